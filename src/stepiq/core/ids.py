@@ -1,0 +1,24 @@
+"""Identifiers: UUIDs of version 7, so that newer rows sort behind older ones and indexes grow at one end."""
+
+import os
+import time
+from uuid import UUID
+
+
+def uuid7() -> UUID:
+    """A new identifier (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then 74 random bits."""
+    milliseconds = time.time_ns() // 1_000_000
+    random = int.from_bytes(os.urandom(10)) & ((1 << 74) - 1)
+    high = random >> 62
+    low = random & ((1 << 62) - 1)
+    return UUID(int=(milliseconds << 80) | (0x7 << 76) | (high << 64) | (0b10 << 62) | low)
+
+
+def parse(text: str) -> UUID | None:
+    """The identifier a caller sent, or None: a malformed one is as unknown as a foreign one."""
+    if len(text) != 36:
+        return None
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

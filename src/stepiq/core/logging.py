@@ -1,0 +1,87 @@
+"""Structured logs: every line carries what it is about (request, run, step) without being told again."""
+
+import logging
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any, Literal, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor
+
+Logger = structlog.stdlib.BoundLogger
+
+
+def get(name: str) -> Logger:
+    """A logger for one module; call it as `log.info("run_started", run_id=...)`: an event name, then facts."""
+    return structlog.stdlib.get_logger(name)
+
+
+@contextmanager
+def bound(**facts: Any) -> Generator[None]:
+    """Add facts to every line logged inside, in this task and the tasks it starts."""
+    with structlog.contextvars.bound_contextvars(**facts):
+        yield
+
+
+def configure(
+    log_format: Literal["auto", "console", "json"] = "auto",
+    level: int = logging.INFO,
+    stream: TextIO | None = None,
+) -> None:
+    """Send every log, ours and the libraries', to one stream in one format.
+
+    Args:
+        log_format: `auto` is `console` when the stream is a terminal and `json` otherwise.
+        level: least severe level of our own lines; libraries speak from warnings up.
+        stream: default standard error, so that a command's output stays its own.
+    """
+    target = stream if stream is not None else sys.stderr
+    readable = log_format == "console" or (log_format == "auto" and target.isatty())
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    final: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    if readable:
+        final.append(structlog.dev.ConsoleRenderer(colors=target.isatty()))
+    else:
+        final += [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    handler = logging.StreamHandler(target)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=final)
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("stepiq").setLevel(level)
+    engine = logging.getLogger("dbos")
+    engine.handlers[:] = [handler]
+    engine.propagate = False
+    engine.setLevel(logging.WARNING)
+    engine.filters[:] = [_drop_cancel_tracebacks]
+
+
+def _drop_cancel_tracebacks(record: logging.LogRecord) -> bool:
+    # A run that its user cancels ends its ticket through CancelledError, which the engine reports as an error.
+    return not (
+        record.exc_info and record.exc_info[0] and "Cancelled" in record.exc_info[0].__name__
+    )
+
+
+def facts(event: EventDict) -> EventDict:
+    """The facts of a captured line without its rendering keys; tests read logs with it."""
+    return {key: value for key, value in event.items() if not key.startswith("_")}

@@ -1,0 +1,234 @@
+"""Every setting, with its meaning, unit and default: the settings page of the docs is generated from here.
+
+Settings come from environment variables `STEPIQ_*`; variables of model providers keep the names their own tools use.
+Named model endpoints and plans come from one TOML file, `stepiq.toml`.
+"""
+
+import os
+import re
+import tomllib
+from enum import StrEnum
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from stepiq.core.errors import Invalid, Issue
+
+Network = IPv4Network | IPv6Network
+
+
+class SettingsInvalid(Invalid):
+    """One or more settings cannot be used as they are."""
+
+    code = "settings_invalid"
+
+
+class Registration(StrEnum):
+    """Who may create an account."""
+
+    OPEN = "open"
+    INVITE = "invite"
+    CLOSED = "closed"
+
+
+class EndpointSettings(BaseModel):
+    """A named OpenAI-compatible server, `[endpoints.NAME]` in `stepiq.toml`."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    base_url: str
+    """Where its `/chat/completions` lives, such as `http://127.0.0.1:8000/v1`."""
+    api_key_env: str | None = None
+    """Name of the environment variable that holds its key; without one, no key is sent."""
+    models: list[str] = []
+    """Models it is known to serve; others are passed through as written."""
+    small_model: str | None = None
+    """The model used when a step names none and this is the first configured provider."""
+
+    @property
+    def api_key(self) -> SecretStr | None:
+        """The key, read from the environment at each call so that it never sits in a dump of the settings."""
+        value = os.environ.get(self.api_key_env, "") if self.api_key_env else ""
+        return SecretStr(value) if value else None
+
+
+class Settings(BaseSettings):
+    """What the operator decides. Read once at start; a change needs a restart."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="STEPIQ_",
+        env_ignore_empty=True,
+        extra="ignore",
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+    )
+
+    database_url: str = ""
+    """Where everything is kept: `sqlite:///path/to/file.db` or `postgresql://user:password@host/name`
+    (PostgreSQL 15 or newer, UTF-8). Default: `stepiq.db` in the data folder."""
+
+    data_dir: Path = Path(".data")
+    """Folder for the SQLite file, generated keys, local model weights and mail that has no server to go to.
+    Created on first start, readable by its owner only. Default: `.data` in the working folder."""
+
+    config_file: Path = Path("stepiq.toml")
+    """TOML file with named model endpoints (`[endpoints.NAME]`) and plan overrides (`[plans.NAME]`). It need
+    not exist. Default: `stepiq.toml` in the working folder."""
+
+    host: str = "127.0.0.1"
+    """Address the server listens on. `0.0.0.0` opens it to the network: put a TLS proxy in front."""
+
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    """TCP port the server listens on; 0 takes a free one and prints it."""
+
+    public_url: str = ""
+    """URL under which users reach the server, without a path; used in links and tokens. Default: `http://HOST:PORT`."""
+
+    master_key: SecretStr | None = None
+    """32 bytes in base64 that wrap every stored secret. Default: `master.key` in the data folder, made on
+    first start. Losing it loses the secrets; keep a copy apart from the database."""
+
+    jwt_secret: SecretStr | None = None
+    """At least 32 characters that sign access tokens. Default: `jwt.key` in the data folder, made on first
+    start. Changing it ends every session within 15 minutes."""
+
+    registration: Registration = Registration.OPEN
+    """Who may create an account after the first: `open`, `invite` or `closed`."""
+
+    default_plan: str = "free"
+    """Plan of accounts other than the first administrator: `free`, `starter`, `pro`, `enterprise`, or one of the
+    config file's."""
+
+    default_model: str | None = None
+    """Model of steps that name none. Default: the small model of the first configured provider, else the local one."""
+
+    allowed_private_networks: Annotated[tuple[Network, ...], NoDecode] = ()
+    """Private address ranges (CIDR, comma-separated) that pipelines may call, such as `10.1.0.0/16`. Default: none.
+    Addresses the operator configures here are exempt."""
+
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
+    """Proxies (CIDR, comma-separated) whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Default: none."""
+
+    smtp_url: SecretStr | None = None
+    """Mail server: `smtp://user:password@host:587` (STARTTLS) or `smtps://…:465`. Default: mail is written as `.eml` files into
+    `mail` in the data folder."""
+
+    log_format: Literal["auto", "console", "json"] = "auto"
+    """`console` for people, `json` for collectors (one object a line). `auto`: console on a terminal, json otherwise."""
+
+    openai_api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
+    """Key of the OpenAI API; setting it makes `openai/…` models usable."""
+
+    openai_base_url: str | None = Field(default=None, validation_alias="OPENAI_BASE_URL")
+    """Another server that speaks OpenAI's Chat Completions. Default: OpenAI's own."""
+
+    ollama_base_url: str | None = Field(default=None, validation_alias="OLLAMA_BASE_URL")
+    """An Ollama server, such as `http://127.0.0.1:11434`; setting it makes `ollama/…` models usable."""
+
+    endpoints: dict[str, EndpointSettings] = Field(default={}, exclude=True)
+    """Named endpoints of the config file."""
+
+    plans: dict[str, dict[str, Any]] = Field(default={}, exclude=True)
+    """Plan overrides of the config file, as written; `billing` reads them."""
+
+    @field_validator("allowed_private_networks", "trusted_proxies", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if value and urlsplit(value).scheme not in ("sqlite", "postgresql", "postgres"):
+            raise ValueError("use sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
+        return value
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 32:
+            raise ValueError(
+                "use at least 32 characters, such as the output of: openssl rand -hex 32"
+            )
+        return value
+
+    @cached_property
+    def base_url(self) -> str:
+        """The public URL, without a slash at its end."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @cached_property
+    def sqlite_path(self) -> Path | None:
+        """The SQLite file, or None on PostgreSQL."""
+        if not self.database_url:
+            return (self.data_dir / "stepiq.db").absolute()
+        prefix = "sqlite:///"
+        if self.database_url.startswith(prefix):
+            return Path(self.database_url[len(prefix) :]).absolute()
+        return None
+
+
+def load(**overrides: Any) -> Settings:
+    """Read the environment and the config file.
+
+    Args:
+        overrides: values that win over both, by field name.
+
+    Raises:
+        SettingsInvalid: with one issue per setting, named as the operator wrote it, without its value.
+    """
+    try:
+        settings = Settings(**overrides)
+        config = _read_config(settings.config_file)
+        merged: dict[str, Any] = {**config, **overrides}
+        return Settings(**merged)
+    except ValidationError as error:
+        issues = [_issue(entry) for entry in error.errors(include_input=False, include_url=False)]
+        lines = "; ".join(f"{issue.path}: {issue.message}" for issue in issues)
+        raise SettingsInvalid(f"Settings cannot be used. {lines}", issues) from None
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsInvalid(f"{path} cannot be read: {error}.") from None
+    unknown = sorted(set(content) - {"endpoints", "plans"})
+    if unknown:
+        raise SettingsInvalid(
+            f"{path} has the unknown table `{unknown[0]}`. It may hold [endpoints.NAME] and [plans.NAME]."
+        )
+    for name in content.get("endpoints", {}):
+        if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", name):
+            raise SettingsInvalid(
+                f"{path}: endpoint `{name}` needs a name of lower-case letters, digits, - and _."
+            )
+    return content
+
+
+def _issue(entry: Any) -> Issue:
+    location = [str(part) for part in entry["loc"]]
+    message = str(entry["msg"]).removeprefix("Value error, ")
+    return Issue(
+        path=variable_name(location[0]) if len(location) == 1 else ".".join(location),
+        code="setting",
+        message=message,
+    )
+
+
+def variable_name(field: str) -> str:
+    """The environment variable that sets a field: `STEPIQ_PORT` for `port`."""
+    info = Settings.model_fields.get(field)
+    if info is None:
+        return field
+    return str(info.validation_alias) if info.validation_alias else f"STEPIQ_{field.upper()}"

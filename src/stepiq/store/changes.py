@@ -1,0 +1,92 @@
+"""Word of what has changed, from whoever committed it to whoever listens.
+
+A listener subscribes to a topic and then waits; nobody polls the store. In one process word goes straight
+from hand to hand.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from stepiq.core.json import Json
+
+_BACKLOG = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that happened under a topic."""
+
+    topic: str
+    payload: Json
+
+
+class Subscription:
+    """What one listener has not heard yet."""
+
+    def __init__(self) -> None:
+        self._waiting: asyncio.Queue[Change] = asyncio.Queue(_BACKLOG)
+        self.missed = False
+        """Set when the listener fell more than 1,000 changes behind: what it holds has a gap, so it must read the store."""
+
+    def offer(self, change: Change) -> None:
+        """Hand over a change without waiting for the listener."""
+        if self._waiting.full():
+            self._waiting.get_nowait()
+            self.missed = True
+        self._waiting.put_nowait(change)
+
+    async def next(self) -> Change:
+        """The next change, when there is one."""
+        return await self._waiting.get()
+
+
+class Changes(Protocol):
+    """How word travels: in-process on SQLite, through the database between processes."""
+
+    def publish(self, topic: str, payload: Json) -> None:
+        """Tell everyone who listens to `topic`; never waits, never fails."""
+
+    @asynccontextmanager
+    def subscribe(self, topic: str) -> AsyncGenerator[Subscription]:
+        """Listen to `topic` from now on."""
+        ...
+
+
+class LocalChanges:
+    """Word within one process."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[str, set[Subscription]] = defaultdict(set)
+
+    def publish(self, topic: str, payload: Json) -> None:
+        listeners = self._listeners.get(topic)
+        if listeners:
+            change = Change(topic, payload)
+            for listener in listeners:
+                listener.offer(change)
+
+    @asynccontextmanager
+    async def subscribe(self, topic: str) -> AsyncGenerator[Subscription]:
+        subscription = Subscription()
+        self._listeners[topic].add(subscription)
+        try:
+            yield subscription
+        finally:
+            listeners = self._listeners[topic]
+            listeners.discard(subscription)
+            if not listeners:
+                del self._listeners[topic]
+
+
+def run_topic(run_id: UUID) -> str:
+    """Topic of a run's events and text as it comes."""
+    return f"run:{run_id}"
+
+
+RUN_CANCELLED = "runs:cancelled"
+"""Topic of cancelled runs; the payload is the run's id."""

@@ -1,0 +1,183 @@
+"""Connections and transactions on SQLite or PostgreSQL.
+
+SQLite: WAL and `synchronous=FULL` are set and asserted on every connection; a writing transaction takes the write lock at
+its start (`BEGIN IMMEDIATE`), so that two of them can never both read the old state. PostgreSQL: read committed.
+"""
+
+import sqlite3
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import event, exc
+from sqlalchemy.engine import CursorResult, make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from stepiq.core import logging
+from stepiq.core.errors import Unavailable
+from stepiq.core.settings import Settings
+
+log = logging.get(__name__)
+
+_BUSY_TIMEOUT_MILLISECONDS = 30_000
+_READERS = 4
+_WRITERS = 2
+
+Result = TypeVar("Result")
+
+
+class StoreUnavailable(Unavailable):
+    """The database did not answer; whether the last change was kept is unknown."""
+
+    code = "store_unavailable"
+
+
+class UnsafeStore(Unavailable):
+    """The database would lose what it has acknowledged; starting on it is refused."""
+
+    code = "store_unsafe"
+
+
+class Session:
+    """One transaction. Committing is the business of whoever opened it."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.connection = connection
+        self._after_commit: list[Callable[[], None]] = []
+
+    async def execute(
+        self,
+        statement: sa.Executable,
+        parameters: Sequence[Mapping[str, Any]] | Mapping[str, Any] | None = None,
+    ) -> CursorResult[Any]:
+        """Run one statement; a list of parameters runs it once for each."""
+        return await self.connection.execute(statement, parameters)
+
+    async def scalar(self, statement: sa.Executable) -> Any:
+        """The first column of the first row, or None."""
+        return await self.connection.scalar(statement)
+
+    async def run_sync(self, function: Callable[[sa.Connection], Result]) -> Result:
+        """Call a function that needs a synchronous connection, inside this transaction."""
+        return await self.connection.run_sync(function)
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Call `action` once the transaction is durable; never if it is rolled back. It must not fail."""
+        self._after_commit.append(action)
+
+    def committed(self) -> None:
+        """Run what waits for the commit, in the order it was asked for."""
+        actions, self._after_commit = self._after_commit, []
+        for action in actions:
+            action()
+
+
+class Database:
+    """The store of one process: an engine for writers and, on SQLite, one for readers."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.path = settings.sqlite_path
+        if self.path is None:
+            url = make_url(settings.database_url).set(drivername="postgresql+psycopg")
+            self.url = url
+            self._writer = create_async_engine(
+                url, pool_size=10, max_overflow=10, pool_pre_ping=True
+            )
+            self._reader = self._writer
+        else:
+            self.url = make_url(f"sqlite:///{self.path}")
+            url = self.url.set(drivername="sqlite+aiosqlite")
+            self._writer = create_async_engine(url, pool_size=_WRITERS, max_overflow=0)
+            self._reader = create_async_engine(url, pool_size=_READERS, max_overflow=0)
+            prepare_sqlite(self._writer.sync_engine, begin="BEGIN IMMEDIATE")
+            prepare_sqlite(self._reader.sync_engine, begin="BEGIN")
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether everything lives in one file, used by one process."""
+        return self.path is not None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[Session]:
+        """A transaction that may write: committed at the end, rolled back on any exception.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached, or the fate of the commit is unknown.
+        """
+        async with self._open(self._writer) as session:
+            yield session
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncGenerator[Session]:
+        """A transaction that only reads; on SQLite it waits for no writer.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        async with self._open(self._reader) as session:
+            yield session
+
+    @asynccontextmanager
+    async def _open(self, engine: AsyncEngine) -> AsyncGenerator[Session]:
+        try:
+            async with engine.begin() as connection:
+                session = Session(connection)
+                yield session
+        except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
+            log.warning("store_unavailable", reason=type(error.__cause__ or error).__name__)
+            raise StoreUnavailable("The database did not answer. Try again in a moment.") from error
+        session.committed()
+
+    async def ping(self) -> None:
+        """Ask the database for a sign of life.
+
+        Raises:
+            StoreUnavailable: there is none.
+        """
+        async with self.reading() as session:
+            await session.execute(sa.text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Give back every connection."""
+        await self._writer.dispose()
+        await self._reader.dispose()
+
+
+def prepare_sqlite(engine: sa.Engine, begin: str) -> None:
+    """Make every connection of an SQLite engine durable, and start its transactions with `begin`."""
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: Any) -> None:
+        # The driver's own BEGIN comes before writes only, which leaves reads outside the transaction.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        try:
+            for pragma, wanted in _PRAGMAS:
+                cursor.execute(f"PRAGMA {pragma}")
+                name = pragma.partition("=")[0]
+                found = cursor.execute(f"PRAGMA {name}").fetchone()[0]
+                if found != wanted:
+                    raise UnsafeStore(
+                        f"SQLite kept {name}={found} where {wanted} is needed to lose nothing. "
+                        "Put the data folder on a local disk."
+                    )
+        finally:
+            cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+
+_PRAGMAS: tuple[tuple[str, str | int], ...] = (
+    (f"busy_timeout={_BUSY_TIMEOUT_MILLISECONDS}", _BUSY_TIMEOUT_MILLISECONDS),
+    ("journal_mode=WAL", "wal"),
+    ("synchronous=FULL", 2),
+    ("foreign_keys=ON", 1),
+)
+
+
+def sqlite_version() -> str:
+    """Version of the SQLite library in use."""
+    return sqlite3.sqlite_version

@@ -1,0 +1,85 @@
+"""Bring a database's schema up to this version; one history for SQLite and PostgreSQL, inside the package."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import OperationalError
+
+from stepiq.core.errors import Unavailable
+from stepiq.store.database import StoreUnavailable, prepare_sqlite
+
+Action = Callable[[Config], None]
+
+_SCRIPTS = Path(__file__).parent / "migrations"
+
+
+class SchemaTooNew(Unavailable):
+    """The database was written by a newer version."""
+
+    code = "schema_too_new"
+
+
+def upgrade(url: URL) -> None:
+    """Apply every migration that is missing; does nothing on a current database.
+
+    Raises:
+        StoreUnavailable: the database cannot be reached.
+        SchemaTooNew: its schema is of a version that this one does not know.
+    """
+    _run(url, lambda config: command.upgrade(config, "head"))
+
+
+def downgrade(url: URL, revision: str) -> None:
+    """Undo migrations down to a revision, `base` for all: their tables and rows are lost."""
+    _run(url, lambda config: command.downgrade(config, revision))
+
+
+def check(url: URL) -> None:
+    """Compare the migrated schema with `store.tables`.
+
+    Raises:
+        alembic.util.CommandError: they differ.
+    """
+    _run(url, command.check)
+
+
+def sync_engine(url: URL) -> sa.Engine:
+    """A synchronous engine with the same durability as the store's."""
+    if url.get_backend_name() == "sqlite":
+        engine = sa.create_engine(url, pool_size=1, max_overflow=0)
+        prepare_sqlite(engine, begin="BEGIN IMMEDIATE")
+        return engine
+    return sa.create_engine(url.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+
+
+def _run(url: URL, action: Action) -> None:
+    engine = sync_engine(url)
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS))
+    try:
+        with engine.begin() as connection:
+            _refuse_newer(connection, config)
+            config.attributes["connection"] = connection
+            action(config)
+    except OperationalError as error:
+        shown = url.render_as_string(hide_password=True)
+        raise StoreUnavailable(f"The database {shown} cannot be used: {error.orig}") from error
+    finally:
+        engine.dispose()
+
+
+def _refuse_newer(connection: sa.Connection, config: Config) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    found = MigrationContext.configure(connection).get_current_heads()
+    unknown = [revision for revision in found if revision not in known]
+    if unknown:
+        raise SchemaTooNew(
+            f"The database has schema {unknown[0]}, written by a newer stepIQ. "
+            "Install that version again, or restore a backup made before the upgrade."
+        )

@@ -1,0 +1,56 @@
+"""The states that rows can be in; check constraints in the schema list the same words."""
+
+from enum import StrEnum
+
+
+class RunStatus(StrEnum):
+    """Where a run stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    WAITING = "waiting"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the run has ended and will not change again."""
+        return self in FINAL_RUN_STATUSES
+
+
+FINAL_RUN_STATUSES = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
+
+
+class StepStatus(StrEnum):
+    """Where one execution of a step stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    WAITING = "waiting"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+
+
+FINAL_STEP_STATUSES = frozenset(
+    {StepStatus.COMPLETED, StepStatus.FAILED, StepStatus.SKIPPED, StepStatus.CANCELLED}
+)
+
+
+class TriggerType(StrEnum):
+    """What started a run: `manual` is a person's session, `api` a key."""
+
+    MANUAL = "manual"
+    API = "api"
+    CRON = "cron"
+    WEBHOOK = "webhook"
+    RETRY = "retry"
+
+
+class PipelineStatus(StrEnum):
+    """Whether a pipeline can be triggered."""
+
+    ACTIVE = "active"
+    ARCHIVED = "archived"
