@@ -1,0 +1,1 @@
+"""Plans: what a workspace may do, and how much of it."""

@@ -1,0 +1,57 @@
+"""What a plan refuses. Every message names the limit, its value, and how an operator raises it."""
+
+from stepiq.core.errors import Forbidden, Invalid
+
+
+class PlansInvalid(Invalid):
+    """A `[plans.NAME]` table of the config file cannot be used."""
+
+    code = "plans_invalid"
+
+
+class UnknownPlan(Invalid):
+    """No plan has that name."""
+
+    code = "plan_unknown"
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(
+            f"There is no plan `{name}`. Known plans: {', '.join(known)}. "
+            f"Add one as [plans.{name}] in stepiq.toml.",
+            plan=name,
+        )
+
+
+class PlanStepsExceeded(Forbidden):
+    """The pipeline has more steps than the plan allows."""
+
+    code = "plan_steps_exceeded"
+
+    def __init__(self, plan: str, limit: int, steps: int) -> None:
+        super().__init__(
+            f"The pipeline has {steps} steps; plan `{plan}` allows {limit} steps a pipeline. "
+            + _how_to_raise(plan, f"steps = {steps}"),
+            plan=plan,
+            limit=limit,
+            steps=steps,
+        )
+
+
+class PlanWebhooksDisabled(Forbidden):
+    """The plan has no webhooks, neither inbound nor as delivery targets."""
+
+    code = "plan_webhooks_disabled"
+
+    def __init__(self, plan: str) -> None:
+        super().__init__(
+            f"Plan `{plan}` has no webhooks (webhooks = false). "
+            + _how_to_raise(plan, "webhooks = true"),
+            plan=plan,
+        )
+
+
+def _how_to_raise(plan: str, setting: str) -> str:
+    return (
+        "An operator raises it with `stepiq users set-plan EMAIL PLAN`, "
+        f"or for everybody on the plan with `{setting}` under [plans.{plan}] in stepiq.toml."
+    )

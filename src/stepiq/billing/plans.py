@@ -1,0 +1,167 @@
+"""The plans: those that come with the server, changed and added to by the operator's config file."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from importlib import resources
+from typing import Any
+
+from stepiq.billing.errors import PlansInvalid, UnknownPlan
+from stepiq.core.errors import Issue
+
+UNLIMITED = "unlimited"
+"""How the config file takes a limit away; in a `Plan` it is None."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one plan allows; None is unlimited."""
+
+    name: str
+    credits_per_month: int | None
+    """1 credit is 1,000 tokens of models that the server pays for."""
+    runs_per_day: int | None
+    pipelines: int | None
+    steps: int | None
+    """Steps of one pipeline."""
+    cron: bool
+    webhooks: bool
+    """Inbound webhooks, and webhooks as delivery targets."""
+    agent_turns: int | None
+    agent_seconds: int | None
+    agent_tool_calls: int | None
+    requests_per_minute: int | None
+    """Of one credential."""
+    runs_at_once: int | None
+    """Runs that hold a ticket; others wait until one of them ends."""
+    runs_queued: int | None
+    """Runs that may wait for one; beyond it a trigger is refused."""
+
+    @property
+    def limits(self) -> dict[str, int | bool | None]:
+        """Every limit by name, as the API shows it."""
+        return {key: getattr(self, key) for key in _KEYS}
+
+
+_KEYS = tuple(field.name for field in fields(Plan) if field.name != "name")
+_FLAGS = frozenset({"cron", "webhooks"})
+# With none of these a workspace could do nothing at all, which is what disabling its users is for.
+_AT_LEAST_ONE = frozenset({"runs_at_once", "requests_per_minute", "steps"})
+
+
+class Plans:
+    """Every plan of this server, by name."""
+
+    def __init__(self, plans: Mapping[str, Plan]) -> None:
+        self._plans = dict(plans)
+
+    @classmethod
+    def load(cls, overrides: Mapping[str, Mapping[str, Any]]) -> "Plans":
+        """The plans that come with the server, with the `[plans.NAME]` tables of the config file on top.
+
+        A table under a known name changes what it names. A new plan gives every limit, or `extends` another plan.
+
+        Raises:
+            PlansInvalid: a table has an unknown key, a value of the wrong kind, or misses a limit; lists everything wrong.
+        """
+        raw: dict[str, dict[str, Any]] = tomllib.loads(
+            resources.files("stepiq.billing").joinpath("plans.toml").read_text(encoding="utf-8")
+        )
+        issues: list[Issue] = []
+        for name, table in overrides.items():
+            issues += _table_issues(name, table, {*raw, *overrides})
+        if not issues:
+            merged = {name: dict(table) for name, table in raw.items()}
+            for name in overrides:
+                merged[name] = _resolve(name, raw, overrides, issues, ())
+            issues += _missing(merged)
+            if not issues:
+                return cls({name: _plan(name, table) for name, table in merged.items()})
+        raise PlansInvalid(
+            "Plans cannot be used. " + " ".join(f"{i.path}: {i.message}" for i in issues), issues
+        )
+
+    def get(self, name: str) -> Plan:
+        """One plan.
+
+        Raises:
+            UnknownPlan: none has that name; the message lists those that there are.
+        """
+        plan = self._plans.get(name)
+        if plan is None:
+            raise UnknownPlan(name, self.names())
+        return plan
+
+    def names(self) -> list[str]:
+        """The names of all plans, in the order they are defined."""
+        return list(self._plans)
+
+
+def _table_issues(name: str, table: Mapping[str, Any], known: set[str]) -> list[Issue]:
+    where = f"plans.{name}"
+    if not _NAME.fullmatch(name):
+        return [Issue(where, "plan_name", "A plan's name is lower-case letters, digits, - and _.")]
+    issues: list[Issue] = []
+    for key, value in table.items():
+        problem = _extends_problem(value, known) if key == "extends" else _value_problem(key, value)
+        if problem:
+            issues.append(Issue(f"{where}.{key}", "plan_limit", problem))
+    return issues
+
+
+def _extends_problem(value: object, known: set[str]) -> str | None:
+    if isinstance(value, str) and value in known:
+        return None
+    return f"Name an existing plan: {', '.join(sorted(known))}."
+
+
+def _value_problem(key: str, value: object) -> str | None:
+    if key not in _KEYS:
+        return f"Unknown limit. Known ones: {', '.join(_KEYS)}, and extends."
+    if key in _FLAGS:
+        return None if isinstance(value, bool) else "Write true or false."
+    least = 1 if key in _AT_LEAST_ONE else 0
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= least
+    return None if is_count or value == UNLIMITED else f'Write {least} or more, or "{UNLIMITED}".'
+
+
+def _resolve(
+    name: str,
+    raw: Mapping[str, Mapping[str, Any]],
+    overrides: Mapping[str, Mapping[str, Any]],
+    issues: list[Issue],
+    below: tuple[str, ...],
+) -> dict[str, Any]:
+    if name in below:
+        chain = " > ".join((*below, name))
+        issues.append(
+            Issue(f"plans.{name}.extends", "plan_limit", f"Plans extend each other: {chain}.")
+        )
+        return {}
+    own = dict(overrides.get(name, {}))
+    base = own.pop("extends", None)
+    inherited: Mapping[str, Any] = raw.get(name, {})
+    if base is not None and base != name:
+        inherited = _resolve(base, raw, overrides, issues, (*below, name))
+    return {**inherited, **own}
+
+
+def _missing(merged: Mapping[str, Mapping[str, Any]]) -> list[Issue]:
+    return [
+        Issue(
+            f"plans.{name}",
+            "plan_limit",
+            f'Limits missing: {", ".join(missing)}. Give them, or start from a plan with extends = "pro".',
+        )
+        for name, table in merged.items()
+        if (missing := [key for key in _KEYS if key not in table])
+    ]
+
+
+def _plan(name: str, table: Mapping[str, Any]) -> Plan:
+    limits: dict[str, Any] = {key: table[key] for key in _KEYS}
+    limits |= {key: None for key, value in limits.items() if value == UNLIMITED}
+    return Plan(name, **limits)
