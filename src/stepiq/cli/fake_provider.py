@@ -1,0 +1,460 @@
+"""A model provider on your own machine that speaks OpenAI's Chat Completions and misbehaves on command.
+
+`stepiq dev fake-provider` starts it; `OPENAI_BASE_URL=http://127.0.0.1:9911/v1` and any key point StepIQ at it. It
+echoes what it is asked, or invents a small instance of the JSON Schema it is given. `POST /_control/config` with
+fields of `Behaviour` changes how it answers, `GET /_control/stats` counts, `GET /_control/requests` lists what came.
+"""
+
+import asyncio
+import json
+import math
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from stepiq.cli.fake_json import instance_of
+
+DEFAULT_PORT = 9911
+_KEPT_REQUESTS = 1000
+
+
+class Failure(BaseModel):
+    """One error reply."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: int = Field(ge=200, le=599)
+    retry_after: str | None = None
+    """Value of the `Retry-After` header: seconds or an HTTP date."""
+    message: str | None = None
+    """Default: OpenAI's own words for that status."""
+    code: str | None = None
+
+
+class Behaviour(BaseModel):
+    """How the next answers look. Fields that a configuration leaves out keep their value."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    latency_ms: float = Field(default=0, ge=0)
+    """Pause before the first token."""
+    token_ms: float = Field(default=0, ge=0)
+    """Pause before each further token."""
+    tokens: int | None = Field(default=None, ge=0, le=100_000)
+    """How many words to answer. Default: as many as the text has."""
+    text: str | None = None
+    """What to answer. Default: `echo: ` and the last user message."""
+    replies: list[str] = []
+    """Answers for the next calls, one each; they go before `text`."""
+    api_key: str | None = None
+    """The only key that is let in. Default: any, or none."""
+    failures: list[Failure | int] = []
+    """Replies to the next calls, one each: an error status, or 200 to let that call through."""
+    drop_after: int | None = Field(default=None, ge=0)
+    """Cut the connection after so many tokens."""
+    end_after: int | None = Field(default=None, ge=0)
+    """End the stream after so many tokens, in good order but without a finish reason."""
+    malformed: bool = False
+    """Send a line that is not JSON in the middle of the stream."""
+    error_in_stream: str | None = None
+    """After the first token, send an error with this message instead of the rest."""
+    not_a_provider: bool = False
+    """Answer with a web page, as a wrong URL does."""
+    finish_reason: str | None = "stop"
+    """`stop`, `length`, `content_filter`, or null for servers that never send one."""
+    refusal: str | None = None
+    """Refuse with this sentence, as models with structured output do."""
+    json_answers: Literal["valid", "invalid", "prose"] = "valid"
+    """What to answer when JSON is asked for: an instance of the schema, JSON that misses it, or no JSON at all."""
+    usage: bool = True
+    """Report usage."""
+    input_tokens: int | None = None
+    """Default: one for every four characters."""
+    output_tokens: int | None = None
+    """Default: the tokens sent."""
+    cached_tokens: int = 0
+    model: str | None = None
+    """What the answer says ran. Default: the model asked for."""
+    models: list[str] = ["gpt-4o", "gpt-4o-mini"]
+    """What `GET /v1/models` lists."""
+
+
+@dataclass
+class RequestRecord:
+    """One call as it arrived, and how it ended."""
+
+    number: int
+    path: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+    status: int | None = None
+    tokens_sent: int = 0
+    finished: bool = False
+    """The whole answer was sent."""
+    closed_by_client: bool = False
+    """The client hung up before that."""
+    ended: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+
+    @property
+    def authorization(self) -> str | None:
+        return self.headers.get("authorization")
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The record as `/_control/requests` shows it; headers that carry credentials stay here."""
+        shown = {name: value for name, value in self.headers.items() if name != "authorization"}
+        return {
+            "number": self.number, "path": self.path, "headers": shown, "body": self.body, "status": self.status,
+            "tokens_sent": self.tokens_sent, "finished": self.finished, "closed_by_client": self.closed_by_client,
+        }  # fmt: skip
+
+
+@dataclass
+class Stats:
+    """Counters since the start or the last reset."""
+
+    calls: int = 0
+    inflight: int = 0
+    max_inflight: int = 0
+    finished: int = 0
+    closed_by_client: int = 0
+    by_idempotency_key: Counter[str] = field(default_factory=Counter[str])
+
+
+class FakeProvider:
+    """The server's state and its ASGI application; one event loop, no locks."""
+
+    def __init__(self, behaviour: Behaviour | None = None) -> None:
+        self.behaviour = behaviour or Behaviour()
+        self.stats = Stats()
+        self.requests: list[RequestRecord] = []
+        self._arrived = asyncio.Event()
+        self.app = Starlette(
+            routes=[
+                Route("/_control/config", self._config, methods=["GET", "POST"]),
+                Route("/_control/stats", self._stats, methods=["GET"]),
+                Route("/_control/requests", self._requests, methods=["GET"]),
+                Route("/{path:path}", self._provider, methods=["GET", "POST"]),
+            ]
+        )
+
+    def configure(self, **changes: Any) -> None:
+        """Change some fields of the behaviour."""
+        merged = {**self.behaviour.model_dump(), **changes}
+        self.behaviour = Behaviour.model_validate(merged)
+
+    def reset(self) -> None:
+        """Forget requests, counters and behaviour."""
+        self.behaviour, self.stats, self.requests = Behaviour(), Stats(), []
+
+    async def next_request(self, number: int = 1) -> RequestRecord:
+        """The request of that number, counted from 1, as soon as it has arrived."""
+        while len(self.requests) < number:
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self.requests[number - 1]
+
+    async def _config(self, request: Request) -> Response:
+        if request.method == "POST":
+            try:
+                changes = await request.json()
+                if changes.pop("reset", False):
+                    self.reset()
+                self.configure(**changes)
+            except (ValueError, AttributeError, TypeError) as error:
+                detail = (
+                    error.errors(include_url=False, include_context=False)
+                    if isinstance(error, ValidationError)
+                    else str(error)
+                )
+                return JSONResponse({"error": {"message": detail}}, 422)
+        return JSONResponse(self.behaviour.model_dump())
+
+    async def _stats(self, _request: Request) -> Response:
+        return JSONResponse(asdict(self.stats))
+
+    async def _requests(self, _request: Request) -> Response:
+        return JSONResponse({"data": [record.json for record in self.requests]})
+
+    async def _provider(self, request: Request) -> ASGIApp:
+        if self.behaviour.not_a_provider:
+            return Response("<!doctype html><title>Welcome</title>", media_type="text/html")
+        path = request.url.path
+        if request.method == "GET" and path.endswith("/models"):
+            return self._refusal(request) or JSONResponse(
+                {"object": "list", "data": [_model_entry(name) for name in self.behaviour.models]}
+            )
+        if request.method == "POST" and path.endswith("/chat/completions"):
+            return await self._chat(request)
+        return _error(404, f"Invalid URL ({request.method} {path})")
+
+    def _refusal(self, request: Request) -> Response | None:
+        expected = self.behaviour.api_key
+        sent = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if expected is None or sent == expected:
+            return None
+        return _error(401, _wrong_key(sent), code="invalid_api_key")
+
+    async def _chat(self, request: Request) -> ASGIApp:
+        try:
+            body = json.loads(await request.body())
+            messages = body["messages"]
+            if not messages:
+                raise ValueError("no messages")
+        except (ValueError, KeyError, TypeError):
+            return _error(400, "We could not parse the JSON body of your request.")
+        record = self._record(request, body)
+        refused = self._refusal(request) or self._failure()
+        if refused is not None:
+            record.status = refused.status_code
+            record.finished = True
+            record.ended.set()
+            return refused
+        record.status = 200
+        return _Answer(self, record)
+
+    def _record(self, request: Request, body: dict[str, Any]) -> RequestRecord:
+        self.stats.calls += 1
+        if key := request.headers.get("idempotency-key"):
+            self.stats.by_idempotency_key[key] += 1
+        headers = dict(request.headers)
+        record = RequestRecord(self.stats.calls, request.url.path, headers, body)
+        self.requests.append(record)
+        del self.requests[:-_KEPT_REQUESTS]
+        self._arrived.set()
+        return record
+
+    def _failure(self) -> Response | None:
+        if not self.behaviour.failures:
+            return None
+        planned = self.behaviour.failures.pop(0)
+        failure = Failure(status=planned) if isinstance(planned, int) else planned
+        if failure.status == 200:
+            return None
+        headers = {"Retry-After": failure.retry_after} if failure.retry_after else {}
+        message = failure.message or _MESSAGES.get(failure.status, "The request failed.")
+        code = failure.code or _CODES.get(failure.status)
+        return _error(failure.status, message, code=code, headers=headers)
+
+
+class _Answer:
+    """Sends one answer while it listens for the client hanging up."""
+
+    def __init__(self, provider: FakeProvider, record: RequestRecord) -> None:
+        self.provider = provider
+        self.record = record
+        # A later configuration is for later calls.
+        self.behaviour = provider.behaviour.model_copy()
+        replies = provider.behaviour.replies
+        self.text = replies.pop(0) if replies else _answer(record.body, self.behaviour)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del scope
+        stats = self.provider.stats
+        stats.inflight += 1
+        stats.max_inflight = max(stats.max_inflight, stats.inflight)
+        answer = self._stream if self.record.body.get("stream") else self._whole
+        sending = asyncio.ensure_future(answer(send))
+        hearing = asyncio.ensure_future(_disconnected(receive))
+        try:
+            await asyncio.wait({sending, hearing}, return_when=asyncio.FIRST_COMPLETED)
+            if sending.done() and sending.exception() is None:
+                self.record.finished = True
+                stats.finished += 1
+            elif not sending.done():
+                self.record.closed_by_client = True
+                stats.closed_by_client += 1
+        finally:
+            for task in (sending, hearing):
+                task.cancel()
+                with suppress(asyncio.CancelledError, _Cut):
+                    await task
+            stats.inflight -= 1
+            self.record.ended.set()
+
+    async def _whole(self, send: Send) -> None:
+        await _pause(self.behaviour.latency_ms)
+        pieces = _pieces(self.text, self.behaviour)
+        self.record.tokens_sent = len(pieces)
+        message = {
+            "role": "assistant",
+            "content": "".join(pieces),
+            "refusal": self.behaviour.refusal,
+        }
+        choice = {"index": 0, "message": message, "finish_reason": self.behaviour.finish_reason}
+        reply = self._envelope("chat.completion", [choice])
+        if self.behaviour.usage:
+            reply["usage"] = self._usage(len(pieces))
+        await _send_head(send, "application/json")
+        await send({"type": "http.response.body", "body": json.dumps(reply).encode()})
+
+    async def _stream(self, send: Send) -> None:
+        async def event(data: str) -> None:
+            body = f"data: {data}\n\n".encode()
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+
+        async def chunk(delta: dict[str, Any], finish_reason: str | None = None) -> None:
+            choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+            await event(json.dumps(self._envelope("chat.completion.chunk", [choice])))
+
+        pieces = _pieces(self.text, self.behaviour)
+        await _pause(self.behaviour.latency_ms)
+        await _send_head(send, "text/event-stream")
+        await chunk({"role": "assistant", "content": ""})
+        if self.behaviour.refusal is not None:
+            await chunk({"refusal": self.behaviour.refusal})
+            pieces = []
+        complete = await self._send_pieces(pieces, chunk, event)
+        if complete:
+            await chunk({}, self.behaviour.finish_reason)
+            await self._send_usage(len(pieces), event)
+            await event("[DONE]")
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _send_pieces(
+        self,
+        pieces: list[str],
+        chunk: Callable[[dict[str, Any]], Awaitable[None]],
+        event: Callable[[str], Awaitable[None]],
+    ) -> bool:
+        for sent, piece in enumerate(pieces):
+            if self.behaviour.drop_after == sent:
+                raise _Cut
+            if self.behaviour.end_after == sent:
+                return False
+            if sent:
+                await _pause(self.behaviour.token_ms)
+            await chunk({"content": piece})
+            self.record.tokens_sent = sent + 1
+            if self.behaviour.malformed:
+                await event('{"choices": [')
+            if self.behaviour.error_in_stream is not None:
+                error = {"message": self.behaviour.error_in_stream, "type": "server_error"}
+                await event(json.dumps({"error": error}))
+                return False
+        return True
+
+    async def _send_usage(self, tokens: int, event: Callable[[str], Awaitable[None]]) -> None:
+        options: dict[str, Any] = self.record.body.get("stream_options") or {}
+        if self.behaviour.usage and options.get("include_usage"):
+            reply = self._envelope("chat.completion.chunk", [])
+            await event(json.dumps({**reply, "usage": self._usage(tokens)}))
+
+    def _envelope(self, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            "id": f"chatcmpl-fake{self.record.number}",
+            "object": kind,
+            "created": 1_700_000_000,
+            "model": self.behaviour.model or self.record.body.get("model") or "fake",
+            "choices": choices,
+        }
+
+    def _usage(self, tokens: int) -> dict[str, Any]:
+        told = self.behaviour
+        chars = sum(len(_text(message)) for message in self.record.body["messages"])
+        inputs = math.ceil(chars / 4) if told.input_tokens is None else told.input_tokens
+        outputs = tokens if told.output_tokens is None else told.output_tokens
+        return {
+            "prompt_tokens": inputs,
+            "completion_tokens": outputs,
+            "total_tokens": inputs + outputs,
+            "prompt_tokens_details": {"cached_tokens": told.cached_tokens},
+        }
+
+
+class _Cut(Exception):
+    """Leaves an answer unfinished, upon which the server closes the connection."""
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _pause(milliseconds: float) -> None:
+    if milliseconds > 0:
+        await asyncio.sleep(milliseconds / 1000)
+
+
+async def _send_head(send: Send, content_type: str) -> None:
+    headers = [(b"content-type", content_type.encode()), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+
+def _text(message: dict[str, Any]) -> str:
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    parts: list[dict[str, Any]] = content or []
+    return "".join(part.get("text", "") for part in parts)
+
+
+def _pieces(text: str, behaviour: Behaviour) -> list[str]:
+    """The answer token by token; here a token is a word with the space before it."""
+    words = text.split(" ") if text else []
+    if behaviour.tokens is not None:
+        words = [words[at % len(words)] if words else "word" for at in range(behaviour.tokens)]
+    return [word if at == 0 else f" {word}" for at, word in enumerate(words)]
+
+
+def _answer(body: dict[str, Any], behaviour: Behaviour) -> str:
+    if behaviour.text is not None:
+        return behaviour.text
+    wanted: dict[str, Any] = body.get("response_format") or {}
+    if wanted.get("type") in ("json_schema", "json_object") and behaviour.json_answers != "prose":
+        described: dict[str, Any] = wanted.get("json_schema") or {}
+        schema: Any = described.get("schema") or {"type": "object"}
+        value = instance_of(schema) if behaviour.json_answers == "valid" else ["not", "it"]
+        return json.dumps(value)
+    asked = [_text(message) for message in body["messages"] if message.get("role") == "user"]
+    return f"echo: {asked[-1] if asked else ''}"
+
+
+_MESSAGES = {
+    400: "Invalid request.",
+    404: "The model does not exist or you do not have access to it.",
+    429: "Rate limit reached for requests. Please try again later.",
+    500: "The server had an error while processing your request. Sorry about that!",
+    503: "The engine is currently overloaded, please try again later.",
+}
+_CODES = {404: "model_not_found", 429: "rate_limit_exceeded"}
+
+
+def _wrong_key(sent: str) -> str:
+    """OpenAI's words, which repeat both ends of the key."""
+    if not sent:
+        return "You didn't provide an API key. You need to provide your API key in an Authorization header."
+    shown = f"{sent[:8]}{'*' * 11}{sent[-4:]}" if len(sent) > 12 else sent
+    return (
+        f"Incorrect API key provided: {shown}. You can find your API key at"
+        " https://platform.openai.com/account/api-keys."
+    )
+
+
+def _error(
+    status: int, message: str, *, code: str | None = None, headers: dict[str, str] | None = None
+) -> Response:
+    kind = "server_error" if status >= 500 else "invalid_request_error"
+    error = {"message": message, "type": kind, "param": None, "code": code}
+    return JSONResponse({"error": error}, status, headers=headers)
+
+
+def _model_entry(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 1_700_000_000, "owned_by": "stepiq"}
+
+
+def serve(host: str = "127.0.0.1", port: int = DEFAULT_PORT, **behaviour: Any) -> None:
+    """Serve until interrupted; `behaviour` holds fields of `Behaviour`."""
+    import uvicorn
+
+    provider = FakeProvider(Behaviour(**behaviour))
+    uvicorn.run(provider.app, host=host, port=port, log_level="critical", access_log=False)

@@ -1,0 +1,36 @@
+"""The one place that builds HTTP clients, so that every outgoing call has limits and a name."""
+
+from collections.abc import Mapping
+
+import httpx2
+
+from stepiq import __version__
+
+Client = httpx2.AsyncClient
+"""What the functions below make, for annotations."""
+
+USER_AGENT = f"stepiq/{__version__}"
+
+_TIMEOUT = httpx2.Timeout(connect=10, write=60, read=3600, pool=3600)
+"""Only connecting is hurried here: how long an answer may take is the step's `timeout_seconds` to say."""
+
+_LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=30)
+"""A process carries 500 runs at once, and none may wait for another's connection."""
+
+
+def operator_client(headers: Mapping[str, str] | None = None) -> Client:
+    """A client for addresses the operator configures: model providers, a local Ollama, other fixed services.
+
+    It may reach private addresses, so a URL that a tenant wrote never goes through it. Redirects are not followed: they
+    would carry credentials to an address that nobody configured. Proxy variables of the environment are not read.
+
+    Args:
+        headers: what every request sends, such as the credential of the one service this client is for.
+    """
+    return Client(
+        headers={"User-Agent": USER_AGENT, **(headers or {})},
+        timeout=_TIMEOUT,
+        limits=_LIMITS,
+        follow_redirects=False,
+        trust_env=False,
+    )

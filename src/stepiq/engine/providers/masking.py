@@ -1,0 +1,30 @@
+"""Keeps keys out of what is shown: providers like to repeat the key they refuse."""
+
+import re
+
+_SHAPES = re.compile(
+    r"\b(?:sk|pk|rk|gsk|xai|key|AIza)[-_][A-Za-z0-9_\-*.…]{6,}|\bAIza[A-Za-z0-9_\-]{10,}"
+)
+_STARRED = re.compile(r"\S*\*{3,}\S*")
+_WORD = re.compile(r"[^\s\"'`<>,;()\[\]{}]+")
+_PIECE = 6
+
+MASK = "[key]"
+
+
+def mask(text: str, key: str | None) -> str:
+    """The text without the key, without recognisable pieces of it, and without anything shaped like a key.
+
+    Providers shorten a key as `sk-ab*****wxyz`; any word that shares six characters in a row with the key goes, too.
+    """
+    if key:
+        text = text.replace(key, MASK)
+    text = _STARRED.sub(MASK, _SHAPES.sub(MASK, text))
+    if not key or len(key) < _PIECE:
+        return text
+    pieces = {key[at : at + _PIECE] for at in range(len(key) - _PIECE + 1)}
+    return _WORD.sub(lambda word: MASK if _shares(word.group(), pieces) else word.group(), text)
+
+
+def _shares(word: str, pieces: set[str]) -> bool:
+    return any(word[at : at + _PIECE] in pieces for at in range(len(word) - _PIECE + 1))

@@ -1,0 +1,304 @@
+"""Finds the model behind an id, and tells which models can be used here and why the others cannot."""
+
+import asyncio
+import importlib
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Literal
+
+from stepiq.core.errors import Invalid
+from stepiq.core.settings import Settings
+from stepiq.engine import catalogue
+from stepiq.engine.providers.base import Cost, Delta, Finished, ModelRequest, Progress, Usage
+from stepiq.engine.providers.openai_chat import stream_chat
+from stepiq.engine.providers.sources import EndpointSource, LocalSource, Source, build_sources
+
+_LIBRARIES = (
+    "openai.resources.chat",
+    "openai.types.chat",
+    "pydantic_ai.models.openai",
+    "pydantic_ai.providers.openai",
+    "pydantic_ai.providers.openai_compatible",
+)
+
+Origin = Literal["account_key", "server_key", "local", "none"]
+
+
+class ModelUnusable(Invalid):
+    """The model that was named cannot be asked here."""
+
+    code = "model_unusable"
+    failure = "model_unknown"
+    """The failure code of a run that needed it."""
+
+
+class ModelUnknown(ModelUnusable):
+    """No provider is known to have a model of that name."""
+
+    code = "model_unknown"
+
+
+class ProviderNotConfigured(ModelUnusable):
+    """The model exists, but its provider has no key or address here, or is not supported yet."""
+
+    code = "provider_not_configured"
+    failure = "provider_auth"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIssue:
+    """What speaks against naming a model in a pipeline."""
+
+    severity: Literal["error", "warning"]
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderInfo:
+    """One provider as the API shows it."""
+
+    id: str
+    name: str
+    usable: bool
+    source: Origin
+    """Whose credential is used: `local` stands for servers that need none."""
+    reason: str | None
+    """Why it cannot be used, and what to set; None when it can."""
+    models: tuple[str, ...]
+    """Ids of the models known to be there; others may be, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDescription:
+    """One model as the API shows it. Prices are dollars per million tokens, None when unknown."""
+
+    id: str
+    name: str
+    provider: str
+    context_window: int | None
+    max_output_tokens: int | None
+    input_usd_per_million: float | None
+    cached_input_usd_per_million: float | None
+    output_usd_per_million: float | None
+    capabilities: tuple[str, ...]
+    usable: bool
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedModel:
+    """A model that can be asked; satisfies `base.Model`."""
+
+    name: str
+    source: Source
+
+    @property
+    def id(self) -> str:
+        return f"{self.source.id}/{self.name}"
+
+    @property
+    def provider(self) -> str:
+        return self.source.id
+
+    @property
+    def is_paid_by_server(self) -> bool:
+        """Whether the operator's key pays: such tokens cost the account credits."""
+        return self.source.origin == "server_key"
+
+    async def stream(
+        self, request: ModelRequest, progress: Progress | None = None
+    ) -> AsyncGenerator[Delta | Finished]:
+        connection = await self.source.connection()
+        # Closing this iterator closes the inner one at once, rather than when the garbage collector comes by.
+        inner = stream_chat(connection, self.name, request, progress or Progress())
+        try:
+            async for item in inner:
+                yield item
+        finally:
+            await inner.aclose()
+
+    def cost(self, usage: Usage) -> Cost | None:
+        prices = self.source.prices
+        if prices is None:
+            return Cost(0, 0, 0)
+        parts = prices.micros(
+            self.name, usage.input_tokens, usage.cached_tokens, usage.output_tokens
+        )
+        return Cost(*parts) if parts else None
+
+
+class Providers:
+    """Every provider of this server. Made once a process; `close` it on the loop that used it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._sources = build_sources(settings)
+
+    async def warm(self) -> None:
+        """Load the libraries and the price list in a thread (three seconds), so that the first call need not wait."""
+        await asyncio.to_thread(_import_libraries)
+
+    async def close(self) -> None:
+        """Close all connections and end the local model's process."""
+        for source in self._sources.values():
+            await source.close()
+
+    def resolve(self, model_id: str) -> ResolvedModel:
+        """The model of an id: `gpt-4o`, `gpt-4o-2024-08-06` or `provider/model`.
+
+        Raises:
+            ModelUnknown: with the ids that look like it.
+            ProviderNotConfigured: with the setting that is missing.
+        """
+        source, name = self._find(model_id)
+        if source.reason is not None:
+            raise ProviderNotConfigured(
+                f"Model `{source.id}/{name}` cannot be used here. {source.reason}", model=model_id
+            )
+        return ResolvedModel(name, source)
+
+    def check(self, model_id: str) -> ModelIssue | None:
+        """What a pipeline's author should know about an id, without asking any provider.
+
+        An unknown id is an error. A model that cannot be used at the moment, or whose price is unknown, is a warning:
+        the pipeline may be meant for another day or another server.
+        """
+        try:
+            source, name = self._find(model_id)
+        except ModelUnknown as error:
+            return ModelIssue("error", error.code, error.message)
+        full = f"{source.id}/{name}"
+        if source.reason is not None:
+            return ModelIssue(
+                "warning",
+                "model_not_usable",
+                f"Model `{full}` cannot be used here yet. {source.reason}",
+            )
+        if not source.knows(name):
+            return ModelIssue(
+                "warning",
+                "model_not_in_catalogue",
+                f"Model `{full}` is not known for {source.label}; it is asked for as written, and unless a price is"
+                " known its cost is null.",
+            )
+        return None
+
+    def default_model(self) -> ResolvedModel:
+        """The model of steps that name none: `STEPIQ_DEFAULT_MODEL`, else the first configured provider's small one.
+
+        Raises:
+            ModelUnusable: that setting names an unusable model, or nothing at all is configured.
+        """
+        if self._settings.default_model:
+            try:
+                return self.resolve(self._settings.default_model)
+            except ModelUnusable as error:
+                raise type(error)(f"STEPIQ_DEFAULT_MODEL: {error.message}") from None
+        for source in self._sources.values():
+            if source.reason is None and (small := source.small_model):
+                return ResolvedModel(small, source)
+        local = self._sources["local"]
+        raise ProviderNotConfigured(
+            "No model is configured: set OPENAI_API_KEY, add an [endpoints.NAME] to stepiq.toml, or use the local model."
+            f" {local.reason}"
+        )
+
+    def describe(self) -> list[ProviderInfo]:
+        """Every provider, those that cannot be used here included."""
+        return [
+            ProviderInfo(
+                id=source.id,
+                name=source.label,
+                usable=source.reason is None,
+                source=source.origin,
+                reason=source.reason,
+                models=tuple(f"{source.id}/{name}" for name in source.names()),
+            )
+            for source in self._sources.values()
+        ]
+
+    def models(self) -> list[ModelDescription]:
+        """Every model that is known by name, provider after provider."""
+        return [
+            _describe(source, name) for source in self._sources.values() for name in source.names()
+        ]
+
+    def model(self, model_id: str) -> ModelDescription | None:
+        """One model, also when it is not listed but its provider is known; None when the id means nothing."""
+        try:
+            source, name = self._find(model_id)
+        except ModelUnknown:
+            return None
+        return _describe(source, name)
+
+    async def probe(self, provider_id: str) -> list[str]:
+        """Ask a provider which models it has, to see that it answers and takes the key.
+
+        Raises:
+            ProviderError: it does not answer, or refuses.
+            ModelUnusable: it is unknown or not configured.
+        """
+        source = self._sources.get(provider_id)
+        if source is None or source.reason is not None:
+            reason = source.reason if source else f"There is no provider `{provider_id}`."
+            raise ProviderNotConfigured(str(reason))
+        connection = await source.connection()
+        return await connection.list_models()
+
+    def _find(self, model_id: str) -> tuple[Source, str]:
+        head, slash, rest = model_id.partition("/")
+        if slash and rest and head in self._sources:
+            return self._sources[head], rest
+        # Names with a slash of their own (`meta-llama/…`) are known only where the operator lists them.
+        for source in self._sources.values():
+            if isinstance(source, EndpointSource | LocalSource) and model_id in source.names():
+                return source, model_id
+        if not slash and (entry := catalogue.find_bare(model_id)):
+            return self._sources[entry.provider], model_id
+        raise ModelUnknown(self._unknown(model_id), model=model_id)
+
+    def _unknown(self, model_id: str) -> str:
+        shown = model_id if len(model_id) <= 100 else f"{model_id[:100]}…"
+        usable_first = sorted(self._sources.values(), key=lambda source: source.reason is not None)
+        known = [f"{source.id}/{name}" for source in usable_first for name in source.names()]
+        if near := catalogue.nearest(model_id, known):
+            return f"Model `{shown}` is not known. Did you mean {_listed(near)}?"
+        providers = ", ".join(f"`{name}`" for name in self._sources)
+        return (
+            f"Model `{shown}` is not known. Write it as provider/model with one of the providers {providers};"
+            " `stepiq models` lists the models known by name."
+        )
+
+
+def _describe(source: Source, name: str) -> ModelDescription:
+    entry = source.entry(name)
+    listed = source.price(name)
+    return ModelDescription(
+        id=f"{source.id}/{name}",
+        name=entry.label if entry else name,
+        provider=source.id,
+        context_window=source.context_window(name),
+        max_output_tokens=entry.max_output_tokens if entry else None,
+        input_usd_per_million=_float(listed.input_usd) if listed else None,
+        cached_input_usd_per_million=_float(listed.cached_usd) if listed else None,
+        output_usd_per_million=_float(listed.output_usd) if listed else None,
+        capabilities=entry.capabilities if entry else source.capabilities,
+        usable=source.reason is None,
+        reason=source.reason,
+    )
+
+
+def _float(price: object) -> float | None:
+    return None if price is None else float(str(price))
+
+
+def _listed(ids: list[str]) -> str:
+    quoted = [f"`{model_id}`" for model_id in ids]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}"
+
+
+def _import_libraries() -> None:
+    for name in _LIBRARIES:
+        importlib.import_module(name)
+    catalogue.load()

@@ -1,0 +1,222 @@
+"""Where models come from: OpenAI, Ollama, named endpoints, the local model, and vendors that are only listed yet."""
+
+from decimal import Decimal
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from stepiq.core.settings import EndpointSettings, Settings, SettingsInvalid
+from stepiq.engine import catalogue
+from stepiq.engine.catalogue import Entry, PriceList, Prices
+from stepiq.engine.providers.base import ProviderError
+from stepiq.engine.providers.failures import Place
+from stepiq.engine.providers.local import LocalServer, local_unavailable
+from stepiq.engine.providers.local_weights import (
+    CONTEXT_WINDOW,
+    MODEL_NAME,
+    LocalModelUnavailable,
+)
+from stepiq.engine.providers.openai_chat import ChatConnection, Endpoint
+
+OPENAI_URL = "https://api.openai.com/v1"
+OPENAI_SMALL_MODEL = "gpt-4o-mini"
+
+_FREE = Prices(Decimal(0), Decimal(0), Decimal(0))
+
+
+class Source:
+    """One provider: its models, its prices, its connection."""
+
+    origin: Literal["server_key", "local", "none"] = "none"
+    """Whose credential pays."""
+    reason: str | None = None
+    """Why it cannot be used, and what to do about it."""
+    small_model: str | None = None
+    """What steps without a model get when this is the first usable provider."""
+    prices: PriceList | None = PriceList()
+    """Whose prices count; None where nothing is billed."""
+    capabilities: tuple[str, ...] = ("streaming",)
+    """What its models can at least do, when nothing is known about one."""
+
+    def __init__(self, source_id: str, label: str) -> None:
+        self.id = source_id
+        self.label = label
+
+    def names(self) -> tuple[str, ...]:
+        """The models known by name, as this provider calls them."""
+        return tuple(entry.name for entry in catalogue.entries() if entry.provider == self.id)
+
+    def knows(self, name: str) -> bool:
+        """Whether that name is no surprise."""
+        return name in self.names() or self.entry(name) is not None
+
+    def entry(self, name: str) -> Entry | None:
+        """What the catalogue says about a model."""
+        return catalogue.find(self.id, name)
+
+    def price(self, name: str) -> Prices | None:
+        return _FREE if self.prices is None else self.prices.prices(name)
+
+    def context_window(self, name: str) -> int | None:
+        entry = self.entry(name)
+        return entry.context_window if entry else None
+
+    async def connection(self) -> ChatConnection:
+        """How to reach it; only where `reason` is None."""
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """Let go of connections and processes."""
+
+
+class ListedVendor(Source):
+    """A vendor whose models are listed, with prices, but whose protocol this version does not speak."""
+
+    def __init__(self, vendor: str) -> None:
+        super().__init__(vendor, catalogue.VENDORS[vendor])
+        self.prices = PriceList(vendor)
+        self.reason = (
+            f"{self.label} is not supported by this version yet. Use an OpenAI-compatible service that serves the model"
+            " as an [endpoints.NAME] of stepiq.toml, or another model."
+        )
+
+
+class ChatSource(Source):
+    """A provider that speaks Chat Completions at a fixed address."""
+
+    _connection: ChatConnection | None = None
+
+    def __init__(
+        self, place: Place, base_url: str, key: str | None, *, is_openai: bool = False
+    ) -> None:
+        super().__init__(place.provider, place.label)
+        self._endpoint = Endpoint(place, base_url, key, is_openai)
+        self.origin = "server_key" if key else "local"
+
+    async def connection(self) -> ChatConnection:
+        if self._connection is None:
+            self._connection = ChatConnection(self._endpoint)
+        return self._connection
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+
+class OpenAISource(ChatSource):
+    """OpenAI, or whatever `OPENAI_BASE_URL` points at."""
+
+    small_model = OPENAI_SMALL_MODEL
+
+    def __init__(self, settings: Settings) -> None:
+        base_url = _clean(settings.openai_base_url) or OPENAI_URL
+        key = _secret(settings.openai_api_key)
+        place = Place("openai", "OpenAI", base_url, "OPENAI_API_KEY", "OPENAI_BASE_URL")
+        super().__init__(place, base_url, key, is_openai=True)
+        self.prices = PriceList("openai")
+        if key is None and base_url == OPENAI_URL:
+            self.origin = "none"
+            self.reason = "Set OPENAI_API_KEY to a key of your OpenAI account and restart."
+
+
+class OllamaSource(ChatSource):
+    """An Ollama server of the operator's."""
+
+    prices = None
+    capabilities = ("json", "streaming")
+
+    def __init__(self, settings: Settings) -> None:
+        configured = _clean(settings.ollama_base_url)
+        base_url = configured or "http://127.0.0.1:11434"
+        if not urlsplit(base_url).path.strip("/"):
+            base_url = f"{base_url}/v1"
+        place = Place("ollama", "Ollama", base_url, None, "OLLAMA_BASE_URL")
+        super().__init__(place, base_url, None)
+        if configured is None:
+            self.origin = "none"
+            self.reason = "Set OLLAMA_BASE_URL to your Ollama server, such as http://127.0.0.1:11434, and restart."
+
+    def knows(self, name: str) -> bool:
+        # Which models were pulled is Ollama's to say, when it is asked.
+        return True
+
+
+class EndpointSource(ChatSource):
+    """An `[endpoints.NAME]` of the config file."""
+
+    def __init__(self, name: str, settings: EndpointSettings) -> None:
+        base_url = settings.base_url.rstrip("/")
+        key = _secret(settings.api_key)
+        setting = f"[endpoints.{name}] base_url in stepiq.toml"
+        place = Place(name, name, base_url, settings.api_key_env, setting)
+        super().__init__(place, base_url, key)
+        self.prices = PriceList(base_url=base_url)
+        self._names = tuple(settings.models)
+        self.small_model = settings.small_model or next(iter(settings.models), None)
+        if settings.api_key_env and key is None:
+            self.origin = "none"
+            self.reason = f"Set {settings.api_key_env} to its key and restart."
+
+    def names(self) -> tuple[str, ...]:
+        small = (self.small_model,) if self.small_model else ()
+        return tuple(dict.fromkeys((*self._names, *small)))
+
+    def context_window(self, name: str) -> int | None:
+        info = self.prices.info(name) if self.prices else None
+        return info.context_window if info else None
+
+
+class LocalSource(Source):
+    """The small model that runs on this machine."""
+
+    prices = None
+    small_model = MODEL_NAME
+    capabilities = ("json", "streaming")
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__("local", "Local model")
+        self._server = LocalServer(settings.data_dir)
+        self.reason = local_unavailable()
+        self.origin = "none" if self.reason else "local"
+
+    def names(self) -> tuple[str, ...]:
+        return (MODEL_NAME,)
+
+    def context_window(self, name: str) -> int | None:
+        return CONTEXT_WINDOW if name == MODEL_NAME else None
+
+    async def connection(self) -> ChatConnection:
+        try:
+            return await self._server.connection()
+        except LocalModelUnavailable as error:
+            raise ProviderError("provider_error", error.message) from None
+
+    async def close(self) -> None:
+        await self._server.close()
+
+
+def build_sources(settings: Settings) -> dict[str, Source]:
+    """Every provider by its id, in the order in which the default model is looked for.
+
+    Raises:
+        SettingsInvalid: an endpoint takes the name of a built-in provider.
+    """
+    sources: list[Source] = [OpenAISource(settings)]
+    for name, endpoint in settings.endpoints.items():
+        if name in {*catalogue.VENDORS, "ollama", "local"}:
+            raise SettingsInvalid(
+                f"stepiq.toml: [endpoints.{name}] has the name of a built-in provider. Choose another name."
+            )
+        sources.append(EndpointSource(name, endpoint))
+    sources += [OllamaSource(settings), LocalSource(settings)]
+    sources += [ListedVendor(vendor) for vendor in catalogue.VENDORS if vendor != "openai"]
+    return {source.id: source for source in sources}
+
+
+def _clean(url: str | None) -> str | None:
+    return url.rstrip("/") if url else None
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    return (value.get_secret_value() or None) if value else None
