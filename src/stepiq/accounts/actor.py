@@ -1,0 +1,40 @@
+"""The caller of a request, once a credential has been checked."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+
+class Scope(StrEnum):
+    """What an API key may be limited to; a session may do all of it."""
+
+    PIPELINES_READ = "pipelines:read"
+    PIPELINES_WRITE = "pipelines:write"
+    PIPELINES_EXECUTE = "pipelines:execute"
+    WEBHOOKS_TRIGGER = "webhooks:trigger"
+    ACCOUNT_READ = "account:read"
+
+
+ALL_SCOPES = frozenset(Scope)
+
+
+class Credential(StrEnum):
+    """How the caller proved who they are."""
+
+    SESSION = "session"
+    API_KEY = "api_key"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Somebody who may act in one workspace."""
+
+    workspace_id: UUID
+    user_id: UUID
+    credential: Credential
+    key_id: UUID | None
+    session_id: UUID | None
+    scopes: frozenset[Scope]
+    is_admin: bool
+    plan: str
+    """Name of the workspace's plan, at most 5 seconds old."""

@@ -1,0 +1,58 @@
+"""The text of API keys: `sk_live_`, 30 random characters, 6 of checksum, all of them of base 62.
+
+The checksum is CRC-32 of everything before it. It tells a mistyped or made-up key from a real one without asking the
+store, and lets secret scanners find keys without false alarms. 30 characters are 178 bits: no slow hash is
+needed to keep them.
+"""
+
+import hashlib
+import re
+import secrets
+import string
+import zlib
+from dataclasses import dataclass
+
+PREFIX = "sk_live_"
+
+_ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_RANDOM = 30
+_CHECKSUM = 6
+_SHAPE = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{_RANDOM + _CHECKSUM}}}")
+_SHOWN = len(PREFIX) + 4
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key just made. Its text exists nowhere else."""
+
+    text: str
+    prefix: str
+    """Its first characters, by which its owner knows it again."""
+    digest: bytes
+    """SHA-256, which is what is stored."""
+
+
+def generate() -> NewKey:
+    """A new random key."""
+    body = PREFIX + "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM))
+    text = body + _checksum(body)
+    return NewKey(text, text[:_SHOWN], digest(text))
+
+
+def is_well_formed(text: str) -> bool:
+    """Whether a text could be a key: shape and checksum are right."""
+    return bool(_SHAPE.fullmatch(text)) and _checksum(text[:-_CHECKSUM]) == text[-_CHECKSUM:]
+
+
+def digest(text: str) -> bytes:
+    """What is stored of a key or token, and looked for."""
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _checksum(body: str) -> str:
+    number = zlib.crc32(body.encode())
+    digits = ""
+    for _ in range(_CHECKSUM):
+        number, rest = divmod(number, len(_ALPHABET))
+        digits = _ALPHABET[rest] + digits
+    return digits

@@ -1,0 +1,297 @@
+"""Creating accounts, logging in, and API keys."""
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from stepiq.accounts import keys, queries
+from stepiq.accounts.actor import ALL_SCOPES, Actor, Credential, Scope
+from stepiq.accounts.errors import (
+    CredentialInvalid,
+    EmailTaken,
+    KeyExpiryPast,
+    KeyNotFound,
+    LoginFailed,
+    RegistrationClosed,
+    RegistrationInviteOnly,
+    SessionRequired,
+    SetupRequired,
+)
+from stepiq.accounts.tokens import REFRESH_LIFETIME, new_refresh_token
+from stepiq.core import clock, ids
+from stepiq.core.settings import Registration, Settings
+from stepiq.store.database import Session
+
+FIRST_PLAN = "enterprise"
+"""Plan of a server's first account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user and their personal workspace."""
+
+    id: UUID
+    email: str
+    name: str
+    is_admin: bool
+    created_at: datetime
+    workspace_id: UUID
+    plan: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A session just opened."""
+
+    account: Account
+    session_id: UUID
+    refresh_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedKey:
+    """An API key just made; `text` exists nowhere else."""
+
+    row: Any
+    text: str
+
+
+def setup_token(jwt_secret: bytes) -> str:
+    """What proves that a server's first account is its operator's.
+
+    Derived from the signing key, so that every process of a server prints the same one. It counts only while there is no account.
+    """
+    return hmac.new(jwt_secret, b"stepiq set-up token", hashlib.sha256).hexdigest()[:32]
+
+
+async def needs_setup(session: Session) -> bool:
+    """Whether the server has no account yet."""
+    return await queries.is_empty(session)
+
+
+async def register(
+    session: Session,
+    settings: Settings,
+    *,
+    email: str,
+    name: str | None,
+    password_hash: str,
+    is_operator: bool,
+) -> Account:
+    """Create an account with its workspace.
+
+    The server's first account is its administrator and can only be its operator's; of several that are first at the same
+    time, one is.
+
+    Args:
+        session: the transaction.
+        settings: says who may register after the first.
+        email: normalised.
+        name: default: what stands before the @.
+        password_hash: made before the transaction, for it takes long.
+        is_operator: the caller is on the server's own machine or knows the set-up token.
+
+    Raises:
+        SetupRequired: this would be the first account, and the caller is not the operator.
+        RegistrationClosed, RegistrationInviteOnly: it would not be, and the operator's settings refuse.
+        EmailTaken: there is one with this address.
+    """
+    is_first = await _is_first(session)
+    if is_first and not is_operator:
+        raise SetupRequired
+    if not is_first:
+        _check_open(settings.registration)
+    return await _create(
+        session,
+        email=email,
+        name=name,
+        password_hash=password_hash,
+        is_admin=is_first,
+        plan=FIRST_PLAN if is_first else settings.default_plan,
+    )
+
+
+async def _is_first(session: Session) -> bool:
+    if not await queries.is_empty(session):
+        return False
+    await queries.lock_setup(session)
+    return await queries.is_empty(session)
+
+
+def _check_open(registration: Registration) -> None:
+    if registration is Registration.CLOSED:
+        raise RegistrationClosed
+    if registration is Registration.INVITE:
+        raise RegistrationInviteOnly
+
+
+async def create_account(
+    session: Session, *, email: str, name: str | None, password_hash: str, is_admin: bool, plan: str
+) -> Account:
+    """Create an account as the operator decides, whoever may register.
+
+    Raises:
+        EmailTaken: there is one with this address.
+    """
+    return await _create(
+        session,
+        email=email,
+        name=name,
+        password_hash=password_hash,
+        is_admin=is_admin,
+        plan=plan,
+    )
+
+
+async def _create(
+    session: Session, *, email: str, name: str | None, password_hash: str, is_admin: bool, plan: str
+) -> Account:
+    new = queries.NewAccount(
+        user_id=ids.uuid7(),
+        workspace_id=ids.uuid7(),
+        email=email,
+        name=name or email.partition("@")[0],
+        password_hash=password_hash,
+        is_admin=is_admin,
+        plan=plan,
+        created_at=clock.now(),
+    )
+    if not await queries.insert_account(session, new):
+        raise EmailTaken
+    return Account(
+        id=new.user_id,
+        email=new.email,
+        name=new.name,
+        is_admin=new.is_admin,
+        created_at=new.created_at,
+        workspace_id=new.workspace_id,
+        plan=new.plan,
+    )
+
+
+async def find_by_email(session: Session, email: str) -> tuple[Account, str] | None:
+    """An account that may log in, and the hash of its password."""
+    row = await queries.account_by_email(session, email)
+    return None if row is None else (_account(row), row.password_hash)
+
+
+async def open_session(session: Session, account: Account) -> SignedIn:
+    """Open a session of 30 days, whose access tokens are made from its id.
+
+    Raises:
+        LoginFailed: the account has been disabled in the meantime.
+    """
+    if await queries.account_by_id(session, account.id) is None:
+        raise LoginFailed
+    now = clock.now()
+    session_id, refresh_token = ids.uuid7(), new_refresh_token()
+    await queries.insert_session(
+        session,
+        session_id=session_id,
+        workspace_id=account.workspace_id,
+        user_id=account.id,
+        created_at=now,
+        expires_at=now + REFRESH_LIFETIME,
+    )
+    await queries.insert_refresh_token(
+        session,
+        token_id=ids.uuid7(),
+        session_id=session_id,
+        token_hash=keys.digest(refresh_token),
+        created_at=now,
+        expires_at=now + REFRESH_LIFETIME,
+    )
+    return SignedIn(account, session_id, refresh_token)
+
+
+async def me(session: Session, actor: Actor) -> Account:
+    """The actor's own account.
+
+    Raises:
+        CredentialInvalid: it has been disabled since its credential was checked.
+    """
+    row = await queries.account_by_id(session, actor.user_id)
+    if row is None:
+        raise CredentialInvalid("The account has been disabled. Ask the server's operator.")
+    return _account(row)
+
+
+async def list_keys(
+    session: Session, actor: Actor, *, before: UUID | None, limit: int
+) -> Sequence[Any]:
+    """The workspace's keys, newest first, without those revoked."""
+    return await queries.list_keys(session, actor.workspace_id, before=before, limit=limit)
+
+
+async def create_key(
+    session: Session,
+    actor: Actor,
+    *,
+    name: str,
+    scopes: Sequence[Scope] | None,
+    expires_at: datetime | None,
+) -> CreatedKey:
+    """Make an API key.
+
+    Args:
+        session: the transaction.
+        actor: a person; the key acts as them.
+        name: what it is for.
+        scopes: None for all.
+        expires_at: None for never.
+
+    Raises:
+        SessionRequired: the actor is an API key.
+        KeyExpiryPast: the key would never have worked.
+    """
+    _require_person(actor)
+    now = clock.now()
+    if expires_at is not None and expires_at <= now:
+        raise KeyExpiryPast
+    new = keys.generate()
+    row = await queries.insert_key(
+        session,
+        key_id=ids.uuid7(),
+        workspace_id=actor.workspace_id,
+        user_id=actor.user_id,
+        name=name,
+        prefix=new.prefix,
+        key_hash=new.digest,
+        scopes=sorted(ALL_SCOPES if scopes is None else scopes),
+        expires_at=expires_at,
+        created_at=now,
+    )
+    return CreatedKey(row, new.text)
+
+
+async def revoke_key(session: Session, actor: Actor, key_id: UUID) -> None:
+    """Revoke a key; requests under way with it end as they would have.
+
+    Raises:
+        SessionRequired: the actor is an API key.
+        KeyNotFound: the workspace has no such key, or it is revoked already.
+    """
+    _require_person(actor)
+    if not await queries.revoke_key(session, actor.workspace_id, key_id, clock.now()):
+        raise KeyNotFound(key_id)
+
+
+def _require_person(actor: Actor) -> None:
+    if actor.credential is not Credential.SESSION:
+        raise SessionRequired
+
+
+def _account(row: Any) -> Account:
+    return Account(
+        id=row.id,
+        email=row.email,
+        name=row.name,
+        is_admin=row.is_admin,
+        created_at=row.created_at,
+        workspace_id=row.workspace_id,
+        plan=row.plan,
+    )

@@ -1,0 +1,165 @@
+"""Reading request bodies strictly, and the base classes of what goes in and comes out.
+
+A body that cannot be read is remembered and refused after the credential has been checked: who may not call a route
+learns nothing else from it.
+"""
+
+import email.message
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import datetime
+from enum import Enum
+from typing import Annotated, Any, NamedTuple
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
+
+from stepiq.core import clock, json
+from stepiq.core.errors import StepIQError
+from stepiq.core.json import Json
+from stepiq.web.errors import BodyMissing, UnsupportedMediaType
+
+JSON_TYPES = ("application/json",)
+YAML_TYPES = ("application/yaml", "text/yaml", "application/x-yaml")
+
+Timestamp = Annotated[
+    datetime,
+    PlainSerializer(clock.iso, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
+]
+"""An instant in an answer: ISO 8601, UTC, milliseconds."""
+
+
+class StrictModel(BaseModel):
+    """A request body: unknown fields are refused and named, and nothing is converted from another type."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, use_attribute_docstrings=True, hide_input_in_errors=True
+    )
+
+
+class View(BaseModel):
+    """The shape of an answer, filled from a row or any object with the same attributes."""
+
+    model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True)
+
+
+class Body(NamedTuple):
+    """A body as sent, for routes that read more than JSON."""
+
+    data: bytes
+    media_type: str
+    """`application/json` or `application/yaml`, whichever name the caller used for it."""
+
+
+async def read_body(request: Request) -> Body:
+    """The body of a route that takes JSON or YAML; nothing but its content type has been checked.
+
+    Raises:
+        UnsupportedMediaType: the content type is neither, or not UTF-8.
+        BodyMissing: there is none.
+    """
+    accepted = (*JSON_TYPES, YAML_TYPES[0])
+    data = await request.body()
+    if not data:
+        raise BodyMissing(accepted)
+    found = _media_type(request, accepted)
+    if found in YAML_TYPES:
+        return Body(data, YAML_TYPES[0])
+    if _is_json(found):
+        return Body(data, JSON_TYPES[0])
+    raise UnsupportedMediaType(found, accepted)
+
+
+def refuse_unreadable(request: Request) -> None:
+    """Raise what was wrong with the body, if it could not be read.
+
+    Raises:
+        Malformed: not JSON, or empty where one is needed.
+        UnsupportedMediaType: not sent as JSON.
+    """
+    problem: StepIQError | None = request.scope.get("stepiq.unreadable")
+    if problem is not None:
+        raise problem
+
+
+async def _refuse_unreadable(request: Request) -> None:
+    refuse_unreadable(request)
+
+
+class _ReadRequest(Request):
+    """A request whose JSON has been read already, by our own reader."""
+
+    def __init__(self, request: Request, value: Json) -> None:
+        super().__init__(request.scope, request.receive)
+        self._value = value
+
+    async def json(self) -> Json:
+        return self._value
+
+
+class StrictRoute(APIRoute):
+    """A route that reads JSON with `core.json` only, and only when it is sent as JSON."""
+
+    def __init__(
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        *,
+        dependencies: Sequence[Any] | None = None,
+        **options: Any,
+    ) -> None:
+        # Behind the router's own dependencies, where credentials are checked, and before the endpoint's.
+        checks = [*(dependencies or ()), Depends(_refuse_unreadable)]
+        super().__init__(path, endpoint, dependencies=checks, **options)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        answer = super().get_route_handler()
+        field = self.body_field
+        if field is None:
+            return answer
+        is_required = field.field_info.is_required()
+
+        async def read_and_answer(request: Request) -> Response:
+            value = None
+            try:
+                value = await _read_json(request, is_required=is_required)
+            except StepIQError as error:
+                request.scope["stepiq.unreadable"] = error
+            return await answer(_ReadRequest(request, value))
+
+        return read_and_answer
+
+
+async def _read_json(request: Request, *, is_required: bool) -> Json:
+    data = await request.body()
+    if not data:
+        if is_required:
+            raise BodyMissing
+        return None
+    found = _media_type(request, JSON_TYPES)
+    if not _is_json(found):
+        raise UnsupportedMediaType(found, JSON_TYPES)
+    return json.loads(data)
+
+
+def _media_type(request: Request, accepted: Sequence[str]) -> str:
+    header = request.headers.get("content-type", "")
+    if not header:
+        raise UnsupportedMediaType("", accepted)
+    message = email.message.Message()
+    message["content-type"] = header
+    if (message.get_content_charset() or "utf-8") not in ("utf-8", "utf8", "us-ascii"):
+        raise UnsupportedMediaType(header, accepted)
+    return message.get_content_type() if "/" in header else header
+
+
+def _is_json(media_type: str) -> bool:
+    return media_type == JSON_TYPES[0] or (
+        media_type.startswith("application/") and media_type.endswith("+json")
+    )
+
+
+def router(tag: str | Enum) -> APIRouter:
+    """A router of strict routes, listed under one heading in the OpenAPI document."""
+    return APIRouter(route_class=StrictRoute, tags=[tag])

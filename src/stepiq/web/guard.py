@@ -1,0 +1,186 @@
+"""What stands before the app: limits on size and time, the request's id, and one log line for each request.
+
+A body is read whole before the app sees the request, so a slow or endless one holds no transaction and no task of the
+app. How long headers may take is the connection's business: `server.protocol`.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from stepiq.core import ids, logging
+from stepiq.core.errors import StepIQError
+from stepiq.web import problems, requests
+from stepiq.web.errors import BodyTooLarge, HeadersTooLarge, MalformedQuery, RequestTimeout
+
+MAX_BODY_BYTES = 256 * 1024
+MAX_HEADER_BYTES = 16 * 1024
+BODY_SECONDS = 30
+
+_DRAIN_BYTES = 1024 * 1024
+_DRAIN_SECONDS = 2
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_NUL = re.compile(rb"%00|\x00")
+
+log = logging.get(__name__)
+
+
+class _Gone(Exception):
+    """The caller hung up before the request was complete."""
+
+
+class Guard:
+    """ASGI middleware around the whole app."""
+
+    def __init__(self, app: ASGIApp, body_seconds: float = BODY_SECONDS) -> None:
+        self.app = app
+        self._body_seconds = body_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        scope = requests.open_scope(scope, request_id)
+        answer = _Answer(send, request_id)
+        with logging.bound(request_id=request_id):
+            async with _logged(scope, answer):
+                await self._handle(scope, receive, answer)
+
+    async def _handle(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        try:
+            _check_head(scope)
+            if _has_body(scope):
+                receive = _replay(await self._read(scope, receive), receive)
+        except StepIQError as error:
+            await _refuse(scope, receive, answer, error)
+            return
+        except _Gone:
+            return
+        try:
+            await self.app(scope, receive, answer.send)
+        except Exception:
+            log.exception("request_failed", method=scope["method"], path=_path(scope))
+            if not answer.status:
+                bug = problems.respond_to_bug(requests.id_of(scope))
+                await bug(scope, receive, answer.send)
+
+    async def _read(self, scope: Scope, receive: Receive) -> bytes:
+        declared = _header(scope, b"content-length")
+        if declared.isdigit() and int(declared[:20]) > MAX_BODY_BYTES:
+            raise BodyTooLarge(MAX_BODY_BYTES)
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                async for chunk in _chunks(receive):
+                    body += chunk
+                    if len(body) > MAX_BODY_BYTES:
+                        raise BodyTooLarge(MAX_BODY_BYTES)
+        except TimeoutError:
+            raise RequestTimeout(round(self._body_seconds)) from None
+        return bytes(body)
+
+
+class _Answer:
+    """The way out: adds the request's id and remembers the status."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._id = request_id.encode()
+        self.status = 0
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = [*message.get("headers", ()), (b"x-request-id", self._id)]
+            message = {**message, "headers": headers}
+        await self._send(message)
+
+
+@asynccontextmanager
+async def _logged(scope: Scope, answer: _Answer) -> AsyncGenerator[None]:
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        log.info(
+            "request",
+            method=scope["method"],
+            path=_path(scope),
+            # 499 is what proxies write when the caller left before there was an answer.
+            status=answer.status or 499,
+            duration_ms=round((time.perf_counter() - started) * 1000, 1),
+            **requests.noted(scope),
+        )
+
+
+async def _refuse(scope: Scope, receive: Receive, answer: _Answer, error: StepIQError) -> None:
+    """Answer without the app, then close: what is still to come of the request is not read.
+
+    A little is read and dropped first. Closing at once would make the caller's system throw away the answer.
+    """
+    requests.note(scope, code=error.code)
+    response = problems.respond(error, requests.id_of(scope))
+    response.headers["Connection"] = "close"
+    start = {"type": "http.response.start", "status": response.status_code}
+    await answer.send({**start, "headers": response.raw_headers})
+    await answer.send({"type": "http.response.body", "body": response.body, "more_body": True})
+    with suppress(TimeoutError, _Gone):
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            dropped = 0
+            async for chunk in _chunks(receive):
+                dropped += len(chunk)
+                if dropped > _DRAIN_BYTES:
+                    break
+    await answer.send({"type": "http.response.body", "body": b""})
+
+
+async def _chunks(receive: Receive) -> AsyncGenerator[bytes]:
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        yield message.get("body", b"")
+        if not message.get("more_body", False):
+            return
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return receive_again
+
+
+def _check_head(scope: Scope) -> None:
+    query: bytes = scope["query_string"]
+    size = len(scope.get("raw_path") or b"") + len(query)
+    size += sum(len(name) + len(value) + 4 for name, value in scope["headers"])
+    if size > MAX_HEADER_BYTES:
+        raise HeadersTooLarge(MAX_HEADER_BYTES)
+    if _NUL.search(query):
+        raise MalformedQuery("The query string has the character U+0000. Remove it.")
+
+
+def _has_body(scope: Scope) -> bool:
+    return any(name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"])
+
+
+def _header(scope: Scope, wanted: bytes) -> bytes:
+    return next((value for name, value in scope["headers"] if name == wanted), b"")
+
+
+def _request_id(scope: Scope) -> str:
+    given = _header(scope, b"x-request-id").decode("latin-1")
+    return given if _REQUEST_ID.fullmatch(given) else str(ids.uuid7())
+
+
+def _path(scope: Scope) -> Any:
+    return scope["path"][:200]

@@ -1,0 +1,253 @@
+"""Errors as answers: the only place that knows HTTP statuses.
+
+Bodies are `application/problem+json` (RFC 9457) with a stable `code`. Whatever is not an expected error is a bug:
+it is logged with its traceback, and the caller learns the request's id and nothing else.
+"""
+
+import difflib
+import math
+import re
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, cast
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from stepiq.core import json
+from stepiq.core.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    Issue,
+    LimitReached,
+    Malformed,
+    NotFound,
+    StepIQError,
+    Unauthenticated,
+    Unavailable,
+)
+from stepiq.web import requests
+from stepiq.web.bodies import View
+from stepiq.web.errors import (
+    BodyTooLarge,
+    HeadersTooLarge,
+    InvalidBody,
+    InvalidQuery,
+    MethodNotAllowed,
+    PreconditionFailed,
+    RequestTimeout,
+    UnknownPath,
+    UnsupportedMediaType,
+)
+
+MEDIA_TYPE = "application/problem+json"
+
+_STATUSES: dict[type[StepIQError], int] = {
+    Malformed: 400,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    MethodNotAllowed: 405,
+    RequestTimeout: 408,
+    Conflict: 409,
+    PreconditionFailed: 412,
+    BodyTooLarge: 413,
+    UnsupportedMediaType: 415,
+    Invalid: 422,
+    LimitReached: 429,
+    HeadersTooLarge: 431,
+    Unavailable: 503,
+}
+
+
+class Problem(View):
+    """An error as the API answers it."""
+
+    type: str
+    """Where this code is explained, relative to the server."""
+    title: str
+    """What the status means in general."""
+    status: int
+    detail: str
+    """What happened here, and what to do next."""
+    code: str
+    """Stable name of the error."""
+    request_id: str
+    """Also in the `X-Request-ID` header and in the server's log."""
+    errors: list["ProblemIssue"] | None = None
+    """Every single thing wrong, where there can be several."""
+
+
+class ProblemIssue(View):
+    """One thing wrong with a document or body."""
+
+    path: str
+    code: str
+    message: str
+    line: int | None = None
+    column: int | None = None
+
+
+def status_of(error: type[StepIQError]) -> int:
+    """The status of a class of errors: that of its nearest ancestor that has one."""
+    for ancestor in error.__mro__:
+        status = _STATUSES.get(cast(type[StepIQError], ancestor))
+        if status is not None:
+            return status
+    return 500
+
+
+def problems(*errors: type[StepIQError]) -> dict[int | str, dict[str, Any]]:
+    """What a route may answer beside its success, for the OpenAPI document: its `responses`."""
+    by_status: dict[int | str, dict[str, Any]] = {}
+    for error in errors:
+        status = status_of(error)
+        response = by_status.setdefault(
+            status,
+            {
+                "description": HTTPStatus(status).phrase,
+                "content": {
+                    MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}
+                },
+            },
+        )
+        response["content"][MEDIA_TYPE]["examples"][error.code] = {
+            "summary": (error.__doc__ or error.code).partition("\n")[0],
+            "value": _content(status, error.code, "…", "0192f0c1-…"),
+        }
+    return by_status
+
+
+def respond(error: StepIQError, request_id: str) -> Response:
+    """The answer that says what an expected error is about."""
+    status = status_of(type(error))
+    issues = error.issues if isinstance(error, Invalid) else ()
+    content = _content(status, error.code, error.message, request_id, issues)
+    headers: dict[str, str] = {}
+    if isinstance(error, LimitReached | Unavailable):
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after.total_seconds())))
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="stepiq"'
+    if isinstance(error, MethodNotAllowed):
+        headers["Allow"] = str(error.facts["allowed"])
+    return _response(status, content, headers)
+
+
+def respond_to_bug(request_id: str) -> Response:
+    """The answer to an error nobody expected: it tells nothing but where to look."""
+    detail = f"The server made a mistake. Its log has the reason under request {request_id}."
+    return _response(500, _content(500, "internal", detail, request_id), {})
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of this app a problem document. Bugs are caught by the guard, which stands outside of the app."""
+    app.add_exception_handler(StepIQError, _on_expected)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(HTTPException, _on_http)
+
+
+async def _on_expected(request: Request, error: Exception) -> Response:
+    expected = cast(StepIQError, error)
+    facts = {name: str(value) for name, value in expected.facts.items()}
+    requests.note(request.scope, code=expected.code, facts=facts)
+    return respond(expected, requests.id_of(request.scope))
+
+
+async def _on_validation(request: Request, error: Exception) -> Response:
+    expected = _from_validation(request, cast(RequestValidationError, error))
+    requests.note(request.scope, code=expected.code)
+    return respond(expected, requests.id_of(request.scope))
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    failure = cast(HTTPException, error)
+    request_id = requests.id_of(request.scope)
+    if failure.status_code == HTTPStatus.NOT_FOUND:
+        return respond(UnknownPath(f"No route answers to {request.url.path[:200]}."), request_id)
+    if failure.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = (failure.headers or {}).get("Allow", "")
+        message = f"{request.method} is not possible here; {allowed} is."
+        return respond(MethodNotAllowed(message, allowed=allowed), request_id)
+    phrase = HTTPStatus(failure.status_code).phrase
+    code = re.sub(r"\W+", "_", phrase).lower()
+    content = _content(failure.status_code, code, f"{phrase}.", request_id)
+    return _response(failure.status_code, content, failure.headers or {})
+
+
+def _content(
+    status: int, code: str, detail: str, request_id: str, issues: Sequence[Issue] = ()
+) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "type": f"/docs/errors#{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": request_id,
+    }
+    if issues:
+        content["errors"] = [
+            ProblemIssue.model_validate(issue).model_dump(exclude_none=True) for issue in issues
+        ]
+    return content
+
+
+def _response(status: int, content: Mapping[str, Any], headers: Mapping[str, str]) -> Response:
+    # A lone surrogate can reach a message through a path or header; it has no UTF-8.
+    body = json.dumps(content).encode(errors="replace")
+    return Response(body, status, headers, media_type=MEDIA_TYPE)
+
+
+def _from_validation(request: Request, error: RequestValidationError) -> StepIQError:
+    entries: Sequence[Mapping[str, Any]] = error.errors()
+    if any(entry["loc"][0] == "path" for entry in entries):
+        return NotFound("There is no such thing: the address holds something that is no id.")
+    model = _body_model(request)
+    in_body = [_issue(entry, model) for entry in entries if entry["loc"][0] == "body"]
+    if in_body:
+        return InvalidBody(in_body)
+    return InvalidQuery([_issue(entry, None) for entry in entries])
+
+
+def _issue(entry: Mapping[str, Any], model: type[BaseModel] | None) -> Issue:
+    location: tuple[str | int, ...] = entry["loc"][1:]
+    path = _path(location)
+    kind = str(entry["type"])
+    if kind == "extra_forbidden":
+        message = "This field is unknown." + _nearest(location, model)
+        return Issue(path, "unknown_field", message)
+    if kind == "missing":
+        return Issue(path, "missing", "This is required.")
+    message = str(entry["msg"]).removeprefix("Value error, ").rstrip(".") + "."
+    return Issue(path, kind, message[0].upper() + message[1:])
+
+
+def _path(location: Sequence[str | int]) -> str:
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{str(part)[:100]}"
+    return text.removeprefix(".")
+
+
+def _nearest(location: Sequence[str | int], model: type[BaseModel] | None) -> str:
+    # Only the outermost object is looked at: deeper ones would need the path walked through unions and lists.
+    if model is None or len(location) != 1:
+        return ""
+    known = list(model.model_fields)
+    close = difflib.get_close_matches(str(location[0])[:100], known, n=1)
+    if close:
+        return f" Did you mean `{close[0]}`?"
+    return f" Known are {', '.join(f'`{name}`' for name in known)}."
+
+
+def _body_model(request: Request) -> type[BaseModel] | None:
+    route = request.scope.get("route")
+    field = route.body_field if isinstance(route, APIRoute) else None
+    annotation = field.field_info.annotation if field is not None else None
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return None

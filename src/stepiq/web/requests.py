@@ -1,0 +1,29 @@
+"""What is known about the request being answered, kept in its ASGI scope."""
+
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+_ID = "stepiq.request_id"
+_FACTS = "stepiq.facts"
+
+
+def open_scope(scope: Mapping[str, Any], request_id: str) -> dict[str, Any]:
+    """A copy of an ASGI scope that carries the request's id and facts for its log line."""
+    return {**scope, _ID: request_id, _FACTS: {}}
+
+
+def id_of(scope: Mapping[str, Any]) -> str:
+    """The id of a request; `-` outside of the guard."""
+    return str(scope.get(_ID, "-"))
+
+
+def note(scope: Mapping[str, Any], **facts: object) -> None:
+    """Add facts to the one log line of this request; never a credential."""
+    noted: MutableMapping[str, Any] | None = scope.get(_FACTS)
+    if noted is not None:
+        noted.update(facts)
+
+
+def noted(scope: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts noted so far."""
+    return dict(scope.get(_FACTS) or {})

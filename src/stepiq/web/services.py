@@ -1,0 +1,52 @@
+"""What the process is made of, as endpoints reach it; `server.assembly` fills it in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Protocol, cast
+
+from fastapi import Depends, Request
+
+from stepiq.core.settings import Settings
+from stepiq.store.changes import Changes
+from stepiq.store.database import Database
+
+if TYPE_CHECKING:
+    from stepiq.engine.providers.registry import Providers
+    from stepiq.engine.runtime import Engine
+
+
+class Plan(Protocol):
+    """A plan, as far as this layer needs to know it."""
+
+    @property
+    def limits(self) -> Mapping[str, int | bool | None]:
+        """Every limit by name; None is unlimited."""
+        ...
+
+
+class PlanBook(Protocol):
+    """The plans of this server. `billing`, which stands above, has them and knows their fields."""
+
+    def get(self, name: str) -> Plan:
+        """One plan by name."""
+        ...
+
+
+@dataclass
+class Services:
+    """Everything an endpoint may need, made once at start."""
+
+    settings: Settings
+    database: Database
+    changes: Changes
+    providers: "Providers"
+    engine: "Engine"
+    plans: PlanBook
+    """A `billing.plans.Plans`; who needs a plan's own fields stands above billing and may say so."""
+
+
+async def _services(request: Request) -> Services:
+    return cast(Services, request.app.state.services)
+
+
+ServicesDep = Annotated[Services, Depends(_services)]
