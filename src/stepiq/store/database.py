@@ -138,25 +138,38 @@ class Database:
         async with self.reading() as session:
             await session.execute(sa.text("SELECT 1"))
 
+    async def hold_lock(self, number: int) -> AsyncConnection | None:
+        """A connection that holds a PostgreSQL advisory lock until it is closed; None if somebody else holds it."""
+        engine = self._writer.execution_options(isolation_level="AUTOCOMMIT")
+        connection = await engine.connect()
+        if await connection.scalar(sa.select(sa.func.pg_try_advisory_lock(number))):
+            return connection
+        await connection.close()
+        return None
+
     async def close(self) -> None:
         """Give back every connection."""
         await self._writer.dispose()
         await self._reader.dispose()
 
 
-def prepare_sqlite(engine: sa.Engine, begin: str) -> None:
-    """Make every connection of an SQLite engine durable, and start its transactions with `begin`."""
+def prepare_sqlite(engine: sa.Engine, begin: str | None) -> None:
+    """Make every connection of an SQLite engine durable, and start its transactions with `begin`.
+
+    None leaves transactions to the driver, which begins an immediate one before the first write.
+    """
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: Any) -> None:
         # The driver's own BEGIN comes before writes only, which leaves reads outside the transaction.
-        connection.isolation_level = None
+        connection.isolation_level = None if begin else "IMMEDIATE"
         cursor = connection.cursor()
         try:
             for pragma, wanted in _PRAGMAS:
                 cursor.execute(f"PRAGMA {pragma}")
                 name = pragma.partition("=")[0]
-                found = cursor.execute(f"PRAGMA {name}").fetchone()[0]
+                cursor.execute(f"PRAGMA {name}")
+                found = cursor.fetchone()[0]
                 if found != wanted:
                     raise UnsafeStore(
                         f"SQLite kept {name}={found} where {wanted} is needed to lose nothing. "
@@ -165,9 +178,11 @@ def prepare_sqlite(engine: sa.Engine, begin: str) -> None:
         finally:
             cursor.close()
 
-    @event.listens_for(engine, "begin")
-    def _on_begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(begin)
+    if begin:
+
+        @event.listens_for(engine, "begin")
+        def _on_begin(connection: sa.Connection) -> None:
+            connection.exec_driver_sql(begin)
 
 
 _PRAGMAS: tuple[tuple[str, str | int], ...] = (

@@ -1,0 +1,58 @@
+"""Compiled pipeline versions, kept because they never change."""
+
+from collections import OrderedDict
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from stepiq.core.errors import NotFound
+from stepiq.language.definition import Definition
+from stepiq.language.loading import compile_document
+from stepiq.store.database import Session
+from stepiq.store.tables import pipeline_versions
+
+_KEPT = 512
+
+
+class VersionNotFound(NotFound):
+    """The pipeline has no such version."""
+
+    code = "version_not_found"
+
+    def __init__(self, pipeline_id: UUID, version: int) -> None:
+        super().__init__(
+            f"Pipeline {pipeline_id} has no version {version}.",
+            pipeline_id=pipeline_id,
+            version=version,
+        )
+
+
+class Definitions:
+    """The 512 versions used last, ready to run."""
+
+    def __init__(self) -> None:
+        self._compiled: OrderedDict[tuple[UUID, int], Definition] = OrderedDict()
+
+    async def get(self, session: Session, pipeline_id: UUID, version: int) -> Definition:
+        """The compiled version. It does not ask whose pipeline it is: the caller has.
+
+        Raises:
+            VersionNotFound: there is none.
+        """
+        key = (pipeline_id, version)
+        if (found := self._compiled.get(key)) is not None:
+            self._compiled.move_to_end(key)
+            return found
+        document = await session.scalar(
+            sa.select(pipeline_versions.c.definition).where(
+                pipeline_versions.c.pipeline_id == pipeline_id,
+                pipeline_versions.c.version == version,
+            )
+        )
+        if document is None:
+            raise VersionNotFound(pipeline_id, version)
+        compiled = compile_document(document)
+        self._compiled[key] = compiled
+        if len(self._compiled) > _KEPT:
+            self._compiled.popitem(last=False)
+        return compiled

@@ -1,0 +1,118 @@
+"""What the journal keeps of a run and of each execution of a step, while a worker holds it in its hands."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from stepiq.core.json import Json
+from stepiq.store.states import StepStatus, TriggerType
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run that somebody asked for."""
+
+    id: UUID
+    workspace_id: UUID
+    pipeline_id: UUID
+    pipeline_version: int
+    trigger_type: TriggerType
+    input_data: Json
+    timeout: timedelta
+    """The whole run's, counted from acceptance."""
+    admitted_limit: int | None
+    """Runs of the workspace that may hold a ticket at once; None for no limit."""
+    queued_limit: int | None
+    """Runs of the workspace that may wait for a slot; None for no limit."""
+    retry_of: UUID | None = None
+
+
+@dataclass(slots=True)
+class ClaimedRun:
+    """A run that this worker carries, until a later claim says otherwise."""
+
+    id: UUID
+    workspace_id: UUID
+    pipeline_id: UUID
+    pipeline_version: int
+    trigger_type: TriggerType
+    input_data: Json
+    claim: int
+    started_at: datetime
+    deadline_at: datetime
+    steps: dict[str, "StepRecord"] = field(default_factory=dict["str", "StepRecord"])
+    """Latest record of each step, by its id."""
+
+    @property
+    def next_ordinal(self) -> int:
+        """Place of the next step in the order in which steps ran."""
+        return len(self.steps) + 1
+
+
+@dataclass(slots=True)
+class Meter:
+    """Tokens and money of one execution of a step, over all its attempts."""
+
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    credit_tokens: int = 0
+    """Tokens of models that the server pays for."""
+    tokens_estimated: bool = False
+    cost: dict[str, int] | None = None
+    """Micro-dollars by `input`, `cached` and `output`; None while nothing is known."""
+    cost_complete: bool = True
+    """False once a model without a known price was used."""
+
+    @property
+    def cost_usd_micros(self) -> int:
+        """Sum of what is known."""
+        return sum(self.cost.values()) if self.cost else 0
+
+    def add_cost(self, parts: dict[str, int] | None) -> None:
+        """Add one call's cost; None says that its price is unknown."""
+        if parts is None:
+            self.cost_complete = False
+            return
+        found = self.cost or {}
+        self.cost = {part: found.get(part, 0) + value for part, value in parts.items()}
+
+    def since(self, earlier: "Meter") -> "Meter":
+        """What was added since `earlier`, for the run's totals."""
+        return Meter(
+            input_tokens=self.input_tokens - earlier.input_tokens,
+            cached_tokens=self.cached_tokens - earlier.cached_tokens,
+            output_tokens=self.output_tokens - earlier.output_tokens,
+            credit_tokens=self.credit_tokens - earlier.credit_tokens,
+            cost={"total": self.cost_usd_micros - earlier.cost_usd_micros},
+            cost_complete=self.cost_complete,
+        )
+
+
+@dataclass(slots=True)
+class StepRecord:
+    """One execution of a step, as its row says or will say."""
+
+    id: UUID
+    step_id: str
+    name: str
+    type: str
+    ordinal: int
+    iteration: int = 1
+    branch: str = ""
+    status: StepStatus = StepStatus.PENDING
+    attempts: int = 0
+    failures: int = 0
+    """Attempts that failed; an attempt cut off by a crash is not one."""
+    model: str | None = None
+    prompt: str | None = None
+    system_prompt: str | None = None
+    output: Json = None
+    error: dict[str, Json] | None = None
+    meter: Meter = field(default_factory=Meter)
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    is_stored: bool = False
+    """Whether the row exists; the journal keeps this."""
+    stored_meter: Meter = field(default_factory=Meter)
+    """What the run's totals already include; the journal keeps this."""

@@ -1,0 +1,137 @@
+"""The engine as the rest of the server sees it: accept a run, cancel it, start and stop working."""
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+from uuid import UUID
+
+from stepiq.core import logging
+from stepiq.engine.admission import Admission
+from stepiq.engine.definitions import Definitions
+from stepiq.engine.executor import Executor
+from stepiq.engine.journal import Journal
+from stepiq.engine.lock import WorkerLock
+from stepiq.engine.providers.registry import Providers
+from stepiq.engine.records import NewRun
+from stepiq.engine.retention import sweep_for_ever
+from stepiq.engine.tickets import TicketQueue
+from stepiq.store.changes import RUN_CANCELLED, Changes
+from stepiq.store.database import Database, Session, StoreUnavailable
+
+log = logging.get(__name__)
+
+_SETTLE_SECONDS = 0.5
+_STORE_RETRY_SECONDS = 1.0
+
+
+class Engine:
+    """Carries runs of one database in this process."""
+
+    def __init__(self, database: Database, changes: Changes, providers: Providers) -> None:
+        self.definitions = Definitions()
+        """Compiled versions, shared with whoever validates input."""
+        self._database = database
+        self._changes = changes
+        self._providers = providers
+        self._lock = WorkerLock(database)
+        self._tickets = TicketQueue(database)
+        self._admission = Admission(changes, self._tickets)
+        self._journal = Journal(database, self._admission)
+        self._executor = Executor(database, self._journal, self.definitions, providers, changes)
+        self._carrying: dict[UUID, asyncio.Task[None]] = {}
+        self._cancelled: set[UUID] = set()
+        self._background: list[asyncio.Task[None]] = []
+        self.is_ready = False
+        """Whether runs are being carried."""
+
+    async def start(self) -> None:
+        """Start to carry runs, those that a crash left behind first.
+
+        Raises:
+            WorkerRunning: another process works on this database.
+        """
+        await self._lock.acquire()
+        listening = asyncio.Event()
+        self._background = [
+            asyncio.create_task(self._heed_cancels(listening)),
+            asyncio.create_task(self._providers.warm()),
+            asyncio.create_task(sweep_for_ever(self._database, self._tickets)),
+        ]
+        await listening.wait()
+        await self._tickets.launch(self._carry)
+        self.is_ready = True
+
+    async def stop(self, drain: timedelta = timedelta(seconds=25)) -> None:
+        """Finish what can be finished within `drain`; the rest goes on after the next start."""
+        self.is_ready = False
+        await self._tickets.stop(drain, self._release)
+        for task in self._background:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        self._background = []
+        await self._lock.release()
+
+    def _release(self) -> None:
+        for task in self._carrying.values():
+            task.cancel()
+
+    async def accept(self, session: Session, run: NewRun) -> None:
+        """Insert a run and its ticket in the caller's transaction; it starts within milliseconds of the commit.
+
+        Raises:
+            QueueFull: too many of the workspace's runs wait already.
+        """
+        await self._admission.accept(session, run)
+
+    async def cancel(self, session: Session, workspace_id: UUID, run_id: UUID) -> None:
+        """Cancel a run in the caller's transaction; its calls in flight are closed after the commit.
+
+        Raises:
+            RunNotCancellable: it has ended.
+        """
+        await self._admission.cancel(session, workspace_id, run_id)
+
+    async def settled(self, run_id: UUID) -> None:
+        """After a cancel's commit: wait, up to half a second, until what the run had used is counted."""
+        if (task := self._carrying.get(run_id)) is not None:
+            await asyncio.wait({task}, timeout=_SETTLE_SECONDS)
+
+    async def _carry(self, run_id: UUID) -> None:
+        task = asyncio.create_task(self._carry_on(run_id))
+        self._carrying[run_id] = task
+        try:
+            await asyncio.wait({task})
+        finally:
+            # Also when the ticket itself is cancelled, at shutdown.
+            task.cancel()
+            del self._carrying[run_id]
+        if task.cancelled() and run_id not in self._cancelled:
+            # Shutting down: the ticket must stay open, so that the run goes on after the next start.
+            raise asyncio.CancelledError
+        self._cancelled.discard(run_id)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error
+
+    async def _carry_on(self, run_id: UUID) -> None:
+        while True:
+            try:
+                await self._executor.carry(run_id)
+            except StoreUnavailable:
+                log.warning("run_waits_for_store", run_id=str(run_id))
+                await asyncio.sleep(_STORE_RETRY_SECONDS)
+            except Exception:
+                log.exception("run_broke", run_id=str(run_id))
+                await self._executor.abandon(run_id)
+                return
+            else:
+                return
+
+    async def _heed_cancels(self, listening: asyncio.Event) -> None:
+        async with self._changes.subscribe(RUN_CANCELLED) as cancels:
+            listening.set()
+            while True:
+                run_id = UUID((await cancels.next()).payload)
+                if (task := self._carrying.get(run_id)) is not None:
+                    self._cancelled.add(run_id)
+                    task.cancel()

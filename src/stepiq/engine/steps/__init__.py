@@ -1,0 +1,1 @@
+"""One module per step type: what it prepares before an attempt is recorded, and the attempt itself."""

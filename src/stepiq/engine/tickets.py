@@ -1,0 +1,215 @@
+"""The only door to the durable queue (DBOS Transact).
+
+A ticket says "someone must carry this run on" and nothing else: its argument is the run's id, its result is null, and
+what the run has done is in our journal. The queue polls once a second as a safety net and is woken at commit.
+"""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions
+from dbos import _queue as dbos_queue  # pyright: ignore[reportPrivateUsage] - see _woken_queue_worker
+from dbos._serialization import DBOSPortableJSON
+
+from stepiq.core import logging
+from stepiq.store import migrate
+from stepiq.store.database import Database, Session, prepare_sqlite
+
+log = logging.get(__name__)
+
+CONCURRENCY = 500
+"""Runs that one worker process carries at once."""
+
+_QUEUE = "runs"
+_WORKFLOW = "carry"
+# A constant: tickets carry no code, so every version of ours may take over every other's.
+_APPLICATION_VERSION = "1"
+_EXECUTOR = "stepiq"
+_POLL_SECONDS = 1.0
+_THREADS = 8
+_RECOVERIES = 1_000_000
+
+Carry = Callable[[UUID], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """The n-th request to carry a run on."""
+
+    run_id: UUID
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.run_id}:{self.number}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Ticket":
+        """Read what `str` wrote."""
+        run_id, _, number = text.partition(":")
+        return cls(UUID(run_id), int(number))
+
+
+class _Wake:
+    """Stands in for the queue thread's stop event, so that a commit can end its pause."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self.event = threading.Event()
+
+    def is_set(self) -> bool:
+        return self._stop.is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.event.wait(timeout)
+        self.event.clear()
+        return self._stop.is_set()
+
+
+_wakes: dict[str, _Wake] = {}
+_queue_worker = dbos_queue.queue_worker_thread
+
+
+def _woken_queue_worker(stop: threading.Event, instance: DBOS, queue: Any) -> None:
+    _wakes[queue.name] = wake = _Wake(stop)
+    _queue_worker(wake, instance, queue)  # pyright: ignore[reportArgumentType] - the two methods it calls
+
+
+# The queue has no public way to be woken; without one, a run would start up to a second late.
+dbos_queue.queue_worker_thread = _woken_queue_worker
+
+
+class _Holder:
+    """The one queue of this process, for the workflow that DBOS calls by name."""
+
+    carry: Carry | None = None
+
+
+@DBOS.workflow(name=_WORKFLOW, max_recovery_attempts=_RECOVERIES)
+async def _carry(run_id: str) -> None:
+    if _Holder.carry is not None:
+        await _Holder.carry(UUID(run_id))
+
+
+class TicketQueue:
+    """Puts tickets into the queue and, in a worker, takes them out. One per process."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._engine: sa.Engine | None = None
+        self._client: DBOSClient | None = None
+        self._is_working = False
+
+    async def launch(self, carry: Carry) -> None:
+        """Start to take tickets; call it on the event loop that shall carry the runs.
+
+        Args:
+            carry: brings one run as far as it goes; a ticket whose call is cancelled is handed out again.
+        """
+        _Holder.carry = carry
+        self._engine = self._make_engine()
+        config: DBOSConfig = {
+            "name": "stepiq",
+            "system_database_url": self._database.url.render_as_string(hide_password=False),
+            "system_database_engine": self._engine,
+            "application_version": _APPLICATION_VERSION,
+            "executor_id": _EXECUTOR,
+            "serializer": DBOSPortableJSON,
+            "max_executor_threads": _THREADS,
+            "enable_otlp": False,
+            "log_level": "WARNING",
+            "notification_listener_polling_interval_sec": 0.05 if self._database.is_sqlite else 1.0,
+        }
+        # Migrates first, so that the queue exists before the engine looks for one.
+        DBOS(config=config)
+        DBOS.migrate(config["system_database_url"] or "")
+        self._client = DBOSClient(system_database_engine=self._engine, serializer=DBOSPortableJSON)
+        await self._client.register_queue_async(
+            _QUEUE, worker_concurrency=CONCURRENCY, polling_interval_sec=_POLL_SECONDS
+        )
+        DBOS.launch()
+        self._is_working = True
+
+    def _make_engine(self) -> sa.Engine:
+        if self._database.is_sqlite:
+            engine = sa.create_engine(self._database.url, pool_size=2, max_overflow=0)
+            prepare_sqlite(engine, begin=None)
+            return engine
+        return migrate.sync_engine(self._database.url)
+
+    def _connect(self) -> None:
+        self._client = DBOSClient(system_database_engine=self._engine, serializer=DBOSPortableJSON)
+
+    async def enqueue(self, session: Session, run_id: UUID, number: int, priority: int) -> None:
+        """Put ticket `number` of a run into the queue, in this transaction; lower priorities go first."""
+        client = self._client
+        if client is None:
+            raise RuntimeError("The queue has not been launched.")
+        options: EnqueueOptions = {
+            "workflow_name": _WORKFLOW,
+            "queue_name": _QUEUE,
+            "workflow_id": str(Ticket(run_id, number)),
+            "app_version": _APPLICATION_VERSION,
+            "priority": priority,
+        }
+
+        def put(connection: sa.Connection) -> None:
+            client.enqueue_in_transaction(connection, options, str(run_id))
+
+        await session.run_sync(put)
+        session.after_commit(self.wake)
+
+    async def finished(self, limit: int) -> list[Ticket]:
+        """Up to `limit` tickets that nobody will work on any more, the oldest first."""
+        if self._client is None:
+            return []
+        found = await self._client.list_workflows_async(
+            status=["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"],
+            name=_WORKFLOW,
+            limit=limit,
+            load_input=False,
+            load_output=False,
+        )
+        return [Ticket.parse(workflow.workflow_id) for workflow in found]
+
+    async def delete(self, tickets: list[Ticket]) -> None:
+        """Forget finished tickets."""
+        if self._client is not None:
+            await self._client.delete_workflows_async([str(ticket) for ticket in tickets])
+
+    def wake(self) -> None:
+        """Have the queue looked at now."""
+        if (wake := _wakes.get(_QUEUE)) is not None:
+            wake.event.set()
+
+    async def stop(self, drain: timedelta, release: Callable[[], None]) -> None:
+        """Take no more tickets, give the runs in flight time to finish, and let go of the rest.
+
+        Args:
+            drain: how long to wait for them.
+            release: called then; it cancels what still runs, whose tickets are handed out again after the next start.
+        """
+        if not self._is_working:
+            return
+        self._is_working = False
+        seconds = max(1, round(drain.total_seconds()))
+        stopping = asyncio.create_task(
+            asyncio.to_thread(DBOS.destroy, workflow_completion_timeout_sec=seconds + 3)
+        )
+        self.wake()
+        await asyncio.wait({stopping}, timeout=drain.total_seconds())
+        release()
+        await stopping
+        _Holder.carry = None
+        # The engine's shutdown leaves the loop with a dead default executor.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(4))
+        if self._client is not None:
+            self._client.destroy()
+        if self._engine is not None:
+            self._engine.dispose()

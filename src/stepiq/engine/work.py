@@ -1,0 +1,102 @@
+"""What one attempt of a step has at hand, and how it speaks while it works."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from stepiq.core import clock
+from stepiq.core.json import Json
+from stepiq.engine import events
+from stepiq.engine.events import Event, EventType
+from stepiq.engine.providers.registry import Providers
+from stepiq.engine.records import ClaimedRun, StepRecord
+from stepiq.language.definition import Definition, Step
+from stepiq.store.changes import Changes, run_topic
+
+DELTA_SECONDS = 0.05
+"""Text of a model is sent to listeners at most this often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One step of one run, about to be tried."""
+
+    run: ClaimedRun
+    step: Step
+    record: StepRecord
+    scope: dict[str, Json]
+    """The names that templates may use."""
+    providers: Providers
+    speak: Callable[[str], None]
+    """Send a piece of text to listeners; batched, unrecorded."""
+    note: Callable[[str, str], None]
+    """Record a line in the step's log: level, message."""
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same whenever this step is tried again: `run:step[:branch]:iteration`."""
+        record = self.record
+        parts = [str(self.run.id), record.step_id, record.branch, str(record.iteration)]
+        return ":".join(part for part in parts if part)
+
+
+def scope_of(run: ClaimedRun, definition: Definition) -> dict[str, Json]:
+    """The names that templates may use: every step is there from the start, pending and without output."""
+    known: dict[str, Any] = {
+        step.id: {"status": "pending", "output": None} for step in definition.steps
+    }
+    for record in run.steps.values():
+        if record.completed_at is not None:
+            known[record.step_id] = {"status": str(record.status), "output": record.output}
+    return {
+        "input": run.input_data,
+        "vars": definition.variables,
+        "variables": definition.variables,
+        "steps": known,
+        "env": {},
+        "run": {
+            "id": str(run.id),
+            "trigger_type": str(run.trigger_type),
+            "started_at": clock.iso(run.started_at),
+        },
+    }
+
+
+class Speaker:
+    """Sends a step's text to the run's listeners, at most every 50 ms."""
+
+    def __init__(self, changes: Changes, run_id: UUID, record: StepRecord) -> None:
+        self._changes = changes
+        self._run_id = run_id
+        self._record = record
+        self._waiting: list[str] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    def speak(self, text: str) -> None:
+        """Take a piece of text; it leaves with the next batch."""
+        self._waiting.append(text)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(DELTA_SECONDS, self.flush)
+
+    def flush(self) -> None:
+        """Send what waits, so that no text comes after the event that ends its step."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._waiting:
+            return
+        text, self._waiting = "".join(self._waiting), []
+        event = Event(
+            EventType.STEP_DELTA,
+            {
+                "step_id": self._record.step_id,
+                "iteration": self._record.iteration,
+                "attempt": self._record.attempts,
+                "text": text,
+            },
+        )
+        self._changes.publish(
+            run_topic(self._run_id), events.payload(self._run_id, event, None, clock.now())
+        )
