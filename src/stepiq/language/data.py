@@ -1,0 +1,37 @@
+"""Telling the shapes of plain JSON data apart, in a way that the type checker follows."""
+
+from typing import TypeGuard
+
+from stepiq.core.json import Json
+
+
+def is_object(value: Json) -> TypeGuard[dict[str, Json]]:
+    """Whether a value is a JSON object."""
+    return isinstance(value, dict)
+
+
+def is_array(value: Json) -> TypeGuard[list[Json]]:
+    """Whether a value is a JSON array."""
+    return isinstance(value, list)
+
+
+def is_number(value: Json) -> TypeGuard[int | float]:
+    """Whether a value is a JSON number; booleans are not."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def kind_of(value: Json) -> str:
+    """The kind of a value in the words of the messages, which never show the value."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a string"
+        case list():
+            return "a list"
+        case _:
+            return "an object"

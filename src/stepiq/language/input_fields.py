@@ -1,0 +1,149 @@
+"""Reads `input.schema`, in either form."""
+
+from stepiq.core.json import Json
+from stepiq.language.data import is_object, kind_of
+from stepiq.language.drafts import Fields
+from stepiq.language.inputs import InputSchema, is_long_form
+from stepiq.language.schemas import Schema, SchemaProblem, compile_schema
+
+FIELD_TYPES = ("string", "integer", "number", "boolean", "array", "object")
+_MAX_LENGTH = 1_000_000
+_MAX_NUMBER = 1e300
+
+# Which options go with which types.
+_NUMBERS = ("integer", "number")
+_OPTIONS: dict[str, tuple[str, ...]] = {
+    "minimum": _NUMBERS,
+    "maximum": _NUMBERS,
+    "min_length": ("string", "array"),
+    "max_length": ("string", "array"),
+    "pattern": ("string",),
+}
+_KNOWN = ("type", "required", "description", "default", "enum", *_OPTIONS)
+
+
+def read_input(fields: Fields) -> InputSchema:
+    """Read the document's `input`."""
+    data = fields.mapping("input")
+    if data is None:
+        return InputSchema()
+    inner = Fields(fields.draft, (*fields.path, "input"), data, ("schema",))
+    schema = inner.mapping("schema")
+    if not schema:
+        return InputSchema()
+    if is_long_form(schema):
+        return _read_long(inner, schema)
+    return _read_short(inner, schema)
+
+
+def _read_long(fields: Fields, document: dict[str, Json]) -> InputSchema:
+    kind = document.get("type", "object")
+    if kind != "object":
+        fields.draft.refuse(
+            (*fields.path, "schema", "type"),
+            "invalid_schema",
+            "The input is always an object, so `type` must be `object`. In the short form each field is a "
+            "mapping, as in `topic: {type: string}`.",
+        )
+        return InputSchema()
+    # Payloads are objects whatever the schema leaves open.
+    compiled = fields.schema("schema")
+    return InputSchema() if compiled is None else InputSchema(compiled)
+
+
+def _read_short(fields: Fields, schema: dict[str, Json]) -> InputSchema:
+    path = (*fields.path, "schema")
+    properties: dict[str, Json] = {}
+    required: list[str] = []
+    for name, options in schema.items():
+        if not is_object(options):
+            fields.draft.refuse(
+                (*path, name),
+                "wrong_type",
+                f"`{name[:60]}` must be a mapping such as `{{type: string}}`; it is {kind_of(options)}.",
+            )
+            continue
+        field = Fields(fields.draft, (*path, name), options, _KNOWN)
+        properties[name] = _read_field(field, name)
+        if field.boolean("required"):
+            required.append(name)
+    document: dict[str, Json] = {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+    }
+    types = {name: field.get("type", "") for name, field in properties.items()}
+    return InputSchema(compile_schema(document), frozenset(schema), types)
+
+
+def _read_field(field: Fields, name: str) -> dict[str, Json]:
+    """The JSON Schema of one field: only what was found right, so that it always compiles."""
+    kind = None
+    if field.require("type", "type: string"):
+        kind = field.choice("type", FIELD_TYPES)
+    field.text("description", maximum=2_000)
+    if kind is None:
+        return {}
+    document: dict[str, Json] = {"type": kind}
+    for option, types in _OPTIONS.items():
+        if field.has(option) and kind not in types:
+            field.refuse(
+                option, "conflict", f"`{option}` goes with {' and '.join(types)}, not with {kind}."
+            )
+        elif field.has(option):
+            document |= _read_option(field, option, kind)
+    _refuse_empty_range(field, document)
+    options = field.items("enum", 1, 1_000)
+    if options is not None:
+        document["enum"] = options
+    compiled = compile_schema(document)
+    _check_values(field, name, compiled, options)
+    if field.has("default"):
+        document["default"] = field.raw("default")
+    return document
+
+
+def _read_option(field: Fields, option: str, kind: str) -> dict[str, Json]:
+    value: Json
+    if option == "pattern":
+        keyword, value = option, _read_pattern(field)
+    elif option in ("minimum", "maximum"):
+        keyword, value = option, field.number(option, -_MAX_NUMBER, _MAX_NUMBER)
+        if value is not None:
+            value = field.raw(option)
+    else:
+        noun = "Items" if kind == "array" else "Length"
+        keyword, value = option[:3] + noun, field.integer(option, 0, _MAX_LENGTH)
+    return {} if value is None else {keyword: value}
+
+
+def _read_pattern(field: Fields) -> str | None:
+    pattern = field.text("pattern", minimum=1, maximum=2_000)
+    if pattern is None:
+        return None
+    try:
+        compile_schema({"pattern": pattern})
+    except SchemaProblem as problem:
+        field.refuse("pattern", "invalid_schema", problem.message)
+        return None
+    return pattern
+
+
+def _refuse_empty_range(field: Fields, document: dict[str, Json]) -> None:
+    pairs = (("minimum", "maximum", "maximum"), ("minLength", "maxLength", "max_length"))
+    for low, high, option in (*pairs, ("minItems", "maxItems", "max_length")):
+        if low in document and high in document and document[low] > document[high]:
+            field.refuse(
+                option, "conflict", f"`{option}` is below `{option.replace('max', 'min')}`."
+            )
+
+
+def _check_values(field: Fields, name: str, compiled: Schema, options: list[Json] | None) -> None:
+    """The default and the options of `enum` must be of the field's own kind."""
+    if field.has("default") and (issues := compiled.issues(field.raw("default"))):
+        field.refuse("default", "conflict", issues[0].message.replace("The value", "`default`", 1))
+    without_enum = compile_schema({k: v for k, v in compiled.document.items() if k != "enum"})
+    for index, option in enumerate(options or ()):
+        if issues := without_enum.issues(option):
+            message = issues[0].message.replace("The value", f"An option of `{name}`", 1)
+            field.draft.refuse((*field.path, "enum", index), "conflict", message)

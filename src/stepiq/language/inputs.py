@@ -1,0 +1,98 @@
+"""What a pipeline takes as input: the short form, the long form, and the check of a payload.
+
+A mapping under `input.schema` is a JSON Schema (the long form) if one of its keywords has a value that no field
+of the short form can have: `$schema`, `$id`, `$ref` or `type` is a text; `type`, `required`, `allOf`, `anyOf` or
+`oneOf` is a list; `additionalProperties` is true or false; or `properties` or `$defs` is a mapping whose values
+are all mappings. In the short form every name stands for a mapping such as `{type: string}`, so a field may be
+called `type` or `properties` without being mistaken.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from stepiq.core.errors import Invalid
+from stepiq.core.json import Json
+from stepiq.language.data import is_array, is_object
+from stepiq.language.schemas import Schema
+
+
+class InputInvalid(Invalid):
+    """The input does not fit the pipeline's schema; one issue per field."""
+
+    code = "input_invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class InputSchema:
+    """The compiled form of `input.schema`, or of its absence."""
+
+    schema: Schema | None = None
+    """None: anything is taken."""
+    declared: frozenset[str] | None = None
+    """Names of the short form; None when the document does not say which fields there are."""
+    field_types: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Type of each field of the short form."""
+
+    def validate(self, payload: Mapping[str, Json]) -> dict[str, Json]:
+        """The payload as a run sees it: defaults filled in, declared fields always there.
+
+        `null` for an optional field counts as absent; an absent one without a default is None. Fields the
+        schema does not name are kept.
+
+        Raises:
+            InputInvalid: with one issue per field.
+        """
+        values = dict(payload)
+        if self.schema is None:
+            return values
+        document = self.schema.document
+        required = _texts(document.get("required"))
+        properties = _mapping(document.get("properties"))
+        for name in properties:
+            if name not in required and values.get(name, ...) is None:
+                del values[name]
+        values = _fill(document, values)
+        if issues := self.schema.issues(values):
+            sentences = " ".join(issue.message for issue in issues[:5])
+            raise InputInvalid(f"The input does not fit the pipeline. {sentences}", issues)
+        return dict.fromkeys(properties) | values
+
+
+def is_long_form(schema: Mapping[str, Json]) -> bool:
+    """Whether `input.schema` is written as a JSON Schema; the rule is this module's docstring."""
+    if any(isinstance(schema.get(key), str) for key in ("$schema", "$id", "$ref", "type")):
+        return True
+    lists = ("type", "required", "allOf", "anyOf", "oneOf")
+    if any(is_array(schema.get(key)) for key in lists):
+        return True
+    if isinstance(schema.get("additionalProperties"), bool):
+        return True
+    return any(_is_map_of_schemas(schema.get(key)) for key in ("properties", "$defs"))
+
+
+def _is_map_of_schemas(value: Json) -> bool:
+    if not is_object(value):
+        return False
+    return all(isinstance(item, dict | bool) for item in value.values())
+
+
+def _fill(schema: Json, value: Json) -> Json:
+    """Fill in the defaults of objects that are there."""
+    properties = _mapping(schema.get("properties")) if is_object(schema) else {}
+    if not properties or not is_object(value):
+        return value
+    filled = dict(value)
+    for name, inner in properties.items():
+        if name in filled:
+            filled[name] = _fill(inner, filled[name])
+        elif is_object(inner) and "default" in inner:
+            filled[name] = inner["default"]
+    return filled
+
+
+def _mapping(value: Json) -> dict[str, Json]:
+    return value if is_object(value) else {}
+
+
+def _texts(value: Json) -> frozenset[str]:
+    return frozenset(value if is_array(value) else ())

@@ -1,0 +1,64 @@
+"""JSON text → data, and on demand the place of every part."""
+
+import re
+from dataclasses import replace
+
+from stepiq.core.errors import Issue
+from stepiq.core.json import Json, MalformedJson, loads
+from stepiq.language.places import Place
+
+_POSITION = re.compile(r" at line (\d+) column (\d+)")
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{},:]|[^\s\[\]{},:"]++', re.DOTALL)
+
+
+def read(text: str) -> tuple[Json, list[Issue]]:
+    """Read JSON. Any issue means that the data is None: JSON is readable whole or not at all."""
+    try:
+        return loads(text.encode()), []
+    except MalformedJson as error:
+        message = error.message.replace("The body is", "The definition is", 1)
+        issue = Issue("", "syntax", message, 1, 1)
+        if at := _POSITION.search(message):
+            issue = replace(
+                issue,
+                message=message.replace(at.group(), ""),
+                line=int(at[1]),
+                column=max(int(at[2]), 1),
+            )
+        return None, [issue]
+
+
+def places(text: str) -> Place:
+    """The places of all parts of a text that `read` accepts."""
+    line, line_start, behind = 1, 0, 0
+    root: Place | None = None
+    stack: list[Place] = []
+    is_object: list[bool] = []
+    key: tuple[str, tuple[int, int]] | None = None
+    for token in _TOKEN.finditer(text):
+        at = token.start()
+        if breaks := text.count("\n", behind, at):
+            line += breaks
+            line_start = text.rfind("\n", behind, at) + 1
+        behind = at
+        written = token.group()
+        if written in "]}":
+            stack.pop()
+            is_object.pop()
+        elif written in ",:":
+            continue
+        elif stack and is_object[-1] and key is None:
+            key = loads(written.encode()), (line, at - line_start + 1)
+        else:
+            place = Place(line, at - line_start + 1, key[1] if key else None)
+            if not stack:
+                root = place
+            elif key:
+                stack[-1].fields[key[0]] = place
+            else:
+                stack[-1].items.append(place)
+            key = None
+            if written in "[{":
+                stack.append(place)
+                is_object.append(written == "{")
+    return root or Place(1, 1)

@@ -1,0 +1,217 @@
+"""A document in, a definition or all of its errors out."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from stepiq.core.errors import Invalid, Issue
+from stepiq.core.json import Json
+from stepiq.language import places
+from stepiq.language.data import is_array, is_object, kind_of
+from stepiq.language.definition import Definition, OutputFormat, Scalar, Step
+from stepiq.language.drafts import Draft, Fields, Problem
+from stepiq.language.input_fields import read_input
+from stepiq.language.inputs import InputSchema
+from stepiq.language.names import KnownNames, check_templates
+from stepiq.language.source import Source, SourceFormat, read
+from stepiq.language.step_fields import read_steps
+from stepiq.language.yaml_source import MAX_DEPTH
+
+MAX_ERRORS = 100
+"""Most errors that are listed for one document."""
+_UNREADABLE = frozenset({"syntax", "invalid_character"})
+_KNOWN = (
+    "name", "description", "version", "variables", "input", "steps", "timeout_seconds", "output",
+)  # fmt: skip
+_LATER = ("notifications", "schedule", "agent_defaults", "budget")
+_DAY = 86_400
+_VARIABLE_NAME = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
+
+
+class InvalidDefinition(Invalid):
+    """A definition cannot be run; one issue per error."""
+
+    code = "invalid_definition"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What became of a document."""
+
+    document: dict[str, Json] | None
+    """Plain JSON data, exactly as written: no defaults filled in. None if the text holds no mapping."""
+    definition: Definition | None
+    """Present if there are no errors."""
+    errors: tuple[Issue, ...]
+    warnings: tuple[Issue, ...] = ()
+    malformed: bool = False
+    """The text could not be read at all, so the errors are about its syntax."""
+
+
+def load(text: str, source_format: SourceFormat) -> Loaded:
+    """Read a document's text. Never raises for what it holds: all errors come back at once, with places."""
+    source = read(text, source_format)
+    if not source.is_readable:
+        malformed = any(issue.code in _UNREADABLE for issue in source.issues)
+        return Loaded(None, None, source.issues[:MAX_ERRORS], malformed=malformed)
+    return _load(source)
+
+
+def load_document(document: Json) -> Loaded:
+    """Read a document that is JSON data already. Errors have paths, but no lines."""
+    return _load(Source(document))
+
+
+def compile_document(document: dict[str, Json]) -> Definition:
+    """The definition of a document that was accepted before.
+
+    Raises:
+        InvalidDefinition: it is not acceptable, or not any more.
+    """
+    loaded = load_document(document)
+    if loaded.definition is None:
+        first = loaded.errors[0]
+        where = f"`{first.path}`: " if first.path else ""
+        raise InvalidDefinition(
+            f"The definition cannot be run. {where}{first.message}", loaded.errors
+        )
+    return loaded.definition
+
+
+def _load(source: Source) -> Loaded:
+    draft = Draft()
+    document = source.data if is_object(source.data) else None
+    definition = None
+    if document is None:
+        draft.refuse((), "wrong_type", _no_mapping(source.data))
+    elif _is_too_deep(document):
+        draft.refuse((), "too_deep", f"The definition nests deeper than {MAX_DEPTH} levels.")
+        document = None
+    else:
+        definition = _read_document(draft, document)
+    errors = _place(source, draft.problems, source.issues)
+    warnings = _place(source, draft.warnings, ())
+    return Loaded(document, None if errors else definition, errors, warnings)
+
+
+def _no_mapping(data: Json) -> str:
+    what = "it is empty" if data is None else f"this is {kind_of(data)}"
+    return f"A definition is a mapping with `name` and `steps`; {what}."
+
+
+def _is_too_deep(document: Json) -> bool:
+    level = [document]
+    for _ in range(MAX_DEPTH):
+        level = [inner for value in level for inner in _inside(value)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: Json) -> list[Json]:
+    values = value.values() if is_object(value) else value
+    return [inner for inner in values if is_object(inner) or is_array(inner)]
+
+
+def _read_document(draft: Draft, document: dict[str, Json]) -> Definition | None:
+    fields = Fields(draft, (), document, _KNOWN, _LATER)
+    fields.integer("version", 1, 1)
+    name = None
+    if fields.require("name", "name: Daily digest"):
+        name = fields.text("name", minimum=1, maximum=200)
+    description = fields.text("description", maximum=2_000)
+    variables = _read_variables(fields)
+    schema = read_input(fields)
+    steps = read_steps(fields)
+    seconds = fields.integer("timeout_seconds", 1, 30 * _DAY)
+    ids = _step_ids(document)
+    output_from = _read_output(fields, ids)
+    check_templates(draft, _known_names(variables, schema, ids, steps))
+    if draft.problems or name is None:
+        return None
+    secrets = [name for placed in draft.templates for name in placed.template.secret_names]
+    return Definition(
+        name=name,
+        description=description or "",
+        variables=variables,
+        input=schema,
+        steps=steps,
+        timeout=timedelta(seconds=_DAY if seconds is None else seconds),
+        output_from=output_from,
+        secret_names=frozenset(secrets),
+    )
+
+
+def _read_variables(fields: Fields) -> dict[str, Scalar]:
+    found = fields.mapping("variables") or {}
+    # A name outside the pattern is noted by reading it as a field of its own.
+    inner = Fields(fields.draft, (*fields.path, "variables"), found, found)
+    for name, value in found.items():
+        if is_object(value) or is_array(value):
+            message = (
+                f"A variable is one text, number or boolean; `{name[:60]}` is {kind_of(value)}."
+            )
+            inner.refuse(name, "wrong_type", message)
+        checked = Fields(fields.draft, inner.path, {name: name}, (name,))
+        rule = "called by letters, digits and _, starting with no digit, at most 100"
+        checked.text(name, maximum=len(name), pattern=_VARIABLE_NAME, rule=rule)
+    return found
+
+
+def _step_ids(document: dict[str, Json]) -> list[str]:
+    entries = document.get("steps")
+    found = [
+        entry.get("id") if is_object(entry) else None
+        for entry in (entries if is_array(entries) else ())
+    ]
+    return [step_id if isinstance(step_id, str) else "" for step_id in found]
+
+
+def _read_output(fields: Fields, ids: list[str]) -> str | None:
+    data = fields.mapping("output")
+    if data is None:
+        return None
+    inner = Fields(fields.draft, (*fields.path, "output"), data, ("from",), ("deliver",))
+    known = [step_id for step_id in ids if step_id]
+    step_id = inner.text("from", maximum=64)
+    if step_id is not None and step_id not in known:
+        inner.choice("from", known)
+    return step_id
+
+
+def _known_names(
+    variables: dict[str, Scalar], schema: InputSchema, ids: list[str], steps: tuple[Step, ...]
+) -> KnownNames:
+    return KnownNames(
+        inputs=schema.declared,
+        input_types=schema.field_types,
+        variables=frozenset(variables),
+        steps=ids,
+        text_steps=frozenset(
+            step.id for step in steps if step.output_format is not OutputFormat.JSON
+        ),
+    )
+
+
+def _place(source: Source, problems: list[Problem], known: tuple[Issue, ...]) -> tuple[Issue, ...]:
+    """Problems as issues, with line and column where the source has lines, in the order of the text."""
+    issues = list(known)
+    if problems and source.places is not None:
+        root, lines = source.places(), source.lines()
+        issues += [_place_one(root, lines, problem) for problem in problems]
+        issues.sort(key=lambda issue: (issue.line or 0, issue.column or 0))
+    else:
+        issues += [Issue(places.write_path(p.path), p.code, p.message) for p in problems]
+    if len(issues) > MAX_ERRORS:
+        more = f"There are {len(issues) - MAX_ERRORS} more errors. Correct these first."
+        issues[MAX_ERRORS:] = [Issue("", "too_many_errors", more)]
+    return tuple(issues)
+
+
+def _place_one(root: places.Place, lines: list[str], problem: Problem) -> Issue:
+    place, is_exact = places.find(root, problem.path)
+    line, column = place.line, place.column
+    if is_exact and problem.at_key and place.key is not None:
+        line, column = place.key
+    elif is_exact and problem.inside is not None:
+        line, column = places.locate_inside(lines, place, *problem.inside)
+    return Issue(places.write_path(problem.path), problem.code, problem.message, line, column)

@@ -1,0 +1,90 @@
+"""Document text → plain data, with the place of every part. Reading refuses what JSON data cannot express."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from stepiq.core.errors import Issue
+from stepiq.core.json import Json
+from stepiq.language import json_source, yaml_source
+from stepiq.language.places import Place
+
+MAX_SOURCE_BYTES = 256 * 1024
+"""Longest document text that is read, in UTF-8."""
+# What YAML readers count as the end of a line.
+_LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+
+_CONTROL = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
+
+
+class SourceFormat(StrEnum):
+    """How a document is written."""
+
+    JSON = "json"
+    YAML = "yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What reading gave."""
+
+    data: Json
+    issues: tuple[Issue, ...] = ()
+    is_readable: bool = True
+    """False if `data` means nothing, because the text could not be read to its end."""
+    places: Callable[[], Place] | None = None
+    """Gives the place of every part; called only when there is an error to place."""
+    lines: Callable[[], list[str]] = list
+
+
+def read(text: str, source_format: SourceFormat) -> Source:
+    """Read a document's text. Never raises for what the text holds."""
+    if problem := _refuse(text, source_format):
+        return Source(None, (problem,), is_readable=False)
+    text = text.removeprefix("\ufeff")
+    if source_format is SourceFormat.YAML:
+        data, issues, is_readable, root = yaml_source.read(text)
+        return Source(data, tuple(issues), is_readable, lambda: root, lambda: _lines(text))
+    data, issues = json_source.read(text)
+    return Source(
+        data, tuple(issues), not issues, lambda: json_source.places(text), lambda: _lines(text)
+    )
+
+
+def _lines(text: str) -> list[str]:
+    return _LINE_BREAK.split(text)
+
+
+def _refuse(text: str, source_format: SourceFormat) -> Issue | None:
+    if len(text) > MAX_SOURCE_BYTES or len(text.encode(errors="replace")) > MAX_SOURCE_BYTES:
+        return Issue("", "too_large", f"A definition has at most {MAX_SOURCE_BYTES:,} bytes.", 1, 1)
+    if (at := text.find("\x00")) >= 0:
+        return _at(
+            text,
+            at,
+            "invalid_character",
+            "The character U+0000 cannot be part of a definition. Remove it.",
+        )
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return _at(
+            text,
+            error.start,
+            "invalid_character",
+            "The text has half of a surrogate pair, which is not a character. Remove it.",
+        )
+    if source_format is SourceFormat.YAML and (control := _CONTROL.search(text)):
+        return _at(
+            text,
+            control.start(),
+            "invalid_character",
+            f"YAML cannot hold the control character U+{ord(control.group()):04X}. Remove it.",
+        )
+    return None
+
+
+def _at(text: str, offset: int, code: str, message: str) -> Issue:
+    line = text.count("\n", 0, offset) + 1
+    return Issue("", code, message, line, offset - text.rfind("\n", 0, offset))

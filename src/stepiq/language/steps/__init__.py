@@ -1,0 +1,1 @@
+"""One module per step type, and the registry that lists those which run."""

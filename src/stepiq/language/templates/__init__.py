@@ -1,0 +1,21 @@
+"""Handlebars templates over plain data: the public face is `Template` and the errors it raises."""
+
+from stepiq.language.templates.errors import (
+    SecretMissing,
+    TemplateError,
+    TemplateLimit,
+    TemplateSyntaxError,
+    TemplateUnresolved,
+)
+from stepiq.language.templates.nodes import Reference
+from stepiq.language.templates.template import Template
+
+__all__ = [
+    "Reference",
+    "SecretMissing",
+    "Template",
+    "TemplateError",
+    "TemplateLimit",
+    "TemplateSyntaxError",
+    "TemplateUnresolved",
+]

@@ -1,0 +1,267 @@
+"""The inside of one tag: words, texts, numbers and helpers → expressions."""
+
+import re
+from collections.abc import Callable
+from difflib import get_close_matches
+from typing import NoReturn
+
+from stepiq.core.json import Json
+from stepiq.language.templates.helpers import HELPERS, Helper, tolerates
+from stepiq.language.templates.lexer import Tag, Token, fail
+from stepiq.language.templates.nodes import ArmKind, Call, Expression, Literal, Path, Secret
+
+MAX_NESTING = 64
+"""Deepest nesting of blocks, and of helpers inside helpers."""
+_MAX_NUMBER_LENGTH = 40
+
+_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+_PARAMETER = re.compile(r"[^\s./\[\]@]+")
+_CONSTANTS: dict[str, Json] = {"true": True, "false": False, "null": None, "undefined": None}
+BLOCKS = {kind.value for kind in ArmKind}
+FRAMED = (ArmKind.EACH, ArmKind.WITH)
+"""Blocks whose body reads its names from a value of their own."""
+
+Resolve = Callable[[Token, bool], Path | Secret]
+"""Finds what a word names; told whether it may be missing."""
+
+
+class TagReader:
+    """Reads the words of one tag from left to right."""
+
+    def __init__(self, source: str, tag: Tag, tokens: list[Token], resolve: Resolve) -> None:
+        self._source = source
+        self._resolve = resolve
+        self._tag = tag
+        self._tokens = tokens
+        self._at = 0
+        self._depth = 0
+
+    # -- what a tag can be --
+
+    def output(self) -> Expression:
+        """`{{path}}` or `{{helper …}}`, to the end of the tag."""
+        if not self._tokens:
+            self._fail(self._tag.offset, "This tag is empty. Name a value in it.")
+        first = self._tokens[0]
+        if first.kind == "(":
+            expression = self._argument(tolerant=False)
+        elif first.kind == "word" and len(self._tokens) > 1:
+            self._at = 1
+            expression = self._call(first, tolerant=False)
+        else:
+            expression = self._argument(tolerant=False)
+            if isinstance(expression, Literal):
+                self._fail(
+                    first.offset, "This tag holds a fixed value. Write it as text, without braces."
+                )
+        self._expect_end()
+        return expression
+
+    def head(self, kind: ArmKind) -> Expression:
+        """What a block decides on; it may be missing."""
+        if self._peek() is None:
+            self._fail(
+                self._tag.offset,
+                f"`#{kind.value}` needs a value: `{{{{#{kind.value} input.name}}}}`.",
+            )
+        first = self._tokens[self._at]
+        if first.kind == "word" and first.text in HELPERS and self._has_argument(1):
+            self._fail(
+                first.offset,
+                f"Put brackets around a helper inside a tag: `{{{{#{kind.value} ({first.text} …)}}}}`.",
+            )
+        expression = self._argument(tolerant=True)
+        if isinstance(expression, Secret) and kind in FRAMED:
+            self._fail(
+                first.offset, "Secrets can only be written out or compared, not looked into."
+            )
+        return expression
+
+    def include_zero(self, kind: ArmKind) -> bool:
+        """The option `includeZero=true` of `#if` and `#unless`."""
+        token = self._peek()
+        if token is None or not self._is_option():
+            return False
+        if kind in FRAMED or token.text != "includeZero":
+            self._fail(token.offset, f"`#{kind.value}` has no option `{token.text[:60]}`.")
+        value = self._tokens[self._at + 2] if len(self._tokens) > self._at + 2 else None
+        if value is None or value.text not in ("true", "false"):
+            self._fail(token.offset, "`includeZero` is `true` or `false`.")
+        self._at += 3
+        return value.text == "true"
+
+    def parameters(self, kind: ArmKind) -> list[str]:
+        """`as |item index|`, to the end of the tag."""
+        names: list[str] = []
+        token = self._peek()
+        if token is not None and token.text == "as" and self._kind_at(1) == "|":
+            self._at += 2
+            while (token := self._peek()) is not None and token.kind == "word":
+                if not _PARAMETER.fullmatch(token.text) or token.text in _CONSTANTS:
+                    self._fail(
+                        token.offset,
+                        f"`{token.text[:60]}` cannot be the name of a block parameter.",
+                    )
+                names.append(token.text)
+                self._at += 1
+            if token is None or token.kind != "|":
+                self._fail(self._tag.offset, "The block parameters are never closed: `as |item|`.")
+            self._at += 1
+            most = {ArmKind.EACH: 2, ArmKind.WITH: 1}.get(kind, 0)
+            if not 0 < len(names) <= most:
+                self._fail(
+                    self._tag.offset,
+                    f"`#{kind.value}` takes {['no', 'one', 'one or two'][most]} block parameter{'s' * (most != 1)}.",
+                )
+        self._expect_end()
+        return names
+
+    # -- expressions --
+
+    def _argument(self, *, tolerant: bool) -> Expression:
+        token = self._next()
+        if token.kind == "string":
+            quote = token.text[0]
+            return Literal(token.text[1:-1].replace("\\" + quote, quote))
+        if token.kind == "(":
+            return self._parenthesis(token, tolerant=tolerant)
+        if token.kind != "word":
+            self._fail(token.offset, self._misplaced(token))
+        if token.text in _CONSTANTS:
+            return Literal(_CONSTANTS[token.text])
+        if _NUMBER.fullmatch(token.text):
+            return Literal(self._number(token))
+        if token.text in HELPERS or token.text in BLOCKS:
+            self._fail(token.offset, self._bare_helper(token.text))
+        return self._resolve(token, tolerant)
+
+    def _parenthesis(self, opening: Token, *, tolerant: bool) -> Expression:
+        if self._depth == MAX_NESTING:
+            self._fail(opening.offset, f"Helpers nest deeper than {MAX_NESTING} levels.")
+        self._depth += 1
+        helper = self._next()
+        if helper.kind != "word":
+            self._fail(helper.offset, "A bracket starts with a helper: `(eq a b)`.")
+        call = self._call(helper, tolerant=tolerant)
+        closing = self._peek()
+        if closing is None or closing.kind != ")":
+            self._fail(opening.offset, "This bracket is never closed. Write `)` after its values.")
+        self._at += 1
+        self._depth -= 1
+        return call
+
+    def _call(self, token: Token, *, tolerant: bool) -> Call:
+        helper = HELPERS.get(token.text)
+        if helper is None:
+            self._fail_unknown_helper(token)
+        starts: list[int] = []
+        probe = self._at
+        while self._starts_argument(probe):
+            starts.append(probe)
+            probe = self._skip(probe)
+        self._check_count(token, helper, len(starts))
+        arguments = tuple(
+            self._argument(
+                tolerant=tolerates(
+                    helper.tolerance, is_last=index == len(starts) - 1, around=tolerant
+                )
+            )
+            for index in range(len(starts))
+        )
+        return Call(token.text, arguments, token.offset)
+
+    def _starts_argument(self, at: int) -> bool:
+        if at >= len(self._tokens) or self._tokens[at].kind in (")", "|", "="):
+            return False
+        if at + 1 < len(self._tokens) and self._tokens[at + 1].kind == "=":
+            self._fail(
+                self._tokens[at].offset,
+                f"`{self._tokens[at].text[:60]}=` is not an option of this helper. Templates have no "
+                "assignments and no operators; compare with `(eq a b)`.",
+            )
+        return True
+
+    def _skip(self, at: int) -> int:
+        """The place behind the argument that starts at `at`."""
+        depth = 0
+        while at < len(self._tokens):
+            kind = self._tokens[at].kind
+            depth += (kind == "(") - (kind == ")")
+            at += 1
+            if depth <= 0:
+                break
+        return at
+
+    def _check_count(self, token: Token, helper: Helper, count: int) -> None:
+        if helper.minimum <= count <= helper.maximum:
+            return
+        few = count < helper.minimum
+        self._fail(
+            token.offset,
+            f"`{token.text}` has too {'few' if few else 'many'} values. Write it as `{helper.usage}`.",
+        )
+
+    def _number(self, token: Token) -> int | float:
+        if len(token.text) > _MAX_NUMBER_LENGTH:
+            self._fail(token.offset, f"A number has at most {_MAX_NUMBER_LENGTH} characters.")
+        return float(token.text) if "." in token.text else int(token.text)
+
+    # -- tokens --
+
+    def _peek(self) -> Token | None:
+        return self._tokens[self._at] if self._at < len(self._tokens) else None
+
+    def _kind_at(self, ahead: int) -> str | None:
+        at = self._at + ahead
+        return self._tokens[at].kind if at < len(self._tokens) else None
+
+    def _has_argument(self, ahead: int) -> bool:
+        following = self._kind_at(ahead)
+        is_parameters = (
+            following == "word"
+            and self._tokens[self._at + ahead].text == "as"
+            and self._kind_at(ahead + 1) == "|"
+        )
+        return following in ("word", "string", "(") and not is_parameters
+
+    def _is_option(self) -> bool:
+        return self._kind_at(0) == "word" and self._kind_at(1) == "="
+
+    def _next(self) -> Token:
+        token = self._peek()
+        if token is None:
+            self._fail(self._tag.offset, "This tag ends where a value must stand.")
+        self._at += 1
+        return token
+
+    def _expect_end(self) -> None:
+        token = self._peek()
+        if token is not None:
+            self._fail(token.offset, self._misplaced(token))
+
+    # -- messages --
+
+    def _fail(self, offset: int, message: str) -> NoReturn:
+        fail(self._source, offset, message)
+
+    def _misplaced(self, token: Token) -> str:
+        if token.kind == "|":
+            return "Templates have no filters. Call a helper instead: `{{join list}}`, `{{json value}}`."
+        if token.kind == "=":
+            return "Templates have no operators. Compare with a helper: `{{#if (eq a b)}}`."
+        return f"`{token.text[:60]}` is one word too many in this tag."
+
+    def _bare_helper(self, name: str) -> str:
+        if name in BLOCKS:
+            return f"`{name}` is a block: `{{{{#{name} value}}}}…{{{{/{name}}}}}`."
+        return f"`{name}` is a helper and needs a value: `{HELPERS[name].usage}`. A field of that name is `this.{name}`."
+
+    def _fail_unknown_helper(self, token: Token) -> NoReturn:
+        if token.text in BLOCKS:
+            self._fail(token.offset, self._bare_helper(token.text))
+        following = self._peek()
+        if following is not None and following.kind in ("|", "="):
+            self._fail(following.offset, self._misplaced(following))
+        near = get_close_matches(token.text[:60], HELPERS, 1)
+        hint = f"Did you mean `{near[0]}`?" if near else f"Helpers are {', '.join(HELPERS)}."
+        self._fail(token.offset, f"`{token.text[:60]}` is not a helper. {hint}")

@@ -1,0 +1,205 @@
+"""Template text → runs of text and tags. One pass, no backtracking: hostile text costs its length."""
+
+import re
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import NoReturn
+
+from stepiq.language.templates.errors import TemplateSyntaxError
+
+# JavaScript's idea of white space, which is Handlebars'; Python's `\s` differs in a few control characters.
+SPACE = r"\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+
+_NAME_CHARACTER = r"[^" + SPACE + r"!\"#%&'()*+,./;<=>@\[\\\]^`{|}~]"
+_LITERAL_SEGMENT = r"\[(?:[^\]\\]|\\.)*+\]"
+_TOKEN = re.compile(
+    rf"(?P<space>[{SPACE}]++)"
+    rf"|(?P<word>@?(?:{_NAME_CHARACTER}|[./]|{_LITERAL_SEGMENT})++)"
+    r"|(?P<string>\"(?:[^\"\\]|\\\"|\\(?!\"))*+\"|'(?:[^'\\]|\\'|\\(?!'))*+')"
+    r"|(?P<mark>[()=|])",
+    re.DOTALL,
+)
+_CLOSE = re.compile(r"(~?)\}\}")
+_TRIPLE_CLOSE = re.compile(r"\}(~?)\}\}")
+_LONG_COMMENT_CLOSE = re.compile(r"--(~?)\}\}")
+
+_REFUSED = {
+    ">": "Partials (`{{> name}}`) are not part of the language. Write the text here, or in a step of its own.",
+    "#>": "Partials (`{{#> name}}`) are not part of the language. Write the text here, or in a step of its own.",
+    "*": "Decorators (`{{* name}}`) are not part of the language.",
+    "#*": "Decorators (`{{#* name}}`) are not part of the language.",
+}
+
+
+class TagKind(Enum):
+    """What a tag does."""
+
+    OUTPUT = auto()
+    OPEN = auto()
+    OPEN_INVERSE = auto()
+    ELSE = auto()
+    CLOSE = auto()
+    COMMENT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word, a string or a mark inside a tag."""
+
+    kind: str
+    """`word`, `string`, or the mark itself: one of `( ) = |`."""
+    text: str
+    offset: int
+
+
+@dataclass(slots=True)
+class TextRun:
+    """Text between tags."""
+
+    value: str
+
+
+@dataclass(slots=True)
+class Tag:
+    """One `{{…}}`."""
+
+    kind: TagKind
+    offset: int
+    end: int
+    strips_left: bool = False
+    strips_right: bool = False
+    tokens: list[Token] = field(default_factory=list[Token])
+
+
+Piece = TextRun | Tag
+
+
+def position(source: str, offset: int) -> tuple[int, int]:
+    """Line and column of an offset, both counted from 1."""
+    return source.count("\n", 0, offset) + 1, offset - source.rfind("\n", 0, offset)
+
+
+def fail(source: str, offset: int, message: str) -> NoReturn:
+    """Refuse the template, naming the place."""
+    raise TemplateSyntaxError(message, *position(source, offset))
+
+
+def scan(source: str) -> list[Piece]:
+    """Split a template into text and tags, as written: white space is not touched yet."""
+    pieces: list[Piece] = []
+    text: list[str] = []
+    start = 0
+    while (at := source.find("{{", start)) >= 0:
+        slashes = _backslashes_before(source, start, at)
+        text.append(source[start : at - min(slashes, 1)])
+        if slashes == 1:
+            text.append("{{")
+            start = at + 2
+            continue
+        _flush(text, pieces)
+        tag = _read_tag(source, at)
+        pieces.append(tag)
+        start = tag.end
+    text.append(source[start:])
+    _flush(text, pieces)
+    return pieces
+
+
+def _backslashes_before(source: str, start: int, at: int) -> int:
+    if at == start or source[at - 1] != "\\":
+        return 0
+    # Two of them are an escaped backslash in front of a real tag.
+    return 2 if at - 2 >= start and source[at - 2] == "\\" else 1
+
+
+def _flush(text: list[str], pieces: list[Piece]) -> None:
+    joined = "".join(text)
+    text.clear()
+    if joined:
+        pieces.append(TextRun(joined))
+
+
+def _read_tag(source: str, at: int) -> Tag:
+    if source.startswith("{{{{", at):
+        fail(
+            source,
+            at,
+            "Raw blocks (`{{{{name}}}}`) are not part of the language. Write `\\{{` for braces as text.",
+        )
+    strips_left = source.startswith("~", at + 2)
+    start = at + 3 if strips_left else at + 2
+    if source.startswith("!", start):
+        return _read_comment(source, at, start, strips_left)
+    for sigil, message in _REFUSED.items():
+        if source.startswith(sigil, start):
+            fail(source, at, message)
+    sigil = source[start : start + 1]
+    sigil = sigil if sigil and sigil in "#/^&{" else ""
+    tag = Tag(TagKind.OUTPUT, at, at, strips_left)
+    _read_tokens(source, tag, start + len(sigil), _TRIPLE_CLOSE if sigil == "{" else _CLOSE)
+    tag.kind = _kind(sigil, tag.tokens)
+    return tag
+
+
+def _read_comment(source: str, at: int, start: int, strips_left: bool) -> Tag:
+    is_long = source.startswith("!--", start)
+    close = _LONG_COMMENT_CLOSE if is_long else _CLOSE
+    end = close.search(source, start + 1)
+    if end is None:
+        fail(
+            source,
+            at,
+            f"This comment is never closed. Write `{'--}}' if is_long else '}}'}` at its end.",
+        )
+    return Tag(TagKind.COMMENT, at, end.end(), strips_left, bool(end[1]))
+
+
+def _read_tokens(source: str, tag: Tag, start: int, close: re.Pattern[str]) -> None:
+    while True:
+        if end := close.match(source, start):
+            tag.strips_right = bool(end[1])
+            tag.end = end.end()
+            return
+        token = _TOKEN.match(source, start)
+        if token is None:
+            _fail_at_character(source, tag, start, close)
+        kind = token.lastgroup or ""
+        if kind != "space":
+            text = token.group()
+            tag.tokens.append(Token(text if kind == "mark" else kind, text, start))
+        start = token.end()
+
+
+def _fail_at_character(source: str, tag: Tag, at: int, close: re.Pattern[str]) -> NoReturn:
+    braces = "}}}" if close is _TRIPLE_CLOSE else "}}"
+    character = source[at : at + 1]
+    if character in ("", "{") or source.startswith("}", at):
+        fail(
+            source, tag.offset, f"This tag is never closed. Write `{braces}` where the value ends."
+        )
+    if character in "\"'[":
+        fail(
+            source, at, f"This {'name' if character == '[' else 'text'} is never closed in the tag."
+        )
+    if character in "<>!&":
+        fail(
+            source,
+            at,
+            f"Templates have no operator `{character}`. Use a helper, as in `{{{{#if (gt a b)}}}}`.",
+        )
+    fail(source, at, f"The character `{character}` has no meaning inside `{{{{…}}}}`.")
+
+
+def _kind(sigil: str, tokens: list[Token]) -> TagKind:
+    match sigil:
+        case "#":
+            return TagKind.OPEN
+        case "/":
+            return TagKind.CLOSE
+        case "^":
+            return TagKind.OPEN_INVERSE if tokens else TagKind.ELSE
+        case "":
+            is_else = bool(tokens) and tokens[0].text == "else"
+            return TagKind.ELSE if is_else else TagKind.OUTPUT
+        case _:
+            return TagKind.OUTPUT

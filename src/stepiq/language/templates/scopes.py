@@ -1,0 +1,163 @@
+"""Which frame a name is read from. Settled while parsing, since `../` and block parameters are a matter of nesting."""
+
+import re
+from dataclasses import dataclass, field
+
+from stepiq.language.templates.nodes import FrameValue, Path, Secret
+
+_SEGMENT = re.compile(
+    r"\[(?P<literal>(?:[^\]\\]|\\.)*+)\]|(?P<up>\.\.)|(?P<here>\.(?=/|\Z))|(?P<name>[^./\[\]]++)",
+    re.DOTALL,
+)
+_ESCAPE = re.compile(r"\\([\\\]])")
+_SECRET_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+_LOOP_VALUES = {
+    value.value: value
+    for value in (FrameValue.INDEX, FrameValue.KEY, FrameValue.FIRST, FrameValue.LAST)
+}
+
+Binding = tuple[str, ...] | None
+"""The path from the context to a frame's value, or None where only rendering can tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What `#each` or `#with` adds for its body."""
+
+    binding: Binding
+    is_loop: bool = False
+    parameters: dict[str, FrameValue] = field(default_factory=dict[str, FrameValue])
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A word of a tag, taken apart."""
+
+    text: str
+    is_data: bool
+    """Starts with `@`."""
+    ups: int
+    is_explicit: bool
+    """Starts with `this`, `./` or `../`, so that it can be no block parameter and no helper."""
+    parts: tuple[str, ...]
+
+
+class NameProblem(Exception):
+    """A name that cannot be read; the parser adds the place."""
+
+
+def split(text: str) -> Name:
+    """Take a word apart into its segments."""
+    is_data = text.startswith("@")
+    ups, is_explicit, parts = 0, False, list[str]()
+    at = 1 if is_data else 0
+    while True:
+        segment = _SEGMENT.match(text, at)
+        if segment is None:
+            raise NameProblem(
+                f"The name `{_shorten(text)}` has an empty or broken part. Write it as in `input.topic`."
+            )
+        if segment["literal"] is not None:
+            parts.append(_ESCAPE.sub(r"\1", segment["literal"]))
+        elif segment["name"] not in (None, "this"):
+            parts.append(segment["name"])
+        elif parts:
+            raise NameProblem(
+                f"`{segment.group()}` can stand only at the start of a name, not inside `{_shorten(text)}`."
+            )
+        else:
+            is_explicit = True
+            ups += segment["up"] is not None
+        at = segment.end()
+        if at == len(text):
+            return Name(text, is_data, ups, is_explicit, tuple(parts))
+        if text[at] == "[":
+            raise NameProblem(
+                f"Write an index or a literal name after a dot: `{_shorten(text[:at])}.{_shorten(text[at:])}`."
+            )
+        if text[at] not in "./":
+            raise NameProblem(
+                f"The name `{_shorten(text)}` cannot be read. Write it as in `input.topic` or `input.[two words]`."
+            )
+        # A separator at the very end is an empty part, which the next round refuses.
+        at += 1
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+class Scopes:
+    """The scopes that are open at one place of the template, the whole context being the outermost."""
+
+    def __init__(self) -> None:
+        self._scopes: list[Scope] = [Scope(())]
+
+    def push(self, scope: Scope) -> None:
+        self._scopes.append(scope)
+
+    def pop(self) -> None:
+        self._scopes.pop()
+
+    def resolve(self, name: Name, offset: int) -> Path | Secret:
+        """Find what a name reads.
+
+        Raises:
+            NameProblem: it names a scope that is not there, or secrets as a whole.
+        """
+        frame, value, parts = self._locate(name)
+        if value is FrameValue.CONTEXT and (binding := self._scopes[frame].binding) is not None:
+            full = (*binding, *parts)
+            if full[:1] == ("env",):
+                return Secret(_secret_name(name, full), offset)
+            if full[:1] == ("variables",):
+                parts = ("vars", *parts[1:])
+        return Path(frame, value, parts, name.text, offset)
+
+    def binding_of(self, path: Path) -> Binding:
+        """Where the value of a path lies in the context, if that is known before rendering."""
+        binding = self._scopes[path.frame].binding
+        if path.value is not FrameValue.CONTEXT or binding is None:
+            return None
+        return (*binding, *path.parts)
+
+    def _locate(self, name: Name) -> tuple[int, FrameValue, tuple[str, ...]]:
+        if name.is_data:
+            return self._locate_data(name)
+        if not name.is_explicit:
+            for frame in range(len(self._scopes) - 1, 0, -1):
+                if (value := self._scopes[frame].parameters.get(name.parts[0])) is not None:
+                    return frame, value, name.parts[1:]
+        frame = len(self._scopes) - 1 - name.ups
+        if frame < 0:
+            raise NameProblem(
+                f"`{_shorten(name.text)}` goes up further than there are `#each` and `#with` around it."
+            )
+        return frame, FrameValue.CONTEXT, name.parts
+
+    def _locate_data(self, name: Name) -> tuple[int, FrameValue, tuple[str, ...]]:
+        head = name.parts[0] if name.parts else ""
+        if head == "root" and not name.ups:
+            return 0, FrameValue.CONTEXT, name.parts[1:]
+        value = _LOOP_VALUES.get(head)
+        if value is None:
+            raise NameProblem(
+                f"`{_shorten(name.text)}` does not exist. There are `@index`, `@key`, `@first`, `@last` and `@root`."
+            )
+        loops = [frame for frame, scope in enumerate(self._scopes) if scope.is_loop]
+        if name.ups >= len(loops):
+            raise NameProblem(f"`{_shorten(name.text)}` exists only inside `#each`.")
+        return loops[-1 - name.ups], value, name.parts[1:]
+
+
+def _secret_name(name: Name, full: tuple[str, ...]) -> str:
+    if len(full) != 2:
+        raise NameProblem(
+            f"Secrets are read one by one, as `env.NAME`; `{_shorten(name.text)}` is not one."
+        )
+    if not _SECRET_NAME.fullmatch(full[1]):
+        raise NameProblem(
+            "A secret's name is letters, digits and `_`, at most 100, and starts with no digit; "
+            f"`{_shorten(name.text)}` is not such a name."
+        )
+    return full[1]

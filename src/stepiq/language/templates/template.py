@@ -1,0 +1,57 @@
+"""A compiled template: what a definition keeps and a step renders."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from stepiq.core.json import Json
+from stepiq.language.templates import whitespace
+from stepiq.language.templates.lexer import position, scan
+from stepiq.language.templates.nodes import Node, Reference
+from stepiq.language.templates.parser import Parser
+from stepiq.language.templates.render import Renderer
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A template that has been read and is ready to render any number of times."""
+
+    source: str
+    """Its text, as written."""
+    nodes: tuple[Node, ...]
+    references: tuple[Reference, ...]
+    """Every place where it reads the context, in the order written. Names inside `#each` items are not among
+    them: what an item holds is known only when it is rendered."""
+    secret_names: frozenset[str]
+    """Every NAME it reads as `env.NAME`."""
+
+    @classmethod
+    def compile(cls, text: str) -> Self:
+        """Read a template.
+
+        Raises:
+            TemplateSyntaxError: with line and column inside the text.
+        """
+        pieces = scan(text)
+        whitespace.apply(pieces)
+        parser = Parser(text)
+        nodes = parser.parse(pieces)
+        return cls(text, nodes, tuple(parser.references), frozenset(parser.secret_names))
+
+    def locate(self, offset: int) -> tuple[int, int]:
+        """Line and column of an offset in its text, both counted from 1."""
+        return position(self.source, offset)
+
+    def render(self, context: Mapping[str, Json]) -> str:
+        """Write the template out. Values are data: braces inside them stay as they are.
+
+        Args:
+            context: `input`, `vars`, `steps`, `run` as plain JSON data, and under `env` the secrets that
+                `secret_names` lists.
+
+        Raises:
+            TemplateUnresolved: a value is missing or of the wrong kind.
+            SecretMissing: a secret is not in `env`.
+            TemplateLimit: too much work or too long a text.
+        """
+        return Renderer(self.source, context).render(self.nodes)
