@@ -1,0 +1,60 @@
+# One entry for everything. `make` or `make help` lists the targets.
+# Installs into .venv, in this folder, what the lock files name; only `make test` installs anything else: PostgreSQL, as root.
+
+BIN := .venv/bin
+ARGS ?=
+WORKERS ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test check fix types docs bench lock
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: ## run an example pipeline through a server of its own and show it live
+	@scripts/bootstrap.sh runtime
+	@$(BIN)/stepiq demo $(ARGS)
+
+serve: ## start the server on http://127.0.0.1:8080, kept in .data
+	@scripts/bootstrap.sh runtime
+	@exec $(BIN)/stepiq serve $(ARGS)
+
+test: ## run the suite on SQLite and PostgreSQL; ARGS="tests/cli -k run" runs a part
+	@scripts/bootstrap.sh dev
+	@scripts/postgres.sh
+	@$(BIN)/python scripts/fetch_weights.py
+ifeq ($(strip $(ARGS)),)
+	@rm -f .coverage .coverage.*
+	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=
+	@$(BIN)/python scripts/coverage_floor.py
+else
+	$(BIN)/pytest $(ARGS)
+endif
+
+check: ## what CI checks before the tests: lint, format, types, layers
+	@scripts/bootstrap.sh dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+	$(BIN)/lint-imports importlinter.toml
+
+fix: ## lint and format what can be mended by itself
+	@scripts/bootstrap.sh dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+types: ## check types only
+	@scripts/bootstrap.sh dev
+	$(BIN)/pyright $(ARGS)
+
+docs: ## write the pages that are generated from the code
+	@scripts/bootstrap.sh dev
+	$(BIN)/python scripts/generate_docs.py
+
+bench: ## measure this checkout on this machine (about three minutes)
+	@scripts/bootstrap.sh runtime
+	@$(BIN)/python bench/run.py $(ARGS)
+
+lock: ## write the lock files anew from pyproject.toml; ARGS=--upgrade takes the newest versions
+	@scripts/bootstrap.sh dev
+	@scripts/lock.sh $(ARGS)
