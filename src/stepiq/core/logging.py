@@ -55,11 +55,20 @@ def configure(
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+    # Tracebacks show code only: the values of variables may be secrets.
     final: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if readable:
-        final.append(structlog.dev.ConsoleRenderer(colors=target.isatty()))
+        # The default formatter would show what variables held: passwords, prompts, keys.
+        plain = structlog.dev.plain_traceback
+        final.append(
+            structlog.dev.ConsoleRenderer(colors=target.isatty(), exception_formatter=plain)
+        )
     else:
-        final += [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        final += [
+            structlog.processors.ExceptionRenderer(tracebacks),
+            structlog.processors.JSONRenderer(),
+        ]
     handler = logging.StreamHandler(target)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=final)
@@ -73,10 +82,12 @@ def configure(
     engine.propagate = False
     engine.setLevel(logging.WARNING)
     engine.filters[:] = [_drop_cancel_tracebacks]
+    logging.getLogger("uvicorn.error").filters[:] = [_drop_cancel_tracebacks]
 
 
 def _drop_cancel_tracebacks(record: logging.LogRecord) -> bool:
-    # A run that its user cancels ends its ticket through CancelledError, which the engine reports as an error.
+    # A run that its user cancels ends its ticket through CancelledError, and a stopping server its open streams: the
+    # libraries report both as errors.
     return not (
         record.exc_info and record.exc_info[0] and "Cancelled" in record.exc_info[0].__name__
     )

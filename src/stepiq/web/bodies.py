@@ -88,11 +88,15 @@ async def _refuse_unreadable(request: Request) -> None:
 
 
 class _ReadRequest(Request):
-    """A request whose JSON has been read already, by our own reader."""
+    """A request whose body has been read already, by our own reader."""
 
-    def __init__(self, request: Request, value: Json) -> None:
+    def __init__(self, request: Request, data: bytes, value: Json) -> None:
         super().__init__(request.scope, request.receive)
+        self._data = data
         self._value = value
+
+    async def body(self) -> bytes:
+        return self._data
 
     async def json(self) -> Json:
         return self._value
@@ -121,18 +125,17 @@ class StrictRoute(APIRoute):
         is_required = field.field_info.is_required()
 
         async def read_and_answer(request: Request) -> Response:
-            value = None
+            data, value = await request.body(), None
             try:
-                value = await _read_json(request, is_required=is_required)
+                value = _read_json(request, data, is_required=is_required)
             except StepIQError as error:
                 request.scope["stepiq.unreadable"] = error
-            return await answer(_ReadRequest(request, value))
+            return await answer(_ReadRequest(request, data, value))
 
         return read_and_answer
 
 
-async def _read_json(request: Request, *, is_required: bool) -> Json:
-    data = await request.body()
+def _read_json(request: Request, data: bytes, *, is_required: bool) -> Json:
     if not data:
         if is_required:
             raise BodyMissing

@@ -13,8 +13,9 @@ from typing import Any, cast
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
+from starlette._utils import get_route_path
 from starlette.exceptions import HTTPException
 
 from stepiq.core import json
@@ -151,31 +152,44 @@ def install(app: FastAPI) -> None:
 
 
 async def _on_expected(request: Request, error: Exception) -> Response:
-    expected = cast(StepIQError, error)
-    facts = {name: str(value) for name, value in expected.facts.items()}
-    requests.note(request.scope, code=expected.code, facts=facts)
-    return respond(expected, requests.id_of(request.scope))
+    return _answer(request, cast(StepIQError, error))
 
 
 async def _on_validation(request: Request, error: Exception) -> Response:
-    expected = _from_validation(request, cast(RequestValidationError, error))
-    requests.note(request.scope, code=expected.code)
-    return respond(expected, requests.id_of(request.scope))
+    return _answer(request, _from_validation(request, cast(RequestValidationError, error)))
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
     failure = cast(HTTPException, error)
-    request_id = requests.id_of(request.scope)
     if failure.status_code == HTTPStatus.NOT_FOUND:
-        return respond(UnknownPath(f"No route answers to {request.url.path[:200]}."), request_id)
+        return _answer(request, UnknownPath(f"No route answers to {request.url.path[:200]}."))
     if failure.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = (failure.headers or {}).get("Allow", "")
+        allowed = ", ".join(_methods_here(request))
         message = f"{request.method} is not possible here; {allowed} is."
-        return respond(MethodNotAllowed(message, allowed=allowed), request_id)
+        return _answer(request, MethodNotAllowed(message, allowed=allowed))
     phrase = HTTPStatus(failure.status_code).phrase
     code = re.sub(r"\W+", "_", phrase).lower()
-    content = _content(failure.status_code, code, f"{phrase}.", request_id)
+    requests.note(request.scope, code=code)
+    content = _content(failure.status_code, code, f"{phrase}.", requests.id_of(request.scope))
     return _response(failure.status_code, content, failure.headers or {})
+
+
+def _answer(request: Request, error: StepIQError) -> Response:
+    requests.note(request.scope, code=error.code)
+    if error.facts:
+        facts = {name: str(value) for name, value in error.facts.items()}
+        requests.note(request.scope, facts=facts)
+    return respond(error, requests.id_of(request.scope))
+
+
+def _methods_here(request: Request) -> list[str]:
+    """All methods of a path, which several routes may share; the framework names those of the first."""
+    path = get_route_path(request.scope)
+    methods: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        if route.path_regex.match(path):
+            methods |= route.methods or set()
+    return sorted(methods)
 
 
 def _content(

@@ -1,0 +1,1 @@
+"""Assembly: the HTTP app, and the process that serves it."""

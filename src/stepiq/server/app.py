@@ -1,0 +1,63 @@
+"""The HTTP app: every domain's routes behind one guard, one check of credentials and one way to say what went wrong."""
+
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from stepiq import __version__
+from stepiq.accounts import endpoints as accounts
+from stepiq.accounts.http import Doors, authenticated
+from stepiq.server import health, openapi
+from stepiq.web import problems
+from stepiq.web.guard import Guard
+from stepiq.web.services import Services
+
+ROUTERS: tuple[APIRouter, ...] = (accounts.router,)
+"""Routers of the domains. Nothing in them answers without a credential."""
+
+PUBLIC_PATHS = frozenset({"/api/auth/register", "/api/auth/login", "/health", "/ready"})
+"""All that answers without one."""
+
+
+def create_app(services: Services) -> FastAPI:
+    """The app on top of these services. It neither starts nor stops them."""
+    app = FastAPI(
+        title="stepIQ", version=__version__, openapi_url=None, docs_url=None, redoc_url=None
+    )
+    app.state.services = services
+    app.state.doors = Doors.build(services)
+    app.include_router(health.router)
+    app.include_router(accounts.public, prefix="/api")
+    for router in ROUTERS:
+        app.include_router(router, prefix="/api", dependencies=[Depends(authenticated)])
+    problems.install(app)
+    _serve_document(app)
+    app.add_middleware(VersionPrefix)
+    app.add_middleware(Guard)
+    return app
+
+
+class VersionPrefix:
+    """Lets `/v1/api/…` reach the routes of `/api/…`: there is one version so far, and both are its names."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("/v1/api/"):
+            scope = {**scope, "root_path": "/v1"}
+        await self.app(scope, receive, send)
+
+
+def _serve_document(app: FastAPI) -> None:
+    app.openapi = lambda: _document(app)
+
+    async def openapi_document() -> dict[str, object]:
+        return app.openapi()
+
+    app.add_api_route("/openapi.json", openapi_document, include_in_schema=False)
+
+
+def _document(app: FastAPI) -> dict[str, object]:
+    if app.openapi_schema is None:
+        app.openapi_schema = openapi.document(app, PUBLIC_PATHS)
+    return app.openapi_schema

@@ -1,0 +1,43 @@
+"""Builds what a process is made of, and takes it apart again."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from stepiq.billing.plans import Plans
+from stepiq.core import keys
+from stepiq.core.settings import Settings
+from stepiq.engine.providers.registry import Providers
+from stepiq.engine.runtime import Engine
+from stepiq.store import migrate
+from stepiq.store.changes import LocalChanges
+from stepiq.store.database import Database
+from stepiq.web.services import Services
+
+
+async def build(settings: Settings) -> Services:
+    """Everything a process needs, on a database brought up to this version; nothing runs yet.
+
+    Raises:
+        StoreUnavailable, SchemaTooNew, PlansInvalid, KeyUnusable: what the operator has to put right.
+    """
+    keys.prepare_data_dir(settings)
+    plans = Plans.load(settings.plans)
+    plans.get(settings.default_plan)
+    database = Database(settings)
+    await asyncio.to_thread(migrate.upgrade, database.url)
+    changes = LocalChanges()
+    providers = Providers(settings)
+    engine = Engine(database, changes, providers)
+    return Services(settings, database, changes, providers, engine, plans)
+
+
+@asynccontextmanager
+async def built(settings: Settings) -> AsyncGenerator[Services]:
+    """`build`, and everything given back at the end."""
+    services = await build(settings)
+    try:
+        yield services
+    finally:
+        await services.providers.close()
+        await services.database.close()

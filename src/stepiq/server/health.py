@@ -1,0 +1,50 @@
+"""Signs of life for whoever watches the process; at the root, without credentials."""
+
+from typing import Literal
+
+from fastapi import APIRouter
+
+from stepiq import __version__
+from stepiq.core.errors import Unavailable
+from stepiq.store.database import StoreUnavailable
+from stepiq.web.bodies import View
+from stepiq.web.problems import problems
+from stepiq.web.services import ServicesDep
+
+router = APIRouter(tags=["Health"])
+
+
+class NotReady(Unavailable):
+    """The process answers, but does not carry runs: it is starting or stopping."""
+
+    code = "not_ready"
+
+
+class Health(View):
+    """The process is alive."""
+
+    status: Literal["ok"] = "ok"
+    version: str = __version__
+
+
+class Readiness(View):
+    """The process can take work."""
+
+    status: Literal["ready"] = "ready"
+    store: Literal["ok"] = "ok"
+    worker: Literal["ok"] = "ok"
+
+
+@router.get("/health")
+async def health() -> Health:
+    """Whether the process is alive. It asks nothing else, so an outage of the store restarts nothing."""
+    return Health()
+
+
+@router.get("/ready", responses=problems(NotReady, StoreUnavailable))
+async def ready(services: ServicesDep) -> Readiness:
+    """Whether the process can take work: its store answers and its worker runs."""
+    await services.database.ping()
+    if not services.engine.is_ready:
+        raise NotReady("The worker is not running: the server is starting or stopping.")
+    return Readiness()

@@ -1,0 +1,154 @@
+"""The process behind `stepiq serve`: API and worker on one event loop, from start to drained stop."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Callable, Generator
+from datetime import timedelta
+
+import uvicorn
+import uvloop
+
+from stepiq import __version__
+from stepiq.accounts import service as accounts
+from stepiq.core import logging
+from stepiq.core.errors import Unavailable
+from stepiq.core.settings import Settings
+from stepiq.server.app import create_app
+from stepiq.server.assembly import built
+from stepiq.server.protocol import GuardedProtocol
+from stepiq.web.services import Services
+
+DRAIN = timedelta(seconds=25)
+"""How long a stopping server lets steps in flight finish."""
+_HTTP_DRAIN_SECONDS = 3
+_BACKLOG = 2048
+
+log = logging.get(__name__)
+
+
+class AddressInUse(Unavailable):
+    """Something else listens where the server should."""
+
+    code = "address_in_use"
+
+
+def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or Ctrl-C; a second one ends the process at once.
+
+    A stopping server first drains its worker, still answering, so that whoever watches a run sees it end; what is not done
+    by then goes on after the next start.
+
+    Args:
+        settings: as the operator gave them.
+        announce: shows the text for people: the address, and on a new server what to do first.
+
+    Raises:
+        AddressInUse: the port is taken.
+        WorkerRunning: another process works on this database.
+        StoreUnavailable, SchemaTooNew, KeyUnusable, PlansInvalid: what the operator has to put right.
+    """
+    logging.configure(settings.log_format)
+    with _bind(settings) as listener:
+        if settings.port == 0:
+            settings = settings.model_copy(update={"port": listener.getsockname()[1]})
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(settings, listener, announce))
+
+
+async def _serve(
+    settings: Settings, listener: socket.socket, announce: Callable[[str], None]
+) -> None:
+    async with built(settings) as services:
+        app = create_app(services)
+        server = _Server(_config(settings, app))
+        stopping = _on_signal()
+        await services.engine.start()
+        try:
+            serving = asyncio.create_task(server.serve([listener]))
+            announce(await _welcome(services, app.state.doors.jwt_secret))
+            asked = asyncio.create_task(stopping.wait())
+            await asyncio.wait({serving, asked}, return_when=asyncio.FIRST_COMPLETED)
+            asked.cancel()
+            log.info("stopping", drain_seconds=DRAIN.total_seconds())
+        finally:
+            await services.engine.stop(DRAIN)
+        server.should_exit = True
+        await serving
+        await app.state.doors.close()
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        # Signals are ours: uvicorn would raise them again at its end, before the store is closed.
+        yield
+
+
+def _config(settings: Settings, app: object) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        http=GuardedProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=_HTTP_DRAIN_SECONDS,
+    )
+
+
+def _on_signal() -> asyncio.Event:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+
+    def stop() -> None:
+        stopping.set()
+        for each in signals:
+            loop.remove_signal_handler(each)
+
+    for each in signals:
+        loop.add_signal_handler(each, stop)
+    return stopping
+
+
+def _bind(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise AddressInUse(
+            f"The server cannot listen on {settings.host}:{settings.port}: {reason}. "
+            "Stop what is using it, or set STEPIQ_PORT to another port (0 takes a free one)."
+        ) from None
+
+
+async def _welcome(services: Services, jwt_secret: bytes) -> str:
+    settings = services.settings
+    text = f"stepIQ {__version__} is ready at {settings.base_url}"
+    async with services.database.reading() as session:
+        if not await accounts.needs_setup(session):
+            return text
+    token = accounts.setup_token(jwt_secret)
+    return f"{text}\n\n{_first_steps(settings, token)}"
+
+
+def _first_steps(settings: Settings, token: str) -> str:
+    here = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 — compared, not bound
+    host = f"[{here}]" if ":" in here else here
+    return f"""\
+This server has no account yet. Create its administrator, from this machine:
+
+  curl -X POST http://{host}:{settings.port}/api/auth/register \\
+    -H 'Content-Type: application/json' \\
+    -d '{{"email": "you@example.com", "password": "at-least-8-characters"}}'
+
+From another machine, add the set-up token to the body:  "setup_token": "{token}"
+"""
