@@ -93,9 +93,14 @@ class TestLoad:
 
 
 class TestGet:
+    def test_a_plan_that_is_gone_counts_as_free(self):
+        assert Plans.load({}).get("gold").name == "free"
+
+
+class TestRequire:
     def test_an_unknown_plan_is_refused_with_those_that_there_are(self):
         with pytest.raises(UnknownPlan, match="free, starter, pro, enterprise"):
-            Plans.load({}).get("gold")
+            Plans.load({}).require("gold")
 
 
 class TestRequireSteps:

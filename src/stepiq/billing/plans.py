@@ -8,8 +8,13 @@ from importlib import resources
 from typing import Any
 
 from stepiq.billing.errors import PlansInvalid, UnknownPlan
+from stepiq.core import logging
 from stepiq.core.errors import Issue
 
+log = logging.get(__name__)
+
+FALLBACK = "free"
+"""Plan of a workspace whose own one has gone from the config file: it can read and run a little, nothing breaks."""
 UNLIMITED = "unlimited"
 """How the config file takes a limit away; in a `Plan` it is None."""
 
@@ -85,7 +90,15 @@ class Plans:
         )
 
     def get(self, name: str) -> Plan:
-        """One plan.
+        """The plan that a workspace has by name; `free` when it is no longer configured, which the log says."""
+        try:
+            return self.require(name)
+        except UnknownPlan:
+            log.warning("plan_missing", plan=name, used=FALLBACK)
+            return self.require(FALLBACK)
+
+    def require(self, name: str) -> Plan:
+        """The plan that somebody names.
 
         Raises:
             UnknownPlan: none has that name; the message lists those that there are.

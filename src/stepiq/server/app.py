@@ -6,12 +6,23 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from stepiq import __version__
 from stepiq.accounts import endpoints as accounts
 from stepiq.accounts.http import Doors, authenticated
+from stepiq.pipelines import catalogue
+from stepiq.pipelines import endpoints as pipelines
+from stepiq.runs import endpoints as runs
+from stepiq.runs.stream import Streams
 from stepiq.server import health, openapi
+from stepiq.triggers import endpoints as triggers
 from stepiq.web import problems
 from stepiq.web.guard import Guard
 from stepiq.web.services import Services
 
-ROUTERS: tuple[APIRouter, ...] = (accounts.router,)
+ROUTERS: tuple[APIRouter, ...] = (
+    accounts.router,
+    pipelines.router,
+    runs.router,
+    triggers.router,
+    catalogue.router,
+)
 """Routers of the domains. Nothing in them answers without a credential."""
 
 PUBLIC_PATHS = frozenset({"/api/auth/register", "/api/auth/login", "/health", "/ready"})
@@ -25,6 +36,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.doors = Doors.build(services)
+    app.state.streams = Streams()
     app.include_router(health.router)
     app.include_router(accounts.public, prefix="/api")
     for router in ROUTERS:

@@ -23,7 +23,7 @@ async def build(settings: Settings) -> Services:
     """
     keys.prepare_data_dir(settings)
     plans = Plans.load(settings.plans)
-    plans.get(settings.default_plan)
+    plans.require(settings.default_plan)
     database = Database(settings)
     await asyncio.to_thread(migrate.upgrade, database.url)
     changes = LocalChanges()

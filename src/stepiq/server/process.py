@@ -63,7 +63,7 @@ async def _serve(
 ) -> None:
     async with built(settings) as services:
         app = create_app(services)
-        server = _Server(_config(settings, app))
+        server = HttpServer(http_config(settings, app))
         stopping = _on_signal()
         await services.engine.start()
         try:
@@ -75,19 +75,23 @@ async def _serve(
             log.info("stopping", drain_seconds=DRAIN.total_seconds())
         finally:
             await services.engine.stop(DRAIN)
+        app.state.streams.close()
         server.should_exit = True
         await serving
         await app.state.doors.close()
 
 
-class _Server(uvicorn.Server):
+class HttpServer(uvicorn.Server):
+    """uvicorn, stopped by `should_exit` alone."""
+
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
         # Signals are ours: uvicorn would raise them again at its end, before the store is closed.
         yield
 
 
-def _config(settings: Settings, app: object) -> uvicorn.Config:
+def http_config(settings: Settings, app: object) -> uvicorn.Config:
+    """How connections are served: with our limits, our logs, and only the proxies that the operator trusts."""
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         http=GuardedProtocol,

@@ -1,0 +1,84 @@
+"""A request's body as a draft: wrapped JSON, the bare definition as JSON, or YAML."""
+
+from dataclasses import replace
+from typing import Annotated, Any, cast
+
+from fastapi import Depends, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+
+from stepiq.core import json
+from stepiq.core.errors import Issue
+from stepiq.language.loading import Loaded, load, load_document
+from stepiq.language.source import SourceFormat
+from stepiq.pipelines.errors import DefinitionMalformed
+from stepiq.pipelines.records import Draft
+from stepiq.pipelines.schemas import PipelineBody
+from stepiq.web.bodies import YAML_TYPES, read_body
+
+_WRAPPING = frozenset(PipelineBody.model_fields)
+
+
+async def _draft(request: Request) -> Draft:
+    body = await read_body(request)
+    if body.media_type == YAML_TYPES[0]:
+        text = _text(body.data)
+        return Draft(load(text, SourceFormat.YAML), text, SourceFormat.YAML)
+    value = json.loads(body.data)
+    if not _is_wrapped(value):
+        text = body.data.decode()
+        return Draft(load(text, SourceFormat.JSON), text, SourceFormat.JSON)
+    return _unwrap(value)
+
+
+DraftBody = Annotated[Draft, Depends(_draft)]
+"""The pipeline in a body. Declare it behind the caller and before a transaction, which it need not hold up."""
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        message = f"The text is not UTF-8: byte {error.start + 1} cannot be read. Save it as UTF-8."
+        raise DefinitionMalformed([Issue("", "not_utf8", message)]) from None
+
+
+def _is_wrapped(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    keys = set(cast(dict[str, Any], value))
+    return "definition" in keys or ("steps" not in keys and keys <= _WRAPPING)
+
+
+def _unwrap(value: Any) -> Draft:
+    try:
+        body = PipelineBody.model_validate(value)
+    except ValidationError as error:
+        entries = error.errors(include_url=False, include_input=False)
+        raise RequestValidationError(
+            [{**entry, "loc": ("body", *entry["loc"])} for entry in entries]
+        ) from None
+    loaded = _prefixed(load_document(body.definition))
+    return Draft(
+        loaded,
+        json.dumps(body.definition),
+        SourceFormat.JSON,
+        name=body.name,
+        description=body.description,
+        tags=body.tags,
+        slug=body.slug,
+        is_wrapped=True,
+    )
+
+
+def _prefixed(loaded: Loaded) -> Loaded:
+    return replace(
+        loaded,
+        errors=type(loaded.errors)(_inside(issue) for issue in loaded.errors),
+        warnings=type(loaded.warnings)(_inside(issue) for issue in loaded.warnings),
+    )
+
+
+def _inside(issue: Issue) -> Issue:
+    separator = "." if issue.path and not issue.path.startswith("[") else ""
+    return replace(issue, path=f"definition{separator}{issue.path}")

@@ -1,0 +1,227 @@
+"""Routes of pipelines and their versions."""
+
+from typing import Annotated, Any, cast
+from uuid import UUID
+
+from fastapi import Depends, Header, Path, Query, Response
+
+from stepiq.accounts.actor import Actor, Scope
+from stepiq.accounts.errors import ScopeMissing
+from stepiq.accounts.http import needs
+from stepiq.billing.errors import PlanStepsExceeded
+from stepiq.billing.plans import Plans
+from stepiq.engine.definitions import VersionNotFound
+from stepiq.pipelines import queries, schemas, service
+from stepiq.pipelines.drafts import DraftBody
+from stepiq.pipelines.errors import (
+    DefinitionInvalid,
+    DefinitionMalformed,
+    PipelineArchived,
+    PipelineNotFound,
+    SlugTaken,
+    StaleVersion,
+)
+from stepiq.pipelines.negotiation import WantsYaml
+from stepiq.store.states import PipelineStatus
+from stepiq.web.bodies import YAML_TYPES
+from stepiq.web.bodies import router as new_router
+from stepiq.web.pages import Page, PageQuery
+from stepiq.web.problems import problems
+from stepiq.web.services import ServicesDep
+from stepiq.web.transactions import Read, Tx
+
+router = new_router("Pipelines")
+
+Reader = Annotated[Actor, needs(Scope.PIPELINES_READ)]
+Writer = Annotated[Actor, needs(Scope.PIPELINES_WRITE)]
+Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of the version.")]
+
+_YAML = {YAML_TYPES[0]: {"schema": {"type": "string"}}}
+_BODIES: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "anyOf": [
+                        schemas.PipelineBody.model_json_schema(),
+                        {"type": "object", "description": "The definition itself."},
+                    ]
+                }
+            },
+            **_YAML,
+        },
+    }
+}
+_SAVING = (DefinitionMalformed, DefinitionInvalid, PlanStepsExceeded, SlugTaken, ScopeMissing)
+
+
+async def _rules(services: ServicesDep) -> service.Rules:
+    return service.Rules(cast(Plans, services.plans), services.providers)
+
+
+RulesDep = Annotated[service.Rules, Depends(_rules)]
+
+
+@router.get("/pipelines", responses=problems(ScopeMissing))
+async def list_pipelines(
+    caller: Reader,
+    read: Read,
+    page: PageQuery,
+    status: Annotated[PipelineStatus, Query(description="Which ones.")] = PipelineStatus.ACTIVE,
+    tag: Annotated[str | None, Query(max_length=50, description="Only those with it.")] = None,
+    q: Annotated[
+        str | None, Query(max_length=200, description="A part of the name or slug.")
+    ] = None,
+) -> Page[schemas.PipelineView]:
+    """Pipelines of the workspace, newest first; archived ones only with `status=archived`."""
+    statement = queries.page_statement(
+        caller.workspace_id, status=status, tag=tag, q=q, before=page.before, limit=page.fetch
+    )
+    rows = await queries.page(read, statement)
+    return page.page(rows, schemas.PipelineView.model_validate, lambda row: row.id)
+
+
+@router.post("/pipelines", status_code=201, responses=problems(*_SAVING), openapi_extra=_BODIES)
+async def create_pipeline(
+    caller: Writer, draft: DraftBody, rules: RulesDep, tx: Tx, response: Response
+) -> schemas.SavedPipelineView:
+    """Create a pipeline, from JSON or YAML. YAML is kept as sent, comments and all."""
+    return _saved(await service.create(tx, caller, draft, rules), response)
+
+
+@router.post(
+    "/pipelines/validate",
+    responses=problems(ScopeMissing),
+    openapi_extra=_BODIES,
+    response_model_exclude_none=True,
+)
+async def validate_pipeline(
+    _caller: Reader, draft: DraftBody, services: ServicesDep
+) -> schemas.ValidationView:
+    """Check a definition without saving it. The plan is not looked at."""
+    findings = service.check(draft, services.providers)
+    return schemas.ValidationView(
+        valid=not findings.errors,
+        errors=[schemas.IssueView.model_validate(issue) for issue in findings.errors],
+        warnings=[schemas.IssueView.model_validate(issue) for issue in findings.warnings],
+    )
+
+
+@router.get(
+    "/pipelines/{pipeline_id}",
+    response_model=schemas.PipelineView,
+    responses={200: {"content": _YAML}, **problems(PipelineNotFound, ScopeMissing)},
+)
+async def get_pipeline(
+    caller: Reader, read: Read, pipeline_id: UUID, wants_yaml: WantsYaml, response: Response
+) -> schemas.PipelineView | Response:
+    """A pipeline, archived or not. With `Accept: application/yaml`, the text of its newest version."""
+    pipeline = await service.get(read, caller, pipeline_id)
+    response.headers["ETag"] = service.etag(pipeline.version)
+    response.headers["Vary"] = "Accept"
+    if wants_yaml:
+        version = await service.version(read, caller, pipeline_id, pipeline.version)
+        return _yaml(service.text_as_yaml(version), response)
+    return schemas.PipelineView.model_validate(pipeline)
+
+
+@router.put(
+    "/pipelines/{pipeline_id}",
+    responses=problems(*_SAVING, PipelineNotFound, PipelineArchived, StaleVersion),
+    openapi_extra=_BODIES,
+)
+async def update_pipeline(
+    caller: Writer,
+    draft: DraftBody,
+    rules: RulesDep,
+    tx: Tx,
+    pipeline_id: UUID,
+    response: Response,
+    if_match: Annotated[str | None, Header(description='Such as `"v3"`; stale ones get 412.')] = (
+        None
+    ),
+) -> schemas.SavedPipelineView:
+    """Save a new version, which runs use from now on. Earlier versions stay as they are."""
+    saved = await service.save(tx, caller, pipeline_id, draft, rules, if_match=if_match)
+    return _saved(saved, response)
+
+
+@router.patch(
+    "/pipelines/{pipeline_id}",
+    responses=problems(PipelineNotFound, PipelineArchived, ScopeMissing),
+)
+async def patch_pipeline(
+    caller: Writer, tx: Tx, pipeline_id: UUID, body: schemas.PipelinePatch
+) -> schemas.PipelineView:
+    """Change name, description or tags without making a version."""
+    pipeline = await service.patch(
+        tx, caller, pipeline_id, name=body.name, description=body.description, tags=body.tags
+    )
+    return schemas.PipelineView.model_validate(pipeline)
+
+
+@router.delete("/pipelines/{pipeline_id}", responses=problems(PipelineNotFound, ScopeMissing))
+async def archive_pipeline(caller: Writer, tx: Tx, pipeline_id: UUID) -> schemas.ArchivedView:
+    """Archive a pipeline: it cannot be triggered any more; its runs and versions stay readable."""
+    pipeline = await service.set_status(tx, caller, pipeline_id, PipelineStatus.ARCHIVED)
+    return schemas.ArchivedView(id=pipeline.id, status=pipeline.status)
+
+
+@router.post("/pipelines/{pipeline_id}/restore", responses=problems(PipelineNotFound, ScopeMissing))
+async def restore_pipeline(caller: Writer, tx: Tx, pipeline_id: UUID) -> schemas.PipelineView:
+    """Bring an archived pipeline back."""
+    pipeline = await service.set_status(tx, caller, pipeline_id, PipelineStatus.ACTIVE)
+    return schemas.PipelineView.model_validate(pipeline)
+
+
+@router.get("/pipelines/{pipeline_id}/versions", responses=problems(PipelineNotFound, ScopeMissing))
+async def list_versions(
+    caller: Reader, read: Read, page: PageQuery, pipeline_id: UUID
+) -> Page[schemas.VersionSummaryView]:
+    """Versions of a pipeline, newest first, without their definitions."""
+    await service.get(read, caller, pipeline_id)
+    statement = queries.versions_statement(
+        caller.workspace_id,
+        pipeline_id,
+        before=None if page.before is None else min(page.before.int, 2**31 - 1),
+        limit=page.fetch,
+    )
+    rows = await queries.versions(read, statement)
+    return page.page(
+        rows, schemas.VersionSummaryView.model_validate, lambda row: UUID(int=row.version)
+    )
+
+
+@router.get(
+    "/pipelines/{pipeline_id}/versions/{number}",
+    response_model=schemas.VersionView,
+    responses={200: {"content": _YAML}, **problems(VersionNotFound, ScopeMissing)},
+)
+async def get_version(
+    caller: Reader,
+    read: Read,
+    pipeline_id: UUID,
+    number: Number,
+    wants_yaml: WantsYaml,
+    response: Response,
+) -> schemas.VersionView | Response:
+    """One version with its definition. With `Accept: application/yaml`, its text."""
+    version = await service.version(read, caller, pipeline_id, number)
+    response.headers["ETag"] = service.etag(number)
+    response.headers["Vary"] = "Accept"
+    if wants_yaml:
+        return _yaml(service.text_as_yaml(version), response)
+    return schemas.VersionView.model_validate(version)
+
+
+def _saved(saved: service.Saved, response: Response) -> schemas.SavedPipelineView:
+    response.headers["ETag"] = service.etag(saved.pipeline.version)
+    shown = schemas.PipelineView.model_validate(saved.pipeline)
+    warnings = [schemas.IssueView.model_validate(issue) for issue in saved.warnings]
+    return schemas.SavedPipelineView(**dict(shown), warnings=warnings)
+
+
+def _yaml(text: str, response: Response) -> Response:
+    headers = {name: response.headers[name] for name in ("ETag", "Vary")}
+    return Response(text.encode(), media_type=YAML_TYPES[0], headers=headers)

@@ -1,0 +1,92 @@
+"""What can go wrong with a pipeline."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from stepiq.core.errors import Conflict, Invalid, Issue, Malformed, NotFound
+from stepiq.web.errors import PreconditionFailed
+
+
+class PipelineNotFound(NotFound):
+    """No such pipeline, or it belongs to somebody else, or it is archived and was to be triggered."""
+
+    code = "pipeline_not_found"
+
+    def __init__(self, pipeline_id: UUID) -> None:
+        super().__init__(f"There is no pipeline {pipeline_id}.", pipeline_id=pipeline_id)
+
+
+class PipelineArchived(Conflict):
+    """An archived pipeline can be read, not changed."""
+
+    code = "pipeline_archived"
+
+    def __init__(self, pipeline_id: UUID) -> None:
+        super().__init__(
+            f"Pipeline {pipeline_id} is archived. Restore it first: "
+            f"POST /api/pipelines/{pipeline_id}/restore.",
+            pipeline_id=pipeline_id,
+        )
+
+
+class SlugTaken(Conflict):
+    """Another pipeline of the workspace, maybe an archived one, has the slug."""
+
+    code = "slug_taken"
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(
+            f"Another pipeline has the slug `{slug}`. Choose another, or give none to get one made.",
+            slug=slug,
+        )
+
+
+class StaleVersion(PreconditionFailed):
+    """`If-Match` names another version than the newest."""
+
+    def __init__(self, pipeline_id: UUID, version: int) -> None:
+        super().__init__(
+            f"Pipeline {pipeline_id} is at version {version} now. Read it again, and save with "
+            f'If-Match: "v{version}".',
+            pipeline_id=pipeline_id,
+            version=version,
+        )
+
+
+class DefinitionInvalid(Invalid):
+    """The definition can be read, but not run; `errors` lists everything wrong with it."""
+
+    code = "invalid_definition"
+
+    def __init__(self, issues: Sequence[Issue]) -> None:
+        super().__init__(_summary(issues), issues)
+
+
+class DefinitionMalformed(Malformed):
+    """The text is neither YAML nor JSON that can be read to its end."""
+
+    code = "malformed_definition"
+
+    def __init__(self, issues: Sequence[Issue]) -> None:
+        super().__init__(_summary(issues), issues)
+
+
+class ModelNotFound(NotFound):
+    """The catalogue has no such model."""
+
+    code = "model_not_found"
+
+    def __init__(self, model_id: str) -> None:
+        super().__init__(
+            f"The catalogue has no model `{model_id}`. GET /api/models lists those that there are.",
+            model_id=model_id,
+        )
+
+
+def _summary(issues: Sequence[Issue]) -> str:
+    if len(issues) > 1:
+        return f"The definition has {len(issues)} errors; `errors` lists them."
+    issue = issues[0]
+    where = f" {issue.path}:" if issue.path else ""
+    line = f" (line {issue.line}, column {issue.column})" if issue.line else ""
+    return f"The definition has an error.{where} {issue.message}{line}"

@@ -1,0 +1,34 @@
+"""Whether a caller wants YAML."""
+
+from typing import Annotated
+
+from fastapi import Depends, Header
+
+from stepiq.web.bodies import JSON_TYPES, YAML_TYPES
+
+
+async def _wants_yaml(
+    accept: Annotated[
+        str | None, Header(description="`application/yaml` for the definition's text.")
+    ] = None,
+) -> bool:
+    weights: dict[str, float] = {}
+    for entry in (accept or "").split(","):
+        media_type, *parameters = (part.strip().lower() for part in entry.split(";"))
+        weights[media_type] = max(weights.get(media_type, 0.0), _weight(parameters))
+    yaml = max((weights.get(name, 0.0) for name in YAML_TYPES), default=0.0)
+    return yaml > 0 and yaml >= weights.get(JSON_TYPES[0], 0.0)
+
+
+def _weight(parameters: list[str]) -> float:
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                return float(parameter[2:])
+            except ValueError:
+                return 0.0
+    return 1.0
+
+
+WantsYaml = Annotated[bool, Depends(_wants_yaml)]
+"""Whether the `Accept` header names YAML and prefers nothing to it."""

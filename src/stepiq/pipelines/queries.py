@@ -1,0 +1,245 @@
+"""What pipelines read and write. Every list walks an index from its newest end."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+
+from stepiq.core import json
+from stepiq.language.source import SourceFormat
+from stepiq.pipelines.records import LastRun, Pipeline, Target, Version
+from stepiq.store.database import Session
+from stepiq.store.states import PipelineStatus, RunStatus
+from stepiq.store.tables import pipeline_versions, pipelines, runs
+
+_newest = (
+    # One index seek per pipeline, instead of a query per pipeline or a scan of all runs.
+    sa.select(runs.c.id)
+    .where(runs.c.pipeline_id == pipelines.c.id)
+    .order_by(runs.c.id.desc())
+    .limit(1)
+    .correlate(pipelines)
+    .scalar_subquery()
+)
+
+_select = (
+    sa.select(
+        pipelines,
+        pipeline_versions.c.definition,
+        runs.c.id.label("run_id"),
+        runs.c.status.label("run_status"),
+        runs.c.created_at.label("run_created_at"),
+    )
+    .join(
+        pipeline_versions,
+        sa.and_(
+            pipeline_versions.c.pipeline_id == pipelines.c.id,
+            pipeline_versions.c.version == pipelines.c.version,
+        ),
+    )
+    .outerjoin(runs, runs.c.id == _newest)
+)
+
+
+async def find(session: Session, workspace_id: UUID, pipeline_id: UUID) -> Pipeline | None:
+    """A pipeline of the workspace."""
+    statement = _select.where(
+        pipelines.c.id == pipeline_id, pipelines.c.workspace_id == workspace_id
+    )
+    row = (await session.execute(statement)).one_or_none()
+    return None if row is None else _pipeline(row)
+
+
+async def lock(session: Session, workspace_id: UUID, pipeline_id: UUID) -> Target | None:
+    """A pipeline of the workspace, which nobody else can change until this transaction ends."""
+    return await _target(session, workspace_id, pipeline_id, lock=True)
+
+
+async def target(session: Session, workspace_id: UUID, pipeline_id: UUID) -> Target | None:
+    """What a trigger needs to know of a pipeline of the workspace."""
+    return await _target(session, workspace_id, pipeline_id, lock=False)
+
+
+async def _target(
+    session: Session, workspace_id: UUID, pipeline_id: UUID, *, lock: bool
+) -> Target | None:
+    statement = sa.select(
+        pipelines.c.id, pipelines.c.name, pipelines.c.status, pipelines.c.version
+    ).where(pipelines.c.id == pipeline_id, pipelines.c.workspace_id == workspace_id)
+    if lock:
+        statement = statement.with_for_update()
+    row = (await session.execute(statement)).one_or_none()
+    if row is None:
+        return None
+    return Target(row.id, row.name, PipelineStatus(row.status), row.version)
+
+
+def page_statement(
+    workspace_id: UUID,
+    *,
+    status: PipelineStatus | None,
+    tag: str | None,
+    q: str | None,
+    before: UUID | None,
+    limit: int,
+) -> sa.Select[Any]:
+    """Pipelines of the workspace, newest first; tag and name are looked at in the rows that the index gives."""
+    statement = _select.where(pipelines.c.workspace_id == workspace_id)
+    if status is not None:
+        statement = statement.where(pipelines.c.status == status)
+    if tag is not None:
+        # A tag holds neither quotes nor backslashes, so it stands in the text as it is; LIKE would ignore case on SQLite.
+        quoted = json.dumps(tag)
+        tags = sa.cast(pipelines.c.tags, sa.Text)
+        statement = statement.where(sa.func.replace(tags, quoted, "") != tags)
+    if q is not None:
+        wanted = q.lower()
+        statement = statement.where(
+            sa.or_(
+                sa.func.lower(pipelines.c.name).contains(wanted, autoescape=True),
+                pipelines.c.slug.contains(wanted, autoescape=True),
+            )
+        )
+    if before is not None:
+        statement = statement.where(pipelines.c.id < before)
+    return statement.order_by(pipelines.c.id.desc()).limit(limit)
+
+
+async def page(session: Session, statement: sa.Select[Any]) -> list[Pipeline]:
+    """What `page_statement` selects."""
+    return [_pipeline(row) for row in await session.execute(statement)]
+
+
+async def taken_slugs(session: Session, workspace_id: UUID, wanted: Sequence[str]) -> set[str]:
+    """Those of the wanted slugs that the workspace's pipelines have."""
+    rows = await session.execute(
+        sa.select(pipelines.c.slug).where(
+            pipelines.c.workspace_id == workspace_id, pipelines.c.slug.in_(wanted)
+        )
+    )
+    return set(rows.scalars())
+
+
+async def insert(session: Session, pipeline: Pipeline) -> bool:
+    """Add a pipeline without its version; False, and nothing is added, when its slug is taken."""
+    is_sqlite = session.connection.dialect.name == "sqlite"
+    statement = (sqlite.insert if is_sqlite else postgresql.insert)(pipelines)
+    added = await session.execute(
+        statement.values(
+            id=pipeline.id,
+            workspace_id=pipeline.workspace_id,
+            slug=pipeline.slug,
+            name=pipeline.name,
+            description=pipeline.description,
+            tags=pipeline.tags,
+            status=pipeline.status,
+            version=pipeline.version,
+            created_at=pipeline.created_at,
+            updated_at=pipeline.updated_at,
+        )
+        .on_conflict_do_nothing(index_elements=["workspace_id", "slug"])
+        .returning(pipelines.c.id)
+    )
+    return added.one_or_none() is not None
+
+
+async def insert_version(session: Session, workspace_id: UUID, version: Version) -> None:
+    """Add a version."""
+    await session.execute(
+        pipeline_versions.insert().values(
+            pipeline_id=version.pipeline_id,
+            version=version.version,
+            workspace_id=workspace_id,
+            source=version.source,
+            source_format=version.source_format,
+            definition=version.definition,
+            created_by=version.created_by,
+            created_at=version.created_at,
+        )
+    )
+
+
+async def update(
+    session: Session, pipeline_id: UUID, values: dict[str, Any], updated_at: datetime
+) -> bool:
+    """Change columns of a pipeline whose row is locked; False, and nothing changes, when its new slug is taken."""
+    try:
+        async with session.connection.begin_nested():
+            await session.execute(
+                pipelines.update()
+                .where(pipelines.c.id == pipeline_id)
+                .values(**values, updated_at=updated_at)
+            )
+    except IntegrityError:
+        return False
+    return True
+
+
+def versions_statement(
+    workspace_id: UUID, pipeline_id: UUID, *, before: int | None, limit: int
+) -> sa.Select[Any]:
+    """Versions of a pipeline, newest first."""
+    statement = sa.select(pipeline_versions).where(
+        pipeline_versions.c.pipeline_id == pipeline_id,
+        pipeline_versions.c.workspace_id == workspace_id,
+    )
+    if before is not None:
+        statement = statement.where(pipeline_versions.c.version < before)
+    return statement.order_by(pipeline_versions.c.version.desc()).limit(limit)
+
+
+async def versions(session: Session, statement: sa.Select[Any]) -> list[Version]:
+    """What `versions_statement` selects."""
+    return [_version(row) for row in await session.execute(statement)]
+
+
+async def version(
+    session: Session, workspace_id: UUID, pipeline_id: UUID, number: int
+) -> Version | None:
+    """One version of a pipeline."""
+    row = (
+        await session.execute(
+            sa.select(pipeline_versions).where(
+                pipeline_versions.c.pipeline_id == pipeline_id,
+                pipeline_versions.c.version == number,
+                pipeline_versions.c.workspace_id == workspace_id,
+            )
+        )
+    ).one_or_none()
+    return None if row is None else _version(row)
+
+
+def _pipeline(row: sa.Row[Any]) -> Pipeline:
+    last_run = None
+    if row.run_id is not None:
+        last_run = LastRun(row.run_id, RunStatus(row.run_status), row.run_created_at)
+    return Pipeline(
+        id=row.id,
+        workspace_id=row.workspace_id,
+        slug=row.slug,
+        name=row.name,
+        description=row.description,
+        definition=row.definition,
+        version=row.version,
+        status=PipelineStatus(row.status),
+        tags=row.tags,
+        last_run=last_run,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def _version(row: sa.Row[Any]) -> Version:
+    return Version(
+        pipeline_id=row.pipeline_id,
+        version=row.version,
+        definition=row.definition,
+        source=row.source,
+        source_format=SourceFormat(row.source_format),
+        created_by=row.created_by,
+        created_at=row.created_at,
+    )

@@ -1,0 +1,77 @@
+"""A pipeline and its versions, as the other files of this domain pass them around."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from stepiq.core.json import Json
+from stepiq.language.loading import Loaded
+from stepiq.language.source import SourceFormat
+from stepiq.store.states import PipelineStatus, RunStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What somebody wants a pipeline to be. None: as it is, or as the definition says."""
+
+    loaded: Loaded
+    source: str
+    source_format: SourceFormat
+    name: str | None = None
+    description: str | None = None
+    tags: list[str] | None = None
+    slug: str | None = None
+    is_wrapped: bool = False
+    """Whether the definition was a member of the body, so that places in it begin with `definition.`."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """The newest run of a pipeline."""
+
+    id: UUID
+    status: RunStatus
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A pipeline with the definition of its newest version."""
+
+    id: UUID
+    workspace_id: UUID
+    slug: str
+    name: str
+    description: str
+    definition: Json
+    version: int
+    status: PipelineStatus
+    tags: list[str]
+    last_run: LastRun | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One saved state of a definition. It never changes."""
+
+    pipeline_id: UUID
+    version: int
+    definition: Json
+    source: str
+    """The text as it was sent, byte for byte."""
+    source_format: SourceFormat
+    created_by: UUID
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a trigger needs to know of a pipeline."""
+
+    id: UUID
+    name: str
+    status: PipelineStatus
+    version: int
+    """The newest."""

@@ -1,0 +1,42 @@
+"""A definition as YAML text, for pipelines that were saved as JSON."""
+
+import re
+from typing import Any
+
+import yaml
+
+from stepiq.core.json import Json
+
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*")
+_MAX_WIDTH = 4_096
+_RESERVED = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes every text that any reader of YAML could take for something else."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        # Lists are indented below their key, as people write them.
+        super().increase_indent(flow, False)
+
+
+def _represent_text(dumper: Any, text: str) -> yaml.ScalarNode:
+    tag = "tag:yaml.org,2002:str"
+    if "\n" in text:
+        return dumper.represent_scalar(tag, text, style="|")
+    if _PLAIN.fullmatch(text) and text.lower() not in _RESERVED:
+        return dumper.represent_scalar(tag, text)
+    return dumper.represent_scalar(tag, text, style='"')
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+def to_yaml(document: Json) -> str:
+    """YAML that reads back as the same document, keys in the order they have."""
+    return yaml.dump(
+        document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_MAX_WIDTH
+    )

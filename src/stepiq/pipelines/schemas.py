@@ -1,0 +1,173 @@
+"""Shapes of pipelines, versions and models in the API."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BeforeValidator, StringConstraints
+
+from stepiq.language.source import SourceFormat
+from stepiq.store.states import PipelineStatus, RunStatus
+from stepiq.web.bodies import StrictModel, Timestamp, View
+
+_OBJECT_WANTED = (
+    "Send the definition as a JSON object. YAML is sent as the whole body, with "
+    "Content-Type: application/yaml"
+)
+
+
+def _object(value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise ValueError(_OBJECT_WANTED)
+    return value  # pyright: ignore[reportUnknownVariableType] - its parts are the language's business
+
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Description = Annotated[str, StringConstraints(max_length=2_000)]
+Tag = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=50, pattern=r'^[^"\\\x00-\x1f]*$'
+    ),
+]
+Tags = Annotated[list[Tag], BeforeValidator(lambda value: _distinct(value))]
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,78}[a-z0-9])?$")]
+
+_MAX_TAGS = 20
+
+
+def _distinct(value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    if len(value) > _MAX_TAGS:  # pyright: ignore[reportUnknownArgumentType] - only its length counts
+        raise ValueError(f"a pipeline has at most {_MAX_TAGS} tags")
+    kept: list[Any] = []
+    for tag in value:  # pyright: ignore[reportUnknownVariableType] - pydantic looks at each next
+        if tag not in kept:
+            kept.append(tag)
+    return kept
+
+
+class PipelineBody(StrictModel):
+    """A definition with what stands around it. The definition alone may be sent, too, as JSON or as YAML."""
+
+    name: Name | None = None
+    """Default: the definition's."""
+    description: Description | None = None
+    """Default: the definition's."""
+    tags: Tags | None = None
+    """At most 20. Default: none, or as they were."""
+    slug: Slug | None = None
+    """Unique among the workspace's pipelines. Default: made from the name, or as it was."""
+    definition: Annotated[dict[str, Any], BeforeValidator(_object)]
+
+
+class PipelinePatch(StrictModel):
+    """What to change without making a version; null and absent leave a field as it is."""
+
+    name: Name | None = None
+    description: Description | None = None
+    tags: Tags | None = None
+
+
+class LastRunView(View):
+    """The newest run of a pipeline."""
+
+    id: UUID
+    status: RunStatus
+    created_at: Timestamp
+
+
+class PipelineView(View):
+    """A pipeline with the definition of its newest version."""
+
+    id: UUID
+    slug: str
+    name: str
+    description: str
+    definition: dict[str, Any]
+    version: int
+    status: PipelineStatus
+    tags: list[str]
+    last_run: LastRunView | None
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class IssueView(View):
+    """One thing about a definition, and where it stands."""
+
+    path: str
+    code: str
+    message: str
+    line: int | None = None
+    column: int | None = None
+
+
+class SavedPipelineView(PipelineView):
+    """A pipeline as it was just saved."""
+
+    warnings: list[IssueView]
+    """What was accepted but may not do what its author wants."""
+
+
+class ArchivedView(View):
+    """A pipeline that was taken out of use; its versions and runs stay readable."""
+
+    id: UUID
+    status: PipelineStatus
+    deleted: bool = True
+
+
+class VersionSummaryView(View):
+    """One saved state of a pipeline's definition."""
+
+    pipeline_id: UUID
+    version: int
+    source_format: SourceFormat
+    created_by: UUID
+    """The user who saved it."""
+    created_at: Timestamp
+
+
+class VersionView(VersionSummaryView):
+    """One saved state with its definition."""
+
+    definition: dict[str, Any]
+
+
+class ValidationView(View):
+    """What would happen to a definition if it were saved."""
+
+    valid: bool
+    errors: list[IssueView]
+    warnings: list[IssueView]
+
+
+class ModelView(View):
+    """One model. Prices are dollars per million tokens; null when unknown."""
+
+    id: str
+    name: str
+    provider: str
+    context_window: int | None
+    max_output_tokens: int | None
+    input_usd_per_million: float | None
+    cached_input_usd_per_million: float | None
+    output_usd_per_million: float | None
+    capabilities: list[str]
+    usable: bool
+    """Whether runs of this server can use it now."""
+    reason: str | None
+    """Why not, and what to set."""
+
+
+class ProviderView(View):
+    """One provider of models."""
+
+    id: str
+    name: str
+    usable: bool
+    source: str
+    """Whose credential is used: `account_key`, `server_key`, `local` (none is needed) or `none`."""
+    reason: str | None
+    models: list[str]

@@ -1,0 +1,308 @@
+"""What may happen to a pipeline."""
+
+import re
+import secrets
+import unicodedata
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from stepiq.accounts.actor import Actor
+from stepiq.billing import service as billing
+from stepiq.billing.plans import Plans
+from stepiq.core import clock, ids
+from stepiq.core.errors import Issue
+from stepiq.core.json import Json
+from stepiq.engine.definitions import VersionNotFound
+from stepiq.engine.providers.registry import Providers
+from stepiq.language import places
+from stepiq.language.data import is_array, is_object
+from stepiq.language.definition import Definition
+from stepiq.language.places import Path
+from stepiq.language.source import SourceFormat, read
+from stepiq.pipelines import queries
+from stepiq.pipelines.errors import (
+    DefinitionInvalid,
+    DefinitionMalformed,
+    PipelineArchived,
+    PipelineNotFound,
+    SlugTaken,
+    StaleVersion,
+)
+from stepiq.pipelines.records import Draft, Pipeline, Target, Version
+from stepiq.pipelines.rendering import to_yaml
+from stepiq.store.database import Session
+from stepiq.store.states import PipelineStatus
+
+_MAX_SLUG = 60
+_SLUG_TRIES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What definitions are measured against."""
+
+    plans: Plans
+    providers: Providers
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A pipeline as it was just saved, and what its author should know."""
+
+    pipeline: Pipeline
+    warnings: list[Issue]
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What is wrong with a definition, and what may be."""
+
+    errors: list[Issue]
+    warnings: list[Issue]
+
+
+async def create(session: Session, actor: Actor, draft: Draft, rules: Rules) -> Saved:
+    """Store a new pipeline and its version 1.
+
+    Raises:
+        DefinitionMalformed: the text cannot be read.
+        DefinitionInvalid: the definition cannot be run; names everything wrong.
+        PlanStepsExceeded: it has more steps than the plan allows.
+        SlugTaken: the slug that was asked for belongs to another pipeline.
+    """
+    definition, warnings = _accept(actor, draft, rules)
+    now = clock.now()
+    name = draft.name or definition.name
+    pipeline = Pipeline(
+        id=ids.uuid7(),
+        workspace_id=actor.workspace_id,
+        slug=draft.slug or await _free_slug(session, actor.workspace_id, name),
+        name=name,
+        description=definition.description if draft.description is None else draft.description,
+        definition=draft.loaded.document,
+        version=1,
+        status=PipelineStatus.ACTIVE,
+        tags=draft.tags or [],
+        last_run=None,
+        created_at=now,
+        updated_at=now,
+    )
+    while not await queries.insert(session, pipeline):
+        if draft.slug:
+            raise SlugTaken(draft.slug)
+        # Somebody took the free one just now.
+        pipeline = replace(pipeline, slug=f"{slug_of(name)}-{secrets.token_hex(4)}")
+    await _add_version(session, actor, pipeline.id, 1, draft)
+    return Saved(pipeline, warnings)
+
+
+async def save(
+    session: Session,
+    actor: Actor,
+    pipeline_id: UUID,
+    draft: Draft,
+    rules: Rules,
+    *,
+    if_match: str | None = None,
+) -> Saved:
+    """Store a new version of a pipeline and make it the one that runs use.
+
+    `if_match` is the header of that name; None saves over whatever is there.
+
+    Raises:
+        PipelineNotFound: the actor's workspace has no such pipeline.
+        PipelineArchived: it must be restored first.
+        StaleVersion: somebody else has saved since the version that `if_match` names.
+        DefinitionMalformed, DefinitionInvalid, PlanStepsExceeded, SlugTaken: as for `create`.
+    """
+    found = await _lock_active(session, actor, pipeline_id)
+    if if_match is not None and not _matches(if_match, found.version):
+        raise StaleVersion(pipeline_id, found.version)
+    definition, warnings = _accept(actor, draft, rules)
+    values: dict[str, Any] = {
+        "version": found.version + 1,
+        "name": draft.name or definition.name,
+        "description": (definition.description if draft.description is None else draft.description),
+    }
+    if draft.tags is not None:
+        values["tags"] = draft.tags
+    if draft.slug is not None:
+        values["slug"] = draft.slug
+    await _add_version(session, actor, pipeline_id, found.version + 1, draft)
+    if not await queries.update(session, pipeline_id, values, clock.now()):
+        raise SlugTaken(str(draft.slug))
+    return Saved(await get(session, actor, pipeline_id), warnings)
+
+
+async def get(session: Session, actor: Actor, pipeline_id: UUID) -> Pipeline:
+    """A pipeline, archived or not.
+
+    Raises:
+        PipelineNotFound: the actor's workspace has no such pipeline.
+    """
+    pipeline = await queries.find(session, actor.workspace_id, pipeline_id)
+    if pipeline is None:
+        raise PipelineNotFound(pipeline_id)
+    return pipeline
+
+
+async def patch(
+    session: Session,
+    actor: Actor,
+    pipeline_id: UUID,
+    *,
+    name: str | None,
+    description: str | None,
+    tags: list[str] | None,
+) -> Pipeline:
+    """Change what stands around the definition, without a new version; None leaves a field as it is.
+
+    Raises:
+        PipelineNotFound: the actor's workspace has no such pipeline.
+        PipelineArchived: it must be restored first.
+    """
+    await _lock_active(session, actor, pipeline_id)
+    wanted = {"name": name, "description": description, "tags": tags}
+    values = {key: value for key, value in wanted.items() if value is not None}
+    if values:
+        await queries.update(session, pipeline_id, values, clock.now())
+    return await get(session, actor, pipeline_id)
+
+
+async def set_status(
+    session: Session, actor: Actor, pipeline_id: UUID, status: PipelineStatus
+) -> Pipeline:
+    """Archive a pipeline, or bring it back; it may be in that state already.
+
+    Runs in flight go on, and runs and versions stay readable.
+
+    Raises:
+        PipelineNotFound: the actor's workspace has no such pipeline.
+    """
+    found = await queries.lock(session, actor.workspace_id, pipeline_id)
+    if found is None:
+        raise PipelineNotFound(pipeline_id)
+    if found.status is not status:
+        await queries.update(session, pipeline_id, {"status": status}, clock.now())
+    return await get(session, actor, pipeline_id)
+
+
+async def version(session: Session, actor: Actor, pipeline_id: UUID, number: int) -> Version:
+    """One version of a pipeline.
+
+    Raises:
+        VersionNotFound: the actor's workspace has no such pipeline, or the pipeline no such version.
+    """
+    found = await queries.version(session, actor.workspace_id, pipeline_id, number)
+    if found is None:
+        raise VersionNotFound(pipeline_id, number)
+    return found
+
+
+async def target(session: Session, actor: Actor, pipeline_id: UUID) -> Target:
+    """The pipeline that a trigger names.
+
+    Raises:
+        PipelineNotFound: the actor's workspace has no such pipeline, or it is archived.
+    """
+    found = await queries.target(session, actor.workspace_id, pipeline_id)
+    if found is None or found.status is not PipelineStatus.ACTIVE:
+        raise PipelineNotFound(pipeline_id)
+    return found
+
+
+def check(draft: Draft, providers: Providers) -> Findings:
+    """Everything wrong with a definition, and everything that may be; the plan is not looked at."""
+    errors, warnings = list(draft.loaded.errors), list(draft.loaded.warnings)
+    for path, model in _named_models(draft.loaded.document):
+        found = providers.check(model)
+        if found is not None:
+            issue = _placed(draft, path, Issue("", found.code, found.message))
+            (errors if found.severity == "error" else warnings).append(issue)
+    return Findings(errors, warnings)
+
+
+def text_as_yaml(found: Version) -> str:
+    """A version as YAML: the text that was sent if it was YAML, else the document written as YAML."""
+    if found.source_format is SourceFormat.YAML:
+        return found.source
+    return to_yaml(found.definition)
+
+
+def slug_of(name: str) -> str:
+    """A name as a part of an address: lower-case letters, digits and dashes."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain)[:_MAX_SLUG].strip("-") or "pipeline"
+
+
+def _named_models(document: dict[str, Json] | None) -> list[tuple[Path, str]]:
+    """Every model that a step names, also in a document with other errors: all of them are told at once."""
+    steps = (document or {}).get("steps")
+    if not is_array(steps):
+        return []
+    models = [(index, step.get("model")) for index, step in enumerate(steps) if is_object(step)]
+    return [(("steps", index, "model"), name) for index, name in models if isinstance(name, str)]
+
+
+def _placed(draft: Draft, path: Path, issue: Issue) -> Issue:
+    written = places.write_path(path)
+    if draft.is_wrapped:
+        return replace(issue, path=f"definition.{written}")
+    source = read(draft.source, draft.source_format)
+    root = source.places() if source.places is not None else places.Place(1, 1)
+    place, _ = places.find(root, path)
+    return replace(issue, path=written, line=place.line, column=place.column)
+
+
+def _accept(actor: Actor, draft: Draft, rules: Rules) -> tuple[Definition, list[Issue]]:
+    if draft.loaded.malformed:
+        raise DefinitionMalformed(draft.loaded.errors)
+    findings = check(draft, rules.providers)
+    definition = draft.loaded.definition
+    if findings.errors or definition is None:
+        raise DefinitionInvalid(findings.errors)
+    billing.require_steps(rules.plans.get(actor.plan), len(definition.steps))
+    return definition, findings.warnings
+
+
+async def _add_version(
+    session: Session, actor: Actor, pipeline_id: UUID, number: int, draft: Draft
+) -> None:
+    version = Version(
+        pipeline_id=pipeline_id,
+        version=number,
+        definition=draft.loaded.document,
+        source=draft.source,
+        source_format=draft.source_format,
+        created_by=actor.user_id,
+        created_at=clock.now(),
+    )
+    await queries.insert_version(session, actor.workspace_id, version)
+
+
+async def _lock_active(session: Session, actor: Actor, pipeline_id: UUID) -> Target:
+    found = await queries.lock(session, actor.workspace_id, pipeline_id)
+    if found is None:
+        raise PipelineNotFound(pipeline_id)
+    if found.status is not PipelineStatus.ACTIVE:
+        raise PipelineArchived(pipeline_id)
+    return found
+
+
+async def _free_slug(session: Session, workspace_id: UUID, name: str) -> str:
+    base = slug_of(name)
+    candidates = [base, *(f"{base}-{n}" for n in range(2, _SLUG_TRIES))]
+    taken = await queries.taken_slugs(session, workspace_id, candidates)
+    free = (slug for slug in candidates if slug not in taken)
+    return next(free, f"{base}-{secrets.token_hex(4)}")
+
+
+def _matches(if_match: str, version: int) -> bool:
+    tags = {tag.strip() for tag in if_match.split(",")}
+    return "*" in tags or etag(version) in tags
+
+
+def etag(version: int) -> str:
+    """The entity tag of a version, quotes included."""
+    return f'"v{version}"'

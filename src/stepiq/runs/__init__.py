@@ -1,0 +1,1 @@
+"""Runs: start, list, read, cancel, and follow live."""

@@ -1,0 +1,185 @@
+"""Routes of runs."""
+
+from typing import Annotated, cast
+from uuid import UUID
+
+from fastapi import Depends, Header, Query, Request
+from pydantic import AwareDatetime
+
+from stepiq.accounts.actor import Actor, Scope
+from stepiq.accounts.errors import ScopeMissing
+from stepiq.accounts.http import needs
+from stepiq.billing.plans import Plans
+from stepiq.engine.admission import QueueFull
+from stepiq.engine.definitions import VersionNotFound
+from stepiq.language.inputs import InputInvalid
+from stepiq.pipelines.errors import PipelineNotFound
+from stepiq.runs import queries, schemas, service
+from stepiq.runs.errors import RunAlreadyFinished, RunNotFound, TooManyStreams
+from stepiq.runs.records import Filter
+from stepiq.runs.stream import EventStream, Follower, Streams
+from stepiq.store.states import RunStatus, TriggerType
+from stepiq.web.bodies import router as new_router
+from stepiq.web.pages import Page, PageQuery
+from stepiq.web.problems import problems
+from stepiq.web.services import Services, ServicesDep
+from stepiq.web.transactions import Read, Tx
+
+router = new_router("Runs")
+
+Reader = Annotated[Actor, needs(Scope.PIPELINES_READ)]
+Executor = Annotated[Actor, needs(Scope.PIPELINES_EXECUTE)]
+
+_LARGEST_SEQ = 2**31 - 1
+
+
+async def _streams(request: Request) -> Streams:
+    return cast(Streams, request.app.state.streams)
+
+
+StreamsDep = Annotated[Streams, Depends(_streams)]
+
+
+@router.post(
+    "/pipelines/{pipeline_id}/run",
+    status_code=202,
+    responses=problems(PipelineNotFound, VersionNotFound, InputInvalid, QueueFull, ScopeMissing),
+)
+async def start_run(
+    caller: Executor,
+    services: ServicesDep,
+    tx: Tx,
+    pipeline_id: UUID,
+    body: schemas.RunRequest | None = None,
+) -> schemas.RunView:
+    """Start a run. The answer comes as soon as the run is durable; it then finishes whatever happens to the server."""
+    wanted = body or schemas.RunRequest()
+    run = await service.start_pipeline(
+        tx,
+        caller,
+        pipeline_id,
+        engine=services.engine,
+        plan=cast(Plans, services.plans).get(caller.plan),
+        input_data=wanted.input_data or {},
+        version=wanted.version,
+    )
+    return schemas.run_view(run)
+
+
+async def _filter(
+    pipeline_id: Annotated[UUID | None, Query(description="Runs of one pipeline.")] = None,
+    status: Annotated[list[RunStatus] | None, Query(description="May be repeated.")] = None,
+    trigger_type: Annotated[TriggerType | None, Query(description="What started them.")] = None,
+    created_after: Annotated[AwareDatetime | None, Query(description="Exclusive.")] = None,
+    created_before: Annotated[AwareDatetime | None, Query(description="Exclusive.")] = None,
+    q: Annotated[
+        str | None,
+        Query(
+            max_length=200,
+            description="Eight or more characters of a run's id from its start, else a part of the pipeline's name.",
+        ),
+    ] = None,
+) -> Filter:
+    return Filter(
+        pipeline_id=pipeline_id,
+        statuses=frozenset(status or ()),
+        trigger_type=trigger_type,
+        created_after=created_after,
+        created_before=created_before,
+        q=q or None,
+    )
+
+
+@router.get("/runs", responses=problems(ScopeMissing))
+async def list_runs(
+    caller: Reader, read: Read, page: PageQuery, wanted: Annotated[Filter, Depends(_filter)]
+) -> Page[schemas.RunView]:
+    """Runs of the workspace, newest first."""
+    statement = queries.page_statement(
+        caller.workspace_id, wanted, before=page.before, limit=page.fetch
+    )
+    return page.page(await queries.page(read, statement), schemas.run_view, lambda run: run.id)
+
+
+@router.get("/runs/{run_id}", responses=problems(RunNotFound, ScopeMissing))
+async def get_run(caller: Reader, read: Read, run_id: UUID) -> schemas.RunDetail:
+    """A run with its steps, in the order in which they ran."""
+    return schemas.run_detail(await service.get(read, caller, run_id))
+
+
+@router.get(
+    "/runs/{run_id}/stream",
+    response_class=EventStream,
+    responses={
+        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        **problems(RunNotFound, TooManyStreams, ScopeMissing),
+    },
+)
+async def stream_run(
+    caller: Reader,
+    services: ServicesDep,
+    streams: StreamsDep,
+    run_id: UUID,
+    last_event_id: Annotated[
+        str | None, Header(description="`id` of the last event that has arrived.")
+    ] = None,
+) -> EventStream:
+    """A run as it happens: everything after `Last-Event-ID`, or from the start, then live until its final event."""
+    async with services.database.reading() as read:
+        progress = await queries.progress(read, caller.workspace_id, run_id)
+    if progress is None:
+        raise RunNotFound(run_id)
+    streams.enter(caller.workspace_id)
+    follower = Follower(
+        services.database,
+        services.changes,
+        streams,
+        workspace_id=caller.workspace_id,
+        run_id=run_id,
+        last_seq=min(_sequence(last_event_id), progress.last_seq),
+    )
+    return EventStream(follower, streams)
+
+
+@router.post(
+    "/runs/{run_id}/cancel", responses=problems(RunNotFound, RunAlreadyFinished, ScopeMissing)
+)
+async def cancel_run(caller: Executor, services: ServicesDep, run_id: UUID) -> schemas.RunDetail:
+    """Stop a run and abort the calls it has in flight. Tokens used so far are counted."""
+    async with services.database.transaction() as tx:
+        await service.cancel(tx, caller, run_id, engine=services.engine)
+    return await _settled(services, caller, run_id)
+
+
+async def _settled(services: Services, caller: Actor, run_id: UUID) -> schemas.RunDetail:
+    await services.engine.settled(run_id)
+    async with services.database.reading() as read:
+        return schemas.run_detail(await service.get(read, caller, run_id))
+
+
+@router.get("/runs/{run_id}/events", responses=problems(RunNotFound, ScopeMissing))
+async def list_events(
+    caller: Reader,
+    read: Read,
+    page: PageQuery,
+    run_id: UUID,
+    after: Annotated[
+        int, Query(ge=0, le=_LARGEST_SEQ, description="Only events with a greater number.")
+    ] = 0,
+) -> Page[schemas.EventView]:
+    """The run's event log, oldest first: what its stream sends, without the text as it comes."""
+    if await queries.progress(read, caller.workspace_id, run_id) is None:
+        raise RunNotFound(run_id)
+    start = after if page.before is None else min(page.before.int, _LARGEST_SEQ)
+    statement = queries.events_statement(run_id, after=start, limit=page.fetch)
+    return page.page(
+        await queries.events(read, statement),
+        lambda event: schemas.event_view(run_id, event),
+        lambda event: UUID(int=event.seq),
+    )
+
+
+def _sequence(last_event_id: str | None) -> int:
+    """The number in `Last-Event-ID`; a value that is none of ours means from the start."""
+    text = (last_event_id or "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0

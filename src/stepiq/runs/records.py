@@ -1,0 +1,113 @@
+"""A run and its steps, as the other files of this domain pass them around."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from stepiq.core import clock
+from stepiq.core.json import Json
+from stepiq.store.states import RunStatus, StepStatus, TriggerType
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One execution of a step."""
+
+    id: UUID
+    step_id: str
+    name: str
+    type: str
+    iteration: int
+    branch: str
+    status: StepStatus
+    attempts: int
+    model: str | None
+    prompt: str | None
+    system_prompt: str | None
+    output: Json
+    error: Json
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    tokens_estimated: bool
+    cost: dict[str, int] | None
+    started_at: datetime | None
+    completed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run; its steps only where one run is read."""
+
+    id: UUID
+    workspace_id: UUID
+    pipeline_id: UUID
+    pipeline_version: int
+    trigger_type: TriggerType
+    status: RunStatus
+    input_data: Json
+    output: Json
+    output_is_large: bool
+    """In lists such an output is None: it is read with the run itself."""
+    error: Json
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    credit_tokens: int
+    cost_usd_micros: int
+    cost_complete: bool
+    retry_of: UUID | None
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    steps: Sequence[Step] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A run that was just accepted."""
+
+    run_id: UUID
+    pipeline_id: UUID
+    status: RunStatus = RunStatus.PENDING
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run has come."""
+
+    status: RunStatus
+    last_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """One event of a run's log."""
+
+    seq: int
+    type: str
+    data: dict[str, Json]
+    created_at: datetime
+
+    def shown(self, run_id: UUID) -> dict[str, Json]:
+        """The data as listeners get it."""
+        return {
+            "run_id": str(run_id),
+            "seq": self.seq,
+            **self.data,
+            "created_at": clock.iso(self.created_at),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which runs a list shows; None and empty mean all."""
+
+    pipeline_id: UUID | None = None
+    statuses: frozenset[RunStatus] = frozenset()
+    trigger_type: TriggerType | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    q: str | None = None
+    """Eight or more characters of a run's id from its start, else a part of the pipeline's name."""

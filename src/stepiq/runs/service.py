@@ -1,0 +1,117 @@
+"""What may happen to a run."""
+
+from uuid import UUID
+
+from stepiq.accounts.actor import Actor, Credential
+from stepiq.billing.plans import Plan
+from stepiq.core import ids
+from stepiq.core.json import Json
+from stepiq.engine.records import NewRun
+from stepiq.engine.runtime import Engine
+from stepiq.pipelines import service as pipelines
+from stepiq.pipelines.records import Target
+from stepiq.runs import queries
+from stepiq.runs.errors import RunAlreadyFinished, RunNotFound
+from stepiq.runs.records import Run, Started
+from stepiq.store.database import Session
+from stepiq.store.states import TriggerType
+
+
+def trigger_type(actor: Actor) -> TriggerType:
+    """How a run that this caller starts is called: a person's is `manual`, a key's is `api`."""
+    return TriggerType.MANUAL if actor.credential is Credential.SESSION else TriggerType.API
+
+
+async def start(
+    session: Session,
+    actor: Actor,
+    target: Target,
+    *,
+    engine: Engine,
+    plan: Plan,
+    trigger: TriggerType,
+    input_data: dict[str, Json],
+    version: int | None = None,
+) -> Started:
+    """Accept a run; it begins within milliseconds of the commit, or when the plan has a slot for it.
+
+    Raises:
+        VersionNotFound: the pipeline has no such version.
+        InputInvalid: the input does not fit the pipeline's schema; one issue per field.
+        QueueFull: as many runs wait already as the plan allows.
+    """
+    number = target.version if version is None else version
+    definition = await engine.definitions.get(session, target.id, number)
+    run_id = ids.uuid7()
+    await engine.accept(
+        session,
+        NewRun(
+            id=run_id,
+            workspace_id=actor.workspace_id,
+            pipeline_id=target.id,
+            pipeline_version=number,
+            trigger_type=trigger,
+            input_data=definition.input.validate(input_data),
+            timeout=definition.timeout,
+            admitted_limit=plan.runs_at_once,
+            queued_limit=plan.runs_queued,
+        ),
+    )
+    return Started(run_id, target.id)
+
+
+async def start_pipeline(
+    session: Session,
+    actor: Actor,
+    pipeline_id: UUID,
+    *,
+    engine: Engine,
+    plan: Plan,
+    input_data: dict[str, Json],
+    version: int | None,
+) -> Run:
+    """Accept a run of a pipeline that the caller names.
+
+    Raises:
+        PipelineNotFound: the actor's workspace has no such pipeline, or it is archived.
+        VersionNotFound, InputInvalid, QueueFull: as for `start`.
+    """
+    target = await pipelines.target(session, actor, pipeline_id)
+    started = await start(
+        session,
+        actor,
+        target,
+        engine=engine,
+        plan=plan,
+        trigger=trigger_type(actor),
+        input_data=input_data,
+        version=version,
+    )
+    return await get(session, actor, started.run_id)
+
+
+async def get(session: Session, actor: Actor, run_id: UUID) -> Run:
+    """A run with its steps.
+
+    Raises:
+        RunNotFound: the actor's workspace has no such run.
+    """
+    run = await queries.find(session, actor.workspace_id, run_id)
+    if run is None:
+        raise RunNotFound(run_id)
+    return run
+
+
+async def cancel(session: Session, actor: Actor, run_id: UUID, *, engine: Engine) -> None:
+    """Stop a run and abort the calls it has in flight. Recorded steps keep their results.
+
+    Raises:
+        RunNotFound: the actor's workspace has no such run.
+        RunAlreadyFinished: the run has reached a final state.
+    """
+    status = await queries.lock(session, actor.workspace_id, run_id)
+    if status is None:
+        raise RunNotFound(run_id)
+    if status.is_final:
+        raise RunAlreadyFinished(run_id, status)
+    await engine.cancel(session, actor.workspace_id, run_id)

@@ -1,0 +1,101 @@
+"""Route of the inbound webhook."""
+
+from typing import Annotated, Any, cast
+from uuid import UUID
+
+from fastapi import Depends, Request
+
+from stepiq.accounts.actor import Actor, Credential, Scope
+from stepiq.accounts.errors import ScopeMissing
+from stepiq.accounts.http import Caller, DoorsDep
+from stepiq.billing.errors import PlanWebhooksDisabled
+from stepiq.billing.plans import Plans
+from stepiq.core import json
+from stepiq.core.errors import StepIQError
+from stepiq.core.json import Json
+from stepiq.engine.admission import QueueFull
+from stepiq.language.inputs import InputInvalid
+from stepiq.pipelines.errors import PipelineNotFound
+from stepiq.triggers import schemas, service
+from stepiq.triggers.errors import KeyRequired, PayloadInvalid
+from stepiq.web.bodies import JSON_TYPES, read_body
+from stepiq.web.bodies import router as new_router
+from stepiq.web.errors import UnsupportedMediaType
+from stepiq.web.problems import problems
+from stepiq.web.services import ServicesDep
+from stepiq.web.transactions import Tx
+
+router = new_router("Webhooks")
+
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"type": "object"},
+                "examples": {
+                    "wrapped": {"value": {"input_data": {"topic": "AI agents"}}},
+                    "bare": {"value": {"topic": "AI agents"}},
+                },
+            }
+        },
+    }
+}
+
+
+async def _sender(request: Request, caller: Caller, doors: DoorsDep) -> Actor:
+    key = request.headers.get("x-api-key")
+    if key is None:
+        raise KeyRequired
+    if caller.credential is Credential.SESSION:
+        # Both were sent. The key is the one that counts here.
+        caller = await doors.authenticator.authenticate(None, key)
+    if Scope.WEBHOOKS_TRIGGER not in caller.scopes:
+        raise ScopeMissing(Scope.WEBHOOKS_TRIGGER)
+    return caller
+
+
+async def _body(request: Request) -> Json | StepIQError:
+    """The body, or what is wrong with it, which is told only after the pipeline was found."""
+    try:
+        body = await read_body(request)
+        if body.media_type not in JSON_TYPES:
+            raise UnsupportedMediaType(body.media_type, JSON_TYPES)
+        return json.loads(body.data)
+    except StepIQError as error:
+        return error
+
+
+@router.post(
+    "/webhooks/{pipeline_id}",
+    status_code=202,
+    responses=problems(
+        KeyRequired,
+        PipelineNotFound,
+        PlanWebhooksDisabled,
+        PayloadInvalid,
+        InputInvalid,
+        QueueFull,
+        ScopeMissing,
+    ),
+    openapi_extra=_BODY,
+)
+async def receive_webhook(
+    sender: Annotated[Actor, Depends(_sender)],
+    body: Annotated[Any, Depends(_body)],
+    services: ServicesDep,
+    tx: Tx,
+    pipeline_id: UUID,
+) -> schemas.Accepted:
+    """Start a run from another system. The input is the object under `input_data`, or else the whole body."""
+    started = await service.receive(
+        tx,
+        sender,
+        pipeline_id,
+        body,
+        engine=services.engine,
+        plan=cast(Plans, services.plans).get(sender.plan),
+    )
+    return schemas.Accepted(
+        run_id=started.run_id, status=started.status, pipeline_id=started.pipeline_id
+    )

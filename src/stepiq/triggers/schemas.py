@@ -1,0 +1,16 @@
+"""Shapes of triggers in the API."""
+
+from typing import Literal
+from uuid import UUID
+
+from stepiq.store.states import RunStatus
+from stepiq.web.bodies import View
+
+
+class Accepted(View):
+    """A run that an inbound webhook started."""
+
+    accepted: Literal[True] = True
+    run_id: UUID
+    status: RunStatus
+    pipeline_id: UUID
