@@ -1,0 +1,180 @@
+"""What all tests share: fresh stores of both kinds, a movable clock, rows, the app, and a closed network.
+
+Tests that use `settings`, `database` or anything built on them run twice, on SQLite and on PostgreSQL.
+"""
+
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from stepiq.accounts.service import Account
+from stepiq.billing.plans import Plans
+from stepiq.core import clock as core_clock
+from stepiq.core.settings import Settings, load
+from stepiq.engine.providers.registry import Providers
+from stepiq.engine.runtime import Engine
+from stepiq.server.app import create_app
+from stepiq.store.changes import LocalChanges
+from stepiq.store.database import Database
+from stepiq.web.services import Services
+from tests.support import postgres
+from tests.support.live import Live, live
+from tests.support.make import Make
+from tests.support.network import only_loopback
+from tests.support.stores import PostgresStores, SqliteStores
+
+_RUN_FOLDER = "STEPIQ_TEST_RUN_FOLDER"
+_TEST_VARIABLES = (_RUN_FOLDER, "STEPIQ_TEST_POSTGRES_URL")
+_FOREIGN_VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OLLAMA_BASE_URL")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name in list(os.environ):
+        ours = name.startswith("STEPIQ_") and name not in _TEST_VARIABLES
+        if ours or name in _FOREIGN_VARIABLES:
+            # What the person at the keyboard has set up must neither help nor hurt.
+            del os.environ[name]
+    if not hasattr(config, "workerinput"):
+        os.environ[_RUN_FOLDER] = tempfile.mkdtemp(prefix="stepiq-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        postgres.stop(Path(os.environ.pop(_RUN_FOLDER)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def closed_network() -> Iterator[None]:
+    with only_loopback():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[ModuleType]:
+    """`stepiq.core.clock`; `clock.advance(...)` moves time until the test ends."""
+    yield core_clock
+    core_clock.reset()
+
+
+@pytest.fixture(scope="session")
+def sqlite_stores(tmp_path_factory: pytest.TempPathFactory) -> SqliteStores:
+    return SqliteStores(tmp_path_factory.mktemp("template"))
+
+
+@pytest.fixture(scope="session")
+def postgres_stores() -> Iterator[PostgresStores]:
+    stores = PostgresStores(Path(os.environ[_RUN_FOLDER]))
+    yield stores
+    stores.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """URL of a fresh, migrated database."""
+    kind = "sqlite_stores" if request.param == "sqlite" else "postgres_stores"
+    stores: SqliteStores | PostgresStores = request.getfixturevalue(kind)
+    url = stores.create(tmp_path)
+    yield url
+    stores.drop(url)
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    data_dir = tmp_path / "data"
+    data_dir.mkdir(mode=0o700)
+    return load(database_url=database_url, data_dir=data_dir, config_file=tmp_path / "stepiq.toml")
+
+
+@pytest.fixture
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    database = Database(settings)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def make(database: Database) -> Make:
+    return Make(database)
+
+
+@pytest.fixture
+def changes() -> LocalChanges:
+    return LocalChanges()
+
+
+@pytest.fixture
+async def providers(settings: Settings) -> AsyncIterator[Providers]:
+    providers = Providers(settings)
+    yield providers
+    await providers.close()
+
+
+@pytest.fixture
+def engine(database: Database, changes: LocalChanges, providers: Providers) -> Engine:
+    """An engine that accepts and cancels runs but does not carry them; folders that need one that does override it."""
+    return Engine(database, changes, providers)
+
+
+@pytest.fixture
+def services(
+    settings: Settings,
+    database: Database,
+    changes: LocalChanges,
+    providers: Providers,
+    engine: Engine,
+) -> Services:
+    return Services(settings, database, changes, providers, engine, Plans.load(settings.plans))
+
+
+@pytest.fixture
+async def app(services: Services) -> AsyncIterator[FastAPI]:
+    app = create_app(services)
+    yield app
+    await app.state.doors.close()
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client without credentials, from loopback."""
+    transport = httpx2.ASGITransport(app, client=("127.0.0.1", 50_000))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        yield client
+
+
+@pytest.fixture
+async def account(make: Make) -> Account:
+    """An ordinary account, on plan `enterprise`."""
+    return await make.user()
+
+
+@pytest.fixture
+async def stranger(make: Make) -> Account:
+    """Another account, with a workspace of its own."""
+    return await make.user()
+
+
+@pytest.fixture
+async def owner(app: FastAPI, make: Make, account: Account) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client with a session of `account`."""
+    opened = await make.session(account)
+    token = app.state.doors.tokens.issue(account.id, opened.session_id)
+    transport = httpx2.ASGITransport(app, client=("127.0.0.1", 50_000))
+    async with httpx2.AsyncClient(
+        transport=transport,
+        base_url="http://127.0.0.1",
+        headers={"Authorization": f"Bearer {token}"},
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+async def server(app: FastAPI, settings: Settings) -> AsyncIterator[Live]:
+    """The app on a real socket."""
+    async with live(app, settings) as running:
+        yield running

@@ -1,0 +1,42 @@
+"""The app on a real socket, served as in production."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+
+from stepiq.core.settings import Settings
+from stepiq.server.process import HttpServer, http_config
+
+
+@dataclass(frozen=True)
+class Live:
+    """A server on loopback."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A bare connection, for requests that no client would send."""
+        return await asyncio.open_connection(self.host, self.port)
+
+
+@asynccontextmanager
+async def live(app: FastAPI, settings: Settings) -> AsyncIterator[Live]:
+    """Serve an app on a free port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = HttpServer(http_config(settings, app))
+    serving = asyncio.create_task(server.serve([listener]))
+    try:
+        yield Live(*listener.getsockname())
+    finally:
+        server.should_exit = True
+        await serving
+        listener.close()

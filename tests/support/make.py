@@ -1,0 +1,13 @@
+"""Valid rows with defaults that fit their state, by `make.user()`, `make.pipeline()`, and so on."""
+
+from stepiq.store.database import Database
+from tests.support.make_accounts import MakeAccounts
+from tests.support.make_pipelines import MakePipelines
+from tests.support.make_runs import MakeRuns
+
+
+class Make(MakeAccounts, MakePipelines, MakeRuns):
+    """Everything that tests can make; each part has a file of its own."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
