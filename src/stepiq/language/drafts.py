@@ -9,7 +9,8 @@ from typing import Any
 from stepiq.core.json import Json
 from stepiq.language.data import kind_of
 from stepiq.language.places import Path
-from stepiq.language.schemas import Schema, SchemaProblem, compile_schema
+from stepiq.language.schema_cost import SchemaProblem
+from stepiq.language.schemas import Schema, compile_schema
 from stepiq.language.templates import Template, TemplateSyntaxError
 
 
@@ -34,6 +35,14 @@ class PlacedTemplate:
     template: Template
 
 
+MAX_PROBLEMS = 200
+"""Where reading stops to look for more."""
+MAX_PATTERNS = 200
+"""Most patterns that the schemas of one document may have: compiling one takes up to a millisecond."""
+_MAX_COMPARED = 200
+_MAX_SHOWN = 20
+
+
 @dataclass(slots=True)
 class Draft:
     """What has been found while reading one document."""
@@ -41,17 +50,39 @@ class Draft:
     problems: list[Problem] = field(default_factory=list[Problem])
     warnings: list[Problem] = field(default_factory=list[Problem])
     templates: list[PlacedTemplate] = field(default_factory=list[PlacedTemplate])
+    patterns_left: int = MAX_PATTERNS
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are more problems than anybody will read, so that looking for more is pointless."""
+        return len(self.problems) >= MAX_PROBLEMS
 
     def refuse(self, path: Path, code: str, message: str) -> None:
         self.problems.append(Problem(path, code, message))
 
+    def compile(self, path: Path, document: dict[str, Json]) -> Schema | None:
+        """Compile a schema that stands at a path; None if it cannot be used."""
+        try:
+            schema = compile_schema(document, max_patterns=self.patterns_left)
+        except SchemaProblem as problem:
+            self.refuse((*path, *problem.path), "invalid_schema", problem.message)
+            return None
+        self.patterns_left -= schema.cost.patterns
+        return schema
+
 
 def suggest(name: str, known: Collection[str]) -> str:
     """A sentence that names the nearest known word, or all of them."""
-    near = get_close_matches(name[:60], known, 1, 0.5)
-    if near:
+    if len(known) > _MAX_COMPARED:
+        # Comparing with thousands of names, once for each of many mistakes, would take minutes.
+        return f"There are {len(known):,} others."
+    words = sorted(set(known))
+    if not words:
+        return "There are none."
+    if near := get_close_matches(name[:60], words, 1, 0.5):
         return f"Did you mean `{near[0]}`?"
-    return f"Known here: {', '.join(f'`{word}`' for word in sorted(set(known)))}."
+    shown = ", ".join(f"`{word[:60]}`" for word in words[:_MAX_SHOWN])
+    return f"Known here: {shown}{', …' if len(words) > _MAX_SHOWN else ''}."
 
 
 class Fields:
@@ -69,6 +100,8 @@ class Fields:
         self.path = path
         self._data = data
         for name in data:
+            if draft.is_full:
+                break
             if name in later:
                 self.refuse_later(name, f"`{name}`")
             elif name not in known:
@@ -196,13 +229,7 @@ class Fields:
     def schema(self, name: str) -> Schema | None:
         """A JSON Schema."""
         value = self.mapping(name)
-        if value is None:
-            return None
-        try:
-            return compile_schema(value)
-        except SchemaProblem as problem:
-            self.draft.refuse((*self.path, name, *problem.path), "invalid_schema", problem.message)
-            return None
+        return None if value is None else self.draft.compile((*self.path, name), value)
 
     def _typed(self, name: str, kind: type[Any], words: str) -> Any:
         value = self.raw(name)

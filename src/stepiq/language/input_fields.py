@@ -4,7 +4,8 @@ from stepiq.core.json import Json
 from stepiq.language.data import is_object, kind_of
 from stepiq.language.drafts import Fields
 from stepiq.language.inputs import InputSchema, is_long_form
-from stepiq.language.schemas import Schema, SchemaProblem, compile_schema
+from stepiq.language.schema_cost import SchemaProblem
+from stepiq.language.schemas import compile_schema
 
 FIELD_TYPES = ("string", "integer", "number", "boolean", "array", "object")
 _MAX_LENGTH = 1_000_000
@@ -56,6 +57,8 @@ def _read_short(fields: Fields, schema: dict[str, Json]) -> InputSchema:
     properties: dict[str, Json] = {}
     required: list[str] = []
     for name, options in schema.items():
+        if fields.draft.is_full:
+            break
         if not is_object(options):
             fields.draft.refuse(
                 (*path, name),
@@ -67,13 +70,9 @@ def _read_short(fields: Fields, schema: dict[str, Json]) -> InputSchema:
         properties[name] = _read_field(field, name)
         if field.boolean("required"):
             required.append(name)
-    document: dict[str, Json] = {
-        "type": "object",
-        "properties": properties,
-        "required": required,
-    }
+    document = {"type": "object", "properties": properties, "required": required}
     types = {name: field.get("type", "") for name, field in properties.items()}
-    return InputSchema(compile_schema(document), frozenset(schema), types)
+    return InputSchema(fields.draft.compile(path, document), frozenset(schema), types)
 
 
 def _read_field(field: Fields, name: str) -> dict[str, Json]:
@@ -96,8 +95,7 @@ def _read_field(field: Fields, name: str) -> dict[str, Json]:
     options = field.items("enum", 1, 1_000)
     if options is not None:
         document["enum"] = options
-    compiled = compile_schema(document)
-    _check_values(field, name, compiled, options)
+    _check_values(field, name, document)
     if field.has("default"):
         document["default"] = field.raw("default")
     return document
@@ -122,7 +120,7 @@ def _read_pattern(field: Fields) -> str | None:
     if pattern is None:
         return None
     try:
-        compile_schema({"pattern": pattern})
+        compile_schema({"pattern": pattern}, max_patterns=1)
     except SchemaProblem as problem:
         field.refuse("pattern", "invalid_schema", problem.message)
         return None
@@ -138,12 +136,16 @@ def _refuse_empty_range(field: Fields, document: dict[str, Json]) -> None:
             )
 
 
-def _check_values(field: Fields, name: str, compiled: Schema, options: list[Json] | None) -> None:
+def _check_values(field: Fields, name: str, document: dict[str, Json]) -> None:
     """The default and the options of `enum` must be of the field's own kind."""
+    if not field.has("default") and "enum" not in document:
+        return
+    compiled = compile_schema(document, max_patterns=1)
     if field.has("default") and (issues := compiled.issues(field.raw("default"))):
         field.refuse("default", "conflict", issues[0].message.replace("The value", "`default`", 1))
-    without_enum = compile_schema({k: v for k, v in compiled.document.items() if k != "enum"})
-    for index, option in enumerate(options or ()):
-        if issues := without_enum.issues(option):
-            message = issues[0].message.replace("The value", f"An option of `{name}`", 1)
+    without_enum = {key: value for key, value in document.items() if key != "enum"}
+    of_its_kind = compile_schema(without_enum, max_patterns=1)
+    for index, option in enumerate(document.get("enum", ())):
+        if issues := of_its_kind.issues(option):
+            message = issues[0].message.replace("The value", f"An option of `{name[:60]}`", 1)
             field.draft.refuse((*field.path, "enum", index), "conflict", message)

@@ -53,10 +53,8 @@ def places(text: str) -> Place:
             place = Place(line, at - line_start + 1, key[1] if key else None)
             if not stack:
                 root = place
-            elif key:
-                stack[-1].fields[key[0]] = place
             else:
-                stack[-1].items.append(place)
+                stack[-1].add(key[0] if key else len(stack[-1].children or ()), place)
             key = None
             if written in "[{":
                 stack.append(place)

@@ -146,6 +146,8 @@ def _read_variables(fields: Fields) -> dict[str, Scalar]:
     # A name outside the pattern is noted by reading it as a field of its own.
     inner = Fields(fields.draft, (*fields.path, "variables"), found, found)
     for name, value in found.items():
+        if fields.draft.is_full:
+            break
         if is_object(value) or is_array(value):
             message = (
                 f"A variable is one text, number or boolean; `{name[:60]}` is {kind_of(value)}."
@@ -202,7 +204,7 @@ def _place(source: Source, problems: list[Problem], known: tuple[Issue, ...]) ->
     else:
         issues += [Issue(places.write_path(p.path), p.code, p.message) for p in problems]
     if len(issues) > MAX_ERRORS:
-        more = f"There are {len(issues) - MAX_ERRORS} more errors. Correct these first."
+        more = f"There are more than {MAX_ERRORS} errors. Correct these first."
         issues[MAX_ERRORS:] = [Issue("", "too_many_errors", more)]
     return tuple(issues)
 

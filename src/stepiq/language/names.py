@@ -33,10 +33,12 @@ Finding = tuple[str, str]
 
 def check_templates(draft: Draft, names: KnownNames) -> None:
     """Note every reference that cannot be met."""
-    for placed in list(draft.templates):
+    for placed in draft.templates:
         reader = placed.path[1] if placed.path[:1] == ("steps",) else None
         position = reader if isinstance(reader, int) else len(names.steps)
         for reference in placed.template.references:
+            if draft.is_full:
+                return
             finding = _check(reference, names, position)
             if finding is not None:
                 draft.problems.append(_problem(placed, reference, finding))
@@ -93,7 +95,7 @@ def _check_variable(rest: Sequence[str], names: KnownNames) -> Finding | None:
     if not rest:
         return None
     if rest[0] not in names.variables:
-        hint = suggest(rest[0], names.variables) if names.variables else "There are none."
+        hint = suggest(rest[0], names.variables)
         return "unknown_variable", f"`variables` has no `{rest[0][:60]}`. {hint}"
     if len(rest) > 1:
         return "no_such_field", f"`vars.{rest[0]}` is a single value, which has no fields."

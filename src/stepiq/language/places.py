@@ -1,6 +1,6 @@
 """Where the parts of a document stand in its text, so that an error can name line and column."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 Path = tuple[str | int, ...]
 """Keys and indexes from the document's root to a value."""
@@ -16,13 +16,13 @@ class Place:
     """Where the key of this value starts, if it has one."""
     is_block: bool = False
     """A YAML block text: its own lines start on the line after this place."""
-    fields: dict[str, "Place"] = field(default_factory=dict[str, "Place"])
-    items: list["Place"] = field(default_factory=list["Place"])
+    children: dict[str | int, "Place"] | None = None
+    """By key or index; None for a value without an inside, of which a document has many."""
 
-    def child(self, part: str | int) -> "Place | None":
-        if isinstance(part, str):
-            return self.fields.get(part)
-        return self.items[part] if part < len(self.items) else None
+    def add(self, part: str | int, place: "Place") -> None:
+        if self.children is None:
+            self.children = {}
+        self.children[part] = place
 
 
 def write_path(path: Path) -> str:
@@ -37,7 +37,7 @@ def find(root: Place, path: Path) -> tuple[Place, bool]:
     """The place of a path, or of the nearest part around it that the text has; and whether it is exact."""
     place = root
     for part in path:
-        inner = place.child(part)
+        inner = (place.children or {}).get(part)
         if inner is None:
             return place, False
         place = inner

@@ -1,14 +1,12 @@
 """JSON Schemas that users write: compiled once, answered in sentences.
 
 Schemas are untrusted. Nothing is ever fetched, patterns run in linear time, and a schema whose parts refer to
-each other so often that checking a value would take long is refused when it is saved.
+each other so often that checking a value would take long is refused when it is saved (`schema_cost`).
 """
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
 
 import jsonschema_rs
 
@@ -16,28 +14,13 @@ from stepiq.core.errors import Issue
 from stepiq.core.json import Json, dumps
 from stepiq.language.data import is_array, is_object, kind_of
 from stepiq.language.places import Path, write_path
+from stepiq.language.schema_cost import Cost, SchemaProblem, measure
 
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _MAX_ISSUES = 50
-_MAX_WEIGHT = 10_000
-_MAX_REFERENCE_DEPTH = 100
+_MANY_VALUES = 5_000
 _MAX_PATTERN_BYTES = 256 * 1024
-
-_ONE_IN_PLACE = ("not", "if", "then", "else")
-_LIST_IN_PLACE = ("allOf", "anyOf", "oneOf")
-_ONE_BELOW = (
-    "items", "contains", "additionalProperties", "unevaluatedProperties", "unevaluatedItems", "propertyNames",
-)  # fmt: skip
-_MAP_BELOW = ("properties", "patternProperties", "dependentSchemas")
-
-
-class SchemaProblem(Exception):
-    """A schema cannot be used; says where in it and why."""
-
-    def __init__(self, path: Path, message: str) -> None:
-        super().__init__(message)
-        self.path = path
-        self.message = message
+_MAX_WORK = 50_000_000
+"""Most parts of a value times parts of a schema: some seconds of work are more than any check is worth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,25 +30,48 @@ class Schema:
     document: dict[str, Json]
     """As written."""
     validator: jsonschema_rs.Draft202012Validator
+    cost: Cost
 
     def issues(self, value: Json) -> tuple[Issue, ...]:
         """What is wrong with a value, at most one issue a field; empty if it fits. Values are not repeated."""
+        size = _size(value)
+        if size * self.cost.weight > _MAX_WORK:
+            message = "The value is too large to check against so large a schema."
+            return (Issue("", "too_large", message),)
         found: dict[str, Issue] = {}
-        for error in self.validator.iter_errors(value):
+        for error in self._errors(value, size):
             for issue in _issues(error):
                 found.setdefault(issue.path, issue)
             if len(found) >= _MAX_ISSUES:
                 break
         return tuple(found.values())
 
+    def _errors(self, value: Json, size: int) -> Iterable[jsonschema_rs.ValidationError]:
+        if size < _MANY_VALUES:
+            return self.validator.iter_errors(value)
+        # All errors are made before the first is given, and a large value can have as many.
+        try:
+            self.validator.validate(value)
+        except jsonschema_rs.ValidationError as error:
+            return (error,)
+        return ()
 
-def compile_schema(document: dict[str, Json]) -> Schema:
+
+def compile_schema(document: dict[str, Json], *, max_patterns: int) -> Schema:
     """Check and compile a JSON Schema (2020-12).
+
+    Args:
+        document: the schema.
+        max_patterns: how many patterns it may have.
 
     Raises:
         SchemaProblem: not a schema, or one that this server will not check values with.
     """
-    _Weigher(document).check()
+    cost = measure(document)
+    if cost.patterns > max_patterns:
+        raise SchemaProblem(
+            (), "The schemas of this document have too many patterns. Leave some out."
+        )
     try:
         validator = jsonschema_rs.Draft202012Validator(
             document,
@@ -76,7 +82,7 @@ def compile_schema(document: dict[str, Json]) -> Schema:
         raise SchemaProblem(tuple(error.instance_path), _compile_message(error)) from None
     except ValueError as error:
         raise SchemaProblem((), f"This is not a JSON Schema: {error}.") from None
-    return Schema(document, validator)
+    return Schema(document, validator, cost)
 
 
 def _compile_message(error: jsonschema_rs.ValidationError) -> str:
@@ -85,103 +91,17 @@ def _compile_message(error: jsonschema_rs.ValidationError) -> str:
     return f"This is not a JSON Schema: {error.message[:200]}."
 
 
-class _Weigher:
-    """Adds up how often parts of a schema are looked at for one value, references followed."""
-
-    def __init__(self, document: dict[str, Json]) -> None:
-        self._document = document
-        self._weights: dict[int, int] = {}
-        self._active: dict[int, int] = {}
-        """Schemas being weighed, and how deep below the value's root each was entered."""
-        self._depth = 0
-
-    def check(self) -> None:
-        self._refuse_foreign(self._document, ())
-        weight = self._weigh(self._document, (), 0)
-        if weight > _MAX_WEIGHT:
-            raise SchemaProblem(
-                (), "The parts of this schema refer to each other too often. Simplify it."
-            )
-
-    def _refuse_foreign(self, node: Json, path: Path) -> None:
-        if is_array(node):
-            for index, item in enumerate(node):
-                self._refuse_foreign(item, (*path, index))
-        if not is_object(node):
-            return
-        for key, value in node.items():
-            if isinstance(value, str):
-                self._refuse_keyword(key, value, (*path, key))
-            elif key not in ("const", "enum", "default", "examples"):
-                self._refuse_foreign(value, (*path, key))
-
-    def _refuse_keyword(self, key: str, value: str, path: Path) -> None:
-        match key:
-            case "$ref" if not value.startswith("#"):
-                raise SchemaProblem(
-                    path, "`$ref` can point only inside this schema, as in `#/$defs/address`."
-                )
-            case "$dynamicRef" | "$recursiveRef":
-                raise SchemaProblem(path, f"`{key}` is not supported. Use `$ref`.")
-            case "$id" if len(path) > 1:
-                raise SchemaProblem(path, "`$id` can stand only at the top of a schema.")
-            case "$schema" if value.rstrip("#") != DIALECT:
-                raise SchemaProblem(path, f"Only JSON Schema 2020-12 is supported: `{DIALECT}`.")
-            case _:
-                pass
-
-    def _weigh(self, node: Json, path: Path, below: int) -> int:
-        if not is_object(node):
-            return 1
-        identity = id(node)
-        if identity in self._weights:
-            return self._weights[identity]
-        if identity in self._active:
-            if self._active[identity] == below:
-                raise SchemaProblem(path, "This part of the schema refers to itself without end.")
-            return 1
-        if len(self._active) > _MAX_REFERENCE_DEPTH:
-            raise SchemaProblem(path, "References in this schema lead too deep. Simplify it.")
-        self._active[identity] = below
-        weight = 1
-        for child, child_path, step in self._children(node, path):
-            weight = min(weight + self._weigh(child, child_path, below + step), _MAX_WEIGHT + 1)
-        del self._active[identity]
-        self._weights[identity] = weight
-        return weight
-
-    def _children(self, node: dict[str, Json], path: Path) -> Iterator[tuple[Json, Path, int]]:
-        reference = node.get("$ref")
-        if isinstance(reference, str):
-            yield self._resolve(reference, (*path, "$ref")), (*path, "$ref"), 0
-        for key in _ONE_IN_PLACE + _ONE_BELOW:
-            if key in node:
-                yield node[key], (*path, key), int(key in _ONE_BELOW)
-        for key in (*_LIST_IN_PLACE, "prefixItems"):
-            items = node.get(key)
-            if is_array(items):
-                for index, item in enumerate(items):
-                    yield item, (*path, key, index), int(key == "prefixItems")
-        for key in _MAP_BELOW:
-            fields = node.get(key)
-            if is_object(fields):
-                for name, item in fields.items():
-                    yield item, (*path, key, name), int(key != "dependentSchemas")
-
-    def _resolve(self, reference: str, path: Path) -> Json:
-        target: Json = self._document
-        pointer = unquote(reference[1:])
-        if pointer and not pointer.startswith("/"):
-            raise SchemaProblem(path, "`$ref` can point only by path, as in `#/$defs/address`.")
-        for part in pointer.split("/")[1:]:
-            name = part.replace("~1", "/").replace("~0", "~")
-            if is_array(target) and re.fullmatch("[0-9]{1,6}", name):
-                target = target[int(name)] if int(name) < len(target) else None
-            else:
-                target = target.get(name) if is_object(target) else None
-        if not is_object(target) and not isinstance(target, bool):
-            raise SchemaProblem(path, f"`{reference[:60]}` points at no schema in this document.")
-        return target
+def _size(value: Json) -> int:
+    """How many values there are in a value, itself included."""
+    count, waiting = 0, [value]
+    while waiting:
+        current = waiting.pop()
+        count += 1
+        if is_object(current):
+            waiting.extend(current.values())
+        elif is_array(current):
+            waiting.extend(current)
+    return count
 
 
 # -- sentences --

@@ -271,11 +271,11 @@ class _Builder:
         container = self._open[-1]
         if isinstance(container.value, list):
             container.value.append(value)
-            container.place.items.append(place)
+            container.place.add(container.count, place)
             return
         if container.key is not None and not container.is_duplicate:
             container.value[container.key] = value
-            container.place.fields[container.key] = place
+            container.place.add(container.key, place)
 
     def _resolve(self, event: ScalarEvent) -> Json:
         text = event.value

@@ -1,0 +1,330 @@
+"""How much work a schema is, found before it is compiled: what it refers to, and how often parts are looked at.
+
+A schema is a graph: parts that judge the same value (`allOf`, `$ref`), and parts that judge a value inside it
+(`properties`, `items`). Without recursion the number of paths through the graph bounds the work for each value.
+With recursion the work grows with the depth of the value, and doubles at every level if one inner value is judged
+twice on the way round; such schemas are refused.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+from stepiq.core.json import Json
+from stepiq.language.data import is_array, is_object
+from stepiq.language.places import Path
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+MAX_WEIGHT = 10_000
+_MAX_REFERENCE_DEPTH = 100
+_MAX_PARTS = 20_000
+
+_ONE_IN_PLACE = ("not", "if", "then", "else")
+_LIST_IN_PLACE = ("allOf", "anyOf", "oneOf")
+_REST_OF_FIELDS = ("additionalProperties", "unevaluatedProperties")
+_REST_OF_ITEMS = ("items", "unevaluatedItems")
+
+
+class SchemaProblem(Exception):
+    """A schema cannot be used; says where in it and why."""
+
+    def __init__(self, path: Path, message: str) -> None:
+        super().__init__(message)
+        self.path = path
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a schema costs."""
+
+    weight: int
+    """Parts that are looked at for one value, at most."""
+    patterns: int
+    """Regular expressions to compile."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """The way from a value to one inside it."""
+
+    kind: str
+    """`field`, `item` or `name`."""
+    name: str | None
+    """None for any of them."""
+    excluded: frozenset[str] = frozenset()
+    """Names that are judged by another part instead."""
+
+
+class _Ways:
+    """Steps of which no two can lead to the same inner value."""
+
+    def __init__(self) -> None:
+        self._named: dict[tuple[str, str], _Step] = {}
+        self._rest: dict[str, _Step] = {}
+
+    def steps(self) -> Iterator[_Step]:
+        yield from self._named.values()
+        yield from self._rest.values()
+
+    def add(self, step: _Step, path: Path) -> None:
+        rest = self._rest.get(step.kind)
+        if step.name is None:
+            named = (name for kind, name in self._named if kind == step.kind)
+            clashes = rest is not None or any(name not in step.excluded for name in named)
+            self._rest[step.kind] = step
+        else:
+            key = (step.kind, step.name)
+            clashes = key in self._named or (rest is not None and step.name not in rest.excluded)
+            self._named[key] = step
+        if clashes:
+            raise SchemaProblem(
+                path,
+                "This part contains itself in more than one way for the same value. Simplify it.",
+            )
+
+
+@dataclass(slots=True)
+class _Part:
+    """One schema inside the document."""
+
+    path: Path
+    in_place: list[int] = field(default_factory=list[int])
+    below: list[tuple[_Step, int]] = field(default_factory=list["tuple[_Step, int]"])
+    own_weight: int = 1
+
+
+def measure(document: dict[str, Json]) -> Cost:
+    """Measure a schema.
+
+    Raises:
+        SchemaProblem: it refers to something outside itself, or is too much work.
+    """
+    graph = _Graph(document)
+    graph.build()
+    graph.refuse_endless()
+    weight = graph.weigh()
+    graph.refuse_doubling()
+    return Cost(weight, graph.patterns)
+
+
+class _Graph:
+    """The parts of one schema, by identity of the data they are written in."""
+
+    def __init__(self, document: dict[str, Json]) -> None:
+        self._document = document
+        self._parts: dict[int, _Part] = {}
+        self.patterns = 0
+
+    def build(self) -> None:
+        self._refuse_foreign(self._document, ())
+        waiting: list[tuple[dict[str, Json], Path]] = [(self._document, ())]
+        while waiting:
+            node, path = waiting.pop()
+            if id(node) in self._parts:
+                continue
+            if len(self._parts) == _MAX_PARTS:
+                raise SchemaProblem((), "This schema has too many parts. Simplify it.")
+            part = self._parts[id(node)] = _Part(path)
+            options = node.get("enum")
+            part.own_weight += len(options) // 10 if is_array(options) else 0
+            for child, child_path, step in self._children(node, path):
+                if not is_object(child):
+                    continue
+                waiting.append((child, child_path))
+                if step is None:
+                    part.in_place.append(id(child))
+                else:
+                    part.below.append((step, id(child)))
+
+    def weigh(self) -> int:
+        """The number of parts looked at for one value, references followed; recursion counts once."""
+        return self._weigh(id(self._document), {}, set())
+
+    def _weigh(self, node: int, weights: dict[int, int], active: set[int]) -> int:
+        if node in weights or node in active:
+            return weights.get(node, 1)
+        part = self._parts[node]
+        if len(active) > _MAX_REFERENCE_DEPTH:
+            raise SchemaProblem(part.path, "References lead too deep here. Simplify the schema.")
+        active.add(node)
+        weight = part.own_weight
+        for child in (*part.in_place, *(child for _, child in part.below)):
+            weight += self._weigh(child, weights, active)
+        active.remove(node)
+        if weight > MAX_WEIGHT:
+            raise SchemaProblem(part.path, "This part is too much work to check. Simplify it.")
+        weights[node] = weight
+        return weight
+
+    def refuse_endless(self) -> None:
+        """Refuse parts that lead back to themselves without going into the value."""
+        group = _strong_groups({node: part.in_place for node, part in self._parts.items()})
+        sizes = Counter(group.values())
+        for node, part in self._parts.items():
+            if node in part.in_place or sizes[group[node]] > 1:
+                raise SchemaProblem(part.path, "This part refers to itself without end.")
+
+    def refuse_doubling(self) -> None:
+        """Refuse recursion in which one inner value is judged twice."""
+        group = _strong_groups(
+            {node: [*p.in_place, *(c for _, c in p.below)] for node, p in self._parts.items()}
+        )
+        sizes = Counter(group.values())
+        ways: dict[int, _Ways] = {}
+        for node, part in self._parts.items():
+            # Where nothing leads back, a value is judged as often as the weight says.
+            if sizes[group[node]] > 1 or any(child == node for _, child in part.below):
+                self._ways(node, group, ways)
+
+    def _ways(self, node: int, group: dict[int, int], ways: dict[int, _Ways]) -> _Ways:
+        """The ways from a part into its value and back to its own group, those of parts in place included."""
+        if node in ways:
+            return ways[node]
+        part = self._parts[node]
+        found = _Ways()
+        for step, child in part.below:
+            if group[child] == group[node]:
+                found.add(step, part.path)
+        for child in part.in_place:
+            if group[child] == group[node]:
+                for step in self._ways(child, group, ways).steps():
+                    found.add(step, part.path)
+        ways[node] = found
+        return found
+
+    def _refuse_foreign(self, node: Json, path: Path) -> None:
+        if is_array(node):
+            for index, item in enumerate(node):
+                self._refuse_foreign(item, (*path, index))
+        if not is_object(node):
+            return
+        for key, value in node.items():
+            if key in ("pattern", "patternProperties"):
+                self.patterns += len(value) if is_object(value) else 1
+            if isinstance(value, str):
+                _refuse_keyword(key, value, (*path, key))
+            elif key not in ("const", "enum", "default", "examples"):
+                self._refuse_foreign(value, (*path, key))
+
+    def _children(
+        self, node: dict[str, Json], path: Path
+    ) -> Iterator[tuple[Json, Path, _Step | None]]:
+        reference = node.get("$ref")
+        if isinstance(reference, str):
+            yield *self._resolve(reference, (*path, "$ref")), None
+        for key in _ONE_IN_PLACE:
+            if key in node:
+                yield node[key], (*path, key), None
+        for key in _LIST_IN_PLACE:
+            for index, item in enumerate(_list(node, key)):
+                yield item, (*path, key, index), None
+        for name, item in _map(node, "dependentSchemas").items():
+            yield item, (*path, "dependentSchemas", name), None
+        yield from _children_below(node, path)
+
+    def _resolve(self, reference: str, path: Path) -> tuple[Json, Path]:
+        """What a reference points at, and where that stands."""
+        target: Json = self._document
+        found: Path = ()
+        pointer = unquote(reference[1:])
+        if pointer and not pointer.startswith("/"):
+            raise SchemaProblem(path, "`$ref` can point only by path, as in `#/$defs/address`.")
+        for part in pointer.split("/")[1:]:
+            name = part.replace("~1", "/").replace("~0", "~")
+            if is_array(target) and re.fullmatch("[0-9]{1,6}", name):
+                target = target[int(name)] if int(name) < len(target) else None
+                found = (*found, int(name))
+            else:
+                target = target.get(name) if is_object(target) else None
+                found = (*found, name)
+        if not is_object(target) and not isinstance(target, bool):
+            raise SchemaProblem(path, f"`{reference[:60]}` points at no schema in this document.")
+        return target, found
+
+
+def _refuse_keyword(key: str, value: str, path: Path) -> None:
+    match key:
+        case "$ref" if not value.startswith("#"):
+            raise SchemaProblem(
+                path, "`$ref` can point only inside this schema, as in `#/$defs/address`."
+            )
+        case "$dynamicRef" | "$recursiveRef":
+            raise SchemaProblem(path, f"`{key}` is not supported. Use `$ref`.")
+        case "$id" if len(path) > 1:
+            raise SchemaProblem(path, "`$id` can stand only at the top of a schema.")
+        case "$schema" if value.rstrip("#") != DIALECT:
+            raise SchemaProblem(path, f"Only JSON Schema 2020-12 is supported: `{DIALECT}`.")
+        case _:
+            pass
+
+
+def _children_below(node: dict[str, Json], path: Path) -> Iterator[tuple[Json, Path, _Step]]:
+    fields = _map(node, "properties")
+    for name, item in fields.items():
+        yield item, (*path, "properties", name), _Step("field", name)
+    for name, item in _map(node, "patternProperties").items():
+        yield item, (*path, "patternProperties", name), _Step("field", None)
+    for key in _REST_OF_FIELDS:
+        if key in node:
+            yield node[key], (*path, key), _Step("field", None, frozenset(fields))
+    first = _list(node, "prefixItems")
+    for index, item in enumerate(first):
+        yield item, (*path, "prefixItems", index), _Step("item", str(index))
+    for key in _REST_OF_ITEMS:
+        if key in node:
+            yield (
+                node[key],
+                (*path, key),
+                _Step("item", None, frozenset(map(str, range(len(first))))),
+            )
+    if "contains" in node:
+        yield node["contains"], (*path, "contains"), _Step("item", None)
+    if "propertyNames" in node:
+        yield node["propertyNames"], (*path, "propertyNames"), _Step("name", None)
+
+
+def _map(node: dict[str, Json], key: str) -> dict[str, Json]:
+    value = node.get(key)
+    return value if is_object(value) else {}
+
+
+def _list(node: dict[str, Json], key: str) -> list[Json]:
+    value = node.get(key)
+    return value if is_array(value) else []
+
+
+def _strong_groups(edges: dict[int, list[int]]) -> dict[int, int]:
+    """A group number for each node; two nodes share one if each can be reached from the other (Kosaraju)."""
+    order = _finish_order(edges)
+    backwards: dict[int, list[int]] = {node: [] for node in edges}
+    for node, targets in edges.items():
+        for target in targets:
+            backwards[target].append(node)
+    group: dict[int, int] = {}
+    for node in reversed(order):
+        waiting = [node]
+        while waiting:
+            current = waiting.pop()
+            if current not in group:
+                group[current] = node
+                waiting.extend(backwards[current])
+    return group
+
+
+def _finish_order(edges: dict[int, list[int]]) -> list[int]:
+    order: list[int] = []
+    seen: set[int] = set()
+    for start in edges:
+        waiting = [(start, False)]
+        while waiting:
+            node, is_done = waiting.pop()
+            if is_done:
+                order.append(node)
+            elif node not in seen:
+                seen.add(node)
+                waiting.append((node, True))
+                waiting.extend((target, False) for target in edges[node])
+    return order
