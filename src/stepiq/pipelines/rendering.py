@@ -8,6 +8,8 @@ import yaml
 from stepiq.core.json import Json
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*")
+# In a block text, which has no escapes, these would be read as line feeds.
+_OTHER_BREAKS = re.compile("[\\r\\x85\\u2028\\u2029]")
 _MAX_WIDTH = 4_096
 _RESERVED = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 
@@ -25,7 +27,7 @@ class _Dumper(yaml.SafeDumper):
 
 def _represent_text(dumper: Any, text: str) -> yaml.ScalarNode:
     tag = "tag:yaml.org,2002:str"
-    if "\n" in text:
+    if "\n" in text and not _OTHER_BREAKS.search(text):
         return dumper.represent_scalar(tag, text, style="|")
     if _PLAIN.fullmatch(text) and text.lower() not in _RESERVED:
         return dumper.represent_scalar(tag, text)

@@ -1,0 +1,36 @@
+class TestListModels:
+    async def test_every_model_says_whether_it_can_be_used_and_if_not_why(self, owner):
+        page = (await owner.get("/api/models")).json()
+
+        models = {model["id"]: model for model in page["data"]}
+        model = models["openai/gpt-4o"]
+        assert page["next_cursor"] is None
+        assert model["usable"] is False
+        assert "OPENAI_API_KEY" in model["reason"]
+        assert model["input_usd_per_million"] > 0
+        assert "json" in model["capabilities"]
+
+
+class TestListProviders:
+    async def test_it_is_not_taken_for_a_model(self, owner):
+        page = (await owner.get("/api/models/providers")).json()
+
+        providers = {provider["id"]: provider for provider in page["data"]}
+        assert providers["openai"]["usable"] is False
+        assert providers["openai"]["source"] == "none"
+        assert "openai/gpt-4o" in providers["openai"]["models"]
+
+
+class TestGetModel:
+    async def test_a_name_with_its_provider_or_without_finds_the_same(self, owner):
+        with_provider = await owner.get("/api/models/openai/gpt-4o")
+        without = await owner.get("/api/models/gpt-4o")
+
+        assert with_provider.json() == without.json()
+        assert with_provider.json()["id"] == "openai/gpt-4o"
+
+    async def test_an_unknown_one_is_not_found(self, owner):
+        response = await owner.get("/api/models/nonsense/gpt")
+
+        assert response.status_code == 404
+        assert response.json()["code"] == "model_not_found"

@@ -1,0 +1,623 @@
+import asyncio
+import json
+
+import pytest
+
+from stepiq.store.states import RunStatus
+
+YAML = """\
+# A greeting, with a comment that must survive.
+name:   Greeting
+description: Says hello
+steps:
+  - id: greet
+    type: transform
+    template: "Hello {{input.name}}"   # trailing
+"""
+DEFINITION = {
+    "name": "Greeting",
+    "steps": [{"id": "greet", "type": "transform", "template": "Hello {{input.name}}"}],
+}
+AS_YAML = {"Content-Type": "application/yaml"}
+
+
+def steps(count):
+    return [{"id": f"s{n}", "type": "transform", "template": "x"} for n in range(count)]
+
+
+@pytest.fixture
+def create(owner):
+    async def create(**fields):
+        body = {"definition": DEFINITION, **fields}
+        response = await owner.post("/api/pipelines", json=body)
+        assert response.status_code == 201, response.text
+        return response.json()
+
+    return create
+
+
+class TestCreate:
+    async def test_yaml_comes_back_byte_for_byte(self, owner):
+        created = await owner.post("/api/pipelines", content=YAML, headers=AS_YAML)
+
+        assert created.status_code == 201
+        assert created.headers["ETag"] == '"v1"'
+        read = await owner.get(
+            f"/api/pipelines/{created.json()['id']}", headers={"Accept": "application/yaml"}
+        )
+        assert read.content == YAML.encode()
+        assert read.headers["Content-Type"].startswith("application/yaml")
+        assert read.headers["ETag"] == '"v1"'
+
+    async def test_line_ends_and_a_byte_order_mark_come_back_too(self, owner):
+        text = "\ufeff" + YAML.replace("\n", "\r\n")
+        created = await owner.post("/api/pipelines", content=text.encode(), headers=AS_YAML)
+
+        read = await owner.get(
+            f"/api/pipelines/{created.json()['id']}", headers={"Accept": "text/yaml"}
+        )
+
+        assert read.content == text.encode()
+
+    async def test_the_answer_has_the_shape_of_a_pipeline(self, owner):
+        response = await owner.post("/api/pipelines", content=YAML, headers=AS_YAML)
+
+        made = response.json()
+        assert made["name"] == "Greeting"
+        assert made["description"] == "Says hello"
+        assert made["slug"] == "greeting"
+        assert made["version"] == 1
+        assert made["status"] == "active"
+        assert made["tags"] == []
+        assert made["last_run"] is None
+        assert made["warnings"] == []
+        assert made["definition"]["steps"][0]["id"] == "greet"
+        assert made["created_at"].endswith("Z")
+
+    async def test_a_bare_json_definition_is_taken(self, owner):
+        response = await owner.post("/api/pipelines", json=DEFINITION)
+
+        assert response.status_code == 201
+        assert response.json()["definition"] == DEFINITION
+
+    async def test_what_stands_around_a_definition_wins_over_what_is_in_it(self, create):
+        made = await create(
+            name=" Mine ", description="D", tags=["a", "b", "a"], slug="my-own-slug"
+        )
+
+        assert made["name"] == "Mine"
+        assert made["description"] == "D"
+        assert made["tags"] == ["a", "b"]
+        assert made["slug"] == "my-own-slug"
+
+    async def test_slugs_made_from_the_same_name_get_a_number(self, create):
+        slugs = [(await create())["slug"] for _ in range(3)]
+
+        assert slugs == ["greeting", "greeting-2", "greeting-3"]
+
+    async def test_when_the_numbers_are_used_up_a_slug_is_still_found(self, create):
+        slugs = {(await create())["slug"] for _ in range(22)}
+
+        assert len(slugs) == 22
+
+    async def test_a_name_without_letters_gets_a_slug_too(self, create):
+        assert (await create(name="日本語"))["slug"] == "pipeline"
+
+    async def test_a_slug_that_is_taken_is_a_conflict(self, owner, create):
+        await create(slug="mine")
+
+        response = await owner.post(
+            "/api/pipelines", json={"definition": DEFINITION, "slug": "mine"}
+        )
+
+        assert response.status_code == 409
+        assert response.json()["code"] == "slug_taken"
+
+    async def test_two_at_once_get_different_slugs(self, create):
+        made = await asyncio.gather(*(create() for _ in range(5)))
+
+        assert len({pipeline["slug"] for pipeline in made}) == 5
+
+    async def test_every_error_of_a_yaml_definition_is_told_with_its_place(self, owner):
+        text = "name: X\nsteps:\n  - id: a\n    type: transform\n    tempalte: x\n  - id: A!\n"
+
+        response = await owner.post("/api/pipelines", content=text, headers=AS_YAML)
+
+        problem = response.json()
+        assert response.status_code == 422
+        assert problem["code"] == "invalid_definition"
+        assert len(problem["errors"]) >= 2
+        assert all(error["line"] and error["column"] for error in problem["errors"])
+        assert any(error["path"].startswith("steps[0]") for error in problem["errors"])
+
+    async def test_errors_of_bare_json_have_a_place_too(self, owner):
+        text = '{\n  "name": "X",\n  "steps": [\n    {"id": "a", "type": "nonsense"}\n  ]\n}'
+
+        response = await owner.post(
+            "/api/pipelines", content=text, headers={"Content-Type": "application/json"}
+        )
+
+        (error, *_) = response.json()["errors"]
+        assert response.status_code == 422
+        assert (error["path"], error["line"]) == ("steps[0].type", 4)
+
+    async def test_errors_of_a_wrapped_definition_are_placed_inside_it(self, owner):
+        body = {"definition": {"name": "X", "steps": [{"id": "a", "type": "nonsense"}]}}
+
+        response = await owner.post("/api/pipelines", json=body)
+
+        assert response.json()["errors"][0]["path"] == "definition.steps[0].type"
+
+    async def test_an_unknown_model_is_an_error_with_its_place_and_a_suggestion(self, owner):
+        text = "name: X\nsteps:\n  - id: a\n    prompt: Hi\n    model: gpt-4oo\n"
+
+        response = await owner.post("/api/pipelines", content=text, headers=AS_YAML)
+
+        (error,) = response.json()["errors"]
+        assert response.status_code == 422
+        assert (error["path"], error["line"]) == ("steps[0].model", 5)
+        assert "gpt-4o" in error["message"]
+
+    async def test_unknown_models_are_told_together_with_other_errors(self, owner):
+        text = "name: X\nsteps:\n  - id: a\n    prompt: Hi\n    model: gpt-4oo\n    x: 1\n"
+
+        response = await owner.post("/api/pipelines", content=text, headers=AS_YAML)
+
+        paths = {error["path"] for error in response.json()["errors"]}
+        assert {"steps[0].model", "steps[0].x"} <= paths
+
+    async def test_a_model_that_cannot_be_used_yet_is_a_warning(self, create):
+        step = {"id": "a", "prompt": "Hi", "model": "gpt-4o"}
+
+        made = await create(definition={"name": "X", "steps": [step]})
+
+        (warning,) = made["warnings"]
+        assert warning["path"] == "definition.steps[0].model"
+        assert "OPENAI_API_KEY" in warning["message"]
+
+    @pytest.mark.parametrize("text", ["a: [", "name: 'x", "\tname: x"])
+    async def test_text_that_is_not_yaml_is_malformed(self, owner, text):
+        response = await owner.post("/api/pipelines", content=text, headers=AS_YAML)
+
+        assert response.status_code == 400
+        assert response.json()["code"] == "malformed_definition"
+        assert response.json()["errors"][0]["line"]
+
+    async def test_bytes_that_are_not_utf8_are_malformed(self, owner):
+        response = await owner.post("/api/pipelines", content=b"name: \xff", headers=AS_YAML)
+
+        assert response.status_code == 400
+        assert "byte 7" in response.json()["detail"]
+
+    @pytest.mark.parametrize(
+        ("content", "content_type", "status", "code"),
+        [
+            ("{", "application/json", 400, "malformed_json"),
+            ('{"a": 1, "a": 2}', "application/json", 400, "malformed_json"),
+            ("[]", "application/json", 422, "invalid_definition"),
+            ("3", "application/json", 422, "invalid_definition"),
+            ("{}", "application/json", 422, "invalid_body"),
+            ('{"definition": "name: x"}', "application/json", 422, "invalid_body"),
+            ('{"definition": {}, "nmae": "x"}', "application/json", 422, "invalid_body"),
+            ('{"definition": {}, "slug": "No!"}', "application/json", 422, "invalid_body"),
+            ('{"definition": {}, "tags": ["\\""]}', "application/json", 422, "invalid_body"),
+            ('{"definition": {}, "tags": "x"}', "application/json", 422, "invalid_body"),
+            ('{"definition": {}, "name": 3}', "application/json", 422, "invalid_body"),
+            ("", "application/json", 400, "body_missing"),
+            ("name: x", "text/plain", 415, "unsupported_media_type"),
+        ],
+    )
+    async def test_bodies_of_the_wrong_kind_are_refused(
+        self, owner, content, content_type, status, code
+    ):
+        response = await owner.post(
+            "/api/pipelines", content=content, headers={"Content-Type": content_type}
+        )
+
+        assert (response.status_code, response.json()["code"]) == (status, code)
+
+    async def test_a_definition_sent_as_text_is_refused_with_the_way_to_send_it(self, owner):
+        response = await owner.post("/api/pipelines", json={"definition": "name: x"})
+
+        (error,) = response.json()["errors"]
+        assert error["path"] == "definition"
+        assert "application/yaml" in error["message"]
+
+    async def test_too_many_tags_are_refused(self, owner):
+        tags = [str(number) for number in range(21)]
+
+        response = await owner.post("/api/pipelines", json={"definition": DEFINITION, "tags": tags})
+
+        assert response.status_code == 422
+        assert "at most 20" in response.json()["detail"]
+
+    async def test_more_steps_than_the_plan_allows_are_refused(self, login, make):
+        client = await login(await make.user(plan="free"))
+
+        allowed = await client.post("/api/pipelines", json={"name": "X", "steps": steps(5)})
+        refused = await client.post("/api/pipelines", json={"name": "X", "steps": steps(6)})
+
+        assert allowed.status_code == 201
+        assert refused.status_code == 403
+        assert refused.json()["code"] == "plan_steps_exceeded"
+        assert "allows 5 steps" in refused.json()["detail"]
+        assert "set-plan" in refused.json()["detail"]
+
+
+class TestGet:
+    async def test_a_pipeline_sent_as_json_is_written_as_yaml_when_asked(self, owner, create):
+        made = await create()
+
+        response = await owner.get(
+            f"/api/pipelines/{made['id']}", headers={"Accept": "application/yaml"}
+        )
+
+        assert response.text.startswith("name: Greeting\nsteps:\n  - id: greet\n")
+        again = await owner.post("/api/pipelines", content=response.content, headers=AS_YAML)
+        assert again.json()["definition"] == DEFINITION
+
+    @pytest.mark.parametrize(
+        ("accept", "expected"),
+        [
+            ("*/*", "application/json"),
+            ("application/json", "application/json"),
+            ("application/yaml;q=0.5, application/json", "application/json"),
+            ("application/yaml;q=0, */*", "application/json"),
+            ("application/yaml;q=nonsense", "application/json"),
+            ("application/yaml, application/json;q=0.5", "application/yaml"),
+            ("application/x-yaml, */*;q=0.1", "application/yaml"),
+        ],
+    )
+    async def test_the_accept_header_decides(self, owner, create, accept, expected):
+        made = await create()
+
+        response = await owner.get(f"/api/pipelines/{made['id']}", headers={"Accept": accept})
+
+        assert response.headers["Content-Type"].startswith(expected)
+        assert response.headers["Vary"] == "Accept"
+
+    async def test_it_shows_the_newest_run(self, owner, account, make):
+        pipeline_id = await make.pipeline(account)
+        await make.run(account, pipeline_id, status=RunStatus.COMPLETED)
+        newest = await make.run(account, pipeline_id, status=RunStatus.FAILED)
+
+        response = await owner.get(f"/api/pipelines/{pipeline_id}")
+
+        last_run = response.json()["last_run"]
+        assert (last_run["id"], last_run["status"]) == (str(newest), "failed")
+
+    @pytest.mark.parametrize("pipeline_id", ["0192f0c1-0000-7000-8000-000000000000", "nonsense"])
+    async def test_unknown_and_malformed_ids_are_not_found(self, owner, pipeline_id):
+        response = await owner.get(f"/api/pipelines/{pipeline_id}")
+
+        assert response.status_code == 404
+
+
+class TestUpdate:
+    async def test_it_makes_a_version_and_leaves_the_earlier_one_readable(self, owner, create):
+        made = await create()
+        changed = {**DEFINITION, "name": "Changed", "description": "New"}
+
+        response = await owner.put(f"/api/pipelines/{made['id']}", json=changed)
+        first = await owner.get(f"/api/pipelines/{made['id']}/versions/1")
+
+        assert response.status_code == 200
+        assert response.headers["ETag"] == '"v2"'
+        assert response.json()["version"] == 2
+        assert response.json()["name"] == "Changed"
+        assert response.json()["description"] == "New"
+        assert response.json()["slug"] == made["slug"]
+        assert first.json()["definition"] == DEFINITION
+
+    async def test_tags_and_slug_stay_unless_given(self, owner, create):
+        made = await create(tags=["a"], slug="mine")
+        url = f"/api/pipelines/{made['id']}"
+
+        kept = (await owner.put(url, json=DEFINITION)).json()
+        moved = (
+            await owner.put(url, json={"definition": DEFINITION, "tags": [], "slug": "other"})
+        ).json()
+
+        assert (kept["tags"], kept["slug"]) == (["a"], "mine")
+        assert (moved["tags"], moved["slug"]) == ([], "other")
+
+    async def test_a_slug_that_is_taken_changes_nothing(self, owner, create):
+        await create(slug="taken")
+        made = await create(slug="mine")
+        url = f"/api/pipelines/{made['id']}"
+
+        response = await owner.put(url, json={"definition": DEFINITION, "slug": "taken"})
+
+        assert response.status_code == 409
+        assert (await owner.get(url)).json()["version"] == 1
+        assert (await owner.get(f"{url}/versions/2")).status_code == 404
+
+    @pytest.mark.parametrize("matching", ['"v1"', "*", '"v7", "v1"'])
+    async def test_if_match_lets_the_version_that_was_read_be_saved_over(
+        self, owner, create, matching
+    ):
+        made = await create()
+
+        response = await owner.put(
+            f"/api/pipelines/{made['id']}", json=DEFINITION, headers={"If-Match": matching}
+        )
+
+        assert response.status_code == 200
+
+    @pytest.mark.parametrize("stale", ['"v2"', "v1", "nonsense", 'W/"v1"'])
+    async def test_a_stale_if_match_is_refused_and_names_the_newest(self, owner, create, stale):
+        made = await create()
+
+        response = await owner.put(
+            f"/api/pipelines/{made['id']}", json=DEFINITION, headers={"If-Match": stale}
+        )
+
+        assert response.status_code == 412
+        assert response.json()["code"] == "precondition_failed"
+        assert '"v1"' in response.json()["detail"]
+
+    async def test_many_at_once_get_distinct_versions(self, owner, create):
+        made = await create()
+        url = f"/api/pipelines/{made['id']}"
+
+        saved = await asyncio.gather(*(owner.put(url, json=DEFINITION) for _ in range(6)))
+
+        assert sorted(response.json()["version"] for response in saved) == [2, 3, 4, 5, 6, 7]
+
+    async def test_a_bad_definition_leaves_the_pipeline_as_it_is(self, owner, create):
+        made = await create()
+        url = f"/api/pipelines/{made['id']}"
+
+        response = await owner.put(url, json={"name": "X", "steps": []})
+
+        assert response.status_code == 422
+        assert (await owner.get(url)).json()["version"] == 1
+
+    async def test_an_archived_pipeline_must_be_restored_first(self, owner, create):
+        made = await create()
+        url = f"/api/pipelines/{made['id']}"
+        await owner.delete(url)
+
+        response = await owner.put(url, json=DEFINITION)
+
+        assert response.status_code == 409
+        assert response.json()["code"] == "pipeline_archived"
+        assert "/restore" in response.json()["detail"]
+
+
+class TestPatch:
+    async def test_it_changes_what_is_given_and_makes_no_version(self, owner, create):
+        made = await create(tags=["a"])
+        url = f"/api/pipelines/{made['id']}"
+
+        response = await owner.patch(url, json={"name": "New", "tags": ["b"]})
+
+        changed = response.json()
+        assert (changed["name"], changed["tags"], changed["version"]) == ("New", ["b"], 1)
+        assert changed["description"] == made["description"]
+
+    async def test_nothing_given_changes_nothing(self, owner, create):
+        made = await create()
+        del made["warnings"]
+
+        response = await owner.patch(f"/api/pipelines/{made['id']}", json={})
+
+        assert response.json() == made
+
+    @pytest.mark.parametrize("body", [{"definition": {}}, {"name": ""}, {"name": "x" * 201}])
+    async def test_other_fields_and_bad_values_are_refused(self, owner, create, body):
+        made = await create()
+
+        response = await owner.patch(f"/api/pipelines/{made['id']}", json=body)
+
+        assert response.status_code == 422
+
+
+class TestArchive:
+    async def test_it_leaves_the_list_but_stays_readable_with_its_versions(self, owner, create):
+        made = await create()
+        url = f"/api/pipelines/{made['id']}"
+
+        response = await owner.delete(url)
+
+        assert response.status_code == 200
+        assert response.json() == {"id": made["id"], "status": "archived", "deleted": True}
+        assert (await owner.get("/api/pipelines")).json()["data"] == []
+        assert (await owner.get(url)).json()["status"] == "archived"
+        assert (await owner.get(f"{url}/versions/1")).status_code == 200
+
+    async def test_its_runs_stay(self, owner, account, make):
+        pipeline_id = await make.pipeline(account)
+        run_id = await make.run(account, pipeline_id, status=RunStatus.COMPLETED)
+
+        await owner.delete(f"/api/pipelines/{pipeline_id}")
+
+        assert (await owner.get(f"/api/runs/{run_id}")).status_code == 200
+        listed = await owner.get(f"/api/runs?pipeline_id={pipeline_id}")
+        assert len(listed.json()["data"]) == 1
+
+    async def test_twice_is_the_same_as_once(self, owner, create):
+        made = await create()
+        url = f"/api/pipelines/{made['id']}"
+        await owner.delete(url)
+
+        assert (await owner.delete(url)).status_code == 200
+
+    async def test_restore_brings_it_back(self, owner, create):
+        made = await create()
+        url = f"/api/pipelines/{made['id']}"
+        await owner.delete(url)
+
+        response = await owner.post(f"{url}/restore")
+
+        assert response.json()["status"] == "active"
+        assert len((await owner.get("/api/pipelines")).json()["data"]) == 1
+
+
+class TestList:
+    async def test_pages_hold_every_pipeline_once_newest_first(self, owner, create):
+        made = [(await create())["id"] for _ in range(5)]
+
+        seen, cursor = [], ""
+        while cursor is not None:
+            query = f"?limit=2&cursor={cursor}" if cursor else "?limit=2"
+            page = (await owner.get(f"/api/pipelines{query}")).json()
+            seen += [pipeline["id"] for pipeline in page["data"]]
+            cursor = page["next_cursor"]
+
+        assert seen == made[::-1]
+
+    async def test_it_filters_by_status_tag_and_part_of_the_name(self, owner, create):
+        red = await create(name="Red Fox", tags=["animal", "x-y"])
+        blue = await create(name="Blue 100%_", tags=["Animal"])
+        await owner.delete(f"/api/pipelines/{blue['id']}")
+
+        async def found(query):
+            page = (await owner.get(f"/api/pipelines?{query}")).json()
+            return [pipeline["id"] for pipeline in page["data"]]
+
+        assert await found("") == [red["id"]]
+        assert await found("status=archived") == [blue["id"]]
+        assert await found("tag=animal") == [red["id"]]
+        assert await found("tag=anim") == []
+        assert await found("status=archived&tag=animal") == []
+        assert await found("q=FOX") == [red["id"]]
+        assert await found("q=%25_&status=archived") == [blue["id"]]
+        assert await found("q=%25") == []
+
+    async def test_it_shows_each_pipelines_newest_run(self, owner, account, make):
+        first, second = await make.pipeline(account), await make.pipeline(account)
+        run_id = await make.run(account, first)
+
+        page = (await owner.get("/api/pipelines")).json()
+
+        last_runs = {entry["id"]: entry["last_run"] for entry in page["data"]}
+        assert last_runs[str(second)] is None
+        assert last_runs[str(first)]["id"] == str(run_id)
+
+    @pytest.mark.parametrize("query", ["status=gone", "limit=0", "limit=101", "cursor=x"])
+    async def test_bad_parameters_are_refused(self, owner, query):
+        assert (await owner.get(f"/api/pipelines?{query}")).status_code == 422
+
+
+class TestVersions:
+    async def test_they_are_listed_newest_first_in_pages(self, owner, create):
+        made = await create()
+        url = f"/api/pipelines/{made['id']}"
+        await owner.put(url, content=YAML, headers=AS_YAML)
+        await owner.put(url, json=DEFINITION)
+
+        first = (await owner.get(f"{url}/versions?limit=2")).json()
+        rest = (await owner.get(f"{url}/versions?limit=2&cursor={first['next_cursor']}")).json()
+
+        assert [entry["version"] for entry in first["data"]] == [3, 2]
+        assert [entry["source_format"] for entry in first["data"]] == ["json", "yaml"]
+        assert [entry["version"] for entry in rest["data"]] == [1]
+        assert rest["next_cursor"] is None
+
+    async def test_a_cursor_of_another_list_does_no_harm(self, owner, create):
+        made = [await create() for _ in range(2)]
+        cursor = (await owner.get("/api/pipelines?limit=1")).json()["next_cursor"]
+
+        page = await owner.get(f"/api/pipelines/{made[0]['id']}/versions?cursor={cursor}")
+
+        assert page.status_code == 200
+
+    async def test_one_can_be_read_as_it_was_sent(self, owner, create):
+        made = await create()
+        url = f"/api/pipelines/{made['id']}"
+        await owner.put(url, content=YAML, headers=AS_YAML)
+        await owner.put(url, json=DEFINITION)
+
+        response = await owner.get(f"{url}/versions/2", headers={"Accept": "application/yaml"})
+
+        assert response.content == YAML.encode()
+
+    @pytest.mark.parametrize("number", ["2", "0", "-1", "x", "99999999999999999999"])
+    async def test_one_that_is_not_there_is_not_found(self, owner, create, number):
+        made = await create()
+
+        response = await owner.get(f"/api/pipelines/{made['id']}/versions/{number}")
+
+        assert response.status_code == 404
+
+
+class TestValidate:
+    async def test_a_good_definition_is_valid_and_saved_nowhere(self, owner):
+        response = await owner.post("/api/pipelines/validate", content=YAML, headers=AS_YAML)
+
+        assert response.status_code == 200
+        assert response.json() == {"valid": True, "errors": [], "warnings": []}
+        assert (await owner.get("/api/pipelines")).json()["data"] == []
+
+    async def test_a_bad_one_is_told_everything(self, owner):
+        response = await owner.post("/api/pipelines/validate", json={"steps": [{}], "x": 1})
+
+        found = response.json()
+        assert response.status_code == 200
+        assert found["valid"] is False
+        assert {"name", "x"} <= {error["path"] for error in found["errors"]}
+
+    async def test_yaml_that_cannot_be_read_is_not_valid_and_says_where(self, owner):
+        response = await owner.post(
+            "/api/pipelines/validate", content="name: x\nsteps: [", headers=AS_YAML
+        )
+
+        found = response.json()
+        assert response.status_code == 200
+        assert found["valid"] is False
+        assert found["errors"][0]["line"] >= 2
+
+    async def test_json_that_cannot_be_read_is_malformed(self, owner):
+        response = await owner.post(
+            "/api/pipelines/validate",
+            content="{",
+            headers={"Content-Type": "application/json"},
+        )
+
+        assert response.status_code == 400
+
+    async def test_warnings_leave_it_valid(self, owner):
+        definition = {"name": "X", "steps": [{"id": "a", "prompt": "Hi", "model": "gpt-4o"}]}
+
+        response = await owner.post("/api/pipelines/validate", json=definition)
+
+        assert response.json()["valid"] is True
+        assert response.json()["warnings"][0]["code"] == "model_not_usable"
+
+
+class TestScopes:
+    async def test_a_key_that_may_only_read_cannot_write(self, login_key, account):
+        client = await login_key(account, ["pipelines:read"])
+
+        assert (await client.get("/api/pipelines")).status_code == 200
+        refused = await client.post("/api/pipelines", json=DEFINITION)
+        assert refused.status_code == 403
+        assert refused.json()["code"] == "scope_missing"
+
+    async def test_a_key_that_may_only_write_cannot_read(self, login_key, account):
+        client = await login_key(account, ["pipelines:write"])
+
+        assert (await client.post("/api/pipelines", json=DEFINITION)).status_code == 201
+        assert (await client.get("/api/pipelines")).status_code == 403
+        assert (await client.get("/api/models")).status_code == 403
+
+
+class TestHostileBodies:
+    async def test_a_document_with_every_kind_of_trouble_never_breaks_the_server(self, owner):
+        deep = "[" * 100_000
+        bodies = [
+            deep,
+            json.dumps({"name": "X", "steps": [], "variables": {"a": {"b": [[[[1]]]]}}}),
+            '{"name": "\\ud800", "steps": []}',
+            '{"name": "x\\u0000", "steps": []}',
+            '{"name": "x", "steps": [' + "9" * 1_000 + "]}",
+            '{"name": "x", "version": 1e999, "steps": []}',
+        ]
+        for body in bodies:
+            for content_type in ("application/json", "application/yaml"):
+                response = await owner.post(
+                    "/api/pipelines", content=body, headers={"Content-Type": content_type}
+                )
+                assert 400 <= response.status_code < 500, (body[:50], content_type)
+                assert response.json()["code"]
