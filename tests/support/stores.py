@@ -8,8 +8,14 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
+from stepiq.engine import tickets
 from stepiq.store import migrate
 from tests.support import postgres
+
+
+def _migrate(url: str) -> None:
+    migrate.upgrade(make_url(url))
+    tickets.prepare(make_url(url))
 
 
 class SqliteStores:
@@ -21,7 +27,7 @@ class SqliteStores:
     def create(self, folder: Path) -> str:
         """URL of a new database."""
         if not self._template.exists():
-            migrate.upgrade(make_url(f"sqlite:///{self._template}"))
+            _migrate(f"sqlite:///{self._template}")
         path = folder / "stepiq.db"
         shutil.copyfile(self._template, path)
         return f"sqlite:///{path}"
@@ -42,7 +48,7 @@ class PostgresStores:
         """URL of a new database."""
         if not self._is_migrated:
             self._execute("CREATE DATABASE {}", self._template)
-            migrate.upgrade(make_url(f"{self._server}/{self._template}"))
+            _migrate(f"{self._server}/{self._template}")
             self._is_migrated = True
         name = f"test_{uuid4().hex}"
         self._execute("CREATE DATABASE {} TEMPLATE {}", name, self._template)

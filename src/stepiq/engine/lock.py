@@ -49,6 +49,8 @@ class WorkerLock:
             os.close(self._file)
             self._file = None
         if self._connection is not None:
+            # Back in the pool it would still hold the lock.
+            await self._connection.invalidate()
             await self._connection.close()
             self._connection = None
 

@@ -58,23 +58,26 @@ class Engine:
             asyncio.create_task(sweep_for_ever(self._database, self._tickets)),
         ]
         await listening.wait()
-        await self._tickets.launch(self._carry)
         self.is_ready = True
+        await self._tickets.launch(self._carry)
 
     async def stop(self, drain: timedelta = timedelta(seconds=25)) -> None:
         """Finish what can be finished within `drain`; the rest goes on after the next start."""
         self.is_ready = False
-        await self._tickets.stop(drain, self._release)
+        if self._carrying:
+            await asyncio.wait(set(self._carrying.values()), timeout=drain.total_seconds())
+        for task in self._carrying.values():
+            task.cancel()
+        while self._carrying:
+            await asyncio.wait(set(self._carrying.values()))
+            await asyncio.sleep(0)
+        await self._tickets.stop()
         for task in self._background:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
         self._background = []
         await self._lock.release()
-
-    def _release(self) -> None:
-        for task in self._carrying.values():
-            task.cancel()
 
     async def accept(self, session: Session, run: NewRun) -> None:
         """Insert a run and its ticket in the caller's transaction; it starts within milliseconds of the commit.
@@ -98,6 +101,9 @@ class Engine:
             await asyncio.wait({task}, timeout=_SETTLE_SECONDS)
 
     async def _carry(self, run_id: UUID) -> None:
+        if not self.is_ready:
+            # Stopping: the ticket stays open, so that the run goes on after the next start.
+            raise asyncio.CancelledError
         task = asyncio.create_task(self._carry_on(run_id))
         self._carrying[run_id] = task
         try:

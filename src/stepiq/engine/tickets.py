@@ -9,7 +9,6 @@ import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +16,7 @@ import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions
 from dbos import _queue as dbos_queue  # pyright: ignore[reportPrivateUsage] - see _woken_queue_worker
 from dbos._serialization import DBOSPortableJSON
+from sqlalchemy.engine import URL
 
 from stepiq.core import logging
 from stepiq.store import migrate
@@ -34,6 +34,7 @@ _APPLICATION_VERSION = "1"
 _EXECUTOR = "stepiq"
 _POLL_SECONDS = 1.0
 _THREADS = 8
+_WAKE_SECONDS = 0.02
 _RECOVERIES = 1_000_000
 
 Carry = Callable[[UUID], Awaitable[None]]
@@ -113,7 +114,7 @@ class TicketQueue:
             carry: brings one run as far as it goes; a ticket whose call is cancelled is handed out again.
         """
         _Holder.carry = carry
-        self._engine = self._make_engine()
+        client = self._connect()
         config: DBOSConfig = {
             "name": "stepiq",
             "system_database_url": self._database.url.render_as_string(hide_password=False),
@@ -126,15 +127,21 @@ class TicketQueue:
             "log_level": "WARNING",
             "notification_listener_polling_interval_sec": 0.05 if self._database.is_sqlite else 1.0,
         }
-        # Migrates first, so that the queue exists before the engine looks for one.
         DBOS(config=config)
-        DBOS.migrate(config["system_database_url"] or "")
-        self._client = DBOSClient(system_database_engine=self._engine, serializer=DBOSPortableJSON)
-        await self._client.register_queue_async(
+        # Before the launch: a queue that is registered later is noticed up to a second late.
+        await client.register_queue_async(
             _QUEUE, worker_concurrency=CONCURRENCY, polling_interval_sec=_POLL_SECONDS
         )
         DBOS.launch()
         self._is_working = True
+
+    def _connect(self) -> DBOSClient:
+        if self._client is None:
+            self._engine = self._make_engine()
+            self._client = DBOSClient(
+                system_database_engine=self._engine, serializer=DBOSPortableJSON
+            )
+        return self._client
 
     def _make_engine(self) -> sa.Engine:
         if self._database.is_sqlite:
@@ -143,14 +150,9 @@ class TicketQueue:
             return engine
         return migrate.sync_engine(self._database.url)
 
-    def _connect(self) -> None:
-        self._client = DBOSClient(system_database_engine=self._engine, serializer=DBOSPortableJSON)
-
     async def enqueue(self, session: Session, run_id: UUID, number: int, priority: int) -> None:
         """Put ticket `number` of a run into the queue, in this transaction; lower priorities go first."""
-        client = self._client
-        if client is None:
-            raise RuntimeError("The queue has not been launched.")
+        client = self._connect()
         options: EnqueueOptions = {
             "workflow_name": _WORKFLOW,
             "queue_name": _QUEUE,
@@ -167,9 +169,7 @@ class TicketQueue:
 
     async def finished(self, limit: int) -> list[Ticket]:
         """Up to `limit` tickets that nobody will work on any more, the oldest first."""
-        if self._client is None:
-            return []
-        found = await self._client.list_workflows_async(
+        found = await self._connect().list_workflows_async(
             status=["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"],
             name=_WORKFLOW,
             limit=limit,
@@ -180,36 +180,38 @@ class TicketQueue:
 
     async def delete(self, tickets: list[Ticket]) -> None:
         """Forget finished tickets."""
-        if self._client is not None:
-            await self._client.delete_workflows_async([str(ticket) for ticket in tickets])
+        await self._connect().delete_workflows_async([str(ticket) for ticket in tickets])
 
     def wake(self) -> None:
         """Have the queue looked at now."""
         if (wake := _wakes.get(_QUEUE)) is not None:
             wake.event.set()
 
-    async def stop(self, drain: timedelta, release: Callable[[], None]) -> None:
-        """Take no more tickets, give the runs in flight time to finish, and let go of the rest.
-
-        Args:
-            drain: how long to wait for them.
-            release: called then; it cancels what still runs, whose tickets are handed out again after the next start.
-        """
-        if not self._is_working:
-            return
-        self._is_working = False
-        seconds = max(1, round(drain.total_seconds()))
-        stopping = asyncio.create_task(
-            asyncio.to_thread(DBOS.destroy, workflow_completion_timeout_sec=seconds + 3)
-        )
-        self.wake()
-        await asyncio.wait({stopping}, timeout=drain.total_seconds())
-        release()
-        await stopping
-        _Holder.carry = None
-        # The engine's shutdown leaves the loop with a dead default executor.
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(4))
-        if self._client is not None:
+    async def stop(self) -> None:
+        """Take no more tickets; whoever carries one must have stopped before."""
+        if self._is_working:
+            self._is_working = False
+            # Its own wait for workflows in flight counts in whole seconds; ours have been drained already.
+            stopping = asyncio.create_task(asyncio.to_thread(DBOS.destroy))
+            while not stopping.done():
+                # A queue's thread sees the stop only when its pause ends; the library has one of its own, too.
+                for wake in _wakes.values():
+                    wake.event.set()
+                await asyncio.wait({stopping}, timeout=_WAKE_SECONDS)
+            await stopping
+            _Holder.carry = None
+            # The library's shutdown leaves the loop with a dead default executor.
+            asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(4))
+        if self._client is not None and self._engine is not None:
             self._client.destroy()
-        if self._engine is not None:
             self._engine.dispose()
+            self._client = self._engine = None
+
+
+def prepare(url: URL) -> None:
+    """Create or bring up to date the queue's own tables; does nothing on a current database."""
+    DBOS.migrate(url.set(drivername=_driver(url)).render_as_string(hide_password=False))
+
+
+def _driver(url: URL) -> str:
+    return "sqlite" if url.get_backend_name() == "sqlite" else "postgresql+psycopg"

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from stepiq.billing.plans import Plans
 from stepiq.core import keys
 from stepiq.core.settings import Settings
+from stepiq.engine import tickets
 from stepiq.engine.providers.registry import Providers
 from stepiq.engine.runtime import Engine
 from stepiq.store import migrate
@@ -26,6 +27,7 @@ async def build(settings: Settings) -> Services:
     plans.require(settings.default_plan)
     database = Database(settings)
     await asyncio.to_thread(migrate.upgrade, database.url)
+    await asyncio.to_thread(tickets.prepare, database.url)
     changes = LocalChanges()
     providers = Providers(settings)
     engine = Engine(database, changes, providers)

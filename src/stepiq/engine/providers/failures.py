@@ -50,8 +50,17 @@ def broken_off(place: Place) -> ProviderError:
     )
 
 
-def explain(error: Exception, place: Place, key: str | None) -> ProviderError:
-    """The failure in words that help, with its failure code and whether trying again makes sense."""
+def explain(
+    error: Exception, place: Place, key: str | None, *, answering: bool = False
+) -> ProviderError:
+    """The failure in words that help, with its failure code and whether trying again makes sense.
+
+    Args:
+        error: what the library threw.
+        place: who was asked.
+        key: the key that was sent, to keep it out of what is quoted.
+        answering: a part of the answer had come already.
+    """
     from openai import APIStatusError
     from pydantic_ai.exceptions import ModelConnectionError, ModelHTTPError, ModelTimeoutError
 
@@ -60,6 +69,8 @@ def explain(error: Exception, place: Place, key: str | None) -> ProviderError:
             return _http(_Reply.of(error), place, key)
         case APIStatusError():
             return _http(_Reply.of_sdk(error), place, key)
+        case ModelConnectionError() if answering:
+            return broken_off(place)
         case ModelTimeoutError():
             return _unreachable(place, "did not answer in time")
         case ModelConnectionError():

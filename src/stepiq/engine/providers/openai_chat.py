@@ -168,7 +168,8 @@ async def stream_chat(
         raise
     except Exception as error:
         # Whatever the library makes of a bad reply is the provider's failure, not ours: it ends the step, not the run's worker.
-        raise explain(error, place, connection.endpoint.api_key) from None
+        key = connection.endpoint.api_key
+        raise explain(error, place, key, answering=progress.chunks > 0) from None
     yield finished
 
 

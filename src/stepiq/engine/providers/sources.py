@@ -186,6 +186,11 @@ class LocalSource(Source):
     def context_window(self, name: str) -> int | None:
         return CONTEXT_WINDOW if name == MODEL_NAME else None
 
+    @property
+    def pid(self) -> int | None:
+        """The model's process, while it runs."""
+        return self._server.pid
+
     async def connection(self) -> ChatConnection:
         try:
             return await self._server.connection()

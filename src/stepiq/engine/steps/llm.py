@@ -93,8 +93,8 @@ def _read(answer: Finished, spec: LlmSpec) -> tuple[Json, str | None]:
     if problem is not None and answer.finish_reason == "length":
         problem = "The answer was cut off at the token limit; raise `max_tokens`."
     if problem is None and spec.output_validator is not None:
-        found = spec.output_validator.problems(value)
-        problem = " ".join(found) if found else None
+        found = spec.output_validator.issues(value)
+        problem = " ".join(issue.message for issue in found) or None
     return value, problem
 
 

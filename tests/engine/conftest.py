@@ -1,0 +1,46 @@
+"""A running engine, a workspace, and a fake provider to talk to."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from stepiq.core.settings import Settings
+from stepiq.engine.providers.registry import Providers
+from stepiq.engine.runtime import Engine
+from stepiq.store.changes import LocalChanges
+from stepiq.store.database import Database
+from tests.support.engine import World
+from tests.support.fake_provider import RunningFakeProvider, running_fake_provider
+
+
+@pytest.fixture
+async def fake_provider() -> AsyncIterator[RunningFakeProvider]:
+    async with running_fake_provider() as provider:
+        yield provider
+
+
+@pytest.fixture
+async def providers(
+    fake_provider: RunningFakeProvider, settings: Settings
+) -> AsyncIterator[Providers]:
+    keyed: Any = {"openai_api_key": "sk-test-0123456789", "openai_base_url": fake_provider.url}
+    providers = Providers(settings.model_validate({**settings.model_dump(), **keyed}))
+    yield providers
+    await providers.close()
+
+
+@pytest.fixture
+async def engine(
+    database: Database, changes: LocalChanges, providers: Providers
+) -> AsyncIterator[Engine]:
+    engine = Engine(database, changes, providers)
+    await engine.start()
+    yield engine
+    await engine.stop(drain=timedelta(0))
+
+
+@pytest.fixture
+async def world(database: Database, changes: LocalChanges, engine: Engine) -> World:
+    return await World.create(database, changes, engine)

@@ -1,0 +1,104 @@
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from stepiq.core.ids import uuid7
+from stepiq.engine.lock import WorkerLock, WorkerRunning
+from stepiq.engine.retention import sweep
+from stepiq.engine.tickets import Ticket
+from stepiq.store.database import Database
+from stepiq.store.tables import runs, workspaces
+from tests.support.engine import World
+
+TRANSFORM = "name: T\nsteps: [{id: t, type: transform, template: x}]"
+
+
+class TestTicket:
+    def test_it_is_read_as_it_was_written(self):
+        ticket = Ticket(uuid7(), 3)
+
+        assert Ticket.parse(str(ticket)) == ticket
+
+
+class TestEnqueue:
+    async def test_a_rolled_back_run_leaves_no_ticket(self, world: World):
+        pipeline_id = await world.pipeline(TRANSFORM)
+
+        with pytest.raises(ZeroDivisionError):  # noqa: PT012 - the transaction is what is left
+            async with world.database.transaction() as session:
+                await world.engine._tickets.enqueue(session, uuid7(), 1, 1)
+                raise ZeroDivisionError
+
+        run_id, heard = await world.start(pipeline_id)
+        await heard.until_ended()
+        await _finished(world, 1)
+        assert [t.run_id for t in await world.engine._tickets.finished(10)] == [run_id]
+
+    async def test_a_committed_run_starts_without_waiting_for_the_next_poll(self, world: World):
+        pipeline_id = await world.pipeline(TRANSFORM)
+        loop = asyncio.get_running_loop()
+        lateness: list[float] = []
+
+        for _ in range(10):
+            started = loop.time()
+            _, heard = await world.start(pipeline_id)
+            await heard.until_ended()
+            lateness.append(loop.time() - started)
+
+        # Without the wake, half of them would take more than half a second.
+        assert sorted(lateness)[5] < 0.4
+
+
+class TestSweep:
+    async def test_tickets_of_finished_runs_are_forgotten(self, world: World):
+        await world.run(TRANSFORM)
+        await _finished(world, 1)
+
+        swept = await sweep(world.database, world.engine._tickets)
+
+        assert swept == 1
+        assert await world.engine._tickets.finished(10) == []
+
+    async def test_a_run_that_its_ticket_left_behind_gets_another(self, world: World):
+        ended = await world.run(TRANSFORM)
+        await _finished(world, 1)
+        async with world.database.transaction() as session:
+            await session.execute(
+                runs.update()
+                .where(runs.c.id == ended.run.id)
+                .values(status="running", completed_at=None)
+            )
+            await session.execute(workspaces.update().values(unfinished_runs=1, admitted_runs=1))
+
+        await sweep(world.database, world.engine._tickets)
+
+        await ended.heard.until_ended()
+        again = await world.ended(ended.run.id, ended.heard)
+        assert (again.run.status, again.run.ticket) == ("completed", 2)
+
+
+class TestLock:
+    async def test_a_second_worker_is_refused_and_told_who_holds_it(self, world: World):
+        lock = WorkerLock(world.database)
+
+        with pytest.raises(WorkerRunning, match="Stop it first"):
+            await lock.acquire()
+
+    async def test_it_is_free_after_a_stop(self, world: World):
+        await world.engine.stop(drain=timedelta(0))
+        lock = WorkerLock(world.database)
+
+        await lock.acquire()
+
+        await lock.release()
+        await world.engine.start()
+
+    async def test_releasing_what_was_not_taken_does_nothing(self, database: Database):
+        await WorkerLock(database).release()
+
+
+async def _finished(world: World, count: int) -> None:
+    """Until the queue has noted that many tickets as done, which it does a moment after the run's end."""
+    while len(await world.engine._tickets.finished(count)) < count:  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0.01)

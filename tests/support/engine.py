@@ -1,0 +1,205 @@
+"""A workspace whose pipelines run in this process, for tests that look at the engine from outside."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from stepiq.core import clock
+from stepiq.core.ids import uuid7
+from stepiq.engine.records import NewRun
+from stepiq.engine.runtime import Engine
+from stepiq.language.loading import load
+from stepiq.language.source import SourceFormat
+from stepiq.store.changes import LocalChanges, Subscription, run_topic
+from stepiq.store.database import Database
+from stepiq.store.states import RunStatus, TriggerType
+from stepiq.store.tables import (
+    pipeline_versions,
+    pipelines,
+    run_events,
+    run_steps,
+    runs,
+    users,
+    workspaces,
+)
+
+
+@dataclass
+class Heard:
+    """What a listener heard of one run, in order."""
+
+    subscription: Subscription
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    async def until(self, event_type: str, **facts: Any) -> dict[str, Any]:
+        """The next event of that type whose data holds these facts."""
+        while True:
+            payload = (await self.subscription.next()).payload
+            self.events.append(payload)
+            data = payload["data"]
+            if payload["type"] == event_type and all(data.get(k) == v for k, v in facts.items()):
+                return data
+
+    async def until_ended(self) -> dict[str, Any]:
+        """The run's final event."""
+        while True:
+            data = await self.until("run.status")
+            if RunStatus(data["status"]).is_final:
+                return data
+
+    @property
+    def text(self) -> str:
+        """All text that models streamed."""
+        return "".join(e["data"]["text"] for e in self.events if e["type"] == "step.delta")
+
+    def of(self, event_type: str) -> list[dict[str, Any]]:
+        return [e["data"] for e in self.events if e["type"] == event_type]
+
+
+@dataclass
+class World:
+    """One workspace on a running engine."""
+
+    database: Database
+    changes: LocalChanges
+    engine: Engine
+    workspace_id: UUID
+    user_id: UUID
+
+    @classmethod
+    async def create(cls, database: Database, changes: LocalChanges, engine: Engine) -> "World":
+        world = cls(database, changes, engine, uuid7(), uuid7())
+        now = clock.now()
+        async with database.transaction() as session:
+            await session.execute(
+                workspaces.insert().values(
+                    id=world.workspace_id, name="Test", plan="enterprise", created_at=now
+                )
+            )
+            await session.execute(
+                users.insert().values(
+                    id=world.user_id,
+                    email=f"{world.user_id}@example.com",
+                    name="Test",
+                    password_hash="",
+                    created_at=now,
+                )
+            )
+        return world
+
+    async def pipeline(self, source: str) -> UUID:
+        """Save a pipeline without asking whether its models exist."""
+        loaded = load(source, SourceFormat.YAML)
+        assert loaded.errors == ()
+        pipeline_id, now = uuid7(), clock.now()
+        async with self.database.transaction() as session:
+            await session.execute(
+                pipelines.insert().values(
+                    id=pipeline_id,
+                    workspace_id=self.workspace_id,
+                    slug=str(pipeline_id),
+                    name="Test",
+                    tags=[],
+                    status="active",
+                    version=1,
+                    created_at=now,
+                    updated_at=now,
+                )
+            )
+            await session.execute(
+                pipeline_versions.insert().values(
+                    pipeline_id=pipeline_id,
+                    version=1,
+                    workspace_id=self.workspace_id,
+                    source=source,
+                    source_format="yaml",
+                    definition=loaded.document,
+                    created_by=self.user_id,
+                    created_at=now,
+                )
+            )
+        return pipeline_id
+
+    async def start(
+        self,
+        pipeline_id: UUID,
+        input_data: Any = None,
+        *,
+        run_timeout: timedelta = timedelta(hours=1),
+        admitted_limit: int | None = None,
+        queued_limit: int | None = None,
+    ) -> tuple[UUID, Heard]:
+        """Accept a run and listen to it from its first event on."""
+        run_id = uuid7()
+        subscribing = self.changes.subscribe(run_topic(run_id))
+        # The subscription lives as long as the test: the run it belongs to does, too.
+        heard = Heard(await subscribing.__aenter__())
+        self._open = [*getattr(self, "_open", []), subscribing]
+        run = NewRun(
+            id=run_id,
+            workspace_id=self.workspace_id,
+            pipeline_id=pipeline_id,
+            pipeline_version=1,
+            trigger_type=TriggerType.API,
+            input_data=input_data if input_data is not None else {},
+            timeout=run_timeout,
+            admitted_limit=admitted_limit,
+            queued_limit=queued_limit,
+        )
+        async with self.database.transaction() as session:
+            await self.engine.accept(session, run)
+        return run_id, heard
+
+    async def run(self, source: str, input_data: Any = None) -> "Ended":
+        """Run a pipeline to its end."""
+        run_id, heard = await self.start(await self.pipeline(source), input_data)
+        await asyncio.wait_for(heard.until_ended(), 30)
+        return await self.ended(run_id, heard)
+
+    async def ended(self, run_id: UUID, heard: Heard) -> "Ended":
+        async with self.database.reading() as session:
+            row = (await session.execute(sa.select(runs).where(runs.c.id == run_id))).one()
+            steps = (
+                await session.execute(
+                    sa.select(run_steps)
+                    .where(run_steps.c.run_id == run_id)
+                    .order_by(run_steps.c.ordinal)
+                )
+            ).all()
+            events = (
+                await session.execute(
+                    sa.select(run_events)
+                    .where(run_events.c.run_id == run_id)
+                    .order_by(run_events.c.seq)
+                )
+            ).all()
+        return Ended(row, {step.step_id: step for step in steps}, list(events), heard)
+
+    async def cancel(self, run_id: UUID) -> None:
+        async with self.database.transaction() as session:
+            await self.engine.cancel(session, self.workspace_id, run_id)
+        await self.engine.settled(run_id)
+
+    async def counters(self) -> tuple[int, int]:
+        """Unfinished and admitted runs of the workspace."""
+        async with self.database.reading() as session:
+            row = (
+                await session.execute(
+                    sa.select(workspaces).where(workspaces.c.id == self.workspace_id)
+                )
+            ).one()
+        return row.unfinished_runs, row.admitted_runs
+
+
+@dataclass
+class Ended:
+    """What the store holds of a run."""
+
+    run: Any
+    steps: dict[str, Any]
+    events: list[Any]
+    heard: Heard
