@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from stepiq.core.settings import Settings
 from stepiq.server.process import HttpServer, http_config
@@ -29,7 +29,7 @@ class Live:
 
 
 @asynccontextmanager
-async def live(app: FastAPI, settings: Settings) -> AsyncIterator[Live]:
+async def live(app: ASGIApp, settings: Settings) -> AsyncIterator[Live]:
     """Serve an app on a free port."""
     listener = socket.create_server(("127.0.0.1", 0))
     server = HttpServer(http_config(settings, app))

@@ -37,9 +37,15 @@ class _Gone(Exception):
 class Guard:
     """ASGI middleware around the whole app."""
 
-    def __init__(self, app: ASGIApp, body_seconds: float = BODY_SECONDS) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        body_seconds: float = BODY_SECONDS,
+        drain_seconds: float = _DRAIN_SECONDS,
+    ) -> None:
         self.app = app
         self._body_seconds = body_seconds
+        self._drain_seconds = drain_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -58,7 +64,7 @@ class Guard:
             if _has_body(scope):
                 receive = _replay(await self._read(scope, receive), receive)
         except StepIQError as error:
-            await _refuse(scope, receive, answer, error)
+            await self._refuse(scope, receive, answer, error)
             return
         except _Gone:
             return
@@ -84,6 +90,28 @@ class Guard:
         except TimeoutError:
             raise RequestTimeout(round(self._body_seconds)) from None
         return bytes(body)
+
+    async def _refuse(
+        self, scope: Scope, receive: Receive, answer: "_Answer", error: StepIQError
+    ) -> None:
+        """Answer without the app, then close: what is still to come of the request is not read.
+
+        A little is read and dropped first. Closing at once would make the caller's system throw away the answer.
+        """
+        requests.note(scope, code=error.code)
+        response = problems.respond(error, requests.id_of(scope))
+        response.headers["Connection"] = "close"
+        start = {"type": "http.response.start", "status": response.status_code}
+        await answer.send({**start, "headers": response.raw_headers})
+        await answer.send({"type": "http.response.body", "body": response.body, "more_body": True})
+        with suppress(TimeoutError, _Gone):
+            async with asyncio.timeout(self._drain_seconds):
+                dropped = 0
+                async for chunk in _chunks(receive):
+                    dropped += len(chunk)
+                    if dropped > _DRAIN_BYTES:
+                        break
+        await answer.send({"type": "http.response.body", "body": b""})
 
 
 class _Answer:
@@ -117,27 +145,6 @@ async def _logged(scope: Scope, answer: _Answer) -> AsyncGenerator[None]:
             duration_ms=round((time.perf_counter() - started) * 1000, 1),
             **requests.noted(scope),
         )
-
-
-async def _refuse(scope: Scope, receive: Receive, answer: _Answer, error: StepIQError) -> None:
-    """Answer without the app, then close: what is still to come of the request is not read.
-
-    A little is read and dropped first. Closing at once would make the caller's system throw away the answer.
-    """
-    requests.note(scope, code=error.code)
-    response = problems.respond(error, requests.id_of(scope))
-    response.headers["Connection"] = "close"
-    start = {"type": "http.response.start", "status": response.status_code}
-    await answer.send({**start, "headers": response.raw_headers})
-    await answer.send({"type": "http.response.body", "body": response.body, "more_body": True})
-    with suppress(TimeoutError, _Gone):
-        async with asyncio.timeout(_DRAIN_SECONDS):
-            dropped = 0
-            async for chunk in _chunks(receive):
-                dropped += len(chunk)
-                if dropped > _DRAIN_BYTES:
-                    break
-    await answer.send({"type": "http.response.body", "body": b""})
 
 
 async def _chunks(receive: Receive) -> AsyncGenerator[bytes]:

@@ -1,0 +1,195 @@
+"""The guard, in front of the whole app."""
+
+import asyncio
+import json
+import time
+
+import httpx2
+import pytest
+import structlog
+from starlette.types import Message
+
+from stepiq.core.logging import facts
+from stepiq.web.guard import MAX_BODY_BYTES, MAX_HEADER_BYTES, Guard
+from tests.support.live import live
+
+KEYS = "/api/user/api-keys"
+JSON = {"Content-Type": "application/json"}
+
+
+async def read_answer(reader):
+    """Status, headers and JSON of one answer; the connection may stay open behind it."""
+    head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).decode()
+    first, *rest = head.strip().split("\r\n")
+    headers = dict(line.lower().split(": ", 1) for line in rest)
+    body = await reader.readexactly(int(headers["content-length"]))
+    return int(first.split(" ")[1]), headers, json.loads(body)
+
+
+class TestBodySize:
+    async def test_a_body_of_exactly_the_limit_is_read(self, owner):
+        name = "x" * (MAX_BODY_BYTES - len('{"name":""}'))
+
+        response = await owner.post(KEYS, content=f'{{"name":"{name}"}}', headers=JSON)
+
+        assert response.json()["code"] == "invalid_body"
+
+    async def test_one_byte_more_is_refused_by_its_declared_length(self, server):
+        async with httpx2.AsyncClient() as client:
+            started = time.perf_counter()
+            response = await client.post(
+                server.url + KEYS, content=b" " * (MAX_BODY_BYTES + 1), headers=JSON
+            )
+
+        assert response.status_code == 413
+        assert response.json()["code"] == "body_too_large"
+        assert response.headers["Connection"] == "close"
+        assert response.headers["X-Request-ID"] == response.json()["request_id"]
+        assert time.perf_counter() - started < 1
+
+    async def test_a_body_without_a_declared_length_is_refused_while_it_comes(self, server):
+        async def endless():
+            for _ in range(20):
+                yield b" " * 32_768
+
+        async with httpx2.AsyncClient() as client:
+            response = await client.post(server.url + KEYS, content=endless(), headers=JSON)
+
+        assert response.status_code == 413
+
+    async def test_a_huge_body_is_not_waited_for(self, server):
+        reader, writer = await server.connect()
+        writer.write(
+            b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999999\r\n\r\n"
+        )
+        writer.write(b" " * 65_536)
+
+        started = time.perf_counter()
+        status, headers, problem = await read_answer(reader)
+
+        assert (status, problem["code"]) == (413, "body_too_large")
+        assert headers["connection"] == "close"
+        assert time.perf_counter() - started < 1
+        writer.close()
+
+    async def test_a_caller_who_asks_before_sending_is_told_without_sending(self, server):
+        reader, writer = await server.connect()
+        writer.write(
+            b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 999999\r\n"
+            b"Expect: 100-continue\r\n\r\n"
+        )
+
+        status, _, _ = await read_answer(reader)
+
+        assert status == 413
+        writer.close()
+
+
+class TestBodyTime:
+    async def test_a_body_that_stops_coming_is_refused(self):
+        async def unfinished() -> Message:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        async def app(scope, receive, send):
+            raise AssertionError("the app must not see it")
+
+        sent = []
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/api/auth/login",
+            "query_string": b"",
+            "headers": [(b"content-length", b"5")],
+        }
+        guard = Guard(app, body_seconds=0.01, drain_seconds=0.01)
+        await guard(scope, unfinished, send)
+
+        assert sent[0]["status"] == 408
+        assert json.loads(sent[1]["body"])["code"] == "request_timeout"
+
+    async def test_a_caller_who_hangs_up_in_between_leaves_nothing_behind(self, app, settings):
+        ended = asyncio.Event()
+
+        async def observed(scope, receive, send):
+            await app(scope, receive, send)
+            ended.set()
+
+        with structlog.testing.capture_logs() as lines:
+            async with live(observed, settings) as server:
+                _, writer = await server.connect()
+                writer.write(
+                    b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{"
+                )
+                await writer.drain()
+                writer.close()
+                await asyncio.wait_for(ended.wait(), 5)
+
+        assert [line["status"] for line in lines if line["event"] == "request"] == [499]
+
+
+class TestHead:
+    async def test_headers_beyond_the_limit_are_refused(self, client):
+        response = await client.get("/health", headers={"X-Big": "x" * MAX_HEADER_BYTES})
+
+        assert response.status_code == 431
+        assert response.json()["code"] == "headers_too_large"
+
+    async def test_nul_in_the_query_string_is_refused(self, owner):
+        response = await owner.get("/api/runs?q=a%00b")
+
+        assert response.status_code == 400
+        assert response.json()["code"] == "malformed_query"
+
+
+class TestRequestId:
+    async def test_every_answer_has_one(self, client):
+        response = await client.get("/api/nope")
+
+        assert response.headers["X-Request-ID"] == response.json()["request_id"]
+
+    async def test_a_callers_own_is_kept(self, client):
+        response = await client.get("/health", headers={"X-Request-ID": "abc-1.2_3"})
+
+        assert response.headers["X-Request-ID"] == "abc-1.2_3"
+
+    @pytest.mark.parametrize("given", ["a b", "a" * 65, "é", ""])
+    async def test_one_that_could_harm_a_log_is_replaced(self, client, given):
+        response = await client.get("/health", headers={"X-Request-ID": given.encode()})
+
+        assert response.headers["X-Request-ID"] != given
+        assert len(response.headers["X-Request-ID"]) == 36
+
+
+class TestLog:
+    async def test_one_line_says_what_was_asked_and_how_it_went(self, client):
+        with structlog.testing.capture_logs() as lines:
+            await client.get("/api/nope?token=secret", headers={"X-API-Key": "sk_live_secret"})
+
+        [line] = [facts(line) for line in lines]
+        assert line["event"] == "request"
+        assert (line["method"], line["path"], line["status"]) == ("GET", "/api/nope", 404)
+        assert line["code"] == "unknown_path"
+        assert line["duration_ms"] >= 0
+        assert "secret" not in str(line)
+
+
+class TestBugs:
+    async def test_a_bug_is_logged_and_tells_its_caller_only_where_to_look(self, app, client):
+        async def broken():
+            raise ZeroDivisionError("internal detail")
+
+        app.add_api_route("/broken", broken)
+        with structlog.testing.capture_logs() as lines:
+            response = await client.get("/broken")
+
+        assert response.status_code == 500
+        assert response.json()["code"] == "internal"
+        assert response.headers["X-Request-ID"] in response.json()["detail"]
+        assert "internal detail" not in response.text
+        assert lines[0]["event"] == "request_failed"
+        assert lines[0]["exc_info"]
