@@ -105,7 +105,7 @@ class Authenticator:
         self._sessions.forget(concerned)
         self._keys.forget(concerned)
 
-    async def close(self) -> None:
+    async def settle(self) -> None:
         """Finish noting which keys were used."""
         await asyncio.gather(*self._touching)
 

@@ -36,7 +36,7 @@ class Doors:
 
     async def close(self) -> None:
         """Finish what is under way."""
-        await self.authenticator.close()
+        await self.authenticator.settle()
         self.passwords.close()
 
 

@@ -4,10 +4,10 @@ import re
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from stepiq.accounts.actor import Scope
-from stepiq.web.bodies import StrictModel, Timestamp, View
+from stepiq.web.bodies import FROM_TEXT, Instant, StrictModel, Timestamp, View
 
 _EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f<>()\[\]\\,;:\"]{1,64}@[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
 _MAX_EMAIL = 254
@@ -95,9 +95,12 @@ class NewKey(StrictModel):
 
     name: Name
     """What it is for, so that its owner knows which one to revoke."""
-    scopes: Annotated[list[Scope], Field(min_length=1), AfterValidator(_unique)] | None = None
+    scopes: (
+        Annotated[list[Annotated[Scope, FROM_TEXT]], Field(min_length=1), AfterValidator(_unique)]
+        | None
+    ) = None
     """What it may do. Default: everything that keys may do."""
-    expires_at: Annotated[AwareDatetime, Field(strict=False)] | None = None
+    expires_at: Instant | None = None
     """When it stops working, with its time zone. Default: never."""
 
 

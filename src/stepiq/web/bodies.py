@@ -12,7 +12,15 @@ from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
 
 from stepiq.core import clock, json
 from stepiq.core.errors import StepIQError
@@ -28,6 +36,22 @@ Timestamp = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
 ]
 """An instant in an answer: ISO 8601, UTC, milliseconds."""
+
+
+def _iso_text(value: object) -> object:
+    # Left to itself pydantic also takes seconds since 1970, as a number or as text.
+    if not isinstance(value, str) or "T" not in value.upper():
+        raise ValueError(
+            "send an instant in ISO 8601 with its time zone, as in 2030-01-31T12:00:00Z"
+        )
+    return value
+
+
+Instant = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_iso_text)]
+"""An instant in a request body: ISO 8601 with a time zone."""
+
+FROM_TEXT = Field(strict=False)
+"""For fields of a `StrictModel` that JSON can only write as text, such as enumerations: `Annotated[Scope, FROM_TEXT]`."""
 
 
 class StrictModel(BaseModel):
