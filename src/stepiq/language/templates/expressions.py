@@ -44,8 +44,8 @@ class TagReader:
             self._fail(self._tag.offset, "This tag is empty. Name a value in it.")
         first = self._tokens[0]
         if first.kind == "(":
-            expression = self._argument(tolerant=False)
-        elif first.kind == "word" and len(self._tokens) > 1:
+            self._fail(first.offset, "Leave out the outer brackets: `{{json input}}`.")
+        if first.kind == "word" and len(self._tokens) > 1:
             self._at = 1
             expression = self._call(first, tolerant=False)
         else:

@@ -7,6 +7,10 @@ from typing import NoReturn
 
 from stepiq.language.templates.errors import TemplateSyntaxError
 
+MAX_TAGS = 10_000
+MAX_WORDS = 1_000
+"""Most words and marks inside one tag."""
+
 # JavaScript's idea of white space, which is Handlebars'; Python's `\s` differs in a few control characters.
 SPACE = r"\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 
@@ -88,7 +92,7 @@ def scan(source: str) -> list[Piece]:
     """Split a template into text and tags, as written: white space is not touched yet."""
     pieces: list[Piece] = []
     text: list[str] = []
-    start = 0
+    start = tags = 0
     while (at := source.find("{{", start)) >= 0:
         slashes = _backslashes_before(source, start, at)
         text.append(source[start : at - min(slashes, 1)])
@@ -97,6 +101,9 @@ def scan(source: str) -> list[Piece]:
             start = at + 2
             continue
         _flush(text, pieces)
+        tags += 1
+        if tags > MAX_TAGS:
+            fail(source, at, f"A template has at most {MAX_TAGS:,} tags.")
         tag = _read_tag(source, at)
         pieces.append(tag)
         start = tag.end
@@ -165,6 +172,8 @@ def _read_tokens(source: str, tag: Tag, start: int, close: re.Pattern[str]) -> N
             _fail_at_character(source, tag, start, close)
         kind = token.lastgroup or ""
         if kind != "space":
+            if len(tag.tokens) == MAX_WORDS:
+                fail(source, tag.offset, f"A tag has at most {MAX_WORDS:,} words.")
             text = token.group()
             tag.tokens.append(Token(text if kind == "mark" else kind, text, start))
         start = token.end()

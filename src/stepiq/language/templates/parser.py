@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import NoReturn
+from typing import NoReturn, assert_never
 
 from stepiq.language.templates.expressions import BLOCKS, FRAMED, MAX_NESTING, TagReader
 from stepiq.language.templates.lexer import Piece, Tag, TagKind, TextRun, Token, fail, position
@@ -88,6 +88,8 @@ class Parser:
                 self._read_else(tag)
             case TagKind.CLOSE:
                 self._close_block(tag)
+            case _:
+                assert_never(tag.kind)
 
     def _open_block(self, tag: Tag) -> None:
         if len(self._open) == MAX_NESTING:

@@ -1,0 +1,239 @@
+import time
+from contextlib import suppress
+
+import pytest
+
+from stepiq.language.templates import Template, TemplateSyntaxError
+
+
+def refused(text: str) -> TemplateSyntaxError:
+    with pytest.raises(TemplateSyntaxError) as caught:
+        Template.compile(text)
+    return caught.value
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("{{", "never closed"),
+            ("{{input", "never closed. Write `}}`"),
+            ("{{{input}}", "never closed. Write `}}}`"),
+            ("{{input}", "never closed"),
+            ("{{! x", "comment is never closed. Write `}}`"),
+            ("{{!-- x }}", "comment is never closed. Write `--}}`"),
+            ("{{}}", "This tag is empty"),
+            ("{{'x'}}", "holds a fixed value"),
+            ("{{3}}", "holds a fixed value"),
+            ("{{json 'x}}", "This text is never closed"),
+            ("{{[x}}", "This name is never closed"),
+            ("{{{{raw}}}}", "Raw blocks"),
+            ("{{> part}}", "Partials"),
+            ("{{#> part}}", "Partials"),
+            ("{{* deco}}", "Decorators"),
+            ("{{#* deco}}", "Decorators"),
+            ("{{a < b}}", "no operator `<`"),
+            ("{{a + b}}", "has no meaning"),
+            ("{{a b}}", "`a` is not a helper. Helpers are json"),
+            ("{{jsn b}}", "Did you mean `json`?"),
+            ("{{if b}}", "`if` is a block"),
+            ("{{if}}", "`if` is a block"),
+            ("{{json}}", "A field of that name is `this.json`"),
+            ("{{json json}}", "`json` is a helper and needs a value"),
+            ("{{json a b}}", "too many values. Write it as `json value`"),
+            ("{{eq a}}", "too few values. Write it as `eq a b`"),
+            ("{{json (eq a b}}", "bracket is never closed"),
+            ("{{json (eq a}}", "too few values"),
+            ("{{json ('x' a)}}", "A bracket starts with a helper"),
+            ("{{json (}}", "ends where a value must stand"),
+            ("{{(json a)}}", "Leave out the outer brackets"),
+            ("{{json a )}}", "one word too many"),
+            ("{{#if )}}{{/if}}", "one word too many"),
+            ("{{a | upper}}", "no filters"),
+            ("{{a = b}}", "no operators"),
+            ("{{#if a == b}}{{/if}}", "no operators"),
+            ("{{json a=b}}", "`a=` is not an option of this helper"),
+            ("{{#if a b}}{{/if}}", "`b` is one word too many"),
+            ("{{#if eq a b}}{{/if}}", "Put brackets around a helper"),
+            ("{{#if eq}}{{/if}}", "`eq` is a helper"),
+            ("{{#each eq as |x|}}{{/each}}", "`eq` is a helper"),
+            ("{{#if}}{{/if}}", "`#if` needs a value"),
+            ("{{#}}{{/}}", "`` is not a block"),
+            ("{{#iff a}}{{/iff}}", "Did you mean `#if`?"),
+            ("{{#zzz a}}{{/zzz}}", "Blocks are #if, #unless, #each and #with"),
+            ("{{#if a}}", "`#if` is never closed"),
+            ("{{/if}}", "never opened"),
+            ("{{#if a}}{{/each}}", "stands where `{{/if}}` must close the block of line 1"),
+            ("{{#if a}}{{/if a}}", "must close"),
+            ("{{else}}", "outside any block"),
+            ("{{#if a}}{{else}}{{else}}{{/if}}", "has an `else` already"),
+            ("{{^if a}}{{else}}{{/if}}", "has an `else` already"),
+            ("{{#if a}}{{else wenn b}}{{/if}}", "`wenn` is not a block"),
+            ("{{#each a includeZero=true}}{{/each}}", "`#each` has no option `includeZero`"),
+            ("{{#if a foo=1}}{{/if}}", "`#if` has no option `foo`"),
+            ("{{#if a includeZero=1}}{{/if}}", "`includeZero` is `true` or `false`"),
+            ("{{#if a includeZero=}}{{/if}}", "`includeZero` is `true` or `false`"),
+            ("{{#each a as |x y z|}}{{/each}}", "takes one or two block parameters"),
+            ("{{#each a as ||}}{{/each}}", "takes one or two block parameters"),
+            ("{{#with a as |x y|}}{{/with}}", "takes one block parameter."),
+            ("{{#if a as |x|}}{{/if}}", "takes no block parameters"),
+            ("{{#each a as |x}}{{/each}}", "never closed: `as |item|`"),
+            ("{{#each a as |x 'y'|}}{{/each}}", "never closed: `as |item|`"),
+            ("{{#each a as |x.y|}}{{/each}}", "cannot be the name of a block parameter"),
+            ("{{#each a as |true|}}{{/each}}", "cannot be the name of a block parameter"),
+            ("{{#each a as |x| b}}{{/each}}", "`b` is one word too many"),
+            ("{{a.}}", "empty or broken part"),
+            ("{{.a}}", "empty or broken part"),
+            ("{{a..b}}", "empty or broken part"),
+            ("{{@}}", "The character `@` has no meaning"),
+            ("{{a[0]}}", "after a dot: `a.[0]`"),
+            ("{{..a}}", "cannot be read"),
+            ("{{a/../b}}", "only at the start of a name"),
+            ("{{a.this}}", None),
+            ("{{../a}}", "goes up further"),
+            ("{{#if a}}{{../a}}{{/if}}", "goes up further"),
+            ("{{@index}}", "exists only inside `#each`"),
+            ("{{#with a}}{{@index}}{{/with}}", "exists only inside `#each`"),
+            ("{{#each a}}{{@../index}}{{/each}}", "exists only inside `#each`"),
+            ("{{@foo}}", "`@foo` does not exist"),
+            ("{{@../root.a}}", "does not exist"),
+            ("{{@./a}}", "does not exist"),
+            ("{{@this}}", "does not exist"),
+            ("{{json " + "1" * 41 + "}}", "at most 40 characters"),
+            ("{{a}}" * 10_001, "at most 10,000 tags"),
+            ("{{json " + "a " * 1_001, "at most 1,000 words"),
+            ("{{#if a}}" * 65, "Blocks nest deeper than 64"),
+            ("{{json " + "(not " * 65 + "1" + ")" * 65 + "}}", "Helpers nest deeper than 64"),
+            ("{{env}}", "Secrets are read one by one"),
+            ("{{env.A.b}}", "Secrets are read one by one"),
+            ("{{json env}}", "Secrets are read one by one"),
+            ("{{#each env}}{{/each}}", "Secrets are read one by one"),
+            ("{{#with this as |c|}}{{json c.env}}{{/with}}", "Secrets are read one by one"),
+            ("{{#with this}}{{json env}}{{/with}}", "Secrets are read one by one"),
+            ("{{#each env.A}}{{/each}}", "only be written out or compared"),
+            ("{{#with env.A}}{{/with}}", "only be written out or compared"),
+            ("{{env.0a}}", "starts with no digit"),
+        ],
+    )
+    def test_what_is_not_a_template_is_refused_with_a_reason(self, text, message):
+        if message is None:
+            message = "only at the start of a name"
+
+        assert message in refused(text).message
+
+    def test_the_error_names_line_and_column(self):
+        error = refused("one\n  two {{input.}}\n")
+
+        assert (error.line, error.column) == (2, 9)
+        assert error.code == "template_syntax"
+
+    def test_long_names_are_shortened_in_messages(self):
+        assert len(refused("{{" + "a" * 10_000 + ".}}").message) < 200
+
+
+class TestReferences:
+    def references(self, text: str) -> list[tuple[tuple[str, ...], bool]]:
+        return [(r.parts, r.optional) for r in Template.compile(text).references]
+
+    def test_every_reading_of_the_context_is_listed(self):
+        text = "{{input.a}}{{#if vars.b}}{{json steps.c.output.[d e]}}{{/if}}{{run/id}}"
+
+        assert self.references(text) == [
+            (("input", "a"), False),
+            (("vars", "b"), True),
+            (("steps", "c", "output", "d e"), False),
+            (("run", "id"), False),
+        ]
+
+    def test_variables_is_another_name_of_vars(self):
+        assert self.references("{{variables.a}}{{#with variables}}{{a}}{{/with}}") == [
+            (("vars", "a"), False),
+            (("vars",), True),
+            (("vars", "a"), False),
+        ]
+
+    def test_names_inside_with_are_followed(self):
+        text = "{{#with input.a as |x|}}{{b}}{{x.c}}{{../run.id}}{{this}}{{/with}}"
+
+        assert [parts for parts, _ in self.references(text)] == [
+            ("input", "a"),
+            ("input", "a", "b"),
+            ("input", "a", "c"),
+            ("run", "id"),
+            ("input", "a"),
+        ]
+
+    def test_names_of_items_are_not_listed(self):
+        text = "{{#each input.a as |x i|}}{{b}}{{x.c}}{{i}}{{@index}}{{#with d}}{{e}}{{/with}}{{/each}}"
+
+        assert [parts for parts, _ in self.references(text)] == [("input", "a")]
+
+    def test_a_computed_head_is_not_followed(self):
+        assert [p for p, _ in self.references("{{#with (lookup input 'a')}}{{b}}{{/with}}")] == [
+            ("input",)
+        ]
+
+    @pytest.mark.parametrize(
+        ("text", "optional"),
+        [
+            ("{{default input.a 'x'}}", True),
+            ("{{default 'x' input.a}}", False),
+            ("{{#if (not input.a)}}{{/if}}", True),
+            ("{{#if (eq input.a 1)}}{{/if}}", False),
+            ("{{#if (lookup input.a 'b')}}{{/if}}", True),
+            ("{{lookup input.a 'b'}}", False),
+        ],
+    )
+    def test_a_reference_says_whether_it_may_be_missing(self, text, optional):
+        assert self.references(text) == [(("input", "a"), optional)]
+
+    def test_secrets_are_listed_apart(self):
+        template = Template.compile("{{env.A}}{{#if env.B}}{{/if}}{{env.A}}")
+
+        assert template.secret_names == {"A", "B"}
+        assert template.references == ()
+
+    def test_a_reference_can_be_located(self):
+        template = Template.compile("a\n b {{input.x}}")
+
+        assert template.locate(template.references[0].offset) == (2, 6)
+
+
+class TestHostileTexts:
+    SIZE = 256 * 1024
+
+    @pytest.mark.parametrize(
+        "unit",
+        [
+            "{{", "{{{", "}}", "\\{{", "\\", "{{!", "{{!--", "{{#if a}}", "{{else}}", "{{/if}}", "{{a}}", "{{a",
+            "{{[", "{{'", "{{\"\\", "{{json (", "{{(", "a.", "{{a.", "{{../", "{{@", "{{#each a as |", "{{~", " \n",
+            "{{^", "{{! }}\n", "{{#with a}}", "{{json 1", "\u2028", "{{\u00a0",
+        ],
+    )  # fmt: skip
+    def test_a_text_of_one_thing_over_and_over_ends_within_a_second(self, unit):
+        text = unit * (self.SIZE // len(unit))
+        started = time.process_time()
+
+        with suppress(TemplateSyntaxError):
+            Template.compile(text)
+
+        assert time.process_time() - started < 1
+
+    @pytest.mark.parametrize(
+        ("start", "unit"),
+        [
+            ("{{#if a}}", "{{else if a}}"),
+            ("{{or ", "1 "),
+            ("{{json ", "(not "),
+            ("{{#each a as |", "b "),
+            ('{{json "', '\\"'),
+            ("{{[", "\\"),
+        ],
+    )
+    def test_a_long_tag_ends_within_a_second(self, start, unit):
+        started = time.process_time()
+
+        with pytest.raises(TemplateSyntaxError):
+            Template.compile(start + unit * (self.SIZE // len(unit)))
+
+        assert time.process_time() - started < 1
