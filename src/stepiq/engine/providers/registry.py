@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import threading
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Literal
@@ -109,6 +110,7 @@ class ResolvedModel:
     async def stream(
         self, request: ModelRequest, progress: Progress | None = None
     ) -> AsyncGenerator[Delta | Finished]:
+        await _load_libraries()
         connection = await self.source.connection()
         # Closing this iterator closes the inner one at once, rather than when the garbage collector comes by.
         inner = stream_chat(connection, self.name, request, progress or Progress())
@@ -137,7 +139,7 @@ class Providers:
 
     async def warm(self) -> None:
         """Load the libraries and the price list in a thread (three seconds), so that the first call need not wait."""
-        await asyncio.to_thread(_import_libraries)
+        await _load_libraries()
 
     async def close(self) -> None:
         """Close all connections and end the local model's process."""
@@ -243,6 +245,7 @@ class Providers:
         if source is None or source.reason is not None:
             reason = source.reason if source else f"There is no provider `{provider_id}`."
             raise ProviderNotConfigured(str(reason))
+        await _load_libraries()
         connection = await source.connection()
         return await connection.list_models()
 
@@ -298,7 +301,20 @@ def _listed(ids: list[str]) -> str:
     return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}"
 
 
+_importing = threading.Lock()
+_imported = threading.Event()
+
+
+async def _load_libraries() -> None:
+    """Have the libraries imported, once, without holding up the event loop."""
+    if not _imported.is_set():
+        await asyncio.to_thread(_import_libraries)
+
+
 def _import_libraries() -> None:
-    for name in _LIBRARIES:
-        importlib.import_module(name)
-    catalogue.load()
+    # Their modules import each other in circles: two threads at it at the same time would see half-made ones.
+    with _importing:
+        for name in _LIBRARIES:
+            importlib.import_module(name)
+        catalogue.load()
+        _imported.set()
