@@ -109,6 +109,7 @@ async def get_run(caller: Reader, read: Read, run_id: UUID) -> schemas.RunDetail
 
 @router.get(
     "/runs/{run_id}/stream",
+    status_code=200,  # the OpenAPI document would look for it in the class below, in vain
     response_class=EventStream,
     responses={
         200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},

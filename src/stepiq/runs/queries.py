@@ -1,6 +1,7 @@
 """What runs read. Every list walks an index from its newest end and stops at the page's size."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -86,15 +87,13 @@ def page_statement(
     workspace_id: UUID, wanted: Filter, *, before: UUID | None, limit: int
 ) -> sa.Select[Any]:
     """Runs of the workspace, newest first."""
-    if len(wanted.statuses) == 1:
-        (status,) = wanted.statuses
-        return _walk(workspace_id, wanted, status, before, limit)
-    if not wanted.statuses or wanted.statuses == frozenset(RunStatus):
-        return _walk(workspace_id, wanted, None, before, limit)
+    statuses = sorted(wanted.statuses) if wanted.statuses != frozenset(RunStatus) else []
+    if len(statuses) < 2 or wanted.pipeline_id is not None:
+        return _walk(workspace_id, wanted, statuses, before, limit)
     # Each status walks its own index; one walk over several of them would have to sort all their rows first.
     walks = [
-        _walk(workspace_id, wanted, status, before, limit).subquery(f"walk_{status}")
-        for status in sorted(wanted.statuses)
+        _walk(workspace_id, wanted, [status], before, limit).subquery(f"walk_{status}")
+        for status in statuses
     ]
     merged = sa.union_all(*(sa.select(walk) for walk in walks)).subquery("merged")
     return sa.select(merged).order_by(merged.c.id.desc()).limit(limit)
@@ -126,15 +125,15 @@ async def events(session: Session, statement: sa.Select[Any]) -> list[LoggedEven
 def _walk(
     workspace_id: UUID,
     wanted: Filter,
-    status: RunStatus | None,
+    statuses: Sequence[RunStatus],
     before: UUID | None,
     limit: int,
 ) -> sa.Select[Any]:
-    conditions = [runs.c.workspace_id == workspace_id, *_ids(wanted, before)]
-    if status is not None:
-        conditions.append(runs.c.status == status)
-    if wanted.pipeline_id is not None:
-        conditions.append(runs.c.pipeline_id == wanted.pipeline_id)
+    conditions = [_whose(workspace_id, wanted.pipeline_id), *_ids(wanted, before)]
+    if len(statuses) == 1:
+        conditions.append(runs.c.status == statuses[0])
+    elif statuses:
+        conditions.append(runs.c.status.in_(statuses))
     if wanted.trigger_type is not None:
         conditions.append(runs.c.trigger_type == wanted.trigger_type)
     if wanted.created_after is not None:
@@ -148,6 +147,16 @@ def _walk(
         )
         conditions.append(runs.c.pipeline_id.in_(named))
     return sa.select(*_COLUMNS).where(*conditions).order_by(runs.c.id.desc()).limit(limit)
+
+
+def _whose(workspace_id: UUID, pipeline_id: UUID | None) -> sa.ColumnElement[bool]:
+    if pipeline_id is None:
+        return runs.c.workspace_id == workspace_id
+    # Asking for both would let SQLite walk all runs of the workspace instead of the pipeline's.
+    owned = sa.select(pipelines.c.id).where(
+        pipelines.c.id == pipeline_id, pipelines.c.workspace_id == workspace_id
+    )
+    return runs.c.pipeline_id == owned.scalar_subquery()
 
 
 def _ids(wanted: Filter, before: UUID | None) -> list[sa.ColumnElement[bool]]:

@@ -1,0 +1,464 @@
+import asyncio
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from stepiq.core import clock, ids
+from stepiq.store.states import RunStatus, StepStatus, TriggerType
+from stepiq.store.tables import large_values, run_steps, runs
+from tests.support.make_pipelines import GREETING
+
+TYPED = """\
+name: Typed
+input:
+  schema:
+    topic: {type: string, required: true, max_length: 5}
+    count: {type: integer, default: 3}
+    note: {type: string}
+steps:
+  - id: a
+    type: transform
+    template: "{{input.topic}}"
+"""
+
+
+class TestStart:
+    async def test_a_run_is_accepted_with_what_it_was_given(self, owner, account, make):
+        pipeline_id = await make.pipeline(account)
+
+        response = await owner.post(
+            f"/api/pipelines/{pipeline_id}/run", json={"input_data": {"name": "you"}}
+        )
+
+        run = response.json()
+        assert response.status_code == 202
+        assert run["pipeline_id"] == str(pipeline_id)
+        assert run["pipeline_version"] == 1
+        assert run["status"] == "pending"
+        assert run["input_data"] == {"name": "you"}
+        assert run["trigger_type"] == "manual"
+        assert (run["started_at"], run["completed_at"], run["output"]) == (None, None, None)
+        assert (run["total_tokens"], run["cost_usd_micros"], run["cost_complete"]) == (0, 0, True)
+
+    @pytest.mark.parametrize("body", [None, {}, {"input_data": None}, {"version": None}])
+    async def test_input_and_version_may_be_left_out(self, owner, account, make, body):
+        pipeline_id = await make.pipeline(account)
+
+        response = await owner.post(f"/api/pipelines/{pipeline_id}/run", json=body)
+
+        assert response.status_code == 202
+        assert response.json()["input_data"] == {}
+
+    async def test_no_body_at_all_is_enough(self, owner, account, make):
+        pipeline_id = await make.pipeline(account)
+
+        assert (await owner.post(f"/api/pipelines/{pipeline_id}/run")).status_code == 202
+
+    async def test_what_a_key_starts_is_called_api(self, login_key, account, make):
+        client = await login_key(account, ["pipelines:execute"])
+        pipeline_id = await make.pipeline(account)
+
+        response = await client.post(f"/api/pipelines/{pipeline_id}/run", json={})
+
+        assert response.json()["trigger_type"] == "api"
+
+    async def test_defaults_are_filled_in_and_declared_fields_are_there(self, owner, account, make):
+        pipeline_id = await make.pipeline(account, source=TYPED)
+
+        response = await owner.post(
+            f"/api/pipelines/{pipeline_id}/run", json={"input_data": {"topic": "ok", "x": 1}}
+        )
+
+        assert response.json()["input_data"] == {"topic": "ok", "count": 3, "note": None, "x": 1}
+
+    async def test_input_that_does_not_fit_is_told_field_by_field(self, owner, account, make):
+        pipeline_id = await make.pipeline(account, source=TYPED)
+
+        response = await owner.post(
+            f"/api/pipelines/{pipeline_id}/run",
+            json={"input_data": {"topic": "too long", "count": "x"}},
+        )
+
+        problem = response.json()
+        assert response.status_code == 422
+        assert problem["code"] == "input_invalid"
+        assert len(problem["errors"]) == 2
+        assert (await owner.get("/api/runs")).json()["data"] == []
+
+    async def test_an_earlier_version_can_be_run(self, owner, account, make):
+        pipeline_id = await make.pipeline(account)
+        await owner.put(
+            f"/api/pipelines/{pipeline_id}",
+            content=TYPED,
+            headers={"Content-Type": "application/yaml"},
+        )
+
+        old = await owner.post(f"/api/pipelines/{pipeline_id}/run", json={"version": 1})
+        new = await owner.post(
+            f"/api/pipelines/{pipeline_id}/run", json={"input_data": {"topic": "x"}}
+        )
+
+        assert (old.status_code, old.json()["pipeline_version"]) == (202, 1)
+        assert (new.status_code, new.json()["pipeline_version"]) == (202, 2)
+
+    async def test_a_version_that_is_not_there_is_not_found(self, owner, account, make):
+        pipeline_id = await make.pipeline(account)
+
+        response = await owner.post(f"/api/pipelines/{pipeline_id}/run", json={"version": 2})
+
+        assert response.status_code == 404
+        assert response.json()["code"] == "version_not_found"
+
+    async def test_an_archived_pipeline_is_not_found(self, owner, account, make):
+        pipeline_id = await make.pipeline(account)
+        await owner.delete(f"/api/pipelines/{pipeline_id}")
+
+        response = await owner.post(f"/api/pipelines/{pipeline_id}/run", json={})
+
+        assert response.status_code == 404
+        assert response.json()["code"] == "pipeline_not_found"
+
+    @pytest.mark.parametrize(
+        "body",
+        [{"inputs": {}}, {"input_data": []}, {"input_data": "x"}, {"version": 0}, {"version": "1"}],
+    )
+    async def test_bodies_of_another_shape_are_refused(self, owner, account, make, body):
+        pipeline_id = await make.pipeline(account)
+
+        response = await owner.post(f"/api/pipelines/{pipeline_id}/run", json=body)
+
+        assert response.status_code == 422
+        assert response.json()["code"] == "invalid_body"
+
+    async def test_beyond_what_the_plan_lets_wait_runs_are_refused(self, login, make):
+        account = await make.user(plan="free")
+        client = await login(account)
+        url = f"/api/pipelines/{await make.pipeline(account)}/run"
+        for _ in range(22):  # 2 at once and 20 that wait
+            assert (await client.post(url, json={})).status_code == 202
+
+        response = await client.post(url, json={})
+
+        assert response.status_code == 429
+        assert response.json()["code"] == "queue_full"
+        assert int(response.headers["Retry-After"]) >= 1
+
+
+class TestList:
+    async def found(self, client, query=""):
+        response = await client.get(f"/api/runs?{query}")
+        assert response.status_code == 200, response.text
+        return [run["id"] for run in response.json()["data"]]
+
+    async def test_pages_hold_every_run_once_newest_first(self, owner, account, make):
+        pipeline_id = await make.pipeline(account)
+        made = [str(await make.run(account, pipeline_id)) for _ in range(5)]
+
+        seen, cursor = [], ""
+        while cursor is not None:
+            query = "limit=2" + (f"&cursor={cursor}" if cursor else "")
+            page = (await owner.get(f"/api/runs?{query}")).json()
+            seen += [run["id"] for run in page["data"]]
+            cursor = page["next_cursor"]
+
+        assert seen == made[::-1]
+
+    async def test_it_filters_by_pipeline_status_and_trigger(self, owner, account, make):
+        one, two = await make.pipeline(account), await make.pipeline(account)
+        a = str(await make.run(account, one, status=RunStatus.COMPLETED))
+        b = str(await make.run(account, two, status=RunStatus.FAILED))
+        c = str(await make.run(account, one, trigger_type=TriggerType.WEBHOOK))
+
+        assert await self.found(owner, f"pipeline_id={one}") == [c, a]
+        assert await self.found(owner, "status=failed") == [b]
+        assert await self.found(owner, "status=failed&status=completed") == [b, a]
+        assert await self.found(owner, f"status=failed&status=completed&pipeline_id={two}") == [b]
+        assert await self.found(owner, "trigger_type=webhook") == [c]
+        every = "&".join(f"status={status}" for status in RunStatus)
+        assert await self.found(owner, every) == [c, b, a]
+        assert await self.found(owner, "status=waiting&status=running") == []
+
+    async def test_several_statuses_are_paged_as_one_list(self, owner, account, make):
+        pipeline_id = await make.pipeline(account)
+        statuses = [RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.COMPLETED, RunStatus.FAILED]
+        made = [str(await make.run(account, pipeline_id, status=each)) for each in statuses]
+        query = "status=completed&status=failed&limit=3"
+
+        first = (await owner.get(f"/api/runs?{query}")).json()
+        rest = (await owner.get(f"/api/runs?{query}&cursor={first['next_cursor']}")).json()
+
+        listed = [run["id"] for run in first["data"] + rest["data"]]
+        assert listed == made[::-1]
+
+    async def test_it_filters_by_when_runs_were_made(self, owner, account, make, database):
+        pipeline_id = await make.pipeline(account)
+        old, new = [await make.run(account, pipeline_id) for _ in range(2)]
+        async with database.reading() as session:
+            rows = await session.execute(sa.select(runs.c.id, runs.c.created_at))
+            at = {row.id: row.created_at for row in rows}
+
+        def text(moment):
+            return moment.isoformat().replace("+00:00", "Z")
+
+        assert await self.found(owner, f"created_after={text(at[old])}") == [str(new)]
+        assert await self.found(owner, f"created_before={text(at[new])}") == [str(old)]
+        later = text(at[new] + timedelta(seconds=1))
+        assert await self.found(owner, f"created_after={later}") == []
+        assert await self.found(owner, f"created_before={later}") == [str(new), str(old)]
+        assert await self.found(owner, "created_after=0001-01-01T00:00:00%2B14:00") != []
+        assert await self.found(owner, "created_before=9999-12-31T23:59:59-14:00") != []
+
+    async def test_it_finds_by_the_start_of_an_id_or_a_part_of_the_pipelines_name(
+        self, owner, account, make
+    ):
+        named = await make.pipeline(account, source=GREETING.replace("Greeting", "Weekly 100%"))
+        other = await make.pipeline(account)
+        a, b = str(await make.run(account, named)), str(await make.run(account, other))
+
+        assert await self.found(owner, "q=weekly") == [a]
+        assert await self.found(owner, "q=100%25") == [a]
+        assert await self.found(owner, "q=_") == []
+        assert await self.found(owner, f"q={a}") == [a]
+        assert await self.found(owner, f"q={b[:30].upper()}") == [b]
+        assert set(await self.found(owner, f"q={a[:8]}")) >= {a}
+        assert await self.found(owner, "q=") == [b, a]
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "status=gone",
+            "pipeline_id=x",
+            "trigger_type=x",
+            "created_after=yesterday",
+            "created_after=2026-01-01T00:00:00",
+            "limit=0",
+        ],
+    )
+    async def test_bad_parameters_are_refused(self, owner, query):
+        response = await owner.get(f"/api/runs?{query}")
+
+        assert response.status_code == 422
+        assert response.json()["code"] == "invalid_query"
+
+    async def test_parameters_nobody_knows_are_ignored(self, owner):
+        assert (await owner.get("/api/runs?pipeline=x")).status_code == 200
+
+
+@pytest.fixture
+def add_step(database):
+    async def add_step(run_id, ordinal, **columns):
+        step_id = ids.uuid7()
+        now = clock.now()
+        values = {
+            "id": step_id,
+            "run_id": run_id,
+            "step_id": f"s{ordinal}",
+            "iteration": 1,
+            "ordinal": ordinal,
+            "name": f"S {ordinal}",
+            "type": "llm",
+            "status": StepStatus.COMPLETED,
+            "started_at": now,
+            "completed_at": now + timedelta(milliseconds=250),
+            **columns,
+        }
+        async with database.transaction() as session:
+            await session.execute(sa.insert(run_steps).values(values))
+        return step_id
+
+    return add_step
+
+
+class TestGet:
+    async def test_steps_come_in_the_order_in_which_they_ran(self, owner, account, make, add_step):
+        run_id = await make.run(account, await make.pipeline(account))
+        await add_step(run_id, 2)
+        await add_step(run_id, 1)
+
+        run = (await owner.get(f"/api/runs/{run_id}")).json()
+
+        assert [step["step_id"] for step in run["steps"]] == ["s1", "s2"]
+        assert run["steps"][0]["duration_ms"] == 250
+
+    async def test_a_cost_is_given_in_whole_and_by_part(self, owner, account, make, add_step):
+        run_id = await make.run(account, await make.pipeline(account))
+        parts = {"input": 5, "cached": 1, "output": 20}
+        await add_step(run_id, 1, input_tokens=9, output_tokens=3, model="m", cost=parts)
+
+        (step,) = (await owner.get(f"/api/runs/{run_id}")).json()["steps"]
+
+        assert step["cost_usd_micros"] == 26
+        assert step["cost_usd_micros_by_part"] == parts
+
+    async def test_an_unknown_price_is_null_and_nothing_bought_is_zero(
+        self, owner, account, make, add_step
+    ):
+        run_id = await make.run(account, await make.pipeline(account))
+        await add_step(run_id, 1, input_tokens=9, model="m")
+        await add_step(run_id, 2, type="transform")
+
+        unknown, free = (await owner.get(f"/api/runs/{run_id}")).json()["steps"]
+
+        assert (unknown["cost_usd_micros"], free["cost_usd_micros"]) == (None, 0)
+
+    async def test_large_outputs_are_read_from_where_they_are_kept(
+        self, owner, account, make, add_step, database
+    ):
+        run_id = await make.run(account, await make.pipeline(account), status=RunStatus.COMPLETED)
+        step = await add_step(run_id, 1, output_is_large=True)
+        async with database.transaction() as session:
+            await session.execute(
+                sa.update(runs).where(runs.c.id == run_id).values(output_is_large=True)
+            )
+            for owner_id, value in ((run_id, "big run"), (step, "big step")):
+                await session.execute(
+                    sa.insert(large_values).values(owner_id=owner_id, run_id=run_id, value=value)
+                )
+
+        detail = (await owner.get(f"/api/runs/{run_id}")).json()
+        (listed,) = (await owner.get("/api/runs")).json()["data"]
+
+        assert detail["output"] == "big run"
+        assert detail["steps"][0]["output"] == "big step"
+        assert (listed["output"], listed["output_is_large"]) == (None, True)
+
+    async def test_credits_are_thousands_of_tokens(self, owner, account, make, database):
+        run_id = await make.run(account, await make.pipeline(account))
+        async with database.transaction() as session:
+            await session.execute(
+                sa.update(runs)
+                .where(runs.c.id == run_id)
+                .values(input_tokens=1_000, output_tokens=500, credit_tokens=1_500)
+            )
+
+        run = (await owner.get(f"/api/runs/{run_id}")).json()
+
+        assert (run["total_tokens"], run["credits_used"]) == (1_500, 1.5)
+
+
+class TestCancel:
+    async def test_a_pending_run_is_cancelled_at_once(self, owner, account, make):
+        pipeline_id = await make.pipeline(account)
+        started = await owner.post(f"/api/pipelines/{pipeline_id}/run", json={})
+
+        response = await owner.post(f"/api/runs/{started.json()['id']}/cancel")
+
+        assert response.status_code == 200
+        assert response.json()["status"] == "cancelled"
+        assert response.json()["completed_at"]
+        assert response.json()["steps"] == []
+
+    @pytest.mark.parametrize("status", [each for each in RunStatus if each.is_final])
+    async def test_a_finished_run_refuses(self, owner, account, make, status):
+        run_id = await make.run(account, await make.pipeline(account), status=status)
+
+        response = await owner.post(f"/api/runs/{run_id}/cancel")
+
+        assert response.status_code == 409
+        assert response.json()["code"] == "run_already_finished"
+        assert status in response.json()["detail"]
+
+    async def test_of_many_at_once_one_cancels(self, owner, account, make):
+        pipeline_id = await make.pipeline(account)
+        started = await owner.post(f"/api/pipelines/{pipeline_id}/run", json={})
+        url = f"/api/runs/{started.json()['id']}/cancel"
+
+        answers = await asyncio.gather(*(owner.post(url) for _ in range(5)))
+
+        assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409, 409]
+
+    async def test_it_needs_the_scope(self, login_key, account, make):
+        client = await login_key(account, ["pipelines:read"])
+        run_id = await make.run(account, await make.pipeline(account))
+
+        response = await client.post(f"/api/runs/{run_id}/cancel")
+
+        assert (response.status_code, response.json()["code"]) == (403, "scope_missing")
+
+
+class TestEvents:
+    async def test_they_are_listed_oldest_first_in_pages(self, owner, teller, run_id):
+        await teller.log(run_id, 5)
+
+        first = (await owner.get(f"/api/runs/{run_id}/events?limit=2")).json()
+        cursor = first["next_cursor"]
+        second = (await owner.get(f"/api/runs/{run_id}/events?limit=2&cursor={cursor}")).json()
+        rest = (await owner.get(f"/api/runs/{run_id}/events?after=4")).json()
+
+        assert [event["seq"] for event in first["data"]] == [1, 2]
+        assert [event["seq"] for event in second["data"]] == [3, 4]
+        assert [event["seq"] for event in rest["data"]] == [5]
+        assert rest["next_cursor"] is None
+        assert first["data"][0]["type"] == "step.log"
+        assert first["data"][0]["data"]["run_id"] == str(run_id)
+
+    async def test_a_cursor_of_another_list_does_no_harm(
+        self, owner, account, make, teller, run_id
+    ):
+        await make.run(account, await make.pipeline(account))
+        cursor = (await owner.get("/api/runs?limit=1")).json()["next_cursor"]
+
+        response = await owner.get(f"/api/runs/{run_id}/events?cursor={cursor}")
+
+        assert response.json()["data"] == []
+
+    @pytest.mark.parametrize("after", ["-1", "x", "99999999999"])
+    async def test_bad_numbers_are_refused(self, owner, run_id, after):
+        response = await owner.get(f"/api/runs/{run_id}/events?after={after}")
+
+        assert response.status_code == 422
+
+
+class TestStream:
+    async def test_a_browser_can_read_it_and_no_proxy_keeps_it(self, owner, teller, run_id):
+        await teller.end(run_id)
+
+        response = await owner.get(f"/api/runs/{run_id}/stream")
+
+        assert response.status_code == 200
+        assert response.headers["Content-Type"].startswith("text/event-stream")
+        assert response.headers["Cache-Control"] == "no-store"
+        assert response.headers["X-Accel-Buffering"] == "no"
+        assert "event: run.status" in response.text
+
+    @pytest.mark.parametrize(
+        ("last_event_id", "expected"),
+        [("1", ["2", "3"]), ("3", []), ("99", []), ("x", ["1", "2", "3"]), ("-1", ["1", "2", "3"])],
+    )
+    async def test_it_goes_on_behind_last_event_id(
+        self, owner, teller, run_id, last_event_id, expected
+    ):
+        await teller.log(run_id, 2)
+        await teller.end(run_id)
+
+        response = await owner.get(
+            f"/api/runs/{run_id}/stream", headers={"Last-Event-ID": last_event_id}
+        )
+
+        told = [line[4:] for line in response.text.splitlines() if line.startswith("id: ")]
+        assert told == expected
+
+    async def test_an_unknown_run_is_a_problem_and_not_a_stream(self, owner):
+        response = await owner.get(f"/api/runs/{ids.uuid7()}/stream")
+
+        assert response.status_code == 404
+        assert response.json()["code"] == "run_not_found"
+
+    async def test_the_fifty_first_is_refused(self, owner, app, account, teller, run_id):
+        await teller.end(run_id)
+        for _ in range(50):
+            app.state.streams.enter(account.workspace_id)
+
+        response = await owner.get(f"/api/runs/{run_id}/stream")
+
+        assert response.status_code == 429
+        assert response.json()["code"] == "too_many_streams"
+        assert response.headers["Retry-After"]
+
+    async def test_an_ended_stream_is_counted_out(self, owner, app, account, teller, run_id):
+        await teller.end(run_id)
+
+        await owner.get(f"/api/runs/{run_id}/stream")
+
+        assert app.state.streams.count(account.workspace_id) == 0

@@ -1,0 +1,168 @@
+"""Runs that are really carried, on a real socket."""
+
+import asyncio
+from datetime import timedelta
+
+import httpx2
+import pytest
+
+from stepiq.core.settings import Settings
+from stepiq.engine.providers.registry import Providers
+from stepiq.engine.runtime import Engine
+from stepiq.runs.stream import Streams
+from tests.support.clients import session_headers
+from tests.support.fake_provider import running_fake_provider
+from tests.support.make_pipelines import GREETING
+from tests.support.sse import parse
+
+ASKING = """\
+name: Asking
+steps:
+  - id: ask
+    model: openai/gpt-4o
+    prompt: "Say hello"
+    retry: {max_attempts: 1}
+"""
+
+
+class ObservedStreams(Streams):
+    """Tells when the last stream has gone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = asyncio.Event()
+
+    def leave(self, workspace_id):
+        super().leave(workspace_id)
+        self.left.set()
+
+
+@pytest.fixture
+async def fake_provider():
+    async with running_fake_provider() as provider:
+        yield provider
+
+
+@pytest.fixture
+async def providers(fake_provider, settings: Settings):
+    keyed = {"openai_api_key": "sk-test-0123456789", "openai_base_url": fake_provider.url}
+    providers = Providers(settings.model_validate({**settings.model_dump(), **keyed}))
+    yield providers
+    await providers.close()
+
+
+@pytest.fixture
+async def engine(database, changes, providers):
+    engine = Engine(database, changes, providers)
+    await providers.warm()
+    await engine.start()
+    yield engine
+    await engine.stop(drain=timedelta(0))
+
+
+@pytest.fixture
+async def browser(app, server, make, account):
+    """A client on a real socket."""
+    app.state.streams = ObservedStreams()
+    headers = await session_headers(app, make, account)
+    async with httpx2.AsyncClient(base_url=server.url, headers=headers, timeout=20) as client:
+        yield client
+
+
+async def start(browser, pipeline_id):
+    response = await browser.post(
+        f"/api/pipelines/{pipeline_id}/run", json={"input_data": {"name": "you"}}
+    )
+    assert response.status_code == 202, response.text
+    return response.json()["id"]
+
+
+class TestStream:
+    async def test_a_run_is_told_from_its_first_event_to_its_last(self, browser, account, make):
+        run_id = await start(browser, await make.pipeline(account, source=GREETING))
+
+        text = (await browser.get(f"/api/runs/{run_id}/stream")).text
+
+        told = parse(text)
+        logged = (await browser.get(f"/api/runs/{run_id}/events")).json()["data"]
+        run = (await browser.get(f"/api/runs/{run_id}")).json()
+        assert [event.seq for event in told] == list(range(1, len(told) + 1))
+        assert [event.data for event in told] == [event["data"] for event in logged]
+        assert told[-1].data["status"] == "completed" == run["status"]
+
+    async def test_a_models_text_comes_piece_by_piece(self, browser, account, make, fake_provider):
+        fake_provider.configure(text="one two three")
+        run_id = await start(browser, await make.pipeline(account, source=ASKING))
+
+        told = parse((await browser.get(f"/api/runs/{run_id}/stream")).text)
+
+        run = (await browser.get(f"/api/runs/{run_id}")).json()
+        assert run["output"] == "one two three"
+        assert run["steps"][0]["output_tokens"] > 0
+        assert [event.seq for event in told if event.seq] == list(
+            range(1, 1 + len([event for event in told if event.seq]))
+        )
+
+    async def test_cancelling_ends_the_stream_and_the_call(
+        self, browser, account, make, fake_provider
+    ):
+        fake_provider.configure(latency_ms=30_000)
+        run_id = await start(browser, await make.pipeline(account, source=ASKING))
+        listening = asyncio.create_task(browser.get(f"/api/runs/{run_id}/stream"))
+        call = await fake_provider.next_request()
+
+        cancelled = await browser.post(f"/api/runs/{run_id}/cancel")
+        await asyncio.wait_for(call.ended.wait(), 5)
+
+        told = parse((await listening).text)
+        assert cancelled.json()["status"] == "cancelled"
+        assert cancelled.json()["steps"][0]["status"] == "cancelled"
+        assert call.closed_by_client
+        assert told[-1].data["status"] == "cancelled"
+
+    async def test_whoever_hangs_up_is_counted_out(
+        self, browser, account, make, app, changes, fake_provider
+    ):
+        fake_provider.configure(latency_ms=30_000)
+        run_id = await start(browser, await make.pipeline(account, source=ASKING))
+        await fake_provider.next_request()
+        async with browser.stream("GET", f"/api/runs/{run_id}/stream") as response:
+            await anext(response.aiter_lines())
+            assert app.state.streams.count(account.workspace_id) == 1
+
+        await asyncio.wait_for(app.state.streams.left.wait(), 5)
+
+        assert app.state.streams.count(account.workspace_id) == 0
+        assert f"run:{run_id}" not in changes._listeners
+        await browser.post(f"/api/runs/{run_id}/cancel")
+
+    async def test_open_streams_hold_no_connection_to_the_store(
+        self, browser, account, make, fake_provider
+    ):
+        fake_provider.configure(latency_ms=30_000)
+        run_id = await start(browser, await make.pipeline(account, source=ASKING))
+        call = await fake_provider.next_request()
+        url = f"/api/runs/{run_id}/stream"
+        listening = [asyncio.create_task(browser.get(url)) for _ in range(30)]
+
+        for _ in range(30):
+            assert (await browser.get(f"/api/runs/{run_id}")).status_code == 200
+
+        await browser.post(f"/api/runs/{run_id}/cancel")
+        await asyncio.wait_for(call.ended.wait(), 5)
+        texts = {(await response).text for response in listening}
+        assert len(texts) == 1
+
+    async def test_a_stopping_server_ends_them(self, browser, account, make, app, fake_provider):
+        fake_provider.configure(latency_ms=30_000)
+        run_id = await start(browser, await make.pipeline(account, source=ASKING))
+        await fake_provider.next_request()
+        async with browser.stream("GET", f"/api/runs/{run_id}/stream") as response:
+            lines = response.aiter_lines()
+            await anext(lines)
+
+            app.state.streams.close()
+
+            told = parse("\n".join([line async for line in lines]))
+        assert all(event.data.get("status") != "completed" for event in told)
+        await browser.post(f"/api/runs/{run_id}/cancel")

@@ -1,0 +1,61 @@
+"""Writes what a worker would write of a run, and tells listeners as it would."""
+
+from typing import Any, cast
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from stepiq.core import clock
+from stepiq.engine import events
+from stepiq.engine.admission import Admission
+from stepiq.engine.events import Event
+from stepiq.store.changes import LocalChanges, run_topic
+from stepiq.store.database import Database
+from stepiq.store.states import RunStatus
+from stepiq.store.tables import run_events, runs
+
+
+class Teller:
+    """The events of runs that nobody carries."""
+
+    def __init__(self, database: Database, changes: LocalChanges) -> None:
+        self._database = database
+        self._changes = changes
+        self._admission = Admission(changes, cast(Any, None))
+
+    async def event(self, run_id: UUID, event: Event, **columns: Any) -> None:
+        """Record one event, change columns of the run with it, and tell."""
+        async with self._database.transaction() as session:
+            last_seq = await session.scalar(
+                sa.update(runs)
+                .where(runs.c.id == run_id)
+                .values(last_seq=runs.c.last_seq + 1, **columns)
+                .returning(runs.c.last_seq)
+            )
+            await self._admission.append(session, run_id, last_seq - 1, [event])
+
+    async def log(self, run_id: UUID, number: int) -> None:
+        """Record some events that change nothing."""
+        for count in range(number):
+            await self.event(run_id, events.step_log("greet", 1, "info", f"line {count}"))
+
+    async def record_only(self, run_id: UUID, seq: int, event: Event) -> None:
+        """Record an event without telling anybody, as if word of it was lost."""
+        async with self._database.transaction() as session:
+            await session.execute(
+                sa.insert(run_events).values(
+                    run_id=run_id, seq=seq, type=event.type, data=event.data, created_at=clock.now()
+                )
+            )
+            await session.execute(sa.update(runs).where(runs.c.id == run_id).values(last_seq=seq))
+
+    async def end(self, run_id: UUID, status: RunStatus = RunStatus.CANCELLED) -> None:
+        """Record the run's final event."""
+        await self.event(run_id, events.run_status(status), status=status, completed_at=clock.now())
+
+    def delta(self, run_id: UUID, text: str, step_id: str = "greet") -> None:
+        """Tell a piece of text, which nothing records."""
+        event = Event(
+            events.EventType.STEP_DELTA, {"step_id": step_id, "iteration": 1, "text": text}
+        )
+        self._changes.publish(run_topic(run_id), events.payload(run_id, event, None, clock.now()))
