@@ -1,0 +1,129 @@
+"""Two workspaces see nothing of each other: every route, with ids that belong to somebody else."""
+
+import json
+import re
+
+import pytest
+from fastapi.routing import APIRoute
+
+from stepiq.core import ids
+from stepiq.server.app import ROUTERS
+from stepiq.store.states import RunStatus
+from tests.support.clients import login, login_key
+
+__all__ = ["login", "login_key"]
+
+DEFINITION = {"name": "X", "steps": [{"id": "a", "type": "transform", "template": "x"}]}
+BODIES = {
+    ("PUT", "/pipelines/{pipeline_id}"): DEFINITION,
+    ("PATCH", "/pipelines/{pipeline_id}"): {"name": "Taken over"},
+    ("POST", "/pipelines/{pipeline_id}/run"): {},
+    ("POST", "/webhooks/{pipeline_id}"): {},
+}
+OURS = {"pipeline_id", "run_id", "key_id"}
+PLAIN = {"number": "1", "model_id": None}
+"""Other parameters: a value for each, or None for routes that show nothing of a workspace."""
+
+ROUTES = [
+    (method, route.path)
+    for router in ROUTERS
+    for route in router.routes
+    if isinstance(route, APIRoute)
+    for method in sorted(route.methods or ())
+]
+WITH_IDS = [
+    (method, path)
+    for method, path in ROUTES
+    if "{" in path and not any(PLAIN.get(name, "") is None for name in re.findall(r"{(\w+)", path))
+]
+WITHOUT_IDS = [
+    path
+    for method, path in ROUTES
+    if method == "GET" and "{" not in path and not path.startswith(("/models", "/user/me"))
+]
+
+
+def fill(path, values):
+    def value(match):
+        name = match[1]
+        return str(values[name]) if name in OURS else PLAIN[name]
+
+    return "/api" + re.sub(r"{(\w+)(?::\w+)?}", value, path)
+
+
+@pytest.fixture
+async def theirs(stranger, make):
+    """What the stranger has."""
+    pipeline_id = await make.pipeline(stranger, slug="theirs")
+    return {
+        "pipeline_id": pipeline_id,
+        "run_id": await make.run(stranger, pipeline_id, status=RunStatus.RUNNING),
+        "key_id": (await make.api_key(stranger)).id,
+    }
+
+
+async def ask(client, method, path, values):
+    """An answer without what differs between any two: the id asked for and the request's own."""
+    response = await client.request(method, fill(path, values), json=BODIES.get((method, path)))
+    text = response.text
+    for name, value in values.items():
+        text = text.replace(str(value), name)
+    body = json.loads(text)
+    body.pop("request_id", None)
+    return response.status_code, body
+
+
+@pytest.mark.parametrize(("method", "path"), WITH_IDS)
+class TestForeignIds:
+    async def test_they_look_like_unknown_ones(self, login_key, account, theirs, method, path):
+        client = await login_key(account)
+        unknown = {name: ids.uuid7() for name in theirs}
+
+        foreign = await ask(client, method, path, theirs)
+
+        assert foreign[0] in (403, 404)
+        assert foreign == await ask(client, method, path, unknown)
+
+    async def test_they_look_so_with_a_session_too(self, owner, theirs, method, path):
+        unknown = {name: ids.uuid7() for name in theirs}
+
+        foreign = await ask(owner, method, path, theirs)
+
+        assert foreign[0] in (401, 404)
+        assert foreign == await ask(owner, method, path, unknown)
+
+
+class TestForeignThings:
+    async def test_nothing_of_them_changes(self, login, owner, stranger, theirs):
+        client = await login(stranger)
+        urls = [f"/api/pipelines/{theirs['pipeline_id']}", f"/api/runs/{theirs['run_id']}"]
+        before = [(await client.get(url)).json() for url in urls]
+
+        for method, path in WITH_IDS:
+            await ask(owner, method, path, theirs)
+
+        assert [(await client.get(url)).json() for url in urls] == before
+
+    @pytest.mark.parametrize("path", WITHOUT_IDS)
+    async def test_no_list_shows_them(self, owner, theirs, path):
+        text = (await owner.get(f"/api{path}")).text
+
+        assert not any(str(value) in text for value in theirs.values())
+
+    async def test_a_filter_does_not_reach_them(self, owner, theirs):
+        by_pipeline = await owner.get(f"/api/runs?pipeline_id={theirs['pipeline_id']}")
+        several = await owner.get(
+            f"/api/runs?pipeline_id={theirs['pipeline_id']}&status=running&status=failed"
+        )
+        by_id = await owner.get(f"/api/runs?q={theirs['run_id']}")
+        by_name = await owner.get("/api/runs?q=Greeting")
+
+        for response in (by_pipeline, several, by_id, by_name):
+            assert response.json()["data"] == []
+
+    async def test_a_slug_of_theirs_is_free(self, owner, theirs):
+        response = await owner.post(
+            "/api/pipelines", json={"definition": DEFINITION, "slug": "theirs"}
+        )
+
+        assert response.status_code == 201
