@@ -1,8 +1,10 @@
 import asyncio
 import json
+import re
 
 import pytest
 
+from stepiq.pipelines import queries
 from stepiq.store.states import RunStatus
 
 YAML = """\
@@ -117,6 +119,18 @@ class TestCreate:
         made = await asyncio.gather(*(create() for _ in range(5)))
 
         assert len({pipeline["slug"] for pipeline in made}) == 5
+
+    async def test_a_free_slug_that_somebody_takes_just_then_is_replaced(self, create, monkeypatch):
+        async def none_taken(*_):
+            return set()
+
+        first = await create()
+        monkeypatch.setattr(queries, "taken_slugs", none_taken)
+
+        second = await create()
+
+        assert first["slug"] == "greeting"
+        assert re.fullmatch(r"greeting-[0-9a-f]{8}", second["slug"])
 
     async def test_every_error_of_a_yaml_definition_is_told_with_its_place(self, owner):
         text = "name: X\nsteps:\n  - id: a\n    type: transform\n    tempalte: x\n  - id: A!\n"

@@ -54,7 +54,6 @@ async def providers(fake_provider, settings: Settings):
 @pytest.fixture
 async def engine(database, changes, providers):
     engine = Engine(database, changes, providers)
-    await providers.warm()
     await engine.start()
     yield engine
     await engine.stop(drain=timedelta(0))
