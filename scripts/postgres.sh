@@ -7,7 +7,7 @@ set -eu
 
 found() {
     command -v initdb >/dev/null 2>&1 && return
-    for program in /usr/lib/postgresql/*/bin/initdb /opt/homebrew/opt/postgresql*/bin/initdb; do
+    for program in /usr/lib/postgresql/*/bin/initdb; do
         [ -x "$program" ] && return
     done
     return 1

@@ -91,6 +91,18 @@ class EmailTaken(Conflict):
         super().__init__("An account with this e-mail address exists already. Log in instead.")
 
 
+class AccountNotFound(NotFound):
+    """Nobody has an account with this e-mail address. Told to the operator only."""
+
+    code = "account_not_found"
+
+    def __init__(self, email: str) -> None:
+        super().__init__(
+            f"There is no account {email}. Create it with `stepiq users create {email}`.",
+            email=email,
+        )
+
+
 class KeyNotFound(NotFound):
     """The workspace has no such API key, or it has been revoked."""
 

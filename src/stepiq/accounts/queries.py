@@ -106,6 +106,13 @@ async def insert_account(session: Session, account: NewAccount) -> bool:
     return True
 
 
+async def update_plan(session: Session, workspace_id: UUID, plan: str) -> None:
+    """Put a workspace on a plan."""
+    await session.execute(
+        sa.update(workspaces).where(workspaces.c.id == workspace_id).values(plan=plan)
+    )
+
+
 async def _insert_user(session: Session, account: NewAccount) -> bool:
     values = {
         "id": account.user_id,

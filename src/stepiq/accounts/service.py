@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from uuid import UUID
 from stepiq.accounts import keys, queries
 from stepiq.accounts.actor import ALL_SCOPES, Actor, Credential, Scope
 from stepiq.accounts.errors import (
+    AccountNotFound,
     CredentialInvalid,
     EmailTaken,
     KeyExpiryPast,
@@ -145,6 +146,21 @@ async def create_account(
         is_admin=is_admin,
         plan=plan,
     )
+
+
+async def set_plan(session: Session, *, email: str, plan: str) -> Account:
+    """Put the account of an address on a plan; running servers know it within five seconds.
+
+    The plan's name is the caller's to check.
+
+    Raises:
+        AccountNotFound: nobody has that address, or the account is disabled.
+    """
+    row = await queries.account_by_email(session, email.strip().lower())
+    if row is None:
+        raise AccountNotFound(email)
+    await queries.update_plan(session, row.workspace_id, plan)
+    return replace(_account(row), plan=plan)
 
 
 async def _create(

@@ -1,0 +1,94 @@
+"""`stepiq users`: accounts, as the operator decides about them."""
+
+import asyncio
+import sys
+
+import typer
+from pydantic import ValidationError
+
+from stepiq.accounts import service
+from stepiq.accounts.passwords import Passwords
+from stepiq.accounts.schemas import Registration
+from stepiq.accounts.service import Account
+from stepiq.billing.plans import Plans
+from stepiq.cli.console import UsageError
+from stepiq.core import settings
+from stepiq.core.settings import Settings
+from stepiq.server.assembly import built
+
+
+def create(
+    email: str, *, name: str | None, plan: str | None, is_admin: bool, from_stdin: bool
+) -> None:
+    """Create an account, and say so.
+
+    Raises:
+        UsageError: the address or the password cannot be used, or there is no way to ask for one.
+        UnknownPlan, EmailTaken: see there.
+    """
+    configured = settings.load()
+    default = service.FIRST_PLAN if is_admin else configured.default_plan
+    wanted = Plans.load(configured.plans).require(plan or default)
+    asked = _checked(email, name, _password(from_stdin=from_stdin))
+    account = asyncio.run(add_account(configured, asked, plan=wanted.name, is_admin=is_admin))
+    role = ", administrator" if account.is_admin else ""
+    typer.echo(f"Created {account.email} on plan {account.plan}{role}.")
+
+
+def set_plan(email: str, plan: str) -> None:
+    """Put an account on another plan, and say so.
+
+    Raises:
+        UnknownPlan, AccountNotFound: see there.
+    """
+    configured = settings.load()
+    wanted = Plans.load(configured.plans).require(plan)
+    account = asyncio.run(_set_plan(configured, email, wanted.name))
+    typer.echo(f"{account.email} is on plan {account.plan} now.")
+
+
+async def add_account(
+    configured: Settings, asked: Registration, *, plan: str, is_admin: bool
+) -> Account:
+    """Create an account in the database; a server may be running on it."""
+    passwords = Passwords()
+    try:
+        password_hash = await passwords.hash(asked.password)
+    finally:
+        passwords.close()
+    async with built(configured) as services, services.database.transaction() as session:
+        return await service.create_account(
+            session,
+            email=asked.email,
+            name=asked.name,
+            password_hash=password_hash,
+            is_admin=is_admin,
+            plan=plan,
+        )
+
+
+async def _set_plan(configured: Settings, email: str, plan: str) -> Account:
+    async with built(configured) as services, services.database.transaction() as session:
+        return await service.set_plan(session, email=email, plan=plan)
+
+
+def _password(*, from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "There is no terminal to ask for the password. Send it with --password-stdin, such as:"
+            " stepiq users create EMAIL --password-stdin < file"
+        )
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+def _checked(email: str, name: str | None, password: str) -> Registration:
+    try:
+        return Registration(email=email, name=name, password=password)
+    except ValidationError as error:
+        problems = [
+            f"{entry['loc'][0]}: {str(entry['msg']).removeprefix('Value error, ')}"
+            for entry in error.errors(include_input=False, include_url=False)
+        ]
+        raise UsageError(f"The account cannot be created. {'; '.join(problems)}.") from None

@@ -1,0 +1,110 @@
+"""A small client of the HTTP API, for commands that talk to a server."""
+
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+import httpx2
+
+from stepiq.core import http, json
+from stepiq.core.errors import StepIQError, Unavailable
+
+
+class ApiRefused(StepIQError):
+    """The server answered with a problem; its code and detail are told."""
+
+    code = "api_refused"
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(f"The server answers {status} ({code}): {detail}", status=status)
+        self.status = status
+        self.problem = code
+        """The problem's own code, such as `email_taken`."""
+
+
+class ServerUnreachable(Unavailable):
+    """Nothing that speaks HTTP answers there."""
+
+    code = "server_unreachable"
+
+
+class Api:
+    """One server, with one credential once it has been told."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url
+        self._client = http.operator_client()
+        self._headers: dict[str, str] = {}
+
+    def use_token(self, token: str) -> None:
+        """Send this access token from now on."""
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    async def close(self) -> None:
+        """Give connections back."""
+        await self._client.aclose()
+
+    async def is_ready(self) -> bool:
+        """Whether the server takes work; also False when there is none."""
+        try:
+            return (await self._client.get(f"{self.base_url}/ready")).status_code == 200
+        except httpx2.TransportError:
+            return False
+
+    async def get(self, path: str, **query: str) -> Any:
+        """The JSON at a path below `/api/`.
+
+        Raises:
+            ApiRefused: the server answers with a problem.
+            ServerUnreachable: it does not answer.
+        """
+        return (await self._send("GET", path, params=query)).json()
+
+    async def get_yaml(self, path: str) -> str:
+        """The YAML text at a path below `/api/`. Raises as `get`."""
+        return (await self._send("GET", path, headers={"Accept": "application/yaml"})).text
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """The JSON answer to a JSON body. Raises as `get`."""
+        return (await self._send("POST", path, json=dict(body))).json()
+
+    async def send_yaml(self, method: str, path: str, text: str) -> Any:
+        """The JSON answer to a YAML body. Raises as `get`."""
+        headers = {"Content-Type": "application/yaml"}
+        return (await self._send(method, path, headers=headers, content=text.encode())).json()
+
+    async def stream(self, path: str) -> AsyncGenerator[tuple[str, dict[str, Any]]]:
+        """Type and data of each server-sent event at a path, until the server ends the stream. Raises as `get`."""
+        url = f"{self.base_url}/api/{path}"
+        async with self._client.stream("GET", url, headers=self._headers) as response:
+            if response.status_code != 200:
+                await response.aread()
+                raise _refusal(response)
+            kind = ""
+            async for line in response.aiter_lines():
+                field, _, value = line.partition(": ")
+                if field == "event":
+                    kind = value
+                elif field == "data":
+                    yield kind, json.read_trusted(value)
+
+    async def _send(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, **options: Any
+    ) -> httpx2.Response:
+        url = f"{self.base_url}/api/{path}"
+        sent = {**self._headers, **(headers or {})}
+        try:
+            response = await self._client.request(method, url, headers=sent, **options)
+        except httpx2.TransportError as error:
+            reason = str(error) or type(error).__name__
+            raise ServerUnreachable(f"{self.base_url} does not answer: {reason}") from None
+        if response.is_success:
+            return response
+        raise _refusal(response)
+
+
+def _refusal(response: httpx2.Response) -> ApiRefused:
+    try:
+        problem = response.json()
+        return ApiRefused(response.status_code, problem["code"], problem["detail"])
+    except (ValueError, KeyError, TypeError):
+        return ApiRefused(response.status_code, "unknown", response.text[:200])

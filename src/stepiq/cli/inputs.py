@@ -1,0 +1,72 @@
+"""`--input key=value` and `--input-file`: what the command line says a run's input is."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from stepiq.cli.console import UsageError, read_text
+from stepiq.core import json
+from stepiq.core.json import Json, MalformedJson
+from stepiq.language.data import is_array, is_object
+from stepiq.language.definition import Definition
+
+_FORM = "Write --input name=value for text, or --input name:=value for JSON, such as count:=3."
+
+
+def build_input(
+    definition: Definition, pairs: Sequence[str], input_file: Path | None
+) -> dict[str, Json]:
+    """The input as the command line gives it; whether it fits is for the pipeline's schema to say.
+
+    `name=value` is text, unless the pipeline declares another type for `name`: then it is read as JSON. `name:=value` is
+    JSON whatever is declared. A pair goes before the file's field of that name.
+
+    Raises:
+        UsageError: a pair or the file cannot be read.
+    """
+    data = _read_file(input_file) if input_file is not None else {}
+    types = declared_types(definition)
+    for pair in pairs:
+        name, value = _read_pair(pair, types)
+        data[name] = value
+    return data
+
+
+def declared_types(definition: Definition) -> Mapping[str, frozenset[str]]:
+    """The JSON types that the pipeline's schema allows for each field it names; fields without a type are left out."""
+    schema = definition.input.schema
+    properties = schema.document.get("properties") if schema is not None else None
+    types: dict[str, frozenset[str]] = {}
+    for name, field in properties.items() if is_object(properties) else ():
+        declared = field.get("type") if is_object(field) else None
+        if isinstance(declared, str):
+            types[name] = frozenset({declared})
+        elif is_array(declared):
+            types[name] = frozenset(str(each) for each in declared)
+    return types
+
+
+def _read_file(file: Path) -> dict[str, Json]:
+    try:
+        data = json.loads(read_text(file, "JSON file with the input").encode())
+    except MalformedJson as error:
+        reason = error.message.removeprefix("The body is ").removeprefix("The JSON ")
+        raise UsageError(f"--input-file {file} cannot be used: {reason}") from None
+    if not is_object(data):
+        raise UsageError(f"--input-file {file} must hold a JSON object, one member for each field.")
+    return data
+
+
+def _read_pair(pair: str, types: Mapping[str, frozenset[str]]) -> tuple[str, Json]:
+    name, equals, value = pair.partition("=")
+    is_json = name.endswith(":")
+    name = name.removesuffix(":").strip()
+    if not equals or not name:
+        raise UsageError(f"--input `{pair}` has no name or no value. {_FORM}")
+    declared = types.get(name)
+    if not is_json and (declared is None or "string" in declared):
+        return name, value
+    try:
+        return name, json.loads(value.encode())
+    except MalformedJson:
+        wanted = f"The pipeline declares {' or '.join(sorted(declared))}." if declared else ""
+        raise UsageError(f"--input {name}: `{value}` is not JSON. {wanted} {_FORM}") from None

@@ -1,0 +1,189 @@
+"""`stepiq run FILE`: one run without a server, in a store that is thrown away at the end."""
+
+import asyncio
+import logging as levels
+import tempfile
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+from stepiq.accounts import service as accounts
+from stepiq.accounts.actor import ALL_SCOPES, Actor, Credential
+from stepiq.billing.plans import Plans
+from stepiq.cli.console import print_json, say
+from stepiq.cli.documents import findings_data, read_draft, show_findings
+from stepiq.cli.inputs import build_input
+from stepiq.cli.progress import Progress, make_progress
+from stepiq.cli.results import show_result
+from stepiq.cli.weights import fetch_weights
+from stepiq.core import json, logging, settings
+from stepiq.core.json import Json
+from stepiq.engine.providers.registry import ModelUnusable, Providers
+from stepiq.language.definition import Definition, LlmSpec
+from stepiq.language.loading import load_document
+from stepiq.language.source import SourceFormat
+from stepiq.pipelines import service as pipelines
+from stepiq.pipelines.records import Draft
+from stepiq.runs import service as runs
+from stepiq.runs.schemas import RunDetail, run_detail
+from stepiq.server.assembly import built
+from stepiq.store.changes import Subscription, run_topic
+from stepiq.store.states import RunStatus
+from stepiq.web.services import Services
+
+_DRAIN = timedelta(seconds=1)
+_PLAN = "enterprise"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the command line asks for."""
+
+    file: Path
+    inputs: Sequence[str]
+    input_file: Path | None = None
+    model: str | None = None
+    """Model of every step that names one or none; None leaves them as written."""
+    as_json: bool = False
+
+
+def run_file(request: Request) -> bool:
+    """Run a pipeline file and show it; whether it completed.
+
+    Raises:
+        UsageError: the file or the input cannot be read.
+        StepIQError: the input does not fit, or something that is needed is missing.
+    """
+    draft = read_draft(request.file)
+    if request.model is not None:
+        draft = _with_model(draft, request.model)
+    configured = settings.load()
+    findings = pipelines.check(draft, Providers(configured))
+    definition = draft.loaded.definition
+    if findings.errors or definition is None:
+        if request.as_json:
+            print_json(findings_data(findings))
+        else:
+            show_findings(request.file, findings)
+        return False
+    data = build_input(definition, request.inputs, request.input_file)
+    definition.input.validate(data)
+    if uses_local_model(definition, Providers(configured)):
+        fetch_weights(configured)
+    logging.configure(configured.log_format, level=levels.ERROR)
+    progress = None if request.as_json else make_progress()
+    run = asyncio.run(_run(draft, data, progress)).model_dump(mode="json")
+    if request.as_json:
+        print_json(run)
+        return run["status"] == "completed"
+    say()
+    return show_result(run)
+
+
+def uses_local_model(definition: Definition, providers: Providers) -> bool:
+    """Whether a step will ask the model that runs on this machine."""
+    for step in definition.steps:
+        if isinstance(step.spec, LlmSpec):
+            try:
+                model = step.spec.model
+                found = providers.default_model() if model is None else providers.resolve(model)
+            except ModelUnusable:
+                # The run says so, with the step's name.
+                continue
+            if found.provider == "local":
+                return True
+    return False
+
+
+def _with_model(draft: Draft, model: str) -> Draft:
+    """The same pipeline with every model step asking `model`."""
+    document = draft.loaded.document
+    if document is None or draft.loaded.definition is None:
+        return draft
+    asking = {s.id for s in draft.loaded.definition.steps if isinstance(s.spec, LlmSpec)}
+    steps: list[dict[str, Json]] = [
+        {**step, "model": model} if step["id"] in asking else step for step in document["steps"]
+    ]
+    return _rewritten(draft, {**document, "steps": steps})
+
+
+def _rewritten(draft: Draft, document: dict[str, Json]) -> Draft:
+    return replace(
+        draft,
+        loaded=load_document(document),
+        source=json.dumps(document),
+        source_format=SourceFormat.JSON,
+    )
+
+
+async def _run(draft: Draft, data: dict[str, Json], progress: Progress | None) -> RunDetail:
+    with tempfile.TemporaryDirectory(prefix="stepiq-run-") as folder:
+        configured = settings.load(database_url=f"sqlite:///{Path(folder) / 'run.db'}")
+        async with built(configured) as services:
+            await services.engine.start()
+            try:
+                return await _run_on(services, draft, data, progress)
+            finally:
+                if progress is not None:
+                    progress.close()
+                await services.engine.stop(_DRAIN)
+
+
+async def _run_on(
+    services: Services, draft: Draft, data: dict[str, Json], progress: Progress | None
+) -> RunDetail:
+    actor = await _actor(services)
+    plans = cast(Plans, services.plans)
+    rules = pipelines.Rules(plans, services.providers)
+    async with AsyncExitStack() as stack:
+        async with services.database.transaction() as session:
+            saved = await pipelines.create(session, actor, draft, rules)
+            run = await runs.start_pipeline(
+                session,
+                actor,
+                saved.pipeline.id,
+                engine=services.engine,
+                plan=plans.get(_PLAN),
+                input_data=data,
+                version=None,
+            )
+            # Before the commit, so that no event is missed.
+            listening = services.changes.subscribe(run_topic(run.id))
+            subscription = await stack.enter_async_context(listening)
+        await _follow(subscription, progress)
+    async with services.database.reading() as session:
+        return run_detail(await runs.get(session, actor, run.id))
+
+
+async def _follow(subscription: Subscription, progress: Progress | None) -> None:
+    while True:
+        event: dict[str, Any] = (await subscription.next()).payload
+        if progress is not None:
+            progress.event(event["type"], event["data"])
+        if event["type"] == "run.status" and RunStatus(event["data"]["status"]).is_final:
+            return
+
+
+async def _actor(services: Services) -> Actor:
+    async with services.database.transaction() as session:
+        account = await accounts.create_account(
+            session,
+            email="nobody@localhost",
+            name=None,
+            password_hash="",
+            is_admin=True,
+            plan=_PLAN,
+        )
+    return Actor(
+        workspace_id=account.workspace_id,
+        user_id=account.id,
+        credential=Credential.SESSION,
+        key_id=None,
+        session_id=None,
+        scopes=ALL_SCOPES,
+        is_admin=True,
+        plan=_PLAN,
+    )

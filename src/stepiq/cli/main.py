@@ -1,0 +1,236 @@
+"""The `stepiq` command. Each command imports what it runs when it runs, so that all of them start quickly."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stepiq import __version__
+from stepiq.cli.console import ExitCode, UsageError, complain, explain, report_fault
+from stepiq.core.errors import StepIQError
+
+app = typer.Typer(
+    name="stepiq",
+    help="Define AI pipelines in YAML, run them durably, watch them live.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+users = typer.Typer(help="Accounts of this server.", no_args_is_help=True)
+dev = typer.Typer(help="Tools for those who develop pipelines or stepIQ.", no_args_is_help=True)
+app.add_typer(users, name="users")
+app.add_typer(dev, name="dev")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+PipelineFile = Annotated[
+    Path,
+    typer.Argument(
+        help="YAML or JSON file of the pipeline; - reads standard input.", show_default=False
+    ),
+]
+
+
+def main() -> None:
+    """Run the command line and end the process: 0 worked, 1 failed, 2 used wrongly, 70 a fault of ours."""
+    try:
+        app()
+    except UsageError as error:
+        complain(error.message)
+        sys.exit(ExitCode.USAGE)
+    except StepIQError as error:
+        explain(error)
+        sys.exit(ExitCode.FAILED)
+    except Exception as error:
+        report_fault(error)
+        sys.exit(ExitCode.FAULT)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"stepiq {__version__}")
+        raise typer.Exit
+
+
+def _end(worked: bool) -> None:
+    if not worked:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def serve(
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on. Default: STEPIQ_HOST or 127.0.0.1.")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(help="Port to listen on, 0 for a free one. Default: STEPIQ_PORT or 8080."),
+    ] = None,
+) -> None:
+    """Start the server: API and worker in one process. Brings the database up to date first."""
+    from stepiq.core import settings
+    from stepiq.server import process
+
+    given = {"host": host, "port": port}
+    overrides = {name: value for name, value in given.items() if value is not None}
+    process.serve(settings.load(**overrides), typer.echo)
+
+
+@app.command()
+def worker() -> None:
+    """Carry runs without an API (PostgreSQL only)."""
+    from stepiq.cli import worker as command
+
+    command.work()
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database up to this version; `serve` does that by itself."""
+    from stepiq.cli import database
+
+    database.migrate()
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Check what is configured, reachable and usable here, and say what to do about the rest."""
+    from stepiq.cli import doctor as command
+
+    _end(command.run(as_json=as_json))
+
+
+@app.command()
+def demo(
+    port: Annotated[
+        int, typer.Option(help="Port of the demo's server; 0 takes a free one.", min=0, max=65535)
+    ] = 0,
+) -> None:
+    """Start a server, load the example pipelines, run one through the HTTP API and show it live."""
+    from stepiq.cli import demo as command
+
+    _end(command.run(port))
+
+
+@app.command()
+def run(
+    file: PipelineFile,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            "-i",
+            metavar="NAME=VALUE",
+            help="A field of the input: NAME=text, or NAME:=JSON. May be repeated.",
+        ),
+    ] = None,
+    input_file: Annotated[
+        Path | None, typer.Option(help="JSON file with the input; - reads standard input.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Ask this model in every step that asks one.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run a pipeline here and now, without a server; nothing of it is kept."""
+    from stepiq.cli import local_run
+    from stepiq.language.inputs import InputInvalid
+
+    request = local_run.Request(file, inputs or (), input_file, model, as_json)
+    try:
+        worked = local_run.run_file(request)
+    except InputInvalid as error:
+        explain(error)
+        raise typer.Exit(ExitCode.USAGE) from None
+    _end(worked)
+
+
+@app.command()
+def validate(file: PipelineFile, as_json: Json = False) -> None:
+    """Check a pipeline without running it; every error with its line and column."""
+    from stepiq.cli import documents
+
+    _end(documents.validate(file, as_json=as_json))
+
+
+@app.command()
+def models(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also those that cannot be used here.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """List the models that steps may name, with what they cost."""
+    from stepiq.cli import models as command
+
+    command.show(everything=everything, as_json=as_json)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    _print_version(wanted=True)
+
+
+@users.command("create")
+def create_user(
+    email: Annotated[str, typer.Argument(help="Address to log in with.", show_default=False)],
+    name: Annotated[
+        str | None, typer.Option(help="Default: what stands before the @.", show_default=False)
+    ] = None,
+    plan: Annotated[
+        str | None, typer.Option(help="Default: STEPIQ_DEFAULT_PLAN; `enterprise` with --admin.")
+    ] = None,
+    admin: Annotated[bool, typer.Option("--admin", help="Make it an administrator.")] = False,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+    ] = False,
+) -> None:
+    """Create an account, whoever may register. Asks for the password."""
+    from stepiq.cli import accounts
+
+    accounts.create(email, name=name, plan=plan, is_admin=admin, from_stdin=password_stdin)
+
+
+@users.command("set-plan")
+def set_plan(
+    email: Annotated[str, typer.Argument(help="Whose account.", show_default=False)],
+    plan: Annotated[str, typer.Argument(help="Name of a plan.", show_default=False)],
+) -> None:
+    """Put an account on another plan; it counts within five seconds, also on a running server."""
+    from stepiq.cli import accounts
+
+    accounts.set_plan(email, plan)
+
+
+@dev.command("fake-provider")
+def fake_provider(
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 9911,
+    latency_ms: Annotated[float, typer.Option(help="Pause before the first token.", min=0)] = 0,
+    token_ms: Annotated[float, typer.Option(help="Pause before each further token.", min=0)] = 0,
+    text: Annotated[
+        str | None, typer.Option(help="What to answer. Default: echoes the question.")
+    ] = None,
+    api_key: Annotated[str | None, typer.Option(help="The only key let in. Default: any.")] = None,
+) -> None:
+    """Serve OpenAI's Chat Completions on this machine, without a model, and misbehave on command."""
+    from stepiq.cli import fake_provider as server
+
+    typer.echo(
+        f"Listening. Use it with: OPENAI_BASE_URL=http://127.0.0.1:{port}/v1 OPENAI_API_KEY=any",
+        err=True,
+    )
+    server.serve(port=port, latency_ms=latency_ms, token_ms=token_ms, text=text, api_key=api_key)

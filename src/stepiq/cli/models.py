@@ -1,0 +1,61 @@
+"""`stepiq models`."""
+
+from collections import Counter
+from dataclasses import asdict
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from stepiq.cli.console import print_json, say
+from stepiq.core import settings
+from stepiq.engine.providers.registry import ModelDescription, ModelUnusable, Providers
+
+
+def show(*, everything: bool, as_json: bool) -> None:
+    """Print the models that can be used here, or all that are known by name."""
+    providers = Providers(settings.load())
+    known = providers.models()
+    listed = known if everything else [model for model in known if model.usable]
+    if as_json:
+        print_json({"data": [asdict(model) for model in listed]})
+        return
+    if Console().is_terminal:
+        Console().print(_table(listed))
+    else:
+        for model in listed:
+            typer.echo("\t".join(_cells(model)))
+    _say_more(providers, known, listed)
+
+
+def _table(models: list[ModelDescription]) -> Table:
+    table = Table("model", "context", "$ per million in", "out", "able to", box=None)
+    for model in models:
+        table.add_row(*_cells(model), style=None if model.usable else "dim")
+    return table
+
+
+def _cells(model: ModelDescription) -> list[str]:
+    context = f"{model.context_window:,}" if model.context_window else "?"
+    prices = (model.input_usd_per_million, model.output_usd_per_million)
+    return [model.id, context, *map(_price, prices), ", ".join(model.capabilities)]
+
+
+def _price(value: float | None) -> str:
+    return "?" if value is None else f"{value:g}"
+
+
+def _say_more(
+    providers: Providers, known: list[ModelDescription], listed: list[ModelDescription]
+) -> None:
+    try:
+        say(f"\nSteps that name no model ask {providers.default_model().id}.")
+    except ModelUnusable as error:
+        say(f"\nSteps that name no model fail. {error.message}")
+    names = {provider.id: provider.name for provider in providers.describe()}
+    left = Counter(model.provider for model in known) - Counter(model.provider for model in listed)
+    if left:
+        counts = ", ".join(f"{count} of {names[each]}" for each, count in left.items())
+        say(
+            f"Not usable here: {counts}. `stepiq models --all` lists them, `stepiq doctor` says why."
+        )

@@ -1,0 +1,55 @@
+"""What is shown of a run that has ended."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import typer
+
+from stepiq.cli.console import complain, say
+from stepiq.cli.progress import duration, money, tokens
+
+
+def show_result(run: Mapping[str, Any]) -> bool:
+    """A run, as the API shows it, to people: its output on standard output, the rest beside it. Whether it completed."""
+    completed = run["status"] == "completed"
+    if completed:
+        typer.echo(as_text(run["output"]))
+    else:
+        complain(failure(run))
+    say(summary(run))
+    return completed
+
+
+def as_text(output: Any) -> str:
+    """An output as people read it: text as it is, all else as JSON."""
+    return output if isinstance(output, str) else json.dumps(output, ensure_ascii=False, indent=2)
+
+
+def failure(run: Mapping[str, Any]) -> str:
+    """Why a run did not complete."""
+    error = run["error"]
+    if not error:
+        return f"The run ended as {run['status']}."
+    step = f" at step `{error['step_id']}`" if error.get("step_id") else ""
+    return f"The run failed{step} ({error['code']}). {error['message']}"
+
+
+def summary(run: Mapping[str, Any]) -> str:
+    """Such as `completed · 243 tokens (212 in, 31 out) · $0.000050 · 1.3 s`."""
+    facts = [str(run["status"])]
+    if run["total_tokens"]:
+        parts = f"{run['input_tokens']:,} in, {run['output_tokens']:,} out"
+        facts.append(f"{tokens(run['total_tokens'])} ({parts})")
+        facts.append(money(run["cost_usd_micros"], is_complete=run["cost_complete"]))
+    if run["started_at"] and run["completed_at"]:
+        started = datetime.fromisoformat(run["started_at"])
+        took = datetime.fromisoformat(run["completed_at"]) - started
+        facts.append(duration(took.total_seconds() * 1_000))
+    return " · ".join(facts)
+
+
+def models_used(run: Mapping[str, Any]) -> list[str]:
+    """Ids of the models that the run's steps asked, in that order, each once."""
+    return list(dict.fromkeys(step["model"] for step in run["steps"] if step["model"]))

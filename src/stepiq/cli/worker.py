@@ -1,0 +1,45 @@
+"""`stepiq worker`: carries runs without an API."""
+
+import asyncio
+import signal
+from datetime import timedelta
+
+from stepiq.cli.console import UsageError, say
+from stepiq.core import logging, settings
+from stepiq.core.settings import Settings
+from stepiq.server.assembly import built
+
+_DRAIN = timedelta(seconds=25)
+
+
+def work() -> None:
+    """Work until SIGTERM or Ctrl-C, then drain.
+
+    Raises:
+        UsageError: the store is SQLite, which one process has to itself.
+        WorkerRunning: another process works on this database.
+    """
+    configured = settings.load()
+    if configured.sqlite_path is not None:
+        raise UsageError(
+            f"A worker of its own needs PostgreSQL: the SQLite file {configured.sqlite_path} belongs to one process."
+            " Run `stepiq serve`, which carries runs itself, or set STEPIQ_DATABASE_URL to postgresql://…"
+        )
+    logging.configure(configured.log_format)
+    asyncio.run(_work(configured))
+
+
+async def _work(configured: Settings) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    async with built(configured) as services:
+        await services.engine.start()
+        try:
+            say(
+                "Carrying runs. Ctrl-C or SIGTERM stops it; what is not done then goes on after the next start."
+            )
+            await stopping.wait()
+        finally:
+            await services.engine.stop(_DRAIN)
