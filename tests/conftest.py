@@ -11,6 +11,7 @@ from types import ModuleType
 
 import httpx2
 import pytest
+import structlog
 from fastapi import FastAPI
 
 from stepiq.accounts.service import Account
@@ -47,6 +48,20 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         postgres.stop(Path(os.environ.pop(_RUN_FOLDER)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_logs() -> None:
+    # By default a traceback is drawn with all that its variables hold, which takes longer than any test.
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.dev.ConsoleRenderer(
+                colors=False, exception_formatter=structlog.dev.plain_traceback
+            ),
+        ]
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,0 +1,134 @@
+"""No credential, no effect: on every route there is, so also on those of tomorrow."""
+
+import re
+from uuid import uuid4
+
+import pytest
+from fastapi.routing import iter_route_contexts
+
+from stepiq.accounts import keys
+
+PUBLIC = {
+    ("POST", "/api/auth/login"),
+    ("POST", "/api/auth/register"),
+    ("GET", "/health"),
+    ("GET", "/ready"),
+    ("GET", "/openapi.json"),
+}
+"""All that answers without a credential. Think twice before adding a line."""
+
+
+def routes(app):
+    """Method and path of every route."""
+    return {
+        (method, str(route.path))
+        for route in iter_route_contexts(app.routes)
+        for method in route.methods or ()
+    }
+
+
+def closed_requests(app):
+    """A request for every closed route, with ids that nobody has."""
+    for method, path in sorted(routes(app) - PUBLIC):
+        yield method, re.sub(r"\{[^}]+\}", str(uuid4()), path)
+
+
+class TestEveryRoute:
+    def test_the_public_ones_are_those_listed(self, app):
+        assert routes(app) >= PUBLIC
+        assert len(routes(app) - PUBLIC) > 15
+
+    @pytest.mark.parametrize("prefix", ["", "/v1"])
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {},
+            {"Authorization": "Bearer x"},
+            {"Authorization": "Basic eDp4"},
+            {"X-API-Key": "x"},
+            {"X-API-Key": keys.generate().text},
+            {"X-API-Key": ""},
+        ],
+        ids=["none", "bad token", "basic", "bad key", "unknown key", "empty key"],
+    )
+    async def test_it_refuses_whoever_shows_nothing_that_counts(self, app, client, headers, prefix):
+        answers = {}
+        for method, path in closed_requests(app):
+            response = await client.request(method, prefix + path, headers=headers, content=b"{")
+            answers[f"{method} {path}"] = (
+                response.status_code,
+                response.headers["Content-Type"],
+                response.headers["WWW-Authenticate"],
+            )
+
+        expected = (401, "application/problem+json", 'Bearer realm="stepiq"')
+        assert answers == dict.fromkeys(answers, expected)
+
+    async def test_it_refuses_expired_and_revoked_credentials(
+        self, app, client, make, account, clock, owner
+    ):
+        from datetime import timedelta
+
+        opened = await make.session(account)
+        token = app.state.doors.tokens.issue(account.id, opened.session_id)
+        expired = await make.api_key(account, expires_at=clock.now() + timedelta(minutes=1))
+        revoked = await make.api_key(account)
+        await owner.delete(f"/api/user/api-keys/{revoked.id}")
+        clock.advance(timedelta(hours=1))
+
+        statuses = set()
+        for method, path in closed_requests(app):
+            for headers in (
+                {"Authorization": f"Bearer {token}"},
+                {"X-API-Key": expired.text},
+                {"X-API-Key": revoked.text},
+            ):
+                response = await client.request(method, path, headers=headers)
+                statuses.add(response.status_code)
+
+        assert statuses == {401}
+
+    async def test_a_key_without_scopes_gets_nowhere(self, app, client, make, account, database):
+        import sqlalchemy as sa
+
+        from stepiq.store.tables import api_keys
+
+        key = await make.api_key(account)
+        async with database.transaction() as session:
+            await session.execute(sa.update(api_keys).values(scopes=[]))
+
+        answers = {}
+        for method, path in closed_requests(app):
+            response = await client.request(
+                method, path, headers={"X-API-Key": key.text}, content=b"name: x"
+            )
+            answers[f"{method} {path}"] = response.status_code
+
+        assert {route for route, status in answers.items() if status < 400} == set()
+        assert [s for s in answers.values() if s == 403]
+
+
+class TestForeign:
+    async def test_what_nobody_has_is_not_found_on_every_route_with_an_id(
+        self, app, owner, make, account
+    ):
+        key = await make.api_key(account)
+        definition = {"name": "x", "steps": [{"id": "a", "type": "transform", "template": "x"}]}
+        bodies = {"PUT /api/pipelines/{pipeline_id}": definition}
+
+        answers = {}
+        for method, path in sorted(routes(app) - PUBLIC):
+            if "{" not in path:
+                continue
+            # Numbers of versions are not ids.
+            concrete = re.sub(r"\{[^}]+\}", str(uuid4()), re.sub(r"\{version\}", "1", path))
+            response = await owner.request(
+                method,
+                concrete,
+                json=bodies.get(f"{method} {path}", {}),
+                headers={"X-API-Key": key.text},
+            )
+            answers[f"{method} {path}"] = response.status_code
+
+        assert {route: status for route, status in answers.items() if status != 404} == {}
+        assert len(answers) > 10
