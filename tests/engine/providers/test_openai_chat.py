@@ -165,6 +165,19 @@ class TestWhatIsSent:
         body = await self.sent(openai, fake_provider, json_schema={"type": "array"})
 
         assert "response_format" not in body
+        assert body["messages"][0]["content"].endswith('JSON Schema: {"type":"array"}')
+
+    async def test_a_model_older_than_schemas_is_asked_in_words(
+        self, configured: Configure, fake_provider: RunningFakeProvider
+    ):
+        providers = configured(openai_api_key=KEY, openai_base_url=fake_provider.url)
+
+        body = await self.sent(
+            providers.resolve("gpt-4-turbo"), fake_provider, json_schema=STRICT, system_prompt="Hi."
+        )
+
+        assert "response_format" not in body
+        assert body["messages"][0]["content"].startswith("Hi.\n\nAnswer only with JSON that fits")
 
     async def test_other_servers_get_any_schema(
         self, configured: Configure, fake_provider: RunningFakeProvider
@@ -613,6 +626,18 @@ class TestFailures:
 
 
 class TestListModels:
+    async def test_a_thousand_names_do_not_stay_in_memory(
+        self, configured: Configure, fake_provider: RunningFakeProvider
+    ):
+        providers = configured(ollama_base_url=fake_provider.url)
+        source = providers.resolve("ollama/x").source
+        connection = await source.connection()
+
+        for number in range(1000):
+            connection.model(f"model-{number}")
+
+        assert len(connection._models) == 100
+
     def connection(self, fake_provider: RunningFakeProvider, key: str = KEY) -> ChatConnection:
         place = Place("openai", "OpenAI", fake_provider.url, "OPENAI_API_KEY", "OPENAI_BASE_URL")
         return ChatConnection(Endpoint(place, fake_provider.url, key))
@@ -622,6 +647,11 @@ class TestListModels:
 
         assert await connection.list_models() == ["gpt-4o", "gpt-4o-mini"]
         await connection.close()
+
+    async def test_what_was_never_opened_can_be_closed(self, fake_provider: RunningFakeProvider):
+        await self.connection(fake_provider).close()
+
+        assert fake_provider.stats.calls == 0
 
     async def test_a_refusal_is_explained(self, fake_provider: RunningFakeProvider):
         fake_provider.configure(api_key="sk-another")

@@ -6,6 +6,7 @@ from stepiq.core.settings import SettingsInvalid
 from stepiq.engine import catalogue
 from stepiq.engine.providers.base import Cost, ProviderError, Usage
 from stepiq.engine.providers.registry import ModelUnknown, ProviderNotConfigured, Providers
+from stepiq.engine.providers.sources import ListedVendor
 from tests.engine.providers.conftest import KEY, Configure, ask, settings_with
 from tests.support.fake_provider import RunningFakeProvider
 
@@ -287,6 +288,12 @@ class TestProbe:
     async def test_what_is_not_configured_is_not_asked(self, configured: Configure, provider: str):
         with pytest.raises(ProviderNotConfigured):
             await configured().probe(provider)
+
+
+class TestListedVendor:
+    async def test_it_has_no_connection(self):
+        with pytest.raises(ProviderError, match="not supported by this version"):
+            await ListedVendor("anthropic").connection()
 
 
 class TestLifetime:

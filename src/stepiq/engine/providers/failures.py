@@ -89,13 +89,12 @@ class _Reply:
     headers: dict[str, str]
     code: str
     message: str
-    in_stream: bool = False
 
     @classmethod
     def of(cls, error: "ModelHTTPError") -> "_Reply":
         code = f"{error.provider_error_code or ''} {error.provider_error_type or ''}"
         headers = {name.lower(): value for name, value in (error.headers or {}).items()}
-        return cls(error.status_code, headers, code, _words(error.body), error.in_stream)
+        return cls(error.status_code, headers, code, _words(error.body))
 
     @classmethod
     def of_sdk(cls, error: Any) -> "_Reply":

@@ -110,7 +110,7 @@ def _command(folder: Path) -> list[str] | None:
     else:
         return None
     return [
-        *uv, "pip", "install", "--quiet", "--no-config", "--no-deps", "--only-binary", ":all:",
+        *uv, "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:",
         "--python", sys.executable, "--target", str(folder / "unpacked"), _REQUIREMENT,
     ]  # fmt: skip
 

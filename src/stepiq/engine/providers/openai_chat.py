@@ -1,10 +1,13 @@
 """Speaks Chat Completions: OpenAI itself, and every server that imitates it."""
 
-from collections.abc import AsyncGenerator, Sequence
+import re
+from collections import OrderedDict
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from stepiq.core import json
 from stepiq.core.http import USER_AGENT, Client, operator_client
 from stepiq.engine.providers.base import (
     Delta,
@@ -18,6 +21,7 @@ from stepiq.engine.providers.failures import Place, broken_off, explain
 
 if TYPE_CHECKING:
     import httpx2
+    from openai import AsyncOpenAI
     from pydantic_ai.messages import ModelMessage
     from pydantic_ai.models import ModelRequestParameters, StreamedResponse
     from pydantic_ai.models.openai import OpenAIChatModel, OpenAIChatModelSettings
@@ -36,6 +40,12 @@ _SENT_HEADERS = frozenset(
         "user-agent",
     }
 )
+_WITHOUT_SCHEMAS = re.compile(r"gpt-3|gpt-4($|-)|gpt-4o-2024-05-13|chatgpt-4o|o1-(mini|preview)")
+"""OpenAI's models that answer 400 to a schema."""
+
+_KEPT_MODELS = 100
+"""Tenants name models freely, so not every name may stay in memory."""
+
 _OPENAI_HEADERS = frozenset({"openai-organization", "openai-project"})
 
 
@@ -56,32 +66,32 @@ class ChatConnection:
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self._http: Client | None = None
-        self._models: dict[str, OpenAIChatModel] = {}
+        self._sdk: AsyncOpenAI | None = None
+        self._models: OrderedDict[str, OpenAIChatModel] = OrderedDict()
 
     async def close(self) -> None:
         """Close every connection; a later call opens new ones."""
         if self._http is not None:
             await self._http.aclose()
-        self._http = None
+        self._http = self._sdk = None
         self._models.clear()
 
     def model(self, name: str) -> "OpenAIChatModel":
         """The library's object for one model."""
         if name not in self._models:
             self._models[name] = self._build(name)
+            if len(self._models) > _KEPT_MODELS:
+                self._models.popitem(last=False)
         return self._models[name]
 
-    def _build(self, name: str) -> "OpenAIChatModel":
+    def _client(self) -> "AsyncOpenAI":
         from openai import AsyncOpenAI
-        from pydantic_ai import ModelProfile
-        from pydantic_ai.models.openai import OpenAIChatModel
-        from pydantic_ai.providers.openai import OpenAIProvider
-        from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
-        if self._http is None:
-            self._http = operator_client()
-            self._http.event_hooks["request"].append(self._send_only_ours)
-        client = AsyncOpenAI(
+        if self._sdk is not None:
+            return self._sdk
+        self._http = operator_client()
+        self._http.event_hooks["request"].append(self._send_only_ours)
+        self._sdk = AsyncOpenAI(
             base_url=self.endpoint.base_url,
             # The SDK insists on a key and else takes OPENAI_API_KEY from the environment; `_send_only_ours` decides
             # what really leaves.
@@ -90,6 +100,15 @@ class ChatConnection:
             # The engine retries, counts its attempts and can be cancelled between them.
             max_retries=0,
         )
+        return self._sdk
+
+    def _build(self, name: str) -> "OpenAIChatModel":
+        from pydantic_ai import ModelProfile
+        from pydantic_ai.models.openai import OpenAIChatModel
+        from pydantic_ai.providers.openai import OpenAIProvider
+        from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
+
+        client = self._client()
         if self.endpoint.is_openai:
             # The schema is prepared in `_parameters`: the library would change it also where that gains nothing.
             return OpenAIChatModel(
@@ -118,7 +137,7 @@ class ChatConnection:
         Raises:
             ProviderError: it does not answer, or refuses.
         """
-        client = self.model("none").client
+        client = self._client()
         try:
             return sorted([model.id async for model in client.models.list(timeout=15)])
         except Exception as error:
@@ -151,7 +170,7 @@ async def stream_chat(
         async with stack:
             model = connection.model(name)
             opened = model.request_stream(
-                _messages(request), _settings(model, request), _parameters(model, request)
+                _messages(model, request), _settings(model, request), _parameters(model, request)
             )
             try:
                 reply = await stack.enter_async_context(opened)
@@ -217,7 +236,7 @@ def _size(request: ModelRequest) -> int:
     return len(request.system_prompt or "") + sum(len(message.text) for message in request.messages)
 
 
-def _messages(request: ModelRequest) -> "list[ModelMessage]":
+def _messages(model: "OpenAIChatModel", request: ModelRequest) -> "list[ModelMessage]":
     from pydantic_ai.messages import (
         ModelRequest as Turn,
     )
@@ -229,7 +248,7 @@ def _messages(request: ModelRequest) -> "list[ModelMessage]":
     )
 
     messages: list[ModelMessage] = []
-    if system_prompt := _system_prompt(request):
+    if system_prompt := _system_prompt(model, request):
         messages.append(Turn(parts=[SystemPromptPart(system_prompt)]))
     for message in request.messages:
         if message.role == "user":
@@ -239,14 +258,18 @@ def _messages(request: ModelRequest) -> "list[ModelMessage]":
     return messages
 
 
-def _system_prompt(request: ModelRequest) -> str | None:
-    if not request.json_object or request.json_schema is not None:
-        return request.system_prompt
-    said: Sequence[str] = [request.system_prompt or "", *(m.text for m in request.messages)]
-    if any("json" in text.lower() for text in said):
-        return request.system_prompt
-    # OpenAI answers 400 to `json_object` unless the word stands somewhere in the conversation.
-    return "\n\n".join(filter(None, [request.system_prompt, "Answer with a JSON object."]))
+def _system_prompt(model: "OpenAIChatModel", request: ModelRequest) -> str | None:
+    schema = request.json_schema
+    if schema is not None:
+        # What cannot be asked for in the request's own field is asked for in words.
+        fits = f"Answer only with JSON that fits this JSON Schema: {json.dumps(schema)}"
+        added = None if _accepts_schema(model, schema) else fits
+    else:
+        said = [request.system_prompt or "", *(message.text for message in request.messages)]
+        # OpenAI answers 400 to `json_object` unless the word stands somewhere in the conversation.
+        missing = request.json_object and not any("json" in text.lower() for text in said)
+        added = "Answer with a JSON object." if missing else None
+    return "\n\n".join(filter(None, [request.system_prompt, added])) or None
 
 
 def _settings(model: "OpenAIChatModel", request: ModelRequest) -> "OpenAIChatModelSettings":
@@ -291,9 +314,7 @@ def _parameters(model: "OpenAIChatModel", request: ModelRequest) -> "ModelReques
 
 
 def _accepts_schema(model: "OpenAIChatModel", schema: dict[str, Any]) -> bool:
-    if not model.profile.get("supports_json_schema_output", False):
-        return False
-    # OpenAI takes objects only; the caller validates the answer anyway.
-    return schema.get("type") == "object" or not model.profile.get(
-        "openai_supports_strict_tool_definition", True
-    )
+    if not model.profile.get("openai_supports_strict_tool_definition", True):
+        return True
+    # OpenAI takes objects only, and not with its oldest models; the caller validates the answer anyway.
+    return schema.get("type") == "object" and not _WITHOUT_SCHEMAS.match(model.model_name)

@@ -63,8 +63,12 @@ class Source:
         return entry.context_window if entry else None
 
     async def connection(self) -> ChatConnection:
-        """How to reach it; only where `reason` is None."""
-        raise NotImplementedError
+        """How to reach it.
+
+        Raises:
+            ProviderError: it cannot be reached from here, as `reason` says.
+        """
+        raise ProviderError("provider_auth", f"{self.label}: {self.reason}")
 
     async def close(self) -> None:
         """Let go of connections and processes."""
