@@ -2,7 +2,7 @@
 
 from stepiq.core.json import Json
 from stepiq.language.data import is_object, kind_of
-from stepiq.language.drafts import Fields
+from stepiq.language.drafts import MAX_PATTERNS, Fields
 from stepiq.language.inputs import InputSchema, is_long_form
 from stepiq.language.schema_cost import SchemaProblem
 from stepiq.language.schemas import compile_schema
@@ -72,7 +72,13 @@ def _read_short(fields: Fields, schema: dict[str, Json]) -> InputSchema:
             required.append(name)
     document = {"type": "object", "properties": properties, "required": required}
     types = {name: field.get("type", "") for name, field in properties.items()}
-    return InputSchema(fields.draft.compile(path, document), frozenset(schema), types)
+    try:
+        # Its patterns have been counted one by one.
+        compiled = compile_schema(document, max_patterns=MAX_PATTERNS)
+    except SchemaProblem as problem:
+        fields.draft.refuse(path, "invalid_schema", problem.message)
+        return InputSchema()
+    return InputSchema(compiled, frozenset(schema), types)
 
 
 def _read_field(field: Fields, name: str) -> dict[str, Json]:
@@ -119,12 +125,7 @@ def _read_pattern(field: Fields) -> str | None:
     pattern = field.text("pattern", minimum=1, maximum=2_000)
     if pattern is None:
         return None
-    try:
-        compile_schema({"pattern": pattern}, max_patterns=1)
-    except SchemaProblem as problem:
-        field.refuse("pattern", "invalid_schema", problem.message)
-        return None
-    return pattern
+    return None if field.draft.compile(field.path, {"pattern": pattern}) is None else pattern
 
 
 def _refuse_empty_range(field: Fields, document: dict[str, Json]) -> None:

@@ -89,7 +89,7 @@ def _load(source: Source) -> Loaded:
     else:
         definition = _read_document(draft, document)
     errors = _place(source, draft.problems, source.issues)
-    warnings = _place(source, draft.warnings, ())
+    warnings = _place(source, draft.warnings[:MAX_ERRORS], ())
     return Loaded(document, None if errors else definition, errors, warnings)
 
 

@@ -9,6 +9,8 @@ from stepiq.language.templates import Reference
 ROOT_NAMES = ("input", "vars", "steps", "env", "run")
 RUN_FIELDS = ("id", "trigger_type", "started_at")
 STEP_FIELDS = ("output", "status")
+NEVER_PRESENT = "never_present"
+"""Code of the warning for a value that is asked for with a fallback but can never be there."""
 _SCALAR_TYPES = ("string", "integer", "number", "boolean")
 _LATER_NAMES = ("item", "index")
 
@@ -41,7 +43,9 @@ def check_templates(draft: Draft, names: KnownNames) -> None:
                 return
             finding = _check(reference, names, position)
             if finding is not None:
-                draft.problems.append(_problem(placed, reference, finding))
+                # What may be missing still renders, so it is worth a word but no refusal.
+                found = draft.warnings if finding[0] == NEVER_PRESENT else draft.problems
+                found.append(_problem(placed, reference, finding))
 
 
 def _problem(placed: PlacedTemplate, reference: Reference, finding: Finding) -> Problem:
@@ -59,7 +63,7 @@ def _check(reference: Reference, names: KnownNames, position: int) -> Finding | 
         case "vars":
             return _check_variable(rest, names)
         case "steps":
-            return _check_step(rest, names, position, reference.optional)
+            return _check_step(rest, names, position, optional=reference.optional)
         case "run":
             return _check_run(rest)
         case _:
@@ -103,7 +107,7 @@ def _check_variable(rest: Sequence[str], names: KnownNames) -> Finding | None:
 
 
 def _check_step(
-    rest: Sequence[str], names: KnownNames, position: int, optional: bool
+    rest: Sequence[str], names: KnownNames, position: int, *, optional: bool
 ) -> Finding | None:
     if not rest:
         return None
@@ -122,9 +126,9 @@ def _check_step(
         )
     if len(fields) > 1 and fields[0] == "status":
         return "no_such_field", f"`steps.{step_id}.status` is text, which has no fields."
-    if len(fields) > 1 and step_id in names.text_steps and not optional:
+    if len(fields) > 1 and step_id in names.text_steps:
         return (
-            "no_such_field",
+            NEVER_PRESENT if optional else "no_such_field",
             f"Step `{step_id}` gives text, which has no fields. Give it `output_format: json` to read `{fields[1][:60]}`.",
         )
     return None

@@ -80,8 +80,6 @@ def compile_schema(document: dict[str, Json], *, max_patterns: int) -> Schema:
         )
     except jsonschema_rs.ValidationError as error:
         raise SchemaProblem(tuple(error.instance_path), _compile_message(error)) from None
-    except ValueError as error:
-        raise SchemaProblem((), f"This is not a JSON Schema: {error}.") from None
     return Schema(document, validator, cost)
 
 

@@ -40,7 +40,7 @@ _BOOLEAN = {
 _INTEGER = re.compile(r"[-+]?[0-9]++|0o[0-7]++|0x[0-9a-fA-F]++")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]++|[0-9]++(?:\.[0-9]*+)?)(?:[eE][-+]?[0-9]++)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-_PAIR = re.compile(r"[A-Za-z_][A-Za-z0-9_]*:(?:\s|$)")
+_PAIR = re.compile(r"\w:(?:\s|$)")
 _HINT = (
     " The document arrived as one line: `curl -d @file` strips the line breaks, "
     "`curl --data-binary @file` keeps them."

@@ -1,0 +1,126 @@
+import pytest
+
+from stepiq.core.errors import Issue
+from stepiq.language.loading import load_document
+
+DOCUMENT = {
+    "name": "Names",
+    "variables": {"tone": "calm"},
+    "input": {"schema": {"topic": {"type": "string"}, "tags": {"type": "array"}}},
+    "steps": [
+        {"id": "first", "prompt": "x"},
+        {"id": "data", "prompt": "x", "output_format": "json"},
+        {"id": "here", "prompt": "x"},
+        {"id": "last", "prompt": "x"},
+    ],
+}
+
+
+def check(text: str, document=DOCUMENT) -> tuple[Issue, ...]:
+    steps = [dict(step) for step in document["steps"]]
+    steps[2]["prompt"] = text
+    return load_document({**document, "steps": steps}).errors
+
+
+class TestCheckTemplates:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "{{input.topic}}",
+            "{{json input}}",
+            "{{input.tags.0.x}}",
+            "{{vars.tone}}",
+            "{{json vars}}",
+            "{{variables.tone}}",
+            "{{steps.first.output}}",
+            "{{steps.first.status}}",
+            "{{json steps.first}}",
+            "{{json steps}}",
+            "{{json this}}",
+            "{{steps.data.output.a.b}}",
+            "{{default steps.first.output.a 'x'}}",
+            "{{run.id}}{{run.trigger_type}}{{run.started_at}}",
+            "{{json run}}",
+            "{{env.KEY}}",
+            "{{#each input.tags}}{{anything.at.all}}{{/each}}",
+        ],
+    )
+    def test_a_name_that_means_something_is_accepted(self, text):
+        assert check(text) == ()
+
+    @pytest.mark.parametrize(
+        ("text", "code", "message"),
+        [
+            ("{{input.topi}}", "unknown_input", "Did you mean `topic`?"),
+            ("{{#if input.x}}{{/if}}", "unknown_input", "declares no field `x`"),
+            ("{{input.topic.x}}", "no_such_field", "`input.topic` is of type string"),
+            ("{{vars.tune}}", "unknown_variable", "Did you mean `tone`?"),
+            ("{{vars.tone.x}}", "no_such_field", "single value"),
+            ("{{steps.frist.output}}", "unknown_step", "Did you mean `first`?"),
+            ("{{steps.here.output}}", "step_not_before", "is this very step"),
+            ("{{steps.last.output}}", "step_not_before", "runs only after this one"),
+            ("{{steps.first.result}}", "no_such_field", "Write `steps.first.output`"),
+            ("{{steps.first.error}}", "no_such_field", "A step has no `error`"),
+            ("{{steps.first.status.x}}", "no_such_field", "is text, which has no fields"),
+            ("{{steps.first.output.x}}", "no_such_field", "`output_format: json`"),
+            ("{{run.name}}", "unknown_name", "Known here: `id`"),
+            ("{{run.id.x}}", "no_such_field", "single value"),
+            ("{{inputs.topic}}", "unknown_name", "Did you mean `input`?"),
+            ("{{item}}", "unknown_name", "only inside a `for_each`"),
+            ("{{topic}}", "unknown_name", "write `input.topic`"),
+            ("{{tone}}", "unknown_name", "write `vars.tone`"),
+            ("{{first}}", "unknown_name", "write `steps.first.output`"),
+            ("{{zzzzzz}}", "unknown_name", "Known here: `env`"),
+            ("{{#with steps}}{{nope.output}}{{/with}}", "unknown_step", "There is no step `nope`"),
+        ],
+    )
+    def test_a_name_that_means_nothing_is_an_error_of_the_definition(self, text, code, message):
+        (issue,) = check(text)
+
+        assert (issue.path, issue.code) == ("steps[2].prompt", code)
+        assert message in issue.message
+
+    def test_a_fallback_for_what_can_never_be_there_is_a_warning(self):
+        steps = [
+            {"id": "a", "prompt": "x"},
+            {"id": "b", "prompt": "{{default steps.a.output.x 1}}"},
+        ]
+
+        loaded = load_document({"name": "x", "steps": steps})
+
+        assert loaded.definition is not None
+        assert [(w.path, w.code) for w in loaded.warnings] == [("steps[1].prompt", "never_present")]
+
+    def test_without_a_declared_input_any_field_may_come(self):
+        document = {**DOCUMENT, "input": {"schema": {"type": "object", "properties": {"a": {}}}}}
+
+        assert check("{{input.whatever.x}}", document) == ()
+
+    def test_without_variables_there_are_none_to_suggest(self):
+        (issue,) = check("{{vars.x}}", {**DOCUMENT, "variables": {}})
+
+        assert "There are none." in issue.message
+
+    def test_many_names_are_counted_instead_of_compared(self):
+        variables = {f"v{n}": n for n in range(201)}
+
+        (issue,) = check("{{vars.x}}", {**DOCUMENT, "variables": variables})
+
+        assert "There are 201 others." in issue.message
+
+    def test_a_long_list_of_names_is_cut(self):
+        variables = {f"v{n}": n for n in range(30)}
+
+        (issue,) = check("{{vars.qqqq}}", {**DOCUMENT, "variables": variables})
+
+        assert issue.message.endswith("`v26`, ….")
+
+    def test_a_step_that_is_refused_for_its_type_can_be_named(self):
+        steps = [
+            {"id": "gate", "type": "wait"},
+            {"id": "b", "prompt": "{{json steps.gate.output}}"},
+        ]
+
+        codes = [e.code for e in load_document({"name": "x", "steps": steps}).errors]
+
+        assert codes == ["not_supported_yet"]

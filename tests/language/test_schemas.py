@@ -1,0 +1,219 @@
+import time
+
+import pytest
+
+from stepiq.language.schema_cost import SchemaProblem
+from stepiq.language.schemas import compile_schema
+
+
+def messages(schema, value) -> list[str]:
+    return [i.message for i in compile_schema(schema, max_patterns=9).issues(value)]
+
+
+def problem(schema, max_patterns=9) -> SchemaProblem:
+    with pytest.raises(SchemaProblem) as caught:
+        compile_schema(schema, max_patterns=max_patterns)
+    return caught.value
+
+
+def nested(depth: int) -> dict:
+    value: dict = {}
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
+class TestSentences:
+    @pytest.mark.parametrize(
+        ("schema", "value", "message"),
+        [
+            ({"type": ["integer", "null"]}, "x", "must be null or an integer; it is a string"),
+            ({"type": "object"}, 1.5, "must be an object; it is a number"),
+            ({"const": "x"}, 1, 'must be "x"'),
+            ({"enum": list(range(12))}, -1, "must be one of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 …"),
+            ({"exclusiveMinimum": 3}, 3, "must be greater than 3"),
+            ({"exclusiveMaximum": 3}, 3, "must be less than 3"),
+            ({"multipleOf": 2}, 3, "must be a multiple of 2"),
+            ({"minItems": 1}, [], "must have at least 1 items; it has 0"),
+            ({"minProperties": 1}, {}, "must have at least 1 fields; it has 0"),
+            ({"maxProperties": 0}, {"a": 1}, "must have at most 0 fields; it has 1"),
+            ({"uniqueItems": True}, [1, 1], "has the same item twice"),
+            ({"anyOf": [{"type": "string"}, {"type": "null"}]}, 1, "fits none of the shapes"),
+            ({"oneOf": [{"type": "string"}, {"type": "null"}]}, 1, "exactly one of the shapes"),
+            ({"not": {}}, 1, "does not fit the schema (`not`)"),
+        ],
+    )
+    def test_an_error_of_the_whole_value_speaks_of_the_value(self, schema, value, message):
+        (found,) = messages(schema, value)
+
+        assert found.startswith("The value ")
+        assert message in found
+
+    def test_fields_are_named_by_their_path(self):
+        schema = {
+            "properties": {
+                "a": {"items": {"required": ["b"]}},
+                "c": {"unevaluatedProperties": False},
+            }
+        }
+
+        assert set(messages(schema, {"a": [{}], "c": {"d": 1}})) == {
+            "`a[0].b` is required.",
+            "`c.d` is not a field of the schema.",
+        }
+
+    def test_a_value_is_not_repeated(self):
+        assert "s3cret" not in messages({"pattern": "^x"}, "s3cret")[0]
+
+    def test_at_most_fifty_are_given(self):
+        assert len(messages({"items": {"type": "integer"}}, ["x"] * 100)) == 50
+
+    def test_a_large_value_has_its_first_error_only(self):
+        assert len(messages({"items": {"type": "integer"}}, ["x"] * 50_000)) == 1
+        assert messages({"items": {"type": "integer"}}, [{"a": 1}.get("a")] * 50_000) == []
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("schema", "path", "message"),
+        [
+            ({"$ref": "http://127.0.0.1:1/x"}, ("$ref",), "only inside this schema"),
+            ({"$ref": "file:///etc/passwd"}, ("$ref",), "only inside this schema"),
+            ({"items": [{"a": {"$ref": "x.json#/a"}}]}, ("items", 0, "a", "$ref"), "only inside"),
+            ({"$ref": "#name"}, ("$ref",), "only by path"),
+            ({"$ref": "#/$defs/x"}, ("$ref",), "points at no schema"),
+            ({"$ref": "#/allOf/7", "allOf": [{}]}, ("$ref",), "points at no schema"),
+            ({"$ref": "#/type", "type": "object"}, ("$ref",), "points at no schema"),
+            ({"$ref": "#/type/x", "type": "object"}, ("$ref",), "points at no schema"),
+            ({"$dynamicRef": "#a"}, ("$dynamicRef",), "Use `$ref`"),
+            ({"$defs": {"a": {"$id": "x"}}}, ("$defs", "a", "$id"), "only at the top"),
+            ({"$schema": "http://json-schema.org/draft-07/schema#"}, ("$schema",), "2020-12"),
+            ({"pattern": "(?<=a)b"}, ("pattern",), "linear time"),
+            ({"type": 5}, ("type",), "not a JSON Schema"),
+            ({"$ref": "#"}, (), "refers to itself without end"),
+            ({"enum": list(range(200_000))}, (), "too much work"),
+            ({"properties": {str(n): {} for n in range(20_001)}}, (), "too many parts"),
+        ],
+    )
+    def test_a_schema_that_cannot_be_used_says_where(self, schema, path, message):
+        found = problem(schema)
+
+        assert found.path == path
+        assert message in found.message
+
+    def test_patterns_are_counted(self):
+        schema = {"pattern": "a", "patternProperties": {"b": {}, "c": {"pattern": "d"}}}
+
+        assert compile_schema(schema, max_patterns=4).cost.patterns == 4
+        assert "too many patterns" in problem(schema, max_patterns=3).message
+
+    def test_references_that_multiply_are_refused(self):
+        parts = {
+            f"a{n}": {"allOf": [{"$ref": f"#/$defs/a{n + 1}"}, {"$ref": f"#/$defs/a{n + 1}"}]}
+            for n in range(30)
+        }
+
+        assert (
+            "too much work"
+            in problem({"$defs": {**parts, "a30": {}}, "$ref": "#/$defs/a0"}).message
+        )
+
+    def test_long_chains_of_references_are_refused(self):
+        parts = {f"a{n}": {"$ref": f"#/$defs/a{n + 1}"} for n in range(150)}
+
+        assert "too deep" in problem({"$defs": {**parts, "a150": {}}, "$ref": "#/$defs/a0"}).message
+
+    @pytest.mark.parametrize(
+        "schema",
+        [
+            {"allOf": [{"properties": {"a": {"$ref": "#"}}}, {"properties": {"a": {"$ref": "#"}}}]},
+            {
+                "oneOf": [
+                    {"properties": {"a": {"$ref": "#"}}},
+                    {"additionalProperties": {"$ref": "#"}},
+                ]
+            },
+            {"properties": {"a": {"$ref": "#"}}, "patternProperties": {"a": {"$ref": "#"}}},
+            {"patternProperties": {"a": {"$ref": "#"}}, "additionalProperties": {"$ref": "#"}},
+            {"not": {"allOf": [{"items": {"$ref": "#"}}, {"items": {"$ref": "#"}}]}},
+            {"items": {"$ref": "#"}, "contains": {"$ref": "#"}},
+            {"prefixItems": [{"$ref": "#"}], "contains": {"$ref": "#"}},
+            {
+                "$defs": {
+                    "x": {"properties": {"a": {"$ref": "#/$defs/y"}}},
+                    "y": {"items": {"$ref": "#/$defs/x"}, "contains": {"$ref": "#/$defs/x"}},
+                },
+                "$ref": "#/$defs/x",
+            },
+        ],
+    )
+    def test_recursion_that_judges_a_value_twice_is_refused(self, schema):
+        assert "more than one way" in problem(schema).message
+
+    def test_a_circle_that_is_entered_sideways_is_still_found(self):
+        schema = {
+            "$defs": {
+                "x": {"items": {"$ref": "#/$defs/y"}, "allOf": [{"$ref": "#/$defs/y"}]},
+                "y": {"allOf": [{"$ref": "#/$defs/x"}]},
+            },
+            "$ref": "#/$defs/x",
+        }
+
+        assert "without end" in problem(schema).message
+
+
+class TestRecursion:
+    @pytest.mark.parametrize(
+        "schema",
+        [
+            {"properties": {"a": {"$ref": "#"}, "b": {"$ref": "#"}}, "additionalProperties": {"$ref": "#"}},
+            {"prefixItems": [{"$ref": "#"}], "items": {"$ref": "#"}},
+            {"items": {"$ref": "#"}, "additionalProperties": {"$ref": "#"}},
+            {
+                "$defs": {
+                    "json": {
+                        "anyOf": [
+                            {"type": ["string", "number", "boolean", "null"]},
+                            {"type": "array", "items": {"$ref": "#/$defs/json"}},
+                            {"type": "object", "additionalProperties": {"$ref": "#/$defs/json"}},
+                        ]
+                    }
+                },
+                "$ref": "#/$defs/json",
+            },
+            {"properties": {"a": {"anyOf": [{"type": "null"}, {"$ref": "#/properties/a/anyOf/0"}, {"$ref": "#"}]}}},
+            {"allOf": [{"$ref": "#/$defs/odd~1name~0%20x"}], "$defs": {"odd/name~ x": {"items": {"$ref": "#"}}}},
+        ],
+    )  # fmt: skip
+    def test_ordinary_recursion_is_accepted_and_quick(self, schema):
+        started = time.process_time()
+
+        assert messages(schema, nested(90)) == []
+        assert time.process_time() - started < 1
+
+    def test_an_error_deep_inside_is_found(self):
+        schema = {"properties": {"v": {"type": "integer"}, "kids": {"items": {"$ref": "#"}}}}
+
+        assert messages(schema, {"kids": [{"v": 1}, {"kids": [{"v": "x"}]}]}) == [
+            "`kids[1].kids[0].v` must be an integer; it is a string."
+        ]
+
+    def test_every_way_into_a_value_is_followed(self):
+        schema = {
+            "if": True, "then": {"unevaluatedItems": False}, "else": False,
+            "dependentSchemas": {"a": {"required": ["b"]}},
+            "propertyNames": {"maxLength": 3},
+        }  # fmt: skip
+
+        assert messages(schema, {"a": 1}) == ["`b` is required."]
+
+
+class TestCost:
+    def test_a_large_value_against_a_large_schema_is_not_checked(self):
+        schema = compile_schema(
+            {"items": {"properties": {f"p{n}": {} for n in range(5_000)}}}, max_patterns=0
+        )
+
+        (issue,) = schema.issues([[]] * 20_000)
+
+        assert issue.code == "too_large"
