@@ -57,11 +57,11 @@ class TestLoads:
         "text", [b'"' + b'\\"' * 120_000, b'"' * 250_001, b"\\" * 250_000, b'"' + b"\\" * 250_001]
     )
     def test_no_text_takes_long(self, text):
-        started = time.perf_counter()
+        started = time.process_time()
         with pytest.raises(MalformedJson):
             json.loads(text)
 
-        assert time.perf_counter() - started < 0.5
+        assert time.process_time() - started < 0.5
 
     def test_an_escaped_backslash_before_u0000_is_text(self):
         assert json.loads(b'"\\\\u0000"') == "\\u0000"

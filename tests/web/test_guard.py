@@ -36,7 +36,6 @@ class TestBodySize:
 
     async def test_one_byte_more_is_refused_by_its_declared_length(self, server):
         async with httpx2.AsyncClient() as client:
-            started = time.perf_counter()
             response = await client.post(
                 server.url + KEYS, content=b" " * (MAX_BODY_BYTES + 1), headers=JSON
             )
@@ -45,7 +44,6 @@ class TestBodySize:
         assert response.json()["code"] == "body_too_large"
         assert response.headers["Connection"] == "close"
         assert response.headers["X-Request-ID"] == response.json()["request_id"]
-        assert time.perf_counter() - started < 1
 
     async def test_a_body_without_a_declared_length_is_refused_while_it_comes(self, server):
         async def endless():
