@@ -5,6 +5,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.cli.fake_provider import Failure
+from stepiq.core import clock
 from stepiq.engine.executor import pause_before_retry
 from stepiq.language.definition import Retry
 from stepiq.store.tables import large_values, pipeline_versions, runs
@@ -60,6 +61,11 @@ class TestTransforms:
 
         assert [e["seq"] for e in ended.heard.events] == [e.seq for e in ended.events]
         assert [e["type"] for e in ended.heard.events] == [e.type for e in ended.events]
+
+    async def test_row_and_event_agree_on_when_the_run_ended(self, world: World):
+        ended = await world.run(TRANSFORMS, {"name": "Ada"})
+
+        assert ended.events[-1].data["completed_at"] == clock.iso(ended.run.completed_at)
 
     async def test_more_steps_than_are_settled_together_keep_their_order(self, world: World):
         steps = "\n".join(f"  - {{id: s{n}, type: transform, template: '{n}'}}" for n in range(45))

@@ -33,15 +33,20 @@ class Definitions:
     def __init__(self) -> None:
         self._compiled: OrderedDict[tuple[UUID, int], Definition] = OrderedDict()
 
+    def kept(self, pipeline_id: UUID, version: int) -> Definition | None:
+        """The compiled version if it is at hand, without asking the store."""
+        key = (pipeline_id, version)
+        if (found := self._compiled.get(key)) is not None:
+            self._compiled.move_to_end(key)
+        return found
+
     async def get(self, session: Session, pipeline_id: UUID, version: int) -> Definition:
         """The compiled version. It does not ask whose pipeline it is: the caller has.
 
         Raises:
             VersionNotFound: there is none.
         """
-        key = (pipeline_id, version)
-        if (found := self._compiled.get(key)) is not None:
-            self._compiled.move_to_end(key)
+        if (found := self.kept(pipeline_id, version)) is not None:
             return found
         document = await session.scalar(
             sa.select(pipeline_versions.c.definition).where(
@@ -52,7 +57,7 @@ class Definitions:
         if document is None:
             raise VersionNotFound(pipeline_id, version)
         compiled = compile_document(document)
-        self._compiled[key] = compiled
+        self._compiled[pipeline_id, version] = compiled
         if len(self._compiled) > _KEPT:
             self._compiled.popitem(last=False)
         return compiled

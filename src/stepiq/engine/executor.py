@@ -110,8 +110,7 @@ class Executor:
         await self._journal.write(run, entry)
 
     async def _carry_claimed(self, run: ClaimedRun) -> None:
-        async with self._database.reading() as session:
-            definition = await self._definitions.get(session, run.pipeline_id, run.pipeline_version)
+        definition = await self._definition(run)
         course = _Course(run, definition, scope_of(run, definition))
         for record in run.steps.values():
             course.output_bytes += size_bytes(record.output)
@@ -124,6 +123,12 @@ class Executor:
         course.entry.ending = ending
         await self._write(course)
         log.info("run_ended", status=str(ending.status), error=ending.error)
+
+    async def _definition(self, run: ClaimedRun) -> Definition:
+        if (found := self._definitions.kept(run.pipeline_id, run.pipeline_version)) is not None:
+            return found
+        async with self._database.reading() as session:
+            return await self._definitions.get(session, run.pipeline_id, run.pipeline_version)
 
     async def _interpret(self, course: _Course) -> Ending:
         for step in course.definition.steps:

@@ -5,6 +5,7 @@ events of one moment share one transaction, so that a reader never sees one with
 """
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +33,8 @@ class Ending:
     status: RunStatus
     output: Json = None
     error: dict[str, Json] | None = None
+    at: datetime = field(default_factory=clock.now)
+    """The same in the row, in the event and in what is delivered."""
 
 
 @dataclass(slots=True)
@@ -132,7 +135,7 @@ class Journal:
             inline, is_large = _split_large(entry.ending.output)
             values |= {
                 "status": entry.ending.status,
-                "completed_at": clock.now(),
+                "completed_at": entry.ending.at,
                 "output": inline,
                 "output_is_large": is_large,
                 "error": entry.ending.error,
@@ -210,7 +213,7 @@ def _claimed(row: sa.Row[Any]) -> ClaimedRun:
 
 
 def _ended(ending: Ending) -> Event:
-    facts: dict[str, Json] = {"completed_at": clock.iso(clock.now())}
+    facts: dict[str, Json] = {"completed_at": clock.iso(ending.at)}
     if ending.error is not None:
         facts["error"] = ending.error
     return events.run_status(ending.status, **facts)

@@ -49,9 +49,7 @@ class WorkerLock:
             os.close(self._file)
             self._file = None
         if self._connection is not None:
-            # Back in the pool it would still hold the lock.
-            await self._connection.invalidate()
-            await self._connection.close()
+            await self._database.give_lock_back(self._connection, _ADVISORY_LOCK)
             self._connection = None
 
 

@@ -6,7 +6,7 @@ its start (`BEGIN IMMEDIATE`), so that two of them can never both read the old s
 
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -17,12 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from stepiq.core import logging
 from stepiq.core.errors import Unavailable
 from stepiq.core.settings import Settings
+from stepiq.store import sqlite_driver
 
 log = logging.get(__name__)
 
 _BUSY_TIMEOUT_MILLISECONDS = 30_000
 _READERS = 4
-_WRITERS = 2
+_WRITERS = 1
 
 Result = TypeVar("Result")
 
@@ -88,7 +89,14 @@ class Database:
         else:
             self.url = make_url(f"sqlite:///{self.path}")
             url = self.url.set(drivername="sqlite+aiosqlite")
-            self._writer = create_async_engine(url, pool_size=_WRITERS, max_overflow=0)
+            path = self.path
+            # One: SQLite has one writer at a time, and a queue here is fair where its lock is not.
+            self._writer = create_async_engine(
+                url,
+                pool_size=_WRITERS,
+                max_overflow=0,
+                async_creator=lambda: sqlite_driver.connect(path),
+            )
             self._reader = create_async_engine(url, pool_size=_READERS, max_overflow=0)
             prepare_sqlite(self._writer.sync_engine, begin="BEGIN IMMEDIATE")
             prepare_sqlite(self._reader.sync_engine, begin="BEGIN")
@@ -139,13 +147,19 @@ class Database:
             await session.execute(sa.text("SELECT 1"))
 
     async def hold_lock(self, number: int) -> AsyncConnection | None:
-        """A connection that holds a PostgreSQL advisory lock until it is closed; None if somebody else holds it."""
+        """A connection that holds a PostgreSQL advisory lock until it is given back or lost; None if somebody has it."""
         engine = self._writer.execution_options(isolation_level="AUTOCOMMIT")
         connection = await engine.connect()
         if await connection.scalar(sa.select(sa.func.pg_try_advisory_lock(number))):
             return connection
         await connection.close()
         return None
+
+    async def give_lock_back(self, connection: AsyncConnection, number: int) -> None:
+        """Release what `hold_lock` took; a lost connection has released it already."""
+        with suppress(exc.DBAPIError):
+            await connection.execute(sa.select(sa.func.pg_advisory_unlock(number)))
+        await connection.close()
 
     async def close(self) -> None:
         """Give back every connection."""
@@ -162,7 +176,9 @@ def prepare_sqlite(engine: sa.Engine, begin: str | None) -> None:
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: Any) -> None:
         # The driver's own BEGIN comes before writes only, which leaves reads outside the transaction.
-        connection.isolation_level = None if begin else "IMMEDIATE"
+        wanted_level = None if begin else "IMMEDIATE"
+        if connection.isolation_level != wanted_level:
+            connection.isolation_level = wanted_level
         cursor = connection.cursor()
         try:
             for pragma, wanted in _PRAGMAS:
