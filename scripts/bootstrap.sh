@@ -97,6 +97,6 @@ if [ "$uv" = .venv/bin/uv ] && [ ! -x "$uv" ]; then
 fi
 say "Installing what $lock names ..."
 rm -f "$stamp"
-"$uv" pip sync --quiet --python .venv/bin/python --require-hashes "$lock"
+"$uv" pip sync --quiet --compile-bytecode --python .venv/bin/python --require-hashes "$lock"
 "$uv" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
 printf '%s\n' "$state" >"$stamp"
