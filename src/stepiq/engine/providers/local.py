@@ -102,7 +102,7 @@ class LocalServer:
             url_setting="STEPIQ_DATA_DIR",
             when_unreachable="Its process has died; the next attempt starts it again.",
         )
-        return ChatConnection(Endpoint(place, f"{url}/v1", key))
+        return ChatConnection(Endpoint(place, f"{url}/v1", key, keeps_connections=False))
 
     async def _handshake(
         self, process: asyncio.subprocess.Process, options: LocalServerOptions

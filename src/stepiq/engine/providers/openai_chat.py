@@ -58,6 +58,8 @@ class Endpoint:
     api_key: str | None
     is_openai: bool = False
     """Takes OpenAI's own fields: strict schemas, `max_completion_tokens`, organisation headers."""
+    keeps_connections: bool = True
+    """False for a server that closes a connection without a word, so that the next call on it would fail."""
 
 
 class ChatConnection:
@@ -130,6 +132,8 @@ class ChatConnection:
         request.headers.pop("authorization", None)
         if self.endpoint.api_key:
             request.headers["authorization"] = f"Bearer {self.endpoint.api_key}"
+        if not self.endpoint.keeps_connections:
+            request.headers["connection"] = "close"
 
     async def list_models(self) -> list[str]:
         """What the server says it has, which also proves that it answers and takes the key.
