@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -20,6 +20,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from stepiq.core.errors import Invalid, Issue
 
 Network = IPv4Network | IPv6Network
+
+CONFIG_FILE_TABLES = frozenset({"endpoints", "plans"})
+"""What the config file may hold."""
 
 
 class SettingsInvalid(Invalid):
@@ -131,18 +134,25 @@ class Settings(BaseSettings):
     ollama_base_url: str | None = Field(default=None, validation_alias="OLLAMA_BASE_URL")
     """An Ollama server, such as `http://127.0.0.1:11434`; setting it makes `ollama/…` models usable."""
 
-    endpoints: dict[str, EndpointSettings] = Field(default={}, exclude=True)
+    # Undecoded, a variable of their name is a text and refused: these two come from the config file only.
+    endpoints: Annotated[dict[str, EndpointSettings], NoDecode] = Field(default={}, exclude=True)
     """Named endpoints of the config file."""
 
-    plans: dict[str, dict[str, Any]] = Field(default={}, exclude=True)
+    plans: Annotated[dict[str, dict[str, Any]], NoDecode] = Field(default={}, exclude=True)
     """Plan overrides of the config file, as written; `billing` reads them."""
 
     @field_validator("allowed_private_networks", "trusted_proxies", mode="before")
     @classmethod
     def _networks(cls, value: object) -> object:
-        if isinstance(value, str):
+        if not isinstance(value, str):
+            return value
+        try:
             return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
-        return value
+        except ValueError:
+            # The library's own message repeats the value.
+            raise ValueError(
+                "use address ranges separated by commas, such as 10.1.0.0/16, with zeros behind the prefix"
+            ) from None
 
     @field_validator("database_url")
     @classmethod
@@ -203,12 +213,15 @@ def _read_config(path: Path) -> dict[str, Any]:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsInvalid(f"{path} cannot be read: {error}.") from None
-    unknown = sorted(set(content) - {"endpoints", "plans"})
+    unknown = sorted(set(content) - CONFIG_FILE_TABLES)
     if unknown:
         raise SettingsInvalid(
             f"{path} has the unknown table `{unknown[0]}`. It may hold [endpoints.NAME] and [plans.NAME]."
         )
-    for name in content.get("endpoints", {}):
+    endpoints = content.get("endpoints", {})
+    if not isinstance(endpoints, dict):
+        raise SettingsInvalid(f"{path}: `endpoints` holds tables: write [endpoints.NAME].")
+    for name in cast(dict[str, Any], endpoints):
         if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", name):
             raise SettingsInvalid(
                 f"{path}: endpoint `{name}` needs a name of lower-case letters, digits, - and _."
@@ -229,6 +242,6 @@ def _issue(entry: Any) -> Issue:
 def variable_name(field: str) -> str:
     """The environment variable that sets a field: `STEPIQ_PORT` for `port`."""
     info = Settings.model_fields.get(field)
-    if info is None:
+    if info is None or field in CONFIG_FILE_TABLES:
         return field
     return str(info.validation_alias) if info.validation_alias else f"STEPIQ_{field.upper()}"

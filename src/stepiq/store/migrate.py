@@ -17,6 +17,8 @@ from stepiq.store.database import StoreUnavailable, prepare_sqlite
 Action = Callable[[Config], None]
 
 _SCRIPTS = Path(__file__).parent / "migrations"
+# Any fixed number that no other lock of ours has.
+_ADVISORY_LOCK = 0x5354_4550_4952
 
 
 class SchemaTooNew(Unavailable):
@@ -64,6 +66,7 @@ def _run(url: URL, action: Action) -> None:
     config.set_main_option("script_location", str(_SCRIPTS))
     try:
         with engine.begin() as connection:
+            _wait_for_others(connection)
             _refuse_newer(connection, config)
             config.attributes["connection"] = connection
             action(config)
@@ -72,6 +75,12 @@ def _run(url: URL, action: Action) -> None:
         raise StoreUnavailable(f"The database {shown} cannot be used: {error.orig}") from error
     finally:
         engine.dispose()
+
+
+def _wait_for_others(connection: sa.Connection) -> None:
+    # Several processes may start on an empty database at once. SQLite's BEGIN IMMEDIATE has them wait for each other.
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
 
 
 def _refuse_newer(connection: sa.Connection, config: Config) -> None:

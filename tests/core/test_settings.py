@@ -1,0 +1,169 @@
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from stepiq.core import settings
+from stepiq.core.settings import Registration, Settings, SettingsInvalid
+
+SECRET = "hunter2-hunter2"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """A folder without a `stepiq.toml`."""
+    monkeypatch.chdir(tmp_path)
+
+
+class TestDefaults:
+    def test_a_laptop_needs_none(self):
+        found = settings.load()
+
+        assert (found.host, found.port) == ("127.0.0.1", 8080)
+        assert found.base_url == "http://127.0.0.1:8080"
+        assert found.sqlite_path == Path.cwd() / ".data" / "stepiq.db"
+        assert found.registration is Registration.OPEN
+        assert found.default_plan == "free"
+
+    def test_an_empty_variable_is_an_unset_one(self, monkeypatch):
+        monkeypatch.setenv("STEPIQ_PORT", "")
+
+        assert settings.load().port == 8080
+
+    @pytest.mark.parametrize("field", sorted(Settings.model_fields))
+    def test_every_one_says_what_it_means(self, field):
+        described = Settings.model_fields[field].description
+
+        assert described
+        assert described.rstrip().endswith(".")
+
+
+class TestLoad:
+    def test_variables_are_read_by_their_names(self, monkeypatch):
+        monkeypatch.setenv("STEPIQ_PORT", "9000")
+        monkeypatch.setenv("STEPIQ_REGISTRATION", "closed")
+        monkeypatch.setenv("STEPIQ_TRUSTED_PROXIES", "10.0.0.0/8, 192.168.1.1")
+        monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+
+        found = settings.load()
+
+        assert found.port == 9000
+        assert found.registration is Registration.CLOSED
+        assert found.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("192.168.1.1"))
+        assert found.openai_api_key == SecretStr(SECRET)
+
+    def test_what_is_passed_wins_over_the_environment(self, monkeypatch):
+        monkeypatch.setenv("STEPIQ_PORT", "9000")
+
+        assert settings.load(port=9001).port == 9001
+
+    def test_secrets_do_not_show_when_settings_are_printed(self, monkeypatch):
+        for name in ("STEPIQ_JWT_SECRET", "STEPIQ_MASTER_KEY", "STEPIQ_SMTP_URL", "OPENAI_API_KEY"):
+            monkeypatch.setenv(name, SECRET * 3)
+
+        found = settings.load()
+
+        assert SECRET not in repr(found)
+        assert SECRET not in str(found.model_dump())
+
+    @pytest.mark.parametrize(
+        ("variable", "value"),
+        [
+            ("STEPIQ_PORT", "70000-" + SECRET),
+            ("STEPIQ_PORT", "65536"),
+            ("STEPIQ_REGISTRATION", SECRET),
+            ("STEPIQ_LOG_FORMAT", SECRET),
+            ("STEPIQ_DATABASE_URL", f"mysql://root:{SECRET}@db/x"),
+            ("STEPIQ_JWT_SECRET", SECRET),
+            ("STEPIQ_TRUSTED_PROXIES", SECRET),
+            ("STEPIQ_TRUSTED_PROXIES", "10.0.0.1/8"),
+            ("STEPIQ_ALLOWED_PRIVATE_NETWORKS", f"10.0.0.0/8,{SECRET}"),
+        ],
+    )  # fmt: skip
+    def test_a_wrong_one_is_named_without_its_value(self, monkeypatch, variable, value):
+        monkeypatch.setenv(variable, value)
+
+        with pytest.raises(SettingsInvalid) as caught:
+            settings.load()
+
+        assert [issue.path for issue in caught.value.issues] == [variable]
+        assert variable in caught.value.message
+        assert SECRET not in caught.value.message
+        assert SECRET not in str(caught.value.__context__ and caught.value.issues)
+
+    def test_all_wrong_ones_are_named_at_once(self, monkeypatch):
+        monkeypatch.setenv("STEPIQ_PORT", "x")
+        monkeypatch.setenv("STEPIQ_JWT_SECRET", "short")
+
+        with pytest.raises(SettingsInvalid) as caught:
+            settings.load()
+
+        assert {issue.path for issue in caught.value.issues} == {"STEPIQ_PORT", "STEPIQ_JWT_SECRET"}
+
+    @pytest.mark.parametrize(
+        ("url", "path"),
+        [("sqlite:////var/lib/x.db", Path("/var/lib/x.db")), ("postgresql://u@h/n", None), ("postgres://u@h/n", None)],
+    )  # fmt: skip
+    def test_the_database_is_a_file_or_a_server(self, url, path):
+        assert settings.load(database_url=url).sqlite_path == path
+
+
+class TestConfigFile:
+    def test_endpoints_and_plans_come_from_it(self, monkeypatch):
+        monkeypatch.setenv("LAB_KEY", SECRET)
+        Path("stepiq.toml").write_text(
+            '[endpoints.lab]\nbase_url = "http://10.0.0.5:8000/v1"\napi_key_env = "LAB_KEY"\n'
+            'models = ["qwen"]\n[plans.free]\nsteps = 8\n'
+        )
+
+        found = settings.load()
+
+        assert found.endpoints["lab"].models == ["qwen"]
+        assert found.endpoints["lab"].api_key == SecretStr(SECRET)
+        assert found.plans == {"free": {"steps": 8}}
+        assert SECRET not in repr(found.endpoints)
+
+    def test_an_endpoint_without_a_key_sends_none(self):
+        Path("stepiq.toml").write_text('[endpoints.lab]\nbase_url = "http://10.0.0.5/v1"\n')
+
+        assert settings.load().endpoints["lab"].api_key is None
+
+    @pytest.mark.parametrize(
+        ("text", "named"),
+        [
+            ("[servers]\n", "servers"),
+            ("not toml", "stepiq.toml"),
+            ("[endpoints.Lab]\nbase_url = 'x'\n", "Lab"),
+            ("[endpoints.lab]\nurl = 'x'\n", "endpoints.lab"),
+            ("[endpoints.lab]\n", "endpoints.lab.base_url"),
+            ("endpoints = 3\n", "endpoints"),
+            ("plans = 3\n", "plans: "),
+        ],
+    )
+    def test_what_is_wrong_in_it_is_named(self, text, named):
+        Path("stepiq.toml").write_text(text)
+
+        with pytest.raises(SettingsInvalid) as caught:
+            settings.load()
+
+        assert named in caught.value.message
+
+    @pytest.mark.parametrize("name", ["plans", "endpoints"])
+    def test_the_environment_cannot_stand_in_for_it(self, monkeypatch, name):
+        monkeypatch.setenv(f"STEPIQ_{name.upper()}", '{"x": {}}')
+
+        with pytest.raises(SettingsInvalid, match=f"{name}: "):
+            settings.load()
+
+    def test_one_that_is_not_text_is_refused(self):
+        Path("stepiq.toml").write_bytes(b"\xff\xfe")
+
+        with pytest.raises(SettingsInvalid, match=r"stepiq\.toml"):
+            settings.load()
+
+
+class TestVariableName:
+    def test_ours_have_a_prefix_and_those_of_providers_their_own_name(self):
+        assert settings.variable_name("port") == "STEPIQ_PORT"
+        assert settings.variable_name("openai_api_key") == "OPENAI_API_KEY"

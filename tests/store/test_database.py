@@ -1,0 +1,253 @@
+import asyncio
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from stepiq.core import clock, ids
+from stepiq.engine.tickets import TicketQueue
+from stepiq.store import migrate
+from stepiq.store.database import (
+    Database,
+    Session,
+    StoreUnavailable,
+    UnsafeStore,
+    prepare_sqlite,
+    sqlite_version,
+)
+from stepiq.store.tables import memberships, workspaces
+
+only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+DURABLE = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 30_000}
+
+
+async def _add(session: Session, plan: str = "free") -> None:
+    row = {"id": ids.uuid7(), "name": "w", "plan": plan, "created_at": clock.now()}
+    await session.execute(workspaces.insert().values(row))
+
+
+async def _count(database: Database) -> int:
+    async with database.reading() as session:
+        return await session.scalar(sa.select(sa.func.count()).select_from(workspaces))
+
+
+class TestTransaction:
+    async def test_its_end_commits(self, database: Database):
+        async with database.transaction() as session:
+            await _add(session)
+
+        assert await _count(database) == 1
+
+    async def test_an_exception_rolls_back_and_passes_through(self, database: Database):
+        async def write_and_break() -> None:
+            async with database.transaction() as session:
+                await _add(session)
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await write_and_break()
+
+        assert await _count(database) == 0
+
+    async def test_a_cancelled_task_rolls_back_and_leaves_a_usable_connection(
+        self, database: Database
+    ):
+        written = asyncio.Event()
+
+        async def write_and_wait() -> None:
+            async with database.transaction() as session:
+                await _add(session)
+                written.set()
+                await asyncio.Event().wait()
+
+        task = asyncio.create_task(write_and_wait())
+        await written.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+        async with database.transaction() as session:
+            await _add(session)
+        assert await _count(database) == 1
+
+    async def test_a_broken_rule_of_the_schema_is_not_an_outage(self, database: Database):
+        with pytest.raises(IntegrityError):
+            async with database.transaction() as session:
+                await session.execute(
+                    memberships.insert().values(
+                        workspace_id=ids.uuid7(), user_id=ids.uuid7(), role="owner"
+                    )
+                )
+
+    async def test_nobody_sees_what_is_not_committed(self, database: Database):
+        async with database.transaction() as session:
+            await _add(session)
+
+            assert await _count(database) == 0
+
+    @only_sqlite
+    async def test_writers_take_turns_so_none_reads_what_another_is_changing(
+        self, database: Database
+    ):
+        async with database.transaction() as session:
+            await _add(session, plan="0")
+
+        async def add_one() -> None:
+            async with database.transaction() as session:
+                number = int(await session.scalar(sa.select(workspaces.c.plan)))
+                await asyncio.sleep(0)
+                await session.execute(workspaces.update().values(plan=str(number + 1)))
+
+        await asyncio.gather(*[add_one() for _ in range(10)])
+
+        async with database.reading() as session:
+            assert await session.scalar(sa.select(workspaces.c.plan)) == "10"
+
+
+class TestAfterCommit:
+    async def test_actions_run_once_in_order_when_all_is_durable(self, database: Database):
+        ran: list[str] = []
+
+        async with database.transaction() as session:
+            session.after_commit(lambda: ran.append("first"))
+            session.after_commit(lambda: ran.append("second"))
+            assert ran == []
+
+        session.committed()
+        assert ran == ["first", "second"]
+
+    async def test_none_runs_after_a_rollback(self, database: Database):
+        ran: list[str] = []
+
+        async def ask_and_break() -> None:
+            async with database.transaction() as session:
+                session.after_commit(lambda: ran.append("never"))
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await ask_and_break()
+
+        assert ran == []
+
+
+class TestLostConnection:
+    @only_postgresql
+    @pytest.mark.parametrize("goes_on", [True, False], ids=["in_mid_transaction", "at_its_commit"])
+    async def test_it_is_an_outage_and_nothing_is_kept(self, database: Database, goes_on: bool):
+        ran: list[str] = []
+
+        async def write() -> None:
+            async with database.transaction() as session:
+                await _add(session)
+                session.after_commit(lambda: ran.append("never"))
+                await _hang_up(database, session)
+                if goes_on:
+                    await _add(session)
+
+        with pytest.raises(StoreUnavailable):
+            await write()
+
+        assert ran == []
+        assert await _count(database) == 0
+
+    @only_postgresql
+    async def test_idle_connections_that_were_cut_are_replaced_unnoticed(self, database: Database):
+        async with database.transaction() as one, database.transaction() as another:
+            pids = [await s.scalar(sa.select(sa.func.pg_backend_pid())) for s in (one, another)]
+        engine = migrate.sync_engine(database.url)
+        with engine.begin() as connection:
+            for pid in pids:
+                connection.execute(sa.select(sa.func.pg_terminate_backend(pid, 5_000)))
+        engine.dispose()
+
+        await database.ping()
+        async with database.transaction() as session:
+            await _add(session)
+
+    async def test_a_server_that_is_not_there_is_an_outage(self, settings):
+        nowhere = "postgresql://postgres:hunter2hunter2@127.0.0.1:1/x"
+        database = Database(settings.model_copy(update={"database_url": nowhere}))
+
+        with pytest.raises(StoreUnavailable) as caught:
+            await database.ping()
+
+        assert "hunter2" not in str(caught.value)
+        await database.close()
+
+
+async def _hang_up(database: Database, session: Session) -> None:
+    pid = await session.scalar(sa.select(sa.func.pg_backend_pid()))
+    async with database.transaction() as other:
+        await other.execute(sa.select(sa.func.pg_terminate_backend(pid, 5_000)))
+
+
+@only_sqlite
+class TestSqlite:
+    async def test_every_connection_of_the_store_is_durable(self, database: Database):
+        for opened in (database.transaction, database.reading):
+            async with opened() as one, database.reading() as another:
+                for session in (one, another):
+                    assert await _pragmas(session) == DURABLE
+
+    async def test_reading_waits_for_no_writer(self, database: Database):
+        async with database.transaction() as session:
+            await _add(session)
+
+            async with asyncio.timeout(5):
+                assert await _count(database) == 0
+
+    def test_migrations_are_as_durable(self, database: Database):
+        engine = migrate.sync_engine(database.url)
+        with engine.connect() as connection:
+            found = {
+                name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in DURABLE
+            }
+        engine.dispose()
+
+        assert found == DURABLE
+
+    def test_so_are_the_queues_connections(self, database: Database):
+        engine = TicketQueue(database)._make_engine()
+        with engine.connect() as connection:
+            found = {
+                name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in DURABLE
+            }
+        engine.dispose()
+
+        assert found == DURABLE
+
+    def test_a_store_that_cannot_be_durable_is_refused(self, database: Database):
+        engine = sa.create_engine("sqlite:///:memory:")
+        prepare_sqlite(engine, begin="BEGIN")
+
+        with pytest.raises(UnsafeStore, match="journal_mode=memory"):
+            engine.connect()
+        engine.dispose()
+
+    def test_the_library_has_a_version(self, database: Database):
+        assert sqlite_version().startswith("3.")
+
+
+async def _pragmas(session: Session) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name in DURABLE:
+        result = await session.connection.exec_driver_sql(f"PRAGMA {name}")
+        found[name] = result.scalar()
+    return found
+
+
+class TestHoldLock:
+    @only_postgresql
+    async def test_one_holds_it_until_its_connection_goes(self, database: Database):
+        held = await database.hold_lock(7)
+        assert held is not None
+        assert await database.hold_lock(7) is None
+
+        await held.invalidate()
+        await held.close()
+
+        # The server gives it back when it notices that the connection has gone: a moment later.
+        async with asyncio.timeout(10), database.transaction() as session:
+            await session.execute(sa.select(sa.func.pg_advisory_xact_lock(7)))

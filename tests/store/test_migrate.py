@@ -1,0 +1,146 @@
+import subprocess
+import sys
+
+import pytest
+import sqlalchemy as sa
+from alembic.util import CommandError
+from sqlalchemy.engine import URL, make_url
+
+from stepiq.core import clock, ids
+from stepiq.engine import tickets
+from stepiq.store import migrate, tables
+from stepiq.store.database import StoreUnavailable
+from stepiq.store.migrate import SchemaTooNew
+
+_UPGRADE = """
+import sys
+from sqlalchemy.engine import make_url
+from stepiq.engine import tickets
+from stepiq.store import migrate
+url = make_url(sys.argv[1])
+migrate.upgrade(url)
+tickets.prepare(url)
+"""
+OURS = frozenset(tables.metadata.tables)
+
+
+@pytest.fixture
+def url(database_url: str) -> URL:
+    return make_url(database_url)
+
+
+def _tables(url: URL) -> set[str]:
+    engine = migrate.sync_engine(url)
+    try:
+        return set(sa.inspect(engine).get_table_names())
+    finally:
+        engine.dispose()
+
+
+def _execute(url: URL, statement: str) -> None:
+    engine = migrate.sync_engine(url)
+    try:
+        with engine.begin() as connection:
+            connection.execute(sa.text(statement))
+    finally:
+        engine.dispose()
+
+
+def _rules(engine: sa.Engine) -> dict[str, object]:
+    """What Alembic does not compare: check constraints, conditions of indexes, defaults."""
+    found: dict[str, object] = {}
+    inspector = sa.inspect(engine)
+    for table in sorted(OURS):
+        for check in inspector.get_check_constraints(table):
+            found[f"{table} {check['name']}"] = check["sqltext"]
+        for index in inspector.get_indexes(table):
+            options = dict(index.get("dialect_options", {}))
+            where = options.get("sqlite_where", options.get("postgresql_where"))
+            found[f"{table} {index['name']}"] = str(where)
+        for column in inspector.get_columns(table):
+            found[f"{table}.{column['name']}"] = (column["nullable"], str(column["default"]))
+    return found
+
+
+class TestUpgrade:
+    def test_it_leaves_what_the_tables_say(self, url: URL):
+        migrate.check(url)
+
+    def test_it_leaves_the_same_rules_as_the_tables_have(self, url: URL):
+        engine = migrate.sync_engine(url)
+        try:
+            migrated = _rules(engine)
+            migrate.downgrade(url, "base")
+            tables.metadata.create_all(engine)
+            declared = _rules(engine)
+        finally:
+            engine.dispose()
+
+        assert migrated == declared
+
+    def test_down_and_up_again_ends_where_it_began(self, url: URL):
+        migrate.downgrade(url, "base")
+        assert not _tables(url) & OURS
+
+        migrate.upgrade(url)
+
+        migrate.check(url)
+        assert _tables(url) >= OURS
+
+    def test_on_a_current_database_it_does_nothing(self, url: URL):
+        engine = migrate.sync_engine(url)
+        row = {"id": ids.uuid7(), "name": "w", "plan": "free", "created_at": clock.now()}
+        with engine.begin() as connection:
+            connection.execute(tables.workspaces.insert().values(row))
+
+        migrate.upgrade(url)
+
+        with engine.begin() as connection:
+            assert connection.execute(sa.select(tables.workspaces.c.id)).scalars().all() == [
+                row["id"]
+            ]
+        engine.dispose()
+
+    def test_a_database_of_a_newer_version_is_refused_and_left_alone(self, url: URL):
+        _execute(url, "UPDATE alembic_version SET version_num = '999912312359'")
+
+        with pytest.raises(SchemaTooNew, match="999912312359"):
+            migrate.upgrade(url)
+
+        assert _tables(url) >= OURS
+
+    def test_the_queues_own_tables_are_nobodys_difference(self, url: URL):
+        tickets.prepare(url)
+
+        migrate.check(url)
+
+    def test_processes_that_start_at_once_leave_one_schema(self, url: URL):
+        migrate.downgrade(url, "base")
+
+        starting = [subprocess.Popen([sys.executable, "-c", _UPGRADE, str(url)]) for _ in range(3)]
+        ended = [process.wait(timeout=60) for process in starting]
+
+        assert ended == [0, 0, 0]
+        migrate.check(url)
+
+
+class TestCheck:
+    def test_a_column_that_only_the_database_has_is_a_difference(self, url: URL):
+        _execute(url, "ALTER TABLE runs ADD COLUMN surplus TEXT")
+
+        with pytest.raises(CommandError, match="surplus"):
+            migrate.check(url)
+
+
+class TestUnreachable:
+    def test_the_message_names_the_database_without_its_password(self):
+        url = make_url("postgresql://someone:hunter2hunter2@127.0.0.1:1/nowhere")
+
+        with pytest.raises(StoreUnavailable, match=r"127\.0\.0\.1:1") as caught:
+            migrate.upgrade(url)
+
+        assert "hunter2" not in str(caught.value)
+
+    def test_a_folder_that_is_not_there_is_said_so(self, tmp_path):
+        with pytest.raises(StoreUnavailable, match="unable to open"):
+            migrate.upgrade(make_url(f"sqlite:///{tmp_path}/missing/stepiq.db"))

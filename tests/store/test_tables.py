@@ -1,0 +1,181 @@
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from stepiq.accounts.service import Account
+from stepiq.core import clock, ids
+from stepiq.store.database import Database
+from stepiq.store.states import FINAL_RUN_STATUSES, RunStatus, StepStatus
+from stepiq.store.tables import (
+    large_values,
+    metadata,
+    pipelines,
+    run_events,
+    run_steps,
+    runs,
+    workspaces,
+)
+from tests.support.make import Make
+
+BROKEN = {"code": "internal", "message": "It broke."}
+
+
+@pytest.fixture
+async def run(make: Make, account: Account) -> UUID:
+    return await make.run(account, await make.pipeline(account))
+
+
+async def _write(database: Database, statement: sa.Executable) -> None:
+    async with database.transaction() as session:
+        await session.execute(statement)
+
+
+def _step(run_id: UUID, **values: Any) -> sa.Insert:
+    row: dict[str, Any] = {
+        "id": ids.uuid7(),
+        "run_id": run_id,
+        "step_id": "greet",
+        "iteration": 1,
+        "ordinal": 1,
+        "name": "greet",
+        "type": "transform",
+        "status": StepStatus.RUNNING,
+    }
+    return run_steps.insert().values(row | values)
+
+
+class TestRuns:
+    @pytest.mark.parametrize("status", sorted(FINAL_RUN_STATUSES))
+    async def test_an_ended_one_has_its_end(self, database, run, status):
+        values: dict[str, Any] = {"status": status, "started_at": clock.now()}
+        if status is RunStatus.FAILED:
+            values["error"] = BROKEN
+
+        with pytest.raises(IntegrityError, match="ends_when_final"):
+            await _write(database, runs.update().values(values))
+
+        await _write(database, runs.update().values(**values, completed_at=clock.now()))
+
+    @pytest.mark.parametrize("status", sorted(set(RunStatus) - FINAL_RUN_STATUSES))
+    async def test_one_that_goes_on_has_none(self, database, run, status):
+        values = {"status": status, "started_at": clock.now(), "completed_at": clock.now()}
+
+        with pytest.raises(IntegrityError, match="ends_when_final"):
+            await _write(database, runs.update().values(values))
+
+    async def test_a_failed_one_has_its_error(self, database, run):
+        values = {"status": RunStatus.FAILED, "completed_at": clock.now()}
+
+        with pytest.raises(IntegrityError, match="error_when_failed"):
+            await _write(database, runs.update().values(values))
+
+    async def test_a_completed_one_has_none(self, database, run):
+        values = {"status": RunStatus.COMPLETED, "completed_at": clock.now(), "error": BROKEN}
+
+        with pytest.raises(IntegrityError, match="error_when_failed"):
+            await _write(database, runs.update().values(values))
+
+    async def test_a_running_one_has_its_start(self, database, run):
+        with pytest.raises(IntegrityError, match="running_has_started"):
+            await _write(database, runs.update().values(status=RunStatus.RUNNING))
+
+    async def test_states_and_triggers_are_those_of_the_code(self, database, run):
+        with pytest.raises(IntegrityError, match="status_known"):
+            await _write(database, runs.update().values(status="paused"))
+        with pytest.raises(IntegrityError, match="trigger_type_known"):
+            await _write(database, runs.update().values(trigger_type="carrier pigeon"))
+
+    async def test_one_is_of_a_version_that_there_is(self, database, run):
+        with pytest.raises(IntegrityError):
+            await _write(database, runs.update().values(pipeline_version=2))
+
+    async def test_one_takes_all_of_its_own_with_it(self, database, run):
+        await _write(database, _step(run))
+        now = clock.now()
+        event = {"run_id": run, "seq": 1, "type": "run.status", "data": {}, "created_at": now}
+        await _write(database, run_events.insert().values(event))
+        await _write(database, large_values.insert().values(owner_id=run, run_id=run, value="x"))
+
+        await _write(database, runs.delete())
+
+        async with database.reading() as session:
+            for table in (run_steps, run_events, large_values):
+                assert await session.scalar(sa.select(sa.func.count()).select_from(table)) == 0
+
+
+class TestRunSteps:
+    async def test_an_ended_one_has_its_end(self, database, run):
+        with pytest.raises(IntegrityError, match="ends_when_final"):
+            await _write(database, _step(run, status=StepStatus.COMPLETED))
+
+    async def test_a_failed_one_has_its_error(self, database, run):
+        with pytest.raises(IntegrityError, match="error_when_failed"):
+            await _write(database, _step(run, status=StepStatus.FAILED, completed_at=clock.now()))
+
+    async def test_an_execution_is_there_once(self, database, run):
+        await _write(database, _step(run))
+        await _write(database, _step(run, iteration=2))
+        await _write(database, _step(run, branch="0"))
+
+        with pytest.raises(IntegrityError):
+            await _write(database, _step(run))
+
+    async def test_iterations_count_from_one(self, database, run):
+        with pytest.raises(IntegrityError, match="iteration_counted"):
+            await _write(database, _step(run, iteration=0))
+
+
+class TestWorkspaces:
+    @pytest.mark.parametrize(
+        ("unfinished", "admitted"), [(-1, -1), (0, -1), (0, 1), (2, 3)], ids=str
+    )
+    async def test_no_more_are_admitted_than_there_are(
+        self, database, account, unfinished, admitted
+    ):
+        values = {"unfinished_runs": unfinished, "admitted_runs": admitted}
+
+        with pytest.raises(IntegrityError, match="_counted"):
+            await _write(database, workspaces.update().values(values))
+
+
+class TestPipelines:
+    async def test_slugs_differ_within_a_workspace_only(self, database, make, account, stranger):
+        await make.pipeline(account, slug="same")
+        await make.pipeline(stranger, slug="same")
+
+        with pytest.raises(IntegrityError):
+            await make.pipeline(account, slug="same")
+
+    async def test_versions_count_from_one(self, database, make, account):
+        await make.pipeline(account)
+
+        with pytest.raises(IntegrityError, match="version_counted"):
+            await _write(database, pipelines.update().values(version=0))
+
+
+class TestMetadata:
+    def test_whatever_a_user_owns_says_whose_it_is(self):
+        reached_through = {
+            "users": "memberships",
+            "workspaces": "itself",
+            "refresh_tokens": "sessions",
+            "run_steps": "runs",
+            "run_events": "runs",
+            "large_values": "runs",
+        }
+
+        without = {
+            name for name, table in metadata.tables.items() if "workspace_id" not in table.columns
+        }
+
+        assert without == set(reached_through)
+
+    def test_no_table_has_a_name_of_the_queues(self):
+        reserved = ("queues", "streams", "notifications", "operation_outputs", "event_dispatch")
+
+        for name in metadata.tables:
+            assert name not in reserved
+            assert not name.startswith(("workflow", "application_"))
