@@ -43,7 +43,7 @@ def set_plan(email: str, plan: str) -> None:
     """
     configured = settings.load()
     wanted = Plans.load(configured.plans).require(plan)
-    account = asyncio.run(_set_plan(configured, email, wanted.name))
+    account = asyncio.run(change_plan(configured, email, wanted.name))
     typer.echo(f"{account.email} is on plan {account.plan} now.")
 
 
@@ -67,7 +67,8 @@ async def add_account(
         )
 
 
-async def _set_plan(configured: Settings, email: str, plan: str) -> Account:
+async def change_plan(configured: Settings, email: str, plan: str) -> Account:
+    """Put an account of the database on another plan; a server may be running on it."""
     async with built(configured) as services, services.database.transaction() as session:
         return await service.set_plan(session, email=email, plan=plan)
 

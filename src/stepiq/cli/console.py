@@ -59,7 +59,7 @@ def explain(error: StepIQError) -> None:
 
 
 def issue_line(issue: Issue, file: str | None = None) -> str:
-    """An issue in one line, such as `triage.yaml:7:5: steps[1].prompt: …`, which editors can jump to."""
+    """An issue in one line, such as `customer_message.yaml:7:5: steps[1].prompt: …`, which editors can jump to."""
     parts = [file] if file else []
     if issue.line is not None:
         place = f"{issue.line}:{issue.column or 1}"

@@ -11,35 +11,31 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import stepiq
-from stepiq.accounts import service as accounts
-from stepiq.accounts.schemas import Registration
-from stepiq.cli.accounts import add_account
 from stepiq.cli.api import Api, ApiRefused
 from stepiq.cli.console import UsageError, say
 from stepiq.cli.demo_server import demo_server
-from stepiq.cli.local_run import uses_local_model
 from stepiq.cli.progress import make_progress
 from stepiq.cli.results import models_used, show_result
-from stepiq.cli.weights import fetch_weights
+from stepiq.cli.weights import fetch_weights, uses_local_model
 from stepiq.core import json, keys, settings
-from stepiq.core.errors import Unauthenticated
+from stepiq.core.errors import Invalid
 from stepiq.core.json import Json
 from stepiq.core.settings import Settings
 from stepiq.engine.providers.registry import Providers
 from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
-from stepiq.server.assembly import built
 
 _EMAIL = "demo@example.com"
-_SHOWN = "triage"
+_SHOWN = "customer_message"
 _TERMINATED = 128 + signal.SIGTERM
 _UNAUTHORIZED = 401
+_REGISTRATION_REFUSED = (403, 409)
 
 
-class DemoLoginRefused(Unauthenticated):
-    """The account of an earlier demo cannot be used any more."""
+class DemoLoginUnreadable(Invalid):
+    """The file with the demo's account is damaged."""
 
-    code = "demo_login_refused"
+    code = "demo_login_unreadable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +99,12 @@ def _choose_model(configured: Settings, example: Example) -> None:
 async def _demo(
     configured: Settings, folder: Path, port: int, examples: list[Example], chosen: Example
 ) -> bool:
-    login, is_first = await _prepare_login(configured, folder)
     say("Starting a server ...")
     async with demo_server(port, folder / "demo.log") as api:
         say(f"Server: {api.base_url}, kept in {configured.sqlite_path}")
-        await _enter(api, login, _login_file(folder), is_first=is_first)
+        await _enter(api, configured, _login_file(folder))
         saved = {example.name: await _save(api, example) for example in examples}
-        say(f"Pipelines: {', '.join(saved)} (from {chosen.path.parent})")
+        say(f"Pipelines: {', '.join(saved)} (from {_shown_path(chosen.path.parent)})")
         run = await _show(api, saved[_SHOWN], chosen)
     say()
     completed = show_result(run)
@@ -118,38 +113,55 @@ async def _demo(
     return completed
 
 
-async def _prepare_login(configured: Settings, folder: Path) -> tuple[Login, bool]:
-    """Who the demo will be, and whether the server has no account yet."""
-    file = _login_file(folder)
-    kept = _read_login(file)
-    async with built(configured) as services, services.database.reading() as session:
-        is_first = await accounts.needs_setup(session)
-    if kept is not None or is_first:
-        return kept or Login(_EMAIL, secrets.token_urlsafe(12)), is_first
-    # Somebody works on this server already, so the demo's account is one of several and no administrator.
-    login = Login(f"demo-{secrets.token_hex(3)}@example.com", secrets.token_urlsafe(12))
-    asked = Registration(email=login.email, password=login.password)
-    await add_account(configured, asked, plan=accounts.FIRST_PLAN, is_admin=False)
-    _keep(login, file)
-    return login, False
-
-
-async def _enter(api: Api, login: Login, file: Path, *, is_first: bool) -> None:
-    if is_first:
-        signed_in = await api.post("auth/register", asdict(login))
-        _keep(login, file)
-        say(f"Account: {login.email}, administrator, password {login.password} (kept in {file})")
-    else:
+async def _enter(api: Api, configured: Settings, file: Path) -> None:
+    """Log in as the demo's account, which is made if need be: on a new server it is the administrator."""
+    login = _read_login(file)
+    if login is not None:
         try:
             signed_in = await api.post("auth/login", asdict(login))
         except ApiRefused as error:
+            # The database is another one than at the last demo.
             if error.status != _UNAUTHORIZED:
                 raise
-            raise DemoLoginRefused(
-                f"The server does not know the demo's account {login.email} any more. Remove {file} and try again."
-            ) from None
-        say(f"Account: {login.email} (password in {file})")
+        else:
+            api.use_token(signed_in["token"])
+            say(f"Account: {login.email} (password in {file})")
+            return
+    login = Login(_EMAIL, secrets.token_urlsafe(12))
+    role = "administrator"
+    try:
+        signed_in = await api.post("auth/register", asdict(login))
+    except ApiRefused as error:
+        if error.status not in _REGISTRATION_REFUSED:
+            raise
+        login = Login(f"demo-{secrets.token_hex(3)}@example.com", login.password)
+        await _add_account(configured, login)
+        signed_in = await api.post("auth/login", asdict(login))
+    if not signed_in["user"]["is_admin"]:
+        role = "no administrator, for the server has one already"
+        await _lift_limits(configured, login)
+    _keep(login, file)
     api.use_token(signed_in["token"])
+    say(f"Account: {login.email}, {role}, password {login.password} (kept in {file})")
+
+
+# The two that follow change the database itself, as whoever can write it may. What they import is heavy, and only needed
+# on a server that others use already.
+
+
+async def _add_account(configured: Settings, login: Login) -> None:
+    from stepiq.accounts.schemas import Registration
+    from stepiq.cli.accounts import add_account
+
+    asked = Registration(email=login.email, password=login.password)
+    await add_account(configured, asked, plan=configured.default_plan, is_admin=False)
+
+
+async def _lift_limits(configured: Settings, login: Login) -> None:
+    from stepiq.accounts.service import FIRST_PLAN
+    from stepiq.cli.accounts import change_plan
+
+    await change_plan(configured, login.email, FIRST_PLAN)
 
 
 def _login_file(folder: Path) -> Path:
@@ -163,7 +175,7 @@ def _read_login(file: Path) -> Login | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError):
-        raise DemoLoginRefused(f"{file} cannot be read. Remove it and try again.") from None
+        raise DemoLoginUnreadable(f"{file} cannot be read. Remove it and try again.") from None
 
 
 def _keep(login: Login, file: Path) -> None:
@@ -204,15 +216,15 @@ async def _show(api: Api, pipeline_id: str, example: Example) -> dict[str, Any]:
 
 def _say_next(configured: Settings, run: Mapping[str, Any], example: Example) -> None:
     file = _shown_path(example.path)
-    say(
-        f"""
-Model asked: {", ".join(models_used(run))}
-
-Next:
-  stepiq run {file} --input ticket="I was charged twice"    without a server
-  stepiq serve                                     the same server and runs, on {configured.base_url}
-  {file}                             what you have just seen: change it, run it again"""
-    )
+    lines = [
+        f"\nModel asked: {', '.join(models_used(run))}",
+        "\nNext:",
+        f"  {file} is what you have just seen. Change it and run it again, without a server:",
+        f'    stepiq run {file} --input message="..."',
+        f"  `stepiq serve` (or `make serve`) starts this server again, with this run, on {configured.base_url}",
+        "  `stepiq doctor` says which models and services can be used here",
+    ]
+    say("\n".join(lines))
 
 
 def _shown_path(path: Path) -> Path:

@@ -18,11 +18,11 @@ from stepiq.cli.documents import findings_data, read_draft, show_findings
 from stepiq.cli.inputs import build_input
 from stepiq.cli.progress import Progress, make_progress
 from stepiq.cli.results import show_result
-from stepiq.cli.weights import fetch_weights
+from stepiq.cli.weights import fetch_weights, uses_local_model
 from stepiq.core import json, logging, settings
 from stepiq.core.json import Json
-from stepiq.engine.providers.registry import ModelUnusable, Providers
-from stepiq.language.definition import Definition, LlmSpec
+from stepiq.engine.providers.registry import Providers
+from stepiq.language.definition import LlmSpec
 from stepiq.language.loading import load_document
 from stepiq.language.source import SourceFormat
 from stepiq.pipelines import service as pipelines
@@ -81,21 +81,6 @@ def run_file(request: Request) -> bool:
         return run["status"] == "completed"
     say()
     return show_result(run)
-
-
-def uses_local_model(definition: Definition, providers: Providers) -> bool:
-    """Whether a step will ask the model that runs on this machine."""
-    for step in definition.steps:
-        if isinstance(step.spec, LlmSpec):
-            try:
-                model = step.spec.model
-                found = providers.default_model() if model is None else providers.resolve(model)
-            except ModelUnusable:
-                # The run says so, with the step's name.
-                continue
-            if found.provider == "local":
-                return True
-    return False
 
 
 def _with_model(draft: Draft, model: str) -> Draft:

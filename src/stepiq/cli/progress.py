@@ -139,7 +139,8 @@ def _ending(data: Mapping[str, Any]) -> str:
     if data.get("duration_ms") is not None:
         facts.append(duration(data["duration_ms"]))
     if data.get("error"):
-        facts.append(f"{data['error']['code']}: {data['error']['message']}")
+        # The message stands below, as the run's.
+        facts.append(str(data["error"]["code"]))
     if data["status"] not in _MARKS:
         facts.append(str(data["status"]))
     return f"{data['step_id']}  {' · '.join(facts)}"
