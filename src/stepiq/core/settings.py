@@ -91,18 +91,20 @@ class Settings(BaseSettings):
     """TCP port the server listens on; 0 takes a free one and prints it."""
 
     public_url: str = ""
-    """URL under which users reach the server, without a path; used in links and tokens. Default: `http://HOST:PORT`."""
+    """URL under which users reach the server, without a path. Access tokens are for this URL only. Default: `http://HOST:PORT`."""
 
     master_key: SecretStr | None = None
     """32 bytes in base64 that wrap every stored secret. Default: `master.key` in the data folder, made on
-    first start. Losing it loses the secrets; keep a copy apart from the database."""
+    first start. Losing it loses the secrets; keep a copy apart from the database. Not used yet: secrets cannot be
+    stored."""
 
     jwt_secret: SecretStr | None = None
     """At least 32 characters that sign access tokens. Default: `jwt.key` in the data folder, made on first
-    start. Changing it ends every session within 15 minutes."""
+    start. Changing it makes every access token invalid; API keys stay."""
 
     registration: Registration = Registration.OPEN
-    """Who may create an account after the first: `open`, `invite` or `closed`."""
+    """Who may register after the first account. `invite` lets nobody in yet, for there are no invitations; with `invite` and
+    `closed`, `stepiq users create` makes accounts."""
 
     default_plan: str = "free"
     """Plan of accounts other than the first administrator: `free`, `starter`, `pro`, `enterprise`, or one of the
@@ -113,14 +115,14 @@ class Settings(BaseSettings):
 
     allowed_private_networks: Annotated[tuple[Network, ...], NoDecode] = ()
     """Private address ranges (CIDR, comma-separated) that pipelines may call, such as `10.1.0.0/16`. Default: none.
-    Addresses the operator configures here are exempt."""
+    Addresses the operator configures here are exempt. Not used yet: no step calls addresses of its own."""
 
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
     """Proxies (CIDR, comma-separated) whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Default: none."""
 
     smtp_url: SecretStr | None = None
     """Mail server: `smtp://user:password@host:587` (STARTTLS) or `smtps://…:465`. Default: mail is written as `.eml` files into
-    `mail` in the data folder."""
+    `mail` in the data folder. Not used yet: nothing sends mail."""
 
     log_format: Literal["auto", "console", "json"] = "auto"
     """`console` for people, `json` for collectors (one object a line). `auto`: console on a terminal, json otherwise."""

@@ -63,6 +63,8 @@ _STATUSES: dict[type[StepIQError], int] = {
     HeadersTooLarge: 431,
     Unavailable: 503,
 }
+# Python calls these by their older names before 3.13; answers are the same on every version.
+_TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
 
 
 class Problem(View):
@@ -110,7 +112,7 @@ def problems(*errors: type[StepIQError]) -> dict[int | str, dict[str, Any]]:
         response = by_status.setdefault(
             status,
             {
-                "description": HTTPStatus(status).phrase,
+                "description": _title(status),
                 "content": {
                     MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}
                 },
@@ -167,7 +169,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
         allowed = ", ".join(_methods_here(request))
         message = f"{request.method} is not possible here; {allowed} is."
         return _answer(request, MethodNotAllowed(message, allowed=allowed))
-    phrase = HTTPStatus(failure.status_code).phrase
+    phrase = _title(failure.status_code)
     code = re.sub(r"\W+", "_", phrase).lower()
     requests.note(request.scope, code=code)
     content = _content(failure.status_code, code, f"{phrase}.", requests.id_of(request.scope))
@@ -192,12 +194,16 @@ def _methods_here(request: Request) -> list[str]:
     return sorted(methods)
 
 
+def _title(status: int) -> str:
+    return _TITLES.get(status) or HTTPStatus(status).phrase
+
+
 def _content(
     status: int, code: str, detail: str, request_id: str, issues: Sequence[Issue] = ()
 ) -> dict[str, Any]:
     content: dict[str, Any] = {
         "type": f"/docs/errors#{code}",
-        "title": HTTPStatus(status).phrase,
+        "title": _title(status),
         "status": status,
         "detail": detail,
         "code": code,

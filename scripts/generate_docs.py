@@ -1,0 +1,49 @@
+"""Write the pages of the documentation that are made from the code, and openapi.json.
+
+Usage: python scripts/generate_docs.py [--check]    --check writes nothing and names the pages that are stale
+"""
+
+import sys
+from pathlib import Path
+
+from reference import commands, errors, events, openapi, settings
+
+ROOT = Path(__file__).parents[1]
+_NOTICE = "<!-- Made by `make docs` from the code; changes here are lost. -->\n\n"
+
+
+def pages() -> dict[Path, str]:
+    """Every generated file's content."""
+    made = {
+        "docs/errors.md": errors.page(),
+        "docs/reference/settings.md": settings.page(),
+        "docs/reference/events.md": events.page(),
+        "docs/reference/commands.md": commands.page(),
+    }
+    found = {ROOT / name: _NOTICE + text.rstrip() + "\n" for name, text in made.items()}
+    found[ROOT / "openapi.json"] = openapi.document()
+    return found
+
+
+def main() -> int:
+    """Write what has changed; 1 when something is stale and only a check was asked for."""
+    only_check = "--check" in sys.argv[1:]
+    stale = [
+        path
+        for path, text in pages().items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
+    if only_check:
+        for path in stale:
+            print(f"{path.relative_to(ROOT)} is stale. Run: make docs")
+        return 1 if stale else 0
+    made = pages()
+    for path in stale:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(made[path], encoding="utf-8")
+        print(f"wrote {path.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""docs/reference/commands.md: every command of `stepiq`, its arguments and options."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+from reference.members import described
+
+from stepiq.cli.console import ExitCode
+from stepiq.cli.main import app
+
+_PLACEHOLDERS = {int: "N", float: "N", Path: "FILE"}
+_INTRODUCTION = """\
+# Commands
+
+`stepiq` is in `.venv/bin` after `make serve` or `make demo`. Results go to standard output, everything else to standard error.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [_INTRODUCTION]
+    for name, command in commands(typer.main.get_command(app), "stepiq"):
+        parts.append(f"## {name}\n\n{_text(command.help)}\n")
+        parts.append(f"```sh\n{_usage(name, command)}\n```\n")
+        if rows := list(_rows(command)):
+            parts.append("\n".join(["| | |", "|---|---|", *rows, ""]))
+    codes = ["| 0 | It worked. |"]
+    codes += [
+        f"| {code} | {meaning} |"
+        for code, meaning in described(ExitCode, unsaid={ExitCode.OK}).items()
+    ]
+    parts.append("\n".join(["## Exit codes\n", "| code | means |", "|---|---|", *codes, ""]))
+    return "\n".join(parts)
+
+
+def commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Every command that does something, with its whole name."""
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        yield name, command
+        return
+    for word, each in inner.items():
+        yield from commands(each, f"{name} {word}")
+
+
+def _usage(name: str, command: Any) -> str:
+    words = [name]
+    for parameter in command.params:
+        if parameter.param_type_name == "argument":
+            words.append(parameter.name.upper())
+    if any(parameter.param_type_name == "option" for parameter in command.params):
+        words.append("[OPTIONS]")
+    return " ".join(words)
+
+
+def _rows(command: Any) -> Iterator[str]:
+    for parameter in command.params:
+        if parameter.name == "help":
+            continue
+        if parameter.param_type_name == "argument":
+            shown = f"`{parameter.name.upper()}`"
+        else:
+            metavar = "" if parameter.is_flag else f" {_metavar(parameter)}"
+            shown = ", ".join(f"`{option}{metavar}`" for option in parameter.opts)
+        yield f"| {shown} | {_text(parameter.help)}{_default(parameter)} |"
+
+
+def _metavar(parameter: Any) -> str:
+    placeholder = _PLACEHOLDERS.get(parameter.type_descriptor.annotation, "TEXT")
+    return str(parameter.metavar or placeholder)
+
+
+def _default(parameter: Any) -> str:
+    value = parameter.default
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f" Default: {value:g}." if is_number else ""
+
+
+def _text(text: str | None) -> str:
+    return " ".join((text or "").split()).replace("|", "\\|")

@@ -1,0 +1,193 @@
+"""docs/errors.md: every code that an answer, a run, an issue or a command can carry."""
+
+import ast
+import importlib
+import pkgutil
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+from reference.members import described
+
+import stepiq
+from stepiq.core import errors as core
+from stepiq.core.errors import StepIQError
+from stepiq.engine.outcomes import FailureCode
+from stepiq.web.problems import status_of
+
+_ADVICE = Path(__file__).with_name("advice.toml")
+_PACKAGE = Path(stepiq.__file__).parent
+_CODE = re.compile(r"[a-z]+(_[a-z]+)*")
+_KINDS = ("NotFound", "Conflict", "Invalid", "Malformed", "Unauthenticated", "Forbidden", "LimitReached", "Unavailable")  # fmt: skip
+# Raised by the language and the registry, and turned into an issue or a failure before they reach anybody.
+_TURNED = frozenset({"template_error", "model_unusable"})
+
+_INTRODUCTION = """\
+# Errors
+
+Every code below is stable: programs may compare it. Messages are for people and may change.
+
+The API answers errors as `application/problem+json`:
+
+```json
+{
+  "type": "/docs/errors#invalid_definition",
+  "title": "Unprocessable Content",
+  "status": 422,
+  "detail": "The definition has an error. steps[0].promt: `promt` is not a field here. Did you mean `prompt`? (line 4, column 5)",
+  "code": "invalid_definition",
+  "request_id": "0192f0c1-7c1f-7a52-9a5b-0c5f6f0f8f5e",
+  "errors": [{"path": "steps[0].promt", "code": "unknown_field", "message": "…", "line": 4, "column": 5}]
+}
+```
+
+`request_id` is also in the `X-Request-ID` header and in the server's log. `errors` is there when there can be several things
+wrong. A run that failed has `error: {code, message, step_id}`, with a code of [failures](#failures-of-runs).
+"""
+
+
+class AdviceIncomplete(Exception):
+    """`advice.toml` and the code know different codes."""
+
+
+def page() -> str:
+    """The whole page."""
+    advice = tomllib.loads(_ADVICE.read_text(encoding="utf-8"))
+    codes = _classes()
+    failures = described(FailureCode)
+    issues = issue_codes()
+    for code in {*advice["api"], *advice["operator"]} - set(codes):
+        raise AdviceIncomplete(f"advice.toml explains {code}, which no error has.")
+    _compare("failures", advice["failures"], failures)
+    _compare("issues", advice["issues"], issues)
+    return "\n".join(
+        [
+            _INTRODUCTION,
+            _kinds(),
+            "## Answers of the API\n",
+            *_entries(codes, advice["api"]),
+            "## Failures of runs\n",
+            "A run that failed names one of these, and the step it happened in.\n",
+            *_failures(failures, advice["failures"], known=set(advice["api"])),
+            _issues(issues, advice["issues"]),
+            "## Commands and start\n",
+            "Told by `stepiq` on standard error; the command ends with 1.\n",
+            *_entries(codes, advice["operator"], with_status=False),
+        ]
+    )
+
+
+def _compare(section: str, explained: dict[str, str], found: dict[str, str] | set[str]) -> None:
+    if missing := sorted(set(found) - set(explained)):
+        raise AdviceIncomplete(f"advice.toml lacks [{section}] {', '.join(missing)}.")
+    if surplus := sorted(set(explained) - set(found)):
+        raise AdviceIncomplete(
+            f"advice.toml has [{section}] {', '.join(surplus)}, which nothing uses."
+        )
+
+
+def _classes() -> dict[str, type[StepIQError]]:
+    """Every error that can be told, by its code."""
+    for module in pkgutil.walk_packages(stepiq.__path__, "stepiq."):
+        if ".migrations" not in module.name and not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    advice = tomllib.loads(_ADVICE.read_text(encoding="utf-8"))
+    placed = {*advice["api"], *advice["operator"], *advice["failures"], *advice["issues"]}
+    found: dict[str, type[StepIQError]] = {}
+    for error in _subclasses(StepIQError):
+        is_kind = error.__module__ == core.__name__
+        if error.code not in placed and not is_kind and error.code not in _TURNED:
+            raise AdviceIncomplete(
+                f"advice.toml says nothing about {error.code} ({error.__qualname__})."
+            )
+        found.setdefault(error.code, error)
+    return found
+
+
+def _subclasses(error: type[StepIQError]) -> Iterator[type[StepIQError]]:
+    yield error
+    for inner in error.__subclasses__():
+        yield from _subclasses(inner)
+
+
+def _first_line(error: type[StepIQError]) -> str:
+    return (error.__doc__ or "").strip().partition("\n")[0]
+
+
+def _kinds() -> str:
+    rows = ["## Kinds\n", "| kind | status | means |", "|---|---|---|"]
+    for name in _KINDS:
+        error: type[StepIQError] = getattr(core, name)
+        rows.append(f"| `{error.code}` | {status_of(error)} | {_first_line(error)} |")
+    return "\n".join([*rows, ""])
+
+
+def _entries(
+    codes: dict[str, type[StepIQError]], advice: dict[str, str], *, with_status: bool = True
+) -> Iterator[str]:
+    for code in sorted(advice):
+        status = status_of(codes[code])
+        told = f"**{status}.** " if with_status else ""
+        meaning = "A fault of stepIQ itself." if code == "internal" else _first_line(codes[code])
+        yield f"### {code}\n\n{told}{meaning}\n\n{advice[code]}\n"
+
+
+def _failures(
+    meanings: dict[str, str], advice: dict[str, str], *, known: set[str]
+) -> Iterator[str]:
+    for code in sorted(meanings):
+        if code in known:
+            yield f"`{code}`: {meanings[code]} See [above](#{code}).\n"
+        else:
+            yield f"### {code}\n\n{meanings[code]}\n\n{advice[code]}\n"
+
+
+def _issues(codes: set[str], advice: dict[str, str]) -> str:
+    rows = [
+        "## Issues",
+        "",
+        "Codes of the entries in `errors` and `warnings`. Those of a body's fields may also be names of pydantic's, such as",
+        "`string_type`, `value_error` or `less_than_equal`.",
+        "",
+        "| code | what to do |",
+        "|---|---|",
+    ]
+    rows += [f"| `{code}` | {advice[code]} |" for code in sorted(codes)]
+    return "\n".join([*rows, ""])
+
+
+def issue_codes() -> set[str]:
+    """Every code that an issue can have, read out of the source: there is no list of them elsewhere."""
+    found: set[str] = {"model_unknown", "provider_not_configured"}
+    for folder in ("language", "pipelines", "web"):
+        for path in sorted((_PACKAGE / folder).rglob("*.py")):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            for node in ast.walk(tree):
+                found.update(text for text in _codes_in(node) if _CODE.fullmatch(text))
+    return found
+
+
+def _codes_in(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Call(func=ast.Name(id="Issue" | "Problem" | "_at"), args=arguments):
+            yield from _texts(arguments[1:3])
+        case ast.Call(func=ast.Attribute(attr="refuse"), args=arguments):
+            # The code comes first, or behind the name or path of what is refused.
+            yield from [text for text in _texts(arguments[:2]) if _CODE.fullmatch(text)][-1:]
+        case ast.Return(value=ast.Tuple(elts=[code, ast.Constant() | ast.JoinedStr()])):
+            yield from _texts([code])
+        case ast.Assign(targets=[ast.Name(id="code")], value=ast.IfExp(body=one, orelse=other)):
+            yield from _texts([one, other])
+        case ast.ClassDef(name="TemplateSyntaxError", body=body):
+            yield from _texts([each.value for each in body if isinstance(each, ast.Assign)])
+        case ast.AnnAssign(target=ast.Name(id="_PREDICATES"), value=ast.Dict(values=values)):
+            yield from _texts([value.elts[0] for value in values if isinstance(value, ast.Tuple)])
+        case _:
+            pass
+
+
+def _texts(nodes: list[ast.expr]) -> Iterator[str]:
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value

@@ -1,0 +1,140 @@
+"""docs/reference/events.md: the kinds of events in a run's log and stream, each with an example."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from reference.members import described
+
+from stepiq.core import json
+from stepiq.engine import events
+from stepiq.engine.events import Event, EventType
+from stepiq.store.states import RunStatus, StepStatus
+
+_RUN = UUID("0192f0c1-7c1f-7a52-9a5b-0c5f6f0f8f5e")
+_AT = datetime(2026, 2, 27, 10, 0, 4, 500_000, tzinfo=UTC)
+_TIME = "2026-02-27T10:00:04.500Z"
+_LLM = {"name": "Classify", "type": "llm", "model": "openai/gpt-4o-mini"}
+_USED = {
+    "input_tokens": 34,
+    "cached_tokens": 0,
+    "output_tokens": 12,
+    "cost_usd_micros": 12,
+}
+_ERROR = {"code": "step_timeout", "message": "Step `classify` took longer than its timeout_seconds (30)."}  # fmt: skip
+
+_INTRODUCTION = """\
+# Events
+
+What happens to a run is told twice in the same words: kept in its log (`GET /api/runs/ID/events`) and sent to whoever follows it
+(`GET /api/runs/ID/stream`, as server-sent events). [The API](../api.md#streams) says how to follow a run without a gap.
+
+`seq` counts a run's events from 1 and is the `id` in the stream. `step.delta` has none, for it is sent and not kept: the whole
+text is in the step's output. Fields may be added.
+"""
+
+
+def examples() -> dict[EventType, list[tuple[str, Event, int | None]]]:
+    """One example of each shape that a kind of event has: when it comes, what it says, its number."""
+    return {
+        EventType.RUN_STATUS: [
+            ("when the run is accepted", events.run_status(RunStatus.PENDING), 1),
+            ("when it starts", events.run_status(RunStatus.RUNNING, started_at=_TIME), 2),
+            ("when it ends", events.run_status(RunStatus.COMPLETED, completed_at=_TIME), 6),
+            (
+                "when it fails",
+                events.run_status(
+                    RunStatus.FAILED,
+                    completed_at=_TIME,
+                    error={**_ERROR, "step_id": "classify"},
+                ),
+                6,
+            ),
+        ],
+        EventType.STEP_STATUS: [
+            (
+                "when an attempt starts",
+                events.step_status(StepStatus.RUNNING, "classify", 1, attempt=1, **_LLM),
+                3,
+            ),
+            (
+                "when a step that asked a model ends",
+                events.step_status(
+                    StepStatus.COMPLETED,
+                    "classify",
+                    1,
+                    attempts=1,
+                    duration_ms=840,
+                    **_LLM,
+                    **_USED,
+                ),
+                5,
+            ),
+            (
+                "when another step ends; it has no event of its start",
+                events.step_status(
+                    StepStatus.COMPLETED,
+                    "reply",
+                    1,
+                    name="Reply",
+                    type="transform",
+                    attempts=1,
+                    duration_ms=0,
+                ),
+                5,
+            ),
+            (
+                "when it fails",
+                events.step_status(
+                    StepStatus.FAILED,
+                    "classify",
+                    1,
+                    attempts=3,
+                    duration_ms=30_000,
+                    error=_ERROR,
+                    **_LLM,
+                    **_USED,
+                ),
+                5,
+            ),
+            (
+                "when the run is cancelled meanwhile",
+                events.step_status(StepStatus.CANCELLED, "classify", 1),
+                5,
+            ),
+        ],
+        EventType.STEP_DELTA: [
+            (
+                "at most every 50 ms, while a model answers; a new `attempt` starts the text anew",
+                Event(
+                    EventType.STEP_DELTA,
+                    {"step_id": "classify", "iteration": 1, "attempt": 1, "text": "billing"},
+                ),
+                None,
+            )
+        ],
+        EventType.STEP_LOG: [
+            (
+                "as it happens; `level` is `info`, `warning` or `error`",
+                events.step_log(
+                    "classify",
+                    1,
+                    "warning",
+                    "Attempt 1 failed: openai answered 429. The next one starts in 1.0 s.",
+                ),
+                4,
+            )
+        ],
+    }
+
+
+def page() -> str:
+    """The whole page."""
+    meanings = described(EventType)
+    shown = examples()
+    parts = [_INTRODUCTION]
+    for kind in EventType:
+        parts.append(f"## {kind}\n\n{meanings[kind]}\n")
+        for when, event, seq in shown[kind]:
+            data = events.payload(_RUN, event, seq, _AT)["data"]
+            parts.append(f"{when[0].upper()}{when[1:]}:\n\n```json\n{json.dumps(data)}\n```\n")
+    return "\n".join(parts)

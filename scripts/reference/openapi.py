@@ -1,0 +1,25 @@
+"""openapi.json: the API's document, made from the app without starting anything."""
+
+import json
+import tempfile
+from pathlib import Path
+
+from stepiq.billing.plans import Plans
+from stepiq.core.settings import Settings
+from stepiq.engine.providers.registry import Providers
+from stepiq.engine.runtime import Engine
+from stepiq.server.app import create_app
+from stepiq.store.changes import LocalChanges
+from stepiq.store.database import Database
+from stepiq.web.services import Services
+
+
+def document() -> str:
+    """The document as text."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(data_dir=Path(folder))
+        database, changes, providers = Database(settings), LocalChanges(), Providers(settings)
+        engine = Engine(database, changes, providers)
+        services = Services(settings, database, changes, providers, engine, Plans.load({}))
+        made = create_app(services).openapi()
+    return json.dumps(made, ensure_ascii=False, indent=2) + "\n"

@@ -1,0 +1,114 @@
+"""docs/reference/settings.md: every variable and every table of the config file."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from stepiq.core.settings import CONFIG_FILE_TABLES, EndpointSettings, Settings, variable_name
+
+_INTRODUCTION = """\
+# Settings
+
+Settings are environment variables, read once at start: a change needs a restart. A variable that is set to nothing counts as
+not set. `stepiq doctor` says what is configured and what of it works. Values of secrets are never printed.
+"""
+_CONFIG_FILE = """\
+## The config file
+
+Named model endpoints and plans stand in one TOML file, `stepiq.toml` in the working folder or where `STEPIQ_CONFIG_FILE` says.
+It need not exist.
+
+```toml
+[endpoints.lab]                     # models are called lab/qwen3
+base_url = "http://10.0.0.5:8000/v1"
+api_key_env = "LAB_API_KEY"
+models = ["qwen3"]
+
+[plans.free]
+steps = 8
+```
+
+`[plans.NAME]` is explained in [Plans](../plans.md). `[endpoints.NAME]` is a server that speaks OpenAI's Chat Completions;
+`NAME` has lower-case letters, digits, `-` and `_`.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    fields = {
+        variable_name(name): field
+        for name, field in Settings.model_fields.items()
+        if name not in CONFIG_FILE_TABLES
+    }
+    ours = {name: field for name, field in fields.items() if name.startswith("STEPIQ_")}
+    theirs = {name: field for name, field in fields.items() if name not in ours}
+    return "\n".join(
+        [
+            _INTRODUCTION,
+            *_table("variable", ours),
+            "\n## Model providers\n",
+            "These keep the names that the providers' own tools use.\n",
+            *_table("variable", theirs),
+            "",
+            _CONFIG_FILE,
+            *_table("field", EndpointSettings.model_fields),
+            "",
+        ]
+    )
+
+
+def _table(heading: str, fields: dict[str, FieldInfo]) -> Iterator[str]:
+    yield f"| {heading} | takes | default | meaning |"
+    yield "|---|---|---|---|"
+    for name, field in fields.items():
+        meaning = " ".join((field.description or "").split())
+        cells = [f"`{name}`", _takes(field), _default(field), meaning]
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _takes(field: FieldInfo) -> str:
+    annotation = _without_none(field.annotation)
+    if get_origin(annotation) is Literal:
+        return _listed(get_args(annotation))
+    if get_origin(annotation) is tuple:
+        return "CIDR list"
+    if get_origin(annotation) is list:
+        return "list of texts"
+    if not isinstance(annotation, type):
+        raise TypeError(f"No words for a setting of type {annotation}.")
+    if issubclass(annotation, StrEnum):
+        return _listed(member.value for member in annotation)
+    if annotation is int:
+        return _range(field)
+    words = {str: "text", Path: "path", SecretStr: "text, secret", bool: "`true` or `false`"}
+    return words[annotation]
+
+
+def _without_none(annotation: Any) -> Any:
+    if get_origin(annotation) in (Union, UnionType):
+        left = [part for part in get_args(annotation) if part is not type(None)]
+        return left[0] if len(left) == 1 else annotation
+    return annotation
+
+
+def _range(field: FieldInfo) -> str:
+    bounds = {name: getattr(rule, name) for rule in field.metadata for name in ("ge", "le") if hasattr(rule, name)}  # fmt: skip
+    return f"integer {bounds['ge']} to {bounds['le']}" if len(bounds) == 2 else "integer"
+
+
+def _listed(options: Any) -> str:
+    return ", ".join(f"`{option}`" for option in options)
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value = field.get_default()
+    if value is None or value in ("", [], ()):
+        return "not set"
+    return f"`{value}`"
