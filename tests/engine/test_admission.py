@@ -50,6 +50,24 @@ class TestAccept:
 
         assert await world.counters() == (2, 1)
 
+    async def test_a_plan_that_was_raised_leaves_nobody_behind(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(latency_ms=30_000)
+        pipeline_id = await world.pipeline(ASK)
+        held = [await world.start(pipeline_id, admitted_limit=1) for _ in range(3)]
+        await fake_provider.next_request()
+        fake_provider.configure(latency_ms=0)
+
+        late = await world.start(pipeline_id, admitted_limit=None)
+
+        assert await world.counters() == (4, 2)
+        await held[1][1].until_ended()
+        await world.cancel(held[0][0])
+        for _, heard in (held[2], late):
+            await heard.until_ended()
+        assert await world.counters() == (0, 0)
+
 
 class TestCancel:
     async def test_a_run_without_a_slot_frees_none(

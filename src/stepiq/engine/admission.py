@@ -86,18 +86,20 @@ class Admission:
         )
         accepted = events.run_status(RunStatus.PENDING)
         await self.append(session, run.id, 0, [accepted])
+        admitted = unfinished - held
         if not held:
             await self._tickets.enqueue(session, run.id, 1, unfinished)
+        elif run.admitted_limit is None or admitted < run.admitted_limit:
+            # The plan has been raised since somebody was held.
+            await self._admit_oldest(session, run.workspace_id, admitted + 1)
 
     async def _count_in(self, session: Session, run: NewRun) -> tuple[int, int]:
-        # Held runs exist only while the cap is reached, so "somebody is held, this run included" and
-        # "this run is held" are the same.
+        # Nobody passes a held run, also where the plan has been raised since: "somebody is held, this run included"
+        # and "this run is held" are the same.
         admitted = workspaces.c.admitted_runs
-        has_slot = (
-            sa.true()
-            if run.admitted_limit is None
-            else sa.and_(admitted < run.admitted_limit, admitted == workspaces.c.unfinished_runs)
-        )
+        has_slot = admitted == workspaces.c.unfinished_runs
+        if run.admitted_limit is not None:
+            has_slot = sa.and_(has_slot, admitted < run.admitted_limit)
         row = (
             await session.execute(
                 workspaces.update()
