@@ -2,11 +2,15 @@ import asyncio
 from datetime import timedelta
 from uuid import UUID
 
+import pytest
 import sqlalchemy as sa
 
 from stepiq.cli.fake_provider import Failure
 from stepiq.core import clock
+from stepiq.engine import executor
 from stepiq.engine.executor import pause_before_retry
+from stepiq.engine.journal import Entry, Journal
+from stepiq.engine.records import ClaimedRun
 from stepiq.language.definition import Retry
 from stepiq.store.tables import large_values, pipeline_versions, runs
 from tests.support.engine import World
@@ -247,6 +251,25 @@ class TestModels:
         assert ended.run.error["code"] == "model_unknown"
         assert "nowhere/some-model" in ended.run.error["message"]
 
+    async def test_characters_that_cannot_be_stored_are_replaced(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.behaviour.text = "a\ud800b \x00c \U0001f600"
+
+        ended = await world.run(ASK)
+
+        assert ended.run.output == "a\ufffdb \ufffdc \U0001f600"
+        assert ended.heard.text == ended.run.output
+
+    async def test_a_model_that_nobody_bills_costs_no_credits(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        ended = await world.run("name: P\nsteps: [{id: ask, model: ollama/llama3.2, prompt: x}]")
+
+        assert ended.run.status == "completed"
+        assert (ended.run.credit_tokens, ended.run.cost_usd_micros) == (0, 0)
+        assert ended.run.cost_complete
+
     async def test_without_a_model_the_default_one_answers(self, world: World):
         ended = await world.run("name: P\nsteps: [{id: ask, prompt: x}]")
 
@@ -426,6 +449,16 @@ class TestJsonAnswers:
         assert ended.run.error["code"] == "output_invalid"
         assert "town" in ended.run.error["message"]
 
+    async def test_an_answer_that_was_cut_off_says_which_limit_to_raise(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(replies=['{"ci', '{"ci'], finish_reason="length")
+
+        ended = await world.run(self.SCHEMA)
+
+        assert ended.run.error["code"] == "output_invalid"
+        assert "max_tokens" in ended.run.error["message"]
+
     async def test_output_format_json_takes_any_json(
         self, world: World, fake_provider: RunningFakeProvider
     ):
@@ -462,6 +495,27 @@ class TestCancel:
         assert ended.run.output_tokens == ended.steps["ask"].output_tokens
         assert "after" not in ended.steps
         assert await world.counters() == (0, 0)
+
+    async def test_a_call_that_ended_but_is_not_recorded_is_counted(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(latency_ms=100)
+        run_id, heard = await world.start(await world.pipeline(ASK))
+        request = await fake_provider.next_request()
+
+        # The only writer is held here, so the end of the call has to wait for its record.
+        async with world.database.transaction() as session:
+            await request.ended.wait()
+            await heard.until("step.delta")
+            for _ in range(100):
+                await asyncio.sleep(0)
+            await world.engine.cancel(session, world.workspace_id, run_id)
+        await _idle(world, run_id)
+
+        ended = await world.ended(run_id, heard)
+        assert ended.steps["ask"].status == "cancelled"
+        assert not ended.steps["ask"].tokens_estimated
+        assert ended.run.output_tokens == ended.steps["ask"].output_tokens > 0
 
 
 class TestLostClaims:
@@ -502,6 +556,30 @@ class TestTakingOver:
         assert ended.steps["before"].attempts == 1
         assert ended.steps["ask"].attempts == 2
         assert [event.seq for event in ended.events] == list(range(1, len(ended.events) + 1))
+
+    async def test_a_failed_step_and_the_end_of_its_run_are_one_record(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(executor, "_SETTLE_WITHIN", timedelta(0))
+        written: list[tuple[list[str], bool]] = []
+        write = Journal.write
+
+        async def noted(journal: Journal, run: ClaimedRun, entry: Entry) -> None:
+            written.append(([record.step_id for record in entry.steps], entry.ending is not None))
+            await write(journal, run, entry)
+
+        monkeypatch.setattr(Journal, "write", noted)
+
+        await world.run(
+            """
+            name: Fails
+            steps:
+              - {id: one, type: transform, template: x}
+              - {id: two, type: transform, output_format: json, template: 'no'}
+            """
+        )
+
+        assert [ending for steps, ending in written if "two" in steps] == [True]
 
     async def test_large_outputs_are_there_for_the_steps_that_follow(
         self, world: World, fake_provider: RunningFakeProvider

@@ -24,7 +24,7 @@ from stepiq.engine.steps import llm, transform
 from stepiq.engine.work import Speaker, Work, scope_of
 from stepiq.language.definition import Definition, LlmSpec, Retry, Step, TransformSpec
 from stepiq.store.changes import Changes
-from stepiq.store.database import Database
+from stepiq.store.database import Database, StoreUnavailable
 from stepiq.store.states import RunStatus, StepStatus
 
 log = logging.get(__name__)
@@ -50,8 +50,6 @@ class _Course:
     oldest_unwritten: float = 0.0
     output_bytes: int = 0
     last_output: Json = None
-    current: StepRecord | None = None
-    """The step in flight."""
 
 
 class Executor:
@@ -116,13 +114,23 @@ class Executor:
             course.output_bytes += size_bytes(record.output)
         try:
             ending = await self._interpret(course)
-        except asyncio.CancelledError:
-            if course.current is not None:
-                await self._journal.count_cancelled(run, course.current)
+            course.entry.ending = ending
+            await self._write(course)
+        except (asyncio.CancelledError, ClaimLost):
+            await self._count_unwritten(run)
             raise
-        course.entry.ending = ending
-        await self._write(course)
         log.info("run_ended", status=str(ending.status), error=ending.error)
+
+    async def _count_unwritten(self, run: ClaimedRun) -> None:
+        # A cancel may come while a step is in flight, and also between a step's end and its record.
+        for record in run.steps.values():
+            if record.meter == record.stored_meter:
+                continue
+            try:
+                await self._journal.count_cancelled(run, record)
+            except StoreUnavailable:
+                # Must not take the place of the cancel, which a stopping server waits for.
+                log.warning("cancelled_step_not_counted", step_id=record.step_id)
 
     async def _definition(self, run: ClaimedRun) -> Definition:
         if (found := self._definitions.kept(run.pipeline_id, run.pipeline_version)) is not None:
@@ -165,10 +173,11 @@ class Executor:
                 record.error = {"code": str(outcome.code), "message": outcome.message}
             case _:
                 assert_never(outcome)
-        course.current = None
         course.scope["steps"][step.id] = {"status": str(record.status), "output": record.output}
         course.entry.add(record, _ended_event(record))
-        await self._write_in_time(course)
+        if failed is None:
+            # A failed step is written together with the end of the run, so that no crash comes between the two.
+            await self._write_in_time(course)
         return record, failed
 
     def _too_late(self, course: _Course) -> Failed | None:
@@ -208,7 +217,6 @@ class Executor:
                 await asyncio.sleep(0)
                 return transform.evaluate(work, spec)
             case LlmSpec():
-                course.current = record
                 return await self._try(course, work, spec, speaker)
             case _:
                 assert_never(spec)

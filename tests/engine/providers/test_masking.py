@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stepiq.engine.providers.masking import MASK, mask
+from stepiq.engine.providers.masking import MASK, mask, storable
 
 KEY = "sk-proj-4f7Qm2ZxLkT9vB8cR1nS6wYd3eH5gJ0a"
 
@@ -42,3 +42,23 @@ class TestMask:
     @given(st.text(alphabet=st.characters(codec="ascii"), min_size=12), st.text(), st.text())
     def test_whatever_the_key_it_never_comes_through(self, key: str, before: str, after: str):
         assert key not in mask(f"{before}{key}{after}", key) or key in MASK
+
+
+class TestStorable:
+    @pytest.mark.parametrize(
+        ("text", "kept"),
+        [
+            ("plain", "plain"),
+            ("h\u00e9 \U0001f600", "h\u00e9 \U0001f600"),
+            ("\ud83d\ude00", "\U0001f600"),
+            ("a\ud800b", "a\ufffdb"),
+            ("\udc00", "\ufffd"),
+            ("x\x00y", "x\ufffdy"),
+        ],
+    )
+    def test_only_what_cannot_be_stored_is_replaced(self, text: str, kept: str):
+        assert storable(text) == kept
+
+    @given(st.text(alphabet=st.characters(exclude_categories=())))
+    def test_what_is_left_is_utf_8_without_nul(self, text: str):
+        assert b"\x00" not in storable(text).encode()

@@ -57,6 +57,17 @@ class TestStreaming:
         assert fake_provider.requests[0].tokens_sent == 1
         await answer.aclose()
 
+    async def test_a_character_cut_in_two_becomes_whole(
+        self, openai: Model, monkeypatch: pytest.MonkeyPatch
+    ):
+        pieces = ["a\ud83d", "\ude00b", "\ud83d"]
+        monkeypatch.setattr("stepiq.cli.fake_provider._pieces", lambda *_: pieces)
+
+        items = [item async for item in openai.stream(request())]
+
+        assert items[:-1] == [Delta("a"), Delta("\U0001f600b"), Delta("\ufffd")]
+        assert items[-1].text == "a\U0001f600b\ufffd"
+
     async def test_it_tells_what_ran_and_why_it_ended(
         self, openai: Model, fake_provider: RunningFakeProvider
     ):

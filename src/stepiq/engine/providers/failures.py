@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from stepiq.core import clock
 from stepiq.engine.providers.base import ProviderError
-from stepiq.engine.providers.masking import mask
+from stepiq.engine.providers.masking import mask, storable
 
 if TYPE_CHECKING:
     from pydantic_ai.exceptions import ModelHTTPError
@@ -223,7 +223,7 @@ def _words(body: object) -> str:
 
 
 def _quote(text: str, key: str | None) -> str:
-    cleaned = " ".join(mask(text, key).split())
+    cleaned = " ".join(mask(storable(text), key).split())
     if not cleaned:
         return ""
     shortened = cleaned if len(cleaned) <= _MAX_QUOTED else cleaned[:_MAX_QUOTED] + "…"

@@ -1,4 +1,4 @@
-"""Keeps keys out of what is shown: providers like to repeat the key they refuse."""
+"""Keeps out of what is shown and stored what must not be there: keys, which providers like to repeat, and characters that are none."""
 
 import re
 
@@ -28,3 +28,14 @@ def mask(text: str, key: str | None) -> str:
 
 def _shares(word: str, pieces: set[str]) -> bool:
     return any(word[at : at + _PIECE] in pieces for at in range(len(word) - _PIECE + 1))
+
+
+def storable(text: str) -> str:
+    """The text with U+FFFD for what UTF-8 or PostgreSQL cannot hold: halves of surrogate pairs, and U+0000.
+
+    Two halves that belong together become their character.
+    """
+    if text.isascii() and "\x00" not in text:
+        return text
+    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return whole.replace("\x00", "\ufffd")

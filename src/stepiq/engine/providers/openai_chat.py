@@ -18,6 +18,7 @@ from stepiq.engine.providers.base import (
     Usage,
 )
 from stepiq.engine.providers.failures import Place, broken_off, explain
+from stepiq.engine.providers.masking import storable
 
 if TYPE_CHECKING:
     import httpx2
@@ -197,6 +198,20 @@ async def stream_chat(
 
 
 async def _texts(reply: "StreamedResponse") -> AsyncGenerator[str]:
+    """Pieces of the answer, without what no store and no stream can carry."""
+    rest = ""
+    async with aclosing(_pieces(reply)) as pieces:
+        async for piece in pieces:
+            text = rest + piece
+            # Some servers cut between the two halves of one character.
+            rest = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
+            if whole := storable(text.removesuffix(rest)):
+                yield whole
+    if rest:
+        yield storable(rest)
+
+
+async def _pieces(reply: "StreamedResponse") -> AsyncGenerator[str]:
     from pydantic_ai.messages import PartDeltaEvent, PartStartEvent, TextPart, TextPartDelta
 
     async for event in reply:
@@ -214,7 +229,7 @@ def _finished(reply: "StreamedResponse", name: str, progress: Progress, place: P
     if refusal := details.get("refusal"):
         raise ProviderError(
             "provider_error",
-            f"{place.label} refused to answer with `{name}`: {refusal}",
+            f"{place.label} refused to answer with `{name}`: {storable(str(refusal))}",
             status=200,
         )
     usage = reply.usage
