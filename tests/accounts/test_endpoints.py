@@ -274,6 +274,7 @@ class TestApiKeys:
             ("2030-01-01T00:00:00", "invalid_body"),
             ("tomorrow", "invalid_body"),
             ("99999-01-01T00:00:00Z", "invalid_body"),
+            ("9999-12-31T23:59:59-14:00", "invalid_body"),
             (4_000_000_000, "invalid_body"),
             ("4000000000", "invalid_body"),
         ],

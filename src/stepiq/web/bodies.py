@@ -6,13 +6,14 @@ learns nothing else from it.
 
 import email.message
 from collections.abc import Callable, Coroutine, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -47,8 +48,17 @@ def _iso_text(value: object) -> object:
     return value
 
 
-Instant = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_iso_text)]
-"""An instant in a request body: ISO 8601 with a time zone."""
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("send an instant between the years 1 and 9999 of UTC") from None
+
+
+Instant = Annotated[
+    AwareDatetime, Field(strict=False), BeforeValidator(_iso_text), AfterValidator(_in_utc)
+]
+"""An instant in a request: ISO 8601 with a time zone, read as UTC."""
 
 FROM_TEXT = Field(strict=False)
 """For fields of a `StrictModel` that JSON can only write as text, such as enumerations: `Annotated[Scope, FROM_TEXT]`."""
