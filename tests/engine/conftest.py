@@ -25,7 +25,11 @@ async def fake_provider() -> AsyncIterator[RunningFakeProvider]:
 async def providers(
     fake_provider: RunningFakeProvider, settings: Settings
 ) -> AsyncIterator[Providers]:
-    keyed: Any = {"openai_api_key": "sk-test-0123456789", "openai_base_url": fake_provider.url}
+    keyed: Any = {
+        "openai_api_key": "sk-test-0123456789",
+        "openai_base_url": fake_provider.url,
+        "ollama_base_url": fake_provider.url.removesuffix("/v1"),
+    }
     providers = Providers(settings.model_validate({**settings.model_dump(), **keyed}))
     yield providers
     await providers.close()

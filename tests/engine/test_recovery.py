@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from stepiq.core.ids import uuid7
 from stepiq.engine import retention
 from stepiq.engine.definitions import Definitions
+from stepiq.store.database import StoreUnavailable
 from stepiq.store.tables import pipeline_versions, runs
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider
@@ -70,6 +71,39 @@ class TestStoreOutage:
         assert ended.run.status == "completed"
         assert [event.seq for event in ended.events] == list(range(1, len(ended.events) + 1))
 
+    async def test_a_claim_that_finds_no_store_is_made_again(self, world: World, monkeypatch):
+        journal, outages = world.engine._journal, [1, 2]
+        claim = journal.claim
+
+        async def claim_in_an_outage(run_id):
+            if outages:
+                outages.pop()
+                raise StoreUnavailable("The database did not answer.")
+            return await claim(run_id)
+
+        monkeypatch.setattr(journal, "claim", claim_in_an_outage)
+        monkeypatch.setattr("stepiq.engine.runtime._STORE_RETRY_SECONDS", 0.01)
+
+        ended = await world.run("name: T\nsteps: [{id: t, type: transform, template: x}]")
+
+        assert ended.run.status == "completed"
+
+    async def test_a_cancel_is_not_lost_when_its_tokens_cannot_be_counted(
+        self, world: World, fake_provider: RunningFakeProvider, monkeypatch
+    ):
+        async def unavailable(run, record):
+            raise StoreUnavailable("The database did not answer.")
+
+        monkeypatch.setattr(world.engine._journal, "count_cancelled", unavailable)
+        fake_provider.configure(token_ms=30_000)
+        run_id, heard = await world.start(await world.pipeline(ASK))
+        await heard.until("step.delta")
+
+        await world.cancel(run_id)
+
+        assert run_id not in world.engine._carrying
+        assert (await world.ended(run_id, heard)).run.status == "cancelled"
+
 
 class TestSweepForEver:
     async def test_it_goes_on_turn_after_turn(self, world: World, monkeypatch):
@@ -82,6 +116,8 @@ class TestSweepForEver:
                 raise RuntimeError("a fault of ours")
             if len(calls) == 2:
                 return retention._BATCH
+            if len(calls) == 3:
+                raise StoreUnavailable("The database did not answer.")
             swept.set()
             return 0
 

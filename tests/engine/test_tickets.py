@@ -6,7 +6,7 @@ import pytest
 from stepiq.core.ids import uuid7
 from stepiq.engine.lock import WorkerLock, WorkerRunning
 from stepiq.engine.retention import sweep
-from stepiq.engine.tickets import Ticket
+from stepiq.engine.tickets import Ticket, TicketQueue
 from stepiq.store.database import Database
 from stepiq.store.tables import runs, workspaces
 from tests.support.engine import World
@@ -50,7 +50,45 @@ class TestEnqueue:
         assert sorted(lateness)[5] < 0.4
 
 
+class TestStop:
+    async def test_a_queue_that_was_never_used_has_nothing_to_stop(self, database: Database):
+        await TicketQueue(database).stop()
+
+    async def test_a_queue_that_only_accepted_gives_its_connections_back(self, database: Database):
+        queue = TicketQueue(database)
+        assert await queue.finished(1) == []
+
+        await queue.stop()
+
+        assert await queue.finished(1) == []
+        await queue.stop()
+
+    async def test_a_wake_without_a_worker_is_of_no_consequence(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr("stepiq.engine.tickets._wakes", {})
+
+        TicketQueue(database).wake()
+
+
 class TestSweep:
+    async def test_without_finished_tickets_there_is_nothing_to_do(self, world: World):
+        assert await sweep(world.database, world.engine._tickets) == 0
+
+    async def test_a_run_with_a_later_ticket_is_no_orphan(self, world: World):
+        ended = await world.run(TRANSFORM)
+        await _finished(world, 1)
+        async with world.database.transaction() as session:
+            await session.execute(
+                runs.update()
+                .where(runs.c.id == ended.run.id)
+                .values(status="running", completed_at=None, ticket=2)
+            )
+
+        await sweep(world.database, world.engine._tickets)
+
+        assert (await world.ended(ended.run.id, ended.heard)).run.ticket == 2
+
     async def test_tickets_of_finished_runs_are_forgotten(self, world: World):
         await world.run(TRANSFORM)
         await _finished(world, 1)

@@ -359,10 +359,9 @@ def _ended_event(record: StepRecord) -> events.Event:
     return events.step_status(record.status, record.step_id, record.iteration, **facts)
 
 
-def _duration_ms(record: StepRecord) -> int | None:
-    if record.started_at is None or record.completed_at is None:
-        return None
-    return round((record.completed_at - record.started_at) / timedelta(milliseconds=1))
+def _duration_ms(record: StepRecord) -> int:
+    ended = record.completed_at or clock.now()
+    return round((ended - (record.started_at or ended)) / timedelta(milliseconds=1))
 
 
 def _failed_at(record: StepRecord, failed: Failed) -> Ending:

@@ -47,8 +47,7 @@ class Entry:
 
     def add(self, record: StepRecord, event: Event) -> None:
         """Write a step's row and say so."""
-        if all(known is not record for known in self.steps):
-            self.steps.append(record)
+        self.steps.append(record)
         self.news.append(event)
 
 
@@ -117,10 +116,7 @@ class Journal:
         async with self._database.transaction() as session:
             last_seq, ticket = await self._advance(session, run, entry)
             await self._write_steps(session, run, entry.steps)
-            if entry.news:
-                await self._admission.append(
-                    session, run.id, last_seq - len(entry.news), entry.news
-                )
+            await self._admission.append(session, run.id, last_seq - len(entry.news), entry.news)
             if entry.ending is not None:
                 await _store_large(session, run.id, run.id, entry.ending.output)
                 await self._admission.release(session, run.workspace_id, held=ticket == 0)

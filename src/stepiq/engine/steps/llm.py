@@ -5,7 +5,6 @@ from dataclasses import replace
 from stepiq.core.json import Json
 from stepiq.engine.outcomes import Completed, Failed, FailureCode, Outcome
 from stepiq.engine.providers.base import (
-    Delta,
     Finished,
     Message,
     Model,
@@ -106,17 +105,15 @@ async def _ask(work: Work, model: Model, request: ModelRequest) -> Finished:
     progress = Progress()
     try:
         async for item in model.stream(request, progress):
-            match item:
-                case Delta(text):
-                    work.speak(text)
-                case Finished():
-                    return item
+            if isinstance(item, Finished):
+                return item
+            work.speak(item.text)
     finally:
         # Also when the call fails or is cancelled: what was used so far is paid for.
         _count(work, model, progress)
-    raise ProviderError(
-        "provider_error", f"{model.id} ended its answer without saying so.", retryable=True
-    )
+    raise RuntimeError(
+        f"The stream of {model.id} ended early."
+    )  # pragma: no cover - see Model.stream
 
 
 def _count(work: Work, model: Model, progress: Progress) -> None:
