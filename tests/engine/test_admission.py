@@ -3,8 +3,11 @@ from contextlib import suppress
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 
 from stepiq.engine.admission import QueueFull, RunNotCancellable
+from stepiq.runs import queries
+from stepiq.store.tables import runs, workspaces
 from tests.support.engine import Heard, World
 from tests.support.fake_provider import RunningFakeProvider
 
@@ -95,6 +98,29 @@ class TestCancel:
         await heard.until("run.status", status="running")
         assert await world.counters() == (1, 1)
 
+    async def test_a_run_that_is_handed_a_slot_meanwhile_waits_its_turn(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(latency_ms=30_000)
+        pipeline_id = await world.pipeline(ASK)
+        held = [await world.start(pipeline_id, admitted_limit=1) for _ in range(2)][1][0]
+
+        async def cancel() -> None:
+            async with world.database.transaction() as session:
+                await queries.lock(session, world.workspace_id, held)
+                await world.engine.cancel(session, world.workspace_id, held)
+
+        async with world.database.transaction() as session:
+            # What the end of a run does: first the workspace's row, then that of the run that waits.
+            counted = {"admitted_runs": workspaces.c.admitted_runs}
+            await session.execute(workspaces.update().values(counted))
+            cancelling = asyncio.create_task(cancel())
+            await _is_waiting(world)
+            await session.execute(runs.update().where(runs.c.id == held).values(ticket=0))
+
+        await cancelling
+        assert await world.counters() == (1, 1)
+
     async def test_a_finished_run_refuses(self, world: World):
         ended = await world.run("name: T\nsteps: [{id: t, type: transform, template: x}]")
 
@@ -152,6 +178,17 @@ class TestFairness:
 async def _cancel_if_possible(world: World, run_id: UUID) -> None:
     with suppress(RunNotCancellable):
         await world.cancel(run_id)
+
+
+async def _is_waiting(world: World) -> None:
+    """Until a transaction of PostgreSQL waits for another. SQLite has one at a time."""
+    waits = sa.text(
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    while not world.database.is_sqlite:
+        async with world.database.reading() as session:
+            if await session.scalar(waits):
+                return
 
 
 async def _has_ended(world: World, started: tuple[UUID, Heard]) -> bool:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from stepiq.runs.records import Filter, LoggedEvent, Progress, Run, Step
 from stepiq.store.database import Session
 from stepiq.store.states import RunStatus, StepStatus, TriggerType
-from stepiq.store.tables import large_values, pipelines, run_events, run_steps, runs
+from stepiq.store.tables import large_values, pipelines, run_events, run_steps, runs, workspaces
 
 _ID_PREFIX = re.compile(r"[0-9a-f]{8,32}")
 _CLOCK_SLACK = timedelta(minutes=1)
@@ -54,6 +54,14 @@ async def progress(session: Session, workspace_id: UUID, run_id: UUID) -> Progre
 
 async def lock(session: Session, workspace_id: UUID, run_id: UUID) -> RunStatus | None:
     """Status of a run of the workspace, which nobody else can change until this transaction ends."""
+    # A run that waits for a slot gets its ticket from whoever holds the workspace's row. Taking the row first keeps the
+    # two from waiting for each other.
+    await session.execute(
+        sa.select(workspaces.c.id)
+        .join(runs, runs.c.workspace_id == workspaces.c.id)
+        .where(runs.c.id == run_id, workspaces.c.id == workspace_id, runs.c.ticket == 0)
+        .with_for_update(of=workspaces)
+    )
     status = await session.scalar(
         sa.select(runs.c.status)
         .where(runs.c.id == run_id, runs.c.workspace_id == workspace_id)
