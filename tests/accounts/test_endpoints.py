@@ -147,6 +147,14 @@ class TestFirstAccount:
 
         assert response.json()["code"] == "setup_required"
 
+    async def test_on_a_server_with_a_public_address_it_is_needed(self, app, client, monkeypatch):
+        settings = app.state.services.settings
+        monkeypatch.setitem(settings.__dict__, "base_url", "https://ai.example.com")
+
+        response = await client.post("/api/auth/register", json=NEW)
+
+        assert response.json()["code"] == "setup_required"
+
     async def test_a_page_that_calls_this_machine_by_its_own_name_is_no_operator(self, app):
         async with from_elsewhere(app, address="127.0.0.1", host="evil.example") as client:
             response = await client.post("/api/auth/register", json=NEW)

@@ -23,6 +23,7 @@ from stepiq.accounts.errors import (
 from stepiq.accounts.http import Caller, Doors, DoorsDep, needs
 from stepiq.accounts.origin import is_direct_loopback
 from stepiq.accounts.tokens import ACCESS_LIFETIME
+from stepiq.core.settings import Settings
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
@@ -57,7 +58,7 @@ async def register(
             email=body.email,
             name=body.name,
             password_hash=password_hash,
-            is_operator=_is_operator(request, doors, body.setup_token),
+            is_operator=_is_operator(request, services.settings, doors, body.setup_token),
         )
         opened = await service.open_session(tx, account)
     return _session_view(services, doors, opened)
@@ -111,9 +112,9 @@ async def revoke_key(caller: Caller, tx: Tx, doors: DoorsDep, key_id: UUID) -> s
     return schemas.Deleted(id=key_id)
 
 
-def _is_operator(request: Request, doors: Doors, given: str | None) -> bool:
+def _is_operator(request: Request, settings: Settings, doors: Doors, given: str | None) -> bool:
     if given is None:
-        return is_direct_loopback(request)
+        return not settings.is_behind_proxy and is_direct_loopback(request)
     expected = service.setup_token(doors.jwt_secret)
     return hmac.compare_digest(given.encode(), expected.encode())
 

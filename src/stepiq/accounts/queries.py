@@ -66,11 +66,6 @@ async def _account(session: Session, condition: sa.ColumnElement[bool]) -> Row |
     return (await session.execute(statement)).first()
 
 
-async def email_exists(session: Session, email: str) -> bool:
-    """Whether an address is taken, by a disabled account too."""
-    return await session.scalar(sa.select(users.c.id).where(users.c.email == email)) is not None
-
-
 @dataclass(frozen=True, slots=True)
 class NewAccount:
     """The rows of a new account and its personal workspace."""

@@ -8,7 +8,6 @@ fields of `Behaviour` changes how it answers, `GET /_control/stats` counts, `GET
 import asyncio
 import json
 import math
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -127,7 +126,7 @@ class Stats:
     max_inflight: int = 0
     finished: int = 0
     closed_by_client: int = 0
-    by_idempotency_key: Counter[str] = field(default_factory=Counter[str])
+    by_idempotency_key: dict[str, int] = field(default_factory=dict[str, int])
 
 
 class FakeProvider:
@@ -225,7 +224,8 @@ class FakeProvider:
     def _record(self, request: Request, body: dict[str, Any]) -> RequestRecord:
         self.stats.calls += 1
         if key := request.headers.get("idempotency-key"):
-            self.stats.by_idempotency_key[key] += 1
+            counts = self.stats.by_idempotency_key
+            counts[key] = counts.get(key, 0) + 1
         headers = dict(request.headers)
         record = RequestRecord(self.stats.calls, request.url.path, headers, body)
         self.requests.append(record)

@@ -94,8 +94,8 @@ class Settings(BaseSettings):
     """URL under which users reach the server, without a path. Access tokens are for this URL only. Default: `http://HOST:PORT`."""
 
     master_key: SecretStr | None = None
-    """32 bytes in base64 that wrap every stored secret. Default: `master.key` in the data folder, made on
-    first start. Losing it loses the secrets; keep a copy apart from the database. Not used yet: secrets cannot be
+    """32 bytes in base64 that wrap every stored secret. Default: `master.key` in the data folder, made when
+    it is first needed. Losing it loses the secrets; keep a copy apart from the database. Not used yet: secrets cannot be
     stored."""
 
     jwt_secret: SecretStr | None = None
@@ -176,6 +176,17 @@ class Settings(BaseSettings):
     def base_url(self) -> str:
         """The public URL, without a slash at its end."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @cached_property
+    def is_behind_proxy(self) -> bool:
+        """Whether users come through a proxy, so that a connection from this machine need not be its operator's."""
+        host = urlsplit(self.base_url).hostname or ""
+        return bool(self.trusted_proxies) or host not in (
+            self.host,
+            "localhost",
+            "127.0.0.1",
+            "::1",
+        )
 
     @cached_property
     def sqlite_path(self) -> Path | None:

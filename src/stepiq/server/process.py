@@ -147,12 +147,19 @@ async def _welcome(services: Services, jwt_secret: bytes) -> str:
 def _first_steps(settings: Settings, token: str) -> str:
     here = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 — compared, not bound
     host = f"[{here}]" if ":" in here else here
+    body = '"email": "you@example.com", "password": "at-least-8-characters"'
+    elsewhere = ""
+    if settings.is_behind_proxy:
+        # Through a proxy everybody seems to come from this machine.
+        body += f', "setup_token": "{token}"'
+    else:
+        elsewhere = (
+            f'\nFrom another machine, add the set-up token to the body:  "setup_token": "{token}"\n'
+        )
     return f"""\
 This server has no account yet. Create its administrator, from this machine:
 
   curl -X POST http://{host}:{settings.port}/api/auth/register \\
     -H 'Content-Type: application/json' \\
-    -d '{{"email": "you@example.com", "password": "at-least-8-characters"}}'
-
-From another machine, add the set-up token to the body:  "setup_token": "{token}"
-"""
+    -d '{{{body}}}'
+{elsewhere}"""

@@ -23,6 +23,7 @@ log = logging.get(__name__)
 
 _BUSY_TIMEOUT_MILLISECONDS = 30_000
 _READERS = 4
+_POOL_TIMEOUT_SECONDS = 5
 _WRITERS = 1
 
 Result = TypeVar("Result")
@@ -83,7 +84,11 @@ class Database:
             url = make_url(settings.database_url).set(drivername="postgresql+psycopg")
             self.url = url
             self._writer = create_async_engine(
-                url, pool_size=10, max_overflow=10, pool_pre_ping=True
+                url,
+                pool_size=10,
+                max_overflow=10,
+                pool_timeout=_POOL_TIMEOUT_SECONDS,
+                pool_pre_ping=True,
             )
             self._reader = self._writer
         else:
@@ -95,9 +100,12 @@ class Database:
                 url,
                 pool_size=_WRITERS,
                 max_overflow=0,
+                pool_timeout=_POOL_TIMEOUT_SECONDS,
                 async_creator=lambda: sqlite_driver.connect(path),
             )
-            self._reader = create_async_engine(url, pool_size=_READERS, max_overflow=0)
+            self._reader = create_async_engine(
+                url, pool_size=_READERS, max_overflow=0, pool_timeout=_POOL_TIMEOUT_SECONDS
+            )
             prepare_sqlite(self._writer.sync_engine, begin="BEGIN IMMEDIATE")
             prepare_sqlite(self._reader.sync_engine, begin="BEGIN")
 

@@ -85,11 +85,16 @@ class Connection:
     async def off_loop(self, action: Callable[[], Result]) -> Result:
         """Do what may wait. A cancelled caller still waits for it: the connection is not free before."""
         doing = asyncio.get_running_loop().run_in_executor(self._thread, action)
-        try:
-            return await asyncio.shield(doing)
-        except asyncio.CancelledError:
-            await asyncio.wait({doing})
-            raise
+        cancelled: asyncio.CancelledError | None = None
+        while not doing.done():
+            try:
+                await asyncio.wait({doing})
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            doing.exception()
+            raise cancelled
+        return doing.result()
 
     def cursor(self) -> Cursor:
         return Cursor(self, self._open.cursor())

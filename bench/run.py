@@ -1,0 +1,275 @@
+"""Measure this checkout on this machine; see README.md beside this file.
+
+Usage: python bench/run.py [--database-url URL]
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+from client import Connection
+
+TRANSFORM = "  - {{id: s{n}, type: transform, template: '{n} {{{{run.id}}}}'}}\n"
+MODEL_CALL = "  - {{id: s{n}, model: openai/gpt-4o-mini, prompt: '{n} {{{{run.id}}}}'}}\n"
+CONNECTIONS = 32
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Server:
+    """The server under load and its figures from /proc."""
+
+    def __init__(self, url: str, pid: int, api_key: str) -> None:
+        self.url, self.pid, self.api_key = url, pid, api_key
+
+    def connection(self) -> Connection:
+        return Connection(self.url, x_api_key=self.api_key)
+
+    def cpu_seconds(self) -> float:
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def memory_mb(self) -> float:
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+
+async def main(database_url: str) -> None:
+    figures: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(prefix="stepiq-bench-") as folder:
+        async with (
+            provider() as provider_url,
+            server(Path(folder), database_url, provider_url, figures) as target,
+        ):
+            one = await pipeline(target, "one", TRANSFORM, 1)
+            three = await pipeline(target, "three", TRANSFORM, 3)
+            models = await pipeline(target, "models", MODEL_CALL, 3)
+            # The model library is imported right after the start.
+            await asyncio.sleep(5)
+            figures["idle memory MB"] = round(target.memory_mb())
+            figures["idle CPU % of a core"] = await idle_cpu(target)
+            figures["accepts/s, c=32"] = await accepts(target, one)
+            await drained(target, one)
+            figures["3 transforms, runs/s"] = await completed(target, three, 500)
+            figures["3 model calls of 200 ms, runs/s"] = await completed(target, models, 200)
+            figures["model calls in flight, most"] = await most_in_flight(provider_url)
+            figures["1 step, idle, trigger to completed"] = await alone(target, one, 20)
+            figures["event to listener"] = await streamed(target, models, 5)
+            figures["memory after load MB"] = round(target.memory_mb())
+    width = max(map(len, figures))
+    for name, value in figures.items():
+        print(f"{name:{width}}  {value}")
+    print(json.dumps(figures))
+
+
+@asynccontextmanager
+async def provider() -> AsyncIterator[str]:
+    port = free_port()
+    process = await start("dev", "fake-provider", "--port", str(port))
+    url = f"http://127.0.0.1:{port}"
+    try:
+        await answering(f"{url}/v1/models")
+        # About 200 ms a call: eight words, 25 ms apart.
+        await Connection(url).request(
+            "POST", "/_control/config", {"token_ms": 25, "tokens": 9, "latency_ms": 0}
+        )
+        yield f"{url}/v1"
+    finally:
+        process.kill()
+        await process.wait()
+
+
+@asynccontextmanager
+async def server(
+    folder: Path, database_url: str, provider_url: str, figures: dict[str, Any]
+) -> AsyncIterator[Server]:
+    port = free_port()
+    environment = {
+        "STEPIQ_PORT": str(port),
+        "STEPIQ_DATA_DIR": str(folder),
+        "STEPIQ_DATABASE_URL": database_url,
+        "STEPIQ_LOG_FORMAT": "json",
+        "OPENAI_API_KEY": "sk-bench",
+        "OPENAI_BASE_URL": provider_url,
+    }
+    started = time.perf_counter()
+    process = await start("serve", **environment)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        await answering(f"{url}/ready")
+        figures["cold start s"] = round(time.perf_counter() - started, 2)
+        yield Server(url, process.pid, await first_key(url))
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def start(*arguments: str, **environment: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "stepiq",
+        *arguments,
+        env={**os.environ, **environment},
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+async def answering(url: str) -> None:
+    address, _, path = url.removeprefix("http://").partition("/")
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                status, _ = await Connection(f"http://{address}").request("GET", f"/{path}")
+            except OSError:
+                status = 0
+            if status == 200:
+                return
+            await asyncio.sleep(0.02)
+
+
+async def first_key(url: str) -> str:
+    login = {"email": "bench@example.com", "password": "only for this run"}
+    status, account = await Connection(url).request("POST", "/api/auth/register", login)
+    if status != 201 or not account["user"]["is_admin"]:
+        raise SystemExit("The database has accounts already. Give the benchmark an empty one.")
+    session = Connection(url, authorization=f"Bearer {account['token']}")
+    _, key = await session.request("POST", "/api/user/api-keys", {"name": "bench"})
+    return key["key"]
+
+
+async def pipeline(target: Server, name: str, step: str, count: int) -> str:
+    source = f"name: {name}\nsteps:\n" + "".join(step.format(n=n) for n in range(count))
+    status, saved = await target.connection().request(
+        "POST", "/api/pipelines", source, "application/yaml"
+    )
+    if status != 201:
+        raise SystemExit(f"Pipeline {name} was not accepted: {saved}")
+    return saved["id"]
+
+
+async def idle_cpu(target: Server) -> float:
+    before = target.cpu_seconds()
+    await asyncio.sleep(10)
+    return round((target.cpu_seconds() - before) * 10, 1)
+
+
+async def accepts(target: Server, pipeline_id: str) -> dict[str, float]:
+    latencies: list[float] = []
+    until = time.perf_counter() + 6
+
+    async def trigger() -> None:
+        connection = target.connection()
+        while (begun := time.perf_counter()) < until:
+            await _trigger(connection, pipeline_id)
+            latencies.append(time.perf_counter() - begun)
+
+    begun = time.perf_counter()
+    await asyncio.gather(*(trigger() for _ in range(CONNECTIONS)))
+    return {"per_s": round(len(latencies) / (time.perf_counter() - begun), 1), **spread(latencies)}
+
+
+async def completed(target: Server, pipeline_id: str, count: int) -> dict[str, float]:
+    sent: dict[str, float] = {}
+    waiting = iter(range(count))
+
+    async def trigger() -> None:
+        connection = target.connection()
+        for _ in waiting:
+            now = time.time()
+            sent[await _trigger(connection, pipeline_id)] = now
+
+    await asyncio.gather(*(trigger() for _ in range(CONNECTIONS)))
+    await drained(target, pipeline_id)
+    connection = target.connection()
+    ended = {run_id: await _completed_at(connection, run_id) for run_id in sent}
+    took = max(ended.values()) - min(sent.values())
+    latencies = [ended[run_id] - begun for run_id, begun in sent.items()]
+    return {"per_s": round(count / took, 1), **spread(latencies)}
+
+
+async def alone(target: Server, pipeline_id: str, count: int) -> dict[str, float]:
+    connection, latencies = target.connection(), []
+    for _ in range(count):
+        begun = time.time()
+        run_id = await _trigger(connection, pipeline_id)
+        await asyncio.sleep(0.3)
+        latencies.append(await _completed_at(connection, run_id) - begun)
+    return spread(latencies)
+
+
+async def streamed(target: Server, pipeline_id: str, count: int) -> dict[str, float]:
+    delays: list[float] = []
+    for _ in range(count):
+        run_id = await _trigger(target.connection(), pipeline_id)
+        reader, writer = await target.connection().stream(f"/api/runs/{run_id}/stream")
+        while line := await reader.readline():
+            if line.startswith(b"data: "):
+                event = json.loads(line[6:])
+                delays.append(time.time() - _seconds(event["created_at"]))
+                if event.get("status") == "completed" and "step_id" not in event:
+                    break
+        writer.close()
+    return spread(delays)
+
+
+async def most_in_flight(provider_url: str) -> int:
+    connection = Connection(provider_url.removesuffix("/v1"))
+    _, stats = await connection.request("GET", "/_control/stats")
+    return stats["max_inflight"]
+
+
+async def drained(target: Server, pipeline_id: str) -> None:
+    connection = target.connection()
+    unfinished = f"/api/runs?pipeline_id={pipeline_id}&status=pending&status=running&limit=1"
+    async with asyncio.timeout(120):
+        while (await connection.request("GET", unfinished))[1]["data"]:  # noqa: ASYNC110 - as a client would
+            await asyncio.sleep(0.2)
+
+
+async def _trigger(connection: Connection, pipeline_id: str) -> str:
+    status, accepted = await connection.request("POST", f"/api/webhooks/{pipeline_id}", {"x": 1})
+    if status != 202:
+        raise SystemExit(f"A trigger was answered {status}: {accepted}")
+    return accepted["run_id"]
+
+
+async def _completed_at(connection: Connection, run_id: str) -> float:
+    _, run = await connection.request("GET", f"/api/runs/{run_id}")
+    if run["status"] != "completed":
+        raise SystemExit(f"Run {run_id} is {run['status']}: {run['error']}")
+    return _seconds(run["completed_at"])
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()
+
+
+def spread(seconds: list[float]) -> dict[str, float]:
+    ordered = sorted(seconds)
+    return {
+        f"p{percent}_ms": round(ordered[len(ordered) * percent // 100] * 1000, 1)
+        for percent in (50, 95, 99)
+    }
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--database-url", default="", help="default: SQLite, in a temporary folder")
+    asyncio.run(main(parser.parse_args().database_url))
