@@ -1,4 +1,5 @@
 import asyncio
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -80,6 +81,20 @@ class TestTransaction:
                         workspace_id=ids.uuid7(), user_id=ids.uuid7(), role="owner"
                     )
                 )
+
+    async def test_an_error_does_not_repeat_what_the_statement_carried(self, database: Database):
+        row = {"name": "hunter2", "plan": "free", "created_at": clock.now()}
+
+        async def write() -> None:
+            async with database.transaction() as session:
+                for _ in range(2):
+                    await session.execute(workspaces.insert().values(id=UUID(int=1), **row))
+
+        with pytest.raises(IntegrityError) as caught:
+            await write()
+
+        assert "INSERT INTO workspaces" in str(caught.value)
+        assert "hunter2" not in str(caught.value)
 
     async def test_nobody_sees_what_is_not_committed(self, database: Database):
         async with database.transaction() as session:

@@ -146,7 +146,9 @@ class TicketQueue:
 
     def _make_engine(self) -> sa.Engine:
         if self._database.is_sqlite:
-            engine = sa.create_engine(self._database.url, pool_size=1, max_overflow=0)
+            engine = sa.create_engine(
+                self._database.url, pool_size=1, max_overflow=0, hide_parameters=True
+            )
             prepare_sqlite(engine, begin=None)
             return engine
         return migrate.sync_engine(self._database.url)

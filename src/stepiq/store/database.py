@@ -76,7 +76,10 @@ class Session:
 
 
 class Database:
-    """The store of one process: an engine for writers and, on SQLite, one for readers."""
+    """The store of one process: an engine for writers and, on SQLite, one for readers.
+
+    Errors of statements hide what these carried: errors are logged, and prompts and outputs must not be.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.path = settings.sqlite_path
@@ -89,6 +92,7 @@ class Database:
                 max_overflow=10,
                 pool_timeout=_POOL_TIMEOUT_SECONDS,
                 pool_pre_ping=True,
+                hide_parameters=True,
             )
             self._reader = self._writer
         else:
@@ -101,10 +105,15 @@ class Database:
                 pool_size=_WRITERS,
                 max_overflow=0,
                 pool_timeout=_POOL_TIMEOUT_SECONDS,
+                hide_parameters=True,
                 async_creator=lambda: sqlite_driver.connect(path),
             )
             self._reader = create_async_engine(
-                url, pool_size=_READERS, max_overflow=0, pool_timeout=_POOL_TIMEOUT_SECONDS
+                url,
+                pool_size=_READERS,
+                max_overflow=0,
+                pool_timeout=_POOL_TIMEOUT_SECONDS,
+                hide_parameters=True,
             )
             prepare_sqlite(self._writer.sync_engine, begin="BEGIN IMMEDIATE")
             prepare_sqlite(self._reader.sync_engine, begin="BEGIN")

@@ -54,10 +54,11 @@ def check(url: URL) -> None:
 def sync_engine(url: URL) -> sa.Engine:
     """A synchronous engine with the same durability as the store's."""
     if url.get_backend_name() == "sqlite":
-        engine = sa.create_engine(url, pool_size=1, max_overflow=0)
+        engine = sa.create_engine(url, pool_size=1, max_overflow=0, hide_parameters=True)
         prepare_sqlite(engine, begin="BEGIN IMMEDIATE")
         return engine
-    return sa.create_engine(url.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+    url = url.set(drivername="postgresql+psycopg")
+    return sa.create_engine(url, pool_pre_ping=True, hide_parameters=True)
 
 
 def _run(url: URL, action: Action) -> None:
