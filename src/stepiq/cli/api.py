@@ -8,6 +8,8 @@ import httpx2
 from stepiq.core import http, json
 from stepiq.core.errors import StepIQError, Unavailable
 
+_READY_SECONDS = 2
+
 
 class ApiRefused(StepIQError):
     """The server answered with a problem; its code and detail are told."""
@@ -46,7 +48,9 @@ class Api:
     async def is_ready(self) -> bool:
         """Whether the server takes work; also False when there is none."""
         try:
-            return (await self._client.get(f"{self.base_url}/ready")).status_code == 200
+            # A short patience: something else may listen there, and never answer.
+            response = await self._client.get(f"{self.base_url}/ready", timeout=_READY_SECONDS)
+            return response.status_code == 200
         except httpx2.TransportError:
             return False
 

@@ -7,10 +7,11 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import OperationalError
 
 from stepiq.core import keys, settings
 from stepiq.store import migrate as migrations
-from stepiq.store.database import Database
+from stepiq.store.database import Database, StoreUnavailable
 
 _SCRIPTS = Path(migrations.__file__).parent / "migrations"
 
@@ -37,11 +38,19 @@ def migrate() -> None:
 
 
 def current_revision(url: URL) -> str | None:
-    """The revision a database's schema is at; None for an empty one."""
+    """The revision a database's schema is at; None for an empty one.
+
+    Raises:
+        StoreUnavailable: it cannot be reached.
+    """
     engine = migrations.sync_engine(url)
     try:
         with engine.connect() as connection:
             return MigrationContext.configure(connection).get_current_revision()
+    except OperationalError as error:
+        shown = url.render_as_string(hide_password=True)
+        reason = str(error.orig).strip().splitlines()[0]
+        raise StoreUnavailable(f"The database {shown} cannot be used: {reason}") from None
     finally:
         engine.dispose()
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import stepiq
 from stepiq.cli.api import Api, ApiRefused
@@ -70,17 +70,14 @@ def run(port: int) -> bool:
         raise UsageError(
             "The demo keeps to SQLite, and STEPIQ_DATABASE_URL names PostgreSQL. Unset it for the demo."
         )
-    signal.signal(signal.SIGTERM, _terminate)
     examples = read_examples()
     chosen = next(example for example in examples if example.name == _SHOWN)
     folder = keys.prepare_data_dir(configured)
     _choose_model(configured, chosen)
-    return asyncio.run(_demo(configured, folder, port, examples, chosen))
-
-
-def _terminate(*_: object) -> NoReturn:
-    # An exit rather than an end, so that the server is stopped, too.
-    sys.exit(_TERMINATED)
+    try:
+        return asyncio.run(_demo(configured, folder, port, examples, chosen))
+    except asyncio.CancelledError:
+        sys.exit(_TERMINATED)
 
 
 def _choose_model(configured: Settings, example: Example) -> None:
@@ -99,6 +96,9 @@ def _choose_model(configured: Settings, example: Example) -> None:
 async def _demo(
     configured: Settings, folder: Path, port: int, examples: list[Example], chosen: Example
 ) -> bool:
+    # Cancelled rather than ended, so that the run and the server are stopped, too.
+    if (task := asyncio.current_task()) is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     say("Starting a server ...")
     async with demo_server(port, folder / "demo.log") as api:
         say(f"Server: {api.base_url}, kept in {configured.sqlite_path}")
@@ -209,6 +209,10 @@ async def _show(api: Api, pipeline_id: str, example: Example) -> dict[str, Any]:
     try:
         async for kind, data in api.stream(f"runs/{run['id']}/stream"):
             progress.event(kind, data)
+    except asyncio.CancelledError:
+        # A stopping server would give the run's calls time to finish.
+        await api.post(f"runs/{run['id']}/cancel", {})
+        raise
     finally:
         progress.close()
     return await api.get(f"runs/{run['id']}")

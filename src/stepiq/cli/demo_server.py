@@ -33,9 +33,9 @@ async def demo_server(port: int, log: Path) -> AsyncGenerator[Api]:
         log: where the server's own words go; overwritten.
 
     Raises:
-        DemoServerFailed: it ended, or is not ready within a minute.
+        DemoServerFailed: the port is taken, the server ended, or it is not ready within a minute.
     """
-    port = port or _free_port()
+    port = _free_port(port)
     process = await _start(port, log)
     api = Api(f"http://{_HOST}:{port}")
     try:
@@ -93,7 +93,13 @@ def _last_words(log: Path) -> str:
     return f"{said} (log: {log})"
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        return int(probe.getsockname()[1])
+def _free_port(wanted: int) -> int:
+    """The port that is wanted, or any for 0."""
+    try:
+        with socket.create_server((_HOST, wanted)) as probe:
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        raise DemoServerFailed(
+            f"The server cannot listen on {_HOST}:{wanted}: {error.strerror}. "
+            "Stop what is using it, or leave --port out to take a free one."
+        ) from None

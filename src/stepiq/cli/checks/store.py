@@ -76,45 +76,55 @@ def _check_key(name: str, settings: Settings, is_given: bool, variable: str, fil
 
 
 def _check_database(settings: Settings) -> Check:
-    name = "database"
     path = settings.sqlite_path
+    what = f"SQLite {sqlite_version()}, {path}"
     if path is not None and not path.exists():
-        return ok(name, f"SQLite {sqlite_version()}, {path} will be made on first start")
+        return ok("database", f"{what} will be made on first start")
     try:
         database = Database(settings)
         revision = current_revision(database.url)
         if path is None:
-            problem = _postgres_problem(database)
-            if problem is not None:
+            what = database.url.render_as_string(hide_password=True)
+            if (problem := postgres_problem(*_ask_postgres(database))) is not None:
                 return problem
-    except (StepIQError, SQLAlchemyError) as error:
+    except StepIQError as error:
+        return failed("database", error.message, "Start it, or correct STEPIQ_DATABASE_URL.")
+    except SQLAlchemyError as error:
+        # Such as a file that is no database.
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        advice = "Start it, or correct STEPIQ_DATABASE_URL."
-        return failed(name, f"It cannot be used: {reason}", advice)
-    what = f"SQLite {sqlite_version()}, {path}" if path else database.url.render_as_string()
-    if revision is None:
-        return ok(name, f"{what}, empty: `stepiq serve` sets it up")
+        return failed("database", f"It cannot be used: {reason}.", "Correct STEPIQ_DATABASE_URL.")
+    return _check_schema(what, revision)
+
+
+def _check_schema(what: str, revision: str | None) -> Check:
     known = known_revisions()
+    if revision is None:
+        return ok("database", f"{what}, empty: `stepiq serve` sets it up")
     if revision == known[0]:
-        return ok(name, f"{what}, schema {revision}")
+        return ok("database", f"{what}, schema {revision}")
     if revision in known:
         advice = "`stepiq serve` and `stepiq migrate` bring it up to date. Back it up first."
-        return note(name, f"{what}, schema {revision} of an older version", advice)
+        return note("database", f"{what}, schema {revision} of an older version", advice)
     advice = "Install the newer version again, or restore a backup made before the upgrade."
-    return failed(name, f"{what}, schema {revision} of a newer version", advice)
+    return failed("database", f"{what}, schema {revision} of a newer version", advice)
 
 
-def _postgres_problem(database: Database) -> Check | None:
+def _ask_postgres(database: Database) -> tuple[int, str]:
     engine = migrate.sync_engine(database.url)
     try:
         with engine.connect() as connection:
-            version = int(connection.exec_driver_sql("SHOW server_version_num").scalar_one())
+            version = connection.exec_driver_sql("SHOW server_version_num").scalar_one()
             encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
     finally:
         engine.dispose()
-    if version // 10_000 < _OLDEST_POSTGRES:
+    return int(version) // 10_000, str(encoding)
+
+
+def postgres_problem(version: int, encoding: str) -> Check | None:
+    """Why a PostgreSQL of that major version and encoding cannot be used; None when it can."""
+    if version < _OLDEST_POSTGRES:
         advice = f"Use PostgreSQL {_OLDEST_POSTGRES} or newer."
-        return failed("database", f"It is PostgreSQL {version // 10_000}.", advice)
+        return failed("database", f"It is PostgreSQL {version}.", advice)
     if encoding != "UTF8":
         advice = "Make one with: createdb --encoding=UTF8 --template=template0 NAME"
         return failed(

@@ -1,0 +1,126 @@
+"""The command, in this process for what is quick and in one of its own for what matters."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from stepiq.cli.main import main
+from tests.support.fake_provider import RunningFakeProvider, running_fake_provider
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a command ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+Cli = Callable[..., Said]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder; stepIQ keeps its data in `data` below it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STEPIQ_DATA_DIR", "data")
+    # Rich and Typer wrap text at the terminal's width, which is none of a test's business.
+    monkeypatch.setenv("COLUMNS", "200")
+    return tmp_path
+
+
+@pytest.fixture
+def cli(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Run the command in this process."""
+
+    def run(*arguments: str) -> Said:
+        monkeypatch.setattr(sys, "argv", ["stepiq", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return Said(int(ended.value.code or 0), out, err)
+
+    return run
+
+
+class Command:
+    """The command as a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith(("STEPIQ_", "OPENAI_"))},
+            "STEPIQ_DATA_DIR": str(folder / "data"),
+            "COLUMNS": "200",
+        }
+
+    def use(self, provider: RunningFakeProvider, key: str = "sk-a-key-of-ours") -> None:
+        """Have models asked there."""
+        self.environment |= {"OPENAI_BASE_URL": provider.url, "OPENAI_API_KEY": key}
+
+    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "stepiq",
+            *arguments,
+            cwd=self.folder,
+            env=self.environment,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+
+    async def __call__(self, *arguments: str, stdin: str = "") -> Said:
+        process = await self.start(*arguments)
+        try:
+            out, err = await asyncio.wait_for(process.communicate(stdin.encode()), 90)
+        except TimeoutError:
+            process.kill()
+            raise
+        return Said(process.returncode or 0, out.decode(), err.decode())
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    return Command(tmp_path)
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[RunningFakeProvider]:
+    async with running_fake_provider() as running:
+        yield running
+
+
+@pytest.fixture
+def pipeline(folder: Path) -> Path:
+    """A pipeline that greets, with no model."""
+    return write(
+        folder,
+        """\
+        name: Greeting
+        input:
+          schema:
+            who: {type: string, required: true}
+            count: {type: integer, default: 1}
+        steps:
+          - id: greet
+            type: transform
+            template: "Hello {{input.who}} x {{input.count}}"
+        """,
+    )
+
+
+def write(folder: Path, text: str, name: str = "pipeline.yaml") -> Path:
+    """A file with a text that is indented like the code around it."""
+    file = folder / name
+    lines = text.splitlines()
+    indent = len(lines[0]) - len(lines[0].lstrip())
+    file.write_text("\n".join(line[indent:] for line in lines) + "\n")
+    return file

@@ -1,0 +1,102 @@
+import io
+import sys
+
+import pytest
+
+from tests.cli.conftest import Cli
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch):
+    """Standard input that holds a text and is no terminal."""
+
+    def type_in(text: str) -> None:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+
+    type_in("")
+    return type_in
+
+
+class TestCreate:
+    def test_an_account_gets_the_default_plan(self, cli: Cli, typed):
+        typed("correct horse\n")
+
+        said = cli("users", "create", "Ada@Example.com", "--password-stdin")
+
+        assert (said.code, said.out) == (0, "Created ada@example.com on plan free.\n")
+
+    def test_an_administrator_gets_the_first_accounts_plan(self, cli: Cli, typed):
+        typed("correct horse\n")
+
+        said = cli("users", "create", "ada@example.com", "--admin", "--password-stdin")
+
+        assert said.out == "Created ada@example.com on plan enterprise, administrator.\n"
+
+    def test_a_plan_may_be_named(self, cli: Cli, typed):
+        typed("correct horse\n")
+
+        said = cli("users", "create", "a@example.com", "--plan", "pro", "--password-stdin")
+
+        assert said.out == "Created a@example.com on plan pro.\n"
+
+    def test_the_password_is_asked_for_on_a_terminal(
+        self, cli: Cli, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+        monkeypatch.setattr("typer.prompt", lambda *_, **__: "correct horse")
+
+        assert cli("users", "create", "ada@example.com").code == 0
+
+    def test_without_a_terminal_the_way_is_told(self, cli: Cli, typed):
+        said = cli("users", "create", "ada@example.com")
+
+        assert said.code == 2
+        assert "--password-stdin" in said.err
+
+    @pytest.mark.parametrize(
+        ("email", "password", "expected"),
+        [("nobody", "correct horse", "email: "), ("a@b.example", "short", "password: ")],
+    )
+    def test_what_cannot_be_used_is_named(self, cli: Cli, typed, email, password, expected):
+        typed(f"{password}\n")
+
+        said = cli("users", "create", email, "--password-stdin")
+
+        assert said.code == 2
+        assert expected in said.err
+        assert password not in said.err
+
+    def test_a_taken_address_is_refused(self, cli: Cli, typed):
+        typed("correct horse\n")
+        cli("users", "create", "ada@example.com", "--password-stdin")
+        typed("correct horse\n")
+
+        said = cli("users", "create", "ada@example.com", "--password-stdin")
+
+        assert said.code == 1
+        assert "exists already" in said.err
+
+    def test_an_unknown_plan_is_refused_before_anything_is_asked(self, cli: Cli, typed):
+        said = cli("users", "create", "ada@example.com", "--plan", "gold")
+
+        assert said.code == 1
+        assert "There is no plan `gold`" in said.err
+
+
+class TestSetPlan:
+    def test_the_account_is_on_that_plan_from_then_on(self, cli: Cli, typed):
+        typed("correct horse\n")
+        cli("users", "create", "ada@example.com", "--password-stdin")
+
+        said = cli("users", "set-plan", " ADA@example.com", "pro")
+
+        assert (said.code, said.out) == (0, "ada@example.com is on plan pro now.\n")
+
+    def test_an_unknown_account_is_refused(self, cli: Cli, folder):
+        said = cli("users", "set-plan", "ada@example.com", "pro")
+
+        assert said.code == 1
+        assert "There is no account ada@example.com" in said.err
+
+    def test_an_unknown_plan_is_refused(self, cli: Cli):
+        assert cli("users", "set-plan", "ada@example.com", "gold").code == 1

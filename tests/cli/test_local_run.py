@@ -1,0 +1,203 @@
+import asyncio
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from stepiq.cli.weights import uses_local_model
+from stepiq.core.settings import load as load_settings
+from stepiq.engine.providers.registry import Providers
+from stepiq.language.loading import load
+from stepiq.language.source import SourceFormat
+from tests.cli.conftest import Cli, Command, write
+from tests.support.fake_provider import RunningFakeProvider
+
+ASKING = """\
+name: Asking
+input: {schema: {topic: {type: string, required: true}}}
+steps:
+  - id: ask
+    prompt: "About {{input.topic}}"
+    retry: {max_attempts: 2, backoff_ms: 1}
+  - id: shout
+    type: transform
+    template: "{{steps.ask.output}}!"
+"""
+
+
+@pytest.fixture
+def asking(tmp_path: Path) -> Path:
+    return write(tmp_path, ASKING)
+
+
+class TestRun:
+    """What ends before anything runs."""
+
+    def test_an_invalid_file_is_not_run(self, cli: Cli, folder: Path):
+        write(folder, "name: T\nsteps: [{id: a, type: transform}]")
+
+        said = cli("run", "pipeline.yaml")
+
+        assert (said.code, said.out) == (1, "")
+        assert said.err.startswith("error    pipeline.yaml:2:")
+
+    def test_an_invalid_file_as_json_has_the_shape_of_validate(self, cli: Cli, folder: Path):
+        write(folder, "name: T\nsteps: [{id: a, type: transform}]")
+
+        said = cli("run", "pipeline.yaml", "--json")
+
+        assert said.code == 1
+        assert json.loads(said.out)["valid"] is False
+
+    def test_a_missing_file_is_a_usage_error(self, cli: Cli):
+        assert cli("run", "missing.yaml").code == 2
+
+    def test_input_that_does_not_fit_is_a_usage_error_that_names_the_field(
+        self, cli: Cli, pipeline: Path
+    ):
+        said = cli("run", "pipeline.yaml", "--input", "count=3")
+
+        assert said.code == 2
+        assert "who" in said.err
+
+    def test_input_that_cannot_be_read_is_a_usage_error(self, cli: Cli, pipeline: Path):
+        said = cli("run", "pipeline.yaml", "--input", "who=Ada", "--input", "count=many")
+
+        assert said.code == 2
+        assert "--input count" in said.err
+
+    def test_an_unknown_model_is_refused(self, cli: Cli, folder: Path):
+        write(folder, ASKING)
+
+        said = cli("run", "pipeline.yaml", "-i", "topic=x", "--model", "gpt-4oo")
+
+        assert said.code == 1
+        assert "Did you mean" in said.err
+
+    def test_a_model_for_an_invalid_file_changes_nothing(self, cli: Cli, folder: Path):
+        write(folder, "name: T\nsteps: [{id: a, type: transform}]")
+
+        said = cli("run", "pipeline.yaml", "--model", "gpt-4o")
+
+        assert said.code == 1
+        assert said.err.startswith("error    pipeline.yaml:2:")
+
+
+@pytest.mark.slow
+class TestRunAsAProcess:
+    async def test_the_output_and_nothing_else_is_on_standard_output(
+        self, command: Command, pipeline: Path
+    ):
+        said = await command("run", "pipeline.yaml", "--input", "who=Ada", "--input", "count=2")
+
+        assert (said.code, said.out) == (0, "Hello Ada x 2\n")
+        assert "✓ greet" in said.err
+        assert "completed" in said.err
+
+        # Nothing of the run is kept.
+        assert not list(command.folder.glob("data/*.db*"))
+
+    async def test_a_model_is_asked_and_its_text_shown_as_it_comes(
+        self, command: Command, provider: RunningFakeProvider, asking: Path
+    ):
+        command.use(provider)
+        provider.configure(text="one two three")
+
+        said = await command("run", "pipeline.yaml", "--input", "topic=moss")
+
+        assert (said.code, said.out) == (0, "one two three!\n")
+        assert "> ask asks openai/gpt-4o-mini\none two three\n✓ ask  " in said.err
+        assert "3 out · $0.00000" in said.err
+
+    async def test_json_is_the_run_as_the_api_shows_it(
+        self, command: Command, provider: RunningFakeProvider, asking: Path
+    ):
+        command.use(provider)
+
+        said = await command("run", "pipeline.yaml", "-i", "topic=moss", "--json")
+
+        run = json.loads(said.out)
+        assert said.code == 0
+        assert said.err == ""
+        assert run["status"] == "completed"
+        assert run["output"] == "echo: About moss!"
+        assert [step["step_id"] for step in run["steps"]] == ["ask", "shout"]
+
+    async def test_a_model_may_be_chosen_for_every_step(
+        self, command: Command, provider: RunningFakeProvider, asking: Path
+    ):
+        command.use(provider)
+
+        said = await command("run", "pipeline.yaml", "-i", "topic=moss", "--model", "gpt-4o")
+
+        assert said.code == 0
+        assert provider.requests[0].body["model"] == "gpt-4o"
+
+    async def test_a_failed_run_says_where_and_why(
+        self, command: Command, provider: RunningFakeProvider, asking: Path
+    ):
+        command.use(provider, key="sk-wrong-0123456789")
+        provider.configure(api_key="sk-right")
+
+        said = await command("run", "pipeline.yaml", "-i", "topic=moss")
+
+        assert (said.code, said.out) == (1, "")
+        assert "Error: The run failed at step `ask` (provider_auth)" in said.err
+        assert "OPENAI_API_KEY" in said.err
+        assert "0123456789" not in said.err
+
+    async def test_a_failed_run_as_json_ends_with_1(
+        self, command: Command, provider: RunningFakeProvider, asking: Path
+    ):
+        command.use(provider)
+        provider.configure(failures=[400])
+
+        said = await command("run", "pipeline.yaml", "-i", "topic=moss", "--json")
+
+        assert said.code == 1
+        assert json.loads(said.out)["error"]["step_id"] == "ask"
+
+    async def test_what_is_tried_again_is_told(
+        self, command: Command, provider: RunningFakeProvider, asking: Path
+    ):
+        command.use(provider)
+        provider.configure(failures=[500])
+
+        said = await command("run", "pipeline.yaml", "-i", "topic=moss")
+
+        assert said.code == 0
+        assert "warning: Attempt 1 failed" in said.err
+        assert "> ask asks openai/gpt-4o-mini (attempt 2)" in said.err
+
+    async def test_ctrl_c_aborts_the_call_in_flight(
+        self, command: Command, provider: RunningFakeProvider, asking: Path
+    ):
+        command.use(provider)
+        provider.configure(latency_ms=60_000)
+        process = await command.start("run", "pipeline.yaml", "-i", "topic=moss")
+        asked = await asyncio.wait_for(provider.next_request(), 60)
+
+        process.send_signal(signal.SIGINT)
+        await asyncio.wait_for(process.communicate(), 20)
+
+        await asyncio.wait_for(asked.ended.wait(), 5)
+        assert process.returncode == 130
+        assert asked.closed_by_client
+
+
+class TestUsesLocalModel:
+    @pytest.mark.parametrize(
+        ("step", "expected"),
+        [
+            ("prompt: x", True),
+            ("prompt: x, model: local/smollm2-135m", True),
+            ("prompt: x, model: gpt-4o", False),
+            ("type: transform, template: x", False),
+        ],
+    )
+    def test_it_is_used_where_a_step_names_it_or_none(self, step: str, expected: bool):
+        definition = load(f"name: T\nsteps: [{{id: a, {step}}}]", SourceFormat.YAML).definition
+        assert definition is not None
+
+        assert uses_local_model(definition, Providers(load_settings())) is expected

@@ -1,0 +1,143 @@
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from stepiq.cli.progress import (
+    LiveProgress,
+    PlainProgress,
+    Progress,
+    duration,
+    make_progress,
+    money,
+    tokens,
+)
+
+STARTED = {"step_id": "ask", "status": "running", "attempt": 1, "model": "openai/gpt-4o"}
+ENDED = {
+    "step_id": "ask",
+    "status": "completed",
+    "model": "openai/gpt-4o",
+    "input_tokens": 1204,
+    "output_tokens": 3,
+    "cost_usd_micros": 50,
+    "duration_ms": 1234,
+}
+FAILED = {
+    "step_id": "ask",
+    "status": "failed",
+    "duration_ms": 5,
+    "error": {"code": "provider_error", "message": "It is away."},
+}
+LOGGED = {"step_id": "ask", "level": "warning", "message": "Attempt 1 failed."}
+
+
+def show(progress: Progress, *events: tuple[str, dict[str, Any]]) -> None:
+    for kind, data in events:
+        progress.event(kind, data)
+    progress.close()
+
+
+class TestPlainProgress:
+    def test_a_step_has_a_line_at_its_start_its_text_and_a_line_at_its_end(self, capsys):
+        show(
+            PlainProgress(),
+            ("run.status", {"status": "running"}),
+            ("step.status", STARTED),
+            ("step.delta", {"text": "one "}),
+            ("step.delta", {"text": "two"}),
+            ("step.status", ENDED),
+        )
+
+        assert capsys.readouterr().err == (
+            "> ask asks openai/gpt-4o\none two\n✓ ask  1,204 tokens in, 3 out · $0.000050 · 1.2 s\n"
+        )
+
+    def test_further_attempts_and_their_reasons_are_told(self, capsys):
+        show(
+            PlainProgress(),
+            ("step.log", LOGGED),
+            ("step.status", {**STARTED, "attempt": 2}),
+            ("step.delta", {"text": "cut o"}),
+        )
+
+        assert capsys.readouterr().err == (
+            "  warning: Attempt 1 failed.\n> ask asks openai/gpt-4o (attempt 2)\ncut o\n"
+        )
+
+    def test_a_failed_step_names_its_code(self, capsys):
+        show(PlainProgress(), ("step.status", FAILED))
+
+        assert capsys.readouterr().err == "✗ ask  5 ms · provider_error\n"
+
+    def test_other_endings_are_named(self, capsys):
+        show(PlainProgress(), ("step.status", {"step_id": "ask", "status": "skipped"}))
+
+        assert capsys.readouterr().err == "- ask  skipped\n"
+
+
+class TestLiveProgress:
+    def test_what_is_done_stays(self):
+        console = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
+
+        show(
+            LiveProgress(console),
+            ("run.status", {"status": "running"}),
+            ("step.delta", {"text": "before it began "}),
+            ("step.status", STARTED),
+            ("step.delta", {"text": "one\ntwo"}),
+            ("step.log", LOGGED),
+            ("step.status", ENDED),
+            ("step.status", FAILED),
+        )
+
+        assert isinstance(console.file, io.StringIO)
+        shown = console.file.getvalue()
+        assert "ask asks openai/gpt-4o" in shown
+        assert "✓ ask  1,204 tokens in, 3 out" in shown
+        assert "warning: Attempt 1 failed." in shown
+        assert "one\ntwo" in shown.replace("\r", "")
+        assert "✗ ask  5 ms · provider_error" in shown
+
+    def test_it_may_be_closed_in_the_middle(self):
+        console = Console(file=io.StringIO(), force_terminal=True, width=80)
+        progress = LiveProgress(console)
+
+        show(progress, ("step.status", STARTED))
+        progress.close()
+
+        assert not console._live_stack
+
+
+class TestMakeProgress:
+    def test_pipes_get_plain_lines(self):
+        assert isinstance(make_progress(), PlainProgress)
+
+    def test_terminals_get_a_live_picture(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("TERM", "xterm")
+
+        assert isinstance(make_progress(), LiveProgress)
+
+
+class TestFormats:
+    def test_tokens(self):
+        assert [tokens(n) for n in (0, 1, 1204)] == ["0 tokens", "1 token", "1,204 tokens"]
+
+    def test_money(self):
+        assert [money(m) for m in (None, 0, 50, 1_250_000)] == [
+            "cost unknown",
+            "$0",
+            "$0.000050",
+            "$1.250000",
+        ]
+        assert money(50, is_complete=False) == "$0.000050 and what has no known price"
+
+    def test_duration(self):
+        assert [duration(m) for m in (0.4, 999, 1234, 185_000)] == [
+            "0 ms",
+            "999 ms",
+            "1.2 s",
+            "3 min 5 s",
+        ]
