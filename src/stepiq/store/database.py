@@ -23,7 +23,8 @@ log = logging.get(__name__)
 
 _BUSY_TIMEOUT_MILLISECONDS = 30_000
 _READERS = 4
-_POOL_TIMEOUT_SECONDS = 5
+# A run that gives up waiting for a connection pays for its step in flight again, so it waits long.
+_POOL_TIMEOUT_SECONDS = 30
 _WRITERS = 1
 
 Result = TypeVar("Result")
@@ -88,7 +89,7 @@ class Database:
             self.url = url
             self._writer = create_async_engine(
                 url,
-                pool_size=10,
+                pool_size=20,
                 max_overflow=10,
                 pool_timeout=_POOL_TIMEOUT_SECONDS,
                 pool_pre_ping=True,
