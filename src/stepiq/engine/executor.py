@@ -119,7 +119,9 @@ class Executor:
         except (asyncio.CancelledError, ClaimLost):
             await self._count_unwritten(run)
             raise
-        log.info("run_ended", status=str(ending.status), error=ending.error)
+        # The message may quote a model, and the log holds no outputs.
+        error = None if ending.error is None else ending.error["code"]
+        log.info("run_ended", status=str(ending.status), error=error)
 
     async def _count_unwritten(self, run: ClaimedRun) -> None:
         # A cancel may come while a step is in flight, and also between a step's end and its record.
