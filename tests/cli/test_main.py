@@ -2,6 +2,7 @@ import asyncio
 import signal
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from stepiq import __version__
 from stepiq.cli import documents
 from stepiq.core.errors import Unavailable
 from tests.cli.conftest import Cli, Command
+from tests.support.stores import PostgresStores
 
 
 class TestMain:
@@ -123,3 +125,24 @@ class TestWorker:
         assert said.code == 2
         assert "needs PostgreSQL" in said.err
         assert "Run `stepiq serve`" in said.err
+
+    @pytest.mark.slow
+    async def test_on_postgresql_it_works_until_sigterm(
+        self, command: Command, postgres_stores: PostgresStores, tmp_path: Path
+    ):
+        url = postgres_stores.create(tmp_path)
+        command.environment["STEPIQ_DATABASE_URL"] = url
+        process = await command.start("worker")
+        try:
+            assert process.stderr is not None
+            line = await asyncio.wait_for(process.stderr.readline(), 60)
+            process.send_signal(signal.SIGTERM)
+            code = await asyncio.wait_for(process.wait(), 30)
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.communicate()
+            postgres_stores.drop(url)
+
+        assert line.startswith(b"Carrying runs.")
+        assert code == 0
