@@ -41,6 +41,11 @@ def examples() -> dict[EventType, list[tuple[str, Event, int | None]]]:
             ("when it starts", events.run_status(RunStatus.RUNNING, started_at=_TIME), 2),
             ("when it ends", events.run_status(RunStatus.COMPLETED, completed_at=_TIME), 6),
             (
+                "when it is cancelled",
+                events.run_status(RunStatus.CANCELLED, completed_at=_TIME),
+                6,
+            ),
+            (
                 "when it fails",
                 events.run_status(
                     RunStatus.FAILED,

@@ -1,0 +1,164 @@
+"""What is promised is written down, and what is written down is there."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer
+
+from stepiq.cli.main import app as command_line
+from stepiq.core.settings import CONFIG_FILE_TABLES, EndpointSettings, Settings, variable_name
+from stepiq.engine.events import EventType
+from stepiq.engine.outcomes import FailureCode
+from stepiq.language.definition import StepType
+from stepiq.language.steps.registry import KINDS
+from stepiq.language.templates.helpers import HELPERS
+from tests.docs.pages import PAGES, ROOT, anchors, name, read, section
+
+VARIABLES = {
+    variable_name(field) for field in Settings.model_fields if field not in CONFIG_FILE_TABLES
+}
+OPENAPI: Any = json.loads(read("openapi.json"))
+
+
+class TestGenerated:
+    def test_every_page_is_as_the_code_makes_it(self):
+        done = subprocess.run(
+            [sys.executable, "scripts/generate_docs.py", "--check"],
+            cwd=ROOT, capture_output=True, text=True,
+        )  # fmt: skip
+
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+class TestSettings:
+    @pytest.mark.parametrize("variable", sorted(VARIABLES))
+    def test_each_has_its_row(self, variable):
+        assert f"| `{variable}` |" in read("docs/reference/settings.md")
+
+    @pytest.mark.parametrize("field", sorted(EndpointSettings.model_fields))
+    def test_so_has_each_field_of_the_config_file(self, field):
+        assert f"| `{field}` |" in read("docs/reference/settings.md")
+
+    @pytest.mark.parametrize("page", PAGES, ids=name)
+    def test_no_page_speaks_of_one_that_there_is_not(self, page):
+        mentioned = set(re.findall(r"\bSTEPIQ_[A-Z_]+\b", page.read_text()))
+
+        assert mentioned <= VARIABLES
+
+
+class TestErrors:
+    def test_each_that_a_route_answers_is_where_its_type_points(self):
+        page = anchors(read("docs/errors.md"))
+        answered = set(_codes(OPENAPI))
+
+        assert len(answered) > 20
+        assert answered <= page
+
+    @pytest.mark.parametrize("code", sorted(FailureCode))
+    def test_so_is_each_that_a_run_fails_with(self, code):
+        assert code in anchors(read("docs/errors.md"))
+
+
+def _codes(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if "request_id" in value and isinstance(value.get("code"), str):
+            assert value["type"] == f"/docs/errors#{value['code']}"
+            yield value["code"]
+        for inner in value.values():
+            yield from _codes(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _codes(inner)
+
+
+class TestEvents:
+    @pytest.mark.parametrize("event", sorted(EventType))
+    def test_each_has_a_section_and_stands_with_the_stream(self, event):
+        assert f"\n## {event}\n" in read("docs/reference/events.md")
+        assert f"| `{event}` |" in read("docs/api.md")
+
+
+class TestLanguage:
+    @pytest.mark.parametrize("step_type", sorted(KINDS))
+    def test_each_step_type_that_runs_has_a_section_with_its_fields(self, step_type):
+        page = read("docs/language.md")
+
+        assert f"\n### `{step_type}`\n" in page
+        for field in KINDS[step_type].fields:
+            assert f"`{field}`" in page
+
+    @pytest.mark.parametrize("step_type", sorted(set(StepType) - set(KINDS)))
+    def test_each_that_does_not_is_said_so(self, step_type):
+        not_yet = read("docs/language.md").partition("\n## Not yet\n")[2]
+
+        assert f"`{step_type}`" in not_yet
+
+    @pytest.mark.parametrize("helper", sorted(HELPERS))
+    def test_each_helper_of_templates_is_named(self, helper):
+        assert re.search(rf"`[^`\n]*\b{helper}\b[^`\n]*`", read("docs/language.md"))
+
+
+def _commands(command: Any, words: str) -> Iterator[tuple[str, Any]]:
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        yield words, command
+        return
+    for word, each in inner.items():
+        yield from _commands(each, f"{words} {word}")
+
+
+COMMANDS = dict(_commands(typer.main.get_command(command_line), "stepiq"))
+
+
+class TestCommands:
+    @pytest.mark.parametrize("words", sorted(COMMANDS))
+    def test_each_has_a_section_with_its_options(self, words):
+        described = section(read("docs/reference/commands.md"), f"## {words}")
+
+        for parameter in COMMANDS[words].params:
+            if parameter.name != "help":
+                assert (
+                    f"`{parameter.opts[0].upper() if parameter.param_type_name == 'argument' else parameter.opts[0]}"
+                    in described
+                )
+
+    @pytest.mark.parametrize("page", PAGES, ids=name)
+    def test_no_page_calls_one_that_there_is_not(self, page):
+        first_words = {words.split()[1] for words in COMMANDS}
+
+        for called in re.findall(
+            r"(?:`|^)(?:\.venv/bin/)?stepiq ([a-z-]+)", page.read_text(), re.MULTILINE
+        ):
+            assert called in first_words
+
+
+KNOWN_ROUTES = {
+    (method.upper(), re.sub(r"\{\w+\}", "ID", path))
+    for path, operations in OPENAPI["paths"].items()
+    for method in operations
+}
+
+
+class TestRoutes:
+    @pytest.mark.parametrize("route", sorted(KNOWN_ROUTES), ids=" ".join)
+    def test_each_stands_in_the_api_page(self, route):
+        assert route in set(_documented_routes())
+
+    def test_the_page_names_none_that_there_is_not(self):
+        assert set(_documented_routes()) <= KNOWN_ROUTES
+
+
+def _documented_routes() -> Iterator[tuple[str, str]]:
+    text = read("docs/api.md").replace("\\\n", " ")
+    for method, path in re.findall(r"`([A-Z]+) (/[\w/-]+)", text):
+        yield method, re.sub(r"/N$", "/ID", path)
+    for call in re.findall(r"^curl .*", text, re.MULTILINE):
+        path = re.search(r"\$STEPIQ(/[\w/$-]+)", call)
+        if path is not None:
+            method = re.search(r"-X ([A-Z]+)", call)
+            yield method[1] if method else "GET", re.sub(r"\$\w+|gpt-4o", "ID", path[1])

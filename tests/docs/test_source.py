@@ -1,0 +1,21 @@
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import ROOT
+
+FILES = sorted((ROOT / "src").rglob("*.py"))
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT / "src" / "stepiq"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+class TestFiles:
+    def test_none_is_the_place_for_everything(self, path):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 500
+
+    def test_each_says_what_it_is_for(self, path):
+        assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
