@@ -503,8 +503,9 @@ class TestCancel:
         run_id, heard = await world.start(await world.pipeline(ASK))
         request = await fake_provider.next_request()
 
-        # The only writer is held here, so the end of the call has to wait for its record.
+        # The run is held here, so the end of the call has to wait for its record.
         async with world.database.transaction() as session:
+            await session.execute(sa.select(runs.c.id).where(runs.c.id == run_id).with_for_update())
             await request.ended.wait()
             await heard.until("step.delta")
             for _ in range(100):
