@@ -63,7 +63,49 @@ class TestLoads:
 
         assert time.process_time() - started < 0.5
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            b"", b" ", b"{", b"[1,]", b'{"a":1,}', b"{a: 1}", b"'a'", b"1 2", b"tru", b"\xff", b'"\xc3"',
+            b"\xef\xbb\xbf1", b"NaN", b"[Infinity]", b"-Infinity", b'"\\ud800"', b'"\\udc00\\ud800"',
+            b'{"a": 1, "a": 1}', b'[{"b": {"a": 1, "\\u0061": 2}}]', b"01", b"+1", b"1.", b".5", b'"\t"',
+            b'"\\x41"', b'"\x00"', b'"\\u0000"', b'{"\\u0000": 1}', b"\x00", b"/* */ 1",
+        ],
+    )  # fmt: skip
+    def test_what_readers_understand_differently_is_refused(self, text):
+        with pytest.raises(MalformedJson) as caught:
+            json.loads(text)
+
+        assert caught.value.message.endswith(".") or "U+0000" in caught.value.message
+        assert caught.value.code == "malformed_json"
+
+    def test_a_whole_pair_of_surrogates_is_one_character(self):
+        assert json.loads(b'"\\ud83d\\ude00"') == "\U0001f600"
+
+    @pytest.mark.parametrize(
+        "unit", [b"[", b"{", b'{"a":', b"]", b"[]", b'"', b'\\"', b"9", b"9e9,", b"-", b"\\u0000", b"1.", b'","',
+                 b'{"a":1},', b"\x00", b"\xff", b" ", b'"a":"a",', b'\\\\"']
+    )  # fmt: skip
+    @pytest.mark.parametrize("opening", [b"", b"[", b'["', b'{"'])
+    def test_256_kib_of_anything_take_less_than_a_second(self, opening, unit):
+        text = opening + unit * (256 * 1024 // len(unit))
+        started = time.perf_counter()
+        with suppress(MalformedJson):
+            json.loads(text)
+
+        assert time.perf_counter() - started < 1
+
     def test_an_escaped_backslash_before_u0000_is_text(self):
         assert json.loads(b'"\\\\u0000"') == "\\u0000"
         with pytest.raises(MalformedJson, match=r"U\+0000"):
             json.loads(b'"\\\\\\u0000"')
+
+
+class TestDumps:
+    @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), [float("nan")]])
+    def test_what_json_cannot_say_is_a_bug_of_the_caller(self, value):
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            json.dumps(value)
+
+    def test_it_is_compact_keeps_order_and_writes_text_as_it_is(self):
+        assert json.dumps({"b": [1, "é😀"], "a": None}) == '{"b":[1,"é😀"],"a":null}'

@@ -1,3 +1,4 @@
+import asyncio
 import io
 import json
 import logging
@@ -56,3 +57,73 @@ class TestConfigure:
         logging.getLogger("httpx").warning("loud")
 
         assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["loud"]
+
+    def test_auto_is_for_people_on_a_terminal_and_for_programs_elsewhere(self):
+        class Terminal(io.StringIO):
+            def isatty(self) -> bool:
+                return True
+
+        shown = []
+        for stream in (Terminal(), io.StringIO()):
+            stepiq_logging.configure(stream=stream)
+            structlog.stdlib.get_logger("stepiq.test").info("it_ran")
+            shown.append(stream.getvalue())
+
+        assert "\x1b[" in shown[0]
+        assert json.loads(shown[1])["event"] == "it_ran"
+
+    def test_facts_are_bound_in_tasks_started_inside_and_gone_outside(self):
+        stream = io.StringIO()
+        stepiq_logging.configure("json", stream=stream)
+        log = structlog.stdlib.get_logger("stepiq.test")
+
+        async def inner() -> None:
+            log.info("inside")
+
+        async def outer() -> None:
+            with stepiq_logging.bound(run_id="r1"):
+                await asyncio.create_task(inner())
+            log.info("outside")
+
+        asyncio.run(outer())
+
+        inside, outside = (json.loads(line) for line in stream.getvalue().splitlines())
+        assert inside["run_id"] == "r1"
+        assert "run_id" not in outside
+
+    @pytest.mark.parametrize("name", ["dbos", "uvicorn.error"])
+    def test_a_cancelled_run_or_stream_is_no_error(self, name):
+        stream = io.StringIO()
+        stepiq_logging.configure("json", stream=stream)
+
+        for error in (asyncio.CancelledError(), ValueError()):
+            try:
+                raise error
+            except BaseException:
+                logging.getLogger(name).exception("it broke")
+
+        (line,) = stream.getvalue().splitlines()
+        assert json.loads(line)["exception"][0]["exc_type"] == "ValueError"
+
+    def test_the_causes_of_an_error_show_no_variables_either(self):
+        stream = io.StringIO()
+        stepiq_logging.configure("json", stream=stream)
+
+        def break_with(password: str) -> None:
+            try:
+                raise KeyError(len(password))
+            except KeyError as error:
+                raise ValueError from error
+
+        try:
+            break_with("hunter2" * 2)
+        except ValueError:
+            structlog.stdlib.get_logger("stepiq.test").exception("it_broke")
+
+        assert "KeyError" in stream.getvalue()
+        assert "hunter2" not in stream.getvalue().replace("break_with", "")
+
+
+class TestFacts:
+    def test_they_are_what_was_said_without_what_renders_it(self):
+        assert stepiq_logging.facts({"event": "x", "_record": 1}) == {"event": "x"}
