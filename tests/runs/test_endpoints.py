@@ -271,6 +271,17 @@ def add_step(database):
 
 
 class TestGet:
+    async def test_the_runs_of_a_deleted_pipeline_stay_readable(self, owner, account, make):
+        pipeline_id = await make.pipeline(account)
+        started = await owner.post(f"/api/pipelines/{pipeline_id}/run", json={})
+        await owner.delete(f"/api/pipelines/{pipeline_id}")
+
+        run = await owner.get(f"/api/runs/{started.json()['id']}")
+        listed = await owner.get("/api/runs", params={"pipeline_id": str(pipeline_id)})
+
+        assert run.status_code == 200
+        assert [entry["id"] for entry in listed.json()["data"]] == [started.json()["id"]]
+
     async def test_steps_come_in_the_order_in_which_they_ran(self, owner, account, make, add_step):
         run_id = await make.run(account, await make.pipeline(account))
         await add_step(run_id, 2)
