@@ -165,6 +165,10 @@ class TestMetadata:
             "run_steps": "runs",
             "run_events": "runs",
             "large_values": "runs",
+            "password_resets": "users",
+            "invitations": "nobody yet",
+            "delivery_attempts": "deliveries",
+            "schedule_ticks": "schedules",
         }
 
         without = {

@@ -54,3 +54,40 @@ class PipelineStatus(StrEnum):
 
     ACTIVE = "active"
     ARCHIVED = "archived"
+
+
+class TargetType(StrEnum):
+    """How a delivery travels."""
+
+    WEBHOOK = "webhook"
+    EMAIL = "email"
+
+
+class DeliveryStatus(StrEnum):
+    """Where a delivery stands."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+class Overlap(StrEnum):
+    """What a schedule does when its last run has not ended: start another one, or skip this tick."""
+
+    ALLOW = "allow"
+    SKIP = "skip"
+
+
+class CatchUp(StrEnum):
+    """What becomes of ticks that nobody was there for: nothing, or one run for the last of them."""
+
+    NONE = "none"
+    LAST = "last"
+
+
+class TickOutcome(StrEnum):
+    """What became of one tick of a schedule."""
+
+    STARTED = "started"
+    SKIPPED = "skipped"
+    MISSED = "missed"

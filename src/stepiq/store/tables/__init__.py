@@ -1,0 +1,49 @@
+"""Every table of ours. The engine's own tables live beside them and are never touched from here.
+
+Constraints make wrong states impossible: a run or a step has an end time exactly when its status is final.
+Everything a user owns carries `workspace_id`, and queries filter by it.
+"""
+
+from stepiq.store.tables.accounts import (
+    api_keys,
+    invitations,
+    memberships,
+    password_resets,
+    refresh_tokens,
+    secrets,
+    sessions,
+    users,
+    workspaces,
+)
+from stepiq.store.tables.base import metadata
+from stepiq.store.tables.deliveries import deliveries, delivery_attempts
+from stepiq.store.tables.pipelines import pipeline_versions, pipelines
+from stepiq.store.tables.runs import LARGE_VALUE_BYTES, large_values, run_events, run_steps, runs
+from stepiq.store.tables.schedules import schedule_ticks, schedules
+from stepiq.store.tables.usage import idempotent_requests, usage_days
+
+__all__ = [
+    "LARGE_VALUE_BYTES",
+    "api_keys",
+    "deliveries",
+    "delivery_attempts",
+    "idempotent_requests",
+    "invitations",
+    "large_values",
+    "memberships",
+    "metadata",
+    "password_resets",
+    "pipeline_versions",
+    "pipelines",
+    "refresh_tokens",
+    "run_events",
+    "run_steps",
+    "runs",
+    "schedule_ticks",
+    "schedules",
+    "secrets",
+    "sessions",
+    "usage_days",
+    "users",
+    "workspaces",
+]

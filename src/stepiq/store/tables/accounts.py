@@ -1,0 +1,140 @@
+"""Who may call: users, their workspaces, credentials."""
+
+import sqlalchemy as sa
+
+from stepiq.store.tables.base import count, identity, metadata, owner
+from stepiq.store.types import Instant, JsonText
+
+users = sa.Table(
+    "users",
+    metadata,
+    identity(),
+    sa.Column("email", sa.Text(), nullable=False, unique=True),  # lower case
+    sa.Column("name", sa.Text(), nullable=False),
+    sa.Column("password_hash", sa.Text(), nullable=False),
+    sa.Column("is_admin", sa.Boolean(), nullable=False, server_default=sa.false()),
+    sa.Column("disabled_at", Instant()),
+    sa.Column("created_at", Instant(), nullable=False),
+)
+
+
+workspaces = sa.Table(
+    "workspaces",
+    metadata,
+    identity(),
+    sa.Column("name", sa.Text(), nullable=False),
+    sa.Column("plan", sa.Text(), nullable=False),
+    count("unfinished_runs"),  # accepted and not ended: the priority of the next ticket
+    count("admitted_runs"),  # of those, the ones that hold a ticket: compared with the plan's cap
+    # What plans count, so that a check reads one row: figures of another day or month count as 0.
+    sa.Column("runs_day", sa.Text(), nullable=False, server_default=""),  # YYYY-MM-DD, UTC
+    count("runs_today"),
+    sa.Column("credit_month", sa.Text(), nullable=False, server_default=""),  # YYYY-MM, UTC
+    count("credit_tokens"),
+    sa.Column("created_at", Instant(), nullable=False),
+    sa.CheckConstraint("unfinished_runs >= 0", name="unfinished_runs_counted"),
+    sa.CheckConstraint(
+        "admitted_runs >= 0 AND admitted_runs <= unfinished_runs", name="admitted_runs_counted"
+    ),
+)
+
+
+memberships = sa.Table(
+    "memberships",
+    metadata,
+    sa.Column("workspace_id", sa.Uuid(), sa.ForeignKey("workspaces.id"), primary_key=True),
+    sa.Column("user_id", sa.Uuid(), sa.ForeignKey("users.id"), primary_key=True),
+    sa.Column("role", sa.Text(), nullable=False),
+    sa.Index(None, "user_id"),
+)
+
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    identity(),
+    owner(),
+    sa.Column("user_id", sa.Uuid(), sa.ForeignKey("users.id"), nullable=False),
+    sa.Column("created_at", Instant(), nullable=False),
+    sa.Column("expires_at", Instant(), nullable=False),
+    sa.Column("revoked_at", Instant()),
+    sa.Index(None, "user_id"),
+)
+
+
+refresh_tokens = sa.Table(
+    "refresh_tokens",
+    metadata,
+    identity(),
+    sa.Column("session_id", sa.Uuid(), sa.ForeignKey("sessions.id"), nullable=False),
+    sa.Column("token_hash", sa.LargeBinary(32), nullable=False, unique=True),  # SHA-256
+    sa.Column("created_at", Instant(), nullable=False),
+    sa.Column("expires_at", Instant(), nullable=False),
+    sa.Column("used_at", Instant()),
+    sa.Index(None, "session_id"),
+)
+
+
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    identity(),
+    owner(),
+    sa.Column("user_id", sa.Uuid(), sa.ForeignKey("users.id"), nullable=False),
+    sa.Column("name", sa.Text(), nullable=False),
+    sa.Column("prefix", sa.Text(), nullable=False),
+    sa.Column("key_hash", sa.LargeBinary(32), nullable=False, unique=True),  # SHA-256
+    sa.Column("scopes", JsonText(), nullable=False),
+    sa.Column("expires_at", Instant()),
+    sa.Column("last_used_at", Instant()),
+    sa.Column("revoked_at", Instant()),
+    sa.Column("created_at", Instant(), nullable=False),
+    sa.Index(None, "workspace_id", "id"),
+)
+
+
+password_resets = sa.Table(
+    "password_resets",
+    metadata,
+    identity(),
+    sa.Column("user_id", sa.Uuid(), sa.ForeignKey("users.id"), nullable=False),
+    sa.Column("token_hash", sa.LargeBinary(32), nullable=False, unique=True),  # SHA-256
+    sa.Column("created_at", Instant(), nullable=False),
+    sa.Column("expires_at", Instant(), nullable=False),
+    sa.Column("used_at", Instant()),
+    sa.Index(None, "user_id"),
+    sa.Index(None, "expires_at"),
+)
+
+invitations = sa.Table(
+    "invitations",
+    metadata,
+    identity(),
+    sa.Column("email", sa.Text(), nullable=False),  # lower case
+    sa.Column("token_hash", sa.LargeBinary(32), nullable=False, unique=True),  # SHA-256
+    sa.Column("created_at", Instant(), nullable=False),
+    sa.Column("expires_at", Instant(), nullable=False),
+    sa.Column("used_at", Instant()),
+    sa.Index(None, "email"),
+    sa.Index(None, "expires_at"),
+)
+
+secrets = sa.Table(
+    "secrets",
+    metadata,
+    identity(),
+    owner(),
+    sa.Column("pipeline_id", sa.Uuid()),  # null: of the whole workspace
+    sa.Column("scope_id", sa.Uuid(), nullable=False),  # the pipeline, or else the workspace
+    sa.Column("name", sa.Text(), nullable=False),
+    sa.Column("version", sa.Integer(), nullable=False),  # counts values; bound into the ciphertext
+    sa.Column("key_id", sa.Text(), nullable=False),  # which master key wraps the data key
+    sa.Column("wrapped_key", sa.LargeBinary(), nullable=False),
+    sa.Column("ciphertext", sa.LargeBinary(), nullable=False),
+    sa.Column("created_at", Instant(), nullable=False),
+    sa.Column("updated_at", Instant(), nullable=False),
+    sa.CheckConstraint("version >= 1", name="version_counted"),
+    sa.UniqueConstraint("scope_id", "name"),
+    sa.Index(None, "workspace_id", "id"),
+    sa.Index(None, "key_id", "id"),
+)

@@ -1,0 +1,42 @@
+"""Pipelines and their versions, which never change."""
+
+import sqlalchemy as sa
+
+from stepiq.store.states import PipelineStatus
+from stepiq.store.tables.base import identity, metadata, owner
+from stepiq.store.types import Instant, JsonText, one_of
+
+pipelines = sa.Table(
+    "pipelines",
+    metadata,
+    identity(),
+    owner(),
+    sa.Column("slug", sa.Text(), nullable=False),
+    sa.Column("name", sa.Text(), nullable=False),
+    sa.Column("description", sa.Text(), nullable=False, server_default=""),
+    sa.Column("tags", JsonText(), nullable=False),
+    sa.Column("status", sa.Text(), nullable=False),
+    sa.Column("version", sa.Integer(), nullable=False),  # the newest, which runs use by default
+    sa.Column("created_at", Instant(), nullable=False),
+    sa.Column("updated_at", Instant(), nullable=False),
+    one_of("status", PipelineStatus),
+    sa.CheckConstraint("version >= 1", name="version_counted"),
+    sa.UniqueConstraint("workspace_id", "slug"),
+    sa.Index(None, "workspace_id", "status", "id"),
+)
+
+
+pipeline_versions = sa.Table(
+    "pipeline_versions",
+    metadata,
+    sa.Column("pipeline_id", sa.Uuid(), sa.ForeignKey("pipelines.id"), primary_key=True),
+    sa.Column("version", sa.Integer(), primary_key=True),
+    owner(),
+    sa.Column("source", sa.Text(), nullable=False),  # as sent, byte for byte
+    sa.Column("source_format", sa.Text(), nullable=False),
+    sa.Column("definition", JsonText(), nullable=False),
+    sa.Column("created_by", sa.Uuid(), sa.ForeignKey("users.id"), nullable=False),
+    sa.Column("created_at", Instant(), nullable=False),
+    sa.CheckConstraint("version >= 1", name="version_counted"),
+    sa.CheckConstraint("source_format IN ('json', 'yaml')", name="source_format_known"),
+)

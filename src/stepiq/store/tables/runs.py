@@ -1,0 +1,131 @@
+"""The journal: runs, executions of steps, events."""
+
+import sqlalchemy as sa
+
+from stepiq.store.states import (
+    FINAL_RUN_STATUSES,
+    FINAL_STEP_STATUSES,
+    RunStatus,
+    StepStatus,
+    TriggerType,
+)
+from stepiq.store.tables.base import count, ends_when_final, identity, metadata, owner
+from stepiq.store.types import Instant, JsonText, one_of
+
+LARGE_VALUE_BYTES = 64 * 1024
+"""Outputs larger than this, as JSON text, sit in `large_values` apart from the rows that lists read."""
+
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    identity(),
+    owner(),
+    sa.Column("pipeline_id", sa.Uuid(), nullable=False),
+    sa.Column("pipeline_version", sa.Integer(), nullable=False),
+    sa.Column("trigger_type", sa.Text(), nullable=False),
+    sa.Column("status", sa.Text(), nullable=False),
+    sa.Column("input_data", JsonText(), nullable=False),
+    sa.Column("output", JsonText()),
+    sa.Column("output_is_large", sa.Boolean(), nullable=False, server_default=sa.false()),
+    sa.Column("error", JsonText()),
+    count("input_tokens"),
+    count("cached_tokens"),  # part of input_tokens
+    count("output_tokens"),
+    count("credit_tokens"),  # tokens of models that the server pays for; 1,000 are a credit
+    count("cost_usd_micros"),
+    sa.Column("cost_complete", sa.Boolean(), nullable=False, server_default=sa.true()),
+    sa.Column("retry_of", sa.Uuid()),
+    sa.Column("schedule_id", sa.Uuid()),  # of runs that a schedule started
+    sa.Column("claim", sa.Integer(), nullable=False, server_default="0"),
+    sa.Column("ticket", sa.Integer(), nullable=False, server_default="0"),  # 0: held, none yet
+    sa.Column("last_seq", sa.Integer(), nullable=False, server_default="0"),
+    sa.Column("deadline_at", Instant(), nullable=False),
+    sa.Column("created_at", Instant(), nullable=False),
+    sa.Column("started_at", Instant()),
+    sa.Column("completed_at", Instant()),
+    one_of("status", RunStatus),
+    one_of("trigger_type", TriggerType),
+    ends_when_final(FINAL_RUN_STATUSES),
+    sa.CheckConstraint("(status = 'failed') = (error IS NOT NULL)", name="error_when_failed"),
+    sa.CheckConstraint("status <> 'running' OR started_at IS NOT NULL", name="running_has_started"),
+    sa.ForeignKeyConstraint(
+        ["pipeline_id", "pipeline_version"],
+        ["pipeline_versions.pipeline_id", "pipeline_versions.version"],
+    ),
+    sa.Index(None, "workspace_id", "id"),
+    sa.Index(None, "workspace_id", "status", "id"),
+    sa.Index(None, "workspace_id", "trigger_type", "id"),
+    sa.Index(None, "pipeline_id", "id"),
+    sa.Index(None, "pipeline_id", "status", "id"),
+    sa.Index(
+        "ix_runs_of_schedule",
+        "schedule_id",
+        "id",
+        sqlite_where=sa.text("schedule_id IS NOT NULL"),
+        postgresql_where=sa.text("schedule_id IS NOT NULL"),
+    ),
+    sa.Index(
+        "ix_runs_held",
+        "workspace_id",
+        "id",
+        sqlite_where=sa.text("ticket = 0 AND status = 'pending'"),
+        postgresql_where=sa.text("ticket = 0 AND status = 'pending'"),
+    ),
+)
+
+
+run_steps = sa.Table(
+    "run_steps",
+    metadata,
+    identity(),
+    sa.Column("run_id", sa.Uuid(), sa.ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("step_id", sa.Text(), nullable=False),
+    sa.Column("branch", sa.Text(), nullable=False, server_default=""),  # path, such as 2/0
+    sa.Column("iteration", sa.Integer(), nullable=False),
+    sa.Column("ordinal", sa.Integer(), nullable=False),  # the order in which steps ran
+    sa.Column("name", sa.Text(), nullable=False),
+    sa.Column("type", sa.Text(), nullable=False),
+    sa.Column("status", sa.Text(), nullable=False),
+    sa.Column("attempts", sa.Integer(), nullable=False, server_default="0"),
+    sa.Column("failures", sa.Integer(), nullable=False, server_default="0"),
+    sa.Column("model", sa.Text()),
+    sa.Column("prompt", sa.Text()),
+    sa.Column("system_prompt", sa.Text()),
+    sa.Column("output", JsonText()),
+    sa.Column("output_is_large", sa.Boolean(), nullable=False, server_default=sa.false()),
+    sa.Column("error", JsonText()),
+    count("input_tokens"),
+    count("cached_tokens"),
+    count("output_tokens"),
+    sa.Column("tokens_estimated", sa.Boolean(), nullable=False, server_default=sa.false()),
+    sa.Column("cost", JsonText()),  # {input, cached, output} in micro-dollars; null: unknown
+    sa.Column("started_at", Instant()),
+    sa.Column("completed_at", Instant()),
+    one_of("status", StepStatus),
+    ends_when_final(FINAL_STEP_STATUSES),
+    sa.CheckConstraint("(status = 'failed') = (error IS NOT NULL)", name="error_when_failed"),
+    sa.CheckConstraint("iteration >= 1", name="iteration_counted"),
+    sa.UniqueConstraint("run_id", "step_id", "branch", "iteration"),
+)
+
+
+run_events = sa.Table(
+    "run_events",
+    metadata,
+    sa.Column("run_id", sa.Uuid(), sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("seq", sa.Integer(), primary_key=True),
+    sa.Column("type", sa.Text(), nullable=False),
+    sa.Column("data", JsonText(), nullable=False),
+    sa.Column("created_at", Instant(), nullable=False),
+)
+
+
+large_values = sa.Table(
+    "large_values",
+    metadata,
+    sa.Column("owner_id", sa.Uuid(), primary_key=True),  # a run or a step row
+    sa.Column("run_id", sa.Uuid(), sa.ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("value", JsonText(), nullable=False),
+    sa.Index(None, "run_id"),
+)
