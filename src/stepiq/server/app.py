@@ -11,7 +11,7 @@ from stepiq.pipelines import endpoints as pipelines
 from stepiq.runs import endpoints as runs
 from stepiq.runs.stream import Streams
 from stepiq.server import health, openapi
-from stepiq.triggers import endpoints as triggers
+from stepiq.triggers.webhooks import endpoints as webhooks
 from stepiq.web import problems
 from stepiq.web.guard import Guard
 from stepiq.web.services import Services
@@ -20,7 +20,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     accounts.router,
     pipelines.router,
     runs.router,
-    triggers.router,
+    webhooks.router,
     catalogue.router,
 )
 """Routers of the domains. Nothing in them answers without a credential."""

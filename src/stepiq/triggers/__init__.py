@@ -1,1 +1,1 @@
-"""What starts runs by itself: inbound webhooks."""
+"""What starts runs by itself: inbound webhooks, schedules."""

@@ -16,8 +16,8 @@ from stepiq.core.json import Json
 from stepiq.engine.admission import QueueFull
 from stepiq.language.inputs import InputInvalid
 from stepiq.pipelines.errors import PipelineNotFound
-from stepiq.triggers import schemas, service
-from stepiq.triggers.errors import KeyRequired, PayloadInvalid
+from stepiq.triggers.webhooks import schemas, service
+from stepiq.triggers.webhooks.errors import KeyRequired, PayloadInvalid
 from stepiq.web.bodies import JSON_TYPES, read_body
 from stepiq.web.bodies import router as new_router
 from stepiq.web.errors import UnsupportedMediaType

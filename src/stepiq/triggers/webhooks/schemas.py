@@ -1,4 +1,4 @@
-"""Shapes of triggers in the API."""
+"""Shapes of inbound webhooks in the API."""
 
 from typing import Literal
 from uuid import UUID

@@ -14,7 +14,7 @@ from stepiq.runs import service as runs
 from stepiq.runs.records import Started
 from stepiq.store.database import Session
 from stepiq.store.states import TriggerType
-from stepiq.triggers.errors import PayloadInvalid
+from stepiq.triggers.webhooks.errors import PayloadInvalid
 
 
 async def receive(

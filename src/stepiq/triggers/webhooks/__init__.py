@@ -1,0 +1,1 @@
+"""Inbound webhooks: another system starts a run."""
