@@ -33,7 +33,7 @@ class TestEnqueue:
         run_id, heard = await world.start(pipeline_id)
         await heard.until_ended()
         await _finished(world, 1)
-        assert [t.run_id for t in await world.engine._tickets.finished(10)] == [run_id]
+        assert [t.subject_id for t in await world.engine._tickets.finished(10)] == [run_id]
 
     async def test_a_committed_run_starts_without_waiting_for_the_next_poll(self, world: World):
         pipeline_id = await world.pipeline(TRANSFORM)

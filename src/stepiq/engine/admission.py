@@ -46,7 +46,7 @@ class RunNotCancellable(Conflict):
 class Tickets(Protocol):
     """The durable queue, as far as admission needs it."""
 
-    async def enqueue(self, session: Session, run_id: UUID, number: int, priority: int) -> None:
+    async def enqueue(self, session: Session, subject_id: UUID, number: int, priority: int) -> None:
         """Put ticket `number` of a run into the queue, in this transaction; lower priorities go first."""
         ...
 

@@ -16,10 +16,10 @@ from stepiq.core.ids import uuid7
 from stepiq.core.json import Json
 from stepiq.engine import events
 from stepiq.engine.definitions import Definitions
-from stepiq.engine.journal import ClaimLost, Ending, Entry, Journal, size_bytes
+from stepiq.engine.journal import ClaimLost, Entry, Journal, size_bytes
 from stepiq.engine.outcomes import Completed, Failed, FailureCode, Outcome
 from stepiq.engine.providers.registry import Providers
-from stepiq.engine.records import ClaimedRun, StepRecord
+from stepiq.engine.records import ClaimedRun, Ending, StepRecord
 from stepiq.engine.steps import llm, transform
 from stepiq.engine.work import Speaker, Work, scope_of
 from stepiq.language.definition import Definition, LlmSpec, Retry, Step, TransformSpec

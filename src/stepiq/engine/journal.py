@@ -5,7 +5,6 @@ events of one moment share one transaction, so that a reader never sees one with
 """
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +15,9 @@ from stepiq.core.json import Json
 from stepiq.engine import events
 from stepiq.engine.admission import Admission
 from stepiq.engine.events import Event
-from stepiq.engine.records import ClaimedRun, Meter, StepRecord
+from stepiq.engine.protocols import Outbox
+from stepiq.engine.records import ClaimedRun, Ending, Meter, StepRecord
+from stepiq.engine.tickets import Queue, TicketQueue
 from stepiq.store.database import Database, Session
 from stepiq.store.states import RunStatus, StepStatus, TriggerType
 from stepiq.store.tables import LARGE_VALUE_BYTES, large_values, run_steps, runs
@@ -24,17 +25,6 @@ from stepiq.store.tables import LARGE_VALUE_BYTES, large_values, run_steps, runs
 
 class ClaimLost(Exception):
     """Somebody else carries the run now, or it was cancelled: stop and change nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a run ended."""
-
-    status: RunStatus
-    output: Json = None
-    error: dict[str, Json] | None = None
-    at: datetime = field(default_factory=clock.now)
-    """The same in the row, in the event and in what is delivered."""
 
 
 @dataclass(slots=True)
@@ -54,9 +44,17 @@ class Entry:
 class Journal:
     """Reads and writes what runs have done."""
 
-    def __init__(self, database: Database, admission: Admission) -> None:
+    def __init__(
+        self,
+        database: Database,
+        admission: Admission,
+        tickets: TicketQueue,
+        outbox: Outbox | None,
+    ) -> None:
         self._database = database
         self._admission = admission
+        self._tickets = tickets
+        self._outbox = outbox
 
     async def claim(self, run_id: UUID) -> ClaimedRun | None:
         """Take a run over and load what it has done; None when there is nothing left to do."""
@@ -120,9 +118,18 @@ class Journal:
             if entry.ending is not None:
                 await _store_large(session, run.id, run.id, entry.ending.output)
                 await self._admission.release(session, run.workspace_id, held=ticket == 0)
+                await self._send(session, run, entry.ending)
         for record in entry.steps:
             record.is_stored = True
             record.stored_meter = replace(record.meter)
+
+    async def _send(self, session: Session, run: ClaimedRun, ending: Ending) -> None:
+        if self._outbox is None:
+            return
+        for delivery in await self._outbox.run_ended(session, run, ending):
+            await self._tickets.enqueue(
+                session, delivery.id, delivery.ticket, delivery.priority, Queue.DELIVERIES
+            )
 
     async def _advance(self, session: Session, run: ClaimedRun, entry: Entry) -> tuple[int, int]:
         values: dict[str, Any] = {"last_seq": runs.c.last_seq + len(entry.news)}

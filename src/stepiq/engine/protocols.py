@@ -1,11 +1,11 @@
 """What the engine asks of the layers above it; `server.assembly` hands in who answers."""
 
-from collections.abc import Collection
+import asyncio
+from collections.abc import Collection, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from stepiq.engine.journal import Ending
-from stepiq.engine.records import ClaimedRun
+from stepiq.engine.records import ClaimedRun, Ending, NewDelivery
 from stepiq.store.database import Session
 
 
@@ -22,6 +22,20 @@ class SecretReader(Protocol):
 class Outbox(Protocol):
     """What leaves after a run."""
 
-    async def run_ended(self, session: Session, run: ClaimedRun, ending: Ending) -> None:
-        """Record, in the transaction that ends the run, what has to be sent."""
+    async def run_ended(
+        self, session: Session, run: ClaimedRun, ending: Ending
+    ) -> Sequence[NewDelivery]:
+        """Record, in the transaction that ends the run, what has to be sent; each of these gets a ticket there, too."""
+        ...
+
+    async def deliver(self, delivery_id: UUID, stopping: asyncio.Event) -> bool:
+        """Bring one delivery as far as it goes.
+
+        Args:
+            delivery_id: as its ticket says.
+            stopping: set when the process stops: an attempt in flight may end, no further one begins.
+
+        Returns:
+            Whether it is done with; otherwise its ticket stays open, for the next start.
+        """
         ...

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from stepiq.core import clock
 from stepiq.core.json import Json
-from stepiq.store.states import StepStatus, TriggerType
+from stepiq.store.states import RunStatus, StepStatus, TriggerType
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,28 @@ class ClaimedRun:
     def next_ordinal(self) -> int:
         """Place of the next step in the order in which steps ran."""
         return len(self.steps) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended."""
+
+    status: RunStatus
+    output: Json = None
+    error: dict[str, Json] | None = None
+    at: datetime = field(default_factory=clock.now)
+    """The same in the row, in the event and in what is delivered."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """A delivery that was just recorded and has no ticket yet."""
+
+    id: UUID
+    priority: int
+    """Of its ticket; lower ones go first."""
+    ticket: int = 1
+    """The number of its ticket."""
 
 
 @dataclass(slots=True)

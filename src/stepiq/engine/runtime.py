@@ -1,8 +1,10 @@
 """The engine as the rest of the server sees it: accept a run, cancel it, start and stop working."""
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any, TypeVar
 from uuid import UUID
 
 from stepiq.core import logging
@@ -11,10 +13,11 @@ from stepiq.engine.definitions import Definitions
 from stepiq.engine.executor import Executor
 from stepiq.engine.journal import Journal
 from stepiq.engine.lock import WorkerLock
+from stepiq.engine.protocols import Outbox
 from stepiq.engine.providers.registry import Providers
-from stepiq.engine.records import NewRun
+from stepiq.engine.records import NewDelivery, NewRun
 from stepiq.engine.retention import sweep_for_ever
-from stepiq.engine.tickets import TicketQueue
+from stepiq.engine.tickets import Carry, Queue, TicketQueue
 from stepiq.store.changes import RUN_CANCELLED, Changes
 from stepiq.store.database import Database, Session, StoreUnavailable
 
@@ -23,11 +26,20 @@ log = logging.get(__name__)
 _SETTLE_SECONDS = 0.5
 _STORE_RETRY_SECONDS = 1.0
 
+Done = TypeVar("Done")
+
 
 class Engine:
     """Carries runs of one database in this process."""
 
-    def __init__(self, database: Database, changes: Changes, providers: Providers) -> None:
+    def __init__(
+        self,
+        database: Database,
+        changes: Changes,
+        providers: Providers,
+        *,
+        outbox: Outbox | None = None,
+    ) -> None:
         self.definitions = Definitions()
         """Compiled versions, shared with whoever validates input."""
         self._database = database
@@ -36,9 +48,12 @@ class Engine:
         self._lock = WorkerLock(database)
         self._tickets = TicketQueue(database)
         self._admission = Admission(changes, self._tickets)
-        self._journal = Journal(database, self._admission)
+        self._outbox = outbox
+        self._journal = Journal(database, self._admission, self._tickets, outbox)
         self._executor = Executor(database, self._journal, self.definitions, providers, changes)
         self._carrying: dict[UUID, asyncio.Task[None]] = {}
+        self._delivering: dict[UUID, asyncio.Task[bool]] = {}
+        self._stopping = asyncio.Event()
         self._cancelled: set[UUID] = set()
         self._background: list[asyncio.Task[None]] = []
         self.is_ready = False
@@ -58,18 +73,23 @@ class Engine:
             asyncio.create_task(sweep_for_ever(self._database, self._tickets)),
         ]
         await listening.wait()
+        self._stopping.clear()
         self.is_ready = True
-        await self._tickets.launch(self._carry)
+        carriers: dict[Queue, Carry] = {Queue.RUNS: self._carry}
+        if self._outbox is not None:
+            carriers[Queue.DELIVERIES] = self._deliver
+        await self._tickets.launch(carriers)
 
     async def stop(self, drain: timedelta = timedelta(seconds=25)) -> None:
         """Finish what can be finished within `drain`; the rest goes on after the next start."""
         self.is_ready = False
-        if self._carrying:
-            await asyncio.wait(set(self._carrying.values()), timeout=drain.total_seconds())
-        for task in self._carrying.values():
+        self._stopping.set()
+        if tasks := self._in_hand():
+            await asyncio.wait(tasks, timeout=drain.total_seconds())
+        for task in self._in_hand():
             task.cancel()
-        while self._carrying:
-            await asyncio.wait(set(self._carrying.values()))
+        while tasks := self._in_hand():
+            await asyncio.wait(tasks)
             await asyncio.sleep(0)
         await self._tickets.stop()
         for task in self._background:
@@ -87,6 +107,12 @@ class Engine:
         """
         await self._admission.accept(session, run)
 
+    async def send(self, session: Session, delivery: NewDelivery) -> None:
+        """Put a recorded delivery into its queue in the caller's transaction; it leaves within milliseconds of the commit."""
+        await self._tickets.enqueue(
+            session, delivery.id, delivery.ticket, delivery.priority, Queue.DELIVERIES
+        )
+
     async def cancel(self, session: Session, workspace_id: UUID, run_id: UUID) -> None:
         """Cancel a run in the caller's transaction; its calls in flight are closed after the commit.
 
@@ -100,24 +126,46 @@ class Engine:
         if (task := self._carrying.get(run_id)) is not None:
             await asyncio.wait({task}, timeout=_SETTLE_SECONDS)
 
+    def _in_hand(self) -> set[asyncio.Task[Any]]:
+        return {*self._carrying.values(), *self._delivering.values()}
+
     async def _carry(self, run_id: UUID) -> None:
-        if not self.is_ready:
-            # Stopping: the ticket stays open, so that the run goes on after the next start.
-            raise asyncio.CancelledError
-        task = asyncio.create_task(self._carry_on(run_id))
-        self._carrying[run_id] = task
-        try:
-            await asyncio.wait({task})
-        finally:
-            # Also when the ticket itself is cancelled, at shutdown.
-            task.cancel()
-            del self._carrying[run_id]
+        task = await self._hold(self._carrying, run_id, self._carry_on(run_id))
         if task.cancelled() and run_id not in self._cancelled:
             # Shutting down: the ticket must stay open, so that the run goes on after the next start.
             raise asyncio.CancelledError
         self._cancelled.discard(run_id)
         if not task.cancelled() and (error := task.exception()) is not None:
             raise error
+
+    async def _deliver(self, delivery_id: UUID) -> None:
+        assert self._outbox is not None  # noqa: S101 - only then is there such a queue
+        work = self._outbox.deliver(delivery_id, self._stopping)
+        task = await self._hold(self._delivering, delivery_id, work)
+        if task.cancelled() or not task.result():
+            raise asyncio.CancelledError
+
+    async def _hold(
+        self,
+        tasks: dict[UUID, asyncio.Task[Done]],
+        subject_id: UUID,
+        work: Coroutine[Any, Any, Done],
+    ) -> asyncio.Task[Done]:
+        """Do the work of a ticket in a task of its own, to its end or until that task is cancelled."""
+        if not self.is_ready:
+            # Stopping: the ticket stays open, so that the work goes on after the next start.
+            work.close()
+            raise asyncio.CancelledError
+        tasks[subject_id] = task = asyncio.create_task(work)
+        try:
+            await asyncio.wait({task})
+        finally:
+            # Also when the ticket itself is cancelled, at shutdown.
+            task.cancel()
+            # The next ticket may have begun already: it may be there as soon as the work's last commit is.
+            if tasks.get(subject_id) is task:
+                del tasks[subject_id]
+        return task
 
     async def _carry_on(self, run_id: UUID) -> None:
         while True:

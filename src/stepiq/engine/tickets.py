@@ -1,14 +1,15 @@
 """The only door to the durable queue (DBOS Transact).
 
-A ticket says "someone must carry this run on" and nothing else: its argument is the run's id, its result is null, and
-what the run has done is in our journal. The queue polls once a second as a safety net and is woken at commit.
+A ticket says "someone must carry this on" and nothing else: its argument is the id of a run or of a delivery, its result
+is null, and what has been done is in our own rows. Each queue polls once a second as a safety net and is woken at commit.
 """
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -25,10 +26,8 @@ from stepiq.store.database import Database, Session, prepare_sqlite
 log = logging.get(__name__)
 
 CONCURRENCY = 500
-"""Runs that one worker process carries at once."""
+"""Tickets of one queue that a worker process carries at once. Nothing else limits how many receivers may be slow."""
 
-_QUEUE = "runs"
-_WORKFLOW = "carry"
 # A constant: tickets carry no code, so every version of ours may take over every other's.
 _APPLICATION_VERSION = "1"
 _EXECUTOR = "stepiq"
@@ -40,21 +39,33 @@ _RECOVERIES = 1_000_000
 Carry = Callable[[UUID], Awaitable[None]]
 
 
+class Queue(StrEnum):
+    """What there are tickets for. One queue's backlog holds up no other's."""
+
+    RUNS = "runs"
+    DELIVERIES = "deliveries"
+
+    @property
+    def workflow(self) -> str:
+        """Name of the workflow behind its tickets, which tells them apart in the library's tables."""
+        return "carry" if self is Queue.RUNS else "deliver"
+
+
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """The n-th request to carry a run on."""
+    """The n-th request to carry a run or a delivery on."""
 
-    run_id: UUID
+    subject_id: UUID
     number: int
 
     def __str__(self) -> str:
-        return f"{self.run_id}:{self.number}"
+        return f"{self.subject_id}:{self.number}"
 
     @classmethod
     def parse(cls, text: str) -> "Ticket":
         """Read what `str` wrote."""
-        run_id, _, number = text.partition(":")
-        return cls(UUID(run_id), int(number))
+        subject_id, _, number = text.partition(":")
+        return cls(UUID(subject_id), int(number))
 
 
 class _Wake:
@@ -86,21 +97,22 @@ def _woken_queue_worker(stop: threading.Event, instance: DBOS, queue: Any) -> No
 dbos_queue.queue_worker_thread = _woken_queue_worker
 
 
-class _Holder:
-    """The one queue of this process, for the workflow that DBOS calls by name."""
-
-    carry: Carry | None = None
+# For the workflows, which the library calls by name: what this process does with a ticket.
+_carriers: dict[Queue, Carry] = {}
 
 
-@DBOS.workflow(name=_WORKFLOW, max_recovery_attempts=_RECOVERIES)
+@DBOS.workflow(name=Queue.RUNS.workflow, max_recovery_attempts=_RECOVERIES)
 async def _carry(run_id: str) -> None:
-    carry = _Holder.carry
-    assert carry is not None  # noqa: S101 - tickets are handed out between launch and stop only
-    await carry(UUID(run_id))
+    await _carriers[Queue.RUNS](UUID(run_id))
+
+
+@DBOS.workflow(name=Queue.DELIVERIES.workflow, max_recovery_attempts=_RECOVERIES)
+async def _deliver(delivery_id: str) -> None:
+    await _carriers[Queue.DELIVERIES](UUID(delivery_id))
 
 
 class TicketQueue:
-    """Puts tickets into the queue and, in a worker, takes them out. One per process."""
+    """Puts tickets into their queues and, in a worker, takes them out. One per process."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -108,13 +120,14 @@ class TicketQueue:
         self._client: DBOSClient | None = None
         self._is_working = False
 
-    async def launch(self, carry: Carry) -> None:
-        """Start to take tickets; call it on the event loop that shall carry the runs.
+    async def launch(self, carriers: Mapping[Queue, Carry]) -> None:
+        """Start to take tickets; call it on the event loop that shall do the work.
 
         Args:
-            carry: brings one run as far as it goes; a ticket whose call is cancelled is handed out again.
+            carriers: for each queue, what brings one run or delivery as far as it goes; a ticket whose call is cancelled is
+                handed out again.
         """
-        _Holder.carry = carry
+        _carriers.update(carriers)
         client = self._connect()
         config: DBOSConfig = {
             "name": "stepiq",
@@ -130,9 +143,10 @@ class TicketQueue:
         }
         DBOS(config=config)
         # Before the launch: a queue that is registered later is noticed up to a second late.
-        await client.register_queue_async(
-            _QUEUE, worker_concurrency=CONCURRENCY, polling_interval_sec=_POLL_SECONDS
-        )
+        for queue in carriers:
+            await client.register_queue_async(
+                queue, worker_concurrency=CONCURRENCY, polling_interval_sec=_POLL_SECONDS
+            )
         DBOS.launch()
         self._is_working = True
 
@@ -153,28 +167,35 @@ class TicketQueue:
             return engine
         return migrate.sync_engine(self._database.url)
 
-    async def enqueue(self, session: Session, run_id: UUID, number: int, priority: int) -> None:
-        """Put ticket `number` of a run into the queue, in this transaction; lower priorities go first."""
+    async def enqueue(
+        self,
+        session: Session,
+        subject_id: UUID,
+        number: int,
+        priority: int,
+        queue: Queue = Queue.RUNS,
+    ) -> None:
+        """Put ticket `number` of a run or delivery into its queue, in this transaction; lower priorities go first."""
         client = self._connect()
         options: EnqueueOptions = {
-            "workflow_name": _WORKFLOW,
-            "queue_name": _QUEUE,
-            "workflow_id": str(Ticket(run_id, number)),
+            "workflow_name": queue.workflow,
+            "queue_name": queue,
+            "workflow_id": str(Ticket(subject_id, number)),
             "app_version": _APPLICATION_VERSION,
             "priority": priority,
         }
 
         def put(connection: sa.Connection) -> None:
-            client.enqueue_in_transaction(connection, options, str(run_id))
+            client.enqueue_in_transaction(connection, options, str(subject_id))
 
         await session.run_sync(put)
-        session.after_commit(self.wake)
+        session.after_commit(lambda: self.wake(queue))
 
-    async def finished(self, limit: int) -> list[Ticket]:
-        """Up to `limit` tickets that nobody will work on any more, the oldest first."""
+    async def finished(self, limit: int, queue: Queue = Queue.RUNS) -> list[Ticket]:
+        """Up to `limit` tickets of a queue that nobody will work on any more, the oldest first."""
         found = await self._connect().list_workflows_async(
             status=["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"],
-            name=_WORKFLOW,
+            name=queue.workflow,
             limit=limit,
             load_input=False,
             load_output=False,
@@ -185,9 +206,9 @@ class TicketQueue:
         """Forget finished tickets."""
         await self._connect().delete_workflows_async([str(ticket) for ticket in tickets])
 
-    def wake(self) -> None:
-        """Have the queue looked at now."""
-        if (wake := _wakes.get(_QUEUE)) is not None:
+    def wake(self, queue: Queue = Queue.RUNS) -> None:
+        """Have a queue looked at now."""
+        if (wake := _wakes.get(queue)) is not None:
             wake.event.set()
 
     async def stop(self) -> None:
@@ -202,7 +223,7 @@ class TicketQueue:
                     wake.event.set()
                 await asyncio.wait({stopping}, timeout=_WAKE_SECONDS)
             await stopping
-            _Holder.carry = None
+            _carriers.clear()
             # The library's shutdown leaves the loop with a dead default executor.
             asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(4))
         if self._client is not None and self._engine is not None:
