@@ -3,6 +3,7 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import exc
 from sqlalchemy.exc import IntegrityError
 
 from stepiq.core import clock, ids
@@ -190,6 +191,17 @@ class TestLostConnection:
 
         assert "hunter2" not in str(caught.value)
         await database.close()
+
+
+class TestWrongStatement:
+    @pytest.mark.parametrize("opened", ["transaction", "reading"])
+    async def test_it_is_no_outage(self, database: Database, opened: str):
+        async def ask() -> None:
+            async with getattr(database, opened)() as session:
+                await session.execute(sa.text("SELECT * FROM there_is_no_such_table"))
+
+        with pytest.raises(exc.DBAPIError, match="there_is_no_such_table"):
+            await ask()
 
 
 async def _hang_up(database: Database, session: Session) -> None:

@@ -151,6 +151,8 @@ class Database:
                 session = Session(connection)
                 yield session
         except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
+            if _is_our_mistake(error):
+                raise
             log.warning("store_unavailable", reason=type(error.__cause__ or error).__name__)
             raise StoreUnavailable("The database did not answer. Try again in a moment.") from error
         session.committed()
@@ -225,6 +227,12 @@ _PRAGMAS: tuple[tuple[str, str | int], ...] = (
     ("synchronous=FULL", 2),
     ("foreign_keys=ON", 1),
 )
+
+
+def _is_our_mistake(error: Exception) -> bool:
+    # SQLite calls a wrong statement operational, too; trying it again would never help.
+    code = getattr(error.__cause__, "sqlite_errorcode", None)
+    return code == sqlite3.SQLITE_ERROR
 
 
 def sqlite_version() -> str:
