@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from stepiq.accounts.service import Account
 from stepiq.billing.plans import Plans
 from stepiq.core import clock as core_clock
+from stepiq.core.mail import Mailer
 from stepiq.core.settings import Settings, load
 from stepiq.engine.providers.registry import Providers
 from stepiq.engine.runtime import Engine
@@ -144,7 +145,8 @@ def services(
     providers: Providers,
     engine: Engine,
 ) -> Services:
-    return Services(settings, database, changes, providers, engine, Plans.load(settings.plans))
+    plans = Plans.load(settings.plans)
+    return Services(settings, database, changes, providers, engine, Mailer(settings), plans)
 
 
 @pytest.fixture

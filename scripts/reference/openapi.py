@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from stepiq.billing.plans import Plans
+from stepiq.core.mail import Mailer
 from stepiq.core.settings import Settings
 from stepiq.engine.providers.registry import Providers
 from stepiq.engine.runtime import Engine
@@ -20,6 +21,7 @@ def document() -> str:
         settings = Settings(data_dir=Path(folder))
         database, changes, providers = Database(settings), LocalChanges(), Providers(settings)
         engine = Engine(database, changes, providers)
-        services = Services(settings, database, changes, providers, engine, Plans.load({}))
+        mailer, plans = Mailer(settings), Plans.load({})
+        services = Services(settings, database, changes, providers, engine, mailer, plans)
         made = create_app(services).openapi()
     return json.dumps(made, ensure_ascii=False, indent=2) + "\n"

@@ -59,8 +59,9 @@ class TestLoad:
         assert settings.load(port=9001).port == 9001
 
     def test_secrets_do_not_show_when_settings_are_printed(self, monkeypatch):
-        for name in ("STEPIQ_JWT_SECRET", "STEPIQ_MASTER_KEY", "STEPIQ_SMTP_URL", "OPENAI_API_KEY"):
+        for name in ("STEPIQ_JWT_SECRET", "STEPIQ_MASTER_KEY", "OPENAI_API_KEY"):
             monkeypatch.setenv(name, SECRET * 3)
+        monkeypatch.setenv("STEPIQ_SMTP_URL", f"smtp://ada:{SECRET}@mail.example.com")
 
         found = settings.load()
 
@@ -167,3 +168,28 @@ class TestVariableName:
     def test_ours_have_a_prefix_and_those_of_providers_their_own_name(self):
         assert settings.variable_name("port") == "STEPIQ_PORT"
         assert settings.variable_name("openai_api_key") == "OPENAI_API_KEY"
+
+
+class TestMail:
+    @pytest.mark.parametrize("url", ["http://x", "smtp://", "smtp://h:port", "smtp://h:0", "mail"])
+    def test_a_mail_server_has_a_url_of_its_own(self, monkeypatch, url):
+        monkeypatch.setenv("STEPIQ_SMTP_URL", url)
+
+        with pytest.raises(SettingsInvalid, match="STEPIQ_SMTP_URL: use smtp://"):
+            settings.load()
+
+    @pytest.mark.parametrize(
+        ("public_url", "given", "sender"),
+        [
+            ("", "", ("stepIQ", "stepiq@localhost")),
+            ("https://ai.example.com:8443", "", ("stepIQ", "stepiq@ai.example.com")),
+            ("http://[::1]:8080", "", ("stepIQ", "stepiq@localhost")),
+            ("https://ai.example.com", "Ops <ops@example.com>", ("Ops", "ops@example.com")),
+        ],
+    )
+    def test_mail_comes_from_the_servers_host_or_as_told(self, public_url, given, sender):
+        assert settings.load(public_url=public_url, mail_from=given).mail_sender == sender
+
+    def test_what_is_no_address_is_refused(self):
+        with pytest.raises(SettingsInvalid, match="STEPIQ_MAIL_FROM"):
+            settings.load(mail_from="nobody")

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from stepiq.core import addresses
 from stepiq.core.errors import Invalid, Issue
 
 Network = IPv4Network | IPv6Network
@@ -121,8 +122,12 @@ class Settings(BaseSettings):
     """Proxies (CIDR, comma-separated) whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Default: none."""
 
     smtp_url: SecretStr | None = None
-    """Mail server: `smtp://user:password@host:587` (STARTTLS) or `smtps://…:465`. Default: mail is written as `.eml` files into
-    `mail` in the data folder. Not used yet: nothing sends mail."""
+    """Mail server: `smtp://user:password@host:587` (STARTTLS) or `smtps://…:465`; signs like `@` in user or password are written
+    as `%40`. On other ports than 587, `smtp://` encrypts where the server offers it, and always before it sends a password to
+    another machine. Default: mail is written as `.eml` files into `mail` in the data folder."""
+
+    mail_from: str = ""
+    """Sender of mail: `address` or `Name <address>`. Default: `stepIQ <stepiq@HOST>`, with the host of `STEPIQ_PUBLIC_URL`."""
 
     log_format: Literal["auto", "console", "json"] = "auto"
     """`console` for people, `json` for collectors (one object a line). `auto`: console on a terminal, json otherwise."""
@@ -163,6 +168,27 @@ class Settings(BaseSettings):
             raise ValueError("use sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
         return value
 
+    @field_validator("smtp_url")
+    @classmethod
+    def _mail_server(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value.get_secret_value())
+            usable = parts.scheme in ("smtp", "smtps") and parts.hostname and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ValueError("use smtp://USER:PASSWORD@HOST:587 or smtps://USER:PASSWORD@HOST:465")
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _mailbox(cls, value: str) -> str:
+        if value and addresses.parse_named(value) is None:
+            raise ValueError("use an e-mail address, or Name <address>")
+        return value
+
     @field_validator("jwt_secret")
     @classmethod
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
@@ -176,6 +202,17 @@ class Settings(BaseSettings):
     def base_url(self) -> str:
         """The public URL, without a slash at its end."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @cached_property
+    def mail_sender(self) -> tuple[str, str]:
+        """Name and address that mail comes from."""
+        given = addresses.parse_named(self.mail_from)
+        if given is not None:
+            return given
+        host = urlsplit(self.base_url).hostname or ""
+        # A mail address cannot have a bare IP address behind its @.
+        domain = "localhost" if re.fullmatch(r"[0-9.]+|.*:.*|", host) else host
+        return ("stepIQ", addresses.parse(f"stepiq@{domain}") or "stepiq@localhost")
 
     @cached_property
     def is_behind_proxy(self) -> bool:

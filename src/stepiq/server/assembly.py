@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from stepiq.billing.plans import Plans
 from stepiq.core import keys
+from stepiq.core.mail import Mailer
 from stepiq.core.settings import Settings
 from stepiq.engine import tickets
 from stepiq.engine.providers.registry import Providers
@@ -31,7 +32,7 @@ async def build(settings: Settings) -> Services:
     changes = LocalChanges()
     providers = Providers(settings)
     engine = Engine(database, changes, providers)
-    return Services(settings, database, changes, providers, engine, plans)
+    return Services(settings, database, changes, providers, engine, Mailer(settings), plans)
 
 
 @asynccontextmanager

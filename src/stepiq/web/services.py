@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol, cast
 
 from fastapi import Depends, Request
 
+from stepiq.core.mail import Mailer
 from stepiq.core.settings import Settings
 from stepiq.store.changes import Changes
 from stepiq.store.database import Database
@@ -41,6 +42,7 @@ class Services:
     changes: Changes
     providers: "Providers"
     engine: "Engine"
+    mailer: Mailer
     plans: PlanBook
     """A `billing.plans.Plans`; who needs a plan's own fields stands above billing and may say so."""
 

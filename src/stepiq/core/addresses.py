@@ -1,0 +1,29 @@
+"""What counts as an e-mail address, for settings, accounts and mail alike."""
+
+import re
+
+_LOCAL = r"[^\s@<>()\[\]\\,;:\"\x00-\x1f\x7f-\x9f]{1,64}"
+_DOMAIN = r"[^\s@<>()\[\]\\,;:\"\x00-\x1f\x7f-\x9f]{1,253}"
+_ADDRESS = re.compile(rf"({_LOCAL})@({_DOMAIN})")
+_NAMED = re.compile(r"([^<>\x00-\x1f\x7f-\x9f]{0,200})<([^<>]*)>")
+
+
+def parse(text: str) -> str | None:
+    """An address that can stand in a mail and on an SMTP command line, its domain in ASCII; None if a text is none."""
+    match = _ADDRESS.fullmatch(text)
+    if match is None:
+        return None
+    local, domain = match.groups()
+    try:
+        local.encode()
+        return f"{local}@{domain.encode('idna').decode('ascii')}"
+    except UnicodeError:
+        return None
+
+
+def parse_named(text: str) -> tuple[str, str] | None:
+    """Name and address of `Name <address>` or of a bare address, whose name is empty; None if a text is neither."""
+    named = _NAMED.fullmatch(text.strip())
+    name, bare = ("", text.strip()) if named is None else (named[1], named[2])
+    address = parse(bare.strip())
+    return None if address is None else (name.strip().strip('"'), address)

@@ -1,0 +1,261 @@
+"""Sending mail: to the operator's mail server, or into files where none is set.
+
+The mail server is an address that the operator configures, so it may be private.
+"""
+
+import asyncio
+import os
+import re
+import secrets
+import ssl
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+from email.utils import format_datetime
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+
+from stepiq.core import addresses, clock, ids
+from stepiq.core.errors import Unavailable
+from stepiq.core.settings import Settings
+
+_STEP_SECONDS = 20.0
+_WHOLE_SECONDS = 60.0
+_QUIT_SECONDS = 2.0
+_CONNECTIONS = 4
+_MAX_HEADER = 250
+_SUBMISSION_PORT = 587
+
+_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
+_OWN_HEADERS = frozenset(
+    {"from", "to", "cc", "bcc", "sender", "subject", "date", "mime-version", "return-path"}
+)
+
+
+class MailUnsent(Unavailable):
+    """A mail could not be handed over; the message says why, without credentials."""
+
+    code = "mail_unsent"
+
+    def __init__(self, message: str, /, *, is_permanent: bool = False) -> None:
+        super().__init__(message)
+        self.is_permanent = is_permanent
+        """Whether trying again is useless: the server or we refuse this very mail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A mail to one person. Line breaks in `subject` and `headers` become spaces: no text can add a header."""
+
+    to: str
+    """An address without a name."""
+    subject: str
+    text: str
+    html: str | None = None
+    """The same for programs that show HTML."""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    """More headers, such as a `Message-ID` that stays the same when a mail is sent again."""
+
+
+class Mailer:
+    """Sends mail as the settings say."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._sender = settings.mail_sender
+        url = settings.smtp_url
+        self._door: _Door = (
+            _Folder(settings.data_dir.absolute() / "mail")
+            if url is None
+            else _Server(url.get_secret_value(), self._sender[1].rpartition("@")[2])
+        )
+
+    @property
+    def has_server(self) -> bool:
+        """Whether mail leaves this machine; without a server it is kept as files."""
+        return isinstance(self._door, _Server)
+
+    async def send(self, message: Message) -> None:
+        """Hand a mail to the server, or write it into the folder `mail`; once this returns, it is theirs.
+
+        Raises:
+            MailUnsent: it could not be. After a break in the middle the server may have it all the same.
+        """
+        await self._door.take(_compose(message, self._sender))
+
+
+def _compose(message: Message, sender: tuple[str, str]) -> EmailMessage:
+    to = addresses.parse(message.to)
+    if to is None:
+        raise MailUnsent("The recipient is no e-mail address.", is_permanent=True)
+    name, address = sender
+    mail = EmailMessage(policy=SMTP)
+    mail["From"] = _mailbox(name, address)
+    mail["To"] = _mailbox("", to)
+    mail["Subject"] = _one_line(message.subject)
+    mail["Date"] = format_datetime(clock.now())
+    given = {key.lower() for key in message.headers}
+    if "message-id" not in given:
+        mail["Message-ID"] = f"<{ids.uuid7()}@{address.rpartition('@')[2]}>"
+    if "auto-submitted" not in given:
+        mail["Auto-Submitted"] = "auto-generated"
+    for key, value in message.headers.items():
+        if not _HEADER_NAME.fullmatch(key) or _is_own(key):
+            raise ValueError(f"a mail cannot be given the header {key!r}")
+        mail[key] = _one_line(value)
+    mail.set_content(_readable(message.text))
+    if message.html is not None:
+        mail.add_alternative(_readable(message.html), subtype="html")
+    return mail
+
+
+def _mailbox(name: str, address: str) -> Address:
+    local, _, domain = address.rpartition("@")
+    # By its parts: a whole one with letters beyond ASCII is refused by the library.
+    return Address(_one_line(name), username=local, domain=domain)
+
+
+def _is_own(name: str) -> bool:
+    return name.lower() in _OWN_HEADERS or name.lower().startswith("content-")
+
+
+def _one_line(text: str) -> str:
+    return _BREAKS.sub(" ", text).strip()[:_MAX_HEADER]
+
+
+def _readable(text: str) -> str:
+    return text.encode(errors="replace").decode().replace("\x00", "\ufffd")
+
+
+class _Door(Protocol):
+    async def take(self, mail: EmailMessage) -> None: ...
+
+
+class _Folder:
+    """Keeps mail as files that any mail program opens, readable by their owner only: they carry tokens."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def take(self, mail: EmailMessage) -> None:
+        is_ascii = str(mail["To"]).isascii() and str(mail["From"]).isascii()
+        content = mail.as_bytes(policy=SMTP if is_ascii else SMTPUTF8)
+        await asyncio.to_thread(self._write, content)
+
+    def _write(self, content: bytes) -> None:
+        name = f"{clock.now():%Y%m%dT%H%M%S}-{secrets.token_hex(8)}.eml"
+        draft = self._folder / f".{name}"
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(descriptor)
+            draft.rename(self._folder / name)
+        except OSError as error:
+            with suppress(OSError):
+                draft.unlink()
+            raise MailUnsent(
+                f"Mail cannot be written to {self._folder}: {error.strerror}. "
+                "Make room or mend its rights, or set STEPIQ_SMTP_URL."
+            ) from None
+
+
+class _Server:
+    """Hands mail to a mail server, a connection for each."""
+
+    def __init__(self, url: str, domain: str) -> None:
+        parts = urlsplit(url)
+        self._is_tls = parts.scheme == "smtps"
+        self._host = parts.hostname or ""
+        self._port = parts.port or (465 if self._is_tls else _SUBMISSION_PORT)
+        self._user = unquote(parts.username) if parts.username else None
+        self._password = unquote(parts.password or "") if parts.username else None
+        self._domain = domain if domain.isascii() else "localhost"
+        # Servers count connections of one client and refuse further ones.
+        self._connections = asyncio.Semaphore(_CONNECTIONS)
+        self._where = f"The mail server {self._host}:{self._port}"
+
+    async def take(self, mail: EmailMessage) -> None:
+        async with self._connections:
+            client = aiosmtplib.SMTP(
+                hostname=self._host,
+                port=self._port,
+                username=self._user,
+                password=self._password,
+                local_hostname=self._domain,
+                timeout=_STEP_SECONDS,
+                use_tls=self._is_tls,
+                start_tls=self._start_tls(),
+            )
+            try:
+                async with asyncio.timeout(_WHOLE_SECONDS):
+                    await client.connect()
+                    await client.send_message(mail)
+                # The mail is the server's by now: how the connection ends does not matter.
+                with suppress(aiosmtplib.SMTPException):
+                    await client.quit(timeout=_QUIT_SECONDS)
+            except (aiosmtplib.SMTPException, OSError) as error:
+                raise self._unsent(error) from None
+            finally:
+                client.close()
+
+    def _start_tls(self) -> bool | None:
+        """True: the connection must become encrypted; None: it does if the server offers it."""
+        if self._is_tls:
+            return False
+        # Who stands between could take the offer out and read the password.
+        must = self._user is not None and not _is_here(self._host)
+        return True if must or self._port == _SUBMISSION_PORT else None
+
+    def _unsent(self, error: Exception) -> MailUnsent:
+        match error:
+            case aiosmtplib.SMTPAuthenticationError():
+                # Its text is left out: some servers repeat what they were sent.
+                return MailUnsent(
+                    f"{self._where} refuses user and password of STEPIQ_SMTP_URL ({error.code}). Correct them."
+                )
+            case aiosmtplib.SMTPRecipientsRefused(recipients=[refusal, *_]):
+                return self._refused(refusal, "the recipient")
+            case aiosmtplib.SMTPSenderRefused():
+                return self._refused(error, "the sender; see STEPIQ_MAIL_FROM")
+            case aiosmtplib.SMTPResponseException():
+                return self._refused(error, "the mail")
+            case aiosmtplib.SMTPNotSupported():
+                return MailUnsent(
+                    f"{self._where} takes no such address: {error}", is_permanent=True
+                )
+            case TimeoutError():
+                return MailUnsent(f"{self._where} did not answer in time.")
+            case ssl.SSLError():
+                return MailUnsent(
+                    f"{self._where} cannot be trusted: {error.reason or 'TLS failed'}."
+                )
+            case aiosmtplib.SMTPException() if type(error) is aiosmtplib.SMTPException:
+                return MailUnsent(f"{self._where} lacks what STEPIQ_SMTP_URL needs: {error}")
+            case _:
+                cause = error.__cause__ or error
+                return MailUnsent(f"{self._where} cannot be reached: {type(cause).__name__}.")
+
+    def _refused(self, error: aiosmtplib.SMTPResponseException, what: str) -> MailUnsent:
+        return MailUnsent(
+            f"{self._where} refuses {what}: {error.code} {_one_line(error.message)}",
+            is_permanent=500 <= error.code < 600,
+        )
+
+
+def _is_here(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

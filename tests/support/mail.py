@@ -1,0 +1,156 @@
+"""A mail server on loopback that keeps what it takes, and reading mail that was kept as files."""
+
+import asyncio
+import email
+import email.policy
+import ssl
+import warnings
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any, cast
+
+from aiosmtpd.smtp import SMTP, AuthResult
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from stepiq.core import clock
+
+
+@dataclass
+class Mailbox:
+    """What a mail server has taken, and what it refuses."""
+
+    port: int = 0
+    taken: list[EmailMessage] = field(default_factory=list)
+    recipients: list[str] = field(default_factory=list)
+    encrypted: list[bool] = field(default_factory=list)
+    refuse: dict[str, str] = field(default_factory=dict)
+    """Answers by command: `RCPT`, `MAIL`, `DATA`."""
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def handle_MAIL(  # noqa: N802 — the library's names
+        self, _server: Any, _session: Any, envelope: Any, address: str, options: list[str]
+    ) -> str:
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return self.refuse.get("MAIL", "250 OK")
+
+    async def handle_RCPT(  # noqa: N802
+        self, _server: Any, _session: Any, envelope: Any, address: str, _options: list[str]
+    ) -> str:
+        if "RCPT" in self.refuse:
+            return self.refuse["RCPT"]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, _server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        if "DATA" in self.refuse:
+            return self.refuse["DATA"]
+        self.taken.append(read(envelope.content))
+        self.recipients += envelope.rcpt_tos
+        self.encrypted.append(session.ssl is not None)
+        self.arrived.set()
+        return "250 OK"
+
+
+def read(content: bytes) -> EmailMessage:
+    """A mail from its bytes."""
+    lines = content.replace(b"\r\n", b"\n")
+    return cast(EmailMessage, email.message_from_bytes(lines, policy=email.policy.default))
+
+
+def kept(data_dir: Path) -> list[EmailMessage]:
+    """The mail kept as files, oldest first."""
+    return [read(path.read_bytes()) for path in sorted((data_dir / "mail").glob("*.eml"))]
+
+
+@asynccontextmanager
+async def mail_server(
+    *,
+    credentials: tuple[str, str] | None = None,
+    tls: ssl.SSLContext | None = None,
+    from_start: bool = False,
+    **options: Any,
+) -> AsyncIterator[Mailbox]:
+    """Serve SMTP on a free port.
+
+    Args:
+        credentials: user and password without which no mail is taken.
+        tls: offers STARTTLS.
+        from_start: speaks TLS from the first byte instead.
+        options: of the library's `SMTP`.
+    """
+    box = Mailbox()
+    served: list[SMTP] = []
+
+    def authenticate(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any):
+        given = (data.login.decode(), data.password.decode())
+        return AuthResult(success=given == credentials, handled=False)
+
+    def protocol() -> SMTP:
+        with warnings.catch_warnings():
+            # A password without TLS is what some tests are about.
+            warnings.simplefilter("ignore")
+            connection = SMTP(
+                box,
+                hostname="mail.test",
+                loop=asyncio.get_running_loop(),
+                tls_context=None if from_start else tls,
+                authenticator=authenticate if credentials else None,
+                auth_required=credentials is not None,
+                auth_require_tls=tls is not None and not from_start,
+                **{"enable_SMTPUTF8": True, **options},
+            )
+        served.append(connection)
+        return connection
+
+    server = await asyncio.get_running_loop().create_server(
+        protocol, "127.0.0.1", 0, ssl=tls if from_start else None
+    )
+    box.port = server.sockets[0].getsockname()[1]
+    try:
+        yield box
+    finally:
+        server.close()
+        for connection in served:
+            if connection.transport is not None:
+                connection.transport.close()
+        await asyncio.sleep(0)
+
+
+def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
+    """A server's TLS for `localhost`, and the file that makes clients trust it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = clock.now()
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "certificate.pem"
+    file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    secret = folder / "certificate.key"
+    secret.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file, secret)
+    return context, file
