@@ -1,8 +1,14 @@
 import pytest
 
-from stepiq.billing.errors import PlansInvalid, PlanStepsExceeded, PlanWebhooksDisabled, UnknownPlan
+from stepiq.billing.errors import (
+    PlanCronDisabled,
+    PlansInvalid,
+    PlanStepsExceeded,
+    PlanWebhooksDisabled,
+    UnknownPlan,
+)
 from stepiq.billing.plans import Plans
-from stepiq.billing.service import require_steps, require_webhooks
+from stepiq.billing.service import require_cron, require_steps, require_webhooks
 
 
 class TestLoad:
@@ -127,3 +133,13 @@ class TestRequireWebhooks:
     def test_the_others_have(self):
         for name in ("starter", "pro", "enterprise"):
             require_webhooks(Plans.load({}).get(name))
+
+
+class TestRequireCron:
+    def test_the_free_plan_has_none(self):
+        with pytest.raises(PlanCronDisabled, match="cron = true"):
+            require_cron(Plans.load({}).get("free"))
+
+    def test_the_others_have(self):
+        for name in ("starter", "pro", "enterprise"):
+            require_cron(Plans.load({}).get(name))

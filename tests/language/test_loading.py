@@ -264,15 +264,12 @@ class TestDocumentFields:
         assert (path, code) in errors(small(**fields))
         assert len(errors(small(**fields))) == 1
 
-    @pytest.mark.parametrize("field", ["notifications", "schedule", "agent_defaults", "budget"])
+    @pytest.mark.parametrize("field", ["schedule", "agent_defaults", "budget"])
     def test_what_later_versions_run_is_refused_by_name(self, field):
         issue = only(small(**{field: {}}))
 
         assert issue.code == "not_supported_yet"
         assert f"`{field}` is part of the language, but" in issue.message
-
-    def test_delivery_is_refused_by_name(self):
-        assert errors(small(output={"deliver": []})) == [("output.deliver", "not_supported_yet")]
 
     def test_a_whole_number_may_be_written_with_a_point(self):
         definition = compile_document(small(timeout_seconds=60.0))

@@ -23,6 +23,9 @@ DEFINITION = {
 AS_YAML = {"Content-Type": "application/yaml"}
 
 
+HOOK = {"type": "webhook", "url": "https://example.com", "signing_secret_name": "KEY"}
+
+
 def steps(count):
     return [{"id": f"s{n}", "type": "transform", "template": "x"} for n in range(count)]
 
@@ -256,6 +259,39 @@ class TestCreate:
         assert refused.json()["code"] == "plan_steps_exceeded"
         assert "allows 5 steps" in refused.json()["detail"]
         assert "set-plan" in refused.json()["detail"]
+
+    @pytest.mark.parametrize(
+        ("fields", "code"),
+        [
+            ({"output": {"deliver": [HOOK]}}, "plan_webhooks_disabled"),
+            ({"notifications": {"on_success": [HOOK]}}, "plan_webhooks_disabled"),
+            ({"notifications": {"on_failure": [HOOK]}}, "plan_webhooks_disabled"),
+        ],
+    )
+    async def test_what_the_plan_has_not_is_refused_in_a_definition(
+        self, login, make, fields, code
+    ):
+        free = await login(await make.user(plan="free"))
+        starter = await login(await make.user(plan="starter"))
+
+        refused = await free.post("/api/pipelines", json={**DEFINITION, **fields})
+        allowed = await starter.post("/api/pipelines", json={**DEFINITION, **fields})
+
+        assert (refused.status_code, refused.json()["code"]) == (403, code)
+        assert allowed.status_code == 201
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"output": {"deliver": [{"type": "email", "to": "a@example.com"}, {"type": "api"}]}},
+        ],
+    )
+    async def test_mail_and_a_schedule_that_is_off_need_no_plan(self, login, make, fields):
+        free = await login(await make.user(plan="free"))
+
+        allowed = await free.post("/api/pipelines", json={**DEFINITION, **fields})
+
+        assert allowed.status_code == 201
 
 
 class TestGet:

@@ -50,6 +50,18 @@ class PlanWebhooksDisabled(Forbidden):
         )
 
 
+class PlanCronDisabled(Forbidden):
+    """The plan runs nothing by the clock."""
+
+    code = "plan_cron_disabled"
+
+    def __init__(self, plan: str) -> None:
+        super().__init__(
+            f"Plan `{plan}` has no schedules (cron = false). " + _how_to_raise(plan, "cron = true"),
+            plan=plan,
+        )
+
+
 def _how_to_raise(plan: str, setting: str) -> str:
     return (
         "An operator raises it with `stepiq users set-plan EMAIL PLAN`, "

@@ -1,6 +1,6 @@
 """What a plan allows: the one place that others ask."""
 
-from stepiq.billing.errors import PlanStepsExceeded, PlanWebhooksDisabled
+from stepiq.billing.errors import PlanCronDisabled, PlanStepsExceeded, PlanWebhooksDisabled
 from stepiq.billing.plans import Plan
 
 
@@ -22,3 +22,13 @@ def require_webhooks(plan: Plan) -> None:
     """
     if not plan.webhooks:
         raise PlanWebhooksDisabled(plan.name)
+
+
+def require_cron(plan: Plan) -> None:
+    """Check that runs may be started by the clock.
+
+    Raises:
+        PlanCronDisabled: the plan has no schedules.
+    """
+    if not plan.cron:
+        raise PlanCronDisabled(plan.name)

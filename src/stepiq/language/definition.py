@@ -7,6 +7,14 @@ from enum import StrEnum
 from stepiq.core.json import Json
 from stepiq.language.inputs import InputSchema
 from stepiq.language.schemas import Schema
+from stepiq.language.targets import (
+    ApiTarget,
+    DeliveryTarget,
+    NotificationTarget,
+    ScheduleSpec,
+    VerifySpec,
+    WebhookTarget,
+)
 from stepiq.language.templates import Template
 
 Scalar = str | int | float | bool | None
@@ -105,4 +113,31 @@ class Definition:
     output_from: str | None
     """Id of the step whose output is the run's; None for the last one that ran."""
     secret_names: frozenset[str]
-    """Every `NAME` that a template reads as `env.NAME`."""
+    """Every `NAME` that a template, also of a target, reads as `env.NAME`."""
+    deliver: tuple[DeliveryTarget, ...] = ()
+    """Who gets the output of a completed run."""
+    on_success: tuple[NotificationTarget, ...] = ()
+    on_failure: tuple[NotificationTarget, ...] = ()
+    schedule: ScheduleSpec | None = None
+    webhook_verify: VerifySpec | None = None
+    """What an inbound webhook must prove beside the key."""
+
+    @property
+    def signing_secret_names(self) -> frozenset[str]:
+        """Every secret that signs a delivery or checks an inbound webhook. No template needs to read it."""
+        targets = (*self.deliver, *self.on_success, *self.on_failure)
+        names = {t.signing_secret_name for t in targets if isinstance(t, WebhookTarget)}
+        if self.webhook_verify is not None:
+            names.add(self.webhook_verify.secret_name)
+        return frozenset(names)
+
+    @property
+    def has_webhook_target(self) -> bool:
+        """Whether the end of a run is told to another system."""
+        targets = (*self.deliver, *self.on_success, *self.on_failure)
+        return any(isinstance(target, WebhookTarget) for target in targets)
+
+    @property
+    def answers_caller(self) -> bool:
+        """Whether the call that starts a run waits for its end."""
+        return any(isinstance(target, ApiTarget) for target in self.deliver)

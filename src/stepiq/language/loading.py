@@ -8,12 +8,15 @@ from stepiq.core.json import Json
 from stepiq.language import places
 from stepiq.language.data import is_array, is_object, kind_of
 from stepiq.language.definition import Definition, OutputFormat, Scalar, Step
+from stepiq.language.delivery_fields import read_deliver, read_notifications
 from stepiq.language.drafts import Draft, Fields, Problem
 from stepiq.language.input_fields import read_input
 from stepiq.language.inputs import InputSchema
 from stepiq.language.names import KnownNames, check_templates
 from stepiq.language.source import Source, SourceFormat, read
 from stepiq.language.step_fields import read_steps
+from stepiq.language.targets import DeliveryTarget, NotificationTarget
+from stepiq.language.trigger_fields import read_webhook
 from stepiq.language.yaml_source import MAX_DEPTH
 
 MAX_ERRORS = 100
@@ -21,8 +24,9 @@ MAX_ERRORS = 100
 _UNREADABLE = frozenset({"syntax", "invalid_character"})
 _KNOWN = (
     "name", "description", "version", "variables", "input", "steps", "timeout_seconds", "output",
+    "notifications", "webhook",
 )  # fmt: skip
-_LATER = ("notifications", "schedule", "agent_defaults", "budget")
+_LATER = ("schedule", "agent_defaults", "budget")
 _DAY = 86_400
 _VARIABLE_NAME = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
 
@@ -124,7 +128,9 @@ def _read_document(draft: Draft, document: dict[str, Json]) -> Definition | None
     steps = read_steps(fields)
     seconds = fields.integer("timeout_seconds", 1, 30 * _DAY)
     ids = _step_ids(document)
-    output_from = _read_output(fields, ids)
+    output_from, deliver = _read_output(fields, ids)
+    on_success, on_failure = _read_notifications(fields)
+    webhook_verify = read_webhook(fields)
     check_templates(draft, _known_names(variables, schema, ids, steps))
     if draft.problems or name is None:
         return None
@@ -138,6 +144,10 @@ def _read_document(draft: Draft, document: dict[str, Json]) -> Definition | None
         timeout=timedelta(seconds=_DAY if seconds is None else seconds),
         output_from=output_from,
         secret_names=frozenset(secrets),
+        deliver=deliver,
+        on_success=on_success,
+        on_failure=on_failure,
+        webhook_verify=webhook_verify,
     )
 
 
@@ -168,16 +178,27 @@ def _step_ids(document: dict[str, Json]) -> list[str]:
     return [step_id if isinstance(step_id, str) else "" for step_id in found]
 
 
-def _read_output(fields: Fields, ids: list[str]) -> str | None:
+def _read_output(fields: Fields, ids: list[str]) -> tuple[str | None, tuple[DeliveryTarget, ...]]:
     data = fields.mapping("output")
     if data is None:
-        return None
-    inner = Fields(fields.draft, (*fields.path, "output"), data, ("from",), ("deliver",))
+        return None, ()
+    inner = Fields(fields.draft, (*fields.path, "output"), data, ("from", "deliver"))
     known = [step_id for step_id in ids if step_id]
     step_id = inner.text("from", maximum=64)
     if step_id is not None and step_id not in known:
         inner.choice("from", known)
-    return step_id
+    return step_id, read_deliver(inner)
+
+
+def _read_notifications(
+    fields: Fields,
+) -> tuple[tuple[NotificationTarget, ...], tuple[NotificationTarget, ...]]:
+    data = fields.mapping("notifications")
+    if data is None:
+        return (), ()
+    path = (*fields.path, "notifications")
+    inner = Fields(fields.draft, path, data, ("on_success", "on_failure"))
+    return read_notifications(inner, "on_success"), read_notifications(inner, "on_failure")
 
 
 def _known_names(

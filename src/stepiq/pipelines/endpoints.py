@@ -8,7 +8,7 @@ from fastapi import Depends, Header, Path, Query, Response
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import ScopeMissing
 from stepiq.accounts.http import needs
-from stepiq.billing.errors import PlanStepsExceeded
+from stepiq.billing.errors import PlanCronDisabled, PlanStepsExceeded, PlanWebhooksDisabled
 from stepiq.billing.plans import Plans
 from stepiq.engine.definitions import VersionNotFound
 from stepiq.pipelines import queries, schemas, service
@@ -53,7 +53,15 @@ _BODIES: dict[str, Any] = {
         },
     }
 }
-_SAVING = (DefinitionMalformed, DefinitionInvalid, PlanStepsExceeded, SlugTaken, ScopeMissing)
+_SAVING = (
+    DefinitionMalformed,
+    DefinitionInvalid,
+    PlanStepsExceeded,
+    PlanWebhooksDisabled,
+    PlanCronDisabled,
+    SlugTaken,
+    ScopeMissing,
+)
 
 
 async def _rules(services: ServicesDep) -> service.Rules:

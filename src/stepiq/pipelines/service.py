@@ -9,7 +9,7 @@ from uuid import UUID
 
 from stepiq.accounts.actor import Actor
 from stepiq.billing import service as billing
-from stepiq.billing.plans import Plans
+from stepiq.billing.plans import Plan, Plans
 from stepiq.core import clock, ids
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json
@@ -69,6 +69,8 @@ async def create(session: Session, actor: Actor, draft: Draft, rules: Rules) -> 
         DefinitionMalformed: the text cannot be read.
         DefinitionInvalid: the definition cannot be run; names everything wrong.
         PlanStepsExceeded: it has more steps than the plan allows.
+        PlanWebhooksDisabled: it tells other systems how runs end, and the plan has no webhooks.
+        PlanCronDisabled: its schedule is enabled, and the plan has none.
         SlugTaken: the slug that was asked for belongs to another pipeline.
     """
     definition, warnings = _accept(actor, draft, rules)
@@ -114,7 +116,8 @@ async def save(
         PipelineNotFound: the actor's workspace has no such pipeline.
         PipelineArchived: it must be restored first.
         StaleVersion: somebody else has saved since the version that `if_match` names.
-        DefinitionMalformed, DefinitionInvalid, PlanStepsExceeded, SlugTaken: as for `create`.
+        DefinitionMalformed, DefinitionInvalid, PlanStepsExceeded, PlanWebhooksDisabled, PlanCronDisabled,
+        SlugTaken: as for `create`.
     """
     found = await _lock_active(session, actor, pipeline_id)
     if if_match is not None and not _matches(if_match, found.version):
@@ -262,8 +265,16 @@ def _accept(actor: Actor, draft: Draft, rules: Rules) -> tuple[Definition, list[
     definition = draft.loaded.definition
     if findings.errors or definition is None:
         raise DefinitionInvalid(findings.errors)
-    billing.require_steps(rules.plans.get(actor.plan), len(definition.steps))
+    _require_plan(rules.plans.get(actor.plan), definition)
     return definition, findings.warnings
+
+
+def _require_plan(plan: Plan, definition: Definition) -> None:
+    billing.require_steps(plan, len(definition.steps))
+    if definition.has_webhook_target:
+        billing.require_webhooks(plan)
+    if definition.schedule is not None and definition.schedule.enabled:
+        billing.require_cron(plan)
 
 
 async def _add_version(
