@@ -1,0 +1,202 @@
+"""Cron expressions of five fields in a time zone: what may be written, when they fire, and what they say in words.
+
+Minute, hour, day of month, month, day of week. Values, ranges, lists, steps and the names of months and days; `L` and `LW`
+for the last day and the last working day of the month, `5L` for its last Friday, `1#2` for its second Monday. Where both
+days are given and neither begins with `*`, one of them is enough.
+
+When clocks change: an expression that names hours goes by what the clock on the wall shows, and each of its times
+happens once. A time that the change leaves out fires at the first moment after it; one that comes twice fires the
+first time. An expression of every hour keeps its rhythm, whatever the clock shows.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from difflib import get_close_matches
+from functools import cache, lru_cache
+from importlib import resources
+from zoneinfo import ZoneInfo
+
+import cron_descriptor  # pyright: ignore[reportMissingTypeStubs]
+from cronsim import CronSim, CronSimError
+
+from stepiq.core.errors import Invalid
+
+MAX_LENGTH = 200
+"""Longest expression, in characters."""
+
+_FIELDS = (
+    ("minute", "0-59"),
+    ("hour", "0-23"),
+    ("day of month", "1-31, L for the last day, LW for the last working day"),
+    ("month", "1-12 or JAN-DEC"),
+    (
+        "day of week",
+        "0-7 or SUN-SAT, 0 and 7 are Sunday, 5L is the last Friday, 1#2 the second Monday",
+    ),
+)
+# `L/2` means nothing, though the library takes it.
+_FIELD = re.compile(r"(?!.*L/)[0-9A-Z*/,#-]+")
+_EXAMPLE = "`0 9 * * 1-5` is 9:00 from Monday to Friday"
+_ANY_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
+# Every calendar that a year can have: it begins on one of seven days and is a leap year or not.
+_CALENDARS = (2001, 2002, 2003, 2005, 2006, 2009, 2010, *range(2000, 2028, 4))
+_EVERY_HOUR = set(range(24))
+_MINUTE = timedelta(minutes=1)
+_WORDS = cron_descriptor.Options(use_24hour_time_format=True, locale_code="en_US")
+
+
+class CronInvalid(Invalid):
+    """The cron expression cannot be read, or names a day that no month has."""
+
+    code = "cron_invalid"
+
+
+class TimezoneUnknown(Invalid):
+    """The time zone is not a name of the IANA database."""
+
+    code = "timezone_unknown"
+
+    def __init__(self, name: str) -> None:
+        shown = name[:64]
+        message = (
+            f"`{shown}` is not a time zone: use an IANA name such as `Europe/Berlin` or `UTC`."
+        )
+        zones = sorted(_zone_names())
+        known = {zone.rpartition("/")[2].lower(): zone for zone in zones}
+        known |= {zone.lower(): zone for zone in zones}
+        if near := get_close_matches(shown.lower().replace(" ", "_"), known, 1, 0.7):
+            message += f" Did you mean `{known[near[0]]}`?"
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """A checked expression in a time zone."""
+
+    expression: str
+    zone: ZoneInfo
+    _by_wall_clock: bool
+
+    def next_after(self, after: datetime) -> datetime | None:
+        """The first moment behind `after` at which it fires, in UTC; None beyond the end of the calendar."""
+        try:
+            if not self._by_wall_clock:
+                return next(CronSim(self.expression, after.astimezone(self.zone))).astimezone(UTC)
+            times = CronSim(self.expression, after.astimezone(self.zone).replace(tzinfo=None))
+            while (moment := _moment(next(times), self.zone)) <= after:
+                # The repeated hour: its times have fired when the clock showed them first.
+                pass
+        except (OverflowError, StopIteration, ValueError):
+            return None
+        return moment
+
+
+def compiled(expression: str, timezone: str) -> Cron:
+    """The expression in its time zone, ready to say when it fires.
+
+    Raises:
+        CronInvalid: the expression cannot be read, or would never fire; the message names the field.
+        TimezoneUnknown: there is no such zone.
+    """
+    check(expression)
+    if timezone not in _zone_names():
+        raise TimezoneUnknown(timezone)
+    is_hourly = CronSim(expression, _ANY_MOMENT).hours == _EVERY_HOUR
+    return Cron(expression, ZoneInfo(timezone), _by_wall_clock=not is_hourly)
+
+
+_compiled = lru_cache(4096)(compiled)
+
+
+def next_after(expression: str, timezone: str, after: datetime) -> datetime | None:
+    """The first moment behind `after` at which the expression fires, in UTC; None beyond the end of the calendar.
+
+    Raises:
+        CronInvalid, TimezoneUnknown: as for `compiled`.
+    """
+    return _compiled(expression, timezone).next_after(after)
+
+
+def check(expression: str) -> None:
+    """Refuse an expression that cannot be read or that never fires.
+
+    Raises:
+        CronInvalid: what is wrong, by field.
+    """
+    if len(expression) > MAX_LENGTH:
+        raise CronInvalid(f"A cron expression has at most {MAX_LENGTH} characters.")
+    fields = expression.upper().split()
+    if len(fields) != len(_FIELDS):
+        raise CronInvalid(
+            f"A cron expression has five fields (minute, hour, day of month, month, day of week), not {len(fields)}: "
+            f"{_EXAMPLE}."
+        )
+    for place, text in enumerate(fields):
+        if not _is_field(place, text):
+            name, allowed = _FIELDS[place]
+            raise CronInvalid(
+                f"`{text}` does not fit the field {name} ({allowed}; with ranges 1-5, lists 1,3 and steps */2): "
+                f"{_EXAMPLE}."
+            )
+    if not _ever_fires(expression):
+        raise CronInvalid(
+            f"`{expression}` never fires: no month it names has such a day. Change the day of month or the month."
+        )
+
+
+def describe(expression: str) -> str:
+    """A checked expression in words: English, 24-hour clock, without the time zone."""
+    try:
+        return cron_descriptor.ExpressionDescriptor(expression.upper(), _WORDS).get_description()
+    except cron_descriptor.FormatException:
+        # The library that describes reads less than the one that fires.
+        return f"At the times of {expression}"
+
+
+@cache
+def _zone_names() -> frozenset[str]:
+    return frozenset(resources.files("tzdata").joinpath("zones").read_text().split())
+
+
+def _is_field(place: int, text: str) -> bool:
+    if _FIELD.fullmatch(text) is None:
+        return False
+    others = ["*"] * len(_FIELDS)
+    # One list item at a time: the library also looks at whether the whole can ever fire, which is another complaint.
+    for item in text.split(","):
+        try:
+            CronSim(" ".join([*others[:place], item, *others[place + 1 :]]), _ANY_MOMENT)
+        except CronSimError:
+            return False
+    return True
+
+
+def _ever_fires(expression: str) -> bool:
+    try:
+        sim = CronSim(expression, _ANY_MOMENT)
+    except CronSimError:
+        return False
+    days = (
+        day
+        for year in _CALENDARS
+        for month in sorted(sim.months)
+        for day in _month(year, month)
+        if sim.match_day(day)
+    )
+    return next(days, None) is not None
+
+
+@lru_cache(len(_CALENDARS) * 12)
+def _month(year: int, month: int) -> tuple[date, ...]:
+    first = date(year, month, 1)
+    days = (first + timedelta(days=number) for number in range(31))
+    return tuple(day for day in days if day.month == month)
+
+
+def _moment(shown: datetime, zone: ZoneInfo) -> datetime:
+    """The first moment at which clocks of the zone show this time, or the first after a change that leaves it out."""
+    local = shown.replace(tzinfo=zone)
+    while local.astimezone(UTC).astimezone(zone) != local:
+        local += _MINUTE
+    return local.astimezone(UTC)

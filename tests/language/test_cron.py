@@ -1,0 +1,296 @@
+import time
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from stepiq.language import cron
+from stepiq.language.cron import CronInvalid, TimezoneUnknown
+
+MINUTE = timedelta(minutes=1)
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def fires(expression: str, timezone: str, start: str, count: int) -> list[str]:
+    """The next times, as the clocks of the zone show them."""
+    shown, moment = [], datetime.fromisoformat(start).replace(tzinfo=ZoneInfo(timezone))
+    for _ in range(count):
+        moment = cron.next_after(expression, timezone, moment)
+        assert moment is not None
+        shown.append(moment.astimezone(ZoneInfo(timezone)).isoformat(timespec="minutes"))
+    return shown
+
+
+class TestCheck:
+    @pytest.mark.parametrize(
+        "expression",
+        [
+            "* * * * *",
+            "0 9 * * 1-5",
+            "*/15 8-18/2 1,15 JAN-MAR mon",
+            "0 0 L * *",
+            "0 0 LW * *",
+            "0 0 * * 5L",
+            "0 0 * * 1#2",
+            "0 0 29 2 *",
+            "0 0 29 2 */7",
+            "0 0 30 2 1",
+            "  0  9 * *\t7 ",
+        ],
+    )
+    def test_what_cron_knows_is_taken(self, expression):
+        cron.check(expression)
+
+    @pytest.mark.parametrize(
+        ("expression", "word"),
+        [
+            ("60 * * * *", "field minute"),
+            ("1-60 * * * *", "field minute"),
+            ("*/0 * * * *", "field minute"),
+            ("5-1 * * * *", "field minute"),
+            ("1,, * * * *", "field minute"),
+            ("² * * * *", "field minute"),
+            ("* 24 * * *", "field hour"),
+            ("* * 0 * *", "field day of month"),
+            ("* * ? * *", "field day of month"),
+            ("* * L/2 * *", "field day of month"),
+            ("* * * 13 *", "field month"),
+            ("* * * FOO *", "field month"),
+            ("* * * * 8", "field day of week"),
+            ("* * * * FRI-MON", "field day of week"),
+            ("* * * * 1#6", "field day of week"),
+        ],
+    )
+    def test_what_does_not_fit_is_refused_by_the_name_of_its_field(self, expression, word):
+        with pytest.raises(CronInvalid, match=word):
+            cron.check(expression)
+
+    @pytest.mark.parametrize("expression", ["", "* * * *", "0 * * * * *", "@daily", "every day"])
+    def test_another_number_of_fields_is_refused(self, expression):
+        with pytest.raises(CronInvalid, match="five fields"):
+            cron.check(expression)
+
+    @pytest.mark.parametrize(
+        "expression",
+        ["0 0 30 2 *", "0 0 31 4,6 *", "0 0 */29 2 1#5", "0 0 */15 * 1#2", "0 0 */31 */12 2#5"],
+    )
+    def test_a_day_that_never_comes_is_refused(self, expression):
+        with pytest.raises(CronInvalid, match="never fires"):
+            cron.check(expression)
+
+    def test_a_long_expression_is_refused(self):
+        with pytest.raises(CronInvalid, match="200 characters"):
+            cron.check("0," * 100 + "0 * * * *")
+
+
+class TestCompiled:
+    @pytest.mark.parametrize(
+        "name", ["", "Mars/Olympus", "../UTC", "Europe", "UTC+1", "x" * 500, "Europe/Berlin\x00"]
+    )
+    def test_an_unknown_zone_is_refused(self, name):
+        with pytest.raises(TimezoneUnknown, match="IANA"):
+            cron.compiled("* * * * *", name)
+
+    @pytest.mark.parametrize("name", ["europe/berlin", "Berlin", "Europe/Berln"])
+    def test_the_nearest_zone_is_named(self, name):
+        with pytest.raises(TimezoneUnknown, match="Did you mean `Europe/Berlin`"):
+            cron.compiled("* * * * *", name)
+
+
+class TestNextAfter:
+    def test_it_is_strictly_later(self):
+        assert cron.next_after("0 9 * * *", "UTC", at("2026-03-01T09:00")) == at("2026-03-02T09:00")
+        assert cron.next_after("0 9 * * *", "UTC", at("2026-03-01T08:59")) == at("2026-03-01T09:00")
+
+    def test_seconds_are_never_part_of_it(self):
+        after = at("2026-03-01T08:59:59.999999")
+
+        assert cron.next_after("* * * * *", "Asia/Kathmandu", after) == at("2026-03-01T09:00")
+
+    def test_the_zone_decides(self):
+        after = at("2026-03-01T00:00")
+
+        assert cron.next_after("0 9 * * *", "Asia/Kathmandu", after) == at("2026-03-01T03:15")
+        assert cron.next_after("0 9 * * *", "America/New_York", after) == at("2026-03-01T14:00")
+
+    @pytest.mark.parametrize("expression", ["0 9 * * *", "0 * * * *"])
+    @pytest.mark.parametrize("timezone", ["UTC", "Pacific/Auckland", "America/New_York"])
+    def test_beyond_the_end_of_the_calendar_there_is_none(self, expression, timezone):
+        assert cron.next_after(expression, timezone, at("9999-12-31T23:59")) is None
+
+    def test_a_rare_day_is_found(self):
+        after = at("2088-03-01T00:00")  # 2100 has no 29 February
+
+        assert cron.next_after("0 0 29 2 */7", "UTC", after) == at("2128-02-29T00:00")
+
+
+class TestClockChanges:
+    """Berlin: 02:00 → 03:00 on 29 March 2026, 03:00 → 02:00 on 25 October 2026."""
+
+    def test_a_time_in_the_gap_fires_once_at_its_end(self):
+        assert fires("30 2 * * *", "Europe/Berlin", "2026-03-28T00:00", 3) == [
+            "2026-03-28T02:30+01:00",
+            "2026-03-29T03:00+02:00",
+            "2026-03-30T02:30+02:00",
+        ]
+
+    def test_several_times_in_the_gap_fire_once(self):
+        assert fires("*/20 2 * * *", "Europe/Berlin", "2026-03-29T00:00", 2) == [
+            "2026-03-29T03:00+02:00",
+            "2026-03-30T02:00+02:00",
+        ]
+
+    def test_the_end_of_the_gap_and_the_same_time_fire_once(self):
+        assert fires("0 2,3 * * *", "Europe/Berlin", "2026-03-29T00:00", 2) == [
+            "2026-03-29T03:00+02:00",
+            "2026-03-30T02:00+02:00",
+        ]
+
+    def test_a_time_in_the_repeated_hour_fires_once(self):
+        assert fires("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00", 2) == [
+            "2026-10-25T02:30+02:00",
+            "2026-10-26T02:30+01:00",
+        ]
+
+    def test_inside_the_repeated_hour_nothing_fires_again(self):
+        second = at("2026-10-25T01:10")  # 02:10, the second time
+
+        assert cron.next_after("*/5 2 * * *", "Europe/Berlin", second) == at("2026-10-26T01:00")
+
+    def test_every_hour_keeps_its_rhythm(self):
+        assert fires("30 * * * *", "Europe/Berlin", "2026-03-29T01:00", 2) == [
+            "2026-03-29T01:30+01:00",
+            "2026-03-29T03:30+02:00",
+        ]
+        assert fires("30 */1 * * *", "Europe/Berlin", "2026-10-25T02:00", 3) == [
+            "2026-10-25T02:30+02:00",
+            "2026-10-25T02:30+01:00",
+            "2026-10-25T03:30+01:00",
+        ]
+
+    # A day on which clocks change, or one that could be.
+    DAYS = (
+        ("Europe/Berlin", "2026-03-29"),
+        ("Europe/Berlin", "2026-10-25"),
+        ("America/New_York", "2026-03-08"),
+        ("America/New_York", "2026-11-01"),
+        ("Australia/Lord_Howe", "2026-04-05"),
+        ("Australia/Lord_Howe", "2026-10-04"),
+        ("Africa/Casablanca", "2026-02-15"),
+        ("Africa/Casablanca", "2026-03-22"),
+        ("Africa/Cairo", "2026-04-24"),
+        ("Asia/Kathmandu", "2026-03-29"),
+    )
+
+    @settings(max_examples=60, deadline=None)
+    @given(
+        day=st.sampled_from(DAYS),
+        minutes=st.sets(st.integers(0, 59), min_size=1, max_size=4),
+        hours=st.none() | st.sets(st.integers(0, 23), min_size=1, max_size=23),
+    )
+    def test_a_walk_through_every_minute_finds_the_same_times(self, day, minutes, hours):
+        timezone, date = day
+        zone = ZoneInfo(timezone)
+        middle = datetime.fromisoformat(date).replace(tzinfo=UTC)
+        window = [middle + MINUTE * number for number in range(-36 * 60, 60 * 60)]
+        first_shown: dict[datetime, datetime] = {}
+        for moment in window:
+            first_shown.setdefault(moment.astimezone(zone).replace(tzinfo=None), moment)
+        if hours is None:
+            wanted = {m for m in window if m.astimezone(zone).minute in minutes}
+        else:
+            wanted = set()
+            for shown in _minutes_between(min(first_shown), max(first_shown)):
+                if shown.hour in hours and shown.minute in minutes:
+                    while shown not in first_shown:
+                        shown += MINUTE
+                    wanted.add(first_shown[shown])
+        until = window[-12 * 60]
+        expression = f"{_list(minutes)} {'*' if hours is None else _list(hours)} * * *"
+
+        found, moment = set(), window[0]
+        while (moment := cron.next_after(expression, timezone, moment)) and moment < until:
+            found.add(moment)
+
+        assert found == {m for m in wanted if window[0] < m < until}
+
+
+def _list(values: set[int]) -> str:
+    return ",".join(str(value) for value in sorted(values))
+
+
+def _minutes_between(start: datetime, end: datetime) -> list[datetime]:
+    return [start + MINUTE * number for number in range((end - start) // MINUTE + 1)]
+
+
+_number = st.integers(0, 70).map(str)
+_name = st.sampled_from(["MON", "fri", "JAN", "dec", "L", "LW", "5L", "1#2", "7#5", "*", "?", "1#"])
+_item = st.one_of(
+    _number,
+    _name,
+    st.builds("{}-{}".format, _number | _name, _number | _name),
+    st.builds("{}/{}".format, st.one_of(_number, _name, st.just("0-59")), _number),
+)
+_field = st.lists(_item, min_size=1, max_size=3).map(",".join) | st.just("*")
+_expression = (
+    st.lists(_field, min_size=5, max_size=5).map(" ".join)
+    | st.tuples(st.just("0 0"), _field, st.just("*"), _field).map(" ".join)
+    | st.tuples(st.just("0 0 */30"), _field, _field).map(" ".join)
+)
+
+
+_moments = st.integers(0, 5_000_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
+
+
+class TestAnyText:
+    @settings(max_examples=400, deadline=None)
+    @given(
+        expression=_expression | st.text(max_size=60),
+        timezone=st.sampled_from(["UTC", "Europe/Berlin", "Australia/Lord_Howe", "Pacific/Apia"]),
+        after=_moments,
+    )
+    @example("0 0 */29 2 1#5", "UTC", at("2026-01-01"))
+    @example("0 0 29 2 */7", "Europe/Berlin", at("2088-03-01"))
+    @example("* * 30 12 *", "Pacific/Apia", at("2011-12-29"))
+    @example("\x1c0 0 1 1 *", "UTC", at("2026-01-01"))
+    def test_a_text_is_refused_or_has_a_next_time_and_words(self, expression, timezone, after):
+        began = time.process_time()
+        try:
+            moment = cron.next_after(expression, timezone, after)
+            words = cron.describe(expression)
+        except CronInvalid:
+            moment, words = None, ""
+        took = time.process_time() - began
+
+        assert took < 0.05
+        assert (moment is None) == (words == "")
+        assert moment is None or moment > after
+
+    @given(st.text(max_size=80))
+    def test_a_zone_is_known_or_refused(self, name):
+        with suppress(TimezoneUnknown):
+            cron.compiled("* * * * *", name)
+
+
+class TestDescribe:
+    @pytest.mark.parametrize(
+        ("expression", "words"),
+        [
+            ("0 9 * * 1-5", "At 09:00, Monday through Friday"),
+            ("*/15 * * * *", "Every 15 minutes"),
+            ("30 14 1 * *", "At 14:30, on day 1 of the month"),
+            ("0 0 * * fri", "At 00:00, only on Friday"),
+            ("0 0 LW * *", "At 00:00, on the last weekday of the month"),
+        ],
+    )
+    def test_it_speaks_english_with_a_clock_of_24_hours(self, expression, words):
+        assert cron.describe(expression) == words
+
+    def test_what_has_no_words_is_repeated(self):
+        assert cron.describe("36 *,0 L * mon") == "At the times of 36 *,0 L * mon"
