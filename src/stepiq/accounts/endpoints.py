@@ -20,7 +20,7 @@ from stepiq.accounts.errors import (
     SessionRequired,
     SetupRequired,
 )
-from stepiq.accounts.http import Caller, Doors, DoorsDep, needs
+from stepiq.accounts.http import Doors, DoorsDep, Person, needs
 from stepiq.accounts.origin import is_direct_loopback
 from stepiq.accounts.tokens import ACCESS_LIFETIME
 from stepiq.core.settings import Settings
@@ -95,7 +95,7 @@ async def list_keys(
 
 
 @router.post("/user/api-keys", status_code=201, responses=problems(SessionRequired, KeyExpiryPast))
-async def create_key(caller: Caller, tx: Tx, body: schemas.NewKey) -> schemas.CreatedKey:
+async def create_key(caller: Person, tx: Tx, body: schemas.NewKey) -> schemas.CreatedKey:
     """Create an API key. Its text is shown this once; copy it."""
     made = await service.create_key(
         tx, caller, name=body.name, scopes=body.scopes, expires_at=body.expires_at
@@ -105,7 +105,7 @@ async def create_key(caller: Caller, tx: Tx, body: schemas.NewKey) -> schemas.Cr
 
 
 @router.delete("/user/api-keys/{key_id}", responses=problems(SessionRequired, KeyNotFound))
-async def revoke_key(caller: Caller, tx: Tx, doors: DoorsDep, key_id: UUID) -> schemas.Deleted:
+async def revoke_key(caller: Person, tx: Tx, doors: DoorsDep, key_id: UUID) -> schemas.Deleted:
     """Revoke an API key: it is refused from now on."""
     await service.revoke_key(tx, caller, key_id)
     tx.after_commit(lambda: doors.authenticator.forget(key_id))

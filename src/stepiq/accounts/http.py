@@ -3,19 +3,25 @@
 `server.app` puts `authenticated` before every router but the public one, so a new route is closed without saying so.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
 
-from stepiq.accounts.actor import Actor, Scope
+from stepiq.accounts.actor import Actor, Credential, Scope
 from stepiq.accounts.authentication import Authenticator
-from stepiq.accounts.errors import ScopeMissing
+from stepiq.accounts.errors import ScopeMissing, SessionRequired
 from stepiq.accounts.passwords import Passwords
 from stepiq.accounts.tokens import AccessTokens
-from stepiq.core import keys
+from stepiq.core import clock, keys
 from stepiq.web import requests
-from stepiq.web.services import Services
+from stepiq.web.errors import RateLimited
+from stepiq.web.limits import Decision, Limiter
+from stepiq.web.services import Services, ServicesDep
+
+_MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,8 @@ class Doors:
     tokens: AccessTokens
     passwords: Passwords
     jwt_secret: bytes
+    requests: Limiter = field(default_factory=lambda: Limiter(0, _MINUTE))
+    """Counts each credential's requests; its plan gives the limit."""
 
     @classmethod
     def build(cls, services: Services) -> "Doors":
@@ -47,17 +55,49 @@ async def _doors(request: Request) -> Doors:
 DoorsDep = Annotated[Doors, Depends(_doors)]
 
 
-async def authenticated(request: Request, doors: DoorsDep) -> Actor:
-    """The caller, by `Authorization: Bearer` or `X-API-Key`."""
+async def authenticated(request: Request, doors: DoorsDep, services: ServicesDep) -> Actor:
+    """The caller, by `Authorization: Bearer` or `X-API-Key`, within the rate of their plan."""
     actor = await doors.authenticator.authenticate(
         request.headers.get("authorization"), request.headers.get("x-api-key")
     )
     requests.note(request.scope, workspace_id=str(actor.workspace_id))
+    limit = services.plans.get(actor.plan).limits["requests_per_minute"]
+    if limit is not None:
+        decision = doors.requests.hit(actor.key_id or actor.session_id, clock.now(), int(limit))
+        requests.add_headers(request.scope, _rate_headers(decision))
+        if not decision.is_allowed:
+            raise RateLimited(decision.limit, actor.plan, decision.reset)
     return actor
+
+
+def _rate_headers(decision: Decision) -> dict[str, str]:
+    # draft-ietf-httpapi-ratelimit-headers-06, the last one with a header for each figure.
+    return {
+        "RateLimit-Limit": str(decision.limit),
+        "RateLimit-Remaining": str(decision.remaining),
+        "RateLimit-Reset": str(math.ceil(decision.reset.total_seconds())),
+        "RateLimit-Policy": f"{decision.limit};w={int(_MINUTE.total_seconds())}",
+    }
 
 
 Caller = Annotated[Actor, Depends(authenticated)]
 """Whoever calls, whatever their scopes."""
+
+
+@dataclass(frozen=True)
+class Scoped:
+    """A dependency that gives a caller who has one scope: what is read from it is documented of its routes."""
+
+    scope: Scope
+
+
+class Needs(Scoped):
+    """Gives the caller, and refuses API keys without the scope."""
+
+    async def __call__(self, caller: Caller) -> Actor:
+        if self.scope not in caller.scopes:
+            raise ScopeMissing(self.scope)
+        return caller
 
 
 def needs(scope: Scope) -> Any:
@@ -65,10 +105,15 @@ def needs(scope: Scope) -> Any:
 
     Use it as a parameter, `actor: Annotated[Actor, needs(Scope.PIPELINES_READ)]`, or in a route's `dependencies`.
     """
+    return Depends(Needs(scope))
 
-    async def check(caller: Caller) -> Actor:
-        if scope not in caller.scopes:
-            raise ScopeMissing(scope)
-        return caller
 
-    return Depends(check)
+async def person(caller: Caller) -> Actor:
+    """The caller, who must have logged in: no API key will do."""
+    if caller.credential is not Credential.SESSION:
+        raise SessionRequired
+    return caller
+
+
+Person = Annotated[Actor, Depends(person)]
+"""Somebody who has logged in."""

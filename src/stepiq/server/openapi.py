@@ -14,6 +14,7 @@ from stepiq.web.errors import (
     BodyTooLarge,
     InvalidBody,
     InvalidQuery,
+    RateLimited,
     UnsupportedMediaType,
 )
 from stepiq.web.problems import Problem, problems
@@ -55,7 +56,7 @@ def _complete(operation: dict[str, Any], *, is_public: bool) -> None:
     errors: list[type[StepIQError]] = [StoreUnavailable]
     if not is_public:
         operation["security"] = _CREDENTIALS
-        errors += [CredentialMissing, CredentialInvalid]
+        errors += [CredentialMissing, CredentialInvalid, RateLimited]
     if "requestBody" in operation:
         errors += [MalformedJson, BodyMissing, BodyTooLarge, UnsupportedMediaType, InvalidBody]
     if any(parameter["in"] == "query" for parameter in operation.get("parameters", ())):

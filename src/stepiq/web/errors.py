@@ -1,8 +1,9 @@
 """Errors of the protocol itself, whatever the endpoint."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
-from stepiq.core.errors import Invalid, Issue, Malformed, NotFound, StepIQError
+from stepiq.core.errors import Invalid, Issue, LimitReached, Malformed, NotFound, StepIQError
 
 
 class UnknownPath(NotFound):
@@ -63,6 +64,21 @@ class RequestTimeout(StepIQError):
 
     def __init__(self, seconds: int) -> None:
         super().__init__(f"The body did not arrive within {seconds} seconds. Send it again.")
+
+
+class RateLimited(LimitReached):
+    """The credential has made as many requests in this minute as its plan allows."""
+
+    code = "rate_limited"
+
+    def __init__(self, limit: int, plan: str, retry_after: timedelta) -> None:
+        super().__init__(
+            f"Plan `{plan}` allows {limit} requests a minute with one credential. Wait as many seconds as Retry-After "
+            f"says. An operator raises it with `requests_per_minute` under [plans.{plan}] in stepiq.toml.",
+            retry_after,
+            plan=plan,
+            limit=limit,
+        )
 
 
 class BodyMissing(Malformed):

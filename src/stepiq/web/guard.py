@@ -53,7 +53,7 @@ class Guard:
             return
         request_id = _request_id(scope)
         scope = requests.open_scope(scope, request_id)
-        answer = _Answer(send, request_id)
+        answer = _Answer(send, scope)
         with logging.bound(request_id=request_id):
             async with _logged(scope, answer):
                 await self._handle(scope, receive, answer)
@@ -115,18 +115,19 @@ class Guard:
 
 
 class _Answer:
-    """The way out: adds the request's id and remembers the status."""
+    """The way out: adds the request's id and what else was added, and remembers the status."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, scope: Scope) -> None:
         self._send = send
-        self._id = request_id.encode()
+        self._scope = scope
         self.status = 0
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = [*message.get("headers", ()), (b"x-request-id", self._id)]
-            message = {**message, "headers": headers}
+            own = (b"x-request-id", requests.id_of(self._scope).encode())
+            added = requests.added_headers(self._scope)
+            message = {**message, "headers": [*message.get("headers", ()), own, *added]}
         await self._send(message)
 
 

@@ -5,11 +5,12 @@ from typing import Any
 
 _ID = "stepiq.request_id"
 _FACTS = "stepiq.facts"
+_HEADERS = "stepiq.headers"
 
 
 def open_scope(scope: Mapping[str, Any], request_id: str) -> dict[str, Any]:
     """A copy of an ASGI scope that carries the request's id and facts for its log line."""
-    return {**scope, _ID: request_id, _FACTS: {}}
+    return {**scope, _ID: request_id, _FACTS: {}, _HEADERS: {}}
 
 
 def id_of(scope: Mapping[str, Any]) -> str:
@@ -27,3 +28,16 @@ def note(scope: Mapping[str, Any], **facts: object) -> None:
 def noted(scope: Mapping[str, Any]) -> dict[str, Any]:
     """The facts noted so far."""
     return dict(scope.get(_FACTS) or {})
+
+
+def add_headers(scope: Mapping[str, Any], headers: Mapping[str, str]) -> None:
+    """Send these with the answer, whatever it will be."""
+    added: MutableMapping[str, str] | None = scope.get(_HEADERS)
+    if added is not None:
+        added.update(headers)
+
+
+def added_headers(scope: Mapping[str, Any]) -> list[tuple[bytes, bytes]]:
+    """Every header added so far."""
+    headers: Mapping[str, str] = scope.get(_HEADERS) or {}
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]

@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 
 from stepiq.accounts.actor import Actor, Credential, Scope
 from stepiq.accounts.errors import ScopeMissing
-from stepiq.accounts.http import Caller, DoorsDep
+from stepiq.accounts.http import Caller, DoorsDep, Scoped
 from stepiq.billing.errors import PlanWebhooksDisabled
 from stepiq.billing.plans import Plans
 from stepiq.core import json
@@ -43,16 +43,19 @@ _BODY: dict[str, Any] = {
 }
 
 
-async def _sender(request: Request, caller: Caller, doors: DoorsDep) -> Actor:
-    key = request.headers.get("x-api-key")
-    if key is None:
-        raise KeyRequired
-    if caller.credential is Credential.SESSION:
-        # Both were sent. The key is the one that counts here.
-        caller = await doors.authenticator.authenticate(None, key)
-    if Scope.WEBHOOKS_TRIGGER not in caller.scopes:
-        raise ScopeMissing(Scope.WEBHOOKS_TRIGGER)
-    return caller
+class _Sender(Scoped):
+    """Gives the caller by their API key, which no session replaces here."""
+
+    async def __call__(self, request: Request, caller: Caller, doors: DoorsDep) -> Actor:
+        key = request.headers.get("x-api-key")
+        if key is None:
+            raise KeyRequired
+        if caller.credential is Credential.SESSION:
+            # Both were sent. The key is the one that counts here.
+            caller = await doors.authenticator.authenticate(None, key)
+        if self.scope not in caller.scopes:
+            raise ScopeMissing(self.scope)
+        return caller
 
 
 async def _body(request: Request) -> Json | StepIQError:
@@ -81,7 +84,7 @@ async def _body(request: Request) -> Json | StepIQError:
     openapi_extra=_BODY,
 )
 async def receive_webhook(
-    sender: Annotated[Actor, Depends(_sender)],
+    sender: Annotated[Actor, Depends(_Sender(Scope.WEBHOOKS_TRIGGER))],
     body: Annotated[Any, Depends(_body)],
     services: ServicesDep,
     tx: Tx,
