@@ -1,0 +1,268 @@
+"""Takes secrets out of whatever is recorded, shown or sent on.
+
+A secret is found as it is, in base64 (also inside a longer encoded text, whatever comes before it, and in lines), URL-escaped
+and JSON-escaped, wholly or in part, and in two of these on top of each other. Instead of listing every way to write a
+secret, the text is read in every way (`engine.readings`), and each reading is searched for the secrets themselves.
+"""
+
+import base64
+import json
+import re
+import urllib.parse
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from stepiq.core.json import Json, dumps
+from stepiq.engine.readings import Reading, in_base64, readings
+from stepiq.language.data import is_array, is_object
+
+MIN_LENGTH = 8
+"""Shorter secrets, in characters, are left alone: they occur in texts by chance."""
+
+_BRACKETS = ("[]", "{}", "<>", "()", "«»")
+_ANCHOR = 8
+_CONTEXT = 64
+_OVERLAPPING = 256
+_NUMERIC = re.compile(r"[0-9.eE+-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class _Needle:
+    """What is looked for in a reading."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Where a secret stands in the text."""
+
+    start: int
+    end: int
+    name: str
+
+
+class Masker:
+    """Knows the secrets that a run may have used, and replaces each by `[secret:NAME]`.
+
+    The text that takes a secret's place has brackets that no secret has, so that masking twice changes nothing more. Time grows
+    with the length of the text, times the number of secrets.
+    """
+
+    def __init__(self, secrets: Mapping[str, str]) -> None:
+        known = {name: value for name, value in secrets.items() if len(value) >= MIN_LENGTH}
+        self.unmasked = tuple(sorted(set(secrets) - set(known)))
+        """Names of the secrets that are too short to be found."""
+        self._plain = [_Needle(name, value) for name, value in known.items()]
+        self._encoded = [
+            _Needle(name, core) for name, value in known.items() for core in _base64_cores(value)
+        ]
+        self._reads_plus = any(" " in value for value in known.values())
+        self._has_numbers = any(_NUMERIC.fullmatch(value) for value in known.values())
+        self._labels = _labels(known, [*self._plain, *self._encoded])
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to find, so that every text stays as it is."""
+        return not self._plain
+
+    def text(self, text: str) -> str:
+        """The text without the secrets."""
+        if self.is_empty or len(text) < MIN_LENGTH:
+            return text
+        return self._write(text, 0, len(text), self._spans(readings(text, plus=self._reads_plus)))
+
+    def value(self, value: Json) -> Json:
+        """The value without the secrets in its texts, its names and its numbers."""
+        if self.is_empty:
+            return value
+        if isinstance(value, str):
+            return self.text(value)
+        if is_array(value):
+            return [self.value(item) for item in value]
+        if is_object(value):
+            return {self.text(key): self.value(item) for key, item in value.items()}
+        if self._has_numbers and isinstance(value, int | float) and not isinstance(value, bool):
+            written = dumps(value)
+            masked = self.text(written)
+            return value if masked == written else masked
+        return value
+
+    def stream(self) -> "MaskedStream":
+        """For a text that comes in pieces."""
+        return MaskedStream(self)
+
+    def cut(self, text: str, seen: int) -> tuple[str, int, int]:
+        """What can be said of a text that goes on: see `MaskedStream`.
+
+        Args:
+            text: what has come and is still looked at.
+            seen: how many of its first characters have been passed on or replaced already.
+
+        Returns:
+            What can be passed on now; from where on the text must be looked at again; how far it has been dealt with.
+        """
+        found = readings(text, plus=self._reads_plus, is_open=True)
+        hold = min(self._undecided(reading) for reading in found)
+        spans = self._spans(found)
+        reached = max([hold, seen, *(span.end for span in spans if span.start < hold)])
+        written = self._write(text, seen, reached, spans)
+        return written, hold, reached
+
+    def end(self, text: str, seen: int) -> str:
+        """The rest of a text that has ended; see `cut`."""
+        spans = self._spans(readings(text, plus=self._reads_plus))
+        return self._write(text, seen, len(text), spans)
+
+    def _spans(self, found: Iterable[Reading]) -> list[_Span]:
+        spans: set[_Span] = set()
+        for reading in found:
+            for needle in self._plain:
+                spans.update(_occurrences(reading, needle))
+            encoded = in_base64(reading)
+            for needle in self._encoded:
+                spans.update(_occurrences(encoded, needle))
+        return sorted(spans, key=lambda span: (span.start, -span.end, span.name))
+
+    def _undecided(self, reading: Reading) -> int:
+        encoded = in_base64(reading)
+        # An encoded text may go on in the next line.
+        lines = encoded.text.rstrip(" \t\r\n")
+        return min(
+            reading.open_from,
+            _begun(reading, reading.text, self._plain),
+            _begun(encoded, lines, self._encoded),
+        )
+
+    def _write(self, text: str, start: int, end: int, spans: list[_Span]) -> str:
+        """The part of a text from `start` to `end`; spans that began before `start` have their label already."""
+        pieces: list[str] = []
+        at = start
+        covered = start
+        for span in spans:
+            if span.start >= end:
+                break
+            if span.end <= covered:
+                continue
+            if span.start >= covered:
+                pieces += (text[at : span.start], self._labels[span.name])
+            covered = at = span.end
+        pieces.append(text[at:end])
+        return "".join(pieces)
+
+
+class MaskedStream:
+    """Masks a text that comes in pieces: what may be the beginning of a secret waits for what follows."""
+
+    def __init__(self, masker: Masker) -> None:
+        self._masker = masker
+        self._text = ""
+        self._seen = 0
+
+    def feed(self, text: str) -> str:
+        """Take a piece; give what can be passed on by now."""
+        if self._masker.is_empty:
+            return text
+        self._text += text
+        written, hold, reached = self._masker.cut(self._text, self._seen)
+        # Readers of escapes need to know whether the character before was the beginning of one.
+        start = _context_before(self._text, min(hold, reached))
+        self._text, self._seen = self._text[start:], reached - start
+        return written
+
+    def flush(self) -> str:
+        """Give what was held back, for the text has ended."""
+        rest, self._text = self._text, ""
+        seen, self._seen = self._seen, 0
+        return self._masker.end(rest, seen) if rest else ""
+
+
+def _context_before(text: str, at: int) -> int:
+    limit = max(0, at - _CONTEXT)
+    start = at
+    while start > limit and not text[start - 1].isspace():
+        start -= 1
+    return start
+
+
+def _occurrences(reading: Reading, needle: _Needle) -> Iterator[_Span]:
+    """Where a secret stands; places that overlap are one."""
+    text, wanted, length = reading.text, needle.text, len(needle.text)
+    at = text.find(wanted)
+    while at >= 0:
+        end = at + length
+        if length <= _OVERLAPPING:
+            last = at
+            while (last := text.rfind(wanted, last + 1, end + length - 1)) >= 0:
+                end = last + length
+        yield _Span(reading.position(at), reading.position(end), needle.name)
+        at = text.find(wanted, end)
+
+
+def _begun(reading: Reading, text: str, needles: Iterable[_Needle]) -> int:
+    """Where the longest beginning of a secret at the end of a text starts, in the original; its length if there is none."""
+    longest = max((_overlap(text, needle.text) for needle in needles), default=0)
+    return reading.position(len(text) - longest) if longest else reading.length
+
+
+def _overlap(text: str, wanted: str) -> int:
+    """How much of `wanted`, but not all of it, the text ends with."""
+    start = max(0, len(text) - len(wanted) + 1)
+    anchor = wanted[:_ANCHOR]
+    at = text.find(anchor, start)
+    while at >= 0:
+        if wanted.startswith(text[at:]):
+            return len(text) - at
+        at = text.find(anchor, at + 1)
+    return next(
+        (
+            len(text) - at
+            for at in range(max(start, len(text) - _ANCHOR + 1), len(text))
+            if wanted.startswith(text[at:])
+        ),
+        0,
+    )
+
+
+def _base64_cores(value: str) -> set[str]:
+    """What a base64 text that holds the value certainly contains, wherever in it the value stands."""
+    cores: set[str] = set()
+    for written in _ways_to_write(value):
+        data = written.encode("utf-8", "surrogatepass")
+        for before, mixed in ((0, 0), (1, 2), (2, 3)):
+            # Characters that also depend on what stands before or behind the value are left out.
+            whole = (before + len(data)) * 8 // 6
+            cores.add(base64.b64encode(bytes(before) + data).decode()[mixed:whole])
+    return cores
+
+
+def _ways_to_write(value: str) -> set[str]:
+    ascii_json, json_text = (
+        json.dumps(value, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)
+    )
+    return {
+        value,
+        ascii_json,
+        json_text,
+        ascii_json.replace("/", "\\/"),
+        json_text.replace("/", "\\/"),
+        urllib.parse.quote(value, safe="", errors="surrogatepass"),
+        urllib.parse.quote_plus(value, safe="", errors="surrogatepass"),
+    }
+
+
+def _labels(names: Iterable[str], needles: Sequence[_Needle]) -> dict[str, str]:
+    used = set("".join(needle.text for needle in needles))
+    pairs = (*_BRACKETS, *(chr(code) * 2 for code in range(0x2500, 0xD800)))
+    # What cannot be part of a secret keeps the label and the text around it from becoming one.
+    left, right = next(pair for pair in pairs if not used & set(pair))
+    return {name: f"{left}{_inside(name, needles)}{right}" for name in names}
+
+
+def _inside(name: str, needles: Iterable[_Needle]) -> str:
+    full = f"secret:{name}"
+    read = full.replace("_", "/")
+    # A secret may be called what it says; "secret" alone is too short to be one.
+    hidden = any(needle.text in text for needle in needles for text in (full, read))
+    return "secret" if hidden else full
