@@ -264,7 +264,7 @@ class TestDocumentFields:
         assert (path, code) in errors(small(**fields))
         assert len(errors(small(**fields))) == 1
 
-    @pytest.mark.parametrize("field", ["schedule", "agent_defaults", "budget"])
+    @pytest.mark.parametrize("field", ["agent_defaults", "budget"])
     def test_what_later_versions_run_is_refused_by_name(self, field):
         issue = only(small(**{field: {}}))
 

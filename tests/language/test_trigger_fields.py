@@ -2,14 +2,66 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stepiq.core.errors import Issue
 from stepiq.language.loading import compile_document, load_document
-from stepiq.language.targets import VerifyScheme, VerifySpec
+from stepiq.language.targets import ScheduleSpec, VerifyScheme, VerifySpec
 
 SMALL = {"name": "Small", "steps": [{"id": "a", "prompt": "Hello"}]}
 
 
 def errors(**fields) -> list[tuple[str, str]]:
     return [(issue.path, issue.code) for issue in load_document({**SMALL, **fields}).errors]
+
+
+def only(**fields) -> Issue:
+    (issue,) = load_document({**SMALL, **fields}).errors
+    return issue
+
+
+class TestSchedule:
+    @pytest.mark.parametrize(
+        ("written", "spec"),
+        [
+            (None, None),
+            ({"enabled": False}, None),
+            ({"cron": "0 9 * * 1-5"}, ScheduleSpec(True, "0 9 * * 1-5", "UTC")),
+            (
+                {"enabled": False, "cron": "*/5 * * * *", "timezone": "Europe/Berlin"},
+                ScheduleSpec(False, "*/5 * * * *", "Europe/Berlin"),
+            ),
+            ({"enabled": None, "cron": "0 9 * * *"}, ScheduleSpec(True, "0 9 * * *", "UTC")),
+        ],
+    )
+    def test_it_is_compiled(self, written, spec):
+        assert compile_document({**SMALL, "schedule": written}).schedule == spec
+
+    @pytest.mark.parametrize(
+        ("written", "path", "code"),
+        [
+            ({}, ".cron", "required"),
+            ({"enabled": True}, ".cron", "required"),
+            ({"enabled": "yes", "cron": "0 9 * * *"}, ".enabled", "wrong_type"),
+            ({"cron": 5}, ".cron", "wrong_type"),
+            ({"cron": "* " * 200}, ".cron", "too_long"),
+            ({"cron": "0 9 * *"}, ".cron", "cron_invalid"),
+            ({"cron": "0 0 9 * * *"}, ".cron", "cron_invalid"),
+            ({"cron": "@daily"}, ".cron", "cron_invalid"),
+            ({"cron": "61 9 * * *"}, ".cron", "cron_invalid"),
+            ({"cron": "0 0 30 2 *"}, ".cron", "cron_invalid"),
+            ({"cron": "0 9 * * *", "timezone": "Mars/Base"}, ".timezone", "timezone_unknown"),
+            ({"cron": "0 9 * * *", "timezone": 3}, ".timezone", "wrong_type"),
+            ({"cron": "0 9 * * *", "timezone": "x" * 65}, ".timezone", "too_long"),
+            ({"cron": "0 9 * * *", "when": 1}, ".when", "unknown_field"),
+            ("0 9 * * *", "", "wrong_type"),
+        ],
+    )
+    def test_a_wrong_value_is_refused_at_its_path(self, written, path, code):
+        assert errors(schedule=written) == [(f"schedule{path}", code)]
+
+    def test_an_unknown_field_gets_the_nearest_known_one(self):
+        assert (
+            "Did you mean `timezone`?" in only(schedule={"cron": "0 9 * * *", "timezon": 1}).message
+        )
 
 
 class TestWebhook:
@@ -78,7 +130,7 @@ DATA = st.recursive(
 class TestAnything:
     @given(DATA)
     def test_any_data_loads_or_has_errors(self, data):
-        for field in ("webhook",):
+        for field in ("schedule", "webhook"):
             loaded = load_document({**SMALL, field: data})
 
             assert (loaded.definition is None) == bool(loaded.errors)

@@ -266,6 +266,7 @@ class TestCreate:
             ({"output": {"deliver": [HOOK]}}, "plan_webhooks_disabled"),
             ({"notifications": {"on_success": [HOOK]}}, "plan_webhooks_disabled"),
             ({"notifications": {"on_failure": [HOOK]}}, "plan_webhooks_disabled"),
+            ({"schedule": {"cron": "0 9 * * *"}}, "plan_cron_disabled"),
         ],
     )
     async def test_what_the_plan_has_not_is_refused_in_a_definition(
@@ -284,6 +285,7 @@ class TestCreate:
         "fields",
         [
             {"output": {"deliver": [{"type": "email", "to": "a@example.com"}, {"type": "api"}]}},
+            {"schedule": {"cron": "0 9 * * *", "enabled": False}},
         ],
     )
     async def test_mail_and_a_schedule_that_is_off_need_no_plan(self, login, make, fields):

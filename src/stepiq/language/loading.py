@@ -16,7 +16,7 @@ from stepiq.language.names import KnownNames, check_templates
 from stepiq.language.source import Source, SourceFormat, read
 from stepiq.language.step_fields import read_steps
 from stepiq.language.targets import DeliveryTarget, NotificationTarget
-from stepiq.language.trigger_fields import read_webhook
+from stepiq.language.trigger_fields import read_schedule, read_webhook
 from stepiq.language.yaml_source import MAX_DEPTH
 
 MAX_ERRORS = 100
@@ -24,9 +24,9 @@ MAX_ERRORS = 100
 _UNREADABLE = frozenset({"syntax", "invalid_character"})
 _KNOWN = (
     "name", "description", "version", "variables", "input", "steps", "timeout_seconds", "output",
-    "notifications", "webhook",
+    "notifications", "schedule", "webhook",
 )  # fmt: skip
-_LATER = ("schedule", "agent_defaults", "budget")
+_LATER = ("agent_defaults", "budget")
 _DAY = 86_400
 _VARIABLE_NAME = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
 
@@ -130,6 +130,7 @@ def _read_document(draft: Draft, document: dict[str, Json]) -> Definition | None
     ids = _step_ids(document)
     output_from, deliver = _read_output(fields, ids)
     on_success, on_failure = _read_notifications(fields)
+    schedule = read_schedule(fields)
     webhook_verify = read_webhook(fields)
     check_templates(draft, _known_names(variables, schema, ids, steps))
     if draft.problems or name is None:
@@ -147,6 +148,7 @@ def _read_document(draft: Draft, document: dict[str, Json]) -> Definition | None
         deliver=deliver,
         on_success=on_success,
         on_failure=on_failure,
+        schedule=schedule,
         webhook_verify=webhook_verify,
     )
 

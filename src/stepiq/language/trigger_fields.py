@@ -1,11 +1,38 @@
-"""Reads what starts a pipeline by itself: `webhook`."""
+"""Reads what starts a pipeline by itself: `schedule` and `webhook`."""
 
+from stepiq.language import cron
+from stepiq.language.cron import CronInvalid, TimezoneUnknown
 from stepiq.language.delivery_fields import HEADER_NAME, SECRET_NAME, SECRET_RULE
 from stepiq.language.drafts import Fields
-from stepiq.language.targets import VerifyScheme, VerifySpec
+from stepiq.language.targets import ScheduleSpec, VerifyScheme, VerifySpec
 
 DEFAULT_HEADER = "X-Signature"
 """Where scheme `hmac-sha256` looks, unless the document says otherwise."""
+
+
+def read_schedule(fields: Fields) -> ScheduleSpec | None:
+    """The pipeline's own schedule; None without one."""
+    data = fields.mapping("schedule")
+    if data is None:
+        return None
+    inner = Fields(fields.draft, (*fields.path, "schedule"), data, ("enabled", "cron", "timezone"))
+    enabled = inner.boolean("enabled")
+    if enabled is False and not inner.has("cron"):
+        return None
+    if not inner.require("cron", 'cron: "0 9 * * 1-5"'):
+        return None
+    expression = inner.text("cron", maximum=cron.MAX_LENGTH)
+    timezone = inner.text("timezone", maximum=64)
+    if expression is None or (timezone is None and inner.has("timezone")):
+        return None
+    spec = ScheduleSpec(enabled is not False, expression, timezone or "UTC")
+    try:
+        cron.compiled(spec.cron, spec.timezone)
+    except CronInvalid as error:
+        inner.refuse("cron", error.code, error.message)
+    except TimezoneUnknown as error:
+        inner.refuse("timezone", error.code, error.message)
+    return spec
 
 
 def read_webhook(fields: Fields) -> VerifySpec | None:
