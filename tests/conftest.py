@@ -134,7 +134,7 @@ async def providers(settings: Settings) -> AsyncIterator[Providers]:
 @pytest.fixture
 def engine(database: Database, changes: LocalChanges, providers: Providers) -> Engine:
     """An engine that accepts and cancels runs but does not carry them; folders that need one that does override it."""
-    return Engine(database, changes, providers)
+    return Engine(database, changes, providers, Plans.load({}))
 
 
 @pytest.fixture

@@ -2,13 +2,14 @@ import pytest
 
 from stepiq.billing.errors import (
     PlanCronDisabled,
+    PlanPipelinesExceeded,
     PlansInvalid,
     PlanStepsExceeded,
     PlanWebhooksDisabled,
     UnknownPlan,
 )
 from stepiq.billing.plans import Plans
-from stepiq.billing.service import require_cron, require_steps, require_webhooks
+from stepiq.billing.service import require_cron, require_pipelines, require_steps, require_webhooks
 
 
 class TestLoad:
@@ -136,10 +137,21 @@ class TestRequireWebhooks:
 
 
 class TestRequireCron:
-    def test_the_free_plan_has_none(self):
-        with pytest.raises(PlanCronDisabled, match="cron = true"):
+    def test_a_plan_with_schedules_lets_them_through(self):
+        require_cron(Plans.load({}).get("starter"))
+
+    def test_a_plan_without_any_says_how_to_get_them(self):
+        with pytest.raises(PlanCronDisabled, match=r"`free`.*cron = false.*set-plan.*cron = true"):
             require_cron(Plans.load({}).get("free"))
 
-    def test_the_others_have(self):
-        for name in ("starter", "pro", "enterprise"):
-            require_cron(Plans.load({}).get(name))
+
+class TestRequirePipelines:
+    def test_the_last_one_that_the_plan_allows_may_be_added(self):
+        require_pipelines(Plans.load({}).get("free"), 2)
+
+    def test_one_more_is_refused_with_the_limit(self):
+        with pytest.raises(PlanPipelinesExceeded, match=r"allows 3 active.*pipelines = 4"):
+            require_pipelines(Plans.load({}).get("free"), 3)
+
+    def test_without_a_limit_there_is_always_room(self):
+        require_pipelines(Plans.load({}).get("pro"), 10_000)

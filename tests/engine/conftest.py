@@ -11,7 +11,7 @@ from stepiq.engine.providers.registry import Providers
 from stepiq.engine.runtime import Engine
 from stepiq.store.changes import LocalChanges
 from stepiq.store.database import Database
-from tests.support.engine import World
+from tests.support.engine import World, WorldPlans
 from tests.support.fake_provider import RunningFakeProvider, running_fake_provider
 
 
@@ -39,7 +39,7 @@ async def providers(
 async def engine(
     database: Database, changes: LocalChanges, providers: Providers
 ) -> AsyncIterator[Engine]:
-    engine = Engine(database, changes, providers)
+    engine = Engine(database, changes, providers, WorldPlans())
     await engine.start()
     yield engine
     await engine.stop(drain=timedelta(0))

@@ -17,7 +17,7 @@ from stepiq.engine.tickets import Queue
 from stepiq.store.changes import LocalChanges
 from stepiq.store.database import Database, Session
 from stepiq.store.tables import deliveries
-from tests.support.engine import World
+from tests.support.engine import World, WorldPlans
 
 TRANSFORM = "name: T\nsteps: [{id: t, type: transform, template: x}]"
 BROKEN = "name: T\nsteps: [{id: t, type: transform, template: '{{input.a.b}}'}]"
@@ -80,7 +80,7 @@ def outbox(database: Database) -> Recorder:
 async def engine(
     database: Database, changes: LocalChanges, providers: Providers, outbox: Recorder
 ) -> AsyncIterator[Engine]:
-    engine = Engine(database, changes, providers, outbox=outbox)
+    engine = Engine(database, changes, providers, WorldPlans(), outbox=outbox)
     await engine.start()
     yield engine
     await engine.stop(drain=timedelta(0))

@@ -5,9 +5,11 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
+from stepiq.core import clock
 from stepiq.core.ids import uuid7
 from stepiq.engine import retention
 from stepiq.engine.definitions import Definitions
+from stepiq.engine.usage import Tally
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.tables import pipeline_versions, runs
 from tests.support.engine import World
@@ -162,7 +164,9 @@ class TestCarry:
             await session.execute(
                 sa.text("UPDATE workspaces SET unfinished_runs = 2, admitted_runs = 1")
             )
-            await world.engine._admission.release(session, world.workspace_id, held=False)
+            await world.engine._admission.release(
+                session, world.workspace_id, Tally(), clock.now(), held=False
+            )
 
         assert await world.counters() == (1, 0)
         async with world.database.reading() as session:

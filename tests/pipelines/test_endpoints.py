@@ -5,7 +5,7 @@ import re
 import pytest
 
 from stepiq.pipelines import queries
-from stepiq.store.states import RunStatus
+from stepiq.store.states import PipelineStatus, RunStatus
 
 YAML = """\
 # A greeting, with a comment that must survive.
@@ -247,6 +247,21 @@ class TestCreate:
 
         assert response.status_code == 422
         assert "at most 20" in response.json()["detail"]
+
+    async def test_more_pipelines_than_the_plan_allows_are_refused_also_all_at_once(
+        self, login, make
+    ):
+        client = await login(await make.user(plan="free"))
+
+        answers = await asyncio.gather(
+            *(client.post("/api/pipelines", json=DEFINITION) for _ in range(6))
+        )
+
+        assert sorted(answer.status_code for answer in answers) == [201] * 3 + [403] * 3
+        refused = next(answer.json() for answer in answers if answer.status_code == 403)
+        assert refused["code"] == "plan_pipelines_exceeded"
+        assert "3 active pipelines" in refused["detail"]
+        assert "set-plan" in refused["detail"]
 
     async def test_more_steps_than_the_plan_allows_are_refused(self, login, make):
         client = await login(await make.user(plan="free"))
@@ -504,6 +519,20 @@ class TestArchive:
 
         assert response.json()["status"] == "active"
         assert len((await owner.get("/api/pipelines")).json()["data"]) == 1
+
+    async def test_restore_needs_room_on_the_plan(self, login, make):
+        account = await make.user(plan="free")
+        client = await login(account)
+        archived = await make.pipeline(account, status=PipelineStatus.ARCHIVED)
+        others = [await make.pipeline(account) for _ in range(3)]
+
+        refused = await client.post(f"/api/pipelines/{archived}/restore")
+
+        assert refused.status_code == 403
+        assert refused.json()["code"] == "plan_pipelines_exceeded"
+        assert (await client.post(f"/api/pipelines/{others[0]}/restore")).status_code == 200
+        await client.delete(f"/api/pipelines/{others[0]}")
+        assert (await client.post(f"/api/pipelines/{archived}/restore")).status_code == 200
 
 
 class TestList:

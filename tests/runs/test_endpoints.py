@@ -4,6 +4,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from stepiq.billing.plans import Plans
 from stepiq.core import clock, ids
 from stepiq.store.states import RunStatus, StepStatus, TriggerType
 from stepiq.store.tables import large_values, run_steps, runs
@@ -131,11 +132,12 @@ class TestStart:
         assert response.status_code == 422
         assert response.json()["code"] == "invalid_body"
 
-    async def test_beyond_what_the_plan_lets_wait_runs_are_refused(self, login, make):
+    async def test_beyond_what_the_plan_lets_wait_runs_are_refused(self, login, make, services):
+        services.plans = Plans.load({"free": {"runs_per_day": "unlimited", "runs_queued": 3}})
         account = await make.user(plan="free")
         client = await login(account)
         url = f"/api/pipelines/{await make.pipeline(account)}/run"
-        for _ in range(22):  # 2 at once and 20 that wait
+        for _ in range(5):  # 2 at once and 3 that wait
             assert (await client.post(url, json={})).status_code == 202
 
         response = await client.post(url, json={})
@@ -143,6 +145,19 @@ class TestStart:
         assert response.status_code == 429
         assert response.json()["code"] == "queue_full"
         assert int(response.headers["Retry-After"]) >= 1
+
+    async def test_beyond_what_the_plan_allows_a_day_runs_are_refused(self, login, make):
+        account = await make.user(plan="free")
+        client = await login(account)
+        url = f"/api/pipelines/{await make.pipeline(account)}/run"
+        for _ in range(10):
+            assert (await client.post(url, json={})).status_code == 202
+
+        response = await client.post(url, json={})
+
+        assert response.status_code == 403
+        assert response.json()["code"] == "plan_runs_exhausted"
+        assert "10 runs a day" in response.json()["detail"]
 
 
 class TestList:

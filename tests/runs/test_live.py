@@ -6,6 +6,7 @@ from datetime import timedelta
 import httpx2
 import pytest
 
+from stepiq.billing.plans import Plans
 from stepiq.core.settings import Settings
 from stepiq.engine.providers.registry import Providers
 from stepiq.engine.runtime import Engine
@@ -53,7 +54,7 @@ async def providers(fake_provider, settings: Settings):
 
 @pytest.fixture
 async def engine(database, changes, providers):
-    engine = Engine(database, changes, providers)
+    engine = Engine(database, changes, providers, Plans.load({}))
     await engine.start()
     yield engine
     await engine.stop(drain=timedelta(0))

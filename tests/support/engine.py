@@ -1,7 +1,8 @@
 """A workspace whose pipelines run in this process, for tests that look at the engine from outside."""
 
 import asyncio
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -26,6 +27,27 @@ from stepiq.store.tables import (
     users,
     workspaces,
 )
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a plan of tests lets a workspace run; its name says it all."""
+
+    runs_at_once: int | None = None
+    runs_queued: int | None = None
+    runs_per_day: int | None = None
+    credits_per_month: int | None = None
+
+    @property
+    def name(self) -> str:
+        return json.dumps(asdict(self))
+
+
+class WorldPlans:
+    """Knows every plan of tests."""
+
+    def get(self, name: str) -> Limits:
+        return Limits() if name == "enterprise" else Limits(**json.loads(name))
 
 
 @dataclass
@@ -130,10 +152,12 @@ class World:
         input_data: Any = None,
         *,
         run_timeout: timedelta = timedelta(hours=1),
-        admitted_limit: int | None = None,
-        queued_limit: int | None = None,
+        plan: Limits | None = None,
+        spends_credits: bool = False,
     ) -> tuple[UUID, Heard]:
-        """Accept a run and listen to it from its first event on."""
+        """Accept a run and listen to it from its first event on; with a plan, put the workspace on it first."""
+        if plan is not None:
+            await self.set_plan(plan)
         run_id = uuid7()
         subscribing = self.changes.subscribe(run_topic(run_id))
         # The subscription lives as long as the test: the run it belongs to does, too.
@@ -147,8 +171,8 @@ class World:
             trigger_type=TriggerType.API,
             input_data=input_data if input_data is not None else {},
             timeout=run_timeout,
-            admitted_limit=admitted_limit,
-            queued_limit=queued_limit,
+            plan=plan or Limits(),
+            spends_credits=spends_credits,
         )
         async with self.database.transaction() as session:
             await self.engine.accept(session, run)
@@ -179,19 +203,32 @@ class World:
             ).all()
         return Ended(row, {step.step_id: step for step in steps}, list(events), heard)
 
+    async def set_plan(self, plan: Limits) -> None:
+        """Put the workspace on a plan, without telling the engine."""
+        async with self.database.transaction() as session:
+            await session.execute(
+                workspaces.update()
+                .where(workspaces.c.id == self.workspace_id, workspaces.c.plan != plan.name)
+                .values(plan=plan.name)
+            )
+
     async def cancel(self, run_id: UUID) -> None:
         async with self.database.transaction() as session:
             await self.engine.cancel(session, self.workspace_id, run_id)
         await self.engine.settled(run_id)
 
-    async def counters(self) -> tuple[int, int]:
-        """Unfinished and admitted runs of the workspace."""
+    async def workspace(self) -> Any:
+        """The workspace's row."""
         async with self.database.reading() as session:
-            row = (
+            return (
                 await session.execute(
                     sa.select(workspaces).where(workspaces.c.id == self.workspace_id)
                 )
             ).one()
+
+    async def counters(self) -> tuple[int, int]:
+        """Unfinished and admitted runs of the workspace."""
+        row = await self.workspace()
         return row.unfinished_runs, row.admitted_runs
 
 

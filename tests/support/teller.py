@@ -21,7 +21,7 @@ class Teller:
     def __init__(self, database: Database, changes: LocalChanges) -> None:
         self._database = database
         self._changes = changes
-        self._admission = Admission(changes, cast(Any, None))
+        self._admission = Admission(changes, cast(Any, None), cast(Any, None))
 
     async def event(self, run_id: UUID, event: Event, **columns: Any) -> None:
         """Record one event, change columns of the run with it, and tell."""

@@ -1,6 +1,7 @@
 """What a plan refuses. Every message names the limit, its value, and how an operator raises it."""
 
 from stepiq.core.errors import Forbidden, Invalid
+from stepiq.engine.limits import how_to_raise
 
 
 class PlansInvalid(Invalid):
@@ -30,7 +31,7 @@ class PlanStepsExceeded(Forbidden):
     def __init__(self, plan: str, limit: int, steps: int) -> None:
         super().__init__(
             f"The pipeline has {steps} steps; plan `{plan}` allows {limit} steps a pipeline. "
-            + _how_to_raise(plan, f"steps = {steps}"),
+            + how_to_raise(plan, f"steps = {steps}"),
             plan=plan,
             limit=limit,
             steps=steps,
@@ -45,7 +46,7 @@ class PlanWebhooksDisabled(Forbidden):
     def __init__(self, plan: str) -> None:
         super().__init__(
             f"Plan `{plan}` has no webhooks (webhooks = false). "
-            + _how_to_raise(plan, "webhooks = true"),
+            + how_to_raise(plan, "webhooks = true"),
             plan=plan,
         )
 
@@ -57,13 +58,20 @@ class PlanCronDisabled(Forbidden):
 
     def __init__(self, plan: str) -> None:
         super().__init__(
-            f"Plan `{plan}` has no schedules (cron = false). " + _how_to_raise(plan, "cron = true"),
+            f"Plan `{plan}` has no schedules (cron = false). " + how_to_raise(plan, "cron = true"),
             plan=plan,
         )
 
 
-def _how_to_raise(plan: str, setting: str) -> str:
-    return (
-        "An operator raises it with `stepiq users set-plan EMAIL PLAN`, "
-        f"or for everybody on the plan with `{setting}` under [plans.{plan}] in stepiq.toml."
-    )
+class PlanPipelinesExceeded(Forbidden):
+    """The workspace has as many active pipelines as its plan allows."""
+
+    code = "plan_pipelines_exceeded"
+
+    def __init__(self, plan: str, limit: int) -> None:
+        super().__init__(
+            f"Plan `{plan}` allows {limit} active pipelines, and there are as many already. Archive one "
+            "first. " + how_to_raise(plan, f"pipelines = {limit + 1}"),
+            plan=plan,
+            limit=limit,
+        )

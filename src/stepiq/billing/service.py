@@ -1,6 +1,11 @@
 """What a plan allows: the one place that others ask."""
 
-from stepiq.billing.errors import PlanCronDisabled, PlanStepsExceeded, PlanWebhooksDisabled
+from stepiq.billing.errors import (
+    PlanCronDisabled,
+    PlanPipelinesExceeded,
+    PlanStepsExceeded,
+    PlanWebhooksDisabled,
+)
 from stepiq.billing.plans import Plan
 
 
@@ -25,10 +30,24 @@ def require_webhooks(plan: Plan) -> None:
 
 
 def require_cron(plan: Plan) -> None:
-    """Check that runs may be started by the clock.
+    """Check that schedules may be used.
 
     Raises:
-        PlanCronDisabled: the plan has no schedules.
+        PlanCronDisabled: the plan has none.
     """
     if not plan.cron:
         raise PlanCronDisabled(plan.name)
+
+
+def require_pipelines(plan: Plan, others: int) -> None:
+    """Check that one more pipeline may be active.
+
+    Args:
+        plan: the workspace's.
+        others: how many are active now; counting need not go beyond the plan's limit.
+
+    Raises:
+        PlanPipelinesExceeded: they are as many as the plan allows.
+    """
+    if plan.pipelines is not None and others >= plan.pipelines:
+        raise PlanPipelinesExceeded(plan.name, plan.pipelines)

@@ -70,7 +70,9 @@ async def add_account(
 async def change_plan(configured: Settings, email: str, plan: str) -> Account:
     """Put an account of the database on another plan; a server may be running on it."""
     async with built(configured) as services, services.database.transaction() as session:
-        return await service.set_plan(session, email=email, plan=plan)
+        account = await service.set_plan(session, email=email, plan=plan)
+        await services.engine.plan_changed(session, account.workspace_id)
+        return account
 
 
 def _password(*, from_stdin: bool) -> str:

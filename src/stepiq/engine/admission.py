@@ -5,33 +5,28 @@ end of one of its runs hands the slot to the oldest that waits. The counters on 
 both decisions without a scan.
 """
 
-from typing import Protocol
+from datetime import datetime
+from typing import Any, Protocol
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from stepiq.core import clock
-from stepiq.core.errors import Conflict, LimitReached
-from stepiq.engine import events
+from stepiq.core.errors import Conflict, StepIQError
+from stepiq.engine import events, usage
 from stepiq.engine.events import Event
+from stepiq.engine.limits import PlanBook, PlanCreditsExhausted, PlanRunsExhausted, QueueFull
 from stepiq.engine.records import NewRun
+from stepiq.engine.usage import Tally
 from stepiq.store.changes import RUN_CANCELLED, Changes, run_topic
 from stepiq.store.database import Session
 from stepiq.store.states import FINAL_RUN_STATUSES, RunStatus, StepStatus
 from stepiq.store.tables import run_events, run_steps, runs, workspaces
 
-
-class QueueFull(LimitReached):
-    """The workspace has as many runs waiting as its plan allows."""
-
-    code = "queue_full"
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(
-            f"{limit} runs wait already, the most this workspace's plan allows. Wait for some to "
-            "finish or cancel some; an operator raises the limit with `stepiq users set-plan`.",
-            limit=limit,
-        )
+# When a plan has been raised, more slots than the one that was freed are free. Each end fills this many, so that the work of
+# one transaction stays small and all are filled soon.
+_FILLED_BY_AN_END = 2
+_FILLED_AT_ONCE = 500
 
 
 class RunNotCancellable(Conflict):
@@ -41,6 +36,9 @@ class RunNotCancellable(Conflict):
 
     def __init__(self, run_id: UUID) -> None:
         super().__init__(f"Run {run_id} has already finished.", run_id=run_id)
+
+
+_SLOTS = (workspaces.c.unfinished_runs, workspaces.c.admitted_runs, workspaces.c.plan)
 
 
 class Tickets(Protocol):
@@ -54,20 +52,21 @@ class Tickets(Protocol):
 class Admission:
     """Accepts and cancels runs inside the caller's transaction."""
 
-    def __init__(self, changes: Changes, tickets: Tickets) -> None:
+    def __init__(self, changes: Changes, tickets: Tickets, plans: PlanBook) -> None:
         self._changes = changes
         self._tickets = tickets
+        self._plans = plans
 
     async def accept(self, session: Session, run: NewRun) -> None:
-        """Insert a run, its first event and, below the cap, its ticket.
+        """Insert a run, its first event and, below the cap, its ticket. A run that is refused is counted nowhere.
 
         Raises:
+            PlanRunsExhausted: the workspace has started all runs that its plan allows a day.
+            PlanCreditsExhausted: the run needs credits, and none are left this month.
             QueueFull: too many of the workspace's runs wait already.
         """
-        unfinished, held = await self._count_in(session, run)
-        if run.queued_limit is not None and held > run.queued_limit:
-            raise QueueFull(run.queued_limit)
         now = clock.now()
+        unfinished, held = await self._count_in(session, run, now)
         await session.execute(
             runs.insert().values(
                 id=run.id,
@@ -89,29 +88,58 @@ class Admission:
         admitted = unfinished - held
         if not held:
             await self._tickets.enqueue(session, run.id, 1, unfinished)
-        elif run.admitted_limit is None or admitted < run.admitted_limit:
-            # The plan has been raised since somebody was held.
-            await self._admit_oldest(session, run.workspace_id, admitted + 1)
+        else:
+            # There is room where the plan has been raised since somebody was held.
+            await self._fill(session, run.workspace_id, admitted, held, run.plan.runs_at_once, 1)
 
-    async def _count_in(self, session: Session, run: NewRun) -> tuple[int, int]:
+    async def _count_in(self, session: Session, run: NewRun, now: datetime) -> tuple[int, int]:
         # Nobody passes a held run, also where the plan has been raised since: "somebody is held, this run included"
         # and "this run is held" are the same.
-        admitted = workspaces.c.admitted_runs
-        has_slot = admitted == workspaces.c.unfinished_runs
-        if run.admitted_limit is not None:
-            has_slot = sa.and_(has_slot, admitted < run.admitted_limit)
+        plan = run.plan
+        admitted, unfinished = workspaces.c.admitted_runs, workspaces.c.unfinished_runs
+        has_slot = admitted == unfinished
+        if plan.runs_at_once is not None:
+            has_slot = sa.and_(has_slot, admitted < plan.runs_at_once)
+        conditions = [workspaces.c.id == run.workspace_id]
+        if plan.runs_queued is not None:
+            conditions.append(sa.or_(has_slot, unfinished - admitted < plan.runs_queued))
+        if plan.runs_per_day is not None:
+            conditions.append(usage.runs_today(now) < plan.runs_per_day)
+        if run.spends_credits and plan.credits_per_month is not None:
+            most = plan.credits_per_month * usage.TOKENS_PER_CREDIT
+            conditions.append(usage.credit_tokens(now) < most)
         row = (
             await session.execute(
                 workspaces.update()
-                .where(workspaces.c.id == run.workspace_id)
+                .where(*conditions)
                 .values(
-                    unfinished_runs=workspaces.c.unfinished_runs + 1,
+                    unfinished_runs=unfinished + 1,
                     admitted_runs=sa.case((has_slot, admitted + 1), else_=admitted),
+                    runs_day=usage.day_of(now),
+                    runs_today=usage.runs_today(now) + 1,
                 )
-                .returning(workspaces.c.unfinished_runs, admitted)
+                .returning(unfinished, admitted)
+            )
+        ).one_or_none()
+        if row is None:
+            raise await self._refusal(session, run, now)
+        return row.unfinished_runs, row.unfinished_runs - row.admitted_runs
+
+    async def _refusal(self, session: Session, run: NewRun, now: datetime) -> StepIQError:
+        plan = run.plan
+        row = (
+            await session.execute(
+                sa.select(
+                    usage.runs_today(now).label("started"), usage.credit_tokens(now).label("tokens")
+                ).where(workspaces.c.id == run.workspace_id)
             )
         ).one()
-        return row.unfinished_runs, row.unfinished_runs - row.admitted_runs
+        if plan.runs_per_day is not None and row.started >= plan.runs_per_day:
+            return PlanRunsExhausted(plan.name, plan.runs_per_day)
+        limit = plan.credits_per_month
+        if run.spends_credits and usage.credits_remaining(limit, row.tokens) == 0:
+            return PlanCreditsExhausted(plan.name, limit or 0)
+        return QueueFull(plan.runs_queued or 0)
 
     async def cancel(self, session: Session, workspace_id: UUID, run_id: UUID) -> None:
         """End a run that has not ended; whoever works on it hears of it after the commit.
@@ -149,17 +177,25 @@ class Admission:
                     claim=runs.c.claim + 1,
                     last_seq=runs.c.last_seq + len(news),
                 )
-                .returning(runs.c.last_seq, runs.c.ticket)
+                .returning(runs.c.last_seq, runs.c.ticket, runs.c.pipeline_id)
             )
         ).one_or_none()
         if row is None:
             raise RunNotCancellable(run_id)
         await self.append(session, run_id, row.last_seq - len(news), news)
-        await self.release(session, workspace_id, held=row.ticket == 0)
+        tally = Tally()
+        tally.add_run(RunStatus.CANCELLED)
+        await self.release(session, workspace_id, tally, now, held=row.ticket == 0)
+        await usage.add(session, workspace_id, row.pipeline_id, tally, now)
         session.after_commit(lambda: self._changes.publish(RUN_CANCELLED, str(run_id)))
 
-    async def release(self, session: Session, workspace_id: UUID, *, held: bool) -> None:
-        """Count a run out and hand its slot, unless it was `held` without one, to the oldest that waits."""
+    async def release(
+        self, session: Session, workspace_id: UUID, tally: Tally, now: datetime, *, held: bool
+    ) -> None:
+        """Count a run out, unless it was `held` without a slot hand its slot to the oldest that waits, and count credits.
+
+        The slot is kept back where the workspace's plan has been lowered and more run than it allows.
+        """
         row = (
             await session.execute(
                 workspaces.update()
@@ -167,12 +203,44 @@ class Admission:
                 .values(
                     unfinished_runs=workspaces.c.unfinished_runs - 1,
                     admitted_runs=workspaces.c.admitted_runs - (0 if held else 1),
+                    **usage.credits_counted(tally.credit_tokens, now),
                 )
-                .returning(workspaces.c.unfinished_runs, workspaces.c.admitted_runs)
+                .returning(*_SLOTS)
             )
         ).one()
         if not held and row.unfinished_runs > row.admitted_runs:
-            await self._admit_oldest(session, workspace_id, row.admitted_runs + 1)
+            await self._fill_by_plan(session, workspace_id, row, _FILLED_BY_AN_END)
+
+    async def fill(self, session: Session, workspace_id: UUID) -> None:
+        """Give waiting runs the slots that a plan just raised has for them, up to 500; ends of runs give the others."""
+        row = (
+            await session.execute(
+                sa.select(*_SLOTS)
+                .where(workspaces.c.id == workspace_id)
+                .with_for_update(key_share=True)
+            )
+        ).one()
+        await self._fill_by_plan(session, workspace_id, row, _FILLED_AT_ONCE)
+
+    async def _fill_by_plan(
+        self, session: Session, workspace_id: UUID, row: sa.Row[Any], most: int
+    ) -> None:
+        held = row.unfinished_runs - row.admitted_runs
+        limit = self._plans.get(row.plan).runs_at_once
+        await self._fill(session, workspace_id, row.admitted_runs, held, limit, most)
+
+    async def _fill(
+        self,
+        session: Session,
+        workspace_id: UUID,
+        admitted: int,
+        held: int,
+        limit: int | None,
+        most: int,
+    ) -> None:
+        free = held if limit is None else min(held, limit - admitted)
+        for number in range(min(free, most)):
+            await self._admit_oldest(session, workspace_id, admitted + number + 1)
 
     async def _admit_oldest(self, session: Session, workspace_id: UUID, priority: int) -> None:
         run_id = await session.scalar(

@@ -12,12 +12,13 @@ import sqlalchemy as sa
 
 from stepiq.core import clock, json
 from stepiq.core.json import Json
-from stepiq.engine import events
+from stepiq.engine import events, usage
 from stepiq.engine.admission import Admission
 from stepiq.engine.events import Event
 from stepiq.engine.protocols import Outbox
 from stepiq.engine.records import ClaimedRun, Ending, Meter, StepRecord
 from stepiq.engine.tickets import Queue, TicketQueue
+from stepiq.engine.usage import Tally
 from stepiq.store.database import Database, Session
 from stepiq.store.states import RunStatus, StepStatus, TriggerType
 from stepiq.store.tables import LARGE_VALUE_BYTES, large_values, run_steps, runs
@@ -100,7 +101,9 @@ class Journal:
             .order_by(run_steps.c.ordinal)
         )
         for row in rows:
-            run.steps[row.step_id] = _record(row)
+            run.steps[row.step_id] = record = _record(row)
+            if record.model is not None and usage.has_used(record.meter):
+                run.models.add(record.model)
 
     async def write(self, run: ClaimedRun, entry: Entry) -> None:
         """Add an entry, in one transaction.
@@ -117,11 +120,26 @@ class Journal:
             await self._admission.append(session, run.id, last_seq - len(entry.news), entry.news)
             if entry.ending is not None:
                 await _store_large(session, run.id, run.id, entry.ending.output)
-                await self._admission.release(session, run.workspace_id, held=ticket == 0)
+            tally = await self._count(session, run, entry, held=ticket == 0)
+            if entry.ending is not None:
                 await self._send(session, run, entry.ending)
+        run.models |= tally.models
         for record in entry.steps:
             record.is_stored = True
             record.stored_meter = replace(record.meter)
+
+    async def _count(self, session: Session, run: ClaimedRun, entry: Entry, *, held: bool) -> Tally:
+        tally = Tally()
+        now = clock.now() if entry.ending is None else entry.ending.at
+        for record in entry.steps:
+            tally.add_meter(record.model, record.meter.since(record.stored_meter), run.models)
+        if entry.ending is None:
+            await usage.count_credits(session, run.workspace_id, tally.credit_tokens, now)
+        else:
+            tally.add_run(entry.ending.status)
+            await self._admission.release(session, run.workspace_id, tally, now, held=held)
+        await usage.add(session, run.workspace_id, run.pipeline_id, tally, now)
+        return tally
 
     async def _send(self, session: Session, run: ClaimedRun, ending: Ending) -> None:
         if self._outbox is None:
@@ -179,13 +197,23 @@ class Journal:
         async with self._database.transaction() as session:
             counted = await session.execute(
                 run_steps.update()
-                .where(run_steps.c.id == record.id, run_steps.c.status == StepStatus.CANCELLED)
+                .where(
+                    run_steps.c.id == record.id,
+                    run_steps.c.status == StepStatus.CANCELLED,
+                    # The claim that the cancel took away: others count for themselves what they used.
+                    sa.exists().where(runs.c.id == run.id, runs.c.claim == run.claim + 1),
+                )
                 .values(_used(record))
             )
             if counted.rowcount:
                 await session.execute(
                     runs.update().where(runs.c.id == run.id).values(_totals([used]))
                 )
+                tally, now = Tally(), clock.now()
+                tally.add_meter(record.model, used, run.models)
+                await usage.count_credits(session, run.workspace_id, tally.credit_tokens, now)
+                await usage.add(session, run.workspace_id, run.pipeline_id, tally, now)
+                run.models |= tally.models
 
 
 _CLAIMED = (

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from stepiq.core import clock
 from stepiq.core.json import Json
+from stepiq.engine.limits import RunLimits
 from stepiq.store.states import RunStatus, StepStatus, TriggerType
 
 
@@ -21,10 +22,10 @@ class NewRun:
     input_data: Json
     timeout: timedelta
     """The whole run's, counted from acceptance."""
-    admitted_limit: int | None
-    """Runs of the workspace that may hold a ticket at once; None for no limit."""
-    queued_limit: int | None
-    """Runs of the workspace that may wait for a slot; None for no limit."""
+    plan: RunLimits
+    """The workspace's."""
+    spends_credits: bool
+    """Whether it may ask a model that the server pays for."""
     retry_of: UUID | None = None
 
 
@@ -43,6 +44,8 @@ class ClaimedRun:
     deadline_at: datetime
     steps: dict[str, "StepRecord"] = field(default_factory=dict["str", "StepRecord"])
     """Latest record of each step, by its id."""
+    models: set[str] = field(default_factory=set[str])
+    """Models that it has used, so that usage counts it once for each; the journal keeps this."""
 
     @property
     def next_ordinal(self) -> int:

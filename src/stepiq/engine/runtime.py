@@ -8,16 +8,19 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from stepiq.core import logging
+from stepiq.engine import usage
 from stepiq.engine.admission import Admission
 from stepiq.engine.definitions import Definitions
 from stepiq.engine.executor import Executor
 from stepiq.engine.journal import Journal
+from stepiq.engine.limits import PlanBook
 from stepiq.engine.lock import WorkerLock
 from stepiq.engine.protocols import Outbox
 from stepiq.engine.providers.registry import Providers
 from stepiq.engine.records import NewDelivery, NewRun
 from stepiq.engine.retention import sweep_for_ever
 from stepiq.engine.tickets import Carry, Queue, TicketQueue
+from stepiq.language.definition import Definition
 from stepiq.store.changes import RUN_CANCELLED, Changes
 from stepiq.store.database import Database, Session, StoreUnavailable
 
@@ -37,6 +40,7 @@ class Engine:
         database: Database,
         changes: Changes,
         providers: Providers,
+        plans: PlanBook,
         *,
         outbox: Outbox | None = None,
     ) -> None:
@@ -47,7 +51,7 @@ class Engine:
         self._providers = providers
         self._lock = WorkerLock(database)
         self._tickets = TicketQueue(database)
-        self._admission = Admission(changes, self._tickets)
+        self._admission = Admission(changes, self._tickets, plans)
         self._outbox = outbox
         self._journal = Journal(database, self._admission, self._tickets, outbox)
         self._executor = Executor(database, self._journal, self.definitions, providers, changes)
@@ -103,6 +107,8 @@ class Engine:
         """Insert a run and its ticket in the caller's transaction; it starts within milliseconds of the commit.
 
         Raises:
+            PlanRunsExhausted: the workspace has started all runs that its plan allows a day.
+            PlanCreditsExhausted: the run needs credits, and none are left this month.
             QueueFull: too many of the workspace's runs wait already.
         """
         await self._admission.accept(session, run)
@@ -112,6 +118,14 @@ class Engine:
         await self._tickets.enqueue(
             session, delivery.id, delivery.ticket, delivery.priority, Queue.DELIVERIES
         )
+
+    def spends_credits(self, definition: Definition) -> bool:
+        """Whether a run of the definition may ask a model that the server pays for."""
+        return any(self._providers.server_pays(model) for model in usage.models_of(definition))
+
+    async def plan_changed(self, session: Session, workspace_id: UUID) -> None:
+        """In the transaction that raises a workspace's plan: start runs that have waited for a slot."""
+        await self._admission.fill(session, workspace_id)
 
     async def cancel(self, session: Session, workspace_id: UUID, run_id: UUID) -> None:
         """Cancel a run in the caller's transaction; its calls in flight are closed after the commit.

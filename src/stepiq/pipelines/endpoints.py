@@ -8,7 +8,12 @@ from fastapi import Depends, Header, Path, Query, Response
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import ScopeMissing
 from stepiq.accounts.http import needs
-from stepiq.billing.errors import PlanCronDisabled, PlanStepsExceeded, PlanWebhooksDisabled
+from stepiq.billing.errors import (
+    PlanCronDisabled,
+    PlanPipelinesExceeded,
+    PlanStepsExceeded,
+    PlanWebhooksDisabled,
+)
 from stepiq.billing.plans import Plans
 from stepiq.engine.definitions import VersionNotFound
 from stepiq.pipelines import queries, schemas, service
@@ -90,7 +95,12 @@ async def list_pipelines(
     return page.page(rows, schemas.PipelineView.model_validate, lambda row: row.id)
 
 
-@router.post("/pipelines", status_code=201, responses=problems(*_SAVING), openapi_extra=_BODIES)
+@router.post(
+    "/pipelines",
+    status_code=201,
+    responses=problems(*_SAVING, PlanPipelinesExceeded),
+    openapi_extra=_BODIES,
+)
 async def create_pipeline(
     caller: Writer, draft: DraftBody, rules: RulesDep, tx: Tx, response: Response
 ) -> schemas.SavedPipelineView:
@@ -172,14 +182,20 @@ async def patch_pipeline(
 @router.delete("/pipelines/{pipeline_id}", responses=problems(PipelineNotFound, ScopeMissing))
 async def archive_pipeline(caller: Writer, tx: Tx, pipeline_id: UUID) -> schemas.ArchivedView:
     """Archive a pipeline: it cannot be triggered any more; its runs and versions stay readable."""
-    pipeline = await service.set_status(tx, caller, pipeline_id, PipelineStatus.ARCHIVED)
+    pipeline = await service.archive(tx, caller, pipeline_id)
     return schemas.ArchivedView(id=pipeline.id, status=pipeline.status)
 
 
-@router.post("/pipelines/{pipeline_id}/restore", responses=problems(PipelineNotFound, ScopeMissing))
-async def restore_pipeline(caller: Writer, tx: Tx, pipeline_id: UUID) -> schemas.PipelineView:
+@router.post(
+    "/pipelines/{pipeline_id}/restore",
+    responses=problems(PipelineNotFound, PlanPipelinesExceeded, ScopeMissing),
+)
+async def restore_pipeline(
+    caller: Writer, tx: Tx, pipeline_id: UUID, rules: RulesDep
+) -> schemas.PipelineView:
     """Bring an archived pipeline back."""
-    pipeline = await service.set_status(tx, caller, pipeline_id, PipelineStatus.ACTIVE)
+    plan = rules.plans.get(caller.plan)
+    pipeline = await service.restore(tx, caller, pipeline_id, plan)
     return schemas.PipelineView.model_validate(pipeline)
 
 

@@ -14,7 +14,7 @@ from stepiq.language.source import SourceFormat
 from stepiq.pipelines.records import LastRun, Pipeline, Target, Version
 from stepiq.store.database import Session
 from stepiq.store.states import PipelineStatus, RunStatus
-from stepiq.store.tables import pipeline_versions, pipelines, runs
+from stepiq.store.tables import pipeline_versions, pipelines, runs, workspaces
 
 _newest = (
     # One index seek per pipeline, instead of a query per pipeline or a scan of all runs.
@@ -76,6 +76,32 @@ async def _target(
     if row is None:
         return None
     return Target(row.id, row.name, PipelineStatus(row.status), row.version)
+
+
+async def count_active(session: Session, workspace_id: UUID, at_most: int) -> int:
+    """How many pipelines of the workspace are active; counts no further than `at_most`.
+
+    Until this transaction ends nobody else can count, so that two who are both the last cannot both come in.
+    """
+    await session.execute(
+        sa.select(workspaces.c.id)
+        .where(workspaces.c.id == workspace_id)
+        .with_for_update(key_share=True)
+    )
+    return await session.scalar(count_statement(workspace_id, at_most))
+
+
+def count_statement(workspace_id: UUID, at_most: int) -> sa.Select[Any]:
+    """How many pipelines of the workspace are active, counted no further than `at_most`."""
+    active = (
+        sa.select(pipelines.c.id)
+        .where(
+            pipelines.c.workspace_id == workspace_id,
+            pipelines.c.status == PipelineStatus.ACTIVE,
+        )
+        .limit(at_most)
+    )
+    return sa.select(sa.func.count()).select_from(active.subquery())
 
 
 def page_statement(

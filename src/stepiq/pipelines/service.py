@@ -71,9 +71,11 @@ async def create(session: Session, actor: Actor, draft: Draft, rules: Rules) -> 
         PlanStepsExceeded: it has more steps than the plan allows.
         PlanWebhooksDisabled: it tells other systems how runs end, and the plan has no webhooks.
         PlanCronDisabled: its schedule is enabled, and the plan has none.
+        PlanPipelinesExceeded: as many pipelines are active as the plan allows.
         SlugTaken: the slug that was asked for belongs to another pipeline.
     """
     definition, warnings = _accept(actor, draft, rules)
+    await _require_room(session, actor, rules.plans.get(actor.plan))
     now = clock.now()
     name = draft.name or definition.name
     pipeline = Pipeline(
@@ -173,21 +175,31 @@ async def patch(
     return await get(session, actor, pipeline_id)
 
 
-async def set_status(
-    session: Session, actor: Actor, pipeline_id: UUID, status: PipelineStatus
-) -> Pipeline:
-    """Archive a pipeline, or bring it back; it may be in that state already.
+async def archive(session: Session, actor: Actor, pipeline_id: UUID) -> Pipeline:
+    """Archive a pipeline; it may be archived already.
 
     Runs in flight go on, and runs and versions stay readable.
 
     Raises:
         PipelineNotFound: the actor's workspace has no such pipeline.
     """
-    found = await queries.lock(session, actor.workspace_id, pipeline_id)
-    if found is None:
-        raise PipelineNotFound(pipeline_id)
-    if found.status is not status:
-        await queries.update(session, pipeline_id, {"status": status}, clock.now())
+    if (await _lock(session, actor, pipeline_id)).status is not PipelineStatus.ARCHIVED:
+        values = {"status": PipelineStatus.ARCHIVED}
+        await queries.update(session, pipeline_id, values, clock.now())
+    return await get(session, actor, pipeline_id)
+
+
+async def restore(session: Session, actor: Actor, pipeline_id: UUID, plan: Plan) -> Pipeline:
+    """Bring an archived pipeline back; it may be active already.
+
+    Raises:
+        PipelineNotFound: the actor's workspace has no such pipeline.
+        PlanPipelinesExceeded: as many others are active as the plan allows.
+    """
+    if (await _lock(session, actor, pipeline_id)).status is not PipelineStatus.ACTIVE:
+        await _require_room(session, actor, plan)
+        values = {"status": PipelineStatus.ACTIVE}
+        await queries.update(session, pipeline_id, values, clock.now())
     return await get(session, actor, pipeline_id)
 
 
@@ -292,10 +304,22 @@ async def _add_version(
     await queries.insert_version(session, actor.workspace_id, version)
 
 
-async def _lock_active(session: Session, actor: Actor, pipeline_id: UUID) -> Target:
+async def _require_room(session: Session, actor: Actor, plan: Plan) -> None:
+    if plan.pipelines is None:
+        return
+    active = await queries.count_active(session, actor.workspace_id, plan.pipelines)
+    billing.require_pipelines(plan, active)
+
+
+async def _lock(session: Session, actor: Actor, pipeline_id: UUID) -> Target:
     found = await queries.lock(session, actor.workspace_id, pipeline_id)
     if found is None:
         raise PipelineNotFound(pipeline_id)
+    return found
+
+
+async def _lock_active(session: Session, actor: Actor, pipeline_id: UUID) -> Target:
+    found = await _lock(session, actor, pipeline_id)
     if found.status is not PipelineStatus.ACTIVE:
         raise PipelineArchived(pipeline_id)
     return found

@@ -10,8 +10,8 @@ from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import ScopeMissing
 from stepiq.accounts.http import needs
 from stepiq.billing.plans import Plans
-from stepiq.engine.admission import QueueFull
 from stepiq.engine.definitions import VersionNotFound
+from stepiq.engine.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
 from stepiq.language.inputs import InputInvalid
 from stepiq.pipelines.errors import PipelineNotFound
 from stepiq.runs import queries, schemas, service
@@ -43,7 +43,15 @@ StreamsDep = Annotated[Streams, Depends(_streams)]
 @router.post(
     "/pipelines/{pipeline_id}/run",
     status_code=202,
-    responses=problems(PipelineNotFound, VersionNotFound, InputInvalid, QueueFull, ScopeMissing),
+    responses=problems(
+        PipelineNotFound,
+        VersionNotFound,
+        InputInvalid,
+        PlanRunsExhausted,
+        PlanCreditsExhausted,
+        QueueFull,
+        ScopeMissing,
+    ),
 )
 async def start_run(
     caller: Executor,

@@ -60,7 +60,7 @@ async def lock(session: Session, workspace_id: UUID, run_id: UUID) -> RunStatus 
         sa.select(workspaces.c.id)
         .join(runs, runs.c.workspace_id == workspaces.c.id)
         .where(runs.c.id == run_id, workspaces.c.id == workspace_id, runs.c.ticket == 0)
-        .with_for_update(of=workspaces)
+        .with_for_update(of=workspaces, key_share=True)
     )
     status = await session.scalar(
         sa.select(runs.c.status)

@@ -38,7 +38,7 @@ async def start(
     Raises:
         VersionNotFound: the pipeline has no such version.
         InputInvalid: the input does not fit the pipeline's schema; one issue per field.
-        QueueFull: as many runs wait already as the plan allows.
+        PlanRunsExhausted, PlanCreditsExhausted, QueueFull: the plan allows no more.
     """
     number = target.version if version is None else version
     definition = await engine.definitions.get(session, target.id, number)
@@ -53,8 +53,8 @@ async def start(
             trigger_type=trigger,
             input_data=definition.input.validate(input_data),
             timeout=definition.timeout,
-            admitted_limit=plan.runs_at_once,
-            queued_limit=plan.runs_queued,
+            plan=plan,
+            spends_credits=engine.spends_credits(definition),
         ),
     )
     return Started(run_id, target.id)
@@ -74,7 +74,7 @@ async def start_pipeline(
 
     Raises:
         PipelineNotFound: the actor's workspace has no such pipeline, or it is archived.
-        VersionNotFound, InputInvalid, QueueFull: as for `start`.
+        VersionNotFound, InputInvalid, PlanRunsExhausted, PlanCreditsExhausted, QueueFull: as for `start`.
     """
     target = await pipelines.target(session, actor, pipeline_id)
     started = await start(

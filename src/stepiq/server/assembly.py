@@ -31,7 +31,7 @@ async def build(settings: Settings) -> Services:
     await asyncio.to_thread(tickets.prepare, database.url)
     changes = LocalChanges()
     providers = Providers(settings)
-    engine = Engine(database, changes, providers)
+    engine = Engine(database, changes, providers, plans)
     return Services(settings, database, changes, providers, engine, Mailer(settings), plans)
 
 

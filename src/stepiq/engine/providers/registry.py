@@ -160,6 +160,14 @@ class Providers:
             )
         return ResolvedModel(name, source)
 
+    def server_pays(self, model_id: str | None) -> bool:
+        """Whether calls to a model, None for the default one, cost credits; one that cannot be asked costs nothing."""
+        try:
+            model = self.default_model() if model_id is None else self.resolve(model_id)
+        except ModelUnusable:
+            return False
+        return model.is_paid_by_server
+
     def check(self, model_id: str) -> ModelIssue | None:
         """What a pipeline's author should know about an id, without asking any provider.
 

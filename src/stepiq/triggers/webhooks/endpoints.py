@@ -13,7 +13,7 @@ from stepiq.billing.plans import Plans
 from stepiq.core import json
 from stepiq.core.errors import StepIQError
 from stepiq.core.json import Json
-from stepiq.engine.admission import QueueFull
+from stepiq.engine.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
 from stepiq.language.inputs import InputInvalid
 from stepiq.pipelines.errors import PipelineNotFound
 from stepiq.triggers.webhooks import schemas, service
@@ -78,6 +78,8 @@ async def _body(request: Request) -> Json | StepIQError:
         PlanWebhooksDisabled,
         PayloadInvalid,
         InputInvalid,
+        PlanRunsExhausted,
+        PlanCreditsExhausted,
         QueueFull,
         ScopeMissing,
     ),

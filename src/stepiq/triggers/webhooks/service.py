@@ -36,7 +36,7 @@ async def receive(
         StepIQError: `body`, if it is one.
         PayloadInvalid: the body is not an object.
         InputInvalid: it does not fit the pipeline's schema; one issue per field.
-        QueueFull: as many runs wait already as the plan allows.
+        PlanRunsExhausted, PlanCreditsExhausted, QueueFull: the plan allows no more.
     """
     target = await pipelines.target(session, actor, pipeline_id)
     billing.require_webhooks(plan)

@@ -1,0 +1,101 @@
+"""What a plan lets a workspace run, and what is said when it lets no more."""
+
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from stepiq.core import clock
+from stepiq.core.errors import Forbidden, LimitReached
+
+
+class RunLimits(Protocol):
+    """A plan, as far as the engine needs to know it; None is unlimited."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def credits_per_month(self) -> int | None: ...
+
+    @property
+    def runs_per_day(self) -> int | None: ...
+
+    @property
+    def runs_at_once(self) -> int | None: ...
+
+    @property
+    def runs_queued(self) -> int | None: ...
+
+
+class PlanBook(Protocol):
+    """The plans of this server."""
+
+    def get(self, name: str) -> RunLimits:
+        """What the plan of that name allows."""
+        ...
+
+
+class QueueFull(LimitReached):
+    """The workspace has as many runs waiting as its plan allows."""
+
+    code = "queue_full"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"{limit} runs wait already, the most this workspace's plan allows. Wait for some to "
+            "finish or cancel some; an operator raises the limit with `stepiq users set-plan`.",
+            limit=limit,
+        )
+
+
+class PlanRunsExhausted(Forbidden):
+    """The workspace has started as many runs today as its plan allows a day."""
+
+    code = "plan_runs_exhausted"
+
+    def __init__(self, plan: str, limit: int) -> None:
+        resets_at = tomorrow(clock.now())
+        super().__init__(
+            f"Plan `{plan}` allows {limit} runs a day, and all of today's have been started. The count "
+            f"begins anew at {clock.iso(resets_at)}. " + how_to_raise(plan, "runs_per_day = …"),
+            plan=plan,
+            limit=limit,
+        )
+
+
+class PlanCreditsExhausted(Forbidden):
+    """The pipeline asks a model that the server pays for, and the workspace has no credits left this month."""
+
+    code = "plan_credits_exhausted"
+
+    def __init__(self, plan: str, limit: int) -> None:
+        resets_at = next_month(clock.now())
+        super().__init__(
+            f"Plan `{plan}` allows {limit} credits a month, and this month's are used up. There are new "
+            f"ones at {clock.iso(resets_at)}. Pipelines that only ask models that cost no credits can "
+            "still run. " + how_to_raise(plan, "credits_per_month = …"),
+            plan=plan,
+            limit=limit,
+        )
+
+
+def how_to_raise(plan: str, setting: str) -> str:
+    """The sentence with which every refusal of a plan ends."""
+    return (
+        "An operator raises it with `stepiq users set-plan EMAIL PLAN`, "
+        f"or for everybody on the plan with `{setting}` under [plans.{plan}] in stepiq.toml."
+    )
+
+
+def tomorrow(moment: datetime) -> datetime:
+    """When the next day begins, in UTC."""
+    return _midnight(moment) + timedelta(days=1)
+
+
+def next_month(moment: datetime) -> datetime:
+    """When the next month begins, in UTC."""
+    # From the first of a month, 32 days lead into the next one.
+    return (_midnight(moment).replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
+def _midnight(moment: datetime) -> datetime:
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)

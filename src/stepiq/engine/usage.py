@@ -1,0 +1,166 @@
+"""Counting what workspaces use: rollups by day, pipeline and model, and the figures that plans are compared with.
+
+Everything is added in the transaction that records what was used, so that the sums are exact whatever is killed. Days
+and months are those of UTC. The workspace's row is always locked before rows of rollups, and these in the order of
+their keys: nobody waits for somebody who waits for them.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from stepiq.engine.records import Meter
+from stepiq.language.definition import Definition, LlmSpec
+from stepiq.store.database import Session
+from stepiq.store.states import RunStatus
+from stepiq.store.tables import usage_days, workspaces
+
+TOKENS_PER_CREDIT = 1_000
+"""Of models that the server pays for."""
+
+_COUNTS = (
+    "runs",
+    "runs_completed",
+    "runs_failed",
+    "runs_cancelled",
+    "input_tokens",
+    "cached_tokens",
+    "output_tokens",
+    "credit_tokens",
+    "cost_usd_micros",
+)
+_RUNS = ""
+"""In place of a model's name: the row that counts runs."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one transaction adds, by model."""
+
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+
+    @property
+    def credit_tokens(self) -> int:
+        """Tokens that the server pays for."""
+        return sum(row["credit_tokens"] for row in self.rows.values())
+
+    @property
+    def models(self) -> set[str]:
+        """Models that were used."""
+        return self.rows.keys() - {_RUNS}
+
+    def add_meter(self, model: str | None, used: Meter, known: Iterable[str]) -> None:
+        """Add what a model's calls used.
+
+        Args:
+            model: whose calls.
+            used: what they used since the last record.
+            known: models that the run is already counted under.
+        """
+        if not has_used(used):
+            return
+        is_new = model is not None and model not in known and model not in self.rows
+        row = self._row(model or _RUNS)
+        row["runs"] += is_new
+        for name in ("input_tokens", "cached_tokens", "output_tokens", "credit_tokens"):
+            row[name] += getattr(used, name)
+        row["cost_usd_micros"] += used.cost_usd_micros
+        row["cost_complete"] &= used.cost_complete
+
+    def add_run(self, status: RunStatus) -> None:
+        """Count a run that ended."""
+        row = self._row(_RUNS)
+        row["runs"] += 1
+        row[f"runs_{status}"] += 1
+
+    def _row(self, model: str) -> dict[str, Any]:
+        if model not in self.rows:
+            self.rows[model] = {**dict.fromkeys(_COUNTS, 0), "cost_complete": True}
+        return self.rows[model]
+
+
+def has_used(meter: Meter) -> bool:
+    """Whether a model was asked and answered something: only tokens cost anything."""
+    return meter.input_tokens + meter.output_tokens > 0
+
+
+async def add(
+    session: Session, workspace_id: UUID, pipeline_id: UUID, tally: Tally, now: datetime
+) -> None:
+    """Add a tally to the day's rollups; nothing is written where there is nothing to add."""
+    if not tally.rows:
+        return
+    key = {"workspace_id": workspace_id, "day": day_of(now), "pipeline_id": pipeline_id}
+    rows = [{**key, "model": model, **tally.rows[model]} for model in sorted(tally.rows)]
+    await session.execute(_UPSERTS[session.connection.dialect.name], rows)
+
+
+def _upsert(insert: Any) -> Any:
+    statement = insert(usage_days)
+    added: dict[str, Any] = {
+        name: usage_days.c[name] + statement.excluded[name] for name in _COUNTS
+    }
+    added["cost_complete"] = sa.and_(usage_days.c.cost_complete, statement.excluded.cost_complete)
+    return statement.on_conflict_do_update(
+        index_elements=["workspace_id", "day", "pipeline_id", "model"], set_=added
+    )
+
+
+_UPSERTS = {"sqlite": _upsert(sqlite.insert), "postgresql": _upsert(postgresql.insert)}
+
+
+def runs_today(now: datetime) -> sa.ColumnElement[int]:
+    """Runs that a workspace has started on this day, in a statement about its row."""
+    is_today = workspaces.c.runs_day == day_of(now)
+    return sa.case((is_today, workspaces.c.runs_today), else_=0)
+
+
+def credit_tokens(now: datetime) -> sa.ColumnElement[int]:
+    """Tokens that the server has paid for a workspace this month, in a statement about its row."""
+    is_this_month = workspaces.c.credit_month == month_of(now)
+    return sa.case((is_this_month, workspaces.c.credit_tokens), else_=0)
+
+
+def credits_counted(tokens: int, now: datetime) -> dict[str, Any]:
+    """Columns of a workspace's row that change when the server pays for tokens; none if it pays for none."""
+    if not tokens:
+        return {}
+    return {"credit_month": month_of(now), "credit_tokens": credit_tokens(now) + tokens}
+
+
+async def count_credits(session: Session, workspace_id: UUID, tokens: int, now: datetime) -> None:
+    """Count tokens that the server pays for against the workspace's month."""
+    if tokens:
+        await session.execute(
+            workspaces.update()
+            .where(workspaces.c.id == workspace_id)
+            .values(credits_counted(tokens, now))
+        )
+
+
+def credits_remaining(limit: int | None, tokens: int) -> int | None:
+    """Whole credits that are left of a month's, the one that has been begun included; None is unlimited.
+
+    It is 0 exactly when runs that need credits are refused.
+    """
+    return None if limit is None else max(0, limit - tokens // TOKENS_PER_CREDIT)
+
+
+def models_of(definition: Definition) -> set[str | None]:
+    """Every model that a run of the definition may ask; None stands for the default one."""
+    return {step.spec.model for step in definition.steps if isinstance(step.spec, LlmSpec)}
+
+
+def day_of(moment: datetime) -> str:
+    """The day that something is counted under."""
+    return moment.date().isoformat()
+
+
+def month_of(moment: datetime) -> str:
+    """The month that credits are counted under."""
+    return moment.strftime("%Y-%m")
