@@ -6,7 +6,7 @@ Usage: python scripts/generate_docs.py [--check]    --check writes nothing and n
 import sys
 from pathlib import Path
 
-from reference import commands, errors, events, openapi, settings
+from reference import commands, errors, events, openapi, routes, settings
 
 ROOT = Path(__file__).parents[1]
 _NOTICE = "<!-- Made by `make docs` from the code; changes here are lost. -->\n\n"
@@ -16,6 +16,7 @@ def pages() -> dict[Path, str]:
     """Every generated file's content."""
     made = {
         "docs/errors.md": errors.page(),
+        "docs/reference/routes.md": routes.page(),
         "docs/reference/settings.md": settings.page(),
         "docs/reference/events.md": events.page(),
         "docs/reference/commands.md": commands.page(),

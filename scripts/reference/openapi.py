@@ -2,7 +2,11 @@
 
 import json
 import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
+
+from fastapi import FastAPI
 
 from stepiq.billing.plans import Plans
 from stepiq.core.mail import Mailer
@@ -17,11 +21,17 @@ from stepiq.web.services import Services
 
 def document() -> str:
     """The document as text."""
+    with unstarted_app() as app:
+        return json.dumps(app.openapi(), ensure_ascii=False, indent=2) + "\n"
+
+
+@contextmanager
+def unstarted_app() -> Generator[FastAPI]:
+    """The app with all of its routes, which answers nothing."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(data_dir=Path(folder))
         database, changes, providers = Database(settings), LocalChanges(), Providers(settings)
         engine = Engine(database, changes, providers)
         mailer, plans = Mailer(settings), Plans.load({})
         services = Services(settings, database, changes, providers, engine, mailer, plans)
-        made = create_app(services).openapi()
-    return json.dumps(made, ensure_ascii=False, indent=2) + "\n"
+        yield create_app(services)

@@ -1,5 +1,7 @@
 import pytest
 
+from stepiq.server.routes import routes_of
+
 
 @pytest.fixture
 async def document(client):
@@ -41,13 +43,34 @@ class TestDocument:
 
         assert others == []
 
-    async def test_every_closed_route_takes_either_credential(self, document):
-        for name, operation in operations(document):
-            if name.partition(" ")[2] in ("/health", "/ready") or "/auth/" in name:
+    async def test_every_closed_route_names_its_credentials(self, document, app):
+        for route in routes_of(app):
+            operation = document["paths"].get(route.path, {}).get(route.method.lower())
+            if operation is None:
+                continue
+            if route.access.is_public:
                 assert "security" not in operation
             else:
-                assert operation["security"] == [{"bearer": []}, {"api_key": []}]
+                assert operation["security"]
                 assert "401" in operation["responses"]
+                assert "429" in operation["responses"]
+
+    @pytest.mark.parametrize(
+        ("name", "security"),
+        [
+            ("get /api/pipelines", [{"bearer": []}, {"api_key": ["pipelines:read"]}]),
+            ("post /api/user/api-keys", [{"bearer": []}]),
+            ("post /api/webhooks/{pipeline_id}", [{"api_key": ["webhooks:trigger"]}]),
+        ],
+    )
+    async def test_a_route_says_which_scope_a_key_needs(self, document, name, security):
+        assert dict(operations(document))[name]["security"] == security
+
+    async def test_a_post_says_whether_it_takes_an_idempotency_key(self, document, app):
+        for route in routes_of(app):
+            operation = document["paths"].get(route.path, {}).get(route.method.lower(), {})
+            names = [parameter["name"] for parameter in operation.get("parameters", ())]
+            assert ("Idempotency-Key" in names) == route.takes_key
 
     async def test_every_reference_leads_somewhere(self, document):
         schemas = document["components"]["schemas"]

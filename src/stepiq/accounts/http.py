@@ -60,7 +60,7 @@ async def authenticated(request: Request, doors: DoorsDep, services: ServicesDep
     actor = await doors.authenticator.authenticate(
         request.headers.get("authorization"), request.headers.get("x-api-key")
     )
-    requests.note(request.scope, workspace_id=str(actor.workspace_id))
+    requests.set_workspace(request.scope, actor.workspace_id)
     limit = services.plans.get(actor.plan).limits["requests_per_minute"]
     if limit is not None:
         decision = doors.requests.hit(actor.key_id or actor.session_id, clock.now(), int(limit))
@@ -86,9 +86,11 @@ Caller = Annotated[Actor, Depends(authenticated)]
 
 @dataclass(frozen=True)
 class Scoped:
-    """A dependency that gives a caller who has one scope: what is read from it is documented of its routes."""
+    """A dependency that gives a caller who has a scope. What it asks for is documented of every route that has it."""
 
     scope: Scope
+    is_key_only: bool = False
+    """Whether no session will do."""
 
 
 class Needs(Scoped):

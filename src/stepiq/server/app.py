@@ -11,9 +11,11 @@ from stepiq.pipelines import endpoints as pipelines
 from stepiq.runs import endpoints as runs
 from stepiq.runs.stream import Streams
 from stepiq.server import health, openapi
+from stepiq.server.routes import routes_of
 from stepiq.triggers.webhooks import endpoints as webhooks
 from stepiq.web import problems
 from stepiq.web.guard import Guard
+from stepiq.web.idempotency import Idempotency
 from stepiq.web.services import Services
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -25,7 +27,9 @@ ROUTERS: tuple[APIRouter, ...] = (
 )
 """Routers of the domains. Nothing in them answers without a credential."""
 
-PUBLIC_PATHS = frozenset({"/api/auth/register", "/api/auth/login", "/health", "/ready"})
+PUBLIC_PATHS = frozenset(
+    {"/api/auth/register", "/api/auth/login", "/health", "/ready", "/openapi.json"}
+)
 """All that answers without one."""
 
 
@@ -36,6 +40,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.doors = Doors.build(services)
+    app.state.idempotency = Idempotency(app.state.doors.jwt_secret)
     app.state.streams = Streams()
     app.include_router(health.router)
     app.include_router(accounts.public, prefix="/api")
@@ -43,9 +48,17 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(router, prefix="/api", dependencies=[Depends(authenticated)])
     problems.install(app)
     _serve_document(app)
+    _check_closed(app)
     app.add_middleware(VersionPrefix)
     app.add_middleware(Guard)
     return app
+
+
+def _check_closed(app: FastAPI) -> None:
+    """Refuse to start with a route that answers without a credential and is not on the list."""
+    open_paths = {route.path for route in routes_of(app) if route.access.is_public}
+    if not open_paths <= PUBLIC_PATHS:
+        raise RuntimeError(f"These answer without a credential: {open_paths - PUBLIC_PATHS}.")
 
 
 class VersionPrefix:
@@ -64,6 +77,7 @@ def _serve_document(app: FastAPI) -> None:
     app.openapi = lambda: _document(app)
 
     async def openapi_document() -> dict[str, object]:
+        """The OpenAPI document."""
         return app.openapi()
 
     app.add_api_route("/openapi.json", openapi_document, include_in_schema=False)
@@ -71,5 +85,5 @@ def _serve_document(app: FastAPI) -> None:
 
 def _document(app: FastAPI) -> dict[str, object]:
     if app.openapi_schema is None:
-        app.openapi_schema = openapi.document(app, PUBLIC_PATHS)
+        app.openapi_schema = openapi.document(app)
     return app.openapi_schema

@@ -5,13 +5,23 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from stepiq.accounts.errors import CredentialInvalid, CredentialMissing
+from stepiq.accounts.errors import (
+    CredentialInvalid,
+    CredentialMissing,
+    ScopeMissing,
+    SessionRequired,
+)
 from stepiq.core.errors import StepIQError
 from stepiq.core.json import MalformedJson
+from stepiq.server.routes import Access, Route, routes_of
 from stepiq.store.database import StoreUnavailable
 from stepiq.web.errors import (
     BodyMissing,
     BodyTooLarge,
+    IdempotencyInProgress,
+    IdempotencyKeyInvalid,
+    IdempotencyKeyReused,
+    IdempotentAnswerLost,
     InvalidBody,
     InvalidQuery,
     RateLimited,
@@ -24,20 +34,23 @@ Define AI pipelines, run them durably, and watch them live. Every route also ans
 
 Errors are `application/problem+json` with a stable `code`. Lists come in pages: send `next_cursor` as `cursor`.
 """
-_CREDENTIALS: list[dict[str, list[str]]] = [{"bearer": []}, {"api_key": []}]
+_BEARER: dict[str, list[str]] = {"bearer": []}
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A new one for each thing to be made: sent again within 24 hours with the same body and query, it gets "
+    "the same answer, marked `Idempotent-Replayed: true`, and has no effect.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
 _SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
     "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
 }
 
 
-def document(app: FastAPI, public: frozenset[str]) -> dict[str, Any]:
-    """The document of an app.
-
-    Args:
-        app: with all of its routes.
-        public: paths that need no credential.
-    """
+def document(app: FastAPI) -> dict[str, Any]:
+    """The document of an app with all of its routes."""
     made = get_openapi(
         title=app.title, version=app.version, description=_DESCRIPTION, routes=app.routes
     )
@@ -46,17 +59,26 @@ def document(app: FastAPI, public: frozenset[str]) -> dict[str, Any]:
         schemas.pop(unused, None)
     schemas.update(_problem_schemas())
     made["components"]["securitySchemes"] = _SCHEMES
-    for path, operations in made["paths"].items():
-        for operation in operations.values():
-            _complete(operation, is_public=path in public)
+    for route in routes_of(app):
+        operation = made["paths"].get(route.path, {}).get(route.method.lower())
+        if operation is not None:
+            _complete(operation, route)
     return made
 
 
-def _complete(operation: dict[str, Any], *, is_public: bool) -> None:
+def _complete(operation: dict[str, Any], route: Route) -> None:
     errors: list[type[StepIQError]] = [StoreUnavailable]
-    if not is_public:
-        operation["security"] = _CREDENTIALS
+    if not route.access.is_public:
+        operation["security"] = _security(route.access)
         errors += [CredentialMissing, CredentialInvalid, RateLimited]
+    if route.access.scope is not None:
+        errors.append(ScopeMissing)
+    if route.access.is_for_people:
+        errors.append(SessionRequired)
+    if route.takes_key:
+        operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
+        errors += [IdempotencyKeyInvalid, IdempotencyKeyReused]
+        errors += [IdempotencyInProgress, IdempotentAnswerLost]
     if "requestBody" in operation:
         errors += [MalformedJson, BodyMissing, BodyTooLarge, UnsupportedMediaType, InvalidBody]
     if any(parameter["in"] == "query" for parameter in operation.get("parameters", ())):
@@ -67,6 +89,14 @@ def _complete(operation: dict[str, Any], *, is_public: bool) -> None:
     for status, response in problems(*errors).items():
         _merge(responses, str(status), response)
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _security(access: Access) -> list[dict[str, list[str]]]:
+    # OpenAPI 3.1 lets any scheme name what it needs, not only OAuth's.
+    key = {"api_key": [] if access.scope is None else [access.scope.value]}
+    if access.is_for_keys:
+        return [key]
+    return [_BEARER] if access.is_for_people else [_BEARER, key]
 
 
 def _merge(responses: dict[str, Any], status: str, added: dict[str, Any]) -> None:

@@ -26,7 +26,9 @@ from pydantic import (
 from stepiq.core import clock, json
 from stepiq.core.errors import StepIQError
 from stepiq.core.json import Json
+from stepiq.web import idempotency
 from stepiq.web.errors import BodyMissing, UnsupportedMediaType
+from stepiq.web.idempotency import Replayed
 
 JSON_TYPES = ("application/json",)
 YAML_TYPES = ("application/yaml", "text/yaml", "application/x-yaml")
@@ -137,7 +139,10 @@ class _ReadRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route that reads JSON with `core.json` only, and only when it is sent as JSON."""
+    """A route that reads JSON with `core.json` only, and only when it is sent as JSON.
+
+    It answers a request that was answered before as it was, and keeps what it answers to one with a key.
+    """
 
     def __init__(
         self,
@@ -152,7 +157,22 @@ class StrictRoute(APIRoute):
         super().__init__(path, endpoint, dependencies=checks, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        answer = super().get_route_handler()
+        answer = self._reading(super().get_route_handler())
+
+        async def answer_once(request: Request) -> Response:
+            try:
+                response = await answer(request)
+            except Replayed as replayed:
+                return replayed.answer.response()
+            # A transaction of the request commits only when this has returned.
+            await idempotency.keep(request.scope, response)
+            return response
+
+        return answer_once
+
+    def _reading(
+        self, answer: Callable[[Request], Coroutine[Any, Any, Response]]
+    ) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         field = self.body_field
         if field is None:
             return answer

@@ -3,7 +3,15 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from stepiq.core.errors import Invalid, Issue, LimitReached, Malformed, NotFound, StepIQError
+from stepiq.core.errors import (
+    Conflict,
+    Invalid,
+    Issue,
+    LimitReached,
+    Malformed,
+    NotFound,
+    StepIQError,
+)
 
 
 class UnknownPath(NotFound):
@@ -122,6 +130,53 @@ class CursorInvalid(Invalid):
     def __init__(self) -> None:
         super().__init__(
             "The cursor is not one of this list. Use `next_cursor` as the last page gave it, or none."
+        )
+
+
+class IdempotencyKeyInvalid(Invalid):
+    """`Idempotency-Key` is empty, too long, or has characters that cannot be seen."""
+
+    code = "idempotency_key_invalid"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Idempotency-Key takes 1 to 255 visible ASCII characters, such as a new UUID for each thing to be made."
+        )
+
+
+class IdempotencyKeyReused(Invalid):
+    """The `Idempotency-Key` belongs to another request: on the same route, with another body or query."""
+
+    code = "idempotency_key_reused"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This Idempotency-Key was sent within the last 24 hours with another body or query. "
+            "Repeat that request byte for byte, or take a new key for a new one."
+        )
+
+
+class IdempotencyInProgress(Conflict):
+    """The first request with this `Idempotency-Key` is still being worked on."""
+
+    code = "idempotency_in_progress"
+    retry_after = timedelta(seconds=1)
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A request with this Idempotency-Key is still being worked on. Send it again to get its answer."
+        )
+
+
+class IdempotentAnswerLost(Conflict):
+    """The request was answered, but what was kept of the answer can no longer be read."""
+
+    code = "idempotency_answer_lost"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This request has been carried out, but its answer cannot be read any more: the server's signing key has "
+            "changed since. Look at what it made, and take a new Idempotency-Key for anything new."
         )
 
 

@@ -36,6 +36,7 @@ from stepiq.web.bodies import View
 from stepiq.web.errors import (
     BodyTooLarge,
     HeadersTooLarge,
+    IdempotencyInProgress,
     InvalidBody,
     InvalidQuery,
     MethodNotAllowed,
@@ -131,7 +132,7 @@ def respond(error: StepIQError, request_id: str) -> Response:
     issues = error.issues if isinstance(error, Invalid) else ()
     content = _content(status, error.code, error.message, request_id, issues)
     headers: dict[str, str] = {}
-    if isinstance(error, LimitReached | Unavailable):
+    if isinstance(error, LimitReached | Unavailable | IdempotencyInProgress):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after.total_seconds())))
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="stepiq"'

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, MutableMapping
 from typing import Any
+from uuid import UUID
 
 _ID = "stepiq.request_id"
 _FACTS = "stepiq.facts"
 _HEADERS = "stepiq.headers"
+_WORKSPACE = "stepiq.workspace_id"
 
 
 def open_scope(scope: Mapping[str, Any], request_id: str) -> dict[str, Any]:
@@ -41,3 +43,14 @@ def added_headers(scope: Mapping[str, Any]) -> list[tuple[bytes, bytes]]:
     """Every header added so far."""
     headers: Mapping[str, str] = scope.get(_HEADERS) or {}
     return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
+def set_workspace(scope: MutableMapping[str, Any], workspace_id: UUID) -> None:
+    """Say whose request this is, once that is known."""
+    scope[_WORKSPACE] = workspace_id
+    note(scope, workspace_id=str(workspace_id))
+
+
+def workspace_of(scope: Mapping[str, Any]) -> UUID | None:
+    """Whose request this is; None while no credential has been checked."""
+    return scope.get(_WORKSPACE)

@@ -86,7 +86,7 @@ async def _body(request: Request) -> Json | StepIQError:
     openapi_extra=_BODY,
 )
 async def receive_webhook(
-    sender: Annotated[Actor, Depends(_Sender(Scope.WEBHOOKS_TRIGGER))],
+    sender: Annotated[Actor, Depends(_Sender(Scope.WEBHOOKS_TRIGGER, is_key_only=True))],
     body: Annotated[Any, Depends(_body)],
     services: ServicesDep,
     tx: Tx,

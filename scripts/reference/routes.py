@@ -1,0 +1,42 @@
+"""docs/reference/routes.md: every route, and who may call it."""
+
+from reference.openapi import unstarted_app
+
+from stepiq.accounts.actor import Scope
+from stepiq.server.routes import Access, Route, routes_of
+
+_OPENING = """# Routes
+
+Every route under `/api/…` also answers under `/v1/api/…`. A session may do everything; an API key needs the scope that its column
+marks. *People* are those who have logged in: no API key will do. A route with ↻ takes an
+[`Idempotency-Key`](../api.md#idempotency).
+"""
+
+
+def page() -> str:
+    """The page."""
+    with unstarted_app() as app:
+        routes = routes_of(app)
+    scopes = list(Scope)
+    head = ["route", "", "does", *(f"`{scope}`" for scope in scopes), "else"]
+    lines = [_row(head), _row(["---"] * len(head))]
+    lines += [_row(_cells(route, scopes)) for route in routes]
+    return f"{_OPENING}\n" + "\n".join(lines) + "\n"
+
+
+def _cells(route: Route, scopes: list[Scope]) -> list[str]:
+    marks = ["✓" if route.access.scope is scope else "" for scope in scopes]
+    name = f"`{route.method} {route.path}`"
+    return [name, "↻" if route.takes_key else "", route.summary, *marks, _else(route.access)]
+
+
+def _else(access: Access) -> str:
+    if access.is_public:
+        return "anybody"
+    if access.is_for_people:
+        return "people"
+    return "API keys only" if access.is_for_keys else ""
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,88 @@
+"""What can be read from the routes themselves: who may call them, and which take an `Idempotency-Key`."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import iter_route_contexts
+
+from stepiq.accounts.actor import Scope
+from stepiq.accounts.http import Scoped, authenticated, person
+from stepiq.web.transactions import TAKES_KEYS
+
+_PEOPLE: frozenset[Callable[..., Any]] = frozenset({person})
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may call a route."""
+
+    is_public: bool = False
+    """Anybody; nothing else counts."""
+    is_for_people: bool = False
+    """Whoever has logged in; no API key."""
+    scope: Scope | None = None
+    """What an API key needs."""
+    is_for_keys: bool = False
+    """Only with an API key."""
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether the route says who may call it. One that does not lets every credential in."""
+        return self.is_public or self.is_for_people or self.scope is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method of one path."""
+
+    method: str
+    path: str
+    summary: str
+    """The first sentence of its description."""
+    access: Access
+    takes_key: bool
+    """Whether it looks at `Idempotency-Key`."""
+
+
+def routes_of(app: FastAPI) -> list[Route]:
+    """Every route of an app, by path and method."""
+    found: list[Route] = []
+    for context in iter_route_contexts(app.routes):
+        dependant: Dependant = context.dependant
+        calls = frozenset(_calls(dependant))
+        for method in context.methods or ():
+            found.append(
+                Route(
+                    method=method,
+                    path=str(context.path_format or context.path),
+                    summary=_summary(context.endpoint),
+                    access=_access(calls),
+                    takes_key=method == "POST" and not calls.isdisjoint(TAKES_KEYS),
+                )
+            )
+    return sorted(found, key=lambda route: (route.path, route.method))
+
+
+def _calls(dependant: Dependant) -> Iterator[Any]:
+    for dependency in dependant.dependencies:
+        yield dependency.call
+        yield from _calls(dependency)
+
+
+def _access(calls: frozenset[Any]) -> Access:
+    if authenticated not in calls:
+        return Access(is_public=True)
+    scoped = [call for call in calls if isinstance(call, Scoped)]
+    return Access(
+        is_for_people=not calls.isdisjoint(_PEOPLE),
+        scope=scoped[0].scope if scoped else None,
+        is_for_keys=any(call.is_key_only for call in scoped),
+    )
+
+
+def _summary(endpoint: Any) -> str:
+    text = " ".join((endpoint.__doc__ or "").partition("\n\n")[0].split())
+    return text.partition(". ")[0].rstrip(".")

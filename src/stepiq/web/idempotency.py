@@ -1,0 +1,218 @@
+"""`Idempotency-Key`: a POST that is sent again has one effect and one answer.
+
+The key is noted in the transaction that does the work, and the answer is kept in it, so both are durable or neither
+is. Answers are kept encrypted, for one that creates an API key shows it.
+"""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Generator, Mapping, MutableMapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from fastapi import Request, Response
+from starlette._utils import get_route_path
+
+from stepiq.core import clock, json
+from stepiq.core.json import Json
+from stepiq.store.database import Session
+from stepiq.web import queries, requests
+from stepiq.web.errors import (
+    IdempotencyInProgress,
+    IdempotencyKeyInvalid,
+    IdempotencyKeyReused,
+    IdempotentAnswerLost,
+)
+from stepiq.web.queries import RequestName
+
+HEADER = "Idempotency-Key"
+KEPT = timedelta(hours=24)
+"""How long a key counts."""
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_NONCE_BYTES = 12
+_CLAIM = "stepiq.claim"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a request was answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def content(self) -> Json:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+    def response(self) -> Response:
+        """The same answer once more."""
+        return Response(self.body, self.status, dict(self.headers))
+
+
+class Replayed(Exception):
+    """The request was answered before: the answer is sent again, and nothing is done."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+class Idempotency:
+    """What a process knows of keys: those in use, and how answers are encrypted. Kept at `app.state.idempotency`."""
+
+    def __init__(self, secret: bytes) -> None:
+        derived = HKDF(hashes.SHA256(), 32, salt=None, info=b"stepiq idempotent answers")
+        self._cipher = AESGCM(derived.derive(secret))
+        self._running: set[RequestName] = set()
+
+    @contextmanager
+    def running(self, name: RequestName) -> Generator[None]:
+        """Hold a key while its request is under way.
+
+        Raises:
+            IdempotencyInProgress: another request of this process holds it.
+        """
+        if name in self._running:
+            raise IdempotencyInProgress
+        self._running.add(name)
+        try:
+            yield
+        finally:
+            self._running.remove(name)
+
+    def seal(self, name: RequestName, body: bytes) -> bytes:
+        """A body as it is stored: readable with the server's secret only, and for this request only."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, body, _bound(name))
+
+    def unseal(self, name: RequestName, sealed: bytes) -> bytes:
+        """A body that was stored.
+
+        Raises:
+            IdempotentAnswerLost: it was stored under another secret.
+        """
+        try:
+            nonce, ciphertext = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+            return self._cipher.decrypt(nonce, ciphertext, _bound(name))
+        except InvalidTag:
+            raise IdempotentAnswerLost from None
+
+
+class Claim:
+    """A request's hold on its key, from before its work to the answer."""
+
+    def __init__(self, idempotency: Idempotency, name: RequestName, request_hash: bytes) -> None:
+        self.name = name
+        self._idempotency = idempotency
+        self._request_hash = request_hash
+        self._is_kept = False
+
+    def running(self) -> AbstractContextManager[None]:
+        """Hold the key against other requests of this process.
+
+        Raises:
+            IdempotencyInProgress: one of them has it.
+        """
+        return self._idempotency.running(self.name)
+
+    async def begin(self, session: Session) -> None:
+        """Note the key in the transaction that will do the work.
+
+        Raises:
+            Replayed: the request was answered before.
+            IdempotencyKeyReused: the key was another request's.
+            IdempotentAnswerLost: it was this one's, but its answer cannot be read.
+        """
+        now = clock.now()
+        while not await queries.insert(
+            session, self.name, request_hash=self._request_hash, created_at=now
+        ):
+            found = await queries.find(session, self.name)
+            if found is None or found.created_at <= now - KEPT:
+                await queries.delete(session, self.name)
+                continue
+            if found.request_hash != self._request_hash:
+                raise IdempotencyKeyReused
+            body = self._idempotency.unseal(self.name, found.body)
+            raise Replayed(Answer(found.status, cast(dict[str, str], found.headers), body))
+
+    async def keep(self, session: Session, response: Response) -> None:
+        """Keep the answer, if it is a success that is complete; others leave the key free."""
+        body: object = getattr(response, "body", None)
+        if not 200 <= response.status_code < 300 or not isinstance(body, bytes):
+            return
+        headers = {
+            name: value for name, value in response.headers.items() if name != "content-length"
+        }
+        await queries.answer(
+            session,
+            self.name,
+            status=response.status_code,
+            headers=headers,
+            body=self._idempotency.seal(self.name, body),
+        )
+        self._is_kept = True
+
+    async def finish(self, session: Session) -> None:
+        """Free the key again if no answer was kept."""
+        if not self._is_kept:
+            await queries.delete(session, self.name)
+
+
+async def claim_of(request: Request) -> Claim | None:
+    """The claim of a request that carries a key; None for others.
+
+    Only a POST with a credential takes keys: any other method is idempotent, or reads.
+
+    Raises:
+        IdempotencyKeyInvalid: the header holds something that is no key.
+    """
+    key = request.headers.get(HEADER)
+    workspace_id = requests.workspace_of(request.scope)
+    if key is None or workspace_id is None or request.method != "POST":
+        return None
+    if not _KEY.fullmatch(key):
+        raise IdempotencyKeyInvalid
+    name = RequestName(workspace_id, f"POST {get_route_path(request.scope)}", key)
+    query: bytes = request.scope["query_string"]
+    # The length of the query keeps query and body from running into each other.
+    head = len(query).to_bytes(4) + query
+    digest = hashlib.sha256(head + await request.body()).digest()
+    return Claim(request.app.state.idempotency, name, digest)
+
+
+@contextmanager
+def claimed(scope: MutableMapping[str, Any], claim: Claim, session: Session) -> Generator[None]:
+    """Let the route keep its answer, as long as the transaction is open."""
+    scope[_CLAIM] = (claim, session)
+    try:
+        yield
+    finally:
+        del scope[_CLAIM]
+
+
+async def keep(scope: Mapping[str, Any], response: Response) -> None:
+    """Keep the answer of the request whose transaction is open, if it carries a key."""
+    held: tuple[Claim, Session] | None = scope.get(_CLAIM)
+    if held is not None:
+        claim, session = held
+        await claim.keep(session, response)
+
+
+async def sweep(session: Session, now: datetime) -> int:
+    """Forget some of the keys that have had their time; 0 when none is left."""
+    return await queries.sweep(session, now - KEPT)
+
+
+def _bound(name: RequestName) -> bytes:
+    return f"{name.workspace_id} {name.route} {name.key}".encode()

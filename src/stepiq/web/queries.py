@@ -1,0 +1,92 @@
+"""What is kept of requests that carried an idempotency key."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from stepiq.store.database import Session
+from stepiq.store.tables import idempotent_requests
+
+Row = sa.Row[Any]
+
+_SWEPT_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class RequestName:
+    """What a request is known by: one of its kind counts."""
+
+    workspace_id: UUID
+    route: str
+    """Method and path."""
+    key: str
+
+
+async def insert(
+    session: Session, name: RequestName, *, request_hash: bytes, created_at: datetime
+) -> bool:
+    """Note a request before its work; False when it is noted already.
+
+    On PostgreSQL, one that is noted in a transaction under way is waited for.
+    """
+    is_sqlite = session.connection.dialect.name == "sqlite"
+    statement = (sqlite.insert if is_sqlite else postgresql.insert)(idempotent_requests)
+    added = await session.execute(
+        statement.values(
+            workspace_id=name.workspace_id,
+            route=name.route,
+            key=name.key,
+            request_hash=request_hash,
+            created_at=created_at,
+        )
+        .on_conflict_do_nothing()
+        .returning(idempotent_requests.c.key)
+    )
+    return added.one_or_none() is not None
+
+
+async def find(session: Session, name: RequestName) -> Row | None:
+    """A request that was noted, with its answer."""
+    return (await session.execute(sa.select(idempotent_requests).where(_is(name)))).one_or_none()
+
+
+async def answer(
+    session: Session, name: RequestName, *, status: int, headers: dict[str, str], body: bytes
+) -> None:
+    """Keep the answer of a request that was noted."""
+    await session.execute(
+        sa.update(idempotent_requests)
+        .where(_is(name))
+        .values(status=status, headers=headers, body=body)
+    )
+
+
+async def delete(session: Session, name: RequestName) -> None:
+    """Forget a request."""
+    await session.execute(sa.delete(idempotent_requests).where(_is(name)))
+
+
+async def sweep(session: Session, created_before: datetime) -> int:
+    """Forget some of the requests that are older, the oldest first; how many were forgotten."""
+    table = idempotent_requests
+    oldest = (
+        sa.select(table.c.workspace_id, table.c.route, table.c.key)
+        .where(table.c.created_at <= created_before)
+        .order_by(table.c.created_at)
+        .limit(_SWEPT_AT_ONCE)
+    )
+    identity = sa.tuple_(table.c.workspace_id, table.c.route, table.c.key)
+    return (await session.execute(sa.delete(table).where(identity.in_(oldest)))).rowcount
+
+
+def _is(name: RequestName) -> sa.ColumnElement[bool]:
+    table = idempotent_requests
+    return sa.and_(
+        table.c.workspace_id == name.workspace_id,
+        table.c.route == name.route,
+        table.c.key == name.key,
+    )

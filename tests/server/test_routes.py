@@ -1,0 +1,89 @@
+import re
+
+import pytest
+from fastapi import Depends
+
+from stepiq.accounts.actor import Scope
+from stepiq.accounts.http import Caller, authenticated
+from stepiq.server import app as server_app
+from stepiq.server.app import PUBLIC_PATHS, create_app
+from stepiq.server.routes import Access, routes_of
+from stepiq.web.bodies import router as new_router
+
+CREATING = re.compile(
+    r"/(run|pipelines|api-keys|secrets|schedules|webhooks/\{\w+\}|run-now|redeliver|test)$"
+)
+"""Ends of the paths of POST routes that make something."""
+
+
+@pytest.fixture
+def found(app):
+    return {(route.method, route.path): route for route in routes_of(app)}
+
+
+class TestAccess:
+    def test_every_route_says_who_may_call_it(self, found):
+        silent = [name for name, route in found.items() if not route.access.is_declared]
+
+        assert silent == []
+
+    def test_the_public_ones_are_those_listed(self, found):
+        assert {route.path for route in found.values() if route.access.is_public} == PUBLIC_PATHS
+
+    @pytest.mark.parametrize(
+        ("method", "path", "access"),
+        [
+            ("GET", "/api/pipelines", Access(scope=Scope.PIPELINES_READ)),
+            ("GET", "/api/models/{model_id}", Access(scope=Scope.PIPELINES_READ)),
+            ("POST", "/api/user/api-keys", Access(is_for_people=True)),
+            (
+                "POST",
+                "/api/webhooks/{pipeline_id}",
+                Access(scope=Scope.WEBHOOKS_TRIGGER, is_for_keys=True),
+            ),
+            ("GET", "/health", Access(is_public=True)),
+        ],
+    )
+    def test_it_is_read_from_what_the_route_depends_on(self, found, method, path, access):
+        assert found[method, path].access == access
+
+    def test_a_route_that_says_nothing_is_found_out(self, app):
+        router = new_router("Test")
+
+        @router.get("/silent")
+        async def silent(caller: Caller) -> None:
+            """Say nothing."""
+
+        app.include_router(router, prefix="/api", dependencies=[Depends(authenticated)])
+
+        assert not next(r for r in routes_of(app) if r.path == "/api/silent").access.is_declared
+
+    def test_a_server_does_not_start_with_an_open_route_that_is_not_listed(
+        self, services, monkeypatch
+    ):
+        monkeypatch.setattr(server_app, "PUBLIC_PATHS", PUBLIC_PATHS - {"/ready"})
+
+        with pytest.raises(RuntimeError, match="/ready"):
+            create_app(services)
+
+
+class TestIdempotencyKeys:
+    def test_whatever_creates_something_takes_one(self, found):
+        without = [
+            path
+            for (method, path), route in found.items()
+            if method == "POST" and CREATING.search(path) and not route.takes_key
+        ]
+
+        assert without == []
+
+    def test_only_posts_do(self, found):
+        assert {route.method for route in found.values() if route.takes_key} == {"POST"}
+
+
+class TestSummary:
+    def test_it_is_the_first_sentence(self, found):
+        assert found["POST", "/api/pipelines/{pipeline_id}/run"].summary == "Start a run"
+
+    def test_every_documented_route_has_one(self, found):
+        assert [name for name, route in found.items() if not route.summary] == []
