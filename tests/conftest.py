@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from stepiq.accounts.service import Account
 from stepiq.billing.plans import Plans
 from stepiq.core import clock as core_clock
+from stepiq.core.http import GuardedClient, guarded_client
 from stepiq.core.mail import Mailer
 from stepiq.core.settings import Settings, load
 from stepiq.engine.providers.registry import Providers
@@ -132,6 +133,13 @@ async def providers(settings: Settings) -> AsyncIterator[Providers]:
 
 
 @pytest.fixture
+async def http(settings: Settings) -> AsyncIterator[GuardedClient]:
+    """The client for URLs of tenants; loopback is closed to it unless `settings.allowed_private_networks` opens it."""
+    async with guarded_client(settings) as client:
+        yield client
+
+
+@pytest.fixture
 def engine(database: Database, changes: LocalChanges, providers: Providers) -> Engine:
     """An engine that accepts and cancels runs but does not carry them; folders that need one that does override it."""
     return Engine(database, changes, providers, Plans.load({}))
@@ -144,9 +152,10 @@ def services(
     changes: LocalChanges,
     providers: Providers,
     engine: Engine,
+    http: GuardedClient,
 ) -> Services:
     plans = Plans.load(settings.plans)
-    return Services(settings, database, changes, providers, engine, Mailer(settings), plans)
+    return Services(settings, database, changes, providers, engine, Mailer(settings), plans, http)
 
 
 @pytest.fixture

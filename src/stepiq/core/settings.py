@@ -115,8 +115,9 @@ class Settings(BaseSettings):
     """Model of steps that name none. Default: the small model of the first configured provider, else the local one."""
 
     allowed_private_networks: Annotated[tuple[Network, ...], NoDecode] = ()
-    """Private address ranges (CIDR, comma-separated) that pipelines may call, such as `10.1.0.0/16`. Default: none.
-    Addresses the operator configures here are exempt. Not used yet: no step calls addresses of its own."""
+    """Private address ranges (CIDR, comma-separated) that pipelines may call, such as `10.1.0.0/16`. Default: none,
+    so that pipelines reach public addresses only. A cloud's metadata address is opened only when named alone, as in
+    `169.254.169.254/32`. Addresses the operator configures here are exempt."""
 
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
     """Proxies (CIDR, comma-separated) whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Default: none."""

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from stepiq.billing.plans import Plans
 from stepiq.core import keys
+from stepiq.core.http import guarded_client
 from stepiq.core.mail import Mailer
 from stepiq.core.settings import Settings
 from stepiq.engine import tickets
@@ -32,7 +33,16 @@ async def build(settings: Settings) -> Services:
     changes = LocalChanges()
     providers = Providers(settings)
     engine = Engine(database, changes, providers, plans)
-    return Services(settings, database, changes, providers, engine, Mailer(settings), plans)
+    return Services(
+        settings,
+        database,
+        changes,
+        providers,
+        engine,
+        Mailer(settings),
+        plans,
+        guarded_client(settings),
+    )
 
 
 @asynccontextmanager
@@ -42,5 +52,6 @@ async def built(settings: Settings) -> AsyncGenerator[Services]:
     try:
         yield services
     finally:
+        await services.http.close()
         await services.providers.close()
         await services.database.close()

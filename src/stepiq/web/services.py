@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol, cast
 
 from fastapi import Depends, Request
 
+from stepiq.core.http import GuardedClient
 from stepiq.core.mail import Mailer
 from stepiq.core.settings import Settings
 from stepiq.store.changes import Changes
@@ -45,6 +46,8 @@ class Services:
     mailer: Mailer
     plans: PlanBook
     """A `billing.plans.Plans`; who needs a plan's own fields stands above billing and may say so."""
+    http: GuardedClient
+    """For every URL that a tenant wrote."""
 
 
 async def _services(request: Request) -> Services:

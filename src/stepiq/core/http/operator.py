@@ -1,4 +1,4 @@
-"""The one place that builds HTTP clients, so that every outgoing call has limits and a name."""
+"""The client for addresses that the operator configures."""
 
 from collections.abc import Mapping
 
@@ -7,14 +7,14 @@ import httpx2
 from stepiq import __version__
 
 Client = httpx2.AsyncClient
-"""What the functions below make, for annotations."""
+"""What this package makes, for annotations."""
 
 USER_AGENT = f"stepiq/{__version__}"
 
 _TIMEOUT = httpx2.Timeout(connect=10, write=60, read=3600, pool=3600)
 """Only connecting is hurried here: how long an answer may take is the step's `timeout_seconds` to say."""
 
-_LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=30)
+LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=30)
 """A process carries 500 runs at once, and none may wait for another's connection."""
 
 
@@ -30,7 +30,7 @@ def operator_client(headers: Mapping[str, str] | None = None) -> Client:
     return Client(
         headers={"User-Agent": USER_AGENT, **(headers or {})},
         timeout=_TIMEOUT,
-        limits=_LIMITS,
+        limits=LIMITS,
         follow_redirects=False,
         trust_env=False,
     )

@@ -1,0 +1,35 @@
+"""The one place that builds HTTP clients, so that every outgoing call has limits and a name.
+
+`operator_client` is for addresses that the operator configures, `guarded_client` for every URL that a tenant wrote.
+"""
+
+from stepiq.core.http.errors import EgressBlocked, HeaderInvalid, UrlInvalid
+from stepiq.core.http.guarded import (
+    FailureKind,
+    GuardedClient,
+    NetworkFailure,
+    Reply,
+    Timeouts,
+    guarded_client,
+)
+from stepiq.core.http.operator import USER_AGENT, Client, operator_client
+from stepiq.core.http.resolver import Resolver, SystemResolver
+from stepiq.core.http.urls import check_url
+
+__all__ = [
+    "USER_AGENT",
+    "Client",
+    "EgressBlocked",
+    "FailureKind",
+    "GuardedClient",
+    "HeaderInvalid",
+    "NetworkFailure",
+    "Reply",
+    "Resolver",
+    "SystemResolver",
+    "Timeouts",
+    "UrlInvalid",
+    "check_url",
+    "guarded_client",
+    "operator_client",
+]

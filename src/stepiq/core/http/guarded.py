@@ -1,0 +1,341 @@
+"""The client for URLs that tenants wrote: public addresses only, bounded in time and size."""
+
+import asyncio
+import functools
+import re
+import ssl
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from types import TracebackType
+from typing import Self
+
+import httpx2
+
+from stepiq.core.http import urls
+from stepiq.core.http.errors import HeaderInvalid, UrlInvalid
+from stepiq.core.http.operator import USER_AGENT, Client
+from stepiq.core.http.resolver import Resolver, SystemResolver
+from stepiq.core.http.transport import GuardedTransport, NameUnknown
+from stepiq.core.settings import Network, Settings
+
+DEFAULT_MAX_BYTES = 1024 * 1024
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\U0010ffff]*")
+_OURS = frozenset(
+    {"connection", "content-length", "expect", "host", "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
+)  # fmt: skip
+"""Headers that say how a message travels: whoever could set them could hide a second request in the first."""
+_KEPT_ACROSS = frozenset({"accept", "accept-language", "user-agent"})
+"""All that goes along to another origin: any other header may be a credential."""
+_OF_BODIES = frozenset({"content-type", "content-encoding", "content-language"})
+_DECODED = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long a call may take."""
+
+    connect: timedelta = timedelta(seconds=5)
+    """Until there is a connection, finding the address included."""
+    read: timedelta = timedelta(seconds=30)
+    """Between two pieces of the reply, and until the first."""
+    total: timedelta = timedelta(seconds=60)
+    """For everything: redirects and reading the body, too."""
+
+
+DEFAULT_TIMEOUTS = Timeouts()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the other side answered, whatever its status."""
+
+    status_code: int
+    headers: httpx2.Headers
+    body: bytes
+    """Decoded, and never longer than was asked for."""
+    is_cut: bool
+    """Whether the body goes on behind what was read."""
+    url: str
+    """Where the answer came from, after redirects; its path and query may hold a secret."""
+
+
+class FailureKind(StrEnum):
+    """Why there is no answer."""
+
+    NAME = "name"
+    """The host's name has no address."""
+    CONNECT = "connect"
+    """Nothing takes connections there."""
+    TLS = "tls"
+    """There is no trusted, encrypted connection: often a certificate that has expired or names another host."""
+    TIMEOUT = "timeout"
+    """It took too long."""
+    PROTOCOL = "protocol"
+    """The connection ended early, or what came is not HTTP."""
+    REDIRECTS = "redirects"
+    """One redirect led to another, too often."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkFailure:
+    """There is no answer, or no whole one. Trying again may help."""
+
+    kind: FailureKind
+    message: str
+    """A sentence that names the host and no other part of the URL."""
+    status_code: int | None = None
+    """Set when the answer had begun."""
+
+
+class GuardedClient:
+    """Calls URLs that tenants wrote, over connections kept for all of them.
+
+    Nothing of the environment is read, no cookie is kept, and HTTP/1.1 is spoken.
+    """
+
+    def __init__(
+        self,
+        *,
+        allowed: Sequence[Network] = (),
+        resolver: Resolver | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._allowed = allowed
+        transport = GuardedTransport(
+            allowed=allowed,
+            resolver=resolver or SystemResolver(),
+            ssl_context=ssl_context or _trusted(),
+        )
+        self.http: Client = Client(
+            transport=transport,
+            headers={"User-Agent": USER_AGENT},
+            follow_redirects=False,
+            trust_env=False,
+            # One tenant's cookie must not go along with the next one's request.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        )
+        """For libraries that bring their own requests: as guarded, but what it reads is bounded by its user."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.http.aclose()
+
+    def check(self, url: str) -> None:
+        """Refuse what can be refused without a look-up, for forms and definitions.
+
+        Raises:
+            UrlInvalid: it is no URL that can be called.
+            EgressBlocked: its host is an address that may not be called.
+        """
+        urls.check_url(url, self._allowed)
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        max_redirects: int = 0,
+    ) -> Reply | NetworkFailure:
+        """Call a URL and read at most `max_bytes` of the answer.
+
+        Each redirect is checked like the first URL. Across origins, headers stay behind, and a redirect that would carry the body
+        along is not followed but returned. 303 turns into GET, and so do 301 and 302 after a POST.
+
+        Args:
+            method: such as `POST`.
+            url: absolute.
+            headers: those of a message's way (`Host`, `Connection`, `Content-Length` and such) are refused.
+            content: the body's bytes, sent as they are.
+            timeouts: how long all of it may take.
+            max_bytes: of the decoded body; the rest is not read, and the connection closed.
+            max_redirects: how many are followed; the one behind them is a failure. With 0 a redirect is an answer like any other.
+
+        Raises:
+            UrlInvalid, HeaderInvalid: nothing was sent, for it cannot be.
+            EgressBlocked: the URL, or one that it redirects to, may not be called.
+        """
+        hop = _Hop(method.upper(), urls.check_url(url, self._allowed), _checked(headers), content)
+        try:
+            async with asyncio.timeout(timeouts.total.total_seconds()):
+                return await self._follow(hop, timeouts, max_bytes, max_redirects)
+        except TimeoutError:
+            return hop.failure(FailureKind.TIMEOUT, "did not answer in time")
+        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
+            return _failure(hop, error)
+
+    async def _follow(
+        self, hop: "_Hop", timeouts: Timeouts, max_bytes: int, max_redirects: int
+    ) -> Reply | NetworkFailure:
+        for left in range(max_redirects, -1, -1):
+            reply = await self._once(hop, timeouts, max_bytes)
+            if isinstance(reply, NetworkFailure) or not max_redirects:
+                return reply
+            following = hop.after(reply)
+            if following is None:
+                return reply
+            if left:
+                urls.check_url(following, self._allowed)
+                hop.move(reply.status_code, following)
+        return hop.failure(FailureKind.REDIRECTS, f"redirects more than {max_redirects} times")
+
+    async def _once(
+        self, hop: "_Hop", timeouts: Timeouts, max_bytes: int
+    ) -> Reply | NetworkFailure:
+        hop.status_code = None
+        seconds = timeouts.connect.total_seconds()
+        request = self.http.build_request(
+            hop.method,
+            hop.url,
+            headers=[("Accept-Encoding", "identity"), *hop.headers],
+            content=hop.content,
+            timeout=httpx2.Timeout(timeouts.read.total_seconds(), connect=seconds, pool=seconds),
+        )
+        response = await self.http.send(request, stream=True)
+        try:
+            hop.status_code = response.status_code
+            if response.headers.get("content-encoding", "").strip().lower() not in _DECODED:
+                # Encodings within encodings can grow a thousandfold at each level.
+                return hop.failure(
+                    FailureKind.PROTOCOL, "answered in an encoding that was not asked for"
+                )
+            body, is_cut = await _read(response, max_bytes)
+        finally:
+            await response.aclose()
+        return Reply(response.status_code, response.headers, body, is_cut, str(hop.url))
+
+
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    # Reading the system's certificates takes a few hundredths of a second.
+    return httpx2.create_ssl_context(trust_env=False)
+
+
+def guarded_client(settings: Settings, resolver: Resolver | None = None) -> GuardedClient:
+    """The one client for URLs that tenants write; addresses of `allowed_private_networks` are open to it.
+
+    Args:
+        settings: the operator's.
+        resolver: who finds addresses; the system, if nobody is named.
+    """
+    return GuardedClient(allowed=settings.allowed_private_networks, resolver=resolver)
+
+
+@dataclass(slots=True)
+class _Hop:
+    """The request as it stands, redirect after redirect."""
+
+    method: str
+    url: httpx2.URL
+    headers: list[tuple[str, str]]
+    content: bytes | None
+    status_code: int | None = field(default=None, init=False)
+
+    def failure(self, kind: FailureKind, what: str) -> NetworkFailure:
+        return NetworkFailure(kind, f"`{urls.host_of(self.url)}` {what}.", self.status_code)
+
+    def after(self, reply: Reply) -> httpx2.URL | None:
+        """Where a reply sends this request; None if it ends here."""
+        location = reply.headers.get("location")
+        if reply.status_code not in _REDIRECTS or location is None:
+            return None
+        try:
+            target = self.url.join(location)
+        except (httpx2.InvalidURL, ValueError):
+            raise UrlInvalid("a redirect leads to what cannot be read as a URL") from None
+        keeps_body = self.content is not None and not self._becomes_get(reply.status_code)
+        return None if keeps_body and not self._is_same_origin(target) else target
+
+    def move(self, status_code: int, target: httpx2.URL) -> None:
+        """Become the request that a redirect asks for."""
+        if self._becomes_get(status_code):
+            self.method = "GET"
+            self.content = None
+            self.headers = [each for each in self.headers if each[0].lower() not in _OF_BODIES]
+        if not self._is_same_origin(target):
+            self.headers = [each for each in self.headers if each[0].lower() in _KEPT_ACROSS]
+        self.url = target
+
+    def _becomes_get(self, status_code: int) -> bool:
+        if status_code == 303:
+            return self.method != "HEAD"
+        return status_code in (301, 302) and self.method == "POST"
+
+    def _is_same_origin(self, target: httpx2.URL) -> bool:
+        return (self.url.scheme, self.url.raw_host, self.url.port) == (
+            target.scheme,
+            target.raw_host,
+            target.port,
+        )
+
+
+def _checked(headers: Mapping[str, str] | None) -> list[tuple[str, str]]:
+    for name, value in (headers or {}).items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise HeaderInvalid(name, "its name has a character that header names do not have")
+        if name.lower() in _OURS:
+            raise HeaderInvalid(name, "the server sets it itself")
+        if not _HEADER_VALUE.fullmatch(value) or not _is_encodable(value):
+            raise HeaderInvalid(name, "its value has a control character or a line break")
+    return list((headers or {}).items())
+
+
+def _is_encodable(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+async def _read(response: httpx2.Response, max_bytes: int) -> tuple[bytes, bool]:
+    body = bytearray()
+    chunks = response.aiter_bytes()
+    try:
+        async for chunk in chunks:
+            body += chunk
+            if len(body) > max_bytes:
+                return bytes(body[:max_bytes]), True
+    finally:
+        await chunks.aclose()
+    return bytes(body), False
+
+
+def _failure(hop: _Hop, error: Exception) -> NetworkFailure:
+    if isinstance(error, NameUnknown):
+        return hop.failure(FailureKind.NAME, "has no address that could be found")
+    if isinstance(error, httpx2.TimeoutException):
+        return hop.failure(FailureKind.TIMEOUT, "did not answer in time")
+    if isinstance(error, httpx2.ConnectError):
+        if _has_cause(error, ssl.SSLError):
+            return hop.failure(FailureKind.TLS, "has no certificate that is trusted here")
+        return hop.failure(FailureKind.CONNECT, "does not take connections")
+    return hop.failure(FailureKind.PROTOCOL, "ended the connection early, or does not speak HTTP")
+
+
+def _has_cause(error: BaseException | None, kind: type[BaseException]) -> bool:
+    while error is not None:
+        if isinstance(error, kind):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -1,0 +1,80 @@
+"""Reading URLs that tenants wrote. What is checked here is what is sent: nothing parses the text a second time."""
+
+import re
+from collections.abc import Sequence
+from ipaddress import IPv6Address, ip_address
+
+import httpx2
+
+from stepiq.core.http.addresses import Address, refusal
+from stepiq.core.http.errors import EgressBlocked, UrlInvalid
+from stepiq.core.settings import Network
+
+MAX_URL_CHARACTERS = 8192
+
+_NAME = re.compile(r"(?=.{1,253}\.?\Z)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
+# Whatever ends like this is read as an IPv4 address somewhere: 127.1, 0x7f.1, 2130706433, 017700000001.
+_NUMERIC_END = re.compile(r"(.*\.)?(\d+|0x[0-9a-f]*)\.?")
+
+
+def check_url(url: str | httpx2.URL, allowed: Sequence[Network] = ()) -> httpx2.URL:
+    """The URL as it may be asked for, as far as it can be told without looking up its name.
+
+    Raises:
+        UrlInvalid: it is not an absolute http or https URL, names a user, or has a host that is read in several ways.
+        EgressBlocked: its host is an address that may not be called.
+    """
+    parsed = _parse(url) if isinstance(url, str) else url
+    if parsed.scheme not in ("http", "https"):
+        raise UrlInvalid("it has to begin with https:// or http://")
+    if parsed.userinfo:
+        raise UrlInvalid("it has a user or password before the host. Send credentials in a header")
+    if parsed.port is not None and not 1 <= parsed.port <= 65535:
+        raise UrlInvalid("its port is not between 1 and 65535")
+    host = host_of(parsed)
+    address = literal(host)
+    if address is None:
+        _check_name(host)
+    elif reason := refusal(address, allowed):
+        raise EgressBlocked(host, reason)
+    return parsed
+
+
+def host_of(url: httpx2.URL) -> str:
+    """The host as it goes to the resolver: lower case, internationalised names in their ASCII form."""
+    return url.raw_host.decode("ascii")
+
+
+def literal(host: str) -> Address | None:
+    """The address that a host is, if it is one in the usual form.
+
+    Raises:
+        UrlInvalid: it is an address with a zone, which means something on one machine only.
+    """
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.scope_id is not None:
+        raise UrlInvalid("its address has a zone")
+    return address
+
+
+def _parse(url: str) -> httpx2.URL:
+    if len(url) > MAX_URL_CHARACTERS:
+        raise UrlInvalid(f"it is longer than {MAX_URL_CHARACTERS} characters")
+    try:
+        return httpx2.URL(url)
+    except (httpx2.InvalidURL, ValueError):
+        raise UrlInvalid("it cannot be read as a URL") from None
+
+
+def _check_name(host: str) -> None:
+    if not host:
+        raise UrlInvalid("it has no host")
+    if not _NAME.fullmatch(host):
+        raise UrlInvalid("its host is neither a name nor an address")
+    if _NUMERIC_END.fullmatch(host):
+        raise UrlInvalid(
+            "its host ends in a number without being an address such as 203.0.113.7. Write all four numbers, in decimal"
+        )
