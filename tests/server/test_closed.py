@@ -114,7 +114,13 @@ class TestForeign:
     ):
         key = await make.api_key(account)
         definition = {"name": "x", "steps": [{"id": "a", "type": "transform", "template": "x"}]}
-        bodies = {"PUT /api/pipelines/{pipeline_id}": definition}
+        bodies = {
+            "PUT /api/pipelines/{pipeline_id}": definition,
+            "POST /api/pipelines/{pipeline_id}/schedules": {
+                "name": "x",
+                "cron_expression": "0 9 * * *",
+            },
+        }
 
         answers = {}
         for method, path in sorted(routes(app) - PUBLIC):

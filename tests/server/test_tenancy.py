@@ -19,8 +19,10 @@ BODIES = {
     ("PATCH", "/pipelines/{pipeline_id}"): {"name": "Taken over"},
     ("POST", "/pipelines/{pipeline_id}/run"): {},
     ("POST", "/webhooks/{pipeline_id}"): {},
+    ("POST", "/pipelines/{pipeline_id}/schedules"): {"name": "x", "cron_expression": "0 9 * * *"},
+    ("PATCH", "/schedules/{schedule_id}"): {"name": "Taken over"},
 }
-OURS = {"pipeline_id", "run_id", "key_id"}
+OURS = {"pipeline_id", "run_id", "key_id", "schedule_id"}
 PLAIN = {"number": "1", "model_id": None}
 """Other parameters: a value for each, or None for routes that show nothing of a workspace."""
 
@@ -58,6 +60,7 @@ async def theirs(stranger, make):
     return {
         "pipeline_id": pipeline_id,
         "run_id": await make.run(stranger, pipeline_id, status=RunStatus.RUNNING),
+        "schedule_id": await make.schedule(stranger, pipeline_id),
         "key_id": (await make.api_key(stranger)).id,
     }
 
@@ -97,6 +100,7 @@ class TestForeignThings:
     async def test_nothing_of_them_changes(self, login, owner, stranger, theirs):
         client = await login(stranger)
         urls = [f"/api/pipelines/{theirs['pipeline_id']}", f"/api/runs/{theirs['run_id']}"]
+        urls.append(f"/api/schedules/{theirs['schedule_id']}")
         before = [(await client.get(url)).json() for url in urls]
 
         for method, path in WITH_IDS:

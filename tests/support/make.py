@@ -4,9 +4,10 @@ from stepiq.store.database import Database
 from tests.support.make_accounts import MakeAccounts
 from tests.support.make_pipelines import MakePipelines
 from tests.support.make_runs import MakeRuns
+from tests.support.make_schedules import MakeSchedules
 
 
-class Make(MakeAccounts, MakePipelines, MakeRuns):
+class Make(MakeAccounts, MakePipelines, MakeRuns, MakeSchedules):
     """Everything that tests can make; each part has a file of its own."""
 
     def __init__(self, database: Database) -> None:

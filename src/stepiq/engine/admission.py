@@ -77,6 +77,7 @@ class Admission:
                 status=RunStatus.PENDING,
                 input_data=run.input_data,
                 retry_of=run.retry_of,
+                schedule_id=run.schedule_id,
                 ticket=0 if held else 1,
                 last_seq=1,
                 deadline_at=now + run.timeout,

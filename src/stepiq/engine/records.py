@@ -27,6 +27,8 @@ class NewRun:
     spends_credits: bool
     """Whether it may ask a model that the server pays for."""
     retry_of: UUID | None = None
+    schedule_id: UUID | None = None
+    """The schedule that started it."""
 
 
 @dataclass(slots=True)

@@ -32,6 +32,7 @@ async def start(
     trigger: TriggerType,
     input_data: dict[str, Json],
     version: int | None = None,
+    schedule_id: UUID | None = None,
 ) -> Started:
     """Accept a run; it begins within milliseconds of the commit, or when the plan has a slot for it.
 
@@ -55,6 +56,7 @@ async def start(
             timeout=definition.timeout,
             plan=plan,
             spends_credits=engine.spends_credits(definition),
+            schedule_id=schedule_id,
         ),
     )
     return Started(run_id, target.id)

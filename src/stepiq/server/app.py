@@ -12,6 +12,7 @@ from stepiq.runs import endpoints as runs
 from stepiq.runs.stream import Streams
 from stepiq.server import health, openapi
 from stepiq.server.routes import routes_of
+from stepiq.triggers.schedules import endpoints as schedules
 from stepiq.triggers.webhooks import endpoints as webhooks
 from stepiq.web import problems
 from stepiq.web.guard import Guard
@@ -23,6 +24,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     pipelines.router,
     runs.router,
     webhooks.router,
+    schedules.router,
     catalogue.router,
 )
 """Routers of the domains. Nothing in them answers without a credential."""

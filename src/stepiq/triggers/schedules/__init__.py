@@ -1,0 +1,1 @@
+"""Schedules: what starts runs by the clock."""

@@ -1,0 +1,211 @@
+"""Routes of schedules."""
+
+from typing import Annotated, cast
+from uuid import UUID
+
+from fastapi import Query
+
+from stepiq.accounts.actor import Actor, Scope
+from stepiq.accounts.errors import ScopeMissing
+from stepiq.accounts.http import needs
+from stepiq.billing.errors import PlanCronDisabled
+from stepiq.billing.plans import Plan, Plans
+from stepiq.engine.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
+from stepiq.language.cron import CronInvalid, TimezoneUnknown
+from stepiq.language.inputs import InputInvalid
+from stepiq.pipelines import service as pipelines
+from stepiq.pipelines.errors import PipelineArchived, PipelineNotFound
+from stepiq.runs.schemas import RunView, run_view
+from stepiq.triggers.schedules import queries, schemas, service
+from stepiq.triggers.schedules.errors import (
+    ScheduleNotFound,
+    ScheduleOfDefinition,
+    TooManySchedules,
+)
+from stepiq.web.bodies import Instant
+from stepiq.web.bodies import router as new_router
+from stepiq.web.pages import MAX_LIMIT, Page, PageQuery
+from stepiq.web.problems import problems
+from stepiq.web.services import Services, ServicesDep
+from stepiq.web.transactions import Read, Tx
+
+router = new_router("Schedules")
+
+Reader = Annotated[Actor, needs(Scope.PIPELINES_READ)]
+Writer = Annotated[Actor, needs(Scope.PIPELINES_WRITE)]
+Executor = Annotated[Actor, needs(Scope.PIPELINES_EXECUTE)]
+
+
+def _plan(services: Services, caller: Actor) -> Plan:
+    return cast(Plans, services.plans).get(caller.plan)
+
+
+@router.get("/schedules/upcoming", responses=problems(ScopeMissing))
+async def list_upcoming(
+    caller: Reader,
+    services: ServicesDep,
+    read: Read,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many.")] = 20,
+    until: Annotated[Instant | None, Query(description="The last moment to look at.")] = None,
+) -> Page[schemas.UpcomingView]:
+    """The next runs that schedules of the workspace will start, over all pipelines, the soonest first.
+
+    A schedule appears as often as it fires. There is no further page: ask with a later `until`, or a larger `limit`.
+    """
+    ticks = await service.upcoming(
+        read, caller, plan=_plan(services, caller), limit=limit, until=until
+    )
+    return Page(
+        data=[schemas.UpcomingView.model_validate(tick) for tick in ticks], next_cursor=None
+    )
+
+
+@router.get(
+    "/pipelines/{pipeline_id}/schedules", responses=problems(PipelineNotFound, ScopeMissing)
+)
+async def list_schedules(
+    caller: Reader, read: Read, page: PageQuery, pipeline_id: UUID
+) -> Page[schemas.ScheduleView]:
+    """Schedules of a pipeline, newest first."""
+    await pipelines.get(read, caller, pipeline_id)
+    rows = await queries.page(
+        read, caller.workspace_id, pipeline_id, before=page.before, limit=page.fetch
+    )
+    return page.page(rows, schemas.ScheduleView.model_validate, lambda row: row.id)
+
+
+@router.post(
+    "/pipelines/{pipeline_id}/schedules",
+    status_code=201,
+    responses=problems(
+        PipelineNotFound,
+        PipelineArchived,
+        PlanCronDisabled,
+        CronInvalid,
+        TimezoneUnknown,
+        InputInvalid,
+        TooManySchedules,
+        ScopeMissing,
+    ),
+)
+async def create_schedule(
+    caller: Writer, services: ServicesDep, tx: Tx, pipeline_id: UUID, body: schemas.ScheduleRequest
+) -> schemas.ScheduleView:
+    """Let a pipeline run by the clock."""
+    schedule = await service.create(
+        tx,
+        caller,
+        pipeline_id,
+        engine=services.engine,
+        plan=_plan(services, caller),
+        name=body.name,
+        cron_expression=body.cron_expression,
+        timezone=body.timezone,
+        input_data=body.input_data or {},
+        enabled=body.enabled,
+        overlap=body.overlap,
+        catch_up=body.catch_up,
+    )
+    return schemas.ScheduleView.model_validate(schedule)
+
+
+@router.get("/schedules/{schedule_id}", responses=problems(ScheduleNotFound, ScopeMissing))
+async def get_schedule(caller: Reader, read: Read, schedule_id: UUID) -> schemas.ScheduleView:
+    """One schedule."""
+    return schemas.ScheduleView.model_validate(await service.get(read, caller, schedule_id))
+
+
+@router.patch(
+    "/schedules/{schedule_id}",
+    responses=problems(
+        ScheduleNotFound,
+        ScheduleOfDefinition,
+        PlanCronDisabled,
+        CronInvalid,
+        TimezoneUnknown,
+        InputInvalid,
+        ScopeMissing,
+    ),
+)
+async def patch_schedule(
+    caller: Writer, services: ServicesDep, tx: Tx, schedule_id: UUID, body: schemas.SchedulePatch
+) -> schemas.ScheduleView:
+    """Change a schedule. With other times it fires next at the first of them from now on."""
+    return await _patch(tx, caller, services, schedule_id, body)
+
+
+@router.delete(
+    "/schedules/{schedule_id}",
+    responses=problems(ScheduleNotFound, ScheduleOfDefinition, ScopeMissing),
+)
+async def delete_schedule(caller: Writer, tx: Tx, schedule_id: UUID) -> schemas.DeletedScheduleView:
+    """Delete a schedule and the outcomes of its ticks. Its runs stay, and those in flight go on."""
+    await service.delete(tx, caller, schedule_id)
+    return schemas.DeletedScheduleView(id=schedule_id)
+
+
+@router.post(
+    "/schedules/{schedule_id}/enable",
+    responses=problems(ScheduleNotFound, PlanCronDisabled, ScopeMissing),
+)
+async def enable_schedule(
+    caller: Writer, services: ServicesDep, tx: Tx, schedule_id: UUID
+) -> schemas.ScheduleView:
+    """Let a schedule fire, from its next time on: what it would have done meanwhile is not made up for."""
+    return await _patch(tx, caller, services, schedule_id, schemas.SchedulePatch(enabled=True))
+
+
+@router.post("/schedules/{schedule_id}/disable", responses=problems(ScheduleNotFound, ScopeMissing))
+async def disable_schedule(
+    caller: Writer, services: ServicesDep, tx: Tx, schedule_id: UUID
+) -> schemas.ScheduleView:
+    """Let a schedule fire no more. Its runs in flight go on."""
+    return await _patch(tx, caller, services, schedule_id, schemas.SchedulePatch(enabled=False))
+
+
+@router.post(
+    "/schedules/{schedule_id}/run-now",
+    status_code=202,
+    responses=problems(
+        ScheduleNotFound,
+        PipelineNotFound,
+        InputInvalid,
+        PlanRunsExhausted,
+        PlanCreditsExhausted,
+        QueueFull,
+        ScopeMissing,
+    ),
+)
+async def run_schedule_now(
+    caller: Executor, services: ServicesDep, tx: Tx, schedule_id: UUID
+) -> RunView:
+    """Start a run with the schedule's input at once, enabled or not. It counts as started by the caller."""
+    run = await service.run_now(
+        tx, caller, schedule_id, engine=services.engine, plan=_plan(services, caller)
+    )
+    return run_view(run)
+
+
+@router.get("/schedules/{schedule_id}/ticks", responses=problems(ScheduleNotFound, ScopeMissing))
+async def list_ticks(
+    caller: Reader, read: Read, page: PageQuery, schedule_id: UUID
+) -> Page[schemas.TickView]:
+    """What became of each tick of a schedule in the last 30 days, newest first."""
+    await service.get(read, caller, schedule_id)
+    before = None if page.before is None else queries.tick_moment(page.before)
+    rows = await queries.ticks(read, schedule_id, before=before, limit=page.fetch)
+    return page.page(rows, schemas.TickView.model_validate, queries.tick_key)
+
+
+async def _patch(
+    tx: Tx, caller: Actor, services: Services, schedule_id: UUID, body: schemas.SchedulePatch
+) -> schemas.ScheduleView:
+    changed = await service.patch(
+        tx,
+        caller,
+        schedule_id,
+        engine=services.engine,
+        plan=_plan(services, caller),
+        changes={name: value for name, value in body if value is not None},
+    )
+    return schemas.ScheduleView.model_validate(changed)

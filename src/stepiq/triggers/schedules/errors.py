@@ -1,0 +1,39 @@
+"""What can go wrong with a schedule."""
+
+from uuid import UUID
+
+from stepiq.core.errors import Conflict, NotFound
+
+
+class ScheduleNotFound(NotFound):
+    """No such schedule, or it belongs to somebody else."""
+
+    code = "schedule_not_found"
+
+    def __init__(self, schedule_id: UUID) -> None:
+        super().__init__(f"There is no schedule {schedule_id}.", schedule_id=schedule_id)
+
+
+class ScheduleOfDefinition(Conflict):
+    """The schedule is written in the pipeline's definition and is changed there."""
+
+    code = "schedule_of_definition"
+
+    def __init__(self, schedule_id: UUID) -> None:
+        super().__init__(
+            f"Schedule {schedule_id} comes from the `schedule` of its pipeline's definition. Change or remove it there, "
+            "and save the pipeline.",
+            schedule_id=schedule_id,
+        )
+
+
+class TooManySchedules(Conflict):
+    """The pipeline has as many schedules as a pipeline may have."""
+
+    code = "too_many_schedules"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"The pipeline has {limit:,} schedules, the most a pipeline may have. Delete some first.",
+            limit=limit,
+        )

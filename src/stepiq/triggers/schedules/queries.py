@@ -1,0 +1,265 @@
+"""What schedules read and write. The ticker's look for due ones is one seek in an index, however many there are."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from stepiq.store.database import Session
+from stepiq.store.states import CatchUp, Overlap, PipelineStatus, RunStatus, TickOutcome
+from stepiq.store.tables import pipelines, runs, schedule_ticks, schedules, workspaces
+from stepiq.triggers.schedules.records import Due, Schedule, Tick, Upcoming
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_FIELDS = tuple(field.name for field in fields(Schedule))
+
+
+async def insert(session: Session, schedule: Schedule) -> None:
+    """Store a new schedule."""
+    await session.execute(schedules.insert().values(**asdict(schedule)))
+
+
+async def count(session: Session, pipeline_id: UUID, limit: int) -> int:
+    """How many schedules a pipeline has, counted up to a limit."""
+    some = sa.select(schedules.c.id).where(schedules.c.pipeline_id == pipeline_id).limit(limit)
+    return await session.scalar(sa.select(sa.func.count()).select_from(some.subquery()))
+
+
+async def find(
+    session: Session, workspace_id: UUID, schedule_id: UUID, *, lock: bool = False
+) -> Schedule | None:
+    """A schedule of the workspace; with `lock`, nobody else can change it until this transaction ends."""
+    statement = sa.select(schedules).where(
+        schedules.c.id == schedule_id, schedules.c.workspace_id == workspace_id
+    )
+    if lock:
+        statement = statement.with_for_update()
+    row = (await session.execute(statement)).one_or_none()
+    return None if row is None else _schedule(row)
+
+
+async def of_definition(session: Session, pipeline_id: UUID) -> Schedule | None:
+    """The schedule that a pipeline's definition has written; nobody else can change it until this transaction ends."""
+    statement = sa.select(schedules).where(
+        schedules.c.pipeline_id == pipeline_id, schedules.c.from_definition
+    )
+    row = (await session.execute(statement.with_for_update())).one_or_none()
+    return None if row is None else _schedule(row)
+
+
+async def page(
+    session: Session, workspace_id: UUID, pipeline_id: UUID, *, before: UUID | None, limit: int
+) -> list[Schedule]:
+    """Schedules of a pipeline, newest first."""
+    statement = sa.select(schedules).where(
+        schedules.c.pipeline_id == pipeline_id, schedules.c.workspace_id == workspace_id
+    )
+    if before is not None:
+        statement = statement.where(schedules.c.id < before)
+    rows = await session.execute(statement.order_by(schedules.c.id.desc()).limit(limit))
+    return [_schedule(row) for row in rows]
+
+
+async def update(session: Session, schedule_id: UUID, values: dict[str, Any]) -> None:
+    """Change a schedule."""
+    await session.execute(schedules.update().where(schedules.c.id == schedule_id).values(**values))
+
+
+async def delete(session: Session, schedule_id: UUID) -> None:
+    """Delete a schedule and the outcomes of its ticks."""
+    await session.execute(schedules.delete().where(schedules.c.id == schedule_id))
+
+
+async def lock_enabled(session: Session, pipeline_id: UUID) -> list[Schedule]:
+    """Enabled schedules of a pipeline, which nobody else can change until this transaction ends."""
+    rows = await session.execute(
+        sa.select(schedules)
+        .where(schedules.c.pipeline_id == pipeline_id, schedules.c.enabled)
+        .order_by(schedules.c.id)
+        .with_for_update()
+    )
+    return [_schedule(row) for row in rows]
+
+
+async def stop(session: Session, pipeline_id: UUID) -> None:
+    """Let no schedule of a pipeline fire any more."""
+    await session.execute(
+        schedules.update()
+        .where(schedules.c.pipeline_id == pipeline_id, schedules.c.next_run_at.is_not(None))
+        .values(next_run_at=None)
+    )
+
+
+async def first_upcoming(
+    session: Session, workspace_id: UUID, limit: int
+) -> list[tuple[Schedule, str]]:
+    """The schedules of a workspace that fire next, each with its pipeline's name."""
+    rows = await session.execute(
+        sa.select(schedules, pipelines.c.name.label("pipeline_name"))
+        .join(pipelines, pipelines.c.id == schedules.c.pipeline_id)
+        .where(schedules.c.workspace_id == workspace_id, schedules.c.next_run_at.is_not(None))
+        .order_by(schedules.c.next_run_at, schedules.c.id)
+        .limit(limit)
+    )
+    return [(_schedule(row), row.pipeline_name) for row in rows]
+
+
+async def any_due(session: Session, now: datetime) -> bool:
+    """Whether a schedule's time has come."""
+    statement = sa.select(schedules.c.id).where(schedules.c.next_run_at <= now).limit(1)
+    return await session.scalar(statement) is not None
+
+
+async def take_due(
+    session: Session, now: datetime, limit: int, *, only: UUID | None = None
+) -> list[Due]:
+    """Schedules whose time has come, the longest due first, held until this transaction ends.
+
+    Those that another ticker holds are left to it.
+    """
+    newest_run = (
+        sa.select(runs.c.status)
+        .where(runs.c.schedule_id == schedules.c.id, runs.c.schedule_id.is_not(None))
+        .order_by(runs.c.id.desc())
+        .limit(1)
+        .correlate(schedules)
+        .scalar_subquery()
+    )
+    recorded = (
+        sa.exists()
+        .where(
+            schedule_ticks.c.schedule_id == schedules.c.id,
+            schedule_ticks.c.due_at == schedules.c.next_run_at,
+        )
+        .correlate(schedules)
+    )
+    statement = (
+        sa.select(
+            schedules,
+            workspaces.c.plan,
+            pipelines.c.status.label("pipeline_status"),
+            pipelines.c.version,
+            sa.case((schedules.c.overlap == Overlap.SKIP, newest_run)).label("last_run"),
+            recorded.label("is_recorded"),
+        )
+        .join(workspaces, workspaces.c.id == schedules.c.workspace_id)
+        .join(pipelines, pipelines.c.id == schedules.c.pipeline_id)
+        .where(schedules.c.next_run_at <= now)
+        .order_by(schedules.c.next_run_at)
+        .limit(limit)
+        # SKIP LOCKED lets tickers pass each other's claims instead of queueing behind them.
+        .with_for_update(of=schedules, skip_locked=True)
+    )
+    if only is not None:
+        statement = statement.where(schedules.c.id == only)
+    return [_due(row) for row in await session.execute(statement)]
+
+
+async def advance(
+    session: Session, moves: Sequence[tuple[UUID, datetime | None, datetime | None]]
+) -> None:
+    """Set when schedules fire next and, where one is given, when they last started a run."""
+    statement = (
+        schedules.update()
+        .where(schedules.c.id == sa.bindparam("schedule_id"))
+        .values(
+            next_run_at=sa.bindparam("next_at"),
+            last_run_at=sa.func.coalesce(
+                sa.bindparam("started_at", type_=schedules.c.last_run_at.type),
+                schedules.c.last_run_at,
+            ),
+        )
+    )
+    parameters = [
+        {"schedule_id": schedule_id, "next_at": next_at, "started_at": started_at}
+        for schedule_id, next_at, started_at in moves
+    ]
+    await session.execute(statement, parameters)
+
+
+async def record(session: Session, ticks: Sequence[Tick]) -> None:
+    """Store outcomes of ticks."""
+    if ticks:
+        await session.execute(schedule_ticks.insert(), [asdict(tick) for tick in ticks])
+
+
+async def ticks(
+    session: Session, schedule_id: UUID, *, before: datetime | None, limit: int
+) -> list[Tick]:
+    """Outcomes of a schedule's ticks, newest first."""
+    statement = sa.select(schedule_ticks).where(schedule_ticks.c.schedule_id == schedule_id)
+    if before is not None:
+        statement = statement.where(schedule_ticks.c.due_at < before)
+    rows = await session.execute(statement.order_by(schedule_ticks.c.due_at.desc()).limit(limit))
+    return [
+        Tick(
+            row.schedule_id,
+            row.due_at,
+            TickOutcome(row.outcome),
+            row.reason,
+            row.run_id,
+            row.recorded_at,
+        )
+        for row in rows
+    ]
+
+
+async def forget_ticks(session: Session, before: datetime, limit: int) -> int:
+    """Delete outcomes recorded before a moment, up to a limit, and say how many there were."""
+    old = (
+        sa.select(schedule_ticks.c.schedule_id, schedule_ticks.c.due_at)
+        .where(schedule_ticks.c.recorded_at < before)
+        .order_by(schedule_ticks.c.recorded_at)
+        .limit(limit)
+    )
+    found = (await session.execute(old)).all()
+    if found:
+        await session.execute(
+            schedule_ticks.delete().where(
+                schedule_ticks.c.schedule_id == sa.bindparam("of"),
+                schedule_ticks.c.due_at == sa.bindparam("at"),
+            ),
+            [{"of": row.schedule_id, "at": row.due_at} for row in found],
+        )
+    return len(found)
+
+
+def tick_key(tick: Tick) -> UUID:
+    """A tick's place in its schedule's history, in the shape that pages count in."""
+    return UUID(int=(tick.due_at - _EPOCH) // _MICROSECOND)
+
+
+def tick_moment(key: UUID) -> datetime:
+    """The moment in a `tick_key`; one that no tick can have where a caller made the key up."""
+    try:
+        return _EPOCH + key.int * _MICROSECOND
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
+
+
+def upcoming(schedule: Schedule, pipeline_name: str, run_at: datetime) -> Upcoming:
+    """One tick that is yet to come."""
+    return Upcoming(schedule.id, schedule.pipeline_id, pipeline_name, schedule.name, run_at)
+
+
+def _schedule(row: sa.Row[Any]) -> Schedule:
+    values = {name: getattr(row, name) for name in _FIELDS}
+    values["overlap"] = Overlap(row.overlap)
+    values["catch_up"] = CatchUp(row.catch_up)
+    return Schedule(**values)
+
+
+def _due(row: sa.Row[Any]) -> Due:
+    return Due(
+        schedule=_schedule(row),
+        due_at=row.next_run_at,
+        plan=row.plan,
+        pipeline_status=PipelineStatus(row.pipeline_status),
+        version=row.version,
+        last_run=None if row.last_run is None else RunStatus(row.last_run),
+        is_recorded=row.is_recorded,
+    )

@@ -1,0 +1,241 @@
+"""What may happen to a schedule."""
+
+import heapq
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from stepiq.accounts.actor import Actor
+from stepiq.billing import service as billing
+from stepiq.billing.plans import Plan
+from stepiq.core import clock, ids
+from stepiq.core.errors import Issue
+from stepiq.core.json import Json
+from stepiq.engine.runtime import Engine
+from stepiq.language import cron
+from stepiq.language.cron import CronInvalid, TimezoneUnknown
+from stepiq.pipelines import service as pipelines
+from stepiq.pipelines.errors import PipelineArchived
+from stepiq.runs import service as runs
+from stepiq.runs.records import Run
+from stepiq.store.database import Session
+from stepiq.store.states import CatchUp, Overlap, PipelineStatus
+from stepiq.triggers.schedules import queries
+from stepiq.triggers.schedules.errors import (
+    ScheduleNotFound,
+    ScheduleOfDefinition,
+    TooManySchedules,
+)
+from stepiq.triggers.schedules.records import Schedule, Upcoming
+
+MAX_PER_PIPELINE = 10_000
+"""Schedules that one pipeline may have."""
+
+
+async def create(
+    session: Session,
+    actor: Actor,
+    pipeline_id: UUID,
+    *,
+    engine: Engine,
+    plan: Plan,
+    name: str,
+    cron_expression: str,
+    timezone: str,
+    input_data: dict[str, Json],
+    enabled: bool,
+    overlap: Overlap,
+    catch_up: CatchUp,
+) -> Schedule:
+    """Let a pipeline run by the clock.
+
+    Raises:
+        PipelineNotFound: the actor's workspace has no such pipeline.
+        PipelineArchived: it must be restored first.
+        PlanCronDisabled: the plan has no schedules.
+        CronInvalid, TimezoneUnknown: when it should fire cannot be read.
+        InputInvalid: the input does not fit the pipeline's schema; one issue per field.
+        TooManySchedules: the pipeline has 10,000 already.
+    """
+    pipeline = await pipelines.get(session, actor, pipeline_id)
+    if pipeline.status is not PipelineStatus.ACTIVE:
+        raise PipelineArchived(pipeline_id)
+    billing.require_cron(plan)
+    _check_time(cron_expression, timezone)
+    await _check_input(session, engine, pipeline_id, pipeline.version, input_data)
+    if await queries.count(session, pipeline_id, MAX_PER_PIPELINE) == MAX_PER_PIPELINE:
+        raise TooManySchedules(MAX_PER_PIPELINE)
+    now = clock.now()
+    schedule = Schedule(
+        id=ids.uuid7(),
+        workspace_id=actor.workspace_id,
+        pipeline_id=pipeline_id,
+        created_by=actor.user_id,
+        name=name,
+        cron_expression=cron_expression,
+        timezone=timezone,
+        input_data=input_data,
+        enabled=enabled,
+        overlap=overlap,
+        catch_up=catch_up,
+        from_definition=False,
+        next_run_at=None,
+        last_run_at=None,
+        created_at=now,
+        updated_at=now,
+    )
+    schedule = replace(schedule, next_run_at=schedule.next_after(now))
+    await queries.insert(session, schedule)
+    return schedule
+
+
+async def get(session: Session, actor: Actor, schedule_id: UUID) -> Schedule:
+    """A schedule.
+
+    Raises:
+        ScheduleNotFound: the actor's workspace has no such schedule.
+    """
+    schedule = await queries.find(session, actor.workspace_id, schedule_id)
+    if schedule is None:
+        raise ScheduleNotFound(schedule_id)
+    return schedule
+
+
+async def patch(
+    session: Session,
+    actor: Actor,
+    schedule_id: UUID,
+    *,
+    engine: Engine,
+    plan: Plan,
+    changes: dict[str, Any],
+) -> Schedule:
+    """Change fields of a schedule. With other times it fires next at the first of them from now on.
+
+    Raises:
+        ScheduleNotFound: the actor's workspace has no such schedule.
+        ScheduleOfDefinition: when it fires is written in the pipeline's definition.
+        PlanCronDisabled: the plan has no schedules, and this one is to be enabled.
+        CronInvalid, TimezoneUnknown, InputInvalid: as for `create`.
+    """
+    found = await _lock(session, actor, schedule_id)
+    changed = replace(found, **changes)
+    if (changed.cron_expression, changed.timezone) != (found.cron_expression, found.timezone):
+        if found.from_definition:
+            raise ScheduleOfDefinition(schedule_id)
+        _check_time(changed.cron_expression, changed.timezone)
+    if changed.enabled and not found.enabled:
+        billing.require_cron(plan)
+    pipeline = await pipelines.get(session, actor, found.pipeline_id)
+    if "input_data" in changes:
+        await _check_input(session, engine, pipeline.id, pipeline.version, changed.input_data)
+    now = clock.now()
+    changed = replace(changed, updated_at=now)
+    if pipeline.status is PipelineStatus.ACTIVE and _timing(changed) != _timing(found):
+        # Only then: a tick that is due at this very moment must not be passed over for a new name.
+        changed = replace(changed, next_run_at=changed.next_after(now))
+    values = {key: getattr(changed, key) for key in (*changes, "next_run_at", "updated_at")}
+    await queries.update(session, schedule_id, values)
+    return changed
+
+
+async def delete(session: Session, actor: Actor, schedule_id: UUID) -> None:
+    """Delete a schedule and the outcomes of its ticks. Its runs stay.
+
+    Raises:
+        ScheduleNotFound: the actor's workspace has no such schedule.
+        ScheduleOfDefinition: it is written in the pipeline's definition.
+    """
+    found = await _lock(session, actor, schedule_id)
+    if found.from_definition:
+        raise ScheduleOfDefinition(schedule_id)
+    await queries.delete(session, schedule_id)
+
+
+async def run_now(
+    session: Session, actor: Actor, schedule_id: UUID, *, engine: Engine, plan: Plan
+) -> Run:
+    """Start a run of a schedule at once, enabled or not, with its input. When it fires next stays as it is.
+
+    Raises:
+        ScheduleNotFound: the actor's workspace has no such schedule.
+        PipelineNotFound: its pipeline is archived.
+        InputInvalid: its input does not fit the pipeline's newest version.
+        PlanRunsExhausted, PlanCreditsExhausted, QueueFull: the plan allows no more.
+    """
+    schedule = await get(session, actor, schedule_id)
+    target = await pipelines.target(session, actor, schedule.pipeline_id)
+    started = await runs.start(
+        session,
+        actor,
+        target,
+        engine=engine,
+        plan=plan,
+        trigger=runs.trigger_type(actor),
+        input_data=schedule.input_data,
+        schedule_id=schedule_id,
+    )
+    await queries.update(session, schedule_id, {"last_run_at": clock.now()})
+    return await runs.get(session, actor, started.run_id)
+
+
+async def upcoming(
+    session: Session, actor: Actor, *, plan: Plan, limit: int, until: datetime | None
+) -> list[Upcoming]:
+    """The next ticks of all schedules of the workspace, in the order of their times.
+
+    Args:
+        session: may be one that only reads.
+        actor: the caller.
+        plan: the workspace's; one without schedules has nothing to come.
+        limit: most ticks to tell.
+        until: the last moment to look at; None looks as far as the limit reaches.
+    """
+    if not plan.cron:
+        return []
+    # No tick beyond the first of the limit's schedule can be among the first: those have at least as many.
+    first = await queries.first_upcoming(session, actor.workspace_id, limit)
+    waiting = [
+        (moment, number)
+        for number, (schedule, _) in enumerate(first)
+        if (moment := schedule.next_run_at) is not None
+    ]
+    heapq.heapify(waiting)
+    told: list[Upcoming] = []
+    while waiting and len(told) < limit:
+        moment, number = heapq.heappop(waiting)
+        if until is not None and moment > until:
+            break
+        schedule, pipeline_name = first[number]
+        told.append(queries.upcoming(schedule, pipeline_name, moment))
+        if (following := schedule.next_after(moment)) is not None:
+            heapq.heappush(waiting, (following, number))
+    return told
+
+
+async def _lock(session: Session, actor: Actor, schedule_id: UUID) -> Schedule:
+    found = await queries.find(session, actor.workspace_id, schedule_id, lock=True)
+    if found is None:
+        raise ScheduleNotFound(schedule_id)
+    return found
+
+
+def _timing(schedule: Schedule) -> tuple[str, str, bool]:
+    return schedule.cron_expression, schedule.timezone, schedule.enabled
+
+
+def _check_time(cron_expression: str, timezone: str) -> None:
+    try:
+        cron.compiled(cron_expression, timezone)
+    except (CronInvalid, TimezoneUnknown) as error:
+        path = "cron_expression" if isinstance(error, CronInvalid) else "timezone"
+        error.issues = (Issue(path, error.code, error.message),)
+        raise
+
+
+async def _check_input(
+    session: Session, engine: Engine, pipeline_id: UUID, version: int, input_data: dict[str, Json]
+) -> None:
+    definition = await engine.definitions.get(session, pipeline_id, version)
+    definition.input.validate(input_data)
