@@ -21,8 +21,9 @@ BODIES = {
     ("POST", "/webhooks/{pipeline_id}"): {},
     ("POST", "/pipelines/{pipeline_id}/schedules"): {"name": "x", "cron_expression": "0 9 * * *"},
     ("PATCH", "/schedules/{schedule_id}"): {"name": "Taken over"},
+    ("POST", "/pipelines/{pipeline_id}/secrets"): {"name": "TOKEN", "value": "taken over"},
 }
-OURS = {"pipeline_id", "run_id", "key_id", "schedule_id"}
+OURS = {"pipeline_id", "run_id", "key_id", "schedule_id", "secret"}
 PLAIN = {"number": "1", "model_id": None}
 """Other parameters: a value for each, or None for routes that show nothing of a workspace."""
 
@@ -62,6 +63,7 @@ async def theirs(stranger, make):
         "run_id": await make.run(stranger, pipeline_id, status=RunStatus.RUNNING),
         "schedule_id": await make.schedule(stranger, pipeline_id),
         "key_id": (await make.api_key(stranger)).id,
+        "secret": await make.secret(stranger),
     }
 
 

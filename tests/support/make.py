@@ -5,9 +5,10 @@ from tests.support.make_accounts import MakeAccounts
 from tests.support.make_pipelines import MakePipelines
 from tests.support.make_runs import MakeRuns
 from tests.support.make_schedules import MakeSchedules
+from tests.support.make_secrets import MakeSecrets
 
 
-class Make(MakeAccounts, MakePipelines, MakeRuns, MakeSchedules):
+class Make(MakeAccounts, MakePipelines, MakeRuns, MakeSchedules, MakeSecrets):
     """Everything that tests can make; each part has a file of its own."""
 
     def __init__(self, database: Database) -> None:

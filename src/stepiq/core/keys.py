@@ -3,6 +3,7 @@
 import base64
 import binascii
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -47,6 +48,45 @@ def master_key(settings: Settings) -> bytes:
     return _decoded(_read_or_make(path, made), str(path))
 
 
+def previous_master_keys(settings: Settings) -> list[bytes]:
+    """Earlier master keys, which only decrypt: STEPIQ_PREVIOUS_MASTER_KEYS, or `previous-master.keys` in the data folder."""
+    if settings.previous_master_keys is not None:
+        text = settings.previous_master_keys.get_secret_value()
+        return [_decoded(part.encode(), "STEPIQ_PREVIOUS_MASTER_KEYS") for part in _listed(text)]
+    path = previous_master_keys_path(settings)
+    if not path.exists():
+        return []
+    return [_decoded(part.encode(), str(path)) for part in _listed(_read(path).decode())]
+
+
+def previous_master_keys_path(settings: Settings) -> Path:
+    """Where earlier master keys are kept, one a line."""
+    return settings.data_dir.absolute() / "previous-master.keys"
+
+
+def replace_master_key(settings: Settings) -> None:
+    """Make a new `master.key`; the old one goes to the earlier ones first, so that no crash loses it.
+
+    Raises:
+        KeyUnusable: the operator gives the key as a setting, or a file cannot be written.
+    """
+    if settings.master_key is not None or settings.previous_master_keys is not None:
+        raise KeyUnusable(
+            "The master key comes from the environment, where it cannot be replaced from here. Make one with "
+            "`openssl rand -base64 32`, put it into STEPIQ_MASTER_KEY, and the old one into STEPIQ_PREVIOUS_MASTER_KEYS."
+        )
+    old = master_key(settings)
+    kept = [old, *(key for key in previous_master_keys(settings) if key != old)]
+    lines = b"\n".join(base64.b64encode(key) for key in kept)
+    _replace(previous_master_keys_path(settings), lines)
+    made = base64.b64encode(secrets.token_bytes(_MASTER_KEY_BYTES))
+    _replace(settings.data_dir.absolute() / "master.key", made)
+
+
+def _listed(text: str) -> list[str]:
+    return [part for part in re.split(r"[\s,]+", text) if part]
+
+
 def _decoded(text: bytes, where: str) -> bytes:
     try:
         key = base64.b64decode(text.strip(), validate=True)
@@ -62,6 +102,10 @@ def _decoded(text: bytes, where: str) -> bytes:
 def _read_or_make(path: Path, made: bytes) -> bytes:
     if not path.exists():
         _create(path, made)
+    return _read(path)
+
+
+def _read(path: Path) -> bytes:
     try:
         if path.stat().st_mode & 0o077:
             raise KeyUnusable(
@@ -77,14 +121,8 @@ def _read_or_make(path: Path, made: bytes) -> bytes:
 
 def _create(path: Path, content: bytes) -> None:
     """Write a file that either has all of its content or is not there, whoever else is making it."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            os.write(descriptor, content + b"\n")
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        draft = _draft(path, content)
         try:
             # A link never replaces what another process made in the meantime; a rename would.
             os.link(draft, path)
@@ -94,3 +132,27 @@ def _create(path: Path, content: bytes) -> None:
             draft.unlink()
     except OSError as error:
         raise KeyUnusable(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file that has its old content or its new one, also after a crash."""
+    try:
+        _draft(path, content).rename(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise KeyUnusable(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def _draft(path: Path, content: bytes) -> Path:
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(descriptor, content + b"\n")
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return draft

@@ -96,8 +96,11 @@ class Settings(BaseSettings):
 
     master_key: SecretStr | None = None
     """32 bytes in base64 that wrap every stored secret. Default: `master.key` in the data folder, made when
-    it is first needed. Losing it loses the secrets; keep a copy apart from the database. Not used yet: secrets cannot be
-    stored."""
+    it is first needed. Losing it loses the secrets; keep a copy apart from the database."""
+
+    previous_master_keys: SecretStr | None = None
+    """Earlier master keys, separated by commas, that still open what they wrap while `stepiq keys rotate` moves it to the new
+    one. Default: the lines of `previous-master.keys` in the data folder, which need not exist."""
 
     jwt_secret: SecretStr | None = None
     """At least 32 characters that sign access tokens. Default: `jwt.key` in the data folder, made on first

@@ -6,8 +6,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from stepiq import __version__
 from stepiq.accounts import endpoints as accounts
 from stepiq.accounts.http import Doors, authenticated
+from stepiq.accounts.secrets import endpoints as secrets
 from stepiq.pipelines import catalogue
 from stepiq.pipelines import endpoints as pipelines
+from stepiq.pipelines import secrets as pipeline_secrets
 from stepiq.runs import endpoints as runs
 from stepiq.runs.stream import Streams
 from stepiq.server import health, openapi
@@ -26,6 +28,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     webhooks.router,
     schedules.router,
     catalogue.router,
+    secrets.router,
+    pipeline_secrets.router,
 )
 """Routers of the domains. Nothing in them answers without a credential."""
 

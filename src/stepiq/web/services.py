@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Protocol, cast
 
 from fastapi import Depends, Request
 
+from stepiq.core.encryption import Keyring
 from stepiq.core.http import GuardedClient
 from stepiq.core.mail import Mailer
 from stepiq.core.settings import Settings
@@ -48,6 +50,11 @@ class Services:
     """A `billing.plans.Plans`; who needs a plan's own fields stands above billing and may say so."""
     http: GuardedClient
     """For every URL that a tenant wrote."""
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """What encrypts stored secrets."""
+        return Keyring(self.settings)
 
 
 async def _services(request: Request) -> Services:

@@ -1,0 +1,1 @@
+"""Stored secrets: encrypted, written through the API, read by the engine alone."""

@@ -1,0 +1,68 @@
+"""Routes of the account's secrets. `pipelines.secrets` has those of one pipeline."""
+
+from typing import Annotated
+
+from fastapi import Path, Response
+
+from stepiq.accounts.actor import Actor, Scope
+from stepiq.accounts.errors import ScopeMissing
+from stepiq.accounts.http import needs
+from stepiq.accounts.secrets import schemas, service
+from stepiq.accounts.secrets.errors import SecretNotFound, TooManySecrets
+from stepiq.web.bodies import router as new_router
+from stepiq.web.pages import Page, PageQuery
+from stepiq.web.problems import problems
+from stepiq.web.services import ServicesDep
+from stepiq.web.transactions import Read, Tx
+
+router = new_router("Secrets")
+
+Writer = Annotated[Actor, needs(Scope.PIPELINES_WRITE)]
+SecretPath = Annotated[str, Path(max_length=100, description="Id or name of the secret.")]
+
+
+@router.get("/user/secrets", responses=problems(ScopeMissing))
+async def list_secrets(
+    caller: Annotated[Actor, needs(Scope.ACCOUNT_READ)], read: Read, page: PageQuery
+) -> Page[schemas.SecretView]:
+    """Names and dates of the account's secrets, newest first. No route gives a value."""
+    rows = await service.page(read, caller, pipeline_id=None, before=page.before, limit=page.fetch)
+    return page.page(rows, schemas.SecretView.model_validate, lambda row: row.id)
+
+
+@router.post(
+    "/user/secrets",
+    status_code=201,
+    responses={
+        200: {
+            "description": "A new value of a secret that there was.",
+            "model": schemas.StoredSecret,
+        },
+        **problems(ScopeMissing, TooManySecrets),
+    },
+)
+async def store_secret(
+    caller: Writer, services: ServicesDep, tx: Tx, body: schemas.NewSecret, response: Response
+) -> schemas.StoredSecret:
+    """Store a secret for all pipelines, encrypted; if there is one of that name, give it a new value (200).
+
+    Templates read it as `env.NAME`. A secret of the same name of the pipeline itself goes before it.
+    """
+    stored = await service.store(
+        tx, caller, services.keyring, pipeline_id=None, name=body.name, value=body.value
+    )
+    return show(stored, response)
+
+
+@router.delete("/user/secrets/{secret}", responses=problems(ScopeMissing, SecretNotFound))
+async def delete_secret(caller: Writer, tx: Tx, secret: SecretPath) -> schemas.DeletedSecret:
+    """Delete one of the account's secrets, by its id or its name."""
+    found = await service.delete(tx, caller, pipeline_id=None, secret=secret)
+    return schemas.DeletedSecret(id=found)
+
+
+def show(stored: service.Stored, response: Response) -> schemas.StoredSecret:
+    """The answer to storing: 201 for a new secret, 200 for a new value."""
+    response.status_code = 201 if stored.is_new else 200
+    shown = schemas.SecretView.model_validate(stored.row).model_dump()
+    return schemas.StoredSecret(**shown, warning=stored.warning)

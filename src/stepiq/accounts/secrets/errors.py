@@ -1,0 +1,24 @@
+"""What can go wrong with stored secrets."""
+
+from stepiq.core.errors import Conflict, NotFound
+
+
+class SecretNotFound(NotFound):
+    """There is no such secret in this place."""
+
+    code = "secret_not_found"
+
+    def __init__(self, secret: str) -> None:
+        super().__init__(f"There is no secret `{secret[:100]}` here.")
+
+
+class TooManySecrets(Conflict):
+    """The workspace has as many secrets as it may."""
+
+    code = "too_many_secrets"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"The workspace has {limit:,} secrets, its pipelines' included, which is the most. Delete one first.",
+            limit=limit,
+        )

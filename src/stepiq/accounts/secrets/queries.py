@@ -1,0 +1,184 @@
+"""What stored secrets read and write."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from stepiq.core.encryption import Owner, Sealed
+from stepiq.store.database import Session
+from stepiq.store.tables import secrets
+
+Row = sa.Row[Any]
+
+
+async def page(
+    session: Session,
+    workspace_id: UUID,
+    pipeline_id: UUID | None,
+    *,
+    before: UUID | None,
+    limit: int,
+) -> Sequence[Row]:
+    """Secrets of a pipeline, or of the whole workspace, newest first."""
+    statement = (
+        sa.select(secrets)
+        .where(secrets.c.workspace_id == workspace_id, secrets.c.pipeline_id == pipeline_id)
+        .order_by(secrets.c.id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        statement = statement.where(secrets.c.id < before)
+    return (await session.execute(statement)).all()
+
+
+async def lock(session: Session, workspace_id: UUID, scope_id: UUID, name: str) -> Row | None:
+    """The secret of that name, until the transaction ends."""
+    statement = (
+        sa.select(secrets)
+        .where(
+            secrets.c.workspace_id == workspace_id,
+            secrets.c.scope_id == scope_id,
+            secrets.c.name == name,
+        )
+        .with_for_update()
+    )
+    return (await session.execute(statement)).one_or_none()
+
+
+async def count(session: Session, workspace_id: UUID) -> int:
+    """How many secrets a workspace has, those of its pipelines included."""
+    statement = sa.select(sa.func.count()).where(secrets.c.workspace_id == workspace_id)
+    return await session.scalar(statement)
+
+
+async def insert(
+    session: Session,
+    *,
+    secret_id: UUID,
+    owner: Owner,
+    pipeline_id: UUID | None,
+    sealed: Sealed,
+    now: Any,
+) -> Row | None:
+    """Store a new secret; None if there is one of that name by now."""
+    values = {
+        "id": secret_id,
+        "workspace_id": owner.workspace_id,
+        "pipeline_id": pipeline_id,
+        "scope_id": owner.scope_id,
+        "name": owner.name,
+        "version": owner.version,
+        "created_at": now,
+        "updated_at": now,
+        **_written(sealed),
+    }
+    is_sqlite = session.connection.dialect.name == "sqlite"
+    inserting = (sqlite if is_sqlite else postgresql).insert(secrets).values(values)
+    statement = inserting.on_conflict_do_nothing(index_elements=["scope_id", "name"])
+    return (await session.execute(statement.returning(secrets))).one_or_none()
+
+
+async def update(
+    session: Session, secret_id: UUID, *, version: int, sealed: Sealed, now: Any
+) -> Row:
+    """Give a locked secret its next value."""
+    statement = (
+        sa.update(secrets)
+        .where(secrets.c.id == secret_id)
+        .values(version=version, updated_at=now, **_written(sealed))
+        .returning(secrets)
+    )
+    return (await session.execute(statement)).one()
+
+
+async def delete(
+    session: Session,
+    workspace_id: UUID,
+    pipeline_id: UUID | None,
+    *,
+    secret_id: UUID | None,
+    name: str,
+) -> UUID | None:
+    """Delete a secret by its id or, without one, by its name; None if there is none in that place."""
+    wanted = secrets.c.name == name if secret_id is None else secrets.c.id == secret_id
+    statement = (
+        sa.delete(secrets)
+        .where(secrets.c.workspace_id == workspace_id, secrets.c.pipeline_id == pipeline_id, wanted)
+        .returning(secrets.c.id)
+    )
+    return await session.scalar(statement)
+
+
+async def stored(
+    session: Session, workspace_id: UUID, pipeline_id: UUID | None, names: Collection[str]
+) -> Sequence[Row]:
+    """Secrets of these names: the workspace's, then the pipeline's."""
+    scopes = [workspace_id] if pipeline_id is None else [workspace_id, pipeline_id]
+    statement = (
+        sa.select(secrets)
+        .where(
+            secrets.c.workspace_id == workspace_id,
+            secrets.c.scope_id.in_(scopes),
+            secrets.c.name.in_(sorted(names)),
+        )
+        .order_by(secrets.c.pipeline_id.is_not(None))
+    )
+    return (await session.execute(statement)).all()
+
+
+async def key_counts(session: Session) -> dict[str, int]:
+    """How many secrets each master key wraps."""
+    number = sa.func.count().label("number")
+    statement = sa.select(secrets.c.key_id, number).group_by(secrets.c.key_id)
+    return {row.key_id: row.number for row in await session.execute(statement)}
+
+
+async def wrapped_by(
+    session: Session, key_id: str, *, after: UUID | None, limit: int
+) -> Sequence[Row]:
+    """Secrets of all workspaces that a master key wraps, a batch at a time."""
+    statement = (
+        sa.select(secrets)
+        .where(secrets.c.key_id == key_id)
+        .order_by(secrets.c.id)
+        .limit(limit)
+        .with_for_update()
+    )
+    if after is not None:
+        statement = statement.where(secrets.c.id > after)
+    return (await session.execute(statement)).all()
+
+
+async def rewrap(session: Session, row: Row, sealed: Sealed) -> bool:
+    """Write a data key under another master key, unless the secret has changed since it was read."""
+    statement = (
+        sa.update(secrets)
+        .where(
+            secrets.c.id == row.id,
+            secrets.c.version == row.version,
+            secrets.c.key_id == row.key_id,
+        )
+        .values(key_id=sealed.key_id, wrapped_key=sealed.wrapped_key)
+    )
+    return (await session.execute(statement)).rowcount == 1
+
+
+def owner_of(row: Row) -> Owner:
+    """What a row's value belongs to."""
+    return Owner(row.workspace_id, row.scope_id, row.name, row.version)
+
+
+def sealed_of(row: Row) -> Sealed:
+    """A row's value, encrypted."""
+    return Sealed(row.key_id, row.wrapped_key, row.ciphertext)
+
+
+def _written(sealed: Sealed) -> dict[str, Any]:
+    return {
+        "key_id": sealed.key_id,
+        "wrapped_key": sealed.wrapped_key,
+        "ciphertext": sealed.ciphertext,
+    }

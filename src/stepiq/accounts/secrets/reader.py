@@ -1,0 +1,31 @@
+"""What the engine reads secrets with: `engine.protocols.SecretReader`."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from stepiq.accounts.secrets import queries
+from stepiq.core.encryption import Keyring
+from stepiq.store.database import Session
+
+
+class StoredSecrets:
+    """The secrets of this server's database."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+
+    async def read(
+        self, session: Session, *, workspace_id: UUID, pipeline_id: UUID, names: Collection[str]
+    ) -> dict[str, str]:
+        """Values by name: the pipeline's own before the workspace's; names that are not stored are absent.
+
+        Raises:
+            SecretUnreadable: one of them is wrapped by a master key that is not here.
+        """
+        rows = await queries.stored(session, workspace_id, pipeline_id, names)
+        # The pipeline's come last, and win.
+        chosen = {row.name: row for row in rows}
+        return {
+            name: self._keyring.open(queries.sealed_of(row), queries.owner_of(row))
+            for name, row in chosen.items()
+        }

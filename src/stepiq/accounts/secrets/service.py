@@ -1,0 +1,128 @@
+"""Storing secrets, deleting them, telling which there are, and moving them to another master key."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from stepiq.accounts.actor import Actor
+from stepiq.accounts.secrets import queries
+from stepiq.accounts.secrets.errors import SecretNotFound, TooManySecrets
+from stepiq.core import clock, ids
+from stepiq.core.encryption import Keyring, Owner
+from stepiq.engine.masking import MIN_LENGTH
+from stepiq.store.database import Session
+
+MAX_SECRETS = 1_000
+"""Most secrets of one workspace, those of its pipelines included."""
+
+_TOO_SHORT = (
+    f"The value has fewer than {MIN_LENGTH} characters, so it cannot be masked: where a model or a template repeats it, "
+    "it stays readable."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A secret just stored."""
+
+    row: Any
+    is_new: bool
+    warning: str | None
+
+
+async def store(
+    session: Session,
+    actor: Actor,
+    keyring: Keyring,
+    *,
+    pipeline_id: UUID | None,
+    name: str,
+    value: str,
+) -> Stored:
+    """Store a secret, or a new value of one; runs that begin later read it.
+
+    Args:
+        session: the transaction.
+        actor: whose workspace it is for.
+        keyring: encrypts it.
+        pipeline_id: the pipeline it is for, which the caller has found to be the actor's; None for the whole workspace.
+        name: checked by the caller.
+        value: in the clear.
+
+    Raises:
+        TooManySecrets: the workspace has as many as it may.
+    """
+    warning = _TOO_SHORT if len(value) < MIN_LENGTH else None
+    scope_id = pipeline_id or actor.workspace_id
+    while True:
+        found = await queries.lock(session, actor.workspace_id, scope_id, name)
+        version = 1 if found is None else found.version + 1
+        owner = Owner(actor.workspace_id, scope_id, name, version)
+        sealed, now = keyring.seal(value, owner), clock.now()
+        if found is not None:
+            row = await queries.update(session, found.id, version=version, sealed=sealed, now=now)
+            return Stored(row, is_new=False, warning=warning)
+        if await queries.count(session, actor.workspace_id) >= MAX_SECRETS:
+            raise TooManySecrets(MAX_SECRETS)
+        row = await queries.insert(
+            session,
+            secret_id=ids.uuid7(),
+            owner=owner,
+            pipeline_id=pipeline_id,
+            sealed=sealed,
+            now=now,
+        )
+        # None: somebody stored one of that name just now, so this is its next value.
+        if row is not None:
+            return Stored(row, is_new=True, warning=warning)
+
+
+async def page(
+    session: Session,
+    actor: Actor,
+    *,
+    pipeline_id: UUID | None,
+    before: UUID | None,
+    limit: int,
+) -> Sequence[Any]:
+    """Names and dates of the secrets of a pipeline, or of the whole workspace, newest first."""
+    return await queries.page(session, actor.workspace_id, pipeline_id, before=before, limit=limit)
+
+
+async def delete(session: Session, actor: Actor, *, pipeline_id: UUID | None, secret: str) -> UUID:
+    """Delete a secret by its id or its name; runs that have begun keep what they read.
+
+    Raises:
+        SecretNotFound: the workspace has none of that name or id in this place.
+    """
+    found = await queries.delete(
+        session,
+        actor.workspace_id,
+        pipeline_id,
+        secret_id=_as_id(secret),
+        name=secret,
+    )
+    if found is None:
+        raise SecretNotFound(secret)
+    return found
+
+
+async def stored_names(
+    session: Session, workspace_id: UUID, names: Collection[str], pipeline_id: UUID | None = None
+) -> frozenset[str]:
+    """Which of these names a pipeline finds secrets under; without one, which the workspace has for all of them."""
+    if not names:
+        return frozenset()
+    rows = await queries.stored(session, workspace_id, pipeline_id, names)
+    return frozenset(row.name for row in rows)
+
+
+def _as_id(secret: str) -> UUID | None:
+    # A name has no dashes, so what has the shape of an id is one.
+    if len(secret) != len("00000000-0000-0000-0000-000000000000"):
+        return None
+    try:
+        return UUID(secret) if secret.count("-") == 4 else None
+    except ValueError:
+        return None

@@ -1,0 +1,78 @@
+"""Routes of one pipeline's own secrets, which go before the account's."""
+
+from uuid import UUID
+
+from fastapi import Response
+
+from stepiq.accounts.errors import ScopeMissing
+from stepiq.accounts.secrets import schemas
+from stepiq.accounts.secrets import service as secrets
+from stepiq.accounts.secrets.endpoints import SecretPath, show
+from stepiq.accounts.secrets.errors import SecretNotFound, TooManySecrets
+from stepiq.pipelines import service
+from stepiq.pipelines.endpoints import Reader, Writer
+from stepiq.pipelines.errors import PipelineNotFound
+from stepiq.web.bodies import router as new_router
+from stepiq.web.pages import Page, PageQuery
+from stepiq.web.problems import problems
+from stepiq.web.services import ServicesDep
+from stepiq.web.transactions import Read, Tx
+
+router = new_router("Secrets")
+
+
+@router.get("/pipelines/{pipeline_id}/secrets", responses=problems(PipelineNotFound, ScopeMissing))
+async def list_pipeline_secrets(
+    caller: Reader, read: Read, page: PageQuery, pipeline_id: UUID
+) -> Page[schemas.SecretView]:
+    """Names and dates of the pipeline's own secrets, newest first; the account's are not among them."""
+    await service.get(read, caller, pipeline_id)
+    rows = await secrets.page(
+        read, caller, pipeline_id=pipeline_id, before=page.before, limit=page.fetch
+    )
+    return page.page(rows, schemas.SecretView.model_validate, lambda row: row.id)
+
+
+@router.post(
+    "/pipelines/{pipeline_id}/secrets",
+    status_code=201,
+    responses={
+        200: {
+            "description": "A new value of a secret that there was.",
+            "model": schemas.StoredSecret,
+        },
+        **problems(PipelineNotFound, ScopeMissing, TooManySecrets),
+    },
+)
+async def store_pipeline_secret(
+    caller: Writer,
+    services: ServicesDep,
+    tx: Tx,
+    pipeline_id: UUID,
+    body: schemas.NewSecret,
+    response: Response,
+) -> schemas.StoredSecret:
+    """Store a secret for this pipeline alone, or give it a new value (200). It goes before the account's of that name."""
+    await service.get(tx, caller, pipeline_id)
+    stored = await secrets.store(
+        tx,
+        caller,
+        services.keyring,
+        pipeline_id=pipeline_id,
+        name=body.name,
+        value=body.value,
+    )
+    return show(stored, response)
+
+
+@router.delete(
+    "/pipelines/{pipeline_id}/secrets/{secret}",
+    responses=problems(PipelineNotFound, ScopeMissing, SecretNotFound),
+)
+async def delete_pipeline_secret(
+    caller: Writer, tx: Tx, pipeline_id: UUID, secret: SecretPath
+) -> schemas.DeletedSecret:
+    """Delete one of the pipeline's own secrets, by its id or its name."""
+    await service.get(tx, caller, pipeline_id)
+    found = await secrets.delete(tx, caller, pipeline_id=pipeline_id, secret=secret)
+    return schemas.DeletedSecret(id=found)

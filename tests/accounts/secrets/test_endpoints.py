@@ -1,0 +1,216 @@
+import asyncio
+import os
+import re
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from stepiq.accounts.secrets import service
+from stepiq.core import ids
+from stepiq.store.tables import secrets
+from tests.support.clients import login, login_key
+
+__all__ = ["login", "login_key"]
+
+VALUE = "correct horse battery staple"
+
+
+def new(name="TOKEN", value=VALUE):
+    return {"name": name, "value": value}
+
+
+@pytest.fixture(params=["account", "pipeline"])
+async def url(request, account, make):
+    """Where secrets are stored: the account's, and one pipeline's."""
+    if request.param == "account":
+        return "/api/user/secrets"
+    return f"/api/pipelines/{await make.pipeline(account)}/secrets"
+
+
+class TestStore:
+    async def test_a_new_secret_is_created(self, owner, url):
+        response = await owner.post(url, json=new())
+
+        assert response.status_code == 201
+        body = response.json()
+        assert body["name"] == "TOKEN"
+        assert body["warning"] is None
+        assert (body["pipeline_id"] is None) is (url == "/api/user/secrets")
+        assert VALUE not in response.text
+
+    async def test_the_same_name_again_is_a_new_value(self, owner, url, clock):
+        before = (await owner.post(url, json=new())).json()
+        clock.advance(timedelta(minutes=1))
+
+        response = await owner.post(url, json=new(value="another value"))
+
+        assert response.status_code == 200
+        after = response.json()
+        assert after["id"] == before["id"]
+        assert after["created_at"] == before["created_at"]
+        assert after["updated_at"] > before["updated_at"]
+
+    async def test_a_short_value_is_stored_with_a_warning(self, owner, url):
+        response = await owner.post(url, json=new(value="1234567"))
+
+        assert response.status_code == 201
+        assert "cannot be masked" in response.json()["warning"]
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            new(name="1TOKEN"),
+            new(name="TO-KEN"),
+            new(name="TOKEN\n"),
+            new(name=""),
+            new(name="x" * 101),
+            new(value=""),
+            new(value="x" * 10_001),
+            {"name": "TOKEN", "value": 12345678},
+            {"name": "TOKEN"},
+            {**new(), "pipeline_id": str(ids.uuid7())},
+        ],
+    )
+    async def test_what_does_not_fit_is_refused_without_repeating_it(self, owner, url, body):
+        response = await owner.post(url, json=body)
+
+        assert response.status_code == 422
+        assert VALUE not in response.text
+
+    @pytest.mark.parametrize("value", ["x", "x" * 10_000, 'Ünïcödé 😀\n\t"\\' * 10])
+    async def test_any_other_value_can_be_stored(self, owner, url, value):
+        assert (await owner.post(url, json=new(value=value))).status_code == 201
+
+    async def test_a_workspace_has_a_most(self, owner, url, monkeypatch):
+        monkeypatch.setattr(service, "MAX_SECRETS", 2)
+        for name in ("A", "B"):
+            await owner.post(url, json=new(name))
+
+        refused = await owner.post(url, json=new("C"))
+        changed = await owner.post(url, json=new("A", "another value"))
+
+        assert refused.status_code == 409
+        assert refused.json()["code"] == "too_many_secrets"
+        assert changed.status_code == 200
+
+    async def test_of_several_at_once_one_creates_it(self, owner, url):
+        responses = await asyncio.gather(
+            *(owner.post(url, json=new(value=f"value number {number}")) for number in range(8))
+        )
+
+        assert sorted(response.status_code for response in responses) == [200] * 7 + [201]
+
+    @pytest.mark.parametrize("scopes", [["pipelines:read", "account:read"], ["pipelines:execute"]])
+    async def test_a_key_needs_the_scope(self, login_key, account, url, scopes):
+        client = await login_key(account, scopes)
+
+        response = await client.post(url, json=new())
+
+        assert response.status_code == 403
+        assert response.json()["code"] == "scope_missing"
+
+    async def test_a_key_with_the_scope_may(self, login_key, account, url):
+        client = await login_key(account, ["pipelines:write"])
+
+        assert (await client.post(url, json=new())).status_code == 201
+
+    async def test_the_row_holds_nothing_in_clear(self, owner, url, database):
+        await owner.post(url, json=new())
+
+        async with database.reading() as session:
+            row = (await session.execute(sa.select(secrets))).one()
+        assert VALUE not in repr(row)
+        assert re.fullmatch("[0-9a-f]{16}", row.key_id)
+
+    async def test_a_foreign_or_unknown_pipeline_is_not_found(self, owner, make, stranger):
+        theirs = await make.pipeline(stranger)
+
+        for pipeline_id in (theirs, ids.uuid7()):
+            response = await owner.post(f"/api/pipelines/{pipeline_id}/secrets", json=new())
+            assert response.status_code == 404
+
+
+class TestList:
+    async def test_names_and_dates_are_listed_newest_first(self, owner, url):
+        for name in ("A", "B", "C"):
+            await owner.post(url, json=new(name))
+
+        first = (await owner.get(url, params={"limit": 2})).json()
+        second = (await owner.get(url, params={"cursor": first["next_cursor"]})).json()
+
+        assert [secret["name"] for secret in first["data"] + second["data"]] == ["C", "B", "A"]
+        assert set(first["data"][0]) == {"id", "name", "pipeline_id", "created_at", "updated_at"}
+
+    async def test_each_place_lists_its_own(self, owner, account, make):
+        pipeline = f"/api/pipelines/{await make.pipeline(account)}/secrets"
+        other = f"/api/pipelines/{await make.pipeline(account)}/secrets"
+        await owner.post("/api/user/secrets", json=new("OURS"))
+        await owner.post(pipeline, json=new("ITS"))
+
+        lists = [
+            (await owner.get(each)).json()["data"]
+            for each in ("/api/user/secrets", pipeline, other)
+        ]
+
+        assert [[secret["name"] for secret in each] for each in lists] == [["OURS"], ["ITS"], []]
+
+    async def test_a_key_needs_the_scope(self, login_key, account, url):
+        needed = "account:read" if url == "/api/user/secrets" else "pipelines:read"
+        client = await login_key(account, [needed])
+        other = await login_key(account, ["pipelines:write"])
+
+        assert (await client.get(url)).status_code == 200
+        assert (await other.get(url)).status_code == 403
+
+
+class TestDelete:
+    @pytest.mark.parametrize("by", ["id", "name"])
+    async def test_a_secret_goes_by_id_or_name(self, owner, url, by):
+        stored = (await owner.post(url, json=new())).json()
+
+        response = await owner.delete(f"{url}/{stored[by]}")
+
+        assert response.status_code == 200
+        assert response.json() == {"id": stored["id"], "deleted": True}
+        assert (await owner.get(url)).json()["data"] == []
+        assert (await owner.delete(f"{url}/{stored[by]}")).status_code == 404
+
+    @pytest.mark.parametrize(
+        "secret", ["OTHER", str(ids.uuid7()), "-" * 36, "x-" * 4 + "x" * 28, "x" * 36]
+    )
+    async def test_what_is_not_there_is_not_found(self, owner, url, secret):
+        await owner.post(url, json=new())
+
+        response = await owner.delete(f"{url}/{secret}")
+
+        assert response.status_code == 404
+
+    async def test_only_in_its_own_place(self, owner, account, make):
+        pipeline = f"/api/pipelines/{await make.pipeline(account)}/secrets"
+        ours = (await owner.post("/api/user/secrets", json=new("OURS"))).json()
+        its = (await owner.post(pipeline, json=new("ITS"))).json()
+
+        assert (await owner.delete(f"{pipeline}/{ours['id']}")).status_code == 404
+        assert (await owner.delete(f"/api/user/secrets/{its['id']}")).status_code == 404
+        assert (await owner.delete(f"/api/user/secrets/{its['name']}")).status_code == 404
+
+    async def test_a_key_needs_the_scope(self, login_key, owner, account, url):
+        await owner.post(url, json=new())
+        client = await login_key(account, ["pipelines:read", "account:read"])
+
+        assert (await client.delete(f"{url}/TOKEN")).status_code == 403
+
+
+class TestNothingShows:
+    async def test_no_answer_and_no_log_has_a_value(self, owner, url, capfd):
+        canary = f"canary-{os.urandom(8).hex()}"
+        json_type = {"Content-Type": "application/json"}
+        texts = [(await owner.post(url, json=new(value=canary))).text]
+        texts += [(await owner.post(url, json={**new(value=canary), "x": 1})).text]
+        cut = f'{{"name": "A", "value": "{canary}"'
+        texts += [(await owner.post(url, content=cut, headers=json_type)).text]
+        texts += [(await owner.get(url)).text, (await owner.delete(f"{url}/TOKEN")).text]
+
+        assert canary not in "".join(texts)
+        assert canary not in "".join(capfd.readouterr())

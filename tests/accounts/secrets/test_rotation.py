@@ -1,0 +1,129 @@
+import asyncio
+
+import pytest
+import sqlalchemy as sa
+
+from stepiq.accounts.secrets import queries, rotation
+from stepiq.accounts.secrets.reader import StoredSecrets
+from stepiq.store.tables import secrets
+from tests.support.make_secrets import keyring
+
+OLD, BOTH, NEW = keyring(b"o"), keyring(b"n", b"o"), keyring(b"n")
+VALUES = {"S0": "its own", "S1": "value 1", "S2": "value 2", "S3": "value 3"}
+
+
+@pytest.fixture
+def small_batches(monkeypatch):
+    monkeypatch.setattr(rotation, "BATCH", 3)
+
+
+@pytest.fixture
+async def stored(make, account, stranger):
+    """Seven secrets of two workspaces under the old key."""
+    pipeline_id = await make.pipeline(account)
+    for number in range(4):
+        await make.secret(account, f"S{number}", f"value {number}", keys=OLD)
+    await make.secret(account, "S0", "its own", pipeline_id=pipeline_id, keys=OLD)
+    for number in range(2):
+        await make.secret(stranger, f"S{number}", f"theirs {number}", keys=OLD)
+    return pipeline_id
+
+
+async def values(database, keys, account, pipeline_id):
+    async with database.reading() as session:
+        return await StoredSecrets(keys).read(
+            session, workspace_id=account.workspace_id, pipeline_id=pipeline_id, names=VALUES
+        )
+
+
+class TestRotate:
+    async def test_all_secrets_are_then_under_the_new_key_alone(
+        self, database, account, stored, small_batches
+    ):
+        batches = []
+
+        unreadable = await rotation.rotate(database, BOTH, batches.append)
+
+        assert unreadable == []
+        assert batches == [3, 3, 1]
+        assert await values(database, NEW, account, stored) == VALUES
+        assert await rotation.census(database, NEW) == rotation.Census(7, 0, {})
+
+    async def test_a_second_time_there_is_nothing_to_do(self, database, stored):
+        await rotation.rotate(database, BOTH, lambda moved: None)
+        batches = []
+
+        await rotation.rotate(database, BOTH, batches.append)
+
+        assert batches == []
+
+    async def test_killed_in_the_middle_it_goes_on_where_it_was(
+        self, database, account, stored, small_batches
+    ):
+        def die(moved):
+            raise RuntimeError("killed")
+
+        with pytest.raises(RuntimeError):
+            await rotation.rotate(database, BOTH, die)
+        between = await rotation.census(database, BOTH)
+        still_readable = await values(database, BOTH, account, stored)
+        await rotation.rotate(database, BOTH, lambda moved: None)
+
+        assert (between.current, between.rotatable) == (3, 4)
+        assert still_readable == VALUES
+        assert await values(database, NEW, account, stored) == VALUES
+
+    async def test_new_values_stored_meanwhile_are_kept(
+        self, database, make, account, stored, small_batches
+    ):
+        writing = []
+
+        def store_more(moved):
+            if not writing:
+                for number in range(4):
+                    changed = make.secret(account, f"S{number}", f"new {number}", keys=BOTH)
+                    writing.append(asyncio.ensure_future(changed))
+
+        await rotation.rotate(database, BOTH, store_more)
+        await asyncio.gather(*writing)
+        await rotation.rotate(database, BOTH, lambda moved: None)
+
+        found = await values(database, NEW, account, stored)
+        assert found == {"S0": "its own", "S1": "new 1", "S2": "new 2", "S3": "new 3"}
+
+    async def test_one_that_changed_since_it_was_read_is_left_alone(self, database, stored):
+        async with database.transaction() as session:
+            rows = await queries.wrapped_by(session, OLD.current, after=None, limit=1)
+            await session.execute(sa.update(secrets).values(version=secrets.c.version + 1))
+            sealed = BOTH.rewrap(queries.sealed_of(rows[0]), queries.owner_of(rows[0]))
+
+            assert not await queries.rewrap(session, rows[0], sealed)
+
+    async def test_a_damaged_one_is_named_and_the_others_move(self, database, stored):
+        async with database.transaction() as session:
+            await session.execute(
+                sa.update(secrets).where(secrets.c.name == "S2").values(wrapped_key=b"x" * 60)
+            )
+
+        unreadable = await rotation.rotate(database, BOTH, lambda moved: None)
+
+        assert unreadable == ["S2"]
+        assert await rotation.census(database, BOTH) == rotation.Census(6, 1, {})
+
+    async def test_those_of_a_key_that_is_not_here_stay_as_they_are(
+        self, database, account, stored
+    ):
+        await rotation.rotate(database, NEW, lambda moved: None)
+
+        assert await rotation.census(database, NEW) == rotation.Census(0, 0, {OLD.current: 7})
+        assert await values(database, OLD, account, stored) == VALUES
+
+
+class TestCensus:
+    async def test_it_counts_without_changing_anything(self, database, make, account, stored):
+        await make.secret(account, "NEWER", keys=BOTH)
+
+        found = await rotation.census(database, BOTH)
+
+        assert found == rotation.Census(current=1, rotatable=7, lost={})
+        assert found.total == 8
