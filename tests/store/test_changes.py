@@ -93,3 +93,15 @@ class TestSubscription:
 class TestRunTopic:
     def test_each_run_has_its_own(self):
         assert run_topic(UUID(int=1)) != run_topic(UUID(int=2))
+
+
+class TestHear:
+    async def test_an_action_has_heard_before_publish_returns(self):
+        changes = LocalChanges()
+        heard: list[object] = []
+        changes.hear("t", heard.append)
+
+        changes.publish("t", 1)
+        changes.publish("other", 2)
+
+        assert heard == [1]

@@ -122,7 +122,7 @@ async def _run_on(
 ) -> RunDetail:
     actor = await _actor(services)
     plans = cast(Plans, services.plans)
-    rules = pipelines.Rules(plans, services.providers)
+    rules = pipelines.Rules(plans, services.providers, services.changes)
     async with AsyncExitStack() as stack:
         async with services.database.transaction() as session:
             saved = await pipelines.create(session, actor, draft, rules)

@@ -70,7 +70,7 @@ _SAVING = (
 
 
 async def _rules(services: ServicesDep) -> service.Rules:
-    return service.Rules(cast(Plans, services.plans), services.providers)
+    return service.Rules(cast(Plans, services.plans), services.providers, services.changes)
 
 
 RulesDep = Annotated[service.Rules, Depends(_rules)]
@@ -180,9 +180,11 @@ async def patch_pipeline(
 
 
 @router.delete("/pipelines/{pipeline_id}", responses=problems(PipelineNotFound, ScopeMissing))
-async def archive_pipeline(caller: Writer, tx: Tx, pipeline_id: UUID) -> schemas.ArchivedView:
+async def archive_pipeline(
+    caller: Writer, services: ServicesDep, tx: Tx, pipeline_id: UUID
+) -> schemas.ArchivedView:
     """Archive a pipeline: it cannot be triggered any more; its runs and versions stay readable."""
-    pipeline = await service.archive(tx, caller, pipeline_id)
+    pipeline = await service.archive(tx, caller, pipeline_id, services.changes)
     return schemas.ArchivedView(id=pipeline.id, status=pipeline.status)
 
 

@@ -31,6 +31,7 @@ from stepiq.pipelines.errors import (
 )
 from stepiq.pipelines.records import Draft, Pipeline, Target, Version
 from stepiq.pipelines.rendering import to_yaml
+from stepiq.store.changes import PIPELINE_CHANGED, Changes
 from stepiq.store.database import Session
 from stepiq.store.states import PipelineStatus
 
@@ -44,6 +45,8 @@ class Rules:
 
     plans: Plans
     providers: Providers
+    changes: Changes
+    """Told when a new version counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,7 @@ async def save(
     await _add_version(session, actor, pipeline_id, found.version + 1, draft)
     if not await queries.update(session, pipeline_id, values, clock.now()):
         raise SlugTaken(str(draft.slug))
+    _tell(session, rules.changes, pipeline_id)
     return Saved(await get(session, actor, pipeline_id), warnings)
 
 
@@ -175,10 +179,10 @@ async def patch(
     return await get(session, actor, pipeline_id)
 
 
-async def archive(session: Session, actor: Actor, pipeline_id: UUID) -> Pipeline:
+async def archive(session: Session, actor: Actor, pipeline_id: UUID, changes: Changes) -> Pipeline:
     """Archive a pipeline; it may be archived already.
 
-    Runs in flight go on, and runs and versions stay readable.
+    From the commit on nothing in this process triggers it. Runs in flight go on, and runs and versions stay readable.
 
     Raises:
         PipelineNotFound: the actor's workspace has no such pipeline.
@@ -186,6 +190,7 @@ async def archive(session: Session, actor: Actor, pipeline_id: UUID) -> Pipeline
     if (await _lock(session, actor, pipeline_id)).status is not PipelineStatus.ARCHIVED:
         values = {"status": PipelineStatus.ARCHIVED}
         await queries.update(session, pipeline_id, values, clock.now())
+        _tell(session, changes, pipeline_id)
     return await get(session, actor, pipeline_id)
 
 
@@ -323,6 +328,10 @@ async def _lock_active(session: Session, actor: Actor, pipeline_id: UUID) -> Tar
     if found.status is not PipelineStatus.ACTIVE:
         raise PipelineArchived(pipeline_id)
     return found
+
+
+def _tell(session: Session, changes: Changes, pipeline_id: UUID) -> None:
+    session.after_commit(lambda: changes.publish(PIPELINE_CHANGED, str(pipeline_id)))
 
 
 async def _free_slug(session: Session, workspace_id: UUID, name: str) -> str:

@@ -33,8 +33,11 @@ async def start(
     input_data: dict[str, Json],
     version: int | None = None,
     schedule_id: UUID | None = None,
+    is_valid: bool = False,
 ) -> Started:
     """Accept a run; it begins within milliseconds of the commit, or when the plan has a slot for it.
+
+    `is_valid` says that the input has been validated already.
 
     Raises:
         VersionNotFound: the pipeline has no such version.
@@ -52,7 +55,7 @@ async def start(
             pipeline_id=target.id,
             pipeline_version=number,
             trigger_type=trigger,
-            input_data=definition.input.validate(input_data),
+            input_data=input_data if is_valid else definition.input.validate(input_data),
             timeout=definition.timeout,
             plan=plan,
             spends_credits=engine.spends_credits(definition),

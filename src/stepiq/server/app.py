@@ -16,6 +16,7 @@ from stepiq.server import health, openapi
 from stepiq.server.routes import routes_of
 from stepiq.triggers.schedules import endpoints as schedules
 from stepiq.triggers.webhooks import endpoints as webhooks
+from stepiq.triggers.webhooks.inbox import Inbox
 from stepiq.web import problems
 from stepiq.web.guard import Guard
 from stepiq.web.idempotency import Idempotency
@@ -48,6 +49,9 @@ def create_app(services: Services) -> FastAPI:
     app.state.doors = Doors.build(services)
     app.state.idempotency = Idempotency(app.state.doors.jwt_secret)
     app.state.streams = Streams()
+    app.state.inbox = Inbox(
+        services.database, services.changes, services.engine.definitions, secrets=None
+    )
     app.include_router(health.router)
     app.include_router(accounts.public, prefix="/api")
     for router in ROUTERS:

@@ -6,7 +6,7 @@ from hand to hand.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -56,14 +56,24 @@ class Changes(Protocol):
         """Listen to `topic` from now on."""
         ...
 
+    def hear(self, topic: str, action: Callable[[Json], None]) -> None:
+        """Call `action` with what is told under `topic`, as long as the process lives.
+
+        A change of this process is heard before its `publish` returns. The action must neither wait nor fail.
+        """
+        ...
+
 
 class LocalChanges:
     """Word within one process."""
 
     def __init__(self) -> None:
         self._listeners: dict[str, set[Subscription]] = defaultdict(set)
+        self._actions: dict[str, list[Callable[[Json], None]]] = defaultdict(list)
 
     def publish(self, topic: str, payload: Json) -> None:
+        for action in self._actions.get(topic, ()):
+            action(payload)
         listeners = self._listeners.get(topic)
         if listeners:
             change = Change(topic, payload)
@@ -82,11 +92,17 @@ class LocalChanges:
             if not listeners:
                 del self._listeners[topic]
 
+    def hear(self, topic: str, action: Callable[[Json], None]) -> None:
+        self._actions[topic].append(action)
+
 
 def run_topic(run_id: UUID) -> str:
     """Topic of a run's events and text as it comes."""
     return f"run:{run_id}"
 
+
+PIPELINE_CHANGED = "pipelines:changed"
+"""Topic of pipelines that were saved or archived; the payload is the pipeline's id."""
 
 RUN_CANCELLED = "runs:cancelled"
 """Topic of cancelled runs; the payload is the run's id."""

@@ -17,13 +17,19 @@ from stepiq.engine.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueF
 from stepiq.language.inputs import InputInvalid
 from stepiq.pipelines.errors import PipelineNotFound
 from stepiq.triggers.webhooks import schemas, service
-from stepiq.triggers.webhooks.errors import KeyRequired, PayloadInvalid
+from stepiq.triggers.webhooks.errors import (
+    KeyRequired,
+    PayloadInvalid,
+    SignatureInvalid,
+    SignatureSecretMissing,
+    SignatureSecretUnusable,
+)
+from stepiq.triggers.webhooks.inbox import Inbox
 from stepiq.web.bodies import JSON_TYPES, read_body
 from stepiq.web.bodies import router as new_router
 from stepiq.web.errors import UnsupportedMediaType
 from stepiq.web.problems import problems
 from stepiq.web.services import ServicesDep
-from stepiq.web.transactions import Tx
 
 router = new_router("Webhooks")
 
@@ -58,8 +64,12 @@ class _Sender(Scoped):
         return caller
 
 
-async def _body(request: Request) -> Json | StepIQError:
-    """The body, or what is wrong with it, which is told only after the pipeline was found."""
+async def _arrived(request: Request) -> service.Arrived:
+    return service.Arrived(request.headers, await request.body(), await _content(request))
+
+
+async def _content(request: Request) -> Json | StepIQError:
+    """What the body says, or what is wrong with it, which is told only after the pipeline was found."""
     try:
         body = await read_body(request)
         if body.media_type not in JSON_TYPES:
@@ -69,6 +79,10 @@ async def _body(request: Request) -> Json | StepIQError:
         return error
 
 
+async def _inbox(request: Request) -> Inbox:
+    return cast(Inbox, request.app.state.inbox)
+
+
 @router.post(
     "/webhooks/{pipeline_id}",
     status_code=202,
@@ -76,6 +90,9 @@ async def _body(request: Request) -> Json | StepIQError:
         KeyRequired,
         PipelineNotFound,
         PlanWebhooksDisabled,
+        SignatureInvalid,
+        SignatureSecretMissing,
+        SignatureSecretUnusable,
         PayloadInvalid,
         InputInvalid,
         PlanRunsExhausted,
@@ -87,20 +104,20 @@ async def _body(request: Request) -> Json | StepIQError:
 )
 async def receive_webhook(
     sender: Annotated[Actor, Depends(_Sender(Scope.WEBHOOKS_TRIGGER, is_key_only=True))],
-    body: Annotated[Any, Depends(_body)],
+    arrived: Annotated[service.Arrived, Depends(_arrived)],
+    inbox: Annotated[Inbox, Depends(_inbox)],
     services: ServicesDep,
-    tx: Tx,
     pipeline_id: UUID,
 ) -> schemas.Accepted:
-    """Start a run from another system. The input is the object under `input_data`, or else the whole body."""
-    started = await service.receive(
-        tx,
-        sender,
-        pipeline_id,
-        body,
-        engine=services.engine,
-        plan=cast(Plans, services.plans).get(sender.plan),
-    )
+    """Start a run from another system. The input is the object under `input_data`, or else the whole body.
+
+    Where the definition has `webhook.verify`, the sender must also have signed the body.
+    """
+    plan = cast(Plans, services.plans).get(sender.plan)
+    checked = await service.check(sender, pipeline_id, arrived, inbox=inbox, plan=plan)
+    # What may be refused has been checked: on SQLite a writing transaction keeps others waiting.
+    async with services.database.transaction() as tx:
+        started = await service.start(tx, sender, checked, engine=services.engine, plan=plan)
     return schemas.Accepted(
         run_id=started.run_id, status=started.status, pipeline_id=started.pipeline_id
     )

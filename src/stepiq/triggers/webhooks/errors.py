@@ -21,3 +21,35 @@ class PayloadInvalid(Invalid):
         super().__init__(
             'The body must be a JSON object: {"input_data": {…}}, or the input itself.'
         )
+
+
+class SignatureInvalid(Unauthenticated):
+    """The pipeline takes requests of one sender only, and this one's signature is missing, too old or not theirs."""
+
+    code = "signature_invalid"
+
+
+class SignatureSecretMissing(Unauthenticated):
+    """The pipeline takes signed requests only, and the secret to check them with is not stored."""
+
+    code = "signature_secret_missing"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The pipeline takes signed requests only, but its secret `{name}` is not stored. Its owner stores it with "
+            "POST /api/user/secrets.",
+            name=name,
+        )
+
+
+class SignatureSecretUnusable(Unauthenticated):
+    """The pipeline takes signed requests only, and the secret to check them with cannot be one of the scheme."""
+
+    code = "signature_secret_unusable"
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(
+            f"The secret `{name}` cannot check a signature: {problem}. Its owner stores the right one with "
+            "POST /api/user/secrets.",
+            name=name,
+        )

@@ -1,5 +1,7 @@
 """What an inbound webhook may start."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from uuid import UUID
 
 from stepiq.accounts.actor import Actor
@@ -9,47 +11,77 @@ from stepiq.core.errors import StepIQError
 from stepiq.core.json import Json
 from stepiq.engine.runtime import Engine
 from stepiq.language.data import is_object
-from stepiq.pipelines import service as pipelines
+from stepiq.pipelines.records import Target
 from stepiq.runs import service as runs
 from stepiq.runs.records import Started
 from stepiq.store.database import Session
 from stepiq.store.states import TriggerType
 from stepiq.triggers.webhooks.errors import PayloadInvalid
+from stepiq.triggers.webhooks.inbox import Inbox
 
 
-async def receive(
-    session: Session,
-    actor: Actor,
-    pipeline_id: UUID,
-    body: Json | StepIQError,
-    *,
-    engine: Engine,
-    plan: Plan,
-) -> Started:
-    """Start a run with what a webhook sent: the object under `input_data` if there is one, else the whole body.
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """What a webhook sent."""
 
-    What was wrong with reading the body is an argument like any other, because it counts only after pipeline and plan.
+    headers: Mapping[str, str]
+    """Looked up by lower-case name."""
+    data: bytes
+    """The body, which is what senders sign."""
+    content: Json | StepIQError
+    """What the body says, or why it cannot be read: that is told only after what counts before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A webhook that may start a run."""
+
+    target: Target
+    input_data: dict[str, Json]
+
+
+async def check(
+    actor: Actor, pipeline_id: UUID, arrived: Arrived, *, inbox: Inbox, plan: Plan
+) -> Checked:
+    """Check everything about a webhook that needs no transaction.
+
+    The input is the object under `input_data` if there is one, else the whole body.
 
     Raises:
         PipelineNotFound: the actor's workspace has no such pipeline, or it is archived.
         PlanWebhooksDisabled: the plan has no webhooks.
-        StepIQError: `body`, if it is one.
+        SignatureInvalid, SignatureSecretMissing, SignatureSecretUnusable: the pipeline asks for its sender's
+            signature, and this is none.
+        StepIQError: `arrived.content`, if it is one.
         PayloadInvalid: the body is not an object.
         InputInvalid: it does not fit the pipeline's schema; one issue per field.
+    """
+    pipeline = await inbox.targets.active(actor.workspace_id, pipeline_id)
+    billing.require_webhooks(plan)
+    await inbox.verify(actor.workspace_id, pipeline, arrived.headers, arrived.data)
+    if isinstance(arrived.content, StepIQError):
+        raise arrived.content
+    payload = payload_of(arrived.content)
+    return Checked(pipeline.target, pipeline.definition.input.validate(payload))
+
+
+async def start(
+    session: Session, actor: Actor, checked: Checked, *, engine: Engine, plan: Plan
+) -> Started:
+    """Start the run of a webhook that was checked.
+
+    Raises:
         PlanRunsExhausted, PlanCreditsExhausted, QueueFull: the plan allows no more.
     """
-    target = await pipelines.target(session, actor, pipeline_id)
-    billing.require_webhooks(plan)
-    if isinstance(body, StepIQError):
-        raise body
     return await runs.start(
         session,
         actor,
-        target,
+        checked.target,
         engine=engine,
         plan=plan,
         trigger=TriggerType.WEBHOOK,
-        input_data=payload_of(body),
+        input_data=checked.input_data,
+        is_valid=True,
     )
 
 

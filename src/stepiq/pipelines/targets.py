@@ -1,0 +1,87 @@
+"""Pipelines that triggers name, kept in the process: the hundredth webhook of a pipeline asks the store nothing.
+
+What was read is believed for five seconds, and forgotten at once when this process changes the pipeline.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from stepiq.core import clock
+from stepiq.core.json import Json
+from stepiq.engine.definitions import Definitions
+from stepiq.language.definition import Definition
+from stepiq.pipelines import queries
+from stepiq.pipelines.errors import PipelineNotFound
+from stepiq.pipelines.records import Target
+from stepiq.store.changes import PIPELINE_CHANGED, Changes
+from stepiq.store.database import Database
+from stepiq.store.states import PipelineStatus
+
+LIFETIME = timedelta(seconds=5)
+"""How long another process's change of a pipeline may go unnoticed."""
+_KEPT = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Triggered:
+    """An active pipeline with its newest definition."""
+
+    target: Target
+    definition: Definition
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    workspace_id: UUID
+    triggered: Triggered
+    read_at: datetime
+
+
+class Targets:
+    """The pipelines triggered last."""
+
+    def __init__(self, database: Database, changes: Changes, definitions: Definitions) -> None:
+        self._database = database
+        self._definitions = definitions
+        self._entries: OrderedDict[UUID, _Entry] = OrderedDict()
+        self._changed = 0
+        changes.hear(PIPELINE_CHANGED, self._forget)
+
+    async def active(self, workspace_id: UUID, pipeline_id: UUID) -> Triggered:
+        """An active pipeline of the workspace.
+
+        Raises:
+            PipelineNotFound: the workspace has no such pipeline, or it is archived.
+        """
+        now = clock.now()
+        entry = self._entries.get(pipeline_id)
+        if (
+            entry is not None
+            and entry.workspace_id == workspace_id
+            and timedelta(0) <= now - entry.read_at < LIFETIME
+        ):
+            self._entries.move_to_end(pipeline_id)
+            return entry.triggered
+        return await self._read(workspace_id, pipeline_id, now)
+
+    async def _read(self, workspace_id: UUID, pipeline_id: UUID, now: datetime) -> Triggered:
+        changed = self._changed
+        async with self._database.reading() as session:
+            found = await queries.target(session, workspace_id, pipeline_id)
+            if found is None or found.status is not PipelineStatus.ACTIVE:
+                raise PipelineNotFound(pipeline_id)
+            definition = await self._definitions.get(session, found.id, found.version)
+        triggered = Triggered(found, definition)
+        # Not kept where a change came in between: what was read may be older than it.
+        if changed == self._changed:
+            self._entries[pipeline_id] = _Entry(workspace_id, triggered, now)
+            self._entries.move_to_end(pipeline_id)
+            if len(self._entries) > _KEPT:
+                self._entries.popitem(last=False)
+        return triggered
+
+    def _forget(self, payload: Json) -> None:
+        self._changed += 1
+        self._entries.pop(UUID(payload), None)

@@ -1,0 +1,73 @@
+"""What inbound webhooks need at hand in this process: the pipelines triggered last, and the secrets of their senders."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from stepiq.core import clock
+from stepiq.engine.definitions import Definitions
+from stepiq.engine.protocols import SecretReader
+from stepiq.pipelines.targets import Targets, Triggered
+from stepiq.store.changes import Changes
+from stepiq.store.database import Database
+from stepiq.triggers.webhooks import signatures
+from stepiq.triggers.webhooks.errors import SignatureSecretMissing
+
+SECRET_LIFETIME = timedelta(seconds=5)
+"""How long a sender's secret that has been changed or deleted may still count."""
+_KEPT = 1_000
+
+
+class Inbox:
+    """Looks up and checks without a transaction that writes."""
+
+    def __init__(
+        self,
+        database: Database,
+        changes: Changes,
+        definitions: Definitions,
+        secrets: SecretReader | None,
+    ) -> None:
+        self.targets = Targets(database, changes, definitions)
+        self._database = database
+        self._secrets = secrets
+        self._known: OrderedDict[tuple[UUID, str], tuple[str, datetime]] = OrderedDict()
+
+    async def verify(
+        self, workspace_id: UUID, pipeline: Triggered, headers: Mapping[str, str], body: bytes
+    ) -> None:
+        """Check the sender's signature, where the pipeline asks for one.
+
+        Raises:
+            SignatureInvalid: there is none, it is too old, or somebody else made it.
+            SignatureSecretMissing, SignatureSecretUnusable: nothing can be checked.
+        """
+        spec = pipeline.definition.webhook_verify
+        if spec is not None:
+            secret = await self._secret(workspace_id, pipeline.target.id, spec.secret_name)
+            signatures.verify(spec, secret, headers, body, clock.now())
+
+    async def _secret(self, workspace_id: UUID, pipeline_id: UUID, name: str) -> str:
+        # A pipeline belongs to one workspace, and was looked up in it.
+        key, now = (pipeline_id, name), clock.now()
+        known = self._known.get(key)
+        if known is not None and timedelta(0) <= now - known[1] < SECRET_LIFETIME:
+            return known[0]
+        found = await self._read(workspace_id, pipeline_id, name)
+        self._known[key] = (found, now)
+        self._known.move_to_end(key)
+        if len(self._known) > _KEPT:
+            self._known.popitem(last=False)
+        return found
+
+    async def _read(self, workspace_id: UUID, pipeline_id: UUID, name: str) -> str:
+        found: Mapping[str, str] = {}
+        if self._secrets is not None:
+            async with self._database.reading() as session:
+                found = await self._secrets.read(
+                    session, workspace_id=workspace_id, pipeline_id=pipeline_id, names=[name]
+                )
+        if name not in found:
+            raise SignatureSecretMissing(name)
+        return found[name]
