@@ -255,7 +255,7 @@ class TestStoreAway:
         async def fails(*_, **__):
             raise StoreUnavailable("away")
 
-        monkeypatch.setattr(authentication.queries, "touch_key", fails)
+        monkeypatch.setattr(authentication.key_queries, "touch", fails)
         authenticator._touched.clear()
 
         assert await authenticator.authenticate(None, key.text)

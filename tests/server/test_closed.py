@@ -11,6 +11,10 @@ from stepiq.accounts import keys
 PUBLIC = {
     ("POST", "/api/auth/login"),
     ("POST", "/api/auth/register"),
+    ("POST", "/api/auth/refresh"),
+    ("POST", "/api/auth/forgot-password"),
+    ("POST", "/api/auth/reset-password"),
+    ("GET", "/reset-password"),
     ("GET", "/health"),
     ("GET", "/ready"),
     ("GET", "/openapi.json"),

@@ -40,6 +40,7 @@ def actor(
     credential: Credential = Credential.SESSION,
     scopes: frozenset[Scope] = ALL_SCOPES,
     key_id: UUID | None = None,
+    session_id: UUID | None = None,
 ) -> Actor:
     """An account as the caller of a service."""
     return Actor(
@@ -47,7 +48,7 @@ def actor(
         user_id=account.id,
         credential=credential,
         key_id=key_id,
-        session_id=None,
+        session_id=session_id,
         scopes=scopes,
         is_admin=account.is_admin,
         plan=account.plan,

@@ -12,9 +12,11 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from stepiq.accounts import keys, queries
+from stepiq.accounts import keys
 from stepiq.accounts.actor import ALL_SCOPES, Actor, Credential, Scope
 from stepiq.accounts.errors import CredentialInvalid, CredentialMissing
+from stepiq.accounts.queries import keys as key_queries
+from stepiq.accounts.queries import sessions as session_queries
 from stepiq.accounts.tokens import AccessTokens
 from stepiq.core import clock, logging
 from stepiq.core.errors import StepIQError
@@ -44,6 +46,8 @@ class _Recent(Generic[Key]):
 
     def __init__(self) -> None:
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
+        self.changes = 0
+        """How often something was forgotten: what was read before the last time may be out of date."""
 
     def get(self, key: Key, now: datetime) -> Actor | None:
         entry = self._entries.get(key)
@@ -56,7 +60,10 @@ class _Recent(Generic[Key]):
         self._entries.move_to_end(key)
         return entry.actor
 
-    def put(self, key: Key, entry: _Entry) -> None:
+    def put(self, key: Key, entry: _Entry, changes: int) -> None:
+        """Keep an answer, unless something was forgotten since it was asked for, when there were so many changes."""
+        if changes != self.changes:
+            return
         self._entries[key] = entry
         self._entries.move_to_end(key)
         if len(self._entries) > _CACHED:
@@ -64,6 +71,7 @@ class _Recent(Generic[Key]):
 
     def forget(self, concerned: UUID) -> None:
         """Drop what was read of one key, session or user."""
+        self.changes += 1
         for key, entry in list(self._entries.items()):
             actor = entry.actor
             if concerned in (actor.key_id, actor.session_id, actor.user_id):
@@ -122,12 +130,13 @@ class Authenticator:
         now = clock.now()
         actor = self._sessions.get(claims.session_id, now)
         if actor is None:
+            changes = self._sessions.changes
             async with self._database.reading() as session:
-                row = await queries.live_session(session, claims.session_id, now)
+                row = await session_queries.live(session, claims.session_id, now)
             if row is None:
                 raise CredentialInvalid("The session has ended. Log in again.")
             actor = _session_actor(row)
-            self._sessions.put(claims.session_id, _Entry(actor, row.expires_at, now))
+            self._sessions.put(claims.session_id, _Entry(actor, row.expires_at, now), changes)
         if actor.user_id != claims.user_id:
             raise CredentialInvalid("The session has ended. Log in again.")
         return actor
@@ -141,12 +150,13 @@ class Authenticator:
         now = clock.now()
         actor = self._keys.get(digest, now)
         if actor is None:
+            changes = self._keys.changes
             async with self._database.reading() as session:
-                row = await queries.live_key(session, digest, now)
+                row = await key_queries.live(session, digest, now)
             if row is None:
                 raise CredentialInvalid("The API key is unknown, has expired, or was revoked.")
             actor = _key_actor(row)
-            self._keys.put(digest, _Entry(actor, row.expires_at, now))
+            self._keys.put(digest, _Entry(actor, row.expires_at, now), changes)
         if actor.key_id is not None:
             self._note_use(actor.key_id, now)
         return actor
@@ -166,7 +176,7 @@ class Authenticator:
     async def _touch(self, key_id: UUID, now: datetime) -> None:
         try:
             async with self._database.transaction() as session:
-                await queries.touch_key(session, key_id, now=now, unless_since=now - TOUCH_INTERVAL)
+                await key_queries.touch(session, key_id, now=now, unless_since=now - TOUCH_INTERVAL)
         except StepIQError as error:
             # The date is a convenience: a store that is away for a moment must not fail the request.
             log.warning("key_use_not_noted", code=error.code)

@@ -4,25 +4,35 @@ import hmac
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Request
+from fastapi import BackgroundTasks, Request
 
-from stepiq.accounts import schemas, service
+from stepiq.accounts import schemas, service, sessions
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import (
+    Busy,
     CredentialInvalid,
     EmailTaken,
+    InvitationInvalid,
     KeyExpiryPast,
     KeyNotFound,
     LoginFailed,
+    PasswordWrong,
+    RefreshExpired,
+    RefreshReused,
+    RefreshUnknown,
     RegistrationClosed,
     RegistrationInviteOnly,
+    ResetInvalid,
     ScopeMissing,
+    SessionEnded,
     SessionRequired,
     SetupRequired,
+    TooManyAttempts,
 )
 from stepiq.accounts.http import Doors, DoorsDep, Person, needs
-from stepiq.accounts.origin import is_direct_loopback
+from stepiq.accounts.origin import client_of, is_direct_loopback
 from stepiq.accounts.tokens import ACCESS_LIFETIME
+from stepiq.core import clock
 from stepiq.core.settings import Settings
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
@@ -39,7 +49,15 @@ router = new_router("Accounts")
 @public.post(
     "/auth/register",
     status_code=201,
-    responses=problems(EmailTaken, SetupRequired, RegistrationClosed, RegistrationInviteOnly),
+    responses=problems(
+        EmailTaken,
+        SetupRequired,
+        RegistrationClosed,
+        RegistrationInviteOnly,
+        InvitationInvalid,
+        TooManyAttempts,
+        Busy,
+    ),
 )
 async def register(
     request: Request, services: ServicesDep, doors: DoorsDep, body: schemas.Registration
@@ -47,34 +65,136 @@ async def register(
     """Create an account and log in.
 
     The server's first account is its administrator: it is registered from the server's own machine, or with the set-up token
-    that `stepiq serve` prints.
+    that `stepiq serve` prints. An invitation lets its address in whoever else may register.
     """
+    client, settings = client_of(request), services.settings
+    is_operator = _is_operator(request, settings, doors, body.setup_token)
+    claim = service.Claim(body.email, is_operator, body.invitation)
+    async with services.database.reading() as read:
+        await service.check_registration(read, settings, claim)
+    if not is_operator:
+        decision = doors.registrations.hit(client, clock.now())
+        if not decision.is_allowed:
+            raise TooManyAttempts(decision.reset)
     # Hashing takes long: a transaction that waits for it would hold up every other writer.
-    password_hash = await doors.passwords.hash(body.password)
+    password_hash = await doors.passwords.hash(body.password, client=client)
     async with services.database.transaction() as tx:
         account = await service.register(
-            tx,
-            services.settings,
-            email=body.email,
-            name=body.name,
-            password_hash=password_hash,
-            is_operator=_is_operator(request, services.settings, doors, body.setup_token),
+            tx, settings, claim, name=body.name, password_hash=password_hash
         )
         opened = await service.open_session(tx, account)
     return _session_view(services, doors, opened)
 
 
-@public.post("/auth/login", responses=problems(LoginFailed))
-async def login(services: ServicesDep, doors: DoorsDep, body: schemas.Login) -> schemas.SessionView:
-    """Log in. Unknown addresses and wrong passwords get the same answer in the same time."""
-    async with services.database.reading() as read:
-        found = await service.find_by_email(read, body.email)
-    stored = None if found is None else found[1]
-    if not await doors.passwords.verify(body.password, stored) or found is None:
-        raise LoginFailed
+@public.post("/auth/login", responses=problems(LoginFailed, TooManyAttempts, Busy))
+async def login(
+    request: Request, services: ServicesDep, doors: DoorsDep, body: schemas.Login
+) -> schemas.SessionView:
+    """Log in. Unknown addresses and wrong passwords get the same answer in the same time.
+
+    After ten failures within 15 minutes, further attempts on the account from the same address wait.
+    """
+    client = client_of(request)
+    with doors.logins.attempt((body.email, client)) as attempt:
+        async with services.database.reading() as read:
+            found = await service.find_by_email(read, body.email)
+        stored = None if found is None else found[1]
+        matches = await doors.passwords.verify(body.password, stored, client=client)
+        if not matches or found is None:
+            attempt.count()
+            raise LoginFailed
+        attempt.clear()
     async with services.database.transaction() as tx:
-        opened = await service.open_session(tx, found[0])
+        opened = await service.open_session(tx, found[0], checked_hash=stored)
     return _session_view(services, doors, opened)
+
+
+@public.post(
+    "/auth/refresh",
+    responses=problems(RefreshUnknown, RefreshExpired, RefreshReused, SessionEnded),
+)
+async def refresh(
+    services: ServicesDep, doors: DoorsDep, body: schemas.Refresh
+) -> schemas.SessionView:
+    """Exchange a refresh token for an access token and the next refresh token.
+
+    Each refresh token works once. A second use ends the session, because then somebody has a copy.
+    """
+    async with services.database.transaction() as tx:
+        outcome = await sessions.refresh(tx, body.refresh_token)
+    if isinstance(outcome, sessions.Reused):
+        doors.authenticator.forget(outcome.session_id)
+        raise RefreshReused
+    return _session_view(services, doors, outcome)
+
+
+@public.post("/auth/forgot-password", status_code=202)
+async def forgot_password(
+    request: Request, doors: DoorsDep, later: BackgroundTasks, body: schemas.Forgotten
+) -> schemas.ResetRequested:
+    """Have a mail sent with a link to set a new password. The answer is the same whether or not there is an account.
+
+    The link works once, for one hour. An account gets three mails an hour at most.
+    """
+
+    async def ask() -> None:
+        doors.recovery.ask(body.email, client_of(request))
+
+    later.add_task(ask)
+    return schemas.ResetRequested()
+
+
+@public.post("/auth/reset-password", responses=problems(ResetInvalid, Busy))
+async def reset_password(
+    request: Request, services: ServicesDep, doors: DoorsDep, body: schemas.Reset
+) -> schemas.SessionsEnded:
+    """Set a new password by the token of a reset mail. All sessions of the account end; its API keys stay."""
+    client = client_of(request)
+    async with services.database.reading() as read:
+        await sessions.check_reset(read, body.token)
+    password_hash = await doors.passwords.hash(body.password, client=client)
+    async with services.database.transaction() as tx:
+        done = await sessions.reset_password(tx, body.token, new_hash=password_hash)
+    doors.authenticator.forget(done.user_id)
+    doors.logins.clear((done.email, client))
+    return schemas.SessionsEnded(sessions_ended=done.sessions_ended)
+
+
+@router.post("/auth/logout", responses=problems(SessionRequired))
+async def logout(
+    caller: Person, tx: Tx, doors: DoorsDep, body: schemas.Logout | None = None
+) -> schemas.SessionsEnded:
+    """End this session, or with `all` every session of the account. Its tokens are refused from now on."""
+    everywhere = body is not None and body.all
+    ended = await sessions.end(tx, caller, everywhere=everywhere)
+    tx.after_commit(lambda: doors.authenticator.forget(caller.user_id))
+    return schemas.SessionsEnded(sessions_ended=len(ended))
+
+
+@router.post(
+    "/user/password", responses=problems(SessionRequired, PasswordWrong, TooManyAttempts, Busy)
+)
+async def change_password(
+    request: Request,
+    caller: Person,
+    services: ServicesDep,
+    doors: DoorsDep,
+    body: schemas.PasswordChange,
+) -> schemas.SessionsEnded:
+    """Set a new password by the current one. All other sessions of the account end; its API keys stay."""
+    client = client_of(request)
+    async with services.database.reading() as read:
+        account, stored = await service.with_password(read, caller)
+    with doors.logins.attempt((account.email, client)) as attempt:
+        if not await doors.passwords.verify(body.current_password, stored, client=client):
+            attempt.count()
+            raise PasswordWrong
+        attempt.clear()
+    new_hash = await doors.passwords.hash(body.new_password, client=client)
+    async with services.database.transaction() as tx:
+        ended = await sessions.change_password(tx, caller, checked_hash=stored, new_hash=new_hash)
+    doors.authenticator.forget(caller.user_id)
+    return schemas.SessionsEnded(sessions_ended=len(ended))
 
 
 @router.get("/user/me", responses=problems(CredentialInvalid, ScopeMissing))

@@ -1,9 +1,19 @@
 """What can go wrong with accounts, credentials and keys."""
 
+import math
+from datetime import timedelta
 from uuid import UUID
 
 from stepiq.accounts.actor import Scope
-from stepiq.core.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
+from stepiq.core.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    LimitReached,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+)
 
 
 class CredentialMissing(Unauthenticated):
@@ -30,6 +40,100 @@ class LoginFailed(Unauthenticated):
 
     def __init__(self) -> None:
         super().__init__("No account has this e-mail address and password.")
+
+
+class RefreshUnknown(Unauthenticated):
+    """There is no such refresh token; it may have expired long ago."""
+
+    code = "refresh_unknown"
+
+    def __init__(self) -> None:
+        super().__init__("This refresh token is unknown here. Log in again.")
+
+
+class RefreshExpired(Unauthenticated):
+    """The refresh token is over 30 days old."""
+
+    code = "refresh_expired"
+
+    def __init__(self) -> None:
+        super().__init__("This refresh token has expired. Log in again.")
+
+
+class RefreshReused(Unauthenticated):
+    """The refresh token had been used already, so somebody has a copy: its session has been ended."""
+
+    code = "refresh_reused"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This refresh token has been used before. Somebody may have copied it, so its session has been ended. "
+            "Log in again."
+        )
+
+
+class SessionEnded(Unauthenticated):
+    """The refresh token's session has ended: by logging out, by another password, or with the account."""
+
+    code = "session_ended"
+
+    def __init__(self) -> None:
+        super().__init__("The session has ended. Log in again.")
+
+
+class TooManyAttempts(LimitReached):
+    """Too many failed log-ins to one account from one address, or too many registrations from one address."""
+
+    code = "too_many_attempts"
+
+    def __init__(self, wait: timedelta) -> None:
+        minutes = max(1, math.ceil(wait.total_seconds() / 60))
+        super().__init__(
+            f"There were too many attempts from your address. Try again in {minutes} min.",
+            retry_after=wait,
+        )
+
+
+class Busy(Unavailable):
+    """More passwords wait to be checked than this server takes on."""
+
+    code = "busy"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The server has many passwords to check at the moment. Try again in a few seconds."
+        )
+
+
+class PasswordWrong(Invalid):
+    """The current password that was given is not the account's."""
+
+    code = "password_wrong"
+
+    def __init__(self) -> None:
+        super().__init__("`current_password` is not the password of this account.")
+
+
+class ResetInvalid(Invalid):
+    """The token of the reset mail is unknown, was used, has expired, or a newer password has been set since."""
+
+    code = "reset_invalid"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This link or token cannot be used any more: it counts for one hour and once. Ask for another."
+        )
+
+
+class InvitationInvalid(Invalid):
+    """The invitation is unknown, was used, has expired, or is for another address."""
+
+    code = "invitation_invalid"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This invitation does not count: it is for one address, seven days and one use. Ask for another."
+        )
 
 
 class ScopeMissing(Forbidden):
@@ -67,7 +171,9 @@ class RegistrationInviteOnly(Forbidden):
     code = "registration_invite_only"
 
     def __init__(self) -> None:
-        super().__init__("This server takes registrations by invitation only. Ask its operator.")
+        super().__init__(
+            "This server takes registrations by invitation only. Ask its operator for one, and send it as `invitation`."
+        )
 
 
 class SetupRequired(Forbidden):

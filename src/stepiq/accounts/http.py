@@ -14,6 +14,8 @@ from stepiq.accounts.actor import Actor, Credential, Scope
 from stepiq.accounts.authentication import Authenticator
 from stepiq.accounts.errors import ScopeMissing, SessionRequired
 from stepiq.accounts.passwords import Passwords
+from stepiq.accounts.recovery import Recovery
+from stepiq.accounts.throttle import Throttle
 from stepiq.accounts.tokens import AccessTokens
 from stepiq.core import clock, keys
 from stepiq.web import requests
@@ -31,19 +33,28 @@ class Doors:
     authenticator: Authenticator
     tokens: AccessTokens
     passwords: Passwords
+    recovery: Recovery
     jwt_secret: bytes
     requests: Limiter = field(default_factory=lambda: Limiter(0, _MINUTE))
     """Counts each credential's requests; its plan gives the limit."""
+    logins: Throttle = field(default_factory=lambda: Throttle(10, timedelta(minutes=15)))
+    """Counts wrong passwords, by account and client."""
+    registrations: Limiter = field(default_factory=lambda: Limiter(20, timedelta(hours=1)))
+    """Counts new accounts, by client."""
 
     @classmethod
     def build(cls, services: Services) -> "Doors":
         """With the signing key of the settings or the data folder."""
+        database, base_url = services.database, services.settings.base_url
         secret = keys.jwt_secret(services.settings)
-        tokens = AccessTokens(secret, services.settings.base_url)
-        return cls(Authenticator(services.database, tokens), tokens, Passwords(), secret)
+        tokens = AccessTokens(secret, base_url)
+        authenticator = Authenticator(database, tokens)
+        recovery = Recovery(database, services.mailer, base_url)
+        return cls(authenticator, tokens, Passwords(), recovery, secret)
 
     async def close(self) -> None:
         """Finish what is under way."""
+        await self.recovery.settle()
         await self.authenticator.settle()
         self.passwords.close()
 

@@ -1,6 +1,6 @@
 """Whether a request comes straight from the server's own machine."""
 
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Network, ip_address
 
 from fastapi import Request
 
@@ -35,3 +35,20 @@ def _is_loopback(host: str) -> bool:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
     return (mapped or address).is_loopback
+
+
+def client_of(request: Request) -> str:
+    """Who a request comes from, for counting attempts: an IPv4 address, or the /64 of an IPv6 one, which is one household.
+
+    Behind a proxy that the operator trusts it is the address that the proxy names.
+    """
+    host = "" if request.client is None else request.client.host
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(address, IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(IPv6Network((address, 64), strict=False))

@@ -38,6 +38,7 @@ def normalise_email(text: str) -> str:
 Email = Annotated[str, StringConstraints(max_length=1_000), AfterValidator(normalise_email)]
 Password = Annotated[str, StringConstraints(min_length=8, max_length=1_024)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Token = Annotated[str, StringConstraints(max_length=200)]
 
 
 class Registration(StrictModel):
@@ -47,8 +48,10 @@ class Registration(StrictModel):
     password: Password
     name: Name | None = None
     """Default: what stands before the @ of the address."""
-    setup_token: Annotated[str, StringConstraints(max_length=200)] | None = None
+    setup_token: Token | None = None
     """Only for a server's first account, when it is not registered from the server's own machine."""
+    invitation: Token | None = None
+    """The token of an invitation, which is for one address."""
 
 
 class Login(StrictModel):
@@ -56,6 +59,52 @@ class Login(StrictModel):
 
     email: Email
     password: Annotated[str, StringConstraints(max_length=1_024)]
+
+
+class Refresh(StrictModel):
+    """A session to go on with."""
+
+    refresh_token: Token
+
+
+class Logout(StrictModel):
+    """Which sessions to end."""
+
+    all: bool = False
+    """All of the account's, on every device, instead of this one."""
+
+
+class SessionsEnded(View):
+    """What has ended."""
+
+    sessions_ended: int
+
+
+class Forgotten(StrictModel):
+    """An account whose password is forgotten."""
+
+    email: Email
+
+
+class ResetRequested(View):
+    """The same for every address."""
+
+    accepted: Literal[True] = True
+    message: str = "If there is an account with this address, a mail is on its way to it."
+
+
+class Reset(StrictModel):
+    """A new password, by the token of a mail."""
+
+    token: Token
+    password: Password
+
+
+class PasswordChange(StrictModel):
+    """A new password, by the current one."""
+
+    current_password: Annotated[str, StringConstraints(max_length=1_024)]
+    new_password: Password
 
 
 class UserView(View):

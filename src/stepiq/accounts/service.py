@@ -4,16 +4,17 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from stepiq.accounts import keys, queries
+from stepiq.accounts import keys
 from stepiq.accounts.actor import ALL_SCOPES, Actor, Credential, Scope
 from stepiq.accounts.errors import (
     AccountNotFound,
     CredentialInvalid,
     EmailTaken,
+    InvitationInvalid,
     KeyExpiryPast,
     KeyNotFound,
     LoginFailed,
@@ -22,13 +23,18 @@ from stepiq.accounts.errors import (
     SessionRequired,
     SetupRequired,
 )
-from stepiq.accounts.tokens import REFRESH_LIFETIME, new_refresh_token
+from stepiq.accounts.queries import accounts as account_queries
+from stepiq.accounts.queries import invitations as invitation_queries
+from stepiq.accounts.queries import keys as key_queries
+from stepiq.accounts.queries import sessions as session_queries
+from stepiq.accounts.tokens import REFRESH_LIFETIME, new_token
 from stepiq.core import clock, ids
 from stepiq.core.settings import Registration, Settings
 from stepiq.store.database import Session
 
 FIRST_PLAN = "enterprise"
 """Plan of a server's first account."""
+INVITATION_LIFETIME = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,44 +77,70 @@ def setup_token(jwt_secret: bytes) -> str:
 
 async def needs_setup(session: Session) -> bool:
     """Whether the server has no account yet."""
-    return await queries.is_empty(session)
+    return await account_queries.is_empty(session)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What somebody who registers shows for being let in."""
+
+    email: str
+    """Normalised."""
+    is_operator: bool
+    """Whether they are on the server's own machine or know the set-up token."""
+    invitation: str | None = None
+
+
+async def check_registration(session: Session, settings: Settings, claim: Claim) -> None:
+    """Refuse early who will be refused by `register`, before anything is spent on them.
+
+    Raises:
+        SetupRequired, RegistrationClosed, RegistrationInviteOnly, InvitationInvalid: as `register`.
+    """
+    if await account_queries.is_empty(session):
+        _check_setup(claim)
+    elif claim.invitation is None:
+        _check_open(settings.registration)
+    elif not await invitation_queries.counts(
+        session, keys.digest(claim.invitation), claim.email, clock.now()
+    ):
+        raise InvitationInvalid
 
 
 async def register(
     session: Session,
     settings: Settings,
+    claim: Claim,
     *,
-    email: str,
     name: str | None,
     password_hash: str,
-    is_operator: bool,
 ) -> Account:
     """Create an account with its workspace.
 
     The server's first account is its administrator and can only be its operator's; of several that are first at the same
-    time, one is.
+    time, one is. An invitation lets in whatever the settings say, and is used up.
 
     Args:
         session: the transaction.
         settings: says who may register after the first.
-        email: normalised.
+        claim: who it is.
         name: default: what stands before the @.
         password_hash: made before the transaction, for it takes long.
-        is_operator: the caller is on the server's own machine or knows the set-up token.
 
     Raises:
         SetupRequired: this would be the first account, and the caller is not the operator.
         RegistrationClosed, RegistrationInviteOnly: it would not be, and the operator's settings refuse.
-        EmailTaken: there is one with this address.
+        InvitationInvalid: the invitation does not count, or is for another address.
+        EmailTaken: there is an account with this address.
     """
     is_first = await _is_first(session)
-    if is_first and not is_operator:
-        raise SetupRequired
-    if not is_first:
-        _check_open(settings.registration)
+    if is_first:
+        _check_setup(claim)
+    else:
+        await _let_in(session, settings, claim)
     return await _create(
         session,
-        email=email,
+        email=claim.email,
         name=name,
         password_hash=password_hash,
         is_admin=is_first,
@@ -117,10 +149,24 @@ async def register(
 
 
 async def _is_first(session: Session) -> bool:
-    if not await queries.is_empty(session):
+    if not await account_queries.is_empty(session):
         return False
-    await queries.lock_setup(session)
-    return await queries.is_empty(session)
+    await account_queries.lock_setup(session)
+    return await account_queries.is_empty(session)
+
+
+def _check_setup(claim: Claim) -> None:
+    if not claim.is_operator:
+        raise SetupRequired
+
+
+async def _let_in(session: Session, settings: Settings, claim: Claim) -> None:
+    if claim.invitation is None:
+        _check_open(settings.registration)
+        return
+    digest = keys.digest(claim.invitation)
+    if not await invitation_queries.spend(session, digest, claim.email, clock.now()):
+        raise InvitationInvalid
 
 
 def _check_open(registration: Registration) -> None:
@@ -128,6 +174,66 @@ def _check_open(registration: Registration) -> None:
         raise RegistrationClosed
     if registration is Registration.INVITE:
         raise RegistrationInviteOnly
+
+
+async def invite(session: Session, email: str) -> str:
+    """Invite somebody to register within seven days, once, with this address; gives the token, which is kept nowhere.
+
+    An earlier invitation of the address counts no more.
+
+    Raises:
+        SetupRequired: the server has no account yet.
+        EmailTaken: there is an account with this address.
+    """
+    if await account_queries.is_empty(session):
+        raise SetupRequired
+    if await account_queries.is_taken(session, email):
+        raise EmailTaken
+    now, token = clock.now(), new_token()
+    await invitation_queries.insert(
+        session,
+        invitation_id=ids.uuid7(),
+        email=email,
+        token_hash=keys.digest(token),
+        created_at=now,
+        expires_at=now + INVITATION_LIFETIME,
+    )
+    return token
+
+
+async def create_by_operator(
+    session: Session,
+    settings: Settings,
+    *,
+    email: str,
+    name: str | None,
+    password_hash: str,
+    is_admin: bool,
+    plan: str | None,
+) -> Account:
+    """Create an account, whoever may register; the server's first one is its administrator.
+
+    Args:
+        session: the transaction.
+        settings: has the plan of ordinary accounts.
+        email: normalised.
+        name: default: what stands before the @.
+        password_hash: made before the transaction.
+        is_admin: make it an administrator in any case.
+        plan: None for that of administrators or of ordinary accounts.
+
+    Raises:
+        EmailTaken: there is one with this address.
+    """
+    is_admin = await _is_first(session) or is_admin
+    return await create_account(
+        session,
+        email=email,
+        name=name,
+        password_hash=password_hash,
+        is_admin=is_admin,
+        plan=plan or (FIRST_PLAN if is_admin else settings.default_plan),
+    )
 
 
 async def create_account(
@@ -156,17 +262,17 @@ async def set_plan(session: Session, *, email: str, plan: str) -> Account:
     Raises:
         AccountNotFound: nobody has that address, or the account is disabled.
     """
-    row = await queries.account_by_email(session, email.strip().lower())
+    row = await account_queries.account_by_email(session, email.strip().lower())
     if row is None:
         raise AccountNotFound(email)
-    await queries.update_plan(session, row.workspace_id, plan)
-    return replace(_account(row), plan=plan)
+    await account_queries.update_plan(session, row.workspace_id, plan)
+    return replace(account_of(row), plan=plan)
 
 
 async def _create(
     session: Session, *, email: str, name: str | None, password_hash: str, is_admin: bool, plan: str
 ) -> Account:
-    new = queries.NewAccount(
+    new = account_queries.NewAccount(
         user_id=ids.uuid7(),
         workspace_id=ids.uuid7(),
         email=email,
@@ -176,7 +282,7 @@ async def _create(
         plan=plan,
         created_at=clock.now(),
     )
-    if not await queries.insert_account(session, new):
+    if not await account_queries.insert_account(session, new):
         raise EmailTaken
     return Account(
         id=new.user_id,
@@ -191,21 +297,29 @@ async def _create(
 
 async def find_by_email(session: Session, email: str) -> tuple[Account, str] | None:
     """An account that may log in, and the hash of its password."""
-    row = await queries.account_by_email(session, email)
-    return None if row is None else (_account(row), row.password_hash)
+    row = await account_queries.account_by_email(session, email)
+    return None if row is None else (account_of(row), row.password_hash)
 
 
-async def open_session(session: Session, account: Account) -> SignedIn:
+async def open_session(
+    session: Session, account: Account, *, checked_hash: str | None = None
+) -> SignedIn:
     """Open a session of 30 days, whose access tokens are made from its id.
 
+    Args:
+        session: the transaction.
+        account: whose session.
+        checked_hash: what the password was compared with, where there was one to compare.
+
     Raises:
-        LoginFailed: the account has been disabled in the meantime.
+        LoginFailed: the account has been disabled in the meantime, or has another password.
     """
-    if await queries.account_by_id(session, account.id) is None:
+    row = await account_queries.lock_user(session, account.id, to_change=False)
+    if row is None or checked_hash not in (None, row.password_hash):
         raise LoginFailed
     now = clock.now()
-    session_id, refresh_token = ids.uuid7(), new_refresh_token()
-    await queries.insert_session(
+    session_id, refresh_token = ids.uuid7(), new_token()
+    await session_queries.insert(
         session,
         session_id=session_id,
         workspace_id=account.workspace_id,
@@ -213,7 +327,7 @@ async def open_session(session: Session, account: Account) -> SignedIn:
         created_at=now,
         expires_at=now + REFRESH_LIFETIME,
     )
-    await queries.insert_refresh_token(
+    await session_queries.insert_token(
         session,
         token_id=ids.uuid7(),
         session_id=session_id,
@@ -230,17 +344,26 @@ async def me(session: Session, actor: Actor) -> Account:
     Raises:
         CredentialInvalid: it has been disabled since its credential was checked.
     """
-    row = await queries.account_by_id(session, actor.user_id)
+    return (await with_password(session, actor))[0]
+
+
+async def with_password(session: Session, actor: Actor) -> tuple[Account, str]:
+    """The actor's own account, and the hash of its password.
+
+    Raises:
+        CredentialInvalid: it has been disabled since its credential was checked.
+    """
+    row = await account_queries.account_by_id(session, actor.user_id)
     if row is None:
         raise CredentialInvalid("The account has been disabled. Ask the server's operator.")
-    return _account(row)
+    return account_of(row), row.password_hash
 
 
 async def list_keys(
     session: Session, actor: Actor, *, before: UUID | None, limit: int
 ) -> Sequence[Any]:
     """The workspace's keys, newest first, without those revoked."""
-    return await queries.list_keys(session, actor.workspace_id, before=before, limit=limit)
+    return await key_queries.list_all(session, actor.workspace_id, before=before, limit=limit)
 
 
 async def create_key(
@@ -264,12 +387,12 @@ async def create_key(
         SessionRequired: the actor is an API key.
         KeyExpiryPast: the key would never have worked.
     """
-    _require_person(actor)
+    require_person(actor)
     now = clock.now()
     if expires_at is not None and expires_at <= now:
         raise KeyExpiryPast
     new = keys.generate()
-    row = await queries.insert_key(
+    row = await key_queries.insert(
         session,
         key_id=ids.uuid7(),
         workspace_id=actor.workspace_id,
@@ -291,17 +414,23 @@ async def revoke_key(session: Session, actor: Actor, key_id: UUID) -> None:
         SessionRequired: the actor is an API key.
         KeyNotFound: the workspace has no such key, or it is revoked already.
     """
-    _require_person(actor)
-    if not await queries.revoke_key(session, actor.workspace_id, key_id, clock.now()):
+    require_person(actor)
+    if not await key_queries.revoke(session, actor.workspace_id, key_id, clock.now()):
         raise KeyNotFound(key_id)
 
 
-def _require_person(actor: Actor) -> None:
+def require_person(actor: Actor) -> None:
+    """Refuse API keys.
+
+    Raises:
+        SessionRequired: the actor is one.
+    """
     if actor.credential is not Credential.SESSION:
         raise SessionRequired
 
 
-def _account(row: Any) -> Account:
+def account_of(row: Any) -> Account:
+    """An account from its row."""
     return Account(
         id=row.id,
         email=row.email,

@@ -92,6 +92,6 @@ class AccessTokens:
         return claims
 
 
-def new_refresh_token() -> str:
-    """A random text of 256 bits; only its digest is stored."""
+def new_token() -> str:
+    """An opaque token, a random text of 256 bits; only its digest is stored."""
     return secrets.token_urlsafe(32)

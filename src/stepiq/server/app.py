@@ -5,6 +5,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stepiq import __version__
 from stepiq.accounts import endpoints as accounts
+from stepiq.accounts import reset_page
 from stepiq.accounts.http import Doors, authenticated
 from stepiq.accounts.secrets import endpoints as secrets
 from stepiq.pipelines import catalogue
@@ -35,7 +36,17 @@ ROUTERS: tuple[APIRouter, ...] = (
 """Routers of the domains. Nothing in them answers without a credential."""
 
 PUBLIC_PATHS = frozenset(
-    {"/api/auth/register", "/api/auth/login", "/health", "/ready", "/openapi.json"}
+    {
+        "/api/auth/register",
+        "/api/auth/login",
+        "/api/auth/refresh",
+        "/api/auth/forgot-password",
+        "/api/auth/reset-password",
+        reset_page.PATH,
+        "/health",
+        "/ready",
+        "/openapi.json",
+    }
 )
 """All that answers without one."""
 
@@ -54,6 +65,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.include_router(health.router)
     app.include_router(accounts.public, prefix="/api")
+    app.include_router(reset_page.router)
     for router in ROUTERS:
         app.include_router(router, prefix="/api", dependencies=[Depends(authenticated)])
     problems.install(app)

@@ -59,6 +59,7 @@ sessions = sa.Table(
     sa.Column("expires_at", Instant(), nullable=False),
     sa.Column("revoked_at", Instant()),
     sa.Index(None, "user_id"),
+    sa.Index(None, "expires_at"),
 )
 
 
@@ -72,6 +73,7 @@ refresh_tokens = sa.Table(
     sa.Column("expires_at", Instant(), nullable=False),
     sa.Column("used_at", Instant()),
     sa.Index(None, "session_id"),
+    sa.Index(None, "expires_at"),
 )
 
 

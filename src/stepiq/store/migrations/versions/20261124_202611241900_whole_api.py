@@ -12,6 +12,8 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.create_index("ix_sessions_expires_at", "sessions", ["expires_at"])
+    op.create_index("ix_refresh_tokens_expires_at", "refresh_tokens", ["expires_at"])
     op.create_table(
         "invitations",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -299,6 +301,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("ix_refresh_tokens_expires_at", "refresh_tokens")
+    op.drop_index("ix_sessions_expires_at", "sessions")
     # Without rebuilding: SQLite would take the rows of referring tables along with the old table.
     for column in ("credit_tokens", "credit_month", "runs_today", "runs_day"):
         op.execute(f"ALTER TABLE workspaces DROP COLUMN {column}")

@@ -1,0 +1,1 @@
+"""What accounts read and write, a module for each kind of thing."""

@@ -1,0 +1,143 @@
+"""Users and their workspaces."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from stepiq.store.database import Session
+from stepiq.store.tables import memberships, users, workspaces
+
+Row = sa.Row[Any]
+
+_SETUP_LOCK = 0x73746570  # any number that nothing else of ours locks
+
+_ACCOUNT = (
+    users.c.id,
+    users.c.email,
+    users.c.name,
+    users.c.password_hash,
+    users.c.is_admin,
+    users.c.created_at,
+    workspaces.c.id.label("workspace_id"),
+    workspaces.c.plan,
+)
+
+
+async def is_empty(session: Session) -> bool:
+    """Whether there is no account at all."""
+    return await session.scalar(sa.select(users.c.id).limit(1)) is None
+
+
+async def is_taken(session: Session, email: str) -> bool:
+    """Whether an account has this address, be it disabled."""
+    return await session.scalar(sa.select(users.c.id).where(users.c.email == email)) is not None
+
+
+async def lock_setup(session: Session) -> None:
+    """Let one transaction at a time decide who is first. SQLite has one writer at a time anyway."""
+    if session.connection.dialect.name == "postgresql":
+        await session.execute(sa.select(sa.func.pg_advisory_xact_lock(_SETUP_LOCK)))
+
+
+async def account_by_email(session: Session, email: str) -> Row | None:
+    """An account that may log in, with its workspace."""
+    return await _account(session, users.c.email == email)
+
+
+async def account_by_id(session: Session, user_id: UUID) -> Row | None:
+    """An account that may log in, with its workspace."""
+    return await _account(session, users.c.id == user_id)
+
+
+async def _account(session: Session, condition: sa.ColumnElement[bool]) -> Row | None:
+    statement = (
+        sa.select(*_ACCOUNT)
+        .join(memberships, memberships.c.user_id == users.c.id)
+        .join(workspaces, workspaces.c.id == memberships.c.workspace_id)
+        .where(condition, users.c.disabled_at.is_(None))
+    )
+    return (await session.execute(statement)).first()
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """The rows of a new account and its personal workspace."""
+
+    user_id: UUID
+    workspace_id: UUID
+    email: str
+    name: str
+    password_hash: str
+    is_admin: bool
+    plan: str
+    created_at: datetime
+
+
+async def insert_account(session: Session, account: NewAccount) -> bool:
+    """Store an account; False if somebody has just taken the address."""
+    taken = await _insert_user(session, account)
+    if taken:
+        return False
+    await session.execute(
+        sa.insert(workspaces).values(
+            id=account.workspace_id,
+            name=account.name,
+            plan=account.plan,
+            created_at=account.created_at,
+        )
+    )
+    await session.execute(
+        sa.insert(memberships).values(
+            workspace_id=account.workspace_id, user_id=account.user_id, role="owner"
+        )
+    )
+    return True
+
+
+async def update_plan(session: Session, workspace_id: UUID, plan: str) -> None:
+    """Put a workspace on a plan."""
+    await session.execute(
+        sa.update(workspaces).where(workspaces.c.id == workspace_id).values(plan=plan)
+    )
+
+
+async def _insert_user(session: Session, account: NewAccount) -> bool:
+    values = {
+        "id": account.user_id,
+        "email": account.email,
+        "name": account.name,
+        "password_hash": account.password_hash,
+        "is_admin": account.is_admin,
+        "created_at": account.created_at,
+    }
+    try:
+        async with session.connection.begin_nested():
+            await session.execute(sa.insert(users).values(values))
+    except IntegrityError:
+        return True
+    return False
+
+
+async def lock_user(session: Session, user_id: UUID, *, to_change: bool) -> Row | None:
+    """The password hash of an account that may log in, kept as it is until the transaction ends.
+
+    Whoever opens a session and whoever ends all of them wait here for each other: no session opened with an old
+    password outlives its change.
+    """
+    statement = (
+        sa.select(users.c.password_hash, users.c.email)
+        .where(users.c.id == user_id, users.c.disabled_at.is_(None))
+        .with_for_update(read=not to_change, key_share=to_change)
+    )
+    return (await session.execute(statement)).first()
+
+
+async def update_password(session: Session, user_id: UUID, password_hash: str) -> None:
+    """Store another password hash."""
+    await session.execute(
+        sa.update(users).where(users.c.id == user_id).values(password_hash=password_hash)
+    )

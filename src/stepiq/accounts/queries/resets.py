@@ -1,0 +1,75 @@
+"""Tokens that let somebody who forgot a password set another."""
+
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from stepiq.store.database import Session
+from stepiq.store.tables import password_resets
+
+
+async def insert(
+    session: Session,
+    *,
+    reset_id: UUID,
+    user_id: UUID,
+    token_hash: bytes,
+    created_at: datetime,
+    expires_at: datetime,
+) -> None:
+    """Store a token's digest."""
+    await session.execute(
+        sa.insert(password_resets).values(
+            id=reset_id,
+            user_id=user_id,
+            token_hash=token_hash,
+            created_at=created_at,
+            expires_at=expires_at,
+        )
+    )
+
+
+async def count_since(session: Session, user_id: UUID, since: datetime) -> int:
+    """How many tokens a user was given after an instant."""
+    statement = sa.select(sa.func.count()).where(
+        password_resets.c.user_id == user_id, password_resets.c.created_at > since
+    )
+    return int(await session.scalar(statement))
+
+
+async def owner(session: Session, token_hash: bytes, now: datetime) -> UUID | None:
+    """Whose password an unused token may set."""
+    return await session.scalar(
+        sa.select(password_resets.c.user_id).where(
+            password_resets.c.token_hash == token_hash, _counts(now)
+        )
+    )
+
+
+async def spend(session: Session, token_hash: bytes, now: datetime) -> bool:
+    """Use a token up; False if it does not count any more. Of two at once, one gets it."""
+    statement = (
+        sa.update(password_resets)
+        .where(password_resets.c.token_hash == token_hash, _counts(now))
+        .values(used_at=now)
+    )
+    return (await session.execute(statement)).rowcount == 1
+
+
+async def spend_all(session: Session, user_id: UUID, now: datetime) -> None:
+    """Use up whatever tokens a user has."""
+    await session.execute(
+        sa.update(password_resets)
+        .where(password_resets.c.user_id == user_id, _counts(now))
+        .values(used_at=now)
+    )
+
+
+async def delete(session: Session, reset_id: UUID) -> None:
+    """Forget a token that nobody was sent."""
+    await session.execute(sa.delete(password_resets).where(password_resets.c.id == reset_id))
+
+
+def _counts(now: datetime) -> sa.ColumnElement[bool]:
+    return sa.and_(password_resets.c.used_at.is_(None), password_resets.c.expires_at > now)

@@ -1,0 +1,147 @@
+"""Sessions and the refresh tokens that carry them on."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from stepiq.store.database import Session
+from stepiq.store.tables import refresh_tokens, sessions, users, workspaces
+
+Row = sa.Row[Any]
+
+
+async def insert(
+    session: Session,
+    *,
+    session_id: UUID,
+    workspace_id: UUID,
+    user_id: UUID,
+    created_at: datetime,
+    expires_at: datetime,
+) -> None:
+    """Store a session."""
+    await session.execute(
+        sa.insert(sessions).values(
+            id=session_id,
+            workspace_id=workspace_id,
+            user_id=user_id,
+            created_at=created_at,
+            expires_at=expires_at,
+        )
+    )
+
+
+async def insert_token(
+    session: Session,
+    *,
+    token_id: UUID,
+    session_id: UUID,
+    token_hash: bytes,
+    created_at: datetime,
+    expires_at: datetime,
+) -> None:
+    """Store a refresh token's digest."""
+    await session.execute(
+        sa.insert(refresh_tokens).values(
+            id=token_id,
+            session_id=session_id,
+            token_hash=token_hash,
+            created_at=created_at,
+            expires_at=expires_at,
+        )
+    )
+
+
+async def live(session: Session, session_id: UUID, now: datetime) -> Row | None:
+    """A session that counts, with its user's rights and its workspace's plan."""
+    statement = (
+        sa.select(
+            sessions.c.id,
+            sessions.c.user_id,
+            sessions.c.workspace_id,
+            sessions.c.expires_at,
+            users.c.is_admin,
+            workspaces.c.plan,
+        )
+        .join(users, users.c.id == sessions.c.user_id)
+        .join(workspaces, workspaces.c.id == sessions.c.workspace_id)
+        .where(
+            sessions.c.id == session_id,
+            sessions.c.revoked_at.is_(None),
+            sessions.c.expires_at > now,
+            users.c.disabled_at.is_(None),
+        )
+    )
+    return (await session.execute(statement)).first()
+
+
+async def spend_token(session: Session, token_hash: bytes, now: datetime) -> UUID | None:
+    """Use a refresh token up and say whose session it is of; None unless it was unspent. Of two at once, one gets it."""
+    statement = (
+        sa.update(refresh_tokens)
+        .where(
+            refresh_tokens.c.token_hash == token_hash,
+            refresh_tokens.c.used_at.is_(None),
+            refresh_tokens.c.expires_at > now,
+        )
+        .values(used_at=now)
+        .returning(refresh_tokens.c.session_id)
+    )
+    return (await session.execute(statement)).scalar()
+
+
+async def token(session: Session, token_hash: bytes) -> Row | None:
+    """A refresh token, spent or not, with its session's id and whose that is."""
+    statement = (
+        sa.select(
+            refresh_tokens.c.session_id,
+            refresh_tokens.c.used_at,
+            refresh_tokens.c.expires_at,
+            sessions.c.user_id,
+        )
+        .join(sessions, sessions.c.id == refresh_tokens.c.session_id)
+        .where(refresh_tokens.c.token_hash == token_hash)
+    )
+    return (await session.execute(statement)).first()
+
+
+async def prolong(session: Session, session_id: UUID, *, now: datetime, until: datetime) -> bool:
+    """Let a session go on; False if it has ended."""
+    statement = (
+        sa.update(sessions)
+        .where(_counts(now), sessions.c.id == session_id)
+        .values(expires_at=until)
+    )
+    return (await session.execute(statement)).rowcount == 1
+
+
+async def end(session: Session, session_id: UUID, now: datetime) -> list[UUID]:
+    """End one session, and say which it was: none if it had ended."""
+    return await _end(session, sessions.c.id == session_id, now)
+
+
+async def end_all(
+    session: Session, user_id: UUID, now: datetime, *, but: UUID | None = None
+) -> list[UUID]:
+    """End the sessions of a user, all or all but one, and say which they were."""
+    condition = sessions.c.user_id == user_id
+    if but is not None:
+        condition &= sessions.c.id != but
+    return await _end(session, condition, now)
+
+
+async def _end(session: Session, condition: sa.ColumnElement[bool], now: datetime) -> list[UUID]:
+    statement = (
+        sa.update(sessions)
+        .where(condition, _counts(now))
+        # An ended session is over by its time too, so that one index finds all that can be deleted.
+        .values(revoked_at=now, expires_at=now)
+        .returning(sessions.c.id)
+    )
+    return list((await session.execute(statement)).scalars())
+
+
+def _counts(now: datetime) -> sa.ColumnElement[bool]:
+    return sa.and_(sessions.c.revoked_at.is_(None), sessions.c.expires_at > now)

@@ -1,0 +1,142 @@
+"""Mail for those who forgot their password, sent behind the answer so that the answer tells nothing.
+
+Whether there is an account is looked up only after the answer has left, and after a pause of random length: neither an
+answer nor the one after it takes longer for an address that has one.
+"""
+
+import asyncio
+import random
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from stepiq.accounts import keys
+from stepiq.accounts.queries import accounts as account_queries
+from stepiq.accounts.queries import resets as reset_queries
+from stepiq.accounts.tokens import new_token
+from stepiq.core import clock, ids, logging
+from stepiq.core.errors import StepIQError
+from stepiq.core.mail import Mailer, MailUnsent, Message
+from stepiq.store.database import Database
+from stepiq.web.limits import Limiter
+
+RESET_LIFETIME = timedelta(hours=1)
+MAILS_AN_HOUR = 3
+"""How many reset mails an account gets in an hour; more are asked for in vain."""
+
+_PENDING = 500
+_ASKED_EACH = 60
+_PAUSE_SECONDS = (0.1, 0.6)
+_SETTLE_SECONDS = 10
+
+log = logging.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reset:
+    id: UUID
+    user_id: UUID
+    token: str
+
+
+class Recovery:
+    """Takes requests for reset mails, and sends them in its own time."""
+
+    def __init__(self, database: Database, mailer: Mailer, base_url: str) -> None:
+        self._database = database
+        self._mailer = mailer
+        self._base_url = base_url
+        self._asked = Limiter(_ASKED_EACH, timedelta(hours=1))
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._hurry = asyncio.Event()
+
+    def ask(self, email: str, client: str) -> None:
+        """Have a mail sent, should the address have an account. Does nothing more for a client that asks for many."""
+        is_allowed = self._asked.hit(client, clock.now()).is_allowed
+        if not is_allowed or len(self._under_way) >= _PENDING:
+            log.warning("reset_mail_not_tried")
+            return
+        task = asyncio.create_task(self._send(email))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def settle(self) -> None:
+        """Send what has been asked for now; gives up on a mail server that keeps it waiting."""
+        if not self._under_way:
+            return
+        self._hurry.set()
+        _, late = await asyncio.wait(self._under_way, timeout=_SETTLE_SECONDS)
+        self._hurry.clear()
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        if late:
+            log.warning("reset_mail_given_up", mails=len(late))
+
+    async def _send(self, email: str) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(random.uniform(*_PAUSE_SECONDS)):  # noqa: S311 — hides, not guards
+                await self._hurry.wait()
+        try:
+            reset = await self._make(email)
+            if reset is not None:
+                await self._mail(email, reset)
+        except StepIQError as error:
+            log.warning("reset_mail_failed", code=error.code)
+        except Exception:
+            log.exception("reset_mail_broke")
+
+    async def _make(self, email: str) -> _Reset | None:
+        now = clock.now()
+        async with self._database.transaction() as session:
+            row = await account_queries.account_by_email(session, email)
+            if row is None:
+                return None
+            await account_queries.lock_user(session, row.id, to_change=True)
+            sent = await reset_queries.count_since(session, row.id, now - timedelta(hours=1))
+            if sent >= MAILS_AN_HOUR:
+                log.info("reset_mail_held_back", user_id=str(row.id))
+                return None
+            reset = _Reset(ids.uuid7(), row.id, new_token())
+            await reset_queries.insert(
+                session,
+                reset_id=reset.id,
+                user_id=reset.user_id,
+                token_hash=keys.digest(reset.token),
+                created_at=now,
+                expires_at=now + RESET_LIFETIME,
+            )
+        return reset
+
+    async def _mail(self, email: str, reset: _Reset) -> None:
+        try:
+            await self._mailer.send(_message(email, self._base_url, reset.token))
+        except MailUnsent as error:
+            # Filters quote what they refuse, so the token may stand in the reason.
+            reason = error.message.replace(reset.token, "…")
+            log.warning("reset_mail_unsent", user_id=str(reset.user_id), reason=reason)
+            async with self._database.transaction() as session:
+                # What was never sent must not count against those that will be.
+                await reset_queries.delete(session, reset.id)
+
+
+def _message(email: str, base_url: str, token: str) -> Message:
+    # Nothing of it is chosen by whoever registered the address: else this would send their text to others.
+    return Message(
+        email,
+        "Set a new stepIQ password",
+        f"""\
+Somebody, we hope you, wants to set a new password for {email} at {base_url}
+
+Open this link within one hour. It works once.
+
+{base_url}/reset-password?token={token}
+
+Or send this token to {base_url}/api/auth/reset-password:
+
+{token}
+
+If it was not you, do nothing: your password is as it was.
+""",
+    )

@@ -1,0 +1,83 @@
+"""The page behind the link of a reset mail. It loads nothing and talks to this server only."""
+
+import base64
+import hashlib
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+
+PATH = "/reset-password"
+
+_STYLE = """
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
+body { margin: 12vh auto; max-width: 24rem; padding: 0 1rem; }
+label, input, button { display: block; width: 100%; box-sizing: border-box; font: inherit; }
+input, button { padding: .5rem .75rem; margin: .25rem 0 1rem; }
+[role=status] { min-height: 3rem; }
+"""
+_SCRIPT = """
+const token = new URLSearchParams(location.search).get("token") ?? "";
+history.replaceState(null, "", location.pathname);
+const form = document.querySelector("form");
+const say = (text) => { document.querySelector("[role=status]").textContent = text; };
+if (!token) { form.hidden = true; say("This link is not complete. Open the one in the mail."); }
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const button = form.querySelector("button");
+  button.disabled = true;
+  say("");
+  try {
+    const answer = await fetch("api/auth/reset-password", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ token, password: form.password.value }),
+    });
+    const body = await answer.json();
+    if (answer.ok) { form.hidden = true; say("Your new password is set. Log in with it; all earlier sessions have ended."); return; }
+    say(body.errors?.length ? body.errors.map((each) => each.message).join(" ") : body.detail);
+  } catch {
+    say("The server did not answer. Try again in a moment.");
+  }
+  button.disabled = false;
+});
+"""
+_PAGE = f"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Set a new password · stepIQ</title>
+<style>{_STYLE}</style>
+<h1>Set a new password</h1>
+<form>
+  <label for="password">New password, at least 8 characters</label>
+  <input id="password" name="password" type="password" autocomplete="new-password" minlength="8" maxlength="1024" required autofocus>
+  <button>Set password</button>
+</form>
+<p role="status"></p>
+<noscript>This page needs JavaScript. Without it, send the token of the mail to the API.</noscript>
+<script>{_SCRIPT}</script>
+</html>
+"""
+
+
+def _source(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        f"default-src 'none'; script-src {_source(_SCRIPT)}; style-src {_source(_STYLE)}; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+
+router = APIRouter()
+
+
+@router.get(PATH, include_in_schema=False)
+async def reset_page() -> HTMLResponse:
+    """A form that sends the new password with the token of the address."""
+    return HTMLResponse(_PAGE, headers=_HEADERS)

@@ -1,0 +1,150 @@
+"""How sessions go on and end: refresh tokens, logging out, changed passwords."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from stepiq.accounts import keys
+from stepiq.accounts.actor import Actor
+from stepiq.accounts.errors import (
+    PasswordWrong,
+    RefreshExpired,
+    RefreshUnknown,
+    ResetInvalid,
+    SessionEnded,
+)
+from stepiq.accounts.queries import accounts as account_queries
+from stepiq.accounts.queries import resets as reset_queries
+from stepiq.accounts.queries import sessions as session_queries
+from stepiq.accounts.service import SignedIn, account_of, require_person
+from stepiq.accounts.tokens import REFRESH_LIFETIME, new_token
+from stepiq.core import clock, ids
+from stepiq.store.database import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Reused:
+    """A refresh token was used a second time: somebody has a copy, so its session has been ended."""
+
+    session_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordReset:
+    """Whose password has been set, and how many sessions that ended."""
+
+    user_id: UUID
+    email: str
+    sessions_ended: int
+
+
+async def refresh(session: Session, text: str) -> SignedIn | Reused:
+    """Exchange a refresh token for another one; the session then lasts 30 days from now.
+
+    A token that was used before ends its session, whoever has the session's latest one. That is an ending to be
+    committed, and so no exception.
+
+    Raises:
+        RefreshUnknown: there never was such a token, or it has been deleted since.
+        RefreshExpired: it is over 30 days old.
+        SessionEnded: somebody logged out, changed the password, or the account is disabled.
+    """
+    now, digest = clock.now(), keys.digest(text)
+    session_id = await session_queries.spend_token(session, digest, now)
+    if session_id is None:
+        return await _refuse(session, digest)
+    expires_at = now + REFRESH_LIFETIME
+    if not await session_queries.prolong(session, session_id, now=now, until=expires_at):
+        raise SessionEnded
+    live = await session_queries.live(session, session_id, now)
+    row = None if live is None else await account_queries.account_by_id(session, live.user_id)
+    if row is None:
+        raise SessionEnded
+    new = new_token()
+    await session_queries.insert_token(
+        session,
+        token_id=ids.uuid7(),
+        session_id=session_id,
+        token_hash=keys.digest(new),
+        created_at=now,
+        expires_at=expires_at,
+    )
+    return SignedIn(account_of(row), session_id, new)
+
+
+async def _refuse(session: Session, digest: bytes) -> Reused:
+    row = await session_queries.token(session, digest)
+    if row is None:
+        raise RefreshUnknown
+    if row.used_at is None:
+        raise RefreshExpired
+    await session_queries.end(session, row.session_id, clock.now())
+    return Reused(row.session_id)
+
+
+async def end(session: Session, actor: Actor, *, everywhere: bool) -> list[UUID]:
+    """Log out: end the actor's session, or all of the user's; says which.
+
+    Raises:
+        SessionRequired: the actor is an API key.
+    """
+    require_person(actor)
+    now = clock.now()
+    if everywhere or actor.session_id is None:
+        return await session_queries.end_all(session, actor.user_id, now)
+    return await session_queries.end(session, actor.session_id, now)
+
+
+async def change_password(
+    session: Session, actor: Actor, *, checked_hash: str, new_hash: str
+) -> list[UUID]:
+    """Set another password, and end the user's other sessions; says which. Tokens to reset the old one count no more.
+
+    Args:
+        session: the transaction.
+        actor: a person.
+        checked_hash: what the current password was compared with, before the transaction.
+        new_hash: of the new one.
+
+    Raises:
+        PasswordWrong: the password has been changed since it was compared, or the account is disabled.
+    """
+    row = await account_queries.lock_user(session, actor.user_id, to_change=True)
+    if row is None or row.password_hash != checked_hash:
+        raise PasswordWrong
+    return await _set_password(session, actor.user_id, new_hash, but=actor.session_id)
+
+
+async def check_reset(session: Session, token: str) -> None:
+    """Refuse early a token that `reset_password` will refuse, before anything is spent on it.
+
+    Raises:
+        ResetInvalid: it does not count.
+    """
+    if await reset_queries.owner(session, keys.digest(token), clock.now()) is None:
+        raise ResetInvalid
+
+
+async def reset_password(session: Session, token: str, *, new_hash: str) -> PasswordReset:
+    """Set a password by a token that was sent by mail, and end all of the user's sessions.
+
+    Raises:
+        ResetInvalid: the token is unknown, used or expired, or the account is disabled.
+    """
+    now, digest = clock.now(), keys.digest(token)
+    user_id = await reset_queries.owner(session, digest, now)
+    if user_id is None:
+        raise ResetInvalid
+    user = await account_queries.lock_user(session, user_id, to_change=True)
+    if user is None or not await reset_queries.spend(session, digest, now):
+        raise ResetInvalid
+    ended = await _set_password(session, user_id, new_hash)
+    return PasswordReset(user_id, user.email, len(ended))
+
+
+async def _set_password(
+    session: Session, user_id: UUID, new_hash: str, *, but: UUID | None = None
+) -> list[UUID]:
+    now = clock.now()
+    await account_queries.update_password(session, user_id, new_hash)
+    await reset_queries.spend_all(session, user_id, now)
+    return await session_queries.end_all(session, user_id, now, but=but)
