@@ -6,9 +6,10 @@ from tests.support.make_pipelines import MakePipelines
 from tests.support.make_runs import MakeRuns
 from tests.support.make_schedules import MakeSchedules
 from tests.support.make_secrets import MakeSecrets
+from tests.support.make_usage import MakeUsage
 
 
-class Make(MakeAccounts, MakePipelines, MakeRuns, MakeSchedules, MakeSecrets):
+class Make(MakeAccounts, MakePipelines, MakeRuns, MakeSchedules, MakeSecrets, MakeUsage):
     """Everything that tests can make; each part has a file of its own."""
 
     def __init__(self, database: Database) -> None:

@@ -34,6 +34,7 @@ from stepiq.accounts.origin import client_of, is_direct_loopback
 from stepiq.accounts.tokens import ACCESS_LIFETIME
 from stepiq.core import clock
 from stepiq.core.settings import Settings
+from stepiq.engine import usage
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
@@ -258,8 +259,9 @@ def _user_view(services: Services, account: service.Account) -> schemas.UserView
         name=account.name,
         plan=account.plan,
         limits=limits,
-        # Nothing is counted against the month yet, so all of it is left.
-        credits_remaining=limits.get("credits_per_month"),
+        credits_remaining=usage.credits_remaining(
+            limits["credits_per_month"], account.credit_tokens
+        ),
         is_admin=account.is_admin,
         created_at=account.created_at,
     )

@@ -30,6 +30,7 @@ from stepiq.accounts.queries import sessions as session_queries
 from stepiq.accounts.tokens import REFRESH_LIFETIME, new_token
 from stepiq.core import clock, ids
 from stepiq.core.settings import Registration, Settings
+from stepiq.engine import usage
 from stepiq.store.database import Session
 
 FIRST_PLAN = "enterprise"
@@ -48,6 +49,8 @@ class Account:
     created_at: datetime
     workspace_id: UUID
     plan: str
+    credit_tokens: int = 0
+    """Tokens that the server has paid for this month."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,4 +442,5 @@ def account_of(row: Any) -> Account:
         created_at=row.created_at,
         workspace_id=row.workspace_id,
         plan=row.plan,
+        credit_tokens=usage.tokens_of_month(row.credit_month, row.credit_tokens, clock.now()),
     )

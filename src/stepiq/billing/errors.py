@@ -1,5 +1,7 @@
 """What a plan refuses. Every message names the limit, its value, and how an operator raises it."""
 
+from datetime import date
+
 from stepiq.core.errors import Forbidden, Invalid
 from stepiq.engine.limits import how_to_raise
 
@@ -74,4 +76,15 @@ class PlanPipelinesExceeded(Forbidden):
             "first. " + how_to_raise(plan, f"pipelines = {limit + 1}"),
             plan=plan,
             limit=limit,
+        )
+
+
+class PeriodInvalid(Invalid):
+    """The days that usage is asked for are none, or too many."""
+
+    code = "period_invalid"
+
+    def __init__(self, first: date, last: date, limit: int) -> None:
+        super().__init__(
+            f"`from` is {first} and `to` is {last}. Ask for 1 to {limit} days, the first of them as `from`.",
         )

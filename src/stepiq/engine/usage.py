@@ -34,7 +34,7 @@ _COUNTS = (
     "credit_tokens",
     "cost_usd_micros",
 )
-_RUNS = ""
+RUNS = ""
 """In place of a model's name: the row that counts runs."""
 
 
@@ -52,7 +52,7 @@ class Tally:
     @property
     def models(self) -> set[str]:
         """Models that were used."""
-        return self.rows.keys() - {_RUNS}
+        return self.rows.keys() - {RUNS}
 
     def add_meter(self, model: str | None, used: Meter, known: Iterable[str]) -> None:
         """Add what a model's calls used.
@@ -65,7 +65,7 @@ class Tally:
         if not has_used(used):
             return
         is_new = model is not None and model not in known and model not in self.rows
-        row = self._row(model or _RUNS)
+        row = self._row(model or RUNS)
         row["runs"] += is_new
         for name in ("input_tokens", "cached_tokens", "output_tokens", "credit_tokens"):
             row[name] += getattr(used, name)
@@ -74,7 +74,7 @@ class Tally:
 
     def add_run(self, status: RunStatus) -> None:
         """Count a run that ended."""
-        row = self._row(_RUNS)
+        row = self._row(RUNS)
         row["runs"] += 1
         row[f"runs_{status}"] += 1
 
@@ -124,6 +124,11 @@ def credit_tokens(now: datetime) -> sa.ColumnElement[int]:
     """Tokens that the server has paid for a workspace this month, in a statement about its row."""
     is_this_month = workspaces.c.credit_month == month_of(now)
     return sa.case((is_this_month, workspaces.c.credit_tokens), else_=0)
+
+
+def tokens_of_month(counted_month: str, tokens: int, now: datetime) -> int:
+    """What a workspace's row, already read, says of this month."""
+    return tokens if counted_month == month_of(now) else 0
 
 
 def credits_counted(tokens: int, now: datetime) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from stepiq.accounts import endpoints as accounts
 from stepiq.accounts import reset_page
 from stepiq.accounts.http import Doors, authenticated
 from stepiq.accounts.secrets import endpoints as secrets
+from stepiq.billing import endpoints as billing
 from stepiq.pipelines import catalogue
 from stepiq.pipelines import endpoints as pipelines
 from stepiq.pipelines import secrets as pipeline_secrets
@@ -25,6 +26,7 @@ from stepiq.web.services import Services
 
 ROUTERS: tuple[APIRouter, ...] = (
     accounts.router,
+    billing.router,
     pipelines.router,
     runs.router,
     webhooks.router,

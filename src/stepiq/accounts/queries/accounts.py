@@ -24,6 +24,8 @@ _ACCOUNT = (
     users.c.created_at,
     workspaces.c.id.label("workspace_id"),
     workspaces.c.plan,
+    workspaces.c.credit_month,
+    workspaces.c.credit_tokens,
 )
 
 

@@ -1,0 +1,76 @@
+"""What a workspace has used, as services hand it on."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+
+class GroupBy(StrEnum):
+    """What the entries of a series stand for."""
+
+    DAY = "day"
+    MODEL = "model"
+    PIPELINE = "pipeline"
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Days of UTC, both included."""
+
+    first: date
+    last: date
+
+    @property
+    def days(self) -> int:
+        """How many they are."""
+        return (self.last - self.first).days + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over a period."""
+
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    credit_tokens: int = 0
+    cost_usd_micros: int = 0
+    cost_complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One day, model or pipeline of a series."""
+
+    key: str
+    name: str | None = None
+    """Of the pipeline."""
+    runs: int = 0
+    tokens: int = 0
+    cost_usd_micros: int = 0
+    cost_complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """Counters of a workspace at this moment."""
+
+    unfinished_runs: int
+    credit_tokens: int
+    """Of this month."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a workspace has used in a period."""
+
+    period: Period
+    totals: Totals
+    unfinished_runs: int
+    """Those of this moment where the period includes today, else 0."""
+    credits_remaining: int | None
+    series: list[Entry]
+    series_complete: bool

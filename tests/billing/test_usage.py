@@ -1,0 +1,218 @@
+from datetime import date, timedelta
+from uuid import uuid4
+
+import pytest
+
+from stepiq.billing import queries, service
+from stepiq.billing.errors import PeriodInvalid
+from stepiq.billing.records import GroupBy, Period
+from stepiq.core import clock as core_clock
+from stepiq.store.states import RunStatus
+from tests.support.clients import login, login_key
+from tests.support.query_plans import query_plan
+
+__all__ = ["login", "login_key"]
+
+YEAR = "from=2026-01-01&to=2026-12-31"
+
+
+def today() -> date:
+    return core_clock.now().date()
+
+
+@pytest.fixture
+async def used(account, make):
+    """Usage of two pipelines on two days."""
+    first, second = await make.pipeline(account), await make.pipeline(account)
+    await make.usage(account, first, "2026-03-01", runs=3, runs_completed=2, runs_failed=1)
+    await make.usage(
+        account, first, "2026-03-01", "openai/a", runs=2,
+        input_tokens=1_000, cached_tokens=200, output_tokens=500, credit_tokens=1_500, cost_usd_micros=70,
+    )  # fmt: skip
+    await make.usage(account, first, "2026-03-04", runs=1, runs_cancelled=1)
+    await make.usage(
+        account, first, "2026-03-04", "local/b", runs=1, input_tokens=40, output_tokens=2
+    )
+    await make.usage(account, second, "2026-03-04", runs=5, runs_completed=5)
+    await make.usage(
+        account, second, "2026-03-04", "openai/a", runs=5,
+        input_tokens=3_000, credit_tokens=3_000, cost_usd_micros=30, cost_complete=False,
+    )  # fmt: skip
+    return first, second
+
+
+async def usage(client, query):
+    response = await client.get(f"/api/user/usage?{query}")
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+class TestGetUsage:
+    async def test_it_sums_the_period(self, owner, used):
+        found = await usage(owner, YEAR + "&group_by=model")
+
+        assert found == {
+            "from": "2026-01-01",
+            "to": "2026-12-31",
+            "runs": {"total": 9, "completed": 7, "failed": 1, "cancelled": 1, "unfinished": 0},
+            "tokens": {"input": 4_040, "cached": 200, "output": 502, "total": 4_542},
+            "cost_usd_micros": 100,
+            "cost_complete": False,
+            "credits": {"used": 4, "remaining": None},
+            "series": [
+                {
+                    "key": "openai/a", "name": None, "runs": 7,
+                    "tokens": 4_500, "cost_usd_micros": 100, "cost_complete": False,
+                },
+                {
+                    "key": "local/b", "name": None, "runs": 1,
+                    "tokens": 42, "cost_usd_micros": 0, "cost_complete": True,
+                },
+            ],
+            "series_complete": True,
+        }  # fmt: skip
+
+    async def test_by_pipeline_it_names_them(self, owner, used):
+        series = (await usage(owner, YEAR + "&group_by=pipeline"))["series"]
+
+        assert [(entry["key"], entry["name"], entry["runs"], entry["tokens"]) for entry in series] == [
+            (str(used[1]), "Greeting", 5, 3_000),
+            (str(used[0]), "Greeting", 4, 1_542),
+        ]  # fmt: skip
+
+    async def test_by_day_it_has_every_day(self, owner, used):
+        series = (await usage(owner, "from=2026-02-28&to=2026-03-05"))["series"]
+
+        assert [(entry["key"], entry["runs"], entry["tokens"]) for entry in series] == [
+            ("2026-02-28", 0, 0),
+            ("2026-03-01", 3, 1_500),
+            ("2026-03-02", 0, 0),
+            ("2026-03-03", 0, 0),
+            ("2026-03-04", 6, 3_042),
+            ("2026-03-05", 0, 0),
+        ]
+
+    async def test_only_the_days_asked_for_count(self, owner, used):
+        found = await usage(owner, "from=2026-03-01&to=2026-03-03")
+
+        assert found["runs"]["total"] == 3
+        assert found["tokens"]["total"] == 1_500
+
+    async def test_by_default_it_is_this_month_up_to_today(self, owner, clock):
+        found = await usage(owner, "")
+
+        assert found["from"] == today().replace(day=1).isoformat()
+        assert found["to"] == today().isoformat()
+        assert len(found["series"]) == today().day
+        assert found["cost_complete"] is True
+
+    async def test_runs_that_have_not_ended_are_in_the_total_of_a_period_with_today(
+        self, owner, account, make
+    ):
+        pipeline_id = await make.pipeline(account)
+        await make.run(account, pipeline_id, status=RunStatus.RUNNING)
+        await make.usage(account, pipeline_id, today().isoformat(), runs=1, runs_completed=1)
+
+        runs = (await usage(owner, ""))["runs"]
+        earlier = (await usage(owner, f"to={today() - timedelta(days=1)}"))["runs"]
+
+        assert runs == {"total": 2, "completed": 1, "failed": 0, "cancelled": 0, "unfinished": 1}
+        assert earlier["total"] == 0
+
+    async def test_credits_that_remain_are_this_months(self, login, make, clock):
+        account = await make.user(plan="free")
+        client = await login(account)
+        await make.credits_spent(account, core_clock.now().strftime("%Y-%m"), 2_600)
+
+        assert (await usage(client, "to=2020-01-31"))["credits"] == {"used": 0, "remaining": 98}
+        assert (await client.get("/api/user/me")).json()["credits_remaining"] == 98
+        await make.credits_spent(account, core_clock.now().strftime("%Y-%m"), 900_000)
+        assert (await client.get("/api/user/me")).json()["credits_remaining"] == 0
+        await make.credits_spent(account, "2020-01", 900_000)
+        assert (await usage(client, ""))["credits"] == {"used": 0, "remaining": 100}
+
+    async def test_an_instant_stands_for_its_day_of_utc(self, owner):
+        found = await usage(owner, "from=2026-03-01T23:30:00-05:00&to=2026-03-03T01:00:00%2B02:00")
+
+        assert (found["from"], found["to"]) == ("2026-03-02", "2026-03-02")
+
+    @pytest.mark.parametrize(
+        ("query", "code"),
+        [
+            ("from=yesterday", "invalid_query"),
+            ("from=2026-02-30", "invalid_query"),
+            ("to=2026-02-01T00:00:00", "invalid_query"),
+            ("to=0001-01-01T00:00:00%2B14:00", "invalid_query"),
+            ("group_by=hour", "invalid_query"),
+            ("from=2026-03-02&to=2026-03-01", "period_invalid"),
+            ("from=2025-01-01&to=2026-01-02", "period_invalid"),
+        ],
+    )
+    async def test_a_period_that_cannot_be_is_refused(self, owner, query, code):
+        response = await owner.get(f"/api/user/usage?{query}")
+
+        assert response.status_code == 422
+        assert response.json()["code"] == code
+
+    async def test_a_key_needs_the_scope(self, login_key, account):
+        refused = await (await login_key(account, ["pipelines:read"])).get("/api/user/usage")
+        allowed = await (await login_key(account, ["account:read"])).get("/api/user/usage")
+
+        assert (refused.status_code, allowed.status_code) == (403, 200)
+
+    async def test_nothing_of_others_is_in_it(self, login, stranger, used):
+        found = await usage(await login(stranger), YEAR + "&group_by=pipeline")
+
+        assert found["series"] == []
+        assert found["runs"]["total"] == 0
+
+    async def test_of_more_than_a_hundred_the_largest_are_listed(self, owner, account, make):
+        pipeline_id = await make.pipeline(account)
+        for number in range(102):
+            await make.usage(
+                account, pipeline_id, "2026-03-01", f"openai/{number}", input_tokens=number
+            )
+
+        found = await usage(owner, YEAR + "&group_by=model")
+
+        assert [entry["tokens"] for entry in found["series"]] == list(range(101, 1, -1))
+        assert found["series_complete"] is False
+
+
+class TestPeriod:
+    def test_a_first_day_yet_to_come_is_a_period_of_its_own(self):
+        first = today() + timedelta(days=3)
+
+        assert service.period(first, None) == Period(first, first)
+
+    def test_a_year_fits_and_a_day_more_does_not(self):
+        first = date(2024, 1, 1)
+
+        assert service.period(first, date(2024, 12, 31)).days == 366
+        with pytest.raises(PeriodInvalid, match="1 to 366 days"):
+            service.period(first, date(2025, 1, 1))
+
+    def test_the_end_of_time_is_no_trouble(self):
+        assert service.period(None, date.max).days == 31
+
+
+class TestStatements:
+    @pytest.mark.parametrize("group_by", GroupBy)
+    async def test_they_read_the_days_of_one_workspace_by_the_primary_key(self, database, group_by):
+        period = Period(date(2026, 1, 1), date(2026, 12, 31))
+        for statement in (
+            queries.totals_statement(uuid4(), period),
+            queries.series_statement(uuid4(), period, group_by, limit=101),
+        ):
+            plan = await query_plan(database, statement)
+
+            if database.is_sqlite:
+                assert (
+                    "SEARCH usage_days USING INDEX sqlite_autoindex_usage_days_1 (workspace_id=? AND day>? AND day<?)"
+                    in plan
+                )
+                assert "SCAN usage_days" not in plan
+            else:
+                assert "using pk_usage_days on usage_days" in plan
+                assert "Index Cond: ((workspace_id = " in plan
+                assert "Seq Scan" not in plan
