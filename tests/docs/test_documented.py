@@ -11,6 +11,7 @@ import pytest
 import typer
 
 from stepiq.cli.main import app as command_line
+from stepiq.core.metrics import REGISTRY
 from stepiq.core.settings import CONFIG_FILE_TABLES, EndpointSettings, Settings, variable_name
 from stepiq.engine.events import EventType
 from stepiq.engine.outcomes import FailureCode
@@ -49,6 +50,16 @@ class TestSettings:
         mentioned = set(re.findall(r"\bSTEPIQ_[A-Z_]+\b", page.read_text()))
 
         assert mentioned <= VARIABLES
+
+
+class TestMetrics:
+    @pytest.mark.parametrize(
+        "metric", sorted(REGISTRY.collect(), key=lambda each: each.name), ids=lambda each: each.name
+    )
+    def test_each_has_its_row(self, metric):
+        page = read("docs/reference/metrics.md")
+
+        assert re.search(rf"^\| `{metric.name}(_total)?` \|", page, re.MULTILINE)
 
 
 class TestErrors:

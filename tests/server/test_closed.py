@@ -17,6 +17,7 @@ PUBLIC = {
     ("GET", "/reset-password"),
     ("GET", "/health"),
     ("GET", "/ready"),
+    ("GET", "/metrics"),
     ("GET", "/openapi.json"),
 }
 """All that answers without a credential. Think twice before adding a line."""

@@ -133,6 +133,10 @@ class Settings(BaseSettings):
     mail_from: str = ""
     """Sender of mail: `address` or `Name <address>`. Default: `stepIQ <stepiq@HOST>`, with the host of `STEPIQ_PUBLIC_URL`."""
 
+    metrics_token: SecretStr | None = None
+    """Token, at least 16 characters, that lets others than this machine read `/metrics`, sent as `Authorization: Bearer TOKEN`.
+    Default: none, so that only callers on this machine may."""
+
     log_format: Literal["auto", "console", "json"] = "auto"
     """`console` for people, `json` for collectors (one object a line). `auto`: console on a terminal, json otherwise."""
 
@@ -199,6 +203,15 @@ class Settings(BaseSettings):
         if value is not None and len(value.get_secret_value()) < 32:
             raise ValueError(
                 "use at least 32 characters, such as the output of: openssl rand -hex 32"
+            )
+        return value
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _not_guessed(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 16:
+            raise ValueError(
+                "use at least 16 characters, such as the output of: openssl rand -hex 16"
             )
         return value
 

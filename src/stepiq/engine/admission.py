@@ -11,7 +11,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from stepiq.core import clock
+from stepiq.core import clock, metrics
 from stepiq.core.errors import Conflict, StepIQError
 from stepiq.engine import events, usage
 from stepiq.engine.events import Event
@@ -49,6 +49,13 @@ class Tickets(Protocol):
         ...
 
 
+def count_end(status: RunStatus, trigger: str, started: datetime | None, ended: datetime) -> None:
+    """Count the end of a run, once it is durable."""
+    metrics.runs_ended.labels(status, trigger).inc()
+    if started is not None:
+        metrics.run_duration.labels(status).observe((ended - started).total_seconds())
+
+
 class Admission:
     """Accepts and cancels runs inside the caller's transaction."""
 
@@ -84,6 +91,7 @@ class Admission:
                 created_at=now,
             )
         )
+        session.after_commit(metrics.runs_accepted.labels(run.trigger_type).inc)
         accepted = events.run_status(RunStatus.PENDING)
         await self.append(session, run.id, 0, [accepted])
         admitted = unfinished - held
@@ -178,7 +186,13 @@ class Admission:
                     claim=runs.c.claim + 1,
                     last_seq=runs.c.last_seq + len(news),
                 )
-                .returning(runs.c.last_seq, runs.c.ticket, runs.c.pipeline_id)
+                .returning(
+                    runs.c.last_seq,
+                    runs.c.ticket,
+                    runs.c.pipeline_id,
+                    runs.c.trigger_type,
+                    runs.c.started_at,
+                )
             )
         ).one_or_none()
         if row is None:
@@ -189,6 +203,8 @@ class Admission:
         await self.release(session, workspace_id, tally, now, held=row.ticket == 0)
         await usage.add(session, workspace_id, row.pipeline_id, tally, now)
         session.after_commit(lambda: self._changes.publish(RUN_CANCELLED, str(run_id)))
+        trigger, started = row.trigger_type, row.started_at
+        session.after_commit(lambda: count_end(RunStatus.CANCELLED, trigger, started, now))
 
     async def release(
         self, session: Session, workspace_id: UUID, tally: Tally, now: datetime, *, held: bool

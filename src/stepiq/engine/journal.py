@@ -10,17 +10,17 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from stepiq.core import clock, json
+from stepiq.core import clock, json, metrics
 from stepiq.core.json import Json
 from stepiq.engine import events, usage
-from stepiq.engine.admission import Admission
+from stepiq.engine.admission import Admission, count_end
 from stepiq.engine.events import Event
 from stepiq.engine.protocols import Outbox
 from stepiq.engine.records import ClaimedRun, Ending, Meter, StepRecord
 from stepiq.engine.tickets import Queue, TicketQueue
 from stepiq.engine.usage import Tally
 from stepiq.store.database import Database, Session
-from stepiq.store.states import RunStatus, StepStatus, TriggerType
+from stepiq.store.states import FINAL_STEP_STATUSES, RunStatus, StepStatus, TriggerType
 from stepiq.store.tables import LARGE_VALUE_BYTES, large_values, run_steps, runs
 
 
@@ -124,6 +124,7 @@ class Journal:
             if entry.ending is not None:
                 await self._send(session, run, entry.ending)
         run.models |= tally.models
+        _count_ends(run, entry)
         for record in entry.steps:
             record.is_stored = True
             record.stored_meter = replace(record.meter)
@@ -214,6 +215,14 @@ class Journal:
                 await usage.count_credits(session, run.workspace_id, tally.credit_tokens, now)
                 await usage.add(session, run.workspace_id, run.pipeline_id, tally, now)
                 run.models |= tally.models
+
+
+def _count_ends(run: ClaimedRun, entry: Entry) -> None:
+    for record in entry.steps:
+        if record.status in FINAL_STEP_STATUSES:
+            metrics.steps_ended.labels(record.type, record.status).inc()
+    if entry.ending is not None:
+        count_end(entry.ending.status, run.trigger_type, run.started_at, entry.ending.at)
 
 
 _CLAIMED = (

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-from stepiq.core import logging
+from stepiq.core import logging, metrics
 from stepiq.engine import usage
 from stepiq.engine.admission import Admission
 from stepiq.engine.definitions import Definitions
@@ -144,7 +144,8 @@ class Engine:
         return {*self._carrying.values(), *self._delivering.values()}
 
     async def _carry(self, run_id: UUID) -> None:
-        task = await self._hold(self._carrying, run_id, self._carry_on(run_id))
+        with metrics.tickets_in_hand.labels("run").track_inprogress():
+            task = await self._hold(self._carrying, run_id, self._carry_on(run_id))
         if task.cancelled() and run_id not in self._cancelled:
             # Shutting down: the ticket must stay open, so that the run goes on after the next start.
             raise asyncio.CancelledError
@@ -155,7 +156,8 @@ class Engine:
     async def _deliver(self, delivery_id: UUID) -> None:
         assert self._outbox is not None  # noqa: S101 - only then is there such a queue
         work = self._outbox.deliver(delivery_id, self._stopping)
-        task = await self._hold(self._delivering, delivery_id, work)
+        with metrics.tickets_in_hand.labels("delivery").track_inprogress():
+            task = await self._hold(self._delivering, delivery_id, work)
         if task.cancelled() or not task.result():
             raise asyncio.CancelledError
 

@@ -15,7 +15,7 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from stepiq.core import json
+from stepiq.core import json, metrics
 from stepiq.core.json import Json
 from stepiq.runs import queries
 from stepiq.runs.errors import TooManyStreams
@@ -51,10 +51,12 @@ class Streams:
         if self._by_workspace.total() >= MAX_STREAMS:
             raise TooManyStreams(MAX_STREAMS, "This server")
         self._by_workspace[workspace_id] += 1
+        metrics.streams_open.inc()
 
     def leave(self, workspace_id: UUID) -> None:
         """Count a stream out."""
         self._by_workspace[workspace_id] -= 1
+        metrics.streams_open.dec()
         if not self._by_workspace[workspace_id]:
             del self._by_workspace[workspace_id]
 

@@ -14,7 +14,7 @@ from stepiq.pipelines import endpoints as pipelines
 from stepiq.pipelines import secrets as pipeline_secrets
 from stepiq.runs import endpoints as runs
 from stepiq.runs.stream import Streams
-from stepiq.server import health, openapi
+from stepiq.server import health, metrics, openapi
 from stepiq.server.routes import routes_of
 from stepiq.triggers.schedules import endpoints as schedules
 from stepiq.triggers.webhooks import endpoints as webhooks
@@ -47,6 +47,7 @@ PUBLIC_PATHS = frozenset(
         reset_page.PATH,
         "/health",
         "/ready",
+        "/metrics",
         "/openapi.json",
     }
 )
@@ -66,6 +67,7 @@ def create_app(services: Services) -> FastAPI:
         services.database, services.changes, services.engine.definitions, secrets=None
     )
     app.include_router(health.router)
+    app.include_router(metrics.router)
     app.include_router(accounts.public, prefix="/api")
     app.include_router(reset_page.router)
     for router in ROUTERS:
@@ -93,7 +95,8 @@ class VersionPrefix:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith("/v1/api/"):
-            scope = {**scope, "root_path": "/v1"}
+            # In place, so that the guard sees which route was found.
+            scope["root_path"] = "/v1"
         await self.app(scope, receive, send)
 
 

@@ -13,7 +13,7 @@ import uvloop
 
 from stepiq import __version__
 from stepiq.accounts import service as accounts
-from stepiq.core import logging
+from stepiq.core import logging, metrics
 from stepiq.core.errors import Unavailable
 from stepiq.core.settings import Settings
 from stepiq.server.app import create_app
@@ -65,6 +65,7 @@ async def _serve(
         app = create_app(services)
         server = HttpServer(http_config(settings, app))
         stopping = _on_signal()
+        lag = asyncio.create_task(metrics.watch_event_loop())
         await services.engine.start()
         try:
             serving = asyncio.create_task(server.serve([listener]))
@@ -78,6 +79,7 @@ async def _serve(
         app.state.streams.close()
         server.should_exit = True
         await serving
+        lag.cancel()
         await app.state.doors.close()
 
 

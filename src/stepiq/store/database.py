@@ -14,7 +14,7 @@ from sqlalchemy import event, exc
 from sqlalchemy.engine import CursorResult, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from stepiq.core import logging
+from stepiq.core import logging, metrics
 from stepiq.core.errors import Unavailable
 from stepiq.core.settings import Settings
 from stepiq.store import sqlite_driver
@@ -153,6 +153,7 @@ class Database:
         except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
             if _is_our_mistake(error):
                 raise
+            metrics.store_unavailable.inc()
             log.warning("store_unavailable", reason=type(error.__cause__ or error).__name__)
             raise StoreUnavailable("The database did not answer. Try again in a moment.") from error
         session.committed()
@@ -165,6 +166,15 @@ class Database:
         """
         async with self.reading() as session:
             await session.execute(sa.text("SELECT 1"))
+
+    def connections(self) -> dict[str, int]:
+        """How many connections are in use, by pool: one on PostgreSQL, one for each kind of transaction on SQLite."""
+        pools = (
+            {"all": self._writer}
+            if not self.is_sqlite
+            else {"write": self._writer, "read": self._reader}
+        )
+        return {name: _checked_out(engine) for name, engine in pools.items()}
 
     async def hold_lock(self, number: int) -> AsyncConnection | None:
         """A connection that holds a PostgreSQL advisory lock until it is given back or lost; None if somebody has it."""
@@ -185,6 +195,11 @@ class Database:
         """Give back every connection."""
         await self._writer.dispose()
         await self._reader.dispose()
+
+
+def _checked_out(engine: AsyncEngine) -> int:
+    pool = engine.sync_engine.pool
+    return pool.checkedout() if isinstance(pool, sa.QueuePool) else 0
 
 
 def prepare_sqlite(engine: sa.Engine, begin: str | None) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stepiq.core import ids, logging
+from stepiq.core import ids, logging, metrics
 from stepiq.core.errors import StepIQError
 from stepiq.web import problems, requests
 from stepiq.web.errors import BodyTooLarge, HeadersTooLarge, MalformedQuery, RequestTimeout
@@ -25,6 +25,8 @@ BODY_SECONDS = 30
 _DRAIN_BYTES = 1024 * 1024
 _DRAIN_SECONDS = 2
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""What a metric tells apart; a caller can send any word as a method."""
 _NUL = re.compile(rb"%00|\x00")
 
 log = logging.get(__name__)
@@ -137,15 +139,25 @@ async def _logged(scope: Scope, answer: _Answer) -> AsyncGenerator[None]:
     try:
         yield
     finally:
+        seconds = time.perf_counter() - started
+        # 499 is what proxies write when the caller left before there was an answer.
+        status = answer.status or 499
+        _count(scope, status, seconds)
         log.info(
             "request",
             method=scope["method"],
             path=_path(scope),
-            # 499 is what proxies write when the caller left before there was an answer.
-            status=answer.status or 499,
-            duration_ms=round((time.perf_counter() - started) * 1000, 1),
+            status=status,
+            duration_ms=round(seconds * 1000, 1),
             **requests.noted(scope),
         )
+
+
+def _count(scope: Scope, status: int, seconds: float) -> None:
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    route = requests.route_of(scope) or "unmatched"
+    metrics.http_requests.labels(method, route, status).inc()
+    metrics.http_request_duration.labels(method, route).observe(seconds)
 
 
 async def _chunks(receive: Receive) -> AsyncGenerator[bytes]:

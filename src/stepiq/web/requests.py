@@ -20,6 +20,13 @@ def id_of(scope: Mapping[str, Any]) -> str:
     return str(scope.get(_ID, "-"))
 
 
+def route_of(scope: Mapping[str, Any]) -> str | None:
+    """The template of the route that answers, such as `/api/runs/{run_id}`; None if there is none."""
+    # The framework's own `route` of an included router lacks the prefix.
+    whole = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
+    return None if whole is None else str(whole.path)
+
+
 def note(scope: Mapping[str, Any], **facts: object) -> None:
     """Add facts to the one log line of this request; never a credential."""
     noted: MutableMapping[str, Any] | None = scope.get(_FACTS)

@@ -15,7 +15,7 @@ from typing import Any, cast
 import httpcore2
 import httpx2
 
-from stepiq.core import logging
+from stepiq.core import logging, metrics
 from stepiq.core.http import urls
 from stepiq.core.http.addresses import Address, plain, refusal
 from stepiq.core.http.errors import EgressBlocked
@@ -150,6 +150,7 @@ class _CheckedConnections(httpcore2.AsyncNetworkBackend):
         for address in addresses:
             # One bad address spoils a name: which of several would be taken is the name server's choice.
             if reason := refusal(address, self._allowed):
+                metrics.egress_blocked.inc()
                 log.warning("egress_blocked", host=host, address=str(address))
                 raise EgressBlocked(host, reason)
         return addresses

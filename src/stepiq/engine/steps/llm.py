@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from stepiq.core import metrics
 from stepiq.core.json import Json
 from stepiq.engine.outcomes import Completed, Failed, FailureCode, Outcome
 from stepiq.engine.providers.base import (
@@ -103,12 +104,18 @@ def _shown(text: str) -> str:
 
 async def _ask(work: Work, model: Model, request: ModelRequest) -> Finished:
     progress = Progress()
+    result = "cancelled"
     try:
         async for item in model.stream(request, progress):
             if isinstance(item, Finished):
+                result = "ok"
                 return item
             work.speak(item.text)
+    except ProviderError:
+        result = "failed"
+        raise
     finally:
+        metrics.model_calls.labels(model.provider, result).inc()
         # Also when the call fails or is cancelled: what was used so far is paid for.
         _count(work, model, progress)
     raise RuntimeError(
@@ -120,6 +127,8 @@ def _count(work: Work, model: Model, progress: Progress) -> None:
     usage = progress.usage()
     if not usage.input_tokens and not usage.output_tokens:
         return
+    metrics.model_tokens.labels(model.provider, "input").inc(usage.input_tokens)
+    metrics.model_tokens.labels(model.provider, "output").inc(usage.output_tokens)
     meter = work.record.meter
     meter.input_tokens += usage.input_tokens
     meter.cached_tokens += usage.cached_tokens

@@ -1,0 +1,43 @@
+import asyncio
+from contextlib import suppress
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from stepiq.core import metrics
+
+
+class TestRender:
+    def test_it_is_what_prometheus_reads(self):
+        families = {
+            family.name for family in text_string_to_metric_families(metrics.render().decode())
+        }
+
+        assert {"stepiq_build_info", "stepiq_runs_accepted", "process_open_fds"} <= families
+
+    def test_every_metric_says_what_it_tells(self):
+        assert all(metric.documentation.endswith(".") for metric in metrics.REGISTRY.collect())
+
+    def test_no_label_names_a_tenant(self):
+        labels = {
+            label
+            for metric in metrics.REGISTRY.collect()
+            for sample in metric.samples
+            for label in sample.labels
+        }
+
+        assert not {label for label in labels if label.endswith("_id") or "workspace" in label}
+
+
+class TestWatchEventLoop:
+    async def test_it_measures_how_late_tasks_wake(self):
+        before = _count("stepiq_event_loop_lag_seconds_count")
+
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.7):
+                await metrics.watch_event_loop()
+
+        assert _count("stepiq_event_loop_lag_seconds_count") == before + 1
+
+
+def _count(name: str) -> float:
+    return metrics.REGISTRY.get_sample_value(name) or 0

@@ -1,0 +1,103 @@
+import httpx2
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr
+
+from stepiq.core import metrics
+from stepiq.store.database import StoreUnavailable
+
+TOKEN = "a-token-of-the-operator"
+
+
+def sample(name: str, **labels: str) -> float:
+    return metrics.REGISTRY.get_sample_value(name, labels) or 0
+
+
+def elsewhere(app, **headers: str) -> httpx2.AsyncClient:
+    transport = httpx2.ASGITransport(app, client=("203.0.113.7", 50_000))
+    return httpx2.AsyncClient(
+        transport=transport, base_url="http://stepiq.example", headers=headers
+    )
+
+
+class TestReadMetrics:
+    async def test_this_machine_reads_them(self, client):
+        response = await client.get("/metrics")
+
+        assert response.headers["Content-Type"] == metrics.CONTENT_TYPE
+        assert list(text_string_to_metric_families(response.text))
+
+    async def test_nobody_else_does(self, app):
+        async with elsewhere(app) as stranger:
+            response = await stranger.get("/metrics")
+
+        assert (response.status_code, response.json()["code"]) == (403, "metrics_closed")
+
+    async def test_a_proxy_on_this_machine_is_somebody_else(self, client):
+        response = await client.get("/metrics", headers={"X-Forwarded-For": "127.0.0.1"})
+
+        assert response.status_code == 403
+
+    @pytest.mark.parametrize(
+        ("header", "status"),
+        [(f"Bearer {TOKEN}", 200), (f"bearer {TOKEN}", 200), ("Bearer wrong", 401), (TOKEN, 401), ("", 401), ("Bearer é", 401)],
+    )  # fmt: skip
+    async def test_whoever_shows_the_token_does(self, services, app, header: str, status: int):
+        services.settings = services.settings.model_copy(update={"metrics_token": SecretStr(TOKEN)})
+
+        async with elsewhere(app) as prometheus:
+            response = await prometheus.get(
+                "/metrics", headers={b"Authorization": header.encode("latin-1")}
+            )
+
+        assert response.status_code == status
+
+    async def test_connections_in_use_are_told(self, client, database):
+        async with database.transaction():
+            response = await client.get("/metrics")
+
+        pool = "write" if database.is_sqlite else "all"
+        assert f'stepiq_store_connections{{pool="{pool}"}} 1.0' in response.text
+
+
+class TestCounting:
+    @pytest.mark.parametrize("prefix", ["/api", "/v1/api"])
+    async def test_requests_are_counted_by_their_route(self, owner, prefix: str):
+        labels = {"method": "GET", "route": "/api/runs/{run_id}"}
+        before = sample("stepiq_http_requests_total", **labels, status="404")
+
+        await owner.get(f"{prefix}/runs/0192f0c1-7c1f-7a52-9a5b-0c5f6f0f8f5e")
+
+        assert sample("stepiq_http_requests_total", **labels, status="404") == before + 1
+        assert sample("stepiq_http_request_duration_seconds_count", **labels) > 0
+
+    async def test_addresses_and_methods_nobody_knows_are_one(self, client):
+        labels = {"method": "other", "route": "unmatched", "status": "404"}
+        before = sample("stepiq_http_requests_total", **labels)
+
+        await client.request("BREW", "/coffee")
+        await client.request("GRIND", "/beans")
+
+        assert sample("stepiq_http_requests_total", **labels) == before + 2
+
+    async def test_an_outage_of_the_store_is_counted(self, database, monkeypatch):
+        from sqlalchemy import exc
+
+        before = sample("stepiq_store_unavailable_total")
+
+        with pytest.raises(StoreUnavailable):
+            async with database.reading():
+                raise exc.TimeoutError
+
+        assert sample("stepiq_store_unavailable_total") == before + 1
+
+    async def test_a_cancelled_run_is_counted_once_it_is_durable(self, owner, make, account):
+        pipeline_id = await make.pipeline(account)
+        run_id = await make.run(account, pipeline_id)
+        ended = {"status": "cancelled", "trigger": "manual"}
+        before = sample("stepiq_runs_ended_total", **ended)
+
+        await owner.post(f"/api/runs/{run_id}/cancel")
+        await owner.post(f"/api/runs/{run_id}/cancel")
+
+        assert sample("stepiq_runs_ended_total", **ended) == before + 1
