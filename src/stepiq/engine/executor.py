@@ -6,7 +6,7 @@ recorded before it starts and after it ends, so that a crash repeats at most tha
 
 import asyncio
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import assert_never
 from uuid import UUID
@@ -17,9 +17,12 @@ from stepiq.core.json import Json
 from stepiq.engine import events
 from stepiq.engine.definitions import Definitions
 from stepiq.engine.journal import ClaimLost, Entry, Journal, size_bytes
+from stepiq.engine.masking import Masker
 from stepiq.engine.outcomes import Completed, Failed, FailureCode, Outcome
+from stepiq.engine.protocols import SecretReader
 from stepiq.engine.providers.registry import Providers
 from stepiq.engine.records import ClaimedRun, Ending, StepRecord
+from stepiq.engine.run_secrets import RunSecrets, read_secrets
 from stepiq.engine.steps import llm, transform
 from stepiq.engine.work import Speaker, Work, scope_of
 from stepiq.language.definition import Definition, LlmSpec, Retry, Step, TransformSpec
@@ -45,6 +48,7 @@ class _Course:
 
     run: ClaimedRun
     definition: Definition
+    secrets: RunSecrets
     scope: dict[str, Json]
     entry: Entry = field(default_factory=Entry)
     oldest_unwritten: float = 0.0
@@ -62,12 +66,14 @@ class Executor:
         definitions: Definitions,
         providers: Providers,
         changes: Changes,
+        secrets: SecretReader | None = None,
     ) -> None:
         self._database = database
         self._journal = journal
         self._definitions = definitions
         self._providers = providers
         self._changes = changes
+        self._secrets = secrets
 
     async def carry(self, run_id: UUID) -> None:
         """Take a run over and bring it to its end, or stop where another claim or a cancel says so.
@@ -109,7 +115,10 @@ class Executor:
 
     async def _carry_claimed(self, run: ClaimedRun) -> None:
         definition = await self._definition(run)
-        course = _Course(run, definition, scope_of(run, definition))
+        secrets = await read_secrets(
+            self._database, self._secrets, self._providers, run, definition
+        )
+        course = _Course(run, definition, secrets, scope_of(run, definition, secrets))
         for record in run.steps.values():
             course.output_bytes += size_bytes(record.output)
         try:
@@ -160,8 +169,12 @@ class Executor:
         record = found or _new_record(course.run, step)
         course.run.steps[step.id] = record
         with logging.bound(step_id=step.id):
-            outcome = self._too_late(course) or await self._perform(course, step, record)
-            outcome = self._fitting(course, step, outcome)
+            outcome = (
+                self._too_late(course)
+                or course.secrets.failure
+                or await self._perform(course, step, record)
+            )
+            outcome = self._fitting(course, step, _masked(outcome, course.secrets.masker))
         record.completed_at = clock.now()
         record.started_at = record.started_at or record.completed_at
         failed: Failed | None = None
@@ -224,10 +237,11 @@ class Executor:
                 assert_never(spec)
 
     def _work(self, course: _Course, step: Step, record: StepRecord) -> tuple[Work, Speaker]:
-        speaker = Speaker(self._changes, course.run.id, record)
+        masker = course.secrets.masker
+        speaker = Speaker(self._changes, course.run.id, record, masker)
 
         def note(level: str, message: str) -> None:
-            line = events.step_log(step.id, record.iteration, level, message)
+            line = events.step_log(step.id, record.iteration, level, masker.text(message))
             course.entry.news.append(line)
 
         work = Work(
@@ -236,6 +250,7 @@ class Executor:
             record=record,
             scope=course.scope,
             providers=self._providers,
+            secrets=course.secrets,
             speak=speaker.speak,
             note=note,
         )
@@ -244,11 +259,11 @@ class Executor:
     async def _try(self, course: _Course, work: Work, spec: LlmSpec, speaker: Speaker) -> Outcome:
         step, record = work.step, work.record
         while True:
-            unprepared = llm.prepare(work, spec)
+            question = llm.prepare(work, spec)
             await self._record_start(course, record)
-            if unprepared is not None:
-                return unprepared
-            outcome = await self._attempt(course, work, spec)
+            if isinstance(question, Failed):
+                return question
+            outcome = await self._attempt(course, work, spec, question)
             speaker.flush()
             if isinstance(outcome, Completed):
                 return outcome
@@ -284,12 +299,14 @@ class Executor:
         course.entry.add(record, started)
         await self._write(course)
 
-    async def _attempt(self, course: _Course, work: Work, spec: LlmSpec) -> Outcome:
+    async def _attempt(
+        self, course: _Course, work: Work, spec: LlmSpec, question: llm.Question
+    ) -> Outcome:
         left = course.run.deadline_at - clock.now()
         allowed = min(work.step.timeout, left).total_seconds()
         try:
             async with asyncio.timeout(max(0.0, allowed)):
-                return await llm.attempt(work, spec)
+                return await llm.attempt(work, spec, question)
         except TimeoutError:
             if work.step.timeout < left:
                 seconds = work.step.timeout.total_seconds()
@@ -328,6 +345,13 @@ def pause_before_retry(retry: Retry, failures: int, retry_after: timedelta | Non
         return retry_after
     grown = retry.backoff * min(retry.factor ** (failures - 1), 1e6)
     return min(grown, retry.max_backoff) * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - not a secret
+
+
+def _masked(outcome: Outcome, masker: Masker) -> Outcome:
+    """The outcome as it is recorded, and as later steps see it: the same before and after a crash."""
+    if isinstance(outcome, Completed):
+        return Completed(masker.value(outcome.output))
+    return replace(outcome, message=masker.text(outcome.message))
 
 
 def _new_record(run: ClaimedRun, step: Step) -> StepRecord:

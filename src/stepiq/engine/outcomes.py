@@ -30,6 +30,8 @@ class FailureCode(StrEnum):
     """No provider offers a model of that name."""
     SECRET_MISSING = "secret_missing"  # noqa: S105 - a code, not a credential
     """A template names a secret that is not stored."""
+    SECRET_UNREADABLE = "secret_unreadable"  # noqa: S105 - a code, not a credential
+    """A stored secret cannot be opened with the master keys that the server has; it stays stored."""
     INTERNAL = "internal"
     """A fault of stepIQ itself; the server's log has the details."""
 

@@ -1,7 +1,7 @@
 """The engine as the rest of the server sees it: accept a run, cancel it, start and stop working."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ from stepiq.engine.executor import Executor
 from stepiq.engine.journal import Journal
 from stepiq.engine.limits import PlanBook
 from stepiq.engine.lock import WorkerLock
-from stepiq.engine.protocols import Outbox
+from stepiq.engine.protocols import Outbox, SecretReader
 from stepiq.engine.providers.registry import Providers
 from stepiq.engine.records import NewDelivery, NewRun
 from stepiq.engine.retention import sweep_for_ever
@@ -43,6 +43,7 @@ class Engine:
         plans: PlanBook,
         *,
         outbox: Outbox | None = None,
+        secrets: SecretReader | None = None,
     ) -> None:
         self.definitions = Definitions()
         """Compiled versions, shared with whoever validates input."""
@@ -54,7 +55,9 @@ class Engine:
         self._admission = Admission(changes, self._tickets, plans)
         self._outbox = outbox
         self._journal = Journal(database, self._admission, self._tickets, outbox)
-        self._executor = Executor(database, self._journal, self.definitions, providers, changes)
+        self._executor = Executor(
+            database, self._journal, self.definitions, providers, changes, secrets
+        )
         self._carrying: dict[UUID, asyncio.Task[None]] = {}
         self._delivering: dict[UUID, asyncio.Task[bool]] = {}
         self._stopping = asyncio.Event()
@@ -119,9 +122,15 @@ class Engine:
             session, delivery.id, delivery.ticket, delivery.priority, Queue.DELIVERIES
         )
 
-    def spends_credits(self, definition: Definition) -> bool:
-        """Whether a run of the definition may ask a model that the server pays for."""
-        return any(self._providers.server_pays(model) for model in usage.models_of(definition))
+    @property
+    def key_names(self) -> frozenset[str]:
+        """Names of the secrets that are keys of model providers."""
+        return self._providers.key_names
+
+    def spends_credits(self, definition: Definition, own_keys: Collection[str] = ()) -> bool:
+        """Whether a run of the definition may ask a model that the server pays for, and not one of the account's keys."""
+        models = usage.models_of(definition)
+        return any(self._providers.server_pays(model, own_keys) for model in models)
 
     async def plan_changed(self, session: Session, workspace_id: UUID) -> None:
         """In the transaction that raises a workspace's plan: start runs that have waited for a slot."""

@@ -10,8 +10,10 @@ from stepiq.core import clock
 from stepiq.core.json import Json
 from stepiq.engine import events
 from stepiq.engine.events import Event, EventType
+from stepiq.engine.masking import Masker
 from stepiq.engine.providers.registry import Providers
 from stepiq.engine.records import ClaimedRun, StepRecord
+from stepiq.engine.run_secrets import RunSecrets
 from stepiq.language.definition import Definition, Step
 from stepiq.store.changes import Changes, run_topic
 
@@ -29,6 +31,7 @@ class Work:
     scope: dict[str, Json]
     """The names that templates may use."""
     providers: Providers
+    secrets: RunSecrets
     speak: Callable[[str], None]
     """Send a piece of text to listeners; batched, unrecorded."""
     note: Callable[[str, str], None]
@@ -42,7 +45,7 @@ class Work:
         return ":".join(part for part in parts if part)
 
 
-def scope_of(run: ClaimedRun, definition: Definition) -> dict[str, Json]:
+def scope_of(run: ClaimedRun, definition: Definition, secrets: RunSecrets) -> dict[str, Json]:
     """The names that templates may use: every step is there from the start, pending and without output."""
     known: dict[str, Any] = {
         step.id: {"status": "pending", "output": None} for step in definition.steps
@@ -55,7 +58,7 @@ def scope_of(run: ClaimedRun, definition: Definition) -> dict[str, Json]:
         "vars": definition.variables,
         "variables": definition.variables,
         "steps": known,
-        "env": {},
+        "env": secrets.named,
         "run": {
             "id": str(run.id),
             "trigger_type": str(run.trigger_type),
@@ -65,29 +68,40 @@ def scope_of(run: ClaimedRun, definition: Definition) -> dict[str, Json]:
 
 
 class Speaker:
-    """Sends a step's text to the run's listeners, at most every 50 ms."""
+    """Sends a step's text to the run's listeners, at most every 50 ms, without the run's secrets."""
 
-    def __init__(self, changes: Changes, run_id: UUID, record: StepRecord) -> None:
+    def __init__(self, changes: Changes, run_id: UUID, record: StepRecord, masker: Masker) -> None:
         self._changes = changes
         self._run_id = run_id
         self._record = record
         self._waiting: list[str] = []
+        self._masked = masker.stream()
         self._timer: asyncio.TimerHandle | None = None
 
     def speak(self, text: str) -> None:
         """Take a piece of text; it leaves with the next batch."""
         self._waiting.append(text)
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(DELTA_SECONDS, self.flush)
+            self._timer = asyncio.get_running_loop().call_later(DELTA_SECONDS, self._send_batch)
 
     def flush(self) -> None:
-        """Send what waits, so that no text comes after the event that ends its step."""
+        """Send all that waits, so that no text comes after the event that ends its step."""
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
-        if not self._waiting:
-            return
+        self._send(self._take() + self._masked.flush())
+
+    def _send_batch(self) -> None:
+        # What may be the beginning of a secret goes on waiting, for the rest of it.
+        self._send(self._take())
+
+    def _take(self) -> str:
+        self._timer = None
         text, self._waiting = "".join(self._waiting), []
+        return self._masked.feed(text)
+
+    def _send(self, text: str) -> None:
+        if not text:
+            return
         event = Event(
             EventType.STEP_DELTA,
             {

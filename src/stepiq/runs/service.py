@@ -3,11 +3,13 @@
 from uuid import UUID
 
 from stepiq.accounts.actor import Actor, Credential
+from stepiq.accounts.secrets import service as secrets
 from stepiq.billing.plans import Plan
 from stepiq.core import ids
 from stepiq.core.json import Json
 from stepiq.engine.records import NewRun
 from stepiq.engine.runtime import Engine
+from stepiq.language.definition import Definition
 from stepiq.pipelines import service as pipelines
 from stepiq.pipelines.records import Target
 from stepiq.runs import queries
@@ -58,11 +60,26 @@ async def start(
             input_data=input_data if is_valid else definition.input.validate(input_data),
             timeout=definition.timeout,
             plan=plan,
-            spends_credits=engine.spends_credits(definition),
+            spends_credits=await _spends_credits(session, actor, target, engine, plan, definition),
             schedule_id=schedule_id,
         ),
     )
     return Started(run_id, target.id)
+
+
+async def _spends_credits(
+    session: Session,
+    actor: Actor,
+    target: Target,
+    engine: Engine,
+    plan: Plan,
+    definition: Definition,
+) -> bool:
+    if plan.credits_per_month is None or not engine.spends_credits(definition):
+        # Nobody counts, or nothing costs any: which keys the account has makes no difference.
+        return False
+    own = await secrets.stored_names(session, actor.workspace_id, engine.key_names, target.id)
+    return engine.spends_credits(definition, own)
 
 
 async def start_pipeline(

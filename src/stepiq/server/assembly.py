@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from stepiq.accounts.secrets.reader import StoredSecrets
 from stepiq.billing.plans import Plans
 from stepiq.core import keys
+from stepiq.core.encryption import Keyring
 from stepiq.core.http import guarded_client
 from stepiq.core.mail import Mailer
 from stepiq.core.settings import Settings
@@ -32,7 +34,8 @@ async def build(settings: Settings) -> Services:
     await asyncio.to_thread(tickets.prepare, database.url)
     changes = LocalChanges()
     providers = Providers(settings)
-    engine = Engine(database, changes, providers, plans)
+    secrets = StoredSecrets(Keyring(settings))
+    engine = Engine(database, changes, providers, plans, secrets=secrets)
     return Services(
         settings,
         database,

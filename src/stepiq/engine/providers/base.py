@@ -1,6 +1,6 @@
 """What the engine asks of a model, whoever serves it."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal, Protocol
@@ -33,6 +33,8 @@ class ModelRequest:
     """The answer is asked to be a JSON object; `json_schema` goes before it."""
     idempotency_key: str | None = None
     """Sent as `Idempotency-Key`, the same whenever the same step is tried again."""
+    redact: Callable[[str], str] = field(default=str, repr=False)
+    """Takes out of what is quoted from a reply, before it is shortened, what must not be shown."""
 
 
 @dataclass(frozen=True, slots=True)

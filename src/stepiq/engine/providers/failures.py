@@ -1,6 +1,7 @@
 """Turns whatever a provider or its library throws into a message for the run's owner."""
 
 import email.utils
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -50,8 +51,17 @@ def broken_off(place: Place) -> ProviderError:
     )
 
 
+Hide = Callable[[str], str]
+"""Takes out of a reply what must not be shown."""
+
+
 def explain(
-    error: Exception, place: Place, key: str | None, *, answering: bool = False
+    error: Exception,
+    place: Place,
+    key: str | None,
+    *,
+    answering: bool = False,
+    redact: Hide = str,
 ) -> ProviderError:
     """The failure in words that help, with its failure code and whether trying again makes sense.
 
@@ -60,15 +70,19 @@ def explain(
         place: who was asked.
         key: the key that was sent, to keep it out of what is quoted.
         answering: a part of the answer had come already.
+        redact: takes out of what is quoted what else must not be shown.
     """
     from openai import APIStatusError
     from pydantic_ai.exceptions import ModelConnectionError, ModelHTTPError, ModelTimeoutError
 
+    def hide(text: str) -> str:
+        return mask(redact(storable(text)), key)
+
     match error:
         case ModelHTTPError():
-            return _http(_Reply.of(error), place, key)
+            return _http(_Reply.of(error), place, hide)
         case APIStatusError():
-            return _http(_Reply.of_sdk(error), place, key)
+            return _http(_Reply.of_sdk(error), place, hide)
         case ModelConnectionError() if answering:
             return broken_off(place)
         case ModelTimeoutError():
@@ -79,8 +93,8 @@ def explain(
             pass
     cause = error.__cause__
     if isinstance(cause, APIStatusError):
-        return _http(_Reply.of_sdk(cause), place, key)
-    return _unreadable(error, place, key)
+        return _http(_Reply.of_sdk(cause), place, hide)
+    return _unreadable(error, place, hide)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +117,9 @@ class _Reply:
         return cls(error.status_code, headers, code, _words(error.body))
 
 
-def _http(reply: _Reply, place: Place, key: str | None) -> ProviderError:
+def _http(reply: _Reply, place: Place, hide: Hide) -> ProviderError:
     retry_after = _retry_after(reply.headers.get("retry-after"))
-    said = _quote(reply.message, key)
+    said = _quote(reply.message, hide)
     match reply.status:
         case 401 | 403:
             return _refused(reply, place, said)
@@ -203,10 +217,10 @@ def _unreachable(place: Place, what: str) -> ProviderError:
     )
 
 
-def _unreadable(error: Exception, place: Place, key: str | None) -> ProviderError:
+def _unreadable(error: Exception, place: Place, hide: Hide) -> ProviderError:
     return ProviderError(
         "provider_error",
-        f"{place.subject} sent an answer that cannot be read.{_quote(str(error), key)} Check that {place.url_setting}"
+        f"{place.subject} sent an answer that cannot be read.{_quote(str(error), hide)} Check that {place.url_setting}"
         " leads to a server that speaks OpenAI's Chat Completions.",
         # A proxy's stray page or a cut line may well be gone the next time.
         retryable=True,
@@ -222,8 +236,8 @@ def _words(body: object) -> str:
     return body if isinstance(body, str) and not body.lstrip().startswith("<") else ""
 
 
-def _quote(text: str, key: str | None) -> str:
-    cleaned = " ".join(mask(storable(text), key).split())
+def _quote(text: str, hide: Hide) -> str:
+    cleaned = " ".join(hide(text).split())
     if not cleaned:
         return ""
     shortened = cleaned if len(cleaned) <= _MAX_QUOTED else cleaned[:_MAX_QUOTED] + "…"

@@ -4,7 +4,7 @@ import re
 from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stepiq.core import json
@@ -56,9 +56,11 @@ class Endpoint:
 
     place: Place
     base_url: str
-    api_key: str | None
+    api_key: str | None = field(repr=False)
     is_openai: bool = False
     """Takes OpenAI's own fields: strict schemas, `max_completion_tokens`, organisation headers."""
+    is_own: bool = False
+    """The key is an account's, not the operator's: nothing else of the operator's goes with it."""
     keeps_connections: bool = True
     """False for a server that closes a connection without a word, so that the next call on it would fail."""
 
@@ -127,7 +129,8 @@ class ChatConnection:
     async def _send_only_ours(self, request: "httpx2.Request") -> None:
         # The SDK reads OPENAI_API_KEY, OPENAI_ADMIN_KEY, OPENAI_ORG_ID and OPENAI_CUSTOM_HEADERS by itself. None of them
         # may reach a server other than OpenAI's, so this has the last word on the headers.
-        allowed = _SENT_HEADERS | _OPENAI_HEADERS if self.endpoint.is_openai else _SENT_HEADERS
+        is_ours = self.endpoint.is_openai and not self.endpoint.is_own
+        allowed = _SENT_HEADERS | _OPENAI_HEADERS if is_ours else _SENT_HEADERS
         for name in set(request.headers) - allowed:
             del request.headers[name]
         request.headers.pop("authorization", None)
@@ -192,8 +195,13 @@ async def stream_chat(
         raise
     except Exception as error:
         # Whatever the library makes of a bad reply is the provider's failure, not ours: it ends the step, not the run's worker.
-        key = connection.endpoint.api_key
-        raise explain(error, place, key, answering=progress.chunks > 0) from None
+        raise explain(
+            error,
+            place,
+            connection.endpoint.api_key,
+            answering=progress.chunks > 0,
+            redact=request.redact,
+        ) from None
     yield finished
 
 

@@ -3,8 +3,9 @@
 import asyncio
 import importlib
 import threading
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Collection, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 from stepiq.core.errors import Invalid
@@ -21,6 +22,9 @@ _LIBRARIES = (
     "pydantic_ai.providers.openai",
     "pydantic_ai.providers.openai_compatible",
 )
+
+NO_KEYS: Mapping[str, str] = MappingProxyType({})
+"""Of an account that has no key of its own."""
 
 Origin = Literal["account_key", "server_key", "local", "none"]
 
@@ -93,6 +97,8 @@ class ResolvedModel:
 
     name: str
     source: Source
+    key: str | None = field(default=None, repr=False)
+    """The account's own key; None for whatever the operator configured."""
 
     @property
     def id(self) -> str:
@@ -105,20 +111,20 @@ class ResolvedModel:
     @property
     def is_paid_by_server(self) -> bool:
         """Whether the operator's key pays: such tokens cost the account credits."""
-        return self.source.origin == "server_key"
+        return self.key is None and self.source.origin == "server_key"
 
     async def stream(
         self, request: ModelRequest, progress: Progress | None = None
     ) -> AsyncGenerator[Delta | Finished]:
         await _load_libraries()
-        connection = await self.source.connection()
-        # Closing this iterator closes the inner one at once, rather than when the garbage collector comes by.
-        inner = stream_chat(connection, self.name, request, progress or Progress())
-        try:
-            async for item in inner:
-                yield item
-        finally:
-            await inner.aclose()
+        async with self.source.lease(self.key) as connection:
+            # Closing this iterator closes the inner one at once, rather than when the garbage collector comes by.
+            inner = stream_chat(connection, self.name, request, progress or Progress())
+            try:
+                async for item in inner:
+                    yield item
+            finally:
+                await inner.aclose()
 
     def cost(self, usage: Usage) -> Cost | None:
         prices = self.source.prices
@@ -146,30 +152,43 @@ class Providers:
         for source in self._sources.values():
             await source.close()
 
-    def resolve(self, model_id: str) -> ResolvedModel:
+    @property
+    def key_names(self) -> frozenset[str]:
+        """Names of the secrets that are keys of providers: an account that has one uses its own key."""
+        return frozenset(
+            source.key_name for source in self._sources.values() if source.key_name is not None
+        )
+
+    def resolve(self, model_id: str, keys: Mapping[str, str] = NO_KEYS) -> ResolvedModel:
         """The model of an id: `gpt-4o`, `gpt-4o-2024-08-06` or `provider/model`.
+
+        Args:
+            model_id: as a pipeline's author wrote it.
+            keys: the account's own, by the names in `key_names`.
 
         Raises:
             ModelUnknown: with the ids that look like it.
             ProviderNotConfigured: with the setting that is missing.
         """
-        source, name = self._find(model_id)
-        if source.reason is not None:
-            raise ProviderNotConfigured(
-                f"Model `{source.id}/{name}` cannot be used here. {source.reason}", model=model_id
-            )
-        return ResolvedModel(name, source)
+        return _with_key(*self._choose(model_id, keys), keys)
 
-    def server_pays(self, model_id: str | None) -> bool:
-        """Whether calls to a model, None for the default one, cost credits; one that cannot be asked costs nothing."""
+    def server_pays(self, model_id: str | None, own: Collection[str] = ()) -> bool:
+        """Whether calls to a model, None for the default one, cost credits; one that cannot be asked costs nothing.
+
+        `own` are the names of the keys that the account has.
+        """
         try:
-            model = self.default_model() if model_id is None else self.resolve(model_id)
+            source, _ = (
+                self._choose_default(own) if model_id is None else self._choose(model_id, own)
+            )
         except ModelUnusable:
             return False
-        return model.is_paid_by_server
+        return source.key_name not in own and source.origin == "server_key"
 
-    def check(self, model_id: str) -> ModelIssue | None:
+    def check(self, model_id: str, own: Collection[str] = ()) -> ModelIssue | None:
         """What a pipeline's author should know about an id, without asking any provider.
+
+        `own` are the names of the keys that the account has.
 
         An unknown id is an error. A model that cannot be used at the moment, or whose price is unknown, is a warning:
         the pipeline may be meant for another day or another server.
@@ -179,11 +198,11 @@ class Providers:
         except ModelUnknown as error:
             return ModelIssue("error", error.code, error.message)
         full = f"{source.id}/{name}"
-        if source.reason is not None:
+        if (reason := source.reason_with(own)) is not None:
             return ModelIssue(
                 "warning",
                 "model_not_usable",
-                f"Model `{full}` cannot be used here yet. {source.reason}",
+                f"Model `{full}` cannot be used here yet. {reason}",
             )
         if not source.knows(name):
             return ModelIssue(
@@ -194,53 +213,68 @@ class Providers:
             )
         return None
 
-    def default_model(self) -> ResolvedModel:
-        """The model of steps that name none: `STEPIQ_DEFAULT_MODEL`, else the first configured provider's small one.
+    def default_model(self, keys: Mapping[str, str] = NO_KEYS) -> ResolvedModel:
+        """The model of steps that name none: `STEPIQ_DEFAULT_MODEL`, else the first usable provider's small one.
+
+        `keys` are the account's own, which make providers usable.
 
         Raises:
             ModelUnusable: that setting names an unusable model, or nothing at all is configured.
         """
+        return _with_key(*self._choose_default(keys), keys)
+
+    def _choose(self, model_id: str, own: Collection[str]) -> tuple[Source, str]:
+        source, name = self._find(model_id)
+        if (reason := source.reason_with(own)) is not None:
+            raise ProviderNotConfigured(
+                f"Model `{source.id}/{name}` cannot be used here. {reason}", model=model_id
+            )
+        return source, name
+
+    def _choose_default(self, own: Collection[str]) -> tuple[Source, str]:
         if self._settings.default_model:
             try:
-                return self.resolve(self._settings.default_model)
+                return self._choose(self._settings.default_model, own)
             except ModelUnusable as error:
                 raise type(error)(f"STEPIQ_DEFAULT_MODEL: {error.message}") from None
         for source in self._sources.values():
-            if source.reason is None and (small := source.small_model):
-                return ResolvedModel(small, source)
+            if source.reason_with(own) is None and (small := source.small_model):
+                return source, small
         local = self._sources["local"]
         raise ProviderNotConfigured(
             "No model is configured: set OPENAI_API_KEY, add an [endpoints.NAME] to stepiq.toml, or use the local model."
             f" {local.reason}"
         )
 
-    def describe(self) -> list[ProviderInfo]:
-        """Every provider, those that cannot be used here included."""
+    def describe(self, own: Collection[str] = ()) -> list[ProviderInfo]:
+        """Every provider, those that cannot be used here included; `own` are names of keys that the account has."""
         return [
             ProviderInfo(
                 id=source.id,
                 name=source.label,
-                usable=source.reason is None,
-                source=source.origin,
-                reason=source.reason,
+                usable=source.reason_with(own) is None,
+                source="account_key" if source.key_name in own else source.origin,
+                reason=source.reason_with(own),
                 models=tuple(f"{source.id}/{name}" for name in source.names()),
             )
             for source in self._sources.values()
         ]
 
-    def models(self) -> list[ModelDescription]:
-        """Every model that is known by name, provider after provider."""
+    def models(self, own: Collection[str] = ()) -> list[ModelDescription]:
+        """Every model that is known by name, provider after provider; `own` as for `describe`."""
         return [
-            _describe(source, name) for source in self._sources.values() for name in source.names()
+            _describe(source, name, own)
+            for source in self._sources.values()
+            for name in source.names()
         ]
 
-    def model(self, model_id: str) -> ModelDescription | None:
+    def model(self, model_id: str, own: Collection[str] = ()) -> ModelDescription | None:
         """One model, also when it is not listed but its provider is known; None when the id means nothing."""
         try:
             source, name = self._find(model_id)
         except ModelUnknown:
             return None
-        return _describe(source, name)
+        return _describe(source, name, own)
 
     async def probe(self, provider_id: str) -> list[str]:
         """Ask a provider which models it has, to see that it answers and takes the key.
@@ -282,7 +316,12 @@ class Providers:
         )
 
 
-def _describe(source: Source, name: str) -> ModelDescription:
+def _with_key(source: Source, name: str, keys: Mapping[str, str]) -> ResolvedModel:
+    own = None if source.key_name is None else keys.get(source.key_name)
+    return ResolvedModel(name, source, own)
+
+
+def _describe(source: Source, name: str, own: Collection[str]) -> ModelDescription:
     entry = source.entry(name)
     listed = source.price(name)
     return ModelDescription(
@@ -295,8 +334,8 @@ def _describe(source: Source, name: str) -> ModelDescription:
         cached_input_usd_per_million=_float(listed.cached_usd) if listed else None,
         output_usd_per_million=_float(listed.output_usd) if listed else None,
         capabilities=entry.capabilities if entry else source.capabilities,
-        usable=source.reason is None,
-        reason=source.reason,
+        usable=source.reason_with(own) is None,
+        reason=source.reason_with(own),
     )
 
 

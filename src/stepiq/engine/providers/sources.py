@@ -1,5 +1,8 @@
 """Where models come from: OpenAI, Ollama, named endpoints, the local model, and vendors that are only listed yet."""
 
+from collections.abc import AsyncGenerator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 from typing import Literal
 from urllib.parse import urlsplit
@@ -18,6 +21,7 @@ from stepiq.engine.providers.local_weights import (
     LocalModelUnavailable,
 )
 from stepiq.engine.providers.openai_chat import ChatConnection, Endpoint
+from stepiq.engine.providers.pool import ConnectionPool
 
 OPENAI_URL = "https://api.openai.com/v1"
 OPENAI_SMALL_MODEL = "gpt-4o-mini"
@@ -38,6 +42,8 @@ class Source:
     """Whose prices count; None where nothing is billed."""
     capabilities: tuple[str, ...] = ("streaming",)
     """What its models can at least do, when nothing is known about one."""
+    key_name: str | None = None
+    """The setting that holds its key; an account's secret of that name is used before it."""
 
     def __init__(self, source_id: str, label: str) -> None:
         self.id = source_id
@@ -70,6 +76,19 @@ class Source:
         """
         raise ProviderError("provider_auth", f"{self.label}: {self.reason}")
 
+    @asynccontextmanager
+    async def lease(self, key: str | None) -> AsyncGenerator[ChatConnection]:
+        """How to reach it, with an account's own key or, for None, as the operator configured.
+
+        Raises:
+            ProviderError: as for `connection`.
+        """
+        yield await self.connection()
+
+    def reason_with(self, own: Collection[str]) -> str | None:
+        """Why it cannot be used by an account that has keys of these names."""
+        return None if self.key_name in own else self.reason
+
     async def close(self) -> None:
         """Let go of connections and processes."""
 
@@ -97,13 +116,28 @@ class ChatSource(Source):
         super().__init__(place.provider, place.label)
         self._endpoint = Endpoint(place, base_url, key, is_openai)
         self.origin = "server_key" if key else "local"
+        self.key_name = place.key_setting
+        self._own = ConnectionPool(self._connect_with)
 
     async def connection(self) -> ChatConnection:
         if self._connection is None:
             self._connection = ChatConnection(self._endpoint)
         return self._connection
 
+    @asynccontextmanager
+    async def lease(self, key: str | None) -> AsyncGenerator[ChatConnection]:
+        if key is None:
+            yield await self.connection()
+            return
+        async with self._own.lease(key) as connection:
+            yield connection
+
+    def _connect_with(self, key: str) -> ChatConnection:
+        place = replace(self._endpoint.place, key_setting=f"the secret {self.key_name}")
+        return ChatConnection(replace(self._endpoint, place=place, api_key=key, is_own=True))
+
     async def close(self) -> None:
+        await self._own.close()
         if self._connection is not None:
             await self._connection.close()
 
@@ -121,7 +155,7 @@ class OpenAISource(ChatSource):
         self.prices = PriceList("openai")
         if key is None and base_url == OPENAI_URL:
             self.origin = "none"
-            self.reason = "Set OPENAI_API_KEY to a key of your OpenAI account and restart."
+            self.reason = "Set OPENAI_API_KEY to a key of your OpenAI account and restart, or store one as the secret OPENAI_API_KEY."
 
 
 class OllamaSource(ChatSource):
@@ -160,7 +194,7 @@ class EndpointSource(ChatSource):
         self.small_model = settings.small_model or next(iter(settings.models), None)
         if settings.api_key_env and key is None:
             self.origin = "none"
-            self.reason = f"Set {settings.api_key_env} to its key and restart."
+            self.reason = f"Set {settings.api_key_env} to its key and restart, or store one as the secret {settings.api_key_env}."
 
     def names(self) -> tuple[str, ...]:
         small = (self.small_model,) if self.small_model else ()

@@ -1,6 +1,6 @@
 """Llm: ask a model, stream its answer, and make sure JSON is JSON."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from stepiq.core import metrics
 from stepiq.core.json import Json
@@ -26,40 +26,54 @@ _REPAIR = (
 _SHOWN_CHARACTERS = 200
 
 
-def prepare(work: Work, spec: LlmSpec) -> Failed | None:
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is about to be sent, secrets included: it is in no record."""
+
+    model: Model
+    prompt: str = field(repr=False)
+    system_prompt: str | None = field(repr=False)
+
+
+def prepare(work: Work, spec: LlmSpec) -> Question | Failed:
     """Render the prompts and choose the model, so that the step's row says what is about to be sent."""
-    field = "prompt"
+    mask, name = work.secrets.masker.text, "prompt"
+    system_prompt = None
     try:
-        work.record.prompt = spec.prompt.render(work.scope)
+        prompt = spec.prompt.render(work.scope)
+        work.record.prompt = mask(prompt)
         if spec.system_prompt is not None:
-            field = "system_prompt"
-            work.record.system_prompt = spec.system_prompt.render(work.scope)
+            name = "system_prompt"
+            system_prompt = spec.system_prompt.render(work.scope)
+            work.record.system_prompt = mask(system_prompt)
     except TemplateError as error:
-        return Failed(FailureCode(error.code), f"`{field}` of step `{work.step.id}`: {error}")
+        return Failed(FailureCode(error.code), f"`{name}` of step `{work.step.id}`: {error}")
     try:
-        work.record.model = _model(work, spec).id
+        model = _model(work, spec)
     except ModelUnusable as error:
         return Failed(FailureCode(error.failure), f"Step `{work.step.id}`: {error.message}")
-    return None
+    work.record.model = model.id
+    return Question(model, prompt, system_prompt)
 
 
 def _model(work: Work, spec: LlmSpec) -> Model:
     if spec.model is None:
-        return work.providers.default_model()
-    return work.providers.resolve(spec.model)
+        return work.providers.default_model(work.secrets.keys)
+    return work.providers.resolve(spec.model, work.secrets.keys)
 
 
-async def attempt(work: Work, spec: LlmSpec) -> Outcome:
+async def attempt(work: Work, spec: LlmSpec, question: Question) -> Outcome:
     """Ask once; an answer that is not the JSON asked for gets one chance to be put right."""
-    model = _model(work, spec)
+    model = question.model
     request = ModelRequest(
-        messages=(Message("user", work.record.prompt or ""),),
-        system_prompt=work.record.system_prompt,
+        messages=(Message("user", question.prompt),),
+        system_prompt=question.system_prompt,
         temperature=spec.temperature,
         max_tokens=spec.max_tokens,
         json_schema=spec.output_schema,
         json_object=work.step.output_format is OutputFormat.JSON,
         idempotency_key=work.idempotency_key,
+        redact=work.secrets.masker.text,
     )
     try:
         answer = await _ask(work, model, request)
@@ -78,7 +92,7 @@ async def attempt(work: Work, spec: LlmSpec) -> Outcome:
         return Failed(
             FailureCode.OUTPUT_INVALID,
             f"Model {model.id} did not answer step `{work.step.id}` as asked, also not when told why. {problem} "
-            f"It said: {_shown(answer.text)}",
+            f"It said: {_shown(work.secrets.masker.text(answer.text))}",
         )
     return Completed(value)
 
