@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from stepiq.accounts.secrets.reader import StoredSecrets
 from stepiq.core.settings import Settings
 from stepiq.engine.providers.registry import Providers
 from stepiq.engine.runtime import Engine
@@ -13,6 +14,7 @@ from stepiq.store.changes import LocalChanges
 from stepiq.store.database import Database
 from tests.support.engine import World, WorldPlans
 from tests.support.fake_provider import RunningFakeProvider, running_fake_provider
+from tests.support.make_secrets import keyring
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ async def providers(
 async def engine(
     database: Database, changes: LocalChanges, providers: Providers
 ) -> AsyncIterator[Engine]:
-    engine = Engine(database, changes, providers, WorldPlans())
+    engine = Engine(database, changes, providers, WorldPlans(), secrets=StoredSecrets(keyring()))
     await engine.start()
     yield engine
     await engine.stop(drain=timedelta(0))

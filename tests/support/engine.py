@@ -9,7 +9,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from stepiq.accounts.actor import ALL_SCOPES, Actor, Credential
+from stepiq.accounts.secrets import service as secrets
 from stepiq.core import clock
+from stepiq.core.encryption import Keyring
 from stepiq.core.ids import uuid7
 from stepiq.engine.records import NewRun
 from stepiq.engine.runtime import Engine
@@ -27,6 +30,7 @@ from stepiq.store.tables import (
     users,
     workspaces,
 )
+from tests.support.make_secrets import keyring
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,25 @@ class World:
                 )
             )
         return world
+
+    async def secret(
+        self, name: str, value: str, *, pipeline_id: UUID | None = None, keys: Keyring | None = None
+    ) -> None:
+        """Store a secret, by default under the master key of the tests' engines."""
+        caller = Actor(
+            workspace_id=self.workspace_id,
+            user_id=self.user_id,
+            credential=Credential.SESSION,
+            key_id=None,
+            session_id=None,
+            scopes=ALL_SCOPES,
+            is_admin=False,
+            plan="enterprise",
+        )
+        async with self.database.transaction() as session:
+            await secrets.store(
+                session, caller, keys or keyring(), pipeline_id=pipeline_id, name=name, value=value
+            )
 
     async def pipeline(self, source: str) -> UUID:
         """Save a pipeline without asking whether its models exist."""
