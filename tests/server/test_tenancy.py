@@ -23,7 +23,7 @@ BODIES = {
     ("PATCH", "/schedules/{schedule_id}"): {"name": "Taken over"},
     ("POST", "/pipelines/{pipeline_id}/secrets"): {"name": "TOKEN", "value": "taken over"},
 }
-OURS = {"pipeline_id", "run_id", "key_id", "schedule_id", "secret"}
+OURS = {"pipeline_id", "run_id", "key_id", "schedule_id", "secret", "delivery_id"}
 PLAIN = {"number": "1", "model_id": None}
 """Other parameters: a value for each, or None for routes that show nothing of a workspace."""
 
@@ -64,6 +64,7 @@ async def theirs(stranger, make):
         "schedule_id": await make.schedule(stranger, pipeline_id),
         "key_id": (await make.api_key(stranger)).id,
         "secret": await make.secret(stranger),
+        "delivery_id": await make.delivery(stranger, pipeline_id),
     }
 
 

@@ -2,6 +2,7 @@
 
 from stepiq.store.database import Database
 from tests.support.make_accounts import MakeAccounts
+from tests.support.make_deliveries import MakeDeliveries
 from tests.support.make_pipelines import MakePipelines
 from tests.support.make_runs import MakeRuns
 from tests.support.make_schedules import MakeSchedules
@@ -9,7 +10,9 @@ from tests.support.make_secrets import MakeSecrets
 from tests.support.make_usage import MakeUsage
 
 
-class Make(MakeAccounts, MakePipelines, MakeRuns, MakeSchedules, MakeSecrets, MakeUsage):
+class Make(
+    MakeAccounts, MakePipelines, MakeRuns, MakeSchedules, MakeSecrets, MakeUsage, MakeDeliveries
+):
     """Everything that tests can make; each part has a file of its own."""
 
     def __init__(self, database: Database) -> None:

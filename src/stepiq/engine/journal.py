@@ -89,21 +89,8 @@ class Journal:
                 started = events.run_status(RunStatus.RUNNING, started_at=clock.iso(now))
                 await self._admission.append(session, run_id, row.last_seq - 1, [started])
             else:
-                await self._load_steps(session, run)
+                await _load_steps(session, run)
             return run
-
-    async def _load_steps(self, session: Session, run: ClaimedRun) -> None:
-        large = large_values.c.value.label("large_value")
-        rows = await session.execute(
-            sa.select(run_steps, large)
-            .outerjoin(large_values, large_values.c.owner_id == run_steps.c.id)
-            .where(run_steps.c.run_id == run.id)
-            .order_by(run_steps.c.ordinal)
-        )
-        for row in rows:
-            run.steps[row.step_id] = record = _record(row)
-            if record.model is not None and usage.has_used(record.meter):
-                run.models.add(record.model)
 
     async def write(self, run: ClaimedRun, entry: Entry) -> None:
         """Add an entry, in one transaction.
@@ -223,6 +210,30 @@ def _count_ends(run: ClaimedRun, entry: Entry) -> None:
             metrics.steps_ended.labels(record.type, record.status).inc()
     if entry.ending is not None:
         count_end(entry.ending.status, run.trigger_type, run.started_at, entry.ending.at)
+
+
+async def recorded(session: Session, run_id: UUID) -> ClaimedRun | None:
+    """A run as its journal has it, for who only reads. It does not ask whose run it is: the caller has."""
+    row = (await session.execute(sa.select(*_CLAIMED).where(runs.c.id == run_id))).one_or_none()
+    if row is None:
+        return None
+    run = _claimed(row)
+    await _load_steps(session, run)
+    return run
+
+
+async def _load_steps(session: Session, run: ClaimedRun) -> None:
+    large = large_values.c.value.label("large_value")
+    rows = await session.execute(
+        sa.select(run_steps, large)
+        .outerjoin(large_values, large_values.c.owner_id == run_steps.c.id)
+        .where(run_steps.c.run_id == run.id)
+        .order_by(run_steps.c.ordinal)
+    )
+    for row in rows:
+        run.steps[row.step_id] = record = _record(row)
+        if record.model is not None and usage.has_used(record.meter):
+            run.models.add(record.model)
 
 
 _CLAIMED = (

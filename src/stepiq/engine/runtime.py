@@ -42,10 +42,11 @@ class Engine:
         providers: Providers,
         plans: PlanBook,
         *,
+        definitions: Definitions | None = None,
         outbox: Outbox | None = None,
         secrets: SecretReader | None = None,
     ) -> None:
-        self.definitions = Definitions()
+        self.definitions = definitions or Definitions()
         """Compiled versions, shared with whoever validates input."""
         self._database = database
         self._changes = changes

@@ -9,6 +9,7 @@ from stepiq.accounts import reset_page
 from stepiq.accounts.http import Doors, authenticated
 from stepiq.accounts.secrets import endpoints as secrets
 from stepiq.billing import endpoints as billing
+from stepiq.notify import endpoints as notify
 from stepiq.pipelines import catalogue
 from stepiq.pipelines import endpoints as pipelines
 from stepiq.pipelines import secrets as pipeline_secrets
@@ -34,6 +35,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     catalogue.router,
     secrets.router,
     pipeline_secrets.router,
+    notify.router,
 )
 """Routers of the domains. Nothing in them answers without a credential."""
 

@@ -23,6 +23,7 @@ deliveries = sa.Table(
     sa.Column("ticket", sa.Integer(), nullable=False, server_default="1"),  # counts redeliveries
     sa.Column("claim", sa.Integer(), nullable=False, server_default="0"),
     sa.Column("attempts", sa.Integer(), nullable=False, server_default="0"),
+    sa.Column("attempts_allowed", sa.Integer(), nullable=False, server_default="4"),
     sa.Column("error", sa.Text()),  # why it failed before or at its last attempt
     sa.Column("created_at", Instant(), nullable=False),
     sa.Column("completed_at", Instant()),
@@ -34,6 +35,14 @@ deliveries = sa.Table(
     sa.Index(None, "run_id", "id"),
     sa.Index(None, "workspace_id", "status", "id"),
     sa.Index(None, "pipeline_id", "id"),
+    # Few of many: what has failed is found without walking over what has arrived.
+    sa.Index(
+        "ix_deliveries_failed",
+        "pipeline_id",
+        "id",
+        sqlite_where=sa.text("status = 'failed'"),
+        postgresql_where=sa.text("status = 'failed'"),
+    ),
 )
 
 delivery_attempts = sa.Table(

@@ -217,6 +217,7 @@ def upgrade() -> None:
         sa.Column("ticket", sa.Integer(), server_default="1", nullable=False),
         sa.Column("claim", sa.Integer(), server_default="0", nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("attempts_allowed", sa.Integer(), server_default="4", nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("completed_at", Instant(), nullable=True),
@@ -239,6 +240,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
     )
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_deliveries_failed",
+            ["pipeline_id", "id"],
+            unique=False,
+            sqlite_where=sa.text("status = 'failed'"),
+            postgresql_where=sa.text("status = 'failed'"),
+        )
         batch_op.create_index(
             batch_op.f("ix_deliveries_pipeline_id_id"), ["pipeline_id", "id"], unique=False
         )

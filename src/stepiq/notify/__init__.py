@@ -1,0 +1,1 @@
+"""What leaves after a run: signed webhooks to other systems, mail to people, tried again until they arrive."""

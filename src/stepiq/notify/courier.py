@@ -1,0 +1,175 @@
+"""Carries deliveries: attempt after attempt, until one arrives or none is left.
+
+An attempt is recorded before it is sent, so that one that a crash cuts off counts. Pauses are spent here, without a
+connection to the store, and nothing of it is held while a receiver takes its time.
+"""
+
+import asyncio
+import time
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from stepiq.core import clock, logging
+from stepiq.core.http import GuardedClient
+from stepiq.core.mail import Mailer, Message
+from stepiq.notify import mailing, queries, sending
+from stepiq.notify.preparing import MailCall, Preparer, Unsendable, WebhookCall
+from stepiq.notify.records import PAUSES, Attempt, Delivery, Verdict
+from stepiq.store.database import Database, StoreUnavailable
+from stepiq.store.states import DeliveryStatus
+
+log = logging.get(__name__)
+
+_STORE_RETRY_SECONDS = 1.0
+_INTERNAL = "stepIQ failed to send this. Its operator finds the reason in the server's log under delivery_id"
+
+
+class Courier:
+    """Brings deliveries to their targets. It keeps nothing between them."""
+
+    def __init__(
+        self,
+        database: Database,
+        preparer: Preparer,
+        http: GuardedClient,
+        mailer: Mailer,
+        *,
+        mail_domain: str,
+    ) -> None:
+        self._database = database
+        self._preparer = preparer
+        self._http = http
+        self._mailer = mailer
+        self._mail_domain = mail_domain
+
+    async def deliver(self, delivery_id: UUID, stopping: asyncio.Event) -> bool:
+        """Take a delivery over and bring it as far as it goes; False when the process stops before it is final."""
+        with logging.bound(delivery_id=str(delivery_id)):
+            while not stopping.is_set():
+                try:
+                    return await self._carry(delivery_id, stopping)
+                except StoreUnavailable:
+                    log.warning("delivery_waits_for_store")
+                    await _pause(_STORE_RETRY_SECONDS, stopping)
+                except Exception:
+                    log.exception("delivery_broke")
+                    await self._give_up(delivery_id)
+                    return True
+            return False
+
+    async def _carry(self, delivery_id: UUID, stopping: asyncio.Event) -> bool:
+        async with self._database.transaction() as session:
+            delivery = await queries.claim(session, delivery_id)
+        if delivery is None:
+            return True
+        if delivery.attempts_made >= delivery.attempts_allowed:
+            # The last one was cut off.
+            await self._fail(delivery, delivery.attempts[-1].error or _INTERNAL)
+            return True
+        while delivery.status is DeliveryStatus.PENDING:
+            if not await _pause(_seconds_until(delivery.due_at), stopping):
+                return False
+            after = await self._attempt(delivery)
+            if after is None:
+                return True
+            delivery = after
+        return True
+
+    async def _attempt(self, delivery: Delivery) -> Delivery | None:
+        """The delivery after one more attempt; None when it is over without one, or somebody else's."""
+        async with self._database.reading() as session:
+            call = await self._preparer.prepare(session, delivery)
+        if isinstance(call, Unsendable):
+            await self._fail(delivery, call.reason)
+            return None
+        attempt = Attempt(number=delivery.attempts_made + 1, at=clock.now())
+        async with self._database.transaction() as session:
+            if not await queries.begin(session, delivery, attempt, call.shown):
+                log.info("delivery_claim_lost")
+                return None
+        verdict, attempt = await self._timed(delivery, call, attempt)
+        return await self._settle(delivery, attempt, verdict)
+
+    async def _timed(
+        self, delivery: Delivery, call: WebhookCall | MailCall, attempt: Attempt
+    ) -> tuple[Verdict, Attempt]:
+        started = time.perf_counter()
+        verdict = await self._send(delivery, call, attempt)
+        duration_ms = round((time.perf_counter() - started) * 1000)
+        return verdict, replace(attempt, duration_ms=duration_ms, completed_at=clock.now())
+
+    async def _send(
+        self, delivery: Delivery, call: WebhookCall | MailCall, attempt: Attempt
+    ) -> Verdict:
+        if isinstance(call, WebhookCall):
+            return await sending.send(
+                self._http, delivery, call, attempt=attempt.number, sent_at=clock.now()
+            )
+        # The same over all attempts, so that a mail program shows one that came twice once.
+        message_id = f"<{delivery.id}@{self._mail_domain}>"
+        message = Message(call.to, call.subject, call.text, headers={"Message-ID": message_id})
+        verdict = await mailing.send(self._mailer, delivery, message)
+        if verdict.error is None:
+            return verdict
+        return replace(verdict, error=call.masker.text(verdict.error))
+
+    async def _settle(self, delivery: Delivery, attempt: Attempt, verdict: Verdict) -> Delivery:
+        status = DeliveryStatus.PENDING
+        if verdict.is_delivered:
+            status = DeliveryStatus.DELIVERED
+        elif not verdict.is_retryable or attempt.number >= delivery.attempts_allowed:
+            status = DeliveryStatus.FAILED
+        while True:
+            try:
+                async with self._database.transaction() as session:
+                    await queries.end(session, delivery, attempt, verdict, status)
+                break
+            except StoreUnavailable:
+                # It has been sent: to forget that would send it again.
+                log.warning("delivery_waits_for_store")
+                await asyncio.sleep(_STORE_RETRY_SECONDS)
+        log.info(
+            "delivery_attempted",
+            number=attempt.number,
+            status=str(status),
+            status_code=verdict.status_code,
+            duration_ms=attempt.duration_ms,
+        )
+        return replace(
+            delivery,
+            status=status,
+            attempts_made=attempt.number,
+            attempts=[*delivery.attempts, attempt],
+        )
+
+    async def _fail(self, delivery: Delivery, reason: str) -> None:
+        async with self._database.transaction() as session:
+            await queries.fail(session, delivery, reason, clock.now())
+        log.info("delivery_failed", target_path=delivery.target_path)
+
+    async def _give_up(self, delivery_id: UUID) -> None:
+        async with self._database.transaction() as session:
+            delivery = await queries.claim(session, delivery_id)
+            if delivery is not None:
+                reason = f"{_INTERNAL} {delivery_id}."
+                await queries.fail(session, delivery, reason, clock.now())
+
+
+def _seconds_until(due_at: datetime | None) -> float:
+    if due_at is None:
+        return 0.0
+    left = (due_at - clock.now()).total_seconds()
+    # A clock that was set back must not make a pause longer.
+    return min(left, PAUSES[-1].total_seconds())
+
+
+async def _pause(seconds: float, stopping: asyncio.Event) -> bool:
+    """Wait; False as soon as the process stops."""
+    if seconds > 0:
+        try:
+            async with asyncio.timeout(seconds):
+                await stopping.wait()
+        except TimeoutError:
+            return True
+    return not stopping.is_set()

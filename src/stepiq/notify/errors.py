@@ -1,0 +1,40 @@
+"""What can go wrong with deliveries."""
+
+from uuid import UUID
+
+from stepiq.core.errors import Conflict, NotFound
+
+
+class DeliveryNotFound(NotFound):
+    """No such delivery, or it belongs to somebody else."""
+
+    code = "delivery_not_found"
+
+    def __init__(self, delivery_id: UUID) -> None:
+        super().__init__(f"There is no delivery {delivery_id}.", delivery_id=delivery_id)
+
+
+class DeliveryPending(Conflict):
+    """The delivery is still being tried."""
+
+    code = "delivery_pending"
+
+    def __init__(self, delivery_id: UUID) -> None:
+        super().__init__(
+            f"Delivery {delivery_id} is still being tried. Redeliver it once it is delivered or failed.",
+            delivery_id=delivery_id,
+        )
+
+
+class NoDeliveryTargets(Conflict):
+    """The pipeline sends nothing to anybody."""
+
+    code = "no_delivery_targets"
+
+    def __init__(self, pipeline_id: UUID, version: int) -> None:
+        super().__init__(
+            f"Version {version} of pipeline {pipeline_id} has no webhook or email target. Add one under output.deliver "
+            "or notifications.",
+            pipeline_id=pipeline_id,
+            version=version,
+        )

@@ -1,0 +1,127 @@
+"""What the engine asks when a run ends: what has to be sent, and to send it."""
+
+import asyncio
+from collections.abc import Sequence
+from uuid import UUID
+
+from stepiq.billing.plans import Plans
+from stepiq.core import clock, ids, logging
+from stepiq.core.http import GuardedClient
+from stepiq.core.mail import Mailer
+from stepiq.core.settings import Settings
+from stepiq.engine.definitions import Definitions
+from stepiq.engine.protocols import SecretReader
+from stepiq.engine.records import ClaimedRun, Ending, NewDelivery
+from stepiq.language.definition import Definition
+from stepiq.notify import queries, targets
+from stepiq.notify.courier import Courier
+from stepiq.notify.preparing import Preparer
+from stepiq.notify.records import ATTEMPTS, Delivery, EventName, NewTarget
+from stepiq.store.database import Database, Session
+from stepiq.store.states import DeliveryStatus, RunStatus
+
+log = logging.get(__name__)
+
+_EVENTS = {RunStatus.COMPLETED: EventName.COMPLETED, RunStatus.FAILED: EventName.FAILED}
+
+
+class Outbox:
+    """An `engine.protocols.Outbox` whose deliveries are rows."""
+
+    def __init__(self, definitions: Definitions, courier: Courier) -> None:
+        self._definitions = definitions
+        self._courier = courier
+
+    async def run_ended(
+        self, session: Session, run: ClaimedRun, ending: Ending
+    ) -> Sequence[NewDelivery]:
+        """Record a delivery for each target that wants to hear of this end; nobody hears of a cancel."""
+        event = _EVENTS.get(ending.status)
+        definition = await self._definition(session, run)
+        if event is None or definition is None:
+            return ()
+        found = targets.of_event(definition, event)
+        recorded = await record(
+            session,
+            found,
+            workspace_id=run.workspace_id,
+            pipeline_id=run.pipeline_id,
+            pipeline_version=run.pipeline_version,
+            run_id=run.id,
+            event=event,
+        )
+        return [ticket for _, ticket in recorded]
+
+    async def _definition(self, session: Session, run: ClaimedRun) -> Definition | None:
+        try:
+            return await self._definitions.get(session, run.pipeline_id, run.pipeline_version)
+        except Exception:
+            # A version that cannot be read fails its runs; it must not keep them from failing.
+            log.exception("targets_unreadable", run_id=str(run.id))
+            return None
+
+    async def deliver(self, delivery_id: UUID, stopping: asyncio.Event) -> bool:
+        """Bring one delivery as far as it goes; False when the process stops before it is final."""
+        return await self._courier.deliver(delivery_id, stopping)
+
+
+async def record(
+    session: Session,
+    found: Sequence[NewTarget],
+    *,
+    workspace_id: UUID,
+    pipeline_id: UUID,
+    pipeline_version: int,
+    run_id: UUID | None,
+    event: EventName,
+) -> list[tuple[Delivery, NewDelivery]]:
+    """Insert a delivery for each target, and say what its ticket needs.
+
+    The more of a workspace's deliveries wait, the later its next one is served: none stands behind somebody's thousandth.
+    """
+    if not found:
+        return []
+    waiting = await queries.pending(session, workspace_id)
+    recorded: list[tuple[Delivery, NewDelivery]] = []
+    for target in found:
+        waiting += 1
+        delivery = Delivery(
+            id=ids.uuid7(),
+            workspace_id=workspace_id,
+            pipeline_id=pipeline_id,
+            pipeline_version=pipeline_version,
+            run_id=run_id,
+            event=event,
+            target_type=target.type,
+            target_path=target.path,
+            target=target.shown,
+            status=DeliveryStatus.PENDING,
+            ticket=1,
+            claim=0,
+            attempts_made=0,
+            attempts_allowed=ATTEMPTS,
+            error=None,
+            created_at=clock.now(),
+            completed_at=None,
+        )
+        await queries.insert(session, delivery)
+        recorded.append((delivery, NewDelivery(delivery.id, priority=waiting)))
+    return recorded
+
+
+def build(
+    settings: Settings,
+    database: Database,
+    *,
+    definitions: Definitions,
+    plans: Plans,
+    secrets: SecretReader,
+    http: GuardedClient,
+    mailer: Mailer,
+) -> Outbox:
+    """An outbox of this server, sending by these means."""
+    run_url = f"{settings.base_url}/api/runs/"
+    preparer = Preparer(definitions, plans, secrets, http, run_url)
+    domain = settings.mail_sender[1].rpartition("@")[2]
+    courier = Courier(database, preparer, http, mailer, mail_domain=domain)
+    return Outbox(definitions, courier)

@@ -1,0 +1,217 @@
+"""Makes of a target, the run's recorded data and the stored secrets what an attempt sends.
+
+It happens anew for each attempt, so that nothing of it is ever stored in the clear.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stepiq.billing.errors import PlanWebhooksDisabled
+from stepiq.billing.plans import Plans
+from stepiq.billing.service import require_webhooks
+from stepiq.core.encryption import SecretUnreadable
+from stepiq.core.http import EgressBlocked, GuardedClient
+from stepiq.core.json import Json
+from stepiq.engine import journal
+from stepiq.engine.definitions import Definitions, VersionNotFound
+from stepiq.engine.masking import Masker
+from stepiq.engine.protocols import SecretReader
+from stepiq.engine.records import ClaimedRun
+from stepiq.engine.work import scope_of
+from stepiq.language.definition import Definition
+from stepiq.language.targets import EmailTarget, WebhookTarget
+from stepiq.language.templates import Template, TemplateError
+from stepiq.notify import mailing, queries, targets
+from stepiq.notify.records import Delivery, Occasion
+from stepiq.store.database import Session
+from stepiq.store.states import TriggerType
+
+
+@dataclass(frozen=True, slots=True)
+class Unsendable:
+    """There is nothing that could be sent."""
+
+    reason: str
+    """Fit for the pipeline's owner: what is wrong, and what to do; never a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookCall:
+    """A request, but for what each attempt adds to it."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    signing_secret: str
+    occasion: Occasion
+    shown: dict[str, Json]
+    """The target as the API shows it."""
+    masker: Masker
+
+
+@dataclass(frozen=True, slots=True)
+class MailCall:
+    """A mail to one address."""
+
+    to: str
+    subject: str
+    text: str
+    shown: dict[str, Json]
+    masker: Masker
+
+
+@dataclass(frozen=True, slots=True)
+class _Material:
+    definition: Definition
+    occasion: Occasion
+    scope: dict[str, Json]
+    secrets: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Preparer:
+    """Reads what an attempt needs and renders it."""
+
+    definitions: Definitions
+    plans: Plans
+    secrets: SecretReader
+    http: GuardedClient
+    run_url: str
+    """Where a run is shown, to be followed by its id."""
+
+    async def prepare(
+        self, session: Session, delivery: Delivery
+    ) -> WebhookCall | MailCall | Unsendable:
+        """What an attempt sends; the session only reads, and is done with before anything is sent."""
+        occasion = await queries.occasion(session, delivery)
+        if occasion is None:
+            return Unsendable("The run has been deleted.")
+        try:
+            definition = await self.definitions.get(
+                session, delivery.pipeline_id, delivery.pipeline_version
+            )
+        except VersionNotFound as error:
+            return Unsendable(error.message)
+        target, address = targets.find(definition, delivery.target_path)
+        try:
+            material = await self._material(session, delivery, definition, occasion, target)
+        except SecretUnreadable as error:
+            return Unsendable(error.message)
+        if isinstance(target, WebhookTarget):
+            return self._webhook(delivery, target, material)
+        return self._mail(delivery, target, address or "", material)
+
+    async def _material(
+        self,
+        session: Session,
+        delivery: Delivery,
+        definition: Definition,
+        occasion: Occasion,
+        target: WebhookTarget | EmailTarget,
+    ) -> _Material:
+        names = definition.secret_names | definition.signing_secret_names
+        found = await self.secrets.read(
+            session,
+            workspace_id=delivery.workspace_id,
+            pipeline_id=delivery.pipeline_id,
+            names=names,
+        )
+        scope: dict[str, Json] = {}
+        if any(_reads_run(template) for template in _templates(target)):
+            run = None
+            if delivery.run_id is not None:
+                run = await journal.recorded(session, delivery.run_id)
+            scope = scope_of(run or _sample_run(delivery, definition), definition)
+        return _Material(definition, occasion, {**scope, "env": found}, found)
+
+    def _webhook(
+        self, delivery: Delivery, target: WebhookTarget, material: _Material
+    ) -> WebhookCall | Unsendable:
+        try:
+            require_webhooks(self.plans.get(material.occasion.plan))
+        except PlanWebhooksDisabled as error:
+            return Unsendable(error.message)
+        signing_secret = material.secrets.get(target.signing_secret_name)
+        if not signing_secret:
+            return Unsendable(
+                f"The signing secret `{target.signing_secret_name}` is not stored, and nothing is sent unsigned. "
+                "Store it with POST /api/user/secrets, then redeliver."
+            )
+        try:
+            url = _render(target.url, "url", material.scope)
+            self.http.check(url)
+            headers = {
+                name: _render(value, f"headers.{name}", material.scope)
+                for name, value in target.headers.items()
+            }
+        except (_Unrendered, EgressBlocked) as error:
+            return Unsendable(f"{delivery.target_path}: {error}")
+        masker = Masker(material.secrets)
+        return WebhookCall(
+            method=target.method,
+            url=url,
+            headers=headers,
+            signing_secret=signing_secret,
+            occasion=material.occasion,
+            shown={"type": "webhook", "url": masker.text(_shown_url(target.url, material))},
+            masker=masker,
+        )
+
+    def _mail(
+        self, delivery: Delivery, target: EmailTarget, address: str, material: _Material
+    ) -> MailCall | Unsendable:
+        occasion = material.occasion
+        subject = mailing.default_subject(delivery, occasion)
+        if target.subject is not None:
+            try:
+                subject = _render(target.subject, "subject", material.scope)
+            except _Unrendered as error:
+                return Unsendable(f"{delivery.target_path}: {error}")
+        text = mailing.text(delivery, occasion, f"{self.run_url}{occasion.run_id}")
+        shown = {"type": "email", "to": address}
+        return MailCall(address, subject, text, shown, Masker(material.secrets))
+
+
+class _Unrendered(Exception):
+    """A template of a target cannot be rendered; the message names the field."""
+
+
+def _render(template: Template, field: str, scope: Mapping[str, Json]) -> str:
+    try:
+        return template.render(scope)
+    except TemplateError as error:
+        raise _Unrendered(f"`{field}` cannot be rendered: {error.message}") from None
+
+
+def _templates(target: WebhookTarget | EmailTarget) -> list[Template]:
+    if isinstance(target, WebhookTarget):
+        return [target.url, *target.headers.values()]
+    return [target.subject] if target.subject is not None else []
+
+
+def _reads_run(template: Template) -> bool:
+    return any(reference.parts[:1] != ("env",) for reference in template.references)
+
+
+def _shown_url(url: Template, material: _Material) -> str:
+    # A masker finds no secret that is short, or that a helper has changed: here, none gets into the text at all.
+    env = {name: f"[secret:{name}]" for name in material.secrets}
+    try:
+        return url.render({**material.scope, "env": env})
+    except TemplateError:
+        return url.source
+
+
+def _sample_run(delivery: Delivery, definition: Definition) -> ClaimedRun:
+    """What a test event's templates read: declared fields are there and empty, no step has run."""
+    return ClaimedRun(
+        id=delivery.id,
+        workspace_id=delivery.workspace_id,
+        pipeline_id=delivery.pipeline_id,
+        pipeline_version=delivery.pipeline_version,
+        trigger_type=TriggerType.MANUAL,
+        input_data=dict.fromkeys(definition.input.declared or ()),
+        claim=0,
+        started_at=delivery.created_at,
+        deadline_at=delivery.created_at,
+    )

@@ -1,0 +1,349 @@
+"""What deliveries read and write. Whatever a courier writes is conditional on its claim: one that woke too late changes nothing."""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from stepiq.notify.records import (
+    ATTEMPTS,
+    Attempt,
+    Delivery,
+    EventName,
+    Occasion,
+    Verdict,
+)
+from stepiq.store.database import Session
+from stepiq.store.states import DeliveryStatus, RunStatus, TargetType, TriggerType
+from stepiq.store.tables import (
+    deliveries,
+    delivery_attempts,
+    large_values,
+    pipelines,
+    runs,
+    workspaces,
+)
+
+_COUNTED = 1_000
+_SAMPLE_OUTPUT = "This is a test event. No run stands behind it."
+_CUT_OFF = "The server stopped during this attempt, so whether it arrived is not known."
+
+
+async def insert(session: Session, delivery: Delivery) -> None:
+    """Add a delivery that has not been tried."""
+    await session.execute(
+        deliveries.insert().values(
+            id=delivery.id,
+            workspace_id=delivery.workspace_id,
+            pipeline_id=delivery.pipeline_id,
+            pipeline_version=delivery.pipeline_version,
+            run_id=delivery.run_id,
+            event=delivery.event,
+            target_type=delivery.target_type,
+            target_path=delivery.target_path,
+            target=delivery.target,
+            status=delivery.status,
+            created_at=delivery.created_at,
+        )
+    )
+
+
+async def pending(session: Session, workspace_id: UUID) -> int:
+    """How many deliveries of the workspace are being tried; counting stops at 1,000."""
+    waiting = (
+        sa.select(sa.literal(1))
+        .where(
+            deliveries.c.workspace_id == workspace_id,
+            deliveries.c.status == DeliveryStatus.PENDING,
+        )
+        .limit(_COUNTED)
+        .subquery()
+    )
+    return await session.scalar(sa.select(sa.func.count()).select_from(waiting))
+
+
+async def claim(session: Session, delivery_id: UUID) -> Delivery | None:
+    """Take a delivery over; None when there is nothing left to do. An attempt that was cut off is noted as such."""
+    row = (
+        await session.execute(
+            deliveries.update()
+            .where(
+                deliveries.c.id == delivery_id,
+                deliveries.c.status == DeliveryStatus.PENDING,
+            )
+            .values(claim=deliveries.c.claim + 1)
+            .returning(deliveries)
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    if row.attempts:
+        await session.execute(
+            delivery_attempts.update()
+            .where(
+                delivery_attempts.c.delivery_id == delivery_id,
+                delivery_attempts.c.completed_at.is_(None),
+                delivery_attempts.c.error.is_(None),
+            )
+            .values(error=_CUT_OFF)
+        )
+    return _delivery(row, (await _attempts(session, [delivery_id]))[delivery_id])
+
+
+async def begin(
+    session: Session, delivery: Delivery, attempt: Attempt, target: dict[str, Any]
+) -> bool:
+    """Record an attempt that is about to be sent; False, and nothing is recorded, when the claim is lost."""
+    values = {"attempts": attempt.number, "target": target}
+    if not await _update(session, delivery, values):
+        return False
+    await session.execute(
+        delivery_attempts.insert().values(
+            delivery_id=delivery.id, number=attempt.number, at=attempt.at
+        )
+    )
+    return True
+
+
+async def end(
+    session: Session,
+    delivery: Delivery,
+    attempt: Attempt,
+    verdict: Verdict,
+    status: DeliveryStatus,
+) -> None:
+    """Record how an attempt ended, and what the delivery is now; nothing when the claim is lost."""
+    is_final = status is not DeliveryStatus.PENDING
+    completed_at = attempt.completed_at if is_final else None
+    values = {"status": status, "error": verdict.error, "completed_at": completed_at}
+    if not await _update(session, delivery, values):
+        return
+    await session.execute(
+        delivery_attempts.update()
+        .where(
+            delivery_attempts.c.delivery_id == delivery.id,
+            delivery_attempts.c.number == attempt.number,
+        )
+        .values(
+            status_code=verdict.status_code,
+            error=verdict.error,
+            duration_ms=attempt.duration_ms,
+            response_headers=verdict.response_headers,
+            response_excerpt=verdict.response_excerpt,
+            completed_at=attempt.completed_at,
+        )
+    )
+
+
+async def fail(session: Session, delivery: Delivery, error: str, at: datetime) -> None:
+    """Give a delivery up without an attempt; nothing when the claim is lost."""
+    values = {"status": DeliveryStatus.FAILED, "error": error, "completed_at": at}
+    await _update(session, delivery, values)
+
+
+async def _update(session: Session, delivery: Delivery, values: dict[str, Any]) -> bool:
+    updated = await session.execute(
+        deliveries.update()
+        .where(
+            deliveries.c.id == delivery.id,
+            deliveries.c.claim == delivery.claim,
+            deliveries.c.status == DeliveryStatus.PENDING,
+        )
+        .values(values)
+    )
+    return updated.rowcount == 1
+
+
+async def reopen(session: Session, workspace_id: UUID, delivery_id: UUID) -> bool:
+    """Make a final delivery pending again, with as many attempts as a new one and a further ticket."""
+    updated = await session.execute(
+        deliveries.update()
+        .where(
+            deliveries.c.id == delivery_id,
+            deliveries.c.workspace_id == workspace_id,
+            deliveries.c.status != DeliveryStatus.PENDING,
+        )
+        .values(
+            status=DeliveryStatus.PENDING,
+            completed_at=None,
+            error=None,
+            ticket=deliveries.c.ticket + 1,
+            attempts_allowed=deliveries.c.attempts + ATTEMPTS,
+        )
+    )
+    return updated.rowcount == 1
+
+
+async def occasion(session: Session, delivery: Delivery) -> Occasion | None:
+    """What a delivery tells about; None when it has been deleted meanwhile."""
+    is_test = delivery.run_id is None
+    return await (_sample if is_test else _run)(session, delivery)
+
+
+async def _sample(session: Session, delivery: Delivery) -> Occasion | None:
+    row = (
+        await session.execute(
+            sa.select(pipelines.c.name, workspaces.c.plan)
+            .join(workspaces, workspaces.c.id == pipelines.c.workspace_id)
+            .where(
+                pipelines.c.id == delivery.pipeline_id,
+                pipelines.c.workspace_id == delivery.workspace_id,
+            )
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    return Occasion(
+        pipeline_name=row.name,
+        plan=row.plan,
+        # Receivers tell events apart by the run: that of a test is the delivery itself.
+        run_id=delivery.id,
+        status=RunStatus.COMPLETED,
+        trigger_type=TriggerType.MANUAL,
+        started_at=delivery.created_at,
+        completed_at=delivery.created_at,
+        input_data={},
+        output=_SAMPLE_OUTPUT,
+        error=None,
+    )
+
+
+async def _run(session: Session, delivery: Delivery) -> Occasion | None:
+    row = (
+        await session.execute(
+            sa.select(
+                pipelines.c.name,
+                workspaces.c.plan,
+                runs.c.status,
+                runs.c.trigger_type,
+                runs.c.started_at,
+                runs.c.completed_at,
+                runs.c.input_data,
+                runs.c.output,
+                runs.c.output_is_large,
+                runs.c.error,
+                large_values.c.value,
+            )
+            .join(pipelines, pipelines.c.id == runs.c.pipeline_id)
+            .join(workspaces, workspaces.c.id == runs.c.workspace_id)
+            .outerjoin(large_values, large_values.c.owner_id == runs.c.id)
+            .where(runs.c.id == delivery.run_id, runs.c.workspace_id == delivery.workspace_id)
+        )
+    ).one_or_none()
+    if row is None or delivery.run_id is None:
+        return None
+    return Occasion(
+        pipeline_name=row.name,
+        plan=row.plan,
+        run_id=delivery.run_id,
+        status=RunStatus(row.status),
+        trigger_type=TriggerType(row.trigger_type),
+        started_at=row.started_at,
+        completed_at=row.completed_at,
+        input_data=row.input_data,
+        output=row.value if row.output_is_large else row.output,
+        error=row.error,
+    )
+
+
+async def find(session: Session, workspace_id: UUID, delivery_id: UUID) -> Delivery | None:
+    """A delivery of the workspace with its attempts."""
+    row = (
+        await session.execute(
+            sa.select(deliveries).where(
+                deliveries.c.id == delivery_id, deliveries.c.workspace_id == workspace_id
+            )
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    return _delivery(row, (await _attempts(session, [delivery_id]))[delivery_id])
+
+
+async def has_run(session: Session, workspace_id: UUID, run_id: UUID) -> bool:
+    """Whether the workspace has such a run."""
+    found = await session.scalar(
+        sa.select(runs.c.id).where(runs.c.id == run_id, runs.c.workspace_id == workspace_id)
+    )
+    return found is not None
+
+
+def of_run_statement(run_id: UUID, *, before: UUID | None, limit: int) -> sa.Select[Any]:
+    """Deliveries of a run, newest first."""
+    return _walk(deliveries.c.run_id == run_id, before, limit)
+
+
+def of_pipeline_statement(
+    pipeline_id: UUID, *, status: DeliveryStatus | None, before: UUID | None, limit: int
+) -> sa.Select[Any]:
+    """Deliveries of a pipeline, newest first; those that failed have an index of their own."""
+    statement = _walk(deliveries.c.pipeline_id == pipeline_id, before, limit)
+    if status is DeliveryStatus.FAILED:
+        # As a literal: a parameter would hide from SQLite that the index applies.
+        return statement.where(deliveries.c.status == sa.literal_column("'failed'"))
+    return statement if status is None else statement.where(deliveries.c.status == status)
+
+
+def _walk(whose: sa.ColumnElement[bool], before: UUID | None, limit: int) -> sa.Select[Any]:
+    statement = sa.select(deliveries).where(whose)
+    if before is not None:
+        statement = statement.where(deliveries.c.id < before)
+    return statement.order_by(deliveries.c.id.desc()).limit(limit)
+
+
+async def page(session: Session, statement: sa.Select[Any]) -> list[Delivery]:
+    """What a statement above selects, with attempts."""
+    rows = (await session.execute(statement)).all()
+    attempts = await _attempts(session, [row.id for row in rows])
+    return [_delivery(row, attempts[row.id]) for row in rows]
+
+
+async def _attempts(session: Session, wanted: Collection[UUID]) -> dict[UUID, list[Attempt]]:
+    found: dict[UUID, list[Attempt]] = defaultdict(list)
+    if not wanted:
+        return found
+    rows = await session.execute(
+        sa.select(delivery_attempts)
+        .where(delivery_attempts.c.delivery_id.in_(wanted))
+        .order_by(delivery_attempts.c.delivery_id, delivery_attempts.c.number)
+    )
+    for row in rows:
+        found[row.delivery_id].append(
+            Attempt(
+                number=row.number,
+                at=row.at,
+                status_code=row.status_code,
+                error=row.error,
+                duration_ms=row.duration_ms,
+                response_headers=row.response_headers,
+                response_excerpt=row.response_excerpt,
+                completed_at=row.completed_at,
+            )
+        )
+    return found
+
+
+def _delivery(row: sa.Row[Any], attempts: Sequence[Attempt]) -> Delivery:
+    return Delivery(
+        id=row.id,
+        workspace_id=row.workspace_id,
+        pipeline_id=row.pipeline_id,
+        pipeline_version=row.pipeline_version,
+        run_id=row.run_id,
+        event=EventName(row.event),
+        target_type=TargetType(row.target_type),
+        target_path=row.target_path,
+        target=row.target,
+        status=DeliveryStatus(row.status),
+        ticket=row.ticket,
+        claim=row.claim,
+        attempts_made=row.attempts,
+        attempts_allowed=row.attempts_allowed,
+        error=row.error,
+        created_at=row.created_at,
+        completed_at=row.completed_at,
+        attempts=attempts,
+    )

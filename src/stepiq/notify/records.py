@@ -1,0 +1,117 @@
+"""A delivery and what it is about, as the other files of this domain pass them around."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from stepiq.core.json import Json
+from stepiq.store.states import DeliveryStatus, RunStatus, TargetType, TriggerType
+
+ATTEMPTS = 4
+"""How often a delivery is tried before it is final; a redelivery is tried as often again."""
+PAUSES = (timedelta(seconds=1), timedelta(seconds=2), timedelta(seconds=4))
+"""Between the end of an attempt and the start of the next one."""
+
+
+class EventName(StrEnum):
+    """What deliveries tell."""
+
+    COMPLETED = "pipeline.run.completed"
+    FAILED = "pipeline.run.failed"
+    TEST = "pipeline.test"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try to deliver, recorded before it is sent."""
+
+    number: int
+    at: datetime
+    status_code: int | None = None
+    error: str | None = None
+    duration_ms: int | None = None
+    response_headers: dict[str, str] | None = None
+    response_excerpt: str | None = None
+    completed_at: datetime | None = None
+    """None while it is in flight, and for ever after a crash that cut it off."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewTarget:
+    """Where something is to be sent."""
+
+    type: TargetType
+    path: str
+    """In the definition, such as `output.deliver[0]`."""
+    shown: dict[str, Json]
+    """As the API shows it: without a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Something that has to arrive at one target."""
+
+    id: UUID
+    workspace_id: UUID
+    pipeline_id: UUID
+    pipeline_version: int
+    run_id: UUID | None
+    """None for a test event, which no run stands behind."""
+    event: EventName
+    target_type: TargetType
+    target_path: str
+    target: dict[str, Json]
+    status: DeliveryStatus
+    ticket: int
+    claim: int
+    attempts_made: int
+    attempts_allowed: int
+    error: str | None
+    created_at: datetime
+    completed_at: datetime | None
+    attempts: Sequence[Attempt] = field(default=())
+    """Oldest first; only where one delivery or a page of them is read."""
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When the next attempt may start; None: at once."""
+        left = self.attempts_allowed - self.attempts_made
+        if left == ATTEMPTS or not self.attempts:
+            return None
+        last = self.attempts[-1]
+        # Of an attempt that was cut off, only its start is known.
+        return (last.completed_at or last.at) + PAUSES[ATTEMPTS - 1 - left]
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """What a delivery tells about."""
+
+    pipeline_name: str
+    plan: str
+    """Name of the workspace's plan."""
+    run_id: UUID
+    status: RunStatus
+    trigger_type: TriggerType
+    started_at: datetime | None
+    completed_at: datetime | None
+    input_data: Json
+    output: Json
+    error: dict[str, Json] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How an attempt ended."""
+
+    is_delivered: bool
+    is_retryable: bool = False
+    error: str | None = None
+    """A sentence; None when it was delivered. Secrets masked."""
+    status_code: int | None = None
+    response_headers: dict[str, str] | None = None
+    """Secrets masked."""
+    response_excerpt: str | None = None
+    """The reply's first KiB, secrets masked."""

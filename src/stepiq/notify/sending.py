@@ -1,0 +1,102 @@
+"""One attempt at a webhook: a signed request, and what its answer means."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from stepiq.core.http import EgressBlocked, GuardedClient, NetworkFailure, Reply, Timeouts
+from stepiq.engine.masking import Masker
+from stepiq.engine.providers.masking import storable
+from stepiq.notify import envelope, signing
+from stepiq.notify.preparing import WebhookCall
+from stepiq.notify.records import Delivery, Verdict
+
+ATTEMPT = timedelta(seconds=10)
+"""How long one attempt may take, finding the address and reading the answer included."""
+EXCERPT_BYTES = 1024
+"""How much of an answer is kept."""
+
+_TIMEOUTS = Timeouts(connect=ATTEMPT, read=ATTEMPT, total=ATTEMPT)
+# More than is kept: a secret that stands across the end of the excerpt is found only whole.
+_READ_BYTES = 64 * 1024
+_MAX_HEADERS = 64
+
+
+async def send(
+    http: GuardedClient, delivery: Delivery, call: WebhookCall, *, attempt: int, sent_at: datetime
+) -> Verdict:
+    """Send one attempt. Redirects are not followed; only network errors, timeouts and 5xx are worth another."""
+    body = envelope.body(delivery, call.occasion, attempt=attempt, sent_at=sent_at)
+    signed = signing.headers(
+        call.signing_secret,
+        body,
+        delivery_id=str(delivery.id),
+        timestamp=int(sent_at.timestamp()),
+    )
+    headers = {
+        **call.headers,
+        "Content-Type": "application/json",
+        "X-StepIQ-Event": str(delivery.event),
+        **signed,
+    }
+    try:
+        answer = await http.send(
+            call.method,
+            call.url,
+            headers=headers,
+            content=body,
+            timeouts=_TIMEOUTS,
+            max_bytes=_READ_BYTES,
+        )
+    except EgressBlocked as error:
+        return Verdict(is_delivered=False, error=call.masker.text(error.message))
+    return _verdict(answer, call.masker)
+
+
+def _verdict(answer: Reply | NetworkFailure, masker: Masker) -> Verdict:
+    status_code = answer.status_code
+    if status_code is None:
+        assert isinstance(answer, NetworkFailure)  # noqa: S101 - a reply has a status
+        return Verdict(is_delivered=False, is_retryable=True, error=masker.text(answer.message))
+    # An answer whose body was late or broken has said what it had to say.
+    error = _problem(status_code)
+    has_body = isinstance(answer, Reply)
+    return Verdict(
+        is_delivered=error is None,
+        is_retryable=status_code >= 500,
+        error=error,
+        status_code=status_code,
+        response_headers=_headers(answer.headers, masker) if has_body else None,
+        response_excerpt=excerpt(answer.body, masker, is_cut=answer.is_cut) if has_body else None,
+    )
+
+
+def _problem(status_code: int) -> str | None:
+    if 200 <= status_code < 300:
+        return None
+    if 300 <= status_code < 400:
+        return f"The receiver answered {status_code}: redirects are not followed. Correct the target's `url`."
+    return f"The receiver answered {status_code}."
+
+
+def _headers(headers: Mapping[str, str], masker: Masker) -> dict[str, str]:
+    shown = list(headers.items())[:_MAX_HEADERS]
+    return {
+        _cut(masker.text(storable(name))): _cut(masker.text(storable(value)))
+        for name, value in shown
+    }
+
+
+def excerpt(body: bytes, masker: Masker, *, is_cut: bool) -> str:
+    """The first KiB of an answer, as text that can be stored, without secrets.
+
+    Args:
+        body: as far as it was read.
+        masker: knows the secrets.
+        is_cut: whether the body goes on. Then a secret may have begun at its end, which is left out.
+    """
+    text = storable(body.decode("utf-8", "replace"))
+    return _cut(masker.stream().feed(text) if is_cut else masker.text(text))
+
+
+def _cut(text: str) -> str:
+    return text.encode()[:EXCERPT_BYTES].decode("utf-8", "ignore")

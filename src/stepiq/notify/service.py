@@ -1,0 +1,82 @@
+"""What may be asked of deliveries: send one again, try all targets of a pipeline."""
+
+from uuid import UUID
+
+from stepiq.accounts.actor import Actor
+from stepiq.billing import service as billing
+from stepiq.billing.plans import Plan
+from stepiq.engine.records import NewDelivery
+from stepiq.engine.runtime import Engine
+from stepiq.notify import queries, targets
+from stepiq.notify.errors import DeliveryNotFound, DeliveryPending, NoDeliveryTargets
+from stepiq.notify.outbox import record
+from stepiq.notify.records import Delivery, EventName
+from stepiq.pipelines import service as pipelines
+from stepiq.store.database import Session
+from stepiq.store.states import DeliveryStatus, TargetType
+
+
+async def get(session: Session, actor: Actor, delivery_id: UUID) -> Delivery:
+    """A delivery with its attempts.
+
+    Raises:
+        DeliveryNotFound: the actor's workspace has no such delivery.
+    """
+    found = await queries.find(session, actor.workspace_id, delivery_id)
+    if found is None:
+        raise DeliveryNotFound(delivery_id)
+    return found
+
+
+async def redeliver(
+    session: Session, actor: Actor, delivery_id: UUID, *, engine: Engine, plan: Plan
+) -> Delivery:
+    """Try a final delivery again, up to four more times; its attempts go on counting, and its id stays.
+
+    Raises:
+        DeliveryNotFound: the actor's workspace has no such delivery.
+        PlanWebhooksDisabled: it is a webhook, and the plan has none.
+        DeliveryPending: it is not final.
+    """
+    found = await get(session, actor, delivery_id)
+    if found.target_type is TargetType.WEBHOOK:
+        billing.require_webhooks(plan)
+    is_pending = found.status is DeliveryStatus.PENDING
+    if is_pending or not await queries.reopen(session, actor.workspace_id, delivery_id):
+        raise DeliveryPending(delivery_id)
+    # Its own row is among those that wait.
+    priority = await queries.pending(session, actor.workspace_id)
+    reopened = await get(session, actor, delivery_id)
+    await engine.send(session, NewDelivery(delivery_id, priority, reopened.ticket))
+    return reopened
+
+
+async def test(
+    session: Session, actor: Actor, pipeline_id: UUID, *, engine: Engine, plan: Plan
+) -> list[Delivery]:
+    """Send a test event to every target of a pipeline's current version.
+
+    Raises:
+        PipelineNotFound: the actor's workspace has no such pipeline, or it is archived.
+        NoDeliveryTargets: it has neither webhook nor email targets.
+        PlanWebhooksDisabled: it has a webhook target, and the plan has none.
+    """
+    target = await pipelines.target(session, actor, pipeline_id)
+    definition = await engine.definitions.get(session, target.id, target.version)
+    found = targets.of_event(definition, EventName.TEST)
+    if not found:
+        raise NoDeliveryTargets(pipeline_id, target.version)
+    if definition.has_webhook_target:
+        billing.require_webhooks(plan)
+    recorded = await record(
+        session,
+        found,
+        workspace_id=actor.workspace_id,
+        pipeline_id=pipeline_id,
+        pipeline_version=target.version,
+        run_id=None,
+        event=EventName.TEST,
+    )
+    for _, ticket in recorded:
+        await engine.send(session, ticket)
+    return [delivery for delivery, _ in recorded]

@@ -1,0 +1,178 @@
+"""A server whose deliveries leave: a running engine with an outbox, and a scripted receiver on loopback."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass, field
+from datetime import timedelta
+from ipaddress import ip_network
+from typing import Any
+from uuid import UUID
+
+import httpx2
+import pytest
+
+from stepiq.accounts.service import Account
+from stepiq.billing.plans import Plans
+from stepiq.core.http import GuardedClient
+from stepiq.core.mail import Mailer
+from stepiq.core.settings import Settings
+from stepiq.engine.definitions import Definitions
+from stepiq.engine.providers.registry import Providers
+from stepiq.engine.runtime import Engine
+from stepiq.notify import outbox as outboxes
+from stepiq.notify.outbox import Outbox
+from stepiq.store.changes import LocalChanges
+from stepiq.store.database import Database, Session
+from tests.support.clients import login, login_key
+from tests.support.make import Make
+from tests.support.receiver import Receiver, running_receiver
+
+__all__ = ["login", "login_key"]
+
+SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+PIPELINE = """
+name: Report
+input:
+  schema: {{topic: {{type: string}}}}
+steps:
+  - {{id: write, type: transform, template: "About {{{{input.topic}}}}"}}
+output:
+  deliver:
+    - type: webhook
+      url: {url}
+      signing_secret_name: SIGNING
+"""
+BROKEN_STEP = 'template: "{{input.topic.no.such}}"'
+
+
+@dataclass
+class Vault:
+    """Stored secrets by name, the same for every pipeline."""
+
+    values: dict[str, str] = field(default_factory=lambda: {"SIGNING": SECRET})
+
+    async def read(
+        self, session: Session, *, workspace_id: UUID, pipeline_id: UUID, names: Collection[str]
+    ) -> dict[str, str]:
+        return {name: value for name, value in self.values.items() if name in names}
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with running_receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"allowed_private_networks": (ip_network("127.0.0.0/8"),)})
+
+
+@pytest.fixture
+def vault() -> Vault:
+    return Vault()
+
+
+@pytest.fixture
+def mailer(settings: Settings) -> Mailer:
+    return Mailer(settings)
+
+
+@pytest.fixture
+def definitions() -> Definitions:
+    return Definitions()
+
+
+@pytest.fixture
+def outbox(
+    settings: Settings,
+    database: Database,
+    definitions: Definitions,
+    vault: Vault,
+    http: GuardedClient,
+    mailer: Mailer,
+) -> Outbox:
+    return outboxes.build(
+        settings,
+        database,
+        definitions=definitions,
+        plans=Plans.load(settings.plans),
+        secrets=vault,
+        http=http,
+        mailer=mailer,
+    )
+
+
+@pytest.fixture
+async def engine(
+    database: Database,
+    changes: LocalChanges,
+    providers: Providers,
+    settings: Settings,
+    definitions: Definitions,
+    outbox: Outbox,
+) -> AsyncIterator[Engine]:
+    plans = Plans.load(settings.plans)
+    engine = Engine(database, changes, providers, plans, definitions=definitions, outbox=outbox)
+    await engine.start()
+    yield engine
+    await engine.stop(drain=timedelta(0))
+
+
+@dataclass
+class Sender:
+    """An account whose pipelines send things."""
+
+    client: httpx2.AsyncClient
+    make: Make
+    account: Account
+
+    async def pipeline(self, source: str) -> UUID:
+        return await self.make.pipeline(self.account, source=source)
+
+    async def run(self, pipeline_id: UUID, **input_data: Any) -> str:
+        """Start a run; its id."""
+        answer = await self.client.post(
+            f"/api/pipelines/{pipeline_id}/run", json={"input_data": input_data}
+        )
+        assert answer.status_code == 202, answer.text
+        return answer.json()["id"]
+
+    async def deliveries(self, run_id: str, *, final: int = 1, seconds: float = 20) -> list[Any]:
+        """The deliveries of a run, once so many are final."""
+        async with asyncio.timeout(seconds):
+            while True:
+                answer = await self.client.get(f"/api/runs/{run_id}/deliveries")
+                found = answer.json()["data"]
+                if sum(each["status"] != "pending" for each in found) >= final:
+                    return found
+                await asyncio.sleep(0.02)
+
+    async def finished(self, delivery_id: str) -> Any:
+        """A delivery, once it is final."""
+        async with asyncio.timeout(20):
+            while True:
+                found = (await self.client.get(f"/api/deliveries/{delivery_id}")).json()
+                if found["status"] != "pending":
+                    return found
+                await asyncio.sleep(0.02)
+
+    async def attempted(self, run_id: str, count: int) -> Any:
+        """The one delivery of a run, once so many attempts have begun."""
+        async with asyncio.timeout(20):
+            while True:
+                found = await self.deliveries(run_id, final=0)
+                if found and len(found[0]["attempts"]) >= count:
+                    return found[0]
+                await asyncio.sleep(0.02)
+
+    async def sent(self, source: str, **input_data: Any) -> Any:
+        """Run a pipeline that has one target, and wait until its delivery is final."""
+        run_id = await self.run(await self.pipeline(source), **input_data)
+        [delivery] = await self.deliveries(run_id)
+        return delivery
+
+
+@pytest.fixture
+def sender(owner: httpx2.AsyncClient, make: Make, account: Account) -> Sender:
+    return Sender(owner, make, account)
