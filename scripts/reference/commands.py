@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from reference.members import described
 
 from stepiq.cli.console import ExitCode
 from stepiq.cli.main import app
+from stepiq.core.members import described
 
 _PLACEHOLDERS = {int: "N", float: "N", Path: "FILE"}
 _INTRODUCTION = """\

@@ -4,19 +4,17 @@ import ast
 import importlib
 import pkgutil
 import re
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-
-from reference.members import described
 
 import stepiq
 from stepiq.core import errors as core
 from stepiq.core.errors import StepIQError
+from stepiq.core.members import described
 from stepiq.engine.outcomes import FailureCode
+from stepiq.server.docs.errors import advice_by_section
 from stepiq.web.problems import status_of
 
-_ADVICE = Path(__file__).with_name("advice.toml")
 _PACKAGE = Path(stepiq.__file__).parent
 _CODE = re.compile(r"[a-z]+(_[a-z]+)*")
 _KINDS = ("NotFound", "Conflict", "Invalid", "Malformed", "Unauthenticated", "Forbidden", "LimitReached", "Unavailable")  # fmt: skip
@@ -53,7 +51,7 @@ class AdviceIncomplete(Exception):
 
 def page() -> str:
     """The whole page."""
-    advice = tomllib.loads(_ADVICE.read_text(encoding="utf-8"))
+    advice = advice_by_section()
     codes = _classes()
     failures = described(FailureCode)
     issues = issue_codes()
@@ -92,7 +90,7 @@ def _classes() -> dict[str, type[StepIQError]]:
     for module in pkgutil.walk_packages(stepiq.__path__, "stepiq."):
         if ".migrations" not in module.name and not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    advice = tomllib.loads(_ADVICE.read_text(encoding="utf-8"))
+    advice = advice_by_section()
     placed = {*advice["api"], *advice["operator"], *advice["failures"], *advice["issues"]}
     found: dict[str, type[StepIQError]] = {}
     for error in _subclasses(StepIQError):

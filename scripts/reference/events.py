@@ -3,9 +3,8 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
-from reference.members import described
-
 from stepiq.core import json
+from stepiq.core.members import described
 from stepiq.engine import events
 from stepiq.engine.events import Event, EventType
 from stepiq.store.states import RunStatus, StepStatus

@@ -18,6 +18,8 @@ PUBLIC = {
     ("GET", "/health"),
     ("GET", "/ready"),
     ("GET", "/metrics"),
+    ("GET", "/docs"),
+    ("GET", "/docs/errors"),
     ("GET", "/openapi.json"),
 }
 """All that answers without a credential. Think twice before adding a line."""

@@ -16,6 +16,7 @@ from stepiq.pipelines import secrets as pipeline_secrets
 from stepiq.runs import endpoints as runs
 from stepiq.runs.stream import Streams
 from stepiq.server import health, metrics, openapi
+from stepiq.server.docs import pages
 from stepiq.server.routes import routes_of
 from stepiq.triggers.schedules import endpoints as schedules
 from stepiq.triggers.webhooks import endpoints as webhooks
@@ -51,6 +52,8 @@ PUBLIC_PATHS = frozenset(
         "/ready",
         "/metrics",
         "/openapi.json",
+        pages.API_PATH,
+        pages.ERRORS_PATH,
     }
 )
 """All that answers without one."""
@@ -76,6 +79,7 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(router, prefix="/api", dependencies=[Depends(authenticated)])
     problems.install(app)
     _serve_document(app)
+    app.include_router(pages.router(app, services.settings.base_url))
     _check_closed(app)
     app.add_middleware(VersionPrefix)
     app.add_middleware(Guard)

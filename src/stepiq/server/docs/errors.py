@@ -1,0 +1,79 @@
+"""`/docs/errors`: where the `type` of every problem points, so each code is an anchor."""
+
+import tomllib
+from collections.abc import Iterator
+from html import escape
+from importlib.resources import files
+
+from stepiq.core.errors import StepIQError
+from stepiq.core.members import described
+from stepiq.engine.outcomes import FailureCode
+from stepiq.server.docs.html import inline, page, paragraphs
+from stepiq.web.problems import status_of
+
+_INTRODUCTION = """\
+Every code is stable: programs may compare it. Messages are for people and may change. Answers of the API are
+`application/problem+json`, and their `type` leads here. A run that failed has one of the codes of runs in its `error`; entries of
+`errors` and `warnings` have those of issues.
+"""
+
+
+def advice_by_section() -> dict[str, dict[str, str]]:
+    """What to do about each code: `api`, `operator`, `failures` and `issues`."""
+    return tomllib.loads(files("stepiq.server.docs").joinpath("advice.toml").read_text("utf-8"))
+
+
+def render() -> str:
+    """The whole page."""
+    advice = advice_by_section()
+    classes = {error.code: error for error in _subclasses(StepIQError)}
+    seen: set[str] = set()
+    meanings = described(FailureCode)
+    sections = {
+        "Answers of the API": [
+            _entry(code, _status(classes.get(code)), _meaning(classes.get(code)), text, seen)
+            for code, text in sorted(advice["api"].items())
+        ],
+        "Failures of runs": [
+            _entry(code, "", meanings.get(code, ""), text, seen)
+            for code, text in sorted(advice["failures"].items())
+        ],
+        "Issues": [
+            _entry(code, "", "", text, seen) for code, text in sorted(advice["issues"].items())
+        ],
+        "Commands and start": [
+            _entry(code, "", _meaning(classes.get(code)), text, seen)
+            for code, text in sorted(advice["operator"].items())
+        ],
+    }
+    anchors = {title: title.lower().replace(" ", "-") for title in sections}
+    content = "<h1>Errors</h1>" + paragraphs(_INTRODUCTION)
+    for title, entries in sections.items():
+        content += f'<h2 id="{anchors[title]}">{escape(title)}</h2>{"".join(entries)}'
+    links = "".join(f'<li><a href="#{anchors[each]}">{escape(each)}</a></li>' for each in sections)
+    return page("Errors", f'<ul><li><a href="/docs">API</a></li></ul><ul>{links}</ul>', content)
+
+
+def _entry(code: str, status: str, meaning: str, advice: str, seen: set[str]) -> str:
+    # A code that both an answer and a run can have is explained twice, and its anchor is the first.
+    anchor = "" if code in seen else f' id="{escape(code)}"'
+    seen.add(code)
+    told = f"<p>{status}{inline(meaning)}</p>" if status or meaning else ""
+    return f"<article{anchor}><h3><code>{escape(code)}</code></h3>{told}<p>{inline(advice)}</p></article>"
+
+
+def _status(error: type[StepIQError] | None) -> str:
+    return "" if error is None else f"<strong>{status_of(error)}</strong> "
+
+
+def _meaning(error: type[StepIQError] | None) -> str:
+    if error is None or error is StepIQError:
+        return ""
+    return (error.__doc__ or "").strip().partition("\n")[0]
+
+
+def _subclasses(error: type[StepIQError]) -> Iterator[type[StepIQError]]:
+    # Deepest first, so that the class which names a code wins over those that only inherit it.
+    for inner in error.__subclasses__():
+        yield from _subclasses(inner)
+    yield error

@@ -1,0 +1,90 @@
+"""What the pages share: the frame, the style, and the little Markdown that descriptions use."""
+
+import base64
+import hashlib
+import re
+from html import escape
+
+STYLE = """
+:root { color-scheme: light dark; --line: light-dark(#d8dce2, #353b45); --soft: light-dark(#f5f6f8, #1b1f26);
+  --text: light-dark(#1c2026, #e3e6ea); --dim: light-dark(#596273, #a2abb8); --link: light-dark(#1a5fb4, #84b6f4);
+  --ground: light-dark(#fff, #13161b); font: 16px/1.55 system-ui, sans-serif; }
+* { box-sizing: border-box; }
+html { scroll-padding-top: 1rem; }
+body { margin: 0; background: var(--ground); color: var(--text); display: grid; grid-template-columns: 17rem minmax(0, 1fr); }
+a { color: var(--link); }
+a:focus-visible, summary:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
+nav { position: sticky; top: 0; height: 100vh; overflow: auto; padding: 1.5rem 1rem; border-right: 1px solid var(--line);
+  font-size: .875rem; }
+nav ul { list-style: none; margin: .25rem 0 1rem; padding: 0; }
+nav a { display: block; padding: .15rem .25rem; text-decoration: none; overflow-wrap: anywhere; }
+main { max-width: 58rem; padding: 1.5rem 2rem 6rem; }
+h1 { margin: 0 0 .5rem; } h2 { margin: 3rem 0 0; } h3 { margin: 0; overflow-wrap: anywhere; } h4 { margin: 1.25rem 0 .25rem; }
+article { border-top: 1px solid var(--line); padding: 1.5rem 0; }
+code, pre { font: .875em/1.5 ui-monospace, monospace; }
+pre { background: var(--soft); border: 1px solid var(--line); border-radius: 6px; padding: .75rem 1rem; overflow: auto; margin: .5rem 0; }
+table { border-collapse: collapse; width: 100%; font-size: .9rem; }
+th, td { text-align: left; vertical-align: top; padding: .35rem .75rem .35rem 0; border-bottom: 1px solid var(--line); }
+summary { cursor: pointer; margin: .75rem 0 .25rem; font-weight: 600; }
+.method { display: inline-block; min-width: 4.2rem; color: var(--dim); font-weight: 700; }
+.dim { color: var(--dim); }
+.skip { position: absolute; left: -99rem; } .skip:focus { left: 1rem; top: 1rem; background: var(--ground); padding: .5rem; }
+@media (max-width: 60rem) { body { display: block; } nav { position: static; height: auto; border: 0; } main { padding: 1rem; } }
+"""
+
+_STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+
+HEADERS = {
+    "Content-Security-Policy": (
+        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
+
+_LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
+_CODE = re.compile(r"`([^`]+)`")
+
+
+def inline(text: str) -> str:
+    """A line of Markdown as HTML. Links lose their address: they lead to files that a server does not have."""
+    return _CODE.sub(r"<code>\1</code>", escape(_LINK.sub(r"\1", text)))
+
+
+def paragraphs(text: str) -> str:
+    """Text with paragraphs and lists as HTML."""
+    return "".join(_block(block.strip()) for block in re.split(r"\n\s*\n", text) if block.strip())
+
+
+def _block(block: str) -> str:
+    if not block.startswith("- "):
+        return f"<p>{inline(' '.join(block.split()))}</p>"
+    items = re.split(r"(?:^|\n)- ", block)[1:]
+    shown = [f"<li>{inline(' '.join(item.split()))}</li>" for item in items]
+    return f"<ul>{''.join(shown)}</ul>"
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A table of cells that are HTML already; nothing where there are no rows."""
+    if not rows:
+        return ""
+    titles = "".join(f'<th scope="col">{escape(each)}</th>' for each in head)
+    lines = "".join("<tr><td>" + "</td><td>".join(row) + "</td></tr>" for row in rows)
+    return f"<table><thead><tr>{titles}</tr></thead><tbody>{lines}</tbody></table>"
+
+
+def page(title: str, navigation: str, content: str) -> str:
+    """A whole page."""
+    return f"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)} · stepIQ</title>
+<style>{STYLE}</style>
+<a class="skip" href="#content">Skip to the content</a>
+<nav aria-label="Contents">{navigation}</nav>
+<main id="content">{content}</main>
+</html>
+"""

@@ -1,0 +1,138 @@
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from stepiq.engine.outcomes import FailureCode
+from stepiq.server.docs.errors import advice_by_section
+from stepiq.server.docs.html import inline, paragraphs
+from stepiq.server.docs.samples import sample
+
+_VOID = {"meta", "link", "br", "input", "hr", "img"}
+
+
+class Reader(HTMLParser):
+    """Collects anchors and links, and whether tags match."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.tags: set[str] = set()
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        values = dict(attrs)
+        assert "style" not in values
+        self.ids += [str(values["id"])] if "id" in values else []
+        self.links += [str(values["href"])] if "href" in values else []
+        if tag not in _VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+
+
+@pytest.fixture(params=["/docs", "/docs/errors"])
+async def page(client, request):
+    return await client.get(request.param)
+
+
+@pytest.fixture
+async def read(client):
+    async def fetch(path: str) -> Reader:
+        return Reader((await client.get(path)).text)
+
+    return fetch
+
+
+class TestPages:
+    async def test_anybody_may_read_them(self, page):
+        assert page.status_code == 200
+        assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+
+    async def test_they_load_nothing_and_run_nothing(self, page):
+        reader = Reader(page.text)
+
+        assert not reader.tags & {"script", "img", "link", "iframe", "form"}
+        assert not [link for link in reader.links if not link.startswith(("#", "/docs", "/openapi.json"))]  # fmt: skip
+        assert page.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'sha256-")  # fmt: skip
+
+    async def test_every_anchor_is_there_once(self, page):
+        reader = Reader(page.text)
+
+        assert len(set(reader.ids)) == len(reader.ids)
+        assert {link[1:] for link in reader.links if link.startswith("#")} <= set(reader.ids)
+
+
+class TestApi:
+    async def test_every_operation_has_its_place(self, client, read):
+        document = (await client.get("/openapi.json")).json()
+        text = (await client.get("/docs")).text
+
+        operations = sum(len(methods) for methods in document["paths"].values())
+        assert text.count("<article id=") == operations + len(document["components"]["schemas"])
+        assert text.count("<pre>curl") == operations + 1
+
+    async def test_every_error_leads_to_its_explanation(self, read):
+        links = (await read("/docs")).links
+        codes = {link.partition("#")[2] for link in links if link.startswith("/docs/errors#")}
+
+        assert len(codes) > 20
+        assert codes <= set((await read("/docs/errors")).ids)
+
+    async def test_it_names_this_server(self, client, services):
+        assert f"curl {services.settings.base_url}/api/" in (await client.get("/docs")).text
+
+
+class TestErrors:
+    async def test_every_code_is_an_anchor(self, read):
+        advice = advice_by_section()
+
+        ids = (await read("/docs/errors")).ids
+        assert set(ids) >= {*advice["api"], *advice["failures"], *advice["operator"], *FailureCode}
+
+    async def test_the_type_of_a_problem_leads_there(self, client, read):
+        problem = (await client.get("/api/runs")).json()
+        path, _, code = problem["type"].partition("#")
+
+        assert code in (await read(path)).ids
+
+
+class TestInline:
+    def test_it_escapes_and_marks_code(self):
+        assert inline("`<a>` & [b](c.md)") == "<code>&lt;a&gt;</code> &amp; b"
+
+    def test_lists_and_paragraphs_are_told_apart(self):
+        assert paragraphs("a\nb\n\n- c\n- d") == "<p>a b</p><ul><li>c</li><li>d</li></ul>"
+
+
+class TestSample:
+    @pytest.mark.parametrize(
+        ("schema", "value"),
+        [
+            ({"type": "string"}, "text"),
+            ({"type": "string", "format": "email"}, "you@example.com"),
+            ({"enum": ["a", "b"]}, "a"),
+            ({"type": "integer", "default": 5}, 5),
+            ({"type": "number"}, 1.5),
+            ({"type": "boolean"}, True),
+            ({"type": "array", "items": {"const": 1}}, [1]),
+            ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, 1),
+            ({"$ref": "#/x/Named"}, {"a": "text"}),
+            ({}, None),
+        ],
+    )
+    def test_it_fits(self, schema, value):
+        shapes = {"Named": {"type": "object", "properties": {"a": {"type": "string"}}}}
+
+        assert sample(schema, shapes) == value
+
+    def test_a_shape_within_itself_ends(self):
+        shapes = {"Tree": {"type": "object", "properties": {"trees": {"type": "array", "items": {"$ref": "#/x/Tree"}}}}}  # fmt: skip
+
+        assert re.search("trees", str(sample({"$ref": "#/x/Tree"}, shapes)))
