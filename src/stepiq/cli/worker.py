@@ -8,6 +8,7 @@ from stepiq.cli.console import UsageError, say
 from stepiq.core import logging, settings
 from stepiq.core.settings import Settings
 from stepiq.server.assembly import built
+from stepiq.server.worker import Worker
 
 _DRAIN = timedelta(seconds=25)
 
@@ -35,11 +36,12 @@ async def _work(configured: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
     async with built(configured) as services:
-        await services.engine.start()
+        worker = Worker(services)
+        await worker.start()
         try:
             say(
                 "Carrying runs. Ctrl-C or SIGTERM stops it; what is not done then goes on after the next start."
             )
             await stopping.wait()
         finally:
-            await services.engine.stop(_DRAIN)
+            await worker.stop(_DRAIN)

@@ -5,8 +5,9 @@ end of one of its runs hands the slot to the oldest that waits. The counters on 
 both decisions without a scan.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -48,6 +49,20 @@ class Tickets(Protocol):
         """Put ticket `number` of a run into the queue, in this transaction; lower priorities go first."""
         ...
 
+    async def enqueue_many(
+        self, session: Session, tickets: Sequence[tuple[UUID, int, int]]
+    ) -> None:
+        """Do as `enqueue` for several: run, number and priority of each."""
+        ...
+
+
+class _Accepted(NamedTuple):
+    """A run that has been counted in, and the workspace's counters as they were then, itself included."""
+
+    run: NewRun
+    unfinished: int
+    held: int
+
 
 def count_end(status: RunStatus, trigger: str, started: datetime | None, ended: datetime) -> None:
     """Count the end of a run, once it is durable."""
@@ -72,36 +87,74 @@ class Admission:
             PlanCreditsExhausted: the run needs credits, and none are left this month.
             QueueFull: too many of the workspace's runs wait already.
         """
-        now = clock.now()
-        unfinished, held = await self._count_in(session, run, now)
-        await session.execute(
-            runs.insert().values(
-                id=run.id,
-                workspace_id=run.workspace_id,
-                pipeline_id=run.pipeline_id,
-                pipeline_version=run.pipeline_version,
-                trigger_type=run.trigger_type,
-                status=RunStatus.PENDING,
-                input_data=run.input_data,
-                retry_of=run.retry_of,
-                schedule_id=run.schedule_id,
-                ticket=0 if held else 1,
-                last_seq=1,
-                deadline_at=now + run.timeout,
-                created_at=now,
-            )
-        )
-        session.after_commit(metrics.runs_accepted.labels(run.trigger_type).inc)
-        accepted = events.run_status(RunStatus.PENDING)
-        await self.append(session, run.id, 0, [accepted])
-        admitted = unfinished - held
-        if not held:
-            await self._tickets.enqueue(session, run.id, 1, unfinished)
-        else:
-            # There is room where the plan has been raised since somebody was held.
-            await self._fill(session, run.workspace_id, admitted, held, run.plan.runs_at_once, 1)
+        (refusal,) = await self.accept_many(session, [run])
+        if refusal is not None:
+            raise refusal
 
-    async def _count_in(self, session: Session, run: NewRun, now: datetime) -> tuple[int, int]:
+    async def accept_many(
+        self, session: Session, wanted: Sequence[NewRun]
+    ) -> list[StepIQError | None]:
+        """Accept several runs, each as `accept` does, and say of each why it was refused; None if it was not."""
+        now = clock.now()
+        refusals: list[StepIQError | None] = [None] * len(wanted)
+        accepted: list[_Accepted] = []
+        # Workspaces in one order everywhere, so that two who accept for several never wait for each other.
+        for place in sorted(range(len(wanted)), key=lambda place: wanted[place].workspace_id):
+            run = wanted[place]
+            counted = await self._count_in(session, run, now)
+            if isinstance(counted, StepIQError):
+                refusals[place] = counted
+            else:
+                accepted.append(_Accepted(run, *counted))
+        if accepted:
+            await self._insert(session, accepted, now)
+            await self._hand_out(session, accepted)
+        return refusals
+
+    async def _insert(
+        self, session: Session, accepted: Sequence["_Accepted"], now: datetime
+    ) -> None:
+        rows = [
+            {
+                "id": run.id,
+                "workspace_id": run.workspace_id,
+                "pipeline_id": run.pipeline_id,
+                "pipeline_version": run.pipeline_version,
+                "trigger_type": run.trigger_type,
+                "status": RunStatus.PENDING,
+                "input_data": run.input_data,
+                "retry_of": run.retry_of,
+                "schedule_id": run.schedule_id,
+                "ticket": 0 if held else 1,
+                "last_seq": 1,
+                "deadline_at": now + run.timeout,
+                "created_at": now,
+            }
+            for run, _, held in accepted
+        ]
+        await session.execute(runs.insert(), rows if len(rows) > 1 else rows[0])
+        for run, _, _ in accepted:
+            session.after_commit(metrics.runs_accepted.labels(run.trigger_type).inc)
+        news = [events.run_status(RunStatus.PENDING)]
+        await self._append(session, [(run.id, 0, news) for run, _, _ in accepted])
+
+    async def _hand_out(self, session: Session, accepted: Sequence["_Accepted"]) -> None:
+        tickets = [(run.id, 1, unfinished) for run, unfinished, held in accepted if not held]
+        if tickets:
+            await self._tickets.enqueue_many(session, tickets)
+        held_back: dict[UUID, list[_Accepted]] = {}
+        for one in accepted:
+            if one.held:
+                held_back.setdefault(one.run.workspace_id, []).append(one)
+        for workspace_id, group in held_back.items():
+            # There is room where the plan has been raised since somebody was held.
+            run, unfinished, held = group[-1]
+            limit = run.plan.runs_at_once
+            await self._fill(session, workspace_id, unfinished - held, held, limit, len(group))
+
+    async def _count_in(
+        self, session: Session, run: NewRun, now: datetime
+    ) -> tuple[int, int] | StepIQError:
         # Nobody passes a held run, also where the plan has been raised since: "somebody is held, this run included"
         # and "this run is held" are the same.
         plan = run.plan
@@ -131,7 +184,7 @@ class Admission:
             )
         ).one_or_none()
         if row is None:
-            raise await self._refusal(session, run, now)
+            return await self._refusal(session, run, now)
         return row.unfinished_runs, row.unfinished_runs - row.admitted_runs
 
     async def _refusal(self, session: Session, run: NewRun, now: datetime) -> StepIQError:
@@ -284,7 +337,17 @@ class Admission:
         self, session: Session, run_id: UUID, last_seq: int, news: list[Event]
     ) -> None:
         """Record events behind `last_seq`, which the caller has moved, and tell listeners after the commit."""
+        await self._append(session, [(run_id, last_seq, news)])
+
+    async def _append(
+        self, session: Session, logs: Sequence[tuple[UUID, int, list[Event]]]
+    ) -> None:
         now = clock.now()
+        numbered = [
+            (run_id, seq, event)
+            for run_id, last_seq, news in logs
+            for seq, event in enumerate(news, start=last_seq + 1)
+        ]
         await session.execute(
             run_events.insert(),
             [
@@ -295,13 +358,13 @@ class Admission:
                     "data": event.data,
                     "created_at": now,
                 }
-                for seq, event in enumerate(news, start=last_seq + 1)
+                for run_id, seq, event in numbered
             ],
         )
 
         def tell() -> None:
-            topic = run_topic(run_id)
-            for seq, event in enumerate(news, start=last_seq + 1):
+            for run_id, seq, event in numbered:
+                topic = run_topic(run_id)
                 self._changes.publish(topic, events.payload(run_id, event, seq, now))
 
         session.after_commit(tell)

@@ -6,7 +6,7 @@ is null, and what has been done is in our own rows. Each queue polls once a seco
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -176,17 +176,27 @@ class TicketQueue:
         queue: Queue = Queue.RUNS,
     ) -> None:
         """Put ticket `number` of a run or delivery into its queue, in this transaction; lower priorities go first."""
+        await self.enqueue_many(session, [(subject_id, number, priority)], queue)
+
+    async def enqueue_many(
+        self,
+        session: Session,
+        tickets: Sequence[tuple[UUID, int, int]],
+        queue: Queue = Queue.RUNS,
+    ) -> None:
+        """Do as `enqueue` for several: subject, number and priority of each."""
         client = self._connect()
-        options: EnqueueOptions = {
-            "workflow_name": queue.workflow,
-            "queue_name": queue,
-            "workflow_id": str(Ticket(subject_id, number)),
-            "app_version": _APPLICATION_VERSION,
-            "priority": priority,
-        }
 
         def put(connection: sa.Connection) -> None:
-            client.enqueue_in_transaction(connection, options, str(subject_id))
+            for subject_id, number, priority in tickets:
+                options: EnqueueOptions = {
+                    "workflow_name": queue.workflow,
+                    "queue_name": queue,
+                    "workflow_id": str(Ticket(subject_id, number)),
+                    "app_version": _APPLICATION_VERSION,
+                    "priority": priority,
+                }
+                client.enqueue_in_transaction(connection, options, str(subject_id))
 
         await session.run_sync(put)
         session.after_commit(lambda: self.wake(queue))

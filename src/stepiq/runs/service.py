@@ -48,38 +48,55 @@ async def start(
     """
     number = target.version if version is None else version
     definition = await engine.definitions.get(session, target.id, number)
-    run_id = ids.uuid7()
-    await engine.accept(
+    run = await new_run(
         session,
-        NewRun(
-            id=run_id,
-            workspace_id=actor.workspace_id,
-            pipeline_id=target.id,
-            pipeline_version=number,
-            trigger_type=trigger,
-            input_data=input_data if is_valid else definition.input.validate(input_data),
-            timeout=definition.timeout,
-            plan=plan,
-            spends_credits=await _spends_credits(session, actor, target, engine, plan, definition),
-            schedule_id=schedule_id,
-        ),
+        ids.uuid7(),
+        definition,
+        engine=engine,
+        plan=plan,
+        workspace_id=actor.workspace_id,
+        pipeline_id=target.id,
+        version=number,
+        trigger=trigger,
+        input_data=input_data if is_valid else definition.input.validate(input_data),
+        schedule_id=schedule_id,
     )
-    return Started(run_id, target.id)
+    await engine.accept(session, run)
+    return Started(run.id, target.id)
 
 
-async def _spends_credits(
+async def new_run(
     session: Session,
-    actor: Actor,
-    target: Target,
+    run_id: UUID,
+    definition: Definition,
+    *,
     engine: Engine,
     plan: Plan,
-    definition: Definition,
-) -> bool:
-    if plan.credits_per_month is None or not engine.spends_credits(definition):
-        # Nobody counts, or nothing costs any: which keys the account has makes no difference.
-        return False
-    own = await secrets.stored_names(session, actor.workspace_id, engine.key_names, target.id)
-    return engine.spends_credits(definition, own)
+    workspace_id: UUID,
+    pipeline_id: UUID,
+    version: int,
+    trigger: TriggerType,
+    input_data: dict[str, Json],
+    schedule_id: UUID | None = None,
+) -> NewRun:
+    """A run of a version, ready to be accepted; its input has been validated."""
+    spends_credits = False
+    if plan.credits_per_month is not None and engine.spends_credits(definition):
+        # Elsewhere nobody counts, or nothing costs any: which keys the account has makes no difference.
+        own = await secrets.stored_names(session, workspace_id, engine.key_names, pipeline_id)
+        spends_credits = engine.spends_credits(definition, own)
+    return NewRun(
+        id=run_id,
+        workspace_id=workspace_id,
+        pipeline_id=pipeline_id,
+        pipeline_version=version,
+        trigger_type=trigger,
+        input_data=input_data,
+        timeout=definition.timeout,
+        plan=plan,
+        spends_credits=spends_credits,
+        schedule_id=schedule_id,
+    )
 
 
 async def start_pipeline(

@@ -19,6 +19,7 @@ from stepiq.core.settings import Settings
 from stepiq.server.app import create_app
 from stepiq.server.assembly import built
 from stepiq.server.protocol import GuardedProtocol
+from stepiq.server.worker import Worker
 from stepiq.web.services import Services
 
 DRAIN = timedelta(seconds=25)
@@ -66,7 +67,8 @@ async def _serve(
         server = HttpServer(http_config(settings, app))
         stopping = _on_signal()
         lag = asyncio.create_task(metrics.watch_event_loop())
-        await services.engine.start()
+        worker = Worker(services)
+        await worker.start()
         try:
             serving = asyncio.create_task(server.serve([listener]))
             announce(await _welcome(services, app.state.doors.jwt_secret))
@@ -75,7 +77,7 @@ async def _serve(
             asked.cancel()
             log.info("stopping", drain_seconds=DRAIN.total_seconds())
         finally:
-            await services.engine.stop(DRAIN)
+            await worker.stop(DRAIN)
         app.state.streams.close()
         server.should_exit = True
         await serving

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from stepiq.store.database import Session
 from stepiq.store.states import CatchUp, Overlap, PipelineStatus, RunStatus, TickOutcome
@@ -114,6 +115,13 @@ async def any_due(session: Session, now: datetime) -> bool:
     return await session.scalar(statement) is not None
 
 
+async def due_ids(session: Session, now: datetime, limit: int) -> list[UUID]:
+    """Ids of schedules whose time has come, the longest due first."""
+    statement = sa.select(schedules.c.id).where(schedules.c.next_run_at <= now)
+    rows = await session.execute(statement.order_by(schedules.c.next_run_at).limit(limit))
+    return list(rows.scalars())
+
+
 async def take_due(
     session: Session, now: datetime, limit: int, *, only: UUID | None = None
 ) -> list[Due]:
@@ -182,9 +190,11 @@ async def advance(
 
 
 async def record(session: Session, ticks: Sequence[Tick]) -> None:
-    """Store outcomes of ticks."""
+    """Store outcomes of ticks; one that is stored already stays as it is."""
     if ticks:
-        await session.execute(schedule_ticks.insert(), [asdict(tick) for tick in ticks])
+        is_sqlite = session.connection.dialect.name == "sqlite"
+        statement = (sqlite if is_sqlite else postgresql).insert(schedule_ticks)
+        await session.execute(statement.on_conflict_do_nothing(), [asdict(tick) for tick in ticks])
 
 
 async def ticks(

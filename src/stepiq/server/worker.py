@@ -1,0 +1,59 @@
+"""What a worker process runs: the engine that carries runs, the ticker that starts them, and what tidies up behind."""
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+from typing import cast
+
+from stepiq.billing.plans import Plans
+from stepiq.core import clock, logging
+from stepiq.store.database import StoreUnavailable
+from stepiq.triggers.schedules.ticker import Ticker
+from stepiq.web.services import Services
+
+log = logging.get(__name__)
+
+_TIDY_SECONDS = 600.0
+_PAUSE_SECONDS = 1.0
+
+
+class Worker:
+    """Everything of this process that works by itself."""
+
+    def __init__(self, services: Services) -> None:
+        self._engine = services.engine
+        self._ticker = Ticker(services.database, services.engine, cast(Plans, services.plans))
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Start to carry runs, those that a crash left behind first, and to fire schedules.
+
+        Raises:
+            WorkerRunning: another process works on this database.
+        """
+        await self._engine.start()
+        self._tasks = [
+            asyncio.create_task(self._ticker.run_for_ever()),
+            asyncio.create_task(self._tidy_for_ever()),
+        ]
+
+    async def stop(self, drain: timedelta) -> None:
+        """Start nothing more, and finish what can be finished within `drain`; the rest goes on after the next start."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        self._tasks = []
+        await self._engine.stop(drain)
+
+    async def _tidy_for_ever(self) -> None:
+        while True:
+            try:
+                is_done = await self._ticker.forget(clock.now()) == 0
+            except StoreUnavailable:
+                is_done = True
+            except Exception:
+                log.exception("tidying_broke")
+                is_done = True
+            await asyncio.sleep(_TIDY_SECONDS if is_done else _PAUSE_SECONDS)

@@ -1,0 +1,217 @@
+"""Starts what is due: once a second, one look in an index for the whole server, however many schedules there are.
+
+A tick's outcome, its run and the schedule's next time are written in one transaction that holds the schedule's row: whoever
+dies, a tick has all of them or none, and another ticker finds it where it was.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from stepiq.billing import service as billing
+from stepiq.billing.plans import Plans
+from stepiq.core import clock, logging
+from stepiq.core.errors import StepIQError
+from stepiq.engine.records import NewRun
+from stepiq.engine.runtime import Engine
+from stepiq.runs import service as runs
+from stepiq.store.database import Database, Session, StoreUnavailable
+from stepiq.store.states import PipelineStatus, TickOutcome, TriggerType
+from stepiq.triggers.schedules import queries
+from stepiq.triggers.schedules.records import Due, Tick, TickReason
+from stepiq.triggers.schedules.ticks import Look, look, run_id
+
+log = logging.get(__name__)
+
+BATCH = 100
+"""Schedules that one transaction fires: few enough that nobody waits long for it."""
+KEPT = timedelta(days=30)
+"""How long outcomes of ticks are kept."""
+
+_FORGOTTEN_AT_ONCE = 500
+_A_MOMENT_SECONDS = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class _Firing:
+    """One due schedule, and what has been decided about it."""
+
+    due: Due
+    look: Look
+    run: NewRun | None = None
+    reason: str | None = None
+    """Why no run starts, where one was due."""
+
+
+class Ticker:
+    """Fires the schedules of one database. There may be several: they share the work."""
+
+    def __init__(self, database: Database, engine: Engine, plans: Plans) -> None:
+        self._database = database
+        self._engine = engine
+        self._plans = plans
+
+    async def run_for_ever(self) -> None:
+        """Look at the beginning of every second until cancelled; a store that is down is asked again the next second."""
+        while True:
+            await asyncio.sleep(1 - clock.now().microsecond / 1_000_000 + _A_MOMENT_SECONDS)
+            try:
+                await self.tick(clock.now())
+            except StoreUnavailable:
+                log.warning("ticker_waits_for_store")
+            except Exception:
+                log.exception("ticker_broke")
+
+    async def tick(self, now: datetime) -> int:
+        """Deal with every tick that is due, and say with how many schedules that was.
+
+        Raises:
+            StoreUnavailable: what has no outcome yet stays due.
+        """
+        async with self._database.reading() as session:
+            if not await queries.any_due(session, now):
+                return 0
+        total = 0
+        while handled := await self._batch(now):
+            total += handled
+            # Others on the event loop get their turn between two batches.
+            await asyncio.sleep(0)
+        return total
+
+    async def forget(self, now: datetime) -> int:
+        """Delete outcomes older than 30 days, some at once, and say how many."""
+        async with self._database.transaction() as session:
+            return await queries.forget_ticks(session, now - KEPT, _FORGOTTEN_AT_ONCE)
+
+    async def _batch(self, now: datetime) -> int:
+        try:
+            async with self._database.transaction() as session:
+                taken = await queries.take_due(session, now, BATCH)
+                await self._fire(session, taken, now)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            log.exception("ticks_broke")
+            return await self._one_by_one(now)
+        return len(taken)
+
+    async def _one_by_one(self, now: datetime) -> int:
+        """Find the one that a batch broke on, and let the others pass."""
+        async with self._database.reading() as session:
+            found = await queries.due_ids(session, now, BATCH)
+        handled = 0
+        for schedule_id in found:
+            try:
+                async with self._database.transaction() as session:
+                    taken = await queries.take_due(session, now, 1, only=schedule_id)
+                    await self._fire(session, taken, now)
+            except StoreUnavailable:
+                raise
+            except Exception:
+                log.exception("tick_broke", schedule_id=str(schedule_id))
+                async with self._database.transaction() as session:
+                    taken = await queries.take_due(session, now, 1, only=schedule_id)
+                    await self._write(session, [_give_up(due, now) for due in taken], now)
+            handled += len(taken)
+        return handled
+
+    async def _fire(self, session: Session, taken: Sequence[Due], now: datetime) -> None:
+        if not taken:
+            return
+        firings = [await self._decide(session, due, now) for due in taken]
+        wanted = [firing.run for firing in firings if firing.run is not None]
+        refusals = await self._engine.accept_many(session, wanted)
+        refused = {
+            run.id: refusal.code
+            for run, refusal in zip(wanted, refusals, strict=True)
+            if refusal is not None
+        }
+        await self._write(session, firings, now, refused)
+
+    async def _decide(self, session: Session, due: Due, now: datetime) -> _Firing:
+        schedule = due.schedule
+        if due.pipeline_status is not PipelineStatus.ACTIVE:
+            stopped = Look(due.due_at, (), None, None)
+            return _Firing(due, stopped, reason=TickReason.PIPELINE_ARCHIVED)
+        try:
+            seen = look(schedule, due.due_at, now)
+        except StepIQError as error:
+            log.warning("schedule_unreadable", schedule_id=str(schedule.id), code=error.code)
+            return _Firing(due, Look(due.due_at, (), None, None), reason=error.code)
+        if seen.due is None or (due.is_recorded and seen.due == due.due_at):
+            return _Firing(due, seen)
+        try:
+            plan = self._plans.get(due.plan)
+            billing.require_cron(plan)
+            if due.last_run is not None and not due.last_run.is_final:
+                return _Firing(due, seen, reason=TickReason.OVERLAP)
+            definition = await self._engine.definitions.get(
+                session, schedule.pipeline_id, due.version
+            )
+            run = await runs.new_run(
+                session,
+                run_id(schedule.id, seen.due, now),
+                definition,
+                engine=self._engine,
+                plan=plan,
+                workspace_id=schedule.workspace_id,
+                pipeline_id=schedule.pipeline_id,
+                version=due.version,
+                trigger=TriggerType.CRON,
+                input_data=definition.input.validate(schedule.input_data),
+                schedule_id=schedule.id,
+            )
+        except StoreUnavailable:
+            raise
+        except StepIQError as error:
+            return _Firing(due, seen, reason=error.code)
+        return _Firing(due, seen, run)
+
+    async def _write(
+        self,
+        session: Session,
+        firings: Sequence[_Firing],
+        now: datetime,
+        refused: dict[UUID, str] | None = None,
+    ) -> None:
+        recorded: list[Tick] = []
+        moves: list[tuple[UUID, datetime | None, datetime | None]] = []
+        for firing in firings:
+            outcomes = _outcomes(firing, now, refused or {})
+            started = any(tick.outcome is TickOutcome.STARTED for tick in outcomes)
+            recorded += outcomes
+            moves.append((firing.due.schedule.id, firing.look.next_at, now if started else None))
+        await queries.record(session, recorded)
+        await queries.advance(session, moves)
+
+
+def _outcomes(firing: _Firing, now: datetime, refused: dict[UUID, str]) -> list[Tick]:
+    schedule_id, seen = firing.due.schedule.id, firing.look
+
+    def tick(due_at: datetime, outcome: TickOutcome, reason: str | None) -> Tick:
+        started = firing.run.id if firing.run and outcome is TickOutcome.STARTED else None
+        return Tick(schedule_id, due_at, outcome, reason, started, now)
+
+    ticks = [tick(at, TickOutcome.MISSED, TickReason.NOT_RUNNING) for at in seen.missed]
+    if seen.missed_from is not None:
+        reason = TickReason.NOT_RUNNING_FOR_LONG
+        ticks.append(tick(seen.missed_from, TickOutcome.MISSED, reason))
+    if seen.due is None:
+        return ticks
+    if firing.run is not None and firing.run.id not in refused:
+        ticks.append(tick(seen.due, TickOutcome.STARTED, None))
+    elif firing.run is not None or firing.reason is not None:
+        reason = firing.reason if firing.run is None else refused[firing.run.id]
+        ticks.append(tick(seen.due, TickOutcome.SKIPPED, reason))
+    return ticks
+
+
+def _give_up(due: Due, now: datetime) -> _Firing:
+    try:
+        next_at = due.schedule.next_after(max(due.due_at, now))
+    except Exception:
+        # Whatever broke may be this: then it fires no more until somebody changes it.
+        next_at = None
+    return _Firing(due, Look(due.due_at, (), None, next_at), reason=TickReason.INTERNAL)

@@ -1,0 +1,79 @@
+"""Which ticks of a schedule are due, and which went by while no worker ran. Nothing here asks the clock or the store."""
+
+import hashlib
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from stepiq.store.states import CatchUp
+from stepiq.triggers.schedules.records import Schedule
+
+GRACE = timedelta(seconds=60)
+"""How late a tick may be noticed and still counts as on time."""
+LISTED = 100
+"""Most missed ticks that are recorded one by one."""
+
+_FIRST_WINDOW = timedelta(minutes=LISTED)
+_WIDENED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is to be done about a schedule whose time has come."""
+
+    due: datetime | None
+    """The tick that shall start a run."""
+    missed: Sequence[datetime]
+    """Those that nobody was there for, the oldest first; the 100 newest where there are more."""
+    missed_from: datetime | None
+    """The first of those before them that are not listed."""
+    next_at: datetime | None
+    """When the schedule fires next; may be in the past."""
+
+
+def look(schedule: Schedule, due_at: datetime, now: datetime) -> Look:
+    """What became due since `due_at`, which is the schedule's first tick without an outcome.
+
+    Raises:
+        CronInvalid, TimezoneUnknown: this version of the server cannot read the expression any more.
+    """
+    too_late = now - GRACE
+    if due_at >= too_late:
+        return Look(due_at, (), None, schedule.next_after(due_at))
+    missed = _before(schedule, due_at, too_late)
+    missed_from = None if missed[0] == due_at else due_at
+    next_at = schedule.next_after(missed[-1])
+    is_made_up = schedule.catch_up is CatchUp.LAST and (next_at is None or next_at > now)
+    if is_made_up:
+        return Look(missed[-1], missed[:-1], missed_from, next_at)
+    return Look(None, missed, missed_from, next_at)
+
+
+def run_id(schedule_id: UUID, due_at: datetime, now: datetime) -> UUID:
+    """The id of the run of one tick: the same whoever starts it, and among other runs where its start belongs.
+
+    Of version 7 in form: the time, then 74 bits of a hash of schedule and tick.
+    """
+    # A run that makes up for a missed tick is as new as any that starts now.
+    moment = due_at if now - due_at <= GRACE else now
+    milliseconds = int(moment.timestamp() * 1000)
+    tick = f"{schedule_id}:{due_at.timestamp():.0f}"
+    drawn = int.from_bytes(hashlib.sha256(tick.encode()).digest()[:10]) & ((1 << 74) - 1)
+    high, low = drawn >> 62, drawn & ((1 << 62) - 1)
+    return UUID(int=(milliseconds << 80) | (0x7 << 76) | (high << 64) | (0b10 << 62) | low)
+
+
+def _before(schedule: Schedule, first: datetime, end: datetime) -> list[datetime]:
+    """The newest ticks from `first`, which is one, to before `end`. A month of minutes must not be walked through."""
+    window = _FIRST_WINDOW
+    while True:
+        start = max(first, end - window)
+        found = deque([first] if start == first else [], LISTED)
+        moment: datetime | None = start
+        while (moment := schedule.next_after(moment)) is not None and moment < end:
+            found.append(moment)
+        if start == first or len(found) == LISTED:
+            return list(found)
+        window *= _WIDENED

@@ -1,0 +1,376 @@
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from stepiq.billing.plans import Plans
+from stepiq.store.database import Database
+from stepiq.store.states import CatchUp, Overlap, PipelineStatus, RunStatus
+from stepiq.store.tables import runs, schedule_ticks, schedules, workspaces
+from stepiq.triggers.schedules import ticker as module
+from stepiq.triggers.schedules.ticker import Ticker
+
+NINE = datetime(2030, 1, 7, 9, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+MINUTELY = "* * * * *"
+TYPED = """\
+name: Typed
+input: {schema: {topic: {type: string, required: true}}}
+steps: [{id: a, type: transform, template: "{{input.topic}}"}]
+"""
+
+
+@pytest.fixture
+async def engine(engine):
+    """It accepts runs and carries none."""
+    yield engine
+    await engine.stop()
+
+
+@pytest.fixture
+def ticker(database, engine):
+    return Ticker(database, engine, Plans.load({}))
+
+
+@pytest.fixture
+async def pipeline_id(account, make):
+    return await make.pipeline(account)
+
+
+@pytest.fixture
+def schedule(account, make, pipeline_id):
+    """Makes schedules that are due at nine."""
+
+    async def schedule(**fields):
+        return await make.schedule(account, pipeline_id, **{"next_run_at": NINE, **fields})
+
+    return schedule
+
+
+@pytest.fixture
+def rows(database):
+    async def rows(statement):
+        async with database.reading() as session:
+            return (await session.execute(statement)).all()
+
+    return rows
+
+
+@pytest.fixture
+def outcomes(rows):
+    """What is recorded of a schedule, the oldest first: time, outcome, reason."""
+
+    async def outcomes(schedule_id):
+        found = await rows(
+            sa.select(schedule_ticks)
+            .where(schedule_ticks.c.schedule_id == schedule_id)
+            .order_by(schedule_ticks.c.due_at)
+        )
+        return [(row.due_at.strftime("%H:%M"), row.outcome, row.reason) for row in found]
+
+    return outcomes
+
+
+@pytest.fixture
+def started(rows):
+    async def started(schedule_id):
+        return await rows(sa.select(runs).where(runs.c.schedule_id == schedule_id))
+
+    return started
+
+
+@pytest.fixture
+def stored(rows):
+    async def stored(schedule_id):
+        return (await rows(sa.select(schedules).where(schedules.c.id == schedule_id)))[0]
+
+    return stored
+
+
+class TestTick:
+    async def test_a_due_schedule_starts_a_run_and_moves_on(
+        self, ticker, schedule, started, outcomes, stored, pipeline_id, account
+    ):
+        schedule_id = await schedule(input_data={"name": "Ada"})
+
+        handled = await ticker.tick(NINE + SECOND)
+
+        (run,) = await started(schedule_id)
+        assert handled == 1
+        assert (run.pipeline_id, run.workspace_id) == (pipeline_id, account.workspace_id)
+        assert (run.trigger_type, run.status, run.ticket) == ("cron", "pending", 1)
+        assert run.input_data == {"name": "Ada"}
+        assert await outcomes(schedule_id) == [("09:00", "started", None)]
+        after = await stored(schedule_id)
+        assert after.next_run_at == NINE + timedelta(days=1)
+        assert after.last_run_at == NINE + SECOND
+
+    async def test_before_its_time_nothing_happens(self, ticker, schedule, started):
+        schedule_id = await schedule()
+
+        assert await ticker.tick(NINE - SECOND) == 0
+        assert await started(schedule_id) == []
+
+    async def test_a_second_look_starts_nothing_more(self, ticker, schedule, started):
+        schedule_id = await schedule()
+        await ticker.tick(NINE)
+
+        assert await ticker.tick(NINE + SECOND) == 0
+        assert len(await started(schedule_id)) == 1
+
+    async def test_many_are_done_in_several_batches(self, ticker, schedule, rows, monkeypatch):
+        monkeypatch.setattr(module, "BATCH", 2)
+        made = [await schedule() for _ in range(5)]
+
+        assert await ticker.tick(NINE) == 5
+        assert {row.schedule_id for row in await rows(sa.select(runs))} == set(made)
+
+    async def test_a_run_counts_as_one_of_the_workspace(self, ticker, schedule, rows):
+        for _ in range(3):
+            await schedule()
+
+        await ticker.tick(NINE)
+
+        (workspace,) = await rows(sa.select(workspaces))
+        assert (workspace.unfinished_runs, workspace.admitted_runs) == (3, 3)
+        assert workspace.runs_today == 3
+
+    async def test_a_tick_that_has_an_outcome_is_not_started_again(
+        self, ticker, schedule, started, outcomes, database, stored
+    ):
+        schedule_id = await schedule()
+        await ticker.tick(NINE)
+        async with database.transaction() as session:
+            # As if the server's clock had been set back and the schedule edited meanwhile.
+            await session.execute(sa.update(schedules).values(next_run_at=NINE))
+
+        await ticker.tick(NINE)
+
+        assert len(await started(schedule_id)) == 1
+        assert len(await outcomes(schedule_id)) == 1
+        assert (await stored(schedule_id)).next_run_at == NINE + timedelta(days=1)
+
+
+class TestSkipped:
+    async def test_overlap_skips_while_the_last_run_goes_on(
+        self, ticker, schedule, started, outcomes, database
+    ):
+        schedule_id = await schedule(cron_expression=MINUTELY, overlap=Overlap.SKIP)
+        for minute in range(3):
+            await ticker.tick(NINE + timedelta(minutes=minute))
+        async with database.transaction() as session:
+            await session.execute(
+                sa.update(runs).values(status=RunStatus.CANCELLED, completed_at=NINE)
+            )
+
+        await ticker.tick(NINE + timedelta(minutes=3))
+
+        assert len(await started(schedule_id)) == 2
+        assert await outcomes(schedule_id) == [
+            ("09:00", "started", None),
+            ("09:01", "skipped", "overlap"),
+            ("09:02", "skipped", "overlap"),
+            ("09:03", "started", None),
+        ]
+
+    async def test_without_it_runs_overlap(self, ticker, schedule, started):
+        schedule_id = await schedule(cron_expression=MINUTELY)
+
+        for minute in range(3):
+            await ticker.tick(NINE + timedelta(minutes=minute))
+
+        assert len(await started(schedule_id)) == 3
+
+    async def test_an_input_that_does_not_fit_any_more_is_no_run(
+        self, ticker, account, make, outcomes, stored
+    ):
+        pipeline_id = await make.pipeline(account, source=TYPED)
+        schedule_id = await make.schedule(account, pipeline_id, next_run_at=NINE)
+
+        await ticker.tick(NINE)
+
+        assert await outcomes(schedule_id) == [("09:00", "skipped", "input_invalid")]
+        assert (await stored(schedule_id)).next_run_at == NINE + timedelta(days=1)
+        assert (await stored(schedule_id)).last_run_at is None
+
+    async def test_an_archived_pipeline_stops_its_schedules(
+        self, ticker, account, make, outcomes, stored
+    ):
+        pipeline_id = await make.pipeline(account, status=PipelineStatus.ARCHIVED)
+        schedule_id = await make.schedule(account, pipeline_id, next_run_at=NINE)
+
+        await ticker.tick(NINE)
+
+        assert await outcomes(schedule_id) == [("09:00", "skipped", "pipeline_archived")]
+        assert (await stored(schedule_id)).next_run_at is None
+
+    async def test_what_the_plan_refuses_is_skipped_and_holds_nobody_up(
+        self, ticker, make, outcomes, schedule, started
+    ):
+        poor = await make.user(plan="free")
+        starter = await make.user(plan="starter")
+        of_poor = await make.schedule(poor, await make.pipeline(poor), next_run_at=NINE)
+        full = await make.pipeline(starter)
+        several = [await make.schedule(starter, full, next_run_at=NINE) for _ in range(102)]
+        of_rich = await schedule()
+
+        await ticker.tick(NINE)
+
+        assert await outcomes(of_poor) == [("09:00", "skipped", "plan_cron_disabled")]
+        found = [(await outcomes(one))[0][1:] for one in several]
+        assert found.count(("started", None)) == 100
+        assert found.count(("skipped", "plan_runs_exhausted")) == 2
+        assert len(await started(of_rich)) == 1
+
+    async def test_runs_beyond_the_slots_wait_for_one(self, ticker, make, rows):
+        account = await make.user(plan="starter")
+        pipeline_id = await make.pipeline(account)
+        for _ in range(8):
+            await make.schedule(account, pipeline_id, next_run_at=NINE)
+
+        await ticker.tick(NINE)
+
+        tickets = sorted(row.ticket for row in await rows(sa.select(runs)))
+        assert tickets == [0, 0, 0, 1, 1, 1, 1, 1]
+
+    async def test_one_that_breaks_lets_the_others_pass(
+        self, ticker, schedule, started, outcomes, stored, monkeypatch
+    ):
+        good, bad, better = [await schedule() for _ in range(3)]
+        new_run = module.runs.new_run
+
+        async def breaking(*arguments, schedule_id, **options):
+            if schedule_id == bad:
+                raise RuntimeError("unforeseen")
+            return await new_run(*arguments, schedule_id=schedule_id, **options)
+
+        monkeypatch.setattr(module.runs, "new_run", breaking)
+
+        assert await ticker.tick(NINE) == 3
+        assert [len(await started(one)) for one in (good, bad, better)] == [1, 0, 1]
+        assert await outcomes(bad) == [("09:00", "skipped", "internal")]
+        assert (await stored(bad)).next_run_at == NINE + timedelta(days=1)
+
+    async def test_an_expression_that_cannot_be_read_any_more_stops(
+        self, ticker, schedule, outcomes, stored, started
+    ):
+        bad, good = await schedule(cron_expression="a b c"), await schedule()
+
+        await ticker.tick(NINE)
+
+        assert await outcomes(bad) == [("09:00", "skipped", "cron_invalid")]
+        assert (await stored(bad)).next_run_at is None
+        assert len(await started(good)) == 1
+
+
+class TestMissed:
+    async def test_ticks_of_an_idle_hour_are_recorded_and_start_nothing(
+        self, ticker, schedule, started, outcomes, stored
+    ):
+        schedule_id = await schedule(cron_expression="*/20 * * * *")
+
+        await ticker.tick(NINE + timedelta(minutes=50))
+
+        assert await started(schedule_id) == []
+        assert await outcomes(schedule_id) == [
+            ("09:00", "missed", "not_running"),
+            ("09:20", "missed", "not_running"),
+            ("09:40", "missed", "not_running"),
+        ]
+        assert (await stored(schedule_id)).next_run_at == NINE + timedelta(hours=1)
+
+    async def test_a_minute_late_is_on_time(self, ticker, schedule, outcomes):
+        schedule_id = await schedule()
+
+        await ticker.tick(NINE + timedelta(seconds=60))
+
+        assert await outcomes(schedule_id) == [("09:00", "started", None)]
+
+    async def test_the_last_one_is_made_up_for(self, ticker, schedule, started, outcomes):
+        schedule_id = await schedule(cron_expression="*/20 * * * *", catch_up=CatchUp.LAST)
+        now = NINE + timedelta(minutes=50)
+
+        await ticker.tick(now)
+
+        (run,) = await started(schedule_id)
+        assert abs(int(run.id) >> 80) == int(now.timestamp() * 1000)
+        assert await outcomes(schedule_id) == [
+            ("09:00", "missed", "not_running"),
+            ("09:20", "missed", "not_running"),
+            ("09:40", "started", None),
+        ]
+
+    async def test_one_that_is_on_time_makes_up_for_all(self, ticker, schedule, started, outcomes):
+        schedule_id = await schedule(cron_expression="*/20 * * * *", catch_up=CatchUp.LAST)
+
+        await ticker.tick(NINE + timedelta(minutes=40))
+
+        assert len(await started(schedule_id)) == 1
+        assert [outcome for _, outcome, _ in await outcomes(schedule_id)] == [
+            "missed",
+            "missed",
+            "started",
+        ]
+
+    async def test_a_month_of_minutes_is_told_in_short(self, ticker, schedule, outcomes, rows):
+        schedule_id = await schedule(cron_expression=MINUTELY)
+
+        await ticker.tick(NINE + timedelta(days=30))
+
+        found = await rows(sa.select(schedule_ticks).order_by(schedule_ticks.c.due_at))
+        assert (found[0].due_at, found[0].reason) == (NINE, "not_running_for_long")
+        assert {row.reason for row in found[1:-2]} == {"not_running"}
+        assert len(found) == 1 + 100 + 2  # those of the last minute are on time
+        assert (await outcomes(schedule_id))[-1][1] == "started"
+
+
+class TestSeveralTickers:
+    async def test_each_tick_fires_once(self, settings, database, engine, schedule, rows):
+        other_database = Database(settings)
+        made = [await schedule() for _ in range(250)]
+        plans = Plans.load({})
+        tickers = [Ticker(each, engine, plans) for each in (database, other_database, database)]
+
+        handled = await asyncio.gather(*(each.tick(NINE) for each in tickers))
+
+        await other_database.close()
+        assert sum(handled) == 250
+        found = await rows(sa.select(runs.c.schedule_id))
+        assert sorted(row.schedule_id for row in found) == sorted(made)
+
+    async def test_one_that_dies_in_a_batch_leaves_it_to_the_next(
+        self, database, engine, schedule, rows, monkeypatch
+    ):
+        made = [await schedule() for _ in range(20)]
+        ticker = Ticker(database, engine, Plans.load({}))
+        reached, never = asyncio.Event(), asyncio.Event()
+        advance = module.queries.advance
+
+        async def dying(session, moves):
+            reached.set()
+            await never.wait()
+
+        monkeypatch.setattr(module.queries, "advance", dying)
+        dead = asyncio.create_task(ticker.tick(NINE))
+        await reached.wait()
+        dead.cancel()
+        await asyncio.wait({dead})
+        monkeypatch.setattr(module.queries, "advance", advance)
+        assert await rows(sa.select(runs)) == []
+
+        await ticker.tick(NINE)
+
+        found = await rows(sa.select(runs.c.schedule_id))
+        assert sorted(row.schedule_id for row in found) == sorted(made)
+
+
+class TestForget:
+    async def test_outcomes_go_after_thirty_days(self, ticker, schedule, outcomes):
+        schedule_id = await schedule()
+        await ticker.tick(NINE)
+        await ticker.tick(NINE + timedelta(days=1))
+
+        assert await ticker.forget(NINE + timedelta(days=30, seconds=1)) == 1
+        assert await ticker.forget(NINE + timedelta(days=30, seconds=1)) == 0
+        assert len(await outcomes(schedule_id)) == 1
