@@ -221,8 +221,8 @@ class TestList:
         later = text(at[new] + timedelta(seconds=1))
         assert await self.found(owner, f"created_after={later}") == []
         assert await self.found(owner, f"created_before={later}") == [str(new), str(old)]
-        assert await self.found(owner, "created_after=0001-01-01T00:00:00%2B14:00") != []
-        assert await self.found(owner, "created_before=9999-12-31T23:59:59-14:00") != []
+        assert await self.found(owner, "created_after=0001-01-01T00:00:00Z") != []
+        assert await self.found(owner, "created_before=9999-12-31T23:59:59Z") != []
 
     async def test_it_finds_by_the_start_of_an_id_or_a_part_of_the_pipelines_name(
         self, owner, account, make
@@ -246,7 +246,11 @@ class TestList:
             "pipeline_id=x",
             "trigger_type=x",
             "created_after=yesterday",
+            "created_after=1772186400",
+            "created_before=1772186400.5",
             "created_after=2026-01-01T00:00:00",
+            "created_after=0001-01-01T00:00:00%2B14:00",
+            "created_before=9999-12-31T23:59:59-14:00",
             "limit=0",
         ],
     )

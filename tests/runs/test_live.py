@@ -10,6 +10,7 @@ from stepiq.billing.plans import Plans
 from stepiq.core.settings import Settings
 from stepiq.engine.providers.registry import Providers
 from stepiq.engine.runtime import Engine
+from stepiq.runs import stream
 from stepiq.runs.stream import Streams
 from tests.support.clients import session_headers
 from tests.support.fake_provider import running_fake_provider
@@ -24,6 +25,9 @@ steps:
     prompt: "Say hello"
     retry: {max_attempts: 1}
 """
+
+
+API_TARGET = "output: {deliver: [{type: api}]}\n"
 
 
 class ObservedStreams(Streams):
@@ -166,3 +170,158 @@ class TestStream:
             told = parse("\n".join([line async for line in lines]))
         assert all(event.data.get("status") != "completed" for event in told)
         await browser.post(f"/api/runs/{run_id}/cancel")
+
+
+async def run_and_wait(browser, pipeline_id, query="?wait=20", **body):
+    return await browser.post(
+        f"/api/pipelines/{pipeline_id}/run{query}", json={"input_data": {"name": "you"}, **body}
+    )
+
+
+class TestWait:
+    """`POST pipelines/ID/run?wait=SECONDS`."""
+
+    async def test_a_run_that_ends_in_time_is_answered_whole(self, browser, account, make):
+        response = await run_and_wait(browser, await make.pipeline(account))
+
+        run = response.json()
+        assert response.status_code == 200
+        assert (run["status"], run["output"]) == ("completed", "Hello you")
+        assert run["steps"][0]["output"] == "Hello you"
+        assert run == (await browser.get(f"/api/runs/{run['id']}")).json()
+
+    async def test_so_is_one_that_fails(self, browser, account, make):
+        source = GREETING.replace("input.name", "input.name.first")
+
+        response = await run_and_wait(browser, await make.pipeline(account, source=source))
+
+        assert response.status_code == 200
+        assert response.json()["status"] == "failed"
+        assert response.json()["error"]["code"] == "template_unresolved"
+
+    async def test_and_one_that_is_cancelled(self, browser, account, make, fake_provider):
+        fake_provider.configure(latency_ms=30_000)
+        pipeline_id = await make.pipeline(account, source=ASKING)
+        waiting = asyncio.create_task(run_and_wait(browser, pipeline_id))
+        await fake_provider.next_request()
+        (run,) = (await browser.get("/api/runs")).json()["data"]
+
+        await browser.post(f"/api/runs/{run['id']}/cancel")
+
+        response = await waiting
+        assert response.status_code == 200
+        assert response.json()["status"] == "cancelled"
+        assert response.json()["input_tokens"] > 0
+
+    async def test_a_run_that_takes_longer_is_answered_as_it_is(
+        self, browser, account, make, fake_provider, app
+    ):
+        fake_provider.configure(latency_ms=30_000)
+        pipeline_id = await make.pipeline(account, source=ASKING)
+
+        response = await run_and_wait(browser, pipeline_id, "?wait=1")
+
+        assert response.status_code == 202
+        assert response.json()["status"] == "running"
+        assert "steps" not in response.json()
+        assert app.state.streams.count(account.workspace_id) == 0
+        await browser.post(f"/api/runs/{response.json()['id']}/cancel")
+
+    @pytest.mark.parametrize(("query", "status"), [("", 200), ("?wait=20", 200), ("?wait=0", 202)])
+    async def test_an_api_target_waits_unless_told_otherwise(
+        self, browser, account, make, query, status
+    ):
+        pipeline_id = await make.pipeline(account, source=GREETING + API_TARGET)
+
+        response = await run_and_wait(browser, pipeline_id, query)
+
+        assert response.status_code == status
+
+    async def test_the_version_that_runs_says_whether_to_wait(self, browser, account, make):
+        pipeline_id = await make.pipeline(account, source=GREETING + API_TARGET)
+        saved = await browser.put(
+            f"/api/pipelines/{pipeline_id}",
+            content=GREETING,
+            headers={"Content-Type": "application/yaml"},
+        )
+
+        newest = await run_and_wait(browser, pipeline_id, "")
+        first = await run_and_wait(browser, pipeline_id, "", version=1)
+
+        assert saved.status_code == 200
+        assert (newest.status_code, first.status_code) == (202, 200)
+
+    async def test_without_either_nobody_waits(self, browser, account, make):
+        assert (await run_and_wait(browser, await make.pipeline(account), "")).status_code == 202
+
+    @pytest.mark.parametrize("wait", ["-1", "61", "x", "1.5"])
+    async def test_other_values_are_refused(self, browser, account, make, wait):
+        response = await run_and_wait(browser, await make.pipeline(account), f"?wait={wait}")
+
+        assert (response.status_code, response.json()["code"]) == (422, "invalid_query")
+        assert (await browser.get("/api/runs")).json()["data"] == []
+
+    async def test_where_all_streams_are_taken_nobody_waits(
+        self, browser, account, make, app, monkeypatch
+    ):
+        monkeypatch.setattr(stream, "MAX_STREAMS_PER_WORKSPACE", 0)
+
+        response = await run_and_wait(browser, await make.pipeline(account))
+
+        assert response.status_code == 202
+
+    async def test_whoever_hangs_up_is_counted_out_and_the_run_goes_on(
+        self, browser, account, make, app, fake_provider
+    ):
+        fake_provider.configure(latency_ms=30_000)
+        pipeline_id = await make.pipeline(account, source=ASKING)
+        waiting = asyncio.create_task(run_and_wait(browser, pipeline_id))
+        call = await fake_provider.next_request()
+        assert app.state.streams.count(account.workspace_id) == 1
+
+        waiting.cancel()
+        await asyncio.wait_for(app.state.streams.left.wait(), 5)
+
+        (run,) = (await browser.get("/api/runs")).json()["data"]
+        assert run["status"] == "running"
+        assert not call.ended.is_set()
+        await browser.post(f"/api/runs/{run['id']}/cancel")
+
+    async def test_a_stopping_server_answers_early(
+        self, browser, account, make, app, fake_provider
+    ):
+        fake_provider.configure(latency_ms=30_000)
+        pipeline_id = await make.pipeline(account, source=ASKING)
+        waiting = asyncio.create_task(run_and_wait(browser, pipeline_id))
+        await fake_provider.next_request()
+
+        app.state.streams.close()
+
+        response = await asyncio.wait_for(waiting, 5)
+        assert response.status_code == 202
+        await browser.post(f"/api/runs/{response.json()['id']}/cancel")
+
+    async def test_those_who_wait_hold_no_connection_to_the_store(
+        self, browser, account, make, fake_provider
+    ):
+        fake_provider.configure(latency_ms=1_500)
+        pipeline_id = await make.pipeline(account, source=ASKING)
+        waiting = [asyncio.create_task(run_and_wait(browser, pipeline_id)) for _ in range(40)]
+        for _ in waiting:
+            await fake_provider.next_request()
+
+        assert (await browser.get("/api/runs")).status_code == 200
+
+        assert {response.status_code for response in await asyncio.gather(*waiting)} == {200}
+
+    async def test_whoever_repeats_the_request_waits_for_the_same_run(self, browser, account, make):
+        pipeline_id = await make.pipeline(account)
+        url, key = f"/api/pipelines/{pipeline_id}/run?wait=20", {"Idempotency-Key": "once"}
+
+        first = await browser.post(url, headers=key)
+        again = await browser.post(url, headers=key)
+
+        assert (first.status_code, again.status_code) == (200, 200)
+        assert first.json() == again.json()
+        assert again.headers["Idempotent-Replayed"] == "true"
+        assert len((await browser.get("/api/runs")).json()["data"]) == 1

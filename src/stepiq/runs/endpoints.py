@@ -1,10 +1,11 @@
 """Routes of runs."""
 
+from datetime import timedelta
 from typing import Annotated, cast
 from uuid import UUID
 
-from fastapi import Depends, Header, Query, Request
-from pydantic import AwareDatetime
+from fastapi import Depends, Header, Query, Request, Response
+from fastapi.responses import JSONResponse
 
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import ScopeMissing
@@ -14,16 +15,19 @@ from stepiq.engine.definitions import VersionNotFound
 from stepiq.engine.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
 from stepiq.language.inputs import InputInvalid
 from stepiq.pipelines.errors import PipelineNotFound
-from stepiq.runs import queries, schemas, service
+from stepiq.runs import queries, schemas, service, waiting
 from stepiq.runs.errors import RunAlreadyFinished, RunNotFound, TooManyStreams
 from stepiq.runs.records import Filter
 from stepiq.runs.stream import EventStream, Follower, Streams
+from stepiq.store.database import StoreUnavailable
 from stepiq.store.states import RunStatus, TriggerType
+from stepiq.web.bodies import Instant
 from stepiq.web.bodies import router as new_router
+from stepiq.web.idempotency import Replayed
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
 from stepiq.web.services import Services, ServicesDep
-from stepiq.web.transactions import Read, Tx
+from stepiq.web.transactions import OwnTx, Read
 
 router = new_router("Runs")
 
@@ -43,43 +47,101 @@ StreamsDep = Annotated[Streams, Depends(_streams)]
 @router.post(
     "/pipelines/{pipeline_id}/run",
     status_code=202,
-    responses=problems(
-        PipelineNotFound,
-        VersionNotFound,
-        InputInvalid,
-        PlanRunsExhausted,
-        PlanCreditsExhausted,
-        QueueFull,
-        ScopeMissing,
-    ),
+    response_model=schemas.RunView,
+    responses={
+        200: {
+            "model": schemas.RunDetail,
+            "description": "The run, which ended while the caller waited.",
+        },
+        **problems(
+            PipelineNotFound,
+            VersionNotFound,
+            InputInvalid,
+            PlanRunsExhausted,
+            PlanCreditsExhausted,
+            QueueFull,
+            ScopeMissing,
+        ),
+    },
 )
 async def start_run(
     caller: Executor,
     services: ServicesDep,
-    tx: Tx,
+    streams: StreamsDep,
+    own_tx: OwnTx,
+    request: Request,
     pipeline_id: UUID,
     body: schemas.RunRequest | None = None,
-) -> schemas.RunView:
-    """Start a run. The answer comes as soon as the run is durable; it then finishes whatever happens to the server."""
+    wait: Annotated[
+        int | None,
+        Query(
+            ge=0,
+            le=waiting.LONGEST_SECONDS,
+            description="Seconds to wait for the run's end; 0 not to. Default: 30 for a pipeline with an `api` "
+            "target, else 0.",
+        ),
+    ] = None,
+) -> Response:
+    """Start a run. The answer comes as soon as the run is durable; it then finishes whatever happens to the server.
+
+    With `wait`, a run that ends in time is answered with 200, whole. Who waits counts as a stream; where all are taken,
+    the answer comes at once.
+    """
     wanted = body or schemas.RunRequest()
-    run = await service.start_pipeline(
-        tx,
-        caller,
-        pipeline_id,
-        engine=services.engine,
-        plan=cast(Plans, services.plans).get(caller.plan),
-        input_data=wanted.input_data or {},
-        version=wanted.version,
-    )
-    return schemas.run_view(run)
+    try:
+        async with own_tx() as tx:
+            run = await service.start_pipeline(
+                tx,
+                caller,
+                pipeline_id,
+                engine=services.engine,
+                plan=cast(Plans, services.plans).get(caller.plan),
+                input_data=wanted.input_data or {},
+                version=wanted.version,
+            )
+            accepted: Response = _shown(schemas.run_view(run), 202)
+            await own_tx.keep(accepted)
+            run_id, version = run.id, run.pipeline_version
+    except Replayed as replayed:
+        # Who repeats a request waits for the run that it started.
+        accepted, started = replayed.answer.response(), replayed.answer.content
+        run_id, version = UUID(started["id"]), int(started["pipeline_version"])
+    seconds = waiting.seconds(wait, services.engine.definitions.kept(pipeline_id, version))
+    if not seconds:
+        return accepted
+    waited = waiting.Waited(caller.workspace_id, run_id, timedelta(seconds=seconds))
+    return await _after_wait(services, streams, caller, waited, request) or accepted
+
+
+async def _after_wait(
+    services: Services, streams: Streams, caller: Actor, waited: waiting.Waited, request: Request
+) -> Response | None:
+    """The run once it has been waited for; None where nobody can wait, or the store is away: it is accepted all the same."""
+    try:
+        await waiting.until_ended(
+            waited, services.database, services.changes, streams, receive=request.receive
+        )
+        async with services.database.reading() as read:
+            run = await service.get(read, caller, waited.run_id)
+        if run.status is RunStatus.CANCELLED:
+            return _shown(await _settled(services, caller, run.id), 200)
+    except (TooManyStreams, StoreUnavailable):
+        return None
+    if run.status.is_final:
+        return _shown(schemas.run_detail(run), 200)
+    return _shown(schemas.run_view(run), 202)
+
+
+def _shown(view: schemas.RunView, status: int) -> JSONResponse:
+    return JSONResponse(view.model_dump(mode="json"), status)
 
 
 async def _filter(
     pipeline_id: Annotated[UUID | None, Query(description="Runs of one pipeline.")] = None,
     status: Annotated[list[RunStatus] | None, Query(description="May be repeated.")] = None,
     trigger_type: Annotated[TriggerType | None, Query(description="What started them.")] = None,
-    created_after: Annotated[AwareDatetime | None, Query(description="Exclusive.")] = None,
-    created_before: Annotated[AwareDatetime | None, Query(description="Exclusive.")] = None,
+    created_after: Annotated[Instant | None, Query(description="Exclusive.")] = None,
+    created_before: Annotated[Instant | None, Query(description="Exclusive.")] = None,
     q: Annotated[
         str | None,
         Query(

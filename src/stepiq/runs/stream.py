@@ -29,7 +29,8 @@ MAX_STREAMS = 1_000
 KEEPALIVE_SECONDS = 15.0
 
 _BATCH = 200
-_CLOSING = Change("", {"type": "closing", "seq": None, "data": {}})
+CLOSING = Change("", {"type": "closing", "seq": None, "data": {}})
+"""What listeners hear when the server stops."""
 
 
 class Streams:
@@ -68,7 +69,7 @@ class Streams:
         """Have a listener hear of `close`."""
         self._listening.add(subscription)
         if self._is_closing:
-            subscription.offer(_CLOSING)
+            subscription.offer(CLOSING)
 
     def unlisten(self, subscription: Subscription) -> None:
         """The listener has gone."""
@@ -78,7 +79,7 @@ class Streams:
         """End every stream, those that open from now on too: the process stops, and listeners connect to another."""
         self._is_closing = True
         for subscription in self._listening:
-            subscription.offer(_CLOSING)
+            subscription.offer(CLOSING)
 
 
 class EventStream(StreamingResponse):
@@ -162,7 +163,7 @@ class Follower:
             except TimeoutError:
                 yield KEEPALIVE_COMMENT
                 continue
-            if change is _CLOSING:
+            if change is CLOSING:
                 self._is_over = True
                 return
             seq: int | None = change.payload["seq"]

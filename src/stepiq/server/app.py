@@ -8,6 +8,7 @@ from stepiq.accounts import endpoints as accounts
 from stepiq.accounts import reset_page
 from stepiq.accounts.http import Doors, authenticated
 from stepiq.accounts.secrets import endpoints as secrets
+from stepiq.accounts.secrets.reader import StoredSecrets
 from stepiq.billing import endpoints as billing
 from stepiq.notify import endpoints as notify
 from stepiq.pipelines import catalogue
@@ -69,7 +70,10 @@ def create_app(services: Services) -> FastAPI:
     app.state.idempotency = Idempotency(app.state.doors.jwt_secret)
     app.state.streams = Streams()
     app.state.inbox = Inbox(
-        services.database, services.changes, services.engine.definitions, secrets=None
+        services.database,
+        services.changes,
+        services.engine.definitions,
+        StoredSecrets(services.keyring),
     )
     app.include_router(health.router)
     app.include_router(metrics.router)

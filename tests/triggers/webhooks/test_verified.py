@@ -104,14 +104,25 @@ class TestReceive:
 
         assert response.json()["code"] == "signature_secret_unusable"
 
-    async def test_without_a_store_of_secrets_nothing_is_taken(
-        self, app, database, changes, engine, sender, url
-    ):
-        app.state.inbox = Inbox(database, changes, engine.definitions, None)
+    async def test_the_stored_secret_counts_the_pipelines_own_first(self, sender, owner, url):
+        pipeline = url.replace("webhooks", "pipelines")
+        await owner.post("/api/user/secrets", json={"name": "GITHUB_SECRET", "value": "everybodys"})
+        await owner.post(f"{pipeline}/secrets", json={"name": "GITHUB_SECRET", "value": SECRET})
 
-        response = await sender.post(url, content=BODY, headers=signed())
+        own = await sender.post(url, content=BODY, headers=signed())
+        other = await sender.post(url, content=BODY, headers=signed(secret="everybodys"))
 
-        assert response.json()["code"] == "signature_secret_missing"
+        assert (own.status_code, other.status_code) == (202, 401)
+
+    async def test_a_repeated_request_has_one_run(self, stored, sender, owner, url):
+        headers = {**signed(), "Idempotency-Key": "delivery-1"}
+
+        first = await sender.post(url, content=BODY, headers=headers)
+        again = await sender.post(url, content=BODY, headers=headers)
+
+        assert first.json() == again.json()
+        assert again.headers["Idempotent-Replayed"] == "true"
+        assert len((await owner.get("/api/runs")).json()["data"]) == 1
 
 
 class TestOrder:

@@ -3,7 +3,8 @@
 from typing import Annotated, Any, cast
 from uuid import UUID
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
+from fastapi.responses import JSONResponse
 
 from stepiq.accounts.actor import Actor, Credential, Scope
 from stepiq.accounts.errors import ScopeMissing
@@ -30,6 +31,7 @@ from stepiq.web.bodies import router as new_router
 from stepiq.web.errors import UnsupportedMediaType
 from stepiq.web.problems import problems
 from stepiq.web.services import ServicesDep
+from stepiq.web.transactions import OwnTx
 
 router = new_router("Webhooks")
 
@@ -86,6 +88,7 @@ async def _inbox(request: Request) -> Inbox:
 @router.post(
     "/webhooks/{pipeline_id}",
     status_code=202,
+    response_model=schemas.Accepted,
     responses=problems(
         KeyRequired,
         PipelineNotFound,
@@ -107,8 +110,9 @@ async def receive_webhook(
     arrived: Annotated[service.Arrived, Depends(_arrived)],
     inbox: Annotated[Inbox, Depends(_inbox)],
     services: ServicesDep,
+    own_tx: OwnTx,
     pipeline_id: UUID,
-) -> schemas.Accepted:
+) -> Response:
     """Start a run from another system. The input is the object under `input_data`, or else the whole body.
 
     Where the definition has `webhook.verify`, the sender must also have signed the body.
@@ -116,8 +120,11 @@ async def receive_webhook(
     plan = cast(Plans, services.plans).get(sender.plan)
     checked = await service.check(sender, pipeline_id, arrived, inbox=inbox, plan=plan)
     # What may be refused has been checked: on SQLite a writing transaction keeps others waiting.
-    async with services.database.transaction() as tx:
+    async with own_tx() as tx:
         started = await service.start(tx, sender, checked, engine=services.engine, plan=plan)
-    return schemas.Accepted(
-        run_id=started.run_id, status=started.status, pipeline_id=started.pipeline_id
-    )
+        accepted = schemas.Accepted(
+            run_id=started.run_id, status=started.status, pipeline_id=started.pipeline_id
+        )
+        response = JSONResponse(accepted.model_dump(mode="json"), 202)
+        await own_tx.keep(response)
+    return response

@@ -27,7 +27,7 @@ class Inbox:
         database: Database,
         changes: Changes,
         definitions: Definitions,
-        secrets: SecretReader | None,
+        secrets: SecretReader,
     ) -> None:
         self.targets = Targets(database, changes, definitions)
         self._database = database
@@ -62,12 +62,10 @@ class Inbox:
         return found
 
     async def _read(self, workspace_id: UUID, pipeline_id: UUID, name: str) -> str:
-        found: Mapping[str, str] = {}
-        if self._secrets is not None:
-            async with self._database.reading() as session:
-                found = await self._secrets.read(
-                    session, workspace_id=workspace_id, pipeline_id=pipeline_id, names=[name]
-                )
+        async with self._database.reading() as session:
+            found = await self._secrets.read(
+                session, workspace_id=workspace_id, pipeline_id=pipeline_id, names=[name]
+            )
         if name not in found:
             raise SignatureSecretMissing(name)
         return found[name]

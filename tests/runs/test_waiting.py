@@ -1,0 +1,147 @@
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from stepiq.core import ids
+from stepiq.engine import events
+from stepiq.language.loading import compile_document
+from stepiq.runs import stream, waiting
+from stepiq.runs.errors import TooManyStreams
+from stepiq.runs.waiting import Waited, listening, until_ended
+from stepiq.store.changes import run_topic
+from stepiq.store.states import RunStatus
+
+
+async def connected() -> Any:
+    """A caller who stays."""
+    await asyncio.Event().wait()
+
+
+@pytest.fixture
+def wait(database, changes, streams, account, run_id):
+    async def wait(receive=connected, longest=timedelta(seconds=20)) -> None:
+        waited = Waited(account.workspace_id, run_id, longest)
+        async with asyncio.timeout(10):
+            await until_ended(waited, database, changes, streams, receive=receive)
+
+    return wait
+
+
+@pytest.fixture
+def heard(monkeypatch):
+    """Set when somebody has begun to listen and has asked the store."""
+    heard = asyncio.Event()
+    final_event = waiting._final_event
+
+    async def observed(*arguments):
+        heard.set()
+        await final_event(*arguments)
+
+    monkeypatch.setattr(waiting, "_final_event", observed)
+    return heard
+
+
+class TestListening:
+    async def test_it_counts_as_a_stream_and_counts_itself_out(self, streams, changes):
+        workspace_id, run_id = ids.uuid7(), ids.uuid7()
+
+        async with listening(streams, changes, workspace_id=workspace_id, run_id=run_id):
+            assert streams.count(workspace_id) == 1
+
+        assert streams.count(workspace_id) == 0
+        assert changes._listeners == {}
+        assert streams._listening == set()
+
+    async def test_there_is_no_more_room_than_for_streams(self, streams, changes, monkeypatch):
+        monkeypatch.setattr(stream, "MAX_STREAMS_PER_WORKSPACE", 1)
+        workspace_id = ids.uuid7()
+        streams.enter(workspace_id)
+
+        with pytest.raises(TooManyStreams):
+            async with listening(streams, changes, workspace_id=workspace_id, run_id=ids.uuid7()):
+                pass
+
+        assert streams.count(workspace_id) == 1
+
+
+class TestUntilEnded:
+    @pytest.mark.parametrize("status", [RunStatus.COMPLETED, RunStatus.CANCELLED])
+    async def test_the_final_event_ends_it(self, wait, heard, teller, run_id, status):
+        waits = asyncio.create_task(wait())
+        await heard.wait()
+        await teller.event(run_id, events.run_status(RunStatus.PENDING))
+        await teller.log(run_id, 2)
+        teller.delta(run_id, "text")
+        assert not waits.done()
+
+        await teller.end(run_id, status)
+
+        await waits
+
+    async def test_a_run_that_has_ended_is_not_waited_for(self, wait, teller, run_id):
+        await teller.end(run_id)
+
+        await wait()
+
+    async def test_nor_one_that_is_gone(self, database, changes, streams, account):
+        waited = Waited(account.workspace_id, ids.uuid7(), timedelta(seconds=20))
+
+        async with asyncio.timeout(10):
+            await until_ended(waited, database, changes, streams, receive=connected)
+
+    async def test_time_ends_it(self, wait, streams, account):
+        await wait(longest=timedelta(milliseconds=20))
+
+        assert streams.count(account.workspace_id) == 0
+
+    async def test_a_caller_who_hangs_up_ends_it(self, wait):
+        messages = [{"type": "http.disconnect"}, {"type": "http.request"}]
+
+        async def receive():
+            return messages.pop()
+
+        await wait(receive)
+
+    async def test_a_stopping_server_ends_it(self, wait, heard, streams):
+        waits = asyncio.create_task(wait())
+        await heard.wait()
+
+        streams.close()
+
+        await waits
+        await wait()
+
+    async def test_whoever_missed_something_asks_the_store(
+        self, wait, heard, changes, run_id, clock, teller
+    ):
+        event = events.step_log("greet", 1, "info", "line")
+
+        def tell_much():
+            for seq in range(1_100):
+                told = events.payload(run_id, event, seq, clock.now())
+                changes.publish(run_topic(run_id), told)
+
+        waits = asyncio.create_task(wait())
+        await heard.wait()
+        tell_much()
+        await teller.log(run_id, 1)
+        assert not waits.done()
+
+        await teller.record_only(run_id, 9, events.run_status(RunStatus.CANCELLED))
+        await teller.set(run_id, status=RunStatus.CANCELLED, completed_at=clock.now())
+        tell_much()
+
+        await waits
+
+
+class TestSeconds:
+    def test_what_the_caller_asks_counts_first(self):
+        document = {"name": "x", "steps": [{"id": "a", "prompt": "x"}]}
+        plain = compile_document(document)
+        awaited = compile_document({**document, "output": {"deliver": [{"type": "api"}]}})
+
+        assert [waiting.seconds(5, each) for each in (plain, awaited, None)] == [5, 5, 5]
+        assert [waiting.seconds(0, each) for each in (plain, awaited, None)] == [0, 0, 0]
+        assert [waiting.seconds(None, each) for each in (plain, awaited, None)] == [0, 30, 0]
