@@ -28,6 +28,14 @@ class TestPageStatement:
         assert "TEMP B-TREE" not in plan
 
 
+class TestCountStatement:
+    async def test_it_reads_no_more_of_the_index_than_the_limit(self, database):
+        plan = await query_plan(database, queries.count_statement(ids.uuid7(), 3))
+
+        assert "SEARCH pipelines USING COVERING INDEX ix_pipelines_workspace_id_status_id" in plan
+        assert "SCAN pipelines" not in plan
+
+
 class TestVersionsStatement:
     async def test_it_walks_the_primary_key(self, database):
         statement = queries.versions_statement(ids.uuid7(), ids.uuid7(), before=9, limit=51)

@@ -96,7 +96,7 @@ def page_statement(
 ) -> sa.Select[Any]:
     """Runs of the workspace, newest first."""
     statuses = sorted(wanted.statuses) if wanted.statuses != frozenset(RunStatus) else []
-    if len(statuses) < 2 or wanted.pipeline_id is not None:
+    if len(statuses) < 2:
         return _walk(workspace_id, wanted, statuses, before, limit)
     # Each status walks its own index; one walk over several of them would have to sort all their rows first.
     walks = [
