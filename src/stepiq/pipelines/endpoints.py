@@ -3,7 +3,7 @@
 from typing import Annotated, Any, cast
 from uuid import UUID
 
-from fastapi import Depends, Header, Path, Query, Response
+from fastapi import Depends, Header, Path, Query, Request, Response
 
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import ScopeMissing
@@ -27,6 +27,7 @@ from stepiq.pipelines.errors import (
     StaleVersion,
 )
 from stepiq.pipelines.negotiation import WantsYaml
+from stepiq.pipelines.protocols import Watcher
 from stepiq.store.states import PipelineStatus
 from stepiq.web.bodies import YAML_TYPES
 from stepiq.web.bodies import router as new_router
@@ -69,8 +70,13 @@ _SAVING = (
 )
 
 
-async def _rules(services: ServicesDep) -> service.Rules:
-    return service.Rules(cast(Plans, services.plans), services.providers, services.changes)
+async def _rules(services: ServicesDep, request: Request) -> service.Rules:
+    return service.Rules(
+        cast(Plans, services.plans),
+        services.providers,
+        services.changes,
+        cast(Watcher, request.app.state.watcher),
+    )
 
 
 RulesDep = Annotated[service.Rules, Depends(_rules)]
@@ -181,10 +187,10 @@ async def patch_pipeline(
 
 @router.delete("/pipelines/{pipeline_id}", responses=problems(PipelineNotFound, ScopeMissing))
 async def archive_pipeline(
-    caller: Writer, services: ServicesDep, tx: Tx, pipeline_id: UUID
+    caller: Writer, rules: RulesDep, tx: Tx, pipeline_id: UUID
 ) -> schemas.ArchivedView:
     """Archive a pipeline: it cannot be triggered any more; its runs and versions stay readable."""
-    pipeline = await service.archive(tx, caller, pipeline_id, services.changes)
+    pipeline = await service.archive(tx, caller, pipeline_id, rules)
     return schemas.ArchivedView(id=pipeline.id, status=pipeline.status)
 
 
@@ -196,8 +202,7 @@ async def restore_pipeline(
     caller: Writer, tx: Tx, pipeline_id: UUID, rules: RulesDep
 ) -> schemas.PipelineView:
     """Bring an archived pipeline back."""
-    plan = rules.plans.get(caller.plan)
-    pipeline = await service.restore(tx, caller, pipeline_id, plan)
+    pipeline = await service.restore(tx, caller, pipeline_id, rules)
     return schemas.PipelineView.model_validate(pipeline)
 
 

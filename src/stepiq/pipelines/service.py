@@ -29,6 +29,7 @@ from stepiq.pipelines.errors import (
     SlugTaken,
     StaleVersion,
 )
+from stepiq.pipelines.protocols import Watcher
 from stepiq.pipelines.records import Draft, Pipeline, Target, Version
 from stepiq.pipelines.rendering import to_yaml
 from stepiq.store.changes import PIPELINE_CHANGED, Changes
@@ -47,6 +48,8 @@ class Rules:
     providers: Providers
     changes: Changes
     """Told when a new version counts."""
+    watcher: Watcher | None = None
+    """Told in the same transaction; None where nothing hangs on pipelines, as without a server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,8 @@ async def create(session: Session, actor: Actor, draft: Draft, rules: Rules) -> 
         # Somebody took the free one just now.
         pipeline = replace(pipeline, slug=f"{slug_of(name)}-{secrets.token_hex(4)}")
     await _add_version(session, actor, pipeline.id, 1, draft)
+    if rules.watcher is not None:
+        await rules.watcher.version_saved(session, actor, pipeline.id, definition)
     return Saved(pipeline, warnings)
 
 
@@ -140,6 +145,8 @@ async def save(
     await _add_version(session, actor, pipeline_id, found.version + 1, draft)
     if not await queries.update(session, pipeline_id, values, clock.now()):
         raise SlugTaken(str(draft.slug))
+    if rules.watcher is not None:
+        await rules.watcher.version_saved(session, actor, pipeline_id, definition)
     _tell(session, rules.changes, pipeline_id)
     return Saved(await get(session, actor, pipeline_id), warnings)
 
@@ -179,7 +186,7 @@ async def patch(
     return await get(session, actor, pipeline_id)
 
 
-async def archive(session: Session, actor: Actor, pipeline_id: UUID, changes: Changes) -> Pipeline:
+async def archive(session: Session, actor: Actor, pipeline_id: UUID, rules: Rules) -> Pipeline:
     """Archive a pipeline; it may be archived already.
 
     From the commit on nothing in this process triggers it. Runs in flight go on, and runs and versions stay readable.
@@ -190,11 +197,13 @@ async def archive(session: Session, actor: Actor, pipeline_id: UUID, changes: Ch
     if (await _lock(session, actor, pipeline_id)).status is not PipelineStatus.ARCHIVED:
         values = {"status": PipelineStatus.ARCHIVED}
         await queries.update(session, pipeline_id, values, clock.now())
-        _tell(session, changes, pipeline_id)
+        if rules.watcher is not None:
+            await rules.watcher.archived(session, pipeline_id)
+        _tell(session, rules.changes, pipeline_id)
     return await get(session, actor, pipeline_id)
 
 
-async def restore(session: Session, actor: Actor, pipeline_id: UUID, plan: Plan) -> Pipeline:
+async def restore(session: Session, actor: Actor, pipeline_id: UUID, rules: Rules) -> Pipeline:
     """Bring an archived pipeline back; it may be active already.
 
     Raises:
@@ -202,9 +211,11 @@ async def restore(session: Session, actor: Actor, pipeline_id: UUID, plan: Plan)
         PlanPipelinesExceeded: as many others are active as the plan allows.
     """
     if (await _lock(session, actor, pipeline_id)).status is not PipelineStatus.ACTIVE:
-        await _require_room(session, actor, plan)
+        await _require_room(session, actor, rules.plans.get(actor.plan))
         values = {"status": PipelineStatus.ACTIVE}
         await queries.update(session, pipeline_id, values, clock.now())
+        if rules.watcher is not None:
+            await rules.watcher.restored(session, pipeline_id)
     return await get(session, actor, pipeline_id)
 
 

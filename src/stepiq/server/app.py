@@ -20,6 +20,7 @@ from stepiq.server import health, metrics, openapi
 from stepiq.server.docs import pages
 from stepiq.server.routes import routes_of
 from stepiq.triggers.schedules import endpoints as schedules
+from stepiq.triggers.schedules.keeper import Keeper
 from stepiq.triggers.webhooks import endpoints as webhooks
 from stepiq.triggers.webhooks.inbox import Inbox
 from stepiq.web import problems
@@ -69,6 +70,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.doors = Doors.build(services)
     app.state.idempotency = Idempotency(app.state.doors.jwt_secret)
     app.state.streams = Streams()
+    app.state.watcher = Keeper()
     app.state.inbox = Inbox(
         services.database,
         services.changes,
