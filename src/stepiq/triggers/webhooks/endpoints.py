@@ -29,6 +29,7 @@ from stepiq.triggers.webhooks.inbox import Inbox
 from stepiq.web.bodies import JSON_TYPES, read_body
 from stepiq.web.bodies import router as new_router
 from stepiq.web.errors import UnsupportedMediaType
+from stepiq.web.parameters import takes_any_query
 from stepiq.web.problems import problems
 from stepiq.web.services import ServicesDep
 from stepiq.web.transactions import OwnTx
@@ -105,6 +106,7 @@ async def _inbox(request: Request) -> Inbox:
     ),
     openapi_extra=_BODY,
 )
+@takes_any_query
 async def receive_webhook(
     sender: Annotated[Actor, Depends(_Sender(Scope.WEBHOOKS_TRIGGER, is_key_only=True))],
     arrived: Annotated[service.Arrived, Depends(_arrived)],
