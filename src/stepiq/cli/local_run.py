@@ -107,7 +107,8 @@ def _rewritten(draft: Draft, document: dict[str, Json]) -> Draft:
 async def _run(draft: Draft, data: dict[str, Json], progress: Progress | None) -> RunDetail:
     with tempfile.TemporaryDirectory(prefix="stepiq-run-") as folder:
         configured = settings.load(database_url=f"sqlite:///{Path(folder) / 'run.db'}")
-        async with built(configured) as services:
+        # Trying a pipeline tells nobody: neither its receivers nor people by mail.
+        async with built(configured, sends=False) as services:
             await services.engine.start()
             try:
                 return await _run_on(services, draft, data, progress)

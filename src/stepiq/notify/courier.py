@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from stepiq.core import clock, logging
+from stepiq.core import clock, logging, metrics
 from stepiq.core.http import GuardedClient
 from stepiq.core.mail import Mailer, Message
 from stepiq.notify import mailing, queries, sending
@@ -129,6 +129,8 @@ class Courier:
                 # It has been sent: to forget that would send it again.
                 log.warning("delivery_waits_for_store")
                 await asyncio.sleep(_STORE_RETRY_SECONDS)
+        result = "retried" if status is DeliveryStatus.PENDING else str(status)
+        metrics.delivery_attempts.labels(delivery.target_type, result).inc()
         log.info(
             "delivery_attempted",
             number=attempt.number,

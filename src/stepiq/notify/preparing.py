@@ -17,6 +17,7 @@ from stepiq.engine.definitions import Definitions, VersionNotFound
 from stepiq.engine.masking import Masker
 from stepiq.engine.protocols import SecretReader
 from stepiq.engine.records import ClaimedRun
+from stepiq.engine.run_secrets import RunSecrets
 from stepiq.engine.work import scope_of
 from stepiq.language.definition import Definition
 from stepiq.language.targets import EmailTarget, WebhookTarget
@@ -121,7 +122,8 @@ class Preparer:
             run = None
             if delivery.run_id is not None:
                 run = await journal.recorded(session, delivery.run_id)
-            scope = scope_of(run or _sample_run(delivery, definition), definition)
+            secrets = RunSecrets(named=found)
+            scope = scope_of(run or _sample_run(delivery, definition), definition, secrets)
         return _Material(definition, occasion, {**scope, "env": found}, found)
 
     def _webhook(

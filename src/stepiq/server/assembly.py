@@ -12,16 +12,22 @@ from stepiq.core.http import guarded_client
 from stepiq.core.mail import Mailer
 from stepiq.core.settings import Settings
 from stepiq.engine import tickets
+from stepiq.engine.definitions import Definitions
 from stepiq.engine.providers.registry import Providers
 from stepiq.engine.runtime import Engine
+from stepiq.notify import outbox
 from stepiq.store import migrate
 from stepiq.store.changes import LocalChanges
 from stepiq.store.database import Database
 from stepiq.web.services import Services
 
 
-async def build(settings: Settings) -> Services:
+async def build(settings: Settings, *, sends: bool = True) -> Services:
     """Everything a process needs, on a database brought up to this version; nothing runs yet.
+
+    Args:
+        settings: as the operator gave them.
+        sends: whether targets are told how runs end.
 
     Raises:
         StoreUnavailable, SchemaTooNew, PlansInvalid, KeyUnusable: what the operator has to put right.
@@ -35,23 +41,41 @@ async def build(settings: Settings) -> Services:
     changes = LocalChanges()
     providers = Providers(settings)
     secrets = StoredSecrets(Keyring(settings))
-    engine = Engine(database, changes, providers, plans, secrets=secrets)
+    definitions, mailer, http = Definitions(), Mailer(settings), guarded_client(settings)
+    sending = outbox.build(
+        settings,
+        database,
+        definitions=definitions,
+        plans=plans,
+        secrets=secrets,
+        http=http,
+        mailer=mailer,
+    )
+    engine = Engine(
+        database,
+        changes,
+        providers,
+        plans,
+        definitions=definitions,
+        outbox=sending if sends else None,
+        secrets=secrets,
+    )
     return Services(
         settings,
         database,
         changes,
         providers,
         engine,
-        Mailer(settings),
+        mailer,
         plans,
-        guarded_client(settings),
+        http,
     )
 
 
 @asynccontextmanager
-async def built(settings: Settings) -> AsyncGenerator[Services]:
+async def built(settings: Settings, *, sends: bool = True) -> AsyncGenerator[Services]:
     """`build`, and everything given back at the end."""
-    services = await build(settings)
+    services = await build(settings, sends=sends)
     try:
         yield services
     finally:

@@ -1,0 +1,181 @@
+"""A server that is killed in the middle of a delivery: what receivers saw of it, on both stores."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from stepiq.core.settings import Settings
+from tests.support.process import ServerProcess, first_account, running_server
+from tests.support.receiver import Received, Receiver, Reply, running_receiver
+
+PAUSES = (1, 2, 4)
+CLOSE = 0.3
+SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+PIPELINE = """
+name: Told
+steps: [{{id: a, type: transform, template: "done"}}]
+output:
+  deliver:
+    - {{type: webhook, url: "{url}/hook", signing_secret_name: SIGNING}}
+"""
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with running_receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+async def server(settings: Settings, tmp_path: Path) -> AsyncIterator[ServerProcess]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {
+        "STEPIQ_DATABASE_URL": settings.database_url,
+        "STEPIQ_ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8",
+    }
+    async with running_server(tmp_path, port, environment) as server:
+        yield server
+
+
+@pytest.fixture
+async def client(server: ServerProcess) -> AsyncIterator[httpx2.AsyncClient]:
+    async with httpx2.AsyncClient(base_url=server.url, timeout=30) as client:
+        client.headers.update(await first_account(client))
+        body = {"name": "SIGNING", "value": SECRET}
+        (await client.post("/api/user/secrets", json=body)).raise_for_status()
+        yield client
+
+
+async def start(client: httpx2.AsyncClient, receiver: Receiver) -> str:
+    """Run a pipeline that tells the receiver; the run's id."""
+    pipeline = await client.post(
+        "/api/pipelines",
+        content=PIPELINE.format(url=receiver.url),
+        headers={"Content-Type": "application/yaml"},
+    )
+    assert pipeline.status_code == 201, pipeline.text
+    run = await client.post(f"/api/pipelines/{pipeline.json()['id']}/run", json={})
+    assert run.status_code == 202, run.text
+    return run.json()["id"]
+
+
+async def delivery_of(client: httpx2.AsyncClient, run_id: str) -> Any:
+    """The run's one delivery, once it is final."""
+    async with asyncio.timeout(60):
+        while True:
+            [found] = (await client.get(f"/api/runs/{run_id}/deliveries")).json()["data"]
+            if found["status"] != "pending":
+                return found
+            await asyncio.sleep(0.05)
+
+
+def numbers(received: list[Received]) -> list[int]:
+    return [request.json["meta"]["attempt"] for request in received]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+class TestKill:
+    async def test_attempts_go_on_where_they_were_wherever_the_kill_falls(
+        self, server: ServerProcess, client: httpx2.AsyncClient, receiver: Receiver
+    ):
+        """In each pause, one after the other: the fourth attempt is the last, whatever happened between."""
+        receiver.reply_with(503)
+        run_id = await start(client, receiver)
+
+        for attempt in (1, 2, 3):
+            await receiver.until(attempt)
+            await asyncio.sleep(0.3)  # well inside the pause, behind the attempt's record
+            await server.kill()
+            await server.start()
+        await receiver.until(4)
+        delivery = await delivery_of(client, run_id)
+        await asyncio.sleep(2)  # for a fifth, which must not come
+
+        assert numbers(receiver.received) == [1, 2, 3, 4]
+        assert [a["status_code"] for a in delivery["attempts"]] == [503] * 4
+        assert delivery["status"] == "failed"
+        assert len({r.headers["webhook-id"] for r in receiver.received}) == 1
+        for pause, wanted in zip(receiver.pauses, PAUSES, strict=True):
+            # Never too early; later only by what the start takes.
+            assert pause >= wanted - CLOSE
+
+    async def test_a_kill_shorter_than_the_pause_changes_nothing_of_it(
+        self, server: ServerProcess, client: httpx2.AsyncClient, receiver: Receiver
+    ):
+        receiver.reply_with(503)
+        await start(client, receiver)
+        await receiver.until(3)
+        await asyncio.sleep(0.2)
+
+        await server.kill()
+        begun = asyncio.get_running_loop().time()
+        await server.start()
+        took = asyncio.get_running_loop().time() - begun
+        await receiver.until(4)
+
+        assert receiver.pauses[2] >= 4 - CLOSE
+        if took < 3:
+            assert receiver.pauses[2] <= 4 + CLOSE
+
+    async def test_an_attempt_that_is_cut_off_counts(
+        self, server: ServerProcess, client: httpx2.AsyncClient, receiver: Receiver
+    ):
+        receiver.reply_with(Reply(delay=30), 503, 503, Reply(delay=30), 200)
+        run_id = await start(client, receiver)
+
+        for attempt in (1, 4):
+            await receiver.until(attempt, timeout=60)
+            await server.kill()
+            await server.start()
+        delivery = await delivery_of(client, run_id)
+        await asyncio.sleep(2)  # for a fifth, which must not come
+
+        assert numbers(receiver.received) == [1, 2, 3, 4]
+        assert delivery["status"] == "failed"
+        assert "server stopped" in delivery["attempts"][0]["error"]
+        assert "server stopped" in delivery["error"]
+        assert (await client.post(f"/api/deliveries/{delivery['id']}/redeliver")).status_code == 200
+        assert (await delivery_of(client, run_id))["status"] == "delivered"
+        assert numbers(receiver.received) == [1, 2, 3, 4, 5]
+
+    async def test_a_kill_between_the_run_s_end_and_the_first_attempt_loses_nothing(
+        self, server: ServerProcess, client: httpx2.AsyncClient, receiver: Receiver
+    ):
+        run_ids = [await start(client, receiver) for _ in range(3)]
+
+        await server.kill()
+        await server.start()
+
+        for run_id in run_ids:
+            assert (await _ended(client, run_id))["status"] == "completed"
+            assert (await delivery_of(client, run_id))["status"] == "delivered"
+        assert {r.json["run"]["id"] for r in receiver.received} == set(run_ids)
+
+    async def test_a_stop_lets_an_attempt_end(
+        self, server: ServerProcess, client: httpx2.AsyncClient, receiver: Receiver
+    ):
+        receiver.reply_with(Reply(delay=2))
+        run_id = await start(client, receiver)
+        await receiver.until(1)
+
+        assert await server.terminate() == 0
+        await server.start()
+
+        assert (await delivery_of(client, run_id))["status"] == "delivered"
+        assert len(receiver.received) == 1
+
+
+async def _ended(client: httpx2.AsyncClient, run_id: str) -> Any:
+    async with asyncio.timeout(60):
+        while True:
+            run = (await client.get(f"/api/runs/{run_id}")).json()
+            if run["status"] not in ("pending", "running"):
+                return run
+            await asyncio.sleep(0.05)
