@@ -1,5 +1,6 @@
 """Routes of pipelines and their versions."""
 
+import asyncio
 from typing import Annotated, Any, cast
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from stepiq.billing.errors import (
 )
 from stepiq.billing.plans import Plans
 from stepiq.engine.definitions import VersionNotFound
-from stepiq.pipelines import queries, schemas, service
+from stepiq.pipelines import diffs, queries, schemas, service
 from stepiq.pipelines.drafts import DraftBody
 from stepiq.pipelines.errors import (
     DefinitionInvalid,
@@ -28,6 +29,7 @@ from stepiq.pipelines.errors import (
 )
 from stepiq.pipelines.negotiation import WantsYaml
 from stepiq.pipelines.protocols import Watcher
+from stepiq.pipelines.records import Version
 from stepiq.store.states import PipelineStatus
 from stepiq.web.bodies import YAML_TYPES
 from stepiq.web.bodies import router as new_router
@@ -244,6 +246,73 @@ async def get_version(
     if wants_yaml:
         return _yaml(service.text_as_yaml(version), response)
     return schemas.VersionView.model_validate(version)
+
+
+@router.get(
+    "/pipelines/{pipeline_id}/versions/{number}/diff/{other}",
+    responses=problems(VersionNotFound, ScopeMissing),
+    response_model_exclude_unset=True,
+)
+async def diff_versions(
+    caller: Reader,
+    services: ServicesDep,
+    pipeline_id: UUID,
+    number: Number,
+    other: Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of the later version.")],
+) -> schemas.DiffView:
+    """What differs between two versions, as text and field by field. Either may be the later one."""
+    async with services.database.reading() as read:
+        before = await service.version(read, caller, pipeline_id, number)
+        after = await service.version(read, caller, pipeline_id, other)
+    return await asyncio.to_thread(_diff, before, after)
+
+
+def _diff(before: Version, after: Version) -> schemas.DiffView:
+    names = (f"v{before.version}.yaml", f"v{after.version}.yaml")
+    texts = service.text_as_yaml(before), service.text_as_yaml(after)
+    found = diffs.changes(before.definition, after.definition)
+    return schemas.DiffView(
+        before=before.version,
+        after=after.version,
+        text=diffs.unified(*texts, names),
+        changes=[schemas.ChangeView.model_validate(_sides(change)) for change in found],
+    )
+
+
+def _sides(change: diffs.Change) -> dict[str, Any]:
+    shown: dict[str, Any] = {"op": change.op, "path": change.path}
+    if change.op != "add":
+        shown["before"] = change.before
+    if change.op != "remove":
+        shown["after"] = change.after
+    return shown
+
+
+@router.post(
+    "/pipelines/{pipeline_id}/versions/{number}/restore",
+    responses=problems(
+        VersionNotFound,
+        PipelineArchived,
+        StaleVersion,
+        DefinitionInvalid,
+        PlanStepsExceeded,
+        ScopeMissing,
+    ),
+)
+async def restore_version(
+    caller: Writer,
+    rules: RulesDep,
+    tx: Tx,
+    pipeline_id: UUID,
+    number: Number,
+    response: Response,
+    if_match: Annotated[str | None, Header(description='Such as `"v3"`; stale ones get 412.')] = (
+        None
+    ),
+) -> schemas.SavedPipelineView:
+    """Save an earlier version as the newest. Versions in between stay."""
+    saved = await service.restore_version(tx, caller, pipeline_id, number, rules, if_match=if_match)
+    return _saved(saved, response)
 
 
 def _saved(saved: service.Saved, response: Response) -> schemas.SavedPipelineView:

@@ -1,6 +1,6 @@
 """Shapes of pipelines, versions and models in the API."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BeforeValidator, StringConstraints
@@ -133,6 +133,29 @@ class VersionView(VersionSummaryView):
     """One saved state with its definition."""
 
     definition: dict[str, Any]
+
+
+class ChangeView(View):
+    """One difference between two definitions."""
+
+    op: Literal["add", "remove", "replace", "move"]
+    path: str
+    """Where, as in `steps[2].prompt`: in the later version, of what was removed in the earlier."""
+    before: Any = None
+    """Absent where something was added."""
+    after: Any = None
+    """Absent where something was removed."""
+
+
+class DiffView(View):
+    """What differs between two versions."""
+
+    before: int
+    after: int
+    text: str
+    """As `diff -u` writes it, of the versions as YAML; empty when they read the same."""
+    changes: list[ChangeView]
+    """By the fields of the definition, whatever the text looks like. Steps are compared by their ids."""
 
 
 class ValidationView(View):

@@ -18,6 +18,7 @@ from stepiq.engine.providers.registry import Providers
 from stepiq.language import places
 from stepiq.language.data import is_array, is_object
 from stepiq.language.definition import Definition
+from stepiq.language.loading import load
 from stepiq.language.places import Path
 from stepiq.language.source import SourceFormat, read
 from stepiq.pipelines import queries
@@ -229,6 +230,27 @@ async def version(session: Session, actor: Actor, pipeline_id: UUID, number: int
     if found is None:
         raise VersionNotFound(pipeline_id, number)
     return found
+
+
+async def restore_version(
+    session: Session,
+    actor: Actor,
+    pipeline_id: UUID,
+    number: int,
+    rules: Rules,
+    *,
+    if_match: str | None = None,
+) -> Saved:
+    """Save an earlier version once more, as the newest: its text byte for byte, its name and description with it.
+
+    Raises:
+        VersionNotFound: there is no such version.
+        PipelineArchived, StaleVersion, DefinitionInvalid, PlanStepsExceeded: as for `save`; what could be saved then may not
+            be acceptable now.
+    """
+    found = await version(session, actor, pipeline_id, number)
+    draft = Draft(load(found.source, found.source_format), found.source, found.source_format)
+    return await save(session, actor, pipeline_id, draft, rules, if_match=if_match)
 
 
 async def target(session: Session, actor: Actor, pipeline_id: UUID) -> Target:
