@@ -1,10 +1,13 @@
 import asyncio
+import time
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
 from stepiq.billing.plans import Plans
+from stepiq.core import ids
 from stepiq.store.database import Database
 from stepiq.store.states import CatchUp, Overlap, PipelineStatus, RunStatus
 from stepiq.store.tables import runs, schedule_ticks, schedules, workspaces
@@ -374,3 +377,38 @@ class TestForget:
         assert await ticker.forget(NINE + timedelta(days=30, seconds=1)) == 1
         assert await ticker.forget(NINE + timedelta(days=30, seconds=1)) == 0
         assert len(await outcomes(schedule_id)) == 1
+
+
+class TestBurst:
+    async def test_a_thousand_at_once_are_started_within_seconds_of_work_though_a_ticker_dies(
+        self, settings, database, engine, account, make, pipeline_id, rows, monkeypatch
+    ):
+        first = await make.schedule(account, pipeline_id, next_run_at=NINE)
+        async with database.transaction() as session:
+            made = await module.queries.find(session, account.workspace_id, first)
+            copies = [replace(made, id=ids.uuid7()) for _ in range(999)]
+            await session.execute(sa.insert(schedules), [asdict(copy) for copy in copies])
+        other_database = Database(settings)
+        plans = Plans.load({})
+        dying = asyncio.create_task(Ticker(other_database, engine, plans).tick(NINE))
+        reached, advance = asyncio.Event(), module.queries.advance
+
+        async def watched(session, moves):
+            await advance(session, moves)
+            reached.set()
+
+        monkeypatch.setattr(module.queries, "advance", watched)
+        began = time.process_time()
+
+        living = asyncio.create_task(Ticker(database, engine, plans).tick(NINE))
+        await reached.wait()
+        dying.cancel()
+        await asyncio.wait({dying, living})
+        await Ticker(database, engine, plans).tick(NINE + SECOND)
+        took = time.process_time() - began
+
+        await other_database.close()
+        found = await rows(sa.select(runs.c.schedule_id))
+        assert len(found) == len({row.schedule_id for row in found}) == 1_000
+        assert len(await rows(sa.select(schedule_ticks))) == 1_000
+        assert took < 15  # of computing; a few seconds where nothing else runs
