@@ -260,8 +260,8 @@ class TestList:
         assert response.status_code == 422
         assert response.json()["code"] == "invalid_query"
 
-    async def test_parameters_nobody_knows_are_ignored(self, owner):
-        assert (await owner.get("/api/runs?pipeline=x")).status_code == 200
+    async def test_parameters_nobody_knows_are_refused(self, owner):
+        assert (await owner.get("/api/runs?pipeline=x")).status_code == 422
 
 
 @pytest.fixture

@@ -1,3 +1,4 @@
+import openapi_spec_validator
 import pytest
 
 from stepiq.server.routes import routes_of
@@ -28,6 +29,9 @@ def references(value):
 
 
 class TestDocument:
+    async def test_it_is_valid(self, document):
+        openapi_spec_validator.validate(document)
+
     async def test_every_route_has_a_summary_and_a_description(self, document):
         missing = [name for name, op in operations(document) if not op.get("description")]
 

@@ -95,8 +95,8 @@ delivery_attempts = Counter(
 )
 schedule_ticks = Counter(
     "stepiq_schedule_ticks",
-    "Due times of schedules that were dealt with: `started` a run, `skipped` by the schedule's own rules, or `refused` by "
-    "the plan.",
+    "Due times of schedules that were dealt with: `started` a run, `skipped` by a rule or the plan, or `missed` while no server "
+    "ran.",
     ["result"],
     registry=REGISTRY,
 )

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from stepiq.billing import service as billing
 from stepiq.billing.plans import Plans
-from stepiq.core import clock, logging
+from stepiq.core import clock, logging, metrics
 from stepiq.core.errors import StepIQError
 from stepiq.engine.records import NewRun
 from stepiq.engine.runtime import Engine
@@ -183,6 +183,8 @@ class Ticker:
             started = any(tick.outcome is TickOutcome.STARTED for tick in outcomes)
             recorded += outcomes
             moves.append((firing.due.schedule.id, firing.look.next_at, now if started else None))
+        for tick in recorded:
+            session.after_commit(metrics.schedule_ticks.labels(tick.outcome).inc)
         await queries.record(session, recorded)
         await queries.advance(session, moves)
 
