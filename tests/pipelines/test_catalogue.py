@@ -34,3 +34,27 @@ class TestGetModel:
 
         assert response.status_code == 404
         assert response.json()["code"] == "model_not_found"
+
+
+class TestOwnKey:
+    async def test_a_provider_is_usable_with_the_accounts_own_key(self, owner, account, make):
+        before = (await owner.get("/api/models/openai/gpt-4o-mini")).json()
+        await make.secret(account, "OPENAI_API_KEY")
+
+        providers = {p["id"]: p for p in (await owner.get("/api/models/providers")).json()["data"]}
+        models = {m["id"]: m for m in (await owner.get("/api/models")).json()["data"]}
+        after = (await owner.get("/api/models/openai/gpt-4o-mini")).json()
+
+        assert not before["usable"]
+        assert "the secret OPENAI_API_KEY" in before["reason"]
+        assert (providers["openai"]["source"], providers["openai"]["usable"]) == (
+            "account_key",
+            True,
+        )
+        assert models["openai/gpt-4o-mini"]["usable"]
+        assert after["usable"]
+
+    async def test_nobody_elses_counts(self, owner, stranger, make):
+        await make.secret(stranger, "OPENAI_API_KEY")
+
+        assert not (await owner.get("/api/models/openai/gpt-4o-mini")).json()["usable"]

@@ -9,6 +9,7 @@ from stepiq.cli.checks import (
     Check,
     Status,
     check_providers,
+    check_secrets,
     check_server,
     check_store,
     settings_check,
@@ -43,6 +44,7 @@ async def _look() -> list[Check]:
     return [
         settings_check(configured),
         *await check_store(configured),
+        *await check_secrets(configured),
         *await check_providers(configured),
         *await check_server(configured),
     ]

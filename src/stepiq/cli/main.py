@@ -19,8 +19,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 users = typer.Typer(help="Accounts of this server.", no_args_is_help=True)
+keys = typer.Typer(help="The master key of stored secrets.", no_args_is_help=True)
 dev = typer.Typer(help="Tools for those who develop pipelines or stepIQ.", no_args_is_help=True)
 app.add_typer(users, name="users")
+app.add_typer(keys, name="keys")
 app.add_typer(dev, name="dev")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
@@ -214,6 +216,24 @@ def set_plan(
     from stepiq.cli import accounts
 
     accounts.set_plan(email, plan)
+
+
+@keys.command("rotate")
+def rotate_keys(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only count what would be moved.")
+    ] = False,
+    generate: Annotated[
+        bool,
+        typer.Option(
+            "--generate", help="First make a new master.key; the old one is kept beside it."
+        ),
+    ] = False,
+) -> None:
+    """Move stored secrets to the current master key, a batch at a time. The server may run; it may be stopped and repeated."""
+    from stepiq.cli import keys as command
+
+    _end(command.rotate(dry_run=dry_run, generate=generate))
 
 
 @dev.command("fake-provider")

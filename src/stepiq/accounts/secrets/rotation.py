@@ -26,6 +26,12 @@ class Census:
         return self.current + self.rotatable + sum(self.lost.values())
 
 
+async def counts(database: Database) -> dict[str, int]:
+    """How many secrets each master key wraps, by its fingerprint."""
+    async with database.reading() as session:
+        return await queries.key_counts(session)
+
+
 async def census(database: Database, keyring: Keyring) -> Census:
     """Count; nothing is changed.
 
@@ -33,11 +39,10 @@ async def census(database: Database, keyring: Keyring) -> Census:
         KeyUnusable: a key is damaged or readable by others.
         StoreUnavailable: the database does not answer.
     """
-    async with database.reading() as session:
-        counts = await queries.key_counts(session)
-    current = counts.pop(keyring.current, 0)
-    lost = {key_id: number for key_id, number in counts.items() if not keyring.has(key_id)}
-    return Census(current, sum(counts.values()) - sum(lost.values()), lost)
+    found = await counts(database)
+    current = found.pop(keyring.current, 0)
+    lost = {key_id: number for key_id, number in found.items() if not keyring.has(key_id)}
+    return Census(current, sum(found.values()) - sum(lost.values()), lost)
 
 
 async def rotate(database: Database, keyring: Keyring, tell: Callable[[int], None]) -> list[str]:
@@ -54,10 +59,8 @@ async def rotate(database: Database, keyring: Keyring, tell: Callable[[int], Non
     Returns:
         Names of secrets that could not be opened, though their key is here: they are as they were.
     """
-    async with database.reading() as session:
-        found = await queries.key_counts(session)
     unreadable: list[str] = []
-    for key_id in found:
+    for key_id in await counts(database):
         if key_id != keyring.current and keyring.has(key_id):
             unreadable += await _rotate_key(database, keyring, key_id, tell)
     return unreadable
