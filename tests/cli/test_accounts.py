@@ -18,12 +18,23 @@ def typed(monkeypatch: pytest.MonkeyPatch):
 
 
 class TestCreate:
-    def test_an_account_gets_the_default_plan(self, cli: Cli, typed):
+    def test_the_first_account_is_administrator(self, cli: Cli, typed):
         typed("correct horse\n")
 
         said = cli("users", "create", "Ada@Example.com", "--password-stdin")
 
-        assert (said.code, said.out) == (0, "Created ada@example.com on plan free.\n")
+        assert said.code == 0
+        assert said.out == "Created ada@example.com on plan enterprise, administrator.\n"
+        assert "first account" in said.err
+
+    def test_a_later_account_gets_the_default_plan(self, cli: Cli, typed):
+        typed("correct horse\n")
+        cli("users", "create", "ada@example.com", "--password-stdin")
+        typed("correct horse\n")
+
+        said = cli("users", "create", "Bob@Example.com", "--password-stdin")
+
+        assert (said.code, said.out) == (0, "Created bob@example.com on plan free.\n")
 
     def test_an_administrator_gets_the_first_accounts_plan(self, cli: Cli, typed):
         typed("correct horse\n")
@@ -37,7 +48,7 @@ class TestCreate:
 
         said = cli("users", "create", "a@example.com", "--plan", "pro", "--password-stdin")
 
-        assert said.out == "Created a@example.com on plan pro.\n"
+        assert said.out == "Created a@example.com on plan pro, administrator.\n"
 
     def test_the_password_is_asked_for_on_a_terminal(
         self, cli: Cli, monkeypatch: pytest.MonkeyPatch
@@ -81,6 +92,45 @@ class TestCreate:
 
         assert said.code == 1
         assert "There is no plan `gold`" in said.err
+
+
+class TestInvite:
+    def test_the_token_is_shown_and_lets_one_account_in(self, cli: Cli, typed):
+        typed("correct horse\n")
+        cli("users", "create", "ada@example.com", "--password-stdin")
+
+        said = cli("users", "invite", " Bob@example.com")
+
+        assert said.code == 0
+        assert len(said.out.strip()) > 40
+        assert "bob@example.com can register" in said.err
+        assert "was not mailed" in said.err
+
+    def test_a_server_that_is_away_is_told_and_the_token_shown(self, cli: Cli, typed, monkeypatch):
+        typed("correct horse\n")
+        cli("users", "create", "ada@example.com", "--password-stdin")
+        monkeypatch.setenv("STEPIQ_SMTP_URL", "smtp://127.0.0.1:1")
+
+        said = cli("users", "invite", "bob@example.com")
+
+        assert said.code == 0
+        assert len(said.out.strip()) > 40
+        assert "127.0.0.1:1 cannot be reached" in said.err
+
+    def test_before_the_first_account_it_is_refused(self, cli: Cli):
+        said = cli("users", "invite", "bob@example.com")
+
+        assert said.code == 1
+        assert "no account yet" in said.err
+
+    def test_who_has_an_account_is_not_invited(self, cli: Cli, typed):
+        typed("correct horse\n")
+        cli("users", "create", "ada@example.com", "--password-stdin")
+
+        assert cli("users", "invite", "ada@example.com").code == 1
+
+    def test_what_is_no_address_is_refused(self, cli: Cli):
+        assert cli("users", "invite", "nobody").code == 2
 
 
 class TestSetPlan:

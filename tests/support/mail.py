@@ -5,7 +5,7 @@ import email
 import email.policy
 import ssl
 import warnings
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -32,6 +32,8 @@ class Mailbox:
     encrypted: list[bool] = field(default_factory=list)
     refuse: dict[str, str] = field(default_factory=dict)
     """Answers by command: `RCPT`, `MAIL`, `DATA`."""
+    judge: Callable[[EmailMessage], str] | None = None
+    """Answers each mail, instead of `refuse`."""
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def handle_MAIL(  # noqa: N802 — the library's names
@@ -50,6 +52,8 @@ class Mailbox:
         return "250 OK"
 
     async def handle_DATA(self, _server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        if self.judge is not None:
+            return self.judge(read(envelope.content))
         if "DATA" in self.refuse:
             return self.refuse["DATA"]
         self.taken.append(read(envelope.content))

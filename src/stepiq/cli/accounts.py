@@ -8,11 +8,12 @@ from pydantic import ValidationError
 
 from stepiq.accounts import service
 from stepiq.accounts.passwords import Passwords
-from stepiq.accounts.schemas import Registration
+from stepiq.accounts.schemas import Registration, normalise_email
 from stepiq.accounts.service import Account
 from stepiq.billing.plans import Plans
-from stepiq.cli.console import UsageError
+from stepiq.cli.console import UsageError, say
 from stepiq.core import settings
+from stepiq.core.mail import MailUnsent, Message
 from stepiq.core.settings import Settings
 from stepiq.server.assembly import built
 
@@ -27,12 +28,69 @@ def create(
         UnknownPlan, EmailTaken: see there.
     """
     configured = settings.load()
-    default = service.FIRST_PLAN if is_admin else configured.default_plan
-    wanted = Plans.load(configured.plans).require(plan or default)
+    if plan is not None:
+        Plans.load(configured.plans).require(plan)
     asked = _checked(email, name, _password(from_stdin=from_stdin))
-    account = asyncio.run(add_account(configured, asked, plan=wanted.name, is_admin=is_admin))
+    account = asyncio.run(add_account(configured, asked, plan=plan, is_admin=is_admin))
     role = ", administrator" if account.is_admin else ""
     typer.echo(f"Created {account.email} on plan {account.plan}{role}.")
+    if account.is_admin and not is_admin:
+        say("It is the server's first account, which is its administrator.")
+
+
+def invite(email: str) -> None:
+    """Invite an address to register, show the token, and mail it where a mail server is set.
+
+    Raises:
+        UsageError: the address is none.
+        SetupRequired, EmailTaken: see there.
+    """
+    try:
+        address = normalise_email(email)
+    except ValueError as error:
+        raise UsageError(f"{email}: {error}.") from None
+    configured = settings.load()
+    token, is_mailed = asyncio.run(send_invitation(configured, address))
+    typer.echo(token)
+    sent = f"and was mailed to {address}" if is_mailed else "and was not mailed: pass it on"
+    say(
+        f"{address} can register with this invitation for seven days, once; it is shown once {sent}."
+    )
+
+
+async def send_invitation(configured: Settings, email: str) -> tuple[str, bool]:
+    """Make an invitation in the database; the token, and whether it was mailed."""
+    async with built(configured) as services:
+        async with services.database.transaction() as session:
+            token = await service.invite(session, email)
+        if not services.mailer.has_server:
+            return token, False
+        try:
+            await services.mailer.send(_invitation(configured.base_url, email, token))
+        except MailUnsent as error:
+            say(f"The mail could not be sent. {error.message}")
+            return token, False
+    return token, True
+
+
+def _invitation(base_url: str, email: str, token: str) -> Message:
+    return Message(
+        email,
+        "Your invitation to stepIQ",
+        f"""\
+You are invited to {base_url}
+
+Register within seven days, with this address ({email}) and this invitation:
+
+{token}
+
+For instance:
+
+curl -X POST {base_url}/api/auth/register \\
+  -H 'Content-Type: application/json' \\
+  -d '{{"email": "{email}", "password": "at-least-8-characters", "invitation": "{token}"}}'
+""",
+    )
 
 
 def set_plan(email: str, plan: str) -> None:
@@ -48,7 +106,7 @@ def set_plan(email: str, plan: str) -> None:
 
 
 async def add_account(
-    configured: Settings, asked: Registration, *, plan: str, is_admin: bool
+    configured: Settings, asked: Registration, *, plan: str | None, is_admin: bool
 ) -> Account:
     """Create an account in the database; a server may be running on it."""
     passwords = Passwords()
@@ -57,8 +115,9 @@ async def add_account(
     finally:
         passwords.close()
     async with built(configured) as services, services.database.transaction() as session:
-        return await service.create_account(
+        return await service.create_by_operator(
             session,
+            configured,
             email=asked.email,
             name=asked.name,
             password_hash=password_hash,

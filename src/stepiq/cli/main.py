@@ -201,10 +201,20 @@ def create_user(
         bool, typer.Option("--password-stdin", help="Read the password from standard input.")
     ] = False,
 ) -> None:
-    """Create an account, whoever may register. Asks for the password."""
+    """Create an account, whoever may register. Asks for the password. The first account is an administrator."""
     from stepiq.cli import accounts
 
     accounts.create(email, name=name, plan=plan, is_admin=admin, from_stdin=password_stdin)
+
+
+@users.command("invite")
+def invite_user(
+    email: Annotated[str, typer.Argument(help="Address to invite.", show_default=False)],
+) -> None:
+    """Invite somebody to register, whoever else may: prints the token, and mails it if STEPIQ_SMTP_URL is set."""
+    from stepiq.cli import accounts
+
+    accounts.invite(email)
 
 
 @users.command("set-plan")

@@ -45,8 +45,12 @@ class MailUnsent(Unavailable):
 
     code = "mail_unsent"
 
-    def __init__(self, message: str, /, *, is_permanent: bool = False) -> None:
+    def __init__(
+        self, message: str, /, *, is_permanent: bool = False, reply: int | None = None
+    ) -> None:
         super().__init__(message)
+        self.reply = reply
+        """The code of the server's refusal, whose text the message then repeats: it may quote the mail."""
         self.is_permanent = is_permanent
         """Whether trying again is useless: the server or we refuse this very mail."""
 
@@ -249,6 +253,7 @@ class _Server:
         return MailUnsent(
             f"{self._where} refuses {what}: {error.code} {_one_line(error.message)}",
             is_permanent=500 <= error.code < 600,
+            reply=error.code,
         )
 
 

@@ -107,8 +107,8 @@ class Settings(BaseSettings):
     start. Changing it makes every access token invalid; API keys stay."""
 
     registration: Registration = Registration.OPEN
-    """Who may register after the first account. `invite` lets nobody in yet, for there are no invitations; with `invite` and
-    `closed`, `stepiq users create` makes accounts."""
+    """Who may register after the first account: everybody (`open`), those whom `stepiq users invite` invited (`invite`), or
+    nobody (`closed`). An invitation works under each of them, and `stepiq users create` always makes accounts."""
 
     default_plan: str = "free"
     """Plan of accounts other than the first administrator: `free`, `starter`, `pro`, `enterprise`, or one of the

@@ -7,6 +7,7 @@ from typing import cast
 
 from stepiq.billing.plans import Plans
 from stepiq.core import clock, logging
+from stepiq.server import housekeeping
 from stepiq.store.database import StoreUnavailable
 from stepiq.triggers.schedules.ticker import Ticker
 from stepiq.web.services import Services
@@ -21,6 +22,7 @@ class Worker:
     """Everything of this process that works by itself."""
 
     def __init__(self, services: Services) -> None:
+        self._database = services.database
         self._engine = services.engine
         self._ticker = Ticker(services.database, services.engine, cast(Plans, services.plans))
         self._tasks: list[asyncio.Task[None]] = []
@@ -35,6 +37,7 @@ class Worker:
         self._tasks = [
             asyncio.create_task(self._ticker.run_for_ever()),
             asyncio.create_task(self._tidy_for_ever()),
+            asyncio.create_task(housekeeping.sweep_for_ever(self._database)),
         ]
 
     async def stop(self, drain: timedelta) -> None:

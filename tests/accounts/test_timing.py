@@ -1,0 +1,72 @@
+"""Neither log-in nor forgotten passwords tell by their time who has an account."""
+
+import statistics
+import time
+from datetime import timedelta
+
+import pytest
+
+from tests.support.make_accounts import PASSWORD
+
+TIMINGS = 500
+SETTLED = 20
+"""First answers are left out: caches fill, and threads start."""
+
+
+def separability(ours, theirs):
+    """How well a threshold tells two samples apart, from 0.5 (not at all) to 1 (Mann-Whitney's U, as a share)."""
+    ranked = sorted([(value, True) for value in ours] + [(value, False) for value in theirs])
+    ranks = sum(rank for rank, (_, is_ours) in enumerate(ranked, 1) if is_ours)
+    share = (ranks - len(ours) * (len(ours) + 1) / 2) / (len(ours) * len(theirs))
+    return max(share, 1 - share)
+
+
+@pytest.fixture
+def measure(client, clock):
+    """Times of answers to two addresses, asked in turns in an order that shows neither of them always first."""
+
+    async def measure(path, known, body):
+        times = {True: [], False: []}
+        for number in range(TIMINGS + SETTLED):
+            for is_known in (number % 2 == 0, number % 2 == 1):
+                # So that neither is held up for its many failures.
+                clock.advance(timedelta(minutes=2))
+                email = known if is_known else "nobody@example.com"
+                started = time.perf_counter()
+                await client.post(path, json={"email": email, **body})
+                times[is_known].append(time.perf_counter() - started)
+        return times[True][SETTLED:], times[False][SETTLED:]
+
+    return measure
+
+
+class TestSeparability:
+    def test_the_measure_would_notice(self):
+        same, slower = list(range(100)), list(range(60, 160))
+
+        assert separability(same, same) == pytest.approx(0.5, abs=0.01)
+        assert separability(same, slower) > 0.8
+
+
+# What is measured lies above the store, and takes its time: once is enough.
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.timeout(900)
+class TestNotSeparable:
+    @pytest.mark.slow
+    async def test_login(self, client, measure, database, app):
+        # An account with a hash of full strength, as all of production has.
+        body = {"email": "ada@example.com", "password": PASSWORD}
+        assert (await client.post("/api/auth/register", json=body)).status_code == 201
+
+        known, unknown = await measure("/api/auth/login", "ada@example.com", {"password": "wrong"})
+
+        assert separability(known, unknown) < 0.65
+        assert 0.8 < statistics.median(known) / statistics.median(unknown) < 1.25
+
+    @pytest.mark.slow
+    async def test_forgot_password(self, account, measure, app):
+        known, unknown = await measure("/api/auth/forgot-password", account.email, {})
+        await app.state.doors.recovery.settle()
+
+        assert separability(known, unknown) < 0.65
+        assert 0.8 < statistics.median(known) / statistics.median(unknown) < 1.25
