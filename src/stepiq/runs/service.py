@@ -35,11 +35,8 @@ async def start(
     input_data: dict[str, Json],
     version: int | None = None,
     schedule_id: UUID | None = None,
-    is_valid: bool = False,
 ) -> Started:
     """Accept a run; it begins within milliseconds of the commit, or when the plan has a slot for it.
-
-    `is_valid` says that the input has been validated already.
 
     Raises:
         VersionNotFound: the pipeline has no such version.
@@ -58,7 +55,7 @@ async def start(
         pipeline_id=target.id,
         version=number,
         trigger=trigger,
-        input_data=input_data if is_valid else definition.input.validate(input_data),
+        input_data=definition.input.validate(input_data),
         schedule_id=schedule_id,
     )
     await engine.accept(session, run)

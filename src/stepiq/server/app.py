@@ -74,7 +74,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.inbox = Inbox(
         services.database,
         services.changes,
-        services.engine.definitions,
+        services.engine,
         StoredSecrets(services.keyring),
     )
     app.include_router(health.router)

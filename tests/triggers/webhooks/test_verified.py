@@ -37,7 +37,7 @@ class Stored:
 @pytest.fixture
 def stored(app, database, changes, engine) -> Stored:
     stored = Stored()
-    app.state.inbox = Inbox(database, changes, engine.definitions, stored)
+    app.state.inbox = Inbox(database, changes, engine, stored)
     return stored
 
 

@@ -15,8 +15,11 @@ from stepiq.core import json
 from stepiq.core.errors import StepIQError
 from stepiq.core.json import Json
 from stepiq.engine.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
+from stepiq.engine.records import NewRun
 from stepiq.language.inputs import InputInvalid
 from stepiq.pipelines.errors import PipelineNotFound
+from stepiq.store.database import Session
+from stepiq.store.states import RunStatus
 from stepiq.triggers.webhooks import schemas, service
 from stepiq.triggers.webhooks.errors import (
     KeyRequired,
@@ -26,6 +29,7 @@ from stepiq.triggers.webhooks.errors import (
     SignatureSecretUnusable,
 )
 from stepiq.triggers.webhooks.inbox import Inbox
+from stepiq.web import idempotency
 from stepiq.web.bodies import JSON_TYPES, read_body
 from stepiq.web.bodies import router as new_router
 from stepiq.web.errors import UnsupportedMediaType
@@ -121,12 +125,20 @@ async def receive_webhook(
     """
     plan = cast(Plans, services.plans).get(sender.plan)
     checked = await service.check(sender, pipeline_id, arrived, inbox=inbox, plan=plan)
+    engine = services.engine
+
+    async def run_of(session: Session) -> NewRun:
+        return await service.run_of(session, sender, checked, engine=engine, plan=plan)
+
+    accepted = schemas.Accepted(
+        run_id=checked.run_id, status=RunStatus.PENDING, pipeline_id=checked.target.id
+    )
+    response = JSONResponse(accepted.model_dump(mode="json"), 202)
     # What may be refused has been checked: on SQLite a writing transaction keeps others waiting.
+    if idempotency.HEADER not in arrived.headers:
+        await inbox.gatherer.accept(run_of)
+        return response
     async with own_tx() as tx:
-        started = await service.start(tx, sender, checked, engine=services.engine, plan=plan)
-        accepted = schemas.Accepted(
-            run_id=started.run_id, status=started.status, pipeline_id=started.pipeline_id
-        )
-        response = JSONResponse(accepted.model_dump(mode="json"), 202)
+        await engine.accept(tx, await run_of(tx))
         await own_tx.keep(response)
     return response

@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from stepiq.core import clock
-from stepiq.engine.definitions import Definitions
 from stepiq.engine.protocols import SecretReader
+from stepiq.engine.runtime import Engine
 from stepiq.pipelines.targets import Targets, Triggered
 from stepiq.store.changes import Changes
 from stepiq.store.database import Database
 from stepiq.triggers.webhooks import signatures
 from stepiq.triggers.webhooks.errors import SignatureSecretMissing
+from stepiq.triggers.webhooks.gathering import Gatherer
 
 SECRET_LIFETIME = timedelta(seconds=5)
 """How long a sender's secret that has been changed or deleted may still count."""
@@ -20,16 +21,17 @@ _KEPT = 1_000
 
 
 class Inbox:
-    """Looks up and checks without a transaction that writes."""
+    """Looks up and checks without a transaction that writes, and writes for many at once."""
 
     def __init__(
         self,
         database: Database,
         changes: Changes,
-        definitions: Definitions,
+        engine: Engine,
         secrets: SecretReader,
     ) -> None:
-        self.targets = Targets(database, changes, definitions)
+        self.targets = Targets(database, changes, engine.definitions)
+        self.gatherer = Gatherer(database, engine)
         self._database = database
         self._secrets = secrets
         self._known: OrderedDict[tuple[UUID, str], tuple[str, datetime]] = OrderedDict()

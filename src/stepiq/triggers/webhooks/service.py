@@ -7,13 +7,15 @@ from uuid import UUID
 from stepiq.accounts.actor import Actor
 from stepiq.billing import service as billing
 from stepiq.billing.plans import Plan
+from stepiq.core import ids
 from stepiq.core.errors import StepIQError
 from stepiq.core.json import Json
+from stepiq.engine.records import NewRun
 from stepiq.engine.runtime import Engine
 from stepiq.language.data import is_object
+from stepiq.language.definition import Definition
 from stepiq.pipelines.records import Target
 from stepiq.runs import service as runs
-from stepiq.runs.records import Started
 from stepiq.store.database import Session
 from stepiq.store.states import TriggerType
 from stepiq.triggers.webhooks.errors import PayloadInvalid
@@ -36,7 +38,9 @@ class Arrived:
 class Checked:
     """A webhook that may start a run."""
 
+    run_id: UUID
     target: Target
+    definition: Definition
     input_data: dict[str, Json]
 
 
@@ -61,27 +65,26 @@ async def check(
     await inbox.verify(actor.workspace_id, pipeline, arrived.headers, arrived.data)
     if isinstance(arrived.content, StepIQError):
         raise arrived.content
-    payload = payload_of(arrived.content)
-    return Checked(pipeline.target, pipeline.definition.input.validate(payload))
+    definition = pipeline.definition
+    payload = definition.input.validate(payload_of(arrived.content))
+    return Checked(ids.uuid7(), pipeline.target, definition, payload)
 
 
-async def start(
+async def run_of(
     session: Session, actor: Actor, checked: Checked, *, engine: Engine, plan: Plan
-) -> Started:
-    """Start the run of a webhook that was checked.
-
-    Raises:
-        PlanRunsExhausted, PlanCreditsExhausted, QueueFull: the plan allows no more.
-    """
-    return await runs.start(
+) -> NewRun:
+    """The run of a webhook that was checked, ready to be accepted."""
+    return await runs.new_run(
         session,
-        actor,
-        checked.target,
+        checked.run_id,
+        checked.definition,
         engine=engine,
         plan=plan,
+        workspace_id=actor.workspace_id,
+        pipeline_id=checked.target.id,
+        version=checked.target.version,
         trigger=TriggerType.WEBHOOK,
         input_data=checked.input_data,
-        is_valid=True,
     )
 
 
