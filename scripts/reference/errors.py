@@ -12,6 +12,7 @@ from stepiq.core import errors as core
 from stepiq.core.errors import StepIQError
 from stepiq.core.members import described
 from stepiq.engine.outcomes import FailureCode
+from stepiq.language.cron import CronInvalid, TimezoneUnknown
 from stepiq.server.docs.errors import advice_by_section
 from stepiq.web.problems import status_of
 
@@ -157,7 +158,8 @@ def _issues(codes: set[str], advice: dict[str, str]) -> str:
 
 def issue_codes() -> set[str]:
     """Every code that an issue can have, read out of the source: there is no list of them elsewhere."""
-    found: set[str] = {"model_unknown", "provider_not_configured"}
+    found: set[str] = {CronInvalid.code, TimezoneUnknown.code}
+    found |= {"model_unknown", "provider_not_configured"}
     for folder in ("language", "pipelines", "web"):
         for path in sorted((_PACKAGE / folder).rglob("*.py")):
             tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -170,6 +172,8 @@ def _codes_in(node: ast.AST) -> Iterator[str]:
     match node:
         case ast.Call(func=ast.Name(id="Issue" | "Problem" | "_at"), args=arguments):
             yield from _texts(arguments[1:3])
+        case ast.Call(func=ast.Attribute(attr="refuse"), args=[_, ast.Attribute(attr="code"), *_]):
+            pass  # an error's own code: `issue_codes` names those
         case ast.Call(func=ast.Attribute(attr="refuse"), args=arguments):
             # The code comes first, or behind the name or path of what is refused.
             yield from [text for text in _texts(arguments[:2]) if _CODE.fullmatch(text)][-1:]

@@ -9,6 +9,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from stepiq.billing.plans import Plans
+from stepiq.core.http import guarded_client
 from stepiq.core.mail import Mailer
 from stepiq.core.settings import Settings
 from stepiq.engine.providers.registry import Providers
@@ -31,7 +32,7 @@ def unstarted_app() -> Generator[FastAPI]:
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(data_dir=Path(folder))
         database, changes, providers = Database(settings), LocalChanges(), Providers(settings)
-        engine = Engine(database, changes, providers)
-        mailer, plans = Mailer(settings), Plans.load({})
-        services = Services(settings, database, changes, providers, engine, mailer, plans)
+        mailer, plans, http = Mailer(settings), Plans.load({}), guarded_client(settings)
+        engine = Engine(database, changes, providers, plans)
+        services = Services(settings, database, changes, providers, engine, mailer, plans, http)
         yield create_app(services)
