@@ -7,6 +7,8 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 from stepiq.accounts import keys
+from stepiq.accounts.actor import Scope
+from stepiq.server.routes import routes_of
 
 PUBLIC = {
     ("POST", "/api/auth/login"),
@@ -38,6 +40,11 @@ def closed_requests(app):
     """A request for every closed route, with ids that nobody has."""
     for method, path in sorted(routes(app) - PUBLIC):
         yield method, re.sub(r"\{[^}]+\}", str(uuid4()), path)
+
+
+def concrete(path):
+    """An address of the route, with ids that nobody has."""
+    return re.sub(r"\{[^}]+\}", str(uuid4()), path)
 
 
 class TestEveryRoute:
@@ -113,6 +120,85 @@ class TestEveryRoute:
 
         assert {route for route, status in answers.items() if status < 400} == set()
         assert [s for s in answers.values() if s == 403]
+
+
+class TestScopes:
+    async def test_a_key_with_every_other_scope_is_refused_by_name(
+        self, app, client, make, account
+    ):
+        answers = {}
+        for route in routes_of(app):
+            wanted = route.access.scope
+            if wanted is None:
+                continue
+            key = await make.api_key(account, scopes=sorted(set(Scope) - {wanted}))
+            response = await client.request(
+                route.method, concrete(route.path), json={}, headers={"X-API-Key": key.text}
+            )
+            answers[route.method, route.path] = (
+                response.status_code,
+                response.json()["code"],
+                wanted in response.json()["detail"],
+            )
+
+        assert len(answers) > 20
+        assert set(answers.values()) == {(403, "scope_missing", True)}
+
+    async def test_no_key_does_what_is_for_people(self, app, client, make, account):
+        key = await make.api_key(account)
+        answers = {}
+        for route in routes_of(app):
+            if route.access.is_for_people:
+                response = await client.request(
+                    route.method, concrete(route.path), json={}, headers={"X-API-Key": key.text}
+                )
+                answers[route.method, route.path] = response.status_code, response.json()["code"]
+
+        assert len(answers) >= 2
+        assert set(answers.values()) == {(403, "session_required")}
+
+
+NAUGHTY = [
+    "0",
+    "-1",
+    "99999999999999999999",
+    "%00",
+    "%ff%fe",
+    "..%2f..%2fetc%2fpasswd",
+    "'%20OR%201=1--",
+    "%F0%9F%92%A9",
+    "x" * 3_000,
+    "00000000-0000-0000-0000-000000000000",
+    "{{7*7}}",
+    "%0d%0aSet-Cookie:%20a=b",
+]
+
+
+class TestNaughtyStrings:
+    """No text in an address, a query or a header is worth a 5xx."""
+
+    @pytest.mark.parametrize("text", NAUGHTY, ids=range(len(NAUGHTY)))
+    async def test_everywhere_it_is_an_answer(self, app, owner, text):
+        answers = {}
+        for method, path in sorted(routes(app) - {("GET", "/ready")}):
+            # No worker runs here, which /ready says with a 503 of its own.
+            naughty = re.sub(r"\{[^}]+\}", text, path)
+            query = f"limit={text}&cursor={text}&q={text}&status={text}&after={text}&from={text}"
+            response = await owner.request(
+                method,
+                f"{naughty}?{query}",
+                content=text.encode(),
+                headers={
+                    "Content-Type": "application/json",
+                    "Idempotency-Key": text[:300],
+                    "If-Match": text,
+                    "Last-Event-ID": text,
+                    "Accept": text,
+                },
+            )
+            answers[method, path] = response.status_code
+
+        assert {name: status for name, status in answers.items() if status >= 500} == {}
 
 
 class TestForeign:
