@@ -213,6 +213,7 @@ class TestForeign:
                 "name": "x",
                 "cron_expression": "0 9 * * *",
             },
+            "POST /api/pipelines/{pipeline_id}/secrets": {"name": "TOKEN", "value": "x"},
         }
 
         answers = {}

@@ -7,10 +7,11 @@ from datetime import datetime
 from stepiq.accounts import housekeeping as accounts
 from stepiq.core import clock, logging
 from stepiq.store.database import Database, Session, StoreUnavailable
+from stepiq.web import idempotency
 
 Sweep = Callable[[Session, datetime], Awaitable[int]]
 
-SWEEPS: tuple[Sweep, ...] = (accounts.sweep,)
+SWEEPS: tuple[Sweep, ...] = (accounts.sweep, idempotency.sweep)
 """What each domain throws away: deletes a batch in a transaction of its own, and says how many rows that were."""
 
 _EVERY_SECONDS = 300.0
