@@ -201,3 +201,49 @@ class TestUsesLocalModel:
         assert definition is not None
 
         assert uses_local_model(definition, Providers(load_settings())) is expected
+
+
+READING = "name: T\nsteps: [{id: a, type: transform, template: 'Key {{env.CRM_TOKEN}}'}]"
+
+
+class TestSecrets:
+    def test_a_secret_is_the_variable_of_its_name_and_is_masked(
+        self, cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        write(folder, READING)
+        monkeypatch.setenv("CRM_TOKEN", "correct horse battery")
+
+        said = cli("run", "pipeline.yaml", "--secret", "CRM_TOKEN", "--json")
+
+        assert json.loads(said.out)["output"] == "Key [secret:CRM_TOKEN]"
+        assert "correct horse" not in said.out + said.err
+
+    def test_one_that_is_missing_is_told_before_the_run_fails(self, cli: Cli, folder: Path):
+        write(folder, READING)
+
+        said = cli("run", "pipeline.yaml")
+
+        assert said.code == 1
+        assert "warning  pipeline.yaml:2:" in said.err
+        assert "The secret `CRM_TOKEN` is not stored yet" in said.err
+
+    @pytest.mark.parametrize("given", ["CRM_TOKEN=value", "CRM_TOKEN", "1"])
+    def test_a_value_and_an_unset_variable_are_refused(self, cli: Cli, folder: Path, given: str):
+        write(folder, READING)
+
+        said = cli("run", "pipeline.yaml", "--secret", given)
+
+        assert said.code == 2
+        assert "=value" not in said.err
+
+    def test_validate_warns_where_secrets_are_named(
+        self, cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        write(folder, READING)
+
+        quiet = cli("validate", "pipeline.yaml")
+        named = cli("validate", "pipeline.yaml", "--secret", "OTHER")
+
+        assert quiet.code == named.code == 0
+        assert "CRM_TOKEN" not in quiet.err + quiet.out
+        assert "`CRM_TOKEN` is not stored" in named.err + named.out

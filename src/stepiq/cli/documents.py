@@ -1,5 +1,6 @@
 """Pipeline files: reading them, and saying everything that is wrong with them."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from stepiq.cli.console import issue_data, issue_line, print_json, read_text, say
@@ -23,10 +24,13 @@ def read_draft(file: Path) -> Draft:
     return Draft(load(text, source_format), text, source_format)
 
 
-def validate(file: Path, *, as_json: bool) -> bool:
-    """Say what is wrong with a pipeline file; whether it can be run."""
+def validate(file: Path, *, as_json: bool, secrets: Collection[str] | None = None) -> bool:
+    """Say what is wrong with a pipeline file; whether it can be run.
+
+    `secrets` are the names of those that there will be; None says nothing about secrets.
+    """
     draft = read_draft(file)
-    findings = service.check(draft, Providers(settings.load()))
+    findings = service.check(draft, Providers(settings.load()), secrets)
     if as_json:
         print_json(findings_data(findings))
     else:

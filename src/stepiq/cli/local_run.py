@@ -2,8 +2,9 @@
 
 import asyncio
 import logging as levels
+import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -12,8 +13,9 @@ from typing import Any, cast
 
 from stepiq.accounts import service as accounts
 from stepiq.accounts.actor import ALL_SCOPES, Actor, Credential
+from stepiq.accounts.secrets import service as secret_store
 from stepiq.billing.plans import Plans
-from stepiq.cli.console import print_json, say
+from stepiq.cli.console import UsageError, print_json, say
 from stepiq.cli.documents import findings_data, read_draft, show_findings
 from stepiq.cli.inputs import build_input
 from stepiq.cli.progress import Progress, make_progress
@@ -48,6 +50,8 @@ class Request:
     model: str | None = None
     """Model of every step that names one or none; None leaves them as written."""
     as_json: bool = False
+    secrets: Sequence[str] = ()
+    """Names of environment variables whose values are the secrets of those names."""
 
 
 def run_file(request: Request) -> bool:
@@ -61,7 +65,8 @@ def run_file(request: Request) -> bool:
     if request.model is not None:
         draft = _with_model(draft, request.model)
     configured = settings.load()
-    findings = pipelines.check(draft, Providers(configured))
+    secrets = read_secrets(request.secrets)
+    findings = pipelines.check(draft, Providers(configured), secrets)
     definition = draft.loaded.definition
     if findings.errors or definition is None:
         if request.as_json:
@@ -69,13 +74,16 @@ def run_file(request: Request) -> bool:
         else:
             show_findings(request.file, findings)
         return False
+    if not request.as_json:
+        missing = [issue for issue in findings.warnings if issue.code == "secret_missing"]
+        show_findings(request.file, pipelines.Findings([], missing))
     data = build_input(definition, request.inputs, request.input_file)
     definition.input.validate(data)
     if uses_local_model(definition, Providers(configured)):
         fetch_weights(configured)
     logging.configure(configured.log_format, level=levels.ERROR)
     progress = None if request.as_json else make_progress()
-    run = asyncio.run(_run(draft, data, progress)).model_dump(mode="json")
+    run = asyncio.run(_run(draft, data, progress, secrets)).model_dump(mode="json")
     if request.as_json:
         print_json(run)
         return run["status"] == "completed"
@@ -104,14 +112,36 @@ def _rewritten(draft: Draft, document: dict[str, Json]) -> Draft:
     )
 
 
-async def _run(draft: Draft, data: dict[str, Json], progress: Progress | None) -> RunDetail:
+def read_secrets(names: Sequence[str]) -> dict[str, str]:
+    """Secrets from the environment: a command line can be seen by others, and stays in a shell's history.
+
+    Raises:
+        UsageError: a name is none that secrets have, or no variable has it.
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", name):
+            raise UsageError(
+                "--secret takes the name of an environment variable, never a value: letters, digits and `_`, such as "
+                "--secret CRM_TOKEN."
+            )
+        value = settings.variable(name)
+        if value is None:
+            raise UsageError(f"--secret {name}: the environment variable {name} is not set.")
+        found[name] = value
+    return found
+
+
+async def _run(
+    draft: Draft, data: dict[str, Json], progress: Progress | None, secrets: Mapping[str, str]
+) -> RunDetail:
     with tempfile.TemporaryDirectory(prefix="stepiq-run-") as folder:
         configured = settings.load(database_url=f"sqlite:///{Path(folder) / 'run.db'}")
         # Trying a pipeline tells nobody: neither its receivers nor people by mail.
         async with built(configured, sends=False) as services:
             await services.engine.start()
             try:
-                return await _run_on(services, draft, data, progress)
+                return await _run_on(services, draft, data, progress, secrets)
             finally:
                 if progress is not None:
                     progress.close()
@@ -119,13 +149,22 @@ async def _run(draft: Draft, data: dict[str, Json], progress: Progress | None) -
 
 
 async def _run_on(
-    services: Services, draft: Draft, data: dict[str, Json], progress: Progress | None
+    services: Services,
+    draft: Draft,
+    data: dict[str, Json],
+    progress: Progress | None,
+    secrets: Mapping[str, str],
 ) -> RunDetail:
     actor = await _actor(services)
     plans = cast(Plans, services.plans)
     rules = pipelines.Rules(plans, services.providers, services.changes)
     async with AsyncExitStack() as stack:
         async with services.database.transaction() as session:
+            for name, value in secrets.items():
+                # The store is thrown away at the end, and what it holds is encrypted.
+                await secret_store.store(
+                    session, actor, services.keyring, pipeline_id=None, name=name, value=value
+                )
             saved = await pipelines.create(session, actor, draft, rules)
             run = await runs.start_pipeline(
                 session,

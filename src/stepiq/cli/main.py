@@ -32,6 +32,15 @@ PipelineFile = Annotated[
         help="YAML or JSON file of the pipeline; - reads standard input.", show_default=False
     ),
 ]
+Secrets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--secret",
+        "-s",
+        metavar="NAME",
+        help="A secret: its value is the environment variable of that name. May be repeated.",
+    ),
+]
 
 
 def main() -> None:
@@ -145,13 +154,14 @@ def run(
     model: Annotated[
         str | None, typer.Option(help="Ask this model in every step that asks one.")
     ] = None,
+    secret: Secrets = None,
     as_json: Json = False,
 ) -> None:
     """Run a pipeline here and now, without a server; nothing of it is kept."""
     from stepiq.cli import local_run
     from stepiq.language.inputs import InputInvalid
 
-    request = local_run.Request(file, inputs or (), input_file, model, as_json)
+    request = local_run.Request(file, inputs or (), input_file, model, as_json, secret or ())
     try:
         worked = local_run.run_file(request)
     except InputInvalid as error:
@@ -161,11 +171,11 @@ def run(
 
 
 @app.command()
-def validate(file: PipelineFile, as_json: Json = False) -> None:
+def validate(file: PipelineFile, secret: Secrets = None, as_json: Json = False) -> None:
     """Check a pipeline without running it; every error with its line and column."""
     from stepiq.cli import documents
 
-    _end(documents.validate(file, as_json=as_json))
+    _end(documents.validate(file, as_json=as_json, secrets=secret))
 
 
 @app.command()

@@ -273,6 +273,11 @@ def load(**overrides: Any) -> Settings:
         raise SettingsInvalid(f"Settings cannot be used. {lines}", issues) from None
 
 
+def variable(name: str) -> str | None:
+    """An environment variable that somebody names on the command line; None if it is not set, or empty."""
+    return os.environ.get(name) or None
+
+
 def _read_config(path: Path) -> dict[str, Any]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))

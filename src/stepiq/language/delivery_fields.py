@@ -107,6 +107,7 @@ def _read_webhook(fields: Fields) -> WebhookTarget | None:
         secret = fields.text(
             "signing_secret_name", maximum=100, pattern=SECRET_NAME, rule=SECRET_RULE
         )
+        fields.note_secret("signing_secret_name", secret)
     method = fields.choice("method", _METHODS) or "POST"
     headers = _read_headers(fields)
     if url is None or secret is None:

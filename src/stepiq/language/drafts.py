@@ -50,6 +50,8 @@ class Draft:
     problems: list[Problem] = field(default_factory=list[Problem])
     warnings: list[Problem] = field(default_factory=list[Problem])
     templates: list[PlacedTemplate] = field(default_factory=list[PlacedTemplate])
+    signing_secrets: list[tuple[Path, str]] = field(default_factory=list[tuple[Path, str]])
+    """Secrets that no template reads, and the fields that name them."""
     patterns_left: int = MAX_PATTERNS
 
     @property
@@ -135,6 +137,11 @@ class Fields:
         message = f"`{name}` is required. Write it as in `{example}`."
         self.draft.refuse((*self.path, name), "required", message)
         return False
+
+    def note_secret(self, name: str, secret: str | None) -> None:
+        """Remember that a field names a secret, so that its author can be told if there is none."""
+        if secret is not None:
+            self.draft.signing_secrets.append(((*self.path, name), secret))
 
     def text(
         self, name: str, *, minimum: int = 0, maximum: int, pattern: str = "", rule: str = ""

@@ -47,6 +47,8 @@ class Loaded:
     """Present if there are no errors."""
     errors: tuple[Issue, ...]
     warnings: tuple[Issue, ...] = ()
+    secrets: tuple[tuple[str, Issue], ...] = ()
+    """Every secret that is read or signs, once for each field, and what to say there if it is not stored."""
     malformed: bool = False
     """The text could not be read at all, so the errors are about its syntax."""
 
@@ -94,7 +96,8 @@ def _load(source: Source) -> Loaded:
         definition = _read_document(draft, document)
     errors = _place(source, draft.problems, source.issues)
     warnings = _place(source, draft.warnings[:MAX_ERRORS], ())
-    return Loaded(document, None if errors else definition, errors, warnings)
+    secrets = _place_secrets(source, draft)
+    return Loaded(document, None if errors else definition, errors, warnings, secrets)
 
 
 def _no_mapping(data: Json) -> str:
@@ -230,6 +233,29 @@ def _place(source: Source, problems: list[Problem], known: tuple[Issue, ...]) ->
         more = f"There are more than {MAX_ERRORS} errors. Correct these first."
         issues[MAX_ERRORS:] = [Issue("", "too_many_errors", more)]
     return tuple(issues)
+
+
+def _place_secrets(source: Source, draft: Draft) -> tuple[tuple[str, Issue], ...]:
+    found = [
+        (
+            name,
+            _secret_problem(
+                placed.path, name, (placed.template.source, *placed.template.locate(at))
+            ),
+        )
+        for placed in draft.templates
+        for name, at in placed.template.secrets.items()
+    ]
+    found += [(name, _secret_problem(path, name, None)) for path, name in draft.signing_secrets]
+    if source.places is None:
+        return tuple((n, Issue(places.write_path(p.path), p.code, p.message)) for n, p in found)
+    root, lines = source.places(), source.lines()
+    return tuple((name, _place_one(root, lines, problem)) for name, problem in found)
+
+
+def _secret_problem(path: places.Path, name: str, inside: tuple[str, int, int] | None) -> Problem:
+    message = f"The secret `{name}` is not stored yet. Store it before the pipeline runs, for the account or for this pipeline."
+    return Problem(path, "secret_missing", message, inside=inside)
 
 
 def _place_one(root: places.Place, lines: list[str], problem: Problem) -> Issue:

@@ -52,6 +52,7 @@ def read_webhook(fields: Fields) -> VerifySpec | None:
     secret = None
     if inner.require("secret_name", "secret_name: GITHUB_WEBHOOK_SECRET"):
         secret = inner.text("secret_name", maximum=100, pattern=SECRET_NAME, rule=SECRET_RULE)
+        inner.note_secret("secret_name", secret)
     if scheme not in (None, VerifyScheme.HMAC_SHA256) and inner.has("header"):
         message = f"`header` goes with scheme hmac-sha256; {scheme} has headers of its own."
         inner.refuse("header", "conflict", message)

@@ -76,6 +76,7 @@ def _prefixed(loaded: Loaded) -> Loaded:
         loaded,
         errors=type(loaded.errors)(_inside(issue) for issue in loaded.errors),
         warnings=type(loaded.warnings)(_inside(issue) for issue in loaded.warnings),
+        secrets=tuple((name, _inside(issue)) for name, issue in loaded.secrets),
     )
 
 

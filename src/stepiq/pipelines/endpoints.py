@@ -123,10 +123,11 @@ async def create_pipeline(
     response_model_exclude_none=True,
 )
 async def validate_pipeline(
-    _caller: Reader, draft: DraftBody, services: ServicesDep
+    caller: Reader, draft: DraftBody, services: ServicesDep, read: Read
 ) -> schemas.ValidationView:
     """Check a definition without saving it. The plan is not looked at."""
-    findings = service.check(draft, services.providers)
+    stored = await service.stored_secrets(read, caller, draft, services.providers)
+    findings = service.check(draft, services.providers, stored)
     return schemas.ValidationView(
         valid=not findings.errors,
         errors=[schemas.IssueView.model_validate(issue) for issue in findings.errors],

@@ -3,11 +3,13 @@
 import re
 import secrets
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from stepiq.accounts.actor import Actor
+from stepiq.accounts.secrets import service as secret_store
 from stepiq.billing import service as billing
 from stepiq.billing.plans import Plan, Plans
 from stepiq.core import clock, ids
@@ -39,6 +41,7 @@ from stepiq.store.states import PipelineStatus
 
 _MAX_SLUG = 60
 _SLUG_TRIES = 20
+_MAX_MISSING = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ async def create(session: Session, actor: Actor, draft: Draft, rules: Rules) -> 
         PlanPipelinesExceeded: as many pipelines are active as the plan allows.
         SlugTaken: the slug that was asked for belongs to another pipeline.
     """
-    definition, warnings = _accept(actor, draft, rules)
+    definition, warnings = await _accept(session, actor, draft, rules)
     await _require_room(session, actor, rules.plans.get(actor.plan))
     now = clock.now()
     name = draft.name or definition.name
@@ -133,7 +136,7 @@ async def save(
     found = await _lock_active(session, actor, pipeline_id)
     if if_match is not None and not _matches(if_match, found.version):
         raise StaleVersion(pipeline_id, found.version)
-    definition, warnings = _accept(actor, draft, rules)
+    definition, warnings = await _accept(session, actor, draft, rules, pipeline_id)
     values: dict[str, Any] = {
         "version": found.version + 1,
         "name": draft.name or definition.name,
@@ -265,11 +268,32 @@ async def target(session: Session, actor: Actor, pipeline_id: UUID) -> Target:
     return found
 
 
-def check(draft: Draft, providers: Providers) -> Findings:
-    """Everything wrong with a definition, and everything that may be; the plan is not looked at."""
+async def stored_secrets(
+    session: Session,
+    actor: Actor,
+    draft: Draft,
+    providers: Providers,
+    pipeline_id: UUID | None = None,
+) -> frozenset[str]:
+    """Of the secrets that a pipeline of that definition would look for, keys of providers included, those that are stored."""
+    wanted = {name for name, _ in draft.loaded.secrets} | providers.key_names
+    return await secret_store.stored_names(session, actor.workspace_id, wanted, pipeline_id)
+
+
+def check(draft: Draft, providers: Providers, stored: Collection[str] | None = None) -> Findings:
+    """Everything wrong with a definition, and everything that may be; the plan is not looked at.
+
+    Args:
+        draft: the definition.
+        providers: know which models there are.
+        stored: names of the secrets that the pipeline finds; None where nobody knows.
+    """
     errors, warnings = list(draft.loaded.errors), list(draft.loaded.warnings)
+    if stored is not None:
+        missing = [issue for name, issue in draft.loaded.secrets if name not in stored]
+        warnings += missing[:_MAX_MISSING]
     for path, model in _named_models(draft.loaded.document):
-        found = providers.check(model)
+        found = providers.check(model, stored or ())
         if found is not None:
             issue = _placed(draft, path, Issue("", found.code, found.message))
             (errors if found.severity == "error" else warnings).append(issue)
@@ -308,10 +332,13 @@ def _placed(draft: Draft, path: Path, issue: Issue) -> Issue:
     return replace(issue, path=written, line=place.line, column=place.column)
 
 
-def _accept(actor: Actor, draft: Draft, rules: Rules) -> tuple[Definition, list[Issue]]:
+async def _accept(
+    session: Session, actor: Actor, draft: Draft, rules: Rules, pipeline_id: UUID | None = None
+) -> tuple[Definition, list[Issue]]:
     if draft.loaded.malformed:
         raise DefinitionMalformed(draft.loaded.errors)
-    findings = check(draft, rules.providers)
+    stored = await stored_secrets(session, actor, draft, rules.providers, pipeline_id)
+    findings = check(draft, rules.providers, stored)
     definition = draft.loaded.definition
     if findings.errors or definition is None:
         raise DefinitionInvalid(findings.errors)

@@ -52,7 +52,7 @@ class Parser:
         self._open: list[_OpenBlock] = []
         self._scopes = Scopes()
         self.references: list[Reference] = []
-        self.secret_names: set[str] = set()
+        self.secrets: dict[str, int] = {}
 
     def parse(self, pieces: list[Piece]) -> tuple[Node, ...]:
         for piece in pieces:
@@ -180,7 +180,7 @@ class Parser:
         except NameProblem as problem:
             self._fail(token.offset, str(problem))
         if isinstance(found, Secret):
-            self.secret_names.add(found.name)
+            self.secrets.setdefault(found.name, found.offset)
         elif (binding := self._scopes.binding_of(found)) is not None:
             self.references.append(Reference(binding, optional, token.offset))
         return found

@@ -22,8 +22,8 @@ class Template:
     references: tuple[Reference, ...]
     """Every place where it reads the context, in the order written. Names inside `#each` items are not among
     them: what an item holds is known only when it is rendered."""
-    secret_names: frozenset[str]
-    """Every NAME it reads as `env.NAME`."""
+    secrets: Mapping[str, int]
+    """Every NAME it reads as `env.NAME`, and where it does first."""
 
     @classmethod
     def compile(cls, text: str) -> Self:
@@ -36,7 +36,12 @@ class Template:
         whitespace.apply(pieces)
         parser = Parser(text)
         nodes = parser.parse(pieces)
-        return cls(text, nodes, tuple(parser.references), frozenset(parser.secret_names))
+        return cls(text, nodes, tuple(parser.references), parser.secrets)
+
+    @property
+    def secret_names(self) -> frozenset[str]:
+        """Every NAME it reads as `env.NAME`."""
+        return frozenset(self.secrets)
 
     def locate(self, offset: int) -> tuple[int, int]:
         """Line and column of an offset in its text, both counted from 1."""
