@@ -24,6 +24,7 @@ from stepiq.web.errors import (
     IdempotentAnswerLost,
     InvalidBody,
     InvalidQuery,
+    MalformedQuery,
     RateLimited,
     UnsupportedMediaType,
 )
@@ -82,7 +83,7 @@ def _complete(operation: dict[str, Any], route: Route) -> None:
     if "requestBody" in operation:
         errors += [MalformedJson, BodyMissing, BodyTooLarge, UnsupportedMediaType, InvalidBody]
     if any(parameter["in"] == "query" for parameter in operation.get("parameters", ())):
-        errors.append(InvalidQuery)
+        errors += [InvalidQuery, MalformedQuery]
     responses: dict[str, Any] = operation["responses"]
     if "application/json" in responses.get("422", {}).get("content", {}):
         del responses["422"]  # FastAPI's own shape, which we never answer
