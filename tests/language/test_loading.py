@@ -450,3 +450,22 @@ class TestAnything:
             for issue in load(json.dumps(document, indent=1), source_format).errors:
                 assert issue.line
                 assert issue.column
+
+
+class TestSecretsNamed:
+    @staticmethod
+    def document(count):
+        names = " ".join(f"{{{{env.KEY_{number}}}}}" for number in range(count))
+        return {"name": "X", "steps": [{"id": "a", "type": "transform", "template": names}]}
+
+    def test_a_hundred_are_taken(self):
+        loaded = load_document(self.document(100))
+
+        assert loaded.definition is not None
+        assert len(loaded.definition.secret_names) == 100
+
+    def test_more_are_refused(self):
+        loaded = load_document(self.document(101))
+
+        assert [issue.code for issue in loaded.errors] == ["too_many_secrets"]
+        assert "101 secrets" in loaded.errors[0].message

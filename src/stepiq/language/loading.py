@@ -21,6 +21,8 @@ from stepiq.language.yaml_source import MAX_DEPTH
 
 MAX_ERRORS = 100
 """Most errors that are listed for one document."""
+MAX_SECRETS = 100
+"""Most secrets that one definition may name: whatever a run records is searched for each of them."""
 _UNREADABLE = frozenset({"syntax", "invalid_character"})
 _KNOWN = (
     "name", "description", "version", "variables", "input", "steps", "timeout_seconds", "output",
@@ -136,6 +138,7 @@ def _read_document(draft: Draft, document: dict[str, Json]) -> Definition | None
     schedule = read_schedule(fields)
     webhook_verify = read_webhook(fields)
     check_templates(draft, _known_names(variables, schema, ids, steps))
+    _check_secrets(draft)
     if draft.problems or name is None:
         return None
     secrets = [name for placed in draft.templates for name in placed.template.secret_names]
@@ -154,6 +157,14 @@ def _read_document(draft: Draft, document: dict[str, Json]) -> Definition | None
         schedule=schedule,
         webhook_verify=webhook_verify,
     )
+
+
+def _check_secrets(draft: Draft) -> None:
+    names = {name for placed in draft.templates for name in placed.template.secret_names}
+    names |= {name for _, name in draft.signing_secrets}
+    if len(names) > MAX_SECRETS:
+        message = f"The definition names {len(names)} secrets; the most is {MAX_SECRETS}. Split it into several pipelines."
+        draft.refuse((), "too_many_secrets", message)
 
 
 def _read_variables(fields: Fields) -> dict[str, Scalar]:
