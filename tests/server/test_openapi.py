@@ -1,6 +1,12 @@
 import openapi_spec_validator
 import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import best_match
 
+from stepiq.engine.events import EventType
+from stepiq.language.loading import load
+from stepiq.language.source import SourceFormat
+from stepiq.server.docs import examples
 from stepiq.server.routes import routes_of
 
 
@@ -15,6 +21,47 @@ def operations(document):
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             yield f"{method} {path}", operation
+
+
+def answers(document):
+    """Every answer of every operation, wherever it is written."""
+    shared = document["components"]["responses"]
+    for name, operation in operations(document):
+        for status, response in operation["responses"].items():
+            reference = response.get("$ref")
+            yield name, status, shared[reference.rpartition("/")[2]] if reference else response
+
+
+def contents(document):
+    """Every body that is documented, of requests and answers."""
+    for name, operation in operations(document):
+        for media_type, body in operation.get("requestBody", {}).get("content", {}).items():
+            yield f"{name} {media_type}", body
+    for name, status, response in answers(document):
+        for media_type, body in response.get("content", {}).items():
+            yield f"{status} {name} {media_type}", body
+
+
+def shown(document, body):
+    """The examples of a body."""
+    if "example" in body:
+        yield body["example"]
+    for example in body.get("examples", {}).values():
+        reference = example.get("$ref")
+        found = (
+            document["components"]["examples"][reference.rpartition("/")[2]]
+            if reference
+            else example
+        )
+        yield found["value"]
+
+
+def misfit(document, schema, value):
+    """Why a value does not fit a schema of the document; None if it does."""
+    rooted = {**schema, "components": document["components"]}
+    checker = Draft202012Validator(rooted, format_checker=FormatChecker())
+    error = best_match(checker.iter_errors(value))
+    return None if error is None else f"{error.json_path}: {error.message}"
 
 
 def references(value):
@@ -40,8 +87,7 @@ class TestDocument:
     async def test_every_error_is_a_problem(self, document):
         others = [
             (name, status)
-            for name, operation in operations(document)
-            for status, response in operation["responses"].items()
+            for name, status, response in answers(document)
             if int(status) >= 400 and list(response["content"]) != ["application/problem+json"]
         ]
 
@@ -77,12 +123,14 @@ class TestDocument:
             assert ("Idempotency-Key" in names) == route.takes_key
 
     async def test_every_reference_leads_somewhere(self, document):
-        schemas = document["components"]["schemas"]
-        dangling = {
-            reference
-            for reference in references(document)
-            if reference.rpartition("/")[2] not in schemas
-        }
+        dangling = set()
+        for reference in references(document):
+            root, *path = reference.split("/")
+            found = document
+            for part in path:
+                found = found.get(part, {})
+            if root != "#" or not found:
+                dangling.add(reference)
 
         assert dangling == set()
 
@@ -93,3 +141,105 @@ class TestDocument:
         ids = [operation["operationId"] for _, operation in operations(document)]
 
         assert len(ids) == len(set(ids))
+
+
+class TestExamples:
+    async def test_every_body_has_one(self, document):
+        without = [name for name, body in contents(document) if not [*shown(document, body)]]
+
+        assert without == []
+
+    async def test_each_fits_its_schema(self, document):
+        wrong = {
+            name: reason
+            for name, body in contents(document)
+            for value in shown(document, body)
+            if (reason := misfit(document, body.get("schema", {}), value))
+        }
+
+        assert wrong == {}
+
+    async def test_those_of_parameters_and_headers_fit(self, document):
+        places = [
+            (f"{name} {parameter['name']}", parameter)
+            for name, operation in operations(document)
+            for parameter in operation.get("parameters", ())
+        ]
+        places += document["components"]["headers"].items()
+        wrong = {
+            name: reason
+            for name, place in places
+            if "example" in place
+            and (reason := misfit(document, place["schema"], place["example"]))
+        }
+
+        assert wrong == {}
+
+    async def test_every_parameter_of_a_path_has_one(self, document):
+        without = [
+            (name, parameter["name"])
+            for name, operation in operations(document)
+            for parameter in operation.get("parameters", ())
+            if parameter["in"] == "path" and "example" not in parameter
+        ]
+
+        assert without == []
+
+    async def test_those_by_hand_are_all_used(self, document):
+        names = {name.partition(" ")[2] for name, _ in operations(document)}
+        by_hand = [*examples.REQUESTS, *(name.partition(" ")[2] for name in examples.RESPONSES)]
+
+        assert {name.partition(" ")[2] for name in by_hand} <= names
+        assert set(examples.SHAPES) <= set(document["components"]["schemas"])
+
+    def test_the_definition_is_one_and_the_same_in_both_languages(self):
+        loaded = load(examples.DEFINITION_YAML, SourceFormat.YAML)
+
+        assert loaded.errors == ()
+        assert loaded.document == examples.DEFINITION
+
+
+class TestHeaders:
+    @pytest.fixture
+    async def account(self, make):
+        return await make.user(plan="free")
+
+    async def test_every_answer_has_the_requests_id(self, document):
+        without = [
+            (name, status)
+            for name, status, response in answers(document)
+            if "X-Request-ID" not in response["headers"]
+        ]
+
+        assert without == []
+
+    async def test_every_answer_that_asks_to_wait_says_how_long(self, document):
+        for _, status, response in answers(document):
+            if status in ("429", "503"):
+                assert "Retry-After" in response["headers"]
+
+    @pytest.mark.parametrize(
+        ("path", "template"),
+        [("/api/runs", "/api/runs"), ("/api/runs/none", "/api/runs/{run_id}")],
+    )
+    async def test_the_documented_ones_are_sent(self, document, owner, path, template):
+        response = await owner.get(path)
+
+        answer = document["paths"][template]["get"]["responses"][str(response.status_code)]
+        assert {name.lower() for name in answer["headers"]} <= set(response.headers)
+
+    async def test_headers_of_requests_are_spelled_as_usual(self, document):
+        names = {
+            parameter["name"]
+            for _, operation in operations(document)
+            for parameter in operation.get("parameters", ())
+            if parameter["in"] == "header"
+        }
+
+        assert names == {"Accept", "If-Match", "Last-Event-ID", "Idempotency-Key"}
+
+    async def test_the_stream_names_its_events(self, document):
+        answer = document["paths"]["/api/runs/{run_id}/stream"]["get"]["responses"]["200"]
+
+        assert list(answer["content"]) == ["text/event-stream"]
+        assert all(f"`{kind}`" in answer["description"] for kind in EventType)

@@ -61,6 +61,7 @@ _BODIES: dict[str, Any] = {
         },
     }
 }
+_TAGGED: dict[str, Any] = {"headers": {"ETag": {"$ref": "#/components/headers/ETag"}}}
 _SAVING = (
     DefinitionMalformed,
     DefinitionInvalid,
@@ -106,7 +107,7 @@ async def list_pipelines(
 @router.post(
     "/pipelines",
     status_code=201,
-    responses=problems(*_SAVING, PlanPipelinesExceeded),
+    responses={201: _TAGGED, **problems(*_SAVING, PlanPipelinesExceeded)},
     openapi_extra=_BODIES,
 )
 async def create_pipeline(
@@ -138,7 +139,7 @@ async def validate_pipeline(
 @router.get(
     "/pipelines/{pipeline_id}",
     response_model=schemas.PipelineView,
-    responses={200: {"content": _YAML}, **problems(PipelineNotFound, ScopeMissing)},
+    responses={200: _TAGGED | {"content": _YAML}, **problems(PipelineNotFound, ScopeMissing)},
 )
 async def get_pipeline(
     caller: Reader, read: Read, pipeline_id: UUID, wants_yaml: WantsYaml, response: Response
@@ -155,7 +156,10 @@ async def get_pipeline(
 
 @router.put(
     "/pipelines/{pipeline_id}",
-    responses=problems(*_SAVING, PipelineNotFound, PipelineArchived, StaleVersion),
+    responses={
+        200: _TAGGED,
+        **problems(*_SAVING, PipelineNotFound, PipelineArchived, StaleVersion),
+    },
     openapi_extra=_BODIES,
 )
 async def update_pipeline(
@@ -230,7 +234,7 @@ async def list_versions(
 @router.get(
     "/pipelines/{pipeline_id}/versions/{number}",
     response_model=schemas.VersionView,
-    responses={200: {"content": _YAML}, **problems(VersionNotFound, ScopeMissing)},
+    responses={200: _TAGGED | {"content": _YAML}, **problems(VersionNotFound, ScopeMissing)},
 )
 async def get_version(
     caller: Reader,
@@ -291,14 +295,17 @@ def _sides(change: diffs.Change) -> dict[str, Any]:
 
 @router.post(
     "/pipelines/{pipeline_id}/versions/{number}/restore",
-    responses=problems(
-        VersionNotFound,
-        PipelineArchived,
-        StaleVersion,
-        DefinitionInvalid,
-        PlanStepsExceeded,
-        ScopeMissing,
-    ),
+    responses={
+        200: _TAGGED,
+        **problems(
+            VersionNotFound,
+            PipelineArchived,
+            StaleVersion,
+            DefinitionInvalid,
+            PlanStepsExceeded,
+            ScopeMissing,
+        ),
+    },
 )
 async def restore_version(
     caller: Writer,

@@ -1,6 +1,9 @@
 """The HTTP app: every domain's routes behind one guard, one check of credentials and one way to say what went wrong."""
 
-from fastapi import APIRouter, Depends, FastAPI
+import asyncio
+from functools import cache
+
+from fastapi import APIRouter, Depends, FastAPI, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stepiq import __version__
@@ -10,6 +13,7 @@ from stepiq.accounts.http import Doors, authenticated
 from stepiq.accounts.secrets import endpoints as secrets
 from stepiq.accounts.secrets.reader import StoredSecrets
 from stepiq.billing import endpoints as billing
+from stepiq.core import json
 from stepiq.notify import endpoints as notify
 from stepiq.pipelines import catalogue
 from stepiq.pipelines import endpoints as pipelines
@@ -115,9 +119,14 @@ class VersionPrefix:
 def _serve_document(app: FastAPI) -> None:
     app.openapi = lambda: _document(app)
 
-    async def openapi_document() -> dict[str, object]:
+    @cache
+    def text() -> str:
+        return json.dumps(app.openapi())
+
+    async def openapi_document() -> Response:
         """The OpenAPI document."""
-        return app.openapi()
+        # It takes most of a second to make, in which a thread leaves the loop to runs and other requests.
+        return Response(await asyncio.to_thread(text), media_type="application/json")
 
     app.add_api_route("/openapi.json", openapi_document, include_in_schema=False)
 

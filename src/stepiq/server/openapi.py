@@ -1,5 +1,7 @@
 """The OpenAPI document: what FastAPI derives from the routes, with our errors and credentials."""
 
+from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
@@ -11,13 +13,19 @@ from stepiq.accounts.errors import (
     ScopeMissing,
     SessionRequired,
 )
+from stepiq.core import json
 from stepiq.core.errors import StepIQError
 from stepiq.core.json import MalformedJson
+from stepiq.core.members import described
+from stepiq.engine.events import EventType
+from stepiq.server.docs import headers, samples
+from stepiq.server.protocol import NotHttp
 from stepiq.server.routes import Access, Route, routes_of
 from stepiq.store.database import StoreUnavailable
 from stepiq.web.errors import (
     BodyMissing,
     BodyTooLarge,
+    HeadersTooLarge,
     IdempotencyInProgress,
     IdempotencyKeyInvalid,
     IdempotencyKeyReused,
@@ -25,25 +33,38 @@ from stepiq.web.errors import (
     InvalidBody,
     InvalidQuery,
     MalformedQuery,
+    MethodNotAllowed,
     RateLimited,
+    RequestTimeout,
+    UnknownPath,
     UnsupportedMediaType,
 )
-from stepiq.web.problems import Problem, problems
+from stepiq.web.problems import MEDIA_TYPE, Problem, bug, problems
 
 _DESCRIPTION = """\
 Define AI pipelines, run them durably, and watch them live. Every route also answers under `/v1`.
 
 Errors are `application/problem+json` with a stable `code`. Lists come in pages: send `next_cursor` as `cursor`.
+
+Every answer has an `X-Request-ID`. Whatever the route, a request that is not HTTP or has U+0000 in its query is 400, one that does not arrive in \
+time 408, one with too large a head 431, and a mistake of the server 500. A path that no route has is 404 `unknown_path`; a method \
+that a path does not have is 405 `method_not_allowed`, with the others in `Allow`.
 """
-_BEARER: dict[str, list[str]] = {"bearer": []}
-_IDEMPOTENCY_KEY = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": False,
-    "description": "A new one for each thing to be made: sent again within 24 hours with the same body and query, it gets "
-    "the same answer, marked `Idempotent-Replayed: true`, and has no effect.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+_TAGS = ("Accounts", "Pipelines", "Runs", "Webhooks", "Schedules", "Deliveries", "Secrets", "Models", "Usage")  # fmt: skip
+_STREAM_PATH = "/api/runs/{run_id}/stream"
+_STREAM = (
+    "Server-sent events. `id` is the event's number in its run and `data` is JSON. A comment comes every 15 seconds, and the "
+    "stream ends after the final `run.status`."
+)
+_COMMON: dict[str, tuple[type[StepIQError], ...]] = {
+    "MalformedRequest": (NotHttp, MalformedQuery),
+    "UnknownPath": (UnknownPath,),
+    "MethodNotAllowed": (MethodNotAllowed,),
+    "RequestTimeout": (RequestTimeout,),
+    "HeadersTooLarge": (HeadersTooLarge,),
 }
+_ANYWHERE = {"400": "MalformedRequest", "408": "RequestTimeout", "431": "HeadersTooLarge", "500": "Internal"}  # fmt: skip
+_BEARER: dict[str, list[str]] = {"bearer": []}
 _SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
     "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -52,44 +73,105 @@ _SCHEMES = {
 
 def document(app: FastAPI) -> dict[str, Any]:
     """The document of an app with all of its routes."""
-    made = get_openapi(
+    found = get_openapi(
         title=app.title, version=app.version, description=_DESCRIPTION, routes=app.routes
     )
+    # Routes share parts of what they declare; in text no two places are the same object.
+    made: dict[str, Any] = json.loads(json.dumps(found).encode())
     schemas: dict[str, Any] = made.setdefault("components", {}).setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     schemas.update(_problem_schemas())
-    made["components"]["securitySchemes"] = _SCHEMES
+    made["components"] |= {
+        "securitySchemes": _SCHEMES,
+        "headers": headers.COMPONENTS,
+        "responses": _common_responses(),
+    }
     for route in routes_of(app):
         operation = made["paths"].get(route.path, {}).get(route.method.lower())
         if operation is not None:
             _complete(operation, route)
+            headers.complete(operation, route)
+    made["tags"] = [{"name": name} for name in _tags(made)]
+    _describe_stream(made["paths"][_STREAM_PATH]["get"])
+    samples.fill(made)
+    made["components"]["examples"] = _shared_examples(made)
     return made
 
 
 def _complete(operation: dict[str, Any], route: Route) -> None:
-    errors: list[type[StepIQError]] = [StoreUnavailable]
     if not route.access.is_public:
         operation["security"] = _security(route.access)
-        errors += [CredentialMissing, CredentialInvalid, RateLimited]
-    if route.access.scope is not None:
-        errors.append(ScopeMissing)
-    if route.access.is_for_people:
-        errors.append(SessionRequired)
     if route.takes_key:
-        operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
-        errors += [IdempotencyKeyInvalid, IdempotencyKeyReused]
-        errors += [IdempotencyInProgress, IdempotentAnswerLost]
-    if "requestBody" in operation:
-        errors += [MalformedJson, BodyMissing, BodyTooLarge, UnsupportedMediaType, InvalidBody]
-    if any(parameter["in"] == "query" for parameter in operation.get("parameters", ())):
-        errors += [InvalidQuery, MalformedQuery]
+        operation.setdefault("parameters", []).append(dict(headers.IDEMPOTENCY_KEY))
     responses: dict[str, Any] = operation["responses"]
     if "application/json" in responses.get("422", {}).get("content", {}):
         del responses["422"]  # FastAPI's own shape, which we never answer
-    for status, response in problems(*errors).items():
+    for status, response in problems(*_errors(operation, route)).items():
         _merge(responses, str(status), response)
+    for status, response in responses.items():
+        if response["description"] == "Successful Response":
+            response["description"] = HTTPStatus(int(status)).phrase
+    for status, name in _ANYWHERE.items():
+        responses.setdefault(status, {"$ref": f"#/components/responses/{name}"})
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _errors(operation: dict[str, Any], route: Route) -> Iterator[type[StepIQError]]:
+    """The errors that come of what a route is, beside those that it names itself."""
+    if route.path.startswith("/api/"):
+        yield StoreUnavailable
+    if not route.access.is_public:
+        yield from (CredentialMissing, CredentialInvalid, RateLimited)
+    if route.access.scope is not None:
+        yield ScopeMissing
+    if route.access.is_for_people:
+        yield SessionRequired
+    if route.takes_key:
+        yield from (IdempotencyKeyInvalid, IdempotencyKeyReused)
+        yield from (IdempotencyInProgress, IdempotentAnswerLost)
+    if "requestBody" in operation:
+        yield from (NotHttp, MalformedQuery, MalformedJson, BodyMissing)
+        yield from (BodyTooLarge, UnsupportedMediaType, InvalidBody)
+    if any(parameter["in"] == "query" for parameter in operation.get("parameters", ())):
+        yield from (InvalidQuery, MalformedQuery)
+
+
+def _tags(made: dict[str, Any]) -> list[str]:
+    """The headings that the document's operations have, in the order in which a newcomer needs them."""
+    operations = (each for path in made["paths"].values() for each in path.values())
+    found = dict.fromkeys(tag for operation in operations for tag in operation["tags"])
+    return sorted(found, key=lambda tag: _TAGS.index(tag) if tag in _TAGS else len(_TAGS))
+
+
+def _describe_stream(operation: dict[str, Any]) -> None:
+    kinds = "\n".join(f"- `{name}`: {meaning}" for name, meaning in described(EventType).items())
+    operation["responses"]["200"]["description"] = f"{_STREAM}\n\n{kinds}"
+
+
+def _common_responses() -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for name, errors in _COMMON.items():
+        for status, response in problems(*errors).items():
+            headers.refer(response, *headers.of_status(str(status)))
+            made[name] = response
+    headers.refer(internal := bug())
+    return {**made, "Internal": internal}
+
+
+def _shared_examples(made: dict[str, Any]) -> dict[str, Any]:
+    """The examples of problems, by code: each is said once, and operations refer to it."""
+    shared: dict[str, Any] = {}
+    answers: list[dict[str, Any]] = [*made["components"]["responses"].values()]
+    for operations in made["paths"].values():
+        for operation in operations.values():
+            answers += operation["responses"].values()
+    for answer in answers:
+        found: dict[str, Any] = answer.get("content", {}).get(MEDIA_TYPE, {}).get("examples", {})
+        for code, example in found.items():
+            shared.setdefault(code, example)
+            found[code] = {"$ref": f"#/components/examples/{code}"}
+    return dict(sorted(shared.items()))
 
 
 def _security(access: Access) -> list[dict[str, list[str]]]:

@@ -12,6 +12,7 @@ from typing import Annotated, Generic, TypeVar
 from uuid import UUID
 
 from fastapi import Depends, Query
+from pydantic import Field
 
 from stepiq.web.bodies import View
 from stepiq.web.errors import CursorInvalid
@@ -27,7 +28,7 @@ class Page(View, Generic[Item]):
     """One page of a list."""
 
     data: list[Item]
-    next_cursor: str | None
+    next_cursor: Annotated[str | None, Field(examples=[None])]
     """Send it as `cursor` for the next page; null on the last."""
 
 

@@ -47,6 +47,7 @@ from stepiq.web.errors import (
 )
 
 MEDIA_TYPE = "application/problem+json"
+_EXAMPLE_ID = "0192f0c5-1d39-7a01-9d2c-3b5e7f901a08"
 
 _STATUSES: dict[type[StepIQError], int] = {
     Malformed: 400,
@@ -110,20 +111,31 @@ def problems(*errors: type[StepIQError]) -> dict[int | str, dict[str, Any]]:
     by_status: dict[int | str, dict[str, Any]] = {}
     for error in errors:
         status = status_of(error)
-        response = by_status.setdefault(
-            status,
-            {
-                "description": _title(status),
-                "content": {
-                    MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}
-                },
-            },
-        )
+        response = by_status.setdefault(status, _documented(status))
+        summary = (error.__doc__ or error.code).partition("\n")[0]
         response["content"][MEDIA_TYPE]["examples"][error.code] = {
-            "summary": (error.__doc__ or error.code).partition("\n")[0],
-            "value": _content(status, error.code, "…", "0192f0c1-…"),
+            "summary": summary,
+            "value": _content(status, error.code, summary, _EXAMPLE_ID),
         }
     return by_status
+
+
+def bug() -> dict[str, Any]:
+    """What any route answers where the server makes a mistake, for the OpenAPI document."""
+    response = _documented(500)
+    response["content"][MEDIA_TYPE]["examples"]["internal"] = {
+        "summary": "The server made a mistake.",
+        "value": _content(500, "internal", _bug_detail(_EXAMPLE_ID), _EXAMPLE_ID),
+    }
+    return response
+
+
+def _documented(status: int) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        "description": _title(status),
+        "content": {MEDIA_TYPE: {"schema": schema, "examples": {}}},
+    }
 
 
 def respond(error: StepIQError, request_id: str) -> Response:
@@ -143,8 +155,11 @@ def respond(error: StepIQError, request_id: str) -> Response:
 
 def respond_to_bug(request_id: str) -> Response:
     """The answer to an error nobody expected: it tells nothing but where to look."""
-    detail = f"The server made a mistake. Its log has the reason under request {request_id}."
-    return _response(500, _content(500, "internal", detail, request_id), {})
+    return _response(500, _content(500, "internal", _bug_detail(request_id), request_id), {})
+
+
+def _bug_detail(request_id: str) -> str:
+    return f"The server made a mistake. Its log has the reason under request {request_id}."
 
 
 def install(app: FastAPI) -> None:

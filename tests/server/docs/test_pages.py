@@ -8,7 +8,7 @@ from stepiq.server.docs.errors import advice_by_section
 from stepiq.server.docs.html import inline, paragraphs
 from stepiq.server.docs.samples import sample
 
-_VOID = {"meta", "link", "br", "input", "hr", "img"}
+_VOID = {"meta", "wbr", "link", "br", "input", "hr", "img"}
 
 
 class Reader(HTMLParser):

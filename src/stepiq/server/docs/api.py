@@ -1,17 +1,26 @@
 """`/docs`: every route of the OpenAPI document, with its parameters, bodies, examples and errors."""
 
 import json
+import re
 from collections.abc import Iterator
 from html import escape
 from typing import Any, cast
 
 from stepiq.server.docs.html import inline, page, paragraphs, table
-from stepiq.server.docs.samples import Schema, resolve, sample
+from stepiq.server.docs.samples import Schema, resolve
 from stepiq.web.problems import MEDIA_TYPE
 
 Operation = dict[str, Any]
 
-_BODIES = ("application/json", "application/yaml")
+_BOUNDS = (
+    ("minLength", "maxLength", " characters"),
+    ("minItems", "maxItems", " items"),
+    ("minimum", "maximum", ""),
+)
+_HEAD = (
+    '<ul><li><a href="/docs/errors">Errors</a></li><li><a href="/openapi.json">openapi.json</a></li>'
+    '<li><a href="#headers">Headers</a></li><li><a href="#shapes">Shapes</a></li></ul>'
+)
 
 
 def render(document: dict[str, Any], base_url: str) -> str:
@@ -21,25 +30,44 @@ def render(document: dict[str, Any], base_url: str) -> str:
         document: the OpenAPI document.
         base_url: of this server, for the examples.
     """
-    shapes: dict[str, Schema] = document["components"]["schemas"]
-    by_tag: dict[str, list[tuple[str, str, Operation]]] = {}
+    components: Operation = document["components"]
+    shapes: dict[str, Schema] = components["schemas"]
+    by_tag: dict[str, list[tuple[str, str, Operation]]] = {
+        str(tag["name"]): [] for tag in document["tags"]
+    }
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            tag = str((operation.get("tags") or ["Other"])[0])
-            by_tag.setdefault(tag, []).append((method.upper(), path, operation))
+            by_tag[operation["tags"][0]].append((method.upper(), path, operation))
     content = f"<h1>stepIQ API {escape(str(document['info']['version']))}</h1>"
     content += paragraphs(document["info"]["description"]) + _credentials(base_url)
     links = ""
-    for tag in sorted(by_tag):
+    for tag, found in by_tag.items():
         content += f'<h2 id="{_anchor(tag)}">{escape(tag)}</h2>'
         entries = ""
-        for method, path, operation in by_tag[tag]:
-            content += _operation(method, path, operation, shapes, base_url)
-            entries += f'<li><a href="#{_id(method, path)}"><span class="method">{method}</span>{escape(path.removeprefix("/api"))}</a></li>'
-        links += f'<strong><a href="#{_anchor(tag)}">{escape(tag)}</a></strong><ul>{entries}</ul>'
+        for method, path, operation in found:
+            content += _operation(method, path, operation, components, base_url)
+            entries += f'<li><a href="#{_id(method, path)}">{_method(method)}<span>{_breaking(path.removeprefix("/api"))}</span></a></li>'
+        links += f'<strong><a href="#{_anchor(tag)}">{escape(tag)}</a></strong><ul class="entries">{entries}</ul>'
+    content += _common(components)
     content += '<h2 id="shapes">Shapes</h2>' + "".join(_shapes(shapes))
-    head = '<ul><li><a href="/docs/errors">Errors</a></li><li><a href="/openapi.json">openapi.json</a></li><li><a href="#shapes">Shapes</a></li></ul>'
-    return page("API", head + links, content)
+    return page("API", _HEAD + links, content)
+
+
+def _common(components: Operation) -> str:
+    """What is the same on every route: headers, and errors that any may answer."""
+    named = [
+        (f"<code>{escape(name)}</code>", inline(header["description"]))
+        for name, header in components["headers"].items()
+    ]
+    errors = [
+        row
+        for response in components["responses"].values()
+        for row in _error_rows(response, components)
+    ]
+    return (
+        f'<h2 id="headers">Headers of answers</h2>{table(("header", "means"), named)}'
+        f'<h2 id="anywhere">Errors of any route</h2>{table(("status", "code", "means"), errors)}'
+    )
 
 
 def _credentials(base_url: str) -> str:
@@ -50,23 +78,24 @@ def _credentials(base_url: str) -> str:
 
 
 def _operation(
-    method: str, path: str, operation: Operation, shapes: dict[str, Schema], base_url: str
+    method: str, path: str, operation: Operation, components: Operation, base_url: str
 ) -> str:
+    shapes: dict[str, Schema] = components["schemas"]
     parameters = [
-        (f"<code>{escape(each['name'])}</code>", escape(each["in"]), _type(each.get("schema", {})), "yes" if each.get("required") else "", inline(each.get("description", "")))
+        (f"<code>{escape(each['name'])}</code>", f"{_typed(each['schema'], bool(each.get('required')))}, {escape(each['in'])}", inline(each.get("description", "")))
         for each in operation.get("parameters", ())
     ]  # fmt: skip
     parts = [
         f'<article id="{_id(method, path)}">',
-        f'<h3><span class="method">{method}</span> <code>{escape(path)}</code></h3>',
+        f'<h3>{_method(method)} <code>{escape(path)}</code> <a class="anchor" href="#{_id(method, path)}" aria-label="Link to {method} {escape(path)}">#</a></h3>',
         paragraphs(operation.get("description", operation.get("summary", ""))),
         _access(operation),
         "<h4>Parameters</h4>" if parameters else "",
-        table(("name", "in", "type", "required", "means"), parameters),
+        table(("name", "type", "means"), parameters),
         *_request(operation, shapes),
-        f"<pre>{escape(_curl(method, path, operation, shapes, base_url))}</pre>",
+        f"<h4>Example</h4><pre>{escape(_curl(method, path, operation, base_url))}</pre>",
         *_answers(operation, shapes),
-        _errors(operation),
+        _errors(operation, components),
         "</article>",
     ]
     return "".join(parts)
@@ -91,37 +120,64 @@ def _request(operation: Operation, shapes: dict[str, Schema]) -> Iterator[str]:
         yield f"<h4>Body <code>{escape(media_type)}</code></h4>"
         schema = resolve(body.get("schema", {}), shapes)
         yield _fields(schema, shapes) or paragraphs(schema.get("description", ""))
+        yield from _examples(body)
 
 
 def _answers(operation: Operation, shapes: dict[str, Schema]) -> Iterator[str]:
     for status, response in operation["responses"].items():
         if status >= "400":
             continue
-        yield f"<h4>{escape(status)} {inline(response.get('description', ''))}</h4>"
-        for media_type, body in response.get("content", {}).items():
-            schema: Schema = body.get("schema", {})
-            if media_type not in _BODIES:
-                yield f"<p><code>{escape(media_type)}</code></p>"
-                continue
-            yield f"<p>{_type(schema)}</p>"
-            shown = json.dumps(_example(body, shapes), indent=2, ensure_ascii=False)
-            yield f"<details><summary>Example</summary><pre>{escape(shown)}</pre></details>"
+        told, _, more = str(response["description"]).partition("\n\n")
+        yield f"<h4>{escape(status)} {inline(told)}</h4>{paragraphs(more)}"
+        for media_type, body in response["content"].items():
+            schema: Schema = body["schema"]
+            shape = _type(schema) if "$ref" in schema or "anyOf" in schema else ""
+            yield f"<p><code>{escape(media_type)}</code> {shape}</p>"
+            yield from _examples(body)
+        yield _headers(response)
 
 
-def _errors(operation: Operation) -> str:
-    rows: list[tuple[str, ...]] = []
-    for status, response in operation["responses"].items():
-        examples = response.get("content", {}).get(MEDIA_TYPE, {}).get("examples", {})
-        for code, example in examples.items():
-            link = f'<a href="/docs/errors#{escape(code)}"><code>{escape(code)}</code></a>'
-            rows.append((escape(status), link, inline(example.get("summary", ""))))
+def _headers(response: Operation) -> str:
+    names = [name for name in response["headers"] if not name.startswith("RateLimit-")]
+    if len(names) < len(response["headers"]):
+        names.append("RateLimit-*")
+    shown = ", ".join(f"<code>{escape(name)}</code>" for name in names)
+    return f'<p class="dim"><a href="#headers">Headers</a>: {shown}</p>'
+
+
+def _examples(body: Operation) -> Iterator[str]:
+    for summary, value in _named_examples(body):
+        shown = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+        title = f"Example: {summary}" if summary else "Example"
+        yield f"<details><summary>{inline(title)}</summary><pre>{escape(shown)}</pre></details>"
+
+
+def _named_examples(body: Operation) -> Iterator[tuple[str, Any]]:
+    if "example" in body:
+        yield "", body["example"]
+    for example in cast(dict[str, Any], body.get("examples", {})).values():
+        yield example["summary"], example["value"]
+
+
+def _errors(operation: Operation, components: Operation) -> str:
+    rows = [
+        row
+        for response in operation["responses"].values()
+        for row in _error_rows(response, components)
+    ]
     shown = table(("status", "code", "means"), rows)
-    return f"<details><summary>Errors</summary>{shown}</details>" if rows else ""
+    anywhere = '<p>And the <a href="#anywhere">errors of any route</a>.</p>'
+    return f"<details><summary>Errors</summary>{shown}{anywhere}</details>"
 
 
-def _curl(
-    method: str, path: str, operation: Operation, shapes: dict[str, Schema], base_url: str
-) -> str:
+def _error_rows(response: Operation, components: Operation) -> Iterator[tuple[str, str, str]]:
+    for code in response.get("content", {}).get(MEDIA_TYPE, {}).get("examples", {}):
+        example = components["examples"][code]
+        link = f'<a href="/docs/errors#{escape(code)}"><code>{escape(code)}</code></a>'
+        yield str(example["value"]["status"]), link, inline(example["summary"])
+
+
+def _curl(method: str, path: str, operation: Operation, base_url: str) -> str:
     lines = [f"curl {base_url}{path}" if method == "GET" else f"curl -X {method} {base_url}{path}"]
     if security := operation.get("security"):
         is_key = any("api_key" in each for each in security)
@@ -129,17 +185,10 @@ def _curl(
     content = operation.get("requestBody", {}).get("content", {})
     if body := content.get("application/json"):
         lines.append("-H 'Content-Type: application/json'")
-        value = json.dumps(_example(body, shapes), ensure_ascii=False).replace("'", "'\\''")
+        _, example = next(_named_examples(body))
+        value = json.dumps(example, ensure_ascii=False).replace("'", "'\\''")
         lines.append(f"-d '{value}'")
     return " \\\n  ".join(lines)
-
-
-def _example(body: dict[str, Any], shapes: dict[str, Schema]) -> Any:
-    if "example" in body:
-        return body["example"]
-    for example in cast(dict[str, Any], body.get("examples", {})).values():
-        return example.get("value")
-    return sample(body.get("schema", {}), shapes)
 
 
 def _shapes(shapes: dict[str, Schema]) -> Iterator[str]:
@@ -157,22 +206,51 @@ def _fields(schema: Schema, shapes: dict[str, Schema]) -> str:
             return "".join(_fields(resolve(each, shapes), shapes) for each in schema[name])
     required = schema.get("required", ())
     rows: list[tuple[str, ...]] = [
-        (f"<code>{escape(name)}</code>", _type(field), "yes" if name in required else "", inline(field.get("description", "")))
+        (f"<code>{escape(name)}</code>", _typed(field, name in required), inline(field.get("description", "")))
         for name, field in schema.get("properties", {}).items()
     ]  # fmt: skip
-    return table(("field", "type", "required", "means"), rows)
+    return table(("field", "type", "means"), rows)
+
+
+def _typed(schema: Schema, is_required: bool) -> str:
+    """A type with its bounds, and whether it has to be there."""
+    parts = [_type(schema), *map(escape, _bounds(schema))]
+    return ", ".join([*parts, "<strong>required</strong>"] if is_required else parts)
+
+
+def _bounds(schema: Schema) -> Iterator[str]:
+    for inner in schema.get("anyOf", ()):
+        yield from _bounds(inner)
+    for least, most, unit in _BOUNDS:
+        if least in schema or most in schema:
+            ends = [f"{schema[end]:,.0f}" for end in (least, most) if end in schema]
+            words = " to " if len(ends) == 2 else "at least " if least in schema else "at most "
+            yield (words.join(ends) if len(ends) == 2 else words + ends[0]) + unit
+    if "enum" in schema:
+        yield "one of " + ", ".join(str(each) for each in schema["enum"])
+    if schema.get("default") not in (None, ""):
+        yield f"default {json.dumps(schema['default'])}"
 
 
 def _type(schema: Schema) -> str:
     if reference := schema.get("$ref"):
         name = escape(str(reference).rpartition("/")[2])
-        return f'<a href="#shape-{name}">{name}</a>'
+        shown = re.sub(r"^Page_(.+)_$", r"page of \1", name)
+        return f'<a href="#shape-{name}">{shown}</a>'
     for name in ("anyOf", "oneOf", "allOf"):
         if name in schema:
             return " | ".join(dict.fromkeys(_type(each) for each in schema[name]))
     if schema.get("type") == "array":
         return f"array of {_type(schema.get('items', {}))}"
     return escape(str(schema.get("format") or schema.get("type") or "any"))
+
+
+def _breaking(path: str) -> str:
+    return escape(path).replace("/", "<wbr>/")
+
+
+def _method(method: str) -> str:
+    return f'<span class="method {method.lower()}">{method}</span>'
 
 
 def _id(method: str, path: str) -> str:

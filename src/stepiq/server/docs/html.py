@@ -11,25 +11,33 @@ STYLE = """
   --ground: light-dark(#fff, #13161b); font: 16px/1.55 system-ui, sans-serif; }
 * { box-sizing: border-box; }
 html { scroll-padding-top: 1rem; }
-body { margin: 0; background: var(--ground); color: var(--text); display: grid; grid-template-columns: 17rem minmax(0, 1fr); }
+body { margin: 0; background: var(--ground); color: var(--text); display: grid; grid-template-columns: 20rem minmax(0, 1fr); }
 a { color: var(--link); }
 a:focus-visible, summary:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
 nav { position: sticky; top: 0; height: 100vh; overflow: auto; padding: 1.5rem 1rem; border-right: 1px solid var(--line);
   font-size: .875rem; }
-nav ul { list-style: none; margin: .25rem 0 1rem; padding: 0; }
-nav a { display: block; padding: .15rem .25rem; text-decoration: none; overflow-wrap: anywhere; }
-main { max-width: 58rem; padding: 1.5rem 2rem 6rem; }
+nav strong { font-size: 1rem; } nav ul { list-style: none; margin: .25rem 0 1rem; padding: 0; }
+nav a { display: flex; padding: .15rem .25rem; text-decoration: none; border-radius: 4px; overflow-wrap: anywhere; }
+nav a:hover { background: var(--soft); } nav .method { min-width: 3.4rem; flex: none; padding-top: .2rem; }
+main { max-width: 62rem; padding: 1.5rem 2rem 6rem; }
 h1 { margin: 0 0 .5rem; } h2 { margin: 3rem 0 0; } h3 { margin: 0; overflow-wrap: anywhere; } h4 { margin: 1.25rem 0 .25rem; }
+h3 .method { font-size: .875em; } .anchor { text-decoration: none; color: var(--dim); opacity: .6; } .anchor:hover { opacity: 1; }
 article { border-top: 1px solid var(--line); padding: 1.5rem 0; }
 code, pre { font: .875em/1.5 ui-monospace, monospace; }
 pre { background: var(--soft); border: 1px solid var(--line); border-radius: 6px; padding: .75rem 1rem; overflow: auto; margin: .5rem 0; }
+.scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .75rem .35rem 0; border-bottom: 1px solid var(--line); }
 summary { cursor: pointer; margin: .75rem 0 .25rem; font-weight: 600; }
-.method { display: inline-block; min-width: 4.2rem; color: var(--dim); font-weight: 700; }
+.method { display: inline-block; min-width: 3.8rem; color: var(--dim); font: 700 .75em/1.5 ui-monospace, monospace; }
+.get { color: light-dark(#1a5fb4, #84b6f4); } .post { color: light-dark(#18794e, #6fd0a0); }
+.put, .patch { color: light-dark(#8a5a00, #e5b567); } .delete { color: light-dark(#b3261e, #f29b94); }
 .dim { color: var(--dim); }
 .skip { position: absolute; left: -99rem; } .skip:focus { left: 1rem; top: 1rem; background: var(--ground); padding: .5rem; }
-@media (max-width: 60rem) { body { display: block; } nav { position: static; height: auto; border: 0; } main { padding: 1rem; } }
+td:first-child { white-space: nowrap; }
+@media (max-width: 60rem) { body { display: block; } main { padding: 1rem; }
+  nav { position: static; height: auto; border: 0; border-bottom: 1px solid var(--line); padding: 1rem; display: flex; flex-wrap: wrap; gap: .25rem .75rem; }
+  nav ul { display: contents; } nav ul.entries { display: none; } nav a { padding: .35rem .25rem; } nav strong { font-size: inherit; font-weight: 400; } }
 """
 
 _STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
@@ -72,7 +80,7 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
         return ""
     titles = "".join(f'<th scope="col">{escape(each)}</th>' for each in head)
     lines = "".join("<tr><td>" + "</td><td>".join(row) + "</td></tr>" for row in rows)
-    return f"<table><thead><tr>{titles}</tr></thead><tbody>{lines}</tbody></table>"
+    return f'<div class="scroll"><table><thead><tr>{titles}</tr></thead><tbody>{lines}</tbody></table></div>'
 
 
 def page(title: str, navigation: str, content: str) -> str:

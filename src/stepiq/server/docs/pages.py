@@ -1,5 +1,6 @@
 """The two routes. Each page is made when it is first asked for, and kept."""
 
+import asyncio
 from functools import cache
 
 from fastapi import APIRouter, FastAPI
@@ -22,21 +23,22 @@ def router(app: FastAPI, base_url: str) -> APIRouter:
     made = APIRouter(include_in_schema=False)
 
     @cache
-    def api_page() -> str:
-        return api.render(app.openapi(), base_url)
+    def api_page() -> bytes:
+        return api.render(app.openapi(), base_url).encode()
 
     @cache
-    def errors_page() -> str:
-        return errors.render()
+    def errors_page() -> bytes:
+        return errors.render().encode()
 
+    # Making a page takes most of a second, so it is done in a thread: runs and other requests go on meanwhile.
     @made.get(API_PATH)
     async def read_api() -> HTMLResponse:
         """The API for people: every route with examples."""
-        return HTMLResponse(api_page(), headers=HEADERS)
+        return HTMLResponse(await asyncio.to_thread(api_page), headers=HEADERS)
 
     @made.get(ERRORS_PATH)
     async def read_errors() -> HTMLResponse:
         """Every error and what to do about it."""
-        return HTMLResponse(errors_page(), headers=HEADERS)
+        return HTMLResponse(await asyncio.to_thread(errors_page), headers=HEADERS)
 
     return made

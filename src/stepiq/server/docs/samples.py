@@ -1,16 +1,67 @@
-"""Examples made from schemas, for what has none of its own."""
+"""Puts an example to every body, answer and parameter of a document: one by hand, or else one made from its schema."""
 
 from typing import Any, cast
+
+from stepiq.server.docs import examples
 
 Schema = dict[str, Any]
 
 _FORMATS = {
     "uuid": "0192f0c1-7c1f-7a52-9a5b-0c5f6f0f8f5e",
     "date-time": "2026-02-27T10:00:04.500Z",
+    "date": "2026-02-27",
     "email": "you@example.com",
     "uri": "https://example.com/hook",
 }
 _DEPTH = 6
+
+
+def fill(document: dict[str, Any]) -> None:
+    """Put the examples into a document."""
+    shapes = _with_examples(document["components"]["schemas"])
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            name = f"{method.upper()} {path}"
+            for parameter in operation.get("parameters", ()):
+                _fill_parameter(parameter, shapes)
+            for media_type, body in operation.get("requestBody", {}).get("content", {}).items():
+                by_hand = examples.REQUESTS.get(name, {}).get(media_type)
+                if by_hand is None:
+                    _fill_content(body, shapes)
+                else:
+                    body["examples"] = by_hand
+            for status, response in operation["responses"].items():
+                _fill_response(response, f"{status} {name}", shapes)
+
+
+def _fill_parameter(parameter: dict[str, Any], shapes: dict[str, Schema]) -> None:
+    if parameter["name"] in examples.PARAMETERS:
+        parameter["example"] = examples.PARAMETERS[parameter["name"]]
+    elif parameter["in"] == "path":
+        parameter["example"] = sample(parameter["schema"], shapes)
+
+
+def _fill_response(response: dict[str, Any], name: str, shapes: dict[str, Schema]) -> None:
+    for media_type, body in response.get("content", {}).items():
+        if media_type == "application/yaml":
+            body["example"] = examples.DEFINITION_YAML
+        elif name in examples.RESPONSES:
+            body["example"] = examples.RESPONSES[name]
+        else:
+            _fill_content(body, shapes)
+
+
+def _fill_content(body: dict[str, Any], shapes: dict[str, Schema]) -> None:
+    if "example" not in body and "examples" not in body:
+        body["example"] = sample(body.get("schema", {}), shapes)
+
+
+def _with_examples(shapes: dict[str, Schema]) -> dict[str, Schema]:
+    # Beside the document: an example of each shape in it as well would double its size.
+    return {
+        name: {**schema, "examples": [examples.SHAPES[name]]} if name in examples.SHAPES else schema
+        for name, schema in shapes.items()
+    }
 
 
 def sample(schema: Schema, shapes: dict[str, Schema], depth: int = 0) -> Any:
