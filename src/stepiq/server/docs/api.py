@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from html import escape
+from http import HTTPStatus
 from typing import Any, cast
 
 from stepiq.server.docs.html import inline, page, paragraphs, table
@@ -127,8 +128,8 @@ def _answers(operation: Operation, shapes: dict[str, Schema]) -> Iterator[str]:
     for status, response in operation["responses"].items():
         if status >= "400":
             continue
-        told, _, more = str(response["description"]).partition("\n\n")
-        yield f"<h4>{escape(status)} {inline(told)}</h4>{paragraphs(more)}"
+        phrase, told = HTTPStatus(int(status)).phrase, str(response["description"])
+        yield f"<h4>{escape(status)} {escape(phrase)}</h4>{'' if told == phrase else paragraphs(told)}"
         for media_type, body in response["content"].items():
             schema: Schema = body["schema"]
             shape = _type(schema) if "$ref" in schema or "anyOf" in schema else ""
@@ -178,7 +179,10 @@ def _error_rows(response: Operation, components: Operation) -> Iterator[tuple[st
 
 
 def _curl(method: str, path: str, operation: Operation, base_url: str) -> str:
-    lines = [f"curl {base_url}{path}" if method == "GET" else f"curl -X {method} {base_url}{path}"]
+    # Without -N, curl keeps a stream's events back until there are enough of them.
+    is_stream = "text/event-stream" in operation["responses"].get("200", {}).get("content", {})
+    option = f"-X {method} " if method != "GET" else "-N " if is_stream else ""
+    lines = [f"curl {option}{base_url}{path}"]
     if security := operation.get("security"):
         is_key = any("api_key" in each for each in security)
         lines.append("-H 'X-API-Key: sk_live_…'" if is_key else '-H "Authorization: Bearer $TOKEN"')

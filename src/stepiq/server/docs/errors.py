@@ -16,6 +16,7 @@ Every code is stable: programs may compare it. Messages are for people and may c
 `application/problem+json`, and their `type` leads here. A run that failed has one of the codes of runs in its `error`; entries of
 `errors` and `warnings` have those of issues.
 """
+_SECTIONS = ("api", "failures", "issues", "operator")
 
 
 def advice_by_section() -> dict[str, dict[str, str]]:
@@ -48,10 +49,13 @@ def render() -> str:
     }
     anchors = {title: title.lower().replace(" ", "-") for title in sections}
     content = "<h1>Errors</h1>" + paragraphs(_INTRODUCTION)
-    for title, entries in sections.items():
+    links = ""
+    for (title, entries), key in zip(sections.items(), _SECTIONS, strict=True):
         content += f'<h2 id="{anchors[title]}">{escape(title)}</h2>{"".join(entries)}'
-    links = "".join(f'<li><a href="#{anchors[each]}">{escape(each)}</a></li>' for each in sections)
-    return page("Errors", f'<ul><li><a href="/docs">API</a></li></ul><ul>{links}</ul>', content)
+        codes = "".join(f'<li><a href="#{code}">{code}</a></li>' for code in sorted(advice[key]))
+        links += f'<strong><a href="#{anchors[title]}">{escape(title)}</a></strong>'
+        links += f'<ul class="entries">{codes}</ul>'
+    return page("Errors", f'<ul><li><a href="/docs">API</a></li></ul>{links}', content)
 
 
 def _entry(code: str, status: str, meaning: str, advice: str, seen: set[str]) -> str:

@@ -23,6 +23,7 @@ main { max-width: 62rem; padding: 1.5rem 2rem 6rem; }
 h1 { margin: 0 0 .5rem; } h2 { margin: 3rem 0 0; } h3 { margin: 0; overflow-wrap: anywhere; } h4 { margin: 1.25rem 0 .25rem; }
 h3 .method { font-size: .875em; } .anchor { text-decoration: none; color: var(--dim); opacity: .6; } .anchor:hover { opacity: 1; }
 article { border-top: 1px solid var(--line); padding: 1.5rem 0; }
+article:target { border-left: 3px solid var(--link); padding-left: 1rem; }
 code, pre { font: .875em/1.5 ui-monospace, monospace; }
 pre { background: var(--soft); border: 1px solid var(--line); border-radius: 6px; padding: .75rem 1rem; overflow: auto; margin: .5rem 0; }
 .scroll { overflow-x: auto; }
