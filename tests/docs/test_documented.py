@@ -165,9 +165,12 @@ class TestRoutes:
 def _documented_routes() -> Iterator[tuple[str, str]]:
     text = read("docs/api.md").replace("\\\n", " ")
     for method, path in re.findall(r"`([A-Z]+) (/[\w/-]+)", text):
-        yield method, re.sub(r"/N$", "/ID", path)
+        yield method, re.sub(r"/(N|A|B|NAME)(?=/|$)", "/ID", path)
     for call in re.findall(r"^curl .*", text, re.MULTILINE):
         path = re.search(r"\$STEPIQ(/[\w/$-]+)", call)
         if path is not None:
             method = re.search(r"-X ([A-Z]+)", call)
-            yield method[1] if method else "GET", re.sub(r"\$\w+|gpt-4o", "ID", path[1])
+            yield (
+                method[1] if method else "GET",
+                re.sub(r"\$\w+|gpt-4o|CRM_TOKEN|(?<=/)\d(?=/|$)", "ID", path[1]),
+            )
