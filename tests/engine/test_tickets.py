@@ -1,12 +1,15 @@
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from dbos import EnqueueOptions
 
 from stepiq.core.ids import uuid7
 from stepiq.engine.lock import WorkerLock, WorkerRunning
 from stepiq.engine.retention import sweep
-from stepiq.engine.tickets import Ticket, TicketQueue
+from stepiq.engine.tickets import Queue, Ticket, TicketQueue
 from stepiq.store.database import Database
 from stepiq.store.tables import runs, workspaces
 from tests.support.engine import World
@@ -48,6 +51,53 @@ class TestEnqueue:
 
         # Without the wake, half of them would take more than half a second.
         assert sorted(lateness)[5] < 0.4
+
+
+class TestEnqueueMany:
+    @pytest.mark.parametrize("queue", Queue)
+    async def test_a_ticket_is_what_the_library_would_have_written(
+        self, database: Database, queue: Queue
+    ):
+        tickets, subject_id = TicketQueue(database), uuid7()
+        options: EnqueueOptions = {
+            "workflow_name": queue.workflow,
+            "queue_name": queue,
+            "workflow_id": str(Ticket(subject_id, 1)),
+            "app_version": "1",
+            "priority": 7,
+        }
+        client = tickets._connect()
+        before = datetime.now(UTC) - timedelta(seconds=1)
+        async with database.transaction() as session:
+            await session.run_sync(
+                lambda connection: client.enqueue_in_transaction(
+                    connection, options, str(subject_id)
+                )
+            )
+            await tickets.enqueue_many(session, [(subject_id, 2, 7), (uuid7(), 1, 8)], queue)
+
+        for table in ("workflow_status", "workflow_input"):
+            rows = await _rows_of_library(database, table)
+            theirs, ours = (rows.pop(str(Ticket(subject_id, number))) for number in (1, 2))
+            for own in ("created_at", "updated_at", "retention_timestamp"):
+                if own in ours:
+                    assert theirs.pop(own) >= before.timestamp() * 1000
+                    assert ours.pop(own) >= before.timestamp() * 1000
+            if "creator_xid" in ours:
+                # A name that nobody else has.
+                assert len(theirs.pop("creator_xid")) == len(ours.pop("creator_xid")) == 36
+            assert ours == theirs
+            assert len(rows) == 1
+        await tickets.stop()
+
+    async def test_a_ticket_that_is_there_already_stays_as_it_is(self, database: Database):
+        tickets, subject_id = TicketQueue(database), uuid7()
+        for priority in (1, 2):
+            async with database.transaction() as session:
+                await tickets.enqueue_many(session, [(subject_id, 1, priority)])
+
+        rows = await _rows_of_library(database, "workflow_status")
+        assert [row["priority"] for row in rows.values()] == [1]
 
 
 class TestStop:
@@ -140,3 +190,12 @@ async def _finished(world: World, count: int) -> None:
     """Until the queue has noted that many tickets as done, which it does a moment after the run's end."""
     while len(await world.engine._tickets.finished(count)) < count:  # noqa: ASYNC110 - it tells nobody
         await asyncio.sleep(0.01)
+
+
+async def _rows_of_library(database: Database, table: str) -> dict[str, dict[str, Any]]:
+    """All columns of one of the library's tables, by the ticket they are about."""
+    schema = "" if database.is_sqlite else "dbos."
+    async with database.reading() as session:
+        rows = await session.execute(sa.text(f"SELECT * FROM {schema}{table}"))  # noqa: S608
+        found = [dict(row) for row in rows.mappings()]
+    return {row.pop("workflow_uuid"): row for row in found}

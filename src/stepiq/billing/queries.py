@@ -112,7 +112,8 @@ async def now(session: Session, workspace_id: UUID, moment: datetime) -> Now:
     row = (
         await session.execute(
             sa.select(
-                workspaces.c.unfinished_runs, usage.credit_tokens(moment).label("tokens")
+                workspaces.c.unfinished_runs,
+                usage.credit_tokens(sa.literal(usage.month_of(moment))).label("tokens"),
             ).where(workspaces.c.id == workspace_id)
         )
     ).one()

@@ -7,6 +7,8 @@ both decisions without a scan.
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
@@ -28,6 +30,10 @@ from stepiq.store.tables import run_events, run_steps, runs, workspaces
 # one transaction stays small and all are filled soon.
 _FILLED_BY_AN_END = 2
 _FILLED_AT_ONCE = 500
+# More than any workspace will ever have.
+_UNLIMITED = 1_000_000_000_000
+
+_INSERT_RUN, _INSERT_EVENT = runs.insert(), run_events.insert()
 
 
 class RunNotCancellable(Conflict):
@@ -45,23 +51,25 @@ _SLOTS = (workspaces.c.unfinished_runs, workspaces.c.admitted_runs, workspaces.c
 class Tickets(Protocol):
     """The durable queue, as far as admission needs it."""
 
-    async def enqueue(self, session: Session, subject_id: UUID, number: int, priority: int) -> None:
-        """Put ticket `number` of a run into the queue, in this transaction; lower priorities go first."""
-        ...
-
     async def enqueue_many(
         self, session: Session, tickets: Sequence[tuple[UUID, int, int]]
     ) -> None:
-        """Do as `enqueue` for several: run, number and priority of each."""
+        """Put tickets into the queue, in this transaction: run, number and priority of each; lower priorities go first."""
         ...
 
 
-class _Accepted(NamedTuple):
-    """A run that has been counted in, and the workspace's counters as they were then, itself included."""
+class _Entry(NamedTuple):
+    """Runs of one workspace that have been counted in, and its counters as they were then, these runs included."""
 
-    run: NewRun
+    runs: Sequence[NewRun]
     unfinished: int
     held: int
+    """Nobody passes a held run, also where the plan has been raised since: those that are held are the last ones."""
+
+    @property
+    def slots(self) -> int:
+        """How many of these runs got one."""
+        return len(self.runs) - min(len(self.runs), self.held)
 
 
 def count_end(status: RunStatus, trigger: str, started: datetime | None, ended: datetime) -> None:
@@ -94,26 +102,28 @@ class Admission:
     async def accept_many(
         self, session: Session, wanted: Sequence[NewRun]
     ) -> list[StepIQError | None]:
-        """Accept several runs, each as `accept` does, and say of each why it was refused; None if it was not."""
+        """Accept several runs as `accept` would one by one, and say of each why it was refused; None if it was not."""
         now = clock.now()
-        refusals: list[StepIQError | None] = [None] * len(wanted)
-        accepted: list[_Accepted] = []
+        refusals: dict[UUID, StepIQError] = {}
+        entries: list[_Entry] = []
+        by_workspace = attrgetter("workspace_id")
         # Workspaces in one order everywhere, so that two who accept for several never wait for each other.
-        for place in sorted(range(len(wanted)), key=lambda place: wanted[place].workspace_id):
-            run = wanted[place]
-            counted = await self._count_in(session, run, now)
-            if isinstance(counted, StepIQError):
-                refusals[place] = counted
-            else:
-                accepted.append(_Accepted(run, *counted))
-        if accepted:
-            await self._insert(session, accepted, now)
-            await self._hand_out(session, accepted)
-        return refusals
+        for _, group in groupby(sorted(wanted, key=by_workspace), by_workspace):
+            entry, refused = await self._count_in(session, list(group), now)
+            refusals |= refused
+            if entry is not None:
+                entries.append(entry)
+        if entries:
+            await self._insert(session, entries, now)
+            await self._hand_out(session, entries)
+        return [refusals.get(run.id) for run in wanted]
 
-    async def _insert(
-        self, session: Session, accepted: Sequence["_Accepted"], now: datetime
-    ) -> None:
+    async def _insert(self, session: Session, entries: Sequence[_Entry], now: datetime) -> None:
+        accepted = [
+            (run, 1 if place < entry.slots else 0)
+            for entry in entries
+            for place, run in enumerate(entry.runs)
+        ]
         rows = [
             {
                 "id": run.id,
@@ -125,83 +135,69 @@ class Admission:
                 "input_data": run.input_data,
                 "retry_of": run.retry_of,
                 "schedule_id": run.schedule_id,
-                "ticket": 0 if held else 1,
+                "ticket": ticket,
                 "last_seq": 1,
                 "deadline_at": now + run.timeout,
                 "created_at": now,
             }
-            for run, _, held in accepted
+            for run, ticket in accepted
         ]
-        await session.execute(runs.insert(), rows if len(rows) > 1 else rows[0])
-        for run, _, _ in accepted:
+        await session.execute(_INSERT_RUN, rows)
+        for run, _ in accepted:
             session.after_commit(metrics.runs_accepted.labels(run.trigger_type).inc)
         news = [events.run_status(RunStatus.PENDING)]
-        await self._append(session, [(run.id, 0, news) for run, _, _ in accepted])
+        await self._append(session, [(run.id, 0, news) for run, _ in accepted])
 
-    async def _hand_out(self, session: Session, accepted: Sequence["_Accepted"]) -> None:
-        tickets = [(run.id, 1, unfinished) for run, unfinished, held in accepted if not held]
+    async def _hand_out(self, session: Session, entries: Sequence[_Entry]) -> None:
+        tickets = [
+            (run.id, 1, entry.unfinished - len(entry.runs) + place)
+            for entry in entries
+            for place, run in enumerate(entry.runs[: entry.slots], start=1)
+        ]
         if tickets:
             await self._tickets.enqueue_many(session, tickets)
-        held_back: dict[UUID, list[_Accepted]] = {}
-        for one in accepted:
-            if one.held:
-                held_back.setdefault(one.run.workspace_id, []).append(one)
-        for workspace_id, group in held_back.items():
-            # There is room where the plan has been raised since somebody was held.
-            run, unfinished, held = group[-1]
-            limit = run.plan.runs_at_once
-            await self._fill(session, workspace_id, unfinished - held, held, limit, len(group))
+        for entry in entries:
+            if most := len(entry.runs) - entry.slots:
+                # There is room where the plan has been raised since somebody was held.
+                run, admitted = entry.runs[0], entry.unfinished - entry.held
+                limit = run.plan.runs_at_once
+                await self._fill(session, run.workspace_id, admitted, entry.held, limit, most)
 
     async def _count_in(
-        self, session: Session, run: NewRun, now: datetime
-    ) -> tuple[int, int] | StepIQError:
-        # Nobody passes a held run, also where the plan has been raised since: "somebody is held, this run included"
-        # and "this run is held" are the same.
-        plan = run.plan
-        admitted, unfinished = workspaces.c.admitted_runs, workspaces.c.unfinished_runs
-        has_slot = admitted == unfinished
-        if plan.runs_at_once is not None:
-            has_slot = sa.and_(has_slot, admitted < plan.runs_at_once)
-        conditions = [workspaces.c.id == run.workspace_id]
-        if plan.runs_queued is not None:
-            conditions.append(sa.or_(has_slot, unfinished - admitted < plan.runs_queued))
-        if plan.runs_per_day is not None:
-            conditions.append(usage.runs_today(now) < plan.runs_per_day)
-        if run.spends_credits and plan.credits_per_month is not None:
-            most = plan.credits_per_month * usage.TOKENS_PER_CREDIT
-            conditions.append(usage.credit_tokens(now) < most)
-        row = (
-            await session.execute(
-                workspaces.update()
-                .where(*conditions)
-                .values(
-                    unfinished_runs=unfinished + 1,
-                    admitted_runs=sa.case((has_slot, admitted + 1), else_=admitted),
-                    runs_day=usage.day_of(now),
-                    runs_today=usage.runs_today(now) + 1,
-                )
-                .returning(unfinished, admitted)
-            )
-        ).one_or_none()
+        self, session: Session, wanted: Sequence[NewRun], now: datetime
+    ) -> tuple[_Entry | None, dict[UUID, StepIQError]]:
+        """Count in what the plan allows of one workspace's runs, and say why it does not allow the others."""
+        row = (await session.execute(_COUNT_IN, _parameters(wanted, now))).one_or_none()
+        refusals: dict[UUID, StepIQError] = {}
         if row is None:
-            return await self._refusal(session, run, now)
-        return row.unfinished_runs, row.unfinished_runs - row.admitted_runs
+            # There is no place for all of them, maybe for some.
+            wanted, refusals = await self._choose(session, wanted, now)
+            if not wanted:
+                return None, refusals
+            row = (await session.execute(_COUNT_IN, _parameters(wanted, now))).one()
+        held = row.unfinished_runs - row.admitted_runs
+        return _Entry(wanted, row.unfinished_runs, held), refusals
 
-    async def _refusal(self, session: Session, run: NewRun, now: datetime) -> StepIQError:
-        plan = run.plan
-        row = (
-            await session.execute(
-                sa.select(
-                    usage.runs_today(now).label("started"), usage.credit_tokens(now).label("tokens")
-                ).where(workspaces.c.id == run.workspace_id)
-            )
-        ).one()
-        if plan.runs_per_day is not None and row.started >= plan.runs_per_day:
-            return PlanRunsExhausted(plan.name, plan.runs_per_day)
-        limit = plan.credits_per_month
-        if run.spends_credits and usage.credits_remaining(limit, row.tokens) == 0:
-            return PlanCreditsExhausted(plan.name, limit or 0)
-        return QueueFull(plan.runs_queued or 0)
+    async def _choose(
+        self, session: Session, wanted: Sequence[NewRun], now: datetime
+    ) -> tuple[list[NewRun], dict[UUID, StepIQError]]:
+        """The first of a workspace's runs that fit in; nothing else is counted there until this transaction ends."""
+        plan = wanted[0].plan
+        row = (await session.execute(_SEE, _parameters(wanted, now))).one()
+        has_credits = usage.credits_remaining(plan.credits_per_month, row.tokens) != 0
+        allowed: list[NewRun] = []
+        refusals: dict[UUID, StepIQError] = {}
+        for run in wanted:
+            number = len(allowed) + 1
+            if plan.runs_per_day is not None and row.today + number > plan.runs_per_day:
+                refusals[run.id] = PlanRunsExhausted(plan.name, plan.runs_per_day)
+            elif run.spends_credits and not has_credits:
+                refusals[run.id] = PlanCreditsExhausted(plan.name, plan.credits_per_month or 0)
+            elif number > row.room:
+                refusals[run.id] = QueueFull(plan.runs_queued or 0)
+            else:
+                allowed.append(run)
+        return allowed, refusals
 
     async def cancel(self, session: Session, workspace_id: UUID, run_id: UUID) -> None:
         """End a run that has not ended; whoever works on it hears of it after the commit.
@@ -309,29 +305,30 @@ class Admission:
         most: int,
     ) -> None:
         free = held if limit is None else min(held, limit - admitted)
-        for number in range(min(free, most)):
-            await self._admit_oldest(session, workspace_id, admitted + number + 1)
-
-    async def _admit_oldest(self, session: Session, workspace_id: UUID, priority: int) -> None:
-        run_id = await session.scalar(
-            sa.select(runs.c.id)
-            .where(
-                runs.c.workspace_id == workspace_id,
-                runs.c.ticket == sa.literal_column("0"),
-                runs.c.status == sa.literal_column("'pending'"),
-            )
-            .order_by(runs.c.id)
-            .limit(1)
-        )
-        if run_id is None:
+        if min(free, most) <= 0:
             return
-        await session.execute(runs.update().where(runs.c.id == run_id).values(ticket=1))
+        oldest = (
+            await session.execute(
+                sa.select(runs.c.id)
+                .where(
+                    runs.c.workspace_id == workspace_id,
+                    runs.c.ticket == sa.literal_column("0"),
+                    runs.c.status == sa.literal_column("'pending'"),
+                )
+                .order_by(runs.c.id)
+                .limit(min(free, most))
+            )
+        ).scalars()
+        if not (found := list(oldest)):
+            return
+        await session.execute(runs.update().where(runs.c.id.in_(found)).values(ticket=1))
         await session.execute(
             workspaces.update()
             .where(workspaces.c.id == workspace_id)
-            .values(admitted_runs=workspaces.c.admitted_runs + 1)
+            .values(admitted_runs=workspaces.c.admitted_runs + len(found))
         )
-        await self._tickets.enqueue(session, run_id, 1, priority)
+        tickets = [(run_id, 1, priority) for priority, run_id in enumerate(found, admitted + 1)]
+        await self._tickets.enqueue_many(session, tickets)
 
     async def append(
         self, session: Session, run_id: UUID, last_seq: int, news: list[Event]
@@ -349,7 +346,7 @@ class Admission:
             for seq, event in enumerate(news, start=last_seq + 1)
         ]
         await session.execute(
-            run_events.insert(),
+            _INSERT_EVENT,
             [
                 {
                     "run_id": run_id,
@@ -368,3 +365,66 @@ class Admission:
                 self._changes.publish(topic, events.payload(run_id, event, seq, now))
 
         session.after_commit(tell)
+
+
+def _parameters(wanted: Sequence[NewRun], now: datetime) -> dict[str, Any]:
+    """What `_COUNT_IN` and `_SEE` ask for."""
+    plan = wanted[0].plan
+    needs_credits = any(run.spends_credits for run in wanted)
+    return {
+        "workspace": wanted[0].workspace_id,
+        "number": len(wanted),
+        "at_once": _or_unlimited(plan.runs_at_once),
+        "queued": _or_unlimited(plan.runs_queued),
+        "per_day": _or_unlimited(plan.runs_per_day),
+        "credits": _or_unlimited(plan.credits_per_month if needs_credits else None),
+        "day": usage.day_of(now),
+        "month": usage.month_of(now),
+    }
+
+
+def _or_unlimited(limit: int | None) -> int:
+    return _UNLIMITED if limit is None else limit
+
+
+def _statements() -> tuple[sa.Executable, sa.Executable]:
+    """Count some runs of a workspace in if there is place for all of them; see how many there is place for.
+
+    Made once: to put them together takes longer than to execute them.
+    """
+    admitted, unfinished = workspaces.c.admitted_runs, workspaces.c.unfinished_runs
+    number, at_once, queued, per_day, credits_ = (
+        sa.bindparam(name, type_=sa.BigInteger)
+        for name in ("number", "at_once", "queued", "per_day", "credits")
+    )
+    day, month = (sa.bindparam(name, type_=sa.Text) for name in ("day", "month"))
+    today, tokens = usage.runs_today(day), usage.credit_tokens(month)
+    held = unfinished - admitted
+    # More than the slots are taken where the plan has been lowered.
+    free = sa.case((admitted < at_once, at_once - admitted), else_=0)
+    # Nobody passes a held run.
+    slots = sa.case((held > 0, 0), (free < number, free), else_=number)
+    # While somebody is held, each run that comes in lets the oldest have a free slot, but has to find a place in the queue.
+    room = sa.case((sa.and_(held > 0, held >= queued), 0), else_=free + queued - held)
+    of_workspace = workspaces.c.id == sa.bindparam("workspace", type_=sa.Uuid)
+    count_in = (
+        workspaces.update()
+        .where(
+            of_workspace,
+            number <= room,
+            today + number <= per_day,
+            tokens < credits_ * usage.TOKENS_PER_CREDIT,
+        )
+        .values(
+            unfinished_runs=unfinished + number,
+            admitted_runs=admitted + slots,
+            runs_day=day,
+            runs_today=today + number,
+        )
+        .returning(unfinished, admitted)
+    )
+    see = sa.select(today.label("today"), tokens.label("tokens"), room.label("room"))
+    return count_in, see.where(of_workspace).with_for_update(key_share=True)
+
+
+_COUNT_IN, _SEE = _statements()

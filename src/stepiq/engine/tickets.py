@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import sqlalchemy as sa
-from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions
+from dbos import DBOS, DBOSClient, DBOSConfig
 from dbos import _queue as dbos_queue  # pyright: ignore[reportPrivateUsage] - see _woken_queue_worker
 from dbos._serialization import DBOSPortableJSON
 from sqlalchemy.engine import URL
@@ -35,6 +35,19 @@ _POLL_SECONDS = 1.0
 _THREADS = 8
 _WAKE_SECONDS = 0.02
 _RECOVERIES = 1_000_000
+
+# Of the library's schema on PostgreSQL; on SQLite its tables are among ours.
+_SCHEMAS = {"sqlite": "", "postgresql": "dbos."}
+# What a ticket does not name is the column's default.
+_STATUS = """\
+(
+    workflow_uuid, name, queue_name, priority, creator_xid, application_version,
+    status, serialization, recovery_attempts, attributes, is_debounced
+) VALUES (
+    :id, :name, :queue, :priority, :creator, :version,
+    'ENQUEUED', 'portable_json', 0, 'null', false
+) ON CONFLICT (workflow_uuid) DO NOTHING"""
+_INPUT = "(workflow_uuid, inputs) VALUES (:id, :inputs) ON CONFLICT (workflow_uuid) DO NOTHING"
 
 Carry = Callable[[UUID], Awaitable[None]]
 
@@ -95,6 +108,16 @@ def _woken_queue_worker(stop: threading.Event, instance: DBOS, queue: Any) -> No
 
 # The queue has no public way to be woken; without one, a run would start up to a second late.
 dbos_queue.queue_worker_thread = _woken_queue_worker
+
+
+def _inserts(schema: str) -> tuple[sa.TextClause, sa.TextClause]:
+    return (
+        sa.text(f"INSERT INTO {schema}workflow_status {_STATUS}"),
+        sa.text(f"INSERT INTO {schema}workflow_input {_INPUT}"),
+    )
+
+
+_INSERTS = {dialect: _inserts(schema) for dialect, schema in _SCHEMAS.items()}
 
 
 # For the workflows, which the library calls by name: what this process does with a ticket.
@@ -185,20 +208,22 @@ class TicketQueue:
         queue: Queue = Queue.RUNS,
     ) -> None:
         """Do as `enqueue` for several: subject, number and priority of each."""
-        client = self._connect()
-
-        def put(connection: sa.Connection) -> None:
-            for subject_id, number, priority in tickets:
-                options: EnqueueOptions = {
-                    "workflow_name": queue.workflow,
-                    "queue_name": queue,
-                    "workflow_id": str(Ticket(subject_id, number)),
-                    "app_version": _APPLICATION_VERSION,
-                    "priority": priority,
-                }
-                client.enqueue_in_transaction(connection, options, str(subject_id))
-
-        await session.run_sync(put)
+        rows = [
+            {
+                "id": str(Ticket(subject_id, number)),
+                "name": queue.workflow,
+                "queue": queue,
+                "priority": priority,
+                "creator": str(uuid4()),
+                "version": _APPLICATION_VERSION,
+                "inputs": f'{{"namedArgs":{{}},"positionalArgs":["{subject_id}"]}}',
+            }
+            for subject_id, number, priority in tickets
+        ]
+        # Row by row and column by column what the library's `enqueue_in_transaction` writes, which puts together and compiles
+        # two statements for each ticket.
+        for statement in _INSERTS[session.connection.dialect.name]:
+            await session.execute(statement, rows)
         session.after_commit(lambda: self.wake(queue))
 
     async def finished(self, limit: int, queue: Queue = Queue.RUNS) -> list[Ticket]:

@@ -114,16 +114,14 @@ def _upsert(insert: Any) -> Any:
 _UPSERTS = {"sqlite": _upsert(sqlite.insert), "postgresql": _upsert(postgresql.insert)}
 
 
-def runs_today(now: datetime) -> sa.ColumnElement[int]:
-    """Runs that a workspace has started on this day, in a statement about its row."""
-    is_today = workspaces.c.runs_day == day_of(now)
-    return sa.case((is_today, workspaces.c.runs_today), else_=0)
+def runs_today(day: sa.ColumnElement[str]) -> sa.ColumnElement[int]:
+    """Runs that a workspace has started on a day, which is today, in a statement about its row."""
+    return sa.case((workspaces.c.runs_day == day, workspaces.c.runs_today), else_=0)
 
 
-def credit_tokens(now: datetime) -> sa.ColumnElement[int]:
-    """Tokens that the server has paid for a workspace this month, in a statement about its row."""
-    is_this_month = workspaces.c.credit_month == month_of(now)
-    return sa.case((is_this_month, workspaces.c.credit_tokens), else_=0)
+def credit_tokens(month: sa.ColumnElement[str]) -> sa.ColumnElement[int]:
+    """Tokens that the server has paid for a workspace in a month, which is this one, in a statement about its row."""
+    return sa.case((workspaces.c.credit_month == month, workspaces.c.credit_tokens), else_=0)
 
 
 def tokens_of_month(counted_month: str, tokens: int, now: datetime) -> int:
@@ -135,7 +133,8 @@ def credits_counted(tokens: int, now: datetime) -> dict[str, Any]:
     """Columns of a workspace's row that change when the server pays for tokens; none if it pays for none."""
     if not tokens:
         return {}
-    return {"credit_month": month_of(now), "credit_tokens": credit_tokens(now) + tokens}
+    month = month_of(now)
+    return {"credit_month": month, "credit_tokens": credit_tokens(sa.literal(month)) + tokens}
 
 
 async def count_credits(session: Session, workspace_id: UUID, tokens: int, now: datetime) -> None:

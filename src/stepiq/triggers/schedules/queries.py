@@ -17,6 +17,7 @@ from stepiq.triggers.schedules.records import Due, Schedule, Tick, Upcoming
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _FIELDS = tuple(field.name for field in fields(Schedule))
+_TICK_FIELDS = tuple(field.name for field in fields(Tick))
 
 
 async def insert(session: Session, schedule: Schedule) -> None:
@@ -194,7 +195,8 @@ async def record(session: Session, ticks: Sequence[Tick]) -> None:
     if ticks:
         is_sqlite = session.connection.dialect.name == "sqlite"
         statement = (sqlite if is_sqlite else postgresql).insert(schedule_ticks)
-        await session.execute(statement.on_conflict_do_nothing(), [asdict(tick) for tick in ticks])
+        rows = [{name: getattr(tick, name) for name in _TICK_FIELDS} for tick in ticks]
+        await session.execute(statement.on_conflict_do_nothing(), rows)
 
 
 async def ticks(
