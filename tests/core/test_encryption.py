@@ -134,6 +134,16 @@ class TestKeyring:
         assert running.open(early, owner) == VALUE
         assert running.seal(VALUE, owner).key_id == late.key_id
 
+    def test_nothing_more_is_stored_under_a_key_that_was_replaced(self, settings, owner):
+        running = Keyring(settings)
+        early = running.seal(VALUE, owner)
+
+        keys.replace_master_key(settings)
+        late = running.seal(VALUE, owner)
+
+        assert late.key_id == Keyring(settings).current != early.key_id
+        assert running.open(early, owner) == running.open(late, owner) == VALUE
+
     def test_an_unknown_key_stays_unknown(self, settings):
         assert not Keyring(settings).has("0123456789abcdef")
 

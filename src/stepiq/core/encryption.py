@@ -57,8 +57,8 @@ class Sealed:
 class Keyring:
     """The master keys of this server: one that encrypts, and earlier ones that still decrypt.
 
-    They are read when first needed, and again when a row names one that is not known: `stepiq keys rotate` may have made a
-    new one while this process runs.
+    They are read when first needed, and again when a value is encrypted or a row names one that is not known:
+    `stepiq keys rotate` may have made a new one while this process runs.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -84,7 +84,13 @@ class Keyring:
         return key_id in self._known
 
     def seal(self, value: str, owner: Owner) -> Sealed:
-        """Encrypt a value."""
+        """Encrypt a value.
+
+        Raises:
+            KeyUnusable: the master key is damaged or readable by others.
+        """
+        # An idle process meets no row under a new key: what it went on to write under the old one would be lost with that.
+        self._read()
         data_key = os.urandom(_DATA_KEY_BYTES)
         key_id = self.current
         return Sealed(
