@@ -69,6 +69,23 @@ class TestFolder:
         [mail] = kept(tmp_path)
         assert (mail["To"], mail["Subject"]) == ("zoë@example.com", "Grüße")
 
+    @pytest.mark.parametrize("text", ["Open\n", "Öffne\n"])
+    async def test_a_link_can_be_copied_from_the_file(self, mailer, tmp_path, text):
+        link = f"https://stepiq.example/reset-password?token={'x' * 43}=="
+
+        await mailer().send(Message("ada@example.com", "Hello", f"{text}{link}\n"))
+
+        [file] = (tmp_path / "mail").iterdir()
+        assert link in file.read_text()
+        assert kept(tmp_path)[0].get_content() == f"{text}{link}\n"
+
+    async def test_a_line_longer_than_mail_may_have_is_kept_all_the_same(self, mailer, tmp_path):
+        await mailer().send(Message("ada@example.com", "Hello", f"{'x' * 5_000}\n"))
+
+        [file], [mail] = (tmp_path / "mail").iterdir(), kept(tmp_path)
+        assert max(len(line) for line in file.read_bytes().splitlines()) < 999
+        assert mail.get_content() == f"{'x' * 5_000}\n"
+
 
 class TestServer:
     async def test_mail_reaches_it(self, mailer):

@@ -31,6 +31,7 @@ _WHOLE_SECONDS = 60.0
 _QUIT_SECONDS = 2.0
 _CONNECTIONS = 4
 _MAX_HEADER = 250
+_MAX_LINE = 998
 _SUBMISSION_PORT = 587
 
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
@@ -114,10 +115,20 @@ def _compose(message: Message, sender: tuple[str, str]) -> EmailMessage:
         if not _HEADER_NAME.fullmatch(key) or _is_own(key):
             raise ValueError(f"a mail cannot be given the header {key!r}")
         mail[key] = _one_line(value)
-    mail.set_content(_readable(message.text))
+    text = _readable(message.text)
+    mail.set_content(text, cte=_encoding(text))
     if message.html is not None:
-        mail.add_alternative(_readable(message.html), subtype="html")
+        html = _readable(message.html)
+        mail.add_alternative(html, subtype="html", cte=_encoding(html))
     return mail
+
+
+def _encoding(text: str) -> str | None:
+    """How a text is written into a mail; None leaves the choice to the library."""
+    # It escapes lines over 78 characters, and a link copied from the file of such a mail would lead nowhere.
+    if any(len(line) > _MAX_LINE for line in text.encode().splitlines()):
+        return None
+    return "7bit" if text.isascii() else "8bit"
 
 
 def _mailbox(name: str, address: str) -> Address:
