@@ -266,7 +266,9 @@ class TestLists:
     def test_a_notification_has_nobody_who_waits(self):
         document = {**SMALL, "notifications": {"on_success": [{"type": "api"}]}}
 
-        assert errors(document) == [("notifications.on_success[0].type", "not_allowed")]
+        issue = only(document)
+        assert (issue.path, issue.code) == ("notifications.on_success[0].type", "not_allowed")
+        assert issue.message.endswith("Known here: `email`, `webhook`.")
 
     def test_notifications_have_two_lists(self):
         issue = only({**SMALL, "notifications": {"on_sucess": []}})

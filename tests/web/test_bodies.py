@@ -2,6 +2,7 @@ import time
 
 import pytest
 
+from stepiq.core import ids
 from stepiq.core.json import MAX_NUMBER_DIGITS
 
 KEYS = "/api/user/api-keys"
@@ -133,6 +134,31 @@ class TestShape:
         response = await owner.post(KEYS, json={"name": "x", "zzz": 1})
 
         assert "`expires_at`" in response.json()["errors"][0]["message"]
+
+    async def test_a_body_that_may_be_left_out_names_its_fields_too(self, owner):
+        response = await owner.post(f"/api/pipelines/{ids.uuid7()}/run", json={"input": {}})
+
+        assert response.json()["errors"][0]["message"].endswith("Did you mean `input_data`?")
+
+    @pytest.mark.parametrize("slip", ["pipelines:raed", "Pipelines:Read"])
+    async def test_a_slip_in_a_fixed_word_is_told_with_the_one_that_was_meant(self, owner, slip):
+        response = await owner.post(KEYS, json={"name": "x", "scopes": [slip]})
+
+        message = response.json()["errors"][0]["message"]
+        assert message.endswith("Did you mean `pipelines:read`?")
+
+    async def test_a_word_like_none_of_the_fixed_ones_lists_them(self, owner):
+        response = await owner.post(KEYS, json={"name": "x", "scopes": ["zzz"]})
+
+        message = response.json()["errors"][0]["message"]
+        assert "'pipelines:read'" in message
+        assert "Did you mean" not in message
+
+    @pytest.mark.parametrize("instant", ["tomorrow", "2030-01-31T12:00:00", "2030-13-31T12:00:00Z"])
+    async def test_what_is_no_instant_is_told_how_one_is_written(self, owner, instant):
+        response = await owner.post(KEYS, json={"name": "x", "expires_at": instant})
+
+        assert "2030-01-31T12:00:00Z" in response.json()["errors"][0]["message"]
 
     async def test_everything_wrong_is_listed_at_once(self, owner):
         response = await owner.post(KEYS, json={"name": 1, "scopes": ["pipelines:fly"]})

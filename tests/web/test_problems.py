@@ -75,6 +75,7 @@ class TestInTheApp:
         assert response.status_code == 404
         assert response.headers["Content-Type"] == "application/problem+json"
         assert response.json()["code"] == "unknown_path"
+        assert response.json()["detail"].endswith("stand at /docs.")
 
     async def test_a_wrong_method_lists_those_of_every_route_at_the_path(self, owner):
         response = await owner.patch("/api/user/api-keys", json={})

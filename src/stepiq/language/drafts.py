@@ -41,6 +41,8 @@ MAX_PATTERNS = 200
 """Most patterns that the schemas of one document may have: compiling one takes up to a millisecond."""
 _MAX_COMPARED = 200
 _MAX_SHOWN = 20
+# At a half, `api` would already be taken for a slip of `email`.
+_MIN_LIKENESS = 0.55
 
 
 @dataclass(slots=True)
@@ -81,7 +83,7 @@ def suggest(name: str, known: Collection[str]) -> str:
     words = sorted(set(known))
     if not words:
         return "There are none."
-    if near := get_close_matches(name[:60], words, 1, 0.5):
+    if near := get_close_matches(name[:60], words, 1, _MIN_LIKENESS):
         return f"Did you mean `{near[0]}`?"
     shown = ", ".join(f"`{word[:60]}`" for word in words[:_MAX_SHOWN])
     return f"Known here: {shown}{', …' if len(words) > _MAX_SHOWN else ''}."

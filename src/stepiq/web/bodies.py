@@ -88,19 +88,19 @@ class Body(NamedTuple):
     """`application/json` or `application/yaml`, whichever name the caller used for it."""
 
 
-async def read_body(request: Request) -> Body:
+async def read_body(request: Request, *, takes_yaml: bool = True) -> Body:
     """The body of a route that takes JSON or YAML; nothing but its content type has been checked.
 
     Raises:
         UnsupportedMediaType: the content type is neither, or not UTF-8.
         BodyMissing: there is none.
     """
-    accepted = (*JSON_TYPES, YAML_TYPES[0])
+    accepted = (*JSON_TYPES, YAML_TYPES[0]) if takes_yaml else JSON_TYPES
     data = await request.body()
     if not data:
         raise BodyMissing(accepted)
     found = _media_type(request, accepted)
-    if found in YAML_TYPES:
+    if takes_yaml and found in YAML_TYPES:
         return Body(data, YAML_TYPES[0])
     if _is_json(found):
         return Body(data, JSON_TYPES[0])

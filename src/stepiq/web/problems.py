@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -67,6 +67,7 @@ _STATUSES: dict[type[StepIQError], int] = {
 }
 # Python calls these by their older names before 3.13; answers are the same on every version.
 _TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+_INSTANT = "Send an instant in ISO 8601 with its time zone, as in 2030-01-31T12:00:00Z."
 
 
 class Problem(View):
@@ -180,7 +181,9 @@ async def _on_validation(request: Request, error: Exception) -> Response:
 async def _on_http(request: Request, error: Exception) -> Response:
     failure = cast(HTTPException, error)
     if failure.status_code == HTTPStatus.NOT_FOUND:
-        return _answer(request, UnknownPath(f"No route answers to {request.url.path[:200]}."))
+        path = request.url.path[:200]
+        message = f"No route answers to {path}. Those that there are stand at /docs."
+        return _answer(request, UnknownPath(message))
     if failure.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = ", ".join(_methods_here(request))
         message = f"{request.method} is not possible here; {allowed} is."
@@ -258,8 +261,18 @@ def _issue(entry: Mapping[str, Any], model: type[BaseModel] | None) -> Issue:
         return Issue(path, "unknown_field", message)
     if kind == "missing":
         return Issue(path, "missing", "This is required.")
+    if kind.startswith(("datetime_", "timezone_")):
+        return Issue(path, kind, _INSTANT)
     message = str(entry["msg"]).removeprefix("Value error, ").rstrip(".") + "."
+    if kind == "enum":
+        message += _meant(entry)
     return Issue(path, kind, message[0].upper() + message[1:])
+
+
+def _meant(entry: Mapping[str, Any]) -> str:
+    allowed = re.findall(r"'([^']+)'", entry["ctx"]["expected"])
+    close = difflib.get_close_matches(str(entry["input"])[:100].lower(), allowed, n=1)
+    return f" Did you mean `{close[0]}`?" if close else ""
 
 
 def _path(location: Sequence[str | int]) -> str:
@@ -284,6 +297,8 @@ def _body_model(request: Request) -> type[BaseModel] | None:
     route = request.scope.get("route")
     field = route.body_field if isinstance(route, APIRoute) else None
     annotation = field.field_info.annotation if field is not None else None
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
+    # A body that may be left out is a model or None.
+    for each in get_args(annotation) or (annotation,):
+        if isinstance(each, type) and issubclass(each, BaseModel):
+            return each
     return None

@@ -92,6 +92,8 @@ class TestReceive:
         response = await sender.post(url, content=content, headers={"Content-Type": content_type})
 
         assert (response.status_code, response.json()["code"]) == (status, code)
+        assert "Send application/yaml" not in response.json()["detail"]
+        assert "or application/yaml" not in response.json()["detail"]
 
 
 class TestCredentials:

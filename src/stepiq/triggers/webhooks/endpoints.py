@@ -30,9 +30,8 @@ from stepiq.triggers.webhooks.errors import (
 )
 from stepiq.triggers.webhooks.inbox import Inbox
 from stepiq.web import idempotency
-from stepiq.web.bodies import JSON_TYPES, read_body
+from stepiq.web.bodies import read_body
 from stepiq.web.bodies import router as new_router
-from stepiq.web.errors import UnsupportedMediaType
 from stepiq.web.parameters import takes_any_query
 from stepiq.web.problems import problems
 from stepiq.web.services import ServicesDep
@@ -78,9 +77,7 @@ async def _arrived(request: Request) -> service.Arrived:
 async def _content(request: Request) -> Json | StepIQError:
     """What the body says, or what is wrong with it, which is told only after the pipeline was found."""
     try:
-        body = await read_body(request)
-        if body.media_type not in JSON_TYPES:
-            raise UnsupportedMediaType(body.media_type, JSON_TYPES)
+        body = await read_body(request, takes_yaml=False)
         return json.loads(body.data)
     except StepIQError as error:
         return error
