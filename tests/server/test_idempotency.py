@@ -1,6 +1,8 @@
 """A POST that is sent again has one effect and one answer."""
 
 import asyncio
+import hashlib
+import secrets
 from datetime import timedelta
 
 import pytest
@@ -15,6 +17,7 @@ from stepiq.store.tables import idempotent_requests, pipelines, runs, workspaces
 from stepiq.web import idempotency
 from stepiq.web.bodies import router as new_router
 from stepiq.web.idempotency import Idempotency, Replayed
+from stepiq.web.parameters import takes_any_query
 from stepiq.web.transactions import OwnTx, Tx
 from tests.support.clients import login, login_key
 
@@ -59,6 +62,28 @@ def said(response):
 def without_own(response):
     own = ("x-request-id", "idempotent-replayed")
     return {name: value for name, value in response.headers.items() if name not in own}
+
+
+class TestStored:
+    async def test_nobody_can_try_which_secret_a_request_stored(self, owner, database):
+        body = b'{"name": "TOKEN", "value": "hunter22"}'
+        headers = {**KEY, "Content-Type": "application/json"}
+        stored = await owner.post("/api/user/secrets", content=body, headers=headers)
+        async with database.reading() as session:
+            kept = await session.scalar(sa.select(idempotent_requests.c.request_hash))
+
+        assert stored.status_code == 201
+        tried = [body, bytes(4) + body]
+        assert kept not in [hashlib.sha256(guess).digest() for guess in tried]
+
+    async def test_a_path_too_long_for_any_route_is_unknown(self, owner, rows):
+        # PostgreSQL's index would take one that can be compressed.
+        response = await owner.post(
+            f"/api/pipelines/{secrets.token_hex(4_500)}/run", json={}, headers=KEY
+        )
+
+        assert response.status_code == 404
+        assert await rows(idempotent_requests) == 0
 
 
 class TestReplay:
@@ -164,7 +189,7 @@ class TestReplay:
 class TestReuse:
     @pytest.mark.parametrize(
         ("body", "query"),
-        [({"input_data": {"n": 2}}, ""), ({}, ""), ({"input_data": {"n": 1}}, "?a=1")],
+        [({"input_data": {"n": 2}}, ""), ({}, ""), ({"input_data": {"n": 1}}, "?wait=1")],
     )
     async def test_another_body_or_query_is_refused(self, owner, run_url, rows, body, query):
         await owner.post(run_url, json={"input_data": {"n": 1}}, headers=KEY)
@@ -175,6 +200,7 @@ class TestReuse:
         assert await rows(runs) == 1
 
     async def test_query_and_body_do_not_run_into_each_other(self, owner, route):
+        @takes_any_query
         async def take(tx: Tx) -> Response:
             return Response()
 

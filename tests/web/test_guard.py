@@ -143,6 +143,12 @@ class TestHead:
         assert response.status_code == 400
         assert response.json()["code"] == "malformed_query"
 
+    async def test_nul_in_the_path_leads_nowhere(self, owner):
+        response = await owner.delete("/api/user/secrets/a%00b")
+
+        assert response.status_code == 404
+        assert response.json()["code"] == "unknown_path"
+
 
 class TestRequestId:
     async def test_every_answer_has_one(self, client):

@@ -16,7 +16,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from stepiq.core import ids, logging, metrics
 from stepiq.core.errors import StepIQError
 from stepiq.web import problems, requests
-from stepiq.web.errors import BodyTooLarge, HeadersTooLarge, MalformedQuery, RequestTimeout
+from stepiq.web.errors import (
+    BodyTooLarge,
+    HeadersTooLarge,
+    MalformedQuery,
+    RequestTimeout,
+    UnknownPath,
+)
 
 MAX_BODY_BYTES = 256 * 1024
 MAX_HEADER_BYTES = 16 * 1024
@@ -187,6 +193,9 @@ def _check_head(scope: Scope) -> None:
         raise HeadersTooLarge(MAX_HEADER_BYTES)
     if _NUL.search(query):
         raise MalformedQuery("The query string has the character U+0000. Remove it.")
+    if "\0" in scope["path"]:
+        # No store can look it up.
+        raise UnknownPath("No route answers to a path with the character U+0000.")
 
 
 def _has_body(scope: Scope) -> bool:

@@ -5,6 +5,7 @@ is. Answers are kept encrypted, for one that creates an API key shows it.
 """
 
 import hashlib
+import hmac
 import re
 import secrets
 from collections.abc import Generator, Mapping, MutableMapping
@@ -38,6 +39,7 @@ KEPT = timedelta(hours=24)
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _NONCE_BYTES = 12
+_LONGEST_PATH = 500
 _CLAIM = "stepiq.claim"
 
 
@@ -71,8 +73,8 @@ class Idempotency:
     """What a process knows of keys: those in use, and how answers are encrypted. Kept at `app.state.idempotency`."""
 
     def __init__(self, secret: bytes) -> None:
-        derived = HKDF(hashes.SHA256(), 32, salt=None, info=b"stepiq idempotent answers")
-        self._cipher = AESGCM(derived.derive(secret))
+        self._cipher = AESGCM(_derived(secret, b"stepiq idempotent answers"))
+        self._hash_key = _derived(secret, b"stepiq idempotent requests")
         self._running: set[RequestName] = set()
 
     @contextmanager
@@ -89,6 +91,11 @@ class Idempotency:
             yield
         finally:
             self._running.remove(name)
+
+    def digest(self, query: bytes, body: bytes) -> bytes:
+        """What a request is recognised by. Keyed: nobody who reads the database can try which secret a body stored."""
+        # The length of the query keeps query and body from running into each other.
+        return hmac.digest(self._hash_key, len(query).to_bytes(4) + query + body, hashlib.sha256)
 
     def seal(self, name: RequestName, body: bytes) -> bytes:
         """A body as it is stored: readable with the server's secret only, and for this request only."""
@@ -141,9 +148,10 @@ class Claim:
             if found is None or found.created_at <= now - KEPT:
                 await queries.delete(session, self.name)
                 continue
+            # First: under another secret the hash is another one, too, and would say that the key was reused.
+            body = self._idempotency.unseal(self.name, found.body)
             if found.request_hash != self._request_hash:
                 raise IdempotencyKeyReused
-            body = self._idempotency.unseal(self.name, found.body)
             raise Replayed(Answer(found.status, cast(dict[str, str], found.headers), body))
 
     async def keep(self, session: Session, response: Response) -> None:
@@ -183,12 +191,14 @@ async def claim_of(request: Request) -> Claim | None:
         return None
     if not _KEY.fullmatch(key):
         raise IdempotencyKeyInvalid
-    name = RequestName(workspace_id, f"POST {get_route_path(request.scope)}", key)
-    query: bytes = request.scope["query_string"]
-    # The length of the query keeps query and body from running into each other.
-    head = len(query).to_bytes(4) + query
-    digest = hashlib.sha256(head + await request.body()).digest()
-    return Claim(request.app.state.idempotency, name, digest)
+    path = get_route_path(request.scope)
+    if len(path) > _LONGEST_PATH:
+        # There is nothing under it, and PostgreSQL has no index for it.
+        return None
+    name = RequestName(workspace_id, f"POST {path}", key)
+    idempotency: Idempotency = request.app.state.idempotency
+    digest = idempotency.digest(request.scope["query_string"], await request.body())
+    return Claim(idempotency, name, digest)
 
 
 @contextmanager
@@ -212,6 +222,10 @@ async def keep(scope: Mapping[str, Any], response: Response) -> None:
 async def sweep(session: Session, now: datetime) -> int:
     """Forget some of the keys that have had their time; 0 when none is left."""
     return await queries.sweep(session, now - KEPT)
+
+
+def _derived(secret: bytes, purpose: bytes) -> bytes:
+    return HKDF(hashes.SHA256(), 32, salt=None, info=purpose).derive(secret)
 
 
 def _bound(name: RequestName) -> bytes:
