@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
 
 from stepiq.core import clock, ids
 from stepiq.engine.definitions import Definitions
@@ -30,6 +31,22 @@ async def started(sender: Sender, receiver: Receiver) -> str:
     run_id = await sender.run(await sender.pipeline(PIPELINE.format(url=receiver.url)))
     await receiver.until(1)
     return run_id
+
+
+def an_ended_run(sender: Sender) -> ClaimedRun:
+    """A run of a pipeline that is not there."""
+    now = clock.now()
+    return ClaimedRun(
+        id=ids.uuid7(),
+        workspace_id=sender.account.workspace_id,
+        pipeline_id=ids.uuid7(),
+        pipeline_version=1,
+        trigger_type=TriggerType.API,
+        input_data={},
+        claim=1,
+        started_at=now,
+        deadline_at=now,
+    )
 
 
 class TestStop:
@@ -227,21 +244,26 @@ class TestRunEnded:
     async def test_a_version_that_cannot_be_read_keeps_no_run_from_failing(
         self, sender: Sender, database: Database, definitions: Definitions, outbox: Outbox
     ):
-        now = clock.now()
-        run = ClaimedRun(
-            id=ids.uuid7(),
-            workspace_id=sender.account.workspace_id,
-            pipeline_id=ids.uuid7(),
-            pipeline_version=1,
-            trigger_type=TriggerType.API,
-            input_data={},
-            claim=1,
-            started_at=now,
-            deadline_at=now,
-        )
-
         async with database.transaction() as session:
-            assert await outbox.run_ended(session, run, Ending(RunStatus.FAILED)) == ()
+            ending = Ending(RunStatus.FAILED)
+            assert await outbox.run_ended(session, an_ended_run(sender), ending) == ()
+
+    async def test_a_store_that_is_lost_meanwhile_is_no_version_that_cannot_be_read(
+        self,
+        sender: Sender,
+        database: Database,
+        definitions: Definitions,
+        outbox: Outbox,
+        monkeypatch: pytest.MonkeyPatch,
+    ):
+        async def lose(*_: object) -> None:
+            raise OperationalError("SELECT", {}, OSError("connection lost"))
+
+        monkeypatch.setattr(definitions, "get", lose)
+
+        with pytest.raises(StoreUnavailable):
+            async with database.transaction() as session:
+                await outbox.run_ended(session, an_ended_run(sender), Ending(RunStatus.COMPLETED))
 
     async def test_the_more_deliveries_wait_the_later_the_next_one_is_served(
         self, sender: Sender, receiver: Receiver, database: Database

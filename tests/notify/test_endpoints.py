@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from stepiq.core import ids
 from stepiq.notify import queries
+from stepiq.notify.records import Verdict
 from stepiq.store.database import Database
 from stepiq.store.states import DeliveryStatus, PipelineStatus
 from stepiq.store.tables import workspaces
@@ -144,6 +145,24 @@ class TestRedeliver:
 
         assert answer.status_code == 200
         await receiver.until(2)
+
+    async def test_a_late_record_of_the_last_attempt_does_not_undo_it(
+        self, sender: Sender, receiver: Receiver, database: Database
+    ):
+        sent = await sender.sent(PIPELINE.format(url=receiver.url))
+        workspace_id, delivery_id = sender.account.workspace_id, UUID(sent["id"])
+        async with database.transaction() as session:
+            before = await queries.find(session, workspace_id, delivery_id)
+            assert before is not None
+            assert await queries.reopen(session, workspace_id, delivery_id)
+            # As of a courier that was never told that this was committed already.
+            verdict = Verdict(is_delivered=True, status_code=200)
+            attempt = before.attempts[-1]
+            await queries.end(session, before, attempt, verdict, DeliveryStatus.DELIVERED)
+            after = await queries.find(session, workspace_id, delivery_id)
+
+        assert after is not None
+        assert after.status is DeliveryStatus.PENDING
 
     async def test_one_that_is_being_tried_is_refused(self, sender: Sender, receiver: Receiver):
         receiver.reply_with(Reply(delay=5))

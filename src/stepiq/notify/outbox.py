@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
+from sqlalchemy.exc import DBAPIError
+
 from stepiq.billing.plans import Plans
 from stepiq.core import clock, ids, logging
 from stepiq.core.http import GuardedClient
@@ -55,6 +57,9 @@ class Outbox:
     async def _definition(self, session: Session, run: ClaimedRun) -> Definition | None:
         try:
             return await self._definitions.get(session, run.pipeline_id, run.pipeline_version)
+        except DBAPIError:
+            # The transaction is lost: what follows in it would fail as a fault of ours, and the run with it.
+            raise
         except Exception:
             # A version that cannot be read fails its runs; it must not keep them from failing.
             log.exception("targets_unreadable", run_id=str(run.id))

@@ -171,6 +171,8 @@ async def reopen(session: Session, workspace_id: UUID, delivery_id: UUID) -> boo
             completed_at=None,
             error=None,
             ticket=deliveries.c.ticket + 1,
+            # A courier that does not know whether its last record was kept writes it once more: not over this.
+            claim=deliveries.c.claim + 1,
             attempts_allowed=deliveries.c.attempts + ATTEMPTS,
         )
     )
