@@ -255,6 +255,56 @@ class TestSkipped:
         assert await outcomes(bad) == [("09:00", "skipped", "internal")]
         assert (await stored(bad)).next_run_at == NINE + timedelta(days=1)
 
+    async def test_one_that_cannot_even_be_given_up_keeps_nobody_from_theirs(
+        self, ticker, schedule, started, stored, monkeypatch
+    ):
+        bad, good = [await schedule() for _ in range(2)]
+        take_due = module.queries.take_due
+
+        async def broken(*arguments, only=None, **options):
+            if only in (None, bad):
+                raise RuntimeError("unforeseen")
+            return await take_due(*arguments, only=only, **options)
+
+        monkeypatch.setattr(module.queries, "take_due", broken)
+
+        assert await ticker.tick(NINE) == 1
+        assert [len(await started(one)) for one in (bad, good)] == [0, 1]
+        assert (await stored(bad)).next_run_at == NINE
+
+    async def test_one_that_another_ticker_gave_up_meanwhile_is_left_alone(
+        self, ticker, schedule, started, monkeypatch
+    ):
+        bad, good = [await schedule() for _ in range(2)]
+        take_due, calls = module.queries.take_due, []
+
+        async def taken_elsewhere(*arguments, only=None, **options):
+            calls.append(only)
+            if only is None and len(calls) == 1:
+                raise RuntimeError("unforeseen")
+            if only != bad:
+                return await take_due(*arguments, only=only, **options)
+            if calls.count(bad) == 1:
+                raise RuntimeError("unforeseen")
+            return []
+
+        monkeypatch.setattr(module.queries, "take_due", taken_elsewhere)
+        await ticker._one_by_one(NINE)
+
+        assert len(await started(good)) == 1
+
+    async def test_schedules_of_a_disabled_account_start_nothing(
+        self, ticker, make, outcomes, schedule, started
+    ):
+        other = await make.user(is_disabled=True)
+        of_other = await make.schedule(other, await make.pipeline(other), next_run_at=NINE)
+        of_owner = await schedule()
+
+        await ticker.tick(NINE)
+
+        assert await outcomes(of_other) == [("09:00", "skipped", "account_disabled")]
+        assert [len(await started(one)) for one in (of_other, of_owner)] == [0, 1]
+
     async def test_an_expression_that_cannot_be_read_any_more_stops(
         self, ticker, schedule, outcomes, stored, started
     ):

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from stepiq.store.database import Session
 from stepiq.store.states import CatchUp, Overlap, PipelineStatus, RunStatus, TickOutcome
-from stepiq.store.tables import pipelines, runs, schedule_ticks, schedules, workspaces
+from stepiq.store.tables import pipelines, runs, schedule_ticks, schedules, users, workspaces
 from stepiq.triggers.schedules.records import Due, Schedule, Tick, Upcoming
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -152,11 +152,13 @@ async def take_due(
             workspaces.c.plan,
             pipelines.c.status.label("pipeline_status"),
             pipelines.c.version,
+            users.c.disabled_at.is_not(None).label("is_disabled"),
             sa.case((schedules.c.overlap == Overlap.SKIP, newest_run)).label("last_run"),
             recorded.label("is_recorded"),
         )
         .join(workspaces, workspaces.c.id == schedules.c.workspace_id)
         .join(pipelines, pipelines.c.id == schedules.c.pipeline_id)
+        .join(users, users.c.id == schedules.c.created_by)
         .where(schedules.c.next_run_at <= now)
         .order_by(schedules.c.next_run_at)
         .limit(limit)
@@ -187,7 +189,8 @@ async def advance(
         {"schedule_id": schedule_id, "next_at": next_at, "started_at": started_at}
         for schedule_id, next_at, started_at in moves
     ]
-    await session.execute(statement, parameters)
+    if parameters:
+        await session.execute(statement, parameters)
 
 
 async def record(session: Session, ticks: Sequence[Tick]) -> None:
@@ -272,6 +275,7 @@ def _due(row: sa.Row[Any]) -> Due:
         plan=row.plan,
         pipeline_status=PipelineStatus(row.pipeline_status),
         version=row.version,
+        is_disabled=row.is_disabled,
         last_run=None if row.last_run is None else RunStatus(row.last_run),
         is_recorded=row.is_recorded,
     )

@@ -17,6 +17,8 @@ class TickReason(StrEnum):
     """The schedule's last run has not ended, and `overlap` is `skip`."""
     PIPELINE_ARCHIVED = "pipeline_archived"
     """The pipeline was archived at that moment."""
+    ACCOUNT_DISABLED = "account_disabled"
+    """Whoever made the schedule may not log in any more."""
     NOT_RUNNING = "not_running"
     """No worker ran at that time."""
     NOT_RUNNING_FOR_LONG = "not_running_for_long"
@@ -68,6 +70,8 @@ class Due:
     plan: str
     pipeline_status: PipelineStatus
     version: int
+    is_disabled: bool
+    """Whether the account of whoever made it is disabled."""
     last_run: RunStatus | None
     """Status of the newest run that it started; None where it does not matter."""
     is_recorded: bool

@@ -83,7 +83,7 @@ class TickView(View):
     due_at: Timestamp
     outcome: TickOutcome
     reason: str | None
-    """Why nothing started: `overlap`, `not_running`, or the code of the error that refused the run."""
+    """Why nothing started: `overlap`, `not_running`, `account_disabled`, or the code of the error that refused the run."""
     run_id: UUID | None
     recorded_at: Timestamp
 

@@ -111,11 +111,23 @@ class Ticker:
                 raise
             except Exception:
                 log.exception("tick_broke", schedule_id=str(schedule_id))
-                async with self._database.transaction() as session:
-                    taken = await queries.take_due(session, now, 1, only=schedule_id)
-                    await self._write(session, [_give_up(due, now) for due in taken], now)
-            handled += len(taken)
+                handled += await self._pass_over(schedule_id, now)
+            else:
+                handled += len(taken)
         return handled
+
+    async def _pass_over(self, schedule_id: UUID, now: datetime) -> int:
+        try:
+            async with self._database.transaction() as session:
+                taken = await queries.take_due(session, now, 1, only=schedule_id)
+                await self._write(session, [_give_up(due, now) for due in taken], now)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            # It stays due, and is tried again with every look; it must not keep the others from theirs.
+            log.exception("tick_not_given_up", schedule_id=str(schedule_id))
+            return 0
+        return len(taken)
 
     async def _fire(self, session: Session, taken: Sequence[Due], now: datetime) -> None:
         if not taken:
@@ -142,6 +154,8 @@ class Ticker:
             return _Firing(due, Look(due.due_at, (), None, None), reason=error.code)
         if seen.due is None or (due.is_recorded and seen.due == due.due_at):
             return _Firing(due, seen)
+        if due.is_disabled:
+            return _Firing(due, seen, reason=TickReason.ACCOUNT_DISABLED)
         try:
             plan = self._plans.get(due.plan)
             billing.require_cron(plan)
