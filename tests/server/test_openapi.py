@@ -198,6 +198,26 @@ class TestExamples:
         assert loaded.errors == ()
         assert loaded.document == examples.DEFINITION
 
+    async def test_what_they_make_can_be_made(self, document, owner):
+        def bodies(path):
+            body = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+            return list(shown(document, body))
+
+        answers = [
+            await owner.post("/api/pipelines", json=each) for each in bodies("/api/pipelines")
+        ]
+        pipeline_id = answers[0].json()["id"]
+        for path in (
+            "/api/pipelines/{pipeline_id}/schedules",
+            "/api/pipelines/{pipeline_id}/secrets",
+            "/api/user/secrets",
+            "/api/user/api-keys",
+        ):
+            address = path.format(pipeline_id=pipeline_id)
+            answers += [await owner.post(address, json=each) for each in bodies(path)]
+
+        assert [answer.text for answer in answers if answer.status_code != 201] == []
+
 
 class TestHeaders:
     @pytest.fixture

@@ -446,7 +446,11 @@ REQUESTS: Final[dict[str, dict[str, dict[str, Any]]]] = {
             },
             "quarter_hours": {
                 "summary": "Every quarter of an hour, in UTC",
-                "value": {"name": "Quarter hours", "cron_expression": "*/15 * * * *"},
+                "value": {
+                    "name": "Quarter hours",
+                    "cron_expression": "*/15 * * * *",
+                    "input_data": {"topic": "AI agents"},
+                },
             },
         }
     },
