@@ -77,6 +77,14 @@ class TestInTheApp:
         assert response.json()["code"] == "unknown_path"
         assert response.json()["detail"].endswith("stand at /docs.")
 
+    @pytest.mark.parametrize("path", ["/api/user/me/", "/v1/api/pipelines/", "/health/"])
+    async def test_a_slash_too_many_leads_nowhere_else(self, owner, path):
+        response = await owner.get(path, headers={"Host": "elsewhere.example"})
+
+        assert response.status_code == 404
+        assert response.json()["code"] == "unknown_path"
+        assert response.json()["detail"].endswith("Leave out the slash at its end.")
+
     async def test_a_wrong_method_lists_those_of_every_route_at_the_path(self, owner):
         response = await owner.patch("/api/user/api-keys", json={})
 

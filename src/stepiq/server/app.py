@@ -68,7 +68,13 @@ PUBLIC_PATHS = frozenset(
 def create_app(services: Services) -> FastAPI:
     """The app on top of these services. It neither starts nor stops them."""
     app = FastAPI(
-        title="stepIQ", version=__version__, openapi_url=None, docs_url=None, redoc_url=None
+        title="stepIQ",
+        version=__version__,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        # A redirect would lead to whatever host the caller names, and behind a proxy to one that nobody reaches.
+        redirect_slashes=False,
     )
     app.state.services = services
     app.state.doors = Doors.build(services)

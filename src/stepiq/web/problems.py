@@ -182,8 +182,13 @@ async def _on_http(request: Request, error: Exception) -> Response:
     failure = cast(HTTPException, error)
     if failure.status_code == HTTPStatus.NOT_FOUND:
         path = request.url.path[:200]
-        message = f"No route answers to {path}. Those that there are stand at /docs."
-        return _answer(request, UnknownPath(message))
+        is_slash_too_many = path.endswith("/") and path != "/"
+        advice = (
+            "Leave out the slash at its end."
+            if is_slash_too_many
+            else "Those that there are stand at /docs."
+        )
+        return _answer(request, UnknownPath(f"No route answers to {path}. {advice}"))
     if failure.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = ", ".join(_methods_here(request))
         message = f"{request.method} is not possible here; {allowed} is."
