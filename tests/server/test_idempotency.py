@@ -79,7 +79,7 @@ class TestStored:
     async def test_a_path_too_long_for_any_route_is_unknown(self, owner, rows):
         # PostgreSQL's index would take one that can be compressed.
         response = await owner.post(
-            f"/api/pipelines/{secrets.token_hex(4_500)}/run", json={}, headers=KEY
+            f"/api/deliveries/{secrets.token_hex(4_500)}/redeliver", json={}, headers=KEY
         )
 
         assert response.status_code == 404
