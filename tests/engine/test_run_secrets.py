@@ -1,10 +1,12 @@
 import base64
 import json
+import threading
 import urllib.parse
 
 import pytest
 import sqlalchemy as sa
 
+from stepiq.engine.masking import Masker
 from stepiq.engine.providers.registry import Providers
 from stepiq.store.database import Session
 from tests.support.make_secrets import keyring
@@ -171,6 +173,28 @@ class TestTemplates:
         ended = await world.run(WRITING, {"mine": CANARY})
 
         assert ended.run.input_data == {"mine": CANARY}
+
+
+class TestLarge:
+    async def test_a_large_output_is_masked_beside_the_event_loop(self, world, monkeypatch):
+        await world.secret("TOKEN", CANARY)
+        threads, value = set(), Masker.value
+
+        def noted(masker, output):
+            threads.add(threading.get_ident())
+            return value(masker, output)
+
+        monkeypatch.setattr(Masker, "value", noted)
+        ended = await world.run(
+            "name: Large\nsteps: [{id: a, type: transform, template: '{{input.text}}{{env.TOKEN}}'}]",
+            {"text": "%41" * 30_000},
+        )
+
+        assert ended.run.status == "completed"
+        assert MASK in (stored := await everything(world))
+        assert not found_in(stored)
+        assert threads
+        assert threading.get_ident() not in threads
 
 
 class TestOwnKeys:

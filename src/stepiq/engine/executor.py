@@ -40,6 +40,7 @@ RUN_OUTPUT_BYTES = 16 * 1024 * 1024
 _SETTLE_TOGETHER = 20
 _SETTLE_WITHIN = timedelta(milliseconds=100)
 _JITTER = 0.2
+_MASKED_AT_ONCE = 64 * 1024
 
 
 @dataclass(slots=True)
@@ -174,7 +175,7 @@ class Executor:
                 or course.secrets.failure
                 or await self._perform(course, step, record)
             )
-            outcome = self._fitting(course, step, _masked(outcome, course.secrets.masker))
+            outcome = self._fitting(course, step, await _mask(outcome, course.secrets.masker))
         record.completed_at = clock.now()
         record.started_at = record.started_at or record.completed_at
         failed: Failed | None = None
@@ -345,6 +346,18 @@ def pause_before_retry(retry: Retry, failures: int, retry_after: timedelta | Non
         return retry_after
     grown = retry.backoff * min(retry.factor ** (failures - 1), 1e6)
     return min(grown, retry.max_backoff) * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - not a secret
+
+
+async def _mask(outcome: Outcome, masker: Masker) -> Outcome:
+    is_large = (
+        not masker.is_empty
+        and isinstance(outcome, Completed)
+        and size_bytes(outcome.output) > _MASKED_AT_ONCE
+    )
+    if is_large:
+        # A text full of escapes takes seconds: nobody else's run or request waits for them.
+        return await asyncio.to_thread(_masked, outcome, masker)
+    return _masked(outcome, masker)
 
 
 def _masked(outcome: Outcome, masker: Masker) -> Outcome:
