@@ -225,7 +225,7 @@ class TestSecrets:
 
         assert said.code == 1
         assert "warning  pipeline.yaml:2:" in said.err
-        assert "The secret `CRM_TOKEN` is not stored yet" in said.err
+        assert "The secret `CRM_TOKEN` is not given. Name the environment variable" in said.err
 
     @pytest.mark.parametrize("given", ["CRM_TOKEN=value", "CRM_TOKEN", "1"])
     def test_a_value_and_an_unset_variable_are_refused(self, cli: Cli, folder: Path, given: str):
@@ -235,6 +235,18 @@ class TestSecrets:
 
         assert said.code == 2
         assert "=value" not in said.err
+
+    def test_targets_need_nothing_and_get_nothing(self, cli: Cli, folder: Path):
+        (folder / "pipeline.yaml").write_text(
+            "name: N\nsteps:\n  - {id: a, type: transform, template: Done}\noutput:\n  deliver:\n"
+            "    - {type: webhook, url: 'https://e.example', signing_secret_name: SIGNING}\n"
+        )
+
+        said = cli("run", "pipeline.yaml")
+
+        assert said.code == 0
+        assert "tells nobody" in said.err
+        assert "SIGNING" not in said.err
 
     def test_validate_warns_where_secrets_are_named(
         self, cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch

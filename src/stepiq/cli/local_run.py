@@ -22,6 +22,7 @@ from stepiq.cli.progress import Progress, make_progress
 from stepiq.cli.results import show_result
 from stepiq.cli.weights import fetch_weights, uses_local_model
 from stepiq.core import json, logging, settings
+from stepiq.core.errors import Issue
 from stepiq.core.json import Json
 from stepiq.engine.providers.registry import Providers
 from stepiq.language.definition import LlmSpec
@@ -75,8 +76,11 @@ def run_file(request: Request) -> bool:
             show_findings(request.file, findings)
         return False
     if not request.as_json:
-        missing = [issue for issue in findings.warnings if issue.code == "secret_missing"]
-        show_findings(request.file, pipelines.Findings([], missing))
+        show_findings(request.file, pipelines.Findings([], _missing(findings)))
+        if definition.deliver or definition.on_success or definition.on_failure:
+            say(
+                "note     A run without a server tells nobody: targets of `output.deliver` and `notifications` get nothing."
+            )
     data = build_input(definition, request.inputs, request.input_file)
     definition.input.validate(data)
     if uses_local_model(definition, Providers(configured)):
@@ -89,6 +93,18 @@ def run_file(request: Request) -> bool:
         return run["status"] == "completed"
     say()
     return show_result(run)
+
+
+def _missing(findings: pipelines.Findings) -> list[Issue]:
+    """The secrets that steps read and that were not given; those of targets and webhooks are not needed here."""
+    advice = "Name the environment variable that holds this secret: --secret NAME."
+    return [
+        replace(
+            issue, message=f"{issue.message.partition(' is not stored')[0]} is not given. {advice}"
+        )
+        for issue in findings.warnings
+        if issue.code == "secret_missing" and issue.path.startswith("steps[")
+    ]
 
 
 def _with_model(draft: Draft, model: str) -> Draft:
