@@ -34,7 +34,7 @@ class TestQuickStart:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        assert "http://127.0.0.1:8080/" in COMMANDS
+        assert "http://127.0.0.1:8080" in COMMANDS
 
         async with running_fake_provider(text='{"order_number": "48213"}') as provider:
             asked = {"OPENAI_API_KEY": "sk-test-0123456789", "OPENAI_BASE_URL": provider.url}

@@ -196,6 +196,26 @@ class TestLarge:
         assert threads
         assert threading.get_ident() not in threads
 
+    async def test_a_large_prompt_is_masked_beside_the_event_loop(self, world, monkeypatch):
+        await world.secret("TOKEN", CANARY)
+        threads, text = set(), Masker.text
+
+        def noted(masker, prompt):
+            if len(prompt) > 64 * 1024:
+                threads.add(threading.get_ident())
+            return text(masker, prompt)
+
+        monkeypatch.setattr(Masker, "text", noted)
+        await world.run(
+            "name: Large\nsteps: [{id: a, prompt: '{{input.text}}{{env.TOKEN}}'}]",
+            {"text": "%41" * 30_000},
+        )
+
+        assert MASK in (stored := await everything(world))
+        assert not found_in(stored)
+        assert threads
+        assert threading.get_ident() not in threads
+
 
 class TestOwnKeys:
     async def test_the_accounts_key_is_used_and_costs_no_credits(self, world, fake_provider):

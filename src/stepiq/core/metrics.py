@@ -13,12 +13,16 @@ from prometheus_client import (
     Gauge,
     Histogram,
     ProcessCollector,
+    disable_created_metrics,
     generate_latest,
 )
 
 from stepiq import __version__
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+# Else each counter comes twice: once more with when it began, which nobody alerts on.
+disable_created_metrics()
 
 REGISTRY = CollectorRegistry()
 """Of our own: libraries that count into the default one are not our promise."""

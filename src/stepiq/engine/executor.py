@@ -17,7 +17,7 @@ from stepiq.core.json import Json
 from stepiq.engine import events
 from stepiq.engine.definitions import Definitions
 from stepiq.engine.journal import ClaimLost, Entry, Journal, size_bytes
-from stepiq.engine.masking import Masker
+from stepiq.engine.masking import Masker, masked
 from stepiq.engine.outcomes import Completed, Failed, FailureCode, Outcome
 from stepiq.engine.protocols import SecretReader
 from stepiq.engine.providers.registry import Providers
@@ -40,7 +40,6 @@ RUN_OUTPUT_BYTES = 16 * 1024 * 1024
 _SETTLE_TOGETHER = 20
 _SETTLE_WITHIN = timedelta(milliseconds=100)
 _JITTER = 0.2
-_MASKED_AT_ONCE = 64 * 1024
 
 
 @dataclass(slots=True)
@@ -260,7 +259,7 @@ class Executor:
     async def _try(self, course: _Course, work: Work, spec: LlmSpec, speaker: Speaker) -> Outcome:
         step, record = work.step, work.record
         while True:
-            question = llm.prepare(work, spec)
+            question = await llm.prepare(work, spec)
             await self._record_start(course, record)
             if isinstance(question, Failed):
                 return question
@@ -349,21 +348,10 @@ def pause_before_retry(retry: Retry, failures: int, retry_after: timedelta | Non
 
 
 async def _mask(outcome: Outcome, masker: Masker) -> Outcome:
-    is_large = (
-        not masker.is_empty
-        and isinstance(outcome, Completed)
-        and size_bytes(outcome.output) > _MASKED_AT_ONCE
-    )
-    if is_large:
-        # A text full of escapes takes seconds: nobody else's run or request waits for them.
-        return await asyncio.to_thread(_masked, outcome, masker)
-    return _masked(outcome, masker)
-
-
-def _masked(outcome: Outcome, masker: Masker) -> Outcome:
     """The outcome as it is recorded, and as later steps see it: the same before and after a crash."""
     if isinstance(outcome, Completed):
-        return Completed(masker.value(outcome.output))
+        size = 0 if masker.is_empty else size_bytes(outcome.output)
+        return Completed(await masked(masker.value, outcome.output, size))
     return replace(outcome, message=masker.text(outcome.message))
 
 

@@ -5,12 +5,14 @@ and JSON-escaped, wholly or in part, and in two of these on top of each other. I
 secret, the text is read in every way (`engine.readings`), and each reading is searched for the secrets themselves.
 """
 
+import asyncio
 import base64
 import json
 import re
 import urllib.parse
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from stepiq.core.json import Json, dumps
 from stepiq.engine.readings import Reading, in_base64, readings
@@ -24,6 +26,11 @@ _ANCHOR = 8
 _CONTEXT = 64
 _OVERLAPPING = 256
 _NUMERIC = re.compile(r"[0-9.eE+-]+")
+
+
+_AT_ONCE_BYTES = 64 * 1024
+
+Value = TypeVar("Value", str, Json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,3 +273,13 @@ def _inside(name: str, needles: Iterable[_Needle]) -> str:
     # A secret may be called what it says; "secret" alone is too short to be one.
     hidden = any(needle.text in text for needle in needles for text in (full, read))
     return "secret" if hidden else full
+
+
+async def masked(mask: Callable[[Value], Value], value: Value, size: int) -> Value:
+    """Call a masker's `text` or `value`; from 64 KiB in a thread.
+
+    A text full of escapes takes seconds: nobody else's run or request waits for them.
+    """
+    if size <= _AT_ONCE_BYTES:
+        return mask(value)
+    return await asyncio.to_thread(mask, value)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from stepiq.core import metrics
 from stepiq.core.json import Json
+from stepiq.engine.masking import masked
 from stepiq.engine.outcomes import Completed, Failed, FailureCode, Outcome
 from stepiq.engine.providers.base import (
     Finished,
@@ -35,17 +36,17 @@ class Question:
     system_prompt: str | None = field(repr=False)
 
 
-def prepare(work: Work, spec: LlmSpec) -> Question | Failed:
+async def prepare(work: Work, spec: LlmSpec) -> Question | Failed:
     """Render the prompts and choose the model, so that the step's row says what is about to be sent."""
-    mask, name = work.secrets.masker.text, "prompt"
+    masker, name = work.secrets.masker, "prompt"
     system_prompt = None
     try:
         prompt = spec.prompt.render(work.scope)
-        work.record.prompt = mask(prompt)
+        work.record.prompt = await masked(masker.text, prompt, len(prompt))
         if spec.system_prompt is not None:
             name = "system_prompt"
             system_prompt = spec.system_prompt.render(work.scope)
-            work.record.system_prompt = mask(system_prompt)
+            work.record.system_prompt = await masked(masker.text, system_prompt, len(system_prompt))
     except TemplateError as error:
         return Failed(FailureCode(error.code), f"`{name}` of step `{work.step.id}`: {error}")
     try:
