@@ -140,9 +140,13 @@ async def http(settings: Settings) -> AsyncIterator[GuardedClient]:
 
 
 @pytest.fixture
-def engine(database: Database, changes: LocalChanges, providers: Providers) -> Engine:
+async def engine(
+    database: Database, changes: LocalChanges, providers: Providers
+) -> AsyncIterator[Engine]:
     """An engine that accepts and cancels runs but does not carry them; folders that need one that does override it."""
-    return Engine(database, changes, providers, Plans.load({}))
+    engine = Engine(database, changes, providers, Plans.load({}))
+    yield engine
+    await engine.stop()
 
 
 @pytest.fixture

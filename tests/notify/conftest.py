@@ -166,6 +166,15 @@ class Sender:
                     return found[0]
                 await asyncio.sleep(0.02)
 
+    async def answered(self, run_id: str, count: int) -> Any:
+        """The one delivery of a run, once so many attempts have ended."""
+        async with asyncio.timeout(20):
+            while True:
+                found = await self.attempted(run_id, count)
+                if found["attempts"][count - 1]["duration_ms"] is not None:
+                    return found
+                await asyncio.sleep(0.02)
+
     async def sent(self, source: str, **input_data: Any) -> Any:
         """Run a pipeline that has one target, and wait until its delivery is final."""
         run_id = await self.run(await self.pipeline(source), **input_data)

@@ -130,7 +130,7 @@ class TestSend:
     ):
         mailbox.refuse["RCPT"] = "451 later"
         run_id = await sender.run(await sender.pipeline(SUBJECT))
-        await sender.attempted(run_id, 1)
+        await sender.answered(run_id, 1)
         del mailbox.refuse["RCPT"]
 
         [delivery] = await sender.deliveries(run_id)
