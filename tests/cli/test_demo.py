@@ -154,9 +154,9 @@ class TestDemo:
         asked = await asyncio.wait_for(provider.next_request(), 60)
 
         process.send_signal(number)
-        _, err = await asyncio.wait_for(process.communicate(), 15)
+        _, err = await asyncio.wait_for(process.communicate(), 60)
 
-        await asyncio.wait_for(asked.ended.wait(), 5)
+        await asyncio.wait_for(asked.ended.wait(), 30)
         url = value(Said(0, "", err.decode()), "Server:").split()[1].rstrip(",")
         assert process.returncode == code
         async with httpx2.AsyncClient(trust_env=False) as client:

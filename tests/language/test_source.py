@@ -237,8 +237,8 @@ class TestSize:
 
             source = read(text, source_format)
 
-            # Three times the promise: coverage slows the code down by as much.
-            assert time.process_time() - started < 3
+            # Six times the promise: coverage slows the code down by three, and a busy machine by as much again.
+            assert time.process_time() - started < 6
             assert source.is_readable or source.issues
 
 

