@@ -13,6 +13,13 @@ from stepiq.engine.providers.registry import Providers
 from tests.support.fake_provider import RunningFakeProvider
 
 KEY = "sk-proj-4f7Qm2ZxLkT9vB8cR1nS6wYd3eH5gJ0a"
+STRICT = {
+    "type": "object",
+    "properties": {"score": {"type": "integer"}},
+    "required": ["score"],
+    "additionalProperties": False,
+}
+"""A schema that OpenAI guarantees."""
 
 Configure = Callable[..., Providers]
 
