@@ -1,0 +1,45 @@
+"""The examples of the API's document, by hand: one small pipeline, and all that comes of it.
+
+What is not here is made from its schema by `samples`. All of them are checked against their schemas by a test.
+"""
+
+from typing import Any, Final
+
+from stepiq.server.docs.examples import accounts, pipelines, runs, schedules
+from stepiq.server.docs.examples.pipelines import DEFINITION, DEFINITION_YAML
+from stepiq.server.docs.examples.shared import DELIVERY, KEY, PIPELINE, RUN, SCHEDULE
+
+__all__ = ["DEFINITION", "DEFINITION_YAML", "PARAMETERS", "REQUESTS", "RESPONSES", "SHAPES"]
+
+SHAPES: Final[dict[str, Any]] = accounts.SHAPES | pipelines.SHAPES | runs.SHAPES | schedules.SHAPES
+"""An example of each shape, wherever it stands."""
+
+REQUESTS: Final[dict[str, dict[str, dict[str, Any]]]] = (
+    pipelines.REQUESTS | runs.REQUESTS | schedules.REQUESTS
+)
+"""Examples of bodies, by operation and media type, where there is more than the shape's own."""
+
+RESPONSES: Final[dict[str, Any]] = runs.RESPONSES | {
+    "200 GET /metrics": (
+        "# TYPE stepiq_runs_ended_total counter\n"
+        'stepiq_runs_ended_total{status="completed",trigger="api"} 11.0\n'
+    ),
+}
+"""Examples of answers, by status and operation, where the shape's own does not fit."""
+
+PARAMETERS: Final[dict[str, Any]] = {
+    "pipeline_id": PIPELINE,
+    "run_id": RUN,
+    "schedule_id": SCHEDULE,
+    "key_id": KEY,
+    "delivery_id": DELIVERY,
+    "secret": "BRIEFS_SECRET",
+    "model_id": "openai/gpt-4o-mini",
+    "number": 2,
+    "other": 3,
+    "If-Match": '"v3"',
+    "Last-Event-ID": "4",
+    "Idempotency-Key": "order-1017",
+    "Accept": "application/yaml",
+}
+"""Examples of parameters, by name."""

@@ -1,0 +1,101 @@
+"""Examples of accounts, keys, secrets and usage."""
+
+from typing import Any, Final
+
+from stepiq.server.docs.examples.shared import ACCEPTED, CREATED, KEY, STORED, USER
+
+_KEY_SHOWN: Final[dict[str, Any]] = {
+    "id": KEY,
+    "name": "Website",
+    "prefix": "sk_live_4fQz",
+    "scopes": ["pipelines:execute", "webhooks:trigger"],
+    "expires_at": None,
+    "last_used_at": ACCEPTED,
+    "created_at": CREATED,
+}
+_SECRET_SHOWN: Final[dict[str, Any]] = {
+    "id": STORED,
+    "name": "BRIEFS_SECRET",
+    "pipeline_id": None,
+    "created_at": CREATED,
+    "updated_at": CREATED,
+}
+_LONG: Final = "the passphrase of a password manager"
+
+SHAPES: Final[dict[str, Any]] = {
+    "CreatedKey": _KEY_SHOWN
+    | {"last_used_at": None, "key": "sk_live_4fQzT0wq8mJ2xYb7Lk9Vd3Rn6HcSgE1pAuZ5"},
+    "Deleted": {"id": KEY, "deleted": True},
+    "DeletedSecret": {"id": STORED, "deleted": True},
+    "Forgotten": {"email": "ada@example.com"},
+    "KeyView": _KEY_SHOWN,
+    "Login": {"email": "ada@example.com", "password": _LONG},
+    "Logout": {"all": True},
+    "NewKey": {"name": "Website", "scopes": ["pipelines:execute", "webhooks:trigger"]},
+    "NewSecret": {"name": "BRIEFS_SECRET", "value": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
+    "PasswordChange": {"current_password": _LONG, "new_password": f"{_LONG}, a new one"},
+    "Refresh": {"refresh_token": "Zk3pV9x1cQm7Lw5Tn2Yb8Rd4Hs6Jg0Fa"},
+    "Registration": {"email": "ada@example.com", "password": _LONG, "name": "Ada"},
+    "Reset": {"token": "Yb8Rd4Hs6Jg0FaZk3pV9x1cQm7Lw5Tn2", "password": f"{_LONG}, a new one"},
+    "SecretView": _SECRET_SHOWN,
+    "SeriesEntryView": {
+        "key": "2026-02-27",
+        "name": None,
+        "runs": 12,
+        "tokens": 732,
+        "cost_usd_micros": 252,
+        "cost_complete": True,
+    },
+    "SessionsEnded": {"sessions_ended": 2},
+    "StoredSecret": _SECRET_SHOWN | {"warning": None},
+    "UsageView": {
+        "from": "2026-02-01",
+        "to": "2026-02-27",
+        "runs": {"total": 13, "completed": 11, "failed": 1, "cancelled": 0, "unfinished": 1},
+        "tokens": {"input": 408, "cached": 0, "output": 324, "total": 732},
+        "cost_usd_micros": 252,
+        "cost_complete": True,
+        "credits": {"used": 0, "remaining": 1_999},
+        "series": [
+            {
+                "key": "2026-02-27",
+                "name": None,
+                "runs": 12,
+                "tokens": 732,
+                "cost_usd_micros": 252,
+                "cost_complete": True,
+            }
+        ],
+        "series_complete": True,
+    },
+    "UserView": {
+        "id": USER,
+        "email": "ada@example.com",
+        "name": "Ada",
+        "plan": "starter",
+        "limits": {
+            "credits_per_month": 2_000,
+            "runs_per_day": 100,
+            "pipelines": 10,
+            "steps": 10,
+            "cron": True,
+            "webhooks": True,
+            "agent_turns": 8,
+            "agent_seconds": 180,
+            "agent_tool_calls": 3,
+            "requests_per_minute": 300,
+            "runs_at_once": 5,
+            "runs_queued": 200,
+        },
+        "credits_remaining": 1_999,
+        "is_admin": False,
+        "created_at": CREATED,
+    },
+}
+SHAPES["SessionView"] = {
+    "user": SHAPES["UserView"],
+    "token": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIwMTkyZjBjMCJ9.Jx0nT7Qm",
+    "refresh_token": "Zk3pV9x1cQm7Lw5Tn2Yb8Rd4Hs6Jg0Fa",
+    "token_type": "Bearer",
+    "expires_in": 900,
+}

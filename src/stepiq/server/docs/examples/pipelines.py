@@ -1,0 +1,166 @@
+"""Examples of pipelines, their versions, and models."""
+
+from typing import Any, Final
+
+from stepiq.server.docs.examples.shared import ACCEPTED, CREATED, PIPELINE, RUN, USER
+
+_PROMPT: Final = "Write three sentences on {{input.topic}}, in this language: {{input.language}}."
+
+DEFINITION: Final[dict[str, Any]] = {
+    "name": "Brief on a topic",
+    "description": "Writes three sentences and sends them on.",
+    "input": {
+        "schema": {
+            "topic": {"type": "string", "required": True},
+            "language": {"type": "string", "default": "en"},
+        }
+    },
+    "steps": [
+        {
+            "id": "brief",
+            "name": "Write the brief",
+            "model": "openai/gpt-4o-mini",
+            "prompt": _PROMPT,
+        }
+    ],
+    "output": {
+        "deliver": [
+            {
+                "type": "webhook",
+                "url": "https://hooks.example.com/briefs",
+                "signing_secret_name": "BRIEFS_SECRET",
+            }
+        ]
+    },
+}
+
+DEFINITION_YAML: Final = f"""\
+name: Brief on a topic
+description: Writes three sentences and sends them on.
+input:
+  schema:
+    topic: {{type: string, required: true}}
+    language: {{type: string, default: en}}
+steps:
+  - id: brief
+    name: Write the brief
+    model: openai/gpt-4o-mini
+    prompt: "{_PROMPT}"
+output:
+  deliver:
+    - type: webhook
+      url: https://hooks.example.com/briefs
+      signing_secret_name: BRIEFS_SECRET
+"""
+
+_PIPELINE_SHOWN: Final[dict[str, Any]] = {
+    "id": PIPELINE,
+    "slug": "brief-on-a-topic",
+    "name": "Brief on a topic",
+    "description": "Writes three sentences and sends them on.",
+    "definition": DEFINITION,
+    "version": 3,
+    "status": "active",
+    "tags": ["marketing"],
+    "last_run": {"id": RUN, "status": "completed", "created_at": ACCEPTED},
+    "created_at": CREATED,
+    "updated_at": "2026-02-27T09:59:40.500Z",
+}
+_VERSION_SHOWN: Final[dict[str, Any]] = {
+    "pipeline_id": PIPELINE,
+    "version": 3,
+    "source_format": "yaml",
+    "created_by": USER,
+    "created_at": "2026-02-27T09:59:40.500Z",
+}
+
+SHAPES: Final[dict[str, Any]] = {
+    "ArchivedView": {"id": PIPELINE, "status": "archived", "deleted": True},
+    "ChangeView": {
+        "op": "replace",
+        "path": "/steps/0/model",
+        "before": "openai/gpt-4o",
+        "after": "openai/gpt-4o-mini",
+    },
+    "DiffView": {
+        "before": 2,
+        "after": 3,
+        "text": "--- v2.yaml\n+++ v3.yaml\n@@ -9 +9 @@\n-    model: openai/gpt-4o\n+    model: openai/gpt-4o-mini\n",
+        "changes": [
+            {
+                "op": "replace",
+                "path": "/steps/0/model",
+                "before": "openai/gpt-4o",
+                "after": "openai/gpt-4o-mini",
+            }
+        ],
+    },
+    "IssueView": {
+        "path": "steps[0].promt",
+        "code": "unknown_field",
+        "message": "`promt` is not a field here. Did you mean `prompt`?",
+        "line": 10,
+        "column": 5,
+    },
+    "ModelView": {
+        "id": "openai/gpt-4o-mini",
+        "name": "GPT-4o mini",
+        "provider": "openai",
+        "context_window": 128_000,
+        "max_output_tokens": 16_384,
+        "input_usd_per_million": 0.15,
+        "cached_input_usd_per_million": 0.075,
+        "output_usd_per_million": 0.6,
+        "capabilities": ["json", "streaming", "tools", "vision"],
+        "usable": True,
+        "reason": None,
+    },
+    "PipelinePatch": {"name": "Brief on a topic", "tags": ["marketing"]},
+    "PipelineView": _PIPELINE_SHOWN,
+    "ProviderView": {
+        "id": "openai",
+        "name": "OpenAI",
+        "usable": True,
+        "source": "server_key",
+        "reason": None,
+        "models": ["openai/gpt-4o", "openai/gpt-4o-mini"],
+    },
+    "SavedPipelineView": _PIPELINE_SHOWN | {"warnings": []},
+    "ValidationView": {
+        "valid": False,
+        "errors": [
+            {
+                "path": "steps[0].promt",
+                "code": "unknown_field",
+                "message": "`promt` is not a field here. Did you mean `prompt`?",
+                "line": 10,
+                "column": 5,
+            }
+        ],
+        "warnings": [],
+    },
+    "VersionSummaryView": _VERSION_SHOWN,
+    "VersionView": _VERSION_SHOWN | {"definition": DEFINITION},
+}
+
+_DEFINITIONS: Final[dict[str, dict[str, Any]]] = {
+    "application/json": {
+        "definition": {"summary": "The definition itself", "value": DEFINITION},
+        "with_tags": {
+            "summary": "A definition, and what is said about it",
+            "value": {"tags": ["marketing"], "slug": "brief", "definition": DEFINITION},
+        },
+    },
+    "application/yaml": {
+        "definition": {
+            "summary": "The definition, kept with its comments",
+            "value": DEFINITION_YAML,
+        }
+    },
+}
+
+REQUESTS: Final[dict[str, dict[str, dict[str, Any]]]] = {
+    "POST /api/pipelines": _DEFINITIONS,
+    "POST /api/pipelines/validate": _DEFINITIONS,
+    "PUT /api/pipelines/{pipeline_id}": _DEFINITIONS,
+}

@@ -1,0 +1,164 @@
+"""Examples of runs, what starts them from elsewhere, and what leaves after them."""
+
+from typing import Any, Final
+
+from stepiq.server.docs.examples.shared import (
+    ACCEPTED,
+    DELIVERY,
+    ENDED,
+    INPUT,
+    PIPELINE,
+    RUN,
+    SENT,
+    STARTED,
+    STEP,
+)
+
+_ANSWER: Final = (
+    "Agents are programs that choose their next step. They call tools. People check what matters."
+)
+_RUN_SHOWN: Final[dict[str, Any]] = {
+    "id": RUN,
+    "pipeline_id": PIPELINE,
+    "pipeline_version": 3,
+    "trigger_type": "api",
+    "status": "completed",
+    "input_data": INPUT,
+    "output": _ANSWER,
+    "output_is_large": False,
+    "error": None,
+    "input_tokens": 34,
+    "cached_tokens": 0,
+    "output_tokens": 27,
+    "total_tokens": 61,
+    "cost_usd_micros": 21,
+    "cost_complete": True,
+    "credits_used": 0.061,
+    "retry_of": None,
+    "created_at": ACCEPTED,
+    "started_at": STARTED,
+    "completed_at": ENDED,
+}
+_RUN_ACCEPTED: Final[dict[str, Any]] = _RUN_SHOWN | {
+    "status": "pending",
+    "output": None,
+    "input_tokens": 0,
+    "output_tokens": 0,
+    "total_tokens": 0,
+    "cost_usd_micros": 0,
+    "credits_used": 0.0,
+    "started_at": None,
+    "completed_at": None,
+}
+
+SHAPES: Final[dict[str, Any]] = {
+    "Accepted": {
+        "accepted": True,
+        "run_id": RUN,
+        "status": "pending",
+        "pipeline_id": PIPELINE,
+    },
+    "AttemptView": {
+        "number": 1,
+        "at": SENT,
+        "status_code": 200,
+        "error": None,
+        "duration_ms": 87,
+        "response_headers": {"content-type": "text/plain"},
+        "response_excerpt": "ok",
+    },
+    "EventView": {
+        "seq": 6,
+        "type": "run.status",
+        "data": {
+            "run_id": RUN,
+            "seq": 6,
+            "status": "completed",
+            "completed_at": ENDED,
+            "created_at": ENDED,
+        },
+    },
+    "RunDetail": _RUN_SHOWN
+    | {
+        "steps": [
+            {
+                "id": STEP,
+                "step_id": "brief",
+                "name": "Write the brief",
+                "type": "llm",
+                "iteration": 1,
+                "branch": "",
+                "status": "completed",
+                "attempts": 1,
+                "model": "openai/gpt-4o-mini",
+                "prompt": "Write three sentences on AI agents, in this language: en.",
+                "system_prompt": None,
+                "output": _ANSWER,
+                "error": None,
+                "input_tokens": 34,
+                "cached_tokens": 0,
+                "output_tokens": 27,
+                "tokens_estimated": False,
+                "cost_usd_micros": 21,
+                "cost_usd_micros_by_part": {"input": 5, "cached": 0, "output": 16},
+                "started_at": STARTED,
+                "completed_at": ENDED,
+                "duration_ms": 4_194,
+            }
+        ]
+    },
+    "RunRequest": {"input_data": INPUT},
+    "RunView": _RUN_SHOWN,
+}
+SHAPES["DeliveryView"] = {
+    "id": DELIVERY,
+    "run_id": RUN,
+    "pipeline_id": PIPELINE,
+    "pipeline_version": 3,
+    "event": "pipeline.run.completed",
+    "target": {"type": "webhook", "url": "https://hooks.example.com/briefs", "to": None},
+    "target_path": "output.deliver[0]",
+    "status": "delivered",
+    "error": None,
+    "attempts": [SHAPES["AttemptView"]],
+    "created_at": ENDED,
+    "completed_at": "2026-02-27T10:00:04.327Z",
+}
+
+REQUESTS: Final[dict[str, dict[str, dict[str, Any]]]] = {
+    "POST /api/pipelines/{pipeline_id}/run": {
+        "application/json": {
+            "input": {"summary": "With input", "value": {"input_data": INPUT}},
+            "version": {
+                "summary": "With an earlier version",
+                "value": {"input_data": INPUT, "version": 2},
+            },
+        }
+    },
+    "POST /api/webhooks/{pipeline_id}": {
+        "application/json": {
+            "wrapped": {"summary": "Recommended", "value": {"input_data": INPUT}},
+            "bare": {"summary": "The whole body is the input", "value": INPUT},
+        }
+    },
+}
+
+_FRAMES: Final = f"""\
+event: run.status
+data: {{"run_id":"{RUN}","seq":1,"status":"pending","created_at":"{ACCEPTED}"}}
+id: 1
+
+event: step.delta
+data: {{"run_id":"{RUN}","step_id":"brief","iteration":1,"attempt":1,"text":"Agents are","created_at":"{STARTED}"}}
+
+event: run.status
+data: {{"run_id":"{RUN}","seq":6,"status":"completed","completed_at":"{ENDED}","created_at":"{ENDED}"}}
+id: 6
+
+"""
+
+RESPONSES: Final[dict[str, Any]] = {
+    "202 POST /api/pipelines/{pipeline_id}/run": _RUN_ACCEPTED,
+    "202 POST /api/schedules/{schedule_id}/run-now": _RUN_ACCEPTED,
+    "200 GET /api/runs/{run_id}/stream": _FRAMES,
+}
