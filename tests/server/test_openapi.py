@@ -6,6 +6,7 @@ from jsonschema.exceptions import best_match
 from stepiq.engine.events import EventType
 from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
+from stepiq.pipelines import diffs
 from stepiq.server.docs import examples
 from stepiq.server.routes import routes_of
 
@@ -186,10 +187,14 @@ class TestExamples:
         assert without == []
 
     async def test_those_by_hand_are_all_used(self, document):
-        names = {name.partition(" ")[2] for name, _ in operations(document)}
-        by_hand = [*examples.REQUESTS, *(name.partition(" ")[2] for name in examples.RESPONSES)]
+        names, told = set[str](), set[str]()
+        for name, operation in operations(document):
+            method, _, path = name.partition(" ")
+            names.add(f"{method.upper()} {path}")
+            told |= {f"{status} {method.upper()} {path}" for status in operation["responses"]}
 
-        assert {name.partition(" ")[2] for name in by_hand} <= names
+        assert set(examples.REQUESTS) <= names
+        assert set(examples.RESPONSES) <= told
         assert set(examples.SHAPES) <= set(document["components"]["schemas"])
 
     def test_the_definition_is_one_and_the_same_in_both_languages(self):
@@ -197,6 +202,16 @@ class TestExamples:
 
         assert loaded.errors == ()
         assert loaded.document == examples.DEFINITION
+
+    def test_the_difference_is_the_one_that_there_is(self):
+        shown = examples.SHAPES["DiffView"]
+        (change,) = shown["changes"]
+        names = (f"v{shown['before']}.yaml", f"v{shown['after']}.yaml")
+        before = examples.DEFINITION_YAML.replace(change["after"], change["before"])
+        document = load(before, SourceFormat.YAML).document
+
+        assert shown["text"] == diffs.unified(before, examples.DEFINITION_YAML, names)
+        assert diffs.changes(document, examples.DEFINITION) == [diffs.Change(**change)]
 
     async def test_what_they_make_can_be_made(self, document, owner):
         def bodies(path):

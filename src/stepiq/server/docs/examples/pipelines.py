@@ -74,34 +74,42 @@ _VERSION_SHOWN: Final[dict[str, Any]] = {
     "created_at": "2026-02-27T09:59:40.500Z",
 }
 
+_ISSUE: Final[dict[str, Any]] = {
+    "path": "steps[0].promt",
+    "code": "unknown_field",
+    "message": "`promt` is not a field here. Did you mean `prompt`?",
+    "line": 10,
+    "column": 5,
+}
+_CHANGE: Final[dict[str, Any]] = {
+    "op": "replace",
+    "path": "steps[0].model",
+    "before": "openai/gpt-4o",
+    "after": "openai/gpt-4o-mini",
+}
+
 SHAPES: Final[dict[str, Any]] = {
     "ArchivedView": {"id": PIPELINE, "status": "archived", "deleted": True},
-    "ChangeView": {
-        "op": "replace",
-        "path": "/steps/0/model",
-        "before": "openai/gpt-4o",
-        "after": "openai/gpt-4o-mini",
-    },
+    "ChangeView": _CHANGE,
     "DiffView": {
         "before": 2,
         "after": 3,
-        "text": "--- v2.yaml\n+++ v3.yaml\n@@ -9 +9 @@\n-    model: openai/gpt-4o\n+    model: openai/gpt-4o-mini\n",
-        "changes": [
-            {
-                "op": "replace",
-                "path": "/steps/0/model",
-                "before": "openai/gpt-4o",
-                "after": "openai/gpt-4o-mini",
-            }
-        ],
+        "text": f"""\
+--- v2.yaml
++++ v3.yaml
+@@ -7,7 +7,7 @@
+ steps:
+   - id: brief
+     name: Write the brief
+-    model: openai/gpt-4o
++    model: openai/gpt-4o-mini
+     prompt: "{_PROMPT}"
+ output:
+   deliver:
+""",
+        "changes": [_CHANGE],
     },
-    "IssueView": {
-        "path": "steps[0].promt",
-        "code": "unknown_field",
-        "message": "`promt` is not a field here. Did you mean `prompt`?",
-        "line": 10,
-        "column": 5,
-    },
+    "IssueView": _ISSUE,
     "ModelView": {
         "id": "openai/gpt-4o-mini",
         "name": "GPT-4o mini",
@@ -128,15 +136,7 @@ SHAPES: Final[dict[str, Any]] = {
     "SavedPipelineView": _PIPELINE_SHOWN | {"warnings": []},
     "ValidationView": {
         "valid": False,
-        "errors": [
-            {
-                "path": "steps[0].promt",
-                "code": "unknown_field",
-                "message": "`promt` is not a field here. Did you mean `prompt`?",
-                "line": 10,
-                "column": 5,
-            }
-        ],
+        "errors": [_ISSUE],
         "warnings": [],
     },
     "VersionSummaryView": _VERSION_SHOWN,
