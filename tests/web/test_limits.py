@@ -89,24 +89,3 @@ class TestHit:
                 begun, count = second, 0
             count += 1
             assert count <= limit
-
-
-class TestLook:
-    def test_it_decides_like_a_hit_and_counts_nothing(self):
-        limiter = Limiter(1, MINUTE)
-
-        assert limiter.look("a", START).is_allowed
-        assert limiter.look("a", START).remaining == 1
-        limiter.hit("a", START)
-        assert not limiter.look("a", START).is_allowed
-
-
-class TestForget:
-    def test_a_key_begins_anew(self):
-        limiter = Limiter(1, MINUTE)
-        limiter.hit("a", START)
-
-        limiter.forget("a")
-        limiter.forget("b")
-
-        assert limiter.hit("a", START).is_allowed

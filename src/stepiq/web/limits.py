@@ -52,16 +52,12 @@ class Limiter:
         if is_allowed:
             period.count += 1
             self._keep(key, period)
-        return self._decision(period, now, limit, is_allowed=is_allowed)
-
-    def look(self, key: Hashable, now: datetime) -> Decision:
-        """What `hit` would decide, without counting."""
-        period = self._at(key, now)
-        return self._decision(period, now, self.limit, is_allowed=period.count < self.limit)
-
-    def forget(self, key: Hashable) -> None:
-        """Let a key begin anew."""
-        self._periods.pop(key, None)
+        return Decision(
+            is_allowed=is_allowed,
+            limit=limit,
+            remaining=max(0, limit - period.count),
+            reset=period.started_at + self.period - now,
+        )
 
     def _at(self, key: Hashable, now: datetime) -> _Period:
         period = self._periods.get(key)
@@ -75,13 +71,3 @@ class Limiter:
         self._periods.move_to_end(key)
         if len(self._periods) > self._max_keys:
             self._periods.popitem(last=False)
-
-    def _decision(
-        self, period: _Period, now: datetime, limit: int, *, is_allowed: bool
-    ) -> Decision:
-        return Decision(
-            is_allowed=is_allowed,
-            limit=limit,
-            remaining=max(0, limit - period.count),
-            reset=period.started_at + self.period - now,
-        )
