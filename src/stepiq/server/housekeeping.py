@@ -7,11 +7,12 @@ from datetime import datetime
 from stepiq.accounts import housekeeping as accounts
 from stepiq.core import clock, logging
 from stepiq.store.database import Database, Session, StoreUnavailable
+from stepiq.triggers.schedules import housekeeping as schedules
 from stepiq.web import idempotency
 
 Sweep = Callable[[Session, datetime], Awaitable[int]]
 
-SWEEPS: tuple[Sweep, ...] = (accounts.sweep, idempotency.sweep)
+SWEEPS: tuple[Sweep, ...] = (accounts.sweep, idempotency.sweep, schedules.sweep)
 """What each domain throws away: deletes a batch in a transaction of its own, and says how many rows that were."""
 
 _EVERY_SECONDS = 300.0

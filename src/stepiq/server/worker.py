@@ -6,16 +6,9 @@ from datetime import timedelta
 from typing import cast
 
 from stepiq.billing.plans import Plans
-from stepiq.core import clock, logging
 from stepiq.server import housekeeping
-from stepiq.store.database import StoreUnavailable
 from stepiq.triggers.schedules.ticker import Ticker
 from stepiq.web.services import Services
-
-log = logging.get(__name__)
-
-_TIDY_SECONDS = 600.0
-_PAUSE_SECONDS = 1.0
 
 
 class Worker:
@@ -36,7 +29,6 @@ class Worker:
         await self._engine.start()
         self._tasks = [
             asyncio.create_task(self._ticker.run_for_ever()),
-            asyncio.create_task(self._tidy_for_ever()),
             asyncio.create_task(housekeeping.sweep_for_ever(self._database)),
         ]
 
@@ -49,14 +41,3 @@ class Worker:
                 await task
         self._tasks = []
         await self._engine.stop(drain)
-
-    async def _tidy_for_ever(self) -> None:
-        while True:
-            try:
-                is_done = await self._ticker.forget(clock.now()) == 0
-            except StoreUnavailable:
-                is_done = True
-            except Exception:
-                log.exception("tidying_broke")
-                is_done = True
-            await asyncio.sleep(_TIDY_SECONDS if is_done else _PAUSE_SECONDS)

@@ -420,17 +420,6 @@ class TestSeveralTickers:
         assert sorted(row.schedule_id for row in found) == sorted(made)
 
 
-class TestForget:
-    async def test_outcomes_go_after_thirty_days(self, ticker, schedule, outcomes):
-        schedule_id = await schedule()
-        await ticker.tick(NINE)
-        await ticker.tick(NINE + timedelta(days=1))
-
-        assert await ticker.forget(NINE + timedelta(days=30, seconds=1)) == 1
-        assert await ticker.forget(NINE + timedelta(days=30, seconds=1)) == 0
-        assert len(await outcomes(schedule_id)) == 1
-
-
 class TestBurst:
     @pytest.fixture
     async def thousand(self, database, account, make, pipeline_id):

@@ -7,7 +7,7 @@ dies, a tick has all of them or none, and another ticker finds it where it was.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from stepiq.billing import service as billing
@@ -27,10 +27,7 @@ log = logging.get(__name__)
 
 BATCH = 100
 """Schedules that one transaction fires: few enough that nobody waits long for it."""
-KEPT = timedelta(days=30)
-"""How long outcomes of ticks are kept."""
 
-_FORGOTTEN_AT_ONCE = 500
 _A_MOMENT_SECONDS = 0.001
 
 
@@ -79,11 +76,6 @@ class Ticker:
             # Others on the event loop get their turn between two batches.
             await asyncio.sleep(0)
         return total
-
-    async def forget(self, now: datetime) -> int:
-        """Delete outcomes older than 30 days, some at once, and say how many."""
-        async with self._database.transaction() as session:
-            return await queries.forget_ticks(session, now - KEPT, _FORGOTTEN_AT_ONCE)
 
     async def _batch(self, now: datetime) -> int:
         try:
