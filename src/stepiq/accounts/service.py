@@ -141,7 +141,7 @@ async def register(
         _check_setup(claim)
     else:
         await _let_in(session, settings, claim)
-    return await _create(
+    return await create_account(
         session,
         email=claim.email,
         name=name,
@@ -242,39 +242,11 @@ async def create_by_operator(
 async def create_account(
     session: Session, *, email: str, name: str | None, password_hash: str, is_admin: bool, plan: str
 ) -> Account:
-    """Create an account as the operator decides, whoever may register.
+    """Create an account with its workspace, whoever may register.
 
     Raises:
         EmailTaken: there is one with this address.
     """
-    return await _create(
-        session,
-        email=email,
-        name=name,
-        password_hash=password_hash,
-        is_admin=is_admin,
-        plan=plan,
-    )
-
-
-async def set_plan(session: Session, *, email: str, plan: str) -> Account:
-    """Put the account of an address on a plan; running servers know it within five seconds.
-
-    The plan's name is the caller's to check.
-
-    Raises:
-        AccountNotFound: nobody has that address, or the account is disabled.
-    """
-    row = await account_queries.account_by_email(session, email.strip().lower())
-    if row is None:
-        raise AccountNotFound(email)
-    await account_queries.update_plan(session, row.workspace_id, plan)
-    return replace(account_of(row), plan=plan)
-
-
-async def _create(
-    session: Session, *, email: str, name: str | None, password_hash: str, is_admin: bool, plan: str
-) -> Account:
     new = account_queries.NewAccount(
         user_id=ids.uuid7(),
         workspace_id=ids.uuid7(),
@@ -296,6 +268,21 @@ async def _create(
         workspace_id=new.workspace_id,
         plan=new.plan,
     )
+
+
+async def set_plan(session: Session, *, email: str, plan: str) -> Account:
+    """Put the account of an address on a plan; running servers know it within five seconds.
+
+    The plan's name is the caller's to check.
+
+    Raises:
+        AccountNotFound: nobody has that address, or the account is disabled.
+    """
+    row = await account_queries.account_by_email(session, email.strip().lower())
+    if row is None:
+        raise AccountNotFound(email)
+    await account_queries.update_plan(session, row.workspace_id, plan)
+    return replace(account_of(row), plan=plan)
 
 
 async def find_by_email(session: Session, email: str) -> tuple[Account, str] | None:
