@@ -7,11 +7,11 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, StringConstraints
 
 from stepiq.accounts.actor import Scope
+from stepiq.core import addresses
 from stepiq.web.bodies import FROM_TEXT, Instant, StrictModel, Timestamp, View
 
-_EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f<>()\[\]\\,;:\"]{1,64}@[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
+_DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
 _MAX_EMAIL = 254
-_LABEL = 63
 
 
 def normalise_email(text: str) -> str:
@@ -22,14 +22,13 @@ def normalise_email(text: str) -> str:
     """
     email = text.strip().lower()
     local, _, domain = email.rpartition("@")
-    labels = domain.split(".")
     if (
         len(email) > _MAX_EMAIL
-        or not _EMAIL.fullmatch(email)
+        or addresses.parse(email) is None
+        or not _DOMAIN.fullmatch(domain)
         or local.startswith(".")
         or local.endswith(".")
         or ".." in local
-        or any(not label or len(label) > _LABEL for label in labels)
     ):
         raise ValueError("this is not an e-mail address")
     return email
