@@ -148,6 +148,18 @@ class TestAfterCommit:
         assert ran == []
 
 
+class TestInsert:
+    async def test_what_is_there_already_can_be_left_as_it_is(self, database: Database):
+        row = {"id": ids.uuid7(), "name": "w", "plan": "free", "created_at": clock.now()}
+        async with database.transaction() as session:
+            statement = session.insert(workspaces).values(row).on_conflict_do_nothing()
+            adding = statement.returning(workspaces.c.id)
+            added = [await session.scalar(adding) for _ in range(2)]
+
+        assert added == [row["id"], None]
+        assert await _count(database) == 1
+
+
 class TestLostConnection:
     @only_postgresql
     @pytest.mark.parametrize("goes_on", [True, False], ids=["in_mid_transaction", "at_its_commit"])

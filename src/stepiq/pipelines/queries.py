@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from stepiq.core import json
@@ -152,10 +151,9 @@ async def taken_slugs(session: Session, workspace_id: UUID, wanted: Sequence[str
 
 async def insert(session: Session, pipeline: Pipeline) -> bool:
     """Add a pipeline without its version; False, and nothing is added, when its slug is taken."""
-    is_sqlite = session.connection.dialect.name == "sqlite"
-    statement = (sqlite.insert if is_sqlite else postgresql.insert)(pipelines)
     added = await session.execute(
-        statement.values(
+        session.insert(pipelines)
+        .values(
             id=pipeline.id,
             workspace_id=pipeline.workspace_id,
             slug=pipeline.slug,

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event, exc
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -60,6 +61,11 @@ class Session:
     async def scalar(self, statement: sa.Executable) -> Any:
         """The first column of the first row, or None."""
         return await self.connection.scalar(statement)
+
+    def insert(self, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+        """An INSERT that takes `on_conflict_do_nothing`, which is in the dialect of this store."""
+        is_sqlite = self.connection.dialect.name == "sqlite"
+        return sqlite.insert(table) if is_sqlite else postgresql.insert(table)
 
     async def run_sync(self, function: Callable[[sa.Connection], Result]) -> Result:
         """Call a function that needs a synchronous connection, inside this transaction."""

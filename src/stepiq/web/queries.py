@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from stepiq.store.database import Session
 from stepiq.store.tables import idempotent_requests
@@ -33,10 +32,9 @@ async def insert(
 
     On PostgreSQL, one that is noted in a transaction under way is waited for.
     """
-    is_sqlite = session.connection.dialect.name == "sqlite"
-    statement = (sqlite.insert if is_sqlite else postgresql.insert)(idempotent_requests)
     added = await session.execute(
-        statement.values(
+        session.insert(idempotent_requests)
+        .values(
             workspace_id=name.workspace_id,
             route=name.route,
             key=name.key,

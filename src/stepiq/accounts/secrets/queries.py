@@ -1,11 +1,11 @@
 """What stored secrets read and write."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from stepiq.core.encryption import Owner, Sealed
 from stepiq.store.database import Session
@@ -61,7 +61,7 @@ async def insert(
     owner: Owner,
     pipeline_id: UUID | None,
     sealed: Sealed,
-    now: Any,
+    now: datetime,
 ) -> Row | None:
     """Store a new secret; None if there is one of that name by now."""
     values = {
@@ -75,14 +75,17 @@ async def insert(
         "updated_at": now,
         **_written(sealed),
     }
-    is_sqlite = session.connection.dialect.name == "sqlite"
-    inserting = (sqlite if is_sqlite else postgresql).insert(secrets).values(values)
-    statement = inserting.on_conflict_do_nothing(index_elements=["scope_id", "name"])
-    return (await session.execute(statement.returning(secrets))).one_or_none()
+    statement = (
+        session.insert(secrets)
+        .values(values)
+        .on_conflict_do_nothing(index_elements=["scope_id", "name"])
+        .returning(secrets)
+    )
+    return (await session.execute(statement)).one_or_none()
 
 
 async def update(
-    session: Session, secret_id: UUID, *, version: int, sealed: Sealed, now: Any
+    session: Session, secret_id: UUID, *, version: int, sealed: Sealed, now: datetime
 ) -> Row:
     """Give a locked secret its next value."""
     statement = (

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from stepiq.store.database import Session
 from stepiq.store.states import CatchUp, Overlap, PipelineStatus, RunStatus, TickOutcome
@@ -196,10 +195,8 @@ async def advance(
 async def record(session: Session, ticks: Sequence[Tick]) -> None:
     """Store outcomes of ticks; one that is stored already stays as it is."""
     if ticks:
-        is_sqlite = session.connection.dialect.name == "sqlite"
-        statement = (sqlite if is_sqlite else postgresql).insert(schedule_ticks)
         rows = [{name: getattr(tick, name) for name in _TICK_FIELDS} for tick in ticks]
-        await session.execute(statement.on_conflict_do_nothing(), rows)
+        await session.execute(session.insert(schedule_ticks).on_conflict_do_nothing(), rows)
 
 
 async def ticks(
