@@ -95,8 +95,8 @@ class Keyring:
         key_id = self.current
         return Sealed(
             key_id=key_id,
-            wrapped_key=_encrypt(self._known[key_id], data_key, _of_key(owner, key_id)),
-            ciphertext=_encrypt(AESGCM(data_key), value.encode(), owner.bound),
+            wrapped_key=encrypt(self._known[key_id], data_key, _of_key(owner, key_id)),
+            ciphertext=encrypt(AESGCM(data_key), value.encode(), owner.bound),
         )
 
     def open(self, sealed: Sealed, owner: Owner) -> str:
@@ -107,7 +107,7 @@ class Keyring:
         """
         data_key = self._unwrap(sealed, owner)
         try:
-            return _decrypt(AESGCM(data_key), sealed.ciphertext, owner.bound).decode()
+            return decrypt(AESGCM(data_key), sealed.ciphertext, owner.bound).decode()
         except InvalidTag:
             raise _damaged(owner) from None
 
@@ -119,7 +119,7 @@ class Keyring:
         """
         data_key = self._unwrap(sealed, owner)
         key_id = self.current
-        wrapped = _encrypt(self._known[key_id], data_key, _of_key(owner, key_id))
+        wrapped = encrypt(self._known[key_id], data_key, _of_key(owner, key_id))
         return Sealed(key_id, wrapped, sealed.ciphertext)
 
     def _unwrap(self, sealed: Sealed, owner: Owner) -> bytes:
@@ -133,7 +133,7 @@ class Keyring:
             )
         key = self._known[sealed.key_id]
         try:
-            return _decrypt(key, sealed.wrapped_key, _of_key(owner, sealed.key_id))
+            return decrypt(key, sealed.wrapped_key, _of_key(owner, sealed.key_id))
         except InvalidTag:
             raise _damaged(owner) from None
 
@@ -149,17 +149,23 @@ def fingerprint(master_key: bytes) -> str:
     return hashlib.sha256(b"stepiq master key 1\0" + master_key).hexdigest()[:16]
 
 
-def _of_key(owner: Owner, key_id: str) -> bytes:
-    return owner.bound + b"\0wrapped by " + key_id.encode()
-
-
-def _encrypt(key: AESGCM, data: bytes, bound: bytes) -> bytes:
+def encrypt(key: AESGCM, data: bytes, bound: bytes) -> bytes:
+    """Encrypt under a random nonce, which goes before the rest; opens only with the same `bound`."""
     nonce = os.urandom(_NONCE_BYTES)
     return nonce + key.encrypt(nonce, data, bound)
 
 
-def _decrypt(key: AESGCM, data: bytes, bound: bytes) -> bytes:
+def decrypt(key: AESGCM, data: bytes, bound: bytes) -> bytes:
+    """What `encrypt` was given.
+
+    Raises:
+        InvalidTag: another key or another `bound`, or the data was changed.
+    """
     return key.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], bound)
+
+
+def _of_key(owner: Owner, key_id: str) -> bytes:
+    return owner.bound + b"\0wrapped by " + key_id.encode()
 
 
 def _damaged(owner: Owner) -> SecretUnreadable:

@@ -7,7 +7,6 @@ is. Answers are kept encrypted, for one that creates an API key shows it.
 import hashlib
 import hmac
 import re
-import secrets
 from collections.abc import Generator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from fastapi import Request, Response
 from starlette._utils import get_route_path
 
-from stepiq.core import clock, json
+from stepiq.core import clock, encryption, json
 from stepiq.core.json import Json
 from stepiq.store.database import Session
 from stepiq.web import queries, requests
@@ -38,7 +37,6 @@ KEPT = timedelta(hours=24)
 """How long a key counts."""
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_NONCE_BYTES = 12
 _LONGEST_PATH = 500
 _CLAIM = "stepiq.claim"
 
@@ -99,8 +97,7 @@ class Idempotency:
 
     def seal(self, name: RequestName, body: bytes) -> bytes:
         """A body as it is stored: readable with the server's secret only, and for this request only."""
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, body, _bound(name))
+        return encryption.encrypt(self._cipher, body, _bound(name))
 
     def unseal(self, name: RequestName, sealed: bytes) -> bytes:
         """A body that was stored.
@@ -109,8 +106,7 @@ class Idempotency:
             IdempotentAnswerLost: it was stored under another secret.
         """
         try:
-            nonce, ciphertext = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
-            return self._cipher.decrypt(nonce, ciphertext, _bound(name))
+            return encryption.decrypt(self._cipher, sealed, _bound(name))
         except InvalidTag:
             raise IdempotentAnswerLost from None
 
