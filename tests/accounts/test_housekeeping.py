@@ -59,5 +59,7 @@ class TestSweep:
 
         turns = [await sweep(database, clock) for _ in range(4)]
 
+        # Two refresh tokens, and two sessions.
+        assert turns[0] == 4
         assert turns[-1] == 0
         assert await count(database, session_rows) == 0
