@@ -1,4 +1,4 @@
-"""Storing secrets, deleting them, telling which there are, and moving them to another master key."""
+"""Storing secrets, deleting them, and telling which there are."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
