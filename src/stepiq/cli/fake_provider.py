@@ -1,6 +1,6 @@
 """A model provider on your own machine that speaks OpenAI's Chat Completions and misbehaves on command.
 
-`stepiq dev fake-provider` starts it; `OPENAI_BASE_URL=http://127.0.0.1:9911/v1` and any key point StepIQ at it. It
+`stepiq dev fake-provider` starts it; `OPENAI_BASE_URL=http://127.0.0.1:9911/v1` and any key point stepIQ at it. It
 echoes what it is asked, or invents a small instance of the JSON Schema it is given. `POST /_control/config` with
 fields of `Behaviour` changes how it answers, `GET /_control/stats` counts, `GET /_control/requests` lists what came.
 """
