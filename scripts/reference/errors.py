@@ -13,7 +13,7 @@ from stepiq.core.errors import StepIQError
 from stepiq.core.members import described
 from stepiq.engine.outcomes import FailureCode
 from stepiq.language.cron import CronInvalid, TimezoneUnknown
-from stepiq.server.docs.errors import advice_by_section
+from stepiq.server.docs.errors import advice_by_section, errors_by_code, every_error, meaning_of
 from stepiq.web.problems import status_of
 
 _PACKAGE = Path(stepiq.__file__).parent
@@ -93,32 +93,20 @@ def _classes() -> dict[str, type[StepIQError]]:
             importlib.import_module(module.name)
     advice = advice_by_section()
     placed = {*advice["api"], *advice["operator"], *advice["failures"], *advice["issues"]}
-    found: dict[str, type[StepIQError]] = {}
-    for error in _subclasses(StepIQError):
+    for error in every_error():
         is_kind = error.__module__ == core.__name__
         if error.code not in placed and not is_kind and error.code not in _TURNED:
             raise AdviceIncomplete(
                 f"advice.toml says nothing about {error.code} ({error.__qualname__})."
             )
-        found.setdefault(error.code, error)
-    return found
-
-
-def _subclasses(error: type[StepIQError]) -> Iterator[type[StepIQError]]:
-    yield error
-    for inner in error.__subclasses__():
-        yield from _subclasses(inner)
-
-
-def _first_line(error: type[StepIQError]) -> str:
-    return (error.__doc__ or "").strip().partition("\n")[0]
+    return errors_by_code()
 
 
 def _kinds() -> str:
     rows = ["## Kinds\n", "| kind | status | means |", "|---|---|---|"]
     for name in _KINDS:
         error: type[StepIQError] = getattr(core, name)
-        rows.append(f"| `{error.code}` | {status_of(error)} | {_first_line(error)} |")
+        rows.append(f"| `{error.code}` | {status_of(error)} | {meaning_of(error)} |")
     return "\n".join([*rows, ""])
 
 
@@ -128,8 +116,7 @@ def _entries(
     for code in sorted(advice):
         status = status_of(codes[code])
         told = f"**{status}.** " if with_status else ""
-        meaning = "A fault of stepIQ itself." if code == "internal" else _first_line(codes[code])
-        yield f"### {code}\n\n{told}{meaning}\n\n{advice[code]}\n"
+        yield f"### {code}\n\n{told}{meaning_of(codes[code])}\n\n{advice[code]}\n"
 
 
 def _failures(

@@ -24,10 +24,32 @@ def advice_by_section() -> dict[str, dict[str, str]]:
     return tomllib.loads(files("stepiq.server.docs").joinpath("advice.toml").read_text("utf-8"))
 
 
+def every_error(error: type[StepIQError] = StepIQError) -> Iterator[type[StepIQError]]:
+    """Every class of error that has been imported, each before those that inherit from it."""
+    yield error
+    for inner in error.__subclasses__():
+        yield from every_error(inner)
+
+
+def errors_by_code() -> dict[str, type[StepIQError]]:
+    """Every error by its code: of several, the class that names it, not those that inherit it."""
+    found: dict[str, type[StepIQError]] = {}
+    for error in every_error():
+        found.setdefault(error.code, error)
+    return found
+
+
+def meaning_of(error: type[StepIQError]) -> str:
+    """What has happened, in a sentence."""
+    if error is StepIQError:
+        return "A fault of stepIQ itself."
+    return (error.__doc__ or "").strip().partition("\n")[0]
+
+
 def render() -> str:
     """The whole page."""
     advice = advice_by_section()
-    classes = {error.code: error for error in _subclasses(StepIQError)}
+    classes = errors_by_code()
     seen: set[str] = set()
     meanings = described(FailureCode)
     sections = {
@@ -71,13 +93,4 @@ def _status(error: type[StepIQError] | None) -> str:
 
 
 def _meaning(error: type[StepIQError] | None) -> str:
-    if error is None or error is StepIQError:
-        return ""
-    return (error.__doc__ or "").strip().partition("\n")[0]
-
-
-def _subclasses(error: type[StepIQError]) -> Iterator[type[StepIQError]]:
-    # Deepest first, so that the class which names a code wins over those that only inherit it.
-    for inner in error.__subclasses__():
-        yield from _subclasses(inner)
-    yield error
+    return "" if error is None else meaning_of(error)
