@@ -42,15 +42,7 @@ router = new_router("Webhooks")
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {
-            "application/json": {
-                "schema": {"type": "object"},
-                "examples": {
-                    "wrapped": {"value": {"input_data": {"topic": "AI agents"}}},
-                    "bare": {"value": {"topic": "AI agents"}},
-                },
-            }
-        },
+        "content": {"application/json": {"schema": {"type": "object"}}},
     }
 }
 
