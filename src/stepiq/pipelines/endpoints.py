@@ -43,6 +43,7 @@ router = new_router("Pipelines")
 Reader = Annotated[Actor, needs(Scope.PIPELINES_READ)]
 Writer = Annotated[Actor, needs(Scope.PIPELINES_WRITE)]
 Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of the version.")]
+IfMatch = Annotated[str | None, Header(description='Such as `"v3"`; stale ones get 412.')]
 
 _YAML = {YAML_TYPES[0]: {"schema": {"type": "string"}}}
 _BODIES: dict[str, Any] = {
@@ -169,9 +170,7 @@ async def update_pipeline(
     tx: Tx,
     pipeline_id: UUID,
     response: Response,
-    if_match: Annotated[str | None, Header(description='Such as `"v3"`; stale ones get 412.')] = (
-        None
-    ),
+    if_match: IfMatch = None,
 ) -> schemas.SavedPipelineView:
     """Save a new version, which runs use from now on. Earlier versions stay as they are."""
     saved = await service.save(tx, caller, pipeline_id, draft, rules, if_match=if_match)
@@ -314,9 +313,7 @@ async def restore_version(
     pipeline_id: UUID,
     number: Number,
     response: Response,
-    if_match: Annotated[str | None, Header(description='Such as `"v3"`; stale ones get 412.')] = (
-        None
-    ),
+    if_match: IfMatch = None,
 ) -> schemas.SavedPipelineView:
     """Save an earlier version as the newest. Versions in between stay."""
     saved = await service.restore_version(tx, caller, pipeline_id, number, rules, if_match=if_match)
