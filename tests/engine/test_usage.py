@@ -364,5 +364,4 @@ async def _assert_exact(world: World) -> None:
     months: dict[str, int] = {}
     for row in rows:
         months[row.day[:7]] = months.get(row.day[:7], 0) + row.credit_tokens
-    if workspace.credit_month:
-        assert workspace.credit_tokens == months[workspace.credit_month]
+    assert workspace.credit_tokens == months.get(workspace.credit_month, 0)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from standardwebhooks import Webhook
 
+from stepiq.core.settings import EndpointSettings, Settings
 from tests.notify.conftest import PIPELINE, SECRET, Sender, Vault
 from tests.support.receiver import Receiver, Reply
 
@@ -128,17 +129,26 @@ class TestEnvelope:
 
 
 class TestCancelled:
+    @pytest.fixture
+    def settings(self, settings: Settings, receiver: Receiver) -> Settings:
+        """The receiver answers for a model, too."""
+        return settings.model_copy(
+            update={"endpoints": {"held": EndpointSettings(base_url=receiver.url)}}
+        )
+
     async def test_nobody_hears_of_a_cancelled_run(self, sender: Sender, receiver: Receiver):
+        receiver.reply_with(Reply(delay=30))
         source = FAILING.format(url=receiver.url).replace(
-            'type: transform, template: "{{input.topic.no.such}}"',
-            "model: openai/gpt-4o-mini, prompt: x",
+            'type: transform, template: "{{input.topic.no.such}}"', "model: held/any, prompt: x"
         )
         run_id = await sender.run(await sender.pipeline(source))
+        [asked] = await receiver.until(1)
 
         answer = await sender.client.post(f"/api/runs/{run_id}/cancel")
 
-        if answer.status_code == 200:
-            assert await sender.deliveries(run_id, final=0) == []
+        assert asked.path == "/chat/completions"
+        assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
+        assert await sender.deliveries(run_id, final=0) == []
 
 
 class TestRetry:
