@@ -14,6 +14,7 @@ from stepiq.notify import queries, schemas, service
 from stepiq.notify.errors import DeliveryNotFound, DeliveryPending, NoDeliveryTargets
 from stepiq.pipelines import service as pipelines
 from stepiq.pipelines.errors import PipelineNotFound
+from stepiq.runs import service as runs
 from stepiq.runs.errors import RunNotFound
 from stepiq.store.states import DeliveryStatus
 from stepiq.web.bodies import router as new_router
@@ -33,8 +34,7 @@ async def list_run_deliveries(
     caller: Reader, read: Read, page: PageQuery, run_id: UUID
 ) -> Page[schemas.DeliveryView]:
     """What left after a run, newest first, with every attempt."""
-    if not await queries.has_run(read, caller.workspace_id, run_id):
-        raise RunNotFound(run_id)
+    await runs.progress(read, caller, run_id)
     statement = queries.of_run_statement(run_id, before=page.before, limit=page.fetch)
     found = await queries.page(read, statement)
     return page.page(found, schemas.delivery_view, lambda delivery: delivery.id)

@@ -265,14 +265,6 @@ async def find(session: Session, workspace_id: UUID, delivery_id: UUID) -> Deliv
     return _delivery(row, (await _attempts(session, [delivery_id]))[delivery_id])
 
 
-async def has_run(session: Session, workspace_id: UUID, run_id: UUID) -> bool:
-    """Whether the workspace has such a run."""
-    found = await session.scalar(
-        sa.select(runs.c.id).where(runs.c.id == run_id, runs.c.workspace_id == workspace_id)
-    )
-    return found is not None
-
-
 def of_run_statement(run_id: UUID, *, before: UUID | None, limit: int) -> sa.Select[Any]:
     """Deliveries of a run, newest first."""
     return _walk(deliveries.c.run_id == run_id, before, limit)

@@ -197,9 +197,7 @@ async def stream_run(
 ) -> EventStream:
     """A run as it happens: everything after `Last-Event-ID`, or from the start, then live until its final event."""
     async with services.database.reading() as read:
-        progress = await queries.progress(read, caller.workspace_id, run_id)
-    if progress is None:
-        raise RunNotFound(run_id)
+        progress = await service.progress(read, caller, run_id)
     streams.enter(caller.workspace_id)
     follower = Follower(
         services.database,
@@ -239,8 +237,7 @@ async def list_events(
     ] = 0,
 ) -> Page[schemas.EventView]:
     """The run's event log, oldest first: what its stream sends, without the text as it comes."""
-    if await queries.progress(read, caller.workspace_id, run_id) is None:
-        raise RunNotFound(run_id)
+    await service.progress(read, caller, run_id)
     start = after if page.before is None else min(page.before.int, _LARGEST_SEQ)
     statement = queries.events_statement(run_id, after=start, limit=page.fetch)
     return page.page(

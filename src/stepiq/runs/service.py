@@ -14,7 +14,7 @@ from stepiq.pipelines import service as pipelines
 from stepiq.pipelines.records import Target
 from stepiq.runs import queries
 from stepiq.runs.errors import RunAlreadyFinished, RunNotFound
-from stepiq.runs.records import Run, Started
+from stepiq.runs.records import Progress, Run, Started
 from stepiq.store.database import Session
 from stepiq.store.states import TriggerType
 
@@ -124,6 +124,18 @@ async def start_pipeline(
         version=version,
     )
     return await get(session, actor, started.run_id)
+
+
+async def progress(session: Session, actor: Actor, run_id: UUID) -> Progress:
+    """How far a run has come, which is much cheaper to find out than the run.
+
+    Raises:
+        RunNotFound: the actor's workspace has no such run.
+    """
+    found = await queries.progress(session, actor.workspace_id, run_id)
+    if found is None:
+        raise RunNotFound(run_id)
+    return found
 
 
 async def get(session: Session, actor: Actor, run_id: UUID) -> Run:

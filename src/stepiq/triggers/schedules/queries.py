@@ -109,12 +109,6 @@ async def first_upcoming(
     return [(_schedule(row), row.pipeline_name) for row in rows]
 
 
-async def any_due(session: Session, now: datetime) -> bool:
-    """Whether a schedule's time has come."""
-    statement = sa.select(schedules.c.id).where(schedules.c.next_run_at <= now).limit(1)
-    return await session.scalar(statement) is not None
-
-
 async def due_ids(session: Session, now: datetime, limit: int) -> list[UUID]:
     """Ids of schedules whose time has come, the longest due first."""
     statement = sa.select(schedules.c.id).where(schedules.c.next_run_at <= now)

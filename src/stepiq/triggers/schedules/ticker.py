@@ -68,7 +68,7 @@ class Ticker:
             StoreUnavailable: what has no outcome yet stays due.
         """
         async with self._database.reading() as session:
-            if not await queries.any_due(session, now):
+            if not await queries.due_ids(session, now, 1):
                 return 0
         total = 0
         while handled := await self._batch(now):
