@@ -109,7 +109,7 @@ class TestRunEnded:
         delivery_id = await asyncio.wait_for(outbox.asked.get(), 10)
 
         async with world.database.transaction() as session:
-            await world.engine.send(session, NewDelivery(delivery_id, priority=1, ticket=2))
+            await world.engine.send(session, [NewDelivery(delivery_id, priority=1, ticket=2)])
 
         assert await asyncio.wait_for(outbox.asked.get(), 10) == delivery_id
 

@@ -24,6 +24,12 @@ from tests.notify.conftest import PIPELINE, Sender
 from tests.support.receiver import Receiver, Reply
 
 NEVER = asyncio.Event()
+TARGET = "{type: webhook, url: 'http://127.0.0.1:9', signing_secret_name: SIGNING}"
+THREE = f"""
+name: Three
+steps: [{{id: a, type: transform, template: x}}]
+output: {{deliver: [{TARGET}, {TARGET}, {TARGET}]}}
+"""
 
 
 async def started(sender: Sender, receiver: Receiver) -> str:
@@ -265,6 +271,27 @@ class TestRunEnded:
         with pytest.raises(StoreUnavailable):
             async with database.transaction() as session:
                 await outbox.run_ended(session, an_ended_run(sender), Ending(RunStatus.COMPLETED))
+
+    async def test_each_target_is_served_behind_all_that_waits_already(
+        self, sender: Sender, database: Database, outbox: Outbox
+    ):
+        pipeline_id = await sender.pipeline(THREE)
+        priorities: list[int] = []
+        for _ in range(2):
+            ended = replace(
+                an_ended_run(sender),
+                id=await sender.make.run(sender.account, pipeline_id),
+                pipeline_id=pipeline_id,
+            )
+            async with database.transaction() as session:
+                new = await outbox.run_ended(session, ended, Ending(RunStatus.COMPLETED))
+            priorities += [delivery.priority for delivery in new]
+
+        async with database.reading() as session:
+            by_id = sa.select(deliveries.c.target_path).order_by(deliveries.c.id)
+            paths = (await session.execute(by_id)).scalars().all()
+        assert priorities == [1, 2, 3, 4, 5, 6]
+        assert paths == 2 * [f"output.deliver[{n}]" for n in range(3)]
 
     async def test_the_more_deliveries_wait_the_later_the_next_one_is_served(
         self, sender: Sender, receiver: Receiver, database: Database

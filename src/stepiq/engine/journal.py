@@ -4,6 +4,7 @@ Each write is conditional on the claim number: a worker that lost its run change
 events of one moment share one transaction, so that a reader never sees one without the others.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -16,7 +17,7 @@ from stepiq.engine import events, usage
 from stepiq.engine.admission import Admission, count_end
 from stepiq.engine.events import Event
 from stepiq.engine.protocols import Outbox
-from stepiq.engine.records import ClaimedRun, Ending, Meter, StepRecord
+from stepiq.engine.records import ClaimedRun, Ending, Meter, NewDelivery, StepRecord
 from stepiq.engine.tickets import Queue, TicketQueue
 from stepiq.engine.usage import Tally
 from stepiq.store.database import Database, Session
@@ -108,8 +109,8 @@ class Journal:
             if entry.ending is not None:
                 await _store_large(session, run.id, run.id, entry.ending.output)
             tally = await self._count(session, run, entry, held=ticket == 0)
-            if entry.ending is not None:
-                await self._send(session, run, entry.ending)
+            if entry.ending is not None and self._outbox is not None:
+                await self.send(session, await self._outbox.run_ended(session, run, entry.ending))
         run.models |= tally.models
         _count_ends(run, entry)
         for record in entry.steps:
@@ -129,13 +130,11 @@ class Journal:
         await usage.add(session, run.workspace_id, run.pipeline_id, tally, now)
         return tally
 
-    async def _send(self, session: Session, run: ClaimedRun, ending: Ending) -> None:
-        if self._outbox is None:
-            return
-        for delivery in await self._outbox.run_ended(session, run, ending):
-            await self._tickets.enqueue(
-                session, delivery.id, delivery.ticket, delivery.priority, Queue.DELIVERIES
-            )
+    async def send(self, session: Session, recorded: Sequence[NewDelivery]) -> None:
+        """Put recorded deliveries into their queue in the caller's transaction."""
+        if recorded:
+            tickets = [(each.id, each.ticket, each.priority) for each in recorded]
+            await self._tickets.enqueue_many(session, tickets, Queue.DELIVERIES)
 
     async def _advance(self, session: Session, run: ClaimedRun, entry: Entry) -> tuple[int, int]:
         values: dict[str, Any] = {"last_seq": runs.c.last_seq + len(entry.news)}

@@ -127,11 +127,9 @@ class Engine:
         """
         return await self._admission.accept_many(session, wanted)
 
-    async def send(self, session: Session, delivery: NewDelivery) -> None:
-        """Put a recorded delivery into its queue in the caller's transaction; it leaves within milliseconds of the commit."""
-        await self._tickets.enqueue(
-            session, delivery.id, delivery.ticket, delivery.priority, Queue.DELIVERIES
-        )
+    async def send(self, session: Session, recorded: Sequence[NewDelivery]) -> None:
+        """Put recorded deliveries into their queue in the caller's transaction; they leave within milliseconds of the commit."""
+        await self._journal.send(session, recorded)
 
     @property
     def key_names(self) -> frozenset[str]:

@@ -87,11 +87,12 @@ async def record(
     if not found:
         return []
     waiting = await queries.pending(session, workspace_id)
-    recorded: list[tuple[Delivery, NewDelivery]] = []
-    for target in found:
-        waiting += 1
-        delivery = Delivery(
-            id=ids.uuid7(),
+    now = clock.now()
+    # Lists go by the id: those of one millisecond have no order of their own.
+    in_order = sorted(ids.uuid7() for _ in found)
+    recorded = [
+        Delivery(
+            id=delivery_id,
             workspace_id=workspace_id,
             pipeline_id=pipeline_id,
             pipeline_version=pipeline_version,
@@ -106,12 +107,16 @@ async def record(
             attempts_made=0,
             attempts_allowed=ATTEMPTS,
             error=None,
-            created_at=clock.now(),
+            created_at=now,
             completed_at=None,
         )
-        await queries.insert(session, delivery)
-        recorded.append((delivery, NewDelivery(delivery.id, priority=waiting)))
-    return recorded
+        for delivery_id, target in zip(in_order, found, strict=True)
+    ]
+    await queries.insert(session, recorded)
+    return [
+        (delivery, NewDelivery(delivery.id, priority))
+        for priority, delivery in enumerate(recorded, start=waiting + 1)
+    ]
 
 
 def build(

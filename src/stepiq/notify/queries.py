@@ -32,22 +32,26 @@ _SAMPLE_OUTPUT = "This is a test event. No run stands behind it."
 _CUT_OFF = "The server stopped during this attempt, so whether it arrived is not known."
 
 
-async def insert(session: Session, delivery: Delivery) -> None:
-    """Add a delivery that has not been tried."""
+async def insert(session: Session, new: Sequence[Delivery]) -> None:
+    """Add deliveries that have not been tried."""
     await session.execute(
-        deliveries.insert().values(
-            id=delivery.id,
-            workspace_id=delivery.workspace_id,
-            pipeline_id=delivery.pipeline_id,
-            pipeline_version=delivery.pipeline_version,
-            run_id=delivery.run_id,
-            event=delivery.event,
-            target_type=delivery.target_type,
-            target_path=delivery.target_path,
-            target=delivery.target,
-            status=delivery.status,
-            created_at=delivery.created_at,
-        )
+        deliveries.insert(),
+        [
+            {
+                "id": delivery.id,
+                "workspace_id": delivery.workspace_id,
+                "pipeline_id": delivery.pipeline_id,
+                "pipeline_version": delivery.pipeline_version,
+                "run_id": delivery.run_id,
+                "event": delivery.event,
+                "target_type": delivery.target_type,
+                "target_path": delivery.target_path,
+                "target": delivery.target,
+                "status": delivery.status,
+                "created_at": delivery.created_at,
+            }
+            for delivery in new
+        ],
     )
 
 

@@ -47,7 +47,7 @@ async def redeliver(
     # Its own row is among those that wait.
     priority = await queries.pending(session, actor.workspace_id)
     reopened = await get(session, actor, delivery_id)
-    await engine.send(session, NewDelivery(delivery_id, priority, reopened.ticket))
+    await engine.send(session, [NewDelivery(delivery_id, priority, reopened.ticket)])
     return reopened
 
 
@@ -77,6 +77,5 @@ async def test(
         run_id=None,
         event=EventName.TEST,
     )
-    for _, ticket in recorded:
-        await engine.send(session, ticket)
+    await engine.send(session, [ticket for _, ticket in recorded])
     return [delivery for delivery, _ in recorded]
