@@ -1,6 +1,7 @@
 import pytest
 
 from stepiq.core import ids
+from stepiq.web.guard import MAX_BODY_BYTES
 
 TYPED = """\
 name: Typed
@@ -135,7 +136,7 @@ class TestCredentials:
 
 
 class TestOrder:
-    """What is wrong first is told first: 401, 404, 403 of the plan, then the body."""
+    """What is wrong first is told first: 413, 401, 404, 403 of the plan, then what the body says."""
 
     async def test_a_pipeline_that_is_not_there_comes_before_plan_and_body(self, login_key, make):
         client = await login_key(await make.user(plan="free"))
@@ -162,7 +163,14 @@ class TestOrder:
         assert (response.status_code, response.json()["code"]) == (403, "plan_webhooks_disabled")
         assert "set-plan" in response.json()["detail"]
 
-    async def test_no_credential_comes_before_everything(self, client):
+    async def test_a_body_that_is_too_large_is_not_looked_at(self, client):
+        url, content = f"/api/webhooks/{ids.uuid7()}", b"x" * (MAX_BODY_BYTES + 1)
+
+        response = await client.post(url, content=content, headers=JSON)
+
+        assert (response.status_code, response.json()["code"]) == (413, "body_too_large")
+
+    async def test_no_credential_comes_before_everything_else(self, client):
         response = await client.post(f"/api/webhooks/{ids.uuid7()}", content="{", headers=JSON)
 
         assert response.status_code == 401
