@@ -18,11 +18,6 @@ WEEKDAYS = {"name": "Weekdays", "cron_expression": "0 9 * * 1-5", "timezone": "E
 
 
 @pytest.fixture
-async def pipeline_id(account, make):
-    return await make.pipeline(account)
-
-
-@pytest.fixture
 async def url(pipeline_id):
     return f"/api/pipelines/{pipeline_id}/schedules"
 
