@@ -4,6 +4,7 @@ Tests that use `settings`, `database` or anything built on them run twice, on SQ
 """
 
 import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ from stepiq.core.mail import Mailer
 from stepiq.core.settings import Settings, load
 from stepiq.engine.providers.registry import Providers
 from stepiq.engine.runtime import Engine
-from stepiq.server.app import create_app
+from stepiq.server.app import create_app, equip
 from stepiq.store.changes import LocalChanges
 from stepiq.store.database import Database
 from stepiq.web.services import Services
@@ -34,6 +35,8 @@ from tests.support.stores import PostgresStores, SqliteStores
 
 _RUN_FOLDER = "STEPIQ_TEST_RUN_FOLDER"
 _TEST_VARIABLES = (_RUN_FOLDER, "STEPIQ_TEST_POSTGRES_URL")
+_MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes folders of its own there
+_MEMORY_BYTES = 4 * 1024**3
 _FOREIGN_VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OLLAMA_BASE_URL")
 
 
@@ -43,8 +46,19 @@ def pytest_configure(config: pytest.Config) -> None:
         if ours or name in _FOREIGN_VARIABLES:
             # What the person at the keyboard has set up must neither help nor hurt.
             del os.environ[name]
+    _keep_files_in_memory()
     if not hasattr(config, "workerinput"):
         os.environ[_RUN_FOLDER] = tempfile.mkdtemp(prefix="stepiq-tests-")
+
+
+def _keep_files_in_memory() -> None:
+    # Stores wait for the disk at every commit, which is most of what the suite would wait for. A killed process loses
+    # nothing in memory either, and power cuts are not tried here.
+    if "TMPDIR" in os.environ or not _MEMORY.is_dir():
+        return
+    if shutil.disk_usage(_MEMORY).free >= _MEMORY_BYTES:
+        os.environ["TMPDIR"] = str(_MEMORY)
+        tempfile.tempdir = None
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -101,11 +115,21 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     stores.drop(url)
 
 
+@pytest.fixture(scope="session")
+def default_settings() -> Settings:
+    return load(config_file=Path("/nowhere/stepiq.toml"))
+
+
 @pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> Settings:
+def settings(default_settings: Settings, database_url: str, tmp_path: Path) -> Settings:
     data_dir = tmp_path / "data"
     data_dir.mkdir(mode=0o700)
-    return load(database_url=database_url, data_dir=data_dir, config_file=tmp_path / "stepiq.toml")
+    here = {
+        "database_url": database_url,
+        "data_dir": data_dir,
+        "config_file": tmp_path / "stepiq.toml",
+    }
+    return default_settings.model_copy(update=here)
 
 
 @pytest.fixture
@@ -162,11 +186,20 @@ def services(
     return Services(settings, database, changes, providers, engine, Mailer(settings), plans, http)
 
 
+@pytest.fixture(scope="session")
+def routes() -> FastAPI:
+    # Putting it together takes longer than most tests do.
+    return create_app()
+
+
 @pytest.fixture
-async def app(services: Services) -> AsyncIterator[FastAPI]:
-    app = create_app(services)
+async def app(routes: FastAPI, services: Services) -> AsyncIterator[FastAPI]:
+    """The app on these services; what a test adds to its routes goes with the test."""
+    app, before = routes, list(routes.router.routes)
+    equip(app, services)
     yield app
     await app.state.doors.close()
+    app.router.routes[:] = before
 
 
 @pytest.fixture

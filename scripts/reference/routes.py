@@ -1,8 +1,7 @@
 """docs/reference/routes.md: every route, and who may call it."""
 
-from reference.openapi import unstarted_app
-
 from stepiq.accounts.actor import Scope
+from stepiq.server.app import create_app
 from stepiq.server.routes import Access, Route, routes_of
 
 _OPENING = """# Routes
@@ -15,8 +14,7 @@ marks. *People* are those who have logged in: no API key will do. A route with â
 
 def page() -> str:
     """The page."""
-    with unstarted_app() as app:
-        routes = routes_of(app)
+    routes = routes_of(create_app())
     scopes = list(Scope)
     head = ["route", "", "does", *(f"`{scope}`" for scope in scopes), "else"]
     lines = [_row(head), _row(["---"] * len(head))]

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, StreamingResponse
 
 from stepiq.accounts.http import authenticated
 from stepiq.core import clock
-from stepiq.server.app import create_app
+from stepiq.server.app import equip
 from stepiq.store.tables import idempotent_requests, pipelines, runs, workspaces
 from stepiq.web import idempotency
 from stepiq.web.bodies import router as new_router
@@ -441,5 +441,9 @@ class TestSweep:
         assert await rows(idempotent_requests) == 1
 
 
-def test_every_app_has_its_own(services):
-    assert create_app(services).state.idempotency is not create_app(services).state.idempotency
+def test_every_server_has_its_own(app, services):
+    before = app.state.idempotency
+
+    equip(app, services)
+
+    assert app.state.idempotency is not before

@@ -58,13 +58,11 @@ class TestAccess:
 
         assert not next(r for r in routes_of(app) if r.path == "/api/silent").access.is_declared
 
-    def test_a_server_does_not_start_with_an_open_route_that_is_not_listed(
-        self, services, monkeypatch
-    ):
+    def test_a_server_does_not_start_with_an_open_route_that_is_not_listed(self, monkeypatch):
         monkeypatch.setattr(server_app, "PUBLIC_PATHS", PUBLIC_PATHS - {"/ready"})
 
         with pytest.raises(RuntimeError, match="/ready"):
-            create_app(services)
+            create_app()
 
 
 class TestIdempotencyKeys:

@@ -51,7 +51,7 @@ class PostgresStores:
             _migrate(f"{self._server}/{self._template}")
             self._is_migrated = True
         name = f"test_{uuid4().hex}"
-        self._execute("CREATE DATABASE {} TEMPLATE {}", name, self._template)
+        self._execute("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, self._template)
         return f"{self._server}/{name}"
 
     def drop(self, url: str) -> None:

@@ -65,8 +65,8 @@ PUBLIC_PATHS = frozenset(
 """All that answers without one."""
 
 
-def create_app(services: Services) -> FastAPI:
-    """The app on top of these services. It neither starts nor stops them."""
+def create_app() -> FastAPI:
+    """The app: all routes, and nothing behind them until `equip` has been called."""
     app = FastAPI(
         title="stepIQ",
         version=__version__,
@@ -76,6 +76,23 @@ def create_app(services: Services) -> FastAPI:
         # A redirect would lead to whatever host the caller names, and behind a proxy to one that nobody reaches.
         redirect_slashes=False,
     )
+    app.include_router(health.router)
+    app.include_router(metrics.router)
+    app.include_router(accounts.public, prefix="/api")
+    app.include_router(reset_page.router)
+    for router in ROUTERS:
+        app.include_router(router, prefix="/api", dependencies=[Depends(authenticated)])
+    problems.install(app)
+    _serve_document(app)
+    app.include_router(pages.router(app))
+    _check_closed(app)
+    app.add_middleware(VersionPrefix)
+    app.add_middleware(Guard)
+    return app
+
+
+def equip(app: FastAPI, services: Services) -> None:
+    """Give an app what its endpoints work with. Neither starts nor stops the services."""
     app.state.services = services
     app.state.doors = Doors.build(services)
     app.state.idempotency = Idempotency(app.state.doors.jwt_secret)
@@ -87,19 +104,6 @@ def create_app(services: Services) -> FastAPI:
         services.engine,
         StoredSecrets(services.keyring),
     )
-    app.include_router(health.router)
-    app.include_router(metrics.router)
-    app.include_router(accounts.public, prefix="/api")
-    app.include_router(reset_page.router)
-    for router in ROUTERS:
-        app.include_router(router, prefix="/api", dependencies=[Depends(authenticated)])
-    problems.install(app)
-    _serve_document(app)
-    app.include_router(pages.router(app, services.settings.base_url))
-    _check_closed(app)
-    app.add_middleware(VersionPrefix)
-    app.add_middleware(Guard)
-    return app
 
 
 def _check_closed(app: FastAPI) -> None:

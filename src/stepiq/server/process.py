@@ -16,7 +16,7 @@ from stepiq.accounts import service as accounts
 from stepiq.core import logging, metrics
 from stepiq.core.errors import Unavailable
 from stepiq.core.settings import Settings
-from stepiq.server.app import create_app
+from stepiq.server.app import create_app, equip
 from stepiq.server.assembly import built
 from stepiq.server.protocol import GuardedProtocol
 from stepiq.server.worker import Worker
@@ -63,7 +63,8 @@ async def _serve(
     settings: Settings, listener: socket.socket, announce: Callable[[str], None]
 ) -> None:
     async with built(settings) as services:
-        app = create_app(services)
+        app = create_app()
+        equip(app, services)
         server = HttpServer(http_config(settings, app))
         stopping = _on_signal()
         lag = asyncio.create_task(metrics.watch_event_loop())

@@ -8,22 +8,18 @@ from fastapi.responses import HTMLResponse
 
 from stepiq.server.docs import api, errors
 from stepiq.server.docs.html import HEADERS
+from stepiq.web.services import ServicesDep
 
 API_PATH = "/docs"
 ERRORS_PATH = "/docs/errors"
 
 
-def router(app: FastAPI, base_url: str) -> APIRouter:
-    """The pages of an app.
-
-    Args:
-        app: whose `openapi()` is shown.
-        base_url: of this server, for the examples.
-    """
+def router(app: FastAPI) -> APIRouter:
+    """The pages of an app, whose `openapi()` is shown; the examples have this server's address."""
     made = APIRouter(include_in_schema=False)
 
     @cache
-    def api_page() -> bytes:
+    def api_page(base_url: str) -> bytes:
         return api.render(app.openapi(), base_url).encode()
 
     @cache
@@ -32,9 +28,10 @@ def router(app: FastAPI, base_url: str) -> APIRouter:
 
     # Making a page takes most of a second, so it is done in a thread: runs and other requests go on meanwhile.
     @made.get(API_PATH)
-    async def read_api() -> HTMLResponse:
+    async def read_api(services: ServicesDep) -> HTMLResponse:
         """The API for people: every route with examples."""
-        return HTMLResponse(await asyncio.to_thread(api_page), headers=HEADERS)
+        page = await asyncio.to_thread(api_page, services.settings.base_url)
+        return HTMLResponse(page, headers=HEADERS)
 
     @made.get(ERRORS_PATH)
     async def read_errors() -> HTMLResponse:
