@@ -3,10 +3,12 @@
 Tests that use `settings`, `database` or anything built on them run twice, on SQLite and on PostgreSQL.
 """
 
+import gc
+import logging
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -34,7 +36,7 @@ from tests.support.network import only_loopback
 from tests.support.stores import PostgresStores, SqliteStores
 
 _RUN_FOLDER = "STEPIQ_TEST_RUN_FOLDER"
-_TEST_VARIABLES = (_RUN_FOLDER, "STEPIQ_TEST_POSTGRES_URL")
+_TEST_VARIABLES = (_RUN_FOLDER, "STEPIQ_TEST_POSTGRES_URL", "STEPIQ_TEST_CYCLES")
 _MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes folders of its own there
 _MEMORY_BYTES = 4 * 1024**3
 _FOREIGN_VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OLLAMA_BASE_URL")
@@ -49,6 +51,34 @@ def pytest_configure(config: pytest.Config) -> None:
     _keep_files_in_memory()
     if not hasattr(config, "workerinput"):
         os.environ[_RUN_FOLDER] = tempfile.mkdtemp(prefix="stepiq-tests-")
+        config.pluginmanager.register(_FailuresAtOnce(config))
+    # Loggers of libraries may speak when the test that they speak of has gone, and the stream with it.
+    logging.raiseExceptions = False
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    # A report parses source code, which Python 3.11 cannot do while a finalizer does: whatever the collector would find now
+    # can wait.
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
+class _FailuresAtOnce:
+    """Says what failed as soon as it has, for runs that do not get to their summary."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._plugins = config.pluginmanager
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        terminal = self._plugins.get_plugin("terminalreporter")
+        if report.failed and terminal is not None:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            message = getattr(crash, "message", str(report.longrepr)).partition("\n")[0]
+            terminal.write_line(f"\n{report.nodeid} ({report.when}): {message}")
 
 
 def _keep_files_in_memory() -> None:

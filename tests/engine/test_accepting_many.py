@@ -160,8 +160,8 @@ class Place:
 
 
 @pytest.fixture
-async def queue(database: Database) -> AsyncIterator[TicketQueue]:
-    queue = TicketQueue(database)
+async def queue(database: Database, changes: LocalChanges) -> AsyncIterator[TicketQueue]:
+    queue = TicketQueue(database, changes)
     yield queue
     await queue.stop()
 

@@ -7,9 +7,9 @@ import sqlalchemy as sa
 from dbos import EnqueueOptions
 
 from stepiq.core.ids import uuid7
-from stepiq.engine.lock import WorkerLock, WorkerRunning
 from stepiq.engine.retention import sweep
 from stepiq.engine.tickets import Queue, Ticket, TicketQueue
+from stepiq.store.changes import TICKETS_WAITING, LocalChanges
 from stepiq.store.database import Database
 from stepiq.store.tables import runs, workspaces
 from tests.support.engine import World
@@ -58,7 +58,7 @@ class TestEnqueueMany:
     async def test_a_ticket_is_what_the_library_would_have_written(
         self, database: Database, queue: Queue
     ):
-        tickets, subject_id = TicketQueue(database), uuid7()
+        tickets, subject_id = TicketQueue(database, LocalChanges()), uuid7()
         options: EnqueueOptions = {
             "workflow_name": queue.workflow,
             "queue_name": queue,
@@ -91,7 +91,7 @@ class TestEnqueueMany:
         await tickets.stop()
 
     async def test_a_ticket_that_is_there_already_stays_as_it_is(self, database: Database):
-        tickets, subject_id = TicketQueue(database), uuid7()
+        tickets, subject_id = TicketQueue(database, LocalChanges()), uuid7()
         for priority in (1, 2):
             async with database.transaction() as session:
                 await tickets.enqueue_many(session, [(subject_id, 1, priority)])
@@ -102,10 +102,10 @@ class TestEnqueueMany:
 
 class TestStop:
     async def test_a_queue_that_was_never_used_has_nothing_to_stop(self, database: Database):
-        await TicketQueue(database).stop()
+        await TicketQueue(database, LocalChanges()).stop()
 
     async def test_a_queue_that_only_accepted_gives_its_connections_back(self, database: Database):
-        queue = TicketQueue(database)
+        queue = TicketQueue(database, LocalChanges())
         assert await queue.finished(1) == []
 
         await queue.stop()
@@ -118,7 +118,10 @@ class TestStop:
     ):
         monkeypatch.setattr("stepiq.engine.tickets._wakes", {})
 
-        TicketQueue(database).wake()
+        changes = LocalChanges()
+        TicketQueue(database, changes)
+
+        changes.publish(TICKETS_WAITING, Queue.RUNS)
 
 
 class TestSweep:
@@ -164,26 +167,6 @@ class TestSweep:
         await ended.heard.until_ended()
         again = await world.ended(ended.run.id, ended.heard)
         assert (again.run.status, again.run.ticket) == ("completed", 2)
-
-
-class TestLock:
-    async def test_a_second_worker_is_refused_and_told_who_holds_it(self, world: World):
-        lock = WorkerLock(world.database)
-
-        with pytest.raises(WorkerRunning, match="Stop it first"):
-            await lock.acquire()
-
-    async def test_it_is_free_after_a_stop(self, world: World):
-        await world.engine.stop(drain=timedelta(0))
-        lock = WorkerLock(world.database)
-
-        await lock.acquire()
-
-        await lock.release()
-        await world.engine.start()
-
-    async def test_releasing_what_was_not_taken_does_nothing(self, database: Database):
-        await WorkerLock(database).release()
 
 
 async def _finished(world: World, count: int) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from stepiq.core import clock, ids
 from stepiq.engine.tickets import TicketQueue
 from stepiq.store import migrate
+from stepiq.store.changes import LocalChanges
 from stepiq.store.database import (
     Database,
     Session,
@@ -248,7 +249,7 @@ class TestSqlite:
         assert found == DURABLE
 
     def test_so_are_the_queues_connections(self, database: Database):
-        engine = TicketQueue(database)._make_engine()
+        engine = TicketQueue(database, LocalChanges())._make_engine()
         with engine.connect() as connection:
             found = {
                 name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in DURABLE
@@ -277,16 +278,21 @@ async def _pragmas(session: Session) -> dict[str, object]:
     return found
 
 
-class TestHoldLock:
+class TestIdleInTransaction:
     @only_postgresql
-    async def test_one_holds_it_until_its_connection_goes(self, database: Database):
-        held = await database.hold_lock(7)
-        assert held is not None
-        assert await database.hold_lock(7) is None
+    async def test_the_server_ends_one_of_a_process_that_was_stopped_in_it(
+        self, database: Database
+    ):
+        async with database.reading() as session:
+            limit = await session.scalar(sa.text("SHOW idle_in_transaction_session_timeout"))
 
-        await held.invalidate()
-        await held.close()
+        assert limit == "5s"
 
-        # The server gives it back when it notices that the connection has gone: a moment later.
-        async with asyncio.timeout(10), database.transaction() as session:
-            await session.execute(sa.select(sa.func.pg_advisory_xact_lock(7)))
+
+class TestConnectAlone:
+    @only_postgresql
+    async def test_a_database_that_is_not_there_is_unavailable(self, database: Database):
+        database.url = database.url.set(port=1)
+
+        with pytest.raises(StoreUnavailable):
+            await database.connect_alone("test")

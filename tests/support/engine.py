@@ -18,7 +18,7 @@ from stepiq.engine.records import NewRun
 from stepiq.engine.runtime import Engine
 from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
-from stepiq.store.changes import LocalChanges, Subscription, run_topic
+from stepiq.store.changes import GAP, LocalChanges, Subscription, run_topic
 from stepiq.store.database import Database
 from stepiq.store.states import RunStatus, TriggerType
 from stepiq.store.tables import (
@@ -64,7 +64,10 @@ class Heard:
     async def until(self, event_type: str, **facts: Any) -> dict[str, Any]:
         """The next event of that type whose data holds these facts."""
         while True:
-            payload = (await self.subscription.next()).payload
+            change = await self.subscription.next()
+            if change is GAP:
+                continue
+            payload = change.payload
             self.events.append(payload)
             data = payload["data"]
             if payload["type"] == event_type and all(data.get(k) == v for k, v in facts.items()):

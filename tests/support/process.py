@@ -1,10 +1,11 @@
-"""`stepiq serve` as its own process, to be killed."""
+"""stepIQ as processes of its own, to be killed, stopped and started again."""
 
 import asyncio
 import os
 import signal
+import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -15,43 +16,37 @@ _ROOT = Path(__file__).parents[2]
 _START_SECONDS = 60
 
 
-class ServerProcess:
-    """A server on a port and data folder of its own, started as a user would."""
+class Process:
+    """One `stepiq` process, started as a user would."""
 
-    def __init__(self, folder: Path, port: int, environment: dict[str, str]) -> None:
-        self.url = f"http://127.0.0.1:{port}"
-        self.log = folder / "server.log"
-        self._environment = {
-            **os.environ,
-            **environment,
-            "STEPIQ_PORT": str(port),
-            "STEPIQ_DATA_DIR": str(folder / "data"),
-            "STEPIQ_CONFIG_FILE": str(folder / "stepiq.toml"),
-            "STEPIQ_LOG_FORMAT": "json",
-        }
+    def __init__(self, log: Path, environment: Mapping[str, str], *arguments: str) -> None:
+        self.log = log
+        self._environment = {**os.environ, **environment, "STEPIQ_LOG_FORMAT": "json"}
+        self._arguments = arguments
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Start it, and return once it carries runs."""
+        """Start it, and return once it says that it is there."""
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
                 "stepiq",
-                "serve",
+                *self._arguments,
                 cwd=_ROOT,
                 env=self._environment,
                 stdout=log,
                 stderr=log,
             )
-        async with httpx2.AsyncClient() as client, asyncio.timeout(_START_SECONDS):
-            while True:
-                with suppress(httpx2.TransportError):
-                    if (await client.get(f"{self.url}/ready")).status_code == 200:
-                        return
+        begin = self.log.stat().st_size
+        async with asyncio.timeout(_START_SECONDS):
+            while not await self._is_there(begin):
                 if self._process.returncode is not None:
                     raise RuntimeError(self.log.read_text())
                 await asyncio.sleep(0.05)
+
+    async def _is_there(self, begin: int) -> bool:
+        return b"Carrying runs" in self.log.read_bytes()[begin:]
 
     async def kill(self) -> None:
         """End it as a crash would: nothing of it runs any more code."""
@@ -59,11 +54,62 @@ class ServerProcess:
             self._process.send_signal(signal.SIGKILL)
             await self._process.wait()
 
+    def pause(self) -> None:
+        """Have it stand still, as a machine does that has no time for it."""
+        self._send(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Have it go on."""
+        self._send(signal.SIGCONT)
+
     async def terminate(self) -> int:
         """Ask it to stop, and give its exit code."""
+        self._send(signal.SIGTERM)
         assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
         return await self._process.wait()
+
+    def _send(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+
+class ServerProcess(Process):
+    """A server on a port and data folder of its own."""
+
+    def __init__(
+        self, folder: Path, port: int, environment: Mapping[str, str], *arguments: str
+    ) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        own = {
+            "STEPIQ_PORT": str(port),
+            "STEPIQ_DATA_DIR": str(folder / "data"),
+            "STEPIQ_CONFIG_FILE": str(folder / "stepiq.toml"),
+        }
+        log = folder / f"server-{port}.log"
+        super().__init__(log, {**environment, **own}, "serve", *arguments)
+
+    async def _is_there(self, begin: int) -> bool:
+        async with httpx2.AsyncClient() as client:
+            with suppress(httpx2.TransportError):
+                return (await client.get(f"{self.url}/ready")).status_code == 200
+        return False
+
+
+class WorkerProcess(Process):
+    """A worker without an API, beside servers that have the same folder."""
+
+    def __init__(self, folder: Path, name: str, environment: Mapping[str, str]) -> None:
+        own = {
+            "STEPIQ_DATA_DIR": str(folder / "data"),
+            "STEPIQ_CONFIG_FILE": str(folder / "stepiq.toml"),
+        }
+        super().__init__(folder / f"{name}.log", {**environment, **own}, "worker")
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
 
 
 @asynccontextmanager

@@ -90,6 +90,13 @@ def serve(
         int | None,
         typer.Option(help="Port to listen on, 0 for a free one. Default: STEPIQ_PORT or 8080."),
     ] = None,
+    has_worker: Annotated[
+        bool,
+        typer.Option(
+            "--worker/--no-worker",
+            help="Whether this process also carries runs. Without a worker, `stepiq worker` elsewhere must (PostgreSQL only).",
+        ),
+    ] = True,
 ) -> None:
     """Start the server: API and worker in one process. Brings the database up to date first."""
     from stepiq.core import settings
@@ -97,12 +104,18 @@ def serve(
 
     given = {"host": host, "port": port}
     overrides = {name: value for name, value in given.items() if value is not None}
-    process.serve(settings.load(**overrides), typer.echo)
+    configured = settings.load(**overrides)
+    if not has_worker and configured.sqlite_path is not None:
+        raise UsageError(
+            f"An API without a worker needs PostgreSQL: the SQLite file {configured.sqlite_path} belongs to one process."
+            " Leave --no-worker out, or set STEPIQ_DATABASE_URL to postgresql://…"
+        )
+    process.serve(configured, typer.echo, has_worker=has_worker)
 
 
 @app.command()
 def worker() -> None:
-    """Carry runs without an API (PostgreSQL only)."""
+    """Carry runs without an API (PostgreSQL only); there may be any number of workers."""
     from stepiq.cli import worker as command
 
     command.work()

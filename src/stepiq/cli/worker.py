@@ -18,7 +18,6 @@ def work() -> None:
 
     Raises:
         UsageError: the store is SQLite, which one process has to itself.
-        WorkerRunning: another process works on this database.
     """
     configured = settings.load()
     if configured.sqlite_path is not None:
@@ -40,7 +39,7 @@ async def _work(configured: Settings) -> None:
         await worker.start()
         try:
             say(
-                "Carrying runs. Ctrl-C or SIGTERM stops it; what is not done then goes on after the next start."
+                "Carrying runs. Ctrl-C or SIGTERM stops it; what is not done then goes on in another worker, or after the next start."
             )
             await stopping.wait()
         finally:

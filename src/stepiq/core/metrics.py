@@ -73,6 +73,11 @@ tickets_in_hand = Gauge(
     ["work"],
     registry=REGISTRY,
 )
+tickets_taken_over = Counter(
+    "stepiq_tickets_taken_over",
+    "Runs and deliveries that this worker put back into their queues because the worker that had them is gone.",
+    registry=REGISTRY,
+)
 steps_ended = Counter(
     "stepiq_steps_ended",
     "Executions of steps that ended, by the step's type and how they ended.",

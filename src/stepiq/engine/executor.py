@@ -6,6 +6,7 @@ recorded before it starts and after it ends, so that a crash repeats at most tha
 
 import asyncio
 import random
+from collections.abc import MutableMapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import assert_never
@@ -75,8 +76,12 @@ class Executor:
         self._changes = changes
         self._secrets = secrets
 
-    async def carry(self, run_id: UUID) -> None:
+    async def carry(self, run_id: UUID, claims: MutableMapping[UUID, int] | None = None) -> None:
         """Take a run over and bring it to its end, or stop where another claim or a cancel says so.
+
+        Args:
+            run_id: which.
+            claims: where the number of the claim is noted, by the run's id.
 
         Raises:
             StoreUnavailable: the journal cannot be written; calling again goes on from what it has.
@@ -85,6 +90,8 @@ class Executor:
         run = await self._journal.claim(run_id)
         if run is None:
             return
+        if claims is not None:
+            claims[run_id] = run.claim
         with logging.bound(run_id=str(run_id), claim=run.claim):
             log.info("run_started" if run.claim == 1 else "run_continued", recorded=len(run.steps))
             try:

@@ -15,14 +15,15 @@ from stepiq.engine.definitions import Definitions
 from stepiq.engine.executor import Executor
 from stepiq.engine.journal import Journal
 from stepiq.engine.limits import PlanBook
-from stepiq.engine.lock import WorkerLock
+from stepiq.engine.presence import presence_of
 from stepiq.engine.protocols import Outbox, SecretReader
 from stepiq.engine.providers.registry import Providers
 from stepiq.engine.records import NewDelivery, NewRun
+from stepiq.engine.recovery import Recovery
 from stepiq.engine.retention import sweep_for_ever
 from stepiq.engine.tickets import Carry, Queue, TicketQueue
 from stepiq.language.definition import Definition
-from stepiq.store.changes import RUN_CANCELLED, Changes
+from stepiq.store.changes import GAP, RUN_CANCELLED, Changes
 from stepiq.store.database import Database, Session, StoreUnavailable
 
 log = logging.get(__name__)
@@ -52,8 +53,9 @@ class Engine:
         self._database = database
         self._changes = changes
         self._providers = providers
-        self._lock = WorkerLock(database)
-        self._tickets = TicketQueue(database)
+        self._presence = presence_of(database)
+        self._tickets = TicketQueue(database, changes)
+        self._recovery = Recovery(database, changes, self._tickets, self._presence)
         self._admission = Admission(changes, self._tickets, plans)
         self._outbox = outbox
         self._journal = Journal(database, self._admission, self._tickets, outbox)
@@ -61,6 +63,7 @@ class Engine:
             database, self._journal, self.definitions, providers, changes, secrets
         )
         self._carrying: dict[UUID, asyncio.Task[None]] = {}
+        self._claims: dict[UUID, int] = {}
         self._delivering: dict[UUID, asyncio.Task[bool]] = {}
         self._stopping = asyncio.Event()
         self._cancelled: set[UUID] = set()
@@ -69,25 +72,32 @@ class Engine:
         """Whether runs are being carried."""
 
     async def start(self) -> None:
-        """Start to carry runs, those that a crash left behind first.
+        """Start to carry runs, those that a crash left behind among them.
 
         Raises:
-            WorkerRunning: another process works on this database.
+            WorkerRunning: another process works on this SQLite file.
+            StoreUnavailable: the database cannot be reached.
         """
-        await self._lock.acquire()
+        await self._presence.acquire()
         listening = asyncio.Event()
         self._background = [
             asyncio.create_task(self._heed_cancels(listening)),
             asyncio.create_task(self._providers.warm()),
             asyncio.create_task(sweep_for_ever(self._database, self._tickets)),
         ]
+        if self._database.is_sqlite:
+            # Whoever had tickets in hand is gone, and nobody else will come.
+            await self._recovery.take_over()
+        else:
+            watch = self._recovery.run_for_ever(self._claims, self._let_go)
+            self._background.append(asyncio.create_task(watch))
         await listening.wait()
         self._stopping.clear()
         self.is_ready = True
         carriers: dict[Queue, Carry] = {Queue.RUNS: self._carry}
         if self._outbox is not None:
             carriers[Queue.DELIVERIES] = self._deliver
-        await self._tickets.launch(carriers)
+        await self._tickets.launch(self._presence.executor_id, carriers)
 
     async def stop(self, drain: timedelta = timedelta(seconds=25)) -> None:
         """Finish what can be finished within `drain`; the rest goes on after the next start."""
@@ -101,12 +111,15 @@ class Engine:
             await asyncio.wait(tasks)
             await asyncio.sleep(0)
         await self._tickets.stop()
+        with suppress(StoreUnavailable):
+            # So that another worker goes on at once.
+            await self._tickets.take_back([self._presence.executor_id])
         for task in self._background:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
         self._background = []
-        await self._lock.release()
+        await self._presence.release()
 
     async def accept(self, session: Session, run: NewRun) -> None:
         """Insert a run and its ticket in the caller's transaction; it starts within milliseconds of the commit.
@@ -190,6 +203,9 @@ class Engine:
             # Stopping: the ticket stays open, so that the work goes on after the next start.
             work.close()
             raise asyncio.CancelledError
+        if (overtaken := tasks.get(subject_id)) is not None:
+            # Another worker thought this one gone, and the ticket has come back.
+            overtaken.cancel()
         tasks[subject_id] = task = asyncio.create_task(work)
         try:
             await asyncio.wait({task})
@@ -199,12 +215,13 @@ class Engine:
             # The next ticket may have begun already: it may be there as soon as the work's last commit is.
             if tasks.get(subject_id) is task:
                 del tasks[subject_id]
+                self._claims.pop(subject_id, None)
         return task
 
     async def _carry_on(self, run_id: UUID) -> None:
         while True:
             try:
-                await self._executor.carry(run_id)
+                await self._executor.carry(run_id, self._claims)
             except StoreUnavailable:
                 log.warning("run_waits_for_store", run_id=str(run_id))
                 await asyncio.sleep(_STORE_RETRY_SECONDS)
@@ -219,7 +236,12 @@ class Engine:
         async with self._changes.subscribe(RUN_CANCELLED) as cancels:
             listening.set()
             while True:
-                run_id = UUID((await cancels.next()).payload)
-                if (task := self._carrying.get(run_id)) is not None:
-                    self._cancelled.add(run_id)
-                    task.cancel()
+                change = await cancels.next()
+                if change is not GAP:
+                    self._let_go(UUID(change.payload), True)
+
+    def _let_go(self, run_id: UUID, is_cancelled: bool) -> None:
+        if (task := self._carrying.get(run_id)) is not None:
+            if is_cancelled:
+                self._cancelled.add(run_id)
+            task.cancel()

@@ -6,10 +6,11 @@ is null, and what has been done is in our own rows. Each queue polls once a seco
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,7 +21,9 @@ from dbos._serialization import DBOSPortableJSON
 from sqlalchemy.engine import URL
 
 from stepiq.core import logging
+from stepiq.core.json import Json
 from stepiq.store import migrate
+from stepiq.store.changes import TICKETS_WAITING, Changes
 from stepiq.store.database import Database, Session, prepare_sqlite
 
 log = logging.get(__name__)
@@ -30,7 +33,6 @@ CONCURRENCY = 500
 
 # A constant: tickets carry no code, so every version of ours may take over every other's.
 _APPLICATION_VERSION = "1"
-_EXECUTOR = "stepiq"
 _POLL_SECONDS = 1.0
 _THREADS = 8
 _WAKE_SECONDS = 0.02
@@ -48,6 +50,12 @@ _STATUS = """\
     'ENQUEUED', 'portable_json', 0, 'null', false
 ) ON CONFLICT (workflow_uuid) DO NOTHING"""
 _INPUT = "(workflow_uuid, inputs) VALUES (:id, :inputs) ON CONFLICT (workflow_uuid) DO NOTHING"
+
+# What the library writes when it recovers tickets, for all of them at once.
+_TAKE_BACK = """\
+workflow_status SET status = 'ENQUEUED', owner_xid = NULL, started_at_epoch_ms = NULL
+WHERE status = 'PENDING' AND executor_id IN :executors RETURNING queue_name"""
+_HOLDERS = "workflow_status WHERE status = 'PENDING' AND executor_id IS NOT NULL"
 
 Carry = Callable[[UUID], Awaitable[None]]
 
@@ -118,6 +126,16 @@ def _inserts(schema: str) -> tuple[sa.TextClause, sa.TextClause]:
 
 
 _INSERTS = {dialect: _inserts(schema) for dialect, schema in _SCHEMAS.items()}
+_TAKES_BACK = {
+    dialect: sa.text(f"UPDATE {schema}{_TAKE_BACK}").bindparams(
+        sa.bindparam("executors", expanding=True)
+    )
+    for dialect, schema in _SCHEMAS.items()
+}
+_ASKS_FOR_HOLDERS = {
+    dialect: sa.text(f"SELECT DISTINCT executor_id FROM {schema}{_HOLDERS}")  # noqa: S608 - constants
+    for dialect, schema in _SCHEMAS.items()
+}
 
 
 # For the workflows, which the library calls by name: what this process does with a ticket.
@@ -137,16 +155,20 @@ async def _deliver(delivery_id: str) -> None:
 class TicketQueue:
     """Puts tickets into their queues and, in a worker, takes them out. One per process."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, changes: Changes) -> None:
         self._database = database
+        self._changes = changes
+        # Anybody's commit wakes the queues of everybody.
+        changes.hear(TICKETS_WAITING, _wake)
         self._engine: sa.Engine | None = None
         self._client: DBOSClient | None = None
         self._is_working = False
 
-    async def launch(self, carriers: Mapping[Queue, Carry]) -> None:
+    async def launch(self, executor_id: str, carriers: Mapping[Queue, Carry]) -> None:
         """Start to take tickets; call it on the event loop that shall do the work.
 
         Args:
+            executor_id: whose tickets those are that this process has in hand; no other process, past ones included, has it.
             carriers: for each queue, what brings one run or delivery as far as it goes; a ticket whose call is cancelled is
                 handed out again.
         """
@@ -157,7 +179,7 @@ class TicketQueue:
             "system_database_url": self._database.url.render_as_string(hide_password=False),
             "system_database_engine": self._engine,
             "application_version": _APPLICATION_VERSION,
-            "executor_id": _EXECUTOR,
+            "executor_id": executor_id,
             "serializer": DBOSPortableJSON,
             "max_executor_threads": _THREADS,
             "enable_otlp": False,
@@ -224,7 +246,25 @@ class TicketQueue:
         # two statements for each ticket.
         for statement in _INSERTS[session.connection.dialect.name]:
             await session.execute(statement, rows)
-        session.after_commit(lambda: self.wake(queue))
+        session.after_commit(lambda: self._changes.publish(TICKETS_WAITING, queue))
+
+    async def holders(self, session: Session) -> set[str]:
+        """Executors that have tickets in hand."""
+        statement = _ASKS_FOR_HOLDERS[session.connection.dialect.name]
+        return set((await session.execute(statement)).scalars())
+
+    async def take_back(self, executors: Collection[str]) -> int:
+        """Put all tickets that executors have in hand back into their queues, and say how many there were.
+
+        What one of them goes on to say of such a ticket counts no more.
+        """
+        async with self._database.transaction() as session:
+            statement = _TAKES_BACK[session.connection.dialect.name]
+            taken = await session.execute(statement, {"executors": list(executors)})
+            queues = list(taken.scalars())
+            for queue in set(queues):
+                session.after_commit(partial(self._changes.publish, TICKETS_WAITING, queue))
+        return len(queues)
 
     async def finished(self, limit: int, queue: Queue = Queue.RUNS) -> list[Ticket]:
         """Up to `limit` tickets of a queue that nobody will work on any more, the oldest first."""
@@ -240,11 +280,6 @@ class TicketQueue:
     async def delete(self, tickets: list[Ticket]) -> None:
         """Forget finished tickets."""
         await self._connect().delete_workflows_async([str(ticket) for ticket in tickets])
-
-    def wake(self, queue: Queue = Queue.RUNS) -> None:
-        """Have a queue looked at now."""
-        if (wake := _wakes.get(queue)) is not None:
-            wake.event.set()
 
     async def stop(self) -> None:
         """Take no more tickets; whoever carries one must have stopped before."""
@@ -267,9 +302,17 @@ class TicketQueue:
             self._client = self._engine = None
 
 
+def _wake(queue: Json) -> None:
+    """Have a queue looked at now; None means all."""
+    for name, wake in list(_wakes.items()):
+        if queue is None or name == queue:
+            wake.event.set()
+
+
 def prepare(url: URL) -> None:
     """Create or bring up to date the queue's own tables; does nothing on a current database."""
-    DBOS.migrate(url.set(drivername=_driver(url)).render_as_string(hide_password=False))
+    with migrate.alone(url):
+        DBOS.migrate(url.set(drivername=_driver(url)).render_as_string(hide_password=False))
 
 
 def _driver(url: URL) -> str:

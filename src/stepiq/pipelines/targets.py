@@ -1,6 +1,6 @@
 """Pipelines that triggers name, kept in the process: the hundredth webhook of a pipeline asks the store nothing.
 
-What was read is believed for five seconds, and forgotten at once when this process changes the pipeline.
+What was read is believed for five seconds, and forgotten as soon as a change of the pipeline is heard of.
 """
 
 from collections import OrderedDict
@@ -20,7 +20,7 @@ from stepiq.store.database import Database
 from stepiq.store.states import PipelineStatus
 
 LIFETIME = timedelta(seconds=5)
-"""How long another process's change of a pipeline may go unnoticed."""
+"""How long another process's change of a pipeline may go unnoticed while word of it is lost."""
 _KEPT = 2_000
 
 
@@ -84,4 +84,7 @@ class Targets:
 
     def _forget(self, payload: Json) -> None:
         self._changed += 1
-        self._entries.pop(UUID(payload), None)
+        if payload is None:
+            self._entries.clear()
+        else:
+            self._entries.pop(UUID(payload), None)

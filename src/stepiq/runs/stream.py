@@ -29,6 +29,7 @@ MAX_STREAMS = 1_000
 KEEPALIVE_SECONDS = 15.0
 
 _BATCH = 200
+_SILENCES = 4
 CLOSING = Change("", {"type": "closing", "seq": None, "data": {}})
 """What listeners hear when the server stops."""
 
@@ -155,20 +156,27 @@ class Follower:
                 return
 
     async def _live(self, subscription: Subscription) -> AsyncGenerator[bytes]:
-        """What is heard, until the run is over or something was missed."""
+        """What is heard, until the run is over or something may have been missed."""
+        silences = 0
         while not self._is_over:
             try:
                 async with asyncio.timeout(KEEPALIVE_SECONDS):
                     change = await subscription.next()
             except TimeoutError:
                 yield KEEPALIVE_COMMENT
+                silences += 1
+                if silences >= _SILENCES:
+                    # Word of the last event is lost where a process dies between its commit and telling of it.
+                    return
                 continue
+            silences = 0
             if change is CLOSING:
                 self._is_over = True
                 return
+            if subscription.missed:
+                return
             seq: int | None = change.payload["seq"]
-            has_gap = subscription.missed or (seq is not None and seq > self._last_seq + 1)
-            if has_gap:
+            if seq is not None and seq > self._last_seq + 1:
                 # Whatever was missed was committed before it was told, so the log has it.
                 return
             if seq is None:

@@ -12,7 +12,7 @@ from starlette.types import Receive
 from stepiq.language.definition import Definition
 from stepiq.runs import queries
 from stepiq.runs.stream import CLOSING, Streams
-from stepiq.store.changes import Changes, Subscription, run_topic
+from stepiq.store.changes import GAP, Changes, Subscription, run_topic
 from stepiq.store.database import Database
 from stepiq.store.states import FINAL_RUN_STATUSES
 
@@ -107,6 +107,8 @@ async def _final_event(subscription: Subscription, is_over: Callable[[], Awaitab
             subscription.missed = False
             if await is_over():
                 return
+        if change is GAP:
+            continue
         is_status = change.payload["type"] == "run.status"
         if is_status and change.payload["data"]["status"] in FINAL_RUN_STATUSES:
             return

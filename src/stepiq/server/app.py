@@ -91,9 +91,13 @@ def create_app() -> FastAPI:
     return app
 
 
-def equip(app: FastAPI, services: Services) -> None:
-    """Give an app what its endpoints work with. Neither starts nor stops the services."""
+def equip(app: FastAPI, services: Services, *, has_worker: bool = True) -> None:
+    """Give an app what its endpoints work with, and say whether this process also carries runs.
+
+    Neither starts nor stops the services.
+    """
     app.state.services = services
+    app.state.has_worker = has_worker
     app.state.doors = Doors.build(services)
     app.state.idempotency = Idempotency(app.state.doors.jwt_secret)
     app.state.streams = Streams()

@@ -19,6 +19,7 @@ from stepiq.notify import outbox
 from stepiq.store import migrate
 from stepiq.store.changes import LocalChanges
 from stepiq.store.database import Database
+from stepiq.store.postgres_changes import PostgresChanges
 from stepiq.web.services import Services
 
 
@@ -38,7 +39,7 @@ async def build(settings: Settings, *, sends: bool = True) -> Services:
     database = Database(settings)
     await asyncio.to_thread(migrate.upgrade, database.url)
     await asyncio.to_thread(tickets.prepare, database.url)
-    changes = LocalChanges()
+    changes = LocalChanges() if database.is_sqlite else PostgresChanges(database)
     providers = Providers(settings)
     secrets = StoredSecrets(Keyring(settings))
     definitions, mailer, http = Definitions(), Mailer(settings), guarded_client(settings)
@@ -76,9 +77,14 @@ async def build(settings: Settings, *, sends: bool = True) -> Services:
 async def built(settings: Settings, *, sends: bool = True) -> AsyncGenerator[Services]:
     """`build`, and everything given back at the end."""
     services = await build(settings, sends=sends)
+    changes = services.changes
     try:
+        if isinstance(changes, PostgresChanges):
+            await changes.start()
         yield services
     finally:
+        if isinstance(changes, PostgresChanges):
+            await changes.stop()
         await services.http.close()
         await services.providers.close()
         await services.database.close()

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from stepiq import __version__
 from stepiq.core.errors import Unavailable
@@ -32,7 +32,8 @@ class Readiness(View):
 
     status: Literal["ready"] = "ready"
     store: Literal["ok"] = "ok"
-    worker: Literal["ok"] = "ok"
+    worker: Literal["ok", "elsewhere"] = "ok"
+    """`elsewhere`: other processes carry runs."""
 
 
 @router.get("/health")
@@ -42,9 +43,11 @@ async def health() -> Health:
 
 
 @router.get("/ready", responses=problems(NotReady, StoreUnavailable))
-async def ready(services: ServicesDep) -> Readiness:
-    """Whether the process can take work: its store answers and its worker runs."""
+async def ready(request: Request, services: ServicesDep) -> Readiness:
+    """Whether the process can take work: its store answers and its worker, if it has one, runs."""
     await services.database.ping()
+    if not request.app.state.has_worker:
+        return Readiness(worker="elsewhere")
     if not services.engine.is_ready:
         raise NotReady("The worker is not running: the server is starting or stopping.")
     return Readiness()

@@ -1,4 +1,4 @@
-"""The process behind `stepiq serve`: API and worker on one event loop, from start to drained stop."""
+"""The process behind `stepiq serve`: the API, with a worker on the same event loop or alone, from start to drained stop."""
 
 import asyncio
 import contextlib
@@ -36,7 +36,7 @@ class AddressInUse(Unavailable):
     code = "address_in_use"
 
 
-def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+def serve(settings: Settings, announce: Callable[[str], None], *, has_worker: bool = True) -> None:
     """Serve until SIGTERM or Ctrl-C; a second one ends the process at once.
 
     A stopping server first drains its worker, still answering, so that whoever watches a run sees it end; what is not done
@@ -45,10 +45,11 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     Args:
         settings: as the operator gave them.
         announce: shows the text for people: the address, and on a new server what to do first.
+        has_worker: whether this process also carries runs; without, others must, on the same PostgreSQL database.
 
     Raises:
         AddressInUse: the port is taken.
-        WorkerRunning: another process works on this database.
+        WorkerRunning: another process works on this SQLite file.
         StoreUnavailable, SchemaTooNew, KeyUnusable, PlansInvalid: what the operator has to put right.
     """
     logging.configure(settings.log_format)
@@ -56,20 +57,25 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         if settings.port == 0:
             settings = settings.model_copy(update={"port": listener.getsockname()[1]})
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, listener, announce))
+            runner.run(_serve(settings, listener, announce, has_worker=has_worker))
 
 
 async def _serve(
-    settings: Settings, listener: socket.socket, announce: Callable[[str], None]
+    settings: Settings,
+    listener: socket.socket,
+    announce: Callable[[str], None],
+    *,
+    has_worker: bool,
 ) -> None:
     async with built(settings) as services:
         app = create_app()
-        equip(app, services)
+        equip(app, services, has_worker=has_worker)
         server = HttpServer(http_config(settings, app))
         stopping = _on_signal()
         lag = asyncio.create_task(metrics.watch_event_loop())
-        worker = Worker(services)
-        await worker.start()
+        worker = Worker(services) if has_worker else None
+        if worker is not None:
+            await worker.start()
         try:
             serving = asyncio.create_task(server.serve([listener]))
             announce(await _welcome(services, app.state.doors.jwt_secret))
@@ -78,7 +84,8 @@ async def _serve(
             asked.cancel()
             log.info("stopping", drain_seconds=DRAIN.total_seconds())
         finally:
-            await worker.stop(DRAIN)
+            if worker is not None:
+                await worker.stop(DRAIN)
         app.state.streams.close()
         server.should_exit = True
         await serving

@@ -1,7 +1,7 @@
 """Word of what has changed, from whoever committed it to whoever listens.
 
 A listener subscribes to a topic and then waits; nobody polls the store. In one process word goes straight
-from hand to hand.
+from hand to hand; between processes on PostgreSQL it travels by `store.postgres_changes`.
 """
 
 import asyncio
@@ -25,13 +25,18 @@ class Change:
     payload: Json
 
 
+GAP = Change("", None)
+"""Says nothing but that something was missed; `missed` of the subscription is set, too."""
+
+
 class Subscription:
     """What one listener has not heard yet."""
 
     def __init__(self) -> None:
         self._waiting: asyncio.Queue[Change] = asyncio.Queue(_BACKLOG)
         self.missed = False
-        """Set when the listener fell more than 1,000 changes behind: what it holds has a gap, so it must read the store."""
+        """Set when the listener fell more than 1,000 changes behind, or when word from another process may have been lost:
+        what it holds has a gap, so it must read the store."""
 
     def offer(self, change: Change) -> None:
         """Hand over a change without waiting for the listener."""
@@ -39,6 +44,11 @@ class Subscription:
             self._waiting.get_nowait()
             self.missed = True
         self._waiting.put_nowait(change)
+
+    def miss(self) -> None:
+        """Have the listener know that something was missed."""
+        self.missed = True
+        self.offer(GAP)
 
     async def next(self) -> Change:
         """The next change, when there is one."""
@@ -57,11 +67,14 @@ class Changes(Protocol):
         ...
 
     def hear(self, topic: str, action: Callable[[Json], None]) -> None:
-        """Call `action` with what is told under `topic`, as long as the process lives.
+        """Call `action` with what is told under `topic`, as long as the process lives; with None when something was missed.
 
         A change of this process is heard before its `publish` returns. The action must neither wait nor fail.
         """
         ...
+
+    def may_have_missed(self) -> None:
+        """Tell everyone who listens, to whatever topic, that word may have been lost: they read the store."""
 
 
 class LocalChanges:
@@ -95,6 +108,21 @@ class LocalChanges:
     def hear(self, topic: str, action: Callable[[Json], None]) -> None:
         self._actions[topic].append(action)
 
+    def is_awaited(self, topic: str) -> bool:
+        """Whether anybody listens to a topic."""
+        return topic in self._listeners or topic in self._actions
+
+    def may_have_missed(self) -> None:
+        for topic in {*self._listeners, *self._actions}:
+            self.miss(topic)
+
+    def miss(self, topic: str) -> None:
+        """Tell those who listen to a topic that something was missed."""
+        for action in self._actions.get(topic, ()):
+            action(None)
+        for listener in self._listeners.get(topic, ()):
+            listener.miss()
+
 
 def run_topic(run_id: UUID) -> str:
     """Topic of a run's events and text as it comes."""
@@ -106,3 +134,6 @@ PIPELINE_CHANGED = "pipelines:changed"
 
 RUN_CANCELLED = "runs:cancelled"
 """Topic of cancelled runs; the payload is the run's id."""
+
+TICKETS_WAITING = "tickets:waiting"
+"""Topic of tickets that were put into a queue; the payload is the queue's name."""

@@ -6,9 +6,10 @@ its start (`BEGIN IMMEDIATE`), so that two of them can never both read the old s
 
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy import event, exc
 from sqlalchemy.dialects import postgresql, sqlite
@@ -27,6 +28,10 @@ _READERS = 4
 # A run that gives up waiting for a connection pays for its step in flight again, so it waits long.
 _POOL_TIMEOUT_SECONDS = 30
 _WRITERS = 1
+# Of one process on PostgreSQL: more would wait for each other there instead of here.
+_CONNECTIONS = 15
+_CONNECT_SECONDS = 3
+_IDLE_IN_TRANSACTION = "5s"
 
 Result = TypeVar("Result")
 
@@ -95,12 +100,14 @@ class Database:
             self.url = url
             self._writer = create_async_engine(
                 url,
-                pool_size=20,
-                max_overflow=10,
+                pool_size=_CONNECTIONS,
+                max_overflow=0,
                 pool_timeout=_POOL_TIMEOUT_SECONDS,
                 pool_pre_ping=True,
                 hide_parameters=True,
+                connect_args=_alive("stepiq"),
             )
+            prepare_postgres(self._writer.sync_engine)
             self._reader = self._writer
         else:
             self.url = make_url(f"sqlite:///{self.path}")
@@ -182,20 +189,19 @@ class Database:
         )
         return {name: _checked_out(engine) for name, engine in pools.items()}
 
-    async def hold_lock(self, number: int) -> AsyncConnection | None:
-        """A connection that holds a PostgreSQL advisory lock until it is given back or lost; None if somebody has it."""
-        engine = self._writer.execution_options(isolation_level="AUTOCOMMIT")
-        connection = await engine.connect()
-        if await connection.scalar(sa.select(sa.func.pg_try_advisory_lock(number))):
-            return connection
-        await connection.close()
-        return None
+    async def connect_alone(self, purpose: str) -> psycopg.AsyncConnection:
+        """A PostgreSQL connection outside the pool, in autocommit, for who needs a session of its own; its user closes it.
 
-    async def give_lock_back(self, connection: AsyncConnection, number: int) -> None:
-        """Release what `hold_lock` took; a lost connection has released it already."""
-        with suppress(exc.DBAPIError):
-            await connection.execute(sa.select(sa.func.pg_advisory_unlock(number)))
-        await connection.close()
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        dsn = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        try:
+            return await psycopg.AsyncConnection.connect(
+                dsn, autocommit=True, **_alive(f"stepiq {purpose}")
+            )
+        except psycopg.OperationalError as error:
+            raise StoreUnavailable("The database did not answer. Try again in a moment.") from error
 
     async def close(self) -> None:
         """Give back every connection."""
@@ -240,6 +246,31 @@ def prepare_sqlite(engine: sa.Engine, begin: str | None) -> None:
         @event.listens_for(engine, "begin")
         def _on_begin(connection: sa.Connection) -> None:
             connection.exec_driver_sql(begin)
+
+
+def prepare_postgres(engine: sa.Engine) -> None:
+    """Have the server end transactions of a process that was stopped or cut off in the middle of one.
+
+    Their locks would keep every other process from the same rows, for as long as the connection seems alive.
+    """
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"SET idle_in_transaction_session_timeout = '{_IDLE_IN_TRANSACTION}'")
+        cursor.close()
+        connection.commit()
+
+
+def _alive(application_name: str) -> dict[str, Any]:
+    """How to connect, so that a server that is gone is noticed."""
+    return {
+        "application_name": application_name,
+        "connect_timeout": _CONNECT_SECONDS,
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+    }
 
 
 _PRAGMAS: tuple[tuple[str, str | int], ...] = (

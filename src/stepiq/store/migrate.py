@@ -1,6 +1,7 @@
 """Bring a database's schema up to this version; one history for SQLite and PostgreSQL, inside the package."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -12,13 +13,15 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 
 from stepiq.core.errors import Unavailable
-from stepiq.store.database import StoreUnavailable, prepare_sqlite
+from stepiq.store.database import StoreUnavailable, prepare_postgres, prepare_sqlite
 
 Action = Callable[[Config], None]
 
 _SCRIPTS = Path(__file__).parent / "migrations"
-# Any fixed number that no other lock of ours has.
+# Any fixed number; no other lock of ours has it or the next one.
 _ADVISORY_LOCK = 0x5354_4550_4952
+# For the queue's threads, of which few use the store at the same time.
+_CONNECTIONS = 8
 
 
 class SchemaTooNew(Unavailable):
@@ -58,7 +61,33 @@ def sync_engine(url: URL) -> sa.Engine:
         prepare_sqlite(engine, begin="BEGIN IMMEDIATE")
         return engine
     url = url.set(drivername="postgresql+psycopg")
-    return sa.create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    engine = sa.create_engine(
+        url, pool_size=_CONNECTIONS, max_overflow=0, pool_pre_ping=True, hide_parameters=True
+    )
+    prepare_postgres(engine)
+    return engine
+
+
+@contextmanager
+def alone(url: URL) -> Generator[None]:
+    """For what brings other tables than ours up to date: of the processes that start on a PostgreSQL database, one at a time.
+
+    Raises:
+        StoreUnavailable: the database cannot be reached.
+    """
+    if url.get_backend_name() == "sqlite":
+        yield
+        return
+    engine = sync_engine(url)
+    try:
+        with engine.connect() as connection:
+            connection.execute(sa.select(sa.func.pg_advisory_lock(_ADVISORY_LOCK + 1)))
+            connection.commit()
+            yield
+    except OperationalError as error:
+        raise _unusable(url, error) from error
+    finally:
+        engine.dispose()
 
 
 def _run(url: URL, action: Action) -> None:
@@ -72,8 +101,7 @@ def _run(url: URL, action: Action) -> None:
             config.attributes["connection"] = connection
             action(config)
     except OperationalError as error:
-        shown = url.render_as_string(hide_password=True)
-        raise StoreUnavailable(f"The database {shown} cannot be used: {error.orig}") from error
+        raise _unusable(url, error) from error
     finally:
         engine.dispose()
 
@@ -82,6 +110,11 @@ def _wait_for_others(connection: sa.Connection) -> None:
     # Several processes may start on an empty database at once. SQLite's BEGIN IMMEDIATE has them wait for each other.
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
+
+
+def _unusable(url: URL, error: OperationalError) -> StoreUnavailable:
+    shown = url.render_as_string(hide_password=True)
+    return StoreUnavailable(f"The database {shown} cannot be used: {error.orig}")
 
 
 def _refuse_newer(connection: sa.Connection, config: Config) -> None:

@@ -1,0 +1,92 @@
+"""Takes over what a worker that is gone had in hand, and lets go of what another worker has taken over from this one."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from stepiq.core import logging, metrics
+from stepiq.engine.presence import Presence
+from stepiq.engine.tickets import TicketQueue
+from stepiq.store.changes import Changes
+from stepiq.store.database import Database, StoreUnavailable
+from stepiq.store.states import RunStatus
+from stepiq.store.tables import runs
+
+log = logging.get(__name__)
+
+_EVERY_SECONDS = 1.0
+# After a restart of the database nobody is there for a moment, and everybody still works.
+GRACE_SECONDS = 2.0
+
+Overtaken = Callable[[UUID, bool], None]
+"""Called with a run that is not this worker's any more, and whether that is because it was cancelled."""
+
+
+class Recovery:
+    """What a worker does, besides its work, so that no ticket stays in dead hands."""
+
+    def __init__(
+        self, database: Database, changes: Changes, tickets: TicketQueue, presence: Presence
+    ) -> None:
+        self._database = database
+        self._changes = changes
+        self._tickets = tickets
+        self._presence = presence
+        self._missing_since: dict[str, float] = {}
+
+    async def take_over(self, grace_seconds: float = 0.0) -> int:
+        """Put the tickets of workers that have been gone for so long back into their queues, and say how many.
+
+        Raises:
+            StoreUnavailable: who is there is not known; the grace begins anew.
+        """
+        now = asyncio.get_running_loop().time()
+        try:
+            async with self._database.reading() as session:
+                holders = await self._tickets.holders(session)
+                absent = await self._presence.absent(session, holders) if holders else set[str]()
+        except StoreUnavailable:
+            self._missing_since.clear()
+            raise
+        self._missing_since = {each: self._missing_since.get(each, now) for each in absent}
+        gone = [each for each, since in self._missing_since.items() if now - since >= grace_seconds]
+        if not gone:
+            return 0
+        taken = await self._tickets.take_back(gone)
+        metrics.tickets_taken_over.inc(taken)
+        log.warning("tickets_taken_over", workers=gone, tickets=taken)
+        # What it did last, it may not have told.
+        self._changes.may_have_missed()
+        return taken
+
+    async def let_go(self, claims: Mapping[UUID, int], overtaken: Overtaken) -> None:
+        """Find the runs whose claims are not the last ones any more: nothing that is done for them counts.
+
+        Raises:
+            StoreUnavailable: that is not known.
+        """
+        if not claims:
+            return
+        ours = dict(claims)
+        async with self._database.reading() as session:
+            found = await session.execute(
+                sa.select(runs.c.id, runs.c.claim, runs.c.status).where(runs.c.id.in_(ours))
+            )
+            for row in found:
+                # A claim taken meanwhile is newer than what was read.
+                if row.claim > claims.get(row.id, row.claim):
+                    overtaken(row.id, row.status == RunStatus.CANCELLED)
+
+    async def run_for_ever(self, claims: Mapping[UUID, int], overtaken: Overtaken) -> None:
+        """Do both every second, until cancelled."""
+        while True:
+            await asyncio.sleep(_EVERY_SECONDS)
+            try:
+                await self.take_over(GRACE_SECONDS)
+                await self.let_go(claims, overtaken)
+            except StoreUnavailable:
+                log.warning("recovery_waits_for_store")
+            except Exception:
+                log.exception("recovery_broke")
