@@ -69,7 +69,7 @@ run_duration = Histogram(
 )
 tickets_in_hand = Gauge(
     "stepiq_tickets_in_hand",
-    "What this process is working on: runs (`run`), of 500 at most, and deliveries (`delivery`).",
+    "What this process is working on: runs (`run`), of 1,000 at most, and deliveries (`delivery`).",
     ["work"],
     registry=REGISTRY,
 )

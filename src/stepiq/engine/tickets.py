@@ -1,7 +1,9 @@
 """The only door to the durable queue (DBOS Transact).
 
 A ticket says "someone must carry this on" and nothing else: its argument is the id of a run or of a delivery, its result
-is null, and what has been done is in our own rows. Each queue polls once a second as a safety net and is woken at commit.
+is null, and what has been done is in our own rows. Each queue has two lanes: one for the first few that a workspace has
+under way, so that no other's thousands can take all places, and one for the rest. A lane polls once a second as a safety
+net and is woken at commit.
 """
 
 import asyncio
@@ -29,7 +31,9 @@ from stepiq.store.database import Database, Session, prepare_sqlite
 log = logging.get(__name__)
 
 CONCURRENCY = 500
-"""Tickets of one queue that a worker process carries at once. Nothing else limits how many receivers may be slow."""
+"""Tickets of one lane that a worker process carries at once. Nothing else limits how many receivers may be slow."""
+FIRST = 3
+"""Up to this priority a ticket is among the first of its workspace."""
 
 # A constant: tickets carry no code, so every version of ours may take over every other's.
 _APPLICATION_VERSION = "1"
@@ -70,6 +74,15 @@ class Queue(StrEnum):
     def workflow(self) -> str:
         """Name of the workflow behind its tickets, which tells them apart in the library's tables."""
         return "carry" if self is Queue.RUNS else "deliver"
+
+    @property
+    def lanes(self) -> tuple[str, str]:
+        """Its queues in the library: of the first tickets of workspaces, and of all others."""
+        return f"{self}-first", str(self)
+
+    def lane(self, priority: int) -> str:
+        """Where a ticket of that priority waits."""
+        return self.lanes[priority > FIRST]
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +201,9 @@ class TicketQueue:
         }
         DBOS(config=config)
         # Before the launch: a queue that is registered later is noticed up to a second late.
-        for queue in carriers:
+        for lane in (lane for queue in carriers for lane in queue.lanes):
             await client.register_queue_async(
-                queue, worker_concurrency=CONCURRENCY, polling_interval_sec=_POLL_SECONDS
+                lane, worker_concurrency=CONCURRENCY, polling_interval_sec=_POLL_SECONDS
             )
         DBOS.launch()
         self._is_working = True
@@ -234,7 +247,7 @@ class TicketQueue:
             {
                 "id": str(Ticket(subject_id, number)),
                 "name": queue.workflow,
-                "queue": queue,
+                "queue": queue.lane(priority),
                 "priority": priority,
                 "creator": str(uuid4()),
                 "version": _APPLICATION_VERSION,
@@ -246,7 +259,8 @@ class TicketQueue:
         # two statements for each ticket.
         for statement in _INSERTS[session.connection.dialect.name]:
             await session.execute(statement, rows)
-        session.after_commit(lambda: self._changes.publish(TICKETS_WAITING, queue))
+        for lane in {str(row["queue"]) for row in rows}:
+            session.after_commit(partial(self._changes.publish, TICKETS_WAITING, lane))
 
     async def holders(self, session: Session) -> set[str]:
         """Executors that have tickets in hand."""
@@ -261,10 +275,10 @@ class TicketQueue:
         async with self._database.transaction() as session:
             statement = _TAKES_BACK[session.connection.dialect.name]
             taken = await session.execute(statement, {"executors": list(executors)})
-            queues = list(taken.scalars())
-            for queue in set(queues):
-                session.after_commit(partial(self._changes.publish, TICKETS_WAITING, queue))
-        return len(queues)
+            lanes = list(taken.scalars())
+            for lane in set(lanes):
+                session.after_commit(partial(self._changes.publish, TICKETS_WAITING, lane))
+        return len(lanes)
 
     async def finished(self, limit: int, queue: Queue = Queue.RUNS) -> list[Ticket]:
         """Up to `limit` tickets of a queue that nobody will work on any more, the oldest first."""
@@ -302,10 +316,10 @@ class TicketQueue:
             self._client = self._engine = None
 
 
-def _wake(queue: Json) -> None:
-    """Have a queue looked at now; None means all."""
+def _wake(lane: Json) -> None:
+    """Have a lane looked at now; None means all."""
     for name, wake in list(_wakes.items()):
-        if queue is None or name == queue:
+        if lane is None or name == lane:
             wake.event.set()
 
 

@@ -136,4 +136,4 @@ RUN_CANCELLED = "runs:cancelled"
 """Topic of cancelled runs; the payload is the run's id."""
 
 TICKETS_WAITING = "tickets:waiting"
-"""Topic of tickets that were put into a queue; the payload is the queue's name."""
+"""Topic of tickets that were put into a queue; the payload names the queue's lane."""
