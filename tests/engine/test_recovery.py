@@ -52,6 +52,19 @@ class TestAbandon:
 
         assert (await world.ended(ended.run.id, ended.heard)).run.status == "completed"
 
+    async def test_a_run_that_another_worker_has_taken_over_stays_as_it_is(self, world: World):
+        ended = await world.run("name: T\nsteps: [{id: t, type: transform, template: x}]")
+        async with world.database.transaction() as session:
+            await session.execute(
+                runs.update()
+                .where(runs.c.id == ended.run.id)
+                .values(status="running", completed_at=None, claim=2)
+            )
+
+        await world.engine._executor.abandon(ended.run.id, held=1)
+
+        assert (await world.ended(ended.run.id, ended.heard)).run.status == "running"
+
 
 class TestStoreOutage:
     async def test_a_run_goes_on_when_the_store_is_back(

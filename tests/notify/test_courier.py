@@ -17,6 +17,7 @@ from stepiq.engine.runtime import Engine
 from stepiq.notify import queries
 from stepiq.notify.outbox import Outbox
 from stepiq.notify.preparing import Unsendable
+from stepiq.notify.records import Delivery
 from stepiq.store.database import Database, StoreUnavailable
 from stepiq.store.states import RunStatus, TriggerType
 from stepiq.store.tables import deliveries, delivery_attempts
@@ -218,14 +219,28 @@ class TestFaults:
         assert delivery["id"] in delivery["error"]
         assert "server's log" in delivery["error"]
 
-    async def test_a_fault_in_what_is_over_changes_nothing(
-        self, sender: Sender, receiver: Receiver, outbox: Outbox
+    async def test_a_fault_of_a_courier_that_was_overtaken_changes_nothing(
+        self,
+        sender: Sender,
+        receiver: Receiver,
+        database: Database,
+        monkeypatch: pytest.MonkeyPatch,
     ):
-        delivery = await sender.sent(PIPELINE.format(url=receiver.url))
+        overtaken = asyncio.Event()
 
-        await outbox._courier._give_up(UUID(delivery["id"]))
+        async def broken(_http: object, delivery: Delivery, *_: object, **_options: object) -> None:
+            async with database.transaction() as session:
+                assert await queries.claim(session, delivery.id)
+            overtaken.set()
+            raise ZeroDivisionError
 
-        assert (await sender.deliveries(delivery["run_id"]))[0]["status"] == "delivered"
+        monkeypatch.setattr("stepiq.notify.sending.send", broken)
+        run_id = await sender.run(await sender.pipeline(PIPELINE.format(url=receiver.url)))
+        await asyncio.wait_for(overtaken.wait(), 20)
+        await asyncio.sleep(0.5)  # nothing comes that could be waited for
+
+        [delivery] = await sender.deliveries(run_id, final=0)
+        assert delivery["status"] == "pending"
 
 
 class TestPrepare:

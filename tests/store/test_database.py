@@ -288,6 +288,17 @@ class TestIdleInTransaction:
 
         assert limit == "5s"
 
+    @only_postgresql
+    async def test_the_process_takes_it_for_an_outage(self, database: Database):
+        with pytest.raises(StoreUnavailable):  # noqa: PT012 - the transaction is what is left
+            async with database.transaction() as session:
+                await session.execute(sa.text("SET idle_in_transaction_session_timeout = '10ms'"))
+                await asyncio.sleep(0.5)  # the server says nothing before it is asked
+                await session.execute(sa.text("SELECT 1"))
+
+        async with database.transaction() as session:
+            assert await session.scalar(sa.text("SELECT 1")) == 1
+
 
 class TestConnectAlone:
     @only_postgresql

@@ -99,9 +99,14 @@ class Executor:
             except ClaimLost:
                 log.info("run_claim_lost")
 
-    async def abandon(self, run_id: UUID) -> None:
-        """End a run as failed through a fault of ours, whose details are in the log."""
-        run = await self._journal.claim(run_id)
+    async def abandon(self, run_id: UUID, held: int | None = None) -> None:
+        """End a run as failed through a fault of ours, whose details are in the log.
+
+        Args:
+            run_id: which.
+            held: the claim under which it happened, if there was one; under a newer claim nothing is at fault.
+        """
+        run = await self._journal.claim(run_id, held)
         if run is None:
             return
         error: dict[str, Json] = {

@@ -58,8 +58,14 @@ class Journal:
         self._tickets = tickets
         self._outbox = outbox
 
-    async def claim(self, run_id: UUID) -> ClaimedRun | None:
-        """Take a run over and load what it has done; None when there is nothing left to do."""
+    async def claim(self, run_id: UUID, held: int | None = None) -> ClaimedRun | None:
+        """Take a run over and load what it has done; None when there is nothing left to do.
+
+        Args:
+            run_id: which.
+            held: take it over from this claim only; None when it has another one meanwhile.
+        """
+        is_held = sa.true() if held is None else runs.c.claim == held
         async with self._database.transaction() as session:
             now = clock.now()
             row = (
@@ -68,6 +74,7 @@ class Journal:
                     .where(
                         runs.c.id == run_id,
                         runs.c.status.in_((RunStatus.PENDING, RunStatus.RUNNING)),
+                        is_held,
                     )
                     .values(
                         claim=runs.c.claim + 1,

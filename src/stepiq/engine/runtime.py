@@ -227,7 +227,7 @@ class Engine:
                 await asyncio.sleep(_STORE_RETRY_SECONDS)
             except Exception:
                 log.exception("run_broke", run_id=str(run_id))
-                await self._executor.abandon(run_id)
+                await self._executor.abandon(run_id, self._claims.get(run_id))
                 return
             else:
                 return

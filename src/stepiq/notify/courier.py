@@ -52,10 +52,6 @@ class Courier:
                 except StoreUnavailable:
                     log.warning("delivery_waits_for_store")
                     await _pause(_STORE_RETRY_SECONDS, stopping)
-                except Exception:
-                    log.exception("delivery_broke")
-                    await self._give_up(delivery_id)
-                    return True
             return False
 
     async def _carry(self, delivery_id: UUID, stopping: asyncio.Event) -> bool:
@@ -63,6 +59,16 @@ class Courier:
             delivery = await queries.claim(session, delivery_id)
         if delivery is None:
             return True
+        try:
+            return await self._carry_claimed(delivery, stopping)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            log.exception("delivery_broke")
+            await self._fail(delivery, f"{_INTERNAL} {delivery_id}.")
+            return True
+
+    async def _carry_claimed(self, delivery: Delivery, stopping: asyncio.Event) -> bool:
         if delivery.attempts_made >= delivery.attempts_allowed:
             # The last one was cut off.
             await self._fail(delivery, delivery.attempts[-1].error or _INTERNAL)
@@ -149,13 +155,6 @@ class Courier:
         async with self._database.transaction() as session:
             await queries.fail(session, delivery, reason, clock.now())
         log.info("delivery_failed", target_path=delivery.target_path)
-
-    async def _give_up(self, delivery_id: UUID) -> None:
-        async with self._database.transaction() as session:
-            delivery = await queries.claim(session, delivery_id)
-            if delivery is not None:
-                reason = f"{_INTERNAL} {delivery_id}."
-                await queries.fail(session, delivery, reason, clock.now())
 
 
 def _seconds_until(due_at: datetime | None) -> float:

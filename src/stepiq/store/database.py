@@ -163,8 +163,8 @@ class Database:
             async with engine.begin() as connection:
                 session = Session(connection)
                 yield session
-        except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
-            if _is_our_mistake(error):
+        except (exc.DBAPIError, exc.TimeoutError) as error:
+            if not _is_outage(error):
                 raise
             metrics.store_unavailable.inc()
             log.warning("store_unavailable", reason=type(error.__cause__ or error).__name__)
@@ -281,10 +281,15 @@ _PRAGMAS: tuple[tuple[str, str | int], ...] = (
 )
 
 
-def _is_our_mistake(error: Exception) -> bool:
+def _is_outage(error: exc.DBAPIError | exc.TimeoutError) -> bool:
+    """Whether the database could not answer, rather than being asked something wrong."""
+    if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
+        # Also a session that the server ended under some other name of error, such as one that had fallen silent.
+        return True
+    if not isinstance(error, exc.OperationalError | exc.InterfaceError | exc.TimeoutError):
+        return False
     # SQLite calls a wrong statement operational, too; trying it again would never help.
-    code = getattr(error.__cause__, "sqlite_errorcode", None)
-    return code == sqlite3.SQLITE_ERROR
+    return getattr(error.__cause__, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR
 
 
 def sqlite_version() -> str:
