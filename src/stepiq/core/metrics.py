@@ -48,6 +48,11 @@ http_request_duration = Histogram(
 streams_open = Gauge(
     "stepiq_streams_open", "Streams of runs that are being followed.", registry=REGISTRY
 )
+slow_readers_cut = Counter(
+    "stepiq_slow_readers_cut",
+    "Connections that were cut because whoever asked took nothing of the answer for 15 to 30 seconds.",
+    registry=REGISTRY,
+)
 runs_accepted = Counter(
     "stepiq_runs_accepted",
     "Runs accepted, by what started them (`manual`, `api`, `cron`, `webhook`, `retry`).",

@@ -1,15 +1,21 @@
-"""HTTP connections with a limit on the time and size of a request's head, which uvicorn does not have.
+"""HTTP connections with limits that uvicorn does not have: on a request's head, and on a reader who takes nothing.
 
-Without it, connections that send a byte a minute, or a header without end, cost a file and memory each for as long as
-they like. Heads that arrive whole but are too large are answered by `web.guard`.
+Without the first, connections that send a byte a minute, or a header without end, cost a file and memory each for as long
+as they like. Heads that arrive whole but are too large are answered by `web.guard`.
+
+Without the second, whoever stops reading holds what was written, and whatever waits to write more, for ever. It is the
+same for every answer: a stream, a list, a run that was waited for.
 """
 
 import asyncio
+import errno
+import socket
+import struct
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from stepiq.core import ids
+from stepiq.core import ids, logging, metrics
 from stepiq.core.errors import Malformed, StepIQError
 from stepiq.web import problems
 from stepiq.web.errors import HeadersTooLarge, RequestTimeout
@@ -17,6 +23,14 @@ from stepiq.web.guard import MAX_HEADER_BYTES
 
 HEADER_SECONDS = 10
 """How long the first byte and then the whole head of a request may take."""
+READER_SECONDS = 15
+"""A reader who takes nothing for so long is cut at the latest after twice as long."""
+
+_UNSENT_BYTES = 16 * 1024
+"""What the system may hold for a reader beyond what is on its way to them. We see them take it in halves of this."""
+_RESET = struct.pack("ii", 1, 0)
+
+log = logging.get(__name__)
 
 
 class NotHttp(Malformed):
@@ -33,23 +47,42 @@ class HeadTimeout(RequestTimeout):
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """One connection. Between `_await_head` and the end of a head, a timer runs and bytes are counted."""
+    """One connection.
+
+    Between `_await_head` and the end of a head, a timer runs and bytes are counted. Another runs while the system takes
+    nothing more to send: uvicorn writes nothing then, so all that changes is what the reader takes.
+    """
 
     header_seconds: float = HEADER_SECONDS
+    reader_seconds: float = READER_SECONDS
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._head_timer: asyncio.TimerHandle | None = None
         self._head_bytes = 0
         self._in_body = False
+        self._reader_timer: asyncio.TimerHandle | None = None
+        self._unread_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast(asyncio.Transport, transport))
+        self._limit_unread()
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_arrived()
+        self._reader_takes()
+        if isinstance(exc, OSError) and exc.errno == errno.ETIMEDOUT:
+            self._note_cut()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._await_reader()
+
+    def resume_writing(self) -> None:
+        self._reader_takes()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         if self._head_timer is None and not self._in_body:
@@ -102,3 +135,39 @@ class GuardedProtocol(HttpToolsProtocol):
         lines += [name + b": " + value for name, value in response.raw_headers]
         self.transport.write(b"\r\n".join([*lines, b"", bytes(response.body)]))
         self.transport.close()
+
+    def _limit_unread(self) -> None:
+        # Writing pauses with the first byte that the system does not take.
+        self.transport.set_write_buffer_limits(high=0)
+        connection: socket.socket = self.transport.get_extra_info("socket")
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # What the system has taken is out of our sight: a reader whose machine vanished would be tried for a quarter of an hour.
+            longest = round(self.reader_seconds * 2000)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, longest)
+
+    def _await_reader(self) -> None:
+        self._unread_bytes = self.transport.get_write_buffer_size()
+        self._reader_timer = self.loop.call_later(self.reader_seconds, self._on_reader_timeout)
+
+    def _reader_takes(self) -> None:
+        if self._reader_timer is not None:
+            self._reader_timer.cancel()
+            self._reader_timer = None
+
+    def _on_reader_timeout(self) -> None:
+        if self.transport.get_write_buffer_size() < self._unread_bytes:
+            self._await_reader()
+            return
+        self._reader_timer = None
+        self._note_cut()
+        # A reset, not an end that would queue up behind what is not read.
+        connection: socket.socket = self.transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self.transport.abort()
+
+    def _note_cut(self) -> None:
+        unread = self.transport.get_write_buffer_size()
+        metrics.slow_readers_cut.inc()
+        log.info("slow_reader_cut", path=self.scope["path"][:200], unread_bytes=unread)

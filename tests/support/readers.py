@@ -1,0 +1,71 @@
+"""Readers on bare sockets: how much they take, and when, is up to the test."""
+
+import asyncio
+import re
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from tests.support.live import Live
+from tests.support.sse import Received, parse
+
+_CHUNK = re.compile(rb"([0-9a-f]+)\r\n")
+
+
+class Reader:
+    """One connection on which one answer comes."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self.raw = b""
+        """All that was taken, head included."""
+
+    async def take(self, most: int = 65_536) -> bytes:
+        """What is there, as soon as something is; nothing at the end."""
+        taken = await asyncio.get_running_loop().sock_recv(self._connection, most)
+        self.raw += taken
+        return taken
+
+    async def take_all(self) -> bytes:
+        """The whole answer of a connection that is closed behind it."""
+        while await self.take():
+            pass
+        return self.raw
+
+    async def take_until(self, seq: int) -> None:
+        """Take until that event, or the end, has come."""
+        while not any(event.seq == seq for event in self.events):
+            if not await self.take():
+                return
+
+    @property
+    def events(self) -> list[Received]:
+        """The events that have come whole so far, as a browser would dispatch them."""
+        _, _, rest = self.raw.partition(b"\r\n\r\n")
+        body = b""
+        while found := _CHUNK.match(rest):
+            size = int(found[1], 16)
+            body += rest[found.end() : found.end() + size]
+            rest = rest[found.end() + size + 2 :]
+        whole, _, _ = body.rpartition(b"\n\n")
+        return parse(whole.decode() + "\n\n")
+
+
+@asynccontextmanager
+async def reading(
+    server: Live, path: str, headers: Mapping[str, str] | None = None, buffer: int | None = None
+) -> AsyncIterator[Reader]:
+    """Ask for a path and read nothing yet.
+
+    `buffer` is what the reader's system takes ahead, in bytes; systems have a least of their own.
+    """
+    with socket.socket() as connection:
+        if buffer is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        connection.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(connection, (server.host, server.port))
+        lines = [f"GET {path} HTTP/1.1", f"Host: {server.host}:{server.port}"]
+        lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+        await loop.sock_sendall(connection, "\r\n".join([*lines, "", ""]).encode())
+        yield Reader(connection)
