@@ -11,7 +11,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -75,7 +75,7 @@ async def main(database_url: str) -> None:
 @asynccontextmanager
 async def provider() -> AsyncIterator[str]:
     port = free_port()
-    process = await start("dev", "fake-provider", "--port", str(port))
+    process = await start("-m", "stepiq", "dev", "fake-provider", "--port", str(port))
     url = f"http://127.0.0.1:{port}"
     try:
         await answering(f"{url}/v1/models")
@@ -91,7 +91,11 @@ async def provider() -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def server(
-    folder: Path, database_url: str, provider_url: str, figures: dict[str, Any]
+    folder: Path,
+    database_url: str,
+    provider_url: str,
+    figures: dict[str, Any],
+    command: Sequence[str] = ("-m", "stepiq", "serve"),
 ) -> AsyncIterator[Server]:
     port = free_port()
     environment = {
@@ -103,7 +107,7 @@ async def server(
         "OPENAI_BASE_URL": provider_url,
     }
     started = time.perf_counter()
-    process = await start("serve", **environment)
+    process = await start(*command, **environment)
     url = f"http://127.0.0.1:{port}"
     try:
         await answering(f"{url}/ready")
@@ -117,8 +121,6 @@ async def server(
 async def start(*arguments: str, **environment: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
-        "-m",
-        "stepiq",
         *arguments,
         env={**os.environ, **environment},
         stdout=asyncio.subprocess.DEVNULL,
@@ -174,14 +176,14 @@ async def accepts(target: Server, pipeline_id: str) -> dict[str, float]:
     latencies: list[float] = []
     until = time.perf_counter() + 6
 
-    async def trigger() -> None:
+    async def send() -> None:
         connection = target.connection()
         while (begun := time.perf_counter()) < until:
-            await _trigger(connection, pipeline_id)
+            await trigger(connection, pipeline_id)
             latencies.append(time.perf_counter() - begun)
 
     begun = time.perf_counter()
-    await asyncio.gather(*(trigger() for _ in range(CONNECTIONS)))
+    await asyncio.gather(*(send() for _ in range(CONNECTIONS)))
     return {"per_s": round(len(latencies) / (time.perf_counter() - begun), 1), **spread(latencies)}
 
 
@@ -189,13 +191,13 @@ async def completed(target: Server, pipeline_id: str, count: int) -> dict[str, f
     sent: dict[str, float] = {}
     waiting = iter(range(count))
 
-    async def trigger() -> None:
+    async def send() -> None:
         connection = target.connection()
         for _ in waiting:
             now = time.time()
-            sent[await _trigger(connection, pipeline_id)] = now
+            sent[await trigger(connection, pipeline_id)] = now
 
-    await asyncio.gather(*(trigger() for _ in range(CONNECTIONS)))
+    await asyncio.gather(*(send() for _ in range(CONNECTIONS)))
     await drained(target, pipeline_id)
     connection = target.connection()
     ended = {run_id: await _completed_at(connection, run_id) for run_id in sent}
@@ -208,7 +210,7 @@ async def alone(target: Server, pipeline_id: str, count: int) -> dict[str, float
     connection, latencies = target.connection(), []
     for _ in range(count):
         begun = time.time()
-        run_id = await _trigger(connection, pipeline_id)
+        run_id = await trigger(connection, pipeline_id)
         await asyncio.sleep(0.3)
         latencies.append(await _completed_at(connection, run_id) - begun)
     return spread(latencies)
@@ -217,7 +219,7 @@ async def alone(target: Server, pipeline_id: str, count: int) -> dict[str, float
 async def streamed(target: Server, pipeline_id: str, count: int) -> dict[str, float]:
     delays: list[float] = []
     for _ in range(count):
-        run_id = await _trigger(target.connection(), pipeline_id)
+        run_id = await trigger(target.connection(), pipeline_id)
         reader, writer = await target.connection().stream(f"/api/runs/{run_id}/stream")
         while line := await reader.readline():
             if line.startswith(b"data: "):
@@ -243,7 +245,7 @@ async def drained(target: Server, pipeline_id: str) -> None:
             await asyncio.sleep(0.2)
 
 
-async def _trigger(connection: Connection, pipeline_id: str) -> str:
+async def trigger(connection: Connection, pipeline_id: str) -> str:
     status, accepted = await connection.request("POST", f"/api/webhooks/{pipeline_id}", {"x": 1})
     if status != 202:
         raise SystemExit(f"A trigger was answered {status}: {accepted}")

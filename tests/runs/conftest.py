@@ -2,7 +2,8 @@ from uuid import UUID
 
 import pytest
 
-from stepiq.runs.stream import Follower, Streams
+from stepiq.runs.listeners import Streams
+from stepiq.runs.stream import Follower
 from tests.support.clients import login, login_key
 from tests.support.teller import Teller
 
@@ -21,18 +22,17 @@ async def run_id(account, make) -> UUID:
 
 
 @pytest.fixture
-def streams() -> Streams:
-    return Streams()
+def streams(changes) -> Streams:
+    return Streams(changes)
 
 
 @pytest.fixture
-def follow(database, changes, streams, account):
+def follow(database, streams, account):
     """Frames of a run for a listener who knows the events up to `last_seq`."""
 
     def follow(run_id: UUID, last_seq: int = 0):
         return Follower(
             database,
-            changes,
             streams,
             workspace_id=account.workspace_id,
             run_id=run_id,

@@ -10,12 +10,12 @@ from stepiq.billing.plans import Plans
 from stepiq.core.settings import Settings
 from stepiq.engine.providers.registry import Providers
 from stepiq.engine.runtime import Engine
-from stepiq.runs import stream
-from stepiq.runs.stream import Streams
+from stepiq.runs import listeners
 from tests.support.clients import session_headers
 from tests.support.fake_provider import running_fake_provider
 from tests.support.make_pipelines import GREETING
 from tests.support.sse import parse
+from tests.support.streams import ObservedStreams
 
 ASKING = """\
 name: Asking
@@ -28,18 +28,6 @@ steps:
 
 
 API_TARGET = "output: {deliver: [{type: api}]}\n"
-
-
-class ObservedStreams(Streams):
-    """Tells when the last stream has gone."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.left = asyncio.Event()
-
-    def leave(self, workspace_id):
-        super().leave(workspace_id)
-        self.left.set()
 
 
 @pytest.fixture
@@ -65,9 +53,9 @@ async def engine(database, changes, providers):
 
 
 @pytest.fixture
-async def browser(app, server, make, account):
+async def browser(app, server, changes, make, account):
     """A client on a real socket."""
-    app.state.streams = ObservedStreams()
+    app.state.streams = ObservedStreams(changes)
     headers = await session_headers(app, make, account)
     async with httpx2.AsyncClient(base_url=server.url, headers=headers, timeout=20) as client:
         yield client
@@ -264,7 +252,7 @@ class TestWait:
     async def test_where_all_streams_are_taken_nobody_waits(
         self, browser, account, make, app, monkeypatch
     ):
-        monkeypatch.setattr(stream, "MAX_STREAMS_PER_WORKSPACE", 0)
+        monkeypatch.setattr(listeners, "MAX_STREAMS_PER_WORKSPACE", 0)
 
         response = await run_and_wait(browser, await make.pipeline(account))
 

@@ -5,10 +5,9 @@ from contextlib import aclosing
 import pytest
 import sqlalchemy as sa
 
-from stepiq.core import clock, ids
+from stepiq.core import clock
 from stepiq.engine import events
-from stepiq.runs import stream
-from stepiq.runs.errors import TooManyStreams
+from stepiq.runs import listeners, stream
 from stepiq.store.changes import run_topic
 from stepiq.store.states import RunStatus, StepStatus
 from stepiq.store.tables import runs
@@ -71,13 +70,13 @@ class TestFollower:
     async def test_events_told_while_the_log_is_read_come_once(self, follow, teller, run_id):
         await teller.log(run_id, 2)
         async with aclosing(follow(run_id)) as frames:
-            first = await next_event(frames)
-            # Heard by the subscription, and not in what was read of the log.
+            first = parse((await anext(frames)).decode())
+            # Heard by the listener, and not in what was read of the log.
             await teller.log(run_id, 2)
             await teller.end(run_id)
             rest = await received(frames)
 
-        assert [first.seq, *(event.seq for event in rest)] == [1, 2, 3, 4, 5]
+        assert [event.seq for event in [*first, *rest]] == [1, 2, 3, 4, 5]
 
     async def test_no_interleaving_leaves_a_gap_or_a_repeat(self, follow, teller, account, make):
         pipeline_id = await make.pipeline(account)
@@ -167,12 +166,36 @@ class TestFollower:
     async def test_a_silent_run_gets_a_comment_now_and_then(
         self, follow, teller, run_id, monkeypatch
     ):
-        monkeypatch.setattr(stream, "KEEPALIVE_SECONDS", 0.01)
+        monkeypatch.setattr(listeners, "KEEPALIVE_SECONDS", 0.01)
         await teller.log(run_id, 1)
         async with aclosing(follow(run_id)) as frames:
             await next_event(frames)
 
             assert (await anext(frames)).startswith(b":")
+
+    async def test_a_run_that_is_silent_for_long_is_looked_up(
+        self, follow, teller, run_id, clock, monkeypatch
+    ):
+        monkeypatch.setattr(listeners, "KEEPALIVE_SECONDS", 0.01)
+        await teller.log(run_id, 1)
+        async with aclosing(follow(run_id)) as frames:
+            await next_event(frames)
+            # Who recorded it died before telling of it.
+            await teller.record_only(run_id, 2, events.run_status(RunStatus.CANCELLED))
+            await teller.set(run_id, status=RunStatus.CANCELLED, completed_at=clock.now())
+
+            assert [event.seq for event in await received(frames)] == [2]
+
+    async def test_what_may_have_been_missed_is_read_from_the_log(
+        self, follow, teller, run_id, changes
+    ):
+        await teller.log(run_id, 1)
+        async with aclosing(follow(run_id)) as frames:
+            await next_event(frames)
+            await teller.record_only(run_id, 2, events.step_log("greet", 1, "info", "lost"))
+            changes.may_have_missed()
+
+            assert (await next_event(frames)).seq == 2
 
     async def test_a_run_that_is_deleted_meanwhile_ends_the_stream(
         self, follow, teller, run_id, database, changes
@@ -209,32 +232,3 @@ class TestFollower:
         await frames.aclose()
 
         assert not changes._listeners
-
-
-class TestStreams:
-    def test_a_workspace_may_have_fifty_and_others_are_not_concerned(self, streams):
-        crowded, quiet = ids.uuid7(), ids.uuid7()
-        for _ in range(50):
-            streams.enter(crowded)
-
-        with pytest.raises(TooManyStreams, match="50"):
-            streams.enter(crowded)
-        streams.enter(quiet)
-
-    def test_one_that_has_ended_makes_room(self, streams):
-        workspace_id = ids.uuid7()
-        for _ in range(50):
-            streams.enter(workspace_id)
-        streams.leave(workspace_id)
-
-        streams.enter(workspace_id)
-
-        assert streams.count(workspace_id) == 50
-
-    def test_the_process_has_a_limit_too(self, streams, monkeypatch):
-        monkeypatch.setattr(stream, "MAX_STREAMS", 2)
-        streams.enter(ids.uuid7())
-        streams.enter(ids.uuid7())
-
-        with pytest.raises(TooManyStreams, match="This server"):
-            streams.enter(ids.uuid7())

@@ -7,9 +7,9 @@ import pytest
 from stepiq.core import ids
 from stepiq.engine import events
 from stepiq.language.loading import compile_document
-from stepiq.runs import stream, waiting
+from stepiq.runs import listeners, waiting
 from stepiq.runs.errors import TooManyStreams
-from stepiq.runs.waiting import Waited, listening, until_ended
+from stepiq.runs.waiting import Waited, until_ended
 from stepiq.store.changes import run_topic
 from stepiq.store.states import RunStatus
 
@@ -20,11 +20,11 @@ async def connected() -> Any:
 
 
 @pytest.fixture
-def wait(database, changes, streams, account, run_id):
+def wait(database, streams, account, run_id):
     async def wait(receive=connected, longest=timedelta(seconds=20)) -> None:
         waited = Waited(account.workspace_id, run_id, longest)
         async with asyncio.timeout(10):
-            await until_ended(waited, database, changes, streams, receive=receive)
+            await until_ended(waited, database, streams, receive=receive)
 
     return wait
 
@@ -43,30 +43,31 @@ def heard(monkeypatch):
     return heard
 
 
-class TestListening:
-    async def test_it_counts_as_a_stream_and_counts_itself_out(self, streams, changes):
-        workspace_id, run_id = ids.uuid7(), ids.uuid7()
+class TestUntilEnded:
+    async def test_it_counts_as_a_stream_and_counts_itself_out(
+        self, wait, heard, streams, changes, account, teller, run_id
+    ):
+        waits = asyncio.create_task(wait())
+        await heard.wait()
+        assert streams.count(account.workspace_id) == 1
 
-        async with listening(streams, changes, workspace_id=workspace_id, run_id=run_id):
-            assert streams.count(workspace_id) == 1
+        await teller.end(run_id)
+        await waits
 
-        assert streams.count(workspace_id) == 0
+        assert streams.count(account.workspace_id) == 0
         assert changes._listeners == {}
-        assert streams._listening == set()
 
-    async def test_there_is_no_more_room_than_for_streams(self, streams, changes, monkeypatch):
-        monkeypatch.setattr(stream, "MAX_STREAMS_PER_WORKSPACE", 1)
-        workspace_id = ids.uuid7()
-        streams.enter(workspace_id)
+    async def test_there_is_no_more_room_than_for_streams(
+        self, wait, streams, account, monkeypatch
+    ):
+        monkeypatch.setattr(listeners, "MAX_STREAMS_PER_WORKSPACE", 1)
+        streams.enter(account.workspace_id)
 
         with pytest.raises(TooManyStreams):
-            async with listening(streams, changes, workspace_id=workspace_id, run_id=ids.uuid7()):
-                pass
+            await wait()
 
-        assert streams.count(workspace_id) == 1
+        assert streams.count(account.workspace_id) == 1
 
-
-class TestUntilEnded:
     @pytest.mark.parametrize("status", [RunStatus.COMPLETED, RunStatus.CANCELLED])
     async def test_the_final_event_ends_it(self, wait, heard, teller, run_id, status):
         waits = asyncio.create_task(wait())
@@ -85,11 +86,11 @@ class TestUntilEnded:
 
         await wait()
 
-    async def test_nor_one_that_is_gone(self, database, changes, streams, account):
+    async def test_nor_one_that_is_gone(self, database, streams, account):
         waited = Waited(account.workspace_id, ids.uuid7(), timedelta(seconds=20))
 
         async with asyncio.timeout(10):
-            await until_ended(waited, database, changes, streams, receive=connected)
+            await until_ended(waited, database, streams, receive=connected)
 
     async def test_time_ends_it(self, wait, streams, account):
         await wait(longest=timedelta(milliseconds=20))

@@ -32,6 +32,12 @@ def ended(monkeypatch):
 
 
 @pytest.fixture
+def plain_system(monkeypatch):
+    """A system that cuts nobody by itself."""
+    monkeypatch.delattr(socket, "TCP_USER_TIMEOUT", raising=False)
+
+
+@pytest.fixture
 def answering(app, server):
     """Makes an address answer so many bytes."""
 
@@ -50,7 +56,7 @@ def cut():
 
 
 class TestSlowReaders:
-    async def test_whoever_takes_nothing_is_cut(self, server, answering, ended):
+    async def test_whoever_takes_nothing_is_cut(self, plain_system, server, answering, ended):
         before = cut()
         with capture_logs() as logs:
             async with reading(server, answering(LARGE), buffer=SMALL_BUFFER) as reader:
@@ -66,7 +72,7 @@ class TestSlowReaders:
         assert len(reader.raw) < LARGE / 2
         assert not connection.transport.get_write_buffer_size()
 
-    async def test_an_answer_that_goes_on_is_stopped(self, app, server, ended):
+    async def test_an_answer_that_goes_on_is_stopped(self, plain_system, app, server, ended):
         stopped = asyncio.Event()
 
         async def endless():

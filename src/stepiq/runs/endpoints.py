@@ -17,8 +17,9 @@ from stepiq.language.inputs import InputInvalid
 from stepiq.pipelines.errors import PipelineNotFound
 from stepiq.runs import queries, schemas, service, waiting
 from stepiq.runs.errors import RunAlreadyFinished, RunNotFound, TooManyStreams
+from stepiq.runs.listeners import Streams
 from stepiq.runs.records import Filter
-from stepiq.runs.stream import EventStream, Follower, Streams
+from stepiq.runs.stream import EventStream, Follower
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.states import RunStatus, TriggerType
 from stepiq.web.bodies import Instant
@@ -118,9 +119,7 @@ async def _after_wait(
 ) -> Response | None:
     """The run once it has been waited for; None where nobody can wait, or the store is away: it is accepted all the same."""
     try:
-        await waiting.until_ended(
-            waited, services.database, services.changes, streams, receive=request.receive
-        )
+        await waiting.until_ended(waited, services.database, streams, receive=request.receive)
         async with services.database.reading() as read:
             run = await service.get(read, caller, waited.run_id)
         if run.status is RunStatus.CANCELLED:
@@ -201,7 +200,6 @@ async def stream_run(
     streams.enter(caller.workspace_id)
     follower = Follower(
         services.database,
-        services.changes,
         streams,
         workspace_id=caller.workspace_id,
         run_id=run_id,

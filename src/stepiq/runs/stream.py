@@ -1,86 +1,26 @@
 """A run as it happens: first what its log holds, then what comes, with no gap and no repeat.
 
-The listener subscribes before it reads the log, so nothing can fall between the two; what it then hears twice it
-recognises by its number. No connection to the store is held while there is nothing to read.
+The listener hears the run before it reads the log, so nothing can fall between the two; what it then hears twice it
+recognises by its number. No connection to the store is held while there is nothing to read. A reader that takes
+nothing is the connection's business: `server.protocol`.
 """
 
-import asyncio
-from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
 from uuid import UUID
 
-from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+from fastapi.sse import KEEPALIVE_COMMENT
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from stepiq.core import json, metrics
 from stepiq.core.json import Json
 from stepiq.runs import queries
-from stepiq.runs.errors import TooManyStreams
-from stepiq.store.changes import Change, Changes, Subscription, run_topic
+from stepiq.runs.listeners import Listener, Streams, Told
 from stepiq.store.database import Database
-from stepiq.store.states import FINAL_RUN_STATUSES, FINAL_STEP_STATUSES
-
-MAX_STREAMS_PER_WORKSPACE = 50
-MAX_STREAMS = 1_000
-"""Of the whole process."""
-KEEPALIVE_SECONDS = 15.0
 
 _BATCH = 200
 _SILENCES = 4
-CLOSING = Change("", {"type": "closing", "seq": None, "data": {}})
-"""What listeners hear when the server stops."""
-
-
-class Streams:
-    """The streams that are open in this process."""
-
-    def __init__(self) -> None:
-        self._by_workspace: Counter[UUID] = Counter()
-        self._listening: set[Subscription] = set()
-        self._is_closing = False
-
-    def enter(self, workspace_id: UUID) -> None:
-        """Count a stream in; whoever does counts it out again with `leave`.
-
-        Raises:
-            TooManyStreams: the workspace or the process has as many as it may.
-        """
-        if self._by_workspace[workspace_id] >= MAX_STREAMS_PER_WORKSPACE:
-            raise TooManyStreams(MAX_STREAMS_PER_WORKSPACE, "Your workspace")
-        if self._by_workspace.total() >= MAX_STREAMS:
-            raise TooManyStreams(MAX_STREAMS, "This server")
-        self._by_workspace[workspace_id] += 1
-        metrics.streams_open.inc()
-
-    def leave(self, workspace_id: UUID) -> None:
-        """Count a stream out."""
-        self._by_workspace[workspace_id] -= 1
-        metrics.streams_open.dec()
-        if not self._by_workspace[workspace_id]:
-            del self._by_workspace[workspace_id]
-
-    def count(self, workspace_id: UUID) -> int:
-        """How many streams a workspace has open."""
-        return self._by_workspace[workspace_id]
-
-    def listen(self, subscription: Subscription) -> None:
-        """Have a listener hear of `close`."""
-        self._listening.add(subscription)
-        if self._is_closing:
-            subscription.offer(CLOSING)
-
-    def unlisten(self, subscription: Subscription) -> None:
-        """The listener has gone."""
-        self._listening.discard(subscription)
-
-    def close(self) -> None:
-        """End every stream, those that open from now on too: the process stops, and listeners connect to another."""
-        self._is_closing = True
-        for subscription in self._listening:
-            subscription.offer(CLOSING)
+"""Word of the last event is lost where a process dies between its commit and telling of it: after so long the log is asked."""
 
 
 class EventStream(StreamingResponse):
@@ -110,7 +50,6 @@ class Follower:
     def __init__(
         self,
         database: Database,
-        changes: Changes,
         streams: Streams,
         *,
         workspace_id: UUID,
@@ -119,7 +58,6 @@ class Follower:
     ) -> None:
         self.workspace_id = workspace_id
         self._database = database
-        self._changes = changes
         self._streams = streams
         self._run_id = run_id
         self._last_seq = last_seq
@@ -127,18 +65,14 @@ class Follower:
         self._ended_steps: set[tuple[Json, Json, Json]] = set()
 
     async def frames(self) -> AsyncGenerator[bytes]:
-        """Frames until the run's final event, or until `Streams.close`."""
-        async with self._changes.subscribe(run_topic(self._run_id)) as subscription:
-            self._streams.listen(subscription)
-            try:
-                while not self._is_over:
-                    subscription.missed = False
-                    async for frame in self._log():
-                        yield frame
-                    async for frame in self._live(subscription):
-                        yield frame
-            finally:
-                self._streams.unlisten(subscription)
+        """Whole frames, one or several at a time, until the run's final event or `Streams.close`."""
+        async with self._streams.listening(self._run_id) as listener:
+            while not self._is_over:
+                listener.catch_up()
+                async for frames in self._log():
+                    yield frames
+                async for frames in self._live(listener):
+                    yield frames
 
     async def _log(self) -> AsyncGenerator[bytes]:
         while not self._is_over:
@@ -148,59 +82,50 @@ class Follower:
                     self._run_id, after=self._last_seq, limit=_BATCH
                 )
                 found = await queries.events(session, statement)
-            for event in found:
-                yield self._recorded(event.type, event.seq, event.shown(self._run_id))
+            if found:
+                told = (Told.of(each.type, each.seq, each.shown(self._run_id)) for each in found)
+                yield b"".join([self._recorded(each) for each in told])
             if len(found) < _BATCH:
                 # A run that retention has deleted meanwhile has nothing more to say either.
                 self._is_over = self._is_over or progress is None or progress.status.is_final
                 return
 
-    async def _live(self, subscription: Subscription) -> AsyncGenerator[bytes]:
+    async def _live(self, listener: Listener) -> AsyncGenerator[bytes]:
         """What is heard, until the run is over or something may have been missed."""
         silences = 0
-        while not self._is_over:
-            try:
-                async with asyncio.timeout(KEEPALIVE_SECONDS):
-                    change = await subscription.next()
-            except TimeoutError:
-                yield KEEPALIVE_COMMENT
-                silences += 1
-                if silences >= _SILENCES:
-                    # Word of the last event is lost where a process dies between its commit and telling of it.
-                    return
-                continue
-            silences = 0
-            if change is CLOSING:
-                self._is_over = True
-                return
-            if subscription.missed:
-                return
-            seq: int | None = change.payload["seq"]
-            if seq is not None and seq > self._last_seq + 1:
+        while not self._is_over and silences < _SILENCES:
+            heard = await listener.take()
+            frames, has_gap = self._unheard(heard)
+            if frames:
+                yield frames
+            if has_gap or listener.has_missed:
                 # Whatever was missed was committed before it was told, so the log has it.
                 return
-            if seq is None:
-                if frame := self._passing(change.payload):
-                    yield frame
-            elif seq > self._last_seq:
-                yield self._recorded(change.payload["type"], seq, change.payload["data"])
+            if listener.is_closed:
+                self._is_over = True
+            elif not heard:
+                yield KEEPALIVE_COMMENT
+            silences = 0 if heard else silences + 1
 
-    def _recorded(self, event_type: str, seq: int, data: dict[str, Any]) -> bytes:
-        self._last_seq = seq
-        status = data.get("status")
-        if event_type == "run.status":
-            self._is_over = status in FINAL_RUN_STATUSES
-        elif event_type == "step.status" and status in FINAL_STEP_STATUSES:
-            self._ended_steps.add(_execution(data))
-        return format_sse_event(data_str=json.dumps(data), event=event_type, id=str(seq))
+    def _unheard(self, heard: list[Told]) -> tuple[bytes, bool]:
+        """Frames of what is new, up to a gap, and whether there is one."""
+        frames: list[bytes] = []
+        for told in heard:
+            if told.seq is None:
+                # Text as it comes, unless the log has told meanwhile that its step is done.
+                if told.execution not in self._ended_steps:
+                    frames.append(told.frame)
+            elif told.seq > self._last_seq + 1:
+                return b"".join(frames), True
+            elif told.seq > self._last_seq:
+                frames.append(self._recorded(told))
+        return b"".join(frames), False
 
-    def _passing(self, payload: Json) -> bytes | None:
-        """Text as it comes, unless the log has told meanwhile that its step is done."""
-        data: dict[str, Any] = payload["data"]
-        if _execution(data) in self._ended_steps:
-            return None
-        return format_sse_event(data_str=json.dumps(data), event=payload["type"])
-
-
-def _execution(data: dict[str, Any]) -> tuple[Json, Json, Json]:
-    return data.get("step_id"), data.get("branch"), data.get("iteration")
+    def _recorded(self, told: Told) -> bytes:
+        if told.seq is not None:
+            self._last_seq = told.seq
+        if told.is_final:
+            self._is_over = True
+        elif told.ends_step:
+            self._ended_steps.add(told.execution)
+        return told.frame

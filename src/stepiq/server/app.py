@@ -19,7 +19,7 @@ from stepiq.pipelines import catalogue
 from stepiq.pipelines import endpoints as pipelines
 from stepiq.pipelines import secrets as pipeline_secrets
 from stepiq.runs import endpoints as runs
-from stepiq.runs.stream import Streams
+from stepiq.runs.listeners import Streams
 from stepiq.server import health, metrics, openapi
 from stepiq.server.docs import pages
 from stepiq.server.routes import routes_of
@@ -100,7 +100,7 @@ def equip(app: FastAPI, services: Services, *, has_worker: bool = True) -> None:
     app.state.has_worker = has_worker
     app.state.doors = Doors.build(services)
     app.state.idempotency = Idempotency(app.state.doors.jwt_secret)
-    app.state.streams = Streams()
+    app.state.streams = Streams(services.changes)
     app.state.watcher = Keeper()
     app.state.inbox = Inbox(
         services.database,

@@ -1,0 +1,25 @@
+"""Streams that tell when listeners have gone."""
+
+import asyncio
+from uuid import UUID
+
+from stepiq.runs.listeners import Streams
+from stepiq.store.changes import Changes
+
+
+class ObservedStreams(Streams):
+    """As in production, and `left` is set whenever somebody leaves."""
+
+    def __init__(self, changes: Changes) -> None:
+        super().__init__(changes)
+        self.left = asyncio.Event()
+
+    def leave(self, workspace_id: UUID) -> None:
+        super().leave(workspace_id)
+        self.left.set()
+
+    async def only(self, count: int, workspace_id: UUID) -> None:
+        """Wait until a workspace has no more than so many."""
+        while self.count(workspace_id) > count:
+            self.left.clear()
+            await self.left.wait()
