@@ -217,6 +217,14 @@ class TestWrongStatement:
             await ask()
 
 
+async def _until_ended(database: Database, pid: int) -> None:
+    there = sa.text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid")
+    async with asyncio.timeout(10), database.reading() as other:
+        while (await other.execute(there, {"pid": pid})).scalar():
+            await other.execute(sa.text("SELECT pg_stat_clear_snapshot()"))
+            await asyncio.sleep(0.01)
+
+
 async def _hang_up(database: Database, session: Session) -> None:
     pid = await session.scalar(sa.select(sa.func.pg_backend_pid()))
     async with database.transaction() as other:
@@ -289,15 +297,23 @@ class TestIdleInTransaction:
         assert limit == "5s"
 
     @only_postgresql
-    async def test_the_process_takes_it_for_an_outage(self, database: Database):
-        with pytest.raises(StoreUnavailable):  # noqa: PT012 - the transaction is what is left
+    @pytest.mark.parametrize("goes_on", [True, False], ids=["in_mid_transaction", "at_its_commit"])
+    async def test_for_that_process_it_is_an_outage_when_it_wakes(
+        self, database: Database, goes_on: bool
+    ):
+        async def write() -> None:
             async with database.transaction() as session:
-                await session.execute(sa.text("SET idle_in_transaction_session_timeout = '10ms'"))
-                await asyncio.sleep(0.5)  # the server says nothing before it is asked
-                await session.execute(sa.text("SELECT 1"))
+                await _add(session)
+                pid = await session.scalar(sa.select(sa.func.pg_backend_pid()))
+                await session.execute(sa.text("SET idle_in_transaction_session_timeout = 1"))
+                await _until_ended(database, pid)
+                if goes_on:
+                    await _add(session)
 
-        async with database.transaction() as session:
-            assert await session.scalar(sa.text("SELECT 1")) == 1
+        with pytest.raises(StoreUnavailable):
+            await write()
+
+        assert await _count(database) == 0
 
 
 class TestConnectAlone:

@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 
 from stepiq.core.errors import Unavailable
-from stepiq.store.database import StoreUnavailable, prepare_postgres, prepare_sqlite
+from stepiq.store.database import StoreUnavailable, prepare_sqlite
 
 Action = Callable[[Config], None]
 
@@ -61,11 +61,9 @@ def sync_engine(url: URL) -> sa.Engine:
         prepare_sqlite(engine, begin="BEGIN IMMEDIATE")
         return engine
     url = url.set(drivername="postgresql+psycopg")
-    engine = sa.create_engine(
+    return sa.create_engine(
         url, pool_size=_CONNECTIONS, max_overflow=0, pool_pre_ping=True, hide_parameters=True
     )
-    prepare_postgres(engine)
-    return engine
 
 
 @contextmanager
