@@ -6,7 +6,7 @@ ARGS ?=
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check fix types docs bench lock
+.PHONY: help demo serve test check fix types docs bench chaos lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -54,6 +54,11 @@ docs: ## write the pages that are generated from the code
 bench: ## measure this checkout on this machine (about three minutes)
 	@scripts/bootstrap.sh runtime
 	@$(BIN)/python bench/run.py $(ARGS)
+
+chaos: ## kill processes at random and check what was promised; ARGS="--store sqlite --kills 500 --runs 5000 --seed 1"
+	@scripts/bootstrap.sh dev
+	@scripts/postgres.sh
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 lock: ## write the lock files anew from pyproject.toml; ARGS=--upgrade takes the newest versions
 	@scripts/bootstrap.sh dev

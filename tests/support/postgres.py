@@ -47,7 +47,8 @@ def stop(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _start(folder: Path) -> str:
+def initdb(folder: Path) -> Path:
+    """Make the data of a server in `folder`, readable for whom it will run as."""
     data = folder / "postgres"
     if os.geteuid() == 0:
         folder.chmod(0o755)
@@ -66,6 +67,11 @@ def _start(folder: Path) -> str:
         "--locale=C.UTF-8",
         "-N",
     )
+    return data
+
+
+def _start(folder: Path) -> str:
+    data = initdb(folder)
     port = _free_port()
     options = " ".join(
         [
@@ -85,7 +91,7 @@ def _free_port() -> int:
 
 
 def _run(program: str, *arguments: str) -> None:
-    command = [_find(program), *arguments]
+    command = [find(program), *arguments]
     if os.geteuid() == 0:
         command = ["runuser", "-u", "postgres", "--", *command]
     # The server outlives its starter and must not hold on to its pipes, or this would wait for it.
@@ -94,7 +100,8 @@ def _run(program: str, *arguments: str) -> None:
         raise PostgresMissing(f"{program} failed with {done.returncode}. {_HELP}")
 
 
-def _find(program: str) -> str:
+def find(program: str) -> str:
+    """The path of one of PostgreSQL's programs."""
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     for folder in folders:
         if (folder / program).exists():

@@ -1,0 +1,80 @@
+"""All processes of one trial: stepIQ's, and on PostgreSQL the store's with a proxy before it."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.chaos.ledger import Ledger
+from tests.chaos.nodes import Node, Role
+from tests.chaos.plan import Options
+from tests.chaos.proxy import Proxy
+from tests.chaos.store import Postgres
+from tests.support.process import free_port
+
+_START_SECONDS = 300
+"""Enough for the slowest of machines; who starts for so long does not start."""
+
+
+class Cluster:
+    """Started as an operator would, with one data folder for all."""
+
+    def __init__(
+        self, options: Options, folder: Path, ledger: Ledger, environment: dict[str, str]
+    ) -> None:
+        self.options = options
+        self.ledger = ledger
+        self.folder = folder
+        self.data = folder / "data"
+        self.store: Postgres | None = None
+        self.proxy: Proxy | None = None
+        self.nodes: list[Node] = []
+        self._environment = {
+            **environment,
+            "STEPIQ_DATA_DIR": str(self.data),
+            "STEPIQ_CONFIG_FILE": str(folder / "stepiq.toml"),
+            "STEPIQ_LOG_FORMAT": "json",
+            "STEPIQ_ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8",
+        }
+
+    async def start(self) -> None:
+        """Start everything, and return once all of it is ready."""
+        if not self.options.is_sqlite:
+            self.store = Postgres(self.ledger)
+            await self.store.create()
+            self.proxy = Proxy(self.store.port)
+            await self.proxy.start()
+            url = f"postgresql://postgres@127.0.0.1:{self.proxy.port}/{self.store.database}"
+            self._environment["STEPIQ_DATABASE_URL"] = url
+        # One after the other: the first one makes the tables.
+        for name, role in self._places():
+            node = Node(name, role, free_port(), self._environment, self.folder, self.ledger)
+            self.nodes.append(node)
+            node.start()
+            await asyncio.wait_for(node.until_ready(), _START_SECONDS)
+
+    def _places(self) -> list[tuple[str, Role]]:
+        if not self.options.is_split:
+            return [("serve", Role.SERVE)]
+        apis = [(f"api-{n + 1}", Role.API) for n in range(self.options.apis)]
+        return apis + [(f"worker-{n + 1}", Role.WORKER) for n in range(self.options.workers)]
+
+    @property
+    def apis(self) -> list[Node]:
+        return [node for node in self.nodes if node.role.answers]
+
+    def choose(self, wanted: Callable[[Node], bool], pick: float) -> Node | None:
+        """One of the nodes that have a process, are not paused, and are wanted."""
+        found = [n for n in self.nodes if n.is_alive and not n.is_paused and wanted(n)]
+        return found[int(pick * len(found))] if found else None
+
+    async def until_ready(self) -> None:
+        """Returns once every process is."""
+        for node in self.nodes:
+            await node.until_ready()
+
+    async def close(self) -> None:
+        await asyncio.gather(*(node.stop() for node in self.nodes))
+        if self.proxy is not None:
+            await self.proxy.close()
+        if self.store is not None:
+            await self.store.close()

@@ -1,0 +1,223 @@
+"""All that is known once a trial is over: what the harness saw, what the API shows, what the processes logged."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from email import message_from_bytes
+from email.policy import default as parsed
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tests.chaos.ledger import Record
+from tests.chaos.pipelines import Pipeline, pipelines
+from tests.chaos.plan import FaultKind, Options
+
+Span = tuple[float, float]
+"""From when to when, in seconds since 1970."""
+
+START_SECONDS = 3.0
+"""How long a process takes to start on two cores that have nothing else to do, generously."""
+_STORE_FAULTS = (
+    FaultKind.KILL_STORE,
+    FaultKind.KILL_BACKEND,
+    FaultKind.REFUSE,
+    FaultKind.HOLD,
+    FaultKind.CUT_ALL,
+)
+_BLIP_SECONDS = 1.0
+"""How long a fault that is over at once still disturbs."""
+
+
+@dataclass
+class Evidence:
+    """What the checks read. Everything in it is plain data, so that a trial can be checked again."""
+
+    options: Options
+    ledger: list[Record]
+    listed: list[dict[str, Any]] = field(default_factory=list)
+    """Every run of the workspace, as lists show it."""
+    details: dict[str, dict[str, Any]] = field(default_factory=dict)
+    events: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    deliveries: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    ticks: list[dict[str, Any]] = field(default_factory=list)
+    logs: dict[str, list[Record]] = field(default_factory=dict)
+    """By node; a line that is no JSON is `{"text": …}`."""
+    mails: list[dict[str, str]] = field(default_factory=list)
+
+    def of(self, kind: str) -> list[Record]:
+        return [record for record in self.ledger if record["kind"] == kind]
+
+    def first(self, kind: str) -> Record | None:
+        return next(iter(self.of(kind)), None)
+
+    @cached_property
+    def pipelines(self) -> dict[str, Pipeline]:
+        """Definitions by the name of the pipeline; where they deliver to does not matter any more."""
+        return pipelines("")
+
+    @cached_property
+    def pipeline_of(self) -> dict[str, Pipeline]:
+        """By run."""
+        names = {post["tag"]: post["pipeline"] for post in self.of("post")}
+        found: dict[str, Pipeline] = {}
+        for run in self.listed:
+            name = names.get(tag_of(run))
+            if name is not None:
+                found[run["id"]] = self.pipelines[name]
+        return found
+
+    @cached_property
+    def faults(self) -> list[Record]:
+        """Each with the moment at which it was mended as `until`."""
+        until = {(m["fault_at"], m["node"]): m["at"] for m in self.of("mended")}
+        return [
+            {**fault, "until": until.get((fault["at"], fault["node"]), fault["at"])}
+            for fault in self.of("fault")
+        ]
+
+    @cached_property
+    def kills(self) -> list[Record]:
+        return [fault for fault in self.faults if FaultKind(fault["fault"]).is_kill]
+
+    @cached_property
+    def calls(self) -> dict[str, list[Record]]:
+        """The model's calls by `Idempotency-Key`, in the order in which they came."""
+        found: dict[str, list[Record]] = defaultdict(list)
+        for call in sorted(self.of("call"), key=lambda call: call["at"]):
+            found[call["key"] or ""].append(call)
+        return found
+
+    @cached_property
+    def hooks(self) -> dict[str, list[Record]]:
+        """The receiver's requests by delivery, in the order in which they came."""
+        found: dict[str, list[Record]] = defaultdict(list)
+        for hook in sorted(self.of("hook"), key=lambda hook: hook["at"]):
+            found[hook["delivery_id"]].append(hook)
+        return found
+
+    @cached_property
+    def disturbed(self) -> list[Span]:
+        """When something was broken."""
+        return merged((f["at"], max(f["until"], f["at"] + _BLIP_SECONDS)) for f in self.faults)
+
+    @cached_property
+    def store_away(self) -> list[Span]:
+        """When the processes had no store, from the fault to when it took connections again."""
+        return merged((f["at"], f["until"]) for f in self.faults if f["fault"] in _STORE_FAULTS)
+
+    @cached_property
+    def unable(self) -> list[Span]:
+        """When nobody could carry a run: no store, or no process that was ready and not paused."""
+        end = self.ledger[-1]["at"]
+        carriers = {"serve", *(f"worker-{n + 1}" for n in range(self.options.workers))}
+        able = [span for name in carriers for span in self._up(name, end)]
+        return merged([*self.store_away, *_between(merged(able), self.ledger[0]["at"], end)])
+
+    def _up(self, node: str, end: float) -> list[Span]:
+        spans: list[Span] = []
+        ready_at: float | None = None
+        for record in self.ledger:
+            if record.get("node") != node:
+                continue
+            kind = record["kind"]
+            resumes = kind == "mended" and record.get("resumes")
+            if kind == "ready" or resumes:
+                ready_at = record["at"]
+            elif kind in ("exited", "fault") and ready_at is not None:
+                spans.append((ready_at, record["at"]))
+                ready_at = None
+        return spans if ready_at is None else [*spans, (ready_at, end)]
+
+    @cached_property
+    def slowness(self) -> float:
+        """See `slowness`."""
+        return slowness(starts(self.ledger))
+
+    def is_calm(self, start: float, end: float) -> bool:
+        """Whether nothing was broken at any time between."""
+        return not overlap(self.disturbed, start, end)
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps(asdict(self)))
+
+
+def starts(ledger: list[Record]) -> list[float]:
+    """How many seconds each start of a process took that was not cut short."""
+    begun: dict[str, float] = {}
+    took: list[float] = []
+    for record in ledger:
+        if record["kind"] == "started":
+            begun[record["node"]] = record["at"]
+        elif record["kind"] == "ready":
+            took.append(record["at"] - begun[record["node"]])
+    return took
+
+
+def slowness(took: list[float]) -> float:
+    """How many times slower than on two idle cores the machine is, at least 1: limits in seconds are stretched by it.
+
+    Most starts of processes were this much slower, or less; what they need is CPU, like everything else here.
+    """
+    found = sorted(took)
+    return max(1.0, found[int(len(found) * 0.9)] / START_SECONDS) if found else 1.0
+
+
+def load(path: Path) -> Evidence:
+    """What `save` has written."""
+    data = json.loads(path.read_text())
+    return Evidence(**{**data, "options": Options(**data["options"])})
+
+
+def tag_of(run: dict[str, Any]) -> str:
+    """What its client marked a run with."""
+    return str((run["input_data"] or {}).get("tag"))
+
+
+def moment(iso: str) -> float:
+    """Seconds since 1970 of a time that the API shows."""
+    return datetime.fromisoformat(iso).timestamp()
+
+
+def merged(spans: Iterable[Span]) -> list[Span]:
+    """The same times as spans that do not touch, in order."""
+    found: list[Span] = []
+    for start, end in sorted(spans):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], end))
+        else:
+            found.append((start, end))
+    return found
+
+
+def overlap(spans: list[Span], start: float, end: float) -> float:
+    """How many seconds of a span others cover; they must not touch each other."""
+    return sum(max(0.0, min(end, b) - max(start, a)) for a, b in spans if b > start and a < end)
+
+
+def _between(spans: list[Span], start: float, end: float) -> list[Span]:
+    edges = [start, *(edge for span in spans for edge in span), end]
+    return [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b > a]
+
+
+def read_log(path: Path) -> list[Record]:
+    """A node's log."""
+    lines: list[Record] = []
+    for line in path.read_text(errors="replace").splitlines():
+        try:
+            found = json.loads(line)
+        except ValueError:
+            found = None
+        lines.append(found if isinstance(found, dict) else {"text": line})
+    return lines
+
+
+def read_mails(folder: Path) -> list[dict[str, str]]:
+    """What has been written for the mail server that there is none of."""
+    mails: list[dict[str, str]] = []
+    for path in sorted(folder.glob("*.eml")):
+        mail = message_from_bytes(path.read_bytes(), policy=parsed)
+        mails.append({"id": str(mail["Message-ID"]), "subject": str(mail["Subject"])})
+    return mails
