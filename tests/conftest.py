@@ -98,6 +98,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def plain_logs() -> None:
+    # The queue's library would add a handler that writes into the output of whichever test starts it first.
+    logging.getLogger("dbos").handlers[:] = [logging.NullHandler()]
     # By default a traceback is drawn with all that its variables hold, which takes longer than any test.
     structlog.configure(
         processors=[
@@ -108,6 +110,20 @@ def plain_logs() -> None:
             ),
         ]
     )
+
+
+@pytest.fixture(autouse=True)
+def restored_logs() -> Iterator[None]:
+    """What a test does to logging ends with it: its streams do, too."""
+    saved = structlog.get_config()
+    loggers = [logging.getLogger(name) for name in ("", "stepiq", "dbos", "uvicorn.error")]
+    states = [(each.handlers[:], each.level, each.filters[:], each.propagate) for each in loggers]
+    yield
+    structlog.configure(**saved)
+    for logger, (handlers, level, filters, propagate) in zip(loggers, states, strict=True):
+        logger.handlers[:], logger.filters[:] = handlers, filters
+        logger.setLevel(level)
+        logger.propagate = propagate
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,20 +9,6 @@ import structlog
 from stepiq.core import logging as stepiq_logging
 
 
-@pytest.fixture(autouse=True)
-def restored():
-    """Logging as it was before."""
-    saved = structlog.get_config()
-    loggers = [logging.getLogger(name) for name in ("", "stepiq", "dbos", "uvicorn.error")]
-    states = [(lg.handlers[:], lg.level, lg.filters[:], lg.propagate) for lg in loggers]
-    yield
-    structlog.configure(**saved)
-    for logger, (handlers, level, filters, propagate) in zip(loggers, states, strict=True):
-        logger.handlers[:], logger.filters[:] = handlers, filters
-        logger.setLevel(level)
-        logger.propagate = propagate
-
-
 class TestConfigure:
     @pytest.mark.parametrize("log_format", ["json", "console"])
     def test_a_traceback_shows_no_variables(self, log_format):
