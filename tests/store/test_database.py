@@ -1,6 +1,7 @@
 import asyncio
 from uuid import UUID
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -309,6 +310,19 @@ class TestIdleInTransaction:
                 await _until_ended(database, pid)
                 if goes_on:
                     await _add(session)
+
+        with pytest.raises(StoreUnavailable):
+            await write()
+
+        assert await _count(database) == 0
+
+    async def test_it_is_one_before_the_driver_has_seen_it_closed(self, database: Database):
+        ended = psycopg.errors.IdleInTransactionSessionTimeout("terminating connection")
+
+        async def write() -> None:
+            async with database.transaction() as session:
+                await _add(session)
+                raise exc.InternalError(None, None, ended) from ended
 
         with pytest.raises(StoreUnavailable):
             await write()

@@ -286,6 +286,9 @@ def _is_outage(error: exc.DBAPIError | exc.TimeoutError) -> bool:
     if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
         # Also a session that the server ended under some other name of error, such as one that had fallen silent.
         return True
+    if isinstance(error.__cause__, psycopg.errors.IdleInTransactionSessionTimeout):
+        # The same, when its last word has arrived and the end of the connection has not.
+        return True
     if not isinstance(error, exc.OperationalError | exc.InterfaceError | exc.TimeoutError):
         return False
     # SQLite calls a wrong statement operational, too; trying it again would never help.
