@@ -154,7 +154,7 @@ BROKEN: dict[str, tuple[str, str, Doctor]] = {
     "given up too early": ("P8", "failed after", lambda s: delivery(s, status="failed")),
     "never final": ("P8", "is pending", lambda s: delivery(s, status="pending")),
     "too early": ("P8", "after the one before", lambda s: hook(s, 1, at=START + 15.5)),
-    "too late": ("P8", "after the one before", lambda s: hook(s, 1, at=START + 17.7)),
+    "too late": ("P8", "after the one before", lambda s: hook(s, 1, at=START + 26.5)),
     "mail that was not written": ("P8", "written 0 times", lambda s: s.mails.clear()),
     "mail of another run": ("P8", "tells of", lambda s: s.mails[0].update(subject="other")),
     "list and run differ": ("P10", "in the list", lambda s: s.listed[0].update(status="failed")),
