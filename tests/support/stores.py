@@ -54,6 +54,12 @@ class PostgresStores:
         self._execute("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, self._template)
         return f"{self._server}/{name}"
 
+    def create_empty(self) -> str:
+        """URL of a new database with nothing in it."""
+        name = f"test_{uuid4().hex}"
+        self._execute("CREATE DATABASE {}", name)
+        return f"{self._server}/{name}"
+
     def drop(self, url: str) -> None:
         """Remove a database, whoever is still connected."""
         self._execute("DROP DATABASE {} WITH (FORCE)", url.rpartition("/")[2])

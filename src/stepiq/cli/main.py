@@ -130,6 +130,35 @@ def migrate() -> None:
 
 
 @app.command()
+def backup(
+    file: Annotated[
+        Path, typer.Argument(help="File to make, which is not there yet.", show_default=False)
+    ],
+    with_keys: Annotated[
+        bool,
+        typer.Option("--with-keys", help="Also the server's keys, which open every stored secret."),
+    ] = False,
+) -> None:
+    """Copy the database, as it is at one moment, into one file. The server may run."""
+    from stepiq.cli.backups import commands
+
+    commands.backup(file, with_keys=with_keys)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="What `backup` made.", show_default=False)],
+    force: Annotated[
+        bool, typer.Option("--force", help="Even if there is a database: it is replaced.")
+    ] = False,
+) -> None:
+    """Bring a backup back, all of it or nothing. The server must be stopped."""
+    from stepiq.cli.backups import commands
+
+    commands.restore(file, force=force)
+
+
+@app.command()
 def doctor(as_json: Json = False) -> None:
     """Check what is configured, reachable and usable here, and say what to do about the rest."""
     from stepiq.cli import doctor as command

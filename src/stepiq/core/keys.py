@@ -5,6 +5,7 @@ import binascii
 import os
 import re
 import secrets
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from stepiq.core.errors import Invalid
@@ -52,16 +53,68 @@ def previous_master_keys(settings: Settings) -> list[bytes]:
     """Earlier master keys, which only decrypt: STEPIQ_PREVIOUS_MASTER_KEYS, or `previous-master.keys` in the data folder."""
     if settings.previous_master_keys is not None:
         text = settings.previous_master_keys.get_secret_value()
-        return [_decoded(part.encode(), "STEPIQ_PREVIOUS_MASTER_KEYS") for part in _listed(text)]
+        return decode_master_keys(text.encode(), "STEPIQ_PREVIOUS_MASTER_KEYS")
     path = previous_master_keys_path(settings)
     if not path.exists():
         return []
-    return [_decoded(part.encode(), str(path)) for part in _listed(_read(path).decode())]
+    return decode_master_keys(_read(path), str(path))
 
 
 def previous_master_keys_path(settings: Settings) -> Path:
     """Where earlier master keys are kept, one a line."""
     return settings.data_dir.absolute() / "previous-master.keys"
+
+
+def has_master_key(settings: Settings) -> bool:
+    """Whether there is one already: asking for it would make one."""
+    return settings.master_key is not None or (settings.data_dir / "master.key").exists()
+
+
+def has_jwt_secret(settings: Settings) -> bool:
+    """Whether there is one already: asking for it would make one."""
+    return settings.jwt_secret is not None or (settings.data_dir / "jwt.key").exists()
+
+
+def adopt_master_keys(settings: Settings, current: bytes, previous: Sequence[bytes]) -> None:
+    """Have another server's master keys at hand: its current one becomes this server's if there is none, else an earlier one.
+
+    No key that is here goes.
+
+    Raises:
+        KeyUnusable: the operator gives the keys as settings, or a file cannot be written.
+    """
+    if settings.master_key is not None or settings.previous_master_keys is not None:
+        raise KeyUnusable(
+            "This server's master keys come from the environment. Set STEPIQ_MASTER_KEY, or add to "
+            "STEPIQ_PREVIOUS_MASTER_KEYS, what it needs."
+        )
+    if not has_master_key(settings):
+        _create(prepare_data_dir(settings) / "master.key", base64.b64encode(current))
+    ours, known = master_key(settings), previous_master_keys(settings)
+    wanted = [key for key in (current, *previous) if key != ours and key not in known]
+    if wanted:
+        kept = [*known, *dict.fromkeys(wanted)]
+        _replace(previous_master_keys_path(settings), encode_master_keys(kept))
+
+
+def adopt_jwt_secret(settings: Settings, secret: bytes) -> None:
+    """Sign access tokens as another server did, unless this one has a secret already."""
+    if not has_jwt_secret(settings):
+        _create(prepare_data_dir(settings) / "jwt.key", secret)
+
+
+def decode_master_keys(text: bytes, where: str) -> list[bytes]:
+    """Master keys as files have them: base64, separated by commas or white space.
+
+    Raises:
+        KeyUnusable: one of them is none.
+    """
+    return [_decoded(part.encode(), where) for part in _listed(text.decode(errors="replace"))]
+
+
+def encode_master_keys(found: Iterable[bytes]) -> bytes:
+    """What `decode_master_keys` reads."""
+    return b"\n".join(base64.b64encode(key) for key in found)
 
 
 def replace_master_key(settings: Settings) -> None:
@@ -77,8 +130,7 @@ def replace_master_key(settings: Settings) -> None:
         )
     old = master_key(settings)
     kept = [old, *(key for key in previous_master_keys(settings) if key != old)]
-    lines = b"\n".join(base64.b64encode(key) for key in kept)
-    _replace(previous_master_keys_path(settings), lines)
+    _replace(previous_master_keys_path(settings), encode_master_keys(kept))
     made = base64.b64encode(secrets.token_bytes(_MASTER_KEY_BYTES))
     _replace(settings.data_dir.absolute() / "master.key", made)
 

@@ -278,6 +278,11 @@ def variable(name: str) -> str | None:
     return os.environ.get(name) or None
 
 
+def environment(**added: str | None) -> dict[str, str]:
+    """This process's environment for a program that it starts, with what is not None added."""
+    return {**os.environ, **{name: value for name, value in added.items() if value is not None}}
+
+
 def _read_config(path: Path) -> dict[str, Any]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))

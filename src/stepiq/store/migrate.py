@@ -18,8 +18,8 @@ from stepiq.store.database import StoreUnavailable, prepare_sqlite
 Action = Callable[[Config], None]
 
 _SCRIPTS = Path(__file__).parent / "migrations"
-# Any fixed number; no other lock of ours has it or the next one.
-_ADVISORY_LOCK = 0x5354_4550_4952
+ADVISORY_LOCK = 0x5354_4550_4952
+"""Held by who changes the schema on PostgreSQL. Any fixed number; no other lock of ours has it or the next one."""
 # For the queue's threads, of which few use the store at the same time.
 _CONNECTIONS = 8
 
@@ -79,7 +79,7 @@ def alone(url: URL) -> Generator[None]:
     engine = sync_engine(url)
     try:
         with engine.connect() as connection:
-            connection.execute(sa.select(sa.func.pg_advisory_lock(_ADVISORY_LOCK + 1)))
+            connection.execute(sa.select(sa.func.pg_advisory_lock(ADVISORY_LOCK + 1)))
             connection.commit()
             yield
     except OperationalError as error:
@@ -107,7 +107,7 @@ def _run(url: URL, action: Action) -> None:
 def _wait_for_others(connection: sa.Connection) -> None:
     # Several processes may start on an empty database at once. SQLite's BEGIN IMMEDIATE has them wait for each other.
     if connection.dialect.name == "postgresql":
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ADVISORY_LOCK)))
 
 
 def _unusable(url: URL, error: OperationalError) -> StoreUnavailable:

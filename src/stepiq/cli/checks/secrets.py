@@ -5,6 +5,7 @@ import asyncio
 from stepiq.accounts.secrets import rotation
 from stepiq.cli.checks.check import Check, failed, note, ok
 from stepiq.cli.database import current_revision, known_revisions
+from stepiq.core import keys
 from stepiq.core.encryption import Keyring
 from stepiq.core.errors import StepIQError
 from stepiq.core.settings import Settings
@@ -41,16 +42,18 @@ async def _check(settings: Settings, database: Database) -> Check:
     total = sum(counts.values())
     if not total:
         return ok(_NAME, "none stored")
-    if settings.master_key is None and not (settings.data_dir / "master.key").exists():
+    if not keys.has_master_key(settings):
         advice = "Restore master.key from its copy, or set STEPIQ_MASTER_KEY. A new key does not open them."
         return failed(_NAME, f"{total:,} stored, but their master key is not here", advice)
     found = await rotation.census(database, Keyring(settings))
     if found.lost:
-        keys = ", ".join(sorted(found.lost))
+        lost_keys = ", ".join(sorted(found.lost))
         advice = "Add the key to STEPIQ_PREVIOUS_MASTER_KEYS; the secrets are still stored. See docs/secrets.md."
         lost = sum(found.lost.values())
         return failed(
-            _NAME, f"{lost:,} of {total:,} are under master keys that are not here: {keys}", advice
+            _NAME,
+            f"{lost:,} of {total:,} are under master keys that are not here: {lost_keys}",
+            advice,
         )
     if found.rotatable:
         detail = f"{found.rotatable:,} of {total:,} are under an earlier master key"

@@ -1,0 +1,1 @@
+"""`stepiq backup` and `stepiq restore`: everything that a server keeps, in one file."""

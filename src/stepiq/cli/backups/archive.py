@@ -1,0 +1,250 @@
+"""The file of a backup: a ZIP with the database, what it needs to be read again, and if asked for the server's keys.
+
+Nothing in it is found by a name of its own choosing: only the members listed here are read, and each is checked against the
+manifest, which comes last, before any of it is used.
+"""
+
+import hashlib
+import os
+import secrets
+import zipfile
+import zlib
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import BinaryIO
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from stepiq import __version__
+from stepiq.core.errors import Conflict, Invalid, Unavailable
+
+FORMAT = 1
+"""Grows when older versions could not restore what newer ones write."""
+MANIFEST = "manifest.json"
+KEYS = ("keys/master.key", "keys/previous-master.keys", "keys/jwt.key")
+
+_MANIFEST_BYTES = 64 * 1024
+_KEY_BYTES = 64 * 1024
+_CHUNK_BYTES = 1024 * 1024
+
+
+class BackupUnusable(Invalid):
+    """The file is no backup, is damaged, or is for another version or store."""
+
+    code = "backup_unusable"
+
+
+class BackupFailed(Unavailable):
+    """The backup could not be made, or not be brought back; nothing was changed."""
+
+    code = "backup_failed"
+
+
+class RestoreRefused(Conflict):
+    """Restoring would take something away that nobody said could go."""
+
+    code = "restore_refused"
+
+
+class Store(StrEnum):
+    """What the database is, which a backup is bound to."""
+
+    SQLITE = "sqlite"
+    POSTGRESQL = "postgresql"
+
+    @property
+    def product(self) -> str:
+        """What people call it."""
+        return "SQLite" if self is Store.SQLITE else "PostgreSQL"
+
+    @property
+    def member(self) -> str:
+        """Name of the database in the archive."""
+        return "stepiq.db" if self is Store.SQLITE else "stepiq.dump"
+
+
+class Content(BaseModel):
+    """One member, as the manifest describes it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sha256: str
+    size_bytes: int
+
+
+class Manifest(BaseModel):
+    """What a backup says about itself."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    format: int = FORMAT
+    stepiq: str = __version__
+    schema_revision: str
+    store: Store
+    created_at: datetime
+    master_key: str | None
+    """Fingerprint of the key that encrypted when the backup was made; the key itself only under `KEYS`, if asked for."""
+    secrets: dict[str, int]
+    """How many stored secrets each master key opens, by its fingerprint."""
+    contents: dict[str, Content]
+
+
+class Writer:
+    """Puts members into a new archive."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self.contents: dict[str, Content] = {}
+
+    def add(self, name: str, source: BinaryIO, *, is_packed: bool = False) -> None:
+        """Add all that `source` gives; what is packed already is not packed again."""
+        method = zipfile.ZIP_STORED if is_packed else zipfile.ZIP_DEFLATED
+        info = zipfile.ZipInfo(name)
+        info.compress_type = method
+        digest, size = hashlib.sha256(), 0
+        with self._archive.open(info, "w", force_zip64=True) as member:
+            while chunk := source.read(_CHUNK_BYTES):
+                member.write(chunk)
+                digest.update(chunk)
+                size += len(chunk)
+        self.contents[name] = Content(sha256=digest.hexdigest(), size_bytes=size)
+
+    def finish(self, manifest: Manifest) -> None:
+        """Add the manifest."""
+        self._archive.writestr(MANIFEST, manifest.model_dump_json(indent=2))
+
+
+@contextmanager
+def writing(path: Path) -> Generator[Writer]:
+    """A new archive, for its owner's eyes only; it is there under its name once it is whole.
+
+    Raises:
+        BackupFailed: it cannot be written.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "w+b") as file:
+                with zipfile.ZipFile(file, "w", compresslevel=6) as archive:
+                    yield Writer(archive)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.rename(path)
+            sync_folder(path.parent)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise BackupFailed(
+            f"{path} cannot be written: {error.strerror or error}. Nothing is left of it."
+        ) from error
+
+
+class Reader:
+    """An archive whose every member has been found to be what the manifest says."""
+
+    def __init__(self, archive: zipfile.ZipFile, manifest: Manifest) -> None:
+        self._archive = archive
+        self.manifest = manifest
+
+    def copy_database(self, target: BinaryIO) -> None:
+        """Write the database, or its dump, to a file."""
+        with self._archive.open(self.manifest.store.member) as member:
+            while chunk := member.read(_CHUNK_BYTES):
+                target.write(chunk)
+
+    def key(self, name: str) -> bytes | None:
+        """One of the keys; None in a backup without."""
+        return self._archive.read(name).strip() if name in self.manifest.contents else None
+
+
+@contextmanager
+def reading(path: Path) -> Generator[Reader]:
+    """An archive, read through once to see that it is whole.
+
+    Raises:
+        BackupUnusable: it is not, or is no backup, or one that this version cannot read.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            manifest = _manifest(archive, path)
+            for name, content in manifest.contents.items():
+                _check(archive, name, content, path)
+            yield Reader(archive, manifest)
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError) as error:
+        raise _damaged(path) from error
+    except FileNotFoundError:
+        raise BackupUnusable(f"There is no file {path}.") from None
+    except OSError as error:
+        raise BackupUnusable(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _manifest(archive: zipfile.ZipFile, path: Path) -> Manifest:
+    names = archive.namelist()
+    if MANIFEST not in names:
+        raise BackupUnusable(f"{path} was not made by `stepiq backup`: it has no {MANIFEST}.")
+    if archive.getinfo(MANIFEST).file_size > _MANIFEST_BYTES:
+        raise _damaged(path)
+    text = archive.read(MANIFEST)
+    try:
+        _refuse_newer(text, path)
+        manifest = Manifest.model_validate_json(text)
+    except ValidationError:
+        raise _damaged(path) from None
+    listed = {MANIFEST, *manifest.contents}
+    known = {MANIFEST, manifest.store.member, *KEYS}
+    foreign = sorted({*names, *listed} - known)
+    if foreign:
+        raise BackupUnusable(f"{path} holds {foreign[0]!r}, which is no part of a backup.")
+    if len(names) != len(listed) or set(names) != listed or manifest.store.member not in listed:
+        raise _damaged(path)
+    return manifest
+
+
+class _Header(BaseModel):
+    format: int
+    stepiq: str
+
+
+def _refuse_newer(text: bytes, path: Path) -> None:
+    # The rest of a newer manifest need not be what this version expects.
+    header = _Header.model_validate_json(text)
+    if header.format > FORMAT:
+        raise BackupUnusable(
+            f"{path} was made by stepIQ {header.stepiq}, in a format that this version ({__version__}) does not know. "
+            f"Install stepIQ {header.stepiq} or newer."
+        )
+
+
+def _check(archive: zipfile.ZipFile, name: str, content: Content, path: Path) -> None:
+    if archive.getinfo(name).file_size != content.size_bytes:
+        raise _damaged(path)
+    if name in KEYS and content.size_bytes > _KEY_BYTES:
+        raise _damaged(path)
+    digest = hashlib.sha256()
+    try:
+        with archive.open(name) as member:
+            while chunk := member.read(_CHUNK_BYTES):
+                digest.update(chunk)
+    except (zlib.error, RuntimeError) as error:
+        raise _damaged(path) from error
+    if digest.hexdigest() != content.sha256:
+        raise _damaged(path)
+
+
+def _damaged(path: Path) -> BackupUnusable:
+    return BackupUnusable(
+        f"{path} is damaged or cut short. Nothing was changed. Use another backup."
+    )

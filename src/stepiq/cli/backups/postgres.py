@@ -1,0 +1,233 @@
+"""Dumping a PostgreSQL database and bringing a dump back, by PostgreSQL's own programs.
+
+They are given the password by the environment: a command line can be seen by every user of the machine.
+"""
+
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import BinaryIO
+
+import psycopg
+from sqlalchemy.engine import URL
+
+from stepiq.cli.backups.archive import BackupFailed, Reader, RestoreRefused, Writer
+from stepiq.cli.backups.survey import Survey, survey
+from stepiq.core import settings
+from stepiq.store import migrate
+
+_SCHEMAS = ("public", "dbos")
+_CHUNK_BYTES = 1024 * 1024
+_STDERR_LINES = 3
+_CONNECT_SECONDS = 10
+
+# Tables alone: what an extension has put there is not ours to drop.
+_EMPTY = """
+SET client_min_messages = warning;
+DO $$
+DECLARE each record;
+BEGIN
+    FOR each IN
+        SELECT pg_class.oid::regclass AS name FROM pg_class
+        WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace
+            AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype = 'e')
+    LOOP
+        EXECUTE format('DROP TABLE IF EXISTS %s CASCADE', each.name);
+    END LOOP;
+END $$;
+DROP SCHEMA IF EXISTS dbos CASCADE;
+CREATE SCHEMA dbos;
+"""
+_TABLES = """
+SELECT count(*) FROM pg_tables WHERE schemaname IN ('public', 'dbos')
+"""
+_OTHERS = """
+SELECT coalesce(nullif(application_name, ''), 'a client without a name')
+    || coalesce(' at ' || client_addr, '') FROM pg_stat_activity
+WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+ORDER BY 1
+"""
+
+
+def dump(url: URL, writer: Writer, name: str) -> Survey:
+    """Add a dump of the database as it is at one moment, whoever writes meanwhile.
+
+    Raises:
+        BackupFailed: a program is missing or fails, or the database does not answer.
+    """
+    program = _program("pg_dump")
+    with _connect(url) as connection:
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        if not _has_table(connection, "alembic_version"):
+            raise BackupFailed(f"The {_shown(url)} is empty: nothing to back up.")
+        found = survey(
+            lambda statement: connection.execute(statement.encode()).fetchall(),
+            has_secrets=_has_table(connection, "secrets"),
+        )
+        # What is told about the database and what is dumped are one and the same state of it.
+        (snapshot,) = connection.execute("SELECT pg_export_snapshot()").fetchone() or ("",)
+        command = [program, "--format=custom", "--no-owner", "--no-privileges", *_only_schemas()]
+        with _Process([*command, f"--snapshot={snapshot}", f"--dbname={_target(url)}"], url) as run:
+            writer.add(name, run.output, is_packed=True)
+            run.finish()
+    return found
+
+
+def load(reader: Reader, url: URL, *, may_replace: bool) -> bool:
+    """Bring a dump back in one transaction; whether something was there before.
+
+    Raises:
+        RestoreRefused: the database is not empty, or others are connected to it.
+        BackupFailed: a program is missing or fails, or the database does not answer; it is as it was.
+    """
+    pg_restore, psql = _program("pg_restore"), _program("psql")
+    is_empty = _refuse_in_use(url, may_replace=may_replace)
+    # What is in the schemas, and not the schemas: `public` is there already.
+    script = [pg_restore, "--no-owner", "--no-privileges", *_only_schemas(), "--file=-"]
+    # Without a file of somebody's habits, and nothing is asked of a terminal.
+    session = [psql, "--no-psqlrc", "--quiet", "--no-password", "--output=/dev/null"]
+    session += ["--set=ON_ERROR_STOP=1", f"--dbname={_target(url)}"]
+    with _Process(script, url) as source, _Process(session, url) as sink:
+        feeding = _feed(reader.copy_database, source)
+        with suppress(BrokenPipeError):
+            sink.input.write(b"BEGIN;\n")
+            # A server that starts meanwhile waits for this lock, and then finds all or nothing.
+            sink.input.write(f"SELECT pg_advisory_xact_lock({migrate.ADVISORY_LOCK});\n".encode())
+            sink.input.write(_EMPTY.encode())
+            while chunk := source.output.read(_CHUNK_BYTES):
+                sink.input.write(chunk)
+            feeding.join()
+            source.finish()
+            # Only now: a script that ends early ends without this, and so changes nothing.
+            sink.input.write(b"\nCOMMIT;\n")
+        sink.finish()
+    return not is_empty
+
+
+def _refuse_in_use(url: URL, *, may_replace: bool) -> bool:
+    with _connect(url) as connection:
+        others = [row[0] for row in connection.execute(_OTHERS)]
+        (tables,) = connection.execute(_TABLES).fetchone() or (0,)
+    if others:
+        raise RestoreRefused(
+            f"The {_shown(url)} is in use by {', '.join(sorted(set(others)))}. Stop every process of stepIQ, and whatever "
+            "else is connected to it, first."
+        )
+    if tables and not may_replace:
+        raise RestoreRefused(
+            f"The {_shown(url)} is not empty. Restore into an empty database, or replace what is in it with --force."
+        )
+    return not tables
+
+
+def _feed(copy: Callable[[BinaryIO], None], process: "_Process") -> threading.Thread:
+    def feed() -> None:
+        # A program that ends early, or was ended, says why by itself.
+        with suppress(BrokenPipeError, ValueError):
+            copy(process.input)
+        process.end_input()
+
+    thread = threading.Thread(target=feed, daemon=True)
+    thread.start()
+    return thread
+
+
+class _Process:
+    """One of PostgreSQL's programs at work; ended, if it has not ended, when it is left."""
+
+    def __init__(self, command: list[str], url: URL) -> None:
+        self._name = command[0].rpartition("/")[2]
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed where the process is left
+        self._process = subprocess.Popen(  # noqa: S603 - a list of arguments, and a program found by its name
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            env=settings.environment(PGPASSWORD=_password(url)),
+        )
+        assert self._process.stdin is not None  # noqa: S101 - as asked for
+        assert self._process.stdout is not None  # noqa: S101
+        self.input: BinaryIO = self._process.stdin  # pyright: ignore[reportAttributeAccessIssue]
+        self.output: BinaryIO = self._process.stdout  # pyright: ignore[reportAttributeAccessIssue]
+
+    def __enter__(self) -> "_Process":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        self.end_input()
+        self.output.close()
+        self._errors.close()
+
+    def end_input(self) -> None:
+        """Say that nothing more comes."""
+        with suppress(BrokenPipeError, ValueError):
+            self.input.close()
+
+    def finish(self) -> None:
+        """Wait until it has ended well.
+
+        Raises:
+            BackupFailed: it has not; with what it said.
+        """
+        self.end_input()
+        if self._process.wait() != 0:
+            self._errors.seek(0)
+            lines = self._errors.read().decode(errors="replace").strip().splitlines()
+            said = " ".join(lines[:_STDERR_LINES]) or f"it ended with {self._process.returncode}"
+            raise BackupFailed(f"{self._name} failed: {said}")
+
+
+def _only_schemas() -> list[str]:
+    return [f"--schema={schema}" for schema in _SCHEMAS]
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        raise BackupFailed(
+            f"{name} is not installed, which PostgreSQL's backups are made with. Install PostgreSQL's client programs, of "
+            "the server's version or newer (Debian and Ubuntu: apt-get install postgresql-client; macOS: brew install libpq)."
+        )
+    return found
+
+
+def _connect(url: URL) -> psycopg.Connection:
+    try:
+        return psycopg.connect(
+            _target(url), password=_password(url), autocommit=True, connect_timeout=_CONNECT_SECONDS
+        )
+    except psycopg.Error as error:
+        reason = str(error).strip().splitlines()[0]
+        raise BackupFailed(f"The {_shown(url)} cannot be used: {reason}") from None
+
+
+def _has_table(connection: psycopg.Connection, name: str) -> bool:
+    (found,) = connection.execute("SELECT to_regclass(%s)", [name]).fetchone() or (None,)
+    return found is not None
+
+
+def _target(url: URL) -> str:
+    """The address without its password."""
+    bare = URL.create(
+        "postgresql",
+        username=url.username,
+        host=url.host,
+        port=url.port,
+        database=url.database,
+        query={name: value for name, value in url.query.items() if name != "password"},
+    )
+    return bare.render_as_string(hide_password=False)
+
+
+def _password(url: URL) -> str | None:
+    given = url.password or url.query.get("password")
+    return given if isinstance(given, str) else None
+
+
+def _shown(url: URL) -> str:
+    return f"database {url.database}" + (f" at {url.host}" if url.host else "")

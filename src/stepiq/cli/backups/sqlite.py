@@ -1,0 +1,110 @@
+"""Copying an SQLite file that a server works on, and putting a copy in its place."""
+
+import os
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+
+from stepiq.cli.backups.archive import BackupFailed, Reader, sync_folder
+from stepiq.cli.backups.survey import Survey, survey
+from stepiq.core import clock
+
+_LOG, _INDEX = "-wal", "-shm"
+_WAIT_SECONDS = 30
+
+
+def copy(source: Path, target: Path) -> Survey:
+    """Copy the database as it is at one moment, whoever writes meanwhile and without holding them up.
+
+    Raises:
+        BackupFailed: there is no database, or it is damaged.
+    """
+    if not source.exists():
+        raise BackupFailed(f"There is no database {source} yet: nothing to back up.")
+    try:
+        # Not read-only: that mode cannot make the index of a write-ahead log that a crash has left.
+        with closing(_open(source, "rw")) as theirs, closing(_open(target, "rwc")) as ours:
+            # All pages in one step, which is one read transaction: a copy in several starts over at each write.
+            theirs.backup(ours)
+            # One file, instead of one with a log beside it.
+            ours.execute("PRAGMA journal_mode=DELETE")
+            _check(ours, source)
+            return _survey(ours, source)
+    except sqlite3.Error as error:
+        raise BackupFailed(f"{source} cannot be copied: {error}.") from error
+
+
+def put_in_place(reader: Reader, path: Path) -> Path | None:
+    """Write the copy beside the database and let it take that one's place at once; where the old one is kept, if there was one.
+
+    At every moment either is there whole. The caller sees to it that nobody uses it.
+
+    Raises:
+        BackupFailed: the file cannot be written, or the copy in the archive is damaged.
+    """
+    draft = path.with_name(f".{path.name}.restoring")
+    _remove(draft)
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            reader.copy_database(file)
+            file.flush()
+            os.fsync(file.fileno())
+        with closing(_open(draft, "ro")) as restored:
+            _check(restored, draft)
+        kept = _set_aside(path) if path.exists() else None
+        # A log without its database would be taken for one of the new database.
+        for suffix in (_LOG, _INDEX):
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
+        draft.replace(path)
+        sync_folder(path.parent)
+    except sqlite3.Error as error:
+        raise BackupFailed(f"{path} cannot be restored: {error}.") from error
+    except OSError as error:
+        raise BackupFailed(f"{path} cannot be written: {error.strerror or error}.") from error
+    finally:
+        _remove(draft)
+    return kept
+
+
+def _set_aside(path: Path) -> Path:
+    """Give the present database a second name, with all that its log holds folded into it."""
+    moment = clock.now().strftime("%Y%m%dT%H%M%S%f")
+    kept = path.with_name(f"{path.name}.before-restore-{moment}")
+    # One that is damaged is kept as it is, its log beside it.
+    with suppress(sqlite3.Error), closing(_open(path, "rw")) as old:
+        old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    log = Path(f"{path}{_LOG}")
+    if log.exists() and log.stat().st_size:
+        os.link(log, f"{kept}{_LOG}")
+    os.link(path, kept)
+    sync_folder(path.parent)
+    return kept
+
+
+def _open(path: Path, mode: str) -> sqlite3.Connection:
+    # As an address, in which whatever a name may hold is escaped.
+    address = f"{path.absolute().as_uri()}?mode={mode}"
+    return sqlite3.connect(address, uri=True, timeout=_WAIT_SECONDS)
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise BackupFailed(f"{path} is damaged: {found}")
+
+
+def _survey(connection: sqlite3.Connection, path: Path) -> Survey:
+    def ask(statement: str) -> list[tuple[object, ...]]:
+        return connection.execute(statement).fetchall()
+
+    tables = {row[0] for row in ask("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if "alembic_version" not in tables:
+        raise BackupFailed(
+            f"{path} is no database of stepIQ's, or an empty one: nothing to back up."
+        )
+    return survey(ask, has_secrets="secrets" in tables)
+
+
+def _remove(draft: Path) -> None:
+    for suffix in ("", _LOG, _INDEX, "-journal"):
+        Path(f"{draft}{suffix}").unlink(missing_ok=True)
