@@ -1,3 +1,6 @@
+import asyncio
+import contextlib
+
 import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -58,6 +61,49 @@ class TestReadMetrics:
 
         pool = "write" if database.is_sqlite else "all"
         assert f'stepiq_store_connections{{pool="{pool}"}} 1.0' in response.text
+
+
+class TestWaiting:
+    async def test_what_waits_is_told(self, client, owner, make, account):
+        pipeline_id = await make.pipeline(account)
+        await owner.post(f"/api/pipelines/{pipeline_id}/run", json={"input_data": {"name": "Ada"}})
+
+        text = (await client.get("/metrics")).text
+
+        assert 'stepiq_tickets_waiting{work="run"} 1.0' in text
+        assert 'stepiq_tickets_waiting{work="delivery"} 0.0' in text
+        assert "stepiq_runs_held 0.0" in text
+        assert "stepiq_store_up 1.0" in text
+        assert "stepiq_worker_ready 0.0" in text
+        assert 0 <= sample("stepiq_oldest_ticket_age_seconds", work="run") < 60
+
+    async def test_a_store_that_does_not_answer_takes_two_seconds_and_nothing_else(
+        self, client, database, monkeypatch
+    ):
+        await client.get("/metrics")
+        monkeypatch.setattr("stepiq.server.metrics._PATIENCE_SECONDS", 0.05)
+
+        async def stall(_session):
+            await asyncio.sleep(60)
+
+        monkeypatch.setattr("stepiq.engine.backlog.read", stall)
+
+        response = await client.get("/metrics")
+
+        assert response.status_code == 200
+        assert "stepiq_store_up 0.0" in response.text
+        assert "stepiq_tickets_waiting{" not in response.text
+        assert "stepiq_runs_held NaN" in response.text
+
+    async def test_a_store_that_is_gone_is_told(self, client, database, monkeypatch):
+        @contextlib.asynccontextmanager
+        async def gone():
+            raise StoreUnavailable("Gone.")
+            yield
+
+        monkeypatch.setattr(database, "reading", gone)
+
+        assert "stepiq_store_up 0.0" in (await client.get("/metrics")).text
 
 
 class TestCounting:

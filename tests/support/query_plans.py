@@ -1,14 +1,12 @@
 """How a store would carry out a query."""
 
-from typing import Any
-
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from stepiq.store.database import Database
 
 
-async def query_plan(database: Database, statement: sa.Select[Any]) -> str:
+async def query_plan(database: Database, statement: sa.ClauseElement) -> str:
     """The plan, one line for each part.
 
     PostgreSQL would read tables without rows as a whole: it is told to do that, or to sort, only where no index will do.

@@ -114,11 +114,20 @@ def serve(
 
 
 @app.command()
-def worker() -> None:
+def worker(
+    port: Annotated[
+        int | None,
+        typer.Option(
+            help="Port to answer /health, /ready and /metrics on. Default: STEPIQ_WORKER_PORT, or none."
+        ),
+    ] = None,
+) -> None:
     """Carry runs without an API (PostgreSQL only); there may be any number of workers."""
     from stepiq.cli import worker as command
+    from stepiq.core import settings
 
-    command.work()
+    overrides = {} if port is None else {"worker_port": port}
+    command.work(settings.load(**overrides))
 
 
 @app.command()

@@ -78,6 +78,30 @@ tickets_in_hand = Gauge(
     ["work"],
     registry=REGISTRY,
 )
+worker_ready = Gauge(
+    "stepiq_worker_ready",
+    "Whether this process carries runs: 1, or 0 while it starts or stops, and in one that has no worker.",
+    registry=REGISTRY,
+)
+tickets_waiting = Gauge(
+    "stepiq_tickets_waiting",
+    "Runs (`run`) and deliveries (`delivery`) that no worker has taken yet, of all processes on this database; counted up to "
+    "10,000.",
+    ["work"],
+    registry=REGISTRY,
+)
+oldest_ticket_age = Gauge(
+    "stepiq_oldest_ticket_age_seconds",
+    "Age of the oldest of those, of all processes on this database; 0 where none waits.",
+    ["work"],
+    registry=REGISTRY,
+)
+runs_held = Gauge(
+    "stepiq_runs_held",
+    "Runs that wait for another of their workspace to end, since the plan allows no more at once; of all processes on this "
+    "database, counted up to 10,000.",
+    registry=REGISTRY,
+)
 tickets_taken_over = Counter(
     "stepiq_tickets_taken_over",
     "Runs and deliveries that this worker put back into their queues because the worker that had them is gone.",
@@ -122,6 +146,11 @@ egress_blocked = Counter(
 store_unavailable = Counter(
     "stepiq_store_unavailable",
     "Transactions that failed because the database did not answer.",
+    registry=REGISTRY,
+)
+store_up = Gauge(
+    "stepiq_store_up",
+    "Whether the database answered within two seconds when this was read: 1 or 0.",
     registry=REGISTRY,
 )
 store_connections = Gauge(

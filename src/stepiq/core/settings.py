@@ -91,6 +91,10 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """TCP port the server listens on; 0 takes a free one and prints it."""
 
+    worker_port: int | None = Field(default=None, ge=0, le=65535)
+    """TCP port, at the same address, on which `stepiq worker` answers `/health`, `/ready` and `/metrics`; 0 takes a free one and
+    prints it. Default: none, so that it answers nothing."""
+
     public_url: str = ""
     """URL under which users reach the server, without a path. Access tokens are for this URL only. Default: `http://HOST:PORT`."""
 

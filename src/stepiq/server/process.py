@@ -53,7 +53,7 @@ def serve(settings: Settings, announce: Callable[[str], None], *, has_worker: bo
         StoreUnavailable, SchemaTooNew, KeyUnusable, PlansInvalid: what the operator has to put right.
     """
     logging.configure(settings.log_format)
-    with _bind(settings) as listener:
+    with bind(settings.host, settings.port, "STEPIQ_PORT") as listener:
         if settings.port == 0:
             settings = settings.model_copy(update={"port": listener.getsockname()[1]})
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -134,15 +134,20 @@ def _on_signal() -> asyncio.Event:
     return stopping
 
 
-def _bind(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+def bind(host: str, port: int, variable: str) -> socket.socket:
+    """A socket that listens there; `variable` is what an error tells to set.
+
+    Raises:
+        AddressInUse: it cannot.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise AddressInUse(
-            f"The server cannot listen on {settings.host}:{settings.port}: {reason}. "
-            "Stop what is using it, or set STEPIQ_PORT to another port (0 takes a free one)."
+            f"The server cannot listen on {host}:{port}: {reason}. "
+            f"Stop what is using it, or set {variable} to another port (0 takes a free one)."
         ) from None
 
 

@@ -1,0 +1,55 @@
+"""How a worker without an API can be watched: `/health`, `/ready` and `/metrics` on a port of its own, and nothing else."""
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from stepiq.core import metrics as measured
+from stepiq.server import health, metrics
+from stepiq.server.process import HttpServer, bind, http_config
+from stepiq.web import problems
+from stepiq.web.guard import Guard
+from stepiq.web.services import Services
+
+
+def create_probes(services: Services) -> FastAPI:
+    """The app behind that port, with the same answers as the API's."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.include_router(health.router)
+    app.include_router(metrics.router)
+    problems.install(app)
+    app.add_middleware(Guard)
+    app.state.services = services
+    app.state.has_worker = True
+    return app
+
+
+@asynccontextmanager
+async def watched(services: Services) -> AsyncGenerator[str | None]:
+    """Answer on `STEPIQ_WORKER_PORT` until left; gives the address, or None if no port is set.
+
+    Raises:
+        AddressInUse: the port is taken.
+    """
+    settings = services.settings
+    if settings.worker_port is None:
+        yield None
+        return
+    with bind(settings.host, settings.worker_port, "STEPIQ_WORKER_PORT") as listener:
+        server = HttpServer(http_config(settings, create_probes(services)))
+        lag = asyncio.create_task(measured.watch_event_loop())
+        serving = asyncio.create_task(server.serve([listener]))
+        try:
+            yield _address(listener)
+        finally:
+            server.should_exit = True
+            await serving
+            lag.cancel()
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
