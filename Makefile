@@ -31,12 +31,14 @@ else
 	$(BIN)/pytest $(ARGS)
 endif
 
-check: ## what CI checks before the tests: lint, format, types, layers
+check: ## what CI checks before the tests: lint, format, types, layers, container files
 	@scripts/bootstrap.sh dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
 	$(BIN)/lint-imports importlinter.toml
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 
 fix: ## lint and format what can be mended by itself
 	@scripts/bootstrap.sh dev

@@ -1,0 +1,39 @@
+# One image for every process of stepIQ: its commands are `serve`, `worker`, `migrate`, `backup` and the rest.
+# compose.yaml beside this file starts a whole server with it; docs/docker.md is the guide.
+ARG PYTHON=3.13
+
+FROM python:${PYTHON}-slim-trixie AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+RUN python -m venv /opt/stepiq
+# What stepIQ stands on comes first: it changes less often, and a build keeps it.
+COPY requirements.lock /src/
+RUN /opt/stepiq/bin/pip install --require-hashes --only-binary :all: --requirement /src/requirements.lock
+COPY pyproject.toml README.md LICENSE /src/
+COPY src /src/src
+COPY examples /src/examples
+RUN /opt/stepiq/bin/pip install --no-deps --no-build-isolation /src
+
+FROM python:${PYTHON}-slim-trixie
+# For `stepiq backup` and `restore`, of the same version as the server in compose.yaml. Debian keeps only the newest build of
+# it, so that naming one would fail at the next.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends postgresql-client-17 \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --uid 10001 --no-create-home --home-dir /var/lib/stepiq stepiq \
+    && install --directory --mode 0700 --owner stepiq --group stepiq /var/lib/stepiq
+COPY --from=build /opt/stepiq /opt/stepiq
+ENV PATH=/opt/stepiq/bin:$PATH \
+    STEPIQ_HOST=0.0.0.0 \
+    STEPIQ_DATA_DIR=/var/lib/stepiq \
+    STEPIQ_CONFIG_FILE=/etc/stepiq/stepiq.toml \
+    STEPIQ_LOG_FORMAT=json
+USER 10001
+WORKDIR /var/lib/stepiq
+VOLUME /var/lib/stepiq
+EXPOSE 8080
+# Not /ready: an outage of the database is no reason to start a container anew.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
+    CMD ["python", "-c", "import os, urllib.request; port = os.environ.get('STEPIQ_WORKER_PORT') or os.environ.get('STEPIQ_PORT') or 8080; urllib.request.urlopen(f'http://127.0.0.1:{port}/health', timeout=4)"]
+ENTRYPOINT ["stepiq"]
+CMD ["serve"]
