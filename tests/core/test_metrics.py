@@ -27,6 +27,13 @@ class TestRender:
 
         assert not {label for label in labels if label.endswith("_id") or "workspace" in label}
 
+    def test_what_alerts_watch_grow_is_told_before_the_first(self):
+        text = metrics.render().decode()
+
+        assert '\nstepiq_schedule_ticks_total{result="missed"} ' in text
+        assert '\nstepiq_tickets_in_hand{work="run"} ' in text
+        assert "\nstepiq_tickets_taken_over_total " in text
+
 
 class TestWatchEventLoop:
     async def test_it_measures_how_late_tasks_wake(self):

@@ -171,6 +171,11 @@ build_info = Gauge(
     ["version", "python"],
     registry=REGISTRY,
 )
+# Told as 0 from the start: the first of something that an alert watches would else not count as growth.
+for _result in ("started", "skipped", "missed"):
+    schedule_ticks.labels(_result)
+for _work in ("run", "delivery"):
+    tickets_in_hand.labels(_work)
 build_info.labels(__version__, platform.python_version()).set(1)
 ProcessCollector(registry=REGISTRY)
 
