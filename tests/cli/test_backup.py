@@ -4,7 +4,10 @@ import asyncio
 import base64
 import json
 import os
+import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
@@ -34,6 +37,20 @@ from tests.support.stores import PostgresStores
 
 FILE = "backup.zip"
 VALUE = "a secret of an account"
+
+# Ends as a kill would, at the so manieth call of a function, before that does anything.
+_KILLED = """
+import os, sys
+from stepiq.cli.backups import sqlite
+from stepiq.cli.main import main
+calls, real = [], sqlite.{where}
+def die(*arguments):
+    calls.append(arguments)
+    return os._exit(9) if len(calls) == {call} else real(*arguments)
+sqlite.{where} = die
+sys.argv = ["stepiq", "restore", {file!r}, "--force"]
+main()
+"""
 
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -512,6 +529,25 @@ class TestSqlite:
         assert old.read_bytes().startswith(b"nothing that SQLite knows")
         assert run_ids() == [kept.run_id]
 
+    @pytest.mark.parametrize(
+        ("where", "call"),
+        [("_check", 1), ("_set_aside", 1), ("sync_folder", 1), ("sync_folder", 2)],
+    )
+    def test_killed_anywhere_it_leaves_one_of_both_databases_whole(
+        self, cli: Cli, kept: Kept, tmp_path: Path, where: str, call: int
+    ):
+        cli("backup", FILE)
+        later = add_run(kept)
+        script = _KILLED.format(where=where, call=call, file=FILE)
+
+        killed = subprocess.run([sys.executable, "-c", script])
+
+        assert killed.returncode == 9
+        assert set(run_ids()) in ({kept.run_id, later}, {kept.run_id})
+        assert cli("restore", FILE, "--force").code == 0
+        assert run_ids() == [kept.run_id]
+        assert not [path for path in tmp_path.iterdir() if "restoring" in path.name]
+
     def test_a_full_disk_leaves_the_database_as_it_was(
         self, cli: Cli, kept: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ):
@@ -557,6 +593,23 @@ class TestPostgres:
 
         assert said.code == 1
         assert "no index here" in said.err
+        assert run_ids() == [kept.run_id]
+
+    def test_killed_in_the_middle_it_changes_nothing(
+        self, cli: Cli, kept: Kept, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ):
+        cli("backup", FILE)
+        programs = tmp_path / "programs"
+        programs.mkdir()
+        real = shutil.which("pg_restore")
+        killing = programs / "pg_restore"
+        killing.write_text(f'#!/bin/sh\n{real} "$@" | head -c 30000\nkill -9 $PPID\n')
+        killing.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+
+        killed = subprocess.run([sys.executable, "-m", "stepiq", "restore", FILE, "--force"])
+
+        assert killed.returncode == -9
         assert run_ids() == [kept.run_id]
 
     def test_tables_of_an_extension_stay(self, cli: Cli, kept: Kept, database_url: str):

@@ -226,7 +226,7 @@ async def scraped(container: Container) -> dict[str, float]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 class TestUp:
     async def test_runs_complete_and_a_stopped_container_finishes_what_it_has(
         self, project: Project, provider: RunningFakeProvider

@@ -32,6 +32,7 @@ def free_port() -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 class TestRestored:
     async def test_a_run_in_flight_goes_on_behind_its_last_recorded_step(
         self,
