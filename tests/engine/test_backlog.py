@@ -58,13 +58,13 @@ class TestRead:
     async def test_what_no_worker_has_taken_is_counted_with_the_age_of_the_oldest(
         self, database: Database, engine: Engine
     ):
-        await enqueue(database, engine, 3)
+        await enqueue(database, engine, 6)
         await age(database, 90)
         await enqueue(database, engine, 1)
 
         found = (await read(database)).queues
 
-        assert found[Queue.RUNS].number == 4
+        assert found[Queue.RUNS].number == 7
         assert 89 <= found[Queue.RUNS].oldest_seconds < 120
         assert found[Queue.DELIVERIES].number == 0
 
@@ -82,7 +82,7 @@ class TestRead:
 class TestPlans:
     async def test_it_walks_indexes_and_reads_no_table(self, database: Database):
         dialect = "sqlite" if database.is_sqlite else "postgresql"
-        waiting = backlog.WAITING[dialect].bindparams(queue="runs")
+        waiting = backlog.WAITING[dialect].bindparams(lane="runs")
 
         plans = [await query_plan(database, each) for each in (waiting, backlog.HELD)]
 

@@ -86,7 +86,7 @@ worker_ready = Gauge(
 tickets_waiting = Gauge(
     "stepiq_tickets_waiting",
     "Runs (`run`) and deliveries (`delivery`) that no worker has taken yet, of all processes on this database; counted up to "
-    "10,000.",
+    "20,000.",
     ["work"],
     registry=REGISTRY,
 )

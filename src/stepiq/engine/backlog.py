@@ -8,14 +8,14 @@ from stepiq.engine.tickets import Queue
 from stepiq.store.database import Session
 
 MOST = 10_000
-"""As many are counted, and no more."""
+"""As many are counted of each lane, and no more."""
 
 # The second condition on the status tells SQLite that the index of tickets in flight will do.
 _WAITING = """\
 SELECT count(*) AS number, min(created_at) AS oldest_ms, {now_ms} AS now_ms
 FROM (
     SELECT created_at FROM {schema}workflow_status
-    WHERE queue_name = :queue AND status = 'ENQUEUED' AND status IN ('ENQUEUED', 'PENDING')
+    WHERE queue_name = :lane AND status = 'ENQUEUED' AND status IN ('ENQUEUED', 'PENDING')
     ORDER BY priority, created_at LIMIT {most}
 ) AS first_in_line"""
 _HELD = """\
@@ -30,7 +30,7 @@ _STORES = {
 WAITING = {
     dialect: sa.text(_WAITING.format(most=MOST, **parts)) for dialect, parts in _STORES.items()
 }
-"""What waits in `:queue`, by dialect."""
+"""What waits in `:lane`, by dialect."""
 HELD = sa.text(_HELD.format(most=MOST))
 """Runs that wait for a slot of their plan."""
 
@@ -54,11 +54,15 @@ class Backlog:
 
 
 async def read(session: Session) -> Backlog:
-    """Count what waits, by queue, up to `MOST` of each."""
+    """Count what waits, by queue, up to `MOST` of each lane."""
     statement = WAITING[session.connection.dialect.name]
     queues: dict[Queue, Waiting] = {}
     for queue in Queue:
-        row = (await session.execute(statement, {"queue": queue})).one()
-        age = 0.0 if row.oldest_ms is None else (float(row.now_ms) - float(row.oldest_ms)) / 1000
-        queues[queue] = Waiting(row.number, max(0.0, age))
+        number, oldest = 0, 0.0
+        for lane in queue.lanes:
+            row = (await session.execute(statement, {"lane": lane})).one()
+            number += row.number
+            if row.oldest_ms is not None:
+                oldest = max(oldest, (float(row.now_ms) - float(row.oldest_ms)) / 1000)
+        queues[queue] = Waiting(number, oldest)
     return Backlog(queues, await session.scalar(HELD))
