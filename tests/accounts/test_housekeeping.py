@@ -48,7 +48,8 @@ class TestSweep:
 
         clock.advance(timedelta(days=1))
 
-        assert await sweep(database, clock) == 1
+        # The session, and its refresh token.
+        assert await sweep(database, clock) == 2
         assert await count(database, refresh_tokens) == 0
 
     async def test_a_turn_takes_a_batch(self, database, make, account, clock, monkeypatch):
@@ -59,7 +60,7 @@ class TestSweep:
 
         turns = [await sweep(database, clock) for _ in range(4)]
 
-        # Two refresh tokens, and two sessions.
-        assert turns[0] == 4
+        # Two refresh tokens that have expired, the third with its session, and two sessions that have none left.
+        assert turns[0] == 5
         assert turns[-1] == 0
         assert await count(database, session_rows) == 0

@@ -87,15 +87,16 @@ class TestListPipelineDeliveries:
         assert only_failed == [delivery]
         assert delivered == every[:1]
 
-    async def test_what_failed_has_an_index_of_its_own(self, database: Database):
-        if not database.is_sqlite:
-            # PostgreSQL chooses by what the tables hold, and here they hold nothing.
-            return
+    @pytest.mark.parametrize("status", [None, *DeliveryStatus])
+    async def test_each_list_walks_an_index_of_its_own(
+        self, database: Database, status: DeliveryStatus | None
+    ):
         statement = queries.of_pipeline_statement(
-            ids.uuid7(), status=DeliveryStatus.FAILED, before=ids.uuid7(), limit=51
+            ids.uuid7(), status=status, before=ids.uuid7(), limit=51
         )
 
-        assert "ix_deliveries_failed" in await query_plan(database, statement)
+        index = "pipeline_id_id" if status is None else "pipeline_id_status_id"
+        assert f" ix_deliveries_{index} " in await query_plan(database, statement)
 
 
 class TestGetDelivery:

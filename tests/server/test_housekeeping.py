@@ -30,16 +30,17 @@ class TestSweep:
 class TestSweepForEver:
     async def test_it_goes_on_as_long_as_there_is_something(self, database, monkeypatch):
         monkeypatch.setattr(housekeeping, "_PAUSE_SECONDS", 0)
+        monkeypatch.setattr(housekeeping, "_PAUSE_SHARE", 0)
         left, swept = [2, 1, 0], asyncio.Event()
 
-        async def note(_database):
+        async def note(_database, _sweeps):
             deleted = left.pop(0)
             if not left:
                 swept.set()
             return deleted
 
         monkeypatch.setattr(housekeeping, "sweep", note)
-        task = asyncio.create_task(housekeeping.sweep_for_ever(database))
+        task = asyncio.create_task(housekeeping.sweep_for_ever(database, ()))
         await asyncio.wait_for(swept.wait(), 30)
         task.cancel()
 

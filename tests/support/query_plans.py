@@ -1,23 +1,84 @@
-"""How a store would carry out a query."""
+"""How a store would carry out a query, and which queries were made."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 
 from stepiq.store.database import Database
+from stepiq.store.tables import metadata
+
+_READS_OR_CHANGES = re.compile(r"\s*(SELECT|UPDATE|DELETE|INSERT|WITH)\b")
+
+# What pays for tables as small as those of tests, and reads them as a whole.
+_READ_AT_ONCE = ("enable_seqscan", "enable_bitmapscan", "enable_mergejoin", "enable_hashjoin")
 
 
 async def query_plan(database: Database, statement: sa.ClauseElement) -> str:
-    """The plan, one line for each part.
+    """The plan on tables without rows, one line for each part.
 
-    PostgreSQL would read tables without rows as a whole: it is told to do that, or to sort, only where no index will do.
+    PostgreSQL would read such tables as a whole: it is told to do that, or to sort, only where no index will do.
     """
     dialect = sqlite.dialect() if database.is_sqlite else postgresql.dialect()
     compiled = statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
+    text = str(compiled).replace("%", "%%")
+    return await plan_of(
+        database, text, (), off=("enable_seqscan", "enable_bitmapscan", "enable_sort")
+    )
+
+
+async def plan_of(
+    database: Database,
+    text: str,
+    parameters: Any,
+    *,
+    off: Sequence[str] = _READ_AT_ONCE,
+) -> str:
+    """The plan of a statement in the store's own words; on PostgreSQL without the means in `off`, where others will do."""
     async with database.reading() as session:
-        if not database.is_sqlite:
-            for setting in ("enable_seqscan", "enable_bitmapscan", "enable_sort"):
-                await session.connection.exec_driver_sql(f"SET LOCAL {setting} = off")
-            rows = await session.connection.exec_driver_sql(f"EXPLAIN (COSTS OFF) {compiled}")
-            return "\n".join(row[0] for row in rows)
-        rows = await session.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}")
-        return "\n".join(row.detail for row in rows)
+        execute = session.connection.exec_driver_sql
+        if database.is_sqlite:
+            rows = await execute(f"EXPLAIN QUERY PLAN {text.replace('%%', '%')}", parameters)
+            return "\n".join(row.detail for row in rows)
+        for setting in off:
+            await execute(f"SET LOCAL {setting} = off")
+        rows = await execute(f"EXPLAIN (COSTS OFF) {text}", parameters)
+        return "\n".join(row[0] for row in rows)
+
+
+@contextmanager
+def statements(database: Database) -> Iterator[dict[str, Any]]:
+    """What is asked of the store meanwhile: the text of each statement, and the parameters it was first asked with."""
+    seen: dict[str, Any] = {}
+
+    def note(_connection: Any, _cursor: Any, text: str, parameters: Any, *rest: Any) -> None:
+        if _READS_OR_CHANGES.match(text):
+            is_many = rest[-1]
+            seen.setdefault(text, parameters[0] if is_many else parameters)
+
+    engines = {database._writer.sync_engine, database._reader.sync_engine}
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        for engine in engines:
+            event.remove(engine, "before_cursor_execute", note)
+
+
+def walked_whole(plan: str) -> set[str]:
+    """Tables of ours that a plan reads from one end to the other, itself or an index of theirs."""
+    lines = [line.strip().removeprefix("->").strip() for line in plan.splitlines()]
+    found: set[str] = set()
+    for line, following in zip(lines, [*lines[1:], ""], strict=False):
+        whole = re.match(r"(?:SCAN|Seq Scan on) (\w+)", line)
+        index = re.match(r"Index (?:Only )?Scan (?:Backward )?using \w+ on (\w+)", line)
+        if whole:
+            found.add(whole[1])
+        elif index and not following.startswith("Index Cond:"):
+            found.add(index[1])
+    return found & set(metadata.tables)

@@ -2,7 +2,10 @@
 
 import os
 import time
+from datetime import datetime
 from uuid import UUID
+
+_LAST_MILLISECOND = (1 << 48) - 1
 
 
 def uuid7() -> UUID:
@@ -12,6 +15,12 @@ def uuid7() -> UUID:
     high = random >> 62
     low = random & ((1 << 62) - 1)
     return UUID(int=(milliseconds << 80) | (0x7 << 76) | (high << 64) | (0b10 << 62) | low)
+
+
+def first_at(moment: datetime) -> UUID:
+    """The least identifier that can be made at a moment or later."""
+    milliseconds = int(moment.timestamp() * 1000)
+    return UUID(int=min(max(milliseconds, 0), _LAST_MILLISECOND) << 80)
 
 
 def parse(text: str) -> UUID | None:

@@ -121,6 +121,10 @@ class Settings(BaseSettings):
     default_model: str | None = None
     """Model of steps that name none. Default: the small model of the first configured provider, else the local one."""
 
+    run_retention_days: Annotated[int, Field(ge=0, le=36_500)] = 30
+    """Days that a run is kept after its end, with its steps, events and deliveries; then all of it is deleted. 0 keeps runs for
+    ever. Usage is counted apart and stays."""
+
     allowed_private_networks: Annotated[tuple[Network, ...], NoDecode] = ()
     """Private address ranges (CIDR, comma-separated) that pipelines may call, such as `10.1.0.0/16`. Default: none,
     so that pipelines reach public addresses only. A cloud's metadata address is opened only when named alone, as in

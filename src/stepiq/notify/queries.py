@@ -8,6 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from stepiq.core import ids
 from stepiq.notify.records import (
     ATTEMPTS,
     Attempt,
@@ -16,7 +17,9 @@ from stepiq.notify.records import (
     Occasion,
     Verdict,
 )
+from stepiq.store import sweeping
 from stepiq.store.database import Session
+from stepiq.store.owning import belongs_to, newest_first
 from stepiq.store.states import DeliveryStatus, RunStatus, TargetType, TriggerType
 from stepiq.store.tables import (
     deliveries,
@@ -61,7 +64,7 @@ async def pending(session: Session, workspace_id: UUID) -> int:
         sa.select(sa.literal(1))
         .where(
             deliveries.c.workspace_id == workspace_id,
-            deliveries.c.status == DeliveryStatus.PENDING,
+            deliveries.c.completed_at.is_(None),
         )
         .limit(_COUNTED)
         .subquery()
@@ -271,25 +274,31 @@ async def find(session: Session, workspace_id: UUID, delivery_id: UUID) -> Deliv
 
 def of_run_statement(run_id: UUID, *, before: UUID | None, limit: int) -> sa.Select[Any]:
     """Deliveries of a run, newest first."""
-    return _walk(deliveries.c.run_id == run_id, before, limit)
+    return _walk(deliveries.c.run_id, run_id, before, limit)
 
 
 def of_pipeline_statement(
     pipeline_id: UUID, *, status: DeliveryStatus | None, before: UUID | None, limit: int
 ) -> sa.Select[Any]:
-    """Deliveries of a pipeline, newest first; those that failed have an index of their own."""
-    statement = _walk(deliveries.c.pipeline_id == pipeline_id, before, limit)
-    if status is DeliveryStatus.FAILED:
-        # As a literal: a parameter would hide from SQLite that the index applies.
-        return statement.where(deliveries.c.status == sa.literal_column("'failed'"))
+    """Deliveries of a pipeline, newest first."""
+    statement = _walk(deliveries.c.pipeline_id, pipeline_id, before, limit)
     return statement if status is None else statement.where(deliveries.c.status == status)
 
 
-def _walk(whose: sa.ColumnElement[bool], before: UUID | None, limit: int) -> sa.Select[Any]:
-    statement = sa.select(deliveries).where(whose)
+def _walk(owner: sa.Column[UUID], value: UUID, before: UUID | None, limit: int) -> sa.Select[Any]:
+    statement = sa.select(deliveries).where(belongs_to(owner, value))
     if before is not None:
         statement = statement.where(deliveries.c.id < before)
-    return statement.order_by(deliveries.c.id.desc()).limit(limit)
+    return statement.order_by(*newest_first(owner)).limit(limit)
+
+
+async def forget_tests(session: Session, before: datetime, limit: int) -> int:
+    """Delete test deliveries that were made before a moment and have ended, up to a limit, and say how many there were."""
+    is_test = deliveries.c.run_id.is_(None)
+    has_ended = deliveries.c.status != DeliveryStatus.PENDING
+    return await sweeping.delete_oldest(
+        session, deliveries.c.id, ids.first_at(before), limit, is_test, has_ended
+    )
 
 
 async def page(session: Session, statement: sa.Select[Any]) -> list[Delivery]:

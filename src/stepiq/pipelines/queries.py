@@ -12,14 +12,15 @@ from stepiq.core import json
 from stepiq.language.source import SourceFormat
 from stepiq.pipelines.records import LastRun, Pipeline, Target, Version
 from stepiq.store.database import Session
+from stepiq.store.owning import belongs_to, newest_first
 from stepiq.store.states import PipelineStatus, RunStatus
 from stepiq.store.tables import pipeline_versions, pipelines, runs, workspaces
 
 _newest = (
     # One index seek per pipeline, instead of a query per pipeline or a scan of all runs.
     sa.select(runs.c.id)
-    .where(runs.c.pipeline_id == pipelines.c.id)
-    .order_by(runs.c.id.desc())
+    .where(belongs_to(runs.c.pipeline_id, pipelines.c.id))
+    .order_by(*newest_first(runs.c.pipeline_id))
     .limit(1)
     .correlate(pipelines)
     .scalar_subquery()
@@ -113,7 +114,7 @@ def page_statement(
     limit: int,
 ) -> sa.Select[Any]:
     """Pipelines of the workspace, newest first; tag and name are looked at in the rows that the index gives."""
-    statement = _select.where(pipelines.c.workspace_id == workspace_id)
+    statement = _select.where(belongs_to(pipelines.c.workspace_id, workspace_id))
     if status is not None:
         statement = statement.where(pipelines.c.status == status)
     if tag is not None:
@@ -131,7 +132,7 @@ def page_statement(
         )
     if before is not None:
         statement = statement.where(pipelines.c.id < before)
-    return statement.order_by(pipelines.c.id.desc()).limit(limit)
+    return statement.order_by(*newest_first(pipelines.c.workspace_id)).limit(limit)
 
 
 async def page(session: Session, statement: sa.Select[Any]) -> list[Pipeline]:

@@ -164,10 +164,10 @@ async def list_runs(
     caller: Reader, read: Read, page: PageQuery, wanted: Annotated[Filter, Depends(_filter)]
 ) -> Page[schemas.RunView]:
     """Runs of the workspace, newest first."""
-    statement = queries.page_statement(
-        caller.workspace_id, wanted, before=page.before, limit=page.fetch
+    found = await queries.page(
+        read, caller.workspace_id, wanted, before=page.before, limit=page.fetch
     )
-    return page.page(await queries.page(read, statement), schemas.run_view, lambda run: run.id)
+    return page.page(found, schemas.run_view, lambda run: run.id)
 
 
 @router.get("/runs/{run_id}", responses=problems(RunNotFound, ScopeMissing))

@@ -1,20 +1,32 @@
-"""What runs read. Every list walks an index from its newest end and stops at the page's size."""
+"""What runs read, and how old ones go. Every list walks an index from its newest end and stops at the page's size."""
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from stepiq.core import ids
 from stepiq.runs.records import Filter, LoggedEvent, Progress, Run, Step
+from stepiq.store import sweeping
 from stepiq.store.database import Session
-from stepiq.store.states import RunStatus, StepStatus, TriggerType
-from stepiq.store.tables import large_values, pipelines, run_events, run_steps, runs, workspaces
+from stepiq.store.owning import belongs_to, newest_first
+from stepiq.store.states import DeliveryStatus, RunStatus, StepStatus, TriggerType
+from stepiq.store.tables import (
+    deliveries,
+    large_values,
+    pipelines,
+    run_events,
+    run_steps,
+    runs,
+    workspaces,
+)
 
 _ID_PREFIX = re.compile(r"[0-9a-f]{8,32}")
-_CLOCK_SLACK = timedelta(minutes=1)
+_CLOCK_SLACK = 60_000 << 80  # a minute, in ids
+_LARGEST_ID = (1 << 128) - 1
 
 _COLUMNS: tuple[sa.ColumnElement[Any], ...] = (
     runs.c.id,
@@ -92,23 +104,61 @@ async def find(session: Session, workspace_id: UUID, run_id: UUID) -> Run | None
 
 
 def page_statement(
-    workspace_id: UUID, wanted: Filter, *, before: UUID | None, limit: int
+    workspace_id: UUID, wanted: Filter, *, before: UUID | None, limit: int, is_sqlite: bool
 ) -> sa.Select[Any]:
+    """Runs of the workspace, newest first.
+
+    The index that a list walks is ordered by id within one status, one trigger and one pipeline. Where several of them
+    are wanted, each combination is walked by itself as far as a page reaches, and what was found is merged: ids alone,
+    for rows can be large.
+    """
+    conditions = _bounds(wanted, before)
+    owner, value = runs.c.workspace_id, workspace_id
+    if wanted.pipeline_id is not None:
+        owner, value = runs.c.pipeline_id, wanted.pipeline_id
+        conditions.append(_is_owned(workspace_id, wanted.pipeline_id))
+    several: list[sa.FromClause] = []
+    for column, chosen in _chosen(wanted):
+        if len(chosen) == 1:
+            conditions.append(column == chosen[0])
+        else:
+            values = (sa.literal(one, column.type).label("value") for one in chosen)
+            each = sa.union_all(*(sa.select(value) for value in values))
+            several.append(each.subquery(f"each_{column.name}"))
+            conditions.append(column == several[-1].c.value)
+    if wanted.q is not None and _id_range(wanted.q) is None:
+        several.append(_named(workspace_id, wanted.pipeline_id, wanted.q))
+        owner, value = runs.c.pipeline_id, several[-1].c.value
+    conditions.append(belongs_to(owner, value))
+    order = newest_first(owner)
+    if not several:
+        return sa.select(*_COLUMNS).where(*conditions).order_by(*order).limit(limit)
+    walk = sa.select(runs.c.id).where(*conditions).order_by(*order).limit(limit)
+    walk = walk.correlate(*several)
+    combined = several[0]
+    for each in several[1:]:
+        combined = combined.join(each, sa.true())
+    if is_sqlite:
+        found = runs.alias("found")
+        combined = combined.join(found, found.c.id.in_(walk))
+    else:
+        found = walk.lateral("found")
+        combined = combined.join(found, sa.true())
+    merged = sa.select(found.c.id).select_from(combined).order_by(found.c.id.desc()).limit(limit)
+    page_ids = merged.subquery("page")
+    return (
+        sa.select(*_COLUMNS).join(page_ids, page_ids.c.id == runs.c.id).order_by(runs.c.id.desc())
+    )
+
+
+async def page(
+    session: Session, workspace_id: UUID, wanted: Filter, *, before: UUID | None, limit: int
+) -> list[Run]:
     """Runs of the workspace, newest first."""
-    statuses = sorted(wanted.statuses) if wanted.statuses != frozenset(RunStatus) else []
-    if len(statuses) < 2:
-        return _walk(workspace_id, wanted, statuses, before, limit)
-    # Each status walks its own index; one walk over several of them would have to sort all their rows first.
-    walks = [
-        _walk(workspace_id, wanted, [status], before, limit).subquery(f"walk_{status}")
-        for status in statuses
-    ]
-    merged = sa.union_all(*(sa.select(walk) for walk in walks)).subquery("merged")
-    return sa.select(merged).order_by(merged.c.id.desc()).limit(limit)
-
-
-async def page(session: Session, statement: sa.Select[Any]) -> list[Run]:
-    """What `page_statement` selects."""
+    is_sqlite = session.connection.dialect.name == "sqlite"
+    statement = page_statement(
+        workspace_id, wanted, before=before, limit=limit, is_sqlite=is_sqlite
+    )
     return [_run(row, row.output) for row in await session.execute(statement)]
 
 
@@ -130,68 +180,94 @@ async def events(session: Session, statement: sa.Select[Any]) -> list[LoggedEven
     ]
 
 
-def _walk(
-    workspace_id: UUID,
-    wanted: Filter,
-    statuses: Sequence[RunStatus],
-    before: UUID | None,
-    limit: int,
-) -> sa.Select[Any]:
-    conditions = [_whose(workspace_id, wanted.pipeline_id), *_ids(wanted, before)]
-    if len(statuses) == 1:
-        conditions.append(runs.c.status == statuses[0])
-    elif statuses:
-        conditions.append(runs.c.status.in_(statuses))
-    if wanted.trigger_type is not None:
-        conditions.append(runs.c.trigger_type == wanted.trigger_type)
-    if wanted.created_after is not None:
-        conditions.append(runs.c.created_at > wanted.created_after)
-    if wanted.created_before is not None:
-        conditions.append(runs.c.created_at < wanted.created_before)
-    if wanted.q is not None and _id_range(wanted.q) is None:
-        named = sa.select(pipelines.c.id).where(
-            pipelines.c.workspace_id == workspace_id,
-            sa.func.lower(pipelines.c.name).contains(wanted.q.lower(), autoescape=True),
-        )
-        conditions.append(runs.c.pipeline_id.in_(named))
-    return sa.select(*_COLUMNS).where(*conditions).order_by(runs.c.id.desc()).limit(limit)
+async def delete_ended(
+    session: Session, before: datetime, *, runs_limit: int, events_limit: int
+) -> int:
+    """Delete runs that ended before a moment, with all that hangs on them, and say how many there were.
+
+    It stops at either limit, whichever comes first, but not before the first run. Those with a delivery under way, and those
+    that somebody else holds, are passed over.
+    """
+    # Counted, not asked whether there are any: PostgreSQL would join all deliveries instead of looking up a run's.
+    under_way = (
+        sa.select(sa.func.count())
+        .where(deliveries.c.run_id == runs.c.id, deliveries.c.status == DeliveryStatus.PENDING)
+        .scalar_subquery()
+    )
+    ended = (
+        sa.select(runs.c.id, runs.c.last_seq)
+        .where(runs.c.completed_at < before, under_way == 0)
+        .order_by(runs.c.completed_at)
+        .limit(runs_limit)
+        .with_for_update(of=runs, skip_locked=True)
+    )
+    chosen: list[tuple[UUID]] = []
+    events_left = events_limit
+    for row in await session.execute(ended):
+        events_left -= row.last_seq
+        if chosen and events_left < 0:
+            break
+        chosen.append((row.id,))
+    return await sweeping.delete(session, runs, chosen)
 
 
-def _whose(workspace_id: UUID, pipeline_id: UUID | None) -> sa.ColumnElement[bool]:
-    if pipeline_id is None:
-        return runs.c.workspace_id == workspace_id
-    # Asking for both would let SQLite walk all runs of the workspace instead of the pipeline's.
+def _chosen(wanted: Filter) -> list[tuple[sa.Column[str], Sequence[str]]]:
+    """Triggers and statuses to look for, if not all: the index that has them in front of the id has both."""
+    statuses = sorted(wanted.statuses or RunStatus)
+    if wanted.trigger_type is None and len(statuses) == len(RunStatus):
+        return []
+    triggers = sorted(TriggerType) if wanted.trigger_type is None else [wanted.trigger_type]
+    return [(runs.c.trigger_type, triggers), (runs.c.status, statuses)]
+
+
+def _is_owned(workspace_id: UUID, pipeline_id: UUID) -> sa.ColumnElement[bool]:
+    # Asked once for the whole list: a condition on each run would let another index be walked.
     owned = sa.select(pipelines.c.id).where(
         pipelines.c.id == pipeline_id, pipelines.c.workspace_id == workspace_id
     )
-    return runs.c.pipeline_id == owned.scalar_subquery()
+    return sa.literal(pipeline_id, pipelines.c.id.type) == owned.scalar_subquery()
 
 
-def _ids(wanted: Filter, before: UUID | None) -> list[sa.ColumnElement[bool]]:
-    """Bounds on the id, which the index is ordered by."""
+def _named(workspace_id: UUID, pipeline_id: UUID | None, q: str) -> sa.Subquery:
+    """Pipelines of the workspace that have a text in their names."""
+    named = sa.select(pipelines.c.id.label("value")).where(
+        pipelines.c.workspace_id == workspace_id,
+        sa.func.lower(pipelines.c.name).contains(q.lower(), autoescape=True),
+    )
+    if pipeline_id is not None:
+        named = named.where(pipelines.c.id == pipeline_id)
+    return named.subquery("each_pipeline")
+
+
+def _bounds(wanted: Filter, before: UUID | None) -> list[sa.ColumnElement[bool]]:
+    """When a run was made, above all as bounds on the id, which indexes are ordered by."""
     conditions: list[sa.ColumnElement[bool]] = []
+    lowest, highest = [0], [_LARGEST_ID]
     if before is not None:
-        conditions.append(runs.c.id < before)
+        highest.append(before.int - 1)
     if wanted.q is not None and (bounds := _id_range(wanted.q)) is not None:
-        conditions.append(runs.c.id.between(*bounds))
+        lowest.append(bounds[0])
+        highest.append(bounds[1])
     # An id begins with the moment it was made, which is within the slack of when its run was accepted.
     if wanted.created_after is not None:
-        conditions.append(runs.c.id >= _first_id(wanted.created_after, -_CLOCK_SLACK))
+        lowest.append(ids.first_at(wanted.created_after).int - _CLOCK_SLACK)
+        conditions.append(runs.c.created_at > wanted.created_after)
     if wanted.created_before is not None:
-        conditions.append(runs.c.id < _first_id(wanted.created_before, _CLOCK_SLACK))
+        highest.append(ids.first_at(wanted.created_before).int + _CLOCK_SLACK)
+        conditions.append(runs.c.created_at < wanted.created_before)
+    # One bound on each side: by several, SQLite takes another index to be the better one.
+    if len(lowest) > 1:
+        conditions.append(runs.c.id >= UUID(int=min(max(lowest), _LARGEST_ID)))
+    if len(highest) > 1:
+        conditions.append(runs.c.id <= UUID(int=max(0, min(highest))))
     return conditions
 
 
-def _id_range(q: str) -> tuple[UUID, UUID] | None:
+def _id_range(q: str) -> tuple[int, int] | None:
     digits = q.lower().replace("-", "")
     if not _ID_PREFIX.fullmatch(digits):
         return None
-    return UUID(hex=digits.ljust(32, "0")), UUID(hex=digits.ljust(32, "f"))
-
-
-def _first_id(moment: datetime, slack: timedelta) -> UUID:
-    milliseconds = int((moment.timestamp() + slack.total_seconds()) * 1000)
-    return UUID(int=min(max(milliseconds, 0), (1 << 48) - 1) << 80)
+    return int(digits.ljust(32, "0"), 16), int(digits.ljust(32, "f"), 16)
 
 
 def _run(row: sa.Row[Any], output: Any, steps: list[Step] | None = None) -> Run:

@@ -16,6 +16,7 @@ class Worker:
 
     def __init__(self, services: Services) -> None:
         self._database = services.database
+        self._sweeps = housekeeping.sweeps(services.settings)
         self._engine = services.engine
         self._ticker = Ticker(services.database, services.engine, cast(Plans, services.plans))
         self._tasks: list[asyncio.Task[None]] = []
@@ -29,7 +30,7 @@ class Worker:
         await self._engine.start()
         self._tasks = [
             asyncio.create_task(self._ticker.run_for_ever()),
-            asyncio.create_task(housekeeping.sweep_for_ever(self._database)),
+            asyncio.create_task(housekeeping.sweep_for_ever(self._database, self._sweeps)),
         ]
 
     async def stop(self, drain: timedelta) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from stepiq.store import sweeping
 from stepiq.store.database import Session
 from stepiq.store.tables import idempotent_requests
 
@@ -70,15 +71,9 @@ async def delete(session: Session, name: RequestName) -> None:
 
 async def sweep(session: Session, created_before: datetime) -> int:
     """Forget some of the requests that are older, the oldest first; how many were forgotten."""
-    table = idempotent_requests
-    oldest = (
-        sa.select(table.c.workspace_id, table.c.route, table.c.key)
-        .where(table.c.created_at <= created_before)
-        .order_by(table.c.created_at)
-        .limit(_SWEPT_AT_ONCE)
+    return await sweeping.delete_oldest(
+        session, idempotent_requests.c.created_at, created_before, _SWEPT_AT_ONCE
     )
-    identity = sa.tuple_(table.c.workspace_id, table.c.route, table.c.key)
-    return (await session.execute(sa.delete(table).where(identity.in_(oldest)))).rowcount
 
 
 def _is(name: RequestName) -> sa.ColumnElement[bool]:

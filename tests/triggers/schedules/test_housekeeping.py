@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from stepiq.server.housekeeping import SWEEPS
+from stepiq.server.housekeeping import sweeps
 from stepiq.store.states import TickOutcome
 from stepiq.store.tables import schedule_ticks
 from stepiq.triggers.schedules import housekeeping, queries
@@ -48,5 +48,5 @@ class TestSweep:
         assert await left(database) == [NINE + 2 * DAY]
         assert await sweep(database, NINE + 90 * DAY) == 1
 
-    def test_the_server_calls_it(self):
-        assert housekeeping.sweep in SWEEPS
+    def test_the_server_calls_it(self, default_settings):
+        assert housekeeping.sweep in sweeps(default_settings)

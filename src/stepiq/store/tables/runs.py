@@ -54,10 +54,16 @@ runs = sa.Table(
         ["pipeline_versions.pipeline_id", "pipeline_versions.version"],
     ),
     sa.Index(None, "workspace_id", "id"),
-    sa.Index(None, "workspace_id", "status", "id"),
-    sa.Index(None, "workspace_id", "trigger_type", "id"),
+    sa.Index(None, "workspace_id", "trigger_type", "status", "id"),
     sa.Index(None, "pipeline_id", "id"),
-    sa.Index(None, "pipeline_id", "status", "id"),
+    sa.Index(None, "pipeline_id", "trigger_type", "status", "id"),
+    # The order in which ended ones are thrown away.
+    sa.Index(
+        "ix_runs_ended",
+        "completed_at",
+        sqlite_where=sa.text("completed_at IS NOT NULL"),
+        postgresql_where=sa.text("completed_at IS NOT NULL"),
+    ),
     sa.Index(
         "ix_runs_of_schedule",
         "schedule_id",

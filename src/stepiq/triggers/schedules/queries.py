@@ -8,7 +8,9 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from stepiq.store import sweeping
 from stepiq.store.database import Session
+from stepiq.store.owning import belongs_to, newest_first
 from stepiq.store.states import CatchUp, Overlap, PipelineStatus, RunStatus, TickOutcome
 from stepiq.store.tables import pipelines, runs, schedule_ticks, schedules, users, workspaces
 from stepiq.triggers.schedules.records import Due, Schedule, Tick, Upcoming
@@ -125,8 +127,8 @@ async def take_due(
     """
     newest_run = (
         sa.select(runs.c.status)
-        .where(runs.c.schedule_id == schedules.c.id, runs.c.schedule_id.is_not(None))
-        .order_by(runs.c.id.desc())
+        .where(belongs_to(runs.c.schedule_id, schedules.c.id), runs.c.schedule_id.is_not(None))
+        .order_by(*newest_first(runs.c.schedule_id))
         .limit(1)
         .correlate(schedules)
         .scalar_subquery()
@@ -216,22 +218,7 @@ async def ticks(
 
 async def forget_ticks(session: Session, before: datetime, limit: int) -> int:
     """Delete outcomes recorded before a moment, up to a limit, and say how many there were."""
-    old = (
-        sa.select(schedule_ticks.c.schedule_id, schedule_ticks.c.due_at)
-        .where(schedule_ticks.c.recorded_at < before)
-        .order_by(schedule_ticks.c.recorded_at)
-        .limit(limit)
-    )
-    found = (await session.execute(old)).all()
-    if found:
-        await session.execute(
-            schedule_ticks.delete().where(
-                schedule_ticks.c.schedule_id == sa.bindparam("of"),
-                schedule_ticks.c.due_at == sa.bindparam("at"),
-            ),
-            [{"of": row.schedule_id, "at": row.due_at} for row in found],
-        )
-    return len(found)
+    return await sweeping.delete_oldest(session, schedule_ticks.c.recorded_at, before, limit)
 
 
 def tick_key(tick: Tick) -> UUID:
