@@ -1,18 +1,16 @@
-"""Measure whether a million runs in the table make anything slower; see README.md beside this file.
+"""Measure whether a million runs make anything slower, and deleting them; see README.md beside this file.
 
 CPU is the server's, for one request: it says more than the time where others use the machine, too.
 
-Usage: python bench/growth.py [--runs 1000000] [--database-url URL]
+Usage: python bench/growth.py [--runs 1000000] [--steps 10] [--database-url URL]
 """
 
 import argparse
 import asyncio
 import os
-import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,12 +19,13 @@ from uuid import UUID
 import sqlalchemy as sa
 
 sys.path.insert(0, str(Path(__file__).parent))
+import history
 import run as bench
 from client import Connection
 
 from stepiq.core import clock, settings
 from stepiq.store.database import Database
-from stepiq.store.tables import run_steps, runs, usage_days, workspaces
+from stepiq.store.tables import runs, workspaces
 
 # Every limit is set, and one slot: while a run holds it, accepting is all that happens.
 PLAN = """\
@@ -39,53 +38,71 @@ requests_per_minute = "unlimited"
 runs_at_once = 1
 runs_queued = 100_000_000
 """
-ACCEPTS = 400
+ACCEPTS = 200
 SENDERS = 8
 REQUESTS = 40
-BATCH = 20_000
-STEPS_OF = 10
-"""Every tenth run that is written has two steps."""
-DAYS = 30
-STATUSES = ("completed",) * 17 + ("failed", "failed", "cancelled")
-TRIGGERS = ("webhook",) * 5 + ("api", "api", "manual", "cron", "retry")
+USAGE_DAYS = 30
+STEADY_SECONDS = 60
+ACCEPTS_A_SECOND = 10
 
 Figures = dict[str, str]
 
 
-async def main(total: int, database_url: str) -> None:
+async def main(total: int, steps: int, database_url: str) -> None:
     with tempfile.TemporaryDirectory(prefix="stepiq-growth-") as name:
         folder = Path(name)
         config = folder / "stepiq.toml"
         config.write_text(PLAN)
         os.environ["STEPIQ_CONFIG_FILE"] = str(config)
+        # Nothing is deleted before it is measured what deleting costs.
+        os.environ["STEPIQ_RUN_RETENTION_DAYS"] = "0"
         store = Database(
             settings.load(data_dir=folder, database_url=database_url, config_file=config)
         )
-        async with (
-            bench.provider() as provider,
-            bench.server(folder, database_url, provider, {}) as target,
-        ):
-            quick = await bench.pipeline(target, "quick", bench.TRANSFORM, 1)
-            slow = await bench.pipeline(target, "slow", bench.MODEL_CALL, 1)
-            await bench.pipeline(target, "other", bench.TRANSFORM, 1)
-            control = Connection(provider.removesuffix("/v1"))
-            await control.request("POST", "/_control/config", {"latency_ms": 600_000})
-            await _update(store, plan="measured")
-            # A credential is believed for five seconds, and so is the plan that came with it. The model library is loaded.
-            await asyncio.sleep(8)
-            before = await _measure(target, store, quick, slow)
-            begun = time.perf_counter()
-            await _seed(store, [UUID(quick), UUID(slow)], total)
-            print(f"{total:,} runs written in {time.perf_counter() - begun:.0f} s", flush=True)
-            after = await _measure(target, store, quick, slow)
+        async with bench.provider() as provider:
+            async with bench.server(folder, database_url, provider, {}) as target:
+                quick = await bench.pipeline(target, "quick", bench.TRANSFORM, 1)
+                slow = await bench.pipeline(target, "slow", bench.MODEL_CALL, 1)
+                rare = await bench.pipeline(target, "rare", bench.TRANSFORM, 1)
+                control = Connection(provider.removesuffix("/v1"))
+                await control.request("POST", "/_control/config", {"latency_ms": 600_000})
+                await _update(store, plan="measured")
+                # A credential is believed for five seconds, and so is the plan that came with it. The model library is loaded.
+                await asyncio.sleep(8)
+                before = await _measure(target, store, quick, slow, rare)
+                begun = time.perf_counter()
+                await _write(store, [UUID(quick), UUID(slow)], UUID(rare), total, steps)
+                print(
+                    f"{total:,} runs with {steps} steps each written in {time.perf_counter() - begun:.0f} s, "
+                    f"{await _size_gb(store):.1f} GB",
+                    flush=True,
+                )
+                after = await _measure(target, store, quick, slow, rare)
+                _show({"no runs": before, f"{total:,} runs": after})
+                await _update(store, plan="enterprise")
+                await asyncio.sleep(6)
+                key = target.api_key
+                kept = await _steady(target, store, quick)
+            os.environ["STEPIQ_RUN_RETENTION_DAYS"] = "30"
+            async with bench.server(folder, database_url, provider, {}, key) as target:
+                await asyncio.sleep(8)
+                swept = await _steady(target, store, quick)
+            _show({"nothing is deleted": kept, "runs are deleted": swept})
         await store.close()
-    width = max(map(len, before))
-    print(f"{'':{width}}  {'no runs':>24}  {f'{total:,} runs':>24}")
-    for name, figure in before.items():
-        print(f"{name:{width}}  {figure:>24}  {after[name]:>24}")
 
 
-async def _measure(target: bench.Server, store: Database, quick: str, slow: str) -> Figures:
+def _show(columns: dict[str, Figures]) -> None:
+    rows = next(iter(columns.values()))
+    width = max(map(len, rows))
+    print(f"{'':{width}}  " + "  ".join(f"{name:>24}" for name in columns))
+    for name in rows:
+        figures = "  ".join(f"{column[name]:>24}" for column in columns.values())
+        print(f"{name:{width}}  {figures}", flush=True)
+
+
+async def _measure(
+    target: bench.Server, store: Database, quick: str, slow: str, rare: str
+) -> Figures:
     figures: Figures = {}
     figures["one run, trigger to completed"] = await _alone(target, quick)
     figures[f"accepts, limited plan, c={SENDERS}"] = await _accepts(target, quick, slow)
@@ -99,22 +116,33 @@ async def _measure(target: bench.Server, store: Database, quick: str, slow: str)
     figures["pipeline refused, pipelines"] = await _timed(
         target, "POST", "/api/pipelines", 403, definition
     )
-    since = (clock.now() - timedelta(days=DAYS)).date()
+    since = (clock.now() - timedelta(days=USAGE_DAYS)).date()
     for group_by in ("day", "model", "pipeline"):
         path = f"/api/user/usage?from={since}&group_by={group_by}"
-        figures[f"usage of {DAYS} days by {group_by}"] = await _timed(target, "GET", path, 200)
+        figures[f"usage of {USAGE_DAYS} days by {group_by}"] = await _timed(
+            target, "GET", path, 200
+        )
+    first = clock.now() - timedelta(days=history.DAYS)
+    early = (first + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     for query in (
         "",
         "status=failed",
         "status=failed&status=cancelled",
+        "status=waiting",
         "trigger_type=cron",
         "trigger_type=cron&status=failed",
+        f"created_before={early}",
+        f"created_before={early}&status=failed&trigger_type=cron",
         f"pipeline_id={quick}",
-        f"pipeline_id={quick}&status=failed",
+        f"pipeline_id={quick}&trigger_type=cron",
         f"pipeline_id={quick}&status=failed&status=cancelled",
+        f"pipeline_id={rare}",
+        f"pipeline_id={rare}&status=failed",
         "q=quick",
+        "q=rare",
+        "q=rare&status=failed",
     ):
-        named = query.replace(quick, "P") or "all"
+        named = query.replace(quick, "P").replace(rare, "RARE").replace(early, "EARLY") or "all"
         figures[f"runs, {named}"] = await _timed(target, "GET", f"/api/runs?{query}", 200)
     figures["pipelines with their last run"] = await _timed(target, "GET", "/api/pipelines", 200)
     return figures
@@ -183,93 +211,59 @@ async def _update(store: Database, **values: Any) -> None:
         await session.execute(workspaces.update().values(values))
 
 
-async def _seed(store: Database, pipelines: list[UUID], total: int) -> None:
+async def _write(
+    store: Database, pipelines: list[UUID], rare: UUID, total: int, steps: int
+) -> None:
     async with store.reading() as session:
         workspace_id = await session.scalar(sa.select(workspaces.c.id))
-    chance = random.Random(1)
-    rows = _runs(chance, workspace_id, pipelines, total)
-    for _ in range(0, total, BATCH):
-        batch = [row for _, row in zip(range(BATCH), rows, strict=False)]
-        steps = [step for row in batch[::STEPS_OF] for step in _steps(chance, row)]
-        async with store.transaction() as session:
-            await session.execute(runs.insert(), batch)
-            await session.execute(run_steps.insert(), steps)
-    first = clock.now().date() - timedelta(days=DAYS)
-    days = [
-        {
-            "workspace_id": workspace_id,
-            "day": (first + timedelta(days=day)).isoformat(),
-            "pipeline_id": pipeline_id,
-            "model": model,
-            "runs": total // DAYS,
-            "input_tokens": 1_000 if model else 0,
-        }
-        for day in range(DAYS)
-        for pipeline_id in pipelines
-        for model in ("", "openai/gpt-4o-mini", "openai/gpt-4o", "ollama/llama3")
-    ]
-    async with store.transaction() as session:
-        await session.execute(usage_days.insert(), days)
-        if not store.is_sqlite:
-            # What autovacuum does by itself some minutes later.
-            await session.execute(sa.text("ANALYZE"))
+    await asyncio.to_thread(history.write, store, workspace_id, pipelines, rare, total, steps)
 
 
-def _runs(
-    chance: random.Random, workspace_id: UUID, pipelines: list[UUID], total: int
-) -> Iterator[dict[str, Any]]:
-    first = clock.now() - timedelta(days=DAYS)
-    for number in range(total):
-        at = first + timedelta(days=DAYS) * number / total
-        status = chance.choice(STATUSES)
-        yield {
-            "id": _id_at(chance, at.timestamp()),
-            "workspace_id": workspace_id,
-            "pipeline_id": chance.choice(pipelines),
-            "pipeline_version": 1,
-            "trigger_type": chance.choice(TRIGGERS),
-            "status": status,
-            "input_data": {"x": 1},
-            "output": "done" if status == "completed" else None,
-            "error": {"code": "step_failed", "message": "no", "step_id": "s0"}
-            if status == "failed"
-            else None,
-            "ticket": 1,
-            "last_seq": 4,
-            "deadline_at": at,
-            "created_at": at,
-            "started_at": at,
-            "completed_at": at,
-        }
+async def _size_gb(store: Database) -> float:
+    if store.path is not None:
+        return store.path.stat().st_size / 1e9
+    async with store.reading() as session:
+        return await session.scalar(sa.text("SELECT pg_database_size(current_database())")) / 1e9
 
 
-def _steps(chance: random.Random, run: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for number in range(2):
-        yield {
-            "id": _id_at(chance, run["created_at"].timestamp()),
-            "run_id": run["id"],
-            "step_id": f"s{number}",
-            "iteration": 1,
-            "ordinal": number + 1,
-            "name": "s",
-            "type": "transform",
-            "status": "completed",
-            "attempts": 1,
-            "output": "done",
-            "completed_at": run["completed_at"],
-        }
+async def _steady(target: bench.Server, store: Database, pipeline_id: str) -> Figures:
+    """Runs that are accepted at an even pace, as far from what the server could do as it should be, and carried."""
+    latencies: list[float] = []
+    expired, begun, cpu = await _expired(store), time.perf_counter(), target.cpu_seconds()
+
+    async def send(number: int) -> None:
+        await asyncio.sleep(number / ACCEPTS_A_SECOND)
+        sent = time.perf_counter()
+        status, answer = await target.connection().request(
+            "POST", f"/api/webhooks/{pipeline_id}", {"x": 1}
+        )
+        if status != 202:
+            raise SystemExit(f"A trigger was answered {status}: {answer}")
+        latencies.append(time.perf_counter() - sent)
+
+    await asyncio.gather(*(send(number) for number in range(STEADY_SECONDS * ACCEPTS_A_SECOND)))
+    took, cpu = time.perf_counter() - begun, target.cpu_seconds() - cpu
+    found = bench.spread(latencies)
+    return {
+        "runs accepted and carried a second": f"{len(latencies) / took:.0f}",
+        "accepted within, p50 / p95 / p99 ms": " / ".join(f"{each:.0f}" for each in found.values()),
+        "runs deleted a second": f"{(expired - await _expired(store)) / took:.0f}",
+        "CPU, of one core": f"{cpu / took * 100:.0f} %",
+    }
 
 
-def _id_at(chance: random.Random, seconds: float) -> UUID:
-    """An id as it would have been made then."""
-    milliseconds = int(seconds * 1000)
-    number = milliseconds << 80 | 7 << 76 | chance.getrandbits(12) << 64 | 2 << 62
-    return UUID(int=number | chance.getrandbits(62))
+async def _expired(store: Database) -> int:
+    until = clock.now() - timedelta(days=30)
+    async with store.reading() as session:
+        return await session.scalar(
+            sa.select(sa.func.count()).select_from(runs).where(runs.c.completed_at < until)
+        )
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=1_000_000)
+    parser.add_argument("--steps", type=int, default=10, help="of each run")
     parser.add_argument("--database-url", default="", help="default: SQLite, in a temporary folder")
     arguments = parser.parse_args()
-    asyncio.run(main(arguments.runs, arguments.database_url))
+    asyncio.run(main(arguments.runs, arguments.steps, arguments.database_url))

@@ -96,6 +96,7 @@ async def server(
     provider_url: str,
     figures: dict[str, Any],
     command: Sequence[str] = ("-m", "stepiq", "serve"),
+    api_key: str | None = None,
 ) -> AsyncIterator[Server]:
     port = free_port()
     environment = {
@@ -112,7 +113,7 @@ async def server(
     try:
         await answering(f"{url}/ready")
         figures["cold start s"] = round(time.perf_counter() - started, 2)
-        yield Server(url, process.pid, await first_key(url))
+        yield Server(url, process.pid, api_key or await first_key(url))
     finally:
         process.terminate()
         await process.wait()
@@ -240,7 +241,7 @@ async def most_in_flight(provider_url: str) -> int:
 async def drained(target: Server, pipeline_id: str) -> None:
     connection = target.connection()
     unfinished = f"/api/runs?pipeline_id={pipeline_id}&status=pending&status=running&limit=1"
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(600):
         while (await connection.request("GET", unfinished))[1]["data"]:  # noqa: ASYNC110 - as a client would
             await asyncio.sleep(0.2)
 

@@ -18,6 +18,7 @@ class TestMigrate:
         self, cli: Cli, database_url: str, monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setenv("STEPIQ_DATABASE_URL", database_url)
+        monkeypatch.setenv("STEPIQ_ALLOW_UNSAFE_STORE", "true")
 
         assert "nothing to do" in cli("migrate").out
 

@@ -10,14 +10,16 @@ import pytest
 from stepiq.cli.checks import Check, Status, check_providers, check_server, check_store
 from stepiq.cli.checks import providers as provider_checks
 from stepiq.cli.checks.server import settings_check
-from stepiq.cli.checks.store import postgres_problem
 from stepiq.cli.database import known_revisions
 from stepiq.core.settings import Settings, load
 from stepiq.engine.providers.local_weights import weights_path
-from stepiq.store import migrate
+from stepiq.store import migrate, safety
 from stepiq.store.database import Database
 from tests.cli.conftest import Cli
 from tests.support.fake_provider import RunningFakeProvider
+
+UNSAFE = safety.Flaw("It loses things.", "Turn it on.", is_unsafe=True)
+OLD = safety.Flaw("It is PostgreSQL 14.", "Use another.", is_unsafe=False)
 
 
 @pytest.fixture
@@ -125,15 +127,20 @@ class TestCheckStore:
         assert named(await check_store(here), "database").status is Status.FAILED
 
     @pytest.mark.parametrize(
-        ("answers", "expected"),
-        [((14, "UTF8"), "PostgreSQL 14"), ((16, "SQL_ASCII"), "encoding is SQL_ASCII")],
+        ("flaw", "is_allowed", "status"),
+        [(UNSAFE, False, Status.FAILED), (UNSAFE, True, Status.NOTE), (OLD, True, Status.FAILED)],
     )
-    def test_a_postgres_that_cannot_hold_our_data_fails(self, answers, expected):
-        check = postgres_problem(*answers)
+    async def test_what_is_wrong_with_a_database_server_is_told(
+        self, settings: Settings, monkeypatch: pytest.MonkeyPatch, flaw, is_allowed, status
+    ):
+        monkeypatch.setattr(safety, "flaws", lambda _: [flaw])
+        settings = settings.model_copy(update={"allow_unsafe_store": is_allowed})
 
-        assert check is not None
-        assert check.status is Status.FAILED
-        assert expected in check.detail
+        found = named(await check_store(settings), "database server")
+
+        assert found.status is status
+        assert found.detail == flaw.problem
+        assert found.advice == flaw.advice
 
     async def test_a_folder_that_others_can_open_is_noted(self, here: Settings):
         here.data_dir.mkdir(mode=0o755)

@@ -337,3 +337,29 @@ class TestConnectAlone:
 
         with pytest.raises(StoreUnavailable):
             await database.connect_alone("test")
+
+
+@only_postgresql
+class TestPreparePostgres:
+    @pytest.mark.parametrize(
+        ("default", "found"), [("off", "on"), ("on", "on"), ("remote_apply", "remote_apply")]
+    )
+    async def test_commits_are_waited_for_whatever_the_default(
+        self, database: Database, settings, default: str, found: str
+    ):
+        async with database.transaction() as session:
+            name = database.url.database
+            await session.execute(
+                sa.text(f'ALTER DATABASE "{name}" SET synchronous_commit = {default}')
+            )
+        other = Database(settings)
+
+        try:
+            async with other.reading() as session:
+                assert await session.scalar(sa.text("SHOW synchronous_commit")) == found
+        finally:
+            await other.close()
+        engine = migrate.sync_engine(database.url)
+        with engine.connect() as connection:
+            assert connection.exec_driver_sql("SHOW synchronous_commit").scalar_one() == found
+        engine.dispose()

@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from stepiq.core import keys, settings
 from stepiq.store import migrate as migrations
+from stepiq.store import safety
 from stepiq.store.database import Database, StoreUnavailable
 
 _SCRIPTS = Path(migrations.__file__).parent / "migrations"
@@ -21,12 +22,14 @@ def migrate() -> None:
 
     Raises:
         StoreUnavailable: the database cannot be reached.
+        UnsafeStore, StoreUnsupported: it would lose what it confirms, or cannot be used.
         SchemaTooNew: a newer stepIQ has written it.
     """
     configured = settings.load()
     if configured.sqlite_path is not None:
         keys.prepare_data_dir(configured)
     url = Database(configured).url
+    safety.check(url, allow_unsafe=configured.allow_unsafe_store)
     before = current_revision(url)
     migrations.upgrade(url)
     after = current_revision(url)

@@ -121,6 +121,10 @@ class Settings(BaseSettings):
     default_model: str | None = None
     """Model of steps that name none. Default: the small model of the first configured provider, else the local one."""
 
+    allow_unsafe_store: bool = False
+    """`true` starts on a PostgreSQL that would lose what it has confirmed when its machine fails (`fsync` or `full_page_writes`
+    off). Default: such a start is refused."""
+
     run_retention_days: Annotated[int, Field(ge=0, le=36_500)] = 30
     """Days that a run is kept after its end, with its steps, events and deliveries; then all of it is deleted. 0 keeps runs for
     ever. Usage is counted apart and stays."""

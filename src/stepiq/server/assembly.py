@@ -16,7 +16,7 @@ from stepiq.engine.definitions import Definitions
 from stepiq.engine.providers.registry import Providers
 from stepiq.engine.runtime import Engine
 from stepiq.notify import outbox
-from stepiq.store import migrate
+from stepiq.store import migrate, safety
 from stepiq.store.changes import LocalChanges
 from stepiq.store.database import Database
 from stepiq.store.postgres_changes import PostgresChanges
@@ -31,12 +31,14 @@ async def build(settings: Settings, *, sends: bool = True) -> Services:
         sends: whether targets are told how runs end.
 
     Raises:
-        StoreUnavailable, SchemaTooNew, PlansInvalid, KeyUnusable: what the operator has to put right.
+        StoreUnavailable, UnsafeStore, StoreUnsupported, SchemaTooNew, PlansInvalid, KeyUnusable: what the operator has to put right.
     """
     keys.prepare_data_dir(settings)
     plans = Plans.load(settings.plans)
     plans.require(settings.default_plan)
     database = Database(settings)
+    allow_unsafe = settings.allow_unsafe_store
+    await asyncio.to_thread(safety.check, database.url, allow_unsafe=allow_unsafe)
     await asyncio.to_thread(migrate.upgrade, database.url)
     await asyncio.to_thread(tickets.prepare, database.url)
     changes = LocalChanges() if database.is_sqlite else PostgresChanges(database)

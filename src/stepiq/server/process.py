@@ -50,7 +50,7 @@ def serve(settings: Settings, announce: Callable[[str], None], *, has_worker: bo
     Raises:
         AddressInUse: the port is taken.
         WorkerRunning: another process works on this SQLite file.
-        StoreUnavailable, SchemaTooNew, KeyUnusable, PlansInvalid: what the operator has to put right.
+        StoreUnavailable, UnsafeStore, StoreUnsupported, SchemaTooNew, KeyUnusable, PlansInvalid: what the operator has to put right.
     """
     logging.configure(settings.log_format)
     with bind(settings.host, settings.port, "STEPIQ_PORT") as listener:

@@ -1,7 +1,8 @@
 """Connections and transactions on SQLite or PostgreSQL.
 
 SQLite: WAL and `synchronous=FULL` are set and asserted on every connection; a writing transaction takes the write lock at
-its start (`BEGIN IMMEDIATE`), so that two of them can never both read the old state. PostgreSQL: read committed.
+its start (`BEGIN IMMEDIATE`), so that two of them can never both read the old state. PostgreSQL: read committed, and no
+commit is confirmed before it is durable, whatever the server's default is.
 """
 
 import sqlite3
@@ -249,15 +250,20 @@ def prepare_sqlite(engine: sa.Engine, begin: str | None) -> None:
 
 
 def prepare_postgres(engine: sa.Engine) -> None:
-    """Have the server end transactions of a process that was stopped or cut off in the middle of one.
+    """Have every connection wait for its commits, and the server end transactions that were cut off in their middle.
 
-    Their locks would keep every other process from the same rows, for as long as the connection seems alive.
+    Stricter ways of waiting are left as they are. Locks of a process that was stopped would keep every other process from the
+    same rows, for as long as its connection seems alive.
     """
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
         cursor.execute(f"SET idle_in_transaction_session_timeout = '{_IDLE_IN_TRANSACTION}'")
+        cursor.execute(
+            "SELECT set_config('synchronous_commit', 'on', false) "
+            "WHERE current_setting('synchronous_commit') = 'off'"
+        )
         cursor.close()
         connection.commit()
 

@@ -12,10 +12,9 @@ from stepiq.cli.database import current_revision, known_revisions
 from stepiq.core import keys
 from stepiq.core.errors import StepIQError
 from stepiq.core.settings import Settings
-from stepiq.store import migrate
+from stepiq.store import safety
 from stepiq.store.database import Database, sqlite_version
 
-_OLDEST_POSTGRES = 15
 _LOW_DISK_BYTES = 500 * 1024 * 1024
 _OTHERS = 0o077
 
@@ -23,7 +22,7 @@ _OTHERS = 0o077
 async def check_store(settings: Settings) -> list[Check]:
     """The data folder, the keys and the database."""
     folder = _check_folder(settings)
-    return [folder, *_check_keys(settings), await asyncio.to_thread(_check_database, settings)]
+    return [folder, *_check_keys(settings), *await asyncio.to_thread(_check_database, settings)]
 
 
 def _check_folder(settings: Settings) -> Check:
@@ -75,25 +74,33 @@ def _check_key(name: str, settings: Settings, is_given: bool, variable: str, fil
     return ok(name, f"from {variable}" if is_given else str(path))
 
 
-def _check_database(settings: Settings) -> Check:
+def _check_database(settings: Settings) -> list[Check]:
     path = settings.sqlite_path
     what = f"SQLite {sqlite_version()}, {path}"
     if path is not None and not path.exists():
-        return ok("database", f"{what} will be made on first start")
+        return [ok("database", f"{what} will be made on first start")]
     try:
         database = Database(settings)
+        flaws = safety.flaws(database.url)
+        server = [_check_flaw(flaw, settings) for flaw in flaws]
+        if not all(flaw.is_unsafe for flaw in flaws):
+            return server
         revision = current_revision(database.url)
         if path is None:
             what = database.url.render_as_string(hide_password=True)
-            if (problem := postgres_problem(*_ask_postgres(database))) is not None:
-                return problem
     except StepIQError as error:
-        return failed("database", error.message, "Start it, or correct STEPIQ_DATABASE_URL.")
+        return [failed("database", error.message, "Start it, or correct STEPIQ_DATABASE_URL.")]
     except SQLAlchemyError as error:
         # Such as a file that is no database.
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        return failed("database", f"It cannot be used: {reason}.", "Correct STEPIQ_DATABASE_URL.")
-    return _check_schema(what, revision)
+        advice = "Correct STEPIQ_DATABASE_URL."
+        return [failed("database", f"It cannot be used: {reason}.", advice)]
+    return [*server, _check_schema(what, revision)]
+
+
+def _check_flaw(flaw: safety.Flaw, settings: Settings) -> Check:
+    is_allowed = flaw.is_unsafe and settings.allow_unsafe_store
+    return (note if is_allowed else failed)("database server", flaw.problem, flaw.advice)
 
 
 def _check_schema(what: str, revision: str | None) -> Check:
@@ -107,27 +114,3 @@ def _check_schema(what: str, revision: str | None) -> Check:
         return note("database", f"{what}, schema {revision} of an older version", advice)
     advice = "Install the newer version again, or restore a backup made before the upgrade."
     return failed("database", f"{what}, schema {revision} of a newer version", advice)
-
-
-def _ask_postgres(database: Database) -> tuple[int, str]:
-    engine = migrate.sync_engine(database.url)
-    try:
-        with engine.connect() as connection:
-            version = connection.exec_driver_sql("SHOW server_version_num").scalar_one()
-            encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
-    finally:
-        engine.dispose()
-    return int(version) // 10_000, str(encoding)
-
-
-def postgres_problem(version: int, encoding: str) -> Check | None:
-    """Why a PostgreSQL of that major version and encoding cannot be used; None when it can."""
-    if version < _OLDEST_POSTGRES:
-        advice = f"Use PostgreSQL {_OLDEST_POSTGRES} or newer."
-        return failed("database", f"It is PostgreSQL {version}.", advice)
-    if encoding != "UTF8":
-        advice = "Make one with: createdb --encoding=UTF8 --template=template0 NAME"
-        return failed(
-            "database", f"Its encoding is {encoding}, which cannot hold every text.", advice
-        )
-    return None

@@ -1,0 +1,83 @@
+from uuid import uuid4
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from psycopg import sql
+from sqlalchemy.engine import make_url
+from structlog.testing import capture_logs
+
+from stepiq.store import safety
+from stepiq.store.database import StoreUnavailable, UnsafeStore
+from stepiq.store.safety import StoreUnsupported
+
+only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+UNSAFE = safety.Flaw("fsync is off.", "Turn it on.", is_unsafe=True)
+
+
+@pytest.fixture
+def unsafe(monkeypatch):
+    monkeypatch.setattr(safety, "flaws", lambda _: [UNSAFE])
+
+
+class TestCheck:
+    async def test_a_store_that_loses_things_is_refused(self, unsafe, database):
+        with pytest.raises(UnsafeStore, match=r"Turn it on\. .* STEPIQ_ALLOW_UNSAFE_STORE=true"):
+            safety.check(database.url, allow_unsafe=False)
+
+    async def test_it_passes_where_that_is_allowed_and_the_log_says_so(self, unsafe, database):
+        with capture_logs() as logs:
+            safety.check(database.url, allow_unsafe=True)
+
+        assert logs == [
+            {"event": "store_unsafe", "problem": UNSAFE.problem, "log_level": "warning"}
+        ]
+
+    @only_postgresql
+    async def test_a_database_that_cannot_hold_every_text_is_never_allowed(self, database):
+        name = f"ascii_{uuid4().hex}"
+        ascii_only = "CREATE DATABASE {} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0"
+        server = database.url.set(drivername="postgresql", database="postgres")
+        shown = server.render_as_string(hide_password=False)
+        with psycopg.connect(shown, autocommit=True) as connection:
+            connection.execute(sql.SQL(ascii_only).format(sql.Identifier(name)))
+            try:
+                with pytest.raises(StoreUnsupported, match="SQL_ASCII"):
+                    safety.check(database.url.set(database=name), allow_unsafe=True)
+            finally:
+                connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
+
+
+class TestFlaws:
+    async def test_the_server_itself_is_asked(self, database):
+        found = {flaw.problem.partition("=")[0] for flaw in safety.flaws(database.url)}
+
+        off = set()
+        if not database.is_sqlite:
+            async with database.reading() as session:
+                for name in ("fsync", "full_page_writes"):
+                    if await session.scalar(sa.text(f"SHOW {name}")) == "off":
+                        off.add(f"PostgreSQL runs with {name}")
+        assert found == off
+
+    def test_one_that_does_not_answer_is_unavailable(self):
+        with pytest.raises(StoreUnavailable):
+            safety.flaws(make_url("postgresql://u@127.0.0.1:9/none"))
+
+
+class TestJudge:
+    @pytest.mark.parametrize(
+        ("facts", "expected"),
+        [
+            ({}, []),
+            ({"version": 14}, [("PostgreSQL 14", False)]),
+            ({"encoding": "LATIN1"}, [("LATIN1", False)]),
+            ({"off": ["fsync", "full_page_writes"]}, [("fsync", True), ("full_page", True)]),
+        ],
+    )
+    def test_it_names_each_flaw(self, facts, expected):
+        found = safety.judge(**{"version": 15, "encoding": "UTF8", "off": [], **facts})
+
+        assert [flaw.is_unsafe for flaw in found] == [is_unsafe for _, is_unsafe in expected]
+        assert all(word in flaw.problem for flaw, (word, _) in zip(found, expected, strict=True))
