@@ -67,7 +67,7 @@ def flaws(url: URL) -> list[Flaw]:
     target = url.set(drivername="postgresql").render_as_string(hide_password=False)
     try:
         # Not through an engine: one cannot read the version from a database without an encoding.
-        with psycopg.connect(target, client_encoding="utf8") as connection:
+        with psycopg.connect(target, client_encoding="utf8", connect_timeout=10) as connection:
             rows = connection.execute(_ASKED, [list(_PARAMETERS)]).fetchall()
     except psycopg.OperationalError as error:
         where = url.render_as_string(hide_password=True)
