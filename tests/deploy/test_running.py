@@ -172,7 +172,7 @@ async def started(project: Project) -> tuple[Container, list[Container]]:
     check = project.services["postgres"]["healthcheck"]["test"][1:]
     reached = {"PGHOST": str(project.database.host), "PGPORT": str(project.database.port)}
     asked = await asyncio.create_subprocess_exec(
-        postgres._find(check[0]), *check[1:], env=reached, stdout=asyncio.subprocess.DEVNULL
+        postgres.find(check[0]), *check[1:], env=reached, stdout=asyncio.subprocess.DEVNULL
     )
     assert await asked.wait() == 0
     migrate = project.container("migrate")
