@@ -52,6 +52,27 @@ class TestAbandon:
 
         assert (await world.ended(ended.run.id, ended.heard)).run.status == "completed"
 
+    async def test_without_a_store_it_is_tried_again(self, world: World, monkeypatch):
+        executor, outages = world.engine._executor, [1, 2]
+        abandon = executor.abandon
+
+        async def broken(run_id, claims):
+            raise ZeroDivisionError
+
+        async def abandon_in_an_outage(run_id, held):
+            if outages:
+                outages.pop()
+                raise StoreUnavailable("The database did not answer.")
+            await abandon(run_id, held)
+
+        monkeypatch.setattr(executor, "carry", broken)
+        monkeypatch.setattr(executor, "abandon", abandon_in_an_outage)
+        monkeypatch.setattr("stepiq.engine.runtime._STORE_RETRY_SECONDS", 0.01)
+
+        ended = await world.run("name: T\nsteps: [{id: t, type: transform, template: x}]")
+
+        assert ended.run.error["code"] == "internal"
+
     async def test_a_run_that_another_worker_has_taken_over_stays_as_it_is(self, world: World):
         ended = await world.run("name: T\nsteps: [{id: t, type: transform, template: x}]")
         async with world.database.transaction() as session:

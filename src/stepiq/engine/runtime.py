@@ -221,16 +221,21 @@ class Engine:
     async def _carry_on(self, run_id: UUID) -> None:
         while True:
             try:
-                await self._executor.carry(run_id, self._claims)
+                await self._carry_or_abandon(run_id)
             except StoreUnavailable:
                 log.warning("run_waits_for_store", run_id=str(run_id))
                 await asyncio.sleep(_STORE_RETRY_SECONDS)
-            except Exception:
-                log.exception("run_broke", run_id=str(run_id))
-                await self._executor.abandon(run_id, self._claims.get(run_id))
-                return
             else:
                 return
+
+    async def _carry_or_abandon(self, run_id: UUID) -> None:
+        try:
+            await self._executor.carry(run_id, self._claims)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            log.exception("run_broke", run_id=str(run_id))
+            await self._executor.abandon(run_id, self._claims.get(run_id))
 
     async def _heed_cancels(self, listening: asyncio.Event) -> None:
         async with self._changes.subscribe(RUN_CANCELLED) as cancels:
