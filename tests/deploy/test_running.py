@@ -23,6 +23,7 @@ from tests.docs.pages import blocks, read
 from tests.support import postgres
 from tests.support.containers import compose, image, seconds
 from tests.support.fake_provider import RunningFakeProvider, running_fake_provider
+from tests.support.process import free_port
 
 PIPELINE = """\
 name: Chain
@@ -32,10 +33,6 @@ steps:
 """
 PASSWORD = "correct horse battery"
 PATIENCE_SECONDS = 120
-
-
-def free_port() -> int:
-    return postgres._free_port()
 
 
 @dataclass

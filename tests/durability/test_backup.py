@@ -1,6 +1,5 @@
 """A server is lost with a run in flight; what was backed up goes on elsewhere."""
 
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 
 from tests.cli.conftest import Command
 from tests.support.fake_provider import RunningFakeProvider, running_fake_provider
-from tests.support.process import first_account, running_server
+from tests.support.process import first_account, free_port, running_server
 from tests.support.stores import PostgresStores
 
 PIPELINE = """\
@@ -24,11 +23,6 @@ steps:
 async def provider() -> AsyncIterator[RunningFakeProvider]:
     async with running_fake_provider(latency_ms=500) as provider:
         yield provider
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
 
 
 @pytest.mark.slow
