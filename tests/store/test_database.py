@@ -363,3 +363,13 @@ class TestPreparePostgres:
         with engine.connect() as connection:
             assert connection.exec_driver_sql("SHOW synchronous_commit").scalar_one() == found
         engine.dispose()
+
+    @pytest.mark.parametrize(("may_idle", "found"), [(True, "0"), (False, "5s")])
+    def test_a_migration_may_be_silent_for_long(
+        self, database: Database, may_idle: bool, found: str
+    ):
+        engine = migrate.sync_engine(database.url, may_idle=may_idle)
+        with engine.connect() as connection:
+            limit = connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout")
+            assert limit.scalar_one() == found
+        engine.dispose()

@@ -26,7 +26,7 @@ from stepiq.core import logging
 from stepiq.core.json import Json
 from stepiq.store import migrate
 from stepiq.store.changes import TICKETS_WAITING, Changes
-from stepiq.store.database import Database, Session, prepare_postgres, prepare_sqlite
+from stepiq.store.database import Database, Session, prepare_sqlite
 
 log = logging.get(__name__)
 
@@ -223,9 +223,7 @@ class TicketQueue:
             )
             prepare_sqlite(engine, begin=None)
             return engine
-        engine = migrate.sync_engine(self._database.url)
-        prepare_postgres(engine)
-        return engine
+        return migrate.sync_engine(self._database.url, may_idle=False)
 
     async def enqueue(
         self,

@@ -249,17 +249,22 @@ def prepare_sqlite(engine: sa.Engine, begin: str | None) -> None:
             connection.exec_driver_sql(begin)
 
 
-def prepare_postgres(engine: sa.Engine) -> None:
+def prepare_postgres(engine: sa.Engine, *, may_idle: bool = False) -> None:
     """Have every connection wait for its commits, and the server end transactions that were cut off in their middle.
 
     Stricter ways of waiting are left as they are. Locks of a process that was stopped would keep every other process from the
     same rows, for as long as its connection seems alive.
+
+    Args:
+        engine: whose connections.
+        may_idle: whether transactions may be silent for long, as migrations are while they think.
     """
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
-        cursor.execute(f"SET idle_in_transaction_session_timeout = '{_IDLE_IN_TRANSACTION}'")
+        if not may_idle:
+            cursor.execute(f"SET idle_in_transaction_session_timeout = '{_IDLE_IN_TRANSACTION}'")
         cursor.execute(
             "SELECT set_config('synchronous_commit', 'on', false) "
             "WHERE current_setting('synchronous_commit') = 'off'"

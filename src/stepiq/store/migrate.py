@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 
 from stepiq.core.errors import Unavailable
-from stepiq.store.database import StoreUnavailable, prepare_sqlite
+from stepiq.store.database import StoreUnavailable, prepare_postgres, prepare_sqlite
 
 Action = Callable[[Config], None]
 
@@ -54,16 +54,18 @@ def check(url: URL) -> None:
     _run(url, command.check)
 
 
-def sync_engine(url: URL) -> sa.Engine:
-    """A synchronous engine with the same durability as the store's."""
+def sync_engine(url: URL, *, may_idle: bool = True) -> sa.Engine:
+    """A synchronous engine with the same durability as the store's; see `prepare_postgres` for `may_idle`."""
     if url.get_backend_name() == "sqlite":
         engine = sa.create_engine(url, pool_size=1, max_overflow=0, hide_parameters=True)
         prepare_sqlite(engine, begin="BEGIN IMMEDIATE")
         return engine
     url = url.set(drivername="postgresql+psycopg")
-    return sa.create_engine(
+    engine = sa.create_engine(
         url, pool_size=_CONNECTIONS, max_overflow=0, pool_pre_ping=True, hide_parameters=True
     )
+    prepare_postgres(engine, may_idle=may_idle)
+    return engine
 
 
 @contextmanager
