@@ -1,6 +1,5 @@
-"""A short trial on each store; `make chaos` makes long ones."""
+"""A short trial on each store, always of the same plan; `make chaos` makes long ones, each of a new plan."""
 
-import random
 import sys
 from pathlib import Path
 
@@ -12,8 +11,8 @@ from tests.chaos.report import report
 from tests.chaos.trial import Trial
 
 _TRIALS = [
-    Options("sqlite", seed=0, kills=4, runs=60, minutes=1.0),
-    Options("postgresql", seed=0, kills=8, runs=80, apis=1, workers=2, minutes=1.0),
+    Options("sqlite", seed=101, kills=4, runs=60, minutes=1.0),
+    Options("postgresql", seed=301, kills=8, runs=80, apis=1, workers=2, minutes=1.0),
 ]
 
 
@@ -24,8 +23,6 @@ class TestTrial:
     async def test_whatever_is_killed_what_was_promised_holds(
         self, options: Options, tmp_path: Path
     ):
-        options = _sown(options)
-
         evidence = await Trial(draw(options), tmp_path, _tell).run()
 
         rows = check(evidence)
@@ -34,11 +31,6 @@ class TestTrial:
         evidence.save(tmp_path / "evidence.json")
         assert not any(row.violations for row in rows), f"{text}\nSee {tmp_path}."
         assert evidence.kills
-
-
-def _sown(options: Options) -> Options:
-    """With a seed of its own, which the report names: each run of the suite tries something else."""
-    return Options(**{**vars(options), "seed": random.SystemRandom().randrange(10**6)})
 
 
 def _tell(line: str) -> None:
