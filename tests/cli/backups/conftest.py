@@ -1,0 +1,134 @@
+"""A server that has something to lose, and another machine to restore it on."""
+
+import asyncio
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+
+from stepiq.accounts.secrets.reader import StoredSecrets
+from stepiq.accounts.service import Account
+from stepiq.core.encryption import Keyring
+from stepiq.core.settings import Settings, load
+from stepiq.store.database import Database
+from stepiq.store.states import RunStatus
+from stepiq.store.tables import runs
+from tests.support.make import Make
+from tests.support.stores import PostgresStores
+
+FILE = "backup.zip"
+VALUE = "a secret of an account"
+
+only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a server keeps: an account with a secret, and a run that has not ended."""
+
+    account: Account
+    pipeline_id: UUID
+    run_id: UUID
+
+
+def within(action: Callable[[Database, Settings], Any]) -> Any:
+    """Do something with the database that the environment names now."""
+
+    async def act() -> Any:
+        configured = load()
+        database = Database(configured)
+        try:
+            return await action(database, configured)
+        finally:
+            await database.close()
+
+    return asyncio.run(act())
+
+
+@pytest.fixture
+def kept(folder: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Kept:
+    monkeypatch.setenv("STEPIQ_DATABASE_URL", database_url)
+
+    async def fill(database: Database, configured: Settings) -> Kept:
+        make = Make(database)
+        account = await make.user()
+        await make.secret(account, "TOKEN", VALUE, keys=Keyring(configured))
+        pipeline_id = await make.pipeline(account)
+        run_id = await make.run(account, pipeline_id, status=RunStatus.RUNNING)
+        return Kept(account, pipeline_id, run_id)
+
+    return within(fill)
+
+
+@pytest.fixture
+def move(
+    database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> Iterator[Callable[[], None]]:
+    """Go on another machine: an empty database, a data folder with nothing in it."""
+    url, stores = f"sqlite:///{tmp_path / 'elsewhere' / 'stepiq.db'}", None
+    if not database_url.startswith("sqlite"):
+        stores = request.getfixturevalue("postgres_stores")
+        assert isinstance(stores, PostgresStores)
+        url = stores.create_empty()
+
+    def go() -> None:
+        monkeypatch.setenv("STEPIQ_DATABASE_URL", url)
+        monkeypatch.setenv("STEPIQ_DATA_DIR", str(tmp_path / "elsewhere"))
+
+    yield go
+    if stores is not None:
+        stores.drop(url)
+
+
+def secret_of(kept: Kept) -> str:
+    """The account's secret, read with the keys that are here now."""
+
+    async def read(database: Database, configured: Settings) -> str:
+        async with database.reading() as session:
+            found = await StoredSecrets(Keyring(configured)).read(
+                session,
+                workspace_id=kept.account.workspace_id,
+                pipeline_id=kept.pipeline_id,
+                names=["TOKEN"],
+            )
+        return found["TOKEN"]
+
+    return within(read)
+
+
+def run_ids() -> list[UUID]:
+    async def read(database: Database, _: Settings) -> list[UUID]:
+        async with database.reading() as session:
+            return list((await session.execute(sa.select(runs.c.id))).scalars())
+
+    return within(read)
+
+
+def add_run(kept: Kept) -> UUID:
+    async def add(database: Database, _: Settings) -> UUID:
+        return await Make(database).run(kept.account, kept.pipeline_id)
+
+    return within(add)
+
+
+def rewrite(change: Callable[[dict[str, Any]], None], **more: bytes) -> None:
+    """The same archive with another manifest, and further members."""
+    file = Path(FILE)
+    with zipfile.ZipFile(file) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    manifest = json.loads(members["manifest.json"])
+    change(manifest)
+    members["manifest.json"] = json.dumps(manifest).encode()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in {**members, **more}.items():
+            archive.writestr(name, content)

@@ -1,0 +1,88 @@
+"""`stepiq backup`, on both stores."""
+
+import base64
+import json
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stepiq.cli.database import known_revisions
+from stepiq.core import keys
+from stepiq.core.encryption import fingerprint
+from stepiq.core.settings import load
+from tests.cli.backups.conftest import FILE, Kept, only_sqlite
+from tests.cli.conftest import Cli
+
+
+class TestBackup:
+    def test_it_says_what_it_holds_but_not_the_key(self, cli: Cli, kept: Kept, database_url: str):
+        said = cli("backup", FILE)
+
+        with zipfile.ZipFile(FILE) as archive:
+            manifest = json.loads(archive.read("manifest.json"))
+            everything = b"".join(archive.read(name) for name in archive.namelist())
+        in_force = keys.master_key(load())
+        assert said.code == 0
+        assert manifest["store"] == (
+            "sqlite" if database_url.startswith("sqlite") else "postgresql"
+        )
+        assert manifest["schema_revision"] == known_revisions()[0]
+        assert manifest["master_key"] == fingerprint(in_force)
+        assert manifest["secrets"] == {fingerprint(in_force): 1}
+        assert base64.b64encode(in_force) not in everything
+        assert "Keep a copy of" in said.err
+        assert "master.key" in said.err
+
+    def test_others_of_this_machine_cannot_read_it(self, cli: Cli, kept: Kept):
+        cli("backup", FILE)
+
+        assert Path(FILE).stat().st_mode & 0o777 == 0o600
+        assert sorted(path.name for path in Path().iterdir() if "backup" in path.name) == [FILE]
+
+    def test_a_file_that_is_there_stays(self, cli: Cli, kept: Kept):
+        Path(FILE).write_text("precious")
+
+        said = cli("backup", FILE)
+
+        assert said.code == 2
+        assert Path(FILE).read_text() == "precious"
+
+    def test_a_folder_that_is_not_there_is_named(self, cli: Cli, kept: Kept):
+        said = cli("backup", "nowhere/backup.zip")
+
+        assert said.code == 2
+        assert "nowhere" in said.err
+
+    def test_nothing_is_no_backup(self, cli: Cli, database_url: str, move: Callable[[], None]):
+        move()
+
+        said = cli("backup", FILE)
+
+        assert said.code == 1
+        assert "nothing to back up" in said.err
+        assert not Path(FILE).exists()
+
+    def test_no_key_is_made_by_it(
+        self, cli: Cli, kept: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setenv("STEPIQ_DATA_DIR", str(tmp_path / "without"))
+
+        said = cli("backup", FILE)
+
+        assert said.code == 0
+        assert "neither in it nor on this machine" in said.err
+        assert not (tmp_path / "without" / "master.key").exists()
+
+    @only_sqlite
+    def test_a_damaged_database_is_not_copied(self, cli: Cli, kept: Kept, tmp_path: Path):
+        with (tmp_path / "stepiq.db").open("r+b") as file:
+            file.seek(8192)
+            file.write(os.urandom(200_000))
+
+        said = cli("backup", FILE)
+
+        assert said.code == 1
+        assert not Path(FILE).exists()
