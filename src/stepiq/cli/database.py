@@ -10,6 +10,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 
 from stepiq.core import keys, settings
+from stepiq.engine import tickets
 from stepiq.store import migrate as migrations
 from stepiq.store import safety
 from stepiq.store.database import Database, StoreUnavailable
@@ -32,6 +33,7 @@ def migrate() -> None:
     safety.check(url, allow_unsafe=configured.allow_unsafe_store)
     before = current_revision(url)
     migrations.upgrade(url)
+    tickets.prepare(url)
     after = current_revision(url)
     shown = url.render_as_string(hide_password=True)
     if before == after:

@@ -1,5 +1,6 @@
 """Bring a database's schema up to this version; one history for SQLite and PostgreSQL, inside the package."""
 
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ ADVISORY_LOCK = 0x5354_4550_4952
 """Held by who changes the schema on PostgreSQL. Any fixed number; no other lock of ours has it or the next one."""
 # For the queue's threads, of which few use the store at the same time.
 _CONNECTIONS = 8
+_RETRY_SECONDS = 0.2
 
 
 class SchemaTooNew(Unavailable):
@@ -80,9 +82,11 @@ def alone(url: URL) -> Generator[None]:
         return
     engine = sync_engine(url)
     try:
-        with engine.connect() as connection:
-            connection.execute(sa.select(sa.func.pg_advisory_lock(ADVISORY_LOCK + 1)))
-            connection.commit()
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            # Asking again and again, since a statement that waits for the lock has a snapshot, and whoever has the lock may build
+            # an index CONCURRENTLY, which waits for every snapshot: each for the other, unseen by PostgreSQL.
+            while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(ADVISORY_LOCK + 1))):
+                time.sleep(_RETRY_SECONDS)
             yield
     except OperationalError as error:
         raise _unusable(url, error) from error
