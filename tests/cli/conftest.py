@@ -59,6 +59,7 @@ class Command:
         self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("STEPIQ_", "OPENAI_"))},
             "STEPIQ_DATA_DIR": str(folder / "data"),
+            "STEPIQ_ALLOW_UNSAFE_STORE": "true",
             "COLUMNS": "200",
         }
 

@@ -135,7 +135,11 @@ class TestWorker:
         process = await command.start("worker")
         try:
             assert process.stderr is not None
-            line = await asyncio.wait_for(process.stderr.readline(), 60)
+            # Behind the warning that the suite's PostgreSQL is an unsafe one.
+            async with asyncio.timeout(60):
+                while line := await process.stderr.readline():
+                    if not line.startswith(b"{"):
+                        break
             process.send_signal(signal.SIGTERM)
             code = await asyncio.wait_for(process.wait(), 30)
         finally:

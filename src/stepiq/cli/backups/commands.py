@@ -53,8 +53,8 @@ def backup(file: Path, *, with_keys: bool) -> None:
             contents=writer.contents,
         )
         writer.finish(manifest)
-    size = file.stat().st_size / 1024**2
-    typer.echo(f"{file}: {size:,.1f} MiB, schema {found.schema_revision}.")
+    size = file.stat().st_size / 1024
+    typer.echo(f"{file}: {size:,.0f} KiB, schema {found.schema_revision}.")
     _say_keys(configured, manifest, with_keys=with_keys)
 
 
