@@ -134,7 +134,7 @@ class Evidence:
     @cached_property
     def slowness(self) -> float:
         """See `slowness`."""
-        return slowness(starts(self.ledger))
+        return max(self.options.patience, slowness(starts(self.ledger)))
 
     def is_calm(self, start: float, end: float) -> bool:
         """Whether nothing was broken at any time between."""

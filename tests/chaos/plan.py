@@ -20,6 +20,8 @@ class Options:
     """After this long there are no more faults and runs, however few there have been."""
     speed: float = 1.0
     """By how much pauses between faults are shortened."""
+    patience: float = 1.0
+    """Limits in seconds are stretched by this at least, where the machine has other work besides."""
 
     @property
     def is_sqlite(self) -> bool:

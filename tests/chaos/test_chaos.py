@@ -10,9 +10,20 @@ from tests.chaos.plan import Options, draw
 from tests.chaos.report import report
 from tests.chaos.trial import Trial
 
+# The rest of the suite runs beside them. How long a cancel or a take-over takes by itself, its own tests say.
+_PATIENCE = 10.0
 _TRIALS = [
-    Options("sqlite", seed=101, kills=4, runs=60, minutes=1.0),
-    Options("postgresql", seed=301, kills=8, runs=80, apis=1, workers=2, minutes=1.0),
+    Options("sqlite", seed=101, kills=4, runs=60, minutes=1.0, patience=_PATIENCE),
+    Options(
+        "postgresql",
+        seed=301,
+        kills=8,
+        runs=80,
+        apis=1,
+        workers=2,
+        minutes=1.0,
+        patience=_PATIENCE,
+    ),
 ]
 
 
