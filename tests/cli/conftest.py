@@ -30,8 +30,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder; stepIQ keeps its data in `data` below it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STEPIQ_DATA_DIR", "data")
-    # The suite's PostgreSQL has nothing to lose.
-    monkeypatch.setenv("STEPIQ_ALLOW_UNSAFE_STORE", "true")
     # Rich and Typer wrap text at the terminal's width, which is none of a test's business.
     monkeypatch.setenv("COLUMNS", "200")
     return tmp_path
@@ -59,7 +57,6 @@ class Command:
         self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("STEPIQ_", "OPENAI_"))},
             "STEPIQ_DATA_DIR": str(folder / "data"),
-            "STEPIQ_ALLOW_UNSAFE_STORE": "true",
             "COLUMNS": "200",
         }
 

@@ -131,7 +131,7 @@ class TestWorker:
         self, command: Command, postgres_stores: PostgresStores, tmp_path: Path
     ):
         url = postgres_stores.create(tmp_path)
-        command.environment["STEPIQ_DATABASE_URL"] = url
+        command.environment |= {"STEPIQ_DATABASE_URL": url, "STEPIQ_ALLOW_UNSAFE_STORE": "true"}
         process = await command.start("worker")
         try:
             assert process.stderr is not None

@@ -55,6 +55,8 @@ def within(action: Callable[[Database, Settings], Any]) -> Any:
 @pytest.fixture
 def kept(folder: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Kept:
     monkeypatch.setenv("STEPIQ_DATABASE_URL", database_url)
+    # The suite's PostgreSQL has nothing to lose.
+    monkeypatch.setenv("STEPIQ_ALLOW_UNSAFE_STORE", "true")
 
     async def fill(database: Database, configured: Settings) -> Kept:
         make = Make(database)
