@@ -1,5 +1,4 @@
 import json as stdlib
-import time
 from contextlib import suppress
 
 import pytest
@@ -8,6 +7,7 @@ from hypothesis import strategies as st
 
 from stepiq.core import json
 from stepiq.core.json import MAX_DEPTH, MalformedJson
+from tests.support.pace import cpu_limit
 
 TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))
 VALUES = st.recursive(
@@ -57,11 +57,8 @@ class TestLoads:
         "text", [b'"' + b'\\"' * 120_000, b'"' * 250_001, b"\\" * 250_000, b'"' + b"\\" * 250_001]
     )
     def test_no_text_takes_long(self, text):
-        started = time.process_time()
-        with pytest.raises(MalformedJson):
+        with cpu_limit(0.5), pytest.raises(MalformedJson):
             json.loads(text)
-
-        assert time.process_time() - started < 0.5
 
     @pytest.mark.parametrize(
         "text",
@@ -89,11 +86,8 @@ class TestLoads:
     @pytest.mark.parametrize("opening", [b"", b"[", b'["', b'{"'])
     def test_256_kib_of_anything_take_less_than_a_second(self, opening, unit):
         text = opening + unit * (256 * 1024 // len(unit))
-        started = time.perf_counter()
-        with suppress(MalformedJson):
+        with cpu_limit(1), suppress(MalformedJson):
             json.loads(text)
-
-        assert time.perf_counter() - started < 1
 
     def test_an_escaped_backslash_before_u0000_is_text(self):
         assert json.loads(b'"\\\\u0000"') == "\\u0000"

@@ -1,7 +1,6 @@
 import base64
 import itertools
 import json
-import time
 import urllib.parse
 
 import pytest
@@ -9,6 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stepiq.engine.masking import Masker
+from tests.support.pace import cpu_limit
 
 SECRET = 's3cr3t/Ça va+bien?&"quoted"\\path\n😀=end'
 MASK = "[secret:TOKEN]"
@@ -259,10 +259,8 @@ class TestTime:
     def test_the_worst_texts_take_moments(self, text, secret):
         masker = Masker({"TOKEN": secret, "OTHER": "b" + "a" * 4_000 + "b" + "a" * 4_000})
 
-        started = time.perf_counter()
-        masker.text(text)
-
-        assert time.perf_counter() - started < 10
+        with cpu_limit(5):
+            masker.text(text)
 
     def test_what_is_held_back_is_bounded(self):
         stream = Masker({"TOKEN": "ab" * 50}).stream()

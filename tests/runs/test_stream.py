@@ -4,11 +4,13 @@ from contextlib import aclosing
 
 import pytest
 import sqlalchemy as sa
+from fastapi.sse import KEEPALIVE_COMMENT
 
 from stepiq.core import clock
 from stepiq.engine import events
-from stepiq.runs import listeners, stream
+from stepiq.runs import listeners, queries, stream
 from stepiq.store.changes import run_topic
+from stepiq.store.database import StoreUnavailable
 from stepiq.store.states import RunStatus, StepStatus
 from stepiq.store.tables import runs
 from tests.support.sse import parse, received
@@ -121,6 +123,39 @@ class TestFollower:
 
         assert [event.seq for event in rest] == [2, 3]
         assert rest[0].data["message"] == "lost"
+
+    async def test_it_waits_for_a_store_that_is_away(self, follow, teller, run_id, monkeypatch):
+        monkeypatch.setattr(stream, "_OUTAGE_SECONDS", 0)
+        await teller.log(run_id, 1)
+        await teller.end(run_id)
+        progress, answers = queries.progress, iter([False, False, True])
+
+        async def away_at_first(*asked):
+            if not next(answers):
+                raise StoreUnavailable("away")
+            return await progress(*asked)
+
+        monkeypatch.setattr(queries, "progress", away_at_first)
+        async with aclosing(follow(run_id)) as frames:
+            heard = [(await anext(frames)) for _ in range(2)]
+            rest = await received(frames)
+
+        assert heard == [KEEPALIVE_COMMENT] * 2
+        assert [event.seq for event in rest] == [1, 2]
+
+    async def test_a_server_that_stops_waits_for_no_store(
+        self, follow, streams, run_id, monkeypatch
+    ):
+        async def away(*_asked):
+            raise StoreUnavailable("away")
+
+        monkeypatch.setattr(stream, "_OUTAGE_SECONDS", 0)
+        monkeypatch.setattr(queries, "progress", away)
+        async with aclosing(follow(run_id)) as frames:
+            assert await anext(frames) == KEEPALIVE_COMMENT
+            streams.close()
+
+            assert await received(frames) == []
 
     async def test_text_as_it_comes_has_no_number(self, follow, teller, run_id):
         await teller.log(run_id, 1)

@@ -1,9 +1,8 @@
-import time
-
 import pytest
 
 from stepiq.core import ids
 from stepiq.core.json import MAX_NUMBER_DIGITS
+from tests.support.pace import cpu_limit
 
 KEYS = "/api/user/api-keys"
 HOSTILE = {
@@ -35,12 +34,11 @@ class TestHostileBodies:
         await owner.get("/api/user/me")  # the first request of an app builds its routes
 
         # The server is this process: its own seconds count, not those of its neighbours on the machine.
-        started = time.process_time()
-        response = await owner.post(
-            KEYS, content=body, headers={"Content-Type": "application/json"}
-        )
+        with cpu_limit(1):
+            response = await owner.post(
+                KEYS, content=body, headers={"Content-Type": "application/json"}
+            )
 
-        assert time.process_time() - started < 1
         assert response.status_code == 400
         assert response.headers["Content-Type"] == "application/problem+json"
         assert response.json()["code"] == "malformed_json"

@@ -5,6 +5,7 @@ recognises by its number. No connection to the store is held while there is noth
 nothing is the connection's business: `server.protocol`.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from uuid import UUID
@@ -16,9 +17,11 @@ from starlette.types import Receive, Scope, Send
 from stepiq.core.json import Json
 from stepiq.runs import queries
 from stepiq.runs.listeners import Listener, Streams, Told
-from stepiq.store.database import Database
+from stepiq.store.database import Database, StoreUnavailable
 
 _BATCH = 200
+_OUTAGE_SECONDS = 1.0
+"""How long a stream that cannot read the log waits before it tries again. Its answer has begun, so there is no other to give."""
 _SILENCES = 4
 """Word of the last event is lost where a process dies between its commit and telling of it: after so long the log is asked."""
 
@@ -69,8 +72,14 @@ class Follower:
         async with self._streams.listening(self._run_id) as listener:
             while not self._is_over:
                 listener.catch_up()
-                async for frames in self._log():
-                    yield frames
+                try:
+                    async for frames in self._log():
+                        yield frames
+                except StoreUnavailable:
+                    yield KEEPALIVE_COMMENT
+                    await asyncio.sleep(_OUTAGE_SECONDS)
+                    self._is_over = listener.is_closed
+                    continue
                 async for frames in self._live(listener):
                     yield frames
 

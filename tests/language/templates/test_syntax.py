@@ -1,9 +1,9 @@
-import time
 from contextlib import suppress
 
 import pytest
 
 from stepiq.language.templates import Template, TemplateSyntaxError
+from tests.support.pace import cpu_limit
 
 
 def refused(text: str) -> TemplateSyntaxError:
@@ -212,12 +212,8 @@ class TestHostileTexts:
     )  # fmt: skip
     def test_a_text_of_one_thing_over_and_over_ends_within_a_second(self, unit):
         text = unit * (self.SIZE // len(unit))
-        started = time.process_time()
-
-        with suppress(TemplateSyntaxError):
+        with cpu_limit(1), suppress(TemplateSyntaxError):
             Template.compile(text)
-
-        assert time.process_time() - started < 1
 
     @pytest.mark.parametrize(
         ("start", "unit"),
@@ -231,9 +227,5 @@ class TestHostileTexts:
         ],
     )
     def test_a_long_tag_ends_within_a_second(self, start, unit):
-        started = time.process_time()
-
-        with pytest.raises(TemplateSyntaxError):
+        with cpu_limit(1), pytest.raises(TemplateSyntaxError):
             Template.compile(start + unit * (self.SIZE // len(unit)))
-
-        assert time.process_time() - started < 1
