@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from stepiq.core import clock
 from stepiq.core.ids import uuid7
 from stepiq.engine import retention
+from stepiq.engine.admission import Release
 from stepiq.engine.definitions import Definitions
-from stepiq.engine.usage import Tally
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.tables import pipeline_versions, runs
 from tests.support.engine import World
@@ -199,7 +199,7 @@ class TestCarry:
                 sa.text("UPDATE workspaces SET unfinished_runs = 2, admitted_runs = 1")
             )
             await world.engine._admission.release(
-                session, world.workspace_id, Tally(), clock.now(), held=False
+                session, world.workspace_id, Release(runs=1, slots=1), clock.now()
             )
 
         assert await world.counters() == (1, 0)

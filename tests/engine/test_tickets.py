@@ -1,12 +1,14 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
 from dbos import EnqueueOptions
 
 from stepiq.core.ids import uuid7
+from stepiq.engine import tickets as tickets_module
 from stepiq.engine.retention import sweep
 from stepiq.engine.tickets import Queue, Ticket, TicketQueue
 from stepiq.store.changes import TICKETS_WAITING, LocalChanges
@@ -26,16 +28,13 @@ class TestTicket:
 
 class TestEnqueue:
     async def test_a_rolled_back_run_leaves_no_ticket(self, world: World):
-        pipeline_id = await world.pipeline(TRANSFORM)
-
         with pytest.raises(ZeroDivisionError):  # noqa: PT012 - the transaction is what is left
             async with world.database.transaction() as session:
                 await world.engine._tickets.enqueue(session, uuid7(), 1, 1)
                 raise ZeroDivisionError
 
-        run_id, heard = await world.start(pipeline_id)
-        await heard.until_ended()
-        await _finished(world, 1)
+        run_id = uuid7()
+        await _use_up(world, run_id)
         assert [t.subject_id for t in await world.engine._tickets.finished(10)] == [run_id]
 
     async def test_a_committed_run_starts_without_waiting_for_the_next_poll(self, world: World):
@@ -100,6 +99,58 @@ class TestEnqueueMany:
         assert [row["priority"] for row in rows.values()] == [1]
 
 
+class TestFinish:
+    async def test_with_its_run_a_ticket_is_gone(self, world: World):
+        await world.run(TRANSFORM)
+
+        assert await _rows_of_library(world.database, "workflow_status") == {}
+        assert await _rows_of_library(world.database, "workflow_input") == {}
+
+    async def test_that_it_is_gone_is_no_news_to_the_library(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ):
+        asked = []
+        monkeypatch.setattr(
+            "stepiq.engine.tickets._update_outcome", lambda *arguments, **_: asked.append(arguments)
+        )
+
+        await world.run(TRANSFORM)
+        await world.engine.stop()
+
+        assert asked == []
+        assert tickets_module._finished == set()
+        await world.engine.start()
+
+    async def test_a_ticket_that_another_worker_has_used_up_ends_quietly(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ):
+        ended = await world.run(TRANSFORM)
+        begun, may_go = asyncio.Event(), asyncio.Event()
+        claim = world.engine._journal.claim
+
+        async def slowly(run_id, held=None):
+            begun.set()
+            await may_go.wait()
+            return await claim(run_id, held)
+
+        monkeypatch = pytest.MonkeyPatch()
+        monkeypatch.setattr(world.engine._journal, "claim", slowly)
+        async with world.database.transaction() as session:
+            await world.engine._tickets.enqueue(session, ended.run.id, 1, 1)
+        await begun.wait()
+        async with world.database.transaction() as session:
+            await world.engine._tickets.finish(session, [Ticket(ended.run.id, 1)])
+        tickets_module._finished.clear()
+        may_go.set()
+        await world.engine.stop()
+        monkeypatch.undo()
+
+        assert [
+            record for record in caplog.records if record.levelname in ("WARNING", "ERROR")
+        ] == []
+        await world.engine.start()
+
+
 class TestStop:
     async def test_a_queue_that_was_never_used_has_nothing_to_stop(self, database: Database):
         await TicketQueue(database, LocalChanges()).stop()
@@ -130,7 +181,7 @@ class TestSweep:
 
     async def test_a_run_with_a_later_ticket_is_no_orphan(self, world: World):
         ended = await world.run(TRANSFORM)
-        await _finished(world, 1)
+        await _use_up(world, ended.run.id)
         async with world.database.transaction() as session:
             await session.execute(
                 runs.update()
@@ -142,9 +193,8 @@ class TestSweep:
 
         assert (await world.ended(ended.run.id, ended.heard)).run.ticket == 2
 
-    async def test_tickets_of_finished_runs_are_forgotten(self, world: World):
-        await world.run(TRANSFORM)
-        await _finished(world, 1)
+    async def test_tickets_that_ended_without_their_runs_are_forgotten(self, world: World):
+        await _use_up(world, uuid7())
 
         swept = await sweep(world.database, world.engine._tickets)
 
@@ -153,7 +203,7 @@ class TestSweep:
 
     async def test_a_run_that_its_ticket_left_behind_gets_another(self, world: World):
         ended = await world.run(TRANSFORM)
-        await _finished(world, 1)
+        await _use_up(world, ended.run.id)
         async with world.database.transaction() as session:
             await session.execute(
                 runs.update()
@@ -169,9 +219,11 @@ class TestSweep:
         assert (again.run.status, again.run.ticket) == ("completed", 2)
 
 
-async def _finished(world: World, count: int) -> None:
-    """Until the queue has noted that many tickets as done, which it does a moment after the run's end."""
-    while len(await world.engine._tickets.finished(count)) < count:  # noqa: ASYNC110 - it tells nobody
+async def _use_up(world: World, run_id: UUID) -> None:
+    """Have a ticket of a run that has ended, or never was, come to its end by itself."""
+    async with world.database.transaction() as session:
+        await world.engine._tickets.enqueue(session, run_id, 1, 1)
+    while not await world.engine._tickets.finished(1):  # noqa: ASYNC110 - it tells nobody
         await asyncio.sleep(0.01)
 
 

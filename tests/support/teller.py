@@ -32,7 +32,7 @@ class Teller:
                 .values(last_seq=runs.c.last_seq + 1, **columns)
                 .returning(runs.c.last_seq)
             )
-            await self._admission.append(session, run_id, last_seq - 1, [event])
+            await self._admission.append_many(session, [(run_id, last_seq - 1, [event])])
 
     async def log(self, run_id: UUID, number: int) -> None:
         """Record some events that change nothing."""

@@ -9,6 +9,7 @@ from stepiq.core import logging
 from stepiq.core.settings import Settings
 from stepiq.server.assembly import built
 from stepiq.server.probes import watched
+from stepiq.server.running import run
 from stepiq.server.worker import Worker
 
 _DRAIN = timedelta(seconds=25)
@@ -27,7 +28,7 @@ def work(configured: Settings) -> None:
             " Run `stepiq serve`, which carries runs itself, or set STEPIQ_DATABASE_URL to postgresql://…"
         )
     logging.configure(configured.log_format)
-    asyncio.run(_work(configured))
+    run(_work(configured))
 
 
 async def _work(configured: Settings) -> None:

@@ -6,6 +6,7 @@ both decisions without a scan.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
@@ -70,6 +71,21 @@ class _Entry(NamedTuple):
     def slots(self) -> int:
         """How many of these runs got one."""
         return len(self.runs) - min(len(self.runs), self.held)
+
+
+@dataclass(slots=True)
+class Release:
+    """What a workspace gets back, and what it pays."""
+
+    runs: int = 0
+    slots: int = 0
+    """Of these runs; those without a slot were held."""
+    credit_tokens: int = 0
+
+    def add_run(self, *, is_held: bool) -> None:
+        """Add a run that ended."""
+        self.runs += 1
+        self.slots += not is_held
 
 
 def count_end(status: RunStatus, trigger: str, started: datetime | None, ended: datetime) -> None:
@@ -146,7 +162,7 @@ class Admission:
         for run, _ in accepted:
             session.after_commit(metrics.runs_accepted.labels(run.trigger_type).inc)
         news = [events.run_status(RunStatus.PENDING)]
-        await self._append(session, [(run.id, 0, news) for run, _ in accepted])
+        await self.append_many(session, [(run.id, 0, news) for run, _ in accepted])
 
     async def _hand_out(self, session: Session, entries: Sequence[_Entry]) -> None:
         tickets = [
@@ -246,36 +262,37 @@ class Admission:
         ).one_or_none()
         if row is None:
             raise RunNotCancellable(run_id)
-        await self.append(session, run_id, row.last_seq - len(news), news)
-        tally = Tally()
+        await self.append_many(session, [(run_id, row.last_seq - len(news), news)])
+        tally, release = Tally(), Release()
         tally.add_run(RunStatus.CANCELLED)
-        await self.release(session, workspace_id, tally, now, held=row.ticket == 0)
-        await usage.add(session, workspace_id, row.pipeline_id, tally, now)
+        release.add_run(is_held=row.ticket == 0)
+        await self.release(session, workspace_id, release, now)
+        await usage.add_many(session, [usage.Used(workspace_id, row.pipeline_id, tally, now)])
         session.after_commit(lambda: self._changes.publish(RUN_CANCELLED, str(run_id)))
         trigger, started = row.trigger_type, row.started_at
         session.after_commit(lambda: count_end(RunStatus.CANCELLED, trigger, started, now))
 
     async def release(
-        self, session: Session, workspace_id: UUID, tally: Tally, now: datetime, *, held: bool
+        self, session: Session, workspace_id: UUID, release: Release, now: datetime
     ) -> None:
-        """Count a run out, unless it was `held` without a slot hand its slot to the oldest that waits, and count credits.
+        """Count runs out, hand their slots to the oldest that wait, and count credits.
 
-        The slot is kept back where the workspace's plan has been lowered and more run than it allows.
+        Slots are kept back where the workspace's plan has been lowered and more run than it allows.
         """
         row = (
             await session.execute(
                 workspaces.update()
                 .where(workspaces.c.id == workspace_id)
                 .values(
-                    unfinished_runs=workspaces.c.unfinished_runs - 1,
-                    admitted_runs=workspaces.c.admitted_runs - (0 if held else 1),
-                    **usage.credits_counted(tally.credit_tokens, now),
+                    unfinished_runs=workspaces.c.unfinished_runs - release.runs,
+                    admitted_runs=workspaces.c.admitted_runs - release.slots,
+                    **usage.credits_counted(release.credit_tokens, now),
                 )
                 .returning(*_SLOTS)
             )
         ).one()
-        if not held and row.unfinished_runs > row.admitted_runs:
-            await self._fill_by_plan(session, workspace_id, row, _FILLED_BY_AN_END)
+        if release.slots and row.unfinished_runs > row.admitted_runs:
+            await self._fill_by_plan(session, workspace_id, row, _FILLED_BY_AN_END * release.slots)
 
     async def fill(self, session: Session, workspace_id: UUID) -> None:
         """Give waiting runs the slots that a plan just raised has for them, up to 500; ends of runs give the others."""
@@ -330,15 +347,15 @@ class Admission:
         tickets = [(run_id, 1, priority) for priority, run_id in enumerate(found, admitted + 1)]
         await self._tickets.enqueue_many(session, tickets)
 
-    async def append(
-        self, session: Session, run_id: UUID, last_seq: int, news: list[Event]
-    ) -> None:
-        """Record events behind `last_seq`, which the caller has moved, and tell listeners after the commit."""
-        await self._append(session, [(run_id, last_seq, news)])
-
-    async def _append(
+    async def append_many(
         self, session: Session, logs: Sequence[tuple[UUID, int, list[Event]]]
     ) -> None:
+        """Record events of runs and tell listeners after the commit.
+
+        Args:
+            session: the transaction.
+            logs: of each run, the events behind a `last_seq`, which the caller has moved.
+        """
         now = clock.now()
         numbered = [
             (run_id, seq, event)

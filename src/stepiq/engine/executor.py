@@ -17,7 +17,8 @@ from stepiq.core.ids import uuid7
 from stepiq.core.json import Json
 from stepiq.engine import events
 from stepiq.engine.definitions import Definitions
-from stepiq.engine.journal import ClaimLost, Entry, Journal, size_bytes
+from stepiq.engine.journal import ClaimLost, Entry, Journal
+from stepiq.engine.journal_rows import size_bytes
 from stepiq.engine.masking import Masker, masked
 from stepiq.engine.outcomes import Completed, Failed, FailureCode, Outcome
 from stepiq.engine.protocols import SecretReader

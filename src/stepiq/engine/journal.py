@@ -1,28 +1,41 @@
 """The truth about every run: what was accepted, what was done, how it ended.
 
 Each write is conditional on the claim number: a worker that lost its run changes nothing. Step rows, totals and
-events of one moment share one transaction, so that a reader never sees one without the others.
+events of one moment share one transaction, so that a reader never sees one without the others; so do the writes of all
+runs that have something to write at the same time.
+
+Everybody locks rows in this order: runs, their workspaces, rollups of usage; of one kind in the order of their keys.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from stepiq.core import clock, json, metrics
+from stepiq.core import clock, metrics
 from stepiq.core.json import Json
 from stepiq.engine import events, usage
-from stepiq.engine.admission import Admission, count_end
+from stepiq.engine.admission import Admission, Release, count_end
 from stepiq.engine.events import Event
+from stepiq.engine.journal_rows import (
+    CLAIMED,
+    claimed,
+    split_large,
+    step_record,
+    step_row,
+    used,
+)
 from stepiq.engine.protocols import Outbox
 from stepiq.engine.records import ClaimedRun, Ending, Meter, NewDelivery, StepRecord
-from stepiq.engine.tickets import Queue, TicketQueue
+from stepiq.engine.tickets import Queue, Ticket, TicketQueue
 from stepiq.engine.usage import Tally
 from stepiq.store.database import Database, Session
-from stepiq.store.states import FINAL_STEP_STATUSES, RunStatus, StepStatus, TriggerType
-from stepiq.store.tables import LARGE_VALUE_BYTES, large_values, run_steps, runs
+from stepiq.store.gathering import Gatherer
+from stepiq.store.states import FINAL_STEP_STATUSES, RunStatus, StepStatus
+from stepiq.store.tables import large_values, run_steps, runs
 
 
 class ClaimLost(Exception):
@@ -43,6 +56,18 @@ class Entry:
         self.news.append(event)
 
 
+@dataclass(slots=True)
+class _Writing:
+    """An entry on its way into the journal."""
+
+    run: ClaimedRun
+    entry: Entry
+    last_seq: int = 0
+    """Of the run's row, before it is written."""
+    ticket: int = 0
+    tally: Tally = field(default_factory=Tally)
+
+
 class Journal:
     """Reads and writes what runs have done."""
 
@@ -57,6 +82,8 @@ class Journal:
         self._admission = admission
         self._tickets = tickets
         self._outbox = outbox
+        self._claiming = Gatherer(database, self._claim_together)
+        self._writing = Gatherer(database, self._write_together)
 
     async def claim(self, run_id: UUID, held: int | None = None) -> ClaimedRun | None:
         """Take a run over and load what it has done; None when there is nothing left to do.
@@ -64,44 +91,36 @@ class Journal:
         Args:
             run_id: which.
             held: take it over from this claim only; None when it has another one meanwhile.
+
+        Raises:
+            StoreUnavailable: whether it was taken over is unknown; claim it again.
         """
-        is_held = sa.true() if held is None else runs.c.claim == held
+        if held is None:
+            return await self._claiming.add(run_id, run_id)
         async with self._database.transaction() as session:
-            now = clock.now()
-            row = (
-                await session.execute(
-                    runs.update()
-                    .where(
-                        runs.c.id == run_id,
-                        runs.c.status.in_((RunStatus.PENDING, RunStatus.RUNNING)),
-                        is_held,
-                    )
-                    .values(
-                        claim=runs.c.claim + 1,
-                        status=RunStatus.RUNNING,
-                        started_at=sa.func.coalesce(
-                            runs.c.started_at, sa.bindparam("now", now, runs.c.started_at.type)
-                        ),
-                        last_seq=sa.case(
-                            (runs.c.status == RunStatus.PENDING, runs.c.last_seq + 1),
-                            else_=runs.c.last_seq,
-                        ),
-                    )
-                    .returning(*_CLAIMED, runs.c.last_seq)
-                )
-            ).one_or_none()
-            if row is None:
-                return None
-            run = _claimed(row)
-            if run.claim == 1:
-                started = events.run_status(RunStatus.RUNNING, started_at=clock.iso(now))
-                await self._admission.append(session, run_id, row.last_seq - 1, [started])
-            else:
-                await _load_steps(session, run)
-            return run
+            found = await self._claim(session, _CLAIM_HELD, {"ids": [run_id], "held": held})
+        return found.get(run_id)
+
+    async def _claim_together(self, wanted: Sequence[UUID]) -> list[ClaimedRun | None]:
+        async with self._database.transaction() as session:
+            found = await self._claim(session, _CLAIM, {"ids": wanted})
+        return [found.get(run_id) for run_id in wanted]
+
+    async def _claim(
+        self, session: Session, statement: sa.Executable, parameters: Mapping[str, Any]
+    ) -> dict[UUID, ClaimedRun]:
+        now = clock.now()
+        rows = (await session.execute(statement, {**parameters, "now": now})).all()
+        found = {row.id: claimed(row) for row in rows}
+        started = events.run_status(RunStatus.RUNNING, started_at=clock.iso(now))
+        begun = [(row.id, row.last_seq - 1, [started]) for row in rows if row.claim == 1]
+        if begun:
+            await self._admission.append_many(session, begun)
+        await _load_steps(session, {row.id: found[row.id] for row in rows if row.claim > 1})
+        return found
 
     async def write(self, run: ClaimedRun, entry: Entry) -> None:
-        """Add an entry, in one transaction.
+        """Add an entry; with a run's end, its ticket is used up.
 
         Raises:
             ClaimLost: the run is no longer this worker's; nothing was written.
@@ -109,33 +128,54 @@ class Journal:
         """
         if entry.ending is not None:
             entry.news.append(_ended(entry.ending))
-        async with self._database.transaction() as session:
-            last_seq, ticket = await self._advance(session, run, entry)
-            await self._write_steps(session, run, entry.steps)
-            await self._admission.append(session, run.id, last_seq - len(entry.news), entry.news)
-            if entry.ending is not None:
-                await _store_large(session, run.id, run.id, entry.ending.output)
-            tally = await self._count(session, run, entry, held=ticket == 0)
-            if entry.ending is not None and self._outbox is not None:
-                await self.send(session, await self._outbox.run_ended(session, run, entry.ending))
-        run.models |= tally.models
-        _count_ends(run, entry)
-        for record in entry.steps:
-            record.is_stored = True
-            record.stored_meter = replace(record.meter)
+        await self._writing.add(_Writing(run, entry), run.workspace_id)
 
-    async def _count(self, session: Session, run: ClaimedRun, entry: Entry, *, held: bool) -> Tally:
-        tally = Tally()
-        now = clock.now() if entry.ending is None else entry.ending.at
-        for record in entry.steps:
-            tally.add_meter(record.model, record.meter.since(record.stored_meter), run.models)
-        if entry.ending is None:
-            await usage.count_credits(session, run.workspace_id, tally.credit_tokens, now)
-        else:
-            tally.add_run(entry.ending.status)
-            await self._admission.release(session, run.workspace_id, tally, now, held=held)
-        await usage.add(session, run.workspace_id, run.pipeline_id, tally, now)
-        return tally
+    async def _write_together(self, batch: Sequence[_Writing]) -> list[ClaimLost | None]:
+        async with self._database.transaction() as session:
+            ours = await _hold(session, batch)
+            if ours:
+                await self._write_held(session, ours)
+        for writing in ours:
+            _written(writing)
+        held = {id(writing) for writing in ours}
+        return [None if id(each) in held else ClaimLost(each.run.id) for each in batch]
+
+    async def _write_held(self, session: Session, ours: Sequence[_Writing]) -> None:
+        ending = [writing for writing in ours if writing.entry.ending is not None]
+        await _advance(session, ours)
+        await _write_steps(session, ours)
+        logs = [(each.run.id, each.last_seq, each.entry.news) for each in ours if each.entry.news]
+        if logs:
+            await self._admission.append_many(session, logs)
+        await self._count(session, ours)
+        if ending:
+            await self._tickets.finish(
+                session, [Ticket(each.run.id, each.ticket) for each in ending]
+            )
+        if self._outbox is not None:
+            for each in ending:
+                assert each.entry.ending is not None  # noqa: S101 - these are the ones that have
+                sent = await self._outbox.run_ended(session, each.run, each.entry.ending)
+                await self.send(session, sent)
+
+    async def _count(self, session: Session, ours: Sequence[_Writing]) -> None:
+        releases: defaultdict[UUID, Release] = defaultdict(Release)
+        used_up: list[usage.Used] = []
+        now = clock.now()
+        for each in ours:
+            run, entry, tally = each.run, each.entry, each.tally
+            for record in entry.steps:
+                tally.add_meter(record.model, record.meter.since(record.stored_meter), run.models)
+            if entry.ending is not None:
+                tally.add_run(entry.ending.status)
+                releases[run.workspace_id].add_run(is_held=each.ticket == 0)
+            if tally.credit_tokens:
+                releases[run.workspace_id].credit_tokens += tally.credit_tokens
+            at = now if entry.ending is None else entry.ending.at
+            used_up.append(usage.Used(run.workspace_id, run.pipeline_id, tally, at))
+        for workspace_id in sorted(releases):
+            await self._admission.release(session, workspace_id, releases[workspace_id], now)
+        await usage.add_many(session, used_up)
 
     async def send(self, session: Session, recorded: Sequence[NewDelivery]) -> None:
         """Put recorded deliveries into their queue in the caller's transaction."""
@@ -143,51 +183,9 @@ class Journal:
             tickets = [(each.id, each.ticket, each.priority) for each in recorded]
             await self._tickets.enqueue_many(session, tickets, Queue.DELIVERIES)
 
-    async def _advance(self, session: Session, run: ClaimedRun, entry: Entry) -> tuple[int, int]:
-        values: dict[str, Any] = {"last_seq": runs.c.last_seq + len(entry.news)}
-        values |= _totals([record.meter.since(record.stored_meter) for record in entry.steps])
-        if entry.ending is not None:
-            inline, is_large = _split_large(entry.ending.output)
-            values |= {
-                "status": entry.ending.status,
-                "completed_at": entry.ending.at,
-                "output": inline,
-                "output_is_large": is_large,
-                "error": entry.ending.error,
-            }
-        row = (
-            await session.execute(
-                runs.update()
-                .where(
-                    runs.c.id == run.id,
-                    runs.c.claim == run.claim,
-                    runs.c.status == RunStatus.RUNNING,
-                )
-                .values(values)
-                .returning(runs.c.last_seq, runs.c.ticket)
-            )
-        ).one_or_none()
-        if row is None:
-            raise ClaimLost(run.id)
-        return row.last_seq, row.ticket
-
-    async def _write_steps(
-        self, session: Session, run: ClaimedRun, records: list[StepRecord]
-    ) -> None:
-        new = [_row(run.id, record) for record in records if not record.is_stored]
-        if new:
-            await session.execute(run_steps.insert(), new)
-        for record in records:
-            if record.is_stored:
-                values = _row(run.id, record)
-                await session.execute(
-                    run_steps.update().where(run_steps.c.id == values.pop("id")).values(values)
-                )
-            await _store_large(session, run.id, record.id, record.output)
-
     async def count_cancelled(self, run: ClaimedRun, record: StepRecord) -> None:
         """Add what a cancelled step had used when it was stopped; its status stays as it is."""
-        used = record.meter.since(record.stored_meter)
+        used_since = record.meter.since(record.stored_meter)
         async with self._database.transaction() as session:
             counted = await session.execute(
                 run_steps.update()
@@ -197,76 +195,119 @@ class Journal:
                     # The claim that the cancel took away: others count for themselves what they used.
                     sa.exists().where(runs.c.id == run.id, runs.c.claim == run.claim + 1),
                 )
-                .values(_used(record))
+                .values(used(record))
             )
             if counted.rowcount:
-                await session.execute(
-                    runs.update().where(runs.c.id == run.id).values(_totals([used]))
-                )
+                await session.execute(_MOVE, [_moved(run.id, 0, [used_since])])
                 tally, now = Tally(), clock.now()
-                tally.add_meter(record.model, used, run.models)
+                tally.add_meter(record.model, used_since, run.models)
                 await usage.count_credits(session, run.workspace_id, tally.credit_tokens, now)
-                await usage.add(session, run.workspace_id, run.pipeline_id, tally, now)
+                await usage.add_many(
+                    session, [usage.Used(run.workspace_id, run.pipeline_id, tally, now)]
+                )
                 run.models |= tally.models
-
-
-def _count_ends(run: ClaimedRun, entry: Entry) -> None:
-    for record in entry.steps:
-        if record.status in FINAL_STEP_STATUSES:
-            metrics.steps_ended.labels(record.type, record.status).inc()
-    if entry.ending is not None:
-        count_end(entry.ending.status, run.trigger_type, run.started_at, entry.ending.at)
 
 
 async def recorded(session: Session, run_id: UUID) -> ClaimedRun | None:
     """A run as its journal has it, for who only reads. It does not ask whose run it is: the caller has."""
-    row = (await session.execute(sa.select(*_CLAIMED).where(runs.c.id == run_id))).one_or_none()
+    row = (await session.execute(sa.select(*CLAIMED).where(runs.c.id == run_id))).one_or_none()
     if row is None:
         return None
-    run = _claimed(row)
-    await _load_steps(session, run)
+    run = claimed(row)
+    await _load_steps(session, {run_id: run})
     return run
 
 
-async def _load_steps(session: Session, run: ClaimedRun) -> None:
-    large = large_values.c.value.label("large_value")
-    rows = await session.execute(
-        sa.select(run_steps, large)
-        .outerjoin(large_values, large_values.c.owner_id == run_steps.c.id)
-        .where(run_steps.c.run_id == run.id)
-        .order_by(run_steps.c.ordinal)
-    )
-    for row in rows:
-        run.steps[row.step_id] = record = _record(row)
+async def _load_steps(session: Session, wanted: Mapping[UUID, ClaimedRun]) -> None:
+    if not wanted:
+        return
+    for row in await session.execute(_STEPS, {"ids": list(wanted)}):
+        run = wanted[row.run_id]
+        run.steps[row.step_id] = record = step_record(row)
         if record.model is not None and usage.has_used(record.meter):
             run.models.add(record.model)
 
 
-_CLAIMED = (
-    runs.c.id,
-    runs.c.workspace_id,
-    runs.c.pipeline_id,
-    runs.c.pipeline_version,
-    runs.c.trigger_type,
-    runs.c.input_data,
-    runs.c.claim,
-    runs.c.started_at,
-    runs.c.deadline_at,
-)
+async def _hold(session: Session, batch: Sequence[_Writing]) -> list[_Writing]:
+    """Lock the runs of a batch, and say which of them are still their workers'."""
+    rows = await session.execute(_HOLD, {"ids": [each.run.id for each in batch]})
+    found = {row.id: row for row in rows}
+    ours: list[_Writing] = []
+    for each in batch:
+        row = found.get(each.run.id)
+        if row is None or row.claim != each.run.claim or row.status != RunStatus.RUNNING:
+            continue
+        each.last_seq, each.ticket, each.tally = row.last_seq, row.ticket, Tally()
+        ours.append(each)
+    return ours
 
 
-def _claimed(row: sa.Row[Any]) -> ClaimedRun:
-    return ClaimedRun(
-        id=row.id,
-        workspace_id=row.workspace_id,
-        pipeline_id=row.pipeline_id,
-        pipeline_version=row.pipeline_version,
-        trigger_type=TriggerType(row.trigger_type),
-        input_data=row.input_data,
-        claim=row.claim,
-        started_at=row.started_at,
-        deadline_at=row.deadline_at,
-    )
+async def _advance(session: Session, ours: Sequence[_Writing]) -> None:
+    moved: list[dict[str, Any]] = []
+    ended: list[dict[str, Any]] = []
+    large: list[dict[str, Any]] = []
+    for each in ours:
+        entry = each.entry
+        used_since = [record.meter.since(record.stored_meter) for record in entry.steps]
+        values = _moved(each.run.id, len(entry.news), used_since)
+        if entry.ending is None:
+            moved.append(values)
+            continue
+        output, is_large = split_large(entry.ending.output)
+        values |= {
+            "to_status": entry.ending.status,
+            "at": entry.ending.at,
+            "to_output": output,
+            "to_output_is_large": is_large,
+            "to_error": entry.ending.error,
+        }
+        ended.append(values)
+        if is_large:
+            large.append(_large(each.run.id, each.run.id, entry.ending.output))
+    if moved:
+        await session.execute(_MOVE, moved)
+    if ended:
+        await session.execute(_END, ended)
+    if large:
+        await session.execute(large_values.insert(), large)
+
+
+async def _write_steps(session: Session, ours: Sequence[_Writing]) -> None:
+    new: list[dict[str, Any]] = []
+    changed: list[dict[str, Any]] = []
+    large: list[dict[str, Any]] = []
+    for each in ours:
+        for record in each.entry.steps:
+            row = step_row(each.run.id, record)
+            if row["output_is_large"]:
+                large.append(_large(record.id, each.run.id, record.output))
+            if record.is_stored:
+                changed.append({"row_id": row.pop("id"), **row})
+            else:
+                new.append(row)
+    if new:
+        await session.execute(run_steps.insert(), new)
+    if changed:
+        await session.execute(_CHANGE_STEP, changed)
+    if large:
+        await session.execute(large_values.insert(), large)
+
+
+def _large(owner_id: UUID, run_id: UUID, value: Json) -> dict[str, Any]:
+    return {"owner_id": owner_id, "run_id": run_id, "value": value}
+
+
+def _written(writing: _Writing) -> None:
+    """What is durable is not to be written again, and is counted now."""
+    run, entry = writing.run, writing.entry
+    run.models |= writing.tally.models
+    for record in entry.steps:
+        record.is_stored = True
+        record.stored_meter = replace(record.meter)
+        if record.status in FINAL_STEP_STATUSES:
+            metrics.steps_ended.labels(record.type, record.status).inc()
+    if entry.ending is not None:
+        count_end(entry.ending.status, run.trigger_type, run.started_at, entry.ending.at)
 
 
 def _ended(ending: Ending) -> Event:
@@ -276,100 +317,65 @@ def _ended(ending: Ending) -> Event:
     return events.run_status(ending.status, **facts)
 
 
-def _totals(meters: list[Meter]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for name in ("input_tokens", "cached_tokens", "output_tokens", "credit_tokens"):
-        if added := sum(getattr(meter, name) for meter in meters):
-            values[name] = runs.c[name] + added
-    if cost := sum(meter.cost_usd_micros for meter in meters):
-        values["cost_usd_micros"] = runs.c.cost_usd_micros + cost
-    if not all(meter.cost_complete for meter in meters):
-        values["cost_complete"] = sa.false()
-    return values
+_SUMS = ("input_tokens", "cached_tokens", "output_tokens", "credit_tokens", "cost_usd_micros")
 
 
-def _used(record: StepRecord) -> dict[str, Any]:
-    meter = record.meter
-    return {
-        "input_tokens": meter.input_tokens,
-        "cached_tokens": meter.cached_tokens,
-        "output_tokens": meter.output_tokens,
-        "tokens_estimated": meter.tokens_estimated,
-        "cost": meter.cost if meter.cost_complete else None,
-    }
+def _moved(run_id: UUID, events_added: int, meters: Sequence[Meter]) -> dict[str, Any]:
+    """What `_MOVE` and `_END` ask for."""
+    sums = {f"more_{name}": sum(getattr(meter, name) for meter in meters) for name in _SUMS}
+    is_known = all(meter.cost_complete for meter in meters)
+    return {"row_id": run_id, "more_events": events_added, "is_known": is_known, **sums}
 
 
-def _row(run_id: UUID, record: StepRecord) -> dict[str, Any]:
-    inline, is_large = _split_large(record.output)
-    return {
-        "id": record.id,
-        "run_id": run_id,
-        "step_id": record.step_id,
-        "branch": record.branch,
-        "iteration": record.iteration,
-        "ordinal": record.ordinal,
-        "name": record.name,
-        "type": record.type,
-        "status": record.status,
-        "attempts": record.attempts,
-        "failures": record.failures,
-        "model": record.model,
-        "prompt": record.prompt,
-        "system_prompt": record.system_prompt,
-        "output": inline,
-        "output_is_large": is_large,
-        "error": record.error,
-        "started_at": record.started_at,
-        "completed_at": record.completed_at,
-        **_used(record),
-    }
-
-
-def _record(row: sa.Row[Any]) -> StepRecord:
-    meter = Meter(
-        input_tokens=row.input_tokens,
-        cached_tokens=row.cached_tokens,
-        output_tokens=row.output_tokens,
-        tokens_estimated=row.tokens_estimated,
-        cost=row.cost,
-        cost_complete=row.cost is not None or row.input_tokens + row.output_tokens == 0,
+# Put together once: that takes longer than to execute them.
+_RUNS = sa.bindparam("ids", expanding=True, type_=runs.c.id.type)
+_CLAIM = (
+    runs.update()
+    .where(runs.c.id.in_(_RUNS), runs.c.status.in_((RunStatus.PENDING, RunStatus.RUNNING)))
+    .values(
+        claim=runs.c.claim + 1,
+        status=RunStatus.RUNNING,
+        started_at=sa.func.coalesce(
+            runs.c.started_at, sa.bindparam("now", type_=runs.c.started_at.type)
+        ),
+        last_seq=sa.case(
+            (runs.c.status == RunStatus.PENDING, runs.c.last_seq + 1), else_=runs.c.last_seq
+        ),
     )
-    return StepRecord(
-        id=row.id,
-        step_id=row.step_id,
-        name=row.name,
-        type=row.type,
-        ordinal=row.ordinal,
-        iteration=row.iteration,
-        branch=row.branch,
-        status=StepStatus(row.status),
-        attempts=row.attempts,
-        failures=row.failures,
-        model=row.model,
-        prompt=row.prompt,
-        system_prompt=row.system_prompt,
-        output=row.large_value if row.output_is_large else row.output,
-        error=row.error,
-        meter=meter,
-        started_at=row.started_at,
-        completed_at=row.completed_at,
-        is_stored=True,
-        stored_meter=replace(meter),
+    .returning(*CLAIMED, runs.c.last_seq)
+)
+_CLAIM_HELD = _CLAIM.where(runs.c.claim == sa.bindparam("held", type_=sa.Integer))
+_STEPS = (
+    sa.select(run_steps, large_values.c.value.label("large_value"))
+    .outerjoin(large_values, large_values.c.owner_id == run_steps.c.id)
+    .where(run_steps.c.run_id.in_(_RUNS))
+    .order_by(run_steps.c.run_id, run_steps.c.ordinal)
+)
+_HOLD = (
+    sa.select(runs.c.id, runs.c.claim, runs.c.status, runs.c.last_seq, runs.c.ticket)
+    .where(runs.c.id.in_(_RUNS))
+    .order_by(runs.c.id)
+    .with_for_update(key_share=True)
+)
+_MOVE = (
+    runs.update()
+    .where(runs.c.id == sa.bindparam("row_id", type_=runs.c.id.type))
+    .values(
+        last_seq=runs.c.last_seq + sa.bindparam("more_events", type_=sa.Integer),
+        cost_complete=sa.and_(runs.c.cost_complete, sa.bindparam("is_known", type_=sa.Boolean)),
+        **{
+            name: runs.c[name] + sa.bindparam(f"more_{name}", type_=runs.c[name].type)
+            for name in _SUMS
+        },
     )
-
-
-def _split_large(value: Json) -> tuple[Json, bool]:
-    is_large = value is not None and size_bytes(value) > LARGE_VALUE_BYTES
-    return (None if is_large else value), is_large
-
-
-def size_bytes(value: Json) -> int:
-    """How long a value is as JSON text in UTF-8."""
-    return len(json.dumps(value).encode())
-
-
-async def _store_large(session: Session, run_id: UUID, owner_id: UUID, value: Json) -> None:
-    if _split_large(value)[1]:
-        await session.execute(
-            large_values.insert().values(owner_id=owner_id, run_id=run_id, value=value)
-        )
+)
+_END = _MOVE.values(
+    status=sa.bindparam("to_status", type_=runs.c.status.type),
+    completed_at=sa.bindparam("at", type_=runs.c.completed_at.type),
+    output=sa.bindparam("to_output", type_=runs.c.output.type),
+    output_is_large=sa.bindparam("to_output_is_large", type_=sa.Boolean),
+    error=sa.bindparam("to_error", type_=runs.c.error.type),
+)
+_CHANGE_STEP = run_steps.update().where(
+    run_steps.c.id == sa.bindparam("row_id", type_=run_steps.c.id.type)
+)

@@ -12,6 +12,7 @@ import re
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeVar
 
 from stepiq.core.json import Json, dumps
@@ -22,6 +23,8 @@ MIN_LENGTH = 8
 """Shorter secrets, in characters, are left alone: they occur in texts by chance."""
 
 _BRACKETS = ("[]", "{}", "<>", "()", "«»")
+_RARE = range(0x2500, 0xD800)
+"""Characters for the place of brackets, where secrets have all of these."""
 _ANCHOR = 8
 _CONTEXT = 64
 _OVERLAPPING = 256
@@ -261,7 +264,7 @@ def _ways_to_write(value: str) -> set[str]:
 
 def _labels(names: Iterable[str], needles: Sequence[_Needle]) -> dict[str, str]:
     used = set("".join(needle.text for needle in needles))
-    pairs = (*_BRACKETS, *(chr(code) * 2 for code in range(0x2500, 0xD800)))
+    pairs = chain(_BRACKETS, (chr(code) * 2 for code in _RARE))
     # What cannot be part of a secret keeps the label and the text around it from becoming one.
     left, right = next(pair for pair in pairs if not used & set(pair))
     return {name: f"{left}{_inside(name, needles)}{right}" for name in names}

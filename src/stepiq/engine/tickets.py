@@ -1,7 +1,7 @@
 """The only door to the durable queue (DBOS Transact).
 
 A ticket says "someone must carry this on" and nothing else: its argument is the id of a run or of a delivery, its result
-is null, and what has been done is in our own rows. Each queue has two lanes: one for the first few that a workspace has
+is null, and what has been done is in our own rows. The ticket of a run goes in the transaction that ends the run. Each queue has two lanes: one for the first few that a workspace has
 under way, so that no other's thousands can take all places, and one for the rest. A lane polls once a second as a safety
 net and is woken at commit.
 """
@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig
 from dbos import _queue as dbos_queue  # pyright: ignore[reportPrivateUsage] - see _woken_queue_worker
 from dbos._serialization import DBOSPortableJSON
+from dbos._sys_db import SystemDatabase
 from sqlalchemy.engine import URL
 
 from stepiq.core import logging
@@ -59,6 +60,8 @@ _INPUT = "(workflow_uuid, inputs) VALUES (:id, :inputs) ON CONFLICT (workflow_uu
 _TAKE_BACK = """\
 workflow_status SET status = 'ENQUEUED', owner_xid = NULL, started_at_epoch_ms = NULL
 WHERE status = 'PENDING' AND executor_id IN :executors RETURNING queue_name"""
+_STATUSES_OF = "workflow_status WHERE workflow_uuid IN :ids"
+_INPUTS_OF = "workflow_input WHERE workflow_uuid IN :ids"
 _HOLDERS = "workflow_status WHERE status = 'PENDING' AND executor_id IS NOT NULL"
 
 Carry = Callable[[UUID], Awaitable[None]]
@@ -131,6 +134,26 @@ def _woken_queue_worker(stop: threading.Event, instance: DBOS, queue: Any) -> No
 dbos_queue.queue_worker_thread = _woken_queue_worker
 
 
+_finished: set[str] = set()
+"""Tickets that are gone and whose workflows have not returned yet."""
+_update_outcome = SystemDatabase.update_workflow_outcome
+
+
+def _note_outcome(
+    system: SystemDatabase, workflow_id: str, *arguments: Any, **options: Any
+) -> bool:
+    if workflow_id in _finished:
+        _finished.discard(workflow_id)
+    else:
+        _update_outcome(system, workflow_id, *arguments, **options)
+    # Where nothing was updated, the ticket is another worker's by now, or gone: the library would ask for its outcome for ever.
+    return True
+
+
+# The library has no way to end a workflow in a transaction of ours; a run would cost one more for its ticket alone.
+SystemDatabase.update_workflow_outcome = _note_outcome  # pyright: ignore[reportAttributeAccessIssue] - called by position and name
+
+
 def _inserts(schema: str) -> tuple[sa.TextClause, sa.TextClause]:
     return (
         sa.text(f"INSERT INTO {schema}workflow_status {_STATUS}"),
@@ -142,6 +165,13 @@ _INSERTS = {dialect: _inserts(schema) for dialect, schema in _SCHEMAS.items()}
 _TAKES_BACK = {
     dialect: sa.text(f"UPDATE {schema}{_TAKE_BACK}").bindparams(
         sa.bindparam("executors", expanding=True)
+    )
+    for dialect, schema in _SCHEMAS.items()
+}
+_DELETES = {
+    dialect: tuple(
+        sa.text(f"DELETE FROM {schema}{rows}").bindparams(sa.bindparam("ids", expanding=True))  # noqa: S608 - constants
+        for rows in (_STATUSES_OF, _INPUTS_OF)
     )
     for dialect, schema in _SCHEMAS.items()
 }
@@ -262,6 +292,14 @@ class TicketQueue:
         for lane in {str(row["queue"]) for row in rows}:
             session.after_commit(partial(self._changes.publish, TICKETS_WAITING, lane))
 
+    async def finish(self, session: Session, tickets: Sequence[Ticket]) -> None:
+        """Use tickets up in this transaction: nobody is called with them any more."""
+        ids = [str(ticket) for ticket in tickets]
+        for statement in _DELETES[session.connection.dialect.name]:
+            await session.execute(statement, {"ids": ids})
+        if self._is_working:
+            session.after_commit(partial(_finished.update, ids))
+
     async def holders(self, session: Session) -> set[str]:
         """Executors that have tickets in hand."""
         statement = _ASKS_FOR_HOLDERS[session.connection.dialect.name]
@@ -308,6 +346,7 @@ class TicketQueue:
                 await asyncio.wait({stopping}, timeout=_WAKE_SECONDS)
             await stopping
             _carriers.clear()
+            _finished.clear()
             # The library's shutdown leaves the loop with a dead default executor.
             asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(4))
         if self._client is not None and self._engine is not None:

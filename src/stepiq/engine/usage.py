@@ -80,7 +80,7 @@ class Tally:
 
     def _row(self, model: str) -> dict[str, Any]:
         if model not in self.rows:
-            self.rows[model] = {**dict.fromkeys(_COUNTS, 0), "cost_complete": True}
+            self.rows[model] = _nothing()
         return self.rows[model]
 
 
@@ -89,15 +89,37 @@ def has_used(meter: Meter) -> bool:
     return meter.input_tokens + meter.output_tokens > 0
 
 
-async def add(
-    session: Session, workspace_id: UUID, pipeline_id: UUID, tally: Tally, now: datetime
-) -> None:
-    """Add a tally to the day's rollups; nothing is written where there is nothing to add."""
-    if not tally.rows:
-        return
-    key = {"workspace_id": workspace_id, "day": day_of(now), "pipeline_id": pipeline_id}
-    rows = [{**key, "model": model, **tally.rows[model]} for model in sorted(tally.rows)]
-    await session.execute(_UPSERTS[session.connection.dialect.name], rows)
+@dataclass(frozen=True, slots=True)
+class Used:
+    """A tally, and whose it is."""
+
+    workspace_id: UUID
+    pipeline_id: UUID
+    tally: Tally
+    at: datetime
+
+
+async def add_many(session: Session, used: Iterable[Used]) -> None:
+    """Add tallies to their days' rollups; nothing is written where there is nothing to add."""
+    rows: dict[tuple[UUID, str, UUID, str], dict[str, Any]] = {}
+    for each in used:
+        for model, counts in each.tally.rows.items():
+            key = (each.workspace_id, day_of(each.at), each.pipeline_id, model)
+            _add_counts(rows.setdefault(key, _nothing()), counts)
+    if rows:
+        columns = ("workspace_id", "day", "pipeline_id", "model")
+        values = [{**dict(zip(columns, key, strict=True)), **rows[key]} for key in sorted(rows)]
+        await session.execute(_UPSERTS[session.connection.dialect.name], values)
+
+
+def _nothing() -> dict[str, Any]:
+    return {**dict.fromkeys(_COUNTS, 0), "cost_complete": True}
+
+
+def _add_counts(row: dict[str, Any], added: dict[str, Any]) -> None:
+    for name in _COUNTS:
+        row[name] += added[name]
+    row["cost_complete"] &= added["cost_complete"]
 
 
 def _upsert(insert: Any) -> Any:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Generator
 from datetime import timedelta
 
 import uvicorn
-import uvloop
 
 from stepiq import __version__
 from stepiq.accounts import service as accounts
@@ -19,6 +18,7 @@ from stepiq.core.settings import Settings
 from stepiq.server.app import create_app, equip
 from stepiq.server.assembly import built
 from stepiq.server.protocol import GuardedProtocol
+from stepiq.server.running import run
 from stepiq.server.worker import Worker
 from stepiq.web.services import Services
 
@@ -56,8 +56,7 @@ def serve(settings: Settings, announce: Callable[[str], None], *, has_worker: bo
     with bind(settings.host, settings.port, "STEPIQ_PORT") as listener:
         if settings.port == 0:
             settings = settings.model_copy(update={"port": listener.getsockname()[1]})
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, listener, announce, has_worker=has_worker))
+        run(_serve(settings, listener, announce, has_worker=has_worker))
 
 
 async def _serve(

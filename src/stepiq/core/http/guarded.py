@@ -18,6 +18,7 @@ from stepiq.core.http import urls
 from stepiq.core.http.errors import HeaderInvalid, UrlInvalid
 from stepiq.core.http.operator import USER_AGENT, Client
 from stepiq.core.http.resolver import Resolver, SystemResolver
+from stepiq.core.http.spread import SpreadTransport
 from stepiq.core.http.transport import GuardedTransport, NameUnknown
 from stepiq.core.settings import Network, Settings
 
@@ -107,13 +108,14 @@ class GuardedClient:
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self._allowed = allowed
-        transport = GuardedTransport(
+        transport = functools.partial(
+            GuardedTransport,
             allowed=allowed,
             resolver=resolver or SystemResolver(),
             ssl_context=ssl_context or _trusted(),
         )
         self.http: Client = Client(
-            transport=transport,
+            transport=SpreadTransport(transport),
             headers={"User-Agent": USER_AGENT},
             follow_redirects=False,
             trust_env=False,

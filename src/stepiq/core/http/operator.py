@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import httpx2
 
 from stepiq import __version__
+from stepiq.core.http.spread import MOST_OF_A_POOL, SpreadTransport
 
 Client = httpx2.AsyncClient
 """What this package makes, for annotations."""
@@ -14,8 +15,10 @@ USER_AGENT = f"stepiq/{__version__}"
 _TIMEOUT = httpx2.Timeout(connect=10, write=60, read=3600, pool=3600)
 """Only connecting is hurried here: how long an answer may take is the step's `timeout_seconds` to say."""
 
-LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=30)
-"""A process carries 500 runs at once, and none may wait for another's connection."""
+LIMITS = httpx2.Limits(
+    max_connections=None, max_keepalive_connections=MOST_OF_A_POOL, keepalive_expiry=30
+)
+"""Of one pool. A process carries 500 runs at once, and none may wait for another's connection."""
 
 
 def operator_client(headers: Mapping[str, str] | None = None) -> Client:
@@ -27,10 +30,11 @@ def operator_client(headers: Mapping[str, str] | None = None) -> Client:
     Args:
         headers: what every request sends, such as the credential of the one service this client is for.
     """
+    trusted = httpx2.create_ssl_context(trust_env=False)
     return Client(
+        transport=SpreadTransport(lambda: httpx2.AsyncHTTPTransport(trusted, limits=LIMITS)),
         headers={"User-Agent": USER_AGENT, **(headers or {})},
         timeout=_TIMEOUT,
-        limits=LIMITS,
         follow_redirects=False,
         trust_env=False,
     )

@@ -125,7 +125,7 @@ async def receive_webhook(
     response = JSONResponse(accepted.model_dump(mode="json"), 202)
     # What may be refused has been checked: on SQLite a writing transaction keeps others waiting.
     if idempotency.HEADER not in arrived.headers:
-        await inbox.gatherer.accept(run_of)
+        await inbox.accept(sender.workspace_id, run_of)
         return response
     async with own_tx() as tx:
         await engine.accept(tx, await run_of(tx))

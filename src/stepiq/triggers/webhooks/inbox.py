@@ -1,23 +1,30 @@
 """What inbound webhooks need at hand in this process: the pipelines triggered last, and the secrets of their senders."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from stepiq.core import clock
+from stepiq.core.errors import StepIQError
 from stepiq.engine.protocols import SecretReader
+from stepiq.engine.records import NewRun
 from stepiq.engine.runtime import Engine
 from stepiq.pipelines.targets import Targets, Triggered
 from stepiq.store.changes import Changes
-from stepiq.store.database import Database
+from stepiq.store.database import Database, Session
+from stepiq.store.gathering import Gatherer
 from stepiq.triggers.webhooks import signatures
 from stepiq.triggers.webhooks.errors import SignatureSecretMissing
-from stepiq.triggers.webhooks.gathering import Gatherer
 
 SECRET_LIFETIME = timedelta(seconds=5)
 """How long a sender's secret that has been changed or deleted may still count."""
 _KEPT = 1_000
+_MOST_TOGETHER = 20
+"""Runs of one transaction: a caller waits for it."""
+
+Prepare = Callable[[Session], Awaitable[NewRun]]
+"""Makes the run to accept, the same each time."""
 
 
 class Inbox:
@@ -31,10 +38,25 @@ class Inbox:
         secrets: SecretReader,
     ) -> None:
         self.targets = Targets(database, changes, engine.definitions)
-        self.gatherer = Gatherer(database, engine)
         self._database = database
+        self._engine = engine
+        self._accepting = Gatherer(database, self._accept_together, _MOST_TOGETHER)
         self._secrets = secrets
         self._known: OrderedDict[tuple[UUID, str], tuple[str, datetime]] = OrderedDict()
+
+    async def accept(self, workspace_id: UUID, prepare: Prepare) -> None:
+        """Accept a run of a workspace; it is durable when this returns.
+
+        Raises:
+            PlanRunsExhausted, PlanCreditsExhausted, QueueFull: the plan allows no more.
+            StoreUnavailable: whether the run was accepted is unknown.
+        """
+        await self._accepting.add(prepare, workspace_id)
+
+    async def _accept_together(self, batch: Sequence[Prepare]) -> Sequence[StepIQError | None]:
+        async with self._database.transaction() as session:
+            wanted = [await prepare(session) for prepare in batch]
+            return await self._engine.accept_many(session, wanted)
 
     async def verify(
         self, workspace_id: UUID, pipeline: Triggered, headers: Mapping[str, str], body: bytes

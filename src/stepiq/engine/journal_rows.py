@@ -1,0 +1,125 @@
+"""How what a worker holds of a run is written in rows, and read from them."""
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from stepiq.core import json
+from stepiq.core.json import Json
+from stepiq.engine.records import ClaimedRun, Meter, StepRecord
+from stepiq.store.states import StepStatus, TriggerType
+from stepiq.store.tables import LARGE_VALUE_BYTES, runs
+
+CLAIMED = (
+    runs.c.id,
+    runs.c.workspace_id,
+    runs.c.pipeline_id,
+    runs.c.pipeline_version,
+    runs.c.trigger_type,
+    runs.c.input_data,
+    runs.c.claim,
+    runs.c.started_at,
+    runs.c.deadline_at,
+)
+"""Columns of a run that whoever carries it needs."""
+
+
+def claimed(row: sa.Row[Any]) -> ClaimedRun:
+    """A run without its steps, from `CLAIMED`."""
+    return ClaimedRun(
+        id=row.id,
+        workspace_id=row.workspace_id,
+        pipeline_id=row.pipeline_id,
+        pipeline_version=row.pipeline_version,
+        trigger_type=TriggerType(row.trigger_type),
+        input_data=row.input_data,
+        claim=row.claim,
+        started_at=row.started_at,
+        deadline_at=row.deadline_at,
+    )
+
+
+def used(record: StepRecord) -> dict[str, Any]:
+    """Columns of a step that say what its models used."""
+    meter = record.meter
+    return {
+        "input_tokens": meter.input_tokens,
+        "cached_tokens": meter.cached_tokens,
+        "output_tokens": meter.output_tokens,
+        "tokens_estimated": meter.tokens_estimated,
+        "cost": meter.cost if meter.cost_complete else None,
+    }
+
+
+def step_row(run_id: UUID, record: StepRecord) -> dict[str, Any]:
+    """A step's row; an output that is too large for it is left out."""
+    inline, is_large = split_large(record.output)
+    return {
+        "id": record.id,
+        "run_id": run_id,
+        "step_id": record.step_id,
+        "branch": record.branch,
+        "iteration": record.iteration,
+        "ordinal": record.ordinal,
+        "name": record.name,
+        "type": record.type,
+        "status": record.status,
+        "attempts": record.attempts,
+        "failures": record.failures,
+        "model": record.model,
+        "prompt": record.prompt,
+        "system_prompt": record.system_prompt,
+        "output": inline,
+        "output_is_large": is_large,
+        "error": record.error,
+        "started_at": record.started_at,
+        "completed_at": record.completed_at,
+        **used(record),
+    }
+
+
+def step_record(row: sa.Row[Any]) -> StepRecord:
+    """A step from its row and `large_value`, which is joined to it."""
+    meter = Meter(
+        input_tokens=row.input_tokens,
+        cached_tokens=row.cached_tokens,
+        output_tokens=row.output_tokens,
+        tokens_estimated=row.tokens_estimated,
+        cost=row.cost,
+        cost_complete=row.cost is not None or row.input_tokens + row.output_tokens == 0,
+    )
+    return StepRecord(
+        id=row.id,
+        step_id=row.step_id,
+        name=row.name,
+        type=row.type,
+        ordinal=row.ordinal,
+        iteration=row.iteration,
+        branch=row.branch,
+        status=StepStatus(row.status),
+        attempts=row.attempts,
+        failures=row.failures,
+        model=row.model,
+        prompt=row.prompt,
+        system_prompt=row.system_prompt,
+        output=row.large_value if row.output_is_large else row.output,
+        error=row.error,
+        meter=meter,
+        started_at=row.started_at,
+        completed_at=row.completed_at,
+        is_stored=True,
+        stored_meter=replace(meter),
+    )
+
+
+def split_large(value: Json) -> tuple[Json, bool]:
+    """What of a value stands in its row, and whether it is kept beside it because it is too large."""
+    is_large = value is not None and size_bytes(value) > LARGE_VALUE_BYTES
+    return (None if is_large else value), is_large
+
+
+def size_bytes(value: Json) -> int:
+    """How long a value is as JSON text in UTF-8."""
+    return len(json.dumps(value).encode())

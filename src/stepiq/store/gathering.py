@@ -1,0 +1,131 @@
+"""What several ask of the store at the same time is done in one transaction: statements and the wait for the disk are shared.
+
+While one transaction is under way, what comes in waits for the next. Nobody is answered before theirs is durable.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from contextvars import Context
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from stepiq.store.database import Database, StoreUnavailable
+
+MOST_TOGETHER = 50
+"""Of one transaction: more would keep other writers waiting."""
+_LANES = 4
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+Together = Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]]
+"""Does the work of some items in one transaction; of each, what came of it, or why it was refused.
+
+What it raises fails all of them, and must leave nothing behind.
+"""
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting(Generic[Item, Result]):
+    item: Item
+    done: asyncio.Future[Result]
+    is_taken: bool = False
+
+    def settle(self, result: Result | Exception) -> None:
+        if self.done.done():
+            return
+        if isinstance(result, Exception):
+            self.done.set_exception(result)
+        else:
+            self.done.set_result(result)
+
+
+class _Lane(Generic[Item, Result]):
+    """One transaction after the other."""
+
+    def __init__(self, together: Together[Item, Result], most: int) -> None:
+        self._together = together
+        self._most = most
+        self._waiting: deque[_Waiting[Item, Result]] = deque()
+        self._working: asyncio.Task[None] | None = None
+
+    async def add(self, item: Item) -> Result:
+        waiting = _Waiting[Item, Result](item, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        if self._working is None:
+            # Without the first caller's context: it has no place in what is logged of others.
+            self._working = asyncio.create_task(self._work(), context=Context())
+        try:
+            return await asyncio.shield(waiting.done)
+        except asyncio.CancelledError:
+            if waiting.is_taken:
+                await asyncio.wait({waiting.done})
+                if not waiting.done.cancelled():
+                    # Whoever gave up has no use for why it failed.
+                    waiting.done.exception()
+            else:
+                waiting.done.cancel()
+            raise
+
+    async def _work(self) -> None:
+        try:
+            while batch := self._take():
+                await self._do_or_fail(batch)
+        finally:
+            self._working = None
+
+    def _take(self) -> list[_Waiting[Item, Result]]:
+        batch: list[_Waiting[Item, Result]] = []
+        while self._waiting and len(batch) < self._most:
+            waiting = self._waiting.popleft()
+            if not waiting.done.cancelled():
+                waiting.is_taken = True
+                batch.append(waiting)
+        return batch
+
+    async def _do_or_fail(self, batch: Sequence[_Waiting[Item, Result]]) -> None:
+        try:
+            results = await self._together([waiting.item for waiting in batch])
+        except StoreUnavailable as error:
+            for waiting in batch:
+                waiting.settle(error)
+        except Exception as error:
+            if len(batch) == 1:
+                batch[0].settle(error)
+                return
+            # Nothing was committed. What is wrong with one of them is not the others' business.
+            for waiting in batch:
+                await self._do_or_fail([waiting])
+        else:
+            for waiting, result in zip(batch, results, strict=True):
+                waiting.settle(result)
+
+
+class Gatherer(Generic[Item, Result]):
+    """Gathers work of one kind in this process.
+
+    On PostgreSQL there are several transactions at a time, those of one key in one: where rows of one workspace are locked
+    for long, others go on. SQLite has one writer anyway.
+    """
+
+    def __init__(
+        self, database: Database, together: Together[Item, Result], most: int = MOST_TOGETHER
+    ) -> None:
+        number = 1 if database.is_sqlite else _LANES
+        self._lanes = [_Lane(together, most) for _ in range(number)]
+
+    async def add(self, item: Item, key: Hashable = None) -> Result:
+        """Do the work of an item; it is durable when this returns.
+
+        Who is cancelled while it waits has asked for nothing; later, this ends when its transaction has.
+
+        Args:
+            item: what to do.
+            key: whose work it is, such as a workspace's id.
+
+        Raises:
+            StoreUnavailable: whether it was done is unknown.
+            Exception: why it was refused.
+        """
+        return await self._lanes[hash(key) % len(self._lanes)].add(item)
