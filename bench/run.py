@@ -22,6 +22,10 @@ from client import Connection
 
 TRANSFORM = "  - {{id: s{n}, type: transform, template: '{n} {{{{run.id}}}}'}}\n"
 MODEL_CALL = "  - {{id: s{n}, model: openai/gpt-4o-mini, prompt: '{n} {{{{run.id}}}}'}}\n"
+ONE_SLOT = """\
+[plans.enterprise]
+runs_at_once = 1
+"""
 CONNECTIONS = 32
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -46,30 +50,57 @@ class Server:
 
 async def main(database_url: str) -> None:
     figures: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory(prefix="stepiq-bench-") as folder:
-        async with (
-            provider() as provider_url,
-            server(Path(folder), database_url, provider_url, figures) as target,
-        ):
-            one = await pipeline(target, "one", TRANSFORM, 1)
-            three = await pipeline(target, "three", TRANSFORM, 3)
-            models = await pipeline(target, "models", MODEL_CALL, 3)
-            # The model library is imported right after the start.
-            await asyncio.sleep(5)
-            figures["idle memory MB"] = round(target.memory_mb())
-            figures["idle CPU % of a core"] = await idle_cpu(target)
-            figures["accepts/s, c=32"] = await accepts(target, one)
-            await drained(target, one)
-            figures["3 transforms, runs/s"] = await completed(target, three, 500)
-            figures["3 model calls of 200 ms, runs/s"] = await completed(target, models, 200)
-            figures["model calls in flight, most"] = await most_in_flight(provider_url)
-            figures["1 step, idle, trigger to completed"] = await alone(target, one, 20)
-            figures["event to listener"] = await streamed(target, models, 5)
-            figures["memory after load MB"] = round(target.memory_mb())
+    with tempfile.TemporaryDirectory(prefix="stepiq-bench-") as name:
+        folder = Path(name)
+        async with provider() as provider_url:
+            key = await measure_accepting(folder, database_url, provider_url, figures)
+            async with server(folder, database_url, provider_url, figures, api_key=key) as target:
+                await measure_carrying(target, provider_url, figures)
     width = max(map(len, figures))
     for name, value in figures.items():
         print(f"{name:{width}}  {value}")
     print(json.dumps(figures))
+
+
+async def measure_accepting(
+    folder: Path, database_url: str, provider_url: str, figures: dict[str, Any]
+) -> str:
+    """Accept runs while none is carried: one holds the only slot. Gives the API key."""
+    config = folder / "stepiq.toml"
+    config.write_text(ONE_SLOT)
+    only = {"STEPIQ_CONFIG_FILE": str(config)}
+    async with server(folder, database_url, provider_url, {}, environment=only) as target:
+        one = await pipeline(target, "one", TRANSFORM, 1)
+        slow = await pipeline(target, "slow", MODEL_CALL, 1)
+        await answer_in(provider_url, latency_ms=600_000)
+        holder = await trigger(target.connection(), slow)
+        # The model library is imported right after the start.
+        await asyncio.sleep(5)
+        figures["accepts/s, none carried, c=32"] = await accepts(target, one)
+        await target.connection().request("POST", f"/api/runs/{holder}/cancel")
+        return target.api_key
+
+
+async def measure_carrying(target: Server, provider_url: str, figures: dict[str, Any]) -> None:
+    one = await pipeline(target, "one more", TRANSFORM, 1)
+    three = await pipeline(target, "three", TRANSFORM, 3)
+    models = await pipeline(target, "models", MODEL_CALL, 3)
+    model = await pipeline(target, "model", MODEL_CALL, 1)
+    await drained(target)
+    await asyncio.sleep(5)
+    figures["idle memory MB"] = round(target.memory_mb())
+    figures["idle CPU % of a core"] = await idle_cpu(target)
+    figures["accepts/s, carried meanwhile, c=32"] = await accepts(target, one)
+    await drained(target)
+    figures["3 transforms, runs/s"] = await completed(target, three, 500)
+    await answer_in(provider_url, token_ms=25)
+    figures["3 model calls of 200 ms, runs/s"] = await completed(target, models, 200)
+    figures["1 step, idle, trigger to completed"] = await alone(target, one, 20)
+    figures["event to listener"] = await streamed(target, models, 5)
+    await answer_in(provider_url, token_ms=1000)
+    await completed(target, model, 600)
+    figures["calls of 8 s in flight at once, of 600"] = await most_in_flight(provider_url)
+    figures["memory after load MB"] = round(target.memory_mb())
 
 
 @asynccontextmanager
@@ -80,9 +111,7 @@ async def provider() -> AsyncIterator[str]:
     try:
         await answering(f"{url}/v1/models")
         # About 200 ms a call: eight words, 25 ms apart.
-        await Connection(url).request(
-            "POST", "/_control/config", {"token_ms": 25, "tokens": 9, "latency_ms": 0}
-        )
+        await answer_in(url, token_ms=25)
         yield f"{url}/v1"
     finally:
         process.kill()
@@ -97,9 +126,11 @@ async def server(
     figures: dict[str, Any],
     command: Sequence[str] = ("-m", "stepiq", "serve"),
     api_key: str | None = None,
+    environment: dict[str, str] | None = None,
 ) -> AsyncIterator[Server]:
     port = free_port()
     environment = {
+        **(environment or {}),
         "STEPIQ_PORT": str(port),
         "STEPIQ_DATA_DIR": str(folder),
         "STEPIQ_DATABASE_URL": database_url,
@@ -199,7 +230,7 @@ async def completed(target: Server, pipeline_id: str, count: int) -> dict[str, f
             sent[await trigger(connection, pipeline_id)] = now
 
     await asyncio.gather(*(send() for _ in range(CONNECTIONS)))
-    await drained(target, pipeline_id)
+    await drained(target)
     connection = target.connection()
     ended = {run_id: await _completed_at(connection, run_id) for run_id in sent}
     took = max(ended.values()) - min(sent.values())
@@ -232,15 +263,22 @@ async def streamed(target: Server, pipeline_id: str, count: int) -> dict[str, fl
     return spread(delays)
 
 
+async def answer_in(provider_url: str, *, token_ms: int = 25, latency_ms: int = 0) -> None:
+    """Have the provider answer in nine pieces, so far apart, after a silence."""
+    wanted = {"token_ms": token_ms, "tokens": 9, "latency_ms": latency_ms}
+    await Connection(provider_url.removesuffix("/v1")).request("POST", "/_control/config", wanted)
+
+
 async def most_in_flight(provider_url: str) -> int:
     connection = Connection(provider_url.removesuffix("/v1"))
     _, stats = await connection.request("GET", "/_control/stats")
     return stats["max_inflight"]
 
 
-async def drained(target: Server, pipeline_id: str) -> None:
+async def drained(target: Server, pipeline_id: str = "") -> None:
     connection = target.connection()
-    unfinished = f"/api/runs?pipeline_id={pipeline_id}&status=pending&status=running&limit=1"
+    of_pipeline = f"&pipeline_id={pipeline_id}" if pipeline_id else ""
+    unfinished = f"/api/runs?status=pending&status=running&limit=1{of_pipeline}"
     async with asyncio.timeout(600):
         while (await connection.request("GET", unfinished))[1]["data"]:  # noqa: ASYNC110 - as a client would
             await asyncio.sleep(0.2)

@@ -32,7 +32,7 @@ from stepiq.engine.protocols import Outbox
 from stepiq.engine.records import ClaimedRun, Ending, Meter, NewDelivery, StepRecord
 from stepiq.engine.tickets import Queue, Ticket, TicketQueue
 from stepiq.engine.usage import Tally
-from stepiq.store.database import Database, Session
+from stepiq.store.database import PATIENT_SECONDS, Database, Session
 from stepiq.store.gathering import Gatherer
 from stepiq.store.states import FINAL_STEP_STATUSES, RunStatus, StepStatus
 from stepiq.store.tables import large_values, run_steps, runs
@@ -131,7 +131,7 @@ class Journal:
         await self._writing.add(_Writing(run, entry), run.workspace_id)
 
     async def _write_together(self, batch: Sequence[_Writing]) -> list[ClaimLost | None]:
-        async with self._database.transaction() as session:
+        async with self._database.transaction(PATIENT_SECONDS) as session:
             ours = await _hold(session, batch)
             if ours:
                 await self._write_held(session, ours)

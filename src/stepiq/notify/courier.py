@@ -16,7 +16,7 @@ from stepiq.core.mail import Mailer, Message
 from stepiq.notify import mailing, queries, sending
 from stepiq.notify.preparing import MailCall, Preparer, Unsendable, WebhookCall
 from stepiq.notify.records import PAUSES, Attempt, Delivery, Verdict
-from stepiq.store.database import Database, StoreUnavailable
+from stepiq.store.database import PATIENT_SECONDS, Database, StoreUnavailable
 from stepiq.store.states import DeliveryStatus
 
 log = logging.get(__name__)
@@ -128,7 +128,7 @@ class Courier:
             status = DeliveryStatus.FAILED
         while True:
             try:
-                async with self._database.transaction() as session:
+                async with self._database.transaction(PATIENT_SECONDS) as session:
                     await queries.end(session, delivery, attempt, verdict, status)
                 break
             except StoreUnavailable:

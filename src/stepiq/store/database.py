@@ -5,6 +5,7 @@ its start (`BEGIN IMMEDIATE`), so that two of them can never both read the old s
 commit is confirmed before it is durable, whatever the server's default is.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -20,14 +21,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from stepiq.core import logging, metrics
 from stepiq.core.errors import Unavailable
 from stepiq.core.settings import Settings
-from stepiq.store import sqlite_driver
+from stepiq.store import postgres_driver, sqlite_driver
 
 log = logging.get(__name__)
 
+PATIENT_SECONDS = 30.0
+"""For what is lost where it is not written, such as a model's answer that has been paid for."""
+
 _BUSY_TIMEOUT_MILLISECONDS = 30_000
 _READERS = 4
-# A run that gives up waiting for a connection pays for its step in flight again, so it waits long.
+# SQLite answers; there is only a queue in front of it.
 _POOL_TIMEOUT_SECONDS = 30
+# Of a transaction on PostgreSQL, waiting for a connection included: callers of the API hear within five seconds that it is away.
+_ANSWER_SECONDS = 4.0
 _WRITERS = 1
 # Of one process on PostgreSQL: more would wait for each other there instead of here.
 _CONNECTIONS = 15
@@ -47,6 +53,10 @@ class UnsafeStore(Unavailable):
     """The database would lose what it has acknowledged; starting on it is refused."""
 
     code = "store_unsafe"
+
+
+class _NoConnection(Exception):
+    """All connections are in use, or no new one comes about."""
 
 
 class Session:
@@ -97,16 +107,18 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         self.path = settings.sqlite_path
         if self.path is None:
-            url = make_url(settings.database_url).set(drivername="postgresql+psycopg")
-            self.url = url
+            self.url = make_url(settings.database_url).set(drivername="postgresql+psycopg")
             self._writer = create_async_engine(
-                url,
+                self.url,
                 pool_size=_CONNECTIONS,
                 max_overflow=0,
-                pool_timeout=_POOL_TIMEOUT_SECONDS,
+                pool_timeout=PATIENT_SECONDS,
                 pool_pre_ping=True,
                 hide_parameters=True,
-                connect_args=_alive("stepiq"),
+                connect_args={
+                    "async_creator_fn": postgres_driver.Connection.connect,
+                    **_alive("stepiq"),
+                },
             )
             prepare_postgres(self._writer.sync_engine)
             self._reader = self._writer
@@ -139,13 +151,16 @@ class Database:
         return self.path is not None
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[Session]:
+    async def transaction(self, patience: float = _ANSWER_SECONDS) -> AsyncGenerator[Session]:
         """A transaction that may write: committed at the end, rolled back on any exception.
+
+        Args:
+            patience: how many seconds PostgreSQL may take for all of it; SQLite is only waited for.
 
         Raises:
             StoreUnavailable: the database cannot be reached, or the fate of the commit is unknown.
         """
-        async with self._open(self._writer) as session:
+        async with self._open(self._writer, patience) as session:
             yield session
 
     @asynccontextmanager
@@ -155,22 +170,34 @@ class Database:
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
-        async with self._open(self._reader) as session:
+        async with self._open(self._reader, _ANSWER_SECONDS) as session:
             yield session
 
     @asynccontextmanager
-    async def _open(self, engine: AsyncEngine) -> AsyncGenerator[Session]:
+    async def _open(self, engine: AsyncEngine, patience: float) -> AsyncGenerator[Session]:
         try:
-            async with engine.begin() as connection:
-                session = Session(connection)
-                yield session
-        except (exc.DBAPIError, exc.TimeoutError) as error:
+            with postgres_driver.answering_within(patience):
+                connection = await self._connection(engine, patience)
+                try:
+                    async with connection.begin():
+                        session = Session(connection)
+                        yield session
+                finally:
+                    await connection.close()
+        except (exc.DBAPIError, exc.TimeoutError, _NoConnection) as error:
             if not _is_outage(error):
                 raise
             metrics.store_unavailable.inc()
             log.warning("store_unavailable", reason=type(error.__cause__ or error).__name__)
             raise StoreUnavailable("The database did not answer. Try again in a moment.") from error
         session.committed()
+
+    async def _connection(self, engine: AsyncEngine, patience: float) -> AsyncConnection:
+        try:
+            async with asyncio.timeout(None if self.is_sqlite else patience):
+                return await engine.connect().start()
+        except TimeoutError as error:
+            raise _NoConnection from error
 
     async def ping(self) -> None:
         """Ask the database for a sign of life.
@@ -292,8 +319,10 @@ _PRAGMAS: tuple[tuple[str, str | int], ...] = (
 )
 
 
-def _is_outage(error: exc.DBAPIError | exc.TimeoutError) -> bool:
+def _is_outage(error: exc.DBAPIError | exc.TimeoutError | _NoConnection) -> bool:
     """Whether the database could not answer, rather than being asked something wrong."""
+    if isinstance(error, _NoConnection):
+        return True
     if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
         # Also a session that the server ended under some other name of error, such as one that had fallen silent.
         return True

@@ -1,0 +1,121 @@
+import asyncio
+
+import pytest
+import sqlalchemy as sa
+
+from stepiq.store import database as stores
+from stepiq.store.database import Database, StoreUnavailable
+from tests.support.silent_proxy import proxied
+
+pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+@pytest.fixture
+async def silent(settings, database_url, monkeypatch):
+    """A proxy and a database behind it, whose answers are waited for a tenth of a second."""
+    monkeypatch.setattr("stepiq.store.postgres_driver._LEAST_SECONDS", 0.05)
+    async with proxied(database_url) as (proxy, url):
+        database = Database(settings.model_copy(update={"database_url": url}))
+        yield proxy, database
+        await database.close()
+
+
+async def ask(database, patience=0.3):
+    async with database.transaction(patience) as session:
+        return await session.scalar(sa.text("SELECT 1"))
+
+
+class TestSilence:
+    async def test_a_statement_that_nobody_answers_is_an_outage(self, silent):
+        proxy, database = silent
+        sent = asyncio.Event()
+
+        async def work():
+            async with database.transaction(0.3) as session:
+                await session.scalar(sa.text("SELECT 1"))
+                proxy.silence()
+                sent.set()
+                await session.scalar(sa.text("SELECT 2"))
+
+        with pytest.raises(StoreUnavailable):
+            await work()
+        assert sent.is_set()
+
+    async def test_so_is_a_commit(self, silent):
+        proxy, database = silent
+
+        async def work():
+            async with database.transaction(0.3) as session:
+                await session.scalar(sa.text("SELECT 1"))
+                proxy.silence()
+
+        with pytest.raises(StoreUnavailable):
+            await work()
+
+    async def test_so_is_a_connection_from_before_the_silence(self, silent):
+        proxy, database = silent
+        await ask(database)
+        proxy.silence()
+
+        with pytest.raises(StoreUnavailable):
+            await ask(database)
+
+    async def test_so_is_a_connection_that_does_not_come_about(self, silent):
+        proxy, database = silent
+        proxy.silence()
+
+        with pytest.raises(StoreUnavailable):
+            await ask(database)
+
+    async def test_so_is_a_place_in_the_queue_for_one(self, silent, monkeypatch):
+        proxy, database = silent
+        await ask(database)
+        proxy.silence()
+
+        asked = await asyncio.gather(
+            *(ask(database) for _ in range(3 * stores._CONNECTIONS)), return_exceptions=True
+        )
+
+        assert {type(error) for error in asked} == {StoreUnavailable}
+
+    async def test_when_it_is_over_the_next_one_is_answered(self, silent):
+        proxy, database = silent
+        await ask(database)
+        proxy.silence()
+        with pytest.raises(StoreUnavailable):
+            await ask(database)
+
+        proxy.speak()
+
+        assert await ask(database, 5) == 1
+
+    async def test_who_is_cancelled_waits_for_no_word(self, silent):
+        proxy, database = silent
+        sent = asyncio.Event()
+
+        async def work():
+            async with database.transaction(60) as session:
+                await session.scalar(sa.text("SELECT 1"))
+                proxy.silence()
+                sent.set()
+                await session.scalar(sa.text("SELECT 2"))
+
+        task = asyncio.create_task(work())
+        await sent.wait()
+        await asyncio.sleep(0.01)
+        task.cancel()
+
+        done, _ = await asyncio.wait({task}, timeout=5)
+        assert done
+        assert task.cancelled()
+
+
+class TestPatience:
+    async def test_it_bounds_one_transaction_and_not_the_next(self, silent):
+        _, database = silent
+        with pytest.raises(StoreUnavailable):
+            async with database.transaction(0.2) as session:
+                await session.execute(sa.text("SELECT pg_sleep(1)"))
+
+        async with database.transaction(10) as session:
+            await session.execute(sa.text("SELECT pg_sleep(0.4)"))
