@@ -79,6 +79,17 @@ async def delivery_of(client: httpx2.AsyncClient, run_id: str) -> Any:
             await asyncio.sleep(0.05)
 
 
+async def recorded(client: httpx2.AsyncClient, run_id: str, attempts: int) -> None:
+    """Wait until what came of so many attempts of the run's one delivery is durable."""
+    async with asyncio.timeout(30):
+        while True:
+            found = (await client.get(f"/api/runs/{run_id}/deliveries")).json()["data"]
+            made = found[0]["attempts"] if found else []
+            if len(made) == attempts and made[-1]["duration_ms"] is not None:
+                return
+            await asyncio.sleep(0.01)
+
+
 def numbers(received: list[Received]) -> list[int]:
     return [request.json["meta"]["attempt"] for request in received]
 
@@ -95,7 +106,7 @@ class TestKill:
 
         for attempt in (1, 2, 3):
             await receiver.until(attempt)
-            await asyncio.sleep(0.3)  # well inside the pause, behind the attempt's record
+            await recorded(client, run_id, attempt)
             await server.kill()
             await server.start()
         await receiver.until(4)

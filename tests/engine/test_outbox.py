@@ -135,7 +135,6 @@ class TestStop:
             await world.engine._deliver(ids.uuid7())
 
         assert outbox.asked.empty()
-        await world.engine.start()
 
 
 class TestSweep:

@@ -119,7 +119,6 @@ class TestFinish:
 
         assert asked == []
         assert tickets_module._finished == set()
-        await world.engine.start()
 
     async def test_a_ticket_that_another_worker_has_used_up_ends_quietly(
         self, world: World, caplog: pytest.LogCaptureFixture
@@ -139,7 +138,7 @@ class TestFinish:
             await world.engine._tickets.enqueue(session, ended.run.id, 1, 1)
         await begun.wait()
         async with world.database.transaction() as session:
-            await world.engine._tickets.finish(session, [Ticket(ended.run.id, 1)])
+            await tickets_module.finish(session, [Ticket(ended.run.id, 1)])
         tickets_module._finished.clear()
         may_go.set()
         await world.engine.stop()

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from stepiq.core import clock, metrics
 from stepiq.core.json import Json
-from stepiq.engine import events, usage
+from stepiq.engine import events, tickets, usage
 from stepiq.engine.admission import Admission, Release, count_end
 from stepiq.engine.events import Event
 from stepiq.engine.journal_rows import (
@@ -75,12 +75,12 @@ class Journal:
         self,
         database: Database,
         admission: Admission,
-        tickets: TicketQueue,
+        queue: TicketQueue,
         outbox: Outbox | None,
     ) -> None:
         self._database = database
         self._admission = admission
-        self._tickets = tickets
+        self._queue = queue
         self._outbox = outbox
         self._claiming = Gatherer(database, self._claim_together)
         self._writing = Gatherer(database, self._write_together)
@@ -149,9 +149,7 @@ class Journal:
             await self._admission.append_many(session, logs)
         await self._count(session, ours)
         if ending:
-            await self._tickets.finish(
-                session, [Ticket(each.run.id, each.ticket) for each in ending]
-            )
+            await tickets.finish(session, [Ticket(each.run.id, each.ticket) for each in ending])
         if self._outbox is not None:
             for each in ending:
                 assert each.entry.ending is not None  # noqa: S101 - these are the ones that have
@@ -180,8 +178,8 @@ class Journal:
     async def send(self, session: Session, recorded: Sequence[NewDelivery]) -> None:
         """Put recorded deliveries into their queue in the caller's transaction."""
         if recorded:
-            tickets = [(each.id, each.ticket, each.priority) for each in recorded]
-            await self._tickets.enqueue_many(session, tickets, Queue.DELIVERIES)
+            wanted = [(each.id, each.ticket, each.priority) for each in recorded]
+            await self._queue.enqueue_many(session, wanted, Queue.DELIVERIES)
 
     async def count_cancelled(self, run: ClaimedRun, record: StepRecord) -> None:
         """Add what a cancelled step had used when it was stopped; its status stays as it is."""

@@ -1,7 +1,7 @@
 """The only door to the durable queue (DBOS Transact).
 
 A ticket says "someone must carry this on" and nothing else: its argument is the id of a run or of a delivery, its result
-is null, and what has been done is in our own rows. The ticket of a run goes in the transaction that ends the run. Each queue has two lanes: one for the first few that a workspace has
+is null, and what has been done is in our own rows. A ticket goes in the transaction that ends its run or delivery. Each queue has two lanes: one for the first few that a workspace has
 under way, so that no other's thousands can take all places, and one for the rest. A lane polls once a second as a safety
 net and is woken at commit.
 """
@@ -292,14 +292,6 @@ class TicketQueue:
         for lane in {str(row["queue"]) for row in rows}:
             session.after_commit(partial(self._changes.publish, TICKETS_WAITING, lane))
 
-    async def finish(self, session: Session, tickets: Sequence[Ticket]) -> None:
-        """Use tickets up in this transaction: nobody is called with them any more."""
-        ids = [str(ticket) for ticket in tickets]
-        for statement in _DELETES[session.connection.dialect.name]:
-            await session.execute(statement, {"ids": ids})
-        if self._is_working:
-            session.after_commit(partial(_finished.update, ids))
-
     async def holders(self, session: Session) -> set[str]:
         """Executors that have tickets in hand."""
         statement = _ASKS_FOR_HOLDERS[session.connection.dialect.name]
@@ -353,6 +345,15 @@ class TicketQueue:
             self._client.destroy()
             self._engine.dispose()
             self._client = self._engine = None
+
+
+async def finish(session: Session, tickets: Sequence[Ticket]) -> None:
+    """Use tickets up in this transaction, with what they are for: nobody is called with them any more."""
+    ids = [str(ticket) for ticket in tickets]
+    for statement in _DELETES[session.connection.dialect.name]:
+        await session.execute(statement, {"ids": ids})
+    if _carriers:
+        session.after_commit(partial(_finished.update, ids))
 
 
 def _wake(lane: Json) -> None:

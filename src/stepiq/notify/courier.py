@@ -13,10 +13,13 @@ from uuid import UUID
 from stepiq.core import clock, logging, metrics
 from stepiq.core.http import GuardedClient
 from stepiq.core.mail import Mailer, Message
+from stepiq.engine import tickets
+from stepiq.engine.tickets import Ticket
 from stepiq.notify import mailing, queries, sending
 from stepiq.notify.preparing import MailCall, Preparer, Unsendable, WebhookCall
 from stepiq.notify.records import PAUSES, Attempt, Delivery, Verdict
-from stepiq.store.database import PATIENT_SECONDS, Database, StoreUnavailable
+from stepiq.store.database import Database, Session, StoreUnavailable
+from stepiq.store.gathering import SharedTransactions
 from stepiq.store.states import DeliveryStatus
 
 log = logging.get(__name__)
@@ -38,6 +41,7 @@ class Courier:
         mail_domain: str,
     ) -> None:
         self._database = database
+        self._writes = SharedTransactions(database)
         self._preparer = preparer
         self._http = http
         self._mailer = mailer
@@ -55,8 +59,7 @@ class Courier:
             return False
 
     async def _carry(self, delivery_id: UUID, stopping: asyncio.Event) -> bool:
-        async with self._database.transaction() as session:
-            delivery = await queries.claim(session, delivery_id)
+        delivery = await self._writes.run(lambda session: queries.claim(session, delivery_id))
         if delivery is None:
             return True
         try:
@@ -90,10 +93,12 @@ class Courier:
             await self._fail(delivery, call.reason)
             return None
         attempt = Attempt(number=delivery.attempts_made + 1, at=clock.now())
-        async with self._database.transaction() as session:
-            if not await queries.begin(session, delivery, attempt, call.shown):
-                log.info("delivery_claim_lost")
-                return None
+        begun, shown = attempt, call.shown
+        if not await self._writes.run(
+            lambda session: queries.begin(session, delivery, begun, shown)
+        ):
+            log.info("delivery_claim_lost")
+            return None
         verdict, attempt = await self._timed(delivery, call, attempt)
         return await self._settle(delivery, attempt, verdict)
 
@@ -126,10 +131,15 @@ class Courier:
             status = DeliveryStatus.DELIVERED
         elif not verdict.is_retryable or attempt.number >= delivery.attempts_allowed:
             status = DeliveryStatus.FAILED
+
+        async def end(session: Session) -> None:
+            is_ours = await queries.end(session, delivery, attempt, verdict, status)
+            if is_ours and status is not DeliveryStatus.PENDING:
+                await tickets.finish(session, [Ticket(delivery.id, delivery.ticket)])
+
         while True:
             try:
-                async with self._database.transaction(PATIENT_SECONDS) as session:
-                    await queries.end(session, delivery, attempt, verdict, status)
+                await self._writes.run(end)
                 break
             except StoreUnavailable:
                 # It has been sent: to forget that would send it again.
@@ -152,8 +162,11 @@ class Courier:
         )
 
     async def _fail(self, delivery: Delivery, reason: str) -> None:
-        async with self._database.transaction() as session:
-            await queries.fail(session, delivery, reason, clock.now())
+        async def fail(session: Session) -> None:
+            if await queries.fail(session, delivery, reason, clock.now()):
+                await tickets.finish(session, [Ticket(delivery.id, delivery.ticket)])
+
+        await self._writes.run(fail)
         log.info("delivery_failed", target_path=delivery.target_path)
 
 

@@ -121,13 +121,13 @@ async def end(
     attempt: Attempt,
     verdict: Verdict,
     status: DeliveryStatus,
-) -> None:
-    """Record how an attempt ended, and what the delivery is now; nothing when the claim is lost."""
+) -> bool:
+    """Record how an attempt ended, and what the delivery is now; False, and nothing is, when the claim is lost."""
     is_final = status is not DeliveryStatus.PENDING
     completed_at = attempt.completed_at if is_final else None
     values = {"status": status, "error": verdict.error, "completed_at": completed_at}
     if not await _update(session, delivery, values):
-        return
+        return False
     await session.execute(
         delivery_attempts.update()
         .where(
@@ -143,12 +143,13 @@ async def end(
             completed_at=attempt.completed_at,
         )
     )
+    return True
 
 
-async def fail(session: Session, delivery: Delivery, error: str, at: datetime) -> None:
-    """Give a delivery up without an attempt; nothing when the claim is lost."""
+async def fail(session: Session, delivery: Delivery, error: str, at: datetime) -> bool:
+    """Give a delivery up without an attempt; False when the claim is lost."""
     values = {"status": DeliveryStatus.FAILED, "error": error, "completed_at": at}
-    await _update(session, delivery, values)
+    return await _update(session, delivery, values)
 
 
 async def _update(session: Session, delivery: Delivery, values: dict[str, Any]) -> bool:

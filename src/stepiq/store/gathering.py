@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextvars import Context
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from stepiq.store.database import Database, StoreUnavailable
+from stepiq.store.database import PATIENT_SECONDS, Database, Session, StoreUnavailable
 
 MOST_TOGETHER = 50
 """Of one transaction: more would keep other writers waiting."""
@@ -129,3 +129,27 @@ class Gatherer(Generic[Item, Result]):
             Exception: why it was refused.
         """
         return await self._lanes[hash(key) % len(self._lanes)].add(item)
+
+
+class SharedTransactions:
+    """Short pieces of work of many callers: a few statements each, about rows that are theirs alone."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._gatherer = Gatherer[Callable[[Session], Awaitable[Any]], Any](
+            database, self._together
+        )
+
+    async def run(
+        self, work: Callable[[Session], Awaitable[Result]], key: Hashable = None
+    ) -> Result:
+        """Do some work in a transaction, once or, where somebody else's breaks it, once more; durable when this returns.
+
+        Raises:
+            StoreUnavailable: whether it was done is unknown.
+        """
+        return await self._gatherer.add(work, key)
+
+    async def _together(self, batch: Sequence[Callable[[Session], Awaitable[Any]]]) -> list[Any]:
+        async with self._database.transaction(PATIENT_SECONDS) as session:
+            return [await work(session) for work in batch]
