@@ -9,7 +9,7 @@ from tests.chaos.nodes import Node, Role
 from tests.chaos.plan import Options
 from tests.chaos.proxy import Proxy
 from tests.chaos.store import Postgres
-from tests.support.process import free_port
+from tests.support.ports import free_port
 
 _START_SECONDS = 300
 """Enough for the slowest of machines; who starts for so long does not start."""

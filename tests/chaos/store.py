@@ -12,7 +12,7 @@ import psycopg
 
 from tests.chaos.ledger import Ledger
 from tests.support import postgres
-from tests.support.process import free_port
+from tests.support.ports import free_port
 
 _DATABASE = "stepiq"
 _START_SECONDS = 60

@@ -23,7 +23,7 @@ from tests.docs.pages import blocks, read
 from tests.support import postgres
 from tests.support.containers import compose, image, seconds
 from tests.support.fake_provider import RunningFakeProvider, running_fake_provider
-from tests.support.process import free_port
+from tests.support.ports import free_port
 
 PIPELINE = """\
 name: Chain

@@ -8,7 +8,8 @@ import pytest
 
 from tests.cli.conftest import Command
 from tests.support.fake_provider import RunningFakeProvider, running_fake_provider
-from tests.support.process import first_account, free_port, running_server
+from tests.support.ports import free_port
+from tests.support.process import first_account, running_server
 from tests.support.stores import PostgresStores
 
 PIPELINE = """\

@@ -14,7 +14,8 @@ import pytest
 
 from stepiq.core.settings import Settings
 from tests.support.fake_provider import RunningFakeProvider, running_fake_provider
-from tests.support.process import ServerProcess, WorkerProcess, first_account, free_port
+from tests.support.ports import free_port
+from tests.support.process import ServerProcess, WorkerProcess, first_account
 
 CYCLES = int(os.environ.get("STEPIQ_TEST_CYCLES", "4"))
 """How often a worker is killed, and how often one is paused: 100 for the figures in docs/reliability.md."""

@@ -3,11 +3,12 @@
 import fcntl
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.support.ports import free_port
 
 _HELP = (
     "The suite needs PostgreSQL 15 or newer and found neither STEPIQ_TEST_POSTGRES_URL nor initdb on PATH or in "
@@ -72,7 +73,7 @@ def initdb(folder: Path) -> Path:
 
 def _start(folder: Path) -> str:
     data = initdb(folder)
-    port = _free_port()
+    port = free_port()
     options = " ".join(
         [
             f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''",
@@ -82,12 +83,6 @@ def _start(folder: Path) -> str:
     log = data / "server.log"
     _run("pg_ctl", "-D", str(data), "-l", str(log), "-o", options, "-w", "-t", "60", "start")
     return f"postgresql://postgres@127.0.0.1:{port}"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _run(program: str, *arguments: str) -> None:

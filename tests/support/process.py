@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -110,12 +109,6 @@ class WorkerProcess(Process):
             "STEPIQ_CONFIG_FILE": str(folder / "stepiq.toml"),
         }
         super().__init__(folder / f"{name}.log", {**environment, **own}, "worker")
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
 
 
 @asynccontextmanager
