@@ -13,7 +13,6 @@ SETTLED_SECONDS = 60
 ORPHAN_SECONDS = 10
 UNAVAILABLE_SECONDS = 5
 WIDE = 50
-_ZOMBIE_SECONDS = 5
 _FINAL = ("completed", "failed", "cancelled")
 _BETWEEN_CALLS_SECONDS = 0.1
 """A recorded end is noted a moment before it is written, and read by another clock call than the model's."""
@@ -106,14 +105,9 @@ def _step(
             late = call["at"] - ended_at > _BETWEEN_CALLS_SECONDS
             # A process that slept over its lease may still send what it was about to.
             row.expect(
-                not late or _woke_before(evidence, call["at"]),
+                not late or evidence.woke_before(call["at"]),
                 f"{key}: call {call['number']} came {call['at'] - ended_at:.2f} s after the step was recorded",
             )
-
-
-def _woke_before(evidence: Evidence, at: float) -> bool:
-    pauses = (f for f in evidence.faults if f["fault"] == FaultKind.PAUSE)
-    return any(pause["until"] <= at <= pause["until"] + _ZOMBIE_SECONDS for pause in pauses)
 
 
 def paused(evidence: Evidence) -> Row:

@@ -31,6 +31,10 @@ _BLIP_SECONDS = 1.0
 """How long a fault that is over at once still disturbs."""
 
 
+_ZOMBIE_SECONDS = 5
+"""How long after its pause a worker still sends what it was about to."""
+
+
 @dataclass
 class Evidence:
     """What the checks read. Everything in it is plain data, so that a trial can be checked again."""
@@ -139,6 +143,11 @@ class Evidence:
     def is_calm(self, start: float, end: float) -> bool:
         """Whether nothing was broken at any time between."""
         return not overlap(self.disturbed, start, end)
+
+    def woke_before(self, at: float) -> bool:
+        """Whether a worker that had been paused went on shortly before: it may still send what it was about to."""
+        pauses = (fault for fault in self.faults if fault["fault"] == FaultKind.PAUSE)
+        return any(pause["until"] <= at <= pause["until"] + _ZOMBIE_SECONDS for pause in pauses)
 
     def save(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self)))

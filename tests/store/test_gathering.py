@@ -81,6 +81,17 @@ class TestAdd:
         assert [type(result) for result in results] == [StoreUnavailable] * 3
         assert await gatherer.add("c") == "C"
 
+    @pytest.mark.parametrize("gives_up", [True, False])
+    async def test_who_waits_behind_it_fails_where_soon_is_wanted(self, database, work, gives_up):
+        gatherer = Gatherer(database, work.together, most=1, gives_up=gives_up)
+
+        results = await all_of(gatherer, ["away", "a", "b"])
+
+        assert [type(result) for result in results[1:]] == [
+            StoreUnavailable if gives_up else str
+        ] * 2
+        assert await gatherer.add("c") == "C"
+
     async def test_who_gives_up_while_waiting_has_asked_for_nothing(self, database, work):
         gatherer = Gatherer(database, work.together, most=1)
         work.may_go.clear()

@@ -76,8 +76,10 @@ async def _serve(
         if worker is not None:
             await worker.start()
         try:
+            # Before anybody is answered: a store that goes away behind this ends no process.
+            welcome = await _welcome(services, app.state.doors.jwt_secret)
             serving = asyncio.create_task(server.serve([listener]))
-            announce(await _welcome(services, app.state.doors.jwt_secret))
+            announce(welcome)
             asked = asyncio.create_task(stopping.wait())
             await asyncio.wait({serving, asked}, return_when=asyncio.FIRST_COMPLETED)
             asked.cancel()

@@ -44,9 +44,10 @@ class _Waiting(Generic[Item, Result]):
 class _Lane(Generic[Item, Result]):
     """One transaction after the other."""
 
-    def __init__(self, together: Together[Item, Result], most: int) -> None:
+    def __init__(self, together: Together[Item, Result], most: int, *, gives_up: bool) -> None:
         self._together = together
         self._most = most
+        self._gives_up = gives_up
         self._waiting: deque[_Waiting[Item, Result]] = deque()
         self._working: asyncio.Task[None] | None = None
 
@@ -84,11 +85,16 @@ class _Lane(Generic[Item, Result]):
                 batch.append(waiting)
         return batch
 
+    def _take_all(self) -> list[_Waiting[Item, Result]]:
+        waiting = list(self._waiting)
+        self._waiting.clear()
+        return waiting
+
     async def _do_or_fail(self, batch: Sequence[_Waiting[Item, Result]]) -> None:
         try:
             results = await self._together([waiting.item for waiting in batch])
         except StoreUnavailable as error:
-            for waiting in batch:
+            for waiting in (*batch, *(self._take_all() if self._gives_up else ())):
                 waiting.settle(error)
         except Exception as error:
             if len(batch) == 1:
@@ -110,10 +116,24 @@ class Gatherer(Generic[Item, Result]):
     """
 
     def __init__(
-        self, database: Database, together: Together[Item, Result], most: int = MOST_TOGETHER
+        self,
+        database: Database,
+        together: Together[Item, Result],
+        most: int = MOST_TOGETHER,
+        *,
+        gives_up: bool = False,
     ) -> None:
+        """Gather for a store.
+
+        Args:
+            database: the store.
+            together: does the work.
+            most: how much goes into one transaction.
+            gives_up: whether, when the store is away, also those fail who have waited and were not tried, such as callers
+                who want to know soon.
+        """
         number = 1 if database.is_sqlite else _LANES
-        self._lanes = [_Lane(together, most) for _ in range(number)]
+        self._lanes = [_Lane(together, most, gives_up=gives_up) for _ in range(number)]
 
     async def add(self, item: Item, key: Hashable = None) -> Result:
         """Do the work of an item; it is durable when this returns.

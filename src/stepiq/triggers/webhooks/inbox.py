@@ -40,7 +40,7 @@ class Inbox:
         self.targets = Targets(database, changes, engine.definitions)
         self._database = database
         self._engine = engine
-        self._accepting = Gatherer(database, self._accept_together, _MOST_TOGETHER)
+        self._accepting = Gatherer(database, self._accept_together, _MOST_TOGETHER, gives_up=True)
         self._secrets = secrets
         self._known: OrderedDict[tuple[UUID, str], tuple[str, datetime]] = OrderedDict()
 
