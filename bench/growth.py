@@ -84,7 +84,7 @@ async def main(total: int, steps: int, database_url: str) -> None:
                 key = target.api_key
                 kept = await _steady(target, store, quick)
             os.environ["STEPIQ_RUN_RETENTION_DAYS"] = "30"
-            async with bench.server(folder, database_url, provider, {}, key) as target:
+            async with bench.server(folder, database_url, provider, {}, api_key=key) as target:
                 await asyncio.sleep(8)
                 swept = await _steady(target, store, quick)
             _show({"nothing is deleted": kept, "runs are deleted": swept})

@@ -202,4 +202,9 @@ class Clients:
             answer = await self._http.request(method, node.url + path, **more)
         except httpx2.TransportError:
             return Answer(None, None)
-        return Answer(answer.status_code, answer.json(), answer.headers.get("retry-after"))
+        try:
+            body = answer.json()
+        except ValueError:
+            # No answer of ours: the checks find its status.
+            body = None
+        return Answer(answer.status_code, body, answer.headers.get("retry-after"))

@@ -83,6 +83,50 @@ class TestBodySize:
         writer.close()
 
 
+class TestStopping:
+    @staticmethod
+    async def answered(app) -> list[Message]:
+        """What comes of a request when the server waits no longer."""
+        sent: list[Message] = []
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        async def receive() -> Message:
+            return {"type": "http.disconnect"}
+
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": "/api/runs",
+            "query_string": b"",
+            "headers": [],
+        }
+        task = asyncio.create_task(Guard(app)(scope, receive, send))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return sent
+
+    async def test_who_has_no_answer_yet_is_told_to_try_again(self):
+        async def app(scope, receive, send):
+            await asyncio.Event().wait()
+
+        start, body = await self.answered(app)
+
+        assert start["status"] == 503
+        assert dict(start["headers"])[b"retry-after"]
+        assert json.loads(body["body"])["code"] == "server_stopping"
+
+    async def test_an_answer_that_has_begun_just_ends(self):
+        async def app(scope, receive, send):
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await asyncio.Event().wait()
+
+        assert [message["type"] for message in await self.answered(app)] == ["http.response.start"]
+
+
 class TestBodyTime:
     async def test_a_body_that_stops_coming_is_refused(self):
         async def unfinished() -> Message:

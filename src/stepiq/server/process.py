@@ -24,7 +24,8 @@ from stepiq.web.services import Services
 
 DRAIN = timedelta(seconds=25)
 """How long a stopping server lets steps in flight finish."""
-_HTTP_DRAIN_SECONDS = 3
+_HTTP_DRAIN_SECONDS = 5
+"""How long answers may then still take: longer than the store may."""
 _BACKLOG = 2048
 
 log = logging.get(__name__)

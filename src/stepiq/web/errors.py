@@ -11,7 +11,17 @@ from stepiq.core.errors import (
     Malformed,
     NotFound,
     StepIQError,
+    Unavailable,
 )
+
+
+class Stopping(Unavailable):
+    """The server stops, and the answer was not ready in time; whether what was asked for has been done is unknown."""
+
+    code = "server_stopping"
+
+    def __init__(self) -> None:
+        super().__init__("The server is stopping. Try again in a moment.")
 
 
 class UnknownPath(NotFound):

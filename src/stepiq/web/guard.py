@@ -21,6 +21,7 @@ from stepiq.web.errors import (
     HeadersTooLarge,
     MalformedQuery,
     RequestTimeout,
+    Stopping,
     UnknownPath,
 )
 
@@ -78,6 +79,14 @@ class Guard:
             return
         try:
             await self.app(scope, receive, answer.send)
+        except asyncio.CancelledError:
+            # The server waits no longer. Left alone, the answer would be a 500 in plain text.
+            if not answer.status:
+                error = Stopping()
+                requests.note(scope, code=error.code)
+                response = problems.respond(error, requests.id_of(scope))
+                await response(scope, receive, answer.send)
+            raise
         except Exception:
             log.exception("request_failed", method=scope["method"], path=_path(scope))
             if not answer.status:
