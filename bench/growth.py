@@ -257,7 +257,7 @@ async def _steady(target: bench.Server, store: Database, pipeline_id: str) -> Fi
 
 async def _expired(store: Database) -> int:
     until = clock.now() - timedelta(days=30)
-    async with store.reading() as session:
+    async with store.transaction(patience=600) as session:
         return await session.scalar(
             sa.select(sa.func.count()).select_from(runs).where(runs.c.completed_at < until)
         )

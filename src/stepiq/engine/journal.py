@@ -184,7 +184,7 @@ class Journal:
     async def count_cancelled(self, run: ClaimedRun, record: StepRecord) -> None:
         """Add what a cancelled step had used when it was stopped; its status stays as it is."""
         used_since = record.meter.since(record.stored_meter)
-        async with self._database.transaction() as session:
+        async with self._database.transaction(PATIENT_SECONDS) as session:
             counted = await session.execute(
                 run_steps.update()
                 .where(

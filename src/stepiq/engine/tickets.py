@@ -27,7 +27,7 @@ from stepiq.core import logging
 from stepiq.core.json import Json
 from stepiq.store import migrate
 from stepiq.store.changes import TICKETS_WAITING, Changes
-from stepiq.store.database import Database, Session, prepare_sqlite
+from stepiq.store.database import PATIENT_SECONDS, Database, Session, prepare_sqlite
 
 log = logging.get(__name__)
 
@@ -302,7 +302,7 @@ class TicketQueue:
 
         What one of them goes on to say of such a ticket counts no more.
         """
-        async with self._database.transaction() as session:
+        async with self._database.transaction(PATIENT_SECONDS) as session:
             statement = _TAKES_BACK[session.connection.dialect.name]
             taken = await session.execute(statement, {"executors": list(executors)})
             lanes = list(taken.scalars())
