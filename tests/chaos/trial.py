@@ -138,13 +138,14 @@ class Trial:
             await asyncio.gather(*self._running, return_exceptions=True)
 
     async def _all_over(self, clients: Clients) -> None:
+        # First: a client that tries again may still start a run.
+        await asyncio.gather(*self._running)
         while (await clients.get(_UNFINISHED))["data"]:
             await asyncio.sleep(0.2)
         for pipeline_id in self._ids.values():
             pending = f"/api/pipelines/{pipeline_id}/deliveries?status=pending"
             while (await clients.get(pending))["data"]:
                 await asyncio.sleep(0.2)
-        await asyncio.gather(*self._running)
         self._ledger.note("settled")
 
     async def _gather(self, clients: Clients, schedule_id: str) -> Evidence:

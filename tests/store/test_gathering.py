@@ -130,6 +130,20 @@ class TestAdd:
             await gone
 
 
+class TestEnd:
+    async def test_a_process_that_stops_in_the_middle_leaves_nobody_waiting(self, gatherer, work):
+        work.may_go.clear()
+        waiting = [asyncio.create_task(gatherer.add(item)) for item in "abcdef"]
+        await work.begun.wait()
+        (lane,) = {lane for lane in gatherer._lanes if lane._working}
+        lane._working.cancel()
+
+        done, _ = await asyncio.wait(waiting, timeout=5)
+
+        assert all(task.cancelled() for task in done)
+        assert len(done) == 6
+
+
 class TestLanes:
     async def test_on_postgresql_one_key_does_not_hold_up_all_others(self, database, work):
         gatherer = Gatherer(database, work.together)

@@ -70,11 +70,15 @@ class _Lane(Generic[Item, Result]):
             raise
 
     async def _work(self) -> None:
+        batch: list[_Waiting[Item, Result]] = []
         try:
             while batch := self._take():
                 await self._do_or_fail(batch)
         finally:
             self._working = None
+            # Left with a batch, or with more to take, only where the process stops in the middle: nobody waits for it then.
+            for waiting in (*batch, *self._take_all()):
+                waiting.done.cancel()
 
     def _take(self) -> list[_Waiting[Item, Result]]:
         batch: list[_Waiting[Item, Result]] = []
