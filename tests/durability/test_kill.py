@@ -15,7 +15,7 @@ from stepiq.core.settings import Settings
 from tests.support.fake_provider import RunningFakeProvider, running_fake_provider
 from tests.support.process import ServerProcess, first_account, running_server
 
-KILLS = 20
+KILLS = 8
 STEPS = 4
 PIPELINE = "name: Chain\nsteps:\n" + "".join(
     f"  - {{id: s{n}, model: openai/gpt-4o-mini, prompt: 'Step {n}', retry: {{max_attempts: 10, backoff_ms: 50}}}}\n"
