@@ -19,6 +19,8 @@ from tests.support.receiver import Received, Receiver, Reply, running_receiver
 
 PAUSES = (1, 2, 4)
 CLOSE = 0.3
+TAKEN_OVER = 4
+"""Seconds after a start until what a killed worker had in hand goes on in it, a second of grace and one of a busy machine included."""
 SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 PIPELINE = """
 name: Told
@@ -130,13 +132,12 @@ class TestKill:
         await asyncio.sleep(0.2)
 
         await server.kill()
-        begun = time.monotonic()
         await server.start()
         started = time.monotonic()
         await receiver.until(4)
 
-        # On a busy machine the start may outlast the pause; then the attempt follows it.
-        latest = 4 + CLOSE if started - begun < 3 else started - receiver.answered[2] + 3
+        # The start may outlast the pause; then the attempt follows it, on PostgreSQL when the delivery has been taken over.
+        latest = max(4 + CLOSE, started - receiver.answered[2] + TAKEN_OVER)
         assert 4 - CLOSE <= receiver.pauses[2] <= latest
 
     async def test_an_attempt_that_is_cut_off_counts(
