@@ -24,6 +24,10 @@ class Work:
             raise ValueError("broken")
         if "away" in items:
             raise StoreUnavailable("away")
+        if "locked" in items:
+            error = StoreUnavailable("locked")
+            error.was_answered = True
+            raise error
         return [Conflict(item) if item == "refused" else item.upper() for item in items]
 
 
@@ -81,6 +85,18 @@ class TestAdd:
         assert [type(result) for result in results] == [StoreUnavailable] * 3
         assert await gatherer.add("c") == "C"
 
+    async def test_a_deadlock_fails_only_who_meets_it_again(self, gatherer, work):
+        results = await all_of(gatherer, ["a", "locked", "b"])
+
+        assert [type(result) for result in results] == [str, StoreUnavailable, str]
+        assert work.batches[1:] == [["a"], ["locked"], ["b"]]
+
+    async def test_a_store_that_goes_away_is_not_asked_for_each_one(self, gatherer, work):
+        results = await all_of(gatherer, ["broken", "away", "a", "b"])
+
+        assert [type(result) for result in results] == [ValueError, *[StoreUnavailable] * 3]
+        assert work.batches[1:] == [["broken"], ["away"]]
+
     @pytest.mark.parametrize("gives_up", [True, False])
     async def test_who_waits_behind_it_fails_where_soon_is_wanted(self, database, work, gives_up):
         gatherer = Gatherer(database, work.together, most=1, gives_up=gives_up)
@@ -110,8 +126,9 @@ class TestAdd:
         work.may_go.clear()
         gone = asyncio.create_task(gatherer.add("gone"))
         await work.begun.wait()
-        gone.cancel()
-        await asyncio.sleep(0)
+        for _ in range(3):
+            gone.cancel()
+            await asyncio.sleep(0.001)
         assert not gone.done()
         work.may_go.set()
 

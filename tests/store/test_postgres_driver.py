@@ -110,6 +110,37 @@ class TestSilence:
         assert task.cancelled()
 
 
+class TestAnswered:
+    async def test_a_deadlock_is_told_from_silence(self, database):
+        async with database.transaction() as session:
+            await session.execute(sa.text("CREATE TABLE pairs (id int PRIMARY KEY, n int)"))
+            await session.execute(sa.text("INSERT INTO pairs VALUES (1, 0), (2, 0)"))
+        both = asyncio.Barrier(2)
+
+        async def swap(first, second):
+            add = sa.text("UPDATE pairs SET n = n + 1 WHERE id = :id")
+            async with database.transaction(30) as session:
+                await session.execute(add, {"id": first})
+                await both.wait()
+                await session.execute(add, {"id": second})
+
+        results = await asyncio.gather(swap(1, 2), swap(2, 1), return_exceptions=True)
+
+        (failed,) = [result for result in results if result is not None]
+        assert isinstance(failed, StoreUnavailable)
+        assert failed.was_answered
+
+    async def test_silence_is_no_answer(self, silent):
+        proxy, database = silent
+        await ask(database)
+        proxy.silence()
+
+        with pytest.raises(StoreUnavailable) as caught:
+            await ask(database)
+
+        assert not caught.value.was_answered
+
+
 class TestPatience:
     async def test_it_bounds_one_transaction_and_not_the_next(self, silent):
         _, database = silent

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from stepiq.core import logging
 from stepiq.core.errors import Conflict
 from stepiq.store.database import Database, Session, StoreUnavailable
+from stepiq.store.postgres_driver import answering_within
 
 log = logging.get(__name__)
 
@@ -26,6 +27,7 @@ LEASE_SECONDS = 4
 """After so long without a sign of life a worker on PostgreSQL counts as gone."""
 _SIGN_SECONDS = 1.0
 _RETRY_SECONDS = 0.5
+_LOCK_SECONDS = 3 * LEASE_SECONDS
 # Any fixed number that tells workers' locks from others; it spells STIQ.
 _WORKERS = 0x5354_4951
 _LARGEST = 2**31
@@ -127,9 +129,12 @@ class SessionPresence:
     async def _lock(self) -> psycopg.AsyncConnection:
         connection = await self._database.connect_alone("worker")
         try:
-            await connection.execute(f"SET idle_session_timeout = '{LEASE_SECONDS}s'".encode())
-            # A session of this worker that was cut off may still have the lock, but not for long.
-            await connection.execute("SELECT pg_advisory_lock(%s, %s)", (_WORKERS, self._number))
+            with answering_within(_LOCK_SECONDS):
+                await connection.execute(f"SET idle_session_timeout = '{LEASE_SECONDS}s'".encode())
+                # A session of this worker that was cut off may still have the lock, but not for long.
+                await connection.execute(
+                    "SELECT pg_advisory_lock(%s, %s)", (_WORKERS, self._number)
+                )
         except BaseException:
             await connection.close()
             raise
@@ -143,7 +148,8 @@ class SessionPresence:
                     log.info("worker_present_again")
                 while True:
                     await asyncio.sleep(_SIGN_SECONDS)
-                    await self._connection.execute("SELECT 1")
+                    with answering_within(LEASE_SECONDS):
+                        await self._connection.execute("SELECT 1")
             except (psycopg.Error, OSError, StoreUnavailable) as error:
                 log.warning("worker_presence_lost", reason=type(error).__name__)
             await self._close()

@@ -30,6 +30,7 @@ log = logging.get(__name__)
 
 _SETTLE_SECONDS = 0.5
 _STORE_RETRY_SECONDS = 1.0
+_LAST_SECONDS = 2.0
 
 Done = TypeVar("Done")
 
@@ -113,7 +114,7 @@ class Engine:
         await self._tickets.stop()
         with suppress(StoreUnavailable):
             # So that another worker goes on at once.
-            await self._tickets.take_back([self._presence.executor_id])
+            await self._tickets.take_back([self._presence.executor_id], _LAST_SECONDS)
         for task in self._background:
             task.cancel()
             with suppress(asyncio.CancelledError):

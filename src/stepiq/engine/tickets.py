@@ -297,12 +297,12 @@ class TicketQueue:
         statement = _ASKS_FOR_HOLDERS[session.connection.dialect.name]
         return set((await session.execute(statement)).scalars())
 
-    async def take_back(self, executors: Collection[str]) -> int:
+    async def take_back(self, executors: Collection[str], patience: float = PATIENT_SECONDS) -> int:
         """Put all tickets that executors have in hand back into their queues, and say how many there were.
 
         What one of them goes on to say of such a ticket counts no more.
         """
-        async with self._database.transaction(PATIENT_SECONDS) as session:
+        async with self._database.transaction(patience) as session:
             statement = _TAKES_BACK[session.connection.dialect.name]
             taken = await session.execute(statement, {"executors": list(executors)})
             lanes = list(taken.scalars())

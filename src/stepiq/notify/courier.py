@@ -59,7 +59,9 @@ class Courier:
             return False
 
     async def _carry(self, delivery_id: UUID, stopping: asyncio.Event) -> bool:
-        delivery = await self._writes.run(lambda session: queries.claim(session, delivery_id))
+        delivery = await self._writes.run(
+            lambda session: queries.claim(session, delivery_id), delivery_id
+        )
         if delivery is None:
             return True
         try:
@@ -95,7 +97,7 @@ class Courier:
         attempt = Attempt(number=delivery.attempts_made + 1, at=clock.now())
         begun, shown = attempt, call.shown
         if not await self._writes.run(
-            lambda session: queries.begin(session, delivery, begun, shown)
+            lambda session: queries.begin(session, delivery, begun, shown), delivery.id
         ):
             log.info("delivery_claim_lost")
             return None
@@ -139,7 +141,7 @@ class Courier:
 
         while True:
             try:
-                await self._writes.run(end)
+                await self._writes.run(end, delivery.id)
                 break
             except StoreUnavailable:
                 # It has been sent: to forget that would send it again.
@@ -166,7 +168,7 @@ class Courier:
             if await queries.fail(session, delivery, reason, clock.now()):
                 await tickets.finish(session, [Ticket(delivery.id, delivery.ticket)])
 
-        await self._writes.run(fail)
+        await self._writes.run(fail, delivery.id)
         log.info("delivery_failed", target_path=delivery.target_path)
 
 

@@ -38,7 +38,10 @@ _WRITERS = 1
 # Of one process on PostgreSQL: more would wait for each other there instead of here.
 _CONNECTIONS = 15
 _CONNECT_SECONDS = 3
+_UNHEARD_MILLISECONDS = 10_000
 _IDLE_IN_TRANSACTION = "5s"
+# Deadlock, conflict, a lock that is not available, a statement that was cancelled.
+_ROLLED_BACK = frozenset({"40P01", "40001", "55P03", "57014"})
 
 Result = TypeVar("Result")
 
@@ -47,6 +50,8 @@ class StoreUnavailable(Unavailable):
     """The database did not answer; whether the last change was kept is unknown."""
 
     code = "store_unavailable"
+    was_answered = False
+    """Whether it did answer, that it could not: for certain, nothing was kept."""
 
 
 class UnsafeStore(Unavailable):
@@ -117,7 +122,7 @@ class Database:
                 hide_parameters=True,
                 connect_args={
                     "async_creator_fn": postgres_driver.Connection.connect,
-                    **_alive("stepiq"),
+                    **alive("stepiq"),
                 },
             )
             prepare_postgres(self._writer.sync_engine)
@@ -189,7 +194,9 @@ class Database:
                 raise
             metrics.store_unavailable.inc()
             log.warning("store_unavailable", reason=type(error.__cause__ or error).__name__)
-            raise StoreUnavailable("The database did not answer. Try again in a moment.") from error
+            away = StoreUnavailable("The database did not answer. Try again in a moment.")
+            away.was_answered = _was_answered(error)
+            raise away from error
         session.committed()
 
     async def _connection(self, engine: AsyncEngine, patience: float) -> AsyncConnection:
@@ -225,8 +232,8 @@ class Database:
         """
         dsn = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
         try:
-            return await psycopg.AsyncConnection.connect(
-                dsn, autocommit=True, **_alive(f"stepiq {purpose}")
+            return await postgres_driver.Connection.connect(
+                dsn, autocommit=True, **alive(f"stepiq {purpose}")
             )
         except psycopg.OperationalError as error:
             raise StoreUnavailable("The database did not answer. Try again in a moment.") from error
@@ -300,7 +307,7 @@ def prepare_postgres(engine: sa.Engine, *, may_idle: bool = False) -> None:
         connection.commit()
 
 
-def _alive(application_name: str) -> dict[str, Any]:
+def alive(application_name: str) -> dict[str, Any]:
     """How to connect, so that a server that is gone is noticed."""
     return {
         "application_name": application_name,
@@ -308,6 +315,8 @@ def _alive(application_name: str) -> dict[str, Any]:
         "keepalives_idle": 5,
         "keepalives_interval": 2,
         "keepalives_count": 3,
+        # Keep-alives rest while something that was sent is not acknowledged.
+        "tcp_user_timeout": _UNHEARD_MILLISECONDS,
     }
 
 
@@ -333,6 +342,13 @@ def _is_outage(error: exc.DBAPIError | exc.TimeoutError | _NoConnection) -> bool
         return False
     # SQLite calls a wrong statement operational, too; trying it again would never help.
     return getattr(error.__cause__, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR
+
+
+def _was_answered(error: exc.DBAPIError | exc.TimeoutError | _NoConnection) -> bool:
+    """Whether a PostgreSQL server that is still there has rolled the transaction back, for a deadlock or a limit of its own."""
+    if not isinstance(error, exc.DBAPIError) or error.connection_invalidated:
+        return False
+    return getattr(error.__cause__, "sqlstate", None) in _ROLLED_BACK
 
 
 def sqlite_version() -> str:

@@ -6,6 +6,7 @@ While one transaction is under way, what comes in waits for the next. Nobody is 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
+from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -61,7 +62,7 @@ class _Lane(Generic[Item, Result]):
             return await asyncio.shield(waiting.done)
         except asyncio.CancelledError:
             if waiting.is_taken:
-                await asyncio.wait({waiting.done})
+                await _settled(waiting.done)
                 if not waiting.done.cancelled():
                     # Whoever gave up has no use for why it failed.
                     waiting.done.exception()
@@ -94,22 +95,41 @@ class _Lane(Generic[Item, Result]):
         self._waiting.clear()
         return waiting
 
-    async def _do_or_fail(self, batch: Sequence[_Waiting[Item, Result]]) -> None:
+    async def _do_or_fail(self, batch: Sequence[_Waiting[Item, Result]]) -> StoreUnavailable | None:
+        """Settle a batch, and say why the store is away, if it is."""
         try:
             results = await self._together([waiting.item for waiting in batch])
         except StoreUnavailable as error:
+            if error.was_answered and len(batch) > 1:
+                return await self._one_by_one(batch)
             for waiting in (*batch, *(self._take_all() if self._gives_up else ())):
                 waiting.settle(error)
+            return None if error.was_answered else error
         except Exception as error:
-            if len(batch) == 1:
-                batch[0].settle(error)
-                return
-            # Nothing was committed. What is wrong with one of them is not the others' business.
-            for waiting in batch:
-                await self._do_or_fail([waiting])
+            if len(batch) > 1:
+                return await self._one_by_one(batch)
+            batch[0].settle(error)
         else:
             for waiting, result in zip(batch, results, strict=True):
                 waiting.settle(result)
+        return None
+
+    async def _one_by_one(self, batch: Sequence[_Waiting[Item, Result]]) -> StoreUnavailable | None:
+        # Nothing was committed. What is wrong with one of them is not the others' business.
+        away: StoreUnavailable | None = None
+        for waiting in batch:
+            if away is None:
+                away = await self._do_or_fail([waiting])
+            else:
+                waiting.settle(away)
+        return away
+
+
+async def _settled(done: asyncio.Future[Any]) -> None:
+    """Wait, however often the waiting task is cancelled."""
+    while not done.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({done})
 
 
 class Gatherer(Generic[Item, Result]):

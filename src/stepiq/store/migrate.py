@@ -14,7 +14,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 
 from stepiq.core.errors import Unavailable
-from stepiq.store.database import StoreUnavailable, prepare_postgres, prepare_sqlite
+from stepiq.store.database import StoreUnavailable, alive, prepare_postgres, prepare_sqlite
 
 Action = Callable[[Config], None]
 
@@ -64,7 +64,12 @@ def sync_engine(url: URL, *, may_idle: bool = True) -> sa.Engine:
         return engine
     url = url.set(drivername="postgresql+psycopg")
     engine = sa.create_engine(
-        url, pool_size=_CONNECTIONS, max_overflow=0, pool_pre_ping=True, hide_parameters=True
+        url,
+        pool_size=_CONNECTIONS,
+        max_overflow=0,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args=alive("stepiq queue"),
     )
     prepare_postgres(engine, may_idle=may_idle)
     return engine

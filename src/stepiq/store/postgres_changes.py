@@ -16,6 +16,7 @@ from stepiq.core import json, logging
 from stepiq.core.json import Json
 from stepiq.store.changes import LocalChanges
 from stepiq.store.database import Database
+from stepiq.store.postgres_driver import answering_within
 
 log = logging.get(__name__)
 
@@ -26,6 +27,7 @@ _BATCH = 500
 _BACKLOG = 10_000
 _RETRY_SECONDS = 0.5
 _LAST_WORDS_SECONDS = 1.0
+_SPEAK_SECONDS = 4.0
 _EVERYTHING = "*"
 
 _NOTIFY = "SELECT pg_notify(%s, message) FROM unnest(%s::text[]) AS message"
@@ -108,7 +110,8 @@ class PostgresChanges(LocalChanges):
             while self._waiting or self._has_lost:
                 batch = self._take()
                 try:
-                    await connection.execute(_NOTIFY, (CHANNEL, batch))
+                    with answering_within(_SPEAK_SECONDS):
+                        await connection.execute(_NOTIFY, (CHANNEL, batch))
                 except BaseException:
                     self._has_lost = True
                     raise
