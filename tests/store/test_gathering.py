@@ -91,6 +91,13 @@ class TestAdd:
         assert [type(result) for result in results] == [str, StoreUnavailable, str]
         assert work.batches[1:] == [["a"], ["locked"], ["b"]]
 
+    async def test_a_deadlock_is_no_reason_to_give_up_on_who_waits(self, database, work):
+        gatherer = Gatherer(database, work.together, most=1, gives_up=True)
+
+        results = await all_of(gatherer, ["locked", "a", "b"])
+
+        assert [type(result) for result in results] == [StoreUnavailable, str, str]
+
     async def test_a_store_that_goes_away_is_not_asked_for_each_one(self, gatherer, work):
         results = await all_of(gatherer, ["broken", "away", "a", "b"])
 

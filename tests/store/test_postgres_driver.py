@@ -25,21 +25,20 @@ async def ask(database, patience=0.3):
         return await session.scalar(sa.text("SELECT 1"))
 
 
+async def ask_in_silence(proxy, database, *, patience, sent=None):
+    """Ask once more in a transaction that had an answer, with nobody there any more."""
+    async with database.transaction(patience) as session:
+        await session.scalar(sa.text("SELECT 1"))
+        proxy.silence()
+        if sent is not None:
+            sent.set()
+        await session.scalar(sa.text("SELECT 2"))
+
+
 class TestSilence:
     async def test_a_statement_that_nobody_answers_is_an_outage(self, silent):
-        proxy, database = silent
-        sent = asyncio.Event()
-
-        async def work():
-            async with database.transaction(0.3) as session:
-                await session.scalar(sa.text("SELECT 1"))
-                proxy.silence()
-                sent.set()
-                await session.scalar(sa.text("SELECT 2"))
-
         with pytest.raises(StoreUnavailable):
-            await work()
-        assert sent.is_set()
+            await ask_in_silence(*silent, patience=0.3)
 
     async def test_so_is_a_commit(self, silent):
         proxy, database = silent
@@ -90,17 +89,8 @@ class TestSilence:
         assert await ask(database, 5) == 1
 
     async def test_who_is_cancelled_waits_for_no_word(self, silent):
-        proxy, database = silent
         sent = asyncio.Event()
-
-        async def work():
-            async with database.transaction(60) as session:
-                await session.scalar(sa.text("SELECT 1"))
-                proxy.silence()
-                sent.set()
-                await session.scalar(sa.text("SELECT 2"))
-
-        task = asyncio.create_task(work())
+        task = asyncio.create_task(ask_in_silence(*silent, patience=60, sent=sent))
         await sent.wait()
         await asyncio.sleep(0.01)
         task.cancel()

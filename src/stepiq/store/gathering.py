@@ -102,7 +102,9 @@ class _Lane(Generic[Item, Result]):
         except StoreUnavailable as error:
             if error.was_answered and len(batch) > 1:
                 return await self._one_by_one(batch)
-            for waiting in (*batch, *(self._take_all() if self._gives_up else ())):
+            if self._gives_up and not error.was_answered:
+                batch = [*batch, *self._take_all()]
+            for waiting in batch:
                 waiting.settle(error)
             return None if error.was_answered else error
         except Exception as error:

@@ -69,7 +69,7 @@ def sync_engine(url: URL, *, may_idle: bool = True) -> sa.Engine:
         max_overflow=0,
         pool_pre_ping=True,
         hide_parameters=True,
-        connect_args=alive("stepiq queue"),
+        connect_args=alive("stepiq"),
     )
     prepare_postgres(engine, may_idle=may_idle)
     return engine
