@@ -39,7 +39,15 @@ _RUN_FOLDER = "STEPIQ_TEST_RUN_FOLDER"
 _TEST_VARIABLES = (_RUN_FOLDER, "STEPIQ_TEST_POSTGRES_URL", "STEPIQ_TEST_CYCLES")
 _MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes folders of its own there
 _MEMORY_BYTES = 4 * 1024**3
-_FOREIGN_VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OLLAMA_BASE_URL")
+_FOREIGN_VARIABLES = (
+    "OLLAMA_BASE_URL",
+    "GEMINI_API_KEY",
+    *(
+        f"{maker}_{what}"
+        for maker in ("OPENAI", "ANTHROPIC", "GOOGLE", "MISTRAL", "ZAI")
+        for what in ("API_KEY", "BASE_URL")
+    ),
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -213,10 +221,10 @@ async def http(settings: Settings) -> AsyncIterator[GuardedClient]:
 
 @pytest.fixture
 async def engine(
-    database: Database, changes: LocalChanges, providers: Providers
+    database: Database, changes: LocalChanges, providers: Providers, http: GuardedClient
 ) -> AsyncIterator[Engine]:
     """An engine that accepts and cancels runs but does not carry them; folders that need one that does override it."""
-    engine = Engine(database, changes, providers, Plans.load({}))
+    engine = Engine(database, changes, providers, Plans.load({}), http)
     yield engine
     await engine.stop()
 

@@ -168,7 +168,7 @@ def _codes_in(node: ast.AST) -> Iterator[str]:
             yield from _texts([code])
         case ast.Assign(targets=[ast.Name(id="code")], value=ast.IfExp(body=one, orelse=other)):
             yield from _texts([one, other])
-        case ast.ClassDef(name="TemplateSyntaxError", body=body):
+        case ast.ClassDef(name=name, body=body) if name.endswith("SyntaxError"):
             yield from _texts([each.value for each in body if isinstance(each, ast.Assign)])
         case ast.AnnAssign(target=ast.Name(id="_PREDICATES"), value=ast.Dict(values=values)):
             yield from _texts([value.elts[0] for value in values if isinstance(value, ast.Tuple)])

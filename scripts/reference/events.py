@@ -31,6 +31,8 @@ What happens to a run is told twice in the same words: kept in its log (`GET /ap
 text is in the step's output. Fields may be added.
 """
 
+_CLASSIFY = events.execution("classify", "", 1)
+
 
 def examples() -> dict[EventType, list[tuple[str, Event, int | None]]]:
     """One example of each shape that a kind of event has: when it comes, what it says, its number."""
@@ -39,6 +41,11 @@ def examples() -> dict[EventType, list[tuple[str, Event, int | None]]]:
             ("when the run is accepted", events.run_status(RunStatus.PENDING), 1),
             ("when it starts", events.run_status(RunStatus.RUNNING, started_at=_TIME), 2),
             ("when it ends", events.run_status(RunStatus.COMPLETED, completed_at=_TIME), 6),
+            (
+                "when it waits for a moment or a person, and nobody works on it",
+                events.run_status(RunStatus.WAITING, until=_TIME),
+                4,
+            ),
             (
                 "when it is cancelled",
                 events.run_status(RunStatus.CANCELLED, completed_at=_TIME),
@@ -57,15 +64,14 @@ def examples() -> dict[EventType, list[tuple[str, Event, int | None]]]:
         EventType.STEP_STATUS: [
             (
                 "when an attempt starts",
-                events.step_status(StepStatus.RUNNING, "classify", 1, attempt=1, **_LLM),
+                events.step_status(StepStatus.RUNNING, _CLASSIFY, attempt=1, **_LLM),
                 3,
             ),
             (
                 "when a step that asked a model ends",
                 events.step_status(
                     StepStatus.COMPLETED,
-                    "classify",
-                    1,
+                    _CLASSIFY,
                     attempts=1,
                     duration_ms=840,
                     **_LLM,
@@ -74,11 +80,10 @@ def examples() -> dict[EventType, list[tuple[str, Event, int | None]]]:
                 5,
             ),
             (
-                "when another step ends; it has no event of its start",
+                "when a step that only computes ends; it has no event of its start",
                 events.step_status(
                     StepStatus.COMPLETED,
-                    "reply",
-                    1,
+                    events.execution("reply", "", 1),
                     name="Reply",
                     type="transform",
                     attempts=1,
@@ -87,11 +92,23 @@ def examples() -> dict[EventType, list[tuple[str, Event, int | None]]]:
                 5,
             ),
             (
+                "when a step inside a `parallel` ends, here the first branch of the third, and leads to another one",
+                events.step_status(
+                    StepStatus.COMPLETED,
+                    events.execution("reply", "2/0", 1),
+                    name="Reply",
+                    type="transform",
+                    attempts=1,
+                    duration_ms=0,
+                    goto="classify",
+                ),
+                5,
+            ),
+            (
                 "when it fails",
                 events.step_status(
                     StepStatus.FAILED,
-                    "classify",
-                    1,
+                    _CLASSIFY,
                     attempts=3,
                     duration_ms=30_000,
                     error=_ERROR,
@@ -102,7 +119,7 @@ def examples() -> dict[EventType, list[tuple[str, Event, int | None]]]:
             ),
             (
                 "when the run is cancelled meanwhile",
-                events.step_status(StepStatus.CANCELLED, "classify", 1),
+                events.step_status(StepStatus.CANCELLED, _CLASSIFY),
                 5,
             ),
         ],
@@ -120,10 +137,18 @@ def examples() -> dict[EventType, list[tuple[str, Event, int | None]]]:
             (
                 "as it happens; `level` is `info`, `warning` or `error`",
                 events.step_log(
-                    "classify",
-                    1,
+                    _CLASSIFY,
                     "warning",
                     "Attempt 1 failed: openai answered 429. The next one starts in 1.0 s.",
+                ),
+                4,
+            )
+        ],
+        EventType.REVIEW_REQUESTED: [
+            (
+                "when a `human_review` step begins to wait",
+                events.review_requested(
+                    events.execution("approve", "", 1), "Please check the answer.", _AT
                 ),
                 4,
             )

@@ -16,6 +16,7 @@ from stepiq.engine.providers.local_weights import weights_path
 from stepiq.store import migrate, safety
 from stepiq.store.database import Database
 from tests.cli.conftest import Cli
+from tests.support.anthropic_server import AnthropicServer
 from tests.support.fake_provider import RunningFakeProvider
 
 UNSAFE = safety.Flaw("It loses things.", "Turn it on.", is_unsafe=True)
@@ -228,12 +229,32 @@ class TestCheckProviders:
         assert found.status is Status.FAILED
         assert "did not answer within" in found.detail
 
-    async def test_what_could_be_set_is_noted_and_what_could_not_is_left_out(self, here: Settings):
-        found = await check_providers(here)
+    @pytest.mark.parametrize(
+        ("provider", "variable"),
+        [
+            ("ollama", "OLLAMA_BASE_URL"),
+            ("anthropic", "ANTHROPIC_API_KEY"),
+            ("google", "GOOGLE_API_KEY"),
+            ("mistral", "MISTRAL_API_KEY"),
+            ("zai", "ZAI_API_KEY"),
+        ],
+    )
+    async def test_what_could_be_set_is_noted(self, here: Settings, provider: str, variable: str):
+        found = named(await check_providers(here), f"provider {provider}")
 
-        assert named(found, "provider ollama").status is Status.NOTE
-        assert "OLLAMA_BASE_URL" in named(found, "provider ollama").advice
-        assert "provider anthropic" not in {check.name for check in found}
+        assert found.status is Status.NOTE
+        assert variable in found.advice
+
+    async def test_every_maker_is_asked_in_its_own_protocol(self, folder: Path):
+        server = AnthropicServer()
+        async with server.running():
+            settings = load(anthropic_base_url=server.url, anthropic_api_key="sk-ant-ours-123456")
+
+            found = await check_providers(settings)
+
+        told = named(found, "provider anthropic")
+        assert told.detail == "Anthropic answers and offers 2 models"
+        assert named(found, "default model").detail.startswith("anthropic/claude-haiku-5-5")
 
     async def test_weights_that_are_here_are_named(self, here: Settings):
         assert "not here yet" in named(await check_providers(here), "provider local").detail

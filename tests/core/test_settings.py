@@ -53,6 +53,24 @@ class TestLoad:
         assert found.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("192.168.1.1"))
         assert found.openai_api_key == SecretStr(SECRET)
 
+    @pytest.mark.parametrize("vendor", ["openai", "anthropic", "google", "mistral", "zai"])
+    def test_every_maker_of_models_has_a_key_and_an_address(self, monkeypatch, vendor):
+        monkeypatch.setenv(f"{vendor.upper()}_API_KEY", SECRET)
+        monkeypatch.setenv(f"{vendor.upper()}_BASE_URL", "http://127.0.0.1:9")
+
+        found = settings.load()
+
+        assert getattr(found, f"{vendor}_api_key") == SecretStr(SECRET)
+        assert getattr(found, f"{vendor}_base_url") == "http://127.0.0.1:9"
+        assert SECRET not in repr(found)
+
+    @pytest.mark.parametrize(("google", "read"), [("", "old"), ("new", "new")])
+    def test_googles_key_has_an_older_name(self, monkeypatch, google, read):
+        monkeypatch.setenv("GOOGLE_API_KEY", google)
+        monkeypatch.setenv("GEMINI_API_KEY", "old")
+
+        assert settings.load().google_api_key == SecretStr(read)
+
     def test_what_is_passed_wins_over_the_environment(self, monkeypatch):
         monkeypatch.setenv("STEPIQ_PORT", "9000")
 
@@ -168,6 +186,7 @@ class TestVariableName:
     def test_ours_have_a_prefix_and_those_of_providers_their_own_name(self):
         assert settings.variable_name("port") == "STEPIQ_PORT"
         assert settings.variable_name("openai_api_key") == "OPENAI_API_KEY"
+        assert settings.variable_name("google_api_key") == "GOOGLE_API_KEY"
 
 
 class TestMail:

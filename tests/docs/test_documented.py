@@ -15,7 +15,7 @@ from stepiq.core.metrics import REGISTRY
 from stepiq.core.settings import CONFIG_FILE_TABLES, EndpointSettings, Settings, variable_name
 from stepiq.engine.events import EventType
 from stepiq.engine.outcomes import FailureCode
-from stepiq.language.definition import StepType
+from stepiq.language.specs import StepType
 from stepiq.language.steps.registry import KINDS
 from stepiq.language.templates.helpers import HELPERS
 from tests.docs.pages import PAGES, ROOT, anchors, name, read, section
@@ -94,10 +94,10 @@ class TestEvents:
 
 class TestLanguage:
     @pytest.mark.parametrize("step_type", sorted(KINDS))
-    def test_each_step_type_that_runs_has_a_section_with_its_fields(self, step_type):
-        page = read("docs/language.md")
+    def test_each_step_type_that_runs_has_a_page_with_its_fields(self, step_type):
+        page = read(f"docs/steps/{step_type}.md")
 
-        assert f"\n### `{step_type}`\n" in page
+        assert page.startswith(f"# `{step_type}`: ")
         for field in KINDS[step_type].fields:
             assert f"`{field}`" in page
 
@@ -164,7 +164,7 @@ class TestRoutes:
 
 def _documented_routes() -> Iterator[tuple[str, str]]:
     text = read("docs/api.md").replace("\\\n", " ")
-    for method, path in re.findall(r"`([A-Z]+) (/[\w/-]+)", text):
+    for method, path in re.findall(r"`([A-Z]+) (/[\w./-]+)", text):
         yield method, re.sub(r"/(N|A|B|NAME)(?=/|$)", "/ID", path)
     for call in re.findall(r"^curl .*", text, re.MULTILINE):
         path = re.search(r"\$STEPIQ(/[\w/$-]+)", call)

@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
 
 from stepiq.accounts.secrets.reader import StoredSecrets
+from stepiq.core.http import GuardedClient, guarded_client
 from stepiq.core.settings import Settings
 from stepiq.engine.providers.registry import Providers
 from stepiq.engine.runtime import Engine
@@ -38,10 +40,22 @@ async def providers(
 
 
 @pytest.fixture
+async def http(settings: Settings) -> AsyncIterator[GuardedClient]:
+    """The client of `webhook` steps, to which loopback is open: there the tests' receivers are."""
+    open_to_loopback = settings.model_copy(
+        update={"allowed_private_networks": (ip_network("127.0.0.0/8"),)}
+    )
+    async with guarded_client(open_to_loopback) as client:
+        yield client
+
+
+@pytest.fixture
 async def engine(
-    database: Database, changes: LocalChanges, providers: Providers
+    database: Database, changes: LocalChanges, providers: Providers, http: GuardedClient
 ) -> AsyncIterator[Engine]:
-    engine = Engine(database, changes, providers, WorldPlans(), secrets=StoredSecrets(keyring()))
+    engine = Engine(
+        database, changes, providers, WorldPlans(), http, secrets=StoredSecrets(keyring())
+    )
     await engine.start()
     yield engine
     await engine.stop(drain=timedelta(0))

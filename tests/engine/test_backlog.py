@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from stepiq.accounts.service import Account
 from stepiq.billing.plans import Plans
 from stepiq.core import ids
+from stepiq.core.http import GuardedClient
 from stepiq.engine import backlog
 from stepiq.engine.providers.registry import Providers
 from stepiq.engine.runtime import Engine
@@ -19,10 +20,10 @@ from tests.support.query_plans import query_plan
 
 @pytest.fixture
 async def engine(
-    database: Database, changes: LocalChanges, providers: Providers
+    database: Database, changes: LocalChanges, providers: Providers, http: GuardedClient
 ) -> AsyncIterator[Engine]:
     """An engine that takes nothing from its queues."""
-    engine = Engine(database, changes, providers, Plans.load({}))
+    engine = Engine(database, changes, providers, Plans.load({}), http)
     yield engine
     await engine.stop()
 

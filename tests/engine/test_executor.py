@@ -4,8 +4,8 @@ import sqlalchemy as sa
 
 from stepiq.cli.fake_provider import Failure
 from stepiq.core import clock
-from stepiq.engine.executor import pause_before_retry
-from stepiq.language.definition import Retry
+from stepiq.engine.interpreter.attempts import pause_before_retry
+from stepiq.language.specs import Retry
 from stepiq.store.tables import large_values, pipeline_versions
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider

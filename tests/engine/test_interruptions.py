@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from stepiq.engine import executor
+from stepiq.engine.interpreter import scribe
 from stepiq.engine.journal import Entry, Journal
 from stepiq.engine.records import ClaimedRun
 from stepiq.store.tables import runs
@@ -115,7 +115,7 @@ class TestTakingOver:
     async def test_a_failed_step_and_the_end_of_its_run_are_one_record(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(executor, "_SETTLE_WITHIN", timedelta(0))
+        monkeypatch.setattr(scribe, "_SETTLE_WITHIN", timedelta(0))
         written: list[tuple[list[str], bool]] = []
         write = Journal.write
 

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.core import clock, ids
+from stepiq.core.http import GuardedClient
 from stepiq.engine.providers.registry import Providers
 from stepiq.engine.records import ClaimedRun, Ending, NewDelivery
 from stepiq.engine.retention import sweep
@@ -78,9 +79,13 @@ def outbox(database: Database) -> Recorder:
 
 @pytest.fixture
 async def engine(
-    database: Database, changes: LocalChanges, providers: Providers, outbox: Recorder
+    database: Database,
+    changes: LocalChanges,
+    providers: Providers,
+    http: GuardedClient,
+    outbox: Recorder,
 ) -> AsyncIterator[Engine]:
-    engine = Engine(database, changes, providers, WorldPlans(), outbox=outbox)
+    engine = Engine(database, changes, providers, WorldPlans(), http, outbox=outbox)
     await engine.start()
     yield engine
     await engine.stop(drain=timedelta(0))

@@ -29,7 +29,7 @@ TWICE = (
 )
 TOKENS = ("input_tokens", "cached_tokens", "output_tokens")
 MODELS = ("openai/a", "local/b", "openai/c")
-_EVENT = events.step_log("s", 1, "info", "Something happened.")
+_EVENT = events.step_log(events.execution("s", "", 1), "info", "Something happened.")
 
 
 class TestRollups:

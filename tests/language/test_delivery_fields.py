@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepiq.core.errors import Issue
-from stepiq.language.delivery_fields import MAX_HEADERS, MAX_RECIPIENTS, MAX_TARGETS
+from stepiq.language.delivery_fields import MAX_RECIPIENTS, MAX_TARGETS
+from stepiq.language.http_fields import MAX_HEADERS
 from stepiq.language.loading import compile_document, load, load_document
 from stepiq.language.source import SourceFormat
 from stepiq.language.targets import ApiTarget, EmailTarget, WebhookTarget

@@ -3,10 +3,10 @@ import re
 from pathlib import Path
 
 import stepiq.language
-from stepiq.language.definition import StepType
 from stepiq.language.loading import load
 from stepiq.language.names import NEVER_PRESENT
 from stepiq.language.source import SourceFormat
+from stepiq.language.specs import StepType
 from stepiq.language.templates.helpers import HELPERS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "language.md").read_text(encoding="utf-8")

@@ -60,7 +60,7 @@ class TestCheckTemplates:
             ("{{steps.here.output}}", "step_not_before", "is this very step"),
             ("{{steps.last.output}}", "step_not_before", "runs only after this one"),
             ("{{steps.first.result}}", "no_such_field", "Write `steps.first.output`"),
-            ("{{steps.first.error}}", "no_such_field", "A step has no `error`"),
+            ("{{steps.first.outpt}}", "no_such_field", "A step has no `outpt`"),
             ("{{steps.first.status.x}}", "no_such_field", "is text, which has no fields"),
             ("{{steps.first.output.x}}", "no_such_field", "`output_format: json`"),
             ("{{run.name}}", "unknown_name", "Known here: `id`"),
@@ -117,7 +117,7 @@ class TestCheckTemplates:
 
     def test_a_step_that_is_refused_for_its_type_can_be_named(self):
         steps = [
-            {"id": "gate", "type": "wait"},
+            {"id": "gate", "type": "pipeline"},
             {"id": "b", "prompt": "{{json steps.gate.output}}"},
         ]
 

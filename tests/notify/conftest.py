@@ -109,11 +109,14 @@ async def engine(
     changes: LocalChanges,
     providers: Providers,
     settings: Settings,
+    http: GuardedClient,
     definitions: Definitions,
     outbox: Outbox,
 ) -> AsyncIterator[Engine]:
     plans = Plans.load(settings.plans)
-    engine = Engine(database, changes, providers, plans, definitions=definitions, outbox=outbox)
+    engine = Engine(
+        database, changes, providers, plans, http, definitions=definitions, outbox=outbox
+    )
     await engine.start()
     yield engine
     await engine.stop(drain=timedelta(0))
@@ -147,6 +150,19 @@ class Sender:
                 if sum(each["status"] != "pending" for each in found) >= final:
                     return found
                 await asyncio.sleep(0.02)
+
+    async def status(self, run_id: str, *wanted: str) -> Any:
+        """A run, once it has one of these statuses."""
+        async with asyncio.timeout(20):
+            while True:
+                found = (await self.client.get(f"/api/runs/{run_id}")).json()
+                if found["status"] in wanted:
+                    return found
+                await asyncio.sleep(0.02)
+
+    async def ended(self, run_id: str) -> Any:
+        """A run, once it has ended."""
+        return await self.status(run_id, "completed", "failed", "cancelled")
 
     async def finished(self, delivery_id: str) -> Any:
         """A delivery, once it is final."""

@@ -109,7 +109,7 @@ def streams(changes):
 @pytest.fixture
 def publish(changes):
     def publish(run_id, seq=1):
-        event = events.step_log("greet", 1, "info", "hello")
+        event = events.step_log(events.execution("greet", "", 1), "info", "hello")
         changes.publish(run_topic(run_id), events.payload(run_id, event, seq, clock.now()))
 
     return publish

@@ -45,8 +45,8 @@ async def providers(fake_provider, settings: Settings):
 
 
 @pytest.fixture
-async def engine(database, changes, providers):
-    engine = Engine(database, changes, providers, Plans.load({}))
+async def engine(database, changes, providers, http):
+    engine = Engine(database, changes, providers, Plans.load({}), http)
     await engine.start()
     yield engine
     await engine.stop(drain=timedelta(0))

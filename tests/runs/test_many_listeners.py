@@ -91,7 +91,7 @@ class TestSlowListeners:
             slow = await enter(reading(server, path(run_id), headers, buffer=4_096))
             await slow.take_until(1)
             others = [await enter(reading(server, path(run_id), headers)) for _ in range(5)]
-            large = events.step_log("greet", 1, "info", "x" * 10_000)
+            large = events.step_log(events.execution("greet", "", 1), "info", "x" * 10_000)
             for seq in range(2, last):
                 await teller.event(run_id, large)
                 for reader in others:
@@ -123,7 +123,9 @@ class TestReconnects:
         async def tell():
             for count in range(RECONNECTS // 2):
                 text = f"{count} {HOSTILE[count % len(HOSTILE)]}"
-                await teller.event(run_id, events.step_log("greet", 1, "info", text))
+                await teller.event(
+                    run_id, events.step_log(events.execution("greet", "", 1), "info", text)
+                )
                 teller.delta(run_id, text)
                 await asyncio.sleep(turn.random() / 100)
 

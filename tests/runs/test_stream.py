@@ -117,7 +117,9 @@ class TestFollower:
         await teller.log(run_id, 1)
         async with aclosing(follow(run_id)) as frames:
             await next_event(frames)
-            await teller.record_only(run_id, 2, events.step_log("greet", 1, "info", "lost"))
+            await teller.record_only(
+                run_id, 2, events.step_log(events.execution("greet", "", 1), "info", "lost")
+            )
             await teller.end(run_id)
             rest = await received(frames)
 
@@ -171,7 +173,9 @@ class TestFollower:
         await teller.log(run_id, 1)
         async with aclosing(follow(run_id)) as frames:
             await next_event(frames)
-            await teller.event(run_id, events.step_status(StepStatus.COMPLETED, "greet", 1))
+            await teller.event(
+                run_id, events.step_status(StepStatus.COMPLETED, events.execution("greet", "", 1))
+            )
             teller.delta(run_id, "late")
             teller.delta(run_id, "other", step_id="next")
             await teller.end(run_id)
@@ -189,7 +193,7 @@ class TestFollower:
         ],
     )
     async def test_content_cannot_make_frames(self, follow, teller, run_id, text):
-        await teller.event(run_id, events.step_log("greet", 1, "info", text))
+        await teller.event(run_id, events.step_log(events.execution("greet", "", 1), "info", text))
         async with aclosing(follow(run_id)) as frames:
             recorded = parse((await anext(frames)).decode())
             teller.delta(run_id, text)
@@ -227,7 +231,9 @@ class TestFollower:
         await teller.log(run_id, 1)
         async with aclosing(follow(run_id)) as frames:
             await next_event(frames)
-            await teller.record_only(run_id, 2, events.step_log("greet", 1, "info", "lost"))
+            await teller.record_only(
+                run_id, 2, events.step_log(events.execution("greet", "", 1), "info", "lost")
+            )
             changes.may_have_missed()
 
             assert (await next_event(frames)).seq == 2

@@ -117,7 +117,7 @@ class TestUntilEnded:
     async def test_whoever_missed_something_asks_the_store(
         self, wait, heard, changes, run_id, clock, teller
     ):
-        event = events.step_log("greet", 1, "info", "line")
+        event = events.step_log(events.execution("greet", "", 1), "info", "line")
 
         def tell_much():
             for seq in range(1_100):

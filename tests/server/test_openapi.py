@@ -271,7 +271,13 @@ class TestHeaders:
             if parameter["in"] == "header"
         }
 
-        assert names == {"Accept", "If-Match", "Last-Event-ID", "Idempotency-Key"}
+        assert names == {
+            "Accept",
+            "If-Match",
+            "If-None-Match",
+            "Last-Event-ID",
+            "Idempotency-Key",
+        }
 
     async def test_the_stream_names_its_events(self, document):
         answer = document["paths"]["/api/runs/{run_id}/stream"]["get"]["responses"]["200"]

@@ -18,13 +18,14 @@ BODIES = {
     ("PUT", "/pipelines/{pipeline_id}"): DEFINITION,
     ("PATCH", "/pipelines/{pipeline_id}"): {"name": "Taken over"},
     ("POST", "/pipelines/{pipeline_id}/run"): {},
+    ("POST", "/runs/{run_id}/reviews/{step_id}"): {"decision": "approve"},
     ("POST", "/webhooks/{pipeline_id}"): {},
     ("POST", "/pipelines/{pipeline_id}/schedules"): {"name": "x", "cron_expression": "0 9 * * *"},
     ("PATCH", "/schedules/{schedule_id}"): {"name": "Taken over"},
     ("POST", "/pipelines/{pipeline_id}/secrets"): {"name": "TOKEN", "value": "taken over"},
 }
 OURS = {"pipeline_id", "run_id", "key_id", "schedule_id", "secret", "delivery_id"}
-PLAIN = {"number": "1", "other": "1", "model_id": None}
+PLAIN = {"number": "1", "other": "1", "step_id": "check", "model_id": None}
 """Other parameters: a value for each, or None for routes that show nothing of a workspace."""
 
 ROUTES = [
@@ -58,9 +59,11 @@ def fill(path, values):
 async def theirs(stranger, make):
     """What the stranger has."""
     pipeline_id = await make.pipeline(stranger, slug="theirs")
+    run_id = await make.run(stranger, pipeline_id, status=RunStatus.RUNNING)
+    await make.review(stranger, pipeline_id, run_id=run_id)
     return {
         "pipeline_id": pipeline_id,
-        "run_id": await make.run(stranger, pipeline_id, status=RunStatus.RUNNING),
+        "run_id": run_id,
         "schedule_id": await make.schedule(stranger, pipeline_id),
         "key_id": (await make.api_key(stranger)).id,
         "secret": await make.secret(stranger),
@@ -104,6 +107,7 @@ class TestForeignThings:
         client = await login(stranger)
         urls = [f"/api/pipelines/{theirs['pipeline_id']}", f"/api/runs/{theirs['run_id']}"]
         urls.append(f"/api/schedules/{theirs['schedule_id']}")
+        urls.append(f"/api/runs/{theirs['run_id']}/reviews/check")
         before = [(await client.get(url)).json() for url in urls]
 
         for method, path in WITH_IDS:

@@ -227,7 +227,7 @@ class World:
                     .order_by(run_events.c.seq)
                 )
             ).all()
-        return Ended(row, {step.step_id: step for step in steps}, list(events), heard)
+        return Ended(row, {step.step_id: step for step in steps}, list(steps), list(events), heard)
 
     async def set_plan(self, plan: Limits) -> None:
         """Put the workspace on a plan, without telling the engine."""
@@ -264,5 +264,8 @@ class Ended:
 
     run: Any
     steps: dict[str, Any]
+    """The last row of each step."""
+    rows: list[Any]
+    """Every row, in the order in which steps began."""
     events: list[Any]
     heard: Heard

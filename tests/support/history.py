@@ -17,6 +17,7 @@ from stepiq.store.tables import (
     pipeline_versions,
     pipelines,
     refresh_tokens,
+    reviews,
     run_events,
     run_steps,
     runs,
@@ -60,6 +61,7 @@ async def grow(database: Database, account: Account, pipeline_id: UUID) -> None:
             for seq in range(1, 4)
         ],
         large_values: [{"owner_id": run["id"], "run_id": run["id"], "value": 1} for run in made],
+        reviews: [_review(run) for run in made],
         deliveries: (sent := [_delivery(run) for run in made]),
         delivery_attempts: [{"delivery_id": each["id"], "number": 1, "at": now} for each in sent],
         usage_days: [
@@ -137,6 +139,23 @@ def _account(number: int, now: datetime) -> dict[sa.Table, Row]:
             "outcome": "missed",
             "recorded_at": now - timedelta(days=number % 40),
         },
+    }
+
+
+def _review(run: Row) -> Row:
+    return {
+        "id": uuid4(),
+        "workspace_id": run["workspace_id"],
+        "pipeline_id": run["pipeline_id"],
+        "run_id": run["id"],
+        "step_id": "check",
+        "iteration": 1,
+        "message": "x",
+        "editable": False,
+        "assignees": [],
+        "requested_at": run["created_at"],
+        "expires_at": run["created_at"],
+        "closed_at": run["created_at"],
     }
 
 

@@ -4,6 +4,7 @@ from stepiq.store.database import Database
 from tests.support.make_accounts import MakeAccounts
 from tests.support.make_deliveries import MakeDeliveries
 from tests.support.make_pipelines import MakePipelines
+from tests.support.make_reviews import MakeReviews
 from tests.support.make_runs import MakeRuns
 from tests.support.make_schedules import MakeSchedules
 from tests.support.make_secrets import MakeSecrets
@@ -11,7 +12,14 @@ from tests.support.make_usage import MakeUsage
 
 
 class Make(
-    MakeAccounts, MakePipelines, MakeRuns, MakeSchedules, MakeSecrets, MakeUsage, MakeDeliveries
+    MakeAccounts,
+    MakePipelines,
+    MakeRuns,
+    MakeReviews,
+    MakeSchedules,
+    MakeSecrets,
+    MakeUsage,
+    MakeDeliveries,
 ):
     """Everything that tests can make; each part has a file of its own."""
 

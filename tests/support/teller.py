@@ -37,7 +37,9 @@ class Teller:
     async def log(self, run_id: UUID, number: int) -> None:
         """Record some events that change nothing."""
         for count in range(number):
-            await self.event(run_id, events.step_log("greet", 1, "info", f"line {count}"))
+            await self.event(
+                run_id, events.step_log(events.execution("greet", "", 1), "info", f"line {count}")
+            )
 
     async def record_only(self, run_id: UUID, seq: int, event: Event) -> None:
         """Record an event without telling anybody, as if word of it was lost."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from stepiq.billing.plans import Plans
+from stepiq.core.http import guarded_client
 from stepiq.core.settings import load
 from stepiq.engine.providers.registry import Providers
 from stepiq.engine.runtime import Engine
@@ -23,7 +24,7 @@ async def main(folder: Path, url: str, moment: datetime) -> None:
     database, providers, plans = Database(settings), Providers(settings), Plans.load({})
     # Small batches, so that it is killed in the middle of one.
     module.BATCH = 5
-    engine = Engine(database, LocalChanges(), providers, plans)
+    engine = Engine(database, LocalChanges(), providers, plans, guarded_client(settings))
     ticker = Ticker(database, engine, plans)
     sys.stdout.write("ready\n")
     sys.stdout.flush()

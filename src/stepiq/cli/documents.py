@@ -37,7 +37,7 @@ def validate(file: Path, *, as_json: bool, secrets: Collection[str] | None = Non
         show_findings(file, findings)
         if not findings.errors:
             definition = draft.loaded.definition
-            count = len(definition.steps) if definition else 0
+            count = definition.step_count if definition else 0
             say(f"{file}: valid, {count} {'step' if count == 1 else 'steps'}")
     return not findings.errors
 

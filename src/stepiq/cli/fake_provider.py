@@ -53,7 +53,9 @@ class Behaviour(BaseModel):
     text: str | None = None
     """What to answer. Default: `echo: ` and the last user message."""
     replies: list[str] = []
-    """Answers for the next calls, one each; they go before `text`."""
+    """Answers for the next calls, one each; they go before all others."""
+    answers: dict[str, str] = {}
+    """What to answer to a last user message that holds one of these texts; the first that it holds counts."""
     api_key: str | None = None
     """The only key that is let in. Default: any, or none."""
     failures: list[Failure | int] = []
@@ -407,6 +409,10 @@ def _pieces(text: str, behaviour: Behaviour) -> list[str]:
 
 
 def _answer(body: dict[str, Any], behaviour: Behaviour) -> str:
+    asked = [_text(message) for message in body["messages"] if message.get("role") == "user"]
+    for part, answer in behaviour.answers.items():
+        if asked and part in asked[-1]:
+            return answer
     if behaviour.text is not None:
         return behaviour.text
     wanted: dict[str, Any] = body.get("response_format") or {}
@@ -415,7 +421,6 @@ def _answer(body: dict[str, Any], behaviour: Behaviour) -> str:
         schema: Any = described.get("schema") or {"type": "object"}
         value = instance_of(schema) if behaviour.json_answers == "valid" else ["not", "it"]
         return json.dumps(value)
-    asked = [_text(message) for message in body["messages"] if message.get("role") == "user"]
     return f"echo: {asked[-1] if asked else ''}"
 
 

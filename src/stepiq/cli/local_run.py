@@ -25,9 +25,9 @@ from stepiq.core import json, logging, settings
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json
 from stepiq.engine.providers.registry import Providers
-from stepiq.language.definition import LlmSpec
 from stepiq.language.loading import load_document
 from stepiq.language.source import SourceFormat
+from stepiq.language.specs import LlmSpec
 from stepiq.pipelines import service as pipelines
 from stepiq.pipelines.records import Draft
 from stepiq.runs import service as runs
@@ -112,11 +112,23 @@ def _with_model(draft: Draft, model: str) -> Draft:
     document = draft.loaded.document
     if document is None or draft.loaded.definition is None:
         return draft
-    asking = {s.id for s in draft.loaded.definition.steps if isinstance(s.spec, LlmSpec)}
-    steps: list[dict[str, Json]] = [
-        {**step, "model": model} if step["id"] in asking else step for step in document["steps"]
-    ]
-    return _rewritten(draft, {**document, "steps": steps})
+    every = draft.loaded.definition.every_step
+    asking = {step.id for step in every if isinstance(step.spec, LlmSpec)}
+    return _rewritten(draft, {**document, "steps": _asking(document["steps"], asking, model)})
+
+
+def _asking(steps: list[Json], asking: set[str], model: str) -> list[Json]:
+    changed: list[Json] = []
+    for step in steps:
+        inside: dict[str, Json] = {}
+        if step["id"] in asking:
+            inside = {"model": model, "fallback_models": None}
+        if isinstance(step.get("steps"), list):
+            inside["steps"] = _asking(step["steps"], asking, model)
+        if isinstance(step.get("step"), dict):
+            (inside["step"],) = _asking([step["step"]], asking, model)
+        changed.append({**step, **inside})
+    return changed
 
 
 def _rewritten(draft: Draft, document: dict[str, Json]) -> Draft:

@@ -188,6 +188,21 @@ def demo(
 
 
 @app.command()
+def init(
+    file: Annotated[
+        Path, typer.Argument(help="YAML file to write. Default: pipeline.yaml.", show_default=False)
+    ] = Path("pipeline.yaml"),
+    force: Annotated[
+        bool, typer.Option("--force", help="Even if there is such a file: it is replaced.")
+    ] = False,
+) -> None:
+    """Write a first pipeline that runs at once, and beside it what editors need to complete and check it."""
+    from stepiq.cli import first_pipeline
+
+    first_pipeline.write(file, force=force)
+
+
+@app.command()
 def run(
     file: PipelineFile,
     inputs: Annotated[
@@ -227,6 +242,14 @@ def validate(file: PipelineFile, secret: Secrets = None, as_json: Json = False) 
     from stepiq.cli import documents
 
     _end(documents.validate(file, as_json=as_json, secrets=secret))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of pipelines, for editors and other tools."""
+    from stepiq.language.json_schema.document import document_text
+
+    typer.echo(document_text(), nl=False)
 
 
 @app.command()

@@ -5,7 +5,8 @@ from stepiq.core import keys
 from stepiq.core.settings import Settings
 from stepiq.engine.providers.local_weights import ensure_local_weights, weights_present
 from stepiq.engine.providers.registry import ModelUnusable, Providers
-from stepiq.language.definition import Definition, LlmSpec
+from stepiq.language.definition import Definition
+from stepiq.language.specs import LlmSpec
 
 
 def fetch_weights(settings: Settings) -> None:
@@ -22,7 +23,7 @@ def fetch_weights(settings: Settings) -> None:
 
 def uses_local_model(definition: Definition, providers: Providers) -> bool:
     """Whether a step will ask the model that runs on this machine."""
-    for step in definition.steps:
+    for step in definition.every_step:
         if isinstance(step.spec, LlmSpec):
             try:
                 model = step.spec.model

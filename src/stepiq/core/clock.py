@@ -25,3 +25,15 @@ def reset() -> None:
 def iso(moment: datetime) -> str:
     """An instant as the API writes it: ISO 8601, UTC, milliseconds, `Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse(text: str) -> datetime:
+    """An instant from ISO 8601 text that names its zone.
+
+    Raises:
+        ValueError: it is none, or names no zone.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("no zone")
+    return moment.astimezone(UTC)

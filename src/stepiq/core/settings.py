@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from stepiq.core import addresses
@@ -157,6 +165,32 @@ class Settings(BaseSettings):
 
     openai_base_url: str | None = Field(default=None, validation_alias="OPENAI_BASE_URL")
     """Another server that speaks OpenAI's Chat Completions. Default: OpenAI's own."""
+
+    anthropic_api_key: SecretStr | None = Field(default=None, validation_alias="ANTHROPIC_API_KEY")
+    """Key of the Anthropic API; setting it makes `anthropic/…` models usable."""
+
+    anthropic_base_url: str | None = Field(default=None, validation_alias="ANTHROPIC_BASE_URL")
+    """Another server that speaks Anthropic's Messages. Default: Anthropic's own."""
+
+    google_api_key: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("GOOGLE_API_KEY", "GEMINI_API_KEY")
+    )
+    """Key of the Gemini API; setting it makes `google/…` models usable. `GEMINI_API_KEY` is read where it is not set."""
+
+    google_base_url: str | None = Field(default=None, validation_alias="GOOGLE_BASE_URL")
+    """Another server that speaks Gemini's generateContent. Default: Google's own."""
+
+    mistral_api_key: SecretStr | None = Field(default=None, validation_alias="MISTRAL_API_KEY")
+    """Key of the Mistral API; setting it makes `mistral/…` models usable."""
+
+    mistral_base_url: str | None = Field(default=None, validation_alias="MISTRAL_BASE_URL")
+    """Another server that speaks Mistral's Chat Completions. Default: Mistral's own."""
+
+    zai_api_key: SecretStr | None = Field(default=None, validation_alias="ZAI_API_KEY")
+    """Key of the Z.ai API; setting it makes `zai/…` models usable."""
+
+    zai_base_url: str | None = Field(default=None, validation_alias="ZAI_BASE_URL")
+    """Another server that speaks Z.ai's Chat Completions, such as that of the coding plan. Default: Z.ai's own."""
 
     ollama_base_url: str | None = Field(default=None, validation_alias="OLLAMA_BASE_URL")
     """An Ollama server, such as `http://127.0.0.1:11434`; setting it makes `ollama/…` models usable."""
@@ -333,4 +367,7 @@ def variable_name(field: str) -> str:
     info = Settings.model_fields.get(field)
     if info is None or field in CONFIG_FILE_TABLES:
         return field
-    return str(info.validation_alias) if info.validation_alias else f"STEPIQ_{field.upper()}"
+    alias = info.validation_alias
+    if isinstance(alias, AliasChoices):
+        return str(alias.choices[0])
+    return str(alias) if alias else f"STEPIQ_{field.upper()}"

@@ -5,6 +5,7 @@ end of one of its runs hands the slot to the oldest that waits. The counters on 
 both decisions without a scan.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +18,8 @@ import sqlalchemy as sa
 
 from stepiq.core import clock, metrics
 from stepiq.core.errors import Conflict, StepIQError
-from stepiq.engine import events, usage
+from stepiq.engine import events, retries, reviews, usage
+from stepiq.engine.admission_rows import COUNT_IN, SEE, parameters
 from stepiq.engine.events import Event
 from stepiq.engine.limits import PlanBook, PlanCreditsExhausted, PlanRunsExhausted, QueueFull
 from stepiq.engine.records import NewRun
@@ -31,8 +33,11 @@ from stepiq.store.tables import run_events, run_steps, runs, workspaces
 # one transaction stays small and all are filled soon.
 _FILLED_BY_AN_END = 2
 _FILLED_AT_ONCE = 500
-# More than any workspace will ever have.
-_UNLIMITED = 1_000_000_000_000
+
+HELD = 0
+"""In place of a ticket's number: the run waits for a slot."""
+PARKED = -1
+"""In place of a ticket's number: the run waits for a moment or a person, and has no slot."""
 
 _INSERT_RUN, _INSERT_EVENT = runs.insert(), run_events.insert()
 
@@ -150,6 +155,7 @@ class Admission:
                 "status": RunStatus.PENDING,
                 "input_data": run.input_data,
                 "retry_of": run.retry_of,
+                "reused": run.reuse.saved,
                 "schedule_id": run.schedule_id,
                 "ticket": ticket,
                 "last_seq": 1,
@@ -159,6 +165,8 @@ class Admission:
             for run, ticket in accepted
         ]
         await session.execute(_INSERT_RUN, rows)
+        for run, _ in accepted:
+            await retries.copy(session, run.id, run.reuse)
         for run, _ in accepted:
             session.after_commit(metrics.runs_accepted.labels(run.trigger_type).inc)
         news = [events.run_status(RunStatus.PENDING)]
@@ -183,14 +191,14 @@ class Admission:
         self, session: Session, wanted: Sequence[NewRun], now: datetime
     ) -> tuple[_Entry | None, dict[UUID, StepIQError]]:
         """Count in what the plan allows of one workspace's runs, and say why it does not allow the others."""
-        row = (await session.execute(_COUNT_IN, _parameters(wanted, now))).one_or_none()
+        row = (await session.execute(COUNT_IN, parameters(wanted, now))).one_or_none()
         refusals: dict[UUID, StepIQError] = {}
         if row is None:
             # There is no place for all of them, maybe for some.
             wanted, refusals = await self._choose(session, wanted, now)
             if not wanted:
                 return None, refusals
-            row = (await session.execute(_COUNT_IN, _parameters(wanted, now))).one()
+            row = (await session.execute(COUNT_IN, parameters(wanted, now))).one()
         held = row.unfinished_runs - row.admitted_runs
         return _Entry(wanted, row.unfinished_runs, held), refusals
 
@@ -199,7 +207,7 @@ class Admission:
     ) -> tuple[list[NewRun], dict[UUID, StepIQError]]:
         """The first of a workspace's runs that fit in; nothing else is counted there until this transaction ends."""
         plan = wanted[0].plan
-        row = (await session.execute(_SEE, _parameters(wanted, now))).one()
+        row = (await session.execute(SEE, parameters(wanted, now))).one()
         has_credits = usage.credits_remaining(plan.credits_per_month, row.tokens) != 0
         allowed: list[NewRun] = []
         refusals: dict[UUID, StepIQError] = {}
@@ -230,11 +238,14 @@ class Admission:
                     run_steps.c.status.in_((StepStatus.RUNNING, StepStatus.WAITING)),
                 )
                 .values(status=StepStatus.CANCELLED, completed_at=now)
-                .returning(run_steps.c.step_id, run_steps.c.iteration)
+                .returning(run_steps.c.step_id, run_steps.c.branch, run_steps.c.iteration)
             )
         ).all()
         news = [
-            events.step_status(StepStatus.CANCELLED, row.step_id, row.iteration) for row in stopped
+            events.step_status(
+                StepStatus.CANCELLED, events.execution(row.step_id, row.branch, row.iteration)
+            )
+            for row in stopped
         ]
         news.append(events.run_status(RunStatus.CANCELLED, completed_at=clock.iso(now)))
         row = (
@@ -248,6 +259,7 @@ class Admission:
                 .values(
                     status=RunStatus.CANCELLED,
                     completed_at=now,
+                    wake_at=None,
                     claim=runs.c.claim + 1,
                     last_seq=runs.c.last_seq + len(news),
                 )
@@ -265,12 +277,47 @@ class Admission:
         await self.append_many(session, [(run_id, row.last_seq - len(news), news)])
         tally, release = Tally(), Release()
         tally.add_run(RunStatus.CANCELLED)
-        release.add_run(is_held=row.ticket == 0)
-        await self.release(session, workspace_id, release, now)
+        await reviews.close(session, run_id)
+        # One that waits has no slot, and was counted out when it began to.
+        if row.ticket != PARKED:
+            release.add_run(is_held=row.ticket == HELD)
+            await self.release(session, workspace_id, release, now)
         await usage.add_many(session, [usage.Used(workspace_id, row.pipeline_id, tally, now)])
         session.after_commit(lambda: self._changes.publish(RUN_CANCELLED, str(run_id)))
         trigger, started = row.trigger_type, row.started_at
         session.after_commit(lambda: count_end(RunStatus.CANCELLED, trigger, started, now))
+
+    async def wake(self, session: Session, waiting: Sequence[tuple[UUID, UUID]]) -> None:
+        """Let runs go on that have waited for a moment or a person; each as soon as its workspace has a slot.
+
+        Args:
+            session: the transaction, which holds these runs.
+            waiting: run and workspace of each.
+        """
+        found = [run_id for run_id, _ in waiting]
+        rows = await session.execute(
+            runs.update()
+            .where(runs.c.id.in_(found), runs.c.status == RunStatus.WAITING)
+            .values(
+                status=RunStatus.PENDING, ticket=HELD, wake_at=None, last_seq=runs.c.last_seq + 1
+            )
+            .returning(runs.c.id, runs.c.workspace_id, runs.c.last_seq)
+        )
+        woken = rows.all()
+        news = [events.run_status(RunStatus.PENDING)]
+        if woken:
+            await self.append_many(session, [(row.id, row.last_seq - 1, news) for row in woken])
+        counted = Counter(row.workspace_id for row in woken)
+        for workspace_id in sorted(counted):
+            row = (
+                await session.execute(
+                    workspaces.update()
+                    .where(workspaces.c.id == workspace_id)
+                    .values(unfinished_runs=workspaces.c.unfinished_runs + counted[workspace_id])
+                    .returning(*_SLOTS)
+                )
+            ).one()
+            await self._fill_by_plan(session, workspace_id, row, _FILLED_AT_ONCE)
 
     async def release(
         self, session: Session, workspace_id: UUID, release: Release, now: datetime
@@ -326,7 +373,7 @@ class Admission:
             return
         oldest = (
             await session.execute(
-                sa.select(runs.c.id)
+                sa.select(runs.c.id, runs.c.claim)
                 .where(
                     runs.c.workspace_id == workspace_id,
                     runs.c.ticket == sa.literal_column("0"),
@@ -335,16 +382,22 @@ class Admission:
                 .order_by(runs.c.id)
                 .limit(min(free, most))
             )
-        ).scalars()
-        if not (found := list(oldest)):
+        ).all()
+        if not oldest:
             return
-        await session.execute(runs.update().where(runs.c.id.in_(found)).values(ticket=1))
+        found = {row.id: row.claim + 1 for row in oldest}
+        await session.execute(
+            runs.update().where(runs.c.id.in_(found)).values(ticket=runs.c.claim + 1)
+        )
         await session.execute(
             workspaces.update()
             .where(workspaces.c.id == workspace_id)
             .values(admitted_runs=workspaces.c.admitted_runs + len(found))
         )
-        tickets = [(run_id, 1, priority) for priority, run_id in enumerate(found, admitted + 1)]
+        tickets = [
+            (run_id, number, priority)
+            for priority, (run_id, number) in enumerate(found.items(), admitted + 1)
+        ]
         await self._tickets.enqueue_many(session, tickets)
 
     async def append_many(
@@ -382,66 +435,3 @@ class Admission:
                 self._changes.publish(topic, events.payload(run_id, event, seq, now))
 
         session.after_commit(tell)
-
-
-def _parameters(wanted: Sequence[NewRun], now: datetime) -> dict[str, Any]:
-    """What `_COUNT_IN` and `_SEE` ask for."""
-    plan = wanted[0].plan
-    needs_credits = any(run.spends_credits for run in wanted)
-    return {
-        "workspace": wanted[0].workspace_id,
-        "number": len(wanted),
-        "at_once": _or_unlimited(plan.runs_at_once),
-        "queued": _or_unlimited(plan.runs_queued),
-        "per_day": _or_unlimited(plan.runs_per_day),
-        "credits": _or_unlimited(plan.credits_per_month if needs_credits else None),
-        "day": usage.day_of(now),
-        "month": usage.month_of(now),
-    }
-
-
-def _or_unlimited(limit: int | None) -> int:
-    return _UNLIMITED if limit is None else limit
-
-
-def _statements() -> tuple[sa.Executable, sa.Executable]:
-    """Count some runs of a workspace in if there is place for all of them; see how many there is place for.
-
-    Made once: to put them together takes longer than to execute them.
-    """
-    admitted, unfinished = workspaces.c.admitted_runs, workspaces.c.unfinished_runs
-    number, at_once, queued, per_day, credits_ = (
-        sa.bindparam(name, type_=sa.BigInteger)
-        for name in ("number", "at_once", "queued", "per_day", "credits")
-    )
-    day, month = (sa.bindparam(name, type_=sa.Text) for name in ("day", "month"))
-    today, tokens = usage.runs_today(day), usage.credit_tokens(month)
-    held = unfinished - admitted
-    # More than the slots are taken where the plan has been lowered.
-    free = sa.case((admitted < at_once, at_once - admitted), else_=0)
-    # Nobody passes a held run.
-    slots = sa.case((held > 0, 0), (free < number, free), else_=number)
-    # While somebody is held, each run that comes in lets the oldest have a free slot, but has to find a place in the queue.
-    room = sa.case((sa.and_(held > 0, held >= queued), 0), else_=free + queued - held)
-    of_workspace = workspaces.c.id == sa.bindparam("workspace", type_=sa.Uuid)
-    count_in = (
-        workspaces.update()
-        .where(
-            of_workspace,
-            number <= room,
-            today + number <= per_day,
-            tokens < credits_ * usage.TOKENS_PER_CREDIT,
-        )
-        .values(
-            unfinished_runs=unfinished + number,
-            admitted_runs=admitted + slots,
-            runs_day=day,
-            runs_today=today + number,
-        )
-        .returning(unfinished, admitted)
-    )
-    see = sa.select(today.label("today"), tokens.label("tokens"), room.label("room"))
-    return count_in, see.where(of_workspace).with_for_update(key_share=True)
-
-
-_COUNT_IN, _SEE = _statements()

@@ -22,6 +22,8 @@ class EventType(StrEnum):
     """Text of a model as it comes; sent to listeners, never recorded."""
     STEP_LOG = "step.log"
     """A line about a step, such as why an attempt failed and when the next one begins."""
+    REVIEW_REQUESTED = "review.requested"
+    """A person is asked to approve or reject; the run waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +40,26 @@ def run_status(status: RunStatus, **facts: Json) -> Event:
     return Event(EventType.RUN_STATUS, {"status": str(status), **facts})
 
 
-def step_status(status: StepStatus, step_id: str, iteration: int, **facts: Json) -> Event:
-    """The step is now in `status`."""
-    return Event(
-        EventType.STEP_STATUS,
-        {"step_id": step_id, "iteration": iteration, "status": str(status), **facts},
-    )
+def execution(step_id: str, branch: str, iteration: int) -> dict[str, Json]:
+    """What says which execution of a step an event is about; `branch` only where there is one."""
+    where: dict[str, Json] = {"branch": branch} if branch else {}
+    return {"step_id": step_id, **where, "iteration": iteration}
 
 
-def step_log(step_id: str, iteration: int, level: str, message: str) -> Event:
+def step_status(status: StepStatus, which: dict[str, Json], **facts: Json) -> Event:
+    """An execution of a step is now in `status`."""
+    return Event(EventType.STEP_STATUS, {**which, "status": str(status), **facts})
+
+
+def step_log(which: dict[str, Json], level: str, message: str) -> Event:
     """A line for the run's owner; `level` is info, warning or error."""
-    return Event(
-        EventType.STEP_LOG,
-        {"step_id": step_id, "iteration": iteration, "level": level, "message": message},
-    )
+    return Event(EventType.STEP_LOG, {**which, "level": level, "message": message})
+
+
+def review_requested(which: dict[str, Json], message: str, expires_at: datetime) -> Event:
+    """A person is asked."""
+    facts: dict[str, Json] = {"message": message, "expires_at": clock.iso(expires_at)}
+    return Event(EventType.REVIEW_REQUESTED, {**which, **facts})
 
 
 def payload(run_id: UUID, event: Event, seq: int | None, at: datetime) -> dict[str, Any]:

@@ -17,8 +17,8 @@ import sqlalchemy as sa
 
 from stepiq.core import clock, metrics
 from stepiq.core.json import Json
-from stepiq.engine import events, tickets, usage
-from stepiq.engine.admission import Admission, Release, count_end
+from stepiq.engine import events, reviews, tickets, usage
+from stepiq.engine.admission import HELD, PARKED, Admission, Release, count_end
 from stepiq.engine.events import Event
 from stepiq.engine.journal_rows import (
     CLAIMED,
@@ -29,9 +29,10 @@ from stepiq.engine.journal_rows import (
     used,
 )
 from stepiq.engine.protocols import Outbox
-from stepiq.engine.records import ClaimedRun, Ending, Meter, NewDelivery, StepRecord
+from stepiq.engine.records import ClaimedRun, Ending, Meter, NewDelivery, Parking, StepRecord
 from stepiq.engine.tickets import Queue, Ticket, TicketQueue
 from stepiq.engine.usage import Tally
+from stepiq.language.specs import StepType
 from stepiq.store.database import PATIENT_SECONDS, Database, Session
 from stepiq.store.gathering import Gatherer
 from stepiq.store.states import FINAL_STEP_STATUSES, RunStatus, StepStatus
@@ -49,6 +50,16 @@ class Entry:
     steps: list[StepRecord] = field(default_factory=list[StepRecord])
     news: list[Event] = field(default_factory=list[Event])
     ending: Ending | None = None
+    parking: Parking | None = None
+
+    @property
+    def distinct_steps(self) -> list[StepRecord]:
+        """Each step once, however often there was news of it."""
+        return list({id(record): record for record in self.steps}.values())
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.steps or self.news or self.ending or self.parking)
 
     def add(self, record: StepRecord, event: Event) -> None:
         """Write a step's row and say so."""
@@ -112,15 +123,18 @@ class Journal:
         now = clock.now()
         rows = (await session.execute(statement, {**parameters, "now": now})).all()
         found = {row.id: claimed(row) for row in rows}
-        started = events.run_status(RunStatus.RUNNING, started_at=clock.iso(now))
-        begun = [(row.id, row.last_seq - 1, [started]) for row in rows if row.claim == 1]
+        begun = [
+            (row.id, row.last_seq - 1, [_running(row)]) for row in rows if row.claim == row.ticket
+        ]
         if begun:
             await self._admission.append_many(session, begun)
-        await _load_steps(session, {row.id: found[row.id] for row in rows if row.claim > 1})
+        # A retry has steps before it begins.
+        known = {row.id: found[row.id] for row in rows if row.claim > 1 or row.has_reused}
+        await _load_steps(session, known)
         return found
 
     async def write(self, run: ClaimedRun, entry: Entry) -> None:
-        """Add an entry; with a run's end, its ticket is used up.
+        """Add an entry; with a run's end, or when it has to wait for long, its ticket is used up.
 
         Raises:
             ClaimLost: the run is no longer this worker's; nothing was written.
@@ -128,6 +142,9 @@ class Journal:
         """
         if entry.ending is not None:
             entry.news.append(_ended(entry.ending))
+        if entry.parking is not None:
+            wake_at = clock.iso(entry.parking.wake_at)
+            entry.news.append(events.run_status(RunStatus.WAITING, until=wake_at))
         await self._writing.add(_Writing(run, entry), run.workspace_id)
 
     async def _write_together(self, batch: Sequence[_Writing]) -> list[ClaimLost | None]:
@@ -142,15 +159,21 @@ class Journal:
 
     async def _write_held(self, session: Session, ours: Sequence[_Writing]) -> None:
         ending = [writing for writing in ours if writing.entry.ending is not None]
+        parking = [writing for writing in ours if writing.entry.parking is not None]
         await _advance(session, ours)
         await _write_steps(session, ours)
         logs = [(each.run.id, each.last_seq, each.entry.news) for each in ours if each.entry.news]
         if logs:
             await self._admission.append_many(session, logs)
         await self._count(session, ours)
-        if ending:
-            await tickets.finish(session, [Ticket(each.run.id, each.ticket) for each in ending])
+        if done := ending + parking:
+            await tickets.finish(session, [Ticket(each.run.id, each.ticket) for each in done])
+        asked = await reviews.open_many(
+            session, [(each.run, each.entry.parking) for each in parking if each.entry.parking]
+        )
         if self._outbox is not None:
+            for run, review in asked:
+                await self.send(session, await self._outbox.review_requested(session, run, review))
             for each in ending:
                 assert each.entry.ending is not None  # noqa: S101 - these are the ones that have
                 sent = await self._outbox.run_ended(session, each.run, each.entry.ending)
@@ -162,11 +185,12 @@ class Journal:
         now = clock.now()
         for each in ours:
             run, entry, tally = each.run, each.entry, each.tally
-            for record in entry.steps:
+            for record in entry.distinct_steps:
                 tally.add_meter(record.model, record.meter.since(record.stored_meter), run.models)
             if entry.ending is not None:
                 tally.add_run(entry.ending.status)
-                releases[run.workspace_id].add_run(is_held=each.ticket == 0)
+            if entry.ending is not None or entry.parking is not None:
+                releases[run.workspace_id].add_run(is_held=each.ticket == HELD)
             if tally.credit_tokens:
                 releases[run.workspace_id].credit_tokens += tally.credit_tokens
             at = now if entry.ending is None else entry.ending.at
@@ -221,7 +245,8 @@ async def _load_steps(session: Session, wanted: Mapping[UUID, ClaimedRun]) -> No
         return
     for row in await session.execute(_STEPS, {"ids": list(wanted)}):
         run = wanted[row.run_id]
-        run.steps[row.step_id] = record = step_record(row)
+        record = step_record(row)
+        run.add(record)
         if record.model is not None and usage.has_used(record.meter):
             run.models.add(record.model)
 
@@ -242,12 +267,16 @@ async def _hold(session: Session, batch: Sequence[_Writing]) -> list[_Writing]:
 
 async def _advance(session: Session, ours: Sequence[_Writing]) -> None:
     moved: list[dict[str, Any]] = []
+    parked: list[dict[str, Any]] = []
     ended: list[dict[str, Any]] = []
     large: list[dict[str, Any]] = []
     for each in ours:
         entry = each.entry
-        used_since = [record.meter.since(record.stored_meter) for record in entry.steps]
+        used_since = [record.meter.since(record.stored_meter) for record in entry.distinct_steps]
         values = _moved(each.run.id, len(entry.news), used_since)
+        if entry.parking is not None:
+            parked.append({**values, "wake_at": entry.parking.wake_at})
+            continue
         if entry.ending is None:
             moved.append(values)
             continue
@@ -264,6 +293,8 @@ async def _advance(session: Session, ours: Sequence[_Writing]) -> None:
             large.append(_large(each.run.id, each.run.id, entry.ending.output))
     if moved:
         await session.execute(_MOVE, moved)
+    if parked:
+        await session.execute(_PARK, parked)
     if ended:
         await session.execute(_END, ended)
     if large:
@@ -275,7 +306,7 @@ async def _write_steps(session: Session, ours: Sequence[_Writing]) -> None:
     changed: list[dict[str, Any]] = []
     large: list[dict[str, Any]] = []
     for each in ours:
-        for record in each.entry.steps:
+        for record in each.entry.distinct_steps:
             row = step_row(each.run.id, record)
             if row["output_is_large"]:
                 large.append(_large(record.id, each.run.id, record.output))
@@ -283,6 +314,8 @@ async def _write_steps(session: Session, ours: Sequence[_Writing]) -> None:
                 changed.append({"row_id": row.pop("id"), **row})
             else:
                 new.append(row)
+            if record.is_stored and record.is_final and record.type == StepType.HUMAN_REVIEW:
+                await reviews.close(session, each.run.id)
     if new:
         await session.execute(run_steps.insert(), new)
     if changed:
@@ -299,13 +332,18 @@ def _written(writing: _Writing) -> None:
     """What is durable is not to be written again, and is counted now."""
     run, entry = writing.run, writing.entry
     run.models |= writing.tally.models
-    for record in entry.steps:
+    for record in entry.distinct_steps:
         record.is_stored = True
         record.stored_meter = replace(record.meter)
         if record.status in FINAL_STEP_STATUSES:
             metrics.steps_ended.labels(record.type, record.status).inc()
     if entry.ending is not None:
         count_end(entry.ending.status, run.trigger_type, run.started_at, entry.ending.at)
+
+
+def _running(row: sa.Row[Any]) -> Event:
+    # One that has waited began before.
+    return events.run_status(RunStatus.RUNNING, started_at=clock.iso(row.started_at))
 
 
 def _ended(ending: Ending) -> Event:
@@ -337,10 +375,12 @@ _CLAIM = (
             runs.c.started_at, sa.bindparam("now", type_=runs.c.started_at.type)
         ),
         last_seq=sa.case(
-            (runs.c.status == RunStatus.PENDING, runs.c.last_seq + 1), else_=runs.c.last_seq
+            (runs.c.claim + 1 == runs.c.ticket, runs.c.last_seq + 1), else_=runs.c.last_seq
         ),
     )
-    .returning(*CLAIMED, runs.c.last_seq)
+    .returning(
+        *CLAIMED, runs.c.last_seq, runs.c.ticket, runs.c.reused.is_not(None).label("has_reused")
+    )
 )
 _CLAIM_HELD = _CLAIM.where(runs.c.claim == sa.bindparam("held", type_=sa.Integer))
 _STEPS = (
@@ -373,6 +413,11 @@ _END = _MOVE.values(
     output=sa.bindparam("to_output", type_=runs.c.output.type),
     output_is_large=sa.bindparam("to_output_is_large", type_=sa.Boolean),
     error=sa.bindparam("to_error", type_=runs.c.error.type),
+)
+_PARK = _MOVE.values(
+    status=RunStatus.WAITING,
+    ticket=PARKED,
+    wake_at=sa.bindparam("wake_at", type_=runs.c.wake_at.type),
 )
 _CHANGE_STEP = run_steps.update().where(
     run_steps.c.id == sa.bindparam("row_id", type_=run_steps.c.id.type)

@@ -1,7 +1,7 @@
 """How one execution of a step ends, as a value."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from stepiq.core.json import Json
@@ -12,6 +12,10 @@ class FailureCode(StrEnum):
 
     TEMPLATE_UNRESOLVED = "template_unresolved"
     """A template names something that is not there at run time."""
+    EXPRESSION_ERROR = "expression_error"
+    """An expression, a JSONPath or a pattern could not be evaluated on the data that was there."""
+    INPUT_INVALID = "input_invalid"
+    """What a step works on is of the wrong kind, such as a `for_each` over something that is no list."""
     OUTPUT_INVALID = "output_invalid"
     """A model's answer is not the JSON that the step asks for, even after being told so once."""
     OUTPUT_TOO_LARGE = "output_too_large"
@@ -20,6 +24,24 @@ class FailureCode(StrEnum):
     """One attempt took longer than the step's `timeout_seconds`."""
     RUN_TIMEOUT = "run_timeout"
     """The run took longer than the pipeline's `timeout_seconds`."""
+    STEP_LIMIT = "step_limit"
+    """The run executed more than 1,000 steps."""
+    LOOP_LIMIT = "loop_limit"
+    """A jump backwards was made as often as its `max_loops` allows."""
+    HTTP_STATUS = "http_status"
+    """A `webhook` step got another status than it expects."""
+    HTTP_ERROR = "http_error"
+    """A `webhook` step got no answer that can be used."""
+    EGRESS_BLOCKED = "egress_blocked"
+    """A `webhook` step names an address that pipelines may not call."""
+    CODE_ERROR = "code_error"
+    """The code of a `code` step raised an error, or gave no JSON."""
+    CODE_LIMIT = "code_limit"
+    """The code of a `code` step took too long, or too much memory."""
+    REVIEW_REJECTED = "review_rejected"
+    """A person rejected what a `human_review` step asked about."""
+    REVIEW_TIMEOUT = "review_timeout"
+    """Nobody decided a `human_review` in time."""
     PROVIDER_AUTH = "provider_auth"
     """The provider refused the key, or none is set."""
     PROVIDER_RATE_LIMITED = "provider_rate_limited"
@@ -54,6 +76,34 @@ class Failed:
     """Whether trying again may help: network, 408, 429, 5xx, and timeouts where the step says so."""
     retry_after: timedelta | None = None
     """How long the other side asked to wait."""
+    origin: str | None = None
+    """The step in which it happened, where that is one inside this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """The step's `if` is false."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewRequest:
+    """What a person is asked."""
+
+    message: str
+    input: Json
+    editable: bool
+    assignees: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The step cannot go on before a moment, or before somebody has decided."""
+
+    until: datetime
+    review: ReviewRequest | None = None
 
 
 Outcome = Completed | Failed
+"""How an attempt ends."""
+Ended = Completed | Failed | Skipped
+"""How a step ends."""

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from stepiq.engine.records import ClaimedRun, Ending, NewDelivery
+from stepiq.engine.records import ClaimedRun, Ending, NewDelivery, NewReview
 from stepiq.store.database import Session
 
 
@@ -26,6 +26,12 @@ class Outbox(Protocol):
         self, session: Session, run: ClaimedRun, ending: Ending
     ) -> Sequence[NewDelivery]:
         """Record, in the transaction that ends the run, what has to be sent; each of these gets a ticket there, too."""
+        ...
+
+    async def review_requested(
+        self, session: Session, run: ClaimedRun, review: NewReview
+    ) -> Sequence[NewDelivery]:
+        """Record, in the transaction that asks a person, what has to be sent to them."""
         ...
 
     async def deliver(self, delivery_id: UUID, stopping: asyncio.Event) -> bool:

@@ -7,7 +7,7 @@ from uuid import UUID
 from stepiq.core import clock
 from stepiq.core.json import Json
 from stepiq.engine.limits import RunLimits
-from stepiq.store.states import RunStatus, StepStatus, TriggerType
+from stepiq.store.states import FINAL_STEP_STATUSES, RunStatus, StepStatus, TriggerType
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,12 @@ class NewRun:
     retry_of: UUID | None = None
     schedule_id: UUID | None = None
     """The schedule that started it."""
+    reuse: "Reuse" = field(default_factory=lambda: NOTHING)
+    """What it takes over from `retry_of`."""
+
+
+StepKey = tuple[str, str, int]
+"""What an execution of a step is found by: step id, branch, iteration."""
 
 
 @dataclass(slots=True)
@@ -44,15 +50,18 @@ class ClaimedRun:
     claim: int
     started_at: datetime
     deadline_at: datetime
-    steps: dict[str, "StepRecord"] = field(default_factory=dict["str", "StepRecord"])
-    """Latest record of each step, by its id."""
+    steps: dict["StepKey", "StepRecord"] = field(default_factory=dict["StepKey", "StepRecord"])
+    """Every execution of a step so far."""
     models: set[str] = field(default_factory=set[str])
     """Models that it has used, so that usage counts it once for each; the journal keeps this."""
 
-    @property
-    def next_ordinal(self) -> int:
-        """Place of the next step in the order in which steps ran."""
-        return len(self.steps) + 1
+    last_ordinal: int = 0
+    """Place of the last step in the order in which steps began."""
+
+    def add(self, record: "StepRecord") -> None:
+        """Take an execution of a step up."""
+        self.steps[record.key] = record
+        self.last_ordinal = max(self.last_ordinal, record.ordinal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,30 @@ class Ending:
     error: dict[str, Json] | None = None
     at: datetime = field(default_factory=clock.now)
     """The same in the row, in the event and in what is delivered."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewReview:
+    """A question to a person, about to be recorded."""
+
+    id: UUID
+    step_id: str
+    iteration: int
+    message: str
+    input: Json
+    editable: bool
+    assignees: tuple[str, ...]
+    requested_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Parking:
+    """Why nobody works on a run for a while."""
+
+    wake_at: datetime
+    review: NewReview | None = None
+    """None where the review has been recorded before, or where a moment is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +170,10 @@ class StepRecord:
     system_prompt: str | None = None
     output: Json = None
     error: dict[str, Json] | None = None
+    jump: str | None = None
+    """The field that led on to another step, such as `on_condition[0]`; `stop` where nothing may lead on."""
+    is_reused: bool = False
+    """It was done by the run that this one repeats."""
     meter: Meter = field(default_factory=Meter)
     started_at: datetime | None = None
     completed_at: datetime | None = None
@@ -144,3 +181,23 @@ class StepRecord:
     """Whether the row exists; the journal keeps this."""
     stored_meter: Meter = field(default_factory=Meter)
     """What the run's totals already include; the journal keeps this."""
+
+    @property
+    def key(self) -> StepKey:
+        return self.step_id, self.branch, self.iteration
+
+    @property
+    def is_final(self) -> bool:
+        return self.status in FINAL_STEP_STATUSES
+
+
+@dataclass(frozen=True, slots=True)
+class Reuse:
+    """What a new run takes over from the one that it repeats."""
+
+    steps: tuple[StepRecord, ...] = ()
+    saved: dict[str, Json] | None = None
+    """As the API shows it: how many steps, and what they had cost; None where nothing is taken over."""
+
+
+NOTHING = Reuse()

@@ -1,7 +1,7 @@
 """The engine as the rest of the server sees it: accept a run, cancel it, start and stop working."""
 
 import asyncio
-from collections.abc import Collection, Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -9,19 +9,24 @@ from uuid import UUID
 
 from stepiq.core import logging, metrics
 from stepiq.core.errors import StepIQError
-from stepiq.engine import usage
+from stepiq.core.http import GuardedClient
+from stepiq.core.json import Json
+from stepiq.engine import retries, usage
 from stepiq.engine.admission import Admission
 from stepiq.engine.definitions import Definitions
 from stepiq.engine.executor import Executor
-from stepiq.engine.journal import Journal
+from stepiq.engine.journal import Journal, recorded
 from stepiq.engine.limits import PlanBook
 from stepiq.engine.presence import presence_of
 from stepiq.engine.protocols import Outbox, SecretReader
 from stepiq.engine.providers.registry import Providers
-from stepiq.engine.records import NewDelivery, NewRun
+from stepiq.engine.records import NewDelivery, NewRun, Reuse
 from stepiq.engine.recovery import Recovery
 from stepiq.engine.retention import sweep_for_ever
+from stepiq.engine.sandbox.sandbox import Sandbox
 from stepiq.engine.tickets import Carry, Queue, TicketQueue
+from stepiq.engine.waking import wake_for_ever
+from stepiq.engine.work import Means
 from stepiq.language.definition import Definition
 from stepiq.store.changes import GAP, RUN_CANCELLED, Changes
 from stepiq.store.database import Database, Session, StoreUnavailable
@@ -44,6 +49,7 @@ class Engine:
         changes: Changes,
         providers: Providers,
         plans: PlanBook,
+        http: GuardedClient,
         *,
         definitions: Definitions | None = None,
         outbox: Outbox | None = None,
@@ -60,9 +66,9 @@ class Engine:
         self._admission = Admission(changes, self._tickets, plans)
         self._outbox = outbox
         self._journal = Journal(database, self._admission, self._tickets, outbox)
-        self._executor = Executor(
-            database, self._journal, self.definitions, providers, changes, secrets
-        )
+        self._sandbox = Sandbox()
+        means = Means(database, providers, http, self._sandbox, changes)
+        self._executor = Executor(database, self._journal, self.definitions, means, secrets)
         self._carrying: dict[UUID, asyncio.Task[None]] = {}
         self._claims: dict[UUID, int] = {}
         self._delivering: dict[UUID, asyncio.Task[bool]] = {}
@@ -85,6 +91,7 @@ class Engine:
             asyncio.create_task(self._heed_cancels(listening)),
             asyncio.create_task(self._providers.warm()),
             asyncio.create_task(sweep_for_ever(self._database, self._tickets)),
+            asyncio.create_task(wake_for_ever(self._database, self._admission)),
         ]
         if self._database.is_sqlite:
             # Whoever had tickets in hand is gone, and nobody else will come.
@@ -120,6 +127,7 @@ class Engine:
             with suppress(asyncio.CancelledError):
                 await task
         self._background = []
+        await self._sandbox.close()
         await self._presence.release()
 
     async def accept(self, session: Session, run: NewRun) -> None:
@@ -140,6 +148,27 @@ class Engine:
         Much cheaper than one by one. Only what concerns single runs is an answer here: a failure of the store fails all.
         """
         return await self._admission.accept_many(session, wanted)
+
+    async def plan_retry(
+        self,
+        session: Session,
+        run_id: UUID,
+        failed_step: str | None,
+        definition: Definition,
+        *,
+        start: str,
+        outputs: Mapping[str, Json],
+    ) -> Reuse:
+        """What a repetition of a run takes over; the arguments are those of `retries.plan`.
+
+        It does not ask whose run it is: the caller has.
+
+        Raises:
+            RetryInvalid: it cannot be repeated from there.
+        """
+        run = await recorded(session, run_id)
+        assert run is not None  # noqa: S101 - the caller has found it
+        return retries.plan(run, failed_step, definition, start=start, outputs=outputs)
 
     async def send(self, session: Session, recorded: Sequence[NewDelivery]) -> None:
         """Put recorded deliveries into their queue in the caller's transaction; they leave within milliseconds of the commit."""
@@ -166,6 +195,10 @@ class Engine:
             RunNotCancellable: it has ended.
         """
         await self._admission.cancel(session, workspace_id, run_id)
+
+    async def wake(self, session: Session, workspace_id: UUID, run_id: UUID) -> None:
+        """Let a waiting run go on, in the transaction that decides what it waits for and that holds the run."""
+        await self._admission.wake(session, [(run_id, workspace_id)])
 
     async def settled(self, run_id: UUID) -> None:
         """After a cancel's commit: wait, up to half a second, until what the run had used is counted."""

@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from stepiq.engine.records import Meter
-from stepiq.language.definition import Definition, LlmSpec
+from stepiq.language.definition import Definition
+from stepiq.language.specs import LlmSpec
 from stepiq.store.database import Session
 from stepiq.store.states import RunStatus
 from stepiq.store.tables import usage_days, workspaces
@@ -179,7 +180,8 @@ def credits_remaining(limit: int | None, tokens: int) -> int | None:
 
 def models_of(definition: Definition) -> set[str | None]:
     """Every model that a run of the definition may ask; None stands for the default one."""
-    return {step.spec.model for step in definition.steps if isinstance(step.spec, LlmSpec)}
+    specs = [step.spec for step in definition.every_step if isinstance(step.spec, LlmSpec)]
+    return {model for spec in specs for model in (spec.model, *spec.fallback_models)}
 
 
 def day_of(moment: datetime) -> str:

@@ -1,12 +1,12 @@
 """What one attempt of a step has at hand, and how it speaks while it works."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from stepiq.core import clock
+from stepiq.core.http import GuardedClient
 from stepiq.core.json import Json
 from stepiq.engine import events
 from stepiq.engine.events import Event, EventType
@@ -14,11 +14,24 @@ from stepiq.engine.masking import Masker
 from stepiq.engine.providers.registry import Providers
 from stepiq.engine.records import ClaimedRun, StepRecord
 from stepiq.engine.run_secrets import RunSecrets
-from stepiq.language.definition import Definition, Step
+from stepiq.engine.sandbox.sandbox import Sandbox
+from stepiq.language.specs import Step
 from stepiq.store.changes import Changes, run_topic
+from stepiq.store.database import Database
 
 DELTA_SECONDS = 0.05
 """Text of a model is sent to listeners at most this often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What steps reach outside with. One for a process."""
+
+    database: Database
+    providers: Providers
+    http: GuardedClient
+    sandbox: Sandbox
+    changes: Changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +42,17 @@ class Work:
     step: Step
     record: StepRecord
     scope: dict[str, Json]
-    """The names that templates may use."""
-    providers: Providers
+    """The names that templates and expressions may use."""
+    previous: Json
+    """Output of the step before."""
+    means: Means
     secrets: RunSecrets
     speak: Callable[[str], None]
     """Send a piece of text to listeners; batched, unrecorded."""
     note: Callable[[str, str], None]
     """Record a line in the step's log: level, message."""
+    save: Callable[[], Awaitable[None]]
+    """Record how far the step has come, and what it has used so far."""
 
     @property
     def idempotency_key(self) -> str:
@@ -43,28 +60,6 @@ class Work:
         record = self.record
         parts = [str(self.run.id), record.step_id, record.branch, str(record.iteration)]
         return ":".join(part for part in parts if part)
-
-
-def scope_of(run: ClaimedRun, definition: Definition, secrets: RunSecrets) -> dict[str, Json]:
-    """The names that templates may use: every step is there from the start, pending and without output."""
-    known: dict[str, Any] = {
-        step.id: {"status": "pending", "output": None} for step in definition.steps
-    }
-    for record in run.steps.values():
-        if record.completed_at is not None:
-            known[record.step_id] = {"status": str(record.status), "output": record.output}
-    return {
-        "input": run.input_data,
-        "vars": definition.variables,
-        "variables": definition.variables,
-        "steps": known,
-        "env": secrets.named,
-        "run": {
-            "id": str(run.id),
-            "trigger_type": str(run.trigger_type),
-            "started_at": clock.iso(run.started_at),
-        },
-    }
 
 
 class Speaker:
@@ -105,8 +100,9 @@ class Speaker:
         event = Event(
             EventType.STEP_DELTA,
             {
-                "step_id": self._record.step_id,
-                "iteration": self._record.iteration,
+                **events.execution(
+                    self._record.step_id, self._record.branch, self._record.iteration
+                ),
                 "attempt": self._record.attempts,
                 "text": text,
             },

@@ -1,12 +1,11 @@
 """A compiled definition: what the engine runs. Everything in it has been checked."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 
-from stepiq.core.json import Json
 from stepiq.language.inputs import InputSchema
-from stepiq.language.schemas import Schema
+from stepiq.language.specs import Step
 from stepiq.language.targets import (
     ApiTarget,
     DeliveryTarget,
@@ -15,88 +14,8 @@ from stepiq.language.targets import (
     VerifySpec,
     WebhookTarget,
 )
-from stepiq.language.templates import Template
 
 Scalar = str | int | float | bool | None
-
-
-class StepType(StrEnum):
-    """Every step type of the language; `steps.registry` knows those that run."""
-
-    LLM = "llm"
-    TRANSFORM = "transform"
-    CONDITION = "condition"
-    PARALLEL = "parallel"
-    WEBHOOK = "webhook"
-    HUMAN_REVIEW = "human_review"
-    WAIT = "wait"
-    CODE = "code"
-    PIPELINE = "pipeline"
-
-
-class OutputFormat(StrEnum):
-    """How a step's text becomes its output: `json` is parsed, the others stay text."""
-
-    TEXT = "text"
-    JSON = "json"
-    MARKDOWN = "markdown"
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """How often a step is tried, and how long it pauses between: `backoff * factor ** n`, jittered by the engine."""
-
-    max_attempts: int
-    backoff: timedelta = timedelta(seconds=1)
-    factor: float = 2.0
-    max_backoff: timedelta = timedelta(seconds=60)
-    on_timeout: bool = False
-    """Whether an attempt that ran out of time is worth another."""
-
-
-@dataclass(frozen=True, slots=True)
-class LlmSpec:
-    """One question to a model."""
-
-    prompt: Template
-    system_prompt: Template | None = None
-    model: str | None = None
-    """As written; None leaves the choice to the server."""
-    temperature: float | None = None
-    max_tokens: int | None = None
-    output_schema: dict[str, Json] | None = None
-    """As written, for the provider."""
-    output_validator: Schema | None = None
-    """Present with `output_schema`: tells what is wrong with an answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class TransformSpec:
-    """Text made from a template."""
-
-    template: Template
-
-
-StepSpec = LlmSpec | TransformSpec
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step, defaults filled in."""
-
-    id: str
-    name: str
-    type: StepType
-    timeout: timedelta
-    """Of one attempt."""
-    retry: Retry
-    output_format: OutputFormat
-    spec: StepSpec
-
-    @property
-    def is_pure(self) -> bool:
-        """Whether the step only computes: it may be run twice without anybody noticing."""
-        return self.type is StepType.TRANSFORM
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +42,16 @@ class Definition:
     """What an inbound webhook must prove beside the key."""
 
     @property
+    def every_step(self) -> Iterator[Step]:
+        """All steps, those inside others included, each before those inside it."""
+        return every_step(self.steps)
+
+    @property
+    def step_count(self) -> int:
+        """How many steps there are, those inside others included; this is what plans limit."""
+        return sum(1 for _ in self.every_step)
+
+    @property
     def signing_secret_names(self) -> frozenset[str]:
         """Every secret that signs a delivery or checks an inbound webhook. No template needs to read it."""
         targets = (*self.deliver, *self.on_success, *self.on_failure)
@@ -141,3 +70,11 @@ class Definition:
     def answers_caller(self) -> bool:
         """Whether the call that starts a run waits for its end."""
         return any(isinstance(target, ApiTarget) for target in self.deliver)
+
+
+def every_step(steps: tuple[Step, ...]) -> Iterator[Step]:
+    """All of these, and those inside them, each before those inside it."""
+    for step in steps:
+        yield step
+        for sequence in step.sequences:
+            yield from every_step(sequence)

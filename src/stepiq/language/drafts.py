@@ -1,14 +1,15 @@
 """Reading a document field by field: every reader notes what is wrong and goes on, so one pass finds all of it."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Protocol
 
 from stepiq.core.json import Json
-from stepiq.language.data import kind_of
-from stepiq.language.places import Path
+from stepiq.language.data import is_array, is_object, kind_of
+from stepiq.language.expressions import Expression, ExpressionSyntaxError
+from stepiq.language.places import Path, write_path
 from stepiq.language.schema_cost import SchemaProblem
 from stepiq.language.schemas import Schema, compile_schema
 from stepiq.language.templates import Template, TemplateSyntaxError
@@ -35,10 +36,46 @@ class PlacedTemplate:
     template: Template
 
 
+@dataclass(frozen=True, slots=True)
+class PlacedExpression:
+    """An expression and the field it stands in."""
+
+    path: Path
+    expression: Expression
+    is_after: bool = False
+    """It is looked at when its step has been done, and sees what came of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedJump:
+    """A `goto` and the field it stands in."""
+
+    path: Path
+    target: str
+
+
+class TextProblem(Protocol):
+    """What is wrong inside a text, and where."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def line(self) -> int: ...
+    @property
+    def column(self) -> int: ...
+
+
 MAX_PROBLEMS = 200
 """Where reading stops to look for more."""
+MAX_EXPRESSIONS = 40_000
+"""Most characters that all expressions of one document may have: compiling 2,000 takes up to 25 milliseconds."""
 MAX_PATTERNS = 200
 """Most patterns that the schemas of one document may have: compiling one takes up to a millisecond."""
+ID_PATTERN = r"[a-z0-9_]{1,64}"
+"""Of steps and branches."""
+ID_RULE = "1 to 64 of the characters a-z, 0-9 and _"
 _MAX_COMPARED = 200
 _MAX_SHOWN = 20
 # At a half, `api` would already be taken for a slip of `email`.
@@ -52,9 +89,16 @@ class Draft:
     problems: list[Problem] = field(default_factory=list[Problem])
     warnings: list[Problem] = field(default_factory=list[Problem])
     templates: list[PlacedTemplate] = field(default_factory=list[PlacedTemplate])
+    expressions: list[PlacedExpression] = field(default_factory=list[PlacedExpression])
+    jumps: list[PlacedJump] = field(default_factory=list[PlacedJump])
     signing_secrets: list[tuple[Path, str]] = field(default_factory=list[tuple[Path, str]])
     """Secrets that no template reads, and the fields that name them."""
     patterns_left: int = MAX_PATTERNS
+    expressions_left: int = MAX_EXPRESSIONS
+    ids: dict[str, Path] = field(default_factory=dict[str, Path])
+    """Every step id that is taken, and by what."""
+    nesting: int = 0
+    """How many `parallel` steps are around what is read."""
 
     @property
     def is_full(self) -> bool:
@@ -63,6 +107,46 @@ class Draft:
 
     def refuse(self, path: Path, code: str, message: str) -> None:
         self.problems.append(Problem(path, code, message))
+
+    def template(self, path: Path, text: str) -> Template | None:
+        """Compile a template that stands at a path; None if it cannot be used."""
+        try:
+            template = Template.compile(text)
+        except TemplateSyntaxError as error:
+            self.refuse_inside(path, text, error)
+            return None
+        self.templates.append(PlacedTemplate(path, template))
+        return template
+
+    def expression(self, path: Path, text: str, *, is_after: bool = False) -> Expression | None:
+        """Compile an expression that stands at a path; None if it cannot be used."""
+        if not self.spend_expressions(path, len(text)):
+            return None
+        try:
+            expression = Expression.compile(text)
+        except ExpressionSyntaxError as error:
+            self.refuse_inside(path, text, error)
+            return None
+        self.add_expression(path, expression, is_after=is_after)
+        return expression
+
+    def spend_expressions(self, path: Path, characters: int) -> bool:
+        """Count characters of expressions; gives whether there may be so many."""
+        self.expressions_left -= characters
+        if self.expressions_left >= 0:
+            return True
+        message = f"All expressions of a definition together have at most {MAX_EXPRESSIONS:,} characters. Split it."
+        self.refuse(path, "too_long", message)
+        return False
+
+    def add_expression(self, path: Path, expression: Expression, *, is_after: bool = False) -> None:
+        """Have the names in an expression checked."""
+        self.expressions.append(PlacedExpression(path, expression, is_after))
+
+    def refuse_inside(self, path: Path, text: str, error: TextProblem) -> None:
+        """Note what is wrong inside a text that stands at a path."""
+        inside = (text, error.line, error.column)
+        self.problems.append(Problem(path, error.code, error.message, inside=inside))
 
     def compile(self, path: Path, document: dict[str, Json]) -> Schema | None:
         """Compile a schema that stands at a path; None if it cannot be used."""
@@ -87,6 +171,19 @@ def suggest(name: str, known: Collection[str]) -> str:
         return f"Did you mean `{near[0]}`?"
     shown = ", ".join(f"`{word[:60]}`" for word in words[:_MAX_SHOWN])
     return f"Known here: {shown}{', …' if len(words) > _MAX_SHOWN else ''}."
+
+
+def _texts(value: Json) -> Iterator[str]:
+    """Every text inside a value."""
+    waiting = [value]
+    while waiting:
+        inner = waiting.pop()
+        if isinstance(inner, str):
+            yield inner
+        elif is_object(inner):
+            waiting.extend(inner.values())
+        elif is_array(inner):
+            waiting.extend(inner)
 
 
 class Fields:
@@ -164,6 +261,22 @@ class Fields:
             return None
         return value
 
+    def step_id(self) -> str | None:
+        """The `id` of a step or of a branch, which nothing else in the document has."""
+        if not self.require("id", "id: summary"):
+            return None
+        step_id = self.text("id", minimum=1, maximum=64, pattern=ID_PATTERN, rule=ID_RULE)
+        if step_id is None:
+            return None
+        earlier = self.draft.ids.setdefault(step_id, self.path)
+        if earlier != self.path:
+            self.refuse(
+                "id",
+                "duplicate",
+                f"The id `{step_id}` is taken by `{write_path(earlier)}`. Ids are unique in a definition.",
+            )
+        return step_id
+
     def integer(self, name: str, low: int, high: int) -> int | None:
         value = self.raw(name)
         if value is None:
@@ -216,24 +329,67 @@ class Fields:
         value = self._typed(name, str, "a string")
         if value is None:
             return None
-        path = (*self.path, name)
         if not value.strip():
             self.refuse(name, "too_short", f"`{name}` is empty. Write the text.")
             return None
-        try:
-            template = Template.compile(value)
-        except TemplateSyntaxError as error:
-            self.draft.problems.append(
-                Problem(
-                    path,
-                    error.code,
-                    error.message,
-                    inside=(value, error.line, error.column),
-                )
+        return self.draft.template((*self.path, name), value)
+
+    def condition(self, name: str, *, is_after: bool = False) -> Expression | None:
+        """An expression that is true or false, as far as that can be known; `is_after` as for `expression`."""
+        found = self.expression(name, is_after=is_after)
+        if found is not None and not found.may_decide:
+            message = (
+                f"`{name}` must be true or false; this is neither. Compare it: `input.score > 5`."
             )
+            self.refuse(name, "wrong_type", message)
             return None
-        self.draft.templates.append(PlacedTemplate(path, template))
-        return template
+        return found
+
+    def expression(self, name: str, *, is_after: bool = False) -> Expression | None:
+        """An expression; `is_after` says that it sees what its own step did."""
+        value = self.raw(name)
+        if isinstance(value, bool):
+            # `if: true` is worth writing while a pipeline is made.
+            value = "true" if value else "false"
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            self._refuse_type(name, "an expression, which is a string")
+            return None
+        return self.draft.expression((*self.path, name), value, is_after=is_after)
+
+    def spend_expressions(self, name: str) -> bool:
+        """Count what stands under a name as expressions; gives whether there may be so many."""
+        return self.draft.spend_expressions(
+            (*self.path, name), sum(map(len, _texts(self.raw(name))))
+        )
+
+    def goto(self, name: str) -> str | None:
+        """A step id, `next` or `end`; whether there is such a step is checked when all are known."""
+        value = self.text(name, minimum=1, maximum=64)
+        if value is not None:
+            self.draft.jumps.append(PlacedJump((*self.path, name), value))
+        return value
+
+    def inner(self, name: str, known: Collection[str]) -> "Fields | None":
+        """The fields of a mapping inside this one; None if there is none."""
+        data = self.mapping(name)
+        return None if data is None else Fields(self.draft, (*self.path, name), data, known)
+
+    def entries(
+        self, name: str, minimum: int, maximum: int, known: Collection[str], example: str
+    ) -> "list[Fields] | None":
+        """The fields of each mapping of a list."""
+        found: list[Fields] = []
+        items = self.items(name, minimum, maximum)
+        for index, item in enumerate(items or ()):
+            path = (*self.path, name, index)
+            if is_object(item):
+                found.append(Fields(self.draft, path, item, known))
+            else:
+                message = f"An entry of `{name}` is a mapping such as `{example}`; this is {kind_of(item)}."
+                self.draft.refuse(path, "wrong_type", message)
+        return None if items is None else found
 
     def schema(self, name: str) -> Schema | None:
         """A JSON Schema."""

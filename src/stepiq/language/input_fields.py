@@ -8,19 +8,24 @@ from stepiq.language.schema_cost import SchemaProblem
 from stepiq.language.schemas import compile_schema
 
 FIELD_TYPES = ("string", "integer", "number", "boolean", "array", "object")
-_MAX_LENGTH = 1_000_000
+MAX_DESCRIPTION = 2_000
+MAX_OPTIONS = 1_000
+"""Most values of an `enum`."""
+MAX_LENGTH = 1_000_000
 _MAX_NUMBER = 1e300
+MAX_PATTERN = 2_000
 
 # Which options go with which types.
 _NUMBERS = ("integer", "number")
-_OPTIONS: dict[str, tuple[str, ...]] = {
+TYPED_OPTIONS: dict[str, tuple[str, ...]] = {
     "minimum": _NUMBERS,
     "maximum": _NUMBERS,
     "min_length": ("string", "array"),
     "max_length": ("string", "array"),
     "pattern": ("string",),
 }
-_KNOWN = ("type", "required", "description", "default", "enum", *_OPTIONS)
+OPTIONS = ("type", "required", "description", "default", "enum", *TYPED_OPTIONS)
+INPUT_FIELDS = ("schema",)
 
 
 def read_input(fields: Fields) -> InputSchema:
@@ -28,7 +33,7 @@ def read_input(fields: Fields) -> InputSchema:
     data = fields.mapping("input")
     if data is None:
         return InputSchema()
-    inner = Fields(fields.draft, (*fields.path, "input"), data, ("schema",))
+    inner = Fields(fields.draft, (*fields.path, "input"), data, INPUT_FIELDS)
     schema = inner.mapping("schema")
     if not schema:
         return InputSchema()
@@ -66,7 +71,7 @@ def _read_short(fields: Fields, schema: dict[str, Json]) -> InputSchema:
                 f"`{name[:60]}` must be a mapping such as `{{type: string}}`; it is {kind_of(options)}.",
             )
             continue
-        field = Fields(fields.draft, (*path, name), options, _KNOWN)
+        field = Fields(fields.draft, (*path, name), options, OPTIONS)
         properties[name] = _read_field(field, name)
         if field.boolean("required"):
             required.append(name)
@@ -86,11 +91,11 @@ def _read_field(field: Fields, name: str) -> dict[str, Json]:
     kind = None
     if field.require("type", "type: string"):
         kind = field.choice("type", FIELD_TYPES)
-    field.text("description", maximum=2_000)
+    field.text("description", maximum=MAX_DESCRIPTION)
     if kind is None:
         return {}
     document: dict[str, Json] = {"type": kind}
-    for option, types in _OPTIONS.items():
+    for option, types in TYPED_OPTIONS.items():
         if field.has(option) and kind not in types:
             field.refuse(
                 option, "conflict", f"`{option}` goes with {' and '.join(types)}, not with {kind}."
@@ -98,7 +103,7 @@ def _read_field(field: Fields, name: str) -> dict[str, Json]:
         elif field.has(option):
             document |= _read_option(field, option, kind)
     _refuse_empty_range(field, document)
-    options = field.items("enum", 1, 1_000)
+    options = field.items("enum", 1, MAX_OPTIONS)
     if options is not None:
         document["enum"] = options
     _check_values(field, name, document)
@@ -117,12 +122,12 @@ def _read_option(field: Fields, option: str, kind: str) -> dict[str, Json]:
             value = field.raw(option)
     else:
         noun = "Items" if kind == "array" else "Length"
-        keyword, value = option[:3] + noun, field.integer(option, 0, _MAX_LENGTH)
+        keyword, value = option[:3] + noun, field.integer(option, 0, MAX_LENGTH)
     return {} if value is None else {keyword: value}
 
 
 def _read_pattern(field: Fields) -> str | None:
-    pattern = field.text("pattern", minimum=1, maximum=2_000)
+    pattern = field.text("pattern", minimum=1, maximum=MAX_PATTERN)
     if pattern is None:
         return None
     return None if field.draft.compile(field.path, {"pattern": pattern}) is None else pattern

@@ -58,16 +58,21 @@ class InputSchema:
         return dict.fromkeys(properties) | values
 
 
+TEXT_KEYWORDS = ("$schema", "$id", "$ref", "type")
+LIST_KEYWORDS = ("type", "required", "allOf", "anyOf", "oneOf")
+SWITCH_KEYWORD = "additionalProperties"
+MAP_KEYWORDS = ("properties", "$defs")
+
+
 def is_long_form(schema: Mapping[str, Json]) -> bool:
     """Whether `input.schema` is written as a JSON Schema; the rule is this module's docstring."""
-    if any(isinstance(schema.get(key), str) for key in ("$schema", "$id", "$ref", "type")):
+    if any(isinstance(schema.get(key), str) for key in TEXT_KEYWORDS):
         return True
-    lists = ("type", "required", "allOf", "anyOf", "oneOf")
-    if any(is_array(schema.get(key)) for key in lists):
+    if any(is_array(schema.get(key)) for key in LIST_KEYWORDS):
         return True
-    if isinstance(schema.get("additionalProperties"), bool):
+    if isinstance(schema.get(SWITCH_KEYWORD), bool):
         return True
-    return any(_is_map_of_schemas(schema.get(key)) for key in ("properties", "$defs"))
+    return any(_is_map_of_schemas(schema.get(key)) for key in MAP_KEYWORDS)
 
 
 def _is_map_of_schemas(value: Json) -> bool:

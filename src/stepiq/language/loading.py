@@ -7,14 +7,17 @@ from stepiq.core.errors import Invalid, Issue
 from stepiq.core.json import Json
 from stepiq.language import places
 from stepiq.language.data import is_array, is_object, kind_of
-from stepiq.language.definition import Definition, OutputFormat, Scalar, Step
+from stepiq.language.definition import Definition, Scalar, every_step
 from stepiq.language.delivery_fields import read_deliver, read_notifications
 from stepiq.language.drafts import Draft, Fields, Problem
 from stepiq.language.input_fields import read_input
 from stepiq.language.inputs import InputSchema
-from stepiq.language.names import KnownNames, check_templates
+from stepiq.language.layout import Layout
+from stepiq.language.names import KnownNames, check_names
 from stepiq.language.source import Source, SourceFormat, read
+from stepiq.language.specs import ReviewSpec, Step, WaitSpec
 from stepiq.language.step_fields import read_steps
+from stepiq.language.steps.registry import KINDS
 from stepiq.language.targets import DeliveryTarget, NotificationTarget
 from stepiq.language.trigger_fields import read_schedule, read_webhook
 from stepiq.language.yaml_source import MAX_DEPTH
@@ -24,13 +27,19 @@ MAX_ERRORS = 100
 MAX_SECRETS = 100
 """Most secrets that one definition may name: whatever a run records is searched for each of them."""
 _UNREADABLE = frozenset({"syntax", "invalid_character"})
-_KNOWN = (
+FIELDS = (
     "name", "description", "version", "variables", "input", "steps", "timeout_seconds", "output",
     "notifications", "schedule", "webhook",
 )  # fmt: skip
 _LATER = ("agent_defaults", "budget")
-_DAY = 86_400
-_VARIABLE_NAME = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
+OUTPUT_FIELDS = ("from", "deliver")
+NOTIFICATION_FIELDS = ("on_success", "on_failure")
+MAX_NAME = 200
+MAX_DESCRIPTION = 2_000
+DEFAULT_SECONDS = 86_400
+"""Longest time of a run, unless the document says otherwise."""
+MAX_SECONDS = 30 * 86_400
+VARIABLE_NAME = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
 
 
 class InvalidDefinition(Invalid):
@@ -122,22 +131,23 @@ def _inside(value: Json) -> list[Json]:
 
 
 def _read_document(draft: Draft, document: dict[str, Json]) -> Definition | None:
-    fields = Fields(draft, (), document, _KNOWN, _LATER)
+    fields = Fields(draft, (), document, FIELDS, _LATER)
     fields.integer("version", 1, 1)
     name = None
     if fields.require("name", "name: Daily digest"):
-        name = fields.text("name", minimum=1, maximum=200)
-    description = fields.text("description", maximum=2_000)
+        name = fields.text("name", minimum=1, maximum=MAX_NAME)
+    description = fields.text("description", maximum=MAX_DESCRIPTION)
     variables = _read_variables(fields)
     schema = read_input(fields)
     steps = read_steps(fields)
-    seconds = fields.integer("timeout_seconds", 1, 30 * _DAY)
-    ids = _step_ids(document)
-    output_from, deliver = _read_output(fields, ids)
+    seconds = fields.integer("timeout_seconds", 1, MAX_SECONDS)
+    layout = Layout.of(document)
+    output_from, deliver = _read_output(fields, layout)
     on_success, on_failure = _read_notifications(fields)
     schedule = read_schedule(fields)
     webhook_verify = read_webhook(fields)
-    check_templates(draft, _known_names(variables, schema, ids, steps))
+    _warn_of_waits(draft, steps, DEFAULT_SECONDS if seconds is None else seconds)
+    check_names(draft, _known_names(variables, schema, layout, steps))
     _check_secrets(draft)
     if draft.problems or name is None:
         return None
@@ -148,7 +158,7 @@ def _read_document(draft: Draft, document: dict[str, Json]) -> Definition | None
         variables=variables,
         input=schema,
         steps=steps,
-        timeout=timedelta(seconds=_DAY if seconds is None else seconds),
+        timeout=timedelta(seconds=DEFAULT_SECONDS if seconds is None else seconds),
         output_from=output_from,
         secret_names=frozenset(secrets),
         deliver=deliver,
@@ -157,6 +167,26 @@ def _read_document(draft: Draft, document: dict[str, Json]) -> Definition | None
         schedule=schedule,
         webhook_verify=webhook_verify,
     )
+
+
+def _warn_of_waits(draft: Draft, steps: tuple[Step, ...], run_seconds: int) -> None:
+    """Tell of waits that the run does not live to see the end of."""
+    longest: timedelta = timedelta(0)
+    for step in every_step(steps):
+        match step.spec:
+            case ReviewSpec(wait=wait):
+                longest = max(longest, wait)
+            case WaitSpec(length=wait) if wait is not None:
+                longest = max(longest, wait)
+            case _:
+                pass
+    if longest.total_seconds() > run_seconds:
+        needed = int(longest.total_seconds())
+        message = (
+            f"A step may wait {needed:,} seconds, but the run ends after {run_seconds:,}: its time limit counts waiting, too. "
+            f"Write `timeout_seconds: {min(2 * needed, MAX_SECONDS)}` at the pipeline, or wait for less."
+        )
+        draft.warnings.append(Problem(("timeout_seconds",), "ends_before_wait", message))
 
 
 def _check_secrets(draft: Draft) -> None:
@@ -181,25 +211,16 @@ def _read_variables(fields: Fields) -> dict[str, Scalar]:
             inner.refuse(name, "wrong_type", message)
         checked = Fields(fields.draft, inner.path, {name: name}, (name,))
         rule = "called by letters, digits and _, starting with no digit, at most 100"
-        checked.text(name, maximum=len(name), pattern=_VARIABLE_NAME, rule=rule)
+        checked.text(name, maximum=len(name), pattern=VARIABLE_NAME, rule=rule)
     return found
 
 
-def _step_ids(document: dict[str, Json]) -> list[str]:
-    entries = document.get("steps")
-    found = [
-        entry.get("id") if is_object(entry) else None
-        for entry in (entries if is_array(entries) else ())
-    ]
-    return [step_id if isinstance(step_id, str) else "" for step_id in found]
-
-
-def _read_output(fields: Fields, ids: list[str]) -> tuple[str | None, tuple[DeliveryTarget, ...]]:
+def _read_output(fields: Fields, layout: Layout) -> tuple[str | None, tuple[DeliveryTarget, ...]]:
     data = fields.mapping("output")
     if data is None:
         return None, ()
-    inner = Fields(fields.draft, (*fields.path, "output"), data, ("from", "deliver"))
-    known = [step_id for step_id in ids if step_id]
+    inner = Fields(fields.draft, (*fields.path, "output"), data, OUTPUT_FIELDS)
+    known = layout.seen_by(None)
     step_id = inner.text("from", maximum=64)
     if step_id is not None and step_id not in known:
         inner.choice("from", known)
@@ -213,21 +234,25 @@ def _read_notifications(
     if data is None:
         return (), ()
     path = (*fields.path, "notifications")
-    inner = Fields(fields.draft, path, data, ("on_success", "on_failure"))
+    inner = Fields(fields.draft, path, data, NOTIFICATION_FIELDS)
     return read_notifications(inner, "on_success"), read_notifications(inner, "on_failure")
 
 
 def _known_names(
-    variables: dict[str, Scalar], schema: InputSchema, ids: list[str], steps: tuple[Step, ...]
+    variables: dict[str, Scalar], schema: InputSchema, layout: Layout, steps: tuple[Step, ...]
 ) -> KnownNames:
+    every = list(every_step(steps))
     return KnownNames(
         inputs=schema.declared,
         input_types=schema.field_types,
         variables=frozenset(variables),
-        steps=ids,
-        text_steps=frozenset(
-            step.id for step in steps if step.output_format is not OutputFormat.JSON
-        ),
+        layout=layout,
+        text_steps=frozenset(step.id for step in every if step.gives_text),
+        output_fields={
+            step.id: known
+            for step in every
+            if (known := KINDS[step.type].output_fields) is not None
+        },
     )
 
 

@@ -3,16 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from stepiq.language.drafts import Draft, PlacedTemplate, Problem, suggest
+from stepiq.language.drafts import Draft, PlacedExpression, PlacedTemplate, Problem, suggest
+from stepiq.language.layout import Layout
+from stepiq.language.specs import END, NEXT
 from stepiq.language.templates import Reference
 
-ROOT_NAMES = ("input", "vars", "steps", "env", "run")
+ROOT_NAMES = ("input", "vars", "steps", "env", "run", "item", "index")
 RUN_FIELDS = ("id", "trigger_type", "started_at")
-STEP_FIELDS = ("output", "status")
+STEP_FIELDS = ("output", "status", "error")
 NEVER_PRESENT = "never_present"
 """Code of the warning for a value that is asked for with a fallback but can never be there."""
 _SCALAR_TYPES = ("string", "integer", "number", "boolean")
-_LATER_NAMES = ("item", "index")
+_LOOP_NAMES = ("item", "index")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,37 +25,85 @@ class KnownNames:
     """None: any field may come."""
     input_types: Mapping[str, str]
     variables: frozenset[str]
-    steps: Sequence[str]
-    """Ids in the order written, an empty one for a step whose id cannot be used."""
+    layout: Layout
     text_steps: frozenset[str]
     """Ids of steps whose output is text, which has no fields."""
+    output_fields: Mapping[str, frozenset[str]]
+    """Fields of the outputs of steps for which they are known, by id."""
 
 
 Finding = tuple[str, str]
 """Code and sentence."""
 
 
-def check_templates(draft: Draft, names: KnownNames) -> None:
-    """Note every reference that cannot be met."""
-    for placed in draft.templates:
-        reader = placed.path[1] if placed.path[:1] == ("steps",) else None
-        position = reader if isinstance(reader, int) else len(names.steps)
-        for reference in placed.template.references:
-            if draft.is_full:
-                return
-            finding = _check(reference, names, position)
-            if finding is not None:
-                # What may be missing still renders, so it is worth a word but no refusal.
-                found = draft.warnings if finding[0] == NEVER_PRESENT else draft.problems
-                found.append(_problem(placed, reference, finding))
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Who reads a name."""
+
+    step_id: str | None
+    """None outside of all steps."""
+    seen: frozenset[str]
+    """Ids of the steps that it may read."""
+    is_in_loop_body: bool
 
 
-def _problem(placed: PlacedTemplate, reference: Reference, finding: Finding) -> Problem:
-    line, column = placed.template.locate(reference.offset)
-    return Problem(placed.path, *finding, inside=(placed.template.source, line, column))
+def check_names(draft: Draft, names: KnownNames) -> None:
+    """Note every reference that cannot be met, and every jump that leads nowhere."""
+    readers: dict[tuple[int, bool], _Reader] = {}
+    for placed in (*draft.templates, *draft.expressions):
+        is_after = isinstance(placed, PlacedExpression) and placed.is_after
+        node = names.layout.at(placed.path)
+        reader = readers.get((id(node), is_after))
+        if reader is None:
+            seen = frozenset(names.layout.seen_by(node, is_after=is_after))
+            in_body = names.layout.is_in_loop_body(node)
+            reader = _Reader(None if node is None else node.id, seen, in_body)
+            readers[id(node), is_after] = reader
+        _check_placed(draft, placed, names, reader)
+    _check_jumps(draft, names.layout)
 
 
-def _check(reference: Reference, names: KnownNames, position: int) -> Finding | None:
+def _check_placed(
+    draft: Draft, placed: PlacedTemplate | PlacedExpression, names: KnownNames, reader: _Reader
+) -> None:
+    source = placed.template if isinstance(placed, PlacedTemplate) else placed.expression
+    for reference in source.references:
+        if draft.is_full:
+            return
+        finding = _check(reference, names, reader)
+        if finding is not None:
+            # What may be missing still renders, so it is worth a word but no refusal.
+            found = draft.warnings if finding[0] == NEVER_PRESENT else draft.problems
+            line, column = source.locate(reference.offset)
+            inside = (source.source, line, column)
+            found.append(Problem(placed.path, *finding, inside=inside))
+
+
+def _check_jumps(draft: Draft, layout: Layout) -> None:
+    for jump in draft.jumps:
+        node = layout.at(jump.path)
+        if node is None or draft.is_full:
+            continue
+        if jump.target in (NEXT, END):
+            if jump.target in layout.ids:
+                message = f"`{jump.target}` has a meaning of its own here, and a step is called so, too. Rename the step."
+                draft.refuse(jump.path, "conflict", message)
+            continue
+        if node.sequence.find(jump.target) is not None:
+            continue
+        shown = jump.target[:64]
+        if jump.target in layout.ids:
+            message = (
+                f"A jump cannot leave its sequence of steps, and `{shown}` stands in another one."
+            )
+            draft.refuse(jump.path, "jump_leaves", message)
+            continue
+        known = [each.id for each in node.sequence.nodes if each.id]
+        hint = suggest(shown, [*known, NEXT, END])
+        draft.refuse(jump.path, "unknown_step", f"There is no step `{shown}`. {hint}")
+
+
+def _check(reference: Reference, names: KnownNames, reader: _Reader) -> Finding | None:
     if not reference.parts:
         return None
     root, *rest = reference.parts
@@ -63,22 +113,24 @@ def _check(reference: Reference, names: KnownNames, position: int) -> Finding | 
         case "vars":
             return _check_variable(rest, names)
         case "steps":
-            return _check_step(rest, names, position, optional=reference.optional)
+            return _check_step(rest, names, reader, optional=reference.optional)
         case "run":
             return _check_run(rest)
+        case "item" | "index" if reader.is_in_loop_body:
+            return None
         case _:
             return _refuse_root(root, names)
 
 
 def _refuse_root(root: str, names: KnownNames) -> Finding:
     shown = root[:60]
-    if root in _LATER_NAMES:
+    if root in _LOOP_NAMES:
         return "unknown_name", f"`{shown}` exists only inside a `for_each`."
     if names.inputs and root in names.inputs:
         return "unknown_name", f"`{shown}` is a field of the input: write `input.{shown}`."
     if root in names.variables:
         return "unknown_name", f"`{shown}` is a variable: write `vars.{shown}`."
-    if root in names.steps:
+    if root in names.layout.ids:
         return "unknown_name", f"`{shown}` is a step: write `steps.{shown}.output`."
     return "unknown_name", f"Nothing is called `{shown}`. {suggest(root, ROOT_NAMES)}"
 
@@ -107,29 +159,58 @@ def _check_variable(rest: Sequence[str], names: KnownNames) -> Finding | None:
 
 
 def _check_step(
-    rest: Sequence[str], names: KnownNames, position: int, *, optional: bool
+    rest: Sequence[str], names: KnownNames, reader: _Reader, *, optional: bool
 ) -> Finding | None:
     if not rest:
         return None
     step_id, *fields = rest
-    if step_id not in names.steps:
-        hint = suggest(step_id, [known for known in names.steps if known])
+    if step_id not in names.layout.ids:
+        hint = suggest(step_id, list(names.layout.ids))
         return "unknown_step", f"There is no step `{step_id[:64]}`. {hint}"
-    target = names.steps.index(step_id)
-    if target >= position:
-        when = "is this very step" if target == position else "runs only after this one"
-        return "step_not_before", f"Step `{step_id}` {when}, so it has no output to read here."
-    if fields and fields[0] not in STEP_FIELDS:
+    if step_id not in reader.seen:
+        return _refuse_step(step_id, names.layout, reader)
+    if not fields:
+        return None
+    if fields[0] not in STEP_FIELDS:
         return (
             "no_such_field",
             f"A step has no `{fields[0][:60]}`. Write `steps.{step_id}.output` or `steps.{step_id}.status`.",
         )
     if len(fields) > 1 and fields[0] == "status":
         return "no_such_field", f"`steps.{step_id}.status` is text, which has no fields."
-    if len(fields) > 1 and step_id in names.text_steps:
+    if len(fields) > 1 and fields[0] == "output":
+        return _check_output(step_id, fields[1], names, optional=optional)
+    return None
+
+
+def _refuse_step(step_id: str, layout: Layout, reader: _Reader) -> Finding:
+    node = layout.ids[step_id]
+    around = node.sequence.around
+    here = layout.ids.get(reader.step_id or "")
+    if step_id == reader.step_id:
+        reason = "is this very step, so it has no output to read here"
+    elif around is not None and (here is None or here.sequence is not node.sequence):
+        inside = around.id[:64]
+        reason = f"runs inside `{inside}`. Outside of it, read `steps.{inside}.output`"
+    elif step_id in node.branch_ids and here is not None and here.sequence.around is node:
+        reason = "is a branch that runs at the same time, so it has no output to read here"
+    else:
+        reason = "runs only after this one, so it has no output to read here"
+    return "step_not_before", f"Step `{step_id}` {reason}."
+
+
+def _check_output(step_id: str, field: str, names: KnownNames, *, optional: bool) -> Finding | None:
+    code = NEVER_PRESENT if optional else "no_such_field"
+    if step_id in names.text_steps:
         return (
-            NEVER_PRESENT if optional else "no_such_field",
-            f"Step `{step_id}` gives text, which has no fields. Give it `output_format: json` to read `{fields[1][:60]}`.",
+            code,
+            f"Step `{step_id}` gives text, which has no fields. Give it `output_format: json` to read `{field[:60]}`.",
+        )
+    known = names.output_fields.get(step_id)
+    if known is not None and field not in known:
+        return (
+            code,
+            f"The output of step `{step_id}` has no `{field[:60]}`. {suggest(field, known)}",
         )
     return None
 

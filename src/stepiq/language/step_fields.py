@@ -1,22 +1,55 @@
 """Reads `steps`: the fields every step has, and by its type the rest."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import timedelta
 
 from stepiq.core.json import Json
 from stepiq.language.data import is_object, kind_of
-from stepiq.language.definition import LlmSpec, OutputFormat, Retry, Step, StepSpec, StepType
 from stepiq.language.drafts import Draft, Fields
+from stepiq.language.jumps import JUMP_FIELDS, MAX_CASES, read_case, read_jump
 from stepiq.language.places import Path
-from stepiq.language.steps.kinds import StepKind
+from stepiq.language.specs import (
+    Case,
+    LlmSpec,
+    OnError,
+    OutputFormat,
+    Retry,
+    Step,
+    StepSpec,
+    StepType,
+)
+from stepiq.language.steps.kinds import Entry, StepKind
 from stepiq.language.steps.registry import KINDS
 
 MAX_STEPS = 100
-ID_PATTERN = r"[a-z0-9_]{1,64}"
-_COMMON = frozenset({"id", "name", "type", "timeout_seconds", "retry", "on_error", "output_format"})
-_LATER = frozenset({"if", "on_condition"})
-_RETRY = ("max_attempts", "backoff_ms", "factor", "max_backoff_ms", "on_timeout")
-_MAX_BACKOFF_MS = 3_600_000
+"""Most steps of a definition, those inside others included."""
+MAX_NESTING = 3
+"""Deepest nesting of `parallel` steps."""
+COMMON = frozenset(
+    {
+        "id",
+        "name",
+        "type",
+        "if",
+        "timeout_seconds",
+        "retry",
+        "on_error",
+        "on_condition",
+        "output_format",
+    }
+)
+"""Fields that every step has."""
+RETRY_FIELDS = ("max_attempts", "backoff_ms", "factor", "max_backoff_ms", "on_timeout")
+CONDITION_FIELDS = ("if", *JUMP_FIELDS)
+MAX_NAME = 200
+MAX_ATTEMPTS = 10
+MAX_BACKOFF_MS = 3_600_000
+MAX_FACTOR = 10
+DEFAULT_BACKOFF_MS = 1_000
+DEFAULT_FACTOR = 2.0
+DEFAULT_MAX_BACKOFF_MS = 60_000
+ON_ERROR = ("fail", "continue")
+_CASE = "{if: steps.review.output.score < 8, goto: draft}"
 
 
 def read_steps(fields: Fields) -> tuple[Step, ...]:
@@ -24,59 +57,79 @@ def read_steps(fields: Fields) -> tuple[Step, ...]:
     if not fields.require("steps", "steps: [{id: hello, prompt: Say hello}]"):
         return ()
     entries = fields.items("steps", 1, MAX_STEPS)
+    path = (*fields.path, "steps")
+    steps = _read_entries(
+        fields.draft, [((*path, index), entry) for index, entry in enumerate(entries or ())]
+    )
+    count = sum(1 for step in steps for _ in _each(step))
+    if count > MAX_STEPS:
+        message = f"The definition has {count} steps, those inside others included; the most is {MAX_STEPS}."
+        fields.refuse("steps", "too_long", message)
+    return steps
+
+
+def _each(step: Step) -> list[Step]:
+    inner = [found for steps in step.sequences for child in steps for found in _each(child)]
+    return [step, *inner]
+
+
+def _read_entries(draft: Draft, entries: Sequence[Entry]) -> tuple[Step, ...]:
     steps: list[Step] = []
-    first_use: dict[str, int] = {}
-    for index, entry in enumerate(entries or ()):
-        path = (*fields.path, "steps", index)
+    for path, entry in entries:
+        if draft.is_full:
+            break
         if not is_object(entry):
             message = f"A step is a mapping with an `id`; this is {kind_of(entry)}."
-            fields.draft.refuse(path, "wrong_type", message)
+            draft.refuse(path, "wrong_type", message)
             continue
-        _refuse_duplicate(fields.draft, path, entry, first_use, index)
-        step = _read_step(fields.draft, path, entry)
+        step = _read_step(draft, path, entry)
         if step is not None:
             steps.append(step)
     return tuple(steps)
-
-
-def _refuse_duplicate(
-    draft: Draft, path: Path, data: Mapping[str, Json], first_use: dict[str, int], index: int
-) -> None:
-    step_id = data.get("id")
-    if not isinstance(step_id, str):
-        return
-    earlier = first_use.setdefault(step_id, index)
-    if earlier != index:
-        message = f"The id `{step_id[:64]}` is taken by `steps[{earlier}]`. Ids are unique in a definition."
-        draft.refuse((*path, "id"), "duplicate", message)
 
 
 def _read_step(draft: Draft, path: Path, data: dict[str, Json]) -> Step | None:
     kind = _read_kind(draft, path, data)
     if kind is None:
         return None
-    fields = Fields(draft, path, data, _COMMON | kind.fields, _LATER | kind.later)
-    step_id = None
-    if fields.require("id", "id: summary"):
-        rule = "1 to 64 of the characters a-z, 0-9 and _"
-        step_id = fields.text("id", minimum=1, maximum=64, pattern=ID_PATTERN, rule=rule)
-    name = fields.text("name", minimum=1, maximum=200)
-    seconds = fields.integer("timeout_seconds", 1, 3_600)
+    fields = Fields(draft, path, data, COMMON | kind.fields, kind.later)
+    step_id = fields.step_id()
+    name = fields.text("name", minimum=1, maximum=MAX_NAME)
+    condition = fields.condition("if")
+    timeout = _read_timeout(fields, kind)
     retry = _read_retry(fields, kind)
-    _read_on_error(fields)
+    on_error = _read_on_error(fields)
+    on_condition = _read_on_condition(fields)
     output_format = fields.choice("output_format", [option.value for option in OutputFormat])
-    spec = kind.read(fields)
+    spec = _read_spec(fields, kind)
     if step_id is None or spec is None:
         return None
     return Step(
         id=step_id,
         name=name or step_id,
         type=kind.type,
-        timeout=kind.timeout if seconds is None else timedelta(seconds=seconds),
+        timeout=timeout,
         retry=retry,
         output_format=_output_format(output_format, spec),
         spec=spec,
+        condition=condition,
+        on_error=on_error,
+        on_condition=on_condition,
     )
+
+
+def _read_spec(fields: Fields, kind: StepKind) -> StepSpec | None:
+    if kind.type is not StepType.PARALLEL:
+        return kind.read(fields, _read_entries)
+    draft = fields.draft
+    if draft.nesting == MAX_NESTING:
+        message = f"`parallel` steps nest at most {MAX_NESTING} deep."
+        draft.refuse(fields.path, "too_deep", message)
+        return None
+    draft.nesting += 1
+    spec = kind.read(fields, _read_entries)
+    draft.nesting -= 1
+    return spec
 
 
 def _read_kind(draft: Draft, path: Path, data: dict[str, Json]) -> StepKind | None:
@@ -92,30 +145,49 @@ def _read_kind(draft: Draft, path: Path, data: dict[str, Json]) -> StepKind | No
     return kind
 
 
+def _read_timeout(fields: Fields, kind: StepKind) -> timedelta | None:
+    if kind.timeout is None:
+        if fields.has("timeout_seconds") and "timeout_seconds" not in kind.fields:
+            message = f"A `{kind.type}` step has no time limit of its own; its parts and the pipeline have theirs. Remove it."
+            fields.refuse("timeout_seconds", "conflict", message)
+        return None
+    seconds = fields.integer("timeout_seconds", 1, int(kind.longest_timeout.total_seconds()))
+    return kind.timeout if seconds is None else timedelta(seconds=seconds)
+
+
 def _read_retry(fields: Fields, kind: StepKind) -> Retry:
-    data = fields.mapping("retry")
-    if data is None:
+    inner = fields.inner("retry", RETRY_FIELDS)
+    if inner is None:
         return Retry(kind.max_attempts)
-    inner = Fields(fields.draft, (*fields.path, "retry"), data, _RETRY)
-    attempts = inner.integer("max_attempts", 1, 10)
-    backoff = inner.integer("backoff_ms", 0, _MAX_BACKOFF_MS)
-    factor = inner.number("factor", 1, 10)
-    longest = inner.integer("max_backoff_ms", 0, _MAX_BACKOFF_MS)
+    attempts = inner.integer("max_attempts", 1, MAX_ATTEMPTS)
+    backoff = inner.integer("backoff_ms", 0, MAX_BACKOFF_MS)
+    factor = inner.number("factor", 1, MAX_FACTOR)
+    longest = inner.integer("max_backoff_ms", 0, MAX_BACKOFF_MS)
     return Retry(
         max_attempts=kind.max_attempts if attempts is None else attempts,
-        backoff=timedelta(milliseconds=1_000 if backoff is None else backoff),
-        factor=2.0 if factor is None else factor,
-        max_backoff=timedelta(milliseconds=60_000 if longest is None else longest),
+        backoff=timedelta(milliseconds=DEFAULT_BACKOFF_MS if backoff is None else backoff),
+        factor=DEFAULT_FACTOR if factor is None else factor,
+        max_backoff=timedelta(milliseconds=DEFAULT_MAX_BACKOFF_MS if longest is None else longest),
         on_timeout=bool(inner.boolean("on_timeout")),
     )
 
 
-def _read_on_error(fields: Fields) -> None:
-    value = fields.raw("on_error")
-    if value == "continue" or isinstance(value, dict):
-        fields.refuse_later("on_error", "`on_error` other than `fail`")
-    else:
-        fields.choice("on_error", ("fail", "continue"))
+def _read_on_error(fields: Fields) -> OnError:
+    if isinstance(fields.raw("on_error"), dict):
+        inner = fields.inner("on_error", JUMP_FIELDS)
+        assert inner is not None  # noqa: S101 - it is a mapping
+        inner.require("goto", "on_error: {goto: fallback}")
+        return OnError(goes_on=True, jump=read_jump(inner, "on_error"))
+    return OnError(goes_on=fields.choice("on_error", ON_ERROR) == "continue")
+
+
+def _read_on_condition(fields: Fields) -> tuple[Case, ...]:
+    entries = fields.entries("on_condition", 1, MAX_CASES, CONDITION_FIELDS, _CASE)
+    cases = [
+        read_case(entry, f"on_condition[{index}]", is_after=True)
+        for index, entry in enumerate(entries or ())
+    ]
+    return tuple(case for case in cases if case is not None)
 
 
 def _output_format(written: str | None, spec: StepSpec) -> OutputFormat:

@@ -2,10 +2,17 @@
 
 from stepiq.language import cron
 from stepiq.language.cron import CronInvalid, TimezoneUnknown
-from stepiq.language.delivery_fields import HEADER_NAME, SECRET_NAME, SECRET_RULE
+from stepiq.language.delivery_fields import MAX_SECRET_NAME, SECRET_NAME, SECRET_RULE
 from stepiq.language.drafts import Fields
+from stepiq.language.http_fields import HEADER_NAME
 from stepiq.language.targets import ScheduleSpec, VerifyScheme, VerifySpec
 
+SCHEDULE_FIELDS = ("enabled", "cron", "timezone")
+WEBHOOK_FIELDS = ("verify",)
+VERIFY_FIELDS = ("scheme", "secret_name", "header")
+MAX_TIMEZONE = 64
+DEFAULT_TIMEZONE = "UTC"
+MAX_HEADER = 100
 DEFAULT_HEADER = "X-Signature"
 """Where scheme `hmac-sha256` looks, unless the document says otherwise."""
 
@@ -15,17 +22,17 @@ def read_schedule(fields: Fields) -> ScheduleSpec | None:
     data = fields.mapping("schedule")
     if data is None:
         return None
-    inner = Fields(fields.draft, (*fields.path, "schedule"), data, ("enabled", "cron", "timezone"))
+    inner = Fields(fields.draft, (*fields.path, "schedule"), data, SCHEDULE_FIELDS)
     enabled = inner.boolean("enabled")
+    timezone = inner.text("timezone", maximum=MAX_TIMEZONE)
     if enabled is False and not inner.has("cron"):
         return None
     if not inner.require("cron", 'cron: "0 9 * * 1-5"'):
         return None
     expression = inner.text("cron", maximum=cron.MAX_LENGTH)
-    timezone = inner.text("timezone", maximum=64)
     if expression is None or (timezone is None and inner.has("timezone")):
         return None
-    spec = ScheduleSpec(enabled is not False, expression, timezone or "UTC")
+    spec = ScheduleSpec(enabled is not False, expression, timezone or DEFAULT_TIMEZONE)
     try:
         cron.compiled(spec.cron, spec.timezone)
     except CronInvalid as error:
@@ -40,23 +47,27 @@ def read_webhook(fields: Fields) -> VerifySpec | None:
     data = fields.mapping("webhook")
     if data is None:
         return None
-    outer = Fields(fields.draft, (*fields.path, "webhook"), data, ("verify",))
+    outer = Fields(fields.draft, (*fields.path, "webhook"), data, WEBHOOK_FIELDS)
     verify = outer.mapping("verify")
     if verify is None:
         return None
     path = (*outer.path, "verify")
-    inner = Fields(fields.draft, path, verify, ("scheme", "secret_name", "header"))
+    inner = Fields(fields.draft, path, verify, VERIFY_FIELDS)
     scheme = None
     if inner.require("scheme", "scheme: github"):
         scheme = inner.choice("scheme", [option.value for option in VerifyScheme])
     secret = None
     if inner.require("secret_name", "secret_name: GITHUB_WEBHOOK_SECRET"):
-        secret = inner.text("secret_name", maximum=100, pattern=SECRET_NAME, rule=SECRET_RULE)
+        secret = inner.text(
+            "secret_name", maximum=MAX_SECRET_NAME, pattern=SECRET_NAME, rule=SECRET_RULE
+        )
         inner.note_secret("secret_name", secret)
     if scheme not in (None, VerifyScheme.HMAC_SHA256) and inner.has("header"):
         message = f"`header` goes with scheme hmac-sha256; {scheme} has headers of its own."
         inner.refuse("header", "conflict", message)
-    header = inner.text("header", maximum=100, pattern=HEADER_NAME, rule="the name of a header")
+    header = inner.text(
+        "header", maximum=MAX_HEADER, pattern=HEADER_NAME, rule="the name of a header"
+    )
     if scheme is None or secret is None:
         return None
     return VerifySpec(VerifyScheme(scheme), secret, header or DEFAULT_HEADER)

@@ -16,7 +16,8 @@ from stepiq.core.mail import Mailer, Message
 from stepiq.engine import tickets
 from stepiq.engine.tickets import Ticket
 from stepiq.notify import mailing, queries, sending
-from stepiq.notify.preparing import MailCall, Preparer, Unsendable, WebhookCall
+from stepiq.notify.calls import MailCall, Unsendable, WebhookCall
+from stepiq.notify.preparing import Preparer
 from stepiq.notify.records import PAUSES, Attempt, Delivery, Verdict
 from stepiq.store.database import Database, Session, StoreUnavailable
 from stepiq.store.gathering import SharedTransactions
@@ -122,7 +123,7 @@ class Courier:
         # The same over all attempts, so that a mail program shows one that came twice once.
         message_id = f"<{delivery.id}@{self._mail_domain}>"
         message = Message(call.to, call.subject, call.text, headers={"Message-ID": message_id})
-        verdict = await mailing.send(self._mailer, delivery, message)
+        verdict = await mailing.send(self._mailer, message, is_confidential=call.is_confidential)
         if verdict.error is None:
             return verdict
         return replace(verdict, error=call.masker.text(verdict.error))

@@ -48,10 +48,19 @@ def _where(delivery: Delivery, occasion: Occasion) -> str:
     return f"Pipeline: {occasion.pipeline_name} (version {delivery.pipeline_version})"
 
 
-async def send(mailer: Mailer, delivery: Delivery, message: Message) -> Verdict:
-    """Hand a mail over. Only what the mail server calls permanent is not worth another attempt."""
+async def send(mailer: Mailer, message: Message, *, is_confidential: bool = False) -> Verdict:
+    """Hand a mail over. Only what the mail server calls permanent is not worth another attempt.
+
+    Args:
+        mailer: hands it over.
+        message: the mail.
+        is_confidential: leaves the words of a server that refuses it out of the verdict: filters quote what they refuse.
+    """
     try:
         await mailer.send(message)
     except MailUnsent as error:
-        return Verdict(is_delivered=False, is_retryable=not error.is_permanent, error=error.message)
+        reason = error.message
+        if is_confidential and error.reply is not None:
+            reason = f"The mail server refused it with {error.reply}. Its words are not kept: they may quote the link."
+        return Verdict(is_delivered=False, is_retryable=not error.is_permanent, error=reason)
     return Verdict(is_delivered=True)

@@ -1,4 +1,4 @@
-"""What the engine asks when a run ends: what has to be sent, and to send it."""
+"""What the engine asks when a run ends or waits for a person: what has to be sent, and to send it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,12 +13,14 @@ from stepiq.core.mail import Mailer
 from stepiq.core.settings import Settings
 from stepiq.engine.definitions import Definitions
 from stepiq.engine.protocols import SecretReader
-from stepiq.engine.records import ClaimedRun, Ending, NewDelivery
+from stepiq.engine.records import ClaimedRun, Ending, NewDelivery, NewReview
 from stepiq.language.definition import Definition
-from stepiq.notify import queries, targets
+from stepiq.notify import queries, reviewing, targets
 from stepiq.notify.courier import Courier
 from stepiq.notify.preparing import Preparer
 from stepiq.notify.records import ATTEMPTS, Delivery, EventName, NewTarget
+from stepiq.notify.reviewing import ReviewMail
+from stepiq.runs.reviews.links import Links
 from stepiq.store.database import Database, Session
 from stepiq.store.states import DeliveryStatus, RunStatus
 
@@ -51,6 +53,21 @@ class Outbox:
             pipeline_version=run.pipeline_version,
             run_id=run.id,
             event=event,
+        )
+        return [ticket for _, ticket in recorded]
+
+    async def review_requested(
+        self, session: Session, run: ClaimedRun, review: NewReview
+    ) -> Sequence[NewDelivery]:
+        """Record a mail to each assignee. Its link is made when it is sent, and stands in no row."""
+        recorded = await record(
+            session,
+            reviewing.targets_of(review),
+            workspace_id=run.workspace_id,
+            pipeline_id=run.pipeline_id,
+            pipeline_version=run.pipeline_version,
+            run_id=run.id,
+            event=EventName.REVIEW_REQUESTED,
         )
         return [ticket for _, ticket in recorded]
 
@@ -131,7 +148,8 @@ def build(
 ) -> Outbox:
     """An outbox of this server, sending by these means."""
     run_url = f"{settings.base_url}/api/runs/"
-    preparer = Preparer(definitions, plans, secrets, http, run_url)
+    review_mail = ReviewMail(definitions, Links(settings))
+    preparer = Preparer(definitions, plans, secrets, http, run_url, review_mail)
     domain = settings.mail_sender[1].rpartition("@")[2]
     courier = Courier(database, preparer, http, mailer, mail_domain=domain)
     return Outbox(definitions, courier)

@@ -18,47 +18,16 @@ from stepiq.engine.masking import Masker
 from stepiq.engine.protocols import SecretReader
 from stepiq.engine.records import ClaimedRun
 from stepiq.engine.run_secrets import RunSecrets
-from stepiq.engine.work import scope_of
+from stepiq.engine.scope import last_scope
 from stepiq.language.definition import Definition
 from stepiq.language.targets import EmailTarget, WebhookTarget
 from stepiq.language.templates import Template, TemplateError
 from stepiq.notify import mailing, queries, targets
-from stepiq.notify.records import Delivery, Occasion
+from stepiq.notify.calls import MailCall, Unsendable, WebhookCall
+from stepiq.notify.records import Delivery, EventName, Occasion
+from stepiq.notify.reviewing import ReviewMail
 from stepiq.store.database import Session
 from stepiq.store.states import TriggerType
-
-
-@dataclass(frozen=True, slots=True)
-class Unsendable:
-    """There is nothing that could be sent."""
-
-    reason: str
-    """Fit for the pipeline's owner: what is wrong, and what to do; never a secret."""
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookCall:
-    """A request, but for what each attempt adds to it."""
-
-    method: str
-    url: str
-    headers: dict[str, str]
-    signing_secret: str
-    occasion: Occasion
-    shown: dict[str, Json]
-    """The target as the API shows it."""
-    masker: Masker
-
-
-@dataclass(frozen=True, slots=True)
-class MailCall:
-    """A mail to one address."""
-
-    to: str
-    subject: str
-    text: str
-    shown: dict[str, Json]
-    masker: Masker
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +48,14 @@ class Preparer:
     http: GuardedClient
     run_url: str
     """Where a run is shown, to be followed by its id."""
+    review_mail: ReviewMail
 
     async def prepare(
         self, session: Session, delivery: Delivery
     ) -> WebhookCall | MailCall | Unsendable:
         """What an attempt sends; the session only reads, and is done with before anything is sent."""
+        if delivery.event is EventName.REVIEW_REQUESTED:
+            return await self.review_mail.prepare(session, delivery)
         occasion = await queries.occasion(session, delivery)
         if occasion is None:
             return Unsendable("The run has been deleted.")
@@ -123,7 +95,7 @@ class Preparer:
             if delivery.run_id is not None:
                 run = await journal.recorded(session, delivery.run_id)
             secrets = RunSecrets(named=found)
-            scope = scope_of(run or _sample_run(delivery, definition), definition, secrets)
+            scope = last_scope(run or _sample_run(delivery, definition), definition, secrets)
         return _Material(definition, occasion, {**scope, "env": found}, found)
 
     def _webhook(

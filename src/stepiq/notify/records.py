@@ -21,6 +21,7 @@ class EventName(StrEnum):
     COMPLETED = "pipeline.run.completed"
     FAILED = "pipeline.run.failed"
     TEST = "pipeline.test"
+    REVIEW_REQUESTED = "review.requested"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from stepiq.core.http import EgressBlocked, GuardedClient, NetworkFailure, Reply
 from stepiq.engine.masking import Masker
 from stepiq.engine.providers.masking import storable
 from stepiq.notify import envelope, signing
-from stepiq.notify.preparing import WebhookCall
+from stepiq.notify.calls import WebhookCall
 from stepiq.notify.records import Delivery, Verdict
 
 ATTEMPT = timedelta(seconds=10)

@@ -347,7 +347,7 @@ async def _accept(
 
 
 def _require_plan(plan: Plan, definition: Definition) -> None:
-    billing.require_steps(plan, len(definition.steps))
+    billing.require_steps(plan, definition.step_count)
     if definition.has_webhook_target:
         billing.require_webhooks(plan)
     if definition.schedule is not None and definition.schedule.enabled:

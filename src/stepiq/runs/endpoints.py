@@ -13,12 +13,18 @@ from stepiq.accounts.http import needs
 from stepiq.billing.plans import Plans
 from stepiq.engine.definitions import VersionNotFound
 from stepiq.engine.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
+from stepiq.engine.retries import RetryInvalid
 from stepiq.language.inputs import InputInvalid
 from stepiq.pipelines.errors import PipelineNotFound
 from stepiq.runs import queries, schemas, service, waiting
-from stepiq.runs.errors import RunAlreadyFinished, RunNotFound, TooManyStreams
+from stepiq.runs.errors import (
+    RunAlreadyFinished,
+    RunNotFinished,
+    RunNotFound,
+    TooManyStreams,
+)
 from stepiq.runs.listeners import Streams
-from stepiq.runs.records import Filter
+from stepiq.runs.records import Filter, Retry
 from stepiq.runs.stream import EventStream, Follower
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.states import RunStatus, TriggerType
@@ -28,7 +34,7 @@ from stepiq.web.idempotency import Replayed
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
 from stepiq.web.services import Services, ServicesDep
-from stepiq.web.transactions import OwnTx, Read
+from stepiq.web.transactions import OwnTx, Read, Tx
 
 router = new_router("Runs")
 
@@ -216,6 +222,50 @@ async def cancel_run(caller: Executor, services: ServicesDep, run_id: UUID) -> s
     async with services.database.transaction() as tx:
         await service.cancel(tx, caller, run_id, engine=services.engine)
     return await _settled(services, caller, run_id)
+
+
+@router.post(
+    "/runs/{run_id}/retry",
+    status_code=202,
+    responses=problems(
+        RunNotFound,
+        RunNotFinished,
+        RetryInvalid,
+        PipelineNotFound,
+        VersionNotFound,
+        InputInvalid,
+        PlanRunsExhausted,
+        PlanCreditsExhausted,
+        QueueFull,
+        ScopeMissing,
+    ),
+)
+async def retry_run(
+    caller: Executor,
+    services: ServicesDep,
+    tx: Tx,
+    run_id: UUID,
+    body: schemas.RetryRequest | None = None,
+) -> schemas.RunView:
+    """Start a run that repeats an ended one, from its start or from one of its steps, with the same or other data.
+
+    What is taken over is not done again and costs nothing; `reused` says how much that is.
+    """
+    wanted = body or schemas.RetryRequest()
+    run = await service.retry(
+        tx,
+        caller,
+        run_id,
+        Retry(
+            start=wanted.from_,
+            latest_version=wanted.version == "latest",
+            input_data=wanted.input_data,
+            outputs=wanted.outputs or {},
+        ),
+        engine=services.engine,
+        plan=cast(Plans, services.plans).get(caller.plan),
+    )
+    return schemas.run_view(run)
 
 
 async def _settled(services: Services, caller: Actor, run_id: UUID) -> schemas.RunDetail:

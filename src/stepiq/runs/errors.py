@@ -24,6 +24,19 @@ class RunAlreadyFinished(Conflict):
         super().__init__(f"Run {run_id} is already {status}.", run_id=run_id, status=status)
 
 
+class RunNotFinished(Conflict):
+    """The run has not ended, so it cannot be repeated yet."""
+
+    code = "run_not_finished"
+
+    def __init__(self, run_id: UUID, status: RunStatus) -> None:
+        super().__init__(
+            f"Run {run_id} is still {status}. Wait for its end, or cancel it, before you retry it.",
+            run_id=run_id,
+            status=status,
+        )
+
+
 class TooManyStreams(LimitReached):
     """The workspace, or the whole server, has as many open streams as it may."""
 

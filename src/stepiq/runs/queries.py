@@ -46,6 +46,7 @@ _COLUMNS: tuple[sa.ColumnElement[Any], ...] = (
     runs.c.cost_usd_micros,
     runs.c.cost_complete,
     runs.c.retry_of,
+    runs.c.reused,
     runs.c.created_at,
     runs.c.started_at,
     runs.c.completed_at,
@@ -289,6 +290,7 @@ def _run(row: sa.Row[Any], output: Any, steps: list[Step] | None = None) -> Run:
         cost_usd_micros=row.cost_usd_micros,
         cost_complete=row.cost_complete,
         retry_of=row.retry_of,
+        reused=row.reused,
         created_at=row.created_at,
         started_at=row.started_at,
         completed_at=row.completed_at,
@@ -316,6 +318,7 @@ def _step(row: sa.Row[Any]) -> Step:
         output_tokens=row.output_tokens,
         tokens_estimated=row.tokens_estimated,
         cost=row.cost,
+        is_reused=row.is_reused,
         started_at=row.started_at,
         completed_at=row.completed_at,
     )

@@ -1,6 +1,6 @@
 """A run and its steps, as the other files of this domain pass them around."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -32,6 +32,7 @@ class Step:
     output_tokens: int
     tokens_estimated: bool
     cost: dict[str, int] | None
+    is_reused: bool
     started_at: datetime | None
     completed_at: datetime | None
 
@@ -58,10 +59,25 @@ class Run:
     cost_usd_micros: int
     cost_complete: bool
     retry_of: UUID | None
+    reused: dict[str, Json] | None
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None
     steps: Sequence[Step] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How a run is to be repeated."""
+
+    start: str = "start"
+    """A step id, `start` or `failed`."""
+    latest_version: bool = False
+    """Whether to follow the pipeline's newest version instead of the run's own."""
+    input_data: dict[str, Json] | None = None
+    """None for the run's own."""
+    outputs: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    """In place of what steps gave, by step id."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Shapes of runs, steps and events in the API."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -20,6 +20,30 @@ class RunRequest(StrictModel):
     """Must fit the pipeline's `input.schema`, if it has one. Default: an empty object."""
     version: Annotated[int | None, Field(ge=1, le=2**31 - 1)] = None
     """Default: the newest."""
+
+
+class RetryRequest(StrictModel):
+    """From where to repeat a run, and with what."""
+
+    from_: Annotated[str, Field(alias="from", min_length=1, max_length=64)] = "start"
+    """A step id, `failed` for the step at which the run ended, or `start`. What was recorded before that step's last start is
+    taken over and not done again; of a step inside a `parallel`, the whole `parallel` is done again."""
+    version: Literal["same", "latest"] = "same"
+    """Which version of the pipeline to follow."""
+    input_data: dict[str, Any] | None = None
+    """Default: the input of the run."""
+    outputs: dict[str, Any] | None = None
+    """Outputs of steps that are taken over, in place of what they gave, by step id."""
+
+
+class ReusedView(View):
+    """What a retry took over from the run that it repeats, and what that had cost."""
+
+    steps: int
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+    cost_usd_micros: int
 
 
 class CostView(View):
@@ -57,6 +81,8 @@ class StepView(View):
     cost_usd_micros: int | None
     """Null when the model's price is not known."""
     cost_usd_micros_by_part: CostView | None
+    is_reused: bool
+    """Whether the run that this one repeats did it: then it cost nothing here."""
     started_at: Timestamp | None
     completed_at: Timestamp | None
     duration_ms: int | None
@@ -86,6 +112,8 @@ class RunView(View):
     credits_used: float
     """1 credit is 1,000 tokens of models that the server pays for."""
     retry_of: UUID | None
+    """The run that this one repeats."""
+    reused: ReusedView | None
     created_at: Timestamp
     started_at: Timestamp | None
     completed_at: Timestamp | None
@@ -120,6 +148,7 @@ def _fields(run: Run) -> dict[str, Any]:
     return {
         **shown,
         "total_tokens": run.input_tokens + run.output_tokens,
+        "reused": None if run.reused is None else ReusedView(**run.reused),
         "credits_used": run.credit_tokens / _TOKENS_PER_CREDIT,
     }
 

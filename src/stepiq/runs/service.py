@@ -7,14 +7,14 @@ from stepiq.accounts.secrets import service as secrets
 from stepiq.billing.plans import Plan
 from stepiq.core import ids
 from stepiq.core.json import Json
-from stepiq.engine.records import NewRun
+from stepiq.engine.records import NOTHING, NewRun, Reuse
 from stepiq.engine.runtime import Engine
 from stepiq.language.definition import Definition
 from stepiq.pipelines import service as pipelines
 from stepiq.pipelines.records import Target
 from stepiq.runs import queries
-from stepiq.runs.errors import RunAlreadyFinished, RunNotFound
-from stepiq.runs.records import Progress, Run, Started
+from stepiq.runs.errors import RunAlreadyFinished, RunNotFinished, RunNotFound
+from stepiq.runs.records import Progress, Retry, Run, Started
 from stepiq.store.database import Session
 from stepiq.store.states import TriggerType
 
@@ -75,6 +75,8 @@ async def new_run(
     trigger: TriggerType,
     input_data: dict[str, Json],
     schedule_id: UUID | None = None,
+    retry_of: UUID | None = None,
+    reuse: Reuse = NOTHING,
 ) -> NewRun:
     """A run of a version, ready to be accepted; its input has been validated."""
     spends_credits = False
@@ -92,7 +94,9 @@ async def new_run(
         timeout=definition.timeout,
         plan=plan,
         spends_credits=spends_credits,
+        retry_of=retry_of,
         schedule_id=schedule_id,
+        reuse=reuse,
     )
 
 
@@ -124,6 +128,54 @@ async def start_pipeline(
         version=version,
     )
     return await get(session, actor, started.run_id)
+
+
+async def retry(
+    session: Session,
+    actor: Actor,
+    run_id: UUID,
+    wanted: Retry,
+    *,
+    engine: Engine,
+    plan: Plan,
+) -> Run:
+    """Accept a run that repeats another one, from its start or from one of its steps.
+
+    Raises:
+        RunNotFound: the actor's workspace has no such run.
+        RunNotFinished: it has not ended yet.
+        PipelineNotFound: its pipeline is archived.
+        RetryInvalid: it cannot be repeated from there.
+        InputInvalid: the input does not fit the version's schema.
+        PlanRunsExhausted, PlanCreditsExhausted, QueueFull: the plan allows no more.
+    """
+    earlier = await get(session, actor, run_id)
+    if not earlier.status.is_final:
+        raise RunNotFinished(run_id, earlier.status)
+    target = await pipelines.target(session, actor, earlier.pipeline_id)
+    version = target.version if wanted.latest_version else earlier.pipeline_version
+    definition = await engine.definitions.get(session, target.id, version)
+    failed_step = None if earlier.error is None else earlier.error.get("step_id")
+    reuse = await engine.plan_retry(
+        session, run_id, failed_step, definition, start=wanted.start, outputs=wanted.outputs
+    )
+    given = earlier.input_data if wanted.input_data is None else wanted.input_data
+    run = await new_run(
+        session,
+        ids.uuid7(),
+        definition,
+        engine=engine,
+        plan=plan,
+        workspace_id=actor.workspace_id,
+        pipeline_id=target.id,
+        version=version,
+        trigger=TriggerType.RETRY,
+        input_data=definition.input.validate(given),
+        retry_of=run_id,
+        reuse=reuse,
+    )
+    await engine.accept(session, run)
+    return await get(session, actor, run.id)
 
 
 async def progress(session: Session, actor: Actor, run_id: UUID) -> Progress:

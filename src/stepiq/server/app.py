@@ -15,11 +15,16 @@ from stepiq.accounts.secrets.reader import StoredSecrets
 from stepiq.billing import endpoints as billing
 from stepiq.core import json
 from stepiq.notify import endpoints as notify
-from stepiq.pipelines import catalogue
+from stepiq.pipelines import catalogue, language_schema
 from stepiq.pipelines import endpoints as pipelines
 from stepiq.pipelines import secrets as pipeline_secrets
 from stepiq.runs import endpoints as runs
 from stepiq.runs.listeners import Streams
+from stepiq.runs.reviews import endpoints as reviews
+from stepiq.runs.reviews import page as review_page
+from stepiq.runs.reviews.http import LinkDoor
+from stepiq.runs.reviews.links import PAGE_PATH as REVIEW_PATH
+from stepiq.runs.reviews.links import Links
 from stepiq.server import health, metrics, openapi
 from stepiq.server.docs import pages
 from stepiq.server.routes import routes_of
@@ -37,6 +42,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     billing.router,
     pipelines.router,
     runs.router,
+    reviews.router,
     webhooks.router,
     schedules.router,
     catalogue.router,
@@ -53,7 +59,11 @@ PUBLIC_PATHS = frozenset(
         "/api/auth/refresh",
         "/api/auth/forgot-password",
         "/api/auth/reset-password",
+        "/api/reviews/open",
+        "/api/reviews/decide",
+        f"/api{language_schema.PATH}",
         reset_page.PATH,
+        REVIEW_PATH,
         "/health",
         "/ready",
         "/metrics",
@@ -80,6 +90,9 @@ def create_app() -> FastAPI:
     app.include_router(metrics.router)
     app.include_router(accounts.public, prefix="/api")
     app.include_router(reset_page.router)
+    app.include_router(reviews.public, prefix="/api")
+    app.include_router(language_schema.public, prefix="/api")
+    app.include_router(review_page.router)
     for router in ROUTERS:
         app.include_router(router, prefix="/api", dependencies=[Depends(authenticated)])
     problems.install(app)
@@ -101,6 +114,7 @@ def equip(app: FastAPI, services: Services, *, has_worker: bool = True) -> None:
     app.state.doors = Doors.build(services)
     app.state.idempotency = Idempotency(app.state.doors.jwt_secret)
     app.state.streams = Streams(services.changes)
+    app.state.review_links = LinkDoor(Links(services.settings))
     app.state.watcher = Keeper()
     app.state.inbox = Inbox(
         services.database,

@@ -59,6 +59,7 @@ async def build(settings: Settings, *, sends: bool = True) -> Services:
         changes,
         providers,
         plans,
+        http,
         definitions=definitions,
         outbox=sending if sends else None,
         secrets=secrets,

@@ -50,7 +50,7 @@ Every answer has an `X-Request-ID`. Whatever the route, a request that is not HT
 time 408, one with too large a head 431, and a mistake of the server 500. A path that no route has is 404 `unknown_path`; a method \
 that a path does not have is 405 `method_not_allowed`, with the others in `Allow`.
 """
-_TAGS = ("Accounts", "Pipelines", "Runs", "Webhooks", "Schedules", "Deliveries", "Secrets", "Models", "Usage")  # fmt: skip
+_TAGS = ("Accounts", "Pipelines", "Runs", "Reviews", "Webhooks", "Schedules", "Deliveries", "Secrets", "Models", "Usage")  # fmt: skip
 _STREAM_PATH = "/api/runs/{run_id}/stream"
 _STREAM = (
     "Server-sent events. `id` is the event's number in its run and `data` is JSON. A comment comes every 15 seconds, and the "

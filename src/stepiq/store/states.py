@@ -91,3 +91,10 @@ class TickOutcome(StrEnum):
     STARTED = "started"
     SKIPPED = "skipped"
     MISSED = "missed"
+
+
+class ReviewDecision(StrEnum):
+    """What a person said to a review."""
+
+    APPROVE = "approve"
+    REJECT = "reject"

@@ -2,7 +2,8 @@ import httpx2
 from openai import BadRequestError
 from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError, ModelTimeoutError
 
-from stepiq.engine.providers.failures import Place, explain
+from stepiq.engine.providers.failures import Place, explain, explain_reply
+from stepiq.engine.providers.replies import Reply
 
 PLACE = Place("openai", "OpenAI", "https://api.openai.com/v1", "OPENAI_API_KEY", "OPENAI_BASE_URL")
 
@@ -43,3 +44,22 @@ class TestExplain:
         error = explain(ValueError(), PLACE, None)
 
         assert "cannot be read. Check that OPENAI_BASE_URL" in error.message
+
+    def test_a_quota_that_a_list_of_models_meets_is_not_worth_a_retry(self):
+        reply = Reply.read(429, {}, {"error": {"code": "insufficient_quota"}})
+
+        error = explain_reply(reply, PLACE, str)
+
+        assert (error.code, error.retryable) == ("provider_rate_limited", False)
+
+    def test_a_connection_that_is_lost_while_a_list_is_read(self):
+        error = explain(httpx2.ReadError("gone"), PLACE, None)
+
+        assert (error.code, error.retryable) == ("provider_error", True)
+        assert "could not be reached, or hung up" in error.message
+
+    def test_an_address_behind_which_nobody_speaks_the_protocol_is_told(self):
+        error = explain_reply(Reply.read(404, {}, "<html>"), PLACE, str)
+
+        assert "does not speak OpenAI's Chat Completions (404)" in error.message
+        assert "OPENAI_BASE_URL: it usually ends in /v1." in error.message

@@ -13,8 +13,9 @@ from stepiq.engine.providers.base import (
     ProviderError,
     Usage,
 )
+from stepiq.engine.providers.connection import Endpoint
 from stepiq.engine.providers.failures import Place
-from stepiq.engine.providers.openai_chat import ChatConnection, Endpoint
+from stepiq.engine.providers.openai_chat import ChatConnection
 from tests.engine.providers.conftest import KEY, STRICT, Configure, ask, request
 from tests.support.fake_provider import RunningFakeProvider
 

@@ -1,12 +1,14 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from stepiq.core.settings import SettingsInvalid
+from stepiq.core.settings import SettingsInvalid, environment
 from stepiq.engine import catalogue
 from stepiq.engine.providers.base import Cost, ProviderError, Usage
 from stepiq.engine.providers.registry import ModelUnknown, ProviderNotConfigured, Providers
-from stepiq.engine.providers.sources import ListedVendor
+from stepiq.engine.providers.vendors import VENDORS
 from tests.engine.providers.conftest import KEY, Configure, ask, settings_with
 from tests.support.fake_provider import RunningFakeProvider
 
@@ -14,6 +16,19 @@ GROQ = {
     "base_url": "https://api.groq.com/openai/v1",
     "models": ["llama-3.3-70b-versatile", "meta-llama/llama-4"],
 }
+
+
+WARM = """
+import asyncio, sys
+from stepiq.core.settings import load
+from stepiq.engine import catalogue
+from stepiq.engine.providers.registry import Providers
+
+before = set(sys.modules)
+asyncio.run(Providers(load()).warm())
+assert catalogue.find("openai", "gpt-4o") is not None
+print(*sys.modules.keys() - before)
+"""
 
 
 @pytest.fixture
@@ -71,7 +86,7 @@ class TestResolve:
 
     @pytest.mark.parametrize("written", ["", "zzz", "/", "nobody/x", "x" * 5000])
     def test_an_id_like_nothing_gets_the_providers(self, providers: Providers, written: str):
-        with pytest.raises(ModelUnknown, match="`openai`, `groq`, `mine`, `ollama`, `local`") as e:
+        with pytest.raises(ModelUnknown, match="`zai`, `groq`, `mine`, `ollama`, `local`") as e:
             providers.resolve(written)
 
         assert len(e.value.message) < 500
@@ -92,15 +107,26 @@ class TestResolve:
         with pytest.raises(ProviderNotConfigured, match="Set OLLAMA_BASE_URL"):
             configured().resolve("ollama/llama3.2")
 
-    @pytest.mark.parametrize("written", ["claude-sonnet-4", "anthropic/claude-sonnet-4-5"])
-    def test_a_vendor_of_a_later_version_is_named(self, providers: Providers, written: str):
-        with pytest.raises(ProviderNotConfigured, match="Anthropic is not supported by this"):
+    @pytest.mark.parametrize(
+        ("written", "variable"),
+        [
+            ("claude-sonnet-4", "ANTHROPIC_API_KEY"),
+            ("google/gemini-2.5-flash", "GOOGLE_API_KEY"),
+            ("mistral-small-latest", "MISTRAL_API_KEY"),
+            ("zai/glm-5.3", "ZAI_API_KEY"),
+        ],
+    )
+    def test_every_maker_has_a_key_of_its_own(
+        self, providers: Providers, written: str, variable: str
+    ):
+        with pytest.raises(ProviderNotConfigured, match=f"Set {variable} .* secret {variable}"):
             providers.resolve(written)
 
-    def test_a_server_of_ones_own_needs_no_key(self, configured: Configure):
-        providers = configured(openai_base_url="http://127.0.0.1:1/v1")
+    @pytest.mark.parametrize("vendor", ["openai", "anthropic", "google", "mistral", "zai"])
+    def test_a_server_of_ones_own_needs_no_key(self, configured: Configure, vendor: str):
+        providers = configured(**{f"{vendor}_base_url": "http://127.0.0.1:1/v1"})
 
-        assert not providers.resolve("gpt-4o").is_paid_by_server
+        assert not providers.resolve(f"{vendor}/any").is_paid_by_server
 
     def test_a_built_in_name_cannot_be_taken(self, tmp_path: Path):
         settings = settings_with(tmp_path, endpoints={"ollama": {"base_url": "http://x"}})
@@ -152,6 +178,31 @@ class TestDefaultModel:
 
     def test_then_openai_with_its_small_model(self, providers: Providers):
         assert providers.default_model().id == "openai/gpt-4o-mini"
+
+    @pytest.mark.parametrize(
+        ("keys", "chosen"),
+        [
+            (["zai", "mistral", "google", "anthropic"], "anthropic/claude-haiku-5-5"),
+            (["zai", "mistral", "google"], "google/gemini-3.1-flash-lite"),
+            (["zai", "mistral"], "mistral/mistral-small-latest"),
+            (["zai"], "zai/glm-5.3-flash"),
+        ],
+    )
+    def test_then_the_other_makers_before_endpoints(
+        self, configured: Configure, keys: list[str], chosen: str
+    ):
+        set_up = {f"{vendor}_api_key": KEY for vendor in keys}
+
+        assert configured(endpoints={"groq": GROQ}, **set_up).default_model().id == chosen
+
+    def test_every_small_model_has_a_price(self, configured: Configure):
+        set_up = {f"{vendor.id}_api_key": KEY for vendor in VENDORS}
+        providers = configured(**set_up)
+
+        assert [vendor.id for vendor in VENDORS] == list(catalogue.VENDORS)
+        for vendor in VENDORS:
+            model = providers.resolve(f"{vendor.id}/{vendor.small_model}")
+            assert model.cost(Usage(1000, 0, 0)) is not None
 
     def test_then_endpoints_in_their_order(self, configured: Configure):
         endpoints = {
@@ -209,7 +260,7 @@ class TestDescribe:
         by_id = {info.id: info for info in providers.describe()}
 
         assert list(by_id) == [
-            "openai", "groq", "mine", "ollama", "local", "anthropic", "google", "mistral", "zai"
+            "openai", "anthropic", "google", "mistral", "zai", "groq", "mine", "ollama", "local"
         ]  # fmt: skip
         assert (by_id["openai"].usable, by_id["openai"].source) == (True, "server_key")
         assert (by_id["ollama"].usable, by_id["ollama"].source) == (True, "local")
@@ -290,17 +341,29 @@ class TestProbe:
             await configured().probe(provider)
 
 
-class TestListedVendor:
-    async def test_it_has_no_connection(self):
-        with pytest.raises(ProviderError, match="not supported by this version"):
-            await ListedVendor("anthropic").connection()
-
-
 class TestLifetime:
-    async def test_warm_loads_what_a_first_call_needs(self, providers: Providers):
-        await providers.warm()
+    @pytest.mark.parametrize(
+        ("configured_by", "loaded", "left"),
+        [
+            ({"ANTHROPIC_API_KEY": KEY}, "anthropic", ("openai", "google.genai")),
+            ({"GOOGLE_API_KEY": KEY}, "google.genai", ("openai", "anthropic")),
+            ({"MISTRAL_API_KEY": KEY}, "openai", ("anthropic", "google.genai")),
+            ({}, "openai", ("anthropic", "google.genai")),
+        ],
+    )
+    def test_warm_loads_what_is_configured_and_nothing_else(
+        self, tmp_path: Path, configured_by: dict[str, str], loaded: str, left: tuple[str, ...]
+    ):
+        told = subprocess.run(
+            [sys.executable, "-c", WARM],
+            env={**environment(), **configured_by, "STEPIQ_DATA_DIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
 
-        assert catalogue.find("openai", "gpt-4o") is not None
+        assert loaded in told
+        assert not set(left) & set(told)
 
     async def test_a_closed_provider_opens_again(
         self, configured: Configure, fake_provider: RunningFakeProvider

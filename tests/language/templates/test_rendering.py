@@ -80,7 +80,7 @@ class TestValues:
             render('{{lookup this "env"}}')
 
     def test_no_attribute_of_a_value_can_be_reached(self):
-        for name in ("__class__", "keys", "[__class__]", "upper", "-1", "01x"):
+        for name in ("__class__", "keys", "[__class__]", "upper", "-1", "01", "1x"):
             with pytest.raises(TemplateUnresolved):
                 render(f"{{{{input.list.{name}}}}}")
             with pytest.raises(TemplateUnresolved):

@@ -1,20 +1,15 @@
 """Turns whatever a provider or its library throws into a message for the run's owner."""
 
-import email.utils
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, timedelta
-from typing import TYPE_CHECKING, Any, cast
 
-from stepiq.core import clock
+import httpx2
+
 from stepiq.engine.providers.base import ProviderError
 from stepiq.engine.providers.masking import mask, storable
-
-if TYPE_CHECKING:
-    from pydantic_ai.exceptions import ModelHTTPError
+from stepiq.engine.providers.replies import Reply
 
 _MAX_QUOTED = 300
-_MAX_RETRY_AFTER = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +27,12 @@ class Place:
     when_unreachable: str | None = None
     """What to do when nothing answers there. Default: to check the setting that holds the URL."""
     model: str | None = None
+    protocol: str = "OpenAI's Chat Completions"
+    """What is spoken there."""
+    usual_end: str = "it usually ends in /v1"
+    """What to look at in a URL behind which nobody speaks it."""
+    no_model_codes: frozenset[str] = frozenset()
+    """Codes of its own for a model that it does not have, besides a 404."""
 
     def of(self, model: str) -> "Place":
         """The same place, asked for one model."""
@@ -40,6 +41,10 @@ class Place:
     @property
     def subject(self) -> str:
         return f"{self.label} (model `{self.model}`)" if self.model else self.label
+
+
+Hide = Callable[[str], str]
+"""Takes out of a reply what must not be shown."""
 
 
 def broken_off(place: Place) -> ProviderError:
@@ -51,8 +56,33 @@ def broken_off(place: Place) -> ProviderError:
     )
 
 
-Hide = Callable[[str], str]
-"""Takes out of a reply what must not be shown."""
+def stopped(place: Place, said: str, hide: Hide) -> ProviderError:
+    """The provider itself says that it cannot end the answer that it began."""
+    return ProviderError(
+        "provider_error",
+        f"{place.subject} gave up in the middle of its answer.{_quote(said, hide)} This is on the provider's side and"
+        " usually passes.",
+        retryable=True,
+    )
+
+
+def refused(place: Place, said: str, hide: Hide) -> ProviderError:
+    """The model, or a filter before or behind it, does not want to answer."""
+    return ProviderError(
+        "provider_error",
+        f"{place.label} refused to answer with `{place.model}`.{_quote(said, hide)} Change the prompt, or use another"
+        " `model`.",
+        status=200,
+    )
+
+
+def hiding(key: str | None, redact: Hide = str) -> Hide:
+    """Takes a key out of a text, and what `redact` knows of."""
+
+    def hide(text: str) -> str:
+        return mask(redact(storable(text)), key)
+
+    return hide
 
 
 def explain(
@@ -72,77 +102,74 @@ def explain(
         answering: a part of the answer had come already.
         redact: takes out of what is quoted what else must not be shown.
     """
-    from openai import APIStatusError
-    from pydantic_ai.exceptions import ModelConnectionError, ModelHTTPError, ModelTimeoutError
+    from pydantic_ai.exceptions import (
+        ModelAPIError,
+        ModelConnectionError,
+        ModelHTTPError,
+        ModelTimeoutError,
+    )
 
-    def hide(text: str) -> str:
-        return mask(redact(storable(text)), key)
-
+    hide = hiding(key, redact)
     match error:
         case ModelHTTPError():
-            return _http(_Reply.of(error), place, hide)
-        case APIStatusError():
-            return _http(_Reply.of_sdk(error), place, hide)
+            return explain_reply(Reply.of(error), place, hide)
         case ModelConnectionError() if answering:
             return broken_off(place)
-        case ModelTimeoutError():
+        case ModelTimeoutError() | TimeoutError() | httpx2.TimeoutException():
             return _unreachable(place, "did not answer in time")
-        case ModelConnectionError():
+        case ModelConnectionError() | httpx2.TransportError():
             return _unreachable(place, "could not be reached, or hung up")
         case _:
             pass
-    cause = error.__cause__
-    if isinstance(cause, APIStatusError):
-        return _http(_Reply.of_sdk(cause), place, hide)
+    if (reply := _reply_behind(error)) is not None:
+        return explain_reply(reply, place, hide)
+    if isinstance(error, ModelAPIError) and error.in_stream:
+        return stopped(place, Reply.read(200, {}, error.body).message or str(error), hide)
     return _unreadable(error, place, hide)
 
 
-@dataclass(frozen=True, slots=True)
-class _Reply:
-    status: int
-    headers: dict[str, str]
-    code: str
-    message: str
-
-    @classmethod
-    def of(cls, error: "ModelHTTPError") -> "_Reply":
-        code = f"{error.provider_error_code or ''} {error.provider_error_type or ''}"
-        headers = {name.lower(): value for name, value in (error.headers or {}).items()}
-        return cls(error.status_code, headers, code, _words(error.body))
-
-    @classmethod
-    def of_sdk(cls, error: Any) -> "_Reply":
-        headers = {name.lower(): value for name, value in error.response.headers.items()}
-        code = f"{error.code or ''} {error.type or ''}"
-        return cls(error.status_code, headers, code, _words(error.body))
+def _reply_behind(error: Exception) -> Reply | None:
+    """A refusal that a library wraps without telling its status, as it does with redirects."""
+    cause = error.__cause__
+    response = getattr(cause, "response", None)
+    if not isinstance(response, httpx2.Response) or response.status_code < 300:
+        return None
+    return Reply.read(response.status_code, response.headers, getattr(cause, "body", None))
 
 
-def _http(reply: _Reply, place: Place, hide: Hide) -> ProviderError:
-    retry_after = _retry_after(reply.headers.get("retry-after"))
+def explain_reply(reply: Reply, place: Place, hide: Hide) -> ProviderError:
+    """A refusal in words that help."""
     said = _quote(reply.message, hide)
     match reply.status:
         case 401 | 403:
-            return _refused(reply, place, said)
-        case 404 if "model" in reply.code or (place.model and place.model in reply.message):
+            return _key_refused(reply, place, said)
+        case _ if reply.has("API_KEY_INVALID"):
+            # Google calls a wrong key a bad request.
+            return _key_refused(reply, place, "")
+        case _ if reply.is_used_up or reply.status == 429:
+            return _limited(reply, place, said)
+        case _ if _is_about_the_model(reply, place):
             return ProviderError(
                 "model_unknown",
-                f"{place.label} has no model `{place.model}`, or this key may not use it (404).{said} Choose another"
-                " `model`; `stepiq models` lists those that are known.",
-                status=404,
+                f"{place.label} has no model `{place.model}`, or this key may not use it ({reply.status}).{said} Choose"
+                " another `model`; `stepiq models` lists those that are known.",
+                status=reply.status,
             )
         case 404:
-            return _no_such_address(place)
-        case 429:
-            return _limited(reply, place, said, retry_after)
+            return ProviderError(
+                "provider_error",
+                f"{place.base_url} does not speak {place.protocol} (404). Check {place.url_setting}: {place.usual_end}.",
+                status=404,
+            )
         case status if status == 408 or status >= 500:
             return ProviderError(
                 "provider_error",
                 f"{place.subject} answered {status}.{said} This is on the provider's side and usually passes.",
                 retryable=True,
-                retry_after=retry_after,
+                retry_after=reply.retry_after,
                 status=status,
             )
-        case status if 300 <= status < 400:
+        case status if status < 400:
             return ProviderError(
                 "provider_error",
                 f"{place.label} redirects elsewhere ({status}), which is not followed. Put the final address into"
@@ -158,17 +185,26 @@ def _http(reply: _Reply, place: Place, hide: Hide) -> ProviderError:
             )
 
 
-def _refused(reply: _Reply, place: Place, said: str) -> ProviderError:
+def _is_about_the_model(reply: Reply, place: Place) -> bool:
+    if not place.no_model_codes.isdisjoint(reply.codes):
+        return True
+    is_named = any("model" in code for code in reply.codes) or (
+        place.model is not None and place.model in reply.message
+    )
+    return reply.status == 404 and is_named
+
+
+def _key_refused(reply: Reply, place: Place, said: str) -> ProviderError:
     if place.key_setting is None:
         message = (
             f"{place.label} asks for a key ({reply.status}), and none is configured for it. See {place.url_setting}"
             " in the settings."
         )
-    elif reply.status == 401:
+    elif reply.status != 403:
         # The reply is not quoted: providers repeat the key in it.
         message = (
-            f"{place.label} refused the key in {place.key_setting} (401). Check that the key is complete, not revoked,"
-            f" and meant for {place.base_url}."
+            f"{place.label} refused the key in {place.key_setting} ({reply.status}). Check that the key is complete, not"
+            f" revoked, and meant for {place.base_url}."
         )
     else:
         message = (
@@ -178,31 +214,22 @@ def _refused(reply: _Reply, place: Place, said: str) -> ProviderError:
     return ProviderError("provider_auth", message, status=reply.status)
 
 
-def _limited(
-    reply: _Reply, place: Place, said: str, retry_after: timedelta | None
-) -> ProviderError:
-    if "insufficient_quota" in reply.code or "billing" in reply.code:
+def _limited(reply: Reply, place: Place, said: str) -> ProviderError:
+    is_billing = any("billing" in code for code in reply.codes)
+    if reply.is_used_up or is_billing or reply.has("insufficient_quota"):
         return ProviderError(
             "provider_rate_limited",
-            f"The account behind {place.key_setting or place.url_setting} has used up its quota at {place.label} (429)."
-            f"{said} Raise it there, or use another `model`.",
-            status=429,
+            f"The account behind {place.key_setting or place.url_setting} has used up its quota at {place.label}"
+            f" ({reply.status}).{said} Raise it there, or use another `model`.",
+            status=reply.status,
         )
     return ProviderError(
         "provider_rate_limited",
         f"{place.subject} limits how often it may be asked (429).{said} Run fewer at once, raise the limit there, or"
         " give the step more `retry` attempts.",
         retryable=True,
-        retry_after=retry_after,
+        retry_after=reply.retry_after,
         status=429,
-    )
-
-
-def _no_such_address(place: Place) -> ProviderError:
-    return ProviderError(
-        "provider_error",
-        f"{place.base_url} knows no Chat Completions (404). Check {place.url_setting}: it usually ends in /v1.",
-        status=404,
     )
 
 
@@ -221,19 +248,10 @@ def _unreadable(error: Exception, place: Place, hide: Hide) -> ProviderError:
     return ProviderError(
         "provider_error",
         f"{place.subject} sent an answer that cannot be read.{_quote(str(error), hide)} Check that {place.url_setting}"
-        " leads to a server that speaks OpenAI's Chat Completions.",
+        f" leads to a server that speaks {place.protocol}.",
         # A proxy's stray page or a cut line may well be gone the next time.
         retryable=True,
     )
-
-
-def _words(body: object) -> str:
-    if isinstance(body, dict):
-        content = cast("dict[str, Any]", body)
-        inner = content.get("error", content)
-        message = cast("dict[str, Any]", inner).get("message") if isinstance(inner, dict) else inner
-        return message if isinstance(message, str) else ""
-    return body if isinstance(body, str) and not body.lstrip().startswith("<") else ""
 
 
 def _quote(text: str, hide: Hide) -> str:
@@ -242,18 +260,3 @@ def _quote(text: str, hide: Hide) -> str:
         return ""
     shortened = cleaned if len(cleaned) <= _MAX_QUOTED else cleaned[:_MAX_QUOTED] + "…"
     return f' It said: "{shortened}"'
-
-
-def _retry_after(value: str | None) -> timedelta | None:
-    """Seconds or an HTTP date; nonsense and the past count as nothing, more than an hour as an hour."""
-    if value is None:
-        return None
-    try:
-        wait = timedelta(seconds=float(value))
-    except (ValueError, OverflowError):
-        try:
-            moment = email.utils.parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        wait = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - clock.now()
-    return min(wait, _MAX_RETRY_AFTER) if wait > timedelta(0) else None

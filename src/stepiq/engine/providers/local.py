@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from stepiq.core import logging
+from stepiq.engine.providers.connection import Endpoint
 from stepiq.engine.providers.failures import Place
 from stepiq.engine.providers.local_server import LocalServerOptions
 from stepiq.engine.providers.local_weights import (
@@ -18,7 +19,7 @@ from stepiq.engine.providers.local_weights import (
     LocalModelUnavailable,
     ensure_local_weights,
 )
-from stepiq.engine.providers.openai_chat import ChatConnection, Endpoint
+from stepiq.engine.providers.openai_chat import ChatConnection
 
 log = logging.get(__name__)
 

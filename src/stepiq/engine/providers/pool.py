@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from stepiq.engine.providers.openai_chat import ChatConnection
+from stepiq.engine.providers.connection import Connection
 
 KEPT = 64
 """Most keys of one provider whose connections stay open while nobody uses them."""
@@ -13,20 +13,20 @@ KEPT = 64
 
 @dataclass(slots=True)
 class _Held:
-    connection: ChatConnection
+    connection: Connection
     users: int = 0
 
 
 class ConnectionPool:
     """The connections of the keys used last."""
 
-    def __init__(self, make: Callable[[str], ChatConnection], kept: int = KEPT) -> None:
+    def __init__(self, make: Callable[[str], Connection], kept: int = KEPT) -> None:
         self._make = make
         self._kept = kept
         self._held: OrderedDict[str, _Held] = OrderedDict()
 
     @asynccontextmanager
-    async def lease(self, key: str) -> AsyncGenerator[ChatConnection]:
+    async def lease(self, key: str) -> AsyncGenerator[Connection]:
         """The connection of a key; it stays open at least as long as it is used."""
         held = self._held.setdefault(key, _Held(self._make(key)))
         self._held.move_to_end(key)

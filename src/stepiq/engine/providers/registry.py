@@ -3,7 +3,7 @@
 import asyncio
 import importlib
 import threading
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
@@ -12,16 +12,7 @@ from stepiq.core.errors import Invalid
 from stepiq.core.settings import Settings
 from stepiq.engine import catalogue
 from stepiq.engine.providers.base import Cost, Delta, Finished, ModelRequest, Progress, Usage
-from stepiq.engine.providers.openai_chat import stream_chat
 from stepiq.engine.providers.sources import EndpointSource, LocalSource, Source, build_sources
-
-_LIBRARIES = (
-    "openai.resources.chat",
-    "openai.types.chat",
-    "pydantic_ai.models.openai",
-    "pydantic_ai.providers.openai",
-    "pydantic_ai.providers.openai_compatible",
-)
 
 NO_KEYS: Mapping[str, str] = MappingProxyType({})
 """Of an account that has no key of its own."""
@@ -44,7 +35,7 @@ class ModelUnknown(ModelUnusable):
 
 
 class ProviderNotConfigured(ModelUnusable):
-    """The model exists, but its provider has no key or address here, or is not supported yet."""
+    """The model exists, but its provider has no key or address here."""
 
     code = "provider_not_configured"
     failure = "provider_auth"
@@ -116,10 +107,10 @@ class ResolvedModel:
     async def stream(
         self, request: ModelRequest, progress: Progress | None = None
     ) -> AsyncGenerator[Delta | Finished]:
-        await _load_libraries()
+        await _load(self.source.connects.libraries)
         async with self.source.lease(self.key) as connection:
             # Closing this iterator closes the inner one at once, rather than when the garbage collector comes by.
-            inner = stream_chat(connection, self.name, request, progress or Progress())
+            inner = connection.stream(self.name, request, progress or Progress())
             try:
                 async for item in inner:
                     yield item
@@ -144,8 +135,14 @@ class Providers:
         self._sources = build_sources(settings)
 
     async def warm(self) -> None:
-        """Load the libraries and the price list in a thread (three seconds), so that the first call need not wait."""
-        await _load_libraries()
+        """Load the price list and the libraries of all usable providers in a thread, so that the first call need not wait.
+
+        It takes one to three seconds. The local model's is left out beside others; whatever an account's own key needs is
+        loaded with its first call.
+        """
+        usable = [source for source in self._sources.values() if source.reason is None]
+        asked = [source for source in usable if source.id != "local"] or usable
+        await _load(name for source in asked for name in source.connects.libraries)
 
     async def close(self) -> None:
         """Close all connections and end the local model's process."""
@@ -242,7 +239,7 @@ class Providers:
                 return source, small
         local = self._sources["local"]
         raise ProviderNotConfigured(
-            "No model is configured: set OPENAI_API_KEY, add an [endpoints.NAME] to stepiq.toml, or use the local model."
+            "No model is configured: set a provider's key such as OPENAI_API_KEY, add an [endpoints.NAME] to stepiq.toml, or use the local model."
             f" {local.reason}"
         )
 
@@ -287,7 +284,7 @@ class Providers:
         if source is None or source.reason is not None:
             reason = source.reason if source else f"There is no provider `{provider_id}`."
             raise ProviderNotConfigured(str(reason))
-        await _load_libraries()
+        await _load(source.connects.libraries)
         connection = await source.connection()
         return await connection.list_models()
 
@@ -349,19 +346,20 @@ def _listed(ids: list[str]) -> str:
 
 
 _importing = threading.Lock()
-_imported = threading.Event()
+_imported: set[str] = set()
 
 
-async def _load_libraries() -> None:
-    """Have the libraries imported, once, without holding up the event loop."""
-    if not _imported.is_set():
-        await asyncio.to_thread(_import_libraries)
+async def _load(libraries: Iterable[str]) -> None:
+    """Have libraries imported, each once, without holding up the event loop."""
+    missing = [name for name in libraries if name not in _imported]
+    if missing or not _imported:
+        await asyncio.to_thread(_import, missing)
 
 
-def _import_libraries() -> None:
+def _import(names: Iterable[str]) -> None:
     # Their modules import each other in circles: two threads at it at the same time would see half-made ones.
     with _importing:
-        for name in _LIBRARIES:
-            importlib.import_module(name)
         catalogue.load()
-        _imported.set()
+        for name in names:
+            importlib.import_module(name)
+            _imported.add(name)

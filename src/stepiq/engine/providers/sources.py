@@ -1,5 +1,6 @@
-"""Where models come from: OpenAI, Ollama, named endpoints, the local model, and vendors that are only listed yet."""
+"""Where models come from: their makers, Ollama, named endpoints, and the local model."""
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -13,6 +14,7 @@ from stepiq.core.settings import EndpointSettings, Settings, SettingsInvalid
 from stepiq.engine import catalogue
 from stepiq.engine.catalogue import Entry, PriceList, Prices
 from stepiq.engine.providers.base import ProviderError
+from stepiq.engine.providers.connection import Connection, Endpoint
 from stepiq.engine.providers.failures import Place
 from stepiq.engine.providers.local import LocalServer, local_unavailable
 from stepiq.engine.providers.local_weights import (
@@ -20,16 +22,14 @@ from stepiq.engine.providers.local_weights import (
     MODEL_NAME,
     LocalModelUnavailable,
 )
-from stepiq.engine.providers.openai_chat import ChatConnection, Endpoint
+from stepiq.engine.providers.openai_chat import ChatConnection
 from stepiq.engine.providers.pool import ConnectionPool
-
-OPENAI_URL = "https://api.openai.com/v1"
-OPENAI_SMALL_MODEL = "gpt-4o-mini"
+from stepiq.engine.providers.vendors import VENDORS, Vendor
 
 _FREE = Prices(Decimal(0), Decimal(0), Decimal(0))
 
 
-class Source:
+class Source(ABC):
     """One provider: its models, its prices, its connection."""
 
     origin: Literal["server_key", "local", "none"] = "none"
@@ -44,6 +44,8 @@ class Source:
     """What its models can at least do, when nothing is known about one."""
     key_name: str | None = None
     """The setting that holds its key; an account's secret of that name is used before it."""
+    connects: type[Connection] = ChatConnection
+    """What speaks its protocol."""
 
     def __init__(self, source_id: str, label: str) -> None:
         self.id = source_id
@@ -68,16 +70,16 @@ class Source:
         entry = self.entry(name)
         return entry.context_window if entry else None
 
-    async def connection(self) -> ChatConnection:
+    @abstractmethod
+    async def connection(self) -> Connection:
         """How to reach it.
 
         Raises:
-            ProviderError: it cannot be reached from here, as `reason` says.
+            ProviderError: it cannot be reached from here.
         """
-        raise ProviderError("provider_auth", f"{self.label}: {self.reason}")
 
     @asynccontextmanager
-    async def lease(self, key: str | None) -> AsyncGenerator[ChatConnection]:
+    async def lease(self, key: str | None) -> AsyncGenerator[Connection]:
         """How to reach it, with an account's own key or, for None, as the operator configured.
 
         Raises:
@@ -89,52 +91,39 @@ class Source:
         """Why it cannot be used by an account that has keys of these names."""
         return None if self.key_name in own else self.reason
 
+    @abstractmethod
     async def close(self) -> None:
         """Let go of connections and processes."""
 
 
-class ListedVendor(Source):
-    """A vendor whose models are listed, with prices, but whose protocol this version does not speak."""
+class ServerSource(Source):
+    """A provider at a fixed address."""
 
-    def __init__(self, vendor: str) -> None:
-        super().__init__(vendor, catalogue.VENDORS[vendor])
-        self.prices = PriceList(vendor)
-        self.reason = (
-            f"{self.label} is not supported by this version yet. Use an OpenAI-compatible service that serves the model"
-            " as an [endpoints.NAME] of stepiq.toml, or another model."
-        )
+    _connection: Connection | None = None
 
-
-class ChatSource(Source):
-    """A provider that speaks Chat Completions at a fixed address."""
-
-    _connection: ChatConnection | None = None
-
-    def __init__(
-        self, place: Place, base_url: str, key: str | None, *, is_openai: bool = False
-    ) -> None:
+    def __init__(self, place: Place, base_url: str, key: str | None) -> None:
         super().__init__(place.provider, place.label)
-        self._endpoint = Endpoint(place, base_url, key, is_openai)
+        self._endpoint = Endpoint(place, base_url, key)
         self.origin = "server_key" if key else "local"
         self.key_name = place.key_setting
         self._own = ConnectionPool(self._connect_with)
 
-    async def connection(self) -> ChatConnection:
+    async def connection(self) -> Connection:
         if self._connection is None:
-            self._connection = ChatConnection(self._endpoint)
+            self._connection = self.connects(self._endpoint)
         return self._connection
 
     @asynccontextmanager
-    async def lease(self, key: str | None) -> AsyncGenerator[ChatConnection]:
+    async def lease(self, key: str | None) -> AsyncGenerator[Connection]:
         if key is None:
             yield await self.connection()
             return
         async with self._own.lease(key) as connection:
             yield connection
 
-    def _connect_with(self, key: str) -> ChatConnection:
+    def _connect_with(self, key: str) -> Connection:
         place = replace(self._endpoint.place, key_setting=f"the secret {self.key_name}")
-        return ChatConnection(replace(self._endpoint, place=place, api_key=key, is_own=True))
+        return self.connects(replace(self._endpoint, place=place, api_key=key, is_own=True))
 
     async def close(self) -> None:
         await self._own.close()
@@ -142,23 +131,26 @@ class ChatSource(Source):
             await self._connection.close()
 
 
-class OpenAISource(ChatSource):
-    """OpenAI, or whatever `OPENAI_BASE_URL` points at."""
+class VendorSource(ServerSource):
+    """A maker of models, or whatever its `…_BASE_URL` points at."""
 
-    small_model = OPENAI_SMALL_MODEL
-
-    def __init__(self, settings: Settings) -> None:
-        base_url = _clean(settings.openai_base_url) or OPENAI_URL
-        key = _secret(settings.openai_api_key)
-        place = Place("openai", "OpenAI", base_url, "OPENAI_API_KEY", "OPENAI_BASE_URL")
-        super().__init__(place, base_url, key, is_openai=True)
-        self.prices = PriceList("openai")
-        if key is None and base_url == OPENAI_URL:
+    def __init__(self, vendor: Vendor, settings: Settings) -> None:
+        self.connects = vendor.connects
+        given: str | None = getattr(settings, f"{vendor.id}_base_url")
+        key = _secret(getattr(settings, f"{vendor.id}_api_key"))
+        base_url = vendor.base_url(given or vendor.url)
+        super().__init__(vendor.place(base_url), base_url, key)
+        self.prices = PriceList(vendor.id)
+        self.small_model = vendor.small_model
+        if key is None and base_url == vendor.url:
             self.origin = "none"
-            self.reason = "Set OPENAI_API_KEY to a key of your OpenAI account and restart, or store one as the secret OPENAI_API_KEY."
+            self.reason = (
+                f"Set {self.key_name} to a key of your {self.label} account and restart, or store one as the secret"
+                f" {self.key_name}."
+            )
 
 
-class OllamaSource(ChatSource):
+class OllamaSource(ServerSource):
     """An Ollama server of the operator's."""
 
     prices = None
@@ -180,7 +172,7 @@ class OllamaSource(ChatSource):
         return True
 
 
-class EndpointSource(ChatSource):
+class EndpointSource(ServerSource):
     """An `[endpoints.NAME]` of the config file."""
 
     def __init__(self, name: str, settings: EndpointSettings) -> None:
@@ -229,7 +221,7 @@ class LocalSource(Source):
         """The model's process, while it runs."""
         return self._server.pid
 
-    async def connection(self) -> ChatConnection:
+    async def connection(self) -> Connection:
         try:
             return await self._server.connection()
         except LocalModelUnavailable as error:
@@ -245,7 +237,7 @@ def build_sources(settings: Settings) -> dict[str, Source]:
     Raises:
         SettingsInvalid: an endpoint takes the name of a built-in provider.
     """
-    sources: list[Source] = [OpenAISource(settings)]
+    sources: list[Source] = [VendorSource(vendor, settings) for vendor in VENDORS]
     for name, endpoint in settings.endpoints.items():
         if name in {*catalogue.VENDORS, "ollama", "local"}:
             raise SettingsInvalid(
@@ -253,7 +245,6 @@ def build_sources(settings: Settings) -> dict[str, Source]:
             )
         sources.append(EndpointSource(name, endpoint))
     sources += [OllamaSource(settings), LocalSource(settings)]
-    sources += [ListedVendor(vendor) for vendor in catalogue.VENDORS if vendor != "openai"]
     return {source.id: source for source in sources}
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from stepiq.core import metrics
 from stepiq.core.json import Json
+from stepiq.engine import aside
 from stepiq.engine.masking import masked
 from stepiq.engine.outcomes import Completed, Failed, FailureCode, Outcome
 from stepiq.engine.providers.base import (
@@ -17,7 +18,7 @@ from stepiq.engine.providers.base import (
 from stepiq.engine.providers.registry import ModelUnusable
 from stepiq.engine.steps.answers import parse_json
 from stepiq.engine.work import Work
-from stepiq.language.definition import LlmSpec, OutputFormat
+from stepiq.language.specs import LlmSpec, OutputFormat
 from stepiq.language.templates import TemplateError
 
 _REPAIR = (
@@ -25,47 +26,88 @@ _REPAIR = (
     "Answer again with the corrected JSON only: no explanation, no code fence."
 )
 _SHOWN_CHARACTERS = 200
+_SHORT_CHARACTERS = 16 * 1024
+"""Longer answers are examined beside the event loop."""
+_ANOTHER_MAY_ANSWER = frozenset(
+    {
+        FailureCode.PROVIDER_AUTH,
+        FailureCode.PROVIDER_RATE_LIMITED,
+        FailureCode.PROVIDER_ERROR,
+        FailureCode.MODEL_UNKNOWN,
+    }
+)
+"""Failures that say nothing about the question."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is about to be sent, secrets included: it is in no record."""
 
-    model: Model
+    models: tuple[Model, ...]
+    """The one to ask, and those to ask instead when it cannot be."""
     prompt: str = field(repr=False)
     system_prompt: str | None = field(repr=False)
 
 
 async def prepare(work: Work, spec: LlmSpec) -> Question | Failed:
-    """Render the prompts and choose the model, so that the step's row says what is about to be sent."""
+    """Render the prompts and choose the models, so that the step's row says what is about to be sent."""
     masker, name = work.secrets.masker, "prompt"
     system_prompt = None
     try:
-        prompt = spec.prompt.render(work.scope)
+        prompt = await aside.render(spec.prompt, work.scope)
         work.record.prompt = await masked(masker.text, prompt, len(prompt))
         if spec.system_prompt is not None:
             name = "system_prompt"
-            system_prompt = spec.system_prompt.render(work.scope)
+            system_prompt = await aside.render(spec.system_prompt, work.scope)
             work.record.system_prompt = await masked(masker.text, system_prompt, len(system_prompt))
     except TemplateError as error:
         return Failed(FailureCode(error.code), f"`{name}` of step `{work.step.id}`: {error}")
-    try:
-        model = _model(work, spec)
-    except ModelUnusable as error:
-        return Failed(FailureCode(error.failure), f"Step `{work.step.id}`: {error.message}")
-    work.record.model = model.id
-    return Question(model, prompt, system_prompt)
+    models = _models(work, spec)
+    if isinstance(models, Failed):
+        return models
+    work.record.model = models[0].id
+    return Question(models, prompt, system_prompt)
 
 
-def _model(work: Work, spec: LlmSpec) -> Model:
-    if spec.model is None:
-        return work.providers.default_model(work.secrets.keys)
-    return work.providers.resolve(spec.model, work.secrets.keys)
+def _models(work: Work, spec: LlmSpec) -> tuple[Model, ...] | Failed:
+    """Those of the step's models that can be asked here, in the order written."""
+    found: list[Model] = []
+    problem: ModelUnusable | None = None
+    for model_id in (spec.model, *spec.fallback_models):
+        try:
+            found.append(_model(work, model_id))
+        except ModelUnusable as error:
+            problem = problem or error
+    if not found and problem is not None:
+        return Failed(FailureCode(problem.failure), f"Step `{work.step.id}`: {problem.message}")
+    if problem is not None:
+        work.note("warning", f"{problem.message} Model {found[0].id} is asked instead.")
+    return tuple(found)
+
+
+def _model(work: Work, model_id: str | None) -> Model:
+    if model_id is None:
+        return work.means.providers.default_model(work.secrets.keys)
+    return work.means.providers.resolve(model_id, work.secrets.keys)
 
 
 async def attempt(work: Work, spec: LlmSpec, question: Question) -> Outcome:
-    """Ask once; an answer that is not the JSON asked for gets one chance to be put right."""
-    model = question.model
+    """Ask once; where a model cannot be asked, the next one at once."""
+    *others, last = question.models
+    for index, model in enumerate(others, start=1):
+        outcome = await _answer(work, spec, question, model)
+        if not (isinstance(outcome, Failed) and outcome.code in _ANOTHER_MAY_ANSWER):
+            return outcome
+        following = question.models[index]
+        work.note("warning", f"{outcome.message} Model {following.id} is asked instead.")
+        # What this one has used is counted under its name.
+        await work.save()
+        work.record.model = following.id
+    return await _answer(work, spec, question, last)
+
+
+async def _answer(work: Work, spec: LlmSpec, question: Question, model: Model) -> Outcome:
+    """Ask one model; an answer that is not the JSON asked for gets one chance to be put right."""
     request = ModelRequest(
         messages=(Message("user", question.prompt),),
         system_prompt=question.system_prompt,
@@ -80,13 +122,13 @@ async def attempt(work: Work, spec: LlmSpec, question: Question) -> Outcome:
         answer = await _ask(work, model, request)
         if not request.json_object and request.json_schema is None:
             return Completed(answer.text)
-        value, problem = _read(answer, spec)
+        value, problem = await _examined(answer, spec)
         if problem is not None:
             work.note(
                 "warning", f"The answer cannot be used, so the model is asked again. {problem}"
             )
             answer = await _ask(work, model, _repair(request, answer, problem))
-            value, problem = _read(answer, spec)
+            value, problem = await _examined(answer, spec)
     except ProviderError as error:
         return Failed(FailureCode(error.code), error.message, error.retryable, error.retry_after)
     if problem is not None:
@@ -101,6 +143,12 @@ async def attempt(work: Work, spec: LlmSpec, question: Question) -> Outcome:
 def _repair(request: ModelRequest, answer: Finished, problem: str) -> ModelRequest:
     turns = (Message("assistant", answer.text), Message("user", _REPAIR.format(problem=problem)))
     return replace(request, messages=request.messages + turns)
+
+
+async def _examined(answer: Finished, spec: LlmSpec) -> tuple[Json, str | None]:
+    if len(answer.text) <= _SHORT_CHARACTERS:
+        return _read(answer, spec)
+    return await aside.compute(_read, answer, spec)
 
 
 def _read(answer: Finished, spec: LlmSpec) -> tuple[Json, str | None]:

@@ -1,13 +1,19 @@
 """What a module of this folder says about its step type."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from stepiq.language.definition import StepSpec, StepType
-from stepiq.language.drafts import Fields
+from stepiq.core.json import Json
+from stepiq.language.drafts import Draft, Fields
+from stepiq.language.places import Path
+from stepiq.language.specs import Step, StepSpec, StepType
 
-Read = Callable[[Fields], StepSpec | None]
+Entry = tuple[Path, Json]
+"""What may be a step, and where it stands."""
+ReadSteps = Callable[[Draft, Sequence[Entry]], tuple[Step, ...]]
+"""Reads steps that stand inside another one."""
+Read = Callable[[Fields, ReadSteps], StepSpec | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +27,10 @@ class StepKind:
     """Reads its own fields; None if any is wrong."""
     later: frozenset[str] = frozenset()
     """Fields of the language that this version does not run yet."""
-    timeout: timedelta = timedelta(seconds=60)
-    """Of one attempt, unless the step says otherwise."""
+    timeout: timedelta | None = timedelta(seconds=60)
+    """Of one attempt, unless the step says otherwise; None for types that have none of their own."""
+    longest_timeout: timedelta = timedelta(hours=1)
     max_attempts: int = 1
     """Unless the step says otherwise."""
+    output_fields: frozenset[str] | None = None
+    """Fields that its output has; None where that is not known before it runs."""

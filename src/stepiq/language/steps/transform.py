@@ -1,27 +1,122 @@
-"""`transform`: text made from a template, without a model."""
+"""`transform`: data made from data, without a model."""
 
-from stepiq.language.definition import StepType, TransformSpec
 from stepiq.language.drafts import Fields
-from stepiq.language.steps.kinds import StepKind
+from stepiq.language.extracting import Query, QuerySyntaxError
+from stepiq.language.patterns import MAX_PATTERN_LENGTH, Pattern, PatternSyntaxError
+from stepiq.language.setting import Setting, SettingInvalid
+from stepiq.language.specs import Extract, Match, StepType, TransformSpec
+from stepiq.language.steps.kinds import ReadSteps, StepKind
+from stepiq.language.templates import Template
 
-_LATER = frozenset({"extract", "regex", "set", "input"})
+WAYS = ("template", "prompt", "extract", "regex", "set")
+MAX_GROUP = 100
+MAX_GROUP_NAME = 100
+REGEX_FIELDS = ("pattern", "group", "all", "replace")
 
 
-def _read(fields: Fields) -> TransformSpec | None:
+def _read(fields: Fields, _: ReadSteps) -> TransformSpec | None:
     if fields.has("template") and fields.has("prompt"):
         fields.refuse(
             "prompt", "conflict", "`prompt` is another name of `template`. Keep one of the two."
         )
-    name = "prompt" if fields.has("prompt") and not fields.has("template") else "template"
-    if not any(fields.has(later) for later in _LATER):
-        fields.require(name, "template: Hello {{input.name}}")
-    template = fields.template(name)
-    return None if template is None else TransformSpec(template)
+        return None
+    ways = [name for name in WAYS if fields.has(name)]
+    if not ways:
+        fields.require("template", "template: Hello {{input.name}}")
+        return None
+    for extra in ways[1:]:
+        fields.refuse(
+            extra,
+            "conflict",
+            f"A transform does one thing: it has `{ways[0]}` already. Move `{extra}` to a step of its own.",
+        )
+    makes = [_read_way(fields, name) for name in ways]
+    source = fields.expression("input")
+    if source is not None and ways[0] not in ("extract", "regex"):
+        fields.refuse("input", "conflict", "`input` goes with `extract` and `regex`.")
+    if fields.has("first") and ways[0] != "extract":
+        fields.refuse("first", "conflict", "`first` goes with `extract`.")
+    return None if makes[0] is None else TransformSpec(makes[0], source)
+
+
+def _read_way(fields: Fields, name: str) -> Template | Extract | Match | Setting | None:
+    match name:
+        case "extract":
+            return _read_extract(fields)
+        case "regex":
+            return _read_regex(fields)
+        case "set":
+            return _read_set(fields)
+        case _:
+            return fields.template(name)
+
+
+def _read_extract(fields: Fields) -> Extract | None:
+    first = fields.boolean("first")
+    text = fields.text("extract", minimum=1, maximum=1_000)
+    if text is None:
+        return None
+    try:
+        return Extract(Query.compile(text), bool(first))
+    except QuerySyntaxError as error:
+        fields.draft.refuse_inside((*fields.path, "extract"), text, error)
+        return None
+
+
+def _read_regex(fields: Fields) -> Match | None:
+    inner = fields.inner("regex", REGEX_FIELDS)
+    if inner is None:
+        return None
+    inner.require("pattern", "regex: {pattern: 'order (\\d+)', group: 1}")
+    text = inner.text("pattern", minimum=1, maximum=MAX_PATTERN_LENGTH)
+    everything = inner.boolean("all")
+    replacement = inner.text("replace", maximum=10_000)
+    group = _read_group(inner)
+    chosen = [name for name in ("group", "all", "replace") if inner.has(name)]
+    for extra in chosen[1:]:
+        inner.refuse(extra, "conflict", f"`regex` has `{chosen[0]}` already. Keep one of the two.")
+    if text is None:
+        return None
+    try:
+        pattern = Pattern.compile(text)
+    except PatternSyntaxError as error:
+        inner.refuse("pattern", error.code, error.message)
+        return None
+    if group is not None and not pattern.has_group(group):
+        inner.refuse("group", "not_allowed", f"The pattern has no group `{group}`.")
+    made = None
+    if replacement is not None:
+        try:
+            made = pattern.replacement(replacement)
+        except PatternSyntaxError as error:
+            inner.refuse("replace", error.code, error.message)
+    return Match(pattern, 0 if group is None else group, bool(everything), made)
+
+
+def _read_group(fields: Fields) -> int | str | None:
+    if isinstance(fields.raw("group"), str):
+        return fields.text("group", minimum=1, maximum=MAX_GROUP_NAME)
+    return fields.integer("group", 0, MAX_GROUP)
+
+
+def _read_set(fields: Fields) -> Setting | None:
+    path = (*fields.path, "set")
+    if not fields.spend_expressions("set"):
+        return None
+    try:
+        setting = Setting.compile(fields.raw("set"))
+    except SettingInvalid as invalid:
+        for problem in invalid.problems:
+            at = (*path, *problem.path)
+            fields.draft.refuse_inside(at, problem.source, problem.error)
+        return None
+    for inner, expression in setting.expressions.items():
+        fields.draft.add_expression((*path, *inner), expression)
+    return setting
 
 
 KIND = StepKind(
     type=StepType.TRANSFORM,
-    fields=frozenset({"template", "prompt"}),
-    later=_LATER,
+    fields=frozenset({*WAYS, "input", "first"}),
     read=_read,
 )

@@ -7,10 +7,13 @@ from stepiq.language.templates.errors import (
     TemplateSyntaxError,
     TemplateUnresolved,
 )
+from stepiq.language.templates.meter import Meter, OverBudget
 from stepiq.language.templates.nodes import Reference
 from stepiq.language.templates.template import Template
 
 __all__ = [
+    "Meter",
+    "OverBudget",
     "Reference",
     "SecretMissing",
     "Template",

@@ -21,6 +21,12 @@ BLOCKS = {kind.value for kind in ArmKind}
 FRAMED = (ArmKind.EACH, ArmKind.WITH)
 """Blocks whose body reads its names from a value of their own."""
 
+
+def _is_parameter(text: str) -> bool:
+    taken = text in _CONSTANTS or text in HELPERS or text in BLOCKS
+    return bool(_PARAMETER.fullmatch(text)) and not taken and not _NUMBER.fullmatch(text)
+
+
 Resolve = Callable[[Token, bool], Path | Secret]
 """Finds what a word names; told whether it may be missing."""
 
@@ -90,14 +96,16 @@ class TagReader:
         self._at += 3
         return value.text == "true"
 
-    def parameters(self, kind: ArmKind) -> list[str]:
-        """`as |item index|`, to the end of the tag."""
+    def parameters(self, kind: ArmKind, *, inverse: bool) -> list[str]:
+        """`as |item index|`, to the end of the tag; `{{^each}}` starts with no item and takes none."""
         names: list[str] = []
         token = self._peek()
         if token is not None and token.text == "as" and self._kind_at(1) == "|":
+            if self._tokens[self._at + 1].offset == token.offset + len(token.text):
+                self._fail(token.offset, "Write a space before the first `|`: `as |item|`.")
             self._at += 2
             while (token := self._peek()) is not None and token.kind == "word":
-                if not _PARAMETER.fullmatch(token.text) or token.text in _CONSTANTS:
+                if not _is_parameter(token.text):
                     self._fail(
                         token.offset,
                         f"`{token.text[:60]}` cannot be the name of a block parameter.",
@@ -107,11 +115,11 @@ class TagReader:
             if token is None or token.kind != "|":
                 self._fail(self._tag.offset, "The block parameters are never closed: `as |item|`.")
             self._at += 1
-            most = {ArmKind.EACH: 2, ArmKind.WITH: 1}.get(kind, 0)
+            most = 0 if inverse else {ArmKind.EACH: 2, ArmKind.WITH: 1}.get(kind, 0)
             if not 0 < len(names) <= most:
                 self._fail(
                     self._tag.offset,
-                    f"`#{kind.value}` takes {['no', 'one', 'one or two'][most]} block parameter{'s' * (most != 1)}.",
+                    f"`{'^' if inverse else '#'}{kind.value}` takes {['no', 'one', 'one or two'][most]} block parameter{'s' * (most != 1)}.",
                 )
         self._expect_end()
         return names

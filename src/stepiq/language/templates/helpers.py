@@ -12,15 +12,9 @@ from typing import assert_never
 from stepiq.core.json import Json
 from stepiq.language.data import is_array, is_number, is_object, kind_of
 from stepiq.language.templates.errors import TemplateUnresolved
-from stepiq.language.templates.values import (
-    MISSING,
-    Meter,
-    member,
-    same,
-    to_json,
-    to_text,
-    truthy,
-)
+from stepiq.language.templates.json_text import to_json
+from stepiq.language.templates.meter import Meter
+from stepiq.language.templates.values import MISSING, member, same, to_text, truthy
 
 
 class Tolerance(Enum):
@@ -94,7 +88,7 @@ def _join(values: Sequence[Json], meter: Meter) -> Json:
     parts: list[str] = []
     for item in items:
         parts.append(to_text(item, meter))
-        meter.spend_text(len(parts[-1]) + len(separator))
+        meter.spend_text(len(separator))
     return separator.join(parts)
 
 

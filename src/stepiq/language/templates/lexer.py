@@ -15,7 +15,7 @@ MAX_WORDS = 1_000
 SPACE = r"\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 
 _NAME_CHARACTER = r"[^" + SPACE + r"!\"#%&'()*+,./;<=>@\[\\\]^`{|}~]"
-_LITERAL_SEGMENT = r"\[(?:[^\]\\]|\\.)*+\]"
+_LITERAL_SEGMENT = r"\[(?:\\\]|[^\]])*+\]"
 _TOKEN = re.compile(
     rf"(?P<space>[{SPACE}]++)"
     rf"|(?P<word>@?(?:{_NAME_CHARACTER}|[./]|{_LITERAL_SEGMENT})++)"
@@ -23,6 +23,10 @@ _TOKEN = re.compile(
     r"|(?P<mark>[()=|])",
     re.DOTALL,
 )
+_VALUE_STARTS = {"word", "string", "("}
+_VALUE_ENDS = {"word", "string", ")"}
+# `else` ends where a word ends in JavaScript's regular expressions, in `else-x` too.
+_ELSE_AND_MORE = re.compile(r"else[^A-Za-z0-9_]")
 _CLOSE = re.compile(r"(~?)\}\}")
 _TRIPLE_CLOSE = re.compile(r"\}(~?)\}\}")
 _LONG_COMMENT_CLOSE = re.compile(r"--(~?)\}\}")
@@ -144,6 +148,9 @@ def _read_tag(source: str, at: int) -> Tag:
     sigil = sigil if sigil and sigil in "#/^&{" else ""
     tag = Tag(TagKind.OUTPUT, at, at, strips_left)
     _read_tokens(source, tag, start + len(sigil), _TRIPLE_CLOSE if sigil == "{" else _CLOSE)
+    if not sigil and tag.tokens and _ELSE_AND_MORE.match(tag.tokens[0].text):
+        name = tag.tokens[0].text[:60]
+        fail(source, at, f"`{name}` reads as an `else`. If it is a name, write `this.{name}`.")
     tag.kind = _kind(sigil, tag.tokens)
     return tag
 
@@ -162,6 +169,7 @@ def _read_comment(source: str, at: int, start: int, strips_left: bool) -> Tag:
 
 
 def _read_tokens(source: str, tag: Tag, start: int, close: re.Pattern[str]) -> None:
+    follows_value = False
     while True:
         if end := close.match(source, start):
             tag.strips_right = bool(end[1])
@@ -170,12 +178,15 @@ def _read_tokens(source: str, tag: Tag, start: int, close: re.Pattern[str]) -> N
         token = _TOKEN.match(source, start)
         if token is None:
             _fail_at_character(source, tag, start, close)
-        kind = token.lastgroup or ""
+        text = token.group()
+        kind = text if token.lastgroup == "mark" else token.lastgroup or ""
+        if follows_value and kind in _VALUE_STARTS:
+            fail(source, start, "Write a space between the values of a tag.")
+        follows_value = kind in _VALUE_ENDS
         if kind != "space":
             if len(tag.tokens) == MAX_WORDS:
                 fail(source, tag.offset, f"A tag has at most {MAX_WORDS:,} words.")
-            text = token.group()
-            tag.tokens.append(Token(text if kind == "mark" else kind, text, start))
+            tag.tokens.append(Token(kind, text, start))
         start = token.end()
 
 

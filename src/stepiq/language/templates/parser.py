@@ -94,9 +94,10 @@ class Parser:
     def _open_block(self, tag: Tag) -> None:
         if len(self._open) == MAX_NESTING:
             self._fail(tag.offset, f"Blocks nest deeper than {MAX_NESTING} levels.")
-        arm, scope = self._read_arm(tag, tag.tokens)
+        inverse = tag.kind is TagKind.OPEN_INVERSE
+        arm, scope = self._read_arm(tag, tag.tokens, inverse=inverse)
         self._open.append(_OpenBlock(tag, [arm]))
-        if tag.kind is TagKind.OPEN_INVERSE:
+        if inverse:
             # `{{^if x}}` starts with the text for the other case.
             self._open[-1].otherwise = []
         else:
@@ -112,22 +113,25 @@ class Parser:
             self._scopes.pop()
             self._open[-1].scoped = False
 
-    def _read_arm(self, tag: Tag, tokens: list[Token]) -> tuple[_OpenArm, Scope | None]:
+    def _read_arm(
+        self, tag: Tag, tokens: list[Token], *, inverse: bool = False
+    ) -> tuple[_OpenArm, Scope | None]:
         if not tokens or tokens[0].text not in BLOCKS:
             self._fail_block(tag, tokens)
         kind = ArmKind(tokens[0].text)
         reader = self._reader(tag, tokens[1:])
         head = reader.head(kind)
         include_zero = reader.include_zero(kind)
-        parameters = reader.parameters(kind)
+        parameters = reader.parameters(kind, inverse=inverse)
         scope = self._scope(kind, head, parameters) if kind in FRAMED else None
         return _OpenArm(kind, head, include_zero), scope
 
     def _scope(self, kind: ArmKind, head: Expression, parameters: list[str]) -> Scope:
         if kind is ArmKind.EACH:
             values = (FrameValue.CONTEXT, FrameValue.KEY)
-            names: dict[str, FrameValue] = dict(zip(parameters, values, strict=False))
-            return Scope(None, is_loop=True, parameters=names)
+            # The first of two that are named alike is the one that is read.
+            named = list(zip(parameters, values, strict=False))[::-1]
+            return Scope(None, is_loop=True, parameters=dict(named))
         binding = self._scopes.binding_of(head) if isinstance(head, Path) else None
         return Scope(binding, parameters=dict.fromkeys(parameters, FrameValue.CONTEXT))
 

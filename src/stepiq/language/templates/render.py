@@ -1,13 +1,14 @@
 """The interpreter: walks the nodes over plain data. It reads keys and indexes and calls nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import assert_never
 
 from stepiq.core.json import Json
 from stepiq.language.data import is_array, is_object, kind_of
-from stepiq.language.templates.errors import SecretMissing, TemplateLimit, TemplateUnresolved
+from stepiq.language.templates.errors import SecretMissing, TemplateUnresolved
 from stepiq.language.templates.helpers import HELPERS, tolerates
 from stepiq.language.templates.lexer import position
+from stepiq.language.templates.meter import Meter
 from stepiq.language.templates.nodes import (
     Arm,
     ArmKind,
@@ -22,15 +23,9 @@ from stepiq.language.templates.nodes import (
     Secret,
     Text,
 )
-from stepiq.language.templates.values import (
-    MAX_OUTPUT_BYTES,
-    MISSING,
-    Meter,
-    member,
-    to_text,
-    truthy,
-)
+from stepiq.language.templates.values import MISSING, member, to_text, truthy
 
+_PARTS_PER_OPERATION = 4
 _Frame = dict[FrameValue, Json]
 _ROOT_NAMES = frozenset({"input", "vars", "variables", "steps", "env", "run"})
 
@@ -38,15 +33,14 @@ _ROOT_NAMES = frozenset({"input", "vars", "variables", "steps", "env", "run"})
 class Renderer:
     """One rendering of one template."""
 
-    def __init__(self, source: str, context: Mapping[str, Json]) -> None:
+    def __init__(self, source: str, context: Mapping[str, Json], meter: Meter) -> None:
         # Secrets are kept apart from the data, so that no walk over the data can reach them.
         self._secrets: Mapping[str, Json] = context.get("env") or {}
         data = {key: value for key, value in context.items() if key != "env"}
         self._frames: list[_Frame] = [{FrameValue.CONTEXT: data}]
         self._source = source
-        self._meter = Meter()
+        self._meter = meter
         self._output: list[str] = []
-        self._size = 0
 
     def render(self, nodes: Sequence[Node]) -> str:
         self._write_all(nodes)
@@ -57,22 +51,16 @@ class Renderer:
             self._meter.spend()
             match node:
                 case Text():
-                    self._write(node.value, node.size)
+                    self._meter.write(node.size)
+                    self._output.append(node.value)
                 case Output():
                     text = to_text(self._evaluate(node.expression), self._meter)
-                    self._write(text, len(text) if text.isascii() else len(text.encode()))
+                    self._meter.write(len(text) if text.isascii() else len(text.encode()))
+                    self._output.append(text)
                 case Block():
                     self._write_block(node)
                 case _:
                     assert_never(node)
-
-    def _write(self, text: str, size: int) -> None:
-        self._size += size
-        if self._size > MAX_OUTPUT_BYTES:
-            raise TemplateLimit(
-                f"The template writes more than {MAX_OUTPUT_BYTES:,} bytes. Pass on less, or split the step."
-            )
-        self._output.append(text)
 
     def _write_block(self, block: Block) -> None:
         for arm in block.arms:
@@ -101,8 +89,7 @@ class Renderer:
                 assert_never(arm.kind)
 
     def _write_items(self, arm: Arm, head: Json) -> bool:
-        pairs = self._items(arm, head)
-        last = len(pairs) - 1
+        count, pairs = self._items(arm, head)
         for index, (key, value) in enumerate(pairs):
             self._meter.spend()
             frame: _Frame = {
@@ -110,20 +97,20 @@ class Renderer:
                 FrameValue.INDEX: index,
                 FrameValue.KEY: key,
                 FrameValue.FIRST: index == 0,
-                FrameValue.LAST: index == last,
+                FrameValue.LAST: index == count - 1,
             }
             self._write_framed(arm, frame)
-        return bool(pairs)
+        return count > 0
 
-    def _items(self, arm: Arm, head: Json) -> list[tuple[Json, Json]]:
+    def _items(self, arm: Arm, head: Json) -> tuple[int, Iterable[tuple[Json, Json]]]:
         if head is None or head is MISSING:
-            return []
+            return 0, ()
         if is_array(head):
             self._meter.spend(len(head))
-            return list(enumerate(head))
+            return len(head), enumerate(head)
         if is_object(head):
             self._meter.spend(len(head))
-            return list(head.items())
+            return len(head), head.items()
         written = arm.head.text if isinstance(arm.head, Path) else "its value"
         raise TemplateUnresolved(
             f"`#each` needs a list or an object; `{written}` is {kind_of(head)}."
@@ -151,6 +138,7 @@ class Renderer:
 
     def _read(self, path: Path, tolerant: bool) -> Json:
         value = self._frames[path.frame][path.value]
+        self._meter.spend(len(path.parts) // _PARTS_PER_OPERATION)
         for depth, part in enumerate(path.parts):
             found = member(value, part)
             if found is MISSING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from stepiq.language.templates.nodes import FrameValue, Path, Secret
 
 _SEGMENT = re.compile(
-    r"\[(?P<literal>(?:[^\]\\]|\\.)*+)\]|(?P<up>\.\.)|(?P<here>\.(?=/|\Z))|(?P<name>[^./\[\]]++)",
+    r"\[(?P<literal>(?:\\\]|[^\]])*+)\]|(?P<up>\.\.)|(?P<here>\.(?=/|\Z))|(?P<name>[^./\[\]]++)",
     re.DOTALL,
 )
 _ESCAPE = re.compile(r"\\([\\\]])")
@@ -75,7 +75,7 @@ def split(text: str) -> Name:
             raise NameProblem(
                 f"Write an index or a literal name after a dot: `{_shorten(text[:at])}.{_shorten(text[at:])}`."
             )
-        if text[at] not in "./":
+        if text[at] not in "./" or text.startswith("..", at):
             raise NameProblem(
                 f"The name `{_shorten(text)}` cannot be read. Write it as in `input.topic` or `input.[two words]`."
             )

@@ -7,6 +7,7 @@ from typing import Self
 from stepiq.core.json import Json
 from stepiq.language.templates import whitespace
 from stepiq.language.templates.lexer import position, scan
+from stepiq.language.templates.meter import Meter
 from stepiq.language.templates.nodes import Node, Reference
 from stepiq.language.templates.parser import Parser
 from stepiq.language.templates.render import Renderer
@@ -47,16 +48,18 @@ class Template:
         """Line and column of an offset in its text, both counted from 1."""
         return position(self.source, offset)
 
-    def render(self, context: Mapping[str, Json]) -> str:
+    def render(self, context: Mapping[str, Json], meter: Meter | None = None) -> str:
         """Write the template out. Values are data: braces inside them stay as they are.
 
         Args:
             context: `input`, `vars`, `steps`, `run` as plain JSON data, and under `env` the secrets that
                 `secret_names` lists.
+            meter: what the work is charged to, of its own by default. Renderings that share one share its bounds.
 
         Raises:
             TemplateUnresolved: a value is missing or of the wrong kind.
             SecretMissing: a secret is not in `env`.
             TemplateLimit: too much work or too long a text.
+            OverBudget: more work than the meter's budget.
         """
-        return Renderer(self.source, context).render(self.nodes)
+        return Renderer(self.source, context, meter or Meter()).render(self.nodes)

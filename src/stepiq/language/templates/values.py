@@ -1,17 +1,16 @@
-"""Plain data as templates see it: members, truth, equality, text; and the meter that bounds the work."""
+"""Plain data as templates see it: members, truth, equality, text."""
 
+import re
+from collections.abc import Iterator
 from enum import Enum
 from typing import Final
 
-from stepiq.core.json import Json, dumps
+from stepiq.core.json import Json
 from stepiq.language.data import is_array, is_number, is_object
-from stepiq.language.templates.errors import TemplateLimit
+from stepiq.language.templates.json_text import to_json
+from stepiq.language.templates.meter import Meter
 
-MAX_OPERATIONS = 200_000
-"""Most work one rendering does: tags written, items visited, values compared."""
-MAX_OUTPUT_BYTES = 1024 * 1024
-"""Longest text one rendering gives, in UTF-8."""
-_CHARACTERS_PER_OPERATION = 64
+_INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
 class Missing(Enum):
@@ -23,26 +22,6 @@ class Missing(Enum):
 MISSING: Final = Missing.MISSING
 
 
-class Meter:
-    """Counts the work of one rendering and stops it at the limit."""
-
-    __slots__ = ("_left",)
-
-    def __init__(self) -> None:
-        self._left = MAX_OPERATIONS
-
-    def spend(self, operations: int = 1) -> None:
-        self._left -= operations
-        if self._left < 0:
-            raise TemplateLimit(
-                f"The template does more than {MAX_OPERATIONS:,} operations. Loop over fewer items, or split the step."
-            )
-
-    def spend_text(self, length: int) -> None:
-        """Charge for characters that are made or compared."""
-        self.spend(1 + length // _CHARACTERS_PER_OPERATION)
-
-
 def member(container: Json, key: str) -> Json:
     """What a key or an index names in a value, or `MISSING`. Only objects and lists have members."""
     if is_object(container):
@@ -50,7 +29,7 @@ def member(container: Json, key: str) -> Json:
     if is_array(container):
         if key == "length":
             return len(container)
-        if key.isascii() and key.isdecimal() and len(key) < 10 and int(key) < len(container):
+        if _INDEX.fullmatch(key) and int(key) < len(container):
             return container[int(key)]
     return MISSING
 
@@ -66,41 +45,40 @@ def truthy(value: Json, *, include_zero: bool = False) -> bool:
 
 def same(left: Json, right: Json, meter: Meter) -> bool:
     """Equality of JSON values: `1` is `1.0` but is not `true`; objects are equal whatever their order."""
-    pairs = [(left, right)]
-    while pairs:
-        a, b = pairs.pop()
+    # Iterators rather than lists of pairs, which would be made of large values in one go.
+    pending = [iter([(left, right)])]
+    while pending:
+        pair = next(pending[-1], None)
+        if pair is None:
+            pending.pop()
+            continue
         meter.spend()
-        if is_array(a) and is_array(b):
-            if len(a) != len(b):
-                return False
-            pairs.extend(zip(a, b, strict=True))
-        elif is_object(a) and is_object(b):
-            if a.keys() != b.keys():
-                return False
-            pairs.extend((item, b[key]) for key, item in a.items())
+        a, b = pair
+        if is_array(a) and is_array(b) and len(a) == len(b):
+            pending.append(zip(a, b, strict=True))
+        elif is_object(a) and is_object(b) and len(a) == len(b):
+            pending.append(_paired(a, b))
         elif not _same_scalar(a, b, meter):
             return False
     return True
 
 
+def _paired(a: dict[str, Json], b: dict[str, Json]) -> Iterator[tuple[Json, Json]]:
+    return ((item, b.get(key, MISSING)) for key, item in a.items())
+
+
 def _same_scalar(a: Json, b: Json, meter: Meter) -> bool:
     if isinstance(a, str) and isinstance(b, str):
         meter.spend_text(min(len(a), len(b)))
-    if isinstance(a, bool) or isinstance(b, bool):
+    if isinstance(a, bool | list | dict) or isinstance(b, bool | list | dict):
         return a is b
     return a == b
-
-
-def to_json(value: Json, meter: Meter) -> str:
-    """Compact JSON of a value."""
-    text = dumps(value)
-    meter.spend_text(len(text))
-    return text
 
 
 def to_text(value: Json, meter: Meter) -> str:
     """A value as a template writes it: text as it is, null as nothing, all else as compact JSON."""
     if isinstance(value, str):
+        meter.spend_text(len(value))
         return value
     if value is None or value is MISSING:
         return ""

@@ -130,7 +130,7 @@ def _answers(operation: Operation, shapes: dict[str, Schema]) -> Iterator[str]:
             continue
         phrase, told = HTTPStatus(int(status)).phrase, str(response["description"])
         yield f"<h4>{escape(status)} {escape(phrase)}</h4>{'' if told == phrase else paragraphs(told)}"
-        for media_type, body in response["content"].items():
+        for media_type, body in response.get("content", {}).items():
             schema: Schema = body["schema"]
             shape = _type(schema) if "$ref" in schema or "anyOf" in schema else ""
             yield f"<p><code>{escape(media_type)}</code> {shape}</p>"

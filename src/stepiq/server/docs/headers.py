@@ -60,6 +60,11 @@ COMPONENTS: Final[dict[str, Any]] = {
         "schema": _TEXT,
         "example": '"v3"',
     },
+    "Cache-Control": {
+        "description": "How long the answer may be kept.",
+        "schema": _TEXT,
+        "example": "public, max-age=300",
+    },
 }
 """Each header with its meaning, for `components`."""
 
@@ -82,7 +87,8 @@ _BY_STATUS: Final = {
     "503": ("Retry-After",),
 }
 _NAMES: Final = {
-    name.lower(): name for name in ("If-Match", "Last-Event-ID", "Accept", "X-API-Key")
+    name.lower(): name
+    for name in ("If-Match", "If-None-Match", "Last-Event-ID", "Accept", "X-API-Key")
 }
 
 

@@ -18,6 +18,7 @@ from stepiq.store.tables.accounts import (
 from stepiq.store.tables.base import metadata
 from stepiq.store.tables.deliveries import deliveries, delivery_attempts
 from stepiq.store.tables.pipelines import pipeline_versions, pipelines
+from stepiq.store.tables.reviews import reviews
 from stepiq.store.tables.runs import LARGE_VALUE_BYTES, large_values, run_events, run_steps, runs
 from stepiq.store.tables.schedules import schedule_ticks, schedules
 from stepiq.store.tables.usage import idempotent_requests, usage_days
@@ -36,6 +37,7 @@ __all__ = [
     "pipeline_versions",
     "pipelines",
     "refresh_tokens",
+    "reviews",
     "run_events",
     "run_steps",
     "runs",

@@ -36,9 +36,11 @@ runs = sa.Table(
     count("cost_usd_micros"),
     sa.Column("cost_complete", sa.Boolean(), nullable=False, server_default=sa.true()),
     sa.Column("retry_of", sa.Uuid()),
+    sa.Column("reused", JsonText()),  # of a retry: what it did not do again, see engine.retries
     sa.Column("schedule_id", sa.Uuid()),  # of runs that a schedule started
     sa.Column("claim", sa.Integer(), nullable=False, server_default="0"),
-    sa.Column("ticket", sa.Integer(), nullable=False, server_default="0"),  # 0: held, none yet
+    sa.Column("ticket", sa.Integer(), nullable=False, server_default="0"),  # 0: held, -1: waiting
+    sa.Column("wake_at", Instant()),  # of a waiting run: when it goes on at the latest
     sa.Column("last_seq", sa.Integer(), nullable=False, server_default="0"),
     sa.Column("deadline_at", Instant(), nullable=False),
     sa.Column("created_at", Instant(), nullable=False),
@@ -72,6 +74,12 @@ runs = sa.Table(
         postgresql_where=sa.text("schedule_id IS NOT NULL"),
     ),
     sa.Index(
+        "ix_runs_wake",
+        "wake_at",
+        sqlite_where=sa.text("wake_at IS NOT NULL"),
+        postgresql_where=sa.text("wake_at IS NOT NULL"),
+    ),
+    sa.Index(
         "ix_runs_held",
         "workspace_id",
         "id",
@@ -101,6 +109,8 @@ run_steps = sa.Table(
     sa.Column("output", JsonText()),
     sa.Column("output_is_large", sa.Boolean(), nullable=False, server_default=sa.false()),
     sa.Column("error", JsonText()),
+    sa.Column("jump", sa.Text()),  # the field that led on to another step, such as on_condition[0]
+    sa.Column("is_reused", sa.Boolean(), nullable=False, server_default=sa.false()),
     count("input_tokens"),
     count("cached_tokens"),
     count("output_tokens"),

@@ -5,17 +5,19 @@ What is not here is made from its schema by `samples`. All of them are checked a
 
 from typing import Any, Final
 
-from stepiq.server.docs.examples import accounts, pipelines, runs, schedules
+from stepiq.server.docs.examples import accounts, pipelines, reviews, runs, schedules
 from stepiq.server.docs.examples.pipelines import DEFINITION, DEFINITION_YAML
 from stepiq.server.docs.examples.shared import DELIVERY, KEY, PIPELINE, RUN, SCHEDULE
 
 __all__ = ["DEFINITION", "DEFINITION_YAML", "PARAMETERS", "REQUESTS", "RESPONSES", "SHAPES"]
 
-SHAPES: Final[dict[str, Any]] = accounts.SHAPES | pipelines.SHAPES | runs.SHAPES | schedules.SHAPES
+SHAPES: Final[dict[str, Any]] = (
+    accounts.SHAPES | pipelines.SHAPES | runs.SHAPES | reviews.SHAPES | schedules.SHAPES
+)
 """An example of each shape, wherever it stands."""
 
 REQUESTS: Final[dict[str, dict[str, dict[str, Any]]]] = (
-    pipelines.REQUESTS | runs.REQUESTS | schedules.REQUESTS
+    pipelines.REQUESTS | runs.REQUESTS | reviews.REQUESTS | schedules.REQUESTS
 )
 """Examples of bodies, by operation and media type, where there is more than the shape's own."""
 
@@ -24,12 +26,20 @@ RESPONSES: Final[dict[str, Any]] = runs.RESPONSES | {
         "# TYPE stepiq_runs_ended_total counter\n"
         'stepiq_runs_ended_total{status="completed",trigger="api"} 11.0\n'
     ),
+    "200 GET /api/schema/pipeline.json": {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "stepIQ pipeline",
+        "type": "object",
+        "properties": {"name": {"title": "Name", "type": "string"}},
+        "required": ["name", "steps"],
+    },
 }
 """Examples of answers, by status and operation, where the shape's own does not fit."""
 
 PARAMETERS: Final[dict[str, Any]] = {
     "pipeline_id": PIPELINE,
     "run_id": RUN,
+    "step_id": "check",
     "schedule_id": SCHEDULE,
     "key_id": KEY,
     "delivery_id": DELIVERY,
@@ -38,6 +48,7 @@ PARAMETERS: Final[dict[str, Any]] = {
     "number": 2,
     "other": 3,
     "If-Match": '"v3"',
+    "If-None-Match": '"5f2c9a0b7d3e4c618a5b9c0d1e2f3a4b"',
     "Last-Event-ID": "4",
     "Idempotency-Key": "order-1017",
     "Accept": "application/yaml",

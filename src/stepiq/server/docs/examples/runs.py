@@ -35,6 +35,7 @@ _RUN_SHOWN: Final[dict[str, Any]] = {
     "cost_complete": True,
     "credits_used": 0.061,
     "retry_of": None,
+    "reused": None,
     "created_at": ACCEPTED,
     "started_at": STARTED,
     "completed_at": ENDED,
@@ -101,6 +102,7 @@ SHAPES: Final[dict[str, Any]] = {
                 "tokens_estimated": False,
                 "cost_usd_micros": 21,
                 "cost_usd_micros_by_part": {"input": 5, "cached": 0, "output": 16},
+                "is_reused": False,
                 "started_at": STARTED,
                 "completed_at": ENDED,
                 "duration_ms": 4_194,
@@ -108,6 +110,14 @@ SHAPES: Final[dict[str, Any]] = {
         ]
     },
     "RunRequest": {"input_data": INPUT},
+    "RetryRequest": {"from": "failed"},
+    "ReusedView": {
+        "steps": 2,
+        "input_tokens": 310,
+        "output_tokens": 95,
+        "total_tokens": 405,
+        "cost_usd_micros": 103,
+    },
     "RunView": _RUN_SHOWN,
 }
 SHAPES["DeliveryView"] = {
@@ -157,7 +167,14 @@ id: 6
 
 """
 
+_RUN_RETRIED: Final[dict[str, Any]] = _RUN_ACCEPTED | {
+    "trigger_type": "retry",
+    "retry_of": RUN,
+    "reused": SHAPES["ReusedView"],
+}
+
 RESPONSES: Final[dict[str, Any]] = {
+    "202 POST /api/runs/{run_id}/retry": _RUN_RETRIED,
     "202 POST /api/pipelines/{pipeline_id}/run": _RUN_ACCEPTED,
     "202 POST /api/schedules/{schedule_id}/run-now": _RUN_ACCEPTED,
     "200 GET /api/runs/{run_id}/stream": _FRAMES,

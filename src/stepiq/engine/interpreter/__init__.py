@@ -1,0 +1,1 @@
+"""Interprets definitions: walks through their steps, and writes down what came of each."""

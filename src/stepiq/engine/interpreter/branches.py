@@ -1,0 +1,231 @@
+"""Runs the branches of a `parallel` step at the same time, and puts together what they give."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from stepiq.core import json
+from stepiq.core.json import Json
+from stepiq.engine import aside
+from stepiq.engine.interpreter import settling
+from stepiq.engine.interpreter.attempts import record_start
+from stepiq.engine.interpreter.course import Allowance, Frame, Parked, Stopped
+from stepiq.engine.interpreter.jumps import STOP
+from stepiq.engine.outcomes import Completed, Failed, FailureCode, Outcome
+from stepiq.engine.records import StepRecord
+from stepiq.engine.scope import inner_scope
+from stepiq.language.data import is_array, kind_of
+from stepiq.language.definition import every_step
+from stepiq.language.expressions import ExpressionError
+from stepiq.language.specs import BranchError, Merge, ParallelSpec, Step
+from stepiq.store.states import StepStatus
+
+MAX_ITEMS = 10_000
+"""Most items that one `for_each` takes."""
+
+Walk = Callable[[Frame], Awaitable[Stopped | Parked | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """One branch: its place, its steps, and what only it sees."""
+
+    path: str
+    label: str
+    steps: tuple[Step, ...]
+    names: dict[str, Json]
+
+
+async def run(
+    frame: Frame, step: Step, record: StepRecord, spec: ParallelSpec, walk: Walk
+) -> Outcome:
+    """Run all branches; those that are recorded are only passed over."""
+    lanes = await _lanes(frame, step, spec)
+    if isinstance(lanes, Failed):
+        return lanes
+    if record.attempts == 0:
+        await record_start(frame.course, record)
+    group = _Group(frame, spec, lanes, walk)
+    await group.run()
+    if group.failed is not None:
+        lane, stopped = group.failed
+        _cancel_rest(frame, lanes)
+        failed = stopped.failed
+        message = f"{lane.label}, step `{stopped.step_id}`: {failed.message}"
+        return Failed(failed.code, message, origin=stopped.step_id)
+    for name, state in zip((branch.id for branch in spec.branches), group.states, strict=False):
+        frame.scope["steps"][name] = state
+    return Completed(_merge(spec, [state["output"] for state in group.states]))
+
+
+class _Group:
+    """Branches at work. The first that fails stops the others, unless the step says otherwise."""
+
+    def __init__(self, frame: Frame, spec: ParallelSpec, lanes: list[_Lane], walk: Walk) -> None:
+        self.states: list[dict[str, Json]] = [_state(StepStatus.PENDING)] * len(lanes)
+        self.failed: tuple[_Lane, Stopped] | None = None
+        self._frame = frame
+        self._spec = spec
+        self._lanes = lanes
+        self._walk = walk
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def run(self) -> None:
+        """Run to the end of all, or until one has failed and the others have stopped."""
+        sleepers = self._frame.course.sleepers
+        waiting = iter(range(len(self._lanes)))
+        for _ in range(min(self._spec.max_concurrency, len(self._lanes))):
+            sleepers.begin()
+            self._tasks.append(asyncio.create_task(self._work(waiting)))
+        sleepers.done()
+        try:
+            if self._tasks:
+                await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            sleepers.begin()
+            await self._stop()
+        for task in self._tasks:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+
+    async def _work(self, waiting: Iterator[int]) -> None:
+        try:
+            for index in waiting:
+                await self._branch(index)
+        finally:
+            self._frame.course.sleepers.done()
+
+    async def _branch(self, index: int) -> None:
+        lane, around = self._lanes[index], self._frame
+        frame = Frame(
+            course=around.course,
+            steps=lane.steps,
+            scope=inner_scope(around.scope, **lane.names),
+            allowance=Allowance() if self._spec.for_each else around.allowance,
+            previous=lane.names.get("item", around.previous),
+            branch=lane.path,
+        )
+        stopped = await self._walk(frame)
+        assert not isinstance(stopped, Parked)  # noqa: S101 - who waits in a branch sleeps where it is
+        if stopped is None:
+            self.states[index] = _state(StepStatus.COMPLETED, frame.output)
+            return
+        error: Json = {"code": str(stopped.failed.code), "message": stopped.failed.message}
+        self.states[index] = _state(StepStatus.FAILED, error=error)
+        if self._spec.on_branch_error is BranchError.FAIL and self.failed is None:
+            self.failed = lane, stopped
+            current = asyncio.current_task()
+            for task in self._tasks:
+                if task is not current:
+                    task.cancel()
+
+    async def _stop(self) -> None:
+        """Have nothing of it go on; also when this is cancelled while it waits for that."""
+        for task in self._tasks:
+            task.cancel()
+        while unfinished := [task for task in self._tasks if not task.done()]:
+            await asyncio.wait(unfinished)
+
+
+async def _lanes(frame: Frame, step: Step, spec: ParallelSpec) -> list[_Lane] | Failed:
+    root = f"{frame.branch}/" if frame.branch else ""
+    if spec.for_each is None:
+        return [
+            _Lane(f"{root}{index}", f"Branch `{branch.id}`", branch.steps, {})
+            for index, branch in enumerate(spec.branches)
+        ]
+    try:
+        items = await aside.evaluate(spec.for_each, frame.scope)
+    except ExpressionError as error:
+        return Failed(FailureCode(error.code), f"`for_each` of step `{step.id}`: {error}")
+    if not is_array(items):
+        return Failed(
+            FailureCode.INPUT_INVALID,
+            f"`for_each` of step `{step.id}` must give a list; it gives {kind_of(items)}.",
+        )
+    if len(items) > MAX_ITEMS:
+        return Failed(
+            FailureCode.INPUT_INVALID,
+            f"`for_each` of step `{step.id}` gives {len(items):,} items; the most is {MAX_ITEMS:,}.",
+        )
+    return [
+        _Lane(f"{root}{index}", f"Item {index}", spec.body, {"item": item, "index": index})
+        for index, item in enumerate(items)
+    ]
+
+
+def _cancel_rest(frame: Frame, lanes: list[_Lane]) -> None:
+    """Take down as cancelled what was under way in the branches."""
+    paths = {lane.path for lane in lanes}
+    for record in list(frame.course.run.steps.values()):
+        if not record.is_final and _head(record.branch, frame.branch) in paths:
+            settling.cancelled(frame.course, record)
+
+
+def _head(branch: str, around: str) -> str:
+    """The branch right below `around` that a branch is, or is inside of."""
+    skipped = around.count("/") + 2 if around else 1
+    return "/".join(branch.split("/")[:skipped])
+
+
+def pass_over(frame: Frame, step: Step, record: StepRecord) -> None:
+    """Take notice of what happened inside a `parallel` that is over."""
+    assert isinstance(step.spec, ParallelSpec)  # noqa: S101 - only these have an inside
+    course = frame.course
+    following = course.run.steps.get((step.id, frame.branch, record.iteration + 1))
+    inside = _inside(frame, step, record, None if following is None else following.ordinal)
+    last: dict[str, StepRecord] = {}
+    for inner in inside:
+        key = inner.step_id, inner.branch
+        course.executions[key] = max(course.executions[key], inner.iteration)
+        course.count(inner)
+        if inner.status is not StepStatus.SKIPPED:
+            last[inner.branch] = inner
+    if step.spec.for_each is None:
+        frame.allowance.spend(len(inside))
+    if record.status is StepStatus.COMPLETED:
+        root = f"{frame.branch}/" if frame.branch else ""
+        for index, branch in enumerate(step.spec.branches):
+            frame.scope["steps"][branch.id] = _recorded_state(last.get(f"{root}{index}"))
+
+
+def _recorded_state(last: StepRecord | None) -> dict[str, Json]:
+    if last is None:
+        return _state(StepStatus.COMPLETED)
+    if last.jump == STOP:
+        return _state(StepStatus.FAILED, error=last.error)
+    return _state(StepStatus.COMPLETED, last.output)
+
+
+def _inside(frame: Frame, step: Step, record: StepRecord, before: int | None) -> list[StepRecord]:
+    ids = {inner.id for sequence in step.sequences for inner in every_step(sequence)}
+    root = f"{frame.branch}/" if frame.branch else ""
+    found = [
+        inner
+        for inner in frame.course.run.steps.values()
+        if inner.step_id in ids
+        and inner.branch.startswith(root)
+        and inner.ordinal > record.ordinal
+        and (before is None or inner.ordinal < before)
+    ]
+    return sorted(found, key=lambda inner: inner.ordinal)
+
+
+def _state(status: StepStatus, output: Json = None, error: Json = None) -> dict[str, Any]:
+    return {"status": str(status), "output": output, "error": error}
+
+
+def _merge(spec: ParallelSpec, outputs: list[Json]) -> Json:
+    match spec.merge:
+        case Merge.ARRAY:
+            return outputs
+        case Merge.TEXT:
+            return "\n\n".join(_text(output) for output in outputs if output is not None)
+        case Merge.OBJECT:
+            names = [branch.id for branch in spec.branches] or map(str, range(len(outputs)))
+            return dict(zip(names, outputs, strict=True))
+
+
+def _text(output: Json) -> str:
+    return output if isinstance(output, str) else json.dumps(output)

@@ -1,0 +1,187 @@
+"""Steps that wait: for a moment, or for a person. A minute or less is waited for in place; more holds no worker."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from stepiq.core import clock
+from stepiq.core.json import Json
+from stepiq.engine import aside, events
+from stepiq.engine.interpreter.attempts import note_start
+from stepiq.engine.interpreter.course import Frame, sleep_until
+from stepiq.engine.interpreter.settling import which
+from stepiq.engine.outcomes import (
+    Completed,
+    Failed,
+    FailureCode,
+    Outcome,
+    ReviewRequest,
+    Waiting,
+)
+from stepiq.engine.records import ClaimedRun, StepRecord
+from stepiq.language.expressions import ExpressionError
+from stepiq.language.specs import ReviewSpec, ReviewTimeout, Step, WaitSpec
+from stepiq.language.templates import TemplateError
+from stepiq.store.database import Database
+from stepiq.store.states import ReviewDecision, StepStatus
+from stepiq.store.tables import reviews
+
+IN_PLACE = timedelta(minutes=1)
+"""The longest wait that holds a worker."""
+LONGEST = timedelta(days=30)
+
+
+async def rest(frame: Frame, step: Step, record: StepRecord, spec: WaitSpec) -> Outcome | Waiting:
+    """Wait; a step that is taken up again waits for the same moment."""
+    course = frame.course
+    is_new = record.attempts == 0
+    if is_new:
+        record.attempts = 1
+        note_start(course, record, StepStatus.WAITING)
+    until = await _until(frame, step, record, spec)
+    if isinstance(until, Failed):
+        return until
+    wake_at = min(until, course.run.deadline_at)
+    is_long = wake_at - clock.now() > IN_PLACE
+    if is_long and frame.is_top:
+        return Waiting(until)
+    if is_new and wake_at > clock.now():
+        await course.scribe.write()
+    if is_long:
+        await course.sleepers.sleep(wake_at)
+    else:
+        await sleep_until(wake_at)
+    return course.too_late() or Completed({"until": clock.iso(until)})
+
+
+async def _until(frame: Frame, step: Step, record: StepRecord, spec: WaitSpec) -> datetime | Failed:
+    assert record.started_at is not None  # noqa: S101 - it has begun
+    if spec.length is not None:
+        return record.started_at + spec.length
+    assert spec.until is not None  # noqa: S101 - a wait has one of the two
+    try:
+        text = (await aside.render(spec.until, frame.scope)).strip()
+    except TemplateError as error:
+        return Failed(FailureCode(error.code), f"`until` of step `{step.id}`: {error}")
+    try:
+        until = clock.parse(text)
+    except (ValueError, OverflowError):
+        return Failed(
+            FailureCode.INPUT_INVALID,
+            f"`until` of step `{step.id}` is no time. Write one with its zone, such as 2026-03-01T09:00:00Z.",
+        )
+    if until - record.started_at > LONGEST:
+        return Failed(
+            FailureCode.INPUT_INVALID,
+            f"`until` of step `{step.id}` is more than {LONGEST.days} days away, which is the most.",
+        )
+    return until
+
+
+async def review(
+    frame: Frame, step: Step, record: StepRecord, spec: ReviewSpec
+) -> Outcome | Waiting:
+    """Ask a person, or take up what was answered."""
+    course = frame.course
+    if record.attempts == 0:
+        request = await _request(frame, step, spec)
+        if isinstance(request, Failed):
+            return request
+        record.attempts = 1
+        note_start(course, record, StepStatus.WAITING)
+        assert record.started_at is not None  # noqa: S101 - it has just begun
+        until = record.started_at + spec.wait
+        course.scribe.note(events.review_requested(which(record), request.message, until))
+        return Waiting(until, request)
+    found = await _find(course.means.database, course.run, record)
+    if found.decision is not None:
+        return _decided(step, spec, found)
+    if clock.now() < found.expires_at:
+        return Waiting(found.expires_at)
+    return _timed_out(step, spec, found)
+
+
+async def _request(frame: Frame, step: Step, spec: ReviewSpec) -> ReviewRequest | Failed:
+    try:
+        message = await aside.render(spec.message, frame.scope)
+    except TemplateError as error:
+        return Failed(FailureCode(error.code), f"`message` of step `{step.id}`: {error}")
+    under_review = frame.previous
+    if spec.input is not None:
+        try:
+            under_review = await aside.evaluate(spec.input, frame.scope)
+        except ExpressionError as error:
+            return Failed(FailureCode(error.code), f"`input` of step `{step.id}`: {error}")
+    masker = frame.course.secrets.masker
+    return ReviewRequest(masker.text(message), under_review, spec.editable, spec.assignees)
+
+
+@dataclass(frozen=True, slots=True)
+class _Review:
+    """A question as it stands."""
+
+    input: Json
+    expires_at: datetime
+    closed_at: datetime | None
+    decision: ReviewDecision | None
+    comment: str | None
+    output: Json
+    reviewer: str | None
+
+
+async def _find(database: Database, run: ClaimedRun, record: StepRecord) -> _Review:
+    asked = sa.select(
+        reviews.c.input,
+        reviews.c.expires_at,
+        reviews.c.closed_at,
+        reviews.c.decision,
+        reviews.c.comment,
+        reviews.c.output,
+        reviews.c.reviewer,
+    ).where(
+        reviews.c.run_id == run.id,
+        reviews.c.step_id == record.step_id,
+        reviews.c.iteration == record.iteration,
+    )
+    async with database.reading() as session:
+        row = (await session.execute(asked)).one()
+    decision = None if row.decision is None else ReviewDecision(row.decision)
+    return _Review(
+        row.input, row.expires_at, row.closed_at, decision, row.comment, row.output, row.reviewer
+    )
+
+
+def _decided(step: Step, spec: ReviewSpec, found: _Review) -> Outcome:
+    assert found.decision is not None and found.closed_at is not None  # noqa: S101, PT018
+    if found.decision is ReviewDecision.REJECT and spec.on_reject is None:
+        said = f' They said: "{found.comment}"' if found.comment else ""
+        return Failed(
+            FailureCode.REVIEW_REJECTED,
+            f"{found.reviewer} rejected step `{step.id}`.{said} Let on_reject name a step to go to instead of failing.",
+        )
+    return Completed(_output(found, found.decision, found.closed_at))
+
+
+def _timed_out(step: Step, spec: ReviewSpec, found: _Review) -> Outcome:
+    if spec.on_timeout is ReviewTimeout.APPROVE:
+        return Completed(_output(found, ReviewDecision.APPROVE, found.expires_at))
+    if spec.on_timeout is ReviewTimeout.REJECT and spec.on_reject is not None:
+        return Completed(_output(found, ReviewDecision.REJECT, found.expires_at))
+    code = FailureCode.REVIEW_TIMEOUT
+    if spec.on_timeout is ReviewTimeout.REJECT:
+        code = FailureCode.REVIEW_REJECTED
+    return Failed(
+        code,
+        f"Nobody decided step `{step.id}` within its timeout_seconds ({spec.wait.total_seconds():g}).",
+    )
+
+
+def _output(found: _Review, decision: ReviewDecision, at: datetime) -> Json:
+    return {
+        "decision": str(decision),
+        "comment": found.comment,
+        "output": found.output if found.decision is not None else found.input,
+        "reviewer": found.reviewer,
+        "decided_at": clock.iso(at),
+    }

@@ -1,0 +1,98 @@
+"""Writes one run's news into the journal, in their order, and several at a time where several branches have some."""
+
+import asyncio
+from datetime import timedelta
+
+from stepiq.engine.events import Event
+from stepiq.engine.journal import Entry, Journal
+from stepiq.engine.records import ClaimedRun, Ending, Parking, StepRecord
+
+_SETTLE_TOGETHER = 20
+_SETTLE_WITHIN = timedelta(milliseconds=100)
+
+
+class Scribe:
+    """What is done but not yet written, and the writing of it.
+
+    One write is under way at a time; what comes meanwhile goes with the next. A write that was begun goes on when whoever waits
+    for it is cancelled, and once one has failed, all that follow do.
+    """
+
+    def __init__(self, journal: Journal, run: ClaimedRun) -> None:
+        self._journal = journal
+        self._run = run
+        self._entry = Entry()
+        self._oldest = 0.0
+        self._next: asyncio.Task[None] | None = None
+        self._current: asyncio.Task[None] | None = None
+        self._broken: BaseException | None = None
+
+    def add(self, record: StepRecord, event: Event) -> None:
+        """Have a step's row written, and its news told."""
+        self._entry.add(record, event)
+
+    def note(self, event: Event) -> None:
+        """Have something told with what is written next."""
+        self._entry.news.append(event)
+
+    def update(self, record: StepRecord) -> None:
+        """Have a step's row written."""
+        self._entry.steps.append(record)
+
+    async def write(self) -> None:
+        """Write what there is.
+
+        Raises:
+            ClaimLost, StoreUnavailable: as for `Journal.write`, of this or of an earlier write.
+        """
+        if self._next is None:
+            self._next = asyncio.create_task(self._write_next(self._current))
+            # Also when everybody who waited for it has been cancelled.
+            self._next.add_done_callback(_look_at)
+        await asyncio.shield(self._next)
+
+    async def write_in_time(self) -> None:
+        """Write what there is, unless it may still wait a moment for what comes next."""
+        now = asyncio.get_running_loop().time()
+        if len(self._entry.steps) == 1:
+            self._oldest = now
+        overdue = now - self._oldest > _SETTLE_WITHIN.total_seconds()
+        if overdue or len(self._entry.steps) >= _SETTLE_TOGETHER:
+            await self.write()
+
+    async def end(self, ending: Ending) -> None:
+        """Write what there is, and how the run ended."""
+        self._entry.ending = ending
+        await self.write()
+
+    async def park(self, parking: Parking) -> None:
+        """Write what there is, and that nobody works on the run for a while."""
+        self._entry.parking = parking
+        await self.write()
+
+    async def settled(self) -> None:
+        """Wait for the write under way, whatever comes of it."""
+        if self._next is not None:
+            await asyncio.wait({self._next})
+        if self._current is not None:
+            await asyncio.wait({self._current})
+
+    async def _write_next(self, before: asyncio.Task[None] | None) -> None:
+        if before is not None and not before.done():
+            await asyncio.wait({before})
+        entry, self._entry = self._entry, Entry()
+        self._current, self._next = self._next, None
+        if self._broken is not None:
+            raise self._broken
+        if entry.is_empty:
+            return
+        try:
+            await self._journal.write(self._run, entry)
+        except BaseException as error:
+            self._broken = error
+            raise
+
+
+def _look_at(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        task.exception()

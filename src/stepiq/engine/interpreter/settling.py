@@ -1,0 +1,149 @@
+"""Writes down what came of a step: masked, within its limits, with its news."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import assert_never
+
+from stepiq.core import clock
+from stepiq.core.ids import uuid7
+from stepiq.core.json import Json
+from stepiq.engine import events
+from stepiq.engine.interpreter.course import Course, Frame
+from stepiq.engine.interpreter.jumps import STOP, choose
+from stepiq.engine.journal_rows import size_bytes
+from stepiq.engine.masking import Masker, masked
+from stepiq.engine.outcomes import Completed, Ended, Failed, FailureCode, Skipped
+from stepiq.engine.records import StepRecord
+from stepiq.language.specs import Jump, ParallelSpec, Step
+from stepiq.store.states import StepStatus
+
+STEP_OUTPUT_BYTES = 1024 * 1024
+"""Largest output of one step, as JSON."""
+RUN_OUTPUT_BYTES = 16 * 1024 * 1024
+"""Largest sum of all outputs of one run, as JSON."""
+
+
+def new_record(frame: Frame, step: Step, iteration: int) -> StepRecord:
+    """An execution of a step that is about to begin."""
+    run = frame.course.run
+    record = StepRecord(
+        id=uuid7(),
+        step_id=step.id,
+        name=step.name,
+        type=str(step.type),
+        ordinal=run.last_ordinal + 1,
+        iteration=iteration,
+        branch=frame.branch,
+    )
+    run.add(record)
+    return record
+
+
+async def settle(frame: Frame, step: Step, record: StepRecord, ended: Ended) -> Failed | None:
+    """Take down how a step ended and where it leads; gives why the run cannot go on, if it cannot.
+
+    A failure that ends the sequence is left unwritten, to be written together with the end of what it stands in: no crash comes
+    between the two.
+    """
+    course = frame.course
+    ended = _fitting(course, step, await _mask(step, ended, course.secrets.masker))
+    record.completed_at = clock.now()
+    record.started_at = record.started_at or record.completed_at
+    failed: Failed | None = None
+    match ended:
+        case Completed(output):
+            record.status, record.output = StepStatus.COMPLETED, output
+        case Skipped():
+            record.status, record.output = StepStatus.SKIPPED, None
+        case Failed():
+            record.status, record.error = StepStatus.FAILED, _error(ended)
+            failed = None if step.on_error.goes_on else ended
+        case _:
+            assert_never(ended)
+    frame.show(step.id, record)
+    way = await choose(frame, step, ended)
+    if isinstance(way, Failed):
+        failed = way
+        record.status, record.error = StepStatus.FAILED, _error(way)
+        frame.show(step.id, record)
+    jump = way if isinstance(way, Jump) and failed is None else None
+    record.jump = jump.site if jump is not None else None if failed is None else STOP
+    course.count(record)
+    course.scribe.add(record, ended_event(record, jump))
+    if failed is None:
+        await course.scribe.write_in_time()
+    return failed
+
+
+def cancelled(course: Course, record: StepRecord) -> None:
+    """Take down that a step was stopped because one beside it failed."""
+    record.status, record.completed_at = StepStatus.CANCELLED, clock.now()
+    record.started_at = record.started_at or record.completed_at
+    course.scribe.add(record, ended_event(record))
+
+
+def _error(failed: Failed) -> dict[str, Json]:
+    return {"code": str(failed.code), "message": failed.message}
+
+
+def _fitting(course: Course, step: Step, ended: Ended) -> Ended:
+    if not isinstance(ended, Completed):
+        return ended
+    size = size_bytes(ended.output)
+    if size > STEP_OUTPUT_BYTES:
+        return Failed(
+            FailureCode.OUTPUT_TOO_LARGE,
+            f"The output of step `{step.id}` is {size:,} bytes; the most is {STEP_OUTPUT_BYTES:,}.",
+        )
+    course.output_bytes += size
+    if course.output_bytes > RUN_OUTPUT_BYTES:
+        return Failed(
+            FailureCode.OUTPUT_TOO_LARGE,
+            f"With step `{step.id}` the outputs of this run exceed {RUN_OUTPUT_BYTES:,} bytes.",
+        )
+    return ended
+
+
+async def _mask(step: Step, ended: Ended, masker: Masker) -> Ended:
+    """The end as it is recorded, and as later steps see it: the same before and after a crash."""
+    if isinstance(ended, Failed):
+        return replace(ended, message=masker.text(ended.message))
+    # The outputs of branches have been masked one by one.
+    if isinstance(ended, Skipped) or isinstance(step.spec, ParallelSpec):
+        return ended
+    size = 0 if masker.is_empty else size_bytes(ended.output)
+    return Completed(await masked(masker.value, ended.output, size))
+
+
+def which(record: StepRecord) -> dict[str, Json]:
+    """What says which execution an event is about."""
+    return events.execution(record.step_id, record.branch, record.iteration)
+
+
+def ended_event(record: StepRecord, jump: Jump | None = None) -> events.Event:
+    """That an execution is over, and where it led."""
+    meter = record.meter
+    facts: dict[str, Json] = {
+        "name": record.name,
+        "type": record.type,
+        "attempts": record.attempts,
+        "duration_ms": _duration_ms(record),
+    }
+    if record.model is not None:
+        facts |= {
+            "model": record.model,
+            "input_tokens": meter.input_tokens,
+            "cached_tokens": meter.cached_tokens,
+            "output_tokens": meter.output_tokens,
+            "cost_usd_micros": meter.cost_usd_micros if meter.cost_complete else None,
+        }
+    if record.error is not None:
+        facts["error"] = record.error
+    if jump is not None:
+        facts["goto"] = jump.target
+    return events.step_status(record.status, which(record), **facts)
+
+
+def _duration_ms(record: StepRecord) -> int:
+    ended = record.completed_at or clock.now()
+    return round((ended - (record.started_at or ended)) / timedelta(milliseconds=1))

@@ -1,0 +1,122 @@
+"""Reads what a provider says when it refuses: each has its own shape for that."""
+
+import email.utils
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+from stepiq.core import clock
+
+if TYPE_CHECKING:
+    from pydantic_ai.exceptions import ModelHTTPError
+
+_MAX_RETRY_AFTER = timedelta(hours=1)
+_DEPTH = 4
+"""How deep a reply may hide its sentence; those of all makers are found."""
+
+_SENTENCES = ("error", "message", "detail")
+_CODES = ("code", "type", "status", "reason")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A refusal, in the same words for all providers."""
+
+    status: int
+    codes: frozenset[str]
+    """Every code, type and reason that it gives: `insufficient_quota`, `RESOURCE_EXHAUSTED`, `1113`."""
+    message: str
+    """The provider's sentence; empty where it sent none, or a web page."""
+    retry_after: timedelta | None = None
+    is_used_up: bool = False
+    """Whether a quota or a balance is gone, so that waiting a while does not help."""
+
+    @classmethod
+    def of(cls, error: "ModelHTTPError") -> "Reply":
+        """What the library kept of a refusal, which may also have come in the middle of a stream."""
+        from pydantic_ai.exceptions import ModelQuotaExceededError
+
+        given = {error.provider_error_code or "", error.provider_error_type or ""}
+        headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+        said = cls.read(error.status_code, headers, error.body)
+        # Google tells the wait in the body, which the library reads.
+        wait = said.retry_after or _bounded(error.retry_after)
+        is_used_up = isinstance(error, ModelQuotaExceededError)
+        return cls(said.status, said.codes | given - {""}, said.message, wait, is_used_up)
+
+    @classmethod
+    def read(cls, status: int, headers: Mapping[str, str], body: object) -> "Reply":
+        """A refusal as it came over the wire; `headers` by lower-case name, `body` as text or decoded."""
+        if isinstance(body, str):
+            try:
+                body = json.loads(body)
+            except (ValueError, RecursionError):
+                body = "" if body.lstrip().startswith("<") else body
+        return cls(
+            status, frozenset(_codes(body)), _words(body), _retry_after(headers.get("retry-after"))
+        )
+
+    def has(self, *codes: str) -> bool:
+        """Whether it gives one of these codes."""
+        return not self.codes.isdisjoint(codes)
+
+
+def _words(body: object, depth: int = 0) -> str:
+    if isinstance(body, str):
+        return body
+    if isinstance(body, list):
+        # Mistral's list of what is wrong with a request.
+        return "; ".join(filter(None, map(_flaw, cast("list[object]", body))))
+    content = _object(body) if depth < _DEPTH else {}
+    said = (_words(content[name], depth + 1) for name in _SENTENCES if name in content)
+    return next(filter(None, said), "")
+
+
+def _flaw(flaw: object) -> str:
+    content = _object(flaw)
+    message, place = content.get("msg"), content.get("loc")
+    if not isinstance(message, str) or not isinstance(place, list):
+        return ""
+    return f"{'.'.join(map(str, cast('list[object]', place)))}: {message}"
+
+
+def _codes(body: object, depth: int = 0) -> Iterator[str]:
+    content = _object(body)
+    if not content or depth == _DEPTH:
+        return
+    for name in _CODES:
+        if isinstance(value := content.get(name), str | int):
+            yield str(value)
+    details = content.get("details")
+    inner = cast("list[object]", details) if isinstance(details, list) else []
+    for each in (content.get("error"), *inner):
+        yield from _codes(each, depth + 1)
+
+
+def _object(value: object) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _retry_after(value: str | None) -> timedelta | None:
+    """Seconds or an HTTP date; nonsense and the past count as nothing, more than an hour as an hour."""
+    if value is None:
+        return None
+    try:
+        return _bounded(float(value))
+    except ValueError:
+        pass
+    try:
+        moment = email.utils.parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    wait = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - clock.now()
+    return min(wait, _MAX_RETRY_AFTER) if wait > timedelta(0) else None
+
+
+def _bounded(seconds: float | None) -> timedelta | None:
+    # A comparison with what is no number is false.
+    if seconds is None or not 0 < seconds < float("inf"):
+        return None
+    return min(timedelta(seconds=min(seconds, 1e6)), _MAX_RETRY_AFTER)

@@ -1,0 +1,1 @@
+"""Users' code, run in processes of its own: no files, no network, no environment, hard limits."""

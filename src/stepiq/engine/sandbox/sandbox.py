@@ -1,0 +1,111 @@
+"""Runs a `main` of a user's: each call in a process of its own, which nothing ran in before."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from datetime import timedelta
+
+from stepiq.core import clock
+from stepiq.core.json import Json
+from stepiq.engine.sandbox import limits
+from stepiq.engine.sandbox.conversation import Conversation, Stillborn
+from stepiq.engine.sandbox.inputs import InputTooLarge, encode
+from stepiq.engine.sandbox.jobs import Job
+from stepiq.engine.sandbox.nursery import Child, Nursery
+from stepiq.engine.sandbox.outcomes import CodeFailed, Outcome
+from stepiq.language.specs import CodeLanguage
+
+_STARTS = 2
+_LEAST_AT_ONCE = 2
+
+
+class Sandbox:
+    """One a process. It starts nothing before the first run.
+
+    As many runs go on at once as there are processors, at least two; the others wait for their turn in the order
+    in which they came.
+    """
+
+    def __init__(self) -> None:
+        self._nursery = Nursery()
+        self._turns = asyncio.Semaphore(max(_LEAST_AT_ONCE, _processors()))
+
+    @property
+    def pid(self) -> int | None:
+        """The process that forks, while there is one."""
+        return self._nursery.pid
+
+    async def run(
+        self,
+        language: CodeLanguage,
+        source: str,
+        value: Json,
+        *,
+        timeout: timedelta,  # noqa: ASYNC109 - of the code, not of the caller's wait
+        log: Callable[[str], None],
+    ) -> Outcome:
+        """Call the `main` that `source` defines with `value`, and give what it returns.
+
+        Cancelling kills the code's process. Nothing of the code can outlive the call.
+
+        Args:
+            language: What the source is written in.
+            source: At most 64 KiB.
+            value: JSON, at most 4 MiB of it.
+            timeout: Counts from when the code starts, not while the run waits for its turn; at most 30 s.
+            log: Gets each line that the code prints, while it runs; 64 KiB of them, then one that says so.
+        """
+        if (refused := _refuse(source)) is not None:
+            return refused
+        async with self._turns:
+            try:
+                data = await encode(value)
+            except InputTooLarge:
+                return CodeFailed("code_limit", limits.INPUT_TOO_LARGE)
+            except ValueError:
+                return CodeFailed("code_error", limits.INPUT_NOT_JSON)
+            seconds = min(timeout, limits.LONGEST_TIMEOUT).total_seconds()
+            job = Job(language.value, source, seconds, clock.now().timestamp())
+            for _ in range(_STARTS):
+                outcome = await self._try(Conversation(job, data, log))
+                if not isinstance(outcome, Stillborn):
+                    return outcome
+            return CodeFailed("code_limit", limits.NOT_STARTED)
+
+    async def close(self) -> None:
+        """End all that runs. A run that goes on meanwhile fails; a later one does not start."""
+        await self._nursery.close()
+
+    async def _try(self, conversation: Conversation) -> Outcome | Stillborn:
+        try:
+            child = self._nursery.bear()
+        except OSError:
+            return Stillborn.GONE
+        parent = self._nursery.pid
+        outcome = await self._hold(conversation, child)
+        if outcome is Stillborn.SILENT and self._nursery.pid == parent:
+            # What forks is stuck, and would be for the next.
+            self._nursery.stop()
+        return outcome
+
+    async def _hold(self, conversation: Conversation, child: Child) -> Outcome | Stillborn:
+        try:
+            return await conversation.hold(child.connection)
+        finally:
+            self._nursery.kill(child)
+
+
+def _refuse(source: str) -> CodeFailed | None:
+    try:
+        size = len(source.encode())
+    except UnicodeEncodeError:
+        return CodeFailed("code_error", limits.SOURCE_NOT_TEXT)
+    if size > limits.MAX_SOURCE_BYTES:
+        return CodeFailed("code_limit", limits.SOURCE_TOO_LARGE)
+    return None
+
+
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or _LEAST_AT_ONCE

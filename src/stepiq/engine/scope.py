@@ -1,0 +1,75 @@
+"""The names that templates and expressions may use."""
+
+from typing import Any
+
+from stepiq.core import clock
+from stepiq.core.json import Json
+from stepiq.engine.records import ClaimedRun, StepRecord
+from stepiq.engine.run_secrets import RunSecrets
+from stepiq.language.definition import Definition
+from stepiq.language.specs import ParallelSpec, Step
+
+
+def new_scope(run: ClaimedRun, definition: Definition, secrets: RunSecrets) -> dict[str, Any]:
+    """The names at the beginning of a run: every step is there, pending and without output."""
+    return {
+        "input": run.input_data,
+        "vars": definition.variables,
+        "variables": definition.variables,
+        "steps": pending(definition.steps),
+        "env": secrets.named,
+        "run": {
+            "id": str(run.id),
+            "trigger_type": str(run.trigger_type),
+            "started_at": clock.iso(run.started_at),
+        },
+    }
+
+
+def pending(steps: tuple[Step, ...]) -> dict[str, Json]:
+    """Steps that have not begun, those of a `parallel` and the names of its branches included."""
+    found: dict[str, Json] = {}
+    for step in steps:
+        found[step.id] = _nothing()
+        if isinstance(step.spec, ParallelSpec):
+            for branch in step.spec.branches:
+                found |= pending(branch.steps)
+                found[branch.id] = _nothing()
+            found |= pending(step.spec.body)
+    return found
+
+
+def inner_scope(scope: dict[str, Any], **names: Json) -> dict[str, Any]:
+    """The names inside a branch: what it adds is not seen outside."""
+    return {**scope, "steps": dict(scope["steps"]), **names}
+
+
+def last_scope(run: ClaimedRun, definition: Definition, secrets: RunSecrets) -> dict[str, Any]:
+    """The names at the end of a run, from what has been recorded of it."""
+    scope = new_scope(run, definition, secrets)
+    records = sorted(run.steps.values(), key=lambda record: record.ordinal)
+    owners = _owners(definition)
+    for record in records:
+        if record.is_final and (name := owners.get((record.step_id, record.branch))) is not None:
+            scope["steps"][name] = shown(record)
+    return scope
+
+
+def _owners(definition: Definition) -> dict[tuple[str, str], str]:
+    """By step and branch, the name under which its record is seen from outside."""
+    found: dict[tuple[str, str], str] = {}
+    for step in definition.steps:
+        found[step.id, ""] = step.id
+        if isinstance(step.spec, ParallelSpec):
+            for index, branch in enumerate(step.spec.branches):
+                found |= {(inner.id, str(index)): branch.id for inner in branch.steps}
+    return found
+
+
+def shown(record: StepRecord) -> dict[str, Json]:
+    """What templates and expressions see of a recorded execution."""
+    return {"status": str(record.status), "output": record.output, "error": record.error}
+
+
+def _nothing() -> dict[str, Json]:
+    return {"status": "pending", "output": None, "error": None}

@@ -1,0 +1,21 @@
+"""Condition: says which of its cases holds; where that leads is for the interpreter."""
+
+from stepiq.engine import aside
+from stepiq.engine.outcomes import Completed, Failed, FailureCode, Outcome
+from stepiq.engine.work import Work
+from stepiq.language.expressions import ExpressionError
+from stepiq.language.specs import ConditionSpec
+
+
+async def evaluate(work: Work, spec: ConditionSpec) -> Outcome:
+    """Find the first case that is true."""
+    for index, case in enumerate(spec.cases):
+        try:
+            is_true = await aside.decide(case.condition, work.scope)
+        except ExpressionError as error:
+            return Failed(
+                FailureCode(error.code), f"`cases[{index}].if` of step `{work.step.id}`: {error}"
+            )
+        if is_true:
+            return Completed({"matched": index, "goto": case.jump.target})
+    return Completed({"matched": None, "goto": spec.otherwise.target})

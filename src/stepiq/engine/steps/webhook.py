@@ -1,0 +1,146 @@
+"""Webhook: an HTTP call to a public address, whose reply is the step's output."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from stepiq.core import json
+from stepiq.core.http import EgressBlocked, NetworkFailure, Reply, Timeouts, UrlInvalid
+from stepiq.core.http.waits import retry_after
+from stepiq.core.json import Json, MalformedJson
+from stepiq.engine import aside
+from stepiq.engine.outcomes import Completed, Failed, FailureCode, Outcome
+from stepiq.engine.work import Work
+from stepiq.language.specs import WebhookSpec
+from stepiq.language.templates import Template, TemplateError
+
+MAX_REPLY_BYTES = 1024 * 1024
+MAX_REDIRECTS = 3
+_CONNECT = timedelta(seconds=10)
+_SLACK = timedelta(seconds=5)
+_SHOWN_CHARACTERS = 300
+_RETRIED = frozenset({408, 429})
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is about to be sent, secrets included: it is in no record."""
+
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    content: bytes | None = field(repr=False)
+
+
+async def prepare(work: Work, spec: WebhookSpec) -> Call | Failed:
+    """Render the URL, the headers and the body."""
+    name = "url"
+    try:
+        url = (await aside.render(spec.url, work.scope)).strip()
+        headers: dict[str, str] = {}
+        for header, template in spec.headers:
+            name = f"headers.{header}"
+            headers[header] = await aside.render(template, work.scope)
+        name = "body"
+        content = await _body(work, spec, headers)
+    except TemplateError as error:
+        return Failed(FailureCode(error.code), f"`{name}` of step `{work.step.id}`: {error}")
+    headers["Idempotency-Key"] = work.idempotency_key
+    return Call(url, headers, content)
+
+
+async def _body(work: Work, spec: WebhookSpec, headers: dict[str, str]) -> bytes | None:
+    if spec.body is None:
+        return None
+    named = any(name.lower() == "content-type" for name in headers)
+    if isinstance(spec.body, Template):
+        text = await aside.render(spec.body, work.scope)
+        if not named:
+            is_json = _parsed(text.encode()) is not None
+            headers["Content-Type"] = "application/json" if is_json else "text/plain; charset=utf-8"
+        return text.encode()
+    if not named:
+        headers["Content-Type"] = "application/json"
+    return json.dumps(await aside.render(spec.body, work.scope)).encode()
+
+
+async def attempt(work: Work, spec: WebhookSpec, call: Call) -> Outcome:
+    """Call once."""
+    where = f"Step `{work.step.id}`"
+    # The step's own limit comes first.
+    limit = (work.step.timeout or timedelta(minutes=1)) + _SLACK
+    try:
+        reply = await work.means.http.send(
+            spec.method,
+            call.url,
+            headers=call.headers,
+            content=call.content,
+            timeouts=Timeouts(connect=min(_CONNECT, limit), read=limit, total=limit),
+            max_bytes=MAX_REPLY_BYTES,
+            max_redirects=MAX_REDIRECTS,
+        )
+    except UrlInvalid as error:
+        return Failed(FailureCode.HTTP_ERROR, f"{where}: {error.message}")
+    except EgressBlocked as error:
+        return Failed(FailureCode.EGRESS_BLOCKED, f"{where}: {error.message}")
+    if isinstance(reply, NetworkFailure):
+        return Failed(FailureCode.HTTP_ERROR, f"{where}: {reply.message}", is_retryable=True)
+    if not _is_expected(reply, spec):
+        return _unexpected(work, spec, reply)
+    if reply.is_cut:
+        return Failed(
+            FailureCode.OUTPUT_TOO_LARGE,
+            f"{where}: the reply is longer than {MAX_REPLY_BYTES:,} bytes. Ask for less, page by page.",
+        )
+    return Completed(
+        {"status": reply.status_code, "headers": dict(reply.headers), "body": _content(reply)}
+    )
+
+
+def _is_expected(reply: Reply, spec: WebhookSpec) -> bool:
+    if spec.expect_status is None:
+        return 200 <= reply.status_code <= 299
+    return reply.status_code in spec.expect_status
+
+
+def _unexpected(work: Work, spec: WebhookSpec, reply: Reply) -> Failed:
+    wanted = "2xx" if spec.expect_status is None else ", ".join(map(str, spec.expect_status))
+    said = work.secrets.masker.text(_text(reply))[:_SHOWN_CHARACTERS]
+    status = reply.status_code
+    return Failed(
+        FailureCode.HTTP_STATUS,
+        f"Step `{work.step.id}` got status {status} and expects {wanted}. "
+        + (f"The reply begins: {said!r}" if said else "The reply is empty."),
+        is_retryable=status in _RETRIED or status >= 500,
+        retry_after=retry_after(reply.headers.get("retry-after")),
+    )
+
+
+def _content(reply: Reply) -> Json:
+    if not reply.body:
+        return None
+    kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json" or kind.endswith("+json"):
+        try:
+            return json.loads(reply.body)
+        except MalformedJson:
+            return _text(reply)
+    return _text(reply)
+
+
+def _parsed(body: bytes) -> Json:
+    try:
+        return json.loads(body)
+    except MalformedJson:
+        return None
+
+
+def _text(reply: Reply) -> str:
+    charset = (
+        reply.headers.get("content-type", "").partition("charset=")[2].strip(" \"'") or "utf-8"
+    )
+    try:
+        text = reply.body.decode(charset, "replace")
+    except (LookupError, ValueError):
+        text = reply.body.decode("utf-8", "replace")
+    # What the store cannot keep.
+    return text.replace("\x00", "\ufffd")

@@ -1,0 +1,122 @@
+"""What can be told about the source of a `code` step without running it."""
+
+import ast
+import re
+import warnings
+
+MAX_SOURCE_BYTES = 65_536
+"""Longest source, in bytes of UTF-8."""
+
+Found = tuple[int, int, str]
+"""Line and column in the source, both counted from 1, and a sentence that says what to do."""
+
+_TOO_LONG = "The code is longer than 64 KiB. Shorten it, or split the step in two."
+_TOO_DEEP = "The code nests too deeply to be read. Split its expressions."
+NO_PYTHON_MAIN = (
+    "The code has no `main`. Define `def main(input):` outside of other functions and classes;"
+    " what it returns is the step's output."
+)
+NO_JAVASCRIPT_MAIN = (
+    "The code has no `main`. Define `function main(input) { … }` outside of other functions;"
+    " what it returns is the step's output."
+)
+_ONE_ARGUMENT = "`main` must take one argument, the step's input: write `def main(input):`."
+
+# Beside its own name, these are the ways in which a script may come to have a `main`: written with an escape, made by
+# code that is made, or set on the global object.
+_MAY_DEFINE_MAIN = re.compile(r"main|\\|eval|Function|constructor|globalThis|this")
+
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def check_python(source: str) -> Found | None:
+    """Find the first thing that keeps Python source from being run as a step: its syntax, or its `main`.
+
+    The syntax is that of the Python the server runs on; what the sandbox lacks of it is found only by running.
+    """
+    try:
+        if len(source.encode()) > MAX_SOURCE_BYTES:
+            return 1, 1, _TOO_LONG
+        module = _parse(source)
+    except SyntaxError as error:
+        return error.lineno or 1, max(error.offset or 1, 1), _not_valid(error.msg)
+    except (RecursionError, MemoryError):
+        return 1, 1, _TOO_DEEP
+    except ValueError as error:
+        return 1, 1, _not_valid(str(error))
+    return _check_main(module)
+
+
+def check_javascript(source: str) -> Found | None:
+    """Find whether JavaScript source surely lacks a `main`; its syntax is checked only when it runs."""
+    if len(source.encode(errors="replace")) > MAX_SOURCE_BYTES:
+        return 1, 1, _TOO_LONG
+    if _MAY_DEFINE_MAIN.search(source) is None:
+        return 1, 1, NO_JAVASCRIPT_MAIN
+    return None
+
+
+def _not_valid(why: str) -> str:
+    end = "" if why.endswith(("?", ".")) else "."
+    return f"The code is not valid Python: {why}{end}"
+
+
+def _parse(source: str) -> ast.Module:
+    with warnings.catch_warnings():
+        # An invalid escape such as "\d" is worth a warning to the author's editor, not an error here.
+        warnings.simplefilter("ignore")
+        return ast.parse(source, "<code>")
+
+
+def _check_main(module: ast.Module) -> Found | None:
+    """Of several definitions the last counts, as it does when the code runs."""
+    main = None
+    for statement in module.body:
+        if isinstance(statement, _Function) and statement.name == "main":
+            main = statement
+        elif _may_bind_main(statement):
+            return None
+    if main is None:
+        return 1, 1, NO_PYTHON_MAIN
+    if not _takes_one(main.args):
+        return main.lineno, main.col_offset + 1, _ONE_ARGUMENT
+    return None
+
+
+def _may_bind_main(statement: ast.stmt) -> bool:
+    """A plain function is judged; however else the name may come about, running tells."""
+    if isinstance(statement, _Function | ast.ClassDef):
+        return statement.name == "main" or _names_global_main(statement)
+    return any(_binds_main(node) for node in ast.walk(statement))
+
+
+def _names_global_main(definition: _Function | ast.ClassDef) -> bool:
+    return any(
+        isinstance(node, ast.Global) and "main" in node.names for node in ast.walk(definition)
+    )
+
+
+def _binds_main(node: ast.AST) -> bool:
+    match node:
+        case ast.Name(id="main", ctx=ast.Store()):
+            return True
+        case ast.FunctionDef(name="main") | ast.AsyncFunctionDef(name="main"):
+            return True
+        case ast.ClassDef(name="main") | ast.alias(name="*"):
+            return True
+        case ast.alias(name=name, asname=None):
+            return name == "main"
+        case ast.alias(asname="main"):
+            return True
+        case ast.Call(func=ast.Name(id="exec" | "eval")):
+            return True
+        case _:
+            return False
+
+
+def _takes_one(arguments: ast.arguments) -> bool:
+    positional = len(arguments.posonlyargs) + len(arguments.args)
+    required = positional - len(arguments.defaults)
+    if required > 1 or any(default is None for default in arguments.kw_defaults):
+        return False
+    return positional > 0 or arguments.vararg is not None

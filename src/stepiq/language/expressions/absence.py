@@ -1,0 +1,78 @@
+"""What to say when an expression reads something that isn't there."""
+
+from typing import NoReturn
+
+from stepiq.language.expressions.nodes import write_path
+from stepiq.language.expressions.values import (
+    Failure,
+    Optional,
+    Value,
+    is_list,
+    is_map,
+    key_of,
+    kind_of,
+)
+
+_LOOP_NAMES = ("item", "index")
+_LENGTH_WORDS = ("length", "size", "count", "len")
+_MAX_SHOWN = 80
+
+
+def may_have(value: Value, key: Value) -> bool:
+    """Whether a value of this kind could have such a key or index, so that its absence is nothing odd."""
+    return is_map(value) or (is_list(value) and isinstance(key_of(key), int))
+
+
+def fail_root(root: str) -> NoReturn:
+    """Say that a root such as `item` is not there."""
+    if root in _LOOP_NAMES:
+        raise Failure(f"`{root}` exists only inside a `for_each`.")
+    raise Failure(f"there is no `{root}` here.")
+
+
+def fail_absent(
+    text: str | None, value: Value, key: Value, *, is_computed: bool = False
+) -> NoReturn:
+    """Say that a value lacks a key or an index.
+
+    Args:
+        text: what is written for the value, if it is a path.
+        value: the value that lacks it.
+        key: the key or index.
+        is_computed: it does not stand in the expression, so that it is not shown.
+    """
+    if type(value) is Optional:
+        value = value.value
+    holder = "a value" if text is None else f"`{text[:_MAX_SHOWN]}`"
+    place = "…" if text is None else text[:_MAX_SHOWN]
+    if is_list(value):
+        raise Failure(_describe_list(holder, place, key, is_computed=is_computed))
+    if value is not None and not is_map(value):
+        is_length = type(value) is str and key in _LENGTH_WORDS
+        advice = f" Its length is `size({place})`." if is_length else ""
+        raise Failure(f"{holder} is {kind_of(value)}, which has no fields.{advice}")
+    part = "such key" if is_computed else f"`{str(key)[:_MAX_SHOWN]}`"
+    reason = f"is null, which has no {part}" if value is None else f"has no {part}"
+    raise Failure(f"{holder} {reason}. {_advise(place, key, is_computed=is_computed)}")
+
+
+def _advise(place: str, key: Value, *, is_computed: bool) -> str:
+    written = "[key]" if is_computed else write_path("", (key,))[: _MAX_SHOWN + 1]
+    if written.startswith("["):
+        return f"If it may be absent, write `{place}[?{written[1:]}.orValue(…)`."
+    name = written[1:]
+    return f"If it may be absent, write `has({place}.{name})` or `{place}.?{name}.orValue(…)`."
+
+
+def _describe_list(holder: str, place: str, key: Value, *, is_computed: bool) -> str:
+    if isinstance(key_of(key), int):
+        shown, written = ("such item", "index") if is_computed else (f"item {key}", key)
+        return (
+            f"{holder} has no {shown}. If it may be absent, write `{place}[?{written}].orValue(…)`."
+        )
+    if key in _LENGTH_WORDS and not is_computed:
+        return f"{holder} is a list, which has no fields. Its length is `size({place})`."
+    return (
+        f"{holder} is a list, which has no fields. Take an item with `[0]`, or go through them with "
+        f"`{place}.map(x, x.name)`."
+    )

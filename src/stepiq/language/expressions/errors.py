@@ -1,0 +1,22 @@
+"""What can go wrong with an expression: once when it is saved, once when it is evaluated."""
+
+from stepiq.core.errors import Invalid
+
+
+class ExpressionSyntaxError(Invalid):
+    """The text is not an expression of this language."""
+
+    code = "expression_syntax"
+
+    def __init__(self, message: str, line: int, column: int) -> None:
+        super().__init__(message, line=line, column=column)
+        self.line = line
+        """Line inside the expression's own text, counted from 1."""
+        self.column = column
+        """Column inside that line in characters, counted from 1."""
+
+
+class ExpressionError(Invalid):
+    """The expression has no value here. Messages name the expression and its fields, never what they hold."""
+
+    code = "expression_error"

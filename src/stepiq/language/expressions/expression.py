@@ -1,0 +1,93 @@
+"""A compiled expression: what a definition keeps and a run evaluates."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from stepiq.core.json import Json
+from stepiq.language.expressions import reading
+from stepiq.language.expressions.errors import ExpressionError
+from stepiq.language.expressions.program import Program
+from stepiq.language.expressions.results import Room, to_json
+from stepiq.language.expressions.values import Exhausted, Failure, Meter, Optional, Value, kind_of
+from stepiq.language.templates.lexer import position
+from stepiq.language.templates.nodes import Reference
+
+_MAX_SHOWN = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A CEL expression that has been read and is ready to be evaluated any number of times, by any thread."""
+
+    source: str
+    """Its text, as written."""
+    references: tuple[Reference, ...]
+    """Every place where it reads the context, in the order written, as far as it is known before evaluating:
+    `input.list[index].name` is `input.list` and `index`. Names that macros bind are not among them."""
+    may_decide: bool
+    """False if its value can never be true or false, whatever the context holds."""
+    program: Program = field(repr=False, compare=False)
+
+    @classmethod
+    def compile(cls, text: str) -> Self:
+        """Read an expression of at most `source.MAX_LENGTH` characters.
+
+        Raises:
+            ExpressionSyntaxError: with line and column inside the text.
+        """
+        found = reading.read(text)
+        return cls(text, found.references, found.may_decide, found.program)
+
+    def locate(self, offset: int) -> tuple[int, int]:
+        """Line and column of an offset in its text, both counted from 1."""
+        return position(self.source, offset)
+
+    def evaluate(self, context: Mapping[str, Json], *, meter: Meter | None = None) -> Json:
+        """The value as plain JSON. Data of the context is not copied: do not change what comes back.
+
+        Doubles without a fraction come back as integers, timestamps as ISO 8601, durations as seconds (`90s`),
+        an empty optional as null.
+
+        Args:
+            context: the roots that `references` name, as plain JSON data.
+            meter: what is left of the work that several expressions may do together.
+
+        Raises:
+            ExpressionError: there is no value, or none that JSON has, or it is too much work.
+        """
+        meter = meter or Meter()
+        try:
+            return to_json(self.program.run(context, meter), meter, Room())
+        except (Failure, Exhausted) as error:
+            raise self._error(error) from None
+
+    def decide(self, context: Mapping[str, Json], *, meter: Meter | None = None) -> bool:
+        """Whether a condition holds; the arguments are those of `evaluate`.
+
+        Raises:
+            ExpressionError: as `evaluate`, or the value is neither true nor false.
+        """
+        try:
+            value = self.program.run(context, meter or Meter())
+        except (Failure, Exhausted) as error:
+            raise self._error(error) from None
+        if type(value) is not bool:
+            raise self._error(Failure(_explain_undecided(value)))
+        return value
+
+    def _error(self, reason: Exception) -> ExpressionError:
+        text = " ".join(self.source.split())
+        shown = text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…"
+        return ExpressionError(f"`{shown}` cannot be evaluated: {reason}")
+
+
+def _explain_undecided(value: Value) -> str:
+    hint = "Compare it: `x != ''`, `x > 0`, `x == true`."
+    if value is None:
+        hint = "Compare it: `x != null`, `x == true`."
+    elif type(value) is Optional:
+        hint = "Give a fallback: `.orValue(false)`."
+    elif type(value) in (list, tuple, dict):
+        hint = "Ask for its size: `size(x) > 0`."
+    return f"a condition gives true or false; this gives {kind_of(value)}. {hint}"

@@ -1,0 +1,346 @@
+"""The functions of CEL, by name: sizes, texts, conversions, times and optional values."""
+
+import math
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, tzinfo
+
+from stepiq.language.expressions import matching, times
+from stepiq.language.expressions.operators import BINARY, negate, refuse
+from stepiq.language.expressions.times import Duration, Timestamp
+from stepiq.language.expressions.values import (
+    MISSING,
+    NONE,
+    NUMBERS,
+    Failure,
+    Meter,
+    Optional,
+    TypeName,
+    Uint,
+    Value,
+    enter,
+    is_list,
+    is_map,
+    type_of,
+)
+from stepiq.language.patterns import PatternSyntaxError
+
+Function = Callable[..., Value]
+"""Takes the meter, then the values."""
+_LARGEST_EXACT = 2**53
+_INTEGER = re.compile(r"\s*([+-]?[0-9]{1,30})\s*")
+_DOUBLE = re.compile(r"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*")
+_MAX_NUMBER_LENGTH = 400
+_BOOLEANS = {
+    **dict.fromkeys(("true", "True", "TRUE", "t", "1"), True),
+    **dict.fromkeys(("false", "False", "FALSE", "f", "0"), False),
+}
+_HALF_CHARACTER = "it reads a text with half of a surrogate pair, which is no character."
+_TIME_COST = 10
+_CONVERSION_COST = 2
+"""Characters times instructions: in the worst case each of them takes some nanoseconds."""
+
+
+# -- sizes and texts --
+
+
+def _size(meter: Meter, value: Value) -> int:
+    if not isinstance(value, str | bytes) and not is_list(value) and not is_map(value):
+        refuse("size", value)
+    return len(value)
+
+
+def _on_texts(name: str, rule: Callable[[str, str], bool], *, reads_all: bool) -> Function:
+    def apply(meter: Meter, text: Value, other: Value) -> bool:
+        if type(text) is not str or type(other) is not str:
+            refuse(name, text, other)
+        meter.spend_reading(len(text) if reads_all else len(other))
+        return rule(text, other)
+
+    return apply
+
+
+def _matches(meter: Meter, text: Value, pattern: Value) -> bool:
+    if type(text) is not str or type(pattern) is not str:
+        refuse("matches", text, pattern)
+    try:
+        return matching.matches(meter, text, pattern)
+    except PatternSyntaxError as error:
+        raise Failure(f"the pattern of `matches` cannot be used. {error.message}") from None
+    except UnicodeEncodeError:
+        raise Failure(_HALF_CHARACTER) from None
+
+
+# -- conversions --
+
+
+def _int(meter: Meter, value: Value) -> int:
+    meter.spend(_CONVERSION_COST)
+    match value:
+        case bool():
+            refuse("int", value)
+        case int():
+            result = int(value)
+        case float() if math.isfinite(value):
+            result = int(value)
+        case str():
+            found = _INTEGER.fullmatch(value) if len(value) <= _MAX_NUMBER_LENGTH else None
+            if found is None:
+                raise Failure("`int` cannot read that text. It takes digits, as in '42'.")
+            result = int(found[1])
+        case Timestamp():
+            result = value.nanos // 10**9
+        case _:
+            refuse("int", value)
+    if not -(2**63) <= result < 2**63:
+        raise Failure("a number is too large for an integer.")
+    return result
+
+
+def _uint(meter: Meter, value: Value) -> Uint:
+    result = value if type(value) is Uint else _int(meter, value)
+    if result < 0:
+        raise Failure("`uint` takes no negative numbers.")
+    return Uint(result)
+
+
+def _double(meter: Meter, value: Value) -> float:
+    meter.spend(_CONVERSION_COST)
+    if type(value) is str:
+        found = _DOUBLE.fullmatch(value) if len(value) <= _MAX_NUMBER_LENGTH else None
+        if found is None:
+            raise Failure("`double` cannot read that text. It takes a number, as in '2.5'.")
+        return float(found[1])
+    if type(value) not in NUMBERS:
+        refuse("double", value)
+    return float(value)
+
+
+def _string(meter: Meter, value: Value) -> str:
+    meter.spend(_CONVERSION_COST)
+    match value:
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(int(value))
+        case float():
+            return write_double(value)
+        case bytes():
+            meter.spend_making(len(value))
+            try:
+                return value.decode()
+            except UnicodeDecodeError:
+                raise Failure("`string` cannot read these bytes as UTF-8.") from None
+        case Timestamp():
+            return times.write_timestamp(value)
+        case Duration():
+            return times.write_duration(value)
+        case _:
+            return refuse("string", value)
+
+
+def write_double(value: float) -> str:
+    """A double as JSON would have it: `3`, `0.5`, `1e+300`."""
+    if math.isfinite(value):
+        return str(int(value)) if is_whole(value) else repr(value)
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def is_whole(value: float) -> bool:
+    """Whether a double is an integer, and small enough for every integer of that size to be one."""
+    return value.is_integer() and abs(value) <= _LARGEST_EXACT
+
+
+def _bytes(meter: Meter, value: Value) -> bytes:
+    if type(value) is not str:
+        return value if type(value) is bytes else refuse("bytes", value)
+    meter.spend_making(len(value))
+    try:
+        return value.encode()
+    except UnicodeEncodeError:
+        raise Failure(_HALF_CHARACTER) from None
+
+
+def _bool(meter: Meter, value: Value) -> bool:
+    if type(value) is bool:
+        return value
+    if type(value) is not str:
+        refuse("bool", value)
+    if value not in _BOOLEANS:
+        raise Failure("`bool` cannot read that text. It takes 'true' and 'false'.")
+    return _BOOLEANS[value]
+
+
+def _dyn(meter: Meter, value: Value) -> Value:
+    return value
+
+
+def _type(meter: Meter, value: Value) -> TypeName:
+    return type_of(value)
+
+
+# -- times --
+
+
+def _timestamp(meter: Meter, value: Value) -> Timestamp:
+    meter.spend(_TIME_COST)
+    match value:
+        case Timestamp():
+            return value
+        case str():
+            found = times.read_timestamp(value) if len(value) <= _MAX_NUMBER_LENGTH else None
+        case int() if type(value) is int:
+            found = times.timestamp(value * 10**9)
+        case _:
+            refuse("timestamp", value)
+    if found is None:
+        raise Failure(
+            "`timestamp` takes a time such as '2024-01-31T09:00:00Z', of the years 1 to 9999."
+        )
+    return found
+
+
+def _duration(meter: Meter, value: Value) -> Duration:
+    meter.spend(_TIME_COST)
+    if type(value) is Duration:
+        return value
+    if type(value) is not str:
+        refuse("duration", value)
+    found = times.read_duration(value)
+    if found is None:
+        raise Failure(
+            "`duration` takes a length of time such as '1h30m' or '2.5s', up to 10,000 years."
+        )
+    return found
+
+
+def _of_time(
+    name: str, of_calendar: Callable[[datetime], int], unit: int = 0, modulus: int = 0
+) -> Function:
+    """A part of a timestamp; and of a duration, how many whole units it has."""
+
+    def apply(meter: Meter, value: Value, zone: Value = MISSING) -> int:
+        meter.spend(_TIME_COST)
+        if type(value) is Duration and unit and zone is MISSING:
+            count = times.toward_zero(value.nanos, unit)
+            return int(math.fmod(count, modulus)) if modulus else count
+        if type(value) is not Timestamp:
+            refuse(name, value)
+        shown = times.calendar(value, _zone(name, zone))
+        if shown is None:
+            raise Failure("a timestamp leaves the years 1 to 9999 in that time zone.")
+        return of_calendar(shown)
+
+    return apply
+
+
+def _zone(function: str, name: Value) -> tzinfo:
+    if name is MISSING or name == "":
+        return UTC
+    if type(name) is not str:
+        refuse(function, name)
+    zone = times.read_zone(name) if len(name) <= _MAX_NUMBER_LENGTH else None
+    if zone is None:
+        raise Failure("there is no such time zone. Write 'Europe/Berlin' or '+02:00'.")
+    return zone
+
+
+# -- optional values --
+
+
+def _of(meter: Meter, value: Value) -> Optional:
+    return Optional(value)
+
+
+def _none(meter: Meter) -> Optional:
+    return NONE
+
+
+def _of_non_zero(meter: Meter, value: Value) -> Optional:
+    return NONE if _is_zero(value) else Optional(value)
+
+
+def _is_zero(value: Value) -> bool:
+    if isinstance(value, Timestamp | Duration):
+        return value.nanos == 0
+    return value is None or (not isinstance(value, Optional | TypeName) and not value)
+
+
+def _has_value(meter: Meter, value: Value) -> bool:
+    return expect_optional("hasValue", value).value is not MISSING
+
+
+def _value(meter: Meter, value: Value) -> Value:
+    found = expect_optional("value", value).value
+    if found is MISSING:
+        raise Failure("`value()` finds nothing there. Give a fallback: `.orValue(…)`.")
+    return found
+
+
+def expect_optional(name: str, value: Value) -> Optional:
+    """The value, if it is an optional one."""
+    if type(value) is not Optional:
+        raise Failure(
+            f"`{name}` belongs to optional values. Write `.?` before the last name: "
+            f"`input.?topic.{name}({'…' if name.startswith('or') else ''})`."
+        )
+    return value
+
+
+def _first(meter: Meter, value: Value) -> Optional:
+    return _item("first", value, 0)
+
+
+def _last(meter: Meter, value: Value) -> Optional:
+    return _item("last", value, -1)
+
+
+def _item(name: str, value: Value, index: int) -> Optional:
+    if not is_list(value):
+        refuse(name, value)
+    if not value:
+        return NONE
+    return Optional(enter(value[index]) if type(value) is list else value[index])
+
+
+FUNCTIONS: dict[str, Function] = {
+    **BINARY,
+    "-_": negate,
+    "size": _size,
+    "contains": _on_texts("contains", lambda text, other: other in text, reads_all=True),
+    "startsWith": _on_texts("startsWith", str.startswith, reads_all=False),
+    "endsWith": _on_texts("endsWith", str.endswith, reads_all=False),
+    "matches": _matches,
+    "int": _int,
+    "uint": _uint,
+    "double": _double,
+    "string": _string,
+    "bytes": _bytes,
+    "bool": _bool,
+    "dyn": _dyn,
+    "type": _type,
+    "timestamp": _timestamp,
+    "duration": _duration,
+    "getFullYear": _of_time("getFullYear", lambda shown: shown.year),
+    "getMonth": _of_time("getMonth", lambda shown: shown.month - 1),
+    "getDate": _of_time("getDate", lambda shown: shown.day),
+    "getDayOfMonth": _of_time("getDayOfMonth", lambda shown: shown.day - 1),
+    "getDayOfWeek": _of_time("getDayOfWeek", lambda shown: shown.isoweekday() % 7),
+    "getDayOfYear": _of_time("getDayOfYear", lambda shown: shown.timetuple().tm_yday - 1),
+    "getHours": _of_time("getHours", lambda shown: shown.hour, 3600 * 10**9),
+    "getMinutes": _of_time("getMinutes", lambda shown: shown.minute, 60 * 10**9),
+    "getSeconds": _of_time("getSeconds", lambda shown: shown.second, 10**9),
+    "getMilliseconds": _of_time(
+        "getMilliseconds", lambda shown: shown.microsecond // 1000, 10**6, 1000
+    ),
+    "optional.of": _of,
+    "optional.none": _none,
+    "optional.ofNonZeroValue": _of_non_zero,
+    "hasValue": _has_value,
+    "value": _value,
+    "first": _first,
+    "last": _last,
+}
+"""Those that take their values all computed; `&&`, `? :`, `orValue` and their like are in `program`."""

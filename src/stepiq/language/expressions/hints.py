@@ -1,0 +1,253 @@
+"""What CEL's parser says about an expression it refuses → a sentence that says what to write instead."""
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from stepiq.language.expressions.functions import FUNCTIONS
+from stepiq.language.expressions.nodes import FoldKind
+from stepiq.language.expressions.source import SECRETS_REFUSED, Source, Token
+
+MACROS = ("has", *(kind.value for kind in FoldKind), "filter")
+
+_FIRST_ERROR = re.compile(r"ERROR: <input>:(-?[0-9]+):(-?[0-9]+): ([^\n]*)")
+_STATUS = re.compile(r"\A[A-Z_]+: | \[[A-Z_]+\]\Z")
+_QUOTED = re.compile(r"'(.*)'")
+_OVERLOAD = re.compile(r"found no matching overload for '(.*?)' applied to '\((.*)\)'")
+_UNDECLARED = re.compile(r"undeclared reference to '(.*?)' \(in container")
+_UNDECLARED_MACRO = re.compile(
+    rf"ERROR: <input>:([0-9]+):([0-9]+): undeclared reference to '({'|'.join(MACROS)})'"
+)
+_OPERATOR = re.compile(r"[@!_-]*([^_@A-Za-z]+|in)[_-]*")
+
+CALLABLE = sorted({name for name in FUNCTIONS if name[0].isalpha()} | {"or", "orValue", *MACROS})
+_WORDS = {
+    "and": "`and` is written `&&`.",
+    "or": "`or` is written `||`.",
+    "not": "`not` is written `!`, as in `!has(input.topic)`.",
+    "is": "`is` is written `==`.",
+    "contains": "Write it as a call: `input.text.contains('word')`.",
+    "if": "A choice is written `test ? this : that`.",
+    "else": "A choice is written `test ? this : that`.",
+    "lambda": "Go through a list with a macro: `list.filter(x, x > 0)`, `list.map(x, x.name)`.",
+    "for": "Go through a list with a macro: `list.filter(x, x > 0)`, `list.map(x, x.name)`.",
+    **dict.fromkeys(("None", "nil", "undefined", "NULL", "Null"), "Nothing is written `null`."),
+    **dict.fromkeys(("True", "TRUE"), "True is written `true`."),
+    **dict.fromkeys(("False", "FALSE"), "False is written `false`."),
+}
+_MARKS = {
+    "=": "`=` is not an operator. Compare with `==`.",
+    "===": "`===` is written `==`.",
+    "!==": "`!==` is written `!=`.",
+    "<>": "`<>` is written `!=`.",
+    "&": "`&` is written `&&`.",
+    "|": "There are no filters. `or` is written `||`; a function is called as `size(x)`.",
+    "=>": "Go through a list with a macro: `list.filter(x, x > 0)`, `list.map(x, x.name)`.",
+    "??": "A fallback is written `input.?topic.orValue('none')`.",
+    "**": "There is no power. Multiply with `*`.",
+    "++": "Nothing can be changed here. Add with `x + 1`.",
+}
+_CALLS = {
+    **dict.fromkeys(("len", "length", "count", "strlen"), "The length of a text, list or object is `size(x)`."),
+    **dict.fromkeys(("includes", "includesAny", "has_key", "hasOwnProperty"), "Write `text.contains('x')`, or `'x' in list`."),
+    **dict.fromkeys(("startswith", "starts_with"), "It is called `startsWith`."),
+    **dict.fromkeys(("endswith", "ends_with"), "It is called `endsWith`."),
+    **dict.fromkeys(("some", "any", "find"), "Whether an item fits is asked with `list.exists(x, x > 0)`."),
+    **dict.fromkeys(("every", "forEach", "reduce"), "Go through a list with `all`, `exists`, `filter` or `map`: `list.all(x, x > 0)`."),
+    **dict.fromkeys(("match", "test", "search", "regex"), "A pattern is tried with `text.matches('^a')`."),
+    **dict.fromkeys(("get", "default", "coalesce", "ifEmpty"), "A fallback is written `input.?topic.orValue('none')`."),
+    **dict.fromkeys(("str", "toString", "text", "String"), "A text is made with `string(x)`."),
+    **dict.fromkeys(("float", "Number", "number", "parseInt", "parseFloat"), "Numbers are made with `int(x)` and `double(x)`."),
+    **dict.fromkeys(("now", "today"), "There is no clock, so that a run can be repeated. The run's start is `timestamp(run.started_at)`."),
+    "typeof": "The type of a value is `type(x)`.",
+}  # fmt: skip
+_REFUSALS = {
+    "has() argument": "`has` takes a field: `has(input.topic)`. For other keys write `'topic' in input`.",
+    "reserved identifier": "That is a reserved word of CEL, which cannot be a name on its own.",
+    "invalid int literal": "That number is too large for an integer, which has 64 bits. Write it with a fraction: `1.0e19`.",
+    "invalid hex int literal": "That number is too large for an integer, which has 64 bits.",
+    "invalid uint literal": "That number is too large for an integer, which has 64 bits.",
+    "invalid hex uint literal": "That number is too large for an integer, which has 64 bits.",
+    "Invalid string literal": "That text has an escape for a character that does not exist.",
+    "Invalid bytes literal": "That text has an escape for a character that does not exist.",
+    "operand of a select": "A value of this kind has no fields.",
+    "range of a comprehension": "Macros go through lists and objects, and this is neither.",
+}
+_TOO_DEEP = (
+    "The expression nests deeper than 32 levels; in a long chain each `+` or `.` counts. "
+    "Put parts of the chain in brackets, or split the step."
+)
+_ENDS_EARLY = "The expression ends where a value must stand."
+_KINDS = {"int": "an integer", "uint": "an unsigned integer", "double": "a double", "bool": "a boolean",
+          "string": "a string", "bytes": "bytes", "null": "null", "null_type": "null", "list": "a list", "map": "an object",
+          "dyn": "any value", "timestamp": "a timestamp", "duration": "a duration",
+          "google.protobuf.Timestamp": "a timestamp", "google.protobuf.Duration": "a duration",
+          "type": "a type", "optional_type": "an optional value"}  # fmt: skip
+
+
+def explain(source: Source, complaint: str) -> tuple[int, str]:
+    """Where in `source.text` an expression is wrong, and a sentence about it."""
+    found = _FIRST_ERROR.search(complaint)
+    if found is None:
+        return 0, _explain_refusal(complaint)
+    if "recursion" in found[3] or int(found[1]) < 1:
+        return 0, _TOO_DEEP
+    offset = _offset(source.text, int(found[1]), int(found[2]))
+    reason = found[3].removeprefix("Syntax error: ")
+    is_syntax = reason != found[3]
+    if overload := _OVERLOAD.match(reason):
+        return offset, _explain_overload(overload[1], _split_types(overload[2]))
+    if undeclared := _UNDECLARED.match(reason):
+        if macro := _UNDECLARED_MACRO.search(complaint):
+            return _offset(source.text, int(macro[1]), int(macro[2])), _explain_macro(macro[3])
+        return _explain_undeclared(source, offset, undeclared[1])
+    if (foreign := _find_foreign(source.tokens)) is not None:
+        return foreign
+    return offset, _explain_syntax(source, offset, reason) if is_syntax else _explain_other(reason)
+
+
+def _offset(text: str, line: int, column: int) -> int:
+    start = 0
+    for _ in range(line - 1):
+        start = text.find("\n", start) + 1
+    return start + column - 1
+
+
+# -- words and marks of other languages --
+
+
+def _find_foreign(tokens: list[Token]) -> tuple[int, str] | None:
+    for index, token in enumerate(tokens):
+        before = tokens[index - 1].text if index else ""
+        if token.kind == "word" and before != "." and token.text in _WORDS:
+            return token.offset, _WORDS[token.text]
+        if token.kind == "mark" and token.text in _MARKS:
+            return token.offset, _MARKS[token.text]
+    return None
+
+
+# -- kinds of complaints --
+
+
+def _explain_undeclared(source: Source, offset: int, name: str) -> tuple[int, str]:
+    root, _, rest = name.partition(".")
+    # CEL points at the last dot of a path, or at the bracket of a call.
+    tokens = [token for token in source.tokens if token.offset <= offset and token.text == root]
+    place = tokens[-1].offset if tokens else offset
+    if root == "env":
+        return place, SECRETS_REFUSED
+    if not rest and _is_called(source.tokens, place):
+        return place, _explain_function(root)
+    if root in _WORDS:
+        return place, _WORDS[root]
+    return place, (
+        f"Nothing is called `{root[:60]}`. Write `input.{root[:60]}` for an input, `vars.{root[:60]}` for a variable, "
+        f"`steps.{root[:60]}.output` for a step, or `'{root[:60]}'` for a text."
+    )
+
+
+def _explain_macro(name: str) -> str:
+    if name == "has":
+        return _REFUSALS["has() argument"]
+    return f"`{name}` takes a name and an expression with it: `list.{name}(x, x.ready)`."
+
+
+def _is_called(tokens: list[Token], place: int) -> bool:
+    following = [token for token in tokens if token.offset > place]
+    return bool(following) and following[0].text == "("
+
+
+def _explain_function(name: str) -> str:
+    if name in _CALLS:
+        return f"There is no function `{name}`. {_CALLS[name]}"
+    near = get_close_matches(name[:60], CALLABLE, 1)
+    hint = f"Did you mean `{near[0]}`?" if near else f"There are {', '.join(CALLABLE)}."
+    return f"There is no function `{name[:60]}`. {hint}"
+
+
+def _split_types(text: str) -> list[str]:
+    """`int, map(string, dyn)` → the outermost types without what they hold."""
+    types, depth = [""], 0
+    for character in text:
+        depth += (character == "(") - (character == ")")
+        if character == "," and not depth:
+            types.append("")
+        elif not depth and character != ")":
+            types[-1] += character
+    return [name.strip() for name in types]
+
+
+def _explain_overload(function: str, types: list[str]) -> str:
+    kinds = [_KINDS.get(name, f"`{name[:60]}`") for name in types if name]
+    if function == "_?_:_":
+        if types[0] not in ("bool", "dyn"):
+            advice = (
+                "Give a fallback: `.orValue(false)`."
+                if types[0] == "optional_type"
+                else "Compare it: `x != ''`, `x > 0`."
+            )
+            return f"Before `?` stands true or false; it is {kinds[0]}. {advice}"
+        return (
+            f"Both results of `? :` must be of one kind, and {kinds[1]} and {kinds[2]} are not. "
+            "Convert one of them, or wrap one in `dyn(…)`."
+        )
+    operator = _OPERATOR.fullmatch(function)
+    sign = operator[1] if operator else function
+    if function == "_[_]":
+        sign = "[…]"
+    advice = _advise_overload(function, set(types))
+    return f"`{sign}` does not take {_join(kinds)}. {advice}".rstrip()
+
+
+def _advise_overload(function: str, types: set[str]) -> str:
+    if function in ("_&&_", "_||_", "!_"):
+        return "Compare each value: `x != ''`, `x > 0`, `x == true`."
+    if len(types) > 1 and types <= {"int", "uint", "double"}:
+        return "Convert one of them with `double(x)` or `int(x)`, or write the number as `1.0`."
+    if function == "_+_" and "string" in types:
+        return "Write `string(x)` to join it to a text."
+    if function in ("_==_", "_!=_", "@in"):
+        return "Values of two kinds are never equal; convert one of them."
+    return ""
+
+
+def _join(kinds: Iterable[str]) -> str:
+    return " and ".join(kinds)
+
+
+def _explain_syntax(source: Source, offset: int, reason: str) -> str:
+    quoted = _QUOTED.search(reason.partition(" expecting ")[0])
+    shown = quoted[1] if quoted else ""
+    if reason.startswith("missing ')'") or "expecting {']'" in reason or "expecting {')'" in reason:
+        return "A bracket is never closed."
+    if reason.startswith("token recognition error"):
+        return "This text cannot be read. A backslash starts an escape such as `\\n`; write `\\\\` for the character itself."
+    if "expecting ':'" in reason:
+        return "A choice has two results: `test ? this : that`."
+    if shown == "<EOF>" or offset >= len(source.text.rstrip()):
+        return _ENDS_EARLY
+    if shown.startswith("."):
+        return f"`{shown[:60]}` cannot be read. Fields are named `input.topic`, others `input['two words']`, items `input.list[0]`."
+    return (
+        f"`{shown[:60]}` cannot stand here. An operator, a comma or a bracket is missing before it."
+    )
+
+
+def _explain_other(reason: str) -> str:
+    for start, sentence in _REFUSALS.items():
+        if start in reason:
+            return sentence
+    if "variable name must be" in reason:
+        return "A macro takes a name first: `list.map(x, x.name)`."
+    if "expected type 'optional_type" in reason:
+        return "After `?` stands an optional value, such as `input.?topic`."
+    return f"CEL refuses this: {reason[:200]}."
+
+
+def _explain_refusal(complaint: str) -> str:
+    reason = _STATUS.sub("", complaint)
+    if "recursion limit" in reason:
+        return _TOO_DEEP
+    if "map key type" in reason:
+        return "The keys of an object are texts: `{'name': 1}`."
+    return f"CEL refuses this: {reason[:200]}."

@@ -1,0 +1,167 @@
+"""What an expression is made of, once CEL's own parser has read it and its macros are told apart again."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from stepiq.core.json import dumps
+from stepiq.language.expressions.values import Value
+
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+INDEX = "_[_]"
+OPTIONAL_MEMBER = "_?._"
+OPTIONAL_INDEX = "_[?_]"
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A value written in the expression."""
+
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A word: a root such as `input`, a variable of a macro, or a type."""
+
+    text: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """`a.b`, or `has(a.b)`."""
+
+    operand: "Node"
+    name: str
+    is_test: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function or an operator, by CEL's name for it, such as `size` or `_+_`."""
+
+    function: str
+    arguments: tuple["Node", ...]
+    """What it is called on comes first."""
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """`[a, ?b]`."""
+
+    items: tuple["Node", ...]
+    optional: frozenset[int]
+    """Which of them are left out when they are empty optionals."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One `key: value`."""
+
+    key: "Node"
+    value: "Node"
+    is_optional: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MapOf:
+    """`{a: b, ?c: d}`."""
+
+    entries: tuple[Entry, ...]
+
+
+class FoldKind(StrEnum):
+    """The macros."""
+
+    ALL = "all"
+    EXISTS = "exists"
+    EXISTS_ONE = "exists_one"
+    MAP = "map"
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """A macro that goes through a list, or through the keys of a map."""
+
+    kind: FoldKind
+    variable: str
+    over: "Node"
+    test: "Node | None"
+    """What an item must fulfil; None for a `map` that takes all."""
+    body: "Node | None"
+    """What `map` and `filter` make of an item; None for the others."""
+
+
+Node = Literal | Name | Member | Call | ListOf | MapOf | Fold
+Part = str | int
+"""One step of a path: the name of a field, or an index."""
+
+
+def children(node: Node) -> Iterator[Node]:
+    """The nodes right below a node."""
+    match node:
+        case Member():
+            yield node.operand
+        case Call():
+            yield from node.arguments
+        case ListOf():
+            yield from node.items
+        case MapOf():
+            for entry in node.entries:
+                yield entry.key
+                yield entry.value
+        case Fold():
+            yield node.over
+            yield from (part for part in (node.test, node.body) if part is not None)
+        case _:  # a literal or a name
+            pass
+
+
+def weigh(node: Node | None) -> int:
+    """How many nodes there are in a node, itself included."""
+    count, waiting = 0, [node]
+    while waiting:
+        current = waiting.pop()
+        if current is not None:
+            count += 1
+            waiting.extend(children(current))
+    return count
+
+
+def literal_key(node: Node) -> Part | None:
+    """The name or index that is written between square brackets, if it is written and not computed."""
+    if isinstance(node, Literal) and type(node.value) in (str, int):
+        return node.value
+    return None
+
+
+def path_of(node: Node) -> tuple[Name, tuple[Part, ...]] | None:
+    """The name and the steps of `a.b[0]["c d"]`; None for everything that is not such a path."""
+    parts: list[Part] = []
+    while not isinstance(node, Name):
+        if isinstance(node, Member) and not node.is_test:
+            parts.append(node.name)
+            node = node.operand
+        elif isinstance(node, Call) and node.function == INDEX:
+            key = literal_key(node.arguments[1])
+            if key is None:
+                return None
+            parts.append(key)
+            node = node.arguments[0]
+        else:
+            return None
+    return node, tuple(reversed(parts))
+
+
+def write_path(root: str, parts: tuple[Part, ...]) -> str:
+    """A path as it is written in an expression."""
+    text = root
+    for part in parts:
+        if isinstance(part, str) and _PLAIN_NAME.fullmatch(part):
+            text += f".{part}"
+        else:
+            text += f"[{dumps(part)}]"
+    return text

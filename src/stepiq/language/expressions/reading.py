@@ -1,0 +1,87 @@
+"""Text → nodes, by CEL's own parser and type checker, and refusals put in sentences.
+
+The engine reads and checks; it does not evaluate. Its evaluation cannot be stopped, holds the interpreter, copies
+the whole list for every item that `map` and `filter` add, cuts texts at U+0000, and in this version drops a
+reference to `None` for every null it gives back, which ends the process.
+"""
+
+from dataclasses import dataclass
+
+from cel_expr_python import cel  # pyright: ignore[reportMissingTypeStubs]
+from cel_expr_python.ext import ext_optional  # pyright: ignore[reportMissingTypeStubs]
+
+from stepiq.language.expressions import hints, source, wire
+from stepiq.language.expressions.nodes import Call, Literal, Node, children
+from stepiq.language.expressions.program import Program, UnknownFunction
+from stepiq.language.expressions.references import ROOTS, UnknownName, collect
+from stepiq.language.expressions.source import Source
+from stepiq.language.patterns import PatternSyntaxError, compile_regex
+from stepiq.language.templates.nodes import Reference
+
+_ENGINE = cel.NewEnv(
+    variables=dict.fromkeys(ROOTS, cel.Type.DYN), extensions=[ext_optional.ExtOptional()]
+)
+_DECIDING_TYPES = ("BOOL", "DYN")
+_NOT_PART = (
+    "Messages of other systems, such as `google.protobuf.Value{}`, are not part of the language."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read."""
+
+    program: Program
+    references: tuple[Reference, ...]
+    """With offsets in the text as it was written."""
+    may_decide: bool
+    """Whether the value may be true or false, as far as the types are known."""
+
+
+def read(text: str) -> Reading:
+    """Read an expression.
+
+    Raises:
+        ExpressionSyntaxError: with line and column inside the text.
+    """
+    found = source.read(text)
+    try:
+        compiled = _ENGINE.compile(found.text)
+        result_type = str(compiled.return_type())
+    except RuntimeError as error:
+        found.fail(*hints.explain(found, str(error)))
+    try:
+        node = wire.decode(compiled.serialize())
+        references = collect(node)
+        _check_patterns(node, found)
+        program = Program(node)
+    except wire.Foreign as foreign:
+        found.fail(foreign.offset, _NOT_PART)
+    except UnknownName as unknown:
+        found.fail(unknown.name.offset, _NOT_PART)
+    except UnknownFunction as unknown:
+        found.fail(unknown.call.offset, f"`{unknown.call.function}` is not part of the language.")
+    return Reading(
+        program,
+        tuple(
+            Reference(reference.parts, reference.optional, found.origin(reference.offset))
+            for reference in references
+        ),
+        result_type in _DECIDING_TYPES,
+    )
+
+
+def _check_patterns(node: Node, found: Source) -> None:
+    """Refuse patterns that are written in the expression and cannot be used."""
+    waiting = [node]
+    while waiting:
+        current = waiting.pop()
+        waiting.extend(children(current))
+        match current:
+            case Call(function="matches", arguments=(_, Literal(value=str(pattern)))):
+                try:
+                    compile_regex(pattern)
+                except PatternSyntaxError as error:
+                    found.fail(current.offset, error.message)
+            case _:
+                pass

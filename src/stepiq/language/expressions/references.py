@@ -1,0 +1,88 @@
+"""Which places of the context an expression reads, for the checks made when a definition is saved."""
+
+from collections.abc import Iterator
+
+from stepiq.language.expressions.nodes import (
+    INDEX,
+    OPTIONAL_INDEX,
+    OPTIONAL_MEMBER,
+    Call,
+    Fold,
+    Member,
+    Name,
+    Node,
+    children,
+    literal_key,
+)
+from stepiq.language.expressions.values import TYPES
+from stepiq.language.templates.nodes import Reference
+
+ROOTS = ("input", "vars", "variables", "steps", "run", "item", "index")
+"""What an expression can read from. `variables` is another name of `vars`."""
+
+
+class UnknownName(Exception):
+    """A name that CEL knows and this language doesn't."""
+
+    def __init__(self, name: Name) -> None:
+        super().__init__(name.text)
+        self.name = name
+
+
+def collect(node: Node) -> tuple[Reference, ...]:
+    """Every place where the context is read, in the order written. What macros bind is not part of it."""
+    return tuple(sorted(_visit(node, frozenset()), key=lambda reference: reference.offset))
+
+
+def _visit(node: Node, bound: frozenset[str]) -> Iterator[Reference]:
+    match node:
+        case Name() | Member():
+            yield from _read(node, bound)
+        case Call() if node.function in (INDEX, OPTIONAL_INDEX, OPTIONAL_MEMBER):
+            yield from _read(node, bound)
+        case Fold():
+            inner = bound | {node.variable}
+            yield from _visit(node.over, bound)
+            for part in (node.test, node.body):
+                if part is not None:
+                    yield from _visit(part, inner)
+        case _:
+            for child in children(node):
+                yield from _visit(child, bound)
+
+
+def _read(node: Node, bound: frozenset[str]) -> Iterator[Reference]:
+    """The reference that a path makes, and those in the keys that it computes."""
+    parts: list[str] = []
+    optional = False
+    while True:
+        match node:
+            case Member():
+                parts.append(node.name)
+                optional = optional or node.is_test
+                node = node.operand
+            case Call() if node.function in (INDEX, OPTIONAL_INDEX, OPTIONAL_MEMBER):
+                container, key = node.arguments
+                part = literal_key(key)
+                if part is None:
+                    # What follows depends on a value, and cannot be known.
+                    parts, optional = [], False
+                    yield from _visit(key, bound)
+                else:
+                    parts.append(str(part))
+                    optional = optional or node.function != INDEX
+                node = container
+            case Name():
+                if node.text not in bound and node.text not in TYPES:
+                    yield _reference(node, parts, optional=optional)
+                return
+            case _:
+                yield from _visit(node, bound)
+                return
+
+
+def _reference(name: Name, parts: list[str], *, optional: bool) -> Reference:
+    if name.text not in ROOTS:
+        raise UnknownName(name)
+    root = "vars" if name.text == "variables" else name.text
+    return Reference((root, *reversed(parts)), optional, name.offset)

@@ -1,0 +1,159 @@
+"""The value of an expression → plain JSON of bounded size."""
+
+import math
+from types import NoneType
+
+from stepiq.core.json import Json
+from stepiq.language.data import is_array, is_object
+from stepiq.language.expressions import times
+from stepiq.language.expressions.functions import is_whole
+from stepiq.language.expressions.times import Duration, Timestamp
+from stepiq.language.expressions.values import (
+    MISSING,
+    Exhausted,
+    Failure,
+    Map,
+    Meter,
+    Optional,
+    Uint,
+    Value,
+    kind_of,
+)
+
+MAX_RESULT_BYTES = 1024 * 1024
+"""Longest result as compact JSON in UTF-8."""
+_COST = 2
+_FLAT = frozenset({NoneType, bool, int, float, str})
+_CHARACTER_REFUSED = (
+    "it gives a text with half of a surrogate pair or with U+0000, which cannot be kept."
+)
+
+_NUMBER_REFUSED = "it gives a number that JSON does not have: infinite, or none at all."
+_JSON_REFUSED = "it gives something that is no JSON data."
+
+
+class Room:
+    """What is left of the longest result."""
+
+    def __init__(self) -> None:
+        self._left = MAX_RESULT_BYTES
+
+    def take(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise Exhausted(
+                f"its result is longer than {MAX_RESULT_BYTES:,} bytes. Take less of the data."
+            )
+
+    def measure(self, value: Json) -> None:
+        """Take the room that JSON data needs at least: escapes and the length of numbers are not counted.
+
+        Lists are looked at as a whole where they can be, since there may be half a million values.
+        """
+        waiting: list[list[Json]] = [[value]]
+        while waiting:
+            items = waiting.pop()
+            self.take(2 + 2 * len(items))
+            kinds = set(map(type, items))
+            if str in kinds:
+                self.measure_texts([item for item in items if type(item) is str])
+            if float in kinds and not all(map(math.isfinite, filter(_is_float, items))):
+                raise Failure(_NUMBER_REFUSED)
+            if not kinds <= _FLAT:
+                for item in items:
+                    self._open(item, waiting)
+
+    def _open(self, item: Json, waiting: list[list[Json]]) -> None:
+        if is_array(item):
+            waiting.append(item)
+        elif is_object(item):
+            self.measure_texts(list(item))
+            waiting.append(list(item.values()))
+        # Members of enumerations are texts or integers too.
+        elif item is not None and not isinstance(item, str | int | float):
+            raise Failure(_JSON_REFUSED)
+
+    def measure_texts(self, texts: list[str]) -> None:
+        """Take the room of texts, which are whole characters only."""
+        try:
+            self.take(sum(map(len, texts)) + 2 * len(texts))
+            joined = "".join(texts)
+            if not joined.isascii():
+                self.take(len(joined.encode()) - len(joined))
+        except UnicodeEncodeError:
+            raise Failure(_CHARACTER_REFUSED) from None
+        except TypeError:  # an object with keys that are no texts
+            raise Failure(_JSON_REFUSED) from None
+
+
+def _is_float(value: Json) -> bool:
+    return type(value) is float
+
+
+def to_json(value: Value, meter: Meter, room: Room) -> Json:
+    """A value as JSON: what came from the context as it is, and what the expression made itself converted.
+
+    Raises:
+        Failure: it is of a kind that JSON does not have.
+        Exhausted: it is too long.
+    """
+    kind = value.__class__
+    if kind is tuple:
+        meter.spend(_COST * len(value))
+        room.take(2 + 2 * len(value))
+        return [to_json(item, meter, room) for item in value]
+    if kind is Map:
+        return _object(value, meter, room)
+    if kind is list or kind is dict:
+        room.measure(value)
+        return value
+    if kind is Optional:
+        return None if value.value is MISSING else to_json(value.value, meter, room)
+    plain = _scalar(value)
+    if type(plain) is str:
+        room.measure_texts([plain])
+    return plain
+
+
+def _object(value: Map, meter: Meter, room: Room) -> dict[str, Json]:
+    meter.spend(_COST * len(value))
+    room.take(2 + 2 * len(value))
+    made: dict[str, Json] = {}
+    for key, item in value.items():
+        if type(key) is not str:
+            raise Failure("it gives an object with keys that are no texts. Write `string(key)`.")
+        room.measure_texts([_whole(key)])
+        made[key] = to_json(item, meter, room)
+    return made
+
+
+def _scalar(value: Value) -> Json:
+    kind = value.__class__
+    if kind is str:
+        return _whole(value)
+    if kind is int or kind is bool or value is None:
+        return value
+    if kind is float:
+        if not math.isfinite(value):
+            raise Failure(_NUMBER_REFUSED)
+        return int(value) if is_whole(value) else value
+    return _other_scalar(value)
+
+
+def _other_scalar(value: Value) -> Json:
+    match value:
+        case Uint():
+            return int(value)
+        case Timestamp():
+            return times.write_timestamp(value)
+        case Duration():
+            return times.write_duration(value)
+        case _:
+            advice = " Write `string(x)`." if type(value) is bytes else ""
+            raise Failure(f"it gives {kind_of(value)}, which JSON does not have.{advice}")
+
+
+def _whole(text: str) -> str:
+    if "\0" in text:
+        raise Failure(_CHARACTER_REFUSED)
+    return text

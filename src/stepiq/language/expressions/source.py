@@ -1,0 +1,183 @@
+"""The text of an expression before CEL's parser gets it: its bounds, its words, and `{{path}}` read as the path."""
+
+import re
+from dataclasses import dataclass
+from typing import NoReturn
+
+from stepiq.core.json import dumps
+from stepiq.language.expressions.errors import ExpressionSyntaxError
+from stepiq.language.templates.errors import TemplateSyntaxError
+from stepiq.language.templates.lexer import position
+from stepiq.language.templates.nodes import FrameValue, Output, Path, Secret
+from stepiq.language.templates.template import Template
+
+MAX_LENGTH = 2_000
+"""Longest text of an expression, in characters."""
+
+_TOKEN = re.compile(
+    r"(?P<space>[ \t\n\r\f]++|//[^\n]*+)"
+    r"|(?P<string>[bB]?[rR](?:\"\"\"(?s:.)*?\"\"\"|'''(?s:.)*?'''|\"[^\"\r\n]*+\"|'[^'\r\n]*+')"
+    r"|[bB]?(?:\"\"\"(?s:\\.|[^\\])*?\"\"\"|'''(?s:\\.|[^\\])*?'''"
+    r"|\"(?:\\.|[^\"\\\r\n])*+\"|'(?:\\.|[^'\\\r\n])*+'))"
+    r"|(?P<braces>\{\{)"
+    r"|(?P<number>[0-9]++(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?|\.[0-9]++(?:[eE][+-]?[0-9]++)?)"
+    r"|(?P<word>[A-Za-z_][A-Za-z0-9_]*+)"
+    r"|(?P<field>`[^`\r\n]*+`)"
+    r"|(?P<mark>===|!==|==|!=|<=|>=|<>|=>|&&|\|\||\?\?|\*\*|\+\+|[()\[\]{}.,?:<>=!&|+\-*/%])"
+)
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
+_KEYWORDS = frozenset({"in", "true", "false", "null"})
+_QUOTES = ("'", '"')
+_TYPOGRAPHIC_QUOTES = "\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
+_UNSUPPORTED_MACROS = ("optMap", "optFlatMap")
+_DOT_FIRST = "A field that may be absent is read with the dot first: `input.?topic`."
+SECRETS_REFUSED = "Secrets can only be used in templates, as `{{env.NAME}}` in a text; expressions cannot read `env`."
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word, a string, a number or a mark."""
+
+    kind: str
+    text: str
+    offset: int
+    """Where it stands in the text that CEL reads."""
+
+
+@dataclass(slots=True)
+class Source:
+    """An expression's text as it was written and as CEL reads it."""
+
+    written: str
+    text: str
+    tokens: list[Token]
+    """Those of `text`, without space and comments."""
+    origins: list[int]
+    """For each character of `text`, where it comes from in `written`."""
+
+    def origin(self, offset: int) -> int:
+        """The place in `written` of an offset in `text`."""
+        return self.origins[offset] if offset < len(self.origins) else len(self.written)
+
+    def fail(self, offset: int, message: str) -> NoReturn:
+        """Refuse the expression, naming a place in `text`."""
+        fail(self.written, self.origin(offset), message)
+
+
+def fail(written: str, offset: int, message: str) -> NoReturn:
+    """Refuse the expression, naming a place in what was written."""
+    raise ExpressionSyntaxError(message, *position(written, offset))
+
+
+def read(written: str) -> Source:
+    """Take an expression's text apart.
+
+    Raises:
+        ExpressionSyntaxError: too long, empty, or with something that no expression has.
+    """
+    if len(written) > MAX_LENGTH:
+        fail(written, MAX_LENGTH, f"An expression has at most {MAX_LENGTH:,} characters.")
+    try:
+        written.encode()
+    except UnicodeEncodeError as error:
+        fail(written, error.start, "The text has half of a surrogate pair. Remove it.")
+    source = Source(written, "", [], [])
+    pieces: list[str] = []
+    at = 0
+    while at < len(written):
+        token = _TOKEN.match(written, at)
+        if token is None:
+            _fail_at_character(written, at)
+        kind, text, end = token.lastgroup or "", token.group(), token.end()
+        is_placeholder = kind == "braces"
+        if is_placeholder:
+            text, end = _read_placeholder(written, at)
+            kind = "placeholder"
+        if kind != "space":
+            source.tokens.append(Token(kind, text, len(source.origins)))
+        pieces.append(text)
+        source.origins.extend([at] * len(text) if is_placeholder else range(at, end))
+        at = end
+        if kind in ("mark", "word"):
+            _refuse(source)
+    if not source.tokens:
+        fail(
+            written, 0, "The expression is empty. Write what it is to compute: `input.score >= 8`."
+        )
+    source.text = "".join(pieces)
+    return source
+
+
+def _refuse(source: Source) -> None:
+    """Refuse what CEL would read in a way that this language does not mean."""
+    token = source.tokens[-1]
+    before = source.tokens[-2] if len(source.tokens) > 1 else None
+    if token.text == ".":
+        is_value = before is not None and (
+            (before.kind != "mark" and before.text != "in") or before.text in (")", "]", "}")
+        )
+        if not is_value:
+            is_fallback = before is not None and before.text == "?"
+            message = _DOT_FIRST if is_fallback else "A name cannot start with a dot."
+            source.fail(token.offset, message)
+    if token.text in _UNSUPPORTED_MACROS and before is not None and before.text == ".":
+        source.fail(
+            token.offset,
+            f"`{token.text}` is not part of the language. Ask first: `has(input.topic) ? … : …`.",
+        )
+
+
+def _fail_at_character(written: str, at: int) -> NoReturn:
+    character = written[at]
+    if character in _QUOTES:
+        fail(written, at, f"This text is never closed. Write `{character}` at its end.")
+    if character == "`":
+        fail(written, at, "This name is never closed. Write a backtick at its end.")
+    if character in _TYPOGRAPHIC_QUOTES:
+        fail(written, at, "Text stands between straight quotes: `'text'`.")
+    fail(written, at, f"The character `{character}` has no meaning outside of quotes.")
+
+
+def _read_placeholder(written: str, at: int) -> tuple[str, int]:
+    """What CEL reads for `{{path}}`, and where that ends."""
+    braces = "}}}" if written.startswith("{{{", at) else "}}"
+    close = written.find(braces, at)
+    if close < 0:
+        fail(written, at, f"These braces are never closed. Write `{braces}` after the path.")
+    root, *rest = _read_path(written, at, written[at + len(braces) : close])
+    if not _PLAIN_NAME.fullmatch(root) or root in _KEYWORDS:
+        fail(
+            written,
+            at,
+            f"Nothing is called `{root[:60]}`. Write a path as in `{{{{input.topic}}}}`.",
+        )
+    # In brackets, so that it is one value whatever stands around it.
+    return f"({root}{''.join(map(_write_part, rest))})", close + len(braces)
+
+
+def _read_path(written: str, at: int, inside: str) -> tuple[str, ...]:
+    try:
+        nodes = Template.compile(f"{{{{{inside}}}}}").nodes
+    except TemplateSyntaxError:
+        nodes = ()
+    match nodes:
+        case (Output(Path(frame=0, value=FrameValue.CONTEXT, parts=parts)),) if parts:
+            return parts
+        case (Output(Secret()),):
+            fail(written, at, SECRETS_REFUSED)
+        case _:
+            fail(
+                written,
+                at,
+                "Inside braces stands a single path, as in `{{input.topic}}`. "
+                "Write the rest of the expression outside of them; it needs no braces at all.",
+            )
+
+
+def _write_part(part: str) -> str:
+    if _INDEX.fullmatch(part):
+        return f"[{part}]"
+    if _PLAIN_NAME.fullmatch(part) and part not in _KEYWORDS:
+        return f".{part}"
+    return f"[{dumps(part)}]"

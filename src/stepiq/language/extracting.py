@@ -1,0 +1,366 @@
+"""JSONPath (RFC 9535): parts of JSON data by a path.
+
+The library reads and checks the path; the walk is done here, since the library's own has no bounds and matches
+patterns with an engine that backtracks.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, Self
+
+from jsonpath_rfc9535 import JSONPathEnvironment, JSONPathError
+from jsonpath_rfc9535 import filter_expressions as filters
+from jsonpath_rfc9535 import segments as steps
+from jsonpath_rfc9535 import selectors as selections
+
+from stepiq.core.errors import Invalid
+from stepiq.core.json import Json
+from stepiq.language.data import is_array, is_number, is_object
+from stepiq.language.expressions import matching
+from stepiq.language.expressions.operators import same
+from stepiq.language.expressions.results import Room
+from stepiq.language.expressions.values import MISSING, Exhausted, Failure, Meter
+from stepiq.language.patterns import PatternSyntaxError, compile_regex
+from stepiq.language.templates.lexer import position
+
+MAX_LENGTH = 1_000
+"""Longest path, in characters."""
+MAX_OPERATIONS = 300_000
+"""Most work of one extraction: values looked at, once for every step of the path that looks at them."""
+MAX_NESTING = 64
+"""Deepest nesting of filters, and of brackets, `!` and operators inside them."""
+_MAX_SHOWN = 80
+_STEP_COST = 2
+_COPIED_PER_OPERATION = 8
+
+_ENVIRONMENT = JSONPathEnvironment()
+_TESTED = ("match", "search")
+_FOREIGN_WORD = re.compile(r"(?<![\w.$@])(and|or|not|in|=~)(?!\w)|(?<![=!<>])(=)(?![=~])")
+_FOREIGN = {
+    "and": "`and` is written `&&`.",
+    "or": "`or` is written `||`.",
+    "not": "`not` is written `!`.",
+    "in": "There is no `in`. Compare with each: `@.a == 'x' || @.a == 'y'`.",
+    "=~": "A pattern is tried with `match(@.a, 'x.*')` or `search(@.a, 'x')`.",
+    "=": "`=` is not an operator. Compare with `==`.",
+}
+_HINTS = {
+    "expected '$'": "A path starts with `$`, the whole value: `$.items[0].name`.",
+    "unexpected trailing whitespace": "Remove the space at the end.",
+    "unclosed string": "This text is never closed by its quote.",
+    "unbalanced": "A bracket is never closed.",
+    "unexpected end of selector": "A bracket is never closed.",
+    "unexpected end": "Something is missing at this place: a name, a value or `*`.",
+    "bald descendant": "After `..` stands a name or `*`: `$..name`.",
+    "unexpected token": "In brackets stand a name in quotes, an index, a slice, `*` or a filter: `['two words']`, `[0]`, `[?@.a > 1]`.",
+    "empty bracketed": "In brackets stand a name in quotes, an index, a slice, `*` or a filter: `['two words']`, `[0]`, `[?@.a > 1]`.",
+    "unexpected trailing comma": "Remove the comma.",
+    "leading zero": "Write the number without zeros in front.",
+    "invalid index": "Write the number without zeros in front.",
+    "invalid integer": "Write the number without zeros in front.",
+    "invalid float": "Write the number without zeros in front.",
+    "index out of range": "This index is too large.",
+    "non-singular query": "Only paths to a single value can be compared; count the others: `count(@.*) > 1`.",
+    "filter expression literals": "A fixed value alone is no test. Compare it: `@.a == 1`.",
+    "must be compared": "The result of this function must be compared: `length(@.name) > 3`.",
+    "is not comparable": "The result of this function is already true or false; leave out the comparison.",
+    "argument": "This function takes other values. There are `length(@.a)`, `count(@.*)`, `match(@.a, 'x')`, `search(@.a, 'x')` and `value(@..a)`.",
+    "is not defined": "There is no such function. There are `length`, `count`, `match`, `search` and `value`.",
+    "escape": "This escape does not exist. Write `\\\\` for a backslash.",
+    "invalid character": "Control characters are written as escapes, such as `\\n`.",
+    "shorthand selector": "Names with odd characters stand in brackets and quotes: `['two words']`, `['1st']`.",
+    "bracketed selection, found": "Fields are read with a dot, names with odd characters in brackets and quotes: `$.items`, `$['two words']`.",
+    "filter selector token": "This cannot stand in a filter. Write it as in `$.items[?@.price < 10 && @.name == 'x']`.",
+}  # fmt: skip
+
+
+class QuerySyntaxError(Invalid):
+    """The text is not a JSONPath."""
+
+    code = "jsonpath_syntax"
+
+    def __init__(self, message: str, line: int, column: int) -> None:
+        super().__init__(message, line=line, column=column)
+        self.line = line
+        """Line inside the path's own text, counted from 1."""
+        self.column = column
+        """Column inside that line in characters, counted from 1."""
+
+
+class ExtractError(Invalid):
+    """Following the path is more work, or gives more, than one step may."""
+
+    code = "expression_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A path that has been read and can be followed any number of times."""
+
+    source: str
+    """Its text, as written."""
+    segments: tuple[steps.JSONPathSegment, ...] = field(repr=False, compare=False)
+
+    @classmethod
+    def compile(cls, text: str) -> Self:
+        """Read a path.
+
+        Raises:
+            QuerySyntaxError: with line and column inside the text.
+        """
+        if len(text) > MAX_LENGTH:
+            _fail(text, MAX_LENGTH, f"A path has at most {MAX_LENGTH:,} characters.")
+        try:
+            text.encode()
+            query = _ENVIRONMENT.compile(text)
+        except UnicodeEncodeError as error:
+            _fail(text, error.start, "The text has half of a surrogate pair. Remove it.")
+        except JSONPathError as error:
+            _explain(text, error)
+        except RecursionError:
+            _fail(text, 0, f"The path nests deeper than {MAX_NESTING} levels.")
+        except OverflowError:
+            _fail(text, 0, "The path has a number that is too large for a double.")
+        _check(text, query.segments, 0)
+        return cls(text, query.segments)
+
+    def all(self, value: Json, *, meter: Meter | None = None) -> list[Json]:
+        """Every part of a value that the path leads to, in the order of RFC 9535; nothing is copied.
+
+        Raises:
+            ExtractError: too much work, or a result of more than 1 MiB.
+        """
+        return self._follow(value, meter)
+
+    def first(self, value: Json, *, meter: Meter | None = None) -> Json | None:
+        """The first part that the path leads to; None if there is none.
+
+        Raises:
+            ExtractError: too much work, or a result of more than 1 MiB.
+        """
+        found = self._follow(value, meter, 1)
+        return found[0] if found else None
+
+    def _follow(self, value: Json, meter: Meter | None, most: int | None = None) -> list[Json]:
+        try:
+            found = _Walk(value, meter or Meter(MAX_OPERATIONS)).follow(self.segments, value)[:most]
+            Room().measure(found)
+        except (Exhausted, Failure) as error:
+            shown = self.source[:_MAX_SHOWN] + "…" * (len(self.source) > _MAX_SHOWN)
+            raise ExtractError(f"`{shown}` cannot be followed: {error}") from None
+        return found
+
+
+# -- reading --
+
+
+def _fail(text: str, offset: int, message: str) -> NoReturn:
+    raise QuerySyntaxError(message, *position(text, offset))
+
+
+def _explain(text: str, error: JSONPathError) -> NoReturn:
+    reason = str(error.args[0])
+    offset = error.token.index if error.token is not None else 0
+    foreign = (
+        _FOREIGN_WORD.search(text, max(offset - 1, 0)) if "filter selector" in reason else None
+    )
+    if foreign is not None:
+        _fail(text, foreign.start(), _FOREIGN[foreign.group()])
+    for part, hint in _HINTS.items():
+        if part in reason:
+            _fail(text, offset, hint)
+    _fail(text, offset, f"This is not a path: {reason[:200]}.")
+
+
+def _check(text: str, segments: Sequence[steps.JSONPathSegment], depth: int) -> None:
+    """Refuse what nests so deep that walking would be a matter of luck, and patterns that cannot be used."""
+    for segment in segments:
+        for selector in segment.selectors:
+            if isinstance(selector, selections.FilterSelector):
+                _check_filter(text, selector.expression, depth + 1)
+
+
+def _check_filter(text: str, expression: Any, depth: int) -> None:
+    if depth > MAX_NESTING:
+        _fail(text, expression.token.index, f"The path nests deeper than {MAX_NESTING} levels.")
+    match expression:
+        case filters.FilterQuery():
+            _check(text, expression.query.segments, depth)
+        case filters.FunctionExtension(name=name, args=[_, filters.StringLiteral() as pattern]) if (
+            name in _TESTED
+        ):
+            try:
+                compile_regex(pattern.value)
+            except PatternSyntaxError as error:
+                _fail(text, pattern.token.index, error.message)
+        case _:
+            pass
+    for part in _parts(expression):
+        _check_filter(text, part, depth + 1)
+
+
+def _parts(expression: Any) -> Iterable[Any]:
+    match expression:
+        case filters.FilterExpression():
+            return (expression.expression,)
+        case filters.PrefixExpression():
+            return (expression.right,)
+        case filters.LogicalExpression() | filters.ComparisonExpression():
+            return (expression.left, expression.right)
+        case filters.FunctionExtension():
+            return expression.args
+        case _:
+            return ()
+
+
+# -- walking --
+
+
+class _Walk:
+    """Follows paths in one value and counts the work."""
+
+    def __init__(self, root: Json, meter: Meter) -> None:
+        self._root = root
+        self._meter = meter
+
+    def follow(self, segments: Sequence[steps.JSONPathSegment], start: Json) -> list[Json]:
+        values = [start]
+        for segment in segments:
+            if isinstance(segment, steps.JSONPathRecursiveDescentSegment):
+                values = [inner for value in values for inner in self._descend(value)]
+            found: list[Json] = []
+            for value in values:
+                for selector in segment.selectors:
+                    self._meter.spend(_STEP_COST)
+                    found.extend(self._select(selector, value))
+            values = found
+        return values
+
+    def _descend(self, value: Json) -> Iterator[Json]:
+        """A value and all objects and lists inside it, each before what it holds."""
+        waiting = [value]
+        while waiting:
+            current = waiting.pop()
+            self._meter.spend(_STEP_COST)
+            yield current
+            inner = _children(current)
+            self._meter.spend(len(inner) // _COPIED_PER_OPERATION)
+            waiting.extend([child for child in reversed(inner) if type(child) in (dict, list)])
+
+    def _select(self, selector: selections.JSONPathSelector, value: Json) -> Iterable[Json]:
+        match selector:
+            case selections.NameSelector():
+                return [value[selector.name]] if is_object(value) and selector.name in value else []
+            case selections.IndexSelector():
+                has_it = is_array(value) and -len(value) <= selector.index < len(value)
+                return [value[selector.index]] if has_it else []
+            case selections.SliceSelector():
+                found = (
+                    value[selector.slice] if is_array(value) and selector.slice.step != 0 else []
+                )
+                self._meter.spend(len(found) // _COPIED_PER_OPERATION)
+                return found
+            case selections.FilterSelector():
+                return self._filter(selector.expression, _children(value))
+            case _:  # a wildcard
+                found = _children(value)
+                self._meter.spend(len(found) // _COPIED_PER_OPERATION)
+                return found
+
+    def _filter(self, expression: filters.FilterExpression, values: Sequence[Json]) -> list[Json]:
+        found: list[Json] = []
+        for value in values:
+            self._meter.spend()
+            if self._holds(expression.expression, value):
+                found.append(value)
+        return found
+
+    # -- filters --
+
+    def _holds(self, expression: filters.Expression, current: Json) -> bool:
+        self._meter.spend()
+        match expression:
+            case filters.LogicalExpression():
+                left = self._holds(expression.left, current)
+                if left is (expression.operator == "||"):
+                    return left
+                return self._holds(expression.right, current)
+            case filters.PrefixExpression():
+                return not self._holds(expression.right, current)
+            case filters.ComparisonExpression():
+                left, right = (
+                    self._value(expression.left, current),
+                    self._value(expression.right, current),
+                )
+                return self._compare(expression.operator, left, right)
+            case filters.FilterQuery():
+                return bool(self._nodes(expression, current))
+            case _:  # a function, which is `match` or `search`: the others must be compared
+                return self._call(expression, current) is True
+
+    def _nodes(self, expression: filters.FilterQuery, current: Json) -> list[Json]:
+        is_root = isinstance(expression, filters.RootFilterQuery)
+        return self.follow(expression.query.segments, self._root if is_root else current)
+
+    def _value(self, expression: Any, current: Json) -> Json:
+        """A value to compare, or `MISSING`."""
+        match expression:
+            case filters.FilterQuery():
+                found = self._nodes(expression, current)
+                return found[0] if found else MISSING
+            case filters.FunctionExtension():
+                return self._call(expression, current)
+            case _:
+                return expression.value
+
+    def _compare(self, operator: str, left: Json, right: Json) -> bool:
+        match operator:
+            case "==":
+                return same(self._meter, left, right)
+            case "!=":
+                return not same(self._meter, left, right)
+            case "<":
+                return self._is_less(left, right)
+            case ">":
+                return self._is_less(right, left)
+            case "<=":
+                return self._is_less(left, right) or same(self._meter, left, right)
+            case _:
+                return self._is_less(right, left) or same(self._meter, left, right)
+
+    def _is_less(self, left: Json, right: Json) -> bool:
+        if isinstance(left, str) and isinstance(right, str):
+            self._meter.spend_reading(min(len(left), len(right)))
+            return left < right
+        return is_number(left) and is_number(right) and left < right
+
+    def _call(self, call: Any, current: Json) -> Json:
+        arguments: list[Any] = call.args
+        match call.name:
+            case "count":
+                return len(self._nodes(arguments[0], current))
+            case "value":
+                found = self._nodes(arguments[0], current)
+                return found[0] if len(found) == 1 else MISSING
+            case "length":
+                value = self._value(arguments[0], current)
+                has_length = isinstance(value, str) or is_array(value) or is_object(value)
+                return len(value) if has_length else MISSING
+            case _:
+                text, pattern = (self._value(argument, current) for argument in arguments)
+                return self._matches(text, pattern, whole=call.name == "match")
+
+    def _matches(self, text: Json, pattern: Json, *, whole: bool) -> bool:
+        if not isinstance(text, str) or not isinstance(pattern, str):
+            return False
+        try:
+            return matching.matches(self._meter, text, pattern, whole=whole)
+        except (PatternSyntaxError, UnicodeEncodeError):
+            return False
+
+
+def _children(value: Json) -> list[Json]:
+    if is_array(value):
+        return value
+    return list(value.values()) if is_object(value) else []

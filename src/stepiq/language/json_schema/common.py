@@ -1,0 +1,217 @@
+"""What every step has, and the jumps that lead from one to another."""
+
+from stepiq.language.drafts import ID_PATTERN, ID_RULE
+from stepiq.language.expressions import source
+from stepiq.language.json_schema.nodes import (
+    Node,
+    array,
+    boolean,
+    choice,
+    either,
+    expression,
+    integer,
+    mapping,
+    nothing,
+    number,
+    or_null,
+    reference,
+    text,
+)
+from stepiq.language.jumps import DEFAULT_LOOPS, MAX_CASES, MAX_LOOPS
+from stepiq.language.specs import END, NEXT, LimitAction, OutputFormat, StepType
+from stepiq.language.step_fields import (
+    COMMON,
+    DEFAULT_BACKOFF_MS,
+    DEFAULT_FACTOR,
+    DEFAULT_MAX_BACKOFF_MS,
+    MAX_ATTEMPTS,
+    MAX_BACKOFF_MS,
+    MAX_FACTOR,
+    MAX_NAME,
+    ON_ERROR,
+)
+from stepiq.language.steps.kinds import StepKind
+from stepiq.language.steps.registry import KINDS
+
+LONGEST_EXPRESSION = source.MAX_LENGTH
+
+_FORMATS = {
+    "text": "Text, as it comes.",
+    "json": "Data: the text is read as JSON, or the step fails.",
+    "markdown": "Text that is shown as Markdown.",
+}
+_LIMIT_ACTIONS = {
+    "fail": "The run fails with `loop_limit`.",
+    "next": "The run goes on with the step behind this one.",
+}
+_ON_ERROR = {
+    "fail": "The run fails.",
+    "continue": "The output is null, and the run goes on; `steps.ID.error` says what was wrong.",
+}
+
+
+def definitions() -> dict[str, Node]:
+    """The parts that several step types refer to."""
+    return {
+        "step_id": step_id(),
+        "step_name": or_null(text("Name", "For people; default the id.", maximum=MAX_NAME)),
+        "step_if": or_null(
+            condition("Only if", "The step is skipped, and its output null, where this is false.")
+        ),
+        "retry": or_null(_retry()),
+        "on_error": or_null(_on_error()),
+        "on_condition": or_null(_on_condition()),
+        "output_format": or_null(
+            choice(
+                "Output format",
+                "What a step's text becomes.",
+                _FORMATS,
+                OutputFormat,
+                default=OutputFormat.TEXT,
+            )
+        ),
+    }
+
+
+def step_fields(kind: StepKind) -> dict[str, Node]:
+    """The fields that a step of a type has because all steps have them."""
+    found: dict[str, Node] = {
+        "id": reference("step_id"),
+        "name": reference("step_name"),
+        # The step around this says which types there are.
+        "type": {},
+        "if": reference("step_if"),
+        "timeout_seconds": or_null(_timeout(kind)),
+        "retry": reference("retry"),
+        "on_error": reference("on_error"),
+        "on_condition": reference("on_condition"),
+        "output_format": reference("output_format"),
+    }
+    return {name: node for name, node in found.items() if name in COMMON}
+
+
+def step_id() -> Node:
+    """The id of a step or of a branch."""
+    return text(
+        "Id",
+        "Unique in the document: `steps.ID.output` reads what the step gave.",
+        pattern=ID_PATTERN,
+        rule=ID_RULE,
+    )
+
+
+def condition(title: str, description: str) -> Node:
+    """An expression that is true or false."""
+    return expression(title, description, LONGEST_EXPRESSION)
+
+
+def jump_fields() -> dict[str, Node]:
+    """`goto`, and how often it may lead backwards."""
+    return {
+        "goto": goto("Where to go on."),
+        "max_loops": integer(
+            "Most loops",
+            "How often this jump may lead backwards, over the whole run.",
+            1,
+            MAX_LOOPS,
+            default=DEFAULT_LOOPS,
+        ),
+        "on_limit": choice(
+            "At the limit",
+            "What happens where the jump has been made as often as it may.",
+            _LIMIT_ACTIONS,
+            LimitAction,
+            default=LimitAction.FAIL,
+        ),
+    }
+
+
+def goto(description: str, *, default: str | None = None) -> Node:
+    """A step to go on with."""
+    return text(
+        "Go to",
+        f"{description} The id of a step of the same sequence, `{NEXT}` or `{END}`.",
+        pattern=ID_PATTERN,
+        rule=f"the id of a step, {NEXT} or {END}",
+        default=default,
+        examples=[NEXT, END],
+    )
+
+
+def _timeout(kind: StepKind) -> Node:
+    if kind.timeout is None:
+        return nothing("This type has no time limit of its own; its parts and the pipeline have.")
+    return integer(
+        "Time limit",
+        "Longest time of one attempt, in seconds.",
+        1,
+        int(kind.longest_timeout.total_seconds()),
+        default=int(kind.timeout.total_seconds()),
+    )
+
+
+def _retry() -> Node:
+    fields = {
+        "max_attempts": integer("Attempts", f"Default {_attempts()}.", 1, MAX_ATTEMPTS),
+        "backoff_ms": integer(
+            "First pause",
+            "Milliseconds before the second attempt.",
+            0,
+            MAX_BACKOFF_MS,
+            default=DEFAULT_BACKOFF_MS,
+        ),
+        "factor": number(
+            "Factor",
+            "How much longer each further pause is.",
+            1,
+            MAX_FACTOR,
+            default=DEFAULT_FACTOR,
+        ),
+        "max_backoff_ms": integer(
+            "Longest pause",
+            "In milliseconds.",
+            0,
+            MAX_BACKOFF_MS,
+            default=DEFAULT_MAX_BACKOFF_MS,
+        ),
+        "on_timeout": boolean(
+            "After a timeout",
+            "Whether an attempt that ran out of time is worth another.",
+            default=False,
+        ),
+    }
+    description = (
+        "How often the step is tried. Only failures that may pass are tried again: network errors "
+        "and the statuses 408, 429 and 5xx."
+    )
+    return mapping("Retry", description, fields)
+
+
+def _attempts() -> str:
+    usual = KINDS[StepType.TRANSFORM].max_attempts
+    others = {kind.type: kind.max_attempts for kind in KINDS.values() if kind.max_attempts != usual}
+    shown = [f"{attempts} for `{name}`" for name, attempts in others.items()]
+    return ", ".join([*shown, f"else {usual}" if shown else f"{usual}"])
+
+
+def _on_error() -> Node:
+    return either(
+        "On error",
+        "What a failure of the step does.",
+        choice("On error", "What a failure of the step does.", _ON_ERROR, ON_ERROR, default="fail"),
+        mapping("Jump", "The run goes on with another step.", jump_fields(), ["goto"]),
+    )
+
+
+def _on_condition() -> Node:
+    case = mapping(
+        "Case",
+        "A jump that is made if an expression is true.",
+        {
+            "if": condition("If", "Sees what the step has just given."),
+            **jump_fields(),
+        },
+        ["if", "goto"],
+    )
+    description = "Jumps that are looked at after the step; the first one that is true is made."
+    return array("After the step", description, case, 1, MAX_CASES)

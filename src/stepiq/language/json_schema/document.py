@@ -1,0 +1,69 @@
+"""The whole schema, and its text."""
+
+import json
+from functools import cache
+
+from stepiq.language.json_schema import common, inputs, snippets, steps, surroundings
+from stepiq.language.json_schema.nodes import Node, by_name, integer, mapping, text
+from stepiq.language.loading import (
+    DEFAULT_SECONDS,
+    FIELDS,
+    MAX_DESCRIPTION,
+    MAX_NAME,
+    MAX_SECONDS,
+    VARIABLE_NAME,
+)
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def document() -> Node:
+    """The JSON Schema of a document; the same each time."""
+    made = mapping(
+        "stepIQ pipeline", "A pipeline: a name, some steps, and what goes between them.",
+        _fields(), ["name", "steps"],
+    )  # fmt: skip
+    return {
+        "$schema": DRAFT,
+        **made,
+        "defaultSnippets": snippets.PIPELINE,
+        "$defs": steps.definitions()
+        | common.definitions()
+        | inputs.definitions()
+        | surroundings.definitions(),
+    }
+
+
+@cache
+def document_text() -> str:
+    """The schema as JSON for people and files."""
+    return json.dumps(document(), ensure_ascii=False, indent=2) + "\n"
+
+
+def _fields() -> dict[str, Node]:
+    scalar: Node = {"type": ["string", "number", "boolean", "null"]}
+    found: dict[str, Node] = {
+        "name": text("Name", "Of the pipeline, for people.", maximum=MAX_NAME),
+        "description": text("Description", "What it is for.", minimum=0, maximum=MAX_DESCRIPTION),
+        "version": integer("Version", "Of the language; 1 is the only one.", 1, 1, default=1),
+        "variables": by_name(
+            "Variables",
+            "Texts, numbers and booleans by name, read as `vars.NAME`.",
+            VARIABLE_NAME,
+            scalar,
+        ),
+        "input": inputs.input_node(),
+        "steps": steps.steps(),
+        "timeout_seconds": integer(
+            "Time limit",
+            "Longest time of the whole run, waiting included, in seconds; up to 30 days.",
+            1,
+            MAX_SECONDS,
+            default=DEFAULT_SECONDS,
+        ),
+        "output": surroundings.output(),
+        "notifications": surroundings.notifications(),
+        "schedule": surroundings.schedule(),
+        "webhook": surroundings.webhook(),
+    }
+    return {name: found[name] for name in FIELDS}

@@ -1,0 +1,185 @@
+"""How the steps of a document follow each other, from what is written: read before it is known to be right.
+
+A step sees what some way through the steps leads from to it: the earlier ones of its own sequence, all of a loop's, and
+whatever the `parallel` around it sees. What is inside a `parallel` is seen outside it only through the branches' ids.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from stepiq.core.json import Json
+from stepiq.language.data import is_array, is_object
+from stepiq.language.places import Path
+from stepiq.language.specs import END, NEXT
+from stepiq.language.steps.parallel import is_sequence
+
+MAX_LEVELS = 8
+"""Deeper nesting is an error of its own, and not looked into."""
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """One step as written, and what is inside it."""
+
+    path: Path
+    id: str
+    """Empty for a step whose id cannot be used."""
+    data: Json
+    sequence: "Sequence"
+    position: int
+    branch_ids: list[str] = field(default_factory=list[str])
+    """Ids of its branches, which are seen like steps once it has been done."""
+    children: list["Sequence"] = field(default_factory=list["Sequence"])
+
+
+@dataclass(slots=True, eq=False)
+class Sequence:
+    """Steps one after the other."""
+
+    around: Node | None
+    """The `parallel` that they stand in."""
+    is_loop_body: bool = False
+    """They are done for each item of a list."""
+    nodes: list[Node] = field(default_factory=list[Node])
+    _reached: list[frozenset[int]] = field(default_factory=list[frozenset[int]])
+
+    def leads_to(self, position: int) -> frozenset[int]:
+        """Positions from which some way leads to one; itself among them in a loop."""
+        if not self._reached:
+            self._reached = _leads_to(self)
+        return self._reached[position]
+
+    def find(self, step_id: str) -> Node | None:
+        """The step of that id in this sequence."""
+        return next((node for node in self.nodes if node.id == step_id), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """All steps of a document, and where they stand."""
+
+    top: Sequence
+    by_path: dict[Path, Node]
+    ids: dict[str, Node]
+    """Every id of a step or branch; a branch's is found at its `parallel`."""
+
+    @classmethod
+    def of(cls, document: dict[str, Json]) -> "Layout":
+        """Read the steps of a document, however wrong it is."""
+        layout = cls(Sequence(None), {}, {})
+        steps = document.get("steps")
+        layout._read(layout.top, _entries(("steps",), steps), MAX_LEVELS)
+        return layout
+
+    def at(self, path: Path) -> Node | None:
+        """The innermost step that a path leads into; None outside of all steps."""
+        for length in range(len(path), 1, -1):
+            if (node := self.by_path.get(path[:length])) is not None:
+                return node
+        return None
+
+    def seen_by(self, node: Node | None, *, is_after: bool = False) -> set[str]:
+        """Ids that a step may read; for None, those that can be read when all has been done."""
+        if node is None:
+            return set(_ids(self.top.nodes))
+        seen: set[str] = {node.id} if is_after else set()
+        while node is not None:
+            nodes = node.sequence.nodes
+            seen.update(_ids(nodes[at] for at in node.sequence.leads_to(node.position)))
+            node = node.sequence.around
+        return seen - {""}
+
+    def is_in_loop_body(self, node: Node | None) -> bool:
+        """Whether a step is done for each item of a list."""
+        while node is not None:
+            if node.sequence.is_loop_body:
+                return True
+            node = node.sequence.around
+        return False
+
+    def _read(self, sequence: Sequence, entries: Iterator[tuple[Path, Json]], levels: int) -> None:
+        for path, entry in entries:
+            step_id = entry.get("id") if is_object(entry) else None
+            known = step_id if isinstance(step_id, str) else ""
+            node = Node(path, known, entry, sequence, len(sequence.nodes))
+            sequence.nodes.append(node)
+            self.by_path[path] = node
+            if known:
+                self.ids.setdefault(known, node)
+            if levels and is_object(entry) and entry.get("type") == "parallel":
+                self._read_parallel(node, entry, levels - 1)
+
+    def _read_parallel(self, node: Node, entry: dict[str, Json], levels: int) -> None:
+        if entry.get("for_each") is not None:
+            body = Sequence(node, is_loop_body=True)
+            node.children.append(body)
+            steps = _entries((*node.path, "steps"), entry.get("steps"))
+            if is_object(entry.get("step")):
+                steps = iter([((*node.path, "step"), entry["step"])])
+            self._read(body, steps, levels)
+            return
+        for path, branch in _entries((*node.path, "steps"), entry.get("steps")):
+            inner = Sequence(node)
+            node.children.append(inner)
+            if is_object(branch) and is_sequence(branch):
+                if isinstance(branch_id := branch.get("id"), str):
+                    self.ids.setdefault(branch_id, node)
+                    node.branch_ids.append(branch_id)
+                self._read(inner, _entries((*path, "steps"), branch.get("steps")), levels)
+            else:
+                self._read(inner, iter([(path, branch)]), levels)
+                node.branch_ids.append(inner.nodes[0].id)
+
+
+def _entries(path: Path, steps: Json) -> Iterator[tuple[Path, Json]]:
+    for index, entry in enumerate(steps if is_array(steps) else ()):
+        yield (*path, index), entry
+
+
+def _ids(nodes: "Iterator[Node] | list[Node]") -> Iterator[str]:
+    for node in nodes:
+        yield node.id
+        yield from node.branch_ids
+
+
+def _leads_to(sequence: Sequence) -> list[frozenset[int]]:
+    count = len(sequence.nodes)
+    before: list[set[int]] = [set() for _ in range(count)]
+    for node in sequence.nodes:
+        for target in _targets(node):
+            if target < count:
+                before[target].add(node.position)
+    found: list[frozenset[int]] = []
+    for position in range(count):
+        reached: set[int] = set()
+        waiting = list(before[position])
+        while waiting:
+            at = waiting.pop()
+            if at not in reached:
+                reached.add(at)
+                waiting.extend(before[at])
+        found.append(frozenset(reached))
+    return found
+
+
+def _targets(node: Node) -> Iterator[int]:
+    """Positions where a step may lead, the one behind it included."""
+    ways = list(_gotos(node.data)) if is_object(node.data) else []
+    is_condition = is_object(node.data) and node.data.get("type") == "condition"
+    goes_on = not is_condition or node.data.get("else") in (None, NEXT) or "if" in node.data
+    if goes_on or NEXT in ways:
+        yield node.position + 1
+    for way in ways:
+        if way not in (NEXT, END) and (target := node.sequence.find(way)) is not None:
+            yield target.position
+
+
+def _gotos(data: dict[str, Json]) -> Iterator[str]:
+    cases = [data.get("on_error"), data.get("on_reject")]
+    for name in ("cases", "on_condition"):
+        listed = data.get(name)
+        cases.extend(listed if is_array(listed) else ())
+    written = [case.get("goto") for case in cases if is_object(case)]
+    for way in (*written, data.get("else")):
+        if isinstance(way, str):
+            yield way

@@ -1,0 +1,263 @@
+"""Regular expressions that users write, on an engine that never backtracks (RE2).
+
+The work is at most the length of the text times the size of the compiled pattern, so both are bounded, and their
+product too. Going on from match to match can read the rest of a text again each time, which only the clock shows;
+hence the limit of time. While the engine searches, other threads run.
+"""
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import re2  # pyright: ignore[reportMissingTypeStubs]
+
+from stepiq.core.errors import Invalid
+
+MAX_PATTERN_LENGTH = 1_000
+MAX_REPLACEMENT_LENGTH = 10_000
+MAX_OUTPUT_BYTES = 1024 * 1024
+"""Most text that one call gives, in UTF-8."""
+MAX_MATCHES = 100_000
+MAX_SECONDS = 1.0
+"""Most CPU time that going through all matches takes."""
+MAX_WORK = 200_000_000
+"""Most bytes of text times instructions of the pattern. In the worst case a second, and mostly milliseconds."""
+_MAX_PATTERN_MEMORY = 256 * 1024
+_OUTPUT_PER_MATCH = 3
+
+# The module has no types.
+_ENGINE: Any = re2
+_BYTE = re.compile(r"(?<!\\)(?:\\\\)*\\C")
+_REFERENCE = re.compile(r"\\(?:([1-9][0-9]?)|g<(\w+)>|(\\)|(.?))", re.DOTALL)
+_SENTENCES = {
+    "invalid perl operator": "Look-around and other Perl operators are not part of it, since patterns run in linear time.",
+    "invalid escape sequence": "This escape has no meaning. Back-references are not part of it, since patterns run in linear time.",
+    "pattern too large": "It is too large. Repeat fewer times, or match less at once.",
+    "invalid repetition size": "It repeats too often: at most 1,000 times, nested ones multiplied.",
+    "missing )": "A bracket `(` is never closed.",
+    "missing ]": "A bracket `[` is never closed.",
+    "unexpected )": "A bracket `)` was never opened.",
+    "no argument for repetition operator": "There is nothing to repeat before `*`, `+`, `?` or `{`.",
+    "bad repetition operator": "A repetition cannot be repeated itself; put brackets around it.",
+    "invalid character class range": "A range in `[…]` ends before it starts, or is not known.",
+    "invalid character class": "A range in `[…]` ends before it starts, or is not known.",
+    "trailing \\": "It ends with a lone backslash. Write `\\\\` for the character itself.",
+    "invalid named capture group": "A named group is written `(?P<name>…)`.",
+}  # fmt: skip
+
+
+class PatternSyntaxError(Invalid):
+    """The text is no pattern, no replacement, or names a group that the pattern does not have."""
+
+    code = "pattern_syntax"
+
+
+class PatternLimit(Invalid):
+    """Matching would take more work or give more text than one step may."""
+
+    code = "output_too_large"
+
+
+@dataclass(frozen=True, slots=True)
+class Regex:
+    """A compiled pattern, and how large it is."""
+
+    engine: Any = field(repr=False)
+    size: int
+    """Instructions; each byte of a text may take as many steps."""
+
+    def search(self, text: str) -> Any:
+        """The first match, or None."""
+        return self.engine.search(text)
+
+    def matches(self, text: str) -> bool:
+        """Whether the whole text matches."""
+        return self.engine.fullmatch(text) is not None
+
+
+def compile_regex(text: str) -> Regex:
+    """Compile a pattern of RE2's syntax within bounds of memory.
+
+    Raises:
+        PatternSyntaxError: not a pattern, or too large a one.
+    """
+    if len(text) > MAX_PATTERN_LENGTH:
+        raise PatternSyntaxError(f"A pattern has at most {MAX_PATTERN_LENGTH:,} characters.")
+    if _BYTE.search(text):
+        raise PatternSyntaxError(
+            "`\\C`, a single byte, is not part of it. Write `.` for a character."
+        )
+    options = _ENGINE.Options()
+    options.max_mem = _MAX_PATTERN_MEMORY
+    options.log_errors = False
+    try:
+        engine = _ENGINE.compile(text, options)
+    except UnicodeEncodeError:
+        raise PatternSyntaxError("The pattern has half of a surrogate pair. Remove it.") from None
+    except _ENGINE.error as error:
+        raise PatternSyntaxError(_explain(error)) from None
+    return Regex(engine, engine.programsize)
+
+
+def _explain(error: Exception) -> str:
+    reason = bytes(error.args[0]).decode(errors="replace")
+    for start, sentence in _SENTENCES.items():
+        if reason.startswith(start):
+            return f"This is not a pattern. {sentence}"
+    return f"This is not a pattern: {reason[:100]}."
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """What a match is replaced by: text, and between its pieces the numbers of groups."""
+
+    pieces: tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A pattern that has been read and can be used any number of times."""
+
+    source: str
+    """Its text, as written."""
+    names: tuple[str, ...]
+    """Names of its groups, in the order of their numbers."""
+    groups: int
+    """How many groups it has."""
+    regex: Regex = field(repr=False, compare=False)
+
+    @classmethod
+    def compile(cls, text: str) -> Self:
+        """Read a pattern.
+
+        Raises:
+            PatternSyntaxError: not a pattern, or too large a one.
+        """
+        regex = compile_regex(text)
+        names = sorted(regex.engine.groupindex.items(), key=lambda item: item[1])
+        return cls(text, tuple(name for name, _ in names), regex.engine.groups, regex)
+
+    def has_group(self, group: int | str) -> bool:
+        """Whether there is a group of that number or name; 0 is the whole match."""
+        if isinstance(group, str):
+            return group in self.names
+        return 0 <= group <= self.groups
+
+    def replacement(self, text: str) -> Replacement:
+        r"""Read what matches are replaced by: `\1` and `\g<name>` stand for groups, `\\` for a backslash.
+
+        Raises:
+            PatternSyntaxError: too long, or it names a group that the pattern does not have.
+        """
+        if len(text) > MAX_REPLACEMENT_LENGTH:
+            raise PatternSyntaxError(
+                f"A replacement has at most {MAX_REPLACEMENT_LENGTH:,} characters."
+            )
+        pieces: list[str | int] = []
+        start = 0
+        for found in _REFERENCE.finditer(text):
+            pieces.append(text[start : found.start()])
+            pieces.append("\\" if found[3] else self._group_number(found))
+            start = found.end()
+        return Replacement((*pieces, text[start:]))
+
+    def _group_number(self, found: re.Match[str]) -> int:
+        written = found[1] or found[2]
+        if written is None:
+            raise PatternSyntaxError(
+                f"`\\{found[4]}` has no meaning in a replacement. Write `\\1` or `\\g<name>` for a group, "
+                "`\\\\` for a backslash."
+            )
+        group = int(written) if written.isdecimal() and len(written) < 5 else written
+        if not self.has_group(group):
+            known = (
+                f"It has {self.groups}."
+                if self.groups
+                else "It has none; put brackets around a part."
+            )
+            raise PatternSyntaxError(f"The pattern has no group `{written[:60]}`. {known}")
+        numbers: dict[str, int] = self.regex.engine.groupindex
+        return group if isinstance(group, int) else numbers[group]
+
+    def group(self, text: str, group: int | str = 0) -> str | None:
+        """What a group of the first match holds; None if nothing matches, or the group has no part in it.
+
+        Raises:
+            PatternLimit: too much work, or too long a text.
+        """
+        self._check_work(text)
+        match = self.regex.search(text)
+        found: str | None = None if match is None else match.group(group)
+        _Room().take(found)
+        return found
+
+    def all(self, text: str) -> list[str | list[str | None]]:
+        """Every match: its text, or the texts of its groups if the pattern has any.
+
+        Raises:
+            PatternLimit: too much work, too many matches or too long a text.
+        """
+        room = _Room()
+        found: list[str | list[str | None]] = []
+        for match in self._matches(text):
+            values: tuple[str | None, ...] = match.groups() if self.groups else (match.group(),)
+            for value in values:
+                room.take(value)
+            found.append(list(values) if self.groups else match.group())
+        return found
+
+    def replace(self, text: str, replacement: Replacement) -> str:
+        """The text with every match replaced.
+
+        Raises:
+            PatternLimit: too much work, too many matches or too long a text.
+        """
+        room = _Room()
+        pieces: list[str] = []
+        end = 0
+        for match in self._matches(text):
+            pieces.append(text[end : match.start()])
+            for piece in replacement.pieces:
+                value = piece if isinstance(piece, str) else match.group(piece)
+                room.take(value)
+                pieces.append(value or "")
+            end = match.end()
+        pieces.append(text[end:])
+        joined = "".join(pieces)
+        _Room().take(joined)
+        return joined
+
+    def _check_work(self, text: str) -> None:
+        size = len(text) if text.isascii() else len(text.encode(errors="replace"))
+        if size * self.regex.size > MAX_WORK:
+            raise PatternLimit(
+                "The text is too long for so large a pattern. Repeat fewer times in it, or match shorter texts."
+            )
+
+    def _matches(self, text: str) -> Iterator[Any]:
+        self._check_work(text)
+        end = time.thread_time() + MAX_SECONDS
+        for count, match in enumerate(self.regex.engine.finditer(text)):
+            if count == MAX_MATCHES:
+                raise PatternLimit(f"There are more than {MAX_MATCHES:,} matches.")
+            if time.thread_time() > end:
+                raise PatternLimit(
+                    "Finding all matches takes too long. Use a pattern that ends sooner, or a shorter text."
+                )
+            yield match
+
+
+class _Room:
+    """What is left of the longest output."""
+
+    def __init__(self) -> None:
+        self._left = MAX_OUTPUT_BYTES
+
+    def take(self, text: str | None) -> None:
+        text = text or ""
+        self._left -= _OUTPUT_PER_MATCH
+        self._left -= len(text) if text.isascii() else len(text.encode(errors="replace"))
+        if self._left < -_OUTPUT_PER_MATCH:
+            raise PatternLimit(f"The result is longer than {MAX_OUTPUT_BYTES:,} bytes.")

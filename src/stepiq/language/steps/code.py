@@ -1,0 +1,63 @@
+"""`code`: a function of the author's, run in a sandbox."""
+
+from datetime import timedelta
+
+from stepiq.language.code_source import check_javascript, check_python
+from stepiq.language.drafts import Fields, Problem
+from stepiq.language.expressions import Expression
+from stepiq.language.specs import CodeLanguage, CodeSpec, StepType
+from stepiq.language.steps.kinds import ReadSteps, StepKind
+
+MAX_SOURCE = 65_536
+MAX_INPUTS = 50
+
+
+def _read(fields: Fields, _: ReadSteps) -> CodeSpec | None:
+    language = None
+    if fields.require("language", "language: python"):
+        language = fields.choice("language", [option.value for option in CodeLanguage])
+    fields.require("source", "source: 'def main(input): return input'")
+    source = fields.text("source", minimum=1, maximum=MAX_SOURCE)
+    inputs = _read_inputs(fields)
+    if language is None or source is None:
+        return None
+    _check_source(fields, CodeLanguage(language), source)
+    return CodeSpec(CodeLanguage(language), source, inputs)
+
+
+def _check_source(fields: Fields, language: CodeLanguage, source: str) -> None:
+    check = check_python if language is CodeLanguage.PYTHON else check_javascript
+    if (found := check(source)) is None:
+        return
+    line, column, message = found
+    path = (*fields.path, "source")
+    fields.draft.problems.append(
+        Problem(path, "code_syntax", message, inside=(source, line, column))
+    )
+
+
+def _read_inputs(fields: Fields) -> tuple[tuple[str, Expression], ...] | None:
+    data = fields.mapping("input")
+    if data is None:
+        return None
+    if len(data) > MAX_INPUTS:
+        fields.refuse(
+            "input", "too_long", f"`input` has {len(data)} entries; the most is {MAX_INPUTS}."
+        )
+        return None
+    inner = Fields(fields.draft, (*fields.path, "input"), data, data)
+    found: list[tuple[str, Expression]] = []
+    for name in data:
+        expression = inner.expression(name)
+        if expression is not None:
+            found.append((name, expression))
+    return tuple(found)
+
+
+KIND = StepKind(
+    type=StepType.CODE,
+    fields=frozenset({"language", "source", "input"}),
+    read=_read,
+    timeout=timedelta(seconds=10),
+    longest_timeout=timedelta(seconds=30),
+)

@@ -1,0 +1,31 @@
+"""`condition`: the first case that is true says where to go."""
+
+from stepiq.language.drafts import Fields
+from stepiq.language.jumps import MAX_CASES, read_case
+from stepiq.language.specs import NEXT, Case, ConditionSpec, Jump, StepType
+from stepiq.language.steps.kinds import ReadSteps, StepKind
+
+CASE_FIELDS = ("if", "goto")
+_EXAMPLE = "{if: input.urgent, goto: escalate}"
+
+
+def _read(fields: Fields, _: ReadSteps) -> ConditionSpec | None:
+    fields.require("cases", f"cases: [{_EXAMPLE}]")
+    entries = fields.entries("cases", 1, MAX_CASES, CASE_FIELDS, _EXAMPLE)
+    cases: list[Case] = []
+    for index, entry in enumerate(entries or ()):
+        case = read_case(entry, f"cases[{index}]")
+        if case is not None:
+            cases.append(case)
+    otherwise = fields.goto("else") or NEXT
+    if entries is None or len(cases) != len(entries):
+        return None
+    return ConditionSpec(tuple(cases), Jump(otherwise, "else"))
+
+
+KIND = StepKind(
+    type=StepType.CONDITION,
+    fields=frozenset({"cases", "else"}),
+    read=_read,
+    output_fields=frozenset({"matched", "goto"}),
+)

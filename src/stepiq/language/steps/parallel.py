@@ -1,0 +1,97 @@
+"""`parallel`: several sequences of steps at the same time, written out or one for each item of a list."""
+
+from stepiq.core.json import Json
+from stepiq.language.data import is_object
+from stepiq.language.drafts import Fields
+from stepiq.language.specs import Branch, BranchError, Merge, ParallelSpec, Step, StepType
+from stepiq.language.steps.kinds import ReadSteps, StepKind
+
+MAX_BRANCHES = 50
+MAX_STEPS_IN_BRANCH = 50
+MAX_CONCURRENCY = 50
+DEFAULT_CONCURRENCY = 5
+MAX_NAME = 200
+SEQUENCE_FIELDS = frozenset({"id", "name", "steps"})
+
+
+def is_sequence(entry: Json) -> bool:
+    """Whether an entry of `steps` is a branch of several steps, written as `{id, steps: [...]}`."""
+    return is_object(entry) and "steps" in entry and "type" not in entry
+
+
+def _read(fields: Fields, read_steps: ReadSteps) -> ParallelSpec | None:
+    # The branches' problems are worth knowing whatever is wrong here.
+    branches = _read_branches(fields, read_steps) if not fields.has("for_each") else ()
+    for_each = fields.expression("for_each")
+    body = _read_body(fields, read_steps) if fields.has("for_each") else ()
+    if not fields.has("for_each"):
+        if fields.has("step"):
+            fields.refuse(
+                "step", "conflict", "`step` goes with `for_each`. Write branches as `steps: [...]`."
+            )
+        elif not fields.has("steps"):
+            fields.require("steps", "steps: [{id: a, prompt: ...}, {id: b, prompt: ...}]")
+    concurrency = fields.integer("max_concurrency", 1, MAX_CONCURRENCY)
+    on_error = fields.choice("on_branch_error", [option.value for option in BranchError])
+    merge = fields.choice("merge", [option.value for option in Merge])
+    default = Merge.ARRAY if fields.has("for_each") else Merge.OBJECT
+    if not branches and (for_each is None or not body):
+        return None
+    return ParallelSpec(
+        branches=branches,
+        for_each=for_each,
+        body=body,
+        max_concurrency=DEFAULT_CONCURRENCY if concurrency is None else concurrency,
+        on_branch_error=BranchError(on_error or BranchError.FAIL),
+        merge=Merge(merge or default),
+    )
+
+
+def _read_branches(fields: Fields, read_steps: ReadSteps) -> tuple[Branch, ...]:
+    entries = fields.items("steps", 1, MAX_BRANCHES) or []
+    branches: list[Branch] = []
+    for index, entry in enumerate(entries):
+        path = (*fields.path, "steps", index)
+        if is_sequence(entry):
+            branch = _read_sequence(Fields(fields.draft, path, entry, SEQUENCE_FIELDS), read_steps)
+        else:
+            steps = read_steps(fields.draft, [(path, entry)])
+            branch = Branch(steps[0].id, steps) if steps else None
+        if branch is not None:
+            branches.append(branch)
+    return tuple(branches) if len(branches) == len(entries) else ()
+
+
+def _read_sequence(fields: Fields, read_steps: ReadSteps) -> Branch | None:
+    branch_id = fields.step_id()
+    fields.text("name", minimum=1, maximum=MAX_NAME)
+    fields.require("steps", "steps: [{id: idea, prompt: ...}]")
+    steps = _read_list(fields, read_steps)
+    return Branch(branch_id, steps) if branch_id is not None and steps else None
+
+
+def _read_body(fields: Fields, read_steps: ReadSteps) -> tuple[Step, ...]:
+    if fields.has("step") and fields.has("steps"):
+        fields.refuse("steps", "conflict", "Write `step` or `steps` beside `for_each`, not both.")
+    if fields.has("step"):
+        return read_steps(fields.draft, [((*fields.path, "step"), fields.raw("step"))])
+    if not fields.has("steps"):
+        fields.require("step", "step: {id: translate, prompt: 'Translate {{item}}'}")
+    return _read_list(fields, read_steps)
+
+
+def _read_list(fields: Fields, read_steps: ReadSteps) -> tuple[Step, ...]:
+    entries = fields.items("steps", 1, MAX_STEPS_IN_BRANCH) or []
+    path = (*fields.path, "steps")
+    steps = read_steps(
+        fields.draft, [((*path, index), entry) for index, entry in enumerate(entries)]
+    )
+    return steps if len(steps) == len(entries) else ()
+
+
+KIND = StepKind(
+    type=StepType.PARALLEL,
+    fields=frozenset({"steps", "for_each", "step", "max_concurrency", "on_branch_error", "merge"}),
+    read=_read,
+    timeout=None,
+)

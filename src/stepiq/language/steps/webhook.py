@@ -1,0 +1,77 @@
+"""`webhook`: a call to another system, whose reply is the step's output."""
+
+from stepiq.core.json import Json
+from stepiq.language.data import is_array, is_object
+from stepiq.language.drafts import Fields
+from stepiq.language.http_fields import CONNECTION_HEADERS, read_headers, read_url
+from stepiq.language.specs import StepType, WebhookSpec
+from stepiq.language.steps.kinds import ReadSteps, StepKind
+from stepiq.language.template_tree import TemplateTree, read_tree
+from stepiq.language.templates import Template
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
+_WITHOUT_BODY = ("GET", "HEAD")
+# Whoever calls twice must be recognised by it.
+_OURS = CONNECTION_HEADERS | {"idempotency-key"}
+MAX_STATUSES = 50
+STATUSES = (100, 599)
+"""First and last that there are."""
+
+
+def _read(fields: Fields, _: ReadSteps) -> WebhookSpec | None:
+    url = read_url(fields, "https://api.example.com/tickets")
+    method = fields.choice("method", METHODS)
+    headers = read_headers(fields, _header_problem)
+    body = _read_body(fields)
+    if method in _WITHOUT_BODY and fields.has("body"):
+        fields.refuse("body", "conflict", f"A {method} has no body. Remove it, or use POST.")
+    statuses = _read_statuses(fields)
+    if url is None:
+        return None
+    return WebhookSpec(
+        url=url,
+        method=method or ("POST" if fields.has("body") else "GET"),
+        headers=tuple(headers.items()),
+        body=body,
+        expect_status=statuses,
+    )
+
+
+def _read_body(fields: Fields) -> Template | TemplateTree | None:
+    value = fields.raw("body")
+    if is_object(value) or is_array(value):
+        return read_tree(fields.draft, (*fields.path, "body"), value)
+    if value is not None and not isinstance(value, str):
+        fields.refuse("body", "wrong_type", "`body` is a text, a mapping or a list.")
+        return None
+    return fields.template("body")
+
+
+def _read_statuses(fields: Fields) -> tuple[int, ...] | None:
+    value = fields.raw("expect_status")
+    if value is None:
+        return None
+    written: list[Json] = value if is_array(value) else [value]
+    whole = [code for code in written if isinstance(code, int) and not isinstance(code, bool)]
+    is_right = len(whole) == len(written) and all(
+        STATUSES[0] <= code <= STATUSES[1] for code in whole
+    )
+    if not is_right or not 1 <= len(written) <= MAX_STATUSES:
+        message = "`expect_status` is an HTTP status such as 201, or a list of them."
+        fields.refuse("expect_status", "invalid_format", message)
+        return None
+    return tuple(whole)
+
+
+def _header_problem(name: str) -> tuple[str, str] | None:
+    if name.lower() in _OURS or name.lower().startswith("proxy-"):
+        return "not_allowed", f"Header `{name}` is set by the server. Remove it."
+    return None
+
+
+KIND = StepKind(
+    type=StepType.WEBHOOK,
+    fields=frozenset({"url", "method", "headers", "body", "expect_status"}),
+    read=_read,
+    output_fields=frozenset({"status", "headers", "body"}),
+)

@@ -1,0 +1,56 @@
+"""JSON with templates in it: every text of a body is one, all else is written as it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stepiq.core.json import Json
+from stepiq.language.data import is_array, is_object
+from stepiq.language.drafts import Draft
+from stepiq.language.places import Path
+from stepiq.language.templates import Meter, Template
+
+_Node = Json | Template
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateTree:
+    """An object or a list, its texts compiled."""
+
+    root: _Node
+
+    def render(self, context: Mapping[str, Json], meter: Meter | None = None) -> Json:
+        """The same with every template rendered. Names stay as written; what comes of a template is always a text.
+
+        Args:
+            context: as for `Template.render`.
+            meter: what all of them together may cost; default what one template may.
+
+        Raises:
+            TemplateError: as for `Template.render`.
+        """
+        return _render(self.root, context, meter or Meter())
+
+
+def _render(node: _Node, context: Mapping[str, Json], meter: Meter) -> Json:
+    if isinstance(node, Template):
+        return node.render(context, meter)
+    if is_object(node):
+        return {name: _render(inner, context, meter) for name, inner in node.items()}
+    if is_array(node):
+        return [_render(inner, context, meter) for inner in node]
+    return node
+
+
+def read_tree(draft: Draft, path: Path, value: Json) -> TemplateTree:
+    """Compile every text of a value that stands at a path; what is wrong with them is noted."""
+    return TemplateTree(_compile(draft, path, value))
+
+
+def _compile(draft: Draft, path: Path, value: Json) -> _Node:
+    if isinstance(value, str):
+        return draft.template(path, value)
+    if is_object(value):
+        return {name: _compile(draft, (*path, name), inner) for name, inner in value.items()}
+    if is_array(value):
+        return [_compile(draft, (*path, index), inner) for index, inner in enumerate(value)]
+    return value

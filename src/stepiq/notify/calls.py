@@ -1,0 +1,43 @@
+"""What an attempt sends, made anew for each."""
+
+from dataclasses import dataclass
+
+from stepiq.core.json import Json
+from stepiq.engine.masking import Masker
+from stepiq.notify.records import Occasion
+
+
+@dataclass(frozen=True, slots=True)
+class Unsendable:
+    """There is nothing that could be sent."""
+
+    reason: str
+    """Fit for the pipeline's owner: what is wrong, and what to do; never a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookCall:
+    """A request, but for what each attempt adds to it."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    signing_secret: str
+    occasion: Occasion
+    shown: dict[str, Json]
+    """The target as the API shows it."""
+    masker: Masker
+
+
+@dataclass(frozen=True, slots=True)
+class MailCall:
+    """A mail to one address."""
+
+    to: str
+    subject: str
+    text: str
+    shown: dict[str, Json]
+    """The target as the API shows it."""
+    masker: Masker
+    is_confidential: bool = False
+    """Whether its text lets in whoever reads it: a mail server's words about it are not kept, for they may quote it."""

@@ -1,0 +1,116 @@
+"""Mail that asks a person for a decision: the question, and a link that lets them answer it without an account."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from stepiq.engine.definitions import Definitions, VersionNotFound
+from stepiq.engine.masking import Masker
+from stepiq.engine.records import NewReview
+from stepiq.language.specs import ReviewSpec, ReviewTimeout, Step
+from stepiq.notify.calls import MailCall, Unsendable
+from stepiq.notify.records import Delivery, NewTarget
+from stepiq.runs.reviews import service as reviews
+from stepiq.runs.reviews.errors import ReviewClosed
+from stepiq.runs.reviews.links import Links
+from stepiq.runs.reviews.records import LinkHolder, Review
+from stepiq.store.database import Session
+from stepiq.store.states import TargetType
+
+_MAX_MESSAGE = 64 * 1024
+"""Characters of a question that a mail holds; the page behind the link has all of it."""
+_OTHERWISE = {
+    ReviewTimeout.FAIL: "the run fails",
+    ReviewTimeout.APPROVE: "it counts as approved",
+    ReviewTimeout.REJECT: "it counts as rejected",
+}
+
+
+def targets_of(review: NewReview) -> list[NewTarget]:
+    """Where a question goes: each assignee is a target of their own, tried by itself."""
+    return [
+        NewTarget(
+            TargetType.EMAIL,
+            f"steps.{review.step_id}.assignees[{number}]",
+            {"type": "email", "to": address, "review_id": str(review.id), "assignee": number},
+        )
+        for number, address in enumerate(review.assignees)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewMail:
+    """Writes the mail to one assignee. The link is made here each time, and kept nowhere."""
+
+    definitions: Definitions
+    links: Links
+
+    async def prepare(self, session: Session, delivery: Delivery) -> MailCall | Unsendable:
+        """What an attempt sends, as long as there is something to decide."""
+        review = await reviews.find(session, UUID(delivery.target["review_id"]))
+        if review is None:
+            return Unsendable("The run has been deleted.")
+        if not review.is_open:
+            return Unsendable(ReviewClosed(review).message)
+        try:
+            definition = await self.definitions.get(
+                session, delivery.pipeline_id, delivery.pipeline_version
+            )
+        except VersionNotFound as error:
+            return Unsendable(error.message)
+        step = next(step for step in definition.every_step if step.id == review.step_id)
+        holder = LinkHolder(review.id, delivery.target["assignee"])
+        address = review.assignees[holder.assignee]
+        return MailCall(
+            to=address,
+            subject=f"{review.pipeline_name}: please review {step.name}",
+            text=_text(
+                delivery,
+                review,
+                step,
+                address=address,
+                link=self.links.url(holder),
+                otherwise=_otherwise(step, review),
+            ),
+            shown=delivery.target,
+            masker=Masker({}),
+            is_confidential=True,
+        )
+
+
+def _text(
+    delivery: Delivery, review: Review, step: Step, *, address: str, link: str, otherwise: str
+) -> str:
+    others = [each for each in review.assignees if each != address]
+    also = f"\nAlso asked: {', '.join(others)}. The first answer counts." if others else ""
+    return f"""\
+{_shown(review.message.strip())}
+
+Look at it and decide here:
+{link}
+
+The link works once, and whoever opens it decides as {address}: do not pass it on.
+Decide until {_at(review.expires_at)}. If nobody does, {otherwise}.{also}
+
+--\x20
+Pipeline: {review.pipeline_name} (version {delivery.pipeline_version}), step {step.name}
+Run: {review.run_id}
+"""
+
+
+def _shown(message: str) -> str:
+    if len(message) <= _MAX_MESSAGE:
+        return message
+    return f"{message[:_MAX_MESSAGE]}\n\n[It goes on: read it behind the link.]"
+
+
+def _at(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _otherwise(step: Step, review: Review) -> str:
+    spec = step.spec
+    assert isinstance(spec, ReviewSpec)  # noqa: S101 - versions never change
+    if review.expires_at - review.requested_at < spec.wait:
+        return "the run fails: its own time is up then"
+    return _OTHERWISE[spec.on_timeout]

@@ -1,0 +1,59 @@
+"""The route of the language's JSON Schema. Editors fetch it by themselves, so it needs no credential."""
+
+import hashlib
+from functools import cache
+from typing import Annotated, Any
+
+from fastapi import Header, Response
+
+from stepiq.core import json
+from stepiq.language.json_schema.document import document
+from stepiq.web.bodies import router as new_router
+
+MEDIA_TYPE = "application/schema+json"
+PATH = "/schema/pipeline.json"
+
+# It changes with the server's version only, and asking again costs next to nothing.
+_CACHING = "public, max-age=300"
+_HEADERS: dict[str, Any] = {
+    "ETag": {
+        "description": "Of this text, to be sent as `If-None-Match`.",
+        "schema": {"type": "string"},
+    },
+    "Cache-Control": {"$ref": "#/components/headers/Cache-Control"},
+}
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {MEDIA_TYPE: {"schema": {"type": "object"}}}, "headers": _HEADERS},
+    304: {"description": "It is as it was.", "headers": _HEADERS},
+}
+
+public = new_router("Pipelines")
+
+
+@public.get(PATH, response_class=Response, responses=_RESPONSES)
+async def get_pipeline_schema(
+    if_none_match: Annotated[
+        str, Header(description="The `ETag` of a copy, to be told whether it is still good.")
+    ] = "",
+) -> Response:
+    """The JSON Schema (2020-12) of pipeline documents, for editors.
+
+    It has no address of its own inside, so a copy in a file works as well.
+    """
+    text, tag = _text_and_tag()
+    headers = {"ETag": tag, "Cache-Control": _CACHING}
+    if _is_among(tag, if_none_match):
+        return Response(status_code=304, headers=headers)
+    return Response(text, media_type=MEDIA_TYPE, headers=headers)
+
+
+@cache
+def _text_and_tag() -> tuple[bytes, str]:
+    text = json.dumps(document()).encode()
+    return text, f'"{hashlib.sha256(text).hexdigest()[:32]}"'
+
+
+def _is_among(tag: str, if_none_match: str) -> bool:
+    # A proxy that compresses makes the tag a weak one.
+    tags = {each.strip().removeprefix("W/") for each in if_none_match.split(",")}
+    return tag in tags or "*" in tags

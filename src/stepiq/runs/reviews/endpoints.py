@@ -1,0 +1,123 @@
+"""Routes of reviews."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Path, Query, Request
+
+from stepiq.accounts.actor import Actor, Scope
+from stepiq.accounts.errors import CredentialInvalid, ScopeMissing, TooManyAttempts
+from stepiq.accounts.http import needs
+from stepiq.runs import service as runs
+from stepiq.runs.errors import RunNotFound
+from stepiq.runs.reviews import schemas, service
+from stepiq.runs.reviews.errors import (
+    ReviewClosed,
+    ReviewLinkInvalid,
+    ReviewNotEditable,
+    ReviewNotFound,
+)
+from stepiq.runs.reviews.http import LinkDoorDep
+from stepiq.runs.schemas import RunDetail, run_detail
+from stepiq.web.bodies import router as new_router
+from stepiq.web.pages import Page, PageQuery
+from stepiq.web.problems import problems
+from stepiq.web.services import ServicesDep
+from stepiq.web.transactions import Read, Tx
+
+router = new_router("Reviews")
+
+public = new_router("Reviews")
+"""What needs no credential: the token of a link is one."""
+
+Reader = Annotated[Actor, needs(Scope.PIPELINES_READ)]
+Executor = Annotated[Actor, needs(Scope.PIPELINES_EXECUTE)]
+StepPath = Annotated[str, Path(max_length=64, description="Id of the `human_review` step.")]
+
+
+@router.get("/reviews", responses=problems(ScopeMissing))
+async def list_reviews(caller: Reader, read: Read, page: PageQuery) -> Page[schemas.ReviewView]:
+    """What waits for a decision in the workspace, newest first."""
+    found = await service.page(read, caller, before=page.before, limit=page.fetch)
+    return page.page(found, schemas.ReviewView.model_validate, lambda review: review.id)
+
+
+@router.get(
+    "/runs/{run_id}/reviews/{step_id}",
+    responses=problems(RunNotFound, ReviewNotFound, ScopeMissing),
+)
+async def get_review(
+    caller: Reader,
+    read: Read,
+    run_id: UUID,
+    step_id: StepPath,
+    iteration: Annotated[
+        int | None, Query(ge=1, le=2**31 - 1, description="Default: the last one.")
+    ] = None,
+) -> schemas.ReviewDetail:
+    """What a run asks at a step, whole, open or closed."""
+    found = await service.get(read, caller, run_id, step_id, iteration)
+    return schemas.ReviewDetail.model_validate(found)
+
+
+@router.post(
+    "/runs/{run_id}/reviews/{step_id}",
+    responses=problems(
+        RunNotFound,
+        ReviewNotFound,
+        ReviewClosed,
+        ReviewNotEditable,
+        CredentialInvalid,
+        ScopeMissing,
+    ),
+)
+async def decide_review(
+    caller: Executor,
+    services: ServicesDep,
+    tx: Tx,
+    run_id: UUID,
+    step_id: StepPath,
+    body: schemas.ReviewAnswer,
+) -> RunDetail:
+    """Approve or reject what a run asks at a step; the run goes on. The first decision counts.
+
+    It carries the email address of the caller's account, also where an API key calls.
+    """
+    await service.decide(
+        tx,
+        caller,
+        run_id,
+        step_id,
+        body.answer,
+        engine=services.engine,
+        iteration=body.iteration,
+    )
+    return run_detail(await runs.get(tx, caller, run_id))
+
+
+@public.post("/reviews/open", responses=problems(ReviewLinkInvalid, ReviewClosed, TooManyAttempts))
+async def open_link(
+    request: Request, services: ServicesDep, door: LinkDoorDep, body: schemas.LinkOpened
+) -> schemas.ReviewForLink:
+    """What is under review, for the holder of the link of a mail. Nothing is decided by looking."""
+    holder = door.let_in(request, body.token)
+    async with services.database.reading() as read:
+        review, reviewer = await service.opened(read, holder)
+    return schemas.for_link(review, reviewer)
+
+
+@public.post(
+    "/reviews/decide",
+    responses=problems(ReviewLinkInvalid, ReviewClosed, ReviewNotEditable, TooManyAttempts),
+)
+async def decide_by_link(
+    request: Request, services: ServicesDep, door: LinkDoorDep, body: schemas.LinkAnswer
+) -> schemas.ReviewDecided:
+    """Approve or reject by the link of a mail; the run goes on. The first decision counts, whoever makes it.
+
+    It carries the address that the link was mailed to.
+    """
+    holder = door.let_in(request, body.token)
+    async with services.database.transaction() as tx:
+        decided = await service.decide_by_link(tx, holder, body.answer, engine=services.engine)
+    return schemas.ReviewDecided.model_validate(decided)

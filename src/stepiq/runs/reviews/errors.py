@@ -1,0 +1,64 @@
+"""What can go wrong with a review."""
+
+from uuid import UUID
+
+from stepiq.core import clock
+from stepiq.core.errors import Conflict, Invalid, NotFound
+from stepiq.runs.reviews.records import Review
+from stepiq.store.states import ReviewDecision
+
+_DONE = {ReviewDecision.APPROVE: "approved", ReviewDecision.REJECT: "rejected"}
+
+
+class ReviewNotFound(NotFound):
+    """The run has not asked anybody at this step."""
+
+    code = "review_not_found"
+
+    def __init__(self, run_id: UUID) -> None:
+        # The step is left out: it may be any text.
+        super().__init__(
+            f"Run {run_id} has asked nobody at this step, or not in this iteration. GET /api/reviews lists what waits.",
+            run_id=run_id,
+        )
+
+
+class ReviewClosed(Conflict):
+    """The review cannot be decided any more: somebody has decided it, its time is up, or its run has gone on or ended."""
+
+    code = "review_closed"
+
+    def __init__(self, review: Review) -> None:
+        super().__init__(_why_closed(review), review_id=review.id, run_id=review.run_id)
+
+
+class ReviewNotEditable(Invalid):
+    """An `output` was sent, but the step does not let reviewers change what is under review."""
+
+    code = "review_not_editable"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This review takes no `output`: what is under review cannot be changed. Leave it out, or set `editable: true` "
+            "at the pipeline's step for later runs."
+        )
+
+
+class ReviewLinkInvalid(NotFound):
+    """The token is none of this server's, it is not complete, or the run it belongs to has been deleted."""
+
+    code = "review_link_invalid"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This link is not valid. Open the one in the mail, whole; the run that it belongs to may have been deleted."
+        )
+
+
+def _why_closed(review: Review) -> str:
+    if review.decision is not None and review.closed_at is not None:
+        when = clock.iso(review.closed_at)
+        return f"This has been decided already: {review.reviewer} {_DONE[review.decision]} it at {when}."
+    if (review.closed_at or clock.now()) >= review.expires_at:
+        return f"This can no longer be decided: its time was up at {clock.iso(review.expires_at)}."
+    return "This can no longer be decided: its run has gone on or ended."

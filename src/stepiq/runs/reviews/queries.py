@@ -1,0 +1,128 @@
+"""What reviews read, and how one is decided."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from stepiq.core import clock
+from stepiq.runs.reviews.records import Answer, Review
+from stepiq.store.database import Session
+from stepiq.store.owning import belongs_to, newest_first
+from stepiq.store.states import ReviewDecision
+from stepiq.store.tables import LARGE_VALUE_BYTES, pipelines, reviews
+from stepiq.store.types import JsonText
+
+_PLAIN: tuple[sa.ColumnElement[Any], ...] = (
+    reviews.c.id,
+    reviews.c.workspace_id,
+    reviews.c.run_id,
+    reviews.c.pipeline_id,
+    pipelines.c.name.label("pipeline_name"),
+    reviews.c.step_id,
+    reviews.c.iteration,
+    reviews.c.message,
+    reviews.c.editable,
+    reviews.c.assignees,
+    reviews.c.requested_at,
+    reviews.c.expires_at,
+    reviews.c.closed_at,
+    reviews.c.decision,
+    reviews.c.reviewer,
+)
+_SIZE = sa.func.coalesce(sa.func.length(reviews.c.input, type_=sa.Integer), 0)
+_IS_LARGE = (_SIZE > LARGE_VALUE_BYTES).label("input_is_large")
+# The store leaves out what a list does not show: a page of inputs can be a hundred MiB.
+_SMALL_INPUT = sa.type_coerce(
+    sa.case((_SIZE <= LARGE_VALUE_BYTES, reviews.c.input)), JsonText()
+).label("input")
+
+
+def _whole() -> sa.Select[Any]:
+    return _selected(reviews.c.input)
+
+
+def _selected(shown: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    of_pipeline = reviews.join(pipelines, pipelines.c.id == reviews.c.pipeline_id)
+    return sa.select(*_PLAIN, _IS_LARGE, shown).select_from(of_pipeline)
+
+
+def page_statement(workspace_id: UUID, *, before: UUID | None, limit: int) -> sa.Select[Any]:
+    """Open reviews of the workspace, newest first."""
+    statement = _selected(_SMALL_INPUT).where(
+        belongs_to(reviews.c.workspace_id, workspace_id),
+        reviews.c.closed_at.is_(None),
+        # Until their runs notice, those whose time is up are as good as closed.
+        reviews.c.expires_at > clock.now(),
+    )
+    if before is not None:
+        statement = statement.where(reviews.c.id < before)
+    return statement.order_by(*newest_first(reviews.c.workspace_id)).limit(limit)
+
+
+async def page(session: Session, statement: sa.Select[Any]) -> list[Review]:
+    """What a statement above selects."""
+    return [_review(row) for row in await session.execute(statement)]
+
+
+async def find(
+    session: Session, workspace_id: UUID, run_id: UUID, step_id: str, iteration: int | None
+) -> Review | None:
+    """What a run of the workspace asks at a step: in one iteration, or the last time."""
+    statement = _whole().where(
+        reviews.c.run_id == run_id,
+        reviews.c.workspace_id == workspace_id,
+        reviews.c.step_id == step_id,
+    )
+    if iteration is not None:
+        statement = statement.where(reviews.c.iteration == iteration)
+    newest = statement.order_by(reviews.c.iteration.desc()).limit(1)
+    row = (await session.execute(newest)).one_or_none()
+    return None if row is None else _review(row)
+
+
+async def by_id(session: Session, review_id: UUID) -> Review | None:
+    """A review, whosever it is: for those who hold a link to it, or carry its mail."""
+    row = (await session.execute(_whole().where(reviews.c.id == review_id))).one_or_none()
+    return None if row is None else _review(row)
+
+
+async def decide(
+    session: Session, review_id: UUID, answer: Answer, *, reviewer: str, at: datetime
+) -> None:
+    """Write down what a person said. The caller holds the run and has seen that the review is open."""
+    output = answer.output if answer.is_edited else reviews.c.input
+    await session.execute(
+        reviews.update()
+        .where(reviews.c.id == review_id)
+        .values(
+            decision=answer.decision,
+            comment=answer.comment,
+            output=output,
+            reviewer=reviewer,
+            closed_at=at,
+        )
+    )
+
+
+def _review(row: sa.Row[Any]) -> Review:
+    return Review(
+        id=row.id,
+        workspace_id=row.workspace_id,
+        run_id=row.run_id,
+        pipeline_id=row.pipeline_id,
+        pipeline_name=row.pipeline_name,
+        step_id=row.step_id,
+        iteration=row.iteration,
+        message=row.message,
+        input=row.input,
+        input_is_large=row.input_is_large,
+        editable=row.editable,
+        assignees=tuple(row.assignees),
+        requested_at=row.requested_at,
+        expires_at=row.expires_at,
+        closed_at=row.closed_at,
+        decision=None if row.decision is None else ReviewDecision(row.decision),
+        reviewer=row.reviewer,
+    )

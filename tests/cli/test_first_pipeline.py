@@ -1,0 +1,142 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from stepiq.language.json_schema.document import document
+from stepiq.language.loading import load
+from stepiq.language.source import SourceFormat
+from tests.cli.conftest import Cli, Command
+from tests.support.fake_provider import RunningFakeProvider
+
+SCHEMA = Path(".stepiq") / "pipeline.schema.json"
+
+
+class TestInit:
+    def test_it_writes_a_pipeline_and_the_schema_that_its_first_line_names(
+        self, cli: Cli, folder: Path
+    ):
+        said = cli("init")
+
+        first, *_ = (folder / "pipeline.yaml").read_text().splitlines()
+        named = first.removeprefix("# yaml-language-server: $schema=")
+        assert (said.code, said.out) == (0, "")
+        assert named == ".stepiq/pipeline.schema.json"
+        assert json.loads((folder / named).read_text()) == document()
+
+    def test_it_says_what_comes_next(self, cli: Cli, folder: Path):
+        said = cli("init")
+
+        assert said.err.splitlines()[-2:] == [
+            "  stepiq validate pipeline.yaml",
+            '  stepiq run pipeline.yaml --input topic="the sea"',
+        ]
+
+    def test_what_it_has_written_is_valid_without_a_word_more(self, cli: Cli, folder: Path):
+        cli("init")
+
+        said = cli("validate", "pipeline.yaml")
+
+        assert (said.code, said.err) == (0, "pipeline.yaml: valid, 2 steps\n")
+
+    def test_every_field_has_a_default_so_that_it_runs_without_input(self, cli: Cli, folder: Path):
+        cli("init")
+        text = (folder / "pipeline.yaml").read_text()
+        definition = load(text, SourceFormat.YAML).definition
+        assert definition is not None
+
+        assert definition.input.validate({}) == {"topic": "moss", "sentences": 2}
+
+    def test_another_name_in_another_folder_has_its_schema_beside_it(self, cli: Cli, folder: Path):
+        (folder / "my flows").mkdir()
+
+        said = cli("init", "my flows/first.yml")
+
+        text = (folder / "my flows" / "first.yml").read_text()
+        assert said.code == 0
+        assert "stepiq run 'my flows/first.yml'" in said.err
+        assert "stepiq run 'my flows/first.yml'" in text
+        assert text.startswith("# yaml-language-server: $schema=.stepiq/pipeline.schema.json\n")
+        assert (folder / "my flows" / SCHEMA).is_file()
+
+    def test_a_file_that_is_there_stays_as_it_is(self, cli: Cli, folder: Path):
+        (folder / "pipeline.yaml").write_text("mine")
+
+        said = cli("init")
+
+        assert said.code == 2
+        assert "--force" in said.err
+        assert (folder / "pipeline.yaml").read_text() == "mine"
+        assert not (folder / ".stepiq").exists()
+
+    def test_force_replaces_it_and_renews_the_schema(self, cli: Cli, folder: Path):
+        (folder / "pipeline.yaml").write_text("mine")
+        (folder / ".stepiq").mkdir()
+        (folder / SCHEMA).write_text("{}")
+
+        said = cli("init", "--force")
+
+        assert said.code == 0
+        assert "name: First pipeline" in (folder / "pipeline.yaml").read_text()
+        assert json.loads((folder / SCHEMA).read_text()) == document()
+
+    @pytest.mark.parametrize("name", ["-", "pipeline.json", "pipeline", "a\nb.yaml"])
+    def test_it_writes_yaml_and_nothing_else(self, cli: Cli, folder: Path, name: str):
+        said = cli("init", name)
+
+        assert said.code == 2
+        assert "such as pipeline.yaml" in said.err
+        assert list(folder.iterdir()) == []
+
+    def test_a_folder_that_is_not_there_is_a_usage_error(self, cli: Cli, folder: Path):
+        said = cli("init", "missing/pipeline.yaml")
+
+        assert said.code == 2
+        assert "There is no folder missing" in said.err
+
+    def test_what_cannot_be_written_is_named(self, cli: Cli, folder: Path):
+        (folder / ".stepiq").write_text("no folder")
+
+        said = cli("init")
+
+        assert said.code == 2
+        assert ".stepiq cannot be written" in said.err
+        assert not (folder / "pipeline.yaml").exists()
+
+
+@pytest.mark.slow
+class TestInitAndRun:
+    async def test_it_runs_at_once(self, command: Command, provider: RunningFakeProvider):
+        command.use(provider)
+        provider.configure(text="Moss is soft. It likes rain.")
+        await command("init")
+
+        said = await command("run", "pipeline.yaml")
+
+        assert (said.code, said.out) == (0, "# moss\n\nMoss is soft. It likes rain.\n\n")
+        asked = provider.requests[0].body["messages"]
+        assert asked[-1]["content"] == "Write 2 sentences about moss."
+
+    async def test_so_does_the_command_that_it_names(
+        self, command: Command, provider: RunningFakeProvider
+    ):
+        command.use(provider)
+        await command("init")
+
+        said = await command("run", "pipeline.yaml", "--input", "topic=the sea")
+
+        assert said.code == 0
+        assert said.out.startswith("# the sea\n")
+
+
+class TestSchema:
+    def test_it_is_printed(self, cli: Cli):
+        said = cli("schema")
+
+        assert (said.code, said.err) == (0, "")
+        assert json.loads(said.out) == document()
+
+    def test_it_is_what_init_writes(self, cli: Cli, folder: Path):
+        cli("init")
+
+        assert cli("schema").out == (folder / SCHEMA).read_text()

@@ -1,0 +1,150 @@
+"""Runs that are stopped in the middle and taken up again, wherever they were; and cancelled, likewise."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from tests.support.engine import World
+from tests.support.fake_provider import RunningFakeProvider
+from tests.support.receiver import Receiver, Reply, running_receiver
+
+ITEMS = """
+name: Items
+steps:
+  - id: all
+    type: parallel
+    for_each: "[1, 2, 3, 4, 5, 6]"
+    max_concurrency: 2
+    steps:
+      - {id: call, type: webhook, method: POST, url: "URL/{{item}}"}
+      - {id: note, type: transform, template: "{{steps.call.output.body}} {{item}}"}
+  - {id: after, type: transform, template: "{{join steps.all.output ', '}}"}
+"""
+
+LOOP = """
+name: Loop
+steps:
+  - id: call
+    type: webhook
+    method: POST
+    url: "URL/{{#if steps.call.output}}again{{else}}first{{/if}}"
+  - id: many
+    type: parallel
+    steps:
+      - {id: a, type: webhook, method: POST, url: "URL/a"}
+      - id: b
+        steps:
+          - {id: b1, type: webhook, method: POST, url: "URL/b1"}
+          - {id: b2, type: transform, set: {n: "steps.many.output == null ? 1 : steps.many.output.b.n + 1"}}
+  - id: count
+    type: transform
+    set: {n: "steps.count.output == null ? 1 : steps.count.output.n + 1"}
+    on_condition: [{if: steps.count.output.n < 3, goto: call}]
+"""
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with running_receiver() as receiver:
+        yield receiver
+
+
+async def interrupt(world: World) -> None:
+    """Stop as a crash would, and start again."""
+    await world.engine.stop(drain=timedelta(0))
+    await world.engine.start()
+
+
+class TestTakingUp:
+    @pytest.mark.parametrize("after", [1, 2, 3, 5, 6])
+    async def test_items_that_are_recorded_are_not_done_again(
+        self, world: World, receiver: Receiver, after: int
+    ):
+        receiver.reply_with(*[Reply(body=b"ok", delay=0.05)])
+        run_id, heard = await world.start(await world.pipeline(ITEMS.replace("URL", receiver.url)))
+        await receiver.until(after)
+
+        await interrupt(world)
+        await asyncio.wait_for(heard.until_ended(), 20)
+
+        ended = await world.ended(run_id, heard)
+        assert ended.run.output == ", ".join(f"ok {n}" for n in range(1, 7))
+        keys = [request.headers["idempotency-key"] for request in receiver.received]
+        assert set(keys) == {f"{run_id}:call:{n}:1" for n in range(6)}
+        recorded_twice = [key for key in set(keys) if keys.count(key) > 2]
+        assert recorded_twice == []
+
+    @pytest.mark.parametrize("after", [1, 2, 4, 7, 9])
+    async def test_loops_and_branches_go_on_where_they_were(
+        self, world: World, receiver: Receiver, after: int
+    ):
+        receiver.reply_with(*[Reply(body=b"ok", delay=0.03)])
+        run_id, heard = await world.start(await world.pipeline(LOOP.replace("URL", receiver.url)))
+        await receiver.until(after)
+
+        await interrupt(world)
+        await asyncio.wait_for(heard.until_ended(), 20)
+
+        ended = await world.ended(run_id, heard)
+        assert ended.run.output == {"n": 3}
+        assert sorted((r.step_id, r.branch, r.iteration) for r in ended.rows) == sorted(
+            [(s, "", n) for s in ("call", "many", "count") for n in (1, 2, 3)]
+            + [("a", "0", n) for n in (1, 2, 3)]
+            + [(s, "1", n) for s in ("b1", "b2") for n in (1, 2, 3)]
+        )
+        assert {row.status for row in ended.rows} == {"completed"}
+        assert [row.output["n"] for row in ended.rows if row.step_id == "b2"] == [1, 2, 3]
+
+    async def test_an_engine_that_drains_lets_a_branch_end(self, world: World, receiver: Receiver):
+        receiver.reply_with(*[Reply(body=b"ok", delay=0.05)])
+        _, heard = await world.start(await world.pipeline(ITEMS.replace("URL", receiver.url)))
+        await receiver.until(1)
+
+        await world.engine.stop(drain=timedelta(seconds=10))
+        await world.engine.start()
+        await asyncio.wait_for(heard.until_ended(), 20)
+
+        keys = [request.headers["idempotency-key"] for request in receiver.received]
+        assert len(keys) == len(set(keys)) == 6
+
+
+CANCELLED = {
+    "llm": "{id: s, model: openai/gpt-4o, prompt: x}",
+    "webhook": "{id: s, type: webhook, url: URL}",
+    "code": '{id: s, type: code, language: python, timeout_seconds: 30, source: "def main(i):\\n    while True:\\n        pass"}',
+    "javascript": "{id: s, type: code, language: javascript, timeout_seconds: 30, source: 'function main(i) { while (true) {} }'}",
+    "wait": "{id: s, type: wait, seconds: 50}",
+    "human_review": "{id: s, type: human_review, message: x}",
+    "parallel": "{id: p, type: parallel, steps: [{id: s, model: openai/gpt-4o, prompt: x}, {id: t, type: webhook, url: URL}]}",
+    "for_each": "{id: p, type: parallel, for_each: '[1, 2, 3]', step: {id: s, type: webhook, url: URL}}",
+}
+
+
+class TestCancel:
+    @pytest.mark.parametrize("kind", sorted(CANCELLED))
+    async def test_it_stops_each_type_of_step_within_a_second(
+        self, world: World, fake_provider: RunningFakeProvider, receiver: Receiver, kind: str
+    ):
+        fake_provider.configure(latency_ms=60_000)
+        receiver.reply_with(Reply(delay=60))
+        steps = CANCELLED[kind].replace("URL", receiver.url)
+        run_id, heard = await world.start(
+            await world.pipeline(
+                f"name: C\nsteps: [{steps}, {{id: after, type: transform, template: x}}]"
+            )
+        )
+        status = "waiting" if kind in ("wait", "human_review") else "running"
+        await asyncio.wait_for(heard.until("step.status", step_id="s", status=status), 10)
+        started = asyncio.get_running_loop().time()
+
+        await world.cancel(run_id)
+
+        assert asyncio.get_running_loop().time() - started < 1
+        ended = await world.ended(run_id, heard)
+        assert ended.run.status == "cancelled"
+        assert ended.steps["s"].status == "cancelled"
+        assert "after" not in ended.steps
+        assert world.engine._carrying == {}
+        assert await world.counters() == (0, 0)

@@ -1,0 +1,66 @@
+"""A sandbox, and short ways to run something in it."""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from stepiq.core.json import Json
+from stepiq.engine.sandbox import nursery
+from stepiq.engine.sandbox.outcomes import Outcome
+from stepiq.engine.sandbox.sandbox import Sandbox
+from stepiq.language.specs import CodeLanguage
+
+_COVERAGE = "COVERAGE_PROCESS_CONFIG"
+
+
+class Code:
+    """Runs code in one sandbox and keeps what it prints."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        self.lines: list[str] = []
+        self.first_line_at = 0.0
+        """By the monotonic clock."""
+
+    async def python(self, source: str, value: Json = None, seconds: float = 10) -> Outcome:
+        return await self._run(CodeLanguage.PYTHON, source, value, seconds)
+
+    async def javascript(self, source: str, value: Json = None, seconds: float = 10) -> Outcome:
+        return await self._run(CodeLanguage.JAVASCRIPT, source, value, seconds)
+
+    async def _run(
+        self, language: CodeLanguage, source: str, value: Json, seconds: float
+    ) -> Outcome:
+        timeout = timedelta(seconds=seconds)
+        return await self.sandbox.run(language, source, value, timeout=timeout, log=self._note)
+
+    def _note(self, line: str) -> None:
+        if not self.lines:
+            self.first_line_at = time.monotonic()
+        self.lines.append(line)
+
+
+@pytest.fixture(scope="module")
+def measured() -> Iterator[None]:
+    """Lets the processes of a sandbox be measured, when the tests are."""
+    with pytest.MonkeyPatch.context() as patch:
+        if _COVERAGE in os.environ:
+            patch.setitem(nursery.ENVIRONMENT, _COVERAGE, os.environ[_COVERAGE])
+        yield
+
+
+@pytest.fixture(scope="module")
+def sandbox(measured: None) -> Iterator[Sandbox]:
+    """One for all tests of a file: what one test leaves in it, the next would meet."""
+    sandbox = Sandbox()
+    yield sandbox
+    asyncio.run(sandbox.close())
+
+
+@pytest.fixture
+def code(sandbox: Sandbox) -> Code:
+    return Code(sandbox)

@@ -1,0 +1,28 @@
+"""Whatever a test of this folder has loaded, and was accepted, the JSON Schema of documents accepts too."""
+
+import jsonschema_rs
+import pytest
+
+from stepiq.language import loading
+from stepiq.language.json_schema.document import document
+from stepiq.language.loading import Loaded
+from stepiq.language.source import Source
+
+_VALIDATOR = jsonschema_rs.Draft202012Validator(document())
+_load = loading._load
+
+
+def _load_and_compare(source: Source) -> Loaded:
+    loaded = _load(source)
+    if loaded.definition is not None:
+        marks = [
+            f"{mark.instance_path}: {mark.message}" for mark in _VALIDATOR.iter_errors(source.data)
+        ]
+        assert marks == [], "The schema refuses what the loader accepts."
+    return loaded
+
+
+@pytest.fixture(autouse=True)
+def compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Editors mark nothing that is right."""
+    monkeypatch.setattr(loading, "_load", _load_and_compare)

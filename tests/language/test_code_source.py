@@ -1,0 +1,183 @@
+import ast
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stepiq.language.code_source import (
+    MAX_SOURCE_BYTES,
+    NO_JAVASCRIPT_MAIN,
+    NO_PYTHON_MAIN,
+    check_javascript,
+    check_python,
+)
+
+ONE_ARGUMENT = "`main` must take one argument, the step's input: write `def main(input):`."
+
+
+class TestCheckPython:
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "def main(input): return 1",
+            "async def main(input): return 1",
+            "def main(input, /): pass",
+            "def main(*values): pass",
+            "def main(input, factor=2, *, unit='m', **rest): pass",
+            "def main(input=None): pass",
+            "def main(a, b): pass\ndef main(input): pass",
+            "main = lambda input: 1",
+            "main: object = print",
+            "a = main = print",
+            "(main := print)",
+            "for main in [print]: pass",
+            "from math import sqrt as main",
+            "import main",
+            "from somewhere import *",
+            "class main: pass",
+            "if True:\n  def main(input): pass",
+            "try:\n  async def main(input): pass\nexcept ValueError: pass",
+            "exec('def main(input): pass')",
+            "def make():\n  global main\n  main = print\nmake()",
+            "class A:\n  global main\n  main = print",
+            "def main(a, b): pass\nmain = print",
+            r'def main(input): return "\d"',
+            "# -*- coding: nonsense -*-\ndef main(input): pass",
+        ],
+    )
+    def test_source_with_a_main_is_fine(self, source: str):
+        assert check_python(source) is None
+
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "",
+            "# main",
+            "x = 1",
+            "print(main)",
+            "import math as m, os",
+            "from main import other",
+            "def Main(input): pass",
+            "def other():\n  def main(input): pass",
+            "def other():\n  global x\n  main = 1",
+            "class A:\n  def main(self): pass",
+            "x.main = 1",
+            "'def main(input): pass'",
+        ],
+    )
+    def test_source_without_one_is_told(self, source: str):
+        assert check_python(source) == (1, 1, NO_PYTHON_MAIN)
+
+    @pytest.mark.parametrize(
+        "parameters", ["", "a, b", "a, /, b", "*, input", "a, *, b", "a, b, c=1", "**values"]
+    )
+    def test_a_main_that_does_not_take_one_argument_is_told_where_it_is(self, parameters: str):
+        assert check_python(f"x = 1\n\ndef main({parameters}): pass") == (3, 1, ONE_ARGUMENT)
+
+    @pytest.mark.parametrize(
+        ("source", "line", "column", "why"),
+        [
+            ("def main(input):\n  return (1", 2, 10, "'(' was never closed."),
+            ("def main(input)\n  return 1", 1, 16, "expected ':'."),
+            ("def main(input):\nreturn 1", 2, 1, "expected an indented block after function definition on line 1."),
+            ("x = {'a' 'b' 1}", 1, 6, "invalid syntax. Perhaps you forgot a comma?"),
+            ("x = 'é' +", 1, 10, "invalid syntax."),
+            ("\ufeffx = 1", 1, 1, "invalid non-printable character U+FEFF."),
+            ("def main(input): return '\0'", 1, 1, "source code string cannot contain null bytes."),
+        ],
+    )  # fmt: skip
+    def test_a_syntax_error_is_told_where_it_is(
+        self, source: str, line: int, column: int, why: str
+    ):
+        assert check_python(source) == (line, column, f"The code is not valid Python: {why}")
+
+    def test_half_of_a_surrogate_pair_is_told(self):
+        found = check_python("x = '\ud800'")
+
+        assert found is not None
+        assert found[2].startswith("The code is not valid Python: ")
+
+    @pytest.mark.parametrize("check", [check_python, check_javascript])
+    def test_the_limit_counts_bytes(self, check: object):
+        assert callable(check)
+        most = "/" * (MAX_SOURCE_BYTES - 1)
+
+        assert check(most + "é") == (
+            1,
+            1,
+            "The code is longer than 64 KiB. Shorten it, or split the step in two.",
+        )
+        assert check(most + "x") != check(most + "é")
+
+    @pytest.mark.parametrize(
+        "source",
+        ["-" * 60_000 + "1", "not " * 16_000 + "1", "1" + "+1" * 32_000, "a" + ".a" * 32_000, "a" + "()" * 32_000],
+    )  # fmt: skip
+    def test_deep_nesting_is_told(self, source: str):
+        assert check_python(source) == (
+            1,
+            1,
+            "The code nests too deeply to be read. Split its expressions.",
+        )
+
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "(" * 65_000,
+            "{1:" * 60,
+            "f(a=" * 90 + "b c" + ")" * 90,
+            "match x:\n case " + "A(a=" * 90 + "b c" + ")" * 90 + ":pass",
+            "lambda x:(" * 60 + "a b",
+            "".join(" " * n + "if 1:\n" for n in range(340)),
+            "a;" * 32_000,
+            "1 if 1 else " * 5_000 + "1",
+            "if 1: pass\n" + "elif 1: pass\n" * 5_000,
+            "'a'" * 20_000,
+            "9" * 65_000,
+            "@a\n" * 20_000 + "def main(i): pass",
+            "x = 1\n" * 10_000,
+        ],
+    )
+    def test_no_source_takes_long(self, source: str):
+        started = time.process_time()
+
+        check_python(source)
+
+        assert time.process_time() - started < 2
+
+    @given(st.text())
+    def test_no_text_fails_it(self, source: str):
+        check_python(source)
+        check_javascript(source)
+
+    def test_it_agrees_with_the_compiler(self):
+        source = ast.unparse(ast.parse("def main(input):\n  return [x for x in input if x]"))
+
+        assert check_python(source) is None
+
+
+class TestCheckJavascript:
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "function main(input) {}",
+            "const main = (input) => 1",
+            "var {main} = {main: x => x}",
+            "function /* here */ main(input) {}",
+            "globalThis['ma' + 'in'] = (x) => x",
+            "this['m' + 'ain'] = (x) => x",
+            "eval(atob('ZnVuY3Rpb24gbWFpbigpIHt9'))",
+            "new Function('return 1')()",
+            "function \\u006dain(input) {}",
+            "function main(input) {", # its syntax is for the engine
+        ],
+    )  # fmt: skip
+    def test_what_may_define_a_main_is_fine(self, source: str):
+        assert check_javascript(source) is None
+
+    @pytest.mark.parametrize(
+        "source", ["", "const x = 1", "function other(input) { return input }"]
+    )
+    def test_what_surely_does_not_is_told(self, source: str):
+        assert check_javascript(source) == (1, 1, NO_JAVASCRIPT_MAIN)
