@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from stepiq.core import clock, ids
 from stepiq.core.http import GuardedClient
 from stepiq.engine.providers.registry import Providers
-from stepiq.engine.records import ClaimedRun, Ending, NewDelivery
+from stepiq.engine.records import ClaimedRun, Ending, NewDelivery, NewReview
 from stepiq.engine.retention import sweep
 from stepiq.engine.runtime import Engine
 from stepiq.engine.tickets import Queue
@@ -55,6 +55,11 @@ class Recorder:
             )
         )
         return [NewDelivery(delivery_id, priority=1)]
+
+    async def review_requested(
+        self, session: Session, run: ClaimedRun, review: NewReview
+    ) -> list[NewDelivery]:
+        return []
 
     async def deliver(self, delivery_id: UUID, stopping: asyncio.Event) -> bool:
         self.asked.put_nowait(delivery_id)

@@ -229,7 +229,7 @@ class _History:
         number = len(self.run.steps) + 1
         record = StepRecord(uuid7(), f"s{number}", "S", "llm", number)
         record.model = self.chance.choice(MODELS)
-        self.run.steps[record.step_id] = record
+        self.run.add(record)
         return record
 
     def _meter(self, record: StepRecord) -> None:
