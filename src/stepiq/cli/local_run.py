@@ -18,6 +18,7 @@ from stepiq.billing.plans import Plans
 from stepiq.cli.console import UsageError, print_json, say
 from stepiq.cli.documents import findings_data, read_draft, show_findings
 from stepiq.cli.inputs import build_input
+from stepiq.cli.local_reviews import LocalReviewer
 from stepiq.cli.progress import Progress, make_progress
 from stepiq.cli.results import show_result
 from stepiq.cli.weights import fetch_weights, uses_local_model
@@ -34,7 +35,7 @@ from stepiq.runs import service as runs
 from stepiq.runs.schemas import RunDetail, run_detail
 from stepiq.server.assembly import built
 from stepiq.store.changes import Subscription, run_topic
-from stepiq.store.states import RunStatus
+from stepiq.store.states import ReviewDecision, RunStatus
 from stepiq.web.services import Services
 
 _DRAIN = timedelta(seconds=1)
@@ -53,6 +54,8 @@ class Request:
     as_json: bool = False
     secrets: Sequence[str] = ()
     """Names of environment variables whose values are the secrets of those names."""
+    review: ReviewDecision | None = None
+    """What every review gets; None asks at the terminal."""
 
 
 def run_file(request: Request) -> bool:
@@ -87,7 +90,8 @@ def run_file(request: Request) -> bool:
         fetch_weights(configured)
     logging.configure(configured.log_format, level=levels.ERROR)
     progress = None if request.as_json else make_progress()
-    run = asyncio.run(_run(draft, data, progress, secrets)).model_dump(mode="json")
+    running = _run(draft, data, progress, secrets, request.review)
+    run = asyncio.run(running).model_dump(mode="json")
     if request.as_json:
         print_json(run)
         return run["status"] == "completed"
@@ -161,7 +165,11 @@ def read_secrets(names: Sequence[str]) -> dict[str, str]:
 
 
 async def _run(
-    draft: Draft, data: dict[str, Json], progress: Progress | None, secrets: Mapping[str, str]
+    draft: Draft,
+    data: dict[str, Json],
+    progress: Progress | None,
+    secrets: Mapping[str, str],
+    review: ReviewDecision | None,
 ) -> RunDetail:
     with tempfile.TemporaryDirectory(prefix="stepiq-run-") as folder:
         configured = settings.load(database_url=f"sqlite:///{Path(folder) / 'run.db'}")
@@ -169,7 +177,7 @@ async def _run(
         async with built(configured, sends=False) as services:
             await services.engine.start()
             try:
-                return await _run_on(services, draft, data, progress, secrets)
+                return await _run_on(services, draft, data, progress, secrets, review)
             finally:
                 if progress is not None:
                     progress.close()
@@ -182,6 +190,7 @@ async def _run_on(
     data: dict[str, Json],
     progress: Progress | None,
     secrets: Mapping[str, str],
+    review: ReviewDecision | None,
 ) -> RunDetail:
     actor = await _actor(services)
     plans = cast(Plans, services.plans)
@@ -206,16 +215,20 @@ async def _run_on(
             # Before the commit, so that no event is missed.
             listening = services.changes.subscribe(run_topic(run.id))
             subscription = await stack.enter_async_context(listening)
-        await _follow(subscription, progress)
+        reviewer = LocalReviewer(services, actor, run.id, review)
+        await _follow(subscription, progress, reviewer)
     async with services.database.reading() as session:
         return run_detail(await runs.get(session, actor, run.id))
 
 
-async def _follow(subscription: Subscription, progress: Progress | None) -> None:
+async def _follow(
+    subscription: Subscription, progress: Progress | None, reviewer: LocalReviewer
+) -> None:
     while True:
         event: dict[str, Any] = (await subscription.next()).payload
         if progress is not None:
             progress.event(event["type"], event["data"])
+        await reviewer.hear(event["type"], event["data"])
         if event["type"] == "run.status" and RunStatus(event["data"]["status"]).is_final:
             return
 

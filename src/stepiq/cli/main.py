@@ -9,6 +9,7 @@ import typer
 from stepiq import __version__
 from stepiq.cli.console import ExitCode, UsageError, complain, explain, report_fault
 from stepiq.core.errors import StepIQError
+from stepiq.store.states import ReviewDecision
 
 app = typer.Typer(
     name="stepiq",
@@ -221,13 +222,19 @@ def run(
         str | None, typer.Option(help="Ask this model in every step that asks one.")
     ] = None,
     secret: Secrets = None,
+    review: Annotated[
+        ReviewDecision | None,
+        typer.Option(help="Answer every human_review so, instead of asking at the terminal."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run a pipeline here and now, without a server; nothing of it is kept."""
     from stepiq.cli import local_run
     from stepiq.language.inputs import InputInvalid
 
-    request = local_run.Request(file, inputs or (), input_file, model, as_json, secret or ())
+    request = local_run.Request(
+        file, inputs or (), input_file, model, as_json, secret or (), review
+    )
     try:
         worked = local_run.run_file(request)
     except InputInvalid as error:

@@ -1,0 +1,70 @@
+"""Decides the reviews of a run without a server: as the command line says, or by asking whoever sits at the terminal."""
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import typer
+
+from stepiq.accounts.actor import Actor
+from stepiq.cli.console import UsageError, say
+from stepiq.core import json
+from stepiq.runs.reviews import service
+from stepiq.runs.reviews.records import Answer, Review
+from stepiq.store.states import ReviewDecision, RunStatus
+from stepiq.web.services import Services
+
+
+class LocalReviewer:
+    """Answers what one run asks a person."""
+
+    def __init__(
+        self, services: Services, actor: Actor, run_id: UUID, decision: ReviewDecision | None
+    ) -> None:
+        self._services = services
+        self._actor = actor
+        self._run_id = run_id
+        self._decision = decision
+        self._asked: Mapping[str, Any] | None = None
+
+    async def hear(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Take notice of an event of the run; once the run waits for a person, that is decided.
+
+        Raises:
+            UsageError: nothing was said on the command line, and there is no terminal to ask at.
+        """
+        if kind == "review.requested":
+            self._asked = data
+        elif kind == "run.status" and data["status"] == RunStatus.WAITING and self._asked:
+            asked, self._asked = self._asked, None
+            await self._decide(asked["step_id"], asked["iteration"])
+
+    async def _decide(self, step_id: str, iteration: int) -> None:
+        async with self._services.database.reading() as session:
+            review = await service.get(session, self._actor, self._run_id, step_id, iteration)
+        decision = self._decision or await asyncio.to_thread(_ask, review)
+        async with self._services.database.transaction() as session:
+            await service.decide(
+                session,
+                self._actor,
+                self._run_id,
+                step_id,
+                Answer(decision),
+                engine=self._services.engine,
+                iteration=iteration,
+            )
+        say(f"  {step_id}: {decision}")
+
+
+def _ask(review: Review) -> ReviewDecision:
+    if not sys.stdin.isatty():
+        raise UsageError(
+            f"Step `{review.step_id}` waits for a person, and there is no terminal to ask at. Say --review approve or "
+            "--review reject, or run the pipeline on a server."
+        )
+    shown = review.input if isinstance(review.input, str) else json.dumps(review.input)
+    say(f"\n{review.message}\n\n{shown}\n")
+    is_approved = typer.confirm("Approve?", err=True)
+    return ReviewDecision.APPROVE if is_approved else ReviewDecision.REJECT
