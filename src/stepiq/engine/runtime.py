@@ -66,9 +66,8 @@ class Engine:
         self._admission = Admission(changes, self._tickets, plans)
         self._outbox = outbox
         self._journal = Journal(database, self._admission, self._tickets, outbox)
-        self._sandbox = Sandbox()
-        means = Means(database, providers, http, self._sandbox, changes)
-        self._executor = Executor(database, self._journal, self.definitions, means, secrets)
+        self._means = Means(database, providers, http, Sandbox(), changes)
+        self._executor = Executor(database, self._journal, self.definitions, self._means, secrets)
         self._carrying: dict[UUID, asyncio.Task[None]] = {}
         self._claims: dict[UUID, int] = {}
         self._delivering: dict[UUID, asyncio.Task[bool]] = {}
@@ -86,6 +85,7 @@ class Engine:
             StoreUnavailable: the database cannot be reached.
         """
         await self._presence.acquire()
+        self._means.sandbox = Sandbox()
         listening = asyncio.Event()
         self._background = [
             asyncio.create_task(self._heed_cancels(listening)),
@@ -127,7 +127,7 @@ class Engine:
             with suppress(asyncio.CancelledError):
                 await task
         self._background = []
-        await self._sandbox.close()
+        await self._means.sandbox.close()
         await self._presence.release()
 
     async def accept(self, session: Session, run: NewRun) -> None:

@@ -23,7 +23,7 @@ DELTA_SECONDS = 0.05
 """Text of a model is sent to listeners at most this often."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Means:
     """What steps reach outside with. One for a process."""
 
@@ -31,6 +31,7 @@ class Means:
     providers: Providers
     http: GuardedClient
     sandbox: Sandbox
+    """Of this start of the engine; a stop ends it."""
     changes: Changes
 
 

@@ -12,7 +12,7 @@ from stepiq.engine.interpreter.settling import which
 from stepiq.engine.outcomes import Completed, Failed, FailureCode, Outcome
 from stepiq.engine.records import StepRecord
 from stepiq.engine.work import Speaker, Work
-from stepiq.language.specs import Retry, Step
+from stepiq.language.specs import CodeSpec, Retry, Step
 from stepiq.store.states import StepStatus
 
 _JITTER = 0.2
@@ -113,7 +113,8 @@ def note_start(course: Course, record: StepRecord, status: StepStatus = StepStat
 
 async def _attempt(course: Course, work: Work, doing: Doing, prepared: Any) -> Outcome:
     left = course.run.deadline_at - clock.now()
-    own = work.step.timeout
+    # Code has to wait for its turn, which its own limit does not count.
+    own = None if isinstance(work.step.spec, CodeSpec) else work.step.timeout
     allowed = left if own is None else min(own, left)
     try:
         async with asyncio.timeout(max(0.0, allowed.total_seconds())):
