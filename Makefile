@@ -6,7 +6,7 @@ ARGS ?=
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check fix types docs bench chaos lock
+.PHONY: help demo serve test check fix types docs bench chaos kills fuzz lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -61,6 +61,15 @@ chaos: ## kill processes at random and check what was promised; ARGS="--store sq
 	@scripts/bootstrap.sh dev
 	@scripts/postgres.sh
 	@$(BIN)/python -m tests.chaos $(ARGS)
+
+kills: ## kill a server 100 times while steps of every type are under way, on both stores (about half an hour)
+	@scripts/bootstrap.sh dev
+	@scripts/postgres.sh
+	@STEPIQ_TEST_CYCLES=100 $(BIN)/pytest -q tests/durability/test_kill_steps.py
+
+fuzz: ## compare templates with Handlebars.js, 100,000 of them; ARGS="--templates 10000 --seed 1"
+	@scripts/bootstrap.sh dev
+	@$(BIN)/python -m tests.language.templates $(ARGS)
 
 lock: ## write the lock files anew from pyproject.toml; ARGS=--upgrade takes the newest versions
 	@scripts/bootstrap.sh dev
