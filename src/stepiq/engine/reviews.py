@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+import sqlalchemy as sa
+
 from stepiq.core import clock
 from stepiq.engine.records import ClaimedRun, NewReview, Parking
 from stepiq.store.database import Session
@@ -21,10 +23,12 @@ async def open_many(
 
 async def close(session: Session, run_id: UUID) -> None:
     """Have nobody asked any more."""
+    now = sa.literal(clock.now(), reviews.c.closed_at.type)
+    # Not only those that are open: to find these, a store would look through all that are.
     await session.execute(
         reviews.update()
-        .where(reviews.c.run_id == run_id, reviews.c.closed_at.is_(None))
-        .values(closed_at=clock.now())
+        .where(reviews.c.run_id == run_id)
+        .values(closed_at=sa.func.coalesce(reviews.c.closed_at, now))
     )
 
 

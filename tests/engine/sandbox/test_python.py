@@ -25,12 +25,12 @@ class Page:
     ) -> Ending:
         printed = Printed(lambda lines: self.lines.extend(lines.split("\n")))
 
-        def confine(worker: int | None) -> None:
+        def ready(worker: int | None) -> None:
             assert worker is not None
             if kill is not None:
                 os.kill(worker, kill)
 
-        ending = python.run(Job("python", source, seconds, NOW), value, printed, confine)
+        ending = python.run(Job("python", source, seconds, NOW), value, printed, ready)
         printed.finish()
         return ending
 

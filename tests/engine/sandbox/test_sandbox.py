@@ -300,7 +300,7 @@ class TestDeath:
         stuck = sandbox.pid
         assert stuck is not None
         os.kill(stuck, signal.SIGSTOP)
-        monkeypatch.setattr("stepiq.engine.sandbox.conversation.START_SECONDS", 0.5)
+        monkeypatch.setattr("stepiq.engine.sandbox.conversation.START_SECONDS", 3)
 
         outcome = await identity(sandbox, CodeLanguage.PYTHON, 2)
 

@@ -46,13 +46,14 @@ def serve(connection: socket.socket, job: Job, data: bytes, confine: Confine) ->
 def _run(
     connection: socket.socket, job: Job, data: bytes, printed: Printed, confine: Confine
 ) -> Ending:
-    if job.language == "javascript":
-        confine(None)
+    def ready(worker: int | None) -> None:
+        confine(worker)
         connection.sendall(frames.pack(frames.STARTED))
+
+    if job.language == "javascript":
+        ready(None)
         return javascript.run(job, data, printed)
-    value = json.loads(data)
-    connection.sendall(frames.pack(frames.STARTED))
-    return python.run(job, value, printed, confine)
+    return python.run(job, json.loads(data), printed, ready)
 
 
 def _confine(parent: int, worker: int | None, seconds: float) -> None:

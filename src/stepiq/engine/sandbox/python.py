@@ -26,8 +26,8 @@ _TYPES = "None, booleans, numbers, text, lists, tuples and dicts whose keys are 
 _TAMPERED = "The code has replaced a name that begins with `_stepiq`. Use other names."
 
 
-def run(job: Job, data: object, printed: Printed, confine: Callable[[int | None], None]) -> Ending:
-    """Call `main` with `data`; `confine` gets the interpreter's process before it sees the source."""
+def run(job: Job, data: object, printed: Printed, ready: Callable[[int | None], None]) -> Ending:
+    """Call `main` with `data`; `ready` gets the interpreter's process before that sees the source."""
     # The library's own patience is switched off: the server ends the process by the clock on the wall.
     with (
         Monty(max_processes=1, feed_duration_limit_grace=None) as pool,
@@ -47,7 +47,7 @@ def run(job: Job, data: object, printed: Printed, confine: Callable[[int | None]
             print_flush_interval=0,
         ) as session,
     ):
-        confine(session.worker_pid)
+        ready(session.worker_pid)
         try:
             return _call(session, job, data, printed)
         except MontyCrashedError:

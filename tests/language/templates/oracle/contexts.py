@@ -13,7 +13,7 @@ TEXTS = [
 KEYS = [
     "a", "b", "c", "name", "items", "x-y", "_u", "$d", "é", "日", "two words", "a.b", "a/b", "a]b", "a\\b", "q'q", 'q"q',
     "x", "y", "i", "k", "length", "json", "if", "this", "else", "elsewhere", "else-x", "true", "null", "index", "@index", "..", "-",
-    "do-this", "as", "lookup", "!", "{{", "name\nline", "constructor", "__proto__", "toString",
+    "do-this", "as", "lookup", "!", "{{", "name\nline", "constructor", "", "__proto__", "toString",
 ]  # fmt: skip
 # JavaScript lists names that are integers first and in their order, so here they are written so.
 INDEXES = ["0", "1", "2", "7", "10"]

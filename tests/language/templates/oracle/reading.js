@@ -19,6 +19,8 @@ const CONSTANTS = ['true', 'false', 'null', 'undefined'];
 const LITERAL = '\ue000';
 /** A mark in front of numbers that JavaScript would write otherwise than they are written, such as 1.0. */
 const NUMBER = '\ue001';
+/** The name `[]`. Handlebars takes it for no name where a path starts with it, and gives the whole context. */
+const EMPTY = '\ue002';
 
 /** Reads templates as our language does, with Handlebars' own lexer, grammar and white space rules. */
 exports.reader = function (Handlebars) {
@@ -33,7 +35,7 @@ exports.reader = function (Handlebars) {
 };
 
 exports.LeftOut = LeftOut;
-exports.NUMBER = NUMBER;
+Object.assign(exports, { NUMBER, EMPTY });
 
 /** Mends Handlebars' white space rules: they take the first `{{else if}}` of several for the last. */
 exports.mendWhitespace = function (code) {
@@ -211,6 +213,7 @@ function checkPath(path, scope) {
   if (isBare && isWord(path.original)) refuse('A helper or a block without its values.');
   path.parts = path.parts.map(part => part.replace(LITERAL, ''));
   path.original = path.original.replaceAll(LITERAL, '');
+  if (path.parts[0] === '') path.parts[0] = EMPTY;
   const [head] = path.parts;
   if (!path.data) {
     if (path.depth > scope.levels) refuse('A name further up than the template goes.');

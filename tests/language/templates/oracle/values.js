@@ -3,7 +3,7 @@
 // What values do otherwise in our language than in Handlebars.js, on purpose: helpers of its own, null and missing
 // values told apart, JSON for what is no text, and levels that do not depend on data.
 
-const { NUMBER } = require('./reading.js');
+const { EMPTY, NUMBER } = require('./reading.js');
 
 /** A template names a value that is not there, or is of the wrong kind. */
 class Unresolved extends Error {}
@@ -42,8 +42,9 @@ function bare(value) {
 }
 
 /** A field or an item; `undefined` where there is none. Only objects and lists have any, and null has none. */
-function member(container, name) {
+function member(container, written) {
   const value = bare(container);
+  const name = written === EMPTY ? '' : written;
   return hasMembers(value) && Object.hasOwn(value, name) ? value[name] : undefined;
 }
 

@@ -275,7 +275,7 @@ class Writer:
         return "", here.value
 
     def _segment(self, name: str) -> str:
-        if set(name) <= _PLAIN and self._often(0.9):
+        if name and set(name) <= _PLAIN and self._often(0.9):
             return name
         # A backslash may be written twice, but need not.
         backslash = self._draw.choice(["\\", "\\\\"])
