@@ -82,20 +82,26 @@ class Layout:
         """Ids that a step may read; for None, those that can be read when all has been done."""
         if node is None:
             return set(_ids(self.top.nodes))
-        seen: set[str] = {node.id} if is_after else set()
+        seen: set[str] = {node.id, *node.branch_ids} if is_after else set()
         while node is not None:
             nodes = node.sequence.nodes
             seen.update(_ids(nodes[at] for at in node.sequence.leads_to(node.position)))
             node = node.sequence.around
         return seen - {""}
 
+    def around(self, node: Node) -> list[Node]:
+        """The `parallel` steps that a step stands in, the innermost first."""
+        found: list[Node] = []
+        while node.sequence.around is not None:
+            node = node.sequence.around
+            found.append(node)
+        return found
+
     def is_in_loop_body(self, node: Node | None) -> bool:
         """Whether a step is done for each item of a list."""
-        while node is not None:
-            if node.sequence.is_loop_body:
-                return True
-            node = node.sequence.around
-        return False
+        if node is None:
+            return False
+        return any(each.sequence.is_loop_body for each in (node, *self.around(node)))
 
     def _read(self, sequence: Sequence, entries: Iterator[tuple[Path, Json]], levels: int) -> None:
         for path, entry in entries:
@@ -167,6 +173,7 @@ def _targets(node: Node) -> Iterator[int]:
     ways = list(_gotos(node.data)) if is_object(node.data) else []
     is_condition = is_object(node.data) and node.data.get("type") == "condition"
     goes_on = not is_condition or node.data.get("else") in (None, NEXT) or "if" in node.data
+    goes_on = goes_on or (is_object(node.data) and node.data.get("on_error") == "continue")
     if goes_on or NEXT in ways:
         yield node.position + 1
     for way in ways:

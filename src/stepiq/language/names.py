@@ -82,8 +82,9 @@ def _check_placed(
 def _check_jumps(draft: Draft, layout: Layout) -> None:
     for jump in draft.jumps:
         node = layout.at(jump.path)
-        if node is None or draft.is_full:
-            continue
+        if draft.is_full:
+            return
+        assert node is not None  # noqa: S101 - only steps have jumps
         if jump.target in (NEXT, END):
             if jump.target in layout.ids:
                 message = f"`{jump.target}` has a meaning of its own here, and a step is called so, too. Rename the step."
@@ -185,17 +186,20 @@ def _check_step(
 
 def _refuse_step(step_id: str, layout: Layout, reader: _Reader) -> Finding:
     node = layout.ids[step_id]
-    around = node.sequence.around
+    # A branch of several steps is found at its `parallel`.
+    container = node if step_id in node.branch_ids else node.sequence.around
     here = layout.ids.get(reader.step_id or "")
     if step_id == reader.step_id:
         reason = "is this very step, so it has no output to read here"
-    elif around is not None and (here is None or here.sequence is not node.sequence):
-        inside = around.id[:64]
-        reason = f"runs inside `{inside}`. Outside of it, read `steps.{inside}.output`"
-    elif step_id in node.branch_ids and here is not None and here.sequence.around is node:
-        reason = "is a branch that runs at the same time, so it has no output to read here"
-    else:
+    elif container is None or (here is not None and here.sequence is node.sequence):
         reason = "runs only after this one, so it has no output to read here"
+    elif here is not None and container in layout.around(here):
+        reason = "is in another branch, which runs at the same time"
+    elif container is node:
+        reason = "runs only after this one, so it has no output to read here"
+    else:
+        inside = container.id[:64]
+        reason = f"runs inside `{inside}`. Outside of it, read `steps.{inside}.output`"
     return "step_not_before", f"Step `{step_id}` {reason}."
 
 

@@ -1,9 +1,11 @@
 """Branches at the same time, and steps for each item."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
+from stepiq.engine.interpreter import flow
 from tests.support.engine import Ended, World
 from tests.support.fake_provider import RunningFakeProvider
 
@@ -269,3 +271,106 @@ class TestForEach:
         )
 
         assert ended.run.output == ["1", "2"]
+
+
+class TestFailures:
+    async def test_branches_that_have_not_begun_do_not_begin_any_more(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(failures=[401])
+        ended = await world.run(
+            """
+            name: I
+            steps:
+              - id: p
+                type: parallel
+                for_each: "[1, 2, 3, 4, 5]"
+                max_concurrency: 1
+                step: {id: ask, model: openai/gpt-4o-mini, prompt: "{{item}}"}
+            """
+        )
+
+        assert ended.run.error["code"] == "provider_auth"
+        assert len(fake_provider.requests) == 1
+
+    async def test_what_a_branch_has_done_is_recorded_while_others_work(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(latency_ms=60_000)
+        run_id, heard = await world.start(
+            await world.pipeline(
+                """
+                name: P
+                steps:
+                  - id: p
+                    type: parallel
+                    steps:
+                      - {id: quick, type: transform, template: x}
+                      - {id: slow, model: openai/gpt-4o, prompt: a}
+                """
+            )
+        )
+
+        await asyncio.wait_for(heard.until("step.status", step_id="quick", status="completed"), 10)
+
+        await world.cancel(run_id)
+
+    async def test_a_run_that_is_out_of_time_fails_whatever_on_error_says(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(latency_ms=60_000)
+        run_id, heard = await world.start(
+            await world.pipeline(
+                "name: T\nsteps: [{id: a, model: openai/gpt-4o, prompt: x, on_error: continue}]"
+            ),
+            run_timeout=timedelta(seconds=1),
+        )
+
+        await asyncio.wait_for(heard.until_ended(), 20)
+
+        assert (await world.ended(run_id, heard)).run.error["code"] == "run_timeout"
+
+    async def test_a_run_has_a_bound_on_all_it_executes(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(flow, "MAX_ROWS", 20)
+
+        ended = await world.run(ITEMS.replace("MORE", ""), {"items": [0] * 50})
+
+        assert ended.run.error["code"] == "step_limit"
+        assert "Take fewer items" in ended.run.error["message"]
+
+    async def test_a_branch_that_fails_at_once_leaves_nobody_counted(self, world: World):
+        run_id, heard = await world.start(
+            await world.pipeline(
+                """
+                name: P
+                input: {schema: {type: object}}
+                steps:
+                  - id: p
+                    type: parallel
+                    on_error: continue
+                    steps:
+                      - {id: a, type: transform, if: input.x.y, template: x}
+                      - {id: b, type: transform, template: x}
+                      - {id: c, type: transform, template: x}
+                  - id: q
+                    type: parallel
+                    steps: [{id: long, type: wait, seconds: 3600}]
+                """
+            )
+        )
+
+        await asyncio.wait_for(heard.until("run.status", status="waiting"), 10)
+
+        await world.cancel(run_id)
+
+    async def test_its_own_conditions_see_its_branches(self, world: World):
+        ended = await world.run(
+            BRANCHES.replace(
+                "type: parallel",
+                "type: parallel\n    on_condition: [{if: steps.one.output == 'b1', goto: end}]",
+            )
+        )
+
+        assert "after" not in ended.steps

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from stepiq.core import clock
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider
 from tests.support.receiver import Receiver, Reply, running_receiver
@@ -108,6 +109,34 @@ class TestTakingUp:
 
         keys = [request.headers["idempotency-key"] for request in receiver.received]
         assert len(keys) == len(set(keys)) == 6
+
+
+NESTED = """
+name: Nested
+input: {schema: {type: object}}
+steps:
+  - id: p
+    type: parallel
+    steps:
+      - {id: many, type: parallel, for_each: input.numbers, max_concurrency: 50, step: {id: each, type: transform, set: {n: item}}}
+  - {id: pause, type: wait, seconds: 3600}
+  - {id: after, type: transform, template: done}
+"""
+
+
+class TestCounting:
+    async def test_items_do_not_count_as_steps_of_the_run_when_it_is_taken_up(self, world: World):
+        run_id, heard = await world.start(
+            await world.pipeline(NESTED),
+            {"numbers": list(range(1_100))},
+            run_timeout=timedelta(hours=3),
+        )
+        await asyncio.wait_for(heard.until("run.status", status="waiting"), 60)
+
+        clock.advance(timedelta(seconds=3601))
+        await asyncio.wait_for(heard.until_ended(), 60)
+
+        assert (await world.ended(run_id, heard)).run.output == "done"
 
 
 CANCELLED = {

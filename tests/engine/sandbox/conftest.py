@@ -24,18 +24,19 @@ class Code:
         self.sandbox = sandbox
         self.lines: list[str] = []
         self.first_line_at = 0.0
-        """By the monotonic clock."""
+        """By the monotonic clock; until there is one, when the run was asked for."""
 
-    async def python(self, source: str, value: Json = None, seconds: float = 10) -> Outcome:
+    async def python(self, source: str, value: Json = None, seconds: float = 30) -> Outcome:
         return await self._run(CodeLanguage.PYTHON, source, value, seconds)
 
-    async def javascript(self, source: str, value: Json = None, seconds: float = 10) -> Outcome:
+    async def javascript(self, source: str, value: Json = None, seconds: float = 30) -> Outcome:
         return await self._run(CodeLanguage.JAVASCRIPT, source, value, seconds)
 
     async def _run(
         self, language: CodeLanguage, source: str, value: Json, seconds: float
     ) -> Outcome:
         timeout = timedelta(seconds=seconds)
+        self.first_line_at = time.monotonic()
         return await self.sandbox.run(language, source, value, timeout=timeout, log=self._note)
 
     def _note(self, line: str) -> None:

@@ -8,7 +8,7 @@ from stepiq.engine.sandbox import limits
 from stepiq.engine.sandbox.outcomes import CodeFailed, Outcome, Ran
 from tests.engine.sandbox.conftest import Code
 
-SECONDS = 0.3
+SECONDS = 0.5
 ALLOWED = SECONDS + 1
 
 PYTHON_MEMORY = [
@@ -125,7 +125,6 @@ async def test_python_runs_out_of_time_with(code: Code, block: str):
     outcome = await code.python(f"print('on')\n{python(block)}", seconds=SECONDS)
 
     assert says(outcome, limits.too_long(SECONDS))
-    assert code.lines[0] == "on"
     assert time.monotonic() - code.first_line_at < ALLOWED
 
 
@@ -134,21 +133,20 @@ async def test_javascript_runs_out_of_time_with(code: Code, block: str):
     outcome = await code.javascript(f"console.log('on');{javascript(block)}", seconds=SECONDS)
 
     assert says(outcome, limits.too_long(SECONDS))
-    assert code.lines[0] == "on"
     assert time.monotonic() - code.first_line_at < ALLOWED
 
 
 class TestOutsideOfMain:
     async def test_python_that_loops_when_it_is_read_ends(self, code: Code):
-        assert says(await code.python("while True: pass", seconds=SECONDS), "longer than 0.3 s")
+        assert says(await code.python("while True: pass", seconds=SECONDS), "longer than 0.5 s")
 
     async def test_javascript_that_loops_when_it_is_read_ends(self, code: Code):
-        assert says(await code.javascript("while (true);", seconds=SECONDS), "longer than 0.3 s")
+        assert says(await code.javascript("while (true);", seconds=SECONDS), "longer than 0.5 s")
 
     async def test_half_of_the_time_before_main_and_all_of_it_inside_is_too_long(self, code: Code):
         source = "def spend(n):\n  for i in range(n): pass\nspend(10**6)\ndef main(input):\n  spend(10**12)"
 
-        assert says(await code.python(source, seconds=SECONDS), "longer than 0.3 s")
+        assert says(await code.python(source, seconds=SECONDS), "longer than 0.5 s")
 
 
 class TestRecursion:
@@ -247,7 +245,7 @@ class TestResults:
             "  for _ in range(40): a = [a, a]\n  _stepiq_write = lambda value: a"
         )
 
-        assert says(await code.python(source, seconds=SECONDS), "longer than 0.3 s")
+        assert says(await code.python(source, seconds=SECONDS), "longer than 0.5 s")
 
 
 class TestLog:

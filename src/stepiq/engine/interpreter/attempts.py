@@ -116,10 +116,13 @@ async def _attempt(course: Course, work: Work, doing: Doing, prepared: Any) -> O
     # Code has to wait for its turn, which its own limit does not count.
     own = None if isinstance(work.step.spec, CodeSpec) else work.step.timeout
     allowed = left if own is None else min(own, left)
+    limit = asyncio.timeout(max(0.0, allowed.total_seconds()))
     try:
-        async with asyncio.timeout(max(0.0, allowed.total_seconds())):
+        async with limit:
             return await doing.attempt(work, work.step.spec, prepared)
     except TimeoutError:
+        if not limit.expired():
+            raise
         if own is not None and own < left:
             return Failed(
                 FailureCode.STEP_TIMEOUT,

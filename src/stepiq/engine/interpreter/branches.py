@@ -12,6 +12,7 @@ from stepiq.engine.interpreter import settling
 from stepiq.engine.interpreter.attempts import record_start
 from stepiq.engine.interpreter.course import Allowance, Frame, Parked, Stopped
 from stepiq.engine.interpreter.jumps import STOP
+from stepiq.engine.journal_rows import size_bytes
 from stepiq.engine.outcomes import Completed, Failed, FailureCode, Outcome
 from stepiq.engine.records import StepRecord
 from stepiq.engine.scope import inner_scope
@@ -70,31 +71,40 @@ class _Group:
         self._lanes = lanes
         self._walk = walk
         self._tasks: list[asyncio.Task[None]] = []
+        self._working = 0
 
     async def run(self) -> None:
         """Run to the end of all, or until one has failed and the others have stopped."""
-        sleepers = self._frame.course.sleepers
         waiting = iter(range(len(self._lanes)))
         for _ in range(min(self._spec.max_concurrency, len(self._lanes))):
-            sleepers.begin()
-            self._tasks.append(asyncio.create_task(self._work(waiting)))
-        sleepers.done()
+            self._begin(asyncio.create_task(self._work(waiting)))
         try:
             if self._tasks:
                 await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION)
         finally:
-            sleepers.begin()
             await self._stop()
         for task in self._tasks:
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error
 
-    async def _work(self, waiting: Iterator[int]) -> None:
-        try:
-            for index in waiting:
-                await self._branch(index)
-        finally:
+    def _begin(self, task: asyncio.Task[None]) -> None:
+        # The first one takes over from whoever waits for all of them, and the last one hands back to it.
+        if self._working:
+            self._frame.course.sleepers.begin()
+        self._working += 1
+        self._tasks.append(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._working -= 1
+        if self._working:
             self._frame.course.sleepers.done()
+
+    async def _work(self, waiting: Iterator[int]) -> None:
+        for index in waiting:
+            await self._branch(index)
+            if self.failed is not None:
+                return
 
     async def _branch(self, index: int) -> None:
         lane, around = self._lanes[index], self._frame
@@ -176,18 +186,31 @@ def pass_over(frame: Frame, step: Step, record: StepRecord) -> None:
     following = course.run.steps.get((step.id, frame.branch, record.iteration + 1))
     inside = _inside(frame, step, record, None if following is None else following.ordinal)
     last: dict[str, StepRecord] = {}
+    ids = _counted(step)
     for inner in inside:
         key = inner.step_id, inner.branch
         course.executions[key] = max(course.executions[key], inner.iteration)
         course.count(inner)
+        course.output_bytes += size_bytes(inner.output)
+        if inner.step_id in ids:
+            frame.allowance.spend()
         if inner.status is not StepStatus.SKIPPED:
             last[inner.branch] = inner
-    if step.spec.for_each is None:
-        frame.allowance.spend(len(inside))
     if record.status is StepStatus.COMPLETED:
         root = f"{frame.branch}/" if frame.branch else ""
         for index, branch in enumerate(step.spec.branches):
             frame.scope["steps"][branch.id] = _recorded_state(last.get(f"{root}{index}"))
+
+
+def _counted(step: Step) -> set[str]:
+    """Steps inside a `parallel` that count as the run's: not those that are done for items."""
+    if not isinstance(step.spec, ParallelSpec) or step.spec.for_each is not None:
+        return set()
+    found: set[str] = set()
+    for branch in step.spec.branches:
+        for inner in branch.steps:
+            found |= {inner.id} | _counted(inner)
+    return found
 
 
 def _recorded_state(last: StepRecord | None) -> dict[str, Json]:

@@ -19,6 +19,8 @@ from stepiq.language.specs import Step
 
 MAX_EXECUTIONS = 1_000
 """Steps that a run may execute; those done for the items of a list count for each item by itself."""
+MAX_ROWS = 50_000
+"""Steps that a run may execute altogether: each is a row, and whoever takes the run up reads them all."""
 _PARK_SECONDS = 0.05
 
 

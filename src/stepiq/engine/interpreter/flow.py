@@ -11,7 +11,7 @@ from stepiq.core import clock, logging
 from stepiq.engine import aside
 from stepiq.engine.interpreter import branches, settling
 from stepiq.engine.interpreter.attempts import keep_trying, make_work
-from stepiq.engine.interpreter.course import Frame, Parked, Stopped
+from stepiq.engine.interpreter.course import MAX_ROWS, Frame, Parked, Stopped
 from stepiq.engine.interpreter.jumps import STOP, follow
 from stepiq.engine.interpreter.pauses import rest, review
 from stepiq.engine.journal_rows import size_bytes
@@ -62,15 +62,28 @@ async def _execute(frame: Frame, step: Step) -> StepRecord | Stopped | Parked:
     course.executions[step.id, frame.branch] += 1
     iteration = course.executions[step.id, frame.branch]
     record = course.run.steps.get((step.id, frame.branch, iteration))
+    # One that was stopped by its neighbour's failure, just before a crash, has not been done.
+    if record is not None and record.status is StepStatus.CANCELLED:
+        record.status, record.completed_at = StepStatus.PENDING, None
     if record is not None and record.is_final:
         return _pass_over(frame, step, record)
     if record is None:
+        if len(course.run.steps) >= MAX_ROWS:
+            return Stopped(step.id, _too_many(step))
         record = settling.new_record(frame, step, iteration)
     ended = course.too_late() or course.secrets.failure or await _perform(frame, step, record)
     if isinstance(ended, Waiting):
         return Parked(record, ended)
     failed = await settling.settle(frame, step, record, ended)
     return record if failed is None else Stopped(failed.origin or step.id, failed)
+
+
+def _too_many(step: Step) -> Failed:
+    return Failed(
+        FailureCode.STEP_LIMIT,
+        f"With step `{step.id}` the run has executed {MAX_ROWS:,} steps, those of items included, which is the most. "
+        "Take fewer items, or start a run for each part of them.",
+    )
 
 
 def _pass_over(frame: Frame, step: Step, record: StepRecord) -> StepRecord | Stopped:

@@ -26,6 +26,7 @@ class Scribe:
         self._next: asyncio.Task[None] | None = None
         self._current: asyncio.Task[None] | None = None
         self._broken: BaseException | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     def add(self, record: StepRecord, event: Event) -> None:
         """Have a step's row written, and its news told."""
@@ -45,20 +46,30 @@ class Scribe:
         Raises:
             ClaimLost, StoreUnavailable: as for `Journal.write`, of this or of an earlier write.
         """
+        await asyncio.shield(self._begin())
+
+    def _begin(self) -> asyncio.Task[None]:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._next is None:
             self._next = asyncio.create_task(self._write_next(self._current))
             # Also when everybody who waited for it has been cancelled.
             self._next.add_done_callback(_look_at)
-        await asyncio.shield(self._next)
+        return self._next
 
     async def write_in_time(self) -> None:
         """Write what there is, unless it may still wait a moment for what comes next."""
-        now = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        seconds = _SETTLE_WITHIN.total_seconds()
         if len(self._entry.steps) == 1:
-            self._oldest = now
-        overdue = now - self._oldest > _SETTLE_WITHIN.total_seconds()
+            self._oldest = loop.time()
+        overdue = loop.time() - self._oldest > seconds
         if overdue or len(self._entry.steps) >= _SETTLE_TOGETHER:
             await self.write()
+        elif self._timer is None and self._next is None:
+            # What comes next may take long, while another branch is at work.
+            self._timer = loop.call_later(seconds, self._begin)
 
     async def end(self, ending: Ending) -> None:
         """Write what there is, and how the run ended."""
@@ -71,7 +82,10 @@ class Scribe:
         await self.write()
 
     async def settled(self) -> None:
-        """Wait for the write under way, whatever comes of it."""
+        """Wait for the write under way, whatever comes of it; none begins by itself any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._next is not None:
             await asyncio.wait({self._next})
         if self._current is not None:

@@ -19,6 +19,8 @@ from stepiq.store.states import StepStatus
 
 STEP_OUTPUT_BYTES = 1024 * 1024
 """Largest output of one step, as JSON."""
+_OF_THE_RUN = frozenset({FailureCode.RUN_TIMEOUT, FailureCode.SECRET_UNREADABLE})
+"""Failures that no `on_error` can do anything about."""
 RUN_OUTPUT_BYTES = 16 * 1024 * 1024
 """Largest sum of all outputs of one run, as JSON."""
 
@@ -47,26 +49,21 @@ async def settle(frame: Frame, step: Step, record: StepRecord, ended: Ended) -> 
     """
     course = frame.course
     ended = _fitting(course, step, await _mask(step, ended, course.secrets.masker))
-    record.completed_at = clock.now()
-    record.started_at = record.started_at or record.completed_at
-    failed: Failed | None = None
-    match ended:
-        case Completed(output):
-            record.status, record.output = StepStatus.COMPLETED, output
-        case Skipped():
-            record.status, record.output = StepStatus.SKIPPED, None
-        case Failed():
-            record.status, record.error = StepStatus.FAILED, _error(ended)
-            failed = None if step.on_error.goes_on else ended
-        case _:
-            assert_never(ended)
-    frame.show(step.id, record)
-    way = await choose(frame, step, ended)
+    failed = ended if isinstance(ended, Failed) and not _goes_on(step, ended) else None
+    frame.scope["steps"][step.id] = _shown(ended)
+    way = None if failed is not None else await choose(frame, step, ended)
     if isinstance(way, Failed):
         failed = way
-        record.status, record.error = StepStatus.FAILED, _error(way)
-        frame.show(step.id, record)
-    jump = way if isinstance(way, Jump) and failed is None else None
+    # From here on without a pause: whoever stops this branch finds the step either under way or taken down.
+    record.completed_at = clock.now()
+    record.started_at = record.started_at or record.completed_at
+    record.status = StepStatus.FAILED if failed is not None else _status(ended)
+    if isinstance(ended, Completed):
+        record.output = ended.output
+    if (failure := failed or ended) and isinstance(failure, Failed):
+        record.error = _error(failure)
+    frame.show(step.id, record)
+    jump = way if isinstance(way, Jump) else None
     record.jump = jump.site if jump is not None else None if failed is None else STOP
     course.count(record)
     course.scribe.add(record, ended_event(record, jump))
@@ -80,6 +77,29 @@ def cancelled(course: Course, record: StepRecord) -> None:
     record.status, record.completed_at = StepStatus.CANCELLED, clock.now()
     record.started_at = record.started_at or record.completed_at
     course.scribe.add(record, ended_event(record))
+
+
+def _goes_on(step: Step, failed: Failed) -> bool:
+    """Whether a failure is the step's own, and `on_error` knows a way on."""
+    return step.on_error.goes_on and failed.code not in _OF_THE_RUN
+
+
+def _status(ended: Ended) -> StepStatus:
+    match ended:
+        case Completed():
+            return StepStatus.COMPLETED
+        case Skipped():
+            return StepStatus.SKIPPED
+        case Failed():
+            return StepStatus.FAILED
+        case _:
+            assert_never(ended)
+
+
+def _shown(ended: Ended) -> dict[str, Json]:
+    output = ended.output if isinstance(ended, Completed) else None
+    error = _error(ended) if isinstance(ended, Failed) else None
+    return {"status": str(_status(ended)), "output": output, "error": error}
 
 
 def _error(failed: Failed) -> dict[str, Json]:

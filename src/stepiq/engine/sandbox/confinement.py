@@ -15,7 +15,7 @@ import threading
 
 from stepiq.engine.sandbox.limits import ADDRESS_SPACE_BYTES
 
-_NICENESS = 10
+_NICENESS = 5
 """So that a server on the same processors answers first."""
 _SPARE_CPU_SECONDS = 2
 _PR_SET_PDEATHSIG = 1

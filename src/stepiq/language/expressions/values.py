@@ -87,10 +87,10 @@ class Meter:
                 f"it is more work than {self._limit:,} operations. Work on fewer items or shorter texts, "
                 "or split the step."
             )
-        if self._budget is not None and self._spent > self._budget:
+        if self._pause is None:
+            # Without pauses, only a budget ends before the limit.
             raise OverBudget
-        if self._pause is not None:
-            self._pause()
+        self._pause()
         self._span = self._left = self._next_span()
 
     def _next_span(self) -> int:

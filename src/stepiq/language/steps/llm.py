@@ -1,7 +1,9 @@
 """`llm`: a prompt for a model."""
 
+import re
 from datetime import timedelta
 
+from stepiq.language.data import kind_of
 from stepiq.language.drafts import Fields
 from stepiq.language.specs import LlmSpec, StepType
 from stepiq.language.steps.kinds import ReadSteps, StepKind
@@ -47,21 +49,18 @@ def _read(fields: Fields, _: ReadSteps) -> LlmSpec | None:
 
 
 def _read_fallbacks(fields: Fields) -> tuple[str, ...]:
-    items = fields.items("fallback_models", 1, MAX_FALLBACKS) or []
-    inner = Fields(
-        fields.draft,
-        (*fields.path, "fallback_models"),
-        {str(index): item for index, item in enumerate(items)},
-        {str(index) for index in range(len(items))},
-    )
-    for index, item in enumerate(items):
-        if item is None:
-            inner.refuse(str(index), "wrong_type", "A model is a string; this is null.")
-    found = [
-        inner.text(str(index), minimum=1, maximum=MAX_MODEL, pattern=_MODEL, rule=MODEL_RULE)
-        for index in range(len(items))
-    ]
-    return tuple(model for model in found if model is not None)
+    found: list[str] = []
+    for index, model in enumerate(fields.items("fallback_models", 1, MAX_FALLBACKS) or ()):
+        path = (*fields.path, "fallback_models", index)
+        if not isinstance(model, str):
+            message = f"A model is a string; this is {kind_of(model)}."
+            fields.draft.refuse(path, "wrong_type", message)
+        elif len(model) > MAX_MODEL or not re.fullmatch(_MODEL, model):
+            message = f"A model is {MODEL_RULE}, of at most {MAX_MODEL} characters."
+            fields.draft.refuse(path, "invalid_format", message)
+        else:
+            found.append(model)
+    return tuple(found)
 
 
 KIND = StepKind(

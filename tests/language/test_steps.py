@@ -1,0 +1,323 @@
+"""What each type of step may say, and how steps lead to one another."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from stepiq.language.loading import compile_document, load_document
+from stepiq.language.specs import (
+    CodeSpec,
+    ConditionSpec,
+    Match,
+    ParallelSpec,
+    ReviewSpec,
+    TransformSpec,
+    WaitSpec,
+    WebhookSpec,
+)
+
+TEXT = {"type": "transform", "template": "x"}
+GOTO = [{"if": "true", "goto": "b"}]
+
+
+def document(*steps: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {"name": "Small", "steps": list(steps), **fields}
+
+
+def errors(*steps: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(issue.path, issue.code) for issue in load_document(document(*steps)).errors]
+
+
+def message(*steps: dict[str, Any]) -> str:
+    (issue,) = load_document(document(*steps)).errors
+    return issue.message
+
+
+def spec(**fields: Any) -> Any:
+    return compile_document(document({"id": "a", **fields})).steps[0].spec
+
+
+class TestTypes:
+    @pytest.mark.parametrize(
+        ("fields", "found"),
+        [
+            ({"type": "condition"}, [("cases", "required")]),
+            ({"type": "condition", "cases": [1]}, [("cases[0]", "wrong_type")]),
+            ({"type": "condition", "cases": [{"if": "true"}]}, [("cases[0].goto", "required")]),
+            ({"type": "condition", "cases": [{"if": "1", "goto": "end"}]}, [("cases[0].if", "wrong_type")]),
+            ({"type": "condition", "cases": [{"if": "(", "goto": "end"}]}, [("cases[0].if", "expression_syntax")]),
+            ({"prompt": "x", "on_condition": ["x"]}, [("on_condition[0]", "wrong_type")]),
+            ({"prompt": "x", "on_error": "stop"}, [("on_error", "not_allowed")]),
+            ({"prompt": "x", "on_error": {}}, [("on_error.goto", "required")]),
+            ({"prompt": "x", "if": 5}, [("if", "wrong_type")]),
+            ({"prompt": "x", "if": "'text'"}, [("if", "wrong_type")]),
+            ({"prompt": "x", "fallback_models": [None]}, [("fallback_models[0]", "wrong_type")]),
+            ({"prompt": "x", "fallback_models": ["a b"]}, [("fallback_models[0]", "invalid_format")]),
+            ({"type": "transform", "extract": "$.a", "set": {"a": "1"}}, [("set", "conflict")]),
+            ({"type": "transform", "template": "x", "prompt": "y"}, [("prompt", "conflict")]),
+            ({"type": "transform", "template": "x", "input": "1"}, [("input", "conflict")]),
+            ({"type": "transform", "set": {"a": "1"}, "first": True}, [("first", "conflict")]),
+            ({"type": "transform", "extract": "$["}, [("extract", "jsonpath_syntax")]),
+            ({"type": "transform", "extract": 5}, [("extract", "wrong_type")]),
+            ({"type": "transform", "regex": 5}, [("regex", "wrong_type")]),
+            ({"type": "transform", "regex": {}}, [("regex.pattern", "required")]),
+            ({"type": "transform", "regex": {"pattern": "("}}, [("regex.pattern", "pattern_syntax")]),
+            ({"type": "transform", "regex": {"pattern": "a", "group": 1}}, [("regex.group", "not_allowed")]),
+            ({"type": "transform", "regex": {"pattern": "a", "group": "x"}}, [("regex.group", "not_allowed")]),
+            ({"type": "transform", "regex": {"pattern": "a", "replace": "\\5"}}, [("regex.replace", "pattern_syntax")]),
+            ({"type": "transform", "regex": {"pattern": "a", "all": True, "group": 0}}, [("regex.all", "conflict")]),
+            ({"type": "transform", "set": {"a": "(", "b": ")"}}, [("set.a", "expression_syntax"), ("set.b", "expression_syntax")]),
+            ({"type": "transform", "set": {"a": {"b": [{"c": "x" * 1_999}] * 21}}}, [("set", "too_long")]),
+            ({"type": "wait"}, [("seconds", "required")]),
+            ({"type": "wait", "seconds": 1, "until": "x"}, [("until", "conflict")]),
+            ({"type": "wait", "seconds": 2_592_001}, [("seconds", "out_of_range")]),
+            ({"type": "wait", "seconds": 1, "timeout_seconds": 5}, [("timeout_seconds", "conflict")]),
+            ({"type": "human_review"}, [("message", "required")]),
+            ({"type": "human_review", "message": "x", "on_reject": "x"}, [("on_reject", "not_allowed")]),
+            ({"type": "human_review", "message": "x", "on_reject": {}}, [("on_reject.goto", "required")]),
+            ({"type": "human_review", "message": "x", "assignees": ["no"]}, [("assignees[0]", "invalid_format")]),
+            ({"type": "webhook"}, [("url", "required")]),
+            ({"type": "webhook", "url": "https://a.b", "method": "GET", "body": "x"}, [("body", "conflict")]),
+            ({"type": "webhook", "url": "https://a.b", "body": 5}, [("body", "wrong_type")]),
+            ({"type": "webhook", "url": "https://a.b", "body": ["{{"]}, [("body[0]", "template_syntax")]),
+            ({"type": "webhook", "url": "https://a.b", "expect_status": "x"}, [("expect_status", "invalid_format")]),
+            ({"type": "webhook", "url": "https://a.b", "headers": {"Host": "x"}}, [("headers.Host", "not_allowed")]),
+            ({"type": "webhook", "url": "https://a.b", "headers": {"Idempotency-Key": "x"}}, [("headers.Idempotency-Key", "not_allowed")]),
+            ({"type": "code"}, [("language", "required"), ("source", "required")]),
+            ({"type": "code", "language": "python", "source": "def main(:"}, [("source", "code_syntax")]),
+            ({"type": "code", "language": "javascript", "source": "let x = 1"}, [("source", "code_syntax")]),
+            ({"type": "code", "language": "python", "source": "def main(i): return 1", "timeout_seconds": 31}, [("timeout_seconds", "out_of_range")]),
+            ({"type": "code", "language": "python", "source": "def main(i): return 1", "input": {"a": "("}}, [("input.a", "expression_syntax")]),
+            ({"type": "code", "language": "python", "source": "def main(i): return 1", "input": {f"n{n}": "1" for n in range(51)}}, [("input", "too_long")]),
+            ({"type": "parallel"}, [("steps", "required")]),
+            ({"type": "parallel", "step": {"id": "b", **TEXT}}, [("step", "conflict")]),
+            ({"type": "parallel", "for_each": "[1]"}, [("step", "required")]),
+            ({"type": "parallel", "for_each": "[1]", "step": {"id": "b", **TEXT}, "steps": [{"id": "c", **TEXT}]}, [("steps", "conflict")]),
+            ({"type": "parallel", "steps": [{"id": "b", "steps": None}]}, [("steps[0].steps", "required")]),
+            ({"type": "parallel", "steps": [5]}, [("steps[0]", "wrong_type")]),
+            ({"type": "parallel", "steps": [{"id": "a", **TEXT}]}, [("steps[0].id", "duplicate")]),
+            ({"type": "parallel", "steps": [{"id": "r", "type": "human_review", "message": "x"}]}, [("steps[0].type", "not_supported_yet")]),
+        ],
+    )  # fmt: skip
+    def test_what_is_wrong_is_refused_at_its_place(self, fields, found):
+        told = [(f"steps[0].{path}", code) for path, code in found]
+
+        assert errors({"id": "a", **fields}) == told
+
+    def test_a_condition(self):
+        made = spec(type="condition", cases=[{"if": "true", "goto": "end"}])
+
+        assert isinstance(made, ConditionSpec)
+        assert (made.cases[0].jump.target, made.otherwise.target) == ("end", "next")
+
+    def test_a_pattern(self):
+        made = spec(type="transform", regex={"pattern": "(?P<n>a)", "group": "n"})
+
+        assert isinstance(made, TransformSpec)
+        assert isinstance(made.make, Match)
+        assert made.make.group == "n"
+
+    def test_a_wait_until(self):
+        made = spec(type="wait", until="{{run.started_at}}")
+
+        assert isinstance(made, WaitSpec)
+        assert made.length is None
+
+    def test_a_review(self):
+        made = spec(type="human_review", message="x")
+
+        assert isinstance(made, ReviewSpec)
+        assert (made.wait, made.editable, made.on_reject) == (timedelta(days=3), False, None)
+
+    @pytest.mark.parametrize(
+        ("fields", "method", "statuses"),
+        [
+            ({}, "GET", None),
+            ({"body": {"a": 1}}, "POST", None),
+            ({"method": "DELETE", "expect_status": 204}, "DELETE", (204,)),
+        ],
+    )
+    def test_a_call(self, fields, method, statuses):
+        made = spec(type="webhook", url="https://a.b", **fields)
+
+        assert isinstance(made, WebhookSpec)
+        assert (made.method, made.expect_status) == (method, statuses)
+
+    def test_code(self):
+        made = spec(
+            type="code", language="python", source="def main(i): return i", input={"a": "1"}
+        )
+
+        assert isinstance(made, CodeSpec)
+        assert [name for name, _ in made.input or ()] == ["a"]
+
+    def test_branches(self):
+        made = spec(
+            type="parallel",
+            steps=[{"id": "b", **TEXT}, {"id": "c", "steps": [{"id": "d", **TEXT}]}],
+        )
+
+        assert isinstance(made, ParallelSpec)
+        assert [branch.id for branch in made.branches] == ["b", "c"]
+
+    @pytest.mark.parametrize(
+        "body", [{"step": {"id": "b", **TEXT}}, {"steps": [{"id": "b", **TEXT}]}]
+    )
+    def test_items(self, body):
+        made = spec(type="parallel", for_each="[1]", **body)
+
+        assert isinstance(made, ParallelSpec)
+        assert [step.id for step in made.body] == ["b"]
+
+    def test_parallel_steps_nest_three_deep(self):
+        inner: dict[str, Any] = {"id": "leaf", **TEXT}
+        for depth in range(3):
+            inner = {"id": f"p{depth}", "type": "parallel", "steps": [inner]}
+
+        assert errors(inner) == []
+        assert errors({"id": "more", "type": "parallel", "steps": [inner]}) == [
+            ("steps[0].steps[0].steps[0].steps[0]", "too_deep")
+        ]
+
+    def test_steps_inside_others_are_counted(self):
+        branches = [
+            {
+                "id": f"p{n}",
+                "type": "parallel",
+                "steps": [{"id": f"s{n}_{m}", **TEXT} for m in range(20)],
+            }
+            for n in range(5)
+        ]
+
+        assert errors(*branches) == [("steps", "too_long")]
+
+    def test_all_expressions_together_have_a_bound(self):
+        long = "'" + "x" * 1_900 + "' == ''"
+        steps = [{"id": f"s{n}", **TEXT, "if": long} for n in range(21)]
+
+        assert errors(*steps) == [("steps[20].if", "too_long")]
+
+    def test_a_wait_that_the_run_does_not_outlive_is_a_warning(self):
+        for step in ({"type": "wait", "seconds": 90_000}, {"type": "human_review", "message": "x"}):
+            (warning,) = load_document(document({"id": "a", **step})).warnings
+            assert warning.code == "ends_before_wait"
+
+        long = document({"id": "a", "type": "wait", "seconds": 90_000}, timeout_seconds=100_000)
+        assert load_document(long).warnings == ()
+
+
+class TestJumps:
+    @pytest.mark.parametrize("target", ["a", "b", "next", "end"])
+    def test_they_lead_to_steps_of_the_same_sequence(self, target):
+        steps = ({"id": "a", **TEXT, "on_error": {"goto": target}}, {"id": "b", **TEXT})
+
+        assert errors(*steps) == []
+
+    def test_to_what_is_not_there_they_do_not(self):
+        steps = ({"id": "a", **TEXT, "on_error": {"goto": "bb"}}, {"id": "b", **TEXT})
+
+        assert errors(*steps) == [("steps[0].on_error.goto", "unknown_step")]
+        assert message(*steps).startswith("There is no step `bb`.")
+
+    def test_nor_out_of_their_sequence(self):
+        inner = {"id": "c", **TEXT, "on_condition": GOTO}
+        steps = ({"id": "p", "type": "parallel", "steps": [inner]}, {"id": "b", **TEXT})
+
+        assert errors(*steps) == [("steps[0].steps[0].on_condition[0].goto", "jump_leaves")]
+
+    def test_a_step_that_is_called_end_cannot_be_jumped_to(self):
+        steps = ({"id": "a", **TEXT, "on_error": {"goto": "end"}}, {"id": "end", **TEXT})
+
+        assert errors(*steps) == [("steps[0].on_error.goto", "conflict")]
+
+
+def reading(expression: str, **more: Any) -> dict[str, Any]:
+    return {"id": "reader", "type": "transform", "set": {"x": expression}, **more}
+
+
+class TestNames:
+    def test_a_loop_lets_a_step_see_itself_and_what_follows(self):
+        steps = (
+            reading("steps.later.output == null && steps.reader.output == null"),
+            {"id": "later", **TEXT, "on_condition": [{"if": "true", "goto": "reader"}]},
+        )
+
+        assert errors(*steps) == []
+
+    @pytest.mark.parametrize(
+        ("expression", "said"),
+        [
+            ("steps.later.output", "runs only after this one"),
+            ("steps.reader.output", "is this very step"),
+            ("steps.inner.output", "runs inside `p`. Outside of it, read `steps.p.output`."),
+            ("item", "exists only inside a `for_each`"),
+            ("steps.hook.output.bdy", "The output of step `hook` has no `bdy`. Did you mean `body`?"),
+            ("steps.branch_later.output", "runs only after this one"),
+        ],
+    )  # fmt: skip
+    def test_what_no_way_leads_from_cannot_be_read(self, expression, said):
+        steps = (
+            {"id": "hook", "type": "webhook", "url": "https://a.b"},
+            {"id": "p", "type": "parallel", "for_each": "[1]", "step": {"id": "inner", **TEXT}},
+            reading(expression),
+            {"id": "later", **TEXT},
+            {
+                "id": "q",
+                "type": "parallel",
+                "steps": [{"id": "branch_later", "steps": [{"id": "z", **TEXT}]}],
+            },
+        )
+
+        assert said in message(*steps)
+
+    def test_from_inside_a_branch_later_ones_are_later_too(self):
+        steps = (
+            {"id": "p", "type": "parallel", "steps": [reading("steps.b.output")]},
+            {"id": "q", "type": "parallel", "steps": [{"id": "b", "steps": [{"id": "z", **TEXT}]}]},
+        )
+
+        assert "runs only after this one" in message(*steps)
+
+    def test_of_very_many_wrong_jumps_some_are_told(self):
+        cases = [{"if": "true", "goto": "nowhere"}] * 50
+        steps = [{"id": f"s{n}", **TEXT, "on_condition": cases} for n in range(5)]
+
+        assert len(errors(*steps)) == 101
+
+    @pytest.mark.parametrize(
+        "sibling", [{"id": "b", **TEXT}, {"id": "b", "steps": [{"id": "d", **TEXT}]}]
+    )
+    def test_a_branch_sees_no_other(self, sibling):
+        steps = ({"id": "p", "type": "parallel", "steps": [reading("steps.b.output"), sibling]},)
+
+        assert "is in another branch, which runs at the same time" in message(*steps)
+
+    def test_a_branch_sees_what_is_before_it_inside_and_outside(self):
+        branch = {
+            "id": "b",
+            "steps": [{"id": "c", **TEXT}, reading("steps.c.output + steps.a.output")],
+        }
+        steps = ({"id": "a", **TEXT}, {"id": "p", "type": "parallel", "steps": [branch]})
+
+        assert errors(*steps) == []
+
+    def test_items_are_seen_in_nested_bodies_too(self):
+        body = {"id": "q", "type": "parallel", "steps": [reading("string(index) + string(item)")]}
+        steps = ({"id": "p", "type": "parallel", "for_each": "[1]", "step": body},)
+
+        assert errors(*steps) == []
+
+    def test_branches_are_seen_behind_and_by_targets(self):
+        steps = (
+            {"id": "p", "type": "parallel", "steps": [{"id": "b", "steps": [{"id": "c", **TEXT}]}]},
+            reading("steps.b.output"),
+        )
+        whole = document(*steps, output={"from": "b"})
+
+        assert load_document(whole).errors == ()
+
+    def test_on_condition_sees_its_own_step(self):
+        case = {"if": "steps.a.output == 'x'", "goto": "end"}
+
+        assert errors({"id": "a", **TEXT, "on_condition": [case]}) == []
