@@ -1,18 +1,16 @@
 """Reads what a provider says when it refuses: each has its own shape for that."""
 
-import email.utils
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from stepiq.core import clock
+from stepiq.core.http.waits import bounded, retry_after
 
 if TYPE_CHECKING:
     from pydantic_ai.exceptions import ModelHTTPError
 
-_MAX_RETRY_AFTER = timedelta(hours=1)
 _DEPTH = 4
 """How deep a reply may hide its sentence; those of all makers are found."""
 
@@ -42,7 +40,7 @@ class Reply:
         headers = {name.lower(): value for name, value in (error.headers or {}).items()}
         said = cls.read(error.status_code, headers, error.body)
         # Google tells the wait in the body, which the library reads.
-        wait = said.retry_after or _bounded(error.retry_after)
+        wait = said.retry_after or bounded(error.retry_after)
         is_used_up = isinstance(error, ModelQuotaExceededError)
         return cls(said.status, said.codes | given - {""}, said.message, wait, is_used_up)
 
@@ -55,7 +53,7 @@ class Reply:
             except (ValueError, RecursionError):
                 body = "" if body.lstrip().startswith("<") else body
         return cls(
-            status, frozenset(_codes(body)), _words(body), _retry_after(headers.get("retry-after"))
+            status, frozenset(_codes(body)), _words(body), retry_after(headers.get("retry-after"))
         )
 
     def has(self, *codes: str) -> bool:
@@ -97,26 +95,3 @@ def _codes(body: object, depth: int = 0) -> Iterator[str]:
 
 def _object(value: object) -> dict[str, Any]:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-
-
-def _retry_after(value: str | None) -> timedelta | None:
-    """Seconds or an HTTP date; nonsense and the past count as nothing, more than an hour as an hour."""
-    if value is None:
-        return None
-    try:
-        return _bounded(float(value))
-    except ValueError:
-        pass
-    try:
-        moment = email.utils.parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    wait = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - clock.now()
-    return min(wait, _MAX_RETRY_AFTER) if wait > timedelta(0) else None
-
-
-def _bounded(seconds: float | None) -> timedelta | None:
-    # A comparison with what is no number is false.
-    if seconds is None or not 0 < seconds < float("inf"):
-        return None
-    return min(timedelta(seconds=min(seconds, 1e6)), _MAX_RETRY_AFTER)
