@@ -330,6 +330,28 @@ class TestFailures:
 
         assert (await world.ended(run_id, heard)).run.error["code"] == "run_timeout"
 
+    async def test_nor_do_branches_that_may_fail_let_it_complete(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(latency_ms=60_000)
+        run_id, heard = await world.start(
+            await world.pipeline(
+                """
+                name: T
+                steps:
+                  - id: p
+                    type: parallel
+                    on_branch_error: continue
+                    steps: [{id: a, model: openai/gpt-4o, prompt: x}]
+                """
+            ),
+            run_timeout=timedelta(seconds=1),
+        )
+
+        await asyncio.wait_for(heard.until_ended(), 20)
+
+        assert (await world.ended(run_id, heard)).run.error["code"] == "run_timeout"
+
     async def test_a_run_has_a_bound_on_all_it_executes(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ):

@@ -49,6 +49,9 @@ async def run(
         await record_start(frame.course, record)
     group = _Group(frame, spec, lanes, walk)
     await group.run()
+    # Also where branches may fail: the run's time is not theirs.
+    if group.failed is None and (late := frame.course.too_late()) is not None:
+        return late
     if group.failed is not None:
         lane, stopped = group.failed
         _cancel_rest(frame, lanes)
