@@ -8,6 +8,7 @@ from stepiq.engine.records import ClaimedRun, StepRecord
 from stepiq.engine.run_secrets import RunSecrets
 from stepiq.language.definition import Definition
 from stepiq.language.specs import ParallelSpec, Step
+from stepiq.store.states import StepStatus
 
 
 def new_scope(run: ClaimedRun, definition: Definition, secrets: RunSecrets) -> dict[str, Any]:
@@ -30,11 +31,11 @@ def pending(steps: tuple[Step, ...]) -> dict[str, Json]:
     """Steps that have not begun, those of a `parallel` and the names of its branches included."""
     found: dict[str, Json] = {}
     for step in steps:
-        found[step.id] = _nothing()
+        found[step.id] = state(StepStatus.PENDING)
         if isinstance(step.spec, ParallelSpec):
             for branch in step.spec.branches:
                 found |= pending(branch.steps)
-                found[branch.id] = _nothing()
+                found[branch.id] = state(StepStatus.PENDING)
             found |= pending(step.spec.body)
     return found
 
@@ -66,10 +67,11 @@ def _owners(definition: Definition) -> dict[tuple[str, str], str]:
     return found
 
 
+def state(status: StepStatus, output: Json = None, error: Json = None) -> dict[str, Json]:
+    """What templates and expressions see of a step or a branch."""
+    return {"status": str(status), "output": output, "error": error}
+
+
 def shown(record: StepRecord) -> dict[str, Json]:
     """What templates and expressions see of a recorded execution."""
-    return {"status": str(record.status), "output": record.output, "error": record.error}
-
-
-def _nothing() -> dict[str, Json]:
-    return {"status": "pending", "output": None, "error": None}
+    return state(record.status, record.output, record.error)

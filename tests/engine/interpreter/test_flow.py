@@ -149,7 +149,6 @@ class TestOnCondition:
             """
         )
 
-        # a b repeats 101 times for each of c's; b's own loops are used up after the first 100.
         assert ended.run.status == "completed"
 
         ended = await world.run(

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from stepiq.core import json
 from stepiq.core.json import Json
@@ -15,7 +14,7 @@ from stepiq.engine.interpreter.jumps import STOP
 from stepiq.engine.journal_rows import size_bytes
 from stepiq.engine.outcomes import Completed, Failed, FailureCode, Outcome
 from stepiq.engine.records import StepRecord
-from stepiq.engine.scope import inner_scope
+from stepiq.engine.scope import inner_scope, state
 from stepiq.language.data import is_array, kind_of
 from stepiq.language.definition import every_step
 from stepiq.language.expressions import ExpressionError
@@ -58,16 +57,17 @@ async def run(
         failed = stopped.failed
         message = f"{lane.label}, step `{stopped.step_id}`: {failed.message}"
         return Failed(failed.code, message, origin=stopped.step_id)
-    for name, state in zip((branch.id for branch in spec.branches), group.states, strict=False):
-        frame.scope["steps"][name] = state
-    return Completed(_merge(spec, [state["output"] for state in group.states]))
+    if spec.branches:
+        names = [branch.id for branch in spec.branches]
+        frame.scope["steps"].update(zip(names, group.states, strict=True))
+    return Completed(_merge(spec, [each["output"] for each in group.states]))
 
 
 class _Group:
     """Branches at work. The first that fails stops the others, unless the step says otherwise."""
 
     def __init__(self, frame: Frame, spec: ParallelSpec, lanes: list[_Lane], walk: Walk) -> None:
-        self.states: list[dict[str, Json]] = [_state(StepStatus.PENDING)] * len(lanes)
+        self.states: list[dict[str, Json]] = [state(StepStatus.PENDING)] * len(lanes)
         self.failed: tuple[_Lane, Stopped] | None = None
         self._frame = frame
         self._spec = spec
@@ -122,10 +122,10 @@ class _Group:
         stopped = await self._walk(frame)
         assert not isinstance(stopped, Parked)  # noqa: S101 - who waits in a branch sleeps where it is
         if stopped is None:
-            self.states[index] = _state(StepStatus.COMPLETED, frame.output)
+            self.states[index] = state(StepStatus.COMPLETED, frame.output)
             return
         error: Json = {"code": str(stopped.failed.code), "message": stopped.failed.message}
-        self.states[index] = _state(StepStatus.FAILED, error=error)
+        self.states[index] = state(StepStatus.FAILED, error=error)
         if self._spec.on_branch_error is BranchError.FAIL and self.failed is None:
             self.failed = lane, stopped
             current = asyncio.current_task()
@@ -218,10 +218,10 @@ def _counted(step: Step) -> set[str]:
 
 def _recorded_state(last: StepRecord | None) -> dict[str, Json]:
     if last is None:
-        return _state(StepStatus.COMPLETED)
+        return state(StepStatus.COMPLETED)
     if last.jump == STOP:
-        return _state(StepStatus.FAILED, error=last.error)
-    return _state(StepStatus.COMPLETED, last.output)
+        return state(StepStatus.FAILED, error=last.error)
+    return state(StepStatus.COMPLETED, last.output)
 
 
 def _inside(frame: Frame, step: Step, record: StepRecord, before: int | None) -> list[StepRecord]:
@@ -236,10 +236,6 @@ def _inside(frame: Frame, step: Step, record: StepRecord, before: int | None) ->
         and (before is None or inner.ordinal < before)
     ]
     return sorted(found, key=lambda inner: inner.ordinal)
-
-
-def _state(status: StepStatus, output: Json = None, error: Json = None) -> dict[str, Any]:
-    return {"status": str(status), "output": output, "error": error}
 
 
 def _merge(spec: ParallelSpec, outputs: list[Json]) -> Json:

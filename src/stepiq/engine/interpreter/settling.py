@@ -14,6 +14,7 @@ from stepiq.engine.journal_rows import size_bytes
 from stepiq.engine.masking import Masker, masked
 from stepiq.engine.outcomes import Completed, Ended, Failed, FailureCode, Skipped
 from stepiq.engine.records import StepRecord
+from stepiq.engine.scope import state
 from stepiq.language.specs import Jump, ParallelSpec, Step
 from stepiq.store.states import StepStatus
 
@@ -99,7 +100,7 @@ def _status(ended: Ended) -> StepStatus:
 def _shown(ended: Ended) -> dict[str, Json]:
     output = ended.output if isinstance(ended, Completed) else None
     error = _error(ended) if isinstance(ended, Failed) else None
-    return {"status": str(_status(ended)), "output": output, "error": error}
+    return state(_status(ended), output, error)
 
 
 def _error(failed: Failed) -> dict[str, Json]:
