@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from stepiq.engine.interpreter import flow
+from stepiq.engine.providers.registry import Providers
 from tests.support.engine import Ended, World
 from tests.support.fake_provider import RunningFakeProvider
 
@@ -94,8 +95,10 @@ class TestBranches:
         assert all("branch" not in e.data for e in ended.events if e.data.get("step_id") == "both")
 
     async def test_a_failure_stops_the_others_and_closes_their_calls(
-        self, world: World, fake_provider: RunningFakeProvider
+        self, world: World, fake_provider: RunningFakeProvider, providers: Providers
     ):
+        # Loading the library takes longer than the other branch waits.
+        await providers.warm()
         fake_provider.configure(latency_ms=60_000)
         ended = await world.run(
             """
@@ -108,7 +111,7 @@ class TestBranches:
                   - {id: slow, model: openai/gpt-4o, prompt: a}
                   - id: bad
                     steps:
-                      - {id: wait_a_bit, type: wait, seconds: 0.3}
+                      - {id: wait_a_bit, type: wait, seconds: 2}
                       - {id: broken, type: transform, template: "{{input.a.b}}"}
             """
         )
