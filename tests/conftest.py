@@ -15,6 +15,7 @@ from types import ModuleType
 import httpx2
 import pytest
 import structlog
+from dbos._event_loop import BackgroundEventLoop
 from fastapi import FastAPI
 
 from stepiq.accounts.service import Account
@@ -138,6 +139,17 @@ def restored_logs() -> Iterator[None]:
 def closed_network() -> Iterator[None]:
     with only_loopback():
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_loop() -> None:
+    """Runs are carried on the loop of their test, which stands still between the test and its fixtures.
+
+    The queue's library would take that for gone, and carry a run that begins just then on a loop of its own, where nothing
+    that belongs to the test can wake it.
+    """
+    own = BackgroundEventLoop.target_loop
+    BackgroundEventLoop.target_loop = lambda self: self._main_loop or own(self)
 
 
 @pytest.fixture(autouse=True)
