@@ -35,6 +35,18 @@ HOSTILE = {
     "extract": "type: transform, extract: '$..*..*..*', input: input",
     "python": 'type: code, language: python, timeout_seconds: 2, source: "def main(i):\\n    while True:\\n        pass"',
     "javascript": "type: code, language: javascript, timeout_seconds: 2, source: 'function main(i) { while (true) {} }'",
+    "result": "type: code, language: javascript, source: 'function main(i) { return Array(340000).fill([]) }'",
+    "lists": "type: code, language: javascript, source: 'function main(i) { return Array(99999).fill([]) }'",
+    "numbers": "type: code, language: javascript, source: 'function main(i) { return Array(260000).fill(1.5) }'",
+}
+LARGE = 250_000
+DEFINITIONS = {
+    "templates": "type: transform, template: '" + "{{#if input.a}}{{/if}}" * (LARGE // 22) + "'",
+    "lists": "type: webhook, url: 'https://example.com', body: [" + "[]," * (LARGE // 3) + "]",
+    "expressions": "type: transform, set: ["
+    + "input.a + 1 > 2 ? [1, 2].map(x, x * 2) : {}," * 900
+    + "]",
+    "unknown fields": ", ".join(f"f{n}: 1" for n in range(LARGE // 12)),
 }
 AT_ONCE = 3
 
@@ -54,6 +66,10 @@ async def main(items: int, database_url: str) -> None:
                 pipeline_id = await saved(target, f"name: {kind}\nsteps: [{{id: s, {step}}}]\n")
                 work = hostile(target, pipeline_id, figures, kind)
                 figures[f"/health, hostile {kind}"] = await health(target, work)
+            for kind, step in DEFINITIONS.items():
+                source = f"name: {kind}\nsteps: [{{id: s, {step}}}]\n"
+                work = checked(target, source)
+                figures[f"/health, checking {kind}"] = await health(target, work)
     width = max(map(len, figures))
     for name, value in figures.items():
         print(f"{name:{width}}  {value}")
@@ -87,6 +103,21 @@ async def hostile(target: Server, pipeline_id: str, figures: dict[str, Any], kin
 
     await asyncio.gather(*(one() for _ in range(AT_ONCE)))
     figures[f"ends of hostile {kind}"] = sorted(codes)
+
+
+async def checked(target: Server, source: str) -> None:
+    """Several checks of a large definition at once, again and again for some seconds."""
+    until = time.perf_counter() + 8
+
+    async def one() -> None:
+        connection = target.connection()
+        while time.perf_counter() < until:
+            status, answer = await connection.request(
+                "POST", "/api/pipelines/validate", source, "application/yaml"
+            )
+            assert status == 200, answer
+
+    await asyncio.gather(*(one() for _ in range(AT_ONCE)))
 
 
 async def health(target: Server, work: Any) -> dict[str, float]:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepiq.core import json
-from stepiq.core.json import MAX_DEPTH, MalformedJson
+from stepiq.core.json import MAX_CONTAINERS, MAX_DEPTH, MalformedJson
 from tests.support.pace import cpu_limit
 
 TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))
@@ -39,17 +39,33 @@ class TestLoads:
         with pytest.raises(MalformedJson, match="nests deeper"):
             json.loads(b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1))
 
+    def test_nesting_that_the_library_refuses_is_told_alike(self):
+        with pytest.raises(MalformedJson, match="nests deeper than 100 levels"):
+            json.loads(b"[" * 10_000)
+
+    def test_so_many_arrays_and_objects_are_read_and_one_more_is_not(self):
+        most = b'{"a":[' + b"[]," * 50_000 + b'{"b":[' + b"{}," * (MAX_CONTAINERS - 50_005)
+
+        assert json.loads(most + b"{}]}]}")
+        with pytest.raises(MalformedJson, match="more than 100,000 arrays and objects"):
+            json.loads(most + b"{},{}]}]}")
+
     def test_brackets_and_numbers_in_strings_do_not_count(self):
         text = '["' + "[" * 1_000 + '", "' + "9" * 1_000 + '", "\\"[[[", "1e999"]'
 
         assert json.loads(text.encode()) == stdlib.loads(text)
 
-    @pytest.mark.parametrize("text", [b"1e999", b"-1e400", b"[1E+309]", b"9" * 310 + b".5"])
+    @pytest.mark.parametrize(
+        "text",
+        [b"1e999", b"-1e400", b"[1E+309]", b"9" * 310 + b".5", b"9" * 250 + b"e60", b"1.5e0000309"],
+    )
     def test_numbers_beyond_a_double_are_refused(self, text):
         with pytest.raises(MalformedJson, match=r"range of a double|not valid"):
             json.loads(text)
 
-    @pytest.mark.parametrize("text", [b"1e308", b"1e-999", b"0e999", b"9" * 310])
+    @pytest.mark.parametrize(
+        "text", [b"1e308", b"1e-999", b"0e999", b"9" * 310, b"9" * 199 + b"E+99", b'"1e999"']
+    )
     def test_those_within_are_read(self, text):
         assert json.loads(text) is not None
 
@@ -96,6 +112,20 @@ class TestLoads:
 
 
 class TestDumps:
+    @given(VALUES)
+    def test_the_standard_library_reads_the_same_out_of_it(self, value):
+        assert repr(stdlib.loads(json.dumps(value))) == repr(value)
+
+    def test_words_that_look_like_no_numbers_are_texts(self):
+        assert json.dumps(["NaN", "Infinity"]) == '["NaN","Infinity"]'
+
+    def test_half_of_a_surrogate_pair_and_deep_nesting_are_the_reader_s_business(self):
+        deep: list = []
+        for _ in range(300):
+            deep = [deep]
+
+        assert json.dumps(["\ud800", deep]) == '["\ud800",' + "[" * 301 + "]" * 301 + "]"
+
     @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), [float("nan")]])
     def test_what_json_cannot_say_is_a_bug_of_the_caller(self, value):
         with pytest.raises(ValueError, match="not JSON compliant"):

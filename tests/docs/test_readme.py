@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -36,7 +37,9 @@ class TestQuickStart:
             port = probe.getsockname()[1]
         assert "http://127.0.0.1:8080" in COMMANDS
 
-        async with running_fake_provider(text='{"order_number": "48213"}') as provider:
+        # Slow enough for who begins to listen after the run has begun.
+        answer: dict[str, Any] = {"text": '{"order_number": "48213"}', "latency_ms": 3_000}
+        async with running_fake_provider(**answer) as provider:
             asked = {"OPENAI_API_KEY": "sk-test-0123456789", "OPENAI_BASE_URL": provider.url}
             async with running_server(tmp_path, port, asked):
                 shell = await asyncio.create_subprocess_exec(

@@ -1,10 +1,12 @@
 import asyncio
 import json
 import re
+import threading
 
 import pytest
 
-from stepiq.pipelines import queries
+from stepiq.language import loading
+from stepiq.pipelines import drafts, queries
 from tests.pipelines.conftest import AS_YAML, DEFINITION, YAML
 
 HOOK = {"type": "webhook", "url": "https://example.com", "signing_secret_name": "KEY"}
@@ -155,6 +157,61 @@ class TestCreate:
 
         paths = {error["path"] for error in response.json()["errors"]}
         assert {"steps[0].model", "steps[0].x"} <= paths
+
+    async def test_unknown_models_of_branches_and_fallbacks_are_told_too(self, owner):
+        text = (
+            "name: X\nsteps:\n  - id: p\n    type: parallel\n    steps:\n      - id: a\n        prompt: Hi\n"
+            "        model: gpt-4oo\n        fallback_models: [claude-99]\n"
+        )
+
+        response = await owner.post("/api/pipelines", content=text, headers=AS_YAML)
+
+        told = [(error["path"], error["line"]) for error in response.json()["errors"]]
+        assert told == [("steps[0].steps[0].model", 8), ("steps[0].steps[0].fallback_models[0]", 9)]
+
+    async def test_more_errors_than_anybody_reads_are_not_all_told(self, owner):
+        lines = [
+            f"  - {{id: s{n}, type: llm, prompt: x, model: m{n}, fallback_models: [n{n}]}}"
+            for n in range(80)
+        ]
+
+        response = await owner.post(
+            "/api/pipelines", content="\n".join(["name: X", "steps:", *lines]), headers=AS_YAML
+        )
+
+        assert len(response.json()["errors"]) == 100
+
+    @pytest.mark.parametrize(
+        ("prompt", "thread"), [("x", "MainThread"), ("x" * 5_000, "aside")], ids=["small", "large"]
+    )
+    async def test_a_large_definition_is_read_beside_the_event_loop(
+        self, owner, monkeypatch, prompt, thread
+    ):
+        seen = []
+
+        def load(*arguments):
+            seen.append(threading.current_thread().name)
+            return loading.load(*arguments)
+
+        monkeypatch.setattr(drafts, "load", load)
+
+        response = await owner.post(
+            "/api/pipelines/validate",
+            content=f"name: X\nsteps: [{{id: a, prompt: {prompt}}}]",
+            headers=AS_YAML,
+        )
+
+        assert response.status_code == 200
+        assert seen == [thread]
+
+    async def test_a_large_body_that_is_no_json_is_refused_like_a_small_one(self, owner):
+        body = '{"name": "X",' + " " * 5_000
+
+        response = await owner.post(
+            "/api/pipelines", content=body, headers={"Content-Type": "application/json"}
+        )
+
+        assert (response.status_code, response.json()["code"]) == (400, "malformed_json")
 
     async def test_a_model_that_cannot_be_used_yet_is_a_warning(self, create):
         step = {"id": "a", "prompt": "Hi", "model": "gpt-4o"}

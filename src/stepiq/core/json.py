@@ -1,15 +1,20 @@
 """Strict JSON: what the API, the language and the store read and write.
 
 Reading refuses what RFC 8259 leaves to chance: duplicate names, NaN and Infinity, lone surrogates, nesting
-beyond `MAX_DEPTH`. It also refuses U+0000, which PostgreSQL cannot keep in a text.
+beyond `MAX_DEPTH`, arrays and objects beyond `MAX_CONTAINERS`. It also refuses U+0000, which PostgreSQL cannot keep in
+a text.
 """
 
+import gc
 import json
 import math
 import re
-from typing import Any
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any, Self
 
 import jiter
+from pydantic_core import to_json
 
 from stepiq.core.errors import Malformed
 
@@ -17,15 +22,21 @@ MAX_DEPTH = 100
 """Deepest nesting of arrays and objects that is read."""
 MAX_NUMBER_DIGITS = 400
 """Longest number that is read, in characters; a double's range needs 309."""
+MAX_CONTAINERS = 100_000
+"""Most arrays and objects that are read in one text: each takes sixty bytes and more, of two in the text."""
 
 Json = Any
 """None, bool, int, float, str, list or dict with string keys, nested."""
 
+_NUMERIC = b"0123456789.eE+-"
+_AS_NINES = bytes(ord("9") if byte in _NUMERIC else ord(" ") for byte in range(256))
+_DIGITS_AS_NINES = bytes.maketrans(b"012345678E", b"999999999e")
 _LONG_NUMBER = re.compile(rb"[0-9.eE+-]{%d}" % (MAX_NUMBER_DIGITS + 1))
 # A string that never ends is taken to the end of the text: looking for its end from each of its quotes takes minutes.
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _LARGE_FLOAT = re.compile(rb"[0-9]++(?:\.[0-9]++)?[eE]\+?[0-9]++|[0-9]{300,}+\.[0-9]*+")
-_BRACKETS = re.compile(rb"[\[{]+|[\]}]+")
+_CONTAINERS = frozenset({list, dict})
+_TOO_DEEP = f"The JSON nests deeper than {MAX_DEPTH} levels."
 
 
 class MalformedJson(Malformed):
@@ -40,17 +51,31 @@ def loads(data: bytes) -> Json:
     Raises:
         MalformedJson: not JSON, or one of the refusals of this module; the message names line and column.
     """
-    _refuse_hostile(data)
+    if _may_have_hostile_number(data):
+        _refuse_numbers(_STRING.sub(b"", data))
+    if b"\x00" in data or (b"\\u0000" in data and _has_escaped_nul(data)):
+        raise MalformedJson("The JSON has the character U+0000, which cannot be stored. Remove it.")
     try:
-        return jiter.from_json(data, allow_inf_nan=False, catch_duplicate_keys=True)
+        with _uncollected():
+            value = jiter.from_json(data, allow_inf_nan=False, catch_duplicate_keys=True)
     except ValueError as error:
+        if "recursion limit" in str(error):
+            raise MalformedJson(_TOO_DEEP) from None
         raise MalformedJson(f"The body is not valid JSON: {error}.") from None
-    except RecursionError:
-        raise MalformedJson(f"The JSON nests deeper than {MAX_DEPTH} levels.") from None
+    _refuse_shapes(value)
+    return value
 
 
-def _refuse_hostile(data: bytes) -> None:
-    outside = _STRING.sub(b"", data)
+def _may_have_hostile_number(data: bytes) -> bool:
+    """What almost no text has, found without looking at each of its numbers."""
+    if b"9" * (MAX_NUMBER_DIGITS + 1) in data.translate(_AS_NINES):
+        return True
+    # Each number beyond a double has one of these: 199 digits and an exponent of two reach 10^298.
+    plain = data.translate(_DIGITS_AS_NINES)
+    return b"e999" in plain or b"e+999" in plain or b"9" * 200 in plain
+
+
+def _refuse_numbers(outside: bytes) -> None:
     if _LONG_NUMBER.search(outside):
         raise MalformedJson(f"The JSON has a number of more than {MAX_NUMBER_DIGITS} characters.")
     for number in _LARGE_FLOAT.finditer(outside):
@@ -58,22 +83,74 @@ def _refuse_hostile(data: bytes) -> None:
             raise MalformedJson(
                 "The JSON has a number beyond the range of a double. Send it as text."
             )
-    depth = 0
-    for run in _BRACKETS.finditer(outside):
-        text = run.group()
-        depth += len(text) if text[0] in b"[{" else -len(text)
-        if depth > MAX_DEPTH:
-            raise MalformedJson(f"The JSON nests deeper than {MAX_DEPTH} levels.")
-    if b"\x00" in data or (b"\\u0000" in data and _has_escaped_nul(data)):
-        raise MalformedJson("The JSON has the character U+0000, which cannot be stored. Remove it.")
+
+
+def _refuse_shapes(value: Json) -> None:
+    """Go through a value level by level: the library has read it, so it is not very deep."""
+    level, count = _containers([value]), 0
+    for _ in range(MAX_DEPTH):
+        if not level:
+            return
+        count += len(level)
+        if count > MAX_CONTAINERS:
+            raise MalformedJson(
+                f"The JSON has more than {MAX_CONTAINERS:,} arrays and objects. Send less, or flat arrays."
+            )
+        level = [inner for outer in level for inner in _containers(outer)]
+    if level:
+        raise MalformedJson(_TOO_DEEP)
+
+
+def _containers(value: list[Json] | dict[str, Json]) -> list[list[Json] | dict[str, Json]]:
+    members = value.values() if isinstance(value, dict) else value
+    return [member for member in members if type(member) in _CONTAINERS]
+
+
+@contextmanager
+def _uncollected() -> Generator[None]:
+    """Keep the collector from going through a megabyte of new lists over and over: it takes longer than reading."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _has_escaped_nul(data: bytes) -> bool:
     return re.search(rb"(?<!\\)(?:\\\\)*\\u0000", data) is not None
 
 
+class Text(str):
+    """JSON that is written already, for a column that would write it."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, value: Json) -> Self:
+        """A value, written."""
+        return cls(dumps(value))
+
+    @property
+    def size_bytes(self) -> int:
+        """How long it is in UTF-8."""
+        return len(self) if self.isascii() else len(self.encode())
+
+
 def dumps(value: Json) -> str:
     """Compact JSON, names in the order they have; NaN and Infinity are a bug of the caller."""
+    try:
+        text = to_json(value, inf_nan_mode="constants").decode()
+    except ValueError:
+        # Deeper than the fast library goes, or with half of a surrogate pair.
+        return _dumps_anything(value)
+    if "NaN" in text or "Infinity" in text:
+        return _dumps_anything(value)
+    return text
+
+
+def _dumps_anything(value: Json) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 

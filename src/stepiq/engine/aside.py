@@ -16,7 +16,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Future
 from contextvars import ContextVar
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from stepiq.core.json import Json
 from stepiq.language.expressions import Expression
@@ -25,6 +25,8 @@ from stepiq.language.templates import Meter, OverBudget
 
 INLINE_OPERATIONS = 500
 """What may be done on the event loop, in operations of a meter; about half a millisecond."""
+INLINE_CHARACTERS = 16 * 1024
+"""The longest text, in characters or bytes, that is read as JSON on the event loop; that is about half a millisecond."""
 _THREADS = 2
 _TURN_SECONDS = 0.001
 """How long a thread may go on while another waits, in the whole process; Python's own 5 ms add up."""
@@ -34,6 +36,7 @@ _PAUSE_SECONDS = 0.000_05
 Pause = Callable[[], None]
 P = ParamSpec("P")
 T = TypeVar("T")
+D = TypeVar("D", str, bytes)
 T_co = TypeVar("T_co", covariant=True)
 M = TypeVar("M")
 M_co = TypeVar("M_co", covariant=True)
@@ -104,6 +107,15 @@ async def metered(work: Callable[[M], T], meter: MakesMeter[M]) -> T:
 async def compute(function: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
     """Call a function in a thread. It must end by itself: who no longer waits for it does not stop it."""
     return await _aside(lambda pause: function(*args, **options))
+
+
+async def read(
+    function: Callable[Concatenate[D, P], T], data: D, *args: P.args, **options: P.kwargs
+) -> T:
+    """Call a function that reads a text as JSON or the like: at once if the text is short, else as `compute` does."""
+    if len(data) <= INLINE_CHARACTERS:
+        return function(data, *args, **options)
+    return await compute(function, data, *args, **options)
 
 
 class _Abandoned(BaseException):

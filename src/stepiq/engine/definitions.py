@@ -1,11 +1,14 @@
 """Compiled pipeline versions, kept because they never change."""
 
+import asyncio
 from collections import OrderedDict
+from functools import partial
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from stepiq.core.errors import NotFound
+from stepiq.engine import aside
 from stepiq.language.definition import Definition
 from stepiq.language.loading import compile_document
 from stepiq.store.database import Session
@@ -32,6 +35,7 @@ class Definitions:
 
     def __init__(self) -> None:
         self._compiled: OrderedDict[tuple[UUID, int], Definition] = OrderedDict()
+        self._compiling: dict[tuple[UUID, int], asyncio.Task[Definition]] = {}
 
     def kept(self, pipeline_id: UUID, version: int) -> Definition | None:
         """The compiled version if it is at hand, without asking the store."""
@@ -56,8 +60,18 @@ class Definitions:
         )
         if document is None:
             raise VersionNotFound(pipeline_id, version)
-        compiled = compile_document(document)
-        self._compiled[pipeline_id, version] = compiled
+        key = (pipeline_id, version)
+        if (compiling := self._compiling.get(key)) is None:
+            compiling = asyncio.create_task(aside.compute(compile_document, document))
+            self._compiling[key] = compiling
+            compiling.add_done_callback(partial(self._keep, key))
+        # Others may wait for it, too.
+        return await asyncio.shield(compiling)
+
+    def _keep(self, key: tuple[UUID, int], compiling: asyncio.Task[Definition]) -> None:
+        del self._compiling[key]
+        if compiling.cancelled() or compiling.exception() is not None:
+            return
+        self._compiled[key] = compiling.result()
         if len(self._compiled) > _KEPT:
             self._compiled.popitem(last=False)
-        return compiled

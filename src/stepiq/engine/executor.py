@@ -168,7 +168,10 @@ def _ending(frame: Frame, stopped: Stopped | None) -> Ending:
         return Ending(RunStatus.FAILED, error=error)
     wanted = frame.course.definition.output_from
     output = frame.output if wanted is None else frame.scope["steps"][wanted]["output"]
-    return Ending(RunStatus.COMPLETED, output=output)
+    written = (
+        record.written for record in frame.course.run.steps.values() if record.output is output
+    )
+    return Ending(RunStatus.COMPLETED, output=output, written=next(written, None))
 
 
 def _parking(course: Course, parked: Parked) -> Parking:

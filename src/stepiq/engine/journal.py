@@ -280,17 +280,17 @@ async def _advance(session: Session, ours: Sequence[_Writing]) -> None:
         if entry.ending is None:
             moved.append(values)
             continue
-        output, is_large = split_large(entry.ending.output)
+        inline, output = split_large(entry.ending.output, entry.ending.written)
         values |= {
             "to_status": entry.ending.status,
             "at": entry.ending.at,
-            "to_output": output,
-            "to_output_is_large": is_large,
+            "to_output": inline,
+            "to_output_is_large": output is not None,
             "to_error": entry.ending.error,
         }
         ended.append(values)
-        if is_large:
-            large.append(_large(each.run.id, each.run.id, entry.ending.output))
+        if output is not None:
+            large.append(_large(each.run.id, each.run.id, output))
     if moved:
         await session.execute(_MOVE, moved)
     if parked:
@@ -307,9 +307,9 @@ async def _write_steps(session: Session, ours: Sequence[_Writing]) -> None:
     large: list[dict[str, Any]] = []
     for each in ours:
         for record in each.entry.distinct_steps:
-            row = step_row(each.run.id, record)
-            if row["output_is_large"]:
-                large.append(_large(record.id, each.run.id, record.output))
+            row, output = step_row(each.run.id, record)
+            if output is not None:
+                large.append(_large(record.id, each.run.id, output))
             if record.is_stored:
                 changed.append({"row_id": row.pop("id"), **row})
             else:

@@ -53,10 +53,10 @@ def used(record: StepRecord) -> dict[str, Any]:
     }
 
 
-def step_row(run_id: UUID, record: StepRecord) -> dict[str, Any]:
-    """A step's row; an output that is too large for it is left out."""
-    inline, is_large = split_large(record.output)
-    return {
+def step_row(run_id: UUID, record: StepRecord) -> tuple[dict[str, Any], Json]:
+    """A step's row, and the output that is kept beside it because it is too large."""
+    inline, large = split_large(record.output, record.written)
+    row = {
         "id": record.id,
         "run_id": run_id,
         "step_id": record.step_id,
@@ -72,7 +72,7 @@ def step_row(run_id: UUID, record: StepRecord) -> dict[str, Any]:
         "prompt": record.prompt,
         "system_prompt": record.system_prompt,
         "output": inline,
-        "output_is_large": is_large,
+        "output_is_large": large is not None,
         "error": record.error,
         "jump": record.jump,
         "is_reused": record.is_reused,
@@ -80,6 +80,7 @@ def step_row(run_id: UUID, record: StepRecord) -> dict[str, Any]:
         "completed_at": record.completed_at,
         **used(record),
     }
+    return row, large
 
 
 def step_record(row: sa.Row[Any]) -> StepRecord:
@@ -118,12 +119,14 @@ def step_record(row: sa.Row[Any]) -> StepRecord:
     )
 
 
-def split_large(value: Json) -> tuple[Json, bool]:
-    """What of a value stands in its row, and whether it is kept beside it because it is too large."""
-    is_large = value is not None and size_bytes(value) > LARGE_VALUE_BYTES
-    return (None if is_large else value), is_large
+def split_large(value: Json, written: json.Text | None = None) -> tuple[Json, Json]:
+    """What of a value stands in its row, and what is kept beside it because it is too large, for columns of JSON.
 
-
-def size_bytes(value: Json) -> int:
-    """How long a value is as JSON text in UTF-8."""
-    return len(json.dumps(value).encode())
+    Args:
+        value: what is kept.
+        written: the same as JSON, if that is known.
+    """
+    if value is None:
+        return None, None
+    text = json.Text.of(value) if written is None else written
+    return (None, text) if text.size_bytes > LARGE_VALUE_BYTES else (text, None)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from stepiq.core import clock
-from stepiq.core.json import Json
+from stepiq.core.json import Json, Text
 from stepiq.engine.limits import RunLimits
 from stepiq.store.states import FINAL_STEP_STATUSES, RunStatus, StepStatus, TriggerType
 
@@ -70,6 +70,8 @@ class Ending:
 
     status: RunStatus
     output: Json = None
+    written: Text | None = field(default=None, repr=False)
+    """`output` as JSON, if somebody has written it already."""
     error: dict[str, Json] | None = None
     at: datetime = field(default_factory=clock.now)
     """The same in the row, in the event and in what is delivered."""
@@ -169,6 +171,8 @@ class StepRecord:
     prompt: str | None = None
     system_prompt: str | None = None
     output: Json = None
+    written: Text | None = field(default=None, repr=False)
+    """`output` as JSON, if somebody has written it already."""
     error: dict[str, Json] | None = None
     jump: str | None = None
     """The field that led on to another step, such as `on_condition[0]`; `stop` where nothing may lead on."""

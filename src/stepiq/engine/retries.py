@@ -11,7 +11,7 @@ from uuid import UUID
 from stepiq.core.errors import Invalid, Issue
 from stepiq.core.ids import uuid7
 from stepiq.core.json import Json
-from stepiq.engine.journal_rows import split_large, step_row
+from stepiq.engine.journal_rows import step_row
 from stepiq.engine.records import NOTHING, ClaimedRun, Meter, Reuse, StepRecord
 from stepiq.language.definition import Definition
 from stepiq.language.specs import Step
@@ -73,13 +73,14 @@ async def copy(session: Session, run_id: UUID, reuse: Reuse) -> None:
     """Write what a new run takes over, in the transaction that accepts it."""
     if not reuse.steps:
         return
-    rows = [step_row(run_id, record) for record in reuse.steps]
+    rows: list[dict[str, Any]] = []
+    large: list[dict[str, Any]] = []
+    for record in reuse.steps:
+        row, output = step_row(run_id, record)
+        rows.append(row)
+        if output is not None:
+            large.append({"owner_id": record.id, "run_id": run_id, "value": output})
     await session.execute(run_steps.insert(), rows)
-    large: list[dict[str, Any]] = [
-        {"owner_id": record.id, "run_id": run_id, "value": record.output}
-        for record in reuse.steps
-        if split_large(record.output)[1]
-    ]
     if large:
         await session.execute(large_values.insert(), large)
 
@@ -155,7 +156,7 @@ def _copy(record: StepRecord, edited: Mapping[UUID, Json]) -> StepRecord:
         record, id=uuid7(), is_reused=True, is_stored=False, meter=Meter(), stored_meter=Meter()
     )
     if record.id in edited:
-        copied.output = edited[record.id]
+        copied.output, copied.written = edited[record.id], None
         copied.status, copied.error = StepStatus.COMPLETED, None
     return copied
 

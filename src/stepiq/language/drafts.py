@@ -93,6 +93,8 @@ class Draft:
     jumps: list[PlacedJump] = field(default_factory=list[PlacedJump])
     signing_secrets: list[tuple[Path, str]] = field(default_factory=list[tuple[Path, str]])
     """Secrets that no template reads, and the fields that name them."""
+    models: list[tuple[Path, str]] = field(default_factory=list[tuple[Path, str]])
+    """Models that steps name, and the fields that name them. Which there are is not the language's business."""
     patterns_left: int = MAX_PATTERNS
     expressions_left: int = MAX_EXPRESSIONS
     ids: dict[str, Path] = field(default_factory=dict[str, Path])

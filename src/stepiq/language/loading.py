@@ -60,6 +60,8 @@ class Loaded:
     warnings: tuple[Issue, ...] = ()
     secrets: tuple[tuple[str, Issue], ...] = ()
     """Every secret that is read or signs, once for each field, and what to say there if it is not stored."""
+    models: tuple[tuple[str, Issue], ...] = ()
+    """Every model that a step names, once for each field, and the place for what there is to say of it."""
     malformed: bool = False
     """The text could not be read at all, so the errors are about its syntax."""
 
@@ -105,10 +107,12 @@ def _load(source: Source) -> Loaded:
         document = None
     else:
         definition = _read_document(draft, document)
-    errors = _place(source, draft.problems, source.issues)
-    warnings = _place(source, draft.warnings[:MAX_ERRORS], ())
-    secrets = _place_secrets(source, draft)
-    return Loaded(document, None if errors else definition, errors, warnings, secrets)
+    placer = _Placer(source)
+    errors = placer.sorted(draft.problems, source.issues)
+    warnings = placer.sorted(draft.warnings[:MAX_ERRORS])
+    secrets = placer.named(_secret_problems(draft))
+    models = placer.named([(name, Problem(path, "", "")) for path, name in draft.models])
+    return Loaded(document, None if errors else definition, errors, warnings, secrets, models)
 
 
 def _no_mapping(data: Json) -> str:
@@ -256,23 +260,45 @@ def _known_names(
     )
 
 
-def _place(source: Source, problems: list[Problem], known: tuple[Issue, ...]) -> tuple[Issue, ...]:
-    """Problems as issues, with line and column where the source has lines, in the order of the text."""
-    issues = list(known)
-    if problems and source.places is not None:
-        root, lines = source.places(), source.lines()
-        issues += [_place_one(root, lines, problem) for problem in problems]
-        issues.sort(key=lambda issue: (issue.line or 0, issue.column or 0))
-    else:
-        issues += [Issue(places.write_path(p.path), p.code, p.message) for p in problems]
-    if len(issues) > MAX_ERRORS:
-        more = f"There are more than {MAX_ERRORS} errors. Correct these first."
-        issues[MAX_ERRORS:] = [Issue("", "too_many_errors", more)]
-    return tuple(issues)
+class _Placer:
+    """Makes issues of problems, with line and column where the source has lines."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._found: tuple[places.Place, list[str]] | None = None
+
+    def sorted(self, problems: list[Problem], known: tuple[Issue, ...] = ()) -> tuple[Issue, ...]:
+        """Problems and what is known already, in the order of the text; at most so many as anybody reads."""
+        issues = [*known, *(self.place(problem) for problem in problems)]
+        if problems and self._source.places is not None:
+            issues.sort(key=lambda issue: (issue.line or 0, issue.column or 0))
+        if len(issues) > MAX_ERRORS:
+            more = f"There are more than {MAX_ERRORS} errors. Correct these first."
+            issues[MAX_ERRORS:] = [Issue("", "too_many_errors", more)]
+        return tuple(issues)
+
+    def named(self, found: list[tuple[str, Problem]]) -> tuple[tuple[str, Issue], ...]:
+        return tuple((name, self.place(problem)) for name, problem in found)
+
+    def place(self, problem: Problem) -> Issue:
+        path = places.write_path(problem.path)
+        if self._source.places is None:
+            return Issue(path, problem.code, problem.message)
+        if self._found is None:
+            # JSON is read once more for this.
+            self._found = self._source.places(), self._source.lines()
+        root, lines = self._found
+        place, is_exact = places.find(root, problem.path)
+        line, column = place.line, place.column
+        if is_exact and problem.at_key and place.key is not None:
+            line, column = place.key
+        elif is_exact and problem.inside is not None:
+            line, column = places.locate_inside(lines, place, *problem.inside)
+        return Issue(path, problem.code, problem.message, line, column)
 
 
-def _place_secrets(source: Source, draft: Draft) -> tuple[tuple[str, Issue], ...]:
-    found = [
+def _secret_problems(draft: Draft) -> list[tuple[str, Problem]]:
+    read = [
         (
             name,
             _secret_problem(
@@ -282,23 +308,10 @@ def _place_secrets(source: Source, draft: Draft) -> tuple[tuple[str, Issue], ...
         for placed in draft.templates
         for name, at in placed.template.secrets.items()
     ]
-    found += [(name, _secret_problem(path, name, None)) for path, name in draft.signing_secrets]
-    if source.places is None:
-        return tuple((n, Issue(places.write_path(p.path), p.code, p.message)) for n, p in found)
-    root, lines = source.places(), source.lines()
-    return tuple((name, _place_one(root, lines, problem)) for name, problem in found)
+    signing = [(name, _secret_problem(path, name, None)) for path, name in draft.signing_secrets]
+    return [*read, *signing]
 
 
 def _secret_problem(path: places.Path, name: str, inside: tuple[str, int, int] | None) -> Problem:
     message = f"The secret `{name}` is not stored yet. Store it before the pipeline runs, for the account or for this pipeline."
     return Problem(path, "secret_missing", message, inside=inside)
-
-
-def _place_one(root: places.Place, lines: list[str], problem: Problem) -> Issue:
-    place, is_exact = places.find(root, problem.path)
-    line, column = place.line, place.column
-    if is_exact and problem.at_key and place.key is not None:
-        line, column = place.key
-    elif is_exact and problem.inside is not None:
-        line, column = places.locate_inside(lines, place, *problem.inside)
-    return Issue(places.write_path(problem.path), problem.code, problem.message, line, column)

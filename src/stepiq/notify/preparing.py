@@ -12,7 +12,7 @@ from stepiq.billing.service import require_webhooks
 from stepiq.core.encryption import SecretUnreadable
 from stepiq.core.http import EgressBlocked, GuardedClient
 from stepiq.core.json import Json
-from stepiq.engine import journal
+from stepiq.engine import aside, journal
 from stepiq.engine.definitions import Definitions, VersionNotFound
 from stepiq.engine.masking import Masker
 from stepiq.engine.protocols import SecretReader
@@ -54,6 +54,7 @@ class Preparer:
         self, session: Session, delivery: Delivery
     ) -> WebhookCall | MailCall | Unsendable:
         """What an attempt sends; the session only reads, and is done with before anything is sent."""
+        aside.take_turns_as(delivery.workspace_id)
         if delivery.event is EventName.REVIEW_REQUESTED:
             return await self.review_mail.prepare(session, delivery)
         occasion = await queries.occasion(session, delivery)
@@ -71,8 +72,8 @@ class Preparer:
         except SecretUnreadable as error:
             return Unsendable(error.message)
         if isinstance(target, WebhookTarget):
-            return self._webhook(delivery, target, material)
-        return self._mail(delivery, target, address or "", material)
+            return await self._webhook(delivery, target, material)
+        return await self._mail(delivery, target, address or "", material)
 
     async def _material(
         self,
@@ -98,7 +99,7 @@ class Preparer:
             scope = last_scope(run or _sample_run(delivery, definition), definition, secrets)
         return _Material(definition, occasion, {**scope, "env": found}, found)
 
-    def _webhook(
+    async def _webhook(
         self, delivery: Delivery, target: WebhookTarget, material: _Material
     ) -> WebhookCall | Unsendable:
         try:
@@ -112,10 +113,10 @@ class Preparer:
                 "Store it with POST /api/user/secrets, then redeliver."
             )
         try:
-            url = _render(target.url, "url", material.scope)
+            url = await _render(target.url, "url", material.scope)
             self.http.check(url)
             headers = {
-                name: _render(value, f"headers.{name}", material.scope)
+                name: await _render(value, f"headers.{name}", material.scope)
                 for name, value in target.headers.items()
             }
         except (_Unrendered, EgressBlocked) as error:
@@ -127,18 +128,18 @@ class Preparer:
             headers=headers,
             signing_secret=signing_secret,
             occasion=material.occasion,
-            shown={"type": "webhook", "url": masker.text(_shown_url(target.url, material))},
+            shown={"type": "webhook", "url": masker.text(await _shown_url(target.url, material))},
             masker=masker,
         )
 
-    def _mail(
+    async def _mail(
         self, delivery: Delivery, target: EmailTarget, address: str, material: _Material
     ) -> MailCall | Unsendable:
         occasion = material.occasion
         subject = mailing.default_subject(delivery, occasion)
         if target.subject is not None:
             try:
-                subject = _render(target.subject, "subject", material.scope)
+                subject = await _render(target.subject, "subject", material.scope)
             except _Unrendered as error:
                 return Unsendable(f"{delivery.target_path}: {error}")
         text = mailing.text(delivery, occasion, f"{self.run_url}{occasion.run_id}")
@@ -150,9 +151,9 @@ class _Unrendered(Exception):
     """A template of a target cannot be rendered; the message names the field."""
 
 
-def _render(template: Template, field: str, scope: Mapping[str, Json]) -> str:
+async def _render(template: Template, field: str, scope: Mapping[str, Json]) -> str:
     try:
-        return template.render(scope)
+        return await aside.render(template, scope)
     except TemplateError as error:
         raise _Unrendered(f"`{field}` cannot be rendered: {error.message}") from None
 
@@ -167,11 +168,11 @@ def _reads_run(template: Template) -> bool:
     return any(reference.parts[:1] != ("env",) for reference in template.references)
 
 
-def _shown_url(url: Template, material: _Material) -> str:
+async def _shown_url(url: Template, material: _Material) -> str:
     # A masker finds no secret that is short, or that a helper has changed: here, none gets into the text at all.
     env = {name: f"[secret:{name}]" for name in material.secrets}
     try:
-        return url.render({**material.scope, "env": env})
+        return await aside.render(url, {**material.scope, "env": env})
     except TemplateError:
         return url.source
 

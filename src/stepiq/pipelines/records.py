@@ -21,8 +21,6 @@ class Draft:
     description: str | None = None
     tags: list[str] | None = None
     slug: str | None = None
-    is_wrapped: bool = False
-    """Whether the definition was a member of the body, so that places in it begin with `definition.`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,15 +14,12 @@ from stepiq.billing import service as billing
 from stepiq.billing.plans import Plan, Plans
 from stepiq.core import clock, ids
 from stepiq.core.errors import Issue
-from stepiq.core.json import Json
+from stepiq.engine import aside
 from stepiq.engine.definitions import VersionNotFound
-from stepiq.engine.providers.registry import Providers
-from stepiq.language import places
-from stepiq.language.data import is_array, is_object
+from stepiq.engine.providers.registry import ModelIssue, Providers
 from stepiq.language.definition import Definition
-from stepiq.language.loading import load
-from stepiq.language.places import Path
-from stepiq.language.source import SourceFormat, read
+from stepiq.language.loading import MAX_ERRORS, load
+from stepiq.language.source import SourceFormat
 from stepiq.pipelines import queries
 from stepiq.pipelines.errors import (
     DefinitionInvalid,
@@ -42,6 +39,8 @@ from stepiq.store.states import PipelineStatus
 _MAX_SLUG = 60
 _SLUG_TRIES = 20
 _MAX_MISSING = 100
+_MAX_MODELS = 100
+"""Different models that are looked at in one definition, for what is like an unknown one takes a millisecond to find."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +251,8 @@ async def restore_version(
             be acceptable now.
     """
     found = await version(session, actor, pipeline_id, number)
-    draft = Draft(load(found.source, found.source_format), found.source, found.source_format)
+    loaded = await aside.compute(load, found.source, found.source_format)
+    draft = Draft(loaded, found.source, found.source_format)
     return await save(session, actor, pipeline_id, draft, rules, if_match=if_match)
 
 
@@ -292,12 +292,16 @@ def check(draft: Draft, providers: Providers, stored: Collection[str] | None = N
     if stored is not None:
         missing = [issue for name, issue in draft.loaded.secrets if name not in stored]
         warnings += missing[:_MAX_MISSING]
-    for path, model in _named_models(draft.loaded.document):
-        found = providers.check(model, stored or ())
-        if found is not None:
-            issue = _placed(draft, path, Issue("", found.code, found.message))
+    checked: dict[str, ModelIssue | None] = {}
+    for model, place in draft.loaded.models:
+        if model not in checked:
+            if len(checked) >= _MAX_MODELS:
+                break
+            checked[model] = providers.check(model, stored or ())
+        if (found := checked[model]) is not None:
+            issue = replace(place, code=found.code, message=found.message)
             (errors if found.severity == "error" else warnings).append(issue)
-    return Findings(errors, warnings)
+    return Findings(errors[:MAX_ERRORS], warnings)
 
 
 def text_as_yaml(found: Version) -> str:
@@ -311,25 +315,6 @@ def slug_of(name: str) -> str:
     """A name as a part of an address: lower-case letters, digits and dashes."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain)[:_MAX_SLUG].strip("-") or "pipeline"
-
-
-def _named_models(document: dict[str, Json] | None) -> list[tuple[Path, str]]:
-    """Every model that a step names, also in a document with other errors: all of them are told at once."""
-    steps = (document or {}).get("steps")
-    if not is_array(steps):
-        return []
-    models = [(index, step.get("model")) for index, step in enumerate(steps) if is_object(step)]
-    return [(("steps", index, "model"), name) for index, name in models if isinstance(name, str)]
-
-
-def _placed(draft: Draft, path: Path, issue: Issue) -> Issue:
-    written = places.write_path(path)
-    if draft.is_wrapped:
-        return replace(issue, path=f"definition.{written}")
-    source = read(draft.source, draft.source_format)
-    root = source.places() if source.places is not None else places.Place(1, 1)
-    place, _ = places.find(root, path)
-    return replace(issue, path=written, line=place.line, column=place.column)
 
 
 async def _accept(

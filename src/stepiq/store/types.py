@@ -39,13 +39,18 @@ class Instant(TypeDecorator[datetime]):
 
 
 class JsonText(TypeDecorator[Json]):
-    """A JSON value kept as text, so that members keep their order; SQL NULL is None, as is JSON `null`."""
+    """A JSON value kept as text, so that members keep their order; SQL NULL is None, as is JSON `null`.
+
+    It takes `json.Text` as what it says, so that a large value is written once.
+    """
 
     impl = sa.Text
     cache_ok = True
 
     def process_bind_param(self, value: Json, dialect: Dialect) -> str | None:
-        return None if value is None else json.dumps(value)
+        if value is None:
+            return None
+        return str(value) if isinstance(value, json.Text) else json.dumps(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Json:
         return None if value is None else json.read_trusted(value)

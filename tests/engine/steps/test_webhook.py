@@ -119,6 +119,9 @@ class TestReply:
             (b"{no json", JSON, "{no json"),
             (b"\xe4", {"Content-Type": "text/plain; charset=latin-1"}, "ä"),
             (b"a\x00b", {"Content-Type": "text/plain; charset=nonsense"}, "a\ufffdb"),
+            (b"\x83\x65", {"Content-Type": "text/plain; charset=Shift_JIS"}, "テ"),
+            # It takes Python minutes to read a long one.
+            (b"a-b", {"Content-Type": "text/plain; charset=punycode"}, "a-b"),
             (b"[1]", {"Content-Type": "application/problem+json"}, [1]),
         ],
     )
@@ -126,6 +129,15 @@ class TestReply:
         receiver.reply_with(Reply(200, body, headers))
 
         assert (await call(world, receiver)).run.output["body"] == seen
+
+    async def test_json_of_too_many_parts_is_text(self, world: World, receiver: Receiver):
+        receiver.reply_with(Reply(200, b"[" + b"[]," * 100_000 + b"1]", JSON))
+        ended = await world.run(
+            f"name: C\nsteps:\n  - {{id: call, type: webhook, url: '{receiver.url}'}}\n"
+            "  - {id: t, type: transform, set: {text: 'type(steps.call.output.body) == string'}}"
+        )
+
+        assert ended.run.output == {"text": True}
 
     async def test_what_looks_like_a_template_stays_text(self, world: World, receiver: Receiver):
         receiver.reply_with(Reply(200, b"{{run.id}}"))

@@ -11,7 +11,6 @@ from stepiq.engine.interpreter import settling
 from stepiq.engine.interpreter.attempts import record_start
 from stepiq.engine.interpreter.course import Allowance, Frame, Parked, Stopped
 from stepiq.engine.interpreter.jumps import STOP
-from stepiq.engine.journal_rows import size_bytes
 from stepiq.engine.outcomes import Completed, Failed, FailureCode, Outcome
 from stepiq.engine.records import StepRecord
 from stepiq.engine.scope import inner_scope, state
@@ -194,7 +193,7 @@ def pass_over(frame: Frame, step: Step, record: StepRecord) -> None:
         key = inner.step_id, inner.branch
         course.executions[key] = max(course.executions[key], inner.iteration)
         course.count(inner)
-        course.output_bytes += size_bytes(inner.output)
+        course.output_bytes += json.Text.of(inner.output).size_bytes
         if inner.step_id in ids:
             frame.allowance.spend()
         if inner.status is not StepStatus.SKIPPED:

@@ -8,13 +8,13 @@ import asyncio
 from typing import assert_never
 
 from stepiq.core import clock, logging
+from stepiq.core.json import Text
 from stepiq.engine import aside
 from stepiq.engine.interpreter import branches, settling
 from stepiq.engine.interpreter.attempts import keep_trying, make_work
 from stepiq.engine.interpreter.course import MAX_ROWS, Frame, Parked, Stopped
 from stepiq.engine.interpreter.jumps import STOP, follow
 from stepiq.engine.interpreter.pauses import rest, review
-from stepiq.engine.journal_rows import size_bytes
 from stepiq.engine.outcomes import (
     Ended,
     Failed,
@@ -89,7 +89,7 @@ def _too_many(step: Step) -> Failed:
 def _pass_over(frame: Frame, step: Step, record: StepRecord) -> StepRecord | Stopped:
     course = frame.course
     course.count(record)
-    course.output_bytes += size_bytes(record.output)
+    course.output_bytes += Text.of(record.output).size_bytes
     frame.show(step.id, record)
     if isinstance(step.spec, ParallelSpec):
         branches.pass_over(frame, step, record)

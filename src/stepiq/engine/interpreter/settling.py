@@ -6,11 +6,10 @@ from typing import assert_never
 
 from stepiq.core import clock
 from stepiq.core.ids import uuid7
-from stepiq.core.json import Json
+from stepiq.core.json import Json, Text
 from stepiq.engine import events
 from stepiq.engine.interpreter.course import Course, Frame
 from stepiq.engine.interpreter.jumps import STOP, choose
-from stepiq.engine.journal_rows import size_bytes
 from stepiq.engine.masking import Masker, masked
 from stepiq.engine.outcomes import Completed, Ended, Failed, FailureCode, Skipped
 from stepiq.engine.records import StepRecord
@@ -49,7 +48,10 @@ async def settle(frame: Frame, step: Step, record: StepRecord, ended: Ended) -> 
     between the two.
     """
     course = frame.course
-    ended = _fitting(course, step, await _mask(step, ended, course.secrets.masker))
+    ended = await _mask(step, ended, course.secrets.masker)
+    written = Text.of(ended.output) if isinstance(ended, Completed) else None
+    if written is not None:
+        ended = _fitting(course, step, written) or ended
     failed = ended if isinstance(ended, Failed) and not _goes_on(step, ended) else None
     frame.scope["steps"][step.id] = _shown(ended)
     way = None if failed is not None else await choose(frame, step, ended)
@@ -60,7 +62,7 @@ async def settle(frame: Frame, step: Step, record: StepRecord, ended: Ended) -> 
     record.started_at = record.started_at or record.completed_at
     record.status = StepStatus.FAILED if failed is not None else _status(ended)
     if isinstance(ended, Completed):
-        record.output = ended.output
+        record.output, record.written = ended.output, written
     if (failure := failed or ended) and isinstance(failure, Failed):
         record.error = _error(failure)
     frame.show(step.id, record)
@@ -107,10 +109,8 @@ def _error(failed: Failed) -> dict[str, Json]:
     return {"code": str(failed.code), "message": failed.message}
 
 
-def _fitting(course: Course, step: Step, ended: Ended) -> Ended:
-    if not isinstance(ended, Completed):
-        return ended
-    size = size_bytes(ended.output)
+def _fitting(course: Course, step: Step, output: Text) -> Failed | None:
+    size = output.size_bytes
     if size > STEP_OUTPUT_BYTES:
         return Failed(
             FailureCode.OUTPUT_TOO_LARGE,
@@ -122,7 +122,7 @@ def _fitting(course: Course, step: Step, ended: Ended) -> Ended:
             FailureCode.OUTPUT_TOO_LARGE,
             f"With step `{step.id}` the outputs of this run exceed {RUN_OUTPUT_BYTES:,} bytes.",
         )
-    return ended
+    return None
 
 
 async def _mask(step: Step, ended: Ended, masker: Masker) -> Ended:
@@ -132,7 +132,7 @@ async def _mask(step: Step, ended: Ended, masker: Masker) -> Ended:
     # The outputs of branches have been masked one by one.
     if isinstance(ended, Skipped) or isinstance(step.spec, ParallelSpec):
         return ended
-    size = 0 if masker.is_empty else size_bytes(ended.output)
+    size = 0 if masker.is_empty else Text.of(ended.output).size_bytes
     return Completed(await masked(masker.value, ended.output, size))
 
 

@@ -185,7 +185,9 @@ class Connection(ABC):
         except Exception as error:
             raise explain(error, place, key) from None
         raise explain_reply(
-            Reply.read(reply.status_code, reply.headers, reply.text), place, hiding(key)
+            Reply.read(reply.status_code, reply.headers, reply.content.decode(errors="replace")),
+            place,
+            hiding(key),
         )
 
     async def _send_only_ours(self, request: "httpx2.Request") -> None:

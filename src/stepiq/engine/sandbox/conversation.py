@@ -1,16 +1,14 @@
 """One run, as the server hears of it. What comes from a child is believed no further than its form."""
 
 import asyncio
-import gc
-import re
 import socket
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from enum import Enum
 
-import jiter
-
+from stepiq.core import json
 from stepiq.core.json import Json
+from stepiq.engine import aside
 from stepiq.engine.sandbox import frames, limits
 from stepiq.engine.sandbox.jobs import Job
 from stepiq.engine.sandbox.outcomes import CodeFailed, Outcome, Ran
@@ -20,7 +18,6 @@ START_SECONDS = 10
 _GRACE_SECONDS = 0.25
 """The interpreter ends by itself in time, and tells the line; after this the process is killed."""
 _BREATH_LINES = 500
-_ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _LONGEST_FRAME = limits.MAX_OUTPUT_BYTES
 
 
@@ -45,14 +42,18 @@ class Conversation:
         """Wait for the end."""
         try:
             async with asyncio.timeout(START_SECONDS) as deadline:
-                return await self._talk(connection, deadline)
+                ending = await self._talk(connection, deadline)
+            # It may wait for its turn, which is none of the code's time.
+            return ending if isinstance(ending, CodeFailed) else Ran(await _read(ending))
         except TimeoutError:
             told, otherwise = limits.too_long(self._job.timeout_seconds), Stillborn.SILENT
         except (asyncio.IncompleteReadError, OSError, frames.BrokenFrame):
             told, otherwise = limits.DIED, Stillborn.GONE
         return CodeFailed("code_limit", told) if self._started else otherwise
 
-    async def _talk(self, connection: socket.socket, deadline: asyncio.Timeout) -> Outcome:
+    async def _talk(
+        self, connection: socket.socket, deadline: asyncio.Timeout
+    ) -> CodeFailed | bytes:
         async with _opened(connection) as (reader, writer):
             writer.write(frames.pack(frames.JOB, self._job.pack()))
             writer.write(frames.pack(frames.INPUT, self._data))
@@ -67,7 +68,7 @@ class Conversation:
                     case frames.LINES:
                         await self._note(payload)
                     case frames.RESULT:
-                        return Ran(_read(payload))
+                        return payload
                     case frames.ERROR:
                         return CodeFailed("code_error", _text(payload))
                     case frames.LIMIT:
@@ -107,24 +108,9 @@ def _text(payload: bytes) -> str:
     return payload.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
-def _read(payload: bytes) -> Json:
-    """The child has checked it as `core.json` does, where that holds up nobody; this refuses what would do harm."""
-    if _ESCAPED_NUL.search(payload) is not None:
-        raise frames.BrokenFrame
+async def _read(payload: bytes) -> Json:
     try:
-        with _uncollected():
-            return jiter.from_json(payload, allow_inf_nan=False, catch_duplicate_keys=True)
-    except ValueError:
+        return await aside.read(json.loads, payload)
+    except json.MalformedJson:
+        # The child has looked for itself, and told what is wrong.
         raise frames.BrokenFrame from None
-
-
-@contextmanager
-def _uncollected() -> Generator[None]:
-    """Keep the collector from going through a megabyte of new lists over and over: it takes longer than reading."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

@@ -26,8 +26,6 @@ _REPAIR = (
     "Answer again with the corrected JSON only: no explanation, no code fence."
 )
 _SHOWN_CHARACTERS = 200
-_SHORT_CHARACTERS = 16 * 1024
-"""Longer answers are examined beside the event loop."""
 _ANOTHER_MAY_ANSWER = frozenset(
     {
         FailureCode.PROVIDER_AUTH,
@@ -146,14 +144,12 @@ def _repair(request: ModelRequest, answer: Finished, problem: str) -> ModelReque
 
 
 async def _examined(answer: Finished, spec: LlmSpec) -> tuple[Json, str | None]:
-    if len(answer.text) <= _SHORT_CHARACTERS:
-        return _read(answer, spec)
-    return await aside.compute(_read, answer, spec)
+    return await aside.read(_read, answer.text, spec, is_whole=answer.finish_reason != "length")
 
 
-def _read(answer: Finished, spec: LlmSpec) -> tuple[Json, str | None]:
-    value, problem = parse_json(answer.text)
-    if problem is not None and answer.finish_reason == "length":
+def _read(text: str, spec: LlmSpec, *, is_whole: bool) -> tuple[Json, str | None]:
+    value, problem = parse_json(text)
+    if problem is not None and not is_whole:
         problem = "The answer was cut off at the token limit; raise `max_tokens`."
     if problem is None and spec.output_validator is not None:
         found = spec.output_validator.issues(value)

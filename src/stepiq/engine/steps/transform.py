@@ -41,7 +41,7 @@ async def _make(work: Work, spec: TransformSpec) -> Outcome:
     make = spec.make
     match make:
         case Template():
-            return _read(work, await aside.render(make, work.scope))
+            return await _read(work, await aside.render(make, work.scope))
         case Setting():
             meter = partial(Meter, MAX_WORK)
             return Completed(
@@ -76,10 +76,10 @@ async def _match(work: Work, spec: TransformSpec, match: Match) -> Outcome:
     return Completed(await aside.compute(match.pattern.group, text, match.group))
 
 
-def _read(work: Work, text: str) -> Outcome:
+async def _read(work: Work, text: str) -> Outcome:
     if work.step.output_format is not OutputFormat.JSON:
         return Completed(text)
-    value, problem = parse_json(text)
+    value, problem = await aside.read(parse_json, text)
     if problem is not None:
         return Failed(
             FailureCode.OUTPUT_INVALID,

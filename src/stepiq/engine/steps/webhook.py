@@ -1,5 +1,7 @@
 """Webhook: an HTTP call to a public address, whose reply is the step's output."""
 
+import codecs
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -27,6 +29,10 @@ _CONNECT = timedelta(seconds=10)
 _SLACK = timedelta(seconds=5)
 _SHOWN_CHARACTERS = 300
 _RETRIED = frozenset({408, 429})
+_CHARSETS = re.compile(
+    r"ascii|utf-(8|16|32)(-[a-z]+)?|(iso8859|koi8|mac|tis)-.+|cp\d+|(euc|iso2022)_.+|(big5|gb|shift_jis|hz).*"
+)
+"""Those that texts are written in, by Python's names. It knows others, some of which take minutes to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,7 @@ async def _body(work: Work, spec: WebhookSpec, headers: dict[str, str]) -> bytes
     if isinstance(spec.body, Template):
         text = await aside.render(spec.body, work.scope)
         if not named:
-            is_json = _parsed(text.encode()) is not None
+            is_json = await aside.read(_is_json, text.encode())
             headers["Content-Type"] = "application/json" if is_json else "text/plain; charset=utf-8"
         return text.encode()
     if not named:
@@ -92,15 +98,15 @@ async def attempt(work: Work, spec: WebhookSpec, call: Call) -> Outcome:
     if isinstance(reply, NetworkFailure):
         return Failed(FailureCode.HTTP_ERROR, f"{where}: {reply.message}", is_retryable=True)
     if not _is_expected(reply, spec):
-        return _unexpected(work, spec, reply)
+        return await _unexpected(work, spec, reply)
     if reply.is_cut:
         return Failed(
             FailureCode.OUTPUT_TOO_LARGE,
             f"{where}: the reply is longer than {MAX_REPLY_BYTES:,} bytes. Ask for less, page by page.",
         )
-    return Completed(
-        {"status": reply.status_code, "headers": dict(reply.headers), "body": _content(reply)}
-    )
+    content_type = reply.headers.get("content-type", "")
+    body = await aside.read(_content, reply.body, content_type)
+    return Completed({"status": reply.status_code, "headers": dict(reply.headers), "body": body})
 
 
 def _is_expected(reply: Reply, spec: WebhookSpec) -> bool:
@@ -109,9 +115,10 @@ def _is_expected(reply: Reply, spec: WebhookSpec) -> bool:
     return reply.status_code in spec.expect_status
 
 
-def _unexpected(work: Work, spec: WebhookSpec, reply: Reply) -> Failed:
+async def _unexpected(work: Work, spec: WebhookSpec, reply: Reply) -> Failed:
+    text = await aside.read(_text, reply.body, reply.headers.get("content-type", ""))
     wanted = "2xx" if spec.expect_status is None else ", ".join(map(str, spec.expect_status))
-    said = work.secrets.masker.text(_text(reply))[:_SHOWN_CHARACTERS]
+    said = work.secrets.masker.text(text)[:_SHOWN_CHARACTERS]
     status = reply.status_code
     return Failed(
         FailureCode.HTTP_STATUS,
@@ -122,32 +129,34 @@ def _unexpected(work: Work, spec: WebhookSpec, reply: Reply) -> Failed:
     )
 
 
-def _content(reply: Reply) -> Json:
-    if not reply.body:
+def _content(body: bytes, content_type: str) -> Json:
+    if not body:
         return None
-    kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = content_type.partition(";")[0].strip().lower()
     if kind == "application/json" or kind.endswith("+json"):
         try:
-            return json.loads(reply.body)
+            return json.loads(body)
         except MalformedJson:
-            return _text(reply)
-    return _text(reply)
+            return _text(body, content_type)
+    return _text(body, content_type)
 
 
-def _parsed(body: bytes) -> Json:
+def _is_json(body: bytes) -> bool:
     try:
-        return json.loads(body)
+        return json.loads(body) is not None
     except MalformedJson:
-        return None
+        return False
 
 
-def _text(reply: Reply) -> str:
-    charset = (
-        reply.headers.get("content-type", "").partition("charset=")[2].strip(" \"'") or "utf-8"
-    )
-    try:
-        text = reply.body.decode(charset, "replace")
-    except (LookupError, ValueError):
-        text = reply.body.decode("utf-8", "replace")
+def _text(body: bytes, content_type: str) -> str:
+    named = content_type.partition("charset=")[2].strip(" \"'")
     # What the store cannot keep.
-    return text.replace("\x00", "\ufffd")
+    return body.decode(_charset(named), "replace").replace("\x00", "\ufffd")
+
+
+def _charset(named: str) -> str:
+    try:
+        charset = codecs.lookup(named).name
+    except (LookupError, ValueError):
+        return "utf-8"
+    return charset if _CHARSETS.fullmatch(charset) else "utf-8"

@@ -21,6 +21,8 @@ def _read(fields: Fields, _: ReadSteps) -> LlmSpec | None:
     prompt = fields.template("prompt")
     system_prompt = fields.template("system_prompt")
     model = fields.text("model", minimum=1, maximum=MAX_MODEL, pattern=_MODEL, rule=MODEL_RULE)
+    if model is not None:
+        fields.draft.models.append(((*fields.path, "model"), model))
     fallbacks = _read_fallbacks(fields)
     temperature = fields.number("temperature", 0, MAX_TEMPERATURE)
     max_tokens = fields.integer("max_tokens", 1, MAX_TOKENS)
@@ -59,6 +61,7 @@ def _read_fallbacks(fields: Fields) -> tuple[str, ...]:
             message = f"A model is {MODEL_RULE}, of at most {MAX_MODEL} characters."
             fields.draft.refuse(path, "invalid_format", message)
         else:
+            fields.draft.models.append((path, model))
             found.append(model)
     return tuple(found)
 

