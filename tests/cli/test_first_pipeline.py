@@ -27,8 +27,9 @@ class TestInit:
     def test_it_says_what_comes_next(self, cli: Cli, folder: Path):
         said = cli("init")
 
-        assert said.err.splitlines()[-2:] == [
+        assert said.err.splitlines()[-3:] == [
             "  stepiq validate pipeline.yaml",
+            "  stepiq test pipeline.yaml",
             '  stepiq run pipeline.yaml --input topic="the sea"',
         ]
 
@@ -59,14 +60,15 @@ class TestInit:
         assert text.startswith("# yaml-language-server: $schema=.stepiq/pipeline.schema.json\n")
         assert (folder / "my flows" / SCHEMA).is_file()
 
-    def test_a_file_that_is_there_stays_as_it_is(self, cli: Cli, folder: Path):
-        (folder / "pipeline.yaml").write_text("mine")
+    @pytest.mark.parametrize("name", ["pipeline.yaml", "pipeline.test.yaml"])
+    def test_a_file_that_is_there_stays_as_it_is(self, cli: Cli, folder: Path, name: str):
+        (folder / name).write_text("mine")
 
         said = cli("init")
 
         assert said.code == 2
-        assert "--force" in said.err
-        assert (folder / "pipeline.yaml").read_text() == "mine"
+        assert f"{name} is there already." in said.err
+        assert (folder / name).read_text() == "mine"
         assert not (folder / ".stepiq").exists()
 
     def test_force_replaces_it_and_renews_the_schema(self, cli: Cli, folder: Path):
@@ -116,6 +118,13 @@ class TestInitAndRun:
         assert (said.code, said.out) == (0, "# moss\n\nMoss is soft. It likes rain.\n\n")
         asked = provider.requests[0].body["messages"]
         assert asked[-1]["content"] == "Write 2 sentences about moss."
+
+    async def test_its_tests_hold(self, command: Command):
+        await command("init", "first.yml")
+
+        said = await command("test", "first.yml")
+
+        assert (said.code, said.out.splitlines()[-1]) == (0, "2 tests, all passed")
 
     async def test_so_does_the_command_that_it_names(
         self, command: Command, provider: RunningFakeProvider

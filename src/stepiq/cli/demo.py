@@ -251,4 +251,5 @@ def read_examples() -> list[Example]:
             ),
         )
         for path in sorted(folder.glob("*.yaml"))
+        if not path.stem.endswith(".test")
     ]

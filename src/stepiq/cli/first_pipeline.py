@@ -1,4 +1,4 @@
-"""`stepiq init`: a first pipeline to change, and beside it what editors need to help with that."""
+"""`stepiq init`: a first pipeline to change, tests of it, and what editors need to help with that."""
 
 import shlex
 from pathlib import Path
@@ -16,6 +16,7 @@ _PIPELINE = """\
 #
 #   stepiq validate {file}
 #   stepiq run {file} --input topic="the sea"
+#   stepiq test {file}
 name: First pipeline
 description: Asks a model for a few sentences, then puts them on a card.
 
@@ -59,29 +60,54 @@ output:
   from: card
 """
 
+_TESTS = """\
+# What the pipeline is to do, tried without asking a model: what one would say is given here.
+#
+#   stepiq test {file}
+tests:
+  - name: what the model writes is put on a card
+    input: {{topic: rain}}
+    given:
+      write: {{output: Rain falls. It makes puddles.}}
+    expect:
+      check:
+        - run.output.startsWith('# rain')
+        - run.output.contains('It makes puddles.')
+        - steps.write.prompt == 'Write 2 sentences about rain.'
+
+  - name: nobody gets more than ten sentences
+    input: {{sentences: 11}}
+    expect: {{error: input_invalid}}
+"""
+
 
 def write(file: Path, *, force: bool) -> None:
-    """Write a pipeline that runs at once, and the schema; say which commands come next.
+    """Write a pipeline that runs at once, its tests and the schema; say which commands come next.
 
     Raises:
         UsageError: the file is there already, or cannot be written.
     """
-    _refuse(file, force=force)
+    tests = file.with_name(f"{file.stem}.test.yaml")
+    _refuse(file, tests, force=force)
     schema = file.parent / SCHEMA
     name = shlex.quote(str(file))
     try:
         schema.parent.mkdir(exist_ok=True)
         schema.write_text(document_text(), encoding="utf-8")
-        with file.open("w" if force else "x", encoding="utf-8") as written:
-            written.write(_PIPELINE.format(schema=SCHEMA.as_posix(), file=name))
+        for path, text in ((file, _PIPELINE), (tests, _TESTS)):
+            with path.open("w" if force else "x", encoding="utf-8") as written:
+                written.write(text.format(schema=SCHEMA.as_posix(), file=name))
     except OSError as error:
         raise UsageError(f"{error.filename or file} cannot be written: {error.strerror}.") from None
     say(f"{file}: a pipeline to begin with")
+    say(f"{tests}: what it is to do")
     say(f"{schema}: for editors, which complete and check pipelines with it")
-    say(f'\nNext:\n  stepiq validate {name}\n  stepiq run {name} --input topic="the sea"')
+    say(
+        f'\nNext:\n  stepiq validate {name}\n  stepiq test {name}\n  stepiq run {name} --input topic="the sea"'
+    )
 
 
-def _refuse(file: Path, *, force: bool) -> None:
+def _refuse(file: Path, tests: Path, *, force: bool) -> None:
     # The name is written into the file, too.
     if not str(file).isprintable() or file.suffix.lower() not in (".yaml", ".yml"):
         raise UsageError(
@@ -89,7 +115,8 @@ def _refuse(file: Path, *, force: bool) -> None:
         )
     if not file.parent.is_dir():
         raise UsageError(f"There is no folder {file.parent}. Make it first, or choose another.")
-    if file.exists() and not force:
-        raise UsageError(
-            f"{file} is there already. Name another file, or overwrite it with --force."
-        )
+    for path in (file, tests):
+        if path.exists() and not force:
+            raise UsageError(
+                f"{path} is there already. Name another file, or overwrite it with --force."
+            )

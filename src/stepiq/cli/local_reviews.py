@@ -8,24 +8,19 @@ from uuid import UUID
 
 import typer
 
-from stepiq.accounts.actor import Actor
 from stepiq.cli.console import UsageError, say
+from stepiq.cli.workbench import Workbench
 from stepiq.core import json
 from stepiq.runs.reviews import service
 from stepiq.runs.reviews.records import Answer, Review
 from stepiq.store.states import ReviewDecision, RunStatus
-from stepiq.web.services import Services
 
 
 class LocalReviewer:
     """Answers what one run asks a person."""
 
-    def __init__(
-        self, services: Services, actor: Actor, run_id: UUID, decision: ReviewDecision | None
-    ) -> None:
-        self._services = services
-        self._actor = actor
-        self._run_id = run_id
+    def __init__(self, bench: Workbench, decision: ReviewDecision | None) -> None:
+        self._bench = bench
         self._decision = decision
         self._asked: Mapping[str, Any] | None = None
 
@@ -39,20 +34,21 @@ class LocalReviewer:
             self._asked = data
         elif kind == "run.status" and data["status"] == RunStatus.WAITING and self._asked:
             asked, self._asked = self._asked, None
-            await self._decide(asked["step_id"], asked["iteration"])
+            await self._decide(UUID(asked["run_id"]), asked["step_id"], asked["iteration"])
 
-    async def _decide(self, step_id: str, iteration: int) -> None:
-        async with self._services.database.reading() as session:
-            review = await service.get(session, self._actor, self._run_id, step_id, iteration)
+    async def _decide(self, run_id: UUID, step_id: str, iteration: int) -> None:
+        services, actor = self._bench.services, self._bench.actor
+        async with services.database.reading() as session:
+            review = await service.get(session, actor, run_id, step_id, iteration)
         decision = self._decision or await asyncio.to_thread(_ask, review)
-        async with self._services.database.transaction() as session:
+        async with services.database.transaction() as session:
             await service.decide(
                 session,
-                self._actor,
-                self._run_id,
+                actor,
+                run_id,
                 step_id,
                 Answer(decision),
-                engine=self._services.engine,
+                engine=services.engine,
                 iteration=iteration,
             )
         say(f"  {step_id}: {decision}")

@@ -3,18 +3,11 @@
 import asyncio
 import logging as levels
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from stepiq.accounts import service as accounts
-from stepiq.accounts.actor import ALL_SCOPES, Actor, Credential
-from stepiq.accounts.secrets import service as secret_store
-from stepiq.billing.plans import Plans
 from stepiq.cli.console import UsageError, print_json, say
 from stepiq.cli.documents import findings_data, read_draft, show_findings
 from stepiq.cli.inputs import build_input
@@ -22,6 +15,7 @@ from stepiq.cli.local_reviews import LocalReviewer
 from stepiq.cli.progress import Progress, make_progress
 from stepiq.cli.results import show_result
 from stepiq.cli.weights import fetch_weights, uses_local_model
+from stepiq.cli.workbench import workbench
 from stepiq.core import json, logging, settings
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json
@@ -31,15 +25,8 @@ from stepiq.language.source import SourceFormat
 from stepiq.language.specs import LlmSpec
 from stepiq.pipelines import service as pipelines
 from stepiq.pipelines.records import Draft
-from stepiq.runs import service as runs
-from stepiq.runs.schemas import RunDetail, run_detail
-from stepiq.server.assembly import built
-from stepiq.store.changes import Subscription, run_topic
-from stepiq.store.states import ReviewDecision, RunStatus
-from stepiq.web.services import Services
-
-_DRAIN = timedelta(seconds=1)
-_PLAN = "enterprise"
+from stepiq.runs.schemas import RunDetail
+from stepiq.store.states import ReviewDecision
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,85 +158,16 @@ async def _run(
     secrets: Mapping[str, str],
     review: ReviewDecision | None,
 ) -> RunDetail:
-    with tempfile.TemporaryDirectory(prefix="stepiq-run-") as folder:
-        configured = settings.load(database_url=f"sqlite:///{Path(folder) / 'run.db'}")
-        # Trying a pipeline tells nobody: neither its receivers nor people by mail.
-        async with built(configured, sends=False) as services:
-            await services.engine.start()
-            try:
-                return await _run_on(services, draft, data, progress, secrets, review)
-            finally:
-                if progress is not None:
-                    progress.close()
-                await services.engine.stop(_DRAIN)
+    async with workbench() as bench:
+        reviewer = LocalReviewer(bench, review)
 
+        async def hear(kind: str, said: Mapping[str, Any]) -> None:
+            if progress is not None:
+                progress.event(kind, said)
+            await reviewer.hear(kind, said)
 
-async def _run_on(
-    services: Services,
-    draft: Draft,
-    data: dict[str, Json],
-    progress: Progress | None,
-    secrets: Mapping[str, str],
-    review: ReviewDecision | None,
-) -> RunDetail:
-    actor = await _actor(services)
-    plans = cast(Plans, services.plans)
-    rules = pipelines.Rules(plans, services.providers, services.changes)
-    async with AsyncExitStack() as stack:
-        async with services.database.transaction() as session:
-            for name, value in secrets.items():
-                # The store is thrown away at the end, and what it holds is encrypted.
-                await secret_store.store(
-                    session, actor, services.keyring, pipeline_id=None, name=name, value=value
-                )
-            saved = await pipelines.create(session, actor, draft, rules)
-            run = await runs.start_pipeline(
-                session,
-                actor,
-                saved.pipeline.id,
-                engine=services.engine,
-                plan=plans.get(_PLAN),
-                input_data=data,
-                version=None,
-            )
-            # Before the commit, so that no event is missed.
-            listening = services.changes.subscribe(run_topic(run.id))
-            subscription = await stack.enter_async_context(listening)
-        reviewer = LocalReviewer(services, actor, run.id, review)
-        await _follow(subscription, progress, reviewer)
-    async with services.database.reading() as session:
-        return run_detail(await runs.get(session, actor, run.id))
-
-
-async def _follow(
-    subscription: Subscription, progress: Progress | None, reviewer: LocalReviewer
-) -> None:
-    while True:
-        event: dict[str, Any] = (await subscription.next()).payload
-        if progress is not None:
-            progress.event(event["type"], event["data"])
-        await reviewer.hear(event["type"], event["data"])
-        if event["type"] == "run.status" and RunStatus(event["data"]["status"]).is_final:
-            return
-
-
-async def _actor(services: Services) -> Actor:
-    async with services.database.transaction() as session:
-        account = await accounts.create_account(
-            session,
-            email="nobody@localhost",
-            name=None,
-            password_hash="",
-            is_admin=True,
-            plan=_PLAN,
-        )
-    return Actor(
-        workspace_id=account.workspace_id,
-        user_id=account.id,
-        credential=Credential.SESSION,
-        key_id=None,
-        session_id=None,
-        scopes=ALL_SCOPES,
-        is_admin=True,
-        plan=_PLAN,
-    )
+        try:
+            return await bench.run(await bench.save(draft, secrets), data, hear)
+        finally:
+            if progress is not None:
+                progress.close()

@@ -197,7 +197,7 @@ def init(
         bool, typer.Option("--force", help="Even if there is such a file: it is replaced.")
     ] = False,
 ) -> None:
-    """Write a first pipeline that runs at once, and beside it what editors need to complete and check it."""
+    """Write a first pipeline that runs at once, tests of it, and what editors need to complete and check it."""
     from stepiq.cli import first_pipeline
 
     first_pipeline.write(file, force=force)
@@ -249,6 +249,26 @@ def validate(file: PipelineFile, secret: Secrets = None, as_json: Json = False) 
     from stepiq.cli import documents
 
     _end(documents.validate(file, as_json=as_json, secrets=secret))
+
+
+@app.command("test")
+def try_out(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="YAML or JSON files of pipelines, with their tests beside them: `a.test.yaml` for `a.yaml`.",
+            show_default=False,
+        ),
+    ],
+    only: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Only tests that have this in their name.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run the tests of pipelines, without a server, models, calls or people: what those would say is given."""
+    from stepiq.cli.pipeline_tests import command
+
+    _end(command.run_tests(files, only=only, as_json=as_json))
 
 
 @app.command()

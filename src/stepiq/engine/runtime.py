@@ -24,6 +24,7 @@ from stepiq.engine.records import NewDelivery, NewRun, Reuse
 from stepiq.engine.recovery import Recovery
 from stepiq.engine.retention import sweep_for_ever
 from stepiq.engine.sandbox.sandbox import Sandbox
+from stepiq.engine.stand_ins import StandIns
 from stepiq.engine.tickets import Carry, Queue, TicketQueue
 from stepiq.engine.waking import wake_for_ever
 from stepiq.engine.work import Means
@@ -36,6 +37,8 @@ log = logging.get(__name__)
 _SETTLE_SECONDS = 0.5
 _STORE_RETRY_SECONDS = 1.0
 _LAST_SECONDS = 2.0
+_WARM_AFTER_SECONDS = 1.0
+"""Loading libraries would slow the start of a server, and is for nothing where a command soon ends."""
 
 Done = TypeVar("Done")
 
@@ -54,6 +57,7 @@ class Engine:
         definitions: Definitions | None = None,
         outbox: Outbox | None = None,
         secrets: SecretReader | None = None,
+        stand_ins: StandIns | None = None,
     ) -> None:
         self.definitions = definitions or Definitions()
         """Compiled versions, shared with whoever validates input."""
@@ -66,7 +70,7 @@ class Engine:
         self._admission = Admission(changes, self._tickets, plans)
         self._outbox = outbox
         self._journal = Journal(database, self._admission, self._tickets, outbox)
-        self._means = Means(database, providers, http, Sandbox(), changes)
+        self._means = Means(database, providers, http, Sandbox(), changes, stand_ins)
         self._executor = Executor(database, self._journal, self.definitions, self._means, secrets)
         self._carrying: dict[UUID, asyncio.Task[None]] = {}
         self._claims: dict[UUID, int] = {}
@@ -89,7 +93,7 @@ class Engine:
         listening = asyncio.Event()
         self._background = [
             asyncio.create_task(self._heed_cancels(listening)),
-            asyncio.create_task(self._providers.warm()),
+            asyncio.create_task(self._warm()),
             asyncio.create_task(sweep_for_ever(self._database, self._tickets)),
             asyncio.create_task(wake_for_ever(self._database, self._admission)),
         ]
@@ -106,6 +110,10 @@ class Engine:
         if self._outbox is not None:
             carriers[Queue.DELIVERIES] = self._deliver
         await self._tickets.launch(self._presence.executor_id, carriers)
+
+    async def _warm(self) -> None:
+        await asyncio.sleep(_WARM_AFTER_SECONDS)
+        await self._providers.warm()
 
     async def stop(self, drain: timedelta = timedelta(seconds=25)) -> None:
         """Finish what can be finished within `drain`; the rest goes on after the next start."""

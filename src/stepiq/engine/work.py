@@ -15,6 +15,7 @@ from stepiq.engine.providers.registry import Providers
 from stepiq.engine.records import ClaimedRun, StepRecord
 from stepiq.engine.run_secrets import RunSecrets
 from stepiq.engine.sandbox.sandbox import Sandbox
+from stepiq.engine.stand_ins import StandIns
 from stepiq.language.specs import Step
 from stepiq.store.changes import Changes, run_topic
 from stepiq.store.database import Database
@@ -33,6 +34,8 @@ class Means:
     sandbox: Sandbox
     """Of this start of the engine; a stop ends it."""
     changes: Changes
+    stand_ins: StandIns | None = None
+    """What takes the place of all that, while pipelines are only tried."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from stepiq.engine import tickets
 from stepiq.engine.definitions import Definitions
 from stepiq.engine.providers.registry import Providers
 from stepiq.engine.runtime import Engine
+from stepiq.engine.stand_ins import StandIns
 from stepiq.notify import outbox
 from stepiq.store import migrate, safety
 from stepiq.store.changes import LocalChanges
@@ -23,12 +24,15 @@ from stepiq.store.postgres_changes import PostgresChanges
 from stepiq.web.services import Services
 
 
-async def build(settings: Settings, *, sends: bool = True) -> Services:
+async def build(
+    settings: Settings, *, sends: bool = True, stand_ins: StandIns | None = None
+) -> Services:
     """Everything a process needs, on a database brought up to this version; nothing runs yet.
 
     Args:
         settings: as the operator gave them.
         sends: whether targets are told how runs end.
+        stand_ins: what steps come to instead of reaching outside.
 
     Raises:
         StoreUnavailable, UnsafeStore, StoreUnsupported, SchemaTooNew, PlansInvalid, KeyUnusable: what the operator has to put right.
@@ -63,6 +67,7 @@ async def build(settings: Settings, *, sends: bool = True) -> Services:
         definitions=definitions,
         outbox=sending if sends else None,
         secrets=secrets,
+        stand_ins=stand_ins,
     )
     return Services(
         settings,
@@ -77,9 +82,11 @@ async def build(settings: Settings, *, sends: bool = True) -> Services:
 
 
 @asynccontextmanager
-async def built(settings: Settings, *, sends: bool = True) -> AsyncGenerator[Services]:
+async def built(
+    settings: Settings, *, sends: bool = True, stand_ins: StandIns | None = None
+) -> AsyncGenerator[Services]:
     """`build`, and everything given back at the end."""
-    services = await build(settings, sends=sends)
+    services = await build(settings, sends=sends, stand_ins=stand_ins)
     changes = services.changes
     try:
         if isinstance(changes, PostgresChanges):

@@ -14,7 +14,7 @@ from stepiq.language.source import SourceFormat
 from tests.language.json_schema.conftest import SCHEMA, judge
 
 ROOT = Path(__file__).parents[3]
-EXAMPLES = sorted(ROOT.glob("examples/*.yaml"))
+EXAMPLES = sorted(path for path in ROOT.glob("examples/*.yaml") if not path.stem.endswith(".test"))
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("docs/steps/*.md")])
 SMALL: dict[str, Any] = {"name": "Small", "steps": [{"id": "a", "prompt": "Hello"}]}
 LONG = "x" * 3_000

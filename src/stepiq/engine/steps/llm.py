@@ -60,6 +60,10 @@ async def prepare(work: Work, spec: LlmSpec) -> Question | Failed:
             work.record.system_prompt = await masked(masker.text, system_prompt, len(system_prompt))
     except TemplateError as error:
         return Failed(FailureCode(error.code), f"`{name}` of step `{work.step.id}`: {error}")
+    if work.means.stand_ins is not None:
+        # Nobody is asked, so no key is needed.
+        work.record.model = spec.model
+        return Question((), prompt, system_prompt)
     models = _models(work, spec)
     if isinstance(models, Failed):
         return models

@@ -1,0 +1,160 @@
+"""Runs the tests of pipeline files and says how they went."""
+
+import asyncio
+import logging as levels
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import typer
+
+from stepiq.cli.console import UsageError, issue_data, print_json
+from stepiq.cli.documents import read_draft, show_findings
+from stepiq.cli.pipeline_tests.comparing import problems
+from stepiq.cli.pipeline_tests.reading import Case, pair, read_cases
+from stepiq.cli.progress import duration
+from stepiq.cli.workbench import Workbench, workbench
+from stepiq.core import logging, settings
+from stepiq.core.errors import Issue
+from stepiq.engine.providers.registry import Providers
+from stepiq.engine.stand_ins import StandIns
+from stepiq.language.inputs import InputInvalid
+from stepiq.pipelines import service as pipelines
+from stepiq.pipelines.records import Draft
+
+
+@dataclass(frozen=True, slots=True)
+class _Suite:
+    file: Path
+    draft: Draft
+    secrets: Mapping[str, str]
+    cases: Sequence[Case]
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    file: Path
+    name: str
+    problems: Sequence[str]
+    milliseconds: float
+
+
+def run_tests(files: Sequence[Path], *, only: str | None, as_json: bool) -> bool:
+    """Run the tests of these pipelines; whether all hold.
+
+    Raises:
+        UsageError: a file is not there, or no test has `only` in its name.
+    """
+    configured = settings.load()
+    providers = Providers(configured)
+    suites: list[_Suite] = []
+    wrong: dict[str, list[Issue]] = {}
+    for pipeline, tests in dict.fromkeys(map(pair, files)):
+        draft = read_draft(pipeline)
+        errors = pipelines.check(draft, providers).errors
+        definition = draft.loaded.definition
+        if errors or definition is None:
+            wrong[str(pipeline)] = errors
+            continue
+        cases, issues = read_cases(tests, definition)
+        if issues:
+            wrong[str(tests)] = issues
+        chosen = [case for case in cases if only is None or only in case.test.name]
+        # Whatever a template reads is there, and is nobody's.
+        secrets = {name: f"test-{name}" for name in definition.secret_names}
+        suites.append(_Suite(tests, draft, secrets, chosen))
+    if wrong:
+        _show_wrong(wrong, as_json=as_json)
+        return False
+    if not any(suite.cases for suite in suites):
+        raise UsageError(f"No test has `{only}` in its name.")
+    logging.configure(configured.log_format, level=levels.CRITICAL)
+    results = asyncio.run(_run(suites, quiet=as_json))
+    failed = sum(bool(result.problems) for result in results)
+    if as_json:
+        print_json({"passed": len(results) - failed, "failed": failed, "tests": _data(results)})
+    else:
+        total = f"{len(results)} {'test' if len(results) == 1 else 'tests'}"
+        typer.echo(f"{total}, {failed} failed" if failed else f"{total}, all passed")
+    return not failed
+
+
+def _show_wrong(wrong: Mapping[str, list[Issue]], *, as_json: bool) -> None:
+    if as_json:
+        print_json({"errors": {file: issue_data(issues) for file, issues in wrong.items()}})
+        return
+    for file, issues in wrong.items():
+        show_findings(Path(file), pipelines.Findings(issues, []))
+
+
+async def _run(suites: Sequence[_Suite], *, quiet: bool) -> list[_Result]:
+    results: list[_Result] = []
+    stand_ins = StandIns()
+    async with workbench(stand_ins) as bench:
+        for suite in suites:
+            pipeline_id = await bench.save(suite.draft, suite.secrets)
+            if not quiet:
+                typer.echo(str(suite.file))
+            for case in suite.cases:
+                result = await _try(bench, stand_ins, suite.file, pipeline_id, case)
+                results.append(result)
+                if not quiet:
+                    _show(result)
+    return results
+
+
+async def _try(
+    bench: Workbench, stand_ins: StandIns, file: Path, pipeline_id: UUID, case: Case
+) -> _Result:
+    stand_ins.give(case.given)
+    begun = time.perf_counter()
+    run: dict[str, Any]
+    try:
+        ended = await bench.run(pipeline_id, dict(case.test.input), _heed_not)
+        run = ended.model_dump(mode="json")
+    except InputInvalid as error:
+        said = " ".join(f"{issue.path}: {issue.message}" for issue in error.issues)
+        run = {
+            "input_data": case.test.input,
+            "status": "refused",
+            "output": None,
+            "steps": [],
+            "error": {"code": error.code, "message": f"{error.message} {said}"},
+        }
+    found = [
+        f"step `{step_id}` would {doing}: say under `given.{step_id}` what comes of that"
+        for step_id, doing in stand_ins.missing.items()
+    ] or problems(case, run)
+    return _Result(file, case.test.name, found, (time.perf_counter() - begun) * 1_000)
+
+
+async def _heed_not(kind: str, said: Mapping[str, Any]) -> None:
+    """Only the end counts."""
+
+
+def _show(result: _Result) -> None:
+    mark = (
+        typer.style("FAIL", fg="red", bold=True)
+        if result.problems
+        else typer.style("ok", fg="green")
+    )
+    space = " " if result.problems else "   "
+    typer.echo(f"  {mark}{space}{result.name}  ({duration(result.milliseconds)})")
+    for problem in result.problems:
+        typer.echo(f"         {problem}")
+
+
+def _data(results: Sequence[_Result]) -> list[dict[str, Any]]:
+    return [
+        {
+            "file": str(result.file),
+            "name": result.name,
+            "passed": not result.problems,
+            "problems": list(result.problems),
+            "duration_ms": round(result.milliseconds),
+        }
+        for result in results
+    ]

@@ -1,0 +1,234 @@
+"""Reads a file of tests and holds it against its pipeline: everything that is wrong is told at once, with its place."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from stepiq.cli.console import UsageError, read_text
+from stepiq.cli.pipeline_tests.shapes import CaseShape, FileShape, GivenEnd
+from stepiq.core.errors import Issue
+from stepiq.core.json import Json
+from stepiq.engine.outcomes import Completed, Failed
+from stepiq.engine.stand_ins import Decided, Given
+from stepiq.language import places
+from stepiq.language.data import kind_of
+from stepiq.language.definition import Definition
+from stepiq.language.expressions import Expression, ExpressionSyntaxError
+from stepiq.language.source import Source, SourceFormat, read
+from stepiq.language.specs import (
+    CodeSpec,
+    LlmSpec,
+    OutputFormat,
+    ReviewSpec,
+    Step,
+    WebhookSpec,
+)
+from stepiq.store.states import ReviewDecision
+
+SUFFIXES = (".yaml", ".yml", ".json")
+_ROOTS = frozenset({"input", "steps", "run"})
+_OUTSIDE = (LlmSpec, WebhookSpec, CodeSpec, ReviewSpec)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One test, ready to run."""
+
+    test: CaseShape
+    expects_output: bool
+    given: Mapping[str, tuple[Given, ...]]
+    checks: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    path: places.Path
+    code: str
+    message: str
+
+
+def pair(file: Path) -> tuple[Path, Path]:
+    """The pipeline and the tests that a file name stands for: `a.yaml` and `a.test.yaml`, whichever is named.
+
+    Raises:
+        UsageError: one of the two is not there.
+    """
+    stem, suffix = file.stem, file.suffix
+    if stem.endswith(".test"):
+        tests, pipeline = file, _beside(file, stem.removesuffix(".test"), suffix)
+        if pipeline is None:
+            raise UsageError(
+                f"There is no pipeline beside {file}: {stem.removesuffix('.test')}{suffix or '.yaml'} is missing."
+            )
+        return pipeline, tests
+    if not file.is_file():
+        raise UsageError(f"There is no file {file}. Name a pipeline's YAML or JSON file.")
+    found = _beside(file, f"{stem}.test", suffix)
+    if found is None:
+        wanted = file.with_name(f"{stem}.test.yaml")
+        raise UsageError(
+            f"{file} has no tests: {wanted} is missing. The page docs/testing.md says what it holds."
+        )
+    return file, found
+
+
+def _beside(file: Path, stem: str, suffix: str) -> Path | None:
+    names = [stem + each for each in dict.fromkeys((suffix, *SUFFIXES)) if each]
+    return next((path for name in names if (path := file.with_name(name)).is_file()), None)
+
+
+def read_cases(file: Path, definition: Definition) -> tuple[list[Case], list[Issue]]:
+    """The tests in a file, and everything that is wrong with them.
+
+    Raises:
+        UsageError: there is no such file, or it is no text.
+    """
+    is_json = file.suffix.lower() == ".json"
+    source = read(
+        read_text(file, "file of tests"), SourceFormat.JSON if is_json else SourceFormat.YAML
+    )
+    if source.issues:
+        return [], list(source.issues)
+    try:
+        content = FileShape.model_validate(source.data)
+    except ValidationError as error:
+        return [], _placed(source, [_shape_problem(entry) for entry in error.errors()])
+    cases: list[Case] = []
+    problems: list[_Problem] = []
+    for index, test in enumerate(content.tests):
+        reader = _Reader(definition, ("tests", index), problems)
+        cases.append(reader.case(test))
+    return cases, _placed(source, problems)
+
+
+class _Reader:
+    """Holds one test against the pipeline."""
+
+    def __init__(self, definition: Definition, path: places.Path, problems: list[_Problem]) -> None:
+        self._definition = definition
+        self._steps = {step.id: step for step in definition.every_step}
+        self._path = path
+        self._problems = problems
+
+    def case(self, test: CaseShape) -> Case:
+        given: dict[str, tuple[Given, ...]] = {}
+        for step_id, end in test.given.items():
+            path: places.Path = ("given", step_id)
+            step = self._steps.get(step_id)
+            if step is None:
+                self._refuse(path, "unknown_step", self._no_step(step_id))
+            elif not isinstance(step.spec, _OUTSIDE):
+                self._refuse(
+                    path,
+                    "not_given",
+                    f"Step `{step_id}` is of type {step.type}, which reaches nothing outside and is done for real. Remove this.",
+                )
+            else:
+                given[step_id] = tuple(self._ends(step, end, path))
+        expect = test.expect
+        for step_id in expect.steps:
+            if step_id not in self._steps:
+                self._refuse(("expect", "steps", step_id), "unknown_step", self._no_step(step_id))
+        says_output = "output" in expect.model_fields_set
+        if says_output and expect.error is not None:
+            self._refuse(
+                ("expect", "output"),
+                "conflict",
+                "A run that fails has no output. Expect one of the two.",
+            )
+        return Case(test, says_output, given, tuple(self._checks(expect.check)))
+
+    def _ends(self, step: Step, end: GivenEnd, path: places.Path) -> Iterator[Given]:
+        if isinstance(step.spec, ReviewSpec):
+            yield from self._decided(step.spec, end, path)
+            return
+        said = end.model_fields_set
+        if len(said & {"output", "outputs", "error"}) != 1 or said & {"decision", "comment"}:
+            self._refuse(
+                path,
+                "conflict",
+                f"Give step `{step.id}` one of `output`, `outputs` and `error`.",
+            )
+            return
+        if end.error is not None:
+            yield Failed(end.error, f"Step `{step.id}` was told to fail.")
+            return
+        outputs = [end.output] if end.outputs is None else end.outputs
+        for index, output in enumerate(outputs):
+            at = (*path, "output") if end.outputs is None else (*path, "outputs", index)
+            self._hold_against(step, output, at)
+            yield Completed(output)
+
+    def _decided(self, spec: ReviewSpec, end: GivenEnd, path: places.Path) -> Iterator[Given]:
+        if end.decision is None or end.model_fields_set & {"outputs", "error"}:
+            message = "Give a review a `decision`: approve, reject, or timeout if nobody answers."
+            self._refuse(path, "conflict", message)
+            return
+        edits = "output" in end.model_fields_set
+        if edits and not spec.editable:
+            message = "This review is not `editable`, so nobody can change the data."
+            self._refuse((*path, "output"), "conflict", message)
+        decision = end.decision if isinstance(end.decision, ReviewDecision) else None
+        yield Decided(decision, end.comment, (end.output,) if edits else None)
+
+    def _hold_against(self, step: Step, output: Json, path: places.Path) -> None:
+        if not isinstance(step.spec, LlmSpec):
+            return
+        if (validator := step.spec.output_validator) is not None:
+            for issue in validator.issues(output):
+                message = f"Step `{step.id}` never gives this: its output_schema refuses it. {issue.message}"
+                self._refuse(path, "output_invalid", message)
+        elif step.output_format is not OutputFormat.JSON and not isinstance(output, str):
+            message = f"Step `{step.id}` gives a text; this is {kind_of(output)}."
+            self._refuse(path, "output_invalid", message)
+
+    def _checks(self, texts: list[str]) -> Iterator[Expression]:
+        for index, text in enumerate(texts):
+            path: places.Path = ("expect", "check", index)
+            try:
+                expression = Expression.compile(text)
+            except ExpressionSyntaxError as error:
+                self._refuse(path, "invalid_expression", str(error))
+                continue
+            for reference in expression.references:
+                root, *rest = reference.parts
+                if root not in _ROOTS:
+                    message = f"`{root}` is not known in a check. Known are input, steps and run."
+                    self._refuse(path, "unknown_name", message)
+                elif root == "steps" and rest and rest[0] not in self._steps:
+                    self._refuse(path, "unknown_step", self._no_step(rest[0]))
+            yield expression
+
+    def _no_step(self, step_id: str) -> str:
+        close = difflib.get_close_matches(step_id, self._steps, n=1)
+        meant = f" Did you mean `{close[0]}`?" if close else ""
+        return f"The pipeline has no step `{step_id[:64]}`.{meant}"
+
+    def _refuse(self, path: places.Path, code: str, message: str) -> None:
+        self._problems.append(_Problem((*self._path, *path), code, message))
+
+
+def _shape_problem(entry: Mapping[str, Any]) -> _Problem:
+    path: places.Path = entry["loc"]
+    kind, message = str(entry["type"]), str(entry["msg"]).rstrip(".") + "."
+    if kind == "extra_forbidden":
+        return _Problem(path, "unknown_field", f"`{path[-1]}` is no field here.")
+    if kind == "missing":
+        return _Problem(path, "missing", f"`{path[-1]}` is required.")
+    return _Problem(path, kind, message)
+
+
+def _placed(source: Source, problems: list[_Problem]) -> list[Issue]:
+    root = source.places() if problems and source.places is not None else places.Place(1, 1)
+    issues: list[Issue] = []
+    for problem in problems:
+        place, _ = places.find(root, problem.path)
+        line, column = place.key or (place.line, place.column)
+        issues.append(
+            Issue(places.write_path(problem.path), problem.code, problem.message, line, column)
+        )
+    return sorted(issues, key=lambda issue: (issue.line or 0, issue.column or 0))

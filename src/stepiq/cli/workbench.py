@@ -1,0 +1,122 @@
+"""Runs pipelines without a server: an engine with a store that is thrown away, and one account to work in it."""
+
+import tempfile
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+from stepiq.accounts import service as accounts
+from stepiq.accounts.actor import ALL_SCOPES, Actor, Credential
+from stepiq.accounts.secrets import service as secret_store
+from stepiq.billing.plans import Plans
+from stepiq.core import settings
+from stepiq.core.json import Json
+from stepiq.engine.stand_ins import StandIns
+from stepiq.pipelines import service as pipelines
+from stepiq.pipelines.records import Draft
+from stepiq.runs import service as runs
+from stepiq.runs.schemas import RunDetail, run_detail
+from stepiq.server.assembly import built
+from stepiq.store.changes import run_topic
+from stepiq.store.states import RunStatus
+from stepiq.web.services import Services
+
+_DRAIN = timedelta(seconds=1)
+_PLAN = "enterprise"
+
+Hear = Callable[[str, Mapping[str, Any]], Awaitable[None]]
+"""Takes notice of an event of a run: its type, its data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workbench:
+    """Where a command runs its pipelines."""
+
+    services: Services
+    actor: Actor
+
+    async def save(self, draft: Draft, secrets: Mapping[str, str]) -> UUID:
+        """Save a pipeline and the secrets that it may read; gives the pipeline's id.
+
+        Raises:
+            StepIQError: the pipeline cannot be used.
+        """
+        services = self.services
+        rules = pipelines.Rules(cast(Plans, services.plans), services.providers, services.changes)
+        async with services.database.transaction() as session:
+            for name, value in secrets.items():
+                # The store is thrown away at the end, and what it holds is encrypted.
+                await secret_store.store(
+                    session, self.actor, services.keyring, pipeline_id=None, name=name, value=value
+                )
+            saved = await pipelines.create(session, self.actor, draft, rules)
+        return saved.pipeline.id
+
+    async def run(self, pipeline_id: UUID, data: dict[str, Json], hear: Hear) -> RunDetail:
+        """Run a pipeline to its end.
+
+        Raises:
+            InputInvalid: the input does not fit.
+        """
+        services = self.services
+        async with AsyncExitStack() as stack:
+            async with services.database.transaction() as session:
+                run = await runs.start_pipeline(
+                    session,
+                    self.actor,
+                    pipeline_id,
+                    engine=services.engine,
+                    plan=cast(Plans, services.plans).get(_PLAN),
+                    input_data=data,
+                    version=None,
+                )
+                # Before the commit, so that no event is missed.
+                listening = services.changes.subscribe(run_topic(run.id))
+                subscription = await stack.enter_async_context(listening)
+            is_final = False
+            while not is_final:
+                event: dict[str, Any] = (await subscription.next()).payload
+                kind, said = event["type"], event["data"]
+                await hear(kind, said)
+                is_final = kind == "run.status" and RunStatus(said["status"]).is_final
+        async with services.database.reading() as session:
+            return run_detail(await runs.get(session, self.actor, run.id))
+
+
+@asynccontextmanager
+async def workbench(stand_ins: StandIns | None = None) -> AsyncGenerator[Workbench]:
+    """One that tells nobody: neither receivers nor people by mail."""
+    with tempfile.TemporaryDirectory(prefix="stepiq-run-") as folder:
+        configured = settings.load(database_url=f"sqlite:///{Path(folder) / 'run.db'}")
+        async with built(configured, sends=False, stand_ins=stand_ins) as services:
+            await services.engine.start()
+            try:
+                yield Workbench(services, await _actor(services))
+            finally:
+                await services.engine.stop(_DRAIN)
+
+
+async def _actor(services: Services) -> Actor:
+    async with services.database.transaction() as session:
+        account = await accounts.create_account(
+            session,
+            email="nobody@localhost",
+            name=None,
+            password_hash="",
+            is_admin=True,
+            plan=_PLAN,
+        )
+    return Actor(
+        workspace_id=account.workspace_id,
+        user_id=account.id,
+        credential=Credential.SESSION,
+        key_id=None,
+        session_id=None,
+        scopes=ALL_SCOPES,
+        is_admin=True,
+        plan=_PLAN,
+    )

@@ -1,0 +1,217 @@
+"""`stepiq test`."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Cli, Command, write
+from tests.docs.pages import blocks, read
+
+PIPELINE = """\
+name: Reply
+input: {schema: {question: {type: string, required: true}}}
+steps:
+  - id: sort
+    prompt: "Sort {{input.question}} with {{env.KEY}}"
+    output_schema: {type: object, properties: {score: {type: integer}}, required: [score]}
+  - {id: pause, type: wait, seconds: 86400}
+  - id: tell
+    type: webhook
+    url: https://example.com/{{input.question}}
+    on_error: continue
+  - {id: count, type: code, language: python, source: "def main(i):\\n    return i['score'] + 1", input: {score: steps.sort.output.score}}
+  - {id: ask, type: human_review, message: Good?, input: steps.count.output, editable: true, on_reject: {goto: sort, max_loops: 1}}
+  - {id: end, type: transform, set: {result: steps.ask.output.output}}
+"""
+GIVEN = "given: {sort: {output: {score: 1}}, tell: {output: null}, ask: {decision: approve}}"
+EXAMPLES = sorted(Path("examples").absolute().glob("*.test.yaml"))
+
+
+def write_tests(folder: Path, *tests: str) -> Path:
+    write(folder, PIPELINE)
+    lines = ["tests:", *(f"  - {{input: {{question: x}}, {test}}}" for test in tests)]
+    path = folder / "pipeline.test.yaml"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+async def outcomes(command: Command, folder: Path, *tests: str) -> list[list[str]]:
+    """What is wrong with each test."""
+    write_tests(folder, *(f"name: t{n}, {test}" for n, test in enumerate(tests)))
+    said = await command("test", "pipeline.yaml", "--json")
+    answer = json.loads(said.out)
+    assert said.code == (1 if answer["failed"] else 0)
+    return [test["problems"] for test in answer["tests"]]
+
+
+@pytest.mark.slow
+class TestRunning:
+    async def test_the_examples_hold(self, command: Command):
+        said = await command("test", *map(str, EXAMPLES))
+
+        assert said.code == 0, said
+        assert said.out.endswith("tests, all passed\n")
+        assert said.out.count("  ok   ") >= 15
+
+    async def test_the_guides_example_prints_what_it_says(self, command: Command, folder: Path):
+        text = read("docs/testing.md")
+        pipeline, tests, *_ = blocks(text, "yaml")
+        (folder / "reply.yaml").write_text(pipeline)
+        (folder / "reply.test.yaml").write_text(tests)
+
+        said = await command("test", "reply.yaml")
+
+        times = re.compile(r"\(\d+ ms\)")
+        (printed,) = (block for block in blocks(text, "") if "passed" in block)
+        assert times.sub("", said.out) == times.sub("", printed)
+
+    async def test_what_reaches_outside_is_given_and_all_else_is_done(
+        self, command: Command, folder: Path
+    ):
+        found = await outcomes(
+            command,
+            folder,
+            f"{GIVEN}, expect: {{output: {{result: 2}}, check: ['steps.sort.prompt == \"Sort x with [secret:KEY]\"']}}",
+            "given: {sort: {output: {score: 1}}, tell: {error: http_error}, ask: {decision: approve, output: 9}},"
+            " expect: {output: {result: 9}, steps: {tell: failed, pause: completed}}",
+            "given: {sort: {outputs: [{score: 1}, {score: 5}]}, tell: {output: 1}, count: {outputs: [3, 4]},"
+            " ask: {decision: reject}}, expect: {error: loop_limit}",
+            "given: {sort: {output: {score: 1}}, tell: {output: 1}, ask: {decision: timeout}},"
+            " expect: {error: review_timeout, steps: {end: not_run}}",
+        )
+
+        assert found == [[], [], [], []]
+
+    async def test_what_differs_is_told(self, command: Command, folder: Path):
+        found = await outcomes(
+            command,
+            folder,
+            f"{GIVEN}, expect: {{output: {{result: 3, more: 1}}, steps: {{end: skipped}}, check: [run.output.result > 7]}}",
+            f"{GIVEN}, expect: {{error: http_error}}",
+            "given: {sort: {error: provider_error}}",
+            f"{GIVEN}, expect: {{output: [1]}}",
+            "given: {sort: {output: {score: 1}}, ask: {decision: approve}}",
+            f"{GIVEN}, expect: {{check: [run.output.nothing > 7]}}",
+        )
+
+        assert found[0] == [
+            "output.result: expected 3, got 2",
+            "output.more: expected 1, and it is not there",
+            "steps.end: expected skipped, got completed",
+            "check `run.output.result > 7` does not hold: run.output.result = 2",
+        ]
+        assert found[1] == ["expected the run to fail with http_error, and it completed"]
+        assert found[2] == [
+            "expected the run to complete, and it failed at step `sort` with provider_error. Step `sort` was told to fail."
+        ]
+        assert found[3] == ['output: expected [1], got {"result":2}']
+        assert found[4] == [
+            "step `tell` would make a call: say under `given.tell` what comes of that"
+        ]
+        assert found[5][0].startswith("check `run.output.nothing > 7` cannot be evaluated: ")
+
+    async def test_people_read_a_line_for_each(self, command: Command, folder: Path):
+        write_tests(folder, f"name: good, {GIVEN}", f"name: bad, {GIVEN}, expect: {{output: 1}}")
+
+        said = await command("test", "pipeline.test.yaml")
+
+        lines = said.out.splitlines()
+        assert said.code == 1
+        assert lines[0] == "pipeline.test.yaml"
+        assert lines[1].startswith("  ok   good  (")
+        assert lines[2].startswith("  FAIL bad  (")
+        assert lines[3:] == ['         output: expected 1, got {"result":2}', "2 tests, 1 failed"]
+
+    async def test_only_those_that_are_asked_for_run(self, command: Command, folder: Path):
+        write_tests(folder, f"name: good, {GIVEN}", f"name: bad, {GIVEN}, expect: {{output: 1}}")
+
+        said = await command("test", "pipeline.yaml", "--only", "goo")
+
+        assert (said.code, said.out.splitlines()[-1]) == (0, "1 test, all passed")
+
+
+class TestReading:
+    @pytest.mark.parametrize(
+        ("test", "line"),
+        [
+            ("name: ''", "tests[0].name: String should have at least 1 character."),
+            ("nam: x", "tests[0].name: `name` is required."),
+            ("name: x, expects: {}", "tests[0].expects: `expects` is no field here."),
+            ("name: x, given: {srot: {output: 1}}", "tests[0].given.srot: The pipeline has no step `srot`. Did you mean `sort`?"),
+            ("name: x, given: {pause: {output: 1}}", "Step `pause` is of type wait, which reaches nothing outside and is done for real."),
+            ("name: x, given: {sort: {}}", "Give step `sort` one of `output`, `outputs` and `error`."),
+            ("name: x, given: {tell: {output: 1, error: http_error}}", "Give step `tell` one of"),
+            ("name: x, given: {tell: {error: nonsense}}", "tests[0].given.tell.error: Input should be"),
+            ("name: x, given: {sort: {output: {score: high}}}", "its output_schema refuses it."),
+            ("name: x, given: {ask: {output: 1}}", "Give a review a `decision`: approve, reject, or timeout"),
+            ("name: x, expect: {output: 1, error: http_error}", "A run that fails has no output."),
+            ("name: x, expect: {steps: {ent: completed}}", "Did you mean `end`?"),
+            ("name: x, expect: {steps: {end: done}}", "tests[0].expect.steps.end"),
+            ("name: x, expect: {check: ['1 +']}", "tests[0].expect.check[0]: "),
+            ("name: x, expect: {check: ['vars.a == 1']}", "`vars` is not known in a check. Known are input, steps and run."),
+            ("name: x, expect: {check: ['steps.ent.output']}", "Did you mean `end`?"),
+        ],
+    )  # fmt: skip
+    def test_what_is_wrong_is_told_with_its_place(
+        self, cli: Cli, folder: Path, test: str, line: str
+    ):
+        write_tests(folder, test)
+
+        said = cli("test", "pipeline.yaml")
+
+        assert (said.code, said.out) == (1, "")
+        assert said.err.startswith("error    pipeline.test.yaml:2:")
+        assert line in said.err
+
+    def test_a_text_step_gives_a_text_and_a_review_that_is_not_editable_is_not_edited(
+        self, cli: Cli, folder: Path
+    ):
+        write(
+            folder, "name: T\nsteps: [{id: a, prompt: x}, {id: r, type: human_review, message: m}]"
+        )
+        (folder / "pipeline.test.yaml").write_text(
+            "tests: [{name: x, given: {a: {output: 1}, r: {decision: approve, output: 1}}}]"
+        )
+
+        said = cli("test", "pipeline.yaml")
+
+        assert "Step `a` gives a text; this is a number." in said.err
+        assert "This review is not `editable`, so nobody can change the data." in said.err
+
+    def test_an_invalid_pipeline_is_told_like_by_validate(self, cli: Cli, folder: Path):
+        write_tests(folder, "name: x")
+        write(folder, "name: T\nsteps: [{id: a, type: transform}]")
+
+        said = cli("test", "pipeline.yaml", "--json")
+
+        assert said.code == 1
+        assert list(json.loads(said.out)["errors"]) == ["pipeline.yaml"]
+
+    def test_a_file_that_is_no_yaml_is_told(self, cli: Cli, folder: Path):
+        write(folder, PIPELINE)
+        (folder / "pipeline.test.yaml").write_text("tests: [")
+
+        assert cli("test", "pipeline.yaml").err.startswith("error    pipeline.test.yaml:2:")
+
+    @pytest.mark.parametrize(
+        ("arguments", "told"),
+        [
+            (["missing.yaml"], "There is no file missing.yaml."),
+            (["other.yaml"], "other.yaml has no tests: other.test.yaml is missing."),
+            (["lost.test.yaml"], "There is no pipeline beside lost.test.yaml"),
+            (["pipeline.yaml", "--only", "zzz"], "No test has `zzz` in its name."),
+        ],
+    )
+    def test_what_is_not_there_is_named(
+        self, cli: Cli, folder: Path, arguments: list[str], told: str
+    ):
+        write_tests(folder, "name: x")
+        for name in ("other.yaml", "lost.test.yaml"):
+            (folder / name).write_text(PIPELINE)
+
+        said = cli("test", *arguments)
+
+        assert said.code == 2
+        assert told in said.err
