@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepiq.core import json
-from stepiq.core.json import MAX_CONTAINERS, MAX_DEPTH, MalformedJson
+from stepiq.core.json import MAX_CONTAINERS, MAX_DEPTH, MAX_KEPT_DEPTH, MalformedJson
 from tests.support.pace import cpu_limit
 
 TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))
@@ -105,10 +105,40 @@ class TestLoads:
         with cpu_limit(1), suppress(MalformedJson):
             json.loads(text)
 
+    @pytest.mark.parametrize(
+        "number", [b"1" * 398, b"1" * 299 + b".5", b"1." + b"1" * 390, b"1e999"]
+    )
+    def test_so_do_long_numbers_which_are_looked_at_closely(self, number):
+        text = b'["' + b"9" * 200 + b'"' + b",%s" % number * (256 * 1024 // len(number)) + b"]"
+        with cpu_limit(0.3), suppress(MalformedJson):
+            json.loads(text)
+
     def test_an_escaped_backslash_before_u0000_is_text(self):
         assert json.loads(b'"\\\\u0000"') == "\\u0000"
         with pytest.raises(MalformedJson, match=r"U\+0000"):
             json.loads(b'"\\\\\\u0000"')
+
+
+class TestNestsTooDeep:
+    @pytest.mark.parametrize("wrap", [lambda inner: [inner], lambda inner: {"a": inner}])
+    def test_so_many_levels_are_kept_and_one_more_is_not(self, wrap):
+        value = 1
+        for _ in range(MAX_KEPT_DEPTH):
+            value = wrap(value)
+
+        assert not json.nests_too_deep(json.Text.of(value), value)
+        assert json.read_trusted(json.dumps(value)) == value
+        assert json.nests_too_deep(json.Text.of([value]), [value])
+
+    def test_brackets_in_texts_and_wide_values_are_no_depth(self):
+        for value in ("[" * 1_000, [[]] * 1_000):
+            assert not json.nests_too_deep(json.Text.of(value), value)
+
+
+class TestText:
+    @pytest.mark.parametrize(("value", "size"), [("a", 3), ("é", 4), (None, 4), ([1, "😀"], 10)])
+    def test_its_size_is_that_of_its_utf_8(self, value, size):
+        assert json.Text.of(value).size_bytes == size
 
 
 class TestDumps:

@@ -10,7 +10,8 @@ from stepiq.engine.definitions import Definitions, VersionNotFound
 from stepiq.language.loading import InvalidDefinition, compile_document
 from tests.support.engine import World
 
-TEXT = "name: T\nsteps: [{id: t, type: transform, template: x}]"
+SMALL = "name: T\nsteps: [{id: t, type: transform, template: x}]"
+TEXT = SMALL.replace("x}", "x" * 3_000 + "}")
 
 
 @pytest.fixture
@@ -40,6 +41,13 @@ class TestGet:
         assert await get(world, found, pipeline_id) is first
         assert found.kept(pipeline_id, 1) is first
         assert compiled == ["aside"]
+
+    async def test_a_small_one_waits_for_no_turn(self, world: World, compiled):
+        pipeline_id = await world.pipeline(SMALL)
+
+        await get(world, Definitions(), pipeline_id)
+
+        assert compiled == ["MainThread"]
 
     async def test_who_asks_meanwhile_waits_for_the_same(self, world: World, compiled):
         pipeline_id, found = await world.pipeline(TEXT), Definitions()

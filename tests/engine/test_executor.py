@@ -1,5 +1,6 @@
 from datetime import timedelta
 
+import pytest
 import sqlalchemy as sa
 
 from stepiq.cli.fake_provider import Failure
@@ -187,6 +188,17 @@ class TestLargeOutputs:
             values = (await session.execute(sa.select(large_values))).all()
         assert {value.owner_id for value in values} == {ended.run.id, ended.steps["l"].id}
         assert all(value.value == "y" * 70_000 for value in values)
+
+    @pytest.mark.parametrize("brackets", [3, 27])
+    async def test_one_that_gets_deeper_and_deeper_ends_the_run(self, world: World, brackets: int):
+        inner = "[" * brackets + "has(steps.n) ? dyn(steps.n.output) : dyn(1)" + "]" * brackets
+        ended = await world.run(
+            f"name: D\nsteps:\n  - {{id: n, type: transform, set: {{v: '{inner}'}},"
+            " on_condition: [{if: 'true', goto: n, max_loops: 100, on_limit: next}]}"
+        )
+
+        assert ended.run.error["code"] == "output_too_large"
+        assert "deeper than 150 levels" in ended.run.error["message"]
 
     async def test_all_outputs_of_a_run_together_are_bounded(self, world: World):
         steps = "\n".join(

@@ -169,6 +169,19 @@ class TestCreate:
         told = [(error["path"], error["line"]) for error in response.json()["errors"]]
         assert told == [("steps[0].steps[0].model", 8), ("steps[0].steps[0].fallback_models[0]", 9)]
 
+    async def test_an_unknown_model_behind_many_others_is_told(self, owner):
+        lines = [
+            f"  - {{id: s{n}, prompt: x, model: openai/a{n}, fallback_models: [openai/b{n}, openai/c{n}]}}"
+            for n in range(40)
+        ]
+        text = "\n".join(
+            ["name: X", "steps:", *lines, "  - {id: z, prompt: x, model: nosuch/thing}"]
+        )
+
+        response = await owner.post("/api/pipelines", content=text, headers=AS_YAML)
+
+        assert [error["path"] for error in response.json()["errors"]] == ["steps[40].model"]
+
     async def test_more_errors_than_anybody_reads_are_not_all_told(self, owner):
         lines = [
             f"  - {{id: s{n}, type: llm, prompt: x, model: m{n}, fallback_models: [n{n}]}}"

@@ -22,6 +22,8 @@ MAX_DEPTH = 100
 """Deepest nesting of arrays and objects that is read."""
 MAX_NUMBER_DIGITS = 400
 """Longest number that is read, in characters; a double's range needs 309."""
+MAX_KEPT_DEPTH = 150
+"""Deepest nesting that is kept: what was read, and what steps have put around it. More than 200 could not be read again."""
 MAX_CONTAINERS = 100_000
 """Most arrays and objects that are read in one text: each takes sixty bytes and more, of two in the text."""
 
@@ -31,10 +33,13 @@ Json = Any
 _NUMERIC = b"0123456789.eE+-"
 _AS_NINES = bytes(ord("9") if byte in _NUMERIC else ord(" ") for byte in range(256))
 _DIGITS_AS_NINES = bytes.maketrans(b"012345678E", b"999999999e")
-_LONG_NUMBER = re.compile(rb"[0-9.eE+-]{%d}" % (MAX_NUMBER_DIGITS + 1))
+_TOO_LONG = b"9" * (MAX_NUMBER_DIGITS + 1)
 # A string that never ends is taken to the end of the text: looking for its end from each of its quotes takes minutes.
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
-_LARGE_FLOAT = re.compile(rb"[0-9]++(?:\.[0-9]++)?[eE]\+?[0-9]++|[0-9]{300,}+\.[0-9]*+")
+# From the first digit of a number only: from each of them takes seconds.
+_LARGE_FLOAT = re.compile(
+    rb"(?<![0-9])(?:[0-9]++(?:\.[0-9]++)?[eE]\+?[0-9]++|[0-9]{300,}+\.[0-9]*+)"
+)
 _CONTAINERS = frozenset({list, dict})
 _TOO_DEEP = f"The JSON nests deeper than {MAX_DEPTH} levels."
 
@@ -43,6 +48,26 @@ class MalformedJson(Malformed):
     """The text is not JSON, or is JSON with a meaning that differs between readers."""
 
     code = "malformed_json"
+
+
+class Text(str):
+    """JSON that is written already, for a column that would write it."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, value: Json) -> Self:
+        """A value, written.
+
+        Raises:
+            RecursionError: it nests deeper than hundreds of levels.
+        """
+        return cls(dumps(value))
+
+    @property
+    def size_bytes(self) -> int:
+        """How long it is in UTF-8."""
+        return len(self) if self.isascii() else len(self.encode())
 
 
 def loads(data: bytes) -> Json:
@@ -68,7 +93,7 @@ def loads(data: bytes) -> Json:
 
 def _may_have_hostile_number(data: bytes) -> bool:
     """What almost no text has, found without looking at each of its numbers."""
-    if b"9" * (MAX_NUMBER_DIGITS + 1) in data.translate(_AS_NINES):
+    if _TOO_LONG in data.translate(_AS_NINES):
         return True
     # Each number beyond a double has one of these: 199 digits and an exponent of two reach 10^298.
     plain = data.translate(_DIGITS_AS_NINES)
@@ -76,7 +101,7 @@ def _may_have_hostile_number(data: bytes) -> bool:
 
 
 def _refuse_numbers(outside: bytes) -> None:
-    if _LONG_NUMBER.search(outside):
+    if _TOO_LONG in outside.translate(_AS_NINES):
         raise MalformedJson(f"The JSON has a number of more than {MAX_NUMBER_DIGITS} characters.")
     for number in _LARGE_FLOAT.finditer(outside):
         if math.isinf(float(number.group())):
@@ -101,6 +126,18 @@ def _refuse_shapes(value: Json) -> None:
         raise MalformedJson(_TOO_DEEP)
 
 
+def nests_too_deep(text: str, value: Json) -> bool:
+    """Whether a value is deeper than what is kept, which its text, `Text.of(value)`, mostly tells without a look at it."""
+    if text.count("[") + text.count("{") <= MAX_KEPT_DEPTH:
+        return False
+    level = _containers([value])
+    for _ in range(MAX_KEPT_DEPTH):
+        if not level:
+            return False
+        level = [inner for outer in level for inner in _containers(outer)]
+    return bool(level)
+
+
 def _containers(value: list[Json] | dict[str, Json]) -> list[list[Json] | dict[str, Json]]:
     members = value.values() if isinstance(value, dict) else value
     return [member for member in members if type(member) in _CONTAINERS]
@@ -120,22 +157,6 @@ def _uncollected() -> Generator[None]:
 
 def _has_escaped_nul(data: bytes) -> bool:
     return re.search(rb"(?<!\\)(?:\\\\)*\\u0000", data) is not None
-
-
-class Text(str):
-    """JSON that is written already, for a column that would write it."""
-
-    __slots__ = ()
-
-    @classmethod
-    def of(cls, value: Json) -> Self:
-        """A value, written."""
-        return cls(dumps(value))
-
-    @property
-    def size_bytes(self) -> int:
-        """How long it is in UTF-8."""
-        return len(self) if self.isascii() else len(self.encode())
 
 
 def dumps(value: Json) -> str:

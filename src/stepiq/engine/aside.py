@@ -109,6 +109,11 @@ async def compute(function: Callable[P, T], *args: P.args, **options: P.kwargs) 
     return await _aside(lambda pause: function(*args, **options))
 
 
+async def compute_apart(function: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+    """`compute` without a queue of its owner's computations before it, for who holds a transaction meanwhile."""
+    return await _aside(lambda pause: function(*args, **options), owner=object())
+
+
 async def read(
     function: Callable[Concatenate[D, P], T], data: D, *args: P.args, **options: P.kwargs
 ) -> T:
@@ -191,9 +196,9 @@ class _Turns:
 _turns = _Turns()
 
 
-async def _aside(work: Callable[[Pause], T]) -> T:
+async def _aside(work: Callable[[Pause], T], owner: Hashable = None) -> T:
     job = _Job(work)
-    _turns.add(_owner.get(), job)
+    _turns.add(_owner.get() if owner is None else owner, job)
     try:
         return await asyncio.wrap_future(job.result)
     except asyncio.CancelledError:

@@ -8,6 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.core.errors import NotFound
+from stepiq.core.json import Json, Text
 from stepiq.engine import aside
 from stepiq.language.definition import Definition
 from stepiq.language.loading import compile_document
@@ -15,6 +16,8 @@ from stepiq.store.database import Session
 from stepiq.store.tables import pipeline_versions
 
 _KEPT = 512
+_SMALL_BYTES = 2_048
+"""What is compiled on the event loop; a document takes up to three milliseconds for each kilobyte."""
 
 
 class VersionNotFound(NotFound):
@@ -28,6 +31,13 @@ class VersionNotFound(NotFound):
             pipeline_id=pipeline_id,
             version=version,
         )
+
+
+async def _compile(document: dict[str, Json]) -> Definition:
+    # Who starts a run holds a transaction, which no queue may make long.
+    if Text.of(document).size_bytes <= _SMALL_BYTES:
+        return compile_document(document)
+    return await aside.compute_apart(compile_document, document)
 
 
 class Definitions:
@@ -62,7 +72,7 @@ class Definitions:
             raise VersionNotFound(pipeline_id, version)
         key = (pipeline_id, version)
         if (compiling := self._compiling.get(key)) is None:
-            compiling = asyncio.create_task(aside.compute(compile_document, document))
+            compiling = asyncio.create_task(_compile(document))
             self._compiling[key] = compiling
             compiling.add_done_callback(partial(self._keep, key))
         # Others may wait for it, too.

@@ -333,7 +333,7 @@ def _written(writing: _Writing) -> None:
     run, entry = writing.run, writing.entry
     run.models |= writing.tally.models
     for record in entry.distinct_steps:
-        record.is_stored = True
+        record.is_stored, record.written = True, None
         record.stored_meter = replace(record.meter)
         if record.status in FINAL_STEP_STATUSES:
             metrics.steps_ended.labels(record.type, record.status).inc()

@@ -19,7 +19,7 @@ class FailureCode(StrEnum):
     OUTPUT_INVALID = "output_invalid"
     """A model's answer is not the JSON that the step asks for, even after being told so once."""
     OUTPUT_TOO_LARGE = "output_too_large"
-    """An output exceeds 1 MiB, or all outputs of the run exceed 16 MiB."""
+    """An output exceeds 1 MiB or 150 levels, or all outputs of the run exceed 16 MiB."""
     STEP_TIMEOUT = "step_timeout"
     """One attempt took longer than the step's `timeout_seconds`."""
     RUN_TIMEOUT = "run_timeout"

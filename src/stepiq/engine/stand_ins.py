@@ -1,9 +1,8 @@
 """Ends that are given for steps that reach outside, so that a pipeline can be tried without asking, calling or waiting."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from stepiq.core.json import Json
 from stepiq.engine.outcomes import Completed, Failed, FailureCode, Outcome
@@ -25,42 +24,51 @@ class Decided:
 Given = Completed | Failed | Decided
 
 
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """What the executions of one step come to."""
+
+    each: tuple[Given, ...]
+    """For each in turn; the last one counts for all that follow."""
+    item_at: int | None = None
+    """Where in its branch's path a step inside a `for_each` has the number of its item, whose place the turn is then."""
+
+
 class StandIns:
     """What steps come to instead of reaching outside, run by run. Steps that only compute are done for real."""
 
     def __init__(self) -> None:
-        self._given: Mapping[str, Sequence[Given]] = {}
+        self._given: Mapping[str, Ends] = {}
         self._taken: Counter[str] = Counter()
         self.missing: dict[str, str] = {}
         """Steps of this run that had no end given, and what each of them was about to do."""
 
-    def give(self, given: Mapping[str, Sequence[Given]]) -> None:
-        """Begin anew, for the next run.
-
-        Args:
-            given: by step id, the ends of its executions in the order in which they begin; the last one counts for all that
-                follow.
-        """
+    def give(self, given: Mapping[str, Ends]) -> None:
+        """Begin anew, for the next run, with what each step comes to, by its id."""
         self._given, self._taken, self.missing = given, Counter(), {}
 
-    def outcome(self, step: Step) -> Outcome | None:
+    def outcome(self, step: Step, branch: str) -> Outcome | None:
         """How an attempt ends; None for code that nothing is given for, which runs in its sandbox as ever."""
-        found = self._next(step)
+        found = self._next(step, branch)
         if found is None and isinstance(step.spec, CodeSpec):
             return None
         return found if isinstance(found, Completed | Failed) else self._refuse(step)
 
     def decision(self, step: Step) -> Decided | Failed:
         """What a review comes to."""
-        found = self._next(step)
+        found = self._next(step, "")
         return found if isinstance(found, Decided) else self._refuse(step)
 
-    def _next(self, step: Step) -> Any:
+    def _next(self, step: Step, branch: str) -> Given | None:
         ends = self._given.get(step.id)
-        if not ends:
+        if ends is None:
             return None
-        self._taken[step.id] += 1
-        return ends[min(self._taken[step.id], len(ends)) - 1]
+        if ends.item_at is not None:
+            turn = int(branch.split("/")[ends.item_at])
+        else:
+            turn = self._taken[step.id]
+            self._taken[step.id] += 1
+        return ends.each[min(turn, len(ends.each) - 1)]
 
     def _refuse(self, step: Step) -> Failed:
         doing = {"llm": "ask a model", "webhook": "make a call"}.get(step.type, "ask a person")

@@ -54,7 +54,8 @@ class Preparer:
         self, session: Session, delivery: Delivery
     ) -> WebhookCall | MailCall | Unsendable:
         """What an attempt sends; the session only reads, and is done with before anything is sent."""
-        aside.take_turns_as(delivery.workspace_id)
+        # Not behind what the workspace's runs compute, for a transaction is open.
+        aside.take_turns_as(("deliveries", delivery.workspace_id))
         if delivery.event is EventName.REVIEW_REQUESTED:
             return await self.review_mail.prepare(session, delivery)
         occasion = await queries.occasion(session, delivery)

@@ -39,8 +39,6 @@ from stepiq.store.states import PipelineStatus
 _MAX_SLUG = 60
 _SLUG_TRIES = 20
 _MAX_MISSING = 100
-_MAX_MODELS = 100
-"""Different models that are looked at in one definition, for what is like an unknown one takes a millisecond to find."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +249,7 @@ async def restore_version(
             be acceptable now.
     """
     found = await version(session, actor, pipeline_id, number)
-    loaded = await aside.compute(load, found.source, found.source_format)
+    loaded = await aside.compute_apart(load, found.source, found.source_format)
     draft = Draft(loaded, found.source, found.source_format)
     return await save(session, actor, pipeline_id, draft, rules, if_match=if_match)
 
@@ -294,9 +292,9 @@ def check(draft: Draft, providers: Providers, stored: Collection[str] | None = N
         warnings += missing[:_MAX_MISSING]
     checked: dict[str, ModelIssue | None] = {}
     for model, place in draft.loaded.models:
+        if len(errors) >= MAX_ERRORS:
+            break
         if model not in checked:
-            if len(checked) >= _MAX_MODELS:
-                break
             checked[model] = providers.check(model, stored or ())
         if (found := checked[model]) is not None:
             issue = replace(place, code=found.code, message=found.message)

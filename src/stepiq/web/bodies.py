@@ -26,6 +26,7 @@ from pydantic import (
 from stepiq.core import clock, json
 from stepiq.core.errors import StepIQError
 from stepiq.core.json import Json
+from stepiq.engine import aside
 from stepiq.web import idempotency, parameters
 from stepiq.web.errors import BodyMissing, UnsupportedMediaType
 from stepiq.web.idempotency import Replayed
@@ -182,7 +183,7 @@ class StrictRoute(APIRoute):
         async def read_and_answer(request: Request) -> Response:
             data, value = await request.body(), None
             try:
-                value = _read_json(request, data, is_required=is_required)
+                value = await _read_json(request, data, is_required=is_required)
             except StepIQError as error:
                 request.scope["stepiq.unreadable"] = error
             return await answer(_ReadRequest(request, data, value))
@@ -190,7 +191,7 @@ class StrictRoute(APIRoute):
         return read_and_answer
 
 
-def _read_json(request: Request, data: bytes, *, is_required: bool) -> Json:
+async def _read_json(request: Request, data: bytes, *, is_required: bool) -> Json:
     if not data:
         if is_required:
             raise BodyMissing
@@ -198,7 +199,7 @@ def _read_json(request: Request, data: bytes, *, is_required: bool) -> Json:
     found = _media_type(request, JSON_TYPES)
     if not _is_json(found):
         raise UnsupportedMediaType(found, JSON_TYPES)
-    return json.loads(data)
+    return await aside.read(json.loads, data)
 
 
 def _media_type(request: Request, accepted: Sequence[str]) -> str:

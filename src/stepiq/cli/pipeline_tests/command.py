@@ -63,8 +63,8 @@ def run_tests(files: Sequence[Path], *, only: str | None, as_json: bool) -> bool
         if issues:
             wrong[str(tests)] = issues
         chosen = [case for case in cases if only is None or only in case.test.name]
-        # Whatever a template reads is there, and is nobody's.
-        secrets = {name: f"test-{name}" for name in definition.secret_names}
+        # Whatever a template reads is there, is nobody's, and is long enough to be masked like a real one.
+        secrets = {name: f"test-secret-{name}" for name in definition.secret_names}
         suites.append(_Suite(tests, draft, secrets, chosen))
     if wrong:
         _show_wrong(wrong, as_json=as_json)

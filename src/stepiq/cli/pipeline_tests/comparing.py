@@ -65,10 +65,11 @@ def _unfulfilled(check: Expression, scope: Mapping[str, Json]) -> str | None:
         if check.decide(scope):
             return None
     except ExpressionError as error:
-        return f"check `{check.source}` cannot be evaluated: {error}"
+        told = str(error)
+        return told if check.source in told else f"check `{check.source}`: {told}"
     read = {".".join(reference.parts): reference.parts for reference in check.references}
     values = ", ".join(f"{path} = {_short(_at(scope, parts))}" for path, parts in read.items())
-    return f"check `{check.source}` does not hold: {values}"
+    return f"check `{check.source}` does not hold" + (f": {values}" if values else "")
 
 
 def _at(scope: Mapping[str, Json], parts: Sequence[str]) -> Json:

@@ -1,7 +1,7 @@
 """Reads a file of tests and holds it against its pipeline: everything that is wrong is told at once, with its place."""
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,10 @@ from stepiq.cli.console import UsageError, read_text
 from stepiq.cli.pipeline_tests.shapes import CaseShape, FileShape, GivenEnd
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json
-from stepiq.engine.outcomes import Completed, Failed
-from stepiq.engine.stand_ins import Decided, Given
+from stepiq.engine.outcomes import Completed, Failed, FailureCode
+from stepiq.engine.stand_ins import Decided, Ends, Given
 from stepiq.language import places
-from stepiq.language.data import kind_of
+from stepiq.language.data import is_object, kind_of
 from stepiq.language.definition import Definition
 from stepiq.language.expressions import Expression, ExpressionSyntaxError
 from stepiq.language.source import Source, SourceFormat, read
@@ -23,6 +23,7 @@ from stepiq.language.specs import (
     CodeSpec,
     LlmSpec,
     OutputFormat,
+    ParallelSpec,
     ReviewSpec,
     Step,
     WebhookSpec,
@@ -31,6 +32,9 @@ from stepiq.store.states import ReviewDecision
 
 SUFFIXES = (".yaml", ".yml", ".json")
 _ROOTS = frozenset({"input", "steps", "run"})
+_KNOWN = "Known are `input`, `steps` and `run`, such as `run.output`."
+_KINDS = frozenset({"output", "outputs", "error"})
+_FAILURES = frozenset(FailureCode)
 _OUTSIDE = (LlmSpec, WebhookSpec, CodeSpec, ReviewSpec)
 
 
@@ -40,7 +44,7 @@ class Case:
 
     test: CaseShape
     expects_output: bool
-    given: Mapping[str, tuple[Given, ...]]
+    given: Mapping[str, Ends]
     checks: tuple[Expression, ...]
 
 
@@ -66,7 +70,8 @@ def pair(file: Path) -> tuple[Path, Path]:
             )
         return pipeline, tests
     if not file.is_file():
-        raise UsageError(f"There is no file {file}. Name a pipeline's YAML or JSON file.")
+        what = f"{file} is a folder" if file.is_dir() else f"There is no file {file}"
+        raise UsageError(f"{what}. Name a pipeline's YAML or JSON file, or several.")
     found = _beside(file, f"{stem}.test", suffix)
     if found is None:
         wanted = file.with_name(f"{stem}.test.yaml")
@@ -111,11 +116,12 @@ class _Reader:
     def __init__(self, definition: Definition, path: places.Path, problems: list[_Problem]) -> None:
         self._definition = definition
         self._steps = {step.id: step for step in definition.every_step}
+        self._items = dict(_items(definition.steps, 0, None))
         self._path = path
         self._problems = problems
 
     def case(self, test: CaseShape) -> Case:
-        given: dict[str, tuple[Given, ...]] = {}
+        given: dict[str, Ends] = {}
         for step_id, end in test.given.items():
             path: places.Path = ("given", step_id)
             step = self._steps.get(step_id)
@@ -128,11 +134,15 @@ class _Reader:
                     f"Step `{step_id}` is of type {step.type}, which reaches nothing outside and is done for real. Remove this.",
                 )
             else:
-                given[step_id] = tuple(self._ends(step, end, path))
+                each = tuple(self._ends(step, end, path))
+                given[step_id] = Ends(each, self._items.get(step_id))
         expect = test.expect
         for step_id in expect.steps:
             if step_id not in self._steps:
                 self._refuse(("expect", "steps", step_id), "unknown_step", self._no_step(step_id))
+        if expect.error is not None and expect.error not in _FAILURES:
+            message = f"No run fails with `{expect.error[:64]}`.{_meant(expect.error, _FAILURES)} docs/errors.md lists the codes."
+            self._refuse(("expect", "error"), "unknown_code", message)
         says_output = "output" in expect.model_fields_set
         if says_output and expect.error is not None:
             self._refuse(
@@ -147,7 +157,8 @@ class _Reader:
             yield from self._decided(step.spec, end, path)
             return
         said = end.model_fields_set
-        if len(said & {"output", "outputs", "error"}) != 1 or said & {"decision", "comment"}:
+        nothing = any(getattr(end, name) is None for name in said & {"outputs", "error"})
+        if len(said & _KINDS) != 1 or said - _KINDS or nothing:
             self._refuse(
                 path,
                 "conflict",
@@ -169,6 +180,9 @@ class _Reader:
             self._refuse(path, "conflict", message)
             return
         edits = "output" in end.model_fields_set
+        if end.decision == "timeout" and (edits or end.comment is not None):
+            message = "When nobody answers in time, there is neither `comment` nor `output`."
+            self._refuse(path, "conflict", message)
         if edits and not spec.editable:
             message = "This review is not `editable`, so nobody can change the data."
             self._refuse((*path, "output"), "conflict", message)
@@ -176,12 +190,22 @@ class _Reader:
         yield Decided(decision, end.comment, (end.output,) if edits else None)
 
     def _hold_against(self, step: Step, output: Json, path: places.Path) -> None:
+        if isinstance(step.spec, WebhookSpec):
+            if not is_object(output) or set(output) != {"status", "headers", "body"}:
+                message = f"Step `{step.id}` gives `status`, `headers` and `body`. Name all three, such as {{status: 200, headers: {{}}, body: null}}."
+                self._refuse(path, "output_invalid", message)
+            return
         if not isinstance(step.spec, LlmSpec):
             return
         if (validator := step.spec.output_validator) is not None:
             for issue in validator.issues(output):
                 message = f"Step `{step.id}` never gives this: its output_schema refuses it. {issue.message}"
                 self._refuse(path, "output_invalid", message)
+        elif step.output_format is OutputFormat.JSON and isinstance(output, str):
+            message = (
+                f"Step `{step.id}` gives data, read from the model's JSON. Write the data itself."
+            )
+            self._refuse(path, "output_invalid", message)
         elif step.output_format is not OutputFormat.JSON and not isinstance(output, str):
             message = f"Step `{step.id}` gives a text; this is {kind_of(output)}."
             self._refuse(path, "output_invalid", message)
@@ -192,24 +216,50 @@ class _Reader:
             try:
                 expression = Expression.compile(text)
             except ExpressionSyntaxError as error:
-                self._refuse(path, "invalid_expression", str(error))
+                told = str(error)
+                if told.startswith("Nothing is called"):
+                    told = told.partition(". ")[0] + f". {_KNOWN}"
+                self._refuse(path, "invalid_expression", told)
                 continue
             for reference in expression.references:
                 root, *rest = reference.parts
                 if root not in _ROOTS:
-                    message = f"`{root}` is not known in a check. Known are input, steps and run."
+                    message = f"`{root}` is not known in a check. {_KNOWN}"
                     self._refuse(path, "unknown_name", message)
                 elif root == "steps" and rest and rest[0] not in self._steps:
                     self._refuse(path, "unknown_step", self._no_step(rest[0]))
             yield expression
 
     def _no_step(self, step_id: str) -> str:
-        close = difflib.get_close_matches(step_id, self._steps, n=1)
-        meant = f" Did you mean `{close[0]}`?" if close else ""
-        return f"The pipeline has no step `{step_id[:64]}`.{meant}"
+        return f"The pipeline has no step `{step_id[:64]}`.{_meant(step_id, self._steps)}"
 
     def _refuse(self, path: places.Path, code: str, message: str) -> None:
         self._problems.append(_Problem((*self._path, *path), code, message))
+
+
+def _items(
+    steps: tuple[Step, ...], depth: int, item_at: int | None
+) -> Iterator[tuple[str, int | None]]:
+    """Where the branch of each step has the number of the item that it is done for; see `Ends`."""
+    for step in steps:
+        yield step.id, item_at
+        inside = depth if isinstance(step.spec, ParallelSpec) and step.spec.for_each else item_at
+        for sequence in step.sequences:
+            yield from _items(sequence, depth + 1, inside)
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f" Did you mean `{close[0]}`?" if close else ""
+
+
+_SHAPES = {
+    "model_type": "This is to be a mapping.",
+    "dict_type": "This is to be a mapping.",
+    "list_type": "This is to be a list.",
+    "string_type": "This is to be a text.",
+    "too_short": "There is to be at least one.",
+}
 
 
 def _shape_problem(entry: Mapping[str, Any]) -> _Problem:
@@ -219,7 +269,7 @@ def _shape_problem(entry: Mapping[str, Any]) -> _Problem:
         return _Problem(path, "unknown_field", f"`{path[-1]}` is no field here.")
     if kind == "missing":
         return _Problem(path, "missing", f"`{path[-1]}` is required.")
-    return _Problem(path, kind, message)
+    return _Problem(path, kind, _SHAPES.get(kind, message))
 
 
 def _placed(source: Source, problems: list[_Problem]) -> list[Issue]:

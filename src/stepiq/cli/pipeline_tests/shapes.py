@@ -23,7 +23,7 @@ class GivenEnd(_Shape):
     output: Json = None
     """What later steps see of it; of a review, what the person makes of the data."""
     outputs: list[Json] | None = Field(default=None, min_length=1)
-    """The same for each of its executions, in the order in which they begin; the last one counts for all that follow."""
+    """The same for each of its executions: inside a `for_each` for each item, elsewhere one after the other."""
     error: Annotated[FailureCode, Field(strict=False)] | None = None
     """The code that it fails with."""
     decision: Annotated[ReviewDecision, Field(strict=False)] | Literal["timeout"] | None = None

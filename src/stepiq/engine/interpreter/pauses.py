@@ -164,7 +164,8 @@ def _stood_in(
         return given
     shown = request.input if given.edited is None else given.edited[0]
     now, decision = clock.now(), given.decision
-    found = _Review(request.input, until, now, decision, given.comment, shown, "test")
+    reviewer = None if decision is None else "test"
+    found = _Review(request.input, until, now, decision, given.comment, shown, reviewer)
     return _timed_out(step, spec, found) if decision is None else _decided(step, spec, found)
 
 

@@ -6,11 +6,11 @@ from typing import assert_never
 
 from stepiq.core import clock
 from stepiq.core.ids import uuid7
-from stepiq.core.json import Json, Text
-from stepiq.engine import events
+from stepiq.core.json import MAX_KEPT_DEPTH, Json, Text, nests_too_deep
+from stepiq.engine import aside, events
 from stepiq.engine.interpreter.course import Course, Frame
 from stepiq.engine.interpreter.jumps import STOP, choose
-from stepiq.engine.masking import Masker, masked
+from stepiq.engine.masking import masked
 from stepiq.engine.outcomes import Completed, Ended, Failed, FailureCode, Skipped
 from stepiq.engine.records import StepRecord
 from stepiq.engine.scope import state
@@ -48,10 +48,11 @@ async def settle(frame: Frame, step: Step, record: StepRecord, ended: Ended) -> 
     between the two.
     """
     course = frame.course
-    ended = await _mask(step, ended, course.secrets.masker)
-    written = Text.of(ended.output) if isinstance(ended, Completed) else None
-    if written is not None:
-        ended = _fitting(course, step, written) or ended
+    written = None
+    if isinstance(ended, Completed):
+        ended, written = await _kept(course, step, ended.output)
+    if isinstance(ended, Failed):
+        ended = replace(ended, message=course.secrets.masker.text(ended.message))
     failed = ended if isinstance(ended, Failed) and not _goes_on(step, ended) else None
     frame.scope["steps"][step.id] = _shown(ended)
     way = None if failed is not None else await choose(frame, step, ended)
@@ -109,8 +110,34 @@ def _error(failed: Failed) -> dict[str, Json]:
     return {"code": str(failed.code), "message": failed.message}
 
 
-def _fitting(course: Course, step: Step, output: Text) -> Failed | None:
-    size = output.size_bytes
+async def _kept(
+    course: Course, step: Step, output: Json
+) -> tuple[Completed, Text] | tuple[Failed, None]:
+    """An output as it is recorded, and as later steps see it: the same before and after a crash."""
+    try:
+        text = Text.of(output)
+        too_deep = await aside.read(nests_too_deep, text, output)
+    except RecursionError:
+        return _too_deep(step), None
+    if too_deep:
+        return _too_deep(step), None
+    masker = course.secrets.masker
+    # The outputs of branches have been masked one by one.
+    if not masker.is_empty and not isinstance(step.spec, ParallelSpec):
+        output = await masked(masker.value, output, text.size_bytes)
+        text = Text.of(output)
+    unfit = _unfit(course, step, text.size_bytes)
+    return (Completed(output), text) if unfit is None else (unfit, None)
+
+
+def _too_deep(step: Step) -> Failed:
+    return Failed(
+        FailureCode.OUTPUT_TOO_LARGE,
+        f"The output of step `{step.id}` nests deeper than {MAX_KEPT_DEPTH} levels, which is the most.",
+    )
+
+
+def _unfit(course: Course, step: Step, size: int) -> Failed | None:
     if size > STEP_OUTPUT_BYTES:
         return Failed(
             FailureCode.OUTPUT_TOO_LARGE,
@@ -123,17 +150,6 @@ def _fitting(course: Course, step: Step, output: Text) -> Failed | None:
             f"With step `{step.id}` the outputs of this run exceed {RUN_OUTPUT_BYTES:,} bytes.",
         )
     return None
-
-
-async def _mask(step: Step, ended: Ended, masker: Masker) -> Ended:
-    """The end as it is recorded, and as later steps see it: the same before and after a crash."""
-    if isinstance(ended, Failed):
-        return replace(ended, message=masker.text(ended.message))
-    # The outputs of branches have been masked one by one.
-    if isinstance(ended, Skipped) or isinstance(step.spec, ParallelSpec):
-        return ended
-    size = 0 if masker.is_empty else Text.of(ended.output).size_bytes
-    return Completed(await masked(masker.value, ended.output, size))
 
 
 def which(record: StepRecord) -> dict[str, Json]:

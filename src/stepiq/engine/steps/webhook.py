@@ -29,6 +29,7 @@ _CONNECT = timedelta(seconds=10)
 _SLACK = timedelta(seconds=5)
 _SHOWN_CHARACTERS = 300
 _RETRIED = frozenset({408, 429})
+_PIECE_BYTES = 16 * 1024
 _CHARSETS = re.compile(
     r"ascii|utf-(8|16|32)(-[a-z]+)?|(iso8859|koi8|mac|tis)-.+|cp\d+|(euc|iso2022)_.+|(big5|gb|shift_jis|hz).*"
 )
@@ -150,8 +151,14 @@ def _is_json(body: bytes) -> bool:
 
 def _text(body: bytes, content_type: str) -> str:
     named = content_type.partition("charset=")[2].strip(" \"'")
+    decoder = codecs.getincrementaldecoder(_charset(named))("replace")
+    # Some decoders take half a second for a megabyte, and let nobody in before the end.
+    pieces = [
+        decoder.decode(body[start : start + _PIECE_BYTES])
+        for start in range(0, len(body), _PIECE_BYTES)
+    ]
     # What the store cannot keep.
-    return body.decode(_charset(named), "replace").replace("\x00", "\ufffd")
+    return "".join([*pieces, decoder.decode(b"", final=True)]).replace("\x00", "\ufffd")
 
 
 def _charset(named: str) -> str:

@@ -14,6 +14,7 @@ from stepiq.billing.plans import Plans
 from stepiq.core import json
 from stepiq.core.errors import StepIQError
 from stepiq.core.json import Json
+from stepiq.engine import aside
 from stepiq.engine.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
 from stepiq.engine.records import NewRun
 from stepiq.language.inputs import InputInvalid
@@ -70,7 +71,7 @@ async def _content(request: Request) -> Json | StepIQError:
     """What the body says, or what is wrong with it, which is told only after the pipeline was found."""
     try:
         body = await read_body(request, takes_yaml=False)
-        return json.loads(body.data)
+        return await aside.read(json.loads, body.data)
     except StepIQError as error:
         return error
 
