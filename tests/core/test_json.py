@@ -109,7 +109,7 @@ class TestLoads:
         "number", [b"1" * 398, b"1" * 299 + b".5", b"1." + b"1" * 390, b"1e999"]
     )
     def test_so_do_long_numbers_which_are_looked_at_closely(self, number):
-        text = b'["' + b"9" * 200 + b'"' + b",%s" % number * (256 * 1024 // len(number)) + b"]"
+        text = b'["' + b"9" * 200 + b'"' + b",%s" % number * (1024 * 1024 // len(number)) + b"]"
         with cpu_limit(0.3), suppress(MalformedJson):
             json.loads(text)
 

@@ -1,6 +1,8 @@
 import asyncio
 import threading
 from contextlib import suppress
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -8,6 +10,7 @@ from stepiq.core.ids import uuid7
 from stepiq.engine import definitions
 from stepiq.engine.definitions import Definitions, VersionNotFound
 from stepiq.language.loading import InvalidDefinition, compile_document
+from stepiq.store.database import Session
 from tests.support.engine import World
 
 SMALL = "name: T\nsteps: [{id: t, type: transform, template: x}]"
@@ -32,6 +35,44 @@ async def get(world: World, found: Definitions, pipeline_id, version=1):
         return await found.get(session, pipeline_id, version)
 
 
+class Slowly:
+    """Compiles when it may, and knows how many have read the version and wait for that."""
+
+    def __init__(self) -> None:
+        self.may_end = threading.Event()
+        self.compiled = 0
+        self._asked = asyncio.Semaphore(0)
+
+    def compile(self, document):
+        self.compiled += 1
+        self.may_end.wait(30)
+        return compile_document(document)
+
+    async def get(self, world: World, found: Definitions, pipeline_id):
+        async with world.database.reading() as session:
+            return await found.get(cast(Session, self._watched(session)), pipeline_id, 1)
+
+    async def until_asked(self, count: int) -> None:
+        for _ in range(count):
+            await self._asked.acquire()
+
+    def _watched(self, session: Session) -> SimpleNamespace:
+        async def scalar(statement):
+            document = await session.scalar(statement)
+            # Whoever waits for this runs once the reader has gone on to its next wait.
+            self._asked.release()
+            return document
+
+        return SimpleNamespace(scalar=scalar)
+
+
+@pytest.fixture
+def slowly(monkeypatch) -> Slowly:
+    slowly = Slowly()
+    monkeypatch.setattr(definitions, "compile_document", slowly.compile)
+    return slowly
+
+
 class TestGet:
     async def test_a_version_is_compiled_once_beside_the_event_loop(self, world: World, compiled):
         pipeline_id, found = await world.pipeline(TEXT), Definitions()
@@ -49,35 +90,32 @@ class TestGet:
 
         assert compiled == ["MainThread"]
 
-    async def test_who_asks_meanwhile_waits_for_the_same(self, world: World, compiled):
+    async def test_who_asks_meanwhile_waits_for_the_same(self, world: World, slowly: Slowly):
         pipeline_id, found = await world.pipeline(TEXT), Definitions()
+        asking = [asyncio.create_task(slowly.get(world, found, pipeline_id)) for _ in range(2)]
+        await slowly.until_asked(2)
 
-        all_of_them = await asyncio.gather(*(get(world, found, pipeline_id) for _ in range(20)))
+        slowly.may_end.set()
 
-        assert len({id(one) for one in all_of_them}) == 1
-        assert len(compiled) == 1
+        first, second = await asyncio.gather(*asking)
+        assert first is second
+        assert slowly.compiled == 1
 
-    async def test_one_that_gives_up_leaves_the_others_waiting(self, world: World, monkeypatch):
+    async def test_one_that_gives_up_leaves_the_others_waiting(self, world: World, slowly: Slowly):
         pipeline_id, found = await world.pipeline(TEXT), Definitions()
-        begun, may_end = threading.Event(), threading.Event()
-
-        def compile_slowly(document):
-            begun.set()
-            may_end.wait(30)
-            return compile_document(document)
-
-        monkeypatch.setattr(definitions, "compile_document", compile_slowly)
-        first = asyncio.create_task(get(world, found, pipeline_id))
-        await asyncio.to_thread(begun.wait, 30)
-        second = asyncio.create_task(get(world, found, pipeline_id))
+        first, second = (
+            asyncio.create_task(slowly.get(world, found, pipeline_id)) for _ in range(2)
+        )
+        await slowly.until_asked(2)
         first.cancel()
         with suppress(asyncio.CancelledError):
             await first
 
-        may_end.set()
+        slowly.may_end.set()
 
         assert first.cancelled()
         assert (await second).name == "T"
+        assert slowly.compiled == 1
 
     async def test_what_cannot_be_compiled_is_tried_again_the_next_time(
         self, world: World, monkeypatch

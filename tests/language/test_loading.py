@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from stepiq.core.errors import Invalid, Issue
 from stepiq.language.loading import (
-    MAX_ERRORS,
     InvalidDefinition,
     compile_document,
     load,
     load_document,
 )
+from stepiq.language.placing import MAX_ERRORS
 from stepiq.language.source import SourceFormat
 from stepiq.language.specs import LlmSpec, OutputFormat, Retry, StepType, TransformSpec
 from stepiq.language.templates import Template

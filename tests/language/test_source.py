@@ -228,10 +228,10 @@ class TestSize:
             "%", "---\n", "- - -\n", "k: 1\n", "- {a: 1}\n", "[]\n", "1", "- 1e9\n", "#", ":", "\u2028", "-",
         ],
     )  # fmt: skip
-    def test_a_text_of_one_thing_over_and_over_takes_no_long_time(self, unit):
+    def test_a_text_of_one_thing_over_and_over_ends_within_a_second(self, unit):
         text = unit * (MAX_SOURCE_BYTES // len(unit.encode()))
         for source_format in SourceFormat:
-            with cpu_limit(2):
+            with cpu_limit(1):
                 source = read(text, source_format)
 
             assert source.is_readable or source.issues

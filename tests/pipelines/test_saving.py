@@ -192,7 +192,25 @@ class TestCreate:
             "/api/pipelines", content="\n".join(["name: X", "steps:", *lines]), headers=AS_YAML
         )
 
-        assert len(response.json()["errors"]) == 100
+        told = response.json()["errors"]
+        assert len(told) == 101
+        assert told[-1]["code"] == "too_many_errors"
+
+    async def test_what_is_wrong_with_models_stands_in_the_order_of_the_text(self, owner):
+        text = "name: X\nsteps:\n  - {id: a, prompt: hi, model: gpt-4oo}\n  - {id: b, type: trnsform}\n  - {id: c, prompt: x, model: o}"
+
+        response = await owner.post("/api/pipelines", content=text, headers=AS_YAML)
+
+        assert [error["line"] for error in response.json()["errors"]] == [3, 4, 5]
+
+    async def test_that_there_are_more_errors_is_told_once_models_or_not(self, owner):
+        fields = "".join(f"x{n}: 1\n" for n in range(150))
+        text = f"name: X\n{fields}steps: [{{id: a, prompt: hi, model: gpt-4oo}}]"
+
+        response = await owner.post("/api/pipelines", content=text, headers=AS_YAML)
+
+        codes = [error["code"] for error in response.json()["errors"]]
+        assert (len(codes), codes.index("too_many_errors")) == (101, 100)
 
     @pytest.mark.parametrize(
         ("prompt", "thread"), [("x", "MainThread"), ("x" * 5_000, "aside")], ids=["small", "large"]

@@ -5,17 +5,17 @@ beyond `MAX_DEPTH`, arrays and objects beyond `MAX_CONTAINERS`. It also refuses 
 a text.
 """
 
-import gc
 import json
 import math
 import re
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Self
 
 import jiter
 from pydantic_core import to_json
 
+from stepiq.core import collector
 from stepiq.core.errors import Malformed
 
 MAX_DEPTH = 100
@@ -40,6 +40,7 @@ _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _LARGE_FLOAT = re.compile(
     rb"(?<![0-9])(?:[0-9]++(?:\.[0-9]++)?[eE]\+?[0-9]++|[0-9]{300,}+\.[0-9]*+)"
 )
+_Container = list[Json] | dict[str, Json]
 _CONTAINERS = frozenset({list, dict})
 _TOO_DEEP = f"The JSON nests deeper than {MAX_DEPTH} levels."
 
@@ -81,7 +82,7 @@ def loads(data: bytes) -> Json:
     if b"\x00" in data or (b"\\u0000" in data and _has_escaped_nul(data)):
         raise MalformedJson("The JSON has the character U+0000, which cannot be stored. Remove it.")
     try:
-        with _uncollected():
+        with collector.paused():
             value = jiter.from_json(data, allow_inf_nan=False, catch_duplicate_keys=True)
     except ValueError as error:
         if "recursion limit" in str(error):
@@ -111,48 +112,38 @@ def _refuse_numbers(outside: bytes) -> None:
 
 
 def _refuse_shapes(value: Json) -> None:
-    """Go through a value level by level: the library has read it, so it is not very deep."""
-    level, count = _containers([value]), 0
-    for _ in range(MAX_DEPTH):
-        if not level:
-            return
+    count = 0
+    for depth, level in enumerate(_levels(value), start=1):
+        if depth > MAX_DEPTH:
+            raise MalformedJson(_TOO_DEEP)
         count += len(level)
         if count > MAX_CONTAINERS:
             raise MalformedJson(
                 f"The JSON has more than {MAX_CONTAINERS:,} arrays and objects. Send less, or flat arrays."
             )
-        level = [inner for outer in level for inner in _containers(outer)]
-    if level:
-        raise MalformedJson(_TOO_DEEP)
+
+
+def is_deeper(value: Json, levels: int) -> bool:
+    """Whether arrays and objects nest deeper than so many levels."""
+    return any(True for _ in islice(_levels(value), levels, None))
 
 
 def nests_too_deep(text: str, value: Json) -> bool:
     """Whether a value is deeper than what is kept, which its text, `Text.of(value)`, mostly tells without a look at it."""
-    if text.count("[") + text.count("{") <= MAX_KEPT_DEPTH:
-        return False
+    return text.count("[") + text.count("{") > MAX_KEPT_DEPTH and is_deeper(value, MAX_KEPT_DEPTH)
+
+
+def _levels(value: Json) -> Iterator[list[_Container]]:
+    """The arrays and objects of each level of nesting, outermost first."""
     level = _containers([value])
-    for _ in range(MAX_KEPT_DEPTH):
-        if not level:
-            return False
+    while level:
+        yield level
         level = [inner for outer in level for inner in _containers(outer)]
-    return bool(level)
 
 
-def _containers(value: list[Json] | dict[str, Json]) -> list[list[Json] | dict[str, Json]]:
+def _containers(value: _Container) -> list[_Container]:
     members = value.values() if isinstance(value, dict) else value
     return [member for member in members if type(member) in _CONTAINERS]
-
-
-@contextmanager
-def _uncollected() -> Generator[None]:
-    """Keep the collector from going through a megabyte of new lists over and over: it takes longer than reading."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _has_escaped_nul(data: bytes) -> bool:

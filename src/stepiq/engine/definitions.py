@@ -11,13 +11,11 @@ from stepiq.core.errors import NotFound
 from stepiq.core.json import Json, Text
 from stepiq.engine import aside
 from stepiq.language.definition import Definition
-from stepiq.language.loading import compile_document
+from stepiq.language.loading import QUICK_BYTES, compile_document
 from stepiq.store.database import Session
 from stepiq.store.tables import pipeline_versions
 
 _KEPT = 512
-_SMALL_BYTES = 2_048
-"""What is compiled on the event loop; a document takes up to three milliseconds for each kilobyte."""
 
 
 class VersionNotFound(NotFound):
@@ -35,7 +33,7 @@ class VersionNotFound(NotFound):
 
 async def _compile(document: dict[str, Json]) -> Definition:
     # Who starts a run holds a transaction, which no queue may make long.
-    if Text.of(document).size_bytes <= _SMALL_BYTES:
+    if Text.of(document).size_bytes <= QUICK_BYTES:
         return compile_document(document)
     return await aside.compute_apart(compile_document, document)
 

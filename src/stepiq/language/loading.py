@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from stepiq.core.errors import Invalid, Issue
-from stepiq.core.json import Json
+from stepiq.core.json import Json, is_deeper
 from stepiq.language import places
 from stepiq.language.data import is_array, is_object, kind_of
 from stepiq.language.definition import Definition, Scalar, every_step
@@ -14,6 +14,7 @@ from stepiq.language.input_fields import read_input
 from stepiq.language.inputs import InputSchema
 from stepiq.language.layout import Layout
 from stepiq.language.names import KnownNames, check_names
+from stepiq.language.placing import MAX_ERRORS, Placer
 from stepiq.language.source import Source, SourceFormat, read
 from stepiq.language.specs import ReviewSpec, Step, WaitSpec
 from stepiq.language.step_fields import read_steps
@@ -22,8 +23,8 @@ from stepiq.language.targets import DeliveryTarget, NotificationTarget
 from stepiq.language.trigger_fields import read_schedule, read_webhook
 from stepiq.language.yaml_source import MAX_DEPTH
 
-MAX_ERRORS = 100
-"""Most errors that are listed for one document."""
+QUICK_BYTES = 2_048
+"""A document so long is read in six milliseconds at most; longer ones are better read beside an event loop."""
 MAX_SECRETS = 100
 """Most secrets that one definition may name: whatever a run records is searched for each of them."""
 _UNREADABLE = frozenset({"syntax", "invalid_character"})
@@ -102,12 +103,12 @@ def _load(source: Source) -> Loaded:
     definition = None
     if document is None:
         draft.refuse((), "wrong_type", _no_mapping(source.data))
-    elif _is_too_deep(document):
+    elif is_deeper(document, MAX_DEPTH):
         draft.refuse((), "too_deep", f"The definition nests deeper than {MAX_DEPTH} levels.")
         document = None
     else:
         definition = _read_document(draft, document)
-    placer = _Placer(source)
+    placer = Placer(source)
     errors = placer.sorted(draft.problems, source.issues)
     warnings = placer.sorted(draft.warnings[:MAX_ERRORS])
     secrets = placer.named(_secret_problems(draft))
@@ -118,20 +119,6 @@ def _load(source: Source) -> Loaded:
 def _no_mapping(data: Json) -> str:
     what = "it is empty" if data is None else f"this is {kind_of(data)}"
     return f"A definition is a mapping with `name` and `steps`; {what}."
-
-
-def _is_too_deep(document: Json) -> bool:
-    level = [document]
-    for _ in range(MAX_DEPTH):
-        level = [inner for value in level for inner in _inside(value)]
-        if not level:
-            return False
-    return True
-
-
-def _inside(value: Json) -> list[Json]:
-    values = value.values() if is_object(value) else value
-    return [inner for inner in values if is_object(inner) or is_array(inner)]
 
 
 def _read_document(draft: Draft, document: dict[str, Json]) -> Definition | None:
@@ -258,43 +245,6 @@ def _known_names(
             if (known := KINDS[step.type].output_fields) is not None
         },
     )
-
-
-class _Placer:
-    """Makes issues of problems, with line and column where the source has lines."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._found: tuple[places.Place, list[str]] | None = None
-
-    def sorted(self, problems: list[Problem], known: tuple[Issue, ...] = ()) -> tuple[Issue, ...]:
-        """Problems and what is known already, in the order of the text; at most so many as anybody reads."""
-        issues = [*known, *(self.place(problem) for problem in problems)]
-        if problems and self._source.places is not None:
-            issues.sort(key=lambda issue: (issue.line or 0, issue.column or 0))
-        if len(issues) > MAX_ERRORS:
-            more = f"There are more than {MAX_ERRORS} errors. Correct these first."
-            issues[MAX_ERRORS:] = [Issue("", "too_many_errors", more)]
-        return tuple(issues)
-
-    def named(self, found: list[tuple[str, Problem]]) -> tuple[tuple[str, Issue], ...]:
-        return tuple((name, self.place(problem)) for name, problem in found)
-
-    def place(self, problem: Problem) -> Issue:
-        path = places.write_path(problem.path)
-        if self._source.places is None:
-            return Issue(path, problem.code, problem.message)
-        if self._found is None:
-            # JSON is read once more for this.
-            self._found = self._source.places(), self._source.lines()
-        root, lines = self._found
-        place, is_exact = places.find(root, problem.path)
-        line, column = place.line, place.column
-        if is_exact and problem.at_key and place.key is not None:
-            line, column = place.key
-        elif is_exact and problem.inside is not None:
-            line, column = places.locate_inside(lines, place, *problem.inside)
-        return Issue(path, problem.code, problem.message, line, column)
 
 
 def _secret_problems(draft: Draft) -> list[tuple[str, Problem]]:

@@ -25,6 +25,7 @@ from yaml._yaml import CParser
 from yaml.error import Mark
 from yaml.events import CollectionStartEvent
 
+from stepiq.core import collector
 from stepiq.core.errors import Issue
 from stepiq.core.json import MAX_NUMBER_DIGITS, Json
 from stepiq.language.places import Path, Place, write_path
@@ -59,9 +60,10 @@ def read(text: str) -> tuple[Json, list[Issue], bool, Place]:
     """Read YAML: the data, what was refused, whether the data can be used, and its places."""
     builder = _Builder()
     try:
-        parser = CParser(text)
-        while (event := parser.get_event()) is not None:
-            builder.take(event)
+        with collector.paused():
+            parser = CParser(text)
+            while (event := parser.get_event()) is not None:
+                builder.take(event)
     except Stop:
         pass
     except MarkedYAMLError as error:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from stepiq.core import json
 from stepiq.core.errors import Issue
 from stepiq.engine import aside
-from stepiq.language.loading import Loaded, load, load_document
+from stepiq.language.loading import QUICK_BYTES, Loaded, load, load_document
 from stepiq.language.source import SourceFormat
 from stepiq.pipelines.errors import DefinitionMalformed
 from stepiq.pipelines.records import Draft
@@ -18,13 +18,11 @@ from stepiq.pipelines.schemas import PipelineBody
 from stepiq.web.bodies import YAML_TYPES, Body, read_body
 
 _WRAPPING = frozenset(PipelineBody.model_fields)
-_SMALL_BYTES = 2_048
-"""What is read on the event loop; a definition takes up to three milliseconds for each kilobyte."""
 
 
 async def _draft(request: Request) -> Draft:
     body = await read_body(request)
-    if len(body.data) <= _SMALL_BYTES:
+    if len(body.data) <= QUICK_BYTES:
         return _read(body)
     return await aside.compute(_read, body)
 

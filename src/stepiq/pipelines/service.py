@@ -18,7 +18,8 @@ from stepiq.engine import aside
 from stepiq.engine.definitions import VersionNotFound
 from stepiq.engine.providers.registry import ModelIssue, Providers
 from stepiq.language.definition import Definition
-from stepiq.language.loading import MAX_ERRORS, load
+from stepiq.language.loading import load
+from stepiq.language.placing import MAX_ERRORS, in_order
 from stepiq.language.source import SourceFormat
 from stepiq.pipelines import queries
 from stepiq.pipelines.errors import (
@@ -292,14 +293,14 @@ def check(draft: Draft, providers: Providers, stored: Collection[str] | None = N
         warnings += missing[:_MAX_MISSING]
     checked: dict[str, ModelIssue | None] = {}
     for model, place in draft.loaded.models:
-        if len(errors) >= MAX_ERRORS:
+        if len(errors) > MAX_ERRORS:
             break
         if model not in checked:
             checked[model] = providers.check(model, stored or ())
         if (found := checked[model]) is not None:
             issue = replace(place, code=found.code, message=found.message)
             (errors if found.severity == "error" else warnings).append(issue)
-    return Findings(errors[:MAX_ERRORS], warnings)
+    return Findings(in_order(errors), warnings)
 
 
 def text_as_yaml(found: Version) -> str:

@@ -51,7 +51,7 @@ def run_tests(files: Sequence[Path], *, only: str | None, as_json: bool) -> bool
     configured = settings.load()
     providers = Providers(configured)
     suites: list[_Suite] = []
-    wrong: dict[str, list[Issue]] = {}
+    wrong: dict[str, Sequence[Issue]] = {}
     for pipeline, tests in dict.fromkeys(map(pair, files)):
         draft = read_draft(pipeline)
         errors = pipelines.check(draft, providers).errors
@@ -82,12 +82,12 @@ def run_tests(files: Sequence[Path], *, only: str | None, as_json: bool) -> bool
     return not failed
 
 
-def _show_wrong(wrong: Mapping[str, list[Issue]], *, as_json: bool) -> None:
+def _show_wrong(wrong: Mapping[str, Sequence[Issue]], *, as_json: bool) -> None:
     if as_json:
         print_json({"errors": {file: issue_data(issues) for file, issues in wrong.items()}})
         return
     for file, issues in wrong.items():
-        show_findings(Path(file), pipelines.Findings(issues, []))
+        show_findings(Path(file), pipelines.Findings(list(issues), []))
 
 
 async def _run(suites: Sequence[_Suite], *, quiet: bool) -> list[_Result]:

@@ -20,7 +20,7 @@ def problems(case: Case, run: Mapping[str, Any]) -> list[str]:
 
     Args:
         case: the test.
-        run: as the API shows it; for input that was refused, only `error`.
+        run: as the API shows it. Of input that was refused, there are no steps and an `error`.
     """
     expect, error = case.test.expect, run["error"]
     code = None if error is None else error["code"]

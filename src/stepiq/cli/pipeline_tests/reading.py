@@ -1,7 +1,6 @@
 """Reads a file of tests and holds it against its pipeline: everything that is wrong is told at once, with its place."""
 
-import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,10 @@ from stepiq.engine.stand_ins import Decided, Ends, Given
 from stepiq.language import places
 from stepiq.language.data import is_object, kind_of
 from stepiq.language.definition import Definition
+from stepiq.language.drafts import Problem, suggest
 from stepiq.language.expressions import Expression, ExpressionSyntaxError
-from stepiq.language.source import Source, SourceFormat, read
+from stepiq.language.placing import Placer
+from stepiq.language.source import SourceFormat, read
 from stepiq.language.specs import (
     CodeSpec,
     LlmSpec,
@@ -30,11 +31,18 @@ from stepiq.language.specs import (
 )
 from stepiq.store.states import ReviewDecision
 
-SUFFIXES = (".yaml", ".yml", ".json")
+_SUFFIXES = (".yaml", ".yml", ".json")
 _ROOTS = frozenset({"input", "steps", "run"})
 _KNOWN = "Known are `input`, `steps` and `run`, such as `run.output`."
 _KINDS = frozenset({"output", "outputs", "error"})
 _FAILURES = frozenset(FailureCode)
+_SHAPES = {
+    "model_type": "This is to be a mapping.",
+    "dict_type": "This is to be a mapping.",
+    "list_type": "This is to be a list.",
+    "string_type": "This is to be a text.",
+    "too_short": "There is to be at least one.",
+}
 _OUTSIDE = (LlmSpec, WebhookSpec, CodeSpec, ReviewSpec)
 
 
@@ -46,13 +54,6 @@ class Case:
     expects_output: bool
     given: Mapping[str, Ends]
     checks: tuple[Expression, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Problem:
-    path: places.Path
-    code: str
-    message: str
 
 
 def pair(file: Path) -> tuple[Path, Path]:
@@ -82,11 +83,11 @@ def pair(file: Path) -> tuple[Path, Path]:
 
 
 def _beside(file: Path, stem: str, suffix: str) -> Path | None:
-    names = [stem + each for each in dict.fromkeys((suffix, *SUFFIXES)) if each]
+    names = [stem + each for each in dict.fromkeys((suffix, *_SUFFIXES)) if each]
     return next((path for name in names if (path := file.with_name(name)).is_file()), None)
 
 
-def read_cases(file: Path, definition: Definition) -> tuple[list[Case], list[Issue]]:
+def read_cases(file: Path, definition: Definition) -> tuple[list[Case], tuple[Issue, ...]]:
     """The tests in a file, and everything that is wrong with them.
 
     Raises:
@@ -97,30 +98,29 @@ def read_cases(file: Path, definition: Definition) -> tuple[list[Case], list[Iss
         read_text(file, "file of tests"), SourceFormat.JSON if is_json else SourceFormat.YAML
     )
     if source.issues:
-        return [], list(source.issues)
+        return [], source.issues
+    placer = Placer(source)
     try:
         content = FileShape.model_validate(source.data)
     except ValidationError as error:
-        return [], _placed(source, [_shape_problem(entry) for entry in error.errors()])
-    cases: list[Case] = []
-    problems: list[_Problem] = []
-    for index, test in enumerate(content.tests):
-        reader = _Reader(definition, ("tests", index), problems)
-        cases.append(reader.case(test))
-    return cases, _placed(source, problems)
+        return [], placer.sorted([_shape_problem(entry) for entry in error.errors()])
+    reader = _Reader(definition)
+    cases = [reader.case(test, ("tests", index)) for index, test in enumerate(content.tests)]
+    return cases, placer.sorted(reader.problems)
 
 
 class _Reader:
-    """Holds one test against the pipeline."""
+    """Holds tests against their pipeline, one by one."""
 
-    def __init__(self, definition: Definition, path: places.Path, problems: list[_Problem]) -> None:
-        self._definition = definition
+    def __init__(self, definition: Definition) -> None:
+        self.problems: list[Problem] = []
         self._steps = {step.id: step for step in definition.every_step}
         self._items = dict(_items(definition.steps, 0, None))
-        self._path = path
-        self._problems = problems
+        self._at: places.Path = ()
 
-    def case(self, test: CaseShape) -> Case:
+    def case(self, test: CaseShape, at: places.Path) -> Case:
+        """One that can be run, if there are no problems."""
+        self._at = at
         given: dict[str, Ends] = {}
         for step_id, end in test.given.items():
             path: places.Path = ("given", step_id)
@@ -141,7 +141,7 @@ class _Reader:
             if step_id not in self._steps:
                 self._refuse(("expect", "steps", step_id), "unknown_step", self._no_step(step_id))
         if expect.error is not None and expect.error not in _FAILURES:
-            message = f"No run fails with `{expect.error[:64]}`.{_meant(expect.error, _FAILURES)} docs/errors.md lists the codes."
+            message = f"No run fails with `{expect.error[:64]}`. {suggest(expect.error, _FAILURES)}"
             self._refuse(("expect", "error"), "unknown_code", message)
         says_output = "output" in expect.model_fields_set
         if says_output and expect.error is not None:
@@ -216,10 +216,11 @@ class _Reader:
             try:
                 expression = Expression.compile(text)
             except ExpressionSyntaxError as error:
-                told = str(error)
+                told = error.message
                 if told.startswith("Nothing is called"):
                     told = told.partition(". ")[0] + f". {_KNOWN}"
-                self._refuse(path, "invalid_expression", told)
+                inside = (text, error.line, error.column)
+                self._refuse(path, "invalid_expression", told, inside)
                 continue
             for reference in expression.references:
                 root, *rest = reference.parts
@@ -231,10 +232,17 @@ class _Reader:
             yield expression
 
     def _no_step(self, step_id: str) -> str:
-        return f"The pipeline has no step `{step_id[:64]}`.{_meant(step_id, self._steps)}"
+        return f"The pipeline has no step `{step_id[:64]}`. {suggest(step_id, self._steps)}"
 
-    def _refuse(self, path: places.Path, code: str, message: str) -> None:
-        self._problems.append(_Problem((*self._path, *path), code, message))
+    def _refuse(
+        self,
+        path: places.Path,
+        code: str,
+        message: str,
+        inside: tuple[str, int, int] | None = None,
+    ) -> None:
+        at_key = code == "unknown_step"
+        self.problems.append(Problem((*self._at, *path), code, message, at_key, inside))
 
 
 def _items(
@@ -248,37 +256,11 @@ def _items(
             yield from _items(sequence, depth + 1, inside)
 
 
-def _meant(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f" Did you mean `{close[0]}`?" if close else ""
-
-
-_SHAPES = {
-    "model_type": "This is to be a mapping.",
-    "dict_type": "This is to be a mapping.",
-    "list_type": "This is to be a list.",
-    "string_type": "This is to be a text.",
-    "too_short": "There is to be at least one.",
-}
-
-
-def _shape_problem(entry: Mapping[str, Any]) -> _Problem:
+def _shape_problem(entry: Mapping[str, Any]) -> Problem:
     path: places.Path = entry["loc"]
     kind, message = str(entry["type"]), str(entry["msg"]).rstrip(".") + "."
     if kind == "extra_forbidden":
-        return _Problem(path, "unknown_field", f"`{path[-1]}` is no field here.")
+        return Problem(path, "unknown_field", f"`{path[-1]}` is no field here.", at_key=True)
     if kind == "missing":
-        return _Problem(path, "missing", f"`{path[-1]}` is required.")
-    return _Problem(path, kind, _SHAPES.get(kind, message))
-
-
-def _placed(source: Source, problems: list[_Problem]) -> list[Issue]:
-    root = source.places() if problems and source.places is not None else places.Place(1, 1)
-    issues: list[Issue] = []
-    for problem in problems:
-        place, _ = places.find(root, problem.path)
-        line, column = place.key or (place.line, place.column)
-        issues.append(
-            Issue(places.write_path(problem.path), problem.code, problem.message, line, column)
-        )
-    return sorted(issues, key=lambda issue: (issue.line or 0, issue.column or 0))
+        return Problem(path, "missing", f"`{path[-1]}` is required.")
+    return Problem(path, kind, _SHAPES.get(kind, message))

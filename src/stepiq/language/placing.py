@@ -1,0 +1,53 @@
+"""Problems of a document become issues, with line and column where its text has lines."""
+
+from collections.abc import Iterable
+
+from stepiq.core.errors import Issue
+from stepiq.language import places
+from stepiq.language.drafts import Problem
+from stepiq.language.source import Source
+
+MAX_ERRORS = 100
+"""Most errors that are listed for one document."""
+_MORE = Issue(
+    "", "too_many_errors", f"There are more than {MAX_ERRORS} errors. Correct these first."
+)
+
+
+def in_order(issues: Iterable[Issue]) -> list[Issue]:
+    """Issues in the order of the text, those without a place first; at most so many as anybody reads, and a word of the rest."""
+    listed = sorted(issues, key=lambda issue: (issue.line or 0, issue.column or 0))
+    known = [issue for issue in listed if issue != _MORE]
+    is_more = len(known) < len(listed) or len(known) > MAX_ERRORS
+    return [*known[:MAX_ERRORS], _MORE] if is_more else known
+
+
+class Placer:
+    """Makes issues of problems, with line and column where the source has lines."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._found: tuple[places.Place, list[str]] | None = None
+
+    def sorted(self, problems: list[Problem], known: tuple[Issue, ...] = ()) -> tuple[Issue, ...]:
+        """Problems and what is known already, `in_order`."""
+        return tuple(in_order([*known, *(self.place(problem) for problem in problems)]))
+
+    def named(self, found: list[tuple[str, Problem]]) -> tuple[tuple[str, Issue], ...]:
+        return tuple((name, self.place(problem)) for name, problem in found)
+
+    def place(self, problem: Problem) -> Issue:
+        path = places.write_path(problem.path)
+        if self._source.places is None:
+            return Issue(path, problem.code, problem.message)
+        if self._found is None:
+            # JSON is read once more for this.
+            self._found = self._source.places(), self._source.lines()
+        root, lines = self._found
+        place, is_exact = places.find(root, problem.path)
+        line, column = place.line, place.column
+        if is_exact and problem.at_key and place.key is not None:
+            line, column = place.key
+        elif is_exact and problem.inside is not None:
+            line, column = places.locate_inside(lines, place, *problem.inside)
+        return Issue(path, problem.code, problem.message, line, column)
