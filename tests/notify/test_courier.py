@@ -219,6 +219,21 @@ class TestFaults:
         assert delivery["id"] in delivery["error"]
         assert "server's log" in delivery["error"]
 
+    async def test_sent_again_after_a_fault_of_ours_its_attempt_keeps_its_reason(
+        self, sender: Sender, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ):
+        async def broken(*_arguments: object, **_options: object) -> None:
+            raise ZeroDivisionError
+
+        with monkeypatch.context() as patched:
+            patched.setattr("stepiq.notify.sending.send", broken)
+            delivery = await sender.sent(PIPELINE.format(url=receiver.url))
+        await sender.client.post(f"/api/deliveries/{delivery['id']}/redeliver")
+        again = await sender.finished(delivery["id"])
+
+        assert again["attempts"][0]["error"] == delivery["error"]
+        assert [attempt["status_code"] for attempt in again["attempts"]] == [None, 200]
+
     async def test_a_fault_of_a_courier_that_was_overtaken_changes_nothing(
         self,
         sender: Sender,

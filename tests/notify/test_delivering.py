@@ -270,6 +270,14 @@ class TestUnsendable:
         assert delivery["status"] == "failed"
         assert "line break" in delivery["error"]
 
+    async def test_headers_beyond_ascii_are_sent_in_utf_8(self, sender: Sender, receiver: Receiver):
+        source = PIPELINE.format(url=receiver.url) + '      headers: {X-Topic: "{{input.topic}}"}\n'
+
+        delivery = await sender.sent(source, topic="Übersicht — обзор")
+
+        assert delivery["status"] == "delivered"
+        assert "\r\nX-Topic: Übersicht — обзор\r\n" in receiver.received[0].raw_headers.decode()
+
 
 class TestReply:
     async def test_its_status_headers_and_first_kib_are_kept(

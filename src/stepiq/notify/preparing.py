@@ -10,7 +10,7 @@ from stepiq.billing.errors import PlanWebhooksDisabled
 from stepiq.billing.plans import Plans
 from stepiq.billing.service import require_webhooks
 from stepiq.core.encryption import SecretUnreadable
-from stepiq.core.http import EgressBlocked, GuardedClient
+from stepiq.core.http import GuardedClient, RequestInvalid
 from stepiq.core.json import Json
 from stepiq.engine import aside, journal
 from stepiq.engine.definitions import Definitions, VersionNotFound
@@ -120,7 +120,7 @@ class Preparer:
                 name: await _render(value, f"headers.{name}", material.scope)
                 for name, value in target.headers.items()
             }
-        except (_Unrendered, EgressBlocked) as error:
+        except (_Unrendered, RequestInvalid) as error:
             return Unsendable(f"{delivery.target_path}: {error}")
         masker = Masker(material.secrets)
         return WebhookCall(

@@ -89,15 +89,18 @@ async def claim(session: Session, delivery_id: UUID) -> Delivery | None:
         return None
     if row.attempts:
         await session.execute(
-            delivery_attempts.update()
-            .where(
-                delivery_attempts.c.delivery_id == delivery_id,
-                delivery_attempts.c.completed_at.is_(None),
-                delivery_attempts.c.error.is_(None),
-            )
-            .values(error=_CUT_OFF)
+            delivery_attempts.update().where(_is_open(delivery_id)).values(error=_CUT_OFF)
         )
     return _delivery(row, (await _attempts(session, [delivery_id]))[delivery_id])
+
+
+def _is_open(delivery_id: UUID) -> sa.ColumnElement[bool]:
+    """Of attempts: whether it has begun and nothing is known of its end."""
+    return sa.and_(
+        delivery_attempts.c.delivery_id == delivery_id,
+        delivery_attempts.c.completed_at.is_(None),
+        delivery_attempts.c.error.is_(None),
+    )
 
 
 async def begin(
@@ -147,9 +150,14 @@ async def end(
 
 
 async def fail(session: Session, delivery: Delivery, error: str, at: datetime) -> bool:
-    """Give a delivery up without an attempt; False when the claim is lost."""
+    """Give a delivery up, and an attempt that has begun with it; False when the claim is lost."""
     values = {"status": DeliveryStatus.FAILED, "error": error, "completed_at": at}
-    return await _update(session, delivery, values)
+    if not await _update(session, delivery, values):
+        return False
+    await session.execute(
+        delivery_attempts.update().where(_is_open(delivery.id)).values(error=error, completed_at=at)
+    )
+    return True
 
 
 async def _update(session: Session, delivery: Delivery, values: dict[str, Any]) -> bool:

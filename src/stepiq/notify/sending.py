@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from stepiq.core.http import EgressBlocked, GuardedClient, NetworkFailure, Reply, Timeouts
+from stepiq.core.http import GuardedClient, NetworkFailure, Reply, RequestInvalid, Timeouts
 from stepiq.engine.masking import Masker
 from stepiq.engine.providers.masking import storable
 from stepiq.notify import envelope, signing
@@ -47,7 +47,7 @@ async def send(
             timeouts=_TIMEOUTS,
             max_bytes=_READ_BYTES,
         )
-    except EgressBlocked as error:
+    except RequestInvalid as error:
         return Verdict(is_delivered=False, error=call.masker.text(error.message))
     return _verdict(answer, call.masker)
 

@@ -8,7 +8,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from stepiq.core.http import EgressBlocked, GuardedClient
+from stepiq.core.http import EgressBlocked, GuardedClient, RequestInvalid
 from tests.support.listeners import Listener, answer, listening
 
 SPELLINGS = [
@@ -113,7 +113,7 @@ class TestNobodyComes:
     async def test_by_any_spelling(self, canary: Listener, spelling: str):
         async with GuardedClient(resolver=System()) as client:
             for url in (f"http://{spelling}:{canary.port}/", f"https://{spelling}:{canary.port}"):
-                with pytest.raises(EgressBlocked):
+                with pytest.raises(RequestInvalid):
                     await client.send("GET", url, max_redirects=5)
 
         assert canary.connections == 0
@@ -152,7 +152,7 @@ class TestNobodyComes:
             listening(reply, host="127.0.0.2") as first,
             GuardedClient(allowed=allowed, resolver=System()) as client,
         ):
-            with pytest.raises(EgressBlocked):
+            with pytest.raises(RequestInvalid):
                 await client.send("GET", f"http://127.0.0.2:{first.port}/", max_redirects=3)
 
         assert len(first.requests) == 1

@@ -20,6 +20,7 @@ from stepiq.core.http import (
     HeaderInvalid,
     NetworkFailure,
     Reply,
+    RequestInvalid,
     Timeouts,
     UrlInvalid,
 )
@@ -152,6 +153,33 @@ class TestSend:
     ):
         with pytest.raises(HeaderInvalid):
             await opened.send("GET", "http://127.0.0.1:1", headers={name: value})
+
+    @pytest.mark.parametrize(
+        ("value", "sent"),
+        [
+            ("Ä 中 \U0001f600", "Ä 中 \U0001f600"),
+            ("a\x85b\u2028c", "a\x85b\u2028c"),
+            (" \ta b\t ", "a b"),
+            ("  ", ""),
+        ],
+    )
+    async def test_values_are_sent_in_utf_8_without_blanks_around_them(
+        self, opened: GuardedClient, value: str, sent: str
+    ):
+        async with listening() as server:
+            await reply_of(opened, "GET", server.url, headers={"X-A": value})
+
+        assert f"\r\nX-A: {sent}\r\n".encode() in server.requests[0]
+
+    @pytest.mark.parametrize("method", ["", "A B", "GÉT", "A\r\nHost: b"])
+    async def test_a_method_that_would_break_the_message_is_refused(
+        self, opened: GuardedClient, method: str
+    ):
+        async with listening() as server:
+            with pytest.raises(RequestInvalid, match="its method, URL or headers"):
+                await opened.send(method, server.url)
+
+        assert server.requests == []
 
 
 class TestSize:

@@ -190,6 +190,18 @@ class TestKeys:
         assert f"the secret {name}" in error.message
         assert OWN not in error.message
 
+    async def test_a_key_that_no_header_can_carry_is_refused_before_it_is_sent(
+        self, spoken: Spoken
+    ):
+        name = f"{spoken.vendor.upper()}_API_KEY"
+        bad = [spoken.providers.resolve(spoken.model.id, {name: OWN + end}) for end in " \nø"]
+
+        errors = [await failure(own) for own in bad]
+
+        assert [(error.code, error.retryable) for error in errors] == [("provider_auth", False)] * 3
+        assert f"The key in the secret {name} has a blank" in errors[0].message
+        assert spoken.server.seen == []
+
     async def test_no_proxy_of_the_environment_is_asked(
         self, spoken: Spoken, monkeypatch: pytest.MonkeyPatch
     ):

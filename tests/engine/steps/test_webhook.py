@@ -82,7 +82,22 @@ class TestRequest:
         ended = await call(world, receiver, "headers: {X-A: '{{input.path}}'}", {"path": "a\nB: c"})
 
         assert ended.run.error["code"] == "http_error"
+        assert "`X-A`" in ended.run.error["message"]
         assert receiver.received == []
+
+    async def test_headers_are_sent_in_utf_8(self, world: World, receiver: Receiver):
+        await world.secret("TOKEN", "clé-secrète")
+        await call(
+            world,
+            receiver,
+            "headers: {X-A: 'Grüße', X-B: '{{input.path}}', X-C: 'Bearer {{env.TOKEN}}'}",
+            {"path": "Привет"},
+        )
+
+        head = receiver.received[0].raw_headers.decode()
+        assert "\r\nX-A: Grüße\r\n" in head
+        assert "\r\nX-B: Привет\r\n" in head
+        assert "\r\nX-C: Bearer clé-secrète\r\n" in head
 
     @pytest.mark.parametrize(
         "fields",

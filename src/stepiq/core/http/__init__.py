@@ -3,7 +3,7 @@
 `operator_client` is for addresses that the operator configures, `guarded_client` for every URL that a tenant wrote.
 """
 
-from stepiq.core.http.errors import EgressBlocked, HeaderInvalid, UrlInvalid
+from stepiq.core.http.errors import EgressBlocked, HeaderInvalid, RequestInvalid, UrlInvalid
 from stepiq.core.http.guarded import (
     FailureKind,
     GuardedClient,
@@ -25,6 +25,7 @@ __all__ = [
     "HeaderInvalid",
     "NetworkFailure",
     "Reply",
+    "RequestInvalid",
     "Resolver",
     "SystemResolver",
     "Timeouts",

@@ -3,7 +3,13 @@
 from stepiq.core.errors import Invalid
 
 
-class EgressBlocked(Invalid):
+class RequestInvalid(Invalid):
+    """The request cannot be sent as it is written."""
+
+    code = "request_invalid"
+
+
+class EgressBlocked(RequestInvalid):
     """The address belongs to a network that pipelines may not call."""
 
     code = "egress_blocked"
@@ -16,19 +22,19 @@ class EgressBlocked(Invalid):
         )
 
 
-class UrlInvalid(EgressBlocked):
+class UrlInvalid(RequestInvalid):
     """The URL is none that pipelines can call."""
 
     code = "url_invalid"
 
     def __init__(self, problem: str) -> None:
-        Invalid.__init__(self, f"The URL cannot be called: {problem}.")
+        super().__init__(f"The URL cannot be called: {problem}.")
 
 
-class HeaderInvalid(EgressBlocked):
+class HeaderInvalid(RequestInvalid):
     """The request has a header that cannot be sent."""
 
     code = "header_invalid"
 
     def __init__(self, name: str, problem: str) -> None:
-        Invalid.__init__(self, f"The header `{name[:100]}` cannot be sent: {problem}.")
+        super().__init__(f"The header `{name[:100]}` cannot be sent: {problem}.")

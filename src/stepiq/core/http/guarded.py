@@ -15,7 +15,7 @@ from typing import Self
 import httpx2
 
 from stepiq.core.http import urls
-from stepiq.core.http.errors import HeaderInvalid, UrlInvalid
+from stepiq.core.http.errors import HeaderInvalid, RequestInvalid, UrlInvalid
 from stepiq.core.http.operator import USER_AGENT, Client
 from stepiq.core.http.resolver import Resolver, SystemResolver
 from stepiq.core.http.spread import SpreadTransport
@@ -26,14 +26,15 @@ DEFAULT_MAX_BYTES = 1024 * 1024
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\U0010ffff]*")
+# Anything but control characters and lone surrogates, which UTF-8 has no bytes for.
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\ud7ff\ue000-\U0010ffff]*")
 _OURS = frozenset(
     {"connection", "content-length", "expect", "host", "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
 )  # fmt: skip
 """Headers that say how a message travels: whoever could set them could hide a second request in the first."""
-_KEPT_ACROSS = frozenset({"accept", "accept-language", "user-agent"})
+_KEPT_ACROSS = frozenset({b"accept", b"accept-language", b"user-agent"})
 """All that goes along to another origin: any other header may be a credential."""
-_OF_BODIES = frozenset({"content-type", "content-encoding", "content-language"})
+_OF_BODIES = frozenset({b"content-type", b"content-encoding", b"content-language"})
 _DECODED = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 
 
@@ -167,14 +168,15 @@ class GuardedClient:
         Args:
             method: such as `POST`.
             url: absolute.
-            headers: those of a message's way (`Host`, `Connection`, `Content-Length` and such) are refused.
+            headers: sent in UTF-8, without blanks around a value. Those of a message's way (`Host`, `Connection`,
+                `Content-Length` and such) are refused.
             content: the body's bytes, sent as they are.
             timeouts: how long all of it may take.
             max_bytes: of the decoded body; the rest is not read, and the connection closed.
             max_redirects: how many are followed; the one behind them is a failure. With 0 a redirect is an answer like any other.
 
         Raises:
-            UrlInvalid, HeaderInvalid: nothing was sent, for it cannot be.
+            UrlInvalid, HeaderInvalid, RequestInvalid: nothing was sent, for it cannot be.
             EgressBlocked: the URL, or one that it redirects to, may not be called.
         """
         hop = _Hop(method.upper(), urls.check_url(url, self._allowed), _checked(headers), content)
@@ -183,6 +185,10 @@ class GuardedClient:
                 return await self._follow(hop, timeouts, max_bytes, max_redirects)
         except TimeoutError:
             return hop.failure(FailureKind.TIMEOUT, "did not answer in time")
+        except httpx2.LocalProtocolError:
+            raise RequestInvalid(
+                "The request cannot be sent: its method, URL or headers are not valid HTTP."
+            ) from None
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
             return _failure(hop, error)
 
@@ -209,7 +215,7 @@ class GuardedClient:
         request = self.http.build_request(
             hop.method,
             hop.url,
-            headers=[("Accept-Encoding", "identity"), *hop.headers],
+            headers=[(b"Accept-Encoding", b"identity"), *hop.headers],
             content=hop.content,
             timeout=httpx2.Timeout(timeouts.read.total_seconds(), connect=seconds, pool=seconds),
         )
@@ -249,7 +255,7 @@ class _Hop:
 
     method: str
     url: httpx2.URL
-    headers: list[tuple[str, str]]
+    headers: list[tuple[bytes, bytes]]
     content: bytes | None
     status_code: int | None = field(default=None, init=False)
 
@@ -291,23 +297,18 @@ class _Hop:
         )
 
 
-def _checked(headers: Mapping[str, str] | None) -> list[tuple[str, str]]:
+def _checked(headers: Mapping[str, str] | None) -> list[tuple[bytes, bytes]]:
+    checked: list[tuple[bytes, bytes]] = []
     for name, value in (headers or {}).items():
         if not _HEADER_NAME.fullmatch(name):
             raise HeaderInvalid(name, "its name has a character that header names do not have")
         if name.lower() in _OURS:
             raise HeaderInvalid(name, "the server sets it itself")
-        if not _HEADER_VALUE.fullmatch(value) or not _is_encodable(value):
+        if not _HEADER_VALUE.fullmatch(value):
             raise HeaderInvalid(name, "its value has a control character or a line break")
-    return list((headers or {}).items())
-
-
-def _is_encodable(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+        # Blanks around a value are not part of it.
+        checked.append((name.encode(), value.strip(" \t").encode()))
+    return checked
 
 
 async def _read(response: httpx2.Response, max_bytes: int) -> tuple[bytes, bool]:

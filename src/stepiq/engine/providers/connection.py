@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from stepiq.core.http import USER_AGENT, Client, operator_client
 from stepiq.engine.providers import questions, streams
 from stepiq.engine.providers.base import Delta, Finished, ModelRequest, Progress, ProviderError
-from stepiq.engine.providers.failures import Place, explain, explain_reply, hiding
+from stepiq.engine.providers.failures import (
+    Place,
+    explain,
+    explain_reply,
+    hiding,
+    key_unsendable,
+)
 from stepiq.engine.providers.questions import Question
 from stepiq.engine.providers.replies import Reply
 
@@ -140,6 +146,7 @@ class Connection(ABC):
         try:
             async with stack:
                 try:
+                    self._check_key()
                     model = self.model(name)
                     asked = self.ask(model, request)
                     reply = await stack.enter_async_context(
@@ -178,10 +185,13 @@ class Connection(ABC):
         """
         place, key = self.endpoint.place, self.endpoint.api_key
         try:
+            self._check_key()
             async with asyncio.timeout(_LISTING_SECONDS):
                 reply = await self.http.get(f"{self.endpoint.base_url}{self.listing_path}")
             if reply.status_code == 200:
                 return sorted(set(self.names_in(reply.json())))
+        except ProviderError:
+            raise
         except Exception as error:
             raise explain(error, place, key) from None
         raise explain_reply(
@@ -189,6 +199,11 @@ class Connection(ABC):
             place,
             hiding(key),
         )
+
+    def _check_key(self) -> None:
+        key = self.endpoint.api_key or ""
+        if not key.isascii() or not key.isprintable() or " " in key:
+            raise key_unsendable(self.endpoint.place)
 
     async def _send_only_ours(self, request: "httpx2.Request") -> None:
         # Libraries read keys, organisations and whole headers from the environment by themselves, and none of them may reach a

@@ -76,6 +76,15 @@ def refused(place: Place, said: str, hide: Hide) -> ProviderError:
     )
 
 
+def key_unsendable(place: Place) -> ProviderError:
+    """The key cannot be part of an HTTP header."""
+    return ProviderError(
+        "provider_auth",
+        f"The key in {place.key_setting} has a blank, a line break or a letter outside ASCII, so it cannot be sent to"
+        f" {place.label}. Copy it again from your {place.label} account.",
+    )
+
+
 def hiding(key: str | None, redact: Hide = str) -> Hide:
     """Takes a key out of a text, and what `redact` knows of."""
 

@@ -7,14 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from stepiq.core import json
-from stepiq.core.http import (
-    EgressBlocked,
-    HeaderInvalid,
-    NetworkFailure,
-    Reply,
-    Timeouts,
-    UrlInvalid,
-)
+from stepiq.core.http import EgressBlocked, NetworkFailure, Reply, RequestInvalid, Timeouts
 from stepiq.core.http.waits import retry_after
 from stepiq.core.json import Json, MalformedJson
 from stepiq.engine import aside
@@ -92,10 +85,10 @@ async def attempt(work: Work, spec: WebhookSpec, call: Call) -> Outcome:
             max_bytes=MAX_REPLY_BYTES,
             max_redirects=MAX_REDIRECTS,
         )
-    except (UrlInvalid, HeaderInvalid) as error:
-        return Failed(FailureCode.HTTP_ERROR, f"{where}: {error.message}")
     except EgressBlocked as error:
         return Failed(FailureCode.EGRESS_BLOCKED, f"{where}: {error.message}")
+    except RequestInvalid as error:
+        return Failed(FailureCode.HTTP_ERROR, f"{where}: {error.message}")
     if isinstance(reply, NetworkFailure):
         return Failed(FailureCode.HTTP_ERROR, f"{where}: {reply.message}", is_retryable=True)
     if not _is_expected(reply, spec):
