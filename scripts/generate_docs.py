@@ -6,7 +6,7 @@ Usage: python scripts/generate_docs.py [--check]    --check writes nothing and n
 import sys
 from pathlib import Path
 
-from reference import commands, errors, events, metrics, openapi, routes, settings
+from reference import commands, errors, events, messages, metrics, openapi, routes, settings
 
 ROOT = Path(__file__).parents[1]
 _NOTICE = "<!-- Made by `make docs` from the code; changes here are lost. -->\n\n"
@@ -19,6 +19,7 @@ def pages() -> dict[Path, str]:
         "docs/reference/routes.md": routes.page(),
         "docs/reference/settings.md": settings.page(),
         "docs/reference/events.md": events.page(),
+        "docs/reference/messages.md": messages.page(),
         "docs/reference/metrics.md": metrics.page(),
         "docs/reference/commands.md": commands.page(),
     }

@@ -43,6 +43,8 @@ The API answers errors as `application/problem+json`:
 
 `request_id` is also in the `X-Request-ID` header and in the server's log. `errors` is there when there can be several things
 wrong. A run that failed has `error: {code, message, step_id}`, with a code of [failures](#failures-of-runs).
+
+[Messages](reference/messages.md) lists the text of every message with its code.
 """
 
 

@@ -1,0 +1,382 @@
+"""docs/reference/messages.md: every message that a person can get, read out of the source.
+
+The source has no list of messages, so each text of several words counts, except docstrings, SQL, descriptions that other
+pages show, and text that is compared with the messages of libraries.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from reference import source_texts
+from reference.errors import issue_codes
+
+import stepiq
+from stepiq.engine.outcomes import FailureCode
+
+_PACKAGE = Path(stepiq.__file__).parent
+
+_AREAS = {
+    "API": (),
+    "Definitions": ("language", "pipelines"),
+    "Runs": ("engine",),
+    "Commands": ("cli",),
+    "Settings and start": ("core", "store", "server", "billing.plans"),
+    "Mails and pages": (
+        "accounts.recovery", "accounts.reset_page", "notify.mailing", "notify.reviewing", "runs.reviews.page",
+    ),
+}  # fmt: skip
+"""The sections, and the packages that each lists; what belongs to none is in the first."""
+_OTHER_PAGES = (
+    # Descriptions: on `/docs`, in editors, on the page of metrics.
+    "server.docs", "server.openapi", "language.json_schema", "core.metrics",
+    # Imitations of other systems, code for the sandbox, and SQL.
+    "cli.fake_provider", "cli.fake_json", "engine.sandbox.python_prelude", "store.tables", "store.migrations",
+)  # fmt: skip
+_CODES = {
+    "engine.sandbox.limits": "code_limit",
+    "engine.sandbox": "code_error",
+    "engine.providers.failures": "provider_error",
+    "language.code_source": "code_syntax",
+    "language.expressions.hints": "expression_syntax",
+    "language.expressions.reading": "expression_syntax",
+    "language.expressions.source": "expression_syntax",
+    "language.expressions": "expression_error",
+    "language.extracting": "jsonpath_syntax",
+    "language.patterns": "pattern_syntax",
+    "language.schema_cost": "invalid_schema",
+    "language.templates.lexer": "template_syntax",
+    "language.templates.parser": "template_syntax",
+    "language.templates.expressions": "template_syntax",
+    "language.templates": "template_unresolved",
+}
+"""The code of the messages of some modules, where the text around a message does not show it: the first that fits."""
+_NOT_SHOWN = frozenset({
+    "CheckConstraint", "cast", "compile", "endswith", "execute", "removeprefix", "removesuffix", "replace",
+    "require", "startswith", "text",
+})  # fmt: skip
+"""Functions that take SQL, patterns, types, examples, or text to search for."""
+_DESCRIPTIONS = frozenset({"help", "description", "responses", "begin", "default_factory"})
+"""Arguments whose text is not a message."""
+_LOGS = {level: level for level in ("debug", "info", "warning", "error")} | {"exception": "error"}
+
+_INTRODUCTION = """\
+# Messages
+
+To find a message, search this page for some of its words. Names in braces, such as `{name}`, stand for values that
+vary. `[step/steps]` stands for one of the two.
+
+[Errors](../errors.md) says what to do about each code. A message without a code is part of another message, or is only
+information. Programs must compare codes: the text of a message can change with any version.
+"""
+_LOG = """\
+## Log
+
+The server writes a line for each event. Every line has a time and a level. Lines about a request, a run or a delivery
+also have its id. See [Operations](../operations.md).
+
+| event | level | fields | module |
+|---|---|---|---|"""
+
+
+class UnknownModule(Exception):
+    """A list of modules in this file is out of date."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A message and where it comes from."""
+
+    text: str
+    code: str
+    """Code of the error, issue or failure; empty if it has none."""
+    module: str
+    """Such as `language.drafts`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A kind of line in the server's log."""
+
+    name: str
+    level: str
+    fields: tuple[str, ...]
+    module: str
+
+
+def page() -> str:
+    """The whole page."""
+    _check_modules()
+    parts = [_INTRODUCTION]
+    for area in _AREAS:
+        rows = [_row(each) for each in entries() if area_of(each.module) == area]
+        parts.append(f"## {area}\n\n| message | code | module |\n|---|---|---|")
+        parts.append("\n".join(dict.fromkeys(rows)) + "\n")
+    parts.append(_LOG)
+    parts += [
+        f"| `{event.name}` | {event.level} | {', '.join(map(_quoted, event.fields))} | `{event.module}` |"
+        for event in events()
+    ]
+    return "\n".join(parts)
+
+
+def area_of(module: str) -> str:
+    """The section that lists a module's messages."""
+    first, *_ = _AREAS
+    found = [area for area, packages in _AREAS.items() if _is_in(module, packages)]
+    return found[-1] if found else first
+
+
+@cache
+def entries() -> tuple[Entry, ...]:
+    """Every message, in the order of the modules."""
+    found = [entry for module in _modules() for entry in module.entries()]
+    for path in sorted([*_PACKAGE.rglob("*page*.html"), *_PACKAGE.rglob("*page*.js")]):
+        name = ".".join(path.relative_to(_PACKAGE).parts)
+        found += [
+            Entry(text, "", name)
+            for text in source_texts.of_markup(path.read_text(encoding="utf-8"))
+        ]
+    return tuple(found)
+
+
+def events() -> list[Event]:
+    """Every event of the log, by name."""
+    found = {event for module in _modules() for event in module.events()}
+    return sorted(found, key=lambda event: (event.name, event.module, event.fields))
+
+
+def _check_modules() -> None:
+    listed = {*_CODES, *_OTHER_PAGES, *(each for area in _AREAS.values() for each in area)}
+    for package in sorted(listed):
+        if not any(_is_in(module, (package,)) for module in _trees()):
+            raise UnknownModule(
+                f"scripts/reference/messages.py names {package}, which does not exist."
+            )
+
+
+def _is_in(module: str, packages: tuple[str, ...]) -> bool:
+    return any(f"{module}.".startswith(f"{package}.") for package in packages)
+
+
+def _row(entry: Entry) -> str:
+    # Between backticks nothing is Markdown; elsewhere `<` and `*` would be.
+    parts = " ".join(entry.text.split()).replace("|", "\\|").split("`")
+    parts[::2] = [re.sub(r"([*<])", r"\\\1", part) for part in parts[::2]]
+    return f"| {'`'.join(parts)} | {_quoted(entry.code)} | `{entry.module}` |"
+
+
+def _quoted(text: str) -> str:
+    return f"`{text}`" if text else ""
+
+
+@cache
+def _trees() -> dict[str, ast.Module]:
+    paths = sorted(_PACKAGE.rglob("*.py"))
+    return {_module_name(path): ast.parse(path.read_text(encoding="utf-8")) for path in paths}
+
+
+def _module_name(path: Path) -> str:
+    parts = path.relative_to(_PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+@cache
+def _modules() -> tuple["_Module", ...]:
+    return tuple(
+        _Module(name, tree) for name, tree in _trees().items() if not _is_in(name, _OTHER_PAGES)
+    )
+
+
+@cache
+def _codes_of_classes() -> dict[str, str]:
+    """The code of every class that has one or inherits one, by name."""
+    classes = [
+        node
+        for tree in _trees().values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    ]
+    own = {node.name: code for node in classes for code in _assigned_codes(node)}
+    parents = {node.name: [source_texts.name_of(base) for base in node.bases] for node in classes}
+
+    def code_of(name: str) -> str:
+        return own.get(name) or next(filter(None, map(code_of, parents.get(name, []))), "")
+
+    return {name: code for name in parents if (code := code_of(name))}
+
+
+def _assigned_codes(node: ast.ClassDef) -> Iterator[str]:
+    for each in node.body:
+        match each:
+            case (
+                ast.Assign(targets=[ast.Name(id="code")], value=ast.Constant(value=str(code)))
+                | ast.AnnAssign(target=ast.Name(id="code"), value=ast.Constant(value=str(code)))
+            ):
+                yield code
+            case _:
+                pass
+
+
+@cache
+def _known_codes() -> frozenset[str]:
+    return frozenset({*issue_codes(), *_codes_of_classes().values(), *FailureCode})
+
+
+class _Module:
+    """The texts of one module. The nodes around a text show what it belongs to."""
+
+    def __init__(self, name: str, tree: ast.Module) -> None:
+        self.name = name
+        self._tree = tree
+        self._outer = {
+            inner: outer for outer in ast.walk(tree) for inner in ast.iter_child_nodes(outer)
+        }
+
+    def entries(self) -> Iterator[Entry]:
+        """The messages, in the order of the source."""
+        for node in source_texts.texts(self._tree):
+            text = source_texts.rendered(node)
+            if source_texts.is_markup(text):
+                yield from (Entry(shown, "", self.name) for shown in source_texts.of_markup(text))
+            elif source_texts.is_prose(text) and self._is_shown(node):
+                code = self._code_around(node)
+                # Short texts without a code are parts of others, such as "a list".
+                if code or source_texts.is_sentence(text):
+                    yield Entry(text, code or self._code_elsewhere(node), self.name)
+
+    def events(self) -> Iterator[Event]:
+        """What the module logs."""
+        for node in ast.walk(self._tree):
+            match node:
+                case ast.Call(
+                    func=ast.Attribute(value=ast.Name(id="log"), attr=level),
+                    args=[first],
+                    keywords=keywords,
+                ) if level in _LOGS:
+                    fields = tuple(each.arg or "…" for each in keywords)
+                    for name in source_texts.choices(first):
+                        yield Event(name, _LOGS[level], fields, self.name)
+                case _:
+                    pass
+
+    def _around(self, node: ast.AST) -> Iterator[ast.AST]:
+        while outer := self._outer.get(node):
+            yield outer
+            node = outer
+
+    def _is_shown(self, node: ast.expr) -> bool:
+        match self._outer[node]:
+            case ast.Compare() | ast.Subscript():
+                return False
+            case ast.Dict(keys=keys) if node in keys:
+                return False
+            case _:
+                pass
+        for outer in self._around(node):
+            if isinstance(outer, ast.Call) and source_texts.name_of(outer.func) in _NOT_SHOWN:
+                return False
+            if isinstance(outer, ast.keyword) and outer.arg in _DESCRIPTIONS:
+                return False
+        return True
+
+    def _code_around(self, node: ast.AST) -> str:
+        """The code beside the text or beside the variable that takes it, else that of the error's class."""
+        variable = ""
+        for outer in self._around(node):
+            match outer:
+                case ast.Call() | ast.Tuple():
+                    if code := _code_beside(outer) or self._code_of_helper(outer):
+                        return code
+                case ast.Assign(targets=[ast.Name(id=variable)]):
+                    pass
+                case ast.FunctionDef() | ast.AsyncFunctionDef():
+                    if code := _code_of_variable(variable, outer) or _code_variable(outer):
+                        return code
+                case ast.ClassDef(name=name):
+                    return _codes_of_classes().get(name, "")
+                case _:
+                    pass
+        return ""
+
+    def _code_of_helper(self, call: ast.AST) -> str:
+        """The code that a function of this module gives to what it is called with."""
+        match call:
+            case (
+                ast.Call(func=ast.Name(id=name))
+                | ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr=name))
+            ):
+                found = (_code_beside(each) for each in ast.walk(self._function(name)))
+                return next(filter(None, found), "")
+            case _:
+                return ""
+
+    def _function(self, name: str) -> ast.AST:
+        functions = (each for each in ast.walk(self._tree) if isinstance(each, ast.FunctionDef))
+        return next((each for each in functions if each.name == name), ast.Pass())
+
+    def _code_elsewhere(self, node: ast.AST) -> str:
+        """The code beside a call of the function that gives the text, else that of the module."""
+        inside = [each.name for each in self._around(node) if isinstance(each, ast.FunctionDef)]
+        for call in ast.walk(self._tree) if inside else ():
+            match call:
+                case ast.Call(func=ast.Name(id=name)) if name == inside[0]:
+                    if code := self._code_around(call):
+                        return code
+                case _:
+                    pass
+        return next((code for each, code in _CODES.items() if _is_in(self.name, (each,))), "")
+
+
+def _code_of_variable(name: str, function: ast.AST) -> str:
+    for call in ast.walk(function) if name else ():
+        if isinstance(call, ast.Call | ast.Tuple):
+            uses = (each.id for each in ast.walk(call) if isinstance(each, ast.Name))
+            if name in uses and (code := _code_beside(call)):
+                return code
+    return ""
+
+
+def _code_variable(function: ast.AST) -> str:
+    """The code that a function puts into a variable `code`."""
+    for each in ast.walk(function):
+        match each:
+            case ast.Assign(targets=[ast.Name(id="code")], value=value) if _named_code(value):
+                return _named_code(value)
+            case _:
+                pass
+    return ""
+
+
+def _code_beside(node: ast.AST) -> str:
+    """The code that a call or a tuple names: by the class that it makes, or in another place of it."""
+    match node:
+        case ast.Call(func=function, args=arguments, keywords=keywords):
+            if code := _codes_of_classes().get(source_texts.name_of(function)):
+                return code
+            places = [*arguments, *(each.value for each in keywords)]
+        case ast.Tuple(elts=places):
+            pass
+        case _:
+            return ""
+    found = (
+        _named_code(each)
+        for place in places
+        for each in (ast.walk(place) if isinstance(place, ast.Call | ast.IfExp) else (place,))
+    )
+    return next(filter(None, found), "")
+
+
+def _named_code(node: ast.AST) -> str:
+    match node:
+        case ast.Constant(value=str(code)) if code in _known_codes():
+            return code
+        case ast.Attribute(value=ast.Name(id="FailureCode"), attr=member):
+            return member.lower()
+        case ast.Attribute(value=ast.Name(id=name), attr="code"):
+            return _codes_of_classes().get(name, "")
+        case _:
+            return ""

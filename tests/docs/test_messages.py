@@ -1,0 +1,49 @@
+"""docs/reference/messages.md lists what people can get to read."""
+
+import re
+
+import pytest
+
+from stepiq.server.docs.errors import advice_by_section
+from tests.docs.pages import read, section
+
+
+def _codes() -> set[str]:
+    page = read("docs/reference/messages.md")
+    return set(re.findall(r"\| `([a-z_]+)` \| `[\w.]+` \|$", page, re.MULTILINE))
+
+
+class TestCodes:
+    # `make docs` compares these sections of advice.toml with the classes of errors, the issues and the failures.
+    @pytest.mark.parametrize("section", ["api", "operator", "failures", "issues"])
+    def test_each_has_a_message(self, section):
+        assert set(advice_by_section()[section]) - _codes() == set()
+
+
+class TestRows:
+    @pytest.mark.parametrize(
+        ("heading", "code", "module"),
+        [
+            ("API", "`run_not_found`", "runs.errors"),
+            ("API", "`review_closed`", "runs.reviews.errors"),
+            ("Definitions", "`expression_error`", "language.expressions.operators"),
+            ("Runs", "`step_timeout`", "engine.interpreter.attempts"),
+            ("Runs", "`review_timeout`", "engine.interpreter.pauses"),
+            ("Commands", "", "cli.inputs"),
+            ("Settings and start", "`settings_invalid`", "core.settings"),
+            ("Mails and pages", "", "accounts.recovery"),
+        ],
+    )
+    def test_each_is_below_its_heading_with_its_code_and_module(self, heading, code, module):
+        assert f"| {code} | `{module}` |\n" in section(
+            read("docs/reference/messages.md"), f"## {heading}"
+        )
+
+    def test_events_of_the_log_have_their_level_and_fields(self):
+        row = "| `run_ended` | info | `status`, `error` |"
+
+        assert row in section(read("docs/reference/messages.md"), "## Log")
+
+    @pytest.mark.parametrize("text", ["SELECT count", "<label", "| {} |"])
+    def test_queries_and_markup_are_not_messages(self, text):
+        assert text not in read("docs/reference/messages.md")
