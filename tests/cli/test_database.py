@@ -1,6 +1,6 @@
 import pytest
 
-from stepiq.cli.database import known_revisions
+from stepiq.store.migrate import known_revisions
 from tests.cli.conftest import Cli
 
 

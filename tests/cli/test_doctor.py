@@ -10,17 +10,17 @@ import pytest
 from stepiq.cli.checks import Check, Status, check_providers, check_server, check_store
 from stepiq.cli.checks import providers as provider_checks
 from stepiq.cli.checks.server import settings_check
-from stepiq.cli.database import known_revisions
 from stepiq.core.settings import Settings, load
 from stepiq.engine.providers.local_weights import weights_path
 from stepiq.store import migrate, safety
-from stepiq.store.database import Database
+from stepiq.store.database import Database, UnsafeStore
+from stepiq.store.migrate import known_revisions
 from tests.cli.conftest import Cli
 from tests.support.anthropic_server import AnthropicServer
 from tests.support.fake_provider import RunningFakeProvider
 
-UNSAFE = safety.Flaw("It loses things.", "Turn it on.", is_unsafe=True)
-OLD = safety.Flaw("It is PostgreSQL 14.", "Use another.", is_unsafe=False)
+UNSAFE = safety.Flaw("It loses things.", "Turn it on.", UnsafeStore)
+OLD = safety.Flaw("It is PostgreSQL 14.", "Use another.")
 
 
 @pytest.fixture

@@ -127,6 +127,33 @@ class TestLoad:
     def test_the_database_is_a_file_or_a_server(self, url, path):
         assert settings.load(database_url=url).sqlite_path == path
 
+    @pytest.mark.parametrize(
+        "password", ["ge@heim", "geheim@", "ge/heim", "12/geheim", "ge#heim", "ge?heim"]
+    )
+    def test_a_password_that_splits_the_address_is_refused_and_not_shown(
+        self, monkeypatch, password
+    ):
+        monkeypatch.setenv(
+            "STEPIQ_DATABASE_URL", f"postgresql://ada:{password}@db.example.com/flows"
+        )
+
+        with pytest.raises(SettingsInvalid, match="write @ as %40") as caught:
+            settings.load()
+
+        assert "heim" not in caught.value.message
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "postgresql://ada:ge%40heim@db.example.com:5433/flows?sslmode=require",
+            "postgresql://ada:geheim@[::1]:5433/flows",
+            "postgresql://ada@[::1]/flows",
+            "postgresql:///flows?host=/run/postgresql",
+        ],
+    )
+    def test_an_address_that_reads_in_one_way_is_taken(self, url):
+        assert settings.load(database_url=url).database_url == url
+
 
 class TestConfigFile:
     def test_endpoints_and_plans_come_from_it(self, monkeypatch):

@@ -13,7 +13,9 @@ from stepiq.store.safety import StoreUnsupported
 
 only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
-UNSAFE = safety.Flaw("fsync is off.", "Turn it on.", is_unsafe=True)
+UNSAFE = safety.Flaw("fsync is off.", "Turn it on.", UnsafeStore)
+
+OLD = safety.Flaw("The database server is PostgreSQL 14.", "Use another.")
 
 
 @pytest.fixture
@@ -23,8 +25,19 @@ def unsafe(monkeypatch):
 
 class TestCheck:
     async def test_a_store_that_loses_things_is_refused(self, unsafe, database):
-        with pytest.raises(UnsafeStore, match=r"Turn it on\. .* STEPIQ_ALLOW_UNSAFE_STORE=true"):
+        with pytest.raises(UnsafeStore, match=r"Turn it on\."):
             safety.check(database.url, allow_unsafe=False)
+
+    async def test_everything_that_is_wrong_is_told_at_once(self, monkeypatch, database):
+        monkeypatch.setattr(safety, "flaws", lambda _: [OLD, UNSAFE])
+
+        with pytest.raises(StoreUnsupported) as refused:
+            safety.check(database.url, allow_unsafe=False)
+
+        assert refused.value.message.splitlines()[1:] == [
+            "  The database server is PostgreSQL 14. Use another.",
+            "  fsync is off. Turn it on.",
+        ]
 
     async def test_it_passes_where_that_is_allowed_and_the_log_says_so(self, unsafe, database):
         with capture_logs() as logs:
@@ -61,6 +74,13 @@ class TestFlaws:
                         off.add(f"PostgreSQL runs with {name}")
         assert found == off
 
+    @pytest.mark.parametrize("off", ["fsync", "full_page_writes"])
+    def test_what_is_unsafe_says_how_to_accept_it(self, off):
+        (flaw,) = safety.judge(version=15, encoding="UTF8", is_read_only=False, off=[off])
+
+        assert f"ALTER SYSTEM SET {off} = on;" in flaw.advice
+        assert "STEPIQ_ALLOW_UNSAFE_STORE=true" in flaw.advice
+
     def test_one_that_does_not_answer_is_unavailable(self):
         with pytest.raises(StoreUnavailable):
             safety.flaws(make_url("postgresql://u@127.0.0.1:9/none"))
@@ -73,11 +93,14 @@ class TestJudge:
             ({}, []),
             ({"version": 14}, [("PostgreSQL 14", False)]),
             ({"encoding": "LATIN1"}, [("LATIN1", False)]),
+            ({"is_read_only": True}, [("read-only", False)]),
             ({"off": ["fsync", "full_page_writes"]}, [("fsync", True), ("full_page", True)]),
         ],
     )
     def test_it_names_each_flaw(self, facts, expected):
-        found = safety.judge(**{"version": 15, "encoding": "UTF8", "off": [], **facts})
+        found = safety.judge(
+            **{"version": 15, "encoding": "UTF8", "is_read_only": False, "off": [], **facts}
+        )
 
         assert [flaw.is_unsafe for flaw in found] == [is_unsafe for _, is_unsafe in expected]
         assert all(word in flaw.problem for flaw, (word, _) in zip(found, expected, strict=True))

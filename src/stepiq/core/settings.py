@@ -218,8 +218,14 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, value: str) -> str:
-        if value and urlsplit(value).scheme not in ("sqlite", "postgresql", "postgres"):
+        scheme, _, rest = value.partition("://")
+        if value and scheme not in ("sqlite", "postgresql", "postgres"):
             raise ValueError("use sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
+        if scheme != "sqlite" and not _is_plain_url(rest):
+            raise ValueError(
+                "use postgresql://USER:PASSWORD@HOST:PORT/NAME. In USER and PASSWORD, write @ as %40, / as %2F, # as %23 and"
+                " ? as %3F"
+            )
         return value
 
     @field_validator("smtp_url")
@@ -327,6 +333,15 @@ def variable(name: str) -> str | None:
 def environment(**added: str | None) -> dict[str, str]:
     """This process's environment for a program that it starts, with what is not None added."""
     return {**os.environ, **{name: value for name, value in added.items() if value is not None}}
+
+
+def _is_plain_url(rest: str) -> bool:
+    """Whether what follows `postgresql://` can be read in one way only, so that no part of a password counts as host or name."""
+    address, _, _ = rest.partition("?")
+    authority, _, name = address.partition("/")
+    port = authority.rpartition("@")[2].rpartition("]")[2].partition(":")[2]
+    is_split_once = "#" not in address and "@" not in name and authority.count("@") < 2
+    return is_split_once and (not port or port.isdecimal())
 
 
 def _read_config(path: Path) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import OperationalError
 
 from stepiq.core.errors import Unavailable
-from stepiq.store.database import StoreUnavailable, alive, prepare_postgres, prepare_sqlite
+from stepiq.store.database import alive, prepare_postgres, prepare_sqlite
+from stepiq.store.refusals import explaining
 
 Action = Callable[[Config], None]
 
@@ -36,7 +36,7 @@ def upgrade(url: URL) -> None:
     """Apply every migration that is missing; does nothing on a current database.
 
     Raises:
-        StoreUnavailable: the database cannot be reached.
+        StoreUnavailable, StoreRefused: the database cannot be used.
         SchemaTooNew: its schema is of a version that this one does not know.
     """
     _run(url, lambda config: command.upgrade(config, "head"))
@@ -54,6 +54,26 @@ def check(url: URL) -> None:
         alembic.util.CommandError: they differ.
     """
     _run(url, command.check)
+
+
+def current_revision(url: URL) -> str | None:
+    """The revision of a database's schema; None for an empty database.
+
+    Raises:
+        StoreUnavailable, StoreRefused: it cannot be used.
+    """
+    engine = sync_engine(url)
+    try:
+        with explaining(url), engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+    finally:
+        engine.dispose()
+
+
+def known_revisions(config: Config | None = None) -> list[str]:
+    """Every revision that this version knows, newest first."""
+    config = config or _config()
+    return [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
 
 
 def sync_engine(url: URL, *, may_idle: bool = True) -> sa.Engine:
@@ -80,39 +100,42 @@ def alone(url: URL) -> Generator[None]:
     """For what brings other tables than ours up to date: of the processes that start on a PostgreSQL database, one at a time.
 
     Raises:
-        StoreUnavailable: the database cannot be reached.
+        StoreUnavailable, StoreRefused: the database cannot be used.
     """
     if url.get_backend_name() == "sqlite":
         yield
         return
     engine = sync_engine(url)
     try:
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with (
+            explaining(url),
+            engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+        ):
             # Asking again and again, since a statement that waits for the lock has a snapshot, and whoever has the lock may build
             # an index CONCURRENTLY, which waits for every snapshot: each for the other, unseen by PostgreSQL.
             while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(ADVISORY_LOCK + 1))):
                 time.sleep(_RETRY_SECONDS)
             yield
-    except OperationalError as error:
-        raise _unusable(url, error) from error
     finally:
         engine.dispose()
 
 
 def _run(url: URL, action: Action) -> None:
-    engine = sync_engine(url)
-    config = Config()
-    config.set_main_option("script_location", str(_SCRIPTS))
+    engine, config = sync_engine(url), _config()
     try:
-        with engine.begin() as connection:
+        with explaining(url), engine.begin() as connection:
             _wait_for_others(connection)
             _refuse_newer(connection, config)
             config.attributes["connection"] = connection
             action(config)
-    except OperationalError as error:
-        raise _unusable(url, error) from error
     finally:
         engine.dispose()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS))
+    return config
 
 
 def _wait_for_others(connection: sa.Connection) -> None:
@@ -121,13 +144,8 @@ def _wait_for_others(connection: sa.Connection) -> None:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ADVISORY_LOCK)))
 
 
-def _unusable(url: URL, error: OperationalError) -> StoreUnavailable:
-    shown = url.render_as_string(hide_password=True)
-    return StoreUnavailable(f"The database {shown} cannot be used: {error.orig}")
-
-
 def _refuse_newer(connection: sa.Connection, config: Config) -> None:
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    known = known_revisions(config)
     found = MigrationContext.configure(connection).get_current_heads()
     unknown = [revision for revision in found if revision not in known]
     if unknown:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from stepiq.cli.database import known_revisions
 from stepiq.core import keys
 from stepiq.core.encryption import fingerprint
 from stepiq.core.settings import load
+from stepiq.store.migrate import known_revisions
 from tests.cli.backups.conftest import FILE, Kept, only_sqlite
 from tests.cli.conftest import Cli
 

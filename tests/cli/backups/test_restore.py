@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from stepiq.cli.database import known_revisions
 from stepiq.core import keys
 from stepiq.core.encryption import fingerprint
 from stepiq.core.settings import Settings, load
 from stepiq.store import migrate
 from stepiq.store.database import Database
+from stepiq.store.migrate import known_revisions
 from stepiq.store.tables import workspaces
 from tests.cli.backups.conftest import (
     FILE,

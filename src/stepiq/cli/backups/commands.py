@@ -20,12 +20,12 @@ from stepiq.cli.backups.archive import (
 )
 from stepiq.cli.backups.survey import Survey
 from stepiq.cli.console import UsageError, say
-from stepiq.cli.database import known_revisions
 from stepiq.core import clock, settings
 from stepiq.core.keys import KeyUnusable, prepare_data_dir
 from stepiq.core.settings import Settings
 from stepiq.engine.presence import presence_of
 from stepiq.store.database import Database
+from stepiq.store.migrate import known_revisions
 
 
 def backup(file: Path, *, with_keys: bool) -> None:

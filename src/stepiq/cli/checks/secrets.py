@@ -4,12 +4,12 @@ import asyncio
 
 from stepiq.accounts.secrets import rotation
 from stepiq.cli.checks.check import Check, failed, note, ok
-from stepiq.cli.database import current_revision, known_revisions
 from stepiq.core import keys
 from stepiq.core.encryption import Keyring
 from stepiq.core.errors import StepIQError
 from stepiq.core.settings import Settings
 from stepiq.store.database import Database
+from stepiq.store.migrate import current_revision, known_revisions
 
 _NAME = "secrets"
 

@@ -5,15 +5,14 @@ import os
 import shutil
 from pathlib import Path
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from stepiq.cli.checks.check import Check, failed, note, ok
-from stepiq.cli.database import current_revision, known_revisions
 from stepiq.core import keys
 from stepiq.core.errors import StepIQError
 from stepiq.core.settings import Settings
 from stepiq.store import safety
 from stepiq.store.database import Database, sqlite_version
+from stepiq.store.migrate import current_revision, known_revisions
+from stepiq.store.refusals import shown
 
 _LOW_DISK_BYTES = 500 * 1024 * 1024
 _OTHERS = 0o077
@@ -87,14 +86,9 @@ def _check_database(settings: Settings) -> list[Check]:
             return server
         revision = current_revision(database.url)
         if path is None:
-            what = database.url.render_as_string(hide_password=True)
+            what = shown(database.url)
     except StepIQError as error:
-        return [failed("database", error.message, "Start it, or correct STEPIQ_DATABASE_URL.")]
-    except SQLAlchemyError as error:
-        # Such as a file that is no database.
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        advice = "Correct STEPIQ_DATABASE_URL."
-        return [failed("database", f"It cannot be used: {reason}.", advice)]
+        return [failed("database", error.message, "")]
     return [*server, _check_schema(what, revision)]
 
 

@@ -1,0 +1,185 @@
+"""Compares what the role of a PostgreSQL database may do with what a server needs.
+
+Tables and schemas are created in a transaction that is rolled back: a list of privileges does not show everything that
+PostgreSQL checks, such as event triggers.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import psycopg
+from psycopg import errors
+
+from stepiq.store.refusals import another_database, quoted
+from stepiq.store.tables import metadata
+
+QUEUE_SCHEMA = "dbos"
+"""Schema of the queue's own tables."""
+
+_TRIAL = "stepiq_trial"
+_BOOTSTRAP_ROLE = 10
+_FACTS = """
+SELECT current_user, current_database(), current_schema(), to_regnamespace('public') IS NOT NULL,
+    to_regnamespace(%(queue)s) IS NOT NULL,
+    coalesce(has_schema_privilege(to_regnamespace(%(queue)s), 'USAGE'), false),
+    EXISTS (SELECT FROM pg_class WHERE relname = 'workflow_status' AND relnamespace = to_regnamespace(%(queue)s))
+"""
+_TABLES = """
+SELECT relname, coalesce(relnamespace = to_regnamespace(%(queue)s), false), relowner, pg_get_userbyid(relowner),
+    pg_has_role(relowner, 'USAGE'),
+    has_table_privilege(pg_class.oid, 'SELECT')
+    AND has_table_privilege(pg_class.oid, 'INSERT') AND has_table_privilege(pg_class.oid, 'UPDATE')
+    AND has_table_privilege(pg_class.oid, 'DELETE')
+FROM pg_class
+WHERE relkind IN ('r', 'p') AND (
+    relnamespace = to_regnamespace(%(queue)s)
+    OR relnamespace = to_regnamespace(coalesce(current_schema(), 'public')) AND relname = ANY(%(ours)s)
+)
+ORDER BY relname
+"""
+_CHANGE_OWNER = """\
+DO $$ DECLARE t record; BEGIN FOR t IN SELECT * FROM pg_tables WHERE schemaname IN ({schemas}) LOOP \
+EXECUTE format('ALTER TABLE %I.%I OWNER TO {role}', t.schemaname, t.tablename); END LOOP; END $$;"""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A right that the role lacks."""
+
+    problem: str
+    sql: str
+    """What gives it to the role."""
+
+
+class _Facts(NamedTuple):
+    """The row of `_FACTS`."""
+
+    role: str
+    database: str
+    schema: str | None
+    """Where new tables go; None if the role may use no schema of its search path."""
+    has_public: bool
+    has_queue_schema: bool
+    may_use_queue: bool
+    has_queue: bool
+
+
+class _Table(NamedTuple):
+    """A row of `_TABLES`."""
+
+    name: str
+    is_of_queue: bool
+    owner_id: int
+    owner: str
+    is_owned: bool
+    is_usable: bool
+
+
+def revision(connection: psycopg.Connection) -> str | None:
+    """The revision of the schema; None if there is none, or the role may not read it."""
+    try:
+        with connection.transaction(force_rollback=True):
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except (errors.UndefinedTable, errors.InsufficientPrivilege):
+        return None
+    return None if row is None else str(row[0])
+
+
+def missing(connection: psycopg.Connection, *, is_current: bool) -> list[Missing]:
+    """What the role of a connection must be granted before a server can start with it. Nothing is changed.
+
+    Args:
+        connection: to a primary server, outside a transaction.
+        is_current: whether the schema is of this version, so that nothing has to be created in it.
+    """
+    names = {"queue": QUEUE_SCHEMA, "ours": [*metadata.tables, "alembic_version"]}
+    with connection.transaction(force_rollback=True):
+        row = connection.execute(_FACTS, names).fetchone()
+        assert row is not None  # noqa: S101 - a SELECT without FROM
+        facts = _Facts(*row)
+        found = [] if is_current else list(_schema(connection, facts))
+        found += _queue(connection, facts)
+        tables = [_Table(*row) for row in connection.execute(_TABLES, names)]
+        return found + list(_tables(tables, facts, is_current))
+
+
+def _schema(connection: psycopg.Connection, facts: _Facts) -> Iterator[Missing]:
+    role = quoted(facts.role)
+    if facts.schema is None:
+        problem = f"The role {role} may use no schema of the database {quoted(facts.database)}."
+        grant = f"GRANT USAGE, CREATE ON SCHEMA public TO {role};"
+        yield Missing(
+            problem, grant if facts.has_public else f"CREATE SCHEMA public AUTHORIZATION {role};"
+        )
+    elif not _may(connection, f"CREATE TABLE {quoted(facts.schema)}.{_TRIAL} ()"):
+        schema = quoted(facts.schema)
+        yield Missing(
+            f"The role {role} may not create tables in the schema {schema}.",
+            f"GRANT USAGE, CREATE ON SCHEMA {schema} TO {role};",
+        )
+
+
+def _queue(connection: psycopg.Connection, facts: _Facts) -> Iterator[Missing]:
+    role, database = quoted(facts.role), quoted(facts.database)
+    if not facts.has_queue_schema:
+        if not _may(connection, f"CREATE SCHEMA {QUEUE_SCHEMA}"):
+            yield Missing(
+                f"The role {role} may not create the schema {QUEUE_SCHEMA} in the database {database}.",
+                f"GRANT CREATE ON DATABASE {database} TO {role};",
+            )
+    elif not facts.may_use_queue:
+        yield Missing(
+            f"The role {role} may not use the schema {QUEUE_SCHEMA}.",
+            f"ALTER SCHEMA {QUEUE_SCHEMA} OWNER TO {role};",
+        )
+    elif not facts.has_queue and not _may(connection, f"CREATE TABLE {QUEUE_SCHEMA}.{_TRIAL} ()"):
+        yield Missing(
+            f"The role {role} may not create tables in the schema {QUEUE_SCHEMA}.",
+            f"ALTER SCHEMA {QUEUE_SCHEMA} OWNER TO {role};",
+        )
+
+
+def _tables(found: Sequence[_Table], facts: _Facts, is_current: bool) -> Iterator[Missing]:
+    role, database = quoted(facts.role), quoted(facts.database)
+    ours = [table for table in found if not table.is_of_queue]
+    if ours and not any(table.name == "alembic_version" for table in ours):
+        yield Missing(
+            f"Another program created the table {ours[0].name} of the database {database}; stepIQ needs its own database.",
+            another_database(role, database),
+        )
+        return
+    wrong = [
+        table for table in found if not table.is_owned and not (is_current and table.is_usable)
+    ]
+    if wrong:
+        count = f"{len(wrong)} table" + ("" if len(wrong) == 1 else "s")
+        yield Missing(
+            f"The role {role} does not own {count} of the database {database}, such as {wrong[0].name}, which"
+            f" {quoted(wrong[0].owner)} owns.",
+            _new_owner({(table.owner_id, table.owner) for table in wrong}, facts),
+        )
+
+
+def _new_owner(owners: set[tuple[int, str]], facts: _Facts) -> str:
+    role = quoted(facts.role)
+    if all(owner_id != _BOOTSTRAP_ROLE for owner_id, _ in owners):
+        names = ", ".join(sorted(quoted(name) for _, name in owners))
+        return f"REASSIGN OWNED BY {names} TO {role};"
+    # What the role that initdb made owns cannot be reassigned as a whole: the system belongs to it.
+    schemas = [facts.schema or "public"]
+    change = ""
+    if facts.has_queue_schema:
+        schemas.append(QUEUE_SCHEMA)
+        change = f"ALTER SCHEMA {QUEUE_SCHEMA} OWNER TO {role}; "
+    listed = ", ".join(f"'{schema}'" for schema in schemas)
+    return change + _CHANGE_OWNER.format(schemas=listed, role=role)
+
+
+def _may(connection: psycopg.Connection, statement: str) -> bool:
+    try:
+        with connection.transaction(force_rollback=True):
+            connection.execute(statement.encode())
+    except errors.InsufficientPrivilege:
+        return False
+    return True

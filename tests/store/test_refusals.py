@@ -1,0 +1,148 @@
+"""What people are told when connecting fails."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from stepiq.core.errors import Unavailable
+from stepiq.store import migrate
+from stepiq.store.database import StoreUnavailable
+from stepiq.store.refusals import StoreRefused, connect, explaining, quoted, shown
+
+only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+@contextmanager
+def refusing(message: str) -> Iterator[URL]:
+    """A server that answers the start of each connection with one error, as PostgreSQL words it."""
+    fields = b"SFATAL\0C00000\0M" + message.encode() + b"\0\0"
+    answer = b"E" + (len(fields) + 4).to_bytes(4) + fields
+
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            # Requests for encryption have eight bytes; the start of a session has more.
+            while len(connection.recv(1024)) == 8:
+                connection.sendall(b"N")
+            connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=[listener])
+        thread.start()
+        yield make_url(f"postgresql://ada:geheim@127.0.0.1:{listener.getsockname()[1]}/flows")
+        thread.join()
+
+
+def message_of(url: URL, error: type[Unavailable] = StoreRefused) -> str:
+    with pytest.raises(error) as raised:
+        connect(url)
+    assert "geheim" not in raised.value.message
+    return raised.value.message
+
+
+class TestConnect:
+    @pytest.mark.parametrize(
+        ("words", "advice"),
+        [
+            ('password authentication failed for user "ada"', "ALTER ROLE ada LOGIN PASSWORD '…';"),
+            (
+                'no pg_hba.conf entry for host "10.0.0.1", user "ada", database "flows", no encryption',
+                "`host flows ada ADDRESS scram-sha-256`",
+            ),
+            ('permission denied for database "flows"', "GRANT CONNECT ON DATABASE flows TO ada;"),
+            ("sorry, too many clients already", "max_connections"),
+            # Of a server whose messages are in another language.
+            ("Passwort-Authentifizierung fehlgeschlagen", "Correct STEPIQ_DATABASE_URL"),
+        ],
+    )
+    def test_a_refusal_has_its_cause_and_what_removes_it(self, words: str, advice: str):
+        with refusing(words) as url:
+            message = message_of(url)
+
+        assert f"refuses the connection: {words}. " in message
+        assert advice in message
+
+    def test_a_server_that_starts_is_not_refusing(self):
+        with refusing("the database system is starting up") as url:
+            assert "Try again in a moment." in message_of(url, StoreUnavailable)
+
+    def test_a_server_that_is_not_there_is_named(self):
+        url = make_url("postgresql://ada:geheim@127.0.0.1:9/flows")
+
+        assert "127.0.0.1:9/flows cannot be reached: Connection refused. Start PostgreSQL" in (
+            message_of(url, StoreUnavailable)
+        )
+
+    def test_a_password_in_the_query_is_not_repeated(self):
+        message_of(make_url("postgresql://ada@127.0.0.1:9/flows?password=geheim"), StoreUnavailable)
+
+    @only_postgresql
+    @pytest.mark.parametrize(
+        ("change", "advice"),
+        [
+            ({"database": "none"}, "CREATE DATABASE none OWNER postgres ENCODING 'UTF8'"),
+            ({"username": "nobody"}, "CREATE ROLE nobody LOGIN PASSWORD '…';"),
+            ({"query": {"sslmode": "require"}}, "Remove `sslmode`"),
+            ({"query": {"colour": "red"}}, "Correct STEPIQ_DATABASE_URL."),
+        ],
+    )
+    def test_a_real_server_is_understood(
+        self, database_url: str, change: dict[str, str], advice: str
+    ):
+        assert advice in message_of(make_url(database_url).set(**change))  # pyright: ignore[reportArgumentType]
+
+    @only_postgresql
+    def test_a_role_that_may_not_log_in_is_told_how_it_may(self, database_url: str):
+        url, role = make_url(database_url), f"role_{uuid4().hex}"
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
+            try:
+                assert f"ALTER ROLE {role} LOGIN;" in message_of(url.set(username=role))
+            finally:
+                connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+
+
+class TestExplaining:
+    def test_a_file_that_is_no_database_is_no_fault(self, tmp_path):
+        (tmp_path / "letter.db").write_text("a letter, not a database " * 100)
+
+        with pytest.raises(StoreUnavailable, match=r"not a database\. Set STEPIQ_DATABASE_URL or"):
+            migrate.upgrade(make_url(f"sqlite:///{tmp_path}/letter.db"))
+
+    async def test_a_wrong_statement_stays_a_fault(self, database_url: str):
+        engine = migrate.sync_engine(make_url(database_url))
+        try:
+            with (
+                pytest.raises((OperationalError, ProgrammingError)),
+                explaining(engine.url),
+                engine.connect() as connection,
+            ):
+                connection.exec_driver_sql("SELECT nothing FROM nowhere")
+        finally:
+            engine.dispose()
+
+
+class TestShown:
+    def test_it_has_neither_driver_nor_password(self):
+        url = make_url(
+            "postgresql+psycopg://ada:geheim@db:5433/flows?password=geheim&sslmode=require"
+        )
+
+        assert shown(url) == "postgresql://ada:***@db:5433/flows?sslmode=require"
+
+
+class TestQuoted:
+    @pytest.mark.parametrize(
+        ("name", "expected"),
+        [("ada", "ada"), ("Ada", '"Ada"'), ("user", '"user"'), ("a-b", '"a-b"')],
+    )
+    def test_names_are_in_quotes_where_sql_needs_them(self, name: str, expected: str):
+        assert quoted(name) == expected
