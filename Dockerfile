@@ -26,6 +26,7 @@ COPY --from=build /opt/stepiq /opt/stepiq
 ENV PATH=/opt/stepiq/bin:$PATH \
     STEPIQ_HOST=0.0.0.0 \
     STEPIQ_DATA_DIR=/var/lib/stepiq \
+    STEPIQ_CACHE_DIR=/var/lib/stepiq/cache \
     STEPIQ_CONFIG_FILE=/etc/stepiq/stepiq.toml \
     STEPIQ_LOG_FORMAT=json
 USER 10001

@@ -9,7 +9,6 @@ import html
 import os
 import pty
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -68,9 +67,6 @@ class Screen:
 def main() -> None:
     """Run, draw, write."""
     with tempfile.TemporaryDirectory() as folder:
-        weights = ROOT / ".data" / "models"
-        if weights.exists():
-            shutil.copytree(weights, Path(folder) / "models")
         _run_demo(folder)
         output = _run_demo(folder).replace(folder, ".data")
     screen = Screen()

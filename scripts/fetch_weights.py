@@ -1,4 +1,4 @@
-"""Fetch the local model's weights into the data folder, if they are not there: the suite asks the real model, too.
+"""Fetch the weights of the local model if they are not on this machine. The suite uses the real model.
 
 Usage: python scripts/fetch_weights.py
 """
@@ -10,6 +10,6 @@ from stepiq.core.errors import StepIQError
 from stepiq.engine.providers.local_weights import ensure_local_weights
 
 try:
-    ensure_local_weights(settings.load().data_dir, print)
+    ensure_local_weights(settings.load().cache_path, print)
 except StepIQError as error:
     sys.exit(error.message)

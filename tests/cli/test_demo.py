@@ -8,10 +8,10 @@ import httpx2
 import pytest
 
 from stepiq.cli.demo import read_examples
-from stepiq.engine.providers.local_weights import weights_path, weights_present
 from tests.cli.conftest import Cli, Command, Said
-from tests.cli.test_examples import ANSWERS, KEPT, OUTPUTS
+from tests.cli.test_examples import ANSWERS, OUTPUTS
 from tests.support.fake_provider import RunningFakeProvider
+from tests.support.local_model import needs_local_model
 
 SHOWN = "customer_message"
 
@@ -137,6 +137,7 @@ class TestDemo:
         command.environment |= {"PIP_INDEX_URL": nowhere, "UV_DEFAULT_INDEX": nowhere}
         command.environment |= {"PIP_RETRIES": "0", "PIP_NO_INDEX": "1", "UV_OFFLINE": "1"}
         command.environment |= {"PIP_FIND_LINKS": "", "UV_NO_CACHE": "1"}
+        command.environment["STEPIQ_CACHE_DIR"] = str(command.folder / "cache")
 
         said = await command("demo")
 
@@ -163,13 +164,8 @@ class TestDemo:
             with pytest.raises(httpx2.ConnectError):
                 await client.get(f"{url}/health")
 
+    @needs_local_model
     async def test_on_the_local_model_it_costs_nothing(self, command: Command):
-        if not weights_present(KEPT):
-            pytest.skip("The local model's weights are not in .data: `make test` fetches them.")
-        kept = weights_path(command.folder / "data")
-        kept.parent.mkdir(parents=True)
-        kept.symlink_to(weights_path(KEPT))
-
         said = await command("demo")
 
         assert (said.code, said.out) == (0, OUTPUTS[SHOWN] + "\n")

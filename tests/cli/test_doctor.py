@@ -256,14 +256,17 @@ class TestCheckProviders:
         assert told.detail == "Anthropic answers and offers 2 models"
         assert named(found, "default model").detail.startswith("anthropic/claude-haiku-5-5")
 
-    async def test_weights_that_are_here_are_named(self, here: Settings):
-        assert "not here yet" in named(await check_providers(here), "provider local").detail
-        path = weights_path(here.data_dir)
-        path.parent.mkdir(parents=True)
-        with path.open("wb") as file:
+    async def test_it_says_whether_the_weights_of_the_local_model_are_here(
+        self, here: Settings, tmp_path: Path
+    ):
+        settings = here.model_copy(update={"cache_dir": tmp_path})
+        missing = named(await check_providers(settings), "provider local")
+        with weights_path(tmp_path).open("wb") as file:
             file.truncate(98_362_432)
+        present = named(await check_providers(settings), "provider local")
 
-        assert named(await check_providers(here), "provider local").status is Status.OK
+        assert (missing.status, present.status) == (Status.NOTE, Status.OK)
+        assert str(weights_path(tmp_path)) in present.detail
 
     async def test_without_the_library_there_is_no_default_model(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch

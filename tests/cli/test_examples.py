@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 
 from stepiq.cli.demo import read_examples
-from stepiq.engine.providers.local_weights import weights_path, weights_present
 from tests.cli.conftest import Cli, Command
 from tests.support.fake_provider import RunningFakeProvider
+from tests.support.local_model import needs_local_model
 
 EXAMPLES = {example.name: example for example in read_examples()}
-KEPT = Path(".data").absolute()
 
 ANSWERS: dict[str, dict[str, Any] | None] = {
     "customer_message": {"customer_name": "Anna Keller", "order_number": "48213"},
@@ -78,13 +77,8 @@ class TestExample:
         assert bool(provider.requests) is (ANSWERS[name] is not None)
 
     @pytest.mark.slow
+    @needs_local_model
     async def test_the_local_model_gives_the_same(self, command: Command, name: str):
-        if not weights_present(KEPT):
-            pytest.skip("The local model's weights are not in .data: `make test` fetches them.")
-        kept = weights_path(command.folder / "data")
-        kept.parent.mkdir(parents=True)
-        kept.symlink_to(weights_path(KEPT))
-
         run = await run_example(command, name)
 
         assert run["output"] == OUTPUTS[name]

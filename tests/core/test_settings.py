@@ -155,6 +155,35 @@ class TestLoad:
         assert settings.load(database_url=url).database_url == url
 
 
+class TestCachePath:
+    @pytest.mark.parametrize(
+        ("platform", "variables", "path"),
+        [
+            ("linux", {}, "/home/ada/.cache/stepiq"),
+            ("linux", {"XDG_CACHE_HOME": "/var/cache"}, "/var/cache/stepiq"),
+            ("linux", {"XDG_CACHE_HOME": "relative"}, "/home/ada/.cache/stepiq"),
+            ("darwin", {}, "/home/ada/Library/Caches/stepiq"),
+            ("linux", {"STEPIQ_CACHE_DIR": "/srv/cache"}, "/srv/cache"),
+            ("linux", {"STEPIQ_CACHE_DIR": "~/cache"}, "/home/ada/cache"),
+        ],
+    )
+    def test_it_is_where_a_users_other_caches_are_unless_set(
+        self, monkeypatch, platform, variables, path
+    ):
+        monkeypatch.setattr("sys.platform", platform)
+        monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+        for name, value in {"HOME": "/home/ada", **variables}.items():
+            monkeypatch.setenv(name, value)
+
+        assert settings.load().cache_path == Path(path)
+
+    def test_a_user_without_a_home_folder_has_it_in_the_data_folder(self, monkeypatch):
+        monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+        monkeypatch.setattr("os.path.expanduser", lambda path: path)
+
+        assert settings.load().cache_path == Path.cwd() / ".data" / "cache"
+
+
 class TestConfigFile:
     def test_endpoints_and_plans_come_from_it(self, monkeypatch):
         monkeypatch.setenv("LAB_KEY", SECRET)

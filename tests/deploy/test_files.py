@@ -93,6 +93,14 @@ class TestDockerfile:
         assert let_in == set(image().copied)
         assert not any(fnmatch.fnmatch(".env", each) for each in let_in)
 
+    @pytest.mark.parametrize("name", [".env", ".env.local", "stepiq.env", "src/.env"])
+    def test_files_with_keys_reach_neither_git_nor_the_builder(self, name: str):
+        ignored = [line.removeprefix("**/") for line in (ROOT / ".dockerignore").read_text().splitlines()]  # fmt: skip
+        git = (ROOT / ".gitignore").read_text().splitlines()
+
+        for patterns in (ignored[ignored.index("!examples") :], git):
+            assert any(fnmatch.fnmatch(Path(name).name, each) for each in patterns)
+
 
 class TestCompose:
     def test_it_does_not_start_without_keys(self):

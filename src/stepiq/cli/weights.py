@@ -1,7 +1,8 @@
-"""The local model's weights, fetched before they are needed so that the wait has a reason that people see."""
+"""Fetches the weights of the local model before a run needs them, so that the user sees the reason for the wait."""
+
+from rich.console import Console
 
 from stepiq.cli.console import say
-from stepiq.core import keys
 from stepiq.core.settings import Settings
 from stepiq.engine.providers.local_weights import ensure_local_weights, weights_present
 from stepiq.engine.providers.registry import ModelUnusable, Providers
@@ -10,26 +11,33 @@ from stepiq.language.specs import LlmSpec
 
 
 def fetch_weights(settings: Settings) -> None:
-    """Fetch them if they are not in the data folder.
+    """Fetch them if they are not on this machine.
 
     Raises:
         LocalModelUnavailable: they cannot be fetched.
-        KeyUnusable: the data folder cannot be made.
     """
-    folder = keys.prepare_data_dir(settings)
-    if not weights_present(folder):
+    folder = settings.cache_path
+    if weights_present(folder):
+        return
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
         ensure_local_weights(folder, say)
+        return
+    # On a terminal each line replaces the one before.
+    with console.status("") as status:
+        path = ensure_local_weights(folder, status.update)
+    say(f"Fetched the local model: {path}")
 
 
 def uses_local_model(definition: Definition, providers: Providers) -> bool:
-    """Whether a step will ask the model that runs on this machine."""
+    """Whether a step uses the model that runs on this machine."""
     for step in definition.every_step:
         if isinstance(step.spec, LlmSpec):
             try:
                 model = step.spec.model
                 found = providers.default_model() if model is None else providers.resolve(model)
             except ModelUnusable:
-                # The run says so, with the step's name.
+                # The run fails with this reason and names the step.
                 continue
             if found.provider == "local":
                 return True

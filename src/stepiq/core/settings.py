@@ -6,6 +6,7 @@ Named model endpoints and plans come from one TOML file, `stepiq.toml`.
 
 import os
 import re
+import sys
 import tomllib
 from enum import StrEnum
 from functools import cached_property
@@ -86,8 +87,12 @@ class Settings(BaseSettings):
     (PostgreSQL 15 or newer, UTF-8). Default: `stepiq.db` in the data folder."""
 
     data_dir: Path = Path(".data")
-    """Folder for the SQLite file, generated keys, local model weights and mail that has no server to go to.
+    """Folder for the SQLite file, generated keys and mail that has no server to go to.
     Created on first start, readable by its owner only. Default: `.data` in the working folder."""
+
+    cache_dir: Path | None = None
+    """Folder for what can be fetched again: the weights of the local model (98 MB). All servers of a user can share it. Default:
+    `stepiq` in the user's cache folder, which is `$XDG_CACHE_HOME` or `~/.cache`, and `~/Library/Caches` on macOS."""
 
     config_file: Path = Path("stepiq.toml")
     """TOML file with named model endpoints (`[endpoints.NAME]`) and plan overrides (`[plans.NAME]`). It need
@@ -293,6 +298,19 @@ class Settings(BaseSettings):
             "127.0.0.1",
             "::1",
         )
+
+    @cached_property
+    def cache_path(self) -> Path:
+        """The folder for what can be fetched again, as an absolute path; it need not exist."""
+        if self.cache_dir is not None:
+            return self.cache_dir.expanduser().absolute()
+        # The XDG specification says to ignore relative paths.
+        base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+        if not base.is_absolute():
+            home = "~/Library/Caches" if sys.platform == "darwin" else "~/.cache"
+            base = Path(os.path.expanduser(home))
+        # A user without a home folder has the data folder.
+        return base / "stepiq" if base.is_absolute() else self.data_dir.absolute() / "cache"
 
     @cached_property
     def sqlite_path(self) -> Path | None:

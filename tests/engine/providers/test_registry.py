@@ -221,7 +221,7 @@ class TestDefaultModel:
     ):
         monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
 
-        with pytest.raises(ProviderNotConfigured, match=r"OPENAI_API_KEY.*stepiq\[local\]"):
+        with pytest.raises(ProviderNotConfigured, match=r"OPENAI_API_KEY.*pip install .*xllamacpp"):
             configured().default_model()
 
 

@@ -47,10 +47,12 @@ def _can_be_set(info: ProviderInfo) -> bool:
 def _check_local(name: str, settings: Settings, info: ProviderInfo) -> Check:
     if not info.usable:
         return note(name, "not installed", info.reason or "")
-    if weights_present(settings.data_dir):
-        return ok(name, f"weights in {weights_path(settings.data_dir)}")
+    if weights_present(settings.cache_path):
+        return ok(name, f"weights in {weights_path(settings.cache_path)}")
     return note(
-        name, "its weights are not here yet", "They are fetched (98 MB) when a step first asks it."
+        name,
+        "the weights are not on this machine yet",
+        "The first step that uses the local model fetches them (98 MB).",
     )
 
 

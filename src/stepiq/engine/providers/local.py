@@ -1,12 +1,14 @@
-"""Starts the local model's process when it is first asked, and again when it has died."""
+"""Starts the process of the local model at the first call, and again after it has died."""
 
 import asyncio
 import importlib.util
 import json
 import os
 import secrets
+import shlex
 import sys
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 from typing import cast
 
@@ -18,6 +20,7 @@ from stepiq.engine.providers.local_weights import (
     CONTEXT_WINDOW,
     LocalModelUnavailable,
     ensure_local_weights,
+    weights_damaged,
 )
 from stepiq.engine.providers.openai_chat import ChatConnection
 
@@ -26,31 +29,39 @@ log = logging.get(__name__)
 _PARALLEL = 4
 _START_SECONDS = 60
 _STOP_SECONDS = 2
-
-INSTALL_HINT = "Install it with: pip install 'stepiq[local]'"
+_LIBRARY = "xllamacpp"
 
 
 def local_unavailable() -> str | None:
-    """Why the local model cannot be used here, or None when it can."""
-    if importlib.util.find_spec("xllamacpp") is None:
-        return f"The inference library is not installed. {INSTALL_HINT}"
+    """Why the local model cannot be used here, or None if it can."""
+    if importlib.util.find_spec(_LIBRARY) is None:
+        return f"The local model needs the library {_LIBRARY}, which is not installed. Install it with: {_installation()}"
     return None
 
 
-class LocalServer:
-    """The local model as one more server that speaks Chat Completions."""
+def _installation() -> str:
+    """The command that installs the library into the environment of this process."""
+    python = shlex.quote(sys.executable)
+    has_pip = importlib.util.find_spec("pip") is not None
+    tool = f"{python} -m pip install" if has_pip else f"uv pip install --python {python}"
+    (library,) = (each for each in metadata.requires("stepiq") or () if each.startswith(_LIBRARY))
+    return f"{tool} {shlex.quote(library.partition(';')[0].strip())}"
 
-    def __init__(self, data_dir: Path) -> None:
-        self._data_dir = data_dir
+
+class LocalServer:
+    """The local model as a server that speaks Chat Completions."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._starting = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
         self._connection: ChatConnection | None = None
 
     async def connection(self) -> ChatConnection:
-        """A connection to the running process, which is started if need be; weights that are missing are fetched.
+        """A connection to the process. Starts it if it is not running; fetches the weights if they are missing.
 
         Raises:
-            LocalModelUnavailable: it cannot be started; the message says why.
+            LocalModelUnavailable: it cannot start; the message says why.
         """
         async with self._starting:
             if self._connection is not None and self._process and self._process.returncode is None:
@@ -58,18 +69,18 @@ class LocalServer:
             await self._stop()
             if reason := local_unavailable():
                 raise LocalModelUnavailable(reason)
-            weights = await asyncio.to_thread(ensure_local_weights, self._data_dir, self._report)
+            weights = await asyncio.to_thread(ensure_local_weights, self._folder, self._report)
             self._connection = await self._start(weights)
             return self._connection
 
     async def close(self) -> None:
-        """End the process, if it runs."""
+        """Stop the process if it is running."""
         async with self._starting:
             await self._stop()
 
     @property
     def pid(self) -> int | None:
-        """The process, while it runs."""
+        """Id of the process while it is running."""
         running = self._process is not None and self._process.returncode is None
         return self._process.pid if self._process and running else None
 
@@ -100,30 +111,29 @@ class LocalServer:
             label="The local model",
             base_url=url,
             key_setting=None,
-            url_setting="STEPIQ_DATA_DIR",
-            when_unreachable="Its process has died; the next attempt starts it again.",
+            url_setting="STEPIQ_CACHE_DIR",
+            when_unreachable="Its process has died. The next attempt starts it again.",
         )
         return ChatConnection(Endpoint(place, f"{url}/v1", key, keeps_connections=False))
 
     async def _handshake(
         self, process: asyncio.subprocess.Process, options: LocalServerOptions
     ) -> str:
-        told = cast("asyncio.StreamWriter", process.stdin)
-        heard = cast("asyncio.StreamReader", process.stdout)
+        requests = cast("asyncio.StreamWriter", process.stdin)
+        replies = cast("asyncio.StreamReader", process.stdout)
         try:
             async with asyncio.timeout(_START_SECONDS):
-                told.write(json.dumps(asdict(options)).encode() + b"\n")
-                await told.drain()
-                line = await heard.readline()
+                requests.write(json.dumps(asdict(options)).encode() + b"\n")
+                await requests.drain()
+                line = await replies.readline()
             return str(json.loads(line)["url"])
         except (TimeoutError, OSError, ValueError, KeyError):
             await self._stop()
             raise LocalModelUnavailable(
-                "The local model did not start. Remove the `models` folder in the data folder if its file may be"
-                " damaged, check that there are 300 MB of free memory, or set a provider's key such as OPENAI_API_KEY."
+                f"The local model did not start. {await asyncio.to_thread(_cause, Path(options.model_path))}"
             ) from None
         except asyncio.CancelledError:
-            # Its caller is gone, but a half-started process must not stay.
+            # The caller is gone, but a process that is still starting must not stay.
             await asyncio.shield(self._stop())
             raise
 
@@ -134,18 +144,24 @@ class LocalServer:
             await connection.close()
         if process is None:
             return
-        # It ends when its input does.
+        # The process ends when its standard input is closed.
         cast("asyncio.StreamWriter", process.stdin).close()
         try:
             async with asyncio.timeout(_STOP_SECONDS):
                 await process.wait()
         except TimeoutError:
-            # Still reading the weights, most likely.
+            # It is probably still reading the weights.
             process.kill()
             await process.wait()
 
 
+def _cause(weights: Path) -> str:
+    if weights_damaged(weights):
+        return f"{weights} is damaged. Delete it; the next call fetches it again."
+    return "Check that 300 MB of memory are free, or set OPENAI_API_KEY or OLLAMA_BASE_URL to use another model."
+
+
 def _threads() -> int:
-    # Inference threads wait for each other by spinning: with as many of them as cores, one busy neighbour (this very
-    # server) made the model eighteen times slower than a single thread, which alone writes 60 tokens a second.
+    # Inference threads spin while they wait for each other. With one thread for each core, any other load (such as this
+    # server) made the model eighteen times slower than a single thread, which generates 60 tokens a second.
     return max(1, min(4, (os.cpu_count() or 1) // 2))

