@@ -4,6 +4,8 @@ from typing import TypeGuard
 
 from stepiq.core.json import Json
 
+_LARGEST_EXACT = 2**53
+
 
 def is_object(value: Json) -> TypeGuard[dict[str, Json]]:
     """Whether a value is a JSON object."""
@@ -18,6 +20,11 @@ def is_array(value: Json) -> TypeGuard[list[Json]]:
 def is_number(value: Json) -> TypeGuard[int | float]:
     """Whether a value is a JSON number; booleans are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_whole(value: float) -> bool:
+    """Whether a double is an integer, and small enough for every integer of that size to be one."""
+    return value.is_integer() and abs(value) <= _LARGEST_EXACT
 
 
 def kind_of(value: Json) -> str:

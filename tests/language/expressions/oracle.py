@@ -1,15 +1,34 @@
-"""What CEL's own implementation makes of an expression, in the same JSON as ours."""
+"""What CEL's own implementation makes of an expression, in the same JSON as ours.
+
+CEL computes nothing with numbers of two types. Here it converts both to doubles, as the language says.
+"""
 
 import datetime
+import math
+import operator
+from collections.abc import Callable
 from typing import Any
 
-from cel_expr_python import cel
-from cel_expr_python.ext import ext_optional
+from stepiq.language.expressions.environment import MIXED, new_engine
 
-from stepiq.language.expressions.references import ROOTS
 
-_ENGINE = cel.NewEnv(
-    variables=dict.fromkeys(ROOTS, cel.Type.DYN), extensions=[ext_optional.ExtOptional()]
+def _divide(a: float, b: float) -> float:
+    return a / b if b else math.copysign(math.inf, a) * math.copysign(1, b) if a else math.nan
+
+
+_ARITHMETIC = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": _divide}
+
+
+def _promoting(rule: Callable[[float, float], float]) -> Callable[[float, float], float]:
+    return lambda a, b: rule(float(a), float(b))
+
+
+_ENGINE = new_engine(
+    {
+        f"_{sign}_({one},{other})": _promoting(rule)
+        for sign, rule in _ARITHMETIC.items()
+        for one, other in MIXED
+    }
 )
 
 

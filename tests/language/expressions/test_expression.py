@@ -290,7 +290,7 @@ class TestFailures:
             ("input.list[?'a']", "is a list, which has no fields."),
             ("item.name", "`item` exists only inside a `for_each`."),
             ("index", "`index` exists only inside a `for_each`."),
-            ("vars.limit + 1.5", "`+` does not take an integer and a double. Convert one of them with `double(x)` or `int(x)`."),
+            ("vars.limit % dyn(1.5)", "`%` does not take an integer and a double. Use integers: `int(x) % 2`."),
             ("input.topic + vars.limit", "Write `string(x)` to join it to a text."),
             ("input.topic < vars.limit", "`<` does not take a string and an integer. Convert the text with `int(x)` or `double(x)`."),
             ("input.nothing + 1", "`+` does not take null and an integer. Where a value may be null, ask first"),

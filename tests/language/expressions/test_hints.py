@@ -2,7 +2,8 @@ from contextlib import suppress
 
 import pytest
 
-from stepiq.language.expressions import Expression, ExpressionSyntaxError, hints, reading
+from stepiq.language.expressions import Expression, ExpressionSyntaxError, hints
+from stepiq.language.expressions.environment import ENGINE
 from stepiq.language.expressions.functions import FUNCTIONS
 from stepiq.language.expressions.source import read
 from stepiq.language.expressions.wire import Foreign, decode
@@ -117,7 +118,10 @@ class TestRefusals:
             ("9223372036854775808", 1, "too large for an integer"),
             ("0xfffffffffffffffff", 1, "too large for an integer"),
             ("99999999999999999999u", 1, "too large for an integer"),
-            ("1 + 1.5", 3, "`+` does not take an integer and a double. Convert one of them with `double(x)` or `int(x)`, or write"),
+            ("5 % 2.0", 3, "`%` does not take an integer and a double. Use integers: `int(x) % 2`."),
+            ("[1][1.0]", 4, "`[…]` does not take a list and a double. Use an integer: `list[int(x)]`."),
+            ("[1].first().orValue(0.5)", 20, "`orValue` does not take an optional value and a double. Give a fallback of the type of the value"),
+            ("1 < 'a'", 3, "`<` does not take an integer and a string."),
             ("'a' + 1", 5, "`+` does not take a string and an integer. Write `string(x)` to join it to a text."),
             ("1 == 'a'", 3, "Values of two kinds are never equal"),
             ("1 in ['a']", 3, "`in` does not take an integer and a list."),
@@ -160,7 +164,7 @@ class TestRefusals:
         assert refused("1 + size(input.a)").message == "`size` is not part of the language."
 
     def test_a_loop_of_another_shape_is_refused(self):
-        compiled = reading._ENGINE.compile("optional.of(1).optMap(x, x)")
+        compiled = ENGINE.compile("optional.of(1).optMap(x, x)")
 
         with pytest.raises(Foreign):
             decode(compiled.serialize())

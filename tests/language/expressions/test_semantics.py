@@ -23,6 +23,29 @@ SAME = r"""
 1 + 2
 7 - 10
 6 * 7
+1 + 1.5
+1.5 - 2
+2u * 1.5
+1 + 2u
+7 / 2.0
+7.0 / 2
+input.a + input.f
+input.f / input.a
+size(input.l) * 1.5
+[1] + [2.5]
+1 == 1.0
+1u != 1
+[1] == [1.0]
+1 < 1.5
+2u >= 1.5
+dyn(9007199254740993) == 9007199254740992.0
+dyn(9007199254740993) > 9007199254740992.0
+dyn(9223372036854775807) < 9223372036854775808.0
+dyn(18446744073709551615u) == dyn(18446744073709551616.0)
+9007199254740993 in [9007199254740992.0]
+1 in [1.5, 1.0]
+1.0 in {1: 'a'}
+input.b ? 1 : 1.5
 -5 / 2
 -5 % 2
 5 % -2
@@ -215,7 +238,6 @@ double(2u)
 double('-.5')
 string(1)
 string(-1.5)
-string(0.1 + 0.2)
 string(1e300)
 string(3.0)
 string(true)
@@ -240,6 +262,8 @@ timestamp(0) + duration('1s')
 duration('1s') + timestamp(5)
 timestamp(5) - duration('1s')
 timestamp(0) - timestamp(1)
+timestamp('2262-04-11T23:47:16Z') - timestamp(0)
+int(-9223372036854774784.0)
 duration('1h') + duration('30m')
 duration('1h') - duration('90m')
 duration('1.5h')
@@ -284,14 +308,23 @@ input.`a` // a comment
 FAILING = r"""
 9223372036854775807 + 1
 9223372036854775807 * 2
+int(-9223372036854775808.0)
+int(9223372036854775808.0)
+timestamp('9999-12-31T23:59:59Z') - timestamp('0001-01-01T00:00:00Z')
+timestamp('0001-01-01T00:00:00Z') - timestamp('9999-12-31T23:59:59Z')
+timestamp('2262-04-11T23:47:17Z') - timestamp(0)
+duration('9223372036s') + duration('1s')
+duration('-9223372036s') - duration('1s')
 -dyn(-9223372036854775808)
 dyn(-9223372036854775808) / -1
 1u - 2u
 1 / 0
 1 % 0
+input.a / 0.0
+0.0 / 0
 dyn(5.0) % dyn(2.0)
-dyn(1) + dyn(1.0)
-dyn(1) + dyn(1u)
+dyn(5) % dyn(2.0)
+dyn(5) % dyn(2u)
 dyn({}) + dyn({})
 input.s + input.n
 input.s + input.a

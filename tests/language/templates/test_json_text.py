@@ -13,7 +13,7 @@ SCALARS = (
     st.none()
     | st.booleans()
     | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.floats(allow_nan=False, allow_infinity=False).map(lambda x: x if x % 1 else int(x))
     | st.text()
 )
 SMALL = st.recursive(

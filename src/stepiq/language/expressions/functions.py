@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 
-from stepiq.language.expressions import matching, times
+from stepiq.language.expressions import doubles, matching, times
 from stepiq.language.expressions.operators import BINARY, negate, refuse
 from stepiq.language.expressions.times import Duration, Timestamp
 from stepiq.language.expressions.values import (
@@ -27,7 +27,6 @@ from stepiq.language.patterns import PatternSyntaxError
 
 Function = Callable[..., Value]
 """Takes the meter, then the values."""
-_LARGEST_EXACT = 2**53
 _INTEGER = re.compile(r"\s*([+-]?[0-9]{1,30})\s*")
 _DOUBLE = re.compile(r"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*")
 _MAX_NUMBER_LENGTH = 400
@@ -75,33 +74,42 @@ def _matches(meter: Meter, text: Value, pattern: Value) -> bool:
 
 
 def _int(meter: Meter, value: Value) -> int:
-    meter.spend(_CONVERSION_COST)
-    match value:
-        case bool():
-            refuse("int", value)
-        case int():
-            result = int(value)
-        case float() if math.isfinite(value):
-            result = int(value)
-        case str():
-            found = _INTEGER.fullmatch(value) if len(value) <= _MAX_NUMBER_LENGTH else None
-            if found is None:
-                raise Failure("`int` cannot read that text. It takes digits, as in '42'.")
-            result = int(found[1])
-        case Timestamp():
-            result = value.nanos // 10**9
-        case _:
-            refuse("int", value)
-    if not -(2**63) <= result < 2**63:
-        raise Failure("a number is too large for an integer.")
+    result = _truncate("int", meter, value)
+    # -2^63 as a double may be the rounded form of a smaller number, so CEL refuses it.
+    lowest = -(2**63) + (type(value) is float)
+    if not lowest <= result < 2**63:
+        raise Failure("the number is too large for an integer, which has 64 bits. Use `double(x)`.")
     return result
 
 
 def _uint(meter: Meter, value: Value) -> Uint:
-    result = value if type(value) is Uint else _int(meter, value)
-    if result < 0:
-        raise Failure("`uint` takes no negative numbers.")
+    result = value if type(value) is Uint else _truncate("uint", meter, value)
+    if not 0 <= result < 2**64:
+        raise Failure("`uint` takes numbers from 0 to 18446744073709551615.")
     return Uint(result)
+
+
+def _truncate(name: str, meter: Meter, value: Value) -> int:
+    """A number, a text of digits or the seconds of a timestamp as an integer of any size."""
+    meter.spend(_CONVERSION_COST)
+    match value:
+        case bool():
+            return refuse(name, value)
+        case int():
+            return int(value)
+        case float() if math.isfinite(value):
+            return int(value)
+        case str():
+            found = _INTEGER.fullmatch(value) if len(value) <= _MAX_NUMBER_LENGTH else None
+            if found is None:
+                raise Failure(
+                    f"`{name}` cannot read this text. It must be an integer, such as '42'."
+                )
+            return int(found[1])
+        case Timestamp():
+            return value.nanos // 10**9
+        case _:
+            return refuse(name, value)
 
 
 def _double(meter: Meter, value: Value) -> float:
@@ -126,7 +134,7 @@ def _string(meter: Meter, value: Value) -> str:
         case int():
             return str(int(value))
         case float():
-            return write_double(value)
+            return doubles.write(value)
         case bytes():
             meter.spend_making(len(value))
             try:
@@ -139,18 +147,6 @@ def _string(meter: Meter, value: Value) -> str:
             return times.write_duration(value)
         case _:
             return refuse("string", value)
-
-
-def write_double(value: float) -> str:
-    """A double as JSON would have it: `3`, `0.5`, `1e+300`."""
-    if math.isfinite(value):
-        return str(int(value)) if is_whole(value) else repr(value)
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-
-
-def is_whole(value: float) -> bool:
-    """Whether a double is an integer, and small enough for every integer of that size to be one."""
-    return value.is_integer() and abs(value) <= _LARGEST_EXACT
 
 
 def _bytes(meter: Meter, value: Value) -> bytes:

@@ -202,8 +202,12 @@ def _explain_overload(function: str, types: list[str]) -> str:
 def _advise_overload(function: str, types: set[str]) -> str:
     if function in ("_&&_", "_||_", "!_"):
         return "Compare each value: `x != ''`, `x > 0`, `x == true`."
-    if len(types) > 1 and types <= {"int", "uint", "double"}:
-        return "Convert one of them with `double(x)` or `int(x)`, or write the number as `1.0`."
+    if function == "_%_" and "double" in types:
+        return "Use integers: `int(x) % 2`."
+    if function in ("_[_]", "_[?_]") and "double" in types:
+        return "Use an integer: `list[int(x)]`."
+    if function in ("or", "orValue"):
+        return "Give a fallback of the type of the value, or write `dyn(…)` around it."
     if function == "_+_" and "string" in types:
         return "Write `string(x)` to join it to a text."
     if function in ("_==_", "_!=_", "@in"):

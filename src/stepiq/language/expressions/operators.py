@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from stepiq.language.expressions import times
+from stepiq.language.expressions.doubles import without_noise
 from stepiq.language.expressions.times import Duration, Timestamp
 from stepiq.language.expressions.values import (
     MISSING,
@@ -41,8 +42,8 @@ def refuse(sign: str, *values: Value) -> NoReturn:
 
 def _advise(sign: str, *values: Value) -> str:
     found: set[type[Any]] = {value.__class__ for value in values}
-    if len(values) > 1 and len(found) > 1 and found <= NUMBERS:
-        return "Convert one of them with `double(x)` or `int(x)`."
+    if sign == "%" and found <= NUMBERS:
+        return "Use integers: `int(x) % 2`."
     if any(value is None for value in values):
         return "Where a value may be null, ask first: `x == null ? … : …`."
     if Optional in found:
@@ -88,10 +89,15 @@ def _pairs(a: Value, b: Value) -> Iterator[tuple[Value, Value]]:
 def _same_scalar(meter: Meter, a: Value, b: Value) -> bool:
     kind = a.__class__
     if kind is not type(b):
-        return kind in NUMBERS and type(b) in NUMBERS and a == b
+        return kind in NUMBERS and type(b) in NUMBERS and operator.eq(*_promoted(a, b))
     if kind is str:
         meter.spend_reading(min(len(a), len(b)))
     return a == b
+
+
+def _promoted(a: Value, b: Value) -> tuple[Value, Value]:
+    """Two numbers as they are compared: both as doubles if one of them is a double."""
+    return (float(a), float(b)) if float in (type(a), type(b)) else (a, b)
 
 
 def differ(meter: Meter, left: Value, right: Value) -> bool:
@@ -103,7 +109,7 @@ def _ordering(sign: str, holds: _Rule) -> Binary:
     def compare(meter: Meter, a: Value, b: Value) -> Value:
         kind = a.__class__
         if kind in NUMBERS and type(b) in NUMBERS:
-            return holds(a, b)
+            return holds(a, b) if kind is type(b) else holds(*_promoted(a, b))
         if kind is not type(b) or kind not in _ORDERED:
             refuse(sign, a, b)
         if kind is str:
@@ -157,10 +163,13 @@ def _moment(nanos: int) -> Timestamp:
 
 
 def _length(nanos: int) -> Duration:
-    found = times.duration(nanos)
-    if found is None:
-        raise Failure("a duration becomes longer than 10,000 years.")
-    return found
+    # As in CEL, where a computed duration is a 64-bit number of nanoseconds, and a written one may be longer.
+    low, high = _BOUNDS[int]
+    if not low <= nanos <= high:
+        raise Failure(
+            "the result is a duration of more than 292 years. Compare the timestamps themselves."
+        )
+    return Duration(nanos)
 
 
 def _sum(a: Duration, b: Duration) -> Duration:
@@ -183,23 +192,42 @@ def _earlier(a: Timestamp, b: Duration) -> Timestamp:
     return _moment(a.nanos - b.nanos)
 
 
+def _on_doubles(rule: Callable[[float, float], float], *, keeps_scale: bool) -> _Rule:
+    """Arithmetic on doubles.
+
+    Args:
+        rule: the operation.
+        keeps_scale: the error of the result depends on the operands, and not only on the result.
+    """
+
+    def compute(a: Value, b: Value) -> float:
+        x, y = float(a), float(b)
+        result = rule(x, y)
+        scale = max(abs(x), abs(y), abs(result)) if keeps_scale else abs(result)
+        return without_noise(result, scale)
+
+    return compute
+
+
 def _rules(of_ints: _Rule, of_doubles: _Rule) -> _Rules:
-    bounded = _bounded(of_ints)
-    return {(int, int): bounded, (Uint, Uint): bounded, (float, float): of_doubles}
+    """What an operator does with numbers: two of one kind give that kind, all others are taken as doubles."""
+    rules: _Rules = {(one, other): of_doubles for one in NUMBERS for other in NUMBERS}
+    rules[int, int] = rules[Uint, Uint] = _bounded(of_ints)
+    return rules
 
 
-_ADD: _Rules = _rules(operator.add, operator.add) | {
+_ADD: _Rules = _rules(operator.add, _on_doubles(operator.add, keeps_scale=True)) | {
     (Timestamp, Duration): _later,
     (Duration, Timestamp): _from_then,
     (Duration, Duration): _sum,
 }
-_SUBTRACT: _Rules = _rules(operator.sub, operator.sub) | {
+_SUBTRACT: _Rules = _rules(operator.sub, _on_doubles(operator.sub, keeps_scale=True)) | {
     (Timestamp, Duration): _earlier,
     (Timestamp, Timestamp): _difference,
     (Duration, Duration): _difference,
 }
-_MULTIPLY = _rules(operator.mul, operator.mul)
-_DIVIDE = _rules(_divide, _divide_doubles)
+_MULTIPLY = _rules(operator.mul, _on_doubles(operator.mul, keeps_scale=False))
+_DIVIDE = _rules(_divide, _on_doubles(_divide_doubles, keeps_scale=False))
 _REMAINDER: _Rules = dict.fromkeys(((int, int), (Uint, Uint)), _bounded(_remainder))
 
 

@@ -7,20 +7,15 @@ reference to `None` for every null it gives back, which ends the process.
 
 from dataclasses import dataclass
 
-from cel_expr_python import cel  # pyright: ignore[reportMissingTypeStubs]
-from cel_expr_python.ext import ext_optional  # pyright: ignore[reportMissingTypeStubs]
-
 from stepiq.language.expressions import hints, source, wire
+from stepiq.language.expressions.environment import ENGINE
 from stepiq.language.expressions.nodes import Call, Literal, Node, children
 from stepiq.language.expressions.program import Program, UnknownFunction
-from stepiq.language.expressions.references import ROOTS, UnknownName, collect
+from stepiq.language.expressions.references import UnknownName, collect
 from stepiq.language.expressions.source import Source
 from stepiq.language.patterns import PatternSyntaxError, compile_regex
 from stepiq.language.templates.nodes import Reference
 
-_ENGINE = cel.NewEnv(
-    variables=dict.fromkeys(ROOTS, cel.Type.DYN), extensions=[ext_optional.ExtOptional()]
-)
 _DECIDING_TYPES = ("BOOL", "DYN")
 _NOT_PART = (
     "Messages of other systems, such as `google.protobuf.Value{}`, are not part of the language."
@@ -46,7 +41,7 @@ def read(text: str) -> Reading:
     """
     found = source.read(text)
     try:
-        compiled = _ENGINE.compile(found.text)
+        compiled = ENGINE.compile(found.text)
         result_type = str(compiled.return_type())
     except RuntimeError as error:
         found.fail(*hints.explain(found, str(error)))

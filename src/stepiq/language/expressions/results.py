@@ -4,9 +4,8 @@ import math
 from types import NoneType
 
 from stepiq.core.json import Json
-from stepiq.language.data import is_array, is_object
+from stepiq.language.data import is_array, is_object, is_whole
 from stepiq.language.expressions import times
-from stepiq.language.expressions.functions import is_whole
 from stepiq.language.expressions.times import Duration, Timestamp
 from stepiq.language.expressions.values import (
     MISSING,

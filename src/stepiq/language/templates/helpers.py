@@ -10,7 +10,7 @@ from enum import Enum, auto
 from typing import assert_never
 
 from stepiq.core.json import Json
-from stepiq.language.data import is_array, is_number, is_object, kind_of
+from stepiq.language.data import is_array, is_number, is_object, is_whole, kind_of
 from stepiq.language.templates.errors import TemplateUnresolved
 from stepiq.language.templates.json_text import to_json
 from stepiq.language.templates.meter import Meter
@@ -56,6 +56,8 @@ def _lookup(values: Sequence[Json], meter: Meter) -> Json:
     container, key = values
     if container is MISSING or key is MISSING:
         return MISSING
+    if isinstance(key, float) and is_whole(key):
+        key = int(key)
     if isinstance(key, bool) or not isinstance(key, str | int):
         raise TemplateUnresolved(
             f"`lookup` needs a string or an integer as its key; it got {kind_of(key)}."

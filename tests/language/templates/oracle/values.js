@@ -15,7 +15,7 @@ class Level {
   }
 }
 
-/** A number that JavaScript would write otherwise: ours are written as they came, 1.0 as 1.0. */
+/** A number that JavaScript would write otherwise, such as an integer that it rounds. */
 class Written {
   constructor(source) {
     this.source = source;
@@ -27,6 +27,13 @@ class Written {
   }
 }
 
+/** A number as JavaScript has it, if it writes it as we do: without a fraction up to 2^53, else as it came. */
+function number(source) {
+  const value = Number(source);
+  const isWhole = source.includes('.') && Number.isInteger(value) && Math.abs(value) <= 2 ** 53;
+  return isWhole || String(value) === source ? value : new Written(source);
+}
+
 const plain = value => (value instanceof Written ? value.number : value);
 const hasMembers = value => typeof value === 'object' && value !== null && !(value instanceof Written);
 const isObject = value => hasMembers(value) && !Array.isArray(value);
@@ -36,9 +43,7 @@ function bare(value) {
   if (value instanceof Level) return value.value;
   if (typeof value !== 'string' || value[0] !== NUMBER) return value;
   const digits = value.slice(1);
-  const number = Number(digits);
-  if (!digits.includes('.')) return new Written(String(BigInt(digits)));
-  return new Written(Object.is(number, -0) ? '-0.0' : `${number}.0`);
+  return number(digits.includes('.') ? `${Number(digits)}.0` : String(BigInt(digits)));
 }
 
 /** A field or an item; `undefined` where there is none. Only objects and lists have any, and null has none. */
@@ -161,7 +166,7 @@ exports.Unresolved = Unresolved;
 /** Reads JSON, numbers as they are written. */
 exports.parse = text =>
   JSON.parse(text, (name, value, { source }) => {
-    return typeof value === 'number' && String(value) !== source ? new Written(source) : value;
+    return typeof value === 'number' ? number(source) : value;
   });
 
 /** Has every tag write its value by our rules: `{{x}}` becomes `{{written x}}`, `{{json x}}` `{{written (json x)}}`. */
