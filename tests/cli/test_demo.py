@@ -43,7 +43,7 @@ class TestDemo:
         assert ", ".join(sorted(example.name for example in read_examples())) in value(
             said, "Pipelines"
         )
-        assert "> read asks openai/gpt-4o-mini" in said.err
+        assert "> read calls openai/gpt-4o-mini" in said.err
         assert '"order_number": "48213"' in said.err
         assert "✓ ticket" in said.err
         assert "tokens (" in value(said, "completed")

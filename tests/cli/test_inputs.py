@@ -17,6 +17,7 @@ def definition(schema: str = "") -> Definition:
 
 
 SHORT = "{text: {type: string}, count: {type: integer}, tags: {type: array}}"
+CLOSED = "{type: object, properties: {text: {type: string}}, additionalProperties: false}"
 LONG = (
     "{type: object, properties: {either: {type: [string, 'null']}, count: {type: number}, any: {}}}"
 )
@@ -54,8 +55,6 @@ class TestBuildInput:
             ("text=", {"text": ""}),
             ("count=3", {"count": 3}),
             ('tags=["a"]', {"tags": ["a"]}),
-            ("undeclared=3", {"undeclared": "3"}),
-            ("undeclared:=3", {"undeclared": 3}),
             ('text:="3"', {"text": "3"}),
         ],
     )
@@ -68,6 +67,21 @@ class TestBuildInput:
             "count": 2.5,
         }
 
+    def test_what_a_schema_leaves_open_is_taken(self):
+        assert build_input(definition(LONG), ["more=3", "less:=3"], None) == {
+            "more": "3",
+            "less": 3,
+        }
+
+    @pytest.mark.parametrize("schema", [SHORT, CLOSED])
+    def test_a_misspelled_field_is_refused_with_the_nearest_name(self, schema: str):
+        with pytest.raises(UsageError, match=r"^--input txet: .* Did you mean `text`\?$"):
+            build_input(definition(schema), ["txet=x"], None)
+
+    def test_a_name_like_no_field_is_refused_with_all_fields(self):
+        with pytest.raises(UsageError, match=r"no input field `zzz`.*`count`, `tags`, `text`\.$"):
+            build_input(definition(SHORT), ["zzz=x"], None)
+
     def test_a_pair_goes_before_the_file(self, tmp_path: Path):
         file = tmp_path / "input.json"
         file.write_text('{"text": "file", "count": 1}')
@@ -76,20 +90,26 @@ class TestBuildInput:
 
     @pytest.mark.parametrize("pair", ["text", "=x", ":=3", " =x"])
     def test_a_pair_without_a_name_or_a_value_is_refused(self, pair):
-        with pytest.raises(UsageError, match="no name or no value"):
+        with pytest.raises(UsageError, match="lacks a name or a value"):
             build_input(definition(SHORT), [pair], None)
 
     def test_what_is_not_json_names_the_declared_type(self):
-        with pytest.raises(UsageError, match=r"`abc` is not JSON. The pipeline declares integer"):
+        with pytest.raises(
+            UsageError, match=r"`abc` is not valid JSON. The pipeline expects integer"
+        ):
             build_input(definition(SHORT), ["count=abc"], None)
 
     def test_what_is_not_json_where_nothing_is_declared_shows_the_form(self):
-        with pytest.raises(UsageError, match=r"is not JSON.*--input name=value for text"):
-            build_input(definition(SHORT), ["x:=abc"], None)
+        with pytest.raises(UsageError, match=r"is not valid JSON.*--input name=value for text"):
+            build_input(definition(LONG), ["x:=abc"], None)
 
     @pytest.mark.parametrize(
         ("content", "expected"),
-        [("[1]", "must hold a JSON object"), ("{", "cannot be used"), ('{"a":1,"a":2}', "cannot")],
+        [
+            ("[1]", "must contain a JSON object"),
+            ("{", "cannot be used"),
+            ('{"a":1,"a":2}', "cannot"),
+        ],
     )
     def test_a_file_that_is_no_json_object_is_refused(self, tmp_path: Path, content, expected):
         file = tmp_path / "input.json"

@@ -72,8 +72,27 @@ class TestRun:
 
         said = cli("run", "pipeline.yaml", "-i", "topic=x", "--model", "gpt-4oo")
 
-        assert said.code == 1
-        assert "Did you mean" in said.err
+        assert said.code == 2
+        assert said.err.startswith("Error: --model gpt-4oo: ")
+        assert said.err.count("Did you mean") == 1
+
+    def test_a_model_without_a_step_for_it_is_told(self, cli: Cli, pipeline: Path):
+        said = cli("run", "pipeline.yaml", "--input", "who=Ada", "--model", "gpt-4o")
+
+        assert said.code == 0
+        assert "--model has no effect" in said.err
+
+    def test_input_that_does_not_fit_is_told_once(self, cli: Cli, pipeline: Path):
+        said = cli("run", "pipeline.yaml")
+
+        assert said.err.count("`who` is required") == 1
+
+    def test_a_misspelled_input_is_a_usage_error(self, cli: Cli, pipeline: Path):
+        said = cli("run", "pipeline.yaml", "-i", "who=Ada", "-i", "cuont=2")
+
+        assert said.code == 2
+        assert "Error: --input cuont" in said.err
+        assert "Did you mean `count`?" in said.err
 
     def test_a_model_for_an_invalid_file_changes_nothing(self, cli: Cli, folder: Path):
         write(folder, "name: T\nsteps: [{id: a, type: transform}]")
@@ -107,7 +126,7 @@ class TestRunAsAProcess:
         said = await command("run", "pipeline.yaml", "--input", "topic=moss")
 
         assert (said.code, said.out) == (0, "one two three!\n")
-        assert "> ask asks openai/gpt-4o-mini\none two three\n✓ ask  " in said.err
+        assert "> ask calls openai/gpt-4o-mini\none two three\n✓ ask  " in said.err
         assert "3 out · $0.00000" in said.err
 
     async def test_json_is_the_run_as_the_api_shows_it(
@@ -167,8 +186,8 @@ class TestRunAsAProcess:
         said = await command("run", "pipeline.yaml", "-i", "topic=moss")
 
         assert said.code == 0
-        assert "warning: Attempt 1 failed" in said.err
-        assert "> ask asks openai/gpt-4o-mini (attempt 2)" in said.err
+        assert "warning: ask: Attempt 1 failed" in said.err
+        assert "> ask calls openai/gpt-4o-mini (attempt 2)" in said.err
 
     async def test_ctrl_c_aborts_the_call_in_flight(
         self, command: Command, provider: RunningFakeProvider, asking: Path
@@ -225,7 +244,8 @@ class TestSecrets:
 
         assert said.code == 1
         assert "warning  pipeline.yaml:2:" in said.err
-        assert "The secret `CRM_TOKEN` is not given. Name the environment variable" in said.err
+        assert "The secret `CRM_TOKEN` is not given. Set the environment variable" in said.err
+        assert said.err.count("CRM_TOKEN` ") == 1
 
     @pytest.mark.parametrize("given", ["CRM_TOKEN=value", "CRM_TOKEN", "1"])
     def test_a_value_and_an_unset_variable_are_refused(self, cli: Cli, folder: Path, given: str):
@@ -245,7 +265,7 @@ class TestSecrets:
         said = cli("run", "pipeline.yaml")
 
         assert said.code == 0
-        assert "tells nobody" in said.err
+        assert "sends no deliveries" in said.err
         assert "SIGNING" not in said.err
 
     def test_validate_warns_where_secrets_are_named(

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from stepiq.cli.labels import Labels
 from stepiq.cli.progress import (
     LiveProgress,
     PlainProgress,
@@ -13,6 +14,9 @@ from stepiq.cli.progress import (
     money,
     tokens,
 )
+from stepiq.language.definition import Definition
+from stepiq.language.loading import load
+from stepiq.language.source import SourceFormat
 
 STARTED = {"step_id": "ask", "status": "running", "attempt": 1, "model": "openai/gpt-4o"}
 ENDED = {
@@ -33,6 +37,20 @@ FAILED = {
 LOGGED = {"step_id": "ask", "level": "warning", "message": "Attempt 1 failed."}
 
 
+def in_branch(data: dict[str, Any], branch: str) -> dict[str, Any]:
+    return {"step_id": "ask", **data, "branch": branch}
+
+
+def definition() -> Definition:
+    text = (
+        "{name: T, steps: [{id: ask, prompt: x}, {id: each, type: parallel, for_each: '[1]',"
+        " on_branch_error: continue, step: {id: inner, prompt: x}}]}"
+    )
+    found = load(text, SourceFormat.YAML).definition
+    assert found is not None
+    return found
+
+
 def show(progress: Progress, *events: tuple[str, dict[str, Any]]) -> None:
     for kind, data in events:
         progress.event(kind, data)
@@ -51,7 +69,7 @@ class TestPlainProgress:
         )
 
         assert capsys.readouterr().err == (
-            "> ask asks openai/gpt-4o\none two\n✓ ask  1,204 tokens in, 3 out · $0.000050 · 1.2 s\n"
+            "> ask calls openai/gpt-4o\none two\n✓ ask  1,204 tokens in, 3 out · $0.000050 · 1.2 s\n"
         )
 
     def test_further_attempts_and_their_reasons_are_told(self, capsys):
@@ -63,7 +81,41 @@ class TestPlainProgress:
         )
 
         assert capsys.readouterr().err == (
-            "  warning: Attempt 1 failed.\n> ask asks openai/gpt-4o (attempt 2)\ncut o\n"
+            "  warning: ask: Attempt 1 failed.\n> ask calls openai/gpt-4o (attempt 2)\ncut o\n"
+        )
+
+    def test_models_of_branches_have_whole_lines_of_their_own(self, capsys):
+        show(
+            PlainProgress(),
+            *(("step.status", in_branch(STARTED, branch)) for branch in ("0", "1")),
+            ("step.delta", in_branch({"text": "one "}, "0")),
+            ("step.delta", in_branch({"text": "eins\nz"}, "1")),
+            ("step.delta", in_branch({"text": "two\nthree"}, "0")),
+            ("step.status", in_branch(ENDED, "0")),
+            ("step.delta", in_branch({"text": "wei"}, "1")),
+        )
+
+        assert capsys.readouterr().err.splitlines() == [
+            "> ask (branch 0) calls openai/gpt-4o",
+            "> ask (branch 1) calls openai/gpt-4o",
+            "ask (branch 1) | eins",
+            "ask (branch 0) | one two",
+            "ask (branch 0) | three",
+            "✓ ask (branch 0)  1,204 tokens in, 3 out · $0.000050 · 1.2 s",
+            "ask (branch 1) | zwei",
+        ]
+
+    def test_a_failure_that_the_run_survives_says_which_item_and_why(self, capsys):
+        survived = in_branch({**FAILED, "step_id": "inner"}, "3")
+
+        show(
+            PlainProgress(Labels(definition())),
+            ("step.status", survived),
+            ("step.status", FAILED),
+        )
+
+        assert capsys.readouterr().err == (
+            "✗ inner (item 3)  5 ms · provider_error\n  It is away.\n✗ ask  5 ms · provider_error\n"
         )
 
     def test_a_failed_step_names_its_code(self, capsys):
@@ -84,9 +136,9 @@ class TestLiveProgress:
         show(
             LiveProgress(console),
             ("run.status", {"status": "running"}),
-            ("step.delta", {"text": "before it began "}),
+            ("step.delta", {"step_id": "ask", "text": "before it began "}),
             ("step.status", STARTED),
-            ("step.delta", {"text": "one\ntwo"}),
+            ("step.delta", {"step_id": "ask", "text": "one\ntwo"}),
             ("step.log", LOGGED),
             ("step.status", ENDED),
             ("step.status", FAILED),
@@ -94,11 +146,33 @@ class TestLiveProgress:
 
         assert isinstance(console.file, io.StringIO)
         shown = console.file.getvalue()
-        assert "ask asks openai/gpt-4o" in shown
+        assert "ask calls openai/gpt-4o" in shown
         assert "✓ ask  1,204 tokens in, 3 out" in shown
-        assert "warning: Attempt 1 failed." in shown
+        assert "warning: ask: Attempt 1 failed." in shown
         assert "one\ntwo" in shown.replace("\r", "")
         assert "✗ ask  5 ms · provider_error" in shown
+
+    def test_all_branches_at_work_are_shown_each_with_its_own_text(self):
+        console = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
+        progress = LiveProgress(console)
+        for number in range(10):
+            progress.event("step.status", in_branch(STARTED, str(number)))
+        progress.event("step.delta", in_branch({"text": "one"}, "0"))
+        progress.event("step.delta", in_branch({"text": "eins"}, "1"))
+        progress.event("step.delta", in_branch({"text": " two"}, "0"))
+
+        assert isinstance(console.file, io.StringIO)
+        assert progress._live is not None
+        progress._live.refresh()
+        picture = console.file.getvalue()
+        progress.event("step.status", in_branch(ENDED, "0"))
+        left = console.file.getvalue().removeprefix(picture)
+        progress.close()
+        assert "one two" in picture
+        assert "eins" in picture
+        assert "… and 2 more" in picture
+        assert "✓ ask (branch 0)  1,204 tokens in" in left
+        assert "ask (branch 1) calls openai/gpt-4o" in left
 
     def test_it_may_be_closed_in_the_middle(self):
         console = Console(file=io.StringIO(), force_terminal=True, width=80)

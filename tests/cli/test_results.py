@@ -41,6 +41,14 @@ class TestShowResult:
 
 
 class TestFailure:
+    def test_a_step_is_named_once(self):
+        error = {"code": "output_invalid", "message": "Step `ask` gave no JSON.", "step_id": "ask"}
+
+        assert (
+            failure({**RUN, "error": error})
+            == "The run failed (output_invalid). Step `ask` gave no JSON."
+        )
+
     def test_a_run_that_was_cancelled_has_no_error(self):
         assert failure({**RUN, "status": "cancelled"}) == "The run ended as cancelled."
 

@@ -1,4 +1,4 @@
-"""How commands speak: results go to standard output, all else to standard error."""
+"""Output of commands: results go to standard output, everything else to standard error."""
 
 import json
 import sys
@@ -15,19 +15,19 @@ from stepiq.core.errors import Invalid, Issue, StepIQError
 
 
 class ExitCode(IntEnum):
-    """What a command's end means to the shell."""
+    """Exit codes of the command."""
 
     OK = 0
     FAILED = 1
-    """It was tried and did not work: the run failed, the file is invalid, the database is away."""
+    """The command failed: the run failed, the file is invalid, or the database cannot be reached."""
     USAGE = 2
-    """It could not be tried: no such file, a wrong option."""
+    """The command could not start: a file is missing, or an option is wrong."""
     FAULT = 70
-    """A fault of stepIQ's own."""
+    """stepIQ itself has a bug."""
 
 
 class UsageError(Exception):
-    """The command was called in a way that cannot work; the message says how it can."""
+    """The command was called incorrectly. The message says how to call it."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -35,12 +35,12 @@ class UsageError(Exception):
 
 
 def say(text: str = "") -> None:
-    """Tell people something that is not the command's result."""
+    """Print something that is not the command's result."""
     typer.echo(text, err=True)
 
 
 def complain(message: str) -> None:
-    """Say what went wrong."""
+    """Print an error."""
     typer.secho("Error: ", fg="red", bold=True, err=True, nl=False)
     typer.echo(message, err=True)
 
@@ -51,11 +51,13 @@ def print_json(value: Any) -> None:
 
 
 def explain(error: StepIQError) -> None:
-    """Say what went wrong, with every issue and its place."""
+    """Print an error and every issue that it does not mention itself."""
     complain(error.message)
     if isinstance(error, Invalid):
         for issue in error.issues:
-            say(f"  {issue_line(issue)}")
+            # The message of an error may quote its first issues.
+            if issue.line is not None or issue.message not in error.message:
+                say(f"  {issue_line(issue)}")
 
 
 def issue_line(issue: Issue, file: str | None = None) -> str:
@@ -84,7 +86,7 @@ def issue_data(issues: Sequence[Issue]) -> list[dict[str, Any]]:
 
 
 def report_fault(error: Exception) -> None:
-    """Say that stepIQ is at fault, and keep what its makers need in a file."""
+    """Report a bug in stepIQ, and write its details into a file."""
     name = type(error).__name__
     try:
         with tempfile.NamedTemporaryFile(
@@ -95,10 +97,10 @@ def report_fault(error: Exception) -> None:
         where = f"The details are in {file.name}."
     except OSError:
         traceback.print_exception(error)
-        where = "The details stand above."
+        where = "The details are above."
     complain(
-        f"stepIQ has a fault: {name}. {where} Please report it with that file: it holds no input and no keys of yours"
-        " unless the error's own words repeat them, so read it first."
+        f"This is a bug in stepIQ: {name}. {where} Please report it and attach them."
+        " Read them first: they can contain parts of your input or a key if the error message quotes them."
     )
 
 
@@ -112,10 +114,10 @@ def read_text(file: Path, what: str) -> str:
         data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except FileNotFoundError:
         raise UsageError(
-            f"There is no file {file}. Name the {what}, or - to read it from standard input."
+            f"There is no file {file}. Give the {what}, or - to read from standard input."
         ) from None
     except IsADirectoryError:
-        raise UsageError(f"{file} is a folder. Name the {what} in it.") from None
+        raise UsageError(f"{file} is a folder. Give the {what}.") from None
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}.") from None
     try:

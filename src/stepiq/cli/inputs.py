@@ -1,6 +1,6 @@
-"""`--input key=value` and `--input-file`: what the command line says a run's input is."""
+"""Reads `--input NAME=VALUE` and `--input-file` into the input of a run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from stepiq.cli.console import UsageError, read_text
@@ -8,25 +8,31 @@ from stepiq.core import json
 from stepiq.core.json import Json, MalformedJson
 from stepiq.language.data import is_array, is_object
 from stepiq.language.definition import Definition
+from stepiq.language.drafts import suggest
 
-_FORM = "Write --input name=value for text, or --input name:=value for JSON, such as count:=3."
+_FORM = (
+    "Write --input name=value for text, or --input name:=value for JSON, such as --input count:=3."
+)
 
 
 def build_input(
     definition: Definition, pairs: Sequence[str], input_file: Path | None
 ) -> dict[str, Json]:
-    """The input as the command line gives it; whether it fits is for the pipeline's schema to say.
+    """The input as given on the command line, not yet checked against the pipeline's schema.
 
     `name=value` is text, unless the pipeline declares another type for `name`: then it is read as JSON. `name:=value` is
-    JSON whatever is declared. A pair goes before the file's field of that name.
+    always JSON. A pair overrides the file's field of that name.
 
     Raises:
-        UsageError: a pair or the file cannot be read.
+        UsageError: a pair or the file cannot be read, or a pair names a field that the pipeline does not have.
     """
     data = _read_file(input_file) if input_file is not None else {}
-    types = declared_types(definition)
+    types, fields = declared_types(definition), _only_fields(definition)
     for pair in pairs:
         name, value = _read_pair(pair, types)
+        if fields is not None and name not in fields:
+            hint = suggest(name, fields)
+            raise UsageError(f"--input {name}: the pipeline has no input field `{name}`. {hint}")
         data[name] = value
     return data
 
@@ -45,6 +51,19 @@ def declared_types(definition: Definition) -> Mapping[str, frozenset[str]]:
     return types
 
 
+def _only_fields(definition: Definition) -> Collection[str] | None:
+    """The fields of the input; None if it may have others."""
+    if definition.input.declared is not None:
+        return definition.input.declared
+    schema = definition.input.schema
+    document = schema.document if schema is not None else {}
+    properties = document.get("properties")
+    is_closed = (
+        document.get("additionalProperties") is False and "patternProperties" not in document
+    )
+    return tuple(properties) if is_closed and is_object(properties) else None
+
+
 def _read_file(file: Path) -> dict[str, Json]:
     try:
         data = json.loads(read_text(file, "JSON file with the input").encode())
@@ -52,7 +71,9 @@ def _read_file(file: Path) -> dict[str, Json]:
         reason = error.message.removeprefix("The body is ").removeprefix("The JSON ")
         raise UsageError(f"--input-file {file} cannot be used: {reason}") from None
     if not is_object(data):
-        raise UsageError(f"--input-file {file} must hold a JSON object, one member for each field.")
+        raise UsageError(
+            f'--input-file {file} must contain a JSON object, such as {{"name": "value"}}.'
+        )
     return data
 
 
@@ -61,12 +82,13 @@ def _read_pair(pair: str, types: Mapping[str, frozenset[str]]) -> tuple[str, Jso
     is_json = name.endswith(":")
     name = name.removesuffix(":").strip()
     if not equals or not name:
-        raise UsageError(f"--input `{pair}` has no name or no value. {_FORM}")
+        raise UsageError(f"--input `{pair}` lacks a name or a value. {_FORM}")
     declared = types.get(name)
     if not is_json and (declared is None or "string" in declared):
         return name, value
     try:
         return name, json.loads(value.encode())
     except MalformedJson:
-        wanted = f"The pipeline declares {' or '.join(sorted(declared))}." if declared else ""
-        raise UsageError(f"--input {name}: `{value}` is not JSON. {wanted} {_FORM}") from None
+        types_text = " or ".join(sorted(declared)) if declared else ""
+        wanted = f" The pipeline expects {types_text}." if declared else ""
+        raise UsageError(f"--input {name}: `{value}` is not valid JSON.{wanted} {_FORM}") from None

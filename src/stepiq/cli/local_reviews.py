@@ -1,4 +1,4 @@
-"""Decides the reviews of a run without a server: as the command line says, or by asking whoever sits at the terminal."""
+"""Decides the reviews of a run without a server: by the option `--review`, or by a prompt at the terminal."""
 
 import asyncio
 import sys
@@ -17,7 +17,7 @@ from stepiq.store.states import ReviewDecision, RunStatus
 
 
 class LocalReviewer:
-    """Answers what one run asks a person."""
+    """Decides the reviews of one run."""
 
     def __init__(self, bench: Workbench, decision: ReviewDecision | None) -> None:
         self._bench = bench
@@ -25,10 +25,10 @@ class LocalReviewer:
         self._asked: Mapping[str, Any] | None = None
 
     async def hear(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Take notice of an event of the run; once the run waits for a person, that is decided.
+        """Handle an event of the run, and decide the review that the run waits for.
 
         Raises:
-            UsageError: nothing was said on the command line, and there is no terminal to ask at.
+            UsageError: there is neither the option nor a terminal.
         """
         if kind == "review.requested":
             self._asked = data
@@ -57,7 +57,7 @@ class LocalReviewer:
 def _ask(review: Review) -> ReviewDecision:
     if not sys.stdin.isatty():
         raise UsageError(
-            f"Step `{review.step_id}` waits for a person, and there is no terminal to ask at. Say --review approve or "
+            f"Step `{review.step_id}` waits for a review, and there is no terminal to ask for it. Add --review approve or "
             "--review reject, or run the pipeline on a server."
         )
     shown = review.input if isinstance(review.input, str) else json.dumps(review.input)

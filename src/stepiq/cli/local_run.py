@@ -1,9 +1,9 @@
-"""`stepiq run FILE`: one run without a server, in a store that is thrown away at the end."""
+"""`stepiq run FILE`: one run without a server, in a store that is deleted afterwards."""
 
 import asyncio
 import logging as levels
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from stepiq.cli.console import UsageError, print_json, say
 from stepiq.cli.documents import findings_data, read_draft, show_findings
 from stepiq.cli.inputs import build_input
 from stepiq.cli.local_reviews import LocalReviewer
+from stepiq.cli.preflight import require_models
 from stepiq.cli.progress import Progress, make_progress
 from stepiq.cli.results import show_result
 from stepiq.cli.weights import fetch_weights, uses_local_model
@@ -19,7 +20,9 @@ from stepiq.cli.workbench import workbench
 from stepiq.core import json, logging, settings
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json
+from stepiq.engine.outcomes import FailureCode
 from stepiq.engine.providers.registry import Providers
+from stepiq.language.definition import Definition
 from stepiq.language.loading import load_document
 from stepiq.language.source import SourceFormat
 from stepiq.language.specs import LlmSpec
@@ -31,33 +34,34 @@ from stepiq.store.states import ReviewDecision
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the command line asks for."""
+    """Arguments and options of the command."""
 
     file: Path
     inputs: Sequence[str]
     input_file: Path | None = None
     model: str | None = None
-    """Model of every step that names one or none; None leaves them as written."""
+    """Model for every `llm` step; None leaves the steps as written."""
     as_json: bool = False
     secrets: Sequence[str] = ()
     """Names of environment variables whose values are the secrets of those names."""
     review: ReviewDecision | None = None
-    """What every review gets; None asks at the terminal."""
+    """Decision for every review; None prompts at the terminal."""
 
 
 def run_file(request: Request) -> bool:
-    """Run a pipeline file and show it; whether it completed.
+    """Run a pipeline file and show the run. Whether it completed.
 
     Raises:
-        UsageError: the file or the input cannot be read.
-        StepIQError: the input does not fit, or something that is needed is missing.
+        UsageError: the file or the input cannot be read, or a model cannot be used.
+        StepIQError: the input does not match the schema, or something that the run needs is missing.
     """
     draft = read_draft(request.file)
-    if request.model is not None:
-        draft = _with_model(draft, request.model)
     configured = settings.load()
+    providers = Providers(configured)
+    if request.model is not None:
+        draft = _with_model(draft, request.model, providers)
     secrets = read_secrets(request.secrets)
-    findings = pipelines.check(draft, Providers(configured), secrets)
+    findings = pipelines.check(draft, providers, secrets)
     definition = draft.loaded.definition
     if findings.errors or definition is None:
         if request.as_json:
@@ -65,46 +69,65 @@ def run_file(request: Request) -> bool:
         else:
             show_findings(request.file, findings)
         return False
-    if not request.as_json:
-        show_findings(request.file, pipelines.Findings([], _missing(findings)))
-        if definition.deliver or definition.on_success or definition.on_failure:
-            say(
-                "note     A run without a server tells nobody: targets of `output.deliver` and `notifications` get nothing."
-            )
     data = build_input(definition, request.inputs, request.input_file)
     definition.input.validate(data)
-    if uses_local_model(definition, Providers(configured)):
+    require_models(definition, providers, secrets, request.model)
+    missing = _missing(draft, secrets)
+    if not request.as_json:
+        _show_notes(request.file, definition, missing)
+    if uses_local_model(definition, providers):
         fetch_weights(configured)
     logging.configure(configured.log_format, level=levels.ERROR)
-    progress = None if request.as_json else make_progress()
+    progress = None if request.as_json else make_progress(definition)
     running = _run(draft, data, progress, secrets, request.review)
     run = asyncio.run(running).model_dump(mode="json")
     if request.as_json:
         print_json(run)
         return run["status"] == "completed"
     say()
+    if missing and run["error"] and run["error"]["code"] == FailureCode.SECRET_MISSING:
+        # The warning says which one, and how to give it.
+        run["error"]["message"] = "A secret is not given: see the warning above."
     return show_result(run)
 
 
-def _missing(findings: pipelines.Findings) -> list[Issue]:
-    """The secrets that steps read and that were not given; those of targets and webhooks are not needed here."""
-    advice = "Name the environment variable that holds this secret: --secret NAME."
+def _show_notes(file: Path, definition: Definition, missing: list[Issue]) -> None:
+    show_findings(file, pipelines.Findings([], missing))
+    if definition.deliver or definition.on_success or definition.on_failure:
+        say(
+            "note     `stepiq run` sends no deliveries: targets of `output.deliver` and `notifications` get nothing."
+        )
+
+
+def _missing(draft: Draft, secrets: Collection[str]) -> list[Issue]:
+    """The secrets that steps read and that are not given. Secrets of targets and webhooks are not needed here."""
     return [
         replace(
-            issue, message=f"{issue.message.partition(' is not stored')[0]} is not given. {advice}"
+            issue,
+            message=f"The secret `{name}` is not given. Set the environment variable {name}, and add --secret {name}.",
         )
-        for issue in findings.warnings
-        if issue.code == "secret_missing" and issue.path.startswith("steps[")
+        for name, issue in draft.loaded.secrets
+        if name not in secrets and issue.path.startswith("steps[")
     ]
 
 
-def _with_model(draft: Draft, model: str) -> Draft:
-    """The same pipeline with every model step asking `model`."""
+def _with_model(draft: Draft, model: str, providers: Providers) -> Draft:
+    """The same pipeline with `model` in every `llm` step.
+
+    Raises:
+        UsageError: there is no such model.
+    """
+    found = providers.check(model)
+    if found is not None and found.severity == "error":
+        raise UsageError(f"--model {model}: {found.message}")
     document = draft.loaded.document
     if document is None or draft.loaded.definition is None:
         return draft
     every = draft.loaded.definition.every_step
     asking = {step.id for step in every if isinstance(step.spec, LlmSpec)}
+    if not asking:
+        say("note     --model has no effect: no step of this pipeline calls a model.")
+        return draft
     return _rewritten(draft, {**document, "steps": _asking(document["steps"], asking, model)})
 
 
@@ -123,26 +146,25 @@ def _asking(steps: list[Json], asking: set[str], model: str) -> list[Json]:
 
 
 def _rewritten(draft: Draft, document: dict[str, Json]) -> Draft:
+    # What is said about secrets keeps its line in the file.
+    loaded = replace(load_document(document), secrets=draft.loaded.secrets)
     return replace(
-        draft,
-        loaded=load_document(document),
-        source=json.dumps(document),
-        source_format=SourceFormat.JSON,
+        draft, loaded=loaded, source=json.dumps(document), source_format=SourceFormat.JSON
     )
 
 
 def read_secrets(names: Sequence[str]) -> dict[str, str]:
-    """Secrets from the environment: a command line can be seen by others, and stays in a shell's history.
+    """Secrets from the environment, because other users can see a command line, and shells keep a history of it.
 
     Raises:
-        UsageError: a name is none that secrets have, or no variable has it.
+        UsageError: a name is not allowed, or there is no such variable.
     """
     found: dict[str, str] = {}
     for name in names:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", name):
             raise UsageError(
-                "--secret takes the name of an environment variable, never a value: letters, digits and `_`, such as "
-                "--secret CRM_TOKEN."
+                "--secret takes the name of an environment variable, not a value. A name has letters, digits and `_`, "
+                "such as --secret CRM_TOKEN."
             )
         value = settings.variable(name)
         if value is None:

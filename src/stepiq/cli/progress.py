@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from rich.console import Console, Group, RenderableType
@@ -9,7 +10,11 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
+from stepiq.cli.labels import Labels
+from stepiq.language.definition import Definition
+
 _TAIL_LINES = 8
+_MOST_AT_ONCE = 8
 _MICROS = 1_000_000
 _MARKS = {"completed": ("✓", "green"), "failed": ("✗", "red"), "cancelled": ("■", "yellow")}
 
@@ -18,49 +23,82 @@ class Progress(Protocol):
     """Shows the events of one run."""
 
     def event(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Show one event of the run's stream: its type and what its data holds."""
+        """Show one event of the run's stream: its type and its data."""
         ...
 
     def close(self) -> None:
-        """No more events come; may be called twice."""
+        """Show what is left. May be called twice."""
         ...
 
 
-def make_progress() -> Progress:
-    """Live on a terminal, plain lines elsewhere; on standard error either way."""
+def make_progress(definition: Definition | None = None) -> Progress:
+    """Live on a terminal, plain lines elsewhere; on standard error either way.
+
+    `definition` names branches by their ids, and tells failures that end the run from those that do not.
+    """
     console = Console(stderr=True, highlight=False)
+    labels = Labels(definition)
     if console.is_terminal and not console.is_dumb_terminal:
-        return LiveProgress(console)
-    return PlainProgress()
+        return LiveProgress(console, labels)
+    return PlainProgress(labels)
 
 
 class PlainProgress:
-    """Lines for logs and pipes; the text of a model stands on lines of its own."""
+    """Lines for logs and pipes.
 
-    def __init__(self) -> None:
+    A model's text appears as it comes. In the branches of a `parallel` it appears line by line, each line with the name of its
+    step, because several models answer at the same time.
+    """
+
+    def __init__(self, labels: Labels | None = None) -> None:
+        self._labels = labels or Labels()
         self._is_mid_line = False
+        self._unfinished: dict[str, str] = {}
+        """The line that each step of a branch has begun."""
 
     def event(self, kind: str, data: Mapping[str, Any]) -> None:
         match kind:
             case "step.delta":
-                self._write(str(data["text"]))
+                self._text(data)
             case "step.status" if data["status"] == "running":
-                self._line(f"> {_title(data)}")
+                self._line(f"> {_title(self._labels.of(data), data)}", data)
             case "step.status":
                 mark, _ = _MARKS.get(data["status"], ("-", ""))
-                self._line(f"{mark} {_ending(data)}")
+                self._line(f"{mark} {_ending(self._labels, data)}", data)
             case "step.log":
-                self._line(f"  {data['level']}: {data['message']}")
+                self._line(f"  {data['level']}: {self._labels.of(data)}: {data['message']}", data)
             case _:
                 pass
 
     def close(self) -> None:
+        for label in list(self._unfinished):
+            self._finish(label)
+        self._end_line()
+
+    def _text(self, data: Mapping[str, Any]) -> None:
+        if not data.get("branch"):
+            self._write(str(data["text"]))
+            return
+        label = self._labels.of(data)
+        *lines, rest = (self._unfinished.get(label, "") + str(data["text"])).split("\n")
+        self._end_line()
+        for line in lines:
+            self._write(f"{label} | {line}\n")
+        self._unfinished[label] = rest
+
+    def _line(self, text: str, data: Mapping[str, Any]) -> None:
+        self._finish(self._labels.of(data))
+        self._end_line()
+        self._write(f"{text}\n")
+
+    def _finish(self, label: str) -> None:
+        if rest := self._unfinished.pop(label, ""):
+            self._end_line()
+            self._write(f"{label} | {rest}\n")
+
+    def _end_line(self) -> None:
         if self._is_mid_line:
             self._write("\n")
-
-    def _line(self, text: str) -> None:
-        self.close()
-        self._write(f"{text}\n")
 
     def _write(self, text: str) -> None:
         sys.stderr.write(text)
@@ -68,69 +106,90 @@ class PlainProgress:
         self._is_mid_line = not text.endswith("\n")
 
 
-class LiveProgress:
-    """The step in flight moves at the bottom; what is done stays above it."""
+@dataclass(slots=True)
+class _Flight:
+    """A step at work."""
 
-    def __init__(self, console: Console) -> None:
+    spinner: Spinner
+    text: str = ""
+
+
+class LiveProgress:
+    """The steps at work move at the bottom; finished ones stay above them."""
+
+    def __init__(self, console: Console, labels: Labels | None = None) -> None:
         self._console = console
+        self._labels = labels or Labels()
         self._live: Live | None = None
-        self._title = ""
-        self._text = ""
+        self._flights: dict[str, _Flight] = {}
 
     def event(self, kind: str, data: Mapping[str, Any]) -> None:
         match kind:
             case "step.delta":
-                self._text += str(data["text"])
-                self._refresh()
+                self._add(self._labels.of(data), str(data["text"]))
             case "step.status" if data["status"] == "running":
-                self._begin(_title(data))
+                self._begin(self._labels.of(data), data)
             case "step.status":
-                self._end(data)
+                self._end(self._labels.of(data), data)
             case "step.log":
-                self._console.print(Text(f"  {data['level']}: {data['message']}", style="yellow"))
+                message = f"  {data['level']}: {self._labels.of(data)}: {data['message']}"
+                self._console.print(Text(message, style="yellow"))
             case _:
                 pass
 
     def close(self) -> None:
+        self._flights.clear()
         if self._live is not None:
             self._live.stop()
             self._live = None
 
-    def _begin(self, title: str) -> None:
-        self.close()
-        self._title, self._text = title, ""
-        self._live = Live(
-            self._picture(), console=self._console, transient=True, refresh_per_second=12
-        )
-        self._live.start()
+    def _begin(self, label: str, data: Mapping[str, Any]) -> None:
+        spinner = Spinner("dots", text=Text(_title(label, data)), style="cyan")
+        self._flights[label] = _Flight(spinner)
+        if self._live is None:
+            self._live = Live(
+                self._picture(), console=self._console, transient=True, refresh_per_second=12
+            )
+            self._live.start()
+        self._live.update(self._picture())
 
-    def _refresh(self) -> None:
-        if self._live is not None:
+    def _add(self, label: str, text: str) -> None:
+        if self._live is not None and label in self._flights:
+            self._flights[label].text += text
             self._live.update(self._picture())
 
     def _picture(self) -> RenderableType:
-        # The end of a long text is what moves; the whole of it is shown when the step is done.
-        tail = "\n".join(self._text.splitlines()[-_TAIL_LINES:])
-        spinner = Spinner("dots", text=Text(self._title), style="cyan")
-        return Group(spinner, Text(tail, style="dim")) if tail else spinner
+        shown = list(self._flights.values())[:_MOST_AT_ONCE]
+        parts: list[RenderableType] = []
+        for flight in shown:
+            parts.append(flight.spinner)
+            # The end of a long text is what moves; the whole of it is shown when the step is done.
+            if tail := "\n".join(flight.text.splitlines()[-max(1, _TAIL_LINES // len(shown)) :]):
+                parts.append(Text(tail, style="dim"))
+        if more := len(self._flights) - len(shown):
+            parts.append(Text(f"… and {more} more", style="dim"))
+        return Group(*parts)
 
-    def _end(self, data: Mapping[str, Any]) -> None:
-        self.close()
+    def _end(self, label: str, data: Mapping[str, Any]) -> None:
+        flight = self._flights.pop(label, None)
+        if self._live is not None and self._flights:
+            self._live.update(self._picture())
+        else:
+            self.close()
         mark, style = _MARKS.get(data["status"], ("-", "dim"))
-        self._console.print(Text.assemble((f"{mark} ", style), _ending(data)))
-        if self._text:
-            self._console.print(Text(self._text, style="dim"))
-        self._text = ""
+        self._console.print(Text.assemble((f"{mark} ", style), _ending(self._labels, data)))
+        if flight is not None and flight.text:
+            self._console.print(Text(flight.text, style="dim"))
 
 
-def _title(data: Mapping[str, Any]) -> str:
+def _title(label: str, data: Mapping[str, Any]) -> str:
     attempt = int(data.get("attempt") or 1)
     again = f" (attempt {attempt})" if attempt > 1 else ""
-    model = f" asks {data['model']}" if data.get("model") else ""
-    return f"{data['step_id']}{model}{again}"
+    model = f" calls {data['model']}" if data.get("model") else ""
+    return f"{label}{model}{again}"
 
 
-def _ending(data: Mapping[str, Any]) -> str:
+def _ending(labels: Labels, data: Mapping[str, Any]) -> str:
     """Such as `classify  212 tokens in, 31 out · $0.000050 · 1.2 s`."""
     facts: list[str] = []
     if data.get("model"):
@@ -138,12 +197,13 @@ def _ending(data: Mapping[str, Any]) -> str:
         facts.append(money(data["cost_usd_micros"]))
     if data.get("duration_ms") is not None:
         facts.append(duration(data["duration_ms"]))
-    if data.get("error"):
-        # The message stands below, as the run's.
-        facts.append(str(data["error"]["code"]))
+    if error := data.get("error"):
+        facts.append(str(error["code"]))
     if data["status"] not in _MARKS:
         facts.append(str(data["status"]))
-    return f"{data['step_id']}  {' · '.join(facts)}"
+    line = f"{labels.of(data)}  {' · '.join(facts)}"
+    # The message of a failure that ends the run is shown once, as the run's.
+    return f"{line}\n  {error['message']}" if error and labels.continues(data) else line
 
 
 def tokens(count: int) -> str:

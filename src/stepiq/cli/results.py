@@ -12,7 +12,7 @@ from stepiq.cli.progress import duration, money, tokens
 
 
 def show_result(run: Mapping[str, Any]) -> bool:
-    """A run, as the API shows it, to people: its output on standard output, the rest beside it. Whether it completed."""
+    """Show a run to people: its output on standard output, the rest on standard error. Whether it completed."""
     completed = run["status"] == "completed"
     if completed:
         typer.echo(as_text(run["output"]))
@@ -32,8 +32,10 @@ def failure(run: Mapping[str, Any]) -> str:
     error = run["error"]
     if not error:
         return f"The run ended as {run['status']}."
-    step = f" at step `{error['step_id']}`" if error.get("step_id") else ""
-    return f"The run failed{step} ({error['code']}). {error['message']}"
+    step_id, message = error.get("step_id"), error["message"]
+    is_named = not step_id or f"tep `{step_id}`" in message
+    where = "" if is_named else f" at step `{step_id}`"
+    return f"The run failed{where} ({error['code']}). {message}"
 
 
 def summary(run: Mapping[str, Any]) -> str:
@@ -51,5 +53,5 @@ def summary(run: Mapping[str, Any]) -> str:
 
 
 def models_used(run: Mapping[str, Any]) -> list[str]:
-    """Ids of the models that the run's steps asked, in that order, each once."""
+    """Ids of the models that the run's steps called, each once, in the order of the first call."""
     return list(dict.fromkeys(step["model"] for step in run["steps"] if step["model"]))

@@ -123,6 +123,40 @@ class TestBranches:
         await asyncio.wait_for(fake_provider.requests[0].ended.wait(), 5)
         assert fake_provider.requests[0].closed_by_client
 
+    async def test_its_message_names_the_branch_and_the_step_once(self, world: World):
+        ended = await world.run(
+            """
+            name: P
+            input: {schema: {type: object}}
+            steps:
+              - id: p
+                type: parallel
+                steps: [{id: bad, type: transform, template: "{{input.a.b}}"}]
+            """
+        )
+
+        message = ended.run.error["message"]
+        assert message.startswith("Branch `bad`: `template` of step `bad`: ")
+        assert message.count("step `bad`") == 1
+
+    async def test_its_message_names_the_step_where_the_failure_does_not(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(failures=[400])
+
+        ended = await world.run(
+            """
+            name: P
+            steps:
+              - id: p
+                type: parallel
+                for_each: "[1]"
+                step: {id: ask, model: openai/gpt-4o, prompt: a}
+            """
+        )
+
+        assert ended.run.error["message"].startswith("Item 0, step `ask`: ")
+
     async def test_or_only_gives_null(self, world: World):
         ended = await world.run(
             """

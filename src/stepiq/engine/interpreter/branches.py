@@ -54,8 +54,10 @@ async def run(
         lane, stopped = group.failed
         _cancel_rest(frame, lanes)
         failed = stopped.failed
-        message = f"{lane.label}, step `{stopped.step_id}`: {failed.message}"
-        return Failed(failed.code, message, origin=stopped.step_id)
+        step_id = stopped.step_id
+        # Most messages name their step already.
+        where = "" if f"tep `{step_id}`" in failed.message else f", step `{step_id}`"
+        return Failed(failed.code, f"{lane.label}{where}: {failed.message}", origin=step_id)
     if spec.branches:
         names = [branch.id for branch in spec.branches]
         frame.scope["steps"].update(zip(names, group.states, strict=True))

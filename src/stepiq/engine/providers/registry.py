@@ -224,7 +224,9 @@ class Providers:
         source, name = self._find(model_id)
         if (reason := source.reason_with(own)) is not None:
             raise ProviderNotConfigured(
-                f"Model `{source.id}/{name}` cannot be used here. {reason}", model=model_id
+                f"Model `{source.id}/{name}` cannot be used here. {reason}",
+                model=f"{source.id}/{name}",
+                setting=source.missing,
             )
         return source, name
 
@@ -233,7 +235,12 @@ class Providers:
             try:
                 return self._choose(self._settings.default_model, own)
             except ModelUnusable as error:
-                raise type(error)(f"STEPIQ_DEFAULT_MODEL: {error.message}") from None
+                facts = error.facts
+                raise type(error)(
+                    f"STEPIQ_DEFAULT_MODEL: {error.message}",
+                    model=facts.get("model"),
+                    setting=facts.get("setting"),
+                ) from None
         for source in self._sources.values():
             if source.reason_with(own) is None and (small := source.small_model):
                 return source, small

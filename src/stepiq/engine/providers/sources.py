@@ -36,6 +36,8 @@ class Source(ABC):
     """Whose credential pays."""
     reason: str | None = None
     """Why it cannot be used, and what to do about it."""
+    missing: str | None = None
+    """The setting that would make it usable, where there is one."""
     small_model: str | None = None
     """What steps without a model get when this is the first usable provider."""
     prices: PriceList | None = PriceList()
@@ -143,7 +145,7 @@ class VendorSource(ServerSource):
         self.prices = PriceList(vendor.id)
         self.small_model = vendor.small_model
         if key is None and base_url == vendor.url:
-            self.origin = "none"
+            self.origin, self.missing = "none", self.key_name
             self.reason = (
                 f"Set {self.key_name} to a key of your {self.label} account and restart, or store one as the secret"
                 f" {self.key_name}."
@@ -164,7 +166,7 @@ class OllamaSource(ServerSource):
         place = Place("ollama", "Ollama", base_url, None, "OLLAMA_BASE_URL")
         super().__init__(place, base_url, None)
         if configured is None:
-            self.origin = "none"
+            self.origin, self.missing = "none", "OLLAMA_BASE_URL"
             self.reason = "Set OLLAMA_BASE_URL to your Ollama server, such as http://127.0.0.1:11434, and restart."
 
     def knows(self, name: str) -> bool:
@@ -185,7 +187,7 @@ class EndpointSource(ServerSource):
         self._names = tuple(settings.models)
         self.small_model = settings.small_model or next(iter(settings.models), None)
         if settings.api_key_env and key is None:
-            self.origin = "none"
+            self.origin, self.missing = "none", settings.api_key_env
             self.reason = f"Set {settings.api_key_env} to its key and restart, or store one as the secret {settings.api_key_env}."
 
     def names(self) -> tuple[str, ...]:

@@ -1,0 +1,50 @@
+"""Names the executions of a run's steps for people, such as `draft (item 3)`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from stepiq.language.definition import Definition
+from stepiq.language.specs import BranchError, ParallelSpec, Step
+
+
+class Labels:
+    """What to call an execution of a step, and whether the run continues if it fails."""
+
+    def __init__(self, definition: Definition | None = None) -> None:
+        """Without the definition, branches have numbers only, and every failure counts as final."""
+        self._steps: dict[str, tuple[Step, tuple[ParallelSpec, ...]]] = {}
+        if definition is not None:
+            self._add(definition.steps, ())
+
+    def _add(self, steps: tuple[Step, ...], around: tuple[ParallelSpec, ...]) -> None:
+        for step in steps:
+            self._steps[step.id] = step, around
+            if isinstance(step.spec, ParallelSpec):
+                for sequence in step.sequences:
+                    self._add(sequence, (*around, step.spec))
+
+    def of(self, event: Mapping[str, Any]) -> str:
+        """The step that an event is about; inside a `parallel` also its item or branch."""
+        step_id, path = str(event["step_id"]), str(event.get("branch") or "")
+        if not path:
+            return step_id
+        if step_id not in self._steps:
+            return f"{step_id} (branch {path})"
+        _, around = self._steps[step_id]
+        numbers = map(int, path.split("/"))
+        places = [_place(spec, number) for spec, number in zip(around, numbers, strict=True)]
+        # A branch of one step has the step's name.
+        named = ", ".join(place for place in places if place != f"branch {step_id}")
+        return f"{step_id} ({named})" if named else step_id
+
+    def continues(self, event: Mapping[str, Any]) -> bool:
+        """Whether the definition lets the run continue after this step's failure."""
+        if event["step_id"] not in self._steps:
+            return False
+        step, around = self._steps[event["step_id"]]
+        is_dropped = bool(around) and around[-1].on_branch_error is BranchError.CONTINUE
+        return step.on_error.goes_on or is_dropped
+
+
+def _place(spec: ParallelSpec, number: int) -> str:
+    return f"branch {spec.branches[number].id}" if spec.branches else f"item {number}"
