@@ -255,11 +255,25 @@ class TestList:
         assert await found("") == [red["id"]]
         assert await found("status=archived") == [blue["id"]]
         assert await found("tag=animal") == [red["id"]]
+        assert await found("tag=%20animal%20") == [red["id"]]
         assert await found("tag=anim") == []
         assert await found("status=archived&tag=animal") == []
         assert await found("q=FOX") == [red["id"]]
         assert await found("q=%25_&status=archived") == [blue["id"]]
         assert await found("q=%25") == []
+
+    async def test_names_are_found_without_regard_to_case(self, owner, create):
+        vienna = await create(name="Bericht Österreich")
+        renamed = await create(name="Other")
+        await owner.patch(f"/api/pipelines/{renamed['id']}", json={"name": "ÇA VA 100%"})
+
+        async def found(q):
+            page = (await owner.get("/api/pipelines", params={"q": q})).json()
+            return [pipeline["id"] for pipeline in page["data"]]
+
+        assert await found("ÖSTERREICH") == await found("österreich") == [vienna["id"]]
+        assert await found("ça va 100%") == [renamed["id"]]
+        assert await found("ç%100") == []
 
     async def test_it_shows_each_pipelines_newest_run(self, owner, account, make):
         first, second = await make.pipeline(account), await make.pipeline(account)

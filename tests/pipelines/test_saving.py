@@ -62,7 +62,7 @@ class TestCreate:
 
     async def test_what_stands_around_a_definition_wins_over_what_is_in_it(self, create):
         made = await create(
-            name=" Mine ", description="D", tags=["a", "b", "a"], slug="my-own-slug"
+            name=" Mine ", description="D", tags=["a", "b", "a", " a "], slug="my-own-slug"
         )
 
         assert made["name"] == "Mine"

@@ -227,11 +227,14 @@ class TestList:
     async def test_it_finds_by_the_start_of_an_id_or_a_part_of_the_pipelines_name(
         self, owner, account, make
     ):
-        named = await make.pipeline(account, source=GREETING.replace("Greeting", "Weekly 100%"))
+        named = await make.pipeline(
+            account, source=GREETING.replace("Greeting", "Weekly Österreich 100%")
+        )
         other = await make.pipeline(account)
         a, b = str(await make.run(account, named)), str(await make.run(account, other))
 
         assert await self.found(owner, "q=weekly") == [a]
+        assert await self.found(owner, "q=ÖSTERREICH") == [a]
         assert await self.found(owner, "q=100%25") == [a]
         assert await self.found(owner, "q=_") == []
         assert await self.found(owner, f"q={a}") == [a]

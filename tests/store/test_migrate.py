@@ -87,6 +87,24 @@ class TestUpgrade:
         migrate.check(url)
         assert _tables(url) >= OURS
 
+    def test_pipelines_of_before_get_their_folded_names(self, url: URL):
+        engine, now, workspace_id = migrate.sync_engine(url), clock.now(), ids.uuid7()
+        workspace = {"id": workspace_id, "name": "w", "plan": "free", "created_at": now}
+        pipeline = {
+            "id": ids.uuid7(), "workspace_id": workspace_id, "slug": "a", "name": "ÖSTERREICH",
+            "tags": [], "status": "active", "version": 1, "created_at": now, "updated_at": now,
+        }  # fmt: skip
+        with engine.begin() as connection:
+            connection.execute(tables.workspaces.insert().values(workspace))
+            connection.execute(tables.pipelines.insert().values(pipeline))
+        migrate.downgrade(url, "202611251019")
+
+        migrate.upgrade(url)
+
+        with engine.begin() as connection:
+            assert connection.scalar(sa.select(tables.pipelines.c.name_folded)) == "österreich"
+        engine.dispose()
+
     def test_on_a_current_database_it_does_nothing(self, url: URL):
         engine = migrate.sync_engine(url)
         row = {"id": ids.uuid7(), "name": "w", "plan": "free", "created_at": clock.now()}

@@ -92,7 +92,7 @@ async def list_pipelines(
     read: Read,
     page: PageQuery,
     status: Annotated[PipelineStatus, Query(description="Which ones.")] = PipelineStatus.ACTIVE,
-    tag: Annotated[str | None, Query(max_length=50, description="Only those with it.")] = None,
+    tag: Annotated[schemas.WantedTag | None, Query(description="Only those with it.")] = None,
     q: Annotated[
         str | None, Query(max_length=200, description="A part of the name or slug.")
     ] = None,

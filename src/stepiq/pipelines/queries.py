@@ -13,6 +13,7 @@ from stepiq.language.source import SourceFormat
 from stepiq.pipelines.records import LastRun, Pipeline, Target, Version
 from stepiq.store.database import Session
 from stepiq.store.owning import belongs_to, newest_first
+from stepiq.store.search import contains, fold
 from stepiq.store.states import PipelineStatus, RunStatus
 from stepiq.store.tables import pipeline_versions, pipelines, runs, workspaces
 
@@ -123,11 +124,10 @@ def page_statement(
         tags = sa.cast(pipelines.c.tags, sa.Text)
         statement = statement.where(sa.func.replace(tags, quoted, "") != tags)
     if q is not None:
-        wanted = q.lower()
         statement = statement.where(
             sa.or_(
-                sa.func.lower(pipelines.c.name).contains(wanted, autoescape=True),
-                pipelines.c.slug.contains(wanted, autoescape=True),
+                contains(pipelines.c.name, pipelines.c.name_folded, q),
+                pipelines.c.slug.contains(fold(q), autoescape=True),
             )
         )
     if before is not None:
@@ -192,6 +192,8 @@ async def update(
     session: Session, pipeline_id: UUID, values: dict[str, Any], updated_at: datetime
 ) -> bool:
     """Change columns of a pipeline whose row is locked; False, and nothing changes, when its new slug is taken."""
+    if "name" in values:
+        values = {**values, "name_folded": fold(values["name"])}
     try:
         async with session.connection.begin_nested():
             await session.execute(

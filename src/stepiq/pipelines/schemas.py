@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BeforeValidator, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, StringConstraints
 
 from stepiq.language.source import SourceFormat
 from stepiq.store.states import PipelineStatus, RunStatus
@@ -29,22 +29,18 @@ Tag = Annotated[
         strip_whitespace=True, min_length=1, max_length=50, pattern=r'^[^"\\\x00-\x1f]*$'
     ),
 ]
-Tags = Annotated[list[Tag], BeforeValidator(lambda value: _distinct(value))]
+WantedTag = Annotated[str, StringConstraints(strip_whitespace=True, max_length=50)]
+"""A tag to look for, which may be one that nothing can have."""
+Tags = Annotated[list[Tag], AfterValidator(lambda value: _distinct(value))]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,78}[a-z0-9])?$")]
 
 _MAX_TAGS = 20
 
 
-def _distinct(value: Any) -> Any:
-    if not isinstance(value, list):
-        return value
-    if len(value) > _MAX_TAGS:  # pyright: ignore[reportUnknownArgumentType] - only its length counts
+def _distinct(tags: list[str]) -> list[str]:
+    if len(tags) > _MAX_TAGS:
         raise ValueError(f"a pipeline has at most {_MAX_TAGS} tags")
-    kept: list[Any] = []
-    for tag in value:  # pyright: ignore[reportUnknownVariableType] - pydantic looks at each next
-        if tag not in kept:
-            kept.append(tag)
-    return kept
+    return list(dict.fromkeys(tags))
 
 
 class PipelineBody(StrictModel):

@@ -13,6 +13,7 @@ from stepiq.runs.records import Filter, LoggedEvent, Progress, Run, Step
 from stepiq.store import sweeping
 from stepiq.store.database import Session
 from stepiq.store.owning import belongs_to, newest_first
+from stepiq.store.search import contains
 from stepiq.store.states import DeliveryStatus, RunStatus, StepStatus, TriggerType
 from stepiq.store.tables import (
     deliveries,
@@ -233,7 +234,7 @@ def _named(workspace_id: UUID, pipeline_id: UUID | None, q: str) -> sa.Subquery:
     """Pipelines of the workspace that have a text in their names."""
     named = sa.select(pipelines.c.id.label("value")).where(
         pipelines.c.workspace_id == workspace_id,
-        sa.func.lower(pipelines.c.name).contains(q.lower(), autoescape=True),
+        contains(pipelines.c.name, pipelines.c.name_folded, q),
     )
     if pipeline_id is not None:
         named = named.where(pipelines.c.id == pipeline_id)

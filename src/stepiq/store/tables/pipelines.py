@@ -1,10 +1,18 @@
 """Pipelines and their versions, which never change."""
 
+from typing import Any
+
 import sqlalchemy as sa
 
+from stepiq.store.search import fold
 from stepiq.store.states import PipelineStatus
 from stepiq.store.tables.base import identity, metadata, owner
 from stepiq.store.types import Instant, JsonText, one_of
+
+
+def _folded_name(context: Any) -> str:
+    return fold(context.get_current_parameters()["name"])
+
 
 pipelines = sa.Table(
     "pipelines",
@@ -13,6 +21,9 @@ pipelines = sa.Table(
     owner(),
     sa.Column("slug", sa.Text(), nullable=False),
     sa.Column("name", sa.Text(), nullable=False),
+    sa.Column(
+        "name_folded", sa.Text(), default=_folded_name
+    ),  # for searches; null: written by an earlier version
     sa.Column("description", sa.Text(), nullable=False, server_default=""),
     sa.Column("tags", JsonText(), nullable=False),
     sa.Column("status", sa.Text(), nullable=False),
