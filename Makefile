@@ -1,15 +1,17 @@
 # One entry for everything. `make` or `make help` lists the targets.
-# Installs into .venv, in this folder, what the lock files name; only `make test` installs anything else: PostgreSQL, as root.
+# Installs into .venv, in this folder, what the lock files name. The tests also install PostgreSQL, if they run as root.
 
 BIN := .venv/bin
 ARGS ?=
 WORKERS ?= auto
+COVERAGE ?=
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check fix types docs bench chaos kills fuzz lock
+.PHONY: help demo serve test test-slow check fix types docs bench chaos kills fuzz lock
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 demo: ## run an example pipeline through a server of its own and show it live
 	@scripts/bootstrap.sh runtime
@@ -19,17 +21,24 @@ serve: ## start the server on http://127.0.0.1:8080, kept in .data
 	@scripts/bootstrap.sh runtime
 	@exec $(BIN)/stepiq serve $(ARGS)
 
-test: ## run the suite on SQLite and PostgreSQL; ARGS="tests/cli -k run" runs a part
+test: ## run the tests, except the slow ones; ARGS="tests/cli -k run" runs a part, COVERAGE=yes measures coverage
+	@scripts/bootstrap.sh dev
+	@scripts/postgres.sh
+ifneq ($(strip $(ARGS)),)
+	$(BIN)/pytest $(ARGS)
+else ifeq ($(strip $(COVERAGE)),)
+	$(PYTEST) -m "not slow"
+else
+	@rm -f .coverage .coverage.*
+	$(PYTEST) -m "not slow" --cov --cov-report=
+	@$(BIN)/python scripts/coverage_floor.py
+endif
+
+test-slow: ## run the slow tests: process kills, chaos, container files, timing
 	@scripts/bootstrap.sh dev
 	@scripts/postgres.sh
 	@$(BIN)/python scripts/fetch_weights.py
-ifeq ($(strip $(ARGS)),)
-	@rm -f .coverage .coverage.*
-	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=
-	@$(BIN)/python scripts/coverage_floor.py
-else
-	$(BIN)/pytest $(ARGS)
-endif
+	$(PYTEST) -m slow $(ARGS)
 
 check: ## what CI checks before the tests: lint, format, types, layers, container files
 	@scripts/bootstrap.sh dev

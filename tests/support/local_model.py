@@ -6,9 +6,9 @@ from stepiq.core import settings
 from stepiq.engine.providers.local_weights import weights_present
 
 CACHE = settings.load().cache_path
-"""Where `make test` puts the weights before the suite starts."""
+"""Where `make test-slow` puts the weights before the suite starts."""
 
 needs_local_model = pytest.mark.skipif(
     not weights_present(CACHE),
-    reason=f"The weights of the local model are not in {CACHE}. `make test` fetches them.",
+    reason=f"The weights of the local model are not in {CACHE}. `make test-slow` fetches them.",
 )

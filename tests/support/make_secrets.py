@@ -1,6 +1,7 @@
 """Stored secrets."""
 
 import base64
+from functools import cache
 from uuid import UUID
 
 from stepiq.accounts.secrets import service
@@ -11,6 +12,7 @@ from stepiq.store.database import Database
 from tests.support.make_accounts import actor
 
 
+@cache
 def keyring(current: bytes = b"k", *previous: bytes) -> Keyring:
     """Master keys of one repeated byte each, such as `b"k"`."""
     return Keyring(
