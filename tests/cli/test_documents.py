@@ -65,6 +65,45 @@ class TestValidate:
         assert found["warnings"] == []
         assert found["errors"][0].keys() == {"path", "code", "message", "line", "column"}
 
+    def test_several_files_are_reported_one_after_the_other(self, cli: Cli, pipeline: Path):
+        write(pipeline.parent, "name: T\nsteps: [{id: a, type: transform}]", "broken.yaml")
+
+        said = cli("validate", "pipeline.yaml", "broken.yaml", "pipeline.yaml")
+
+        first, second, last = said.err.splitlines()
+        assert said.code == 1
+        assert first == "pipeline.yaml: valid, 1 step"
+        assert second.startswith("error    broken.yaml:2:")
+        assert last == "2 files: 1 valid, 1 invalid"
+
+    def test_several_valid_files_with_one_from_standard_input(
+        self, cli: Cli, pipeline: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(pipeline.read_bytes())))
+
+        said = cli("validate", "pipeline.yaml", "-")
+
+        assert said.code == 0
+        assert said.err.splitlines()[-1] == "2 files: 2 valid, 0 invalid"
+
+    def test_several_files_as_json_are_listed_by_name(self, cli: Cli, pipeline: Path):
+        write(pipeline.parent, "name: T\nsteps: [{id: a, type: transform}]", "broken.yaml")
+
+        said = cli("validate", "pipeline.yaml", "broken.yaml", "--json")
+
+        found = json.loads(said.out)
+        assert (said.code, found["valid"]) == (1, False)
+        assert [(each["file"], each["valid"]) for each in found["files"]] == [
+            ("pipeline.yaml", True),
+            ("broken.yaml", False),
+        ]
+
+    def test_a_missing_file_among_several_is_a_usage_error(self, cli: Cli, pipeline: Path):
+        said = cli("validate", "pipeline.yaml", "missing.yaml")
+
+        assert said.code == 2
+        assert "There is no file missing.yaml" in said.err
+
     def test_a_json_file_is_read_as_json(self, cli: Cli, folder: Path):
         document = {"name": "T", "steps": [{"id": "a", "type": "transform", "template": "x"}]}
         write(folder, json.dumps(document), "pipeline.json")

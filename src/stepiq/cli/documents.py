@@ -1,6 +1,6 @@
-"""Pipeline files: reading them, and saying everything that is wrong with them."""
+"""Reads pipeline files and reports what is wrong with them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from stepiq.cli.console import issue_data, issue_line, print_json, read_text, say
@@ -14,36 +14,55 @@ from stepiq.pipelines.service import Findings
 
 
 def read_draft(file: Path) -> Draft:
-    """A pipeline file, right or wrong; `.json` is read as JSON, all else as YAML.
+    """A pipeline file, valid or not; `.json` is read as JSON, everything else as YAML.
 
     Raises:
-        UsageError: there is no such file, or it is no text.
+        UsageError: there is no such file, or it is not UTF-8 text.
     """
     text = read_text(file, "pipeline's YAML or JSON file")
     source_format = SourceFormat.JSON if file.suffix.lower() == ".json" else SourceFormat.YAML
     return Draft(load(text, source_format), text, source_format)
 
 
-def validate(file: Path, *, as_json: bool, secrets: Collection[str] | None = None) -> bool:
-    """Say what is wrong with a pipeline file; whether it can be run.
+def validate(
+    files: Sequence[Path], *, as_json: bool, secrets: Collection[str] | None = None
+) -> bool:
+    """Report what is wrong with pipeline files. Whether all of them can be run.
 
-    `secrets` are the names of those that there will be; None says nothing about secrets.
+    Args:
+        files: are all read before any is reported on.
+        as_json: report one file as the API does, and several as a list of these.
+        secrets: names of the secrets that there will be; None for no warnings about secrets.
+
+    Raises:
+        UsageError: a file cannot be read.
     """
-    draft = read_draft(file)
-    findings = service.check(draft, Providers(settings.load()), secrets)
+    providers = Providers(settings.load())
+    drafts = {file: read_draft(file) for file in files}
+    found = {file: service.check(draft, providers, secrets) for file, draft in drafts.items()}
+    wrong = sum(bool(findings.errors) for findings in found.values())
     if as_json:
-        print_json(findings_data(findings))
-    else:
-        show_findings(file, findings)
-        if not findings.errors:
-            definition = draft.loaded.definition
-            count = definition.step_count if definition else 0
-            say(f"{file}: valid, {count} {'step' if count == 1 else 'steps'}")
-    return not findings.errors
+        data = [{"file": str(file), **findings_data(each)} for file, each in found.items()]
+        one = findings_data(next(iter(found.values())))
+        print_json(one if len(found) == 1 else {"valid": not wrong, "files": data})
+        return not wrong
+    for file, findings in found.items():
+        _show(file, drafts[file], findings)
+    if len(found) > 1:
+        say(f"{len(found)} files: {len(found) - wrong} valid, {wrong} invalid")
+    return not wrong
+
+
+def _show(file: Path, draft: Draft, findings: Findings) -> None:
+    show_findings(file, findings)
+    if not findings.errors:
+        definition = draft.loaded.definition
+        count = definition.step_count if definition else 0
+        say(f"{file}: valid, {count} {'step' if count == 1 else 'steps'}")
 
 
 def findings_data(findings: Findings) -> dict[str, object]:
-    """Findings as the API's `validate` answers them."""
+    """Findings in the shape of the API's `validate`."""
     return {
         "valid": not findings.errors,
         "errors": issue_data(findings.errors),

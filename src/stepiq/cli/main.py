@@ -244,11 +244,22 @@ def run(
 
 
 @app.command()
-def validate(file: PipelineFile, secret: Secrets = None, as_json: Json = False) -> None:
-    """Check a pipeline without running it; every error with its line and column."""
+def validate(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE",
+            help="YAML or JSON files of pipelines; - reads standard input.",
+            show_default=False,
+        ),
+    ],
+    secret: Secrets = None,
+    as_json: Json = False,
+) -> None:
+    """Check pipelines without running them, and report every error with its line and column."""
     from stepiq.cli import documents
 
-    _end(documents.validate(file, as_json=as_json, secrets=secret))
+    _end(documents.validate(files, as_json=as_json, secrets=secret))
 
 
 @app.command("test")
