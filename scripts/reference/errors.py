@@ -161,9 +161,11 @@ def _codes_in(node: ast.AST) -> Iterator[str]:
     match node:
         case ast.Call(func=ast.Name(id="Issue" | "Problem" | "_at"), args=arguments):
             yield from _texts(arguments[1:3])
-        case ast.Call(func=ast.Attribute(attr="refuse"), args=[_, ast.Attribute(attr="code"), *_]):
+        case ast.Call(
+            func=ast.Attribute(attr="refuse" | "spoil"), args=[_, ast.Attribute(attr="code"), *_]
+        ):
             pass  # an error's own code: `issue_codes` names those
-        case ast.Call(func=ast.Attribute(attr="refuse"), args=arguments):
+        case ast.Call(func=ast.Attribute(attr="refuse" | "spoil"), args=arguments):
             # The code comes first, or behind the name or path of what is refused.
             yield from [text for text in _texts(arguments[:2]) if _CODE.fullmatch(text)][-1:]
         case ast.Return(value=ast.Tuple(elts=[code, ast.Constant() | ast.JoinedStr()])):

@@ -48,6 +48,7 @@ _CODES = {
     "language.extracting": "jsonpath_syntax",
     "language.patterns": "pattern_syntax",
     "language.schema_cost": "invalid_schema",
+    "language.yaml": "syntax",
     "language.templates.lexer": "template_syntax",
     "language.templates.parser": "template_syntax",
     "language.templates.expressions": "template_syntax",

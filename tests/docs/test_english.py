@@ -166,7 +166,6 @@ NOT_REWRITTEN: frozenset[str] = frozenset(
         "language.templates.expressions",
         "language.templates.parser",
         "language.templates.scopes",
-        "language.yaml_source",
         "notify.queries",
         "notify.reviewing",
         "openapi.json",

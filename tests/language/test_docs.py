@@ -11,7 +11,7 @@ from stepiq.language.templates.helpers import HELPERS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "language.md").read_text(encoding="utf-8")
 SOURCES = Path(stepiq.language.__file__).parent
-CARRIERS = {"Issue", "Problem", "refuse", "_at", "_refuse_number"}
+CARRIERS = {"Issue", "Problem", "refuse", "spoil", "_at"}
 WORD = re.compile(r"[a-z]+(?:_[a-z]+)*")
 
 
@@ -24,8 +24,8 @@ def codes() -> set[str]:
                 found |= _first_text(node.value.elts if isinstance(node.value, ast.Tuple) else [])
             if isinstance(node, ast.Call):
                 name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-                # The code stands behind the path or the field's name; the YAML reader knows its path itself.
-                at = 0 if path.name == "yaml_source.py" else 1
+                # The code follows the path or the field's name; the YAML reader knows its path itself.
+                at = 0 if path.parent.name == "yaml" else 1
                 found |= _first_text(node.args[at : at + 2]) if name in CARRIERS else set()
     return found
 

@@ -21,7 +21,7 @@ from stepiq.language.step_fields import read_steps
 from stepiq.language.steps.registry import KINDS
 from stepiq.language.targets import DeliveryTarget, NotificationTarget
 from stepiq.language.trigger_fields import read_schedule, read_webhook
-from stepiq.language.yaml_source import MAX_DEPTH
+from stepiq.language.yaml.scanner import MAX_DEPTH
 
 QUICK_BYTES = 2_048
 """A document so long is read in six milliseconds at most; longer ones are better read beside an event loop."""

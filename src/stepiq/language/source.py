@@ -7,15 +7,14 @@ from enum import StrEnum
 
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json
-from stepiq.language import json_source, yaml_source
+from stepiq.language import json_source
 from stepiq.language.places import Place
+from stepiq.language.yaml import document as yaml_document
 
 MAX_SOURCE_BYTES = 256 * 1024
 """Longest document text that is read, in UTF-8."""
-# What YAML readers count as the end of a line.
-_LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
-
-_CONTROL = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
+_LINE_BREAK = re.compile("\r\n|\r|\n")
+_NOT_IN_YAML = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff]")
 
 
 class SourceFormat(StrEnum):
@@ -44,16 +43,14 @@ def read(text: str, source_format: SourceFormat) -> Source:
         return Source(None, (problem,), is_readable=False)
     text = text.removeprefix("\ufeff")
     if source_format is SourceFormat.YAML:
-        data, issues, is_readable, root = yaml_source.read(text)
-        return Source(data, tuple(issues), is_readable, lambda: root, lambda: _lines(text))
+        data, issues, is_readable, root = yaml_document.read(text)
+        return Source(
+            data, tuple(issues), is_readable, lambda: root, lambda: _LINE_BREAK.split(text)
+        )
     data, issues = json_source.read(text)
     return Source(
-        data, tuple(issues), not issues, lambda: json_source.places(text), lambda: _lines(text)
+        data, tuple(issues), not issues, lambda: json_source.places(text), lambda: text.split("\n")
     )
-
-
-def _lines(text: str) -> list[str]:
-    return _LINE_BREAK.split(text)
 
 
 def _refuse(text: str, source_format: SourceFormat) -> Issue | None:
@@ -73,18 +70,22 @@ def _refuse(text: str, source_format: SourceFormat) -> Issue | None:
             text,
             error.start,
             "invalid_character",
-            "The text has half of a surrogate pair, which is not a character. Remove it.",
+            "The text contains half of a surrogate pair, which is not a character. Remove it.",
         )
-    if source_format is SourceFormat.YAML and (control := _CONTROL.search(text)):
+    if source_format is SourceFormat.YAML and (
+        found := _NOT_IN_YAML.search(text, text.startswith("\ufeff"))
+    ):
+        code = ord(found.group())
         return _at(
             text,
-            control.start(),
+            found.start(),
             "invalid_character",
-            f"YAML cannot hold the control character U+{ord(control.group()):04X}. Remove it.",
+            f"The text contains the character U+{code:04X}, which YAML does not allow here. "
+            f"Remove it, or write `\\u{code:04X}` in a text in double quotes.",
         )
     return None
 
 
 def _at(text: str, offset: int, code: str, message: str) -> Issue:
-    line = text.count("\n", 0, offset) + 1
-    return Issue("", code, message, line, offset - text.rfind("\n", 0, offset))
+    before = _LINE_BREAK.split(text[:offset])
+    return Issue("", code, message, len(before), len(before[-1]) + 1)

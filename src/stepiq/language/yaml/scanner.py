@@ -1,0 +1,136 @@
+"""The text that is read, the position in it, and what was refused so far."""
+
+import re
+from bisect import bisect_right
+from itertools import accumulate
+from typing import NoReturn
+
+from stepiq.core.errors import Issue
+from stepiq.language.places import Place, write_path
+
+MAX_DEPTH = 32
+"""Deepest nesting of lists and mappings in a definition."""
+_MAX_ISSUES = 50
+_MAX_SHOWN = 80
+
+END = "\x00"
+"""Marks the end of the text. `source` refuses a text that contains it."""
+BLANKS = re.compile(r"[ \t]*+")
+LINE_END = re.compile(r"[ \t]*+(?:(?<=[ \t\n])#[^\n]*+)?\n")
+_EMPTY_LINES = re.compile(r"(?:[ \t]*+(?:#[^\n]*+)?\n)*+")
+_SPACES = re.compile(r" *+")
+_MARKER = re.compile(r"(?:---|\.\.\.)(?=[ \t\n])")
+TAB = "Indent with spaces: this line is indented with a tab."
+
+
+class Stop(Exception):
+    """The rest of the text cannot be read."""
+
+
+class Scanner:
+    """A position in a text, which moves forward only."""
+
+    def __init__(self, text: str) -> None:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        self.is_cut = not text.endswith("\n")
+        """Whether the last line has no line break of its own."""
+        self.text = f"{text}\n{END}" if self.is_cut else text + END
+        self.at = 0
+        self.indent = 0
+        """Column of the next content, counted from 0; -1 at the end of the document."""
+        self.columns: list[int] = []
+        """Columns of the block lists and mappings around the position, the outermost first."""
+        self.path: list[str | int | None] = []
+        """Keys and indexes that lead to the position; None while a key is read."""
+        self.issues: list[Issue] = []
+        self.is_readable = True
+        """False once an issue means that the data cannot be used."""
+        self._starts = [0, *accumulate(len(line) + 1 for line in self.text.split("\n"))]
+
+    def position(self, at: int) -> tuple[int, int]:
+        """Line and column of an offset, counted from 1."""
+        line = bisect_right(self._starts, at)
+        return line, at - self._starts[line - 1] + 1
+
+    def place(self, at: int, key_at: int | None = None, *, is_block: bool = False) -> Place:
+        """The place of a value that starts at an offset, and of its key."""
+        return Place(
+            *self.position(at), None if key_at is None else self.position(key_at), is_block
+        )
+
+    def column(self, at: int) -> int:
+        """Column of an offset, counted from 0."""
+        return at - self._starts[bisect_right(self._starts, at) - 1]
+
+    def refuse(self, code: str, message: str, at: int) -> None:
+        """Add an issue and read on. The text can be read, but is not accepted."""
+        parts = tuple(part for part in self.path if part is not None)
+        self.issues.append(Issue(write_path(parts), code, message, *self.position(at)))
+        if len(self.issues) == _MAX_ISSUES:
+            raise Stop
+
+    def spoil(self, code: str, message: str, at: int) -> None:
+        """Add an issue and read on, although the data cannot be used."""
+        self.is_readable = False
+        self.refuse(code, message, at)
+
+    def fail(self, message: str, at: int | None = None, code: str = "syntax") -> NoReturn:
+        """Add the last issue: the rest cannot be read."""
+        self.spoil(code, message, self.at if at is None else at)
+        raise Stop
+
+    def enter(self, part: str | int | None, at: int) -> None:
+        """Go into a list or mapping."""
+        if len(self.path) == MAX_DEPTH:
+            self.fail(f"The definition exceeds {MAX_DEPTH} levels of nesting.", at, "too_deep")
+        self.path.append(part)
+
+    def next_line(self) -> None:
+        """From the start of a line to the next content, past empty lines and comments."""
+        text = self.text
+        end = _EMPTY_LINES.match(text, self.at)
+        start = end.end() if end else self.at
+        self.at = start
+        if text[start] == END or _MARKER.match(text, start):
+            self.indent = -1
+            return
+        spaces = _SPACES.match(text, start)
+        self.at = spaces.end() if spaces else start
+        self.indent = self.at - start
+        if text[self.at] == "\t":
+            self.fail(TAB)
+
+    def end_line(self, what: str) -> None:
+        """Past the rest of a line, which has nothing but a comment behind something that is named in messages."""
+        found = LINE_END.match(self.text, self.at)
+        if found is None:
+            blanks = BLANKS.match(self.text, self.at)
+            at = blanks.end() if blanks else self.at
+            if self.text[at] == "#":
+                self.fail("A comment needs a space before its `#`.", at)
+            self.fail(f"Nothing can follow {what} on this line. Start a new line.", at)
+        self.at = found.end()
+
+    def is_marker(self, at: int) -> bool:
+        """Whether `---` or `...` is at the start of a line."""
+        return _MARKER.match(self.text, at) is not None
+
+    def is_blank(self, at: int) -> bool:
+        """Whether the character at an offset separates words."""
+        return self.text[at] in " \t\n"
+
+    @property
+    def is_dash(self) -> bool:
+        """Whether a list item starts here."""
+        return self.text[self.at] == "-" and self.is_blank(self.at + 1)
+
+
+def must_quote(s: Scanner, at: int, why: str) -> str:
+    """What to write for a value that starts at an offset and takes up the rest of its line."""
+    end = s.text.index("\n", at)
+    written = s.text[at:end].split(" #", 1)[0].strip()
+    if len(written) > _MAX_SHOWN:
+        return f"The value {why}. Put it in quotes."
+    quote = "'" if '"' in written or "\\" in written else '"'
+    written = written.replace("'", "''") if quote == "'" else written
+    return f"The value {why}. Put it in quotes: `{quote}{written}{quote}`."

@@ -1,0 +1,106 @@
+"""What YAML 1.2 reads in another way than YAML 1.1, and the places of what is read."""
+
+import pytest
+
+from stepiq.language import places
+from stepiq.language.source import SourceFormat, read
+
+
+def data(text: str):
+    source = read(text, SourceFormat.YAML)
+    assert source.issues == ()
+    return source.data
+
+
+class TestData:
+    @pytest.mark.parametrize("character", ["\u2028", "\u2029", "\x85", "\xa0"])
+    def test_a_unicode_line_break_is_a_character_like_others(self, character):
+        text = f"x{character}y"
+
+        assert data(f"a: {text}\nb: '{text}'\nc: |\n  {text}\n") == {
+            "a": text,
+            "b": text,
+            "c": f"{text}\n",
+        }
+
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("{ ?foo: bar }", {"?foo": "bar"}),
+            ("[?x]", ["?x"]),
+            ("{x: :x}", {"x": ":x"}),
+            ('{"a":b}', {"a": "b"}),
+            ('{"a"\n:b}', {"a": "b"}),
+            ("a:\tb", {"a": "b"}),
+            ("-\tb", ["b"]),
+            ("a: 1\n\t\nb: 2", {"a": 1, "b": 2}),
+        ],
+    )
+    def test_what_yaml_1_1_refuses_or_misreads(self, text, expected):
+        assert data(text) == expected
+
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("a: |\n  x", "x\n"),
+            ("a: |\n  x\n   ", "x\n \n"),
+            ("a: |+\n  x\n ", "x\n"),
+            ("a: |+\n  x\n\n ", "x\n\n"),
+            ("a: >\n  x\n  y", "x y\n"),
+            ("a: |", ""),
+        ],
+    )
+    def test_the_last_line_of_a_block_text_may_lack_its_line_break(self, text, expected):
+        assert data(text) == {"a": expected}
+
+    @pytest.mark.parametrize(
+        "text", ['{"a": "\\ud83d\\ude00"}', 'a: "\\ud83d\\ude00"', 'a: "\\U0001f600"']
+    )
+    def test_an_emoji_may_be_written_in_escapes(self, text):
+        assert data(text) == {"a": "😀"}
+
+    @pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r"])
+    def test_lines_may_end_in_three_ways(self, line_break):
+        text = "a: |\n  x\n  y\nb:\n- 1\n- 'x\n\n  y'\n".replace("\n", line_break)
+
+        assert data(text) == {"a": "x\ny\n", "b": [1, "x\ny"]}
+
+    def test_a_closing_bracket_may_be_below_its_field(self):
+        assert data("a: {\n  b: [\n    1\n  ]\n}\n") == {"a": {"b": [1]}}
+
+
+class TestPlaces:
+    def test_each_value_and_key_has_its_place(self):
+        text = 'a:\n  - {b: 1, "c": [x]}\n  - d: |\n      z\n    e:\nf: "y"\n'
+        source = read(text, SourceFormat.YAML)
+        assert source.places is not None
+        root = source.places()
+
+        def place(*path):
+            found, is_exact = places.find(root, path)
+            assert is_exact
+            return found.line, found.column, found.key
+
+        assert place() == (1, 1, None)
+        assert place("a") == (2, 3, (1, 1))
+        assert place("a", 0) == (2, 5, None)
+        assert place("a", 0, "b") == (2, 9, (2, 6))
+        assert place("a", 0, "c") == (2, 17, (2, 12))
+        assert place("a", 0, "c", 0) == (2, 18, None)
+        assert place("a", 1, "d") == (3, 8, (3, 5))
+        assert place("a", 1, "e") == (5, 7, (5, 5))
+        assert place("f") == (6, 4, (6, 1))
+
+    def test_a_pair_in_a_list_has_its_place(self):
+        source = read("[a, b: 1]", SourceFormat.YAML)
+        assert source.places is not None
+
+        found, is_exact = places.find(source.places(), (1, "b"))
+
+        assert is_exact
+        assert (found.line, found.column, found.key) == (1, 8, (1, 5))
+
+    def test_lines_after_a_unicode_line_break_keep_their_number(self):
+        source = read("a: x\u2028y\nb: .inf", SourceFormat.YAML)
+
+        assert [(issue.line, issue.column) for issue in source.issues] == [(2, 4)]
