@@ -1,4 +1,4 @@
-"""Write the pages of the documentation that are made from the code, and openapi.json.
+"""Write the pages of the documentation that are generated from the code, and openapi.json.
 
 Usage: python scripts/generate_docs.py [--check]    --check writes nothing and names the pages that are stale
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 from reference import commands, errors, events, messages, metrics, openapi, routes, settings
 
 ROOT = Path(__file__).parents[1]
-_NOTICE = "<!-- Made by `make docs` from the code; changes here are lost. -->\n\n"
+_NOTICE = "<!-- Generated from the code by `make docs`. Do not edit. -->\n\n"
 
 
 def pages() -> dict[Path, str]:
@@ -29,7 +29,7 @@ def pages() -> dict[Path, str]:
 
 
 def main() -> int:
-    """Write what has changed; 1 when something is stale and only a check was asked for."""
+    """Write what has changed. With `--check`, write nothing and return 1 if a page is stale."""
     only_check = "--check" in sys.argv[1:]
     stale = [
         path

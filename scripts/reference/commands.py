@@ -14,7 +14,8 @@ _PLACEHOLDERS = {int: "N", float: "N", Path: "FILE"}
 _INTRODUCTION = """\
 # Commands
 
-`stepiq` is in `.venv/bin` after `make serve` or `make demo`. Results go to standard output, everything else to standard error.
+After `make serve` or `make demo`, the command is `.venv/bin/stepiq`. It writes results to standard output, and all
+other messages to standard error.
 """
 
 
@@ -26,17 +27,17 @@ def page() -> str:
         parts.append(f"```sh\n{_usage(name, command)}\n```\n")
         if rows := list(_rows(command)):
             parts.append("\n".join(["| | |", "|---|---|", *rows, ""]))
-    codes = ["| 0 | It worked. |"]
+    codes = ["| 0 | Success. |"]
     codes += [
         f"| {code} | {meaning} |"
         for code, meaning in described(ExitCode, unsaid={ExitCode.OK}).items()
     ]
-    parts.append("\n".join(["## Exit codes\n", "| code | means |", "|---|---|", *codes, ""]))
+    parts.append("\n".join(["## Exit codes\n", "| code | meaning |", "|---|---|", *codes, ""]))
     return "\n".join(parts)
 
 
 def commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """Every command that does something, with its whole name."""
+    """Every command that can be run, with its full name."""
     inner = getattr(command, "commands", None)
     if inner is None:
         yield name, command

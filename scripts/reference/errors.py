@@ -1,9 +1,10 @@
-"""docs/errors.md: every code that an answer, a run, an issue or a command can carry."""
+"""docs/errors.md: every code of an answer, a run, an issue or a command."""
 
 import ast
 import importlib
 import pkgutil
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,13 +20,14 @@ from stepiq.web.problems import status_of
 _PACKAGE = Path(stepiq.__file__).parent
 _CODE = re.compile(r"[a-z]+(_[a-z]+)*")
 _KINDS = ("NotFound", "Conflict", "Invalid", "Malformed", "Unauthenticated", "Forbidden", "LimitReached", "Unavailable")  # fmt: skip
-# Raised by the language and the registry, and turned into an issue or a failure before they reach anybody.
+# The language and the registry raise these. They become an issue or a failure before a user sees them.
 _TURNED = frozenset({"template_error", "model_unusable"})
 
 _INTRODUCTION = """\
 # Errors
 
-Every code below is stable: programs may compare it. Messages are for people and may change.
+This page lists all error codes: what each means, and what to do. Codes are stable: programs can compare them. Messages
+are for people and can change; [Messages](reference/messages.md) lists their texts.
 
 The API answers errors as `application/problem+json`:
 
@@ -41,15 +43,15 @@ The API answers errors as `application/problem+json`:
 }
 ```
 
-`request_id` is also in the `X-Request-ID` header and in the server's log. `errors` is there when there can be several things
-wrong. A run that failed has `error: {code, message, step_id}`, with a code of [failures](#failures-of-runs).
+`request_id` is also in the `X-Request-ID` header and in the server's log. `errors` lists all problems of a definition,
+an input or a body; its codes are [issues](#issues).
 
-[Messages](reference/messages.md) lists the text of every message with its code.
+A failed run has `error: {code, message, step_id}`. Its codes are [failures](#failures-of-runs).
 """
 
 
 class AdviceIncomplete(Exception):
-    """`advice.toml` and the code know different codes."""
+    """`advice.toml` and the source have different codes."""
 
 
 def page() -> str:
@@ -69,11 +71,11 @@ def page() -> str:
             "## Answers of the API\n",
             *_entries(codes, advice["api"]),
             "## Failures of runs\n",
-            "A run that failed names one of these, and the step it happened in.\n",
+            "The `error` of a failed run has one of these codes, and the step that failed.\n",
             *_failures(failures, advice["failures"], known=set(advice["api"])),
             _issues(issues, advice["issues"]),
             "## Commands and start\n",
-            "Told by `stepiq` on standard error; the command ends with 1.\n",
+            "Commands write these errors to standard error and exit with 1. [Messages](reference/messages.md) has the code of each message.\n",
             *_entries(codes, advice["operator"], with_status=False),
         ]
     )
@@ -89,7 +91,7 @@ def _compare(section: str, explained: dict[str, str], found: dict[str, str] | se
 
 
 def _classes() -> dict[str, type[StepIQError]]:
-    """Every error that can be told, by its code."""
+    """Every error that a user can get, by its code."""
     for module in pkgutil.walk_packages(stepiq.__path__, "stepiq."):
         if ".migrations" not in module.name and not module.name.endswith("__main__"):
             importlib.import_module(module.name)
@@ -105,7 +107,7 @@ def _classes() -> dict[str, type[StepIQError]]:
 
 
 def _kinds() -> str:
-    rows = ["## Kinds\n", "| kind | status | means |", "|---|---|---|"]
+    rows = ["## Kinds\n", "| kind | status | meaning |", "|---|---|---|"]
     for name in _KINDS:
         error: type[StepIQError] = getattr(core, name)
         rows.append(f"| `{error.code}` | {status_of(error)} | {meaning_of(error)} |")
@@ -117,8 +119,8 @@ def _entries(
 ) -> Iterator[str]:
     for code in sorted(advice):
         status = status_of(codes[code])
-        told = f"**{status}.** " if with_status else ""
-        yield f"### {code}\n\n{told}{meaning_of(codes[code])}\n\n{advice[code]}\n"
+        shown = f"**{status}.** " if with_status else ""
+        yield _entry(code, shown + meaning_of(codes[code]), advice[code])
 
 
 def _failures(
@@ -126,16 +128,24 @@ def _failures(
 ) -> Iterator[str]:
     for code in sorted(meanings):
         if code in known:
-            yield f"`{code}`: {meanings[code]} See [above](#{code}).\n"
+            yield _wrapped(f"`{code}`: {meanings[code]} See [above](#{code}).") + "\n"
         else:
-            yield f"### {code}\n\n{meanings[code]}\n\n{advice[code]}\n"
+            yield _entry(code, meanings[code], advice[code])
+
+
+def _entry(code: str, meaning: str, advice: str) -> str:
+    return f"### {code}\n\n{_wrapped(meaning)}\n\n{_wrapped(advice)}\n"
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
 
 
 def _issues(codes: set[str], advice: dict[str, str]) -> str:
     rows = [
         "## Issues",
         "",
-        "Codes of the entries in `errors` and `warnings`. Those of a body's fields may also be names of pydantic's, such as",
+        "The codes of entries in `errors` and `warnings`. Fields of a request's body can also have the codes of pydantic, such as",
         "`string_type`, `value_error` or `less_than_equal`.",
         "",
         "| code | what to do |",
@@ -146,7 +156,7 @@ def _issues(codes: set[str], advice: dict[str, str]) -> str:
 
 
 def issue_codes() -> set[str]:
-    """Every code that an issue can have, read out of the source: there is no list of them elsewhere."""
+    """Every code of an issue, read from the source: there is no other list of them."""
     found: set[str] = {CronInvalid.code, TimezoneUnknown.code}
     found |= {"model_unknown", "provider_not_configured"}
     for folder in ("language", "pipelines", "web"):

@@ -1,4 +1,4 @@
-"""docs/reference/events.md: the kinds of events in a run's log and stream, each with an example."""
+"""docs/reference/events.md: the types of events in a run's log and stream, each with an example."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -24,25 +24,28 @@ _ERROR = {"code": "step_timeout", "message": "Step `classify` took longer than i
 _INTRODUCTION = """\
 # Events
 
-What happens to a run is told twice in the same words: kept in its log (`GET /api/runs/ID/events`) and sent to whoever follows it
-(`GET /api/runs/ID/stream`, as server-sent events). [The API](../api.md#streams) says how to follow a run without a gap.
+A run records what happens to it as events. There are two ways to read them:
 
-`seq` counts a run's events from 1 and is the `id` in the stream. `step.delta` has none, for it is sent and not kept: the whole
-text is in the step's output. Fields may be added.
+- `GET /api/runs/ID/events` lists the recorded events.
+- `GET /api/runs/ID/stream` sends the same events live, as server-sent events. [The API](../api.md#streams) explains how
+  to follow a run without gaps.
+
+`seq` numbers the events of a run from 1. It is the `id` in the stream. `step.delta` has no `seq` because it is not
+recorded; the complete text is in the step's output. New versions can add fields.
 """
 
 _CLASSIFY = events.execution("classify", "", 1)
 
 
 def examples() -> dict[EventType, list[tuple[str, Event, int | None]]]:
-    """One example of each shape that a kind of event has: when it comes, what it says, its number."""
+    """Examples of each type of event: when it is sent, the event, and its number."""
     return {
         EventType.RUN_STATUS: [
             ("when the run is accepted", events.run_status(RunStatus.PENDING), 1),
             ("when it starts", events.run_status(RunStatus.RUNNING, started_at=_TIME), 2),
             ("when it ends", events.run_status(RunStatus.COMPLETED, completed_at=_TIME), 6),
             (
-                "when it waits for a moment or a person, and nobody works on it",
+                "when it waits for a time or a person, and no worker executes it",
                 events.run_status(RunStatus.WAITING, until=_TIME),
                 4,
             ),
@@ -68,7 +71,7 @@ def examples() -> dict[EventType, list[tuple[str, Event, int | None]]]:
                 3,
             ),
             (
-                "when a step that asked a model ends",
+                "when a step that calls a model ends",
                 events.step_status(
                     StepStatus.COMPLETED,
                     _CLASSIFY,
@@ -80,7 +83,7 @@ def examples() -> dict[EventType, list[tuple[str, Event, int | None]]]:
                 5,
             ),
             (
-                "when a step that only computes ends; it has no event of its start",
+                "when a step that only computes ends; its start has no event",
                 events.step_status(
                     StepStatus.COMPLETED,
                     events.execution("reply", "", 1),
@@ -92,7 +95,7 @@ def examples() -> dict[EventType, list[tuple[str, Event, int | None]]]:
                 5,
             ),
             (
-                "when a step inside a `parallel` ends, here the first branch of the third, and leads to another one",
+                "when a step inside a `parallel` ends and jumps to another step; `2/0` is the first branch inside the third",
                 events.step_status(
                     StepStatus.COMPLETED,
                     events.execution("reply", "2/0", 1),
@@ -118,14 +121,14 @@ def examples() -> dict[EventType, list[tuple[str, Event, int | None]]]:
                 5,
             ),
             (
-                "when the run is cancelled meanwhile",
+                "when the run is cancelled while the step runs",
                 events.step_status(StepStatus.CANCELLED, _CLASSIFY),
                 5,
             ),
         ],
         EventType.STEP_DELTA: [
             (
-                "at most every 50 ms, while a model answers; a new `attempt` starts the text anew",
+                "at most every 50 ms while a model answers; with a new `attempt`, the text starts from the beginning",
                 Event(
                     EventType.STEP_DELTA,
                     {"step_id": "classify", "iteration": 1, "attempt": 1, "text": "billing"},
@@ -135,18 +138,18 @@ def examples() -> dict[EventType, list[tuple[str, Event, int | None]]]:
         ],
         EventType.STEP_LOG: [
             (
-                "as it happens; `level` is `info`, `warning` or `error`",
+                "when the step logs a line; `level` is `info`, `warning` or `error`",
                 events.step_log(
                     _CLASSIFY,
                     "warning",
-                    "Attempt 1 failed: openai answered 429. The next one starts in 1.0 s.",
+                    "Attempt 1 failed: OpenAI answered 429. The next attempt starts in 1 s.",
                 ),
                 4,
             )
         ],
         EventType.REVIEW_REQUESTED: [
             (
-                "when a `human_review` step begins to wait",
+                "when a `human_review` step starts to wait",
                 events.review_requested(
                     events.execution("approve", "", 1), "Please check the answer.", _AT
                 ),

@@ -202,12 +202,23 @@ def _codes_of_classes() -> dict[str, str]:
         if isinstance(node, ast.ClassDef)
     ]
     own = {node.name: code for node in classes for code in _assigned_codes(node)}
-    parents = {node.name: [source_texts.name_of(base) for base in node.bases] for node in classes}
+    parents = {node.name: [*_names_of_parents(node)] for node in classes}
 
     def code_of(name: str) -> str:
         return own.get(name) or next(filter(None, map(code_of, parents.get(name, []))), "")
 
     return {name: code for name in parents if (code := code_of(name))}
+
+
+def _names_of_parents(node: ast.ClassDef) -> Iterator[str]:
+    """The classes that a class inherits from, and the class of the error that a record becomes."""
+    yield from map(source_texts.name_of, node.bases)
+    for each in node.body:
+        match each:
+            case ast.AnnAssign(value=ast.Name(id=name)):
+                yield name
+            case _:
+                pass
 
 
 def _assigned_codes(node: ast.ClassDef) -> Iterator[str]:

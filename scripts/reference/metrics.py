@@ -8,8 +8,9 @@ from stepiq.core.metrics import REGISTRY
 _INTRODUCTION = """\
 # Metrics
 
-`GET /metrics` tells them in Prometheus's text format; [Operations](../operations.md#metrics) says who may read it and shows a scrape. They
-count from the process's start. Labels never name an account, a pipeline or a run.
+`GET /metrics` returns these metrics in Prometheus's text format. [Operations](../operations.md#metrics) describes
+access and shows a scrape configuration. Counters start at 0 with the process. Labels never contain the name of an
+account, a pipeline or a run.
 """
 
 
@@ -19,7 +20,7 @@ def page() -> str:
         f"| `{name}` | {kind} | {labels} | {text} |" for name, kind, labels, text in described()
     ]
     return "\n".join(
-        [_INTRODUCTION, "| metric | kind | labels | tells |", "|---|---|---|---|", *rows, ""]
+        [_INTRODUCTION, "| metric | kind | labels | meaning |", "|---|---|---|---|", *rows, ""]
     )
 
 
@@ -37,6 +38,6 @@ def described() -> Iterator[tuple[str, str, str, str]]:
 
 
 def registered() -> list[tuple[Any, list[str]]]:
-    """Collectors and the names that each has taken."""
+    """Collectors and the names of their metrics."""
     found: dict[Any, list[str]] = getattr(REGISTRY, "_collector_to_names")  # noqa: B009 — the library keeps it to itself
     return list(found.items())

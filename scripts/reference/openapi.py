@@ -1,4 +1,4 @@
-"""openapi.json: the API's document, made from the app without anything behind it."""
+"""openapi.json: the OpenAPI document, made from the app without a database."""
 
 import json
 

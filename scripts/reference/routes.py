@@ -6,9 +6,9 @@ from stepiq.server.routes import Access, Route, routes_of
 
 _OPENING = """# Routes
 
-Every route under `/api/…` also answers under `/v1/api/…`. A session may do everything; an API key needs the scope that its column
-marks. *People* are those who have logged in: no API key will do. A route with ↻ takes an
-[`Idempotency-Key`](../api.md#idempotency).
+Every path under `/api/…` is also available under `/v1/api/…`. The access token of a login can use every route. An API
+key needs the scope that is marked in the route's row. *Login only* routes do not accept API keys.
+Routes with ↻ accept an [`Idempotency-Key`](../api.md#idempotency).
 """
 
 
@@ -16,7 +16,7 @@ def page() -> str:
     """The page."""
     routes = routes_of(create_app())
     scopes = list(Scope)
-    head = ["route", "", "does", *(f"`{scope}`" for scope in scopes), "else"]
+    head = ["route", "", "does", *(f"`{scope}`" for scope in scopes), "access"]
     lines = [_row(head), _row(["---"] * len(head))]
     lines += [_row(_cells(route, scopes)) for route in routes]
     return f"{_OPENING}\n" + "\n".join(lines) + "\n"
@@ -30,9 +30,9 @@ def _cells(route: Route, scopes: list[Scope]) -> list[str]:
 
 def _else(access: Access) -> str:
     if access.is_public:
-        return "anybody"
+        return "public"
     if access.is_for_people:
-        return "people"
+        return "login only"
     return "API keys only" if access.is_for_keys else ""
 
 

@@ -14,17 +14,17 @@ from stepiq.core.settings import CONFIG_FILE_TABLES, EndpointSettings, Settings,
 _INTRODUCTION = """\
 # Settings
 
-Settings are environment variables, read once at start: a change needs a restart. A variable that is set to nothing counts as
-not set. `stepiq doctor` says what is configured and what of it works. Values of secrets are never printed.
+Settings are environment variables. The server reads them once at start: restart it after a change. An empty variable
+counts as not set. `stepiq doctor` shows which settings are configured and whether they work. It never prints secrets.
 """
 _CONFIG_FILE = """\
 ## The config file
 
-Named model endpoints and plans stand in one TOML file, `stepiq.toml` in the working folder or where `STEPIQ_CONFIG_FILE` says.
-It need not exist.
+Named model endpoints and plans are configured in a TOML file: `stepiq.toml` in the working folder, or the file in
+`STEPIQ_CONFIG_FILE`. The file is optional.
 
 ```toml
-[endpoints.lab]                     # models are called lab/qwen3
+[endpoints.lab]                     # its models are named lab/qwen3
 base_url = "http://10.0.0.5:8000/v1"
 api_key_env = "LAB_API_KEY"
 models = ["qwen3"]
@@ -33,8 +33,8 @@ models = ["qwen3"]
 steps = 8
 ```
 
-`[plans.NAME]` is explained in [Plans](../plans.md). `[endpoints.NAME]` is a server that speaks OpenAI's Chat Completions;
-`NAME` has lower-case letters, digits, `-` and `_`.
+[Plans](../plans.md) describes `[plans.NAME]`. `[endpoints.NAME]` configures a server with OpenAI's Chat Completions
+API. `NAME` consists of lower-case letters, digits, `-` and `_`. Its fields:
 """
 
 
@@ -52,7 +52,7 @@ def page() -> str:
             _INTRODUCTION,
             *_table("variable", ours),
             "\n## Model providers\n",
-            "These keep the names that the providers' own tools use.\n",
+            "These variables have the names that the providers' own tools use.\n",
             *_table("variable", theirs),
             "",
             _CONFIG_FILE,
@@ -78,14 +78,14 @@ def _takes(field: FieldInfo) -> str:
     if get_origin(annotation) is tuple:
         return "CIDR list"
     if get_origin(annotation) is list:
-        return "list of texts"
+        return "list of strings"
     if not isinstance(annotation, type):
         raise TypeError(f"No words for a setting of type {annotation}.")
     if issubclass(annotation, StrEnum):
         return _listed(member.value for member in annotation)
     if annotation is int:
         return _range(field)
-    words = {str: "text", Path: "path", SecretStr: "text, secret", bool: "`true` or `false`"}
+    words = {str: "string", Path: "path", SecretStr: "string, secret", bool: "`true` or `false`"}
     return words[annotation]
 
 

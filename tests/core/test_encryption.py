@@ -60,7 +60,7 @@ class TestOpen:
         ring = keyring()
         sealed = ring.seal(VALUE, owner)
 
-        with pytest.raises(SecretUnreadable, match="damaged, or was copied"):
+        with pytest.raises(SecretUnreadable, match="damaged, or its row was copied"):
             ring.open(sealed, replace(owner, **change))
 
     @pytest.mark.parametrize("part", ["wrapped_key", "ciphertext"])

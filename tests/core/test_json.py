@@ -36,11 +36,11 @@ class TestLoads:
 
     def test_the_deepest_nesting_is_read_and_one_more_is_not(self):
         assert json.loads(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)
-        with pytest.raises(MalformedJson, match="nests deeper"):
+        with pytest.raises(MalformedJson, match="maximum depth"):
             json.loads(b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1))
 
     def test_nesting_that_the_library_refuses_is_told_alike(self):
-        with pytest.raises(MalformedJson, match="nests deeper than 100 levels"):
+        with pytest.raises(MalformedJson, match="maximum depth of 100 levels"):
             json.loads(b"[" * 10_000)
 
     def test_so_many_arrays_and_objects_are_read_and_one_more_is_not(self):
@@ -60,7 +60,7 @@ class TestLoads:
         [b"1e999", b"-1e400", b"[1E+309]", b"9" * 310 + b".5", b"9" * 250 + b"e60", b"1.5e0000309"],
     )
     def test_numbers_beyond_a_double_are_refused(self, text):
-        with pytest.raises(MalformedJson, match=r"range of a double|not valid"):
+        with pytest.raises(MalformedJson, match=r"too large for a double|not valid"):
             json.loads(text)
 
     @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ class TestServer:
 
     async def test_a_wrong_password_is_told_without_it(self, mailer):
         async with mail_server(credentials=("ada", "another")) as box:
-            with pytest.raises(MailUnsent, match="refuses user and password") as caught:
+            with pytest.raises(MailUnsent, match="rejected the user and password") as caught:
                 await mailer(f"smtp://ada:{QUOTED}@127.0.0.1:{box.port}").send(HELLO)
 
         assert PASSWORD not in str(caught.value)

@@ -167,7 +167,7 @@ class TestRetry:
         assert delivery["error"] == "The receiver answered 502."
         assert [a["status_code"] for a in delivery["attempts"]] == [503, 500, None, 502]
         assert [a["number"] for a in delivery["attempts"]] == [1, 2, 3, 4]
-        assert "ended the connection" in delivery["attempts"][2]["error"]
+        assert "closed the connection" in delivery["attempts"][2]["error"]
         assert delivery["attempts"][1]["duration_ms"] >= 500
         assert len({r.headers["webhook-id"] for r in receiver.received}) == 1
         assert len({r.headers["x-stepiq-signature"] for r in receiver.received}) == 4
@@ -214,7 +214,7 @@ class TestRetry:
 
         delivery = await sender.attempted(run_id, 2)
 
-        assert "does not take connections" in delivery["attempts"][0]["error"]
+        assert "refused the connection" in delivery["attempts"][0]["error"]
         assert delivery["status"] == "pending"
 
 
@@ -241,7 +241,7 @@ class TestUnsendable:
         [
             ("http://10.0.0.1/hook", "private address"),
             ("http://[::ffff:10.0.0.1]/hook", "cannot be called"),
-            ("http://u:p@127.0.0.1/", "user or password"),
+            ("http://u:p@127.0.0.1/", "user name or password"),
             ("http://127.0.0.1/{{input.a.b}}", "`url` cannot be rendered"),
             ("http://127.0.0.1/{{env.NO_SUCH}}", "NO_SUCH"),
         ],

@@ -28,13 +28,13 @@ class CredentialMissing(Unauthenticated):
 
 
 class CredentialInvalid(Unauthenticated):
-    """A credential was sent, but it is malformed, unknown, expired or revoked: the answer does not say which."""
+    """The credential is malformed, unknown, expired or revoked. The answer does not say which."""
 
     code = "credential_invalid"
 
 
 class LoginFailed(Unauthenticated):
-    """E-mail and password do not belong together."""
+    """The email address or the password is wrong."""
 
     code = "login_failed"
 
@@ -43,7 +43,7 @@ class LoginFailed(Unauthenticated):
 
 
 class RefreshUnknown(Unauthenticated):
-    """There is no such refresh token; it may have expired long ago."""
+    """The refresh token is unknown. It may have expired long ago."""
 
     code = "refresh_unknown"
 
@@ -52,7 +52,7 @@ class RefreshUnknown(Unauthenticated):
 
 
 class RefreshExpired(Unauthenticated):
-    """The refresh token is over 30 days old."""
+    """The refresh token is more than 30 days old."""
 
     code = "refresh_expired"
 
@@ -61,7 +61,7 @@ class RefreshExpired(Unauthenticated):
 
 
 class RefreshReused(Unauthenticated):
-    """The refresh token had been used already, so somebody has a copy: its session has been ended."""
+    """The refresh token was used twice, so someone else may have a copy. Its session has ended."""
 
     code = "refresh_reused"
 
@@ -73,7 +73,7 @@ class RefreshReused(Unauthenticated):
 
 
 class SessionEnded(Unauthenticated):
-    """The refresh token's session has ended: by logging out, by another password, or with the account."""
+    """The session of the refresh token has ended: by a logout, a new password, or because the account was disabled."""
 
     code = "session_ended"
 
@@ -82,7 +82,7 @@ class SessionEnded(Unauthenticated):
 
 
 class TooManyAttempts(LimitReached):
-    """Too many failed log-ins to one account from one address, or too many registrations from one address."""
+    """Too many failed logins to one account, or too many registrations, from one address."""
 
     code = "too_many_attempts"
 
@@ -95,7 +95,7 @@ class TooManyAttempts(LimitReached):
 
 
 class Busy(Unavailable):
-    """More passwords wait to be checked than this server takes on."""
+    """Too many passwords are waiting to be checked."""
 
     code = "busy"
 
@@ -106,7 +106,7 @@ class Busy(Unavailable):
 
 
 class PasswordWrong(Invalid):
-    """The current password that was given is not the account's."""
+    """The current password is wrong."""
 
     code = "password_wrong"
 
@@ -115,7 +115,7 @@ class PasswordWrong(Invalid):
 
 
 class ResetInvalid(Invalid):
-    """The token of the reset mail is unknown, was used, has expired, or a newer password has been set since."""
+    """The reset token is unknown, used, expired, or older than the current password."""
 
     code = "reset_invalid"
 
@@ -126,7 +126,7 @@ class ResetInvalid(Invalid):
 
 
 class InvitationInvalid(Invalid):
-    """The invitation is unknown, was used, has expired, or is for another address."""
+    """The invitation is unknown, used, expired, or for another address."""
 
     code = "invitation_invalid"
 
@@ -137,7 +137,7 @@ class InvitationInvalid(Invalid):
 
 
 class ScopeMissing(Forbidden):
-    """The API key was not given the scope that this route needs."""
+    """The API key does not have the scope that this route needs."""
 
     code = "scope_missing"
 
@@ -148,7 +148,7 @@ class ScopeMissing(Forbidden):
 
 
 class SessionRequired(Forbidden):
-    """The route is for people who have logged in; no API key may use it."""
+    """The route needs a login. API keys are not accepted."""
 
     code = "session_required"
 
@@ -157,7 +157,7 @@ class SessionRequired(Forbidden):
 
 
 class RegistrationClosed(Forbidden):
-    """The operator creates accounts here."""
+    """Only the operator can create accounts on this server."""
 
     code = "registration_closed"
 
@@ -166,7 +166,7 @@ class RegistrationClosed(Forbidden):
 
 
 class RegistrationInviteOnly(Forbidden):
-    """An account needs an invitation here."""
+    """Registration on this server needs an invitation."""
 
     code = "registration_invite_only"
 
@@ -177,7 +177,7 @@ class RegistrationInviteOnly(Forbidden):
 
 
 class SetupRequired(Forbidden):
-    """The server has no account yet, and its first one, the administrator, can only be its operator's."""
+    """The server has no account yet. Only its operator can create the first one, the administrator."""
 
     code = "setup_required"
 
@@ -189,7 +189,7 @@ class SetupRequired(Forbidden):
 
 
 class EmailTaken(Conflict):
-    """An account with this e-mail address exists."""
+    """An account with this email address already exists."""
 
     code = "email_taken"
 
@@ -198,7 +198,7 @@ class EmailTaken(Conflict):
 
 
 class AccountNotFound(NotFound):
-    """Nobody has an account with this e-mail address. Told to the operator only."""
+    """No account has this email address. Only the operator sees this error."""
 
     code = "account_not_found"
 
@@ -210,7 +210,7 @@ class AccountNotFound(NotFound):
 
 
 class KeyNotFound(NotFound):
-    """The workspace has no such API key, or it has been revoked."""
+    """The workspace has no such API key, or the key was revoked."""
 
     code = "api_key_not_found"
 
@@ -219,7 +219,7 @@ class KeyNotFound(NotFound):
 
 
 class KeyExpiryPast(Invalid):
-    """The key would have expired before it was made."""
+    """The expiry of the key is in the past."""
 
     code = "expiry_past"
 

@@ -7,13 +7,13 @@ from stepiq.engine.limits import how_to_raise
 
 
 class PlansInvalid(Invalid):
-    """A `[plans.NAME]` table of the config file cannot be used."""
+    """A `[plans.NAME]` table of the config file is not valid."""
 
     code = "plans_invalid"
 
 
 class UnknownPlan(Invalid):
-    """No plan has that name."""
+    """There is no plan with this name."""
 
     code = "plan_unknown"
 
@@ -41,7 +41,7 @@ class PlanStepsExceeded(Forbidden):
 
 
 class PlanWebhooksDisabled(Forbidden):
-    """The plan has no webhooks, neither inbound nor as delivery targets."""
+    """The plan does not include webhooks: neither inbound ones nor delivery targets."""
 
     code = "plan_webhooks_disabled"
 
@@ -54,7 +54,7 @@ class PlanWebhooksDisabled(Forbidden):
 
 
 class PlanCronDisabled(Forbidden):
-    """The plan runs nothing by the clock."""
+    """The plan does not include schedules."""
 
     code = "plan_cron_disabled"
 
@@ -66,7 +66,7 @@ class PlanCronDisabled(Forbidden):
 
 
 class PlanPipelinesExceeded(Forbidden):
-    """The workspace has as many active pipelines as its plan allows."""
+    """The workspace has reached the plan's limit of active pipelines."""
 
     code = "plan_pipelines_exceeded"
 
@@ -80,7 +80,7 @@ class PlanPipelinesExceeded(Forbidden):
 
 
 class PeriodInvalid(Invalid):
-    """The days that usage is asked for are none, or too many."""
+    """The period of usage is empty or too long."""
 
     code = "period_invalid"
 

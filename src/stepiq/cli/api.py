@@ -12,7 +12,7 @@ _READY_SECONDS = 2
 
 
 class ApiRefused(StepIQError):
-    """The server answered with a problem; its code and detail are told."""
+    """The server answered with an error. The message has its code and detail."""
 
     code = "api_refused"
 
@@ -24,7 +24,7 @@ class ApiRefused(StepIQError):
 
 
 class ServerUnreachable(Unavailable):
-    """Nothing that speaks HTTP answers there."""
+    """No HTTP server answers at this address."""
 
     code = "server_unreachable"
 

@@ -19,7 +19,7 @@ _HOST = "127.0.0.1"
 
 
 class DemoServerFailed(Unavailable):
-    """The demo's server did not start; the message repeats what it said."""
+    """The server of the demo did not start. The message repeats the server's own message."""
 
     code = "demo_server_failed"
 

@@ -22,7 +22,7 @@ _DATA_KEY_BYTES = 32
 
 
 class SecretUnreadable(Unavailable):
-    """A stored secret cannot be opened with the keys that this server has; it stays stored."""
+    """The server does not have the master key of a stored secret, or the stored value is damaged."""
 
     code = "secret_unreadable"
 
@@ -125,9 +125,8 @@ class Keyring:
     def _unwrap(self, sealed: Sealed, owner: Owner) -> bytes:
         if not self.has(sealed.key_id):
             raise SecretUnreadable(
-                f"The secret `{owner.name}` is encrypted with another master key ({sealed.key_id}) than this server has "
-                f"({self.current}). It is not lost: give the server that key again, as STEPIQ_MASTER_KEY or among "
-                "STEPIQ_PREVIOUS_MASTER_KEYS, or store the secret anew.",
+                f"The secret `{owner.name}` is encrypted with the master key {sealed.key_id}, but this server has "
+                f"{self.current}. Add the old key to STEPIQ_PREVIOUS_MASTER_KEYS, or store the secret again.",
                 name=owner.name,
                 key_id=sealed.key_id,
             )
@@ -170,7 +169,7 @@ def _of_key(owner: Owner, key_id: str) -> bytes:
 
 def _damaged(owner: Owner) -> SecretUnreadable:
     return SecretUnreadable(
-        f"The stored secret `{owner.name}` is damaged, or was copied from another place. Store it anew, or restore the "
-        "database from a backup.",
+        f"The stored secret `{owner.name}` is damaged, or its row was copied from another one. Store it again, or restore "
+        "the database from a backup.",
         name=owner.name,
     )

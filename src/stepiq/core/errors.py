@@ -1,16 +1,16 @@
 """The kinds of expected errors. A domain adds one in three lines; `server/problems` gives each kind its status.
 
     StepIQError
-    ├── NotFound         no such thing, or not yours
-    ├── Conflict         the thing is in a state that does not allow this
-    ├── Invalid          understood, but not acceptable as it is; may list several issues
-    │   └── Malformed    could not be read at all
-    ├── Unauthenticated  no credential, or none that counts
+    ├── NotFound         it does not exist, or belongs to another workspace
+    ├── Conflict         the current state does not allow this
+    ├── Invalid          readable, but not valid; may list several issues
+    │   └── Malformed    cannot be parsed
+    ├── Unauthenticated  no credential, or an invalid one
     ├── Forbidden        known, but not allowed: plan or scope
     ├── LimitReached     too much at once or in this period
-    └── Unavailable      something outside that we need did not answer
+    └── Unavailable      a system that the server needs did not answer
 
-Whatever else escapes is a bug and becomes a 500.
+Any other exception is a bug and becomes a 500.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One thing wrong with a document or a body, and where it stands."""
+    """One problem of a document or a body, and its place."""
 
     path: str
     """Where, as in `steps[2].prompt`; empty for the whole document."""
@@ -49,19 +49,19 @@ class StepIQError(Exception):
 
 
 class NotFound(StepIQError):
-    """There is no such thing, or it belongs to somebody else: the two look the same."""
+    """It does not exist, or belongs to another workspace: the answer is the same."""
 
     code = "not_found"
 
 
 class Conflict(StepIQError):
-    """The thing is in a state that does not allow what was asked."""
+    """The current state does not allow this."""
 
     code = "conflict"
 
 
 class Invalid(StepIQError):
-    """What was sent can be read but not accepted."""
+    """The request can be read, but is not valid."""
 
     code = "invalid"
 
@@ -71,25 +71,25 @@ class Invalid(StepIQError):
 
 
 class Malformed(Invalid):
-    """What was sent cannot be read at all."""
+    """The request cannot be parsed."""
 
     code = "malformed"
 
 
 class Unauthenticated(StepIQError):
-    """There is no credential, or none that counts."""
+    """The request has no credential, or an invalid one."""
 
     code = "unauthenticated"
 
 
 class Forbidden(StepIQError):
-    """The caller is known but may not do this: `code` says whether plan, scope or role."""
+    """The caller may not do this. `code` shows whether the plan, a scope or a role prevents it."""
 
     code = "forbidden"
 
 
 class LimitReached(StepIQError):
-    """Too much at once, or in this period."""
+    """Too many requests or runs at once, or in this period."""
 
     code = "limit_reached"
 
@@ -101,7 +101,7 @@ class LimitReached(StepIQError):
 
 
 class Unavailable(StepIQError):
-    """Something outside that is needed did not answer; trying again later may help."""
+    """A system that the server needs did not answer. Trying again later may help."""
 
     code = "unavailable"
 

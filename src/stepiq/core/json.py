@@ -42,11 +42,11 @@ _LARGE_FLOAT = re.compile(
 )
 _Container = list[Json] | dict[str, Json]
 _CONTAINERS = frozenset({list, dict})
-_TOO_DEEP = f"The JSON nests deeper than {MAX_DEPTH} levels."
+_TOO_DEEP = f"The JSON exceeds the maximum depth of {MAX_DEPTH} levels."
 
 
 class MalformedJson(Malformed):
-    """The text is not JSON, or is JSON with a meaning that differs between readers."""
+    """The text is not JSON, or is JSON that parsers read differently."""
 
     code = "malformed_json"
 
@@ -80,7 +80,9 @@ def loads(data: bytes) -> Json:
     if _may_have_hostile_number(data):
         _refuse_numbers(_STRING.sub(b"", data))
     if b"\x00" in data or (b"\\u0000" in data and _has_escaped_nul(data)):
-        raise MalformedJson("The JSON has the character U+0000, which cannot be stored. Remove it.")
+        raise MalformedJson(
+            "The JSON contains the character U+0000, which cannot be stored. Remove it."
+        )
     try:
         with collector.paused():
             value = jiter.from_json(data, allow_inf_nan=False, catch_duplicate_keys=True)
@@ -103,11 +105,13 @@ def _may_have_hostile_number(data: bytes) -> bool:
 
 def _refuse_numbers(outside: bytes) -> None:
     if _TOO_LONG in outside.translate(_AS_NINES):
-        raise MalformedJson(f"The JSON has a number of more than {MAX_NUMBER_DIGITS} characters.")
+        raise MalformedJson(
+            f"The JSON contains a number with more than {MAX_NUMBER_DIGITS} characters. Send it as text."
+        )
     for number in _LARGE_FLOAT.finditer(outside):
         if math.isinf(float(number.group())):
             raise MalformedJson(
-                "The JSON has a number beyond the range of a double. Send it as text."
+                "The JSON contains a number that is too large for a double. Send it as text."
             )
 
 
@@ -119,7 +123,7 @@ def _refuse_shapes(value: Json) -> None:
         count += len(level)
         if count > MAX_CONTAINERS:
             raise MalformedJson(
-                f"The JSON has more than {MAX_CONTAINERS:,} arrays and objects. Send less, or flat arrays."
+                f"The JSON contains more than {MAX_CONTAINERS:,} arrays and objects. Send less data, or flatter data."
             )
 
 

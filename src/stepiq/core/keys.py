@@ -15,7 +15,7 @@ _MASTER_KEY_BYTES = 32
 
 
 class KeyUnusable(Invalid):
-    """A key of the server is missing, damaged, or readable by others."""
+    """A key of the server is missing, damaged, or readable by other users."""
 
     code = "key_unusable"
 
@@ -27,7 +27,7 @@ def prepare_data_dir(settings: Settings) -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise KeyUnusable(
-            f"The data folder {folder} cannot be made: {error.strerror}. Set STEPIQ_DATA_DIR to a folder you may write to."
+            f"The data folder {folder} cannot be created: {error.strerror}. Set STEPIQ_DATA_DIR to a folder you can write to."
         ) from None
     return folder
 
@@ -85,8 +85,8 @@ def adopt_master_keys(settings: Settings, current: bytes, previous: Sequence[byt
     """
     if settings.master_key is not None or settings.previous_master_keys is not None:
         raise KeyUnusable(
-            "This server's master keys come from the environment. Set STEPIQ_MASTER_KEY, or add to "
-            "STEPIQ_PREVIOUS_MASTER_KEYS, what it needs."
+            "This server's master keys come from the environment. Set STEPIQ_MASTER_KEY to the key, or add it to "
+            "STEPIQ_PREVIOUS_MASTER_KEYS."
         )
     if not has_master_key(settings):
         _create(prepare_data_dir(settings) / "master.key", base64.b64encode(current))
@@ -125,8 +125,8 @@ def replace_master_key(settings: Settings) -> None:
     """
     if settings.master_key is not None or settings.previous_master_keys is not None:
         raise KeyUnusable(
-            "The master key comes from the environment, where it cannot be replaced from here. Make one with "
-            "`openssl rand -base64 32`, put it into STEPIQ_MASTER_KEY, and the old one into STEPIQ_PREVIOUS_MASTER_KEYS."
+            "The master key comes from the environment, so this command cannot replace it. Create a key with "
+            "`openssl rand -base64 32`, set STEPIQ_MASTER_KEY to it, and add the old key to STEPIQ_PREVIOUS_MASTER_KEYS."
         )
     old = master_key(settings)
     kept = [old, *(key for key in previous_master_keys(settings) if key != old)]
@@ -146,7 +146,7 @@ def _decoded(text: bytes, where: str) -> bytes:
         key = b""
     if len(key) != _MASTER_KEY_BYTES:
         raise KeyUnusable(
-            f"{where} is not 32 bytes in base64. Make one with: openssl rand -base64 32"
+            f"{where} must be 32 bytes in base64. Create a key with: openssl rand -base64 32"
         )
     return key
 
@@ -160,14 +160,12 @@ def _read_or_make(path: Path, made: bytes) -> bytes:
 def _read(path: Path) -> bytes:
     try:
         if path.stat().st_mode & 0o077:
-            raise KeyUnusable(
-                f"{path} can be read by other users of this machine. Run: chmod 600 {path}"
-            )
+            raise KeyUnusable(f"Other users of this machine can read {path}. Run: chmod 600 {path}")
         content = path.read_bytes().strip()
     except OSError as error:
         raise KeyUnusable(f"{path} cannot be read: {error.strerror}.") from None
     if len(content) < 32:
-        raise KeyUnusable(f"{path} is damaged. Restore it from a copy.")
+        raise KeyUnusable(f"{path} is damaged. Restore it from your backup.")
     return content
 
 

@@ -42,7 +42,7 @@ _OWN_HEADERS = frozenset(
 
 
 class MailUnsent(Unavailable):
-    """A mail could not be handed over; the message says why, without credentials."""
+    """A mail could not be sent. The message gives the reason, without credentials."""
 
     code = "mail_unsent"
 
@@ -99,7 +99,7 @@ class Mailer:
 def _compose(message: Message, sender: tuple[str, str]) -> EmailMessage:
     to = addresses.parse(message.to)
     if to is None:
-        raise MailUnsent("The recipient is no e-mail address.", is_permanent=True)
+        raise MailUnsent("Invalid recipient: not an email address.", is_permanent=True)
     name, address = sender
     mail = EmailMessage(policy=SMTP)
     mail["From"] = _mailbox(name, address)
@@ -113,7 +113,7 @@ def _compose(message: Message, sender: tuple[str, str]) -> EmailMessage:
         mail["Auto-Submitted"] = "auto-generated"
     for key, value in message.headers.items():
         if not _HEADER_NAME.fullmatch(key) or _is_own(key):
-            raise ValueError(f"a mail cannot be given the header {key!r}")
+            raise ValueError(f"a mail cannot have the header {key!r}")
         mail[key] = _one_line(value)
     text = _readable(message.text)
     mail.set_content(text, cte=_encoding(text))
@@ -180,7 +180,7 @@ class _Folder:
                 draft.unlink()
             raise MailUnsent(
                 f"Mail cannot be written to {self._folder}: {error.strerror}. "
-                "Make room or mend its rights, or set STEPIQ_SMTP_URL."
+                "Free disk space, correct the permissions of the folder, or set STEPIQ_SMTP_URL."
             ) from None
 
 
@@ -236,7 +236,7 @@ class _Server:
             case aiosmtplib.SMTPAuthenticationError():
                 # Its text is left out: some servers repeat what they were sent.
                 return MailUnsent(
-                    f"{self._where} refuses user and password of STEPIQ_SMTP_URL ({error.code}). Correct them."
+                    f"{self._where} rejected the user and password in STEPIQ_SMTP_URL ({error.code}). Correct them."
                 )
             case aiosmtplib.SMTPRecipientsRefused(recipients=[refusal, *_]):
                 return self._refused(refusal, "the recipient")
@@ -246,23 +246,25 @@ class _Server:
                 return self._refused(error, "the mail")
             case aiosmtplib.SMTPNotSupported():
                 return MailUnsent(
-                    f"{self._where} takes no such address: {error}", is_permanent=True
+                    f"{self._where} does not support this address: {error}", is_permanent=True
                 )
             case TimeoutError():
                 return MailUnsent(f"{self._where} did not answer in time.")
             case ssl.SSLError():
                 return MailUnsent(
-                    f"{self._where} cannot be trusted: {error.reason or 'TLS failed'}."
+                    f"{self._where} failed the TLS handshake: {error.reason or 'unknown reason'}."
                 )
             case aiosmtplib.SMTPException() if type(error) is aiosmtplib.SMTPException:
-                return MailUnsent(f"{self._where} lacks what STEPIQ_SMTP_URL needs: {error}")
+                return MailUnsent(
+                    f"{self._where} does not support what STEPIQ_SMTP_URL needs: {error}"
+                )
             case _:
                 cause = error.__cause__ or error
                 return MailUnsent(f"{self._where} cannot be reached: {type(cause).__name__}.")
 
     def _refused(self, error: aiosmtplib.SMTPResponseException, what: str) -> MailUnsent:
         return MailUnsent(
-            f"{self._where} refuses {what}: {error.code} {_one_line(error.message)}",
+            f"{self._where} rejected {what}: {error.code} {_one_line(error.message)}",
             is_permanent=500 <= error.code < 600,
             reply=error.code,
         )

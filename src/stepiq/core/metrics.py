@@ -33,29 +33,27 @@ _LAG_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 
 http_requests = Counter(
     "stepiq_http_requests",
-    "Requests answered, by the route's template; `unmatched` for addresses that no route has, and requests refused before one "
-    "was looked for. Status 499: the caller left before there was an answer.",
+    "HTTP requests, by route template. `unmatched`: no route has the path, or the request was refused before routing. "
+    "Status 499: the client disconnected before the answer.",
     ["method", "route", "status"],
     registry=REGISTRY,
 )
 http_request_duration = Histogram(
     "stepiq_http_request_duration_seconds",
-    "Time from a request's head to the end of its answer. Streams last as long as they are followed.",
+    "Time from the head of a request to the end of its answer. A stream counts until it closes.",
     ["method", "route"],
     buckets=_REQUEST_BUCKETS,
     registry=REGISTRY,
 )
-streams_open = Gauge(
-    "stepiq_streams_open", "Streams of runs that are being followed.", registry=REGISTRY
-)
+streams_open = Gauge("stepiq_streams_open", "Open streams of runs.", registry=REGISTRY)
 slow_readers_cut = Counter(
     "stepiq_slow_readers_cut",
-    "Connections that were cut because whoever asked took nothing of the answer for 15 to 30 seconds.",
+    "Connections closed because the client did not read the answer for 15 to 30 seconds.",
     registry=REGISTRY,
 )
 runs_accepted = Counter(
     "stepiq_runs_accepted",
-    "Runs accepted, by what started them (`manual`, `api`, `cron`, `webhook`, `retry`).",
+    "Accepted runs, by trigger: `manual`, `api`, `cron`, `webhook` or `retry`.",
     ["trigger"],
     registry=REGISTRY,
 )
@@ -67,107 +65,105 @@ runs_ended = Counter(
 )
 run_duration = Histogram(
     "stepiq_run_duration_seconds",
-    "Time from a run's start to its end, waits included.",
+    "Time from the start of a run to its end, including waits.",
     ["status"],
     buckets=_RUN_BUCKETS,
     registry=REGISTRY,
 )
 tickets_in_hand = Gauge(
     "stepiq_tickets_in_hand",
-    "What this process is working on: runs (`run`), of 1,000 at most, and deliveries (`delivery`).",
+    "Runs (`run`, at most 1,000) and deliveries (`delivery`) that this process executes.",
     ["work"],
     registry=REGISTRY,
 )
 worker_ready = Gauge(
     "stepiq_worker_ready",
-    "Whether this process carries runs: 1, or 0 while it starts or stops, and in one that has no worker.",
+    "1 if this process executes runs; 0 while it starts or stops, or if it has no worker.",
     registry=REGISTRY,
 )
 tickets_waiting = Gauge(
     "stepiq_tickets_waiting",
-    "Runs (`run`) and deliveries (`delivery`) that no worker has taken yet, of all processes on this database; counted up to "
-    "20,000.",
+    "Runs (`run`) and deliveries (`delivery`) in the queue, for the whole database. Counted up to 20,000.",
     ["work"],
     registry=REGISTRY,
 )
 oldest_ticket_age = Gauge(
     "stepiq_oldest_ticket_age_seconds",
-    "Age of the oldest of those, of all processes on this database; 0 where none waits.",
+    "Age of the oldest run or delivery in the queue, for the whole database; 0 if the queue is empty.",
     ["work"],
     registry=REGISTRY,
 )
 runs_held = Gauge(
     "stepiq_runs_held",
-    "Runs that wait for another of their workspace to end, since the plan allows no more at once; of all processes on this "
-    "database, counted up to 10,000.",
+    "Runs that wait for another run of their workspace, because the plan limits runs at once; for the whole database. "
+    "Counted up to 10,000.",
     registry=REGISTRY,
 )
 tickets_taken_over = Counter(
     "stepiq_tickets_taken_over",
-    "Runs and deliveries that this worker put back into their queues because the worker that had them is gone.",
+    "Runs and deliveries that this worker requeued because their worker had died.",
     registry=REGISTRY,
 )
 steps_ended = Counter(
     "stepiq_steps_ended",
-    "Executions of steps that ended, by the step's type and how they ended.",
+    "Finished executions of steps, by type and status.",
     ["type", "status"],
     registry=REGISTRY,
 )
 model_calls = Counter(
     "stepiq_model_calls",
-    "Calls to models: `ok`, `failed`, or `cancelled` while they were answering.",
+    "Calls to models: `ok`, `failed`, or `cancelled` during the answer.",
     ["provider", "result"],
     registry=REGISTRY,
 )
 model_tokens = Counter(
     "stepiq_model_tokens",
-    "Tokens that models read (`input`) and wrote (`output`).",
+    "Tokens of models: `input` and `output`.",
     ["provider", "direction"],
     registry=REGISTRY,
 )
 delivery_attempts = Counter(
     "stepiq_delivery_attempts",
-    "Attempts to deliver what leaves after a run, by kind of target: `delivered`, `failed`, or `retried` when another follows.",
+    "Attempts of deliveries, by kind of target: `delivered`, `failed`, or `retried` if another attempt follows.",
     ["target", "result"],
     registry=REGISTRY,
 )
 schedule_ticks = Counter(
     "stepiq_schedule_ticks",
-    "Due times of schedules that were dealt with: `started` a run, `skipped` by a rule or the plan, or `missed` while no server "
-    "ran.",
+    "Due times of schedules: `started` a run, `skipped` by a rule or the plan, or `missed` because no server ran.",
     ["result"],
     registry=REGISTRY,
 )
 egress_blocked = Counter(
     "stepiq_egress_blocked",
-    "Names in pipelines' URLs that led to an address which pipelines may not call.",
+    "Requests of pipelines to addresses that they may not call.",
     registry=REGISTRY,
 )
 store_unavailable = Counter(
     "stepiq_store_unavailable",
-    "Transactions that failed because the database did not answer.",
+    "Transactions that failed because the database was unavailable.",
     registry=REGISTRY,
 )
 store_up = Gauge(
     "stepiq_store_up",
-    "Whether the database answered within two seconds when this was read: 1 or 0.",
+    "1 if the database answered within two seconds of this scrape, else 0.",
     registry=REGISTRY,
 )
 store_connections = Gauge(
     "stepiq_store_connections",
-    "Connections to the database that are in use.",
+    "Database connections in use.",
     ["pool"],
     registry=REGISTRY,
 )
 event_loop_lag = Histogram(
     "stepiq_event_loop_lag_seconds",
-    "How much later than asked for the event loop woke a task that slept; measured twice a second.",
+    "Delay of the event loop: how much later than planned a timer fired. Measured twice a second.",
     buckets=_LAG_BUCKETS,
     registry=REGISTRY,
 )
 build_info = Gauge(
     "stepiq_build_info",
-    "Always 1; the labels say what runs.",
+    "Always 1. The labels show the versions.",
     ["version", "python"],
     registry=REGISTRY,
 )

@@ -36,7 +36,7 @@ CONFIG_FILE_TABLES = frozenset({"endpoints", "plans"})
 
 
 class SettingsInvalid(Invalid):
-    """One or more settings cannot be used as they are."""
+    """One or more settings are not valid."""
 
     code = "settings_invalid"
 

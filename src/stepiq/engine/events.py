@@ -1,4 +1,4 @@
-"""What a run tells its listeners. Recorded events have a number; text as it comes (`step.delta`) has none."""
+"""The events of a run. Recorded events have a number; streamed text (`step.delta`) has none."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,15 +15,15 @@ class EventType(StrEnum):
     """Kinds of events in a run's log and stream."""
 
     RUN_STATUS = "run.status"
-    """The run changed state; the last event of a run is one of these with a final status."""
+    """The status of the run changed. The last event of a run has a final status."""
     STEP_STATUS = "step.status"
-    """A step changed state, or began another attempt."""
+    """The status of a step changed, or a new attempt started."""
     STEP_DELTA = "step.delta"
-    """Text of a model as it comes; sent to listeners, never recorded."""
+    """Text of a model while it is generated. It is streamed, but not recorded."""
     STEP_LOG = "step.log"
-    """A line about a step, such as why an attempt failed and when the next one begins."""
+    """A log line of a step, such as why an attempt failed and when the next one starts."""
     REVIEW_REQUESTED = "review.requested"
-    """A person is asked to approve or reject; the run waits."""
+    """The run waits for a person to approve or reject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def run_status(status: RunStatus, **facts: Json) -> Event:
 
 
 def execution(step_id: str, branch: str, iteration: int) -> dict[str, Json]:
-    """What says which execution of a step an event is about; `branch` only where there is one."""
+    """The fields that identify an execution of a step. `branch` is present only inside a `parallel`."""
     where: dict[str, Json] = {"branch": branch} if branch else {}
     return {"step_id": step_id, **where, "iteration": iteration}
 
@@ -57,13 +57,13 @@ def step_log(which: dict[str, Json], level: str, message: str) -> Event:
 
 
 def review_requested(which: dict[str, Json], message: str, expires_at: datetime) -> Event:
-    """A person is asked."""
+    """The run waits for a person."""
     facts: dict[str, Json] = {"message": message, "expires_at": clock.iso(expires_at)}
     return Event(EventType.REVIEW_REQUESTED, {**which, **facts})
 
 
 def payload(run_id: UUID, event: Event, seq: int | None, at: datetime) -> dict[str, Any]:
-    """An event as listeners get it: `{type, seq, data}`, where `data` is what the stream sends."""
+    """An event for listeners: `{type, seq, data}`, where `data` is what the stream sends."""
     data = {"run_id": str(run_id), "seq": seq, **event.data, "created_at": clock.iso(at)}
     if seq is None:
         del data["seq"]

@@ -35,7 +35,7 @@ class PlanBook(Protocol):
 
 
 class QueueFull(LimitReached):
-    """The workspace has as many runs waiting as its plan allows."""
+    """The workspace has reached the plan's limit of waiting runs."""
 
     code = "queue_full"
 
@@ -48,7 +48,7 @@ class QueueFull(LimitReached):
 
 
 class PlanRunsExhausted(Forbidden):
-    """The workspace has started as many runs today as its plan allows a day."""
+    """The workspace has reached the plan's limit of runs per day."""
 
     code = "plan_runs_exhausted"
 
@@ -63,7 +63,7 @@ class PlanRunsExhausted(Forbidden):
 
 
 class PlanCreditsExhausted(Forbidden):
-    """The pipeline asks a model that the server pays for, and the workspace has no credits left this month."""
+    """The pipeline uses a model that costs credits, and the workspace has none left this month."""
 
     code = "plan_credits_exhausted"
 

@@ -42,7 +42,7 @@ _PRESENT = sa.text(
 
 
 class WorkerRunning(Conflict):
-    """Another process works on this database."""
+    """Another process uses this database."""
 
     code = "worker_running"
 

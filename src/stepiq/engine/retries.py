@@ -26,7 +26,7 @@ FAILED = "failed"
 
 
 class RetryInvalid(Invalid):
-    """The run cannot be repeated from there."""
+    """The run cannot be retried from this step, or with this data."""
 
     code = "retry_invalid"
 

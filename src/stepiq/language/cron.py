@@ -47,7 +47,7 @@ _WORDS = cron_descriptor.Options(use_24hour_time_format=True, locale_code="en_US
 
 
 class CronInvalid(Invalid):
-    """The cron expression cannot be read, or names a day that no month has."""
+    """The cron expression is not valid, or names a day that no month has."""
 
     code = "cron_invalid"
 

@@ -17,7 +17,7 @@ from stepiq.language.schemas import Schema
 
 
 class InputInvalid(Invalid):
-    """The input does not fit the pipeline's schema; one issue per field."""
+    """The input does not match the pipeline's schema. `errors` lists every problem."""
 
     code = "input_invalid"
 

@@ -44,7 +44,7 @@ VARIABLE_NAME = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
 
 
 class InvalidDefinition(Invalid):
-    """A definition cannot be run; one issue per error."""
+    """The definition cannot be run. `errors` lists every problem."""
 
     code = "invalid_definition"
 

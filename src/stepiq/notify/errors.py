@@ -6,7 +6,7 @@ from stepiq.core.errors import Conflict, NotFound
 
 
 class DeliveryNotFound(NotFound):
-    """No such delivery, or it belongs to somebody else."""
+    """The delivery does not exist, or belongs to another workspace."""
 
     code = "delivery_not_found"
 
@@ -15,7 +15,7 @@ class DeliveryNotFound(NotFound):
 
 
 class DeliveryPending(Conflict):
-    """The delivery is still being tried."""
+    """The delivery is still in progress."""
 
     code = "delivery_pending"
 
@@ -27,7 +27,7 @@ class DeliveryPending(Conflict):
 
 
 class NoDeliveryTargets(Conflict):
-    """The pipeline sends nothing to anybody."""
+    """The pipeline has no delivery targets."""
 
     code = "no_delivery_targets"
 

@@ -8,7 +8,7 @@ from stepiq.web.errors import PreconditionFailed
 
 
 class PipelineNotFound(NotFound):
-    """No such pipeline, or it belongs to somebody else, or it is archived and was to be triggered."""
+    """The pipeline does not exist, or belongs to another workspace. Archived pipelines cannot be triggered."""
 
     code = "pipeline_not_found"
 
@@ -17,7 +17,7 @@ class PipelineNotFound(NotFound):
 
 
 class PipelineArchived(Conflict):
-    """An archived pipeline can be read, not changed."""
+    """The pipeline is archived: it can be read, but not changed."""
 
     code = "pipeline_archived"
 
@@ -30,7 +30,7 @@ class PipelineArchived(Conflict):
 
 
 class SlugTaken(Conflict):
-    """Another pipeline of the workspace, maybe an archived one, has the slug."""
+    """Another pipeline of the workspace, active or archived, has this slug."""
 
     code = "slug_taken"
 
@@ -54,7 +54,7 @@ class StaleVersion(PreconditionFailed):
 
 
 class DefinitionInvalid(Invalid):
-    """The definition can be read, but not run; `errors` lists everything wrong with it."""
+    """The definition cannot be run. `errors` lists every problem."""
 
     code = "invalid_definition"
 
@@ -63,7 +63,7 @@ class DefinitionInvalid(Invalid):
 
 
 class DefinitionMalformed(Malformed):
-    """The text is neither YAML nor JSON that can be read to its end."""
+    """The definition cannot be parsed as YAML or JSON."""
 
     code = "malformed_definition"
 
@@ -72,7 +72,7 @@ class DefinitionMalformed(Malformed):
 
 
 class ModelNotFound(NotFound):
-    """The catalogue has no such model."""
+    """The catalogue does not contain this model."""
 
     code = "model_not_found"
 

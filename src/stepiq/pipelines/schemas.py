@@ -90,7 +90,7 @@ class PipelineView(View):
 
 
 class IssueView(View):
-    """One thing about a definition, and where it stands."""
+    """One problem of a definition, and its place."""
 
     path: str
     code: str

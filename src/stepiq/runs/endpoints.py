@@ -58,7 +58,7 @@ StreamsDep = Annotated[Streams, Depends(_streams)]
     responses={
         200: {
             "model": schemas.RunDetail,
-            "description": "The run, which ended while the caller waited.",
+            "description": "The run, if it ended within `wait` seconds.",
         },
         **problems(
             PipelineNotFound,
@@ -84,15 +84,15 @@ async def start_run(
         Query(
             ge=0,
             le=waiting.LONGEST_SECONDS,
-            description="Seconds to wait for the run's end; 0 not to. Default: 30 for a pipeline with an `api` "
+            description="Seconds to wait for the end of the run. 0: do not wait. Default: 30 for a pipeline with an `api` "
             "target, else 0.",
         ),
     ] = None,
 ) -> Response:
-    """Start a run. The answer comes as soon as the run is durable; it then finishes whatever happens to the server.
+    """Start a run. The server answers as soon as the run is durable; the run then survives crashes of the server.
 
-    With `wait`, a run that ends in time is answered with 200, whole. Who waits counts as a stream; where all are taken,
-    the answer comes at once.
+    With `wait`, the answer is 200 with the complete run if it ends in time, else 202. A waiting request counts as a
+    stream. If none is free, it returns 202 at once.
     """
     wanted = body or schemas.RunRequest()
     try:
@@ -110,7 +110,7 @@ async def start_run(
             await own_tx.keep(accepted)
             run_id, version = run.id, run.pipeline_version
     except Replayed as replayed:
-        # Who repeats a request waits for the run that it started.
+        # A repeated request waits for the run that the first one started.
         accepted, started = replayed.answer.response(), replayed.answer.content
         run_id, version = UUID(started["id"]), int(started["pipeline_version"])
     seconds = waiting.seconds(wait, services.engine.definitions.kept(pipeline_id, version))
@@ -123,7 +123,7 @@ async def start_run(
 async def _after_wait(
     services: Services, streams: Streams, caller: Actor, waited: waiting.Waited, request: Request
 ) -> Response | None:
-    """The run once it has been waited for; None where nobody can wait, or the store is away: it is accepted all the same."""
+    """The run after the wait. None if no stream is free or the store is unavailable; the run is accepted anyway."""
     try:
         await waiting.until_ended(waited, services.database, streams, receive=request.receive)
         async with services.database.reading() as read:
@@ -143,15 +143,17 @@ def _shown(view: schemas.RunView, status: int) -> JSONResponse:
 
 async def _filter(
     pipeline_id: Annotated[UUID | None, Query(description="Runs of one pipeline.")] = None,
-    status: Annotated[list[RunStatus] | None, Query(description="May be repeated.")] = None,
-    trigger_type: Annotated[TriggerType | None, Query(description="What started them.")] = None,
+    status: Annotated[list[RunStatus] | None, Query(description="Can be repeated.")] = None,
+    trigger_type: Annotated[
+        TriggerType | None, Query(description="How the runs were started.")
+    ] = None,
     created_after: Annotated[Instant | None, Query(description="Exclusive.")] = None,
     created_before: Annotated[Instant | None, Query(description="Exclusive.")] = None,
     q: Annotated[
         str | None,
         Query(
             max_length=200,
-            description="Eight or more characters of a run's id from its start, else a part of the pipeline's name.",
+            description="The first eight or more characters of a run's id, or a part of the pipeline's name.",
         ),
     ] = None,
 ) -> Filter:
@@ -178,13 +180,13 @@ async def list_runs(
 
 @router.get("/runs/{run_id}", responses=problems(RunNotFound, ScopeMissing))
 async def get_run(caller: Reader, read: Read, run_id: UUID) -> schemas.RunDetail:
-    """A run with its steps, in the order in which they ran."""
+    """A run with its steps, in the order of execution."""
     return schemas.run_detail(await service.get(read, caller, run_id))
 
 
 @router.get(
     "/runs/{run_id}/stream",
-    status_code=200,  # the OpenAPI document would look for it in the class below, in vain
+    status_code=200,  # the OpenAPI document cannot read it from the class below
     response_class=EventStream,
     responses={
         200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
@@ -197,10 +199,10 @@ async def stream_run(
     streams: StreamsDep,
     run_id: UUID,
     last_event_id: Annotated[
-        str | None, Header(description="`id` of the last event that has arrived.")
+        str | None, Header(description="The `id` of the last event received.")
     ] = None,
 ) -> EventStream:
-    """A run as it happens: everything after `Last-Event-ID`, or from the start, then live until its final event."""
+    """The events of a run: those after `Last-Event-ID` or from the start, then live until the final event."""
     async with services.database.reading() as read:
         progress = await service.progress(read, caller, run_id)
     streams.enter(caller.workspace_id)
@@ -218,7 +220,7 @@ async def stream_run(
     "/runs/{run_id}/cancel", responses=problems(RunNotFound, RunAlreadyFinished, ScopeMissing)
 )
 async def cancel_run(caller: Executor, services: ServicesDep, run_id: UUID) -> schemas.RunDetail:
-    """Stop a run and abort the calls it has in flight. Tokens used so far are counted."""
+    """Stop a run and abort its calls. Tokens used so far are counted."""
     async with services.database.transaction() as tx:
         await service.cancel(tx, caller, run_id, engine=services.engine)
     return await _settled(services, caller, run_id)
@@ -247,9 +249,9 @@ async def retry_run(
     run_id: UUID,
     body: schemas.RetryRequest | None = None,
 ) -> schemas.RunView:
-    """Start a run that repeats an ended one, from its start or from one of its steps, with the same or other data.
+    """Start a run that retries an ended one, from its start or from a step, with the same or other data.
 
-    What is taken over is not done again and costs nothing; `reused` says how much that is.
+    Reused steps are not executed again and cost nothing. `reused` has their number, tokens and original cost.
     """
     wanted = body or schemas.RetryRequest()
     run = await service.retry(
@@ -281,10 +283,10 @@ async def list_events(
     page: PageQuery,
     run_id: UUID,
     after: Annotated[
-        int, Query(ge=0, le=_LARGEST_SEQ, description="Only events with a greater number.")
+        int, Query(ge=0, le=_LARGEST_SEQ, description="Only events with a higher number.")
     ] = 0,
 ) -> Page[schemas.EventView]:
-    """The run's event log, oldest first: what its stream sends, without the text as it comes."""
+    """The recorded events of a run, oldest first: all events of its stream except `step.delta`."""
     await service.progress(read, caller, run_id)
     start = after if page.before is None else min(page.before.int, _LARGEST_SEQ)
     statement = queries.events_statement(run_id, after=start, limit=page.fetch)
@@ -296,6 +298,6 @@ async def list_events(
 
 
 def _sequence(last_event_id: str | None) -> int:
-    """The number in `Last-Event-ID`; a value that is none of ours means from the start."""
+    """The number in `Last-Event-ID`; 0 for an unknown value."""
     text = (last_event_id or "").strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0

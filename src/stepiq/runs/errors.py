@@ -7,7 +7,7 @@ from stepiq.store.states import RunStatus
 
 
 class RunNotFound(NotFound):
-    """No such run, or it belongs to somebody else."""
+    """The run does not exist, or belongs to another workspace."""
 
     code = "run_not_found"
 
@@ -16,7 +16,7 @@ class RunNotFound(NotFound):
 
 
 class RunAlreadyFinished(Conflict):
-    """The run has reached a final state and will not change again."""
+    """The run has ended and cannot change."""
 
     code = "run_already_finished"
 
@@ -25,7 +25,7 @@ class RunAlreadyFinished(Conflict):
 
 
 class RunNotFinished(Conflict):
-    """The run has not ended, so it cannot be repeated yet."""
+    """The run has not ended yet, so it cannot be retried."""
 
     code = "run_not_finished"
 
@@ -38,7 +38,7 @@ class RunNotFinished(Conflict):
 
 
 class TooManyStreams(LimitReached):
-    """The workspace, or the whole server, has as many open streams as it may."""
+    """The workspace or the server has reached its limit of open streams."""
 
     code = "too_many_streams"
 

@@ -14,30 +14,30 @@ _TOKENS_PER_CREDIT = 1_000
 
 
 class RunRequest(StrictModel):
-    """What to run."""
+    """The input and the version of a new run."""
 
     input_data: dict[str, Any] | None = None
-    """Must fit the pipeline's `input.schema`, if it has one. Default: an empty object."""
+    """Must match the pipeline's `input.schema`, if it has one. Default: an empty object."""
     version: Annotated[int | None, Field(ge=1, le=2**31 - 1)] = None
-    """Default: the newest."""
+    """Default: the newest version."""
 
 
 class RetryRequest(StrictModel):
-    """From where to repeat a run, and with what."""
+    """Where a retry starts, and with which data."""
 
     from_: Annotated[str, Field(alias="from", min_length=1, max_length=64)] = "start"
-    """A step id, `failed` for the step at which the run ended, or `start`. What was recorded before that step's last start is
-    taken over and not done again; of a step inside a `parallel`, the whole `parallel` is done again."""
+    """A step id, `failed` for the step that failed, or `start`. Steps recorded before the last start of that step are reused,
+    not executed again. If the step is inside a `parallel`, the whole `parallel` is executed again."""
     version: Literal["same", "latest"] = "same"
-    """Which version of the pipeline to follow."""
+    """The version of the pipeline to run."""
     input_data: dict[str, Any] | None = None
-    """Default: the input of the run."""
+    """Default: the input of the original run."""
     outputs: dict[str, Any] | None = None
-    """Outputs of steps that are taken over, in place of what they gave, by step id."""
+    """Replacements for the outputs of reused steps, by step id."""
 
 
 class ReusedView(View):
-    """What a retry took over from the run that it repeats, and what that had cost."""
+    """What a retry reused from the original run, and its original cost."""
 
     steps: int
     input_tokens: int
@@ -47,7 +47,7 @@ class ReusedView(View):
 
 
 class CostView(View):
-    """A cost by what was paid for, in micro-dollars."""
+    """A cost by kind of token, in micro-dollars."""
 
     input: int
     """Input tokens that the provider did not have in its cache."""
@@ -68,7 +68,7 @@ class StepView(View):
     attempts: int
     model: str | None
     prompt: str | None
-    """As it was sent, secrets masked."""
+    """As it was sent, with secrets masked."""
     system_prompt: str | None
     output: Json
     error: Json
@@ -77,12 +77,12 @@ class StepView(View):
     """The part of `input_tokens` that the provider read from its cache."""
     output_tokens: int
     tokens_estimated: bool
-    """Whether the tokens were counted here from the text, as after a cancel."""
+    """Whether stepIQ estimated the tokens from the text, for example after a cancellation."""
     cost_usd_micros: int | None
-    """Null when the model's price is not known."""
+    """Null if the price of the model is unknown."""
     cost_usd_micros_by_part: CostView | None
     is_reused: bool
-    """Whether the run that this one repeats did it: then it cost nothing here."""
+    """Whether it was reused from the original run: then it cost nothing in this one."""
     started_at: Timestamp | None
     completed_at: Timestamp | None
     duration_ms: int | None
@@ -98,7 +98,7 @@ class RunView(View):
     status: RunStatus
     input_data: Json
     output: Json
-    """In lists, null when it is larger than 64 KiB: read the run itself then."""
+    """Null in lists if it is larger than 64 KiB: read the run instead."""
     output_is_large: bool
     error: Json
     input_tokens: int
@@ -108,11 +108,11 @@ class RunView(View):
     cost_usd_micros: int
     """Steps whose model has no known price count as 0."""
     cost_complete: bool
-    """False when there was such a step."""
+    """False if the price of a model is unknown."""
     credits_used: float
-    """1 credit is 1,000 tokens of models that the server pays for."""
+    """One credit is 1,000 tokens of models that the server pays for."""
     retry_of: UUID | None
-    """The run that this one repeats."""
+    """The original run, if this run is a retry."""
     reused: ReusedView | None
     created_at: Timestamp
     started_at: Timestamp | None
@@ -120,7 +120,7 @@ class RunView(View):
 
 
 class RunDetail(RunView):
-    """A run with its steps, in the order in which they ran. Steps that never began are not among them."""
+    """A run with its steps in the order of execution. Steps that did not start are not included."""
 
     steps: list[StepView]
 

@@ -15,7 +15,7 @@ router = APIRouter(tags=["Health"])
 
 
 class NotReady(Unavailable):
-    """The process answers, but does not carry runs: it is starting or stopping."""
+    """The process is starting or stopping, and does not execute runs."""
 
     code = "not_ready"
 

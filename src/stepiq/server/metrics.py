@@ -25,13 +25,13 @@ router = APIRouter(tags=["Health"])
 
 
 class MetricsClosed(Forbidden):
-    """Metrics are read from the server's own machine, or with a token that this server does not have."""
+    """Metrics are available only on the server's own machine, unless the operator sets a token."""
 
     code = "metrics_closed"
 
 
 class MetricsTokenInvalid(Unauthenticated):
-    """Metrics need the operator's token."""
+    """The token for metrics is missing or wrong."""
 
     code = "metrics_token_invalid"
 
@@ -42,7 +42,7 @@ async def _reader(request: Request, services: ServicesDep) -> None:
     token = services.settings.metrics_token
     if token is None:
         raise MetricsClosed(
-            "Metrics are read from the server's own machine only. To read them from elsewhere, the operator sets "
+            "Metrics are available only on the server's own machine. To read them from another machine, the operator must set "
             "STEPIQ_METRICS_TOKEN."
         )
     scheme, _, shown = request.headers.get("authorization", "").partition(" ")

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI derives from the routes, with our errors and credentials."""
+"""The OpenAPI document: what FastAPI derives from the routes, with the errors and credentials of stepIQ."""
 
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -42,19 +42,19 @@ from stepiq.web.errors import (
 from stepiq.web.problems import MEDIA_TYPE, Problem, bug, problems
 
 _DESCRIPTION = """\
-Define AI pipelines, run them durably, and watch them live. Every route also answers under `/v1`.
+Define AI pipelines, run them durably, and watch them live. Every path is also available under `/v1`.
 
-Errors are `application/problem+json` with a stable `code`. Lists come in pages: send `next_cursor` as `cursor`.
+Errors are `application/problem+json` with a stable `code`. Lists are paginated: send `next_cursor` as `cursor` to get the next page.
 
-Every answer has an `X-Request-ID`. Whatever the route, a request that is not HTTP or has U+0000 in its query is 400, one that does not arrive in \
-time 408, one with too large a head 431, and a mistake of the server 500. A path that no route has is 404 `unknown_path`; a method \
-that a path does not have is 405 `method_not_allowed`, with the others in `Allow`.
+Every answer has an `X-Request-ID`. Any route can answer 400 (malformed HTTP, or U+0000 in the query), 408 (the request arrived too \
+slowly), 431 (URL and headers are too large) and 500 (a fault of the server). An unknown path is 404 `unknown_path`. A method that a \
+path does not support is 405 `method_not_allowed`; `Allow` lists the supported ones.
 """
 _TAGS = ("Accounts", "Pipelines", "Runs", "Reviews", "Webhooks", "Schedules", "Deliveries", "Secrets", "Models", "Usage")  # fmt: skip
 _STREAM_PATH = "/api/runs/{run_id}/stream"
 _STREAM = (
-    "Server-sent events. `id` is the event's number in its run and `data` is JSON. A comment comes every 15 seconds, and the "
-    "stream ends after the final `run.status`."
+    "Server-sent events. `id` is the event's number in its run, `data` is JSON. The server sends a comment every 15 seconds. "
+    "The stream ends after the final `run.status`."
 )
 _COMMON: dict[str, tuple[type[StepIQError], ...]] = {
     "MalformedRequest": (NotHttp, MalformedQuery),
@@ -76,7 +76,7 @@ def document(app: FastAPI) -> dict[str, Any]:
     found = get_openapi(
         title=app.title, version=app.version, description=_DESCRIPTION, routes=app.routes
     )
-    # Routes share parts of what they declare; in text no two places are the same object.
+    # Routes share objects. After a round trip through text, each place has its own.
     made: dict[str, Any] = json.loads(json.dumps(found).encode())
     schemas: dict[str, Any] = made.setdefault("components", {}).setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
@@ -106,7 +106,7 @@ def _complete(operation: dict[str, Any], route: Route) -> None:
         operation.setdefault("parameters", []).append(dict(headers.IDEMPOTENCY_KEY))
     responses: dict[str, Any] = operation["responses"]
     if "application/json" in responses.get("422", {}).get("content", {}):
-        del responses["422"]  # FastAPI's own shape, which we never answer
+        del responses["422"]  # FastAPI's own shape, which no route answers
     for status, response in problems(*_errors(operation, route)).items():
         _merge(responses, str(status), response)
     for status, response in responses.items():
@@ -118,7 +118,7 @@ def _complete(operation: dict[str, Any], route: Route) -> None:
 
 
 def _errors(operation: dict[str, Any], route: Route) -> Iterator[type[StepIQError]]:
-    """The errors that come of what a route is, beside those that it names itself."""
+    """The errors that follow from the kind of route, in addition to those that it declares."""
     if route.path.startswith("/api/"):
         yield StoreUnavailable
     if not route.access.is_public:
@@ -138,7 +138,7 @@ def _errors(operation: dict[str, Any], route: Route) -> Iterator[type[StepIQErro
 
 
 def _tags(made: dict[str, Any]) -> list[str]:
-    """The headings that the document's operations have, in the order in which a newcomer needs them."""
+    """The tags of the document's operations, in the order in which a new user needs them."""
     operations = (each for path in made["paths"].values() for each in path.values())
     found = dict.fromkeys(tag for operation in operations for tag in operation["tags"])
     return sorted(found, key=lambda tag: _TAGS.index(tag) if tag in _TAGS else len(_TAGS))
@@ -160,7 +160,7 @@ def _common_responses() -> dict[str, Any]:
 
 
 def _shared_examples(made: dict[str, Any]) -> dict[str, Any]:
-    """The examples of problems, by code: each is said once, and operations refer to it."""
+    """The examples of problems, by code. Operations refer to them."""
     shared: dict[str, Any] = {}
     answers: list[dict[str, Any]] = [*made["components"]["responses"].values()]
     for operations in made["paths"].values():

@@ -32,7 +32,7 @@ log = logging.get(__name__)
 
 
 class AddressInUse(Unavailable):
-    """Something else listens where the server should."""
+    """Another program uses the server's port."""
 
     code = "address_in_use"
 

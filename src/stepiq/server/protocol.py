@@ -34,7 +34,7 @@ log = logging.get(__name__)
 
 
 class NotHttp(Malformed):
-    """What arrived is not an HTTP/1.1 request."""
+    """The request is not valid HTTP/1.1."""
 
     code = "malformed_request"
 
@@ -43,7 +43,9 @@ class HeadTimeout(RequestTimeout):
     """The request's head did not arrive in time."""
 
     def __init__(self) -> None:
-        StepIQError.__init__(self, f"The headers did not arrive within {HEADER_SECONDS} seconds.")
+        StepIQError.__init__(
+            self, f"The request headers did not arrive within {HEADER_SECONDS} seconds."
+        )
 
 
 class GuardedProtocol(HttpToolsProtocol):

@@ -47,7 +47,7 @@ Result = TypeVar("Result")
 
 
 class StoreUnavailable(Unavailable):
-    """The database did not answer; whether the last change was kept is unknown."""
+    """The database did not answer. The last change may or may not have been saved."""
 
     code = "store_unavailable"
     was_answered = False
@@ -55,7 +55,7 @@ class StoreUnavailable(Unavailable):
 
 
 class UnsafeStore(Unavailable):
-    """The database would lose what it has acknowledged; starting on it is refused."""
+    """The database could lose committed data, so the server does not start."""
 
     code = "store_unsafe"
 

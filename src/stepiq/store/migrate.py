@@ -27,7 +27,7 @@ _RETRY_SECONDS = 0.2
 
 
 class SchemaTooNew(Unavailable):
-    """The database was written by a newer version."""
+    """A newer version of stepIQ wrote the database."""
 
     code = "schema_too_new"
 

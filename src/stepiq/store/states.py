@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class RunStatus(StrEnum):
-    """Where a run stands."""
+    """Status of a run."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -23,7 +23,7 @@ FINAL_RUN_STATUSES = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus
 
 
 class StepStatus(StrEnum):
-    """Where one execution of a step stands."""
+    """Status of an execution of a step."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -40,7 +40,7 @@ FINAL_STEP_STATUSES = frozenset(
 
 
 class TriggerType(StrEnum):
-    """What started a run: `manual` is a person's session, `api` a key."""
+    """How a run was started: `manual` by a person's session, `api` by an API key."""
 
     MANUAL = "manual"
     API = "api"
@@ -57,14 +57,14 @@ class PipelineStatus(StrEnum):
 
 
 class TargetType(StrEnum):
-    """How a delivery travels."""
+    """Kind of a delivery target."""
 
     WEBHOOK = "webhook"
     EMAIL = "email"
 
 
 class DeliveryStatus(StrEnum):
-    """Where a delivery stands."""
+    """Status of a delivery."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -72,21 +72,21 @@ class DeliveryStatus(StrEnum):
 
 
 class Overlap(StrEnum):
-    """What a schedule does when its last run has not ended: start another one, or skip this tick."""
+    """What a tick does if the schedule's last run is active: start another run, or skip."""
 
     ALLOW = "allow"
     SKIP = "skip"
 
 
 class CatchUp(StrEnum):
-    """What becomes of ticks that nobody was there for: nothing, or one run for the last of them."""
+    """What happens to ticks missed during downtime: nothing, or one run for the last one."""
 
     NONE = "none"
     LAST = "last"
 
 
 class TickOutcome(StrEnum):
-    """What became of one tick of a schedule."""
+    """The result of one tick of a schedule."""
 
     STARTED = "started"
     SKIPPED = "skipped"
@@ -94,7 +94,7 @@ class TickOutcome(StrEnum):
 
 
 class ReviewDecision(StrEnum):
-    """What a person said to a review."""
+    """A reviewer's decision."""
 
     APPROVE = "approve"
     REJECT = "reject"

@@ -16,7 +16,7 @@ from stepiq.core.errors import (
 
 
 class Stopping(Unavailable):
-    """The server stops, and the answer was not ready in time; whether what was asked for has been done is unknown."""
+    """The server stopped before the answer was ready. The request may or may not have been executed."""
 
     code = "server_stopping"
 
@@ -25,25 +25,25 @@ class Stopping(Unavailable):
 
 
 class UnknownPath(NotFound):
-    """No route answers under this path."""
+    """No route has this path."""
 
     code = "unknown_path"
 
 
 class MethodNotAllowed(StepIQError):
-    """The path exists, but not with this method; the `Allow` header lists those that it has."""
+    """The path does not support this method. The `Allow` header lists the supported ones."""
 
     code = "method_not_allowed"
 
 
 class PreconditionFailed(StepIQError):
-    """`If-Match` names a version that is no longer the newest: somebody else has saved in between."""
+    """`If-Match` names an old version: the pipeline was saved in the meantime."""
 
     code = "precondition_failed"
 
 
 class UnsupportedMediaType(StepIQError):
-    """The body has a content type that this route does not read."""
+    """The route does not accept the content type of the body."""
 
     code = "unsupported_media_type"
 
@@ -58,7 +58,7 @@ class UnsupportedMediaType(StepIQError):
 
 
 class BodyTooLarge(StepIQError):
-    """The body is larger than the server reads."""
+    """The body is too large."""
 
     code = "body_too_large"
 
@@ -67,7 +67,7 @@ class BodyTooLarge(StepIQError):
 
 
 class HeadersTooLarge(StepIQError):
-    """Request line and headers are larger than the server reads."""
+    """The URL and the headers are too large."""
 
     code = "headers_too_large"
 
@@ -76,7 +76,7 @@ class HeadersTooLarge(StepIQError):
 
 
 class RequestTimeout(StepIQError):
-    """The request did not arrive in time."""
+    """The request arrived too slowly."""
 
     code = "request_timeout"
 
@@ -85,7 +85,7 @@ class RequestTimeout(StepIQError):
 
 
 class RateLimited(LimitReached):
-    """The credential has made as many requests in this minute as its plan allows."""
+    """The credential has reached the plan's limit of requests per minute."""
 
     code = "rate_limited"
 
@@ -100,7 +100,7 @@ class RateLimited(LimitReached):
 
 
 class BodyMissing(Malformed):
-    """The route needs a body and there is none."""
+    """The route needs a body, and the request has none."""
 
     code = "body_missing"
 
@@ -109,13 +109,13 @@ class BodyMissing(Malformed):
 
 
 class MalformedQuery(Malformed):
-    """The query string holds something that cannot be stored or compared."""
+    """The query string contains the character U+0000."""
 
     code = "malformed_query"
 
 
 class InvalidBody(Invalid):
-    """The body is JSON but not of the shape that the route takes; `errors` lists every place."""
+    """The body is JSON, but does not match the schema of the route. `errors` lists every problem."""
 
     code = "invalid_body"
 
@@ -124,7 +124,7 @@ class InvalidBody(Invalid):
 
 
 class InvalidQuery(Invalid):
-    """Parameters of the query string or headers cannot be accepted; `errors` lists every one."""
+    """A parameter of the query string or a header is not valid. `errors` lists every problem."""
 
     code = "invalid_query"
 
@@ -133,7 +133,7 @@ class InvalidQuery(Invalid):
 
 
 class CursorInvalid(Invalid):
-    """The cursor did not come from a page of this list."""
+    """The cursor does not belong to this list."""
 
     code = "cursor_invalid"
 
@@ -144,7 +144,7 @@ class CursorInvalid(Invalid):
 
 
 class IdempotencyKeyInvalid(Invalid):
-    """`Idempotency-Key` is empty, too long, or has characters that cannot be seen."""
+    """The `Idempotency-Key` is empty, too long, or has invisible characters."""
 
     code = "idempotency_key_invalid"
 
@@ -155,7 +155,7 @@ class IdempotencyKeyInvalid(Invalid):
 
 
 class IdempotencyKeyReused(Invalid):
-    """The `Idempotency-Key` belongs to another request: on the same route, with another body or query."""
+    """The `Idempotency-Key` was used for a request with another body or query."""
 
     code = "idempotency_key_reused"
 
@@ -167,7 +167,7 @@ class IdempotencyKeyReused(Invalid):
 
 
 class IdempotencyInProgress(Conflict):
-    """The first request with this `Idempotency-Key` is still being worked on."""
+    """The first request with this `Idempotency-Key` is still in progress."""
 
     code = "idempotency_in_progress"
     retry_after = timedelta(seconds=1)
@@ -179,7 +179,7 @@ class IdempotencyInProgress(Conflict):
 
 
 class IdempotentAnswerLost(Conflict):
-    """The request was answered, but what was kept of the answer can no longer be read."""
+    """The request was executed, but its saved answer can no longer be read."""
 
     code = "idempotency_answer_lost"
 

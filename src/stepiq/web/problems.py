@@ -71,7 +71,7 @@ _INSTANT = "Send an instant in ISO 8601 with its time zone, as in 2030-01-31T12:
 
 
 class Problem(View):
-    """An error as the API answers it."""
+    """An error of the API."""
 
     type: str
     """Where this code is explained, relative to the server."""
@@ -89,7 +89,7 @@ class Problem(View):
 
 
 class ProblemIssue(View):
-    """One thing wrong with a document or body."""
+    """One problem of a document or a body."""
 
     path: str
     code: str

@@ -48,7 +48,7 @@ class TestRead:
     async def test_another_master_key_is_an_error(self, database, make, account, pipeline_id):
         await make.secret(account, "A")
 
-        with pytest.raises(SecretUnreadable, match="`A` is encrypted with another master key"):
+        with pytest.raises(SecretUnreadable, match="`A` is encrypted with the master key"):
             await read(database, account, pipeline_id, keys=keyring(b"o"))
 
 

@@ -224,7 +224,7 @@ class TestFailures:
         failure = await failure_of(opened, "http://unknown.example/s3cret")
 
         assert failure.kind is FailureKind.NAME
-        assert failure.message == "`unknown.example` has no address that could be found."
+        assert failure.message == "`unknown.example` could not be found in DNS."
 
     async def test_an_empty_answer_of_the_resolver(self):
         async with GuardedClient(resolver=Names(empty="")) as client:

@@ -185,7 +185,7 @@ class TestResults:
         assert message in (
             f"The result of `main` is not JSON: {problem} Return only None, booleans, numbers, text, lists, tuples and"
             " dicts whose keys are text.",
-            "The result of `main` cannot be kept. The JSON nests deeper than 100 levels.",
+            "The result of `main` cannot be kept. The JSON exceeds the maximum depth of 100 levels.",
         )
 
     def test_more_than_a_megabyte_is_a_limit(self, page: Page):

@@ -4,7 +4,7 @@ from stepiq.core.errors import Conflict, NotFound
 
 
 class SecretNotFound(NotFound):
-    """There is no such secret in this place."""
+    """The account or pipeline has no such secret."""
 
     code = "secret_not_found"
 
@@ -13,7 +13,7 @@ class SecretNotFound(NotFound):
 
 
 class TooManySecrets(Conflict):
-    """The workspace has as many secrets as it may."""
+    """The workspace has reached the maximum number of secrets."""
 
     code = "too_many_secrets"
 

@@ -32,19 +32,19 @@ _CHUNK_BYTES = 1024 * 1024
 
 
 class BackupUnusable(Invalid):
-    """The file is no backup, is damaged, or is for another version or store."""
+    """The file is not a backup, is damaged, or is for another version or kind of database."""
 
     code = "backup_unusable"
 
 
 class BackupFailed(Unavailable):
-    """The backup could not be made, or not be brought back; nothing was changed."""
+    """The backup could not be made or restored. Nothing was changed."""
 
     code = "backup_failed"
 
 
 class RestoreRefused(Conflict):
-    """Restoring would take something away that nobody said could go."""
+    """Restoring would overwrite data or affect a running process."""
 
     code = "restore_refused"
 

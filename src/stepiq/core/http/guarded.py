@@ -225,7 +225,7 @@ class GuardedClient:
             if response.headers.get("content-encoding", "").strip().lower() not in _DECODED:
                 # Encodings within encodings can grow a thousandfold at each level.
                 return hop.failure(
-                    FailureKind.PROTOCOL, "answered in an encoding that was not asked for"
+                    FailureKind.PROTOCOL, "answered with an unsupported `Content-Encoding`"
                 )
             body, is_cut = await _read(response, max_bytes)
         finally:
@@ -270,7 +270,7 @@ class _Hop:
         try:
             target = self.url.join(location)
         except (httpx2.InvalidURL, ValueError):
-            raise UrlInvalid("a redirect leads to what cannot be read as a URL") from None
+            raise UrlInvalid("a redirect names a URL that cannot be read") from None
         keeps_body = self.content is not None and not self._becomes_get(reply.status_code)
         return None if keeps_body and not self._is_same_origin(target) else target
 
@@ -301,9 +301,11 @@ def _checked(headers: Mapping[str, str] | None) -> list[tuple[bytes, bytes]]:
     checked: list[tuple[bytes, bytes]] = []
     for name, value in (headers or {}).items():
         if not _HEADER_NAME.fullmatch(name):
-            raise HeaderInvalid(name, "its name has a character that header names do not have")
+            raise HeaderInvalid(
+                name, "its name has a character that is not allowed in header names"
+            )
         if name.lower() in _OURS:
-            raise HeaderInvalid(name, "the server sets it itself")
+            raise HeaderInvalid(name, "stepIQ sets this header")
         if not _HEADER_VALUE.fullmatch(value):
             raise HeaderInvalid(name, "its value has a control character or a line break")
         # Blanks around a value are not part of it.
@@ -326,14 +328,16 @@ async def _read(response: httpx2.Response, max_bytes: int) -> tuple[bytes, bool]
 
 def _failure(hop: _Hop, error: Exception) -> NetworkFailure:
     if isinstance(error, NameUnknown):
-        return hop.failure(FailureKind.NAME, "has no address that could be found")
+        return hop.failure(FailureKind.NAME, "could not be found in DNS")
     if isinstance(error, httpx2.TimeoutException):
         return hop.failure(FailureKind.TIMEOUT, "did not answer in time")
     if isinstance(error, httpx2.ConnectError):
         if _has_cause(error, ssl.SSLError):
-            return hop.failure(FailureKind.TLS, "has no certificate that is trusted here")
-        return hop.failure(FailureKind.CONNECT, "does not take connections")
-    return hop.failure(FailureKind.PROTOCOL, "ended the connection early, or does not speak HTTP")
+            return hop.failure(FailureKind.TLS, "does not have a trusted TLS certificate")
+        return hop.failure(FailureKind.CONNECT, "refused the connection or cannot be reached")
+    return hop.failure(
+        FailureKind.PROTOCOL, "closed the connection early, or did not answer in HTTP"
+    )
 
 
 def _has_cause(error: BaseException | None, kind: type[BaseException]) -> bool:

@@ -164,11 +164,11 @@ class _CheckedConnections(httpcore2.AsyncNetworkBackend):
             async with asyncio.timeout(RESOLVE.total_seconds()):
                 found = await self._resolver.resolve(host)
         except TimeoutError:
-            raise NameUnknown(f"The addresses of `{host}` could not be found in time.") from None
+            raise NameUnknown(f"The DNS server did not find `{host}` in time.") from None
         except (OSError, UnicodeError):
-            raise NameUnknown(f"`{host}` has no address.") from None
+            raise NameUnknown(f"`{host}` was not found in DNS.") from None
         if not found:
-            raise NameUnknown(f"`{host}` has no address.")
+            raise NameUnknown(f"`{host}` was not found in DNS.")
         return [ip_address(text) for text in found]
 
     async def _first(self, addresses: Sequence[Address], port: int) -> httpcore2.AsyncNetworkStream:

@@ -26,11 +26,11 @@ def check_url(url: str | httpx2.URL, allowed: Sequence[Network] = ()) -> httpx2.
     """
     parsed = _parse(url) if isinstance(url, str) else url
     if parsed.scheme not in ("http", "https"):
-        raise UrlInvalid("it has to begin with https:// or http://")
+        raise UrlInvalid("it must begin with https:// or http://")
     if parsed.userinfo:
-        raise UrlInvalid("it has a user or password before the host. Send credentials in a header")
+        raise UrlInvalid("it has a user name or password. Send credentials in a header instead")
     if parsed.port is not None and not 1 <= parsed.port <= 65535:
-        raise UrlInvalid("its port is not between 1 and 65535")
+        raise UrlInvalid("its port must be between 1 and 65535")
     host = host_of(parsed)
     address = literal(host)
     if address is None:
@@ -56,7 +56,7 @@ def literal(host: str) -> Address | None:
     except ValueError:
         return None
     if isinstance(address, IPv6Address) and address.scope_id is not None:
-        raise UrlInvalid("its address has a zone")
+        raise UrlInvalid("its IPv6 address has a zone, which is not allowed")
     return address
 
 
@@ -73,8 +73,8 @@ def _check_name(host: str) -> None:
     if not host:
         raise UrlInvalid("it has no host")
     if not _NAME.fullmatch(host):
-        raise UrlInvalid("its host is neither a name nor an address")
+        raise UrlInvalid("its host is not a valid name or address")
     if _NUMERIC_END.fullmatch(host):
         raise UrlInvalid(
-            "its host ends in a number without being an address such as 203.0.113.7. Write all four numbers, in decimal"
+            "its host is not a valid IPv4 address. Write four decimal numbers, such as 203.0.113.7"
         )

@@ -21,7 +21,7 @@ Origin = Literal["account_key", "server_key", "local", "none"]
 
 
 class ModelUnusable(Invalid):
-    """The model that was named cannot be asked here."""
+    """The model cannot be used on this server."""
 
     code = "model_unusable"
     failure = "model_unknown"
@@ -29,7 +29,7 @@ class ModelUnusable(Invalid):
 
 
 class ModelUnknown(ModelUnusable):
-    """No provider is known to have a model of that name."""
+    """No provider has a model of this name."""
 
     code = "model_unknown"
 

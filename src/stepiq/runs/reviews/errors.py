@@ -11,7 +11,7 @@ _DONE = {ReviewDecision.APPROVE: "approved", ReviewDecision.REJECT: "rejected"}
 
 
 class ReviewNotFound(NotFound):
-    """The run has not asked anybody at this step."""
+    """The run has not requested a review at this step."""
 
     code = "review_not_found"
 
@@ -24,7 +24,7 @@ class ReviewNotFound(NotFound):
 
 
 class ReviewClosed(Conflict):
-    """The review cannot be decided any more: somebody has decided it, its time is up, or its run has gone on or ended."""
+    """The review is closed: a person decided it, it timed out, or its run continued or ended."""
 
     code = "review_closed"
 
@@ -33,7 +33,7 @@ class ReviewClosed(Conflict):
 
 
 class ReviewNotEditable(Invalid):
-    """An `output` was sent, but the step does not let reviewers change what is under review."""
+    """The request has an `output`, but the step does not allow reviewers to change the data."""
 
     code = "review_not_editable"
 
@@ -45,7 +45,7 @@ class ReviewNotEditable(Invalid):
 
 
 class ReviewLinkInvalid(NotFound):
-    """The token is none of this server's, it is not complete, or the run it belongs to has been deleted."""
+    """The token of the link is unknown or incomplete, or its run was deleted."""
 
     code = "review_link_invalid"
 

@@ -55,7 +55,7 @@ def render(document: dict[str, Any], base_url: str) -> str:
 
 
 def _common(components: Operation) -> str:
-    """What is the same on every route: headers, and errors that any may answer."""
+    """What all routes share: headers, and errors that any route can answer."""
     named = [
         (f"<code>{escape(name)}</code>", inline(header["description"]))
         for name, header in components["headers"].items()
@@ -73,8 +73,8 @@ def _common(components: Operation) -> str:
 
 def _credentials(base_url: str) -> str:
     return paragraphs(
-        "A call shows a credential in one of two headers: `Authorization: Bearer TOKEN` with the token of a login, or `X-API-Key: "
-        "sk_live_…`. Where an API key needs a scope, or none will do, the route says so."
+        "Send a credential in one of two headers: `Authorization: Bearer TOKEN` with the access token of a login, or `X-API-Key: "
+        "sk_live_…`. Each route lists the scope that an API key needs, or that it does not accept API keys."
     ) + (f"<pre>curl {escape(base_url)}/api/pipelines -H 'X-API-Key: sk_live_…'</pre>")
 
 
@@ -108,10 +108,10 @@ def _access(operation: Operation) -> str:
         return '<p class="dim">Needs no credential.</p>'
     ways = {name: scopes for each in security for name, scopes in each.items()}
     if "api_key" not in ways:
-        return '<p class="dim">Needs the token of a login; no API key will do.</p>'
+        return '<p class="dim">Needs the access token of a login. API keys are not accepted.</p>'
     scopes = ", ".join(f"<code>{escape(scope)}</code>" for scope in ways["api_key"])
     needs = f" An API key needs the scope {scopes}." if scopes else ""
-    only = "" if "bearer" in ways else " Takes an API key only."
+    only = "" if "bearer" in ways else " Accepts API keys only."
     return f'<p class="dim">Needs a credential.{needs}{only}</p>'
 
 
@@ -128,8 +128,8 @@ def _answers(operation: Operation, shapes: dict[str, Schema]) -> Iterator[str]:
     for status, response in operation["responses"].items():
         if status >= "400":
             continue
-        phrase, told = HTTPStatus(int(status)).phrase, str(response["description"])
-        yield f"<h4>{escape(status)} {escape(phrase)}</h4>{'' if told == phrase else paragraphs(told)}"
+        phrase, description = HTTPStatus(int(status)).phrase, str(response["description"])
+        yield f"<h4>{escape(status)} {escape(phrase)}</h4>{'' if description == phrase else paragraphs(description)}"
         for media_type, body in response.get("content", {}).items():
             schema: Schema = body["schema"]
             shape = _type(schema) if "$ref" in schema or "anyOf" in schema else ""
@@ -167,7 +167,7 @@ def _errors(operation: Operation, components: Operation) -> str:
         for row in _error_rows(response, components)
     ]
     shown = table(("status", "code", "means"), rows)
-    anywhere = '<p>And the <a href="#anywhere">errors of any route</a>.</p>'
+    anywhere = '<p>See also <a href="#anywhere">errors of any route</a>.</p>'
     return f"<details><summary>Errors</summary>{shown}{anywhere}</details>"
 
 
@@ -179,7 +179,7 @@ def _error_rows(response: Operation, components: Operation) -> Iterator[tuple[st
 
 
 def _curl(method: str, path: str, operation: Operation, base_url: str) -> str:
-    # Without -N, curl keeps a stream's events back until there are enough of them.
+    # Without -N, curl buffers the events of a stream.
     is_stream = "text/event-stream" in operation["responses"].get("200", {}).get("content", {})
     option = f"-X {method} " if method != "GET" else "-N " if is_stream else ""
     lines = [f"curl {option}{base_url}{path}"]
@@ -217,7 +217,7 @@ def _fields(schema: Schema, shapes: dict[str, Schema]) -> str:
 
 
 def _typed(schema: Schema, is_required: bool) -> str:
-    """A type with its bounds, and whether it has to be there."""
+    """A type with its bounds, and whether it is required."""
     parts = [_type(schema), *map(escape, _bounds(schema))]
     return ", ".join([*parts, "<strong>required</strong>"] if is_required else parts)
 

@@ -1,4 +1,4 @@
-"""`/docs/errors`: where the `type` of every problem points, so each code is an anchor."""
+"""`/docs/errors`: the page that the `type` of every problem links to. Each code is an anchor."""
 
 import tomllib
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ from stepiq.server.docs.html import inline, page, paragraphs
 from stepiq.web.problems import status_of
 
 _INTRODUCTION = """\
-Every code is stable: programs may compare it. Messages are for people and may change. Answers of the API are
-`application/problem+json`, and their `type` leads here. A run that failed has one of the codes of runs in its `error`; entries of
-`errors` and `warnings` have those of issues.
+Codes are stable: programs can compare them. Messages are for people and can change. The API answers errors as
+`application/problem+json`, and their `type` links to this page. A failed run has one of the codes of failures in its `error`.
+Entries of `errors` and `warnings` have the codes of issues.
 """
 _SECTIONS = ("api", "failures", "issues", "operator")
 
@@ -42,7 +42,7 @@ def errors_by_code() -> dict[str, type[StepIQError]]:
 def meaning_of(error: type[StepIQError]) -> str:
     """What has happened, in a sentence."""
     if error is StepIQError:
-        return "A fault of stepIQ itself."
+        return "A fault of stepIQ."
     return (error.__doc__ or "").strip().partition("\n")[0]
 
 
@@ -81,11 +81,11 @@ def render() -> str:
 
 
 def _entry(code: str, status: str, meaning: str, advice: str, seen: set[str]) -> str:
-    # A code that both an answer and a run can have is explained twice, and its anchor is the first.
+    # If an answer and a run can have the same code, it is explained twice. The first has the anchor.
     anchor = "" if code in seen else f' id="{escape(code)}"'
     seen.add(code)
-    told = f"<p>{status}{inline(meaning)}</p>" if status or meaning else ""
-    return f"<article{anchor}><h3><code>{escape(code)}</code></h3>{told}<p>{inline(advice)}</p></article>"
+    shown = f"<p>{status}{inline(meaning)}</p>" if status or meaning else ""
+    return f"<article{anchor}><h3><code>{escape(code)}</code></h3>{shown}<p>{inline(advice)}</p></article>"
 
 
 def _status(error: type[StepIQError] | None) -> str:

@@ -1,4 +1,4 @@
-"""The headers of requests and answers in the API's document."""
+"""The headers of requests and answers in the OpenAPI document."""
 
 from typing import Any, Final
 
@@ -10,58 +10,58 @@ _COUNT: Final = {"type": "integer", "minimum": 0}
 
 COMPONENTS: Final[dict[str, Any]] = {
     "X-Request-ID": {
-        "description": "The request's id, in the server's log too: the one that was sent in this header, or a new one.",
+        "description": "Id of the request, also in the server's log. The server uses the id sent in this header, or creates one.",
         "required": True,
         "schema": _TEXT,
         "example": "0192f0c5-1d39-7a01-9d2c-3b5e7f901a08",
     },
     "RateLimit-Limit": {
-        "description": "Requests that the plan allows in a minute with one credential; not sent on a plan without a limit.",
+        "description": "Requests per minute that the plan allows for one credential. Absent if the plan has no limit.",
         "schema": _COUNT,
         "example": 300,
     },
     "RateLimit-Remaining": {
-        "description": "Requests that are left of it.",
+        "description": "Requests left in this minute.",
         "schema": _COUNT,
         "example": 299,
     },
     "RateLimit-Reset": {
-        "description": "Seconds until the whole limit is there again.",
+        "description": "Seconds until the limit is fully restored.",
         "schema": _COUNT,
         "example": 42,
     },
     "RateLimit-Policy": {
-        "description": "The limit, and its period in seconds.",
+        "description": "The limit and its period in seconds.",
         "schema": _TEXT,
         "example": "300;w=60",
     },
     "Retry-After": {
-        "description": "Seconds to wait before the request is sent again.",
+        "description": "Seconds to wait before sending the request again.",
         "schema": {"type": "integer", "minimum": 1},
         "example": 42,
     },
     "WWW-Authenticate": {
-        "description": "The scheme of credentials that is asked for.",
+        "description": "The required authentication scheme.",
         "schema": _TEXT,
         "example": 'Bearer realm="stepiq"',
     },
     "Idempotent-Replayed": {
-        "description": "`true` on the answer to a request that was answered before, with the same `Idempotency-Key`.",
+        "description": "`true` if this is the saved answer of an earlier request with the same `Idempotency-Key`.",
         "schema": {"type": "string", "enum": ["true"]},
         "example": "true",
     },
     "Allow": {
-        "description": "The methods that the path has.",
+        "description": "The methods that the path supports.",
         "schema": _TEXT,
         "example": "GET, POST",
     },
     "ETag": {
-        "description": "The pipeline's version, to be sent as `If-Match` with the next change.",
+        "description": "The pipeline's version. Send it as `If-Match` with the next change.",
         "schema": _TEXT,
         "example": '"v3"',
     },
     "Cache-Control": {
-        "description": "How long the answer may be kept.",
+        "description": "How long clients may cache the answer.",
         "schema": _TEXT,
         "example": "public, max-age=300",
     },
@@ -72,13 +72,13 @@ IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "A new one for each thing to be made: sent again within 24 hours with the same body and query, it gets "
-    "the same answer, marked `Idempotent-Replayed: true`, and has no effect.",
+    "description": "A unique key for each new request. The same request with the same key within 24 hours has no effect and "
+    "gets the saved answer, marked `Idempotent-Replayed: true`.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
 
 _RATE: Final = tuple(name for name in COMPONENTS if name.startswith("RateLimit-"))
-# These come before a credential has been checked, and so before its rate is known.
+# The server answers these before it checks the credential, so the rate is unknown.
 _BEFORE_RATE: Final = frozenset({"401", "408", "413", "431"})
 _BY_STATUS: Final = {
     "401": ("WWW-Authenticate",),
@@ -93,7 +93,7 @@ _NAMES: Final = {
 
 
 def complete(operation: dict[str, Any], route: Route) -> None:
-    """Name the headers of every answer of an operation, and spell those of its request as everybody does."""
+    """Add the headers of every answer of an operation, and use the usual spelling for those of its request."""
     for parameter in operation.get("parameters", ()):
         if parameter["in"] == "header":
             parameter["name"] = _NAMES.get(parameter["name"], parameter["name"])
@@ -103,7 +103,7 @@ def complete(operation: dict[str, Any], route: Route) -> None:
 
 
 def refer(response: dict[str, Any], *names: str) -> None:
-    """Have an answer carry these headers, and the request's id."""
+    """Add these headers and the request's id to an answer."""
     headers: dict[str, Any] = response.setdefault("headers", {})
     for name in ("X-Request-ID", *names):
         headers[name] = {"$ref": f"#/components/headers/{name}"}

@@ -92,7 +92,7 @@ def page(title: str, navigation: str, content: str) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(title)} · stepIQ</title>
 <style>{STYLE}</style>
-<a class="skip" href="#content">Skip to the content</a>
+<a class="skip" href="#content">Skip to content</a>
 <nav aria-label="Contents">{navigation}</nav>
 <main id="content">{content}</main>
 </html>

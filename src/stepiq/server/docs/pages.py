@@ -1,4 +1,4 @@
-"""The two routes. Each page is made when it is first asked for, and kept."""
+"""The two routes. Each page is made on the first request, and cached."""
 
 import asyncio
 from functools import cache
@@ -26,7 +26,7 @@ def router(app: FastAPI) -> APIRouter:
     def errors_page() -> bytes:
         return errors.render().encode()
 
-    # Making a page takes most of a second, so it is done in a thread: runs and other requests go on meanwhile.
+    # Making a page takes most of a second. A thread keeps the event loop free for runs and other requests.
     @made.get(API_PATH)
     async def read_api(services: ServicesDep) -> HTMLResponse:
         """The API for people: every route with examples."""

@@ -1,4 +1,4 @@
-"""Puts an example to every body, answer and parameter of a document: one by hand, or else one made from its schema."""
+"""Adds an example to every body, answer and parameter of a document: a written one, or one made from the schema."""
 
 from typing import Any, cast
 
@@ -17,7 +17,7 @@ _DEPTH = 6
 
 
 def fill(document: dict[str, Any]) -> None:
-    """Put the examples into a document."""
+    """Add the examples to a document."""
     shapes = _with_examples(document["components"]["schemas"])
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
@@ -65,7 +65,7 @@ def _with_examples(shapes: dict[str, Schema]) -> dict[str, Schema]:
 
 
 def sample(schema: Schema, shapes: dict[str, Schema], depth: int = 0) -> Any:
-    """A value that fits a schema, as far as its types tell.
+    """A value that fits the types of a schema.
 
     Args:
         schema: from an OpenAPI document.

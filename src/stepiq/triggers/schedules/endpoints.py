@@ -45,12 +45,12 @@ async def list_upcoming(
     caller: Reader,
     services: ServicesDep,
     read: Read,
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many.")] = 20,
-    until: Annotated[Instant | None, Query(description="The last moment to look at.")] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Maximum number of entries.")] = 20,
+    until: Annotated[Instant | None, Query(description="End of the period.")] = None,
 ) -> Page[schemas.UpcomingView]:
-    """The next runs that schedules of the workspace will start, over all pipelines, the soonest first.
+    """The next runs of all schedules of the workspace, soonest first.
 
-    A schedule appears as often as it fires. There is no further page: ask with a later `until`, or a larger `limit`.
+    A schedule has an entry for each time that it fires. There is only one page: use a later `until` or a larger `limit`.
     """
     ticks = await service.upcoming(
         read, caller, plan=_plan(services, caller), limit=limit, until=until
@@ -91,7 +91,7 @@ async def list_schedules(
 async def create_schedule(
     caller: Writer, services: ServicesDep, tx: Tx, pipeline_id: UUID, body: schemas.ScheduleRequest
 ) -> schemas.ScheduleView:
-    """Let a pipeline run by the clock."""
+    """Create a schedule for a pipeline."""
     schedule = await service.create(
         tx,
         caller,
@@ -130,7 +130,7 @@ async def get_schedule(caller: Reader, read: Read, schedule_id: UUID) -> schemas
 async def patch_schedule(
     caller: Writer, services: ServicesDep, tx: Tx, schedule_id: UUID, body: schemas.SchedulePatch
 ) -> schemas.ScheduleView:
-    """Change a schedule. With other times it fires next at the first of them from now on."""
+    """Change a schedule. If its times change, it next fires at the first new time from now on."""
     return await _patch(tx, caller, services, schedule_id, body)
 
 
@@ -139,7 +139,7 @@ async def patch_schedule(
     responses=problems(ScheduleNotFound, ScheduleOfDefinition, ScopeMissing),
 )
 async def delete_schedule(caller: Writer, tx: Tx, schedule_id: UUID) -> schemas.DeletedScheduleView:
-    """Delete a schedule and the outcomes of its ticks. Its runs stay, and those in flight go on."""
+    """Delete a schedule and the results of its ticks. Its runs remain, and active ones continue."""
     await service.delete(tx, caller, schedule_id)
     return schemas.DeletedScheduleView(id=schedule_id)
 
@@ -151,7 +151,7 @@ async def delete_schedule(caller: Writer, tx: Tx, schedule_id: UUID) -> schemas.
 async def enable_schedule(
     caller: Writer, services: ServicesDep, tx: Tx, schedule_id: UUID
 ) -> schemas.ScheduleView:
-    """Let a schedule fire, from its next time on: what it would have done meanwhile is not made up for."""
+    """Enable a schedule from its next time on. Ticks missed while it was disabled are not made up for."""
     return await _patch(tx, caller, services, schedule_id, schemas.SchedulePatch(enabled=True))
 
 
@@ -159,7 +159,7 @@ async def enable_schedule(
 async def disable_schedule(
     caller: Writer, services: ServicesDep, tx: Tx, schedule_id: UUID
 ) -> schemas.ScheduleView:
-    """Let a schedule fire no more. Its runs in flight go on."""
+    """Disable a schedule. Its active runs continue."""
     return await _patch(tx, caller, services, schedule_id, schemas.SchedulePatch(enabled=False))
 
 
@@ -179,7 +179,7 @@ async def disable_schedule(
 async def run_schedule_now(
     caller: Executor, services: ServicesDep, tx: Tx, schedule_id: UUID
 ) -> RunView:
-    """Start a run with the schedule's input at once, enabled or not. It counts as started by the caller."""
+    """Start a run with the schedule's input now, even if it is disabled. The caller counts as its trigger."""
     run = await service.run_now(
         tx, caller, schedule_id, engine=services.engine, plan=_plan(services, caller)
     )
@@ -190,7 +190,7 @@ async def run_schedule_now(
 async def list_ticks(
     caller: Reader, read: Read, page: PageQuery, schedule_id: UUID
 ) -> Page[schemas.TickView]:
-    """What became of each tick of a schedule in the last 30 days, newest first."""
+    """The results of a schedule's ticks in the last 30 days, newest first."""
     await service.get(read, caller, schedule_id)
     before = None if page.before is None else queries.tick_moment(page.before)
     rows = await queries.ticks(read, schedule_id, before=before, limit=page.fetch)

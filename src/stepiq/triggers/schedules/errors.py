@@ -6,7 +6,7 @@ from stepiq.core.errors import Conflict, NotFound
 
 
 class ScheduleNotFound(NotFound):
-    """No such schedule, or it belongs to somebody else."""
+    """The schedule does not exist, or belongs to another workspace."""
 
     code = "schedule_not_found"
 
@@ -15,7 +15,7 @@ class ScheduleNotFound(NotFound):
 
 
 class ScheduleOfDefinition(Conflict):
-    """The schedule is written in the pipeline's definition and is changed there."""
+    """The schedule is part of the pipeline's definition, and can only be changed there."""
 
     code = "schedule_of_definition"
 
@@ -28,7 +28,7 @@ class ScheduleOfDefinition(Conflict):
 
 
 class TooManySchedules(Conflict):
-    """The pipeline has as many schedules as a pipeline may have."""
+    """The pipeline has reached the maximum number of schedules."""
 
     code = "too_many_schedules"
 

@@ -20,18 +20,18 @@ class ScheduleRequest(StrictModel):
     cron_expression: Annotated[Expression, Field(examples=["0 9 * * 1-5"])]
     """Five fields: minute, hour, day of month, month, day of week."""
     timezone: Annotated[str, Field(examples=["Europe/Berlin"])] = "UTC"
-    """IANA name of the zone whose clocks the expression means."""
+    """IANA name of the time zone of the expression."""
     input_data: dict[str, Any] | None = None
-    """Of every run. Must fit the pipeline's `input.schema`. Default: an empty object."""
+    """Input of every run. Must match the pipeline's `input.schema`. Default: an empty object."""
     enabled: bool = True
     overlap: Annotated[Overlap, FROM_TEXT] = Overlap.ALLOW
-    """With `skip`, a tick starts nothing while the schedule's last run has not ended."""
+    """`skip`: a tick starts no run while the schedule's last run is active."""
     catch_up: Annotated[CatchUp, FROM_TEXT] = CatchUp.NONE
-    """With `last`, one run makes up for the ticks that no worker was there for."""
+    """`last`: after downtime, one run is started for all missed ticks."""
 
 
 class SchedulePatch(StrictModel):
-    """What to change; fields that are left out or null stay as they are."""
+    """The changes. Omitted fields and null leave a value unchanged."""
 
     name: Name | None = None
     cron_expression: Expression | None = None
@@ -57,39 +57,39 @@ class ScheduleView(View):
     overlap: Overlap
     catch_up: CatchUp
     from_definition: bool
-    """Whether it is the `schedule` of the pipeline's definition, which is changed by saving the pipeline."""
+    """Whether it comes from the `schedule` of the pipeline's definition. To change it, save the pipeline."""
     next_run_at: Timestamp | None
-    """Null while the schedule is disabled or its pipeline archived."""
+    """Null while the schedule is disabled or its pipeline is archived."""
     last_run_at: Timestamp | None
-    """When its last run started."""
+    """Start of its last run."""
     created_at: Timestamp
     updated_at: Timestamp
 
 
 class UpcomingView(View):
-    """A run that is to start."""
+    """A future run."""
 
     schedule_id: UUID
     pipeline_id: UUID
     pipeline_name: str
     name: str
-    """The schedule's."""
+    """Name of the schedule."""
     run_at: Timestamp
 
 
 class TickView(View):
-    """What became of one tick of a schedule."""
+    """The result of one tick of a schedule."""
 
     due_at: Timestamp
     outcome: TickOutcome
     reason: str | None
-    """Why nothing started: `overlap`, `not_running`, `account_disabled`, or the code of the error that refused the run."""
+    """Why no run started: `overlap`, `not_running`, `account_disabled`, or an error code."""
     run_id: UUID | None
     recorded_at: Timestamp
 
 
 class DeletedScheduleView(View):
-    """The schedule is gone; its runs stay."""
+    """The schedule is deleted; its runs remain."""
 
     id: UUID
     deleted: Literal[True] = True

@@ -49,7 +49,7 @@ _BODY: dict[str, Any] = {
 
 
 class _Sender(Scoped):
-    """Gives the caller by their API key, which no session replaces here."""
+    """The caller, identified by an API key. A session is not accepted here."""
 
     async def __call__(self, request: Request, caller: Caller, doors: DoorsDep) -> Actor:
         key = request.headers.get("x-api-key")
@@ -68,7 +68,7 @@ async def _arrived(request: Request) -> service.Arrived:
 
 
 async def _content(request: Request) -> Json | StepIQError:
-    """What the body says, or what is wrong with it, which is told only after the pipeline was found."""
+    """The content of the body, or its error, which is reported only after the pipeline was found."""
     try:
         body = await read_body(request, takes_yaml=False)
         return await aside.read(json.loads, body.data)
@@ -109,9 +109,9 @@ async def receive_webhook(
     own_tx: OwnTx,
     pipeline_id: UUID,
 ) -> Response:
-    """Start a run from another system. The input is the object under `input_data`, or else the whole body.
+    """Start a run from another system. The input is the object in `input_data`, or the whole body if there is none.
 
-    Where the definition has `webhook.verify`, the sender must also have signed the body.
+    If the definition has `webhook.verify`, the request must also be signed.
     """
     plan = cast(Plans, services.plans).get(sender.plan)
     checked = await service.check(sender, pipeline_id, arrived, inbox=inbox, plan=plan)

@@ -4,7 +4,7 @@ from stepiq.core.errors import Invalid, Unauthenticated
 
 
 class KeyRequired(Unauthenticated):
-    """Inbound webhooks take an API key and nothing else."""
+    """Inbound webhooks need an API key."""
 
     code = "api_key_required"
 
@@ -24,13 +24,13 @@ class PayloadInvalid(Invalid):
 
 
 class SignatureInvalid(Unauthenticated):
-    """The pipeline takes requests of one sender only, and this one's signature is missing, too old or not theirs."""
+    """The pipeline requires a signature, and that of the request is missing, too old or wrong."""
 
     code = "signature_invalid"
 
 
 class SignatureSecretMissing(Unauthenticated):
-    """The pipeline takes signed requests only, and the secret to check them with is not stored."""
+    """The pipeline requires a signature, and the secret to verify it is not stored."""
 
     code = "signature_secret_missing"
 
@@ -43,7 +43,7 @@ class SignatureSecretMissing(Unauthenticated):
 
 
 class SignatureSecretUnusable(Unauthenticated):
-    """The pipeline takes signed requests only, and the secret to check them with cannot be one of the scheme."""
+    """The pipeline requires a signature, and the stored secret does not fit the scheme."""
 
     code = "signature_secret_unusable"
 

@@ -1,6 +1,6 @@
-"""The examples of the API's document, by hand: one small pipeline, and all that comes of it.
+"""The examples of the OpenAPI document: one small pipeline with its runs, reviews, schedules and deliveries.
 
-What is not here is made from its schema by `samples`. All of them are checked against their schemas by a test.
+`samples` makes the other examples from their schemas. A test checks all of them against their schemas.
 """
 
 from typing import Any, Final
@@ -14,12 +14,12 @@ __all__ = ["DEFINITION", "DEFINITION_YAML", "PARAMETERS", "REQUESTS", "RESPONSES
 SHAPES: Final[dict[str, Any]] = (
     accounts.SHAPES | pipelines.SHAPES | runs.SHAPES | reviews.SHAPES | schedules.SHAPES
 )
-"""An example of each shape, wherever it stands."""
+"""An example of each shape."""
 
 REQUESTS: Final[dict[str, dict[str, dict[str, Any]]]] = (
     pipelines.REQUESTS | runs.REQUESTS | reviews.REQUESTS | schedules.REQUESTS
 )
-"""Examples of bodies, by operation and media type, where there is more than the shape's own."""
+"""Examples of bodies, by operation and media type, if there are several."""
 
 RESPONSES: Final[dict[str, Any]] = runs.RESPONSES | {
     "200 GET /metrics": (
@@ -34,7 +34,7 @@ RESPONSES: Final[dict[str, Any]] = runs.RESPONSES | {
         "required": ["name", "steps"],
     },
 }
-"""Examples of answers, by status and operation, where the shape's own does not fit."""
+"""Examples of answers, by status and operation, if that of the shape does not fit."""
 
 PARAMETERS: Final[dict[str, Any]] = {
     "pipeline_id": PIPELINE,

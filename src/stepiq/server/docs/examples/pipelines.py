@@ -8,7 +8,7 @@ _PROMPT: Final = "Write three sentences on {{input.topic}}, in this language: {{
 
 DEFINITION: Final[dict[str, Any]] = {
     "name": "Brief on a topic",
-    "description": "Writes three sentences and sends them on.",
+    "description": "Writes three sentences and sends them to a webhook.",
     "input": {
         "schema": {
             "topic": {"type": "string", "required": True},
@@ -36,7 +36,7 @@ DEFINITION: Final[dict[str, Any]] = {
 
 DEFINITION_YAML: Final = f"""\
 name: Brief on a topic
-description: Writes three sentences and sends them on.
+description: Writes three sentences and sends them to a webhook.
 input:
   schema:
     topic: {{type: string, required: true}}
@@ -57,7 +57,7 @@ _PIPELINE_SHOWN: Final[dict[str, Any]] = {
     "id": PIPELINE,
     "slug": "brief-on-a-topic",
     "name": "Brief on a topic",
-    "description": "Writes three sentences and sends them on.",
+    "description": "Writes three sentences and sends them to a webhook.",
     "definition": DEFINITION,
     "version": 3,
     "status": "active",
@@ -145,15 +145,15 @@ SHAPES: Final[dict[str, Any]] = {
 
 _DEFINITIONS: Final[dict[str, dict[str, Any]]] = {
     "application/json": {
-        "definition": {"summary": "The definition itself", "value": DEFINITION},
+        "definition": {"summary": "The definition alone", "value": DEFINITION},
         "with_tags": {
-            "summary": "A definition, and what is said about it",
+            "summary": "A definition with tags and a slug",
             "value": {"tags": ["marketing"], "slug": "brief", "definition": DEFINITION},
         },
     },
     "application/yaml": {
         "definition": {
-            "summary": "The definition, kept with its comments",
+            "summary": "The definition as YAML, stored with its comments",
             "value": DEFINITION_YAML,
         }
     },

@@ -1,4 +1,4 @@
-"""Examples of what waits for a person, and of decisions."""
+"""Examples of reviews and decisions."""
 
 from typing import Any, Final
 
@@ -52,10 +52,10 @@ SHAPES: Final[dict[str, Any]] = {
 REQUESTS: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "POST /api/runs/{run_id}/reviews/{step_id}": {
         "application/json": {
-            "approve": {"summary": "Approve as it is", "value": {"decision": "approve"}},
+            "approve": {"summary": "Approve without changes", "value": {"decision": "approve"}},
             "edit": {"summary": "Approve with an edit", "value": SHAPES["ReviewAnswer"]},
             "reject": {
-                "summary": "Reject, and say why",
+                "summary": "Reject with a comment",
                 "value": {"decision": "reject", "comment": "Too early."},
             },
         }

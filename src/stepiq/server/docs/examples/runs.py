@@ -1,4 +1,4 @@
-"""Examples of runs, what starts them from elsewhere, and what leaves after them."""
+"""Examples of runs, inbound webhooks and deliveries."""
 
 from typing import Any, Final
 
@@ -148,7 +148,7 @@ REQUESTS: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "POST /api/webhooks/{pipeline_id}": {
         "application/json": {
             "wrapped": {"summary": "Recommended", "value": {"input_data": INPUT}},
-            "bare": {"summary": "The whole body is the input", "value": INPUT},
+            "bare": {"summary": "The body is the input", "value": INPUT},
         }
     },
 }

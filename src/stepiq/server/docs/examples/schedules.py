@@ -52,11 +52,11 @@ REQUESTS: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "POST /api/pipelines/{pipeline_id}/schedules": {
         "application/json": {
             "working_days": {
-                "summary": "At nine on working days, in Berlin's time",
+                "summary": "At 9:00 on working days, in Berlin",
                 "value": SHAPES["ScheduleRequest"],
             },
             "quarter_hours": {
-                "summary": "Every quarter of an hour, in UTC",
+                "summary": "Every 15 minutes, in UTC",
                 "value": {
                     "name": "Quarter hours",
                     "cron_expression": "*/15 * * * *",

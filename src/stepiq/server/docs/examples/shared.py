@@ -1,4 +1,4 @@
-"""What the examples share: ids and times of one small pipeline, and of all that comes of it."""
+"""Ids and times that the examples share."""
 
 from typing import Final
 
