@@ -198,13 +198,38 @@ class TestTypes:
 
         assert errors(*steps) == [("steps[20].if", "too_long")]
 
-    def test_a_wait_that_the_run_does_not_outlive_is_a_warning(self):
-        for step in ({"type": "wait", "seconds": 90_000}, {"type": "human_review", "message": "x"}):
-            (warning,) = load_document(document({"id": "a", **step})).warnings
-            assert warning.code == "ends_before_wait"
+    @pytest.mark.parametrize(
+        "waiting",
+        [
+            {"type": "human_review", "message": "x"},
+            {"type": "human_review", "message": "x", "timeout_seconds": 30 * 86_400},
+            {"type": "wait", "seconds": 30 * 86_400},
+            {"type": "wait", "until": "{{input.until}}"},
+        ],
+    )
+    def test_a_run_that_waits_has_time_for_it_by_default(self, waiting):
+        steps = document({"id": "a", **waiting})
 
-        long = document({"id": "a", "type": "wait", "seconds": 90_000}, timeout_seconds=100_000)
-        assert load_document(long).warnings == ()
+        assert load_document(steps).warnings == ()
+        assert compile_document(steps).timeout == timedelta(days=30)
+
+    def test_a_run_that_does_not_wait_has_a_day(self):
+        assert compile_document(document({"id": "a", **TEXT})).timeout == timedelta(days=1)
+
+    def test_a_wait_longer_than_the_time_limit_of_the_run_is_a_warning(self):
+        steps = (
+            {"id": "a", "type": "wait", "seconds": 90_000},
+            {"id": "b", "type": "human_review", "message": "x"},
+        )
+
+        (warning,) = load_document(document(*steps, timeout_seconds=86_400)).warnings
+
+        assert (warning.code, warning.path) == ("ends_before_wait", "timeout_seconds")
+        assert warning.message == (
+            "The run may take 86,400 seconds, waiting included, but the step `b` may wait 259,200. "
+            "Set `timeout_seconds: 345600`, or wait for a shorter time."
+        )
+        assert load_document(document(*steps, timeout_seconds=259_200)).warnings == ()
 
 
 class TestJumps:

@@ -38,7 +38,7 @@ NOTIFICATION_FIELDS = ("on_success", "on_failure")
 MAX_NAME = 200
 MAX_DESCRIPTION = 2_000
 DEFAULT_SECONDS = 86_400
-"""Longest time of a run, unless the document says otherwise."""
+"""Default time limit of a run that does not wait. With a `human_review` or a `wait`, the default is `MAX_SECONDS`."""
 MAX_SECONDS = 30 * 86_400
 VARIABLE_NAME = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
 
@@ -137,7 +137,9 @@ def _read_document(draft: Draft, document: dict[str, Json]) -> Definition | None
     on_success, on_failure = _read_notifications(fields)
     schedule = read_schedule(fields)
     webhook_verify = read_webhook(fields)
-    _warn_of_waits(draft, steps, DEFAULT_SECONDS if seconds is None else seconds)
+    if seconds is None:
+        seconds = _default_seconds(steps)
+    _warn_of_waits(draft, steps, seconds)
     check_names(draft, _known_names(variables, schema, layout, steps))
     _check_secrets(draft)
     if draft.problems or name is None:
@@ -149,7 +151,7 @@ def _read_document(draft: Draft, document: dict[str, Json]) -> Definition | None
         variables=variables,
         input=schema,
         steps=steps,
-        timeout=timedelta(seconds=DEFAULT_SECONDS if seconds is None else seconds),
+        timeout=timedelta(seconds=seconds),
         output_from=output_from,
         secret_names=frozenset(secrets),
         deliver=deliver,
@@ -160,24 +162,32 @@ def _read_document(draft: Draft, document: dict[str, Json]) -> Definition | None
     )
 
 
+def _default_seconds(steps: tuple[Step, ...]) -> int:
+    waits = any(isinstance(step.spec, ReviewSpec | WaitSpec) for step in every_step(steps))
+    return MAX_SECONDS if waits else DEFAULT_SECONDS
+
+
 def _warn_of_waits(draft: Draft, steps: tuple[Step, ...], run_seconds: int) -> None:
-    """Tell of waits that the run does not live to see the end of."""
-    longest: timedelta = timedelta(0)
-    for step in every_step(steps):
-        match step.spec:
-            case ReviewSpec(wait=wait):
-                longest = max(longest, wait)
-            case WaitSpec(length=wait) if wait is not None:
-                longest = max(longest, wait)
-            case _:
-                pass
-    if longest.total_seconds() > run_seconds:
-        needed = int(longest.total_seconds())
+    """Warn of a step that may wait longer than the run may take."""
+    waits = {step.id: _longest_wait(step) for step in every_step(steps)}
+    step_id = max(waits, key=waits.__getitem__, default="")
+    longest = waits.get(step_id, 0)
+    if longest > run_seconds:
         message = (
-            f"A step may wait {needed:,} seconds, but the run ends after {run_seconds:,}: its time limit counts waiting, too. "
-            f"Write `timeout_seconds: {min(2 * needed, MAX_SECONDS)}` at the pipeline, or wait for less."
+            f"The run may take {run_seconds:,} seconds, waiting included, but the step `{step_id}` may wait {longest:,}. "
+            f"Set `timeout_seconds: {min(longest + DEFAULT_SECONDS, MAX_SECONDS)}`, or wait for a shorter time."
         )
         draft.warnings.append(Problem(("timeout_seconds",), "ends_before_wait", message))
+
+
+def _longest_wait(step: Step) -> int:
+    match step.spec:
+        case ReviewSpec(wait=wait):
+            return int(wait.total_seconds())
+        case WaitSpec(length=wait) if wait is not None:
+            return int(wait.total_seconds())
+        case _:
+            return 0
 
 
 def _check_secrets(draft: Draft) -> None:

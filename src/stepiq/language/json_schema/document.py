@@ -6,7 +6,6 @@ from functools import cache
 from stepiq.language.json_schema import common, inputs, snippets, steps, surroundings
 from stepiq.language.json_schema.nodes import Node, by_name, integer, mapping, text
 from stepiq.language.loading import (
-    DEFAULT_SECONDS,
     FIELDS,
     MAX_DESCRIPTION,
     MAX_NAME,
@@ -56,10 +55,10 @@ def _fields() -> dict[str, Node]:
         "steps": steps.steps(),
         "timeout_seconds": integer(
             "Time limit",
-            "Longest time of the whole run, waiting included, in seconds; up to 30 days.",
+            "Longest time of the whole run, waiting included, in seconds; up to 30 days. Default: 86,400 (one day), or "
+            "30 days if the pipeline has a `human_review` or a `wait`.",
             1,
             MAX_SECONDS,
-            default=DEFAULT_SECONDS,
         ),
         "output": surroundings.output(),
         "notifications": surroundings.notifications(),
