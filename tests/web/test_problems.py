@@ -89,7 +89,8 @@ class TestInTheApp:
         response = await owner.patch("/api/user/api-keys", json={})
 
         assert response.status_code == 405
-        assert response.headers["Allow"] == "GET, POST"
+        assert response.headers["Allow"] == "GET, HEAD, POST"
+        assert response.json()["detail"] == "PATCH is not possible here. Use GET or HEAD or POST."
 
     async def test_a_malformed_id_is_unknown(self, owner):
         response = await owner.delete("/api/user/api-keys/1")

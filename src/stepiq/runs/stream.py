@@ -18,6 +18,7 @@ from stepiq.core.json import Json
 from stepiq.runs import queries
 from stepiq.runs.listeners import Listener, Streams, Told
 from stepiq.store.database import Database, StoreUnavailable
+from stepiq.web import requests
 
 _BATCH = 200
 _OUTAGE_SECONDS = 1.0
@@ -42,7 +43,12 @@ class EventStream(StreamingResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             async with aclosing(self._frames):
-                await super().__call__(scope, receive, send)
+                if requests.is_head(scope):
+                    start = {"type": "http.response.start", "status": self.status_code}
+                    await send({**start, "headers": self.raw_headers})
+                    await send({"type": "http.response.body", "body": b""})
+                else:
+                    await super().__call__(scope, receive, send)
         finally:
             self._streams.leave(self._follower.workspace_id)
 

@@ -88,7 +88,7 @@ class Guard:
                 await response(scope, receive, answer.send)
             raise
         except Exception:
-            log.exception("request_failed", method=scope["method"], path=_path(scope))
+            log.exception("request_failed", method=requests.method_of(scope), path=_path(scope))
             if not answer.status:
                 bug = problems.respond_to_bug(requests.id_of(scope))
                 await bug(scope, receive, answer.send)
@@ -132,7 +132,7 @@ class Guard:
 
 
 class _Answer:
-    """The way out: adds the request's id and what else was added, and remembers the status."""
+    """Sends the response with the request's id and other added headers, and remembers its status. HEAD gets no body."""
 
     def __init__(self, send: Send, scope: Scope) -> None:
         self._send = send
@@ -145,6 +145,8 @@ class _Answer:
             own = (b"x-request-id", requests.id_of(self._scope).encode())
             added = requests.added_headers(self._scope)
             message = {**message, "headers": [*message.get("headers", ()), own, *added]}
+        elif requests.is_head(self._scope):
+            message = {**message, "body": b""}
         await self._send(message)
 
 
@@ -160,7 +162,7 @@ async def _logged(scope: Scope, answer: _Answer) -> AsyncGenerator[None]:
         _count(scope, status, seconds)
         log.info(
             "request",
-            method=scope["method"],
+            method=requests.method_of(scope),
             path=_path(scope),
             status=status,
             duration_ms=round(seconds * 1000, 1),
@@ -169,7 +171,8 @@ async def _logged(scope: Scope, answer: _Answer) -> AsyncGenerator[None]:
 
 
 def _count(scope: Scope, status: int, seconds: float) -> None:
-    method = scope["method"] if scope["method"] in _METHODS else "other"
+    sent = requests.method_of(scope)
+    method = sent if sent in _METHODS else "other"
     route = requests.route_of(scope) or "unmatched"
     metrics.http_requests.labels(method, route, status).inc()
     metrics.http_request_duration.labels(method, route).observe(seconds)

@@ -191,7 +191,8 @@ async def _on_http(request: Request, error: Exception) -> Response:
         return _answer(request, UnknownPath(f"No route answers to {path}. {advice}"))
     if failure.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = ", ".join(_methods_here(request))
-        message = f"{request.method} is not possible here; {allowed} is."
+        method = requests.method_of(request.scope)
+        message = f"{method} is not possible here. Use {allowed.replace(', ', ' or ')}."
         return _answer(request, MethodNotAllowed(message, allowed=allowed))
     phrase = _title(failure.status_code)
     code = re.sub(r"\W+", "_", phrase).lower()
@@ -215,7 +216,7 @@ def _methods_here(request: Request) -> list[str]:
     for route in iter_route_contexts(request.app.routes):
         if route.path_regex.match(path):
             methods |= route.methods or set()
-    return sorted(methods)
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
 
 def _title(status: int) -> str:

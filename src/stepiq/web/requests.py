@@ -8,11 +8,29 @@ _ID = "stepiq.request_id"
 _FACTS = "stepiq.facts"
 _HEADERS = "stepiq.headers"
 _WORKSPACE = "stepiq.workspace_id"
+_IS_HEAD = "stepiq.is_head"
 
 
 def open_scope(scope: Mapping[str, Any], request_id: str) -> dict[str, Any]:
-    """A copy of an ASGI scope that carries the request's id and facts for its log line."""
-    return {**scope, _ID: request_id, _FACTS: {}, _HEADERS: {}}
+    """A copy of an ASGI scope with the request's id, and room for facts for its log line.
+
+    HEAD is routed as GET. `method_of` returns what was sent.
+    """
+    is_head = scope["method"] == "HEAD"
+    method = "GET" if is_head else scope["method"]
+    return {
+        **scope, "method": method, _ID: request_id, _FACTS: {}, _HEADERS: {}, _IS_HEAD: is_head,
+    }  # fmt: skip
+
+
+def is_head(scope: Mapping[str, Any]) -> bool:
+    """Whether the headers of the response are all that the caller wants."""
+    return bool(scope.get(_IS_HEAD))
+
+
+def method_of(scope: Mapping[str, Any]) -> str:
+    """The method that was sent."""
+    return "HEAD" if is_head(scope) else str(scope["method"])
 
 
 def id_of(scope: Mapping[str, Any]) -> str:
