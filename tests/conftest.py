@@ -34,6 +34,7 @@ from tests.support import postgres
 from tests.support.live import Live, live
 from tests.support.make import Make
 from tests.support.network import only_loopback
+from tests.support.statements import kept_statements
 from tests.support.stores import PostgresStores, SqliteStores
 
 _RUN_FOLDER = "STEPIQ_TEST_RUN_FOLDER"
@@ -138,6 +139,12 @@ def restored_logs() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def closed_network() -> Iterator[None]:
     with only_loopback():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def statements() -> Iterator[None]:
+    with kept_statements():
         yield
 
 

@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from ipaddress import ip_network
-from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from stepiq.accounts.secrets.reader import StoredSecrets
 from stepiq.core.http import GuardedClient, guarded_client
@@ -29,12 +29,12 @@ async def fake_provider() -> AsyncIterator[RunningFakeProvider]:
 async def providers(
     fake_provider: RunningFakeProvider, settings: Settings
 ) -> AsyncIterator[Providers]:
-    keyed: Any = {
-        "openai_api_key": "sk-test-0123456789",
+    keyed = {
+        "openai_api_key": SecretStr("sk-test-0123456789"),
         "openai_base_url": fake_provider.url,
         "ollama_base_url": fake_provider.url.removesuffix("/v1"),
     }
-    providers = Providers(settings.model_validate({**settings.model_dump(), **keyed}))
+    providers = Providers(settings.model_copy(update=keyed))
     yield providers
     await providers.close()
 
