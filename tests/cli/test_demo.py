@@ -39,7 +39,7 @@ class TestDemo:
 
         assert said.code == 0, said.err
         assert said.out == OUTPUTS[SHOWN] + "\n"
-        assert "openai/gpt-4o-mini, the default of OpenAI" in value(said, "Model:")
+        assert value(said, "Model:") == "Model: openai/gpt-4o-mini, the default model of OpenAI."
         assert ", ".join(sorted(example.name for example in read_examples())) in value(
             said, "Pipelines"
         )
@@ -47,8 +47,10 @@ class TestDemo:
         assert '"order_number": "48213"' in said.err
         assert "✓ ticket" in said.err
         assert "tokens (" in value(said, "completed")
-        assert "Model asked: openai/gpt-4o-mini" in said.err
-        assert "stepiq serve" in said.err
+        assert (
+            value(said, "Account:")
+            == "Account: demo@example.com, administrator (password in data/demo-login.json)"
+        )
         assert (demo.folder / "data" / "demo-login.json").stat().st_mode & 0o077 == 0
 
     async def test_the_next_time_it_is_the_same_account_and_the_pipelines_are_brought_up_to_date(
@@ -60,8 +62,8 @@ class TestDemo:
         second = await demo("demo")
 
         assert (first.code, second.code) == (0, 0), second.err
-        assert login["password"] in value(first, "Account:")
-        assert login["password"] not in second.err
+        assert login["password"] not in first.err + second.err
+        assert "demo-login.json" in value(second, "Account:")
         assert kept_login(demo) == login
         run, again = value(first, "Run:"), value(second, "Run:")
         assert run.split("/pipelines/")[1] == again.split("/pipelines/")[1]
@@ -75,7 +77,7 @@ class TestDemo:
 
         assert said.code == 0, said.err
         assert kept_login(demo)["email"].startswith("demo-")
-        assert "no administrator" in value(said, "Account:")
+        assert "not an administrator" in value(said, "Account:")
 
     async def test_a_login_of_another_database_is_replaced(self, demo: Command):
         (demo.folder / "data").mkdir(mode=0o700)
@@ -96,7 +98,7 @@ class TestDemo:
         said = await demo("demo")
 
         assert said.code == 1
-        assert "demo-login.json cannot be read. Remove it and try again." in said.err
+        assert "demo-login.json cannot be read. Delete it and try again." in said.err
 
     async def test_a_wrong_key_is_shown_as_the_steps_error(
         self, demo: Command, provider: RunningFakeProvider
@@ -169,8 +171,72 @@ class TestDemo:
         said = await command("demo")
 
         assert (said.code, said.out) == (0, OUTPUTS[SHOWN] + "\n")
-        assert "no key, no network, no cost" in value(said, "Model:")
+        assert value(said, "Model:").endswith("It runs on this machine: no key, no cost.")
         assert " · $0 · " in value(said, "completed")
+
+    @needs_local_model
+    async def test_the_commands_that_it_prints_at_its_end_work(self, command: Command):
+        said = await command("demo")
+        run, serve, doctor = commands_below_next(said)
+        command.environment["STEPIQ_PORT"] = "0"
+
+        ran = await shell(command, run)
+        checked = await shell(command, doctor)
+        served = await shell_until_ready(command, serve)
+
+        assert ran.code == 0, ran.err
+        assert ran.out.startswith("# Order 60212: Tom Baker\n")
+        assert checked.code == 0, checked.out + checked.err
+        assert "Administrator: demo@example.com, created by `stepiq demo`." in served
+
+    async def test_the_server_says_how_to_sign_in_afterwards(self, demo: Command):
+        await demo("demo")
+
+        serving = await demo.start("serve", "--port", "0")
+        try:
+            assert serving.stdout is not None
+            text = (await asyncio.wait_for(serving.stdout.readuntil(b".json\n"), 60)).decode()
+            signed_in = await shell(demo, text[text.index("  curl") :])
+        finally:
+            serving.terminate()
+            await serving.communicate()
+
+        assert f"API reference: {text.split()[5]}/docs\n" in text
+        assert json.loads(signed_in.out)["user"]["email"] == "demo@example.com"
+
+
+def commands_below_next(said: Said) -> list[str]:
+    """The commands that the demo prints at its end, as they are printed."""
+    lines = said.err.partition("\nNext:\n")[2].splitlines()
+    return [line.strip() for line in lines if line.startswith("    ")]
+
+
+async def shell(command: Command, line: str) -> Said:
+    """Run a line in a shell, in the demo's folder."""
+    process = await start_shell(command, line)
+    out, err = await asyncio.wait_for(process.communicate(), 90)
+    return Said(process.returncode or 0, out.decode(), err.decode())
+
+
+async def shell_until_ready(command: Command, line: str) -> str:
+    """Run a line that starts a server, and stop it once it has printed how to sign in."""
+    process = await start_shell(command, f"exec {line}")
+    assert process.stdout is not None
+    try:
+        return (await asyncio.wait_for(process.stdout.readuntil(b".json\n"), 60)).decode()
+    finally:
+        process.terminate()
+        await process.communicate()
+
+
+async def start_shell(command: Command, line: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        "bash", "-euo", "pipefail", "-c", line,
+        cwd=command.folder,
+        env=command.environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
 
 
 async def serve_and_change(command: Command) -> None:

@@ -1,6 +1,6 @@
 from typing import Any
 
-from stepiq.cli.results import failure, models_used, show_result, summary
+from stepiq.cli.results import failure, show_result, summary
 
 RUN: dict[str, Any] = {
     "status": "completed",
@@ -63,8 +63,3 @@ class TestSummary:
         run = {**RUN, "status": "cancelled", "total_tokens": 0, "started_at": None}
 
         assert summary(run) == "cancelled"
-
-
-class TestModelsUsed:
-    def test_each_is_named_once(self):
-        assert models_used(RUN) == ["openai/gpt-4o"]

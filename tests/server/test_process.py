@@ -84,7 +84,14 @@ class TestServe:
             assert not [line for line in logs if line["level"] in ("error", "critical")]
 
         async with serving(tmp_path) as process:
-            assert "setup_token" not in await said(process)
+            text = await said(process)
+
+        assert "setup_token" not in text
+        assert text.splitlines()[1:] == [
+            f"API reference: {address(text)}/docs",
+            "Administrator: ada@example.com. To reset the password, use POST /api/auth/forgot-password."
+            f" The mail is saved in {tmp_path / 'data' / 'mail'}.",
+        ]
 
     async def test_its_keys_and_folder_are_its_owners_alone(self, tmp_path):
         async with serving(tmp_path) as process:

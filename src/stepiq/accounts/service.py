@@ -83,6 +83,16 @@ async def needs_setup(session: Session) -> bool:
     return await account_queries.is_empty(session)
 
 
+async def administrator(session: Session) -> str | None:
+    """The address of the oldest administrator whose account is not disabled."""
+    return await account_queries.administrator(session)
+
+
+async def exists(session: Session, email: str) -> bool:
+    """Whether there is an account with this address, disabled or not."""
+    return await account_queries.is_taken(session, email)
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What somebody who registers shows for being let in."""

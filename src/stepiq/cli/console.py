@@ -1,6 +1,8 @@
 """Output of commands: results go to standard output, everything else to standard error."""
 
 import json
+import shlex
+import shutil
 import sys
 import tempfile
 import traceback
@@ -37,6 +39,22 @@ class UsageError(Exception):
 def say(text: str = "") -> None:
     """Print something that is not the command's result."""
     typer.echo(text, err=True)
+
+
+def this_command() -> str:
+    """How a shell in this folder calls this installation: `stepiq` if it is the one on PATH, or its path."""
+    program = Path(sys.executable).with_name("stepiq")
+    if not program.exists():
+        return f"{shlex.quote(sys.executable)} -m stepiq"
+    if (found := shutil.which("stepiq")) and Path(found).resolve() == program.resolve():
+        return "stepiq"
+    return shlex.quote(str(shown_path(program)))
+
+
+def shown_path(path: Path) -> Path:
+    """A path as people in this folder write it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def complain(message: str) -> None:

@@ -1,21 +1,21 @@
-"""`stepiq demo`: the whole way of a run, shown in a terminal."""
+"""`stepiq demo`: starts a server, runs an example pipeline through the API, and shows it in a terminal."""
 
 import asyncio
 import os
 import secrets
+import shlex
 import signal
 import sys
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import stepiq
 from stepiq.cli.api import Api, ApiRefused
-from stepiq.cli.console import UsageError, say
+from stepiq.cli.console import UsageError, say, shown_path, this_command
 from stepiq.cli.demo_server import demo_server
 from stepiq.cli.progress import make_progress
-from stepiq.cli.results import models_used, show_result
+from stepiq.cli.results import show_result
 from stepiq.cli.weights import fetch_weights, uses_local_model
 from stepiq.core import json, keys, settings
 from stepiq.core.errors import Invalid
@@ -24,9 +24,11 @@ from stepiq.core.settings import Settings
 from stepiq.engine.providers.registry import Providers
 from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
+from stepiq.server.welcome import demo_login_file
 
 _EMAIL = "demo@example.com"
 _SHOWN = "customer_message"
+_NEXT_INPUT = 'message="This is Tom Baker. Order 60212 came without its lid."'
 _TERMINATED = 128 + signal.SIGTERM
 _UNAUTHORIZED = 401
 _REGISTRATION_REFUSED = (403, 409)
@@ -40,35 +42,34 @@ class DemoLoginUnreadable(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One of the pipelines that come with stepIQ."""
+    """One of the example pipelines."""
 
     name: str
-    """Of the file, without its ending."""
+    """The file name without its extension."""
     path: Path
     source: str
     input_data: dict[str, Json]
-    """What the example is shown with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """The demo's account, kept in the data folder so that the next demo and its user can log in."""
+    """The demo's account. It is saved in the data folder, for the next demo and for the user."""
 
     email: str
     password: str
 
 
 def run(port: int) -> bool:
-    """Show a run; whether it completed.
+    """Show a run, and return whether it completed.
 
     Raises:
-        StepIQError: the server, the local model's weights or the account could not be had.
-        UsageError: the store is not SQLite, where the demo has nothing to do.
+        StepIQError: the server does not start, the local model cannot be fetched, or the API refuses a request.
+        UsageError: the store is PostgreSQL, which may hold data that the demo must not change.
     """
     configured = settings.load()
     if configured.sqlite_path is None:
         raise UsageError(
-            "The demo keeps to SQLite, and STEPIQ_DATABASE_URL names PostgreSQL. Unset it for the demo."
+            "The demo uses SQLite only, and STEPIQ_DATABASE_URL names PostgreSQL. Unset it to run the demo."
         )
     examples = read_examples()
     chosen = next(example for example in examples if example.name == _SHOWN)
@@ -81,54 +82,64 @@ def run(port: int) -> bool:
 
 
 def _choose_model(configured: Settings, example: Example) -> None:
-    """Say which model will be asked, and have the local one's weights here before anybody waits for them."""
+    """Print the model that the run will use. If it is the local one, fetch its weights before the server starts."""
     providers = Providers(configured)
     model = providers.default_model()
     definition = load(example.source, SourceFormat.YAML).definition
     if definition is not None and uses_local_model(definition, providers):
-        say(f"Model: {model.id}, which runs on this machine: no key, no network, no cost.")
-        say("       (Set OPENAI_API_KEY to use OpenAI's instead.)")
+        say(f"Model: {model.id}. It runs on this machine: no key, no cost.")
+        say("       To use another model, set OPENAI_API_KEY or OLLAMA_BASE_URL.")
         fetch_weights(configured)
     else:
-        say(f"Model: {model.id}, the default of {model.source.label}, which is configured here.")
+        say(f"Model: {model.id}, the default model of {model.source.label}.")
 
 
 async def _demo(
     configured: Settings, folder: Path, port: int, examples: list[Example], chosen: Example
 ) -> bool:
-    # Cancelled rather than ended, so that the run and the server are stopped, too.
+    # SIGTERM cancels this task, so that the run and the server are stopped as well.
     if (task := asyncio.current_task()) is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     say("Starting a server ...")
     async with demo_server(port, folder / "demo.log") as api:
-        say(f"Server: {api.base_url}, kept in {configured.sqlite_path}")
-        await _enter(api, configured, _login_file(folder))
+        say(f"Server: {api.base_url}, with its data in {configured.sqlite_path}")
+        await _sign_in(api, configured)
         saved = {example.name: await _save(api, example) for example in examples}
-        say(f"Pipelines: {', '.join(saved)} (from {_shown_path(chosen.path.parent)})")
+        say(f"Pipelines: {', '.join(saved)} (from {shown_path(chosen.path.parent)})")
         run = await _show(api, saved[_SHOWN], chosen)
     say()
     completed = show_result(run)
     if completed:
-        _say_next(configured, run, chosen)
+        _say_next(configured, chosen)
     return completed
 
 
-async def _enter(api: Api, configured: Settings, file: Path) -> None:
-    """Log in as the demo's account, which is made if need be: on a new server it is the administrator."""
+async def _sign_in(api: Api, configured: Settings) -> None:
+    """Log in to the demo's account. Create it if necessary; on a new server it is the administrator."""
+    file = demo_login_file(configured)
     login = _read_login(file)
-    if login is not None:
-        try:
-            signed_in = await api.post("auth/login", asdict(login))
-        except ApiRefused as error:
-            # The database is another one than at the last demo.
-            if error.status != _UNAUTHORIZED:
-                raise
-        else:
-            api.use_token(signed_in["token"])
-            say(f"Account: {login.email} (password in {file})")
-            return
+    token = login and await _log_in(api, login)
+    role = ""
+    if login is None or token is None:
+        login, token, role = await _create_account(api, configured)
+        _keep(login, file)
+    api.use_token(token)
+    say(f"Account: {login.email}{role} (password in {shown_path(file)})")
+
+
+async def _log_in(api: Api, login: Login) -> str | None:
+    """An access token, or None if the database of the last demo was replaced by another."""
+    try:
+        return str((await api.post("auth/login", asdict(login)))["token"])
+    except ApiRefused as error:
+        if error.status != _UNAUTHORIZED:
+            raise
+        return None
+
+
+async def _create_account(api: Api, configured: Settings) -> tuple[Login, str, str]:
+    """A new account, its access token, and its role as the end of a line."""
     login = Login(_EMAIL, secrets.token_urlsafe(12))
-    role = "administrator"
     try:
         signed_in = await api.post("auth/register", asdict(login))
     except ApiRefused as error:
@@ -137,16 +148,14 @@ async def _enter(api: Api, configured: Settings, file: Path) -> None:
         login = Login(f"demo-{secrets.token_hex(3)}@example.com", login.password)
         await _add_account(configured, login)
         signed_in = await api.post("auth/login", asdict(login))
-    if not signed_in["user"]["is_admin"]:
-        role = "no administrator, for the server has one already"
-        await _lift_limits(configured, login)
-    _keep(login, file)
-    api.use_token(signed_in["token"])
-    say(f"Account: {login.email}, {role}, password {login.password} (kept in {file})")
+    if signed_in["user"]["is_admin"]:
+        return login, str(signed_in["token"]), ", administrator"
+    await _lift_limits(configured, login)
+    return login, str(signed_in["token"]), ", not an administrator: the server already has one"
 
 
-# The two that follow change the database itself, as whoever can write it may. What they import is heavy, and only needed
-# on a server that others use already.
+# The next two functions change the database directly. They are needed only if the server already has accounts, so the
+# modules that they import are loaded only then.
 
 
 async def _add_account(configured: Settings, login: Login) -> None:
@@ -164,29 +173,25 @@ async def _lift_limits(configured: Settings, login: Login) -> None:
     await change_plan(configured, login.email, FIRST_PLAN)
 
 
-def _login_file(folder: Path) -> Path:
-    return folder / "demo-login.json"
-
-
 def _read_login(file: Path) -> Login | None:
     try:
-        kept = json.read_trusted(file.read_text())
-        return Login(kept["email"], kept["password"])
+        saved = json.read_trusted(file.read_text())
+        return Login(saved["email"], saved["password"])
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError):
-        raise DemoLoginUnreadable(f"{file} cannot be read. Remove it and try again.") from None
+        raise DemoLoginUnreadable(f"{file} cannot be read. Delete it and try again.") from None
 
 
 def _keep(login: Login, file: Path) -> None:
-    # Made for its owner only from the first byte on.
+    # Only the owner may read it, from the first byte on.
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as handle:
         handle.write(json.dumps(asdict(login)))
 
 
 async def _save(api: Api, example: Example) -> str:
-    """Id of the example's pipeline on the server, made or brought up to date."""
+    """Create or update the example's pipeline on the server, and return its id."""
     definition = load(example.source, SourceFormat.YAML).definition
     name = definition.name if definition is not None else example.name
     found = await api.get("pipelines", q=name, limit="100")
@@ -200,7 +205,7 @@ async def _save(api: Api, example: Example) -> str:
 
 
 async def _show(api: Api, pipeline_id: str, example: Example) -> dict[str, Any]:
-    """Trigger a run, show it as it happens, and read what became of it."""
+    """Start a run, show its events as they happen, and return the finished run."""
     path = f"pipelines/{pipeline_id}/run"
     run = await api.post(path, {"input_data": example.input_data})
     say(f"Run: POST {api.base_url}/api/{path}")
@@ -210,7 +215,7 @@ async def _show(api: Api, pipeline_id: str, example: Example) -> dict[str, Any]:
         async for kind, data in api.stream(f"runs/{run['id']}/stream"):
             progress.event(kind, data)
     except asyncio.CancelledError:
-        # A stopping server would give the run's calls time to finish.
+        # A server that stops would wait for the run's calls.
         await api.post(f"runs/{run['id']}/cancel", {})
         raise
     finally:
@@ -218,26 +223,20 @@ async def _show(api: Api, pipeline_id: str, example: Example) -> dict[str, Any]:
     return await api.get(f"runs/{run['id']}")
 
 
-def _say_next(configured: Settings, run: Mapping[str, Any], example: Example) -> None:
-    file = _shown_path(example.path)
-    lines = [
-        f"\nModel asked: {', '.join(models_used(run))}",
-        "\nNext:",
-        f"  {file} is what you have just seen. Change it and run it again, without a server:",
-        f'    stepiq run {file} --input message="..."',
-        f"  `stepiq serve` (or `make serve`) starts this server again, with this run, on {configured.base_url}",
-        "  `stepiq doctor` says which models and services can be used here",
-    ]
-    say("\n".join(lines))
-
-
-def _shown_path(path: Path) -> Path:
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
+def _say_next(configured: Settings, example: Example) -> None:
+    command, file = this_command(), shown_path(example.path)
+    say(f"""
+Next:
+  This pipeline is {file}. Edit it and run it without a server:
+    {command} run {shlex.quote(str(file))} --input {_NEXT_INPUT}
+  Start the server again, on {configured.base_url}, with this run in it:
+    {command} serve
+  Check which models and services you can use:
+    {command} doctor""")
 
 
 def read_examples() -> list[Example]:
-    """The pipelines that come with stepIQ: in the package, or beside it in a checkout."""
+    """The example pipelines. They are part of the package; in a checkout they are in `examples`."""
     package = Path(stepiq.__file__).parent
     folders = (package / "examples", package.parents[1] / "examples")
     folder = next(each for each in folders if each.is_dir())

@@ -1,4 +1,4 @@
-"""The server that the demo starts, in a process of its own, and stops again."""
+"""The server of the demo, which runs in a process of its own until the demo ends."""
 
 import asyncio
 import contextlib
@@ -8,13 +8,14 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 from stepiq.cli.api import Api
 from stepiq.core.errors import Unavailable
+from stepiq.core.settings import environment
 
 _START_SECONDS = 60
 _STOP_SECONDS = 30
-_LOOK_AGAIN_SECONDS = 0.05
 _HOST = "127.0.0.1"
 
 
@@ -30,19 +31,20 @@ async def demo_server(port: int, log: Path) -> AsyncGenerator[Api]:
 
     Args:
         port: 0 for a free one.
-        log: where the server's own words go; overwritten.
+        log: where the server writes its log; overwritten.
 
     Raises:
-        DemoServerFailed: the port is taken, the server ended, or it is not ready within a minute.
+        DemoServerFailed: the port is in use, the server ended, or it was not ready within a minute.
     """
-    port = _free_port(port)
+    _require_free(port)
     process = await _start(port, log)
-    api = Api(f"http://{_HOST}:{port}")
     try:
-        await _wait_until_ready(process, api, log)
-        yield api
+        api = Api(await _address(process, log))
+        try:
+            yield api
+        finally:
+            await api.close()
     finally:
-        await api.close()
         await _stop(process)
 
 
@@ -53,27 +55,29 @@ async def _start(port: int, log: Path) -> asyncio.subprocess.Process:
             sys.executable,
             *command,
             stdin=subprocess.DEVNULL,
-            stdout=output,
+            stdout=subprocess.PIPE,
             stderr=output,
-            # Ctrl-C is for the demo, which then stops the server in good order.
+            # The server then prints its own address, which the demo calls.
+            env=environment(STEPIQ_PUBLIC_URL=""),
+            # Ctrl-C reaches only the demo, which then stops the server.
             start_new_session=True,
         )
 
 
-async def _wait_until_ready(process: asyncio.subprocess.Process, api: Api, log: Path) -> None:
-    ended = asyncio.create_task(process.wait())
+async def _address(process: asyncio.subprocess.Process, log: Path) -> str:
+    """The URL that the server prints once it is ready."""
+    lines = cast("asyncio.StreamReader", process.stdout)
     try:
         async with asyncio.timeout(_START_SECONDS):
-            while not await api.is_ready():
-                await asyncio.wait({ended}, timeout=_LOOK_AGAIN_SECONDS)
-                if ended.done():
-                    raise DemoServerFailed(f"The server did not start. {_last_words(log)}")
+            async for line in lines:
+                _, is_ready, url = line.decode().strip().rpartition(" is ready at ")
+                if is_ready:
+                    return url
     except TimeoutError:
         raise DemoServerFailed(
-            f"The server was not ready after {_START_SECONDS} s. {_last_words(log)}"
+            f"The server was not ready after {_START_SECONDS} s. {_last_line(log)}"
         ) from None
-    finally:
-        ended.cancel()
+    raise DemoServerFailed(f"The server did not start. {_last_line(log)}")
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
@@ -87,19 +91,17 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-def _last_words(log: Path) -> str:
+def _last_line(log: Path) -> str:
     lines = log.read_text(errors="replace").strip().splitlines()
-    said = lines[-1].removeprefix("Error: ") if lines else "It said nothing."
-    return f"{said} (log: {log})"
+    line = lines[-1].removeprefix("Error: ") if lines else "It printed nothing."
+    return f"{line} (log: {log})"
 
 
-def _free_port(wanted: int) -> int:
-    """The port that is wanted, or any for 0."""
+def _require_free(port: int) -> None:
     try:
-        with socket.create_server((_HOST, wanted)) as probe:
-            return int(probe.getsockname()[1])
+        socket.create_server((_HOST, port)).close()
     except OSError as error:
         raise DemoServerFailed(
-            f"The server cannot listen on {_HOST}:{wanted}: {error.strerror}. "
-            "Stop what is using it, or leave --port out to take a free one."
+            f"The server cannot listen on {_HOST}:{port}: {error.strerror}. "
+            "Stop the program that uses the port, or leave out --port to take a free one."
         ) from None

@@ -50,8 +50,3 @@ def summary(run: Mapping[str, Any]) -> str:
         took = datetime.fromisoformat(run["completed_at"]) - started
         facts.append(duration(took.total_seconds() * 1_000))
     return " · ".join(facts)
-
-
-def models_used(run: Mapping[str, Any]) -> list[str]:
-    """Ids of the models that the run's steps called, each once, in the order of the first call."""
-    return list(dict.fromkeys(step["model"] for step in run["steps"] if step["model"]))

@@ -10,8 +10,6 @@ from datetime import timedelta
 
 import uvicorn
 
-from stepiq import __version__
-from stepiq.accounts import service as accounts
 from stepiq.core import logging, metrics
 from stepiq.core.errors import Unavailable
 from stepiq.core.settings import Settings
@@ -19,8 +17,8 @@ from stepiq.server.app import create_app, equip
 from stepiq.server.assembly import built
 from stepiq.server.protocol import GuardedProtocol
 from stepiq.server.running import run
+from stepiq.server.welcome import welcome
 from stepiq.server.worker import Worker
-from stepiq.web.services import Services
 
 DRAIN = timedelta(seconds=25)
 """How long a stopping server lets steps in flight finish."""
@@ -77,10 +75,10 @@ async def _serve(
         if worker is not None:
             await worker.start()
         try:
-            # Before anybody is answered: a store that goes away behind this ends no process.
-            welcome = await _welcome(services, app.state.doors.jwt_secret)
+            # Before the first request: if the store fails after this, the process goes on.
+            text = await welcome(services, app.state.doors.jwt_secret)
             serving = asyncio.create_task(server.serve([listener]))
-            announce(welcome)
+            announce(text)
             asked = asyncio.create_task(stopping.wait())
             await asyncio.wait({serving, asked}, return_when=asyncio.FIRST_COMPLETED)
             asked.cancel()
@@ -151,34 +149,3 @@ def bind(host: str, port: int, variable: str) -> socket.socket:
             f"The server cannot listen on {host}:{port}: {reason}. "
             f"Stop what is using it, or set {variable} to another port (0 takes a free one)."
         ) from None
-
-
-async def _welcome(services: Services, jwt_secret: bytes) -> str:
-    settings = services.settings
-    text = f"stepIQ {__version__} is ready at {settings.base_url}"
-    async with services.database.reading() as session:
-        if not await accounts.needs_setup(session):
-            return text
-    token = accounts.setup_token(jwt_secret)
-    return f"{text}\n\n{_first_steps(settings, token)}"
-
-
-def _first_steps(settings: Settings, token: str) -> str:
-    here = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 — compared, not bound
-    host = f"[{here}]" if ":" in here else here
-    body = '"email": "you@example.com", "password": "at-least-8-characters"'
-    elsewhere = ""
-    if settings.is_behind_proxy:
-        # Through a proxy everybody seems to come from this machine.
-        body += f', "setup_token": "{token}"'
-    else:
-        elsewhere = (
-            f'\nFrom another machine, add the set-up token to the body:  "setup_token": "{token}"\n'
-        )
-    return f"""\
-This server has no account yet. Create its administrator, from this machine:
-
-  curl -X POST http://{host}:{settings.port}/api/auth/register \\
-    -H 'Content-Type: application/json' \\
-    -d '{{{body}}}'
-{elsewhere}"""

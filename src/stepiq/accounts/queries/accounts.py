@@ -34,6 +34,14 @@ async def is_empty(session: Session) -> bool:
     return await session.scalar(sa.select(users.c.id).limit(1)) is None
 
 
+async def administrator(session: Session) -> str | None:
+    """The address of the oldest administrator whose account is not disabled."""
+    is_active = users.c.is_admin & users.c.disabled_at.is_(None)
+    return await session.scalar(
+        sa.select(users.c.email).where(is_active).order_by(users.c.id).limit(1)
+    )
+
+
 async def is_taken(session: Session, email: str) -> bool:
     """Whether an account has this address, be it disabled."""
     return await session.scalar(sa.select(users.c.id).where(users.c.email == email)) is not None

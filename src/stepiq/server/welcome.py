@@ -1,0 +1,83 @@
+"""What `stepiq serve` prints once it is ready: its address, the API reference, and how to sign in."""
+
+import json
+import shlex
+from pathlib import Path
+
+from stepiq import __version__
+from stepiq.accounts import service as accounts
+from stepiq.core.settings import Settings
+from stepiq.store.database import Session
+from stepiq.web.services import Services
+
+
+def demo_login_file(settings: Settings) -> Path:
+    """Where `stepiq demo` keeps the address and the password of its account."""
+    return settings.data_dir.absolute() / "demo-login.json"
+
+
+async def welcome(services: Services, jwt_secret: bytes) -> str:
+    """The text, for people. `jwt_secret` gives the set-up token of a server that has no account."""
+    settings = services.settings
+    text = f"""\
+stepIQ {__version__} is ready at {settings.base_url}
+API reference: {settings.base_url}/docs"""
+    async with services.database.reading() as session:
+        if not await accounts.needs_setup(session):
+            return f"{text}\n{await _accounts(session, services)}"
+    token = accounts.setup_token(jwt_secret)
+    return f"{text}\n\n{_first_steps(settings, token)}"
+
+
+async def _accounts(session: Session, services: Services) -> str:
+    """The administrator, or the demo's account if there is one, and how to sign in."""
+    settings = services.settings
+    file = demo_login_file(settings)
+    demo = _demo_account(file)
+    admin = await accounts.administrator(session)
+    if demo is not None and await accounts.exists(session, demo):
+        role = "Administrator" if demo == admin else "Account"
+        return f"""\
+{role}: {demo}, created by `stepiq demo`. To sign in, use the password that the demo saved:
+
+  curl {_here(settings)}/api/auth/login \\
+    -H 'Content-Type: application/json' -d @{shlex.quote(str(file))}
+"""
+    if admin is None:
+        return "No administrator can sign in. Create one with `stepiq users create EMAIL --admin`."
+    mail = "" if services.mailer.has_server else f" The mail is saved in {file.parent / 'mail'}."
+    return (
+        f"Administrator: {admin}. To reset the password, use POST /api/auth/forgot-password.{mail}"
+    )
+
+
+def _demo_account(file: Path) -> str | None:
+    try:
+        return str(json.loads(file.read_text())["email"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _first_steps(settings: Settings, token: str) -> str:
+    body = '"email": "you@example.com", "password": "at-least-8-characters"'
+    elsewhere = ""
+    if settings.is_behind_proxy:
+        # Behind a proxy, all requests seem to come from this machine.
+        body += f', "setup_token": "{token}"'
+    else:
+        elsewhere = (
+            f'\nFrom another machine, add the set-up token to the body:  "setup_token": "{token}"\n'
+        )
+    return f"""\
+This server has no account yet. Create its administrator from this machine:
+
+  curl -X POST {_here(settings)}/api/auth/register \\
+    -H 'Content-Type: application/json' \\
+    -d '{{{body}}}'
+{elsewhere}"""
+
+
+def _here(settings: Settings) -> str:
+    """The server's URL for a client on this machine."""
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 -- compared, not bound
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
