@@ -189,10 +189,10 @@ class TestReading:
             ("name: x, given: {sort: {}}", "Give step `sort` one of `output`, `outputs` and `error`."),
             ("name: x, given: {tell: {output: 1, error: http_error}}", "Give step `tell` one of"),
             ("name: x, given: {tell: {error: nonsense}}", "tests[0].given.tell.error: Input should be"),
-            ("name: x, given: {sort: {output: {score: high}}}", "its output_schema refuses it."),
+            ("name: x, given: {sort: {output: {score: high}}}", "Step `sort` cannot have this output. `score` must be an integer; it is a string."),
             ("name: x, given: {ask: {output: 1}}", "Give a review a `decision`: approve, reject, or timeout"),
             ("name: x, given: {tell: {error: null}}", "Give step `tell` one of"),
-            ("name: x, given: {tell: {output: hello}}", "Step `tell` gives `status`, `headers` and `body`."),
+            ("name: x, given: {tell: {output: hello}}", "Step `tell` cannot have this output. The value must be an object; it is a string."),
             ("name: x, given: {ask: {decision: timeout, comment: no}}", "there is neither `comment` nor `output`."),
             ("name: x, expect: {error: http_statuss}", "Did you mean `http_status`?"),
             ("name: x, expect: {check: [output == 1]}", "Nothing is called `output`. Known are `input`, `steps` and `run`"),
@@ -229,8 +229,13 @@ class TestReading:
 
         said = cli("test", "pipeline.yaml")
 
-        assert "Step `a` gives a text; this is a number." in said.err
-        assert "Step `j` gives data, read from the model's JSON." in said.err
+        assert (
+            "Step `a` cannot have this output. The value must be a string; it is a number."
+            in said.err
+        )
+        assert (
+            "Step `j` cannot have this output. The value is a text that contains JSON." in said.err
+        )
         assert "This review is not `editable`, so nobody can change the data." in said.err
 
     def test_an_invalid_pipeline_is_told_like_by_validate(self, cli: Cli, folder: Path):
@@ -246,7 +251,7 @@ class TestReading:
         write(folder, PIPELINE)
         (folder / "pipeline.test.yaml").write_text("tests: [")
 
-        assert cli("test", "pipeline.yaml").err.startswith("error    pipeline.test.yaml:2:")
+        assert cli("test", "pipeline.yaml").err.startswith("error    pipeline.test.yaml:1:8:")
 
     @pytest.mark.parametrize(
         ("arguments", "told"),

@@ -101,6 +101,16 @@ def reused(run):
     return [step["step_id"] for step in run["steps"] if step["is_reused"]]
 
 
+DECISION = """
+name: Decision
+steps:
+  - {id: facts, type: transform, set: {score: "3"}}
+  - {id: check, type: condition, cases: [{if: steps.facts.output.score > 5, goto: last}]}
+  - {id: low, type: transform, template: "low"}
+  - {id: last, type: transform, template: "{{json steps.facts.output}}"}
+"""
+
+
 class TestRetry:
     async def test_from_the_start_everything_is_done_again(
         self, browser, account, make, fake_provider
@@ -241,6 +251,7 @@ class TestRetry:
             ({"from": "failed"}, "from"),
             ({"from": "last", "outputs": {"last": 1}}, "outputs.last"),
             ({"from": "start", "outputs": {"ask": 1}}, "outputs.ask"),
+            ({"from": "last", "outputs": {"ask": {"text": "x"}}}, "outputs.ask"),
         ],
     )
     async def test_what_cannot_be_is_refused(self, browser, account, make, body, path):
@@ -251,6 +262,37 @@ class TestRetry:
         assert answer.status_code == 422
         assert answer.json()["code"] == "retry_invalid"
         assert answer.json()["errors"][0]["path"] == path
+
+    async def test_an_output_must_have_the_shape_of_its_step_and_keep_the_path(
+        self, browser, account, make
+    ):
+        earlier = await run(browser, await make.pipeline(account, source=DECISION))
+        outputs = {"facts": {"score": 9}, "check": {"matched": None, "goto": "next"}}
+
+        wrong = {"facts": "9", "check": {"matched": 0, "goto": "last"}}
+        refused = await browser.post(
+            f"/api/runs/{earlier['id']}/retry", json={"from": "last", "outputs": wrong}
+        )
+        again = await retry(browser, earlier, **{"from": "last", "outputs": outputs})
+
+        assert again["output"] == '{"score":9}'
+        assert (refused.status_code, refused.json()["code"]) == (422, "retry_invalid")
+        assert refused.json()["detail"] == (
+            "`outputs.facts` must be an object; it is a string. `errors` lists 2 more."
+        )
+        assert [(each["path"], each["message"]) for each in refused.json()["errors"]] == [
+            ("outputs.facts", "`outputs.facts` must be an object; it is a string."),
+            (
+                "outputs.check.goto",
+                '`outputs.check.goto` must be "next", because it decided which step came next. '
+                "To take another path, retry from `check`.",
+            ),
+            (
+                "outputs.check.matched",
+                "`outputs.check.matched` must be null, because it decided which step came next. "
+                "To take another path, retry from `check`.",
+            ),
+        ]
 
     async def test_a_step_that_did_not_run_cannot_be_started_from(
         self, browser, account, make, fake_provider

@@ -1,20 +1,23 @@
-"""Repeats a run from one of its steps: what was recorded before that step's last start is taken over, and not done again.
+"""Retries a run from one of its steps: steps recorded before that step's last start are reused, not executed again.
 
-The new run is walked through like one that is taken up after a crash, so that it comes to the same step on the same way.
+The new run continues like one after a crash: it passes over the reused steps and so arrives at the same step.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from stepiq.core.errors import Invalid, Issue
 from stepiq.core.ids import uuid7
-from stepiq.core.json import Json
+from stepiq.core.json import Json, dumps
 from stepiq.engine.journal_rows import step_row
 from stepiq.engine.records import NOTHING, ClaimedRun, Meter, Reuse, StepRecord
+from stepiq.language.data import is_object
 from stepiq.language.definition import Definition
+from stepiq.language.places import write_path
 from stepiq.language.specs import Step
+from stepiq.language.steps.registry import KINDS, output_issues
 from stepiq.store.database import Session
 from stepiq.store.states import StepStatus
 from stepiq.store.tables import large_values, run_steps
@@ -29,6 +32,11 @@ class RetryInvalid(Invalid):
     """The run cannot be retried from this step, or with this data."""
 
     code = "retry_invalid"
+
+    def __init__(self, *issues: Issue) -> None:
+        first, *others = issues
+        more = f" `errors` lists {len(others)} more." if others else ""
+        super().__init__(f"{first.message}{more}", issues)
 
 
 def plan(
@@ -49,7 +57,8 @@ def plan(
         outputs: in place of what steps gave that are taken over, by step id.
 
     Raises:
-        RetryInvalid: there is no such step to start from, or an output of a step is given that is not taken over.
+        RetryInvalid: there is no such step to start from; or an output is given for a step that is not taken over,
+            that the step cannot have, or that would have led to other steps.
     """
     first = _first(run, failed_step, definition, start)
     before = 0 if first is None else _ordinal(run, first)
@@ -62,7 +71,7 @@ def plan(
         and record.status is not StepStatus.CANCELLED
         and record.step_id in known
     ]
-    edited = _edited(kept, outputs)
+    edited = _edited(kept, outputs, definition)
     if not kept:
         return NOTHING
     copies = tuple(_copy(record, edited) for record in kept)
@@ -95,12 +104,15 @@ def _first(
     if start == FAILED:
         stopped = failed_step or _unfinished(run)
         if stopped is None:
-            raise _invalid("from", "The run did not fail. Name a step to start from, or `start`.")
+            raise _invalid(
+                "from", "The run did not fail. Set `from` to the id of a step, or to `start`."
+            )
         wanted = stopped
     step = _around(definition, wanted)
     if step is None:
         raise _invalid(
-            "from", f"The version that is to be run has no step `{wanted[:64]}`. Name another one."
+            "from",
+            f"The pipeline version of this retry has no step `{wanted[:64]}`. Set `from` to the id of another step.",
         )
     return step.id
 
@@ -134,21 +146,51 @@ def _ordinal(run: ClaimedRun, step_id: str) -> int:
     starts = [record.ordinal for record in run.steps.values() if record.step_id == step_id]
     if not starts:
         raise _invalid(
-            "from", f"Step `{step_id}` did not run, so there is nothing before it to take over."
+            "from",
+            f"Step `{step_id}` did not run in this run. Set `from` to the id of a step that did.",
         )
     return max(starts)
 
 
-def _edited(kept: list[StepRecord], outputs: Mapping[str, Json]) -> dict[UUID, Json]:
+def _edited(
+    kept: list[StepRecord], outputs: Mapping[str, Json], definition: Definition
+) -> dict[UUID, Json]:
     """The outputs that are given, by the record whose place they take: the last one of each step."""
     last = {record.step_id: record for record in kept if not record.branch}
-    for step_id in outputs:
-        if step_id not in last:
-            raise _invalid(
-                f"outputs.{step_id[:64]}",
-                f"Step `{step_id[:64]}` is done again, or did not run. Only outputs of steps that are taken over can be given.",
+    steps = {step.id: step for step in definition.every_step}
+    issues: list[Issue] = []
+    for step_id, value in outputs.items():
+        if step_id in last:
+            issues += _misfits(steps[step_id], last[step_id], value)
+        else:
+            issues.append(
+                Issue(
+                    f"outputs.{step_id[:64]}",
+                    "retry_invalid",
+                    f"Step `{step_id[:64]}` is executed again, or did not run. `outputs` can only replace outputs of steps "
+                    "that are reused.",
+                )
             )
+    if issues:
+        raise RetryInvalid(*issues)
     return {last[step_id].id: value for step_id, value in outputs.items()}
+
+
+def _misfits(step: Step, record: StepRecord, value: Json) -> Iterable[Issue]:
+    at = ("outputs", step.id)
+    issues = output_issues(step, value, at)
+    if issues or not is_object(value) or not is_object(record.output):
+        return issues
+    return [
+        Issue(
+            path := write_path((*at, name)),
+            "conflict",
+            f"`{path}` must be {dumps(record.output.get(name))}, because it decided which step came next. "
+            f"To take another path, retry from `{step.id}`.",
+        )
+        for name in sorted(KINDS[step.type].decisive_fields)
+        if value.get(name) != record.output.get(name)
+    ]
 
 
 def _copy(record: StepRecord, edited: Mapping[UUID, Json]) -> StepRecord:
@@ -175,4 +217,4 @@ def _saved(kept: list[StepRecord]) -> dict[str, Json]:
 
 
 def _invalid(path: str, message: str) -> RetryInvalid:
-    return RetryInvalid(message, [Issue(path, "retry_invalid", message)])
+    return RetryInvalid(Issue(path, "retry_invalid", message))

@@ -32,15 +32,20 @@ class Schema:
     validator: jsonschema_rs.Draft202012Validator
     cost: Cost
 
-    def issues(self, value: Json) -> tuple[Issue, ...]:
-        """What is wrong with a value, at most one issue a field; empty if it fits. Values are not repeated."""
+    def issues(self, value: Json, at: Path = ()) -> tuple[Issue, ...]:
+        """What is wrong with a value, at most one issue a field; empty if it fits. Values are not repeated.
+
+        Args:
+            value: what is checked.
+            at: path of the value, for the paths of the issues.
+        """
         size = _size(value)
         if size * self.cost.weight > _MAX_WORK:
             message = "The value is too large to check against so large a schema."
-            return (Issue("", "too_large", message),)
+            return (Issue(write_path(at), "too_large", message),)
         found: dict[str, Issue] = {}
         for error in self._errors(value, size):
-            for issue in _issues(error):
+            for issue in _issues(error, at):
                 found.setdefault(issue.path, issue)
             if len(found) >= _MAX_ISSUES:
                 break
@@ -110,8 +115,8 @@ _TYPES = {
 }  # fmt: skip
 
 
-def _issues(error: jsonschema_rs.ValidationError) -> Iterator[Issue]:
-    path: Path = tuple(error.instance_path)
+def _issues(error: jsonschema_rs.ValidationError, at: Path) -> Iterator[Issue]:
+    path: Path = (*at, *error.instance_path)
     kind = error.kind
     match kind:
         case jsonschema_rs.ValidationErrorKind.Required():

@@ -14,7 +14,6 @@ from stepiq.core.json import Json
 from stepiq.engine.outcomes import Completed, Failed, FailureCode
 from stepiq.engine.stand_ins import Decided, Ends, Given
 from stepiq.language import places
-from stepiq.language.data import is_object, kind_of
 from stepiq.language.definition import Definition
 from stepiq.language.drafts import Problem, suggest
 from stepiq.language.expressions import Expression, ExpressionSyntaxError
@@ -23,12 +22,12 @@ from stepiq.language.source import SourceFormat, read
 from stepiq.language.specs import (
     CodeSpec,
     LlmSpec,
-    OutputFormat,
     ParallelSpec,
     ReviewSpec,
     Step,
     WebhookSpec,
 )
+from stepiq.language.steps.registry import output_issues
 from stepiq.store.states import ReviewDecision
 
 _SUFFIXES = (".yaml", ".yml", ".json")
@@ -171,7 +170,7 @@ class _Reader:
         outputs = [end.output] if end.outputs is None else end.outputs
         for index, output in enumerate(outputs):
             at = (*path, "output") if end.outputs is None else (*path, "outputs", index)
-            self._hold_against(step, output, at)
+            self._check_output(step, output, at)
             yield Completed(output)
 
     def _decided(self, spec: ReviewSpec, end: GivenEnd, path: places.Path) -> Iterator[Given]:
@@ -189,25 +188,9 @@ class _Reader:
         decision = end.decision if isinstance(end.decision, ReviewDecision) else None
         yield Decided(decision, end.comment, (end.output,) if edits else None)
 
-    def _hold_against(self, step: Step, output: Json, path: places.Path) -> None:
-        if isinstance(step.spec, WebhookSpec):
-            if not is_object(output) or set(output) != {"status", "headers", "body"}:
-                message = f"Step `{step.id}` gives `status`, `headers` and `body`. Name all three, such as {{status: 200, headers: {{}}, body: null}}."
-                self._refuse(path, "output_invalid", message)
-            return
-        if not isinstance(step.spec, LlmSpec):
-            return
-        if (validator := step.spec.output_validator) is not None:
-            for issue in validator.issues(output):
-                message = f"Step `{step.id}` never gives this: its output_schema refuses it. {issue.message}"
-                self._refuse(path, "output_invalid", message)
-        elif step.output_format is OutputFormat.JSON and isinstance(output, str):
-            message = (
-                f"Step `{step.id}` gives data, read from the model's JSON. Write the data itself."
-            )
-            self._refuse(path, "output_invalid", message)
-        elif step.output_format is not OutputFormat.JSON and not isinstance(output, str):
-            message = f"Step `{step.id}` gives a text; this is {kind_of(output)}."
+    def _check_output(self, step: Step, output: Json, path: places.Path) -> None:
+        for issue in output_issues(step, output):
+            message = f"Step `{step.id}` cannot have this output. {issue.message}"
             self._refuse(path, "output_invalid", message)
 
     def _checks(self, texts: list[str]) -> Iterator[Expression]:

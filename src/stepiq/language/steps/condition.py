@@ -2,8 +2,10 @@
 
 from stepiq.language.drafts import Fields
 from stepiq.language.jumps import MAX_CASES, read_case
-from stepiq.language.specs import NEXT, Case, ConditionSpec, Jump, StepType
+from stepiq.language.schemas import Schema
+from stepiq.language.specs import NEXT, Case, ConditionSpec, Jump, Step, StepType
 from stepiq.language.steps.kinds import ReadSteps, StepKind
+from stepiq.language.steps.shapes import STRING_FIELD, record
 
 CASE_FIELDS = ("if", "goto")
 _EXAMPLE = "{if: input.urgent, goto: escalate}"
@@ -23,9 +25,16 @@ def _read(fields: Fields, _: ReadSteps) -> ConditionSpec | None:
     return ConditionSpec(tuple(cases), Jump(otherwise, "else"))
 
 
+def _output(step: Step) -> Schema:
+    cases = step.spec.cases if isinstance(step.spec, ConditionSpec) else ()
+    return record(matched={"enum": [None, *range(len(cases))]}, goto=STRING_FIELD)
+
+
 KIND = StepKind(
     type=StepType.CONDITION,
     fields=frozenset({"cases", "else"}),
     read=_read,
     output_fields=frozenset({"matched", "goto"}),
+    output=_output,
+    decisive_fields=frozenset({"matched", "goto"}),
 )

@@ -7,6 +7,7 @@ from stepiq.language.http_fields import read_addresses
 from stepiq.language.jumps import JUMP_FIELDS, read_jump
 from stepiq.language.specs import Jump, ReviewSpec, ReviewTimeout, StepType
 from stepiq.language.steps.kinds import ReadSteps, StepKind
+from stepiq.language.steps.shapes import OPTIONAL_STRING_FIELD, STRING_FIELD, record
 
 MAX_ASSIGNEES = 20
 DEFAULT_SECONDS = 3 * 86_400
@@ -49,6 +50,15 @@ def _read_on_reject(fields: Fields) -> Jump | None:
     return read_jump(inner, "on_reject")
 
 
+_OUTPUT = record(
+    decision={"enum": ["approve", "reject"]},
+    comment=OPTIONAL_STRING_FIELD,
+    output={},
+    reviewer=OPTIONAL_STRING_FIELD,
+    decided_at=STRING_FIELD,
+)
+
+
 KIND = StepKind(
     type=StepType.HUMAN_REVIEW,
     fields=frozenset(
@@ -57,4 +67,6 @@ KIND = StepKind(
     read=_read,
     timeout=None,
     output_fields=frozenset({"decision", "comment", "output", "reviewer", "decided_at"}),
+    output=lambda _: _OUTPUT,
+    decisive_fields=frozenset({"decision"}),
 )

@@ -7,7 +7,9 @@ from datetime import timedelta
 from stepiq.core.json import Json
 from stepiq.language.drafts import Draft, Fields
 from stepiq.language.places import Path
+from stepiq.language.schemas import Schema
 from stepiq.language.specs import Step, StepSpec, StepType
+from stepiq.language.steps.shapes import ANY
 
 Entry = tuple[Path, Json]
 """What may be a step, and where it stands."""
@@ -34,3 +36,7 @@ class StepKind:
     """Unless the step says otherwise."""
     output_fields: frozenset[str] | None = None
     """Fields that its output has; None where that is not known before it runs."""
+    output: Callable[[Step], Schema] = lambda _: ANY
+    """The shape of its output."""
+    decisive_fields: frozenset[str] = frozenset()
+    """Fields of its output that decide which step comes next."""

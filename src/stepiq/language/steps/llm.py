@@ -5,8 +5,10 @@ from datetime import timedelta
 
 from stepiq.language.data import kind_of
 from stepiq.language.drafts import Fields
-from stepiq.language.specs import LlmSpec, StepType
+from stepiq.language.schemas import Schema
+from stepiq.language.specs import LlmSpec, Step, StepType
 from stepiq.language.steps.kinds import ReadSteps, StepKind
+from stepiq.language.steps.shapes import ANY, TEXT
 
 MAX_TOKENS = 1_000_000
 MAX_FALLBACKS = 5
@@ -66,6 +68,14 @@ def _read_fallbacks(fields: Fields) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _output(step: Step) -> Schema:
+    match step.spec:
+        case LlmSpec(output_validator=Schema() as schema):
+            return schema
+        case _:
+            return TEXT if step.gives_text else ANY
+
+
 KIND = StepKind(
     type=StepType.LLM,
     fields=frozenset(
@@ -83,4 +93,5 @@ KIND = StepKind(
     read=_read,
     timeout=timedelta(seconds=120),
     max_attempts=3,
+    output=_output,
 )

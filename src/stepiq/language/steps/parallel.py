@@ -3,8 +3,10 @@
 from stepiq.core.json import Json
 from stepiq.language.data import is_object
 from stepiq.language.drafts import Fields
+from stepiq.language.schemas import Schema
 from stepiq.language.specs import Branch, BranchError, Merge, ParallelSpec, Step, StepType
 from stepiq.language.steps.kinds import ReadSteps, StepKind
+from stepiq.language.steps.shapes import LIST, OBJECT, TEXT
 
 MAX_BRANCHES = 50
 MAX_STEPS_IN_BRANCH = 50
@@ -89,9 +91,20 @@ def _read_list(fields: Fields, read_steps: ReadSteps) -> tuple[Step, ...]:
     return steps if len(steps) == len(entries) else ()
 
 
+def _output(step: Step) -> Schema:
+    match step.spec:
+        case ParallelSpec(merge=Merge.TEXT):
+            return TEXT
+        case ParallelSpec(merge=Merge.ARRAY):
+            return LIST
+        case _:
+            return OBJECT
+
+
 KIND = StepKind(
     type=StepType.PARALLEL,
     fields=frozenset({"steps", "for_each", "step", "max_concurrency", "on_branch_error", "merge"}),
     read=_read,
     timeout=None,
+    output=_output,
 )

@@ -1,6 +1,10 @@
 """The step types that run. A new one is a module here and a line in `KINDS`."""
 
-from stepiq.language.specs import StepType
+from stepiq.core.errors import Issue
+from stepiq.core.json import Json, MalformedJson, loads
+from stepiq.language.data import is_array, is_object
+from stepiq.language.places import Path, write_path
+from stepiq.language.specs import OutputFormat, Step, StepType
 from stepiq.language.steps import (
     code,
     condition,
@@ -26,3 +30,29 @@ KINDS: dict[StepType, StepKind] = {
         code.KIND,
     )
 }
+
+
+def output_issues(step: Step, output: Json, at: Path = ()) -> tuple[Issue, ...]:
+    """What is wrong with a value as the output of a step; empty if the step could have given it.
+
+    Args:
+        step: the step.
+        output: what is to take the place of its output.
+        at: path of the value, for the paths of the issues.
+    """
+    issues = KINDS[step.type].output(step).issues(output, at)
+    if issues or step.output_format is not OutputFormat.JSON or not _is_written_data(output):
+        return issues
+    name = write_path(at)
+    message = f"{f'`{name}`' if name else 'The value'} is a text that contains JSON. Give the data itself, without quotes."
+    return (Issue(name, "wrong_type", message),)
+
+
+def _is_written_data(output: Json) -> bool:
+    if not isinstance(output, str):
+        return False
+    try:
+        value = loads(output.encode())
+    except (MalformedJson, UnicodeEncodeError):
+        return False
+    return is_object(value) or is_array(value)

@@ -1,17 +1,21 @@
 """`transform`: data made from data, without a model."""
 
+from stepiq.language.data import is_object
 from stepiq.language.drafts import Fields
 from stepiq.language.extracting import Query, QuerySyntaxError
-from stepiq.language.patterns import MAX_PATTERN_LENGTH, Pattern, PatternSyntaxError
+from stepiq.language.patterns import MAX_PATTERN_LENGTH, Pattern, PatternSyntaxError, Replacement
+from stepiq.language.schemas import Schema
 from stepiq.language.setting import Setting, SettingInvalid
-from stepiq.language.specs import Extract, Match, StepType, TransformSpec
+from stepiq.language.specs import Extract, Match, Step, StepType, TransformSpec
 from stepiq.language.steps.kinds import ReadSteps, StepKind
+from stepiq.language.steps.shapes import ANY, LIST, OPTIONAL_STRING_FIELD, TEXT, shape
 from stepiq.language.templates import Template
 
 WAYS = ("template", "prompt", "extract", "regex", "set")
 MAX_GROUP = 100
 MAX_GROUP_NAME = 100
 REGEX_FIELDS = ("pattern", "group", "all", "replace")
+_FOUND = shape(OPTIONAL_STRING_FIELD)
 
 
 def _read(fields: Fields, _: ReadSteps) -> TransformSpec | None:
@@ -115,8 +119,27 @@ def _read_set(fields: Fields) -> Setting | None:
     return setting
 
 
+def _output(step: Step) -> Schema:
+    match step.spec:
+        case TransformSpec(make=Template()):
+            return TEXT if step.gives_text else ANY
+        case TransformSpec(make=Extract(first=False) | Match(all=True)):
+            return LIST
+        case TransformSpec(make=Match(replace=Replacement())):
+            return TEXT
+        case TransformSpec(make=Match()):
+            return _FOUND
+        case TransformSpec(make=Setting(document=document)):
+            if not is_object(document):
+                return LIST
+            return shape({"type": "object", "required": list(document)})
+        case _:
+            return ANY
+
+
 KIND = StepKind(
     type=StepType.TRANSFORM,
     fields=frozenset({*WAYS, "input", "first"}),
     read=_read,
+    output=_output,
 )

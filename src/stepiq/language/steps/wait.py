@@ -5,6 +5,7 @@ from datetime import timedelta
 from stepiq.language.drafts import Fields
 from stepiq.language.specs import StepType, WaitSpec
 from stepiq.language.steps.kinds import ReadSteps, StepKind
+from stepiq.language.steps.shapes import STRING_FIELD, record
 
 MAX_WAIT = timedelta(days=30)
 
@@ -21,10 +22,14 @@ def _read(fields: Fields, _: ReadSteps) -> WaitSpec | None:
     return WaitSpec(None if seconds is None else timedelta(seconds=seconds), until)
 
 
+_OUTPUT = record(until=STRING_FIELD)
+
+
 KIND = StepKind(
     type=StepType.WAIT,
     fields=frozenset({"seconds", "until"}),
     read=_read,
     timeout=None,
     output_fields=frozenset({"until"}),
+    output=lambda _: _OUTPUT,
 )

@@ -6,6 +6,7 @@ from stepiq.language.drafts import Fields
 from stepiq.language.http_fields import CONNECTION_HEADERS, read_headers, read_url
 from stepiq.language.specs import StepType, WebhookSpec
 from stepiq.language.steps.kinds import ReadSteps, StepKind
+from stepiq.language.steps.shapes import STRING_FIELD, record
 from stepiq.language.template_tree import TemplateTree, read_tree
 from stepiq.language.templates import Template
 
@@ -69,9 +70,17 @@ def _header_problem(name: str) -> tuple[str, str] | None:
     return None
 
 
+_OUTPUT = record(
+    status={"type": "integer"},
+    headers={"type": "object", "additionalProperties": STRING_FIELD},
+    body={},
+)
+
+
 KIND = StepKind(
     type=StepType.WEBHOOK,
     fields=frozenset({"url", "method", "headers", "body", "expect_status"}),
     read=_read,
     output_fields=frozenset({"status", "headers", "body"}),
+    output=lambda _: _OUTPUT,
 )

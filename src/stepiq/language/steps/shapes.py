@@ -1,0 +1,29 @@
+"""The shapes of step outputs, as JSON Schemas. Outputs that a caller gives in place of a step's own are checked with them."""
+
+from stepiq.core.json import Json
+from stepiq.language.schemas import Schema, compile_schema
+
+
+def shape(document: dict[str, Json]) -> Schema:
+    """A shape that a step type describes itself."""
+    return compile_schema(document, max_patterns=0)
+
+
+def record(**fields: dict[str, Json]) -> Schema:
+    """An object with exactly these fields."""
+    return shape(
+        {
+            "type": "object",
+            "properties": fields,
+            "required": list(fields),
+            "additionalProperties": False,
+        }
+    )
+
+
+ANY = shape({})
+TEXT = shape({"type": "string"})
+LIST = shape({"type": "array"})
+OBJECT = shape({"type": "object"})
+STRING_FIELD: dict[str, Json] = {"type": "string"}
+OPTIONAL_STRING_FIELD: dict[str, Json] = {"type": ["string", "null"]}
