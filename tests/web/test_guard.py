@@ -194,6 +194,29 @@ class TestHead:
         assert response.json()["code"] == "unknown_path"
 
 
+class TestHeaderValues:
+    async def test_blanks_around_them_do_not_count(self, server, account, make):
+        key = (await make.api_key(account)).text
+        body = b'{"definition": {"name": "A", "steps": [{"id": "a", "type": "transform", "template": "x"}]}}'
+        reader, writer = await server.connect()
+
+        async def create(blank: str):
+            head = (
+                f"POST /api/pipelines HTTP/1.1\r\nHost: a\r\nX-API-Key:{blank}{key}{blank}\r\n"
+                f"Content-Type:{blank}application/json{blank}\r\nIdempotency-Key:{blank}k1{blank}\r\n"
+                f"X-Request-ID:{blank}mine{blank}\r\nContent-Length:{blank}{len(body)}{blank}\r\n\r\n"
+            )
+            writer.write(head.encode() + body)
+            return await read_answer(reader)
+
+        first, again = await create(" "), await create(" \t ")
+        writer.close()
+
+        assert (first[0], first[1]["x-request-id"]) == (201, "mine")
+        assert again[2] == first[2]
+        assert again[1]["idempotent-replayed"] == "true"
+
+
 class TestRequestId:
     async def test_every_answer_has_one(self, client):
         response = await client.get("/api/nope")

@@ -60,6 +60,8 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        # Blanks around the values of headers are not part of them (RFC 9110), but uvicorn keeps those at the end.
+        scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
         request_id = _request_id(scope)
         scope = requests.open_scope(scope, request_id)
         answer = _Answer(send, scope)
