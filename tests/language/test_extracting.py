@@ -119,6 +119,27 @@ class TestAll:
         else:
             assert Query.compile(text).all(SHOP) == found
 
+    @pytest.mark.parametrize(
+        ("pattern", "found"),
+        [
+            ("a.c", ["axc", "a.c"]),
+            ("(a.c)|a.+c", ["axc", "a.c"]),
+            (r"a\.c", ["a.c"]),
+            (r"a\\.c", []),
+            (r"a\Q.\Ec", ["a.c"]),
+            ("a[.]c", ["a.c"]),
+            ("a[]x.]c", ["axc", "a.c"]),
+            ("a[[:alpha:].]c", ["axc", "a.c"]),
+            ("a[^.]c", ["a\nc", "a\rc", "axc"]),
+        ],
+    )
+    def test_the_dot_of_a_pattern_is_any_character_but_a_line_break(self, pattern, found):
+        value = {"texts": ["a\nc", "a\rc", "axc", "a.c"], "pattern": pattern}
+
+        assert Query.compile("$.texts[?match(@, $.pattern)]").all(value) == found
+        literal = pattern.replace("\\", "\\\\")
+        assert Query.compile(f"$.texts[?search(@, '{literal}')]").all(value) == found
+
     def test_a_pattern_in_the_data_that_cannot_be_used_matches_nothing(self):
         value = [
             {"text": "a(", "pattern": "("},

@@ -36,6 +36,8 @@ _COPIED_PER_OPERATION = 8
 
 _ENVIRONMENT = JSONPathEnvironment()
 _TESTED = ("match", "search")
+_DOT = r"[^\n\r]"
+"""What `.` means in their patterns (RFC 9485)."""
 _FOREIGN_WORD = re.compile(r"(?<![\w.$@])(and|or|not|in|=~)(?!\w)|(?<![=!<>])(=)(?![=~])")
 _FOREIGN = {
     "and": "`and` is written `&&`.",
@@ -191,7 +193,7 @@ def _check_filter(text: str, expression: Any, depth: int) -> None:
             name in _TESTED
         ):
             try:
-                compile_regex(pattern.value)
+                compile_regex(pattern.value, dot=_DOT)
             except PatternSyntaxError as error:
                 _fail(text, pattern.token.index, error.message)
         case _:
@@ -355,7 +357,7 @@ class _Walk:
         if not isinstance(text, str) or not isinstance(pattern, str):
             return False
         try:
-            return matching.matches(self._meter, text, pattern, whole=whole)
+            return matching.matches(self._meter, text, pattern, whole=whole, dot=_DOT)
         except (PatternSyntaxError, UnicodeEncodeError):
             return False
 

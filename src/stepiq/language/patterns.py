@@ -30,6 +30,8 @@ _OUTPUT_PER_MATCH = 3
 # The module has no types.
 _ENGINE: Any = re2
 _BYTE = re.compile(r"(?<!\\)(?:\\\\)*\\C")
+# What may have a dot that is not the operator: quoted text, an escape, a class; then the operator itself.
+_DOT = re.compile(r"\\Q.*?(?:\\E|\Z)|\\.|\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\\])*\]|(\.)", re.DOTALL)
 _REFERENCE = re.compile(r"\\(?:([1-9][0-9]?)|g<(\w+)>|(\\)|(.?))", re.DOTALL)
 _SENTENCES = {
     "invalid perl operator": "Look-around and other Perl operators are not part of it, since patterns run in linear time.",
@@ -77,8 +79,12 @@ class Regex:
         return self.engine.fullmatch(text) is not None
 
 
-def compile_regex(text: str) -> Regex:
+def compile_regex(text: str, *, dot: str = ".") -> Regex:
     """Compile a pattern of RE2's syntax within bounds of memory.
+
+    Args:
+        text: the pattern.
+        dot: what `.` means; by default any character but a line feed.
 
     Raises:
         PatternSyntaxError: not a pattern, or too large a one.
@@ -93,7 +99,8 @@ def compile_regex(text: str) -> Regex:
     options.max_mem = _MAX_PATTERN_MEMORY
     options.log_errors = False
     try:
-        engine = _ENGINE.compile(text, options)
+        meant = text if dot == "." else _DOT.sub(lambda m: dot if m[1] else m[0], text)
+        engine = _ENGINE.compile(meant, options)
     except UnicodeEncodeError:
         raise PatternSyntaxError("The pattern has half of a surrogate pair. Remove it.") from None
     except _ENGINE.error as error:

@@ -62,7 +62,7 @@ class Meter:
         self._limit, self._budget, self._pause = limit, budget, pause
         self._spent = 0
         self._span = self._left = self._next_span()
-        self.patterns: dict[str, Any] = {}
+        self.patterns: dict[tuple[str, str], Any] = {}
         """Patterns that were compiled on the way, by their text."""
 
     def spend(self, operations: int = 1) -> None:
