@@ -5,6 +5,7 @@ from fastapi import Depends
 
 from stepiq.accounts.actor import Scope
 from stepiq.accounts.http import Caller, authenticated
+from stepiq.core import ids
 from stepiq.server import app as server_app
 from stepiq.server.app import PUBLIC_PATHS, create_app
 from stepiq.server.routes import Access, routes_of
@@ -77,6 +78,22 @@ class TestIdempotencyKeys:
 
     def test_only_posts_do(self, found):
         assert {route.method for route in found.values() if route.takes_key} == {"POST"}
+
+
+class TestMethods:
+    async def test_each_path_allows_those_of_its_own_routes(self, client, found):
+        methods: dict[str, set[str]] = {}
+        for method, path in found:
+            methods.setdefault(path, set()).update(
+                {method, "HEAD"} if method == "GET" else {method}
+            )
+
+        for path, wanted in methods.items():
+            known = path.replace("{number}", "1").replace("{other}", "2")
+            response = await client.request("PROPFIND", re.sub(r"\{\w+\}", str(ids.uuid7()), known))
+
+            assert response.status_code == 405, path
+            assert response.headers["Allow"] == ", ".join(sorted(wanted)), path
 
 
 class TestSummary:

@@ -90,10 +90,28 @@ class TestInTheApp:
 
         assert response.status_code == 405
         assert response.headers["Allow"] == "GET, HEAD, POST"
-        assert response.json()["detail"] == "PATCH is not possible here. Use GET or HEAD or POST."
+        assert (
+            response.json()["detail"]
+            == "This address does not accept PATCH. Use GET, HEAD or POST."
+        )
 
-    async def test_a_malformed_id_is_unknown(self, owner):
-        response = await owner.delete("/api/user/api-keys/1")
+    @pytest.mark.parametrize(
+        ("method", "path", "allowed"),
+        [
+            ("GET", "/api/pipelines/validate", "POST"),
+            ("PUT", "/v1/api/pipelines/validate", "POST"),
+            ("DELETE", "/api/schedules/upcoming", "GET, HEAD"),
+        ],
+    )
+    async def test_a_path_of_its_own_is_no_id_of_another_route(self, owner, method, path, allowed):
+        response = await owner.request(method, path, content=b"no definition")
+
+        assert response.status_code == 405
+        assert response.headers["Allow"] == allowed
+
+    @pytest.mark.parametrize("method", ["DELETE", "PUT"])
+    async def test_a_malformed_id_is_unknown(self, owner, method):
+        response = await owner.request(method, "/api/user/api-keys/1")
 
         assert response.status_code == 404
 

@@ -27,7 +27,7 @@ from stepiq.core import clock, json
 from stepiq.core.errors import StepIQError
 from stepiq.core.json import Json
 from stepiq.engine import aside
-from stepiq.web import idempotency, parameters
+from stepiq.web import idempotency, parameters, paths
 from stepiq.web.errors import BodyMissing, UnsupportedMediaType
 from stepiq.web.idempotency import Replayed
 
@@ -121,6 +121,7 @@ def refuse_unreadable(request: Request) -> None:
 
 
 async def _refuse_unreadable(request: Request) -> None:
+    paths.refuse_shadowed(request)
     refuse_unreadable(request)
     parameters.refuse_unknown(request)
 

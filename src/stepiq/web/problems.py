@@ -13,9 +13,8 @@ from typing import Any, cast, get_args
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
-from starlette._utils import get_route_path
 from starlette.exceptions import HTTPException
 
 from stepiq.core import json
@@ -31,7 +30,7 @@ from stepiq.core.errors import (
     Unauthenticated,
     Unavailable,
 )
-from stepiq.web import requests
+from stepiq.web import paths, requests
 from stepiq.web.bodies import View
 from stepiq.web.errors import (
     BodyTooLarge,
@@ -190,10 +189,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
         )
         return _answer(request, UnknownPath(f"No route answers to {path}. {advice}"))
     if failure.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = ", ".join(_methods_here(request))
-        method = requests.method_of(request.scope)
-        message = f"{method} is not possible here. Use {allowed.replace(', ', ' or ')}."
-        return _answer(request, MethodNotAllowed(message, allowed=allowed))
+        return _answer(request, paths.wrong_method(request) or _no_id())
     phrase = _title(failure.status_code)
     code = re.sub(r"\W+", "_", phrase).lower()
     requests.note(request.scope, code=code)
@@ -207,16 +203,6 @@ def _answer(request: Request, error: StepIQError) -> Response:
         facts = {name: str(value) for name, value in error.facts.items()}
         requests.note(request.scope, facts=facts)
     return respond(error, requests.id_of(request.scope))
-
-
-def _methods_here(request: Request) -> list[str]:
-    """All methods of a path, which several routes may share; the framework names those of the first."""
-    path = get_route_path(request.scope)
-    methods: set[str] = set()
-    for route in iter_route_contexts(request.app.routes):
-        if route.path_regex.match(path):
-            methods |= route.methods or set()
-    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
 
 def _title(status: int) -> str:
@@ -250,12 +236,16 @@ def _response(status: int, content: Mapping[str, Any], headers: Mapping[str, str
 def _from_validation(request: Request, error: RequestValidationError) -> StepIQError:
     entries: Sequence[Mapping[str, Any]] = error.errors()
     if any(entry["loc"][0] == "path" for entry in entries):
-        return NotFound("There is no such thing: the address holds something that is no id.")
+        return _no_id()
     model = _body_model(request)
     in_body = [_issue(entry, model) for entry in entries if entry["loc"][0] == "body"]
     if in_body:
         return InvalidBody(in_body)
     return InvalidQuery([_issue(entry, None) for entry in entries])
+
+
+def _no_id() -> NotFound:
+    return NotFound("There is no such thing: the address holds something that is no id.")
 
 
 def _issue(entry: Mapping[str, Any], model: type[BaseModel] | None) -> Issue:

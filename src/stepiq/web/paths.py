@@ -1,0 +1,60 @@
+"""What answers under a path. A route counts only if the path's parameters are of its types.
+
+Without this, `/pipelines/validate` would also be a pipeline with the id `validate`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import iter_route_contexts
+from starlette._utils import get_route_path
+
+from stepiq.web import requests
+from stepiq.web.errors import MethodNotAllowed
+
+
+def refuse_shadowed(request: Request) -> None:
+    """Refuse a method that only a route with a parameter has, where the path is another route's own.
+
+    Raises:
+        MethodNotAllowed: with the methods of the other route.
+    """
+    if not _fits(request.scope["route"].dependant, request.path_params) and (
+        error := wrong_method(request)
+    ):
+        raise error
+
+
+def wrong_method(request: Request) -> MethodNotAllowed | None:
+    """The error for a path that has other methods than the request's; None if it has none at all."""
+    allowed = methods_at(request)
+    if not allowed:
+        return None
+    *others, last = allowed
+    wanted = f"{', '.join(others)} or {last}" if others else last
+    message = (
+        f"This address does not accept {requests.method_of(request.scope)[:20]}. Use {wanted}."
+    )
+    return MethodNotAllowed(message, allowed=", ".join(allowed))
+
+
+def methods_at(request: Request) -> list[str]:
+    """All methods of a request's path, which several routes may share; the framework names those of the first."""
+    path = get_route_path(request.scope)
+    methods: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        match = route.path_regex.match(path)
+        if match is not None and _fits(route.dependant, match.groupdict()):
+            methods |= route.methods or set()
+    if "GET" in methods:
+        methods.add("HEAD")
+    return sorted(methods)
+
+
+def _fits(dependant: Dependant, parameters: Mapping[str, Any]) -> bool:
+    return all(
+        not field.validate(parameters[field.alias], {}, loc=())[1]
+        for field in dependant.path_params
+    )
