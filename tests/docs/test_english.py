@@ -54,11 +54,9 @@ RIGHT_ALL_THE_SAME: frozenset[str] = frozenset()
 
 NOT_REWRITTEN: frozenset[str] = frozenset(
     {
-        "CHANGELOG.md",
         "README.md",
         "accounts.errors",
         "accounts.secrets.errors",
-        "bench/README.md",
         "cli.backups.archive",
         "cli.backups.commands",
         "cli.backups.postgres",
@@ -91,7 +89,6 @@ NOT_REWRITTEN: frozenset[str] = frozenset(
         "engine.limits",
         "engine.providers.failures",
         "engine.providers.registry",
-        "engine.retries",
         "engine.sandbox.conversation",
         "engine.stand_ins",
         "engine.steps.llm",
