@@ -1,4 +1,3 @@
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -7,7 +6,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from stepiq.language import cron
-from stepiq.language.cron import CronInvalid, TimezoneUnknown
+from stepiq.language.cron import CronInvalid
 from tests.support.pace import cpu_limit
 
 MINUTE = timedelta(minutes=1)
@@ -89,18 +88,14 @@ class TestCheck:
             cron.check("0," * 100 + "0 * * * *")
 
 
-class TestCompiled:
-    @pytest.mark.parametrize(
-        "name", ["", "Mars/Olympus", "../UTC", "Europe", "UTC+1", "x" * 500, "Europe/Berlin\x00"]
-    )
-    def test_an_unknown_zone_is_refused(self, name):
-        with pytest.raises(TimezoneUnknown, match="IANA"):
-            cron.compiled("* * * * *", name)
+class TestProblems:
+    def test_a_wrong_expression_and_a_wrong_zone_are_both_found(self):
+        problems = cron.problems("61 9 * * *", "CEST")
 
-    @pytest.mark.parametrize("name", ["europe/berlin", "Berlin", "Europe/Berln"])
-    def test_the_nearest_zone_is_named(self, name):
-        with pytest.raises(TimezoneUnknown, match="Did you mean `Europe/Berlin`"):
-            cron.compiled("* * * * *", name)
+        assert [problem.code for problem in problems] == ["cron_invalid", "timezone_unknown"]
+
+    def test_what_can_be_used_has_none(self):
+        assert cron.problems("0 9 * * *", "Europe/Berlin") == []
 
 
 class TestNextAfter:
@@ -271,11 +266,6 @@ class TestAnyText:
 
         assert (moment is None) == (words == "")
         assert moment is None or moment > after
-
-    @given(st.text(max_size=80))
-    def test_a_zone_is_known_or_refused(self, name):
-        with suppress(TimezoneUnknown):
-            cron.compiled("* * * * *", name)
 
 
 class TestDescribe:

@@ -43,7 +43,9 @@ class TestSchedule:
             ({"enabled": "yes", "cron": "0 9 * * *"}, ".enabled", "wrong_type"),
             ({"cron": 5}, ".cron", "wrong_type"),
             ({"cron": "* " * 200}, ".cron", "too_long"),
+            ({"cron": ""}, ".cron", "cron_invalid"),
             ({"cron": "0 9 * *"}, ".cron", "cron_invalid"),
+            ({"cron": "0 9 * * *", "timezone": "EST"}, ".timezone", "timezone_unknown"),
             ({"cron": "0 0 9 * * *"}, ".cron", "cron_invalid"),
             ({"cron": "@daily"}, ".cron", "cron_invalid"),
             ({"cron": "61 9 * * *"}, ".cron", "cron_invalid"),
@@ -57,6 +59,23 @@ class TestSchedule:
     )
     def test_a_wrong_value_is_refused_at_its_path(self, written, path, code):
         assert errors(schedule=written) == [(f"schedule{path}", code)]
+
+    @pytest.mark.parametrize(
+        ("written", "codes"),
+        [
+            ({"cron": "61 * * * *", "timezone": "CEST"}, ["cron_invalid", "timezone_unknown"]),
+            ({"cron": "61 * * * *", "timezone": 3}, ["cron_invalid", "wrong_type"]),
+            ({"cron": 5, "timezone": "CEST"}, ["wrong_type", "timezone_unknown"]),
+            ({"timezone": "CEST"}, ["required", "timezone_unknown"]),
+        ],
+    )
+    def test_a_wrong_expression_and_a_wrong_zone_are_refused_together(self, written, codes):
+        found = errors(schedule=written)
+
+        assert sorted(found) == [
+            ("schedule.cron", codes[0]),
+            ("schedule.timezone", codes[1]),
+        ]
 
     def test_an_unknown_field_gets_the_nearest_known_one(self):
         assert (

@@ -12,15 +12,15 @@ first time. An expression of every hour keeps its rhythm, whatever the clock sho
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from difflib import get_close_matches
-from functools import cache, lru_cache
-from importlib import resources
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import cron_descriptor  # pyright: ignore[reportMissingTypeStubs]
 from cronsim import CronSim, CronSimError
 
 from stepiq.core.errors import Invalid
+from stepiq.language import time_zones
+from stepiq.language.time_zones import TimezoneUnknown
 
 MAX_LENGTH = 200
 """Longest expression, in characters."""
@@ -52,24 +52,6 @@ class CronInvalid(Invalid):
     code = "cron_invalid"
 
 
-class TimezoneUnknown(Invalid):
-    """The time zone is not a name of the IANA database."""
-
-    code = "timezone_unknown"
-
-    def __init__(self, name: str) -> None:
-        shown = name[:64]
-        message = (
-            f"`{shown}` is not a time zone: use an IANA name such as `Europe/Berlin` or `UTC`."
-        )
-        zones = sorted(_zone_names())
-        known = {zone.rpartition("/")[2].lower(): zone for zone in zones}
-        known |= {zone.lower(): zone for zone in zones}
-        if near := get_close_matches(shown.lower().replace(" ", "_"), known, 1, 0.7):
-            message += f" Did you mean `{known[near[0]]}`?"
-        super().__init__(message)
-
-
 @dataclass(frozen=True, slots=True)
 class Cron:
     """A checked expression in a time zone."""
@@ -92,6 +74,17 @@ class Cron:
         return moment
 
 
+def problems(expression: str, timezone: str) -> list[CronInvalid | TimezoneUnknown]:
+    """What is wrong with an expression and with its time zone; empty if both can be used."""
+    found: list[CronInvalid | TimezoneUnknown] = []
+    for check_one, value in ((check, expression), (time_zones.check, timezone)):
+        try:
+            check_one(value)
+        except (CronInvalid, TimezoneUnknown) as error:
+            found.append(error)
+    return found
+
+
 def compiled(expression: str, timezone: str) -> Cron:
     """The expression in its time zone, ready to say when it fires.
 
@@ -100,8 +93,7 @@ def compiled(expression: str, timezone: str) -> Cron:
         TimezoneUnknown: there is no such zone.
     """
     check(expression)
-    if timezone not in _zone_names():
-        raise TimezoneUnknown(timezone)
+    time_zones.check(timezone)
     is_hourly = CronSim(expression, _ANY_MOMENT).hours == _EVERY_HOUR
     return Cron(expression, ZoneInfo(timezone), _by_wall_clock=not is_hourly)
 
@@ -152,11 +144,6 @@ def describe(expression: str) -> str:
     except cron_descriptor.FormatException:
         # The library that describes reads less than the one that fires.
         return f"At the times of {expression}"
-
-
-@cache
-def _zone_names() -> frozenset[str]:
-    return frozenset(resources.files("tzdata").joinpath("zones").read_text().split())
 
 
 def _is_field(place: int, text: str) -> bool:

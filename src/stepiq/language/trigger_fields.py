@@ -1,7 +1,7 @@
 """Reads what starts a pipeline by itself: `schedule` and `webhook`."""
 
 from stepiq.language import cron
-from stepiq.language.cron import CronInvalid, TimezoneUnknown
+from stepiq.language.cron import CronInvalid
 from stepiq.language.delivery_fields import MAX_SECRET_NAME, SECRET_NAME, SECRET_RULE
 from stepiq.language.drafts import Fields
 from stepiq.language.http_fields import HEADER_NAME
@@ -12,6 +12,7 @@ WEBHOOK_FIELDS = ("verify",)
 VERIFY_FIELDS = ("scheme", "secret_name", "header")
 MAX_TIMEZONE = 64
 DEFAULT_TIMEZONE = "UTC"
+_ANY_CRON = "* * * * *"
 MAX_HEADER = 100
 DEFAULT_HEADER = "X-Signature"
 """Where scheme `hmac-sha256` looks, unless the document says otherwise."""
@@ -24,22 +25,16 @@ def read_schedule(fields: Fields) -> ScheduleSpec | None:
         return None
     inner = Fields(fields.draft, (*fields.path, "schedule"), data, SCHEDULE_FIELDS)
     enabled = inner.boolean("enabled")
-    timezone = inner.text("timezone", maximum=MAX_TIMEZONE)
+    timezone = inner.text("timezone", maximum=MAX_TIMEZONE) or DEFAULT_TIMEZONE
     if enabled is False and not inner.has("cron"):
         return None
-    if not inner.require("cron", 'cron: "0 9 * * 1-5"'):
-        return None
+    inner.require("cron", 'cron: "0 9 * * 1-5"')
     expression = inner.text("cron", maximum=cron.MAX_LENGTH)
-    if expression is None or (timezone is None and inner.has("timezone")):
-        return None
-    spec = ScheduleSpec(enabled is not False, expression, timezone or DEFAULT_TIMEZONE)
-    try:
-        cron.compiled(spec.cron, spec.timezone)
-    except CronInvalid as error:
-        inner.refuse("cron", error.code, error.message)
-    except TimezoneUnknown as error:
-        inner.refuse("timezone", error.code, error.message)
-    return spec
+    for error in cron.problems(_ANY_CRON if expression is None else expression, timezone):
+        inner.refuse(
+            "cron" if isinstance(error, CronInvalid) else "timezone", error.code, error.message
+        )
+    return None if expression is None else ScheduleSpec(enabled is not False, expression, timezone)
 
 
 def read_webhook(fields: Fields) -> VerifySpec | None:

@@ -70,6 +70,7 @@ class TestCreate:
             ({"cron_expression": "0 0 30 2 *"}, "cron_invalid"),
             ({"cron_expression": "@daily"}, "cron_invalid"),
             ({"timezone": "Berlin"}, "timezone_unknown"),
+            ({"cron_expression": "@daily", "timezone": "CEST"}, "cron_invalid"),
         ],
     )
     async def test_times_that_cannot_be_read_are_refused(self, owner, url, wrong, code):

@@ -14,7 +14,7 @@ from stepiq.core.errors import Issue
 from stepiq.core.json import Json
 from stepiq.engine.runtime import Engine
 from stepiq.language import cron
-from stepiq.language.cron import CronInvalid, TimezoneUnknown
+from stepiq.language.cron import CronInvalid
 from stepiq.pipelines import service as pipelines
 from stepiq.pipelines.errors import PipelineArchived
 from stepiq.runs import service as runs
@@ -226,12 +226,18 @@ def _timing(schedule: Schedule) -> tuple[str, str, bool]:
 
 
 def _check_time(cron_expression: str, timezone: str) -> None:
-    try:
-        cron.compiled(cron_expression, timezone)
-    except (CronInvalid, TimezoneUnknown) as error:
-        path = "cron_expression" if isinstance(error, CronInvalid) else "timezone"
-        error.issues = (Issue(path, error.code, error.message),)
-        raise
+    problems = cron.problems(cron_expression, timezone)
+    if not problems:
+        return
+    problems[0].issues = tuple(
+        Issue(
+            "cron_expression" if isinstance(problem, CronInvalid) else "timezone",
+            problem.code,
+            problem.message,
+        )
+        for problem in problems
+    )
+    raise problems[0]
 
 
 async def _check_input(

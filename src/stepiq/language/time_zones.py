@@ -1,0 +1,124 @@
+"""Time zones of the IANA database, and what to write in place of names that it does not have."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+from functools import cache
+from importlib import resources
+from zoneinfo import ZoneInfo
+
+from stepiq.core import clock
+from stepiq.core.errors import Invalid
+
+_MAX_SHOWN = 64
+_MAX_OFFERED = 3
+_OFFSET = re.compile(r"(?:UTC|GMT)? ?([+-])([0-9]{1,2})(?::?([0-9]{2}))?", re.IGNORECASE)
+_ABBREVIATIONS = re.compile(r"(.+) \(([A-Za-z]+(?:/[A-Z]+)?)\)(?: - (.+))?")
+
+
+class TimezoneUnknown(Invalid):
+    """The time zone is not a name of the IANA database."""
+
+    code = "timezone_unknown"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(_explain(name[:_MAX_SHOWN]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """One of the sets of rules that clocks follow at present, by its largest zone."""
+
+    zone: str
+    region: str
+    abbreviations: tuple[str, ...]
+    """Of standard time and of daylight saving time; none for regions without English abbreviations."""
+
+
+def check(name: str) -> None:
+    """Refuse what is not the name of a time zone.
+
+    Raises:
+        TimezoneUnknown: the database does not have it, or it has it as an abbreviation such as `EST`, which means standard
+            time all year there.
+    """
+    if name not in _names() or name in _ambiguous():
+        raise TimezoneUnknown(name)
+
+
+@cache
+def _names() -> frozenset[str]:
+    return frozenset(resources.files("tzdata").joinpath("zones").read_text().split())
+
+
+def _table(name: str) -> Iterator[list[str]]:
+    text = resources.files("tzdata").joinpath("zoneinfo", name).read_text(encoding="utf-8")
+    return (line.split("\t") for line in text.splitlines() if line and line[0] != "#")
+
+
+@cache
+def _rules() -> tuple[_Rules, ...]:
+    """Those with daylight saving time first, then those that have an abbreviation."""
+    found: list[_Rules] = []
+    for _, _, zone, *comment in _table("zonenow.tab"):
+        named = _ABBREVIATIONS.match(" ".join(comment))
+        if named is None:
+            found.append(_Rules(zone, zone, ()))
+        else:
+            found.append(_Rules(zone, named[3] or named[1], tuple(named[2].upper().split("/"))))
+    return tuple(sorted(found, key=lambda rules: -len(rules.abbreviations)))
+
+
+@cache
+def _ambiguous() -> frozenset[str]:
+    pairs = {rules.abbreviations for rules in _rules()}
+    return frozenset(name for name in _names() if (name, name.replace("S", "D", 1)) in pairs)
+
+
+@cache
+def _places() -> dict[str, str]:
+    """Zones by what people write for them: the name in small letters, its city, its country."""
+    countries = {code: country.lower() for code, country in _table("iso3166.tab")}
+    places: dict[str, str] = {}
+    for code, _, zone, *_ in _table("zone.tab"):
+        # The largest zone of a country comes first.
+        places.setdefault(countries[code], zone)
+    places |= {zone.rpartition("/")[2].lower(): zone for zone in sorted(_names())}
+    return places | {zone.lower(): zone for zone in sorted(_names())}
+
+
+def _explain(name: str) -> str:
+    if offset := _OFFSET.fullmatch(name):
+        return _explain_offset(name, *offset.groups())
+    if regions := [rules for rules in _rules() if name.upper() in rules.abbreviations]:
+        offered = [f"`{rules.zone}` ({rules.region})" for rules in regions[:_MAX_OFFERED]]
+        listed = " or ".join([", ".join(offered[:-1]), offered[-1]] if offered[1:] else offered)
+        return f"`{name}` is an abbreviation, not a time zone. Use the zone of a place: {listed}."
+    places = _places()
+    near = get_close_matches(name.lower().replace(" ", "_"), places, 1, 0.7)
+    advice = (
+        f"Did you mean `{places[near[0]]}`?"
+        if near
+        else "Use a name such as `Europe/Berlin`, or `UTC`."
+    )
+    return f"`{name}` is not a time zone of the IANA database. {advice}"
+
+
+def _explain_offset(name: str, sign: str, hours: str, minutes: str | None) -> str:
+    offset = timedelta(hours=int(hours), minutes=int(minutes or 0)) * (-1 if sign == "-" else 1)
+    zones = [rules.zone for rules in _rules() if _standard_offset(rules.zone) == offset]
+    place = f"such as `{zones[0]}`" if zones else "such as `Europe/Berlin`"
+    message = f"`{name}` is an offset, not a time zone. Use the zone of a place, {place}"
+    # The signs of these names are those of POSIX, where west is positive.
+    fixed = f"Etc/GMT{'-' if sign == '+' else '+'}{int(hours)}"
+    if fixed not in _names() or int(minutes or 0):
+        return f"{message}."
+    return f"{message}, or `{fixed}` for this offset all year."
+
+
+def _standard_offset(zone: str) -> timedelta:
+    year = clock.now().year
+    moments = (datetime(year, month, 1, tzinfo=ZoneInfo(zone)) for month in (1, 7))
+    return min(moment.utcoffset() or timedelta(0) for moment in moments)

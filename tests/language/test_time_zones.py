@@ -1,0 +1,97 @@
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stepiq.language import time_zones
+from stepiq.language.time_zones import TimezoneUnknown
+
+
+def refusal(name: str) -> str:
+    with pytest.raises(TimezoneUnknown) as caught:
+        time_zones.check(name)
+    return caught.value.message
+
+
+class TestCheck:
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "UTC",
+            "GMT",
+            "Europe/Berlin",
+            "US/Eastern",
+            "CET",
+            "EST5EDT",
+            "Etc/GMT-2",
+            "Asia/Calcutta",
+        ],
+    )
+    def test_names_of_the_database_are_known(self, name):
+        time_zones.check(name)
+
+    @pytest.mark.parametrize(
+        "name", ["", "Mars/Olympus", "../UTC", "Europe", "x" * 500, "Europe/Berlin\x00"]
+    )
+    def test_an_unknown_zone_is_refused(self, name):
+        assert "of the IANA database" in refusal(name)
+
+    @given(st.text(max_size=80))
+    def test_every_text_is_known_or_refused(self, name):
+        with suppress(TimezoneUnknown):
+            time_zones.check(name)
+
+
+class TestAdvice:
+    @pytest.mark.parametrize(
+        ("name", "zone"),
+        [
+            ("europe/berlin", "Europe/Berlin"),
+            ("Berlin", "Europe/Berlin"),
+            ("Europe/Berln", "Europe/Berlin"),
+            ("New York", "America/New_York"),
+            ("Germany", "Europe/Berlin"),
+            ("united states", "America/New_York"),
+            ("utc", "UTC"),
+        ],
+    )
+    def test_a_place_or_a_misspelled_name_gets_its_zone(self, name, zone):
+        shown = f"`{name}` is not a time zone of the IANA database. Did you mean `{zone}`?"
+
+        assert refusal(name) == shown
+
+    @pytest.mark.parametrize(
+        ("name", "zones"),
+        [
+            ("CEST", "`Europe/Paris` (central Europe)."),
+            ("PST", "`America/Los_Angeles` (US; Mexico near US border)."),
+            ("pdt", "`America/Los_Angeles` (US; Mexico near US border)."),
+            ("BST", "`Europe/London` (United Kingdom)."),
+            ("IST", "`Europe/Dublin` (Ireland) or `Asia/Kolkata` (India)."),
+            ("JST", "`Asia/Tokyo` (Japan)."),
+            # The database has these three, as standard time all year.
+            ("EST", "`America/New_York` (US & Canada), "),
+            ("MST", "`America/Denver` (US; Mexico near US border; western Nunavut), "),
+            ("HST", "`America/Adak` (western Aleutians in Alaska) or `Pacific/Honolulu` (Hawaii)."),
+        ],
+    )  # fmt: skip
+    def test_an_abbreviation_gets_zones_of_its_region(self, name, zones):
+        start = f"`{name}` is an abbreviation, not a time zone. Use the zone of a place: {zones}"
+
+        assert refusal(name).startswith(start)
+
+    @pytest.mark.parametrize(
+        ("name", "advice"),
+        [
+            ("UTC+2", "such as `Europe/Athens`, or `Etc/GMT-2` for this offset all year."),
+            ("gmt-5", "such as `America/New_York`, or `Etc/GMT+5` for this offset all year."),
+            ("+02:00", "such as `Europe/Athens`, or `Etc/GMT-2` for this offset all year."),
+            ("UTC+5:30", "such as `Asia/Kolkata`."),
+            ("UTC+99", "such as `Europe/Berlin`."),
+        ],
+    )
+    def test_an_offset_gets_a_zone_with_it(self, name, advice):
+        assert refusal(name) == (
+            f"`{name}` is an offset, not a time zone. Use the zone of a place, {advice}"
+        )
