@@ -68,7 +68,6 @@ NOT_REWRITTEN: frozenset[str] = frozenset(
         "cli.pipeline_tests.reading",
         "cli.worker",
         "docs/accounts.md",
-        "docs/api.md",
         "docs/deliveries.md",
         "docs/editors.md",
         "docs/errors.md",
