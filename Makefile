@@ -6,6 +6,9 @@ ARGS ?=
 WORKERS ?= auto
 COVERAGE ?=
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
+ifneq ($(strip $(COVERAGE)),)
+PYTEST += --cov --cov-append --cov-report=
+endif
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test test-slow check fix types docs bench chaos kills fuzz lock
@@ -21,24 +24,24 @@ serve: ## start the server on http://127.0.0.1:8080, kept in .data
 	@scripts/bootstrap.sh runtime
 	@exec $(BIN)/stepiq serve $(ARGS)
 
-test: ## run the tests, except the slow ones; ARGS="tests/cli -k run" runs a part, COVERAGE=yes measures coverage
+test: ## run the tests, except the slow ones; ARGS="tests/cli -k run" runs a part
 	@scripts/bootstrap.sh dev
 	@scripts/postgres.sh
 ifneq ($(strip $(ARGS)),)
 	$(BIN)/pytest $(ARGS)
-else ifeq ($(strip $(COVERAGE)),)
-	$(PYTEST) -m "not slow"
 else
 	@rm -f .coverage .coverage.*
-	$(PYTEST) -m "not slow" --cov --cov-report=
-	@$(BIN)/python scripts/coverage_floor.py
+	$(PYTEST) -m "not slow"
 endif
 
 test-slow: ## run the slow tests: process kills, chaos, container files, timing
 	@scripts/bootstrap.sh dev
 	@scripts/postgres.sh
 	@$(BIN)/python scripts/fetch_weights.py
-	$(PYTEST) -m slow $(ARGS)
+	$(PYTEST) -m slow
+ifneq ($(strip $(COVERAGE)),)
+	@$(BIN)/python scripts/coverage_floor.py
+endif
 
 check: ## what CI checks before the tests: lint, format, types, layers, container files
 	@scripts/bootstrap.sh dev

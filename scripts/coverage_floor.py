@@ -1,6 +1,6 @@
 """Fail when fewer lines and branches are tested than was promised: all of `language` and `engine`, 90 % of the rest.
 
-Usage: python scripts/coverage_floor.py    after `pytest --cov`, which leaves `.coverage` in this folder
+Usage: python scripts/coverage_floor.py    after the tests ran with `pytest --cov`, which writes `.coverage` into this folder
 """
 
 import json

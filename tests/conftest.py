@@ -1,6 +1,7 @@
 """What all tests share: fresh stores of both kinds, a movable clock, rows, the app, and a closed network.
 
-Tests that use `settings`, `database` or anything built on them run twice, on SQLite and on PostgreSQL.
+Tests that use `settings`, `database` or anything built on them run twice, on SQLite and on PostgreSQL; those that are marked
+`one_store` run on SQLite alone.
 """
 
 import gc
@@ -178,7 +179,15 @@ def postgres_stores() -> Iterator[PostgresStores]:
     stores.close()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    marks = metafunc.definition.iter_markers("parametrize")
+    if "database_url" in metafunc.fixturenames and all(m.args[0] != "database_url" for m in marks):
+        is_one = metafunc.definition.get_closest_marker("one_store") is not None
+        stores = ["sqlite"] if is_one else ["sqlite", "postgresql"]
+        metafunc.parametrize("database_url", stores, indirect=True)
+
+
+@pytest.fixture
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """URL of a fresh, migrated database."""
     kind = "sqlite_stores" if request.param == "sqlite" else "postgres_stores"

@@ -13,6 +13,8 @@ from stepiq.accounts.errors import CredentialInvalid, CredentialMissing
 from stepiq.accounts.tokens import ACCESS_LIFETIME, AccessTokens
 from stepiq.store.tables import api_keys, sessions, workspaces
 
+pytestmark = pytest.mark.one_store
+
 SECRET = b"0123456789abcdef0123456789abcdef"
 AUDIENCE = "http://127.0.0.1:8080"
 

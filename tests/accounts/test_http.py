@@ -7,6 +7,8 @@ from sqlalchemy import event
 from stepiq.store.states import RunStatus
 from tests.support.clients import login, login_key
 
+pytestmark = pytest.mark.one_store
+
 __all__ = ["login", "login_key"]
 
 LIMIT = 60

@@ -3,6 +3,8 @@ import pytest
 from stepiq.cli.api import Api, ApiRefused, ServerUnreachable
 from tests.support.fake_provider import RunningFakeProvider
 
+pytestmark = pytest.mark.one_store
+
 
 @pytest.fixture
 async def api(server, owner):

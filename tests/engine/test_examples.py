@@ -13,6 +13,8 @@ from tests.support.fake_provider import RunningFakeProvider
 from tests.support.receiver import Receiver, Reply, running_receiver
 from tests.support.stage import Stage
 
+pytestmark = pytest.mark.one_store
+
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "steps"
 EXAMPLES = ROOT / "examples"

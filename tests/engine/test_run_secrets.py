@@ -11,6 +11,8 @@ from stepiq.engine.providers.registry import Providers
 from stepiq.store.database import Session
 from tests.support.make_secrets import keyring
 
+pytestmark = pytest.mark.one_store
+
 CANARY = 'c4n/ary+"7f3a91"\\d02c é'
 MASK = "[secret:TOKEN]"
 ASKING = """\

@@ -104,7 +104,7 @@ class TestStop:
         [delivery] = await sender.deliveries(run_id)
         assert delivery["status"] == "delivered"
         assert len(delivery["attempts"]) == 4
-        assert abs(receiver.pauses[2] - 4) <= 0.3
+        receiver.assert_pauses(1, 2, 4)
 
     async def test_nothing_begins_once_the_process_stops(self, outbox: Outbox):
         stopping = asyncio.Event()

@@ -9,6 +9,8 @@ from stepiq.core.settings import Settings
 from tests.notify.conftest import Sender
 from tests.support.mail import Mailbox, kept, mail_server
 
+pytestmark = pytest.mark.one_store
+
 REPORT = """
 name: Report
 steps:

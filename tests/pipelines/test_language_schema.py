@@ -3,6 +3,8 @@ import pytest
 
 from stepiq.language.json_schema.document import document
 
+pytestmark = pytest.mark.one_store
+
 URL = "/api/schema/pipeline.json"
 
 

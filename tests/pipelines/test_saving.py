@@ -9,6 +9,8 @@ from stepiq.language import loading
 from stepiq.pipelines import drafts, queries
 from tests.pipelines.conftest import AS_YAML, DEFINITION, YAML
 
+pytestmark = pytest.mark.one_store
+
 HOOK = {"type": "webhook", "url": "https://example.com", "signing_secret_name": "KEY"}
 
 

@@ -10,6 +10,8 @@ from stepiq.accounts import keys
 from stepiq.accounts.actor import Scope
 from stepiq.server.routes import routes_of
 
+pytestmark = pytest.mark.one_store
+
 PUBLIC = {
     ("POST", "/api/auth/login"),
     ("POST", "/api/auth/register"),

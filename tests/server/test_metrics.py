@@ -9,6 +9,8 @@ from pydantic import SecretStr
 from stepiq.core import metrics
 from stepiq.store.database import StoreUnavailable
 
+pytestmark = pytest.mark.one_store
+
 TOKEN = "a-token-of-the-operator"
 
 

@@ -10,6 +10,8 @@ from stepiq.pipelines import diffs
 from stepiq.server.docs import examples
 from stepiq.server.routes import routes_of
 
+pytestmark = pytest.mark.one_store
+
 
 @pytest.fixture
 async def document(client):

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from tests.support.clients import login_key
 
+pytestmark = pytest.mark.one_store
+
 __all__ = ["login_key"]
 
 EXAMPLES = 600

@@ -6,6 +6,8 @@ import pytest
 from stepiq.server.protocol import GuardedProtocol
 from stepiq.web.guard import MAX_HEADER_BYTES
 
+pytestmark = pytest.mark.one_store
+
 SLOWEST = 0.05
 
 

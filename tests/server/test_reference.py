@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.live import Live
 
+pytestmark = pytest.mark.one_store
+
 ROUTES = """\
 POST/api/auth/registerEmail + password signup
 POST/api/auth/loginReturns JWT token

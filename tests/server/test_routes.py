@@ -11,6 +11,8 @@ from stepiq.server.app import PUBLIC_PATHS, create_app
 from stepiq.server.routes import Access, routes_of
 from stepiq.web.bodies import router as new_router
 
+pytestmark = pytest.mark.one_store
+
 CREATING = re.compile(
     r"/(run|pipelines|api-keys|secrets|schedules|webhooks/\{\w+\}|run-now|redeliver|test)$"
 )

@@ -11,6 +11,8 @@ from stepiq.core import metrics
 from stepiq.server.protocol import GuardedProtocol
 from tests.support.readers import reading
 
+pytestmark = pytest.mark.one_store
+
 SLOWEST = 0.2
 LARGE = 8 * 1024 * 1024
 SMALL_BUFFER = 4_096

@@ -11,6 +11,8 @@ from stepiq.server.app import ROUTERS
 from stepiq.store.states import RunStatus
 from tests.support.clients import login, login_key
 
+pytestmark = pytest.mark.one_store
+
 __all__ = ["login", "login_key"]
 
 DEFINITION = {"name": "X", "steps": [{"id": "a", "type": "transform", "template": "x"}]}

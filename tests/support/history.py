@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from stepiq.accounts.service import Account
 from stepiq.core import clock, ids
-from stepiq.store.database import Database
+from stepiq.store.database import PATIENT_SECONDS, Database
 from stepiq.store.states import RunStatus, TriggerType
 from stepiq.store.tables import (
     deliveries,
@@ -71,7 +71,7 @@ async def grow(database: Database, account: Account, pipeline_id: UUID) -> None:
             for model in ("", "openai/gpt-4o", "ollama/llama3")
         ],
     }
-    async with database.transaction() as session:
+    async with database.transaction(PATIENT_SECONDS) as session:
         for table, values in rows.items():
             await session.execute(table.insert(), values)
         if not database.is_sqlite:

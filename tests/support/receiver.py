@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+_CLOCKS = 0.05
+"""Seconds by which the courier's clock and the receiver's may differ."""
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -74,6 +77,12 @@ class Receiver:
         """Seconds from each answer to the next request."""
         starts = [request.at for request in self.received[1:]]
         return [start - end for start, end in zip(starts, self.answered, strict=False)]
+
+    def assert_pauses(self, *wanted: float) -> None:
+        """No pause ended early, and none lasted as long as the next one does: on a busy machine each starts late."""
+        assert len(self.pauses) == len(wanted)
+        for pause, seconds in zip(self.pauses, wanted, strict=True):
+            assert seconds - _CLOCKS <= pause < 2 * seconds, self.pauses
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, asyncio.IncompleteReadError):

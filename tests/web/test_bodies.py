@@ -4,6 +4,8 @@ from stepiq.core import ids
 from stepiq.core.json import MAX_NUMBER_DIGITS
 from tests.support.pace import cpu_limit
 
+pytestmark = pytest.mark.one_store
+
 KEYS = "/api/user/api-keys"
 HOSTILE = {
     "nothing like JSON": b"name=x",

@@ -13,6 +13,8 @@ from stepiq.core.logging import facts
 from stepiq.web.guard import MAX_BODY_BYTES, MAX_HEADER_BYTES, Guard
 from tests.support.live import live
 
+pytestmark = pytest.mark.one_store
+
 KEYS = "/api/user/api-keys"
 JSON = {"Content-Type": "application/json"}
 

@@ -12,6 +12,8 @@ from stepiq.store.states import RunStatus
 from tests.support.clients import session_headers
 from tests.support.streams import ObservedStreams
 
+pytestmark = pytest.mark.one_store
+
 # These differ between any two requests.
 CHANGING = {"date", "x-request-id", "ratelimit-remaining", "ratelimit-reset"}
 

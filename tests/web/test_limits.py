@@ -1,10 +1,13 @@
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stepiq.core import clock
 from stepiq.web.limits import Limiter
+
+pytestmark = pytest.mark.one_store
 
 MINUTE = timedelta(minutes=1)
 START = clock.now()

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from stepiq.web.errors import CursorInvalid
 from stepiq.web.pages import PageRequest, decode_cursor, encode_cursor
 
+pytestmark = pytest.mark.one_store
+
 
 class TestCursor:
     @given(st.uuids())

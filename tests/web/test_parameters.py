@@ -2,6 +2,8 @@ from uuid import uuid4
 
 import pytest
 
+pytestmark = pytest.mark.one_store
+
 
 class TestRefuseUnknown:
     @pytest.mark.parametrize(

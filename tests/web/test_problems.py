@@ -8,6 +8,8 @@ from stepiq.core.errors import Issue
 from stepiq.web import errors as web_errors
 from stepiq.web.problems import problems, respond, status_of
 
+pytestmark = pytest.mark.one_store
+
 
 class Taken(errors.Conflict):
     """Somebody has it."""

@@ -1,3 +1,4 @@
+import pytest
 import sqlalchemy as sa
 from sqlalchemy import event, exc
 from starlette.responses import Response
@@ -6,6 +7,8 @@ from stepiq.core.errors import Conflict
 from stepiq.store.tables import workspaces
 from stepiq.web.transactions import Read, Tx
 from tests.support.make import Make
+
+pytestmark = pytest.mark.one_store
 
 
 class Refused(Conflict):

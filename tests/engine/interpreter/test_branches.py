@@ -10,6 +10,8 @@ from stepiq.engine.providers.registry import Providers
 from tests.support.engine import Ended, World
 from tests.support.fake_provider import RunningFakeProvider
 
+pytestmark = pytest.mark.one_store
+
 
 def ran(ended: Ended) -> set[tuple[str, str, int, str]]:
     return {(row.step_id, row.branch, row.iteration, row.status) for row in ended.rows}

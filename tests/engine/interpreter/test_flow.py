@@ -4,6 +4,8 @@ import pytest
 
 from tests.support.engine import Ended, World
 
+pytestmark = pytest.mark.one_store
+
 LOOP = """
 name: Loop
 steps:

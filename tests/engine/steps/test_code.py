@@ -4,6 +4,8 @@ import pytest
 
 from tests.support.engine import World
 
+pytestmark = pytest.mark.one_store
+
 PYTHON = """
 name: Code
 input: {schema: {n: {type: integer, default: 2}}}

@@ -5,6 +5,8 @@ import pytest
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider
 
+pytestmark = pytest.mark.one_store
+
 FALLBACK = """
 name: Fallback
 steps:

@@ -7,6 +7,8 @@ import pytest
 from tests.support.engine import Ended, World
 from tests.support.receiver import Receiver, Reply, running_receiver
 
+pytestmark = pytest.mark.one_store
+
 JSON = {"Content-Type": "application/json; charset=utf-8"}
 
 

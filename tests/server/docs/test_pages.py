@@ -8,6 +8,8 @@ from stepiq.server.docs.errors import advice_by_section
 from stepiq.server.docs.html import inline, paragraphs
 from stepiq.server.docs.samples import sample
 
+pytestmark = pytest.mark.one_store
+
 _VOID = {"meta", "wbr", "link", "br", "input", "hr", "img"}
 
 

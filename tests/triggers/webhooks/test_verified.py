@@ -9,6 +9,8 @@ import pytest
 from stepiq.triggers.webhooks import inbox as module
 from stepiq.triggers.webhooks.inbox import SECRET_LIFETIME, Inbox
 
+pytestmark = pytest.mark.one_store
+
 SECRET = "It's a Secret to Everybody"
 BODY = b'{"topic":  "a"}'
 JSON = {"Content-Type": "application/json"}
