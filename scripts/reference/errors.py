@@ -75,7 +75,11 @@ def page() -> str:
             *_failures(failures, advice["failures"], known=set(advice["api"])),
             _issues(issues, advice["issues"]),
             "## Commands and start\n",
-            "Commands write these errors to standard error and exit with 1. [Messages](reference/messages.md) has the code of each message.\n",
+            _wrapped(
+                "Commands write these errors to standard error and exit with 1. [Messages](reference/messages.md) has the code of each "
+                "message."
+            )
+            + "\n",
             *_entries(codes, advice["operator"], with_status=False),
         ]
     )

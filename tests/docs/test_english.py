@@ -69,7 +69,6 @@ NOT_REWRITTEN: frozenset[str] = frozenset(
         "cli.worker",
         "docs/accounts.md",
         "docs/deliveries.md",
-        "docs/errors.md",
         "docs/models.md",
         "docs/operations.md",
         "docs/plans.md",

@@ -72,8 +72,8 @@ class TestReceive:
         ("headers", "message"),
         [
             (JSON, "X-Hub-Signature-256 is missing"),
-            (signed(BODY + b" "), "does not fit the body"),
-            (signed(secret="another"), "does not fit the body"),
+            (signed(BODY + b" "), "does not match the body"),
+            (signed(secret="another"), "does not match the body"),
         ],
     )
     async def test_any_other_is_refused_and_starts_nothing(

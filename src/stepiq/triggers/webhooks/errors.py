@@ -9,7 +9,7 @@ class KeyRequired(Unauthenticated):
     code = "api_key_required"
 
     def __init__(self) -> None:
-        super().__init__("Inbound webhooks take an API key: send it as X-API-Key: sk_live_…")
+        super().__init__("Inbound webhooks need an API key. Send it as X-API-Key: sk_live_…")
 
 
 class PayloadInvalid(Invalid):
@@ -36,8 +36,8 @@ class SignatureSecretMissing(Unauthenticated):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"The pipeline takes signed requests only, but its secret `{name}` is not stored. Its owner stores it with "
-            "POST /api/user/secrets.",
+            f"The pipeline requires a signature, but its secret `{name}` is not stored. The owner of the pipeline must store "
+            "it: POST /api/user/secrets.",
             name=name,
         )
 
@@ -49,7 +49,7 @@ class SignatureSecretUnusable(Unauthenticated):
 
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(
-            f"The secret `{name}` cannot check a signature: {problem}. Its owner stores the right one with "
+            f"The secret `{name}` cannot verify a signature: {problem}. The owner of the pipeline must store the correct one: "
             "POST /api/user/secrets.",
             name=name,
         )

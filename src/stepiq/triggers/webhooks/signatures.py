@@ -1,4 +1,4 @@
-"""Whether a webhook was signed by who should have sent it: four schemes, all over the exact bytes of the body.
+"""Verifies the signature of a webhook: four schemes, all over the exact bytes of the body.
 
 Signatures are compared in constant time. Where a scheme signs the time too, it may be off by five minutes either way,
 so that a recorded request is worth nothing later.
@@ -53,7 +53,7 @@ def verify(
 def _verify_github(secret: str, headers: Mapping[str, str], body: bytes) -> None:
     scheme, _, given = _required(headers, "X-Hub-Signature-256").partition("=")
     if scheme != "sha256":
-        raise SignatureInvalid("X-Hub-Signature-256 must be written as sha256=HEX.")
+        raise SignatureInvalid("X-Hub-Signature-256 must have the form sha256=HEX.")
     _require_any([given], _digest(secret.encode(), body).hex())
 
 
@@ -64,8 +64,8 @@ def _verify_stripe(secret: str, headers: Mapping[str, str], body: bytes, now: da
     times = [value for name, _, value in parts if name == "t"]
     given = [value for name, _, value in parts if name == "v1"]
     if not times or not given:
-        raise SignatureInvalid("Stripe-Signature must have t=SECONDS and v1=HEX.")
-    _require_recent(times[0], now, "t of Stripe-Signature")
+        raise SignatureInvalid("Stripe-Signature must contain t=SECONDS and v1=HEX.")
+    _require_recent(times[0], now, "t in Stripe-Signature")
     signed = _raw(times[0]) + b"." + body
     _require_any(given, _digest(secret.encode(), signed).hex())
 
@@ -79,14 +79,14 @@ def _verify_standard(
         key = b""
     if not key:
         raise SignatureSecretUnusable(
-            spec.secret_name, "scheme `standard` takes whsec_ and base64 behind it"
+            spec.secret_name, "scheme `standard` needs whsec_ followed by base64"
         )
     message_id = _required(headers, "webhook-id")
     sent_at = _required(headers, "webhook-timestamp")
     versioned = [part.partition(",") for part in _required(headers, "webhook-signature").split()]
     given = [value for version, _, value in versioned if version == "v1"]
     if not given:
-        raise SignatureInvalid("webhook-signature must have a signature written as v1,BASE64.")
+        raise SignatureInvalid("webhook-signature must contain a signature of the form v1,BASE64.")
     _require_recent(sent_at, now, "webhook-timestamp")
     signed = b".".join((_raw(message_id), _raw(sent_at), body))
     _require_any(given, base64.b64encode(_digest(key, signed)).decode())
@@ -103,25 +103,27 @@ def _verify_hmac(header: str, secret: str, headers: Mapping[str, str], body: byt
 
 
 _WRONG = (
-    "The signature does not fit the body. Compare the sender's secret with the stored one, and see that nothing "
-    "between the two changes the body."
+    "The signature does not match the body. Check that the stored secret is the sender's, and that no proxy changes the "
+    "body."
 )
 
 
 def _required(headers: Mapping[str, str], name: str) -> str:
     value = headers.get(name.lower(), "").strip()
     if not value:
-        raise SignatureInvalid(f"The pipeline takes signed requests only: {name} is missing.")
+        raise SignatureInvalid(
+            f"The pipeline requires a signature, but the header {name} is missing."
+        )
     return value
 
 
 def _require_recent(seconds: str, now: datetime, what: str) -> None:
     is_number = seconds.isascii() and seconds.isdigit() and len(seconds) <= _MAX_TIMESTAMP_DIGITS
     if not is_number:
-        raise SignatureInvalid(f"{what} must be the time in seconds since 1970.")
+        raise SignatureInvalid(f"{what} must be a Unix time in seconds.")
     if abs(now.timestamp() - int(seconds)) > TOLERANCE.total_seconds():
         raise SignatureInvalid(
-            f"{what} is more than {TOLERANCE.total_seconds() / 60:.0f} minutes off. Compare the clocks of both sides."
+            f"{what} is more than {TOLERANCE.total_seconds() / 60:.0f} minutes off. Check the clocks of both systems."
         )
 
 
