@@ -30,6 +30,7 @@ class TestSchedule:
                 ScheduleSpec(False, "*/5 * * * *", "Europe/Berlin"),
             ),
             ({"enabled": None, "cron": "0 9 * * *"}, ScheduleSpec(True, "0 9 * * *", "UTC")),
+            ({"cron_expression": "0 9 * * *"}, ScheduleSpec(True, "0 9 * * *", "UTC")),
         ],
     )
     def test_it_is_compiled(self, written, spec):
@@ -44,6 +45,12 @@ class TestSchedule:
             ({"cron": 5}, ".cron", "wrong_type"),
             ({"cron": "* " * 200}, ".cron", "too_long"),
             ({"cron": ""}, ".cron", "cron_invalid"),
+            ({"cron_expression": "@daily"}, ".cron_expression", "cron_invalid"),
+            (
+                {"cron": "0 9 * * *", "cron_expression": "0 9 * * *"},
+                ".cron_expression",
+                "conflict",
+            ),
             ({"cron": "0 9 * *"}, ".cron", "cron_invalid"),
             ({"cron": "0 9 * * *", "timezone": "EST"}, ".timezone", "timezone_unknown"),
             ({"cron": "0 0 9 * * *"}, ".cron", "cron_invalid"),

@@ -179,7 +179,7 @@ class TestRetry:
         again = await retry(
             browser,
             earlier,
-            **{"from": "middle", "outputs": {"ask": "edited"}, "input_data": {"who": "Bob"}},
+            **{"from": "middle", "outputs": {"ask": "edited"}, "input": {"who": "Bob"}},
         )
 
         assert again["output"] == "echo: edited!"

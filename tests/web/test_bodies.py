@@ -136,7 +136,7 @@ class TestShape:
         assert "`expires_at`" in response.json()["errors"][0]["message"]
 
     async def test_a_body_that_may_be_left_out_names_its_fields_too(self, owner):
-        response = await owner.post(f"/api/pipelines/{ids.uuid7()}/run", json={"input": {}})
+        response = await owner.post(f"/api/pipelines/{ids.uuid7()}/run", json={"inputs": {}})
 
         assert response.json()["errors"][0]["message"].endswith("Did you mean `input_data`?")
 

@@ -7,7 +7,9 @@ from stepiq.language.drafts import Fields
 from stepiq.language.http_fields import HEADER_NAME
 from stepiq.language.targets import ScheduleSpec, VerifyScheme, VerifySpec
 
-SCHEDULE_FIELDS = ("enabled", "cron", "timezone")
+CRON_NAMES = ("cron", "cron_expression")
+"""What the expression is called here, and in the API."""
+SCHEDULE_FIELDS = ("enabled", *CRON_NAMES, "timezone")
 WEBHOOK_FIELDS = ("verify",)
 VERIFY_FIELDS = ("scheme", "secret_name", "header")
 MAX_TIMEZONE = 64
@@ -26,13 +28,18 @@ def read_schedule(fields: Fields) -> ScheduleSpec | None:
     inner = Fields(fields.draft, (*fields.path, "schedule"), data, SCHEDULE_FIELDS)
     enabled = inner.boolean("enabled")
     timezone = inner.text("timezone", maximum=MAX_TIMEZONE) or DEFAULT_TIMEZONE
-    if enabled is False and not inner.has("cron"):
+    given = [name for name in CRON_NAMES if inner.has(name)]
+    if enabled is False and not given:
         return None
-    inner.require("cron", 'cron: "0 9 * * 1-5"')
-    expression = inner.text("cron", maximum=cron.MAX_LENGTH)
+    if len(given) > 1:
+        message = "`cron_expression` is another name of `cron`. Keep one of the two."
+        inner.refuse("cron_expression", "conflict", message)
+    name = given[0] if given else CRON_NAMES[0]
+    inner.require(name, 'cron: "0 9 * * 1-5"')
+    expression = inner.text(name, maximum=cron.MAX_LENGTH)
     for error in cron.problems(_ANY_CRON if expression is None else expression, timezone):
         inner.refuse(
-            "cron" if isinstance(error, CronInvalid) else "timezone", error.code, error.message
+            name if isinstance(error, CronInvalid) else "timezone", error.code, error.message
         )
     return None if expression is None else ScheduleSpec(enabled is not False, expression, timezone)
 

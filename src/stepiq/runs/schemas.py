@@ -10,14 +10,17 @@ from stepiq.runs.records import LoggedEvent, Run, Step
 from stepiq.store.states import RunStatus, StepStatus, TriggerType
 from stepiq.web.bodies import StrictModel, Timestamp, View
 
+INPUT_NAMES = {"input": "input_data"}
 _TOKENS_PER_CREDIT = 1_000
 
 
 class RunRequest(StrictModel):
     """The input and the version of a new run."""
 
+    other_names = INPUT_NAMES
+
     input_data: dict[str, Any] | None = None
-    """Must match the pipeline's `input.schema`, if it has one. Default: an empty object."""
+    """Must match the pipeline's `input.schema`, if it has one. Default: an empty object. `input` is another name."""
     version: Annotated[int | None, Field(ge=1, le=2**31 - 1)] = None
     """Default: the newest version."""
 
@@ -25,13 +28,15 @@ class RunRequest(StrictModel):
 class RetryRequest(StrictModel):
     """Where a retry starts, and with which data."""
 
+    other_names = INPUT_NAMES
+
     from_: Annotated[str, Field(alias="from", min_length=1, max_length=64)] = "start"
     """A step id, `failed` for the step that failed, or `start`. Steps recorded before the last start of that step are reused,
     not executed again. If the step is inside a `parallel`, the whole `parallel` is executed again."""
     version: Literal["same", "latest"] = "same"
     """The version of the pipeline to run."""
     input_data: dict[str, Any] | None = None
-    """Default: the input of the original run."""
+    """Default: the input of the original run. `input` is another name."""
     outputs: dict[str, Any] | None = None
     """Replacements for the outputs of reused steps, by step id."""
 

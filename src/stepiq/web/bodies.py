@@ -5,10 +5,10 @@ learns nothing else from it.
 """
 
 import email.message
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple, cast
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
@@ -21,6 +21,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     WithJsonSchema,
+    model_validator,
 )
 
 from stepiq.core import clock, json
@@ -73,6 +74,19 @@ class StrictModel(BaseModel):
     model_config = ConfigDict(
         extra="forbid", strict=True, use_attribute_docstrings=True, hide_input_in_errors=True
     )
+    other_names: ClassVar[Mapping[str, str]] = {}
+    """Fields by the names that they have in definitions, which are accepted as well."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rename(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        sent = cast(dict[str, Any], data)
+        for other, name in cls.other_names.items():
+            if other in sent and name in sent:
+                raise ValueError(f"`{other}` is another name of `{name}`. Send one of the two")
+        return {cls.other_names.get(name, name): value for name, value in sent.items()}
 
 
 class View(BaseModel):

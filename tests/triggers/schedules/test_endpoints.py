@@ -63,6 +63,23 @@ class TestCreate:
         assert {name: made[name] for name in said} == said
         assert (await owner.get(f"/api/schedules/{made['id']}")).json() == made
 
+    async def test_the_names_of_definitions_are_accepted(self, owner, url):
+        sent = {"name": "Nightly", "cron": "0 2 * * *", "input": {"name": "Ada"}}
+
+        made = (await owner.post(url, json=sent)).json()
+        changed = await owner.patch(f"/api/schedules/{made['id']}", json={"cron": "0 3 * * *"})
+
+        assert (made["cron_expression"], made["input_data"]) == ("0 2 * * *", {"name": "Ada"})
+        assert changed.json()["cron_expression"] == "0 3 * * *"
+
+    async def test_two_names_for_one_field_are_refused(self, owner, url):
+        response = await owner.post(url, json={**WEEKDAYS, "cron": "0 2 * * *"})
+
+        assert response.status_code == 422
+        assert [issue["message"] for issue in response.json()["errors"]] == [
+            "`cron` is another name of `cron_expression`. Send one of the two."
+        ]
+
     @pytest.mark.parametrize(
         ("wrong", "code"),
         [

@@ -36,6 +36,7 @@ from stepiq.language.json_schema.nodes import (
 )
 from stepiq.language.targets import VerifyScheme
 from stepiq.language.trigger_fields import (
+    CRON_NAMES,
     DEFAULT_HEADER,
     DEFAULT_TIMEZONE,
     MAX_HEADER,
@@ -118,6 +119,7 @@ def schedule() -> Node:
     fields = {
         "enabled": boolean("Enabled", "False keeps the schedule without running it.", default=True),
         "cron": expression,
+        "cron_expression": text("Cron", "Another name of `cron`.", maximum=cron.MAX_LENGTH),
         "timezone": text(
             "Time zone",
             "IANA name, such as `Europe/Berlin`.",
@@ -132,7 +134,12 @@ def schedule() -> Node:
             "type": "object",
             "properties": {"enabled": {"enum": [True, None], "doNotSuggest": True}},
         },
-        "then": {"required": ["cron"], "properties": {"cron": {"type": "string"}}},
+        "then": {
+            "anyOf": [
+                {"required": [name], "properties": {name: {"type": "string"}}}
+                for name in CRON_NAMES
+            ]
+        },
     }
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from stepiq.core.json import Json
+from stepiq.runs.schemas import INPUT_NAMES
 from stepiq.store.states import CatchUp, Overlap, TickOutcome
 from stepiq.web.bodies import FROM_TEXT, StrictModel, Timestamp, View
 
@@ -13,16 +14,21 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Expression = Annotated[str, StringConstraints(strip_whitespace=True)]
 
 
+_OTHER_NAMES = {**INPUT_NAMES, "cron": "cron_expression"}
+
+
 class ScheduleRequest(StrictModel):
     """A new schedule."""
 
+    other_names = _OTHER_NAMES
+
     name: Name
     cron_expression: Annotated[Expression, Field(examples=["0 9 * * 1-5"])]
-    """Five fields: minute, hour, day of month, month, day of week."""
+    """Five fields: minute, hour, day of month, month, day of week. `cron` is another name."""
     timezone: Annotated[str, Field(examples=["Europe/Berlin"])] = "UTC"
     """IANA name of the time zone of the expression."""
     input_data: dict[str, Any] | None = None
-    """Input of every run. Must match the pipeline's `input.schema`. Default: an empty object."""
+    """Input of every run. Must match the pipeline's `input.schema`. Default: an empty object. `input` is another name."""
     enabled: bool = True
     overlap: Annotated[Overlap, FROM_TEXT] = Overlap.ALLOW
     """`skip`: a tick starts no run while the schedule's last run is active."""
@@ -32,6 +38,8 @@ class ScheduleRequest(StrictModel):
 
 class SchedulePatch(StrictModel):
     """The changes. Omitted fields and null leave a value unchanged."""
+
+    other_names = _OTHER_NAMES
 
     name: Name | None = None
     cron_expression: Expression | None = None
