@@ -44,7 +44,11 @@ NEVER = {
     r"\bany more\b": "no longer",
     r"\bso it is with\b": "the same applies to",
     r"\ball the same\b": "anyway",
-    r"\bin hand\b": "in progress",
+    r"\bin hand\b|\bunder way\b": "in progress, active",
+    r"\bof (ours|yours|mine)\b": "our, your",
+    r"\btakes no\b(?! effect| new)": "does not accept",
+    r"\blets? in\b": "accepts",
+    r"\bwhat (it|they) (is|are) to\b": "what it should",
     r"\bWho (is|was|has|[a-z]+s)\b(?![^.]*\?)": "A caller that, anyone who",
 }
 """Patterns, and what to write instead."""
@@ -111,6 +115,7 @@ NOT_REWRITTEN: frozenset[str] = frozenset(
         "openapi.json",
         "pipelines.errors",
         "runs.errors",
+        "runs.reviews.errors",
         "triggers.schedules.errors",
         "web.errors",
         "web.problems",
