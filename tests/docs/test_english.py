@@ -74,7 +74,6 @@ NOT_REWRITTEN: frozenset[str] = frozenset(
         "docs/accounts.md",
         "docs/deliveries.md",
         "docs/models.md",
-        "docs/operations.md",
         "docs/plans.md",
         "docs/reference/commands.md",
         "docs/reference/routes.md",
