@@ -7,10 +7,12 @@ from collections.abc import Iterator
 _PROSE = re.compile(r"[^\W\d_][\w`'\"».,:;)]+ +[\w`'\"{(\[]|[\w}`] +[a-z]{2,}")
 _LONG = re.compile(r"(\S+ +){2,}\S|[.!?]$")
 _NOT_PROSE = re.compile(
-    r"\s*(SELECT|INSERT|UPDATE|DELETE|PRAGMA|BEGIN|SET|LISTEN|DO|ANY|EXTRACT)[ (]|\w+ (IS|IN|AND|WHERE|SET)\b"
+    r"\s*(SELECT|INSERT|UPDATE|DELETE|PRAGMA|BEGIN|SET|LISTEN|DO|ANY|EXTRACT|CREATE|GRANT|ALTER|REASSIGN)[ (]|\w+ (IS|IN|AND|WHERE|SET)\b"
     r"|\(|[a-z]+\(|default-src|Bearer |dict\[|tuple\[|def |typeof "
 )
-"""SQL, code, and headers."""
+"""SQL, code, and headers at the start of a text."""
+_PATTERN = re.compile(r"\.\*|[\w)]\|[\w(]")
+"""Regular expressions."""
 _MARKUP = re.compile(r"<!doctype|document\.querySelector|color-scheme:")
 _STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
 _IN_MARKUP = re.compile(r">([^<>{}]+)<|\"((?:[^\"\\\n]|\\.)+)\"|`((?:[^`\\\n]|\\.)+)`")
@@ -18,7 +20,8 @@ _IN_MARKUP = re.compile(r">([^<>{}]+)<|\"((?:[^\"\\\n]|\\.)+)\"|`((?:[^`\\\n]|\\
 
 def is_prose(text: str) -> bool:
     """Whether a text has several words, and is neither SQL nor code."""
-    return " " in text.strip() and not _NOT_PROSE.match(text)
+    without_code = re.sub(r"`[^`]*`", "", text)
+    return " " in text.strip() and not _NOT_PROSE.match(text) and not _PATTERN.search(without_code)
 
 
 def is_sentence(text: str) -> bool:
