@@ -46,6 +46,7 @@ _CODES = {
     "language.expressions.source": "expression_syntax",
     "language.expressions": "expression_error",
     "language.extracting": "jsonpath_syntax",
+    "language.foreign": "other_template_syntax",
     "language.patterns": "pattern_syntax",
     "language.schema_cost": "invalid_schema",
     "language.yaml": "syntax",

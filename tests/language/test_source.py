@@ -108,7 +108,7 @@ class TestYamlRefusals:
             ("a: 1e999", ("a", "invalid_number", 1, 4)),
             ("a: " + "9" * 401, ("a", "invalid_number", 1, 4)),
             ('a: "\\0"', ("a", "invalid_character", 1, 4)),
-            ("? [a]\n: b", ("", "syntax", 1, 1)),
+            ("? [a]\n: b", ("", "syntax", 1, 3)),
             ("a: [", ("a", "syntax", 1, 4)),
             ("a: 'x", ("a", "syntax", 1, 4)),
             ("a:\n\t- x", ("", "syntax", 2, 1)),

@@ -74,6 +74,10 @@ def _read_target(
     probe = Fields(draft, path, {"type": data.get("type")}, ("type",))
     if not probe.require("type", "type: email"):
         return None
+    if data.get("type") in TARGET_FIELDS and data.get("type") not in types:
+        message = f"`type` cannot be `{data.get('type')}` here, only in `output.deliver`. Use one of `email`, `webhook`."
+        draft.refuse((*path, "type"), "not_allowed", message)
+        return None
     kind = probe.choice("type", types)
     if kind is None:
         return None

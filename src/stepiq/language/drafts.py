@@ -3,16 +3,26 @@
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any, Protocol
 
 from stepiq.core.json import Json
+from stepiq.language.corrections import (
+    INTEGER,
+    LIST,
+    MAPPING,
+    NUMBER,
+    STRING,
+    TRUE_OR_FALSE,
+    correction,
+    entry_correction,
+)
 from stepiq.language.data import is_array, is_object, kind_of
 from stepiq.language.expressions import Expression, ExpressionSyntaxError
 from stepiq.language.places import Path, write_path
 from stepiq.language.schema_cost import SchemaProblem
 from stepiq.language.schemas import Schema, compile_schema
 from stepiq.language.templates import Template, TemplateSyntaxError
+from stepiq.language.words import note, same_word, slug, suggest
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +86,6 @@ MAX_PATTERNS = 200
 ID_PATTERN = r"[a-z0-9_]{1,64}"
 """Of steps and branches."""
 ID_RULE = "1 to 64 of the characters a-z, 0-9 and _"
-_MAX_COMPARED = 200
-_MAX_SHOWN = 20
-# At a half, `api` would already be taken for a slip of `email`.
-_MIN_LIKENESS = 0.55
 
 
 @dataclass(slots=True)
@@ -99,6 +105,10 @@ class Draft:
     expressions_left: int = MAX_EXPRESSIONS
     ids: dict[str, Path] = field(default_factory=dict[str, Path])
     """Every step id that is taken, and by what."""
+    homes: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Where each field of the document and of its steps belongs, such as `llm` steps."""
+    step_ids: Collection[str] = ()
+    """Every id of a step or branch that is written, right or wrong."""
     nesting: int = 0
     """How many `parallel` steps are around what is read."""
 
@@ -161,20 +171,6 @@ class Draft:
         return schema
 
 
-def suggest(name: str, known: Collection[str]) -> str:
-    """A sentence that names the nearest known word, or all of them."""
-    if len(known) > _MAX_COMPARED:
-        # Comparing with thousands of names, once for each of many mistakes, would take minutes.
-        return f"There are {len(known):,} others."
-    words = sorted(set(known))
-    if not words:
-        return "There are none."
-    if near := get_close_matches(name[:60], words, 1, _MIN_LIKENESS):
-        return f"Did you mean `{near[0]}`?"
-    shown = ", ".join(f"`{word[:60]}`" for word in words[:_MAX_SHOWN])
-    return f"Known here: {shown}{', …' if len(words) > _MAX_SHOWN else ''}."
-
-
 def _texts(value: Json) -> Iterator[str]:
     """Every text inside a value."""
     waiting = [value]
@@ -208,8 +204,19 @@ class Fields:
             if name in later:
                 self.refuse_later(name, f"`{name}`")
             elif name not in known:
-                message = f"`{name[:60]}` is not a field here. {suggest(name, known)}"
+                message = f"`{name[:60]}` is not a field here. {self._instead(name, known)}"
                 draft.problems.append(Problem((*path, name), "unknown_field", message, at_key=True))
+
+    def _instead(self, name: str, known: Collection[str]) -> str:
+        """What to write instead of an unknown field."""
+        value = self._data[name]
+        if not self.path and is_object(value) and "steps" in value:
+            return f"Write the fields inside it one level higher, without `{name[:60]}`."
+        instead = None if same_word(name, known) else note(name, known)
+        is_home = not self.path or "on_error" in known
+        if instead is None and is_home and name in self.draft.homes:
+            instead = f"It is a field of {self.draft.homes[name]}."
+        return instead or suggest(name, known)
 
     def has(self, name: str) -> bool:
         return self._data.get(name) is not None
@@ -248,7 +255,7 @@ class Fields:
         self, name: str, *, minimum: int = 0, maximum: int, pattern: str = "", rule: str = ""
     ) -> str | None:
         """A text of so many characters, fitting a pattern that `rule` puts into words."""
-        value = self._typed(name, str, "a string")
+        value = self._typed(name, str, STRING)
         if value is None:
             return None
         if not minimum <= len(value) <= maximum:
@@ -267,8 +274,13 @@ class Fields:
         """The `id` of a step or of a branch, which nothing else in the document has."""
         if not self.require("id", "id: summary"):
             return None
-        step_id = self.text("id", minimum=1, maximum=64, pattern=ID_PATTERN, rule=ID_RULE)
+        step_id = self.text("id", minimum=1, maximum=64)
         if step_id is None:
+            return None
+        if not re.fullmatch(ID_PATTERN, step_id):
+            better = slug(step_id)
+            example = f" Write `{better}`." if better else ""
+            self.refuse("id", "invalid_format", f"`id` must be {ID_RULE}.{example}")
             return None
         earlier = self.draft.ids.setdefault(step_id, self.path)
         if earlier != self.path:
@@ -286,7 +298,7 @@ class Fields:
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
-            self._refuse_type(name, "an integer")
+            self._refuse_type(name, INTEGER)
             return None
         return value if self._in_range(name, value, low, high) else None
 
@@ -295,27 +307,29 @@ class Fields:
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float):
-            self._refuse_type(name, "a number")
+            self._refuse_type(name, NUMBER)
             return None
         return float(value) if self._in_range(name, value, low, high) else None
 
     def boolean(self, name: str) -> bool | None:
-        return self._typed(name, bool, "true or false")
+        return self._typed(name, bool, TRUE_OR_FALSE)
 
-    def choice(self, name: str, options: Collection[str]) -> str | None:
-        value = self._typed(name, str, "a string")
+    def choice(
+        self, name: str, options: Collection[str], *, offered: Collection[str] | None = None
+    ) -> str | None:
+        """One of some words. `offered` are those that messages name, if not all."""
+        value = self._typed(name, str, STRING)
         if value is not None and value not in options:
-            self.refuse(
-                name, "not_allowed", f"`{name}` cannot be `{value[:60]}`. {suggest(value, options)}"
-            )
+            hint = suggest(value, options if offered is None else offered)
+            self.refuse(name, "not_allowed", f"`{name}` cannot be `{value[:60]}`. {hint}")
             return None
         return value
 
     def mapping(self, name: str) -> dict[str, Json] | None:
-        return self._typed(name, dict, "a mapping of names to values")
+        return self._typed(name, dict, MAPPING)
 
     def items(self, name: str, minimum: int, maximum: int) -> list[Json] | None:
-        value: list[Any] | None = self._typed(name, list, "a list")
+        value: list[Any] | None = self._typed(name, list, LIST)
         if value is not None and not minimum <= len(value) <= maximum:
             code = "too_short" if len(value) < minimum else "too_long"
             self.refuse(
@@ -328,7 +342,7 @@ class Fields:
 
     def template(self, name: str) -> Template | None:
         """A text with template tags in it."""
-        value = self._typed(name, str, "a string")
+        value = self._typed(name, str, STRING)
         if value is None:
             return None
         if not value.strip():
@@ -389,7 +403,7 @@ class Fields:
             if is_object(item):
                 found.append(Fields(self.draft, path, item, known))
             else:
-                message = f"An entry of `{name}` is a mapping such as `{example}`; this is {kind_of(item)}."
+                message = f"An entry of `{name}` must be a mapping; it is {kind_of(item)}.{entry_correction(item, example)}"
                 self.draft.refuse(path, "wrong_type", message)
         return None if items is None else found
 
@@ -408,8 +422,10 @@ class Fields:
         return value
 
     def _refuse_type(self, name: str, words: str) -> None:
+        value = self.raw(name)
+        hint = correction(name, value, words)
         self.refuse(
-            name, "wrong_type", f"`{name}` must be {words}; it is {kind_of(self.raw(name))}."
+            name, "wrong_type", f"`{name[:60]}` must be {words}; it is {kind_of(value)}.{hint}"
         )
 
     def _in_range(self, name: str, value: float, low: float, high: float) -> bool:

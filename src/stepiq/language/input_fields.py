@@ -2,10 +2,11 @@
 
 from stepiq.core.json import Json
 from stepiq.language.data import is_object, kind_of
-from stepiq.language.drafts import MAX_PATTERNS, Fields
+from stepiq.language.drafts import MAX_PATTERNS, Fields, Problem
 from stepiq.language.inputs import InputSchema, is_long_form
 from stepiq.language.schema_cost import SchemaProblem
 from stepiq.language.schemas import compile_schema
+from stepiq.language.words import nearest
 
 FIELD_TYPES = ("string", "integer", "number", "boolean", "array", "object")
 MAX_DESCRIPTION = 2_000
@@ -32,6 +33,13 @@ def read_input(fields: Fields) -> InputSchema:
     """Read the document's `input`."""
     data = fields.mapping("input")
     if data is None:
+        return InputSchema()
+    if data and "schema" not in data:
+        name = next(iter(data))
+        message = f"The fields of the input belong under `schema`. Write `input: {{schema: {{{name[:60]}: …}}}}`."
+        fields.draft.problems.append(
+            Problem((*fields.path, "input", name), "unknown_field", message, at_key=True)
+        )
         return InputSchema()
     inner = Fields(fields.draft, (*fields.path, "input"), data, INPUT_FIELDS)
     schema = inner.mapping("schema")
@@ -68,7 +76,7 @@ def _read_short(fields: Fields, schema: dict[str, Json]) -> InputSchema:
             fields.draft.refuse(
                 (*path, name),
                 "wrong_type",
-                f"`{name[:60]}` must be a mapping such as `{{type: string}}`; it is {kind_of(options)}.",
+                f"`{name[:60]}` must be a mapping; it is {kind_of(options)}. {_field_example(name, options)}",
             )
             continue
         field = Fields(fields.draft, (*path, name), options, OPTIONS)
@@ -84,6 +92,11 @@ def _read_short(fields: Fields, schema: dict[str, Json]) -> InputSchema:
         fields.draft.refuse(path, "invalid_schema", problem.message)
         return InputSchema()
     return InputSchema(compiled, frozenset(schema), types)
+
+
+def _field_example(name: str, options: Json) -> str:
+    kind = nearest(options, FIELD_TYPES) if isinstance(options, str) else None
+    return f"Write `{name[:60]}: {{type: {kind or 'string'}}}`."
 
 
 def _read_field(field: Fields, name: str) -> dict[str, Json]:

@@ -17,7 +17,7 @@ from stepiq.language.names import KnownNames, check_names
 from stepiq.language.placing import MAX_ERRORS, Placer
 from stepiq.language.source import Source, SourceFormat, read
 from stepiq.language.specs import ReviewSpec, Step, WaitSpec
-from stepiq.language.step_fields import read_steps
+from stepiq.language.step_fields import homes, read_steps
 from stepiq.language.steps.registry import KINDS
 from stepiq.language.targets import DeliveryTarget, NotificationTarget
 from stepiq.language.trigger_fields import read_schedule, read_webhook
@@ -33,6 +33,7 @@ FIELDS = (
     "notifications", "schedule", "webhook",
 )  # fmt: skip
 _LATER = ("agent_defaults", "budget")
+_HOMES = homes(FIELDS)
 OUTPUT_FIELDS = ("from", "deliver")
 NOTIFICATION_FIELDS = ("on_success", "on_failure")
 MAX_NAME = 200
@@ -98,7 +99,7 @@ def compile_document(document: dict[str, Json]) -> Definition:
 
 
 def _load(source: Source) -> Loaded:
-    draft = Draft()
+    draft = Draft(homes=_HOMES)
     document = source.data if is_object(source.data) else None
     definition = None
     if document is None:
@@ -117,22 +118,23 @@ def _load(source: Source) -> Loaded:
 
 
 def _no_mapping(data: Json) -> str:
-    what = "it is empty" if data is None else f"this is {kind_of(data)}"
-    return f"A definition is a mapping with `name` and `steps`; {what}."
+    what = "it is empty" if data is None else f"it is {kind_of(data)}"
+    return f"A definition must be a mapping with `name` and `steps`; {what}. Start with `name: My pipeline`."
 
 
 def _read_document(draft: Draft, document: dict[str, Json]) -> Definition | None:
     fields = Fields(draft, (), document, FIELDS, _LATER)
-    fields.integer("version", 1, 1)
+    _check_version(fields)
     name = None
     if fields.require("name", "name: Daily digest"):
         name = fields.text("name", minimum=1, maximum=MAX_NAME)
     description = fields.text("description", maximum=MAX_DESCRIPTION)
     variables = _read_variables(fields)
     schema = read_input(fields)
+    layout = Layout.of(document)
+    draft.step_ids = frozenset(layout.ids)
     steps = read_steps(fields)
     seconds = fields.integer("timeout_seconds", 1, MAX_SECONDS)
-    layout = Layout.of(document)
     output_from, deliver = _read_output(fields, layout)
     on_success, on_failure = _read_notifications(fields)
     schedule = read_schedule(fields)
@@ -165,6 +167,15 @@ def _read_document(draft: Draft, document: dict[str, Json]) -> Definition | None
 def _default_seconds(steps: tuple[Step, ...]) -> int:
     waits = any(isinstance(step.spec, ReviewSpec | WaitSpec) for step in every_step(steps))
     return MAX_SECONDS if waits else DEFAULT_SECONDS
+
+
+def _check_version(fields: Fields) -> None:
+    version = fields.raw("version")
+    if version is not None and (isinstance(version, bool) or version != 1):
+        message = (
+            "`version` is the version of the language, and 1 is the only one. Remove the field."
+        )
+        fields.refuse("version", "not_allowed", message)
 
 
 def _warn_of_waits(draft: Draft, steps: tuple[Step, ...], run_seconds: int) -> None:

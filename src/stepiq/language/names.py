@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from stepiq.language.drafts import Draft, PlacedExpression, PlacedTemplate, Problem, suggest
+from stepiq.language.drafts import MAX_PROBLEMS, Draft, PlacedExpression, PlacedTemplate, Problem
+from stepiq.language.foreign import find, tag_of
 from stepiq.language.layout import Layout
 from stepiq.language.specs import END, NEXT
 from stepiq.language.templates import Reference
+from stepiq.language.words import suggest
 
 ROOT_NAMES = ("input", "vars", "steps", "env", "run", "item", "index")
 RUN_FIELDS = ("id", "trigger_type", "started_at")
@@ -60,6 +62,8 @@ def check_names(draft: Draft, names: KnownNames) -> None:
             reader = _Reader(None if node is None else node.id, seen, in_body)
             readers[id(node), is_after] = reader
         _check_placed(draft, placed, names, reader)
+        if isinstance(placed, PlacedTemplate):
+            _check_syntax(draft, placed, names)
     _check_jumps(draft, names.layout)
 
 
@@ -77,6 +81,28 @@ def _check_placed(
             line, column = source.locate(reference.offset)
             inside = (source.source, line, column)
             found.append(Problem(placed.path, *finding, inside=inside))
+
+
+def _check_syntax(draft: Draft, placed: PlacedTemplate, names: KnownNames) -> None:
+    """Note template syntax of other tools. A URL cannot contain it, and elsewhere it is text."""
+    is_url = placed.path[-1] == "url"
+    is_request = is_url or "headers" in placed.path
+
+    def tag(name: str) -> str | None:
+        if names.inputs and name in names.inputs:
+            return f"{{{{input.{name}}}}}"
+        if name in names.variables:
+            return f"{{{{vars.{name}}}}}"
+        if is_request and name.isupper():
+            return f"{{{{env.{name}}}}}"
+        return tag_of(name)
+
+    for offset, message in find(placed.template.source, tag):
+        found = draft.problems if is_url else draft.warnings
+        if len(found) >= MAX_PROBLEMS:
+            return
+        inside = (placed.template.source, *placed.template.locate(offset))
+        found.append(Problem(placed.path, "other_template_syntax", message, inside=inside))
 
 
 def _check_jumps(draft: Draft, layout: Layout) -> None:

@@ -1,9 +1,10 @@
 """Reads `steps`: the fields every step has, and by its type the rest."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from stepiq.core.json import Json
+from stepiq.language.corrections import entry_correction
 from stepiq.language.data import is_object, kind_of
 from stepiq.language.drafts import Draft, Fields
 from stepiq.language.jumps import JUMP_FIELDS, MAX_CASES, read_case, read_jump
@@ -49,7 +50,19 @@ DEFAULT_BACKOFF_MS = 1_000
 DEFAULT_FACTOR = 2.0
 DEFAULT_MAX_BACKOFF_MS = 60_000
 ON_ERROR = ("fail", "continue")
+_STEP = "{id: hello, prompt: Say hello}"
 _CASE = "{if: steps.review.output.score < 8, goto: draft}"
+
+
+def homes(document: Collection[str]) -> dict[str, str]:
+    """Where each field belongs, for messages about fields in the wrong place."""
+    found = {name: ["the pipeline"] for name in document}
+    for name in COMMON - {"name", "timeout_seconds"}:
+        found.setdefault(name, []).append("steps")
+    for kind in KINDS.values():
+        for name in kind.fields:
+            found.setdefault(name, []).append(f"`{kind.type}` steps")
+    return {name: " and ".join(places) for name, places in found.items()}
 
 
 def read_steps(fields: Fields) -> tuple[Step, ...]:
@@ -79,7 +92,7 @@ def _read_entries(draft: Draft, entries: Sequence[Entry]) -> tuple[Step, ...]:
         if draft.is_full:
             break
         if not is_object(entry):
-            message = f"A step is a mapping with an `id`; this is {kind_of(entry)}."
+            message = f"A step must be a mapping with an `id`; it is {kind_of(entry)}.{entry_correction(entry, _STEP)}"
             draft.refuse(path, "wrong_type", message)
             continue
         step = _read_step(draft, path, entry)
@@ -135,7 +148,7 @@ def _read_spec(fields: Fields, kind: StepKind) -> StepSpec | None:
 def _read_kind(draft: Draft, path: Path, data: dict[str, Json]) -> StepKind | None:
     # The fields are checked against the type's own list, so the type is read before them.
     probe = Fields(draft, path, {"type": data.get("type")}, ("type",))
-    written = probe.choice("type", [option.value for option in StepType])
+    written = probe.choice("type", [option.value for option in StepType], offered=KINDS)
     if written is None and probe.has("type"):
         return None
     step_type = StepType(written or StepType.LLM)
@@ -178,6 +191,15 @@ def _read_on_error(fields: Fields) -> OnError:
         assert inner is not None  # noqa: S101 - it is a mapping
         inner.require("goto", "on_error: {goto: fallback}")
         return OnError(goes_on=True, jump=read_jump(inner, "on_error"))
+    written = fields.raw("on_error")
+    if written == "retry":
+        message = "`on_error` cannot be `retry`. Retries have a field of their own: `retry: {max_attempts: 3}`."
+        fields.refuse("on_error", "not_allowed", message)
+        return OnError()
+    if isinstance(written, str) and written in fields.draft.step_ids:
+        message = f"`on_error` cannot be `{written}`. To go to that step, write `on_error: {{goto: {written}}}`."
+        fields.refuse("on_error", "not_allowed", message)
+        return OnError()
     return OnError(goes_on=fields.choice("on_error", ON_ERROR) == "continue")
 
 

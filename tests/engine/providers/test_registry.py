@@ -81,8 +81,18 @@ class TestResolve:
             providers.resolve(written)
 
         assert caught.value.failure == "model_unknown"
-        assert f"`{written}` is not known. Did you mean" in caught.value.message
-        assert f"`{meant}`" in caught.value.message
+        assert f"`{written}`" in caught.value.message
+        assert f"Did you mean `{meant}`" in caught.value.message
+
+    def test_an_unknown_provider_gets_the_providers_and_how_to_add_one(self, providers: Providers):
+        with pytest.raises(ModelUnknown) as caught:
+            providers.resolve("azure/gpt-4o")
+
+        message = caught.value.message
+        assert message.startswith("There is no provider `azure` for model `azure/gpt-4o`.")
+        assert "Did you mean `openai/gpt-4o`" in message
+        assert "The providers are `openai`, " in message
+        assert "add `[endpoints.NAME]` to `stepiq.toml`" in message
 
     @pytest.mark.parametrize("written", ["", "zzz", "/", "nobody/x", "x" * 5000])
     def test_an_id_like_nothing_gets_the_providers(self, providers: Providers, written: str):

@@ -65,6 +65,26 @@ class TestData:
 
         assert data(text) == {"a": "x\ny\n", "b": [1, "x\ny"]}
 
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("? a\n: b\n? c\nd: 1", {"a": "b", "c": None, "d": 1}),
+            ("? |\n  x\n  y\n: - 1\n  - 2\n", {"x\ny\n": [1, 2]}),
+            ("- ? ''\n  : b: 1\n    c: 2\n- d", [{"": {"b": 1, "c": 2}}, "d"]),
+            ("? a\n  b\n:\n- 1\n", {"a b": [1]}),
+            ("{? a : b, ? c}", {"a": "b", "c": None}),
+            ("[? a\n b : c, ? d]", [{"a b": "c"}, {"d": None}]),
+        ],
+    )
+    def test_a_key_may_be_marked(self, text, expected):
+        assert data(text) == expected
+
+    @pytest.mark.parametrize(
+        "text", ["? [a]\n: b", "? - a\n: b", "?\n: b", "[?]", ": b", "{: b}", "? a: b"]
+    )
+    def test_a_key_that_is_no_text_is_refused(self, text):
+        assert [issue.code for issue in read(text, SourceFormat.YAML).issues] == ["syntax"]
+
     def test_a_closing_bracket_may_be_below_its_field(self):
         assert data("a: {\n  b: [\n    1\n  ]\n}\n") == {"a": {"b": [1]}}
 

@@ -10,7 +10,6 @@ from tests.language.yaml.suite import Case, Plain, cases
 
 REFUSED = {
     "2LFX-0", "6LVF-0", "BEC7-0",  # directives other than `%YAML 1.2`
-    "5WE3-0", "7W2P-0", "A2M4-0", "CT4Q-0", "DFF7-0", "FRK4-0", "GH63-0", "JTV5-0", "RR7F-0", "S9E8-0", "X8DW-0",  # `? key`
     "6CA3-0", "DK95-0", "Q5MG-0",  # lines that start with a tab, where YAML allows it
 }  # fmt: skip
 """Well-formed texts that could be read as data, and are refused all the same."""

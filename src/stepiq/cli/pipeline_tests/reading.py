@@ -15,7 +15,7 @@ from stepiq.engine.outcomes import Completed, Failed, FailureCode
 from stepiq.engine.stand_ins import Decided, Ends, Given
 from stepiq.language import places
 from stepiq.language.definition import Definition
-from stepiq.language.drafts import Problem, suggest
+from stepiq.language.drafts import Problem
 from stepiq.language.expressions import Expression, ExpressionSyntaxError
 from stepiq.language.placing import Placer
 from stepiq.language.source import SourceFormat, read
@@ -28,6 +28,7 @@ from stepiq.language.specs import (
     WebhookSpec,
 )
 from stepiq.language.steps.registry import output_issues
+from stepiq.language.words import suggest
 from stepiq.store.states import ReviewDecision
 
 _SUFFIXES = (".yaml", ".yml", ".json")

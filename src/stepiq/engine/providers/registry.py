@@ -311,12 +311,20 @@ class Providers:
         shown = model_id if len(model_id) <= 100 else f"{model_id[:100]}…"
         usable_first = sorted(self._sources.values(), key=lambda source: source.reason is not None)
         known = [f"{source.id}/{name}" for source in usable_first for name in source.names()]
-        if near := catalogue.nearest(model_id, known):
-            return f"Model `{shown}` is not known. Did you mean {_listed(near)}?"
+        near = catalogue.nearest(model_id, known)
+        did_you_mean = f" Did you mean {_listed(near)}?" if near else ""
         providers = ", ".join(f"`{name}`" for name in self._sources)
+        head, slash, _ = model_id.partition("/")
+        if slash and head not in self._sources:
+            return (
+                f"There is no provider `{head[:100]}` for model `{shown}`.{did_you_mean} The providers are {providers}."
+                f" For a server of your own, add `[endpoints.NAME]` to `stepiq.toml` and write `NAME/model`."
+            )
+        if near:
+            return f"Model `{shown}` is not known.{did_you_mean}"
         return (
-            f"Model `{shown}` is not known. Write it as provider/model with one of the providers {providers};"
-            " `stepiq models` lists the models known by name."
+            f"Model `{shown}` is not known. Write `provider/model`, with one of the providers {providers}."
+            " `stepiq models` lists all known models."
         )
 
 

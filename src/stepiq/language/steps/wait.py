@@ -2,10 +2,13 @@
 
 from datetime import timedelta
 
+from stepiq.core import clock
 from stepiq.language.drafts import Fields
 from stepiq.language.specs import StepType, WaitSpec
 from stepiq.language.steps.kinds import ReadSteps, StepKind
 from stepiq.language.steps.shapes import STRING_FIELD, record
+from stepiq.language.templates import Template
+from stepiq.language.templates.nodes import Text
 
 MAX_WAIT = timedelta(days=30)
 
@@ -13,6 +16,8 @@ MAX_WAIT = timedelta(days=30)
 def _read(fields: Fields, _: ReadSteps) -> WaitSpec | None:
     seconds = fields.number("seconds", 0, int(MAX_WAIT.total_seconds()))
     until = fields.template("until")
+    if until is not None and seconds is None:
+        _check_literal(fields, until)
     if fields.has("seconds") and fields.has("until"):
         fields.refuse("until", "conflict", "A wait has `seconds` or `until`, not both.")
     elif not fields.has("until"):
@@ -23,6 +28,21 @@ def _read(fields: Fields, _: ReadSteps) -> WaitSpec | None:
 
 
 _OUTPUT = record(until=STRING_FIELD)
+
+
+def _check_literal(fields: Fields, until: Template) -> None:
+    """Check a text without tags: it must be a time."""
+    if not all(isinstance(node, Text) for node in until.nodes):
+        return
+    written = "".join(node.value for node in until.nodes if isinstance(node, Text)).strip()
+    try:
+        clock.parse(written)
+    except (ValueError, OverflowError):
+        message = (
+            "`until` must be a time with its time zone, such as `2026-03-01T09:00:00Z`, or a template that gives one. "
+            "For a pause of a known length, write `seconds: 86400`."
+        )
+        fields.refuse("until", "invalid_format", message)
 
 
 KIND = StepKind(

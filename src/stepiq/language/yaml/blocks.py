@@ -1,5 +1,7 @@
 """Lists and mappings by indentation, and what is inside them."""
 
+import re
+from dataclasses import dataclass
 from typing import NoReturn
 
 from stepiq.core.json import Json
@@ -7,9 +9,22 @@ from stepiq.language.places import Place
 from stepiq.language.yaml import scalars
 from stepiq.language.yaml.flow import accept_key, flow
 from stepiq.language.yaml.properties import alias, alias_key, properties
-from stepiq.language.yaml.scanner import BLANKS, Scanner, must_quote
+from stepiq.language.yaml.scanner import (
+    BLANKS,
+    COLLECTION_KEY,
+    NO_KEY,
+    Scanner,
+    in_quotes,
+    must_quote,
+    rest_of_line,
+    shown,
+    spaces,
+)
 
 Node = tuple[Json, Place]
+_MORE = "The value ends before this text. Put the whole value in quotes, or start a new line."
+_NAME_WITHOUT_SPACE = re.compile(r"([A-Za-z_]\w*):([^ \t\n/][^\n]*)")
+_MARK_AT_END = re.compile(r"(?:^|[ \t:-])([|>][-+1-9]*)[ \t]*\Z")
 
 
 def value(s: Scanner, parent: int, *, is_field: bool = False) -> Node:
@@ -24,7 +39,7 @@ def value(s: Scanner, parent: int, *, is_field: bool = False) -> Node:
         if s.is_dash:
             s.fail("A list starts on a line of its own. Write `- ` on the line below.")
         return _inline(s, parent)
-    s.end_line("this")
+    s.end_line(_MORE)
     s.next_line()
     if s.indent > parent or (is_field and s.indent == parent and s.is_dash):
         return block(s, parent)
@@ -39,10 +54,9 @@ def block(s: Scanner, parent: int) -> Node:
     if properties(s) and s.text[s.at] in "#\n":
         s.at = start
         return value(s, parent)
-    key_at = s.at
-    key = _key(s)
-    if key is not None:
-        return _mapping(s, start, key, key_at)
+    column = s.indent
+    if (key := _key(s)) is not None:
+        return _mapping(s, column, start, key)
     return _inline(s, parent)
 
 
@@ -52,7 +66,7 @@ def _list(s: Scanner) -> Node:
     place = s.place(start)
     items: list[Json] = []
     s.enter(0, start)
-    s.columns.append(column)
+    s.columns.append((column, True))
     while s.indent == column and s.is_dash:
         s.path[-1] = len(items)
         s.at += 1
@@ -65,39 +79,49 @@ def _list(s: Scanner) -> Node:
     return items, place
 
 
-def _item(s: Scanner, column: int) -> Node:
+def _item(s: Scanner, column: int, *, is_field: bool = False) -> Node:
+    """What follows a `-` or the colon of a marked key. A list or mapping may start on the same line."""
     behind = s.at
     _skip_blanks(s)
     if s.text[s.at] in "#\n":
         s.at = behind
-        return value(s, column)
+        return value(s, column, is_field=is_field)
     s.indent = column + 1 + s.at - behind
     at = s.at
     node = block(s, column)
     if isinstance(node[0], list | dict) and s.text[at] not in "[{" and "\t" in s.text[behind:at]:
-        s.fail("Write one space behind `-`, not a tab.", behind)
+        s.fail("There is a tab before this list or mapping. Write a space.", behind)
     return node
 
 
-def _mapping(s: Scanner, start: int, key: str, key_at: int) -> Node:
-    column = s.indent
+@dataclass(frozen=True, slots=True)
+class _Key:
+    text: str
+    at: int
+    is_plain: bool
+    is_marked: bool = False
+    """It is written as `? key`, and its value behind a colon at the start of a line, if it has one."""
+
+
+def _mapping(s: Scanner, column: int, start: int, key: _Key) -> Node:
     place = s.place(start)
     fields: dict[str, Json] = {}
     s.enter(None, start)
-    s.columns.append(column)
+    s.columns.append((column, False))
     while True:
-        is_new = accept_key(s, fields, key, key_at, is_plain=s.text[key_at] not in "\"'")
-        s.path[-1] = key
-        found, inner = value(s, column, is_field=True)
+        is_new = accept_key(s, fields, key.text, key.at, is_plain=key.is_plain)
+        s.path[-1] = key.text
+        found, inner = (
+            _marked_value(s, column) if key.is_marked else value(s, column, is_field=True)
+        )
         if is_new:
-            inner.key = s.position(key_at)
-            fields[key] = found
-            place.add(key, inner)
+            inner.key = s.position(key.at)
+            fields[key.text] = found
+            place.add(key.text, inner)
         s.path[-1] = None
         if s.indent != column:
             break
         properties(s)
-        key_at = s.at
         if (next_key := _key(s)) is None:
             _no_key(s)
         key = next_key
@@ -107,15 +131,47 @@ def _mapping(s: Scanner, start: int, key: str, key_at: int) -> Node:
     return fields, place
 
 
-def _key(s: Scanner) -> str | None:
-    found = s.text[s.at]
+def _key(s: Scanner) -> _Key | None:
+    at, found = s.at, s.text[s.at]
     if found == "*":
-        return alias_key(s)
-    if found in "?:" and s.is_blank(s.at + 1):
+        text = alias_key(s)
+    elif found in "?:" and s.is_blank(at + 1):
         if found == "?":
-            s.fail("Keys marked with `?` are not supported. Write `key: value`.")
-        s.fail("The key before this colon is missing.")
-    return scalars.key(s)
+            return _marked_key(s)
+        s.fail(NO_KEY)
+    else:
+        text = scalars.key(s)
+    return None if text is None else _Key(text, at, found not in "\"'")
+
+
+def _marked_key(s: Scanner) -> _Key:
+    column = s.indent
+    s.at += 1
+    _skip_blanks(s)
+    if s.text[s.at] in "#\n":
+        s.end_line(_MORE)
+        s.next_line()
+        if s.indent <= column:
+            s.fail(NO_KEY)
+    properties(s)
+    at, found = s.at, s.text[s.at]
+    if found in "[{" or s.is_dash:
+        s.fail(COLLECTION_KEY)
+    if found in "|>":
+        text = scalars.block(s, column)
+        s.next_line()
+    else:
+        written = scalars.quoted(s, column) if found in "\"'" else scalars.plain(s, column)
+        text = s.fail(NO_KEY) if written is None else written
+        _finish(s, at)
+    return _Key(text, at, found not in "\"'|>", is_marked=True)
+
+
+def _marked_value(s: Scanner, column: int) -> Node:
+    if s.indent != column or s.text[s.at] != ":" or not s.is_blank(s.at + 1):
+        return None, s.place(s.at)
+    s.at += 1
+    return _item(s, column, is_field=True)
 
 
 def _inline(s: Scanner, parent: int) -> Node:
@@ -129,85 +185,109 @@ def _inline(s: Scanner, parent: int) -> Node:
         return text, place
     if found in "[{":
         node = flow(s, parent)
-        _finish(s, start, f"`{s.text[s.at - 1]}`")
+        _finish(s, start)
         return node
     if found in "\"'":
         text = scalars.quoted(s, parent)
-        _finish(s, start, "the closing quote")
+        _finish(s, start)
         return text, place
     if found == "*":
         node = alias(s), place
-        _finish(s, start, "the alias")
+        _finish(s, start)
         return node
     text = scalars.plain(s, parent)
     if text is None:
         _no_value(s, found)
     data = scalars.resolve(s, text, start)
-    _finish(s, start, "this value")
+    _finish(s, start)
     return data, place
 
 
-def _finish(s: Scanner, start: int, what: str) -> None:
+def _finish(s: Scanner, start: int) -> None:
     """Past the end of a value's last line, to the next content."""
     end = s.at
     _skip_blanks(s)
     if s.text[s.at] == ":" and s.is_blank(s.at + 1):
         _second_colon(s, start, end)
     s.at = end
-    s.end_line(what)
+    s.end_line(_behind_quote(s, start) if s.text[start] in "\"'" else _MORE)
     s.next_line()
+
+
+def _behind_quote(s: Scanner, start: int) -> str:
+    """What to write when a text goes on behind its closing quote."""
+    quote, written = s.text[start], rest_of_line(s, start)
+    if written[-1] == quote:
+        written = written[1:-1]
+    name = "double" if quote == '"' else "single"
+    escape = '\\"' if quote == '"' else "''"
+    return f"The text in {name} quotes ends before this. Inside it, write `{escape}` for `{quote}`, or write `{in_quotes(written)}`."
 
 
 def _second_colon(s: Scanner, start: int, end: int) -> NoReturn:
     if s.text[start] in "[{":
-        s.fail(
-            "A key must be a text; this one is a list or mapping. Put a value that starts with `{` or `[` in quotes.",
-            start,
-        )
+        s.fail(COLLECTION_KEY, start)
     line_start = s.text.rfind("\n", start, end) + 1
-    if line_start:
-        line, _ = s.position(start)
-        at = line_start + len(s.text[line_start:end]) - len(s.text[line_start:end].lstrip())
-        name = s.text[at:end][:60]
-        s.fail(
-            f"`{name}:` is indented as a part of the value that starts on line {line}. "
-            "Indent it like the other fields.",
-            at,
-        )
-    s.fail(must_quote(s, start, "contains a colon followed by a space"), start)
+    if not line_start:
+        s.fail(must_quote(s, start, "contains a colon and a space"), start)
+    if found := _NAME_WITHOUT_SPACE.match(s.text, start):
+        _no_space(s, found)
+    name = s.text[line_start:end].strip()[:60]
+    column = s.columns[-1][0] if s.columns else 0
+    at = line_start + len(s.text[line_start:end]) - len(s.text[line_start:end].lstrip())
+    s.fail(
+        f"`{name}` is indented deeper than the field above, so it is a part of that field's value. "
+        f"Indent it by {spaces(column)} to make it a field.",
+        at,
+    )
 
 
 def _no_key(s: Scanner) -> NoReturn:
     if s.is_dash:
         s.fail(
-            "A list item cannot follow the fields of a mapping at the same indentation. Indent the list below its field."
+            "A list item cannot follow the fields of a mapping. Indent it like the list that it belongs to."
         )
-    rest = s.text[s.at : s.text.index("\n", s.at)].rstrip()
-    name, colon, written = rest.partition(":")
-    if colon and written and name.replace("_", "").isalnum():
-        s.fail(f"A space is missing after the colon. Write `{name[:60]}: {written[:60]}`.")
-    s.fail("A field is missing its colon here. Write `name: value`.")
+    if found := _NAME_WITHOUT_SPACE.match(s.text, s.at):
+        _no_space(s, found)
+    above = s.text[: s.text.rfind("\n", 0, s.at)].rstrip("\n")
+    if mark := _MARK_AT_END.search(above[above.rfind("\n") + 1 :]):
+        s.fail(
+            f"Indent the lines of the text below `{mark[1]}` by at least {spaces(s.indent + 1)}."
+        )
+    name = rest_of_line(s, s.at)[:60]
+    s.fail(
+        f"A colon is missing. Write `{name}:`, or indent this line if it belongs to the value above."
+    )
+
+
+def _no_space(s: Scanner, found: re.Match[str]) -> NoReturn:
+    s.fail(
+        f"A space is missing after the colon. Write `{found[1][:60]}: {found[2][:60]}`.",
+        found.start(),
+    )
 
 
 def _no_value(s: Scanner, found: str) -> NoReturn:
     if found in "%@`":
-        s.fail(must_quote(s, s.at, f"starts with `{found}`"))
-    if found == "?":
-        s.fail("Keys marked with `?` are not supported. Write `key: value`.")
+        s.fail(must_quote(s, s.at, f"starts with {shown(found)}"))
     s.fail(f"A value cannot start with `{found}`. Put it in quotes.")
 
 
 def _check_indent(s: Scanner, column: int) -> None:
-    """The line behind a list or mapping continues one of those around it."""
+    """Check that the line behind a list or mapping belongs to one of those around it."""
     if s.indent > column:
         s.fail(
-            f"This line is indented by {s.indent} spaces, and the line it continues by {column}. Indent both the same."
+            f"This line is indented by {spaces(s.indent)}, the line above it by {column}. Indent both the same."
         )
-    if s.indent >= 0 and s.indent not in s.columns:
-        known = " or ".join(str(each) for each in sorted(set(s.columns)))
-        s.fail(
-            f"This line is indented by {s.indent} spaces, which matches no line above. Indent it by {known} spaces."
-        )
+    if s.indent < 0 or any(s.indent == known for known, _ in s.columns):
+        return
+    known = [each for each, is_list in s.columns if is_list == s.is_dash and each > s.indent] or [
+        column
+    ]
+    what = "items" if s.is_dash else "fields"
+    s.fail(
+        f"This line is indented by {spaces(s.indent)}, the {what} above it by {known[0]}. Indent both the same."
+    )
 
 
 def _skip_blanks(s: Scanner) -> None:

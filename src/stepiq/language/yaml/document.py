@@ -55,7 +55,9 @@ def _read(s: Scanner) -> tuple[Json, Place]:
     else:
         node = None, s.place(0)
     if s.indent >= 0:
-        s.fail("This line does not continue the lines above it. Remove it, or write `name: value`.")
+        s.fail(
+            "This line does not belong to the lines above it. Remove it, or write `name: value`."
+        )
     _read_end(s)
     return node
 
@@ -82,7 +84,7 @@ def _read_directives(s: Scanner) -> None:
 def _read_end(s: Scanner) -> None:
     while s.indent < 0 and s.text.startswith("...", s.at):
         s.at += 3
-        s.end_line("`...`")
+        s.end_line("Only a comment can follow `...`.")
         s.next_line()
     if s.text[s.at] != END:
         s.fail(

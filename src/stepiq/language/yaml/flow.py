@@ -6,11 +6,20 @@ from stepiq.core.json import Json
 from stepiq.language.places import Place
 from stepiq.language.yaml import scalars
 from stepiq.language.yaml.properties import alias, properties
-from stepiq.language.yaml.scanner import BLANKS, END, Scanner, must_quote
+from stepiq.language.yaml.scanner import (
+    BLANKS,
+    COLLECTION_KEY,
+    COMMENT,
+    END,
+    NO_KEY,
+    Scanner,
+    must_quote,
+    shown,
+    spaces,
+)
 
 _GAP = re.compile(r"(?:[ \t\n]++|(?<=[ \t\n])#[^\n]*+)*+")
 _CLOSING = {"[": "]", "{": "}"}
-_COLLECTION_KEY = "A key must be a text; this one is a list or mapping. Put a value that starts with `{` or `[` in quotes."
 
 
 def flow(s: Scanner, parent: int) -> tuple[Json, Place]:
@@ -21,10 +30,12 @@ def flow(s: Scanner, parent: int) -> tuple[Json, Place]:
     place = s.place(start)
     s.at += 1
     s.enter(None, start)
+    s.brackets.append(start)
     if s.text[start] == "[":
         value = _list(s, parent, start, place)
     else:
         value = _mapping(s, parent, start, place)
+    s.brackets.pop()
     s.path.pop()
     return value, place
 
@@ -45,8 +56,11 @@ def _mapping(s: Scanner, parent: int, start: int, place: Place) -> Json:
     while _has_entry(s, parent, start, is_first=is_first):
         s.path[-1] = None
         is_first = False
+        _skip_mark(s, parent)
         at = s.at
         key, is_quoted = _text(s, parent)
+        if not key and not is_quoted:
+            s.fail(NO_KEY)
         _gap(s, parent)
         _add_pair(s, parent, fields, place, key, at, is_quoted=is_quoted)
     return fields
@@ -59,8 +73,11 @@ def accept_key(s: Scanner, fields: dict[str, Json], key: str, at: int, *, is_pla
         s.refuse("yaml_merge", "Merge keys (`<<`) are not supported. Write the fields out.", at)
     is_new = key not in fields
     if not is_new:
-        message = f"The key `{key[:60]}` occurs twice in this mapping. Remove one of the two."
-        s.refuse("duplicate_key", message, at)
+        s.refuse(
+            "duplicate_key",
+            f"`{key[:60]}` occurs twice in this mapping. Remove one of the two.",
+            at,
+        )
     s.path[-1] = part
     return is_new
 
@@ -81,22 +98,29 @@ def _has_entry(s: Scanner, parent: int, start: int, *, is_first: bool) -> bool:
         s.at += 1
         return False
     if found == END:
-        s.fail(f"`{opening}` has no closing `{closing}`.", start)
+        s.fail(f"`{opening}` has no closing `{closing}`. Add it.", start)
     if found == ",":
         s.fail("An entry is missing before this comma. Remove the comma.")
     if found in "]}":
-        s.fail(f"`{found}` does not close `{opening}`. Write `{closing}`.")
+        s.fail(_wrong_bracket(found, opening))
     return True
 
 
+def _wrong_bracket(found: str, opening: str) -> str:
+    return f"`{found}` does not close `{opening}`. Write `{_CLOSING[opening]}`."
+
+
 def _no_comma(s: Scanner, start: int, closing: str) -> None:
-    line, _ = s.position(start)
-    opening = s.text[start]
-    if s.text[s.at] == "#":
-        s.fail("A comment needs a space before its `#`.")
-    if s.text[s.at] == ":":
-        s.fail("A value that contains a colon must be in quotes here.")
-    s.fail(f"Expected `,` or `{closing}` here, because line {line} opens `{opening}`.")
+    found, opening = s.text[s.at], s.text[start]
+    if found == "#":
+        s.fail(COMMENT)
+    if found in "]}":
+        s.fail(_wrong_bracket(found, opening))
+    if found == ":":
+        s.fail(
+            "The value before this colon is not in quotes. Put the value in quotes, or write a comma between two fields."
+        )
+    s.fail(f"Write `,` or `{closing}` here. The brackets open at line {s.position(start)[0]}.")
 
 
 def _gap(s: Scanner, parent: int) -> None:
@@ -110,32 +134,51 @@ def _gap(s: Scanner, parent: int) -> None:
     indent = len(s.text[line_break + 1 : behind].split("\t", 1)[0])
     needed = parent if s.text[behind] in "]}" else parent + 1
     if indent < needed or s.is_marker(line_break + 1):
+        start = s.brackets[-1]
+        closing = _CLOSING[s.text[start]]
+        line, _ = s.position(s.at)
         s.fail(
-            f"This line is inside brackets. Indent it by at least {needed} spaces, or close the brackets above it."
+            f"`{s.text[start]}` has no closing `{closing}` before line {line}. Add it, or indent the lines inside the "
+            f"brackets by at least {spaces(needed)}.",
+            start,
         )
 
 
 def _item(s: Scanner, parent: int) -> tuple[Json, Place]:
     """An entry of a list, which may be a single pair: `[a: 1]`."""
+    is_marked = _skip_mark(s, parent)
     start = s.at
     if properties(s):
         _gap(s, parent)
     if s.text[s.at] in "[{":
         value, place = flow(s, parent)
-        if _is_colon(s, is_quoted=True):
-            s.fail(_COLLECTION_KEY, start)
+        if is_marked or _is_colon(s, is_quoted=True):
+            s.fail(COLLECTION_KEY, start)
         return value, place
     place = s.place(start)
     text, is_quoted = _text(s, parent)
-    if not _is_colon(s, is_quoted=is_quoted):
+    if is_marked and not text and not is_quoted:
+        s.fail(NO_KEY)
+    if not is_marked and not _is_colon(s, is_quoted=is_quoted):
         return text if is_quoted else scalars.resolve(s, text, start), place
-    if "\n" in s.text[start : s.at]:
+    if not is_marked and "\n" in s.text[start : s.at]:
         s.fail("A key must be on one line.", start)
+    if is_marked:
+        _gap(s, parent)
     s.enter(None, start)
     fields: dict[str, Json] = {}
     _add_pair(s, parent, fields, place, text, start, is_quoted=is_quoted)
     s.path.pop()
     return fields, place
+
+
+def _skip_mark(s: Scanner, parent: int) -> bool:
+    """Past the `?` before a key; gives whether there is one."""
+    if s.text[s.at] != "?" or s.text[s.at + 1] not in " \t\n,[]{}":
+        return False
+    s.at += 1
+    _gap(s, parent)
+    return True
 
 
 def _is_colon(s: Scanner, *, is_quoted: bool) -> bool:
@@ -196,16 +239,17 @@ def _text(s: Scanner, parent: int) -> tuple[str, bool]:
         return alias(s), False
     text = scalars.plain(s, parent, is_flow=True)
     if text is None and found not in ",]}":
-        s.fail(_NO_TEXT.get(found) or f"A value cannot start with `{found}`. Put it in quotes.")
+        s.fail(
+            _NO_TEXT.get(found) or f"A value cannot start with {shown(found)}. Put it in quotes."
+        )
     return text or "", False
 
 
 _NO_TEXT = {
-    "[": _COLLECTION_KEY,
-    "{": _COLLECTION_KEY,
-    ":": "The key before this colon is missing.",
-    "#": "A comment needs a space before its `#`.",
+    "[": COLLECTION_KEY,
+    "{": COLLECTION_KEY,
+    ":": NO_KEY,
+    "#": COMMENT,
     "-": "A list in brackets has no `-`. Separate its entries with commas: `[a, b]`.",
-    "?": "Keys marked with `?` are not supported. Write `key: value`.",
     END: "The value is missing, and the brackets around it are not closed.",
 }

@@ -2,10 +2,11 @@
 
 import re
 
-from stepiq.language.yaml.scanner import BLANKS, Scanner
+from stepiq.language.yaml.scanner import BLANKS, Scanner, must_quote
 
 _PROPERTY = re.compile(r"(&[^ \t\n,\[\]{}]*+|!<[^>\n]*+>|![^ \t\n,\[\]{}]*+)[ \t]*+")
 _ALIAS = re.compile(r"\*([^ \t\n,\[\]{}]*+)")
+_MORE = re.compile(r"[ \t]++[^ \t\n#:,\]}]")
 
 
 def properties(s: Scanner) -> bool:
@@ -30,6 +31,8 @@ def alias(s: Scanner) -> str:
     """Refuse an alias; gives it as a text to read on with."""
     found = _ALIAS.match(s.text, s.at)
     name = found[1][:60] if found else ""
+    if found and _MORE.match(s.text, found.end()):
+        s.fail(must_quote(s, s.at, "starts with `*`"), s.at, "yaml_alias")
     message = f"`*{name}` is a YAML alias, which is not supported. Write the value out, or put a value that starts with `*` in quotes."
     s.spoil("yaml_alias", message, s.at)
     s.at = found.end() if found else s.at + 1

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 from stepiq.core.json import MAX_NUMBER_DIGITS, Json
-from stepiq.language.yaml.scanner import BLANKS, END, TAB, Scanner
+from stepiq.language.yaml.scanner import BLANKS, END, TAB, Scanner, spaces
 
 _NULL = {"", "~", "null", "Null", "NULL"}
 _BOOLEAN = {
@@ -63,6 +63,7 @@ _ONE_ESCAPE = re.compile(_ESCAPE)
 # Python's engine can fail on groups inside a possessive repetition, so this pattern has none.
 _UNGROUPED = re.sub(r"\((?!\?)", "(?:", _ESCAPE)
 _WELL_ESCAPED = re.compile(rf"(?:[^\\]++|{_UNGROUPED}|\\\n)*+")
+_BEHIND_MARK = "The text starts on the line below `|` or `>`. Move it there, and indent it."
 _HEADER = re.compile(r"[|>](?:([1-9])([-+])?|([-+])([1-9])?)?(?=[ \t\n])")
 
 
@@ -152,12 +153,12 @@ def _check_lines(s: Scanner, start: int, end: int, parent: int, quote: str) -> N
     while at:
         content = BLANKS.match(s.text, at)
         behind = content.end() if content else at
-        spaces = len(s.text[at:behind]) - len(s.text[at:behind].lstrip(" "))
-        if s.text[behind] != "\n" and (spaces <= parent or s.is_marker(at)):
+        indent = len(s.text[at:behind].split("\t", 1)[0])
+        if s.text[behind] != "\n" and (indent <= parent or s.is_marker(at)):
             line, _ = s.position(at)
             s.fail(
-                f"The text that starts here has no closing `{quote}` before line {line}, which is not indented as a part of it. "
-                f"Add the closing `{quote}`, or indent the lines of the text by at least {parent + 1} spaces.",
+                f"The text that starts here has no closing `{quote}` before line {line}. Add it, or indent the lines of "
+                f"the text by at least {spaces(parent + 1)}.",
                 start,
             )
         at = s.text.find("\n", at, end) + 1
@@ -227,13 +228,11 @@ def block(s: Scanner, parent: int) -> str:
     """A text behind `|` or `>`: all lines that are indented deeper than `parent`."""
     header = _HEADER.match(s.text, s.at)
     if header is None:
-        s.fail(
-            "The lines of the text start below `|` or `>`. Behind it there can only be `-`, `+` or a digit."
-        )
+        s.fail(_BEHIND_MARK)
     is_folded = header.group()[0] == ">"
     digit, chomp = header[1] or header[4], header[2] or header[3]
     s.at = header.end()
-    s.end_line("`|` or `>`")
+    s.end_line(_BEHIND_MARK)
     indent = max(parent, 0) + int(digit) if digit else _detect_indent(s, parent)
     lines = _block_lines(s, indent)
     if s.is_cut and s.text[s.at] == END and lines[1:] and not lines[-1]:

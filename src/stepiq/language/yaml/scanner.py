@@ -20,7 +20,10 @@ LINE_END = re.compile(r"[ \t]*+(?:(?<=[ \t\n])#[^\n]*+)?\n")
 _EMPTY_LINES = re.compile(r"(?:[ \t]*+(?:#[^\n]*+)?\n)*+")
 _SPACES = re.compile(r" *+")
 _MARKER = re.compile(r"(?:---|\.\.\.)(?=[ \t\n])")
-TAB = "Indent with spaces: this line is indented with a tab."
+TAB = "This line is indented with a tab. Indent it with spaces."
+COMMENT = "A comment needs a space before its `#`."
+COLLECTION_KEY = "A key must be a text, and this one is a list or mapping. If a value starts with `{` or `[`, put it in quotes."
+NO_KEY = "The key before this colon is missing."
 
 
 class Stop(Exception):
@@ -38,8 +41,10 @@ class Scanner:
         self.at = 0
         self.indent = 0
         """Column of the next content, counted from 0; -1 at the end of the document."""
-        self.columns: list[int] = []
-        """Columns of the block lists and mappings around the position, the outermost first."""
+        self.columns: list[tuple[int, bool]] = []
+        """Columns of the lists and mappings by indentation around the position, and which are lists; outermost first."""
+        self.brackets: list[int] = []
+        """Offsets of the brackets that are open, the outermost first."""
         self.path: list[str | int | None] = []
         """Keys and indexes that lead to the position; None while a key is read."""
         self.issues: list[Issue] = []
@@ -94,21 +99,19 @@ class Scanner:
         if text[start] == END or _MARKER.match(text, start):
             self.indent = -1
             return
-        spaces = _SPACES.match(text, start)
-        self.at = spaces.end() if spaces else start
+        margin = _SPACES.match(text, start)
+        self.at = margin.end() if margin else start
         self.indent = self.at - start
         if text[self.at] == "\t":
             self.fail(TAB)
 
-    def end_line(self, what: str) -> None:
-        """Past the rest of a line, which has nothing but a comment behind something that is named in messages."""
+    def end_line(self, problem: str) -> None:
+        """Past the rest of a line, which must be empty or a comment; fails with a problem if it is not."""
         found = LINE_END.match(self.text, self.at)
         if found is None:
             blanks = BLANKS.match(self.text, self.at)
             at = blanks.end() if blanks else self.at
-            if self.text[at] == "#":
-                self.fail("A comment needs a space before its `#`.", at)
-            self.fail(f"Nothing can follow {what} on this line. Start a new line.", at)
+            self.fail(COMMENT if self.text[at] == "#" else problem, at)
         self.at = found.end()
 
     def is_marker(self, at: int) -> bool:
@@ -127,10 +130,29 @@ class Scanner:
 
 def must_quote(s: Scanner, at: int, why: str) -> str:
     """What to write for a value that starts at an offset and takes up the rest of its line."""
-    end = s.text.index("\n", at)
-    written = s.text[at:end].split(" #", 1)[0].strip()
+    written = rest_of_line(s, at)
     if len(written) > _MAX_SHOWN:
         return f"The value {why}. Put it in quotes."
-    quote = "'" if '"' in written or "\\" in written else '"'
-    written = written.replace("'", "''") if quote == "'" else written
-    return f"The value {why}. Put it in quotes: `{quote}{written}{quote}`."
+    return f"The value {why}. Put it in quotes: `{in_quotes(written)}`."
+
+
+def rest_of_line(s: Scanner, at: int) -> str:
+    """The text of a line from an offset, without its comment."""
+    return s.text[at : s.text.index("\n", at)].split(" #", 1)[0].strip()
+
+
+def in_quotes(text: str) -> str:
+    """A text in the quotes that need the fewest escapes."""
+    if '"' in text or "\\" in text:
+        return "'" + text.replace("'", "''") + "'"
+    return f'"{text}"'
+
+
+def shown(character: str) -> str:
+    """A character in a message."""
+    return "a backtick" if character == "`" else f"`{character}`"
+
+
+def spaces(count: int) -> str:
+    """A number of spaces in a message."""
+    return "1 space" if count == 1 else f"{count} spaces"

@@ -1,0 +1,71 @@
+"""Template syntax of other tools. In a template of ours it is text, and reaches a model or another system as it is."""
+
+import re
+from collections.abc import Callable, Iterator
+
+MAX_FOUND = 5
+"""Most findings in one template."""
+_ROOTS = ("input", "vars", "steps", "env", "run", "item")
+_OTHERS = re.compile(
+    r"\{\{(?:[^}]|\}(?!\})){0,1000}\}\}"  # our own tags, which are skipped
+    r"|\{%[-+]? {0,3}(?P<jinja>[a-z]{1,20})"
+    r"|\{\#(?P<comment> [^}\n]{0,200})\#\}"
+    r"|<%[-=]? {0,3}(?P<erb>[A-Za-z_.@]{1,100})"
+    r"|\$\{ {0,3}(?P<dollar>[A-Za-z_][\w.]{0,100}) {0,3}\}"
+    rf"|\$(?P<bare>(?:{'|'.join(_ROOTS)})\.[A-Za-z_][\w.]{{0,100}})"
+    r"|(?<![\w{$\\])\{(?P<brace>[A-Za-z_][\w.]{0,100})\}(?!\})",
+    re.ASCII,
+)
+_IF = "Write `{{#if input.topic}}…{{else}}…{{/if}}`."
+_EACH = "Write `{{#each input.topics}}{{this}}{{/each}}`."
+_JINJA = {
+    "if": _IF, "elif": _IF, "else": _IF, "endif": _IF, "for": _EACH, "endfor": _EACH,
+    "set": "Set a value in `variables` or in a `transform` step.",
+    "raw": "Write `\\{{` for braces as text.", "endraw": "Write `\\{{` for braces as text.",
+    "include": "Write the text here.", "extends": "Write the text here.", "block": "Write the text here.",
+    "macro": "Write the text here.", "import": "Write the text here.",
+}  # fmt: skip
+
+Tag = Callable[[str], str | None]
+"""The tag for a name that another tool's syntax writes; None if the name means nothing."""
+
+
+def find(text: str, tag: Tag) -> Iterator[tuple[int, str]]:
+    """Offset and message of each piece of other template syntax, the first of its kind only."""
+    seen: set[str] = set()
+    for found in _OTHERS.finditer(text):
+        message = _message(found, tag)
+        if message is None or message in seen:
+            continue
+        seen.add(message)
+        yield found.start(), message
+        if len(seen) == MAX_FOUND:
+            return
+
+
+def tag_of(name: str) -> str | None:
+    """The tag of a name that starts with a root, such as `input.topic`."""
+    root, dot, _ = name.partition(".")
+    return f"{{{{{name}}}}}" if dot and root in _ROOTS and not name.endswith(".") else None
+
+
+def _message(found: re.Match[str], tag: Tag) -> str | None:
+    kind = found.lastgroup
+    if kind == "jinja":
+        instead = _JINJA.get(found["jinja"])
+        name = found["jinja"].removeprefix("end").replace("elif", "if").replace("else", "if")
+        return (
+            f"`{{% {name} %}}` is not template syntax here and stays in the text. {instead}"
+            if instead
+            else None
+        )
+    if kind == "comment":
+        return "`{# … #}` is not template syntax here and stays in the text. Write a comment as `{{! … }}`."
+    if kind == "erb":
+        instead = tag_of(found["erb"]) or "{{input.topic}}"
+        return f"`<% … %>` is not template syntax here and stays in the text. Write `{instead}`."
+    if kind is None or (instead := tag(found[kind])) is None:
+        return None
+    return (
+        f"`{found.group()}` is not template syntax here and stays in the text. Write `{instead}`."
+    )

@@ -1,0 +1,174 @@
+"""Which word of the language someone meant: near names, the words of other tools, and fields of other places."""
+
+import re
+from collections.abc import Collection
+from difflib import get_close_matches
+
+_MAX_COMPARED = 200
+_MAX_SHOWN = 20
+# At a half, `api` would already be taken for a slip of `email`.
+_MIN_LIKENESS = 0.55
+_CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+_WORDS: dict[str, str] = {
+    # Step types.
+    "code": "function lambda python javascript js script",
+    "condition": "branch choice if switch when",
+    "human_review": "approval approve human input manual review user_input wait_for_approval",
+    "llm": "ai anthropic chat completion generate gpt message model openai prompt",
+    "parallel": "each fan_out for foreach for_each loop map matrix",
+    "transform": "format jq jsonpath parse regex set template",
+    "wait": "delay pause sleep timer",
+    "webhook": "api call curl fetch get http http_request httprequest https post request rest",
+    # Types of input fields.
+    "string": "char str text varchar",
+    "integer": "int int32 int64 long",
+    "number": "decimal double float numeric",
+    "boolean": "bool flag",
+    "array": "list set tuple",
+    "object": "dict hash map mapping record struct",
+    # Fields of the document.
+    "steps": "branches jobs nodes stages tasks workflow",
+    "input": "arguments inputs params parameters",
+    "variables": "constants defaults vars",
+    "notifications": "notify",
+    "schedule": "cron crontab",
+    "description": "desc summary",
+    "name": "display_name label title",
+    "timeout_seconds": "max_duration timeout timeout_minutes timeout_ms timeouts",
+    # Fields of steps.
+    "id": "key slug step_id",
+    "prompt": "content instruction instructions messages question user user_message user_prompt",
+    "system_prompt": "system system_message",
+    "max_tokens": "max_completion_tokens max_output_tokens",
+    "output_schema": "json_schema response_schema schema",
+    "output_format": "format output_parser output_type response_format",
+    "fallback_models": "fallback fallbacks",
+    "source": "code script",
+    "language": "lang runtime",
+    "url": "endpoint href uri",
+    "body": "data json payload",
+    "expect_status": "expected_status status status_code",
+    "message": "description question text",
+    "assignees": "approvers assignee reviewers users",
+    "seconds": "delay duration",
+    "until": "at date time",
+    "cases": "branches conditions rules when",
+    "else": "default otherwise",
+    "if": "condition when",
+    "for_each": "each foreach items list over",
+    "step": "body do",
+    "max_concurrency": "concurrency max_parallel parallelism",
+    "retry": "retries",
+    "max_attempts": "attempts count limit max max_retries retries times tries",
+    "backoff_ms": "backoff delay delay_ms interval wait",
+    "on_error": "continue_on_error on_failure onerror",
+    "goto": "next step target then to",
+    # Values and names.
+    "continue": "ignore skip",
+    "fail": "abort error raise stop throw",
+    "markdown": "md",
+    "text": "plain raw string",
+    "env": "secret secrets",
+    "run": "execution",
+    "item": "element it this value",
+    "index": "i loop",
+    "vars": "variable",
+}
+_SYNONYMS = {
+    word: [target for target, words in _WORDS.items() if word in words.split()]
+    for words in _WORDS.values()
+    for word in words.split()
+} | {"$json": ["input"], "$input": ["input"], "output": ["steps"], "$node": ["steps"]}
+"""Words of other tools, and what they are called here."""
+
+_ORDER = "Steps run in the order written, so a step can read the outputs of all steps above it."
+_START = "For a schedule, use `schedule`. The API and webhooks can start any pipeline."
+_STEPS = "A pipeline has one list of steps, `steps`."
+_NOTES = {
+    ("schedule", "connections"): _ORDER,
+    (
+        "schedule",
+        "env",
+    ): "Write values in `variables`. Store keys as secrets and read them as `{{env.NAME}}`.",
+    ("schedule", "jobs"): _STEPS,
+    ("schedule", "nodes"): _STEPS,
+    ("schedule", "on"): _START,
+    (
+        "schedule",
+        "secrets",
+    ): "Store secrets on the server and read them in templates as `{{env.NAME}}`.",
+    ("schedule", "trigger"): _START,
+    ("schedule", "triggers"): _START,
+    ("on_error", "depends_on"): _ORDER,
+    ("on_error", "needs"): _ORDER,
+    (
+        "on_error",
+        "output",
+    ): "The output of a step is kept without a field. Later steps read it as `steps.ID.output`.",
+    (
+        "on_error",
+        "run",
+    ): "To run code, use `type: code`. To call another system, use `type: webhook`.",
+    (
+        "on_error",
+        "uses",
+    ): "To run code, use `type: code`. To call another system, use `type: webhook`.",
+    ("on_error", "with"): "Write the fields of the step one level higher, without `with`.",
+    ("prompt", "messages"): "Write `system_prompt` and `prompt`.",
+    ("system_prompt", "input"): "A prompt reads the input in templates, as in `{{input.topic}}`.",
+    ("url", "auth"): "Write `headers: {Authorization: 'Bearer {{env.TOKEN}}'}`.",
+    ("url", "params"): "Write the query string in `url`.",
+    ("url", "query"): "Write the query string in `url`.",
+    ("cases", "then"): "Write `cases: [{if: input.score > 5, goto: publish}]`.",
+}
+"""What to do instead of a field of other tools, by a field that is known where it is written."""
+
+
+def note(name: str, known: Collection[str]) -> str | None:
+    """What to do instead of a field that other tools have where these are known."""
+    return next(
+        (text for (field, word), text in _NOTES.items() if word == name and field in known), None
+    )
+
+
+def suggest(name: str, known: Collection[str]) -> str:
+    """A sentence that names the word that was probably meant, or all known ones."""
+    if len(known) > _MAX_COMPARED:
+        # Comparing with thousands of names, once for each of many mistakes, would take minutes.
+        return f"There are {len(known):,} others."
+    words = sorted(set(known))
+    if not words:
+        return "There are none."
+    if near := nearest(name, words):
+        return f"Did you mean `{near}`?"
+    if len(words) == 1:
+        return f"Use `{words[0][:60]}`."
+    shown = ", ".join(f"`{word[:60]}`" for word in words[:_MAX_SHOWN])
+    return f"Use one of {shown}{', …' if len(words) > _MAX_SHOWN else ''}."
+
+
+def nearest(name: str, known: Collection[str]) -> str | None:
+    """The known word that was probably meant; None if there is no likely one."""
+    words = sorted(set(known))
+    if same := same_word(name, words):
+        return same
+    for word in _SYNONYMS.get(_plain(name), ()):
+        if word in words:
+            return word
+    near = get_close_matches(_plain(name), words, 1, _MIN_LIKENESS)
+    return near[0] if near else None
+
+
+def same_word(name: str, known: Collection[str]) -> str | None:
+    """The known word that differs only in case, hyphens or underscores."""
+    return next((word for word in known if _plain(word) == _plain(name)), None)
+
+
+def _plain(name: str) -> str:
+    return _CAPITAL.sub("_", name[:60]).replace("-", "_").lower()
+
+
+def slug(text: str) -> str:
+    """A text as the id of a step; empty if none of its characters can be in one."""
+    return re.sub(r"[^a-z0-9_]+", "_", _plain(text)).strip("_")
