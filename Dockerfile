@@ -21,7 +21,8 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends postgresql-client-17 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --no-create-home --home-dir /var/lib/stepiq stepiq \
-    && install --directory --mode 0700 --owner stepiq --group stepiq /var/lib/stepiq
+    && install --directory --mode 0700 --owner stepiq --group stepiq /var/lib/stepiq \
+    && install -D --mode 0644 /dev/null /etc/stepiq/stepiq.toml
 COPY --from=build /opt/stepiq /opt/stepiq
 ENV PATH=/opt/stepiq/bin:$PATH \
     STEPIQ_HOST=0.0.0.0 \

@@ -50,8 +50,8 @@ class TestRegister:
         user = (await client.post("/api/auth/register", json=NEW)).json()["user"]
 
         assert not user["is_admin"]
-        assert user["plan"] == "free"
-        assert user["credits_remaining"] == 100
+        assert user["plan"] == "unlimited"
+        assert user["credits_remaining"] is None
 
     async def test_an_address_is_taken_in_any_case(self, client, make):
         await make.user(email="ada@example.com")

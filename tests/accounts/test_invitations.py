@@ -33,7 +33,7 @@ class TestInvite:
         response = await register(token)
 
         assert response.status_code == 201
-        assert response.json()["user"]["plan"] == "free"
+        assert response.json()["user"]["plan"] == "unlimited"
 
     async def test_it_is_for_one_address(self, register, token):
         response = await register(token, "bob@example.com")

@@ -16,7 +16,7 @@ class TestLoad:
     def test_the_plans_that_come_with_the_server_are_those_of_the_docs(self):
         plans = Plans.load({})
 
-        assert plans.names() == ["free", "starter", "pro", "enterprise"]
+        assert plans.names() == ["unlimited", "free", "starter", "pro", "enterprise"]
         assert plans.get("free").limits == {
             "credits_per_month": 100,
             "runs_per_day": 10,
@@ -32,6 +32,7 @@ class TestLoad:
             "runs_queued": 20,
         }
         assert plans.get("enterprise").runs_queued is None
+        assert set(plans.get("unlimited").limits.values()) == {None, True}
 
     def test_an_override_changes_what_it_names_and_nothing_else(self):
         plans = Plans.load({"pro": {"steps": 40, "runs_per_day": "unlimited"}})
@@ -68,7 +69,7 @@ class TestLoad:
             ({"steps": "many"}, "plans.pro.steps", '"unlimited"'),
             ({"cron": 1}, "plans.pro.cron", "true or false"),
             ({"webhooks": "unlimited"}, "plans.pro.webhooks", "true or false"),
-            ({"extends": "gold"}, "plans.pro.extends", "enterprise, free, pro, starter"),
+            ({"extends": "gold"}, "plans.pro.extends", "enterprise, free, pro, starter, unlimited"),
             ({"extends": 3}, "plans.pro.extends", "existing plan"),
         ],
     )
@@ -106,7 +107,7 @@ class TestGet:
 
 class TestRequire:
     def test_an_unknown_plan_is_refused_with_those_that_there_are(self):
-        with pytest.raises(UnknownPlan, match="free, starter, pro, enterprise"):
+        with pytest.raises(UnknownPlan, match="unlimited, free, starter, pro, enterprise"):
             Plans.load({}).require("gold")
 
 

@@ -10,6 +10,7 @@ from tests.chaos.plan import Options
 from tests.chaos.proxy import Proxy
 from tests.chaos.store import Postgres
 from tests.support.ports import free_port
+from tests.support.process import config_file
 
 _START_SECONDS = 300
 """Enough for the slowest of machines; who starts for so long does not start."""
@@ -31,7 +32,7 @@ class Cluster:
         self._environment = {
             **environment,
             "STEPIQ_DATA_DIR": str(self.data),
-            "STEPIQ_CONFIG_FILE": str(folder / "stepiq.toml"),
+            "STEPIQ_CONFIG_FILE": config_file(folder),
             "STEPIQ_LOG_FORMAT": "json",
             "STEPIQ_ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8",
         }

@@ -34,7 +34,7 @@ class TestCreate:
 
         said = cli("users", "create", "Bob@Example.com", "--password-stdin")
 
-        assert (said.code, said.out) == (0, "Created bob@example.com on plan free.\n")
+        assert (said.code, said.out) == (0, "Created bob@example.com on plan unlimited.\n")
 
     def test_an_administrator_gets_the_first_accounts_plan(self, cli: Cli, typed):
         typed("correct horse\n")

@@ -6,12 +6,18 @@ from collections import namedtuple
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
-from stepiq.cli.checks import Check, Status, check_providers, check_server, check_store
-from stepiq.cli.checks import providers as provider_checks
-from stepiq.cli.checks.server import settings_check
+from stepiq.billing.errors import UnknownPlan
 from stepiq.core.settings import Settings, load
 from stepiq.engine.providers.local_weights import weights_path
+from stepiq.server.checks import Check, Status, before_start, models
+from stepiq.server.checks.accounts import check_accounts
+from stepiq.server.checks.configuration import check_settings
+from stepiq.server.checks.listed import CannotStart
+from stepiq.server.checks.models import check_default_model, check_providers
+from stepiq.server.checks.network import check_mail, check_port
+from stepiq.server.checks.store import check_store
 from stepiq.store import migrate, safety
 from stepiq.store.database import Database, UnsafeStore
 from stepiq.store.migrate import known_revisions
@@ -19,8 +25,16 @@ from tests.cli.conftest import Cli
 from tests.support.anthropic_server import AnthropicServer
 from tests.support.fake_provider import RunningFakeProvider
 
-UNSAFE = safety.Flaw("It loses things.", "Turn it on.", UnsafeStore)
-OLD = safety.Flaw("It is PostgreSQL 14.", "Use another.")
+UNSAFE = UnsafeStore("It loses things. Turn it on.")
+OLD = safety.StoreUnsupported("It is PostgreSQL 14. Use another.")
+
+
+@pytest.fixture
+def only_own_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without those of the suite, which no server knows."""
+    for name in list(os.environ):
+        if name.startswith("STEPIQ_TEST_"):
+            monkeypatch.delenv(name)
 
 
 @pytest.fixture
@@ -37,7 +51,7 @@ class TestDoctor:
         said = cli("doctor")
 
         assert said.code == 0
-        assert "A server would work as configured" in said.out
+        assert "Everything that is configured works." in said.out
         assert "default model" in said.out
 
     def test_looking_makes_nothing(self, cli: Cli, folder: Path):
@@ -45,7 +59,7 @@ class TestDoctor:
 
         assert list(folder.iterdir()) == []
 
-    def test_what_does_not_work_is_counted_and_has_an_advice(
+    def test_what_keeps_a_server_from_starting_is_counted(
         self, cli: Cli, monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setenv("STEPIQ_DEFAULT_PLAN", "gold")
@@ -53,9 +67,9 @@ class TestDoctor:
         said = cli("doctor")
 
         assert said.code == 1
-        assert "FAILED plans" in said.out
-        assert "> Correct stepiq.toml or STEPIQ_DEFAULT_PLAN." in said.out
+        assert "FAILED   plans" in said.out
         assert "1 of " in said.out
+        assert "`stepiq serve` does not start like this." in said.out
 
     def test_settings_that_cannot_be_read_are_the_only_thing_told(
         self, cli: Cli, monkeypatch: pytest.MonkeyPatch
@@ -66,7 +80,8 @@ class TestDoctor:
 
         assert found["ok"] is False
         (check,) = found["checks"]
-        assert "STEPIQ_PORT" in check["detail"]
+        assert check["name"] == "STEPIQ_PORT"
+        assert check["detail"] == "`high` is not valid. Use an integer from 0 to 65535."
 
     def test_json_has_one_object_for_each_check(self, cli: Cli):
         found = json.loads(cli("doctor", "--json").out)
@@ -91,7 +106,7 @@ class TestCheckStore:
         self, settings: Settings, monkeypatch: pytest.MonkeyPatch
     ):
         newer = ["9999", *known_revisions()]
-        monkeypatch.setattr("stepiq.cli.checks.store.known_revisions", lambda: newer)
+        monkeypatch.setattr(migrate, "known_revisions", lambda: newer)
 
         found = named(await check_store(settings), "database")
 
@@ -99,12 +114,12 @@ class TestCheckStore:
         assert "stepiq migrate" in found.advice
 
     async def test_a_newer_schema_fails(self, settings: Settings, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr("stepiq.cli.checks.store.known_revisions", lambda: ["0001"])
+        monkeypatch.setattr(migrate, "known_revisions", lambda: ["0001"])
 
         found = named(await check_store(settings), "database")
 
         assert found.status is Status.FAILED
-        assert "newer version" in found.detail
+        assert "written by a newer stepIQ" in found.detail
 
     async def test_an_empty_database_is_set_up_by_serve(self, settings: Settings):
         database = Database(settings)
@@ -129,7 +144,11 @@ class TestCheckStore:
 
     @pytest.mark.parametrize(
         ("flaw", "is_allowed", "status"),
-        [(UNSAFE, False, Status.FAILED), (UNSAFE, True, Status.NOTE), (OLD, True, Status.FAILED)],
+        [
+            (UNSAFE, False, Status.FAILED),
+            (UNSAFE, True, Status.WARNING),
+            (OLD, True, Status.FAILED),
+        ],
     )
     async def test_what_is_wrong_with_a_database_server_is_told(
         self, settings: Settings, monkeypatch: pytest.MonkeyPatch, flaw, is_allowed, status
@@ -140,15 +159,14 @@ class TestCheckStore:
         found = named(await check_store(settings), "database server")
 
         assert found.status is status
-        assert found.detail == flaw.problem
-        assert found.advice == flaw.advice
+        assert found.detail == flaw.message
 
-    async def test_a_folder_that_others_can_open_is_noted(self, here: Settings):
+    async def test_a_folder_that_others_can_open_is_warned_about(self, here: Settings):
         here.data_dir.mkdir(mode=0o755)
 
         found = named(await check_store(here), "data folder")
 
-        assert found.status is Status.NOTE
+        assert found.status is Status.WARNING
         assert "chmod 700" in found.advice
 
     async def test_a_folder_of_ones_own_is_well(self, here: Settings):
@@ -174,7 +192,7 @@ class TestCheckStore:
         found = named(await check_store(here), "data folder")
 
         assert found.status is Status.FAILED
-        assert "STEPIQ_DATA_DIR" in found.advice
+        assert "STEPIQ_DATA_DIR" in found.detail
 
     async def test_keys_that_were_given_are_not_looked_for_in_files(self, folder: Path):
         settings = load(jwt_secret="x" * 32, master_key="eA==" * 8)
@@ -202,7 +220,8 @@ class TestCheckProviders:
         found = await check_providers(settings)
 
         assert named(found, "provider openai").detail == "OpenAI answers and offers 2 models"
-        assert named(found, "default model").detail.startswith("openai/gpt-4o-mini")
+        (default,) = await check_default_model(settings)
+        assert default.detail.startswith("openai/gpt-4o-mini")
 
     async def test_a_refused_key_fails_without_being_repeated(
         self, folder: Path, provider: RunningFakeProvider
@@ -219,7 +238,7 @@ class TestCheckProviders:
     async def test_a_provider_that_does_not_answer_in_time_fails(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(provider_checks, "_PATIENCE_SECONDS", 0.2)
+        monkeypatch.setattr(models, "_PATIENCE_SECONDS", 0.2)
         with socket.create_server(("127.0.0.1", 0)) as silent:
             url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
             settings = load(openai_base_url=url, openai_api_key="sk-ours-123456")
@@ -254,7 +273,8 @@ class TestCheckProviders:
 
         told = named(found, "provider anthropic")
         assert told.detail == "Anthropic answers and offers 2 models"
-        assert named(found, "default model").detail.startswith("anthropic/claude-haiku-5-5")
+        (default,) = await check_default_model(settings)
+        assert default.detail.startswith("anthropic/claude-haiku-5-5")
 
     async def test_it_says_whether_the_weights_of_the_local_model_are_here(
         self, here: Settings, tmp_path: Path
@@ -278,12 +298,13 @@ class TestCheckProviders:
         found = await check_providers(load())
 
         assert named(found, "provider local").status is Status.NOTE
-        assert named(found, "default model").status is Status.FAILED
+        (default,) = await check_default_model(load())
+        assert default.status is Status.FAILED
 
 
 class TestCheckServer:
     async def test_a_free_port_is_well(self, folder: Path):
-        found = await check_server(load(port=0))
+        found = await check_port(load(port=0))
 
         assert named(found, "port").status is Status.OK
 
@@ -293,7 +314,7 @@ class TestCheckServer:
             other.close()
             with socket.socket() as bound:
                 bound.bind(("127.0.0.1", settings.port))
-                found = named(await check_server(settings), "port")
+                found = named(await check_port(settings), "port")
 
         assert found.status is Status.FAILED
         assert "STEPIQ_PORT" in found.advice
@@ -303,12 +324,12 @@ class TestCheckServer:
     ):
         engine.is_ready = True
 
-        found = named(await check_server(load(port=server.port)), "port")
+        found = named(await check_port(load(port=server.port)), "port")
 
         assert "a stepIQ server runs there" in found.detail
 
     async def test_mail_without_a_server_is_noted(self, here: Settings):
-        found = named(await check_server(here), "mail")
+        found = named(await check_mail(here), "mail")
 
         assert found.status is Status.NOTE
         assert "STEPIQ_SMTP_URL" in found.advice
@@ -318,28 +339,150 @@ class TestCheckServer:
             port = mail.getsockname()[1]
             settings = load(smtp_url=f"smtp://user:geheim@127.0.0.1:{port}")
 
-            found = named(await check_server(settings), "mail")
+            found = named(await check_mail(settings), "mail")
 
         assert found.detail == f"127.0.0.1:{port} answers"
 
     @pytest.mark.parametrize("url", ["smtp://127.0.0.1:9", "smtps://127.0.0.1", "smtp://127.0.0.1"])
     async def test_a_mail_server_that_does_not_answer_fails(self, folder: Path, url: str):
-        found = named(await check_server(load(smtp_url=url)), "mail")
+        found = named(await check_mail(load(smtp_url=url)), "mail")
 
         assert found.status is Status.FAILED
 
 
-class TestSettingsCheck:
-    def test_names_are_told_and_values_are_not(self, folder: Path):
+@pytest.mark.usefixtures("only_own_variables")
+class TestCheckSettings:
+    async def test_names_are_shown_and_values_are_not(self, folder: Path):
         (folder / "stepiq.toml").write_text("")
 
-        found = settings_check(load(openai_api_key="sk-geheim-123456", port=81))
+        (found,) = await check_settings(load(openai_api_key="sk-geheim-123456", port=81))
 
         assert found.detail == (
             f"OPENAI_API_KEY, STEPIQ_DATA_DIR, STEPIQ_PORT; {folder / 'stepiq.toml'} is read"
         )
 
-    def test_nothing_set_is_told(self, folder: Path, monkeypatch: pytest.MonkeyPatch):
+    async def test_defaults_are_shown_as_such(self, folder: Path, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.delenv("STEPIQ_DATA_DIR")
 
-        assert settings_check(load()).detail == "all at their defaults"
+        (found,) = await check_settings(load())
+
+        assert found.detail == "all at their defaults"
+
+    @pytest.mark.parametrize(
+        ("name", "advice"),
+        [
+            ("STEPIQ_REGISTRATON", "Did you mean STEPIQ_REGISTRATION?"),
+            ("STEPIQ_DATABSE_URL", "Did you mean STEPIQ_DATABASE_URL?"),
+            ("STEPIQ_OPENAI_KEY", "Did you mean OPENAI_API_KEY?"),
+            ("STEPIQ_REGISTER", "Did you mean STEPIQ_REGISTRATION?"),
+            ("STEPIQ_RETENTION_DAYS", "Did you mean STEPIQ_RUN_RETENTION_DAYS?"),
+            ("STEPIQ_COLOUR", "Remove it, or correct its name."),
+        ],
+    )
+    async def test_a_name_that_sets_nothing_is_warned_about(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, advice: str
+    ):
+        monkeypatch.setenv(name, "geheim")
+
+        found = (await check_settings(load()))[1]
+
+        assert (found.status, found.advice) == (Status.WARNING, advice)
+        assert found.detail == f"{name} is set, but there is no such setting."
+
+    async def test_names_that_mean_something_are_not(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        (folder / "stepiq.toml").write_text(
+            '[endpoints.lab]\nbase_url = "http://10.0.0.5/v1"\napi_key_env = "STEPIQ_LAB_KEY"\n'
+        )
+        for name in ("STEPIQ_LAB_KEY", "STEPIQ_SERVER", "STEPIQ_API_KEY", "STEPIQ_OPENAI_API_KEY"):
+            monkeypatch.setenv(name, "given")
+
+        assert len(await check_settings(load())) == 1
+
+
+class TestCheckAccounts:
+    async def test_strangers_who_can_spend_the_server_s_keys_are_warned_about(self, folder: Path):
+        settings = load(registration="open", openai_api_key="sk-ours-123456")
+
+        found = named(await check_accounts(settings), "registration")
+
+        assert found.status is Status.WARNING
+        assert "key of OpenAI without limit" in found.detail
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"registration": "invite"},
+            {"registration": None},
+            {"openai_api_key": None},
+            {"default_plan": "free"},
+        ],
+    )
+    async def test_nothing_is_said_where_they_cannot(self, folder: Path, change: dict[str, str]):
+        settings = load(**{"registration": "open", "openai_api_key": "sk-ours-123456", **change})
+
+        assert [check.name for check in await check_accounts(settings)] == ["plans"]
+
+
+@pytest.mark.usefixtures("only_own_variables")
+class TestBeforeStart:
+    async def start(self, **settings: object) -> list[str]:
+        """What a start would warn about."""
+        said: list[str] = []
+        await before_start(load(log_format="console", **settings), said.append)
+        return said
+
+    async def test_nothing_is_said_about_a_new_folder(self, folder: Path):
+        assert await self.start() == []
+
+    async def test_what_doctor_warns_about_is_said_once(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setenv("STEPIQ_REGISTRATON", "closed")
+
+        said = await self.start(default_model="openai/gpt-4o")
+
+        assert said[0] == (
+            "Warning: STEPIQ_REGISTRATON is set, but there is no such setting. Did you mean STEPIQ_REGISTRATION?"
+        )
+        assert said[1].startswith("Warning: STEPIQ_DEFAULT_MODEL: ")
+        assert len(said) == 2
+
+    async def test_in_json_a_warning_is_a_line_of_the_log(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setenv("STEPIQ_REGISTRATON", "closed")
+        said: list[str] = []
+
+        with capture_logs() as logs:
+            await before_start(load(log_format="json"), said.append)
+
+        assert said == []
+        assert [(line["event"], line["check"]) for line in logs] == [
+            ("startup_warning", "settings")
+        ]
+
+    async def test_one_error_is_raised_as_it_is(self, folder: Path):
+        with pytest.raises(UnknownPlan):
+            await self.start(default_plan="gold")
+
+    async def test_several_errors_are_raised_together(self, folder: Path):
+        with pytest.raises(CannotStart) as caught:
+            await self.start(default_plan="gold", jwt_secret="x" * 32, master_key="eA==")
+
+        assert [issue.path for issue in caught.value.issues] == ["master key", "plans"]
+
+    async def test_no_provider_and_no_mail_server_is_called(self, folder: Path):
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            port = silent.getsockname()[1]
+            silent.settimeout(0.2)
+
+            await self.start(
+                openai_base_url=f"http://127.0.0.1:{port}/v1",
+                openai_api_key="sk-ours-123456",
+                smtp_url=f"smtp://127.0.0.1:{port}",
+            )
+
+            with pytest.raises(TimeoutError):
+                silent.accept()

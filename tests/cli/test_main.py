@@ -100,6 +100,15 @@ class TestMain:
         assert not loaded & {"sqlalchemy", "fastapi", "dbos", "httpx2", "pydantic_settings"}
 
 
+class TestPorts:
+    @pytest.mark.parametrize("command", ["serve", "worker"])
+    def test_one_out_of_range_is_named_by_its_option(self, cli: Cli, command: str):
+        said = cli(command, "--port", "65536")
+
+        assert said.code == 1
+        assert said.err == "Error: --port: `65536` is not valid. Use an integer from 0 to 65535.\n"
+
+
 class TestServe:
     @pytest.mark.slow
     async def test_it_serves_until_sigterm(self, command: Command):

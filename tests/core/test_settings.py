@@ -23,8 +23,8 @@ class TestDefaults:
         assert (found.host, found.port) == ("127.0.0.1", 8080)
         assert found.base_url == "http://127.0.0.1:8080"
         assert found.sqlite_path == Path.cwd() / ".data" / "stepiq.db"
-        assert found.registration is Registration.OPEN
-        assert found.default_plan == "free"
+        assert found.effective_registration is Registration.OPEN
+        assert found.default_plan == "unlimited"
 
     def test_an_empty_variable_is_an_unset_one(self, monkeypatch):
         monkeypatch.setenv("STEPIQ_PORT", "")
@@ -87,20 +87,54 @@ class TestLoad:
         assert SECRET not in str(found.model_dump())
 
     @pytest.mark.parametrize(
+        ("variable", "value", "demand"),
+        [
+            ("STEPIQ_PORT", "65536", "Use an integer from 0 to 65535."),
+            ("STEPIQ_PORT", "-1", "Use an integer from 0 to 65535."),
+            ("STEPIQ_PORT", "high", "Use an integer from 0 to 65535."),
+            ("STEPIQ_WORKER_PORT", "9090.5", "Use an integer from 0 to 65535."),
+            ("STEPIQ_RUN_RETENTION_DAYS", "-3", "Use an integer from 0 to 36500."),
+            ("STEPIQ_ALLOW_UNSAFE_STORE", "maybe", "Use `true` or `false`."),
+            ("STEPIQ_REGISTRATION", "opn", "Use `open`, `invite` or `closed`."),
+            ("STEPIQ_LOG_FORMAT", "text", "Use `auto`, `console` or `json`."),
+            ("STEPIQ_PUBLIC_URL", "example.com", "Use an address without a path,"),
+            (
+                "STEPIQ_PUBLIC_URL",
+                "https://example.com/stepiq",
+                "Use an address without a path,",
+            ),
+            (
+                "STEPIQ_PUBLIC_URL",
+                "https://example.com:port",
+                "Use an address without a path,",
+            ),
+            ("STEPIQ_PUBLIC_URL", "ftp://example.com", "Use an address without a path,"),
+            ("STEPIQ_TRUSTED_PROXIES", "10.0.0.1/8", "Use address ranges separated by commas,"),
+            ("STEPIQ_ALLOWED_PRIVATE_NETWORKS", "10.0.0.0/8,all", "Use address ranges separated"),
+        ],
+    )
+    def test_a_wrong_one_is_shown_with_what_is_allowed(self, monkeypatch, variable, value, demand):
+        monkeypatch.setenv(variable, value)
+
+        with pytest.raises(SettingsInvalid) as caught:
+            settings.load()
+
+        (issue,) = caught.value.issues
+        assert issue.path == variable
+        assert issue.message.startswith(f"`{value}` is not valid. {demand}")
+        assert caught.value.message == f"{variable}: {issue.message}"
+
+    @pytest.mark.parametrize(
         ("variable", "value"),
         [
-            ("STEPIQ_PORT", "70000-" + SECRET),
-            ("STEPIQ_PORT", "65536"),
-            ("STEPIQ_REGISTRATION", SECRET),
-            ("STEPIQ_LOG_FORMAT", SECRET),
             ("STEPIQ_DATABASE_URL", f"mysql://root:{SECRET}@db/x"),
             ("STEPIQ_JWT_SECRET", SECRET),
-            ("STEPIQ_TRUSTED_PROXIES", SECRET),
-            ("STEPIQ_TRUSTED_PROXIES", "10.0.0.1/8"),
-            ("STEPIQ_ALLOWED_PRIVATE_NETWORKS", f"10.0.0.0/8,{SECRET}"),
+            ("STEPIQ_METRICS_TOKEN", SECRET),
+            ("STEPIQ_SMTP_URL", SECRET),
+            ("STEPIQ_PUBLIC_URL", f"https://ada:{SECRET}@example.com"),
         ],
-    )  # fmt: skip
-    def test_a_wrong_one_is_named_without_its_value(self, monkeypatch, variable, value):
+    )
+    def test_a_wrong_secret_is_named_and_not_shown(self, monkeypatch, variable, value):
         monkeypatch.setenv(variable, value)
 
         with pytest.raises(SettingsInvalid) as caught:
@@ -111,6 +145,26 @@ class TestLoad:
         assert SECRET not in caught.value.message
         assert SECRET not in str(caught.value.__context__ and caught.value.issues)
 
+    @pytest.mark.parametrize(
+        "url", ["https://example.com", "http://[::1]:8080/", "http://10.0.0.1:81"]
+    )
+    def test_a_public_url_is_an_origin(self, url):
+        assert settings.load(public_url=url).base_url == url.rstrip("/")
+
+    @pytest.mark.parametrize("variable", ["PORT", "STEPIQ_PORT"])
+    def test_only_names_with_the_prefix_are_read(self, monkeypatch, variable):
+        monkeypatch.setenv(variable, "81")
+
+        assert settings.load().port == (81 if variable == "STEPIQ_PORT" else 8080)
+
+    @pytest.mark.parametrize(
+        "variable", ["GOOGLE_API_KEY", "GEMINI_API_KEY", "STEPIQ_GOOGLE_API_KEY"]
+    )
+    def test_each_spelling_is_read(self, monkeypatch, variable):
+        monkeypatch.setenv(variable, SECRET)
+
+        assert settings.load().google_api_key == SecretStr(SECRET)
+
     def test_all_wrong_ones_are_named_at_once(self, monkeypatch):
         monkeypatch.setenv("STEPIQ_PORT", "x")
         monkeypatch.setenv("STEPIQ_JWT_SECRET", "short")
@@ -119,6 +173,7 @@ class TestLoad:
             settings.load()
 
         assert {issue.path for issue in caught.value.issues} == {"STEPIQ_PORT", "STEPIQ_JWT_SECRET"}
+        assert len(caught.value.message.splitlines()) == 3
 
     @pytest.mark.parametrize(
         ("url", "path"),
@@ -184,7 +239,42 @@ class TestCachePath:
         assert settings.load().cache_path == Path.cwd() / ".data" / "cache"
 
 
+class TestRegistration:
+    @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
+    def test_it_is_open_on_this_machine_alone(self, host):
+        assert settings.load(host=host).effective_registration is Registration.OPEN
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            {"host": "0.0.0.0"},  # noqa: S104 - not bound
+            {"host": "::"},
+            {"host": "10.0.0.1"},
+            {"host": "stepiq.local"},
+            {"public_url": "https://stepiq.example.com"},
+            {"trusted_proxies": "10.0.0.0/8"},
+        ],
+    )
+    def test_it_takes_an_invitation_where_others_reach_the_server(self, given):
+        assert settings.load(**given).effective_registration is Registration.INVITE
+
+    @pytest.mark.parametrize("registration", Registration)
+    @pytest.mark.parametrize("host", ["127.0.0.1", "10.0.0.1"])
+    def test_what_the_operator_sets_counts(self, registration, host):
+        found = settings.load(host=host, registration=registration)
+
+        assert found.effective_registration is registration
+
+
 class TestConfigFile:
+    def test_one_that_is_named_must_exist(self, monkeypatch):
+        monkeypatch.setenv("STEPIQ_CONFIG_FILE", "mine.toml")
+
+        with pytest.raises(
+            SettingsInvalid, match=r"STEPIQ_CONFIG_FILE: .*/mine\.toml does not exist\."
+        ):
+            settings.load()
+
     def test_endpoints_and_plans_come_from_it(self, monkeypatch):
         monkeypatch.setenv("LAB_KEY", SECRET)
         Path("stepiq.toml").write_text(
@@ -211,9 +301,11 @@ class TestConfigFile:
             ("not toml", "stepiq.toml"),
             ("[endpoints.Lab]\nbase_url = 'x'\n", "Lab"),
             ("[endpoints.lab]\nurl = 'x'\n", "endpoints.lab"),
-            ("[endpoints.lab]\n", "endpoints.lab.base_url"),
+            ("[endpoints.lab]\n", "stepiq.toml: endpoints.lab.base_url: Add this field."),
+            ("[endpoints.lab]\nbase_url = 3\n", "endpoints.lab.base_url: Use text in quotes."),
+            ("[endpoints.lab]\nbase_url = 'x'\nmodels = 'x'\n", "models: Use a list of texts"),
             ("endpoints = 3\n", "endpoints"),
-            ("plans = 3\n", "plans: "),
+            ("plans = 3\n", "stepiq.toml: plans: Write tables in the config file: [plans.NAME]."),
         ],
     )
     def test_what_is_wrong_in_it_is_named(self, text, named):
@@ -250,7 +342,7 @@ class TestMail:
     def test_a_mail_server_has_a_url_of_its_own(self, monkeypatch, url):
         monkeypatch.setenv("STEPIQ_SMTP_URL", url)
 
-        with pytest.raises(SettingsInvalid, match="STEPIQ_SMTP_URL: use smtp://"):
+        with pytest.raises(SettingsInvalid, match="STEPIQ_SMTP_URL: Use `smtp://"):
             settings.load()
 
     @pytest.mark.parametrize(

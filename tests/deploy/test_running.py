@@ -24,6 +24,7 @@ from tests.support import postgres
 from tests.support.containers import compose, image, seconds
 from tests.support.fake_provider import RunningFakeProvider, running_fake_provider
 from tests.support.ports import free_port
+from tests.support.process import config_file
 
 PIPELINE = """\
 name: Chain
@@ -101,7 +102,7 @@ class Project:
         # The suite's PostgreSQL has nothing to lose.
         environment["STEPIQ_ALLOW_UNSAFE_STORE"] = "true"
         environment["STEPIQ_DATA_DIR"] = str(self.folder / "data")
-        environment["STEPIQ_CONFIG_FILE"] = str(self.folder / "stepiq.toml")
+        environment["STEPIQ_CONFIG_FILE"] = config_file(self.folder)
         environment["STEPIQ_PORT"] = str(free_port())
         if "STEPIQ_WORKER_PORT" in environment:
             environment["STEPIQ_WORKER_PORT"] = str(free_port())

@@ -28,7 +28,11 @@ except StepIQError as error:
 @contextlib.asynccontextmanager
 async def serving(folder, **settings):
     environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("STEPIQ_")},
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("STEPIQ_", "OPENAI_"))
+        },
         "STEPIQ_DATA_DIR": str(folder / "data"),
         "STEPIQ_PORT": "0",
         "STEPIQ_LOG_FORMAT": "json",
@@ -92,6 +96,29 @@ class TestServe:
             "Administrator: ada@example.com. To reset the password, use POST /api/auth/forgot-password."
             f" The mail is saved in {tmp_path / 'data' / 'mail'}.",
         ]
+
+    async def test_it_warns_once_about_what_doctor_warns_about(self, tmp_path):
+        names = {"STEPIQ_REGISTRATON": "closed", "STEPIQ_DEFAULT_MODEL": "openai/gpt-4o"}
+        async with serving(tmp_path, **names) as process:
+            await said(process)
+            process.send_signal(signal.SIGTERM)
+            _, errors = await asyncio.wait_for(process.communicate(), 30)
+
+        logs = [json.loads(line) for line in errors.splitlines()]
+        warnings = [line for line in logs if line["level"] == "warning"]
+        assert [(line["event"], line["check"]) for line in warnings] == [
+            ("startup_warning", "settings"),
+            ("startup_warning", "default model"),
+        ]
+        assert "Did you mean STEPIQ_REGISTRATION?" in warnings[0]["problem"]
+
+    async def test_it_does_not_start_with_what_doctor_fails(self, tmp_path):
+        async with serving(tmp_path, STEPIQ_MASTER_KEY="short") as process:
+            output, _ = await asyncio.wait_for(process.communicate(), 60)
+
+        assert process.returncode == 1
+        assert output.startswith(b"key_unusable ")
+        assert b"STEPIQ_MASTER_KEY" in output
 
     async def test_its_keys_and_folder_are_its_owners_alone(self, tmp_path):
         async with serving(tmp_path) as process:

@@ -119,6 +119,23 @@ class TestUpgrade:
             ]
         engine.dispose()
 
+    def test_workspaces_of_every_earlier_version_keep_their_plan(self, url: URL):
+        earlier = migrate.known_revisions()[1:]
+        for revision in earlier:
+            migrate.downgrade(url, revision)
+        engine = migrate.sync_engine(url)
+        row = {"id": ids.uuid7(), "name": "w", "plan": "free", "created_at": clock.now()}
+        with engine.begin() as connection:
+            connection.execute(tables.workspaces.insert().values(row))
+
+        migrate.upgrade(url)
+
+        with engine.begin() as connection:
+            assert connection.execute(sa.select(tables.workspaces.c.plan)).scalars().all() == [
+                "free"
+            ]
+        engine.dispose()
+
     def test_a_database_of_a_newer_version_is_refused_and_left_alone(self, url: URL):
         _execute(url, "UPDATE alembic_version SET version_num = '999912312359'")
 

@@ -15,6 +15,13 @@ _ROOT = Path(__file__).parents[2]
 _START_SECONDS = 60
 
 
+def config_file(folder: Path) -> str:
+    """An empty config file of a test's own, so that none in the working folder is read."""
+    file = folder / "stepiq.toml"
+    file.touch()
+    return str(file)
+
+
 class Process:
     """One `stepiq` process, started as a user would."""
 
@@ -88,7 +95,7 @@ class ServerProcess(Process):
         own = {
             "STEPIQ_PORT": str(port),
             "STEPIQ_DATA_DIR": str(folder / "data"),
-            "STEPIQ_CONFIG_FILE": str(folder / "stepiq.toml"),
+            "STEPIQ_CONFIG_FILE": config_file(folder),
         }
         log = folder / f"server-{port}.log"
         super().__init__(log, {**environment, **own}, "serve", *arguments)
@@ -106,7 +113,7 @@ class WorkerProcess(Process):
     def __init__(self, folder: Path, name: str, environment: Mapping[str, str]) -> None:
         own = {
             "STEPIQ_DATA_DIR": str(folder / "data"),
-            "STEPIQ_CONFIG_FILE": str(folder / "stepiq.toml"),
+            "STEPIQ_CONFIG_FILE": config_file(folder),
         }
         super().__init__(folder / f"{name}.log", {**environment, **own}, "worker")
 

@@ -113,7 +113,7 @@ async def check_registration(session: Session, settings: Settings, claim: Claim)
     if await account_queries.is_empty(session):
         _check_setup(claim)
     elif claim.invitation is None:
-        _check_open(settings.registration)
+        _check_open(settings.effective_registration)
     elif not await invitation_queries.counts(
         session, keys.digest(claim.invitation), claim.email, clock.now()
     ):
@@ -175,7 +175,7 @@ def _check_setup(claim: Claim) -> None:
 
 async def _let_in(session: Session, settings: Settings, claim: Claim) -> None:
     if claim.invitation is None:
-        _check_open(settings.registration)
+        _check_open(settings.effective_registration)
         return
     digest = keys.digest(claim.invitation)
     if not await invitation_queries.spend(session, digest, claim.email, clock.now()):

@@ -1,68 +1,59 @@
-"""`stepiq doctor`: what works here, what does not, and what to do about it."""
+"""`stepiq doctor`: what is configured, whether it works, and how to fix it."""
 
 import asyncio
-from dataclasses import asdict
 
 import typer
 
-from stepiq.cli.checks import (
-    Check,
-    Status,
-    check_providers,
-    check_secrets,
-    check_server,
-    check_store,
-    settings_check,
-)
 from stepiq.cli.console import print_json
-from stepiq.core import settings
-from stepiq.core.settings import SettingsInvalid
+from stepiq.server import checks
+from stepiq.server.checks import Check, Status
 
 _MARKS = {
     Status.OK: ("ok", "green"),
-    Status.NOTE: ("note", "yellow"),
+    Status.NOTE: ("note", "cyan"),
+    Status.WARNING: ("warning", "yellow"),
     Status.FAILED: ("FAILED", "red"),
 }
+_MARK_WIDTH = 9
 
 
 def run(*, as_json: bool) -> bool:
-    """Look at everything and show it; whether a server would work."""
-    found = asyncio.run(_look())
+    """Check everything and show the results; whether all that is configured works."""
+    found = asyncio.run(checks.everything())
     works = all(check.status is not Status.FAILED for check in found)
     if as_json:
-        print_json({"ok": works, "checks": [asdict(check) for check in found]})
+        print_json({"ok": works, "checks": [_data(check) for check in found]})
     else:
         _show(found)
     return works
 
 
-async def _look() -> list[Check]:
-    try:
-        configured = settings.load()
-    except SettingsInvalid as error:
-        return [Check("settings", Status.FAILED, error.message, "Correct them, then try again.")]
-    return [
-        settings_check(configured),
-        *await check_store(configured),
-        *await check_secrets(configured),
-        *await check_providers(configured),
-        *await check_server(configured),
-    ]
+def _data(check: Check) -> dict[str, str]:
+    return {
+        "name": check.name,
+        "status": check.status,
+        "detail": check.detail,
+        "advice": check.advice,
+    }
 
 
 def _show(found: list[Check]) -> None:
     width = max(len(check.name) for check in found)
+    indent = " " * (_MARK_WIDTH + width + 2)
     for check in found:
         mark, colour = _MARKS[check.status]
-        typer.secho(f"{mark:7}", fg=colour, nl=False)
+        typer.secho(f"{mark:{_MARK_WIDTH}}", fg=colour, nl=False)
         typer.echo(f"{check.name:{width}}  {check.detail}")
         if check.advice:
-            typer.echo(f"{'':7}{'':{width}}  > {check.advice}")
-    failed = sum(check.status is Status.FAILED for check in found)
+            typer.echo(f"{indent}> {check.advice}")
     typer.echo()
+    typer.echo(_verdict(found))
+
+
+def _verdict(found: list[Check]) -> str:
+    failed = sum(check.status is Status.FAILED for check in found)
+    if any(check.error is not None for check in found):
+        return f"{failed} of {len(found)} checks failed. `stepiq serve` does not start like this."
     if failed:
-        typer.echo(
-            f"{failed} of {len(found)} checks failed: a server would not work as configured."
-        )
-    else:
-        typer.echo("A server would work as configured: `stepiq serve` starts it.")
+        return f"{failed} of {len(found)} checks failed. `stepiq serve` starts, but not everything that is configured works."
+    return "Everything that is configured works. Start the server with `stepiq serve`."

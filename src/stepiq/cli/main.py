@@ -105,7 +105,7 @@ def serve(
 
     given = {"host": host, "port": port}
     overrides = {name: value for name, value in given.items() if value is not None}
-    configured = settings.load(**overrides)
+    configured = settings.load({"host": "--host", "port": "--port"}, **overrides)
     if not has_worker and configured.sqlite_path is not None:
         raise UsageError(
             f"An API without a worker needs PostgreSQL: the SQLite file {configured.sqlite_path} belongs to one process."
@@ -128,7 +128,7 @@ def worker(
     from stepiq.core import settings
 
     overrides = {} if port is None else {"worker_port": port}
-    command.work(settings.load(**overrides))
+    command.work(settings.load({"worker_port": "--port"}, **overrides))
 
 
 @app.command()

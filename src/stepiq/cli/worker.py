@@ -8,6 +8,7 @@ from stepiq.cli.console import UsageError, say
 from stepiq.core import logging
 from stepiq.core.settings import Settings
 from stepiq.server.assembly import built
+from stepiq.server.checks import before_start
 from stepiq.server.probes import watched
 from stepiq.server.running import run
 from stepiq.server.worker import Worker
@@ -36,6 +37,7 @@ async def _work(configured: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
+    await before_start(configured, say)
     async with built(configured) as services, watched(services) as address:
         worker = Worker(services)
         await worker.start()

@@ -10,6 +10,7 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 Logger = structlog.stdlib.BoundLogger
+LogFormat = Literal["auto", "console", "json"]
 
 
 def get(name: str) -> Logger:
@@ -24,8 +25,14 @@ def bound(**facts: Any) -> Generator[None]:
         yield
 
 
+def is_for_people(log_format: LogFormat, stream: TextIO | None = None) -> bool:
+    """Whether logs are text for people, rather than JSON for programs; `configure` describes the arguments."""
+    target = stream if stream is not None else sys.stderr
+    return log_format == "console" or (log_format == "auto" and target.isatty())
+
+
 def configure(
-    log_format: Literal["auto", "console", "json"] = "auto",
+    log_format: LogFormat = "auto",
     level: int = logging.INFO,
     stream: TextIO | None = None,
 ) -> None:
@@ -37,7 +44,6 @@ def configure(
         stream: default standard error, so that a command's output stays its own.
     """
     target = stream if stream is not None else sys.stderr
-    readable = log_format == "console" or (log_format == "auto" and target.isatty())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -57,7 +63,7 @@ def configure(
     )
     # Tracebacks show code only: the values of variables may be secrets.
     final: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
-    if readable:
+    if is_for_people(log_format, target):
         # The default formatter would show what variables held: passwords, prompts, keys.
         plain = structlog.dev.plain_traceback
         final.append(

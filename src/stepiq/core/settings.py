@@ -8,10 +8,13 @@ import os
 import re
 import sys
 import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
 from enum import StrEnum
 from functools import cached_property
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, cast
 from urllib.parse import urlsplit
 
@@ -24,10 +27,12 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from stepiq.core import addresses
-from stepiq.core.errors import Invalid, Issue
+from stepiq.core.errors import Issue
+from stepiq.core.setting_errors import SettingsInvalid, invalid, of_validation, spellings
 
 Network = IPv4Network | IPv6Network
 
@@ -35,10 +40,12 @@ CONFIG_FILE_TABLES = frozenset({"endpoints", "plans"})
 """What the config file may hold."""
 
 
-class SettingsInvalid(Invalid):
-    """One or more settings are not valid."""
-
-    code = "settings_invalid"
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_OF_CLIENTS = frozenset({"STEPIQ_SERVER", "STEPIQ_API_KEY"})
+"""Variables of programs that call a server."""
+_PREFIX = "STEPIQ_"
+_NO_FLAGS: Mapping[str, str] = MappingProxyType({})
+_NEAR = 0.7
 
 
 class Registration(StrEnum):
@@ -74,7 +81,7 @@ class Settings(BaseSettings):
     """What the operator decides. Read once at start; a change needs a restart."""
 
     model_config = SettingsConfigDict(
-        env_prefix="STEPIQ_",
+        env_prefix=_PREFIX,
         env_ignore_empty=True,
         extra="ignore",
         populate_by_name=True,
@@ -123,13 +130,14 @@ class Settings(BaseSettings):
     """At least 32 characters that sign access tokens. Default: `jwt.key` in the data folder, made on first
     start. Changing it makes every access token invalid; API keys stay."""
 
-    registration: Registration = Registration.OPEN
-    """Who may register after the first account: everybody (`open`), those whom `stepiq users invite` invited (`invite`), or
-    nobody (`closed`). An invitation works under each of them, and `stepiq users create` always makes accounts."""
+    registration: Registration | None = None
+    """Who may register after the first account: everybody (`open`), people with an invitation from `stepiq users invite`
+    (`invite`), or nobody (`closed`). An invitation works in each case, and so does `stepiq users create`. Default: `open` while
+    the server listens on a loopback address without `STEPIQ_PUBLIC_URL` and `STEPIQ_TRUSTED_PROXIES`, else `invite`."""
 
-    default_plan: str = "free"
-    """Plan of accounts other than the first administrator: `free`, `starter`, `pro`, `enterprise`, or one of the
-    config file's."""
+    default_plan: str = "unlimited"
+    """Plan of new accounts, except the first administrator: `unlimited`, `free`, `starter`, `pro`, `enterprise`, or a plan of the
+    config file. Existing accounts keep their plan."""
 
     default_model: str | None = None
     """Model of steps that name none. Default: the small model of the first configured provider, else the local one."""
@@ -217,7 +225,7 @@ class Settings(BaseSettings):
         except ValueError:
             # The library's own message repeats the value.
             raise ValueError(
-                "use address ranges separated by commas, such as 10.1.0.0/16, with zeros behind the prefix"
+                "use address ranges separated by commas, such as `10.1.0.0/16`. The bits after the prefix must be 0"
             ) from None
 
     @field_validator("database_url")
@@ -225,12 +233,19 @@ class Settings(BaseSettings):
     def _known_database(cls, value: str) -> str:
         scheme, _, rest = value.partition("://")
         if value and scheme not in ("sqlite", "postgresql", "postgres"):
-            raise ValueError("use sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
+            raise ValueError("use `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`")
         if scheme != "sqlite" and not _is_plain_url(rest):
             raise ValueError(
-                "use postgresql://USER:PASSWORD@HOST:PORT/NAME. In USER and PASSWORD, write @ as %40, / as %2F, # as %23 and"
+                "use `postgresql://USER:PASSWORD@HOST:PORT/NAME`. In USER and PASSWORD, write @ as %40, / as %2F, # as %23 and"
                 " ? as %3F"
             )
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _origin(cls, value: str) -> str:
+        if value and not _is_origin(value):
+            raise ValueError("use an address without a path, such as `https://stepiq.example.com`")
         return value
 
     @field_validator("smtp_url")
@@ -244,14 +259,16 @@ class Settings(BaseSettings):
         except ValueError:
             usable = False
         if not usable:
-            raise ValueError("use smtp://USER:PASSWORD@HOST:587 or smtps://USER:PASSWORD@HOST:465")
+            raise ValueError(
+                "use `smtp://USER:PASSWORD@HOST:587` or `smtps://USER:PASSWORD@HOST:465`"
+            )
         return value
 
     @field_validator("mail_from")
     @classmethod
     def _mailbox(cls, value: str) -> str:
         if value and addresses.parse_named(value) is None:
-            raise ValueError("use an e-mail address, or Name <address>")
+            raise ValueError("use an email address, or `Name <address>`")
         return value
 
     @field_validator("jwt_secret")
@@ -259,7 +276,7 @@ class Settings(BaseSettings):
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < 32:
             raise ValueError(
-                "use at least 32 characters, such as the output of: openssl rand -hex 32"
+                "use at least 32 characters, such as the output of `openssl rand -hex 32`"
             )
         return value
 
@@ -268,7 +285,7 @@ class Settings(BaseSettings):
     def _not_guessed(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < 16:
             raise ValueError(
-                "use at least 16 characters, such as the output of: openssl rand -hex 16"
+                "use at least 16 characters, such as the output of `openssl rand -hex 16`"
             )
         return value
 
@@ -276,6 +293,14 @@ class Settings(BaseSettings):
     def base_url(self) -> str:
         """The public URL, without a slash at its end."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def effective_registration(self) -> Registration:
+        """Who may register: as set, or by where the server listens."""
+        if self.registration is not None:
+            return self.registration
+        is_local = _is_loopback(self.host) and not self.public_url and not self.trusted_proxies
+        return Registration.OPEN if is_local else Registration.INVITE
 
     @cached_property
     def mail_sender(self) -> tuple[str, str]:
@@ -292,12 +317,7 @@ class Settings(BaseSettings):
     def is_behind_proxy(self) -> bool:
         """Whether users come through a proxy, so that a connection from this machine need not be its operator's."""
         host = urlsplit(self.base_url).hostname or ""
-        return bool(self.trusted_proxies) or host not in (
-            self.host,
-            "localhost",
-            "127.0.0.1",
-            "::1",
-        )
+        return bool(self.trusted_proxies) or host not in {self.host, *_LOOPBACK}
 
     @cached_property
     def cache_path(self) -> Path:
@@ -323,24 +343,43 @@ class Settings(BaseSettings):
         return None
 
 
-def load(**overrides: Any) -> Settings:
+def load(flags: Mapping[str, str] = _NO_FLAGS, /, **overrides: Any) -> Settings:
     """Read the environment and the config file.
 
     Args:
+        flags: options of the command line, by the fields that they override: errors name them.
         overrides: values that win over both, by field name.
 
     Raises:
-        SettingsInvalid: with one issue per setting, named as the operator wrote it, without its value.
+        SettingsInvalid: with one issue per setting, named as the operator wrote it. Secrets are not shown.
     """
     try:
         settings = Settings(**overrides)
+        if "config_file" not in overrides:
+            _require_config_file(settings)
         config = _read_config(settings.config_file)
         merged: dict[str, Any] = {**config, **overrides}
         return Settings(**merged)
     except ValidationError as error:
-        issues = [_issue(entry) for entry in error.errors(include_input=False, include_url=False)]
-        lines = "; ".join(f"{issue.path}: {issue.message}" for issue in issues)
-        raise SettingsInvalid(f"Settings cannot be used. {lines}", issues) from None
+        given = {name.upper() for name, value in os.environ.items() if value}
+        used = {name: flag for name, flag in flags.items() if name in overrides}
+        raise of_validation(error, _fields(), given, used, _file_of(overrides)) from None
+
+
+def unknown_variables(settings: Settings) -> dict[str, str | None]:
+    """Variables called `STEPIQ_…` that set nothing, each with the nearest name that does."""
+    names = {name: spellings(name, field) for name, field in _fields().items()}
+    endpoints = settings.endpoints.values()
+    known = {each for group in names.values() for each in group} | _OF_CLIENTS
+    known |= {endpoint.api_key_env for endpoint in endpoints if endpoint.api_key_env}
+    # Without the prefix, which would make all names alike.
+    bare = {group[0].removeprefix(_PREFIX): group[0] for group in names.values()}
+    found: dict[str, str | None] = {}
+    for name in sorted(os.environ):
+        if name.upper().startswith(_PREFIX) and not known & {name, name.upper()}:
+            near = get_close_matches(name.upper().removeprefix(_PREFIX), bare, 1, _NEAR)
+            found[name] = bare[near[0]] if near else None
+    return found
 
 
 def variable(name: str) -> str | None:
@@ -351,6 +390,24 @@ def variable(name: str) -> str | None:
 def environment(**added: str | None) -> dict[str, str]:
     """This process's environment for a program that it starts, with what is not None added."""
     return {**os.environ, **{name: value for name, value in added.items() if value is not None}}
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _is_origin(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        has_port = parts.port != 0
+    except ValueError:
+        return False
+    extra = parts.path.strip("/") + parts.query + parts.fragment
+    is_host = re.fullmatch(r"[A-Za-z0-9._~-]+(:\d+)?|\[[0-9a-fA-F:.]+\](:\d+)?", parts.netloc)
+    return parts.scheme in ("http", "https") and is_host is not None and has_port and not extra
 
 
 def _is_plain_url(rest: str) -> bool:
@@ -385,22 +442,27 @@ def _read_config(path: Path) -> dict[str, Any]:
     return content
 
 
-def _issue(entry: Any) -> Issue:
-    location = [str(part) for part in entry["loc"]]
-    message = str(entry["msg"]).removeprefix("Value error, ")
-    return Issue(
-        path=variable_name(location[0]) if len(location) == 1 else ".".join(location),
-        code="setting",
-        message=message,
-    )
+def _require_config_file(settings: Settings) -> None:
+    file = settings.config_file
+    if "config_file" in settings.model_fields_set and not file.exists():
+        message = f"{file.absolute()} does not exist. Create the file, or correct the path."
+        raise invalid(Issue("STEPIQ_CONFIG_FILE", "setting", message))
+
+
+def _file_of(overrides: dict[str, Any]) -> str:
+    return str(overrides.get("config_file") or variable("STEPIQ_CONFIG_FILE") or "stepiq.toml")
+
+
+def _fields() -> dict[str, FieldInfo]:
+    """The settings that variables set, by name."""
+    return {
+        name: field
+        for name, field in Settings.model_fields.items()
+        if name not in CONFIG_FILE_TABLES
+    }
 
 
 def variable_name(field: str) -> str:
     """The environment variable that sets a field: `STEPIQ_PORT` for `port`."""
-    info = Settings.model_fields.get(field)
-    if info is None or field in CONFIG_FILE_TABLES:
-        return field
-    alias = info.validation_alias
-    if isinstance(alias, AliasChoices):
-        return str(alias.choices[0])
-    return str(alias) if alias else f"STEPIQ_{field.upper()}"
+    info = _fields().get(field)
+    return field if info is None else spellings(field, info)[0]

@@ -15,6 +15,7 @@ from stepiq.core.errors import Unavailable
 from stepiq.core.settings import Settings
 from stepiq.server.app import create_app, equip
 from stepiq.server.assembly import built
+from stepiq.server.checks import before_start
 from stepiq.server.protocol import GuardedProtocol
 from stepiq.server.running import run
 from stepiq.server.welcome import welcome
@@ -49,7 +50,8 @@ def serve(settings: Settings, announce: Callable[[str], None], *, has_worker: bo
     Raises:
         AddressInUse: the port is taken.
         WorkerRunning: another process works on this SQLite file.
-        StoreUnavailable, UnsafeStore, StoreUnsupported, SchemaTooNew, KeyUnusable, PlansInvalid: what the operator has to put right.
+        CannotStart, StoreRefused, StoreUnavailable, UnsafeStore, StoreUnsupported, SchemaTooNew, KeyUnusable, PlansInvalid: what
+            the operator has to fix first.
     """
     logging.configure(settings.log_format)
     with bind(settings.host, settings.port, "STEPIQ_PORT") as listener:
@@ -65,6 +67,7 @@ async def _serve(
     *,
     has_worker: bool,
 ) -> None:
+    await before_start(settings, announce)
     async with built(settings) as services:
         app = create_app()
         equip(app, services, has_worker=has_worker)

@@ -31,6 +31,12 @@ class SchemaTooNew(Unavailable):
 
     code = "schema_too_new"
 
+    def __init__(self, revision: str) -> None:
+        super().__init__(
+            f"The database has schema {revision}, written by a newer stepIQ. "
+            "Install that version again, or restore a backup made before the upgrade."
+        )
+
 
 def upgrade(url: URL) -> None:
     """Apply every migration that is missing; does nothing on a current database.
@@ -149,7 +155,4 @@ def _refuse_newer(connection: sa.Connection, config: Config) -> None:
     found = MigrationContext.configure(connection).get_current_heads()
     unknown = [revision for revision in found if revision not in known]
     if unknown:
-        raise SchemaTooNew(
-            f"The database has schema {unknown[0]}, written by a newer stepIQ. "
-            "Install that version again, or restore a backup made before the upgrade."
-        )
+        raise SchemaTooNew(unknown[0])

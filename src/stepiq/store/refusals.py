@@ -58,70 +58,79 @@ class _Cause:
     was_answered: bool = True
 
 
-def _cause(words: str, advice: str, *, was_answered: bool = True) -> _Cause:
-    return _Cause(re.compile(words, re.IGNORECASE), advice, was_answered)
-
-
 _CAUSES = (
-    _cause(
-        "password authentication failed|no password supplied",
+    _Cause(
+        re.compile("password authentication failed|no password supplied", re.IGNORECASE),
         "Correct the user and password in STEPIQ_DATABASE_URL. To set the password, run as a superuser:"
         " ALTER ROLE $role LOGIN PASSWORD '…'; If the role does not exist: CREATE ROLE $role LOGIN PASSWORD '…';",
     ),
-    _cause(
-        "role .* does not exist",
+    _Cause(
+        re.compile("role .* does not exist", re.IGNORECASE),
         "Run as a superuser: CREATE ROLE $role LOGIN PASSWORD '…';",
     ),
-    _cause("not permitted to log in", "Run as a superuser: ALTER ROLE $role LOGIN;"),
-    _cause(
-        "database .* does not exist",
+    _Cause(
+        re.compile("not permitted to log in", re.IGNORECASE),
+        "Run as a superuser: ALTER ROLE $role LOGIN;",
+    ),
+    _Cause(
+        re.compile("database .* does not exist", re.IGNORECASE),
         "Run as a superuser: CREATE DATABASE $database OWNER $role ENCODING 'UTF8' TEMPLATE template0;",
     ),
-    _cause(
-        "permission denied for database",
+    _Cause(
+        re.compile("permission denied for database", re.IGNORECASE),
         "Run as a superuser: GRANT CONNECT ON DATABASE $database TO $role;",
     ),
-    _cause(
-        "not currently accepting connections",
+    _Cause(
+        re.compile("not currently accepting connections", re.IGNORECASE),
         "Run as a superuser: ALTER DATABASE $database ALLOW_CONNECTIONS true;",
     ),
-    _cause(
-        "no pg_hba.conf entry",
+    _Cause(
+        re.compile("no pg_hba.conf entry", re.IGNORECASE),
         "Add a line for this client to the server's pg_hba.conf, such as `host $database $role ADDRESS scram-sha-256`, then"
         " run as a superuser: SELECT pg_reload_conf(); If the server accepts encrypted connections only, add"
         " `?sslmode=require` to STEPIQ_DATABASE_URL.",
     ),
-    _cause(
-        "does not support SSL",
+    _Cause(
+        re.compile("does not support SSL", re.IGNORECASE),
         "Remove `sslmode` from STEPIQ_DATABASE_URL, or turn on `ssl` in the server's postgresql.conf.",
     ),
-    _cause(
-        "certificate",
+    _Cause(
+        re.compile("certificate", re.IGNORECASE),
         "Add `sslrootcert=FILE` with the certificate of your authority to the query of STEPIQ_DATABASE_URL.",
     ),
-    _cause(
-        "too many (connections|clients)|connection slots",
+    _Cause(
+        re.compile("too many (connections|clients)|connection slots", re.IGNORECASE),
         "Raise `max_connections` of the server, or the limit of the role: ALTER ROLE $role CONNECTION LIMIT -1;",
     ),
-    _cause(
-        "invalid (URI query parameter|connection option|port|sslmode)|missing .* in URI",
+    _Cause(
+        re.compile(
+            "invalid (URI query parameter|connection option|port|sslmode)|missing .* in URI",
+            re.IGNORECASE,
+        ),
         "Correct STEPIQ_DATABASE_URL.",
     ),
-    _cause("starting up|shutting down|recovery", "Try again in a moment.", was_answered=False),
-    _cause(
-        "resolve host|translate host name",
+    _Cause(
+        re.compile("starting up|shutting down|recovery", re.IGNORECASE),
+        "Try again in a moment.",
+        was_answered=False,
+    ),
+    _Cause(
+        re.compile("resolve host|translate host name", re.IGNORECASE),
         "Correct the host in STEPIQ_DATABASE_URL.",
         was_answered=False,
     ),
-    _cause(
-        "time(d )?out",
+    _Cause(
+        re.compile("time(d )?out", re.IGNORECASE),
         "Check the host and port in STEPIQ_DATABASE_URL, and that no firewall is in between.",
         was_answered=False,
     ),
     # Any other refusal, such as one in the language of the server.
-    _cause("FATAL", "Correct STEPIQ_DATABASE_URL, or the configuration of the server."),
-    _cause(
-        "",
+    _Cause(
+        re.compile("FATAL", re.IGNORECASE),
+        "Correct STEPIQ_DATABASE_URL, or the configuration of the server.",
+    ),
+    _Cause(
+        re.compile("", re.IGNORECASE),
         "Start PostgreSQL, or correct the host and port in STEPIQ_DATABASE_URL.",
         was_answered=False,
     ),

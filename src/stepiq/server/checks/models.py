@@ -1,23 +1,47 @@
-"""Models: which providers answer, and what a step gets that names none."""
+"""Models: which providers answer, and which model steps without `model` use."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
-from stepiq.cli.checks.check import Check, failed, note, ok
-from stepiq.core.settings import Settings
+from stepiq.core.settings import Settings, SettingsInvalid
 from stepiq.engine.providers.base import ProviderError
 from stepiq.engine.providers.local_weights import weights_path, weights_present
 from stepiq.engine.providers.registry import ModelUnusable, ProviderInfo, Providers
+from stepiq.server.checks.check import Check, failed, fatal, note, ok
 
 _PATIENCE_SECONDS = 10
 
 
 async def check_providers(settings: Settings) -> list[Check]:
-    """Every provider that could be used here, and the default model."""
+    """Call every provider that is configured."""
+    try:
+        async with _providers(settings) as providers:
+            asked = [_check(providers, settings, info) for info in providers.describe()]
+            return [check for check in await asyncio.gather(*asked) if check is not None]
+    except SettingsInvalid:
+        # The next check reports it.
+        return []
+
+
+async def check_default_model(settings: Settings) -> list[Check]:
+    """Which model steps without `model` use; no provider is called."""
+    try:
+        async with _providers(settings) as providers:
+            model = providers.default_model()
+    except SettingsInvalid as error:
+        return [fatal("providers", error)]
+    except ModelUnusable as error:
+        advice = "Steps without `model` fail until then, except for accounts that store a provider key as a secret."
+        return [failed("default model", error.message, advice)]
+    return [ok("default model", f"{model.id}, for steps without `model`")]
+
+
+@asynccontextmanager
+async def _providers(settings: Settings) -> AsyncGenerator[Providers]:
     providers = Providers(settings)
     try:
-        asked = [_check(providers, settings, info) for info in providers.describe()]
-        found = [check for check in await asyncio.gather(*asked) if check is not None]
-        return [*found, _check_default(providers)]
+        yield providers
     finally:
         await providers.close()
 
@@ -27,7 +51,7 @@ async def _check(providers: Providers, settings: Settings, info: ProviderInfo) -
     if info.id == "local":
         return _check_local(name, settings, info)
     if not info.usable:
-        # A vendor that this version does not speak to is nothing that anybody here could set.
+        # A vendor that this version does not support is nothing that the operator can configure.
         return note(name, "not configured", info.reason or "") if _can_be_set(info) else None
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
@@ -36,7 +60,7 @@ async def _check(providers: Providers, settings: Settings, info: ProviderInfo) -
         detail = f"{info.name} did not answer within {_PATIENCE_SECONDS} s."
         return failed(name, detail, "Check the network, or try again.")
     except ProviderError as error:
-        return failed(name, error.message, "Steps that ask its models fail until then.")
+        return failed(name, error.message, "Steps that use its models fail until then.")
     return ok(name, f"{info.name} answers and offers {len(models)} models")
 
 
@@ -54,11 +78,3 @@ def _check_local(name: str, settings: Settings, info: ProviderInfo) -> Check:
         "the weights are not on this machine yet",
         "The first step that uses the local model fetches them (98 MB).",
     )
-
-
-def _check_default(providers: Providers) -> Check:
-    try:
-        model = providers.default_model()
-    except ModelUnusable as error:
-        return failed("default model", error.message, "Steps that name no model fail until then.")
-    return ok("default model", f"{model.id}, for steps that name none")

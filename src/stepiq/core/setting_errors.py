@@ -1,0 +1,115 @@
+"""Says which settings are not valid, under the names that the operator used, and what they must be."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, get_args
+
+from pydantic import AliasChoices, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+
+from stepiq.core.errors import Invalid, Issue
+
+_SHOWN = 80
+"""Longest part of a value that a message repeats."""
+# Its password is part of the address.
+_MAY_HOLD_SECRETS = frozenset({"database_url"})
+
+
+class SettingsInvalid(Invalid):
+    """One or more settings are not valid."""
+
+    code = "settings_invalid"
+
+
+def invalid(*issues: Issue) -> SettingsInvalid:
+    """An error that lists each setting on a line of its own."""
+    lines = [f"{issue.path}: {issue.message}" for issue in issues]
+    message = lines[0] if len(lines) == 1 else "\n  ".join(["Settings are not valid.", *lines])
+    return SettingsInvalid(message, issues)
+
+
+def of_validation(
+    error: ValidationError,
+    fields: Mapping[str, FieldInfo],
+    given: Collection[str],
+    flags: Mapping[str, str],
+    file: str,
+) -> SettingsInvalid:
+    """The error of the library in words for operators.
+
+    Args:
+        error: may have values of the environment in it; those of secrets are not repeated.
+        fields: the settings that variables set, by name.
+        given: the variables that are set, which shows the spelling that was used.
+        flags: options of the command line that gave values, by field name.
+        file: the config file, which has all other settings.
+    """
+    found = error.errors(include_url=False)
+    return invalid(*[_issue(entry, fields, given, flags, file) for entry in found])
+
+
+def spellings(name: str, field: FieldInfo) -> list[str]:
+    """Every variable that sets a field, the usual one first."""
+    alias = field.validation_alias
+    prefixed = f"STEPIQ_{name.upper()}"
+    if isinstance(alias, AliasChoices):
+        return [*map(str, alias.choices), prefixed]
+    return [str(alias), prefixed] if alias else [prefixed]
+
+
+def _issue(
+    entry: Any,
+    fields: Mapping[str, FieldInfo],
+    given: Collection[str],
+    flags: Mapping[str, str],
+    file: str,
+) -> Issue:
+    location = [str(part) for part in entry["loc"]]
+    name = location[0]
+    field = fields.get(name)
+    if field is None:
+        return Issue(f"{file}: {'.'.join(location)}", "setting", _demand(entry, None))
+    names = spellings(name, field)
+    path = flags.get(name) or next((each for each in names if each in given), names[0])
+    return Issue(path, "setting", _shown(entry, field) + _demand(entry, field))
+
+
+def _shown(entry: Any, field: FieldInfo) -> str:
+    value = str(entry["input"])
+    is_secret = SecretStr in (field.annotation, *get_args(field.annotation))
+    if is_secret or entry["loc"][0] in _MAY_HOLD_SECRETS or "@" in value:
+        return ""
+    return f"`{value if len(value) <= _SHOWN else value[:_SHOWN] + '…'}` is not valid. "
+
+
+def _demand(entry: Any, field: FieldInfo | None) -> str:
+    """What the value must be."""
+    kind, context = str(entry["type"]), entry.get("ctx", {})
+    match kind.partition("_")[0]:
+        case "int" | "greater" | "less":
+            return f"Use an integer{_range(field)}."
+        case "bool":
+            return "Use `true` or `false`."
+        case "enum" | "literal":
+            return f"Use {context['expected'].replace(chr(39), '`')}."
+        case "value":
+            words = str(context["error"])
+            return f"{words[0].upper()}{words[1:]}."
+        case "extra":
+            return "There is no such field. Correct its name, or remove it."
+        case "missing":
+            return "Add this field."
+        case "string":
+            return "Use text in quotes."
+        case "list":
+            return 'Use a list of texts, such as ["a", "b"].'
+        case "dict":
+            return f"Write tables in the config file: [{entry['loc'][0]}.NAME]."
+        case _:
+            # Such as: Input should be a valid string
+            return f"{str(entry['msg']).rstrip('.')}."
+
+
+def _range(field: FieldInfo | None) -> str:
+    rules = field.metadata if field is not None else ()
+    limits = {key: getattr(rule, key) for rule in rules for key in ("ge", "le") if hasattr(rule, key)}  # fmt: skip
+    return f" from {limits['ge']} to {limits['le']}" if len(limits) == 2 else ""

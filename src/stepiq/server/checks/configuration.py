@@ -1,0 +1,20 @@
+"""Environment variables and the config file."""
+
+from stepiq.core import settings
+from stepiq.core.settings import Settings
+from stepiq.server.checks.check import Check, ok, warning
+
+
+async def check_settings(configured: Settings) -> list[Check]:
+    """Which settings are given, without their values: some are secrets. Then names that mean nothing."""
+    given = sorted(
+        settings.variable_name(field)
+        for field in configured.model_fields_set - {"endpoints", "plans"}
+    )
+    file = configured.config_file.absolute()
+    from_file = f"; {file} is read" if file.exists() else ""
+    found = [ok("settings", f"{', '.join(given) or 'all at their defaults'}{from_file}")]
+    for name, nearest in settings.unknown_variables(configured).items():
+        advice = f"Did you mean {nearest}?" if nearest else "Remove it, or correct its name."
+        found.append(warning("settings", f"{name} is set, but there is no such setting.", advice))
+    return found

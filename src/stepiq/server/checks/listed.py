@@ -1,0 +1,85 @@
+"""The list of checks, in the order in which they are reported."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from stepiq.core import logging, settings
+from stepiq.core.errors import Invalid, Issue
+from stepiq.core.settings import Settings, SettingsInvalid
+from stepiq.server.checks.accounts import check_accounts
+from stepiq.server.checks.check import Check, Status
+from stepiq.server.checks.configuration import check_settings
+from stepiq.server.checks.models import check_default_model, check_providers
+from stepiq.server.checks.network import check_mail, check_port
+from stepiq.server.checks.secrets import check_secrets
+from stepiq.server.checks.store import check_store
+
+log = logging.get(__name__)
+
+
+class CannotStart(Invalid):
+    """Several things keep the server from starting; the message lists all of them."""
+
+    code = "cannot_start"
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    look: Callable[[Settings], Awaitable[list[Check]]]
+    is_for_start: bool = True
+    """Whether a start waits for it: not for other servers, and not for what the start itself tries next."""
+
+
+_CHECKS = (
+    _Listed(check_settings),
+    _Listed(check_store),
+    _Listed(check_secrets),
+    _Listed(check_providers, is_for_start=False),
+    _Listed(check_default_model),
+    _Listed(check_accounts),
+    _Listed(check_port, is_for_start=False),
+    _Listed(check_mail, is_for_start=False),
+)
+
+
+async def everything() -> list[Check]:
+    """Look at everything that is configured. Nothing is changed."""
+    try:
+        configured = settings.load()
+    except SettingsInvalid as error:
+        issues = error.issues or [Issue("settings", "setting", error.message)]
+        return [Check(each.path, Status.FAILED, each.message, error=error) for each in issues]
+    return [check for each in _CHECKS for check in await each.look(configured)]
+
+
+async def before_start(configured: Settings, announce: Callable[[str], None]) -> None:
+    """Look at what a server needs, and warn about what does not work or is a risk.
+
+    Args:
+        configured: the settings of the server.
+        announce: shows a warning to people; in JSON, the log has it instead.
+
+    Raises:
+        CannotStart: several things keep it from starting.
+        StepIQError: one thing does.
+    """
+    found = [
+        check for each in _CHECKS if each.is_for_start for check in await each.look(configured)
+    ]
+    fatal_ones = [check for check in found if check.error is not None]
+    if len(fatal_ones) == 1 and fatal_ones[0].error is not None:
+        raise fatal_ones[0].error
+    if fatal_ones:
+        issues = [Issue(check.name, "check_failed", check.detail) for check in fatal_ones]
+        raise CannotStart("The server cannot start.", issues)
+    for check in found:
+        if check.status in (Status.WARNING, Status.FAILED):
+            _warn(check, configured, announce)
+
+
+def _warn(check: Check, configured: Settings, announce: Callable[[str], None]) -> None:
+    text = f"{check.detail} {check.advice}".strip()
+    if logging.is_for_people(configured.log_format):
+        announce(f"Warning: {text}")
+    else:
+        log.warning("startup_warning", check=check.name, problem=text)
