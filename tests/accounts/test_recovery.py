@@ -8,8 +8,9 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from stepiq.accounts import recovery, reset_page
+from stepiq.accounts import recovery
 from stepiq.core.mail import Mailer
+from stepiq.web.standalone import source
 from tests.support.mail import kept, mail_server
 from tests.support.make_accounts import PASSWORD
 
@@ -274,7 +275,7 @@ class TestPage:
         assert "unsafe" not in policy
         for tag in ("script", "style"):
             [content] = re.findall(rf"<{tag}>(.*?)</{tag}>", response.text, re.DOTALL)
-            assert reset_page._source(content) in policy
+            assert source(content) in policy
 
     async def test_it_loads_nothing_and_repeats_nothing(self, client):
         plain = (await client.get("/reset-password")).text

@@ -22,6 +22,14 @@ class TestNow:
         assert clock.now() - before < timedelta(minutes=1)
 
 
+class TestReadable:
+    def test_it_is_english_and_names_the_zone(self):
+        moment = datetime(2026, 11, 29, 23, 5, tzinfo=timezone(timedelta(hours=9)))
+
+        assert clock.readable(moment) == "29 Nov 2026, 14:05 UTC"
+        assert clock.readable(datetime(2027, 1, 3, tzinfo=UTC)) == "3 Jan 2027, 00:00 UTC"
+
+
 class TestIso:
     def test_it_is_utc_with_milliseconds_and_z(self):
         moment = datetime(2026, 2, 27, 12, 0, 4, 500_999, tzinfo=timezone(timedelta(hours=2)))

@@ -1,9 +1,12 @@
 """Mail about runs: what it says, and how often it is tried."""
 
 import json
+import re
+from typing import Any
 
 import pytest
 
+from stepiq.core import clock
 from stepiq.core.mail import Mailer
 from stepiq.core.settings import Settings
 from tests.notify.conftest import Sender
@@ -52,7 +55,8 @@ class TestText:
         assert text.startswith("Größer\n\nund *besser*\n")
         assert "Pipeline: Report (version 1)" in text
         assert f"Run: {run_id}" in text
-        assert f"{settings.base_url}/api/runs/{run_id}" in text
+        # Who gets an output need not see how it was made.
+        assert "http" not in text
         assert mails[0]["Subject"] == "Report: completed"
 
     async def test_json_is_sent_in_a_form_to_be_read(self, sender: Sender, settings: Settings):
@@ -78,7 +82,7 @@ class TestText:
 
         text = kept(settings.data_dir)[0].get_content()
         assert text.count("ä") == 256 * 1024
-        assert "[The output goes on: read it at the address below.]" in text
+        assert "[The output is longer. To read all of it, use GET " in text
 
     async def test_the_subject_is_a_template(self, sender: Sender, settings: Settings):
         await sender.sent(SUBJECT, topic="x\r\nBcc: evil@example.com")
@@ -102,7 +106,36 @@ class TestText:
 
         [mail] = kept(settings.data_dir)
         assert mail["Subject"] == "Report: failed"
-        assert "at step `write`: template_unresolved" in mail.get_content()
+        assert mail.get_content().startswith(
+            "The run failed at step `write` (template_unresolved).\n\n`template` of step `write`: "
+        )
+
+    async def test_a_failure_has_a_link_that_a_person_can_open(
+        self, sender: Sender, settings: Settings, client
+    ):
+        delivery = await sender.sent(BROKEN)
+
+        [mail] = kept(settings.data_dir)
+        [token] = re.findall(
+            rf"^{re.escape(settings.base_url)}/run-status#([\w-]+)$",
+            mail.get_content(),
+            re.MULTILINE,
+        )
+        opened = await client.post("/api/run-links/open", json={"token": token})
+        run = opened.json()
+        assert (run["id"], run["status"]) == (delivery["run_id"], "failed")
+        assert [(step["step_id"], step["status"]) for step in run["steps"]] == [("write", "failed")]
+        until = clock.readable(clock.parse(run["link_expires_at"]))
+        assert f"The link works until {until} for anyone who has it." in mail.get_content()
+
+    async def test_the_time_of_the_end_has_its_zone(self, sender: Sender, settings: Settings):
+        delivery = await sender.sent(BROKEN)
+
+        [mail] = kept(settings.data_dir)
+        run = (await sender.client.get(f"/api/runs/{delivery['run_id']}")).json()
+        ended = clock.readable(clock.parse(run["completed_at"]))
+        assert f"Run: {delivery['run_id']}, failed on {ended}\n" in mail.get_content()
+        assert ended.endswith(" UTC")
 
     async def test_a_test_says_that_it_is_one(self, sender: Sender, settings: Settings):
         pipeline_id = await sender.pipeline(BROKEN)
@@ -142,6 +175,22 @@ class TestSend:
         assert (second["error"], delivery["status"]) == (None, "delivered")
         [mail] = mailbox.taken
         assert mail["Message-ID"].startswith(f"<{delivery['id']}@")
+
+    async def test_a_server_that_quotes_the_link_does_not_bring_it_into_the_row(
+        self, sender: Sender, mailbox: Mailbox
+    ):
+        tokens: list[str] = []
+
+        def judge(mail: Any) -> str:
+            tokens.extend(re.findall(r"#([\w-]{64})", mail.get_content()))
+            return f"550 Spam: {tokens[-1]}"
+
+        mailbox.judge = judge
+
+        delivery = await sender.sent(BROKEN)
+
+        assert "550 Spam: [secret:link]" in delivery["error"]
+        assert tokens[-1] not in str(delivery)
 
     async def test_what_the_server_never_takes_is_tried_once(
         self, sender: Sender, mailbox: Mailbox

@@ -8,8 +8,10 @@ import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
 
+from stepiq.core import clock
 from stepiq.core.mail import Mailer
 from stepiq.core.settings import Settings
+from stepiq.notify import reviewing
 from stepiq.runs.reviews.links import Links
 from stepiq.runs.reviews.records import LinkHolder
 from stepiq.store.tables import deliveries, delivery_attempts, reviews, run_events, runs
@@ -58,7 +60,7 @@ class TestText:
             review = (await session.execute(sa.select(reviews))).one()
         links = Links(settings)
         for number, mail in enumerate([mails["ada@example.com"], mails["bob@example.com"]]):
-            assert mail["Subject"] == "Letters: please review the letter"
+            assert mail["Subject"] == "Review needed: Letters (the letter)"
             holder = links.read(link_in(mail, settings))
             assert holder == LinkHolder(review.id, number)
         assert {(each["event"], each["target_path"], each["target"]["to"]) for each in found} == {
@@ -69,18 +71,21 @@ class TestText:
         assert {each["run_id"] for each in found} == {run_id}
 
     async def test_it_says_all_that_there_is_to_know(self, sender: Sender, settings: Settings):
-        run_id, _ = await asked(sender, ASKING)
+        run_id, _ = await asked(sender, f"timeout_seconds: 86400\n{ASKING}")
 
         [mail] = [each for each in kept(settings.data_dir) if each["To"] == "ada@example.com"]
         text = mail.get_content()
         review = (await sender.client.get(f"/api/runs/{run_id}/reviews/check")).json()
-        until = review["expires_at"][:16].replace("T", " ")
+        until = clock.readable(clock.parse(review["expires_at"]))
         assert text.startswith("Is this **fine**?\n")
-        assert "decides as ada@example.com" in text
+        assert "recorded as made by ada@example.com" in text
         # By the end of the run's own day, which comes before the review's three.
-        assert f"Decide until {until} UTC. If nobody does, the run fails: its own time" in text
+        assert (
+            f"Please decide by {until}. If nobody decides by then, the run fails, because its own"
+            in text
+        )
         assert "Also asked: bob@example.com." in text
-        assert "Pipeline: Letters (version 1), step the letter" in text
+        assert "Pipeline: Letters (version 1)\nStep: the letter\n" in text
         assert f"Run: {run_id}" in text
 
     @pytest.mark.parametrize(
@@ -97,7 +102,7 @@ class TestText:
         await asked(sender, f"{ALONE}    timeout_seconds: 3600\n    on_timeout: {on_timeout}\n")
 
         [mail] = kept(settings.data_dir)
-        assert f"If nobody does, {otherwise}\n" in mail.get_content()
+        assert f"If nobody decides by then, {otherwise}\n" in mail.get_content()
         assert "Also asked" not in mail.get_content()
 
     async def test_a_question_without_an_end_is_cut(self, sender: Sender, settings: Settings):
@@ -108,7 +113,7 @@ class TestText:
 
         [mail] = kept(settings.data_dir)
         text = mail.get_content()
-        assert "[It goes on: read it behind the link.]" in text
+        assert "[The message is longer. Open the link to read all of it.]" in text
         assert text.count("€") == 64 * 1024
 
     async def test_without_assignees_nothing_is_sent(self, sender: Sender, settings: Settings):
@@ -117,6 +122,20 @@ class TestText:
 
         assert found == []
         assert (await sender.client.get("/api/reviews")).json()["data"][0]["run_id"] == run_id
+
+
+class TestSubject:
+    @pytest.mark.parametrize(
+        ("pipeline", "step", "subject"),
+        [
+            ("Contract review", "Review", "Review needed: Contract review"),
+            ("Contract review", "review", "Review needed: Contract review"),
+            ("Contracts", "contracts_review", "Review needed: Contracts"),
+            ("Letters", "the letter", "Review needed: Letters (the letter)"),
+        ],
+    )
+    def test_it_repeats_nothing(self, pipeline, step, subject):
+        assert reviewing._subject(pipeline, step) == subject
 
 
 class TestToken:
@@ -230,7 +249,7 @@ class TestArriving:
         final = await sender.finished(delivery["id"])
 
         assert final["status"] == "failed"
-        assert final["error"].startswith("This has been decided already: ")
+        assert final["error"].startswith("This review is already decided: ")
         assert len(mail_box.taken) == 1
 
     async def test_between_two_attempts_it_may_be_decided(self, sender: Sender, mail_box: Mailbox):
@@ -249,7 +268,7 @@ class TestArriving:
         [delivery] = await sender.deliveries(run_id)
 
         assert delivery["status"] == "failed"
-        assert "rejected it at" in delivery["error"]
+        assert "rejected it on" in delivery["error"]
 
     async def test_each_iteration_asks_anew(
         self, sender: Sender, settings: Settings, mail_box: Mailbox, client
@@ -279,4 +298,4 @@ class TestArriving:
 
         final = await sender.finished(delivery["id"])
 
-        assert final["error"].startswith("This can no longer be decided: its time was up")
+        assert final["error"].startswith("This review expired on ")

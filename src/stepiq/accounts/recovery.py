@@ -125,18 +125,18 @@ def _message(email: str, base_url: str, token: str) -> Message:
     # Nothing of it is chosen by whoever registered the address: else this would send their text to others.
     return Message(
         email,
-        "Set a new stepIQ password",
+        "Set a new password for stepIQ",
         f"""\
-Somebody, we hope you, wants to set a new password for {email} at {base_url}
+Someone asked to set a new password for {email} at {base_url}
 
-Open this link within one hour. It works once.
+If that was you, open this link within one hour. It works once.
 
 {base_url}/reset-password?token={token}
 
-Or send this token to {base_url}/api/auth/reset-password:
+You can also send this token to {base_url}/api/auth/reset-password:
 
 {token}
 
-If it was not you, do nothing: your password is as it was.
+If it was not you, ignore this mail. Your password has not changed.
 """,
     )

@@ -1,10 +1,9 @@
-"""The page behind the link of a reset mail. It loads nothing and talks to this server only."""
-
-import base64
-import hashlib
+"""The page behind the link of a mail for setting a new password."""
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
+
+from stepiq.web.standalone import StandalonePage
 
 PATH = "/reset-password"
 
@@ -20,7 +19,7 @@ const token = new URLSearchParams(location.search).get("token") ?? "";
 history.replaceState(null, "", location.pathname);
 const form = document.querySelector("form");
 const say = (text) => { document.querySelector("[role=status]").textContent = text; };
-if (!token) { form.hidden = true; say("This link is not complete. Open the one in the mail."); }
+if (!token) { form.hidden = true; say("This link is incomplete. Open the full link from the mail."); }
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const button = form.querySelector("button");
@@ -33,20 +32,20 @@ form.addEventListener("submit", async (event) => {
       body: JSON.stringify({ token, password: form.password.value }),
     });
     const body = await answer.json();
-    if (answer.ok) { form.hidden = true; say("Your new password is set. Log in with it; all earlier sessions have ended."); return; }
+    if (answer.ok) { form.hidden = true; say("Your new password is set. All sessions have ended, so log in again."); return; }
     say(body.errors?.length ? body.errors.map((each) => each.message).join(" ") : body.detail);
   } catch {
-    say("The server did not answer. Try again in a moment.");
+    say("The server did not respond. Try again in a moment.");
   }
   button.disabled = false;
 });
 """
-_PAGE = f"""<!doctype html>
+_FRAME = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Set a new password · stepIQ</title>
-<style>{_STYLE}</style>
+<style>{style}</style>
 <h1>Set a new password</h1>
 <form>
   <label for="password">New password, at least 8 characters</label>
@@ -54,30 +53,16 @@ _PAGE = f"""<!doctype html>
   <button>Set password</button>
 </form>
 <p role="status"></p>
-<noscript>This page needs JavaScript. Without it, send the token of the mail to the API.</noscript>
-<script>{_SCRIPT}</script>
+<noscript>This page needs JavaScript. Turn it on, or send the token from the mail to the API.</noscript>
+<script>{script}</script>
 </html>
 """
-
-
-def _source(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-_HEADERS = {
-    "Content-Security-Policy": (
-        f"default-src 'none'; script-src {_source(_SCRIPT)}; style-src {_source(_STYLE)}; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-}
+_PAGE = StandalonePage.build(_FRAME, style=_STYLE, script=_SCRIPT)
 
 router = APIRouter()
 
 
 @router.get(PATH, include_in_schema=False)
 async def reset_page() -> HTMLResponse:
-    """A form that sends the new password with the token of the address."""
-    return HTMLResponse(_PAGE, headers=_HEADERS)
+    """A form that sends the new password with the token from the address."""
+    return HTMLResponse(_PAGE.html, headers=_PAGE.headers)

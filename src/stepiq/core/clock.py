@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 _offset = timedelta(0)
+# A locale of the process must not change the language.
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def now() -> datetime:
@@ -25,6 +27,13 @@ def reset() -> None:
 def iso(moment: datetime) -> str:
     """An instant as the API writes it: ISO 8601, UTC, milliseconds, `Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def readable(moment: datetime) -> str:
+    """An instant for people, such as `29 Nov 2026, 14:05 UTC`."""
+    moment = moment.astimezone(UTC)
+    month = _MONTHS[moment.month - 1]
+    return f"{moment.day} {month} {moment.year}, {moment:%H:%M} UTC"
 
 
 def parse(text: str) -> datetime:

@@ -1,39 +1,67 @@
-"""Mail about a run: what it says, and one attempt to hand it over."""
+"""Mail about a run: its text, and one attempt to send it."""
 
 import json as readable_json
+from dataclasses import dataclass
+from datetime import datetime
 
+from stepiq.core import clock
 from stepiq.core.json import Json
 from stepiq.core.mail import Mailer, MailUnsent, Message
 from stepiq.notify.records import Delivery, EventName, Occasion, Verdict
 from stepiq.store.states import RunStatus
 
 _MAX_OUTPUT = 256 * 1024
-"""Characters of an output that a mail holds; many mail servers take no more than a few MiB."""
+"""Characters of an output that a mail contains; many mail servers accept no more than a few MiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where more about a run can be read."""
+
+    api: str
+    """Address of the run in the API, which needs a credential."""
+    page: str
+    """Link to a page that shows a failure without one."""
+    until: datetime
+    """When the link expires."""
 
 
 def default_subject(delivery: Delivery, occasion: Occasion) -> str:
-    """The subject of a target that gives none."""
+    """The subject of a target that does not set one."""
     if delivery.event is EventName.TEST:
         return f"{occasion.pipeline_name}: test"
     return f"{occasion.pipeline_name}: {occasion.status}"
 
 
-def text(delivery: Delivery, occasion: Occasion, run_url: str) -> str:
-    """What a mail says: the output of a completed run as it is, or why a run failed."""
+def text(delivery: Delivery, occasion: Occasion, places: Places) -> str:
+    """The text of a mail: the output of a completed run as it is, or why a run failed."""
     if delivery.event is EventName.TEST:
         return f"{occasion.output}\n\n{_where(delivery, occasion)}"
-    told = _failure(occasion) if occasion.status is RunStatus.FAILED else _shown(occasion.output)
-    return f"{told}\n\n-- \n{_where(delivery, occasion)}\nRun: {occasion.run_id}\n{run_url}\n"
+    if occasion.status is RunStatus.FAILED:
+        content = _failure(occasion, places)
+    else:
+        content = _shown(occasion.output, places)
+    ended = occasion.completed_at
+    at = f", {occasion.status} on {clock.readable(ended)}" if ended is not None else ""
+    return f"{content}\n\n-- \n{_where(delivery, occasion)}\nRun: {occasion.run_id}{at}\n"
 
 
-def _failure(occasion: Occasion) -> str:
+def _failure(occasion: Occasion, places: Places) -> str:
     error: dict[str, Json] = occasion.error or {}
     step = error.get("step_id")
     place = f" at step `{step}`" if step else ""
-    return f"The run failed{place}: {error.get('code')}\n\n{error.get('message')}"
+    return f"""\
+The run failed{place} ({error.get("code")}).
+
+{error.get("message")}
+
+See all steps of the run:
+{places.page}
+
+The link works until {clock.readable(places.until)} for anyone who has it. The page shows no inputs and no outputs."""
 
 
-def _shown(output: Json) -> str:
+def _shown(output: Json, places: Places) -> str:
     if output is None:
         return "The run completed without an output."
     shown = output
@@ -41,7 +69,9 @@ def _shown(output: Json) -> str:
         shown = readable_json.dumps(output, ensure_ascii=False, indent=2)
     if len(shown) <= _MAX_OUTPUT:
         return shown
-    return f"{shown[:_MAX_OUTPUT]}\n\n[The output goes on: read it at the address below.]"
+    return (
+        f"{shown[:_MAX_OUTPUT]}\n\n[The output is longer. To read all of it, use GET {places.api}]"
+    )
 
 
 def _where(delivery: Delivery, occasion: Occasion) -> str:
@@ -49,18 +79,18 @@ def _where(delivery: Delivery, occasion: Occasion) -> str:
 
 
 async def send(mailer: Mailer, message: Message, *, is_confidential: bool = False) -> Verdict:
-    """Hand a mail over. Only what the mail server calls permanent is not worth another attempt.
+    """Send a mail. Another attempt may help unless the mail server calls the failure permanent.
 
     Args:
-        mailer: hands it over.
+        mailer: sends it.
         message: the mail.
-        is_confidential: leaves the words of a server that refuses it out of the verdict: filters quote what they refuse.
+        is_confidential: leaves the text of a refusal out of the verdict, because filters quote what they refuse.
     """
     try:
         await mailer.send(message)
     except MailUnsent as error:
         reason = error.message
         if is_confidential and error.reply is not None:
-            reason = f"The mail server refused it with {error.reply}. Its words are not kept: they may quote the link."
+            reason = f"The mail server refused it with {error.reply}. The text of the refusal is not kept, because it may quote the link."
         return Verdict(is_delivered=False, is_retryable=not error.is_permanent, error=reason)
     return Verdict(is_delivered=True)

@@ -20,6 +20,7 @@ from stepiq.notify.courier import Courier
 from stepiq.notify.preparing import Preparer
 from stepiq.notify.records import ATTEMPTS, Delivery, EventName, NewTarget
 from stepiq.notify.reviewing import ReviewMail
+from stepiq.runs.links import RunLinks
 from stepiq.runs.reviews.links import Links
 from stepiq.store.database import Database, Session
 from stepiq.store.states import DeliveryStatus, RunStatus
@@ -147,9 +148,15 @@ def build(
     mailer: Mailer,
 ) -> Outbox:
     """An outbox of this server, sending by these means."""
-    run_url = f"{settings.base_url}/api/runs/"
-    review_mail = ReviewMail(definitions, Links(settings))
-    preparer = Preparer(definitions, plans, secrets, http, run_url, review_mail)
+    preparer = Preparer(
+        definitions,
+        plans,
+        secrets,
+        http,
+        base_url=settings.base_url,
+        run_links=RunLinks(settings),
+        review_mail=ReviewMail(definitions, Links(settings)),
+    )
     domain = settings.mail_sender[1].rpartition("@")[2]
     courier = Courier(database, preparer, http, mailer, mail_domain=domain)
     return Outbox(definitions, courier)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from stepiq.billing.errors import PlanWebhooksDisabled
 from stepiq.billing.plans import Plans
 from stepiq.billing.service import require_webhooks
+from stepiq.core import clock
 from stepiq.core.encryption import SecretUnreadable
 from stepiq.core.http import GuardedClient, RequestInvalid
 from stepiq.core.json import Json
@@ -26,6 +27,7 @@ from stepiq.notify import mailing, queries, targets
 from stepiq.notify.calls import MailCall, Unsendable, WebhookCall
 from stepiq.notify.records import Delivery, EventName, Occasion
 from stepiq.notify.reviewing import ReviewMail
+from stepiq.runs.links import RUN_LINK_LIFETIME, RunLinks
 from stepiq.store.database import Session
 from stepiq.store.states import TriggerType
 
@@ -46,8 +48,9 @@ class Preparer:
     plans: Plans
     secrets: SecretReader
     http: GuardedClient
-    run_url: str
-    """Where a run is shown, to be followed by its id."""
+    base_url: str
+    """Public address of this server."""
+    run_links: RunLinks
     review_mail: ReviewMail
 
     async def prepare(
@@ -143,9 +146,14 @@ class Preparer:
                 subject = await _render(target.subject, "subject", material.scope)
             except _Unrendered as error:
                 return Unsendable(f"{delivery.target_path}: {error}")
-        text = mailing.text(delivery, occasion, f"{self.run_url}{occasion.run_id}")
+        until = clock.now() + RUN_LINK_LIFETIME
+        # Made for each attempt and stored nowhere. A server that quotes the mail must not bring it into the attempt's row.
+        token = self.run_links.token(occasion.run_id, until)
+        api = f"{self.base_url}/api/runs/{occasion.run_id}"
+        places = mailing.Places(api=api, page=self.run_links.url(token), until=until)
+        masker = Masker({**material.secrets, "link": token})
         shown = {"type": "email", "to": address}
-        return MailCall(address, subject, text, shown, Masker(material.secrets))
+        return MailCall(address, subject, mailing.text(delivery, occasion, places), shown, masker)
 
 
 class _Unrendered(Exception):

@@ -1,9 +1,10 @@
-"""Mail that asks a person for a decision: the question, and a link that lets them answer it without an account."""
+"""Mail that asks a person for a decision: the question, and a link to answer it without an account."""
 
+import re
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
+from stepiq.core import clock
 from stepiq.engine.definitions import Definitions, VersionNotFound
 from stepiq.engine.masking import Masker
 from stepiq.engine.records import NewReview
@@ -18,7 +19,7 @@ from stepiq.store.database import Session
 from stepiq.store.states import TargetType
 
 _MAX_MESSAGE = 64 * 1024
-"""Characters of a question that a mail holds; the page behind the link has all of it."""
+"""Characters of a question that a mail contains; the page behind the link has all of it."""
 _OTHERWISE = {
     ReviewTimeout.FAIL: "the run fails",
     ReviewTimeout.APPROVE: "it counts as approved",
@@ -27,7 +28,7 @@ _OTHERWISE = {
 
 
 def targets_of(review: NewReview) -> list[NewTarget]:
-    """Where a question goes: each assignee is a target of their own, tried by itself."""
+    """One target for each assignee, with attempts of its own."""
     return [
         NewTarget(
             TargetType.EMAIL,
@@ -40,13 +41,13 @@ def targets_of(review: NewReview) -> list[NewTarget]:
 
 @dataclass(frozen=True, slots=True)
 class ReviewMail:
-    """Writes the mail to one assignee. The link is made here each time, and kept nowhere."""
+    """Writes the mail to one assignee. The link is made for each attempt and stored nowhere."""
 
     definitions: Definitions
     links: Links
 
     async def prepare(self, session: Session, delivery: Delivery) -> MailCall | Unsendable:
-        """What an attempt sends, as long as there is something to decide."""
+        """What an attempt sends, while the review is open."""
         review = await reviews.find(session, UUID(delivery.target["review_id"]))
         if review is None:
             return Unsendable("The run has been deleted.")
@@ -63,7 +64,7 @@ class ReviewMail:
         address = review.assignees[holder.assignee]
         return MailCall(
             to=address,
-            subject=f"{review.pipeline_name}: please review {step.name}",
+            subject=_subject(review.pipeline_name, step.name),
             text=_text(
                 delivery,
                 review,
@@ -82,35 +83,42 @@ def _text(
     delivery: Delivery, review: Review, step: Step, *, address: str, link: str, otherwise: str
 ) -> str:
     others = [each for each in review.assignees if each != address]
-    also = f"\nAlso asked: {', '.join(others)}. The first answer counts." if others else ""
+    also = f"\nAlso asked: {', '.join(others)}. The first decision counts." if others else ""
     return f"""\
 {_shown(review.message.strip())}
 
-Look at it and decide here:
+Open this link to approve or reject:
 {link}
 
-The link works once, and whoever opens it decides as {address}: do not pass it on.
-Decide until {_at(review.expires_at)}. If nobody does, {otherwise}.{also}
+The link works for one decision, which is recorded as made by {address}. Do not forward this mail.
+Please decide by {clock.readable(review.expires_at)}. If nobody decides by then, {otherwise}.{also}
 
 --\x20
-Pipeline: {review.pipeline_name} (version {delivery.pipeline_version}), step {step.name}
+Pipeline: {review.pipeline_name} (version {delivery.pipeline_version})
+Step: {step.name}
 Run: {review.run_id}
 """
+
+
+def _subject(pipeline: str, step: str) -> str:
+    """The step is named where it adds to the name of the pipeline."""
+    is_new = _words(step) - _words(pipeline) - {"review"}
+    return f"Review needed: {pipeline} ({step})" if is_new else f"Review needed: {pipeline}"
+
+
+def _words(name: str) -> set[str]:
+    return set(re.findall(r"[^\W_]+", name.casefold()))
 
 
 def _shown(message: str) -> str:
     if len(message) <= _MAX_MESSAGE:
         return message
-    return f"{message[:_MAX_MESSAGE]}\n\n[It goes on: read it behind the link.]"
-
-
-def _at(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
+    return f"{message[:_MAX_MESSAGE]}\n\n[The message is longer. Open the link to read all of it.]"
 
 
 def _otherwise(step: Step, review: Review) -> str:
     spec = step.spec
     assert isinstance(spec, ReviewSpec)  # noqa: S101 - versions never change
     if review.expires_at - review.requested_at < spec.wait:
-        return "the run fails: its own time is up then"
+        return "the run fails, because its own time limit ends then"
     return _OTHERWISE[spec.on_timeout]

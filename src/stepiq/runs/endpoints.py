@@ -1,6 +1,6 @@
 """Routes of runs."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, cast
 from uuid import UUID
 
@@ -8,7 +8,7 @@ from fastapi import Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from stepiq.accounts.actor import Actor, Scope
-from stepiq.accounts.errors import ScopeMissing
+from stepiq.accounts.errors import ScopeMissing, TooManyAttempts
 from stepiq.accounts.http import needs
 from stepiq.billing.plans import Plans
 from stepiq.engine.definitions import VersionNotFound
@@ -19,10 +19,13 @@ from stepiq.pipelines.errors import PipelineNotFound
 from stepiq.runs import queries, schemas, service, waiting
 from stepiq.runs.errors import (
     RunAlreadyFinished,
+    RunLinkExpired,
+    RunLinkInvalid,
     RunNotFinished,
     RunNotFound,
     TooManyStreams,
 )
+from stepiq.runs.link_door import LinkDoor
 from stepiq.runs.listeners import Streams
 from stepiq.runs.records import Filter, Retry
 from stepiq.runs.stream import EventStream, Follower
@@ -38,6 +41,9 @@ from stepiq.web.transactions import OwnTx, Read, Tx
 
 router = new_router("Runs")
 
+public = new_router("Runs")
+"""What needs no credential: the token of a link is one."""
+
 Reader = Annotated[Actor, needs(Scope.PIPELINES_READ)]
 Executor = Annotated[Actor, needs(Scope.PIPELINES_EXECUTE)]
 
@@ -49,6 +55,13 @@ async def _streams(request: Request) -> Streams:
 
 
 StreamsDep = Annotated[Streams, Depends(_streams)]
+
+
+async def _door(request: Request) -> LinkDoor[tuple[UUID, datetime]]:
+    return cast(LinkDoor[tuple[UUID, datetime]], request.app.state.run_links)
+
+
+RunLinkDoor = Annotated[LinkDoor[tuple[UUID, datetime]], Depends(_door)]
 
 
 @router.post(
@@ -301,3 +314,13 @@ def _sequence(last_event_id: str | None) -> int:
     """The number in `Last-Event-ID`; 0 for an unknown value."""
     text = (last_event_id or "").strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+@public.post("/run-links/open", responses=problems(RunLinkInvalid, RunLinkExpired, TooManyAttempts))
+async def open_run_link(
+    request: Request, services: ServicesDep, door: RunLinkDoor, body: schemas.RunLinkOpened
+) -> schemas.LinkedRun:
+    """Show how a run went to the holder of a link from a mail: status, error and steps, without inputs and outputs."""
+    run_id, expires_at = door.let_in(request, body.token)
+    async with services.database.reading() as read:
+        return schemas.linked_run(await service.outline(read, run_id), expires_at)

@@ -1,7 +1,9 @@
 """What can go wrong with a run."""
 
+from datetime import datetime
 from uuid import UUID
 
+from stepiq.core import clock
 from stepiq.core.errors import Conflict, LimitReached, NotFound
 from stepiq.store.states import RunStatus
 
@@ -34,6 +36,28 @@ class RunNotFinished(Conflict):
             f"Run {run_id} is still {status}. Wait for its end, or cancel it, before you retry it.",
             run_id=run_id,
             status=status,
+        )
+
+
+class RunLinkInvalid(NotFound):
+    """The token is incomplete, this server did not make it, or its run has been deleted."""
+
+    code = "run_link_invalid"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This link is not valid. Open the complete link from the mail. If it is complete, its run has been deleted."
+        )
+
+
+class RunLinkExpired(NotFound):
+    """The link to a run is too old."""
+
+    code = "run_link_expired"
+
+    def __init__(self, expired_at: datetime) -> None:
+        super().__init__(
+            f"This link expired on {clock.readable(expired_at)}. Ask someone with an account on this server."
         )
 
 

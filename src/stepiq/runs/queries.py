@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,15 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.core import ids
-from stepiq.runs.records import Filter, LoggedEvent, Progress, Run, Step
+from stepiq.runs.records import (
+    Filter,
+    LoggedEvent,
+    Outline,
+    Progress,
+    Run,
+    Step,
+    StepOutline,
+)
 from stepiq.store import sweeping
 from stepiq.store.database import Session
 from stepiq.store.owning import belongs_to, newest_first
@@ -103,6 +112,41 @@ async def find(session: Session, workspace_id: UUID, run_id: UUID) -> Run | None
     )
     output = row.value if row.output_is_large else row.output
     return _run(row, output, [_step(step) for step in rows])
+
+
+async def outline(session: Session, run_id: UUID, *, limit: int) -> Outline | None:
+    """How a run of any workspace went, with its first steps; of those in branches, only the ones that failed."""
+    found = (
+        await session.execute(
+            sa.select(
+                runs.c.id,
+                pipelines.c.name.label("pipeline_name"),
+                runs.c.pipeline_version,
+                runs.c.status,
+                runs.c.error,
+                runs.c.created_at,
+                runs.c.started_at,
+                runs.c.completed_at,
+            )
+            .join(pipelines, pipelines.c.id == runs.c.pipeline_id)
+            .where(runs.c.id == run_id)
+        )
+    ).mappings()
+    row = found.one_or_none()
+    if row is None:
+        return None
+    columns = [run_steps.c[each.name] for each in fields(StepOutline)]
+    listed = await session.execute(
+        sa.select(*columns)
+        .where(
+            run_steps.c.run_id == run_id,
+            sa.or_(run_steps.c.branch == "", run_steps.c.status == StepStatus.FAILED),
+        )
+        .order_by(run_steps.c.ordinal, run_steps.c.id)
+        .limit(limit + 1)
+    )
+    steps = [StepOutline(**step) for step in listed.mappings()]
+    return Outline(**row, steps=steps[:limit], more_steps=len(steps) > limit)
 
 
 def page_statement(

@@ -67,6 +67,36 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class StepOutline:
+    """How one execution of a step went, without what it read or made."""
+
+    step_id: str
+    iteration: int
+    branch: str
+    status: StepStatus
+    error: Json
+    started_at: datetime | None
+    completed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """How a run went, without inputs, prompts and outputs."""
+
+    id: UUID
+    pipeline_name: str
+    pipeline_version: int
+    status: RunStatus
+    error: Json
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    steps: Sequence[StepOutline]
+    more_steps: bool
+    """Whether some are left out."""
+
+
+@dataclass(frozen=True, slots=True)
 class Retry:
     """How a run is to be repeated."""
 

@@ -1,12 +1,13 @@
 """Shapes of runs, steps and events in the API."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field
 
 from stepiq.core.json import Json
-from stepiq.runs.records import LoggedEvent, Run, Step
+from stepiq.runs.records import LoggedEvent, Outline, Run, Step, StepOutline
 from stepiq.store.states import RunStatus, StepStatus, TriggerType
 from stepiq.web.bodies import StrictModel, Timestamp, View
 
@@ -130,6 +131,42 @@ class RunDetail(RunView):
     steps: list[StepView]
 
 
+class RunLinkOpened(StrictModel):
+    """A request to see a run by the link of a mail."""
+
+    token: Annotated[str, Field(max_length=256)]
+    """The part of the link after `#`."""
+
+
+class LinkedStep(View):
+    """One execution of a step, without what it read or made."""
+
+    step_id: str
+    iteration: int
+    branch: str
+    status: StepStatus
+    error: Json
+    duration_ms: int | None
+
+
+class LinkedRun(View):
+    """A run as the holder of a link sees it: how it went, without inputs, prompts and outputs."""
+
+    id: UUID
+    pipeline_name: str
+    pipeline_version: int
+    status: RunStatus
+    error: Json
+    created_at: Timestamp
+    started_at: Timestamp | None
+    completed_at: Timestamp | None
+    steps: list[LinkedStep]
+    """In the order in which they ran, up to 200. Of steps in branches, only those that failed."""
+    more_steps: bool
+    """Whether there are more than 200."""
+    link_expires_at: Timestamp
+
+
 class EventView(View):
     """One event of a run's log, as its stream sent it."""
 
@@ -167,15 +204,18 @@ def _step_view(step: Step) -> StepView:
             cached=step.cost.get("cached", 0),
             output=step.cost.get("output", 0),
         )
-    duration = None
-    if step.started_at is not None and step.completed_at is not None:
-        duration = round((step.completed_at - step.started_at).total_seconds() * 1000)
     return StepView(
         **shown,
         cost_usd_micros=_cost(step),
         cost_usd_micros_by_part=by_part,
-        duration_ms=duration,
+        duration_ms=_duration_ms(step),
     )
+
+
+def _duration_ms(step: Step | StepOutline) -> int | None:
+    if step.started_at is None or step.completed_at is None:
+        return None
+    return round((step.completed_at - step.started_at).total_seconds() * 1000)
 
 
 def _cost(step: Step) -> int | None:
@@ -183,6 +223,25 @@ def _cost(step: Step) -> int | None:
         return sum(step.cost.values())
     # Without tokens nothing was bought, whatever the price.
     return 0 if step.input_tokens + step.output_tokens == 0 else None
+
+
+def linked_run(run: Outline, link_expires_at: datetime) -> LinkedRun:
+    """A run as the holder of a link sees it."""
+    names = LinkedRun.model_fields.keys() - {"steps", "link_expires_at"}
+    shown: dict[str, Any] = {name: getattr(run, name) for name in names}
+    steps = [_linked_step(step) for step in run.steps]
+    return LinkedRun(**shown, steps=steps, link_expires_at=link_expires_at)
+
+
+def _linked_step(step: StepOutline) -> LinkedStep:
+    return LinkedStep(
+        step_id=step.step_id,
+        iteration=step.iteration,
+        branch=step.branch,
+        status=step.status,
+        error=step.error,
+        duration_ms=_duration_ms(step),
+    )
 
 
 def event_view(run_id: UUID, event: LoggedEvent) -> EventView:

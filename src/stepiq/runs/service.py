@@ -13,10 +13,18 @@ from stepiq.language.definition import Definition
 from stepiq.pipelines import service as pipelines
 from stepiq.pipelines.records import Target
 from stepiq.runs import queries
-from stepiq.runs.errors import RunAlreadyFinished, RunNotFinished, RunNotFound
-from stepiq.runs.records import Progress, Retry, Run, Started
+from stepiq.runs.errors import (
+    RunAlreadyFinished,
+    RunLinkInvalid,
+    RunNotFinished,
+    RunNotFound,
+)
+from stepiq.runs.records import Outline, Progress, Retry, Run, Started
 from stepiq.store.database import Session
 from stepiq.store.states import TriggerType
+
+_LINKED_STEPS = 200
+"""Most steps that are shown to the holder of a link."""
 
 
 def trigger_type(actor: Actor) -> TriggerType:
@@ -215,3 +223,15 @@ async def cancel(session: Session, actor: Actor, run_id: UUID, *, engine: Engine
     if status.is_final:
         raise RunAlreadyFinished(run_id, status)
     await engine.cancel(session, actor.workspace_id, run_id)
+
+
+async def outline(session: Session, run_id: UUID) -> Outline:
+    """How a run went, for the holder of a link to it.
+
+    Raises:
+        RunLinkInvalid: the run has been deleted.
+    """
+    found = await queries.outline(session, run_id, limit=_LINKED_STEPS)
+    if found is None:
+        raise RunLinkInvalid
+    return found

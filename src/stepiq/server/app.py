@@ -19,10 +19,12 @@ from stepiq.pipelines import catalogue, language_schema
 from stepiq.pipelines import endpoints as pipelines
 from stepiq.pipelines import secrets as pipeline_secrets
 from stepiq.runs import endpoints as runs
+from stepiq.runs import page as run_page
+from stepiq.runs.link_door import LinkDoor
+from stepiq.runs.links import RUN_PAGE_PATH, RunLinks
 from stepiq.runs.listeners import Streams
 from stepiq.runs.reviews import endpoints as reviews
 from stepiq.runs.reviews import page as review_page
-from stepiq.runs.reviews.http import LinkDoor
 from stepiq.runs.reviews.links import PAGE_PATH as REVIEW_PATH
 from stepiq.runs.reviews.links import Links
 from stepiq.server import health, metrics, openapi
@@ -61,9 +63,11 @@ PUBLIC_PATHS = frozenset(
         "/api/auth/reset-password",
         "/api/reviews/open",
         "/api/reviews/decide",
+        "/api/run-links/open",
         f"/api{language_schema.PATH}",
         reset_page.PATH,
         REVIEW_PATH,
+        RUN_PAGE_PATH,
         "/health",
         "/ready",
         "/metrics",
@@ -93,6 +97,8 @@ def create_app() -> FastAPI:
     app.include_router(reviews.public, prefix="/api")
     app.include_router(language_schema.public, prefix="/api")
     app.include_router(review_page.router)
+    app.include_router(runs.public, prefix="/api")
+    app.include_router(run_page.router)
     for router in ROUTERS:
         app.include_router(router, prefix="/api", dependencies=[Depends(authenticated)])
     problems.install(app)
@@ -115,6 +121,7 @@ def equip(app: FastAPI, services: Services, *, has_worker: bool = True) -> None:
     app.state.idempotency = Idempotency(app.state.doors.jwt_secret)
     app.state.streams = Streams(services.changes)
     app.state.review_links = LinkDoor(Links(services.settings))
+    app.state.run_links = LinkDoor(RunLinks(services.settings))
     app.state.watcher = Keeper()
     app.state.inbox = Inbox(
         services.database,

@@ -231,7 +231,7 @@ class TestDecide:
         response = await owner.post(review.url, json=APPROVE)
 
         assert (response.status_code, response.json()["code"]) == (409, "review_closed")
-        assert "its time was up" in response.json()["detail"]
+        assert "This review expired on " in response.json()["detail"]
         assert (await row(review)).decision is None
 
     async def test_after_a_cancel_it_is_closed(self, owner, ask, row):
@@ -241,7 +241,7 @@ class TestDecide:
         response = await owner.post(review.url, json=APPROVE)
 
         assert (response.status_code, response.json()["code"]) == (409, "review_closed")
-        assert "its run has gone on or ended" in response.json()["detail"]
+        assert "its run has continued or ended" in response.json()["detail"]
         assert (await owner.get(f"/api/runs/{review.run_id}")).json()["status"] == "cancelled"
 
     async def test_once_the_run_is_carried_on_it_is_closed(

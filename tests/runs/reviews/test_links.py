@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from stepiq.core import ids
 from stepiq.core.settings import Settings
-from stepiq.runs.reviews import http
+from stepiq.runs import link_door
 from stepiq.runs.reviews.errors import ReviewLinkInvalid
 from stepiq.runs.reviews.links import Links
 from stepiq.runs.reviews.records import TOKEN_LENGTH, LinkHolder
@@ -113,7 +113,7 @@ class TestOpen:
         response = await client.post("/api/reviews/open", json={"token": token(review)})
 
         assert (response.status_code, response.json()["code"]) == (409, "review_closed")
-        assert "bob@example.com rejected it at" in response.json()["detail"]
+        assert "bob@example.com rejected it on" in response.json()["detail"]
 
     async def test_after_its_time_it_shows_nothing(self, client, ask, token, clock):
         review = await ask(lasts=timedelta(hours=1), under_review="canary")
@@ -241,7 +241,7 @@ class TestLimit:
     async def test_one_client_may_come_so_often_a_minute(self, client, ask, token, clock):
         review = await ask()
         good, bad = {"token": token(review)}, {"token": "x"}
-        for number in range(http.A_MINUTE):
+        for number in range(link_door.A_MINUTE):
             response = await client.post("/api/reviews/open", json=bad if number % 2 else good)
             assert response.status_code != 429
 

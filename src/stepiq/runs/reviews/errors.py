@@ -1,4 +1,4 @@
-"""What can go wrong with a review."""
+"""Errors of reviews."""
 
 from uuid import UUID
 
@@ -18,7 +18,7 @@ class ReviewNotFound(NotFound):
     def __init__(self, run_id: UUID) -> None:
         # The step is left out: it may be any text.
         super().__init__(
-            f"Run {run_id} has asked nobody at this step, or not in this iteration. GET /api/reviews lists what waits.",
+            f"Run {run_id} has no review at this step, or none in this iteration. GET /api/reviews lists open reviews.",
             run_id=run_id,
         )
 
@@ -39,8 +39,8 @@ class ReviewNotEditable(Invalid):
 
     def __init__(self) -> None:
         super().__init__(
-            "This review takes no `output`: what is under review cannot be changed. Leave it out, or set `editable: true` "
-            "at the pipeline's step for later runs."
+            "The content of this review cannot be edited. Leave out `output`, or set `editable: true` at the pipeline's step "
+            "for later runs."
         )
 
 
@@ -51,14 +51,14 @@ class ReviewLinkInvalid(NotFound):
 
     def __init__(self) -> None:
         super().__init__(
-            "This link is not valid. Open the one in the mail, whole; the run that it belongs to may have been deleted."
+            "This link is not valid. Open the complete link from the mail. If it is complete, its run has been deleted."
         )
 
 
 def _why_closed(review: Review) -> str:
     if review.decision is not None and review.closed_at is not None:
-        when = clock.iso(review.closed_at)
-        return f"This has been decided already: {review.reviewer} {_DONE[review.decision]} it at {when}."
+        when = clock.readable(review.closed_at)
+        return f"This review is already decided: {review.reviewer} {_DONE[review.decision]} it on {when}."
     if (review.closed_at or clock.now()) >= review.expires_at:
-        return f"This can no longer be decided: its time was up at {clock.iso(review.expires_at)}."
-    return "This can no longer be decided: its run has gone on or ended."
+        return f"This review expired on {clock.readable(review.expires_at)}."
+    return "This review is closed: its run has continued or ended."

@@ -1,5 +1,5 @@
 "use strict";
-// Texts of others get onto the page as text only, and nothing is decided before a button is pressed: mail scanners open links.
+// Text from runs is added as text only, never as HTML. Only a button decides, because mail scanners open links.
 const $ = (id) => document.getElementById(id);
 const form = document.querySelector("form");
 const token = location.hash.slice(1);
@@ -7,7 +7,13 @@ let review = null;
 
 const say = (text) => { document.querySelector("[role=status]").textContent = text; };
 const show = (id, text) => { const element = $(id); element.textContent = text; element.hidden = false; };
-const local = (moment) => new Date(moment).toLocaleString(undefined, { dateStyle: "full", timeStyle: "short" });
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** Such as 29 Nov 2026, 14:05 UTC. */
+function readable(moment) {
+  const [year, month, day] = moment.slice(0, 10).split("-").map(Number);
+  return `${day} ${MONTHS[month - 1]} ${year}, ${moment.slice(11, 16)} UTC`;
+}
 
 async function ask(path, body) {
   const answer = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body });
@@ -19,27 +25,27 @@ async function ask(path, body) {
 
 function end(text) {
   form.hidden = true;
-  // The link is worth nothing any more.
+  // The link no longer works.
   history.replaceState(null, "", location.pathname);
   say(text);
 }
 
 function fail(error) {
   if (error.isOver) end(error.message);
-  else say(error.isAnswer ? error.message : "The server did not answer. Try again in a moment.");
+  else say(error.isAnswer ? error.message : "The server did not respond. Try again in a moment.");
 }
 
 const isText = () => typeof review.input === "string";
 const isEdited = () => review.editable && $("edited").value !== review.shown;
 
-/** Why what was edited cannot be sent; empty if it can. */
+/** Why the edited content cannot be sent; empty if it can. */
 function problem() {
   if (!isEdited() || isText()) return "";
-  try { JSON.parse($("edited").value); } catch (error) { return `This is not JSON: ${error.message}`; }
+  try { JSON.parse($("edited").value); } catch (error) { return `This is not valid JSON: ${error.message}`; }
   return "";
 }
 
-/** The edits as JSON: as they were typed, for a number read here may lose digits. */
+/** The edited content as JSON, as it was typed: parsing a number here could lose digits. */
 const output = () => (isText() ? JSON.stringify($("edited").value) : $("edited").value);
 
 function decision(value) {
@@ -58,7 +64,7 @@ async function decide(event) {
   try {
     const decided = await ask("api/reviews/decide", decision(event.currentTarget.value));
     const done = decided.decision === "approve" ? "Approved." : "Rejected.";
-    end(`${done} Thank you: the pipeline has been told. You can close this page.`);
+    end(`${done} Your decision is recorded. You can close this page.`);
   } catch (error) {
     fail(error);
   }
@@ -66,7 +72,7 @@ async function decide(event) {
 }
 
 async function load() {
-  if (!token) { say("This link is not complete. Open the one in the mail."); return; }
+  if (!token) { say("This link is incomplete. Open the full link from the mail."); return; }
   say("Loading …");
   try {
     review = await ask("api/reviews/open", JSON.stringify({ token }));
@@ -76,16 +82,16 @@ async function load() {
   }
   document.title = `${review.pipeline_name} · review · stepIQ`;
   document.querySelector("h1").textContent = review.pipeline_name;
-  show("about", `You are asked as ${review.reviewer} (step ${review.step_id}).`);
+  show("about", `Step ${review.step_id}. Your decision is recorded as made by ${review.reviewer}.`);
   show("message", review.message);
-  $("until").textContent = `Until ${local(review.expires_at)}. The first answer counts.`;
+  $("until").textContent = `Please decide by ${readable(review.expires_at)}. The first decision counts.`;
   if (review.editable) {
     $("content").hidden = true;
     $("edited").hidden = false;
     $("edited").value = review.input_text;
-    // As the field has it: it knows line feeds only.
+    // As the field returns it, which normalizes line breaks.
     review.shown = $("edited").value;
-    show("edited-hint", isText() ? "You can change this text. What you leave here is what the pipeline goes on with." : "You can change this; it must stay JSON. What you leave here is what the pipeline goes on with.");
+    show("edited-hint", `You can edit this${isText() ? " text" : ", but it must stay valid JSON"}. The pipeline continues with the edited version.`);
     $("edited").addEventListener("input", () => say(problem()));
   } else {
     $("content").textContent = review.input_text;

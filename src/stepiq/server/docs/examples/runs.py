@@ -135,6 +135,35 @@ SHAPES["DeliveryView"] = {
     "completed_at": "2026-02-27T10:00:04.327Z",
 }
 
+_TIMEOUT: Final = {
+    "code": "step_timeout",
+    "message": "Step `brief` took longer than its timeout_seconds (120).",
+}
+SHAPES["RunLinkOpened"] = {
+    "token": "AZLwxR06exCMRC9vOp59AQBM0V7cFOl9P6mVh3mYkqRtW8b2JdXn4sLzQe5Gy1Ua"
+}
+SHAPES["LinkedStep"] = {
+    "step_id": "brief",
+    "iteration": 1,
+    "branch": "",
+    "status": "failed",
+    "error": _TIMEOUT,
+    "duration_ms": 120_004,
+}
+SHAPES["LinkedRun"] = {
+    "id": RUN,
+    "pipeline_name": "Brief on a topic",
+    "pipeline_version": 3,
+    "status": "failed",
+    "error": {**_TIMEOUT, "step_id": "brief"},
+    "created_at": STARTED,
+    "started_at": STARTED,
+    "completed_at": "2026-02-27T10:02:00.022Z",
+    "steps": [SHAPES["LinkedStep"]],
+    "more_steps": False,
+    "link_expires_at": "2026-03-29T10:02:00.000Z",
+}
+
 REQUESTS: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "POST /api/pipelines/{pipeline_id}/run": {
         "application/json": {

@@ -1,5 +1,5 @@
-// As much of a browser as the page of a review needs: elements that hold text, events, an address, and a real fetch.
-// Usage: node browser.js URL#TOKEN, with a list of acts as JSON on stdin; says what the page shows at the end.
+// As much of a browser as the pages behind links need: elements with text, events, an address, and a real fetch.
+// Usage: node browser.js URL#TOKEN, with a list of acts as JSON on stdin. Prints what the page shows at the end.
 "use strict";
 const vm = require("node:vm");
 const { readFileSync } = require("node:fs");
@@ -11,6 +11,8 @@ class Element {
   get value() { return this.#value; }
   set value(text) { this.#value = String(text).replace(/\r\n?/g, "\n"); }
   focus() {}
+  append(...inner) { this.textContent += this.textContent && " | "; this.textContent += inner.map((each) => each.textContent).join(" | "); }
+  replaceChildren(...inner) { this.textContent = inner.map((each) => each.textContent).join("\n"); }
   async fire(name) {
     for (const act of this.listeners[name] ?? []) await act({ currentTarget: this, preventDefault() {} });
   }
@@ -30,6 +32,7 @@ async function main([address]) {
   const document = {
     title: "",
     getElementById: (id) => elements[id],
+    createElement: () => new Element(false),
     querySelector: (wanted) => ({ form, "[role=status]": status, h1: heading })[wanted],
   };
   const location = { hash: url.hash, pathname: url.pathname };
@@ -53,6 +56,7 @@ async function main([address]) {
   );
   process.stdout.write(JSON.stringify({
     asked, shown, form: !form.hidden, status: status.textContent, heading: heading.textContent,
+    links: Object.fromEntries(Object.entries(elements).filter(([, element]) => element.href).map(([id, element]) => [id, element.href])),
     title: document.title, hash: location.hash,
   }));
 }

@@ -1,0 +1,46 @@
+"""Requests with the token of a link instead of a credential: who sends them, and how many are allowed."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Generic, Protocol, TypeVar
+
+from fastapi import Request
+
+from stepiq.accounts.errors import TooManyAttempts
+from stepiq.accounts.origin import client_of
+from stepiq.core import clock
+from stepiq.web.limits import Limiter
+
+A_MINUTE = 60
+"""Requests with links of one kind, valid or not, that one client may send in a minute."""
+
+Access = TypeVar("Access")
+Access_co = TypeVar("Access_co", covariant=True)
+
+
+class Links(Protocol[Access_co]):
+    """Reads the tokens of one kind of link."""
+
+    def read(self, token: str) -> Access_co:
+        """What a token gives access to; raises a `NotFound` if it is not valid."""
+        ...
+
+
+@dataclass(frozen=True)
+class LinkDoor(Generic[Access]):
+    """Lets holders of links in, in this process; kept at `app.state`."""
+
+    links: Links[Access]
+    requests: Limiter = field(default_factory=lambda: Limiter(A_MINUTE, timedelta(minutes=1)))
+
+    def let_in(self, request: Request, token: str) -> Access:
+        """What the token gives access to.
+
+        Raises:
+            TooManyAttempts: the client has sent too many requests in this minute.
+            NotFound: the token is not valid.
+        """
+        decision = self.requests.hit(client_of(request), clock.now())
+        if not decision.is_allowed:
+            raise TooManyAttempts(decision.reset)
+        return self.links.read(token)
