@@ -195,7 +195,7 @@ class TestReading:
             ("name: x, given: {tell: {output: hello}}", "Step `tell` cannot have this output. The value must be an object; it is a string."),
             ("name: x, given: {ask: {decision: timeout, comment: no}}", "there is neither `comment` nor `output`."),
             ("name: x, expect: {error: http_statuss}", "Did you mean `http_status`?"),
-            ("name: x, expect: {check: [output == 1]}", "Nothing is called `output`. Known are `input`, `steps` and `run`"),
+            ("name: x, expect: {check: [output == 1]}", "`output` is unknown. Known are `input`, `steps` and `run`"),
             ("name: x, given: [1]", "tests[0].given: This is to be a mapping."),
             ("name: x, expect: {output: 1, error: http_error}", "A run that fails has no output."),
             ("name: x, expect: {steps: {ent: completed}}", "Did you mean `end`?"),

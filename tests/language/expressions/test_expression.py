@@ -182,12 +182,12 @@ class TestEvaluate:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            ("b'a'", "gives bytes, which JSON does not have. Write `string(x)`"),
-            ("int", "gives a type"),
-            ("[int]", "gives a type"),
-            ("0.0 / 0.0", "a number that JSON does not have"),
-            ("{1: 'a'}", "keys that are no texts"),
-            ("{true: 'a'}", "keys that are no texts"),
+            ("b'a'", "the result is bytes, which JSON does not have. Convert it: `string(x)`"),
+            ("int", "the result is a type"),
+            ("[int]", "the result is a type"),
+            ("0.0 / 0.0", "the result is infinite or not a number"),
+            ("{1: 'a'}", "keys that are not texts"),
+            ("{true: 'a'}", "keys that are not texts"),
             ("'a\\u0000'", "U+0000"),
             ("{'a\\u0000': 1}", "U+0000"),
         ],
@@ -206,11 +206,12 @@ class TestEvaluate:
     def test_half_a_surrogate_pair_cannot_be_encoded(self, text):
         assert "half of a surrogate pair" in failure(text, {"input": {"x": "\ud800"}})
 
-    @pytest.mark.parametrize(
-        "value", [object(), b"x", (1,), [object()], {"a": (1,)}, {1: 2}, [float("nan")]]
-    )
+    @pytest.mark.parametrize("value", [object(), b"x", (1,), [object()], {"a": (1,)}, {1: 2}])
     def test_what_is_no_json_data_is_refused(self, value):
         assert "JSON" in failure("input.x", {"input": {"x": value}})
+
+    def test_what_is_not_a_number_is_refused(self):
+        assert "not a number" in failure("input.x", {"input": {"x": [float("nan")]}})
 
     def test_members_of_enumerations_are_texts(self):
         kind = StrEnum("Kind", ["MANUAL"])
@@ -231,7 +232,7 @@ class TestEvaluate:
 
     @pytest.mark.parametrize("zone", ["+25:00", "x" * 500, "Europe/../../etc/passwd", "\0"])
     def test_a_time_zone_that_does_not_exist_is_refused(self, zone):
-        assert "no such time zone" in failure(
+        assert "the time zone is unknown" in failure(
             "timestamp(0).getHours(input.zone)", {"input": {"zone": zone}}
         )
 
@@ -280,7 +281,7 @@ class TestFailures:
             ("input.list.name", "`input.list.map(x, x.name)`"),
             ("input.list[7]", "`input.list` has no item 7. If it may be absent, write `input.list[?7].orValue(…)`."),
             ("input.list[size(input.list)]", "`input.list` has no such item. If it may be absent, write `input.list[?index].orValue(…)`."),
-            ("input.list[vars.key]", "`input.list` is a list, which has no fields. Take an item"),
+            ("input.list[vars.key]", "`input.list` is a list, which has no fields. Use an item"),
             ("input.list.map(x, x.a)", "`x` is an integer, which has no fields."),
             ("[{'a': 1}].map(x, x.b)", "`x` has no `b`"),
             ("{'a': 1}.b", "a value has no `b`"),
@@ -290,34 +291,34 @@ class TestFailures:
             ("input.list[?'a']", "is a list, which has no fields."),
             ("item.name", "`item` exists only inside a `for_each`."),
             ("index", "`index` exists only inside a `for_each`."),
-            ("vars.limit % dyn(1.5)", "`%` does not take an integer and a double. Use integers: `int(x) % 2`."),
-            ("input.topic + vars.limit", "Write `string(x)` to join it to a text."),
-            ("input.topic < vars.limit", "`<` does not take a string and an integer. Convert the text with `int(x)` or `double(x)`."),
-            ("input.nothing + 1", "`+` does not take null and an integer. Where a value may be null, ask first"),
-            ("dyn(input.?topic) + 'a'", "Take the value out of it with `.orValue(…)`."),
-            ("dyn([]) - dyn({})", "`-` does not take a list and an object."),
-            ("vars.limit && true", "`&&` needs true or false; it got an integer. Compare the value"),
+            ("vars.limit % dyn(1.5)", "`%` cannot be applied to an integer and a double. Use integers: `int(x) % 2`."),
+            ("input.topic + vars.limit", "Convert the other value with `string(x)`."),
+            ("input.topic < vars.limit", "`<` cannot be applied to a string and an integer. Convert the text with `int(x)` or `double(x)`."),
+            ("input.nothing + 1", "`+` cannot be applied to null and an integer. If a value may be null, check it first"),
+            ("dyn(input.?topic) + 'a'", "Use the value inside: `.orValue(…)`."),
+            ("dyn([]) - dyn({})", "`-` cannot be applied to a list and an object."),
+            ("vars.limit && true", "`&&` needs true or false, but got an integer. Compare the value"),
             ("dyn(input.?topic) ? 1 : 2", "Give a fallback: `.orValue(false)`."),
             ("dyn(input.?topic) || false", "Give a fallback: `.orValue(false)`."),
-            ("input.topic.orValue('a')", "`orValue` belongs to optional values. Write `.?` before the last name: `input.?topic.orValue(…)`."),
+            ("input.topic.orValue('a')", "`orValue` needs an optional value. Write `.?` before the last name: `input.?topic.orValue(…)`."),
             ("input.topic.hasValue()", "`input.?topic.hasValue()`."),
-            ("input.?absent.value()", "finds nothing there"),
-            ("input.topic.exists(x, true)", "`exists` goes through lists and objects; it got a string."),
-            ("input.list.filter(x, x)", "`filter` needs true or false; it got an integer."),
+            ("input.?absent.value()", "the optional value is empty"),
+            ("input.topic.exists(x, true)", "`exists` needs a list or an object, but got a string."),
+            ("input.list.filter(x, x)", "`filter` needs true or false, but got an integer."),
             ("[1, 'a'].map(x, {x: 1, 'a': 2})[1]", "the same key twice"),
-            ("{input.list: 1}", "the key of an object is a text; it got a list."),
-            ("{dyn(1.0): 1}", "the key of an object is a text; it got a double."),
-            ("input.topic.matches(input.topic + '(')", "the pattern of `matches` cannot be used. This is not a pattern. A bracket `(` is never closed."),
+            ("{input.list: 1}", "the keys of an object must be texts, but one is a list."),
+            ("{dyn(1.0): 1}", "the keys of an object must be texts, but one is a double."),
+            ("input.topic.matches(input.topic + '(')", "the pattern of `matches` is invalid. This is not a pattern. A bracket `(` is never closed."),
             ("9223372036854775807 + vars.limit", "Compute with `double(x)`."),
-            ("vars.limit / 0", "divides by zero"),
-            ("int(dyn(true))", "`int` does not take a boolean."),
+            ("vars.limit / 0", "division by zero"),
+            ("int(dyn(true))", "`int` cannot be applied to a boolean."),
         ],
     )  # fmt: skip
     def test_the_message_says_what_to_write(self, text, message):
         assert message in failure(text)
 
     def test_a_root_that_is_not_there_is_named(self):
-        assert "there is no `run` here" in failure("run.id", {})
+        assert "`run` is not available here" in failure("run.id", {})
 
     def test_a_long_expression_is_shown_shortened_and_on_one_line(self):
         message = failure("input.absent ==\n\n" + "'y'" + " + 'x'" * 20)
@@ -350,12 +351,12 @@ class TestDecide:
         [
             (
                 "input.topic",
-                "a condition gives true or false; this gives a string. Compare it: `x != ''`",
+                "a condition must be true or false, but this is a string. Compare it: `x != ''`",
             ),
-            ("vars.limit", "this gives an integer"),
-            ("input.nothing", "this gives null. Compare it: `x != null`"),
-            ("input.?topic", "this gives an optional value. Give a fallback: `.orValue(false)`."),
-            ("input.list", "this gives a list. Ask for its size: `size(x) > 0`."),
+            ("vars.limit", "this is an integer"),
+            ("input.nothing", "this is null. Compare it: `x != null`"),
+            ("input.?topic", "this is an optional value. Give a fallback: `.orValue(false)`."),
+            ("input.list", "this is a list. Compare its size: `size(x) > 0`."),
             ("input.absent", "`input` has no `absent`"),
         ],
     )

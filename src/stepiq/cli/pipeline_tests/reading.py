@@ -201,7 +201,7 @@ class _Reader:
                 expression = Expression.compile(text)
             except ExpressionSyntaxError as error:
                 told = error.message
-                if told.startswith("Nothing is called"):
+                if " is unknown. Write " in told:
                     told = told.partition(". ")[0] + f". {_KNOWN}"
                 inside = (text, error.line, error.column)
                 self._refuse(path, "invalid_expression", told, inside)

@@ -27,7 +27,7 @@ def fail_root(root: str) -> NoReturn:
     """Say that a root such as `item` is not there."""
     if root in _LOOP_NAMES:
         raise Failure(f"`{root}` exists only inside a `for_each`.")
-    raise Failure(f"there is no `{root}` here.")
+    raise Failure(f"`{root}` is not available here.")
 
 
 def fail_absent(
@@ -73,6 +73,6 @@ def _describe_list(holder: str, place: str, key: Value, *, is_computed: bool) ->
     if key in _LENGTH_WORDS and not is_computed:
         return f"{holder} is a list, which has no fields. Its length is `size({place})`."
     return (
-        f"{holder} is a list, which has no fields. Take an item with `[0]`, or go through them with "
+        f"{holder} is a list, which has no fields. Use an item, such as `{place}[0]`, or all of them: "
         f"`{place}.map(x, x.name)`."
     )

@@ -89,5 +89,5 @@ def _explain_undecided(value: Value) -> str:
     elif type(value) is Optional:
         hint = "Give a fallback: `.orValue(false)`."
     elif type(value) in (list, tuple, dict):
-        hint = "Ask for its size: `size(x) > 0`."
-    return f"a condition gives true or false; this gives {kind_of(value)}. {hint}"
+        hint = "Compare its size: `size(x) > 0`."
+    return f"a condition must be true or false, but this is {kind_of(value)}. {hint}"

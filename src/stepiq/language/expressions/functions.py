@@ -34,7 +34,7 @@ _BOOLEANS = {
     **dict.fromkeys(("true", "True", "TRUE", "t", "1"), True),
     **dict.fromkeys(("false", "False", "FALSE", "f", "0"), False),
 }
-_HALF_CHARACTER = "it reads a text with half of a surrogate pair, which is no character."
+_HALF_CHARACTER = "the text contains half of a surrogate pair, which is not a character."
 _TIME_COST = 10
 _CONVERSION_COST = 2
 """Characters times instructions: in the worst case each of them takes some nanoseconds."""
@@ -65,7 +65,7 @@ def _matches(meter: Meter, text: Value, pattern: Value) -> bool:
     try:
         return matching.matches(meter, text, pattern)
     except PatternSyntaxError as error:
-        raise Failure(f"the pattern of `matches` cannot be used. {error.message}") from None
+        raise Failure(f"the pattern of `matches` is invalid. {error.message}") from None
     except UnicodeEncodeError:
         raise Failure(_HALF_CHARACTER) from None
 
@@ -117,7 +117,7 @@ def _double(meter: Meter, value: Value) -> float:
     if type(value) is str:
         found = _DOUBLE.fullmatch(value) if len(value) <= _MAX_NUMBER_LENGTH else None
         if found is None:
-            raise Failure("`double` cannot read that text. It takes a number, as in '2.5'.")
+            raise Failure("`double` cannot read this text. It must be a number, such as '2.5'.")
         return float(found[1])
     if type(value) not in NUMBERS:
         refuse("double", value)
@@ -165,7 +165,7 @@ def _bool(meter: Meter, value: Value) -> bool:
     if type(value) is not str:
         refuse("bool", value)
     if value not in _BOOLEANS:
-        raise Failure("`bool` cannot read that text. It takes 'true' and 'false'.")
+        raise Failure("`bool` cannot read this text. It must be 'true' or 'false'.")
     return _BOOLEANS[value]
 
 
@@ -193,7 +193,7 @@ def _timestamp(meter: Meter, value: Value) -> Timestamp:
             refuse("timestamp", value)
     if found is None:
         raise Failure(
-            "`timestamp` takes a time such as '2024-01-31T09:00:00Z', of the years 1 to 9999."
+            "`timestamp` needs a time such as '2024-01-31T09:00:00Z', in the years 1 to 9999."
         )
     return found
 
@@ -207,7 +207,7 @@ def _duration(meter: Meter, value: Value) -> Duration:
     found = times.read_duration(value)
     if found is None:
         raise Failure(
-            "`duration` takes a length of time such as '1h30m' or '2.5s', up to 10,000 years."
+            "`duration` needs a length of time such as '1h30m' or '2.5s', of at most 10,000 years."
         )
     return found
 
@@ -226,7 +226,7 @@ def _of_time(
             refuse(name, value)
         shown = times.calendar(value, _zone(name, zone))
         if shown is None:
-            raise Failure("a timestamp leaves the years 1 to 9999 in that time zone.")
+            raise Failure("in this time zone, the timestamp is not in the years 1 to 9999.")
         return of_calendar(shown)
 
     return apply
@@ -239,7 +239,9 @@ def _zone(function: str, name: Value) -> tzinfo:
         refuse(function, name)
     zone = times.read_zone(name) if len(name) <= _MAX_NUMBER_LENGTH else None
     if zone is None:
-        raise Failure("there is no such time zone. Write 'Europe/Berlin' or '+02:00'.")
+        raise Failure(
+            "the time zone is unknown. Use a name such as 'Europe/Berlin', or an offset such as '+02:00'."
+        )
     return zone
 
 
@@ -271,7 +273,9 @@ def _has_value(meter: Meter, value: Value) -> bool:
 def _value(meter: Meter, value: Value) -> Value:
     found = expect_optional("value", value).value
     if found is MISSING:
-        raise Failure("`value()` finds nothing there. Give a fallback: `.orValue(…)`.")
+        raise Failure(
+            "the optional value is empty. Write `.orValue(…)` with a fallback instead of `.value()`."
+        )
     return found
 
 
@@ -279,7 +283,7 @@ def expect_optional(name: str, value: Value) -> Optional:
     """The value, if it is an optional one."""
     if type(value) is not Optional:
         raise Failure(
-            f"`{name}` belongs to optional values. Write `.?` before the last name: "
+            f"`{name}` needs an optional value. Write `.?` before the last name: "
             f"`input.?topic.{name}({'…' if name.startswith('or') else ''})`."
         )
     return value

@@ -22,62 +22,71 @@ _OPERATOR = re.compile(r"[@!_-]*([^_@A-Za-z]+|in)[_-]*")
 
 CALLABLE = sorted({name for name in FUNCTIONS if name[0].isalpha()} | {"or", "orValue", *MACROS})
 _WORDS = {
-    "and": "`and` is written `&&`.",
-    "or": "`or` is written `||`.",
-    "not": "`not` is written `!`, as in `!has(input.topic)`.",
-    "is": "`is` is written `==`.",
-    "contains": "Write it as a call: `input.text.contains('word')`.",
-    "if": "A choice is written `test ? this : that`.",
-    "else": "A choice is written `test ? this : that`.",
-    "lambda": "Go through a list with a macro: `list.filter(x, x > 0)`, `list.map(x, x.name)`.",
-    "for": "Go through a list with a macro: `list.filter(x, x > 0)`, `list.map(x, x.name)`.",
-    **dict.fromkeys(("None", "nil", "undefined", "NULL", "Null"), "Nothing is written `null`."),
-    **dict.fromkeys(("True", "TRUE"), "True is written `true`."),
-    **dict.fromkeys(("False", "FALSE"), "False is written `false`."),
+    "and": "Write `&&` instead of `and`.",
+    "or": "Write `||` instead of `or`.",
+    "not": "Write `!` instead of `not`: `!has(input.topic)`.",
+    "is": "Write `==` instead of `is`.",
+    "contains": "Call it as a function: `input.text.contains('word')`.",
+    "if": "Write a choice as `test ? this : that`.",
+    "else": "Write a choice as `test ? this : that`.",
+    "lambda": "To process a list, use a macro: `list.filter(x, x > 0)`, `list.map(x, x.name)`.",
+    "for": "To process a list, use a macro: `list.filter(x, x > 0)`, `list.map(x, x.name)`.",
+    **{
+        word: f"Write `null` instead of `{word}`."
+        for word in ("None", "nil", "undefined", "NULL", "Null")
+    },
+    **{word: f"Write `true` instead of `{word}`." for word in ("True", "TRUE")},
+    **{word: f"Write `false` instead of `{word}`." for word in ("False", "FALSE")},
 }
 _MARKS = {
-    "=": "`=` is not an operator. Compare with `==`.",
-    "===": "`===` is written `==`.",
-    "!==": "`!==` is written `!=`.",
-    "<>": "`<>` is written `!=`.",
-    "&": "`&` is written `&&`.",
-    "|": "There are no filters. `or` is written `||`; a function is called as `size(x)`.",
-    "=>": "Go through a list with a macro: `list.filter(x, x > 0)`, `list.map(x, x.name)`.",
-    "??": "A fallback is written `input.?topic.orValue('none')`.",
-    "**": "There is no power. Multiply with `*`.",
-    "++": "Nothing can be changed here. Add with `x + 1`.",
+    "=": "`=` is not an operator. Write `==` to compare.",
+    "===": "Write `==` instead of `===`.",
+    "!==": "Write `!=` instead of `!==`.",
+    "<>": "Write `!=` instead of `<>`.",
+    "&": "Write `&&` instead of `&`.",
+    "|": "Expressions have no filters. Write `||` for “or”, or call a function: `size(x)`.",
+    "=>": "To process a list, use a macro: `list.filter(x, x > 0)`, `list.map(x, x.name)`.",
+    "??": "For a field that may be absent, write `input.?topic.orValue('none')`. For null, write `x == null ? 'none' : x`.",
+    "**": "There is no power operator. Multiply with `*`.",
+    "++": "Expressions cannot change values. Write `x + 1`.",
 }
 _CALLS = {
-    **dict.fromkeys(("len", "length", "count", "strlen"), "The length of a text, list or object is `size(x)`."),
-    **dict.fromkeys(("includes", "includesAny", "has_key", "hasOwnProperty"), "Write `text.contains('x')`, or `'x' in list`."),
-    **dict.fromkeys(("startswith", "starts_with"), "It is called `startsWith`."),
-    **dict.fromkeys(("endswith", "ends_with"), "It is called `endsWith`."),
-    **dict.fromkeys(("some", "any", "find"), "Whether an item fits is asked with `list.exists(x, x > 0)`."),
-    **dict.fromkeys(("every", "forEach", "reduce"), "Go through a list with `all`, `exists`, `filter` or `map`: `list.all(x, x > 0)`."),
-    **dict.fromkeys(("match", "test", "search", "regex"), "A pattern is tried with `text.matches('^a')`."),
-    **dict.fromkeys(("get", "default", "coalesce", "ifEmpty"), "A fallback is written `input.?topic.orValue('none')`."),
-    **dict.fromkeys(("str", "toString", "text", "String"), "A text is made with `string(x)`."),
-    **dict.fromkeys(("float", "Number", "number", "parseInt", "parseFloat"), "Numbers are made with `int(x)` and `double(x)`."),
-    **dict.fromkeys(("now", "today"), "There is no clock, so that a run can be repeated. The run's start is `timestamp(run.started_at)`."),
-    "typeof": "The type of a value is `type(x)`.",
+    **dict.fromkeys(("len", "length", "count", "strlen"), "Use `size(x)` for the length of a text, list or object."),
+    **dict.fromkeys(("includes", "includesAny", "has_key", "hasOwnProperty"), "Use `text.contains('x')` or `'x' in list`."),
+    **dict.fromkeys(("startswith", "starts_with"), "Its name is `startsWith`."),
+    **dict.fromkeys(("endswith", "ends_with"), "Its name is `endsWith`."),
+    **dict.fromkeys(("some", "any", "find"), "Use `list.exists(x, x > 0)`."),
+    **dict.fromkeys(("every", "forEach", "reduce"), "Use `all`, `exists`, `filter` or `map`: `list.all(x, x > 0)`."),
+    **dict.fromkeys(("match", "test", "search", "regex"), "Use `text.matches('^a')`."),
+    **dict.fromkeys(("get", "default", "coalesce", "ifEmpty"), "For a fallback, write `input.?topic.orValue('none')`."),
+    **dict.fromkeys(("str", "toString", "text", "String"), "Use `string(x)`."),
+    **dict.fromkeys(("float", "Number", "number", "parseInt", "parseFloat"), "Use `int(x)` or `double(x)`."),
+    **dict.fromkeys(("now", "today"), "Expressions cannot read the clock. The start of the run is `timestamp(run.started_at)`."),
+    "typeof": "Use `type(x)`.",
+    "max": "Write `a > b ? a : b`.",
+    "min": "Write `a < b ? a : b`.",
+    "abs": "Write `x < 0 ? -x : x`.",
+    **dict.fromkeys(("round", "floor", "ceil", "trunc"), "`int(x)` drops the fraction. To round a positive number, write `int(x + 0.5)`."),
+    **dict.fromkeys(("join", "split", "replace", "substring", "slice", "trim", "strip"), "Use a template, a `transform` with `regex`, or a `code` step."),
+    **dict.fromkeys(("lower", "upper", "toLowerCase", "toUpperCase", "sum", "sort", "sorted"), "Use a `code` step."),
 }  # fmt: skip
 _REFUSALS = {
-    "has() argument": "`has` takes a field: `has(input.topic)`. For other keys write `'topic' in input`.",
-    "reserved identifier": "That is a reserved word of CEL, which cannot be a name on its own.",
-    "invalid int literal": "That number is too large for an integer, which has 64 bits. Write it with a fraction: `1.0e19`.",
-    "invalid hex int literal": "That number is too large for an integer, which has 64 bits.",
-    "invalid uint literal": "That number is too large for an integer, which has 64 bits.",
-    "invalid hex uint literal": "That number is too large for an integer, which has 64 bits.",
-    "Invalid string literal": "That text has an escape for a character that does not exist.",
-    "Invalid bytes literal": "That text has an escape for a character that does not exist.",
-    "operand of a select": "A value of this kind has no fields.",
-    "range of a comprehension": "Macros go through lists and objects, and this is neither.",
+    "has() argument": "`has` needs a field: `has(input.topic)`. For other keys, write `'topic' in input`.",
+    "reserved identifier": "This word is reserved in CEL, so it cannot be a name.",
+    "invalid int literal": "This number is too large for an integer of 64 bits. Write it with a fraction: `1.0e19`.",
+    "invalid hex int literal": "This number is too large for an integer of 64 bits.",
+    "invalid uint literal": "This number is too large for an integer of 64 bits.",
+    "invalid hex uint literal": "This number is too large for an integer of 64 bits.",
+    "Invalid string literal": "This text has an escape for a character that does not exist.",
+    "Invalid bytes literal": "This text has an escape for a character that does not exist.",
+    "operand of a select": "A value of this type has no fields.",
+    "range of a comprehension": "A macro needs a list or an object.",
 }
 _TOO_DEEP = (
-    "The expression nests deeper than 32 levels; in a long chain each `+` or `.` counts. "
-    "Put parts of the chain in brackets, or split the step."
+    "The expression is nested more than 32 levels deep. In a long chain, each `+` or `.` is a level. "
+    "Put parts of the chain in parentheses, or split the step."
 )
-_ENDS_EARLY = "The expression ends where a value must stand."
+_ENDS_EARLY = "The expression is incomplete: a value is missing at its end."
 _KINDS = {"int": "an integer", "uint": "an unsigned integer", "double": "a double", "bool": "a boolean",
           "string": "a string", "bytes": "bytes", "null": "null", "null_type": "null", "list": "a list", "map": "an object",
           "dyn": "any value", "timestamp": "a timestamp", "duration": "a duration",
@@ -141,7 +150,7 @@ def _explain_undeclared(source: Source, offset: int, name: str) -> tuple[int, st
     if root in _WORDS:
         return place, _WORDS[root]
     return place, (
-        f"Nothing is called `{root[:60]}`. Write `input.{root[:60]}` for an input, `vars.{root[:60]}` for a variable, "
+        f"`{root[:60]}` is unknown. Write `input.{root[:60]}` for an input, `vars.{root[:60]}` for a variable, "
         f"`steps.{root[:60]}.output` for a step, or `'{root[:60]}'` for a text."
     )
 
@@ -149,7 +158,7 @@ def _explain_undeclared(source: Source, offset: int, name: str) -> tuple[int, st
 def _explain_macro(name: str) -> str:
     if name == "has":
         return _REFUSALS["has() argument"]
-    return f"`{name}` takes a name and an expression with it: `list.{name}(x, x.ready)`."
+    return f"`{name}` needs a name and an expression: `list.{name}(x, x.ready)`."
 
 
 def _is_called(tokens: list[Token], place: int) -> bool:
@@ -161,7 +170,7 @@ def _explain_function(name: str) -> str:
     if name in _CALLS:
         return f"There is no function `{name}`. {_CALLS[name]}"
     near = get_close_matches(name[:60], CALLABLE, 1)
-    hint = f"Did you mean `{near[0]}`?" if near else f"There are {', '.join(CALLABLE)}."
+    hint = f"Did you mean `{near[0]}`?" if near else f"The functions are {', '.join(CALLABLE)}."
     return f"There is no function `{name[:60]}`. {hint}"
 
 
@@ -186,17 +195,17 @@ def _explain_overload(function: str, types: list[str]) -> str:
                 if types[0] == "optional_type"
                 else "Compare it: `x != ''`, `x > 0`."
             )
-            return f"Before `?` stands true or false; it is {kinds[0]}. {advice}"
+            return f"The test before `?` must be true or false, but it is {kinds[0]}. {advice}"
         return (
-            f"Both results of `? :` must be of one kind, and {kinds[1]} and {kinds[2]} are not. "
-            "Convert one of them, or wrap one in `dyn(…)`."
+            f"Both results of `? :` must have the same type; these are {kinds[1]} and {kinds[2]}. "
+            "Convert one of them, or write `dyn(…)` around one."
         )
     operator = _OPERATOR.fullmatch(function)
     sign = operator[1] if operator else function
     if function == "_[_]":
         sign = "[…]"
     advice = _advise_overload(function, set(types))
-    return f"`{sign}` does not take {_join(kinds)}. {advice}".rstrip()
+    return f"`{sign}` cannot be applied to {_join(kinds)}. {advice}".rstrip()
 
 
 def _advise_overload(function: str, types: set[str]) -> str:
@@ -209,9 +218,9 @@ def _advise_overload(function: str, types: set[str]) -> str:
     if function in ("or", "orValue"):
         return "Give a fallback of the type of the value, or write `dyn(…)` around it."
     if function == "_+_" and "string" in types:
-        return "Write `string(x)` to join it to a text."
+        return "Convert the other value with `string(x)`."
     if function in ("_==_", "_!=_", "@in"):
-        return "Values of two kinds are never equal; convert one of them."
+        return "Values of different types are never equal. Convert one of them."
     return ""
 
 
@@ -223,18 +232,16 @@ def _explain_syntax(source: Source, offset: int, reason: str) -> str:
     quoted = _QUOTED.search(reason.partition(" expecting ")[0])
     shown = quoted[1] if quoted else ""
     if reason.startswith("missing ')'") or "expecting {']'" in reason or "expecting {')'" in reason:
-        return "A bracket is never closed."
+        return "A bracket is not closed."
     if reason.startswith("token recognition error"):
-        return "This text cannot be read. A backslash starts an escape such as `\\n`; write `\\\\` for the character itself."
+        return "This text cannot be read. Write `\\\\` for a backslash."
     if "expecting ':'" in reason:
-        return "A choice has two results: `test ? this : that`."
+        return "A choice needs two results: `test ? this : that`."
     if shown == "<EOF>" or offset >= len(source.text.rstrip()):
         return _ENDS_EARLY
     if shown.startswith("."):
-        return f"`{shown[:60]}` cannot be read. Fields are named `input.topic`, others `input['two words']`, items `input.list[0]`."
-    return (
-        f"`{shown[:60]}` cannot stand here. An operator, a comma or a bracket is missing before it."
-    )
+        return f"`{shown[:60]}` is not valid here. Write `input.topic` for a field, `input['two words']` for other names, and `input.list[0]` for an item."
+    return f"`{shown[:60]}` is not expected here. An operator, a comma or a bracket is missing before it."
 
 
 def _explain_other(reason: str) -> str:
@@ -242,10 +249,10 @@ def _explain_other(reason: str) -> str:
         if start in reason:
             return sentence
     if "variable name must be" in reason:
-        return "A macro takes a name first: `list.map(x, x.name)`."
+        return "The first argument of a macro is a name: `list.map(x, x.name)`."
     if "expected type 'optional_type" in reason:
-        return "After `?` stands an optional value, such as `input.?topic`."
-    return f"CEL refuses this: {reason[:200]}."
+        return "`?` needs an optional value, such as `input.?topic`."
+    return f"The expression is invalid: {reason[:200]}."
 
 
 def _explain_refusal(complaint: str) -> str:
@@ -253,5 +260,5 @@ def _explain_refusal(complaint: str) -> str:
     if "recursion limit" in reason:
         return _TOO_DEEP
     if "map key type" in reason:
-        return "The keys of an object are texts: `{'name': 1}`."
-    return f"CEL refuses this: {reason[:200]}."
+        return "The keys of an object must be texts: `{'name': 1}`."
+    return f"The expression is invalid: {reason[:200]}."

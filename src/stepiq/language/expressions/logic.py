@@ -54,7 +54,7 @@ def expect_bool(sign: str, value: Value) -> bool:
             if type(value) is Optional
             else "Compare the value: `x != ''`, `x > 0`, `x == true`."
         )
-        raise Failure(f"`{sign}` needs true or false; it got {kind_of(value)}. {advice}")
+        raise Failure(f"`{sign}` needs true or false, but got {kind_of(value)}. {advice}")
     return value
 
 

@@ -37,7 +37,7 @@ def refuse(sign: str, *values: Value) -> NoReturn:
     """Say that an operator or function does not take values of these kinds."""
     kinds = [kind_of(value) for value in values]
     listed = " and ".join(kinds) if len(kinds) < 3 else ", ".join(kinds)
-    raise Failure(f"`{sign}` does not take {listed}. {_advise(sign, *values)}".rstrip())
+    raise Failure(f"`{sign}` cannot be applied to {listed}. {_advise(sign, *values)}".rstrip())
 
 
 def _advise(sign: str, *values: Value) -> str:
@@ -45,11 +45,11 @@ def _advise(sign: str, *values: Value) -> str:
     if sign == "%" and found <= NUMBERS:
         return "Use integers: `int(x) % 2`."
     if any(value is None for value in values):
-        return "Where a value may be null, ask first: `x == null ? … : …`."
+        return "If a value may be null, check it first: `x == null ? … : …`."
     if Optional in found:
-        return "Take the value out of it with `.orValue(…)`."
+        return "Use the value inside: `.orValue(…)`."
     if sign == "+" and str in found:
-        return "Write `string(x)` to join it to a text."
+        return "Convert the other value with `string(x)`."
     if str in found and found & NUMBERS:
         return "Convert the text with `int(x)` or `double(x)`."
     return ""
@@ -130,7 +130,9 @@ def _bounded(rule: _Rule) -> _Rule:
         result = rule(a, b)
         low, high = _BOUNDS[kind]
         if not low <= result <= high:
-            raise Failure("a number becomes too large for an integer. Compute with `double(x)`.")
+            raise Failure(
+                "the result is too large for an integer of 64 bits. Compute with `double(x)`."
+            )
         return kind(result)
 
     return compute
@@ -138,7 +140,7 @@ def _bounded(rule: _Rule) -> _Rule:
 
 def _divide(a: int, b: int) -> int:
     if b == 0:
-        raise Failure("it divides by zero.")
+        raise Failure("division by zero.")
     quotient = abs(a) // abs(b)
     return quotient if (a < 0) == (b < 0) else -quotient
 
@@ -158,7 +160,7 @@ def _divide_doubles(a: float, b: float) -> float:
 def _moment(nanos: int) -> Timestamp:
     found = times.timestamp(nanos)
     if found is None:
-        raise Failure("a timestamp leaves the years 1 to 9999.")
+        raise Failure("the timestamp is not in the years 1 to 9999.")
     return found
 
 

@@ -285,7 +285,7 @@ class _Builder:
         def run(frame: Frame) -> Value:
             value = over(frame)
             if not is_list(value) and not is_map(value):
-                raise Failure(f"`{name}` goes through lists and objects; it got {kind_of(value)}.")
+                raise Failure(f"`{name}` needs a list or an object, but got {kind_of(value)}.")
             return fold(frame, items_of(value), slot, cost)
 
         return run
@@ -335,9 +335,9 @@ def _step(value: Value, key: Value) -> Value:
 def _new_key(made: Map, value: Value) -> Any:
     key = key_of(value)
     if key is MISSING or type(value) is float:
-        raise Failure(f"the key of an object is a text; it got {kind_of(value)}.")
+        raise Failure(f"the keys of an object must be texts, but one is {kind_of(value)}.")
     if key in made:
-        raise Failure("an object gets the same key twice.")
+        raise Failure("an object has the same key twice.")
     return key
 
 

@@ -18,7 +18,7 @@ from stepiq.language.templates.nodes import Reference
 
 _DECIDING_TYPES = ("BOOL", "DYN")
 _NOT_PART = (
-    "Messages of other systems, such as `google.protobuf.Value{}`, are not part of the language."
+    "Protocol buffer messages, such as `google.protobuf.Value{}`, are not part of the language."
 )
 
 

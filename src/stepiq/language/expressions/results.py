@@ -24,11 +24,11 @@ MAX_RESULT_BYTES = 1024 * 1024
 _COST = 2
 _FLAT = frozenset({NoneType, bool, int, float, str})
 _CHARACTER_REFUSED = (
-    "it gives a text with half of a surrogate pair or with U+0000, which cannot be kept."
+    "the result contains U+0000 or half of a surrogate pair, which cannot be stored."
 )
 
-_NUMBER_REFUSED = "it gives a number that JSON does not have: infinite, or none at all."
-_JSON_REFUSED = "it gives something that is no JSON data."
+_NUMBER_REFUSED = "the result is infinite or not a number. Check for a division by zero."
+_JSON_REFUSED = "the result is not JSON data."
 
 
 class Room:
@@ -41,7 +41,7 @@ class Room:
         self._left -= size
         if self._left < 0:
             raise Exhausted(
-                f"its result is longer than {MAX_RESULT_BYTES:,} bytes. Take less of the data."
+                f"the result is larger than {MAX_RESULT_BYTES:,} bytes. Select less data."
             )
 
     def measure(self, value: Json) -> None:
@@ -120,7 +120,9 @@ def _object(value: Map, meter: Meter, room: Room) -> dict[str, Json]:
     made: dict[str, Json] = {}
     for key, item in value.items():
         if type(key) is not str:
-            raise Failure("it gives an object with keys that are no texts. Write `string(key)`.")
+            raise Failure(
+                "the result is an object with keys that are not texts. Convert them: `string(key)`."
+            )
         room.measure_texts([_whole(key)])
         made[key] = to_json(item, meter, room)
     return made
@@ -148,8 +150,8 @@ def _other_scalar(value: Value) -> Json:
         case Duration():
             return times.write_duration(value)
         case _:
-            advice = " Write `string(x)`." if type(value) is bytes else ""
-            raise Failure(f"it gives {kind_of(value)}, which JSON does not have.{advice}")
+            advice = " Convert it: `string(x)`." if type(value) is bytes else ""
+            raise Failure(f"the result is {kind_of(value)}, which JSON does not have.{advice}")
 
 
 def _whole(text: str) -> str:

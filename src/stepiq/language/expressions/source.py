@@ -31,7 +31,7 @@ _KEYWORDS = frozenset({"in", "true", "false", "null"})
 _QUOTES = ("'", '"')
 _TYPOGRAPHIC_QUOTES = "\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
 _UNSUPPORTED_MACROS = ("optMap", "optFlatMap")
-_DOT_FIRST = "A field that may be absent is read with the dot first: `input.?topic`."
+_DOT_FIRST = "For a field that may be absent, write the dot first: `input.?topic`."
 SECRETS_REFUSED = "Secrets can only be used in templates, as `{{env.NAME}}` in a text; expressions cannot read `env`."
 
 
@@ -81,7 +81,7 @@ def read(written: str) -> Source:
     try:
         written.encode()
     except UnicodeEncodeError as error:
-        fail(written, error.start, "The text has half of a surrogate pair. Remove it.")
+        fail(written, error.start, "The expression contains half of a surrogate pair. Remove it.")
     source = Source(written, "", [], [])
     pieces: list[str] = []
     at = 0
@@ -102,9 +102,7 @@ def read(written: str) -> Source:
         if kind in ("mark", "word"):
             _refuse(source)
     if not source.tokens:
-        fail(
-            written, 0, "The expression is empty. Write what it is to compute: `input.score >= 8`."
-        )
+        fail(written, 0, "The expression is empty. Write one such as `input.score >= 8`.")
     source.text = "".join(pieces)
     return source
 
@@ -124,19 +122,19 @@ def _refuse(source: Source) -> None:
     if token.text in _UNSUPPORTED_MACROS and before is not None and before.text == ".":
         source.fail(
             token.offset,
-            f"`{token.text}` is not part of the language. Ask first: `has(input.topic) ? … : …`.",
+            f"`{token.text}` is not part of the language. Write `has(input.topic) ? … : …`.",
         )
 
 
 def _fail_at_character(written: str, at: int) -> NoReturn:
     character = written[at]
     if character in _QUOTES:
-        fail(written, at, f"This text is never closed. Write `{character}` at its end.")
+        fail(written, at, f"This text is not closed. Write `{character}` at its end.")
     if character == "`":
-        fail(written, at, "This name is never closed. Write a backtick at its end.")
+        fail(written, at, "This name is not closed. Write a backtick at its end.")
     if character in _TYPOGRAPHIC_QUOTES:
-        fail(written, at, "Text stands between straight quotes: `'text'`.")
-    fail(written, at, f"The character `{character}` has no meaning outside of quotes.")
+        fail(written, at, "Use straight quotes: `'text'`.")
+    fail(written, at, f"The character `{character}` is only allowed inside quotes.")
 
 
 def _read_placeholder(written: str, at: int) -> tuple[str, int]:
@@ -144,13 +142,13 @@ def _read_placeholder(written: str, at: int) -> tuple[str, int]:
     braces = "}}}" if written.startswith("{{{", at) else "}}"
     close = written.find(braces, at)
     if close < 0:
-        fail(written, at, f"These braces are never closed. Write `{braces}` after the path.")
+        fail(written, at, f"These braces are not closed. Write `{braces}` after the path.")
     root, *rest = _read_path(written, at, written[at + len(braces) : close])
     if not _PLAIN_NAME.fullmatch(root) or root in _KEYWORDS:
         fail(
             written,
             at,
-            f"Nothing is called `{root[:60]}`. Write a path as in `{{{{input.topic}}}}`.",
+            f"`{root[:60]}` is unknown. Write a path such as `{{{{input.topic}}}}`.",
         )
     # In brackets, so that it is one value whatever stands around it.
     return f"({root}{''.join(map(_write_part, rest))})", close + len(braces)
@@ -170,8 +168,8 @@ def _read_path(written: str, at: int, inside: str) -> tuple[str, ...]:
             fail(
                 written,
                 at,
-                "Inside braces stands a single path, as in `{{input.topic}}`. "
-                "Write the rest of the expression outside of them; it needs no braces at all.",
+                "Braces can only contain a path, such as `{{input.topic}}`. "
+                "Write the rest of the expression without braces.",
             )
 
 
