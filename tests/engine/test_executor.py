@@ -426,6 +426,15 @@ class TestJsonAnswers:
         assert ended.run.status == "completed"
         assert isinstance(ended.run.output["city"], str)
 
+    async def test_an_integer_with_a_fraction_of_zero_is_written_without(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(replies=['{"city": 201006.0}'])
+
+        ended = await world.run(self.SCHEMA.replace("{type: string}", "{type: integer}"))
+
+        assert repr(ended.run.output) == "{'city': 201006}"
+
     async def test_a_wrong_answer_gets_one_chance_to_be_put_right(
         self, world: World, fake_provider: RunningFakeProvider
     ):

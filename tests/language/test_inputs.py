@@ -55,6 +55,13 @@ class TestShortForm:
     def test_fields_the_schema_does_not_name_are_kept(self):
         assert compiled(self.SCHEMA).validate({"topic": "AI", "x": {"y": None}})["x"] == {"y": None}
 
+    def test_a_whole_number_with_a_fraction_of_zero_arrives_as_an_integer(self):
+        schema = {"count": {"type": "integer"}, "price": {"type": "number"}}
+
+        values = compiled(schema).validate({"count": 201006.0, "price": 3.0})
+
+        assert (repr(values["count"]), repr(values["price"])) == ("201006", "3.0")
+
     def test_the_payload_is_not_changed(self):
         payload = {"topic": "AI", "limit": None}
 

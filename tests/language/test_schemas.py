@@ -72,6 +72,27 @@ class TestSentences:
         assert messages({"items": {"type": "integer"}}, [{"a": 1}.get("a")] * 50_000) == []
 
 
+class TestIntegers:
+    @pytest.mark.parametrize("value", [3, 3.0, -0.0, 201006.0, 1e300])
+    def test_a_number_without_a_fraction_is_one(self, value):
+        assert messages({"type": "integer"}, value) == []
+        assert messages({"type": ["null", "integer"], "multipleOf": 1}, value) == []
+
+    def test_it_equals_an_option_written_the_other_way(self):
+        assert messages({"type": "integer", "enum": [1, 3]}, 3.0) == []
+        assert messages({"type": "integer", "const": 3.0}, 3) == []
+        assert messages({"uniqueItems": True}, [3, 3.0]) == ["The value has the same item twice."]
+
+    def test_it_is_written_as_one_in_properties_and_items_of_that_type(self):
+        numbers = {"type": "array", "items": {"type": ["integer", "null"]}}
+        schema = {"properties": {"a": {"type": "integer"}, "b": numbers, "c": {"type": "number"}}}
+        value = {"a": 3.0, "b": [4.0, None, 1e300], "c": 5.0, "d": 6.0}
+
+        found = compile_schema(schema, max_patterns=0).integers(value)
+
+        assert repr(found) == "{'a': 3, 'b': [4, None, 1e+300], 'c': 5.0, 'd': 6.0}"
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         ("schema", "path", "message"),

@@ -136,6 +136,7 @@ class TestTypes:
             ({}, "GET", None),
             ({"body": {"a": 1}}, "POST", None),
             ({"method": "DELETE", "expect_status": 204}, "DELETE", (204,)),
+            ({"expect_status": [200.0, 404]}, "GET", (200, 404)),
         ],
     )
     def test_a_call(self, fields, method, statuses):

@@ -95,7 +95,7 @@ class TestStart:
             headers={"Content-Type": "application/yaml"},
         )
 
-        old = await owner.post(f"/api/pipelines/{pipeline_id}/run", json={"version": 1})
+        old = await owner.post(f"/api/pipelines/{pipeline_id}/run", json={"version": 1.0})
         new = await owner.post(
             f"/api/pipelines/{pipeline_id}/run", json={"input_data": {"topic": "x"}}
         )

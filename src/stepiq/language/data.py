@@ -27,6 +27,13 @@ def is_whole(value: float) -> bool:
     return value.is_integer() and abs(value) <= _LARGEST_EXACT
 
 
+def as_integer(value: Json) -> int | None:
+    """The integer that a JSON number is, as both `3` and `3.0` are; None for everything else."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
 def kind_of(value: Json) -> str:
     """The kind of a value in the words of the messages, which never show the value."""
     match value:

@@ -16,7 +16,7 @@ from stepiq.language.corrections import (
     correction,
     entry_correction,
 )
-from stepiq.language.data import is_array, is_object, kind_of
+from stepiq.language.data import as_integer, is_array, is_object, kind_of
 from stepiq.language.expressions import Expression, ExpressionSyntaxError
 from stepiq.language.places import Path, write_path
 from stepiq.language.schema_cost import SchemaProblem
@@ -295,12 +295,11 @@ class Fields:
         value = self.raw(name)
         if value is None:
             return None
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int):
+        number = as_integer(value)
+        if number is None:
             self._refuse_type(name, INTEGER)
             return None
-        return value if self._in_range(name, value, low, high) else None
+        return number if self._in_range(name, number, low, high) else None
 
     def number(self, name: str, low: float, high: float) -> float | None:
         value = self.raw(name)

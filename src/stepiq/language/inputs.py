@@ -34,7 +34,7 @@ class InputSchema:
     """Type of each field of the short form."""
 
     def validate(self, payload: Mapping[str, Json]) -> dict[str, Json]:
-        """The payload as a run sees it: defaults filled in, declared fields always there.
+        """The payload as a run sees it: defaults filled in, declared fields always there, integers written as such.
 
         `null` for an optional field counts as absent; an absent one without a default is None. Fields the
         schema does not name are kept.
@@ -55,7 +55,7 @@ class InputSchema:
         if issues := self.schema.issues(values):
             sentences = " ".join(issue.message for issue in issues[:5])
             raise InputInvalid(f"The input does not fit the pipeline. {sentences}", issues)
-        return dict.fromkeys(properties) | values
+        return dict.fromkeys(properties) | self.schema.integers(values)
 
 
 TEXT_KEYWORDS = ("$schema", "$id", "$ref", "type")

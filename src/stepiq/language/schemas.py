@@ -12,7 +12,7 @@ import jsonschema_rs
 
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json, dumps
-from stepiq.language.data import is_array, is_object, kind_of
+from stepiq.language.data import is_array, is_object, is_whole, kind_of
 from stepiq.language.places import Path, write_path
 from stepiq.language.schema_cost import Cost, SchemaProblem, measure
 
@@ -50,6 +50,10 @@ class Schema:
             if len(found) >= _MAX_ISSUES:
                 break
         return tuple(found.values())
+
+    def integers(self, value: Json) -> Json:
+        """A value that fits, with `3` for `3.0` wherever a property or an item is of type integer."""
+        return _with_integers(self.document, value)
 
     def _errors(self, value: Json, size: int) -> Iterable[jsonschema_rs.ValidationError]:
         if size < _MANY_VALUES:
@@ -105,6 +109,24 @@ def _size(value: Json) -> int:
         elif is_array(current):
             waiting.extend(current)
     return count
+
+
+def _with_integers(schema: Json, value: Json) -> Json:
+    if not is_object(schema):
+        return value
+    if isinstance(value, float):
+        return int(value) if _is_integer(schema.get("type")) and is_whole(value) else value
+    if is_array(value):
+        items = schema.get("items")
+        return [_with_integers(items, item) for item in value] if is_object(items) else value
+    properties = schema.get("properties")
+    if is_object(value) and is_object(properties):
+        return {name: _with_integers(properties.get(name), inner) for name, inner in value.items()}
+    return value
+
+
+def _is_integer(types: Json) -> bool:
+    return types == "integer" or (is_array(types) and "integer" in types and "number" not in types)
 
 
 # -- sentences --

@@ -9,7 +9,7 @@ from pydantic import Field
 from stepiq.core.json import Json
 from stepiq.runs.records import LoggedEvent, Outline, Run, Step, StepOutline
 from stepiq.store.states import RunStatus, StepStatus, TriggerType
-from stepiq.web.bodies import StrictModel, Timestamp, View
+from stepiq.web.bodies import JsonInteger, StrictModel, Timestamp, View
 
 INPUT_NAMES = {"input": "input_data"}
 _TOKENS_PER_CREDIT = 1_000
@@ -22,7 +22,7 @@ class RunRequest(StrictModel):
 
     input_data: dict[str, Any] | None = None
     """Must match the pipeline's `input.schema`, if it has one. Default: an empty object. `input` is another name."""
-    version: Annotated[int | None, Field(ge=1, le=2**31 - 1)] = None
+    version: Annotated[JsonInteger, Field(ge=1, le=2**31 - 1)] | None = None
     """Default: the newest version."""
 
 

@@ -68,6 +68,14 @@ FROM_TEXT = Field(strict=False)
 """For fields of a `StrictModel` that JSON can only write as text, such as enumerations: `Annotated[Scope, FROM_TEXT]`."""
 
 
+def _whole_number(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+JsonInteger = Annotated[int, BeforeValidator(_whole_number)]
+"""An integer in a request. JSON has one type of number, so `3.0` is one."""
+
+
 class StrictModel(BaseModel):
     """A request body: unknown fields are refused and named, and nothing is converted from another type."""
 

@@ -94,6 +94,7 @@ ACCEPTED: list[dict[str, Any]] = [
     webhook(method=None, headers={"X-A": None, "X-B": "{{env.KEY}}"}, body=None),
     webhook(body={"a": "", "b": [1, None, "{{input}}"]}, expect_status=[200, 404]),
     webhook(body=[], expect_status=204),
+    webhook(expect_status=201.0),
     webhook(url="{{input.url}}", method="DELETE", headers={}, expect_status=None),
     webhook(url="https{{input.rest}}"),
     review(input=None, editable=None, assignees=None, timeout_seconds=None, on_reject=None),

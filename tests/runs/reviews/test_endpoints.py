@@ -260,7 +260,7 @@ class TestDecide:
         second = await ask(run_id=first.run_id, iteration=2)
 
         late = await owner.post(first.url, json={**APPROVE, "iteration": 1})
-        right = await owner.post(first.url, json={**APPROVE, "iteration": 2})
+        right = await owner.post(first.url, json={**APPROVE, "iteration": 2.0})
 
         assert (late.status_code, late.json()["code"]) == (409, "review_closed")
         assert (right.status_code, (await row(second)).decision) == (200, "approve")

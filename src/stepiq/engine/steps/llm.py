@@ -158,6 +158,7 @@ def _read(text: str, spec: LlmSpec, *, is_whole: bool) -> tuple[Json, str | None
     if problem is None and spec.output_validator is not None:
         found = spec.output_validator.issues(value)
         problem = " ".join(issue.message for issue in found) or None
+        value = spec.output_validator.integers(value)
     return value, problem
 
 

@@ -1,7 +1,7 @@
 """`webhook`: a call to another system, whose reply is the step's output."""
 
 from stepiq.core.json import Json
-from stepiq.language.data import is_array, is_object
+from stepiq.language.data import as_integer, is_array, is_object
 from stepiq.language.drafts import Fields
 from stepiq.language.http_fields import CONNECTION_HEADERS, read_headers, read_url
 from stepiq.language.specs import StepType, WebhookSpec
@@ -53,15 +53,15 @@ def _read_statuses(fields: Fields) -> tuple[int, ...] | None:
     if value is None:
         return None
     written: list[Json] = value if is_array(value) else [value]
-    whole = [code for code in written if isinstance(code, int) and not isinstance(code, bool)]
-    is_right = len(whole) == len(written) and all(
-        STATUSES[0] <= code <= STATUSES[1] for code in whole
+    codes = [code for each in written if (code := as_integer(each)) is not None]
+    is_right = len(codes) == len(written) and all(
+        STATUSES[0] <= code <= STATUSES[1] for code in codes
     )
     if not is_right or not 1 <= len(written) <= MAX_STATUSES:
         message = "`expect_status` is an HTTP status such as 201, or a list of them."
         fields.refuse("expect_status", "invalid_format", message)
         return None
-    return tuple(whole)
+    return tuple(codes)
 
 
 def _header_problem(name: str) -> tuple[str, str] | None:

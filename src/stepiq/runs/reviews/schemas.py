@@ -9,7 +9,7 @@ from pydantic import Field
 from stepiq.core.json import Json
 from stepiq.runs.reviews.records import TOKEN_LENGTH, Answer, Review
 from stepiq.store.states import ReviewDecision
-from stepiq.web.bodies import FROM_TEXT, StrictModel, Timestamp, View
+from stepiq.web.bodies import FROM_TEXT, JsonInteger, StrictModel, Timestamp, View
 
 MAX_COMMENT = 2_000
 """Characters of a comment."""
@@ -67,7 +67,7 @@ class _Decision(StrictModel):
 class ReviewAnswer(_Decision):
     """A decision of somebody with an account."""
 
-    iteration: Annotated[int | None, Field(ge=1, le=2**31 - 1)] = None
+    iteration: Annotated[JsonInteger, Field(ge=1, le=2**31 - 1)] | None = None
     """Decides that iteration only, so that nobody decides what they have not seen. Default: the last one."""
 
 
