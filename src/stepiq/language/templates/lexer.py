@@ -15,10 +15,11 @@ MAX_WORDS = 1_000
 SPACE = r"\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 
 _NAME_CHARACTER = r"[^" + SPACE + r"!\"#%&'()*+,./;<=>@\[\\\]^`{|}~]"
-_LITERAL_SEGMENT = r"\[(?:\\\]|[^\]])*+\]"
+# As in Handlebars: up to the first bracket without a backslash, or if none follows in the template, up to its last bracket.
+LITERAL_SEGMENT = r"\[(?:(?:\\\]|[^\]])*+|.*)\]"
 _TOKEN = re.compile(
     rf"(?P<space>[{SPACE}]++)"
-    rf"|(?P<word>@?(?:{_NAME_CHARACTER}|[./]|{_LITERAL_SEGMENT})++)"
+    rf"|(?P<word>@?(?:{_NAME_CHARACTER}|[./]|{LITERAL_SEGMENT})++)"
     r"|(?P<string>\"(?:[^\"\\]|\\\"|\\(?!\"))*+\"|'(?:[^'\\]|\\'|\\(?!'))*+')"
     r"|(?P<mark>[()=|])",
     re.DOTALL,

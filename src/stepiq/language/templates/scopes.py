@@ -3,10 +3,11 @@
 import re
 from dataclasses import dataclass, field
 
+from stepiq.language.templates.lexer import LITERAL_SEGMENT
 from stepiq.language.templates.nodes import FrameValue, Path, Secret
 
 _SEGMENT = re.compile(
-    r"\[(?P<literal>(?:\\\]|[^\]])*+)\]|(?P<up>\.\.)|(?P<here>\.(?=/|\Z))|(?P<name>[^./\[\]]++)",
+    rf"(?P<literal>{LITERAL_SEGMENT})|(?P<up>\.\.)|(?P<here>\.(?=/|\Z))|(?P<name>[^./\[\]]++)",
     re.DOTALL,
 )
 _ESCAPE = re.compile(r"\\([\\\]])")
@@ -58,7 +59,8 @@ def split(text: str) -> Name:
                 f"The name `{_shorten(text)}` has an empty or broken part. Write it as in `input.topic`."
             )
         if segment["literal"] is not None:
-            parts.append(_ESCAPE.sub(r"\1", segment["literal"]))
+            # Brackets included: one that ends the segment may have a backslash.
+            parts.append(_ESCAPE.sub(r"\1", segment["literal"])[1:-1])
         elif segment["name"] not in (None, "this"):
             parts.append(segment["name"])
         elif parts:

@@ -11,7 +11,7 @@ TEXTS = [
     "line\nline", "\ttab", "a,b", "true", "\u2028", "\x1f",
 ]  # fmt: skip
 KEYS = [
-    "a", "b", "c", "name", "items", "x-y", "_u", "$d", "é", "日", "two words", "a.b", "a/b", "a]b", "a\\b", "q'q", 'q"q',
+    "a", "b", "c", "name", "items", "x-y", "_u", "$d", "é", "日", "two words", "a.b", "a/b", "a]b", "a\\b", "foo\\", "q'q", 'q"q',
     "x", "y", "i", "k", "length", "json", "if", "this", "else", "elsewhere", "else-x", "true", "null", "index", "@index", "..", "-",
     "do-this", "as", "lookup", "!", "{{", "name\nline", "constructor", "", "__proto__", "toString",
 ]  # fmt: skip

@@ -95,9 +95,6 @@ function hookLexer(parser) {
     if (token === symbol.STRING && match.at(-2) === '\\') {
       throw new LeftOut('A text whose last quote is escaped, which Handlebars takes as its end if no other comes.');
     }
-    if (token === symbol.ID && match[0] === '[' && match.at(-2) === '\\') {
-      throw new LeftOut('A name whose last bracket is escaped, likewise.');
-    }
     const isOdd = this.yytext.includes('.') ? Number.isInteger(+this.yytext) : !Number.isSafeInteger(+this.yytext);
     if (token === symbol.NUMBER && isOdd) {
       token = symbol.STRING;
