@@ -1,9 +1,13 @@
 import io
 import sys
+from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import make_url
 
+from stepiq.store import migrate
 from tests.cli.conftest import Cli
+from tests.support.stores import PostgresStores, SqliteStores
 
 
 @pytest.fixture
@@ -15,6 +19,70 @@ def typed(monkeypatch: pytest.MonkeyPatch):
 
     type_in("")
     return type_in
+
+
+@pytest.fixture(autouse=True)
+def store(folder: Path, sqlite_stores: SqliteStores) -> None:
+    """The empty database of a server that has no account yet."""
+    (folder / "data").mkdir(mode=0o700)
+    sqlite_stores.create(folder / "data")
+
+
+class TestStore:
+    """Commands that change accounts never create a database."""
+
+    COMMANDS = (
+        ("users", "create", "ada@example.com", "--password-stdin"),
+        ("users", "invite", "ada@example.com"),
+        ("users", "set-plan", "ada@example.com", "pro"),
+        ("keys", "rotate", "--generate"),
+    )
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_a_folder_without_a_database_stays_as_it_is(
+        self, cli: Cli, typed, folder: Path, monkeypatch: pytest.MonkeyPatch, command
+    ):
+        monkeypatch.setenv("STEPIQ_DATA_DIR", "wrong")
+        typed("correct horse\n")
+
+        said = cli(*command)
+
+        assert said.code == 1
+        assert f"There is no database {folder}/wrong/stepiq.db." in said.err
+        assert "STEPIQ_DATA_DIR" in said.err
+        assert "STEPIQ_DATABASE_URL" in said.err
+        assert not (folder / "wrong").exists()
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_an_empty_postgresql_database_stays_empty(
+        self,
+        cli: Cli,
+        typed,
+        postgres_stores: PostgresStores,
+        monkeypatch: pytest.MonkeyPatch,
+        command,
+    ):
+        url = make_url(postgres_stores.create_empty())
+        given = url.set(password="geheim").render_as_string(hide_password=False)
+        monkeypatch.setenv("STEPIQ_DATABASE_URL", given)
+        typed("correct horse\n")
+        try:
+            said = cli(*command)
+            revision = migrate.current_revision(url)
+        finally:
+            postgres_stores.drop(str(url))
+
+        assert said.code == 1
+        assert f"{url.database} is empty." in said.err
+        assert "geheim" not in said.err
+        assert revision is None
+
+    def test_migrate_creates_one(self, cli: Cli, typed, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setenv("STEPIQ_DATA_DIR", "new")
+        typed("correct horse\n")
+        cli("migrate")
+
+        assert cli("users", "create", "ada@example.com", "--password-stdin").code == 0
 
 
 class TestCreate:

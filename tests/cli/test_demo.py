@@ -70,6 +70,7 @@ class TestDemo:
         assert second.out == first.out
 
     async def test_a_server_that_lets_nobody_register_gets_another_too(self, demo: Command):
+        await demo("migrate")
         await demo("users", "create", "ada@example.com", "--password-stdin", stdin="12345678\n")
         demo.environment["STEPIQ_REGISTRATION"] = "closed"
 

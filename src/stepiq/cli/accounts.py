@@ -11,6 +11,7 @@ from stepiq.accounts.passwords import Passwords
 from stepiq.accounts.schemas import Registration, normalise_email
 from stepiq.accounts.service import Account
 from stepiq.billing.plans import Plans
+from stepiq.cli import database
 from stepiq.cli.console import UsageError, say
 from stepiq.core import settings
 from stepiq.core.mail import MailUnsent, Message
@@ -25,9 +26,11 @@ def create(
 
     Raises:
         UsageError: the address or the password cannot be used, or there is no way to ask for one.
+        StoreMissing: there is no database where the settings say.
         UnknownPlan, EmailTaken: see there.
     """
     configured = settings.load()
+    database.require(configured)
     if plan is not None:
         Plans.load(configured.plans).require(plan)
     asked = _checked(email, name, _password(from_stdin=from_stdin))
@@ -43,6 +46,7 @@ def invite(email: str) -> None:
 
     Raises:
         UsageError: the address is none.
+        StoreMissing: there is no database where the settings say.
         SetupRequired, EmailTaken: see there.
     """
     try:
@@ -50,6 +54,7 @@ def invite(email: str) -> None:
     except ValueError as error:
         raise UsageError(f"{email}: {error}.") from None
     configured = settings.load()
+    database.require(configured)
     token, is_mailed = asyncio.run(send_invitation(configured, address))
     typer.echo(token)
     sent = f"and was mailed to {address}" if is_mailed else "and was not mailed: pass it on"
@@ -97,9 +102,11 @@ def set_plan(email: str, plan: str) -> None:
     """Put an account on another plan, and say so.
 
     Raises:
+        StoreMissing: there is no database where the settings say.
         UnknownPlan, AccountNotFound: see there.
     """
     configured = settings.load()
+    database.require(configured)
     wanted = Plans.load(configured.plans).require(plan)
     account = asyncio.run(change_plan(configured, email, wanted.name))
     typer.echo(f"{account.email} is on plan {account.plan} now.")

@@ -3,6 +3,7 @@
 import typer
 
 from stepiq.core import keys, settings
+from stepiq.core.settings import Settings
 from stepiq.engine import tickets
 from stepiq.store import migrate as migrations
 from stepiq.store import safety
@@ -32,3 +33,13 @@ def migrate() -> None:
         typer.echo(f"{shown(url)} is at {after} already: nothing to do.")
     else:
         typer.echo(f"{shown(url)} went from {before or 'empty'} to {after}.")
+
+
+def require(configured: Settings) -> None:
+    """Refuse to create a database, for commands that change one.
+
+    Raises:
+        StoreMissing: there is none where the settings say.
+        StoreUnavailable, StoreRefused: it cannot be used.
+    """
+    migrations.require(Database(configured).url)

@@ -6,6 +6,7 @@ import typer
 
 from stepiq.accounts.secrets import rotation
 from stepiq.accounts.secrets.rotation import Census
+from stepiq.cli import database
 from stepiq.core import keys, settings
 from stepiq.core.encryption import Keyring
 from stepiq.core.settings import Settings
@@ -17,10 +18,12 @@ def rotate(*, dry_run: bool, generate: bool) -> bool:
     """Move all secrets to the current master key; whether none is left under another.
 
     Raises:
+        StoreMissing: there is no database where the settings say.
         KeyUnusable: a key is damaged, readable by others, or cannot be replaced from here.
         StoreUnavailable: the database does not answer.
     """
     configured = settings.load()
+    database.require(configured)
     if generate and not dry_run:
         keys.replace_master_key(configured)
         typer.echo(
@@ -30,24 +33,24 @@ def rotate(*, dry_run: bool, generate: bool) -> bool:
 
 
 async def _rotate(configured: Settings, *, dry_run: bool) -> bool:
-    keyring, database = Keyring(configured), Database(configured)
+    keyring, store = Keyring(configured), Database(configured)
     try:
-        await asyncio.to_thread(migrate.upgrade, database.url)
-        found = await rotation.census(database, keyring)
+        await asyncio.to_thread(migrate.upgrade, store.url)
+        found = await rotation.census(store, keyring)
         _show(found, keyring)
         if dry_run:
             typer.echo("Nothing was changed.")
             return not found.lost
         unreadable: list[str] = []
         if found.rotatable:
-            unreadable = await _move(database, keyring, found.rotatable)
-            found = await rotation.census(database, keyring)
+            unreadable = await _move(store, keyring, found.rotatable)
+            found = await rotation.census(store, keyring)
         return _conclude(found, keyring, unreadable)
     finally:
-        await database.close()
+        await store.close()
 
 
-async def _move(database: Database, keyring: Keyring, total: int) -> list[str]:
+async def _move(store: Database, keyring: Keyring, total: int) -> list[str]:
     done = 0
 
     def tell(moved: int) -> None:
@@ -55,7 +58,7 @@ async def _move(database: Database, keyring: Keyring, total: int) -> list[str]:
         done += moved
         typer.echo(f"{done:,} of {total:,} moved")
 
-    return await rotation.rotate(database, keyring, tell)
+    return await rotation.rotate(store, keyring, tell)
 
 
 def _show(found: Census, keyring: Keyring) -> None:

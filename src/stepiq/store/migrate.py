@@ -12,9 +12,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import URL
 
-from stepiq.core.errors import Unavailable
+from stepiq.core.errors import NotFound, Unavailable
 from stepiq.store.database import alive, prepare_postgres, prepare_sqlite
-from stepiq.store.refusals import explaining
+from stepiq.store.refusals import explaining, shown
 
 Action = Callable[[Config], None]
 
@@ -36,6 +36,33 @@ class SchemaTooNew(Unavailable):
             f"The database has schema {revision}, written by a newer stepIQ. "
             "Install that version again, or restore a backup made before the upgrade."
         )
+
+
+class StoreMissing(NotFound):
+    """There is no database of stepIQ where the settings say."""
+
+    code = "store_missing"
+
+
+def require(url: URL) -> None:
+    """Refuse a database that no server and no `stepiq migrate` has created yet.
+
+    Raises:
+        StoreMissing: there is none, or it is empty.
+        StoreUnavailable, StoreRefused: it cannot be used.
+    """
+    is_file = url.get_backend_name() == "sqlite"
+    # Connecting would create the file.
+    if is_file and not Path(str(url.database)).exists():
+        found = f"There is no database {url.database}."
+    elif current_revision(url) is None:
+        found = f"The database {shown(url)} is empty."
+    else:
+        return
+    raise StoreMissing(
+        f"{found} Run this command in the working folder of the server, or set STEPIQ_DATA_DIR or STEPIQ_DATABASE_URL as for the"
+        " server. To create a new database, run `stepiq migrate`."
+    )
 
 
 def upgrade(url: URL) -> None:
