@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stepiq.language.source import SourceFormat, read
@@ -45,6 +45,9 @@ LOOKALIKES += ["a: b", "- x", "#x", "&a", "*a", "!x", "%x", "@x", "`x", "'", '"'
 class TestToYaml:
     @settings(max_examples=300, deadline=None)
     @given(DOCUMENTS)
+    @example({"": 1})
+    @example({"a\nb": {"": []}})
+    @example({"a" * 200: [{}]})
     def test_it_reads_back_as_the_same_document(self, document):
         found = read(to_yaml(document), SourceFormat.YAML)
 

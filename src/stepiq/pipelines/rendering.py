@@ -24,6 +24,17 @@ class _Dumper(yaml.SafeDumper):
         # Lists are indented below their key, as people write them.
         super().increase_indent(flow, False)
 
+    def represent_mapping(self, tag: Any, mapping: Any, flow_style: Any = None) -> yaml.MappingNode:
+        node = super().represent_mapping(tag, mapping, flow_style)
+        for key, _ in node.value:
+            if key.style == "|":
+                key.style = '"'
+        return node
+
+    def check_simple_key(self) -> bool:
+        # Definitions have no keys in the form `? key`, which the library uses for long and empty ones.
+        return True
+
 
 def _represent_text(dumper: Any, text: str) -> yaml.ScalarNode:
     tag = "tag:yaml.org,2002:str"
