@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 import httpx2
+import hypothesis
 import pytest
 import structlog
 from dbos._event_loop import BackgroundEventLoop
@@ -51,6 +52,17 @@ _FOREIGN_VARIABLES = (
         for what in ("API_KEY", "BASE_URL")
     ),
 )
+
+
+# Property tests share fixtures between examples, and run on both stores: each example makes rows of its own.
+hypothesis.settings.register_profile(
+    "stores",
+    suppress_health_check=[
+        hypothesis.HealthCheck.function_scoped_fixture,
+        hypothesis.HealthCheck.differing_executors,
+    ],
+)
+hypothesis.settings.load_profile("stores")
 
 
 def pytest_configure(config: pytest.Config) -> None:

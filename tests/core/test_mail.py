@@ -3,7 +3,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -222,9 +222,7 @@ class TestMessage:
         with pytest.raises(ValueError, match="header"):
             await mailer().send(Message("a@b.example", "x", "x", headers={name: "x"}))
 
-    @hypothesis_settings(
-        max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
-    )
+    @hypothesis_settings(max_examples=100, deadline=None)
     @given(subject=st.text(), text=st.text(), value=st.text())
     def test_whatever_it_says_it_has_our_headers_and_one_text(self, subject, text, value):
         from stepiq.core.mail import _compose

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
 
@@ -179,7 +179,8 @@ def place(changes: LocalChanges, queue: TicketQueue, make: Make):
 
 class TestAcceptMany:
     @settings(
-        max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+        max_examples=60,
+        deadline=None,
     )
     @given(before=befores, spending=st.lists(st.booleans(), min_size=1, max_size=9))
     async def test_it_leaves_what_one_by_one_would_leave(

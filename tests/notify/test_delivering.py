@@ -197,6 +197,7 @@ class TestRetry:
         assert str(status) in delivery["error"]
 
     @pytest.mark.timeout(60)
+    @pytest.mark.slow
     async def test_a_receiver_that_takes_longer_than_ten_seconds_has_not_got_it(
         self, sender: Sender, receiver: Receiver
     ):
@@ -205,8 +206,8 @@ class TestRetry:
         delivery = await sender.sent(PIPELINE.format(url=receiver.url))
 
         first, second = receiver.received
-        assert 10.7 <= second.at - first.at <= 11.5
-        assert 9_900 <= delivery["attempts"][0]["duration_ms"] <= 10_400
+        assert 10.7 <= second.at - first.at < 15
+        assert 9_900 <= delivery["attempts"][0]["duration_ms"] < 14_000
         assert "in time" in delivery["attempts"][0]["error"]
         assert delivery["status"] == "delivered"
 

@@ -1,7 +1,7 @@
 # ruff: noqa: RUF001 — letters that look like others are what is tried here
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stepiq.store.database import Database
@@ -37,7 +37,8 @@ class TestFold:
 
 class TestContains:
     @settings(
-        max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+        max_examples=60,
+        deadline=None,
     )
     @given(LETTERS, LETTERS, LETTERS)
     @example("in ", "Österreich", "")

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stepiq.engine.sandbox.outcomes import Ran
@@ -54,7 +54,8 @@ def shape(value: Any) -> Any:
 @example(value={"__proto__": {"__proto__": 2**60}, "": {"": None}, "toJSON": "x", "then": 1})
 @example(value=["\u2028\u2029\x7f\x1f\ufeff\U0001f600\ufffe\uffff", "\\u0000", '"\\', "</script>"])
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    deadline=None,
 )
 def test_it_comes_back(sandbox: Sandbox, language: CodeLanguage, value: Any):
     outcome = asyncio.run(

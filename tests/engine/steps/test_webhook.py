@@ -81,7 +81,8 @@ class TestRequest:
         assert receiver.received[0].headers["idempotency-key"] == f"{ended.run.id}:call:1"
 
     async def test_a_line_break_in_a_header_sends_nothing(self, world: World, receiver: Receiver):
-        ended = await call(world, receiver, "headers: {X-A: '{{input.path}}'}", {"path": "a\nB: c"})
+        data = {"path": "b", "value": "a\nB: c"}
+        ended = await call(world, receiver, "headers: {X-A: '{{input.value}}'}", data)
 
         assert ended.run.error["code"] == "http_error"
         assert "`X-A`" in ended.run.error["message"]
