@@ -204,7 +204,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     """URL of a fresh, migrated database."""
     kind = "sqlite_stores" if request.param == "sqlite" else "postgres_stores"
     stores: SqliteStores | PostgresStores = request.getfixturevalue(kind)
-    url = stores.create(tmp_path)
+    url = stores.create(tmp_path, is_new=request.node.get_closest_marker("new_store") is not None)
     yield url
     stores.drop(url)
 

@@ -196,6 +196,7 @@ class TestPeriod:
         assert service.period(None, date.max).days == 31
 
 
+@pytest.mark.new_store
 class TestStatements:
     @pytest.mark.parametrize("group_by", GroupBy)
     async def test_they_read_the_days_of_one_workspace_by_the_primary_key(self, database, group_by):

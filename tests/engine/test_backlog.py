@@ -80,6 +80,7 @@ class TestRead:
         assert (await read(database)).held_runs == 2
 
 
+@pytest.mark.new_store
 class TestPlans:
     async def test_it_walks_indexes_and_reads_no_table(self, database: Database):
         dialect = "sqlite" if database.is_sqlite else "postgresql"

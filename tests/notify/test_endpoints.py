@@ -88,6 +88,7 @@ class TestListPipelineDeliveries:
         assert delivered == every[:1]
 
     @pytest.mark.parametrize("status", [None, *DeliveryStatus])
+    @pytest.mark.new_store
     async def test_each_list_walks_an_index_of_its_own(
         self, database: Database, status: DeliveryStatus | None
     ):

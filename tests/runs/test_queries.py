@@ -49,6 +49,7 @@ def index_of(wanted: Filter) -> str:
     return f"ix_runs_{owner}_trigger_type_status_id" if has_kinds else f"ix_runs_{owner}_id"
 
 
+@pytest.mark.new_store
 class TestPageStatement:
     @pytest.mark.parametrize("before", [None, ids.uuid7()])
     async def test_whatever_is_asked_for_has_an_index_in_its_order(self, database, before):
@@ -93,6 +94,7 @@ class TestPageStatement:
 
 
 @SQLITE
+@pytest.mark.new_store
 class TestEventsStatement:
     async def test_it_walks_the_primary_key(self, database):
         statement = queries.events_statement(ids.uuid7(), after=3, limit=51)

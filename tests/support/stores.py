@@ -25,7 +25,7 @@ class SqliteStores:
     def __init__(self, folder: Path) -> None:
         self._template = folder / "template.db"
 
-    def create(self, folder: Path) -> str:
+    def create(self, folder: Path, *, is_new: bool = False) -> str:
         """URL of a new database."""
         if not self._template.exists():
             _migrate(f"sqlite:///{self._template}")
@@ -51,9 +51,9 @@ class PostgresStores:
         self._free: list[str] = []
         self._uses: Counter[str] = Counter()
 
-    def create(self, folder: Path) -> str:
-        """URL of a migrated database without rows."""
-        if self._free:
+    def create(self, folder: Path, *, is_new: bool = False) -> str:
+        """URL of a migrated database without rows; `is_new`: no test has used it before."""
+        if self._free and not is_new:
             return self._free.pop()
         if not self._shape:
             self._execute("CREATE DATABASE {}", self._template)

@@ -39,6 +39,7 @@ async def grown(database, account, stranger, make, ask, pipeline_id):
     return ours
 
 
+@pytest.mark.new_store
 class TestStatements:
     async def test_none_reads_a_table_as_a_whole(self, database, owner, client, grown, token):
         link = {"token": token(grown)}
