@@ -235,7 +235,7 @@ def streamed(evidence: Evidence) -> Row:
 
 
 _FAULTS = re.compile(
-    r"request_failed|ticket_orphaned|targets_unreadable|.*_broke|tick_not_given_up"
+    r"request_failed|ticket_orphaned|targets_unreadable|.*_broke|tick_not_abandoned"
 )
 
 

@@ -208,7 +208,7 @@ class TestSetPlan:
 
         said = cli("users", "set-plan", " ADA@example.com", "pro")
 
-        assert (said.code, said.out) == (0, "ada@example.com is on plan pro now.\n")
+        assert (said.code, said.out) == (0, "ada@example.com is now on plan pro.\n")
 
     def test_an_unknown_account_is_refused(self, cli: Cli, folder):
         said = cli("users", "set-plan", "ada@example.com", "pro")

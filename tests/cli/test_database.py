@@ -11,8 +11,8 @@ class TestMigrate:
         first, second = cli("migrate"), cli("migrate")
 
         assert first.code == second.code == 0
-        assert f"went from empty to {newest}" in first.out
-        assert f"is at {newest} already" in second.out
+        assert f"upgraded the schema from empty to {newest}" in first.out
+        assert f"already has schema {newest}" in second.out
 
     def test_a_current_database_needs_nothing(
         self, cli: Cli, database_url: str, monkeypatch: pytest.MonkeyPatch
@@ -20,7 +20,7 @@ class TestMigrate:
         monkeypatch.setenv("STEPIQ_DATABASE_URL", database_url)
         monkeypatch.setenv("STEPIQ_ALLOW_UNSAFE_STORE", "true")
 
-        assert "nothing to do" in cli("migrate").out
+        assert "already has schema" in cli("migrate").out
 
     def test_a_database_that_does_not_answer_is_told(
         self, cli: Cli, monkeypatch: pytest.MonkeyPatch

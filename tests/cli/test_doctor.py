@@ -119,7 +119,7 @@ class TestCheckStore:
         found = named(await check_store(settings), "database")
 
         assert found.status is Status.FAILED
-        assert "written by a newer stepIQ" in found.detail
+        assert "of a newer stepIQ" in found.detail
 
     async def test_an_empty_database_is_set_up_by_serve(self, settings: Settings):
         database = Database(settings)

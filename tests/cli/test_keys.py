@@ -48,11 +48,11 @@ class TestRotate:
         monkeypatch.delenv("STEPIQ_PREVIOUS_MASTER_KEYS")
         again = cli("keys", "rotate")
 
-        assert "3 under earlier ones" in counted.out
+        assert "3 with earlier keys of this server." in counted.out
         assert "Nothing was changed." in counted.out
-        assert "3 of 3 moved" in moved.out
-        assert "earlier keys may be removed" in moved.out
-        assert "3 secrets: 3 under the current master key" in again.out
+        assert "3 of 3 re-encrypted" in moved.out
+        assert "you can remove earlier keys" in moved.out
+        assert "3 secrets: 3 with the current master key" in again.out
         assert counted.code == moved.code == again.code == 0
 
     def test_without_the_old_key_nothing_is_touched(self, cli, store, monkeypatch):
@@ -62,8 +62,8 @@ class TestRotate:
         monkeypatch.setenv("STEPIQ_MASTER_KEY", written(b"a"))
 
         assert said.code == 1
-        assert "3 secrets under a master key that is not here" in said.out
-        assert "all under the current" in checked()[0].detail
+        assert "3 secrets with a master key that this server does not have" in said.out
+        assert "all with the current" in checked()[0].detail
 
     def test_a_key_file_is_replaced_and_the_old_key_kept(self, cli, store, folder, monkeypatch):
         data = folder / "data"
@@ -75,8 +75,8 @@ class TestRotate:
         said = cli("keys", "rotate", "--generate")
 
         assert said.code == 0
-        assert "master.key is new" in said.out
-        assert "3 of 3 moved" in said.out
+        assert "Created a new master.key." in said.out
+        assert "3 of 3 re-encrypted" in said.out
         assert (data / "previous-master.keys").read_text().strip() == written(b"a")
         (data / "previous-master.keys").unlink()
         assert checked()[0].status is Status.OK

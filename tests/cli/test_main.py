@@ -157,5 +157,5 @@ class TestWorker:
             await process.communicate()
             postgres_stores.drop(url)
 
-        assert line.startswith(b"Carrying runs.")
+        assert line.startswith(b"Executing runs.")
         assert code == 0

@@ -179,7 +179,7 @@ class Authenticator:
                 await key_queries.touch(session, key_id, now=now, unless_since=now - TOUCH_INTERVAL)
         except StepIQError as error:
             # The date is a convenience: a store that is away for a moment must not fail the request.
-            log.warning("key_use_not_noted", code=error.code)
+            log.warning("key_use_not_recorded", code=error.code)
 
 
 def _session_actor(row: Any) -> Actor:

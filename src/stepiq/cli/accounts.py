@@ -1,4 +1,4 @@
-"""`stepiq users`: accounts, as the operator decides about them."""
+"""`stepiq users`: commands for accounts."""
 
 import asyncio
 import sys
@@ -22,12 +22,12 @@ from stepiq.server.assembly import built
 def create(
     email: str, *, name: str | None, plan: str | None, is_admin: bool, from_stdin: bool
 ) -> None:
-    """Create an account, and say so.
+    """Create an account and print it.
 
     Raises:
-        UsageError: the address or the password cannot be used, or there is no way to ask for one.
+        UsageError: the address or the password is not valid, or there is no terminal to enter a password.
         StoreMissing: there is no database where the settings say.
-        UnknownPlan, EmailTaken: see there.
+        UnknownPlan, EmailTaken: see the classes.
     """
     configured = settings.load()
     database.require(configured)
@@ -38,16 +38,16 @@ def create(
     role = ", administrator" if account.is_admin else ""
     typer.echo(f"Created {account.email} on plan {account.plan}{role}.")
     if account.is_admin and not is_admin:
-        say("It is the server's first account, which is its administrator.")
+        say("It is the first account of this server, so it is the administrator.")
 
 
 def invite(email: str) -> None:
-    """Invite an address to register, show the token, and mail it where a mail server is set.
+    """Invite an address to register. Print the token, and mail it if there is a mail server.
 
     Raises:
-        UsageError: the address is none.
+        UsageError: the address is not valid.
         StoreMissing: there is no database where the settings say.
-        SetupRequired, EmailTaken: see there.
+        SetupRequired, EmailTaken: see the classes.
     """
     try:
         address = normalise_email(email)
@@ -57,14 +57,14 @@ def invite(email: str) -> None:
     database.require(configured)
     token, is_mailed = asyncio.run(send_invitation(configured, address))
     typer.echo(token)
-    sent = f"and was mailed to {address}" if is_mailed else "and was not mailed: pass it on"
+    sent = f"It was mailed to {address}." if is_mailed else "It was not mailed: send it to them."
     say(
-        f"{address} can register with this invitation for seven days, once; it is shown once {sent}."
+        f"{address} can register once with this invitation, within seven days. It is not shown again. {sent}"
     )
 
 
 async def send_invitation(configured: Settings, email: str) -> tuple[str, bool]:
-    """Make an invitation in the database; the token, and whether it was mailed."""
+    """Create an invitation; returns the token, and whether it was mailed."""
     async with built(configured) as services:
         async with services.database.transaction() as session:
             token = await service.invite(session, email)
@@ -83,13 +83,13 @@ def _invitation(base_url: str, email: str, token: str) -> Message:
         email,
         "Your invitation to stepIQ",
         f"""\
-You are invited to {base_url}
+You are invited to stepIQ at {base_url}
 
 Register within seven days, with this address ({email}) and this invitation:
 
 {token}
 
-For instance:
+For example:
 
 curl -X POST {base_url}/api/auth/register \\
   -H 'Content-Type: application/json' \\
@@ -99,23 +99,23 @@ curl -X POST {base_url}/api/auth/register \\
 
 
 def set_plan(email: str, plan: str) -> None:
-    """Put an account on another plan, and say so.
+    """Put an account on another plan and print it.
 
     Raises:
         StoreMissing: there is no database where the settings say.
-        UnknownPlan, AccountNotFound: see there.
+        UnknownPlan, AccountNotFound: see the classes.
     """
     configured = settings.load()
     database.require(configured)
     wanted = Plans.load(configured.plans).require(plan)
     account = asyncio.run(change_plan(configured, email, wanted.name))
-    typer.echo(f"{account.email} is on plan {account.plan} now.")
+    typer.echo(f"{account.email} is now on plan {account.plan}.")
 
 
 async def add_account(
     configured: Settings, asked: Registration, *, plan: str | None, is_admin: bool
 ) -> Account:
-    """Create an account in the database; a server may be running on it."""
+    """Create an account in the database. A server can be running."""
     passwords = Passwords()
     try:
         password_hash = await passwords.hash(asked.password)
@@ -134,7 +134,7 @@ async def add_account(
 
 
 async def change_plan(configured: Settings, email: str, plan: str) -> Account:
-    """Put an account of the database on another plan; a server may be running on it."""
+    """Put an account on another plan in the database. A server can be running."""
     async with built(configured) as services, services.database.transaction() as session:
         account = await service.set_plan(session, email=email, plan=plan)
         await services.engine.plan_changed(session, account.workspace_id)
@@ -146,8 +146,8 @@ def _password(*, from_stdin: bool) -> str:
         return sys.stdin.readline().rstrip("\r\n")
     if not sys.stdin.isatty():
         raise UsageError(
-            "There is no terminal to ask for the password. Send it with --password-stdin, such as:"
-            " stepiq users create EMAIL --password-stdin < file"
+            "There is no terminal to enter the password. Use --password-stdin:"
+            " stepiq users create EMAIL --password-stdin < FILE"
         )
     return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
 

@@ -12,13 +12,13 @@ from stepiq.store.refusals import shown
 
 
 def migrate() -> None:
-    """Apply the migrations that are missing and say which.
+    """Apply missing migrations and print the versions.
 
     Raises:
         StoreUnavailable: the database cannot be reached.
         StoreRefused, StoreUnsupported: it cannot be used.
-        UnsafeStore: it may lose what it confirms.
-        SchemaTooNew: a newer stepIQ has written it.
+        UnsafeStore: it can lose confirmed data.
+        SchemaTooNew: a newer version of stepIQ has changed it.
     """
     configured = settings.load()
     if configured.sqlite_path is not None:
@@ -30,9 +30,9 @@ def migrate() -> None:
     tickets.prepare(url)
     after = migrations.current_revision(url)
     if before == after:
-        typer.echo(f"{shown(url)} is at {after} already: nothing to do.")
+        typer.echo(f"{shown(url)} already has schema {after}.")
     else:
-        typer.echo(f"{shown(url)} went from {before or 'empty'} to {after}.")
+        typer.echo(f"{shown(url)}: upgraded the schema from {before or 'empty'} to {after}.")
 
 
 def require(configured: Settings) -> None:

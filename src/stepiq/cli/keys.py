@@ -1,4 +1,4 @@
-"""`stepiq keys`: changing the master key that wraps every stored secret."""
+"""`stepiq keys`: changes the master key that encrypts the stored secrets."""
 
 import asyncio
 
@@ -15,11 +15,11 @@ from stepiq.store.database import Database
 
 
 def rotate(*, dry_run: bool, generate: bool) -> bool:
-    """Move all secrets to the current master key; whether none is left under another.
+    """Encrypt all secrets with the current master key; whether none uses another key.
 
     Raises:
         StoreMissing: there is no database where the settings say.
-        KeyUnusable: a key is damaged, readable by others, or cannot be replaced from here.
+        KeyUnusable: a key is damaged, readable by other users, or set in the environment.
         StoreUnavailable: the database does not answer.
     """
     configured = settings.load()
@@ -27,7 +27,7 @@ def rotate(*, dry_run: bool, generate: bool) -> bool:
     if generate and not dry_run:
         keys.replace_master_key(configured)
         typer.echo(
-            "master.key is new; the old key is kept in previous-master.keys. Back both up, apart from the database."
+            "Created a new master.key. The old key is now in previous-master.keys. Back up both, away from the database."
         )
     return asyncio.run(_rotate(configured, dry_run=dry_run))
 
@@ -56,20 +56,20 @@ async def _move(store: Database, keyring: Keyring, total: int) -> list[str]:
     def tell(moved: int) -> None:
         nonlocal done
         done += moved
-        typer.echo(f"{done:,} of {total:,} moved")
+        typer.echo(f"{done:,} of {total:,} re-encrypted")
 
     return await rotation.rotate(store, keyring, tell)
 
 
 def _show(found: Census, keyring: Keyring) -> None:
     typer.echo(
-        f"{_counted(found.total)}: {found.current:,} under the current master key ({keyring.current}), "
-        f"{found.rotatable:,} under earlier ones that are here."
+        f"{_counted(found.total)}: {found.current:,} with the current master key ({keyring.current}), "
+        f"{found.rotatable:,} with earlier keys of this server."
     )
     for key_id, number in sorted(found.lost.items()):
         typer.secho(
-            f"{_counted(number)} under a master key that is not here ({key_id}): they cannot be read until it is among "
-            "STEPIQ_PREVIOUS_MASTER_KEYS. They stay as they are.",
+            f"{_counted(number)} with a master key that this server does not have ({key_id}). To read them, add that key to "
+            "STEPIQ_PREVIOUS_MASTER_KEYS. They were not changed.",
             fg="red",
         )
 
@@ -77,15 +77,15 @@ def _show(found: Census, keyring: Keyring) -> None:
 def _conclude(found: Census, keyring: Keyring, unreadable: list[str]) -> bool:
     if unreadable:
         names = ", ".join(f"`{name}`" for name in sorted(set(unreadable)))
-        typer.secho(f"Damaged, and left as they are: {names}. Store them anew.", fg="red")
+        typer.secho(f"Damaged, and not changed: {names}. Store these secrets again.", fg="red")
     if found.current == found.total:
         typer.echo(
-            f"All secrets are under the current master key ({keyring.current}). Once every process of the server has it, "
-            "earlier keys may be removed; keep a copy as long as you keep backups of the database from before."
+            f"All secrets use the current master key ({keyring.current}). When every process of the server has it, you can remove"
+            " earlier keys. Keep a copy of them as long as you keep older backups of the database."
         )
         return True
     if found.rotatable and not unreadable:
-        typer.echo("Some were stored under an earlier key meanwhile. Run this again.")
+        typer.echo("Other processes stored secrets with an earlier key. Run this command again.")
     return False
 
 

@@ -1,4 +1,4 @@
-"""`stepiq worker`: carries runs without an API."""
+"""`stepiq worker`: executes runs, without an API."""
 
 import asyncio
 import signal
@@ -17,16 +17,16 @@ _DRAIN = timedelta(seconds=25)
 
 
 def work(configured: Settings) -> None:
-    """Work until SIGTERM or Ctrl-C, then drain.
+    """Execute runs until SIGTERM or Ctrl-C, then finish those in progress.
 
     Raises:
-        UsageError: the store is SQLite, which one process has to itself.
-        AddressInUse: the port on which it can be watched is taken.
+        UsageError: the database is SQLite, which only one process can use.
+        AddressInUse: another process uses STEPIQ_WORKER_PORT.
     """
     if configured.sqlite_path is not None:
         raise UsageError(
-            f"A worker of its own needs PostgreSQL: the SQLite file {configured.sqlite_path} belongs to one process."
-            " Run `stepiq serve`, which carries runs itself, or set STEPIQ_DATABASE_URL to postgresql://…"
+            f"`stepiq worker` needs PostgreSQL: only one process can use the SQLite file {configured.sqlite_path}."
+            " Run `stepiq serve`, which also executes runs, or set STEPIQ_DATABASE_URL to postgresql://…"
         )
     logging.configure(configured.log_format)
     run(_work(configured))
@@ -43,8 +43,8 @@ async def _work(configured: Settings) -> None:
         await worker.start()
         try:
             say(
-                f"Carrying runs{f', watched at {address}' if address else ''}. Ctrl-C or SIGTERM stops it; what is not done "
-                "then goes on in another worker, or after the next start."
+                f"Executing runs{f', with health and metrics at {address}' if address else ''}. Stop the worker with Ctrl-C or"
+                " SIGTERM. Unfinished runs continue in another worker, or after the next start."
             )
             await stopping.wait()
         finally:

@@ -1,4 +1,4 @@
-"""Structured logs: every line carries what it is about (request, run, step) without being told again."""
+"""Structured logs: every line has the context it belongs to (request, run, step)."""
 
 import logging
 import sys
@@ -14,13 +14,13 @@ LogFormat = Literal["auto", "console", "json"]
 
 
 def get(name: str) -> Logger:
-    """A logger for one module; call it as `log.info("run_started", run_id=...)`: an event name, then facts."""
+    """A logger for one module; call it as `log.info("run_started", run_id=...)`: an event name, then fields."""
     return structlog.stdlib.get_logger(name)
 
 
 @contextmanager
 def bound(**facts: Any) -> Generator[None]:
-    """Add facts to every line logged inside, in this task and the tasks it starts."""
+    """Add fields to every line logged in the block, in this task and the tasks that it starts."""
     with structlog.contextvars.bound_contextvars(**facts):
         yield
 
@@ -36,12 +36,12 @@ def configure(
     level: int = logging.INFO,
     stream: TextIO | None = None,
 ) -> None:
-    """Send every log, ours and the libraries', to one stream in one format.
+    """Send all logs, of stepIQ and of libraries, to one stream in one format.
 
     Args:
         log_format: `auto` is `console` when the stream is a terminal and `json` otherwise.
-        level: least severe level of our own lines; libraries speak from warnings up.
-        stream: default standard error, so that a command's output stays its own.
+        level: lowest level of stepIQ's own lines; libraries log warnings and errors only.
+        stream: standard error by default, so that the output of a command contains no logs.
     """
     target = stream if stream is not None else sys.stderr
     shared: list[Processor] = [
@@ -61,10 +61,10 @@ def configure(
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    # Tracebacks show code only: the values of variables may be secrets.
+    # Tracebacks show code only: values of variables can be secrets.
     final: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if is_for_people(log_format, target):
-        # The default formatter would show what variables held: passwords, prompts, keys.
+        # The default formatter would show values of variables: passwords, prompts, keys.
         plain = structlog.dev.plain_traceback
         final.append(
             structlog.dev.ConsoleRenderer(colors=target.isatty(), exception_formatter=plain)

@@ -1,6 +1,6 @@
-"""Every setting, with its meaning, unit and default: the settings page of the docs is generated from here.
+"""Every setting, with its meaning, unit and default. The settings page of the docs is generated from it.
 
-Settings come from environment variables `STEPIQ_*`; variables of model providers keep the names their own tools use.
+Settings come from environment variables `STEPIQ_*`. Variables of model providers keep the names that their own tools use.
 Named model endpoints and plans come from one TOML file, `stepiq.toml`.
 """
 
@@ -37,7 +37,7 @@ from stepiq.core.setting_errors import SettingsInvalid, invalid, of_validation, 
 Network = IPv4Network | IPv6Network
 
 CONFIG_FILE_TABLES = frozenset({"endpoints", "plans"})
-"""What the config file may hold."""
+"""Tables of the config file."""
 
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -49,7 +49,7 @@ _NEAR = 0.7
 
 
 class Registration(StrEnum):
-    """Who may create an account."""
+    """Who can create an account."""
 
     OPEN = "open"
     INVITE = "invite"
@@ -62,23 +62,23 @@ class EndpointSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     base_url: str
-    """Where its `/chat/completions` lives, such as `http://127.0.0.1:8000/v1`."""
+    """Base of its `/chat/completions`, such as `http://127.0.0.1:8000/v1`."""
     api_key_env: str | None = None
-    """Name of the environment variable that holds its key; without one, no key is sent."""
+    """Name of the environment variable that contains its key. Without it, no key is sent."""
     models: list[str] = []
-    """Models it is known to serve; others are passed through as written."""
+    """Models that it is known to serve. Other names are sent as written."""
     small_model: str | None = None
-    """The model used when a step names none and this is the first configured provider."""
+    """Model for steps without `model` if this is the first configured provider."""
 
     @property
     def api_key(self) -> SecretStr | None:
-        """The key, read from the environment at each call so that it never sits in a dump of the settings."""
+        """The key, read from the environment at each call, so that a dump of the settings does not contain it."""
         value = os.environ.get(self.api_key_env, "") if self.api_key_env else ""
         return SecretStr(value) if value else None
 
 
 class Settings(BaseSettings):
-    """What the operator decides. Read once at start; a change needs a restart."""
+    """Settings of the operator, read once at start. A change needs a restart."""
 
     model_config = SettingsConfigDict(
         env_prefix=_PREFIX,
@@ -90,130 +90,131 @@ class Settings(BaseSettings):
     )
 
     database_url: str = ""
-    """Where everything is kept: `sqlite:///path/to/file.db` or `postgresql://user:password@host/name`
-    (PostgreSQL 15 or newer, UTF-8). Default: `stepiq.db` in the data folder."""
+    """URL of the database: `sqlite:///path/to/file.db` or `postgresql://user:password@host/name` (PostgreSQL 15 or newer, UTF-8).
+    Default: `stepiq.db` in the data folder."""
 
     data_dir: Path = Path(".data")
-    """Folder for the SQLite file, generated keys and mail that has no server to go to.
-    Created on first start, readable by its owner only. Default: `.data` in the working folder."""
+    """Folder for the SQLite file, generated keys, and mail if there is no mail server. The first start creates it, readable by
+    its owner only. Default: `.data` in the working folder."""
 
     cache_dir: Path | None = None
-    """Folder for what can be fetched again: the weights of the local model (98 MB). All servers of a user can share it. Default:
-    `stepiq` in the user's cache folder, which is `$XDG_CACHE_HOME` or `~/.cache`, and `~/Library/Caches` on macOS."""
+    """Folder for files that can be downloaded again: the weights of the local model (98 MB). All servers of a user can share it.
+    Default: `stepiq` in the user's cache folder, which is `$XDG_CACHE_HOME` or `~/.cache`, and `~/Library/Caches` on macOS."""
 
     config_file: Path = Path("stepiq.toml")
-    """TOML file with named model endpoints (`[endpoints.NAME]`) and plan overrides (`[plans.NAME]`). It need
-    not exist. Default: `stepiq.toml` in the working folder."""
+    """TOML file with model endpoints (`[endpoints.NAME]`) and plans (`[plans.NAME]`). If you set it, the file must exist.
+    Default: `stepiq.toml` in the working folder, if it exists."""
 
     host: str = "127.0.0.1"
-    """Address the server listens on. `0.0.0.0` opens it to the network: put a TLS proxy in front."""
+    """Address that the server listens on. `0.0.0.0` opens it to the network: put a TLS proxy in front."""
 
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
-    """TCP port the server listens on; 0 takes a free one and prints it."""
+    """TCP port that the server listens on. 0 uses a free port and prints it."""
 
     worker_port: int | None = Field(default=None, ge=0, le=65535)
-    """TCP port, at the same address, on which `stepiq worker` answers `/health`, `/ready` and `/metrics`; 0 takes a free one and
-    prints it. Default: none, so that it answers nothing."""
+    """TCP port on which `stepiq worker` answers `/health`, `/ready` and `/metrics`, at `STEPIQ_HOST`. 0 uses a free port and prints
+    it. Default: none."""
 
     public_url: str = ""
-    """URL under which users reach the server, without a path. Access tokens are for this URL only. Default: `http://HOST:PORT`."""
+    """URL at which users reach the server, without a path. Access tokens are valid for this URL only.
+    Default: `http://HOST:PORT`."""
 
     master_key: SecretStr | None = None
-    """32 bytes in base64 that wrap every stored secret. Default: `master.key` in the data folder, made when
-    it is first needed. Losing it loses the secrets; keep a copy apart from the database."""
+    """32 bytes in base64 that encrypt the keys of all stored secrets. Without it the secrets cannot be read: keep a copy away from
+    the database. Default: `master.key` in the data folder, created when it is first needed."""
 
     previous_master_keys: SecretStr | None = None
-    """Earlier master keys, separated by commas, that still open what they wrap while `stepiq keys rotate` moves it to the new
-    one. Default: the lines of `previous-master.keys` in the data folder, which need not exist."""
+    """Earlier master keys, separated by commas. They still decrypt secrets until `stepiq keys rotate` has re-encrypted them.
+    Default: the lines of `previous-master.keys` in the data folder, if it exists."""
 
     jwt_secret: SecretStr | None = None
-    """At least 32 characters that sign access tokens. Default: `jwt.key` in the data folder, made on first
-    start. Changing it makes every access token invalid; API keys stay."""
+    """At least 32 characters that sign access tokens. A new value invalidates all access tokens, but no API keys.
+    Default: `jwt.key` in the data folder, created on first start."""
 
     registration: Registration | None = None
-    """Who may register after the first account: everybody (`open`), people with an invitation from `stepiq users invite`
-    (`invite`), or nobody (`closed`). An invitation works in each case, and so does `stepiq users create`. Default: `open` while
-    the server listens on a loopback address without `STEPIQ_PUBLIC_URL` and `STEPIQ_TRUSTED_PROXIES`, else `invite`."""
+    """Who can register after the first account: everybody (`open`), people with an invitation (`invite`), or nobody (`closed`).
+    `stepiq users invite` and `stepiq users create` work in each case. Default: `open` while the server listens on a loopback
+    address without `STEPIQ_PUBLIC_URL` and `STEPIQ_TRUSTED_PROXIES`, else `invite`."""
 
     default_plan: str = "unlimited"
-    """Plan of new accounts, except the first administrator: `unlimited`, `free`, `starter`, `pro`, `enterprise`, or a plan of the
+    """Plan of new accounts, except the first administrator: `unlimited`, `free`, `starter`, `pro`, `enterprise`, or a plan from the
     config file. Existing accounts keep their plan."""
 
     default_model: str | None = None
-    """Model of steps that name none. Default: the small model of the first configured provider, else the local one."""
+    """Model of steps without `model`. Default: the small model of the first configured provider, else the local model."""
 
     allow_unsafe_store: bool = False
-    """`true` starts on a PostgreSQL that would lose what it has confirmed when its machine fails (`fsync` or `full_page_writes`
-    off). Default: such a start is refused."""
+    """`true` accepts a PostgreSQL that can lose confirmed data when its machine fails (`fsync` or `full_page_writes` off).
+    Default: the server does not start with it."""
 
     run_retention_days: Annotated[int, Field(ge=0, le=36_500)] = 30
-    """Days that a run is kept after its end, with its steps, events and deliveries; then all of it is deleted. 0 keeps runs for
-    ever. Usage is counted apart and stays."""
+    """Days after its end that a run is deleted, with its steps, events and deliveries. 0 keeps runs forever. Usage is stored
+    separately and stays."""
 
     allowed_private_networks: Annotated[tuple[Network, ...], NoDecode] = ()
-    """Private address ranges (CIDR, comma-separated) that pipelines may call, such as `10.1.0.0/16`. Default: none,
-    so that pipelines reach public addresses only. A cloud's metadata address is opened only when named alone, as in
-    `169.254.169.254/32`. Addresses the operator configures here are exempt."""
+    """Private address ranges that pipelines can call (CIDR, separated by commas), such as `10.1.0.0/16`. Default: none, so that
+    pipelines reach public addresses only. A cloud's metadata address must be named on its own: `169.254.169.254/32`. Addresses
+    that you configure as settings need no range."""
 
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
-    """Proxies (CIDR, comma-separated) whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Default: none."""
+    """Proxies (CIDR, separated by commas) whose `X-Forwarded-For` and `X-Forwarded-Proto` the server uses. Default: none."""
 
     smtp_url: SecretStr | None = None
-    """Mail server: `smtp://user:password@host:587` (STARTTLS) or `smtps://…:465`; signs like `@` in user or password are written
-    as `%40`. On other ports than 587, `smtp://` encrypts where the server offers it, and always before it sends a password to
-    another machine. Default: mail is written as `.eml` files into `mail` in the data folder."""
+    """Mail server: `smtp://user:password@host:587` (STARTTLS) or `smtps://…:465`. Write characters such as `@` in the user and
+    password as `%40`. On other ports, `smtp://` encrypts if the server offers it, and sends a password to another machine only
+    encrypted. Default: mail is written as `.eml` files into `mail` in the data folder."""
 
     mail_from: str = ""
     """Sender of mail: `address` or `Name <address>`. Default: `stepIQ <stepiq@HOST>`, with the host of `STEPIQ_PUBLIC_URL`."""
 
     metrics_token: SecretStr | None = None
-    """Token, at least 16 characters, that lets others than this machine read `/metrics`, sent as `Authorization: Bearer TOKEN`.
-    Default: none, so that only callers on this machine may."""
+    """Token of at least 16 characters that lets other machines read `/metrics`, sent as `Authorization: Bearer TOKEN`.
+    Default: none, so that only callers on this machine can."""
 
     log_format: Literal["auto", "console", "json"] = "auto"
-    """`console` for people, `json` for collectors (one object a line). `auto`: console on a terminal, json otherwise."""
+    """`console` is text for people, `json` is one object a line for log collectors. `auto` is `console` on a terminal, else `json`."""
 
     openai_api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
-    """Key of the OpenAI API; setting it makes `openai/…` models usable."""
+    """Key of the OpenAI API. It makes `openai/…` models available."""
 
     openai_base_url: str | None = Field(default=None, validation_alias="OPENAI_BASE_URL")
-    """Another server that speaks OpenAI's Chat Completions. Default: OpenAI's own."""
+    """URL of another server with OpenAI's Chat Completions API. Default: OpenAI's server."""
 
     anthropic_api_key: SecretStr | None = Field(default=None, validation_alias="ANTHROPIC_API_KEY")
-    """Key of the Anthropic API; setting it makes `anthropic/…` models usable."""
+    """Key of the Anthropic API. It makes `anthropic/…` models available."""
 
     anthropic_base_url: str | None = Field(default=None, validation_alias="ANTHROPIC_BASE_URL")
-    """Another server that speaks Anthropic's Messages. Default: Anthropic's own."""
+    """URL of another server with Anthropic's Messages API. Default: Anthropic's server."""
 
     google_api_key: SecretStr | None = Field(
         default=None, validation_alias=AliasChoices("GOOGLE_API_KEY", "GEMINI_API_KEY")
     )
-    """Key of the Gemini API; setting it makes `google/…` models usable. `GEMINI_API_KEY` is read where it is not set."""
+    """Key of the Gemini API. It makes `google/…` models available. `GEMINI_API_KEY` is used if this is not set."""
 
     google_base_url: str | None = Field(default=None, validation_alias="GOOGLE_BASE_URL")
-    """Another server that speaks Gemini's generateContent. Default: Google's own."""
+    """URL of another server with Gemini's generateContent API. Default: Google's server."""
 
     mistral_api_key: SecretStr | None = Field(default=None, validation_alias="MISTRAL_API_KEY")
-    """Key of the Mistral API; setting it makes `mistral/…` models usable."""
+    """Key of the Mistral API. It makes `mistral/…` models available."""
 
     mistral_base_url: str | None = Field(default=None, validation_alias="MISTRAL_BASE_URL")
-    """Another server that speaks Mistral's Chat Completions. Default: Mistral's own."""
+    """URL of another server with Mistral's Chat Completions API. Default: Mistral's server."""
 
     zai_api_key: SecretStr | None = Field(default=None, validation_alias="ZAI_API_KEY")
-    """Key of the Z.ai API; setting it makes `zai/…` models usable."""
+    """Key of the Z.ai API. It makes `zai/…` models available."""
 
     zai_base_url: str | None = Field(default=None, validation_alias="ZAI_BASE_URL")
-    """Another server that speaks Z.ai's Chat Completions, such as that of the coding plan. Default: Z.ai's own."""
+    """URL of another server with Z.ai's Chat Completions API, such as the server of the coding plan. Default: Z.ai's server."""
 
     ollama_base_url: str | None = Field(default=None, validation_alias="OLLAMA_BASE_URL")
-    """An Ollama server, such as `http://127.0.0.1:11434`; setting it makes `ollama/…` models usable."""
+    """URL of an Ollama server, such as `http://127.0.0.1:11434`. It makes `ollama/…` models available."""
 
-    # Undecoded, a variable of their name is a text and refused: these two come from the config file only.
+    # Not decoded from JSON: these two come from the config file only, and a variable with their name is refused.
     endpoints: Annotated[dict[str, EndpointSettings], NoDecode] = Field(default={}, exclude=True)
     """Named endpoints of the config file."""
 
     plans: Annotated[dict[str, dict[str, Any]], NoDecode] = Field(default={}, exclude=True)
-    """Plan overrides of the config file, as written; `billing` reads them."""
+    """Plans of the config file, as written; `billing` reads them."""
 
     @field_validator("allowed_private_networks", "trusted_proxies", mode="before")
     @classmethod
@@ -223,7 +224,7 @@ class Settings(BaseSettings):
         try:
             return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
         except ValueError:
-            # The library's own message repeats the value.
+            # The message of the library contains the value.
             raise ValueError(
                 "use address ranges separated by commas, such as `10.1.0.0/16`. The bits after the prefix must be 0"
             ) from None
@@ -291,12 +292,12 @@ class Settings(BaseSettings):
 
     @cached_property
     def base_url(self) -> str:
-        """The public URL, without a slash at its end."""
+        """The public URL, without a trailing slash."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
     @property
     def effective_registration(self) -> Registration:
-        """Who may register: as set, or by where the server listens."""
+        """Who can register: as set, or by the address that the server listens on."""
         if self.registration is not None:
             return self.registration
         is_local = _is_loopback(self.host) and not self.public_url and not self.trusted_proxies
@@ -304,18 +305,18 @@ class Settings(BaseSettings):
 
     @cached_property
     def mail_sender(self) -> tuple[str, str]:
-        """Name and address that mail comes from."""
+        """Name and address of the sender of mail."""
         given = addresses.parse_named(self.mail_from)
         if given is not None:
             return given
         host = urlsplit(self.base_url).hostname or ""
-        # A mail address cannot have a bare IP address behind its @.
+        # A mail address cannot have a plain IP address after the @.
         domain = "localhost" if re.fullmatch(r"[0-9.]+|.*:.*|", host) else host
         return ("stepIQ", addresses.parse(f"stepiq@{domain}") or "stepiq@localhost")
 
     @cached_property
     def is_behind_proxy(self) -> bool:
-        """Whether users come through a proxy, so that a connection from this machine need not be its operator's."""
+        """Whether users connect through a proxy, so that a connection from this machine need not be the operator's."""
         host = urlsplit(self.base_url).hostname or ""
         return bool(self.trusted_proxies) or host not in {self.host, *_LOOPBACK}
 
@@ -383,12 +384,12 @@ def unknown_variables(settings: Settings) -> dict[str, str | None]:
 
 
 def variable(name: str) -> str | None:
-    """An environment variable that somebody names on the command line; None if it is not set, or empty."""
+    """An environment variable that the command line names; None if it is not set or empty."""
     return os.environ.get(name) or None
 
 
 def environment(**added: str | None) -> dict[str, str]:
-    """This process's environment for a program that it starts, with what is not None added."""
+    """The environment of this process for a program that it starts, with the values that are not None added."""
     return {**os.environ, **{name: value for name, value in added.items() if value is not None}}
 
 
@@ -425,19 +426,19 @@ def _read_config(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsInvalid(f"{path} cannot be read: {error}.") from None
+        raise SettingsInvalid(f"{path} cannot be read: {str(error).rstrip('.')}.") from None
     unknown = sorted(set(content) - CONFIG_FILE_TABLES)
     if unknown:
         raise SettingsInvalid(
-            f"{path} has the unknown table `{unknown[0]}`. It may hold [endpoints.NAME] and [plans.NAME]."
+            f"{path}: the table `{unknown[0]}` is unknown. Use [endpoints.NAME] and [plans.NAME]."
         )
     endpoints = content.get("endpoints", {})
     if not isinstance(endpoints, dict):
-        raise SettingsInvalid(f"{path}: `endpoints` holds tables: write [endpoints.NAME].")
+        raise SettingsInvalid(f"{path}: `endpoints` must be tables: [endpoints.NAME].")
     for name in cast(dict[str, Any], endpoints):
         if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", name):
             raise SettingsInvalid(
-                f"{path}: endpoint `{name}` needs a name of lower-case letters, digits, - and _."
+                f"{path}: [endpoints.{name}] is not a valid name. Use lower-case letters, digits, - and _."
             )
     return content
 

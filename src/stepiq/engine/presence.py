@@ -145,7 +145,7 @@ class SessionPresence:
             try:
                 if self._connection is None:
                     self._connection = await self._lock()
-                    log.info("worker_present_again")
+                    log.info("worker_presence_restored")
                 while True:
                     await asyncio.sleep(_SIGN_SECONDS)
                     with answering_within(LEASE_SECONDS):

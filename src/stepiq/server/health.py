@@ -1,4 +1,4 @@
-"""Signs of life for whoever watches the process; at the root, without credentials."""
+"""Health checks, at the root and without credentials."""
 
 from typing import Literal
 
@@ -28,23 +28,23 @@ class Health(View):
 
 
 class Readiness(View):
-    """The process can take work."""
+    """The process can execute runs or answer requests."""
 
     status: Literal["ready"] = "ready"
     store: Literal["ok"] = "ok"
     worker: Literal["ok", "elsewhere"] = "ok"
-    """`elsewhere`: other processes carry runs."""
+    """`elsewhere`: other processes execute runs."""
 
 
 @router.get("/health")
 async def health() -> Health:
-    """Whether the process is alive. It asks nothing else, so an outage of the store restarts nothing."""
+    """Whether the process is alive. It checks nothing else, so an outage of the database causes no restarts."""
     return Health()
 
 
 @router.get("/ready", responses=problems(NotReady, StoreUnavailable))
 async def ready(request: Request, services: ServicesDep) -> Readiness:
-    """Whether the process can take work: its store answers and its worker, if it has one, runs."""
+    """Whether the process is ready: its database answers, and its worker, if it has one, runs."""
     await services.database.ping()
     if not request.app.state.has_worker:
         return Readiness(worker="elsewhere")

@@ -1,4 +1,4 @@
-"""How a worker without an API can be watched: `/health`, `/ready` and `/metrics` on a port of its own, and nothing else."""
+"""`/health`, `/ready` and `/metrics` of a worker without an API, on a separate port."""
 
 import asyncio
 import socket
@@ -16,7 +16,7 @@ from stepiq.web.services import Services
 
 
 def create_probes(services: Services) -> FastAPI:
-    """The app behind that port, with the same answers as the API's."""
+    """The app on that port. Its answers are those of the API."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.include_router(health.router)
     app.include_router(metrics.router)
@@ -29,10 +29,10 @@ def create_probes(services: Services) -> FastAPI:
 
 @asynccontextmanager
 async def watched(services: Services) -> AsyncGenerator[str | None]:
-    """Answer on `STEPIQ_WORKER_PORT` until left; gives the address, or None if no port is set.
+    """Answer on `STEPIQ_WORKER_PORT` until the block ends; yields the address, or None if no port is set.
 
     Raises:
-        AddressInUse: the port is taken.
+        AddressInUse: another process uses the port.
     """
     settings = services.settings
     if settings.worker_port is None:

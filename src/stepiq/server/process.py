@@ -1,4 +1,4 @@
-"""The process behind `stepiq serve`: the API, with a worker on the same event loop or alone, from start to drained stop."""
+"""The process of `stepiq serve`: the API, with or without a worker on the same event loop, from start to stop."""
 
 import asyncio
 import contextlib
@@ -22,9 +22,9 @@ from stepiq.server.welcome import welcome
 from stepiq.server.worker import Worker
 
 DRAIN = timedelta(seconds=25)
-"""How long a stopping server lets steps in flight finish."""
+"""How long a stopping server lets steps in progress finish."""
 _HTTP_DRAIN_SECONDS = 5
-"""How long answers may then still take: longer than the store may."""
+"""How long answers can take after that: longer than the time limit of the store."""
 _BACKLOG = 2048
 
 log = logging.get(__name__)
@@ -37,19 +37,19 @@ class AddressInUse(Unavailable):
 
 
 def serve(settings: Settings, announce: Callable[[str], None], *, has_worker: bool = True) -> None:
-    """Serve until SIGTERM or Ctrl-C; a second one ends the process at once.
+    """Serve until SIGTERM or Ctrl-C. A second one ends the process immediately.
 
-    A stopping server first drains its worker, still answering, so that whoever watches a run sees it end; what is not done
-    by then goes on after the next start.
+    A stopping server first finishes steps in progress and still answers requests, so that clients see their runs end.
+    Unfinished runs continue after the next start.
 
     Args:
-        settings: as the operator gave them.
-        announce: shows the text for people: the address, and on a new server what to do first.
-        has_worker: whether this process also carries runs; without, others must, on the same PostgreSQL database.
+        settings: of the operator.
+        announce: prints text for people: warnings, the address, and on a new server the first steps.
+        has_worker: whether this process also executes runs. If not, others must, on the same PostgreSQL database.
 
     Raises:
-        AddressInUse: the port is taken.
-        WorkerRunning: another process works on this SQLite file.
+        AddressInUse: another process uses the port.
+        WorkerRunning: another process uses this SQLite file.
         CannotStart, StoreRefused, StoreUnavailable, UnsafeStore, StoreUnsupported, SchemaTooNew, KeyUnusable, PlansInvalid: what
             the operator has to fix first.
     """
@@ -97,16 +97,16 @@ async def _serve(
 
 
 class HttpServer(uvicorn.Server):
-    """uvicorn, stopped by `should_exit` alone."""
+    """uvicorn, stopped only by `should_exit`."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
-        # Signals are ours: uvicorn would raise them again at its end, before the store is closed.
+        # This module handles signals: uvicorn would raise them again at its end, before the store is closed.
         yield
 
 
 def http_config(settings: Settings, app: object) -> uvicorn.Config:
-    """How connections are served: with our limits, our logs, and only the proxies that the operator trusts."""
+    """Configuration of uvicorn: the limits and logs of stepIQ, and only the proxies that the operator trusts."""
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         http=GuardedProtocol,
@@ -138,7 +138,7 @@ def _on_signal() -> asyncio.Event:
 
 
 def bind(host: str, port: int, variable: str) -> socket.socket:
-    """A socket that listens there; `variable` is what an error tells to set.
+    """A listening socket. `variable` is the setting that an error names.
 
     Raises:
         AddressInUse: it cannot.

@@ -1,4 +1,4 @@
-"""How a process that serves or works runs its event loop."""
+"""Runs the event loop of a server or worker."""
 
 import asyncio
 import gc
@@ -8,7 +8,7 @@ from typing import Any
 import uvloop
 
 _THRESHOLDS = (20_000, 20, 50)
-"""By default Python looks for garbage after every 700 new objects, and a model's answer is thousands; that takes a tenth of the CPU."""
+"""By default Python collects garbage after 700 new objects. The answer of a model has thousands, so this would take a tenth of the CPU."""
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:

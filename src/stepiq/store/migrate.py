@@ -1,4 +1,4 @@
-"""Bring a database's schema up to this version; one history for SQLite and PostgreSQL, inside the package."""
+"""Upgrades the schema of a database to this version. SQLite and PostgreSQL share one history of migrations."""
 
 import time
 from collections.abc import Callable, Generator
@@ -20,8 +20,8 @@ Action = Callable[[Config], None]
 
 _SCRIPTS = Path(__file__).parent / "migrations"
 ADVISORY_LOCK = 0x5354_4550_4952
-"""Held by who changes the schema on PostgreSQL. Any fixed number; no other lock of ours has it or the next one."""
-# For the queue's threads, of which few use the store at the same time.
+"""Held while the schema on PostgreSQL changes. Any fixed number that, like the next one, no other lock of stepIQ uses."""
+# For the threads of the queue, few of which use the store at the same time.
 _CONNECTIONS = 8
 _RETRY_SECONDS = 0.2
 
@@ -33,7 +33,7 @@ class SchemaTooNew(Unavailable):
 
     def __init__(self, revision: str) -> None:
         super().__init__(
-            f"The database has schema {revision}, written by a newer stepIQ. "
+            f"The database has schema {revision} of a newer stepIQ. "
             "Install that version again, or restore a backup made before the upgrade."
         )
 
@@ -45,7 +45,7 @@ class StoreMissing(NotFound):
 
 
 def require(url: URL) -> None:
-    """Refuse a database that no server and no `stepiq migrate` has created yet.
+    """Refuse a database that does not exist or is empty.
 
     Raises:
         StoreMissing: there is none, or it is empty.
@@ -66,17 +66,17 @@ def require(url: URL) -> None:
 
 
 def upgrade(url: URL) -> None:
-    """Apply every migration that is missing; does nothing on a current database.
+    """Apply all missing migrations; does nothing on a current database.
 
     Raises:
         StoreUnavailable, StoreRefused: the database cannot be used.
-        SchemaTooNew: its schema is of a version that this one does not know.
+        SchemaTooNew: a newer version has changed its schema.
     """
     _run(url, lambda config: command.upgrade(config, "head"))
 
 
 def downgrade(url: URL, revision: str) -> None:
-    """Undo migrations down to a revision, `base` for all: their tables and rows are lost."""
+    """Undo migrations down to a revision, or `base` for all. Their tables and rows are lost."""
     _run(url, lambda config: command.downgrade(config, revision))
 
 
@@ -110,7 +110,7 @@ def known_revisions(config: Config | None = None) -> list[str]:
 
 
 def sync_engine(url: URL, *, may_idle: bool = True) -> sa.Engine:
-    """A synchronous engine with the same durability as the store's; see `prepare_postgres` for `may_idle`."""
+    """A synchronous engine with the durability of the store; `prepare_postgres` describes `may_idle`."""
     if url.get_backend_name() == "sqlite":
         engine = sa.create_engine(url, pool_size=1, max_overflow=0, hide_parameters=True)
         prepare_sqlite(engine, begin="BEGIN IMMEDIATE")
@@ -130,7 +130,7 @@ def sync_engine(url: URL, *, may_idle: bool = True) -> sa.Engine:
 
 @contextmanager
 def alone(url: URL) -> Generator[None]:
-    """For what brings other tables than ours up to date: of the processes that start on a PostgreSQL database, one at a time.
+    """Lets one process at a time upgrade the tables of the queue on a PostgreSQL database.
 
     Raises:
         StoreUnavailable, StoreRefused: the database cannot be used.
@@ -144,8 +144,8 @@ def alone(url: URL) -> Generator[None]:
             explaining(url),
             engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
         ):
-            # Asking again and again, since a statement that waits for the lock has a snapshot, and whoever has the lock may build
-            # an index CONCURRENTLY, which waits for every snapshot: each for the other, unseen by PostgreSQL.
+            # Polling: a statement that waits for the lock has a snapshot, and the process with the lock may build an index
+            # CONCURRENTLY, which waits for every snapshot. PostgreSQL would not detect this deadlock.
             while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(ADVISORY_LOCK + 1))):
                 time.sleep(_RETRY_SECONDS)
             yield
@@ -172,7 +172,7 @@ def _config() -> Config:
 
 
 def _wait_for_others(connection: sa.Connection) -> None:
-    # Several processes may start on an empty database at once. SQLite's BEGIN IMMEDIATE has them wait for each other.
+    # Several processes can start on an empty database at the same time. On SQLite, BEGIN IMMEDIATE makes them wait.
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ADVISORY_LOCK)))
 

@@ -102,7 +102,7 @@ class PostgresChanges(LocalChanges):
                     await connection.execute("SET synchronous_commit = off")
                     await self._speak_through(connection)
             except Exception as error:
-                log.warning("changes_not_told", reason=type(error).__name__)
+                log.warning("changes_not_published", reason=type(error).__name__)
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def _speak_through(self, connection: psycopg.AsyncConnection) -> None:
@@ -138,7 +138,7 @@ class PostgresChanges(LocalChanges):
                     async for notification in connection.notifies():
                         self._hear(notification.payload)
             except Exception as error:
-                log.warning("changes_not_heard", reason=type(error).__name__)
+                log.warning("changes_not_received", reason=type(error).__name__)
             connection = None
             await asyncio.sleep(_RETRY_SECONDS)
 

@@ -73,7 +73,7 @@ class TestBackup:
         said = cli("backup", FILE)
 
         assert said.code == 0
-        assert "neither in it nor on this machine" in said.err
+        assert "Neither the backup nor this machine has the master key." in said.err
         assert not (tmp_path / "without" / "master.key").exists()
 
     @only_sqlite

@@ -44,7 +44,7 @@ class TestRestore:
         said = cli("restore", FILE)
 
         assert said.code == 0, said.err
-        assert "is not here" not in said.err
+        assert "does not have" not in said.err
         assert run_ids() == [kept.run_id]
         assert secret_of(kept) == VALUE
 
@@ -59,7 +59,10 @@ class TestRestore:
         said = cli("restore", FILE)
 
         assert said.code == 0
-        assert f"1 stored secret is under the master key {needed}, which is not here" in said.err
+        assert (
+            f"1 stored secret is encrypted with the master key {needed}, which this server does not have"
+            in said.err
+        )
         assert "STEPIQ_PREVIOUS_MASTER_KEYS" in said.err
 
     def test_with_keys_it_needs_nothing_else(self, cli: Cli, kept: Kept, move: Callable[[], None]):
@@ -69,8 +72,8 @@ class TestRestore:
 
         said = cli("restore", FILE)
 
-        assert "whoever has it can read every secret" in made.err
-        assert "are in the data folder" in said.err
+        assert "anyone who has the file can read every secret" in made.err
+        assert "were restored into the data folder" in said.err
         assert secret_of(kept) == VALUE
         assert keys.jwt_secret(load()) == jwt
 
@@ -97,7 +100,7 @@ class TestRestore:
 
         assert said.code == 0
         assert "unzip -p backup.zip keys/master.key" in said.err
-        assert "which is not here" in said.err
+        assert "which this server does not have" in said.err
 
     def test_a_database_that_is_there_is_replaced_only_when_told(self, cli: Cli, kept: Kept):
         cli("backup", FILE)
@@ -126,7 +129,7 @@ class TestRestore:
         said = cli("restore", FILE, "--force")
 
         assert said.code == 0, said.err
-        assert "nothing to do" in cli("migrate").out
+        assert "already has schema" in cli("migrate").out
 
     def test_a_backup_of_an_older_version_is_brought_up_to_date(
         self, cli: Cli, kept: Kept, move: Callable[[], None]
@@ -139,7 +142,7 @@ class TestRestore:
         said = cli("restore", FILE)
 
         assert "of an older version" in said.err
-        assert f"went from {oldest} to {known_revisions()[0]}" in cli("migrate").out
+        assert f"upgraded the schema from {oldest} to {known_revisions()[0]}" in cli("migrate").out
 
     def test_a_copy_made_while_others_write_is_of_one_moment(
         self, cli: Cli, kept: Kept, move: Callable[[], None]
@@ -193,7 +196,7 @@ class TestRefused:
         said = cli("restore", FILE)
 
         assert said.code == 1
-        assert "damaged or cut short" in said.err
+        assert "damaged or incomplete" in said.err
         assert not (Path("elsewhere") / "stepiq.db").exists()
 
     def test_one_with_a_changed_byte(self, cli: Cli, kept: Kept):
@@ -217,7 +220,7 @@ class TestRefused:
         said = cli("restore", FILE, "--force")
 
         assert said.code == 1
-        assert "is no part of a backup" in said.err
+        assert "is not a backup of stepIQ: it contains" in said.err
         assert set(tmp_path.rglob("*")) == before
 
     def test_one_that_lists_what_it_does_not_hold(self, cli: Cli, kept: Kept):
@@ -261,7 +264,7 @@ class TestRefused:
         said = cli("restore", FILE)
 
         assert said.code == 1
-        assert "goes back where it came from" in said.err
+        assert "is a backup of " in said.err
 
     @pytest.mark.parametrize("content", [b"", b"not a backup", b"PK\x05\x06" + 18 * b"\0"])
     def test_what_is_no_backup(self, cli: Cli, kept: Kept, content: bytes):

@@ -193,7 +193,7 @@ class TestPostgres:
         said = cli("backup", FILE)
 
         assert said.code == 1
-        assert "pg_dump is not installed" in said.err
+        assert "need pg_dump, which is not installed" in said.err
         assert "postgresql-client" in said.err
 
     def test_the_password_goes_by_the_environment_alone(

@@ -1,1 +1,1 @@
-"""`stepiq backup` and `stepiq restore`: everything that a server keeps, in one file."""
+"""`stepiq backup` and `stepiq restore`: all data of a server in one file."""

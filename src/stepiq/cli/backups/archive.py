@@ -1,7 +1,6 @@
-"""The file of a backup: a ZIP with the database, what it needs to be read again, and if asked for the server's keys.
+"""The file of a backup: a ZIP archive with the database, a manifest, and optionally the server's keys.
 
-Nothing in it is found by a name of its own choosing: only the members listed here are read, and each is checked against the
-manifest, which comes last, before any of it is used.
+Only the members listed here are read. Each is checked against the manifest, which is the last member, before any is used.
 """
 
 import hashlib
@@ -22,7 +21,7 @@ from stepiq import __version__
 from stepiq.core.errors import Conflict, Invalid, Unavailable
 
 FORMAT = 1
-"""Grows when older versions could not restore what newer ones write."""
+"""Increases when older versions cannot restore newer backups."""
 MANIFEST = "manifest.json"
 KEYS = ("keys/master.key", "keys/previous-master.keys", "keys/jwt.key")
 
@@ -50,14 +49,14 @@ class RestoreRefused(Conflict):
 
 
 class Store(StrEnum):
-    """What the database is, which a backup is bound to."""
+    """The kind of database: a backup can be restored into the same kind only."""
 
     SQLITE = "sqlite"
     POSTGRESQL = "postgresql"
 
     @property
     def product(self) -> str:
-        """What people call it."""
+        """Name of the product."""
         return "SQLite" if self is Store.SQLITE else "PostgreSQL"
 
     @property
@@ -67,7 +66,7 @@ class Store(StrEnum):
 
 
 class Content(BaseModel):
-    """One member, as the manifest describes it."""
+    """Description of a member in the manifest."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -76,7 +75,7 @@ class Content(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What a backup says about itself."""
+    """Description of a backup."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -86,21 +85,21 @@ class Manifest(BaseModel):
     store: Store
     created_at: datetime
     master_key: str | None
-    """Fingerprint of the key that encrypted when the backup was made; the key itself only under `KEYS`, if asked for."""
+    """Fingerprint of the current master key at the time of the backup. The key itself is optional, under `KEYS`."""
     secrets: dict[str, int]
-    """How many stored secrets each master key opens, by its fingerprint."""
+    """Number of stored secrets that each master key decrypts, by fingerprint."""
     contents: dict[str, Content]
 
 
 class Writer:
-    """Puts members into a new archive."""
+    """Writes members into a new archive."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
         self.contents: dict[str, Content] = {}
 
     def add(self, name: str, source: BinaryIO, *, is_packed: bool = False) -> None:
-        """Add all that `source` gives; what is packed already is not packed again."""
+        """Add all data of `source`. `is_packed` data is not compressed again."""
         method = zipfile.ZIP_STORED if is_packed else zipfile.ZIP_DEFLATED
         info = zipfile.ZipInfo(name)
         info.compress_type = method
@@ -119,7 +118,7 @@ class Writer:
 
 @contextmanager
 def writing(path: Path) -> Generator[Writer]:
-    """A new archive, for its owner's eyes only; it is there under its name once it is whole.
+    """A new archive, readable by its owner only. It gets its name when it is complete.
 
     Raises:
         BackupFailed: it cannot be written.
@@ -139,12 +138,12 @@ def writing(path: Path) -> Generator[Writer]:
             draft.unlink(missing_ok=True)
     except OSError as error:
         raise BackupFailed(
-            f"{path} cannot be written: {error.strerror or error}. Nothing is left of it."
+            f"{path} cannot be written: {error.strerror or error}. The incomplete file was deleted."
         ) from error
 
 
 class Reader:
-    """An archive whose every member has been found to be what the manifest says."""
+    """An archive whose members match the manifest."""
 
     def __init__(self, archive: zipfile.ZipFile, manifest: Manifest) -> None:
         self._archive = archive
@@ -157,16 +156,16 @@ class Reader:
                 target.write(chunk)
 
     def key(self, name: str) -> bytes | None:
-        """One of the keys; None in a backup without."""
+        """One of the keys; None if the backup does not contain it."""
         return self._archive.read(name).strip() if name in self.manifest.contents else None
 
 
 @contextmanager
 def reading(path: Path) -> Generator[Reader]:
-    """An archive, read through once to see that it is whole.
+    """An archive, read once to check that it is complete.
 
     Raises:
-        BackupUnusable: it is not, or is no backup, or one that this version cannot read.
+        BackupUnusable: it is incomplete, not a backup, or from a newer version.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -194,7 +193,7 @@ def sync_folder(folder: Path) -> None:
 def _manifest(archive: zipfile.ZipFile, path: Path) -> Manifest:
     names = archive.namelist()
     if MANIFEST not in names:
-        raise BackupUnusable(f"{path} was not made by `stepiq backup`: it has no {MANIFEST}.")
+        raise BackupUnusable(f"{path} is not a backup of stepIQ: it has no {MANIFEST}.")
     if archive.getinfo(MANIFEST).file_size > _MANIFEST_BYTES:
         raise _damaged(path)
     text = archive.read(MANIFEST)
@@ -207,7 +206,7 @@ def _manifest(archive: zipfile.ZipFile, path: Path) -> Manifest:
     known = {MANIFEST, manifest.store.member, *KEYS}
     foreign = sorted({*names, *listed} - known)
     if foreign:
-        raise BackupUnusable(f"{path} holds {foreign[0]!r}, which is no part of a backup.")
+        raise BackupUnusable(f"{path} is not a backup of stepIQ: it contains {foreign[0]!r}.")
     if len(names) != len(listed) or set(names) != listed or manifest.store.member not in listed:
         raise _damaged(path)
     return manifest
@@ -219,11 +218,11 @@ class _Header(BaseModel):
 
 
 def _refuse_newer(text: bytes, path: Path) -> None:
-    # The rest of a newer manifest need not be what this version expects.
+    # The rest of a newer manifest can differ from what this version expects.
     header = _Header.model_validate_json(text)
     if header.format > FORMAT:
         raise BackupUnusable(
-            f"{path} was made by stepIQ {header.stepiq}, in a format that this version ({__version__}) does not know. "
+            f"{path} was created by stepIQ {header.stepiq}, in a format that this version ({__version__}) cannot read. "
             f"Install stepIQ {header.stepiq} or newer."
         )
 
@@ -246,5 +245,5 @@ def _check(archive: zipfile.ZipFile, name: str, content: Content, path: Path) ->
 
 def _damaged(path: Path) -> BackupUnusable:
     return BackupUnusable(
-        f"{path} is damaged or cut short. Nothing was changed. Use another backup."
+        f"{path} is damaged or incomplete. Nothing was changed. Use another backup."
     )

@@ -1,4 +1,4 @@
-"""What `stepiq backup` and `stepiq restore` do, and what they say about it."""
+"""`stepiq backup` and `stepiq restore`."""
 
 import asyncio
 import tempfile
@@ -29,12 +29,12 @@ from stepiq.store.migrate import known_revisions
 
 
 def backup(file: Path, *, with_keys: bool) -> None:
-    """Copy everything that the server keeps into a new file, while it runs.
+    """Copy all data of the server into a new file. The server can run.
 
     Raises:
-        UsageError: the file is there already, or its folder is not.
-        BackupFailed: the database cannot be copied, or the file not be written.
-        KeyUnusable: a key is damaged or readable by others.
+        UsageError: the file exists, or its folder does not.
+        BackupFailed: the database cannot be copied, or the file cannot be written.
+        KeyUnusable: a key is damaged or readable by other users.
     """
     _refuse_bad_name(file)
     configured = settings.load()
@@ -59,37 +59,39 @@ def backup(file: Path, *, with_keys: bool) -> None:
 
 
 def restore(file: Path, *, force: bool) -> None:
-    """Bring a backup back: all of it, or nothing.
+    """Restore a backup completely, or change nothing.
 
     Raises:
-        BackupUnusable: the file is damaged, newer than this version, or of the other kind of store.
-        RestoreRefused, WorkerRunning: there is a database already, or somebody uses it.
-        BackupFailed: the database cannot be written; it is as it was.
+        BackupUnusable: the file is damaged, newer than this version, or for the other kind of database.
+        RestoreRefused, WorkerRunning: there is a database, or a process uses it.
+        BackupFailed: the database cannot be written. Nothing was changed.
     """
     configured = settings.load()
     with archive.reading(file) as reader:
         manifest = reader.manifest
         _refuse_other(manifest, _store(configured), file)
-        said = _put(configured, reader, force=force)
+        restored = _put(configured, reader, force=force)
         _take_keys(configured, reader, file)
-    made = f"made {clock.iso(manifest.created_at)} by stepIQ {manifest.stepiq}"
-    typer.echo(f"{said} from {file}, {made}.")
+    made = f"created {clock.iso(manifest.created_at)} by stepIQ {manifest.stepiq}"
+    typer.echo(f"{restored} from {file}, {made}.")
     if manifest.schema_revision != known_revisions()[0]:
         say(
-            "Its schema is of an older version: the next `stepiq serve` or `stepiq migrate` brings it up to date."
+            "Its schema is of an older version. The next `stepiq serve` or `stepiq migrate` upgrades it."
         )
     say(
-        "Runs that had not ended then go on from their last recorded step when the server starts, and what was being "
-        "delivered then may be delivered again."
+        "Runs that had not ended continue from their last recorded step when the server starts. Deliveries in progress at the "
+        "time of the backup can be sent twice."
     )
     _say_missing(configured, manifest)
 
 
 def _refuse_bad_name(file: Path) -> None:
     if file.exists():
-        raise UsageError(f"{file} is there already. Name a new file.")
+        raise UsageError(f"{file} already exists. Use a new file name.")
     if not file.absolute().parent.is_dir():
-        raise UsageError(f"There is no folder {file.absolute().parent}. Make it, or name another.")
+        raise UsageError(
+            f"There is no folder {file.absolute().parent}. Create it, or use another folder."
+        )
 
 
 def _store(configured: Settings) -> Store:
@@ -99,7 +101,7 @@ def _store(configured: Settings) -> Store:
 def _copy(configured: Settings, store: Store, writer: Writer, folder: Path) -> Survey:
     if configured.sqlite_path is None:
         return postgres.dump(Database(configured).url, writer, store.member)
-    # Beside the backup, where there has to be room, and for its owner only.
+    # In the folder of the backup, which needs the space anyway, and readable by its owner only.
     with tempfile.TemporaryDirectory(prefix=".stepiq-backup-", dir=folder) as beside:
         copied = Path(beside) / store.member
         found = sqlite.copy(configured.sqlite_path, copied)
@@ -111,18 +113,18 @@ def _copy(configured: Settings, store: Store, writer: Writer, folder: Path) -> S
 def _refuse_other(manifest: Manifest, store: Store, file: Path) -> None:
     if manifest.store is not store:
         raise BackupUnusable(
-            f"{file} is of {manifest.store.product}, and STEPIQ_DATABASE_URL names {store.product}: a backup goes back "
-            "where it came from."
+            f"{file} is a backup of {manifest.store.product}, but the database is {store.product}. Set STEPIQ_DATABASE_URL to a"
+            f" {manifest.store.product} database."
         )
     if manifest.schema_revision not in known_revisions():
         raise BackupUnusable(
-            f"{file} was made by stepIQ {manifest.stepiq} and has a schema ({manifest.schema_revision}) that this version "
+            f"{file} was created by stepIQ {manifest.stepiq} and has a schema ({manifest.schema_revision}) that this version "
             f"({__version__}) does not know. Install stepIQ {manifest.stepiq} or newer."
         )
 
 
 def _put(configured: Settings, reader: Reader, *, force: bool) -> str:
-    """Bring the database back, and say what became of it."""
+    """Restore the database; returns what was restored."""
     database = Database(configured)
     path = configured.sqlite_path
     if path is None:
@@ -133,18 +135,18 @@ def _put(configured: Settings, reader: Reader, *, force: bool) -> str:
     with _alone(database):
         if path.exists() and not force:
             raise RestoreRefused(
-                f"There is a database {path}. Set STEPIQ_DATA_DIR to an empty folder, or put the backup in its place with "
-                "--force: the present one is kept beside it."
+                f"The database {path} exists. Set STEPIQ_DATA_DIR to an empty folder, or replace the database with --force:"
+                " the old one is kept in the same folder."
             )
         kept = sqlite.put_in_place(reader, path)
     if kept is not None:
-        say(f"The database that was there is kept as {kept}. Delete it when you don't need it.")
+        say(f"The old database is now {kept}. Delete it when you no longer need it.")
     return f"Restored {path}"
 
 
 @contextmanager
 def _alone(database: Database) -> Generator[None]:
-    """Hold the lock that a server holds, for as long as its file is exchanged."""
+    """Hold the lock of a server while its file is replaced."""
     lock = presence_of(database)
     asyncio.run(lock.acquire())
     try:
@@ -156,28 +158,28 @@ def _alone(database: Database) -> Generator[None]:
 def _take_keys(configured: Settings, reader: Reader, file: Path) -> None:
     try:
         if keys.take_over(reader, configured):
-            say("The keys of the backup are in the data folder.")
+            say("The keys of the backup were restored into the data folder.")
     except KeyUnusable as error:
         say(
-            f"The keys of the backup were left in it. {error.message} They are in {file}: unzip -p {file} keys/master.key"
+            f"The keys of the backup were not restored. {error.message} To see them: unzip -p {file} keys/master.key"
         )
 
 
 def _say_keys(configured: Settings, manifest: Manifest, *, with_keys: bool) -> None:
     if with_keys:
         say(
-            "It holds the server's keys: whoever has it can read every secret. Keep it as you keep those."
+            "The backup contains the server's keys: anyone who has the file can read every secret. Store it as safely as the keys."
         )
     elif manifest.master_key is not None:
         say(
-            f"The master key is not in it. Keep a copy of {keys.where(configured)} apart from it: without that, nobody "
-            "can read the stored secrets."
+            f"The backup does not contain the master key. Keep a copy of {keys.where(configured)} in another place: without it,"
+            " the stored secrets cannot be read."
         )
     elif manifest.secrets:
         needed = ", ".join(sorted(manifest.secrets))
         say(
-            f"The master key is neither in it nor on this machine. Without the one called {needed}, nobody can read the "
-            "stored secrets."
+            f"Neither the backup nor this machine has the master key. Without the key {needed}, the stored secrets cannot be"
+            " read."
         )
 
 
@@ -185,9 +187,9 @@ def _say_missing(configured: Settings, manifest: Manifest) -> None:
     for key, number in sorted(keys.missing(configured, manifest).items()):
         secrets = "1 stored secret is" if number == 1 else f"{number:,} stored secrets are"
         typer.secho(
-            f"{secrets} under the master key {key}, which is not here: runs that need them fail until it is. Give the "
-            "server that key as STEPIQ_MASTER_KEY or in master.key, or add it to STEPIQ_PREVIOUS_MASTER_KEYS and run "
-            "`stepiq keys rotate`.",
+            f"{secrets} encrypted with the master key {key}, which this server does not have. Runs that need them fail. Set"
+            " STEPIQ_MASTER_KEY to that key or put it into master.key, or add it to STEPIQ_PREVIOUS_MASTER_KEYS and run"
+            " `stepiq keys rotate`.",
             fg="red",
             err=True,
         )

@@ -1,4 +1,4 @@
-"""The server's keys beside a backup: whether those that are here open what it holds, and taking them along if asked to."""
+"""The server's keys: whether they decrypt the secrets of a backup, and storing them in one."""
 
 import io
 
@@ -11,25 +11,25 @@ _MASTER, _PREVIOUS, _JWT = KEYS
 
 
 def current(settings: Settings) -> str | None:
-    """Fingerprint of the master key in force; None where there is none yet, and none is made."""
+    """Fingerprint of the current master key; None if there is none yet. None is created."""
     return fingerprint(keys.master_key(settings)) if keys.has_master_key(settings) else None
 
 
 def where(settings: Settings) -> str:
-    """Where the master key in force comes from."""
+    """Where the current master key comes from."""
     if settings.master_key is not None:
         return "STEPIQ_MASTER_KEY"
     return str(settings.data_dir.absolute() / "master.key")
 
 
 def missing(settings: Settings, manifest: Manifest) -> dict[str, int]:
-    """How many of a backup's secrets cannot be read with the keys that are here, by the fingerprint of the key they need."""
+    """Number of secrets of a backup that the keys of this server cannot decrypt, by the fingerprint of the key they need."""
     known = {fingerprint(key) for key in keys.previous_master_keys(settings)} | {current(settings)}
     return {key: number for key, number in manifest.secrets.items() if key not in known}
 
 
 def add(writer: Writer, settings: Settings) -> None:
-    """Put every key that is in force into the archive."""
+    """Add every key of this server to the archive."""
     found = {_PREVIOUS: keys.encode_master_keys(keys.previous_master_keys(settings))}
     if keys.has_master_key(settings):
         found[_MASTER] = keys.encode_master_keys([keys.master_key(settings)])
@@ -41,10 +41,10 @@ def add(writer: Writer, settings: Settings) -> None:
 
 
 def take_over(reader: Reader, settings: Settings) -> bool:
-    """Use the archive's keys where this server has none, and its master keys besides those it has; whether there were any.
+    """Store the keys of the archive that this server lacks, and keep its own; whether the archive had any.
 
     Raises:
-        KeyUnusable: they are damaged, or this server's own come from the environment and cannot be added to.
+        KeyUnusable: they are damaged, or this server's keys are set in the environment.
     """
     master, previous, jwt = (reader.key(name) for name in KEYS)
     if jwt is not None:

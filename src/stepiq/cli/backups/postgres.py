@@ -1,6 +1,6 @@
-"""Dumping a PostgreSQL database and bringing a dump back, by PostgreSQL's own programs.
+"""Dumps and restores a PostgreSQL database with PostgreSQL's own programs.
 
-They are given the password by the environment: a command line can be seen by every user of the machine.
+They get the password through the environment: every user of the machine can see a command line.
 """
 
 import shutil
@@ -18,13 +18,15 @@ from stepiq.cli.backups.archive import BackupFailed, Reader, RestoreRefused, Wri
 from stepiq.cli.backups.survey import Survey, survey
 from stepiq.core import settings
 from stepiq.store import migrate
+from stepiq.store.database import StoreUnavailable
+from stepiq.store.refusals import StoreRefused, explaining
 
 _SCHEMAS = ("public", "dbos")
 _CHUNK_BYTES = 1024 * 1024
 _STDERR_LINES = 3
 _CONNECT_SECONDS = 10
 
-# Tables alone: what an extension has put there is not ours to drop.
+# Only tables: objects of extensions stay.
 _EMPTY = """
 SET client_min_messages = warning;
 DO $$
@@ -53,7 +55,7 @@ ORDER BY 1
 
 
 def dump(url: URL, writer: Writer, name: str) -> Survey:
-    """Add a dump of the database as it is at one moment, whoever writes meanwhile.
+    """Add a consistent dump of the database. Other processes can write meanwhile.
 
     Raises:
         BackupFailed: a program is missing or fails, or the database does not answer.
@@ -62,12 +64,12 @@ def dump(url: URL, writer: Writer, name: str) -> Survey:
     with _connect(url) as connection:
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         if not _has_table(connection, "alembic_version"):
-            raise BackupFailed(f"The {_shown(url)} is empty: nothing to back up.")
+            raise BackupFailed(f"The {_shown(url)} is empty: there is nothing to back up.")
         found = survey(
             lambda statement: connection.execute(statement.encode()).fetchall(),
             has_secrets=_has_table(connection, "secrets"),
         )
-        # What is told about the database and what is dumped are one and the same state of it.
+        # The facts in the manifest and the dump come from the same snapshot.
         (snapshot,) = connection.execute("SELECT pg_export_snapshot()").fetchone() or ("",)
         command = [program, "--format=custom", "--no-owner", "--no-privileges", *_only_schemas()]
         with _Process([*command, f"--snapshot={snapshot}", f"--dbname={_target(url)}"], url) as run:
@@ -77,31 +79,31 @@ def dump(url: URL, writer: Writer, name: str) -> Survey:
 
 
 def load(reader: Reader, url: URL, *, may_replace: bool) -> bool:
-    """Bring a dump back in one transaction; whether something was there before.
+    """Restore a dump in one transaction; whether the database had data before.
 
     Raises:
-        RestoreRefused: the database is not empty, or others are connected to it.
-        BackupFailed: a program is missing or fails, or the database does not answer; it is as it was.
+        RestoreRefused: the database is not empty, or other clients are connected to it.
+        BackupFailed: a program is missing or fails, or the database does not answer. Nothing was changed.
     """
     pg_restore, psql = _program("pg_restore"), _program("psql")
     is_empty = _refuse_in_use(url, may_replace=may_replace)
-    # What is in the schemas, and not the schemas: `public` is there already.
+    # The content of the schemas, but not the schemas: `public` exists already.
     script = [pg_restore, "--no-owner", "--no-privileges", *_only_schemas(), "--file=-"]
-    # Without a file of somebody's habits, and nothing is asked of a terminal.
+    # Without psqlrc and without password prompts.
     session = [psql, "--no-psqlrc", "--quiet", "--no-password", "--output=/dev/null"]
     session += ["--set=ON_ERROR_STOP=1", f"--dbname={_target(url)}"]
     with _Process(script, url) as source, _Process(session, url) as sink:
         feeding = _feed(reader.copy_database, source)
         with suppress(BrokenPipeError):
             sink.input.write(b"BEGIN;\n")
-            # A server that starts meanwhile waits for this lock, and then finds all or nothing.
+            # A server that starts meanwhile waits for this lock, and then finds a complete database.
             sink.input.write(f"SELECT pg_advisory_xact_lock({migrate.ADVISORY_LOCK});\n".encode())
             sink.input.write(_EMPTY.encode())
             while chunk := source.output.read(_CHUNK_BYTES):
                 sink.input.write(chunk)
             feeding.join()
             source.finish()
-            # Only now: a script that ends early ends without this, and so changes nothing.
+            # Only now: a script that ends early does not commit.
             sink.input.write(b"\nCOMMIT;\n")
         sink.finish()
     return not is_empty
@@ -113,19 +115,19 @@ def _refuse_in_use(url: URL, *, may_replace: bool) -> bool:
         (tables,) = connection.execute(_TABLES).fetchone() or (0,)
     if others:
         raise RestoreRefused(
-            f"The {_shown(url)} is in use by {', '.join(sorted(set(others)))}. Stop every process of stepIQ, and whatever "
-            "else is connected to it, first."
+            f"The {_shown(url)} is in use by {', '.join(sorted(set(others)))}. Stop every process of stepIQ and every other"
+            " client first."
         )
     if tables and not may_replace:
         raise RestoreRefused(
-            f"The {_shown(url)} is not empty. Restore into an empty database, or replace what is in it with --force."
+            f"The {_shown(url)} is not empty. Restore into an empty database, or replace its data with --force."
         )
     return not tables
 
 
 def _feed(copy: Callable[[BinaryIO], None], process: "_Process") -> threading.Thread:
     def feed() -> None:
-        # A program that ends early, or was ended, says why by itself.
+        # A program that ends early reports why.
         with suppress(BrokenPipeError, ValueError):
             copy(process.input)
         process.end_input()
@@ -136,7 +138,7 @@ def _feed(copy: Callable[[BinaryIO], None], process: "_Process") -> threading.Th
 
 
 class _Process:
-    """One of PostgreSQL's programs at work; ended, if it has not ended, when it is left."""
+    """A running program of PostgreSQL; killed at the end of the block if it is still running."""
 
     def __init__(self, command: list[str], url: URL) -> None:
         self._name = command[0].rpartition("/")[2]
@@ -164,22 +166,22 @@ class _Process:
         self._errors.close()
 
     def end_input(self) -> None:
-        """Say that nothing more comes."""
+        """Close the input of the program."""
         with suppress(BrokenPipeError, ValueError):
             self.input.close()
 
     def finish(self) -> None:
-        """Wait until it has ended well.
+        """Wait until the program ends.
 
         Raises:
-            BackupFailed: it has not; with what it said.
+            BackupFailed: it failed, with its error message.
         """
         self.end_input()
         if self._process.wait() != 0:
             self._errors.seek(0)
             lines = self._errors.read().decode(errors="replace").strip().splitlines()
-            said = " ".join(lines[:_STDERR_LINES]) or f"it ended with {self._process.returncode}"
-            raise BackupFailed(f"{self._name} failed: {said}")
+            output = " ".join(lines[:_STDERR_LINES]) or f"exit code {self._process.returncode}"
+            raise BackupFailed(f"{self._name} failed: {output}")
 
 
 def _only_schemas() -> list[str]:
@@ -190,20 +192,23 @@ def _program(name: str) -> str:
     found = shutil.which(name)
     if found is None:
         raise BackupFailed(
-            f"{name} is not installed, which PostgreSQL's backups are made with. Install PostgreSQL's client programs, of "
-            "the server's version or newer (Debian and Ubuntu: apt-get install postgresql-client; macOS: brew install libpq)."
+            f"Backups of PostgreSQL need {name}, which is not installed. Install PostgreSQL's client programs, in the version of"
+            " the server or newer (Debian and Ubuntu: apt-get install postgresql-client; macOS: brew install libpq)."
         )
     return found
 
 
 def _connect(url: URL) -> psycopg.Connection:
     try:
-        return psycopg.connect(
-            _target(url), password=_password(url), autocommit=True, connect_timeout=_CONNECT_SECONDS
-        )
-    except psycopg.Error as error:
-        reason = str(error).strip().splitlines()[0]
-        raise BackupFailed(f"The {_shown(url)} cannot be used: {reason}") from None
+        with explaining(url):
+            return psycopg.connect(
+                _target(url),
+                password=_password(url),
+                autocommit=True,
+                connect_timeout=_CONNECT_SECONDS,
+            )
+    except (StoreRefused, StoreUnavailable) as error:
+        raise BackupFailed(error.message) from None
 
 
 def _has_table(connection: psycopg.Connection, name: str) -> bool:
@@ -212,7 +217,7 @@ def _has_table(connection: psycopg.Connection, name: str) -> bool:
 
 
 def _target(url: URL) -> str:
-    """The address without its password."""
+    """The URL without its password."""
     bare = URL.create(
         "postgresql",
         username=url.username,

@@ -1,4 +1,4 @@
-"""Copying an SQLite file that a server works on, and putting a copy in its place."""
+"""Copies an SQLite file that a server uses, and replaces it with a copy."""
 
 import os
 import sqlite3
@@ -14,19 +14,19 @@ _WAIT_SECONDS = 30
 
 
 def copy(source: Path, target: Path) -> Survey:
-    """Copy the database as it is at one moment, whoever writes meanwhile and without holding them up.
+    """Make a consistent copy of the database. Other processes can write meanwhile, without waiting.
 
     Raises:
         BackupFailed: there is no database, or it is damaged.
     """
     if not source.exists():
-        raise BackupFailed(f"There is no database {source} yet: nothing to back up.")
+        raise BackupFailed(f"There is no database {source}: there is nothing to back up.")
     try:
-        # Not read-only: that mode cannot make the index of a write-ahead log that a crash has left.
+        # Not read-only: that mode cannot create the index of a write-ahead log that a crash left behind.
         with closing(_open(source, "rw")) as theirs, closing(_open(target, "rwc")) as ours:
-            # All pages in one step, which is one read transaction: a copy in several starts over at each write.
+            # All pages in one step, which is one read transaction: a copy in several steps restarts at each write.
             theirs.backup(ours)
-            # One file, instead of one with a log beside it.
+            # One file, without a separate log.
             ours.execute("PRAGMA journal_mode=DELETE")
             _check(ours, source)
             return _survey(ours, source)
@@ -35,9 +35,9 @@ def copy(source: Path, target: Path) -> Survey:
 
 
 def put_in_place(reader: Reader, path: Path) -> Path | None:
-    """Write the copy beside the database and let it take that one's place at once; where the old one is kept, if there was one.
+    """Write the copy next to the database, then rename it; returns the path of the old database, if there was one.
 
-    At every moment either is there whole. The caller sees to it that nobody uses it.
+    At every moment there is one complete database. The caller makes sure that no process uses it.
 
     Raises:
         BackupFailed: the file cannot be written, or the copy in the archive is damaged.
@@ -52,7 +52,7 @@ def put_in_place(reader: Reader, path: Path) -> Path | None:
         with closing(_open(draft, "ro")) as restored:
             _check(restored, draft)
         kept = _set_aside(path) if path.exists() else None
-        # A log without its database would be taken for one of the new database.
+        # SQLite would apply the log of the old database to the new one.
         for suffix in (_LOG, _INDEX):
             Path(f"{path}{suffix}").unlink(missing_ok=True)
         draft.replace(path)
@@ -67,10 +67,10 @@ def put_in_place(reader: Reader, path: Path) -> Path | None:
 
 
 def _set_aside(path: Path) -> Path:
-    """Give the present database a second name, with all that its log holds folded into it."""
+    """Give the current database a second name, after writing its log into it."""
     moment = clock.now().strftime("%Y%m%dT%H%M%S%f")
     kept = path.with_name(f"{path.name}.before-restore-{moment}")
-    # One that is damaged is kept as it is, its log beside it.
+    # A damaged database is kept unchanged, with its log.
     with suppress(sqlite3.Error), closing(_open(path, "rw")) as old:
         old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     log = Path(f"{path}{_LOG}")
@@ -82,7 +82,7 @@ def _set_aside(path: Path) -> Path:
 
 
 def _open(path: Path, mode: str) -> sqlite3.Connection:
-    # As an address, in which whatever a name may hold is escaped.
+    # As a URL, which escapes special characters of the path.
     address = f"{path.absolute().as_uri()}?mode={mode}"
     return sqlite3.connect(address, uri=True, timeout=_WAIT_SECONDS)
 
@@ -100,7 +100,7 @@ def _survey(connection: sqlite3.Connection, path: Path) -> Survey:
     tables = {row[0] for row in ask("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if "alembic_version" not in tables:
         raise BackupFailed(
-            f"{path} is no database of stepIQ's, or an empty one: nothing to back up."
+            f"{path} is not a database of stepIQ, or is empty: there is nothing to back up."
         )
     return survey(ask, has_secrets="secrets" in tables)
 

@@ -1,4 +1,4 @@
-"""Stored secrets: whether the master keys of this server open them."""
+"""Stored secrets: whether the master keys of this server decrypt them."""
 
 from sqlalchemy.exc import DBAPIError
 
@@ -14,14 +14,14 @@ _NAME = "secrets"
 
 
 async def check_secrets(settings: Settings) -> list[Check]:
-    """Under which keys the stored secrets are; nothing if none can be stored yet."""
+    """Whether the stored secrets can be read; nothing if the database has no tables yet."""
     database = Database(settings)
     try:
         if database.path is not None and not database.path.exists():
             return []
         return [await _check(settings, database)]
     except (StepIQError, DBAPIError):
-        # There is no such table yet, or the checks of the database and of the key files report it.
+        # The table does not exist yet, or the checks of the database and of the key files report the error.
         return []
     finally:
         await database.close()
@@ -34,7 +34,7 @@ async def _check(settings: Settings, database: Database) -> Check:
         return ok(_NAME, "none stored")
     if not keys.has_master_key(settings):
         detail = f"{total:,} stored, but this server does not have their master key."
-        advice = "Restore master.key from its copy, or set STEPIQ_MASTER_KEY. A new key does not open them."
+        advice = "Restore master.key from its copy, or set STEPIQ_MASTER_KEY. A new key does not decrypt them."
         return failed(_NAME, detail, advice)
     found = await rotation.census(database, Keyring(settings))
     if found.lost:
@@ -46,6 +46,6 @@ async def _check(settings: Settings, database: Database) -> Check:
         advice = "Add that key to STEPIQ_PREVIOUS_MASTER_KEYS; the secrets are still stored. See docs/secrets.md."
         return failed(_NAME, detail, advice)
     if found.rotatable:
-        detail = f"{found.rotatable:,} of {total:,} are under an earlier master key"
-        return note(_NAME, detail, "`stepiq keys rotate` moves them to the current one.")
-    return ok(_NAME, f"{total:,} stored, all under the current master key")
+        detail = f"{found.rotatable:,} of {total:,} use an earlier master key"
+        return note(_NAME, detail, "`stepiq keys rotate` encrypts them with the current key.")
+    return ok(_NAME, f"{total:,} stored, all with the current master key")

@@ -117,7 +117,7 @@ class Ticker:
             raise
         except Exception:
             # It stays due, and is tried again with every look; it must not keep the others from theirs.
-            log.exception("tick_not_given_up", schedule_id=str(schedule_id))
+            log.exception("tick_not_abandoned", schedule_id=str(schedule_id))
             return 0
         return len(taken)
 
