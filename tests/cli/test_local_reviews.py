@@ -41,5 +41,5 @@ class TestReviews:
         said = await command("run", reviewed)
 
         assert (said.code, said.out) == (2, "")
-        assert "Step `check` waits for a person" in said.err
+        assert "Step `check` waits for a review" in said.err
         assert "--review approve" in said.err
