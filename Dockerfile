@@ -1,11 +1,11 @@
 # One image for every process of stepIQ: its commands are `serve`, `worker`, `migrate`, `backup` and the rest.
-# compose.yaml beside this file starts a whole server with it; docs/docker.md is the guide.
+# compose.yaml starts a complete server with it. docs/docker.md is the guide.
 ARG PYTHON=3.13
 
 FROM python:${PYTHON}-slim-trixie AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 RUN python -m venv /opt/stepiq
-# What stepIQ stands on comes first: it changes less often, and a build keeps it.
+# Dependencies first: they change less often, so that builds reuse this layer.
 COPY requirements.lock /src/
 RUN /opt/stepiq/bin/pip install --require-hashes --only-binary :all: --requirement /src/requirements.lock
 COPY pyproject.toml README.md LICENSE /src/
@@ -34,7 +34,7 @@ USER 10001
 WORKDIR /var/lib/stepiq
 VOLUME /var/lib/stepiq
 EXPOSE 8080
-# Not /ready: an outage of the database is no reason to start a container anew.
+# Not /ready: an outage of the database must not restart the container.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request; port = os.environ.get('STEPIQ_WORKER_PORT') or os.environ.get('STEPIQ_PORT') or 8080; urllib.request.urlopen(f'http://127.0.0.1:{port}/health', timeout=4)"]
 ENTRYPOINT ["stepiq"]
