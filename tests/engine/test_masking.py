@@ -123,6 +123,21 @@ class TestText:
 
         assert masker.text(f"<{'ab' * 50}>") == f"<{MASK}>"
 
+    def test_overlapping_occurrences_of_a_long_secret_get_one_label(self):
+        masker = Masker({"TOKEN": "ab" * 150})
+
+        assert masker.text(f"<{'ab' * 500}>") == f"<{MASK}>"
+
+    def test_occurrences_with_a_short_overlap_get_one_label(self):
+        masker = Masker({"TOKEN": "abaabaXabaaba"})
+
+        assert masker.text("<abaabaXabaabaabaXabaaba>") == f"<{MASK}>"
+
+    def test_the_line_end_after_a_base64_secret_stays(self):
+        masker = Masker({"TOKEN": "abcdefghi"})
+
+        assert masker.text("YWJjZGVmZ2hp\nabc") == f"{MASK}\nabc"
+
     def test_one_that_is_too_short_stays_and_is_named(self):
         masker = Masker({"PIN": "1234567", "TOKEN": "12345678"})
 
@@ -218,6 +233,18 @@ class TestMaskedStream:
         cuts=st.lists(st.integers(0, 600), max_size=12),
     )
     @example(secrets=["aaaaaaaa"], parts=[("aaaaaaaaaaa", "itself")] * 3, cuts=[3, 9, 12, 20])
+    @example(
+        secrets=[' -\\"/+b"ua\\ b'],
+        parts=[("", "base64 in JSON"), ("\n+", "base64"), ("", "URL")],
+        cuts=[9, 28, 52],
+    )
+    @example(secrets=["ababababa", "abababab"], parts=[("ab" * 7, "itself")], cuts=[9])
+    @example(secrets=["ab" * 150], parts=[("ab" * 500, "itself")], cuts=[650])
+    @example(
+        secrets=["abcdefgh"],
+        parts=[(r"\u005c" * 11 + r"\\\\u0061bcdefgh", "itself")],
+        cuts=[68, 72],
+    )
     def test_however_it_is_cut_a_stream_gives_the_masked_text(self, secrets, parts, cuts):
         masker = Masker({f"S{number}": secret for number, secret in enumerate(secrets)})
         text = "".join(

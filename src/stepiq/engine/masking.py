@@ -12,7 +12,8 @@ import re
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from functools import cached_property
+from itertools import chain, islice
 from typing import TypeVar
 
 from stepiq.core.json import Json, dumps
@@ -26,8 +27,6 @@ _BRACKETS = ("[]", "{}", "<>", "()", "«»")
 _RARE = range(0x2500, 0xD800)
 """Characters for the place of brackets, where secrets have all of these."""
 _ANCHOR = 8
-_CONTEXT = 64
-_OVERLAPPING = 256
 _NUMERIC = re.compile(r"[0-9.eE+-]+")
 
 
@@ -36,12 +35,25 @@ _AT_ONCE_BYTES = 64 * 1024
 Value = TypeVar("Value", str, Json)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Needle:
     """What is looked for in a reading."""
 
     name: str
     text: str
+
+    @cached_property
+    def period(self) -> int:
+        """The shortest distance at which two occurrences can overlap; the length if they cannot."""
+        text = self.text
+        borders = [0]
+        border = 0
+        for char in islice(text, 1, None):
+            while border and text[border] != char:
+                border = borders[border - 1]
+            border += text[border] == char
+            borders.append(border)
+        return len(text) - border
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,28 +123,23 @@ class Masker:
             seen: how many of its first characters have been passed on or replaced already.
 
         Returns:
-            What can be passed on now; from where on the text must be looked at again; how far it has been dealt with.
+            The text to pass on now; the position from which the text must be read again; the position up to which the text
+            has been passed on or replaced.
         """
         found = readings(text, plus=self._reads_plus, is_open=True)
         hold = min(self._undecided(reading) for reading in found)
         spans = self._spans(found)
         reached = max([hold, seen, *(span.end for span in spans if span.start < hold)])
         written = self._write(text, seen, reached, spans)
-        return written, hold, reached
+        return written, _boundary(found, hold), reached
 
     def end(self, text: str, seen: int) -> str:
         """The rest of a text that has ended; see `cut`."""
         spans = self._spans(readings(text, plus=self._reads_plus))
         return self._write(text, seen, len(text), spans)
 
-    def _spans(self, found: Iterable[Reading]) -> list[_Span]:
-        spans: set[_Span] = set()
-        for reading in found:
-            for needle in self._plain:
-                spans.update(_occurrences(reading, needle))
-            encoded = in_base64(reading)
-            for needle in self._encoded:
-                spans.update(_occurrences(encoded, needle))
+    def _spans(self, found: Sequence[Reading]) -> list[_Span]:
+        spans = _found(found, self._plain) | _found(map(in_base64, found), self._encoded)
         return sorted(spans, key=lambda span: (span.start, -span.end, span.name))
 
     def _undecided(self, reading: Reading) -> int:
@@ -175,9 +182,7 @@ class MaskedStream:
         if self._masker.is_empty:
             return text
         self._text += text
-        written, hold, reached = self._masker.cut(self._text, self._seen)
-        # Readers of escapes need to know whether the character before was the beginning of one.
-        start = _context_before(self._text, min(hold, reached))
+        written, start, reached = self._masker.cut(self._text, self._seen)
         self._text, self._seen = self._text[start:], reached - start
         return written
 
@@ -188,26 +193,60 @@ class MaskedStream:
         return self._masker.end(rest, seen) if rest else ""
 
 
-def _context_before(text: str, at: int) -> int:
-    limit = max(0, at - _CONTEXT)
-    start = at
-    while start > limit and not text[start - 1].isspace():
-        start -= 1
-    return start
+def _boundary(found: Sequence[Reading], at: int) -> int:
+    """The last position up to `at` that is inside no escape of any reading.
+
+    From there on, the text reads the same without what comes before it.
+    """
+    while (start := min(reading.boundary(at) for reading in found)) < at:
+        at = start
+    return at
 
 
-def _occurrences(reading: Reading, needle: _Needle) -> Iterator[_Span]:
-    """Where a secret stands; places that overlap are one."""
-    text, wanted, length = reading.text, needle.text, len(needle.text)
+def _found(found: Iterable[Reading], needles: Sequence[_Needle]) -> set[_Span]:
+    """The spans of all occurrences, except those inside the overlapping occurrences of a needle."""
+    spans: set[_Span] = set()
+    # Readings with the same text can differ in their positions.
+    known: dict[str, list[tuple[int, int, str]]] = {}
+    for reading in found:
+        if reading.text not in known:
+            known[reading.text] = [
+                (start, end, needle.name)
+                for needle in needles
+                for start, end in _occurrences(reading.text, needle)
+            ]
+        spans.update(
+            _Span(reading.position(start), reading.end(end), name)
+            for start, end, name in known[reading.text]
+        )
+    return spans
+
+
+def _occurrences(text: str, needle: _Needle) -> Iterator[tuple[int, int]]:
+    """Where a needle occurs: the first of overlapping occurrences, and then the others together."""
+    wanted, length = needle.text, len(needle.text)
     at = text.find(wanted)
     while at >= 0:
-        end = at + length
-        if length <= _OVERLAPPING:
-            last = at
-            while (last := text.rfind(wanted, last + 1, end + length - 1)) >= 0:
-                end = last + length
-        yield _Span(reading.position(at), reading.position(end), needle.name)
-        at = text.find(wanted, end)
+        # The first occurrence is separate, because the longest span at a position gives its name to the label. Occurrences
+        # that follow later must not change the name: a stream may have passed on the label.
+        yield at, at + length
+        last = _last_in_row(text, needle, at)
+        if last > at:
+            yield at + needle.period, last + length
+        at = text.find(wanted, last + 1)
+
+
+def _last_in_row(text: str, needle: _Needle, at: int) -> int:
+    """The last of the occurrences that follow the one at `at` at the distance of the needle's period."""
+    length, period = len(needle.text), needle.period
+    if period == length:
+        return at
+    # Large steps first: a long text may repeat one character.
+    for step in (length - length % period, period):
+        added = needle.text[length - step :]
+        while text.startswith(added, at + length):
+            at += step
+    return at
 
 
 def _begun(reading: Reading, text: str, needles: Iterable[_Needle]) -> int:

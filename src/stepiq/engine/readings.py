@@ -71,8 +71,24 @@ class Reading:
 
     def position(self, at: int) -> int:
         """Where in the original a position of the reading lies."""
+        return self._place(self.anchors.index(at), at)
+
+    def end(self, at: int) -> int:
+        """Where in the original the character before a position of the reading ends.
+
+        This differs from `position(at)` where characters of the original are left out.
+        """
+        return self._place(self.anchors.index(at - 1), at)
+
+    def boundary(self, there: int) -> int:
+        """Where in the original the character starts that contains a position of the original."""
         anchors = self.anchors
-        index = anchors.index(at)
+        index = bisect_right(anchors.there, there) - 1
+        start, stride = anchors.there[index], anchors.stride[index]
+        return start + (there - start) // stride * stride
+
+    def _place(self, index: int, at: int) -> int:
+        anchors = self.anchors
         return anchors.there[index] + (at - anchors.here[index]) * anchors.stride[index]
 
     @cached_property
@@ -179,7 +195,6 @@ def readings(text: str, *, plus: bool, is_open: bool = False) -> list[Reading]:
         is_open: more may follow, so what may be the beginning of an escape is left out at the end.
     """
     found = [Reading(text, length=len(text), open_from=len(text))]
-    known = {text}
     level = found
     kinds = (_PERCENT, _FORM, _JSON) if plus else (_PERCENT, _JSON)
     for _ in range(DEPTH):
@@ -188,9 +203,7 @@ def readings(text: str, *, plus: bool, is_open: bool = False) -> list[Reading]:
             if kind.sign not in reading.text:
                 continue
             read = _read_open(reading, kind) if is_open else _read(reading, kind)
-            # An open one that says the same may still be waiting for something else.
-            if read.text not in known or (is_open and read.text != reading.text):
-                known.add(read.text)
+            if read.text != reading.text:
                 following.append(read)
         found = [*found, *following]
         level = following
