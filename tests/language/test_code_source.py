@@ -13,7 +13,7 @@ from stepiq.language.code_source import (
     check_python,
 )
 
-ONE_ARGUMENT = "`main` must take one argument, the step's input: write `def main(input):`."
+ONE_ARGUMENT = "`main` must have one parameter, the step's input. Write `def main(input):`."
 
 
 class TestCheckPython:
@@ -118,7 +118,7 @@ class TestCheckPython:
         assert check_python(source) == (
             1,
             1,
-            "The code nests too deeply to be read. Split its expressions.",
+            "The code is nested too deeply. Split its expressions.",
         )
 
     @pytest.mark.parametrize(

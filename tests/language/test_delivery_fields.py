@@ -203,7 +203,7 @@ class TestWebhook:
         issue = only(hook(headers={name: "x"}))
 
         assert issue.code == "not_allowed"
-        assert "is set by the server" in issue.message
+        assert "The server sets the header" in issue.message
 
     def test_an_unknown_field_gets_the_nearest_known_one(self):
         assert "Did you mean `headers`?" in only(hook(header={})).message

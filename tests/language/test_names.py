@@ -52,26 +52,30 @@ class TestCheckTemplates:
         ("text", "code", "message"),
         [
             ("{{input.topi}}", "unknown_input", "Did you mean `topic`?"),
-            ("{{#if input.x}}{{/if}}", "unknown_input", "declares no field `x`"),
-            ("{{input.topic.x}}", "no_such_field", "`input.topic` is of type string"),
+            ("{{#if input.x}}{{/if}}", "unknown_input", "does not have a field `x`"),
+            ("{{input.topic.x}}", "no_such_field", "`input.topic` has the type string"),
             ("{{vars.tune}}", "unknown_variable", "Did you mean `tone`?"),
             ("{{vars.tone.x}}", "no_such_field", "single value"),
             ("{{steps.frist.output}}", "unknown_step", "Did you mean `first`?"),
-            ("{{steps.here.output}}", "step_not_before", "is this very step"),
-            ("{{steps.last.output}}", "step_not_before", "runs only after this one"),
+            ("{{steps.here.output}}", "step_not_before", "is this step"),
+            ("{{steps.last.output}}", "step_not_before", "runs after this one"),
             ("{{steps.first.result}}", "no_such_field", "Write `steps.first.output`"),
-            ("{{steps.first.outpt}}", "no_such_field", "A step has no `outpt`"),
-            ("{{steps.first.status.x}}", "no_such_field", "is text, which has no fields"),
+            ("{{steps.first.outpt}}", "no_such_field", "A step does not have `outpt`"),
+            ("{{steps.first.status.x}}", "no_such_field", "is a text, so it has no fields"),
             ("{{steps.first.output.x}}", "no_such_field", "`output_format: json`"),
             ("{{run.name}}", "unknown_name", "Use one of `id`"),
             ("{{run.id.x}}", "no_such_field", "single value"),
             ("{{inputs.topic}}", "unknown_name", "Did you mean `input`?"),
             ("{{item}}", "unknown_name", "only inside a `for_each`"),
-            ("{{topic}}", "unknown_name", "write `input.topic`"),
-            ("{{tone}}", "unknown_name", "write `vars.tone`"),
-            ("{{first}}", "unknown_name", "write `steps.first.output`"),
+            ("{{topic}}", "unknown_name", "Write `input.topic`"),
+            ("{{tone}}", "unknown_name", "Write `vars.tone`"),
+            ("{{first}}", "unknown_name", "Write `steps.first.output`"),
             ("{{zzzzzz}}", "unknown_name", "Use one of `env`"),
-            ("{{#with steps}}{{nope.output}}{{/with}}", "unknown_step", "There is no step `nope`"),
+            (
+                "{{#with steps}}{{nope.output}}{{/with}}",
+                "unknown_step",
+                "Step `nope` does not exist",
+            ),
         ],
     )
     def test_a_name_that_means_nothing_is_an_error_of_the_definition(self, text, code, message):
@@ -99,14 +103,14 @@ class TestCheckTemplates:
     def test_without_variables_there_are_none_to_suggest(self):
         (issue,) = check("{{vars.x}}", {**DOCUMENT, "variables": {}})
 
-        assert "There are none." in issue.message
+        assert "There are no such names." in issue.message
 
     def test_many_names_are_counted_instead_of_compared(self):
         variables = {f"v{n}": n for n in range(201)}
 
         (issue,) = check("{{vars.x}}", {**DOCUMENT, "variables": variables})
 
-        assert "There are 201 others." in issue.message
+        assert "There are 201 other names." in issue.message
 
     def test_a_long_list_of_names_is_cut(self):
         variables = {f"v{n}": n for n in range(30)}

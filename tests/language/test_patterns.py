@@ -22,16 +22,16 @@ class TestCompile:
         [
             ("(?=a)", "Look-around"),
             ("(a)\\1", "Back-references"),
-            ("(a", "A bracket `(` is never closed."),
-            ("[a", "A bracket `[` is never closed."),
-            ("a)", "A bracket `)` was never opened."),
-            ("*a", "There is nothing to repeat"),
-            ("a**", "A repetition cannot be repeated itself"),
+            ("(a", "`(` has no closing `)`."),
+            ("[a", "`[` has no closing `]`."),
+            ("a)", "`)` has no opening `(`."),
+            ("*a", "Nothing to repeat"),
+            ("a**", "A repetition cannot be repeated"),
             ("[z-a]", "ends before it starts"),
-            ("a\\", "ends with a lone backslash"),
-            ("a{1001}", "at most 1,000 times"),
-            ("((a{100}){100}){100}", "at most 1,000 times"),
-            ("(?P<a b>x)", "is written `(?P<name>…)`"),
+            ("a\\", "ends with a single backslash"),
+            ("a{1001}", "The limit is 1,000 times"),
+            ("((a{100}){100}){100}", "The limit is 1,000 times"),
+            ("(?P<a b>x)", "Write a named group as `(?P<name>…)`"),
             ("\\pL{200}", "It is too large."),
             ("a" * 1001, "at most 1,000 characters"),
             ("a\\Cb", "a single byte"),
@@ -44,7 +44,7 @@ class TestCompile:
     def test_a_complaint_without_a_sentence_is_passed_on(self, monkeypatch):
         monkeypatch.setattr(patterns, "_SENTENCES", {})
 
-        assert refused("(a") == "This is not a pattern: missing ): (a."
+        assert refused("(a") == "This is not a valid pattern: missing ): (a."
 
     def test_an_escaped_backslash_before_a_letter_is_no_escape_of_that_letter(self):
         assert Pattern.compile(r"a\\C").group("a\\C") == "a\\C"
@@ -135,12 +135,12 @@ class TestReplace:
     @pytest.mark.parametrize(
         ("replacement", "message"),
         [
-            (r"\2", "The pattern has no group `2`. It has 1."),
-            (r"\g<name>", "The pattern has no group `name`. It has 1."),
-            (r"\g<99999>", "The pattern has no group `99999`."),
-            (r"\n", r"`\n` has no meaning in a replacement."),
-            ("a\\", "has no meaning in a replacement."),
-            (r"\0", r"`\0` has no meaning"),
+            (r"\2", "The pattern does not have a group `2`. It has 1."),
+            (r"\g<name>", "The pattern does not have a group `name`. It has 1."),
+            (r"\g<99999>", "The pattern does not have a group `99999`."),
+            (r"\n", r"`\n` is not valid in a replacement."),
+            ("a\\", "is not valid in a replacement."),
+            (r"\0", r"`\0` is not valid"),
             ("a" * 10_001, "at most 10,000 characters"),
         ],
     )
@@ -151,7 +151,9 @@ class TestReplace:
         assert message in caught.value.message
 
     def test_a_pattern_without_groups_is_told_how_to_get_one(self):
-        with pytest.raises(PatternSyntaxError, match="It has none; put brackets around a part"):
+        with pytest.raises(
+            PatternSyntaxError, match=r"It has no groups\. Put `\(…\)` around a part"
+        ):
             Pattern.compile("a").replacement(r"\1")
 
     @pytest.mark.parametrize(
@@ -183,7 +185,7 @@ class TestWork:
                 pattern.all,
                 lambda text: pattern.replace(text, pattern.replacement("x")),
             ):
-                with pytest.raises(PatternLimit, match="too long for so large a pattern"):
+                with pytest.raises(PatternLimit, match="too long for this pattern"):
                     call(text)
 
     def test_matches_that_read_the_rest_of_the_text_again_each_time_end_by_the_clock(

@@ -36,10 +36,14 @@ class TestSentences:
             ({"minItems": 1}, [], "must have at least 1 items; it has 0"),
             ({"minProperties": 1}, {}, "must have at least 1 fields; it has 0"),
             ({"maxProperties": 0}, {"a": 1}, "must have at most 0 fields; it has 1"),
-            ({"uniqueItems": True}, [1, 1], "has the same item twice"),
-            ({"anyOf": [{"type": "string"}, {"type": "null"}]}, 1, "fits none of the shapes"),
-            ({"oneOf": [{"type": "string"}, {"type": "null"}]}, 1, "exactly one of the shapes"),
-            ({"not": {}}, 1, "does not fit the schema (`not`)"),
+            ({"uniqueItems": True}, [1, 1], "contains the same item twice"),
+            (
+                {"anyOf": [{"type": "string"}, {"type": "null"}]},
+                1,
+                "does not match any of the schemas",
+            ),
+            ({"oneOf": [{"type": "string"}, {"type": "null"}]}, 1, "exactly one of the schemas"),
+            ({"not": {}}, 1, "does not match the schema (`not`)"),
         ],
     )
     def test_an_error_of_the_whole_value_speaks_of_the_value(self, schema, value, message):
@@ -97,21 +101,25 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("schema", "path", "message"),
         [
-            ({"$ref": "http://127.0.0.1:1/x"}, ("$ref",), "only inside this schema"),
-            ({"$ref": "file:///etc/passwd"}, ("$ref",), "only inside this schema"),
-            ({"items": [{"a": {"$ref": "x.json#/a"}}]}, ("items", 0, "a", "$ref"), "only inside"),
-            ({"$ref": "#name"}, ("$ref",), "only by path"),
-            ({"$ref": "#/$defs/x"}, ("$ref",), "points at no schema"),
-            ({"$ref": "#/allOf/7", "allOf": [{}]}, ("$ref",), "points at no schema"),
-            ({"$ref": "#/type", "type": "object"}, ("$ref",), "points at no schema"),
-            ({"$ref": "#/type/x", "type": "object"}, ("$ref",), "points at no schema"),
+            ({"$ref": "http://127.0.0.1:1/x"}, ("$ref",), "must refer to a part of this schema"),
+            ({"$ref": "file:///etc/passwd"}, ("$ref",), "must refer to a part of this schema"),
+            (
+                {"items": [{"a": {"$ref": "x.json#/a"}}]},
+                ("items", 0, "a", "$ref"),
+                "a part of this schema",
+            ),
+            ({"$ref": "#name"}, ("$ref",), "must contain a path"),
+            ({"$ref": "#/$defs/x"}, ("$ref",), "does not refer to a schema"),
+            ({"$ref": "#/allOf/7", "allOf": [{}]}, ("$ref",), "does not refer to a schema"),
+            ({"$ref": "#/type", "type": "object"}, ("$ref",), "does not refer to a schema"),
+            ({"$ref": "#/type/x", "type": "object"}, ("$ref",), "does not refer to a schema"),
             ({"$dynamicRef": "#a"}, ("$dynamicRef",), "Use `$ref`"),
-            ({"$defs": {"a": {"$id": "x"}}}, ("$defs", "a", "$id"), "only at the top"),
+            ({"$defs": {"a": {"$id": "x"}}}, ("$defs", "a", "$id"), "must be at the top"),
             ({"$schema": "http://json-schema.org/draft-07/schema#"}, ("$schema",), "2020-12"),
-            ({"pattern": "(?<=a)b"}, ("pattern",), "linear time"),
+            ({"pattern": "(?<=a)b"}, ("pattern",), "This pattern cannot be used"),
             ({"type": 5}, ("type",), "not a JSON Schema"),
-            ({"$ref": "#"}, (), "refers to itself without end"),
-            ({"enum": list(range(200_000))}, (), "too much work"),
+            ({"$ref": "#"}, (), "refers to itself without an end"),
+            ({"enum": list(range(200_000))}, (), "takes too long"),
             ({"properties": {str(n): {} for n in range(20_001)}}, (), "too many parts"),
         ],
     )
@@ -134,7 +142,7 @@ class TestRefusals:
         }
 
         assert (
-            "too much work"
+            "takes too long"
             in problem({"$defs": {**parts, "a30": {}}, "$ref": "#/$defs/a0"}).message
         )
 
@@ -179,7 +187,7 @@ class TestRefusals:
             "$ref": "#/$defs/x",
         }
 
-        assert "without end" in problem(schema).message
+        assert "without an end" in problem(schema).message
 
 
 class TestRecursion:

@@ -244,7 +244,7 @@ class TestJumps:
         steps = ({"id": "a", **TEXT, "on_error": {"goto": "bb"}}, {"id": "b", **TEXT})
 
         assert errors(*steps) == [("steps[0].on_error.goto", "unknown_step")]
-        assert message(*steps).startswith("There is no step `bb`.")
+        assert message(*steps).startswith("Step `bb` does not exist.")
 
     def test_nor_out_of_their_sequence(self):
         inner = {"id": "c", **TEXT, "on_condition": GOTO}
@@ -274,12 +274,12 @@ class TestNames:
     @pytest.mark.parametrize(
         ("expression", "said"),
         [
-            ("steps.later.output", "runs only after this one"),
-            ("steps.reader.output", "is this very step"),
-            ("steps.inner.output", "runs inside `p`. Outside of it, read `steps.p.output`."),
+            ("steps.later.output", "runs after this one"),
+            ("steps.reader.output", "is this step"),
+            ("steps.inner.output", "runs inside `p`. Outside it, read `steps.p.output`."),
             ("item", "exists only inside a `for_each`"),
-            ("steps.hook.output.bdy", "The output of step `hook` has no `bdy`. Did you mean `body`?"),
-            ("steps.branch_later.output", "runs only after this one"),
+            ("steps.hook.output.bdy", "The output of step `hook` does not have `bdy`. Did you mean `body`?"),
+            ("steps.branch_later.output", "runs after this one"),
         ],
     )  # fmt: skip
     def test_what_no_way_leads_from_cannot_be_read(self, expression, said):
@@ -303,7 +303,7 @@ class TestNames:
             {"id": "q", "type": "parallel", "steps": [{"id": "b", "steps": [{"id": "z", **TEXT}]}]},
         )
 
-        assert "runs only after this one" in message(*steps)
+        assert "runs after this one" in message(*steps)
 
     def test_of_very_many_wrong_jumps_some_are_told(self):
         cases = [{"if": "true", "goto": "nowhere"}] * 50
@@ -317,7 +317,7 @@ class TestNames:
     def test_a_branch_sees_no_other(self, sibling):
         steps = ({"id": "p", "type": "parallel", "steps": [reading("steps.b.output"), sibling]},)
 
-        assert "is in another branch, which runs at the same time" in message(*steps)
+        assert "is in another branch, and branches run at the same time" in message(*steps)
 
     def test_a_branch_sees_what_is_before_it_inside_and_outside(self):
         branch = {

@@ -11,16 +11,16 @@ Found = tuple[int, int, str]
 """Line and column in the source, both counted from 1, and a sentence that says what to do."""
 
 _TOO_LONG = "The code is longer than 64 KiB. Shorten it, or split the step in two."
-_TOO_DEEP = "The code nests too deeply to be read. Split its expressions."
+_TOO_DEEP = "The code is nested too deeply. Split its expressions."
 NO_PYTHON_MAIN = (
-    "The code has no `main`. Define `def main(input):` outside of other functions and classes;"
-    " what it returns is the step's output."
+    "The code has no `main`. Define `def main(input):` outside other functions and classes."
+    " Its result is the step's output."
 )
 NO_JAVASCRIPT_MAIN = (
-    "The code has no `main`. Define `function main(input) { … }` outside of other functions;"
-    " what it returns is the step's output."
+    "The code has no `main`. Define `function main(input) { … }` outside other functions."
+    " Its result is the step's output."
 )
-_ONE_ARGUMENT = "`main` must take one argument, the step's input: write `def main(input):`."
+_ONE_ARGUMENT = "`main` must have one parameter, the step's input. Write `def main(input):`."
 
 # Beside its own name, these are the ways in which a script may come to have a `main`: written with an escape, made by
 # code that is made, or set on the global object.

@@ -128,12 +128,12 @@ def check(expression: str) -> None:
         if not _is_field(place, text):
             name, allowed = _FIELDS[place]
             raise CronInvalid(
-                f"`{text}` does not fit the field {name} ({allowed}; with ranges 1-5, lists 1,3 and steps */2): "
+                f"`{text}` is not valid in the field {name} ({allowed}; with ranges 1-5, lists 1,3 and steps */2): "
                 f"{_EXAMPLE}."
             )
     if not _ever_fires(expression):
         raise CronInvalid(
-            f"`{expression}` never fires: no month it names has such a day. Change the day of month or the month."
+            f"`{expression}` never fires, because none of its months has such a day. Change the day of month or the month."
         )
 
 

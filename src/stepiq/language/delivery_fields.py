@@ -27,7 +27,7 @@ MAX_TARGETS = 10
 MAX_RECIPIENTS = 20
 """Most addresses of one `email` target."""
 SECRET_NAME = r"[A-Za-z_][A-Za-z0-9_]{0,99}"  # noqa: S105 - what a name may look like
-SECRET_RULE = "the name of a secret: letters, digits and _, starting with no digit, at most 100"  # noqa: S105
+SECRET_RULE = "the name of a secret: up to 100 letters, digits and _, not starting with a digit"  # noqa: S105
 
 TARGET_FIELDS: dict[str, tuple[str, ...]] = {
     "webhook": ("type", "url", "method", "headers", "signing_secret_name"),
@@ -67,7 +67,7 @@ def _read_target(
     draft: Draft, path: Path, data: Json, types: Collection[str]
 ) -> DeliveryTarget | None:
     if not is_object(data):
-        message = f"A target is a mapping with a `type`; this is {kind_of(data)}."
+        message = f"A target must be a mapping with a `type`; it is {kind_of(data)}."
         draft.refuse(path, "wrong_type", message)
         return None
     # The fields are checked against the type's own list, so the type is read before them.
@@ -110,7 +110,7 @@ def _read_webhook(fields: Fields) -> WebhookTarget | None:
 def header_problem(name: str) -> tuple[str, str] | None:
     """Code and message of what keeps a name from being a header that a document may set."""
     if name.lower() in _OUR_HEADERS or name.lower().startswith(_OUR_PREFIXES):
-        return "not_allowed", f"Header `{name}` is set by the server. Remove it."
+        return "not_allowed", f"The server sets the header `{name}`. Remove it."
     return None
 
 

@@ -147,7 +147,7 @@ class Draft:
         self.expressions_left -= characters
         if self.expressions_left >= 0:
             return True
-        message = f"All expressions of a definition together have at most {MAX_EXPRESSIONS:,} characters. Split it."
+        message = f"The expressions of a definition can have {MAX_EXPRESSIONS:,} characters in total. Split the pipeline."
         self.refuse(path, "too_long", message)
         return False
 
@@ -230,8 +230,8 @@ class Fields:
     def refuse_later(self, name: str, what: str) -> None:
         """Refuse a part of the language that this version does not run."""
         message = (
-            f"{what} is part of the language, but this version of stepIQ does not run it yet. "
-            "Remove it, or use a version that does."
+            f"This version of stepIQ does not support {what} yet. "
+            "Remove it, or use a newer version."
         )
         self.draft.problems.append(
             Problem((*self.path, name), "not_supported_yet", message, at_key=True)
@@ -242,7 +242,7 @@ class Fields:
         if self.has(name):
             return True
         # The field has no place of its own, so the error stands at the mapping that lacks it.
-        message = f"`{name}` is required. Write it as in `{example}`."
+        message = f"`{name}` is required. Add it, as in `{example}`."
         self.draft.refuse((*self.path, name), "required", message)
         return False
 
@@ -287,7 +287,7 @@ class Fields:
             self.refuse(
                 "id",
                 "duplicate",
-                f"The id `{step_id}` is taken by `{write_path(earlier)}`. Ids are unique in a definition.",
+                f"`{write_path(earlier)}` has the id `{step_id}` already. Use another id.",
             )
         return step_id
 
@@ -345,7 +345,7 @@ class Fields:
         if value is None:
             return None
         if not value.strip():
-            self.refuse(name, "too_short", f"`{name}` is empty. Write the text.")
+            self.refuse(name, "too_short", f"`{name}` is empty. Write a text.")
             return None
         return self.draft.template((*self.path, name), value)
 
@@ -354,7 +354,7 @@ class Fields:
         found = self.expression(name, is_after=is_after)
         if found is not None and not found.may_decide:
             message = (
-                f"`{name}` must be true or false; this is neither. Compare it: `input.score > 5`."
+                f"`{name}` must give true or false. Compare the value, as in `input.score > 5`."
             )
             self.refuse(name, "wrong_type", message)
             return None
@@ -369,7 +369,7 @@ class Fields:
         if value is None:
             return None
         if not isinstance(value, str):
-            self._refuse_type(name, "an expression, which is a string")
+            self._refuse_type(name, "a string with an expression")
             return None
         return self.draft.expression((*self.path, name), value, is_after=is_after)
 

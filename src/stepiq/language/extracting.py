@@ -40,40 +40,40 @@ _DOT = r"[^\n\r]"
 """What `.` means in their patterns (RFC 9485)."""
 _FOREIGN_WORD = re.compile(r"(?<![\w.$@])(and|or|not|in|=~)(?!\w)|(?<![=!<>])(=)(?![=~])")
 _FOREIGN = {
-    "and": "`and` is written `&&`.",
-    "or": "`or` is written `||`.",
-    "not": "`not` is written `!`.",
-    "in": "There is no `in`. Compare with each: `@.a == 'x' || @.a == 'y'`.",
-    "=~": "A pattern is tried with `match(@.a, 'x.*')` or `search(@.a, 'x')`.",
+    "and": "Write `&&` for `and`.",
+    "or": "Write `||` for `or`.",
+    "not": "Write `!` for `not`.",
+    "in": "`in` is not an operator. Compare with each value: `@.a == 'x' || @.a == 'y'`.",
+    "=~": "For a pattern, use `match(@.a, 'x.*')` or `search(@.a, 'x')`.",
     "=": "`=` is not an operator. Compare with `==`.",
 }
 _HINTS = {
-    "expected '$'": "A path starts with `$`, the whole value: `$.items[0].name`.",
+    "expected '$'": "A path must start with `$`, the whole value, as in `$.items[0].name`.",
     "unexpected trailing whitespace": "Remove the space at the end.",
-    "unclosed string": "This text is never closed by its quote.",
-    "unbalanced": "A bracket is never closed.",
-    "unexpected end of selector": "A bracket is never closed.",
-    "unexpected end": "Something is missing at this place: a name, a value or `*`.",
-    "bald descendant": "After `..` stands a name or `*`: `$..name`.",
-    "unexpected token": "In brackets stand a name in quotes, an index, a slice, `*` or a filter: `['two words']`, `[0]`, `[?@.a > 1]`.",
-    "empty bracketed": "In brackets stand a name in quotes, an index, a slice, `*` or a filter: `['two words']`, `[0]`, `[?@.a > 1]`.",
+    "unclosed string": "This text has no closing quote. Add it.",
+    "unbalanced": "A bracket is not closed. Close it.",
+    "unexpected end of selector": "A bracket is not closed. Close it.",
+    "unexpected end": "A name, a value or `*` is missing here.",
+    "bald descendant": "Write a name or `*` after `..`, as in `$..name`.",
+    "unexpected token": "Brackets must contain a name in quotes, an index, a slice, `*` or a filter: `['two words']`, `[0]`, `[?@.a > 1]`.",
+    "empty bracketed": "Brackets must contain a name in quotes, an index, a slice, `*` or a filter: `['two words']`, `[0]`, `[?@.a > 1]`.",
     "unexpected trailing comma": "Remove the comma.",
-    "leading zero": "Write the number without zeros in front.",
-    "invalid index": "Write the number without zeros in front.",
-    "invalid integer": "Write the number without zeros in front.",
-    "invalid float": "Write the number without zeros in front.",
+    "leading zero": "Write the number without leading zeros.",
+    "invalid index": "Write the number without leading zeros.",
+    "invalid integer": "Write the number without leading zeros.",
+    "invalid float": "Write the number without leading zeros.",
     "index out of range": "This index is too large.",
-    "non-singular query": "Only paths to a single value can be compared; count the others: `count(@.*) > 1`.",
-    "filter expression literals": "A fixed value alone is no test. Compare it: `@.a == 1`.",
-    "must be compared": "The result of this function must be compared: `length(@.name) > 3`.",
-    "is not comparable": "The result of this function is already true or false; leave out the comparison.",
-    "argument": "This function takes other values. There are `length(@.a)`, `count(@.*)`, `match(@.a, 'x')`, `search(@.a, 'x')` and `value(@..a)`.",
-    "is not defined": "There is no such function. There are `length`, `count`, `match`, `search` and `value`.",
+    "non-singular query": "Only a path to a single value can be compared. For other paths, compare their count: `count(@.*) > 1`.",
+    "filter expression literals": "A fixed value is not a condition. Compare it, as in `@.a == 1`.",
+    "must be compared": "Compare the result of this function, as in `length(@.name) > 3`.",
+    "is not comparable": "The result of this function is true or false. Remove the comparison.",
+    "argument": "The arguments of this function are wrong. The functions are `length(@.a)`, `count(@.*)`, `match(@.a, 'x')`, `search(@.a, 'x')` and `value(@..a)`.",
+    "is not defined": "This function does not exist. The functions are `length`, `count`, `match`, `search` and `value`.",
     "escape": "This escape does not exist. Write `\\\\` for a backslash.",
-    "invalid character": "Control characters are written as escapes, such as `\\n`.",
-    "shorthand selector": "Names with odd characters stand in brackets and quotes: `['two words']`, `['1st']`.",
-    "bracketed selection, found": "Fields are read with a dot, names with odd characters in brackets and quotes: `$.items`, `$['two words']`.",
-    "filter selector token": "This cannot stand in a filter. Write it as in `$.items[?@.price < 10 && @.name == 'x']`.",
+    "invalid character": "Write a control character as an escape, such as `\\n`.",
+    "shorthand selector": "Write a name with special characters in brackets and quotes: `['two words']`, `['1st']`.",
+    "bracketed selection, found": "Write a dot before a field, and put a name with special characters in brackets and quotes: `$.items`, `$['two words']`.",
+    "filter selector token": "A filter cannot contain this. Write it as in `$.items[?@.price < 10 && @.name == 'x']`.",
 }  # fmt: skip
 
 
@@ -112,18 +112,22 @@ class Query:
             QuerySyntaxError: with line and column inside the text.
         """
         if len(text) > MAX_LENGTH:
-            _fail(text, MAX_LENGTH, f"A path has at most {MAX_LENGTH:,} characters.")
+            _fail(text, MAX_LENGTH, f"A path can have at most {MAX_LENGTH:,} characters.")
         try:
             text.encode()
             query = _ENVIRONMENT.compile(text)
         except UnicodeEncodeError as error:
-            _fail(text, error.start, "The text has half of a surrogate pair. Remove it.")
+            _fail(
+                text,
+                error.start,
+                "The text contains half of a surrogate pair, which is not a character. Remove it.",
+            )
         except JSONPathError as error:
             _explain(text, error)
         except RecursionError:
-            _fail(text, 0, f"The path nests deeper than {MAX_NESTING} levels.")
+            _fail(text, 0, f"The path exceeds the maximum depth of {MAX_NESTING} levels.")
         except OverflowError:
-            _fail(text, 0, "The path has a number that is too large for a double.")
+            _fail(text, 0, "The path contains a number that is too large.")
         _check(text, query.segments, 0)
         return cls(text, query.segments)
 
@@ -150,7 +154,7 @@ class Query:
             Room().measure(found)
         except (Exhausted, Failure) as error:
             shown = self.source[:_MAX_SHOWN] + "…" * (len(self.source) > _MAX_SHOWN)
-            raise ExtractError(f"`{shown}` cannot be followed: {error}") from None
+            raise ExtractError(f"`{shown}` cannot be evaluated: {error}") from None
         return found
 
 
@@ -172,7 +176,7 @@ def _explain(text: str, error: JSONPathError) -> NoReturn:
     for part, hint in _HINTS.items():
         if part in reason:
             _fail(text, offset, hint)
-    _fail(text, offset, f"This is not a path: {reason[:200]}.")
+    _fail(text, offset, f"This is not a JSONPath: {reason[:200]}.")
 
 
 def _check(text: str, segments: Sequence[steps.JSONPathSegment], depth: int) -> None:
@@ -185,7 +189,11 @@ def _check(text: str, segments: Sequence[steps.JSONPathSegment], depth: int) -> 
 
 def _check_filter(text: str, expression: Any, depth: int) -> None:
     if depth > MAX_NESTING:
-        _fail(text, expression.token.index, f"The path nests deeper than {MAX_NESTING} levels.")
+        _fail(
+            text,
+            expression.token.index,
+            f"The path exceeds the maximum depth of {MAX_NESTING} levels.",
+        )
     match expression:
         case filters.FilterQuery():
             _check(text, expression.query.segments, depth)

@@ -58,7 +58,7 @@ def _check_url(fields: Fields, url: Template) -> None:
     if not begins_well:
         fields.refuse("url", "invalid_format", "`url` must begin with https:// or http://.")
     elif is_whole and not _has_host(first.value):
-        message = "`url` must be an address such as https://example.com/hooks, without spaces."
+        message = "`url` must be a URL without spaces, such as https://example.com/hooks."
         fields.refuse("url", "invalid_format", message)
 
 
@@ -84,7 +84,10 @@ def read_headers(fields: Fields, refuse: HeaderProblem) -> dict[str, Template]:
     for name in data:
         problem = _malformed(name) or refuse(name)
         if problem is None and name.lower() in seen:
-            problem = ("duplicate", f"Header `{name}` is given twice; case does not matter.")
+            problem = (
+                "duplicate",
+                f"The header `{name}` occurs twice. The case of letters does not matter. Remove one of the two.",
+            )
         seen.add(name.lower())
         if problem is not None:
             inner.refuse(name, *problem)
@@ -96,7 +99,7 @@ def read_headers(fields: Fields, refuse: HeaderProblem) -> dict[str, Template]:
 def _malformed(name: str) -> tuple[str, str] | None:
     if re.fullmatch(HEADER_NAME, name):
         return None
-    return "invalid_format", "A header's name has letters, digits and -, 1 to 100 of them."
+    return "invalid_format", "The name of a header must have 1 to 100 letters, digits and `-`."
 
 
 def read_addresses(fields: Fields, name: str, maximum: int) -> tuple[str, ...]:
@@ -129,7 +132,7 @@ def one_line(fields: Fields, name: str) -> Template | None:
     template = fields.template(name)
     if template is not None and not re.fullmatch(ONE_LINE, template.source):
         message = (
-            f"`{name[:60]}` has a line break or control character. Write it as one plain line."
+            f"`{name[:60]}` contains a line break or a control character. Write it on one line."
         )
         fields.refuse(name, "invalid_format", message)
         return None

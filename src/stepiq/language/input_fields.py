@@ -56,7 +56,7 @@ def _read_long(fields: Fields, document: dict[str, Json]) -> InputSchema:
         fields.draft.refuse(
             (*fields.path, "schema", "type"),
             "invalid_schema",
-            "The input is always an object, so `type` must be `object`. In the short form each field is a "
+            "The input is always an object, so `type` must be `object`. In the short form, each field is a "
             "mapping, as in `topic: {type: string}`.",
         )
         return InputSchema()
@@ -111,7 +111,9 @@ def _read_field(field: Fields, name: str) -> dict[str, Json]:
     for option, types in TYPED_OPTIONS.items():
         if field.has(option) and kind not in types:
             field.refuse(
-                option, "conflict", f"`{option}` goes with {' and '.join(types)}, not with {kind}."
+                option,
+                "conflict",
+                f"`{option}` is for the types {' and '.join(types)}, and the type is {kind}. Remove it.",
             )
         elif field.has(option):
             document |= _read_option(field, option, kind)
@@ -151,7 +153,7 @@ def _refuse_empty_range(field: Fields, document: dict[str, Json]) -> None:
     for low, high, option in (*pairs, ("minItems", "maxItems", "max_length")):
         if low in document and high in document and document[low] > document[high]:
             field.refuse(
-                option, "conflict", f"`{option}` is below `{option.replace('max', 'min')}`."
+                option, "conflict", f"`{option}` is less than `{option.replace('max', 'min')}`."
             )
 
 

@@ -54,7 +54,9 @@ class InputSchema:
         values = _fill(document, values)
         if issues := self.schema.issues(values):
             sentences = " ".join(issue.message for issue in issues[:5])
-            raise InputInvalid(f"The input does not fit the pipeline. {sentences}", issues)
+            raise InputInvalid(
+                f"The input does not match the pipeline's input schema. {sentences}", issues
+            )
         return dict.fromkeys(properties) | self.schema.integers(values)
 
 

@@ -105,7 +105,9 @@ def _load(source: Source) -> Loaded:
     if document is None:
         draft.refuse((), "wrong_type", _no_mapping(source.data))
     elif is_deeper(document, MAX_DEPTH):
-        draft.refuse((), "too_deep", f"The definition nests deeper than {MAX_DEPTH} levels.")
+        draft.refuse(
+            (), "too_deep", f"The definition exceeds the maximum depth of {MAX_DEPTH} levels."
+        )
         document = None
     else:
         definition = _read_document(draft, document)
@@ -205,7 +207,7 @@ def _check_secrets(draft: Draft) -> None:
     names = {name for placed in draft.templates for name in placed.template.secret_names}
     names |= {name for _, name in draft.signing_secrets}
     if len(names) > MAX_SECRETS:
-        message = f"The definition names {len(names)} secrets; the most is {MAX_SECRETS}. Split it into several pipelines."
+        message = f"The definition uses {len(names)} secrets, and the limit is {MAX_SECRETS}. Split it into several pipelines."
         draft.refuse((), "too_many_secrets", message)
 
 
@@ -217,12 +219,10 @@ def _read_variables(fields: Fields) -> dict[str, Scalar]:
         if fields.draft.is_full:
             break
         if is_object(value) or is_array(value):
-            message = (
-                f"A variable is one text, number or boolean; `{name[:60]}` is {kind_of(value)}."
-            )
+            message = f"A variable must be a text, a number or a boolean; `{name[:60]}` is {kind_of(value)}."
             inner.refuse(name, "wrong_type", message)
         checked = Fields(fields.draft, inner.path, {name: name}, (name,))
-        rule = "called by letters, digits and _, starting with no digit, at most 100"
+        rule = "a name of up to 100 letters, digits and _ that does not start with a digit"
         checked.text(name, maximum=len(name), pattern=VARIABLE_NAME, rule=rule)
     return found
 
@@ -284,5 +284,5 @@ def _secret_problems(draft: Draft) -> list[tuple[str, Problem]]:
 
 
 def _secret_problem(path: places.Path, name: str, inside: tuple[str, int, int] | None) -> Problem:
-    message = f"The secret `{name}` is not stored yet. Store it before the pipeline runs, for the account or for this pipeline."
+    message = f"The secret `{name}` is not stored. Store it for the account or for this pipeline before the pipeline runs."
     return Problem(path, "secret_missing", message, inside=inside)

@@ -29,7 +29,7 @@ class KnownNames:
     variables: frozenset[str]
     layout: Layout
     text_steps: frozenset[str]
-    """Ids of steps whose output is text, which has no fields."""
+    """Ids of steps whose output is a text, which has no fields."""
     output_fields: Mapping[str, frozenset[str]]
     """Fields of the outputs of steps for which they are known, by id."""
 
@@ -113,21 +113,19 @@ def _check_jumps(draft: Draft, layout: Layout) -> None:
         assert node is not None  # noqa: S101 - only steps have jumps
         if jump.target in (NEXT, END):
             if jump.target in layout.ids:
-                message = f"`{jump.target}` has a meaning of its own here, and a step is called so, too. Rename the step."
+                message = f"`{jump.target}` is a reserved word here, and a step has this id. Rename the step."
                 draft.refuse(jump.path, "conflict", message)
             continue
         if node.sequence.find(jump.target) is not None:
             continue
         shown = jump.target[:64]
         if jump.target in layout.ids:
-            message = (
-                f"A jump cannot leave its sequence of steps, and `{shown}` stands in another one."
-            )
+            message = f"A jump must stay in its sequence of steps, and `{shown}` is in another one."
             draft.refuse(jump.path, "jump_leaves", message)
             continue
         known = [each.id for each in node.sequence.nodes if each.id]
         hint = suggest(shown, [*known, NEXT, END])
-        draft.refuse(jump.path, "unknown_step", f"There is no step `{shown}`. {hint}")
+        draft.refuse(jump.path, "unknown_step", f"Step `{shown}` does not exist. {hint}")
 
 
 def _check(reference: Reference, names: KnownNames, reader: _Reader) -> Finding | None:
@@ -154,12 +152,12 @@ def _refuse_root(root: str, names: KnownNames) -> Finding:
     if root in _LOOP_NAMES:
         return "unknown_name", f"`{shown}` exists only inside a `for_each`."
     if names.inputs and root in names.inputs:
-        return "unknown_name", f"`{shown}` is a field of the input: write `input.{shown}`."
+        return "unknown_name", f"`{shown}` is a field of the input. Write `input.{shown}`."
     if root in names.variables:
-        return "unknown_name", f"`{shown}` is a variable: write `vars.{shown}`."
+        return "unknown_name", f"`{shown}` is a variable. Write `vars.{shown}`."
     if root in names.layout.ids:
-        return "unknown_name", f"`{shown}` is a step: write `steps.{shown}.output`."
-    return "unknown_name", f"Nothing is called `{shown}`. {suggest(root, ROOT_NAMES)}"
+        return "unknown_name", f"`{shown}` is a step. Write `steps.{shown}.output`."
+    return "unknown_name", f"The name `{shown}` does not exist. {suggest(root, ROOT_NAMES)}"
 
 
 def _check_input(rest: Sequence[str], names: KnownNames) -> Finding | None:
@@ -167,10 +165,10 @@ def _check_input(rest: Sequence[str], names: KnownNames) -> Finding | None:
         return None
     if rest[0] not in names.inputs:
         hint = suggest(rest[0], names.inputs)
-        return "unknown_input", f"`input.schema` declares no field `{rest[0][:60]}`. {hint}"
+        return "unknown_input", f"`input.schema` does not have a field `{rest[0][:60]}`. {hint}"
     kind = names.input_types.get(rest[0])
     if len(rest) > 1 and kind in _SCALAR_TYPES:
-        return "no_such_field", f"`input.{rest[0]}` is of type {kind}, which has no fields."
+        return "no_such_field", f"`input.{rest[0]}` has the type {kind}, so it has no fields."
     return None
 
 
@@ -179,9 +177,9 @@ def _check_variable(rest: Sequence[str], names: KnownNames) -> Finding | None:
         return None
     if rest[0] not in names.variables:
         hint = suggest(rest[0], names.variables)
-        return "unknown_variable", f"`variables` has no `{rest[0][:60]}`. {hint}"
+        return "unknown_variable", f"`variables` does not have `{rest[0][:60]}`. {hint}"
     if len(rest) > 1:
-        return "no_such_field", f"`vars.{rest[0]}` is a single value, which has no fields."
+        return "no_such_field", f"`vars.{rest[0]}` is a single value, so it has no fields."
     return None
 
 
@@ -193,7 +191,7 @@ def _check_step(
     step_id, *fields = rest
     if step_id not in names.layout.ids:
         hint = suggest(step_id, list(names.layout.ids))
-        return "unknown_step", f"There is no step `{step_id[:64]}`. {hint}"
+        return "unknown_step", f"Step `{step_id[:64]}` does not exist. {hint}"
     if step_id not in reader.seen:
         return _refuse_step(step_id, names.layout, reader)
     if not fields:
@@ -201,10 +199,10 @@ def _check_step(
     if fields[0] not in STEP_FIELDS:
         return (
             "no_such_field",
-            f"A step has no `{fields[0][:60]}`. Write `steps.{step_id}.output` or `steps.{step_id}.status`.",
+            f"A step does not have `{fields[0][:60]}`. Write `steps.{step_id}.output` or `steps.{step_id}.status`.",
         )
     if len(fields) > 1 and fields[0] == "status":
-        return "no_such_field", f"`steps.{step_id}.status` is text, which has no fields."
+        return "no_such_field", f"`steps.{step_id}.status` is a text, so it has no fields."
     if len(fields) > 1 and fields[0] == "output":
         return _check_output(step_id, fields[1], names, optional=optional)
     return None
@@ -216,16 +214,16 @@ def _refuse_step(step_id: str, layout: Layout, reader: _Reader) -> Finding:
     container = node if step_id in node.branch_ids else node.sequence.around
     here = layout.ids.get(reader.step_id or "")
     if step_id == reader.step_id:
-        reason = "is this very step, so it has no output to read here"
+        reason = "is this step, so it has no output yet"
     elif container is None or (here is not None and here.sequence is node.sequence):
-        reason = "runs only after this one, so it has no output to read here"
+        reason = "runs after this one, so it has no output yet"
     elif here is not None and container in layout.around(here):
-        reason = "is in another branch, which runs at the same time"
+        reason = "is in another branch, and branches run at the same time"
     elif container is node:
-        reason = "runs only after this one, so it has no output to read here"
+        reason = "runs after this one, so it has no output yet"
     else:
         inside = container.id[:64]
-        reason = f"runs inside `{inside}`. Outside of it, read `steps.{inside}.output`"
+        reason = f"runs inside `{inside}`. Outside it, read `steps.{inside}.output`"
     return "step_not_before", f"Step `{step_id}` {reason}."
 
 
@@ -234,13 +232,13 @@ def _check_output(step_id: str, field: str, names: KnownNames, *, optional: bool
     if step_id in names.text_steps:
         return (
             code,
-            f"Step `{step_id}` gives text, which has no fields. Give it `output_format: json` to read `{field[:60]}`.",
+            f"Step `{step_id}` has a text as its output. Add `output_format: json` to that step to read `{field[:60]}`.",
         )
     known = names.output_fields.get(step_id)
     if known is not None and field not in known:
         return (
             code,
-            f"The output of step `{step_id}` has no `{field[:60]}`. {suggest(field, known)}",
+            f"The output of step `{step_id}` does not have `{field[:60]}`. {suggest(field, known)}",
         )
     return None
 
@@ -249,7 +247,10 @@ def _check_run(rest: Sequence[str]) -> Finding | None:
     if not rest:
         return None
     if rest[0] not in RUN_FIELDS:
-        return "unknown_name", f"`run` has no `{rest[0][:60]}`. {suggest(rest[0], RUN_FIELDS)}"
+        return (
+            "unknown_name",
+            f"`run` does not have `{rest[0][:60]}`. {suggest(rest[0], RUN_FIELDS)}",
+        )
     if len(rest) > 1:
-        return "no_such_field", f"`run.{rest[0]}` is a single value, which has no fields."
+        return "no_such_field", f"`run.{rest[0]}` is a single value, so it has no fields."
     return None

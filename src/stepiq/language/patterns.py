@@ -34,19 +34,19 @@ _BYTE = re.compile(r"(?<!\\)(?:\\\\)*\\C")
 _DOT = re.compile(r"\\Q.*?(?:\\E|\Z)|\\.|\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\\])*\]|(\.)", re.DOTALL)
 _REFERENCE = re.compile(r"\\(?:([1-9][0-9]?)|g<(\w+)>|(\\)|(.?))", re.DOTALL)
 _SENTENCES = {
-    "invalid perl operator": "Look-around and other Perl operators are not part of it, since patterns run in linear time.",
-    "invalid escape sequence": "This escape has no meaning. Back-references are not part of it, since patterns run in linear time.",
-    "pattern too large": "It is too large. Repeat fewer times, or match less at once.",
-    "invalid repetition size": "It repeats too often: at most 1,000 times, nested ones multiplied.",
-    "missing )": "A bracket `(` is never closed.",
-    "missing ]": "A bracket `[` is never closed.",
-    "unexpected )": "A bracket `)` was never opened.",
-    "no argument for repetition operator": "There is nothing to repeat before `*`, `+`, `?` or `{`.",
-    "bad repetition operator": "A repetition cannot be repeated itself; put brackets around it.",
-    "invalid character class range": "A range in `[…]` ends before it starts, or is not known.",
-    "invalid character class": "A range in `[…]` ends before it starts, or is not known.",
-    "trailing \\": "It ends with a lone backslash. Write `\\\\` for the character itself.",
-    "invalid named capture group": "A named group is written `(?P<name>…)`.",
+    "invalid perl operator": "Look-around and other Perl operators are not supported, because patterns run in linear time.",
+    "invalid escape sequence": "This escape does not exist. Back-references are not supported, because patterns run in linear time.",
+    "pattern too large": "It is too large. Use fewer repetitions, or a shorter pattern.",
+    "invalid repetition size": "It repeats too often. The limit is 1,000 times, and nested repetitions multiply.",
+    "missing )": "`(` has no closing `)`.",
+    "missing ]": "`[` has no closing `]`.",
+    "unexpected )": "`)` has no opening `(`.",
+    "no argument for repetition operator": "Nothing to repeat is before `*`, `+`, `?` or `{`.",
+    "bad repetition operator": "A repetition cannot be repeated. Put it in `(…)` first.",
+    "invalid character class range": "A range in `[…]` ends before it starts, or does not exist.",
+    "invalid character class": "A range in `[…]` ends before it starts, or does not exist.",
+    "trailing \\": "It ends with a single backslash. Write `\\\\` for a backslash.",
+    "invalid named capture group": "Write a named group as `(?P<name>…)`.",
 }  # fmt: skip
 
 
@@ -90,10 +90,10 @@ def compile_regex(text: str, *, dot: str = ".") -> Regex:
         PatternSyntaxError: not a pattern, or too large a one.
     """
     if len(text) > MAX_PATTERN_LENGTH:
-        raise PatternSyntaxError(f"A pattern has at most {MAX_PATTERN_LENGTH:,} characters.")
+        raise PatternSyntaxError(f"A pattern can have at most {MAX_PATTERN_LENGTH:,} characters.")
     if _BYTE.search(text):
         raise PatternSyntaxError(
-            "`\\C`, a single byte, is not part of it. Write `.` for a character."
+            "`\\C`, a single byte, is not supported. Write `.` for a character."
         )
     options = _ENGINE.Options()
     options.max_mem = _MAX_PATTERN_MEMORY
@@ -102,7 +102,9 @@ def compile_regex(text: str, *, dot: str = ".") -> Regex:
         meant = text if dot == "." else _DOT.sub(lambda m: dot if m[1] else m[0], text)
         engine = _ENGINE.compile(meant, options)
     except UnicodeEncodeError:
-        raise PatternSyntaxError("The pattern has half of a surrogate pair. Remove it.") from None
+        raise PatternSyntaxError(
+            "The pattern contains half of a surrogate pair, which is not a character. Remove it."
+        ) from None
     except _ENGINE.error as error:
         raise PatternSyntaxError(_explain(error)) from None
     return Regex(engine, engine.programsize)
@@ -112,8 +114,8 @@ def _explain(error: Exception) -> str:
     reason = bytes(error.args[0]).decode(errors="replace")
     for start, sentence in _SENTENCES.items():
         if reason.startswith(start):
-            return f"This is not a pattern. {sentence}"
-    return f"This is not a pattern: {reason[:100]}."
+            return f"This is not a valid pattern. {sentence}"
+    return f"This is not a valid pattern: {reason[:100]}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,7 @@ class Pattern:
         """
         if len(text) > MAX_REPLACEMENT_LENGTH:
             raise PatternSyntaxError(
-                f"A replacement has at most {MAX_REPLACEMENT_LENGTH:,} characters."
+                f"A replacement can have at most {MAX_REPLACEMENT_LENGTH:,} characters."
             )
         pieces: list[str | int] = []
         start = 0
@@ -174,7 +176,7 @@ class Pattern:
         written = found[1] or found[2]
         if written is None:
             raise PatternSyntaxError(
-                f"`\\{found[4]}` has no meaning in a replacement. Write `\\1` or `\\g<name>` for a group, "
+                f"`\\{found[4]}` is not valid in a replacement. Write `\\1` or `\\g<name>` for a group, "
                 "`\\\\` for a backslash."
             )
         group = int(written) if written.isdecimal() and len(written) < 5 else written
@@ -182,9 +184,9 @@ class Pattern:
             known = (
                 f"It has {self.groups}."
                 if self.groups
-                else "It has none; put brackets around a part."
+                else "It has no groups. Put `(…)` around a part."
             )
-            raise PatternSyntaxError(f"The pattern has no group `{written[:60]}`. {known}")
+            raise PatternSyntaxError(f"The pattern does not have a group `{written[:60]}`. {known}")
         numbers: dict[str, int] = self.regex.engine.groupindex
         return group if isinstance(group, int) else numbers[group]
 
@@ -240,7 +242,7 @@ class Pattern:
         size = len(text) if text.isascii() else len(text.encode(errors="replace"))
         if size * self.regex.size > MAX_WORK:
             raise PatternLimit(
-                "The text is too long for so large a pattern. Repeat fewer times in it, or match shorter texts."
+                "The text is too long for this pattern. Use fewer repetitions or shorter texts."
             )
 
     def _matches(self, text: str) -> Iterator[Any]:
@@ -251,7 +253,7 @@ class Pattern:
                 raise PatternLimit(f"There are more than {MAX_MATCHES:,} matches.")
             if time.thread_time() > end:
                 raise PatternLimit(
-                    "Finding all matches takes too long. Use a pattern that ends sooner, or a shorter text."
+                    "Finding all matches takes too long. Use a simpler pattern or a shorter text."
                 )
             yield match
 

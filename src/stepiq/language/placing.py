@@ -9,9 +9,7 @@ from stepiq.language.source import Source
 
 MAX_ERRORS = 100
 """Most errors that are listed for one document."""
-_MORE = Issue(
-    "", "too_many_errors", f"There are more than {MAX_ERRORS} errors. Correct these first."
-)
+_MORE = Issue("", "too_many_errors", f"There are more than {MAX_ERRORS} errors. Fix these first.")
 
 
 def in_order(issues: Iterable[Issue]) -> list[Issue]:

@@ -82,7 +82,7 @@ class _Ways:
         if clashes:
             raise SchemaProblem(
                 path,
-                "This part contains itself in more than one way for the same value. Simplify it.",
+                "This part of the schema refers to itself in more than one way for the same value. Simplify it.",
             )
 
 
@@ -148,14 +148,18 @@ class _Graph:
             return weights.get(node, 1)
         part = self._parts[node]
         if len(active) > _MAX_REFERENCE_DEPTH:
-            raise SchemaProblem(part.path, "References lead too deep here. Simplify the schema.")
+            raise SchemaProblem(
+                part.path, "The references are nested too deeply here. Simplify the schema."
+            )
         active.add(node)
         weight = part.own_weight
         for child in (*part.in_place, *(child for _, child in part.below)):
             weight += self._weigh(child, weights, active)
         active.remove(node)
         if weight > MAX_WEIGHT:
-            raise SchemaProblem(part.path, "This part is too much work to check. Simplify it.")
+            raise SchemaProblem(
+                part.path, "Checking this part of the schema takes too long. Simplify it."
+            )
         weights[node] = weight
         return weight
 
@@ -165,7 +169,10 @@ class _Graph:
         sizes = Counter(group.values())
         for node, part in self._parts.items():
             if node in part.in_place or sizes[group[node]] > 1:
-                raise SchemaProblem(part.path, "This part refers to itself without end.")
+                raise SchemaProblem(
+                    part.path,
+                    "This part of the schema refers to itself without an end. Remove the reference.",
+                )
 
     def refuse_doubling(self) -> None:
         """Refuse recursion in which one inner value is judged twice."""
@@ -231,7 +238,7 @@ class _Graph:
         found: Path = ()
         pointer = unquote(reference[1:])
         if pointer and not pointer.startswith("/"):
-            raise SchemaProblem(path, "`$ref` can point only by path, as in `#/$defs/address`.")
+            raise SchemaProblem(path, "`$ref` must contain a path, as in `#/$defs/address`.")
         for part in pointer.split("/")[1:]:
             name = part.replace("~1", "/").replace("~0", "~")
             if is_array(target) and re.fullmatch("[0-9]{1,6}", name):
@@ -241,7 +248,9 @@ class _Graph:
                 target = target.get(name) if is_object(target) else None
                 found = (*found, name)
         if not is_object(target) and not isinstance(target, bool):
-            raise SchemaProblem(path, f"`{reference[:60]}` points at no schema in this document.")
+            raise SchemaProblem(
+                path, f"`{reference[:60]}` does not refer to a schema in this document."
+            )
         return target, found
 
 
@@ -249,14 +258,14 @@ def _refuse_keyword(key: str, value: str, path: Path) -> None:
     match key:
         case "$ref" if not value.startswith("#"):
             raise SchemaProblem(
-                path, "`$ref` can point only inside this schema, as in `#/$defs/address`."
+                path, "`$ref` must refer to a part of this schema, as in `#/$defs/address`."
             )
         case "$dynamicRef" | "$recursiveRef":
             raise SchemaProblem(path, f"`{key}` is not supported. Use `$ref`.")
         case "$id" if len(path) > 1:
-            raise SchemaProblem(path, "`$id` can stand only at the top of a schema.")
+            raise SchemaProblem(path, "`$id` must be at the top of a schema. Remove it.")
         case "$schema" if value.rstrip("#") != DIALECT:
-            raise SchemaProblem(path, f"Only JSON Schema 2020-12 is supported: `{DIALECT}`.")
+            raise SchemaProblem(path, f"Only JSON Schema 2020-12 is supported. Write `{DIALECT}`.")
         case _:
             pass
 

@@ -41,7 +41,7 @@ class Schema:
         """
         size = _size(value)
         if size * self.cost.weight > _MAX_WORK:
-            message = "The value is too large to check against so large a schema."
+            message = "The value and the schema are too large to check. Make one of them smaller."
             return (Issue(write_path(at), "too_large", message),)
         found: dict[str, Issue] = {}
         for error in self._errors(value, size):
@@ -78,9 +78,7 @@ def compile_schema(document: dict[str, Json], *, max_patterns: int) -> Schema:
     """
     cost = measure(document)
     if cost.patterns > max_patterns:
-        raise SchemaProblem(
-            (), "The schemas of this document have too many patterns. Leave some out."
-        )
+        raise SchemaProblem((), "The schemas of this document have too many patterns. Remove some.")
     try:
         validator = jsonschema_rs.Draft202012Validator(
             document,
@@ -94,7 +92,7 @@ def compile_schema(document: dict[str, Json], *, max_patterns: int) -> Schema:
 
 def _compile_message(error: jsonschema_rs.ValidationError) -> str:
     if error.kind.name == "format" and error.instance_path[-1:] == ["pattern"]:
-        return "This pattern cannot be run in linear time: no look-around, no back-references, bounded size."
+        return "This pattern cannot be used. Look-around, back-references and very large repetitions are not supported."
     return f"This is not a JSON Schema: {error.message[:200]}."
 
 
@@ -162,7 +160,7 @@ def _predicate(error: jsonschema_rs.ValidationError) -> tuple[str, str]:
     if name in _PREDICATES:
         code, sentence = _PREDICATES[name]
         return code, sentence(value, error.instance)
-    return "invalid", f"does not fit the schema (`{name}`)"
+    return "invalid", f"does not match the schema (`{name}`)"
 
 
 def _types(types: Any, instance: Json) -> str:
@@ -200,7 +198,7 @@ _PREDICATES: dict[str, tuple[str, Callable[[Any, Json], str]]] = {
     "maxProperties": ("too_long", _at_most("fields")),
     "pattern": ("invalid_format", lambda pattern, _: f"does not match the pattern `{pattern}`"),
     "format": ("invalid_format", lambda name, _: f"is not in the format `{name}`"),
-    "uniqueItems": ("duplicate", lambda _, __: "has the same item twice"),
-    "anyOf": ("invalid", lambda _, __: "fits none of the shapes the schema allows"),
-    "oneOf": ("invalid", lambda _, __: "must fit exactly one of the shapes the schema allows"),
+    "uniqueItems": ("duplicate", lambda _, __: "contains the same item twice"),
+    "anyOf": ("invalid", lambda _, __: "does not match any of the schemas"),
+    "oneOf": ("invalid", lambda _, __: "must match exactly one of the schemas"),
 }

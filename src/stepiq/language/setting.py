@@ -54,7 +54,7 @@ class Setting:
             SettingInvalid: with every expression that cannot be read.
         """
         if not is_object(value) and not is_array(value):
-            message = "`set` is an object or a list with expressions in it: `set: {total: size(input.items)}`."
+            message = "`set` must be an object or a list with expressions, as in `set: {total: size(input.items)}`."
             raise SettingInvalid((_problem((), "", message),))
         expressions: dict[Path, Expression] = {}
         problems: list[SettingProblem] = []
@@ -62,7 +62,7 @@ class Setting:
         for count, (path, text) in enumerate(_texts(value, ())):
             characters += len(text)
             if count == MAX_EXPRESSIONS or characters > MAX_CHARACTERS:
-                message = f"A `set` has at most {MAX_EXPRESSIONS} expressions with {MAX_CHARACTERS:,} characters."
+                message = f"`set` can have at most {MAX_EXPRESSIONS} expressions with {MAX_CHARACTERS:,} characters."
                 problems.append(_problem(path, text, message))
                 break
             try:

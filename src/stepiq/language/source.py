@@ -55,7 +55,13 @@ def read(text: str, source_format: SourceFormat) -> Source:
 
 def _refuse(text: str, source_format: SourceFormat) -> Issue | None:
     if len(text) > MAX_SOURCE_BYTES or len(text.encode(errors="replace")) > MAX_SOURCE_BYTES:
-        return Issue("", "too_large", f"A definition has at most {MAX_SOURCE_BYTES:,} bytes.", 1, 1)
+        return Issue(
+            "",
+            "too_large",
+            f"The definition is larger than {MAX_SOURCE_BYTES:,} bytes. Split it into several pipelines.",
+            1,
+            1,
+        )
     if (at := text.find("\x00")) >= 0:
         return _at(
             text,

@@ -76,7 +76,7 @@ def read_steps(fields: Fields) -> tuple[Step, ...]:
     )
     count = sum(1 for step in steps for _ in _each(step))
     if count > MAX_STEPS:
-        message = f"The definition has {count} steps, those inside others included; the most is {MAX_STEPS}."
+        message = f"The definition has {count} steps, including those inside other steps. The limit is {MAX_STEPS}."
         fields.refuse("steps", "too_long", message)
     return steps
 
@@ -136,7 +136,7 @@ def _read_spec(fields: Fields, kind: StepKind) -> StepSpec | None:
         return kind.read(fields, _read_entries)
     draft = fields.draft
     if draft.nesting == MAX_NESTING:
-        message = f"`parallel` steps nest at most {MAX_NESTING} deep."
+        message = f"`parallel` steps can be nested {MAX_NESTING} levels deep. Move this one out."
         draft.refuse(fields.path, "too_deep", message)
         return None
     draft.nesting += 1
@@ -154,14 +154,14 @@ def _read_kind(draft: Draft, path: Path, data: dict[str, Json]) -> StepKind | No
     step_type = StepType(written or StepType.LLM)
     kind = KINDS.get(step_type)
     if kind is None:
-        probe.refuse_later("type", f"Step type `{step_type}`")
+        probe.refuse_later("type", f"the step type `{step_type}`")
     return kind
 
 
 def _read_timeout(fields: Fields, kind: StepKind) -> timedelta | None:
     if kind.timeout is None:
         if fields.has("timeout_seconds") and "timeout_seconds" not in kind.fields:
-            message = f"A `{kind.type}` step has no time limit of its own; its parts and the pipeline have theirs. Remove it."
+            message = f"A `{kind.type}` step does not have a time limit. Set one for its inner steps or the pipeline, and remove this one."
             fields.refuse("timeout_seconds", "conflict", message)
         return None
     seconds = fields.integer("timeout_seconds", 1, int(kind.longest_timeout.total_seconds()))

@@ -32,7 +32,7 @@ def read_schedule(fields: Fields) -> ScheduleSpec | None:
     if enabled is False and not given:
         return None
     if len(given) > 1:
-        message = "`cron_expression` is another name of `cron`. Keep one of the two."
+        message = "`cron_expression` is another name for `cron`. Remove one of the two."
         inner.refuse("cron_expression", "conflict", message)
     name = given[0] if given else CRON_NAMES[0]
     inner.require(name, 'cron: "0 9 * * 1-5"')
@@ -65,7 +65,7 @@ def read_webhook(fields: Fields) -> VerifySpec | None:
         )
         inner.note_secret("secret_name", secret)
     if scheme not in (None, VerifyScheme.HMAC_SHA256) and inner.has("header"):
-        message = f"`header` goes with scheme hmac-sha256; {scheme} has headers of its own."
+        message = f"`header` is for the scheme hmac-sha256. The scheme {scheme} has its own headers. Remove it."
         inner.refuse("header", "conflict", message)
     header = inner.text(
         "header", maximum=MAX_HEADER, pattern=HEADER_NAME, rule="the name of a header"

@@ -136,10 +136,10 @@ def suggest(name: str, known: Collection[str]) -> str:
     """A sentence that names the word that was probably meant, or all known ones."""
     if len(known) > _MAX_COMPARED:
         # Comparing with thousands of names, once for each of many mistakes, would take minutes.
-        return f"There are {len(known):,} others."
+        return f"There are {len(known):,} other names."
     words = sorted(set(known))
     if not words:
-        return "There are none."
+        return "There are no such names."
     if near := nearest(name, words):
         return f"Did you mean `{near}`?"
     if len(words) == 1:

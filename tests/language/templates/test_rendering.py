@@ -93,14 +93,14 @@ class TestUnresolved:
     @pytest.mark.parametrize(
         ("text", "reason"),
         [
-            ("{{input.title}}", "`input` has no `title`"),
-            ("{{input.object.z.y}}", "`input.object` has no `z`"),
-            ("{{input.none.x}}", "`input.none` is null, which has no fields"),
-            ("{{input.topic.x}}", "`input.topic` is a string, which has no fields"),
-            ("{{input.count.x}}", "`input.count` is a number, which has no fields"),
-            ("{{input.list.4.x}}", "`input.list.4` is a boolean, which has no fields"),
-            ("{{input.list.5}}", "`input.list` has no `5`"),
-            ("{{#each input.rows}}{{nam}}{{/each}}", "`this` has no `nam`"),
+            ("{{input.title}}", "`input` does not have `title`"),
+            ("{{input.object.z.y}}", "`input.object` does not have `z`"),
+            ("{{input.none.x}}", "`input.none` is null, so it has no fields"),
+            ("{{input.topic.x}}", "`input.topic` is a string, so it has no fields"),
+            ("{{input.count.x}}", "`input.count` is a number, so it has no fields"),
+            ("{{input.list.4.x}}", "`input.list.4` is a boolean, so it has no fields"),
+            ("{{input.list.5}}", "`input.list` does not have `5`"),
+            ("{{#each input.rows}}{{nam}}{{/each}}", "`this` does not have `nam`"),
         ],
     )
     def test_a_name_that_leads_nowhere_fails_with_place_and_reason(self, text, reason):
@@ -112,7 +112,7 @@ class TestUnresolved:
         assert caught.value.code == "template_unresolved"
 
     def test_a_root_name_inside_a_block_gets_the_hint_to_say_root(self):
-        with pytest.raises(TemplateUnresolved, match=r"write `@root.input.topic`"):
+        with pytest.raises(TemplateUnresolved, match=r"Write `@root.input.topic`"):
             render("{{#each input.rows}}{{input.topic}}{{/each}}")
 
     def test_the_message_shows_no_value(self):
@@ -206,7 +206,7 @@ class TestHelpers:
     @pytest.mark.parametrize(
         ("call", "reason"),
         [
-            ("json input.x", "`input` has no `x`"),
+            ("json input.x", "`input` does not have `x`"),
             ("length 3", "`length` needs a string, a list or an object; it got a number"),
             ("join 'x'", "`join` needs a list; it got a string"),
             ("join input.list 3", "`join` needs a string between the items"),
@@ -266,7 +266,7 @@ class TestLimits:
 
     @pytest.mark.parametrize("text", ["{{input.long}}" * 3, "{{input.accents}}" * 2])
     def test_too_long_an_output_is_stopped(self, text):
-        with pytest.raises(TemplateLimit, match="more than 1,048,576 bytes"):
+        with pytest.raises(TemplateLimit, match="larger than 1,048,576 bytes"):
             render(text, LARGE)
 
     def test_long_chains_of_else_if_are_no_nesting(self):

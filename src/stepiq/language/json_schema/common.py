@@ -36,17 +36,17 @@ from stepiq.language.steps.registry import KINDS
 LONGEST_EXPRESSION = source.MAX_LENGTH
 
 _FORMATS = {
-    "text": "Text, as it comes.",
-    "json": "Data: the text is read as JSON, or the step fails.",
-    "markdown": "Text that is shown as Markdown.",
+    "text": "The text is the output.",
+    "json": "The text is read as JSON. If it is not JSON, the step fails.",
+    "markdown": "The text is the output, and is shown as Markdown.",
 }
 _LIMIT_ACTIONS = {
     "fail": "The run fails with `loop_limit`.",
-    "next": "The run goes on with the step behind this one.",
+    "next": "The run continues with the step after this one.",
 }
 _ON_ERROR = {
     "fail": "The run fails.",
-    "continue": "The output is null, and the run goes on; `steps.ID.error` says what was wrong.",
+    "continue": "The output is null, and the run continues. `steps.ID.error` contains the error.",
 }
 
 
@@ -54,9 +54,9 @@ def definitions() -> dict[str, Node]:
     """The parts that several step types refer to."""
     return {
         "step_id": step_id(),
-        "step_name": or_null(text("Name", "For people; default the id.", maximum=MAX_NAME)),
+        "step_name": or_null(text("Name", "A name to show. Default: the id.", maximum=MAX_NAME)),
         "step_if": or_null(
-            condition("Only if", "The step is skipped, and its output null, where this is false.")
+            condition("Only if", "If false, the step is skipped, and its output is null.")
         ),
         "retry": or_null(_retry()),
         "on_error": or_null(_on_error()),
@@ -64,7 +64,7 @@ def definitions() -> dict[str, Node]:
         "output_format": or_null(
             choice(
                 "Output format",
-                "What a step's text becomes.",
+                "How the text of the step becomes its output.",
                 _FORMATS,
                 OutputFormat,
                 default=OutputFormat.TEXT,
@@ -94,7 +94,7 @@ def step_id() -> Node:
     """The id of a step or of a branch."""
     return text(
         "Id",
-        "Unique in the document: `steps.ID.output` reads what the step gave.",
+        "Unique in the document. `steps.ID.output` is the output of the step.",
         pattern=ID_PATTERN,
         rule=ID_RULE,
     )
@@ -108,17 +108,17 @@ def condition(title: str, description: str) -> Node:
 def jump_fields() -> dict[str, Node]:
     """`goto`, and how often it may lead backwards."""
     return {
-        "goto": goto("Where to go on."),
+        "goto": goto("The next step."),
         "max_loops": integer(
             "Most loops",
-            "How often this jump may lead backwards, over the whole run.",
+            "How often this jump can go back in one run.",
             1,
             MAX_LOOPS,
             default=DEFAULT_LOOPS,
         ),
         "on_limit": choice(
             "At the limit",
-            "What happens where the jump has been made as often as it may.",
+            "What happens when the limit is reached.",
             _LIMIT_ACTIONS,
             LimitAction,
             default=LimitAction.FAIL,
@@ -140,10 +140,12 @@ def goto(description: str, *, default: str | None = None) -> Node:
 
 def _timeout(kind: StepKind) -> Node:
     if kind.timeout is None:
-        return nothing("This type has no time limit of its own; its parts and the pipeline have.")
+        return nothing(
+            "This type does not have a time limit. Its inner steps and the pipeline have one."
+        )
     return integer(
         "Time limit",
-        "Longest time of one attempt, in seconds.",
+        "Maximum time of one attempt, in seconds.",
         1,
         int(kind.longest_timeout.total_seconds()),
         default=int(kind.timeout.total_seconds()),
@@ -162,7 +164,7 @@ def _retry() -> Node:
         ),
         "factor": number(
             "Factor",
-            "How much longer each further pause is.",
+            "Factor by which each next pause is longer.",
             1,
             MAX_FACTOR,
             default=DEFAULT_FACTOR,
@@ -176,12 +178,12 @@ def _retry() -> Node:
         ),
         "on_timeout": boolean(
             "After a timeout",
-            "Whether an attempt that ran out of time is worth another.",
+            "Whether to try again after a timeout.",
             default=False,
         ),
     }
     description = (
-        "How often the step is tried. Only failures that may pass are tried again: network errors "
+        "Maximum number of attempts. Only temporary failures are tried again: network errors "
         "and the statuses 408, 429 and 5xx."
     )
     return mapping("Retry", description, fields)
@@ -197,21 +199,23 @@ def _attempts() -> str:
 def _on_error() -> Node:
     return either(
         "On error",
-        "What a failure of the step does.",
-        choice("On error", "What a failure of the step does.", _ON_ERROR, ON_ERROR, default="fail"),
-        mapping("Jump", "The run goes on with another step.", jump_fields(), ["goto"]),
+        "What happens when the step fails.",
+        choice(
+            "On error", "What happens when the step fails.", _ON_ERROR, ON_ERROR, default="fail"
+        ),
+        mapping("Jump", "The run continues with another step.", jump_fields(), ["goto"]),
     )
 
 
 def _on_condition() -> Node:
     case = mapping(
         "Case",
-        "A jump that is made if an expression is true.",
+        "A jump for an expression that is true.",
         {
-            "if": condition("If", "Sees what the step has just given."),
+            "if": condition("If", "It can read the output of this step."),
             **jump_fields(),
         },
         ["if", "goto"],
     )
-    description = "Jumps that are looked at after the step; the first one that is true is made."
+    description = "Jumps after the step. The first one that is true is used."
     return array("After the step", description, case, 1, MAX_CASES)

@@ -19,7 +19,7 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 def document() -> Node:
     """The JSON Schema of a document; the same each time."""
     made = mapping(
-        "stepIQ pipeline", "A pipeline: a name, some steps, and what goes between them.",
+        "stepIQ pipeline", "A pipeline: a name, and steps that pass data to each other.",
         _fields(), ["name", "steps"],
     )  # fmt: skip
     return {
@@ -42,12 +42,16 @@ def document_text() -> str:
 def _fields() -> dict[str, Node]:
     scalar: Node = {"type": ["string", "number", "boolean", "null"]}
     found: dict[str, Node] = {
-        "name": text("Name", "Of the pipeline, for people.", maximum=MAX_NAME),
-        "description": text("Description", "What it is for.", minimum=0, maximum=MAX_DESCRIPTION),
-        "version": integer("Version", "Of the language; 1 is the only one.", 1, 1, default=1),
+        "name": text("Name", "The name of the pipeline.", maximum=MAX_NAME),
+        "description": text(
+            "Description", "What the pipeline is for.", minimum=0, maximum=MAX_DESCRIPTION
+        ),
+        "version": integer(
+            "Version", "Version of the language. 1 is the only one.", 1, 1, default=1
+        ),
         "variables": by_name(
             "Variables",
-            "Texts, numbers and booleans by name, read as `vars.NAME`.",
+            "Texts, numbers and booleans by name. Read them as `vars.NAME`.",
             VARIABLE_NAME,
             scalar,
         ),
@@ -55,7 +59,7 @@ def _fields() -> dict[str, Node]:
         "steps": steps.steps(),
         "timeout_seconds": integer(
             "Time limit",
-            "Longest time of the whole run, waiting included, in seconds; up to 30 days. Default: 86,400 (one day), or "
+            "Maximum time of the whole run in seconds, including waits. At most 30 days. Default: 86,400 (one day), or "
             "30 days if the pipeline has a `human_review` or a `wait`.",
             1,
             MAX_SECONDS,

@@ -50,7 +50,7 @@ def definitions() -> dict[str, Node]:
 def input_node() -> Node:
     """`input` of a document."""
     description = (
-        "The fields of the input by name, as in `topic: {type: string, required: true}`; or a JSON Schema "
+        "The fields of the input by name, as in `topic: {type: string, required: true}`, or a JSON Schema "
         "(2020-12) of type `object`."
     )
     schema: Node = {
@@ -66,7 +66,7 @@ def input_node() -> Node:
         "else": {"additionalProperties": reference("input_field")},
         "defaultSnippets": snippets.FIELDS,
     }
-    return mapping("Input", "What the pipeline takes.", {"schema": schema})
+    return mapping("Input", "The input of the pipeline.", {"schema": schema})
 
 
 def _is_long_form() -> Node:
@@ -84,7 +84,7 @@ def _has(name: str, value: Node) -> Node:
 
 
 def _input_field() -> Node:
-    kind = choice("Type", "What the field is.", _TYPES, FIELD_TYPES)
+    kind = choice("Type", "The type of the field.", _TYPES, FIELD_TYPES)
     return {
         **words("Field", "A field of the input, such as `{type: string, required: true}`."),
         "type": "object",
@@ -103,30 +103,35 @@ def _field(kind: str) -> Node:
     counted = _COUNTED.get(kind, "")
     known: dict[str, Node] = {
         "type": {},
-        "required": boolean("Required", "Whether it must be given.", default=False),
-        "description": text("Description", "For people.", minimum=0, maximum=MAX_DESCRIPTION),
-        "default": {**words("Default", "The value when it is not given."), "type": kind},
+        "required": boolean("Required", "Whether the input must contain the field.", default=False),
+        "description": text(
+            "Description", "A description of the field.", minimum=0, maximum=MAX_DESCRIPTION
+        ),
+        "default": {
+            **words("Default", "The value if the input does not contain it."),
+            "type": kind,
+        },
         "enum": {
-            **words("Values", "The values it may have."),
+            **words("Values", "The allowed values."),
             "type": "array",
             "items": {"type": kind},
             "minItems": 1,
             "maxItems": MAX_OPTIONS,
         },
-        "minimum": {**words("Minimum", "The least it may be."), "type": "number"},
-        "maximum": {**words("Maximum", "The most it may be."), "type": "number"},
-        "min_length": integer("Minimum length", f"Fewest {counted}.", 0, MAX_LENGTH),
-        "max_length": integer("Maximum length", f"Most {counted}.", 0, MAX_LENGTH),
+        "minimum": {**words("Minimum", "The smallest allowed value."), "type": "number"},
+        "maximum": {**words("Maximum", "The largest allowed value."), "type": "number"},
+        "min_length": integer("Minimum length", f"Minimum number of {counted}.", 0, MAX_LENGTH),
+        "max_length": integer("Maximum length", f"Maximum number of {counted}.", 0, MAX_LENGTH),
         "pattern": text(
             "Pattern",
-            "Regular expression that it must match somewhere; `^` and `$` are its ends.",
+            "Regular expression that must match a part of the text. `^` and `$` are the ends of the text.",
             maximum=MAX_PATTERN,
         ),
     }
     fields = {name: known[name] for name in known if name in OPTIONS}
     for option, types in TYPED_OPTIONS.items():
         if kind not in types:
-            fields[option] = nothing(f"Goes with {' and '.join(types)}.")
+            fields[option] = nothing(f"Only for {' and '.join(types)} fields.")
     return mapping(f"Field of type {kind}", _TYPES[kind], fields)
 
 
@@ -138,38 +143,38 @@ def _json_schema() -> Node:
     count: Node = {"type": "integer", "minimum": 0}
     types: Sequence[Json] = ["string", "integer", "number", "boolean", "array", "object", "null"]
     keywords: dict[str, tuple[str, Node]] = {
-        "type": ("What the value is: one type or a list of them.", {"anyOf": [{"enum": types}, {"type": "array", "items": {"enum": types}, "minItems": 1, "uniqueItems": True}]}),
-        "title": ("A name for people.", {"type": "string"}),
-        "description": ("For people, and for the model that is asked.", {"type": "string"}),
+        "type": ("The type of the value, or a list of types.", {"anyOf": [{"enum": types}, {"type": "array", "items": {"enum": types}, "minItems": 1, "uniqueItems": True}]}),
+        "title": ("A name to show.", {"type": "string"}),
+        "description": ("A description for people and for the model.", {"type": "string"}),
         "properties": ("The fields of an object, each with its schema.", schemas),
-        "required": ("Names of the fields that must be there.", {"type": "array", "items": {"type": "string"}, "uniqueItems": True}),
-        "additionalProperties": ("Whether other fields may be there, or what they are.", inner),
-        "items": ("What each item of a list is.", inner),
-        "enum": ("The values it may have.", {"type": "array"}),
-        "const": ("The one value it may have.", {}),
-        "default": ("The value when it is not given.", {}),
-        "minItems": ("Fewest items of a list.", count),
-        "maxItems": ("Most items of a list.", count),
-        "uniqueItems": ("Whether no item may come twice.", {"type": "boolean"}),
-        "minLength": ("Fewest characters of a text.", count),
-        "maxLength": ("Most characters of a text.", count),
-        "pattern": ("Regular expression that a text must match somewhere.", {"type": "string"}),
-        "format": ("Such as `date` or `email`; it is not checked.", {"type": "string"}),
-        "minimum": ("The least a number may be.", {"type": "number"}),
-        "maximum": ("The most a number may be.", {"type": "number"}),
-        "exclusiveMinimum": ("What a number must be greater than.", {"type": "number"}),
-        "exclusiveMaximum": ("What a number must be less than.", {"type": "number"}),
-        "multipleOf": ("What a number must be a multiple of.", {"type": "number", "exclusiveMinimum": 0}),
-        "anyOf": ("Schemas of which one must fit.", several),
-        "oneOf": ("Schemas of which exactly one must fit.", several),
-        "allOf": ("Schemas that must all fit.", several),
-        "not": ("A schema that must not fit.", inner),
+        "required": ("Names of the required fields.", {"type": "array", "items": {"type": "string"}, "uniqueItems": True}),
+        "additionalProperties": ("Whether other fields are allowed, or a schema for them.", inner),
+        "items": ("The schema of each item of a list.", inner),
+        "enum": ("The allowed values.", {"type": "array"}),
+        "const": ("The only allowed value.", {}),
+        "default": ("The value if the input does not contain it.", {}),
+        "minItems": ("Minimum number of items of a list.", count),
+        "maxItems": ("Maximum number of items of a list.", count),
+        "uniqueItems": ("Whether all items must be different.", {"type": "boolean"}),
+        "minLength": ("Minimum number of characters of a text.", count),
+        "maxLength": ("Maximum number of characters of a text.", count),
+        "pattern": ("Regular expression that must match a part of the text.", {"type": "string"}),
+        "format": ("Format such as `date` or `email`. It is not checked.", {"type": "string"}),
+        "minimum": ("The smallest allowed number.", {"type": "number"}),
+        "maximum": ("The largest allowed number.", {"type": "number"}),
+        "exclusiveMinimum": ("The number must be greater than this.", {"type": "number"}),
+        "exclusiveMaximum": ("The number must be less than this.", {"type": "number"}),
+        "multipleOf": ("The number must be a multiple of this.", {"type": "number", "exclusiveMinimum": 0}),
+        "anyOf": ("The value must match at least one of these schemas.", several),
+        "oneOf": ("The value must match exactly one of these schemas.", several),
+        "allOf": ("The value must match all of these schemas.", several),
+        "not": ("The value must not match this schema.", inner),
         "$ref": ("Another part of this schema, such as `#/$defs/address`.", {"type": "string"}),
-        "$defs": ("Schemas to refer to, by name.", schemas),
+        "$defs": ("Schemas by name, for `$ref`.", schemas),
     }  # fmt: skip
     properties = {name: {**words(name, says), **node} for name, (says, node) in keywords.items()}
     return {
-        **words("JSON Schema", "A JSON Schema (2020-12); nothing is fetched for it."),
+        **words("JSON Schema", "A JSON Schema (2020-12). References must be inside it."),
         "type": ["object", "boolean"],
         "properties": properties,
     }

@@ -13,7 +13,7 @@ from stepiq.language.data import is_array
 Node = dict[str, Json]
 """A schema, or a part of one."""
 
-_ABSENT = "As if it were not written."
+_ABSENT = "The same as a missing field."
 
 
 def words(title: str, description: str) -> Node:

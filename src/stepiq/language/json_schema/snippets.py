@@ -29,8 +29,8 @@ STEPS: Final[dict[StepType, dict[str, Json]]] = {
         "id": "${1:both}",
         "type": "parallel",
         "steps": [
-            {"id": "${2:left}", "prompt": "${3:What speaks for it?}"},
-            {"id": "${4:right}", "prompt": "${5:What speaks against it?}"},
+            {"id": "${2:left}", "prompt": "${3:What are the arguments for it?}"},
+            {"id": "${4:right}", "prompt": "${5:What are the arguments against it?}"},
         ],
     },
     StepType.WEBHOOK: {

@@ -32,25 +32,25 @@ from stepiq.language.steps import code, human_review, llm, parallel, transform, 
 # White space differs between engines: this leaves a little to the reader.
 _MODEL = r"[^ \t\r\n]+"
 _MERGES = {
-    "object": "The outputs by branch id; the default with branches.",
-    "array": "The outputs as a list; the default with `for_each`.",
+    "object": "The outputs by branch id. The default with branches.",
+    "array": "The outputs as a list. The default with `for_each`.",
     "text": "The outputs as one text, joined by blank lines.",
 }
 _BRANCH_ERRORS = {
     "fail": "The first failure stops the other branches and fails the step.",
-    "continue": "The branch gives null.",
+    "continue": "The output of the branch is null, and the other branches continue.",
 }
 _REVIEW_TIMEOUTS = {
     "fail": "The run fails with `review_timeout`.",
-    "approve": "As if a person had approved.",
-    "reject": "As if a person had rejected.",
+    "approve": "The review counts as approved.",
+    "reject": "The review counts as rejected.",
 }
 _LANGUAGES = {"python": "def main(input): …", "javascript": "function main(input) { … }"}
 _METHODS = {
-    "GET": "Reads; the default without a body.",
-    "POST": "Sends; the default with a body.",
-    "PUT": "Puts something there.",
-    "PATCH": "Changes a part.",
+    "GET": "Reads data. The default without a body.",
+    "POST": "Sends data. The default with a body.",
+    "PUT": "Creates or replaces something.",
+    "PATCH": "Changes a part of something.",
     "DELETE": "Removes.",
     "HEAD": "Reads the headers.",
 }
@@ -72,7 +72,7 @@ def set_value() -> Node:
     """A value inside of `set`: its texts are expressions."""
     inner = reference("set_value")
     return {
-        **words("Value", "A text is an expression; other values stay as they are."),
+        **words("Value", "A text is an expression. Other values are used as they are."),
         "minLength": 1,
         "maxLength": LONGEST_EXPRESSION,
         "additionalProperties": inner,
@@ -90,30 +90,37 @@ def _seen(description: str) -> Node:
 
 def _llm() -> Own:
     fields = {
-        "prompt": template("Prompt", "What the model is asked."),
-        "system_prompt": template("System prompt", "Who the model is, and how it is to answer."),
-        "model": _model("Model", "Such as `gpt-4o-mini` or `ollama/llama3`; default the server's."),
+        "prompt": template("Prompt", "The question or task for the model."),
+        "system_prompt": template(
+            "System prompt", "The role of the model, and how it must answer."
+        ),
+        "model": _model(
+            "Model",
+            "A model such as `gpt-4o-mini` or `ollama/llama3`. Default: the server's default model.",
+        ),
         "fallback_models": array(
             "Fallback models",
-            "Asked in this order when the one before cannot answer.",
+            "Models to use, in this order, if the model before fails.",
             _model("Model", "The id of a model."),
             1,
             llm.MAX_FALLBACKS,
         ),
         "temperature": number(
             "Temperature",
-            "How freely the model chooses its words; 0 for the likeliest.",
+            "How much the answers vary. With 0, the model chooses the most likely words.",
             0,
             llm.MAX_TEMPERATURE,
         ),
-        "max_tokens": integer("Most tokens", "Longest answer.", 1, llm.MAX_TOKENS),
+        "max_tokens": integer(
+            "Most tokens", "Maximum length of the answer, in tokens.", 1, llm.MAX_TOKENS
+        ),
         "output_schema": if_object(
             "Output schema",
-            "JSON Schema that the answer must fit; the step's output is then data.",
+            "JSON Schema for the answer. The step's output is then data.",
             reference("json_schema"),
         ),
     }
-    return Own("llm", "Asks a model.", fields, ["prompt"])
+    return Own("llm", "Calls a model.", fields, ["prompt"])
 
 
 def _transform() -> Own:
@@ -124,63 +131,71 @@ def _transform() -> Own:
             maximum=MAX_PATTERN_LENGTH,
         ),
         "group": {
-            **words("Group", "Number or name of a group of the first match; default 0, all of it."),
+            **words(
+                "Group",
+                "Number or name of a group in the first match. Default: 0, the whole match.",
+            ),
             "type": ["integer", "string"],
             "minimum": 0,
             "maximum": transform.MAX_GROUP,
             "minLength": 1,
             "maxLength": transform.MAX_GROUP_NAME,
         },
-        "all": boolean("All", "True gives every match.", default=False),
+        "all": boolean("All", "If true, all matches.", default=False),
         "replace": text(
             "Replace",
-            r"Text that each match becomes, with `\1` for groups.",
+            r"Text that replaces each match. `\1` is the first group.",
             minimum=0,
             maximum=MAX_REPLACEMENT_LENGTH,
         ),
     }
     inner = reference("set_value")
     fields = {
-        "template": template("Template", "Written out, with what the run knows."),
-        "prompt": template("Template", "Another name of `template`."),
+        "template": template("Template", "The text of the output."),
+        "prompt": template("Template", "Another name for `template`."),
         "extract": text(
             "Extract",
-            "JSONPath (RFC 9535), such as `$.items[0].name`; gives a list of what it finds.",
+            "JSONPath (RFC 9535), such as `$.items[0].name`. Gives a list of all matches.",
             maximum=extracting.MAX_LENGTH,
         ),
         "first": boolean(
             "First",
-            "With `extract`: true gives the first value, null if there is none.",
+            "With `extract`: if true, the first match, or null if there is none.",
             default=False,
         ),
-        "regex": mapping("Regex", "What a pattern finds in a text.", regex, ["pattern"]),
+        "regex": mapping("Regex", "Matches of a pattern in a text.", regex, ["pattern"]),
         "set": {
-            **words("Set", "An object or a list whose texts are expressions."),
+            **words("Set", "An object or a list. Its texts are expressions."),
             "type": ["object", "array"],
             "additionalProperties": inner,
             "items": inner,
         },
         "input": _seen(
-            "With `extract` and `regex`: what is looked into; default the output of the step before."
+            "With `extract` and `regex`: the value to search. Default: the output of the step before."
         ),
     }
     ways: list[Json] = [{"required": [way]} for way in transform.WAYS]
-    description = "Makes data of data: a template, a JSONPath, a pattern, or expressions."
+    description = (
+        "Makes new data with a template, a JSONPath, a pattern or expressions, without a model."
+    )
     return Own("transform", description, fields, rest={"anyOf": ways})
 
 
 def _condition() -> Own:
     case = mapping(
         "Case",
-        "A way that is taken if an expression is true.",
-        {"if": condition("If", "True takes this way."), "goto": goto("Where to go on.")},
+        "A jump for an expression that is true.",
+        {
+            "if": condition("If", "If true, the run continues at `goto`."),
+            "goto": goto("The next step."),
+        },
         ["if", "goto"],
     )
     fields = {
-        "cases": array("Cases", "The first that is true is taken.", case, 1, MAX_CASES),
-        "else": goto("Where to go on when no case is true.", default=NEXT),
+        "cases": array("Cases", "The first case that is true is used.", case, 1, MAX_CASES),
+        "else": goto("The next step if no case is true.", default=NEXT),
     }
-    return Own("condition", "Chooses which step comes next.", fields, ["cases"])
+    return Own("condition", "Chooses the next step.", fields, ["cases"])
 
 
 def _parallel() -> Own:
@@ -188,32 +203,30 @@ def _parallel() -> Own:
     fields = {
         # What stands in it depends on `for_each`, and is said below.
         "steps": {
-            **words("Steps", "The branches; with `for_each`, what is done for each item."),
+            **words("Steps", "The branches. With `for_each`, the steps for each item."),
             "type": "array",
         },
         "for_each": expression(
             "For each",
-            "Gives a list; the steps are done for each `item` of it.",
+            "Gives a list. The steps run for each `item` of it.",
             LONGEST_EXPRESSION,
         ),
-        "step": if_object(
-            "Step", "With `for_each`: the one step that is done for each item.", step
-        ),
+        "step": if_object("Step", "With `for_each`: the step for each item.", step),
         "max_concurrency": integer(
             "At the same time",
-            "How many branches or items run at once.",
+            "How many branches or items run at the same time.",
             1,
             parallel.MAX_CONCURRENCY,
             default=parallel.DEFAULT_CONCURRENCY,
         ),
         "on_branch_error": choice(
             "On branch error",
-            "What a failure does to the other branches.",
+            "What happens to the other branches when one fails.",
             _BRANCH_ERRORS,
             BranchError,
             default=BranchError.FAIL,
         ),
-        "merge": choice("Merge", "What becomes of the outputs.", _MERGES, Merge),
+        "merge": choice("Merge", "How the outputs are combined.", _MERGES, Merge),
     }
     bodies: Node = {"items": step, "minItems": 1, "maxItems": parallel.MAX_STEPS_IN_BRANCH}
     branches: Node = {
@@ -242,18 +255,18 @@ def _parallel() -> Own:
 def _webhook() -> Own:
     low, high = webhook.STATUSES
     fields: dict[str, Node] = {
-        "url": url("Where the request goes."),
-        "method": choice("Method", "Of the request.", _METHODS, webhook.METHODS),
+        "url": url("The address of the request."),
+        "method": choice("Method", "The HTTP method.", _METHODS, webhook.METHODS),
         "headers": headers(
-            "Headers by name; those of the connection and `Idempotency-Key` are set by the server."
+            "Headers by name. The server sets `Idempotency-Key` and the headers of the connection."
         ),
         "body": {
-            **words("Body", "A template, or a mapping or list whose texts are templates."),
+            **words("Body", "A template, or a mapping or list. Its texts are templates."),
             "type": ["string", "object", "array"],
             "minLength": 1,
         },
         "expect_status": {
-            **words("Expected status", "A status, or a list of them; default any 2xx."),
+            **words("Expected status", "A status, or a list of them. Default: any 2xx."),
             "type": ["integer", "array"],
             "minimum": low,
             "maximum": high,
@@ -262,80 +275,86 @@ def _webhook() -> Own:
             "maxItems": webhook.MAX_STATUSES,
         },
     }
-    return Own("webhook", "Calls another system over HTTP.", fields, ["url"])
+    return Own("webhook", "Sends an HTTP request to another system.", fields, ["url"])
 
 
 def _human_review() -> Own:
     fields = {
-        "message": template("Message", "What the person has to know, as Markdown."),
-        "input": _seen("What is under review; default the output of the step before."),
-        "editable": boolean("Editable", "True lets the person change it.", default=False),
+        "message": template("Message", "What the reviewer must know, as Markdown."),
+        "input": _seen("The value to review. Default: the output of the step before."),
+        "editable": boolean(
+            "Editable", "If true, the reviewer can change the value.", default=False
+        ),
         "assignees": addresses(
             "Assignees",
-            f"Who gets a mail: an address, or a list of up to {human_review.MAX_ASSIGNEES}.",
+            f"The email addresses of the reviewers: one address, or a list of up to {human_review.MAX_ASSIGNEES}.",
             human_review.MAX_ASSIGNEES,
         ),
         "timeout_seconds": integer(
             "Time limit",
-            "How long to wait for the person, in seconds; up to 30 days.",
+            "How long to wait for a decision, in seconds. At most 30 days.",
             1,
             human_review.MAX_SECONDS,
             default=human_review.DEFAULT_SECONDS,
         ),
         "on_timeout": choice(
             "On timeout",
-            "What becomes of a review that nobody decides in time.",
+            "What happens if there is no decision in time.",
             _REVIEW_TIMEOUTS,
             ReviewTimeout,
             default=ReviewTimeout.FAIL,
         ),
         "on_reject": either(
             "On reject",
-            "What a rejection does.",
+            "What happens after a rejection.",
             choice(
                 "On reject",
-                "What a rejection does.",
+                "What happens after a rejection.",
                 {"fail": "The run fails with `review_rejected`."},
                 human_review.ON_REJECT,
                 default="fail",
             ),
-            mapping("Jump", "The run goes on with another step.", jump_fields(), ["goto"]),
+            mapping("Jump", "The run continues with another step.", jump_fields(), ["goto"]),
         ),
     }
-    description = "Waits until a person has approved or rejected."
+    description = "Waits until a person approves or rejects."
     return Own("human_review", description, fields, ["message"])
 
 
 def _wait() -> Own:
     fields = {
         "seconds": number(
-            "Seconds", "How long to wait; up to 30 days.", 0, wait.MAX_WAIT.total_seconds()
+            "Seconds", "How long to wait. At most 30 days.", 0, wait.MAX_WAIT.total_seconds()
         ),
         "until": template(
             "Until",
-            "A moment, ISO 8601 with its zone, such as `2026-03-01T09:00:00+01:00`.",
+            "A time in ISO 8601 with its time zone, such as `2026-03-01T09:00:00+01:00`.",
         ),
     }
     ways: list[Json] = [{"required": [name]} for name in fields]
-    return Own("wait", "Waits for so long, or until a moment.", fields, rest={"anyOf": ways})
+    return Own(
+        "wait", "Waits for a number of seconds, or until a time.", fields, rest={"anyOf": ways}
+    )
 
 
 def _code() -> Own:
     fields: dict[str, Node] = {
-        "language": choice("Language", "What the source is written in.", _LANGUAGES, CodeLanguage),
+        "language": choice(
+            "Language", "The programming language of the source.", _LANGUAGES, CodeLanguage
+        ),
         "source": text(
             "Source",
-            "Has a function `main(input)`; what it returns is the step's output.",
+            "Code with a function `main(input)`. Its result is the step's output.",
             maximum=code.MAX_SOURCE,
         ),
         "input": {
-            **words("Input", "Expressions by name; default `{input, vars, steps}`."),
+            **words("Input", "Expressions by name. Default: `{input, vars, steps}`."),
             "type": "object",
-            "additionalProperties": or_null(_seen("A field of what `main` is given.")),
+            "additionalProperties": or_null(_seen("A field of the input of `main`.")),
             "maxProperties": code.MAX_INPUTS,
         },
     }
-    description = "Runs a function of yours in a sandbox."
+    description = "Runs your function in a sandbox."
     return Own("code", description, fields, ["language", "source"])
 
 

@@ -41,7 +41,7 @@ def definitions() -> dict[str, Node]:
 
 def steps() -> Node:
     """`steps` of a document."""
-    description = "What the pipeline does, one step after the other unless a jump says otherwise."
+    description = "The steps of the pipeline. They run in this order, except for jumps."
     return array("Steps", description, reference("step"), 1, MAX_STEPS)
 
 
@@ -51,7 +51,7 @@ def _name(step_type: StepType) -> str:
 
 def _step(own: dict[StepType, Own]) -> Node:
     meanings: dict[str, str] = {name: part.description for name, part in own.items()}
-    kind = choice("Type", "What the step does.", meanings, list(own), default=StepType.LLM)
+    kind = choice("Type", "The type of the step.", meanings, list(own), default=StepType.LLM)
     ways = {str(name): reference(_name(name)) for name in own}
     return {
         **words("Step", "One step of the pipeline."),
@@ -74,7 +74,7 @@ def _branch() -> Node:
     """An entry of `steps` in a `parallel`, as `parallel.is_sequence` tells the two apart."""
     several: Node = {"required": ["steps"], "not": {"required": ["type"]}}
     return {
-        **words("Branch", "A step, or several as `{id, steps: [...]}`."),
+        **words("Branch", "A step, or several steps as `{id, steps: [...]}`."),
         "type": "object",
         "if": several,
         "then": reference("sequence"),
@@ -85,13 +85,13 @@ def _branch() -> Node:
 def _sequence() -> Node:
     fields: dict[str, Json] = {
         "id": step_id(),
-        "name": text("Name", "For people.", maximum=MAX_NAME),
+        "name": text("Name", "A description of the field.", maximum=MAX_NAME),
         "steps": array(
             "Steps",
-            "One after the other.",
+            "The steps of the branch. They run one after the other.",
             reference("inner_step"),
             1,
             MAX_STEPS_IN_BRANCH,
         ),
     }
-    return mapping("Branch", "Several steps, one after the other.", fields, ["id", "steps"])
+    return mapping("Branch", "Several steps that run one after the other.", fields, ["id", "steps"])

@@ -46,9 +46,9 @@ from stepiq.language.trigger_fields import (
 _TARGETS = {
     "webhook": "A signed request to another system.",
     "email": "A mail.",
-    "api": "The call that starts the run waits for its end and answers with it.",
+    "api": "The call that starts the run waits for its end and returns the result.",
 }
-_METHODS = {"POST": "Sends the result.", "PUT": "Puts the result there."}
+_METHODS = {"POST": "Sends the result.", "PUT": "Sends the result with PUT."}
 _SCHEMES = {
     "github": "As GitHub signs.",
     "stripe": "As Stripe signs.",
@@ -58,7 +58,7 @@ _SCHEMES = {
 # Looser than the reader, which knows more of what an address may be.
 _EMAIL = r"[^@ ]{1,64}@[A-Za-z0-9.-]+"
 _URL_START = r"[Hh][Tt][Tt][Pp][Ss]?://|\{\{"
-_ONE_LINE_RULE = "one plain line"
+_ONE_LINE_RULE = "a single line"
 
 
 def definitions() -> dict[str, Node]:
@@ -77,19 +77,19 @@ def output() -> Node:
     fields = {
         "from": text(
             "From",
-            "Id of the step whose output is the run's; default the last one that ran.",
+            "Id of the step whose output is the output of the run. Default: the last step that ran.",
             pattern=ID_PATTERN,
             rule=ID_RULE,
         ),
         "deliver": array(
             "Deliver",
-            "Who gets the output of a completed run.",
+            "Where the output of a completed run is sent.",
             reference("deliver_target"),
             0,
             MAX_TARGETS,
         ),
     }
-    return mapping("Output", "What a run gives, and who gets it.", fields)
+    return mapping("Output", "The output of a run, and where it is sent.", fields)
 
 
 def notifications() -> Node:
@@ -98,14 +98,14 @@ def notifications() -> Node:
     fields = {
         name: array(
             f"On {end}",
-            f"Who hears of {end} runs.",
+            f"Where a message about {end} runs is sent.",
             reference("notification_target"),
             0,
             MAX_TARGETS,
         )
         for name, end in ends.items()
     }
-    return mapping("Notifications", "Who hears how a run ended.", fields)
+    return mapping("Notifications", "Where a message about the end of a run is sent.", fields)
 
 
 def schedule() -> Node:
@@ -117,9 +117,11 @@ def schedule() -> Node:
         examples=["0 9 * * 1-5"],
     )
     fields = {
-        "enabled": boolean("Enabled", "False keeps the schedule without running it.", default=True),
+        "enabled": boolean(
+            "Enabled", "If false, the schedule is kept but does not run.", default=True
+        ),
         "cron": expression,
-        "cron_expression": text("Cron", "Another name of `cron`.", maximum=cron.MAX_LENGTH),
+        "cron_expression": text("Cron", "Another name for `cron`.", maximum=cron.MAX_LENGTH),
         "timezone": text(
             "Time zone",
             "IANA name, such as `Europe/Berlin`.",
@@ -129,7 +131,7 @@ def schedule() -> Node:
         ),
     }
     return {
-        **mapping("Schedule", "When the pipeline runs by itself.", fields),
+        **mapping("Schedule", "When the pipeline runs automatically.", fields),
         "if": {
             "type": "object",
             "properties": {"enabled": {"enum": [True, None], "doNotSuggest": True}},
@@ -146,11 +148,11 @@ def schedule() -> Node:
 def webhook() -> Node:
     """`webhook` of a document."""
     fields = {
-        "scheme": choice("Scheme", "How the sender signs.", _SCHEMES, VerifyScheme),
-        "secret_name": secret_name("The stored secret that the sender signs with."),
+        "scheme": choice("Scheme", "How the sender signs requests.", _SCHEMES, VerifyScheme),
+        "secret_name": secret_name("The name of the stored secret that the sender signs with."),
         "header": text(
             "Header",
-            "Where a signature of scheme `hmac-sha256` stands.",
+            "The header with a signature of the scheme `hmac-sha256`.",
             maximum=MAX_HEADER,
             pattern=HEADER_NAME,
             rule="the name of a header",
@@ -159,11 +161,11 @@ def webhook() -> Node:
     }
     verify = mapping(
         "Verify",
-        "The sender's own signature, which is asked for beside the API key.",
+        "A signature of the sender that is required in addition to the API key.",
         fields,
         ["scheme", "secret_name"],
     )
-    return mapping("Webhook", "What an inbound webhook must prove.", {"verify": verify})
+    return mapping("Webhook", "What an inbound webhook must contain.", {"verify": verify})
 
 
 def secret_name(description: str) -> Node:
@@ -180,7 +182,9 @@ def secret_name(description: str) -> Node:
 def url(description: str) -> Node:
     """The address of another system."""
     return {
-        **template("URL", f"{description} Begins with https:// or http://.", maximum=MAX_URL),
+        **template(
+            "URL", f"{description} It must begin with https:// or http://.", maximum=MAX_URL
+        ),
         "pattern": _URL_START,
         "patternErrorMessage": "This must begin with https:// or http://.",
     }
@@ -188,7 +192,7 @@ def url(description: str) -> Node:
 
 def headers(description: str) -> Node:
     """Headers that a document may set."""
-    value = template("Header", "One plain line.")
+    value = template("Header", "A single line.")
     value |= {"pattern": whole(ONE_LINE), "patternErrorMessage": f"This must be {_ONE_LINE_RULE}."}
     return by_name("Headers", description, HEADER_NAME, or_null(value), MAX_HEADERS)
 
@@ -211,9 +215,9 @@ def addresses(title: str, description: str, maximum: int) -> Node:
 
 
 def _target(types: tuple[str, ...]) -> Node:
-    kind = choice("Type", "Who hears of it.", _TARGETS, types)
+    kind = choice("Type", "How the message is sent.", _TARGETS, types)
     return {
-        **words("Target", "Who hears of a run's end."),
+        **words("Target", "A receiver of a message about the end of a run."),
         "type": "object",
         "properties": {"type": kind},
         "required": ["type"],
@@ -224,15 +228,15 @@ def _target(types: tuple[str, ...]) -> Node:
 def _webhook_fields() -> dict[str, Node]:
     return {
         "type": {},
-        "url": url("Where the request goes."),
-        "method": choice("Method", "Of the request.", _METHODS, METHODS, default="POST"),
-        "headers": headers("Headers by name; those of the connection and of stepIQ are set by the server."),
-        "signing_secret_name": secret_name("The stored secret that signs the request; there is no delivery without it."),
+        "url": url("The address of the request."),
+        "method": choice("Method", "The HTTP method.", _METHODS, METHODS, default="POST"),
+        "headers": headers("Headers by name. The server sets its own headers and those of the connection."),
+        "signing_secret_name": secret_name("The name of the stored secret that signs the request. Without it, nothing is sent."),
     }  # fmt: skip
 
 
 def _email_fields() -> dict[str, Node]:
-    subject = template("Subject", "Default: the pipeline's name and how the run ended.")
+    subject = template("Subject", "Default: the name of the pipeline and the result of the run.")
     subject |= {
         "pattern": whole(ONE_LINE),
         "patternErrorMessage": f"This must be {_ONE_LINE_RULE}.",

@@ -17,7 +17,7 @@ ON_REJECT = ("fail",)
 
 def _read(fields: Fields, _: ReadSteps) -> ReviewSpec | None:
     if fields.draft.nesting:
-        message = "A person cannot be asked inside `parallel` yet. Put the `human_review` before or behind it."
+        message = "`parallel` cannot contain a `human_review` yet. Move the review before or after the `parallel`."
         fields.draft.refuse((*fields.path, "type"), "not_supported_yet", message)
     fields.require("message", "message: Please check this answer before it is sent.")
     message_template = fields.template("message")

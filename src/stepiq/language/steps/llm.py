@@ -36,7 +36,7 @@ def _read(fields: Fields, _: ReadSteps) -> LlmSpec | None:
         fields.refuse(
             "output_format",
             "conflict",
-            "A step with `output_schema` gives JSON. Remove `output_format`, or the schema.",
+            "With `output_schema`, the output is JSON. Remove `output_format` or `output_schema`.",
         )
     if prompt is None:
         return None
@@ -57,10 +57,10 @@ def _read_fallbacks(fields: Fields) -> tuple[str, ...]:
     for index, model in enumerate(fields.items("fallback_models", 1, MAX_FALLBACKS) or ()):
         path = (*fields.path, "fallback_models", index)
         if not isinstance(model, str):
-            message = f"A model is a string; this is {kind_of(model)}."
+            message = f"A model must be a string; it is {kind_of(model)}."
             fields.draft.refuse(path, "wrong_type", message)
         elif len(model) > MAX_MODEL or not re.fullmatch(_MODEL, model):
-            message = f"A model is {MODEL_RULE}, of at most {MAX_MODEL} characters."
+            message = f"A model must be {MODEL_RULE}, with at most {MAX_MODEL} characters."
             fields.draft.refuse(path, "invalid_format", message)
         else:
             fields.draft.models.append((path, model))

@@ -29,7 +29,7 @@ def _read(fields: Fields, read_steps: ReadSteps) -> ParallelSpec | None:
     if not fields.has("for_each"):
         if fields.has("step"):
             fields.refuse(
-                "step", "conflict", "`step` goes with `for_each`. Write branches as `steps: [...]`."
+                "step", "conflict", "`step` needs `for_each`. Write branches as `steps: [...]`."
             )
         elif not fields.has("steps"):
             fields.require("steps", "steps: [{id: a, prompt: ...}, {id: b, prompt: ...}]")
@@ -74,7 +74,7 @@ def _read_sequence(fields: Fields, read_steps: ReadSteps) -> Branch | None:
 
 def _read_body(fields: Fields, read_steps: ReadSteps) -> tuple[Step, ...]:
     if fields.has("step") and fields.has("steps"):
-        fields.refuse("steps", "conflict", "Write `step` or `steps` beside `for_each`, not both.")
+        fields.refuse("steps", "conflict", "With `for_each`, write `step` or `steps`, not both.")
     if fields.has("step"):
         return read_steps(fields.draft, [((*fields.path, "step"), fields.raw("step"))])
     if not fields.has("steps"):

@@ -21,7 +21,7 @@ _FOUND = shape(OPTIONAL_STRING_FIELD)
 def _read(fields: Fields, _: ReadSteps) -> TransformSpec | None:
     if fields.has("template") and fields.has("prompt"):
         fields.refuse(
-            "prompt", "conflict", "`prompt` is another name of `template`. Keep one of the two."
+            "prompt", "conflict", "`prompt` is another name for `template`. Remove one of the two."
         )
         return None
     ways = [name for name in WAYS if fields.has(name)]
@@ -32,14 +32,14 @@ def _read(fields: Fields, _: ReadSteps) -> TransformSpec | None:
         fields.refuse(
             extra,
             "conflict",
-            f"A transform does one thing: it has `{ways[0]}` already. Move `{extra}` to a step of its own.",
+            f"A transform does one thing, and this one has `{ways[0]}` already. Move `{extra}` to a separate step.",
         )
     makes = [_read_way(fields, name) for name in ways]
     source = fields.expression("input")
     if source is not None and ways[0] not in ("extract", "regex"):
-        fields.refuse("input", "conflict", "`input` goes with `extract` and `regex`.")
+        fields.refuse("input", "conflict", "`input` needs `extract` or `regex`. Remove it.")
     if fields.has("first") and ways[0] != "extract":
-        fields.refuse("first", "conflict", "`first` goes with `extract`.")
+        fields.refuse("first", "conflict", "`first` needs `extract`. Remove it.")
     return None if makes[0] is None else TransformSpec(makes[0], source)
 
 
@@ -78,7 +78,9 @@ def _read_regex(fields: Fields) -> Match | None:
     group = _read_group(inner)
     chosen = [name for name in ("group", "all", "replace") if inner.has(name)]
     for extra in chosen[1:]:
-        inner.refuse(extra, "conflict", f"`regex` has `{chosen[0]}` already. Keep one of the two.")
+        inner.refuse(
+            extra, "conflict", f"`regex` has `{chosen[0]}` already. Remove one of the two."
+        )
     if text is None:
         return None
     try:
@@ -87,7 +89,7 @@ def _read_regex(fields: Fields) -> Match | None:
         inner.refuse("pattern", error.code, error.message)
         return None
     if group is not None and not pattern.has_group(group):
-        inner.refuse("group", "not_allowed", f"The pattern has no group `{group}`.")
+        inner.refuse("group", "not_allowed", f"The pattern does not have a group `{group}`.")
     made = None
     if replacement is not None:
         try:

@@ -19,7 +19,11 @@ def _read(fields: Fields, _: ReadSteps) -> WaitSpec | None:
     if until is not None and seconds is None:
         _check_literal(fields, until)
     if fields.has("seconds") and fields.has("until"):
-        fields.refuse("until", "conflict", "A wait has `seconds` or `until`, not both.")
+        fields.refuse(
+            "until",
+            "conflict",
+            "A wait can have `seconds` or `until`, not both. Remove one of the two.",
+        )
     elif not fields.has("until"):
         fields.require("seconds", "seconds: 30")
     if seconds is None and until is None:

@@ -25,7 +25,11 @@ def _read(fields: Fields, _: ReadSteps) -> WebhookSpec | None:
     headers = read_headers(fields, _header_problem)
     body = _read_body(fields)
     if method in _WITHOUT_BODY and fields.has("body"):
-        fields.refuse("body", "conflict", f"A {method} has no body. Remove it, or use POST.")
+        fields.refuse(
+            "body",
+            "conflict",
+            f"A {method} request cannot have a body. Remove `body`, or use POST.",
+        )
     statuses = _read_statuses(fields)
     if url is None:
         return None
@@ -43,7 +47,7 @@ def _read_body(fields: Fields) -> Template | TemplateTree | None:
     if is_object(value) or is_array(value):
         return read_tree(fields.draft, (*fields.path, "body"), value)
     if value is not None and not isinstance(value, str):
-        fields.refuse("body", "wrong_type", "`body` is a text, a mapping or a list.")
+        fields.refuse("body", "wrong_type", "`body` must be a text, a mapping or a list.")
         return None
     return fields.template("body")
 
@@ -58,7 +62,7 @@ def _read_statuses(fields: Fields) -> tuple[int, ...] | None:
         STATUSES[0] <= code <= STATUSES[1] for code in codes
     )
     if not is_right or not 1 <= len(written) <= MAX_STATUSES:
-        message = "`expect_status` is an HTTP status such as 201, or a list of them."
+        message = "`expect_status` must be an HTTP status such as 201, or a list of them."
         fields.refuse("expect_status", "invalid_format", message)
         return None
     return tuple(codes)
@@ -66,7 +70,7 @@ def _read_statuses(fields: Fields) -> tuple[int, ...] | None:
 
 def _header_problem(name: str) -> tuple[str, str] | None:
     if name.lower() in _OURS or name.lower().startswith("proxy-"):
-        return "not_allowed", f"Header `{name}` is set by the server. Remove it."
+        return "not_allowed", f"The server sets the header `{name}`. Remove it."
     return None
 
 

@@ -47,10 +47,13 @@ class TagReader:
     def output(self) -> Expression:
         """`{{path}}` or `{{helper …}}`, to the end of the tag."""
         if not self._tokens:
-            self._fail(self._tag.offset, "This tag is empty. Name a value in it.")
+            self._fail(
+                self._tag.offset,
+                "This tag is empty. Write a name in it, as in `{{{{input.topic}}}}`.",
+            )
         first = self._tokens[0]
         if first.kind == "(":
-            self._fail(first.offset, "Leave out the outer brackets: `{{json input}}`.")
+            self._fail(first.offset, "Remove the outer parentheses: `{{json input}}`.")
         if first.kind == "word" and len(self._tokens) > 1:
             self._at = 1
             expression = self._call(first, tolerant=False)
@@ -58,7 +61,8 @@ class TagReader:
             expression = self._argument(tolerant=False)
             if isinstance(expression, Literal):
                 self._fail(
-                    first.offset, "This tag holds a fixed value. Write it as text, without braces."
+                    first.offset,
+                    "This tag contains a fixed value. Write it as text, without braces.",
                 )
         self._expect_end()
         return expression
@@ -74,13 +78,11 @@ class TagReader:
         if first.kind == "word" and first.text in HELPERS and self._has_argument(1):
             self._fail(
                 first.offset,
-                f"Put brackets around a helper inside a tag: `{{{{#{kind.value} ({first.text} …)}}}}`.",
+                f"Put parentheses around a helper inside a tag: `{{{{#{kind.value} ({first.text} …)}}}}`.",
             )
         expression = self._argument(tolerant=True)
         if isinstance(expression, Secret) and kind in FRAMED:
-            self._fail(
-                first.offset, "Secrets can only be written out or compared, not looked into."
-            )
+            self._fail(first.offset, "A secret has no fields. Write it out or compare it.")
         return expression
 
     def include_zero(self, kind: ArmKind) -> bool:
@@ -89,10 +91,12 @@ class TagReader:
         if token is None or not self._is_option():
             return False
         if kind in FRAMED or token.text != "includeZero":
-            self._fail(token.offset, f"`#{kind.value}` has no option `{token.text[:60]}`.")
+            self._fail(
+                token.offset, f"`#{kind.value}` does not have an option `{token.text[:60]}`."
+            )
         value = self._tokens[self._at + 2] if len(self._tokens) > self._at + 2 else None
         if value is None or value.text not in ("true", "false"):
-            self._fail(token.offset, "`includeZero` is `true` or `false`.")
+            self._fail(token.offset, "`includeZero` must be `true` or `false`.")
         self._at += 3
         return value.text == "true"
 
@@ -113,7 +117,7 @@ class TagReader:
                 names.append(token.text)
                 self._at += 1
             if token is None or token.kind != "|":
-                self._fail(self._tag.offset, "The block parameters are never closed: `as |item|`.")
+                self._fail(self._tag.offset, "`as |` has no closing `|`. Write `as |item|`.")
             self._at += 1
             most = 0 if inverse else {ArmKind.EACH: 2, ArmKind.WITH: 1}.get(kind, 0)
             if not 0 < len(names) <= most:
@@ -145,15 +149,15 @@ class TagReader:
 
     def _parenthesis(self, opening: Token, *, tolerant: bool) -> Expression:
         if self._depth == MAX_NESTING:
-            self._fail(opening.offset, f"Helpers nest deeper than {MAX_NESTING} levels.")
+            self._fail(opening.offset, f"Helpers exceed the maximum depth of {MAX_NESTING} levels.")
         self._depth += 1
         helper = self._next()
         if helper.kind != "word":
-            self._fail(helper.offset, "A bracket starts with a helper: `(eq a b)`.")
+            self._fail(helper.offset, "Parentheses must start with a helper, as in `(eq a b)`.")
         call = self._call(helper, tolerant=tolerant)
         closing = self._peek()
         if closing is None or closing.kind != ")":
-            self._fail(opening.offset, "This bracket is never closed. Write `)` after its values.")
+            self._fail(opening.offset, "`(` has no closing `)`. Write it after the values.")
         self._at += 1
         self._depth -= 1
         return call
@@ -238,7 +242,7 @@ class TagReader:
     def _next(self) -> Token:
         token = self._peek()
         if token is None:
-            self._fail(self._tag.offset, "This tag ends where a value must stand.")
+            self._fail(self._tag.offset, "A value is missing at the end of this tag.")
         self._at += 1
         return token
 
@@ -257,12 +261,12 @@ class TagReader:
             return "Templates have no filters. Call a helper instead: `{{join list}}`, `{{json value}}`."
         if token.kind == "=":
             return "Templates have no operators. Compare with a helper: `{{#if (eq a b)}}`."
-        return f"`{token.text[:60]}` is one word too many in this tag."
+        return f"`{token.text[:60]}` is an extra word in this tag. Remove it."
 
     def _bare_helper(self, name: str) -> str:
         if name in BLOCKS:
             return f"`{name}` is a block: `{{{{#{name} value}}}}…{{{{/{name}}}}}`."
-        return f"`{name}` is a helper and needs a value: `{HELPERS[name].usage}`. A field of that name is `this.{name}`."
+        return f"`{name}` is a helper and needs a value: `{HELPERS[name].usage}`. For a field with this name, write `this.{name}`."
 
     def _fail_unknown_helper(self, token: Token) -> NoReturn:
         if token.text in BLOCKS:
@@ -271,5 +275,5 @@ class TagReader:
         if following is not None and following.kind in ("|", "="):
             self._fail(following.offset, self._misplaced(following))
         near = get_close_matches(token.text[:60], HELPERS, 1)
-        hint = f"Did you mean `{near[0]}`?" if near else f"Helpers are {', '.join(HELPERS)}."
+        hint = f"Did you mean `{near[0]}`?" if near else f"The helpers are {', '.join(HELPERS)}."
         self._fail(token.offset, f"`{token.text[:60]}` is not a helper. {hint}")

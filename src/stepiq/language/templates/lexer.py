@@ -33,10 +33,10 @@ _TRIPLE_CLOSE = re.compile(r"\}(~?)\}\}")
 _LONG_COMMENT_CLOSE = re.compile(r"--(~?)\}\}")
 
 _REFUSED = {
-    ">": "Partials (`{{> name}}`) are not part of the language. Write the text here, or in a step of its own.",
-    "#>": "Partials (`{{#> name}}`) are not part of the language. Write the text here, or in a step of its own.",
-    "*": "Decorators (`{{* name}}`) are not part of the language.",
-    "#*": "Decorators (`{{#* name}}`) are not part of the language.",
+    ">": "Partials (`{{> name}}`) are not supported. Write the text here, or in a separate step.",
+    "#>": "Partials (`{{#> name}}`) are not supported. Write the text here, or in a separate step.",
+    "*": "Decorators (`{{* name}}`) are not supported.",
+    "#*": "Decorators (`{{#* name}}`) are not supported.",
 }
 
 
@@ -108,7 +108,7 @@ def scan(source: str) -> list[Piece]:
         _flush(text, pieces)
         tags += 1
         if tags > MAX_TAGS:
-            fail(source, at, f"A template has at most {MAX_TAGS:,} tags.")
+            fail(source, at, f"A template can have at most {MAX_TAGS:,} tags.")
         tag = _read_tag(source, at)
         pieces.append(tag)
         start = tag.end
@@ -136,7 +136,7 @@ def _read_tag(source: str, at: int) -> Tag:
         fail(
             source,
             at,
-            "Raw blocks (`{{{{name}}}}`) are not part of the language. Write `\\{{` for braces as text.",
+            "Raw blocks (`{{{{name}}}}`) are not supported. Write `\\{{` for braces as text.",
         )
     strips_left = source.startswith("~", at + 2)
     start = at + 3 if strips_left else at + 2
@@ -151,7 +151,7 @@ def _read_tag(source: str, at: int) -> Tag:
     _read_tokens(source, tag, start + len(sigil), _TRIPLE_CLOSE if sigil == "{" else _CLOSE)
     if not sigil and tag.tokens and _ELSE_AND_MORE.match(tag.tokens[0].text):
         name = tag.tokens[0].text[:60]
-        fail(source, at, f"`{name}` reads as an `else`. If it is a name, write `this.{name}`.")
+        fail(source, at, f"`{name}` is read as `else`. If it is a name, write `this.{name}`.")
     tag.kind = _kind(sigil, tag.tokens)
     return tag
 
@@ -164,7 +164,7 @@ def _read_comment(source: str, at: int, start: int, strips_left: bool) -> Tag:
         fail(
             source,
             at,
-            f"This comment is never closed. Write `{'--}}' if is_long else '}}'}` at its end.",
+            f"This comment is not closed. Write `{'--}}' if is_long else '}}'}` at its end.",
         )
     return Tag(TagKind.COMMENT, at, end.end(), strips_left, bool(end[1]))
 
@@ -186,7 +186,7 @@ def _read_tokens(source: str, tag: Tag, start: int, close: re.Pattern[str]) -> N
         follows_value = kind in _VALUE_ENDS
         if kind != "space":
             if len(tag.tokens) == MAX_WORDS:
-                fail(source, tag.offset, f"A tag has at most {MAX_WORDS:,} words.")
+                fail(source, tag.offset, f"A tag can have at most {MAX_WORDS:,} words.")
             tag.tokens.append(Token(kind, text, start))
         start = token.end()
 
@@ -195,20 +195,16 @@ def _fail_at_character(source: str, tag: Tag, at: int, close: re.Pattern[str]) -
     braces = "}}}" if close is _TRIPLE_CLOSE else "}}"
     character = source[at : at + 1]
     if character in ("", "{") or source.startswith("}", at):
-        fail(
-            source, tag.offset, f"This tag is never closed. Write `{braces}` where the value ends."
-        )
+        fail(source, tag.offset, f"This tag is not closed. Write `{braces}` after the value.")
     if character in "\"'[":
-        fail(
-            source, at, f"This {'name' if character == '[' else 'text'} is never closed in the tag."
-        )
+        fail(source, at, f"This {'name' if character == '[' else 'text'} is not closed in the tag.")
     if character in "<>!&":
         fail(
             source,
             at,
             f"Templates have no operator `{character}`. Use a helper, as in `{{{{#if (gt a b)}}}}`.",
         )
-    fail(source, at, f"The character `{character}` has no meaning inside `{{{{…}}}}`.")
+    fail(source, at, f"The character `{character}` is not valid inside `{{{{…}}}}`.")
 
 
 def _kind(sigil: str, tokens: list[Token]) -> TagKind:

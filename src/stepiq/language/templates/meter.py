@@ -50,14 +50,14 @@ class Meter:
         self._bytes_left -= size
         if self._bytes_left < 0:
             raise TemplateLimit(
-                f"The template writes more than {MAX_OUTPUT_BYTES:,} bytes. Pass on less, or split the step."
+                f"The result of the template is larger than {MAX_OUTPUT_BYTES:,} bytes. Use less data, or split the step."
             )
 
     def _look_up(self) -> None:
         self._spent += self._span - self._left
         if self._spent > MAX_OPERATIONS:
             raise TemplateLimit(
-                f"The template does more than {MAX_OPERATIONS:,} operations. Loop over fewer items, or split the step."
+                f"The template needs more than {MAX_OPERATIONS:,} operations. Loop over fewer items, or split the step."
             )
         if self._spent > self._limit or self._pause is None:
             raise OverBudget

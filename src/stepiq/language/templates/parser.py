@@ -65,7 +65,7 @@ class Parser:
             block = self._open[-1]
             self._fail(
                 block.tag.offset,
-                f"`#{block.name}` is never closed. Write `{{{{/{block.name}}}}}` where it ends.",
+                f"`#{block.name}` is not closed. Write `{{{{/{block.name}}}}}` at its end.",
             )
         return tuple(self._root)
 
@@ -93,7 +93,7 @@ class Parser:
 
     def _open_block(self, tag: Tag) -> None:
         if len(self._open) == MAX_NESTING:
-            self._fail(tag.offset, f"Blocks nest deeper than {MAX_NESTING} levels.")
+            self._fail(tag.offset, f"Blocks exceed the maximum depth of {MAX_NESTING} levels.")
         inverse = tag.kind is TagKind.OPEN_INVERSE
         arm, scope = self._read_arm(tag, tag.tokens, inverse=inverse)
         self._open.append(_OpenBlock(tag, [arm]))
@@ -137,11 +137,11 @@ class Parser:
 
     def _read_else(self, tag: Tag) -> None:
         if not self._open:
-            self._fail(tag.offset, "`else` stands outside any block.")
+            self._fail(tag.offset, "`else` is outside a block. Write it inside `{{{{#if …}}}}`.")
         block = self._open[-1]
         if block.otherwise is not None:
             self._fail(
-                tag.offset, f"This `#{block.name}` has an `else` already, which is its last part."
+                tag.offset, f"This `#{block.name}` has an `else` already. Remove one of the two."
             )
         self._leave()
         if len(tag.tokens) < 2:
@@ -154,13 +154,15 @@ class Parser:
     def _close_block(self, tag: Tag) -> None:
         written = tag.tokens[0].text if len(tag.tokens) == 1 else ""
         if not self._open:
-            self._fail(tag.offset, f"`{{{{/{written}}}}}` closes a block that was never opened.")
+            self._fail(
+                tag.offset, f"`{{{{/{written}}}}}` closes a block that is not open. Remove it."
+            )
         block = self._open[-1]
         if written != block.name:
             line, _ = position(self._source, block.tag.offset)
             self._fail(
                 tag.offset,
-                f"`{{{{/{written}}}}}` stands where `{{{{/{block.name}}}}}` must close the block of line {line}.",
+                f"`{{{{/{written}}}}}` does not close the block of line {line}. Write `{{{{/{block.name}}}}}`.",
             )
         self._leave()
         self._open.pop()
@@ -171,7 +173,9 @@ class Parser:
         name = tokens[0].text if tokens else ""
         near = get_close_matches(name, BLOCKS, 1)
         hint = (
-            f"Did you mean `#{near[0]}`?" if near else "Blocks are #if, #unless, #each and #with."
+            f"Did you mean `#{near[0]}`?"
+            if near
+            else "The blocks are `#if`, `#unless`, `#each` and `#with`."
         )
         self._fail(tag.offset, f"`{name[:60]}` is not a block. {hint}")
 

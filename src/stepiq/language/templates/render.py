@@ -153,12 +153,12 @@ class Renderer:
         line, column = position(self._source, path.offset)
         holder = ".".join(path.parts[:depth]) or path.value
         if is_object(value) or is_array(value):
-            reason = f"`{holder}` has no `{part}`"
+            reason = f"`{holder}` does not have `{part}`"
         else:
-            reason = f"`{holder}` is {kind_of(value)}, which has no fields"
-        hint = "Correct the name, or give a fallback: `{{default …}}`."
+            reason = f"`{holder}` is {kind_of(value)}, so it has no fields"
+        hint = "Correct the name, or write a fallback: `{{default …}}`."
         if path.frame and depth == 0 and part in _ROOT_NAMES:
-            hint = f"Inside `#each` and `#with` names are read from the item: write `@root.{path.text}`."
+            hint = f"Inside `#each` and `#with`, a name is a field of the item. Write `@root.{path.text}`."
         raise TemplateUnresolved(
             f"`{{{{{path.text}}}}}` (line {line}, column {column} of the template) cannot be resolved: {reason}. {hint}"
         )
@@ -170,7 +170,7 @@ class Renderer:
         if tolerant:
             return MISSING
         raise SecretMissing(
-            f"The secret `{secret.name}` does not exist. Create it in the account's or the pipeline's secrets."
+            f"The secret `{secret.name}` does not exist. Store it for the account or for the pipeline."
         )
 
     def _call(self, call: Call, tolerant: bool) -> Json:
@@ -188,7 +188,7 @@ class Renderer:
         if result is MISSING and not tolerant:
             line, column = position(self._source, call.offset)
             raise TemplateUnresolved(
-                f"`{call.helper}` (line {line}, column {column} of the template) finds nothing there. "
-                "Give a fallback: `{{default (…) …}}`."
+                f"`{call.helper}` (line {line}, column {column} of the template) finds nothing. "
+                "Write a fallback: `{{default (…) …}}`."
             )
         return result

@@ -56,7 +56,7 @@ def split(text: str) -> Name:
         segment = _SEGMENT.match(text, at)
         if segment is None:
             raise NameProblem(
-                f"The name `{_shorten(text)}` has an empty or broken part. Write it as in `input.topic`."
+                f"The name `{_shorten(text)}` has an empty or wrong part. Write it as in `input.topic`."
             )
         if segment["literal"] is not None:
             # Brackets included: one that ends the segment may have a backslash.
@@ -65,7 +65,7 @@ def split(text: str) -> Name:
             parts.append(segment["name"])
         elif parts:
             raise NameProblem(
-                f"`{segment.group()}` can stand only at the start of a name, not inside `{_shorten(text)}`."
+                f"`{segment.group()}` must be at the start of a name, not inside `{_shorten(text)}`."
             )
         else:
             is_explicit = True
@@ -133,7 +133,7 @@ class Scopes:
         frame = len(self._scopes) - 1 - name.ups
         if frame < 0:
             raise NameProblem(
-                f"`{_shorten(name.text)}` goes up further than there are `#each` and `#with` around it."
+                f"`{_shorten(name.text)}` has more `../` than there are `#each` and `#with` blocks around it."
             )
         return frame, FrameValue.CONTEXT, name.parts
 
@@ -144,7 +144,7 @@ class Scopes:
         value = _LOOP_VALUES.get(head)
         if value is None:
             raise NameProblem(
-                f"`{_shorten(name.text)}` does not exist. There are `@index`, `@key`, `@first`, `@last` and `@root`."
+                f"`{_shorten(name.text)}` does not exist. Use `@index`, `@key`, `@first`, `@last` or `@root`."
             )
         loops = [frame for frame, scope in enumerate(self._scopes) if scope.is_loop]
         if name.ups >= len(loops):
@@ -154,12 +154,10 @@ class Scopes:
 
 def _secret_name(name: Name, full: tuple[str, ...]) -> str:
     if len(full) != 2:
-        raise NameProblem(
-            f"Secrets are read one by one, as `env.NAME`; `{_shorten(name.text)}` is not one."
-        )
+        raise NameProblem(f"Write a secret as `env.NAME`; `{_shorten(name.text)}` is not one.")
     if not _SECRET_NAME.fullmatch(full[1]):
         raise NameProblem(
-            "A secret's name is letters, digits and `_`, at most 100, and starts with no digit; "
+            "The name of a secret has up to 100 letters, digits and `_`, and does not start with a digit; "
             f"`{_shorten(name.text)}` is not such a name."
         )
     return full[1]
