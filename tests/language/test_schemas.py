@@ -85,7 +85,9 @@ class TestIntegers:
     def test_it_equals_an_option_written_the_other_way(self):
         assert messages({"type": "integer", "enum": [1, 3]}, 3.0) == []
         assert messages({"type": "integer", "const": 3.0}, 3) == []
-        assert messages({"uniqueItems": True}, [3, 3.0]) == ["The value has the same item twice."]
+        assert messages({"uniqueItems": True}, [3, 3.0]) == [
+            "The value contains the same item twice."
+        ]
 
     def test_it_is_written_as_one_in_properties_and_items_of_that_type(self):
         numbers = {"type": "array", "items": {"type": ["integer", "null"]}}

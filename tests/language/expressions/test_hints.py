@@ -141,7 +141,7 @@ class TestRefusals:
             ("1 == google.protobuf.NullValue.NULL_VALUE", 31, "not part of the language"),
             ("input.?a.optMap(x, x)", 10, "`optMap` is not part of the language."),
             ("input.?a.optFlatMap(x, x)", 10, "`optFlatMap` is not part of the language."),
-            ("input.a.matches('(')", 16, "A bracket `(` is never closed."),
+            ("input.a.matches('(')", 16, "`(` has no closing `)`."),
             ("(" * 40 + "1" + ")" * 40, 1, "nested more than 32 levels deep"),
             ("1" + " + 1" * 60, 1, "nested more than 32 levels deep"),
             ("input" + ".a" * 60, 1, "nested more than 32 levels deep"),
