@@ -308,7 +308,7 @@ class TestFailures:
             ("[1, 'a'].map(x, {x: 1, 'a': 2})[1]", "the same key twice"),
             ("{input.list: 1}", "the keys of an object must be texts, but one is a list."),
             ("{dyn(1.0): 1}", "the keys of an object must be texts, but one is a double."),
-            ("input.topic.matches(input.topic + '(')", "the pattern of `matches` is invalid. This is not a pattern. A bracket `(` is never closed."),
+            ("input.topic.matches(input.topic + '(')", "`(` has no closing `)`."),
             ("9223372036854775807 + vars.limit", "Compute with `double(x)`."),
             ("vars.limit / 0", "division by zero"),
             ("int(dyn(true))", "`int` cannot be applied to a boolean."),

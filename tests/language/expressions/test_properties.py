@@ -163,4 +163,6 @@ class TestExpressions:
         assert found == [a < b, a == b]
         total = a + b
         if math.isfinite(total):
-            assert Expression.compile("double(vars.a) + double(vars.b)").evaluate(context) == total
+            found = Expression.compile("double(vars.a) + double(vars.b)").evaluate(context)
+            # The noise of binary fractions is rounded away: decision 0019.
+            assert abs(found - total) <= 3 * math.ulp(max(abs(a), abs(b), abs(total)))
