@@ -1,8 +1,8 @@
-"""Draw what a real `stepiq demo` shows in a terminal, as docs/images/demo.svg.
+"""Draw the output of a real `stepiq demo` in a terminal, as docs/images/demo.svg.
 
 Usage: python scripts/draw_demo.py
 
-It runs the demo twice in a folder of its own, and draws the second one: the first shows a password and may download.
+It runs the demo twice in a temporary folder and draws the second run, which needs no download.
 """
 
 import html
@@ -28,7 +28,7 @@ Cell = tuple[str, str]
 
 
 class Screen:
-    """As much of a terminal as the demo uses."""
+    """The part of a terminal that the demo uses."""
 
     def __init__(self) -> None:
         self.lines: list[list[Cell]] = [[]]
@@ -36,7 +36,7 @@ class Screen:
         self._colour = _PLAIN
 
     def show(self, output: str) -> None:
-        """Do what the output of a program says."""
+        """Process the output of a program."""
         for numbers, command, returned, fed, text in _TOKENS.findall(output):
             if returned:
                 self._column = 0
@@ -72,7 +72,7 @@ def main() -> None:
     screen = Screen()
     screen.show(output)
     lines = ["".join(character for character, _ in line) for line in screen.lines]
-    end = next(number for number, line in enumerate(lines) if line.startswith("Model asked"))
+    end = next(number for number, line in enumerate(lines) if line == "Next:")
     _TARGET.write_text(_draw(screen.lines[:end]), encoding="utf-8")
     print(f"wrote {_TARGET.relative_to(ROOT)}")
 
@@ -99,7 +99,7 @@ def _run_demo(folder: str) -> str:
         while True:
             try:
                 output += os.read(ours, 65_536)
-            except OSError:  # the other end is closed: the demo has ended
+            except OSError:  # the demo has ended and closed its end
                 break
     os.close(ours)
     if demo.returncode:
@@ -140,7 +140,7 @@ def _spans(line: list[Cell]) -> str:
     column = 0
     for colour, cells in groupby(line, key=lambda cell: cell[1]):
         text = "".join(character for character, _ in cells)
-        # The place and the length are said, so that it looks the same in fonts of any width.
+        # Explicit position and length, so that the picture looks the same in every font.
         place = (
             f'x="{_MARGIN + column * _CELL_WIDTH:.1f}" textLength="{len(text) * _CELL_WIDTH:.1f}"'
         )

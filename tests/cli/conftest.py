@@ -77,14 +77,36 @@ class Command:
             stderr=asyncio.subprocess.PIPE,
         )
 
+    async def start_shell(self, commands: str) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            "bash",
+            "-euo",
+            "pipefail",
+            "-c",
+            commands,
+            cwd=self.folder,
+            env=self.environment,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+
     async def __call__(self, *arguments: str, stdin: str = "") -> Said:
-        process = await self.start(*arguments)
-        try:
-            out, err = await asyncio.wait_for(process.communicate(stdin.encode()), 90)
-        except TimeoutError:
-            process.kill()
-            raise
-        return Said(process.returncode or 0, out.decode(), err.decode())
+        return await _end(await self.start(*arguments), stdin)
+
+    async def shell(self, commands: str) -> Said:
+        """Run commands as they are printed or documented."""
+        return await _end(await self.start_shell(commands), "")
+
+
+async def _end(process: asyncio.subprocess.Process, stdin: str) -> Said:
+    try:
+        out, err = await asyncio.wait_for(process.communicate(stdin.encode()), 90)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        raise
+    return Said(process.returncode or 0, out.decode(), err.decode())
 
 
 @pytest.fixture

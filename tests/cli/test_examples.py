@@ -1,38 +1,44 @@
-"""The examples are valid, and those that the weak local model is good enough for do what they say.
+"""The examples are valid, and the local model gives the right output for those that it can do.
 
-What the others do is in `tests/engine/test_examples.py`, which plays the systems and people they need.
+`tests/engine/test_examples.py` runs the others, with the systems, models and people that they need.
 """
 
 import json
-from pathlib import Path
+import re
 from typing import Any
 
 import pytest
 
 from stepiq.cli.demo import read_examples
 from tests.cli.conftest import Cli, Command
+from tests.docs.pages import read
 from tests.support.fake_provider import RunningFakeProvider
 from tests.support.local_model import needs_local_model
 
 EXAMPLES = {example.name: example for example in read_examples()}
-
-ANSWERS: dict[str, dict[str, Any] | None] = {
-    "customer_message": {"customer_name": "Anna Keller", "order_number": "48213"},
-    "invoice": {
-        "vendor": "Northwind Traders",
-        "total_amount": "1240.50",
-        "due_date": "2026-03-31",
-    },
-    "meeting_request": {"day": "Thursday", "time": "14:30"},
-    "order_summary": None,
-}
-"""What a model has to make of each example's input; None where none is asked."""
+MESSAGE = "Hello, my name is Anna Keller. My order A-48213 arrived with a broken lid. Can you send a new one?"
+ANSWER = {"customer_name": "Anna Keller", "order_number": "A-48213"}
 
 OUTPUTS: dict[str, Any] = {
+    "contract_review": {
+        "customer": "Northwind Traders",
+        "months": 36,
+        "value_eur": 43200,
+        "checked": True,
+    },
     "customer_message": (
-        "# Order 48213: Anna Keller\n\nQueue: support. Answer within two working days.\n\n"
-        "> Hello, my name is Anna Keller. My order 48213 arrived with a broken lid. Can you send a new one?\n"
+        "# Order A-48213: Anna Keller\n\nQueue: support. Answer within two working days.\n\n"
+        f"> {MESSAGE}\n"
     ),
+    "expense_report": {
+        "lines": [
+            {"shop": "Grand Hotel", "cents": 19800},
+            {"shop": "Taxi Berlin", "cents": 3150},
+            {"shop": "Cafe Central", "cents": 2490},
+        ],
+        "total_cents": 25440,
+        "over_limit": True,
+    },
     "invoice": {
         "vendor": "Northwind Traders",
         "total": 1240.5,
@@ -48,13 +54,13 @@ OUTPUTS: dict[str, Any] = {
         "0. 2 x desk lamp\n1. 1 x oak shelf (two people needed to carry it)\n\n"
     ),
 }
+"""The right output of each example that the local model can do, for its recorded input."""
 
 
 def test_every_example_is_tested():
-    played = (Path(__file__).parents[1] / "engine" / "test_examples.py").read_text("utf-8")
+    played = (read("tests/engine/test_examples.py")).split('example("')
 
-    assert set(ANSWERS) == set(OUTPUTS)
-    assert {name for name in EXAMPLES if f'example("{name}")' not in played} == set(ANSWERS)
+    assert set(EXAMPLES) == set(OUTPUTS) | {each.partition('"')[0] for each in played[1:]}
 
 
 @pytest.mark.parametrize("name", sorted(EXAMPLES))
@@ -62,31 +68,41 @@ def test_each_is_valid(cli: Cli, name: str):
     assert cli("validate", str(EXAMPLES[name].path)).code == 0
 
 
-@pytest.mark.parametrize("name", sorted(ANSWERS))
-class TestExample:
-    @pytest.mark.slow
-    async def test_it_gives_its_output(
-        self, command: Command, provider: RunningFakeProvider, name: str
-    ):
-        command.use(provider)
-        provider.configure(text=json.dumps(ANSWERS[name]))
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+def test_each_says_whether_the_local_model_can_do_it(name: str):
+    comments = "".join(re.findall(r"^#.*\n", EXAMPLES[name].source, re.MULTILINE))
+    (row,) = re.findall(rf"^\| \[`{name}.yaml`\].* \| ([\w ]+) \|$", read("examples/README.md"), re.MULTILINE)  # fmt: skip
 
-        run = await run_example(command, name)
+    calls = "prompt:" in EXAMPLES[name].source
+    assert ("The local model can do this" in comments) is (calls and name in OUTPUTS)
+    assert ("Use a larger model." in comments) is (name not in OUTPUTS)
+    assert row == ("not used" if not calls else "yes" if name in OUTPUTS else "no")
 
-        assert run["output"] == OUTPUTS[name]
-        assert bool(provider.requests) is (ANSWERS[name] is not None)
 
-    @pytest.mark.slow
-    @needs_local_model
-    async def test_the_local_model_gives_the_same(self, command: Command, name: str):
-        run = await run_example(command, name)
+@pytest.mark.slow
+@needs_local_model
+@pytest.mark.parametrize("name", sorted(OUTPUTS))
+async def test_the_local_model_gives_the_right_output(command: Command, name: str):
+    assert (await run_example(command, name))["output"] == OUTPUTS[name]
 
-        assert run["output"] == OUTPUTS[name]
+
+@pytest.mark.slow
+async def test_a_larger_model_is_called_in_its_place(
+    command: Command, provider: RunningFakeProvider
+):
+    command.use(provider)
+    provider.configure(text=json.dumps(ANSWER))
+
+    run = await run_example(command, "customer_message")
+
+    assert run["output"] == OUTPUTS["customer_message"]
+    assert MESSAGE in provider.requests[0].body["messages"][-1]["content"]
 
 
 async def run_example(command: Command, name: str) -> dict[str, Any]:
     path = EXAMPLES[name].path
     file = path.parent / "inputs" / f"{name}.json"
-    said = await command("run", str(path), "--input-file", str(file), "--json")
+    given = ("--input-file", str(file), "--review", "approve")
+    said = await command("run", str(path), *given, "--json")
     assert said.code == 0, said
     return json.loads(said.out)

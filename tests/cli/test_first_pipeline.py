@@ -2,12 +2,15 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from stepiq.language.json_schema.document import document
 from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
 from tests.cli.conftest import Cli, Command
+from tests.docs.pages import blocks, read
 from tests.support.fake_provider import RunningFakeProvider
+from tests.support.local_model import needs_local_model
 
 SCHEMA = Path(".stepiq") / "pipeline.schema.json"
 
@@ -24,14 +27,16 @@ class TestInit:
         assert named == ".stepiq/pipeline.schema.json"
         assert json.loads((folder / named).read_text()) == document()
 
-    def test_it_says_what_comes_next(self, cli: Cli, folder: Path):
-        said = cli("init")
+    def test_its_prompt_and_schema_are_the_readmes(self, cli: Cli, folder: Path):
+        cli("init")
+        (shown, *_) = blocks(read("README.md"), "yaml")
 
-        assert said.err.splitlines()[-3:] == [
-            "  stepiq validate pipeline.yaml",
-            "  stepiq test pipeline.yaml",
-            '  stepiq run pipeline.yaml --input topic="the sea"',
-        ]
+        (readme, *_), (ours, *_) = (
+            yaml.safe_load(text)["steps"]
+            for text in (shown, (folder / "pipeline.yaml").read_text())
+        )
+
+        assert ours == readme
 
     def test_what_it_has_written_is_valid_without_a_word_more(self, cli: Cli, folder: Path):
         cli("init")
@@ -46,7 +51,10 @@ class TestInit:
         definition = load(text, SourceFormat.YAML).definition
         assert definition is not None
 
-        assert definition.input.validate({}) == {"topic": "moss", "sentences": 2}
+        assert definition.input.validate({}) == {
+            "message": "My order A-48213 arrived with a broken lid.",
+            "priority": "normal",
+        }
 
     def test_another_name_in_another_folder_has_its_schema_beside_it(self, cli: Cli, folder: Path):
         (folder / "my flows").mkdir()
@@ -67,7 +75,7 @@ class TestInit:
         said = cli("init")
 
         assert said.code == 2
-        assert f"{name} is there already." in said.err
+        assert f"{name} exists already." in said.err
         assert (folder / name).read_text() == "mine"
         assert not (folder / ".stepiq").exists()
 
@@ -79,7 +87,7 @@ class TestInit:
         said = cli("init", "--force")
 
         assert said.code == 0
-        assert "name: First pipeline" in (folder / "pipeline.yaml").read_text()
+        assert "name: Ticket" in (folder / "pipeline.yaml").read_text()
         assert json.loads((folder / SCHEMA).read_text()) == document()
 
     @pytest.mark.parametrize("name", ["-", "pipeline.json", "pipeline", "a\nb.yaml"])
@@ -94,7 +102,7 @@ class TestInit:
         said = cli("init", "missing/pipeline.yaml")
 
         assert said.code == 2
-        assert "There is no folder missing" in said.err
+        assert "The folder missing does not exist." in said.err
 
     def test_what_cannot_be_written_is_named(self, cli: Cli, folder: Path):
         (folder / ".stepiq").write_text("no folder")
@@ -108,34 +116,32 @@ class TestInit:
 
 @pytest.mark.slow
 class TestInitAndRun:
-    async def test_it_runs_at_once(self, command: Command, provider: RunningFakeProvider):
-        command.use(provider)
-        provider.configure(text="Moss is soft. It likes rain.")
-        await command("init")
-
-        said = await command("run", "pipeline.yaml")
-
-        assert (said.code, said.out) == (0, "# moss\n\nMoss is soft. It likes rain.\n\n")
-        asked = provider.requests[0].body["messages"]
-        assert asked[-1]["content"] == "Write 2 sentences about moss."
-
-    async def test_its_tests_hold(self, command: Command):
+    async def test_its_tests_pass(self, command: Command):
         await command("init", "first.yml")
 
         said = await command("test", "first.yml")
 
         assert (said.code, said.out.splitlines()[-1]) == (0, "2 tests, all passed")
 
-    async def test_so_does_the_command_that_it_names(
-        self, command: Command, provider: RunningFakeProvider
-    ):
+    async def test_it_runs_without_input(self, command: Command, provider: RunningFakeProvider):
         command.use(provider)
+        provider.configure(text='{"order_number": "A-48213"}')
         await command("init")
 
-        said = await command("run", "pipeline.yaml", "--input", "topic=the sea")
+        said = await command("run", "pipeline.yaml")
 
-        assert said.code == 0
-        assert said.out.startswith("# the sea\n")
+        assert said.code == 0, said.err
+        assert said.out.startswith("# Order A-48213\n")
+
+    @needs_local_model
+    async def test_the_commands_that_it_prints_work(self, command: Command):
+        said = await command("init")
+        validate, test, run = said.err.splitlines()[-3:]
+
+        ran = await command.shell("\n".join([validate, test, run]))
+
+        assert ran.code == 0, ran.err
+        assert "2 tests, all passed\n# Order A-60212\n" in ran.out
 
 
 class TestSchema:

@@ -58,10 +58,8 @@ RIGHT_ALL_THE_SAME: frozenset[str] = frozenset()
 
 NOT_REWRITTEN: frozenset[str] = frozenset(
     {
-        "README.md",
         "accounts.errors",
         "accounts.secrets.errors",
-        "cli.first_pipeline",
         "cli.pipeline_tests.command",
         "cli.pipeline_tests.comparing",
         "cli.pipeline_tests.reading",

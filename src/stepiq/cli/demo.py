@@ -28,7 +28,7 @@ from stepiq.server.welcome import demo_login_file
 
 _EMAIL = "demo@example.com"
 _SHOWN = "customer_message"
-_NEXT_INPUT = 'message="This is Tom Baker. Order 60212 came without its lid."'
+_NEXT_INPUT = 'message="This is Tom Baker. Order A-60212 came without its lid."'
 _TERMINATED = 128 + signal.SIGTERM
 _UNAUTHORIZED = 401
 _REGISTRATION_REFUSED = (403, 409)
@@ -105,7 +105,7 @@ async def _demo(
         say(f"Server: {api.base_url}, with its data in {configured.sqlite_path}")
         await _sign_in(api, configured)
         saved = {example.name: await _save(api, example) for example in examples}
-        say(f"Pipelines: {', '.join(saved)} (from {shown_path(chosen.path.parent)})")
+        say(f"Pipelines: {len(saved)} examples, from {shown_path(chosen.path.parent)}")
         run = await _show(api, saved[_SHOWN], chosen)
     say()
     completed = show_result(run)

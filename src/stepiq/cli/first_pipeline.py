@@ -1,122 +1,139 @@
-"""`stepiq init`: a first pipeline to change, tests of it, and what editors need to help with that."""
+"""`stepiq init`: writes a first pipeline with comments, its tests, and the schema that editors use."""
 
 import shlex
 from pathlib import Path
 
-from stepiq.cli.console import UsageError, say
+from stepiq.cli.console import UsageError, say, this_command
 from stepiq.language.json_schema.document import document_text
 
 SCHEMA = Path(".stepiq") / "pipeline.schema.json"
-"""From the folder of a pipeline to its schema. A path within the project holds for everybody who has a copy, offline too."""
+"""The schema, relative to the pipeline's folder. A copy in the project works for everyone who has the project, also offline."""
+
+_MESSAGE = "Where is my order A-60212?"
 
 _PIPELINE = """\
 # yaml-language-server: $schema={schema}
 #
-# A first pipeline. The line above lets editors complete and check what you write.
+# A first pipeline. With the line above, editors complete and check what you write.
 #
 #   stepiq validate {file}
-#   stepiq run {file} --input topic="the sea"
 #   stepiq test {file}
-name: First pipeline
-description: Asks a model for a few sentences, then puts them on a card.
+#   stepiq run {file} --input message="{message}"
+name: Ticket
+description: Reads the order number from a customer's message, and writes a ticket.
 
-# What a run is started with. A field that is not given has its default.
+# The fields of the input. A run can leave out a field that has a default.
 input:
   schema:
-    topic:
+    message:
       type: string
-      default: moss
-      description: What to write about.
-    sentences:
-      type: integer
-      default: 2
-      minimum: 1
-      maximum: 10
+      default: My order A-48213 arrived with a broken lid.
+      description: The customer's message.
+    priority:
+      type: string
+      enum: [low, normal, high]
+      default: normal
 
-# Values that steps share.
+# Values that several steps use.
 variables:
-  reader: a curious child
+  answer_within: two working days
 
-# Steps run one after the other.
+# Steps run one after another.
 steps:
-  # Without `type` a step asks a model: without `model`, the default one of wherever it runs. `stepiq models` lists them all.
-  - id: write
-    system_prompt: You write for {{{{vars.reader}}}}, in plain words.
-    prompt: Write {{{{input.sentences}}}} sentences about {{{{input.topic}}}}.
-    temperature: 0.7
-    max_tokens: 200
+  # A step without `type` calls a model. Without `model`, it uses the default model; `stepiq models` lists all models.
+  # The answer must match output_schema. With temperature 0, a model gives its most likely answer.
+  - id: read
+    prompt: |
+      Read this message and fill in the form.
+      {{{{input.message}}}}
+    temperature: 0
+    max_tokens: 60
+    output_schema:
+      type: object
+      properties:
+        order_number: {{type: string, pattern: "^A-[0-9]{{5}}$"}}
+      required: [order_number]
 
-  # A transform asks no model: it costs nothing and always gives the same. Other types call systems, branch, wait for people.
-  - id: card
+  # A transform step does not call a model. Other types of steps call systems, branch, run code or wait for people.
+  - id: ticket
     type: transform
     output_format: markdown
     template: |
-      # {{{{input.topic}}}}
+      # Order {{{{steps.read.output.order_number}}}}
 
-      {{{{steps.write.output}}}}
+      Priority: {{{{input.priority}}}}. Answer within {{{{vars.answer_within}}}}.
 
-# The output of the run; without this, that of the last step.
+      > {{{{input.message}}}}
+
+# The step whose output is the output of the run. The default is the last step.
 output:
-  from: card
+  from: ticket
 """
 
 _TESTS = """\
-# What the pipeline is to do, tried without asking a model: what one would say is given here.
+# Tests of the pipeline. They call no model: each test gives the model's answer.
 #
 #   stepiq test {file}
 tests:
-  - name: what the model writes is put on a card
-    input: {{topic: rain}}
+  - name: the ticket has the order number that the model found
+    input: {{message: "{message}"}}
     given:
-      write: {{output: Rain falls. It makes puddles.}}
+      read: {{output: {{order_number: A-60212}}}}
     expect:
       check:
-        - run.output.startsWith('# rain')
-        - run.output.contains('It makes puddles.')
-        - steps.write.prompt == 'Write 2 sentences about rain.'
+        - run.output.startsWith('# Order A-60212')
+        - run.output.contains('normal')
+        - steps.read.prompt.contains('{message}')
 
-  - name: nobody gets more than ten sentences
-    input: {{sentences: 11}}
+  - name: an unknown priority is refused
+    input: {{priority: urgent}}
     expect: {{error: input_invalid}}
 """
 
 
 def write(file: Path, *, force: bool) -> None:
-    """Write a pipeline that runs at once, its tests and the schema; say which commands come next.
+    """Write the pipeline, its tests and the schema, and print the commands to try next.
 
     Raises:
-        UsageError: the file is there already, or cannot be written.
+        UsageError: a file exists already, or cannot be written.
     """
     tests = file.with_name(f"{file.stem}.test.yaml")
     _refuse(file, tests, force=force)
     schema = file.parent / SCHEMA
     name = shlex.quote(str(file))
+    values = {"schema": SCHEMA.as_posix(), "file": name, "message": _MESSAGE}
     try:
         schema.parent.mkdir(exist_ok=True)
         schema.write_text(document_text(), encoding="utf-8")
         for path, text in ((file, _PIPELINE), (tests, _TESTS)):
             with path.open("w" if force else "x", encoding="utf-8") as written:
-                written.write(text.format(schema=SCHEMA.as_posix(), file=name))
+                written.write(text.format(**values))
     except OSError as error:
         raise UsageError(f"{error.filename or file} cannot be written: {error.strerror}.") from None
-    say(f"{file}: a pipeline to begin with")
-    say(f"{tests}: what it is to do")
-    say(f"{schema}: for editors, which complete and check pipelines with it")
-    say(
-        f'\nNext:\n  stepiq validate {name}\n  stepiq test {name}\n  stepiq run {name} --input topic="the sea"'
-    )
+    command = this_command()
+    say(f"""\
+{file}: the pipeline
+{tests}: its tests
+{schema}: the schema that editors use to complete and check pipelines
+
+Next:
+  {command} validate {name}
+  {command} test {name}
+  {command} run {name} --input message="{_MESSAGE}\"""")
 
 
 def _refuse(file: Path, tests: Path, *, force: bool) -> None:
-    # The name is written into the file, too.
+    # The name also goes into the file.
     if not str(file).isprintable() or file.suffix.lower() not in (".yaml", ".yml"):
         raise UsageError(
-            f"{file} is no name for a YAML file. Name one that ends in .yaml, such as pipeline.yaml."
+            f"{file} is not the name of a YAML file. Use one that ends in .yaml, such as pipeline.yaml."
         )
     if not file.parent.is_dir():
-        raise UsageError(f"There is no folder {file.parent}. Make it first, or choose another.")
+        raise UsageError(
+            f"The folder {file.parent} does not exist. Create it first, or use another one."
+        )
     for path in (file, tests):
         if path.exists() and not force:
             raise UsageError(
-                f"{path} is there already. Name another file, or overwrite it with --force."
+                f"{path} exists already. Use another name, or overwrite it with --force."
             )

