@@ -16,7 +16,7 @@ from tests.chaos.ledger import Ledger
 
 _ROOT = Path(__file__).parents[2]
 _LOOK_SECONDS = 0.05
-_WORKER_IS_READY = b"Executing runs"
+_WORKER_IS_READY = b'"worker_ready"'
 
 
 class Role(StrEnum):

@@ -64,7 +64,9 @@ class Command:
         """Have models asked there."""
         self.environment |= {"OPENAI_BASE_URL": provider.url, "OPENAI_API_KEY": key}
 
-    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
+    async def start(
+        self, *arguments: str, output: int = asyncio.subprocess.PIPE
+    ) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -73,8 +75,8 @@ class Command:
             cwd=self.folder,
             env=self.environment,
             stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            stdout=output,
+            stderr=output,
         )
 
     async def start_shell(self, commands: str) -> asyncio.subprocess.Process:

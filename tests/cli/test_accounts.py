@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
+from stepiq.accounts.service import setup_token
 from stepiq.store import migrate
 from tests.cli.conftest import Cli
 from tests.support.stores import PostgresStores, SqliteStores
@@ -36,6 +37,7 @@ class TestStore:
         ("users", "invite", "ada@example.com"),
         ("users", "set-plan", "ada@example.com", "pro"),
         ("keys", "rotate", "--generate"),
+        ("setup-token",),
     )
 
     @pytest.mark.parametrize("command", COMMANDS)
@@ -218,3 +220,30 @@ class TestSetPlan:
 
     def test_an_unknown_plan_is_refused(self, cli: Cli):
         assert cli("users", "set-plan", "ada@example.com", "gold").code == 1
+
+
+class TestSetupToken:
+    def test_it_is_the_one_that_registers_the_first_account(self, cli: Cli, folder: Path):
+        secret = b"0123456789abcdef" * 4
+        (folder / "data" / "jwt.key").write_bytes(secret)
+        (folder / "data" / "jwt.key").chmod(0o600)
+
+        said = cli("setup-token")
+
+        assert (said.code, said.out) == (0, f"{setup_token(secret)}\n")
+
+    def test_without_the_key_of_the_server_none_is_made(self, cli: Cli, folder: Path):
+        said = cli("setup-token")
+
+        assert said.code == 1
+        assert f"There is no signing key in {folder}/data." in said.err
+        assert not (folder / "data" / "jwt.key").exists()
+
+    def test_with_an_account_there_is_none(self, cli: Cli, typed):
+        typed("correct horse\n")
+        cli("users", "create", "ada@example.com", "--password-stdin")
+
+        said = cli("setup-token")
+
+        assert (said.code, said.out) == (1, "")
+        assert "This server has an account" in said.err

@@ -16,6 +16,12 @@ from tests.support.local_model import needs_local_model
 SHOWN = "customer_message"
 
 
+@pytest.fixture(autouse=True)
+def text_of_servers(command: Command) -> None:
+    """Servers write text, as on a terminal."""
+    command.environment["STEPIQ_LOG_FORMAT"] = "console"
+
+
 @pytest.fixture
 def demo(command: Command, provider: RunningFakeProvider) -> Command:
     """The command, with a provider that knows the answer."""

@@ -1,4 +1,6 @@
 import asyncio
+import json
+import os
 import signal
 import sys
 import time
@@ -7,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from stepiq import __version__
+from stepiq.accounts.service import setup_token
 from stepiq.cli import documents
 from stepiq.core.errors import Unavailable
 from tests.cli.conftest import Cli, Command
@@ -102,7 +105,11 @@ class TestMain:
 
 class TestPorts:
     @pytest.mark.parametrize("command", ["serve", "worker"])
-    def test_one_out_of_range_is_named_by_its_option(self, cli: Cli, command: str):
+    def test_one_out_of_range_is_named_by_its_option(
+        self, cli: Cli, command: str, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setenv("STEPIQ_LOG_FORMAT", "console")
+
         said = cli(command, "--port", "65536")
 
         assert said.code == 1
@@ -111,24 +118,67 @@ class TestPorts:
 
 class TestServe:
     @pytest.mark.slow
-    async def test_it_serves_until_sigterm(self, command: Command):
-        process = await command.start("serve", "--port", "0")
+    async def test_on_a_terminal_it_shows_the_setup_token_and_serves_until_sigterm(
+        self, command: Command
+    ):
+        ours, terminal = os.openpty()
+        process = await command.start("serve", "--port", "0", output=terminal)
+        os.close(terminal)
+        shown = b""
         try:
-            assert process.stdout is not None
-            line = await asyncio.wait_for(process.stdout.readline(), 60)
+            while b'"setup_token": "' not in shown:
+                shown += await asyncio.wait_for(asyncio.to_thread(os.read, ours, 4096), 60)
             process.send_signal(signal.SIGTERM)
             code = await asyncio.wait_for(process.wait(), 30)
         finally:
             if process.returncode is None:
                 process.kill()
-            await process.communicate()
+            await process.wait()
+            os.close(ours)
 
-        assert line.startswith(f"stepIQ {__version__} is ready at http://127.0.0.1:".encode())
+        token = setup_token((command.folder / "data" / "jwt.key").read_bytes().strip())
+        assert shown.startswith(f"stepIQ {__version__} is ready at http://127.0.0.1:".encode())
+        assert f'"setup_token": "{token}"'.encode() in shown
         assert code == 0
+
+    @pytest.mark.parametrize(
+        ("arguments", "name", "value", "code", "message"),
+        [
+            (["serve"], "STEPIQ_REGISTRATION", "x", 1, "STEPIQ_REGISTRATION: `x` is not valid."),
+            (["serve", "--port", "-1"], "STEPIQ_PORT", "1", 1, "--port: `-1` is not valid."),
+            (["serve", "--no-worker"], "STEPIQ_PORT", "0", 2, "needs PostgreSQL"),
+            (["worker"], "STEPIQ_LOG_FORMAT", "xml", 1, "STEPIQ_LOG_FORMAT: `xml` is not valid."),
+        ],
+    )
+    def test_a_failed_start_is_a_line_of_the_json_log(
+        self, cli: Cli, monkeypatch: pytest.MonkeyPatch, arguments, name, value, code, message
+    ):
+        monkeypatch.setenv(name, value)
+
+        said = cli(*arguments)
+
+        line = json.loads(said.err)
+        assert (said.code, said.out) == (code, "")
+        assert (line["event"], line["level"]) == ("start_failed", "critical")
+        assert message in line["message"]
+
+    def test_so_is_a_fault_of_ours(self, cli: Cli, monkeypatch: pytest.MonkeyPatch):
+        def broken(*_: object, **__: object) -> None:
+            raise ZeroDivisionError("the reason")
+
+        monkeypatch.setattr("stepiq.server.process.serve", broken)
+
+        said = cli("serve")
+
+        line = json.loads(said.err)
+        assert (said.code, line["event"]) == (70, "process_broke")
+        assert line["exception"][0]["exc_type"] == "ZeroDivisionError"
 
 
 class TestWorker:
-    def test_on_sqlite_it_says_what_to_run_instead(self, cli: Cli):
+    def test_on_sqlite_it_says_what_to_run_instead(self, cli: Cli, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setenv("STEPIQ_LOG_FORMAT", "console")
+
         said = cli("worker")
 
         assert said.code == 2
@@ -144,18 +194,18 @@ class TestWorker:
         process = await command.start("worker")
         try:
             assert process.stderr is not None
-            # Behind the warning that the suite's PostgreSQL is an unsafe one.
+            lines = []
             async with asyncio.timeout(60):
-                while line := await process.stderr.readline():
-                    if not line.startswith(b"{"):
-                        break
+                while not lines or lines[-1]["event"] != "worker_ready":
+                    lines.append(json.loads(await process.stderr.readline()))
             process.send_signal(signal.SIGTERM)
-            code = await asyncio.wait_for(process.wait(), 30)
+            output, errors = await asyncio.wait_for(process.communicate(), 30)
         finally:
             if process.returncode is None:
                 process.kill()
             await process.communicate()
             postgres_stores.drop(url)
 
-        assert line.startswith(b"Executing runs.")
-        assert code == 0
+        assert output == b""
+        assert all(json.loads(line) for line in errors.splitlines())
+        assert process.returncode == 0

@@ -2,6 +2,8 @@ import asyncio
 import io
 import json
 import logging
+import subprocess
+import sys
 
 import pytest
 import structlog
@@ -108,6 +110,31 @@ class TestConfigure:
 
         assert "KeyError" in stream.getvalue()
         assert "hunter2" not in stream.getvalue().replace("break_with", "")
+
+
+class TestPythonCaptured:
+    def test_what_python_prints_is_in_the_log(self):
+        code = """
+import threading, warnings
+from stepiq.core import logging
+
+class Careless:
+    def __del__(self):
+        raise KeyError
+
+logging.configure("json")
+with logging.python_captured():
+    warnings.warn("take care")
+    thread = threading.Thread(target=lambda: 1 / 0)
+    thread.start()
+    thread.join()
+    Careless()
+"""
+        ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+        lines = [json.loads(line) for line in ended.stderr.splitlines()]
+        assert [line["event"] for line in lines[1:]] == ["thread_broke", "finalizer_broke"]
+        assert "take care" in lines[0]["event"]
 
 
 class TestFacts:

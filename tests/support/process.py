@@ -58,7 +58,7 @@ class Process:
                 await asyncio.sleep(0.05)
 
     async def _is_there(self, begin: int) -> bool:
-        return b"Executing runs" in self.log.read_bytes()[begin:]
+        return b'"worker_ready"' in self.log.read_bytes()[begin:]
 
     async def kill(self) -> None:
         """End it as a crash would: nothing of it runs any more code."""

@@ -65,8 +65,8 @@ async def register(
 ) -> schemas.SessionView:
     """Create an account and log in.
 
-    The server's first account is its administrator: it is registered from the server's own machine, or with the set-up token
-    that `stepiq serve` prints. An invitation lets its address in whoever else may register.
+    The server's first account is its administrator: it is registered from the server's own machine, or with the setup token
+    that `stepiq setup-token` shows. An invitation lets its address in whoever else may register.
     """
     client, settings = client_of(request), services.settings
     is_operator = _is_operator(request, settings, doors, body.setup_token)

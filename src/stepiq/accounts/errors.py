@@ -183,8 +183,20 @@ class SetupRequired(Forbidden):
 
     def __init__(self) -> None:
         super().__init__(
-            "This server has no account yet. Register its administrator from the machine it runs on, or send the "
-            "set-up token that `stepiq serve` prints as `setup_token`."
+            "This server has no account yet. Register its administrator from the machine it runs on, or send the setup token as "
+            "`setup_token`. On the server, `stepiq setup-token` shows it."
+        )
+
+
+class SetupDone(Conflict):
+    """The server has an account already, so it has no setup token."""
+
+    code = "setup_done"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This server has an account, so its setup token has no effect. Its operator creates further accounts with "
+            "`stepiq users create` or `stepiq users invite`."
         )
 
 

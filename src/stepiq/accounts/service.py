@@ -100,7 +100,7 @@ class Claim:
     email: str
     """Normalised."""
     is_operator: bool
-    """Whether they are on the server's own machine or know the set-up token."""
+    """Whether they are on the server's own machine or know the setup token."""
     invitation: str | None = None
 
 

@@ -7,16 +7,18 @@ import typer
 from pydantic import ValidationError
 
 from stepiq.accounts import service
+from stepiq.accounts.errors import SetupDone
 from stepiq.accounts.passwords import Passwords
 from stepiq.accounts.schemas import Registration, normalise_email
 from stepiq.accounts.service import Account
 from stepiq.billing.plans import Plans
 from stepiq.cli import database
 from stepiq.cli.console import UsageError, say
-from stepiq.core import settings
+from stepiq.core import keys, settings
 from stepiq.core.mail import MailUnsent, Message
 from stepiq.core.settings import Settings
 from stepiq.server.assembly import built
+from stepiq.store.database import Database
 
 
 def create(
@@ -61,6 +63,38 @@ def invite(email: str) -> None:
     say(
         f"{address} can register once with this invitation, within seven days. It is not shown again. {sent}"
     )
+
+
+def show_setup_token() -> None:
+    """Show the token with which the first account of a server is registered from anywhere.
+
+    Raises:
+        StoreMissing: there is no database where the settings say.
+        SetupDone: the server has an account.
+        KeyUnusable: the signing key of the server is not here. A new one would give another token.
+    """
+    configured = settings.load()
+    database.require(configured)
+    if not asyncio.run(_needs_setup(configured)):
+        raise SetupDone
+    if not keys.has_jwt_secret(configured):
+        raise keys.KeyUnusable(
+            f"There is no signing key in {configured.data_dir.absolute()}. Run this command with the STEPIQ_DATA_DIR or the"
+            " STEPIQ_JWT_SECRET of the server, after its first start."
+        )
+    typer.echo(service.setup_token(keys.jwt_secret(configured)))
+    say(
+        "Send it as `setup_token` with POST /api/auth/register. It has no effect once there is an account."
+    )
+
+
+async def _needs_setup(configured: Settings) -> bool:
+    store = Database(configured)
+    try:
+        async with store.reading() as session:
+            return await service.needs_setup(session)
+    finally:
+        await store.close()
 
 
 async def send_invitation(configured: Settings, email: str) -> tuple[str, bool]:

@@ -57,8 +57,8 @@ async def _start(port: int, log: Path) -> asyncio.subprocess.Process:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=output,
-            # The server then prints its own address, which the demo calls.
-            env=environment(STEPIQ_PUBLIC_URL=""),
+            # The server then prints its own address, which the demo calls, and its error as text.
+            env=environment(STEPIQ_PUBLIC_URL="", STEPIQ_LOG_FORMAT="console"),
             # Ctrl-C reaches only the demo, which then stops the server.
             start_new_session=True,
         )

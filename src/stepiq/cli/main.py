@@ -100,18 +100,26 @@ def serve(
     ] = True,
 ) -> None:
     """Start the server: API and worker in one process. Brings the database up to date first."""
+    from stepiq.cli.server_output import configured_log, to_people_at_once
     from stepiq.core import settings
-    from stepiq.server import process
 
     given = {"host": host, "port": port}
     overrides = {name: value for name, value in given.items() if value is not None}
-    configured = settings.load({"host": "--host", "port": "--port"}, **overrides)
-    if not has_worker and configured.sqlite_path is not None:
-        raise UsageError(
-            f"An API without a worker needs PostgreSQL: the SQLite file {configured.sqlite_path} belongs to one process."
-            " Leave --no-worker out, or set STEPIQ_DATABASE_URL to postgresql://…"
+    with configured_log():
+        from stepiq.server import process
+
+        configured = settings.load({"host": "--host", "port": "--port"}, **overrides)
+        if not has_worker and configured.sqlite_path is not None:
+            raise UsageError(
+                f"An API without a worker needs PostgreSQL: the SQLite file {configured.sqlite_path} belongs to one process."
+                " Leave --no-worker out, or set STEPIQ_DATABASE_URL to postgresql://…"
+            )
+        process.serve(
+            configured,
+            to_people_at_once(),
+            shows_secrets=sys.stdout.isatty(),
+            has_worker=has_worker,
         )
-    process.serve(configured, typer.echo, has_worker=has_worker)
 
 
 @app.command()
@@ -124,11 +132,22 @@ def worker(
     ] = None,
 ) -> None:
     """Carry runs without an API (PostgreSQL only); there may be any number of workers."""
-    from stepiq.cli import worker as command
+    from stepiq.cli.server_output import configured_log
     from stepiq.core import settings
 
     overrides = {} if port is None else {"worker_port": port}
-    command.work(settings.load({"worker_port": "--port"}, **overrides))
+    with configured_log():
+        from stepiq.cli import worker as command
+
+        command.work(settings.load({"worker_port": "--port"}, **overrides))
+
+
+@app.command("setup-token")
+def setup_token() -> None:
+    """Show the token that registers the administrator of a server without accounts."""
+    from stepiq.cli import accounts
+
+    accounts.show_setup_token()
 
 
 @app.command()

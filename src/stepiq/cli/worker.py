@@ -4,7 +4,9 @@ import asyncio
 import signal
 from datetime import timedelta
 
-from stepiq.cli.console import UsageError, say
+from stepiq import __version__
+from stepiq.cli.console import UsageError
+from stepiq.cli.server_output import Announce, to_people
 from stepiq.core import logging
 from stepiq.core.settings import Settings
 from stepiq.server.assembly import built
@@ -14,6 +16,8 @@ from stepiq.server.running import run
 from stepiq.server.worker import Worker
 
 _DRAIN = timedelta(seconds=25)
+
+log = logging.get(__name__)
 
 
 def work(configured: Settings) -> None:
@@ -28,24 +32,31 @@ def work(configured: Settings) -> None:
             f"`stepiq worker` needs PostgreSQL: only one process can use the SQLite file {configured.sqlite_path}."
             " Run `stepiq serve`, which also executes runs, or set STEPIQ_DATABASE_URL to postgresql://…"
         )
-    logging.configure(configured.log_format)
-    run(_work(configured))
+    run(_work(configured, to_people()))
 
 
-async def _work(configured: Settings) -> None:
+async def _work(configured: Settings, announce: Announce | None) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
-    await before_start(configured, say)
+    await before_start(configured, announce)
     async with built(configured) as services, watched(services) as address:
         worker = Worker(services)
         await worker.start()
         try:
-            say(
-                f"Executing runs{f', with health and metrics at {address}' if address else ''}. Stop the worker with Ctrl-C or"
-                " SIGTERM. Unfinished runs continue in another worker, or after the next start."
-            )
+            _report(announce, address)
             await stopping.wait()
         finally:
             await worker.stop(_DRAIN)
+
+
+def _report(announce: Announce | None, address: str | None) -> None:
+    if announce is None:
+        log.info("worker_ready", version=__version__, url=address)
+        return
+    where = f", with health and metrics at {address}" if address else ""
+    announce(
+        f"Executing runs{where}. Stop the worker with Ctrl-C or SIGTERM. Unfinished runs continue in another worker, or after"
+        " the next start."
+    )

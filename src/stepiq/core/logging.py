@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, Literal, TextIO
@@ -89,6 +90,27 @@ def configure(
     engine.setLevel(logging.WARNING)
     engine.filters[:] = [_drop_cancel_tracebacks]
     logging.getLogger("uvicorn.error").filters[:] = [_drop_cancel_tracebacks]
+
+
+@contextmanager
+def python_captured() -> Generator[None]:
+    """Send to the log what Python prints to standard error: warnings, and errors of threads and finalizers."""
+    log = get("stepiq.python")
+
+    def in_thread(arguments: threading.ExceptHookArgs) -> None:
+        log.error("thread_broke", exc_info=arguments.exc_value)
+
+    def unraisable(arguments: "sys.UnraisableHookArgs") -> None:
+        log.error("finalizer_broke", where=repr(arguments.object), exc_info=arguments.exc_value)
+
+    before = threading.excepthook, sys.unraisablehook
+    threading.excepthook, sys.unraisablehook = in_thread, unraisable
+    logging.captureWarnings(True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        threading.excepthook, sys.unraisablehook = before
 
 
 def _drop_cancel_tracebacks(record: logging.LogRecord) -> bool:

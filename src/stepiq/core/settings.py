@@ -344,6 +344,21 @@ class Settings(BaseSettings):
         return None
 
 
+class _LogSettings(BaseSettings):
+    """The one setting that has to be known before all of them are valid."""
+
+    model_config = Settings.model_config
+    log_format: Literal["auto", "console", "json"] = "auto"
+
+
+def log_format() -> Literal["auto", "console", "json"]:
+    """The format of the log, for the errors of settings; `auto` if it is not valid."""
+    try:
+        return _LogSettings().log_format
+    except ValidationError:
+        return "auto"
+
+
 def load(flags: Mapping[str, str] = _NO_FLAGS, /, **overrides: Any) -> Settings:
     """Read the environment and the config file.
 

@@ -36,7 +36,13 @@ class AddressInUse(Unavailable):
     code = "address_in_use"
 
 
-def serve(settings: Settings, announce: Callable[[str], None], *, has_worker: bool = True) -> None:
+def serve(
+    settings: Settings,
+    announce: Callable[[str], None] | None = None,
+    *,
+    shows_secrets: bool = False,
+    has_worker: bool = True,
+) -> None:
     """Serve until SIGTERM or Ctrl-C. A second one ends the process immediately.
 
     A stopping server first finishes steps in progress and still answers requests, so that clients see their runs end.
@@ -44,7 +50,8 @@ def serve(settings: Settings, announce: Callable[[str], None], *, has_worker: bo
 
     Args:
         settings: of the operator.
-        announce: prints text for people: warnings, the address, and on a new server the first steps.
+        announce: prints text for people: warnings, the address, and on a new server the first steps. Default: the log has it.
+        shows_secrets: whether only the operator sees that text, so that it may contain the setup token.
         has_worker: whether this process also executes runs. If not, others must, on the same PostgreSQL database.
 
     Raises:
@@ -53,18 +60,19 @@ def serve(settings: Settings, announce: Callable[[str], None], *, has_worker: bo
         CannotStart, StoreRefused, StoreUnavailable, UnsafeStore, StoreUnsupported, SchemaTooNew, KeyUnusable, PlansInvalid: what
             the operator has to fix first.
     """
-    logging.configure(settings.log_format)
     with bind(settings.host, settings.port, "STEPIQ_PORT") as listener:
         if settings.port == 0:
             settings = settings.model_copy(update={"port": listener.getsockname()[1]})
-        run(_serve(settings, listener, announce, has_worker=has_worker))
+        options = {"shows_secrets": shows_secrets, "has_worker": has_worker}
+        run(_serve(settings, listener, announce, **options))
 
 
 async def _serve(
     settings: Settings,
     listener: socket.socket,
-    announce: Callable[[str], None],
+    announce: Callable[[str], None] | None,
     *,
+    shows_secrets: bool,
     has_worker: bool,
 ) -> None:
     await before_start(settings, announce)
@@ -79,9 +87,10 @@ async def _serve(
             await worker.start()
         try:
             # Before the first request: if the store fails after this, the process goes on.
-            text = await welcome(services, app.state.doors.jwt_secret)
+            secret = app.state.doors.jwt_secret
+            ready = await welcome(services, secret if shows_secrets else None)
             serving = asyncio.create_task(server.serve([listener]))
-            announce(text)
+            ready.show(announce)
             asked = asyncio.create_task(stopping.wait())
             await asyncio.wait({serving, asked}, return_when=asyncio.FIRST_COMPLETED)
             asked.cancel()

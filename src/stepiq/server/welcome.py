@@ -1,14 +1,42 @@
-"""What `stepiq serve` prints once it is ready: its address, the API reference, and how to sign in."""
+"""What `stepiq serve` reports once it is ready: its address, the API reference, and how to sign in."""
 
 import json
 import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from stepiq import __version__
 from stepiq.accounts import service as accounts
+from stepiq.core import logging
 from stepiq.core.settings import Settings
 from stepiq.store.database import Session
 from stepiq.web.services import Services
+
+log = logging.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """A server that is ready."""
+
+    url: str
+    text: str
+    """For people."""
+    needs_setup: bool
+    """Whether it has no account yet."""
+
+    def show(self, announce: Callable[[str], None] | None) -> None:
+        """Show the text, or write what programs need to know into the log."""
+        if announce is not None:
+            announce(self.text)
+            return
+        log.info("server_ready", version=__version__, url=self.url, api=f"{self.url}/docs")
+        if self.needs_setup:
+            log.warning(
+                "no_account",
+                advice="Register the administrator with the setup token, which `stepiq setup-token` shows.",
+            )
 
 
 def demo_login_file(settings: Settings) -> Path:
@@ -16,17 +44,20 @@ def demo_login_file(settings: Settings) -> Path:
     return settings.data_dir.absolute() / "demo-login.json"
 
 
-async def welcome(services: Services, jwt_secret: bytes) -> str:
-    """The text, for people. `jwt_secret` gives the set-up token of a server that has no account."""
+async def welcome(services: Services, jwt_secret: bytes | None) -> Welcome:
+    """What there is to report. `jwt_secret` gives the setup token of a server without an account; None does not show it."""
     settings = services.settings
     text = f"""\
 stepIQ {__version__} is ready at {settings.base_url}
 API reference: {settings.base_url}/docs"""
     async with services.database.reading() as session:
         if not await accounts.needs_setup(session):
-            return f"{text}\n{await _accounts(session, services)}"
-    token = accounts.setup_token(jwt_secret)
-    return f"{text}\n\n{_first_steps(settings, token)}"
+            text = f"{text}\n{await _accounts(session, services)}"
+            return Welcome(settings.base_url, text, needs_setup=False)
+    token = None if jwt_secret is None else accounts.setup_token(jwt_secret)
+    return Welcome(
+        settings.base_url, f"{text}\n\n{_first_steps(settings, token)}", needs_setup=True
+    )
 
 
 async def _accounts(session: Session, services: Services) -> str:
@@ -58,16 +89,17 @@ def _demo_account(file: Path) -> str | None:
         return None
 
 
-def _first_steps(settings: Settings, token: str) -> str:
+def _first_steps(settings: Settings, token: str | None) -> str:
     body = '"email": "you@example.com", "password": "at-least-8-characters"'
+    field = f'"setup_token": "{token or "TOKEN"}"'
     elsewhere = ""
     if settings.is_behind_proxy:
         # Behind a proxy, all requests seem to come from this machine.
-        body += f', "setup_token": "{token}"'
+        body += f", {field}"
     else:
-        elsewhere = (
-            f'\nFrom another machine, add the set-up token to the body:  "setup_token": "{token}"\n'
-        )
+        elsewhere = f"\nFrom another machine, add the setup token to the body:  {field}\n"
+    if token is None:
+        elsewhere += "\nTo show TOKEN, run:  stepiq setup-token\n"
     return f"""\
 This server has no account yet. Create its administrator from this machine:
 

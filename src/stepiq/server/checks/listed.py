@@ -52,12 +52,12 @@ async def everything() -> list[Check]:
     return [check for each in _CHECKS for check in await each.look(configured)]
 
 
-async def before_start(configured: Settings, announce: Callable[[str], None]) -> None:
+async def before_start(configured: Settings, announce: Callable[[str], None] | None = None) -> None:
     """Look at what a server needs, and warn about what does not work or is a risk.
 
     Args:
         configured: the settings of the server.
-        announce: shows a warning to people; in JSON, the log has it instead.
+        announce: shows a warning to people. Default: the log has it.
 
     Raises:
         CannotStart: several things keep it from starting.
@@ -74,12 +74,12 @@ async def before_start(configured: Settings, announce: Callable[[str], None]) ->
         raise CannotStart("The server cannot start.", issues)
     for check in found:
         if check.status in (Status.WARNING, Status.FAILED):
-            _warn(check, configured, announce)
+            _warn(check, announce)
 
 
-def _warn(check: Check, configured: Settings, announce: Callable[[str], None]) -> None:
+def _warn(check: Check, announce: Callable[[str], None] | None) -> None:
     text = f"{check.detail} {check.advice}".strip()
-    if logging.is_for_people(configured.log_format):
+    if announce is not None:
         announce(f"Warning: {text}")
     else:
         log.warning("startup_warning", check=check.name, problem=text)

@@ -1,0 +1,59 @@
+"""Where `serve` and `worker` write what is for people: as text, or as lines of the log if programs read it."""
+
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import typer
+
+from stepiq.cli.console import ExitCode, UsageError, issue_data, say
+from stepiq.core import logging, settings
+from stepiq.core.errors import Invalid, StepIQError
+
+log = logging.get(__name__)
+
+Announce = Callable[[str], None]
+
+
+@contextmanager
+def configured_log() -> Generator[None]:
+    """Configure the log. In JSON, it then has everything that this process writes, and the error that ends it, too."""
+    log_format = settings.log_format()
+    logging.configure(log_format)
+    if logging.is_for_people(log_format):
+        yield
+        return
+    with logging.python_captured(), _failures_logged():
+        yield
+
+
+@contextmanager
+def _failures_logged() -> Generator[None]:
+    try:
+        yield
+    except UsageError as error:
+        _end("start_failed", ExitCode.USAGE, message=error.message)
+    except StepIQError as error:
+        issues = issue_data(error.issues) if isinstance(error, Invalid) else []
+        _end("start_failed", ExitCode.FAILED, code=error.code, message=error.message, issues=issues)
+    except KeyboardInterrupt:
+        _end("interrupted", ExitCode.FAILED)
+    except Exception as error:
+        _end("process_broke", ExitCode.FAULT, exc_info=error)
+
+
+def to_people() -> Announce | None:
+    """Writes text for people to standard error; None if programs read the log there."""
+    return say if logging.is_for_people(settings.log_format()) else None
+
+
+def to_people_at_once() -> Announce | None:
+    """Writes text for people to standard output; None if programs read it, as where the log goes to the same place."""
+    is_apart = sys.stdout.isatty() and not sys.stderr.isatty()
+    return typer.echo if is_apart or to_people() is not None else None
+
+
+def _end(event: str, exit_code: ExitCode, **facts: object) -> NoReturn:
+    log.critical(event, **facts)
+    raise typer.Exit(exit_code) from None

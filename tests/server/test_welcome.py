@@ -1,0 +1,68 @@
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from stepiq.accounts.service import setup_token
+from stepiq.server.welcome import Welcome, welcome
+from tests.support.stores import SqliteStores
+
+SECRET = b"x" * 32
+TOKEN = setup_token(SECRET)
+
+
+@pytest.fixture
+def database_url(sqlite_stores: SqliteStores, tmp_path: Path) -> str:
+    return sqlite_stores.create(tmp_path)
+
+
+@pytest.fixture
+def services(app):
+    return app.state.services
+
+
+class TestWelcome:
+    async def test_a_new_server_shows_how_to_create_its_administrator(self, services):
+        ready = await welcome(services, SECRET)
+
+        assert ready.needs_setup
+        assert ready.text.splitlines()[0].endswith(f" is ready at {ready.url}")
+        assert f"API reference: {ready.url}/docs" in ready.text
+        assert f"curl -X POST {ready.url}/api/auth/register" in ready.text
+        assert f'"setup_token": "{TOKEN}"' in ready.text
+
+    async def test_where_others_can_read_it_it_names_the_command_that_shows_the_token(
+        self, services
+    ):
+        ready = await welcome(services, None)
+
+        assert TOKEN not in ready.text
+        assert '"setup_token": "TOKEN"' in ready.text
+        assert "To show TOKEN, run:  stepiq setup-token" in ready.text
+
+    async def test_with_an_account_it_names_the_administrator(self, services, make):
+        admin = await make.user(is_admin=True)
+
+        ready = await welcome(services, SECRET)
+
+        assert not ready.needs_setup
+        assert "setup_token" not in ready.text
+        assert f"Administrator: {admin.email}. To reset the password," in ready.text
+
+
+class TestShow:
+    def test_programs_get_the_facts_and_where_to_find_the_token(self):
+        with capture_logs() as lines:
+            Welcome("http://127.0.0.1:1", "text", needs_setup=True).show(None)
+            Welcome("http://127.0.0.1:1", "text", needs_setup=False).show(None)
+
+        assert [line["event"] for line in lines] == ["server_ready", "no_account", "server_ready"]
+        assert lines[0]["url"] == "http://127.0.0.1:1"
+        assert "`stepiq setup-token`" in lines[1]["advice"]
+
+    def test_people_get_the_text(self):
+        shown: list[str] = []
+
+        Welcome("http://127.0.0.1:1", "text", needs_setup=True).show(shown.append)
+
+        assert shown == ["text"]
