@@ -124,3 +124,25 @@ class TestPlaces:
         source = read("a: x\u2028y\nb: .inf", SourceFormat.YAML)
 
         assert [(issue.line, issue.column) for issue in source.issues] == [(2, 4)]
+
+
+class TestSyntax:
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("a: 1\nb:2\n", "A space is missing after the colon. Write `b: 2`."),
+            ('["a"#b]', "A comment needs a space before its `#`."),
+            ('["a\nb": c]', "A key must be on one line."),
+            ("[1,}", "`}` does not close `[`. Write `]`."),
+        ],
+    )
+    def test_a_mistake_is_named(self, text, message):
+        [issue] = read(text, SourceFormat.YAML).issues
+
+        assert issue.message == message
+
+    def test_the_first_of_two_keys_in_brackets_stays(self):
+        source = read("{a: 1, a: 2}", SourceFormat.YAML)
+
+        assert [issue.code for issue in source.issues] == ["duplicate_key"]
+        assert source.data == {"a": 1}

@@ -10,7 +10,6 @@ from stepiq.language.yaml import scalars
 from stepiq.language.yaml.flow import accept_key, flow
 from stepiq.language.yaml.properties import alias, alias_key, properties
 from stepiq.language.yaml.scanner import (
-    BLANKS,
     COLLECTION_KEY,
     NO_KEY,
     Scanner,
@@ -291,6 +290,5 @@ def _check_indent(s: Scanner, column: int) -> None:
 
 
 def _skip_blanks(s: Scanner) -> None:
-    found = BLANKS.match(s.text, s.at)
-    if found:
-        s.at = found.end()
+    while s.text[s.at] in " \t":
+        s.at += 1

@@ -12,10 +12,7 @@ _MORE = re.compile(r"[ \t]++[^ \t\n#:,\]}]")
 def properties(s: Scanner) -> bool:
     """Refuse the anchors and tags before a value; gives whether there are any."""
     start = s.at
-    while s.text[s.at] in "&!":
-        found = _PROPERTY.match(s.text, s.at)
-        if found is None:
-            break
+    while found := _PROPERTY.match(s.text, s.at):
         name = f"`{found[1][:60]}`"
         if found[1][0] == "&":
             message = f"{name} is a YAML anchor, which is not supported. Remove it, or put a value that starts with `&` in quotes."

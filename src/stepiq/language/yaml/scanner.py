@@ -63,10 +63,6 @@ class Scanner:
             *self.position(at), None if key_at is None else self.position(key_at), is_block
         )
 
-    def column(self, at: int) -> int:
-        """Column of an offset, counted from 0."""
-        return at - self._starts[bisect_right(self._starts, at) - 1]
-
     def refuse(self, code: str, message: str, at: int) -> None:
         """Add an issue and read on. The text can be read, but is not accepted."""
         parts = tuple(part for part in self.path if part is not None)

@@ -1,0 +1,43 @@
+"""Template syntax of other tools, and values in quotes, in whole definitions."""
+
+from stepiq.language.drafts import MAX_PROBLEMS
+from stepiq.language.foreign import MAX_FOUND
+from stepiq.language.loading import load
+from stepiq.language.source import SourceFormat
+
+KINDS = "${input.a} ${input.b} ${input.c} {% if x %} {% for x %} {% set x %}"
+
+
+def found(text: str):
+    loaded = load(text, SourceFormat.YAML)
+    return loaded.errors, loaded.warnings
+
+
+def steps(count: int, template: str) -> str:
+    lines = [
+        f"  - {{id: a{number}, type: transform, template: '{template}'}}" for number in range(count)
+    ]
+    return "\n".join(["name: A", "variables: {who: you}", "steps:", *lines])
+
+
+class TestFind:
+    def test_one_template_gets_a_few_warnings(self):
+        _, warnings = found(steps(1, KINDS))
+
+        assert [each.code for each in warnings] == ["other_template_syntax"] * MAX_FOUND
+
+    def test_a_definition_gets_a_limited_number(self):
+        _, warnings = found(steps(90, KINDS))
+
+        assert len(warnings) <= MAX_PROBLEMS
+
+    def test_a_variable_is_named_as_templates_name_it(self):
+        _, [warning] = found(steps(1, "${who}"))
+
+        assert "Write `{{vars.who}}`." in warning.message
+
+
+def test_a_duration_of_no_time_gets_no_number_to_write():
+    [error], _ = found(f"timeout_seconds: 0s\n{steps(1, 'x')}")
+
+    assert error.message == "`timeout_seconds` must be an integer; it is a string."
