@@ -163,7 +163,7 @@ def issue_codes() -> set[str]:
     """Every code of an issue, read from the source: there is no other list of them."""
     found: set[str] = {CronInvalid.code, TimezoneUnknown.code}
     found |= {"model_unknown", "provider_not_configured"}
-    for folder in ("language", "pipelines", "web"):
+    for folder in ("accounts", "language", "pipelines", "web"):
         for path in sorted((_PACKAGE / folder).rglob("*.py")):
             tree = ast.parse(path.read_text(encoding="utf-8"))
             for node in ast.walk(tree):
@@ -175,6 +175,8 @@ def _codes_in(node: ast.AST) -> Iterator[str]:
     match node:
         case ast.Call(func=ast.Name(id="Issue" | "Problem" | "_at"), args=arguments):
             yield from _texts(arguments[1:3])
+        case ast.Call(func=ast.Name(id="PydanticCustomError"), args=[code, *_]):
+            yield from _texts([code])
         case ast.Call(
             func=ast.Attribute(attr="refuse" | "spoil"), args=[_, ast.Attribute(attr="code"), *_]
         ):

@@ -36,3 +36,33 @@ class TestIsWellFormed:
 
         assert not keys.is_well_formed(text + "\n")
         assert not keys.is_well_formed(" " + text)
+
+
+class TestProblem:
+    # Random parameters would differ between the processes of a test run.
+    KEY = "sk_live_" + "0" * 30 + keys._checksum("sk_live_" + "0" * 30)
+
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("", "The header X-API-Key is empty."),
+            (KEY[:-3], "The API key has 41 characters instead of 44."),
+            (f'"{KEY}"', "X-API-Key has other text before sk_live_."),
+            (f"Bearer {KEY}", "X-API-Key has other text before sk_live_."),
+            ("eyJhbGciOiJIUzI1NiJ9.e30.x", "X-API-Key contains an access token."),
+            ("sk-proj-0123456789", "X-API-Key is not an API key of stepIQ"),
+            (
+                KEY[:-1] + ("a" if KEY[-1] != "a" else "b"),
+                "The API key contains a wrong character.",
+            ),
+        ],
+    )
+    def test_it_says_what_is_wrong_and_does_not_repeat_it(self, text, expected):
+        problem = keys.problem(text)
+
+        assert problem is not None
+        assert problem.startswith(expected)
+        assert not text or text not in problem
+
+    def test_a_key_has_none(self):
+        assert keys.problem(self.KEY) is None

@@ -107,8 +107,8 @@ class TestBuildInput:
         ("content", "expected"),
         [
             ("[1]", "must contain a JSON object"),
-            ("{", "cannot be used"),
-            ('{"a":1,"a":2}', "cannot"),
+            ("{", r"input\.json: Invalid JSON at line 1"),
+            ('{"a":1,"a":2}', "occurs twice"),
         ],
     )
     def test_a_file_that_is_no_json_object_is_refused(self, tmp_path: Path, content, expected):

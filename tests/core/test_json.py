@@ -92,6 +92,44 @@ class TestLoads:
         assert caught.value.message.endswith(".") or "U+0000" in caught.value.message
         assert caught.value.code == "malformed_json"
 
+    @pytest.mark.parametrize(
+        ("text", "place", "reason"),
+        [
+            (b"", "line 1, column 1", "the text is empty."),
+            (b'{"a": 1,}', "line 1, column 9", "remove the comma after the last entry."),
+            (b"{'a': 1}", "line 1, column 2", "names and text must be in double quotes, not"),
+            (b"{a: 1}", "line 1, column 2", "a name must be in double quotes."),
+            (b'{"a": b}', "line 1, column 7", "a value is missing. Text must be in double quotes."),
+            (b'{"a" 1}', "line 1, column 6", "a colon is missing after the name."),
+            (b'{"a": 1', "line 1, column 7", "the text ends inside an object. A closing `}`"),
+            (b"[1", "line 1, column 2", "the text ends inside a list. A closing `]` is missing."),
+            (b'["a', "line 1, column 3", "the text ends inside a string."),
+            (b"[1,\n2 3]", "line 2, column 3", "a comma or a closing `]` is missing."),
+            (b'{"a": 1; "b": 2}', "line 1, column 8", "use a comma instead of a semicolon."),
+            (b'{"a": NaN}', "line 1, column 7", "NaN and Infinity are not JSON. Use null."),
+            (b"[-Infinity]", "line 1, column 3", "NaN and Infinity are not JSON. Use null."),
+            (b"[True]", "line 1, column 2", "true and false must be in lower case."),
+            (b"[None]", "line 1, column 2", "use null for no value."),
+            (b"[undefined]", "line 1, column 2", "use null for no value."),
+            (b"[1] // x", "line 1, column 5", "there is more text after the end of the value."),
+            (b"[1 // x\n]", "line 1, column 4", "JSON cannot contain comments."),
+            (b"\xef\xbb\xbf{}", "line 1, column 1", "the text begins with a byte order mark."),
+            (b'["a\nb"]', "line 1, column 1", "text cannot contain line breaks or other control"),
+            (b'["\\q"]', "line 1, column 4", "a backslash in text must be followed by one of"),
+            (b"[.5]", "line 1, column 2", "a number must begin with a digit or a minus sign."),
+            (b"[01]", "line 1, column 3", "this is not a number, such as 12, -0.5 or 1e6."),
+            (b'["\xff"]', "line 1, column 3", "the text is not UTF-8."),
+            (b'["\\ud800"]', "line 1, column 9", "an escape such as \\ud83d is half of a char"),
+            (b'{"a": 1, "a": 2}', "line 1, column 14", "the name `a` occurs twice in one object."),
+            ('{"ä": "ö", b}'.encode(), "line 1, column 12", "a name must be in double quotes."),
+        ],
+    )  # fmt: skip
+    def test_a_mistake_is_named_with_its_place(self, text: bytes, place: str, reason: str):
+        with pytest.raises(MalformedJson) as caught:
+            json.loads(text)
+
+        assert caught.value.message.startswith(f"Invalid JSON at {place}: {reason}")
+
     def test_a_whole_pair_of_surrogates_is_one_character(self):
         assert json.loads(b'"\\ud83d\\ude00"') == "\U0001f600"
 

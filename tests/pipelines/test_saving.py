@@ -296,6 +296,34 @@ class TestCreate:
 
         assert (response.status_code, response.json()["code"]) == (status, code)
 
+    @pytest.mark.parametrize(
+        ("body", "message"),
+        [
+            ({"tag": ["a"]}, "Unknown field. Did you mean `tags`? Allowed: `name`, "),
+            ({"slug": "No!"}, "Must have 1 to 80 lower-case letters, digits and hyphens, and"),
+            ({"tags": ['"']}, "Must not contain double quotes, backslashes or control"),
+            ({"tags": ["a"] * 21}, "Must have at most 20 tags."),
+        ],
+    )
+    async def test_a_field_that_is_not_allowed_says_what_is(self, owner, body, message):
+        response = await owner.post("/api/pipelines", json={"definition": {}, **body})
+
+        (issue,) = response.json()["errors"]
+        assert response.status_code == 422
+        assert issue["message"].startswith(message)
+
+    async def test_yaml_that_is_sent_as_json_is_told_how_to_be_sent(self, owner):
+        response = await owner.post(
+            "/api/pipelines",
+            content="name: T\nsteps: []",
+            headers={"Content-Type": "application/json"},
+        )
+
+        assert (response.status_code, response.json()["code"]) == (400, "malformed_json")
+        assert response.json()["detail"].endswith(
+            "To send YAML, use Content-Type: application/yaml."
+        )
+
     async def test_a_definition_sent_as_text_is_refused_with_the_way_to_send_it(self, owner):
         response = await owner.post("/api/pipelines", json={"definition": "name: x"})
 

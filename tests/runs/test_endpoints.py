@@ -111,14 +111,22 @@ class TestStart:
         assert response.status_code == 404
         assert response.json()["code"] == "version_not_found"
 
-    async def test_an_archived_pipeline_is_not_found(self, owner, account, make):
+    async def test_an_archived_pipeline_is_not_found(self, owner, account, make, login, stranger):
         pipeline_id = await make.pipeline(account)
         await owner.delete(f"/api/pipelines/{pipeline_id}")
+        other = await login(stranger)
 
         response = await owner.post(f"/api/pipelines/{pipeline_id}/run", json={})
+        strangers = await other.post(f"/api/pipelines/{pipeline_id}/run", json={})
 
-        assert response.status_code == 404
-        assert response.json()["code"] == "pipeline_not_found"
+        assert response.status_code == strangers.status_code == 404
+        assert response.json()["code"] == strangers.json()["code"] == "pipeline_not_found"
+        assert response.json()["detail"] == (
+            f"Pipeline {pipeline_id} is archived, so it cannot be run. Restore it first: "
+            f"POST /api/pipelines/{pipeline_id}/restore."
+        )
+        # That there is one is only for its owner to know.
+        assert strangers.json()["detail"] == f"There is no pipeline {pipeline_id}."
 
     @pytest.mark.parametrize(
         "body",

@@ -66,7 +66,7 @@ class TestHostileBodies:
             KEYS, content=b'{"name": }', headers={"Content-Type": "application/json"}
         )
 
-        assert "line 1 column 10" in response.json()["detail"]
+        assert "line 1, column 10" in response.json()["detail"]
 
 
 class TestContentType:
@@ -126,7 +126,7 @@ class TestShape:
             {
                 "path": "scope",
                 "code": "unknown_field",
-                "message": "This field is unknown. Did you mean `scopes`?",
+                "message": "Unknown field. Did you mean `scopes`? Allowed: `name`, `scopes`, `expires_at`.",
             }
         ]
 
@@ -138,7 +138,9 @@ class TestShape:
     async def test_a_body_that_may_be_left_out_names_its_fields_too(self, owner):
         response = await owner.post(f"/api/pipelines/{ids.uuid7()}/run", json={"inputs": {}})
 
-        assert response.json()["errors"][0]["message"].endswith("Did you mean `input_data`?")
+        assert response.json()["errors"][0]["message"].startswith(
+            "Unknown field. Did you mean `input_data`? Allowed: `input_data`, `version`."
+        )
 
     @pytest.mark.parametrize("slip", ["pipelines:raed", "Pipelines:Read"])
     async def test_a_slip_in_a_fixed_word_is_told_with_the_one_that_was_meant(self, owner, slip):
@@ -151,7 +153,7 @@ class TestShape:
         response = await owner.post(KEYS, json={"name": "x", "scopes": ["zzz"]})
 
         message = response.json()["errors"][0]["message"]
-        assert "'pipelines:read'" in message
+        assert "`pipelines:read`" in message
         assert "Did you mean" not in message
 
     @pytest.mark.parametrize("instant", ["tomorrow", "2030-01-31T12:00:00", "2030-13-31T12:00:00Z"])

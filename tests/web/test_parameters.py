@@ -9,9 +9,13 @@ class TestRefuseUnknown:
     @pytest.mark.parametrize(
         ("query", "path", "message"),
         [
-            ("limt=5", "limt", "This parameter is unknown. Did you mean `limit`?"),
-            ("limit=5&Cursor=x", "Cursor", "This parameter is unknown. Did you mean `cursor`?"),
-            ("zzz", "zzz", "This parameter is unknown. Known are "),
+            (
+                "limt=5",
+                "limt",
+                "Unknown parameter. Did you mean `limit`? Allowed: `created_after`, ",
+            ),
+            ("limit=5&Cursor=x", "Cursor", "Unknown parameter. Did you mean `cursor`? Allowed: "),
+            ("zzz", "zzz", "Unknown parameter. Allowed: `created_after`, "),
         ],
     )
     async def test_a_slip_is_told_with_what_is_nearest(self, owner, query, path, message):
@@ -25,7 +29,7 @@ class TestRefuseUnknown:
     async def test_a_route_without_parameters_says_so(self, owner):
         response = await owner.get("/api/user/me?verbose=1")
 
-        assert response.json()["errors"][0]["message"].endswith("This route has none.")
+        assert response.json()["errors"][0]["message"].endswith("This route has no parameters.")
 
     async def test_nothing_is_done(self, owner):
         refused = await owner.post("/api/user/api-keys?wait=5", json={"name": "x"})

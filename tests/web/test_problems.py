@@ -1,4 +1,5 @@
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from starlette.exceptions import HTTPException
@@ -77,7 +78,7 @@ class TestInTheApp:
         assert response.status_code == 404
         assert response.headers["Content-Type"] == "application/problem+json"
         assert response.json()["code"] == "unknown_path"
-        assert response.json()["detail"].endswith("stand at /docs.")
+        assert response.json()["detail"].endswith("/docs lists all routes.")
 
     @pytest.mark.parametrize("path", ["/api/user/me/", "/v1/api/pipelines/", "/health/"])
     async def test_a_slash_too_many_leads_nowhere_else(self, owner, path):
@@ -85,7 +86,7 @@ class TestInTheApp:
 
         assert response.status_code == 404
         assert response.json()["code"] == "unknown_path"
-        assert response.json()["detail"].endswith("Leave out the slash at its end.")
+        assert response.json()["detail"].endswith("Remove the slash at the end.")
 
     async def test_a_wrong_method_lists_those_of_every_route_at_the_path(self, owner):
         response = await owner.patch("/api/user/api-keys", json={})
@@ -116,6 +117,33 @@ class TestInTheApp:
         response = await owner.request(method, "/api/user/api-keys/1")
 
         assert response.status_code == 404
+
+    @pytest.mark.parametrize(
+        ("path", "expected"),
+        [
+            ("user/api-keys/1", "There is no API key `1`. An id looks like 0192f0c5-"),
+            ("pipelines/weekly", "There is no pipeline `weekly`. An id looks like 0192f0c5-"),
+            ("schedules/x", "There is no schedule `x`. An id looks like 0192f0c5-"),
+        ],
+    )
+    async def test_a_malformed_id_says_what_an_id_looks_like(self, owner, path, expected):
+        response = await owner.delete(f"/api/{path}")
+
+        assert (response.status_code, response.json()["code"]) == (404, "not_found")
+        assert response.json()["detail"].startswith(expected)
+        assert "GET /api/" in response.json()["detail"]
+
+    async def test_an_id_is_needed_instead_of_a_slug(self, owner):
+        response = await owner.get("/api/pipelines/weekly-report")
+
+        assert "Use the `id` of the pipeline, not its name or slug." in response.json()["detail"]
+
+    async def test_a_malformed_version_is_unknown(self, owner):
+        response = await owner.get(f"/api/pipelines/{uuid4()}/versions/latest")
+
+        assert response.json()["detail"] == (
+            "There is no version `latest`. Versions are numbers, from 1 upwards."
+        )
 
     async def test_a_path_that_is_no_text_is_unknown(self, owner):
         response = await owner.get("/api/pipelines/%ff%00")

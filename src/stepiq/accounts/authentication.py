@@ -122,10 +122,13 @@ class Authenticator:
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
             raise CredentialInvalid(
-                "Send `Authorization: Bearer TOKEN`, or an API key in X-API-Key."
+                "`Authorization` must be `Bearer TOKEN`, with the token from a login. "
+                "Send an API key in the header X-API-Key instead."
             )
         if token.startswith(keys.PREFIX):
-            raise CredentialInvalid("This is an API key. Send it as X-API-Key: sk_live_…")
+            raise CredentialInvalid(
+                "`Authorization` contains an API key. Send it in the header X-API-Key instead."
+            )
         claims = self._tokens.check(token)
         now = clock.now()
         actor = self._sessions.get(claims.session_id, now)
@@ -142,10 +145,8 @@ class Authenticator:
         return actor
 
     async def _by_key(self, text: str) -> Actor:
-        if not keys.is_well_formed(text):
-            raise CredentialInvalid(
-                "The API key is not valid. Copy it again: it begins with sk_live_ and has 44 characters."
-            )
+        if (problem := keys.problem(text)) is not None:
+            raise CredentialInvalid(problem)
         digest = keys.digest(text)
         now = clock.now()
         actor = self._keys.get(digest, now)

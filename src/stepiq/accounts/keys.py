@@ -19,6 +19,7 @@ _RANDOM = 30
 _CHECKSUM = 6
 _SHAPE = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{_RANDOM + _CHECKSUM}}}")
 _SHOWN = len(PREFIX) + 4
+_LENGTH = len(PREFIX) + _RANDOM + _CHECKSUM
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,26 @@ def generate() -> NewKey:
 def is_well_formed(text: str) -> bool:
     """Whether a text could be a key: shape and checksum are right."""
     return bool(_SHAPE.fullmatch(text)) and _checksum(text[:-_CHECKSUM]) == text[-_CHECKSUM:]
+
+
+def problem(text: str) -> str | None:
+    """Why a text cannot be a key, without repeating it; None if it can."""
+    if is_well_formed(text):
+        return None
+    if not text:
+        return "The header X-API-Key is empty. Check the variable that holds the key."
+    if text.startswith("eyJ"):
+        return "X-API-Key contains an access token. Send it as `Authorization: Bearer TOKEN`."
+    if PREFIX in text[1:]:
+        return f"X-API-Key has other text before {PREFIX}. Send the key alone, without quotes."
+    if not text.startswith(PREFIX):
+        return (
+            f"X-API-Key is not an API key of stepIQ, which begins with {PREFIX}. "
+            "Create one with POST /api/user/api-keys."
+        )
+    if len(text) != _LENGTH:
+        return f"The API key has {len(text)} characters instead of {_LENGTH}. Copy it again, completely."
+    return "The API key contains a wrong character. Copy it again."
 
 
 def digest(text: str) -> bytes:

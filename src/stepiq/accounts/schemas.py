@@ -30,7 +30,7 @@ def normalise_email(text: str) -> str:
         or local.endswith(".")
         or ".." in local
     ):
-        raise ValueError("this is not an e-mail address")
+        raise ValueError("must be an email address, such as ada@example.com")
     return email
 
 

@@ -68,8 +68,7 @@ def _read_file(file: Path) -> dict[str, Json]:
     try:
         data = json.loads(read_text(file, "JSON file with the input").encode())
     except MalformedJson as error:
-        reason = error.message.removeprefix("The body is ").removeprefix("The JSON ")
-        raise UsageError(f"--input-file {file} cannot be used: {reason}") from None
+        raise UsageError(f"--input-file {file}: {error.message}") from None
     if not is_object(data):
         raise UsageError(
             f'--input-file {file} must contain a JSON object, such as {{"name": "value"}}.'

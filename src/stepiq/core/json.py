@@ -40,6 +40,42 @@ _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _LARGE_FLOAT = re.compile(
     rb"(?<![0-9])(?:[0-9]++(?:\.[0-9]++)?[eE]\+?[0-9]++|[0-9]{300,}+\.[0-9]*+)"
 )
+_POSITION = re.compile(r" at line (\d+) column (\d+)$")
+_DUPLICATE = re.compile(r'Detected duplicate key "(.*)"', re.DOTALL)
+_WORD_END = re.compile(rb"[A-Za-z]+\Z")
+_LONGEST_WORD = 20
+_AT_A_WORD = ("expected value", "expected ident", "expected `,`", "key must", "invalid number")
+_MISTAKES = (
+    (re.compile(rb"\xef\xbb\xbf"), "the text begins with a byte order mark. Save it without."),
+    (re.compile(rb"'"), "names and text must be in double quotes, not single quotes."),
+    (re.compile(rb"//|/\*|#"), "JSON cannot contain comments."),
+    (re.compile(rb"-?(?:NaN|Infinity|inf)\b"), "NaN and Infinity are not JSON. Use null."),
+    (re.compile(rb"True\b|False\b"), "true and false must be in lower case."),
+    (re.compile(rb"(?:None|undefined|nil)\b"), "use null for no value."),
+    (re.compile(rb"[+.][0-9.]"), "a number must begin with a digit or a minus sign."),
+    (re.compile(rb";"), "use a comma instead of a semicolon."),
+)
+_REASONS = {
+    "trailing comma": "remove the comma after the last entry.",
+    "key must be a string": "a name must be in double quotes.",
+    "EOF while parsing a string": "the text ends inside a string. A closing quote is missing.",
+    "EOF while parsing a list": "the text ends inside a list. A closing `]` is missing.",
+    "EOF while parsing an object": "the text ends inside an object. A closing `}` is missing.",
+    "EOF while parsing": "the text ends where a value is missing.",
+    "expected value": "a value is missing. Text must be in double quotes.",
+    "expected ident": "a value is missing. Text must be in double quotes.",
+    "expected `,` or `}`": "a comma or a closing `}` is missing.",
+    "expected `,` or `]`": "a comma or a closing `]` is missing.",
+    "expected `:`": "a colon is missing after the name.",
+    "control character": "text cannot contain line breaks or other control characters. Write \\n for a line break.",
+    "invalid escape": 'a backslash in text must be followed by one of " \\ / b f n r t u.',
+    "invalid number": "this is not a number, such as 12, -0.5 or 1e6.",
+    "invalid unicode code point": "the text is not UTF-8.",
+    "unexpected end of hex escape": "an escape such as \\ud83d is half of a character. The other half is missing.",
+    "lone leading surrogate": "an escape such as \\ud83d is half of a character. The other half is missing.",
+    "trailing characters": "there is more text after the end of the value.",
+}
+"""By the beginning of what the parser says."""
 _Container = list[Json] | dict[str, Json]
 _CONTAINERS = frozenset({list, dict})
 _TOO_DEEP = f"The JSON exceeds the maximum depth of {MAX_DEPTH} levels."
@@ -49,6 +85,15 @@ class MalformedJson(Malformed):
     """The text is not JSON, or is JSON that parsers read differently."""
 
     code = "malformed_json"
+
+    def __init__(
+        self, message: str, /, reason: str = "", line: int | None = None, column: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        """What is wrong at `line` and `column`; empty where the text is JSON that is refused."""
+        self.line = line
+        self.column = column
 
 
 class Text(str):
@@ -89,9 +134,49 @@ def loads(data: bytes) -> Json:
     except ValueError as error:
         if "recursion limit" in str(error):
             raise MalformedJson(_TOO_DEEP) from None
-        raise MalformedJson(f"The body is not valid JSON: {error}.") from None
+        raise _malformed(data, str(error)) from None
     _refuse_shapes(value)
     return value
+
+
+def _malformed(data: bytes, problem: str) -> MalformedJson:
+    what, line, column = problem, 1, 1
+    if at := _POSITION.search(problem):
+        what, line, column = problem[: at.start()], int(at[1]), int(at[2])
+    if column == 0:
+        # A line break where none may be is counted to the line after it.
+        line, column = max(line - 1, 1), 1
+    text = (data.split(b"\n", line)[line - 1 : line] or [b""])[0]
+    behind = text[: column - 1]
+    reason = _reason(what, behind, text[column - 1 :])
+    column = len(behind.decode(errors="replace")) + 1
+    message = f"Invalid JSON at line {line}, column {column}: {reason}"
+    return MalformedJson(message, reason, line, column)
+
+
+def _reason(what: str, behind: bytes, rest: bytes) -> str:
+    """What the parser found, in the words of its user."""
+    if not (behind + rest).strip() and what.startswith("EOF"):
+        return "the text is empty."
+    if what.startswith(_AT_A_WORD) and (mistake := _mistake(behind, rest)):
+        return mistake
+    for start, reason in _REASONS.items():
+        if what.startswith(start):
+            return reason
+    if name := _DUPLICATE.match(what):
+        return f"the name `{name[1][:60]}` occurs twice in one object."
+    return f"{what}."
+
+
+def _mistake(behind: bytes, rest: bytes) -> str | None:
+    """A value or name that other languages have, and JSON has not."""
+    # The parser stops within a word that begins like one of its own.
+    begun = _WORD_END.search(behind[-_LONGEST_WORD:])
+    here = (begun.group() if begun else b"") + rest[:_LONGEST_WORD]
+    for pattern, reason in _MISTAKES:
+        if pattern.match(here):
+            return reason
+    return None
 
 
 def _may_have_hostile_number(data: bytes) -> bool:

@@ -1,13 +1,11 @@
 """JSON text → data, and on demand the place of every part."""
 
 import re
-from dataclasses import replace
 
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json, MalformedJson, loads
 from stepiq.language.places import Place
 
-_POSITION = re.compile(r" at line (\d+) column (\d+)")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{},:]|[^\s\[\]{},:"]++', re.DOTALL)
 
 
@@ -16,16 +14,10 @@ def read(text: str) -> tuple[Json, list[Issue]]:
     try:
         return loads(text.encode()), []
     except MalformedJson as error:
-        message = error.message.replace("The body is", "The definition is", 1)
-        issue = Issue("", "syntax", message, 1, 1)
-        if at := _POSITION.search(message):
-            issue = replace(
-                issue,
-                message=message.replace(at.group(), ""),
-                line=int(at[1]),
-                column=max(int(at[2]), 1),
-            )
-        return None, [issue]
+        message = error.message
+        if error.reason:
+            message = f"The definition is not valid JSON: {error.reason}"
+        return None, [Issue("", "syntax", message, error.line or 1, error.column or 1)]
 
 
 def places(text: str) -> Place:

@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
-from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from stepiq.core import json
@@ -15,7 +14,9 @@ from stepiq.language.source import SourceFormat
 from stepiq.pipelines.errors import DefinitionMalformed
 from stepiq.pipelines.records import Draft
 from stepiq.pipelines.schemas import PipelineBody
+from stepiq.web import validation
 from stepiq.web.bodies import YAML_TYPES, Body, read_body
+from stepiq.web.errors import InvalidBody
 
 _WRAPPING = frozenset(PipelineBody.model_fields)
 
@@ -31,7 +32,13 @@ def _read(body: Body) -> Draft:
     if body.media_type == YAML_TYPES[0]:
         text = _text(body.data)
         return Draft(load(text, SourceFormat.YAML), text, SourceFormat.YAML)
-    value = json.loads(body.data)
+    try:
+        value = json.loads(body.data)
+    except json.MalformedJson as error:
+        if body.data.lstrip()[:1] in (b"{", b"["):
+            raise
+        advice = "To send YAML, use Content-Type: application/yaml."
+        raise json.MalformedJson(f"{error.message} {advice}") from None
     if not _is_wrapped(value):
         text = body.data.decode()
         return Draft(load(text, SourceFormat.JSON), text, SourceFormat.JSON)
@@ -62,9 +69,8 @@ def _unwrap(value: Any) -> Draft:
         body = PipelineBody.model_validate(value)
     except ValidationError as error:
         entries = error.errors(include_url=False, include_input=False)
-        raise RequestValidationError(
-            [{**entry, "loc": ("body", *entry["loc"])} for entry in entries]
-        ) from None
+        found = [{**entry, "loc": ("body", *entry["loc"])} for entry in entries]
+        raise InvalidBody(validation.issues(found, PipelineBody)) from None
     loaded = _prefixed(load_document(body.definition))
     return Draft(
         loaded,

@@ -12,8 +12,14 @@ class PipelineNotFound(NotFound):
 
     code = "pipeline_not_found"
 
-    def __init__(self, pipeline_id: UUID) -> None:
-        super().__init__(f"There is no pipeline {pipeline_id}.", pipeline_id=pipeline_id)
+    def __init__(self, pipeline_id: UUID, *, is_archived: bool = False) -> None:
+        message = f"There is no pipeline {pipeline_id}."
+        if is_archived:
+            message = (
+                f"Pipeline {pipeline_id} is archived, so it cannot be run. Restore it first: "
+                f"POST /api/pipelines/{pipeline_id}/restore."
+            )
+        super().__init__(message, pipeline_id=pipeline_id)
 
 
 class PipelineArchived(Conflict):
@@ -36,7 +42,7 @@ class SlugTaken(Conflict):
 
     def __init__(self, slug: str) -> None:
         super().__init__(
-            f"Another pipeline has the slug `{slug}`. Choose another, or give none to get one made.",
+            f"Another pipeline has the slug `{slug}`. Choose another slug, or leave it out to get one.",
             slug=slug,
         )
 
@@ -46,7 +52,7 @@ class StaleVersion(PreconditionFailed):
 
     def __init__(self, pipeline_id: UUID, version: int) -> None:
         super().__init__(
-            f"Pipeline {pipeline_id} is at version {version} now. Read it again, and save with "
+            f"Pipeline {pipeline_id} is now at version {version}. Read it again, and save it with "
             f'If-Match: "v{version}".',
             pipeline_id=pipeline_id,
             version=version,
@@ -78,7 +84,7 @@ class ModelNotFound(NotFound):
 
     def __init__(self, model_id: str) -> None:
         super().__init__(
-            f"The catalogue has no model `{model_id}`. GET /api/models lists those that there are.",
+            f"The catalogue has no model `{model_id}`. GET /api/models lists all models.",
             model_id=model_id,
         )
 

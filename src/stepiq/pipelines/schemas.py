@@ -1,18 +1,17 @@
 """Shapes of pipelines, versions and models in the API."""
 
+import re
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from stepiq.language.source import SourceFormat
 from stepiq.store.states import PipelineStatus, RunStatus
 from stepiq.web.bodies import StrictModel, Timestamp, View
 
-_OBJECT_WANTED = (
-    "Send the definition as a JSON object. YAML is sent as the whole body, with "
-    "Content-Type: application/yaml"
-)
+_OBJECT_WANTED = "must be a JSON object. To send YAML, make it the whole body, with Content-Type: application/yaml"
 
 
 def _object(value: Any) -> Any:
@@ -23,23 +22,44 @@ def _object(value: Any) -> Any:
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Description = Annotated[str, StringConstraints(max_length=2_000)]
-Tag = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=50, pattern=r'^[^"\\\x00-\x1f]*$'
-    ),
-]
 WantedTag = Annotated[str, StringConstraints(strip_whitespace=True, max_length=50)]
 """A tag to look for, which may be one that nothing can have."""
+_TAG = r'^[^"\\\x00-\x1f]*$'
+_SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,78}[a-z0-9])?$"
+
+
+def _slug(text: str) -> str:
+    if not re.fullmatch(_SLUG, text):
+        raise PydanticCustomError(
+            "invalid_slug",
+            "Must have 1 to 80 lower-case letters, digits and hyphens, and must not begin or end with a hyphen.",
+        )
+    return text
+
+
+def _tag(text: str) -> str:
+    if not re.fullmatch(_TAG, text):
+        raise PydanticCustomError(
+            "invalid_tag", "Must not contain double quotes, backslashes or control characters."
+        )
+    return text
+
+
+Slug = Annotated[str, AfterValidator(_slug), Field(json_schema_extra={"pattern": _SLUG})]
+Tag = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=50),
+    AfterValidator(_tag),
+    Field(json_schema_extra={"pattern": _TAG}),
+]
 Tags = Annotated[list[Tag], AfterValidator(lambda value: _distinct(value))]
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,78}[a-z0-9])?$")]
 
 _MAX_TAGS = 20
 
 
 def _distinct(tags: list[str]) -> list[str]:
     if len(tags) > _MAX_TAGS:
-        raise ValueError(f"a pipeline has at most {_MAX_TAGS} tags")
+        raise ValueError(f"must have at most {_MAX_TAGS} tags")
     return list(dict.fromkeys(tags))
 
 

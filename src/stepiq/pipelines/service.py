@@ -263,7 +263,7 @@ async def target(session: Session, actor: Actor, pipeline_id: UUID) -> Target:
     """
     found = await queries.target(session, actor.workspace_id, pipeline_id)
     if found is None or found.status is not PipelineStatus.ACTIVE:
-        raise PipelineNotFound(pipeline_id)
+        raise PipelineNotFound(pipeline_id, is_archived=found is not None)
     return found
 
 

@@ -71,7 +71,7 @@ class Targets:
         async with self._database.reading() as session:
             found = await queries.target(session, workspace_id, pipeline_id)
             if found is None or found.status is not PipelineStatus.ACTIVE:
-                raise PipelineNotFound(pipeline_id)
+                raise PipelineNotFound(pipeline_id, is_archived=found is not None)
             definition = await self._definitions.get(session, found.id, found.version)
         triggered = Triggered(found, definition)
         # Not kept where a change came in between: what was read may be older than it.

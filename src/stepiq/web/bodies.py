@@ -47,7 +47,7 @@ def _iso_text(value: object) -> object:
     # Left to itself pydantic also takes seconds since 1970, as a number or as text.
     if not isinstance(value, str) or "T" not in value.upper():
         raise ValueError(
-            "send an instant in ISO 8601 with its time zone, as in 2030-01-31T12:00:00Z"
+            "must be a time in ISO 8601 with its time zone, such as 2030-01-31T12:00:00Z"
         )
     return value
 
@@ -56,7 +56,7 @@ def _in_utc(value: datetime) -> datetime:
     try:
         return value.astimezone(UTC)
     except OverflowError:
-        raise ValueError("send an instant between the years 1 and 9999 of UTC") from None
+        raise ValueError("must be a time between the years 1 and 9999 in UTC") from None
 
 
 Instant = Annotated[

@@ -120,7 +120,7 @@ class InvalidBody(Invalid):
     code = "invalid_body"
 
     def __init__(self, issues: Sequence[Issue]) -> None:
-        super().__init__(_summary("The body cannot be accepted.", issues), issues)
+        super().__init__(_summary("The body is not valid.", issues), issues)
 
 
 class InvalidQuery(Invalid):
@@ -129,7 +129,7 @@ class InvalidQuery(Invalid):
     code = "invalid_query"
 
     def __init__(self, issues: Sequence[Issue]) -> None:
-        super().__init__(_summary("The request's parameters cannot be accepted.", issues), issues)
+        super().__init__(_summary("The parameters of the request are not valid.", issues), issues)
 
 
 class CursorInvalid(Invalid):
@@ -191,6 +191,7 @@ class IdempotentAnswerLost(Conflict):
 
 
 def _summary(opening: str, issues: Sequence[Issue]) -> str:
-    if len(issues) == 1 and issues[0].path:
-        return f"{opening} {issues[0].path}: {issues[0].message}"
-    return f"{opening} {len(issues)} things are wrong." if len(issues) > 1 else opening
+    if len(issues) == 1:
+        where = f"`{issues[0].path}`: " if issues[0].path else ""
+        return f"{opening} {where}{issues[0].message}"
+    return f"{opening} `errors` lists {len(issues)} errors."

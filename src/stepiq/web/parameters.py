@@ -1,6 +1,5 @@
-"""Parameters of the query string: a name that no route knows is a slip, and is told."""
+"""Parameters of the query string: a name that the route does not have is refused."""
 
-import difflib
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -9,6 +8,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from stepiq.core.errors import Issue
+from stepiq.core.validation import unknown
 from stepiq.web.errors import InvalidQuery
 
 _MOST = 20
@@ -48,12 +48,5 @@ def _names(dependant: Dependant) -> Iterator[str]:
 
 
 def _issue(name: str, known: list[str]) -> Issue:
-    shown = name[:100]
-    close = difflib.get_close_matches(shown, known, n=1)
-    if close:
-        advice = f"Did you mean `{close[0]}`?"
-    elif known:
-        advice = f"Known are {', '.join(f'`{each}`' for each in known)}."
-    else:
-        advice = "This route has none."
-    return Issue(shown, "unknown_parameter", f"This parameter is unknown. {advice}")
+    message = unknown("parameter", name, known) if known else "This route has no parameters."
+    return Issue(name[:100], "unknown_parameter", message)

@@ -4,7 +4,6 @@ Bodies are `application/problem+json` (RFC 9457) with a stable `code`. Whatever 
 it is logged with its traceback, and the caller learns the request's id and nothing else.
 """
 
-import difflib
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -30,7 +29,7 @@ from stepiq.core.errors import (
     Unauthenticated,
     Unavailable,
 )
-from stepiq.web import paths, requests
+from stepiq.web import paths, requests, validation
 from stepiq.web.bodies import View
 from stepiq.web.errors import (
     BodyTooLarge,
@@ -66,7 +65,6 @@ _STATUSES: dict[type[StepIQError], int] = {
 }
 # Python calls these by their older names before 3.13; answers are the same on every version.
 _TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
-_INSTANT = "Send an instant in ISO 8601 with its time zone, as in 2030-01-31T12:00:00Z."
 
 
 class Problem(View):
@@ -182,14 +180,10 @@ async def _on_http(request: Request, error: Exception) -> Response:
     if failure.status_code == HTTPStatus.NOT_FOUND:
         path = request.url.path[:200]
         is_slash_too_many = path.endswith("/") and path != "/"
-        advice = (
-            "Leave out the slash at its end."
-            if is_slash_too_many
-            else "Those that there are stand at /docs."
-        )
-        return _answer(request, UnknownPath(f"No route answers to {path}. {advice}"))
+        advice = "Remove the slash at the end." if is_slash_too_many else "/docs lists all routes."
+        return _answer(request, UnknownPath(f"There is no route {path}. {advice}"))
     if failure.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        return _answer(request, paths.wrong_method(request) or _no_id())
+        return _answer(request, paths.wrong_method(request) or validation.malformed_id())
     phrase = _title(failure.status_code)
     code = re.sub(r"\W+", "_", phrase).lower()
     requests.note(request.scope, code=code)
@@ -236,57 +230,11 @@ def _response(status: int, content: Mapping[str, Any], headers: Mapping[str, str
 def _from_validation(request: Request, error: RequestValidationError) -> StepIQError:
     entries: Sequence[Mapping[str, Any]] = error.errors()
     if any(entry["loc"][0] == "path" for entry in entries):
-        return _no_id()
-    model = _body_model(request)
-    in_body = [_issue(entry, model) for entry in entries if entry["loc"][0] == "body"]
+        return validation.malformed_id(entries)
+    in_body = [entry for entry in entries if entry["loc"][0] == "body"]
     if in_body:
-        return InvalidBody(in_body)
-    return InvalidQuery([_issue(entry, None) for entry in entries])
-
-
-def _no_id() -> NotFound:
-    return NotFound("There is no such thing: the address holds something that is no id.")
-
-
-def _issue(entry: Mapping[str, Any], model: type[BaseModel] | None) -> Issue:
-    location: tuple[str | int, ...] = entry["loc"][1:]
-    path = _path(location)
-    kind = str(entry["type"])
-    if kind == "extra_forbidden":
-        message = "This field is unknown." + _nearest(location, model)
-        return Issue(path, "unknown_field", message)
-    if kind == "missing":
-        return Issue(path, "missing", "This is required.")
-    if kind.startswith(("datetime_", "timezone_")):
-        return Issue(path, kind, _INSTANT)
-    message = str(entry["msg"]).removeprefix("Value error, ").rstrip(".") + "."
-    if kind == "enum":
-        message += _meant(entry)
-    return Issue(path, kind, message[0].upper() + message[1:])
-
-
-def _meant(entry: Mapping[str, Any]) -> str:
-    allowed = re.findall(r"'([^']+)'", entry["ctx"]["expected"])
-    close = difflib.get_close_matches(str(entry["input"])[:100].lower(), allowed, n=1)
-    return f" Did you mean `{close[0]}`?" if close else ""
-
-
-def _path(location: Sequence[str | int]) -> str:
-    text = ""
-    for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{str(part)[:100]}"
-    return text.removeprefix(".")
-
-
-def _nearest(location: Sequence[str | int], model: type[BaseModel] | None) -> str:
-    # Only the outermost object is looked at: deeper ones would need the path walked through unions and lists.
-    if model is None or len(location) != 1:
-        return ""
-    known = list(model.model_fields)
-    close = difflib.get_close_matches(str(location[0])[:100], known, n=1)
-    if close:
-        return f" Did you mean `{close[0]}`?"
-    return f" Known are {', '.join(f'`{name}`' for name in known)}."
+        return InvalidBody(validation.issues(in_body, _body_model(request)))
+    return InvalidQuery(validation.issues(entries, None))
 
 
 def _body_model(request: Request) -> type[BaseModel] | None:

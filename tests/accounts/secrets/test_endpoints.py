@@ -58,6 +58,42 @@ class TestStore:
         assert "cannot be masked" in response.json()["warning"]
 
     @pytest.mark.parametrize(
+        ("value", "warning"),
+        [
+            (" 12345678", "begins or ends with whitespace"),
+            ("12345678\n", "begins or ends with whitespace"),
+            ('"12345678"', "is in quotes"),
+            ("Bearer 12345678", "begins with `Bearer `"),
+        ],
+    )
+    async def test_what_was_copied_by_mistake_is_a_warning(self, owner, value, warning):
+        response = await owner.post("/api/user/secrets", json=new(value=value))
+
+        assert response.status_code == 201
+        assert warning in response.json()["warning"]
+        assert "12345678" not in response.text
+
+    @pytest.mark.parametrize(
+        ("name", "near"),
+        [
+            ("crm-token", "crm_token"),
+            ("CRM TOKEN", "CRM_TOKEN"),
+            ("env.CRM", "CRM"),
+            ("1st", "_1st"),
+            ("Schlüssel", "Schlussel"),
+        ],
+    )
+    async def test_a_name_that_is_not_allowed_gets_a_corrected_one(self, owner, name, near):
+        response = await owner.post("/api/user/secrets", json=new(name=name))
+
+        (issue,) = response.json()["errors"]
+        assert (response.status_code, issue["path"]) == (422, "name")
+        assert issue["message"] == (
+            "Must have 1 to 100 letters, digits and `_`, and must not begin with a digit. "
+            f"Did you mean `{near}`?"
+        )
+
+    @pytest.mark.parametrize(
         "body",
         [
             new(name="1TOKEN"),

@@ -151,6 +151,7 @@ class TestOrder:
         response = await sender.post(url, json={"topic": "a"})
 
         assert (response.status_code, response.json()["code"]) == (404, "pipeline_not_found")
+        assert "is archived" in response.json()["detail"]
 
     @pytest.mark.parametrize("content", ['{"topic": "a"}', "{", "[]"])
     async def test_the_plan_comes_before_the_body(self, login_key, make, content):

@@ -1,13 +1,37 @@
 """Shapes of secrets in the API. None of them has a value."""
 
+import re
+import unicodedata
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from stepiq.web.bodies import StrictModel, Timestamp, View
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
+_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,99}$"
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(_NAME, text):
+        near = _nearest_name(text)
+        hint = f" Did you mean `{near}`?" if near else ""
+        raise PydanticCustomError(
+            "invalid_name",
+            "Must have 1 to 100 letters, digits and `_`, and must not begin with a digit.{hint}",
+            {"hint": hint},
+        )
+    return text
+
+
+def _nearest_name(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    name = re.sub(r"\W+", "_", plain.removeprefix("env.")).strip("_")
+    return f"_{name}"[:100] if name[:1].isdigit() else name[:100]
+
+
+Name = Annotated[str, AfterValidator(_name), Field(json_schema_extra={"pattern": _NAME})]
 Value = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
 
 

@@ -53,7 +53,7 @@ async def store(
     Raises:
         TooManySecrets: the workspace has as many as it may.
     """
-    warning = _TOO_SHORT if len(value) < MIN_LENGTH else None
+    warning = _TOO_SHORT if len(value) < MIN_LENGTH else _odd(value)
     scope_id = pipeline_id or actor.workspace_id
     while True:
         found = await queries.lock(session, actor.workspace_id, scope_id, name)
@@ -76,6 +76,17 @@ async def store(
         # None: somebody stored one of that name just now, so this is its next value.
         if row is not None:
             return Stored(row, is_new=True, warning=warning)
+
+
+def _odd(value: str) -> str | None:
+    """What was probably copied into a value by mistake."""
+    if value != value.strip():
+        return "The value begins or ends with whitespace, which is part of the secret. Store it again without."
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+        return "The value is in quotes, which are part of the secret. Store it again without."
+    if value.lower().startswith("bearer "):
+        return "The value begins with `Bearer `, which is part of the secret. Most uses need the key alone."
+    return None
 
 
 async def page(

@@ -11,6 +11,7 @@ from stepiq.cli.console import UsageError, read_text
 from stepiq.cli.pipeline_tests.shapes import CaseShape, FileShape, GivenEnd
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json
+from stepiq.core.validation import sentence
 from stepiq.engine.outcomes import Completed, Failed, FailureCode
 from stepiq.engine.stand_ins import Decided, Ends, Given
 from stepiq.language import places
@@ -36,13 +37,6 @@ _ROOTS = frozenset({"input", "steps", "run"})
 _KNOWN = "Known are `input`, `steps` and `run`, such as `run.output`."
 _KINDS = frozenset({"output", "outputs", "error"})
 _FAILURES = frozenset(FailureCode)
-_SHAPES = {
-    "model_type": "This is to be a mapping.",
-    "dict_type": "This is to be a mapping.",
-    "list_type": "This is to be a list.",
-    "string_type": "This is to be a text.",
-    "too_short": "There is to be at least one.",
-}
 _OUTSIDE = (LlmSpec, WebhookSpec, CodeSpec, ReviewSpec)
 
 
@@ -242,9 +236,9 @@ def _items(
 
 def _shape_problem(entry: Mapping[str, Any]) -> Problem:
     path: places.Path = entry["loc"]
-    kind, message = str(entry["type"]), str(entry["msg"]).rstrip(".") + "."
+    kind = str(entry["type"])
     if kind == "extra_forbidden":
-        return Problem(path, "unknown_field", f"`{path[-1]}` is no field here.", at_key=True)
+        return Problem(path, "unknown_field", f"`{path[-1]}` is not a field here.", at_key=True)
     if kind == "missing":
         return Problem(path, "missing", f"`{path[-1]}` is required.")
-    return Problem(path, kind, _SHAPES.get(kind, message))
+    return Problem(path, kind, sentence(entry))

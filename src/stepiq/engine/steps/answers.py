@@ -15,4 +15,4 @@ def parse_json(text: str) -> tuple[Json, str | None]:
     try:
         return json.loads(body.encode("utf-8", "surrogatepass")), None
     except MalformedJson as error:
-        return None, error.message.replace("The body", "The text")
+        return None, error.message

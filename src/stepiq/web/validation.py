@@ -1,0 +1,64 @@
+"""What is wrong with bodies, parameters and paths, as issues for people."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from stepiq.core.errors import Issue, NotFound
+from stepiq.core.validation import sentence, unknown
+
+_EXAMPLE_ID = "0192f0c5-1d39-7a01-9d2c-3b5e7f901a08"
+_LISTED_BY = {
+    "pipeline_id": ("pipeline", "GET /api/pipelines"),
+    "run_id": ("run", "GET /api/runs"),
+    "schedule_id": ("schedule", "GET /api/pipelines/ID/schedules"),
+    "delivery_id": ("delivery", "GET /api/runs/ID/deliveries"),
+    "key_id": ("API key", "GET /api/user/api-keys"),
+}
+_VERSIONS = ("number", "other")
+
+
+def issues(entries: Iterable[Mapping[str, Any]], model: type[BaseModel] | None) -> list[Issue]:
+    """Entries of pydantic, whose locations begin with `body`, `query` or `header`, as issues.
+
+    `model` is that of the body; its fields are named where one is unknown.
+    """
+    return [_issue(entry, model) for entry in entries]
+
+
+def malformed_id(entries: Sequence[Mapping[str, Any]] = ()) -> NotFound:
+    """The error for a path with a part that is not an id: what an id looks like, and where to find ids.
+
+    Without entries, nothing is known about the part.
+    """
+    entry = next((entry for entry in entries if entry["loc"][0] == "path"), None)
+    if entry is None:
+        return NotFound(f"A part of this address is not an id. An id looks like {_EXAMPLE_ID}.")
+    name, given = str(entry["loc"][1]), str(entry.get("input"))[:100]
+    if name in _VERSIONS:
+        return NotFound(f"There is no version `{given}`. Versions are numbers, from 1 upwards.")
+    what, listed_by = _LISTED_BY.get(name, ("object", ""))
+    where = f" {listed_by} lists ids." if listed_by else ""
+    advice = " Use the `id` of the pipeline, not its name or slug." if what == "pipeline" else ""
+    return NotFound(f"There is no {what} `{given}`. An id looks like {_EXAMPLE_ID}.{advice}{where}")
+
+
+def _issue(entry: Mapping[str, Any], model: type[BaseModel] | None) -> Issue:
+    location: tuple[str | int, ...] = entry["loc"][1:]
+    kind = str(entry["type"])
+    if kind == "missing":
+        return Issue(_path(location), "missing", sentence(entry))
+    if kind != "extra_forbidden":
+        return Issue(_path(location), kind, sentence(entry))
+    # Only the outermost object has a model here: no body of the API has another inside.
+    known = [] if model is None or len(location) != 1 else list(model.model_fields)
+    message = unknown("field", str(location[-1]), known) if known else "Unknown field."
+    return Issue(_path(location), "unknown_field", message)
+
+
+def _path(location: Sequence[str | int]) -> str:
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{str(part)[:100]}"
+    return text.removeprefix(".")
