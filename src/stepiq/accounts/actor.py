@@ -6,7 +6,7 @@ from uuid import UUID
 
 
 class Scope(StrEnum):
-    """What an API key may be limited to; a session may do all of it."""
+    """Scopes of API keys. A session has all of them."""
 
     PIPELINES_READ = "pipelines:read"
     PIPELINES_WRITE = "pipelines:write"

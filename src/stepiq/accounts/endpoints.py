@@ -65,8 +65,8 @@ async def register(
 ) -> schemas.SessionView:
     """Create an account and log in.
 
-    The server's first account is its administrator: it is registered from the server's own machine, or with the setup token
-    that `stepiq setup-token` shows. An invitation lets its address in whoever else may register.
+    The first account of a server is its administrator. It must be registered from the server's own machine, or with the
+    set-up token that `stepiq setup-token` prints. With an invitation, its address can register even if registration is closed.
     """
     client, settings = client_of(request), services.settings
     is_operator = _is_operator(request, settings, doors, body.setup_token)
@@ -91,9 +91,9 @@ async def register(
 async def login(
     request: Request, services: ServicesDep, doors: DoorsDep, body: schemas.Login
 ) -> schemas.SessionView:
-    """Log in. Unknown addresses and wrong passwords get the same answer in the same time.
+    """Log in. The answer does not reveal whether the address or the password is wrong.
 
-    After ten failures within 15 minutes, further attempts on the account from the same address wait.
+    After ten failures within 15 minutes, further attempts on the account from the same address are refused for a while.
     """
     client = client_of(request)
     with doors.logins.attempt((body.email, client)) as attempt:
@@ -119,7 +119,7 @@ async def refresh(
 ) -> schemas.SessionView:
     """Exchange a refresh token for an access token and the next refresh token.
 
-    Each refresh token works once. A second use ends the session, because then somebody has a copy.
+    Each refresh token works once. A second use ends the session, because the token may have been copied.
     """
     async with services.database.transaction() as tx:
         outcome = await sessions.refresh(tx, body.refresh_token)
@@ -133,9 +133,9 @@ async def refresh(
 async def forgot_password(
     request: Request, doors: DoorsDep, later: BackgroundTasks, body: schemas.Forgotten
 ) -> schemas.ResetRequested:
-    """Have a mail sent with a link to set a new password. The answer is the same whether or not there is an account.
+    """Send a mail with a link to set a new password. The answer is the same whether or not the account exists.
 
-    The link works once, for one hour. An account gets three mails an hour at most.
+    The link works once, for one hour. An account gets at most three mails per hour.
     """
 
     async def ask() -> None:
@@ -149,7 +149,7 @@ async def forgot_password(
 async def reset_password(
     request: Request, services: ServicesDep, doors: DoorsDep, body: schemas.Reset
 ) -> schemas.SessionsEnded:
-    """Set a new password by the token of a reset mail. All sessions of the account end; its API keys stay."""
+    """Set a new password with the token of a reset mail. All sessions of the account end; its API keys remain."""
     client = client_of(request)
     async with services.database.reading() as read:
         await sessions.check_reset(read, body.token)
@@ -165,7 +165,7 @@ async def reset_password(
 async def logout(
     caller: Person, tx: Tx, doors: DoorsDep, body: schemas.Logout | None = None
 ) -> schemas.SessionsEnded:
-    """End this session, or with `all` every session of the account. Its tokens are refused from now on."""
+    """End this session, or every session of the account with `all`. Its tokens are no longer accepted."""
     everywhere = body is not None and body.all
     ended = await sessions.end(tx, caller, everywhere=everywhere)
     tx.after_commit(lambda: doors.authenticator.forget(caller.user_id))
@@ -182,7 +182,7 @@ async def change_password(
     doors: DoorsDep,
     body: schemas.PasswordChange,
 ) -> schemas.SessionsEnded:
-    """Set a new password by the current one. All other sessions of the account end; its API keys stay."""
+    """Change the password, with the current one. All other sessions of the account end; its API keys remain."""
     client = client_of(request)
     async with services.database.reading() as read:
         account, stored = await service.with_password(read, caller)
@@ -202,7 +202,7 @@ async def change_password(
 async def me(
     caller: Annotated[Actor, needs(Scope.ACCOUNT_READ)], services: ServicesDep, read: Read
 ) -> schemas.UserView:
-    """The account that the credential belongs to, and what its plan allows."""
+    """The account of the credential, and the limits of its plan."""
     return _user_view(services, await service.me(read, caller))
 
 
@@ -217,7 +217,7 @@ async def list_keys(
 
 @router.post("/user/api-keys", status_code=201, responses=problems(SessionRequired, KeyExpiryPast))
 async def create_key(caller: Person, tx: Tx, body: schemas.NewKey) -> schemas.CreatedKey:
-    """Create an API key. Its text is shown this once; copy it."""
+    """Create an API key. The key is shown only in this answer: copy it."""
     made = await service.create_key(
         tx, caller, name=body.name, scopes=body.scopes, expires_at=body.expires_at
     )
@@ -227,7 +227,7 @@ async def create_key(caller: Person, tx: Tx, body: schemas.NewKey) -> schemas.Cr
 
 @router.delete("/user/api-keys/{key_id}", responses=problems(SessionRequired, KeyNotFound))
 async def revoke_key(caller: Person, tx: Tx, doors: DoorsDep, key_id: UUID) -> schemas.Deleted:
-    """Revoke an API key: it is refused from now on."""
+    """Revoke an API key. It is no longer accepted."""
     await service.revoke_key(tx, caller, key_id)
     tx.after_commit(lambda: doors.authenticator.forget(key_id))
     return schemas.Deleted(id=key_id)

@@ -46,11 +46,11 @@ class Registration(StrictModel):
     email: Email
     password: Password
     name: Name | None = None
-    """Default: what stands before the @ of the address."""
+    """Default: the part of the address before the @."""
     setup_token: Token | None = None
-    """Only for a server's first account, when it is not registered from the server's own machine."""
+    """Only for the first account of a server, if it is not registered from the server's own machine."""
     invitation: Token | None = None
-    """The token of an invitation, which is for one address."""
+    """The token of an invitation. It is valid for one address only."""
 
 
 class Login(StrictModel):
@@ -61,7 +61,7 @@ class Login(StrictModel):
 
 
 class Refresh(StrictModel):
-    """A session to go on with."""
+    """A session to continue."""
 
     refresh_token: Token
 
@@ -70,68 +70,68 @@ class Logout(StrictModel):
     """Which sessions to end."""
 
     all: bool = False
-    """All of the account's, on every device, instead of this one."""
+    """End all sessions of the account instead of this one."""
 
 
 class SessionsEnded(View):
-    """What has ended."""
+    """The result of a logout."""
 
     sessions_ended: int
 
 
 class Forgotten(StrictModel):
-    """An account whose password is forgotten."""
+    """The account to reset."""
 
     email: Email
 
 
 class ResetRequested(View):
-    """The same for every address."""
+    """The same text for every address."""
 
     accepted: Literal[True] = True
     message: str = "If there is an account with this address, a mail is on its way to it."
 
 
 class Reset(StrictModel):
-    """A new password, by the token of a mail."""
+    """A new password, with the token of a reset mail."""
 
     token: Token
     password: Password
 
 
 class PasswordChange(StrictModel):
-    """A new password, by the current one."""
+    """A new password, with the current one."""
 
     current_password: Annotated[str, StringConstraints(max_length=1_024)]
     new_password: Password
 
 
 class UserView(View):
-    """An account and what its plan allows."""
+    """An account and the limits of its plan."""
 
     id: UUID
     email: str
     name: str
     plan: str
     limits: dict[str, int | bool | None]
-    """What the plan allows, by name; null is unlimited."""
+    """The limits of the plan, by name. Null is unlimited."""
     credits_remaining: int | None
-    """Of this month; null is unlimited."""
+    """Credits left in this month. Null is unlimited."""
     is_admin: bool
     created_at: Timestamp
 
 
 class SessionView(View):
-    """A session just opened."""
+    """A new session."""
 
     user: UserView
     token: str
     """Access token, for `Authorization: Bearer`."""
     refresh_token: str
-    """Gives a new pair, once."""
+    """Use it once to get a new pair of tokens."""
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 — the kind of the token, not one
     expires_in: int
-    """Seconds the access token is good for."""
+    """Seconds until the access token expires."""
 
 
 def _unique(scopes: list[Scope]) -> list[Scope]:
@@ -139,17 +139,17 @@ def _unique(scopes: list[Scope]) -> list[Scope]:
 
 
 class NewKey(StrictModel):
-    """An API key to be made."""
+    """A new API key."""
 
     name: Name
-    """What it is for, so that its owner knows which one to revoke."""
+    """Purpose of the key, to find it when you want to revoke it."""
     scopes: (
         Annotated[list[Annotated[Scope, FROM_TEXT]], Field(min_length=1), AfterValidator(_unique)]
         | None
     ) = None
-    """What it may do. Default: everything that keys may do."""
+    """Scopes of the key. Default: all scopes."""
     expires_at: Instant | None = None
-    """When it stops working, with its time zone. Default: never."""
+    """When it expires, with a time zone. Default: never."""
 
 
 class KeyView(View):
@@ -158,22 +158,22 @@ class KeyView(View):
     id: UUID
     name: str
     prefix: str
-    """Its first characters."""
+    """The first characters of the key."""
     scopes: list[Scope]
     expires_at: Timestamp | None
     last_used_at: Timestamp | None
-    """To the minute."""
+    """Accurate to the minute."""
     created_at: Timestamp
 
 
 class CreatedKey(KeyView):
-    """An API key just made: the only time its text is shown."""
+    """A new API key with its text, which is shown only once."""
 
     key: str
 
 
 class Deleted(View):
-    """What has been deleted."""
+    """The revoked key."""
 
     id: UUID
     deleted: Literal[True] = True

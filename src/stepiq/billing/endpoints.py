@@ -41,10 +41,13 @@ Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "
 async def _period(
     first: Annotated[
         Day | None,
-        Query(alias="from", description="First day, UTC. Default: the first of the month of `to`."),
+        Query(
+            alias="from",
+            description="First day (UTC). Default: the first day of the month of `to`.",
+        ),
     ] = None,
     last: Annotated[
-        Day | None, Query(alias="to", description="Last day, included. Default: today.")
+        Day | None, Query(alias="to", description="Last day, inclusive. Default: today.")
     ] = None,
 ) -> Period:
     return service.period(first, last)
@@ -57,13 +60,13 @@ async def get_usage(
     read: Read,
     period: Annotated[Period, Depends(_period)],
     group_by: Annotated[
-        GroupBy, Query(description="What the entries of `series` stand for.")
+        GroupBy, Query(description="What the entries of `series` are.")
     ] = GroupBy.DAY,
 ) -> schemas.UsageView:
-    """Tokens, cost, credits and runs of the workspace, in a period of up to 366 days.
+    """Tokens, cost, credits and runs of the workspace in a period of up to 366 days.
 
-    What a run used counts under the day on which it was used; the run counts under the day on which it ended. `series` has
-    every day of the period, or the 100 models or pipelines with the most tokens.
+    Tokens and cost count on the day of the call, a run counts on the day of its end. `series` has every day of the period,
+    or the 100 models or pipelines with the most tokens.
     """
     plan = cast(Plans, services.plans).get(caller.plan)
     return schemas.usage_view(await service.usage(read, caller, plan, period, group_by))

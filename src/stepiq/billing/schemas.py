@@ -10,15 +10,15 @@ from stepiq.web.bodies import View
 
 
 class RunsView(View):
-    """Runs by how they ended."""
+    """Runs by status."""
 
     total: int
-    """Those that ended in the period and, where it includes today, those that have not ended yet."""
+    """Runs that ended in the period. If it includes today, also unfinished runs."""
     completed: int
     failed: int
     cancelled: int
     unfinished: int
-    """Accepted and not ended at this moment; 0 where the period does not include today."""
+    """Unfinished runs at this moment; 0 if the period does not include today."""
 
 
 class TokensView(View):
@@ -29,50 +29,50 @@ class TokensView(View):
     """The part of `input` that providers read from their cache."""
     output: int
     total: int
-    """`input` and `output`."""
+    """The sum of `input` and `output`."""
 
 
 class CreditsView(View):
-    """1 credit is 1,000 tokens of models that the server pays for."""
+    """One credit is 1,000 tokens of models that the server pays for."""
 
     used: int
-    """In the period; one that has only been begun is not among them."""
+    """Complete credits used in the period."""
     remaining: int | None
-    """Of this month, whatever the period, the one that has been begun included; null is unlimited."""
+    """Credits left in this month, regardless of the period, including a partly used one. Null is unlimited."""
 
 
 class SeriesEntryView(View):
-    """What one day, model or pipeline used."""
+    """Usage of one day, model or pipeline."""
 
     key: str
-    """The day (YYYY-MM-DD, UTC), the model's id, or the pipeline's."""
+    """The day (YYYY-MM-DD, UTC), or the id of the model or pipeline."""
     name: str | None
-    """Of the pipeline."""
+    """Name of the pipeline."""
     runs: int
-    """Those that ended; with a model, those that used it."""
+    """Runs that ended; for a model, runs that used it."""
     tokens: int
     cost_usd_micros: int
     cost_complete: bool
 
 
 class UsageView(View):
-    """What a workspace used in a period of whole days, in UTC."""
+    """Usage of a workspace in a period of days (UTC)."""
 
     model_config = ConfigDict(serialize_by_alias=True)
 
     first: date = Field(serialization_alias="from")
     last: date = Field(serialization_alias="to")
-    """Included."""
+    """Inclusive."""
     runs: RunsView
     tokens: TokensView
     cost_usd_micros: int
-    """Calls to models that have no known price count as 0."""
+    """Calls to models with an unknown price count as 0."""
     cost_complete: bool
-    """False when there were such calls."""
+    """False if there were such calls."""
     credits: CreditsView
     series: list[SeriesEntryView]
     series_complete: bool
-    """False when there are more models or pipelines than the 100 listed."""
+    """False if there are more than the 100 listed models or pipelines."""
 
 
 def usage_view(usage: Usage) -> UsageView:

@@ -33,7 +33,7 @@ Executor = Annotated[Actor, needs(Scope.PIPELINES_EXECUTE)]
 async def list_run_deliveries(
     caller: Reader, read: Read, page: PageQuery, run_id: UUID
 ) -> Page[schemas.DeliveryView]:
-    """What left after a run, newest first, with every attempt."""
+    """Deliveries of a run with all attempts, newest first."""
     await runs.progress(read, caller, run_id)
     statement = queries.of_run_statement(run_id, before=page.before, limit=page.fetch)
     found = await queries.page(read, statement)
@@ -49,10 +49,10 @@ async def list_pipeline_deliveries(
     page: PageQuery,
     pipeline_id: UUID,
     status: Annotated[
-        DeliveryStatus | None, Query(description="`failed` lists what can be redelivered.")
+        DeliveryStatus | None, Query(description="Only deliveries with this status.")
     ] = None,
 ) -> Page[schemas.DeliveryView]:
-    """What left after runs of a pipeline, and its test events, newest first, with every attempt."""
+    """Deliveries of a pipeline's runs, and its test events, with all attempts, newest first."""
     await pipelines.get(read, caller, pipeline_id)
     statement = queries.of_pipeline_statement(
         pipeline_id, status=status, before=page.before, limit=page.fetch
@@ -69,9 +69,9 @@ async def list_pipeline_deliveries(
 async def test_deliveries(
     caller: Executor, services: ServicesDep, tx: Tx, pipeline_id: UUID
 ) -> schemas.DeliveriesView:
-    """Send a test event to every webhook and email target of the current version, signed and tried like any other.
+    """Send a test event to every webhook and email target of the current version, with signature and retries.
 
-    Its `event` is `pipeline.test`, it says `"test": true`, and its run and output are samples.
+    Its `event` is `pipeline.test`, and `test` is true. Its run and output are examples.
     """
     recorded = await service.test(
         tx,
@@ -85,7 +85,7 @@ async def test_deliveries(
 
 @router.get("/deliveries/{delivery_id}", responses=problems(DeliveryNotFound, ScopeMissing))
 async def get_delivery(caller: Reader, read: Read, delivery_id: UUID) -> schemas.DeliveryView:
-    """A delivery with every attempt."""
+    """A delivery with all attempts."""
     return schemas.delivery_view(await service.get(read, caller, delivery_id))
 
 
@@ -96,7 +96,7 @@ async def get_delivery(caller: Reader, read: Read, delivery_id: UUID) -> schemas
 async def redeliver(
     caller: Executor, services: ServicesDep, tx: Tx, delivery_id: UUID
 ) -> schemas.DeliveryView:
-    """Send a delivered or failed delivery again, up to four more times. Its id stays, and attempts go on counting."""
+    """Repeat a delivered or failed delivery, with up to four new attempts. Its id stays the same."""
     reopened = await service.redeliver(
         tx,
         caller,

@@ -10,56 +10,56 @@ from stepiq.web.bodies import Timestamp, View
 
 
 class TargetView(View):
-    """Where a delivery goes."""
+    """The target of a delivery."""
 
     type: TargetType
     url: str | None = None
-    """Of a webhook, secrets masked; a template is shown as written until an attempt has rendered it."""
+    """URL of a webhook, with secrets masked. Templates are not rendered before the first attempt."""
     to: str | None = None
-    """Of a mail: one address."""
+    """Address of a mail."""
 
 
 class AttemptView(View):
-    """One try to deliver."""
+    """One attempt of a delivery."""
 
     number: int
-    """Counted over all redeliveries."""
+    """Number of the attempt, including earlier redeliveries."""
     at: Timestamp
-    """When it began."""
+    """Start of the attempt."""
     status_code: int | None
-    """Of the receiver's answer; null when there was none."""
+    """Status of the receiver's answer; null if there was none."""
     error: str | None
-    """What went wrong, in a sentence; null when it was delivered."""
+    """Why the attempt failed; null if it succeeded."""
     duration_ms: int | None
     response_headers: dict[str, str] | None
-    """Of the receiver's answer, secrets masked."""
+    """Headers of the receiver's answer, with secrets masked."""
     response_excerpt: str | None
-    """The first KiB of the receiver's answer, secrets masked."""
+    """The first KiB of the receiver's answer, with secrets masked."""
 
 
 class DeliveryView(View):
-    """Something that has to arrive at one target, with the attempts so far."""
+    """A delivery to one target, with its attempts."""
 
     id: UUID
-    """The same over all attempts: receivers find it in `webhook-id`."""
+    """The same for all attempts. Receivers get it as `webhook-id`."""
     run_id: UUID | None
-    """Null for a test event, which no run stands behind."""
+    """Null for a test event."""
     pipeline_id: UUID
     pipeline_version: int
     event: EventName
     target: TargetView
     target_path: str
-    """Where the target stands in the definition, such as `output.deliver[0]`."""
+    """Place of the target in the definition, such as `output.deliver[0]`."""
     status: DeliveryStatus
     error: str | None
-    """Why it has failed, or why its last attempt did."""
+    """Why it failed, or why its last attempt failed."""
     attempts: list[AttemptView]
     created_at: Timestamp
     completed_at: Timestamp | None
 
 
 class DeliveriesView(View):
-    """Deliveries that were just recorded."""
+    """New deliveries."""
 
     data: list[DeliveryView]
 

@@ -31,7 +31,7 @@ OwnKeys = Annotated[frozenset[str], Depends(_own_keys)]
 
 @router.get("/models", responses=problems(ScopeMissing))
 async def list_models(services: ServicesDep, own: OwnKeys) -> Page[schemas.ModelView]:
-    """Every model known by name, provider after provider, in one page."""
+    """All models known by name, grouped by provider, in one page."""
     found = services.providers.models(own)
     return Page(data=[schemas.ModelView.model_validate(model) for model in found], next_cursor=None)
 
@@ -39,7 +39,7 @@ async def list_models(services: ServicesDep, own: OwnKeys) -> Page[schemas.Model
 # Stands before the route below, whose path would match it.
 @router.get("/models/providers", responses=problems(ScopeMissing))
 async def list_providers(services: ServicesDep, own: OwnKeys) -> Page[schemas.ProviderView]:
-    """Every provider, whether it can be used here, and if not what to set."""
+    """All providers, whether they can be used on this server, and if not, what to set."""
     found = services.providers.describe(own)
     return Page(
         data=[schemas.ProviderView.model_validate(each) for each in found], next_cursor=None
@@ -55,7 +55,7 @@ async def get_model(
     own: OwnKeys,
     model_id: Annotated[str, Path(description="`gpt-4o` or `provider/model`.")],
 ) -> schemas.ModelView:
-    """One model, also one that is not listed if its provider is known."""
+    """One model. It need not be listed if its provider is known."""
     found = services.providers.model(model_id, own)
     if found is None:
         raise ModelNotFound(model_id[:200])

@@ -43,7 +43,12 @@ router = new_router("Pipelines")
 Reader = Annotated[Actor, needs(Scope.PIPELINES_READ)]
 Writer = Annotated[Actor, needs(Scope.PIPELINES_WRITE)]
 Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of the version.")]
-IfMatch = Annotated[str | None, Header(description='Such as `"v3"`; stale ones get 412.')]
+IfMatch = Annotated[
+    str | None,
+    Header(
+        description='Version to replace, such as `"v3"`. If there is a newer one, the answer is 412.'
+    ),
+]
 
 _YAML = {YAML_TYPES[0]: {"schema": {"type": "string"}}}
 _BODIES: dict[str, Any] = {
@@ -54,7 +59,7 @@ _BODIES: dict[str, Any] = {
                 "schema": {
                     "anyOf": [
                         schemas.PipelineBody.model_json_schema(),
-                        {"type": "object", "description": "The definition itself."},
+                        {"type": "object", "description": "The definition alone."},
                     ]
                 }
             },
@@ -91,13 +96,17 @@ async def list_pipelines(
     caller: Reader,
     read: Read,
     page: PageQuery,
-    status: Annotated[PipelineStatus, Query(description="Which ones.")] = PipelineStatus.ACTIVE,
-    tag: Annotated[schemas.WantedTag | None, Query(description="Only those with it.")] = None,
+    status: Annotated[
+        PipelineStatus, Query(description="Active or archived pipelines.")
+    ] = PipelineStatus.ACTIVE,
+    tag: Annotated[
+        schemas.WantedTag | None, Query(description="Only pipelines with this tag.")
+    ] = None,
     q: Annotated[
         str | None, Query(max_length=200, description="A part of the name or slug.")
     ] = None,
 ) -> Page[schemas.PipelineView]:
-    """Pipelines of the workspace, newest first; archived ones only with `status=archived`."""
+    """Pipelines of the workspace, newest first. Use `status=archived` for archived ones."""
     statement = queries.page_statement(
         caller.workspace_id, status=status, tag=tag, q=q, before=page.before, limit=page.fetch
     )
@@ -114,7 +123,7 @@ async def list_pipelines(
 async def create_pipeline(
     caller: Writer, draft: DraftBody, rules: RulesDep, tx: Tx, response: Response
 ) -> schemas.SavedPipelineView:
-    """Create a pipeline, from JSON or YAML. YAML is kept as sent, comments and all."""
+    """Create a pipeline from JSON or YAML. YAML is stored unchanged, with its comments."""
     return _saved(await service.create(tx, caller, draft, rules), response)
 
 
@@ -127,7 +136,7 @@ async def create_pipeline(
 async def validate_pipeline(
     caller: Reader, draft: DraftBody, services: ServicesDep, read: Read
 ) -> schemas.ValidationView:
-    """Check a definition without saving it. The plan is not looked at."""
+    """Validate a definition without saving it. The limits of the plan are not checked."""
     stored = await service.stored_secrets(read, caller, draft, services.providers)
     findings = service.check(draft, services.providers, stored)
     return schemas.ValidationView(
@@ -145,7 +154,7 @@ async def validate_pipeline(
 async def get_pipeline(
     caller: Reader, read: Read, pipeline_id: UUID, wants_yaml: WantsYaml, response: Response
 ) -> schemas.PipelineView | Response:
-    """A pipeline, archived or not. With `Accept: application/yaml`, the text of its newest version."""
+    """An active or archived pipeline. With `Accept: application/yaml`, the text of its newest version."""
     pipeline = await service.get(read, caller, pipeline_id)
     response.headers["ETag"] = service.etag(pipeline.version)
     response.headers["Vary"] = "Accept"
@@ -172,7 +181,7 @@ async def update_pipeline(
     response: Response,
     if_match: IfMatch = None,
 ) -> schemas.SavedPipelineView:
-    """Save a new version, which runs use from now on. Earlier versions stay as they are."""
+    """Save a new version, which new runs use. Earlier versions remain."""
     saved = await service.save(tx, caller, pipeline_id, draft, rules, if_match=if_match)
     return _saved(saved, response)
 
@@ -184,7 +193,7 @@ async def update_pipeline(
 async def patch_pipeline(
     caller: Writer, tx: Tx, pipeline_id: UUID, body: schemas.PipelinePatch
 ) -> schemas.PipelineView:
-    """Change name, description or tags without making a version."""
+    """Change name, description or tags without a new version."""
     pipeline = await service.patch(
         tx, caller, pipeline_id, name=body.name, description=body.description, tags=body.tags
     )
@@ -195,7 +204,7 @@ async def patch_pipeline(
 async def archive_pipeline(
     caller: Writer, rules: RulesDep, tx: Tx, pipeline_id: UUID
 ) -> schemas.ArchivedView:
-    """Archive a pipeline: it cannot be triggered any more; its runs and versions stay readable."""
+    """Archive a pipeline. It can no longer be triggered; its runs and versions remain readable."""
     pipeline = await service.archive(tx, caller, pipeline_id, rules)
     return schemas.ArchivedView(id=pipeline.id, status=pipeline.status)
 
@@ -207,7 +216,7 @@ async def archive_pipeline(
 async def restore_pipeline(
     caller: Writer, tx: Tx, pipeline_id: UUID, rules: RulesDep
 ) -> schemas.PipelineView:
-    """Bring an archived pipeline back."""
+    """Restore an archived pipeline."""
     pipeline = await service.restore(tx, caller, pipeline_id, rules)
     return schemas.PipelineView.model_validate(pipeline)
 
@@ -262,9 +271,11 @@ async def diff_versions(
     services: ServicesDep,
     pipeline_id: UUID,
     number: Number,
-    other: Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of the later version.")],
+    other: Annotated[
+        int, Path(ge=1, le=2**31 - 1, description="Number of the version to compare with.")
+    ],
 ) -> schemas.DiffView:
-    """What differs between two versions, as text and field by field. Either may be the later one."""
+    """The differences between two versions, as text and field by field, in either order."""
     async with services.database.reading() as read:
         before = await service.version(read, caller, pipeline_id, number)
         after = await service.version(read, caller, pipeline_id, other)
@@ -315,7 +326,7 @@ async def restore_version(
     response: Response,
     if_match: IfMatch = None,
 ) -> schemas.SavedPipelineView:
-    """Save an earlier version as the newest. Versions in between stay."""
+    """Save an earlier version as the newest one. The versions in between remain."""
     saved = await service.restore_version(tx, caller, pipeline_id, number, rules, if_match=if_match)
     return _saved(saved, response)
 

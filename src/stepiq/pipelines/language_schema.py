@@ -17,14 +17,14 @@ PATH = "/schema/pipeline.json"
 _CACHING = "public, max-age=300"
 _HEADERS: dict[str, Any] = {
     "ETag": {
-        "description": "Of this text, to be sent as `If-None-Match`.",
+        "description": "Version of this text. Send it as `If-None-Match` with the next request.",
         "schema": {"type": "string"},
     },
     "Cache-Control": {"$ref": "#/components/headers/Cache-Control"},
 }
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"content": {MEDIA_TYPE: {"schema": {"type": "object"}}}, "headers": _HEADERS},
-    304: {"description": "It is as it was.", "headers": _HEADERS},
+    304: {"description": "Not modified.", "headers": _HEADERS},
 }
 
 public = new_router("Pipelines")
@@ -33,12 +33,12 @@ public = new_router("Pipelines")
 @public.get(PATH, response_class=Response, responses=_RESPONSES)
 async def get_pipeline_schema(
     if_none_match: Annotated[
-        str, Header(description="The `ETag` of a copy, to be told whether it is still good.")
+        str, Header(description="The `ETag` of your copy. If it is current, the answer is 304.")
     ] = "",
 ) -> Response:
     """The JSON Schema (2020-12) of pipeline documents, for editors.
 
-    It has no address of its own inside, so a copy in a file works as well.
+    It contains no `$id`, so you can also use a copy in a file.
     """
     text, tag = _text_and_tag()
     headers = {"ETag": tag, "Cache-Control": _CACHING}

@@ -64,21 +64,21 @@ def _distinct(tags: list[str]) -> list[str]:
 
 
 class PipelineBody(StrictModel):
-    """A definition with what stands around it. The definition alone may be sent, too, as JSON or as YAML."""
+    """A definition with its name, description, tags and slug. The definition alone, as JSON or YAML, is also accepted."""
 
     name: Name | None = None
-    """Default: the definition's."""
+    """Default: that of the definition."""
     description: Description | None = None
-    """Default: the definition's."""
+    """Default: that of the definition."""
     tags: Tags | None = None
-    """At most 20. Default: none, or as they were."""
+    """At most 20. Default: none for a new pipeline, else unchanged."""
     slug: Slug | None = None
-    """Unique among the workspace's pipelines. Default: made from the name, or as it was."""
+    """Unique in the workspace. Default: created from the name for a new pipeline, else unchanged."""
     definition: Annotated[dict[str, Any], BeforeValidator(_object)]
 
 
 class PipelinePatch(StrictModel):
-    """What to change without making a version; null and absent leave a field as it is."""
+    """Changes without a new version. Omitted fields and null leave a value unchanged."""
 
     name: Name | None = None
     description: Description | None = None
@@ -120,14 +120,14 @@ class IssueView(View):
 
 
 class SavedPipelineView(PipelineView):
-    """A pipeline as it was just saved."""
+    """A saved pipeline."""
 
     warnings: list[IssueView]
-    """What was accepted but may not do what its author wants."""
+    """Problems that do not prevent saving."""
 
 
 class ArchivedView(View):
-    """A pipeline that was taken out of use; its versions and runs stay readable."""
+    """An archived pipeline. Its versions and runs remain readable."""
 
     id: UUID
     status: PipelineStatus
@@ -135,7 +135,7 @@ class ArchivedView(View):
 
 
 class VersionSummaryView(View):
-    """One saved state of a pipeline's definition."""
+    """A version of a pipeline."""
 
     pipeline_id: UUID
     version: int
@@ -146,7 +146,7 @@ class VersionSummaryView(View):
 
 
 class VersionView(VersionSummaryView):
-    """One saved state with its definition."""
+    """A version with its definition."""
 
     definition: dict[str, Any]
 
@@ -156,26 +156,26 @@ class ChangeView(View):
 
     op: Literal["add", "remove", "replace", "move"]
     path: str
-    """Where, as in `steps[2].prompt`: in the later version, of what was removed in the earlier."""
+    """Place of the change, such as `steps[2].prompt`: in the later version, or in the earlier one if it was removed."""
     before: Any = None
-    """Absent where something was added."""
+    """Absent if something was added."""
     after: Any = None
-    """Absent where something was removed."""
+    """Absent if something was removed."""
 
 
 class DiffView(View):
-    """What differs between two versions."""
+    """The differences between two versions."""
 
     before: int
     after: int
     text: str
-    """As `diff -u` writes it, of the versions as YAML; empty when they read the same."""
+    """The output of `diff -u` for the versions as YAML; empty if they are the same."""
     changes: list[ChangeView]
-    """By the fields of the definition, whatever the text looks like. Steps are compared by their ids."""
+    """The changed fields of the definition, independent of formatting. Steps are compared by their ids."""
 
 
 class ValidationView(View):
-    """What would happen to a definition if it were saved."""
+    """The result of validating a definition."""
 
     valid: bool
     errors: list[IssueView]
@@ -183,7 +183,7 @@ class ValidationView(View):
 
 
 class ModelView(View):
-    """One model. Prices are dollars per million tokens; null when unknown."""
+    """A model. Prices are US dollars per million tokens, or null if unknown."""
 
     id: str
     name: str
@@ -195,18 +195,18 @@ class ModelView(View):
     output_usd_per_million: float | None
     capabilities: list[str]
     usable: bool
-    """Whether runs of this server can use it now."""
+    """Whether runs on this server can use it now."""
     reason: str | None
-    """Why not, and what to set."""
+    """Why it cannot be used, and what to set."""
 
 
 class ProviderView(View):
-    """One provider of models."""
+    """A provider of models."""
 
     id: str
     name: str
     usable: bool
     source: str
-    """Whose credential is used: `account_key`, `server_key`, `local` (none is needed) or `none`."""
+    """The credential that is used: `account_key`, `server_key`, `local` (no credential needed) or `none`."""
     reason: str | None
     models: list[str]

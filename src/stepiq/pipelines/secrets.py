@@ -1,4 +1,4 @@
-"""Routes of one pipeline's own secrets, which go before the account's."""
+"""Routes of a pipeline's own secrets, which take precedence over the account's."""
 
 from uuid import UUID
 
@@ -25,7 +25,7 @@ router = new_router("Secrets")
 async def list_pipeline_secrets(
     caller: Reader, read: Read, page: PageQuery, pipeline_id: UUID
 ) -> Page[schemas.SecretView]:
-    """Names and dates of the pipeline's own secrets, newest first; the account's are not among them."""
+    """Names and dates of the pipeline's own secrets, newest first, without the account's secrets."""
     await service.get(read, caller, pipeline_id)
     rows = await secrets.page(
         read, caller, pipeline_id=pipeline_id, before=page.before, limit=page.fetch
@@ -52,7 +52,7 @@ async def store_pipeline_secret(
     body: schemas.NewSecret,
     response: Response,
 ) -> schemas.StoredSecret:
-    """Store a secret for this pipeline alone, or give it a new value (200). It goes before the account's of that name."""
+    """Store a secret for this pipeline only, or replace its value (200). It takes precedence over the account's secret."""
     await service.get(tx, caller, pipeline_id)
     stored = await secrets.store(
         tx,
@@ -72,7 +72,7 @@ async def store_pipeline_secret(
 async def delete_pipeline_secret(
     caller: Writer, tx: Tx, pipeline_id: UUID, secret: SecretPath
 ) -> schemas.DeletedSecret:
-    """Delete one of the pipeline's own secrets, by its id or its name."""
+    """Delete a secret of the pipeline, by its id or its name."""
     await service.get(tx, caller, pipeline_id)
     found = await secrets.delete(tx, caller, pipeline_id=pipeline_id, secret=secret)
     return schemas.DeletedSecret(id=found)

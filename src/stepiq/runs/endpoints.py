@@ -320,7 +320,7 @@ def _sequence(last_event_id: str | None) -> int:
 async def open_run_link(
     request: Request, services: ServicesDep, door: RunLinkDoor, body: schemas.RunLinkOpened
 ) -> schemas.LinkedRun:
-    """Show how a run went to the holder of a link from a mail: status, error and steps, without inputs and outputs."""
+    """Status, error and steps of a run, without inputs and outputs, for the holder of a link from a mail."""
     run_id, expires_at = door.let_in(request, body.token)
     async with services.database.reading() as read:
         return schemas.linked_run(await service.outline(read, run_id), expires_at)

@@ -29,7 +29,7 @@ class Page(View, Generic[Item]):
 
     data: list[Item]
     next_cursor: Annotated[str | None, Field(examples=[None])]
-    """Send it as `cursor` for the next page; null on the last."""
+    """Send it as `cursor` to get the next page. Null on the last page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +62,11 @@ class PageRequest:
 
 
 async def _page_request(
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Items a page holds.")] = (
-        DEFAULT_LIMIT
-    ),
+    limit: Annotated[
+        int, Query(ge=1, le=MAX_LIMIT, description="Maximum number of items per page.")
+    ] = (DEFAULT_LIMIT),
     cursor: Annotated[
-        str | None, Query(max_length=64, description="`next_cursor` of the page before.")
+        str | None, Query(max_length=64, description="`next_cursor` of the previous page.")
     ] = None,
 ) -> PageRequest:
     return PageRequest(limit, None if cursor is None else decode_cursor(cursor))

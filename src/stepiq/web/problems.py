@@ -71,18 +71,18 @@ class Problem(View):
     """An error of the API."""
 
     type: str
-    """Where this code is explained, relative to the server."""
+    """Documentation of the code, relative to the server."""
     title: str
-    """What the status means in general."""
+    """General meaning of the status."""
     status: int
     detail: str
-    """What happened here, and what to do next."""
+    """What happened, and what to do next."""
     code: str
     """Stable name of the error."""
     request_id: str
-    """Also in the `X-Request-ID` header and in the server's log."""
+    """Id of the request, also in the `X-Request-ID` header and in the server's log."""
     errors: list["ProblemIssue"] | None = None
-    """Every single thing wrong, where there can be several."""
+    """All problems, if there can be several."""
 
 
 class ProblemIssue(View):

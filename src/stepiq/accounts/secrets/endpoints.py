@@ -25,7 +25,7 @@ SecretPath = Annotated[str, Path(max_length=100, description="Id or name of the 
 async def list_secrets(
     caller: Annotated[Actor, needs(Scope.ACCOUNT_READ)], read: Read, page: PageQuery
 ) -> Page[schemas.SecretView]:
-    """Names and dates of the account's secrets, newest first. No route gives a value."""
+    """Names and dates of the account's secrets, newest first. No route returns a value."""
     rows = await service.page(read, caller, pipeline_id=None, before=page.before, limit=page.fetch)
     return page.page(rows, schemas.SecretView.model_validate, lambda row: row.id)
 
@@ -35,7 +35,7 @@ async def list_secrets(
     status_code=201,
     responses={
         200: {
-            "description": "A new value of a secret that there was.",
+            "description": "An existing secret got a new value.",
             "model": schemas.StoredSecret,
         },
         **problems(ScopeMissing, TooManySecrets),
@@ -44,9 +44,9 @@ async def list_secrets(
 async def store_secret(
     caller: Writer, services: ServicesDep, tx: Tx, body: schemas.NewSecret, response: Response
 ) -> schemas.StoredSecret:
-    """Store a secret for all pipelines, encrypted; if there is one of that name, give it a new value (200).
+    """Store an encrypted secret for all pipelines. If the name exists, its value is replaced (200).
 
-    Templates read it as `env.NAME`. A secret of the same name of the pipeline itself goes before it.
+    Templates use it as `env.NAME`. A secret of the pipeline with the same name takes precedence.
     """
     stored = await service.store(
         tx, caller, services.keyring, pipeline_id=None, name=body.name, value=body.value
@@ -56,7 +56,7 @@ async def store_secret(
 
 @router.delete("/user/secrets/{secret}", responses=problems(ScopeMissing, SecretNotFound))
 async def delete_secret(caller: Writer, tx: Tx, secret: SecretPath) -> schemas.DeletedSecret:
-    """Delete one of the account's secrets, by its id or its name."""
+    """Delete a secret of the account, by its id or its name."""
     found = await service.delete(tx, caller, pipeline_id=None, secret=secret)
     return schemas.DeletedSecret(id=found)
 

@@ -36,12 +36,12 @@ Value = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
 
 
 class NewSecret(StrictModel):
-    """A secret to be stored, or a new value of one that is."""
+    """A new secret, or a new value of an existing one."""
 
     name: Name
-    """How templates call it: `env.NAME`. Letters, digits and `_`, not starting with a digit, at most 100."""
+    """Its name in templates: `env.NAME`. At most 100 letters, digits and `_`, not starting with a digit."""
     value: Value
-    """At most 10,000 characters. No answer repeats it."""
+    """At most 10,000 characters. No route returns it."""
 
 
 class SecretView(View):
@@ -50,21 +50,21 @@ class SecretView(View):
     id: UUID
     name: str
     pipeline_id: UUID | None
-    """The pipeline it belongs to; null for one of the whole account."""
+    """The pipeline that it belongs to; null for a secret of the account."""
     created_at: Timestamp
     updated_at: Timestamp
-    """When its value was stored last."""
+    """When its value was last stored."""
 
 
 class StoredSecret(SecretView):
-    """A secret just stored."""
+    """A stored secret."""
 
     warning: str | None
-    """What to know about its value; null if nothing."""
+    """A warning about its value, or null."""
 
 
 class DeletedSecret(View):
-    """A secret that is gone."""
+    """A deleted secret."""
 
     id: UUID
     deleted: bool = True

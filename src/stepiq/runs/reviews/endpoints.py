@@ -45,7 +45,7 @@ StepPath = Annotated[str, Path(max_length=64, description="Id of the `human_revi
 
 @router.get("/reviews", responses=problems(ScopeMissing))
 async def list_reviews(caller: Reader, read: Read, page: PageQuery) -> Page[schemas.ReviewView]:
-    """What waits for a decision in the workspace, newest first."""
+    """Open reviews of the workspace, newest first."""
     found = await service.page(read, caller, before=page.before, limit=page.fetch)
     return page.page(found, schemas.ReviewView.model_validate, lambda review: review.id)
 
@@ -60,10 +60,11 @@ async def get_review(
     run_id: UUID,
     step_id: StepPath,
     iteration: Annotated[
-        int | None, Query(ge=1, le=2**31 - 1, description="Default: the last one.")
+        int | None,
+        Query(ge=1, le=2**31 - 1, description="Number of the iteration. Default: the last one."),
     ] = None,
 ) -> schemas.ReviewDetail:
-    """What a run asks at a step, whole, open or closed."""
+    """An open or closed review, with all of its data."""
     found = await service.get(read, caller, run_id, step_id, iteration)
     return schemas.ReviewDetail.model_validate(found)
 
@@ -87,9 +88,9 @@ async def decide_review(
     step_id: StepPath,
     body: schemas.ReviewAnswer,
 ) -> RunDetail:
-    """Approve or reject what a run asks at a step; the run goes on. The first decision counts.
+    """Approve or reject a review; the run then continues. Only the first decision counts.
 
-    It carries the email address of the caller's account, also where an API key calls.
+    The reviewer is the email address of the caller's account, also for calls with an API key.
     """
     await service.decide(
         tx,
@@ -107,7 +108,7 @@ async def decide_review(
 async def open_link(
     request: Request, services: ServicesDep, door: ReviewLinkDoor, body: schemas.LinkOpened
 ) -> schemas.ReviewForLink:
-    """What is under review, for the holder of the link of a mail. Nothing is decided by looking."""
+    """The review of a link from a mail. Opening the link decides nothing."""
     holder = door.let_in(request, body.token)
     async with services.database.reading() as read:
         review, reviewer = await service.opened(read, holder)
@@ -121,9 +122,9 @@ async def open_link(
 async def decide_by_link(
     request: Request, services: ServicesDep, door: ReviewLinkDoor, body: schemas.LinkAnswer
 ) -> schemas.ReviewDecided:
-    """Approve or reject by the link of a mail; the run goes on. The first decision counts, whoever makes it.
+    """Approve or reject with the link from a mail; the run then continues. Only the first decision counts.
 
-    It carries the address that the link was mailed to.
+    The reviewer is the address that the link was mailed to.
     """
     holder = door.let_in(request, body.token)
     async with services.database.transaction() as tx:

@@ -18,95 +18,95 @@ Token = Annotated[str, Field(max_length=4 * TOKEN_LENGTH)]
 
 
 class ReviewView(View):
-    """What a run asks people at one of its steps."""
+    """A review that a run has requested at a step."""
 
     run_id: UUID
     step_id: str
     pipeline_id: UUID
     pipeline_name: str
     iteration: int
-    """Counts how often the run has come to the step."""
+    """How many times the run has reached the step."""
     message: str
     """Markdown."""
     input: Json
-    """What is under review. In lists, null when it is larger than 64 KiB: read the review itself then."""
+    """The data under review. Null in lists if it is larger than 64 KiB: read the review instead."""
     input_is_large: bool
     editable: bool
-    """Whether the decision may carry an `output` that takes the place of `input`."""
+    """Whether the decision can have an `output` that replaces `input`."""
     assignees: list[str]
-    """Who got a mail with a link."""
+    """Addresses that got a mail with a link."""
     requested_at: Timestamp
     expires_at: Timestamp
-    """Until when it can be decided."""
+    """Deadline for a decision."""
 
 
 class ReviewDetail(ReviewView):
-    """A review by itself, open or closed."""
+    """An open or closed review."""
 
     decision: ReviewDecision | None
-    """Null: nobody has decided. What else was said is in the output of the step."""
+    """Null if nobody has decided. The output of the step has the complete decision."""
     reviewer: str | None
     closed_at: Timestamp | None
-    """When it was decided, or its run went on or ended without a decision; null while it is open."""
+    """When it was decided, or when its run continued or ended without a decision. Null while it is open."""
 
 
 class _Decision(StrictModel):
     decision: Annotated[ReviewDecision, FROM_TEXT]
     comment: Annotated[str | None, Field(max_length=MAX_COMMENT)] = None
-    """For those who read the run, and for its later steps."""
+    """A comment for readers of the run, and for later steps."""
     output: Any = None
-    """Takes the place of what is under review, if the review is `editable`; any JSON. Left out, that stays as it is."""
+    """Replaces the data under review, if the review is `editable`; any JSON. Default: unchanged."""
 
     @property
     def answer(self) -> Answer:
-        """What was said."""
+        """The decision with its comment and changes."""
         is_edited = "output" in self.model_fields_set
         return Answer(self.decision, self.comment or None, self.output, is_edited)
 
 
 class ReviewAnswer(_Decision):
-    """A decision of somebody with an account."""
+    """A decision of a person with an account."""
 
     iteration: Annotated[JsonInteger, Field(ge=1, le=2**31 - 1)] | None = None
-    """Decides that iteration only, so that nobody decides what they have not seen. Default: the last one."""
+    """Decides only this iteration, so that you do not decide one that you have not seen. Default: the last one."""
 
 
 class LinkAnswer(_Decision):
-    """A decision by the link of a mail."""
+    """A decision with the link from a mail."""
 
     token: Token
-    """The part of the link behind `#`."""
+    """The part of the link after `#`."""
 
 
 class LinkOpened(StrictModel):
-    """Who asks what is under review by the link of a mail."""
+    """A request with the link from a mail."""
 
     token: Token
-    """The part of the link behind `#`."""
+    """The part of the link after `#`."""
 
 
 class ReviewForLink(View):
-    """A review as the holder of a link sees it."""
+    """A review for the holder of a link."""
 
     pipeline_name: str
     step_id: str
     message: str
     """Markdown."""
     input: Json
-    """What is under review."""
+    """The data under review."""
     input_text: str
-    """The same to be read and edited: a text as it is, other JSON with line breaks, its numbers to the last digit."""
+    """The data as text to read and edit: text unchanged, other JSON with line breaks and exact numbers."""
     editable: bool
-    """Whether the decision may carry an `output` that takes the place of `input`."""
+    """Whether the decision can have an `output` that replaces `input`."""
     reviewer: str
-    """The address that the link was mailed to, which the decision will carry."""
+    """The address that the link was mailed to: the reviewer of the decision."""
     requested_at: Timestamp
     expires_at: Timestamp
-    """Until when it can be decided."""
+    """Deadline for a decision."""
 
 
 class ReviewDecided(View):
-    """A decision that counts."""
+    """An accepted decision."""
 
     decision: ReviewDecision
     reviewer: str
