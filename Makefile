@@ -1,5 +1,5 @@
-# One entry for everything. `make` or `make help` lists the targets.
-# Installs into .venv, in this folder, what the lock files name. The tests also install PostgreSQL, if they run as root.
+# `make` or `make help` lists the targets.
+# They install the packages of the lock files into .venv. The tests also install PostgreSQL if they run as root.
 
 BIN := .venv/bin
 ARGS ?=
@@ -16,17 +16,18 @@ endif
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
-demo: ## run an example pipeline through a server of its own and show it live
+demo: ## run an example pipeline on a temporary server and show it live
 	@scripts/bootstrap.sh runtime
 	@$(BIN)/stepiq demo $(ARGS)
 
-serve: ## start the server on http://127.0.0.1:8080, kept in .data
+serve: ## start the server on http://127.0.0.1:8080, with its data in .data
 	@scripts/bootstrap.sh runtime
 	@exec $(BIN)/stepiq serve $(ARGS)
 
 test: ## run the tests, except the slow ones; ARGS="tests/cli -k run" runs a part
 	@scripts/bootstrap.sh dev
 	@scripts/postgres.sh
+	@$(BIN)/python scripts/fetch_weights.py
 ifneq ($(strip $(ARGS)),)
 	$(BIN)/pytest $(ARGS)
 else
@@ -43,7 +44,7 @@ ifneq ($(strip $(COVERAGE)),)
 	@$(BIN)/python scripts/coverage_floor.py
 endif
 
-check: ## what CI checks before the tests: lint, format, types, layers, container files
+check: ## check lint, format, types, layers and container files, as CI does
 	@scripts/bootstrap.sh dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -52,7 +53,7 @@ check: ## what CI checks before the tests: lint, format, types, layers, containe
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 
-fix: ## lint and format what can be mended by itself
+fix: ## fix lint and format problems automatically
 	@scripts/bootstrap.sh dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -61,28 +62,28 @@ types: ## check types only
 	@scripts/bootstrap.sh dev
 	$(BIN)/pyright $(ARGS)
 
-docs: ## write the pages that are generated from the code
+docs: ## generate the documentation pages that come from the code
 	@scripts/bootstrap.sh dev
 	$(BIN)/python scripts/generate_docs.py
 
-bench: ## measure this checkout on this machine (about three minutes)
+bench: ## run the benchmarks (about three minutes)
 	@scripts/bootstrap.sh runtime
 	@$(BIN)/python bench/run.py $(ARGS)
 
-chaos: ## kill processes at random and check what was promised; ARGS="--store sqlite --kills 500 --runs 5000 --seed 1"
+chaos: ## kill processes at random and check the guarantees; ARGS="--store sqlite --kills 500 --runs 5000 --seed 1"
 	@scripts/bootstrap.sh dev
 	@scripts/postgres.sh
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
-kills: ## kill a server 100 times while steps of every type are under way, on both stores (about half an hour)
+kills: ## kill a server 100 times during steps of every type, on both stores (about half an hour)
 	@scripts/bootstrap.sh dev
 	@scripts/postgres.sh
 	@STEPIQ_TEST_CYCLES=100 $(BIN)/pytest -q tests/durability/test_kill_steps.py
 
-fuzz: ## compare templates with Handlebars.js, 100,000 of them; ARGS="--templates 10000 --seed 1"
+fuzz: ## compare 100,000 random templates with Handlebars.js; ARGS="--templates 10000 --seed 1"
 	@scripts/bootstrap.sh dev
 	@$(BIN)/python -m tests.language.templates $(ARGS)
 
-lock: ## write the lock files anew from pyproject.toml; ARGS=--upgrade takes the newest versions
+lock: ## update the lock files from pyproject.toml; ARGS=--upgrade takes the newest versions
 	@scripts/bootstrap.sh dev
 	@scripts/lock.sh $(ARGS)

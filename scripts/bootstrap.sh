@@ -1,12 +1,12 @@
 #!/bin/sh
-# Makes .venv and installs into it exactly what a lock file names, then stepIQ itself from this folder.
+# Creates .venv and installs into it exactly the packages of a lock file, then stepIQ itself from this folder.
 #
 # Usage: scripts/bootstrap.sh runtime|dev
-#   runtime  what `make serve` and `make demo` need
-#   dev      that, and the tools of `make check` and `make test`
+#   runtime  the packages for `make serve` and `make demo`
+#   dev      also the tools for `make check` and `make test`
 #
-# Needs Python 3.11 or newer; $PYTHON names another one than the first found. uv is used where it is installed and
-# fetched by pip into .venv where it is not. Nothing outside this folder changes. A second call does nothing.
+# Needs Python 3.11 to 3.14. $PYTHON selects one; the default is the first one found. Uses uv; if it is not installed, pip
+# installs it into .venv. Changes nothing outside this folder. A second call does nothing.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -14,7 +14,7 @@ wanted=${1:-runtime}
 stamp=.venv/.stepiq-installed
 supported='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))'
 
-# Like pip, believe the certificates that the machine believes: a company's own among them. A bare container has none.
+# Use the machine's certificates, as pip does: a company may have its own. A minimal container has none.
 if [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -e /etc/pki/tls/certs/ca-bundle.crt ]; then
     export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}"
 fi
@@ -23,33 +23,33 @@ say() { printf '%s\n' "$*" >&2; }
 
 find_python() {
     for candidate in "${PYTHON:-}" python3 python3.13 python3.12 python3.11 python3.14 python; do
-        # Asking rather than looking: a version manager's shim may stand for a version that is not installed.
+        # Run it, because the shim of a version manager may point to a version that is not installed.
         if [ -n "$candidate" ] && "$candidate" -c "$supported" >/dev/null 2>&1; then
             printf '%s' "$candidate"
             return
         fi
     done
-    say "stepIQ needs Python 3.11, 3.12, 3.13 or 3.14, and none was found on PATH."
+    say "stepIQ needs Python 3.11, 3.12, 3.13 or 3.14. None was found on PATH."
     say "Install one (Debian and Ubuntu: apt-get install python3 python3-venv; macOS: brew install python@3.13),"
-    say "or name one: PYTHON=/path/to/python3.13 make ..."
+    say "or set PYTHON, such as: PYTHON=/path/to/python3.13 make demo"
     exit 1
 }
 
 uv_on_path() {
-    # Older ones cannot read all of our lock files' options.
+    # Older versions do not know all options that are used here.
     command -v uv >/dev/null 2>&1 && uv pip sync --help 2>/dev/null | grep -q -e --require-hashes
 }
 
 install_venv_module() {
-    # Debian's python3 comes without what makes environments.
+    # Debian's python3 does not include ensurepip.
     version=$("$1" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
-    say "This Python cannot make virtual environments: its ensurepip module is missing."
+    say "This Python cannot create virtual environments: the module ensurepip is missing."
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
         say "Installing $version-venv with apt-get ..."
         if { apt-get install -y -qq "$version-venv" || { apt-get update -qq && apt-get install -y -qq "$version-venv"; }; } >/dev/null 2>&1; then
             return
         fi
-        say "apt-get could not."
+        say "apt-get could not install it."
     fi
     say "Run: sudo apt-get install $version-venv    (or install uv), then try again."
     exit 1
@@ -57,19 +57,19 @@ install_venv_module() {
 
 make_venv() {
     python=$(find_python)
-    say "Making .venv with $("$python" --version) ..."
+    say "Creating .venv with $("$python" --version) ..."
     if uv_on_path; then
-        # With pip in it, which fetches the local model's weights later.
+        # With pip, which fetches the weights of the local model later.
         uv venv --quiet --seed --python "$python" .venv
         return
     fi
     "$python" -c 'import ensurepip, venv' 2>/dev/null || install_venv_module "$python"
     "$python" -m venv .venv
-    say "Fetching uv ..."
+    say "Installing uv ..."
     .venv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
 }
 
-# Whoever has the tools keeps them when only the server is asked for.
+# If the tools are installed, `runtime` keeps them.
 installed=$(cat "$stamp" 2>/dev/null || true)
 case $installed in dev\ *) wanted=dev ;; esac
 case $wanted in
@@ -78,7 +78,7 @@ case $wanted in
     *) say "Usage: scripts/bootstrap.sh runtime|dev"; exit 2 ;;
 esac
 
-# An environment knows its own path, so one that was moved is another one.
+# An environment contains its own path, so it does not work after it was moved.
 state="$wanted $(cat "$lock" pyproject.toml | cksum) $(pwd)"
 if [ "$installed" = "$state" ]; then
     exit 0
@@ -95,7 +95,7 @@ if uv_on_path; then uv=uv; else uv=.venv/bin/uv; fi
 if [ "$uv" = .venv/bin/uv ] && [ ! -x "$uv" ]; then
     .venv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
 fi
-say "Installing what $lock names ..."
+say "Installing the packages of $lock ..."
 rm -f "$stamp"
 "$uv" pip sync --quiet --compile-bytecode --python .venv/bin/python --require-hashes "$lock"
 "$uv" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes requirements.lock and requirements-dev.lock from pyproject.toml, with hashes, for every supported platform.
+# Updates requirements.lock and requirements-dev.lock from pyproject.toml, with hashes, for all supported platforms.
 #
 # Usage: scripts/lock.sh [options of `uv pip compile`, such as --upgrade or --upgrade-package NAME]
 set -eu
@@ -15,5 +15,5 @@ compile() {
 }
 
 compile requirements.lock --group build "$@"
-# The tools are added to what the server already has, so that both files name the same versions.
+# Constrained by the first file, so that both name the same versions.
 compile requirements-dev.lock --group dev --constraint requirements.lock "$@"

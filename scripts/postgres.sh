@@ -1,8 +1,8 @@
 #!/bin/sh
-# Makes sure that PostgreSQL's programs are here: the suite starts private servers with them.
+# Makes sure that the programs of PostgreSQL are installed. The tests start their own servers with them.
 #
-# Installs Debian's package as root where they are missing; elsewhere it says what to install. An installed PostgreSQL,
-# running or not, is left as it is.
+# If they are missing, installs Debian's package when run as root, and otherwise prints what to install. It does not change
+# a PostgreSQL that is already installed.
 set -eu
 
 found() {
@@ -24,8 +24,8 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     found && exit 0
 fi
 cat >&2 <<'TEXT'
-The tests need PostgreSQL 15 or newer, and initdb is neither on PATH nor in /usr/lib/postgresql/*/bin.
-Install it, then try again (the tests start servers of their own and leave yours alone):
+The tests need PostgreSQL 15 or newer. initdb was not found on PATH or in /usr/lib/postgresql/*/bin.
+Install it, then try again. The tests start their own servers and do not use yours.
   Debian, Ubuntu   sudo apt-get install postgresql
   macOS            brew install postgresql@17
 TEXT
