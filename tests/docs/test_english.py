@@ -63,7 +63,6 @@ NOT_REWRITTEN: frozenset[str] = frozenset(
         "cli.pipeline_tests.command",
         "cli.pipeline_tests.comparing",
         "cli.pipeline_tests.reading",
-        "docs/models.md",
         "docs/reference/commands.md",
         "docs/reference/routes.md",
         "engine.executor",

@@ -88,7 +88,9 @@ def _choose_model(configured: Settings, example: Example) -> None:
     definition = load(example.source, SourceFormat.YAML).definition
     if definition is not None and uses_local_model(definition, providers):
         say(f"Model: {model.id}. It runs on this machine: no key, no cost.")
-        say("       To use another model, set OPENAI_API_KEY or OLLAMA_BASE_URL.")
+        say(
+            "       To use another model, set OPENAI_API_KEY, or OLLAMA_BASE_URL and STEPIQ_DEFAULT_MODEL."
+        )
         fetch_weights(configured)
     else:
         say(f"Model: {model.id}, the default model of {model.source.label}.")

@@ -403,7 +403,7 @@ class TestEnsureLocalWeights:
             ensure_local_weights(cache)
 
         assert "could not be fetched" in caught.value.message
-        assert "OPENAI_API_KEY or OLLAMA_BASE_URL" in caught.value.message
+        assert "OPENAI_API_KEY, or OLLAMA_BASE_URL and STEPIQ_DEFAULT_MODEL" in caught.value.message
         assert f"copy the file to {weights_path(cache)}" in caught.value.message
 
     def test_a_folder_that_cannot_be_made_is_named(self, tmp_path: Path):

