@@ -42,7 +42,8 @@ main()
 class TestSqlite:
     async def test_while_a_server_has_the_file_it_stays(self, command: Command, kept: Kept):
         command.environment |= {"STEPIQ_DATABASE_URL": os.environ["STEPIQ_DATABASE_URL"]}
-        command.environment |= {"STEPIQ_PORT": "0"}
+        # For people, the command says on standard output that it is ready.
+        command.environment |= {"STEPIQ_PORT": "0", "STEPIQ_LOG_FORMAT": "console"}
         server = await command.start("serve")
         try:
             assert server.stdout is not None
