@@ -12,7 +12,7 @@ class TestModels:
 
         assert said.code == 0
         assert said.out == "local/smollm2-135m\t4,096\t0\t0\tjson, streaming\n"
-        assert "Steps that name no model ask local/smollm2-135m." in said.err
+        assert "Steps without a model use local/smollm2-135m." in said.err
         assert "of Anthropic" in said.err
 
     def test_all_of_them_can_be_listed(self, cli: Cli):
@@ -47,4 +47,4 @@ class TestModels:
         said = cli("models")
 
         assert said.code == 0
-        assert "Steps that name no model fail. STEPIQ_DEFAULT_MODEL: " in said.err
+        assert "Steps without a model fail. STEPIQ_DEFAULT_MODEL: " in said.err

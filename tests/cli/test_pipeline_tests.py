@@ -149,11 +149,11 @@ class TestRunning:
         ]
         assert found[1] == ["expected the run to fail with http_error, and it completed"]
         assert found[2] == [
-            "expected the run to complete, and it failed at step `sort` with provider_error. Step `sort` was told to fail."
+            "expected the run to complete, and it failed at step `sort` with provider_error. The test lets step `sort` fail."
         ]
         assert found[3] == ['output: expected [1], got {"result":2}']
         assert found[4] == [
-            "step `tell` would make a call: say under `given.tell` what comes of that"
+            "step `tell` would make a call: add the result as `given.tell`"
         ]
         assert "run.output.nothing" in found[5][0]
 
@@ -185,7 +185,7 @@ class TestReading:
             ("nam: x", "tests[0].name: `name` is required."),
             ("name: x, expects: {}", "tests[0].expects: `expects` is not a field here."),
             ("name: x, given: {srot: {output: 1}}", "tests[0].given.srot: The pipeline has no step `srot`. Did you mean `sort`?"),
-            ("name: x, given: {pause: {output: 1}}", "Step `pause` is of type wait, which reaches nothing outside and is done for real."),
+            ("name: x, given: {pause: {output: 1}}", "Step `pause` is of type wait, which has no external effect and is executed in tests."),
             ("name: x, given: {sort: {}}", "Give step `sort` one of `output`, `outputs` and `error`."),
             ("name: x, given: {tell: {output: 1, error: http_error}}", "Give step `tell` one of"),
             ("name: x, given: {tell: {error: nonsense}}", "tests[0].given.tell.error: Must be `"),
@@ -259,8 +259,8 @@ class TestReading:
             (["missing.yaml"], "There is no file missing.yaml."),
             (["."], ". is a folder."),
             (["other.yaml"], "other.yaml has no tests: other.test.yaml is missing."),
-            (["lost.test.yaml"], "There is no pipeline beside lost.test.yaml"),
-            (["pipeline.yaml", "--only", "zzz"], "No test has `zzz` in its name."),
+            (["lost.test.yaml"], "There is no pipeline for lost.test.yaml"),
+            (["pipeline.yaml", "--only", "zzz"], "No test has the text `zzz` in its name."),
         ],
     )
     def test_what_is_not_there_is_named(

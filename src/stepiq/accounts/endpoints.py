@@ -210,7 +210,7 @@ async def me(
 async def list_keys(
     caller: Annotated[Actor, needs(Scope.ACCOUNT_READ)], read: Read, page: PageQuery
 ) -> Page[schemas.KeyView]:
-    """The account's API keys, newest first, without the keys themselves."""
+    """The API keys of the account, newest first, without their text."""
     rows = await service.list_keys(read, caller, before=page.before, limit=page.fetch)
     return page.page(rows, schemas.KeyView.model_validate, lambda row: row.id)
 

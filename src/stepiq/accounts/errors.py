@@ -39,7 +39,7 @@ class LoginFailed(Unauthenticated):
     code = "login_failed"
 
     def __init__(self) -> None:
-        super().__init__("No account has this e-mail address and password.")
+        super().__init__("The email address or the password is wrong.")
 
 
 class RefreshUnknown(Unauthenticated):
@@ -48,7 +48,7 @@ class RefreshUnknown(Unauthenticated):
     code = "refresh_unknown"
 
     def __init__(self) -> None:
-        super().__init__("This refresh token is unknown here. Log in again.")
+        super().__init__("This refresh token is unknown. Log in again.")
 
 
 class RefreshExpired(Unauthenticated):
@@ -67,7 +67,7 @@ class RefreshReused(Unauthenticated):
 
     def __init__(self) -> None:
         super().__init__(
-            "This refresh token has been used before. Somebody may have copied it, so its session has been ended. "
+            "This refresh token was used before. Someone may have copied it, so its session was ended. "
             "Log in again."
         )
 
@@ -89,7 +89,7 @@ class TooManyAttempts(LimitReached):
     def __init__(self, wait: timedelta) -> None:
         minutes = max(1, math.ceil(wait.total_seconds() / 60))
         super().__init__(
-            f"There were too many attempts from your address. Try again in {minutes} min.",
+            f"Too many attempts from your address. Try again in {minutes} min.",
             retry_after=wait,
         )
 
@@ -101,7 +101,7 @@ class Busy(Unavailable):
 
     def __init__(self) -> None:
         super().__init__(
-            "The server has many passwords to check at the moment. Try again in a few seconds."
+            "Too many passwords are waiting to be checked. Try again in a few seconds."
         )
 
 
@@ -121,7 +121,7 @@ class ResetInvalid(Invalid):
 
     def __init__(self) -> None:
         super().__init__(
-            "This link or token cannot be used any more: it counts for one hour and once. Ask for another."
+            "This link or token is not valid. It works once, for one hour. Ask for a new mail."
         )
 
 
@@ -132,7 +132,7 @@ class InvitationInvalid(Invalid):
 
     def __init__(self) -> None:
         super().__init__(
-            "This invitation does not count: it is for one address, seven days and one use. Ask for another."
+            "This invitation is not valid. It works once, for one address and seven days. Ask for a new one."
         )
 
 
@@ -143,7 +143,7 @@ class ScopeMissing(Forbidden):
 
     def __init__(self, scope: Scope) -> None:
         super().__init__(
-            f"This API key does not have the scope `{scope}`. Create one that has.", scope=scope
+            f"This API key does not have the scope `{scope}`. Create a key with it.", scope=scope
         )
 
 
@@ -153,7 +153,7 @@ class SessionRequired(Forbidden):
     code = "session_required"
 
     def __init__(self) -> None:
-        super().__init__("API keys cannot do this. Log in and send the token.")
+        super().__init__("API keys are not accepted here. Log in, and send the token.")
 
 
 class RegistrationClosed(Forbidden):
@@ -162,7 +162,7 @@ class RegistrationClosed(Forbidden):
     code = "registration_closed"
 
     def __init__(self) -> None:
-        super().__init__("This server takes no registrations. Ask its operator for an account.")
+        super().__init__("Registration is closed on this server. Ask its operator for an account.")
 
 
 class RegistrationInviteOnly(Forbidden):
@@ -172,7 +172,7 @@ class RegistrationInviteOnly(Forbidden):
 
     def __init__(self) -> None:
         super().__init__(
-            "This server takes registrations by invitation only. Ask its operator for one, and send it as `invitation`."
+            "Registration on this server needs an invitation. Ask its operator for one, and send it as `invitation`."
         )
 
 
@@ -183,7 +183,7 @@ class SetupRequired(Forbidden):
 
     def __init__(self) -> None:
         super().__init__(
-            "This server has no account yet. Register its administrator from the machine it runs on, or send the setup token as "
+            "This server has no account yet. Register its administrator from the server's own machine, or send the setup token as "
             "`setup_token`. On the server, `stepiq setup-token` shows it."
         )
 
@@ -206,7 +206,7 @@ class EmailTaken(Conflict):
     code = "email_taken"
 
     def __init__(self) -> None:
-        super().__init__("An account with this e-mail address exists already. Log in instead.")
+        super().__init__("An account with this email address already exists. Log in instead.")
 
 
 class AccountNotFound(NotFound):
@@ -236,6 +236,4 @@ class KeyExpiryPast(Invalid):
     code = "expiry_past"
 
     def __init__(self) -> None:
-        super().__init__(
-            "`expires_at` has passed already. Choose a later instant, or leave it out."
-        )
+        super().__init__("`expires_at` is in the past. Use a later time, or leave it out.")

@@ -32,7 +32,7 @@ class PlanStepsExceeded(Forbidden):
 
     def __init__(self, plan: str, limit: int, steps: int) -> None:
         super().__init__(
-            f"The pipeline has {steps} steps; plan `{plan}` allows {limit} steps a pipeline. "
+            f"The pipeline has {steps} steps; plan `{plan}` allows {limit} steps per pipeline. "
             + how_to_raise(plan, f"steps = {steps}"),
             plan=plan,
             limit=limit,
@@ -72,8 +72,8 @@ class PlanPipelinesExceeded(Forbidden):
 
     def __init__(self, plan: str, limit: int) -> None:
         super().__init__(
-            f"Plan `{plan}` allows {limit} active pipelines, and there are as many already. Archive one "
-            "first. " + how_to_raise(plan, f"pipelines = {limit + 1}"),
+            f"Plan `{plan}` allows {limit} active pipelines, and you have reached this limit. Archive one first. "
+            + how_to_raise(plan, f"pipelines = {limit + 1}"),
             plan=plan,
             limit=limit,
         )

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class GroupBy(StrEnum):
-    """What the entries of a series stand for."""
+    """What each entry of the series represents."""
 
     DAY = "day"
     MODEL = "model"

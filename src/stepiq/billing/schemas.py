@@ -26,7 +26,7 @@ class TokensView(View):
 
     input: int
     cached: int
-    """The part of `input` that providers read from their cache."""
+    """Input tokens that providers read from their cache."""
     output: int
     total: int
     """The sum of `input` and `output`."""

@@ -1,4 +1,4 @@
-"""The `stepiq` command. Each command imports what it runs when it runs, so that all of them start quickly."""
+"""The `stepiq` command. Each command imports its code when it runs, so that all commands start quickly."""
 
 import sys
 from pathlib import Path
@@ -13,15 +13,17 @@ from stepiq.store.states import ReviewDecision
 
 app = typer.Typer(
     name="stepiq",
-    help="Define AI pipelines in YAML, run them durably, watch them live.",
+    help="Define AI pipelines in YAML, run them durably, and watch them live.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-users = typer.Typer(help="Accounts of this server.", no_args_is_help=True)
-keys = typer.Typer(help="The master key of stored secrets.", no_args_is_help=True)
-dev = typer.Typer(help="Tools for those who develop pipelines or stepIQ.", no_args_is_help=True)
+users = typer.Typer(help="Create and change the accounts of this server.", no_args_is_help=True)
+keys = typer.Typer(help="Change the master key that encrypts stored secrets.", no_args_is_help=True)
+dev = typer.Typer(
+    help="Tools for the development of pipelines and of stepIQ.", no_args_is_help=True
+)
 app.add_typer(users, name="users")
 app.add_typer(keys, name="keys")
 app.add_typer(dev, name="dev")
@@ -30,7 +32,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document inst
 PipelineFile = Annotated[
     Path,
     typer.Argument(
-        help="YAML or JSON file of the pipeline; - reads standard input.", show_default=False
+        help="Pipeline file in YAML or JSON. Use - to read standard input.", show_default=False
     ),
 ]
 Secrets = Annotated[
@@ -39,13 +41,13 @@ Secrets = Annotated[
         "--secret",
         "-s",
         metavar="NAME",
-        help="A secret: its value is the environment variable of that name. May be repeated.",
+        help="Use the environment variable NAME as the secret of that name. Can be repeated.",
     ),
 ]
 
 
 def main() -> None:
-    """Run the command line and end the process: 0 worked, 1 failed, 2 used wrongly, 70 a fault of ours."""
+    """Run the command line and end the process with an `ExitCode`."""
     try:
         app()
     except UsageError as error:
@@ -85,21 +87,23 @@ def _options(
 @app.command()
 def serve(
     host: Annotated[
-        str | None, typer.Option(help="Address to listen on. Default: STEPIQ_HOST or 127.0.0.1.")
+        str | None, typer.Option(help="Address to listen on. Default: STEPIQ_HOST, or 127.0.0.1.")
     ] = None,
     port: Annotated[
         int | None,
-        typer.Option(help="Port to listen on, 0 for a free one. Default: STEPIQ_PORT or 8080."),
+        typer.Option(
+            help="Port to listen on. Use 0 for any free port. Default: STEPIQ_PORT, or 8080."
+        ),
     ] = None,
     has_worker: Annotated[
         bool,
         typer.Option(
             "--worker/--no-worker",
-            help="Whether this process also carries runs. Without a worker, `stepiq worker` elsewhere must (PostgreSQL only).",
+            help="Whether this process also executes runs. If not, start `stepiq worker` as well (PostgreSQL only).",
         ),
     ] = True,
 ) -> None:
-    """Start the server: API and worker in one process. Brings the database up to date first."""
+    """Start the server: API and worker in one process. Migrates the database first."""
     from stepiq.cli.server_output import configured_log, to_people_at_once
     from stepiq.core import settings
 
@@ -111,8 +115,8 @@ def serve(
         configured = settings.load({"host": "--host", "port": "--port"}, **overrides)
         if not has_worker and configured.sqlite_path is not None:
             raise UsageError(
-                f"An API without a worker needs PostgreSQL: the SQLite file {configured.sqlite_path} belongs to one process."
-                " Leave --no-worker out, or set STEPIQ_DATABASE_URL to postgresql://…"
+                f"--no-worker needs PostgreSQL, because only one process can use the SQLite file {configured.sqlite_path}."
+                " Remove --no-worker, or set STEPIQ_DATABASE_URL to postgresql://…"
             )
         process.serve(
             configured,
@@ -127,11 +131,11 @@ def worker(
     port: Annotated[
         int | None,
         typer.Option(
-            help="Port to answer /health, /ready and /metrics on. Default: STEPIQ_WORKER_PORT, or none."
+            help="Port for /health, /ready and /metrics. Default: STEPIQ_WORKER_PORT, or none."
         ),
     ] = None,
 ) -> None:
-    """Carry runs without an API (PostgreSQL only); there may be any number of workers."""
+    """Execute runs without an API (PostgreSQL only). You can start any number of workers."""
     from stepiq.cli.server_output import configured_log
     from stepiq.core import settings
 
@@ -152,7 +156,7 @@ def setup_token() -> None:
 
 @app.command()
 def migrate() -> None:
-    """Bring the database up to this version; `serve` does that by itself."""
+    """Migrate the database to this version. `serve` does this automatically."""
     from stepiq.cli import database
 
     database.migrate()
@@ -161,14 +165,16 @@ def migrate() -> None:
 @app.command()
 def backup(
     file: Annotated[
-        Path, typer.Argument(help="File to make, which is not there yet.", show_default=False)
+        Path, typer.Argument(help="File to create. It must not exist.", show_default=False)
     ],
     with_keys: Annotated[
         bool,
-        typer.Option("--with-keys", help="Also the server's keys, which open every stored secret."),
+        typer.Option(
+            "--with-keys", help="Include the server's keys, which decrypt every stored secret."
+        ),
     ] = False,
 ) -> None:
-    """Copy the database, as it is at one moment, into one file. The server may run."""
+    """Copy the database at one moment into one file. The server can keep running."""
     from stepiq.cli.backups import commands
 
     commands.backup(file, with_keys=with_keys)
@@ -176,12 +182,12 @@ def backup(
 
 @app.command()
 def restore(
-    file: Annotated[Path, typer.Argument(help="What `backup` made.", show_default=False)],
-    force: Annotated[
-        bool, typer.Option("--force", help="Even if there is a database: it is replaced.")
-    ] = False,
+    file: Annotated[
+        Path, typer.Argument(help="File created by `stepiq backup`.", show_default=False)
+    ],
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing database.")] = False,
 ) -> None:
-    """Bring a backup back, all of it or nothing. The server must be stopped."""
+    """Restore a backup completely, or change nothing. The server must be stopped."""
     from stepiq.cli.backups import commands
 
     commands.restore(file, force=force)
@@ -189,7 +195,7 @@ def restore(
 
 @app.command()
 def doctor(as_json: Json = False) -> None:
-    """Check what is configured, reachable and usable here, and say what to do about the rest."""
+    """Check configuration, store, secrets and models, and say how to fix problems."""
     from stepiq.cli import doctor as command
 
     _end(command.run(as_json=as_json))
@@ -198,10 +204,11 @@ def doctor(as_json: Json = False) -> None:
 @app.command()
 def demo(
     port: Annotated[
-        int, typer.Option(help="Port of the demo's server; 0 takes a free one.", min=0, max=65535)
+        int,
+        typer.Option(help="Port of the demo server. Use 0 for any free port.", min=0, max=65535),
     ] = 0,
 ) -> None:
-    """Start a server, load the example pipelines, run one through the HTTP API and show it live."""
+    """Start a server, load the example pipelines, run one through the HTTP API, and show it live."""
     from stepiq.cli import demo as command
 
     _end(command.run(port))
@@ -212,11 +219,9 @@ def init(
     file: Annotated[
         Path, typer.Argument(help="YAML file to write. Default: pipeline.yaml.", show_default=False)
     ] = Path("pipeline.yaml"),
-    force: Annotated[
-        bool, typer.Option("--force", help="Even if there is such a file: it is replaced.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
 ) -> None:
-    """Write a first pipeline that runs at once, tests of it, and what editors need to complete and check it."""
+    """Create a pipeline that you can run immediately, with tests and editor support."""
     from stepiq.cli import first_pipeline
 
     first_pipeline.write(file, force=force)
@@ -231,23 +236,23 @@ def run(
             "--input",
             "-i",
             metavar="NAME=VALUE",
-            help="A field of the input: NAME=text, or NAME:=JSON. May be repeated.",
+            help="Set a field of the input: NAME=TEXT or NAME:=JSON. Can be repeated.",
         ),
     ] = None,
     input_file: Annotated[
-        Path | None, typer.Option(help="JSON file with the input; - reads standard input.")
+        Path | None, typer.Option(help="JSON file with the input. Use - to read standard input.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Ask this model in every step that asks one.")
+        str | None, typer.Option(help="Use this model in every step that calls a model.")
     ] = None,
     secret: Secrets = None,
     review: Annotated[
         ReviewDecision | None,
-        typer.Option(help="Answer every human_review so, instead of asking at the terminal."),
+        typer.Option(help="Decide every `human_review` this way instead of prompting."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Run a pipeline here and now, without a server; nothing of it is kept."""
+    """Run a pipeline without a server. Nothing is stored."""
     from stepiq.cli import local_run
     from stepiq.language.inputs import InputInvalid
 
@@ -268,7 +273,7 @@ def validate(
         list[Path],
         typer.Argument(
             metavar="FILE",
-            help="YAML or JSON files of pipelines; - reads standard input.",
+            help="Pipeline files in YAML or JSON. Use - to read standard input.",
             show_default=False,
         ),
     ],
@@ -286,16 +291,17 @@ def try_out(
     files: Annotated[
         list[Path],
         typer.Argument(
-            help="YAML or JSON files of pipelines, with their tests beside them: `a.test.yaml` for `a.yaml`.",
+            help="Pipeline files in YAML or JSON. The tests of `a.yaml` must be in `a.test.yaml`, in the same folder.",
             show_default=False,
         ),
     ],
     only: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Only tests that have this in their name.")
+        str | None,
+        typer.Option(metavar="TEXT", help="Run only tests with this text in their name."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Run the tests of pipelines, without a server, models, calls or people: what those would say is given."""
+    """Run the tests of pipelines. The tests supply the replies of models, HTTP calls and people."""
     from stepiq.cli.pipeline_tests import command
 
     _end(command.run_tests(files, only=only, as_json=as_json))
@@ -303,7 +309,7 @@ def try_out(
 
 @app.command()
 def schema() -> None:
-    """Print the JSON Schema of pipelines, for editors and other tools."""
+    """Print the JSON Schema of pipeline files, for editors and other tools."""
     from stepiq.language.json_schema.document import document_text
 
     typer.echo(document_text(), nl=False)
@@ -312,11 +318,11 @@ def schema() -> None:
 @app.command()
 def models(
     everything: Annotated[
-        bool, typer.Option("--all", help="Also those that cannot be used here.")
+        bool, typer.Option("--all", help="Include models that cannot be used here.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """List the models that steps may name, with what they cost."""
+    """List the models that can be used here, with their prices."""
     from stepiq.cli import models as command
 
     command.show(everything=everything, as_json=as_json)
@@ -330,19 +336,22 @@ def version() -> None:
 
 @users.command("create")
 def create_user(
-    email: Annotated[str, typer.Argument(help="Address to log in with.", show_default=False)],
+    email: Annotated[str, typer.Argument(help="Email address for the login.", show_default=False)],
     name: Annotated[
-        str | None, typer.Option(help="Default: what stands before the @.", show_default=False)
+        str | None,
+        typer.Option(help="Default: the part of the address before the @.", show_default=False),
     ] = None,
     plan: Annotated[
-        str | None, typer.Option(help="Default: STEPIQ_DEFAULT_PLAN; `enterprise` with --admin.")
+        str | None, typer.Option(help="Default: STEPIQ_DEFAULT_PLAN, or `enterprise` with --admin.")
     ] = None,
-    admin: Annotated[bool, typer.Option("--admin", help="Make it an administrator.")] = False,
+    admin: Annotated[
+        bool, typer.Option("--admin", help="Make the account an administrator.")
+    ] = False,
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from standard input.")
     ] = False,
 ) -> None:
-    """Create an account, whoever may register. Asks for the password. The first account is an administrator."""
+    """Create an account, even if registration is closed. Prompts for the password. The first account is an administrator."""
     from stepiq.cli import accounts
 
     accounts.create(email, name=name, plan=plan, is_admin=admin, from_stdin=password_stdin)
@@ -352,7 +361,7 @@ def create_user(
 def invite_user(
     email: Annotated[str, typer.Argument(help="Address to invite.", show_default=False)],
 ) -> None:
-    """Invite somebody to register, whoever else may: prints the token, and mails it if STEPIQ_SMTP_URL is set."""
+    """Invite a person to register, even if registration is closed. Prints the token, and mails it if STEPIQ_SMTP_URL is set."""
     from stepiq.cli import accounts
 
     accounts.invite(email)
@@ -360,10 +369,10 @@ def invite_user(
 
 @users.command("set-plan")
 def set_plan(
-    email: Annotated[str, typer.Argument(help="Whose account.", show_default=False)],
+    email: Annotated[str, typer.Argument(help="Email address of the account.", show_default=False)],
     plan: Annotated[str, typer.Argument(help="Name of a plan.", show_default=False)],
 ) -> None:
-    """Put an account on another plan; it counts within five seconds, also on a running server."""
+    """Change the plan of an account. A running server applies it within five seconds."""
     from stepiq.cli import accounts
 
     accounts.set_plan(email, plan)
@@ -372,16 +381,17 @@ def set_plan(
 @keys.command("rotate")
 def rotate_keys(
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only count what would be moved.")
+        bool, typer.Option("--dry-run", help="Only count the secrets to encrypt again.")
     ] = False,
     generate: Annotated[
         bool,
         typer.Option(
-            "--generate", help="First make a new master.key; the old one is kept beside it."
+            "--generate",
+            help="First create a new master.key. The old key is kept in the same folder.",
         ),
     ] = False,
 ) -> None:
-    """Move stored secrets to the current master key, a batch at a time. The server may run; it may be stopped and repeated."""
+    """Encrypt stored secrets with the current master key, in batches. The server can keep running. You can repeat the command."""
     from stepiq.cli import keys as command
 
     _end(command.rotate(dry_run=dry_run, generate=generate))
@@ -390,14 +400,20 @@ def rotate_keys(
 @dev.command("fake-provider")
 def fake_provider(
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 9911,
-    latency_ms: Annotated[float, typer.Option(help="Pause before the first token.", min=0)] = 0,
-    token_ms: Annotated[float, typer.Option(help="Pause before each further token.", min=0)] = 0,
+    latency_ms: Annotated[
+        float, typer.Option(help="Milliseconds before the first token.", min=0)
+    ] = 0,
+    token_ms: Annotated[
+        float, typer.Option(help="Milliseconds before each further token.", min=0)
+    ] = 0,
     text: Annotated[
-        str | None, typer.Option(help="What to answer. Default: echoes the question.")
+        str | None, typer.Option(help="Text of every reply. Default: an echo of the prompt.")
     ] = None,
-    api_key: Annotated[str | None, typer.Option(help="The only key let in. Default: any.")] = None,
+    api_key: Annotated[
+        str | None, typer.Option(help="The only API key to accept. Default: any.")
+    ] = None,
 ) -> None:
-    """Serve OpenAI's Chat Completions on this machine, without a model, and misbehave on command."""
+    """Serve OpenAI's Chat Completions API without a model, for tests. It can simulate failures."""
     from stepiq.cli import fake_provider as server
 
     typer.echo(

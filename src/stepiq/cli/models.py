@@ -49,9 +49,9 @@ def _say_more(
     providers: Providers, known: list[ModelDescription], listed: list[ModelDescription]
 ) -> None:
     try:
-        say(f"\nSteps that name no model ask {providers.default_model().id}.")
+        say(f"\nSteps without a model use {providers.default_model().id}.")
     except ModelUnusable as error:
-        say(f"\nSteps that name no model fail. {error.message}")
+        say(f"\nSteps without a model fail. {error.message}")
     names = {provider.id: provider.name for provider in providers.describe()}
     left = Counter(model.provider for model in known) - Counter(model.provider for model in listed)
     if left:

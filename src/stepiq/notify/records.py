@@ -16,7 +16,7 @@ PAUSES = (timedelta(seconds=1), timedelta(seconds=2), timedelta(seconds=4))
 
 
 class EventName(StrEnum):
-    """What deliveries tell."""
+    """The event of a delivery."""
 
     COMPLETED = "pipeline.run.completed"
     FAILED = "pipeline.run.failed"

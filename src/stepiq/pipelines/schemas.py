@@ -110,7 +110,7 @@ class PipelineView(View):
 
 
 class IssueView(View):
-    """One problem of a definition, and its place."""
+    """One problem in a definition, and its place."""
 
     path: str
     code: str

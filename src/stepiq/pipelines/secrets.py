@@ -38,7 +38,7 @@ async def list_pipeline_secrets(
     status_code=201,
     responses={
         200: {
-            "description": "A new value of a secret that there was.",
+            "description": "The secret existed and has a new value.",
             "model": schemas.StoredSecret,
         },
         **problems(PipelineNotFound, ScopeMissing, TooManySecrets),

@@ -68,7 +68,7 @@ class TooManyStreams(LimitReached):
 
     def __init__(self, limit: int, whose: str) -> None:
         super().__init__(
-            f"{whose} has {limit} open streams, the most there can be. Close some, or read "
+            f"{whose} has {limit} open streams. This is the limit. Close some, or read "
             "GET /api/runs/ID instead.",
             limit=limit,
         )

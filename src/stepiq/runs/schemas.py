@@ -132,14 +132,14 @@ class RunDetail(RunView):
 
 
 class RunLinkOpened(StrictModel):
-    """A request to see a run by the link of a mail."""
+    """A request to see a run with the link from a mail."""
 
     token: Annotated[str, Field(max_length=256)]
     """The part of the link after `#`."""
 
 
 class LinkedStep(View):
-    """One execution of a step, without what it read or made."""
+    """One execution of a step, without its input and output."""
 
     step_id: str
     iteration: int
@@ -150,7 +150,7 @@ class LinkedStep(View):
 
 
 class LinkedRun(View):
-    """A run as the holder of a link sees it: how it went, without inputs, prompts and outputs."""
+    """A run for the holder of a link, without inputs, prompts and outputs."""
 
     id: UUID
     pipeline_name: str
@@ -161,9 +161,9 @@ class LinkedRun(View):
     started_at: Timestamp | None
     completed_at: Timestamp | None
     steps: list[LinkedStep]
-    """In the order in which they ran, up to 200. Of steps in branches, only those that failed."""
+    """Up to 200 steps, in the order of execution. Of steps in branches, only those that failed."""
     more_steps: bool
-    """Whether there are more than 200."""
+    """Whether there are more steps."""
     link_expires_at: Timestamp
 
 

@@ -50,7 +50,7 @@ class TriggerType(StrEnum):
 
 
 class PipelineStatus(StrEnum):
-    """Whether a pipeline can be triggered."""
+    """Whether a pipeline can be run."""
 
     ACTIVE = "active"
     ARCHIVED = "archived"

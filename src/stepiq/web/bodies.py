@@ -93,7 +93,7 @@ class StrictModel(BaseModel):
         sent = cast(dict[str, Any], data)
         for other, name in cls.other_names.items():
             if other in sent and name in sent:
-                raise ValueError(f"`{other}` is another name of `{name}`. Send one of the two")
+                raise ValueError(f"`{other}` is another name of `{name}`. Send only one of them")
         return {cls.other_names.get(name, name): value for name, value in sent.items()}
 
 

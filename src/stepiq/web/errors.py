@@ -63,7 +63,7 @@ class BodyTooLarge(StepIQError):
     code = "body_too_large"
 
     def __init__(self, limit_bytes: int) -> None:
-        super().__init__(f"The body is larger than {limit_bytes // 1024} KiB. Send less at a time.")
+        super().__init__(f"The body is larger than {limit_bytes // 1024} KiB. Send a smaller one.")
 
 
 class HeadersTooLarge(StepIQError):
@@ -72,7 +72,9 @@ class HeadersTooLarge(StepIQError):
     code = "headers_too_large"
 
     def __init__(self, limit_bytes: int) -> None:
-        super().__init__(f"Address and headers are together larger than {limit_bytes // 1024} KiB.")
+        super().__init__(
+            f"The address and the headers are larger than {limit_bytes // 1024} KiB in total. Send fewer or shorter headers."
+        )
 
 
 class RequestTimeout(StepIQError):
@@ -91,8 +93,8 @@ class RateLimited(LimitReached):
 
     def __init__(self, limit: int, plan: str, retry_after: timedelta) -> None:
         super().__init__(
-            f"Plan `{plan}` allows {limit} requests a minute with one credential. Wait as many seconds as Retry-After "
-            f"says. An operator raises it with `requests_per_minute` under [plans.{plan}] in stepiq.toml.",
+            f"Plan `{plan}` allows {limit} requests per minute with one credential. Wait for the seconds in Retry-After. "
+            f"An operator can raise the limit with `requests_per_minute` under [plans.{plan}] in stepiq.toml.",
             retry_after,
             plan=plan,
             limit=limit,
@@ -139,7 +141,7 @@ class CursorInvalid(Invalid):
 
     def __init__(self) -> None:
         super().__init__(
-            "The cursor is not one of this list. Use `next_cursor` as the last page gave it, or none."
+            "The cursor does not belong to this list. Use `next_cursor` from the last page, or none for the first page."
         )
 
 
@@ -150,7 +152,7 @@ class IdempotencyKeyInvalid(Invalid):
 
     def __init__(self) -> None:
         super().__init__(
-            "Idempotency-Key takes 1 to 255 visible ASCII characters, such as a new UUID for each thing to be made."
+            "Idempotency-Key must have 1 to 255 visible ASCII characters. Use a new UUID for each new request."
         )
 
 
@@ -161,8 +163,8 @@ class IdempotencyKeyReused(Invalid):
 
     def __init__(self) -> None:
         super().__init__(
-            "This Idempotency-Key was sent within the last 24 hours with another body or query. "
-            "Repeat that request byte for byte, or take a new key for a new one."
+            "This Idempotency-Key was used within the last 24 hours with another body or query. "
+            "Send exactly the same request, or use a new key."
         )
 
 
@@ -174,7 +176,7 @@ class IdempotencyInProgress(Conflict):
 
     def __init__(self) -> None:
         super().__init__(
-            "A request with this Idempotency-Key is still being worked on. Send it again to get its answer."
+            "A request with this Idempotency-Key is still in progress. Send it again later to get its answer."
         )
 
 
@@ -185,8 +187,8 @@ class IdempotentAnswerLost(Conflict):
 
     def __init__(self) -> None:
         super().__init__(
-            "This request has been carried out, but its answer cannot be read any more: the server's signing key has "
-            "changed since. Look at what it made, and take a new Idempotency-Key for anything new."
+            "This request has had its effect, but its saved answer can no longer be read, because the server's signing key has "
+            "changed. Check what it created, and use a new Idempotency-Key for new requests."
         )
 
 

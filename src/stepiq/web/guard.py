@@ -209,7 +209,7 @@ def _check_head(scope: Scope) -> None:
         raise MalformedQuery("The query string has the character U+0000. Remove it.")
     if "\0" in scope["path"]:
         # No store can look it up.
-        raise UnknownPath("No route answers to a path with the character U+0000.")
+        raise UnknownPath("There is no route with the character U+0000 in its path.")
 
 
 def _has_body(scope: Scope) -> bool:

@@ -86,7 +86,7 @@ class Problem(View):
 
 
 class ProblemIssue(View):
-    """One problem of a document or a body."""
+    """One error in a document or body."""
 
     path: str
     code: str

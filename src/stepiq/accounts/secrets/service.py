@@ -17,7 +17,7 @@ MAX_SECRETS = 1_000
 """Most secrets of one workspace, those of its pipelines included."""
 
 _TOO_SHORT = (
-    f"The value has fewer than {MIN_LENGTH} characters, so it cannot be masked: where a model or a template repeats it, "
+    f"The value has fewer than {MIN_LENGTH} characters, so it cannot be masked. Where a model or a template repeats it, "
     "it stays readable."
 )
 

@@ -70,7 +70,7 @@ def run_tests(files: Sequence[Path], *, only: str | None, as_json: bool) -> bool
         _show_wrong(wrong, as_json=as_json)
         return False
     if not any(suite.cases for suite in suites):
-        raise UsageError(f"No test has `{only}` in its name.")
+        raise UsageError(f"No test has the text `{only}` in its name.")
     logging.configure(configured.log_format, level=levels.CRITICAL)
     results = asyncio.run(_run(suites, quiet=as_json))
     failed = sum(bool(result.problems) for result in results)
@@ -125,7 +125,7 @@ async def _try(
             "error": {"code": error.code, "message": f"{error.message} {said}"},
         }
     found = [
-        f"step `{step_id}` would {doing}: say under `given.{step_id}` what comes of that"
+        f"step `{step_id}` would {doing}: add the result as `given.{step_id}`"
         for step_id, doing in stand_ins.missing.items()
     ] or problems(case, run)
     return _Result(file, case.test.name, found, (time.perf_counter() - begun) * 1_000)

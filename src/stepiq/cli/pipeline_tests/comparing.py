@@ -65,8 +65,8 @@ def _unfulfilled(check: Expression, scope: Mapping[str, Json]) -> str | None:
         if check.decide(scope):
             return None
     except ExpressionError as error:
-        told = str(error)
-        return told if check.source in told else f"check `{check.source}`: {told}"
+        message = str(error)
+        return message if check.source in message else f"check `{check.source}`: {message}"
     read = {".".join(reference.parts): reference.parts for reference in check.references}
     values = ", ".join(f"{path} = {_short(_at(scope, parts))}" for path, parts in read.items())
     return f"check `{check.source}` does not hold" + (f": {values}" if values else "")

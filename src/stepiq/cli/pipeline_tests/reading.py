@@ -1,4 +1,4 @@
-"""Reads a file of tests and holds it against its pipeline: everything that is wrong is told at once, with its place."""
+"""Reads a file of tests, compares it with its pipeline, and reports all errors at once with their places."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -61,17 +61,17 @@ def pair(file: Path) -> tuple[Path, Path]:
         tests, pipeline = file, _beside(file, stem.removesuffix(".test"), suffix)
         if pipeline is None:
             raise UsageError(
-                f"There is no pipeline beside {file}: {stem.removesuffix('.test')}{suffix or '.yaml'} is missing."
+                f"There is no pipeline for {file}: {stem.removesuffix('.test')}{suffix or '.yaml'} is missing."
             )
         return pipeline, tests
     if not file.is_file():
         what = f"{file} is a folder" if file.is_dir() else f"There is no file {file}"
-        raise UsageError(f"{what}. Name a pipeline's YAML or JSON file, or several.")
+        raise UsageError(f"{what}. Give the YAML or JSON files of pipelines.")
     found = _beside(file, f"{stem}.test", suffix)
     if found is None:
         wanted = file.with_name(f"{stem}.test.yaml")
         raise UsageError(
-            f"{file} has no tests: {wanted} is missing. The page docs/testing.md says what it holds."
+            f"{file} has no tests: {wanted} is missing. See docs/testing.md for its content."
         )
     return file, found
 
@@ -125,7 +125,7 @@ class _Reader:
                 self._refuse(
                     path,
                     "not_given",
-                    f"Step `{step_id}` is of type {step.type}, which reaches nothing outside and is done for real. Remove this.",
+                    f"Step `{step_id}` is of type {step.type}, which has no external effect and is executed in tests. Remove this entry.",
                 )
             else:
                 each = tuple(self._ends(step, end, path))
@@ -160,7 +160,7 @@ class _Reader:
             )
             return
         if end.error is not None:
-            yield Failed(end.error, f"Step `{step.id}` was told to fail.")
+            yield Failed(end.error, f"The test lets step `{step.id}` fail.")
             return
         outputs = [end.output] if end.outputs is None else end.outputs
         for index, output in enumerate(outputs):
@@ -194,11 +194,11 @@ class _Reader:
             try:
                 expression = Expression.compile(text)
             except ExpressionSyntaxError as error:
-                told = error.message
-                if " is unknown. Write " in told:
-                    told = told.partition(". ")[0] + f". {_KNOWN}"
+                message = error.message
+                if " is unknown. Write " in message:
+                    message = message.partition(". ")[0] + f". {_KNOWN}"
                 inside = (text, error.line, error.column)
-                self._refuse(path, "invalid_expression", told, inside)
+                self._refuse(path, "invalid_expression", message, inside)
                 continue
             for reference in expression.references:
                 root, *rest = reference.parts

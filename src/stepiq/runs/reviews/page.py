@@ -21,5 +21,5 @@ router = APIRouter()
 
 @router.get(PAGE_PATH, include_in_schema=False)
 async def review_page() -> HTMLResponse:
-    """What is under review, and two buttons."""
+    """The content to review, and two buttons."""
     return HTMLResponse(_PAGE.html, headers=_PAGE.headers)

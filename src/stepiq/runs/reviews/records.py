@@ -14,7 +14,7 @@ TOKEN_LENGTH = 64
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """What a run asks people at one of its steps."""
+    """A review that a step of a run needs."""
 
     id: UUID
     workspace_id: UUID
@@ -26,7 +26,7 @@ class Review:
     message: str
     """Markdown, secrets masked."""
     input: Json
-    """What is under review."""
+    """The content to review."""
     input_is_large: bool
     """In lists such an input is None: it is read with the review itself."""
     editable: bool

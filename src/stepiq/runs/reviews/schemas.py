@@ -110,7 +110,7 @@ class ReviewDecided(View):
 
     decision: ReviewDecision
     reviewer: str
-    """The address that the link was mailed to."""
+    """The address to which the link was mailed."""
     decided_at: Timestamp
 
 

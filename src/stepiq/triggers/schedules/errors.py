@@ -34,6 +34,6 @@ class TooManySchedules(Conflict):
 
     def __init__(self, limit: int) -> None:
         super().__init__(
-            f"The pipeline has {limit:,} schedules, the most a pipeline may have. Delete some first.",
+            f"The pipeline has {limit:,} schedules. This is the limit. Delete one first.",
             limit=limit,
         )
