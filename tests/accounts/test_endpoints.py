@@ -212,7 +212,7 @@ class TestLogin:
 
         assert response.status_code == 401
         assert response.json()["code"] == "login_failed"
-        assert response.json()["detail"] == "No account has this e-mail address and password."
+        assert response.json()["detail"] == "The email address or the password is wrong."
 
     async def test_a_disabled_account_is_as_unknown(self, client, make):
         await make.user(email="ada@example.com", is_disabled=True)

@@ -47,7 +47,7 @@ class TestRate:
 
         assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
         assert refused.headers["Retry-After"] == refused.headers["RateLimit-Reset"]
-        assert "60 requests a minute" in refused.json()["detail"]
+        assert "60 requests per minute" in refused.json()["detail"]
         assert "[plans.free]" in refused.json()["detail"]
         assert figures(refused)[1] == "0"
         clock.advance(timedelta(seconds=int(refused.headers["Retry-After"])))

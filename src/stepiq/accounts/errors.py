@@ -23,7 +23,7 @@ class CredentialMissing(Unauthenticated):
 
     def __init__(self) -> None:
         super().__init__(
-            "This route needs a credential: Authorization: Bearer TOKEN, or X-API-Key: sk_live_…"
+            "This route needs a credential. Send Authorization: Bearer TOKEN or X-API-Key: sk_live_…"
         )
 
 
@@ -39,7 +39,7 @@ class LoginFailed(Unauthenticated):
     code = "login_failed"
 
     def __init__(self) -> None:
-        super().__init__("No account has this e-mail address and password.")
+        super().__init__("The email address or the password is wrong.")
 
 
 class RefreshUnknown(Unauthenticated):
@@ -48,7 +48,7 @@ class RefreshUnknown(Unauthenticated):
     code = "refresh_unknown"
 
     def __init__(self) -> None:
-        super().__init__("This refresh token is unknown here. Log in again.")
+        super().__init__("This refresh token is unknown. Log in again.")
 
 
 class RefreshExpired(Unauthenticated):
@@ -67,8 +67,7 @@ class RefreshReused(Unauthenticated):
 
     def __init__(self) -> None:
         super().__init__(
-            "This refresh token has been used before. Somebody may have copied it, so its session has been ended. "
-            "Log in again."
+            "This refresh token was already used. Someone may have copied it, so its session has ended. Log in again."
         )
 
 
@@ -89,7 +88,7 @@ class TooManyAttempts(LimitReached):
     def __init__(self, wait: timedelta) -> None:
         minutes = max(1, math.ceil(wait.total_seconds() / 60))
         super().__init__(
-            f"There were too many attempts from your address. Try again in {minutes} min.",
+            f"Too many attempts from your address. Try again in {minutes} min.",
             retry_after=wait,
         )
 
@@ -100,9 +99,7 @@ class Busy(Unavailable):
     code = "busy"
 
     def __init__(self) -> None:
-        super().__init__(
-            "The server has many passwords to check at the moment. Try again in a few seconds."
-        )
+        super().__init__("Too many logins are waiting. Try again in a few seconds.")
 
 
 class PasswordWrong(Invalid):
@@ -111,7 +108,7 @@ class PasswordWrong(Invalid):
     code = "password_wrong"
 
     def __init__(self) -> None:
-        super().__init__("`current_password` is not the password of this account.")
+        super().__init__("`current_password` is wrong.")
 
 
 class ResetInvalid(Invalid):
@@ -121,7 +118,7 @@ class ResetInvalid(Invalid):
 
     def __init__(self) -> None:
         super().__init__(
-            "This link or token cannot be used any more: it counts for one hour and once. Ask for another."
+            "This link or token has expired or was already used. It works once, for one hour. Request another one."
         )
 
 
@@ -132,7 +129,7 @@ class InvitationInvalid(Invalid):
 
     def __init__(self) -> None:
         super().__init__(
-            "This invitation does not count: it is for one address, seven days and one use. Ask for another."
+            "This invitation is not valid. It works once, for one address, for seven days. Ask the operator for another one."
         )
 
 
@@ -143,7 +140,8 @@ class ScopeMissing(Forbidden):
 
     def __init__(self, scope: Scope) -> None:
         super().__init__(
-            f"This API key does not have the scope `{scope}`. Create one that has.", scope=scope
+            f"This API key does not have the scope `{scope}`. Create a key with this scope.",
+            scope=scope,
         )
 
 
@@ -153,7 +151,7 @@ class SessionRequired(Forbidden):
     code = "session_required"
 
     def __init__(self) -> None:
-        super().__init__("API keys cannot do this. Log in and send the token.")
+        super().__init__("This route does not accept API keys. Log in and send the access token.")
 
 
 class RegistrationClosed(Forbidden):
@@ -162,7 +160,7 @@ class RegistrationClosed(Forbidden):
     code = "registration_closed"
 
     def __init__(self) -> None:
-        super().__init__("This server takes no registrations. Ask its operator for an account.")
+        super().__init__("Registration is closed on this server. Ask its operator for an account.")
 
 
 class RegistrationInviteOnly(Forbidden):
@@ -172,7 +170,7 @@ class RegistrationInviteOnly(Forbidden):
 
     def __init__(self) -> None:
         super().__init__(
-            "This server takes registrations by invitation only. Ask its operator for one, and send it as `invitation`."
+            "Registration on this server needs an invitation. Ask its operator for one, and send it as `invitation`."
         )
 
 
@@ -206,7 +204,7 @@ class EmailTaken(Conflict):
     code = "email_taken"
 
     def __init__(self) -> None:
-        super().__init__("An account with this e-mail address exists already. Log in instead.")
+        super().__init__("An account with this email address already exists. Log in instead.")
 
 
 class AccountNotFound(NotFound):
@@ -236,6 +234,4 @@ class KeyExpiryPast(Invalid):
     code = "expiry_past"
 
     def __init__(self) -> None:
-        super().__init__(
-            "`expires_at` has passed already. Choose a later instant, or leave it out."
-        )
+        super().__init__("`expires_at` is in the past. Use a later time, or omit it.")

@@ -355,7 +355,7 @@ async def with_password(session: Session, actor: Actor) -> tuple[Account, str]:
     """
     row = await account_queries.account_by_id(session, actor.user_id)
     if row is None:
-        raise CredentialInvalid("The account has been disabled. Ask the server's operator.")
+        raise CredentialInvalid("The account is disabled. Ask the server's operator.")
     return account_of(row), row.password_hash
 
 

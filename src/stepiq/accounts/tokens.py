@@ -64,7 +64,7 @@ class AccessTokens:
                 raise jwt.InvalidTokenError
         except (jwt.InvalidTokenError, ValueError, RecursionError):
             raise CredentialInvalid(
-                "The access token is not valid here, or it has expired. Log in again."
+                "The access token is not valid, or it has expired. Log in again."
             ) from None
         return AccessClaims(user_id, session_id)
 

@@ -32,7 +32,7 @@ def _day(value: object) -> object:
             return moment.astimezone(UTC).date()
     except (ValueError, OverflowError):
         pass
-    raise ValueError("send a day as in 2030-01-31, or an instant with its time zone")
+    raise ValueError("send a day such as 2030-01-31, or a time with its time zone")
 
 
 Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]

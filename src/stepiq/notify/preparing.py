@@ -113,7 +113,7 @@ class Preparer:
         signing_secret = material.secrets.get(target.signing_secret_name)
         if not signing_secret:
             return Unsendable(
-                f"The signing secret `{target.signing_secret_name}` is not stored, and nothing is sent unsigned. "
+                f"The signing secret `{target.signing_secret_name}` is not stored, so the delivery cannot be signed. "
                 "Store it with POST /api/user/secrets, then redeliver."
             )
         try:

@@ -31,8 +31,8 @@ from stepiq.store.tables import (
 )
 
 _COUNTED = 1_000
-_SAMPLE_OUTPUT = "This is a test event. No run stands behind it."
-_CUT_OFF = "The server stopped during this attempt, so whether it arrived is not known."
+_SAMPLE_OUTPUT = "This is a test event without a run."
+_CUT_OFF = "The server stopped during this attempt, so it is unknown whether the delivery arrived."
 
 
 async def insert(session: Session, new: Sequence[Delivery]) -> None:

@@ -72,7 +72,9 @@ class HeadersTooLarge(StepIQError):
     code = "headers_too_large"
 
     def __init__(self, limit_bytes: int) -> None:
-        super().__init__(f"Address and headers are together larger than {limit_bytes // 1024} KiB.")
+        super().__init__(
+            f"The URL and the headers are together larger than {limit_bytes // 1024} KiB."
+        )
 
 
 class RequestTimeout(StepIQError):
@@ -91,7 +93,7 @@ class RateLimited(LimitReached):
 
     def __init__(self, limit: int, plan: str, retry_after: timedelta) -> None:
         super().__init__(
-            f"Plan `{plan}` allows {limit} requests a minute with one credential. Wait as many seconds as Retry-After "
+            f"Plan `{plan}` allows {limit} requests per minute for a credential. Wait as many seconds as Retry-After "
             f"says. An operator raises it with `requests_per_minute` under [plans.{plan}] in stepiq.toml.",
             retry_after,
             plan=plan,
@@ -139,7 +141,7 @@ class CursorInvalid(Invalid):
 
     def __init__(self) -> None:
         super().__init__(
-            "The cursor is not one of this list. Use `next_cursor` as the last page gave it, or none."
+            "The cursor does not belong to this list. Use the `next_cursor` of the previous page, or omit it."
         )
 
 
@@ -150,7 +152,7 @@ class IdempotencyKeyInvalid(Invalid):
 
     def __init__(self) -> None:
         super().__init__(
-            "Idempotency-Key takes 1 to 255 visible ASCII characters, such as a new UUID for each thing to be made."
+            "Idempotency-Key must be 1 to 255 visible ASCII characters, such as a new UUID for each request."
         )
 
 
@@ -174,7 +176,7 @@ class IdempotencyInProgress(Conflict):
 
     def __init__(self) -> None:
         super().__init__(
-            "A request with this Idempotency-Key is still being worked on. Send it again to get its answer."
+            "A request with this Idempotency-Key is still in progress. Send it again to get its answer."
         )
 
 
@@ -185,8 +187,8 @@ class IdempotentAnswerLost(Conflict):
 
     def __init__(self) -> None:
         super().__init__(
-            "This request has been carried out, but its answer cannot be read any more: the server's signing key has "
-            "changed since. Look at what it made, and take a new Idempotency-Key for anything new."
+            "This request was executed, but its saved answer can no longer be read, because the server's signing key has "
+            "changed. Read what it created, and use a new Idempotency-Key for new requests."
         )
 
 

@@ -206,10 +206,10 @@ def _check_head(scope: Scope) -> None:
     if size > MAX_HEADER_BYTES:
         raise HeadersTooLarge(MAX_HEADER_BYTES)
     if _NUL.search(query):
-        raise MalformedQuery("The query string has the character U+0000. Remove it.")
+        raise MalformedQuery("The query string contains the character U+0000. Remove it.")
     if "\0" in scope["path"]:
         # No store can look it up.
-        raise UnknownPath("No route answers to a path with the character U+0000.")
+        raise UnknownPath("No route has a path with the character U+0000.")
 
 
 def _has_body(scope: Scope) -> bool:

@@ -9,7 +9,7 @@ class SecretNotFound(NotFound):
     code = "secret_not_found"
 
     def __init__(self, secret: str) -> None:
-        super().__init__(f"There is no secret `{secret[:100]}` here.")
+        super().__init__(f"There is no secret `{secret[:100]}`.")
 
 
 class TooManySecrets(Conflict):
@@ -19,6 +19,6 @@ class TooManySecrets(Conflict):
 
     def __init__(self, limit: int) -> None:
         super().__init__(
-            f"The workspace has {limit:,} secrets, its pipelines' included, which is the most. Delete one first.",
+            f"The workspace has reached the limit of {limit:,} secrets, including those of its pipelines. Delete one first.",
             limit=limit,
         )
