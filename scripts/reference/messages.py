@@ -287,6 +287,8 @@ class _Module:
                 return False
             case ast.Dict(keys=keys) if node in keys:
                 return False
+            case ast.Dict(keys=keys, values=values) if _is_description(node, keys, values):
+                return False
             case _:
                 pass
         for outer in self._around(node):
@@ -342,6 +344,11 @@ class _Module:
                 case _:
                     pass
         return next((code for each, code in _CODES.items() if _is_in(self.name, (each,))), "")
+
+
+def _is_description(node: ast.AST, keys: list[ast.expr | None], values: list[ast.expr]) -> bool:
+    key = keys[values.index(node)] if node in values else None
+    return isinstance(key, ast.Constant) and key.value == "description"
 
 
 def _code_of_variable(name: str, function: ast.AST) -> str:

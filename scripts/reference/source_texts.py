@@ -97,6 +97,8 @@ def name_of(node: ast.AST) -> str:
             | ast.Subscript(slice=ast.Constant(value=str(name)))
         ):
             return name.strip("_").lower() if name.isupper() else name.strip("_")
+        case ast.Call(func=ast.Attribute(attr="get"), args=[ast.Constant(value=str(name)), *_]):
+            return name
         case ast.Call(func=ast.Name() as function, args=[_, _, *_]):
             return name_of(function)
         case ast.Call(func=ast.Attribute(value=inner), args=[]) if name_of(inner):

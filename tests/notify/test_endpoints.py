@@ -210,7 +210,7 @@ class TestPlan:
         [delivery] = await sender.deliveries(run_id)
 
         assert receiver.received == []
-        assert "Plan `free` has no webhooks" in delivery["error"]
+        assert "Plan `free` does not include webhooks" in delivery["error"]
 
 
 class TestTestDeliveries:

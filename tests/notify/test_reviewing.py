@@ -92,8 +92,8 @@ class TestText:
         ("on_timeout", "otherwise"),
         [
             ("fail", "the run fails."),
-            ("approve", "it counts as approved."),
-            ("reject", "it counts as rejected."),
+            ("approve", "the review is approved."),
+            ("reject", "the review is rejected."),
         ],
     )
     async def test_it_says_what_silence_means(

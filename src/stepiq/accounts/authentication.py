@@ -155,7 +155,7 @@ class Authenticator:
             async with self._database.reading() as session:
                 row = await key_queries.live(session, digest, now)
             if row is None:
-                raise CredentialInvalid("The API key is unknown, has expired, or was revoked.")
+                raise CredentialInvalid("The API key is unknown, expired or revoked.")
             actor = _key_actor(row)
             self._keys.put(digest, _Entry(actor, row.expires_at, now), changes)
         if actor.key_id is not None:

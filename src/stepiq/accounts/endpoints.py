@@ -66,7 +66,7 @@ async def register(
     """Create an account and log in.
 
     The first account of a server is its administrator. It must be registered from the server's own machine, or with the
-    set-up token that `stepiq setup-token` prints. With an invitation, its address can register even if registration is closed.
+    setup token that `stepiq setup-token` prints. With an invitation, its address can register even if registration is closed.
     """
     client, settings = client_of(request), services.settings
     is_operator = _is_operator(request, settings, doors, body.setup_token)

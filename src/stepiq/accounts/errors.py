@@ -23,7 +23,7 @@ class CredentialMissing(Unauthenticated):
 
     def __init__(self) -> None:
         super().__init__(
-            "This route needs a credential: Authorization: Bearer TOKEN, or X-API-Key: sk_live_…"
+            "This route needs a credential. Send Authorization: Bearer TOKEN or X-API-Key: sk_live_…"
         )
 
 
@@ -111,7 +111,7 @@ class PasswordWrong(Invalid):
     code = "password_wrong"
 
     def __init__(self) -> None:
-        super().__init__("`current_password` is not the password of this account.")
+        super().__init__("`current_password` is wrong.")
 
 
 class ResetInvalid(Invalid):

@@ -89,7 +89,7 @@ class ResetRequested(View):
     """The same text for every address."""
 
     accepted: Literal[True] = True
-    message: str = "If there is an account with this address, a mail is on its way to it."
+    message: str = "If an account with this address exists, it will receive a mail."
 
 
 class Reset(StrictModel):

@@ -47,7 +47,7 @@ class PlanWebhooksDisabled(Forbidden):
 
     def __init__(self, plan: str) -> None:
         super().__init__(
-            f"Plan `{plan}` has no webhooks (webhooks = false). "
+            f"Plan `{plan}` does not include webhooks (webhooks = false). "
             + how_to_raise(plan, "webhooks = true"),
             plan=plan,
         )
@@ -60,7 +60,8 @@ class PlanCronDisabled(Forbidden):
 
     def __init__(self, plan: str) -> None:
         super().__init__(
-            f"Plan `{plan}` has no schedules (cron = false). " + how_to_raise(plan, "cron = true"),
+            f"Plan `{plan}` does not include schedules (cron = false). "
+            + how_to_raise(plan, "cron = true"),
             plan=plan,
         )
 

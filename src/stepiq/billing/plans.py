@@ -86,7 +86,7 @@ class Plans:
             if not issues:
                 return cls({name: _plan(name, table) for name, table in merged.items()})
         raise PlansInvalid(
-            "Plans cannot be used. " + " ".join(f"{i.path}: {i.message}" for i in issues), issues
+            "The plans are not valid. " + " ".join(f"{i.path}: {i.message}" for i in issues), issues
         )
 
     def get(self, name: str) -> Plan:
@@ -116,7 +116,13 @@ class Plans:
 def _table_issues(name: str, table: Mapping[str, Any], known: set[str]) -> list[Issue]:
     where = f"plans.{name}"
     if not _NAME.fullmatch(name):
-        return [Issue(where, "plan_name", "A plan's name is lower-case letters, digits, - and _.")]
+        return [
+            Issue(
+                where,
+                "plan_name",
+                "The name of a plan must consist of lower-case letters, digits, - and _.",
+            )
+        ]
     issues: list[Issue] = []
     for key, value in table.items():
         problem = _extends_problem(value, known) if key == "extends" else _value_problem(key, value)
@@ -128,12 +134,12 @@ def _table_issues(name: str, table: Mapping[str, Any], known: set[str]) -> list[
 def _extends_problem(value: object, known: set[str]) -> str | None:
     if isinstance(value, str) and value in known:
         return None
-    return f"Name an existing plan: {', '.join(sorted(known))}."
+    return f"Use an existing plan: {', '.join(sorted(known))}."
 
 
 def _value_problem(key: str, value: object) -> str | None:
     if key not in _KEYS:
-        return f"Unknown limit. Known ones: {', '.join(_KEYS)}, and extends."
+        return f"Unknown limit. Use one of: {', '.join(_KEYS)}, and extends."
     if key in _FLAGS:
         return None if isinstance(value, bool) else "Write true or false."
     least = 1 if key in _AT_LEAST_ONE else 0
@@ -151,7 +157,9 @@ def _resolve(
     if name in below:
         chain = " > ".join((*below, name))
         issues.append(
-            Issue(f"plans.{name}.extends", "plan_limit", f"Plans extend each other: {chain}.")
+            Issue(
+                f"plans.{name}.extends", "plan_limit", f"Plans must not extend each other: {chain}."
+            )
         )
         return {}
     own = dict(overrides.get(name, {}))
@@ -167,7 +175,7 @@ def _missing(merged: Mapping[str, Mapping[str, Any]]) -> list[Issue]:
         Issue(
             f"plans.{name}",
             "plan_limit",
-            f'Limits missing: {", ".join(missing)}. Give them, or start from a plan with extends = "pro".',
+            f'Limits missing: {", ".join(missing)}. Add them, or use the limits of another plan with extends = "pro".',
         )
         for name, table in merged.items()
         if (missing := [key for key in _KEYS if key not in table])

@@ -22,8 +22,8 @@ _MAX_MESSAGE = 64 * 1024
 """Characters of a question that a mail contains; the page behind the link has all of it."""
 _OTHERWISE = {
     ReviewTimeout.FAIL: "the run fails",
-    ReviewTimeout.APPROVE: "it counts as approved",
-    ReviewTimeout.REJECT: "it counts as rejected",
+    ReviewTimeout.APPROVE: "the review is approved",
+    ReviewTimeout.REJECT: "the review is rejected",
 }
 
 

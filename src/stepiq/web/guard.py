@@ -206,7 +206,7 @@ def _check_head(scope: Scope) -> None:
     if size > MAX_HEADER_BYTES:
         raise HeadersTooLarge(MAX_HEADER_BYTES)
     if _NUL.search(query):
-        raise MalformedQuery("The query string has the character U+0000. Remove it.")
+        raise MalformedQuery("The query string contains the character U+0000. Remove it.")
     if "\0" in scope["path"]:
         # No store can look it up.
         raise UnknownPath("There is no route with the character U+0000 in its path.")

@@ -122,7 +122,7 @@ def bug() -> dict[str, Any]:
     """What any route answers where the server makes a mistake, for the OpenAPI document."""
     response = _documented(500)
     response["content"][MEDIA_TYPE]["examples"]["internal"] = {
-        "summary": "The server made a mistake.",
+        "summary": "An internal error.",
         "value": _content(500, "internal", _bug_detail(_EXAMPLE_ID), _EXAMPLE_ID),
     }
     return response
@@ -157,7 +157,7 @@ def respond_to_bug(request_id: str) -> Response:
 
 
 def _bug_detail(request_id: str) -> str:
-    return f"The server made a mistake. Its log has the reason under request {request_id}."
+    return f"An internal error occurred. The server's log has the reason under request id {request_id}."
 
 
 def install(app: FastAPI) -> None:
