@@ -152,9 +152,7 @@ class TestRunning:
             "expected the run to complete, and it failed at step `sort` with provider_error. Step `sort` was told to fail."
         ]
         assert found[3] == ['output: expected [1], got {"result":2}']
-        assert found[4] == [
-            "step `tell` would make a call: say under `given.tell` what comes of that"
-        ]
+        assert found[4] == ["step `tell` would send a request: add its result under `given.tell`"]
         assert "run.output.nothing" in found[5][0]
 
     async def test_people_read_a_line_for_each(self, command: Command, folder: Path):
