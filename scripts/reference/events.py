@@ -19,7 +19,7 @@ _USED = {
     "output_tokens": 12,
     "cost_usd_micros": 12,
 }
-_ERROR = {"code": "step_timeout", "message": "Step `classify` took longer than its timeout_seconds (30)."}  # fmt: skip
+_ERROR = {"code": "step_timeout", "message": "Step `classify`: The attempt took longer than `timeout_seconds` (30)."}  # fmt: skip
 
 _INTRODUCTION = """\
 # Events
@@ -142,7 +142,7 @@ def examples() -> dict[EventType, list[tuple[str, Event, int | None]]]:
                 events.step_log(
                     _CLASSIFY,
                     "warning",
-                    "Attempt 1 failed: OpenAI answered 429. The next attempt starts in 1 s.",
+                    "Attempt 1 failed. OpenAI (model `gpt-4o`) has reached its rate limit (status 429). The next attempt starts in 1.0 s.",
                 ),
                 4,
             )

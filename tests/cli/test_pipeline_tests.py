@@ -149,12 +149,10 @@ class TestRunning:
         ]
         assert found[1] == ["expected the run to fail with http_error, and it completed"]
         assert found[2] == [
-            "expected the run to complete, and it failed at step `sort` with provider_error. The test lets step `sort` fail."
+            "expected the run to complete, and it failed at step `sort` with provider_error. The test makes step `sort` fail."
         ]
         assert found[3] == ['output: expected [1], got {"result":2}']
-        assert found[4] == [
-            "step `tell` would make a call: add the result as `given.tell`"
-        ]
+        assert found[4] == ["step `tell` would send a request: add its result under `given.tell`"]
         assert "run.output.nothing" in found[5][0]
 
     async def test_people_read_a_line_for_each(self, command: Command, folder: Path):

@@ -56,26 +56,6 @@ NEVER = {
 RIGHT_ALL_THE_SAME: frozenset[str] = frozenset()
 """Sentences that use such a phrase and are right."""
 
-NOT_REWRITTEN: frozenset[str] = frozenset(
-    {
-        "engine.executor",
-        "engine.interpreter.branches",
-        "engine.interpreter.course",
-        "engine.interpreter.flow",
-        "engine.interpreter.jumps",
-        "engine.interpreter.pauses",
-        "engine.interpreter.settling",
-        "engine.limits",
-        "engine.providers.failures",
-        "engine.providers.registry",
-        "engine.sandbox.conversation",
-        "engine.stand_ins",
-        "engine.steps.llm",
-        "engine.steps.webhook",
-    }
-)
-"""Pages and modules whose texts are still to be rewritten. Remove yours when you have."""
-
 MAX_LINE = 120
 
 
@@ -132,17 +112,13 @@ def test_no_text_has_a_phrase_that_is_never_right():
         for source, each in texts().items()
     }
 
-    assert {
-        source: wrong for source, wrong in found.items() if wrong and source not in NOT_REWRITTEN
-    } == {}
+    assert {source: wrong for source, wrong in found.items() if wrong} == {}
 
 
 def test_no_line_of_a_page_is_too_long():
     found = {page: list(_long_lines(page)) for page in map(name, PAGES)}
 
-    assert {
-        page: lines for page, lines in found.items() if lines and page not in NOT_REWRITTEN
-    } == {}
+    assert {page: lines for page, lines in found.items() if lines} == {}
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ class TestRunsPerDay:
         for _ in range(2):
             await world.start(pipeline_id, plan=Limits(runs_per_day=2))
 
-        with pytest.raises(PlanRunsExhausted, match=r"2 runs a day.*T00:00:00.*set-plan"):
+        with pytest.raises(PlanRunsExhausted, match=r"2 runs per day.*T00:00:00.*set-plan"):
             await world.start(pipeline_id, plan=Limits(runs_per_day=2))
 
     async def test_the_next_day_begins_at_nothing(self, world: World, clock):
@@ -181,7 +181,7 @@ class TestCredits:
         await _spend(world, 2_000)
 
         with pytest.raises(
-            PlanCreditsExhausted, match=r"2 credits a month.*-01T00:00:00.*set-plan"
+            PlanCreditsExhausted, match=r"2 credits per month.*-01T00:00:00.*set-plan"
         ):
             await world.start(pipeline_id, plan=plan, spends_credits=True)
 

@@ -198,7 +198,7 @@ class TestLargeOutputs:
         )
 
         assert ended.run.error["code"] == "output_too_large"
-        assert "deeper than 150 levels" in ended.run.error["message"]
+        assert "more than 150 levels deep" in ended.run.error["message"]
 
     async def test_all_outputs_of_a_run_together_are_bounded(self, world: World):
         steps = "\n".join(
@@ -312,7 +312,7 @@ class TestRetries:
         ended = await world.run(ASK)
 
         lines = [event.data["message"] for event in ended.events if event.type == "step.log"]
-        assert [line.split(":")[0] for line in lines] == ["Attempt 1 failed", "Attempt 2 failed"]
+        assert [line.split(".")[0] for line in lines] == ["Attempt 1 failed", "Attempt 2 failed"]
 
     async def test_attempts_run_out(self, world: World, fake_provider: RunningFakeProvider):
         fake_provider.configure(failures=[500, 500, 500])

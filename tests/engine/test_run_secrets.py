@@ -153,7 +153,7 @@ class TestTemplates:
         assert ended.run.error["code"] == "secret_missing"
         assert ended.run.error["step_id"] == "write"
         assert "`TOKEN`" in ended.run.error["message"]
-        assert "step `write`" in ended.run.error["message"]
+        assert "Step `write`, `template`: " in ended.run.error["message"]
 
     async def test_one_that_is_not_used_may_be_missing(self, world):
         ended = await world.run(WRITING.replace("<{{env.TOKEN}}>", "{{default env.TOKEN 'none'}}"))
@@ -244,7 +244,7 @@ class TestOwnKeys:
         ended = await world.run(ASKING.replace("{{env.TOKEN}}", "nothing"))
 
         assert ended.run.error["code"] == "provider_auth"
-        assert "the secret OPENAI_API_KEY" in ended.run.error["message"]
+        assert "the secret `OPENAI_API_KEY`" in ended.run.error["message"]
         assert "sk-own" not in await everything(world)
 
     async def test_it_is_the_default_models_too(self, world, fake_provider):

@@ -44,7 +44,7 @@ class TestStandIns:
 
     @pytest.mark.parametrize(
         ("step_id", "doing"),
-        [("ask", "ask a model"), ("call", "make a call"), ("check", "ask a person")],
+        [("ask", "call a model"), ("call", "send a request"), ("check", "ask a person")],
     )
     def test_what_nothing_is_given_for_fails_once_and_is_named(self, steps, step_id, doing):
         stand_ins = StandIns()

@@ -86,8 +86,8 @@ class Executor:
             return
         error: dict[str, Json] = {
             "code": str(FailureCode.INTERNAL),
-            "message": "stepIQ failed to carry this run on. Its operator finds the reason in the "
-            f"server's log under run_id {run_id}.",
+            "message": "The run failed because of a fault in stepIQ, not in the pipeline. Ask the operator to look for "
+            f"run_id {run_id} in the server's log.",
             "step_id": None,
         }
         entry = Entry(ending=Ending(RunStatus.FAILED, error=error))

@@ -41,8 +41,8 @@ class QueueFull(LimitReached):
 
     def __init__(self, limit: int) -> None:
         super().__init__(
-            f"{limit} runs wait already, the most this workspace's plan allows. Wait for some to "
-            "finish or cancel some; an operator raises the limit with `stepiq users set-plan`.",
+            f"{limit:,} runs of this workspace are waiting, which is the maximum of its plan. Wait until some have finished, or "
+            "cancel some. An operator can raise the limit with `stepiq users set-plan EMAIL PLAN`.",
             limit=limit,
         )
 
@@ -55,8 +55,8 @@ class PlanRunsExhausted(Forbidden):
     def __init__(self, plan: str, limit: int) -> None:
         resets_at = tomorrow(clock.now())
         super().__init__(
-            f"Plan `{plan}` allows {limit} runs a day, and all of today's have been started. The count "
-            f"begins anew at {clock.iso(resets_at)}. " + how_to_raise(plan, "runs_per_day = …"),
+            f"Plan `{plan}` allows {limit:,} runs per day, and all of them have been started today. The next runs can start "
+            f"at {clock.iso(resets_at)}. " + how_to_raise(plan, "runs_per_day = …"),
             plan=plan,
             limit=limit,
         )
@@ -70,9 +70,9 @@ class PlanCreditsExhausted(Forbidden):
     def __init__(self, plan: str, limit: int) -> None:
         resets_at = next_month(clock.now())
         super().__init__(
-            f"Plan `{plan}` allows {limit} credits a month, and this month's are used up. There are new "
-            f"ones at {clock.iso(resets_at)}. Pipelines that only ask models that cost no credits can "
-            "still run. " + how_to_raise(plan, "credits_per_month = …"),
+            f"Plan `{plan}` allows {limit:,} credits per month, and all of them are used. New credits are available at "
+            f"{clock.iso(resets_at)}. Pipelines whose models cost no credits can still run. "
+            + how_to_raise(plan, "credits_per_month = …"),
             plan=plan,
             limit=limit,
         )
@@ -81,8 +81,8 @@ class PlanCreditsExhausted(Forbidden):
 def how_to_raise(plan: str, setting: str) -> str:
     """The sentence with which every refusal of a plan ends."""
     return (
-        "An operator raises it with `stepiq users set-plan EMAIL PLAN`, "
-        f"or for everybody on the plan with `{setting}` under [plans.{plan}] in stepiq.toml."
+        "An operator can raise the limit with `stepiq users set-plan EMAIL PLAN`, "
+        f"or for all users of the plan with `{setting}` under `[plans.{plan}]` in `stepiq.toml`."
     )
 
 

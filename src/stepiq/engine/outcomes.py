@@ -71,13 +71,15 @@ class Failed:
 
     code: FailureCode
     message: str
-    """Fit for the run's owner: what happened, where, what to do; never a secret."""
+    """For the run's owner: what happened and what to do; never a secret. The step is added when it is recorded."""
     is_retryable: bool = False
     """Whether trying again may help: network, 408, 429, 5xx, and timeouts where the step says so."""
     retry_after: timedelta | None = None
     """How long the other side asked to wait."""
+    field: str | None = None
+    """The field of the step at which it happened, such as `set.total`."""
     origin: str | None = None
-    """The step in which it happened, where that is one inside this one."""
+    """The step inside this one in which it happened; the message names it already."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,9 +71,9 @@ class StandIns:
         return ends.each[min(turn, len(ends.each) - 1)]
 
     def _refuse(self, step: Step) -> Failed:
-        doing = {"llm": "ask a model", "webhook": "make a call"}.get(step.type, "ask a person")
+        doing = {"llm": "call a model", "webhook": "send a request"}.get(step.type, "ask a person")
         self.missing[step.id] = doing
         return Failed(
             FailureCode.EGRESS_BLOCKED,
-            f"Step `{step.id}` would {doing}, and nothing is given to stand in for that.",
+            f"The step would {doing}, but the test gives no result for it. Add one under `given.{step.id}`.",
         )

@@ -82,7 +82,7 @@ class Setting:
 
         Raises:
             ExpressionError: an expression has no value, or all of them are too much work or too long; the
-                message names its place.
+                `field` of the error names it.
         """
         meter = meter or Meter(MAX_WORK)
         values: dict[Path, Json] = {}
@@ -90,12 +90,13 @@ class Setting:
             try:
                 values[path] = expression.evaluate(context, meter=meter)
             except ExpressionError as error:
-                raise ExpressionError(f"`{write_path(('set', *path))}`: {error.message}") from None
+                error.field = write_path(("set", *path))
+                raise
         made = _fill(self.document, (), values)
         try:
             Room().measure(made)
         except (Exhausted, Failure) as error:
-            raise ExpressionError(f"`set` cannot be evaluated: {error}") from None
+            raise ExpressionError(f"The values cannot be combined: {error}") from None
         return made
 
 

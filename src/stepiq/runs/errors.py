@@ -33,7 +33,7 @@ class RunNotFinished(Conflict):
 
     def __init__(self, run_id: UUID, status: RunStatus) -> None:
         super().__init__(
-            f"Run {run_id} is still {status}. Wait for its end, or cancel it, before you retry it.",
+            f"Run {run_id} is still {status}. Wait until it has ended, or cancel it, before you retry it.",
             run_id=run_id,
             status=status,
         )
@@ -68,7 +68,6 @@ class TooManyStreams(LimitReached):
 
     def __init__(self, limit: int, whose: str) -> None:
         super().__init__(
-            f"{whose} has {limit} open streams. This is the limit. Close some, or read "
-            "GET /api/runs/ID instead.",
+            f"{whose} has {limit:,} open streams, which is the maximum. Close some, or poll GET /api/runs/ID instead.",
             limit=limit,
         )

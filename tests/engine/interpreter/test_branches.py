@@ -125,7 +125,7 @@ class TestBranches:
         await asyncio.wait_for(fake_provider.requests[0].ended.wait(), 5)
         assert fake_provider.requests[0].closed_by_client
 
-    async def test_its_message_names_the_branch_and_the_step_once(self, world: World):
+    async def test_its_message_names_the_step_and_the_field_once(self, world: World):
         ended = await world.run(
             """
             name: P
@@ -138,10 +138,11 @@ class TestBranches:
         )
 
         message = ended.run.error["message"]
-        assert message.startswith("Branch `bad`: `template` of step `bad`: ")
-        assert message.count("step `bad`") == 1
+        assert message.startswith("Step `bad`, `template`: ")
+        assert message.count("tep `bad`") == 1
+        assert message == ended.steps["p"].error["message"] == ended.steps["bad"].error["message"]
 
-    async def test_its_message_names_the_step_where_the_failure_does_not(
+    async def test_its_message_names_the_item(
         self, world: World, fake_provider: RunningFakeProvider
     ):
         fake_provider.configure(failures=[400])
@@ -157,7 +158,48 @@ class TestBranches:
             """
         )
 
-        assert ended.run.error["message"].startswith("Item 0, step `ask`: ")
+        assert ended.run.error["message"].startswith("Step `ask`, item 0: OpenAI ")
+
+    async def test_where_the_run_continues_its_row_and_its_event_say_which_item_and_why(
+        self, world: World
+    ):
+        ended = await world.run(
+            """
+            name: P
+            steps:
+              - id: p
+                type: parallel
+                for_each: "[2, 0, 5]"
+                on_branch_error: continue
+                step: {id: divide, type: transform, set: {x: 10 / item}}
+            """
+        )
+
+        why = "Step `divide`, item 1, `set.x`: `10 / item` cannot be evaluated: division by zero."
+        error = {"code": "expression_error", "message": why}
+        rows = [row for row in ended.rows if row.step_id == "divide"]
+        failed = [e.data for e in ended.events if e.data.get("status") == "failed"]
+        assert ended.run.output == [{"x": 5}, None, {"x": 2}]
+        assert [row.error for row in rows if row.branch == "1"] == [error]
+        assert [(each["branch"], each["error"]) for each in failed] == [("1", error)]
+
+    async def test_an_item_inside_an_item_names_both(self, world: World):
+        ended = await world.run(
+            """
+            name: P
+            steps:
+              - id: p
+                type: parallel
+                for_each: "[[1], [1, 0]]"
+                step:
+                  id: q
+                  type: parallel
+                  for_each: item
+                  step: {id: divide, type: transform, set: {x: 10 / item}}
+            """
+        )
+
+        assert ended.run.error["message"].startswith("Step `divide`, item 1, item 1, `set.x`: ")
 
     async def test_or_only_gives_null(self, world: World):
         ended = await world.run(
@@ -261,7 +303,10 @@ class TestForEach:
         )
 
         assert ended.run.error["code"] == "input_invalid"
-        assert "must give a list" in ended.run.error["message"]
+        assert (
+            "Step `p`, `for_each`: The value must be a list, but it is"
+            in ended.run.error["message"]
+        )
 
     async def test_too_many_items_are_refused(self, world: World):
         ended = await world.run(ITEMS.replace("MORE", ""), {"items": [0] * 10_001})
@@ -295,7 +340,7 @@ class TestForEach:
         )
 
         assert ended.run.error["code"] == "expression_error"
-        assert "`for_each` of step `p`" in ended.run.error["message"]
+        assert "Step `p`, `for_each`: " in ended.run.error["message"]
 
     async def test_the_first_step_of_an_item_works_on_the_item(self, world: World):
         ended = await world.run(
@@ -399,7 +444,7 @@ class TestFailures:
         ended = await world.run(ITEMS.replace("MORE", ""), {"items": [0] * 50})
 
         assert ended.run.error["code"] == "step_limit"
-        assert "Take fewer items" in ended.run.error["message"]
+        assert "Use fewer items" in ended.run.error["message"]
 
     async def test_a_branch_that_fails_at_once_leaves_nobody_counted(self, world: World):
         run_id, heard = await world.start(

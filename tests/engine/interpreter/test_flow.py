@@ -71,7 +71,7 @@ class TestIf:
         )
 
         assert ended.run.error["code"] == "expression_error"
-        assert ended.run.error["message"].startswith("`if` of step `a`")
+        assert ended.run.error["message"].startswith("Step `a`, `if`: ")
 
 
 class TestOnCondition:
@@ -89,7 +89,7 @@ class TestOnCondition:
 
         assert ended.run.error["code"] == "loop_limit"
         assert ended.run.error["step_id"] == "again"
-        assert "max_loops" in ended.run.error["message"]
+        assert "has jumped back to" in ended.run.error["message"]
 
     async def test_or_let_it_go_on(self, world: World):
         ended = await world.run(loop(limit=9, loops=2, what="next"))
@@ -211,7 +211,7 @@ class TestCondition:
         )
 
         assert ended.run.error["code"] == "expression_error"
-        assert "`cases[0].if` of step `c`" in ended.run.error["message"]
+        assert "Step `c`, `cases[0].if`: " in ended.run.error["message"]
 
 
 class TestOnError:
@@ -287,14 +287,14 @@ class TestTransforms:
         )
 
         assert ended.run.error["code"] == "input_invalid"
-        assert "this is a number" in ended.run.error["message"]
+        assert "The text to search is a number." in ended.run.error["message"]
 
     @pytest.mark.parametrize(
         ("fields", "what"),
         [
-            ("set: {a: input.x.y}", "`set`"),
-            ("extract: $.a, input: input.x.y", "`extract`"),
-            ("regex: {pattern: a}, input: input.x.y", "`regex`"),
+            ("set: {a: input.x.y}", "Step `r`, `set.a`: "),
+            ("extract: $.a, input: input.x.y", "Step `r`, `extract`: "),
+            ("regex: {pattern: a}, input: input.x.y", "Step `r`, `regex`: "),
         ],
     )
     async def test_what_cannot_be_evaluated_names_its_field(self, world: World, fields, what):

@@ -63,7 +63,7 @@ class TestShortWaits:
         ended = await world.run(waiting("until: '{{input.at}}'"), {"at": at})
 
         assert ended.run.error["code"] == "input_invalid"
-        assert "`until` of step `pause`" in ended.run.error["message"]
+        assert "Step `pause`, `until`: " in ended.run.error["message"]
 
     async def test_a_moment_that_has_passed_is_not_waited_for(self, world: World):
         ended = await world.run(

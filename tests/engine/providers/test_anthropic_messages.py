@@ -124,8 +124,9 @@ class TestFailures:
         error = await failure(anthropic.model)
 
         assert (error.code, error.retryable) == ("provider_error", False)
-        assert 'refused to answer with `claude-haiku-4-5`. It said: "This asks for harm."' in (
-            error.message
+        assert (
+            '(model `claude-haiku-4-5`) refused to answer. Its message: "This asks for harm."'
+            in (error.message)
         )
 
     async def test_one_without_a_reason_too(self, anthropic: Spoken):
@@ -157,7 +158,7 @@ class TestFailures:
         error = await failure(anthropic.model)
 
         assert (error.code, error.retryable) == ("provider_rate_limited", False)
-        assert "behind ANTHROPIC_API_KEY has used up its quota" in error.message
+        assert "of `ANTHROPIC_API_KEY` has used up its quota" in error.message
 
     @pytest.mark.parametrize("at", [0, 4])
     @pytest.mark.parametrize(
@@ -183,4 +184,4 @@ class TestFailures:
         error = await failure(anthropic.model)
 
         assert (error.code, error.status, error.retryable) == (code, status, retryable)
-        assert 'It said: "Out of steam."' in error.message
+        assert 'Its message: "Out of steam."' in error.message

@@ -187,7 +187,7 @@ class TestKeys:
         error = await failure(own)
 
         assert error.code == "provider_auth"
-        assert f"the secret {name}" in error.message
+        assert f"the secret `{name}`" in error.message
         assert OWN not in error.message
 
     async def test_a_key_that_no_header_can_carry_is_refused_before_it_is_sent(
@@ -199,7 +199,7 @@ class TestKeys:
         errors = [await failure(own) for own in bad]
 
         assert [(error.code, error.retryable) for error in errors] == [("provider_auth", False)] * 3
-        assert f"The key in the secret {name} has a blank" in errors[0].message
+        assert f"The key in the secret `{name}` contains a space" in errors[0].message
         assert spoken.server.seen == []
 
     async def test_no_proxy_of_the_environment_is_asked(
@@ -220,7 +220,7 @@ class TestFailures:
         error = await failure(spoken.model)
 
         assert (error.code, error.retryable) == ("provider_auth", False)
-        assert f"refused the key in {spoken.vendor.upper()}_API_KEY" in error.message
+        assert f"rejected the key in `{spoken.vendor.upper()}_API_KEY`" in error.message
         for piece in (KEY, KEY[:8], KEY[-4:]):
             assert piece not in error.message
             assert piece not in repr(error)
@@ -255,8 +255,8 @@ class TestFailures:
         error = await failure(spoken.model, progress=progress)
 
         assert (error.code, error.status, error.retryable) == ("provider_error", status, True)
-        assert f"(model `{spoken.model.name}`) answered {status}" in error.message
-        assert 'It said: "Come back."' in error.message
+        assert f"(model `{spoken.model.name}`) failed with status {status}" in error.message
+        assert 'Its message: "Come back."' in error.message
         assert len(spoken.server.seen) == 1
         assert progress.usage() == Usage(0, 0, 0, estimated=True)
 
@@ -267,7 +267,7 @@ class TestFailures:
         error = await failure(spoken.model)
 
         assert (error.code, error.status, error.retryable) == ("provider_error", status, False)
-        assert 'It said: "max_tokens is too large"' in error.message
+        assert 'Its message: "max_tokens is too large"' in error.message
 
     async def test_a_wrong_address_names_its_setting(self, spoken: Spoken):
         spoken.server.refusals = [Refusal(404, "<html>Nothing here</html>")]
@@ -275,7 +275,7 @@ class TestFailures:
         error = await failure(spoken.model)
 
         assert (error.code, error.retryable) == ("provider_error", False)
-        assert f"Check {spoken.vendor.upper()}_BASE_URL" in error.message
+        assert f"Check `{spoken.vendor.upper()}_BASE_URL`" in error.message
 
     async def test_a_redirect_is_not_followed(self, spoken: Spoken):
         spoken.server.refusals = [Refusal(308, {}, {"location": "http://127.0.0.1:9/"})]
@@ -306,7 +306,7 @@ class TestFailures:
         error = await failure(spoken.model, progress=progress, prompt="x" * 40)
 
         assert (error.code, error.retryable) == ("provider_error", True)
-        assert "broke off" in error.message
+        assert "closed the connection in the middle" in error.message
         assert progress.text == "echo:"
         assert progress.usage() == Usage(10, 0, 2, estimated=True)
         assert len(spoken.server.seen) == 1
@@ -327,7 +327,7 @@ class TestFailures:
         error = await failure(spoken.model)
 
         assert (error.code, error.retryable) == ("provider_error", True)
-        assert "cannot be read" in error.message
+        assert "sent an invalid answer" in error.message
 
     async def test_a_web_page_instead_of_an_answer(self, spoken: Spoken):
         page = "<html><body>Please log in</body></html>"
@@ -401,7 +401,7 @@ class TestListModels:
     async def test_what_is_no_list_is_explained(self, spoken: Spoken, body: Any):
         spoken.server.refusals = [Refusal(200, body)]
 
-        with pytest.raises(Exception, match="cannot be read"):
+        with pytest.raises(Exception, match="sent an invalid answer"):
             await spoken.providers.probe(spoken.vendor)
 
     async def test_a_silent_server_is_not_waited_for(

@@ -18,19 +18,19 @@ class TestExplain:
     def test_the_same_in_the_middle_of_an_answer_broke_off(self):
         error = explain(ModelTimeoutError("gpt-4o", "timed out"), PLACE, None, answering=True)
 
-        assert "broke off" in error.message
+        assert "closed the connection in the middle" in error.message
 
     def test_a_reply_of_plain_text_is_quoted(self):
         error = explain(ModelHTTPError(400, "gpt-4o", body="No such plan."), PLACE, None)
 
-        assert 'It said: "No such plan."' in error.message
+        assert 'Its message: "No such plan."' in error.message
 
     def test_an_error_without_its_usual_shape_is_quoted_where_it_has_words(self):
         flat = explain(ModelHTTPError(400, "gpt-4o", body={"error": "Too long."}), PLACE, None)
         odd = explain(ModelHTTPError(400, "gpt-4o", body={"error": {"message": 7}}), PLACE, None)
 
-        assert 'It said: "Too long."' in flat.message
-        assert "It said" not in odd.message
+        assert 'Its message: "Too long."' in flat.message
+        assert "Its message" not in odd.message
 
     def test_what_the_library_wraps_is_seen_through(self):
         request = httpx2.Request("POST", PLACE.base_url)
@@ -43,7 +43,7 @@ class TestExplain:
     def test_an_error_without_words_is_still_an_error(self):
         error = explain(ValueError(), PLACE, None)
 
-        assert "cannot be read. Check that OPENAI_BASE_URL" in error.message
+        assert "sent an invalid answer. Check that `OPENAI_BASE_URL`" in error.message
 
     def test_a_quota_that_a_list_of_models_meets_is_not_worth_a_retry(self):
         reply = Reply.read(429, {}, {"error": {"code": "insufficient_quota"}})
@@ -56,10 +56,10 @@ class TestExplain:
         error = explain(httpx2.ReadError("gone"), PLACE, None)
 
         assert (error.code, error.retryable) == ("provider_error", True)
-        assert "could not be reached, or hung up" in error.message
+        assert "could not be reached, or closed the connection" in error.message
 
     def test_an_address_behind_which_nobody_speaks_the_protocol_is_told(self):
         error = explain_reply(Reply.read(404, {}, "<html>"), PLACE, str)
 
-        assert "does not speak OpenAI's Chat Completions (404)" in error.message
-        assert "OPENAI_BASE_URL: it usually ends in /v1." in error.message
+        assert "does not speak OpenAI's Chat Completions (status 404)" in error.message
+        assert "`OPENAI_BASE_URL`: it usually ends in /v1." in error.message

@@ -113,7 +113,10 @@ class TestFailures:
         error = await failure(google.model)
 
         assert (error.code, error.retryable) == ("provider_error", False)
-        assert f'refused to answer with `gemini-2.5-flash`. It said: "{ending}"' in error.message
+        assert (
+            f'(model `gemini-2.5-flash`) refused to answer. Its message: "{ending}"'
+            in error.message
+        )
 
     async def test_a_blocked_prompt_is_a_failure_with_its_reason(self, google: Spoken):
         blocked = {
@@ -126,7 +129,7 @@ class TestFailures:
         error = await failure(google.model)
 
         assert (error.code, error.retryable) == ("provider_error", False)
-        assert 'It said: "SAFETY"' in error.message
+        assert 'Its message: "SAFETY"' in error.message
 
     async def test_an_answer_in_no_language_gave_up(self, google: Spoken):
         google.server.ending = "LANGUAGE"
@@ -134,7 +137,7 @@ class TestFailures:
         error = await failure(google.model)
 
         assert (error.code, error.retryable) == ("provider_error", True)
-        assert "gave up in the middle of its answer" in error.message
+        assert "reported an error in the middle of its answer" in error.message
 
     async def test_a_model_that_it_does_not_have(self, google: Spoken):
         said = "models/gemini-2.5-flash is not found for API version v1beta, or is not supported."
@@ -174,5 +177,5 @@ class TestFailures:
         error = await failure(google.model)
 
         assert (error.code, error.status, error.retryable) == ("provider_error", 503, True)
-        assert 'It said: "The model is overloaded."' in error.message
+        assert 'Its message: "The model is overloaded."' in error.message
         assert len(google.server.seen) == 1

@@ -93,7 +93,7 @@ class TestFailures:
         error = await failure(mistral.model)
 
         assert (error.code, error.retryable) == ("provider_error", True)
-        assert "gave up in the middle of its answer" in error.message
+        assert "reported an error in the middle of its answer" in error.message
 
     async def test_a_model_that_it_does_not_have(self, mistral: Spoken):
         said = "Invalid model: mistral-small-latest"
@@ -111,7 +111,7 @@ class TestFailures:
         error = await failure(mistral.model, temperature=0.5)
 
         assert (error.code, error.status, error.retryable) == ("provider_error", 422, False)
-        assert 'It said: "body.temperature: Extra inputs are forbidden"' in error.message
+        assert 'Its message: "body.temperature: Extra inputs are forbidden"' in error.message
 
     async def test_an_error_in_the_stream_is_told(self, mistral: Spoken):
         mistral.server.replaced_at = (2, event({"error": {"message": "Out of steam."}}))
@@ -119,4 +119,4 @@ class TestFailures:
         error = await failure(mistral.model)
 
         assert (error.code, error.retryable) == ("provider_error", True)
-        assert 'It said: "Out of steam."' in error.message
+        assert 'Its message: "Out of steam."' in error.message

@@ -27,7 +27,7 @@ class TestFailures:
         error = await failure(openai)
 
         assert (error.code, error.status, error.retryable) == ("provider_auth", 401, False)
-        assert "OpenAI refused the key in OPENAI_API_KEY (401)" in error.message
+        assert "OpenAI rejected the key in `OPENAI_API_KEY` (status 401)" in error.message
         for piece in (KEY, KEY[:8], KEY[-4:]):
             assert piece not in error.message
             assert piece not in repr(error)
@@ -141,7 +141,7 @@ class TestFailures:
         error = await failure(openai)
 
         assert (error.code, error.retryable) == ("provider_error", False)
-        assert 'It said: "max_tokens is too large"' in error.message
+        assert 'Its message: "max_tokens is too large"' in error.message
 
     async def test_a_long_reply_is_shortened(
         self, openai: Model, fake_provider: RunningFakeProvider
@@ -206,7 +206,7 @@ class TestFailures:
         error = await failure(openai)
 
         assert (error.code, error.retryable) == ("provider_error", True)
-        assert "broke off" in error.message
+        assert "closed the connection in the middle" in error.message
 
     async def test_a_connection_cut_before_the_first_token(
         self, openai: Model, fake_provider: RunningFakeProvider
@@ -223,7 +223,7 @@ class TestFailures:
         error = await failure(openai)
 
         assert (error.code, error.retryable) == ("provider_error", True)
-        assert "cannot be read" in error.message
+        assert "sent an invalid answer" in error.message
 
     async def test_a_web_page_instead_of_a_model(
         self, openai: Model, fake_provider: RunningFakeProvider

@@ -102,7 +102,7 @@ class TestResolve:
         assert len(e.value.message) < 500
 
     def test_a_missing_key_names_its_setting(self, configured: Configure):
-        with pytest.raises(ProviderNotConfigured, match="Set OPENAI_API_KEY") as caught:
+        with pytest.raises(ProviderNotConfigured, match="Set `OPENAI_API_KEY`") as caught:
             configured().resolve("gpt-4o")
 
         assert caught.value.failure == "provider_auth"
@@ -110,11 +110,11 @@ class TestResolve:
     def test_a_missing_key_of_an_endpoint_names_its_variable(self, configured: Configure):
         endpoint = {"base_url": "https://api.groq.com/openai/v1", "api_key_env": "NO_SUCH_KEY"}
 
-        with pytest.raises(ProviderNotConfigured, match="Set NO_SUCH_KEY"):
+        with pytest.raises(ProviderNotConfigured, match="Set `NO_SUCH_KEY`"):
             configured(endpoints={"groq": endpoint}).resolve("groq/llama")
 
     def test_a_missing_address_names_its_setting(self, configured: Configure):
-        with pytest.raises(ProviderNotConfigured, match="Set OLLAMA_BASE_URL"):
+        with pytest.raises(ProviderNotConfigured, match="Set `OLLAMA_BASE_URL`"):
             configured().resolve("ollama/llama3.2")
 
     @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ class TestResolve:
     def test_every_maker_has_a_key_of_its_own(
         self, providers: Providers, written: str, variable: str
     ):
-        with pytest.raises(ProviderNotConfigured, match=f"Set {variable} .* secret {variable}"):
+        with pytest.raises(ProviderNotConfigured, match=f"Set `{variable}` .* secret `{variable}`"):
             providers.resolve(written)
 
     @pytest.mark.parametrize("vendor", ["openai", "anthropic", "google", "mistral", "zai"])

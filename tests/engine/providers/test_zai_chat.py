@@ -66,7 +66,7 @@ class TestFailures:
         error = await failure(zai.model)
 
         assert (error.code, error.retryable) == ("provider_error", False)
-        assert 'refused to answer with `glm-4.5-air`. It said: "sensitive"' in error.message
+        assert '(model `glm-4.5-air`) refused to answer. Its message: "sensitive"' in error.message
 
     async def test_an_answer_that_its_own_network_cut_gave_up(self, zai: Spoken):
         zai.server.ending = "network_error"

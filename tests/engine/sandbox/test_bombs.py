@@ -153,12 +153,12 @@ class TestRecursion:
     async def test_python_is_stopped_at_its_line(self, code: Code):
         outcome = await code.python("def main(input):\n  return main(input)")
 
-        assert outcome == CodeFailed("code_limit", f"line 2: {limits.TOO_DEEP}")
+        assert outcome == CodeFailed("code_limit", f"Line 2 of the code: {limits.TOO_DEEP}")
 
     async def test_javascript_is_stopped_at_its_line(self, code: Code):
         outcome = await code.javascript("function main(input) {\n  return main(input)\n}")
 
-        assert outcome == CodeFailed("code_limit", f"line 2: {limits.TOO_DEEP}")
+        assert outcome == CodeFailed("code_limit", f"Line 2 of the code: {limits.TOO_DEEP}")
 
     @pytest.mark.parametrize(
         "block",
@@ -182,7 +182,7 @@ class TestRecursion:
         outcome = await code.python(f"def main(input):\n  return {expression}")
 
         assert isinstance(outcome, CodeFailed)
-        assert "line 2: SyntaxError: Source is too deeply nested" in outcome.message
+        assert "Line 2 of the code: SyntaxError: Source is too deeply nested" in outcome.message
 
 
 class TestResults:

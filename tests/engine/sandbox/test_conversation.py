@@ -54,7 +54,10 @@ class TestHold:
         [
             (frames.pack(frames.RESULT, b'{"a":1}'), Ran({"a": 1})),
             (frames.pack(frames.RESULT, b'"\\\\u0000"'), Ran("\\u0000")),
-            (frames.pack(frames.ERROR, b"line 1: Oh."), CodeFailed("code_error", "line 1: Oh.")),
+            (
+                frames.pack(frames.ERROR, b"Line 1 of the code: Oh."),
+                CodeFailed("code_error", "Line 1 of the code: Oh."),
+            ),
             (frames.pack(frames.LIMIT, b"Too much."), CodeFailed("code_limit", "Too much.")),
             (frames.pack(frames.ERROR, b"\xff\0"), CodeFailed("code_error", "\ufffd\ufffd")),
         ],

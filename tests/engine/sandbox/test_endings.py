@@ -22,12 +22,12 @@ class TestResult:
         ending = endings.result(text)
 
         assert ending.kind == frames.ERROR
-        assert ending.text.startswith("The result of `main` cannot be kept. ")
+        assert ending.text.startswith("The result of `main` cannot be stored. ")
 
 
 class TestError:
     def test_it_begins_with_the_line(self):
-        assert endings.error("Oh.", 3).text == "line 3: Oh."
+        assert endings.error("Oh.", 3).text == "Line 3 of the code: Oh."
 
     def test_a_long_message_is_cut(self):
         text = endings.error("x" * 10_000).text

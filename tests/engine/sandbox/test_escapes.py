@@ -170,7 +170,7 @@ async def test_python_cannot_import(code: Code, module: str):
     outcome = await code.python(f"import {module}\ndef main(input):\n  return 1")
 
     assert isinstance(outcome, CodeFailed)
-    assert "line 1: ModuleNotFoundError" in outcome.message
+    assert "Line 1 of the code: ModuleNotFoundError" in outcome.message
 
 
 @pytest.mark.parametrize("expression", JAVASCRIPT_FAILS)

@@ -76,7 +76,7 @@ class TestMain:
         message = page.error("function main() { return new Promise(() => {}) }")
 
         assert message == (
-            "`main` waits for a promise that nothing settles: there are no timers and no network here."
+            "`main` waits for a promise that is never resolved. Timers and the network are not available."
         )
 
     def test_a_promise_that_is_lost_does_no_harm(self, page: Page):
@@ -87,20 +87,20 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("source", "message"),
         [
-            ("function main(input) {\n  return input.a.b\n}", "line 2: TypeError: cannot read property 'b' of undefined"),
-            ("\n\nnope()\nfunction main() {}", "line 3: ReferenceError: nope is not defined"),
-            ("function main() {\n  let a = 1;\n  let b = = 2;\n}", "line 3: SyntaxError: unexpected token in expression: '='"),
-            ("function main() {\n  throw new RangeError('far')\n}", "line 2: RangeError: far"),
-            ("async function main() {\n  await 0\n  throw new Error('late')\n}", "line 3: Error: late"),
-            ("function f() {\n  throw new Error('deep')\n}\nfunction main() {\n  return [1].map(f)\n}", "line 2: Error: deep"),
-            ("function main() { return {\n  get a() {\n    throw new Error('got')\n  }\n} }", "line 3: Error: got"),
+            ("function main(input) {\n  return input.a.b\n}", "Line 2 of the code: TypeError: cannot read property 'b' of undefined"),
+            ("\n\nnope()\nfunction main() {}", "Line 3 of the code: ReferenceError: nope is not defined"),
+            ("function main() {\n  let a = 1;\n  let b = = 2;\n}", "Line 3 of the code: SyntaxError: unexpected token in expression: '='"),
+            ("function main() {\n  throw new RangeError('far')\n}", "Line 2 of the code: RangeError: far"),
+            ("async function main() {\n  await 0\n  throw new Error('late')\n}", "Line 3 of the code: Error: late"),
+            ("function f() {\n  throw new Error('deep')\n}\nfunction main() {\n  return [1].map(f)\n}", "Line 2 of the code: Error: deep"),
+            ("function main() { return {\n  get a() {\n    throw new Error('got')\n  }\n} }", "Line 3 of the code: Error: got"),
             ("function main() { throw 'text' }", "Thrown: text"),
             ("function main() { throw { a: 1 } }", 'Thrown: {"a":1}'),
             ("function main() { throw undefined }", "Thrown: undefined"),
             ("async function main() { throw 7 }", "Thrown: 7"),
             ("throw 7; function main() {}", "7"),
-            ("function main() {\n  return eval('\\n\\n(')\n}", "line 2: SyntaxError: unexpected token in expression: ''"),
-            ("class main {}", "line 1: TypeError: class constructors must be invoked with 'new'"),
+            ("function main() {\n  return eval('\\n\\n(')\n}", "Line 2 of the code: SyntaxError: unexpected token in expression: ''"),
+            ("class main {}", "Line 1 of the code: TypeError: class constructors must be invoked with 'new'"),
         ],
     )  # fmt: skip
     def test_they_name_the_line_of_the_source(self, page: Page, source: str, message: str):
@@ -113,9 +113,7 @@ class TestErrors:
         message = page.error(source)
 
         assert "SyntaxError" in message
-        assert message.endswith(
-            "The code is a script, not a module: leave out `export` and `import`."
-        )
+        assert message.endswith("The code is a script, not a module. Remove `export` and `import`.")
 
     def test_an_error_without_a_stack_has_no_line(self, page: Page):
         source = "function main() { const e = new Error('bare'); e.stack = ''; throw e }"
@@ -129,18 +127,18 @@ class TestErrors:
 
     def test_a_syntax_error_of_parsed_text_is_none_of_the_source(self, page: Page):
         assert page.error("function main() {\n  JSON.parse('{')\n}").startswith(
-            "line 2: SyntaxError: "
+            "Line 2 of the code: SyntaxError: "
         )
 
     def test_running_out_of_memory_is_a_limit(self, page: Page):
         ending = page.run("function main() { return new Array(1e8).fill(0) }")
 
-        assert ending == Ending(frames.LIMIT, f"line 1: {limits.OUT_OF_MEMORY}")
+        assert ending == Ending(frames.LIMIT, f"Line 1 of the code: {limits.OUT_OF_MEMORY}")
 
     def test_running_out_of_stack_is_a_limit(self, page: Page):
         ending = page.run("\nfunction main() { main() }")
 
-        assert ending == Ending(frames.LIMIT, f"line 2: {limits.TOO_DEEP}")
+        assert ending == Ending(frames.LIMIT, f"Line 2 of the code: {limits.TOO_DEEP}")
 
 
 class TestResults:

@@ -84,23 +84,23 @@ class TestMain:
     def test_an_error_of_that_name_inside_is_the_codes_own(self, page: Page):
         source = "def main(input):\n  raise NameError(\"name 'main' is not defined\")"
 
-        assert page.error(source) == "line 2: NameError: name 'main' is not defined"
+        assert page.error(source) == "Line 2 of the code: NameError: name 'main' is not defined"
 
 
 class TestErrors:
     @pytest.mark.parametrize(
         ("source", "message"),
         [
-            ("def main(input):\n\n  return 1 / 0", "line 3: ZeroDivisionError: division by zero"),
-            ("\nnope()\ndef main(input): pass", "line 2: NameError: name 'nope' is not defined"),
-            ("def main(input):\n  x = (\n  return 1", "line 3: SyntaxError: Expected an identifier, but found a keyword `return` that cannot be used here"),
-            ("def f(x):\n  return x['a']\n\ndef main(input):\n  return f({})", "line 2: KeyError: a"),
-            ("def main(input):\n  yield 1", "line 2: NotImplementedError: The monty syntax parser does not yet support yield expressions"),
-            ("import requests\ndef main(input): pass", "line 1: ModuleNotFoundError: No module named 'requests'"),
-            ("def main(): pass", "line 1: TypeError: main() takes 0 positional arguments but 1 was given"),
-            ("async def main(input):\n  raise ValueError('late')", "line 2: ValueError: late"),
-            ("def main(input):\n  raise MemoryError('my own')", "line 2: MemoryError: my own"),
-            ("def main(input):\n  raise TimeoutError('my own')", "line 2: TimeoutError: my own"),
+            ("def main(input):\n\n  return 1 / 0", "Line 3 of the code: ZeroDivisionError: division by zero"),
+            ("\nnope()\ndef main(input): pass", "Line 2 of the code: NameError: name 'nope' is not defined"),
+            ("def main(input):\n  x = (\n  return 1", "Line 3 of the code: SyntaxError: Expected an identifier, but found a keyword `return` that cannot be used here"),
+            ("def f(x):\n  return x['a']\n\ndef main(input):\n  return f({})", "Line 2 of the code: KeyError: a"),
+            ("def main(input):\n  yield 1", "Line 2 of the code: NotImplementedError: The monty syntax parser does not yet support yield expressions"),
+            ("import requests\ndef main(input): pass", "Line 1 of the code: ModuleNotFoundError: No module named 'requests'"),
+            ("def main(): pass", "Line 1 of the code: TypeError: main() takes 0 positional arguments but 1 was given"),
+            ("async def main(input):\n  raise ValueError('late')", "Line 2 of the code: ValueError: late"),
+            ("def main(input):\n  raise MemoryError('my own')", "Line 2 of the code: MemoryError: my own"),
+            ("def main(input):\n  raise TimeoutError('my own')", "Line 2 of the code: TimeoutError: my own"),
             ("main = 3", "TypeError: 'int' object is not callable"),
         ],
     )  # fmt: skip
@@ -110,12 +110,12 @@ class TestErrors:
     def test_running_out_of_memory_is_a_limit(self, page: Page):
         ending = page.run("def main(input):\n  return 'a' * 10**10")
 
-        assert ending == Ending(frames.LIMIT, f"line 2: {limits.OUT_OF_MEMORY}")
+        assert ending == Ending(frames.LIMIT, f"Line 2 of the code: {limits.OUT_OF_MEMORY}")
 
     def test_running_out_of_stack_is_a_limit(self, page: Page):
         ending = page.run("def main(input):\n  return main(input)")
 
-        assert ending == Ending(frames.LIMIT, f"line 2: {limits.TOO_DEEP}")
+        assert ending == Ending(frames.LIMIT, f"Line 2 of the code: {limits.TOO_DEEP}")
 
     def test_running_out_of_time_is_a_limit(self, page: Page):
         ending = page.run("def main(input):\n  while True: pass", seconds=0.1)
@@ -185,7 +185,7 @@ class TestResults:
         assert message in (
             f"The result of `main` is not JSON: {problem} Return only None, booleans, numbers, text, lists, tuples and"
             " dicts whose keys are text.",
-            "The result of `main` cannot be kept. The JSON exceeds the maximum depth of 100 levels.",
+            "The result of `main` cannot be stored. The JSON exceeds the maximum depth of 100 levels.",
         )
 
     def test_more_than_a_megabyte_is_a_limit(self, page: Page):

@@ -58,7 +58,7 @@ class TestCode:
         )
 
         assert ended.run.error["code"] == "code_error"
-        assert "line 3" in ended.run.error["message"]
+        assert "Line 3 of the code: " in ended.run.error["message"]
 
     async def test_it_ends_at_its_time_limit(self, world: World):
         ended = await world.run(
@@ -72,7 +72,7 @@ class TestCode:
         ended = await world.run(PYTHON.replace("MORE", "input: {n: input.n / 0}"))
 
         assert ended.run.error["code"] == "expression_error"
-        assert "`input.n` of step `c`" in ended.run.error["message"]
+        assert "Step `c`, `input.n`: " in ended.run.error["message"]
 
     @pytest.mark.parametrize("language", ["python", "javascript"])
     async def test_secrets_are_not_among_what_it_gets(self, world: World, language: str):

@@ -31,14 +31,14 @@ class TestFallbackModels:
         assert ended.steps["ask"].model == "openai/gpt-4o-mini"
         assert ended.steps["ask"].attempts == 1
         (logged,) = [e.data["message"] for e in ended.events if e.type == "step.log"]
-        assert logged.endswith("Model openai/gpt-4o-mini is asked instead.")
+        assert logged.endswith("Using model openai/gpt-4o-mini instead.")
 
     async def test_one_that_is_not_there_is_passed_over(self, world: World):
         ended = await world.run(FALLBACK.replace("MODEL", "anthropic/claude-sonnet-4"))
 
         assert ended.run.output == "echo: hello"
         (logged,) = [e.data["message"] for e in ended.events if e.type == "step.log"]
-        assert "asked instead" in logged
+        assert "Using model openai/gpt-4o-mini instead." in logged
 
     async def test_a_refused_question_goes_to_no_other(
         self, world: World, fake_provider: RunningFakeProvider

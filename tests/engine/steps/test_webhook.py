@@ -112,7 +112,7 @@ class TestRequest:
         ended = await call(world, receiver, fields)
 
         assert ended.run.error["code"] == "template_unresolved"
-        assert ended.run.error["message"].startswith(f"`{fields.partition(':')[0]}")
+        assert ended.run.error["message"].startswith(f"Step `call`, `{fields.partition(':')[0]}")
         assert receiver.received == []
 
 

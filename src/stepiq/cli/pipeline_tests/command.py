@@ -125,7 +125,7 @@ async def _try(
             "error": {"code": error.code, "message": f"{error.message} {said}"},
         }
     found = [
-        f"step `{step_id}` would {doing}: add the result as `given.{step_id}`"
+        f"step `{step_id}` would {doing}: add its result under `given.{step_id}`"
         for step_id, doing in stand_ins.missing.items()
     ] or problems(case, run)
     return _Result(file, case.test.name, found, (time.perf_counter() - begun) * 1_000)

@@ -77,8 +77,8 @@ async def keep_trying(frame: Frame, step: Step, record: StepRecord, doing: Doing
         pause = pause_before_retry(step.retry, record.failures, outcome.retry_after)
         work.note(
             "warning",
-            f"Attempt {record.attempts} failed: {outcome.message} "
-            f"The next one starts in {pause.total_seconds():.1f} s.",
+            f"Attempt {record.attempts} failed. {outcome.message} "
+            f"The next attempt starts in {pause.total_seconds():.1f} s.",
         )
         await work.save()
         left = course.run.deadline_at - clock.now()
@@ -132,14 +132,10 @@ async def _attempt(course: Course, work: Work, doing: Doing, prepared: Any) -> O
         if own is not None and own < left:
             return Failed(
                 FailureCode.STEP_TIMEOUT,
-                f"Step `{work.step.id}` took longer than its timeout_seconds ({own.total_seconds():g}).",
+                f"The attempt took longer than `timeout_seconds` ({own.total_seconds():g}). Raise it, or make the step do less.",
                 is_retryable=work.step.retry.on_timeout,
             )
-        return Failed(
-            FailureCode.RUN_TIMEOUT,
-            "The run took longer than the pipeline's timeout_seconds "
-            f"({course.definition.timeout.total_seconds():g}).",
-        )
+        return course.out_of_time()
 
 
 def pause_before_retry(retry: Retry, failures: int, retry_after: timedelta | None) -> timedelta:

@@ -31,7 +31,8 @@ class _Lane:
     """One branch: its place, its steps, and what only it sees."""
 
     path: str
-    label: str
+    item: str
+    """Its item in words; empty for a branch that is written out."""
     steps: tuple[Step, ...]
     names: dict[str, Json]
 
@@ -51,13 +52,9 @@ async def run(
     if group.failed is None and (late := frame.course.too_late()) is not None:
         return late
     if group.failed is not None:
-        lane, stopped = group.failed
         _cancel_rest(frame, lanes)
-        failed = stopped.failed
-        step_id = stopped.step_id
-        # Most messages name their step already.
-        where = "" if f"tep `{step_id}`" in failed.message else f", step `{step_id}`"
-        return Failed(failed.code, f"{lane.label}{where}: {failed.message}", origin=step_id)
+        failed = group.failed.failed
+        return Failed(failed.code, failed.message, origin=group.failed.step_id)
     if spec.branches:
         names = [branch.id for branch in spec.branches]
         frame.scope["steps"].update(zip(names, group.states, strict=True))
@@ -69,7 +66,7 @@ class _Group:
 
     def __init__(self, frame: Frame, spec: ParallelSpec, lanes: list[_Lane], walk: Walk) -> None:
         self.states: list[dict[str, Json]] = [state(StepStatus.PENDING)] * len(lanes)
-        self.failed: tuple[_Lane, Stopped] | None = None
+        self.failed: Stopped | None = None
         self._frame = frame
         self._spec = spec
         self._lanes = lanes
@@ -119,6 +116,7 @@ class _Group:
             allowance=Allowance() if self._spec.for_each else around.allowance,
             previous=lane.names.get("item", around.previous),
             branch=lane.path,
+            items=", ".join(filter(None, (around.items, lane.item))),
         )
         stopped = await self._walk(frame)
         assert not isinstance(stopped, Parked)  # noqa: S101 - who waits in a branch sleeps where it is
@@ -128,7 +126,7 @@ class _Group:
         error: Json = {"code": str(stopped.failed.code), "message": stopped.failed.message}
         self.states[index] = state(StepStatus.FAILED, error=error)
         if self._spec.on_branch_error is BranchError.FAIL and self.failed is None:
-            self.failed = lane, stopped
+            self.failed = stopped
             current = asyncio.current_task()
             for task in self._tasks:
                 if task is not current:
@@ -146,25 +144,27 @@ async def _lanes(frame: Frame, step: Step, spec: ParallelSpec) -> list[_Lane] | 
     root = f"{frame.branch}/" if frame.branch else ""
     if spec.for_each is None:
         return [
-            _Lane(f"{root}{index}", f"Branch `{branch.id}`", branch.steps, {})
+            _Lane(f"{root}{index}", "", branch.steps, {})
             for index, branch in enumerate(spec.branches)
         ]
     try:
         items = await aside.evaluate(spec.for_each, frame.scope)
     except ExpressionError as error:
-        return Failed(FailureCode(error.code), f"`for_each` of step `{step.id}`: {error}")
+        return Failed(FailureCode(error.code), error.message, field="for_each")
     if not is_array(items):
         return Failed(
             FailureCode.INPUT_INVALID,
-            f"`for_each` of step `{step.id}` must give a list; it gives {kind_of(items)}.",
+            f"The value must be a list, but it is {kind_of(items)}.",
+            field="for_each",
         )
     if len(items) > MAX_ITEMS:
         return Failed(
             FailureCode.INPUT_INVALID,
-            f"`for_each` of step `{step.id}` gives {len(items):,} items; the most is {MAX_ITEMS:,}.",
+            f"The list has {len(items):,} items, but the maximum is {MAX_ITEMS:,}. Split the list over several runs.",
+            field="for_each",
         )
     return [
-        _Lane(f"{root}{index}", f"Item {index}", spec.body, {"item": item, "index": index})
+        _Lane(f"{root}{index}", f"item {index}", spec.body, {"item": item, "index": index})
         for index, item in enumerate(items)
     ]
 

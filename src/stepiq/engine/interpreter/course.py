@@ -53,7 +53,8 @@ class Allowance:
             return None
         return Failed(
             FailureCode.STEP_LIMIT,
-            f"The run has executed {MAX_EXECUTIONS:,} steps, which is the most. A loop may not end: look at its `on_condition`.",
+            f"The run has executed {MAX_EXECUTIONS:,} steps, which is the maximum. Check for a loop that does not end, such "
+            "as an `on_condition` that is always true.",
         )
 
 
@@ -127,10 +128,15 @@ class Course:
         """Why nothing more can be done, once the run has used up its time."""
         if clock.now() < self.run.deadline_at:
             return None
+        return self.out_of_time()
+
+    def out_of_time(self) -> Failed:
+        """The failure of a run that has used up its time."""
         limit = self.definition.timeout.total_seconds()
         return Failed(
             FailureCode.RUN_TIMEOUT,
-            f"The run took longer than the pipeline's timeout_seconds ({limit:g}).",
+            f"The run took longer than the pipeline's `timeout_seconds` ({limit:g}), waiting included. Raise it, or make "
+            "the pipeline do less.",
         )
 
     def count(self, record: StepRecord) -> None:
@@ -151,6 +157,8 @@ class Frame:
     previous: Json = None
     """Output of the step before, for those that work on it."""
     branch: str = ""
+    items: str = ""
+    """The items that it works on, in words: `item 2` inside a `for_each`."""
     output: Json = None
     """Of the last step that ran."""
 

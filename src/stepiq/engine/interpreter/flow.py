@@ -69,7 +69,7 @@ async def _execute(frame: Frame, step: Step) -> StepRecord | Stopped | Parked:
         return _pass_over(frame, step, record)
     if record is None:
         if len(course.run.steps) >= MAX_ROWS:
-            return Stopped(step.id, _too_many(step))
+            return Stopped(step.id, _too_many())
         record = settling.new_record(frame, step, iteration)
     ended = course.too_late() or course.secrets.failure or await _perform(frame, step, record)
     if isinstance(ended, Waiting):
@@ -78,11 +78,11 @@ async def _execute(frame: Frame, step: Step) -> StepRecord | Stopped | Parked:
     return record if failed is None else Stopped(failed.origin or step.id, failed)
 
 
-def _too_many(step: Step) -> Failed:
+def _too_many() -> Failed:
     return Failed(
         FailureCode.STEP_LIMIT,
-        f"With step `{step.id}` the run has executed {MAX_ROWS:,} steps, those of items included, which is the most. "
-        "Take fewer items, or start a run for each part of them.",
+        f"The run has executed {MAX_ROWS:,} steps, items included, which is the maximum. Use fewer items, or start several "
+        "runs.",
     )
 
 
@@ -105,7 +105,7 @@ async def _perform(frame: Frame, step: Step, record: StepRecord) -> Ended | Wait
             if not await aside.decide(step.condition, frame.scope):
                 return Skipped()
         except ExpressionError as error:
-            return Failed(FailureCode(error.code), f"`if` of step `{step.id}`: {error}")
+            return Failed(FailureCode(error.code), error.message, field="if")
     return await _do(frame, step, record)
 
 

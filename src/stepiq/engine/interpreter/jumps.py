@@ -32,7 +32,7 @@ async def choose(frame: Frame, step: Step, ended: Ended) -> Jump | Failed | None
     try:
         jump = await _wanted(frame, step, ended)
     except ExpressionError as error:
-        return Failed(FailureCode(error.code), f"`on_condition` of step `{step.id}`: {error}")
+        return Failed(FailureCode(error.code), error.message, field=error.field)
     if jump is None or not _is_backwards(frame, step, jump):
         return jump
     made = frame.course.jumps[frame.branch, step.id, jump.site]
@@ -42,8 +42,9 @@ async def choose(frame: Frame, step: Step, ended: Ended) -> Jump | Failed | None
         return None
     return Failed(
         FailureCode.LOOP_LIMIT,
-        f"`{jump.site}` of step `{step.id}` has led back to `{jump.target}` {made} times, which is the most that its "
-        "max_loops allows. Raise max_loops, let on_limit be next, or make the condition come true.",
+        f"The run has jumped back to `{jump.target}` {made} times, which is the maximum. Raise `max_loops`, set "
+        "`on_limit: next`, or change the condition.",
+        field=jump.site,
     )
 
 
@@ -84,8 +85,12 @@ def _of_type(step: Step, output: Json) -> Jump | None:
 
 async def _first_true(frame: Frame, cases: tuple[Case, ...]) -> Jump | None:
     for case in cases:
-        if await aside.decide(case.condition, frame.scope):
-            return case.jump
+        try:
+            if await aside.decide(case.condition, frame.scope):
+                return case.jump
+        except ExpressionError as error:
+            error.field = f"{case.jump.site}.if"
+            raise
     return None
 
 

@@ -31,6 +31,7 @@ from stepiq.store.tables import reviews
 IN_PLACE = timedelta(minutes=1)
 """The longest wait that holds a worker."""
 LONGEST = timedelta(days=30)
+_SHOWN_CHARACTERS = 100
 
 
 async def rest(frame: Frame, step: Step, record: StepRecord, spec: WaitSpec) -> Outcome | Waiting:
@@ -66,18 +67,20 @@ async def _until(frame: Frame, step: Step, record: StepRecord, spec: WaitSpec) -
     try:
         text = (await aside.render(spec.until, frame.scope)).strip()
     except TemplateError as error:
-        return Failed(FailureCode(error.code), f"`until` of step `{step.id}`: {error}")
+        return Failed(FailureCode(error.code), error.message, field="until")
     try:
         until = clock.parse(text)
     except (ValueError, OverflowError):
         return Failed(
             FailureCode.INPUT_INVALID,
-            f"`until` of step `{step.id}` is no time. Write one with its zone, such as 2026-03-01T09:00:00Z.",
+            f"`{text[:_SHOWN_CHARACTERS]}` is not a time. Use one with a time zone, such as 2026-03-01T09:00:00Z.",
+            field="until",
         )
     if until - record.started_at > LONGEST:
         return Failed(
             FailureCode.INPUT_INVALID,
-            f"`until` of step `{step.id}` is more than {LONGEST.days} days away, which is the most.",
+            f"{clock.iso(until)} is more than {LONGEST.days} days away, which is the maximum.",
+            field="until",
         )
     return until
 
@@ -111,13 +114,13 @@ async def _request(frame: Frame, step: Step, spec: ReviewSpec) -> ReviewRequest 
     try:
         message = await aside.render(spec.message, frame.scope)
     except TemplateError as error:
-        return Failed(FailureCode(error.code), f"`message` of step `{step.id}`: {error}")
+        return Failed(FailureCode(error.code), error.message, field="message")
     under_review = frame.previous
     if spec.input is not None:
         try:
             under_review = await aside.evaluate(spec.input, frame.scope)
         except ExpressionError as error:
-            return Failed(FailureCode(error.code), f"`input` of step `{step.id}`: {error}")
+            return Failed(FailureCode(error.code), error.message, field="input")
     masker = frame.course.secrets.masker
     return ReviewRequest(masker.text(message), under_review, spec.editable, spec.assignees)
 
@@ -172,10 +175,10 @@ def _stood_in(
 def _decided(step: Step, spec: ReviewSpec, found: _Review) -> Outcome:
     assert found.decision is not None and found.closed_at is not None  # noqa: S101, PT018
     if found.decision is ReviewDecision.REJECT and spec.on_reject is None:
-        said = f' They said: "{found.comment}"' if found.comment else ""
+        comment = f' Their comment: "{found.comment}".' if found.comment else ""
         return Failed(
             FailureCode.REVIEW_REJECTED,
-            f"{found.reviewer} rejected step `{step.id}`.{said} Let on_reject name a step to go to instead of failing.",
+            f"{found.reviewer} rejected the review.{comment} To continue after a rejection, set `on_reject: {{goto: STEP}}`.",
         )
     return Completed(_output(found, found.decision, found.closed_at))
 
@@ -190,7 +193,7 @@ def _timed_out(step: Step, spec: ReviewSpec, found: _Review) -> Outcome:
         code = FailureCode.REVIEW_REJECTED
     return Failed(
         code,
-        f"Nobody decided step `{step.id}` within its timeout_seconds ({spec.wait.total_seconds():g}).",
+        f"The review was not decided within `timeout_seconds` ({spec.wait.total_seconds():g}). Raise it, or set `on_timeout`.",
     )
 
 

@@ -52,12 +52,12 @@ async def settle(frame: Frame, step: Step, record: StepRecord, ended: Ended) -> 
     if isinstance(ended, Completed):
         ended, written = await _kept(course, step, ended.output)
     if isinstance(ended, Failed):
-        ended = replace(ended, message=course.secrets.masker.text(ended.message))
+        ended = _located(frame, step, ended)
     failed = ended if isinstance(ended, Failed) and not _goes_on(step, ended) else None
     frame.scope["steps"][step.id] = _shown(ended)
     way = None if failed is not None else await choose(frame, step, ended)
     if isinstance(way, Failed):
-        failed = way
+        failed = _located(frame, step, way)
     # From here on without a pause: whoever stops this branch finds the step either under way or taken down.
     record.completed_at = clock.now()
     record.started_at = record.started_at or record.completed_at
@@ -81,6 +81,16 @@ def cancelled(course: Course, record: StepRecord) -> None:
     record.status, record.completed_at = StepStatus.CANCELLED, clock.now()
     record.started_at = record.started_at or record.completed_at
     course.scribe.add(record, ended_event(record))
+
+
+def _located(frame: Frame, step: Step, failed: Failed) -> Failed:
+    """A failure whose message begins with the place where it happened, masked: ``Step `a`, item 2, `set.total`: …``."""
+    message = failed.message
+    if failed.origin is None and failed.code not in _OF_THE_RUN:
+        field = None if failed.field is None else f"`{failed.field}`"
+        place = ", ".join(filter(None, (f"Step `{step.id}`", frame.items, field)))
+        message = f"{place}: {message}"
+    return replace(failed, message=frame.course.secrets.masker.text(message))
 
 
 def _goes_on(step: Step, failed: Failed) -> bool:
@@ -118,36 +128,37 @@ async def _kept(
         text = Text.of(output)
         too_deep = await aside.read(nests_too_deep, text, output)
     except RecursionError:
-        return _too_deep(step), None
+        return _too_deep(), None
     if too_deep:
-        return _too_deep(step), None
+        return _too_deep(), None
     masker = course.secrets.masker
     # The outputs of branches have been masked one by one.
     if not masker.is_empty and not isinstance(step.spec, ParallelSpec):
         output = await masked(masker.value, output, text.size_bytes)
         text = Text.of(output)
-    unfit = _unfit(course, step, text.size_bytes)
+    unfit = _unfit(course, text.size_bytes)
     return (Completed(output), text) if unfit is None else (unfit, None)
 
 
-def _too_deep(step: Step) -> Failed:
+def _too_deep() -> Failed:
     return Failed(
         FailureCode.OUTPUT_TOO_LARGE,
-        f"The output of step `{step.id}` nests deeper than {MAX_KEPT_DEPTH} levels, which is the most.",
+        f"The output is nested more than {MAX_KEPT_DEPTH} levels deep, which is the maximum. Return a flatter value.",
     )
 
 
-def _unfit(course: Course, step: Step, size: int) -> Failed | None:
+def _unfit(course: Course, size: int) -> Failed | None:
     if size > STEP_OUTPUT_BYTES:
         return Failed(
             FailureCode.OUTPUT_TOO_LARGE,
-            f"The output of step `{step.id}` is {size:,} bytes; the most is {STEP_OUTPUT_BYTES:,}.",
+            f"The output has {size:,} bytes, but the maximum is {STEP_OUTPUT_BYTES:,}. Return less data.",
         )
     course.output_bytes += size
     if course.output_bytes > RUN_OUTPUT_BYTES:
         return Failed(
             FailureCode.OUTPUT_TOO_LARGE,
-            f"With step `{step.id}` the outputs of this run exceed {RUN_OUTPUT_BYTES:,} bytes.",
+            f"With this output, the outputs of the run exceed {RUN_OUTPUT_BYTES:,} bytes. Return less data, or split the "
+            "pipeline.",
         )
     return None
 

@@ -39,8 +39,23 @@ class Place:
         return replace(self, model=model)
 
     @property
+    def key(self) -> str | None:
+        """The setting of the key, as messages show it."""
+        return None if self.key_setting is None else _shown(self.key_setting)
+
+    @property
+    def url(self) -> str:
+        """The setting of the URL, as messages show it."""
+        return _shown(self.url_setting)
+
+    @property
     def subject(self) -> str:
         return f"{self.label} (model `{self.model}`)" if self.model else self.label
+
+
+def _shown(setting: str) -> str:
+    # A setting that is not a variable is described in words.
+    return setting if " " in setting else f"`{setting}`"
 
 
 Hide = Callable[[str], str]
@@ -51,27 +66,25 @@ def broken_off(place: Place) -> ProviderError:
     """The stream ended before the answer did."""
     return ProviderError(
         "provider_error",
-        f"{place.subject} broke off in the middle of its answer. Nothing is wrong with the step; try again.",
+        f"{place.subject} closed the connection in the middle of its answer. Run the step again.",
         retryable=True,
     )
 
 
-def stopped(place: Place, said: str, hide: Hide) -> ProviderError:
+def stopped(place: Place, quoted: str, hide: Hide) -> ProviderError:
     """The provider itself says that it cannot end the answer that it began."""
     return ProviderError(
         "provider_error",
-        f"{place.subject} gave up in the middle of its answer.{_quote(said, hide)} This is on the provider's side and"
-        " usually passes.",
+        f"{place.subject} reported an error in the middle of its answer.{_quote(quoted, hide)} Run the step again later.",
         retryable=True,
     )
 
 
-def refused(place: Place, said: str, hide: Hide) -> ProviderError:
+def refused(place: Place, quoted: str, hide: Hide) -> ProviderError:
     """The model, or a filter before or behind it, does not want to answer."""
     return ProviderError(
         "provider_error",
-        f"{place.label} refused to answer with `{place.model}`.{_quote(said, hide)} Change the prompt, or use another"
-        " `model`.",
+        f"{place.subject} refused to answer.{_quote(quoted, hide)} Change the prompt, or use another `model`.",
         status=200,
     )
 
@@ -80,7 +93,7 @@ def key_unsendable(place: Place) -> ProviderError:
     """The key cannot be part of an HTTP header."""
     return ProviderError(
         "provider_auth",
-        f"The key in {place.key_setting} has a blank, a line break or a letter outside ASCII, so it cannot be sent to"
+        f"The key in {place.key} contains a space, a line break or a non-ASCII character, so it cannot be sent to"
         f" {place.label}. Copy it again from your {place.label} account.",
     )
 
@@ -127,7 +140,7 @@ def explain(
         case ModelTimeoutError() | TimeoutError() | httpx2.TimeoutException():
             return _unreachable(place, "did not answer in time")
         case ModelConnectionError() | httpx2.TransportError():
-            return _unreachable(place, "could not be reached, or hung up")
+            return _unreachable(place, "could not be reached, or closed the connection")
         case _:
             pass
     if (reply := _reply_behind(error)) is not None:
@@ -148,32 +161,32 @@ def _reply_behind(error: Exception) -> Reply | None:
 
 def explain_reply(reply: Reply, place: Place, hide: Hide) -> ProviderError:
     """A refusal in words that help."""
-    said = _quote(reply.message, hide)
+    quoted = _quote(reply.message, hide)
     match reply.status:
         case 401 | 403:
-            return _key_refused(reply, place, said)
+            return _key_refused(reply, place, quoted)
         case _ if reply.has("API_KEY_INVALID"):
             # Google calls a wrong key a bad request.
             return _key_refused(reply, place, "")
         case _ if reply.is_used_up or reply.status == 429:
-            return _limited(reply, place, said)
+            return _limited(reply, place, quoted)
         case _ if _is_about_the_model(reply, place):
             return ProviderError(
                 "model_unknown",
-                f"{place.label} has no model `{place.model}`, or this key may not use it ({reply.status}).{said} Choose"
-                " another `model`; `stepiq models` lists those that are known.",
+                f"{place.label} has no model `{place.model}`, or the key may not use it (status {reply.status}).{quoted} Use"
+                " another `model`. `stepiq models` lists the known ones.",
                 status=reply.status,
             )
         case 404:
             return ProviderError(
                 "provider_error",
-                f"{place.base_url} does not speak {place.protocol} (404). Check {place.url_setting}: {place.usual_end}.",
+                f"{place.base_url} does not speak {place.protocol} (status 404). Check {place.url}: {place.usual_end}.",
                 status=404,
             )
         case status if status == 408 or status >= 500:
             return ProviderError(
                 "provider_error",
-                f"{place.subject} answered {status}.{said} This is on the provider's side and usually passes.",
+                f"{place.subject} failed with status {status}.{quoted} This is a problem of the provider. Run the step again later.",
                 retryable=True,
                 retry_after=reply.retry_after,
                 status=status,
@@ -181,14 +194,14 @@ def explain_reply(reply: Reply, place: Place, hide: Hide) -> ProviderError:
         case status if status < 400:
             return ProviderError(
                 "provider_error",
-                f"{place.label} redirects elsewhere ({status}), which is not followed. Put the final address into"
-                f" {place.url_setting}.",
+                f"{place.label} answered with a redirect (status {status}), which is not followed. Set {place.url} to"
+                " the final address.",
                 status=status,
             )
         case status:
             return ProviderError(
                 "provider_error",
-                f"{place.subject} refused the request ({status}).{said} Check the step's `model`, `max_tokens`,"
+                f"{place.subject} rejected the request with status {status}.{quoted} Check the step's `model`, `max_tokens`,"
                 " `temperature` and `output_schema`.",
                 status=status,
             )
@@ -203,39 +216,39 @@ def _is_about_the_model(reply: Reply, place: Place) -> bool:
     return reply.status == 404 and is_named
 
 
-def _key_refused(reply: Reply, place: Place, said: str) -> ProviderError:
+def _key_refused(reply: Reply, place: Place, quoted: str) -> ProviderError:
     if place.key_setting is None:
         message = (
-            f"{place.label} asks for a key ({reply.status}), and none is configured for it. See {place.url_setting}"
-            " in the settings."
+            f"{place.label} requires a key (status {reply.status}), but none is configured. See {place.url} in the"
+            " settings."
         )
     elif reply.status != 403:
         # The reply is not quoted: providers repeat the key in it.
         message = (
-            f"{place.label} refused the key in {place.key_setting} ({reply.status}). Check that the key is complete, not"
-            f" revoked, and meant for {place.base_url}."
+            f"{place.label} rejected the key in {place.key} (status {reply.status}). Check that the key is complete,"
+            f" not revoked, and valid for {place.base_url}."
         )
     else:
         message = (
-            f"{place.subject} refused access with the key in {place.key_setting} (403).{said} Check what the key"
-            " may use."
+            f"{place.subject} denied access with the key in {place.key} (status 403).{quoted} Check the permissions of"
+            " the key."
         )
     return ProviderError("provider_auth", message, status=reply.status)
 
 
-def _limited(reply: Reply, place: Place, said: str) -> ProviderError:
+def _limited(reply: Reply, place: Place, quoted: str) -> ProviderError:
     is_billing = any("billing" in code for code in reply.codes)
     if reply.is_used_up or is_billing or reply.has("insufficient_quota"):
         return ProviderError(
             "provider_rate_limited",
-            f"The account behind {place.key_setting or place.url_setting} has used up its quota at {place.label}"
-            f" ({reply.status}).{said} Raise it there, or use another `model`.",
+            f"The {place.label} account of {place.key or place.url} has used up its quota (status"
+            f" {reply.status}).{quoted} Raise the quota at {place.label}, or use another `model`.",
             status=reply.status,
         )
     return ProviderError(
         "provider_rate_limited",
-        f"{place.subject} limits how often it may be asked (429).{said} Run fewer at once, raise the limit there, or"
-        " give the step more `retry` attempts.",
+        f"{place.subject} has reached its rate limit (status 429).{quoted} Start fewer runs at once, raise the limit at"
+        f" {place.label}, or set a higher `retry.max_attempts` in the step.",
         retryable=True,
         retry_after=reply.retry_after,
         status=429,
@@ -244,7 +257,7 @@ def _limited(reply: Reply, place: Place, said: str) -> ProviderError:
 
 def _unreachable(place: Place, what: str) -> ProviderError:
     advice = place.when_unreachable or (
-        f"Check that it is running and that {place.url_setting} is right."
+        f"Check that it is running and that {place.url} is correct."
     )
     return ProviderError(
         "provider_error",
@@ -256,8 +269,8 @@ def _unreachable(place: Place, what: str) -> ProviderError:
 def _unreadable(error: Exception, place: Place, hide: Hide) -> ProviderError:
     return ProviderError(
         "provider_error",
-        f"{place.subject} sent an answer that cannot be read.{_quote(str(error), hide)} Check that {place.url_setting}"
-        f" leads to a server that speaks {place.protocol}.",
+        f"{place.subject} sent an invalid answer.{_quote(str(error), hide)} Check that {place.url} is the address of"
+        f" a server that speaks {place.protocol}.",
         # A proxy's stray page or a cut line may well be gone the next time.
         retryable=True,
     )
@@ -268,4 +281,5 @@ def _quote(text: str, hide: Hide) -> str:
     if not cleaned:
         return ""
     shortened = cleaned if len(cleaned) <= _MAX_QUOTED else cleaned[:_MAX_QUOTED] + "…"
-    return f' It said: "{shortened}"'
+    end = "" if shortened[-1] in ".!?…" else "."
+    return f' Its message: "{shortened}"{end}'

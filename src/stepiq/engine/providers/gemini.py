@@ -43,8 +43,8 @@ class GeminiConnection(Connection):
         if not _NAMES.fullmatch(name):
             raise ProviderError(
                 "model_unknown",
-                f"{self.endpoint.place.label} has no model `{name}`: names have letters, digits, and . _ - / only. Choose"
-                " another `model`; `stepiq models` lists those that are known.",
+                f"{self.endpoint.place.label} has no model `{name}`. Names can only contain letters, digits and . _ - /. Use"
+                " another `model`. `stepiq models` lists the known ones.",
             )
         return GoogleModel(name, provider=GoogleProvider(client=self.client))
 

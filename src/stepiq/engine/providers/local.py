@@ -110,7 +110,7 @@ class LocalServer:
             base_url=url,
             key_setting=None,
             url_setting="STEPIQ_CACHE_DIR",
-            when_unreachable="Its process has died. The next attempt starts it again.",
+            when_unreachable="Its process has ended. The next attempt starts it again.",
         )
         return ChatConnection(Endpoint(place, f"{url}/v1", key, keeps_connections=False))
 

@@ -205,8 +205,7 @@ class Providers:
             return ModelIssue(
                 "warning",
                 "model_not_in_catalogue",
-                f"Model `{full}` is not known for {source.label}; it is asked for as written, and unless a price is"
-                " known its cost is null.",
+                f"Model `{full}` is not in the catalog. Calls use the name as written, and cost null unless the price is known.",
             )
         return None
 
@@ -246,7 +245,8 @@ class Providers:
                 return source, small
         local = self._sources["local"]
         raise ProviderNotConfigured(
-            "No model is configured: set a provider's key such as OPENAI_API_KEY, add an [endpoints.NAME] to stepiq.toml, or use the local model."
+            "No model is configured. Set a provider's key such as `OPENAI_API_KEY`, add an `[endpoints.NAME]` to `stepiq.toml`,"
+            " or use the local model."
             f" {local.reason}"
         )
 

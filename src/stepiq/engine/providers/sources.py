@@ -124,7 +124,7 @@ class ServerSource(Source):
             yield connection
 
     def _connect_with(self, key: str) -> Connection:
-        place = replace(self._endpoint.place, key_setting=f"the secret {self.key_name}")
+        place = replace(self._endpoint.place, key_setting=f"the secret `{self.key_name}`")
         return self.connects(replace(self._endpoint, place=place, api_key=key, is_own=True))
 
     async def close(self) -> None:
@@ -147,8 +147,8 @@ class VendorSource(ServerSource):
         if key is None and base_url == vendor.url:
             self.origin, self.missing = "none", self.key_name
             self.reason = (
-                f"Set {self.key_name} to a key of your {self.label} account and restart, or store one as the secret"
-                f" {self.key_name}."
+                f"Set `{self.key_name}` to a key of your {self.label} account and restart, or store one as the secret"
+                f" `{self.key_name}`."
             )
 
 
@@ -167,7 +167,7 @@ class OllamaSource(ServerSource):
         super().__init__(place, base_url, None)
         if configured is None:
             self.origin, self.missing = "none", "OLLAMA_BASE_URL"
-            self.reason = "Set OLLAMA_BASE_URL to your Ollama server, such as http://127.0.0.1:11434, and restart."
+            self.reason = "Set `OLLAMA_BASE_URL` to your Ollama server, such as http://127.0.0.1:11434, and restart."
 
     def knows(self, name: str) -> bool:
         # Which models were pulled is Ollama's to say, when it is asked.
@@ -180,7 +180,7 @@ class EndpointSource(ServerSource):
     def __init__(self, name: str, settings: EndpointSettings) -> None:
         base_url = settings.base_url.rstrip("/")
         key = _secret(settings.api_key)
-        setting = f"[endpoints.{name}] base_url in stepiq.toml"
+        setting = f"`base_url` of `[endpoints.{name}]` in `stepiq.toml`"
         place = Place(name, name, base_url, settings.api_key_env, setting)
         super().__init__(place, base_url, key)
         self.prices = PriceList(base_url=base_url)
@@ -188,7 +188,7 @@ class EndpointSource(ServerSource):
         self.small_model = settings.small_model or next(iter(settings.models), None)
         if settings.api_key_env and key is None:
             self.origin, self.missing = "none", settings.api_key_env
-            self.reason = f"Set {settings.api_key_env} to its key and restart, or store one as the secret {settings.api_key_env}."
+            self.reason = f"Set `{settings.api_key_env}` to its key and restart, or store one as the secret `{settings.api_key_env}`."
 
     def names(self) -> tuple[str, ...]:
         small = (self.small_model,) if self.small_model else ()

@@ -24,8 +24,8 @@ _LONGEST_FRAME = limits.MAX_OUTPUT_BYTES
 class Stillborn(Enum):
     """Why the code has not run: there was no child to run it."""
 
-    GONE = "it ended before it began"
-    SILENT = "nothing was heard of it"
+    GONE = "it ended before the code started"
+    SILENT = "it did not respond"
 
 
 class Conversation:

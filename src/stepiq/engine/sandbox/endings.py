@@ -41,7 +41,7 @@ def result(text: str) -> Ending:
     try:
         json.loads(data)
     except json.MalformedJson as malformed:
-        return error(f"The result of `main` cannot be kept. {malformed}")
+        return error(f"The result of `main` cannot be stored. {malformed}")
     return Ending(frames.RESULT, text)
 
 
@@ -53,4 +53,4 @@ def not_json(problem: str, types: str) -> Ending:
 def _at(line: int | None, message: str) -> str:
     if len(message) > MAX_MESSAGE_CHARACTERS:
         message = message[: MAX_MESSAGE_CHARACTERS - 1] + "…"
-    return message if line is None else f"line {line}: {message}"
+    return message if line is None else f"Line {line} of the code: {message}"

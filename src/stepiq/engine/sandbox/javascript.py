@@ -26,10 +26,10 @@ _LONG_INTEGER = re.compile(rb"[0-9]{16}")
 _FRAME = re.compile(r"\(<input>:([0-9]+)")
 _PLACE = re.compile(r"<input>:([0-9]+)")
 _NEVER_SETTLED = (
-    "`main` waits for a promise that nothing settles: there are no timers and no network here."
+    "`main` waits for a promise that is never resolved. Timers and the network are not available."
 )
 _MODULE_SYNTAX = re.compile(r"\s*(export|import)\b")
-_NO_MODULES = " The code is a script, not a module: leave out `export` and `import`."
+_NO_MODULES = " The code is a script, not a module. Remove `export` and `import`."
 
 
 def run(job: Job, data: bytes, printed: Printed) -> Ending:

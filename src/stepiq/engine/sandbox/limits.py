@@ -16,23 +16,23 @@ ADDRESS_SPACE_BYTES = 512 * 1024 * 1024
 """The whole process, mapped libraries and reserved addresses included. Only a backstop to `MEMORY_BYTES`."""
 LONGEST_TIMEOUT = timedelta(seconds=30)
 
-OUT_OF_MEMORY = "The code used more than its 64 MiB of memory."
-TOO_DEEP = "The code called itself too deeply. End the recursion earlier, or write a loop."
+OUT_OF_MEMORY = "The code used more than 64 MiB of memory. Process less data at a time."
+TOO_DEEP = "The recursion of the code is too deep. End it earlier, or use a loop."
 OUTPUT_TOO_LARGE = "The result of `main` is larger than 1 MiB. Return less, or a summary."
-INPUT_TOO_LARGE = "The code's input is larger than 4 MiB. Pass it less, with the step's `input`."
-SOURCE_TOO_LARGE = "The code is longer than 64 KiB. Shorten it, or split the step in two."
-INPUT_NOT_JSON = "The code's input is not JSON: it has NaN, Infinity or half of a surrogate pair. Look at the expressions of `input`."
-SOURCE_NOT_TEXT = (
-    "The code has half of a surrogate pair in it. Write it as \\uXXXX, or leave it out."
+INPUT_TOO_LARGE = (
+    "The input of the code is larger than 4 MiB. Pass less data with the step's `input`."
 )
-LOG_CUT = "The log is full (64 KiB): what was printed after this is dropped."
+SOURCE_TOO_LARGE = "The code is larger than 64 KiB. Shorten it, or split the step."
+INPUT_NOT_JSON = "The input of the code is not JSON: it contains NaN, Infinity or half of a surrogate pair. Check the expressions in `input`."
+SOURCE_NOT_TEXT = "The code contains half of a surrogate pair. Write it as \\uXXXX, or remove it."
+LOG_CUT = "The log is full (64 KiB). Later output is dropped."
 DIED = (
-    "The process that ran the code ended before the code did: it ran out of memory or stack, or was killed from"
-    " outside. Let the code use less; if it uses little, run it again."
+    "The process that ran the code ended early. It ran out of memory or stack, or was killed from outside. Use less"
+    " memory; if the code uses little, run it again."
 )
-NOT_STARTED = "No process could be started for the code: the server is at its limit of processes or memory. Run it again later."
+NOT_STARTED = "No process could be started for the code, because the server has reached its limit of processes or memory. Run it again later."
 
 
 def too_long(seconds: float) -> str:
     """What code is told that did not end in time."""
-    return f"The code ran longer than {seconds:g} s. Let it do less, or raise `timeout_seconds` (at most 30)."
+    return f"The code ran longer than {seconds:g} s. Make it do less, or raise `timeout_seconds` (at most 30)."

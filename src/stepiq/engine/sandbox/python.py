@@ -23,7 +23,7 @@ _SCRIPT = "main.py"
 # The prelude is fed first, then the source, then the call; but a source without a statement does not count.
 _USERS_FILES = ("<python-input-1>", _SCRIPT)
 _TYPES = "None, booleans, numbers, text, lists, tuples and dicts whose keys are text"
-_TAMPERED = "The code has replaced a name that begins with `_stepiq`. Use other names."
+_TAMPERED = "The code has replaced a name that starts with `_stepiq`. Use other names."
 
 
 def run(job: Job, data: object, printed: Printed, ready: Callable[[int | None], None]) -> Ending:

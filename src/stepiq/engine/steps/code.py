@@ -23,9 +23,7 @@ async def prepare(work: Work, spec: CodeSpec) -> dict[str, Json] | Failed:
         try:
             given[name] = await aside.evaluate(expression, work.scope)
         except ExpressionError as error:
-            return Failed(
-                FailureCode(error.code), f"`input.{name}` of step `{work.step.id}`: {error}"
-            )
+            return Failed(FailureCode(error.code), error.message, field=f"input.{name}")
     return given
 
 
@@ -39,5 +37,5 @@ async def attempt(work: Work, spec: CodeSpec, given: dict[str, Json]) -> Outcome
         log=lambda line: work.note("info", line),
     )
     if isinstance(ran, CodeFailed):
-        return Failed(FailureCode(ran.code), f"Step `{work.step.id}`: {ran.message}")
+        return Failed(FailureCode(ran.code), ran.message)
     return Completed(ran.output)

@@ -13,9 +13,7 @@ async def evaluate(work: Work, spec: ConditionSpec) -> Outcome:
         try:
             is_true = await aside.decide(case.condition, work.scope)
         except ExpressionError as error:
-            return Failed(
-                FailureCode(error.code), f"`cases[{index}].if` of step `{work.step.id}`: {error}"
-            )
+            return Failed(FailureCode(error.code), error.message, field=f"cases[{index}].if")
         if is_true:
             return Completed({"matched": index, "goto": case.jump.target})
     return Completed({"matched": None, "goto": spec.otherwise.target})

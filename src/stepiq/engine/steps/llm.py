@@ -59,7 +59,7 @@ async def prepare(work: Work, spec: LlmSpec) -> Question | Failed:
             system_prompt = await aside.render(spec.system_prompt, work.scope)
             work.record.system_prompt = await masked(masker.text, system_prompt, len(system_prompt))
     except TemplateError as error:
-        return Failed(FailureCode(error.code), f"`{name}` of step `{work.step.id}`: {error}")
+        return Failed(FailureCode(error.code), error.message, field=name)
     if work.means.stand_ins is not None:
         # Nobody is asked, so no key is needed.
         work.record.model = spec.model
@@ -81,9 +81,9 @@ def _models(work: Work, spec: LlmSpec) -> tuple[Model, ...] | Failed:
         except ModelUnusable as error:
             problem = problem or error
     if not found and problem is not None:
-        return Failed(FailureCode(problem.failure), f"Step `{work.step.id}`: {problem.message}")
+        return Failed(FailureCode(problem.failure), problem.message, field="model")
     if problem is not None:
-        work.note("warning", f"{problem.message} Model {found[0].id} is asked instead.")
+        work.note("warning", f"{problem.message} Using model {found[0].id} instead.")
     return tuple(found)
 
 
@@ -101,7 +101,7 @@ async def attempt(work: Work, spec: LlmSpec, question: Question) -> Outcome:
         if not (isinstance(outcome, Failed) and outcome.code in _ANOTHER_MAY_ANSWER):
             return outcome
         following = question.models[index]
-        work.note("warning", f"{outcome.message} Model {following.id} is asked instead.")
+        work.note("warning", f"{outcome.message} Using model {following.id} instead.")
         # What this one has used is counted under its name.
         await work.save()
         work.record.model = following.id
@@ -127,7 +127,8 @@ async def _answer(work: Work, spec: LlmSpec, question: Question, model: Model) -
         value, problem = await _examined(answer, spec)
         if problem is not None:
             work.note(
-                "warning", f"The answer cannot be used, so the model is asked again. {problem}"
+                "warning",
+                f"The answer is invalid, so the model gets a correction prompt. {problem}",
             )
             answer = await _ask(work, model, _repair(request, answer, problem))
             value, problem = await _examined(answer, spec)
@@ -136,8 +137,8 @@ async def _answer(work: Work, spec: LlmSpec, question: Question, model: Model) -
     if problem is not None:
         return Failed(
             FailureCode.OUTPUT_INVALID,
-            f"Model {model.id} did not answer step `{work.step.id}` as asked, also not when told why. {problem} "
-            f"It said: {_shown(work.secrets.masker.text(answer.text))}",
+            f"Model {model.id} did not return valid output, even after a correction prompt. {problem} "
+            f"Its answer: {_shown(work.secrets.masker.text(answer.text))}",
         )
     return Completed(value)
 
@@ -154,7 +155,7 @@ async def _examined(answer: Finished, spec: LlmSpec) -> tuple[Json, str | None]:
 def _read(text: str, spec: LlmSpec, *, is_whole: bool) -> tuple[Json, str | None]:
     value, problem = parse_json(text)
     if problem is not None and not is_whole:
-        problem = "The answer was cut off at the token limit; raise `max_tokens`."
+        problem = "The answer was cut off at the token limit. Raise `max_tokens`."
     if problem is None and spec.output_validator is not None:
         found = spec.output_validator.issues(value)
         problem = " ".join(issue.message for issue in found) or None

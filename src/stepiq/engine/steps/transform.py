@@ -22,7 +22,8 @@ async def evaluate(work: Work, spec: TransformSpec) -> Outcome:
     try:
         return await _make(work, spec)
     except (TemplateError, ExpressionError, ExtractError, PatternLimit) as error:
-        return Failed(FailureCode(error.code), f"`{name}` of step `{work.step.id}`: {error}")
+        field = error.field if isinstance(error, ExpressionError) else None
+        return Failed(FailureCode(error.code), error.message, field=field or name)
 
 
 def _field(spec: TransformSpec) -> str:
@@ -67,7 +68,8 @@ async def _match(work: Work, spec: TransformSpec, match: Match) -> Outcome:
     if not isinstance(text, str):
         return Failed(
             FailureCode.INPUT_INVALID,
-            f"`regex` of step `{work.step.id}` looks into a text; this is {kind_of(text)}. Name a text as its `input`.",
+            f"The text to search is {kind_of(text)}. Set `input` to an expression that gives a text.",
+            field="regex",
         )
     if match.replace is not None:
         return Completed(await aside.compute(match.pattern.replace, text, match.replace))
@@ -83,7 +85,8 @@ async def _read(work: Work, text: str) -> Outcome:
     if problem is not None:
         return Failed(
             FailureCode.OUTPUT_INVALID,
-            f"Step `{work.step.id}` has output_format json, but its template gave text that is not: "
-            f"{problem} Wrap values in the `json` helper, as in {{{{json input.name}}}}.",
+            f"{problem} The step needs JSON, because it has `output_format: json`. Write values with the `json` helper: "
+            "`{{json input.name}}`.",
+            field="template",
         )
     return Completed(value)

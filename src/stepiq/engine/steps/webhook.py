@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from stepiq.core import json
-from stepiq.core.http import EgressBlocked, NetworkFailure, Reply, RequestInvalid, Timeouts
+from stepiq.core.http import (
+    EgressBlocked,
+    FailureKind,
+    NetworkFailure,
+    Reply,
+    RequestInvalid,
+    Timeouts,
+)
 from stepiq.core.http.waits import retry_after
 from stepiq.core.json import Json, MalformedJson
 from stepiq.engine import aside
@@ -22,6 +29,14 @@ _CONNECT = timedelta(seconds=10)
 _SLACK = timedelta(seconds=5)
 _SHOWN_CHARACTERS = 300
 _RETRIED = frozenset({408, 429})
+_ADVICE = {
+    FailureKind.NAME: "Check the host in `url`.",
+    FailureKind.CONNECT: "Check `url`, and that the server is running.",
+    FailureKind.TLS: "Renew the certificate of the server, or correct the host in `url`.",
+    FailureKind.TIMEOUT: "Raise `timeout_seconds`, or try again later.",
+    FailureKind.PROTOCOL: "Check that `url` is the address of an HTTP server, or try again later.",
+    FailureKind.REDIRECTS: "Set `url` to the final address.",
+}
 _PIECE_BYTES = 16 * 1024
 _CHARSETS = re.compile(
     r"ascii|utf-(8|16|32)(-[a-z]+)?|(iso8859|koi8|mac|tis)-.+|cp\d+|(euc|iso2022)_.+|(big5|gb|shift_jis|hz).*"
@@ -50,7 +65,7 @@ async def prepare(work: Work, spec: WebhookSpec) -> Call | Failed:
         name = "body"
         content = await _body(work, spec, headers)
     except TemplateError as error:
-        return Failed(FailureCode(error.code), f"`{name}` of step `{work.step.id}`: {error}")
+        return Failed(FailureCode(error.code), error.message, field=name)
     headers["Idempotency-Key"] = work.idempotency_key
     return Call(url, headers, content)
 
@@ -72,7 +87,6 @@ async def _body(work: Work, spec: WebhookSpec, headers: dict[str, str]) -> bytes
 
 async def attempt(work: Work, spec: WebhookSpec, call: Call) -> Outcome:
     """Call once."""
-    where = f"Step `{work.step.id}`"
     # The step's own limit comes first.
     limit = (work.step.timeout or timedelta(minutes=1)) + _SLACK
     try:
@@ -86,17 +100,19 @@ async def attempt(work: Work, spec: WebhookSpec, call: Call) -> Outcome:
             max_redirects=MAX_REDIRECTS,
         )
     except EgressBlocked as error:
-        return Failed(FailureCode.EGRESS_BLOCKED, f"{where}: {error.message}")
+        return Failed(FailureCode.EGRESS_BLOCKED, error.message, field="url")
     except RequestInvalid as error:
-        return Failed(FailureCode.HTTP_ERROR, f"{where}: {error.message}")
+        return Failed(FailureCode.HTTP_ERROR, error.message)
     if isinstance(reply, NetworkFailure):
-        return Failed(FailureCode.HTTP_ERROR, f"{where}: {reply.message}", is_retryable=True)
+        return Failed(
+            FailureCode.HTTP_ERROR, f"{reply.message} {_ADVICE[reply.kind]}", is_retryable=True
+        )
     if not _is_expected(reply, spec):
         return await _unexpected(work, spec, reply)
     if reply.is_cut:
         return Failed(
             FailureCode.OUTPUT_TOO_LARGE,
-            f"{where}: the reply is longer than {MAX_REPLY_BYTES:,} bytes. Ask for less, page by page.",
+            f"The reply is larger than {MAX_REPLY_BYTES:,} bytes. Request less data, for example one page at a time.",
         )
     content_type = reply.headers.get("content-type", "")
     body = await aside.read(_content, reply.body, content_type)
@@ -112,12 +128,13 @@ def _is_expected(reply: Reply, spec: WebhookSpec) -> bool:
 async def _unexpected(work: Work, spec: WebhookSpec, reply: Reply) -> Failed:
     text = await aside.read(_text, reply.body, reply.headers.get("content-type", ""))
     wanted = "2xx" if spec.expect_status is None else ", ".join(map(str, spec.expect_status))
-    said = work.secrets.masker.text(text)[:_SHOWN_CHARACTERS]
+    beginning = work.secrets.masker.text(text)[:_SHOWN_CHARACTERS]
     status = reply.status_code
     return Failed(
         FailureCode.HTTP_STATUS,
-        f"Step `{work.step.id}` got status {status} and expects {wanted}. "
-        + (f"The reply begins: {said!r}" if said else "The reply is empty."),
+        f"The server answered with status {status} instead of {wanted}. "
+        + (f"The reply begins: {beginning!r}" if beginning else "The reply is empty.")
+        + " Check the request, or add the status to `expect_status`.",
         is_retryable=status in _RETRIED or status >= 500,
         retry_after=retry_after(reply.headers.get("retry-after")),
     )

@@ -20,3 +20,5 @@ class ExpressionError(Invalid):
     """The expression has no value here. Messages name the expression and its fields, never what they hold."""
 
     code = "expression_error"
+    field: str | None = None
+    """Which of several expressions it is, such as `set.total`."""

@@ -21,8 +21,8 @@ class ScheduleOfDefinition(Conflict):
 
     def __init__(self, schedule_id: UUID) -> None:
         super().__init__(
-            f"Schedule {schedule_id} comes from the `schedule` of its pipeline's definition. Change or remove it there, "
-            "and save the pipeline.",
+            f"Schedule {schedule_id} is part of its pipeline's definition. Change or remove `schedule` there, and save the "
+            "pipeline.",
             schedule_id=schedule_id,
         )
 
@@ -34,6 +34,6 @@ class TooManySchedules(Conflict):
 
     def __init__(self, limit: int) -> None:
         super().__init__(
-            f"The pipeline has {limit:,} schedules. This is the limit. Delete one first.",
+            f"The pipeline has {limit:,} schedules, which is the maximum. Delete some first.",
             limit=limit,
         )

@@ -137,7 +137,7 @@ SHAPES["DeliveryView"] = {
 
 _TIMEOUT: Final = {
     "code": "step_timeout",
-    "message": "Step `brief` took longer than its timeout_seconds (120).",
+    "message": "Step `brief`: The attempt took longer than `timeout_seconds` (120). Raise it, or make the step do less.",
 }
 SHAPES["RunLinkOpened"] = {
     "token": "AZLwxR06exCMRC9vOp59AQBM0V7cFOl9P6mVh3mYkqRtW8b2JdXn4sLzQe5Gy1Ua"
