@@ -165,7 +165,7 @@ class TestStart:
 
         assert response.status_code == 403
         assert response.json()["code"] == "plan_runs_exhausted"
-        assert "10 runs a day" in response.json()["detail"]
+        assert "10 runs per day" in response.json()["detail"]
 
 
 class TestList:
