@@ -33,6 +33,11 @@ class TestIndex:
         for page in ROOT.glob("docs/*.md"):
             assert page.name == "README.md" or f"({page.name})" in index
 
+    def test_every_page_has_a_title(self):
+        pages = {name(page): prose(page.read_text()) for page in PAGES}
+
+        assert [page for page, text in pages.items() if not re.search("^# ", text, re.M)] == []
+
     def test_every_decision_is_listed(self):
         index = (ROOT / "docs" / "decisions" / "README.md").read_text()
 
