@@ -3,12 +3,10 @@
 
 BIN := .venv/bin
 ARGS ?=
-WORKERS ?= auto
+# Tests wait about as long as they compute.
+WORKERS ?= $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 COVERAGE ?=
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
-ifneq ($(strip $(COVERAGE)),)
-PYTEST += --cov --cov-append --cov-report=
-endif
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test test-slow check fix types docs bench chaos kills fuzz lock
@@ -30,9 +28,13 @@ test: ## run the tests, except the slow ones; ARGS="tests/cli -k run" runs a par
 	@$(BIN)/python scripts/fetch_weights.py
 ifneq ($(strip $(ARGS)),)
 	$(BIN)/pytest $(ARGS)
+else ifeq ($(strip $(COVERAGE)),)
+	$(PYTEST) -m "not slow"
 else
 	@rm -f .coverage .coverage.*
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not postgresql" --cov --cov-report=
+	$(PYTEST) -m "not slow and postgresql"
+	@$(BIN)/python scripts/coverage_floor.py
 endif
 
 test-slow: ## run the slow tests: process kills, chaos, container files, timing
@@ -40,9 +42,6 @@ test-slow: ## run the slow tests: process kills, chaos, container files, timing
 	@scripts/postgres.sh
 	@$(BIN)/python scripts/fetch_weights.py
 	$(PYTEST) -m slow
-ifneq ($(strip $(COVERAGE)),)
-	@$(BIN)/python scripts/coverage_floor.py
-endif
 
 check: ## check lint, format, types, layers and container files, as CI does
 	@scripts/bootstrap.sh dev

@@ -195,7 +195,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marks = metafunc.definition.iter_markers("parametrize")
     if "database_url" in metafunc.fixturenames and all(m.args[0] != "database_url" for m in marks):
         is_one = metafunc.definition.get_closest_marker("one_store") is not None
-        stores = ["sqlite"] if is_one else ["sqlite", "postgresql"]
+        on_postgresql = pytest.param("postgresql", marks=pytest.mark.postgresql)
+        stores = ["sqlite"] if is_one else ["sqlite", on_postgresql]
         metafunc.parametrize("database_url", stores, indirect=True)
 
 

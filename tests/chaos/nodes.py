@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from pathlib import Path
 import httpx2
 
 from tests.chaos.ledger import Ledger
+from tests.support.forked import ForkedProcess
 
 _ROOT = Path(__file__).parents[2]
 _LOOK_SECONDS = 0.05
@@ -57,7 +57,7 @@ class Node:
     """How long the place stays empty when its process ends next."""
     is_ready: bool = False
     is_paused: bool = False
-    process: asyncio.subprocess.Process | None = None
+    process: ForkedProcess | None = None
     _keeping: asyncio.Task[None] | None = None
     _became_ready: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -71,7 +71,7 @@ class Node:
 
     @property
     def is_alive(self) -> bool:
-        return self.process is not None and self.process.returncode is None
+        return self.process is not None and self.process.poll() is None
 
     def start(self) -> None:
         """Keep it running from now on."""
@@ -84,7 +84,7 @@ class Node:
 
     def signal(self, number: signal.Signals) -> bool:
         """Send it a signal; False if there is no process."""
-        if self.process is None or self.process.returncode is not None:
+        if self.process is None or self.process.poll() is not None:
             return False
         if number in (signal.SIGKILL, signal.SIGTERM):
             self.is_ready = False
@@ -97,21 +97,15 @@ class Node:
         if self._keeping is not None:
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
-        if self.process is not None and self.process.returncode is None:
-            self.process.kill()
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
             await self.process.wait()
 
     async def _keep(self) -> None:
         while True:
             offset = self.log.stat().st_size if self.log.exists() else 0
-            with self.log.open("ab") as log:
-                self.process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "stepiq", *self.role.arguments),
-                    cwd=_ROOT,
-                    env={**os.environ, **self.environment, "STEPIQ_PORT": str(self.port)},
-                    stdout=log,
-                    stderr=log,
-                )
+            environment = {**os.environ, **self.environment, "STEPIQ_PORT": str(self.port)}
+            self.process = ForkedProcess(self.role.arguments, _ROOT, environment, self.log)
             self.ledger.note("started", node=self.name, pid=self.process.pid)
             looking = asyncio.create_task(self._look(offset))
             code = await self.process.wait()

@@ -155,7 +155,7 @@ class TestCreate:
         said = cli("users", "create", "ada@example.com", "--password-stdin")
 
         assert said.code == 1
-        assert "exists already" in said.err
+        assert "already exists" in said.err
 
     def test_an_unknown_plan_is_refused_before_anything_is_asked(self, cli: Cli, typed):
         said = cli("users", "create", "ada@example.com", "--plan", "gold")

@@ -36,7 +36,9 @@ class TestIndex:
     def test_every_page_has_a_title(self):
         pages = {name(page): prose(page.read_text()) for page in PAGES}
 
-        assert [page for page, text in pages.items() if not re.search("^# ", text, re.MULTILINE)] == []
+        assert [
+            page for page, text in pages.items() if not re.search("^# ", text, re.MULTILINE)
+        ] == []
 
     def test_every_decision_is_listed(self):
         index = (ROOT / "docs" / "decisions" / "README.md").read_text()

@@ -46,7 +46,7 @@ class TestOwnKey:
         after = (await owner.get("/api/models/openai/gpt-4o-mini")).json()
 
         assert not before["usable"]
-        assert "the secret OPENAI_API_KEY" in before["reason"]
+        assert "the secret `OPENAI_API_KEY`" in before["reason"]
         assert (providers["openai"]["source"], providers["openai"]["usable"]) == (
             "account_key",
             True,

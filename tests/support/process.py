@@ -3,13 +3,14 @@
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx2
+
+from tests.support.forked import ForkedProcess
 
 _ROOT = Path(__file__).parents[2]
 _START_SECONDS = 60
@@ -35,25 +36,15 @@ class Process:
             "STEPIQ_LOG_FORMAT": "json",
         }
         self._arguments = arguments
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: ForkedProcess | None = None
 
     async def start(self) -> None:
         """Start it, and return once it says that it is there."""
-        with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "stepiq",
-                *self._arguments,
-                cwd=_ROOT,
-                env=self._environment,
-                stdout=log,
-                stderr=log,
-            )
-        begin = self.log.stat().st_size
+        begin = self.log.stat().st_size if self.log.exists() else 0
+        self._process = ForkedProcess(self._arguments, _ROOT, self._environment, self.log)
         async with asyncio.timeout(_START_SECONDS):
             while not await self._is_there(begin):
-                if self._process.returncode is not None:
+                if self._process.poll() is not None:
                     raise RuntimeError(self.log.read_text())
                 await asyncio.sleep(0.05)
 
@@ -62,7 +53,7 @@ class Process:
 
     async def kill(self) -> None:
         """End it as a crash would: nothing of it runs any more code."""
-        if self._process is not None and self._process.returncode is None:
+        if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGKILL)
             await self._process.wait()
 

@@ -75,7 +75,8 @@ class PostgresStores:
         """End a database's connections, and keep it for the next test if it is as good as new without its rows."""
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(_DISCONNECT)
-            is_as_new = _shape(connection) == self._shape and _empty(connection)
+            # Before the template is made, no database is as good as new.
+            is_as_new = _shape(connection) == self._shape != "" and _empty(connection)
         self._uses[url] += 1
         if is_as_new and self._uses[url] < _USES:
             self._free.append(url)

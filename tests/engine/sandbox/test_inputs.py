@@ -1,10 +1,10 @@
 import asyncio
+import json as plain_json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stepiq.core import json
 from stepiq.engine.sandbox.inputs import InputTooLarge, encode
 from stepiq.engine.sandbox.limits import MAX_INPUT_BYTES
 
@@ -18,7 +18,7 @@ values = st.recursive(
 class TestEncode:
     @given(values)
     def test_it_writes_what_plain_json_is(self, value: object):
-        assert json.loads(asyncio.run(encode(value))) == value
+        assert plain_json.loads(asyncio.run(encode(value))) == value
 
     async def test_a_large_value_leaves_others_their_turn(self):
         turns = 0

@@ -1,0 +1,112 @@
+"""`stepiq` in processes that are forked from one which has imported it, because the import takes two seconds of CPU."""
+
+import asyncio
+import gc
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+_ROOT = Path(__file__).parents[2]
+_LIBRARIES = ("stepiq.cli.worker", "stepiq.server.app", "stepiq.server.process", "openai")
+
+
+class ForkedProcess:
+    """One `stepiq` command, with the part of `asyncio.subprocess.Process` that tests of servers need."""
+
+    def __init__(
+        self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path
+    ) -> None:
+        self.returncode: int | None = None
+        self.pid: int = _ask(
+            arguments=arguments, folder=str(folder), environment=dict(environment), log=str(log)
+        )
+
+    def send_signal(self, number: signal.Signals) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def poll(self) -> int | None:
+        """The exit code, or None while it runs; minus the number of the signal that ended it."""
+        if self.returncode is None:
+            self.returncode = _ask(ended=self.pid)
+        return self.returncode
+
+    async def wait(self) -> int:
+        """Wait until it has ended, for the exit code."""
+        while (code := self.poll()) is None:
+            await self._has_ended()
+        return code
+
+    async def _has_ended(self) -> None:
+        descriptor = os.pidfd_open(self.pid)
+        ended, loop = asyncio.Event(), asyncio.get_running_loop()
+        loop.add_reader(descriptor, ended.set)
+        try:
+            await ended.wait()
+        finally:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+
+
+def _ask(**request: Any) -> Any:
+    server = _server()
+    assert server.stdin is not None
+    assert server.stdout is not None
+    server.stdin.write(json.dumps(request).encode() + b"\n")
+    server.stdin.flush()
+    return json.loads(server.stdout.readline())
+
+
+@cache
+def _server() -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", __name__]
+    return subprocess.Popen(
+        command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    )
+
+
+def _serve() -> None:
+    """Fork a process for each request, until the test process closes the pipe."""
+    for library in _LIBRARIES:
+        __import__(library)
+    gc.freeze()
+    for line in sys.stdin.buffer:
+        request = json.loads(line)
+        answer = _end(request["ended"]) if "ended" in request else _fork(**request)
+        sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
+        sys.stdout.buffer.flush()
+
+
+def _end(pid: int) -> int | None:
+    ended, status = os.waitpid(pid, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if ended else None
+
+
+def _fork(arguments: list[str], folder: str, environment: dict[str, str], log: str) -> int:
+    output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    pid = os.fork()
+    if pid:
+        os.close(output)
+        return pid
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = ["stepiq", *arguments]
+
+    from stepiq.cli.main import main
+
+    main()
+    raise SystemExit
+
+
+if __name__ == "__main__":
+    _serve()
