@@ -227,7 +227,7 @@ async def _size_gb(store: Database) -> float:
 
 
 async def _steady(target: bench.Server, store: Database, pipeline_id: str) -> Figures:
-    """Runs that are accepted at an even pace, well below what the server could do, and carried."""
+    """Accept and execute runs at a steady rate, well below the limit of the server."""
     latencies: list[float] = []
     refused: list[str] = []
     expired, begun, cpu = await _expired(store), time.perf_counter(), target.cpu_seconds()
@@ -247,7 +247,7 @@ async def _steady(target: bench.Server, store: Database, pipeline_id: str) -> Fi
     took, cpu = time.perf_counter() - begun, target.cpu_seconds() - cpu
     found = bench.spread(latencies)
     return {
-        "runs accepted and carried a second": f"{len(latencies) / took:.0f}",
+        "runs accepted and executed per second": f"{len(latencies) / took:.0f}",
         "accepted within, p50 / p95 / p99 ms": " / ".join(f"{each:.0f}" for each in found.values()),
         "refused": f"{len(refused)} {' '.join(sorted(set(refused)))}".strip(),
         "runs deleted a second": f"{(expired - await _expired(store)) / took:.0f}",

@@ -65,7 +65,7 @@ async def main(database_url: str) -> None:
 async def measure_accepting(
     folder: Path, database_url: str, provider_url: str, figures: dict[str, Any]
 ) -> str:
-    """Accept runs while none is carried: one holds the only slot. Gives the API key."""
+    """Accept runs while none is executed, because one run uses the only slot. Returns the API key."""
     config = folder / "stepiq.toml"
     config.write_text(ONE_SLOT)
     only = {"STEPIQ_CONFIG_FILE": str(config)}
@@ -76,7 +76,7 @@ async def measure_accepting(
         holder = await trigger(target.connection(), slow)
         # The model library is imported right after the start.
         await asyncio.sleep(5)
-        figures["accepts/s, none carried, c=32"] = await accepts(target, one)
+        figures["accepts/s, none executed, c=32"] = await accepts(target, one)
         await target.connection().request("POST", f"/api/runs/{holder}/cancel")
         return target.api_key
 
@@ -90,7 +90,7 @@ async def measure_carrying(target: Server, provider_url: str, figures: dict[str,
     await asyncio.sleep(5)
     figures["idle memory MB"] = round(target.memory_mb())
     figures["idle CPU % of a core"] = await idle_cpu(target)
-    figures["accepts/s, carried meanwhile, c=32"] = await accepts(target, one)
+    figures["accepts/s, executed meanwhile, c=32"] = await accepts(target, one)
     await drained(target)
     figures["3 transforms, runs/s"] = await completed(target, three, 500)
     await answer_in(provider_url, token_ms=25)
