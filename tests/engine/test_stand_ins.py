@@ -1,10 +1,21 @@
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
 import pytest
 
+from stepiq.core.http import GuardedClient
 from stepiq.engine.outcomes import Completed, Failed
+from stepiq.engine.providers.registry import Providers
+from stepiq.engine.runtime import Engine
 from stepiq.engine.stand_ins import Decided, Ends, StandIns
 from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
-from stepiq.store.states import ReviewDecision
+from stepiq.store.changes import LocalChanges
+from stepiq.store.database import Database
+from stepiq.store.states import ReviewDecision, RunStatus
+from tests.support.engine import Ended, World, WorldPlans
 
 TEXT = """\
 name: T
@@ -74,3 +85,66 @@ class TestStandIns:
         assert stand_ins.missing == {}
         assert stand_ins.outcome(steps["ask"], "") == Completed(1)
         assert stand_ins.decision(steps["check"]) is decided
+
+
+PIPELINE = """\
+name: T
+steps:
+  - {id: ask, prompt: x}
+  - {id: pause, type: wait, seconds: 86400}
+  - {id: check, type: human_review, message: x, input: steps.ask.output, editable: true, on_timeout: approve}
+"""
+
+
+@dataclass
+class Stage:
+    """An engine whose runs take their results from `stand_ins`."""
+
+    world: World
+    stand_ins: StandIns
+
+    async def run(self, decided: Decided) -> Ended:
+        self.stand_ins.give({"ask": Ends((Completed("a"),)), "check": Ends((decided,))})
+        return await self.world.run(PIPELINE)
+
+
+@pytest.fixture
+async def stage(
+    database: Database, changes: LocalChanges, providers: Providers, http: GuardedClient
+) -> AsyncIterator[Stage]:
+    stand_ins = StandIns()
+    engine = Engine(database, changes, providers, WorldPlans(), http, stand_ins=stand_ins)
+    await engine.start()
+    yield Stage(await World.create(database, changes, engine), stand_ins)
+    await engine.stop(drain=timedelta(0))
+
+
+@pytest.mark.one_store
+class TestRuns:
+    @pytest.mark.parametrize(
+        ("decided", "expected"),
+        [
+            (Decided(ReviewDecision.APPROVE, "Good."), {"decision": "approve", "output": "a"}),
+            (
+                Decided(ReviewDecision.APPROVE, edited=("b",)),
+                {"decision": "approve", "output": "b"},
+            ),
+            (Decided(None), {"decision": "approve", "output": "a"}),
+        ],
+    )
+    async def test_nothing_is_called_and_nobody_is_waited_for(
+        self, stage: Stage, decided: Decided, expected: dict[str, Any]
+    ):
+        ended = await stage.run(decided)
+
+        assert ended.run.status == RunStatus.COMPLETED
+        output = ended.steps["check"].output
+        assert {name: output[name] for name in expected} == expected
+
+    async def test_a_review_without_a_given_decision_fails(self, stage: Stage):
+        stage.stand_ins.give({"ask": Ends((Completed("a"),))})
+
+        ended = await stage.world.run(PIPELINE)
+
+        assert ended.run.error["step_id"] == "check"
+        assert stage.stand_ins.missing == {"check": "ask a person"}
