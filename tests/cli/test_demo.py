@@ -113,7 +113,7 @@ class TestDemo:
         said = await demo("demo")
 
         assert said.code == 1
-        assert "failed at step `read` (provider_auth)" in said.err
+        assert "The run failed (provider_auth). Step `read`: " in said.err
         assert "OPENAI_API_KEY" in said.err
 
     async def test_a_taken_port_is_told(self, demo: Command):

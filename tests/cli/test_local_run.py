@@ -162,7 +162,7 @@ class TestRunAsAProcess:
         said = await command("run", "pipeline.yaml", "-i", "topic=moss")
 
         assert (said.code, said.out) == (1, "")
-        assert "Error: The run failed at step `ask` (provider_auth)" in said.err
+        assert "Error: The run failed (provider_auth). Step `ask`: " in said.err
         assert "OPENAI_API_KEY" in said.err
         assert "0123456789" not in said.err
 

@@ -149,7 +149,7 @@ class TestRunning:
         ]
         assert found[1] == ["expected the run to fail with http_error, and it completed"]
         assert found[2] == [
-            "expected the run to complete, and it failed at step `sort` with provider_error. The test makes step `sort` fail."
+            "expected the run to complete, and it failed with provider_error. Step `sort`: The test makes this step fail."
         ]
         assert found[3] == ['output: expected [1], got {"result":2}']
         assert found[4] == ["step `tell` would send a request: add its result under `given.tell`"]

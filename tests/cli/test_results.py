@@ -31,24 +31,23 @@ class TestShowResult:
         assert capsys.readouterr().out == '{\n  "a": "ü"\n}\n'
 
     def test_a_failed_run_has_no_output(self, capsys):
-        error = {"code": "provider_auth", "message": "The key is refused.", "step_id": "ask"}
+        error = {
+            "code": "provider_auth",
+            "message": "Step `ask`: The key is refused.",
+            "step_id": "ask",
+        }
 
         assert not show_result({**RUN, "status": "failed", "output": None, "error": error})
 
         out, err = capsys.readouterr()
         assert out == ""
-        assert "failed at step `ask` (provider_auth). The key is refused." in err
+        assert (
+            err
+            == "Error: The run failed (provider_auth). Step `ask`: The key is refused.\nfailed · 243 tokens (212 in, 31 out) · $0.000050 · 1.3 s\n"
+        )
 
 
 class TestFailure:
-    def test_a_step_is_named_once(self):
-        error = {"code": "output_invalid", "message": "Step `ask` gave no JSON.", "step_id": "ask"}
-
-        assert (
-            failure({**RUN, "error": error})
-            == "The run failed (output_invalid). Step `ask` gave no JSON."
-        )
-
     def test_a_run_that_was_cancelled_has_no_error(self):
         assert failure({**RUN, "status": "cancelled"}) == "The run ended as cancelled."
 

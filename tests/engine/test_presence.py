@@ -7,7 +7,7 @@ import pytest
 
 from stepiq.engine import presence
 from stepiq.engine.presence import Presence, WorkerRunning, presence_of
-from stepiq.store.database import Database
+from stepiq.store.database import Database, StoreUnavailable
 
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -131,7 +131,7 @@ class TestSession:
 
         monkeypatch.setattr(database, "connect_alone", broken)
 
-        with pytest.raises(psycopg.OperationalError):
+        with pytest.raises(StoreUnavailable):
             await presence_of(database).acquire()
 
         assert opened[0].closed

@@ -107,7 +107,7 @@ class TestText:
         [mail] = kept(settings.data_dir)
         assert mail["Subject"] == "Report: failed"
         assert mail.get_content().startswith(
-            "The run failed at step `write` (template_unresolved).\n\nStep `write`, `template`: "
+            "The run failed (template_unresolved).\n\nStep `write`, `template`: "
         )
 
     async def test_a_failure_has_a_link_that_a_person_can_open(

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import psycopg
 import pytest
 
 from stepiq.store import postgres_changes
 from stepiq.store.changes import GAP
-from stepiq.store.database import Database
+from stepiq.store.database import Database, StoreUnavailable
 from stepiq.store.postgres_changes import PostgresChanges
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -37,6 +38,23 @@ async def cut(database: Database, purpose: str) -> None:
             " WHERE application_name = %s AND datname = current_database()",
             (f"stepiq {purpose}",),
         )
+
+
+class TestStart:
+    async def test_a_connection_that_breaks_is_an_outage(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ):
+        connect = database.connect_alone
+
+        async def connect_and_lose(purpose: str) -> psycopg.AsyncConnection:
+            connection = await connect(purpose)
+            connection.pgconn.finish()
+            return connection
+
+        monkeypatch.setattr(database, "connect_alone", connect_and_lose)
+
+        with pytest.raises(StoreUnavailable):
+            await PostgresChanges(database).start()
 
 
 class TestPublish:

@@ -32,10 +32,7 @@ def failure(run: Mapping[str, Any]) -> str:
     error = run["error"]
     if not error:
         return f"The run ended as {run['status']}."
-    step_id, message = error.get("step_id"), error["message"]
-    is_named = not step_id or f"tep `{step_id}`" in message
-    where = "" if is_named else f" at step `{step_id}`"
-    return f"The run failed{where} ({error['code']}). {message}"
+    return f"The run failed ({error['code']}). {error['message']}"
 
 
 def summary(run: Mapping[str, Any]) -> str:

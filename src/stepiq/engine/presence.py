@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from stepiq.core import logging
 from stepiq.core.errors import Conflict
-from stepiq.store.database import Database, Session, StoreUnavailable
+from stepiq.store.database import Database, Session, StoreUnavailable, outages_reported
 from stepiq.store.postgres_driver import answering_within
 
 log = logging.get(__name__)
@@ -129,7 +129,7 @@ class SessionPresence:
     async def _lock(self) -> psycopg.AsyncConnection:
         connection = await self._database.connect_alone("worker")
         try:
-            with answering_within(_LOCK_SECONDS):
+            with outages_reported(), answering_within(_LOCK_SECONDS):
                 await connection.execute(f"SET idle_session_timeout = '{LEASE_SECONDS}s'".encode())
                 # A session of this worker that was cut off may still have the lock, but not for long.
                 await connection.execute(

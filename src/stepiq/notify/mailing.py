@@ -48,10 +48,8 @@ def text(delivery: Delivery, occasion: Occasion, places: Places) -> str:
 
 def _failure(occasion: Occasion, places: Places) -> str:
     error: dict[str, Json] = occasion.error or {}
-    step = error.get("step_id")
-    place = f" at step `{step}`" if step else ""
     return f"""\
-The run failed{place} ({error.get("code")}).
+The run failed ({error.get("code")}).
 
 {error.get("message")}
 

@@ -7,8 +7,8 @@ commit is confirmed before it is durable, whatever the server's default is.
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 import psycopg
@@ -44,6 +44,8 @@ _IDLE_IN_TRANSACTION = "5s"
 _ROLLED_BACK = frozenset({"40P01", "40001", "55P03", "57014"})
 
 Result = TypeVar("Result")
+
+_NO_ANSWER = "The database did not answer. Try again in a moment."
 
 
 class StoreUnavailable(Unavailable):
@@ -194,7 +196,7 @@ class Database:
                 raise
             metrics.store_unavailable.inc()
             log.warning("store_unavailable", reason=type(error.__cause__ or error).__name__)
-            away = StoreUnavailable("The database did not answer. Try again in a moment.")
+            away = StoreUnavailable(_NO_ANSWER)
             away.was_answered = _was_answered(error)
             raise away from error
         session.committed()
@@ -231,17 +233,24 @@ class Database:
             StoreUnavailable: the database cannot be reached.
         """
         dsn = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        try:
+        with outages_reported():
             return await postgres_driver.Connection.connect(
                 dsn, autocommit=True, **alive(f"stepiq {purpose}")
             )
-        except psycopg.OperationalError as error:
-            raise StoreUnavailable("The database did not answer. Try again in a moment.") from error
 
     async def close(self) -> None:
         """Give back every connection."""
         await self._writer.dispose()
         await self._reader.dispose()
+
+
+@contextmanager
+def outages_reported() -> Generator[None]:
+    """Report a PostgreSQL connection that fails or is lost as `StoreUnavailable`."""
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable(_NO_ANSWER) from error
 
 
 def _checked_out(engine: AsyncEngine) -> int:

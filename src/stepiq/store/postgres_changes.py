@@ -15,7 +15,7 @@ import psycopg
 from stepiq.core import json, logging
 from stepiq.core.json import Json
 from stepiq.store.changes import LocalChanges
-from stepiq.store.database import Database
+from stepiq.store.database import Database, outages_reported
 from stepiq.store.postgres_driver import answering_within
 
 log = logging.get(__name__)
@@ -55,7 +55,8 @@ class PostgresChanges(LocalChanges):
             StoreUnavailable: the database cannot be reached.
         """
         connection = await self._database.connect_alone("changes")
-        await connection.execute(f"LISTEN {CHANNEL}".encode())
+        with outages_reported():
+            await connection.execute(f"LISTEN {CHANNEL}".encode())
         self._tasks = [
             asyncio.create_task(self._listen(connection)),
             asyncio.create_task(self._speak()),

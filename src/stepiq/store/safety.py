@@ -58,7 +58,7 @@ def flaws(url: URL) -> list[Unavailable]:
     """
     if url.get_backend_name() == "sqlite":
         return []
-    with refusals.connect(url) as connection:
+    with refusals.explaining(url), refusals.connect(url) as connection:
         rows = connection.execute(_ASKED, [list(_PARAMETERS)]).fetchall()
         values = dict(rows)
         found = judge(

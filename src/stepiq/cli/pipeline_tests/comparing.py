@@ -55,9 +55,8 @@ def _shown(step: Mapping[str, Any]) -> dict[str, Json]:
 def _wrong_end(expected: str | None, error: Mapping[str, Any] | None) -> str:
     if error is None:
         return f"expected the run to fail with {expected}, and it completed"
-    at = f" at step `{error['step_id']}`" if error.get("step_id") else ""
     wanted = "to complete" if expected is None else f"to fail with {expected}"
-    return f"expected the run {wanted}, and it failed{at} with {error['code']}. {error['message']}"
+    return f"expected the run {wanted}, and it failed with {error['code']}. {error['message']}"
 
 
 def _unfulfilled(check: Expression, scope: Mapping[str, Json]) -> str | None:

@@ -160,7 +160,7 @@ class _Reader:
             )
             return
         if end.error is not None:
-            yield Failed(end.error, f"The test makes step `{step.id}` fail.")
+            yield Failed(end.error, "The test makes this step fail.")
             return
         outputs = [end.output] if end.outputs is None else end.outputs
         for index, output in enumerate(outputs):
