@@ -32,7 +32,7 @@ def forget(client, app, settings):
 
 
 def token_of(mail):
-    match = re.search(r"/reset-password\?token=([A-Za-z0-9_-]+)\n", mail.get_content())
+    match = re.search(r"/reset-password#token=([A-Za-z0-9_-]+)\n", mail.get_content())
     assert match
     return match[1]
 
@@ -66,7 +66,7 @@ class TestAsk:
 
         [mail] = kept(settings.data_dir)
         assert mail["To"] == account.email
-        assert f"{settings.base_url}/reset-password?token={token}" in mail.get_content()
+        assert f"{settings.base_url}/reset-password#token={token}" in mail.get_content()
 
     async def test_the_answer_is_the_same_for_everybody(self, client, account, make):
         disabled = await make.user(is_disabled=True)
@@ -120,7 +120,7 @@ class TestAsk:
 
         def quote(mail):
             seen.append(token_of(mail))
-            return f"554 blocked https://x/reset-password?token={seen[-1]}"
+            return f"554 blocked https://x/reset-password#token={seen[-1]}"
 
         working = recovering._mailer
         async with mail_server() as box:
@@ -265,6 +265,12 @@ class TestReset:
 
 
 class TestPage:
+    async def test_it_reads_the_token_from_the_fragment_which_browsers_do_not_send(self, client):
+        page = (await client.get("/reset-password")).text
+
+        assert "URLSearchParams(location.hash.slice(1))" in page
+        assert "location.search" not in page
+
     async def test_it_runs_its_own_script_only(self, client):
         response = await client.get("/reset-password?token=x")
 

@@ -71,7 +71,7 @@ class TestFolder:
 
     @pytest.mark.parametrize("text", ["Open\n", "Öffne\n"])
     async def test_a_link_can_be_copied_from_the_file(self, mailer, tmp_path, text):
-        link = f"https://stepiq.example/reset-password?token={'x' * 43}=="
+        link = f"https://stepiq.example/reset-password#token={'x' * 43}=="
 
         await mailer().send(Message("ada@example.com", "Hello", f"{text}{link}\n"))
 

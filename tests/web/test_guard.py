@@ -28,6 +28,40 @@ async def read_answer(reader):
     return int(first.split(" ")[1]), headers, json.loads(body)
 
 
+class TestHeaders:
+    @pytest.mark.parametrize("path", ["/api/user/me", "/api/nope", "/health", "/reset-password"])
+    async def test_no_cache_keeps_an_answer_and_no_browser_guesses_its_type(self, owner, path):
+        headers = (await owner.get(path)).headers
+
+        assert headers.get_list("Cache-Control") == ["no-store"]
+        assert headers.get_list("X-Content-Type-Options") == ["nosniff"]
+
+    async def test_an_answer_with_a_new_key_is_not_kept_and_neither_is_its_repetition(self, owner):
+        again = {"Idempotency-Key": "a"}
+        answers = [await owner.post(KEYS, json={"name": "CI"}, headers=again) for _ in range(2)]
+
+        assert [answer.headers["Cache-Control"] for answer in answers] == ["no-store", "no-store"]
+        assert answers[1].headers["Idempotent-Replayed"] == "true"
+
+    async def test_an_answer_that_says_how_long_it_may_be_kept_is_left_alone(self, client):
+        headers = (await client.get("/api/schema/pipeline.json")).headers
+
+        assert headers.get_list("Cache-Control") == ["public, max-age=300"]
+
+    async def test_what_is_refused_before_the_app_has_them_too(self, server):
+        reader, writer = await server.connect()
+        writer.write(b"nonsense\r\n\r\n")
+
+        status, headers, _ = await read_answer(reader)
+
+        assert status == 400
+        assert (headers["cache-control"], headers["x-content-type-options"]) == (
+            "no-store",
+            "nosniff",
+        )
+        writer.close()
+
+
 class TestBodySize:
     async def test_a_body_of_exactly_the_limit_is_read(self, owner):
         name = "x" * (MAX_BODY_BYTES - len('{"name":""}'))

@@ -131,7 +131,7 @@ Someone asked to set a new password for {email} at {base_url}
 
 If that was you, open this link within one hour. It works once.
 
-{base_url}/reset-password?token={token}
+{base_url}/reset-password#token={token}
 
 You can also send this token to {base_url}/api/auth/reset-password:
 

@@ -15,7 +15,7 @@ input, button { padding: .5rem .75rem; margin: .25rem 0 1rem; }
 [role=status] { min-height: 3rem; }
 """
 _SCRIPT = """
-const token = new URLSearchParams(location.search).get("token") ?? "";
+const token = new URLSearchParams(location.hash.slice(1)).get("token") ?? "";
 history.replaceState(null, "", location.pathname);
 const form = document.querySelector("form");
 const say = (text) => { document.querySelector("[role=status]").textContent = text; };

@@ -36,8 +36,8 @@ class EventStream(StreamingResponse):
         self._frames = follower.frames()
         self._follower = follower
         self._streams = streams
-        # Proxies must pass each event on at once and keep none.
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        # Proxies must pass each event on at once.
+        headers = {"X-Accel-Buffering": "no"}
         super().__init__(self._frames, headers=headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -19,7 +19,7 @@ from stepiq.core import ids, logging, metrics
 from stepiq.core.errors import Malformed, StepIQError
 from stepiq.web import problems
 from stepiq.web.errors import HeadersTooLarge, RequestTimeout
-from stepiq.web.guard import MAX_HEADER_BYTES
+from stepiq.web.guard import MAX_HEADER_BYTES, with_defaults
 
 HEADER_SECONDS = 10
 """How long the first byte and then the whole head of a request may take."""
@@ -134,7 +134,7 @@ class GuardedProtocol(HttpToolsProtocol):
         response.headers["X-Request-ID"] = request_id
         response.headers["Connection"] = "close"
         lines = [b"HTTP/1.1 %d %s" % (response.status_code, error.code.encode())]
-        lines += [name + b": " + value for name, value in response.raw_headers]
+        lines += [name + b": " + value for name, value in with_defaults(response.raw_headers)]
         self.transport.write(b"\r\n".join([*lines, b"", bytes(response.body)]))
         self.transport.close()
 

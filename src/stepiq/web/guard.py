@@ -35,6 +35,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """What a metric tells apart; a caller can send any word as a method."""
 _NUL = re.compile(rb"%00|\x00")
+DEFAULT_HEADERS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+"""Sent with every answer that does not set them. Most answers contain credentials or the data of a workspace."""
 
 log = logging.get(__name__)
 
@@ -146,10 +148,17 @@ class _Answer:
             self.status = message["status"]
             own = (b"x-request-id", requests.id_of(self._scope).encode())
             added = requests.added_headers(self._scope)
-            message = {**message, "headers": [*message.get("headers", ()), own, *added]}
+            headers = [*message.get("headers", ()), own, *added]
+            message = {**message, "headers": with_defaults(headers)}
         elif requests.is_head(self._scope):
             message = {**message, "body": b""}
         await self._send(message)
+
+
+def with_defaults(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """These headers, and those of `DEFAULT_HEADERS` that are not among them."""
+    present = {name.lower() for name, _ in headers}
+    return [*headers, *(header for header in DEFAULT_HEADERS if header[0] not in present)]
 
 
 @asynccontextmanager

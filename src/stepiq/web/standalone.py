@@ -23,8 +23,6 @@ class StandalonePage:
         headers = {
             "Content-Security-Policy": policy,
             "Referrer-Policy": "no-referrer",
-            "X-Content-Type-Options": "nosniff",
-            "Cache-Control": "no-store",
         }
         return cls(frame.replace("{style}", style).replace("{script}", script), headers)
 
