@@ -181,7 +181,7 @@ class TestReading:
         [
             ("name: ''", "tests[0].name: Must not be empty."),
             ("nam: x", "tests[0].name: `name` is required."),
-            ("name: x, expects: {}", "tests[0].expects: `expects` is not a field here."),
+            ("name: x, expects: {}", "tests[0].expects: Unknown field `expects`."),
             ("name: x, given: {srot: {output: 1}}", "tests[0].given.srot: The pipeline has no step `srot`. Did you mean `sort`?"),
             ("name: x, given: {pause: {output: 1}}", "Step `pause` is of type wait, which has no external effect and is executed in tests."),
             ("name: x, given: {sort: {}}", "Give step `sort` one of `output`, `outputs` and `error`."),

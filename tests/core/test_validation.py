@@ -60,7 +60,7 @@ class TestSentence:
             ("share", 0.0, "Must be greater than 0.0."),
             ("share", 2.0, "Must be at most 1.0."),
             ("share", "x", "Must be a number, such as 0.5."),
-            ("text", 1, "Must be text in quotes."),
+            ("text", 1, 'Must be a string, such as "text".'),
             ("text", "", "Must not be empty."),
             ("text", "abcdef", "Must have at most 5 characters."),
             ("code", "a", "Must have at least 2 characters."),
@@ -82,7 +82,7 @@ class TestSentence:
     def test_an_id_and_a_time_have_examples(self):
         assert said(id="x").startswith("Must be an id, such as 0192f0c5-")
         assert said(at="now") == (
-            "Must be a time in ISO 8601 with its time zone, such as 2030-01-31T12:00:00Z."
+            "Must be an ISO 8601 time with a time zone, such as 2030-01-31T12:00:00Z."
         )
 
     def test_what_is_missing_is_required(self):

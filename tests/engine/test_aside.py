@@ -99,7 +99,7 @@ class TestRender:
     async def test_an_error_comes_out_of_the_thread(self):
         rows = [*ROWS, {"b": 1}]
 
-        with pytest.raises(TemplateUnresolved, match="`this` does not have `a`"):
+        with pytest.raises(TemplateUnresolved, match="`this` has no field `a`"):
             await aside.render(LARGE, {"input": {"rows": rows}})
 
     @pytest.mark.parametrize("template", HOSTILE)

@@ -118,7 +118,7 @@ class TestCheckPython:
         assert check_python(source) == (
             1,
             1,
-            "The code is nested too deeply. Split its expressions.",
+            "The code is nested too deeply. Split it into smaller expressions or functions.",
         )
 
     @pytest.mark.parametrize(

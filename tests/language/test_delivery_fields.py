@@ -269,7 +269,7 @@ class TestLists:
 
         issue = only(document)
         assert (issue.path, issue.code) == ("notifications.on_success[0].type", "not_allowed")
-        assert issue.message.endswith("Use one of `email`, `webhook`.")
+        assert issue.message.endswith("Use `email` or `webhook`.")
 
     def test_notifications_have_two_lists(self):
         issue = only({**SMALL, "notifications": {"on_sucess": []}})

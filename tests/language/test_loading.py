@@ -312,6 +312,7 @@ class TestStepFields:
             ({"max_tokens": 0}, "max_tokens", "out_of_range"),
             ({"output_schema": []}, "output_schema", "wrong_type"),
             ({"output_schema": {"type": "strin"}}, "output_schema.type", "invalid_schema"),
+            ({"output_schema": {"a": "string"}}, "output_schema.a", "invalid_schema"),
             ({"output_schema": {"$ref": "http://x/y"}}, "output_schema.$ref", "invalid_schema"),
             ({"output_schema": {}, "output_format": "text"}, "output_format", "conflict"),
             ({"template": "x"}, "template", "unknown_field"),

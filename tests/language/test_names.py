@@ -60,8 +60,8 @@ class TestCheckTemplates:
             ("{{steps.here.output}}", "step_not_before", "is this step"),
             ("{{steps.last.output}}", "step_not_before", "runs after this one"),
             ("{{steps.first.result}}", "no_such_field", "Write `steps.first.output`"),
-            ("{{steps.first.outpt}}", "no_such_field", "A step does not have `outpt`"),
-            ("{{steps.first.status.x}}", "no_such_field", "is a text, so it has no fields"),
+            ("{{steps.first.outpt}}", "no_such_field", "A step has no field `outpt`"),
+            ("{{steps.first.status.x}}", "no_such_field", "is a string, so it has no fields"),
             ("{{steps.first.output.x}}", "no_such_field", "`output_format: json`"),
             ("{{run.name}}", "unknown_name", "Use one of `id`"),
             ("{{run.id.x}}", "no_such_field", "single value"),
@@ -103,7 +103,7 @@ class TestCheckTemplates:
     def test_without_variables_there_are_none_to_suggest(self):
         (issue,) = check("{{vars.x}}", {**DOCUMENT, "variables": {}})
 
-        assert "There are no such names." in issue.message
+        assert "Add it to `variables`." in issue.message
 
     def test_many_names_are_counted_instead_of_compared(self):
         variables = {f"v{n}": n for n in range(201)}

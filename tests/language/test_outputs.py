@@ -57,7 +57,7 @@ class TestOutputIssues:
         ("fields", "output", "path", "message"),
         [
             (LLM, {"a": 1}, "outputs.a", "`outputs.a` must be a string; it is an object."),
-            ({**LLM, "output_format": "json"}, '{"a": 1}', "outputs.a", "`outputs.a` is a text that contains JSON. Give the data itself, without quotes."),
+            ({**LLM, "output_format": "json"}, '{"a": 1}', "outputs.a", "`outputs.a` is a string that contains JSON. Write the JSON without the quotes around it."),
             ({**LLM, "output_schema": SCORE}, {"score": "high"}, "outputs.a.score", "`outputs.a.score` must be an integer; it is a string."),
             ({**LLM, "output_schema": SCORE}, {}, "outputs.a.score", "`outputs.a.score` is required."),
             ({**TRANSFORM, "template": "x"}, None, "outputs.a", "`outputs.a` must be a string; it is null."),

@@ -47,7 +47,7 @@ class TestCompile:
 
     @pytest.mark.parametrize("value", [["1"] * 201, ["'" + "x" * 1_900 + "'"] * 11])
     def test_there_is_a_most_of_expressions_and_of_text(self, value):
-        assert "at most 200 expressions with 20,000 characters" in problems(value)[0][1]
+        assert "at most 200 expressions, with 20,000 characters in total" in problems(value)[0][1]
 
 
 class TestEvaluate:

@@ -57,7 +57,7 @@ class TestAdvice:
         ],
     )
     def test_a_place_or_a_misspelled_name_gets_its_zone(self, name, zone):
-        shown = f"`{name}` is not a time zone of the IANA database. Did you mean `{zone}`?"
+        shown = f"`{name}` is not an IANA time zone. Did you mean `{zone}`?"
 
         assert refusal(name) == shown
 

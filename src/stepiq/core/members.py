@@ -29,5 +29,5 @@ def described(enumeration: type[Enum], unsaid: Collection[Enum] = ()) -> dict[An
                 found[enumeration[name.id].value] = " ".join(str(text.value.value).split())
     missing = {member.value for member in enumeration if member not in unsaid} - set(found)
     if missing:
-        raise LookupError(f"{enumeration.__name__} says nothing about {sorted(missing)}.")
+        raise LookupError(f"{enumeration.__name__} does not describe {sorted(missing)}.")
     return found

@@ -95,13 +95,13 @@ def _demand(entry: Any, field: FieldInfo | None) -> str:
             words = str(context["error"])
             return f"{words[0].upper()}{words[1:]}."
         case "extra":
-            return "There is no such field. Correct its name, or remove it."
+            return "Unknown field. Correct its name, or remove it."
         case "missing":
-            return "Add this field."
+            return "This field is required. Add it."
         case "string":
-            return "Use text in quotes."
+            return "Use a string in quotes."
         case "list":
-            return 'Use a list of texts, such as ["a", "b"].'
+            return 'Use a list of strings, such as ["a", "b"].'
         case "dict":
             return f"Write tables in the config file: [{entry['loc'][0]}.NAME]."
         case _:

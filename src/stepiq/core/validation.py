@@ -10,7 +10,7 @@ _INTEGER = "Must be an integer, such as 3."
 _OBJECT = 'Must be an object, such as {{"name": "value"}}.'  # a template, as the others
 _LIST = "Must be a list."
 _ID = "Must be an id, such as 0192f0c5-1d39-7a01-9d2c-3b5e7f901a08."
-_INSTANT = "Must be a time in ISO 8601 with its time zone, such as 2030-01-31T12:00:00Z."
+_INSTANT = "Must be an ISO 8601 time with a time zone, such as 2030-01-31T12:00:00Z."
 _CHOICE = re.compile(r"'([^']+)'")
 _MOST_NAMES = 20
 _SENTENCES = {
@@ -24,7 +24,7 @@ _SENTENCES = {
     "float_type": _NUMBER,
     "float_parsing": _NUMBER,
     "finite_number": _NUMBER,
-    "string_type": "Must be text in quotes.",
+    "string_type": 'Must be a string, such as "text".',
     "dict_type": _OBJECT,
     "mapping_type": _OBJECT,
     "model_type": _OBJECT,

@@ -11,14 +11,14 @@ Found = tuple[int, int, str]
 """Line and column in the source, both counted from 1, and a sentence that says what to do."""
 
 _TOO_LONG = "The code is longer than 64 KiB. Shorten it, or split the step in two."
-_TOO_DEEP = "The code is nested too deeply. Split its expressions."
+_TOO_DEEP = "The code is nested too deeply. Split it into smaller expressions or functions."
 NO_PYTHON_MAIN = (
-    "The code has no `main`. Define `def main(input):` outside other functions and classes."
-    " Its result is the step's output."
+    "The code has no `main`. Define `def main(input):` at the top level. Its return value is "
+    "the step's output."
 )
 NO_JAVASCRIPT_MAIN = (
-    "The code has no `main`. Define `function main(input) { … }` outside other functions."
-    " Its result is the step's output."
+    "The code has no `main`. Define `function main(input) { … }` at the top level. Its return "
+    "value is the step's output."
 )
 _ONE_ARGUMENT = "`main` must have one parameter, the step's input. Write `def main(input):`."
 

@@ -8,7 +8,7 @@ from stepiq.language.data import is_array, is_object
 TRUE_OR_FALSE = "true or false"
 INTEGER, NUMBER = "an integer", "a number"
 LIST = "a list"
-MAPPING = "a mapping of names to values"
+MAPPING = "an object"
 STRING = "a string"
 
 _TRUE = {"y", "yes", "on", "true", "1"}
@@ -64,7 +64,7 @@ def _boolean(value: Json) -> str:
 
 def _number(name: str, value: Json) -> str:
     if isinstance(value, float):
-        return " Write a whole number."
+        return " Write it without a fraction."
     if not isinstance(value, str):
         return ""
     written = value.strip().lower()
@@ -86,7 +86,11 @@ def _list(name: str, value: Json) -> str:
     if is_object(value):
         if any(key.startswith("-") for key in value):
             return " Write a space after each `-`."
-        return " Start each entry with `- `."
+        if name == "steps" and all(map(is_object, value.values())):
+            return (
+                f" Start each step with its id: `- id: {next(iter(value), 'hello')[:_MAX_SHOWN]}`."
+            )
+        return " Start each item with `- `, or write `[…]` around it."
     if (
         isinstance(value, str)
         and 0 < len(value) <= _MAX_SHOWN

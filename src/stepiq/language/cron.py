@@ -28,11 +28,11 @@ MAX_LENGTH = 200
 _FIELDS = (
     ("minute", "0-59"),
     ("hour", "0-23"),
-    ("day of month", "1-31, L for the last day, LW for the last working day"),
+    ("day of month", "1-31, `L` (the last day) or `LW` (the last working day)"),
     ("month", "1-12 or JAN-DEC"),
     (
         "day of week",
-        "0-7 or SUN-SAT, 0 and 7 are Sunday, 5L is the last Friday, 1#2 the second Monday",
+        "0-7 (0 and 7 are Sunday), SUN-SAT, `5L` (the last Friday) or `1#2` (the second Monday)",
     ),
 )
 # `L/2` means nothing, though the library takes it.
@@ -117,23 +117,23 @@ def check(expression: str) -> None:
         CronInvalid: what is wrong, by field.
     """
     if len(expression) > MAX_LENGTH:
-        raise CronInvalid(f"A cron expression has at most {MAX_LENGTH} characters.")
+        raise CronInvalid(f"A cron expression can have at most {MAX_LENGTH} characters.")
     fields = expression.upper().split()
     if len(fields) != len(_FIELDS):
         raise CronInvalid(
-            f"A cron expression has five fields (minute, hour, day of month, month, day of week), not {len(fields)}: "
-            f"{_EXAMPLE}."
+            f"A cron expression has five fields (minute, hour, day of month, month, day of week), not {len(fields)}. "
+            f"Example: {_EXAMPLE}."
         )
     for place, text in enumerate(fields):
         if not _is_field(place, text):
             name, allowed = _FIELDS[place]
             raise CronInvalid(
-                f"`{text}` is not valid in the field {name} ({allowed}; with ranges 1-5, lists 1,3 and steps */2): "
-                f"{_EXAMPLE}."
+                f"`{text}` is not a valid {name}. Allowed: {allowed}; ranges `1-5`, lists `1,3` and steps `*/2`. "
+                f"Example: {_EXAMPLE}."
             )
     if not _ever_fires(expression):
         raise CronInvalid(
-            f"`{expression}` never fires, because none of its months has such a day. Change the day of month or the month."
+            f"`{expression}` never fires, because none of its months has that day. Change the day of month or the month."
         )
 
 

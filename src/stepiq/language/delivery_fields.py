@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Literal, cast
 
 from stepiq.core.json import Json
+from stepiq.language.corrections import entry_correction
 from stepiq.language.data import is_object, kind_of
 from stepiq.language.drafts import Draft, Fields
 from stepiq.language.http_fields import (
@@ -22,6 +23,7 @@ from stepiq.language.targets import (
     WebhookTarget,
 )
 
+_TARGET = "{type: email, to: team@example.com}"
 MAX_TARGETS = 10
 """Most targets of one list."""
 MAX_RECIPIENTS = 20
@@ -67,7 +69,7 @@ def _read_target(
     draft: Draft, path: Path, data: Json, types: Collection[str]
 ) -> DeliveryTarget | None:
     if not is_object(data):
-        message = f"A target must be a mapping with a `type`; it is {kind_of(data)}."
+        message = f"A target must be an object with a `type`; it is {kind_of(data)}.{entry_correction(data, _TARGET)}"
         draft.refuse(path, "wrong_type", message)
         return None
     # The fields are checked against the type's own list, so the type is read before them.
@@ -75,7 +77,9 @@ def _read_target(
     if not probe.require("type", "type: email"):
         return None
     if data.get("type") in TARGET_FIELDS and data.get("type") not in types:
-        message = f"`type` cannot be `{data.get('type')}` here, only in `output.deliver`. Use one of `email`, `webhook`."
+        message = (
+            f"`type: {data['type']}` is only allowed in `output.deliver`. Use `email` or `webhook`."
+        )
         draft.refuse((*path, "type"), "not_allowed", message)
         return None
     kind = probe.choice("type", types)

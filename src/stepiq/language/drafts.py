@@ -22,7 +22,7 @@ from stepiq.language.places import Path, write_path
 from stepiq.language.schema_cost import SchemaProblem
 from stepiq.language.schemas import Schema, compile_schema
 from stepiq.language.templates import Template, TemplateSyntaxError
-from stepiq.language.words import note, same_word, slug, suggest
+from stepiq.language.words import fields_in, nearest, note, same_word, slug, suggest
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,9 @@ MAX_PATTERNS = 200
 """Most patterns that the schemas of one document may have: compiling one takes up to a millisecond."""
 ID_PATTERN = r"[a-z0-9_]{1,64}"
 """Of steps and branches."""
-ID_RULE = "1 to 64 of the characters a-z, 0-9 and _"
+PIPELINE = "the pipeline"
+"""Home of the fields of a document."""
+ID_RULE = "1 to 64 characters: a-z, 0-9 and _"
 
 
 @dataclass(slots=True)
@@ -107,6 +109,8 @@ class Draft:
     """Every step id that is taken, and by what."""
     homes: Mapping[str, str] = field(default_factory=dict[str, str])
     """Where each field of the document and of its steps belongs, such as `llm` steps."""
+    misplaced: set[str] = field(default_factory=set[str])
+    """Fields of steps that the document has outside its steps."""
     step_ids: Collection[str] = ()
     """Every id of a step or branch that is written, right or wrong."""
     nesting: int = 0
@@ -147,7 +151,7 @@ class Draft:
         self.expressions_left -= characters
         if self.expressions_left >= 0:
             return True
-        message = f"The expressions of a definition can have {MAX_EXPRESSIONS:,} characters in total. Split the pipeline."
+        message = f"All expressions of a definition together can have at most {MAX_EXPRESSIONS:,} characters. Split the pipeline."
         self.refuse(path, "too_long", message)
         return False
 
@@ -198,25 +202,56 @@ class Fields:
         self.draft = draft
         self.path = path
         self._data = data
+        self._is_step = "on_error" in known
+        self._announced: set[str] = set()
+        """Fields that messages about unknown ones say to write. That these are missing is not a second error."""
+        unknown = [name for name in data if name not in known and name not in later]
         for name in data:
-            if draft.is_full:
-                break
             if name in later:
                 self.refuse_later(name, f"`{name}`")
-            elif name not in known:
-                message = f"`{name[:60]}` is not a field here. {self._instead(name, known)}"
-                draft.problems.append(Problem((*path, name), "unknown_field", message, at_key=True))
+        for name, message in self._explained(unknown, known):
+            draft.problems.append(Problem((*path, name), "unknown_field", message, at_key=True))
+            if draft.is_full:
+                break
 
-    def _instead(self, name: str, known: Collection[str]) -> str:
-        """What to write instead of an unknown field."""
+    def _explained(self, unknown: list[str], known: Collection[str]) -> list[tuple[str, str]]:
+        """Unknown fields, and what to write instead of each."""
+        found: list[tuple[str, str]] = []
+        misplaced: list[tuple[str, str]] = []
+        for name in unknown[:MAX_PROBLEMS]:
+            if hint := self._other_tool(name, known):
+                self._announced |= fields_in(hint)
+                found.append((name, f"Unknown field `{name[:60]}`. {hint}"))
+            elif not same_word(name, known) and (message := self._misplaced(name)):
+                misplaced.append((name, message))
+            else:
+                self._announced |= {nearest(name, known) or ""}
+                found.append((name, f"Unknown field `{name[:60]}`. {suggest(name, known)}"))
+        # Which fields a step can have is only known with its type.
+        return found if "type" in self._announced else [*found, *misplaced]
+
+    def _other_tool(self, name: str, known: Collection[str]) -> str | None:
+        """What to write instead of a field of other tools, or of a wrapper around the fields of this mapping."""
         value = self._data[name]
+        hint = None if same_word(name, known) else note(name, known)
         if not self.path and is_object(value) and "steps" in value:
-            return f"Write the fields inside it one level higher, without `{name[:60]}`."
-        instead = None if same_word(name, known) else note(name, known)
-        is_home = not self.path or "on_error" in known
-        if instead is None and is_home and name in self.draft.homes:
-            instead = f"It is a field of {self.draft.homes[name]}."
-        return instead or suggest(name, known)
+            hint = f"Write the fields inside it one level higher, without `{name[:60]}`."
+        if hint is not None and "one level higher" in hint and is_object(value):
+            self._announced |= value.keys()
+        return hint
+
+    def _misplaced(self, name: str) -> str | None:
+        """What to do with a field that belongs to another place; None if it belongs nowhere."""
+        home = self.draft.homes.get(name)
+        if home is None or not (self._is_step or not self.path):
+            return None
+        if not self.path:
+            self.draft.misplaced.add(name)
+            return f"`{name}` is a field of {home}, not of the pipeline. Move it into a step."
+        if home == PIPELINE:
+            return f"`{name}` is a field of the pipeline, not of a step. Move it to the top level."
+        step_type = self._data.get("type") or "llm"
+        return f"`{name}` is a field of {home}, not of `{step_type}` steps. Remove it, or change `type`."
 
     def has(self, name: str) -> bool:
         return self._data.get(name) is not None
@@ -229,10 +264,7 @@ class Fields:
 
     def refuse_later(self, name: str, what: str) -> None:
         """Refuse a part of the language that this version does not run."""
-        message = (
-            f"This version of stepIQ does not support {what} yet. "
-            "Remove it, or use a newer version."
-        )
+        message = f"This version of stepIQ does not support {what} yet. Remove it."
         self.draft.problems.append(
             Problem((*self.path, name), "not_supported_yet", message, at_key=True)
         )
@@ -241,6 +273,9 @@ class Fields:
         """Note a field that must be there; gives whether it is."""
         if self.has(name):
             return True
+        announced = self._announced | (self.draft.misplaced if self._is_step else set[str]())
+        if name in announced or ("type" in announced and name != "id"):
+            return False
         # The field has no place of its own, so the error stands at the mapping that lacks it.
         message = f"`{name}` is required. Add it, as in `{example}`."
         self.draft.refuse((*self.path, name), "required", message)
@@ -280,14 +315,14 @@ class Fields:
         if not re.fullmatch(ID_PATTERN, step_id):
             better = slug(step_id)
             example = f" Write `{better}`." if better else ""
-            self.refuse("id", "invalid_format", f"`id` must be {ID_RULE}.{example}")
+            self.refuse("id", "invalid_format", f"`id` must have {ID_RULE}.{example}")
             return None
         earlier = self.draft.ids.setdefault(step_id, self.path)
         if earlier != self.path:
             self.refuse(
                 "id",
                 "duplicate",
-                f"`{write_path(earlier)}` has the id `{step_id}` already. Use another id.",
+                f"The id `{step_id}` is already used at `{write_path(earlier)}`. Use another id.",
             )
         return step_id
 
@@ -334,7 +369,7 @@ class Fields:
             self.refuse(
                 name,
                 code,
-                f"`{name}` must have {minimum} to {maximum} entries; it has {len(value):,}.",
+                f"`{name}` must have {minimum} to {maximum} items; it has {len(value):,}.",
             )
             return None
         return value
@@ -345,7 +380,7 @@ class Fields:
         if value is None:
             return None
         if not value.strip():
-            self.refuse(name, "too_short", f"`{name}` is empty. Write a text.")
+            self.refuse(name, "too_short", f"`{name}` must not be empty.")
             return None
         return self.draft.template((*self.path, name), value)
 
@@ -353,9 +388,7 @@ class Fields:
         """An expression that is true or false, as far as that can be known; `is_after` as for `expression`."""
         found = self.expression(name, is_after=is_after)
         if found is not None and not found.may_decide:
-            message = (
-                f"`{name}` must give true or false. Compare the value, as in `input.score > 5`."
-            )
+            message = f"The result of `{name}` must be true or false. Compare the value, as in `input.score > 5`."
             self.refuse(name, "wrong_type", message)
             return None
         return found
@@ -402,7 +435,7 @@ class Fields:
             if is_object(item):
                 found.append(Fields(self.draft, path, item, known))
             else:
-                message = f"An entry of `{name}` must be a mapping; it is {kind_of(item)}.{entry_correction(item, example)}"
+                message = f"Each item of `{name}` must be an object; this one is {kind_of(item)}.{entry_correction(item, example)}"
                 self.draft.refuse(path, "wrong_type", message)
         return None if items is None else found
 

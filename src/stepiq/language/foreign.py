@@ -21,7 +21,7 @@ _EACH = "Write `{{#each input.topics}}{{this}}{{/each}}`."
 _JINJA = {
     "if": _IF, "elif": _IF, "else": _IF, "endif": _IF, "for": _EACH, "endfor": _EACH,
     "set": "Set a value in `variables` or in a `transform` step.",
-    "raw": "Write `\\{{` for braces as text.", "endraw": "Write `\\{{` for braces as text.",
+    "raw": "Write `\\{{` to write braces as text.", "endraw": "Write `\\{{` to write braces as text.",
     "include": "Write the text here.", "extends": "Write the text here.", "block": "Write the text here.",
     "macro": "Write the text here.", "import": "Write the text here.",
 }  # fmt: skip
@@ -55,17 +55,15 @@ def _message(found: re.Match[str], tag: Tag) -> str | None:
         instead = _JINJA.get(found["jinja"])
         name = found["jinja"].removeprefix("end").replace("elif", "if").replace("else", "if")
         return (
-            f"`{{% {name} %}}` is not template syntax here and stays in the text. {instead}"
+            f"`{{% {name} %}}` is not stepIQ template syntax, so it is treated as plain text. {instead}"
             if instead
             else None
         )
     if kind == "comment":
-        return "`{# … #}` is not template syntax here and stays in the text. Write a comment as `{{! … }}`."
+        return "`{# … #}` is not stepIQ template syntax, so it is treated as plain text. Write a comment as `{{! … }}`."
     if kind == "erb":
         instead = tag_of(found["erb"]) or "{{input.topic}}"
-        return f"`<% … %>` is not template syntax here and stays in the text. Write `{instead}`."
+        return f"`<% … %>` is not stepIQ template syntax, so it is treated as plain text. Write `{instead}`."
     if kind is None or (instead := tag(found[kind])) is None:
         return None
-    return (
-        f"`{found.group()}` is not template syntax here and stays in the text. Write `{instead}`."
-    )
+    return f"`{found.group()}` is not stepIQ template syntax, so it is treated as plain text. Write `{instead}`."

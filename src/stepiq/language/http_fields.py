@@ -56,9 +56,9 @@ def _check_url(fields: Fields, url: Template) -> None:
         not is_whole and any(scheme.startswith(head) for scheme in _SCHEMES)
     )
     if not begins_well:
-        fields.refuse("url", "invalid_format", "`url` must begin with https:// or http://.")
+        fields.refuse("url", "invalid_format", "`url` must begin with `https://` or `http://`.")
     elif is_whole and not _has_host(first.value):
-        message = "`url` must be a URL without spaces, such as https://example.com/hooks."
+        message = "`url` must be a URL without spaces, such as `https://example.com/hooks`."
         fields.refuse("url", "invalid_format", message)
 
 
@@ -75,7 +75,7 @@ def read_headers(fields: Fields, refuse: HeaderProblem) -> dict[str, Template]:
     """`headers`: names, which are literal, and their templates."""
     data = fields.mapping("headers") or {}
     if len(data) > MAX_HEADERS:
-        message = f"`headers` must have at most {MAX_HEADERS} entries; it has {len(data):,}."
+        message = f"`headers` must have at most {MAX_HEADERS} headers; it has {len(data):,}."
         fields.refuse("headers", "too_long", message)
         return {}
     inner = Fields(fields.draft, (*fields.path, "headers"), data, data)
@@ -86,7 +86,7 @@ def read_headers(fields: Fields, refuse: HeaderProblem) -> dict[str, Template]:
         if problem is None and name.lower() in seen:
             problem = (
                 "duplicate",
-                f"The header `{name}` occurs twice. The case of letters does not matter. Remove one of the two.",
+                f"The header `{name}` occurs twice. Header names ignore case. Remove one of the two.",
             )
         seen.add(name.lower())
         if problem is not None:
@@ -99,7 +99,10 @@ def read_headers(fields: Fields, refuse: HeaderProblem) -> dict[str, Template]:
 def _malformed(name: str) -> tuple[str, str] | None:
     if re.fullmatch(HEADER_NAME, name):
         return None
-    return "invalid_format", "The name of a header must have 1 to 100 letters, digits and `-`."
+    return (
+        "invalid_format",
+        f"`{name[:60]}` is not a valid header name. Use 1 to 100 letters, digits and `-`.",
+    )
 
 
 def read_addresses(fields: Fields, name: str, maximum: int) -> tuple[str, ...]:
@@ -113,7 +116,7 @@ def read_addresses(fields: Fields, name: str, maximum: int) -> tuple[str, ...]:
         if not _is_email(address):
             path = (*fields.path, name) if written is address else (*fields.path, name, index)
             message = (
-                f"`{name}` must be an email address such as team@example.com, or a list of them."
+                f"`{name}` must be an email address such as `team@example.com`, or a list of them."
             )
             fields.draft.refuse(path, "invalid_format", message)
     return tuple(address for address in addresses if isinstance(address, str))

@@ -36,7 +36,9 @@ def read_input(fields: Fields) -> InputSchema:
         return InputSchema()
     if data and "schema" not in data:
         name = next(iter(data))
-        message = f"The fields of the input belong under `schema`. Write `input: {{schema: {{{name[:60]}: …}}}}`."
+        message = (
+            f"Input fields belong under `schema`. Write `input: {{schema: {{{name[:60]}: …}}}}`."
+        )
         fields.draft.problems.append(
             Problem((*fields.path, "input", name), "unknown_field", message, at_key=True)
         )
@@ -56,8 +58,8 @@ def _read_long(fields: Fields, document: dict[str, Json]) -> InputSchema:
         fields.draft.refuse(
             (*fields.path, "schema", "type"),
             "invalid_schema",
-            "The input is always an object, so `type` must be `object`. In the short form, each field is a "
-            "mapping, as in `topic: {type: string}`.",
+            "The input is always an object, so `type` must be `object`. In the short form, each field is an "
+            "object, as in `topic: {type: string}`.",
         )
         return InputSchema()
     # Payloads are objects whatever the schema leaves open.
@@ -76,7 +78,7 @@ def _read_short(fields: Fields, schema: dict[str, Json]) -> InputSchema:
             fields.draft.refuse(
                 (*path, name),
                 "wrong_type",
-                f"`{name[:60]}` must be a mapping; it is {kind_of(options)}. {_field_example(name, options)}",
+                f"`{name[:60]}` must be an object; it is {kind_of(options)}. {_field_example(name, options)}",
             )
             continue
         field = Fields(fields.draft, (*path, name), options, OPTIONS)
@@ -113,7 +115,7 @@ def _read_field(field: Fields, name: str) -> dict[str, Json]:
             field.refuse(
                 option,
                 "conflict",
-                f"`{option}` is for the types {' and '.join(types)}, and the type is {kind}. Remove it.",
+                f"`{option}` is only for fields of type {' or '.join(types)}; this one is of type {kind}. Remove it.",
             )
         elif field.has(option):
             document |= _read_option(field, option, kind)
@@ -153,7 +155,9 @@ def _refuse_empty_range(field: Fields, document: dict[str, Json]) -> None:
     for low, high, option in (*pairs, ("minItems", "maxItems", "max_length")):
         if low in document and high in document and document[low] > document[high]:
             field.refuse(
-                option, "conflict", f"`{option}` is less than `{option.replace('max', 'min')}`."
+                option,
+                "conflict",
+                f"`{option}` must not be less than `{option.replace('max', 'min')}`.",
             )
 
 

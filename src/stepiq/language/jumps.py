@@ -3,6 +3,8 @@
 from stepiq.language.drafts import Fields
 from stepiq.language.specs import Case, Jump, LimitAction
 
+GOTO = "{goto: ID}"
+"""What messages offer beside the words of `on_error` and `on_reject`."""
 MAX_CASES = 50
 LOOP_FIELDS = ("max_loops", "on_limit")
 JUMP_FIELDS = ("goto", *LOOP_FIELDS)

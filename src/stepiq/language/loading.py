@@ -1,5 +1,6 @@
 """A document in, a definition or all of its errors out."""
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -21,6 +22,7 @@ from stepiq.language.step_fields import homes, read_steps
 from stepiq.language.steps.registry import KINDS
 from stepiq.language.targets import DeliveryTarget, NotificationTarget
 from stepiq.language.trigger_fields import read_schedule, read_webhook
+from stepiq.language.words import suggest
 from stepiq.language.yaml.scanner import MAX_DEPTH
 
 QUICK_BYTES = 2_048
@@ -121,7 +123,7 @@ def _load(source: Source) -> Loaded:
 
 def _no_mapping(data: Json) -> str:
     what = "it is empty" if data is None else f"it is {kind_of(data)}"
-    return f"A definition must be a mapping with `name` and `steps`; {what}. Start with `name: My pipeline`."
+    return f"A definition must be an object with `name` and `steps`; {what}. Start with `name: My pipeline`."
 
 
 def _read_document(draft: Draft, document: dict[str, Json]) -> Definition | None:
@@ -175,7 +177,7 @@ def _check_version(fields: Fields) -> None:
     version = fields.raw("version")
     if version is not None and (isinstance(version, bool) or version != 1):
         message = (
-            "`version` is the version of the language, and 1 is the only one. Remove the field."
+            "`version` is the version of the pipeline language and must be 1. Remove the field."
         )
         fields.refuse("version", "not_allowed", message)
 
@@ -187,8 +189,8 @@ def _warn_of_waits(draft: Draft, steps: tuple[Step, ...], run_seconds: int) -> N
     longest = waits.get(step_id, 0)
     if longest > run_seconds:
         message = (
-            f"The run may take {run_seconds:,} seconds, waiting included, but the step `{step_id}` may wait {longest:,}. "
-            f"Set `timeout_seconds: {min(longest + DEFAULT_SECONDS, MAX_SECONDS)}`, or wait for a shorter time."
+            f"The time limit of a run is {run_seconds:,} seconds, including waits, but the step `{step_id}` can wait {longest:,}. "
+            f"Set `timeout_seconds: {min(longest + DEFAULT_SECONDS, MAX_SECONDS)}`, or shorten the wait."
         )
         draft.warnings.append(Problem(("timeout_seconds",), "ends_before_wait", message))
 
@@ -207,23 +209,25 @@ def _check_secrets(draft: Draft) -> None:
     names = {name for placed in draft.templates for name in placed.template.secret_names}
     names |= {name for _, name in draft.signing_secrets}
     if len(names) > MAX_SECRETS:
-        message = f"The definition uses {len(names)} secrets, and the limit is {MAX_SECRETS}. Split it into several pipelines."
+        message = f"The definition uses {len(names)} secrets; the maximum is {MAX_SECRETS}. Split it into several pipelines."
         draft.refuse((), "too_many_secrets", message)
 
 
 def _read_variables(fields: Fields) -> dict[str, Scalar]:
     found = fields.mapping("variables") or {}
-    # A name outside the pattern is noted by reading it as a field of its own.
     inner = Fields(fields.draft, (*fields.path, "variables"), found, found)
     for name, value in found.items():
         if fields.draft.is_full:
             break
         if is_object(value) or is_array(value):
-            message = f"A variable must be a text, a number or a boolean; `{name[:60]}` is {kind_of(value)}."
+            message = f"A variable must be a string, a number or a boolean; `{name[:60]}` is {kind_of(value)}."
             inner.refuse(name, "wrong_type", message)
-        checked = Fields(fields.draft, inner.path, {name: name}, (name,))
-        rule = "a name of up to 100 letters, digits and _ that does not start with a digit"
-        checked.text(name, maximum=len(name), pattern=VARIABLE_NAME, rule=rule)
+        if not re.fullmatch(VARIABLE_NAME, name):
+            message = (
+                f"`{name[:60]}` is not a valid name of a variable. Use up to 100 letters, digits and _, "
+                "not starting with a digit."
+            )
+            inner.refuse(name, "invalid_format", message)
     return found
 
 
@@ -235,7 +239,8 @@ def _read_output(fields: Fields, layout: Layout) -> tuple[str | None, tuple[Deli
     known = layout.seen_by(None)
     step_id = inner.text("from", maximum=64)
     if step_id is not None and step_id not in known:
-        inner.choice("from", known)
+        inside = "is inside a `parallel`" if step_id in layout.ids else "does not exist"
+        inner.refuse("from", "not_allowed", f"Step `{step_id}` {inside}. {suggest(step_id, known)}")
     return step_id, read_deliver(inner)
 
 

@@ -113,14 +113,14 @@ def _check_jumps(draft: Draft, layout: Layout) -> None:
         assert node is not None  # noqa: S101 - only steps have jumps
         if jump.target in (NEXT, END):
             if jump.target in layout.ids:
-                message = f"`{jump.target}` is a reserved word here, and a step has this id. Rename the step."
+                message = f"`{jump.target}` is a reserved word in `goto`, but a step has this id. Rename the step."
                 draft.refuse(jump.path, "conflict", message)
             continue
         if node.sequence.find(jump.target) is not None:
             continue
         shown = jump.target[:64]
         if jump.target in layout.ids:
-            message = f"A jump must stay in its sequence of steps, and `{shown}` is in another one."
+            message = f"A jump cannot enter or leave a `parallel`, and step `{shown}` is in another sequence of steps."
             draft.refuse(jump.path, "jump_leaves", message)
             continue
         known = [each.id for each in node.sequence.nodes if each.id]
@@ -165,7 +165,7 @@ def _check_input(rest: Sequence[str], names: KnownNames) -> Finding | None:
         return None
     if rest[0] not in names.inputs:
         hint = suggest(rest[0], names.inputs)
-        return "unknown_input", f"`input.schema` does not have a field `{rest[0][:60]}`. {hint}"
+        return "unknown_input", f"`input.schema` has no field `{rest[0][:60]}`. {hint}"
     kind = names.input_types.get(rest[0])
     if len(rest) > 1 and kind in _SCALAR_TYPES:
         return "no_such_field", f"`input.{rest[0]}` has the type {kind}, so it has no fields."
@@ -176,8 +176,8 @@ def _check_variable(rest: Sequence[str], names: KnownNames) -> Finding | None:
     if not rest:
         return None
     if rest[0] not in names.variables:
-        hint = suggest(rest[0], names.variables)
-        return "unknown_variable", f"`variables` does not have `{rest[0][:60]}`. {hint}"
+        hint = suggest(rest[0], names.variables) if names.variables else "Add it to `variables`."
+        return "unknown_variable", f"There is no variable `{rest[0][:60]}`. {hint}"
     if len(rest) > 1:
         return "no_such_field", f"`vars.{rest[0]}` is a single value, so it has no fields."
     return None
@@ -199,10 +199,10 @@ def _check_step(
     if fields[0] not in STEP_FIELDS:
         return (
             "no_such_field",
-            f"A step does not have `{fields[0][:60]}`. Write `steps.{step_id}.output` or `steps.{step_id}.status`.",
+            f"A step has no field `{fields[0][:60]}`. Use `steps.{step_id}.output`, `steps.{step_id}.status` or `steps.{step_id}.error`.",
         )
     if len(fields) > 1 and fields[0] == "status":
-        return "no_such_field", f"`steps.{step_id}.status` is a text, so it has no fields."
+        return "no_such_field", f"`steps.{step_id}.status` is a string, so it has no fields."
     if len(fields) > 1 and fields[0] == "output":
         return _check_output(step_id, fields[1], names, optional=optional)
     return None
@@ -218,12 +218,12 @@ def _refuse_step(step_id: str, layout: Layout, reader: _Reader) -> Finding:
     elif container is None or (here is not None and here.sequence is node.sequence):
         reason = "runs after this one, so it has no output yet"
     elif here is not None and container in layout.around(here):
-        reason = "is in another branch, and branches run at the same time"
+        reason = "is in another branch. Branches run at the same time, so its output is not available here"
     elif container is node:
         reason = "runs after this one, so it has no output yet"
     else:
         inside = container.id[:64]
-        reason = f"runs inside `{inside}`. Outside it, read `steps.{inside}.output`"
+        reason = f"runs inside `{inside}`. Outside of `{inside}`, use `steps.{inside}.output`"
     return "step_not_before", f"Step `{step_id}` {reason}."
 
 
@@ -232,13 +232,13 @@ def _check_output(step_id: str, field: str, names: KnownNames, *, optional: bool
     if step_id in names.text_steps:
         return (
             code,
-            f"Step `{step_id}` has a text as its output. Add `output_format: json` to that step to read `{field[:60]}`.",
+            f"The output of step `{step_id}` is text, so it has no fields. To read `{field[:60]}`, add `output_format: json` to that step.",
         )
     known = names.output_fields.get(step_id)
     if known is not None and field not in known:
         return (
             code,
-            f"The output of step `{step_id}` does not have `{field[:60]}`. {suggest(field, known)}",
+            f"The output of step `{step_id}` has no field `{field[:60]}`. {suggest(field, known)}",
         )
     return None
 
@@ -249,7 +249,7 @@ def _check_run(rest: Sequence[str]) -> Finding | None:
     if rest[0] not in RUN_FIELDS:
         return (
             "unknown_name",
-            f"`run` does not have `{rest[0][:60]}`. {suggest(rest[0], RUN_FIELDS)}",
+            f"`run` has no field `{rest[0][:60]}`. {suggest(rest[0], RUN_FIELDS)}",
         )
     if len(rest) > 1:
         return "no_such_field", f"`run.{rest[0]}` is a single value, so it has no fields."

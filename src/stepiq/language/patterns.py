@@ -35,16 +35,16 @@ _DOT = re.compile(r"\\Q.*?(?:\\E|\Z)|\\.|\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\\])*\]
 _REFERENCE = re.compile(r"\\(?:([1-9][0-9]?)|g<(\w+)>|(\\)|(.?))", re.DOTALL)
 _SENTENCES = {
     "invalid perl operator": "Look-around and other Perl operators are not supported, because patterns run in linear time.",
-    "invalid escape sequence": "This escape does not exist. Back-references are not supported, because patterns run in linear time.",
+    "invalid escape sequence": "This escape sequence does not exist. Back-references are not supported, because patterns run in linear time.",
     "pattern too large": "It is too large. Use fewer repetitions, or a shorter pattern.",
     "invalid repetition size": "It repeats too often. The limit is 1,000 times, and nested repetitions multiply.",
     "missing )": "`(` has no closing `)`.",
     "missing ]": "`[` has no closing `]`.",
     "unexpected )": "`)` has no opening `(`.",
-    "no argument for repetition operator": "Nothing to repeat is before `*`, `+`, `?` or `{`.",
+    "no argument for repetition operator": "There is nothing to repeat before `*`, `+`, `?` or `{`.",
     "bad repetition operator": "A repetition cannot be repeated. Put it in `(…)` first.",
-    "invalid character class range": "A range in `[…]` ends before it starts, or does not exist.",
-    "invalid character class": "A range in `[…]` ends before it starts, or does not exist.",
+    "invalid character class range": "A range in `[…]` is reversed or unknown.",
+    "invalid character class": "A range in `[…]` is reversed or unknown.",
     "trailing \\": "It ends with a single backslash. Write `\\\\` for a backslash.",
     "invalid named capture group": "Write a named group as `(?P<name>…)`.",
 }  # fmt: skip
@@ -182,11 +182,11 @@ class Pattern:
         group = int(written) if written.isdecimal() and len(written) < 5 else written
         if not self.has_group(group):
             known = (
-                f"It has {self.groups}."
+                f"It has {self.groups} group{'s' * (self.groups > 1)}."
                 if self.groups
-                else "It has no groups. Put `(…)` around a part."
+                else "It has no groups. Put `(…)` around a part of it."
             )
-            raise PatternSyntaxError(f"The pattern does not have a group `{written[:60]}`. {known}")
+            raise PatternSyntaxError(f"The pattern has no group `{written[:60]}`. {known}")
         numbers: dict[str, int] = self.regex.engine.groupindex
         return group if isinstance(group, int) else numbers[group]
 
@@ -242,7 +242,7 @@ class Pattern:
         size = len(text) if text.isascii() else len(text.encode(errors="replace"))
         if size * self.regex.size > MAX_WORK:
             raise PatternLimit(
-                "The text is too long for this pattern. Use fewer repetitions or shorter texts."
+                "The text is too long for this pattern. Use fewer repetitions, or a shorter text."
             )
 
     def _matches(self, text: str) -> Iterator[Any]:
@@ -250,7 +250,9 @@ class Pattern:
         end = time.thread_time() + MAX_SECONDS
         for count, match in enumerate(self.regex.engine.finditer(text)):
             if count == MAX_MATCHES:
-                raise PatternLimit(f"There are more than {MAX_MATCHES:,} matches.")
+                raise PatternLimit(
+                    f"There are more than {MAX_MATCHES:,} matches. Use a pattern that matches less often, or a shorter text."
+                )
             if time.thread_time() > end:
                 raise PatternLimit(
                     "Finding all matches takes too long. Use a simpler pattern or a shorter text."
@@ -269,4 +271,6 @@ class _Room:
         self._left -= _OUTPUT_PER_MATCH
         self._left -= len(text) if text.isascii() else len(text.encode(errors="replace"))
         if self._left < -_OUTPUT_PER_MATCH:
-            raise PatternLimit(f"The result is longer than {MAX_OUTPUT_BYTES:,} bytes.")
+            raise PatternLimit(
+                f"The result is larger than {MAX_OUTPUT_BYTES:,} bytes. Use a shorter text."
+            )

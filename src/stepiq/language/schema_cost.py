@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from stepiq.core.json import Json
 from stepiq.language.data import is_array, is_object
 from stepiq.language.places import Path
+from stepiq.language.schema_words import stray_name
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 MAX_WEIGHT = 10_000
@@ -127,6 +128,8 @@ class _Graph:
                 continue
             if len(self._parts) == _MAX_PARTS:
                 raise SchemaProblem((), "This schema has too many parts. Simplify it.")
+            if stray := stray_name(node, is_whole=not path):
+                raise SchemaProblem((*path, stray[0]), stray[1])
             part = self._parts[id(node)] = _Part(path)
             options = node.get("enum")
             part.own_weight += len(options) // 10 if is_array(options) else 0
@@ -158,7 +161,7 @@ class _Graph:
         active.remove(node)
         if weight > MAX_WEIGHT:
             raise SchemaProblem(
-                part.path, "Checking this part of the schema takes too long. Simplify it."
+                part.path, "This part of the schema is too expensive to check. Simplify it."
             )
         weights[node] = weight
         return weight
@@ -171,7 +174,7 @@ class _Graph:
             if node in part.in_place or sizes[group[node]] > 1:
                 raise SchemaProblem(
                     part.path,
-                    "This part of the schema refers to itself without an end. Remove the reference.",
+                    "This part of the schema refers to itself endlessly. Remove the reference.",
                 )
 
     def refuse_doubling(self) -> None:
@@ -238,7 +241,9 @@ class _Graph:
         found: Path = ()
         pointer = unquote(reference[1:])
         if pointer and not pointer.startswith("/"):
-            raise SchemaProblem(path, "`$ref` must contain a path, as in `#/$defs/address`.")
+            raise SchemaProblem(
+                path, "`$ref` must be a path in this schema, as in `#/$defs/address`."
+            )
         for part in pointer.split("/")[1:]:
             name = part.replace("~1", "/").replace("~0", "~")
             if is_array(target) and re.fullmatch("[0-9]{1,6}", name):
@@ -249,7 +254,7 @@ class _Graph:
                 found = (*found, name)
         if not is_object(target) and not isinstance(target, bool):
             raise SchemaProblem(
-                path, f"`{reference[:60]}` does not refer to a schema in this document."
+                path, f"`{reference[:60]}` does not refer to a part of this schema."
             )
         return target, found
 
@@ -258,12 +263,12 @@ def _refuse_keyword(key: str, value: str, path: Path) -> None:
     match key:
         case "$ref" if not value.startswith("#"):
             raise SchemaProblem(
-                path, "`$ref` must refer to a part of this schema, as in `#/$defs/address`."
+                path, "`$ref` must be a path in this schema, as in `#/$defs/address`."
             )
         case "$dynamicRef" | "$recursiveRef":
             raise SchemaProblem(path, f"`{key}` is not supported. Use `$ref`.")
         case "$id" if len(path) > 1:
-            raise SchemaProblem(path, "`$id` must be at the top of a schema. Remove it.")
+            raise SchemaProblem(path, "`$id` is only allowed at the top of a schema. Remove it.")
         case "$schema" if value.rstrip("#") != DIALECT:
             raise SchemaProblem(path, f"Only JSON Schema 2020-12 is supported. Write `{DIALECT}`.")
         case _:

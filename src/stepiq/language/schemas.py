@@ -13,8 +13,10 @@ import jsonschema_rs
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json, dumps
 from stepiq.language.data import is_array, is_object, is_whole, kind_of
+from stepiq.language.patterns import PatternSyntaxError, compile_regex
 from stepiq.language.places import Path, write_path
 from stepiq.language.schema_cost import Cost, SchemaProblem, measure
+from stepiq.language.schema_words import no_list_of_fields, no_schema, wrong_type_name
 
 _MAX_ISSUES = 50
 _MANY_VALUES = 5_000
@@ -78,7 +80,9 @@ def compile_schema(document: dict[str, Json], *, max_patterns: int) -> Schema:
     """
     cost = measure(document)
     if cost.patterns > max_patterns:
-        raise SchemaProblem((), "The schemas of this document have too many patterns. Remove some.")
+        raise SchemaProblem(
+            (), "The schemas of this definition contain too many patterns. Remove some."
+        )
     try:
         validator = jsonschema_rs.Draft202012Validator(
             document,
@@ -91,9 +95,25 @@ def compile_schema(document: dict[str, Json], *, max_patterns: int) -> Schema:
 
 
 def _compile_message(error: jsonschema_rs.ValidationError) -> str:
-    if error.kind.name == "format" and error.instance_path[-1:] == ["pattern"]:
-        return "This pattern cannot be used. Look-around, back-references and very large repetitions are not supported."
-    return f"This is not a JSON Schema: {error.message[:200]}."
+    path, kind, value = error.instance_path, error.kind, error.instance
+    if kind.name == "format" and kind.value == "regex":
+        return _pattern_message(str(value))
+    if kind.name == "type" and path[-1] == "required":
+        return no_list_of_fields(path, value)
+    if kind.name == "type" and kind.value == ["boolean", "object"]:
+        return no_schema(str(path[-1]), value)
+    if kind.name == "anyOf" and path[-1:] == ["type"]:
+        return wrong_type_name(value)
+    _, predicate = _predicate(error)
+    return f"`{write_path(tuple(path[-2:]))}` {predicate}."
+
+
+def _pattern_message(pattern: str) -> str:
+    try:
+        compile_regex(pattern)
+    except PatternSyntaxError as error:
+        return error.message
+    return "This pattern cannot be used. Look-around, back-references and very large repetitions are not supported."
 
 
 def _size(value: Json) -> int:
@@ -174,11 +194,15 @@ def _options(options: Any, instance: Json) -> str:
 
 
 def _at_least(noun: str) -> Callable[[Any, Json], str]:
-    return lambda limit, instance: f"must have at least {limit} {noun}; it has {len(instance)}"
+    return lambda limit, value: f"must have at least {_count(limit, noun)}; it has {len(value)}"
 
 
 def _at_most(noun: str) -> Callable[[Any, Json], str]:
-    return lambda limit, instance: f"must have at most {limit} {noun}; it has {len(instance)}"
+    return lambda limit, value: f"must have at most {_count(limit, noun)}; it has {len(value)}"
+
+
+def _count(limit: int, noun: str) -> str:
+    return f"{limit} {noun}" if limit == 1 else f"{limit} {noun}s"
 
 
 _PREDICATES: dict[str, tuple[str, Callable[[Any, Json], str]]] = {
@@ -190,15 +214,15 @@ _PREDICATES: dict[str, tuple[str, Callable[[Any, Json], str]]] = {
     "exclusiveMinimum": ("out_of_range", lambda limit, _: f"must be greater than {limit}"),
     "exclusiveMaximum": ("out_of_range", lambda limit, _: f"must be less than {limit}"),
     "multipleOf": ("out_of_range", lambda factor, _: f"must be a multiple of {factor}"),
-    "minLength": ("too_short", _at_least("characters")),
-    "maxLength": ("too_long", _at_most("characters")),
-    "minItems": ("too_short", _at_least("items")),
-    "maxItems": ("too_long", _at_most("items")),
-    "minProperties": ("too_short", _at_least("fields")),
-    "maxProperties": ("too_long", _at_most("fields")),
+    "minLength": ("too_short", _at_least("character")),
+    "maxLength": ("too_long", _at_most("character")),
+    "minItems": ("too_short", _at_least("item")),
+    "maxItems": ("too_long", _at_most("item")),
+    "minProperties": ("too_short", _at_least("field")),
+    "maxProperties": ("too_long", _at_most("field")),
     "pattern": ("invalid_format", lambda pattern, _: f"does not match the pattern `{pattern}`"),
     "format": ("invalid_format", lambda name, _: f"is not in the format `{name}`"),
     "uniqueItems": ("duplicate", lambda _, __: "contains the same item twice"),
-    "anyOf": ("invalid", lambda _, __: "does not match any of the schemas"),
-    "oneOf": ("invalid", lambda _, __: "must match exactly one of the schemas"),
+    "anyOf": ("invalid", lambda _, __: "does not match any of the allowed schemas"),
+    "oneOf": ("invalid", lambda _, __: "must match exactly one of the allowed schemas"),
 }

@@ -62,7 +62,7 @@ class Setting:
         for count, (path, text) in enumerate(_texts(value, ())):
             characters += len(text)
             if count == MAX_EXPRESSIONS or characters > MAX_CHARACTERS:
-                message = f"`set` can have at most {MAX_EXPRESSIONS} expressions with {MAX_CHARACTERS:,} characters."
+                message = f"`set` can have at most {MAX_EXPRESSIONS} expressions, with {MAX_CHARACTERS:,} characters in total."
                 problems.append(_problem(path, text, message))
                 break
             try:

@@ -87,7 +87,7 @@ def _refuse(text: str, source_format: SourceFormat) -> Issue | None:
             found.start(),
             "invalid_character",
             f"The text contains the character U+{code:04X}, which YAML does not allow here. "
-            f"Remove it, or write `\\u{code:04X}` in a text in double quotes.",
+            f"Remove it, or write `\\u{code:04X}` in a double-quoted string.",
         )
     return None
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 from stepiq.core.json import Json
 from stepiq.language.corrections import entry_correction
 from stepiq.language.data import is_object, kind_of
-from stepiq.language.drafts import Draft, Fields
-from stepiq.language.jumps import JUMP_FIELDS, MAX_CASES, read_case, read_jump
+from stepiq.language.drafts import PIPELINE, Draft, Fields
+from stepiq.language.jumps import GOTO, JUMP_FIELDS, MAX_CASES, read_case, read_jump
 from stepiq.language.places import Path
 from stepiq.language.specs import (
     Case,
@@ -21,6 +21,7 @@ from stepiq.language.specs import (
 )
 from stepiq.language.steps.kinds import Entry, StepKind
 from stepiq.language.steps.registry import KINDS
+from stepiq.language.words import listed
 
 MAX_STEPS = 100
 """Most steps of a definition, those inside others included."""
@@ -56,13 +57,15 @@ _CASE = "{if: steps.review.output.score < 8, goto: draft}"
 
 def homes(document: Collection[str]) -> dict[str, str]:
     """Where each field belongs, for messages about fields in the wrong place."""
-    found = {name: ["the pipeline"] for name in document}
-    for name in COMMON - {"name", "timeout_seconds"}:
-        found.setdefault(name, []).append("steps")
+    types: dict[str, list[str]] = {}
     for kind in KINDS.values():
         for name in kind.fields:
-            found.setdefault(name, []).append(f"`{kind.type}` steps")
-    return {name: " and ".join(places) for name, places in found.items()}
+            types.setdefault(name, []).append(f"`{kind.type}`")
+    found = {name: f"{listed(names)} steps" for name, names in types.items()}
+    found |= dict.fromkeys(COMMON - {"name", "timeout_seconds"}, "steps")
+    for name in document:
+        found[name] = f"{PIPELINE} and of {found[name]}" if name in found else PIPELINE
+    return found
 
 
 def read_steps(fields: Fields) -> tuple[Step, ...]:
@@ -76,7 +79,7 @@ def read_steps(fields: Fields) -> tuple[Step, ...]:
     )
     count = sum(1 for step in steps for _ in _each(step))
     if count > MAX_STEPS:
-        message = f"The definition has {count} steps, including those inside other steps. The limit is {MAX_STEPS}."
+        message = f"The definition has {count} steps, including those inside other steps. The maximum is {MAX_STEPS}."
         fields.refuse("steps", "too_long", message)
     return steps
 
@@ -92,7 +95,7 @@ def _read_entries(draft: Draft, entries: Sequence[Entry]) -> tuple[Step, ...]:
         if draft.is_full:
             break
         if not is_object(entry):
-            message = f"A step must be a mapping with an `id`; it is {kind_of(entry)}.{entry_correction(entry, _STEP)}"
+            message = f"A step must be an object with an `id`; it is {kind_of(entry)}.{entry_correction(entry, _STEP)}"
             draft.refuse(path, "wrong_type", message)
             continue
         step = _read_step(draft, path, entry)
@@ -136,7 +139,7 @@ def _read_spec(fields: Fields, kind: StepKind) -> StepSpec | None:
         return kind.read(fields, _read_entries)
     draft = fields.draft
     if draft.nesting == MAX_NESTING:
-        message = f"`parallel` steps can be nested {MAX_NESTING} levels deep. Move this one out."
+        message = f"`parallel` steps can be nested at most {MAX_NESTING} levels deep. Move this one to an outer level."
         draft.refuse(fields.path, "too_deep", message)
         return None
     draft.nesting += 1
@@ -161,7 +164,8 @@ def _read_kind(draft: Draft, path: Path, data: dict[str, Json]) -> StepKind | No
 def _read_timeout(fields: Fields, kind: StepKind) -> timedelta | None:
     if kind.timeout is None:
         if fields.has("timeout_seconds") and "timeout_seconds" not in kind.fields:
-            message = f"A `{kind.type}` step does not have a time limit. Set one for its inner steps or the pipeline, and remove this one."
+            where = "its inner steps" if kind.type is StepType.PARALLEL else "the pipeline"
+            message = f"A `{kind.type}` step has no `timeout_seconds`. Set it for {where}, and remove it here."
             fields.refuse("timeout_seconds", "conflict", message)
         return None
     seconds = fields.integer("timeout_seconds", 1, int(kind.longest_timeout.total_seconds()))
@@ -193,14 +197,18 @@ def _read_on_error(fields: Fields) -> OnError:
         return OnError(goes_on=True, jump=read_jump(inner, "on_error"))
     written = fields.raw("on_error")
     if written == "retry":
-        message = "`on_error` cannot be `retry`. Retries have a field of their own: `retry: {max_attempts: 3}`."
+        message = (
+            "`on_error` cannot be `retry`. To retry the step, write `retry: {max_attempts: 3}`."
+        )
         fields.refuse("on_error", "not_allowed", message)
         return OnError()
     if isinstance(written, str) and written in fields.draft.step_ids:
         message = f"`on_error` cannot be `{written}`. To go to that step, write `on_error: {{goto: {written}}}`."
         fields.refuse("on_error", "not_allowed", message)
         return OnError()
-    return OnError(goes_on=fields.choice("on_error", ON_ERROR) == "continue")
+    return OnError(
+        goes_on=fields.choice("on_error", ON_ERROR, offered=(*ON_ERROR, GOTO)) == "continue"
+    )
 
 
 def _read_on_condition(fields: Fields) -> tuple[Case, ...]:

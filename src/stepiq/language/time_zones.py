@@ -103,7 +103,7 @@ def _explain(name: str) -> str:
         if near
         else "Use a name such as `Europe/Berlin`, or `UTC`."
     )
-    return f"`{name}` is not a time zone of the IANA database. {advice}"
+    return f"`{name}` is not an IANA time zone. {advice}"
 
 
 def _explain_offset(name: str, sign: str, hours: str, minutes: str | None) -> str:

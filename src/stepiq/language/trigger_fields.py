@@ -65,7 +65,7 @@ def read_webhook(fields: Fields) -> VerifySpec | None:
         )
         inner.note_secret("secret_name", secret)
     if scheme not in (None, VerifyScheme.HMAC_SHA256) and inner.has("header"):
-        message = f"`header` is for the scheme hmac-sha256. The scheme {scheme} has its own headers. Remove it."
+        message = f"`header` is only for the scheme `hmac-sha256`. The scheme `{scheme}` has fixed headers. Remove it."
         inner.refuse("header", "conflict", message)
     header = inner.text(
         "header", maximum=MAX_HEADER, pattern=HEADER_NAME, rule="the name of a header"

@@ -1,7 +1,7 @@
 """Which word of the language someone meant: near names, the words of other tools, and fields of other places."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 
 _MAX_COMPARED = 200
@@ -90,14 +90,14 @@ _NOTES = {
     (
         "schedule",
         "env",
-    ): "Write values in `variables`. Store keys as secrets and read them as `{{env.NAME}}`.",
+    ): "Write values in `variables`. Store API keys as secrets and use them as `{{env.NAME}}`.",
     ("schedule", "jobs"): _STEPS,
     ("schedule", "nodes"): _STEPS,
     ("schedule", "on"): _START,
     (
         "schedule",
         "secrets",
-    ): "Store secrets on the server and read them in templates as `{{env.NAME}}`.",
+    ): "Store secrets on the server, and use them in templates as `{{env.NAME}}`.",
     ("schedule", "trigger"): _START,
     ("schedule", "triggers"): _START,
     ("on_error", "depends_on"): _ORDER,
@@ -105,7 +105,7 @@ _NOTES = {
     (
         "on_error",
         "output",
-    ): "The output of a step is kept without a field. Later steps read it as `steps.ID.output`.",
+    ): "The output of a step is stored automatically. Later steps read it as `steps.ID.output`.",
     (
         "on_error",
         "run",
@@ -116,7 +116,7 @@ _NOTES = {
     ): "To run code, use `type: code`. To call another system, use `type: webhook`.",
     ("on_error", "with"): "Write the fields of the step one level higher, without `with`.",
     ("prompt", "messages"): "Write `system_prompt` and `prompt`.",
-    ("system_prompt", "input"): "A prompt reads the input in templates, as in `{{input.topic}}`.",
+    ("system_prompt", "input"): "Use the input in the prompt, as in `{{input.topic}}`.",
     ("url", "auth"): "Write `headers: {Authorization: 'Bearer {{env.TOKEN}}'}`.",
     ("url", "params"): "Write the query string in `url`.",
     ("url", "query"): "Write the query string in `url`.",
@@ -130,6 +130,17 @@ def note(name: str, known: Collection[str]) -> str | None:
     return next(
         (text for (field, word), text in _NOTES.items() if word == name and field in known), None
     )
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a`, `a and b` or `a, b and c`."""
+    *others, end = words
+    return f"{', '.join(others)} and {end}" if others else end
+
+
+def fields_in(hint: str) -> set[str]:
+    """The fields that a sentence names."""
+    return set(re.findall(r"`([a-z_]+)[`:]", hint))
 
 
 def suggest(name: str, known: Collection[str]) -> str:

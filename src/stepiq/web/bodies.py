@@ -46,9 +46,7 @@ Timestamp = Annotated[
 def _iso_text(value: object) -> object:
     # Left to itself pydantic also takes seconds since 1970, as a number or as text.
     if not isinstance(value, str) or "T" not in value.upper():
-        raise ValueError(
-            "must be a time in ISO 8601 with its time zone, such as 2030-01-31T12:00:00Z"
-        )
+        raise ValueError("must be an ISO 8601 time with a time zone, such as 2030-01-31T12:00:00Z")
     return value
 
 

@@ -115,7 +115,7 @@ class TestSizes:
         ],
     )
     def test_a_text_has_a_longest_length(self, text):
-        assert "it creates a text of more than 1,048,576 characters" in stopped(text)
+        assert "it creates a string of more than 1,048,576 characters" in stopped(text)
 
     @pytest.mark.parametrize(
         "text",

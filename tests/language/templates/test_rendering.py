@@ -93,14 +93,14 @@ class TestUnresolved:
     @pytest.mark.parametrize(
         ("text", "reason"),
         [
-            ("{{input.title}}", "`input` does not have `title`"),
-            ("{{input.object.z.y}}", "`input.object` does not have `z`"),
+            ("{{input.title}}", "`input` has no field `title`"),
+            ("{{input.object.z.y}}", "`input.object` has no field `z`"),
             ("{{input.none.x}}", "`input.none` is null, so it has no fields"),
             ("{{input.topic.x}}", "`input.topic` is a string, so it has no fields"),
             ("{{input.count.x}}", "`input.count` is a number, so it has no fields"),
             ("{{input.list.4.x}}", "`input.list.4` is a boolean, so it has no fields"),
-            ("{{input.list.5}}", "`input.list` does not have `5`"),
-            ("{{#each input.rows}}{{nam}}{{/each}}", "`this` does not have `nam`"),
+            ("{{input.list.5}}", "`input.list` has no item `5`"),
+            ("{{#each input.rows}}{{nam}}{{/each}}", "`this` has no field `nam`"),
         ],
     )
     def test_a_name_that_leads_nowhere_fails_with_place_and_reason(self, text, reason):
@@ -206,7 +206,7 @@ class TestHelpers:
     @pytest.mark.parametrize(
         ("call", "reason"),
         [
-            ("json input.x", "`input` does not have `x`"),
+            ("json input.x", "`input` has no field `x`"),
             ("length 3", "`length` needs a string, a list or an object; it got a number"),
             ("join 'x'", "`join` needs a list; it got a string"),
             ("join input.list 3", "`join` needs a string between the items"),

@@ -238,7 +238,7 @@ def _shape_problem(entry: Mapping[str, Any]) -> Problem:
     path: places.Path = entry["loc"]
     kind = str(entry["type"])
     if kind == "extra_forbidden":
-        return Problem(path, "unknown_field", f"`{path[-1]}` is not a field here.", at_key=True)
+        return Problem(path, "unknown_field", f"Unknown field `{path[-1]}`.", at_key=True)
     if kind == "missing":
         return Problem(path, "missing", f"`{path[-1]}` is required.")
     return Problem(path, kind, sentence(entry))

@@ -13,8 +13,8 @@ Address = IPv4Address | IPv6Address
 _RESERVED = {
     "0.0.0.0/8": "an unspecified address",
     "10.0.0.0/8": "a private address",
-    "100.64.0.0/10": "a carrier's shared address",
-    "127.0.0.0/8": "an address of this machine itself",
+    "100.64.0.0/10": "a carrier-grade NAT address",
+    "127.0.0.0/8": "a loopback address",
     "169.254.0.0/16": "a link-local address",
     "172.16.0.0/12": "a private address",
     "192.0.0.0/24": "a reserved address",
@@ -31,8 +31,8 @@ _RESERVED = {
     "255.255.255.255/32": "the broadcast address",
     "240.0.0.0/4": "a reserved address",
     "::/128": "an unspecified address",
-    "::1/128": "an address of this machine itself",
-    "::/96": "an IPv4 address in an IPv6 form",
+    "::1/128": "a loopback address",
+    "::/96": "an IPv4-compatible IPv6 address",
     "64:ff9b:1::/48": "a local NAT64 address",
     "100::/64": "a discard-only address",
     "2001::/32": "a Teredo address",
@@ -94,7 +94,7 @@ def refusal(address: Address, allowed: Sequence[Network] = ()) -> str | None:
         if address in network and (not is_metadata or network.num_addresses == 1):
             return None
     if is_metadata:
-        return "a cloud's metadata service"
+        return "a cloud metadata service"
     if inner is not None:
         return refusal(inner, allowed)
     return _reserved(address)

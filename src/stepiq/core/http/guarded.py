@@ -270,7 +270,7 @@ class _Hop:
         try:
             target = self.url.join(location)
         except (httpx2.InvalidURL, ValueError):
-            raise UrlInvalid("a redirect names a URL that cannot be read") from None
+            raise UrlInvalid("the server redirects to an invalid URL") from None
         keeps_body = self.content is not None and not self._becomes_get(reply.status_code)
         return None if keeps_body and not self._is_same_origin(target) else target
 

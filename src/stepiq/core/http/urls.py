@@ -66,7 +66,7 @@ def _parse(url: str) -> httpx2.URL:
     try:
         return httpx2.URL(url)
     except (httpx2.InvalidURL, ValueError):
-        raise UrlInvalid("it cannot be read as a URL") from None
+        raise UrlInvalid("it is malformed") from None
 
 
 def _check_name(host: str) -> None:

@@ -226,7 +226,7 @@ def _of_time(
             refuse(name, value)
         shown = times.calendar(value, _zone(name, zone))
         if shown is None:
-            raise Failure("in this time zone, the timestamp is not in the years 1 to 9999.")
+            raise Failure("in this time zone, the timestamp is outside the years 1 to 9999.")
         return of_calendar(shown)
 
     return apply

@@ -27,8 +27,9 @@ _WORDS = {
     "not": "Write `!` instead of `not`: `!has(input.topic)`.",
     "is": "Write `==` instead of `is`.",
     "contains": "Call it as a function: `input.text.contains('word')`.",
-    "if": "Write a choice as `test ? this : that`.",
-    "else": "Write a choice as `test ? this : that`.",
+    "matches": "Call it as a function: `input.text.matches('^a')`.",
+    "if": "Write it as `condition ? this : that`.",
+    "else": "Write it as `condition ? this : that`.",
     "lambda": "To process a list, use a macro: `list.filter(x, x > 0)`, `list.map(x, x.name)`.",
     "for": "To process a list, use a macro: `list.filter(x, x > 0)`, `list.map(x, x.name)`.",
     **{
@@ -51,10 +52,10 @@ _MARKS = {
     "++": "Expressions cannot change values. Write `x + 1`.",
 }
 _CALLS = {
-    **dict.fromkeys(("len", "length", "count", "strlen"), "Use `size(x)` for the length of a text, list or object."),
+    **dict.fromkeys(("len", "length", "count", "strlen"), "Use `size(x)` for the length of a string, list or object."),
     **dict.fromkeys(("includes", "includesAny", "has_key", "hasOwnProperty"), "Use `text.contains('x')` or `'x' in list`."),
-    **dict.fromkeys(("startswith", "starts_with"), "Its name is `startsWith`."),
-    **dict.fromkeys(("endswith", "ends_with"), "Its name is `endsWith`."),
+    **dict.fromkeys(("startswith", "starts_with"), "Use `startsWith`."),
+    **dict.fromkeys(("endswith", "ends_with"), "Use `endsWith`."),
     **dict.fromkeys(("some", "any", "find"), "Use `list.exists(x, x > 0)`."),
     **dict.fromkeys(("every", "forEach", "reduce"), "Use `all`, `exists`, `filter` or `map`: `list.all(x, x > 0)`."),
     **dict.fromkeys(("match", "test", "search", "regex"), "Use `text.matches('^a')`."),
@@ -77,8 +78,8 @@ _REFUSALS = {
     "invalid hex int literal": "This number is too large for an integer of 64 bits.",
     "invalid uint literal": "This number is too large for an integer of 64 bits.",
     "invalid hex uint literal": "This number is too large for an integer of 64 bits.",
-    "Invalid string literal": "This text has an escape for a character that does not exist.",
-    "Invalid bytes literal": "This text has an escape for a character that does not exist.",
+    "Invalid string literal": "This string has an escape sequence for a character that does not exist.",
+    "Invalid bytes literal": "This string has an escape sequence for a character that does not exist.",
     "operand of a select": "A value of this type has no fields.",
     "range of a comprehension": "A macro needs a list or an object.",
 }
@@ -151,7 +152,7 @@ def _explain_undeclared(source: Source, offset: int, name: str) -> tuple[int, st
         return place, _WORDS[root]
     return place, (
         f"`{root[:60]}` is unknown. Write `input.{root[:60]}` for an input, `vars.{root[:60]}` for a variable, "
-        f"`steps.{root[:60]}.output` for a step, or `'{root[:60]}'` for a text."
+        f"`steps.{root[:60]}.output` for a step, or `'{root[:60]}'` for a string."
     )
 
 
@@ -195,7 +196,7 @@ def _explain_overload(function: str, types: list[str]) -> str:
                 if types[0] == "optional_type"
                 else "Compare it: `x != ''`, `x > 0`."
             )
-            return f"The test before `?` must be true or false, but it is {kinds[0]}. {advice}"
+            return f"The condition before `?` must be true or false, but it is {kinds[0]}. {advice}"
         return (
             f"Both results of `? :` must have the same type; these are {kinds[1]} and {kinds[2]}. "
             "Convert one of them, or write `dyn(…)` around one."
@@ -216,9 +217,13 @@ def _advise_overload(function: str, types: set[str]) -> str:
     if function in ("_[_]", "_[?_]") and "double" in types:
         return "Use an integer: `list[int(x)]`."
     if function in ("or", "orValue"):
-        return "Give a fallback of the type of the value, or write `dyn(…)` around it."
+        return "Give a fallback of the same type as the value, or write `dyn(…)` around it."
     if function == "_+_" and "string" in types:
         return "Convert the other value with `string(x)`."
+    if function == "@in" and not types & {"list", "map"}:
+        return (
+            "Write a list or an object after `in`. To search in a string, use `text.contains('a')`."
+        )
     if function in ("_==_", "_!=_", "@in"):
         return "Values of different types are never equal. Convert one of them."
     return ""
@@ -232,11 +237,13 @@ def _explain_syntax(source: Source, offset: int, reason: str) -> str:
     quoted = _QUOTED.search(reason.partition(" expecting ")[0])
     shown = quoted[1] if quoted else ""
     if reason.startswith("missing ')'") or "expecting {']'" in reason or "expecting {')'" in reason:
-        return "A bracket is not closed."
+        return "A bracket is not closed. Add the closing bracket."
     if reason.startswith("token recognition error"):
-        return "This text cannot be read. Write `\\\\` for a backslash."
+        return "This string cannot be read. Write `\\\\` for a backslash."
+    if "expecting ':'" in reason and not any(token.text == "?" for token in source.tokens):
+        return "An object needs a value after each key: `{'name': 1}`."
     if "expecting ':'" in reason:
-        return "A choice needs two results: `test ? this : that`."
+        return "`?` needs two results: `condition ? this : that`."
     if shown == "<EOF>" or offset >= len(source.text.rstrip()):
         return _ENDS_EARLY
     if shown.startswith("."):
@@ -249,7 +256,7 @@ def _explain_other(reason: str) -> str:
         if start in reason:
             return sentence
     if "variable name must be" in reason:
-        return "The first argument of a macro is a name: `list.map(x, x.name)`."
+        return "The first argument of a macro must be a name: `list.map(x, x.name)`."
     if "expected type 'optional_type" in reason:
         return "`?` needs an optional value, such as `input.?topic`."
     return f"The expression is invalid: {reason[:200]}."
@@ -260,5 +267,5 @@ def _explain_refusal(complaint: str) -> str:
     if "recursion limit" in reason:
         return _TOO_DEEP
     if "map key type" in reason:
-        return "The keys of an object must be texts: `{'name': 1}`."
+        return "The keys of an object must be strings: `{'name': 1}`."
     return f"The expression is invalid: {reason[:200]}."

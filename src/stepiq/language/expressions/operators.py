@@ -48,6 +48,10 @@ def _advise(sign: str, *values: Value) -> str:
         return "If a value may be null, check it first: `x == null ? … : …`."
     if Optional in found:
         return "Use the value inside: `.orValue(…)`."
+    if sign == "in":
+        return (
+            "Write a list or an object after `in`. To search in a string, use `text.contains('a')`."
+        )
     if sign == "+" and str in found:
         return "Convert the other value with `string(x)`."
     if str in found and found & NUMBERS:
@@ -140,7 +144,7 @@ def _bounded(rule: _Rule) -> _Rule:
 
 def _divide(a: int, b: int) -> int:
     if b == 0:
-        raise Failure("division by zero.")
+        raise Failure("division by zero. Check the divisor first: `x == 0 ? 0 : total / x`.")
     quotient = abs(a) // abs(b)
     return quotient if (a < 0) == (b < 0) else -quotient
 
@@ -160,7 +164,7 @@ def _divide_doubles(a: float, b: float) -> float:
 def _moment(nanos: int) -> Timestamp:
     found = times.timestamp(nanos)
     if found is None:
-        raise Failure("the timestamp is not in the years 1 to 9999.")
+        raise Failure("the timestamp is outside the years 1 to 9999.")
     return found
 
 

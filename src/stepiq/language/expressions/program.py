@@ -335,7 +335,7 @@ def _step(value: Value, key: Value) -> Value:
 def _new_key(made: Map, value: Value) -> Any:
     key = key_of(value)
     if key is MISSING or type(value) is float:
-        raise Failure(f"the keys of an object must be texts, but one is {kind_of(value)}.")
+        raise Failure(f"the keys of an object must be strings, but one is {kind_of(value)}.")
     if key in made:
         raise Failure("an object has the same key twice.")
     return key

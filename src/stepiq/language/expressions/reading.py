@@ -17,9 +17,7 @@ from stepiq.language.patterns import PatternSyntaxError, compile_regex
 from stepiq.language.templates.nodes import Reference
 
 _DECIDING_TYPES = ("BOOL", "DYN")
-_NOT_PART = (
-    "Protocol buffer messages, such as `google.protobuf.Value{}`, are not part of the language."
-)
+_NOT_PART = "Protocol buffer messages, such as `google.protobuf.Value{}`, are not supported."
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ def read(text: str) -> Reading:
     except UnknownName as unknown:
         found.fail(unknown.name.offset, _NOT_PART)
     except UnknownFunction as unknown:
-        found.fail(unknown.call.offset, f"`{unknown.call.function}` is not part of the language.")
+        found.fail(unknown.call.offset, f"`{unknown.call.function}` is not supported.")
     return Reading(
         program,
         tuple(

@@ -121,7 +121,7 @@ def _object(value: Map, meter: Meter, room: Room) -> dict[str, Json]:
     for key, item in value.items():
         if type(key) is not str:
             raise Failure(
-                "the result is an object with keys that are not texts. Convert them: `string(key)`."
+                "the result is an object with keys that are not strings. Convert them: `string(key)`."
             )
         room.measure_texts([_whole(key)])
         made[key] = to_json(item, meter, room)

@@ -32,7 +32,9 @@ _QUOTES = ("'", '"')
 _TYPOGRAPHIC_QUOTES = "\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
 _UNSUPPORTED_MACROS = ("optMap", "optFlatMap")
 _DOT_FIRST = "For a field that may be absent, write the dot first: `input.?topic`."
-SECRETS_REFUSED = "Secrets can only be used in templates, as `{{env.NAME}}` in a text; expressions cannot read `env`."
+SECRETS_REFUSED = (
+    "Secrets can only be used in templates, as `{{env.NAME}}`. Expressions cannot read `env`."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def read(written: str) -> Source:
         ExpressionSyntaxError: too long, empty, or with something that no expression has.
     """
     if len(written) > MAX_LENGTH:
-        fail(written, MAX_LENGTH, f"An expression has at most {MAX_LENGTH:,} characters.")
+        fail(written, MAX_LENGTH, f"An expression can have at most {MAX_LENGTH:,} characters.")
     try:
         written.encode()
     except UnicodeEncodeError as error:
@@ -122,16 +124,18 @@ def _refuse(source: Source) -> None:
     if token.text in _UNSUPPORTED_MACROS and before is not None and before.text == ".":
         source.fail(
             token.offset,
-            f"`{token.text}` is not part of the language. Write `has(input.topic) ? … : …`.",
+            f"`{token.text}` is not supported. Write `has(input.topic) ? … : …`.",
         )
 
 
 def _fail_at_character(written: str, at: int) -> NoReturn:
     character = written[at]
     if character in _QUOTES:
-        fail(written, at, f"This text is not closed. Write `{character}` at its end.")
+        fail(written, at, f"This string is not closed. Write `{character}` at its end.")
     if character == "`":
         fail(written, at, "This name is not closed. Write a backtick at its end.")
+    if written.startswith("${", at):
+        fail(written, at, "Write the expression without `${{ … }}` or `${…}` around it.")
     if character in _TYPOGRAPHIC_QUOTES:
         fail(written, at, "Use straight quotes: `'text'`.")
     fail(written, at, f"The character `{character}` is only allowed inside quotes.")

@@ -77,14 +77,14 @@ class Meter:
     def spend_making(self, length: int) -> None:
         """Charge for characters that a new text has."""
         if length > MAX_TEXT_LENGTH:
-            raise Exhausted(f"it creates a text of more than {MAX_TEXT_LENGTH:,} characters.")
+            raise Exhausted(f"it creates a string of more than {MAX_TEXT_LENGTH:,} characters.")
         self.spend(1 + length // _MADE_PER_OPERATION)
 
     def _look_up(self) -> None:
         self._spent += self._span - self._left
         if self._spent > self._limit:
             raise Exhausted(
-                f"it needs more than {self._limit:,} operations. Use fewer items or shorter texts, "
+                f"it needs more than {self._limit:,} operations. Use fewer items or shorter strings, "
                 "or split the step."
             )
         if self._pause is None:

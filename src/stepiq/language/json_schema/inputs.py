@@ -33,7 +33,7 @@ _TYPES = {
     "number": "A number.",
     "boolean": "True or false.",
     "array": "A list.",
-    "object": "A mapping.",
+    "object": "An object.",
 }
 _COUNTED = {"string": "characters", "array": "items"}
 
@@ -156,8 +156,8 @@ def _json_schema() -> Node:
         "minItems": ("Minimum number of items of a list.", count),
         "maxItems": ("Maximum number of items of a list.", count),
         "uniqueItems": ("Whether all items must be different.", {"type": "boolean"}),
-        "minLength": ("Minimum number of characters of a text.", count),
-        "maxLength": ("Maximum number of characters of a text.", count),
+        "minLength": ("Minimum number of characters of a string.", count),
+        "maxLength": ("Maximum number of characters of a string.", count),
         "pattern": ("Regular expression that must match a part of the text.", {"type": "string"}),
         "format": ("Format such as `date` or `email`. It is not checked.", {"type": "string"}),
         "minimum": ("The smallest allowed number.", {"type": "number"}),

@@ -163,9 +163,9 @@ def _transform() -> Own:
             "With `extract`: if true, the first match, or null if there is none.",
             default=False,
         ),
-        "regex": mapping("Regex", "Matches of a pattern in a text.", regex, ["pattern"]),
+        "regex": mapping("Regex", "Matches of a pattern in text.", regex, ["pattern"]),
         "set": {
-            **words("Set", "An object or a list. Its texts are expressions."),
+            **words("Set", "An object or a list. Its strings are expressions."),
             "type": ["object", "array"],
             "additionalProperties": inner,
             "items": inner,
@@ -261,7 +261,7 @@ def _webhook() -> Own:
             "Headers by name. The server sets `Idempotency-Key` and the headers of the connection."
         ),
         "body": {
-            **words("Body", "A template, or a mapping or list. Its texts are templates."),
+            **words("Body", "A template, or an object or list whose strings are templates."),
             "type": ["string", "object", "array"],
             "minLength": 1,
         },
@@ -328,7 +328,7 @@ def _wait() -> Own:
         ),
         "until": template(
             "Until",
-            "A time in ISO 8601 with its time zone, such as `2026-03-01T09:00:00+01:00`.",
+            "An ISO 8601 time with a time zone, such as `2026-03-01T09:00:00+01:00`.",
         ),
     }
     ways: list[Json] = [{"required": [name]} for name in fields]

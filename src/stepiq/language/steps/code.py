@@ -42,7 +42,9 @@ def _read_inputs(fields: Fields) -> tuple[tuple[str, Expression], ...] | None:
         return None
     if len(data) > MAX_INPUTS:
         fields.refuse(
-            "input", "too_long", f"`input` has {len(data)} entries, and the limit is {MAX_INPUTS}."
+            "input",
+            "too_long",
+            f"`input` must have at most {MAX_INPUTS} fields; it has {len(data)}.",
         )
         return None
     inner = Fields(fields.draft, (*fields.path, "input"), data, data)

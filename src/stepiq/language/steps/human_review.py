@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from stepiq.language.drafts import Fields
 from stepiq.language.http_fields import read_addresses
-from stepiq.language.jumps import JUMP_FIELDS, read_jump
+from stepiq.language.jumps import GOTO, JUMP_FIELDS, read_jump
 from stepiq.language.specs import Jump, ReviewSpec, ReviewTimeout, StepType
 from stepiq.language.steps.kinds import ReadSteps, StepKind
 from stepiq.language.steps.shapes import OPTIONAL_STRING_FIELD, STRING_FIELD, record
@@ -17,7 +17,7 @@ ON_REJECT = ("fail",)
 
 def _read(fields: Fields, _: ReadSteps) -> ReviewSpec | None:
     if fields.draft.nesting:
-        message = "`parallel` cannot contain a `human_review` yet. Move the review before or after the `parallel`."
+        message = "`parallel` cannot contain a `human_review` yet. Move the step before or after the `parallel`."
         fields.draft.refuse((*fields.path, "type"), "not_supported_yet", message)
     fields.require("message", "message: Please check this answer before it is sent.")
     message_template = fields.template("message")
@@ -42,7 +42,7 @@ def _read(fields: Fields, _: ReadSteps) -> ReviewSpec | None:
 
 def _read_on_reject(fields: Fields) -> Jump | None:
     if not isinstance(fields.raw("on_reject"), dict):
-        fields.choice("on_reject", ON_REJECT)
+        fields.choice("on_reject", ON_REJECT, offered=(*ON_REJECT, GOTO))
         return None
     inner = fields.inner("on_reject", JUMP_FIELDS)
     if inner is None or not inner.require("goto", "on_reject: {goto: draft}"):

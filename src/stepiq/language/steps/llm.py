@@ -19,7 +19,7 @@ MODEL_RULE = "a model id without spaces"
 
 
 def _read(fields: Fields, _: ReadSteps) -> LlmSpec | None:
-    fields.require("prompt", "prompt: Summarise {{input.topic}}")
+    fields.require("prompt", "prompt: Summarize {{input.topic}}")
     prompt = fields.template("prompt")
     system_prompt = fields.template("system_prompt")
     model = fields.text("model", minimum=1, maximum=MAX_MODEL, pattern=_MODEL, rule=MODEL_RULE)
@@ -57,10 +57,10 @@ def _read_fallbacks(fields: Fields) -> tuple[str, ...]:
     for index, model in enumerate(fields.items("fallback_models", 1, MAX_FALLBACKS) or ()):
         path = (*fields.path, "fallback_models", index)
         if not isinstance(model, str):
-            message = f"A model must be a string; it is {kind_of(model)}."
+            message = f"A model id must be a string; it is {kind_of(model)}."
             fields.draft.refuse(path, "wrong_type", message)
         elif len(model) > MAX_MODEL or not re.fullmatch(_MODEL, model):
-            message = f"A model must be {MODEL_RULE}, with at most {MAX_MODEL} characters."
+            message = f"A model id must have 1 to {MAX_MODEL} characters and no spaces."
             fields.draft.refuse(path, "invalid_format", message)
         else:
             fields.draft.models.append((path, model))

@@ -29,7 +29,9 @@ def _read(fields: Fields, read_steps: ReadSteps) -> ParallelSpec | None:
     if not fields.has("for_each"):
         if fields.has("step"):
             fields.refuse(
-                "step", "conflict", "`step` needs `for_each`. Write branches as `steps: [...]`."
+                "step",
+                "conflict",
+                "`step` is only allowed with `for_each`. Write branches as `steps: [...]`.",
             )
         elif not fields.has("steps"):
             fields.require("steps", "steps: [{id: a, prompt: ...}, {id: b, prompt: ...}]")

@@ -44,7 +44,7 @@ def output_issues(step: Step, output: Json, at: Path = ()) -> tuple[Issue, ...]:
     if issues or step.output_format is not OutputFormat.JSON or not _is_written_data(output):
         return issues
     name = write_path(at)
-    message = f"{f'`{name}`' if name else 'The value'} is a text that contains JSON. Give the data itself, without quotes."
+    message = f"{f'`{name}`' if name else 'The value'} is a string that contains JSON. Write the JSON without the quotes around it."
     return (Issue(name, "wrong_type", message),)
 
 

@@ -32,14 +32,16 @@ def _read(fields: Fields, _: ReadSteps) -> TransformSpec | None:
         fields.refuse(
             extra,
             "conflict",
-            f"A transform does one thing, and this one has `{ways[0]}` already. Move `{extra}` to a separate step.",
+            f"A `transform` does one thing, and this one already has `{ways[0]}`. Move `{extra}` to a separate step.",
         )
     makes = [_read_way(fields, name) for name in ways]
     source = fields.expression("input")
     if source is not None and ways[0] not in ("extract", "regex"):
-        fields.refuse("input", "conflict", "`input` needs `extract` or `regex`. Remove it.")
+        fields.refuse(
+            "input", "conflict", "`input` is only allowed with `extract` or `regex`. Remove it."
+        )
     if fields.has("first") and ways[0] != "extract":
-        fields.refuse("first", "conflict", "`first` needs `extract`. Remove it.")
+        fields.refuse("first", "conflict", "`first` is only allowed with `extract`. Remove it.")
     return None if makes[0] is None else TransformSpec(makes[0], source)
 
 
@@ -79,7 +81,7 @@ def _read_regex(fields: Fields) -> Match | None:
     chosen = [name for name in ("group", "all", "replace") if inner.has(name)]
     for extra in chosen[1:]:
         inner.refuse(
-            extra, "conflict", f"`regex` has `{chosen[0]}` already. Remove one of the two."
+            extra, "conflict", f"`regex` already has `{chosen[0]}`. Remove one of the two."
         )
     if text is None:
         return None
@@ -89,7 +91,7 @@ def _read_regex(fields: Fields) -> Match | None:
         inner.refuse("pattern", error.code, error.message)
         return None
     if group is not None and not pattern.has_group(group):
-        inner.refuse("group", "not_allowed", f"The pattern does not have a group `{group}`.")
+        inner.refuse("group", "not_allowed", f"The pattern has no group `{group}`.")
     made = None
     if replacement is not None:
         try:

@@ -22,7 +22,7 @@ def _read(fields: Fields, _: ReadSteps) -> WaitSpec | None:
         fields.refuse(
             "until",
             "conflict",
-            "A wait can have `seconds` or `until`, not both. Remove one of the two.",
+            "A `wait` can have `seconds` or `until`, but not both. Remove one of the two.",
         )
     elif not fields.has("until"):
         fields.require("seconds", "seconds: 30")
@@ -43,8 +43,8 @@ def _check_literal(fields: Fields, until: Template) -> None:
         clock.parse(written)
     except (ValueError, OverflowError):
         message = (
-            "`until` must be a time with its time zone, such as `2026-03-01T09:00:00Z`, or a template that gives one. "
-            "For a pause of a known length, write `seconds: 86400`."
+            "`until` must be a time with a time zone, such as `2026-03-01T09:00:00Z`, or a template that writes one. "
+            "For a fixed delay, write `seconds: 86400`."
         )
         fields.refuse("until", "invalid_format", message)
 

@@ -23,13 +23,15 @@ def _read(fields: Fields, _: ReadSteps) -> WebhookSpec | None:
     url = read_url(fields, "https://api.example.com/tickets")
     method = fields.choice("method", METHODS)
     headers = read_headers(fields, _header_problem)
-    body = _read_body(fields)
+    body = None
     if method in _WITHOUT_BODY and fields.has("body"):
         fields.refuse(
             "body",
             "conflict",
             f"A {method} request cannot have a body. Remove `body`, or use POST.",
         )
+    else:
+        body = _read_body(fields)
     statuses = _read_statuses(fields)
     if url is None:
         return None
@@ -47,7 +49,7 @@ def _read_body(fields: Fields) -> Template | TemplateTree | None:
     if is_object(value) or is_array(value):
         return read_tree(fields.draft, (*fields.path, "body"), value)
     if value is not None and not isinstance(value, str):
-        fields.refuse("body", "wrong_type", "`body` must be a text, a mapping or a list.")
+        fields.refuse("body", "wrong_type", "`body` must be a string, an object or a list.")
         return None
     return fields.template("body")
 

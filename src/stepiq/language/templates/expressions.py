@@ -49,7 +49,7 @@ class TagReader:
         if not self._tokens:
             self._fail(
                 self._tag.offset,
-                "This tag is empty. Write a name in it, as in `{{{{input.topic}}}}`.",
+                "This tag is empty. Write a name in it, as in `{{input.topic}}`.",
             )
         first = self._tokens[0]
         if first.kind == "(":
@@ -62,7 +62,7 @@ class TagReader:
             if isinstance(expression, Literal):
                 self._fail(
                     first.offset,
-                    "This tag contains a fixed value. Write it as text, without braces.",
+                    "This tag contains a literal value. Write it as text, without braces.",
                 )
         self._expect_end()
         return expression
@@ -82,7 +82,7 @@ class TagReader:
             )
         expression = self._argument(tolerant=True)
         if isinstance(expression, Secret) and kind in FRAMED:
-            self._fail(first.offset, "A secret has no fields. Write it out or compare it.")
+            self._fail(first.offset, "A secret has no fields. It can only be inserted or compared.")
         return expression
 
     def include_zero(self, kind: ArmKind) -> bool:
@@ -91,9 +91,7 @@ class TagReader:
         if token is None or not self._is_option():
             return False
         if kind in FRAMED or token.text != "includeZero":
-            self._fail(
-                token.offset, f"`#{kind.value}` does not have an option `{token.text[:60]}`."
-            )
+            self._fail(token.offset, f"`#{kind.value}` has no option `{token.text[:60]}`.")
         value = self._tokens[self._at + 2] if len(self._tokens) > self._at + 2 else None
         if value is None or value.text not in ("true", "false"):
             self._fail(token.offset, "`includeZero` must be `true` or `false`.")
@@ -215,7 +213,7 @@ class TagReader:
 
     def _number(self, token: Token) -> int | float:
         if len(token.text) > _MAX_NUMBER_LENGTH:
-            self._fail(token.offset, f"A number has at most {_MAX_NUMBER_LENGTH} characters.")
+            self._fail(token.offset, f"A number can have at most {_MAX_NUMBER_LENGTH} characters.")
         return float(token.text) if "." in token.text else int(token.text)
 
     # -- tokens --

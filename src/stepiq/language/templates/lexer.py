@@ -136,7 +136,7 @@ def _read_tag(source: str, at: int) -> Tag:
         fail(
             source,
             at,
-            "Raw blocks (`{{{{name}}}}`) are not supported. Write `\\{{` for braces as text.",
+            "Raw blocks (`{{{{name}}}}`) are not supported. Write `\\{{` to write braces as text.",
         )
     strips_left = source.startswith("~", at + 2)
     start = at + 3 if strips_left else at + 2
@@ -197,7 +197,11 @@ def _fail_at_character(source: str, tag: Tag, at: int, close: re.Pattern[str]) -
     if character in ("", "{") or source.startswith("}", at):
         fail(source, tag.offset, f"This tag is not closed. Write `{braces}` after the value.")
     if character in "\"'[":
-        fail(source, at, f"This {'name' if character == '[' else 'text'} is not closed in the tag.")
+        fail(
+            source,
+            at,
+            f"This {'name' if character == '[' else 'string'} is not closed. Write `{']' if character == '[' else character}` at its end.",
+        )
     if character in "<>!&":
         fail(
             source,

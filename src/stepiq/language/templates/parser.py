@@ -137,11 +137,11 @@ class Parser:
 
     def _read_else(self, tag: Tag) -> None:
         if not self._open:
-            self._fail(tag.offset, "`else` is outside a block. Write it inside `{{{{#if …}}}}`.")
+            self._fail(tag.offset, "`else` is outside a block. Write it inside `{{#if …}}`.")
         block = self._open[-1]
         if block.otherwise is not None:
             self._fail(
-                tag.offset, f"This `#{block.name}` has an `else` already. Remove one of the two."
+                tag.offset, f"This `#{block.name}` already has an `else`. Remove one of the two."
             )
         self._leave()
         if len(tag.tokens) < 2:

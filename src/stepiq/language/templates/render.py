@@ -153,7 +153,8 @@ class Renderer:
         line, column = position(self._source, path.offset)
         holder = ".".join(path.parts[:depth]) or path.value
         if is_object(value) or is_array(value):
-            reason = f"`{holder}` does not have `{part}`"
+            kind = "item" if is_array(value) and part.isdecimal() else "field"
+            reason = f"`{holder}` has no {kind} `{part}`"
         else:
             reason = f"`{holder}` is {kind_of(value)}, so it has no fields"
         hint = "Correct the name, or write a fallback: `{{default …}}`."
@@ -188,7 +189,7 @@ class Renderer:
         if result is MISSING and not tolerant:
             line, column = position(self._source, call.offset)
             raise TemplateUnresolved(
-                f"`{call.helper}` (line {line}, column {column} of the template) finds nothing. "
+                f"`{call.helper}` (line {line}, column {column} of the template) found nothing. "
                 "Write a fallback: `{{default (…) …}}`."
             )
         return result

@@ -10,6 +10,8 @@ _SEGMENT = re.compile(
     rf"(?P<literal>{LITERAL_SEGMENT})|(?P<up>\.\.)|(?P<here>\.(?=/|\Z))|(?P<name>[^./\[\]]++)",
     re.DOTALL,
 )
+_QUOTED_SEGMENT = re.compile(r"\.?\[(['\"])([^\]'\"]*)\1\]")
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ESCAPE = re.compile(r"\\([\\\]])")
 _SECRET_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _LOOP_VALUES = {
@@ -56,7 +58,7 @@ def split(text: str) -> Name:
         segment = _SEGMENT.match(text, at)
         if segment is None:
             raise NameProblem(
-                f"The name `{_shorten(text)}` has an empty or wrong part. Write it as in `input.topic`."
+                f"The name `{_shorten(text)}` has an empty or invalid part. Write it as in `input.topic`."
             )
         if segment["literal"] is not None:
             # Brackets included: one that ends the segment may have a backslash.
@@ -74,15 +76,27 @@ def split(text: str) -> Name:
         if at == len(text):
             return Name(text, is_data, ups, is_explicit, tuple(parts))
         if text[at] == "[":
-            raise NameProblem(
-                f"Write an index or a literal name after a dot: `{_shorten(text[:at])}.{_shorten(text[at:])}`."
-            )
+            raise NameProblem(_bracket_problem(text, at))
         if text[at] not in "./" or text.startswith("..", at):
             raise NameProblem(
                 f"The name `{_shorten(text)}` cannot be read. Write it as in `input.topic` or `input.[two words]`."
             )
         # A separator at the very end is an empty part, which the next round refuses.
         at += 1
+
+
+def _bracket_problem(text: str, at: int) -> str:
+    """What to write instead of a bracket that follows a name without a dot."""
+    if text.startswith("$node"):
+        return "The name `$node` does not exist. Write the output of a step as `steps.ID.output`."
+    rest = _QUOTED_SEGMENT.sub(_without_quotes, text[at:])
+    rest = rest if rest.startswith(".") else f".{rest}"
+    return f"Write names and indexes with dots: `{_shorten(text[:at] + rest)}`."
+
+
+def _without_quotes(found: re.Match[str]) -> str:
+    name = found[2]
+    return f".{name}" if _PLAIN.fullmatch(name) else f".[{name}]"
 
 
 def _shorten(text: str) -> str:
@@ -154,10 +168,10 @@ class Scopes:
 
 def _secret_name(name: Name, full: tuple[str, ...]) -> str:
     if len(full) != 2:
-        raise NameProblem(f"Write a secret as `env.NAME`; `{_shorten(name.text)}` is not one.")
+        raise NameProblem(f"`{_shorten(name.text)}` is not a secret. Write `env.NAME`.")
     if not _SECRET_NAME.fullmatch(full[1]):
         raise NameProblem(
-            "The name of a secret has up to 100 letters, digits and `_`, and does not start with a digit; "
-            f"`{_shorten(name.text)}` is not such a name."
+            f"`{_shorten(name.text)}` is not a valid secret. The name of a secret has up to 100 letters, digits and `_`, and "
+            "does not start with a digit."
         )
     return full[1]

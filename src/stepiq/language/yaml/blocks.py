@@ -36,7 +36,7 @@ def value(s: Scanner, parent: int, *, is_field: bool = False) -> Node:
     properties(s)
     if s.text[s.at] not in "#\n":
         if s.is_dash:
-            s.fail("A list starts on a line of its own. Write `- ` on the line below.")
+            s.fail("A list must start on a new line. Move the `- ` to the line below.")
         return _inline(s, parent)
     s.end_line(_MORE)
     s.next_line()
@@ -89,7 +89,7 @@ def _item(s: Scanner, column: int, *, is_field: bool = False) -> Node:
     at = s.at
     node = block(s, column)
     if isinstance(node[0], list | dict) and s.text[at] not in "[{" and "\t" in s.text[behind:at]:
-        s.fail("There is a tab before this list or mapping. Write a space.", behind)
+        s.fail("There is a tab before this value. Replace it with a space.", behind)
     return node
 
 
@@ -220,7 +220,7 @@ def _behind_quote(s: Scanner, start: int) -> str:
         written = written[1:-1]
     name = "double" if quote == '"' else "single"
     escape = '\\"' if quote == '"' else "''"
-    return f"The text in {name} quotes ends before this. Inside it, write `{escape}` for `{quote}`, or write `{in_quotes(written)}`."
+    return f"The {name}-quoted string ends before this. To write `{quote}` inside it, use `{escape}`, or write `{in_quotes(written)}`."
 
 
 def _second_colon(s: Scanner, start: int, end: int) -> NoReturn:
@@ -235,7 +235,7 @@ def _second_colon(s: Scanner, start: int, end: int) -> NoReturn:
     column = s.columns[-1][0] if s.columns else 0
     at = line_start + len(s.text[line_start:end]) - len(s.text[line_start:end].lstrip())
     s.fail(
-        f"`{name}` is indented deeper than the field above, so it is a part of that field's value. "
+        f"`{name}` is indented more than the field above, so it is part of that field's value. "
         f"Indent it by {spaces(column)} to make it a field.",
         at,
     )
@@ -244,7 +244,7 @@ def _second_colon(s: Scanner, start: int, end: int) -> NoReturn:
 def _no_key(s: Scanner) -> NoReturn:
     if s.is_dash:
         s.fail(
-            "A list item cannot follow the fields of a mapping. Indent it like the list that it belongs to."
+            "A list item cannot follow the fields of an object. Indent it like the list that it belongs to."
         )
     if found := _NAME_WITHOUT_SPACE.match(s.text, s.at):
         _no_space(s, found)
@@ -276,7 +276,7 @@ def _check_indent(s: Scanner, column: int) -> None:
     """Check that the line behind a list or mapping belongs to one of those around it."""
     if s.indent > column:
         s.fail(
-            f"This line is indented by {spaces(s.indent)}, the line above it by {column}. Indent both the same."
+            f"This line is indented by {spaces(s.indent)}, the line above it by {column}. Use the same indentation for both."
         )
     if s.indent < 0 or any(s.indent == known for known, _ in s.columns):
         return
@@ -285,7 +285,7 @@ def _check_indent(s: Scanner, column: int) -> None:
     ]
     what = "items" if s.is_dash else "fields"
     s.fail(
-        f"This line is indented by {spaces(s.indent)}, the {what} above it by {known[0]}. Indent both the same."
+        f"This line is indented by {spaces(s.indent)}, the {what} above it by {known[0]}. Use the same indentation."
     )
 
 

@@ -14,8 +14,8 @@ _PAIR = re.compile(r"\w:(?:\s|$)")
 _DIRECTIVE = re.compile(r"%([^ \t\n]*+)([^\n]*+)")
 _VERSION = re.compile(r"[ \t]++1\.[12](?:[ \t]++#.*|[ \t]*+)")
 _HINT = (
-    " The document arrived as one line: `curl -d @file` strips the line breaks, "
-    "`curl --data-binary @file` keeps them."
+    " The document arrived as one line, because `curl -d @file` strips line breaks. "
+    "Use `curl --data-binary @file`."
 )
 
 
@@ -73,7 +73,7 @@ def _read_directives(s: Scanner) -> None:
             s.refuse("yaml_tag", "YAML tags are not supported. Remove `%TAG`.", s.at)
         elif name != "YAML" or not _VERSION.fullmatch(rest):
             s.fail(
-                "Only `%YAML 1.2` can be written here. Put a text that starts with `%` in quotes."
+                "Only `%YAML 1.2` can be written here. Put a value that starts with `%` in quotes."
             )
         s.at = s.text.index("\n", s.at) + 1
         s.next_line()
@@ -88,5 +88,5 @@ def _read_end(s: Scanner) -> None:
         s.next_line()
     if s.text[s.at] != END:
         s.fail(
-            "A file contains one definition, and a second document starts here. Remove the `---`."
+            "A file can contain only one definition, but a second document starts here. Remove the `---`."
         )

@@ -75,7 +75,7 @@ def accept_key(s: Scanner, fields: dict[str, Json], key: str, at: int, *, is_pla
     if not is_new:
         s.refuse(
             "duplicate_key",
-            f"`{key[:60]}` occurs twice in this mapping. Remove one of the two.",
+            f"`{key[:60]}` occurs twice in this object. Remove one of the two.",
             at,
         )
     s.path[-1] = part
@@ -100,7 +100,7 @@ def _has_entry(s: Scanner, parent: int, start: int, *, is_first: bool) -> bool:
     if found == END:
         s.fail(f"`{opening}` has no closing `{closing}`. Add it.", start)
     if found == ",":
-        s.fail("An entry is missing before this comma. Remove the comma.")
+        s.fail("An item is missing before this comma. Remove the comma.")
     if found in "]}":
         s.fail(_wrong_bracket(found, opening))
     return True
@@ -118,9 +118,11 @@ def _no_comma(s: Scanner, start: int, closing: str) -> None:
         s.fail(_wrong_bracket(found, opening))
     if found == ":":
         s.fail(
-            "The value before this colon is not in quotes. Put the value in quotes, or write a comma between two fields."
+            "A colon cannot be here. Write a comma between two fields, or put a value that contains a colon in quotes."
         )
-    s.fail(f"Write `,` or `{closing}` here. The brackets open at line {s.position(start)[0]}.")
+    s.fail(
+        f"Write `,` or `{closing}` here. The brackets were opened on line {s.position(start)[0]}."
+    )
 
 
 def _gap(s: Scanner, parent: int) -> None:
@@ -250,6 +252,6 @@ _NO_TEXT = {
     "{": COLLECTION_KEY,
     ":": NO_KEY,
     "#": COMMENT,
-    "-": "A list in brackets has no `-`. Separate its entries with commas: `[a, b]`.",
-    END: "The value is missing, and the brackets around it are not closed.",
+    "-": "A list in brackets has no `-`. Separate its items with commas: `[a, b]`.",
+    END: "A value is missing, and the brackets around it are not closed. Add both.",
 }

@@ -31,7 +31,11 @@ def alias(s: Scanner) -> str:
     if found and _MORE.match(s.text, found.end()):
         s.fail(must_quote(s, s.at, "starts with `*`"), s.at, "yaml_alias")
     message = f"`*{name}` is a YAML alias, which is not supported. Write the value out, or put a value that starts with `*` in quotes."
-    s.spoil("yaml_alias", message, s.at)
+    # A merge key is refused already, with its value.
+    if s.path[-1:] == ["<<"]:
+        s.is_readable = False
+    else:
+        s.spoil("yaml_alias", message, s.at)
     s.at = found.end() if found else s.at + 1
     return f"*{name}"
 

@@ -77,7 +77,9 @@ def resolve(s: Scanner, text: str, at: int) -> Json:
         return text
     if _NOT_FINITE.fullmatch(text):
         return _bad_number(
-            s, f"`{text}` is not a number in JSON. Write a finite number, or quote the text.", at
+            s,
+            f"`{text}` is not a number in JSON. Write a finite number, or put the value in quotes.",
+            at,
         )
     is_integer = _INTEGER.fullmatch(text) is not None
     if not is_integer and not _FLOAT.fullmatch(text):
@@ -85,7 +87,7 @@ def resolve(s: Scanner, text: str, at: int) -> Json:
     if len(text) > MAX_NUMBER_DIGITS:
         return _bad_number(
             s,
-            f"This number has more than {MAX_NUMBER_DIGITS} characters. If it is a text, put it in quotes.",
+            f"This number has more than {MAX_NUMBER_DIGITS} characters. If it is text, put it in quotes.",
             at,
         )
     if is_integer:
@@ -182,9 +184,9 @@ def _unquote(s: Scanner, quote: str, written: str, start: int) -> str:
 
 def _bad_escape(written: str) -> str:
     if written[1:2] in ("u", "U"):
-        return f"`{written}` is not the escape of a character. Write the character itself."
+        return f"`{written}` is not a valid escape sequence. Write the character itself."
     return (
-        f"`{written[:2]}` is not an escape in double quotes. Write `\\\\` for a backslash, "
+        f"`{written[:2]}` is not a valid escape sequence in double quotes. Write `\\\\` for a backslash, "
         "or put the text in single quotes."
     )
 
@@ -257,7 +259,7 @@ def _detect_indent(s: Scanner, parent: int) -> int:
         return max(parent + 1, longest)
     if longest > indent:
         s.fail(
-            f"The empty lines above this line have more spaces than its {indent}. Remove their spaces.",
+            f"The empty lines above have more spaces than this line, which has {indent}. Remove them.",
             found.end() if found else s.at,
         )
     return indent

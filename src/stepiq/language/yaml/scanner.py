@@ -22,7 +22,7 @@ _SPACES = re.compile(r" *+")
 _MARKER = re.compile(r"(?:---|\.\.\.)(?=[ \t\n])")
 TAB = "This line is indented with a tab. Indent it with spaces."
 COMMENT = "A comment needs a space before its `#`."
-COLLECTION_KEY = "A key must be a text, and this one is a list or mapping. If a value starts with `{` or `[`, put it in quotes."
+COLLECTION_KEY = "A key must be a string, but this one is a list or an object. If a value starts with `{` or `[`, put it in quotes."
 NO_KEY = "The key before this colon is missing."
 
 
@@ -83,7 +83,9 @@ class Scanner:
     def enter(self, part: str | int | None, at: int) -> None:
         """Go into a list or mapping."""
         if len(self.path) == MAX_DEPTH:
-            self.fail(f"The definition exceeds {MAX_DEPTH} levels of nesting.", at, "too_deep")
+            self.fail(
+                f"The definition exceeds the maximum depth of {MAX_DEPTH} levels.", at, "too_deep"
+            )
         self.path.append(part)
 
     def next_line(self) -> None:

@@ -77,7 +77,7 @@ _VERSION_SHOWN: Final[dict[str, Any]] = {
 _ISSUE: Final[dict[str, Any]] = {
     "path": "steps[0].promt",
     "code": "unknown_field",
-    "message": "`promt` is not a field here. Did you mean `prompt`?",
+    "message": "Unknown field `promt`. Did you mean `prompt`?",
     "line": 10,
     "column": 5,
 }
