@@ -375,7 +375,7 @@ class TestCompileDocument:
 
     def test_an_error_of_the_whole_document_has_no_path(self):
         with pytest.raises(
-            InvalidDefinition, match=r"cannot be run\. A definition must be a mapping"
+            InvalidDefinition, match=r"cannot be run\. A definition must be an object"
         ):
             compile_document([])  # pyright: ignore[reportArgumentType] -- what is stored may be anything
 

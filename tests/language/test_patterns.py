@@ -162,7 +162,7 @@ class TestReplace:
     def test_a_long_result_is_refused(self, text, replacement):
         pattern = Pattern.compile("a")
 
-        with pytest.raises(PatternLimit, match="longer than 1,048,576 bytes"):
+        with pytest.raises(PatternLimit, match="larger than 1,048,576 bytes"):
             pattern.replace(text, pattern.replacement(replacement))
 
 

@@ -35,7 +35,7 @@ class TestCheck:
         "name", ["", "Mars/Olympus", "../UTC", "Europe", "x" * 500, "Europe/Berlin\x00"]
     )
     def test_an_unknown_zone_is_refused(self, name):
-        assert "of the IANA database" in refusal(name)
+        assert "is not an IANA time zone" in refusal(name)
 
     @given(st.text(max_size=80))
     def test_every_text_is_known_or_refused(self, name):

@@ -64,7 +64,9 @@ def _is_keyword(name: str) -> bool:
 def _near_keyword(name: str) -> str | None:
     if same := same_word(name, _KEYWORDS):
         return same
-    near = get_close_matches(name[:60], _KEYWORDS, 1, _MIN_LIKENESS)
+    # `note` is no slip of `not`.
+    long = [keyword for keyword in _KEYWORDS if len(keyword) > 3]
+    near = get_close_matches(name[:60], long, 1, _MIN_LIKENESS)
     return near[0] if near else None
 
 

@@ -123,7 +123,7 @@ class TestRefusals:
             ("99999999999999999999u", 1, "too large for an integer"),
             ("5 % 2.0", 3, "`%` cannot be applied to an integer and a double. Use integers: `int(x) % 2`."),
             ("[1][1.0]", 4, "`[…]` cannot be applied to a list and a double. Use an integer: `list[int(x)]`."),
-            ("[1].first().orValue(0.5)", 20, "`orValue` cannot be applied to an optional value and a double. Give a fallback of the type of the value"),
+            ("[1].first().orValue(0.5)", 20, "`orValue` cannot be applied to an optional value and a double. Give a fallback of the same type as the value"),
             ("1 < 'a'", 3, "`<` cannot be applied to an integer and a string."),
             ("'a' + 1", 5, "`+` cannot be applied to a string and an integer. Convert the other value with `string(x)`."),
             ("1 == 'a'", 3, "Values of different types are never equal"),

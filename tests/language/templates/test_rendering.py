@@ -212,10 +212,10 @@ class TestHelpers:
             ("join input.list 3", "`join` needs a string between the items"),
             ("lookup input.list true", "`lookup` needs a string or an integer as its key"),
             ("lookup input.list input.object", "it got an object"),
-            ("lookup input.list 9", "`lookup` (line 1, column 3 of the template) finds nothing"),
+            ("lookup input.list 9", "`lookup` (line 1, column 3 of the template) found nothing"),
             ("lt 1 'a'", "`lt` compares two numbers or two strings"),
             ("gt true 1", "it got a boolean and a number"),
-            ("and input.a.b 1", "`and` (line 1, column 3 of the template) finds nothing"),
+            ("and input.a.b 1", "`and` (line 1, column 3 of the template) found nothing"),
         ],
     )
     def test_a_helper_refuses_what_it_cannot_use(self, call, reason):
