@@ -175,7 +175,10 @@ class TestBranches:
             """
         )
 
-        why = "Step `divide`, item 1, `set.x`: `10 / item` cannot be evaluated: division by zero."
+        why = (
+            "Step `divide`, item 1, `set.x`: `10 / item` cannot be evaluated: division by zero. "
+            "Check the divisor first: `x == 0 ? 0 : total / x`."
+        )
         error = {"code": "expression_error", "message": why}
         rows = [row for row in ended.rows if row.step_id == "divide"]
         failed = [e.data for e in ended.events if e.data.get("status") == "failed"]
