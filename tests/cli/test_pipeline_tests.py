@@ -232,7 +232,8 @@ class TestReading:
             in said.err
         )
         assert (
-            "Step `j` cannot have this output. The value is a string that contains JSON." in said.err
+            "Step `j` cannot have this output. The value is a string that contains JSON."
+            in said.err
         )
         assert "This review is not `editable`, so nobody can change the data." in said.err
 
