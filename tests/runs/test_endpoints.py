@@ -390,6 +390,19 @@ class TestCancel:
         assert response.json()["completed_at"]
         assert response.json()["steps"] == []
 
+    async def test_a_key_that_cannot_read_runs_gets_nothing_of_the_run(
+        self, owner, login_key, account, make
+    ):
+        url = f"/api/pipelines/{await make.pipeline(account)}/run"
+        run = (await owner.post(url, json={"input_data": {"name": "Ada"}})).json()
+
+        blind = await login_key(account, ["pipelines:execute"])
+        cancelled = await blind.post(f"/api/runs/{run['id']}/cancel")
+        retried = await blind.post(f"/api/runs/{run['id']}/retry")
+
+        assert cancelled.json() == {"id": run["id"], "status": "cancelled"}
+        assert (retried.status_code, retried.json().keys()) == (202, {"id", "status"})
+
     @pytest.mark.parametrize("status", [each for each in RunStatus if each.is_final])
     async def test_a_finished_run_refuses(self, owner, account, make, status):
         run_id = await make.run(account, await make.pipeline(account), status=status)

@@ -142,6 +142,16 @@ class TestReplay:
 
         assert said(again) == (403, "scope_missing")
 
+    async def test_and_have_the_same_scopes_for_the_answer_may_show_what_others_cannot_read(
+        self, owner, login_key, account, run_url
+    ):
+        await owner.post(run_url, json={"input_data": {"name": "Ada"}}, headers=KEY)
+
+        blind = await login_key(account, ["pipelines:execute"])
+        again = await blind.post(run_url, json={"input_data": {"name": "Ada"}}, headers=KEY)
+
+        assert said(again) == (422, "idempotency_key_reused")
+
     async def test_nobody_else_shares_the_key(self, owner, login, stranger, account, make):
         mine = await owner.post("/api/pipelines", json=PIPELINE, headers=KEY)
         theirs = await (await login(stranger)).post("/api/pipelines", json=PIPELINE, headers=KEY)

@@ -72,7 +72,7 @@ async def authenticated(request: Request, doors: DoorsDep, services: ServicesDep
     actor = await doors.authenticator.authenticate(
         request.headers.get("authorization"), request.headers.get("x-api-key")
     )
-    requests.set_workspace(request.scope, actor.workspace_id)
+    requests.set_caller(request.scope, actor.workspace_id, actor.scopes)
     aside.take_turns_as(actor.workspace_id)
     limit = services.plans.get(actor.plan).limits["requests_per_minute"]
     if limit is not None:

@@ -27,7 +27,7 @@ from stepiq.runs.errors import (
 )
 from stepiq.runs.link_door import LinkDoor
 from stepiq.runs.listeners import Streams
-from stepiq.runs.records import Filter, Retry
+from stepiq.runs.records import Filter, Retry, Run
 from stepiq.runs.stream import EventStream, Follower
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.states import RunStatus, TriggerType
@@ -142,7 +142,7 @@ async def _after_wait(
         async with services.database.reading() as read:
             run = await service.get(read, caller, waited.run_id)
         if run.status is RunStatus.CANCELLED:
-            return _shown(await _settled(services, caller, run.id), 200)
+            run = await _settled(services, caller, run.id)
     except (TooManyStreams, StoreUnavailable):
         return None
     if run.status.is_final:
@@ -232,11 +232,16 @@ async def stream_run(
 @router.post(
     "/runs/{run_id}/cancel", responses=problems(RunNotFound, RunAlreadyFinished, ScopeMissing)
 )
-async def cancel_run(caller: Executor, services: ServicesDep, run_id: UUID) -> schemas.RunDetail:
-    """Stop a run and abort its calls. Tokens used so far are counted."""
+async def cancel_run(
+    caller: Executor, services: ServicesDep, run_id: UUID
+) -> schemas.RunDetail | schemas.RunBrief:
+    """Stop a run and abort its calls. Tokens used so far are counted.
+
+    The answer to a key without the scope `pipelines:read` has only `id` and `status`.
+    """
     async with services.database.transaction() as tx:
         await service.cancel(tx, caller, run_id, engine=services.engine)
-    return await _settled(services, caller, run_id)
+    return schemas.detail_for(caller, await _settled(services, caller, run_id))
 
 
 @router.post(
@@ -261,10 +266,11 @@ async def retry_run(
     tx: Tx,
     run_id: UUID,
     body: schemas.RetryRequest | None = None,
-) -> schemas.RunView:
+) -> schemas.RunView | schemas.RunBrief:
     """Start a run that retries an ended one, from its start or from a step, with the same or other data.
 
     Reused steps are not executed again and cost nothing. `reused` has their number, tokens and original cost.
+    The answer to a key without the scope `pipelines:read` has only `id` and `status`.
     """
     wanted = body or schemas.RetryRequest()
     run = await service.retry(
@@ -280,13 +286,13 @@ async def retry_run(
         engine=services.engine,
         plan=cast(Plans, services.plans).get(caller.plan),
     )
-    return schemas.run_view(run)
+    return schemas.view_for(caller, run)
 
 
-async def _settled(services: Services, caller: Actor, run_id: UUID) -> schemas.RunDetail:
+async def _settled(services: Services, caller: Actor, run_id: UUID) -> Run:
     await services.engine.settled(run_id)
     async with services.database.reading() as read:
-        return schemas.run_detail(await service.get(read, caller, run_id))
+        return await service.get(read, caller, run_id)
 
 
 @router.get("/runs/{run_id}/events", responses=problems(RunNotFound, ScopeMissing))

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from stepiq.accounts.actor import Actor, Scope
 from stepiq.core.json import Json
 from stepiq.runs.records import LoggedEvent, Outline, Run, Step, StepOutline
 from stepiq.store.states import RunStatus, StepStatus, TriggerType
@@ -131,6 +132,13 @@ class RunDetail(RunView):
     steps: list[StepView]
 
 
+class RunBrief(View):
+    """A run as a key without the scope `pipelines:read` sees it."""
+
+    id: UUID
+    status: RunStatus
+
+
 class RunLinkOpened(StrictModel):
     """A request to see a run with the link from a mail."""
 
@@ -183,6 +191,20 @@ def run_view(run: Run) -> RunView:
 def run_detail(run: Run) -> RunDetail:
     """A run as it is shown by itself."""
     return RunDetail(**_fields(run), steps=[_step_view(step) for step in run.steps])
+
+
+def view_for(actor: Actor, run: Run) -> RunView | RunBrief:
+    """The answer to a command that changed a run. The caller may have no right to read runs."""
+    return run_view(run) if Scope.PIPELINES_READ in actor.scopes else _brief(run)
+
+
+def detail_for(actor: Actor, run: Run) -> RunDetail | RunBrief:
+    """`view_for`, with the steps."""
+    return run_detail(run) if Scope.PIPELINES_READ in actor.scopes else _brief(run)
+
+
+def _brief(run: Run) -> RunBrief:
+    return RunBrief(id=run.id, status=run.status)
 
 
 def _fields(run: Run) -> dict[str, Any]:

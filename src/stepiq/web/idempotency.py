@@ -90,10 +90,16 @@ class Idempotency:
         finally:
             self._running.remove(name)
 
-    def digest(self, query: bytes, body: bytes) -> bytes:
-        """What a request is recognised by. Keyed: nobody who reads the database can try which secret a body stored."""
-        # The length of the query keeps query and body from running into each other.
-        return hmac.digest(self._hash_key, len(query).to_bytes(4) + query + body, hashlib.sha256)
+    def digest(self, query: bytes, body: bytes, scopes: frozenset[str]) -> bytes:
+        """Identifies a request. It is keyed, so the database does not help to guess which secret a body stored.
+
+        A credential with other scopes makes another request: the first answer may contain what this caller cannot read.
+        """
+        # The length of each part keeps it apart from the next.
+        parts = b"".join(
+            len(part).to_bytes(4) + part for part in (query, " ".join(sorted(scopes)).encode())
+        )
+        return hmac.digest(self._hash_key, parts + body, hashlib.sha256)
 
     def seal(self, name: RequestName, body: bytes) -> bytes:
         """A body as it is stored: readable with the server's secret only, and for this request only."""
@@ -193,7 +199,8 @@ async def claim_of(request: Request) -> Claim | None:
         return None
     name = RequestName(workspace_id, f"POST {path}", key)
     idempotency: Idempotency = request.app.state.idempotency
-    digest = idempotency.digest(request.scope["query_string"], await request.body())
+    query, scopes = request.scope["query_string"], requests.scopes_of(request.scope)
+    digest = idempotency.digest(query, await request.body(), scopes)
     return Claim(idempotency, name, digest)
 
 

@@ -1,6 +1,6 @@
 """What is known about the request being answered, kept in its ASGI scope."""
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +8,7 @@ _ID = "stepiq.request_id"
 _FACTS = "stepiq.facts"
 _HEADERS = "stepiq.headers"
 _WORKSPACE = "stepiq.workspace_id"
+_SCOPES = "stepiq.scopes"
 _IS_HEAD = "stepiq.is_head"
 
 
@@ -70,10 +71,16 @@ def added_headers(scope: Mapping[str, Any]) -> list[tuple[bytes, bytes]]:
     return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
-def set_workspace(scope: MutableMapping[str, Any], workspace_id: UUID) -> None:
-    """Say whose request this is, once that is known."""
+def set_caller(scope: MutableMapping[str, Any], workspace_id: UUID, scopes: Iterable[str]) -> None:
+    """Say whose request this is and what the caller may do, once that is known."""
     scope[_WORKSPACE] = workspace_id
+    scope[_SCOPES] = frozenset(scopes)
     note(scope, workspace_id=str(workspace_id))
+
+
+def scopes_of(scope: Mapping[str, Any]) -> frozenset[str]:
+    """What the caller may do; nothing while no credential has been checked."""
+    return scope.get(_SCOPES, frozenset())
 
 
 def workspace_of(scope: Mapping[str, Any]) -> UUID | None:

@@ -292,6 +292,15 @@ class TestRunNow:
 
         assert run["trigger_type"] == "api"
 
+    async def test_a_key_that_cannot_read_runs_does_not_see_the_input(
+        self, login_key, account, schedule_id
+    ):
+        blind = await login_key(account, ["pipelines:execute"])
+
+        run = (await blind.post(f"/api/schedules/{schedule_id}/run-now")).json()
+
+        assert run.keys() == {"id", "status"}
+
     async def test_an_archived_pipeline_cannot_run(self, owner, account, make):
         pipeline_id = await make.pipeline(account, status=PipelineStatus.ARCHIVED)
         schedule_id = await make.schedule(account, pipeline_id)

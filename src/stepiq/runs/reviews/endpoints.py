@@ -19,7 +19,7 @@ from stepiq.runs.reviews.errors import (
     ReviewNotFound,
 )
 from stepiq.runs.reviews.records import LinkHolder
-from stepiq.runs.schemas import RunDetail, run_detail
+from stepiq.runs.schemas import RunBrief, RunDetail, detail_for
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
@@ -87,9 +87,10 @@ async def decide_review(
     run_id: UUID,
     step_id: StepPath,
     body: schemas.ReviewAnswer,
-) -> RunDetail:
+) -> RunDetail | RunBrief:
     """Approve or reject a review; the run then continues. Only the first decision counts.
 
+    The answer to a key without the scope `pipelines:read` has only `id` and `status`.
     The reviewer is the email address of the caller's account, also for calls with an API key.
     """
     await service.decide(
@@ -101,7 +102,7 @@ async def decide_review(
         engine=services.engine,
         iteration=body.iteration,
     )
-    return run_detail(await runs.get(tx, caller, run_id))
+    return detail_for(caller, await runs.get(tx, caller, run_id))
 
 
 @public.post("/reviews/open", responses=problems(ReviewLinkInvalid, ReviewClosed, TooManyAttempts))

@@ -15,7 +15,7 @@ from stepiq.language.cron import CronInvalid, TimezoneUnknown
 from stepiq.language.inputs import InputInvalid
 from stepiq.pipelines import service as pipelines
 from stepiq.pipelines.errors import PipelineArchived, PipelineNotFound
-from stepiq.runs.schemas import RunView, run_view
+from stepiq.runs.schemas import RunBrief, RunView, view_for
 from stepiq.triggers.schedules import queries, schemas, service
 from stepiq.triggers.schedules.errors import (
     ScheduleNotFound,
@@ -178,12 +178,15 @@ async def disable_schedule(
 )
 async def run_schedule_now(
     caller: Executor, services: ServicesDep, tx: Tx, schedule_id: UUID
-) -> RunView:
-    """Start a run with the schedule's input now, even if it is disabled. The caller counts as its trigger."""
+) -> RunView | RunBrief:
+    """Start a run with the schedule's input now, even if it is disabled. The caller counts as its trigger.
+
+    The answer to a key without the scope `pipelines:read` has only `id` and `status`.
+    """
     run = await service.run_now(
         tx, caller, schedule_id, engine=services.engine, plan=_plan(services, caller)
     )
-    return run_view(run)
+    return view_for(caller, run)
 
 
 @router.get("/schedules/{schedule_id}/ticks", responses=problems(ScheduleNotFound, ScopeMissing))

@@ -109,6 +109,7 @@ SHAPES: Final[dict[str, Any]] = {
             }
         ]
     },
+    "RunBrief": {"id": RUN, "status": "cancelled"},
     "RunRequest": {"input_data": INPUT},
     "RetryRequest": {"from": "failed"},
     "ReusedView": {
