@@ -1,6 +1,7 @@
 """docs/reference/commands.md: every command of `stepiq`, its arguments and options."""
 
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def _usage(name: str, command: Any) -> str:
     words = [name]
     for parameter in command.params:
         if parameter.param_type_name == "argument":
-            words.append(parameter.name.upper())
+            words.append(_argument(parameter))
     if any(parameter.param_type_name == "option" for parameter in command.params):
         words.append("[OPTIONS]")
     return " ".join(words)
@@ -61,16 +62,23 @@ def _rows(command: Any) -> Iterator[str]:
         if parameter.name == "help":
             continue
         if parameter.param_type_name == "argument":
-            shown = f"`{parameter.name.upper()}`"
+            shown = f"`{_argument(parameter)}`"
         else:
             metavar = "" if parameter.is_flag else f" {_metavar(parameter)}"
-            shown = ", ".join(f"`{option}{metavar}`" for option in parameter.opts)
+            options = [*parameter.opts, *parameter.secondary_opts]
+            shown = ", ".join(f"`{option}{metavar}`" for option in options)
         yield f"| {shown} | {_text(parameter.help)}{_default(parameter)} |"
 
 
+def _argument(parameter: Any) -> str:
+    return f"{parameter.metavar}..." if parameter.nargs == -1 else str(parameter.metavar)
+
+
 def _metavar(parameter: Any) -> str:
-    placeholder = _PLACEHOLDERS.get(parameter.type_descriptor.annotation, "TEXT")
-    return str(parameter.metavar or placeholder)
+    kind = parameter.type_descriptor.annotation
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return "\\|".join(str(member.value) for member in kind)
+    return str(parameter.metavar or _PLACEHOLDERS.get(kind, "TEXT"))
 
 
 def _default(parameter: Any) -> str:

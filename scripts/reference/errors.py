@@ -1,4 +1,4 @@
-"""docs/errors.md: every code of an answer, a run, an issue or a command."""
+"""docs/errors.md: every error code of the API, of runs, issues and commands."""
 
 import ast
 import importlib
@@ -29,7 +29,7 @@ _INTRODUCTION = """\
 This page lists all error codes: what each means, and what to do. Codes are stable: programs can compare them. Messages
 are for people and can change; [Messages](reference/messages.md) lists their texts.
 
-The API answers errors as `application/problem+json`:
+The API returns errors as `application/problem+json`:
 
 ```json
 {
@@ -68,7 +68,7 @@ def page() -> str:
         [
             _INTRODUCTION,
             _kinds(),
-            "## Answers of the API\n",
+            "## API errors\n",
             *_entries(codes, advice["api"]),
             "## Failures of runs\n",
             "The `error` of a failed run has one of these codes, and the step that failed.\n",

@@ -7,7 +7,7 @@ from stepiq.server.routes import Access, Route, routes_of
 _OPENING = """# Routes
 
 Every path under `/api/…` is also available under `/v1/api/…`. The access token of a login can use every route. An API
-key needs the scope that is marked in the route's row. *Login only* routes do not accept API keys.
+key needs the scope that is marked in the route's row. Routes marked *login only* do not accept API keys.
 Routes with ↻ accept an [`Idempotency-Key`](../api.md#idempotency).
 """
 
@@ -16,7 +16,7 @@ def page() -> str:
     """The page."""
     routes = routes_of(create_app())
     scopes = list(Scope)
-    head = ["route", "", "does", *(f"`{scope}`" for scope in scopes), "access"]
+    head = ["route", "", "description", *(f"`{scope}`" for scope in scopes), "access"]
     lines = [_row(head), _row(["---"] * len(head))]
     lines += [_row(_cells(route, scopes)) for route in routes]
     return f"{_OPENING}\n" + "\n".join(lines) + "\n"

@@ -109,6 +109,8 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     value = field.get_default()
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
     if value is None or value in ("", [], ()):
         return "not set"
     return f"`{value}`"

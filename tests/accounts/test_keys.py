@@ -47,13 +47,13 @@ class TestProblem:
         [
             ("", "The header X-API-Key is empty."),
             (KEY[:-3], "The API key has 41 characters instead of 44."),
-            (f'"{KEY}"', "X-API-Key has other text before sk_live_."),
-            (f"Bearer {KEY}", "X-API-Key has other text before sk_live_."),
+            (f'"{KEY}"', "X-API-Key has text before sk_live_."),
+            (f"Bearer {KEY}", "X-API-Key has text before sk_live_."),
             ("eyJhbGciOiJIUzI1NiJ9.e30.x", "X-API-Key contains an access token."),
             ("sk-proj-0123456789", "X-API-Key is not an API key of stepIQ"),
             (
                 KEY[:-1] + ("a" if KEY[-1] != "a" else "b"),
-                "The API key contains a wrong character.",
+                "The API key contains an invalid character.",
             ),
         ],
     )

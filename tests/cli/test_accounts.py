@@ -94,7 +94,7 @@ class TestCreate:
         said = cli("users", "create", "Ada@Example.com", "--password-stdin")
 
         assert said.code == 0
-        assert said.out == "Created ada@example.com on plan enterprise, administrator.\n"
+        assert said.out == "Created ada@example.com with plan enterprise, administrator.\n"
         assert "first account" in said.err
 
     def test_a_later_account_gets_the_default_plan(self, cli: Cli, typed):
@@ -104,21 +104,21 @@ class TestCreate:
 
         said = cli("users", "create", "Bob@Example.com", "--password-stdin")
 
-        assert (said.code, said.out) == (0, "Created bob@example.com on plan unlimited.\n")
+        assert (said.code, said.out) == (0, "Created bob@example.com with plan unlimited.\n")
 
     def test_an_administrator_gets_the_first_accounts_plan(self, cli: Cli, typed):
         typed("correct horse\n")
 
         said = cli("users", "create", "ada@example.com", "--admin", "--password-stdin")
 
-        assert said.out == "Created ada@example.com on plan enterprise, administrator.\n"
+        assert said.out == "Created ada@example.com with plan enterprise, administrator.\n"
 
     def test_a_plan_may_be_named(self, cli: Cli, typed):
         typed("correct horse\n")
 
         said = cli("users", "create", "a@example.com", "--plan", "pro", "--password-stdin")
 
-        assert said.out == "Created a@example.com on plan pro, administrator.\n"
+        assert said.out == "Created a@example.com with plan pro, administrator.\n"
 
     def test_the_password_is_asked_for_on_a_terminal(
         self, cli: Cli, monkeypatch: pytest.MonkeyPatch
@@ -174,7 +174,7 @@ class TestInvite:
         assert said.code == 0
         assert len(said.out.strip()) > 40
         assert "bob@example.com can register" in said.err
-        assert "was not mailed" in said.err
+        assert "was not emailed" in said.err
 
     def test_a_server_that_is_away_is_told_and_the_token_shown(self, cli: Cli, typed, monkeypatch):
         typed("correct horse\n")
@@ -210,7 +210,7 @@ class TestSetPlan:
 
         said = cli("users", "set-plan", " ADA@example.com", "pro")
 
-        assert (said.code, said.out) == (0, "ada@example.com is now on plan pro.\n")
+        assert (said.code, said.out) == (0, "ada@example.com now has plan pro.\n")
 
     def test_an_unknown_account_is_refused(self, cli: Cli, folder):
         said = cli("users", "set-plan", "ada@example.com", "pro")
@@ -246,4 +246,4 @@ class TestSetupToken:
         said = cli("setup-token")
 
         assert (said.code, said.out) == (1, "")
-        assert "This server has an account" in said.err
+        assert "The server already has an account" in said.err

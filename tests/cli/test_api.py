@@ -53,7 +53,7 @@ class TestApi:
         api = Api("http://127.0.0.1:9")
         try:
             assert not await api.is_ready()
-            with pytest.raises(ServerUnreachable, match=r"http://127\.0\.0\.1:9 does not answer"):
+            with pytest.raises(ServerUnreachable, match=r"http://127\.0\.0\.1:9 does not respond"):
                 await api.get("pipelines")
         finally:
             await api.close()

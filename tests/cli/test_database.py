@@ -11,7 +11,7 @@ class TestMigrate:
         first, second = cli("migrate"), cli("migrate")
 
         assert first.code == second.code == 0
-        assert f"upgraded the schema from empty to {newest}" in first.out
+        assert f"created schema {newest}" in first.out
         assert f"already has schema {newest}" in second.out
 
     def test_a_current_database_needs_nothing(

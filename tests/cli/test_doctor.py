@@ -69,7 +69,7 @@ class TestDoctor:
         assert said.code == 1
         assert "FAILED   plans" in said.out
         assert "1 of " in said.out
-        assert "`stepiq serve` does not start like this." in said.out
+        assert "`stepiq serve` cannot start until you fix the problems above." in said.out
 
     def test_settings_that_cannot_be_read_are_the_only_thing_told(
         self, cli: Cli, monkeypatch: pytest.MonkeyPatch
@@ -219,7 +219,7 @@ class TestCheckProviders:
 
         found = await check_providers(settings)
 
-        assert named(found, "provider openai").detail == "OpenAI answers and offers 2 models"
+        assert named(found, "provider openai").detail == "OpenAI responds and offers 2 models"
         (default,) = await check_default_model(settings)
         assert default.detail.startswith("openai/gpt-4o-mini")
 
@@ -246,7 +246,7 @@ class TestCheckProviders:
             found = named(await check_providers(settings), "provider openai")
 
         assert found.status is Status.FAILED
-        assert "did not answer within" in found.detail
+        assert "did not respond within" in found.detail
 
     @pytest.mark.parametrize(
         ("provider", "variable"),
@@ -272,7 +272,7 @@ class TestCheckProviders:
             found = await check_providers(settings)
 
         told = named(found, "provider anthropic")
-        assert told.detail == "Anthropic answers and offers 2 models"
+        assert told.detail == "Anthropic responds and offers 2 models"
         (default,) = await check_default_model(settings)
         assert default.detail.startswith("anthropic/claude-haiku-5-5")
 
@@ -326,7 +326,7 @@ class TestCheckServer:
 
         found = named(await check_port(load(port=server.port)), "port")
 
-        assert "a stepIQ server runs there" in found.detail
+        assert "a stepIQ server is running there" in found.detail
 
     async def test_mail_without_a_server_is_noted(self, here: Settings):
         found = named(await check_mail(here), "mail")
@@ -341,7 +341,7 @@ class TestCheckServer:
 
             found = named(await check_mail(settings), "mail")
 
-        assert found.detail == f"127.0.0.1:{port} answers"
+        assert found.detail == f"127.0.0.1:{port} responds"
 
     @pytest.mark.parametrize("url", ["smtp://127.0.0.1:9", "smtps://127.0.0.1", "smtp://127.0.0.1"])
     async def test_a_mail_server_that_does_not_answer_fails(self, folder: Path, url: str):

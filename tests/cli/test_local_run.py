@@ -244,7 +244,7 @@ class TestSecrets:
 
         assert said.code == 1
         assert "warning  pipeline.yaml:2:" in said.err
-        assert "The secret `CRM_TOKEN` is not given. Set the environment variable" in said.err
+        assert "The secret `CRM_TOKEN` is missing. Set the environment variable" in said.err
         assert said.err.count("CRM_TOKEN` ") == 1
 
     @pytest.mark.parametrize("given", ["CRM_TOKEN=value", "CRM_TOKEN", "1"])

@@ -26,6 +26,22 @@ class TestMain:
     def test_an_unknown_option_is_a_usage_error(self, cli: Cli):
         assert cli("validate", "--frobnicate").code == 2
 
+    @pytest.mark.parametrize(
+        ("arguments", "expected"),
+        [
+            (("demo", "--port", "99999"), "'--port': `99999`. Must be at most 65535."),
+            (("serve", "--port", "web"), "'--port': `web`. Must be an integer, such as 3."),
+            (("run", "x.yaml", "--review", "no"), "'--review': 'no' is not one of 'approve', 'reject'."),
+        ],
+    )  # fmt: skip
+    def test_a_wrong_value_of_an_option_is_repeated(
+        self, cli: Cli, arguments: tuple[str, ...], expected: str
+    ):
+        said = cli(*arguments)
+
+        assert said.code == 2
+        assert expected in " ".join(said.err.replace("│", "").split())
+
     @pytest.mark.parametrize("arguments", [("--version",), ("version",)])
     def test_the_version_is_printed(self, cli: Cli, arguments: tuple[str, ...]):
         said = cli(*arguments)

@@ -79,7 +79,7 @@ class TestRunning:
 
         said = await command("test", "reply.yaml")
 
-        times = re.compile(r"\(\d+ ms\)")
+        times = re.compile(r"\([\d.]+ m?s\)")
         (printed,) = (block for block in blocks(text, "") if "passed" in block)
         assert times.sub("", said.out) == times.sub("", printed)
 
@@ -143,13 +143,13 @@ class TestRunning:
 
         assert found[0] == [
             "output.result: expected 3, got 2",
-            "output.more: expected 1, and it is not there",
+            "output.more: expected 1, but it is missing",
             "steps.end: expected skipped, got completed",
-            "check `run.output.result > 7` does not hold: run.output.result = 2",
+            "check `run.output.result > 7` is false: run.output.result = 2",
         ]
-        assert found[1] == ["expected the run to fail with http_error, and it completed"]
+        assert found[1] == ["expected the run to fail with http_error, but it completed"]
         assert found[2] == [
-            "expected the run to complete, and it failed with provider_error. Step `sort`: The test makes this step fail."
+            "expected the run to complete, but it failed with provider_error. Step `sort`: The test makes this step fail."
         ]
         assert found[3] == ['output: expected [1], got {"result":2}']
         assert found[4] == ["step `tell` would send a request: add its result under `given.tell`"]
@@ -184,22 +184,22 @@ class TestReading:
             ("name: x, expects: {}", "tests[0].expects: Unknown field `expects`."),
             ("name: x, given: {srot: {output: 1}}", "tests[0].given.srot: The pipeline has no step `srot`. Did you mean `sort`?"),
             ("name: x, given: {pause: {output: 1}}", "Step `pause` is of type wait, which has no external effect and is executed in tests."),
-            ("name: x, given: {sort: {}}", "Give step `sort` one of `output`, `outputs` and `error`."),
-            ("name: x, given: {tell: {output: 1, error: http_error}}", "Give step `tell` one of"),
+            ("name: x, given: {sort: {}}", "Set exactly one of `output`, `outputs` and `error` for step `sort`."),
+            ("name: x, given: {tell: {output: 1, error: http_error}}", "Set exactly one of"),
             ("name: x, given: {tell: {error: nonsense}}", "tests[0].given.tell.error: Must be `"),
             ("name: x, given: {sort: {output: {score: high}}}", "Step `sort` cannot have this output. `score` must be an integer; it is a string."),
-            ("name: x, given: {ask: {output: 1}}", "Give a review a `decision`: approve, reject, or timeout"),
-            ("name: x, given: {tell: {error: null}}", "Give step `tell` one of"),
+            ("name: x, given: {ask: {output: 1}}", "Set `decision` for a review: `approve`, `reject`, or `timeout`"),
+            ("name: x, given: {tell: {error: null}}", "Set exactly one of"),
             ("name: x, given: {tell: {output: hello}}", "Step `tell` cannot have this output. The value must be an object; it is a string."),
-            ("name: x, given: {ask: {decision: timeout, comment: no}}", "there is neither `comment` nor `output`."),
+            ("name: x, given: {ask: {decision: timeout, comment: no}}", "A review that times out has neither `comment` nor `output`."),
             ("name: x, expect: {error: http_statuss}", "Did you mean `http_status`?"),
-            ("name: x, expect: {check: [output == 1]}", "`output` is unknown. Known are `input`, `steps` and `run`"),
+            ("name: x, expect: {check: [output == 1]}", "`output` is unknown. Use `input`, `steps` or `run`"),
             ("name: x, given: [1]", "tests[0].given: Must be an object, such as {"),
-            ("name: x, expect: {output: 1, error: http_error}", "A run that fails has no output."),
+            ("name: x, expect: {output: 1, error: http_error}", "A failed run has no output."),
             ("name: x, expect: {steps: {ent: completed}}", "Did you mean `end`?"),
             ("name: x, expect: {steps: {end: done}}", "tests[0].expect.steps.end"),
             ("name: x, expect: {check: ['1 +']}", "tests[0].expect.check[0]: "),
-            ("name: x, expect: {check: ['vars.a == 1']}", "`vars` is not known in a check. Known are `input`, `steps` and `run`"),
+            ("name: x, expect: {check: ['vars.a == 1']}", "Checks have no name `vars`. Use `input`, `steps` or `run`"),
             ("name: x, expect: {check: ['steps.ent.output']}", "Did you mean `end`?"),
         ],
     )  # fmt: skip

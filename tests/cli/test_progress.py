@@ -206,7 +206,7 @@ class TestFormats:
             "$0.000050",
             "$1.250000",
         ]
-        assert money(50, is_complete=False) == "$0.000050 and what has no known price"
+        assert money(50, is_complete=False) == "$0.000050 plus calls of unknown price"
 
     def test_duration(self):
         assert [duration(m) for m in (0.4, 999, 1234, 185_000)] == [

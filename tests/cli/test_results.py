@@ -49,7 +49,9 @@ class TestShowResult:
 
 class TestFailure:
     def test_a_run_that_was_cancelled_has_no_error(self):
-        assert failure({**RUN, "status": "cancelled"}) == "The run ended as cancelled."
+        assert (
+            failure({**RUN, "status": "cancelled"}) == "The run ended with the status `cancelled`."
+        )
 
     def test_a_run_may_fail_as_a_whole(self):
         error = {"code": "run_timeout", "message": "Too long.", "step_id": None}

@@ -131,10 +131,8 @@ class TestCommands:
 
         for parameter in COMMANDS[words].params:
             if parameter.name != "help":
-                assert (
-                    f"`{parameter.opts[0].upper() if parameter.param_type_name == 'argument' else parameter.opts[0]}"
-                    in described
-                )
+                is_argument = parameter.param_type_name == "argument"
+                assert f"`{parameter.metavar if is_argument else parameter.opts[0]}" in described
 
     @pytest.mark.parametrize("page", PAGES, ids=name)
     def test_no_page_calls_one_that_there_is_not(self, page):

@@ -62,7 +62,7 @@ class TestAbandon:
         async def abandon_in_an_outage(run_id, held):
             if outages:
                 outages.pop()
-                raise StoreUnavailable("The database did not answer.")
+                raise StoreUnavailable("The database did not respond.")
             await abandon(run_id, held)
 
         monkeypatch.setattr(executor, "carry", broken)
@@ -114,7 +114,7 @@ class TestStoreOutage:
         async def claim_in_an_outage(run_id):
             if outages:
                 outages.pop()
-                raise StoreUnavailable("The database did not answer.")
+                raise StoreUnavailable("The database did not respond.")
             return await claim(run_id)
 
         monkeypatch.setattr(journal, "claim", claim_in_an_outage)
@@ -128,7 +128,7 @@ class TestStoreOutage:
         self, world: World, fake_provider: RunningFakeProvider, monkeypatch
     ):
         async def unavailable(run, record):
-            raise StoreUnavailable("The database did not answer.")
+            raise StoreUnavailable("The database did not respond.")
 
         monkeypatch.setattr(world.engine._journal, "count_cancelled", unavailable)
         fake_provider.configure(token_ms=30_000)
@@ -153,7 +153,7 @@ class TestSweepForEver:
             if len(calls) == 2:
                 return retention._BATCH
             if len(calls) == 3:
-                raise StoreUnavailable("The database did not answer.")
+                raise StoreUnavailable("The database did not respond.")
             swept.set()
             return 0
 

@@ -108,7 +108,7 @@ class TestTakeOver:
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ):
         async def unavailable(session):
-            raise StoreUnavailable("The database did not answer.")
+            raise StoreUnavailable("The database did not respond.")
 
         monkeypatch.setattr(world.engine._tickets, "holders", unavailable)
         taking = another(world)

@@ -176,7 +176,7 @@ class TestFaults:
         async def end_in_an_outage(*arguments: object) -> None:
             if outages:
                 outages.pop()
-                raise StoreUnavailable("The database did not answer.")
+                raise StoreUnavailable("The database did not respond.")
             await end(*arguments)  # type: ignore[arg-type]
 
         monkeypatch.setattr(queries, "end", end_in_an_outage)
@@ -195,7 +195,7 @@ class TestFaults:
         async def claim_in_an_outage(*arguments: object) -> object:
             if outages:
                 outages.pop()
-                raise StoreUnavailable("The database did not answer.")
+                raise StoreUnavailable("The database did not respond.")
             return await claim(*arguments)  # type: ignore[arg-type]
 
         monkeypatch.setattr(queries, "claim", claim_in_an_outage)

@@ -165,7 +165,7 @@ class TestRetry:
         assert [r.json["meta"]["attempt"] for r in receiver.received] == [1, 2, 3, 4]
         receiver.assert_pauses(1, 2, 4)
         assert delivery["status"] == "failed"
-        assert delivery["error"] == "The receiver answered 502."
+        assert delivery["error"] == "The receiver returned 502."
         assert [a["status_code"] for a in delivery["attempts"]] == [503, 500, None, 502]
         assert [a["number"] for a in delivery["attempts"]] == [1, 2, 3, 4]
         assert "closed the connection" in delivery["attempts"][2]["error"]

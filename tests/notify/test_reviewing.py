@@ -84,7 +84,7 @@ class TestText:
             f"Please decide by {until}. If nobody decides by then, the run fails, because its own"
             in text
         )
-        assert "Also asked: bob@example.com." in text
+        assert "Also sent to: bob@example.com." in text
         assert "Pipeline: Letters (version 1)\nStep: the letter\n" in text
         assert f"Run: {run_id}" in text
 
@@ -103,7 +103,7 @@ class TestText:
 
         [mail] = kept(settings.data_dir)
         assert f"If nobody decides by then, {otherwise}\n" in mail.get_content()
-        assert "Also asked" not in mail.get_content()
+        assert "Also sent to" not in mail.get_content()
 
     async def test_a_question_without_an_end_is_cut(self, sender: Sender, settings: Settings):
         message = '"{{#each input.many}}€€€€€€€€€€{{/each}}"'
@@ -167,7 +167,7 @@ class TestToken:
         _, [delivery] = await asked(sender, ALONE)
 
         assert (delivery["status"], len(delivery["attempts"])) == ("failed", 1)
-        assert delivery["error"].startswith("The mail server refused it with 550.")
+        assert delivery["error"].startswith("The mail server refused the email with code 550.")
         async with database.reading() as session:
             [error] = await session.execute(sa.select(delivery_attempts.c.error))
         assert "Spam" not in error[0]
@@ -249,7 +249,7 @@ class TestArriving:
         final = await sender.finished(delivery["id"])
 
         assert final["status"] == "failed"
-        assert final["error"].startswith("This review is already decided: ")
+        assert final["error"].startswith("This review is closed: ")
         assert len(mail_box.taken) == 1
 
     async def test_between_two_attempts_it_may_be_decided(self, sender: Sender, mail_box: Mailbox):

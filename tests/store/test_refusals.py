@@ -21,18 +21,21 @@ only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indire
 
 
 @contextmanager
-def refusing(message: str) -> Iterator[URL]:
-    """A server that answers the start of each connection with one error, as PostgreSQL words it."""
-    fields = b"SFATAL\0C00000\0M" + message.encode() + b"\0\0"
-    answer = b"E" + (len(fields) + 4).to_bytes(4) + fields
+def refusing(message: str, code: str, function: str = "", severity: str = "FATAL") -> Iterator[URL]:
+    """A server that refuses every connection with one error, as PostgreSQL does."""
+    fields = [f"S{severity}", f"C{code}", f"M{message}", *([f"R{function}"] if function else [])]
+    content = "".join(f"{field}\0" for field in fields).encode() + b"\0"
+    answer = b"E" + (len(content) + 4).to_bytes(4) + content
 
     def serve(listener: socket.socket) -> None:
-        connection, _ = listener.accept()
-        with connection:
-            # Requests for encryption have eight bytes; the start of a session has more.
-            while len(connection.recv(1024)) == 8:
-                connection.sendall(b"N")
-            connection.sendall(answer)
+        # Once for the driver, and once for the code.
+        for _ in range(2):
+            connection, _ = listener.accept()
+            with connection:
+                # Requests for encryption have eight bytes; the start of a session has more.
+                while len(connection.recv(1024)) == 8:
+                    connection.sendall(b"N")
+                connection.sendall(answer)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=serve, args=[listener])
@@ -50,28 +53,30 @@ def message_of(url: URL, error: type[Unavailable] = StoreRefused) -> str:
 
 class TestConnect:
     @pytest.mark.parametrize(
-        ("words", "advice"),
+        ("code", "function", "words", "advice"),
         [
-            ('password authentication failed for user "ada"', "ALTER ROLE ada LOGIN PASSWORD '…';"),
-            (
-                'no pg_hba.conf entry for host "10.0.0.1", user "ada", database "flows", no encryption',
-                "`host flows ada ADDRESS scram-sha-256`",
-            ),
-            ('permission denied for database "flows"', "GRANT CONNECT ON DATABASE flows TO ada;"),
-            ("sorry, too many clients already", "max_connections"),
-            # Of a server whose messages are in another language.
-            ("Passwort-Authentifizierung fehlgeschlagen", "Correct STEPIQ_DATABASE_URL"),
+            ("28P01", "auth_failed", "Passwort-Authentifizierung fehlgeschlagen", "ALTER ROLE ada LOGIN PASSWORD '…';"),
+            ("28000", "InitializeSessionUserId", "роль «ada» не существует", "CREATE ROLE ada LOGIN PASSWORD '…';"),
+            ("28000", "ClientAuthentication", "no hay entrada para «ada»", "`host flows ada ADDRESS scram-sha-256`"),
+            ("28000", "", "no such user", "Check that the role ada exists and may log in"),
+            ("3D000", "", "la base de données « flows » n'existe pas", "CREATE DATABASE flows OWNER ada"),
+            ("42501", "", "keine Berechtigung für Datenbank »flows«", "GRANT CONNECT ON DATABASE flows TO ada;"),
+            ("53300", "", "sorry, too many clients already", "max_connections"),
+            ("55000", "", "база не принимает подключения", "ALTER DATABASE flows ALLOW_CONNECTIONS true;"),
+            ("08P01", "", "unsupported startup parameter", "Correct STEPIQ_DATABASE_URL, or the configuration"),
         ],
-    )
-    def test_a_refusal_has_its_cause_and_what_removes_it(self, words: str, advice: str):
-        with refusing(words) as url:
+    )  # fmt: skip
+    def test_a_refusal_in_any_language_has_what_removes_it(
+        self, code: str, function: str, words: str, advice: str
+    ):
+        with refusing(words, code, function, severity="ВАЖНО") as url:
             message = message_of(url)
 
         assert f"refuses the connection: {words}. " in message
         assert advice in message
 
     def test_a_server_that_starts_is_not_refusing(self):
-        with refusing("the database system is starting up") as url:
+        with refusing("la base de datos se está iniciando", "57P03") as url:
             assert "Try again in a moment." in message_of(url, StoreUnavailable)
 
     def test_a_server_that_is_not_there_is_named(self):

@@ -141,7 +141,7 @@ class TestCheck:
 
         message = scene.refusal()
 
-        assert "may use no schema" in message
+        assert "has no right to use any schema" in message
         scene.follow(message)
         scene.start()
 

@@ -94,8 +94,7 @@ class TestInTheApp:
         assert response.status_code == 405
         assert response.headers["Allow"] == "GET, HEAD, POST"
         assert (
-            response.json()["detail"]
-            == "This address does not accept PATCH. Use GET, HEAD or POST."
+            response.json()["detail"] == "This path does not support PATCH. Use GET, HEAD or POST."
         )
 
     @pytest.mark.parametrize(

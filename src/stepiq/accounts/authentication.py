@@ -122,12 +122,12 @@ class Authenticator:
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
             raise CredentialInvalid(
-                "`Authorization` must be `Bearer TOKEN`, with the token from a login. "
-                "Send an API key in the header X-API-Key instead."
+                "`Authorization` must be `Bearer TOKEN`, where TOKEN is the `token` that a login returns. "
+                "Send API keys in the `X-API-Key` header instead."
             )
         if token.startswith(keys.PREFIX):
             raise CredentialInvalid(
-                "`Authorization` contains an API key. Send it in the header X-API-Key instead."
+                "`Authorization` contains an API key. Send it in the `X-API-Key` header instead."
             )
         claims = self._tokens.check(token)
         now = clock.now()

@@ -91,7 +91,7 @@ async def register(
 async def login(
     request: Request, services: ServicesDep, doors: DoorsDep, body: schemas.Login
 ) -> schemas.SessionView:
-    """Log in. The answer does not reveal whether the address or the password is wrong.
+    """Log in. The response does not reveal whether the address or the password is wrong.
 
     After ten failures within 15 minutes, further attempts on the account from the same address are refused for a while.
     """
@@ -133,9 +133,9 @@ async def refresh(
 async def forgot_password(
     request: Request, doors: DoorsDep, later: BackgroundTasks, body: schemas.Forgotten
 ) -> schemas.ResetRequested:
-    """Send a mail with a link to set a new password. The answer is the same whether or not the account exists.
+    """Send an email with a link to set a new password. The response is the same whether or not the account exists.
 
-    The link works once, for one hour. An account gets at most three mails per hour.
+    The link works once, for one hour. An account gets at most three emails per hour.
     """
 
     async def ask() -> None:
@@ -149,7 +149,7 @@ async def forgot_password(
 async def reset_password(
     request: Request, services: ServicesDep, doors: DoorsDep, body: schemas.Reset
 ) -> schemas.SessionsEnded:
-    """Set a new password with the token of a reset mail. All sessions of the account end; its API keys remain."""
+    """Set a new password with the token from a reset email. All sessions of the account end; its API keys remain."""
     client = client_of(request)
     async with services.database.reading() as read:
         await sessions.check_reset(read, body.token)
@@ -217,7 +217,7 @@ async def list_keys(
 
 @router.post("/user/api-keys", status_code=201, responses=problems(SessionRequired, KeyExpiryPast))
 async def create_key(caller: Person, tx: Tx, body: schemas.NewKey) -> schemas.CreatedKey:
-    """Create an API key. The key is shown only in this answer: copy it."""
+    """Create an API key. The key is shown only in this response: copy it."""
     made = await service.create_key(
         tx, caller, name=body.name, scopes=body.scopes, expires_at=body.expires_at
     )

@@ -23,12 +23,12 @@ class CredentialMissing(Unauthenticated):
 
     def __init__(self) -> None:
         super().__init__(
-            "This route needs a credential. Send Authorization: Bearer TOKEN or X-API-Key: sk_live_…"
+            "This route requires a credential. Send `Authorization: Bearer TOKEN` or `X-API-Key: sk_live_…`."
         )
 
 
 class CredentialInvalid(Unauthenticated):
-    """The credential is malformed, unknown, expired or revoked. The answer does not say which."""
+    """The credential is malformed, unknown, expired or revoked. The response does not say which."""
 
     code = "credential_invalid"
 
@@ -89,7 +89,7 @@ class TooManyAttempts(LimitReached):
     def __init__(self, wait: timedelta) -> None:
         minutes = max(1, math.ceil(wait.total_seconds() / 60))
         super().__init__(
-            f"Too many attempts from your address. Try again in {minutes} min.",
+            f"Too many attempts from your address. Try again in {minutes} {'minute' if minutes == 1 else 'minutes'}.",
             retry_after=wait,
         )
 
@@ -121,7 +121,7 @@ class ResetInvalid(Invalid):
 
     def __init__(self) -> None:
         super().__init__(
-            "This link or token is not valid. It works once, for one hour. Ask for a new mail."
+            "This link or token is not valid. Each one works once, within one hour. Request a new email."
         )
 
 
@@ -132,7 +132,8 @@ class InvitationInvalid(Invalid):
 
     def __init__(self) -> None:
         super().__init__(
-            "This invitation is not valid. It works once, for one address and seven days. Ask for a new one."
+            "This invitation is not valid. Each one works once, for one email address, within seven days. "
+            "Ask the operator for a new one."
         )
 
 
@@ -143,7 +144,8 @@ class ScopeMissing(Forbidden):
 
     def __init__(self, scope: Scope) -> None:
         super().__init__(
-            f"This API key does not have the scope `{scope}`. Create a key with it.", scope=scope
+            f"This API key does not have the scope `{scope}`. Create a key that has it.",
+            scope=scope,
         )
 
 
@@ -153,7 +155,9 @@ class SessionRequired(Forbidden):
     code = "session_required"
 
     def __init__(self) -> None:
-        super().__init__("API keys are not accepted here. Log in, and send the token.")
+        super().__init__(
+            "This route does not accept API keys. Log in, and send the access token as `Authorization: Bearer TOKEN`."
+        )
 
 
 class RegistrationClosed(Forbidden):
@@ -162,17 +166,17 @@ class RegistrationClosed(Forbidden):
     code = "registration_closed"
 
     def __init__(self) -> None:
-        super().__init__("Registration is closed on this server. Ask its operator for an account.")
+        super().__init__("Registration is closed on this server. Ask the operator for an account.")
 
 
 class RegistrationInviteOnly(Forbidden):
-    """Registration on this server needs an invitation."""
+    """Registration on this server requires an invitation."""
 
     code = "registration_invite_only"
 
     def __init__(self) -> None:
         super().__init__(
-            "Registration on this server needs an invitation. Ask its operator for one, and send it as `invitation`."
+            "Registration on this server requires an invitation. Ask the operator for one, and send it as `invitation`."
         )
 
 
@@ -183,20 +187,20 @@ class SetupRequired(Forbidden):
 
     def __init__(self) -> None:
         super().__init__(
-            "This server has no account yet. Register its administrator from the server's own machine, or send the setup token as "
-            "`setup_token`. On the server, `stepiq setup-token` shows it."
+            "The server has no account yet. Register the administrator from the server's own machine, or send the setup token as "
+            "`setup_token`. To show the token, run `stepiq setup-token` on the server."
         )
 
 
 class SetupDone(Conflict):
-    """The server has an account already, so it has no setup token."""
+    """The server already has an account, so it has no setup token."""
 
     code = "setup_done"
 
     def __init__(self) -> None:
         super().__init__(
-            "This server has an account, so its setup token has no effect. Its operator creates further accounts with "
-            "`stepiq users create` or `stepiq users invite`."
+            "The server already has an account, so the setup token has no effect. To add accounts, use `stepiq users create` or "
+            "`stepiq users invite`."
         )
 
 
@@ -236,4 +240,4 @@ class KeyExpiryPast(Invalid):
     code = "expiry_past"
 
     def __init__(self) -> None:
-        super().__init__("`expires_at` is in the past. Use a later time, or leave it out.")
+        super().__init__("`expires_at` is in the past. Use a later time, or omit the field.")

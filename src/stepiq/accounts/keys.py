@@ -54,15 +54,15 @@ def problem(text: str) -> str | None:
     if text.startswith("eyJ"):
         return "X-API-Key contains an access token. Send it as `Authorization: Bearer TOKEN`."
     if PREFIX in text[1:]:
-        return f"X-API-Key has other text before {PREFIX}. Send the key alone, without quotes."
+        return f"X-API-Key has text before {PREFIX}. Send only the key, without quotes."
     if not text.startswith(PREFIX):
         return (
             f"X-API-Key is not an API key of stepIQ, which begins with {PREFIX}. "
             "Create one with POST /api/user/api-keys."
         )
     if len(text) != _LENGTH:
-        return f"The API key has {len(text)} characters instead of {_LENGTH}. Copy it again, completely."
-    return "The API key contains a wrong character. Copy it again."
+        return f"The API key has {len(text)} characters instead of {_LENGTH}. Copy the complete key again."
+    return "The API key contains an invalid character. Copy it again."
 
 
 def digest(text: str) -> bytes:

@@ -127,9 +127,9 @@ def _message(email: str, base_url: str, token: str) -> Message:
         email,
         "Set a new password for stepIQ",
         f"""\
-Someone asked to set a new password for {email} at {base_url}
+Someone requested a new password for {email} at {base_url}
 
-If that was you, open this link within one hour. It works once.
+If it was you, open this link within one hour. It works once.
 
 {base_url}/reset-password#token={token}
 
@@ -137,6 +137,6 @@ You can also send this token to {base_url}/api/auth/reset-password:
 
 {token}
 
-If it was not you, ignore this mail. Your password has not changed.
+If it was not you, ignore this email. Your password has not changed.
 """,
     )

@@ -19,7 +19,7 @@ const token = new URLSearchParams(location.hash.slice(1)).get("token") ?? "";
 history.replaceState(null, "", location.pathname);
 const form = document.querySelector("form");
 const say = (text) => { document.querySelector("[role=status]").textContent = text; };
-if (!token) { form.hidden = true; say("This link is incomplete. Open the full link from the mail."); }
+if (!token) { form.hidden = true; say("This link is incomplete. Open the complete link from the email."); }
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const button = form.querySelector("button");
@@ -53,7 +53,7 @@ _FRAME = """<!doctype html>
   <button>Set password</button>
 </form>
 <p role="status"></p>
-<noscript>This page needs JavaScript. Turn it on, or send the token from the mail to the API.</noscript>
+<noscript>This page needs JavaScript. Turn it on, or send the token from the email to the API.</noscript>
 <script>{script}</script>
 </html>
 """
@@ -64,5 +64,5 @@ router = APIRouter()
 
 @router.get(PATH, include_in_schema=False)
 async def reset_page() -> HTMLResponse:
-    """A form that sends the new password with the token from the address."""
+    """A page to set a new password with the token from the URL."""
     return HTMLResponse(_PAGE.html, headers=_PAGE.headers)

@@ -89,11 +89,11 @@ class ResetRequested(View):
     """The same text for every address."""
 
     accepted: Literal[True] = True
-    message: str = "If an account with this address exists, it will receive a mail."
+    message: str = "If an account with this address exists, it will receive an email."
 
 
 class Reset(StrictModel):
-    """A new password, with the token of a reset mail."""
+    """A new password, with the token from a reset email."""
 
     token: Token
     password: Password

@@ -19,8 +19,7 @@ class UnknownPlan(Invalid):
 
     def __init__(self, name: str, known: list[str]) -> None:
         super().__init__(
-            f"There is no plan `{name}`. Known plans: {', '.join(known)}. "
-            f"Add one as [plans.{name}] in stepiq.toml.",
+            f"There is no plan `{name}`. Use one of {', '.join(known)}, or define `[plans.{name}]` in `stepiq.toml`.",
             plan=name,
         )
 
@@ -32,7 +31,7 @@ class PlanStepsExceeded(Forbidden):
 
     def __init__(self, plan: str, limit: int, steps: int) -> None:
         super().__init__(
-            f"The pipeline has {steps} steps; plan `{plan}` allows {limit} steps per pipeline. "
+            f"The pipeline has {steps} steps, but plan `{plan}` allows {limit} steps per pipeline. "
             + how_to_raise(plan, f"steps = {steps}"),
             plan=plan,
             limit=limit,
@@ -73,7 +72,7 @@ class PlanPipelinesExceeded(Forbidden):
 
     def __init__(self, plan: str, limit: int) -> None:
         super().__init__(
-            f"Plan `{plan}` allows {limit} active pipelines, and you have reached this limit. Archive one first. "
+            f"Plan `{plan}` allows {limit} active pipelines, and the workspace has reached this limit. Archive a pipeline first. "
             + how_to_raise(plan, f"pipelines = {limit + 1}"),
             plan=plan,
             limit=limit,
@@ -87,5 +86,5 @@ class PeriodInvalid(Invalid):
 
     def __init__(self, first: date, last: date, limit: int) -> None:
         super().__init__(
-            f"`from` is {first} and `to` is {last}. Ask for 1 to {limit} days, the first of them as `from`.",
+            f"`from` is {first} and `to` is {last}. `from` must not be after `to`, and the period must have at most {limit} days.",
         )

@@ -38,7 +38,7 @@ def create(
     asked = _checked(email, name, _password(from_stdin=from_stdin))
     account = asyncio.run(add_account(configured, asked, plan=plan, is_admin=is_admin))
     role = ", administrator" if account.is_admin else ""
-    typer.echo(f"Created {account.email} on plan {account.plan}{role}.")
+    typer.echo(f"Created {account.email} with plan {account.plan}{role}.")
     if account.is_admin and not is_admin:
         say("It is the first account of this server, so it is the administrator.")
 
@@ -59,7 +59,11 @@ def invite(email: str) -> None:
     database.require(configured)
     token, is_mailed = asyncio.run(send_invitation(configured, address))
     typer.echo(token)
-    sent = f"It was mailed to {address}." if is_mailed else "It was not mailed: send it to them."
+    sent = (
+        f"It was emailed to {address}."
+        if is_mailed
+        else "It was not emailed: send it to this person."
+    )
     say(
         f"{address} can register once with this invitation, within seven days. It is not shown again. {sent}"
     )
@@ -84,7 +88,7 @@ def show_setup_token() -> None:
         )
     typer.echo(service.setup_token(keys.jwt_secret(configured)))
     say(
-        "Send it as `setup_token` with POST /api/auth/register. It has no effect once there is an account."
+        "Send it as `setup_token` to POST /api/auth/register. It has no effect once there is an account."
     )
 
 
@@ -107,7 +111,7 @@ async def send_invitation(configured: Settings, email: str) -> tuple[str, bool]:
         try:
             await services.mailer.send(_invitation(configured.base_url, email, token))
         except MailUnsent as error:
-            say(f"The mail could not be sent. {error.message}")
+            say(f"The email could not be sent. {error.message}")
             return token, False
     return token, True
 
@@ -119,7 +123,7 @@ def _invitation(base_url: str, email: str, token: str) -> Message:
         f"""\
 You are invited to stepIQ at {base_url}
 
-Register within seven days, with this address ({email}) and this invitation:
+Register within seven days with this email address ({email}) and this invitation:
 
 {token}
 
@@ -143,7 +147,7 @@ def set_plan(email: str, plan: str) -> None:
     database.require(configured)
     wanted = Plans.load(configured.plans).require(plan)
     account = asyncio.run(change_plan(configured, email, wanted.name))
-    typer.echo(f"{account.email} is now on plan {account.plan}.")
+    typer.echo(f"{account.email} now has plan {account.plan}.")
 
 
 async def add_account(

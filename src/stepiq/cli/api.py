@@ -12,19 +12,19 @@ _READY_SECONDS = 2
 
 
 class ApiRefused(StepIQError):
-    """The server answered with an error. The message has its code and detail."""
+    """The server returned an error. The message has its code and detail."""
 
     code = "api_refused"
 
     def __init__(self, status: int, code: str, detail: str) -> None:
-        super().__init__(f"The server answers {status} ({code}): {detail}", status=status)
+        super().__init__(f"The server returned {status} ({code}): {detail}", status=status)
         self.status = status
         self.problem = code
         """The problem's own code, such as `email_taken`."""
 
 
 class ServerUnreachable(Unavailable):
-    """No HTTP server answers at this address."""
+    """No HTTP server responds at this URL."""
 
     code = "server_unreachable"
 
@@ -100,7 +100,7 @@ class Api:
             response = await self._client.request(method, url, headers=sent, **options)
         except httpx2.TransportError as error:
             reason = str(error) or type(error).__name__
-            raise ServerUnreachable(f"{self.base_url} does not answer: {reason}") from None
+            raise ServerUnreachable(f"{self.base_url} does not respond: {reason}") from None
         if response.is_success:
             return response
         raise _refusal(response)

@@ -117,8 +117,8 @@ def report_fault(error: Exception) -> None:
         traceback.print_exception(error)
         where = "The details are above."
     complain(
-        f"This is a bug in stepIQ: {name}. {where} Please report it and attach them."
-        " Read them first: they can contain parts of your input or a key if the error message quotes them."
+        f"This is a bug in stepIQ: {name}. {where} Please report it and attach the details."
+        " Read them first: they can contain parts of your input, or a key."
     )
 
 

@@ -31,8 +31,10 @@ def migrate() -> None:
     after = migrations.current_revision(url)
     if before == after:
         typer.echo(f"{shown(url)} already has schema {after}.")
+    elif before is None:
+        typer.echo(f"{shown(url)}: created schema {after}.")
     else:
-        typer.echo(f"{shown(url)}: upgraded the schema from {before or 'empty'} to {after}.")
+        typer.echo(f"{shown(url)}: upgraded the schema from {before} to {after}.")
 
 
 def require(configured: Settings) -> None:

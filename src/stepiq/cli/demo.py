@@ -69,7 +69,7 @@ def run(port: int) -> bool:
     configured = settings.load()
     if configured.sqlite_path is None:
         raise UsageError(
-            "The demo uses SQLite only, and STEPIQ_DATABASE_URL names PostgreSQL. Unset it to run the demo."
+            "The demo uses SQLite only, but STEPIQ_DATABASE_URL is set to PostgreSQL. Unset it to run the demo."
         )
     examples = read_examples()
     chosen = next(example for example in examples if example.name == _SHOWN)

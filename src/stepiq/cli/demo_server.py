@@ -103,5 +103,5 @@ def _require_free(port: int) -> None:
     except OSError as error:
         raise DemoServerFailed(
             f"The server cannot listen on {_HOST}:{port}: {error.strerror}. "
-            "Stop the program that uses the port, or leave out --port to take a free one."
+            "Stop the program that uses the port, or omit --port to use a free one."
         ) from None

@@ -53,7 +53,7 @@ def _show(found: list[Check]) -> None:
 def _verdict(found: list[Check]) -> str:
     failed = sum(check.status is Status.FAILED for check in found)
     if any(check.error is not None for check in found):
-        return f"{failed} of {len(found)} checks failed. `stepiq serve` does not start like this."
+        return f"{failed} of {len(found)} checks failed. `stepiq serve` cannot start until you fix the problems above."
     if failed:
-        return f"{failed} of {len(found)} checks failed. `stepiq serve` starts, but not everything that is configured works."
+        return f"{failed} of {len(found)} checks failed. `stepiq serve` can start, but not everything that is configured works."
     return "Everything that is configured works. Start the server with `stepiq serve`."

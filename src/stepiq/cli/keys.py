@@ -80,7 +80,7 @@ def _conclude(found: Census, keyring: Keyring, unreadable: list[str]) -> bool:
         typer.secho(f"Damaged, and not changed: {names}. Store these secrets again.", fg="red")
     if found.current == found.total:
         typer.echo(
-            f"All secrets use the current master key ({keyring.current}). When every process of the server has it, you can remove"
+            f"All secrets use the current master key ({keyring.current}). When every process of the server uses it, you can remove"
             " earlier keys. Keep a copy of them as long as you keep older backups of the database."
         )
         return True

@@ -87,7 +87,7 @@ def run_file(request: Request) -> bool:
     say()
     if missing and run["error"] and run["error"]["code"] == FailureCode.SECRET_MISSING:
         # The warning says which one, and how to give it.
-        run["error"]["message"] = "A secret is not given: see the warning above."
+        run["error"]["message"] = "A secret is missing: see the warning above."
     return show_result(run)
 
 
@@ -95,7 +95,7 @@ def _show_notes(file: Path, definition: Definition, missing: list[Issue]) -> Non
     show_findings(file, pipelines.Findings([], missing))
     if definition.deliver or definition.on_success or definition.on_failure:
         say(
-            "note     `stepiq run` sends no deliveries: targets of `output.deliver` and `notifications` get nothing."
+            "note     `stepiq run` sends no deliveries: it ignores `output.deliver` and `notifications`."
         )
 
 
@@ -104,7 +104,7 @@ def _missing(draft: Draft, secrets: Collection[str]) -> list[Issue]:
     return [
         replace(
             issue,
-            message=f"The secret `{name}` is not given. Set the environment variable {name}, and add --secret {name}.",
+            message=f"The secret `{name}` is missing. Set the environment variable {name}, and add --secret {name}.",
         )
         for name, issue in draft.loaded.secrets
         if name not in secrets and issue.path.startswith("steps[")
@@ -163,7 +163,7 @@ def read_secrets(names: Sequence[str]) -> dict[str, str]:
     for name in names:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", name):
             raise UsageError(
-                "--secret takes the name of an environment variable, not a value. A name has letters, digits and `_`, "
+                "--secret takes the name of an environment variable, not a value. Names consist of letters, digits and `_`, "
                 "such as --secret CRM_TOKEN."
             )
         value = settings.variable(name)

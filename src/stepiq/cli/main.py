@@ -2,17 +2,31 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from stepiq import __version__
 from stepiq.cli.console import ExitCode, UsageError, complain, explain, report_fault
 from stepiq.core.errors import StepIQError
 from stepiq.store.states import ReviewDecision
 
+
+class _Commands(TyperGroup):
+    """The commands. Says what is wrong with an option in the words of the other messages, and repeats its value."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = _about_value(error)
+            raise
+
+
 app = typer.Typer(
     name="stepiq",
+    cls=_Commands,
     help="Define AI pipelines in YAML, run them durably, and watch them live.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -28,11 +42,13 @@ app.add_typer(users, name="users")
 app.add_typer(keys, name="keys")
 app.add_typer(dev, name="dev")
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 PipelineFile = Annotated[
     Path,
     typer.Argument(
-        help="Pipeline file in YAML or JSON. Use - to read standard input.", show_default=False
+        metavar="FILE",
+        help="Pipeline file in YAML or JSON. Use - to read standard input.",
+        show_default=False,
     ),
 ]
 Secrets = Annotated[
@@ -59,6 +75,18 @@ def main() -> None:
     except Exception as error:
         report_fault(error)
         sys.exit(ExitCode.FAULT)
+
+
+def _about_value(error: typer.BadParameter) -> str:
+    from pydantic import ValidationError
+
+    from stepiq.core.validation import sentence
+
+    if not isinstance(error.__cause__, ValidationError):
+        return error.message
+    (entry, *_) = error.__cause__.errors()
+    message, value = sentence(entry), str(entry["input"])
+    return message if f"'{value}'" in message else f"`{value}`. {message}"
 
 
 def _print_version(wanted: bool) -> None:
@@ -99,7 +127,7 @@ def serve(
         bool,
         typer.Option(
             "--worker/--no-worker",
-            help="Whether this process also executes runs. If not, start `stepiq worker` as well (PostgreSQL only).",
+            help="Execute runs in this process too. With --no-worker, start `stepiq worker` as well (PostgreSQL only).",
         ),
     ] = True,
 ) -> None:
@@ -165,16 +193,19 @@ def migrate() -> None:
 @app.command()
 def backup(
     file: Annotated[
-        Path, typer.Argument(help="File to create. It must not exist.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="FILE", help="File to create. It must not exist.", show_default=False
+        ),
     ],
     with_keys: Annotated[
         bool,
         typer.Option(
-            "--with-keys", help="Include the server's keys, which decrypt every stored secret."
+            "--with-keys", help="Include the server's keys, which decrypt all stored secrets."
         ),
     ] = False,
 ) -> None:
-    """Copy the database at one moment into one file. The server can keep running."""
+    """Write a consistent copy of the database to one file. The server can keep running."""
     from stepiq.cli.backups import commands
 
     commands.backup(file, with_keys=with_keys)
@@ -183,7 +214,8 @@ def backup(
 @app.command()
 def restore(
     file: Annotated[
-        Path, typer.Argument(help="File created by `stepiq backup`.", show_default=False)
+        Path,
+        typer.Argument(metavar="FILE", help="File created by `stepiq backup`.", show_default=False),
     ],
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing database.")] = False,
 ) -> None:
@@ -195,7 +227,7 @@ def restore(
 
 @app.command()
 def doctor(as_json: Json = False) -> None:
-    """Check configuration, store, secrets and models, and say how to fix problems."""
+    """Check the configuration, database, secrets and models, and show how to fix problems."""
     from stepiq.cli import doctor as command
 
     _end(command.run(as_json=as_json))
@@ -217,7 +249,10 @@ def demo(
 @app.command()
 def init(
     file: Annotated[
-        Path, typer.Argument(help="YAML file to write. Default: pipeline.yaml.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="FILE", help="YAML file to write. Default: pipeline.yaml.", show_default=False
+        ),
     ] = Path("pipeline.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
 ) -> None:
@@ -248,7 +283,7 @@ def run(
     secret: Secrets = None,
     review: Annotated[
         ReviewDecision | None,
-        typer.Option(help="Decide every `human_review` this way instead of prompting."),
+        typer.Option(help="Decide every `human_review` this way instead of prompting you."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -291,6 +326,7 @@ def try_out(
     files: Annotated[
         list[Path],
         typer.Argument(
+            metavar="FILE",
             help="Pipeline files in YAML or JSON. The tests of `a.yaml` must be in `a.test.yaml`, in the same folder.",
             show_default=False,
         ),
@@ -301,7 +337,7 @@ def try_out(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Run the tests of pipelines. The tests supply the replies of models, HTTP calls and people."""
+    """Run the tests of pipelines. The tests provide the responses of models, HTTP servers and reviewers."""
     from stepiq.cli.pipeline_tests import command
 
     _end(command.run_tests(files, only=only, as_json=as_json))
@@ -336,13 +372,22 @@ def version() -> None:
 
 @users.command("create")
 def create_user(
-    email: Annotated[str, typer.Argument(help="Email address for the login.", show_default=False)],
+    email: Annotated[
+        str,
+        typer.Argument(metavar="EMAIL", help="Email address for the login.", show_default=False),
+    ],
     name: Annotated[
         str | None,
-        typer.Option(help="Default: the part of the address before the @.", show_default=False),
+        typer.Option(
+            help="Name of the person. Default: the part of the address before the @.",
+            show_default=False,
+        ),
     ] = None,
     plan: Annotated[
-        str | None, typer.Option(help="Default: STEPIQ_DEFAULT_PLAN, or `enterprise` with --admin.")
+        str | None,
+        typer.Option(
+            help="Plan of the account. Default: STEPIQ_DEFAULT_PLAN, or `enterprise` with --admin."
+        ),
     ] = None,
     admin: Annotated[
         bool, typer.Option("--admin", help="Make the account an administrator.")
@@ -359,9 +404,11 @@ def create_user(
 
 @users.command("invite")
 def invite_user(
-    email: Annotated[str, typer.Argument(help="Address to invite.", show_default=False)],
+    email: Annotated[
+        str, typer.Argument(metavar="EMAIL", help="Email address to invite.", show_default=False)
+    ],
 ) -> None:
-    """Invite a person to register, even if registration is closed. Prints the token, and mails it if STEPIQ_SMTP_URL is set."""
+    """Invite a person to register, even if registration is closed. Prints the token, and emails it if STEPIQ_SMTP_URL is set."""
     from stepiq.cli import accounts
 
     accounts.invite(email)
@@ -369,8 +416,13 @@ def invite_user(
 
 @users.command("set-plan")
 def set_plan(
-    email: Annotated[str, typer.Argument(help="Email address of the account.", show_default=False)],
-    plan: Annotated[str, typer.Argument(help="Name of a plan.", show_default=False)],
+    email: Annotated[
+        str,
+        typer.Argument(metavar="EMAIL", help="Email address of the account.", show_default=False),
+    ],
+    plan: Annotated[
+        str, typer.Argument(metavar="PLAN", help="Name of a plan.", show_default=False)
+    ],
 ) -> None:
     """Change the plan of an account. A running server applies it within five seconds."""
     from stepiq.cli import accounts
@@ -381,7 +433,7 @@ def set_plan(
 @keys.command("rotate")
 def rotate_keys(
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only count the secrets to encrypt again.")
+        bool, typer.Option("--dry-run", help="Only count the secrets to re-encrypt.")
     ] = False,
     generate: Annotated[
         bool,
@@ -391,7 +443,7 @@ def rotate_keys(
         ),
     ] = False,
 ) -> None:
-    """Encrypt stored secrets with the current master key, in batches. The server can keep running. You can repeat the command."""
+    """Re-encrypt stored secrets with the current master key. The server can keep running. You can repeat the command."""
     from stepiq.cli import keys as command
 
     _end(command.rotate(dry_run=dry_run, generate=generate))
@@ -407,7 +459,7 @@ def fake_provider(
         float, typer.Option(help="Milliseconds before each further token.", min=0)
     ] = 0,
     text: Annotated[
-        str | None, typer.Option(help="Text of every reply. Default: an echo of the prompt.")
+        str | None, typer.Option(help="Text of every response. Default: an echo of the prompt.")
     ] = None,
     api_key: Annotated[
         str | None, typer.Option(help="The only API key to accept. Default: any.")

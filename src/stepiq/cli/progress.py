@@ -216,7 +216,7 @@ def money(micros: int | None, *, is_complete: bool = True) -> str:
     if micros is None:
         return "cost unknown"
     shown = f"${micros / _MICROS:.6f}" if micros else "$0"
-    return shown if is_complete else f"{shown} and what has no known price"
+    return shown if is_complete else f"{shown} plus calls of unknown price"
 
 
 def duration(milliseconds: float) -> str:

@@ -31,7 +31,7 @@ def failure(run: Mapping[str, Any]) -> str:
     """Why a run did not complete."""
     error = run["error"]
     if not error:
-        return f"The run ended as {run['status']}."
+        return f"The run ended with the status `{run['status']}`."
     return f"The run failed ({error['code']}). {error['message']}"
 
 

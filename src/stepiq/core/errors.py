@@ -101,7 +101,7 @@ class LimitReached(StepIQError):
 
 
 class Unavailable(StepIQError):
-    """A system that the server needs did not answer. Trying again later may help."""
+    """A system that the server needs did not respond. Trying again later may help."""
 
     code = "unavailable"
 

@@ -42,7 +42,7 @@ _OWN_HEADERS = frozenset(
 
 
 class MailUnsent(Unavailable):
-    """A mail could not be sent. The message gives the reason, without credentials."""
+    """An email could not be sent. The message gives the reason, without credentials."""
 
     code = "mail_unsent"
 

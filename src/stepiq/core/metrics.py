@@ -34,13 +34,13 @@ _LAG_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 http_requests = Counter(
     "stepiq_http_requests",
     "HTTP requests, by route template. `unmatched`: no route has the path, or the request was refused before routing. "
-    "Status 499: the client disconnected before the answer.",
+    "Status 499: the client disconnected before the response.",
     ["method", "route", "status"],
     registry=REGISTRY,
 )
 http_request_duration = Histogram(
     "stepiq_http_request_duration_seconds",
-    "Time from the head of a request to the end of its answer. A stream counts until it closes.",
+    "Time from the request headers to the end of the response. A stream counts until it closes.",
     ["method", "route"],
     buckets=_REQUEST_BUCKETS,
     registry=REGISTRY,
@@ -48,7 +48,7 @@ http_request_duration = Histogram(
 streams_open = Gauge("stepiq_streams_open", "Open streams of runs.", registry=REGISTRY)
 slow_readers_cut = Counter(
     "stepiq_slow_readers_cut",
-    "Connections closed because the client did not read the answer for 15 to 30 seconds.",
+    "Connections closed because the client did not read the response for 15 to 30 seconds.",
     registry=REGISTRY,
 )
 runs_accepted = Counter(
@@ -112,7 +112,7 @@ steps_ended = Counter(
 )
 model_calls = Counter(
     "stepiq_model_calls",
-    "Calls to models: `ok`, `failed`, or `cancelled` during the answer.",
+    "Calls to models: `ok`, `failed`, or `cancelled` during the response.",
     ["provider", "result"],
     registry=REGISTRY,
 )

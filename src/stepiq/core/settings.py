@@ -94,7 +94,7 @@ class Settings(BaseSettings):
     Default: `stepiq.db` in the data folder."""
 
     data_dir: Path = Path(".data")
-    """Folder for the SQLite file, generated keys, and mail if there is no mail server. The first start creates it, readable by
+    """Folder for the SQLite file, generated keys, and emails if there is no mail server. The first start creates it, readable by
     its owner only. Default: `.data` in the working folder."""
 
     cache_dir: Path | None = None
@@ -124,7 +124,7 @@ class Settings(BaseSettings):
     the database. Default: `master.key` in the data folder, created when it is first needed."""
 
     previous_master_keys: SecretStr | None = None
-    """Earlier master keys, separated by commas. They still decrypt secrets until `stepiq keys rotate` has re-encrypted them.
+    """Earlier master keys, separated by commas. They decrypt old secrets until `stepiq keys rotate` has re-encrypted them.
     Default: the lines of `previous-master.keys` in the data folder, if it exists."""
 
     jwt_secret: SecretStr | None = None
@@ -144,16 +144,16 @@ class Settings(BaseSettings):
     """Model of steps without `model`. Default: the small model of the first configured provider, else the local model."""
 
     allow_unsafe_store: bool = False
-    """`true` accepts a PostgreSQL that can lose confirmed data when its machine fails (`fsync` or `full_page_writes` off).
-    Default: the server does not start with it."""
+    """`true` accepts a PostgreSQL server that can lose committed data when its machine fails (`fsync` or `full_page_writes` off).
+    By default, stepIQ does not start with such a server."""
 
     run_retention_days: Annotated[int, Field(ge=0, le=36_500)] = 30
     """Days after its end that a run is deleted, with its steps, events and deliveries. 0 keeps runs forever. Usage is stored
-    separately and stays."""
+    separately and is kept."""
 
     allowed_private_networks: Annotated[tuple[Network, ...], NoDecode] = ()
     """Private address ranges that pipelines can call (CIDR, separated by commas), such as `10.1.0.0/16`. Default: none, so that
-    pipelines reach public addresses only. A cloud's metadata address must be named on its own: `169.254.169.254/32`. Addresses
+    pipelines reach public addresses only. A cloud's metadata address must be listed separately: `169.254.169.254/32`. Addresses
     that you configure as settings need no range."""
 
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
@@ -162,17 +162,17 @@ class Settings(BaseSettings):
     smtp_url: SecretStr | None = None
     """Mail server: `smtp://user:password@host:587` (STARTTLS) or `smtps://…:465`. Write characters such as `@` in the user and
     password as `%40`. On other ports, `smtp://` encrypts if the server offers it, and sends a password to another machine only
-    encrypted. Default: mail is written as `.eml` files into `mail` in the data folder."""
+    encrypted. Default: emails are written as `.eml` files to `mail` in the data folder."""
 
     mail_from: str = ""
-    """Sender of mail: `address` or `Name <address>`. Default: `stepIQ <stepiq@HOST>`, with the host of `STEPIQ_PUBLIC_URL`."""
+    """Sender of emails: `address` or `Name <address>`. Default: `stepIQ <stepiq@HOST>`, with the host of `STEPIQ_PUBLIC_URL`."""
 
     metrics_token: SecretStr | None = None
-    """Token of at least 16 characters that lets other machines read `/metrics`, sent as `Authorization: Bearer TOKEN`.
-    Default: none, so that only callers on this machine can."""
+    """Token of at least 16 characters that lets other machines read the metrics (`/metrics`), sent as `Authorization: Bearer TOKEN`.
+    Default: none, so that only callers on this machine can read them."""
 
     log_format: Literal["auto", "console", "json"] = "auto"
-    """`console` is text for people, `json` is one object a line for log collectors. `auto` is `console` on a terminal, else `json`."""
+    """`console` is text for people, `json` is one object per line for log collectors. `auto` is `console` on a terminal, else `json`."""
 
     openai_api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
     """Key of the OpenAI API. It makes `openai/…` models available."""

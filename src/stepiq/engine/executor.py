@@ -86,7 +86,7 @@ class Executor:
             return
         error: dict[str, Json] = {
             "code": str(FailureCode.INTERNAL),
-            "message": "The run failed because of a fault in stepIQ, not in the pipeline. Ask the operator to look for "
+            "message": "The run failed because of a bug in stepIQ, not in the pipeline. Ask the operator to look for "
             f"run_id {run_id} in the server's log.",
             "step_id": None,
         }

@@ -41,7 +41,7 @@ class QueueFull(LimitReached):
 
     def __init__(self, limit: int) -> None:
         super().__init__(
-            f"{limit:,} runs of this workspace are waiting, which is the maximum of its plan. Wait until some have finished, or "
+            f"{limit:,} runs of this workspace are waiting, which is the maximum of its plan. Wait until some of them end, or "
             "cancel some. An operator can raise the limit with `stepiq users set-plan EMAIL PLAN`.",
             limit=limit,
         )
@@ -55,8 +55,8 @@ class PlanRunsExhausted(Forbidden):
     def __init__(self, plan: str, limit: int) -> None:
         resets_at = tomorrow(clock.now())
         super().__init__(
-            f"Plan `{plan}` allows {limit:,} runs per day, and all of them have been started today. The next runs can start "
-            f"at {clock.iso(resets_at)}. " + how_to_raise(plan, "runs_per_day = …"),
+            f"Plan `{plan}` allows {limit:,} runs per day, and the workspace has reached this limit today. New runs can start at "
+            f"{clock.iso(resets_at)}. " + how_to_raise(plan, "runs_per_day = …"),
             plan=plan,
             limit=limit,
         )
@@ -70,7 +70,7 @@ class PlanCreditsExhausted(Forbidden):
     def __init__(self, plan: str, limit: int) -> None:
         resets_at = next_month(clock.now())
         super().__init__(
-            f"Plan `{plan}` allows {limit:,} credits per month, and all of them are used. New credits are available at "
+            f"Plan `{plan}` allows {limit:,} credits per month, and the workspace has used all of them. New credits are available from "
             f"{clock.iso(resets_at)}. Pipelines whose models cost no credits can still run. "
             + how_to_raise(plan, "credits_per_month = …"),
             plan=plan,

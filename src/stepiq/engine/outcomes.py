@@ -17,7 +17,7 @@ class FailureCode(StrEnum):
     INPUT_INVALID = "input_invalid"
     """The input of a step has the wrong type, such as a `for_each` that does not get a list."""
     OUTPUT_INVALID = "output_invalid"
-    """A model's answer is not the JSON that the step requires, even after a correction prompt."""
+    """The model's response is not the JSON that the step requires, even after a correction prompt."""
     OUTPUT_TOO_LARGE = "output_too_large"
     """An output exceeds 1 MiB or 150 levels, or all outputs of the run exceed 16 MiB."""
     STEP_TIMEOUT = "step_timeout"
@@ -31,7 +31,7 @@ class FailureCode(StrEnum):
     HTTP_STATUS = "http_status"
     """A `webhook` step got an unexpected status."""
     HTTP_ERROR = "http_error"
-    """A `webhook` step got no usable answer."""
+    """A `webhook` step got no usable response."""
     EGRESS_BLOCKED = "egress_blocked"
     """A `webhook` step uses an address that pipelines may not call."""
     CODE_ERROR = "code_error"
@@ -45,7 +45,7 @@ class FailureCode(StrEnum):
     PROVIDER_AUTH = "provider_auth"
     """The provider rejected the key, or no key is set."""
     PROVIDER_RATE_LIMITED = "provider_rate_limited"
-    """The provider answered 429 to every attempt."""
+    """The provider returned 429 for every attempt."""
     PROVIDER_ERROR = "provider_error"
     """The provider failed or could not be reached."""
     MODEL_UNKNOWN = "model_unknown"
@@ -55,7 +55,7 @@ class FailureCode(StrEnum):
     SECRET_UNREADABLE = "secret_unreadable"  # noqa: S105 - a code, not a credential
     """The server does not have the master key of a stored secret."""
     INTERNAL = "internal"
-    """A fault of stepIQ. The server's log has the details."""
+    """A bug in stepIQ. The server's log has the details."""
 
 
 @dataclass(frozen=True, slots=True)

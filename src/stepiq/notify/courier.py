@@ -26,9 +26,7 @@ from stepiq.store.states import DeliveryStatus
 log = logging.get(__name__)
 
 _STORE_RETRY_SECONDS = 1.0
-_INTERNAL = (
-    "stepIQ could not send this because of a bug. The server's log has the reason under delivery_id"
-)
+_INTERNAL = "stepIQ could not send this because of a bug. The server's log has the details under delivery_id"
 
 
 class Courier:

@@ -21,7 +21,7 @@ class DeliveryPending(Conflict):
 
     def __init__(self, delivery_id: UUID) -> None:
         super().__init__(
-            f"Delivery {delivery_id} is still active. Wait until its status is delivered or failed.",
+            f"Delivery {delivery_id} is still in progress. Wait until its status is `delivered` or `failed`.",
             delivery_id=delivery_id,
         )
 

@@ -89,6 +89,6 @@ async def send(mailer: Mailer, message: Message, *, is_confidential: bool = Fals
     except MailUnsent as error:
         reason = error.message
         if is_confidential and error.reply is not None:
-            reason = f"The mail server refused it with {error.reply}. The text of the refusal is not kept, because it may quote the link."
+            reason = f"The mail server refused the email with code {error.reply}. Its message is not stored because it may contain the link."
         return Verdict(is_delivered=False, is_retryable=not error.is_permanent, error=reason)
     return Verdict(is_delivered=True)

@@ -83,14 +83,14 @@ def _text(
     delivery: Delivery, review: Review, step: Step, *, address: str, link: str, otherwise: str
 ) -> str:
     others = [each for each in review.assignees if each != address]
-    also = f"\nAlso asked: {', '.join(others)}. The first decision counts." if others else ""
+    also = f"\nAlso sent to: {', '.join(others)}. The first decision counts." if others else ""
     return f"""\
 {_shown(review.message.strip())}
 
 Open this link to approve or reject:
 {link}
 
-The link works for one decision, which is recorded as made by {address}. Do not forward this mail.
+The link works for one decision, which is recorded as made by {address}. Do not forward this email.
 Please decide by {clock.readable(review.expires_at)}. If nobody decides by then, {otherwise}.{also}
 
 --\x20

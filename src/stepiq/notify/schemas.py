@@ -16,7 +16,7 @@ class TargetView(View):
     url: str | None = None
     """URL of a webhook, with secrets masked. Templates are not rendered before the first attempt."""
     to: str | None = None
-    """Address of a mail."""
+    """Recipient of an email."""
 
 
 class AttemptView(View):
@@ -27,14 +27,14 @@ class AttemptView(View):
     at: Timestamp
     """Start of the attempt."""
     status_code: int | None
-    """Status of the receiver's answer; null if there was none."""
+    """Status of the receiver's response; null if there was none."""
     error: str | None
     """Why the attempt failed; null if it succeeded."""
     duration_ms: int | None
     response_headers: dict[str, str] | None
-    """Headers of the receiver's answer, with secrets masked."""
+    """Headers of the receiver's response, with secrets masked."""
     response_excerpt: str | None
-    """The first KiB of the receiver's answer, with secrets masked."""
+    """The first KiB of the receiver's response, with secrets masked."""
 
 
 class DeliveryView(View):

@@ -74,8 +74,8 @@ def _problem(status_code: int) -> str | None:
     if 200 <= status_code < 300:
         return None
     if 300 <= status_code < 400:
-        return f"The receiver answered {status_code}: redirects are not followed. Correct the target's `url`."
-    return f"The receiver answered {status_code}."
+        return f"The receiver returned {status_code}, but redirects are not followed. Correct the target's `url`."
+    return f"The receiver returned {status_code}."
 
 
 def _headers(headers: Mapping[str, str], masker: Masker) -> dict[str, str]:

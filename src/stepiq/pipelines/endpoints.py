@@ -46,7 +46,7 @@ Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of the vers
 IfMatch = Annotated[
     str | None,
     Header(
-        description='Version to replace, such as `"v3"`. If there is a newer one, the answer is 412.'
+        description='Version to replace, such as `"v3"`. If there is a newer one, the response is 412.'
     ),
 ]
 

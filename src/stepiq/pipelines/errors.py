@@ -78,13 +78,13 @@ class DefinitionMalformed(Malformed):
 
 
 class ModelNotFound(NotFound):
-    """The catalogue does not contain this model."""
+    """The catalog does not contain this model."""
 
     code = "model_not_found"
 
     def __init__(self, model_id: str) -> None:
         super().__init__(
-            f"The catalogue has no model `{model_id}`. GET /api/models lists all models.",
+            f"The catalog has no model `{model_id}`. To list all models, use GET /api/models.",
             model_id=model_id,
         )
 

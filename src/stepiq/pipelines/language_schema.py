@@ -33,7 +33,7 @@ public = new_router("Pipelines")
 @public.get(PATH, response_class=Response, responses=_RESPONSES)
 async def get_pipeline_schema(
     if_none_match: Annotated[
-        str, Header(description="The `ETag` of your copy. If it is current, the answer is 304.")
+        str, Header(description="The `ETag` of your copy. If it is current, the response is 304.")
     ] = "",
 ) -> Response:
     """The JSON Schema (2020-12) of pipeline documents, for editors.

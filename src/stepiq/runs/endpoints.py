@@ -102,9 +102,9 @@ async def start_run(
         ),
     ] = None,
 ) -> Response:
-    """Start a run. The server answers as soon as the run is durable; the run then survives crashes of the server.
+    """Start a run. The server responds as soon as the run is durable; the run then survives crashes of the server.
 
-    With `wait`, the answer is 200 with the complete run if it ends in time, else 202. A waiting request counts as a
+    With `wait`, the response is 200 with the complete run if it ends in time, else 202. A waiting request counts as a
     stream. If none is free, it returns 202 at once.
     """
     wanted = body or schemas.RunRequest()
@@ -326,7 +326,7 @@ def _sequence(last_event_id: str | None) -> int:
 async def open_run_link(
     request: Request, services: ServicesDep, door: RunLinkDoor, body: schemas.RunLinkOpened
 ) -> schemas.LinkedRun:
-    """Status, error and steps of a run, without inputs and outputs, for the holder of a link from a mail."""
+    """Status, error and steps of a run, without inputs and outputs, for the holder of a link from an email."""
     run_id, expires_at = door.let_in(request, body.token)
     async with services.database.reading() as read:
         return schemas.linked_run(await service.outline(read, run_id), expires_at)

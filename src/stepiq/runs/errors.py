@@ -33,7 +33,7 @@ class RunNotFinished(Conflict):
 
     def __init__(self, run_id: UUID, status: RunStatus) -> None:
         super().__init__(
-            f"Run {run_id} is still {status}. Wait until it has ended, or cancel it, before you retry it.",
+            f"Run {run_id} is still {status}. Before you retry it, wait until it ends, or cancel it.",
             run_id=run_id,
             status=status,
         )
@@ -46,7 +46,7 @@ class RunLinkInvalid(NotFound):
 
     def __init__(self) -> None:
         super().__init__(
-            "This link is not valid. Open the complete link from the mail. If it is complete, its run has been deleted."
+            "This link is not valid. Open the complete link from the email. If it still does not work, the run has been deleted."
         )
 
 
@@ -57,7 +57,7 @@ class RunLinkExpired(NotFound):
 
     def __init__(self, expired_at: datetime) -> None:
         super().__init__(
-            f"This link expired on {clock.readable(expired_at)}. Ask someone with an account on this server."
+            f"This link expired on {clock.readable(expired_at)}. Ask someone with an account on this server about the run."
         )
 
 

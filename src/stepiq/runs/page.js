@@ -25,7 +25,8 @@ function outcome(run) {
     const where = run.error.step_id ? ` at step ${run.error.step_id}` : "";
     return `The run failed${where} on ${readable(run.completed_at)}.`;
   }
-  if (run.completed_at) return `The run is ${run.status} since ${readable(run.completed_at)}.`;
+  if (run.status === "cancelled") return `The run was cancelled on ${readable(run.completed_at)}.`;
+  if (run.completed_at) return `The run ${run.status} on ${readable(run.completed_at)}.`;
   return `The run is ${run.status}.`;
 }
 
@@ -71,7 +72,7 @@ function show(run) {
 }
 
 async function load() {
-  if (!token) { say("This link is incomplete. Open the full link from the mail."); return; }
+  if (!token) { say("This link is incomplete. Open the complete link from the email."); return; }
   say("Loading …");
   try {
     const answer = await fetch("api/run-links/open", {

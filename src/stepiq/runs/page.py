@@ -21,5 +21,5 @@ router = APIRouter()
 
 @router.get(RUN_PAGE_PATH, include_in_schema=False)
 async def run_page() -> HTMLResponse:
-    """The status, the error and the steps of one run."""
+    """A page with the status, the error and the steps of one run."""
     return HTMLResponse(_PAGE.html, headers=_PAGE.headers)

@@ -140,7 +140,7 @@ class RunBrief(View):
 
 
 class RunLinkOpened(StrictModel):
-    """A request to see a run with the link from a mail."""
+    """A request to see a run with the link from an email."""
 
     token: Annotated[str, Field(max_length=256)]
     """The part of the link after `#`."""

@@ -135,7 +135,9 @@ def _check_closed(app: FastAPI) -> None:
     """Refuse to start with a route that answers without a credential and is not on the list."""
     open_paths = {route.path for route in routes_of(app) if route.access.is_public}
     if not open_paths <= PUBLIC_PATHS:
-        raise RuntimeError(f"These answer without a credential: {open_paths - PUBLIC_PATHS}.")
+        raise RuntimeError(
+            f"Routes without authentication that PUBLIC_PATHS does not list: {open_paths - PUBLIC_PATHS}."
+        )
 
 
 class VersionPrefix:

@@ -28,7 +28,7 @@ class Health(View):
 
 
 class Readiness(View):
-    """The process can execute runs or answer requests."""
+    """The process can execute runs or handle requests."""
 
     status: Literal["ready"] = "ready"
     store: Literal["ok"] = "ok"
@@ -38,13 +38,13 @@ class Readiness(View):
 
 @router.get("/health")
 async def health() -> Health:
-    """Whether the process is alive. It checks nothing else, so an outage of the database causes no restarts."""
+    """Whether the process is alive. Nothing else is checked, so an outage of the database causes no restarts."""
     return Health()
 
 
 @router.get("/ready", responses=problems(NotReady, StoreUnavailable))
 async def ready(request: Request, services: ServicesDep) -> Readiness:
-    """Whether the process is ready: its database answers, and its worker, if it has one, runs."""
+    """Whether the process is ready: its database responds, and its worker, if it has one, is running."""
     await services.database.ping()
     if not request.app.state.has_worker:
         return Readiness(worker="elsewhere")

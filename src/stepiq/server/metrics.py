@@ -67,9 +67,9 @@ async def _reader(request: Request, services: ServicesDep) -> None:
 async def read_metrics(
     services: ServicesDep, _reader: Annotated[None, Depends(_reader)]
 ) -> Response:
-    """What this process counts, in Prometheus's text format.
+    """Metrics of this process, in Prometheus's text format.
 
-    Answers callers on the server's own machine, and those that show the operator's `STEPIQ_METRICS_TOKEN` as a bearer token.
+    Accepts requests from the server's own machine, and requests with the operator's `STEPIQ_METRICS_TOKEN` as a bearer token.
     """
     metrics.worker_ready.set(services.engine.is_ready)
     for pool, used in services.database.connections().items():

@@ -42,12 +42,12 @@ from stepiq.web.errors import (
 from stepiq.web.problems import MEDIA_TYPE, Problem, bug, problems
 
 _DESCRIPTION = """\
-Define AI pipelines, run them durably, and watch them live. Every path is also available under `/v1`.
+Define AI pipelines, run them durably, and follow them live. Every path is also available under `/v1`.
 
 Errors are `application/problem+json` with a stable `code`. Lists are paginated: send `next_cursor` as `cursor` to get the next page.
 
-Every answer has an `X-Request-ID`. Any route can answer 400 (malformed HTTP, or U+0000 in the query), 408 (the request arrived too \
-slowly), 431 (URL and headers are too large) and 500 (a fault of the server). An unknown path is 404 `unknown_path`. A method that a \
+Every response has an `X-Request-ID`. Any route can return 400 (malformed HTTP, or U+0000 in the query), 408 (the request arrived too \
+slowly), 431 (URL and headers are too large) and 500 (a bug in stepIQ). An unknown path is 404 `unknown_path`. A method that a \
 path does not support is 405 `method_not_allowed`; `Allow` lists the supported ones.
 """
 _TAGS = ("Accounts", "Pipelines", "Runs", "Reviews", "Webhooks", "Schedules", "Deliveries", "Secrets", "Models", "Usage")  # fmt: skip

@@ -159,5 +159,5 @@ def bind(host: str, port: int, variable: str) -> socket.socket:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise AddressInUse(
             f"The server cannot listen on {host}:{port}: {reason}. "
-            f"Stop what is using it, or set {variable} to another port (0 takes a free one)."
+            f"Stop the process that uses it, or set {variable} to another port (0 takes a free one)."
         ) from None

@@ -69,14 +69,14 @@ async def _accounts(session: Session, services: Services) -> str:
     if demo is not None and await accounts.exists(session, demo):
         role = "Administrator" if demo == admin else "Account"
         return f"""\
-{role}: {demo}, created by `stepiq demo`. To sign in, use the password that the demo saved:
+{role}: {demo}, created by `stepiq demo`. To log in, use the password that the demo saved:
 
   curl {_here(settings)}/api/auth/login \\
     -H 'Content-Type: application/json' -d @{shlex.quote(str(file))}
 """
     if admin is None:
-        return "No administrator can sign in. Create one with `stepiq users create EMAIL --admin`."
-    mail = "" if services.mailer.has_server else f" The mail is saved in {file.parent / 'mail'}."
+        return "No administrator can log in. Create one with `stepiq users create EMAIL --admin`."
+    mail = "" if services.mailer.has_server else f" The email is saved in {file.parent / 'mail'}."
     return (
         f"Administrator: {admin}. To reset the password, use POST /api/auth/forgot-password.{mail}"
     )

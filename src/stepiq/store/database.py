@@ -45,11 +45,11 @@ _ROLLED_BACK = frozenset({"40P01", "40001", "55P03", "57014"})
 
 Result = TypeVar("Result")
 
-_NO_ANSWER = "The database did not answer. Try again in a moment."
+_NO_ANSWER = "The database did not respond. Try again in a moment."
 
 
 class StoreUnavailable(Unavailable):
-    """The database did not answer. The last change may or may not have been saved."""
+    """The database did not respond. The last change may or may not have been saved."""
 
     code = "store_unavailable"
     was_answered = False
@@ -279,7 +279,7 @@ def prepare_sqlite(engine: sa.Engine, begin: str | None) -> None:
                 found = cursor.fetchone()[0]
                 if found != wanted:
                     raise UnsafeStore(
-                        f"SQLite kept {name}={found} where {wanted} is needed to lose nothing. "
+                        f"SQLite uses {name}={found}, but {wanted} is required to prevent data loss. "
                         "Put the data folder on a local disk."
                     )
         finally:

@@ -59,7 +59,7 @@ class Connection(psycopg.AsyncConnection[Any]):
             )
         except psycopg.errors._WaitTimeout as error:  # pyright: ignore[reportPrivateUsage] - what `wait` raises
             self.pgconn.finish()
-            raise NoAnswer("The server has not answered in time.") from error
+            raise NoAnswer("The server did not respond in time.") from error
         except asyncio.CancelledError:
             if self.pgconn.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:
                 self.pgconn.finish()

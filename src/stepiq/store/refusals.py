@@ -1,4 +1,4 @@
-"""Why a database server refuses, and what the operator does about it: the cause, and the SQL that removes it."""
+"""Explains why a database refuses a connection or a statement, with the SQL that allows it."""
 
 import re
 import sqlite3
@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from stepiq.core.errors import Unavailable
+from stepiq.store import sqlstate
 from stepiq.store.database import StoreUnavailable
 
 READ_ONLY_ADVICE = "Use the primary server, and a role without `default_transaction_read_only`."
@@ -35,9 +36,9 @@ _FILE_ADVICE = {
     "BUSY": "Another process is writing to it. Stop that process, or try again.",
     "FULL": "Free some disk space.",
 }
-# What libpq writes in front of the server's own sentence.
+# What libpq writes in front of the server's own sentence. The severity, such as FATAL, can be in any language.
 _PREAMBLE = re.compile(
-    r"^(connection failed: |connection is bad: |connection to server .*? failed: |FATAL:\s+|ERROR:\s+)+"
+    r"^(connection failed: |connection is bad: |connection to server .*? failed: |\S+:  )+"
 )
 _RELATION = re.compile(r"relation \"([^\"]+)\"")
 
@@ -52,88 +53,81 @@ class StoreRefused(Unavailable):
 class _Cause:
     """A reason for which connecting fails."""
 
-    words: re.Pattern[str]
-    """Part of the message of libpq or the server, which give no code for a connection that fails."""
     advice: str
-    was_answered: bool = True
+    is_temporary: bool = False
+    """Whether the server is missing or busy, rather than refusing."""
 
 
-_CAUSES = (
-    _Cause(
-        re.compile("password authentication failed|no password supplied", re.IGNORECASE),
-        "Correct the user and password in STEPIQ_DATABASE_URL. To set the password, run as a superuser:"
-        " ALTER ROLE $role LOGIN PASSWORD '…'; If the role does not exist: CREATE ROLE $role LOGIN PASSWORD '…';",
+_NO_ROLE = _Cause(
+    "Run as a superuser: CREATE ROLE $role LOGIN PASSWORD '…'; If the role exists: ALTER ROLE $role LOGIN;"
+)
+_NO_HBA_LINE = _Cause(
+    "Add a line for this client to the server's pg_hba.conf, such as `host $database $role ADDRESS scram-sha-256`, then"
+    " run as a superuser: SELECT pg_reload_conf(); If the server accepts encrypted connections only, add"
+    " `?sslmode=require` to STEPIQ_DATABASE_URL."
+)
+_NOT_READY = _Cause("Try again in a moment.", is_temporary=True)
+_WRONG_PASSWORD = _Cause(
+    "Correct the user and password in STEPIQ_DATABASE_URL. To set the password, run as a superuser:"
+    " ALTER ROLE $role LOGIN PASSWORD '…'; If the role does not exist: CREATE ROLE $role LOGIN PASSWORD '…';"
+)
+# By SQLSTATE, because the server can report in any language.
+_REFUSALS = {
+    "28P01": _WRONG_PASSWORD,
+    "28000": _Cause(
+        "Check that the role $role exists and may log in, and that the server's pg_hba.conf allows this client."
     ),
-    _Cause(
-        re.compile("role .* does not exist", re.IGNORECASE),
-        "Run as a superuser: CREATE ROLE $role LOGIN PASSWORD '…';",
+    "3D000": _Cause(
+        "Run as a superuser: CREATE DATABASE $database OWNER $role ENCODING 'UTF8' TEMPLATE template0;"
     ),
-    _Cause(
-        re.compile("not permitted to log in", re.IGNORECASE),
-        "Run as a superuser: ALTER ROLE $role LOGIN;",
+    "42501": _Cause("Run as a superuser: GRANT CONNECT ON DATABASE $database TO $role;"),
+    "55000": _Cause("Run as a superuser: ALTER DATABASE $database ALLOW_CONNECTIONS true;"),
+    "53300": _Cause(
+        "Raise `max_connections` of the server, or the limit of the role: ALTER ROLE $role CONNECTION LIMIT -1;"
     ),
-    _Cause(
-        re.compile("database .* does not exist", re.IGNORECASE),
-        "Run as a superuser: CREATE DATABASE $database OWNER $role ENCODING 'UTF8' TEMPLATE template0;",
-    ),
-    _Cause(
-        re.compile("permission denied for database", re.IGNORECASE),
-        "Run as a superuser: GRANT CONNECT ON DATABASE $database TO $role;",
-    ),
-    _Cause(
-        re.compile("not currently accepting connections", re.IGNORECASE),
-        "Run as a superuser: ALTER DATABASE $database ALLOW_CONNECTIONS true;",
-    ),
-    _Cause(
-        re.compile("no pg_hba.conf entry", re.IGNORECASE),
-        "Add a line for this client to the server's pg_hba.conf, such as `host $database $role ADDRESS scram-sha-256`, then"
-        " run as a superuser: SELECT pg_reload_conf(); If the server accepts encrypted connections only, add"
-        " `?sslmode=require` to STEPIQ_DATABASE_URL.",
-    ),
-    _Cause(
+    "57P01": _NOT_READY,
+    "57P02": _NOT_READY,
+    "57P03": _NOT_READY,
+}
+_OTHER_REFUSAL = _Cause("Correct STEPIQ_DATABASE_URL, or the configuration of the server.")
+# One code has several causes; the function of the server that reports it tells them apart.
+_REFUSED_ROLE = {"InitializeSessionUserId": _NO_ROLE, "ClientAuthentication": _NO_HBA_LINE}
+# Texts of libpq, which has no codes. It does not translate them, because Python leaves the language of messages at C.
+_TEXTS = (
+    (re.compile("no password supplied", re.IGNORECASE), _WRONG_PASSWORD),
+    (
         re.compile("does not support SSL", re.IGNORECASE),
-        "Remove `sslmode` from STEPIQ_DATABASE_URL, or turn on `ssl` in the server's postgresql.conf.",
+        _Cause(
+            "Remove `sslmode` from STEPIQ_DATABASE_URL, or turn on `ssl` in the server's postgresql.conf."
+        ),
     ),
-    _Cause(
+    (
         re.compile("certificate", re.IGNORECASE),
-        "Add `sslrootcert=FILE` with the certificate of your authority to the query of STEPIQ_DATABASE_URL.",
+        _Cause(
+            "Add `sslrootcert=FILE` with the certificate of your authority to the query of STEPIQ_DATABASE_URL."
+        ),
     ),
-    _Cause(
-        re.compile("too many (connections|clients)|connection slots", re.IGNORECASE),
-        "Raise `max_connections` of the server, or the limit of the role: ALTER ROLE $role CONNECTION LIMIT -1;",
-    ),
-    _Cause(
+    (
         re.compile(
             "invalid (URI query parameter|connection option|port|sslmode)|missing .* in URI",
             re.IGNORECASE,
         ),
-        "Correct STEPIQ_DATABASE_URL.",
+        _Cause("Correct STEPIQ_DATABASE_URL."),
     ),
-    _Cause(
-        re.compile("starting up|shutting down|recovery", re.IGNORECASE),
-        "Try again in a moment.",
-        was_answered=False,
-    ),
-    _Cause(
+    (
         re.compile("resolve host|translate host name", re.IGNORECASE),
-        "Correct the host in STEPIQ_DATABASE_URL.",
-        was_answered=False,
+        _Cause("Correct the host in STEPIQ_DATABASE_URL.", is_temporary=True),
     ),
-    _Cause(
+    (
         re.compile("time(d )?out", re.IGNORECASE),
-        "Check the host and port in STEPIQ_DATABASE_URL, and that no firewall is in between.",
-        was_answered=False,
+        _Cause(
+            "Check the host and port in STEPIQ_DATABASE_URL, and that no firewall blocks the connection.",
+            is_temporary=True,
+        ),
     ),
-    # Any other refusal, such as one in the language of the server.
-    _Cause(
-        re.compile("FATAL", re.IGNORECASE),
-        "Correct STEPIQ_DATABASE_URL, or the configuration of the server.",
-    ),
-    _Cause(
-        re.compile("", re.IGNORECASE),
-        "Start PostgreSQL, or correct the host and port in STEPIQ_DATABASE_URL.",
-        was_answered=False,
-    ),
+)
+_NO_SERVER = _Cause(
+    "Start PostgreSQL, or correct the host and port in STEPIQ_DATABASE_URL.", is_temporary=True
 )
 
 
@@ -156,16 +150,17 @@ def explaining(url: URL) -> Generator[None]:
 
 
 def connect(url: URL) -> psycopg.Connection:
-    """A connection for a few questions; its user closes it.
+    """A connection for a few queries. The caller closes it.
 
     Raises:
         StoreRefused: the server refuses the connection.
         StoreUnavailable: nothing answers.
     """
-    target = url.set(drivername="postgresql").render_as_string(hide_password=False)
     with explaining(url):
         # Not through an engine: one cannot read the version from a database without an encoding.
-        return psycopg.connect(target, client_encoding="utf8", connect_timeout=_CONNECT_SECONDS)
+        return psycopg.connect(
+            _conninfo(url), client_encoding="utf8", connect_timeout=_CONNECT_SECONDS
+        )
 
 
 def _is_fixable(error: BaseException) -> bool:
@@ -184,11 +179,23 @@ def _explained(url: URL, error: BaseException) -> StoreRefused | StoreUnavailabl
     if isinstance(error, psycopg.Error) and error.sqlstate is not None:
         advice = _statement_advice(error, url)
         return StoreRefused(f"{where} refused a statement: {reason}. {advice}")
-    found = next(each for each in _CAUSES if each.words.search(str(error)))
+    found = _cause(url, error)
     advice = Template(found.advice).substitute(role=_role(url), database=_database(url))
-    if found.was_answered:
-        return StoreRefused(f"{where} refuses the connection: {reason}. {advice}")
-    return StoreUnavailable(f"{where} cannot be reached: {reason}. {advice}")
+    if found.is_temporary:
+        return StoreUnavailable(f"{where} cannot be reached: {reason}. {advice}")
+    return StoreRefused(f"{where} refuses the connection: {reason}. {advice}")
+
+
+def _cause(url: URL, error: BaseException) -> _Cause:
+    # Another attempt would only wait as long again.
+    is_late = isinstance(error, errors.ConnectionTimeout)
+    refusal = None if is_late else sqlstate.refusal(_conninfo(url), _CONNECT_SECONDS)
+    if refusal is not None:
+        cause = _REFUSALS.get(refusal.code, _OTHER_REFUSAL)
+        return _REFUSED_ROLE.get(refusal.function, cause) if refusal.code == "28000" else cause
+    text = str(error)
+    found = (cause for words, cause in _TEXTS if words.search(text))
+    return next(found, _NO_SERVER)
 
 
 def _statement_advice(error: psycopg.Error, url: URL) -> str:
@@ -209,14 +216,18 @@ def _statement_advice(error: psycopg.Error, url: URL) -> str:
     return "See the log of the database server."
 
 
+def _conninfo(url: URL) -> str:
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
 def shown(url: URL) -> str:
-    """The address of a database as people read it, without its password."""
+    """The URL of a database without its driver and password."""
     bare = url.difference_update_query(["password"]).set(drivername=url.get_backend_name())
     return bare.render_as_string(hide_password=True)
 
 
 def another_database(role: str, database: str) -> str:
-    """SQL that makes a database for a role beside one that belongs to another program."""
+    """SQL that creates a separate database for a role, because another program uses the first one."""
     name = "stepiq" if database != "stepiq" else "stepiq_server"
     return f"CREATE DATABASE {name} OWNER {role} ENCODING 'UTF8' TEMPLATE template0;"
 

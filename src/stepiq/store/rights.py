@@ -107,7 +107,7 @@ def missing(connection: psycopg.Connection, *, is_current: bool) -> list[Missing
 def _schema(connection: psycopg.Connection, facts: _Facts) -> Iterator[Missing]:
     role = quoted(facts.role)
     if facts.schema is None:
-        problem = f"The role {role} may use no schema of the database {quoted(facts.database)}."
+        problem = f"The role {role} has no right to use any schema of the database {quoted(facts.database)}."
         grant = f"GRANT USAGE, CREATE ON SCHEMA public TO {role};"
         yield Missing(
             problem, grant if facts.has_public else f"CREATE SCHEMA public AUTHORIZATION {role};"
@@ -145,7 +145,7 @@ def _tables(found: Sequence[_Table], facts: _Facts, is_current: bool) -> Iterato
     ours = [table for table in found if not table.is_of_queue]
     if ours and not any(table.name == "alembic_version" for table in ours):
         yield Missing(
-            f"Another program created the table {ours[0].name} of the database {database}; stepIQ needs its own database.",
+            f"Another program created the table {ours[0].name} of the database {database}, but stepIQ needs its own database.",
             another_database(role, database),
         )
         return

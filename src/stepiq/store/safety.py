@@ -100,8 +100,8 @@ def judge(*, version: int, encoding: str, is_read_only: bool, off: list[str]) ->
         )
     found += [
         UnsafeStore(
-            f"PostgreSQL runs with {name}=off: a power failure can lose or destroy what it has confirmed. Run as a superuser:"
-            f" ALTER SYSTEM SET {name} = on; SELECT pg_reload_conf(); To accept the loss of runs when its machine fails, set"
+            f"PostgreSQL runs with {name}=off: a power failure can lose or damage committed data. Run as a superuser:"
+            f" ALTER SYSTEM SET {name} = on; SELECT pg_reload_conf(); To accept that runs can be lost when its machine fails, set"
             " STEPIQ_ALLOW_UNSAFE_STORE=true."
         )
         for name in off

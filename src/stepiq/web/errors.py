@@ -16,7 +16,7 @@ from stepiq.core.errors import (
 
 
 class Stopping(Unavailable):
-    """The server stopped before the answer was ready. The request may or may not have been executed."""
+    """The server stopped before the response was ready. The request may or may not have been executed."""
 
     code = "server_stopping"
 
@@ -50,7 +50,7 @@ class UnsupportedMediaType(StepIQError):
     def __init__(self, found: str, accepted: Sequence[str]) -> None:
         listed = " or ".join(accepted)
         super().__init__(
-            f"The body has content type `{found}`. Send {listed} in UTF-8."
+            f"This route does not accept the content type `{found}`. Send {listed} in UTF-8."
             if found
             else f"The body has no content type. Send it with Content-Type: {listed}.",
             found=found,
@@ -73,7 +73,7 @@ class HeadersTooLarge(StepIQError):
 
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(
-            f"The address and the headers are larger than {limit_bytes // 1024} KiB in total. Send fewer or shorter headers."
+            f"The URL and the headers are larger than {limit_bytes // 1024} KiB in total. Shorten the URL, or send fewer headers."
         )
 
 
@@ -93,8 +93,8 @@ class RateLimited(LimitReached):
 
     def __init__(self, limit: int, plan: str, retry_after: timedelta) -> None:
         super().__init__(
-            f"Plan `{plan}` allows {limit} requests per minute with one credential. Wait for the seconds in Retry-After. "
-            f"An operator can raise the limit with `requests_per_minute` under [plans.{plan}] in stepiq.toml.",
+            f"Plan `{plan}` allows {limit} requests per minute for each credential. Try again after the seconds in `Retry-After`. "
+            f"An operator can raise the limit with `requests_per_minute` under `[plans.{plan}]` in `stepiq.toml`.",
             retry_after,
             plan=plan,
             limit=limit,
@@ -107,7 +107,7 @@ class BodyMissing(Malformed):
     code = "body_missing"
 
     def __init__(self, accepted: Sequence[str] = ("application/json",)) -> None:
-        super().__init__(f"This route needs a body. Send {' or '.join(accepted)}.")
+        super().__init__(f"This route requires a body. Send {' or '.join(accepted)}.")
 
 
 class MalformedQuery(Malformed):
@@ -141,7 +141,7 @@ class CursorInvalid(Invalid):
 
     def __init__(self) -> None:
         super().__init__(
-            "The cursor does not belong to this list. Use `next_cursor` from the last page, or none for the first page."
+            "The cursor does not belong to this list. Send the `next_cursor` of the previous page, or no cursor for the first page."
         )
 
 
@@ -176,19 +176,19 @@ class IdempotencyInProgress(Conflict):
 
     def __init__(self) -> None:
         super().__init__(
-            "A request with this Idempotency-Key is still in progress. Send it again later to get its answer."
+            "A request with this Idempotency-Key is still in progress. Send the same request again later to get its response."
         )
 
 
 class IdempotentAnswerLost(Conflict):
-    """The request was executed, but its saved answer can no longer be read."""
+    """The request was executed, but its saved response can no longer be read."""
 
     code = "idempotency_answer_lost"
 
     def __init__(self) -> None:
         super().__init__(
-            "This request has had its effect, but its saved answer can no longer be read, because the server's signing key has "
-            "changed. Check what it created, and use a new Idempotency-Key for new requests."
+            "This request was executed, but its saved response can no longer be read because the server's signing key has "
+            "changed. Check what the request created. Use a new Idempotency-Key for new requests."
         )
 
 

@@ -34,9 +34,7 @@ def wrong_method(request: Request) -> MethodNotAllowed | None:
         return None
     *others, last = allowed
     wanted = f"{', '.join(others)} or {last}" if others else last
-    message = (
-        f"This address does not accept {requests.method_of(request.scope)[:20]}. Use {wanted}."
-    )
+    message = f"This path does not support {requests.method_of(request.scope)[:20]}. Use {wanted}."
     return MethodNotAllowed(message, allowed=", ".join(allowed))
 
 

@@ -157,7 +157,7 @@ def respond_to_bug(request_id: str) -> Response:
 
 
 def _bug_detail(request_id: str) -> str:
-    return f"An internal error occurred. The server's log has the reason under request id {request_id}."
+    return f"An internal error occurred. The server's log has the details under request id {request_id}."
 
 
 def install(app: FastAPI) -> None:

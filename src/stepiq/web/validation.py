@@ -34,12 +34,12 @@ def malformed_id(entries: Sequence[Mapping[str, Any]] = ()) -> NotFound:
     """
     entry = next((entry for entry in entries if entry["loc"][0] == "path"), None)
     if entry is None:
-        return NotFound(f"A part of this address is not an id. An id looks like {_EXAMPLE_ID}.")
+        return NotFound(f"A part of this path is not an id. An id looks like {_EXAMPLE_ID}.")
     name, given = str(entry["loc"][1]), str(entry.get("input"))[:100]
     if name in _VERSIONS:
         return NotFound(f"There is no version `{given}`. Versions are numbers, from 1 upwards.")
     what, listed_by = _LISTED_BY.get(name, ("object", ""))
-    where = f" {listed_by} lists ids." if listed_by else ""
+    where = f" To list ids, use {listed_by}." if listed_by else ""
     advice = " Use the `id` of the pipeline, not its name or slug." if what == "pipeline" else ""
     return NotFound(f"There is no {what} `{given}`. An id looks like {_EXAMPLE_ID}.{advice}{where}")
 

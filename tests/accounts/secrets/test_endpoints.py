@@ -55,7 +55,7 @@ class TestStore:
         response = await owner.post(url, json=new(value="1234567"))
 
         assert response.status_code == 201
-        assert "cannot be masked" in response.json()["warning"]
+        assert "too short to mask" in response.json()["warning"]
 
     @pytest.mark.parametrize(
         ("value", "warning"),

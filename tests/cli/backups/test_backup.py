@@ -62,7 +62,7 @@ class TestBackup:
         said = cli("backup", FILE)
 
         assert said.code == 1
-        assert "nothing to back up" in said.err
+        assert "so there is nothing to back up" in said.err
         assert not Path(FILE).exists()
 
     def test_no_key_is_made_by_it(

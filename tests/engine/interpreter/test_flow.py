@@ -287,7 +287,7 @@ class TestTransforms:
         )
 
         assert ended.run.error["code"] == "input_invalid"
-        assert "The text to search is a number." in ended.run.error["message"]
+        assert "The value to search is a number." in ended.run.error["message"]
 
     @pytest.mark.parametrize(
         ("fields", "what"),

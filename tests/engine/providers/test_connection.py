@@ -327,7 +327,7 @@ class TestFailures:
         error = await failure(spoken.model)
 
         assert (error.code, error.retryable) == ("provider_error", True)
-        assert "sent an invalid answer" in error.message
+        assert "sent an invalid response" in error.message
 
     async def test_a_web_page_instead_of_an_answer(self, spoken: Spoken):
         page = "<html><body>Please log in</body></html>"
@@ -401,7 +401,7 @@ class TestListModels:
     async def test_what_is_no_list_is_explained(self, spoken: Spoken, body: Any):
         spoken.server.refusals = [Refusal(200, body)]
 
-        with pytest.raises(Exception, match="sent an invalid answer"):
+        with pytest.raises(Exception, match="sent an invalid response"):
             await spoken.providers.probe(spoken.vendor)
 
     async def test_a_silent_server_is_not_waited_for(
@@ -410,7 +410,7 @@ class TestListModels:
         monkeypatch.setattr("stepiq.engine.providers.connection._LISTING_SECONDS", 0.1)
         spoken.server.is_silent = True
 
-        with pytest.raises(Exception, match="did not answer in time"):
+        with pytest.raises(Exception, match="did not respond in time"):
             await spoken.providers.probe(spoken.vendor)
 
 

@@ -13,7 +13,7 @@ class TestExplain:
         error = explain(ModelTimeoutError("gpt-4o", "timed out"), PLACE, None)
 
         assert (error.code, error.retryable) == ("provider_error", True)
-        assert "did not answer in time" in error.message
+        assert "did not respond in time" in error.message
 
     def test_the_same_in_the_middle_of_an_answer_broke_off(self):
         error = explain(ModelTimeoutError("gpt-4o", "timed out"), PLACE, None, answering=True)
@@ -43,7 +43,7 @@ class TestExplain:
     def test_an_error_without_words_is_still_an_error(self):
         error = explain(ValueError(), PLACE, None)
 
-        assert "sent an invalid answer. Check that `OPENAI_BASE_URL`" in error.message
+        assert "sent an invalid response. Check that `OPENAI_BASE_URL`" in error.message
 
     def test_a_quota_that_a_list_of_models_meets_is_not_worth_a_retry(self):
         reply = Reply.read(429, {}, {"error": {"code": "insufficient_quota"}})

@@ -137,7 +137,7 @@ class TestFailures:
         error = await failure(google.model)
 
         assert (error.code, error.retryable) == ("provider_error", True)
-        assert "reported an error in the middle of its answer" in error.message
+        assert "reported an error in the middle of its response" in error.message
 
     async def test_a_model_that_it_does_not_have(self, google: Spoken):
         said = "models/gemini-2.5-flash is not found for API version v1beta, or is not supported."

@@ -93,7 +93,7 @@ class TestFailures:
         error = await failure(mistral.model)
 
         assert (error.code, error.retryable) == ("provider_error", True)
-        assert "reported an error in the middle of its answer" in error.message
+        assert "reported an error in the middle of its response" in error.message
 
     async def test_a_model_that_it_does_not_have(self, mistral: Spoken):
         said = "Invalid model: mistral-small-latest"

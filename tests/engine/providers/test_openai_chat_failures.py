@@ -223,7 +223,7 @@ class TestFailures:
         error = await failure(openai)
 
         assert (error.code, error.retryable) == ("provider_error", True)
-        assert "sent an invalid answer" in error.message
+        assert "sent an invalid response" in error.message
 
     async def test_a_web_page_instead_of_a_model(
         self, openai: Model, fake_provider: RunningFakeProvider

@@ -112,7 +112,7 @@ class TestAccept:
         self, accept, wanted, engine, monkeypatch, database
     ):
         async def away(session, batch):
-            raise StoreUnavailable("The database did not answer.")
+            raise StoreUnavailable("The database did not respond.")
 
         with monkeypatch.context() as patched:
             patched.setattr(engine, "accept_many", away)

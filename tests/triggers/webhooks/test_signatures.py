@@ -95,7 +95,7 @@ class TestStripe:
         off = timedelta(minutes=minutes)
 
         check("stripe", stripe(), now=NOW + off)
-        assert "5 minutes off" in refusal("stripe", stripe(), now=NOW + off * 1.01)
+        assert "more than 5 minutes" in refusal("stripe", stripe(), now=NOW + off * 1.01)
 
     @pytest.mark.parametrize(
         ("header", "message"),
@@ -146,7 +146,7 @@ class TestStandard:
     def test_an_old_or_early_one_is_refused(self, minutes):
         headers = standard(NOW + timedelta(minutes=minutes))
 
-        assert "5 minutes off" in refusal("standard", headers, secret=STANDARD_SECRET)
+        assert "more than 5 minutes" in refusal("standard", headers, secret=STANDARD_SECRET)
 
     @pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])
     def test_every_header_is_needed(self, name):
@@ -194,7 +194,7 @@ class TestHmac:
 class TestVerify:
     @pytest.mark.parametrize("scheme", list(VerifyScheme))
     def test_nothing_is_checked_with_an_empty_secret(self, scheme):
-        with pytest.raises(SignatureSecretUnusable, match="it is empty"):
+        with pytest.raises(SignatureSecretUnusable, match="its value is empty"):
             check(scheme, {}, secret="")
 
     def test_messages_never_show_secret_or_signature(self):

@@ -17,8 +17,8 @@ MAX_SECRETS = 1_000
 """Most secrets of one workspace, those of its pipelines included."""
 
 _TOO_SHORT = (
-    f"The value has fewer than {MIN_LENGTH} characters, so it cannot be masked. Where a model or a template repeats it, "
-    "it stays readable."
+    f"The value has fewer than {MIN_LENGTH} characters, which is too short to mask. If a template or a model outputs it, "
+    "anyone who can read the run can read it."
 )
 
 
@@ -81,11 +81,11 @@ async def store(
 def _odd(value: str) -> str | None:
     """What was probably copied into a value by mistake."""
     if value != value.strip():
-        return "The value begins or ends with whitespace, which is part of the secret. Store it again without."
+        return "The value begins or ends with whitespace, which is now part of the secret. To remove it, store the secret again."
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
-        return "The value is in quotes, which are part of the secret. Store it again without."
+        return "The value is in quotes, which are now part of the secret. To remove them, store the secret again."
     if value.lower().startswith("bearer "):
-        return "The value begins with `Bearer `, which is part of the secret. Most uses need the key alone."
+        return "The value begins with `Bearer `, which is now part of the secret. Usually only the key is needed."
     return None
 
 

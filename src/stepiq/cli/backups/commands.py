@@ -54,7 +54,7 @@ def backup(file: Path, *, with_keys: bool) -> None:
         )
         writer.finish(manifest)
     size = file.stat().st_size / 1024
-    typer.echo(f"{file}: {size:,.0f} KiB, schema {found.schema_revision}.")
+    typer.echo(f"Backed up to {file}: {size:,.0f} KiB, schema {found.schema_revision}.")
     _say_keys(configured, manifest, with_keys=with_keys)
 
 
@@ -75,11 +75,9 @@ def restore(file: Path, *, force: bool) -> None:
     made = f"created {clock.iso(manifest.created_at)} by stepIQ {manifest.stepiq}"
     typer.echo(f"{restored} from {file}, {made}.")
     if manifest.schema_revision != known_revisions()[0]:
-        say(
-            "Its schema is of an older version. The next `stepiq serve` or `stepiq migrate` upgrades it."
-        )
+        say("The schema is from an older version. `stepiq serve` or `stepiq migrate` upgrades it.")
     say(
-        "Runs that had not ended continue from their last recorded step when the server starts. Deliveries in progress at the "
+        "When the server starts, unfinished runs continue from their last recorded step. Deliveries that were in progress at the "
         "time of the backup can be sent twice."
     )
     _say_missing(configured, manifest)
@@ -135,8 +133,8 @@ def _put(configured: Settings, reader: Reader, *, force: bool) -> str:
     with _alone(database):
         if path.exists() and not force:
             raise RestoreRefused(
-                f"The database {path} exists. Set STEPIQ_DATA_DIR to an empty folder, or replace the database with --force:"
-                " the old one is kept in the same folder."
+                f"The database {path} already exists. Set STEPIQ_DATA_DIR to an empty folder, or replace the database with --force."
+                " The old one is then kept in the same folder."
             )
         kept = sqlite.put_in_place(reader, path)
     if kept is not None:

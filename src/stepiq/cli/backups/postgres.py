@@ -64,7 +64,7 @@ def dump(url: URL, writer: Writer, name: str) -> Survey:
     with _connect(url) as connection:
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         if not _has_table(connection, "alembic_version"):
-            raise BackupFailed(f"The {_shown(url)} is empty: there is nothing to back up.")
+            raise BackupFailed(f"The {_shown(url)} is empty, so there is nothing to back up.")
         found = survey(
             lambda statement: connection.execute(statement.encode()).fetchall(),
             has_secrets=_has_table(connection, "secrets"),

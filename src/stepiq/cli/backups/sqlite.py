@@ -20,7 +20,9 @@ def copy(source: Path, target: Path) -> Survey:
         BackupFailed: there is no database, or it is damaged.
     """
     if not source.exists():
-        raise BackupFailed(f"There is no database {source}: there is nothing to back up.")
+        raise BackupFailed(
+            f"There is no database {source}, so there is nothing to back up. Check STEPIQ_DATA_DIR."
+        )
     try:
         # Not read-only: that mode cannot create the index of a write-ahead log that a crash left behind.
         with closing(_open(source, "rw")) as theirs, closing(_open(target, "rwc")) as ours:
@@ -100,7 +102,7 @@ def _survey(connection: sqlite3.Connection, path: Path) -> Survey:
     tables = {row[0] for row in ask("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if "alembic_version" not in tables:
         raise BackupFailed(
-            f"{path} is not a database of stepIQ, or is empty: there is nothing to back up."
+            f"{path} is not a database of stepIQ, or is empty. Check STEPIQ_DATA_DIR and STEPIQ_DATABASE_URL."
         )
     return survey(ask, has_secrets="secrets" in tables)
 

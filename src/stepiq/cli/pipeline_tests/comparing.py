@@ -54,9 +54,9 @@ def _shown(step: Mapping[str, Any]) -> dict[str, Json]:
 
 def _wrong_end(expected: str | None, error: Mapping[str, Any] | None) -> str:
     if error is None:
-        return f"expected the run to fail with {expected}, and it completed"
+        return f"expected the run to fail with {expected}, but it completed"
     wanted = "to complete" if expected is None else f"to fail with {expected}"
-    return f"expected the run {wanted}, and it failed with {error['code']}. {error['message']}"
+    return f"expected the run {wanted}, but it failed with {error['code']}. {error['message']}"
 
 
 def _unfulfilled(check: Expression, scope: Mapping[str, Json]) -> str | None:
@@ -68,7 +68,7 @@ def _unfulfilled(check: Expression, scope: Mapping[str, Json]) -> str | None:
         return message if check.source in message else f"check `{check.source}`: {message}"
     read = {".".join(reference.parts): reference.parts for reference in check.references}
     values = ", ".join(f"{path} = {_short(_at(scope, parts))}" for path, parts in read.items())
-    return f"check `{check.source}` does not hold" + (f": {values}" if values else "")
+    return f"check `{check.source}` is false" + (f": {values}" if values else "")
 
 
 def _at(scope: Mapping[str, Json], parts: Sequence[str]) -> Json:
@@ -83,7 +83,7 @@ def _differences(path: str, expected: Json, actual: Json) -> Iterator[str]:
         for name in dict.fromkeys([*expected, *actual]):
             inner = f"{path}.{name}"
             if name not in actual:
-                yield f"{inner}: expected {_short(expected[name])}, and it is not there"
+                yield f"{inner}: expected {_short(expected[name])}, but it is missing"
             elif name not in expected:
                 yield f"{inner}: not expected, got {_short(actual[name])}"
             else:

@@ -34,7 +34,7 @@ from stepiq.store.states import ReviewDecision
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 _ROOTS = frozenset({"input", "steps", "run"})
-_KNOWN = "Known are `input`, `steps` and `run`, such as `run.output`."
+_KNOWN = "Use `input`, `steps` or `run`, such as `run.output`."
 _KINDS = frozenset({"output", "outputs", "error"})
 _FAILURES = frozenset(FailureCode)
 _OUTSIDE = (LlmSpec, WebhookSpec, CodeSpec, ReviewSpec)
@@ -135,14 +135,14 @@ class _Reader:
             if step_id not in self._steps:
                 self._refuse(("expect", "steps", step_id), "unknown_step", self._no_step(step_id))
         if expect.error is not None and expect.error not in _FAILURES:
-            message = f"No run fails with `{expect.error[:64]}`. {suggest(expect.error, _FAILURES)}"
+            message = f"Runs never fail with the code `{expect.error[:64]}`. {suggest(expect.error, _FAILURES)}"
             self._refuse(("expect", "error"), "unknown_code", message)
         says_output = "output" in expect.model_fields_set
         if says_output and expect.error is not None:
             self._refuse(
                 ("expect", "output"),
                 "conflict",
-                "A run that fails has no output. Expect one of the two.",
+                "A failed run has no output. Expect either `output` or `error`.",
             )
         return Case(test, says_output, given, tuple(self._checks(expect.check)))
 
@@ -156,7 +156,7 @@ class _Reader:
             self._refuse(
                 path,
                 "conflict",
-                f"Give step `{step.id}` one of `output`, `outputs` and `error`.",
+                f"Set exactly one of `output`, `outputs` and `error` for step `{step.id}`.",
             )
             return
         if end.error is not None:
@@ -170,12 +170,14 @@ class _Reader:
 
     def _decided(self, spec: ReviewSpec, end: GivenEnd, path: places.Path) -> Iterator[Given]:
         if end.decision is None or end.model_fields_set & {"outputs", "error"}:
-            message = "Give a review a `decision`: approve, reject, or timeout if nobody answers."
+            message = (
+                "Set `decision` for a review: `approve`, `reject`, or `timeout` if nobody decides."
+            )
             self._refuse(path, "conflict", message)
             return
         edits = "output" in end.model_fields_set
         if end.decision == "timeout" and (edits or end.comment is not None):
-            message = "When nobody answers in time, there is neither `comment` nor `output`."
+            message = "A review that times out has neither `comment` nor `output`."
             self._refuse(path, "conflict", message)
         if edits and not spec.editable:
             message = "This review is not `editable`, so nobody can change the data."
@@ -203,7 +205,7 @@ class _Reader:
             for reference in expression.references:
                 root, *rest = reference.parts
                 if root not in _ROOTS:
-                    message = f"`{root}` is not known in a check. {_KNOWN}"
+                    message = f"Checks have no name `{root}`. {_KNOWN}"
                     self._refuse(path, "unknown_name", message)
                 elif root == "steps" and rest and rest[0] not in self._steps:
                     self._refuse(path, "unknown_step", self._no_step(rest[0]))

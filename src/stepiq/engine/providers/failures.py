@@ -66,7 +66,7 @@ def broken_off(place: Place) -> ProviderError:
     """The stream ended before the answer did."""
     return ProviderError(
         "provider_error",
-        f"{place.subject} closed the connection in the middle of its answer. Run the step again.",
+        f"{place.subject} closed the connection in the middle of its response. Run the step again.",
         retryable=True,
     )
 
@@ -75,7 +75,7 @@ def stopped(place: Place, quoted: str, hide: Hide) -> ProviderError:
     """The provider itself says that it cannot end the answer that it began."""
     return ProviderError(
         "provider_error",
-        f"{place.subject} reported an error in the middle of its answer.{_quote(quoted, hide)} Run the step again later.",
+        f"{place.subject} reported an error in the middle of its response.{_quote(quoted, hide)} Run the step again later.",
         retryable=True,
     )
 
@@ -138,7 +138,7 @@ def explain(
         case ModelConnectionError() if answering:
             return broken_off(place)
         case ModelTimeoutError() | TimeoutError() | httpx2.TimeoutException():
-            return _unreachable(place, "did not answer in time")
+            return _unreachable(place, "did not respond in time")
         case ModelConnectionError() | httpx2.TransportError():
             return _unreachable(place, "could not be reached, or closed the connection")
         case _:
@@ -186,7 +186,7 @@ def explain_reply(reply: Reply, place: Place, hide: Hide) -> ProviderError:
         case status if status == 408 or status >= 500:
             return ProviderError(
                 "provider_error",
-                f"{place.subject} failed with status {status}.{quoted} This is a problem of the provider. Run the step again later.",
+                f"{place.subject} failed with status {status}.{quoted} The problem is on the provider's side. Run the step again later.",
                 retryable=True,
                 retry_after=reply.retry_after,
                 status=status,
@@ -194,7 +194,7 @@ def explain_reply(reply: Reply, place: Place, hide: Hide) -> ProviderError:
         case status if status < 400:
             return ProviderError(
                 "provider_error",
-                f"{place.label} answered with a redirect (status {status}), which is not followed. Set {place.url} to"
+                f"{place.label} returned a redirect (status {status}), which is not followed. Set {place.url} to"
                 " the final address.",
                 status=status,
             )
@@ -269,7 +269,7 @@ def _unreachable(place: Place, what: str) -> ProviderError:
 def _unreadable(error: Exception, place: Place, hide: Hide) -> ProviderError:
     return ProviderError(
         "provider_error",
-        f"{place.subject} sent an invalid answer.{_quote(str(error), hide)} Check that {place.url} is the address of"
+        f"{place.subject} sent an invalid response.{_quote(str(error), hide)} Check that {place.url} is the address of"
         f" a server that speaks {place.protocol}.",
         # A proxy's stray page or a cut line may well be gone the next time.
         retryable=True,

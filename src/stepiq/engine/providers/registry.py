@@ -205,7 +205,7 @@ class Providers:
             return ModelIssue(
                 "warning",
                 "model_not_in_catalogue",
-                f"Model `{full}` is not in the catalog. Calls use the name as written, and cost null unless the price is known.",
+                f"Model `{full}` is not in the catalog. Calls use the name as written. Their cost is null unless the price is known.",
             )
         return None
 

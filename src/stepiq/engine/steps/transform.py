@@ -68,7 +68,7 @@ async def _match(work: Work, spec: TransformSpec, match: Match) -> Outcome:
     if not isinstance(text, str):
         return Failed(
             FailureCode.INPUT_INVALID,
-            f"The text to search is {kind_of(text)}. Set `input` to an expression that gives a text.",
+            f"The value to search is {kind_of(text)}. Set `input` to an expression that returns a string.",
             field="regex",
         )
     if match.replace is not None:

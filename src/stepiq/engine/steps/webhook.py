@@ -112,7 +112,7 @@ async def attempt(work: Work, spec: WebhookSpec, call: Call) -> Outcome:
     if reply.is_cut:
         return Failed(
             FailureCode.OUTPUT_TOO_LARGE,
-            f"The reply is larger than {MAX_REPLY_BYTES:,} bytes. Request less data, for example one page at a time.",
+            f"The response is larger than {MAX_REPLY_BYTES:,} bytes. Request less data, for example one page at a time.",
         )
     content_type = reply.headers.get("content-type", "")
     body = await aside.read(_content, reply.body, content_type)
@@ -132,8 +132,8 @@ async def _unexpected(work: Work, spec: WebhookSpec, reply: Reply) -> Failed:
     status = reply.status_code
     return Failed(
         FailureCode.HTTP_STATUS,
-        f"The server answered with status {status} instead of {wanted}. "
-        + (f"The reply begins: {beginning!r}" if beginning else "The reply is empty.")
+        f"The server returned status {status} instead of {wanted}. "
+        + (f"The response begins: {beginning!r}" if beginning else "The response is empty.")
         + " Check the request, or add the status to `expect_status`.",
         is_retryable=status in _RETRIED or status >= 500,
         retry_after=retry_after(reply.headers.get("retry-after")),

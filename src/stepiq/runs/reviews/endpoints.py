@@ -109,7 +109,7 @@ async def decide_review(
 async def open_link(
     request: Request, services: ServicesDep, door: ReviewLinkDoor, body: schemas.LinkOpened
 ) -> schemas.ReviewForLink:
-    """The review of a link from a mail. Opening the link decides nothing."""
+    """The review that a link from an email opens. Opening the link decides nothing."""
     holder = door.let_in(request, body.token)
     async with services.database.reading() as read:
         review, reviewer = await service.opened(read, holder)
@@ -123,9 +123,9 @@ async def open_link(
 async def decide_by_link(
     request: Request, services: ServicesDep, door: ReviewLinkDoor, body: schemas.LinkAnswer
 ) -> schemas.ReviewDecided:
-    """Approve or reject with the link from a mail; the run then continues. Only the first decision counts.
+    """Approve or reject with the link from an email; the run then continues. Only the first decision counts.
 
-    The reviewer is the address that the link was mailed to.
+    The reviewer is the address that the link was sent to.
     """
     holder = door.let_in(request, body.token)
     async with services.database.transaction() as tx:

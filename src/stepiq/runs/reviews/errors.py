@@ -18,7 +18,7 @@ class ReviewNotFound(NotFound):
     def __init__(self, run_id: UUID) -> None:
         # The step is left out: it may be any text.
         super().__init__(
-            f"Run {run_id} has no review at this step, or none in this iteration. GET /api/reviews lists open reviews.",
+            f"Run {run_id} has no review at this step, or none in this iteration. To list open reviews, use GET /api/reviews.",
             run_id=run_id,
         )
 
@@ -39,8 +39,7 @@ class ReviewNotEditable(Invalid):
 
     def __init__(self) -> None:
         super().__init__(
-            "The content of this review cannot be edited. Leave out `output`, or set `editable: true` at the pipeline's step "
-            "for later runs."
+            "The content of this review cannot be edited. Omit `output`. For later runs, you can set `editable: true` in the step."
         )
 
 
@@ -51,14 +50,14 @@ class ReviewLinkInvalid(NotFound):
 
     def __init__(self) -> None:
         super().__init__(
-            "This link is not valid. Open the complete link from the mail. If it is complete, its run has been deleted."
+            "This link is not valid. Open the complete link from the email. If it still does not work, the run has been deleted."
         )
 
 
 def _why_closed(review: Review) -> str:
     if review.decision is not None and review.closed_at is not None:
         when = clock.readable(review.closed_at)
-        return f"This review is already decided: {review.reviewer} {_DONE[review.decision]} it on {when}."
+        return f"This review is closed: {review.reviewer} {_DONE[review.decision]} it on {when}."
     if (review.closed_at or clock.now()) >= review.expires_at:
         return f"This review expired on {clock.readable(review.expires_at)}."
     return "This review is closed: its run has continued or ended."

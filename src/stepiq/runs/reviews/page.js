@@ -72,7 +72,7 @@ async function decide(event) {
 }
 
 async function load() {
-  if (!token) { say("This link is incomplete. Open the full link from the mail."); return; }
+  if (!token) { say("This link is incomplete. Open the complete link from the email."); return; }
   say("Loading …");
   try {
     review = await ask("api/reviews/open", JSON.stringify({ token }));

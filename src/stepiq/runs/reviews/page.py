@@ -21,5 +21,5 @@ router = APIRouter()
 
 @router.get(PAGE_PATH, include_in_schema=False)
 async def review_page() -> HTMLResponse:
-    """The content to review, and two buttons."""
+    """A page to approve or reject a review."""
     return HTMLResponse(_PAGE.html, headers=_PAGE.headers)

@@ -34,7 +34,7 @@ class ReviewView(View):
     editable: bool
     """Whether the decision can have an `output` that replaces `input`."""
     assignees: list[str]
-    """Addresses that got a mail with a link."""
+    """Addresses that got an email with a link."""
     requested_at: Timestamp
     expires_at: Timestamp
     """Deadline for a decision."""
@@ -72,14 +72,14 @@ class ReviewAnswer(_Decision):
 
 
 class LinkAnswer(_Decision):
-    """A decision with the link from a mail."""
+    """A decision with the link from an email."""
 
     token: Token
     """The part of the link after `#`."""
 
 
 class LinkOpened(StrictModel):
-    """A request with the link from a mail."""
+    """A request with the link from an email."""
 
     token: Token
     """The part of the link after `#`."""

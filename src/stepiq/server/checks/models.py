@@ -57,11 +57,11 @@ async def _check(providers: Providers, settings: Settings, info: ProviderInfo) -
         async with asyncio.timeout(_PATIENCE_SECONDS):
             models = await providers.probe(info.id)
     except TimeoutError:
-        detail = f"{info.name} did not answer within {_PATIENCE_SECONDS} s."
+        detail = f"{info.name} did not respond within {_PATIENCE_SECONDS} s."
         return failed(name, detail, "Check the network, or try again.")
     except ProviderError as error:
         return failed(name, error.message, "Steps that use its models fail until then.")
-    return ok(name, f"{info.name} answers and offers {len(models)} models")
+    return ok(name, f"{info.name} responds and offers {len(models)} models")
 
 
 def _can_be_set(info: ProviderInfo) -> bool:

@@ -24,7 +24,7 @@ async def check_port(settings: Settings) -> list[Check]:
         socket.create_server((settings.host, settings.port), family=family).close()
     except OSError as error:
         if await _is_stepiq(settings.port):
-            return [ok("port", f"{address}: a stepIQ server runs there")]
+            return [ok("port", f"{address}: a stepIQ server is running there")]
         reason = error.strerror or str(error)
         advice = "Stop the process that uses it, or set STEPIQ_PORT to another port (0 takes a free one)."
         return [failed("port", f"{address} cannot be used: {reason}.", advice)]
@@ -45,8 +45,8 @@ async def check_mail(settings: Settings) -> list[Check]:
     """Whether the mail server answers."""
     if settings.smtp_url is None:
         folder = settings.data_dir.absolute() / "mail"
-        advice = "Set STEPIQ_SMTP_URL to send it."
-        return [note("mail", f"no mail server: mail is written to {folder}", advice)]
+        advice = "Set STEPIQ_SMTP_URL to send them."
+        return [note("mail", f"no mail server: emails are written to {folder}", advice)]
     url = urlsplit(settings.smtp_url.get_secret_value())
     host = url.hostname or ""
     port = url.port or (_SMTPS_PORT if url.scheme == "smtps" else _SUBMISSION_PORT)
@@ -55,7 +55,7 @@ async def check_mail(settings: Settings) -> list[Check]:
             _, writer = await asyncio.open_connection(host, port)
         writer.close()
     except (OSError, TimeoutError) as error:
-        reason = str(error) or "no answer"
+        reason = str(error) or "no response"
         advice = "Correct STEPIQ_SMTP_URL."
         return [failed("mail", f"{host}:{port} cannot be reached: {reason}.", advice)]
-    return [ok("mail", f"{host}:{port} answers")]
+    return [ok("mail", f"{host}:{port} responds")]

@@ -40,7 +40,7 @@ def _check_folder(settings: Settings) -> Check:
         return warning(name, detail, "Free some disk space: every run stops on a full disk.")
     if folder.stat().st_mode & _OTHERS:
         return warning(
-            name, f"Other users can read {folder}.", f"Close it to them: chmod 700 {folder}"
+            name, f"Other users can read {folder}.", f"To deny them access, run: chmod 700 {folder}"
         )
     return ok(name, f"{folder}, {free // 1024**3} GiB free")
 

@@ -66,7 +66,7 @@ def _common(components: Operation) -> str:
         for row in _error_rows(response, components)
     ]
     return (
-        f'<h2 id="headers">Headers of answers</h2>{table(("header", "means"), named)}'
+        f'<h2 id="headers">Response headers</h2>{table(("header", "means"), named)}'
         f'<h2 id="anywhere">Errors of any route</h2>{table(("status", "code", "means"), errors)}'
     )
 

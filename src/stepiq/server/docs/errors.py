@@ -12,9 +12,9 @@ from stepiq.server.docs.html import inline, page, paragraphs
 from stepiq.web.problems import status_of
 
 _INTRODUCTION = """\
-Codes are stable: programs can compare them. Messages are for people and can change. The API answers errors as
-`application/problem+json`, and their `type` links to this page. A failed run has one of the codes of failures in its `error`.
-Entries of `errors` and `warnings` have the codes of issues.
+Codes are stable: programs can compare them. Messages are for people and can change. The API returns errors as
+`application/problem+json`, and their `type` links to this page. The `error` of a failed run has one of the codes under
+"Failures of runs". Entries of `errors` and `warnings` have the codes under "Issues".
 """
 _SECTIONS = ("api", "failures", "issues", "operator")
 
@@ -42,7 +42,7 @@ def errors_by_code() -> dict[str, type[StepIQError]]:
 def meaning_of(error: type[StepIQError]) -> str:
     """What has happened, in a sentence."""
     if error is StepIQError:
-        return "A fault of stepIQ."
+        return "A bug in stepIQ."
     return (error.__doc__ or "").strip().partition("\n")[0]
 
 
@@ -53,7 +53,7 @@ def render() -> str:
     seen: set[str] = set()
     meanings = described(FailureCode)
     sections = {
-        "Answers of the API": [
+        "API errors": [
             _entry(code, _status(classes.get(code)), _meaning(classes.get(code)), text, seen)
             for code, text in sorted(advice["api"].items())
         ],

@@ -46,7 +46,7 @@ COMPONENTS: Final[dict[str, Any]] = {
         "example": 'Bearer realm="stepiq"',
     },
     "Idempotent-Replayed": {
-        "description": "`true` if this is the saved answer of an earlier request with the same `Idempotency-Key`.",
+        "description": "`true` if this is the saved response to an earlier request with the same `Idempotency-Key`.",
         "schema": {"type": "string", "enum": ["true"]},
         "example": "true",
     },
@@ -61,7 +61,7 @@ COMPONENTS: Final[dict[str, Any]] = {
         "example": '"v3"',
     },
     "Cache-Control": {
-        "description": "How long clients may cache the answer.",
+        "description": "How long clients may cache the response.",
         "schema": _TEXT,
         "example": "public, max-age=300",
     },
@@ -73,7 +73,7 @@ IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
     "in": "header",
     "required": False,
     "description": "A unique key for each new request. The same request with the same key within 24 hours has no effect and "
-    "gets the saved answer, marked `Idempotent-Replayed: true`.",
+    "returns the saved response, marked `Idempotent-Replayed: true`.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
 

@@ -29,13 +29,13 @@ def router(app: FastAPI) -> APIRouter:
     # Making a page takes most of a second. A thread keeps the event loop free for runs and other requests.
     @made.get(API_PATH)
     async def read_api(services: ServicesDep) -> HTMLResponse:
-        """The API for people: every route with examples."""
+        """The API reference: every route with examples."""
         page = await asyncio.to_thread(api_page, services.settings.base_url)
         return HTMLResponse(page, headers=HEADERS)
 
     @made.get(ERRORS_PATH)
     async def read_errors() -> HTMLResponse:
-        """Every error and what to do about it."""
+        """All errors, and what to do about each."""
         return HTMLResponse(await asyncio.to_thread(errors_page), headers=HEADERS)
 
     return made

@@ -4,12 +4,12 @@ from stepiq.core.errors import Invalid, Unauthenticated
 
 
 class KeyRequired(Unauthenticated):
-    """Inbound webhooks need an API key."""
+    """Inbound webhooks require an API key."""
 
     code = "api_key_required"
 
     def __init__(self) -> None:
-        super().__init__("Inbound webhooks need an API key. Send it as X-API-Key: sk_live_…")
+        super().__init__("Inbound webhooks require an API key. Send it as `X-API-Key: sk_live_…`.")
 
 
 class PayloadInvalid(Invalid):
@@ -24,13 +24,13 @@ class PayloadInvalid(Invalid):
 
 
 class SignatureInvalid(Unauthenticated):
-    """The pipeline requires a signature, and that of the request is missing, too old or wrong."""
+    """The pipeline requires a signature, but the request's signature is missing, too old or wrong."""
 
     code = "signature_invalid"
 
 
 class SignatureSecretMissing(Unauthenticated):
-    """The pipeline requires a signature, and the secret to verify it is not stored."""
+    """The pipeline requires a signature, but the secret that verifies it is not stored."""
 
     code = "signature_secret_missing"
 
@@ -43,7 +43,7 @@ class SignatureSecretMissing(Unauthenticated):
 
 
 class SignatureSecretUnusable(Unauthenticated):
-    """The pipeline requires a signature, and the stored secret does not fit the scheme."""
+    """The pipeline requires a signature, but the stored secret does not fit the scheme."""
 
     code = "signature_secret_unusable"
 

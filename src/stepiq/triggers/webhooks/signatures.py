@@ -38,7 +38,7 @@ def verify(
         SignatureSecretUnusable: nothing can be checked with this secret.
     """
     if not secret:
-        raise SignatureSecretUnusable(spec.secret_name, "it is empty")
+        raise SignatureSecretUnusable(spec.secret_name, "its value is empty")
     match spec.scheme:
         case VerifyScheme.GITHUB:
             _verify_github(secret, headers, body)
@@ -65,7 +65,7 @@ def _verify_stripe(secret: str, headers: Mapping[str, str], body: bytes, now: da
     given = [value for name, _, value in parts if name == "v1"]
     if not times or not given:
         raise SignatureInvalid("Stripe-Signature must contain t=SECONDS and v1=HEX.")
-    _require_recent(times[0], now, "t in Stripe-Signature")
+    _require_recent(times[0], now, "The time `t` in Stripe-Signature")
     signed = _raw(times[0]) + b"." + body
     _require_any(given, _digest(secret.encode(), signed).hex())
 
@@ -79,7 +79,7 @@ def _verify_standard(
         key = b""
     if not key:
         raise SignatureSecretUnusable(
-            spec.secret_name, "scheme `standard` needs whsec_ followed by base64"
+            spec.secret_name, "the scheme `standard` requires whsec_ followed by base64"
         )
     message_id = _required(headers, "webhook-id")
     sent_at = _required(headers, "webhook-timestamp")
@@ -87,7 +87,7 @@ def _verify_standard(
     given = [value for version, _, value in versioned if version == "v1"]
     if not given:
         raise SignatureInvalid("webhook-signature must contain a signature of the form v1,BASE64.")
-    _require_recent(sent_at, now, "webhook-timestamp")
+    _require_recent(sent_at, now, "The time in webhook-timestamp")
     signed = b".".join((_raw(message_id), _raw(sent_at), body))
     _require_any(given, base64.b64encode(_digest(key, signed)).decode())
 
@@ -123,7 +123,7 @@ def _require_recent(seconds: str, now: datetime, what: str) -> None:
         raise SignatureInvalid(f"{what} must be a Unix time in seconds.")
     if abs(now.timestamp() - int(seconds)) > TOLERANCE.total_seconds():
         raise SignatureInvalid(
-            f"{what} is more than {TOLERANCE.total_seconds() / 60:.0f} minutes off. Check the clocks of both systems."
+            f"{what} differs from the server's clock by more than {TOLERANCE.total_seconds() / 60:.0f} minutes. Check both clocks."
         )
 
 
