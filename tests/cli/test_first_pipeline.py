@@ -75,7 +75,7 @@ class TestInit:
         said = cli("init")
 
         assert said.code == 2
-        assert f"{name} exists already." in said.err
+        assert f"{name} already exists." in said.err
         assert (folder / name).read_text() == "mine"
         assert not (folder / ".stepiq").exists()
 

@@ -135,5 +135,5 @@ def _refuse(file: Path, tests: Path, *, force: bool) -> None:
     for path in (file, tests):
         if path.exists() and not force:
             raise UsageError(
-                f"{path} exists already. Use another name, or overwrite it with --force."
+                f"{path} already exists. Use another name, or overwrite it with --force."
             )
