@@ -54,9 +54,11 @@ _FOREIGN_VARIABLES = (
 )
 
 
-# Property tests share fixtures between examples, and run on both stores: each example makes rows of its own.
+# Property tests share fixtures between examples, and run on both stores: each example makes rows of its own. How long an
+# example takes depends on what else the machine does.
 hypothesis.settings.register_profile(
     "stores",
+    deadline=None,
     suppress_health_check=[
         hypothesis.HealthCheck.function_scoped_fixture,
         hypothesis.HealthCheck.differing_executors,
