@@ -20,6 +20,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 from client import Connection
 
+from stepiq.accounts.service import setup_token
+
 TRANSFORM = "  - {{id: s{n}, type: transform, template: '{n} {{{{run.id}}}}'}}\n"
 MODEL_CALL = "  - {{id: s{n}, model: openai/gpt-4o-mini, prompt: '{n} {{{{run.id}}}}'}}\n"
 ONE_SLOT = """\
@@ -144,7 +146,7 @@ async def server(
     try:
         await answering(f"{url}/ready")
         figures["cold start s"] = round(time.perf_counter() - started, 2)
-        yield Server(url, process.pid, api_key or await first_key(url))
+        yield Server(url, process.pid, api_key or await first_key(url, folder))
     finally:
         process.terminate()
         await process.wait()
@@ -178,8 +180,11 @@ async def answering(url: str) -> None:
             await asyncio.sleep(0.02)
 
 
-async def first_key(url: str) -> str:
-    login = {"email": "bench@example.com", "password": "only for this run"}
+async def first_key(url: str, folder: Path) -> str:
+    proof = setup_token((folder / "jwt.key").read_bytes().strip())
+    login = {
+        "email": "bench@example.com", "password": "only for this run", "setup_token": proof
+    }  # fmt: skip
     status, account = await Connection(url).request("POST", "/api/auth/register", login)
     if status != 201 or not account["user"]["is_admin"]:
         raise SystemExit("The database has accounts already. Give the benchmark an empty one.")

@@ -168,4 +168,4 @@ class Trial:
 
 async def _account(cluster: Cluster) -> dict[str, Any]:
     async with httpx2.AsyncClient(base_url=cluster.apis[0].url, timeout=30) as client:
-        return await first_account(client)
+        return await first_account(client, cluster.data)

@@ -47,7 +47,7 @@ class TestRestored:
             running_server(old, free_port(), there) as server,
             httpx2.AsyncClient(base_url=server.url, timeout=30) as client,
         ):
-            headers = await first_account(client)
+            headers = await first_account(client, old / "data")
             client.headers.update(headers)
             yaml = {"Content-Type": "application/yaml"}
             made = await client.post("/api/pipelines", content=PIPELINE, headers=yaml)

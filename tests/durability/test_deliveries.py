@@ -52,7 +52,7 @@ async def server(settings: Settings, tmp_path: Path) -> AsyncIterator[ServerProc
 @pytest.fixture
 async def client(server: ServerProcess) -> AsyncIterator[httpx2.AsyncClient]:
     async with httpx2.AsyncClient(base_url=server.url, timeout=30) as client:
-        client.headers.update(await first_account(client))
+        client.headers.update(await first_account(client, server.data))
         body = {"name": "SIGNING", "value": SECRET}
         (await client.post("/api/user/secrets", json=body)).raise_for_status()
         yield client

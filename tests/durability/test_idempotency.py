@@ -31,7 +31,7 @@ async def server(settings: Settings, tmp_path: Path) -> AsyncIterator[ServerProc
 class TestKeysUnderKills:
     async def test_fifty_posts_with_one_key_start_one_run(self, server: ServerProcess):
         async with httpx2.AsyncClient(base_url=server.url, timeout=30) as client:
-            client.headers.update(await first_account(client))
+            client.headers.update(await first_account(client, server.data))
             created = await client.post("/api/pipelines", json=PIPELINE)
             url = f"/api/pipelines/{created.json()['id']}/run"
             for number in range(ROUNDS):

@@ -51,7 +51,7 @@ class TestKill:
         self, server: ServerProcess, provider: RunningFakeProvider
     ):
         async with httpx2.AsyncClient(base_url=server.url, timeout=30) as client:
-            client.headers.update(await first_account(client))
+            client.headers.update(await first_account(client, server.data))
             pipeline_id = await _create(client)
             kills = 0
             while kills < KILLS:

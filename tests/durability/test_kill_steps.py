@@ -93,7 +93,7 @@ async def test_every_type_of_step_survives(
     server: ServerProcess, provider: RunningFakeProvider, receiver: Receiver
 ):
     async with httpx2.AsyncClient(base_url=server.url, timeout=30) as client:
-        client.headers.update(await first_account(client))
+        client.headers.update(await first_account(client, server.data))
         pipelines = {
             kind: await _create(client, kind, steps.replace("URL", receiver.url))
             for kind, steps in PIPELINES.items()

@@ -125,7 +125,7 @@ async def cluster(
     try:
         await asyncio.gather(api.start(), *(worker.start() for worker in workers))
         async with httpx2.AsyncClient(base_url=api.url, timeout=30) as client:
-            client.headers.update(await first_account(client))
+            client.headers.update(await first_account(client, tmp_path / "data"))
             headers = {"Content-Type": "application/yaml"}
             made = await client.post("/api/pipelines", content=PIPELINE, headers=headers)
             made.raise_for_status()

@@ -127,7 +127,7 @@ class TestCanaries:
         )
         said = []
         async with httpx2.AsyncClient(base_url=server.url, timeout=30) as client:
-            client.headers.update(await first_account(client))
+            client.headers.update(await first_account(client, tmp_path / "data"))
             yaml = {"Content-Type": "application/yaml"}
             saved = await client.post("/api/pipelines", content=PIPELINE, headers=yaml)
             pipeline = f"/api/pipelines/{saved.json()['id']}"

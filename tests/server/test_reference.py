@@ -113,8 +113,9 @@ class Reader:
 
 
 @pytest.fixture
-async def reader(server) -> Reader:
+async def reader(server, make) -> Reader:
     """With an account, its token and a key, all by the reference."""
+    await make.user(is_admin=True)
     reader = Reader(server)
     registered = await reader.ask("POST", "/api/auth/register", PERSON)
     assert registered.status == 201

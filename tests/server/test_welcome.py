@@ -1,9 +1,13 @@
+import asyncio
+import json
+import subprocess
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from stepiq.accounts.service import setup_token
+from stepiq.core import keys
 from stepiq.server.welcome import Welcome, welcome
 from tests.support.stores import SqliteStores
 
@@ -16,11 +20,6 @@ def database_url(sqlite_stores: SqliteStores, tmp_path: Path) -> str:
     return sqlite_stores.create(tmp_path)
 
 
-@pytest.fixture
-def services(app):
-    return app.state.services
-
-
 class TestWelcome:
     async def test_a_new_server_shows_how_to_create_its_administrator(self, services):
         ready = await welcome(services, SECRET)
@@ -30,6 +29,20 @@ class TestWelcome:
         assert f"API reference: {ready.url}/docs" in ready.text
         assert f"curl -X POST {ready.url}/api/auth/register" in ready.text
         assert f'"setup_token": "{TOKEN}"' in ready.text
+        assert "Keep the setup token secret" in ready.text
+
+    async def test_the_command_it_shows_creates_the_administrator(self, server, services):
+        ready = await welcome(services, keys.jwt_secret(services.settings))
+        command = ready.text[ready.text.index("curl ") :].partition("\n\n")[0]
+
+        process = await asyncio.create_subprocess_shell(
+            command.replace(ready.url, server.url),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        answer, _ = await process.communicate()
+
+        assert json.loads(answer)["user"]["is_admin"]
 
     async def test_where_others_can_read_it_it_names_the_command_that_shows_the_token(
         self, services

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx2
 
+from stepiq.accounts.service import setup_token
 from tests.support.forked import ForkedProcess
 
 _ROOT = Path(__file__).parents[2]
@@ -83,9 +84,10 @@ class ServerProcess(Process):
         self, folder: Path, port: int, environment: Mapping[str, str], *arguments: str
     ) -> None:
         self.url = f"http://127.0.0.1:{port}"
+        self.data = folder / "data"
         own = {
             "STEPIQ_PORT": str(port),
-            "STEPIQ_DATA_DIR": str(folder / "data"),
+            "STEPIQ_DATA_DIR": str(self.data),
             "STEPIQ_CONFIG_FILE": config_file(folder),
         }
         log = folder / f"server-{port}.log"
@@ -121,9 +123,15 @@ async def running_server(
         await server.kill()
 
 
-async def first_account(client: httpx2.AsyncClient) -> dict[str, Any]:
-    """Headers of the administrator of a new server."""
-    body = {"email": "owner@example.com", "password": "correct horse battery"}
+def proof_of_operator(data: Path) -> dict[str, str]:
+    """The field that lets a request register the first account of the server with this data folder."""
+    return {"setup_token": setup_token((data / "jwt.key").read_bytes().strip())}
+
+
+async def first_account(client: httpx2.AsyncClient, data: Path) -> dict[str, Any]:
+    """Headers of the administrator of a new server with this data folder."""
+    login = {"email": "owner@example.com", "password": "correct horse battery"}
+    body = login | proof_of_operator(data)
     answer = await client.post("/api/auth/register", json=body)
     answer.raise_for_status()
     bearer = {"Authorization": f"Bearer {answer.json()['token']}"}

@@ -30,10 +30,9 @@ from stepiq.accounts.errors import (
     TooManyAttempts,
 )
 from stepiq.accounts.http import Doors, DoorsDep, Person, needs
-from stepiq.accounts.origin import client_of, is_direct_loopback
+from stepiq.accounts.origin import client_of
 from stepiq.accounts.tokens import ACCESS_LIFETIME
 from stepiq.core import clock
-from stepiq.core.settings import Settings
 from stepiq.engine import usage
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
@@ -65,15 +64,15 @@ async def register(
 ) -> schemas.SessionView:
     """Create an account and log in.
 
-    The first account of a server is its administrator. It must be registered from the server's own machine, or with the
-    setup token that `stepiq setup-token` prints. With an invitation, its address can register even if registration is closed.
+    The first account of a server is its administrator. It needs the setup token that `stepiq setup-token` prints.
+    With an invitation, its address can register even if registration is closed.
     """
     client, settings = client_of(request), services.settings
-    is_operator = _is_operator(request, settings, doors, body.setup_token)
-    claim = service.Claim(body.email, is_operator, body.invitation)
+    has_token = _is_setup_token(doors, body.setup_token)
+    claim = service.Claim(body.email, has_token, body.invitation)
     async with services.database.reading() as read:
         await service.check_registration(read, settings, claim)
-    if not is_operator:
+    if not has_token:
         decision = doors.registrations.hit(client, clock.now())
         if not decision.is_allowed:
             raise TooManyAttempts(decision.reset)
@@ -233,11 +232,9 @@ async def revoke_key(caller: Person, tx: Tx, doors: DoorsDep, key_id: UUID) -> s
     return schemas.Deleted(id=key_id)
 
 
-def _is_operator(request: Request, settings: Settings, doors: Doors, given: str | None) -> bool:
-    if given is None:
-        return not settings.is_behind_proxy and is_direct_loopback(request)
+def _is_setup_token(doors: Doors, given: str | None) -> bool:
     expected = service.setup_token(doors.jwt_secret)
-    return hmac.compare_digest(given.encode(), expected.encode())
+    return given is not None and hmac.compare_digest(given.encode(), expected.encode())
 
 
 def _session_view(

@@ -187,8 +187,8 @@ class SetupRequired(Forbidden):
 
     def __init__(self) -> None:
         super().__init__(
-            "The server has no account yet. Register the administrator from the server's own machine, or send the setup token as "
-            "`setup_token`. To show the token, run `stepiq setup-token` on the server."
+            "This server has no account yet. To register its administrator, send the setup token as `setup_token`. "
+            "To get the token, run `stepiq setup-token` on the server."
         )
 
 

@@ -48,7 +48,7 @@ class Registration(StrictModel):
     name: Name | None = None
     """Default: the part of the address before the @."""
     setup_token: Token | None = None
-    """Only for the first account of a server, if it is not registered from the server's own machine."""
+    """Only for the first account of a server."""
     invitation: Token | None = None
     """The token of an invitation. It is valid for one address only."""
 

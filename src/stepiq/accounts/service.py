@@ -71,9 +71,9 @@ class CreatedKey:
 
 
 def setup_token(jwt_secret: bytes) -> str:
-    """What proves that a server's first account is its operator's.
+    """The token that creates a server's first account.
 
-    Derived from the signing key, so that every process of a server prints the same one. It counts only while there is no account.
+    It is derived from the signing key, so every process of a server has the same one. It has no effect once there is an account.
     """
     return hmac.new(jwt_secret, b"stepiq set-up token", hashlib.sha256).hexdigest()[:32]
 
@@ -99,8 +99,8 @@ class Claim:
 
     email: str
     """Normalised."""
-    is_operator: bool
-    """Whether they are on the server's own machine or know the setup token."""
+    has_setup_token: bool
+    """Whether they know the setup token, so that they may create the first account."""
     invitation: str | None = None
 
 
@@ -169,7 +169,7 @@ async def _is_first(session: Session) -> bool:
 
 
 def _check_setup(claim: Claim) -> None:
-    if not claim.is_operator:
+    if not claim.has_setup_token:
         raise SetupRequired
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import stepiq
+from stepiq.accounts.service import setup_token
 from stepiq.cli.api import Api, ApiRefused
 from stepiq.cli.console import UsageError, say, shown_path, this_command
 from stepiq.cli.demo_server import demo_server
@@ -142,8 +143,10 @@ async def _log_in(api: Api, login: Login) -> str | None:
 async def _create_account(api: Api, configured: Settings) -> tuple[Login, str, str]:
     """A new account, its access token, and its role as the end of a line."""
     login = Login(_EMAIL, secrets.token_urlsafe(12))
+    # It has an effect only if the server has no account.
+    proof = {"setup_token": setup_token(keys.jwt_secret(configured))}
     try:
-        signed_in = await api.post("auth/register", asdict(login))
+        signed_in = await api.post("auth/register", {**asdict(login), **proof})
     except ApiRefused as error:
         if error.status not in _REGISTRATION_REFUSED:
             raise

@@ -315,12 +315,6 @@ class Settings(BaseSettings):
         return ("stepIQ", addresses.parse(f"stepiq@{domain}") or "stepiq@localhost")
 
     @cached_property
-    def is_behind_proxy(self) -> bool:
-        """Whether users connect through a proxy, so that a connection from this machine need not be the operator's."""
-        host = urlsplit(self.base_url).hostname or ""
-        return bool(self.trusted_proxies) or host not in {self.host, *_LOOPBACK}
-
-    @cached_property
     def cache_path(self) -> Path:
         """The folder for what can be fetched again, as an absolute path; it need not exist."""
         if self.cache_dir is not None:

@@ -13,6 +13,8 @@ from stepiq.core.settings import Settings
 from stepiq.store.database import Session
 from stepiq.web.services import Services
 
+_CAUTION = "Keep the setup token secret: anyone who has it can become the administrator."
+
 log = logging.get(__name__)
 
 
@@ -90,23 +92,19 @@ def _demo_account(file: Path) -> str | None:
 
 
 def _first_steps(settings: Settings, token: str | None) -> str:
-    body = '"email": "you@example.com", "password": "at-least-8-characters"'
-    field = f'"setup_token": "{token or "TOKEN"}"'
-    elsewhere = ""
-    if settings.is_behind_proxy:
-        # Behind a proxy, all requests seem to come from this machine.
-        body += f", {field}"
-    else:
-        elsewhere = f"\nFrom another machine, add the setup token to the body:  {field}\n"
-    if token is None:
-        elsewhere += "\nTo show TOKEN, run:  stepiq setup-token\n"
+    body = f"""\
+{{"setup_token": "{token or "TOKEN"}",
+         "email": "you@example.com", "password": "at-least-8-characters"}}"""
+    advice = "To show TOKEN, run:  stepiq setup-token" if token is None else _CAUTION
     return f"""\
-This server has no account yet. Create its administrator from this machine:
+This server has no account yet. Create its administrator:
 
   curl -X POST {_here(settings)}/api/auth/register \\
     -H 'Content-Type: application/json' \\
-    -d '{{{body}}}'
-{elsewhere}"""
+    -d '{body}'
+
+{advice}
+"""
 
 
 def _here(settings: Settings) -> str:
