@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from stepiq.core.fairness import act_for
 from stepiq.engine import aside
 from stepiq.language.expressions import Expression
 from stepiq.language.templates import Meter, Template, TemplateLimit, TemplateUnresolved
@@ -77,7 +78,7 @@ async def held() -> AsyncIterator[Callable[[], Held]]:
 
 def as_owner(owner: str, function: Any, *args: Any) -> asyncio.Task[Any]:
     async def compute() -> Any:
-        aside.take_turns_as(owner)
+        act_for(owner)
         return await aside.compute(function, *args)
 
     return asyncio.create_task(compute())
@@ -243,7 +244,7 @@ class TestTheLoop:
         """Measured in the process's own time, which a busy machine takes from nobody."""
 
         async def render(index: int) -> None:
-            aside.take_turns_as(index)
+            act_for(index)
             with suppress(TemplateLimit):
                 await aside.render(HOSTILE[index % len(HOSTILE)], {"input": {"rows": ROWS}})
 

@@ -18,7 +18,7 @@ from stepiq.accounts.recovery import Recovery
 from stepiq.accounts.throttle import Throttle
 from stepiq.accounts.tokens import AccessTokens
 from stepiq.core import clock, keys
-from stepiq.engine import aside
+from stepiq.core.fairness import act_for
 from stepiq.web import requests
 from stepiq.web.errors import RateLimited
 from stepiq.web.limits import Decision, Limiter
@@ -73,7 +73,7 @@ async def authenticated(request: Request, doors: DoorsDep, services: ServicesDep
         request.headers.get("authorization"), request.headers.get("x-api-key")
     )
     requests.set_caller(request.scope, actor.workspace_id, actor.scopes)
-    aside.take_turns_as(actor.workspace_id)
+    act_for(actor.workspace_id)
     limit = services.plans.get(actor.plan).limits["requests_per_minute"]
     if limit is not None:
         decision = doors.requests.hit(actor.key_id or actor.session_id, clock.now(), int(limit))

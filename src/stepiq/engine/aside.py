@@ -15,9 +15,9 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Future
-from contextvars import ContextVar
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
+from stepiq.core.fairness import current_owner
 from stepiq.core.json import Json
 from stepiq.language.expressions import Expression
 from stepiq.language.expressions import Meter as Work
@@ -41,8 +41,6 @@ T_co = TypeVar("T_co", covariant=True)
 M = TypeVar("M")
 M_co = TypeVar("M_co", covariant=True)
 
-_owner: ContextVar[Hashable] = ContextVar("aside_owner", default=None)
-
 
 class Renders(Protocol[T_co]):
     """A template, or something made of templates."""
@@ -58,11 +56,6 @@ class MakesMeter(Protocol[M_co]):
     def __call__(self, *, budget: int | None = None, pause: Pause | None = None) -> M_co:
         """One that raises `OverBudget` beyond a budget, or calls a pause after every fraction of a millisecond."""
         ...
-
-
-def take_turns_as(owner: Hashable) -> None:
-    """Have what this task computes from now on take turns with that of other owners, such as workspaces."""
-    _owner.set(owner)
 
 
 async def render(template: Renders[T], context: Mapping[str, Json]) -> T:
@@ -198,7 +191,7 @@ _turns = _Turns()
 
 async def _aside(work: Callable[[Pause], T], owner: Hashable = None) -> T:
     job = _Job(work)
-    _turns.add(_owner.get() if owner is None else owner, job)
+    _turns.add(current_owner() if owner is None else owner, job)
     try:
         return await asyncio.wrap_future(job.result)
     except asyncio.CancelledError:

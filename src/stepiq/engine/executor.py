@@ -5,9 +5,9 @@ from collections.abc import MutableMapping
 from uuid import UUID
 
 from stepiq.core import clock, logging
+from stepiq.core.fairness import act_for
 from stepiq.core.ids import uuid7
 from stepiq.core.json import Json
-from stepiq.engine import aside
 from stepiq.engine.definitions import Definitions
 from stepiq.engine.interpreter import flow, settling
 from stepiq.engine.interpreter.course import (
@@ -67,7 +67,7 @@ class Executor:
         if claims is not None:
             claims[run_id] = run.claim
         with logging.bound(run_id=str(run_id), claim=run.claim):
-            aside.take_turns_as(run.workspace_id)
+            act_for(run.workspace_id)
             log.info("run_started" if run.claim == 1 else "run_continued", recorded=len(run.steps))
             try:
                 await self._carry_claimed(run)

@@ -11,6 +11,7 @@ from stepiq.billing.plans import Plans
 from stepiq.billing.service import require_webhooks
 from stepiq.core import clock
 from stepiq.core.encryption import SecretUnreadable
+from stepiq.core.fairness import act_for
 from stepiq.core.http import GuardedClient, RequestInvalid
 from stepiq.core.json import Json
 from stepiq.engine import aside, journal
@@ -58,7 +59,7 @@ class Preparer:
     ) -> WebhookCall | MailCall | Unsendable:
         """What an attempt sends; the session only reads, and is done with before anything is sent."""
         # Not behind what the workspace's runs compute, for a transaction is open.
-        aside.take_turns_as(("deliveries", delivery.workspace_id))
+        act_for(("deliveries", delivery.workspace_id))
         if delivery.event is EventName.REVIEW_REQUESTED:
             return await self.review_mail.prepare(session, delivery)
         occasion = await queries.occasion(session, delivery)

@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from stepiq.core.fairness import act_for
 from stepiq.core.json import Json
 from stepiq.engine.sandbox import limits
 from stepiq.engine.sandbox.outcomes import CodeFailed, Outcome, Ran
@@ -223,6 +224,71 @@ class TestManyAtOnce:
 
         assert all(isinstance(end, asyncio.CancelledError) for end in ends)
         assert await code.python("def main(input): return 1") == Ran(1)
+
+
+class TestWorkspaces:
+    async def test_endless_code_of_one_does_not_delay_code_of_another(self, sandbox: Sandbox):
+        most = max(2, len(os.sched_getaffinity(0)))
+        act_for("hostile")
+        async with AsyncExitStack() as stack:
+            for _ in range(most):
+                await stack.enter_async_context(running(sandbox, CodeLanguage.JAVASCRIPT))
+            waiting = asyncio.create_task(identity(sandbox, CodeLanguage.JAVASCRIPT, "hostile"))
+            act_for("bystander")
+            async with asyncio.timeout(10):
+                outcome = await identity(sandbox, CodeLanguage.JAVASCRIPT, "bystander")
+
+            assert outcome == Ran("bystander")
+            assert not waiting.done()
+            waiting.cancel()
+
+    async def test_one_workspace_leaves_half_of_the_places_to_others(self):
+        sandbox = Sandbox(places=4)
+        async with AsyncExitStack() as stack:
+            for name in ("a", "b"):
+                act_for(name)
+                await stack.enter_async_context(running(sandbox, CodeLanguage.JAVASCRIPT))
+            act_for("a")
+            waiting = asyncio.create_task(identity(sandbox, CodeLanguage.JAVASCRIPT, "more"))
+            act_for("c")
+            outcome = await identity(sandbox, CodeLanguage.JAVASCRIPT, 1)
+
+            assert outcome == Ran(1)
+            assert not waiting.done()
+            waiting.cancel()
+        await sandbox.close()
+
+    @languages
+    async def test_code_that_has_run_for_a_while_gives_way_to_new_code(
+        self, sandbox: Sandbox, language: CodeLanguage, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr("stepiq.engine.sandbox.sandbox._DEMOTE_SECONDS", 0)
+
+        async with running(sandbox, language) as code:
+            # What forks obeys in order: when this has run, it has obeyed the order to lower the priority.
+            await identity(sandbox, language, 1)
+
+            assert min(os.getpriority(os.PRIO_PROCESS, pid) for pid in code.pids) >= 15
+
+    @pytest.mark.parametrize(
+        ("limit", "places"),
+        [("max", 32), (str(2 * 1024**3), 4), (str(8 * 1024**3), 16), (None, 32)],
+    )
+    async def test_the_memory_of_the_container_limits_the_places(
+        self,
+        limit: str | None,
+        places: int,
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+    ):
+        file = tmp_path / "memory.max"
+        if limit is not None:
+            file.write_text(f"{limit}\n")
+        machine = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 64 * 1024**3 // 4096}
+        monkeypatch.setattr(os, "sysconf", machine.__getitem__)
+        monkeypatch.setattr("stepiq.engine.sandbox.sandbox._CONTAINER_MEMORY", file)
+
+        assert Sandbox().places == places
 
 
 class TestCancel:

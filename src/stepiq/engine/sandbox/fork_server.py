@@ -13,10 +13,12 @@ import sys
 from dataclasses import dataclass, field
 
 from stepiq.engine.sandbox import child
-from stepiq.engine.sandbox.orders import FORK, KILL, Order
+from stepiq.engine.sandbox.orders import DEMOTE, FORK, KILL, Order
 
 _MAX_DESCRIPTORS = 256
 """More than this process ever has."""
+_LOW_PRIORITY = 15
+"""Nice value of code that has run for a while. New code has 5, and the server 0."""
 
 
 @dataclass
@@ -50,6 +52,10 @@ class _Parent:
             connection.close()
         elif order.verb == KILL and order.number in self.children:
             _kill(self.children[order.number])
+        elif order.verb == DEMOTE and order.number in self.children:
+            # The interpreter may run in a process that the child started, in the same group.
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PGRP, self.children[order.number], _LOW_PRIORITY)
         return True
 
     def fork(self, number: int, connection: socket.socket) -> None:

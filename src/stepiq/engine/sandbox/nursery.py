@@ -5,9 +5,10 @@ import itertools
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 
-from stepiq.engine.sandbox.orders import FORK, KILL, Order
+from stepiq.engine.sandbox.orders import DEMOTE, FORK, KILL, Order
 
 ENVIRONMENT = {"TZ": "UTC", "MALLOC_ARENA_MAX": "1"}
 """All that the processes get of one. Nothing of the server's, which has its secrets there."""
@@ -67,6 +68,12 @@ class Nursery:
         except OSError:
             # It is gone, and its children with it.
             self.stop()
+
+    def demote(self, child: Child) -> None:
+        """Lower the priority of a child, if it is still running."""
+        # If the forking process is gone, so are its children.
+        with suppress(OSError):
+            self._tell(Order(DEMOTE, child.number))
 
     def stop(self) -> None:
         """End the forking process and its children at once; the next child gets a new one."""

@@ -9,6 +9,9 @@ FORK = b"F"
 KILL = b"K"
 """Kill the child of this number, if it still is."""
 
+DEMOTE = b"D"
+"""Lower the priority of the child with this number, if it is still running."""
+
 _FORM = struct.Struct(">cQ")
 
 

@@ -4,8 +4,10 @@ import asyncio
 import os
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 from stepiq.core import clock
+from stepiq.core.fairness import FairSemaphore, current_owner
 from stepiq.core.json import Json
 from stepiq.engine.sandbox import limits
 from stepiq.engine.sandbox.conversation import Conversation, Stillborn
@@ -17,18 +19,40 @@ from stepiq.language.specs import CodeLanguage
 
 _STARTS = 2
 _LEAST_AT_ONCE = 2
+_MOST_AT_ONCE = 32
+_MEMORY_OF_ONE = 128 * 1024 * 1024
+"""What one execution needs at most: the memory for the code, and the interpreter."""
+_PART_OF_MEMORY = 4
+"""All executions together use at most this fraction of the memory: one in four bytes."""
+_CONTAINER_MEMORY = Path("/sys/fs/cgroup/memory.max")
+_LITTLE_USE_SECONDS = 5.0
+"""Recent use that still counts as little, for the reserve."""
+_DEMOTE_SECONDS = 1.0
+"""Code that runs longer than this gives way to code that has just started."""
 
 
 class Sandbox:
-    """One a process. It starts nothing before the first run.
+    """Executes code for all workspaces. There is one in each server process. It starts no process before the first run.
 
-    As many runs go on at once as there are processors, at least two; the others wait for their turn in the order
-    in which they came.
+    A workspace can use all processors, but no more places than there are processors. Others find a free place, because
+    there are more places, and half of them are for workspaces that use little. The system shares the processors: code that
+    has just started goes first.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, places: int | None = None) -> None:
         self._nursery = Nursery()
-        self._turns = asyncio.Semaphore(max(_LEAST_AT_ONCE, _processors()))
+        size = places or _places()
+        self._places = FairSemaphore(
+            size,
+            share=max(_LEAST_AT_ONCE, _processors()),
+            reserve=size // 2,
+            little_use_seconds=_LITTLE_USE_SECONDS,
+        )
+
+    @property
+    def places(self) -> int:
+        """How many executions can run at once."""
+        return self._places.size
 
     @property
     def pid(self) -> int | None:
@@ -57,7 +81,7 @@ class Sandbox:
         """
         if (refused := _refuse(source)) is not None:
             return refused
-        async with self._turns:
+        async with self._places.place(current_owner()):
             try:
                 data = await encode(value)
             except InputTooLarge:
@@ -89,9 +113,13 @@ class Sandbox:
         return outcome
 
     async def _hold(self, conversation: Conversation, child: Child) -> Outcome | Stillborn:
+        demotion = asyncio.get_running_loop().call_later(
+            _DEMOTE_SECONDS, self._nursery.demote, child
+        )
         try:
             return await conversation.hold(child.connection)
         finally:
+            demotion.cancel()
             self._nursery.kill(child)
 
 
@@ -103,6 +131,21 @@ def _refuse(source: str) -> CodeFailed | None:
     if size > limits.MAX_SOURCE_BYTES:
         return CodeFailed("code_limit", limits.SOURCE_TOO_LARGE)
     return None
+
+
+def _places() -> int:
+    fitting = _memory() // _PART_OF_MEMORY // _MEMORY_OF_ONE
+    return min(_MOST_AT_ONCE, max(2 * _LEAST_AT_ONCE, fitting))
+
+
+def _memory() -> int:
+    """The memory of the machine or the container, in bytes."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        return min(machine, int(_CONTAINER_MEMORY.read_text()))
+    except (OSError, ValueError):
+        # There is no such limit, or it is "max".
+        return machine
 
 
 def _processors() -> int:

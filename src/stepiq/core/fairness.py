@@ -1,0 +1,272 @@
+"""Shares a limited resource fairly between owners, such as workspaces.
+
+A pool that all workspaces use is a `FairSemaphore`. The current owner is a context variable, so that a resource deep below
+a request or a run knows the workspace that uses it.
+"""
+
+import asyncio
+import itertools
+import time
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Callable, Hashable
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+from math import inf, log
+
+Owner = Hashable
+
+_HALF_LIFE_SECONDS = 60.0
+"""The time after which past use counts half."""
+_REMEMBERED = 1_000
+"""Owners without a place whose past use is remembered."""
+_OUTDATED = 64
+"""Outdated entries that a heap can always contain."""
+
+_owner: ContextVar[Owner] = ContextVar("owner", default=None)
+
+
+def act_for(owner: Owner) -> None:
+    """Set the owner of everything that the current task, and the tasks it creates, use from now on."""
+    _owner.set(owner)
+
+
+def current_owner() -> Owner:
+    """The owner that the current task acts for, or None."""
+    return _owner.get()
+
+
+class QueueFull(Exception):
+    """Too many callers wait for a place."""
+
+
+@dataclass(slots=True)
+class _Share:
+    """The places and the waiting callers of one owner."""
+
+    held: int = 0
+    used: float = 0.0
+    """Recent use in seconds, as of `used_at`."""
+    used_at: float = 0.0
+    granted_at: float = -inf
+    waiting: OrderedDict[asyncio.Future[None], float] = field(
+        default_factory=OrderedDict[asyncio.Future[None], float]
+    )
+    """Waiting callers and their times of arrival, the oldest first."""
+    entry: "_Entry | None" = None
+    """Its entry in a heap. Other entries of this owner are outdated."""
+
+    def recent_use(self, now: float) -> float:
+        """Seconds of use, of which older ones count less."""
+        kept = 0.5 ** ((now - self.used_at) / _HALF_LIFE_SECONDS)
+        return self.used * kept + self.held * (1 - kept) * _HALF_LIFE_SECONDS / log(2)
+
+
+_Entry = tuple[int, float, int, Owner]
+"""Places held, the time that determines the turn, a unique number, and the owner. The smallest is next."""
+
+
+class FairSemaphore:
+    """A semaphore with a fixed number of places for many owners.
+
+    - A free place goes to the waiting owner with the fewest places.
+    - Of several, it goes to the one that has waited longest since its last place. Recent use counts as waiting less.
+    - An owner has at most `share` places.
+    - The last `reserve` places are for owners that have no place and little recent use.
+
+    An owner without a place is overtaken only by owners that arrived before it, or shortly after. So it gets a place
+    eventually. An operation costs O(log n) for n waiting owners.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        *,
+        share: int | None = None,
+        reserve: int = 0,
+        little_use_seconds: float = inf,
+        max_waiting: float = inf,
+        max_waiting_of_owner: float = inf,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Create a semaphore with all places free.
+
+        Args:
+            size: The number of places.
+            share: The most places of one owner; by default, all.
+            reserve: Fewer than `size`.
+            little_use_seconds: An owner with more recent use than this cannot use the reserve.
+            max_waiting: How many callers can wait.
+            max_waiting_of_owner: How many callers of one owner can wait.
+            now: A clock in seconds that never goes back.
+        """
+        if not 0 <= reserve < size:
+            raise ValueError("The reserve must be smaller than the number of places.")
+        self.size = size
+        self.share = size if share is None else share
+        self.reserve = reserve
+        self._little_use = little_use_seconds
+        self._max_waiting = max_waiting
+        self._max_waiting_of_owner = max_waiting_of_owner
+        self._now = now
+        self._free = size
+        self._waiting = 0
+        self._shares: dict[Owner, _Share] = {}
+        self._idle: OrderedDict[Owner, None] = OrderedDict()
+        """Owners in `_shares` without a place or a waiting caller; the first was active longest ago."""
+        self._first_places: list[_Entry] = []
+        """Waiting owners that can use the reserve."""
+        self._more_places: list[_Entry] = []
+        """All other waiting owners."""
+        self._numbers = itertools.count()
+
+    @property
+    def free(self) -> int:
+        """The number of free places, including the reserve."""
+        return self._free
+
+    def held(self, owner: Owner) -> int:
+        """The number of places of an owner."""
+        share = self._shares.get(owner)
+        return 0 if share is None else share.held
+
+    def take(self, owner: Owner) -> bool:
+        """Take a place if the owner can have one now. Then the caller must `release` it."""
+        share = self._activate(owner)
+        is_granted = not share.waiting and self._may_take(share)
+        if is_granted:
+            self._grant(share)
+        self._rest(owner, share)
+        return is_granted
+
+    def release(self, owner: Owner) -> None:
+        """Return a place of an owner, and give free places to waiting owners."""
+        share, now = self._shares[owner], self._now()
+        share.used, share.used_at = share.recent_use(now), now
+        share.held -= 1
+        self._free += 1
+        self._queue(owner, share)
+        self._rest(owner, share)
+        self._serve()
+
+    @asynccontextmanager
+    async def place(self, owner: Owner) -> AsyncGenerator[None]:
+        """Wait for a place, and return it at the end.
+
+        Raises:
+            QueueFull: Too many callers wait, of this owner or in total.
+        """
+        await self.acquire(owner)
+        try:
+            yield
+        finally:
+            self.release(owner)
+
+    async def acquire(self, owner: Owner) -> None:
+        """Wait for a place. The caller must `release` it.
+
+        Raises:
+            QueueFull: Too many callers wait, of this owner or in total.
+        """
+        if self.take(owner):
+            return
+        share = self._activate(owner)
+        if self._waiting >= self._max_waiting or len(share.waiting) >= self._max_waiting_of_owner:
+            self._rest(owner, share)
+            raise QueueFull
+        granted = asyncio.get_running_loop().create_future()
+        share.waiting[granted] = self._now()
+        self._waiting += 1
+        if len(share.waiting) == 1:
+            self._queue(owner, share)
+        try:
+            await granted
+        except asyncio.CancelledError:
+            if not granted.cancelled():
+                # The place was granted at the same moment.
+                self.release(owner)
+            elif granted in share.waiting:
+                self._withdraw(owner, share, granted)
+            raise
+
+    def _activate(self, owner: Owner) -> _Share:
+        self._idle.pop(owner, None)
+        return self._shares.setdefault(owner, _Share())
+
+    def _rest(self, owner: Owner, share: _Share) -> None:
+        """Remember the use of an owner that has become idle."""
+        if share.held or share.waiting:
+            return
+        self._idle[owner] = None
+        self._idle.move_to_end(owner)
+        if len(self._idle) > _REMEMBERED:
+            forgotten, _ = self._idle.popitem(last=False)
+            del self._shares[forgotten]
+
+    def _may_use_reserve(self, share: _Share) -> bool:
+        return not share.held and share.recent_use(self._now()) <= self._little_use
+
+    def _may_take(self, share: _Share) -> bool:
+        if not self._free or share.held >= self.share:
+            return False
+        return self._free > self.reserve or self._may_use_reserve(share)
+
+    def _grant(self, share: _Share) -> None:
+        now = self._now()
+        share.used, share.used_at = share.recent_use(now), now
+        share.granted_at = now
+        share.held += 1
+        self._free -= 1
+
+    def _withdraw(self, owner: Owner, share: _Share, granted: asyncio.Future[None]) -> None:
+        del share.waiting[granted]
+        self._waiting -= 1
+        self._queue(owner, share)
+        self._rest(owner, share)
+
+    def _queue(self, owner: Owner, share: _Share) -> None:
+        """Give a waiting owner its position, which its places and its oldest caller determine."""
+        share.entry = None
+        if not share.waiting:
+            return
+        now = self._now()
+        since = max(next(iter(share.waiting.values())), share.granted_at)
+        turn = since + share.recent_use(now)
+        share.entry = (share.held, turn, next(self._numbers), owner)
+        heap = self._first_places if self._may_use_reserve(share) else self._more_places
+        heappush(heap, share.entry)
+        if len(heap) > 2 * len(self._shares) + _OUTDATED:
+            heap[:] = filter(self._is_current, heap)
+            heapify(heap)
+
+    def _is_current(self, entry: _Entry) -> bool:
+        share = self._shares.get(entry[-1])
+        return share is not None and share.entry is entry
+
+    def _next(self) -> _Entry | None:
+        """The entry whose owner gets the next free place, if one can have it."""
+        heaps = [self._first_places]
+        if self._free > self.reserve:
+            heaps.append(self._more_places)
+        for heap in heaps:
+            while heap and not self._is_current(heap[0]):
+                heappop(heap)
+        return min((heap[0] for heap in heaps if heap), default=None)
+
+    def _serve(self) -> None:
+        while self._free and (entry := self._next()) is not None:
+            owner = entry[-1]
+            share = self._shares[owner]
+            granted = next(iter(share.waiting))
+            if granted.cancelled():
+                self._withdraw(owner, share, granted)
+                continue
+            if share.held >= self.share:
+                # It has the fewest places, so all others have their whole share too.
+                return
+            del share.waiting[granted]
+            self._waiting -= 1
+            self._grant(share)
+            granted.set_result(None)
+            self._queue(owner, share)
