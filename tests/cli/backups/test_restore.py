@@ -141,7 +141,7 @@ class TestRestore:
 
         said = cli("restore", FILE)
 
-        assert "of an older version" in said.err
+        assert "from an older version" in said.err
         assert f"upgraded the schema from {oldest} to {known_revisions()[0]}" in cli("migrate").out
 
     def test_a_copy_made_while_others_write_is_of_one_moment(
