@@ -193,6 +193,17 @@ def postgres_stores() -> Iterator[PostgresStores]:
     stores.close()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the longest tests first, so that no process is left with one of them at the end."""
+
+    def seconds(item: pytest.Item) -> int:
+        allowed = item.get_closest_marker("timeout")
+        return 0 if allowed is None else allowed.args[0]
+
+    items.sort(key=seconds, reverse=True)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marks = metafunc.definition.iter_markers("parametrize")
     if "database_url" in metafunc.fixturenames and all(m.args[0] != "database_url" for m in marks):
