@@ -214,6 +214,25 @@ class TestDamagedWeights:
         assert pid_of(providers) is None
 
 
+class TestEnvironment:
+    async def test_the_process_sees_none_of_the_servers_variables(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        seen, python = tmp_path / "seen", tmp_path / "python"
+        python.write_text(f"#!/bin/sh\n/usr/bin/env > {seen}\n")
+        python.chmod(0o755)
+        with weights_path(tmp_path).open("wb") as file:
+            file.truncate(local_weights._SIZE)
+        monkeypatch.setenv("OPENAI_API_KEY", "a key")
+        monkeypatch.setattr(sys, "executable", str(python))
+
+        with pytest.raises(LocalModelUnavailable):
+            await LocalServer(tmp_path).connection()
+
+        names = {line.partition("=")[0] for line in seen.read_text().splitlines()}
+        assert names - {"PWD", "SHLVL", "_", "OLDPWD"} == {"TZ"}
+
+
 class TestWithoutTheLibrary:
     @pytest.mark.parametrize(
         ("has_pip", "tool"), [(True, " -m pip install"), (False, "uv pip install --python ")]

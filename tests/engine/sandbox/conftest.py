@@ -3,18 +3,36 @@
 import asyncio
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
+from pydantic_monty._binary import find_monty_binary
 
 from stepiq.core.json import Json
 from stepiq.engine.sandbox import nursery
 from stepiq.engine.sandbox.outcomes import Outcome
 from stepiq.engine.sandbox.sandbox import Sandbox
+from stepiq.engine.sandbox.walls import Confinement, Started
 from stepiq.language.specs import CodeLanguage
 
 _COVERAGE = "COVERAGE_PROCESS_CONFIG"
+
+
+class Unconfined(Confinement):
+    """Isolates nothing, because the test runs in the same process, and records what it should isolate."""
+
+    workers: list[int | None]
+
+    def __init__(self) -> None:
+        super().__init__(find_monty_binary(), parent=0, lifeline=0, seconds=0)
+        object.__setattr__(self, "workers", [])
+
+    def launch(self, start: Callable[[], Started]) -> Started:
+        return start()
+
+    def close(self, worker: int | None) -> None:
+        self.workers.append(worker)
 
 
 class Code:

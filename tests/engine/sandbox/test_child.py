@@ -9,16 +9,17 @@ import pytest
 
 from stepiq.engine.sandbox import child, frames, javascript, limits
 from stepiq.engine.sandbox.jobs import Job
+from tests.engine.sandbox.conftest import Unconfined
 
 
 def served(job: Job, value: object = None) -> tuple[list[tuple[bytes, bytes]], list[int | None]]:
     """The frames that the child sends, and what it asked to be confined with."""
     ours, theirs = socket.socketpair()
-    workers: list[int | None] = []
+    confinement = Unconfined()
 
     def serve() -> None:
         with theirs:
-            child.serve(theirs, job, json.dumps(value).encode(), workers.append)
+            child.serve(theirs, job, json.dumps(value).encode(), confinement)
 
     server = threading.Thread(target=serve)
     server.start()
@@ -27,7 +28,7 @@ def served(job: Job, value: object = None) -> tuple[list[tuple[bytes, bytes]], l
         while True:
             heard.append(frames.read_blocking(ours))
     server.join()
-    return heard, workers
+    return heard, confinement.workers
 
 
 class TestServe:
@@ -71,15 +72,20 @@ def alive(script: str) -> subprocess.CompletedProcess[str]:
     """A process that is a child, as it is after the fork. It keeps its files, to note what was measured."""
     prelude = (
         "import json, os, resource, socket, sys\n"
-        "from stepiq.engine.sandbox import child, frames, limits\n"
+        "from pydantic_monty._binary import find_monty_binary\n"
+        "from stepiq.engine.sandbox import child, frames, limits, seccomp\n"
         "from stepiq.engine.sandbox.jobs import Job\n"
+        "from stepiq.engine.sandbox.walls import Walls\n"
         "ours, theirs = socket.socketpair()\n"
         "lifeline, held = os.pipe()\n"
         "out = os.dup(1)\n"
         "taken = []\n"
         "resource.setrlimit = lambda kind, most: taken.append(kind)\n"
+        "seccomp.available = lambda: False\n"
+        "monty = find_monty_binary()\n"
+        "walls = Walls(monty, os.open(monty, os.O_RDONLY), None, switches_user=False)\n"
         "def live():\n"
-        "  child.live(theirs, lifeline)\n"
+        "  child.live(theirs, lifeline, walls)\n"
         "  theirs.close()\n"
         "def tell(job):\n"
         "  ours.sendall(frames.pack(frames.JOB, job.pack()) + frames.pack(frames.INPUT, b'[1]'))\n"
@@ -115,3 +121,21 @@ class TestLive:
         )
 
         assert ran.stdout == "S\nR[1]\n6"
+
+    def test_without_a_wall_that_the_system_has_the_code_does_not_run(self):
+        ran = alive(
+            "tell(Job('python', 'def main(input): return input', 5, 0))\n"
+            "walls = Walls(monty, 0, os.open('/dev/null', os.O_RDONLY), switches_user=False)\nlive()\nhear()"
+        )
+
+        assert ran.stdout == f"X{limits.NOT_CONFINED}\n"
+
+    def test_a_server_that_may_not_switch_users_runs_no_code(self):
+        ran = alive(
+            "tell(Job('javascript', 'function main() { return 1 }', 5, 0))\n"
+            "def refuse(*_): raise PermissionError\n"
+            "os.setgroups = refuse\n"
+            "walls = Walls(monty, 0, None, switches_user=True)\nlive()\nhear()"
+        )
+
+        assert ran.stdout == f"X{limits.NOT_CONFINED}\n"

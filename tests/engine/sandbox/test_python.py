@@ -10,6 +10,7 @@ from stepiq.engine.sandbox.endings import Ending
 from stepiq.engine.sandbox.jobs import Job
 from stepiq.engine.sandbox.printed import Printed
 from stepiq.language.code_source import NO_PYTHON_MAIN
+from tests.engine.sandbox.conftest import Unconfined
 
 NOW = 1_764_067_000.5
 
@@ -30,7 +31,9 @@ class Page:
             if kill is not None:
                 os.kill(worker, kill)
 
-        ending = python.run(Job("python", source, seconds, NOW), value, printed, ready)
+        ending = python.run(
+            Job("python", source, seconds, NOW), value, printed, ready, Unconfined()
+        )
         printed.finish()
         return ending
 

@@ -47,6 +47,10 @@ def _installation() -> str:
     return f"{tool} {shlex.quote(library.partition(';')[0].strip())}"
 
 
+ENVIRONMENT = {"TZ": "UTC"}
+"""The environment of the process. The server's own contains keys, which native code has no need to see."""
+
+
 class LocalServer:
     """The local model as a server that speaks Chat Completions."""
 
@@ -96,8 +100,11 @@ class LocalServer:
         )
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-I",
             "-m",
             "stepiq.engine.providers.local_server",
+            env=ENVIRONMENT,
+            cwd="/",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,

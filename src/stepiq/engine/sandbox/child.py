@@ -1,42 +1,47 @@
-"""A child: one process for one run. It hears what to run, runs it, says what came of it and ends."""
+"""A child: a process for one run. It receives the job, runs it, sends the outcome and exits."""
 
 import json
 import os
 import socket
 from collections.abc import Callable
 
-from stepiq.engine.sandbox import confinement, endings, frames, javascript, limits, python
+from stepiq.engine.sandbox import endings, frames, javascript, limits, python
+from stepiq.engine.sandbox.confinement import detach
 from stepiq.engine.sandbox.endings import Ending
 from stepiq.engine.sandbox.jobs import Job
 from stepiq.engine.sandbox.printed import Printed
-
-Confine = Callable[[int | None], None]
-"""Gives up what is no longer needed, before the code runs; with the process of the interpreter, if it is another."""
+from stepiq.engine.sandbox.walls import Confinement, WallMissing, Walls
 
 
-def live(connection: socket.socket, lifeline: int) -> None:
+def live(connection: socket.socket, lifeline: int, walls: Walls) -> None:
     """Serve the one run that comes over `connection`."""
     parent = os.getppid()
-    confinement.detach()
-    confinement.die_with(lifeline)
+    detach()
     try:
         _, told = frames.read_blocking(connection)
         _, data = frames.read_blocking(connection)
+        walls.enter()
         job = Job.unpack(told)
-        serve(connection, job, data, lambda worker: _confine(parent, worker, job.timeout_seconds))
+        serve(connection, job, data, walls.confine(parent, lifeline, job.timeout_seconds))
+    except WallMissing:
+        connection.sendall(endings.limit(limits.NOT_CONFINED).pack())
     except (frames.BrokenFrame, OSError):
-        return  # the server wants no more
+        return  # the server closed the connection
 
 
-def serve(connection: socket.socket, job: Job, data: bytes, confine: Confine) -> None:
-    """Run the job; what it prints and how it ends goes to `connection`."""
+def serve(connection: socket.socket, job: Job, data: bytes, confinement: Confinement) -> None:
+    """Run the job, and send what it prints and its outcome to `connection`."""
 
     def send_lines(lines: str) -> None:
         connection.sendall(frames.pack(frames.LINES, lines.encode(errors="replace")))
 
+    def ready(worker: int | None) -> None:
+        confinement.close(worker)
+        connection.sendall(frames.pack(frames.STARTED))
+
     printed = Printed(send_lines)
     try:
-        ending = _run(connection, job, data, printed, confine)
+        ending = _run(job, data, printed, ready, confinement)
     except MemoryError:
         ending = endings.limit(limits.OUT_OF_MEMORY)
     printed.finish()
@@ -44,21 +49,13 @@ def serve(connection: socket.socket, job: Job, data: bytes, confine: Confine) ->
 
 
 def _run(
-    connection: socket.socket, job: Job, data: bytes, printed: Printed, confine: Confine
+    job: Job,
+    data: bytes,
+    printed: Printed,
+    ready: Callable[[int | None], None],
+    confinement: Confinement,
 ) -> Ending:
-    def ready(worker: int | None) -> None:
-        confine(worker)
-        connection.sendall(frames.pack(frames.STARTED))
-
     if job.language == "javascript":
         ready(None)
         return javascript.run(job, data, printed)
-    return python.run(job, json.loads(data), printed, ready)
-
-
-def _confine(parent: int, worker: int | None, seconds: float) -> None:
-    if worker is None:
-        confinement.die_with_parent(parent)
-    else:
-        confinement.confine_worker(worker, seconds)
-    confinement.confine(seconds)
+    return python.run(job, json.loads(data), printed, ready, confinement)

@@ -1,8 +1,4 @@
-"""Takes from a child what it does not need, before a user's code runs in it. What the system lacks is left out.
-
-None of this is what keeps the code in: the interpreters have no files, sockets or processes to offer. It bounds what
-a mistake in one of them could do.
-"""
+"""Limits of a child, and what ends it. What the system doesn't have is left out."""
 
 import contextlib
 import ctypes
@@ -13,13 +9,14 @@ import signal
 import sys
 import threading
 
+from stepiq.engine.sandbox import seccomp
 from stepiq.engine.sandbox.limits import ADDRESS_SPACE_BYTES
 
 _NICENESS = 5
 """So that a server on the same processors answers first."""
 _SPARE_CPU_SECONDS = 2
 _PR_SET_PDEATHSIG = 1
-_PR_SET_NO_NEW_PRIVS = 38
+_PR_SET_DUMPABLE = 4
 
 _LIMITS = {
     resource.RLIMIT_AS: ADDRESS_SPACE_BYTES,
@@ -42,12 +39,23 @@ def detach() -> None:
     for standard in (0, 1, 2):
         os.dup2(nowhere, standard)
     os.nice(_NICENESS)
-    _control(_PR_SET_NO_NEW_PRIVS, 1)
+    seccomp.gain_nothing()
+
+
+def hide_memory() -> None:
+    """Let no process of the same user read or trace this one."""
+    _control(_PR_SET_DUMPABLE, 0)
 
 
 def die_with(lifeline: int) -> None:
     """End this process and all that it started when the other end of `lifeline` closes."""
-    threading.Thread(target=_watch, args=(lifeline,), daemon=True).start()
+    threading.Thread(target=watch, args=(lifeline,), daemon=True).start()
+
+
+def watch(lifeline: int) -> None:
+    """Wait until the other end closes, and then end this process and all that it started."""
+    os.read(lifeline, 1)
+    os.killpg(0, signal.SIGKILL)
 
 
 def die_with_parent(parent: int) -> None:
@@ -77,11 +85,6 @@ def confine_worker(pid: int, seconds: float) -> None:
 def _limits(seconds: float) -> list[tuple[int, int]]:
     processor = math.ceil(seconds) + _SPARE_CPU_SECONDS
     return [*_LIMITS.items(), (resource.RLIMIT_CPU, processor)]
-
-
-def _watch(lifeline: int) -> None:
-    os.read(lifeline, 1)
-    os.killpg(0, signal.SIGKILL)
 
 
 def _control(option: int, value: int) -> None:

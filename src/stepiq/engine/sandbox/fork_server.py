@@ -5,6 +5,7 @@ when the other end closes, and for nothing else.
 """
 
 import contextlib
+import gc
 import os
 import select
 import signal
@@ -12,8 +13,11 @@ import socket
 import sys
 from dataclasses import dataclass, field
 
-from stepiq.engine.sandbox import child
+from pydantic_monty._binary import find_monty_binary
+
+from stepiq.engine.sandbox import child, confinement
 from stepiq.engine.sandbox.orders import DEMOTE, FORK, KILL, Order
+from stepiq.engine.sandbox.walls import Walls
 
 _MAX_DESCRIPTORS = 256
 """More than this process ever has."""
@@ -28,6 +32,7 @@ class _Parent:
     """A pipe whose writing end only this process has: it closes when this process dies, however it dies."""
     wake: int
     """Readable when a child has ended."""
+    walls: Walls
     children: dict[int, int] = field(default_factory=dict[int, int])
     """Process ids by the number the server gave."""
 
@@ -73,8 +78,8 @@ class _Parent:
     def become_child(self, connection: socket.socket) -> None:
         lifeline, _ = self.lifeline
         try:
-            _close_all_but(connection.fileno(), lifeline)
-            child.live(connection, lifeline)
+            _close_all_but(connection.fileno(), lifeline, *self.walls.descriptors)
+            child.live(connection, lifeline, self.walls)
         finally:
             os._exit(0)
 
@@ -128,7 +133,12 @@ def main(control: socket.socket) -> None:
         os.set_blocking(end, False)
     signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-    parent = _Parent(control, os.pipe(), wake)
+    confinement.hide_memory()
+    # A collection in a child would copy most of the memory that it shares with this process.
+    gc.disable()
+    # The interpreter's library looks for this package at every call, and a child can open nothing.
+    sys.modules.setdefault("opentelemetry", None)  # pyright: ignore[reportArgumentType]
+    parent = _Parent(control, os.pipe(), wake, Walls.prepare(find_monty_binary()))
     try:
         parent.serve()
     finally:

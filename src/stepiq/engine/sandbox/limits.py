@@ -32,6 +32,8 @@ DIED = (
 )
 NOT_STARTED = "No process could be started for the code, because the server has reached its limit of processes or memory. Run it again later."
 
+NOT_CONFINED = "The code was not run, because the server could not isolate it. `stepiq doctor` on the server's machine names the reason."
+
 
 def too_long(seconds: float) -> str:
     """What code is told that did not end in time."""

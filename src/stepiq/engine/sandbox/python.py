@@ -1,7 +1,8 @@
 """Runs Python: Monty, an interpreter with a process of its own below this one, which talks to nothing else."""
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
 
 from pydantic_monty import (
     Monty,
@@ -17,6 +18,7 @@ from stepiq.engine.sandbox.endings import Ending
 from stepiq.engine.sandbox.jobs import Job
 from stepiq.engine.sandbox.printed import Printed
 from stepiq.engine.sandbox.python_prelude import CALL, INPUT_NAME, PRELUDE
+from stepiq.engine.sandbox.walls import Confinement
 from stepiq.language.code_source import NO_PYTHON_MAIN
 
 _SCRIPT = "main.py"
@@ -26,11 +28,40 @@ _TYPES = "None, booleans, numbers, text, lists, tuples and dicts whose keys are 
 _TAMPERED = "The code has replaced a name that starts with `_stepiq`. Use other names."
 
 
-def run(job: Job, data: object, printed: Printed, ready: Callable[[int | None], None]) -> Ending:
-    """Call `main` with `data`; `ready` gets the interpreter's process before that sees the source."""
-    # The library's own patience is switched off: the server ends the process by the clock on the wall.
+def run(
+    job: Job,
+    data: object,
+    printed: Printed,
+    ready: Callable[[int | None], None],
+    confinement: Confinement,
+) -> Ending:
+    """Call `main` with `data`.
+
+    Args:
+        job: What to run.
+        data: The argument of `main`.
+        printed: Gets what the code prints.
+        ready: Gets the process id of the interpreter before that sees the source.
+        confinement: Starts the process of the interpreter.
+    """
+    with ExitStack() as stack:
+        session = confinement.launch(
+            lambda: stack.enter_context(_session(job, confinement.interpreter))
+        )
+        ready(session.worker_pid)
+        try:
+            return _call(session, job, data, printed)
+        except MontyCrashedError:
+            return endings.limit(limits.OUT_OF_MEMORY)
+        except MontyError as error:
+            return _raised(error, job)
+
+
+@contextmanager
+def _session(job: Job, interpreter: str) -> Generator[MontySession]:
     with (
-        Monty(max_processes=1, feed_duration_limit_grace=None) as pool,
+        # Without a time limit of the library: the server ends the process.
+        Monty(binary_path=interpreter, max_processes=1, feed_duration_limit_grace=None) as pool,
         pool.checkout(
             script_name=_SCRIPT,
             limits={
@@ -47,13 +78,7 @@ def run(job: Job, data: object, printed: Printed, ready: Callable[[int | None], 
             print_flush_interval=0,
         ) as session,
     ):
-        ready(session.worker_pid)
-        try:
-            return _call(session, job, data, printed)
-        except MontyCrashedError:
-            return endings.limit(limits.OUT_OF_MEMORY)
-        except MontyError as error:
-            return _raised(error, job)
+        yield session
 
 
 def _call(session: MontySession, job: Job, data: object, printed: Printed) -> Ending:

@@ -1,0 +1,232 @@
+"""What native code in a sandboxed process can still do: nothing. Each process here gives up what it doesn't get back."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from stepiq.engine.sandbox import nursery, seccomp
+from stepiq.engine.sandbox.outcomes import Ran
+from stepiq.engine.sandbox.sandbox import Sandbox
+from stepiq.language.specs import CodeLanguage
+from tests.engine.sandbox.conftest import Code
+from tests.support import attempts
+
+pytestmark = pytest.mark.skipif(seccomp.machine() is None, reason="system call filters are Linux's")
+root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+
+REFUSALS = {1, 3, 9, 11, 13, 24, 38}
+"""EPERM, ESRCH, EBADF, EAGAIN, EACCES, EMFILE, ENOSYS."""
+SUCCEEDS_OUTSIDE = (
+    "signal another process",
+    "open a handle of another process",
+    "read a file",
+    "read a system file",
+    "read a library",
+    "write a file",
+    "create a file",
+    "truncate a file",
+    "change the mode of a file",
+    "rename a file",
+    "create a link",
+    "delete a file",
+    "create anonymous memory files",
+    "open a socket",
+    "open a local socket",
+    "open a pair of sockets",
+    "fork",
+    "use io_uring",
+)
+
+_PRELUDE = """
+import json, os, signal, socket, sys, threading
+from pathlib import Path
+from pydantic_monty._binary import find_monty_binary
+from stepiq.engine.sandbox import child, confinement, endings, frames, javascript, seccomp, walls
+from stepiq.engine.sandbox.jobs import Job
+from stepiq.engine.sandbox.syscalls import STARTING
+from tests.support import attempts
+
+folder, other = Path(sys.argv[1]), int(sys.argv[2])
+"""
+_OUTSIDE = f"print(json.dumps(attempts.results(folder, other, {SUCCEEDS_OUTSIDE})))"
+_CHILD = """
+walls = walls.Walls.prepare(find_monty_binary())
+ours, theirs = socket.socketpair()
+lifeline, held = os.pipe()
+job = Job("javascript", "", 20, 0)
+ours.sendall(frames.pack(frames.JOB, job.pack()) + frames.pack(frames.INPUT, b"null"))
+javascript.run = lambda *_: endings.result(json.dumps(attempts.results(folder, other)))
+if os.fork() == 0:
+    child.live(theirs, lifeline, walls)
+    os._exit(0)
+theirs.close()
+assert frames.read_blocking(ours)[0] == frames.STARTED
+print(frames.read_blocking(ours)[1].decode())
+"""
+_INTERPRETER = """
+walls = walls.Walls.prepare(find_monty_binary())
+filtered, limited = threading.Event(), threading.Event()
+out = os.dup(1)
+
+def interpreter():
+    seccomp.install(STARTING)
+    filtered.set()
+    limited.wait()
+    os.write(out, json.dumps(attempts.results(folder, other)).encode())
+
+confinement.detach()
+walls.enter()
+thread = threading.Thread(target=interpreter)
+thread.start()
+filtered.wait()
+confinement.confine(20)
+limited.set()
+thread.join()
+"""
+
+
+@pytest.fixture(scope="module")
+def other() -> Iterator[int]:
+    """Another process of the same user."""
+    with subprocess.Popen(["sleep", "60"]) as process:
+        yield process.pid
+        process.kill()
+
+
+def tried(script: str, folder: Path, other: int) -> dict[str, int]:
+    folder.mkdir(exist_ok=True)
+    for name in ("a", "b"):
+        (folder / name).write_text(name)
+    ran = subprocess.run(
+        [sys.executable, "-c", _PRELUDE + script, folder, str(other)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    return json.loads(ran.stdout or json.dumps({ran.stderr: 0}))
+
+
+class TestAttempts:
+    def test_without_walls_they_succeed(self, tmp_path: Path, other: int):
+        found = tried(_OUTSIDE, tmp_path, other)
+
+        # Some containers refuse a few of them to everybody.
+        refused = [name for name in SUCCEEDS_OUTSIDE if found[name] not in (0, 1, 38)]
+        assert refused == []
+        assert found["read a file"] == found["open a socket"] == found["delete a file"] == 0
+
+    @pytest.mark.parametrize("script", [_CHILD, _INTERPRETER], ids=["child", "interpreter"])
+    def test_behind_the_walls_all_of_them_fail(self, tmp_path: Path, other: int, script: str):
+        found = tried(script, tmp_path, other)
+
+        assert {name: error for name, error in found.items() if error not in REFUSALS} == {}
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+        assert len(found) == len(attempts.attempts(tmp_path, other))
+
+    def test_landlock_alone_keeps_files_from_an_interpreter(self, tmp_path: Path, other: int):
+        names = ("read a file", "create a file", "delete a file", "start a program")
+        script = (
+            _INTERPRETER.replace("seccomp.install(STARTING)", "")
+            .replace("confinement.confine(20)", "")
+            .replace("results(folder, other)", f"results(folder, other, {names})")
+        )
+
+        found = tried(script, tmp_path, other)
+
+        assert set(found) == set(names)
+        assert set(found.values()) == {13}
+
+
+def facts(pid: int) -> dict[str, list[str]]:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
+
+
+class TestProcesses:
+    """The processes of a real run."""
+
+    @pytest.fixture
+    async def alone(self, measured: None) -> AsyncIterator[Code]:
+        """In a sandbox of its own: no child of another test is still there."""
+        code = Code(Sandbox())
+        yield code
+        await code.sandbox.close()
+
+    @pytest.mark.parametrize("language", list(CodeLanguage))
+    async def test_all_threads_are_behind_the_walls(self, alone: Code, language: CodeLanguage):
+        found = await _seen(alone, language)
+
+        assert len(found) == (2 if language is CodeLanguage.PYTHON else 1)
+        for fact in found:
+            assert fact["Seccomp"] == ["2"]
+            assert fact["NoNewPrivs"] == ["1"]
+            assert fact["CapEff"] == ["0000000000000000"] or os.geteuid() != 0
+
+    @root
+    @pytest.mark.parametrize("language", list(CodeLanguage))
+    async def test_as_root_they_run_as_another_user(self, alone: Code, language: CodeLanguage):
+        for fact in await _seen(alone, language):
+            assert len(set(fact["Uid"] + fact["Gid"])) == 1
+            assert int(fact["Uid"][0]) >= 61_184
+            assert fact["Groups"] == []
+
+
+async def _seen(code: Code, language: CodeLanguage) -> list[dict[str, list[str]]]:
+    """What the system knows about a child and its interpreter while code runs in them."""
+    found: list[dict[str, list[str]]] = []
+
+    def look(_: str) -> None:
+        parent = code.sandbox.pid
+        for child in _children(parent):
+            found.append(facts(child))
+            found.extend(facts(each) for each in _children(child))
+
+    code.lines = _Lines(look)
+    source = {
+        CodeLanguage.PYTHON: "def main(input):\n  print('on')\n  while True: pass",
+        CodeLanguage.JAVASCRIPT: "function main(input) { console.log('on'); while (true); }",
+    }
+    run = code.python if language is CodeLanguage.PYTHON else code.javascript
+    await run(source[language], seconds=1)
+    return found
+
+
+class _Lines(list[str]):
+    """Calls `look` for each line, while the code runs."""
+
+    def __init__(self, look: Callable[[str], None]) -> None:
+        super().__init__()
+        self._look = look
+
+    def append(self, line: str) -> None:
+        self._look(line)
+
+
+def _children(pid: int | None) -> list[int]:
+    return [
+        int(each)
+        for task in Path(f"/proc/{pid}/task").glob("*/children")
+        for each in task.read_text().split()
+    ]
+
+
+class TestAsRoot:
+    @root
+    async def test_an_interpreter_that_others_cannot_reach_still_starts(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monty = shutil.copy(Path(sysconfig.get_path("scripts"), "monty"), tmp_path)
+        monkeypatch.setitem(nursery.ENVIRONMENT, "MONTY_BIN", str(monty))
+        code = Code(Sandbox())
+        outcome = await code.python("def main(input): return input", 1)
+        await code.sandbox.close()
+
+        assert outcome == Ran(1)
