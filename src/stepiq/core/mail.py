@@ -32,6 +32,8 @@ _QUIT_SECONDS = 2.0
 _CONNECTIONS = 4
 _MAX_HEADER = 250
 _MAX_LINE = 998
+_MAX_READ = 2_000
+"""Longest part of a name, a subject or an answer of a mail server that is looked at, in characters."""
 _SUBMISSION_PORT = 587
 
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
@@ -142,7 +144,7 @@ def _is_own(name: str) -> bool:
 
 
 def _one_line(text: str) -> str:
-    return _BREAKS.sub(" ", text).strip()[:_MAX_HEADER]
+    return _BREAKS.sub(" ", text[:_MAX_READ]).strip()[:_MAX_HEADER]
 
 
 def _readable(text: str) -> str:

@@ -23,6 +23,9 @@ from stepiq.language.data import is_array, is_object
 MIN_LENGTH = 8
 """Shorter secrets, in characters, are left alone: they occur in texts by chance."""
 
+EXCERPT_CHARACTERS = 2_000
+"""Longest part of an error text from outside that is masked and shown. The rest is not looked at."""
+
 _BRACKETS = ("[]", "{}", "<>", "()", "«»")
 _RARE = range(0x2500, 0xD800)
 """Characters for the place of brackets, where secrets have all of these."""
@@ -30,7 +33,7 @@ _ANCHOR = 8
 _NUMERIC = re.compile(r"[0-9.eE+-]+")
 
 
-_AT_ONCE_BYTES = 64 * 1024
+_AT_ONCE_BYTES = 16 * 1024
 
 Value = TypeVar("Value", str, Json)
 
@@ -94,6 +97,17 @@ class Masker:
         if self.is_empty or len(text) < MIN_LENGTH:
             return text
         return self._write(text, 0, len(text), self._spans(readings(text, plus=self._reads_plus)))
+
+    def excerpt(self, text: str, *, is_cut: bool = False) -> str:
+        """The beginning of a text from outside, at most `EXCERPT_CHARACTERS`, without the secrets.
+
+        Args:
+            text: the text.
+            is_cut: whether the text continues. If it does, what may be the beginning of a secret at its end is left out.
+        """
+        if len(text) > EXCERPT_CHARACTERS:
+            text, is_cut = text[:EXCERPT_CHARACTERS], True
+        return self.stream().feed(text) if is_cut else self.text(text)
 
     def value(self, value: Json) -> Json:
         """The value without the secrets in its texts, its names and its numbers."""
@@ -318,7 +332,7 @@ def _inside(name: str, needles: Iterable[_Needle]) -> str:
 
 
 async def masked(mask: Callable[[Value], Value], value: Value, size: int) -> Value:
-    """Call a masker's `text` or `value`; from 64 KiB in a thread.
+    """Call a masker's `text` or `value`; from 16 KiB in a thread.
 
     A text full of escapes takes seconds: nobody else's run or request waits for them.
     """

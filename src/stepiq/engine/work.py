@@ -22,6 +22,8 @@ from stepiq.store.database import Database
 
 DELTA_SECONDS = 0.05
 """Text of a model is sent to listeners at most this often."""
+DELTA_CHARACTERS = 16 * 1024
+"""Longest text that is sent at once."""
 
 
 @dataclass(slots=True)
@@ -83,20 +85,30 @@ class Speaker:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(DELTA_SECONDS, self._send_batch)
 
-    def flush(self) -> None:
+    async def flush(self) -> None:
         """Send all that waits, so that no text comes after the event that ends its step."""
         if self._timer is not None:
             self._timer.cancel()
-        self._send(self._take() + self._masked.flush())
+            self._timer = None
+        while self._waiting:
+            self._send(self._masked.feed(self._take()))
+            # Masking a batch takes a few milliseconds.
+            await asyncio.sleep(0)
+        self._send(self._masked.flush())
 
     def _send_batch(self) -> None:
         # What may be the beginning of a secret goes on waiting, for the rest of it.
-        self._send(self._take())
+        self._send(self._masked.feed(self._take()))
+        self._timer = None
+        if self._waiting:
+            self._timer = asyncio.get_running_loop().call_later(DELTA_SECONDS, self._send_batch)
 
     def _take(self) -> str:
-        self._timer = None
-        text, self._waiting = "".join(self._waiting), []
-        return self._masked.feed(text)
+        """The next batch. The rest of a longer text waits, so that no text holds the event loop."""
+        text = "".join(self._waiting)
+        rest = text[DELTA_CHARACTERS:]
+        self._waiting = [rest] if rest else []
+        return text[:DELTA_CHARACTERS]
 
     def _send(self, text: str) -> None:
         if not text:

@@ -7,7 +7,7 @@ MAX_FOUND = 5
 """Most findings in one template."""
 _ROOTS = ("input", "vars", "steps", "env", "run", "item")
 _OTHERS = re.compile(
-    r"\{\{(?:[^}]|\}(?!\})){0,1000}\}\}"  # our own tags, which are skipped
+    r"\{\{(?:[^{}]|\{(?!\{)|\}(?!\}))*+\}\}"  # our own tags, which are skipped
     r"|\{%[-+]? {0,3}(?P<jinja>[a-z]{1,20})"
     r"|\{\#(?P<comment> [^}\n]{0,200})\#\}"
     r"|<%[-=]? {0,3}(?P<erb>[A-Za-z_.@]{1,100})"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from stepiq.core.http import GuardedClient, NetworkFailure, Reply, RequestInvalid, Timeouts
-from stepiq.engine.masking import Masker
+from stepiq.engine.masking import EXCERPT_CHARACTERS, Masker
 from stepiq.engine.providers.masking import storable
 from stepiq.notify import envelope, signing
 from stepiq.notify.calls import WebhookCall
@@ -16,8 +16,6 @@ EXCERPT_BYTES = 1024
 """How much of an answer is kept."""
 
 _TIMEOUTS = Timeouts(connect=ATTEMPT, read=ATTEMPT, total=ATTEMPT)
-# More than is kept: a secret that stands across the end of the excerpt is found only whole.
-_READ_BYTES = 64 * 1024
 _MAX_HEADERS = 64
 
 
@@ -45,7 +43,7 @@ async def send(
             headers=headers,
             content=body,
             timeouts=_TIMEOUTS,
-            max_bytes=_READ_BYTES,
+            max_bytes=EXCERPT_CHARACTERS,
         )
     except RequestInvalid as error:
         return Verdict(is_delivered=False, error=call.masker.text(error.message))
@@ -80,10 +78,7 @@ def _problem(status_code: int) -> str | None:
 
 def _headers(headers: Mapping[str, str], masker: Masker) -> dict[str, str]:
     shown = list(headers.items())[:_MAX_HEADERS]
-    return {
-        _cut(masker.text(storable(name))): _cut(masker.text(storable(value)))
-        for name, value in shown
-    }
+    return {_shown(name, masker): _shown(value, masker) for name, value in shown}
 
 
 def excerpt(body: bytes, masker: Masker, *, is_cut: bool) -> str:
@@ -94,9 +89,12 @@ def excerpt(body: bytes, masker: Masker, *, is_cut: bool) -> str:
         masker: knows the secrets.
         is_cut: whether the body goes on. Then a secret may have begun at its end, which is left out.
     """
-    text = storable(body.decode("utf-8", "replace"))
-    return _cut(masker.stream().feed(text) if is_cut else masker.text(text))
+    text = body.decode("utf-8", "replace")
+    # The cut may be inside a character.
+    return _shown(text.rstrip("\ufffd") if is_cut else text, masker, is_cut=is_cut)
 
 
-def _cut(text: str) -> str:
-    return text.encode()[:EXCERPT_BYTES].decode("utf-8", "ignore")
+def _shown(text: str, masker: Masker, *, is_cut: bool = False) -> str:
+    # One character more than is masked: the masker then knows that the text continues.
+    masked = masker.excerpt(storable(text[: EXCERPT_CHARACTERS + 1]), is_cut=is_cut)
+    return masked.encode()[:EXCERPT_BYTES].decode("utf-8", "ignore")

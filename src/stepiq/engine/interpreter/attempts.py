@@ -68,7 +68,7 @@ async def keep_trying(frame: Frame, step: Step, record: StepRecord, doing: Doing
         if isinstance(prepared, Failed):
             return prepared
         outcome = await _attempt(course, work, doing, prepared)
-        speaker.flush()
+        await speaker.flush()
         if isinstance(outcome, Completed):
             return outcome
         record.failures += 1

@@ -102,7 +102,8 @@ class ProviderError(Exception):
     ) -> None:
         super().__init__(message)
         self.code = code
-        """A failure code of the language: `provider_auth`, `provider_rate_limited`, `provider_error`, `model_unknown`."""
+        """A failure code of the language: `provider_auth`, `provider_rate_limited`, `provider_error`, `model_unknown`,
+        `output_too_large`."""
         self.message = message
         self.retryable = retryable
         """Whether the same call may succeed later: the network, 408, 429 and 5xx."""
@@ -119,6 +120,8 @@ class Progress:
     input_chars: int = 0
     """Characters sent; 0 until the request is on its way, and again when the provider refused it."""
     chunks: int = 0
+    size_bytes: int = 0
+    """Length of the answer so far, in UTF-8."""
     reported: Usage | None = None
     """What the provider said, once it did."""
     _text: list[str] = field(default_factory=list[str])
@@ -131,6 +134,7 @@ class Progress:
     def add(self, text: str) -> None:
         """Note one more piece of the answer."""
         self.chunks += 1
+        self.size_bytes += len(text) if text.isascii() else len(text.encode())
         self._text.append(text)
 
     def usage(self) -> Usage:

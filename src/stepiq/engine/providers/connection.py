@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from stepiq.core.http import USER_AGENT, Client, operator_client
-from stepiq.engine.providers import questions, streams
+from stepiq.engine.providers import bounds, questions, streams
 from stepiq.engine.providers.base import Delta, Finished, ModelRequest, Progress, ProviderError
 from stepiq.engine.providers.failures import (
     Place,
@@ -115,7 +115,7 @@ class Connection(ABC):
         if self._http is None:
             self._http = operator_client()
             self._http.event_hooks["request"].append(self._send_only_ours)
-            self._http.event_hooks["response"].append(_note)
+            self._http.event_hooks["response"].append(self._note)
         return self._http
 
     @property
@@ -161,6 +161,8 @@ class Connection(ABC):
                 async with aclosing(streams.texts(reply)) as pieces:
                     async for text in pieces:
                         progress.add(text)
+                        if progress.size_bytes > bounds.MAX_ANSWER_BYTES:
+                            raise bounds.answer_too_large(place)
                         yield Delta(text)
                 whole = streams.finished(reply, progress, place, hide, says_why=self.says_why)
         except ProviderError:
@@ -168,7 +170,7 @@ class Connection(ABC):
         except Exception as error:
             # Whatever the library makes of a bad reply is the provider's failure, not ours: it ends the step, not the run's
             # worker.
-            raise explain(
+            raise _behind(error) or explain(
                 error,
                 place,
                 self.endpoint.api_key,
@@ -193,7 +195,7 @@ class Connection(ABC):
         except ProviderError:
             raise
         except Exception as error:
-            raise explain(error, place, key) from None
+            raise _behind(error) or explain(error, place, key) from None
         raise explain_reply(
             Reply.read(reply.status_code, reply.headers, reply.content.decode(errors="replace")),
             place,
@@ -211,18 +213,27 @@ class Connection(ABC):
         allowed = _SENT_HEADERS | self.may_send()
         for name in set(request.headers) - allowed:
             del request.headers[name]
-        request.headers.update({"user-agent": USER_AGENT, **self.credentials()})
+        request.headers.update(
+            {"user-agent": USER_AGENT, "accept-encoding": "identity", **self.credentials()}
+        )
         if not self.endpoint.keeps_connections:
             request.headers["connection"] = "close"
         # Some set limits of their own, or none, not even for connecting.
         request.extensions["timeout"] = self.http.timeout.as_dict()
 
-
-async def _note(reply: "httpx2.Response") -> None:
-    if (replies := _replies.get()) is not None:
-        replies.append(reply)
+    async def _note(self, reply: "httpx2.Response") -> None:
+        if (replies := _replies.get()) is not None:
+            replies.append(reply)
+        bounds.bound(reply, self.endpoint.place)
 
 
 async def _close(replies: "list[httpx2.Response]") -> None:
     for reply in replies:
         await reply.aclose()
+
+
+def _behind(error: BaseException | None) -> ProviderError | None:
+    """A failure of ours that a library has put into one of its own."""
+    while error is not None and not isinstance(error, ProviderError):
+        error = error.__cause__ or error.__context__
+    return error

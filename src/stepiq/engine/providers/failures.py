@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import httpx2
 
+from stepiq.engine.masking import EXCERPT_CHARACTERS
 from stepiq.engine.providers.base import ProviderError
 from stepiq.engine.providers.masking import mask, storable
 from stepiq.engine.providers.replies import Reply
@@ -99,10 +100,11 @@ def key_unsendable(place: Place) -> ProviderError:
 
 
 def hiding(key: str | None, redact: Hide = str) -> Hide:
-    """Takes a key out of a text, and what `redact` knows of."""
+    """Takes a key out of the beginning of a text, and what `redact` knows of."""
 
     def hide(text: str) -> str:
-        return mask(redact(storable(text)), key)
+        # One character more than is shown: `redact` then knows that the text continues.
+        return mask(redact(storable(text[: EXCERPT_CHARACTERS + 1])), key)
 
     return hide
 

@@ -5,7 +5,8 @@ import re
 _SHAPES = re.compile(
     r"\b(?:sk|pk|rk|gsk|xai|key|AIza)[-_][A-Za-z0-9_\-*.…]{6,}|\bAIza[A-Za-z0-9_\-]{10,}"
 )
-_STARRED = re.compile(r"\S*\*{3,}\S*")
+_PRINTED = re.compile(r"\S+")
+_STARS = "***"
 _WORD = re.compile(r"[^\s\"'`<>,;()\[\]{}]+")
 _PIECE = 6
 
@@ -19,11 +20,16 @@ def mask(text: str, key: str | None) -> str:
     """
     if key:
         text = text.replace(key, MASK)
-    text = _STARRED.sub(MASK, _SHAPES.sub(MASK, text))
+    # A pattern that looks for the stars itself would read a long word anew from each of its characters.
+    text = _PRINTED.sub(_without_stars, _SHAPES.sub(MASK, text))
     if not key or len(key) < _PIECE:
         return text
     pieces = {key[at : at + _PIECE] for at in range(len(key) - _PIECE + 1)}
     return _WORD.sub(lambda word: MASK if _shares(word.group(), pieces) else word.group(), text)
+
+
+def _without_stars(word: re.Match[str]) -> str:
+    return MASK if _STARS in word.group() else word.group()
 
 
 def _shares(word: str, pieces: set[str]) -> bool:

@@ -1,12 +1,14 @@
 """Reads what a provider says when it refuses: each has its own shape for that."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import jiter
 
 from stepiq.core.http.waits import bounded, retry_after
+from stepiq.engine.masking import EXCERPT_CHARACTERS
 
 if TYPE_CHECKING:
     from pydantic_ai.exceptions import ModelHTTPError
@@ -48,10 +50,11 @@ class Reply:
     def read(cls, status: int, headers: Mapping[str, str], body: object) -> "Reply":
         """A refusal as it came over the wire; `headers` by lower-case name, `body` as text or decoded."""
         if isinstance(body, str):
-            try:
-                body = json.loads(body)
-            except (ValueError, RecursionError):
-                body = "" if body.lstrip().startswith("<") else body
+            body = _parsed(body)
+        # Google's library puts a body that it cannot read, such as the beginning of one, into a message of its own.
+        message = _object(body).get("message")
+        if isinstance(message, str) and message.startswith("{"):
+            body = _parsed(message)
         return cls(
             status, frozenset(_codes(body)), _words(body), retry_after(headers.get("retry-after"))
         )
@@ -59,6 +62,31 @@ class Reply:
     def has(self, *codes: str) -> bool:
         """Whether it gives one of these codes."""
         return not self.codes.isdisjoint(codes)
+
+
+def _parsed(text: str) -> object:
+    data = text.encode(errors="replace")
+    try:
+        return jiter.from_json(data)
+    except ValueError:
+        pass
+    # Perhaps an error of which only the beginning was read.
+    begun = _begun(data, partial_mode=True)
+    if begun is None:
+        return "" if text.lstrip().startswith("<") else text
+    if not _words(begun):
+        # Its last text may end inside a secret: it must be so long that this place is not shown.
+        last = _begun(data, partial_mode="trailing-strings")
+        return last if len(_words(last)) > EXCERPT_CHARACTERS else begun
+    return begun
+
+
+def _begun(data: bytes, partial_mode: Literal[True, "trailing-strings"]) -> object:
+    try:
+        value: object = jiter.from_json(data, partial_mode=partial_mode)
+    except ValueError:
+        return None
+    return cast("object", value) if isinstance(value, dict | list) else None
 
 
 def _words(body: object, depth: int = 0) -> str:

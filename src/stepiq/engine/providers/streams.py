@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
+from stepiq.engine.providers import bounds
 from stepiq.engine.providers.base import Finished, Progress, Usage
 from stepiq.engine.providers.failures import Hide, Place, broken_off, refused, stopped
 from stepiq.engine.providers.masking import storable
@@ -56,6 +57,12 @@ def finished(
     """
     details = reply.provider_details or {}
     usage = reply.usage
+    bounds.checked_tokens(
+        place,
+        input_tokens=usage.input_tokens,
+        cached_tokens=usage.cache_read_tokens,
+        output_tokens=usage.output_tokens,
+    )
     counted = usage.input_tokens + usage.output_tokens > 0
     reason = details.get("finish_reason") or details.get("block_reason")
     has_refused = "refusal" in details or reason == "refusal"

@@ -118,7 +118,7 @@ async def _answer(work: Work, spec: LlmSpec, question: Question, model: Model) -
         json_schema=spec.output_schema,
         json_object=work.step.output_format is OutputFormat.JSON,
         idempotency_key=work.idempotency_key,
-        redact=work.secrets.masker.text,
+        redact=work.secrets.masker.excerpt,
     )
     try:
         answer = await _ask(work, model, request)
@@ -138,7 +138,7 @@ async def _answer(work: Work, spec: LlmSpec, question: Question, model: Model) -
         return Failed(
             FailureCode.OUTPUT_INVALID,
             f"Model {model.id} did not return valid output, even after a correction prompt. {problem} "
-            f"Its answer: {_shown(work.secrets.masker.text(answer.text))}",
+            f"Its answer: {_shown(work.secrets.masker.excerpt(answer.text))}",
         )
     return Completed(value)
 

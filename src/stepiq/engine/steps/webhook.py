@@ -18,6 +18,7 @@ from stepiq.core.http import (
 from stepiq.core.http.waits import retry_after
 from stepiq.core.json import Json, MalformedJson
 from stepiq.engine import aside
+from stepiq.engine.masking import EXCERPT_CHARACTERS
 from stepiq.engine.outcomes import Completed, Failed, FailureCode, Outcome
 from stepiq.engine.work import Work
 from stepiq.language.specs import WebhookSpec
@@ -108,7 +109,7 @@ async def attempt(work: Work, spec: WebhookSpec, call: Call) -> Outcome:
             FailureCode.HTTP_ERROR, f"{reply.message} {_ADVICE[reply.kind]}", is_retryable=True
         )
     if not _is_expected(reply, spec):
-        return await _unexpected(work, spec, reply)
+        return _unexpected(work, spec, reply)
     if reply.is_cut:
         return Failed(
             FailureCode.OUTPUT_TOO_LARGE,
@@ -125,10 +126,11 @@ def _is_expected(reply: Reply, spec: WebhookSpec) -> bool:
     return reply.status_code in spec.expect_status
 
 
-async def _unexpected(work: Work, spec: WebhookSpec, reply: Reply) -> Failed:
-    text = await aside.read(_text, reply.body, reply.headers.get("content-type", ""))
+def _unexpected(work: Work, spec: WebhookSpec, reply: Reply) -> Failed:
+    text = _text(reply.body[:EXCERPT_CHARACTERS], reply.headers.get("content-type", ""))
+    is_cut = reply.is_cut or len(reply.body) > EXCERPT_CHARACTERS
     wanted = "2xx" if spec.expect_status is None else ", ".join(map(str, spec.expect_status))
-    beginning = work.secrets.masker.text(text)[:_SHOWN_CHARACTERS]
+    beginning = work.secrets.masker.excerpt(text, is_cut=is_cut)[:_SHOWN_CHARACTERS]
     status = reply.status_code
     return Failed(
         FailureCode.HTTP_STATUS,

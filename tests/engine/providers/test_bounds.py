@@ -1,0 +1,118 @@
+from typing import Any
+
+import pytest
+
+from stepiq.engine.masking import EXCERPT_CHARACTERS, Masker
+from stepiq.engine.providers import bounds
+from stepiq.engine.providers.base import Progress, ProviderError
+from tests.engine.providers.conftest import Spoken, ask, failure
+from tests.support.vendor_server import Refusal
+
+LONG = bounds.MAX_ERROR_BYTES * 20
+MEBIBYTE = 1024 * 1024
+
+
+class TestErrors:
+    @pytest.mark.parametrize("status", [400, 500])
+    async def test_only_the_beginning_of_a_long_text_is_masked(self, spoken: Spoken, status: int):
+        seen: list[str] = []
+        spoken.server.refusals = [Refusal(status, "x" * LONG)]
+
+        error = await failure(spoken.model, redact=lambda text: seen.append(text) or text)
+
+        assert error.status == status
+        assert f"status {status}" in error.message
+        assert len(error.message) < 1_000
+        assert max(map(len, seen), default=0) <= EXCERPT_CHARACTERS + 1
+
+    async def test_a_long_message_is_quoted_from_its_beginning(self, spoken: Spoken):
+        message = "The prompt is too long. " + "x" * LONG
+        spoken.server.refusals = [Refusal(400, {"error": {"message": message}})]
+
+        error = await failure(spoken.model)
+
+        assert "The prompt is too long." in error.message
+        assert '{"error"' not in error.message
+
+    async def test_a_secret_that_the_limit_cuts_is_left_out(self, spoken: Spoken):
+        secret = "abcdefgh" * 600
+        masker = Masker({"TOKEN": secret})
+        spoken.server.refusals = [Refusal(400, f"Wrong token: {secret}{'x' * LONG}")]
+
+        error = await failure(spoken.model, redact=masker.excerpt)
+
+        assert "Wrong token:" in error.message
+        assert "abcdefgh" not in error.message
+
+    async def test_a_message_that_the_limit_cuts_is_not_quoted(self, spoken: Spoken):
+        body = {"error": {"details": "x" * (bounds.MAX_ERROR_BYTES - 60), "message": "hunter2" * 9}}
+        spoken.server.refusals = [Refusal(400, body)]
+
+        error = await failure(spoken.model)
+
+        assert error.status == 400
+        assert "hunter2" not in error.message
+
+    async def test_a_compressed_answer_is_refused(self, spoken: Spoken):
+        spoken.server.refusals = [Refusal(500, "\x1f\x8b", {"content-encoding": "gzip"})]
+
+        error = await failure(spoken.model)
+
+        assert error.code == "provider_error"
+        assert "`Content-Encoding: gzip`" in error.message
+
+
+class TestAnswers:
+    async def test_an_answer_beyond_its_limit_ends_the_call(self, spoken: Spoken):
+        spoken.server.pieces = ["x" * 65_536] * 300
+        progress = Progress()
+
+        error = await failure_of(spoken, progress)
+        await spoken.server.last.ended.wait()
+
+        assert (error.code, error.retryable) == ("output_too_large", False)
+        assert "1,048,576 bytes" in error.message
+        assert progress.size_bytes <= bounds.MAX_ANSWER_BYTES + 65_536
+        assert progress.usage().output_tokens > 0
+        assert spoken.server.last.pieces_sent < 300
+
+    async def test_an_answer_of_exactly_the_limit_is_complete(self, spoken: Spoken):
+        spoken.server.pieces = ["é" * 8_192] * 64
+
+        answer = await ask(spoken.model)
+
+        assert len(answer.text.encode()) == MEBIBYTE
+
+    async def test_a_line_without_end_ends_the_call(self, spoken: Spoken):
+        spoken.server.events = [b"data: " + b"x" * MEBIBYTE, *[b"x" * MEBIBYTE] * 15]
+
+        error = await failure(spoken.model)
+
+        assert error.code == "output_too_large"
+
+    async def test_an_answer_without_text_ends_at_its_limit(
+        self, spoken: Spoken, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(bounds, "MAX_REPLY_BYTES", 100_000)
+        spoken.server.events = [b"\n" * 10_000] * 40
+
+        error = await failure(spoken.model)
+
+        assert error.code == "output_too_large"
+
+    @pytest.mark.parametrize("count", [-5, 10**12, 10**400])
+    async def test_an_impossible_number_of_tokens_is_refused(self, spoken: Spoken, count: Any):
+        spoken.server.output_tokens = count
+        progress = Progress()
+
+        error = await failure_of(spoken, progress)
+
+        assert error.code == "provider_error"
+        assert progress.usage().estimated
+        assert 0 < progress.usage().output_tokens < 100
+
+
+async def failure_of(spoken: Spoken, progress: Progress) -> Any:
+    with pytest.raises(ProviderError) as caught:
+        await ask(spoken.model, progress)
+    return caught.value
