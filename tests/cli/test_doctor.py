@@ -218,13 +218,27 @@ class TestCheckStore:
         assert found.status is status
         assert found.detail == flaw.message
 
-    async def test_a_folder_that_others_can_open_is_warned_about(self, here: Settings):
-        here.data_dir.mkdir(mode=0o755)
+    async def test_a_folder_that_others_can_open_is_closed_by_the_start(self, here: Settings):
+        here.data_dir.mkdir()
+        here.data_dir.chmod(0o755)
 
         found = named(await check_store(here), "data folder")
 
         assert found.status is Status.WARNING
-        assert "chmod 700" in found.advice
+        assert "closes it to them when it starts" in found.advice
+
+    async def test_somebody_elses_folder_that_is_open_to_all_fails(
+        self, here: Settings, monkeypatch: pytest.MonkeyPatch
+    ):
+        here.data_dir.mkdir()
+        here.data_dir.chmod(0o755)
+        owner = here.data_dir.stat().st_uid
+        monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+
+        found = named(await check_store(here), "data folder")
+
+        assert found.error is not None
+        assert "chmod o-rwx" in found.detail
 
     async def test_a_folder_of_ones_own_is_well(self, here: Settings):
         here.data_dir.mkdir(mode=0o700)

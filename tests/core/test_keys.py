@@ -5,6 +5,7 @@ import pytest
 from pydantic import SecretStr
 
 from stepiq.core import keys
+from stepiq.core.data_folder import DataFolderUnusable
 from stepiq.core.keys import KeyUnusable
 from stepiq.core.settings import load
 
@@ -54,6 +55,13 @@ class TestJwtSecret:
         with pytest.raises(KeyUnusable, match="chmod 600"):
             keys.jwt_secret(settings)
 
+    def test_one_that_a_group_may_write_is_used_where_the_group_shares_the_folder(self, settings):
+        made = keys.jwt_secret(settings)
+        settings.data_dir.chmod(0o2770)
+        (settings.data_dir / "jwt.key").chmod(0o660)
+
+        assert keys.jwt_secret(settings) == made
+
     def test_a_damaged_one_is_refused(self, settings):
         keys.jwt_secret(settings)
         (settings.data_dir / "jwt.key").write_text("short")
@@ -64,7 +72,7 @@ class TestJwtSecret:
     def test_a_folder_that_cannot_be_made_is_named(self, settings, tmp_path):
         (tmp_path / "data").write_text("a file")
 
-        with pytest.raises(KeyUnusable, match="STEPIQ_DATA_DIR"):
+        with pytest.raises(DataFolderUnusable, match="STEPIQ_DATA_DIR"):
             keys.jwt_secret(settings)
 
 

@@ -110,7 +110,14 @@ class TestServe:
             await ready(process)
 
             assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
-            assert (tmp_path / "data" / "jwt.key").stat().st_mode & 0o777 == 0o600
+            for name in (
+                "jwt.key",
+                "stepiq.db",
+                "stepiq.db-wal",
+                "stepiq.db-shm",
+                "stepiq.db.lock",
+            ):
+                assert (tmp_path / "data" / name).stat().st_mode & 0o777 == 0o600
 
     async def test_a_second_one_on_the_same_data_says_who_has_it(self, tmp_path):
         async with serving(tmp_path) as first:

@@ -2,7 +2,7 @@
 
 import typer
 
-from stepiq.core import keys, settings
+from stepiq.core import data_folder, settings
 from stepiq.core.settings import Settings
 from stepiq.engine import tickets
 from stepiq.store import migrate as migrations
@@ -22,7 +22,7 @@ def migrate() -> None:
     """
     configured = settings.load()
     if configured.sqlite_path is not None:
-        keys.prepare_data_dir(configured)
+        data_folder.prepare(configured)
     url = Database(configured).url
     safety.check(url, allow_unsafe=configured.allow_unsafe_store)
     before = migrations.current_revision(url)

@@ -18,7 +18,7 @@ from stepiq.cli.demo_server import demo_server
 from stepiq.cli.progress import make_progress
 from stepiq.cli.results import show_result
 from stepiq.cli.weights import fetch_weights, uses_local_model
-from stepiq.core import json, keys, settings
+from stepiq.core import data_folder, json, keys, settings
 from stepiq.core.errors import Invalid
 from stepiq.core.json import Json
 from stepiq.core.settings import Settings
@@ -74,7 +74,7 @@ def run(port: int) -> bool:
         )
     examples = read_examples()
     chosen = next(example for example in examples if example.name == _SHOWN)
-    folder = keys.prepare_data_dir(configured)
+    folder = data_folder.prepare(configured)
     _choose_model(configured, chosen)
     try:
         return asyncio.run(_demo(configured, folder, port, examples, chosen))

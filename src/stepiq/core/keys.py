@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from stepiq.core import data_folder
 from stepiq.core.errors import Invalid
 from stepiq.core.settings import Settings
 
@@ -20,31 +21,19 @@ class KeyUnusable(Invalid):
     code = "key_unusable"
 
 
-def prepare_data_dir(settings: Settings) -> Path:
-    """The data folder, made if it is not there yet, for its owner only."""
-    folder = settings.data_dir.absolute()
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise KeyUnusable(
-            f"The data folder {folder} cannot be created: {error.strerror}. Set STEPIQ_DATA_DIR to a folder you can write to."
-        ) from None
-    return folder
-
-
 def jwt_secret(settings: Settings) -> bytes:
     """What signs access tokens: STEPIQ_JWT_SECRET, or `jwt.key` in the data folder."""
     if settings.jwt_secret is not None:
         return settings.jwt_secret.get_secret_value().encode()
     made = secrets.token_hex(32).encode()
-    return _read_or_make(prepare_data_dir(settings) / "jwt.key", made)
+    return _read_or_make(data_folder.prepare(settings) / "jwt.key", made)
 
 
 def master_key(settings: Settings) -> bytes:
     """The 32 bytes that wrap every secret: STEPIQ_MASTER_KEY, or `master.key` in the data folder; both in base64."""
     if settings.master_key is not None:
         return _decoded(settings.master_key.get_secret_value().encode(), "STEPIQ_MASTER_KEY")
-    path = prepare_data_dir(settings) / "master.key"
+    path = data_folder.prepare(settings) / "master.key"
     made = base64.b64encode(secrets.token_bytes(_MASTER_KEY_BYTES))
     return _decoded(_read_or_make(path, made), str(path))
 
@@ -89,7 +78,7 @@ def adopt_master_keys(settings: Settings, current: bytes, previous: Sequence[byt
             "STEPIQ_PREVIOUS_MASTER_KEYS."
         )
     if not has_master_key(settings):
-        _create(prepare_data_dir(settings) / "master.key", base64.b64encode(current))
+        _create(data_folder.prepare(settings) / "master.key", base64.b64encode(current))
     ours, known = master_key(settings), previous_master_keys(settings)
     wanted = [key for key in (current, *previous) if key != ours and key not in known]
     if wanted:
@@ -100,7 +89,7 @@ def adopt_master_keys(settings: Settings, current: bytes, previous: Sequence[byt
 def adopt_jwt_secret(settings: Settings, secret: bytes) -> None:
     """Sign access tokens as another server did, unless this one has a secret already."""
     if not has_jwt_secret(settings):
-        _create(prepare_data_dir(settings) / "jwt.key", secret)
+        _create(data_folder.prepare(settings) / "jwt.key", secret)
 
 
 def decode_master_keys(text: bytes, where: str) -> list[bytes]:
@@ -159,7 +148,7 @@ def _read_or_make(path: Path, made: bytes) -> bytes:
 
 def _read(path: Path) -> bytes:
     try:
-        if path.stat().st_mode & 0o077:
+        if path.stat().st_mode & _others(path.parent):
             raise KeyUnusable(f"Other users of this machine can read {path}. Run: chmod 600 {path}")
         content = path.read_bytes().strip()
     except OSError as error:
@@ -167,6 +156,11 @@ def _read(path: Path) -> bytes:
     if len(content) < 32:
         raise KeyUnusable(f"{path} is damaged. Restore it from your backup.")
     return content
+
+
+def _others(folder: Path) -> int:
+    """Who may not read a key: a group that can write into the folder may."""
+    return 0o007 if folder.stat().st_mode & 0o020 else 0o077
 
 
 def _create(path: Path, content: bytes) -> None:

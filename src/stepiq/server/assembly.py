@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from stepiq.accounts.secrets.reader import StoredSecrets
 from stepiq.billing.plans import Plans
-from stepiq.core import keys
+from stepiq.core import data_folder
 from stepiq.core.encryption import Keyring
 from stepiq.core.http import guarded_client
 from stepiq.core.mail import Mailer
@@ -35,9 +35,9 @@ async def build(
         stand_ins: what steps come to instead of reaching outside.
 
     Raises:
-        StoreUnavailable, UnsafeStore, StoreUnsupported, SchemaTooNew, PlansInvalid, KeyUnusable: what the operator has to put right.
+        StoreUnavailable, UnsafeStore, StoreUnsupported, SchemaTooNew, PlansInvalid, DataFolderUnusable: what the operator has to put right.
     """
-    keys.prepare_data_dir(settings)
+    data_folder.prepare(settings)
     plans = Plans.load(settings.plans)
     plans.require(settings.default_plan)
     database = Database(settings)

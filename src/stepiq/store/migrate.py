@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import URL
 
+from stepiq.core.data_folder import create_private
 from stepiq.core.errors import NotFound, Unavailable
 from stepiq.store.database import alive, prepare_postgres, prepare_sqlite
 from stepiq.store.refusals import explaining, shown
@@ -72,6 +73,9 @@ def upgrade(url: URL) -> None:
         StoreUnavailable, StoreRefused: the database cannot be used.
         SchemaTooNew: a newer version has changed its schema.
     """
+    if url.get_backend_name() == "sqlite":
+        # SQLite would let every user of the machine read the file, and its other files have the rights of this one.
+        create_private(Path(str(url.database)))
     _run(url, lambda config: command.upgrade(config, "head"))
 
 

@@ -20,8 +20,8 @@ from stepiq.cli.backups.archive import (
 )
 from stepiq.cli.backups.survey import Survey
 from stepiq.cli.console import UsageError, say
-from stepiq.core import clock, settings
-from stepiq.core.keys import KeyUnusable, prepare_data_dir
+from stepiq.core import clock, data_folder, settings
+from stepiq.core.keys import KeyUnusable
 from stepiq.core.settings import Settings
 from stepiq.engine.presence import presence_of
 from stepiq.store.database import Database
@@ -128,7 +128,7 @@ def _put(configured: Settings, reader: Reader, *, force: bool) -> str:
     if path is None:
         postgres.load(reader, database.url, may_replace=force)
         return f"Restored the database {database.url.database}"
-    prepare_data_dir(configured)
+    data_folder.prepare(configured)
     path.parent.mkdir(parents=True, exist_ok=True)
     with _alone(database):
         if path.exists() and not force:

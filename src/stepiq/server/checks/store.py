@@ -5,9 +5,9 @@ import os
 import shutil
 from pathlib import Path
 
-from stepiq.core import keys
+from stepiq.core import data_folder, keys
+from stepiq.core.data_folder import DataFolderUnusable
 from stepiq.core.errors import StepIQError, Unavailable
-from stepiq.core.keys import KeyUnusable
 from stepiq.core.settings import Settings
 from stepiq.server.checks.check import Check, fatal, note, ok, warning
 from stepiq.store import migrate, safety
@@ -16,7 +16,6 @@ from stepiq.store.migrate import SchemaTooNew
 from stepiq.store.refusals import shown
 
 _LOW_DISK_BYTES = 500 * 1024 * 1024
-_OTHERS = 0o077
 
 
 async def check_store(settings: Settings) -> list[Check]:
@@ -38,15 +37,18 @@ def _check_folder(settings: Settings) -> Check:
     if free < _LOW_DISK_BYTES:
         detail = f"{folder} has {free // 1024**2} MiB left."
         return warning(name, detail, "Free some disk space: every run stops on a full disk.")
-    if folder.stat().st_mode & _OTHERS:
-        return warning(
-            name, f"Other users can read {folder}.", f"To deny them access, run: chmod 700 {folder}"
-        )
+    if data_folder.is_open(folder):
+        if not data_folder.is_ours(folder):
+            return fatal(name, data_folder.open_to_all(folder))
+        detail = f"All users of this machine can use {folder}."
+        return warning(name, detail, "`stepiq serve` closes it to them when it starts.")
     return ok(name, f"{folder}, {free // 1024**3} GiB free")
 
 
 def _unwritable(name: str, problem: str) -> Check:
-    return fatal(name, KeyUnusable(f"{problem} Set STEPIQ_DATA_DIR to a folder you may write to."))
+    return fatal(
+        name, DataFolderUnusable(f"{problem} Set STEPIQ_DATA_DIR to a folder you may write to.")
+    )
 
 
 def _check_keys(settings: Settings) -> list[Check]:
