@@ -1,8 +1,9 @@
 # One image for every process of stepIQ: its commands are `serve`, `worker`, `migrate`, `backup` and the rest.
 # compose.yaml starts a complete server with it. docs/docker.md is the guide.
-ARG PYTHON=3.13
+# An exact version: a new one comes with a commit. `make pin-images` adds the digest.
+ARG BASE=python:3.13.16-slim-trixie
 
-FROM python:${PYTHON}-slim-trixie AS build
+FROM ${BASE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 RUN python -m venv /opt/stepiq
 # Dependencies first: they change less often, so that builds reuse this layer.
@@ -13,7 +14,7 @@ COPY src /src/src
 COPY examples /src/examples
 RUN /opt/stepiq/bin/pip install --no-deps --no-build-isolation /src
 
-FROM python:${PYTHON}-slim-trixie
+FROM ${BASE}
 # For `stepiq backup` and `restore`, of the same version as the server in compose.yaml. Debian keeps only the newest build of
 # it, so that naming one would fail at the next.
 # hadolint ignore=DL3008

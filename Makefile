@@ -9,10 +9,10 @@ COVERAGE ?=
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-slow check fix types docs bench chaos kills fuzz lock
+.PHONY: help demo serve test test-slow check fix types docs bench chaos kills fuzz lock sbom audit pin-images
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: ## run an example pipeline on a temporary server and show it live
 	@scripts/bootstrap.sh runtime
@@ -86,3 +86,13 @@ fuzz: ## compare 100,000 random templates with Handlebars.js; ARGS="--templates 
 lock: ## update the lock files from pyproject.toml; ARGS=--upgrade takes the newest versions
 	@scripts/bootstrap.sh dev
 	@scripts/lock.sh $(ARGS)
+
+sbom: ## write sbom.json: the packages of a server, as a CycloneDX document
+	@scripts/audit.sh sbom
+
+audit: ## look for known vulnerabilities in the packages; needs the network
+	@scripts/audit.sh vulnerabilities
+
+pin-images: ## write the digests of the base images into Dockerfile and compose.yaml; needs the network
+	@scripts/bootstrap.sh runtime
+	@$(BIN)/python scripts/pin_images.py $(ARGS)

@@ -6,7 +6,7 @@
 #   dev      also the tools for `make check` and `make test`
 #
 # Needs Python 3.11 to 3.14. $PYTHON selects one; the default is the first one found. Uses uv; if it is not installed, pip
-# installs it into .venv. Changes nothing outside this folder. A second call does nothing.
+# installs the version of requirements-uv.lock into .venv, and checks its hash. Changes nothing outside this folder. A second call does nothing.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -65,8 +65,13 @@ make_venv() {
     fi
     "$python" -c 'import ensurepip, venv' 2>/dev/null || install_venv_module "$python"
     "$python" -m venv .venv
+    install_uv
+}
+
+install_uv() {
     say "Installing uv ..."
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
+        --requirement requirements-uv.lock
 }
 
 # If the tools are installed, `runtime` keeps them.
@@ -93,7 +98,7 @@ fi
 
 if uv_on_path; then uv=uv; else uv=.venv/bin/uv; fi
 if [ "$uv" = .venv/bin/uv ] && [ ! -x "$uv" ]; then
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
+    install_uv
 fi
 say "Installing the packages of $lock ..."
 rm -f "$stamp"

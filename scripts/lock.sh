@@ -1,5 +1,5 @@
 #!/bin/sh
-# Updates requirements.lock and requirements-dev.lock from pyproject.toml, with hashes, for all supported platforms.
+# Updates requirements*.lock from pyproject.toml, with hashes, for all supported platforms.
 #
 # Usage: scripts/lock.sh [options of `uv pip compile`, such as --upgrade or --upgrade-package NAME]
 set -eu
@@ -10,10 +10,12 @@ compile() {
     output=$1
     shift
     UV_CUSTOM_COMPILE_COMMAND='make lock' "$uv" pip compile --quiet --universal --python-version 3.11 \
-        --generate-hashes --no-emit-index-url --no-emit-find-links --output-file "$output" \
-        pyproject.toml --extra local "$@"
+        --generate-hashes --no-emit-index-url --no-emit-find-links --output-file "$output" "$@"
 }
 
-compile requirements.lock --group build "$@"
+compile requirements.lock pyproject.toml --extra local --group build "$@"
 # Constrained by the first file, so that both name the same versions.
-compile requirements-dev.lock --group dev --constraint requirements.lock "$@"
+compile requirements-dev.lock pyproject.toml --extra local --group dev --constraint requirements.lock "$@"
+# Tools with an environment of their own.
+compile requirements-uv.lock --group uv "$@"
+compile requirements-audit.lock --group audit "$@"
