@@ -95,7 +95,8 @@ class TestBuildInput:
 
     def test_what_is_not_json_names_the_declared_type(self):
         with pytest.raises(
-            UsageError, match=r"`abc` is not valid JSON. The pipeline expects integer"
+            UsageError,
+            match=r"`abc` is not valid JSON. The pipeline expects a value of type `integer`\.",
         ):
             build_input(definition(SHORT), ["count=abc"], None)
 

@@ -58,6 +58,22 @@ class TestNearest:
     def test_another_providers_model_is_found_by_its_name(self):
         assert "openai/gpt-4o" in catalogue.nearest("azureopenaiservice/gpt-4o", self.KNOWN)
 
+    @pytest.mark.parametrize(
+        ("wanted", "first"),
+        [
+            ("claude-3.5", "anthropic/claude-3-5-"),
+            ("claude-3.5-sonnet", "anthropic/claude-3-5-sonnet"),
+            ("gpt-4.0", "openai/gpt-4"),
+            ("openai/gpt-4.0", "openai/gpt-4"),
+        ],
+    )
+    def test_a_version_is_found_however_it_is_written(self, wanted: str, first: str):
+        known = [entry.id for entry in catalogue.entries()]
+
+        found = catalogue.nearest(wanted, known)
+
+        assert found[0] == first or (first.endswith("-") and found[0].startswith(first))
+
     def test_nothing_like_it_gives_nothing(self):
         assert catalogue.nearest("zzz", self.KNOWN) == []
 

@@ -39,6 +39,7 @@ class TestCheck:
             "0 0 * * 1#2",
             "0 0 29 2 *",
             "0 0 29 2 */7",
+            "*/60 */24 */31 */12 */7",
             "0 0 30 2 1",
             "  0  9 * *\t7 ",
         ],
@@ -52,6 +53,9 @@ class TestCheck:
             ("60 * * * *", "valid minute"),
             ("1-60 * * * *", "valid minute"),
             ("*/0 * * * *", "valid minute"),
+            ("*/70 * * * *", "valid minute. The step after `/` must be at most 60."),
+            ("0,5-59/61 * * * *", "valid minute. The step after `/` must be at most 60."),
+            ("0 */25 * * *", "valid hour. The step after `/` must be at most 24."),
             ("5-1 * * * *", "valid minute"),
             ("1,, * * * *", "valid minute"),
             ("² * * * *", "valid minute"),
@@ -70,7 +74,35 @@ class TestCheck:
         with pytest.raises(CronInvalid, match=word):
             cron.check(expression)
 
-    @pytest.mark.parametrize("expression", ["", "* * * *", "0 * * * * *", "@daily", "every day"])
+    def test_a_message_about_a_field_is_only_about_that_field(self):
+        with pytest.raises(CronInvalid) as caught:
+            cron.check("61 9 * * 1-5")
+
+        assert caught.value.message == (
+            "`61` is not a valid minute. Allowed: 0-59; ranges `1-5`, lists `1,3` and steps `*/2`."
+        )
+
+    @pytest.mark.parametrize(
+        ("expression", "advice"),
+        [
+            ("0 9 ? * MON", "`?` is not a valid day of month. Write `*`."),
+            ("0 9 * * mo", "`MO` is not a valid day of week. Write `MON`."),
+            ("0 9 * * MO-FR", "`MO-FR` is not a valid day of week. Write `MON-FRI`."),
+            ("0 9 1 march *", "`MARCH` is not a valid month. Write `MAR`."),
+            ("0 9 1 MA *", "`MA` is not a valid month. Allowed: 1-12"),
+            ("@daily", "`@daily` is not supported. Write `0 0 * * *`."),
+            ("0 0 9 ? * MON-FRI", "not 6. Remove the field for seconds: `0 9 * * MON-FRI`."),
+            ("0 0 9 * * MON 2026", "not 7. Remove the field for seconds: `0 9 * * MON`."),
+            ("0 9 * * 1-5 2026", "not 6. Example: "),
+        ],
+    )
+    def test_the_syntax_of_other_crons_gets_ours(self, expression, advice):
+        with pytest.raises(CronInvalid) as caught:
+            cron.check(expression)
+
+        assert advice in caught.value.message
+
+    @pytest.mark.parametrize("expression", ["", "* * * *", "0 * * * * *", "@reboot", "every day"])
     def test_another_number_of_fields_is_refused(self, expression):
         with pytest.raises(CronInvalid, match="five fields"):
             cron.check(expression)
@@ -274,6 +306,8 @@ class TestDescribe:
         [
             ("0 9 * * 1-5", "At 09:00, Monday through Friday"),
             ("*/15 * * * *", "Every 15 minutes"),
+            ("*/45 * * * *", "At 0 and 45 minutes past the hour"),
+            ("0 */18 * * *", "At 00:00 and 18:00"),
             ("30 14 1 * *", "At 14:30, on day 1 of the month"),
             ("0 0 * * fri", "At 00:00, only on Friday"),
             ("0 0 LW * *", "At 00:00, on the last weekday of the month"),

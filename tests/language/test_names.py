@@ -53,6 +53,9 @@ class TestCheckTemplates:
         [
             ("{{input.topi}}", "unknown_input", "Did you mean `topic`?"),
             ("{{#if input.x}}{{/if}}", "unknown_input", "has no field `x`"),
+            ("{{zzz}}", "unknown_name", "Use one of `env`, `input`, `run`, `steps`, `vars`."),
+            ("{{now}}", "unknown_name", "The start of the run is `run.started_at`."),
+            ("{{steps.z.output}}", "unknown_step", "Use one of `data`, `first`."),
             ("{{input.topic.x}}", "no_such_field", "`input.topic` has the type string"),
             ("{{vars.tune}}", "unknown_variable", "Did you mean `tone`?"),
             ("{{vars.tone.x}}", "no_such_field", "single value"),

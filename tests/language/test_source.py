@@ -155,8 +155,15 @@ class TestFlattened:
     @pytest.mark.parametrize(
         "text", ["name: xsteps:  - id: a    prompt: hi", "# Demoname: x steps: - id: a"]
     )
-    def test_a_document_without_its_line_breaks_gets_the_curl_hint(self, text):
-        assert "--data-binary" in read(text, YAML).issues[0].message
+    def test_a_document_without_its_line_breaks_gets_the_curl_hint_alone(self, text):
+        assert [(i.line, i.column, i.message) for i in read(text, YAML).issues] == [
+            (
+                1,
+                1,
+                "The document arrived as one line, because `curl -d @file` strips line breaks. "
+                "Use `curl --data-binary @file`.",
+            )
+        ]
 
     @pytest.mark.parametrize("text", ["name: x", "{name: x, a: y", "a: 1\nb: [", ""])
     def test_others_do_not(self, text):

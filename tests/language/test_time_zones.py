@@ -50,6 +50,8 @@ class TestAdvice:
             ("europe/berlin", "Europe/Berlin"),
             ("Berlin", "Europe/Berlin"),
             ("Europe/Berln", "Europe/Berlin"),
+            ("Asia/Berlin", "Europe/Berlin"),
+            ("Canada/Eastrn", "Canada/Eastern"),
             ("New York", "America/New_York"),
             ("Germany", "Europe/Berlin"),
             ("united states", "America/New_York"),
@@ -60,6 +62,9 @@ class TestAdvice:
         shown = f"`{name}` is not an IANA time zone. Did you mean `{zone}`?"
 
         assert refusal(name) == shown
+
+    def test_a_city_without_a_zone_does_not_get_another_city_of_its_region(self):
+        assert refusal("Europe/Munich").endswith("Use a name such as `Europe/Berlin`, or `UTC`.")
 
     @pytest.mark.parametrize(
         ("name", "zones"),

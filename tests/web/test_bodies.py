@@ -149,8 +149,9 @@ class TestShape:
         message = response.json()["errors"][0]["message"]
         assert message.endswith("Did you mean `pipelines:read`?")
 
-    async def test_a_word_like_none_of_the_fixed_ones_lists_them(self, owner):
-        response = await owner.post(KEYS, json={"name": "x", "scopes": ["zzz"]})
+    @pytest.mark.parametrize("word", ["zzz", "pipelines:run"])
+    async def test_a_word_like_none_of_the_fixed_ones_lists_them(self, owner, word):
+        response = await owner.post(KEYS, json={"name": "x", "scopes": [word]})
 
         message = response.json()["errors"][0]["message"]
         assert "`pipelines:read`" in message

@@ -88,6 +88,6 @@ def _read_pair(pair: str, types: Mapping[str, frozenset[str]]) -> tuple[str, Jso
     try:
         return name, json.loads(value.encode())
     except MalformedJson:
-        types_text = " or ".join(sorted(declared)) if declared else ""
-        wanted = f" The pipeline expects {types_text}." if declared else ""
+        kinds = " or ".join(f"`{name}`" for name in sorted(declared or ()))
+        wanted = f" The pipeline expects a value of type {kinds}." if kinds else ""
         raise UsageError(f"--input {name}: `{value}` is not valid JSON.{wanted} {_FORM}") from None

@@ -72,8 +72,15 @@ def unknown(what: str, name: str, known: Collection[str]) -> str:
 
 
 def _choice(expected: str, given: object) -> str:
-    choices = _CHOICE.findall(expected)
-    near = difflib.get_close_matches(str(given)[:100].lower(), choices, n=1)
-    hint = f" Did you mean `{near[0]}`?" if near and isinstance(given, str) else ""
+    near = _near_choice(given, _CHOICE.findall(expected)) if isinstance(given, str) else None
+    hint = f" Did you mean `{near}`?" if near else ""
     listed = _CHOICE.sub(r"`\1`", expected)
     return f"Must be {listed}.{hint}"
+
+
+def _near_choice(given: str, choices: list[str]) -> str | None:
+    given = given[:100].lower()
+    near = difflib.get_close_matches(given, choices, n=1)
+    # The part before a colon is the same for many: `pipelines:run` is no slip of `pipelines:read`.
+    own = [choice.rpartition(":")[2] for choice in near]
+    return near[0] if difflib.get_close_matches(given.rpartition(":")[2], own) else None

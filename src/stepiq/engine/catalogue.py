@@ -59,6 +59,7 @@ _MAX_OUTPUT: tuple[tuple[str, int], ...] = (
 _BLIND = re.compile(
     r"^(gpt-3|gpt-4$|gpt-4-32k|o1-mini|o1-preview|o3-mini|glm-.*\d$|mistral-|codestral|ministral)"
 )
+_ZERO = re.compile(r"\.0(?![0-9])")
 _TOOLLESS = re.compile(r"^(chatgpt-4o|o1-mini|o1-preview|claude-2|claude-v1)")
 
 
@@ -180,15 +181,22 @@ def find_bare(name: str) -> Entry | None:
 
 def nearest(wanted: str, known: Iterable[str], count: int = 3) -> list[str]:
     """The ids that look most like what was written, whether or not they name the provider."""
-    full = {model_id.lower(): model_id for model_id in known}
+    full = {_plain(model_id): model_id for model_id in known}
     short = {key.partition("/")[2] or key: model_id for key, model_id in full.items()}
-    wanted = wanted.lower()
+    wanted = _plain(wanted)
     names = full if "/" in wanted else short
-    matches = difflib.get_close_matches(wanted, names, count, cutoff=0.6)
+    # `claude-3.5` is the beginning of a name, which looks less like the whole of it than like `claude-2`.
+    begun = [name for name in names if name == wanted or name.startswith(f"{wanted}-")]
+    matches = begun + difflib.get_close_matches(wanted, names, count, cutoff=0.6)
     if not matches:
         matches = difflib.get_close_matches(wanted.rpartition("/")[2], short, count, cutoff=0.6)
         names = short
-    return [names[match] for match in matches]
+    return [names[match] for match in dict.fromkeys(matches)][:count]
+
+
+def _plain(name: str) -> str:
+    """A name in which versions are written alike: `4.0` as `4`, and `3.5` as `3-5`."""
+    return _ZERO.sub("", name.lower()).replace(".", "-")
 
 
 def _entry(vendor: str, name: str, info: "ModelInfo") -> Entry:

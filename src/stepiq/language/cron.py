@@ -26,15 +26,27 @@ MAX_LENGTH = 200
 """Longest expression, in characters."""
 
 _FIELDS = (
-    ("minute", "0-59"),
-    ("hour", "0-23"),
-    ("day of month", "1-31, `L` (the last day) or `LW` (the last working day)"),
-    ("month", "1-12 or JAN-DEC"),
+    ("minute", "0-59", 60),
+    ("hour", "0-23", 24),
+    ("day of month", "1-31, `L` (the last day) or `LW` (the last working day)", 31),
+    ("month", "1-12 or JAN-DEC", 12),
     (
         "day of week",
         "0-7 (0 and 7 are Sunday), SUN-SAT, `5L` (the last Friday) or `1#2` (the second Monday)",
+        7,
     ),
 )
+"""Name, what may be written, and how many values there are: a larger step than that would be without effect."""
+_NAMES = (
+    "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
+    "SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT",
+)  # fmt: skip
+_NICKNAMES = {
+    "@YEARLY": "0 0 1 1 *", "@ANNUALLY": "0 0 1 1 *", "@MONTHLY": "0 0 1 * *", "@WEEKLY": "0 0 * * 0",
+    "@DAILY": "0 0 * * *", "@MIDNIGHT": "0 0 * * *", "@HOURLY": "0 * * * *",
+}  # fmt: skip
+_WORD = re.compile(r"[A-Z]{2,}|\?")
+_STEP = re.compile(r"\*/([0-9]+)")
 # `L/2` means nothing, though the library takes it.
 _FIELD = re.compile(r"(?!.*L/)[0-9A-Z*/,#-]+")
 _EXAMPLE = "`0 9 * * 1-5` is 9:00 from Monday to Friday"
@@ -120,17 +132,10 @@ def check(expression: str) -> None:
         raise CronInvalid(f"A cron expression can have at most {MAX_LENGTH} characters.")
     fields = expression.upper().split()
     if len(fields) != len(_FIELDS):
-        raise CronInvalid(
-            f"A cron expression has five fields (minute, hour, day of month, month, day of week), not {len(fields)}. "
-            f"Example: {_EXAMPLE}."
-        )
+        raise CronInvalid(_wrong_count(fields))
     for place, text in enumerate(fields):
         if not _is_field(place, text):
-            name, allowed = _FIELDS[place]
-            raise CronInvalid(
-                f"`{text}` is not a valid {name}. Allowed: {allowed}; ranges `1-5`, lists `1,3` and steps `*/2`. "
-                f"Example: {_EXAMPLE}."
-            )
+            raise CronInvalid(_wrong_field(place, text))
     if not _ever_fires(expression):
         raise CronInvalid(
             f"`{expression}` never fires, because none of its months has that day. Change the day of month or the month."
@@ -139,19 +144,72 @@ def check(expression: str) -> None:
 
 def describe(expression: str) -> str:
     """A checked expression in words: English, 24-hour clock, without the time zone."""
+    fields = expression.upper().split()
+    # `*/45` does not mean every 45 minutes: it starts again at each full hour. Its minutes are listed instead.
+    fields[:2] = (_written_out(text, _FIELDS[place][2]) for place, text in enumerate(fields[:2]))
     try:
-        return cron_descriptor.ExpressionDescriptor(expression.upper(), _WORDS).get_description()
+        return cron_descriptor.ExpressionDescriptor(" ".join(fields), _WORDS).get_description()
     except cron_descriptor.FormatException:
         # The library that describes reads less than the one that fires.
         return f"At the times of {expression}"
 
 
+def _wrong_count(fields: list[str]) -> str:
+    if len(fields) == 1 and (written := _NICKNAMES.get(fields[0])):
+        return f"`{fields[0].lower()}` is not supported. Write `{written}`."
+    message = f"A cron expression has five fields (minute, hour, day of month, month, day of week), not {len(fields)}."
+    without_seconds = " ".join(map(_spelled, fields[1:6]))
+    if len(fields) in (6, 7) and _is_expression(without_seconds):
+        return f"{message} Remove the field for seconds: `{without_seconds}`."
+    return f"{message} Example: {_EXAMPLE}."
+
+
+def _wrong_field(place: int, text: str) -> str:
+    name, allowed, count = _FIELDS[place]
+    message = f"`{text}` is not a valid {name}."
+    if _is_field(place, spelled := _spelled(text)):
+        return f"{message} Write `{spelled}`."
+    if any(_step(item) > count for item in text.split(",")):
+        return f"{message} The step after `/` must be at most {count}."
+    return f"{message} Allowed: {allowed}; ranges `1-5`, lists `1,3` and steps `*/2`."
+
+
+def _spelled(text: str) -> str:
+    """A field with the names and signs of other crons replaced by those of this one, such as `MO` and `?`."""
+
+    def replace(found: re.Match[str]) -> str:
+        word = found.group()
+        names = [name for name in _NAMES if name.startswith(word[:3])]
+        return "*" if word == "?" else names[0] if len(names) == 1 else word
+
+    return _WORD.sub(replace, text)
+
+
+def _is_expression(text: str) -> bool:
+    return all(_is_field(place, field) for place, field in enumerate(text.split()))
+
+
+def _step(item: str) -> int:
+    step = item.partition("/")[2]
+    return int(step) if step.isdecimal() else 0
+
+
+def _written_out(text: str, count: int) -> str:
+    found = _STEP.fullmatch(text)
+    if found is None or count % (step := int(found[1])) == 0:
+        return text
+    return ",".join(map(str, range(0, count, step)))
+
+
 def _is_field(place: int, text: str) -> bool:
     if _FIELD.fullmatch(text) is None:
         return False
+    count = _FIELDS[place][2]
     others = ["*"] * len(_FIELDS)
     # One list item at a time: the library also looks at whether the whole can ever fire, which is another complaint.
     for item in text.split(","):
+        if _step(item) > count:
+            return False
         try:
             CronSim(" ".join([*others[:place], item, *others[place + 1 :]]), _ANY_MOMENT)
         except CronSimError:

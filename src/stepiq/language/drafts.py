@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from stepiq.core.json import Json
+from stepiq.core.json import Json, dumps
 from stepiq.language.corrections import (
     INTEGER,
     LIST,
@@ -201,7 +201,9 @@ class Fields:
     ) -> None:
         self.draft = draft
         self.path = path
-        self._data = data
+        self._written = data
+        self._data = {name: value for name, value in data.items() if name in known}
+        """Fields that may be here. What is wrong inside others is not worth a message."""
         self._is_step = "on_error" in known
         self._announced: set[str] = set()
         """Fields that messages about unknown ones say to write. That these are missing is not a second error."""
@@ -232,7 +234,7 @@ class Fields:
 
     def _other_tool(self, name: str, known: Collection[str]) -> str | None:
         """What to write instead of a field of other tools, or of a wrapper around the fields of this mapping."""
-        value = self._data[name]
+        value = self._written[name]
         hint = None if same_word(name, known) else note(name, known)
         if not self.path and is_object(value) and "steps" in value:
             hint = f"Write the fields inside it one level higher, without `{name[:60]}`."
@@ -250,7 +252,7 @@ class Fields:
             return f"`{name}` is a field of {home}, not of the pipeline. Move it into a step."
         if home == PIPELINE:
             return f"`{name}` is a field of the pipeline, not of a step. Move it to the top level."
-        step_type = self._data.get("type") or "llm"
+        step_type = self._written.get("type") or "llm"
         return f"`{name}` is a field of {home}, not of `{step_type}` steps. Remove it, or change `type`."
 
     def has(self, name: str) -> bool:
@@ -352,12 +354,17 @@ class Fields:
         self, name: str, options: Collection[str], *, offered: Collection[str] | None = None
     ) -> str | None:
         """One of some words. `offered` are those that messages name, if not all."""
-        value = self._typed(name, str, STRING)
-        if value is not None and value not in options:
-            hint = suggest(value, options if offered is None else offered)
-            self.refuse(name, "not_allowed", f"`{name}` cannot be `{value[:60]}`. {hint}")
-            return None
-        return value
+        value = self.raw(name)
+        if value is None or is_array(value) or is_object(value):
+            return self._typed(name, str, STRING)
+        if isinstance(value, str) and value in options:
+            return value
+        # In quotes, a number or a boolean would be refused as well.
+        written = value if isinstance(value, str) else dumps(value)
+        hint = suggest(written, options if offered is None else offered)
+        message = f"`{name}` cannot be `{written[:60]}`. {hint}"
+        self.refuse(name, "not_allowed" if isinstance(value, str) else "wrong_type", message)
+        return None
 
     def mapping(self, name: str) -> dict[str, Json] | None:
         return self._typed(name, dict, MAPPING)

@@ -26,6 +26,24 @@ _JINJA = {
     "macro": "Write the text here.", "import": "Write the text here.",
 }  # fmt: skip
 
+_ELSE_IF = "Write `{{else if input.topic}}` inside a `{{#if …}}`."
+BLOCKS = _JINJA | {
+    "elif": _ELSE_IF, "elseif": _ELSE_IF, "elsif": _ELSE_IF, "else": "Write `{{else}}` or `{{else if input.topic}}`.",
+    "foreach": _EACH, "range": _EACH, "endif": "Write `{{/if}}`.", "endfor": "Write `{{/each}}`.",
+    "end": "Write the name of the block, as in `{{/if}}` or `{{/each}}`.",
+}  # fmt: skip
+"""What to write instead of a block of another tool that is written in our braces."""
+OPERATORS = {
+    "or": "or", "||": "or", "??": "or", "?:": "or", "and": "and", "&&": "and",
+    "eq": "eq", "is": "eq", "ne": "ne", "lt": "lt", "lte": "lte", "gt": "gt", "gte": "gte",
+}  # fmt: skip
+"""The helper for an operator between two values."""
+FILTERS = {
+    "default": "default", "d": "default", "join": "join", "length": "length", "count": "length", "size": "length",
+    "json": "json", "tojson": "json", "to_json": "json", "json_encode": "json", "dump": "json",
+}  # fmt: skip
+"""The helper for a filter."""
+
 Tag = Callable[[str], str | None]
 """The tag for a name that another tool's syntax writes; None if the name means nothing."""
 
@@ -47,6 +65,14 @@ def tag_of(name: str) -> str | None:
     """The tag of a name that starts with a root, such as `input.topic`."""
     root, dot, _ = name.partition(".")
     return f"{{{{{name}}}}}" if dot and root in _ROOTS and not name.endswith(".") else None
+
+
+def in_quotes(path: str) -> str:
+    """What to write instead of `{{path}}` inside the quotes of an expression."""
+    return (
+        f"`{{{{{path}}}}}` is inside quotes, so it is treated as plain text. Write `{path}` without quotes and braces. "
+        f"To join strings, write `'a' + {path}`."
+    )
 
 
 def _message(found: re.Match[str], tag: Tag) -> str | None:

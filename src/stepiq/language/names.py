@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stepiq.language.drafts import MAX_PROBLEMS, Draft, PlacedExpression, PlacedTemplate, Problem
-from stepiq.language.foreign import find, tag_of
+from stepiq.language.expressions.source import quoted_paths
+from stepiq.language.foreign import Tag, find, in_quotes, tag_of
 from stepiq.language.layout import Layout
 from stepiq.language.specs import END, NEXT
 from stepiq.language.templates import Reference
@@ -17,6 +18,8 @@ NEVER_PRESENT = "never_present"
 """Code of the warning for a value that is asked for with a fallback but can never be there."""
 _SCALAR_TYPES = ("string", "integer", "number", "boolean")
 _LOOP_NAMES = ("item", "index")
+_RUN_START = "The start of the run is `run.started_at`."
+_OTHER_ROOTS = {"now": _RUN_START, "today": _RUN_START, "date": _RUN_START}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,7 @@ def check_names(draft: Draft, names: KnownNames) -> None:
             reader = _Reader(None if node is None else node.id, seen, in_body)
             readers[id(node), is_after] = reader
         _check_placed(draft, placed, names, reader)
-        if isinstance(placed, PlacedTemplate):
-            _check_syntax(draft, placed, names)
+        _check_syntax(draft, placed, names)
     _check_jumps(draft, names.layout)
 
 
@@ -83,10 +85,32 @@ def _check_placed(
             found.append(Problem(placed.path, *finding, inside=inside))
 
 
-def _check_syntax(draft: Draft, placed: PlacedTemplate, names: KnownNames) -> None:
-    """Note template syntax of other tools. A URL cannot contain it, and elsewhere it is text."""
+def _check_syntax(
+    draft: Draft, placed: PlacedTemplate | PlacedExpression, names: KnownNames
+) -> None:
+    """Note syntax of other tools or of the other language. A URL cannot contain it, and elsewhere it is text."""
     is_url = placed.path[-1] == "url"
-    is_request = is_url or "headers" in placed.path
+    if isinstance(placed, PlacedTemplate):
+        source = placed.template
+        findings = find(source.source, _tag_writer(placed, names))
+    else:
+        source = placed.expression
+        findings = ((at, in_quotes(path)) for at, path in quoted_paths(source.source))
+    for offset, message in findings:
+        found = draft.problems if is_url else draft.warnings
+        if len(found) >= MAX_PROBLEMS:
+            return
+        if is_url and offset == 0:
+            # This is also why the URL does not begin as it must.
+            whole = (placed.path, "invalid_format")
+            draft.problems = [each for each in found if (each.path, each.code) != whole]
+            found = draft.problems
+        inside = (source.source, *source.locate(offset))
+        found.append(Problem(placed.path, "other_template_syntax", message, inside=inside))
+
+
+def _tag_writer(placed: PlacedTemplate, names: KnownNames) -> Tag:
+    is_request = placed.path[-1] == "url" or "headers" in placed.path
 
     def tag(name: str) -> str | None:
         if names.inputs and name in names.inputs:
@@ -97,12 +121,7 @@ def _check_syntax(draft: Draft, placed: PlacedTemplate, names: KnownNames) -> No
             return f"{{{{env.{name}}}}}"
         return tag_of(name)
 
-    for offset, message in find(placed.template.source, tag):
-        found = draft.problems if is_url else draft.warnings
-        if len(found) >= MAX_PROBLEMS:
-            return
-        inside = (placed.template.source, *placed.template.locate(offset))
-        found.append(Problem(placed.path, "other_template_syntax", message, inside=inside))
+    return tag
 
 
 def _check_jumps(draft: Draft, layout: Layout) -> None:
@@ -144,10 +163,10 @@ def _check(reference: Reference, names: KnownNames, reader: _Reader) -> Finding 
         case "item" | "index" if reader.is_in_loop_body:
             return None
         case _:
-            return _refuse_root(root, names)
+            return _refuse_root(root, names, reader)
 
 
-def _refuse_root(root: str, names: KnownNames) -> Finding:
+def _refuse_root(root: str, names: KnownNames, reader: _Reader) -> Finding:
     shown = root[:60]
     if root in _LOOP_NAMES:
         return "unknown_name", f"`{shown}` exists only inside a `for_each`."
@@ -157,14 +176,16 @@ def _refuse_root(root: str, names: KnownNames) -> Finding:
         return "unknown_name", f"`{shown}` is a variable. Write `vars.{shown}`."
     if root in names.layout.ids:
         return "unknown_name", f"`{shown}` is a step. Write `steps.{shown}.output`."
-    return "unknown_name", f"The name `{shown}` does not exist. {suggest(root, ROOT_NAMES)}"
+    known = [name for name in ROOT_NAMES if reader.is_in_loop_body or name not in _LOOP_NAMES]
+    hint = _OTHER_ROOTS.get(root) or suggest(root, known)
+    return "unknown_name", f"The name `{shown}` does not exist. {hint}"
 
 
 def _check_input(rest: Sequence[str], names: KnownNames) -> Finding | None:
     if not rest or names.inputs is None:
         return None
     if rest[0] not in names.inputs:
-        hint = suggest(rest[0], names.inputs)
+        hint = suggest(rest[0], names.inputs) if names.inputs else "Add it to `input.schema`."
         return "unknown_input", f"`input.schema` has no field `{rest[0][:60]}`. {hint}"
     kind = names.input_types.get(rest[0])
     if len(rest) > 1 and kind in _SCALAR_TYPES:
@@ -190,7 +211,7 @@ def _check_step(
         return None
     step_id, *fields = rest
     if step_id not in names.layout.ids:
-        hint = suggest(step_id, list(names.layout.ids))
+        hint = suggest(step_id, reader.seen) if reader.seen else "No step runs before this one."
         return "unknown_step", f"Step `{step_id[:64]}` does not exist. {hint}"
     if step_id not in reader.seen:
         return _refuse_step(step_id, names.layout, reader)

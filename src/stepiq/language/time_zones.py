@@ -14,6 +14,7 @@ from stepiq.core.errors import Invalid
 
 _MAX_SHOWN = 64
 _MAX_OFFERED = 3
+_MIN_LIKENESS = 0.7
 _OFFSET = re.compile(r"(?:UTC|GMT)? ?([+-])([0-9]{1,2})(?::?([0-9]{2}))?", re.IGNORECASE)
 _ABBREVIATIONS = re.compile(r"(.+) \(([A-Za-z]+(?:/[A-Z]+)?)\)(?: - (.+))?")
 
@@ -85,7 +86,7 @@ def _places() -> dict[str, str]:
     for code, _, zone, *_ in _table("zone.tab"):
         # The largest zone of a country comes first.
         places.setdefault(countries[code], zone)
-    places |= {zone.rpartition("/")[2].lower(): zone for zone in sorted(_names())}
+    places |= {_city(zone).lower(): zone for zone in sorted(_names())}
     return places | {zone.lower(): zone for zone in sorted(_names())}
 
 
@@ -96,14 +97,25 @@ def _explain(name: str) -> str:
         offered = [f"`{rules.zone}` ({rules.region})" for rules in regions[:_MAX_OFFERED]]
         listed = " or ".join([", ".join(offered[:-1]), offered[-1]] if offered[1:] else offered)
         return f"`{name}` is an abbreviation, not a time zone. Use the zone of a place: {listed}."
-    places = _places()
-    near = get_close_matches(name.lower().replace(" ", "_"), places, 1, 0.7)
-    advice = (
-        f"Did you mean `{places[near[0]]}`?"
-        if near
-        else "Use a name such as `Europe/Berlin`, or `UTC`."
-    )
+    near = _nearest(name.lower().replace(" ", "_"))
+    advice = f"Did you mean `{near}`?" if near else "Use a name such as `Europe/Berlin`, or `UTC`."
     return f"`{name}` is not an IANA time zone. {advice}"
+
+
+def _nearest(name: str) -> str | None:
+    places, city = _places(), _city(name)
+    near = [
+        place
+        for place in get_close_matches(name, places, 3, _MIN_LIKENESS)
+        # Zones of a region begin alike: `europe/munich` looks like `europe/zurich`, although the cities do not.
+        if get_close_matches(city, [_city(place)], 1, _MIN_LIKENESS)
+    ]
+    near = near or get_close_matches(city, places, 1, _MIN_LIKENESS)
+    return places[near[0]] if near else None
+
+
+def _city(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
 def _explain_offset(name: str, sign: str, hours: str, minutes: str | None) -> str:

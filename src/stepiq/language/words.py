@@ -65,8 +65,8 @@ _WORDS: dict[str, str] = {
     "on_error": "continue_on_error on_failure onerror",
     "goto": "next step target then to",
     # Values and names.
-    "continue": "ignore skip",
-    "fail": "abort error raise stop throw",
+    "continue": "ignore skip true",
+    "fail": "abort error false raise stop throw",
     "markdown": "md",
     "text": "plain raw string",
     "env": "secret secrets",
@@ -100,6 +100,7 @@ _NOTES = {
     ): "Store secrets on the server, and use them in templates as `{{env.NAME}}`.",
     ("schedule", "trigger"): _START,
     ("schedule", "triggers"): _START,
+    ("on_error", "continue_on_error"): "To go on after a failure, write `on_error: continue`.",
     ("on_error", "depends_on"): _ORDER,
     ("on_error", "needs"): _ORDER,
     (
@@ -127,8 +128,9 @@ _NOTES = {
 
 def note(name: str, known: Collection[str]) -> str | None:
     """What to do instead of a field that other tools have where these are known."""
+    plain = _plain(name)
     return next(
-        (text for (field, word), text in _NOTES.items() if word == name and field in known), None
+        (text for (field, word), text in _NOTES.items() if word == plain and field in known), None
     )
 
 

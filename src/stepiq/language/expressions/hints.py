@@ -36,8 +36,14 @@ _WORDS = {
         word: f"Write `null` instead of `{word}`."
         for word in ("None", "nil", "undefined", "NULL", "Null")
     },
-    **{word: f"Write `true` instead of `{word}`." for word in ("True", "TRUE")},
-    **{word: f"Write `false` instead of `{word}`." for word in ("False", "FALSE")},
+    **{
+        word: f"Write `true` instead of `{word}`."
+        for word in ("True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON")
+    },
+    **{
+        word: f"Write `false` instead of `{word}`."
+        for word in ("False", "FALSE", "no", "No", "NO", "off", "Off", "OFF")
+    },
 }
 _MARKS = {
     "=": "`=` is not an operator. Write `==` to compare.",
@@ -64,6 +70,12 @@ _CALLS = {
     **dict.fromkeys(("float", "Number", "number", "parseInt", "parseFloat"), "Use `int(x)` or `double(x)`."),
     **dict.fromkeys(("now", "today"), "Expressions cannot read the clock. The start of the run is `timestamp(run.started_at)`."),
     "typeof": "Use `type(x)`.",
+    "success": "A step runs only if the steps above it did not fail, so you can leave this out.",
+    "always": "A step also runs after a failed one if that one has `on_error: continue`.",
+    "failure": "Give the step above `on_error: continue`, then write `steps.ID.status == 'failed'`.",
+    "cancelled": "A cancelled run executes no further steps.",
+    **dict.fromkeys(("format", "concat"), "Join strings with `+`: `'a' + input.topic`."),
+    **dict.fromkeys(("toJSON", "fromJSON"), "Use `json` in a template, or a `code` step."),
     "max": "Write `a > b ? a : b`.",
     "min": "Write `a < b ? a : b`.",
     "abs": "Write `x < 0 ? -x : x`.",
@@ -71,6 +83,16 @@ _CALLS = {
     **dict.fromkeys(("join", "split", "replace", "substring", "slice", "trim", "strip"), "Use a template, a `transform` with `regex`, or a `code` step."),
     **dict.fromkeys(("lower", "upper", "toLowerCase", "toUpperCase", "sum", "sort", "sorted"), "Use a `code` step."),
 }  # fmt: skip
+_COMMON = (
+    "`has`, `size`, `contains`, `startsWith`, `matches`, `string`, `int`, `double`, `timestamp`, `filter`, `map`, "
+    "`exists` and `orValue`"
+)
+_MIN_LIKENESS = 0.7
+_MAX_SHOWN = 100
+_OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
+_OPERATORS = frozenset(
+    ("==", "!=", "<", "<=", ">", ">=", "in", "&&", "||", "!", "?", "+", "-", "*", "/", "%")
+)
 _REFUSALS = {
     "has() argument": "`has` needs a field: `has(input.topic)`. For other keys, write `'topic' in input`.",
     "reserved identifier": "This word is reserved in CEL, so it cannot be a name.",
@@ -147,7 +169,7 @@ def _explain_undeclared(source: Source, offset: int, name: str) -> tuple[int, st
     if root == "env":
         return place, SECRETS_REFUSED
     if not rest and _is_called(source.tokens, place):
-        return place, _explain_function(root)
+        return place, _explain_function(source, place, name)
     if root in _WORDS:
         return place, _WORDS[root]
     return place, (
@@ -167,12 +189,40 @@ def _is_called(tokens: list[Token], place: int) -> bool:
     return bool(following) and following[0].text == "("
 
 
-def _explain_function(name: str) -> str:
+def _explain_function(source: Source, place: int, name: str) -> str:
+    if name in CALLABLE:
+        return f"Call `{name}` on a value: `{_on_value(source, place, name)}`."
     if name in _CALLS:
         return f"There is no function `{name}`. {_CALLS[name]}"
-    near = get_close_matches(name[:60], CALLABLE, 1)
-    hint = f"Did you mean `{near[0]}`?" if near else f"The functions are {', '.join(CALLABLE)}."
+    near = get_close_matches(name[:60], CALLABLE, 1, _MIN_LIKENESS)
+    hint = f"Did you mean `{near[0]}`?" if near else f"Common functions are {_COMMON}."
     return f"There is no function `{name[:60]}`. {hint}"
+
+
+def _on_value(source: Source, place: int, name: str) -> str:
+    """A call such as `contains(input.topic, 'x')`, with its first argument in front: `input.topic.contains('x')`."""
+    start, *cuts = _argument_bounds([token for token in source.tokens if token.offset > place])
+    first, rest = (
+        source.text[start + 1 : cuts[0]].strip(),
+        source.text[cuts[0] + 1 : cuts[-1]].strip(),
+    )
+    if not first or len(first) + len(rest) > _MAX_SHOWN:
+        return f"input.topic.{name}(…)"
+    if any(token.text in _OPERATORS for token in source.tokens if start < token.offset < cuts[0]):
+        first = f"({first})"
+    return f"{first}.{name}({rest})"
+
+
+def _argument_bounds(tokens: list[Token]) -> list[int]:
+    """Offsets of the bracket that opens a call, of the commas between its arguments, and of the bracket that closes it."""
+    bounds, depth = list[int](), 0
+    for token in tokens:
+        depth += (token.text in _OPENING) - (token.text in _CLOSING)
+        if depth == 0 or (depth == 1 and (token.text == "," or not bounds)):
+            bounds.append(token.offset)
+        if depth == 0:
+            break
+    return bounds
 
 
 def _split_types(text: str) -> list[str]:

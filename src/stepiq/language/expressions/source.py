@@ -1,6 +1,7 @@
 """The text of an expression before CEL's parser gets it: its bounds, its words, and `{{path}}` read as the path."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -25,6 +26,7 @@ _TOKEN = re.compile(
     r"|(?P<field>`[^`\r\n]*+`)"
     r"|(?P<mark>===|!==|==|!=|<=|>=|<>|=>|&&|\|\||\?\?|\*\*|\+\+|[()\[\]{}.,?:<>=!&|+\-*/%])"
 )
+_TAG = re.compile(r"\{\{ *((?:input|vars|variables|steps|run|item|index)\b[\w.]{0,100}) *\}\}")
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 _KEYWORDS = frozenset({"in", "true", "false", "null"})
@@ -109,6 +111,13 @@ def read(written: str) -> Source:
     return source
 
 
+def quoted_paths(written: str) -> Iterator[tuple[int, str]]:
+    """Each `{{path}}` inside the strings of an expression, and where it is."""
+    for token in _TOKEN.finditer(written):
+        for found in _TAG.finditer(token["string"] or ""):
+            yield token.start() + found.start(), found[1]
+
+
 def _refuse(source: Source) -> None:
     """Refuse what CEL would read in a way that this language does not mean."""
     token = source.tokens[-1]
@@ -136,6 +145,8 @@ def _fail_at_character(written: str, at: int) -> NoReturn:
         fail(written, at, "This name is not closed. Write a backtick at its end.")
     if written.startswith("${", at):
         fail(written, at, "Write the expression without `${{ … }}` or `${…}` around it.")
+    if character == "$":
+        fail(written, at, "Write names without `$`: `input.topic`, `steps.review.output`.")
     if character in _TYPOGRAPHIC_QUOTES:
         fail(written, at, "Use straight quotes: `'text'`.")
     fail(written, at, f"The character `{character}` is only allowed inside quotes.")

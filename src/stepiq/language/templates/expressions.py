@@ -6,8 +6,9 @@ from difflib import get_close_matches
 from typing import NoReturn
 
 from stepiq.core.json import Json
+from stepiq.language import foreign
 from stepiq.language.templates.helpers import HELPERS, Helper, tolerates
-from stepiq.language.templates.lexer import Tag, Token, fail
+from stepiq.language.templates.lexer import Tag, TagKind, Token, fail
 from stepiq.language.templates.nodes import ArmKind, Call, Expression, Literal, Path, Secret
 
 MAX_NESTING = 64
@@ -256,10 +257,40 @@ class TagReader:
 
     def _misplaced(self, token: Token) -> str:
         if token.kind == "|":
-            return "Templates have no filters. Call a helper instead: `{{join list}}`, `{{json value}}`."
+            return self._filter(token)
         if token.kind == "=":
             return "Templates have no operators. Compare with a helper: `{{#if (eq a b)}}`."
+        if token.text == "?":
+            return f"Templates have no operators. {foreign.BLOCKS['if']}"
+        if token.text in foreign.OPERATORS:
+            return self._infix(foreign.OPERATORS[token.text])
+        if token.text == "as" and (name := self._after(token)):
+            return f"Write the name between bars: `as |{name[:60]}|`."
         return f"`{token.text[:60]}` is an extra word in this tag. Remove it."
+
+    def _after(self, token: Token) -> str:
+        """The text that follows a token; empty at the end of the tag."""
+        at = self._tokens.index(token) + 1
+        return self._tokens[at].text if at < len(self._tokens) else ""
+
+    def _filter(self, bar: Token) -> str:
+        name = self._after(bar).lower()
+        if name == "|":
+            return self._infix("or")
+        if name not in foreign.FILTERS:
+            return "Templates have no filters. Change the value in a `code` step before this one."
+        usage = HELPERS[foreign.FILTERS[name]].usage
+        return f"Templates have no filters. Call the helper: `{{{{{usage}}}}}`."
+
+    def _infix(self, helper: str) -> str:
+        """What to write instead of an operator between two values."""
+        usage = HELPERS[helper].usage
+        if self._tag.kind is not TagKind.OUTPUT:
+            return f"Write the helper first, in parentheses: `({usage})`."
+        if helper == "or":
+            usage = HELPERS["default"].usage
+            return f"For a fallback, write the helper first: `{{{{{usage}}}}}`."
+        return f"Write the helper first: `{{{{{usage}}}}}`."
 
     def _bare_helper(self, name: str) -> str:
         if name in BLOCKS:
@@ -269,8 +300,10 @@ class TagReader:
     def _fail_unknown_helper(self, token: Token) -> NoReturn:
         if token.text in BLOCKS:
             self._fail(token.offset, self._bare_helper(token.text))
+        if advice := foreign.BLOCKS.get(token.text):
+            self._fail(token.offset, f"`{token.text}` is not a helper. {advice}")
         following = self._peek()
-        if following is not None and following.kind in ("|", "="):
+        if following is not None and following.text in ("|", "=", "?", *foreign.OPERATORS):
             self._fail(following.offset, self._misplaced(following))
         near = get_close_matches(token.text[:60], HELPERS, 1)
         hint = f"Did you mean `{near[0]}`?" if near else f"The helpers are {', '.join(HELPERS)}."

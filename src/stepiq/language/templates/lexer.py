@@ -181,7 +181,9 @@ def _read_tokens(source: str, tag: Tag, start: int, close: re.Pattern[str]) -> N
             _fail_at_character(source, tag, start, close)
         text = token.group()
         kind = text if token.lastgroup == "mark" else token.lastgroup or ""
-        if follows_value and kind in _VALUE_STARTS:
+        # A filter with arguments, `| join(', ')`, is left to the parser, which says what to write instead.
+        is_filter = kind == "(" and [each.kind for each in tag.tokens[-2:-1]] == ["|"]
+        if follows_value and kind in _VALUE_STARTS and not is_filter:
             fail(source, start, "Write a space between the values of a tag.")
         follows_value = kind in _VALUE_ENDS
         if kind != "space":

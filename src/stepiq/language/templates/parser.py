@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import NoReturn, assert_never
 
+from stepiq.language import foreign
 from stepiq.language.templates.expressions import BLOCKS, FRAMED, MAX_NESTING, TagReader
 from stepiq.language.templates.lexer import Piece, Tag, TagKind, TextRun, Token, fail, position
 from stepiq.language.templates.nodes import (
@@ -172,7 +173,7 @@ class Parser:
     def _fail_block(self, tag: Tag, tokens: list[Token]) -> NoReturn:
         name = tokens[0].text if tokens else ""
         near = get_close_matches(name, BLOCKS, 1)
-        hint = (
+        hint = foreign.BLOCKS.get(name) or (
             f"Did you mean `#{near[0]}`?"
             if near
             else "The blocks are `#if`, `#unless`, `#each` and `#with`."

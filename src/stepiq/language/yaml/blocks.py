@@ -63,6 +63,7 @@ def _list(s: Scanner) -> Node:
     column = s.indent
     start = s.at
     place = s.place(start)
+    inner = place
     items: list[Json] = []
     s.enter(0, start)
     s.columns.append((column, True))
@@ -72,6 +73,8 @@ def _list(s: Scanner) -> Node:
         item, inner = _item(s, column)
         place.add(len(items), inner)
         items.append(item)
+    if s.indent == column and (column, False) not in s.columns:
+        _no_item(s, items[-1], inner.column - 1)
     _check_indent(s, column)
     s.columns.pop()
     s.path.pop()
@@ -259,6 +262,19 @@ def _no_key(s: Scanner) -> NoReturn:
     )
 
 
+def _no_item(s: Scanner, item: Json, column: int) -> NoReturn:
+    """Refuse a line at the column of a list that is not an item; the item above it starts at another column."""
+    name, colon, rest = rest_of_line(s, s.at)[:60].partition(":")
+    if isinstance(item, dict) and colon and rest[:1] in ("", " "):
+        s.fail(
+            f"`{name}` is indented like the `-` above it, so it is not part of that list item. "
+            f"Indent it by {spaces(column)} to make it a field of the item."
+        )
+    s.fail(
+        "This line is indented like the `-` above it, but it is not a list item. Start it with `- `."
+    )
+
+
 def _no_space(s: Scanner, found: re.Match[str]) -> NoReturn:
     s.fail(
         f"A space is missing after the colon. Write `{found[1][:60]}: {found[2][:60]}`.",
@@ -275,8 +291,9 @@ def _no_value(s: Scanner, found: str) -> NoReturn:
 def _check_indent(s: Scanner, column: int) -> None:
     """Check that the line behind a list or mapping belongs to one of those around it."""
     if s.indent > column:
+        what = "list item" if s.columns[-1][1] else "field"
         s.fail(
-            f"This line is indented by {spaces(s.indent)}, the line above it by {column}. Use the same indentation for both."
+            f"This line is indented by {spaces(s.indent)}, the {what} above it by {column}. Use the same indentation for both."
         )
     if s.indent < 0 or any(s.indent == known for known, _ in s.columns):
         return

@@ -1,7 +1,6 @@
 """YAML text → data and places, under the core schema of YAML 1.2."""
 
 import re
-from dataclasses import replace
 
 from stepiq.core import collector
 from stepiq.core.errors import Issue
@@ -11,10 +10,11 @@ from stepiq.language.yaml.blocks import block, value
 from stepiq.language.yaml.scanner import END, Scanner, Stop
 
 _PAIR = re.compile(r"\w:(?:\s|$)")
+_IN_BRACKETS = re.compile(r"\{[^{}]*+\}|\[[^\[\]]*+\]")
 _DIRECTIVE = re.compile(r"%([^ \t\n]*+)([^\n]*+)")
 _VERSION = re.compile(r"[ \t]++1\.[12](?:[ \t]++#.*|[ \t]*+)")
-_HINT = (
-    " The document arrived as one line, because `curl -d @file` strips line breaks. "
+_FLATTENED = (
+    "The document arrived as one line, because `curl -d @file` strips line breaks. "
     "Use `curl --data-binary @file`."
 )
 
@@ -24,7 +24,7 @@ def is_flattened(text: str) -> bool:
     stripped = text.strip()
     if "\n" in stripped or stripped.startswith(("{", "[")):
         return False
-    return len(_PAIR.findall(stripped)) > 1
+    return len(_PAIR.findall(_IN_BRACKETS.sub("", stripped))) > 1
 
 
 def read(text: str) -> tuple[Json, list[Issue], bool, Place]:
@@ -37,10 +37,9 @@ def read(text: str) -> tuple[Json, list[Issue], bool, Place]:
     except Stop:
         pass
     issues = s.issues
-    if is_flattened(text):
-        if data is None and not issues:
-            issues = [Issue("", "syntax", "The document contains only a comment.", 1, 1)]
-        issues = [replace(issue, message=issue.message + _HINT) for issue in issues]
+    if is_flattened(text) and (issues or data is None):
+        # Everything else that is wrong follows from this.
+        issues = [Issue("", "syntax", _FLATTENED, 1, 1)]
     return data, issues, s.is_readable, place
 
 
