@@ -149,6 +149,30 @@ class TestPlace:
         assert [owner for owner, _ in callers.waiting] == ["a"]
         assert callers.places.free == 0
 
+    async def test_an_owner_with_a_backlog_cannot_use_the_reserve(self):
+        callers = Callers(FairSemaphore(2, share=1, reserve=1))
+        await callers.begin("a", "b", "c", "c", "d")
+        assert callers.began == ["a", "b"]
+
+        await callers.finish()
+        assert callers.began == ["a", "b", "d"]
+
+        await callers.finish()
+        await callers.finish()
+        assert callers.began == ["a", "b", "d", "c"]
+
+    async def test_an_owner_that_wants_no_place_has_no_backlog(self):
+        callers = Callers(FairSemaphore(2, share=1, reserve=1))
+        await callers.begin("a", "a", "b")
+        await callers.finish()
+        await callers.finish()
+        await callers.finish()
+        await callers.begin("b")
+
+        await callers.begin("a")
+
+        assert callers.began == ["a", "b", "a", "b", "a"]
+
     async def test_and_does_not_block_those_that_can(self):
         now = Time()
         callers = Callers(FairSemaphore(2, reserve=1, little_use_seconds=5, now=now))
@@ -194,14 +218,18 @@ class TestPlace:
         assert places.free == 1
 
     async def test_too_many_waiting_callers_are_refused(self):
-        callers = Callers(FairSemaphore(1, max_waiting=3, max_waiting_of_owner=2))
+        callers = Callers(FairSemaphore(1, max_waiting=6, max_waiting_of_owner=2))
         await callers.begin("a", "a", "a")
-
         with pytest.raises(QueueFull):
             await callers.places.acquire("a")
+
         await callers.begin("b")
         with pytest.raises(QueueFull):
-            await callers.places.acquire("c")
+            await callers.places.acquire("b")
+
+        await callers.begin("c", "d", "e")
+        with pytest.raises(QueueFull):
+            await callers.places.acquire("f")
 
     def test_a_reserve_of_all_places_is_refused(self):
         with pytest.raises(ValueError, match="reserve"):

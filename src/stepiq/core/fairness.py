@@ -50,6 +50,8 @@ class _Share:
     """Recent use in seconds, as of `used_at`."""
     used_at: float = 0.0
     granted_at: float = -inf
+    has_backlog: bool = False
+    """Whether several of its callers wanted places at once, more than it could have. Ends when it wants none."""
     waiting: OrderedDict[asyncio.Future[None], float] = field(
         default_factory=OrderedDict[asyncio.Future[None], float]
     )
@@ -73,7 +75,7 @@ class FairSemaphore:
     - A free place goes to the waiting owner with the fewest places.
     - Of several, it goes to the one that has waited longest since its last place. Recent use counts as waiting less.
     - An owner has at most `share` places.
-    - The last `reserve` places are for owners that have no place and little recent use.
+    - The last `reserve` places are for owners that have no place, no backlog of callers and little recent use.
 
     An owner without a place is overtaken only by owners that arrived before it, or shortly after. So it gets a place
     eventually. An operation costs O(log n) for n waiting owners.
@@ -97,7 +99,7 @@ class FairSemaphore:
             share: The most places of one owner; by default, all.
             reserve: Fewer than `size`.
             little_use_seconds: An owner with more recent use than this cannot use the reserve.
-            max_waiting: How many callers can wait.
+            max_waiting: How many callers can wait. Half of this is for owners of which no caller waits.
             max_waiting_of_owner: How many callers of one owner can wait.
             now: A clock in seconds that never goes back.
         """
@@ -172,13 +174,15 @@ class FairSemaphore:
         if self.take(owner):
             return
         share = self._activate(owner)
-        if self._waiting >= self._max_waiting or len(share.waiting) >= self._max_waiting_of_owner:
+        if not self._may_wait(share):
             self._rest(owner, share)
             raise QueueFull
         granted = asyncio.get_running_loop().create_future()
         share.waiting[granted] = self._now()
+        share.has_backlog = share.has_backlog or share.held + len(share.waiting) > 1
         self._waiting += 1
-        if len(share.waiting) == 1:
+        if len(share.waiting) <= 2:
+            # With the first caller it gets a position, and with the second one a backlog, which can change the position.
             self._queue(owner, share)
         try:
             await granted
@@ -198,6 +202,7 @@ class FairSemaphore:
         """Remember the use of an owner that has become idle."""
         if share.held or share.waiting:
             return
+        share.has_backlog = False
         self._idle[owner] = None
         self._idle.move_to_end(owner)
         if len(self._idle) > _REMEMBERED:
@@ -205,12 +210,20 @@ class FairSemaphore:
             del self._shares[forgotten]
 
     def _may_use_reserve(self, share: _Share) -> bool:
-        return not share.held and share.recent_use(self._now()) <= self._little_use
+        if share.held or share.has_backlog:
+            return False
+        return share.recent_use(self._now()) <= self._little_use
 
     def _may_take(self, share: _Share) -> bool:
         if not self._free or share.held >= self.share:
             return False
         return self._free > self.reserve or self._may_use_reserve(share)
+
+    def _may_wait(self, share: _Share) -> bool:
+        if not share.waiting:
+            return self._waiting < self._max_waiting
+        has_room = self._waiting < self._max_waiting / 2
+        return has_room and len(share.waiting) < self._max_waiting_of_owner
 
     def _grant(self, share: _Share) -> None:
         now = self._now()

@@ -21,7 +21,7 @@ from stepiq.engine.sandbox.walls import Walls
 
 _MAX_DESCRIPTORS = 256
 """More than this process ever has."""
-_LOW_PRIORITY = 15
+_LOW_PRIORITY = 10
 """Nice value of code that has run for a while. New code has 5, and the server 0."""
 
 
