@@ -1,13 +1,27 @@
-"""Looking up names apart from the event loop's own threads, so that a slow name server holds up nothing else."""
+"""DNS lookups in threads of their own, so that a slow name server delays nothing else."""
 
 import asyncio
 import socket
 import threading
-from collections.abc import Sequence
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Protocol
 
-_MAX_LOOKUPS = 16
+from stepiq.core.fairness import FairSemaphore, Owner, current_owner
+
+_LOOKUPS = 64
+_LOOKUPS_OF_OWNER = 8
+_LITTLE_USE_SECONDS = 10.0
+_KEPT_SECONDS = 30.0
+_FAILURE_KEPT_SECONDS = 2.0
+"""Shorter than the pauses of most retries."""
+_KEPT_NAMES = 1_000
+
+Found = Sequence[str] | Exception
+"""The addresses of a name, or the reason why it has none."""
 
 
 class Resolver(Protocol):
@@ -22,41 +36,92 @@ class Resolver(Protocol):
         ...
 
 
-class SystemResolver:
-    """The system's own resolver, with at most 16 look-ups at once.
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    found: Found
+    until: float
 
-    A look-up that nobody waits for any longer goes on until the system gives up, and keeps its place among the 16 until then.
+
+class SystemResolver:
+    """The resolver of the operating system, with at most 64 lookups at once, of which 8 are for one owner.
+
+    Owners take turns. Half of the lookups are for owners that use little, so names that never resolve delay only their owner.
+    A lookup cannot be aborted: it keeps its place until the system gives up, even if no caller waits for it.
+
+    Addresses are kept for 30 seconds, and failures for 2. A caller must check the addresses each time, before it connects to
+    one of them.
     """
 
-    def __init__(self) -> None:
-        self._places = asyncio.Semaphore(_MAX_LOOKUPS)
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._places = FairSemaphore(
+            _LOOKUPS,
+            share=_LOOKUPS_OF_OWNER,
+            reserve=_LOOKUPS // 2,
+            little_use_seconds=_LITTLE_USE_SECONDS,
+        )
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._running: dict[str, asyncio.Future[Found]] = {}
 
     async def resolve(self, host: str) -> Sequence[str]:
-        """Every address, best first, as `getaddrinfo` knows them."""
-        await self._places.acquire()
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Sequence[str]] = loop.create_future()
+        """Every address, best first, as `getaddrinfo` returns them."""
+        found = self._known(host)
+        if found is None:
+            found = await self._look_up(host)
+        if isinstance(found, Exception):
+            raise found.with_traceback(None)
+        return found
 
-        def settle(found: Sequence[str] | Exception) -> None:
-            self._places.release()
-            if answer.done():
-                return
-            if isinstance(found, Exception):
-                answer.set_exception(found)
+    def _known(self, host: str) -> Found | None:
+        kept = self._kept.get(host)
+        return kept.found if kept is not None and self._now() < kept.until else None
+
+    async def _look_up(self, host: str) -> Found:
+        if host not in self._running:
+            owner = current_owner()
+            await self._places.acquire(owner)
+            # Another caller may have looked it up in the meantime.
+            if (found := self._known(host)) is not None or host in self._running:
+                self._places.release(owner)
+                if found is not None:
+                    return found
             else:
-                answer.set_result(found)
+                self._start(host, owner)
+        # Other callers may wait for the same lookup, so cancelling one of them must not cancel it.
+        return await asyncio.shield(self._running[host])
+
+    def _start(self, host: str, owner: Owner) -> None:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Found] = loop.create_future()
+
+        def settle(found: Found) -> None:
+            self._places.release(owner)
+            del self._running[host]
+            self._keep(host, found)
+            answer.set_result(found)
 
         def look_up() -> None:
             try:
-                found: Sequence[str] | Exception = _addresses(host)
-            except Exception as error:  # handed over to who waits
+                found: Found = _addresses(host)
+            except Exception as error:  # the callers get it
                 found = error
-            with suppress(RuntimeError):  # the loop has ended meanwhile
+            with suppress(RuntimeError):  # the loop has ended in the meantime
                 loop.call_soon_threadsafe(settle, found)
 
+        self._running[host] = answer
         # Not a pool: the interpreter waits for a pool's threads at its end, and these may take half a minute.
-        threading.Thread(target=look_up, name="stepiq-resolve", daemon=True).start()
-        return await answer
+        thread = threading.Thread(target=look_up, name="stepiq-resolve", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            loop.call_soon(settle, OSError("no thread could be started"))
+
+    def _keep(self, host: str, found: Found) -> None:
+        seconds = _FAILURE_KEPT_SECONDS if isinstance(found, Exception) else _KEPT_SECONDS
+        self._kept[host] = _Kept(found, self._now() + seconds)
+        self._kept.move_to_end(host)
+        if len(self._kept) > _KEPT_NAMES:
+            self._kept.popitem(last=False)
 
 
 def _addresses(host: str) -> Sequence[str]:
