@@ -25,6 +25,7 @@ import sys
 from stepiq.cli.main import main
 from stepiq.runs import listeners
 listeners.MAX_STREAMS_PER_WORKSPACE = listeners.MAX_STREAMS
+listeners.RESERVED_STREAMS = 0
 sys.argv[1:] = ["serve"]
 main()
 """

@@ -207,7 +207,7 @@ class TestCounting:
         for _ in range(50):
             streams.enter(crowded)
 
-        with pytest.raises(TooManyStreams, match="50"):
+        with pytest.raises(TooManyStreams, match="Your workspace has 50 open streams"):
             streams.enter(crowded)
         streams.enter(quiet)
 
@@ -221,10 +221,27 @@ class TestCounting:
 
         assert streams.count(workspace_id) == 50
 
-    def test_the_process_has_a_limit_too(self, streams, monkeypatch):
-        monkeypatch.setattr(listeners, "MAX_STREAMS", 2)
-        streams.enter(ids.uuid7())
-        streams.enter(ids.uuid7())
+    def test_twenty_workspaces_leave_places_for_those_without_a_stream(self, streams):
+        crowded = [ids.uuid7() for _ in range(20)]
+        for workspace_id in crowded * 40:
+            streams.enter(workspace_id)
 
-        with pytest.raises(TooManyStreams, match="This server"):
+        with pytest.raises(TooManyStreams) as refused:
+            streams.enter(crowded[0])
+
+        assert refused.value.facts["limit"] == 800
+        assert refused.value.message == (
+            "This server has 800 open streams. Its other places are for workspaces without a stream."
+            " Close a stream of your workspace, or poll GET /api/runs/ID instead."
+        )
+        for _ in range(200):
+            streams.enter(ids.uuid7())
+
+    def test_the_process_has_a_limit_too(self, streams):
+        for _ in range(1_000):
+            streams.enter(ids.uuid7())
+
+        with pytest.raises(
+            TooManyStreams, match=r"This server has 1,000 open streams, which is the maximum\."
+        ):
             streams.enter(ids.uuid7())

@@ -66,8 +66,8 @@ class TooManyStreams(LimitReached):
 
     code = "too_many_streams"
 
-    def __init__(self, limit: int, whose: str) -> None:
+    def __init__(self, cause: str, limit: int) -> None:
         super().__init__(
-            f"{whose} has {limit:,} open streams, which is the maximum. Close some, or poll GET /api/runs/ID instead.",
+            f"{cause} Close a stream of your workspace, or poll GET /api/runs/ID instead.",
             limit=limit,
         )

@@ -5,7 +5,6 @@ bytes to every listener. What a listener has not taken is bounded: who falls too
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from contextvars import Context
@@ -16,6 +15,7 @@ from uuid import UUID
 from fastapi.sse import format_sse_event
 
 from stepiq.core import json, logging, metrics
+from stepiq.core.fairness import FairSemaphore
 from stepiq.core.json import Json
 from stepiq.runs.errors import TooManyStreams
 from stepiq.store.changes import GAP, Changes, run_topic
@@ -24,6 +24,8 @@ from stepiq.store.states import FINAL_RUN_STATUSES, FINAL_STEP_STATUSES
 MAX_STREAMS_PER_WORKSPACE = 50
 MAX_STREAMS = 1_000
 """Of the whole process."""
+RESERVED_STREAMS = 200
+"""Places for workspaces that have no stream, among those of the process."""
 KEEPALIVE_SECONDS = 15.0
 MAX_WAITING = 1_000
 MAX_WAITING_BYTES = 256 * 1024
@@ -175,7 +177,7 @@ class Streams:
 
     def __init__(self, changes: Changes) -> None:
         self._changes = changes
-        self._by_workspace: Counter[UUID] = Counter()
+        self._places = FairSemaphore(MAX_STREAMS, reserve=RESERVED_STREAMS)
         self._channels: dict[UUID, _Channel] = {}
         self._is_closing = False
 
@@ -185,23 +187,35 @@ class Streams:
         Raises:
             TooManyStreams: the workspace or the process has as many as it may.
         """
-        if self._by_workspace[workspace_id] >= MAX_STREAMS_PER_WORKSPACE:
-            raise TooManyStreams(MAX_STREAMS_PER_WORKSPACE, "Your workspace")
-        if self._by_workspace.total() >= MAX_STREAMS:
-            raise TooManyStreams(MAX_STREAMS, "This server")
-        self._by_workspace[workspace_id] += 1
+        if self._places.held(workspace_id) >= MAX_STREAMS_PER_WORKSPACE:
+            limit = MAX_STREAMS_PER_WORKSPACE
+            raise TooManyStreams(
+                f"Your workspace has {limit} open streams, which is the maximum.", limit
+            )
+        if not self._places.take(workspace_id):
+            raise self._refusal()
         metrics.streams_open.inc()
 
     def leave(self, workspace_id: UUID) -> None:
         """Count a stream out."""
-        self._by_workspace[workspace_id] -= 1
+        self._places.release(workspace_id)
         metrics.streams_open.dec()
-        if not self._by_workspace[workspace_id]:
-            del self._by_workspace[workspace_id]
 
     def count(self, workspace_id: UUID) -> int:
         """How many streams a workspace has open."""
-        return self._by_workspace[workspace_id]
+        return self._places.held(workspace_id)
+
+    def _refusal(self) -> TooManyStreams:
+        if not self._places.free:
+            limit = self._places.size
+            return TooManyStreams(
+                f"This server has {limit:,} open streams, which is the maximum.", limit
+            )
+        limit = self._places.size - self._places.reserve
+        return TooManyStreams(
+            f"This server has {limit:,} open streams. Its other places are for workspaces without a stream.",
+            limit,
+        )
 
     @asynccontextmanager
     async def listening(self, run_id: UUID) -> AsyncGenerator[Listener]:
