@@ -1,8 +1,12 @@
+import asyncio
+import threading
 import time
 from statistics import median
 
 import pytest
 
+from stepiq.accounts import passwords as module
+from stepiq.accounts.errors import Busy
 from stepiq.accounts.passwords import Passwords
 
 
@@ -36,3 +40,86 @@ class TestVerify:
         nobody = median([await seconds(None) for _ in range(9)])
 
         assert 0.4 < nobody / somebody < 2.5
+
+
+class Hashes:
+    """Hashes that take as long as the test wants, except those of one password."""
+
+    def __init__(self):
+        self.done = threading.Event()
+
+    def hash(self, password):
+        if password != "quick":
+            assert self.done.wait(30)
+        return password
+
+    def verify(self, password, stored):
+        return self.hash(password) == stored
+
+
+@pytest.fixture
+def hashes(monkeypatch):
+    hashes = Hashes()
+    monkeypatch.setattr(module, "_hashes", hashes)
+    yield hashes
+    hashes.done.set()
+
+
+@pytest.fixture
+async def strangers(passwords, hashes):
+    """Takes all places and fills the queue, once the test wants it."""
+    tasks = []
+
+    async def arrive(client=None):
+        for number in range(258):
+            name = client or f"stranger-{number}"
+            tasks.append(asyncio.create_task(passwords.verify("slow", None, client=name)))
+        await asyncio.sleep(0)
+
+    yield arrive
+    hashes.done.set()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class TestPlaces:
+    async def test_strangers_do_not_keep_an_account_from_its_known_client(
+        self, passwords, strangers
+    ):
+        assert await passwords.verify("quick", "quick", client="home", account="ada@example.com")
+        await strangers()
+
+        assert await passwords.verify("quick", "quick", client="home", account="ada@example.com")
+        with pytest.raises(Busy):
+            await passwords.verify("quick", "quick", client="away", account="ada@example.com")
+
+    async def test_nor_one_that_has_proved_its_account(self, passwords, strangers):
+        await strangers()
+
+        assert await passwords.hash("quick", client="home", is_known=True) == "quick"
+        with pytest.raises(Busy):
+            await passwords.hash("quick", client="home")
+
+    async def test_a_failure_makes_no_client_known(self, passwords, strangers):
+        assert not await passwords.verify("quick", "other", client="home", account="ada")
+        assert not await passwords.verify("quick", None, client="home", account="ada")
+        await strangers()
+
+        with pytest.raises(Busy):
+            await passwords.verify("quick", "quick", client="home", account="ada")
+
+    async def test_one_client_does_not_fill_the_queue(self, passwords, strangers, hashes):
+        await strangers("hostile")
+        waiting = asyncio.create_task(passwords.hash("quick", client="other"))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+
+        hashes.done.set()
+
+        assert await waiting == "quick"
+
+    async def test_the_last_ten_thousand_are_known(self, passwords, monkeypatch, hashes):
+        monkeypatch.setattr(module, "_REMEMBERED", 2)
+        for name in "abc":
+            await passwords.verify("quick", "quick", client=name, account=name)
+
+        assert list(passwords._succeeded) == [("b", "b"), ("c", "c")]

@@ -99,7 +99,9 @@ async def login(
         async with services.database.reading() as read:
             found = await service.find_by_email(read, body.email)
         stored = None if found is None else found[1]
-        matches = await doors.passwords.verify(body.password, stored, client=client)
+        matches = await doors.passwords.verify(
+            body.password, stored, client=client, account=body.email
+        )
         if not matches or found is None:
             attempt.count()
             raise LoginFailed
@@ -152,7 +154,7 @@ async def reset_password(
     client = client_of(request)
     async with services.database.reading() as read:
         await sessions.check_reset(read, body.token)
-    password_hash = await doors.passwords.hash(body.password, client=client)
+    password_hash = await doors.passwords.hash(body.password, client=client, is_known=True)
     async with services.database.transaction() as tx:
         done = await sessions.reset_password(tx, body.token, new_hash=password_hash)
     doors.authenticator.forget(done.user_id)
@@ -186,11 +188,14 @@ async def change_password(
     async with services.database.reading() as read:
         account, stored = await service.with_password(read, caller)
     with doors.logins.attempt((account.email, client)) as attempt:
-        if not await doors.passwords.verify(body.current_password, stored, client=client):
+        matches = await doors.passwords.verify(
+            body.current_password, stored, client=client, account=account.email
+        )
+        if not matches:
             attempt.count()
             raise PasswordWrong
         attempt.clear()
-    new_hash = await doors.passwords.hash(body.new_password, client=client)
+    new_hash = await doors.passwords.hash(body.new_password, client=client, is_known=True)
     async with services.database.transaction() as tx:
         ended = await sessions.change_password(tx, caller, checked_hash=stored, new_hash=new_hash)
     doors.authenticator.forget(caller.user_id)

@@ -1,10 +1,12 @@
 """Password hashes: Argon2id with OWASP's parameters (19 MiB, two passes, one lane).
 
-Two threads of their own do the work, so that a burst of logins neither stalls the event loop nor fills the memory. Callers
-take turns at them, and beyond a few seconds' worth of work they are sent away.
+Threads of their own do the work, so that a burst of logins neither stalls the event loop nor fills the memory. Clients take
+turns. If the queue is longer than a few seconds, callers are refused. One thread is for known callers only, so strangers
+cannot keep them from logging in.
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -12,11 +14,14 @@ from typing import TypeVar
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from stepiq.accounts.turns import Turns
+from stepiq.accounts.errors import Busy
+from stepiq.core.fairness import FairSemaphore, QueueFull
 
-_THREADS = 2
+_PLACES = 2
+_PLACES_OF_KNOWN = 1
 _WAITING = 256
-_WAITING_EACH = 64
+_WAITING_OF_CLIENT = 64
+_REMEMBERED = 10_000
 _hashes = PasswordHash([Argon2Hasher(memory_cost=19_456, time_cost=2, parallelism=1)])
 
 _NOBODY = (
@@ -32,34 +37,70 @@ class Passwords:
     """Hashes and compares passwords without blocking the event loop."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="passwords")
-        self._turns = Turns(_THREADS, waiting=_WAITING, waiting_each=_WAITING_EACH)
+        self._threads = ThreadPoolExecutor(
+            _PLACES + _PLACES_OF_KNOWN, thread_name_prefix="passwords"
+        )
+        self._everyone = _places(_PLACES)
+        self._known = _places(_PLACES_OF_KNOWN)
+        self._succeeded: OrderedDict[tuple[str, str], None] = OrderedDict()
+        """Accounts and the clients from which they have logged in; the first was longest ago."""
 
-    async def hash(self, password: str, *, client: str = "") -> str:
+    async def hash(self, password: str, *, client: str = "", is_known: bool = False) -> str:
         """A salted hash to store.
 
         Args:
-            password: in clear.
-            client: who asks; one client's requests hold up another's by one turn at most.
+            password: In plain text.
+            client: The address of the caller. Clients take turns.
+            is_known: The caller has proved an account, with a session or a token.
 
         Raises:
-            Busy: too many wait.
+            Busy: Too many calls are waiting.
         """
-        return await self._run(client, lambda: _hashes.hash(password))
+        return await self._run(client, lambda: _hashes.hash(password), is_known=is_known)
 
-    async def verify(self, password: str, stored: str | None, *, client: str = "") -> bool:
-        """Whether the password belongs to a stored hash; for None, the answer is no and takes as long.
+    async def verify(
+        self, password: str, stored: str | None, *, client: str = "", account: str = ""
+    ) -> bool:
+        """Whether the password belongs to a stored hash. For None, the answer is no, after the same time.
+
+        Args:
+            password: In plain text.
+            stored: A hash that `hash` returned.
+            client: The address of the caller. Clients take turns.
+            account: The email address of the account. After a success, calls for the same account and client are known.
 
         Raises:
-            Busy: too many wait.
+            Busy: Too many calls are waiting.
         """
-        matches = await self._run(client, lambda: _hashes.verify(password, stored or _NOBODY))
-        return matches and stored is not None
+        caller = (account, client)
+        matches = await self._run(
+            client,
+            lambda: _hashes.verify(password, stored or _NOBODY),
+            is_known=caller in self._succeeded,
+        )
+        if matches and stored is not None:
+            self._remember(caller)
+            return True
+        return False
 
     def close(self) -> None:
         """Let the threads end."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _run(self, client: str, work: Callable[[], Result]) -> Result:
-        async with self._turns.turn(client):
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+    def _remember(self, caller: tuple[str, str]) -> None:
+        self._succeeded[caller] = None
+        self._succeeded.move_to_end(caller)
+        if len(self._succeeded) > _REMEMBERED:
+            self._succeeded.popitem(last=False)
+
+    async def _run(self, client: str, work: Callable[[], Result], *, is_known: bool) -> Result:
+        places = self._known if is_known else self._everyone
+        try:
+            async with places.place(client):
+                return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        except QueueFull:
+            raise Busy from None
+
+
+def _places(count: int) -> FairSemaphore:
+    return FairSemaphore(count, max_waiting=_WAITING, max_waiting_of_owner=_WAITING_OF_CLIENT)
