@@ -90,8 +90,47 @@ class TestTick:
         monkeypatch.setattr(module, "BATCH", 2)
         made = [await schedule() for _ in range(5)]
 
-        assert await ticker.tick(NINE) == 5
+        assert [await ticker.tick(NINE) for _ in range(3)] == [4, 1, 0]
         assert {row.schedule_id for row in await rows(sa.select(runs))} == set(made)
+
+    async def test_many_of_one_workspace_do_not_delay_those_of_another(
+        self, ticker, schedule, make, rows, monkeypatch
+    ):
+        monkeypatch.setattr(module, "BATCH", 4)
+        for _ in range(20):
+            await schedule()
+        others = [await make.user() for _ in range(2)]
+        of_others = {
+            await make.schedule(other, await make.pipeline(other), next_run_at=NINE + SECOND)
+            for other in others
+        }
+
+        await ticker.tick(NINE + SECOND)
+
+        started = [row.schedule_id for row in await rows(sa.select(runs.c.schedule_id))]
+        assert of_others < set(started)
+        assert len(started) == 4 + 1 + 1 + 1
+
+    async def test_a_broken_one_among_many_delays_only_its_own_workspace(
+        self, ticker, schedule, make, rows, outcomes, monkeypatch
+    ):
+        monkeypatch.setattr(module, "BATCH", 2)
+        for _ in range(4):
+            await schedule()
+        bad = await schedule()
+        new_run = module.runs.new_run
+
+        async def breaking(*arguments, schedule_id, **options):
+            if schedule_id == bad:
+                raise RuntimeError("unforeseen")
+            return await new_run(*arguments, schedule_id=schedule_id, **options)
+
+        monkeypatch.setattr(module.runs, "new_run", breaking)
+        while await ticker.tick(NINE):
+            pass
+
+        assert len(await rows(sa.select(runs))) == 4
+        assert await outcomes(bad) == [("09:00", "skipped", "internal")]
 
     async def test_a_run_counts_as_one_of_the_workspace(self, ticker, schedule, rows):
         for _ in range(3):

@@ -111,19 +111,73 @@ async def first_upcoming(
     return [(_schedule(row), row.pipeline_name) for row in rows]
 
 
-async def due_ids(session: Session, now: datetime, limit: int) -> list[UUID]:
-    """Ids of schedules whose time has come, the longest due first."""
-    statement = sa.select(schedules.c.id).where(schedules.c.next_run_at <= now)
+async def due_ids(
+    session: Session, now: datetime, limit: int, *, workspace_id: UUID | None = None
+) -> list[UUID]:
+    """Ids of schedules that are due, of all workspaces or of one. The first has been due longest."""
+    statement = sa.select(schedules.c.id).where(*_are_due(now, workspace_id))
     rows = await session.execute(statement.order_by(schedules.c.next_run_at).limit(limit))
     return list(rows.scalars())
 
 
-async def take_due(
-    session: Session, now: datetime, limit: int, *, only: UUID | None = None
-) -> list[Due]:
-    """Schedules whose time has come, the longest due first, held until this transaction ends.
+async def due_workspaces(session: Session, now: datetime, limit: int, *, after: UUID) -> list[UUID]:
+    """Workspaces with schedules that are due, in the order of their ids, after an id.
 
-    Those that another ticker holds are left to it.
+    Each step goes to the next workspace in the index on workspaces, so the number of schedules of a workspace does not matter.
+    """
+
+    def next_after(workspace_id: sa.ColumnElement[UUID]) -> sa.Select[tuple[UUID]]:
+        following = (
+            sa.select(schedules.c.workspace_id)
+            .where(schedules.c.workspace_id > workspace_id)
+            .order_by(schedules.c.workspace_id)
+            .limit(1)
+            .scalar_subquery()
+        )
+        return sa.select(following.label("id"))
+
+    first = next_after(sa.literal(after, schedules.c.workspace_id.type))
+    found = first.cte("found", recursive=True)
+    found = found.union_all(next_after(found.c.id).where(found.c.id.is_not(None)))
+    # Not EXISTS: a database may turn that into a join, and then read all schedules that are due.
+    due = (
+        sa.select(schedules.c.id)
+        .where(*_are_due(now, found.c.id))
+        .limit(1)
+        .correlate(found)
+        .scalar_subquery()
+    )
+    rows = await session.execute(sa.select(found.c.id).where(due.is_not(None)).limit(limit))
+    return list(rows.scalars())
+
+
+def _are_due(
+    now: datetime, workspace_id: UUID | sa.ColumnElement[UUID] | None
+) -> list[sa.ColumnElement[bool]]:
+    are_due = schedules.c.next_run_at <= now
+    if workspace_id is None:
+        return [are_due]
+    return [schedules.c.workspace_id == workspace_id, are_due]
+
+
+async def take_due(
+    session: Session,
+    now: datetime,
+    limit: int,
+    *,
+    only: UUID | None = None,
+    workspace_id: UUID | None = None,
+) -> list[Due]:
+    """Lock schedules that are due until this transaction ends. The first has been due longest.
+
+    Omits those that another ticker has locked.
+
+    Args:
+        session: The transaction.
+        now: The current time.
+        limit: How many.
+        only: The id of the only schedule to take.
+        workspace_id: Takes only schedules of this workspace.
     """
     newest_run = (
         sa.select(runs.c.status)
@@ -154,7 +208,7 @@ async def take_due(
         .join(workspaces, workspaces.c.id == schedules.c.workspace_id)
         .join(pipelines, pipelines.c.id == schedules.c.pipeline_id)
         .join(users, users.c.id == schedules.c.created_by)
-        .where(schedules.c.next_run_at <= now)
+        .where(*_are_due(now, workspace_id))
         .order_by(schedules.c.next_run_at)
         .limit(limit)
         # SKIP LOCKED lets tickers pass each other's claims instead of queueing behind them.

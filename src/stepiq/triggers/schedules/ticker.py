@@ -1,5 +1,7 @@
 """Starts what is due: once a second, one look in an index for the whole server, however many schedules there are.
 
+If more is due than one transaction can start, workspaces take turns, so many schedules of one do not delay those of others.
+
 A tick's outcome, its run and the schedule's next time are written in one transaction that holds the schedule's row: whoever
 dies, a tick has all of them or none, and another ticker finds it where it was.
 """
@@ -27,6 +29,8 @@ log = logging.get(__name__)
 
 BATCH = 100
 """Schedules that one transaction fires: few enough that nobody waits long for it."""
+_WORKSPACES_OF_BATCH = 20
+_BEFORE_ALL = UUID(int=0)
 
 _A_MOMENT_SECONDS = 0.001
 
@@ -55,14 +59,19 @@ class Ticker:
         while True:
             await asyncio.sleep(1 - clock.now().microsecond / 1_000_000 + _A_MOMENT_SECONDS)
             try:
-                await self.tick(clock.now())
+                # Schedules that become due in the meantime take part in the next round.
+                while await self.tick(clock.now()):
+                    pass
             except StoreUnavailable:
                 log.warning("ticker_waits_for_store")
             except Exception:
                 log.exception("ticker_broke")
 
     async def tick(self, now: datetime) -> int:
-        """Deal with every tick that is due, and say with how many schedules that was.
+        """Handle schedules that are due: all of them or, if there are many, one turn of each workspace.
+
+        Returns:
+            The number of schedules handled. There may be more.
 
         Raises:
             StoreUnavailable: what has no outcome yet stays due.
@@ -70,29 +79,48 @@ class Ticker:
         async with self._database.reading() as session:
             if not await queries.due_ids(session, now, 1):
                 return 0
-        total = 0
-        while handled := await self._batch(now):
-            total += handled
-            # Others on the event loop get their turn between two batches.
-            await asyncio.sleep(0)
-        return total
+        handled = await self._batch(now)
+        if handled >= BATCH:
+            handled += await self._turns(now)
+        return handled
 
-    async def _batch(self, now: datetime) -> int:
+    async def _turns(self, now: datetime) -> int:
+        handled, after = 0, _BEFORE_ALL
+        while True:
+            async with self._database.reading() as session:
+                workspaces = await queries.due_workspaces(
+                    session, now, _WORKSPACES_OF_BATCH, after=after
+                )
+            if not workspaces:
+                return handled
+            handled += await self._batch(now, workspaces)
+            after = workspaces[-1]
+
+    async def _batch(self, now: datetime, workspaces: Sequence[UUID | None] = (None,)) -> int:
+        """Fire due schedules, the same number of each of these workspaces. None stands for all workspaces."""
+        each = BATCH // len(workspaces)
+        taken: list[Due] = []
         try:
             async with self._database.transaction() as session:
-                taken = await queries.take_due(session, now, BATCH)
+                for workspace_id in workspaces:
+                    taken += await queries.take_due(session, now, each, workspace_id=workspace_id)
                 await self._fire(session, taken, now)
         except StoreUnavailable:
             raise
         except Exception:
             log.exception("ticks_broke")
-            return await self._one_by_one(now)
+            return await self._one_by_one(now, workspaces)
+        # Other tasks run between two batches.
+        await asyncio.sleep(0)
         return len(taken)
 
-    async def _one_by_one(self, now: datetime) -> int:
-        """Find the one that a batch broke on, and let the others pass."""
+    async def _one_by_one(self, now: datetime, workspaces: Sequence[UUID | None] = (None,)) -> int:
+        """Find the schedule that a batch failed on, and handle the others."""
+        each = BATCH // len(workspaces)
+        found: list[UUID] = []
         async with self._database.reading() as session:
-            found = await queries.due_ids(session, now, BATCH)
+            for workspace_id in workspaces:
+                found += await queries.due_ids(session, now, each, workspace_id=workspace_id)
         handled = 0
         for schedule_id in found:
             try:
