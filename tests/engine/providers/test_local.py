@@ -13,9 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from stepiq.core.fairness import act_for
 from stepiq.engine.providers import local_weights
-from stepiq.engine.providers.base import Cost, ProviderError
-from stepiq.engine.providers.local import LocalServer
+from stepiq.engine.providers.base import Cost, Message, ModelRequest, ProviderError
+from stepiq.engine.providers.connection import Endpoint
+from stepiq.engine.providers.failures import Place
+from stepiq.engine.providers.local import LocalConnection, LocalServer
 from stepiq.engine.providers.local_weights import (
     LocalModelUnavailable,
     ensure_local_weights,
@@ -133,6 +136,24 @@ class TestLocalModel:
         assert texts == [finished.text for finished in together]
         assert texts == [finished.text for finished in reversed(later)]
 
+    async def test_a_long_answer_of_one_workspace_does_not_delay_another(
+        self, providers: Providers
+    ):
+        model = providers.resolve("local/smollm2-135m")
+        act_for("hostile")
+        prompt = "Count from 1 to 1000 in words."
+        long = [asyncio.create_task(ask(model, prompt=prompt, max_tokens=1_000)) for _ in range(3)]
+        await until(lambda: pid_of(providers) is not None)
+        act_for("bystander")
+
+        finished = await ask(model, max_tokens=3)
+
+        assert finished.text
+        assert not any(task.done() for task in long)
+        for task in long:
+            task.cancel()
+        await asyncio.wait(long)
+
     async def test_closing_ends_the_process(self, providers: Providers):
         await ask(providers.resolve("local/smollm2-135m"), max_tokens=1)
         pid = pid_of(providers)
@@ -196,6 +217,105 @@ asyncio.run(main())
         with pytest.raises(asyncio.CancelledError):
             await call
         await gone(pid)
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalSource:
+    """The local model, whose processes only have names."""
+
+    async def connection(self: LocalServer) -> object:
+        return self
+
+    monkeypatch.setattr(LocalServer, "connection", connection)
+    return LocalSource(settings_with(tmp_path))
+
+
+class Call:
+    """A call of a workspace that lasts until it is ended."""
+
+    def __init__(self, source: LocalSource, workspace: str) -> None:
+        self.process: object = None
+        self._end = asyncio.Event()
+        self._task = asyncio.create_task(self._run(source, workspace))
+
+    async def _run(self, source: LocalSource, workspace: str) -> None:
+        act_for(workspace)
+        async with source.lease(None) as connection:
+            self.process = connection
+            await self._end.wait()
+
+    async def end(self) -> None:
+        self._end.set()
+        await self._task
+
+
+async def calls(source: LocalSource, *workspaces: str) -> list[Call]:
+    begun = [Call(source, workspace) for workspace in workspaces]
+    for _ in range(4):
+        await asyncio.sleep(0)
+    return begun
+
+
+class TestTurns:
+    async def test_a_process_computes_one_answer_at_a_time(self, source: LocalSource):
+        first, second, third = await calls(source, "a", "b", "c")
+
+        assert first.process is not second.process
+        assert not third.process
+        await first.end()
+        await asyncio.sleep(0)
+        assert third.process is first.process
+        await second.end()
+        await third.end()
+
+    async def test_one_workspace_uses_only_the_first_process(self, source: LocalSource):
+        first, second = await calls(source, "a", "a")
+        assert not second.process
+
+        await first.end()
+        await asyncio.sleep(0)
+
+        assert second.process is first.process
+        await second.end()
+
+    async def test_workspaces_take_turns(self, source: LocalSource):
+        first, other, second, third, bystander = await calls(source, "a", "b", "a", "a", "c")
+
+        await first.end()
+        await asyncio.sleep(0)
+
+        assert bystander.process is first.process
+        for call in (other, bystander, second, third):
+            await call.end()
+
+    async def test_a_call_that_fails_returns_its_process(
+        self, source: LocalSource, monkeypatch: pytest.MonkeyPatch
+    ):
+        async def refuse(self: LocalServer) -> object:
+            raise LocalModelUnavailable("no memory")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(LocalServer, "connection", refuse)
+            for _ in range(3):
+                with pytest.raises(ProviderError, match="no memory"):
+                    async with source.lease(None):
+                        pass
+
+        (call,) = await calls(source, "a")
+        assert call.process is not None
+        await call.end()
+
+
+class TestLocalConnection:
+    @pytest.mark.parametrize(("wanted", "sent"), [(None, 512), (5_000, 512), (10, 10)])
+    def test_an_answer_has_at_most_512_tokens(self, wanted: int | None, sent: int):
+        place = Place("local", "The local model", "http://127.0.0.1", None, "STEPIQ_CACHE_DIR")
+        connection = LocalConnection(Endpoint(place, "http://127.0.0.1/v1", "key"))
+        request = ModelRequest((Message("user", "Hello"),), max_tokens=wanted)
+
+        question = connection.ask(connection.model("smollm2-135m"), request)
+
+        assert question.settings.get("max_tokens") == sent
 
 
 class TestDamagedWeights:

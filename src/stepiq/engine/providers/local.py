@@ -7,12 +7,13 @@ import os
 import secrets
 import shlex
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, Any, cast
 
 from stepiq.core import logging
+from stepiq.engine.providers.base import ModelRequest
 from stepiq.engine.providers.connection import Endpoint
 from stepiq.engine.providers.failures import Place
 from stepiq.engine.providers.local_server import LocalServerOptions
@@ -23,12 +24,18 @@ from stepiq.engine.providers.local_weights import (
     weights_damaged,
 )
 from stepiq.engine.providers.openai_chat import ChatConnection
+from stepiq.engine.providers.questions import Question
+
+if TYPE_CHECKING:
+    from pydantic_ai.models import Model
 
 log = logging.get(__name__)
 
 _START_SECONDS = 60
 _STOP_SECONDS = 2
 _LIBRARY = "xllamacpp"
+MAX_OUTPUT_TOKENS = 512
+"""A longer answer ends as if the step had this `max_tokens`."""
 
 
 def local_unavailable() -> str | None:
@@ -51,6 +58,15 @@ ENVIRONMENT = {"TZ": "UTC"}
 """The environment of the process. The server's own contains keys, which native code has no need to see."""
 
 
+class LocalConnection(ChatConnection):
+    """The connection to the local model, which limits the length of answers."""
+
+    def ask(self, model: "Model[Any]", request: ModelRequest) -> Question:
+        # A model this small may repeat itself without end, and other workspaces wait for the process.
+        limit = min(request.max_tokens or MAX_OUTPUT_TOKENS, MAX_OUTPUT_TOKENS)
+        return super().ask(model, replace(request, max_tokens=limit))
+
+
 class LocalServer:
     """The local model as a server that speaks Chat Completions."""
 
@@ -58,9 +74,9 @@ class LocalServer:
         self._folder = folder
         self._starting = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
-        self._connection: ChatConnection | None = None
+        self._connection: LocalConnection | None = None
 
-    async def connection(self) -> ChatConnection:
+    async def connection(self) -> LocalConnection:
         """A connection to the process. Starts it if it is not running; fetches the weights if they are missing.
 
         Raises:
@@ -90,7 +106,7 @@ class LocalServer:
     def _report(self, line: str) -> None:
         log.info("local_model_setup", detail=line)
 
-    async def _start(self, weights: Path) -> ChatConnection:
+    async def _start(self, weights: Path) -> LocalConnection:
         key = secrets.token_urlsafe(24)
         options = LocalServerOptions(
             model_path=str(weights),
@@ -119,7 +135,7 @@ class LocalServer:
             url_setting="STEPIQ_CACHE_DIR",
             when_unreachable="Its process has ended. The next attempt starts it again.",
         )
-        return ChatConnection(Endpoint(place, f"{url}/v1", key, keeps_connections=False))
+        return LocalConnection(Endpoint(place, f"{url}/v1", key, keeps_connections=False))
 
     async def _handshake(
         self, process: asyncio.subprocess.Process, options: LocalServerOptions

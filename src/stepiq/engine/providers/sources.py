@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from stepiq.core.fairness import FairSemaphore, current_owner
 from stepiq.core.settings import EndpointSettings, Settings, SettingsInvalid
 from stepiq.engine import catalogue
 from stepiq.engine.catalogue import Entry, PriceList, Prices
@@ -26,6 +27,9 @@ from stepiq.engine.providers.openai_chat import ChatConnection
 from stepiq.engine.providers.pool import ConnectionPool
 from stepiq.engine.providers.vendors import VENDORS, Vendor
 
+_LOCAL_PROCESSES = 2
+"""Each computes one answer at a time. The second is for workspaces that use the model little."""
+_LITTLE_USE_SECONDS = 20.0
 _FREE = Prices(Decimal(0), Decimal(0), Decimal(0))
 
 
@@ -208,7 +212,14 @@ class LocalSource(Source):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__("local", "Local model")
-        self._server = LocalServer(settings.cache_path)
+        self._servers = [LocalServer(settings.cache_path) for _ in range(_LOCAL_PROCESSES)]
+        self._idle = set(range(_LOCAL_PROCESSES))
+        self._places = FairSemaphore(
+            _LOCAL_PROCESSES,
+            share=1,
+            reserve=_LOCAL_PROCESSES - 1,
+            little_use_seconds=_LITTLE_USE_SECONDS,
+        )
         self.reason = local_unavailable()
         self.origin = "none" if self.reason else "local"
 
@@ -220,17 +231,33 @@ class LocalSource(Source):
 
     @property
     def pid(self) -> int | None:
-        """The model's process, while it runs."""
-        return self._server.pid
+        """The first process of the model, while it is running."""
+        return self._servers[0].pid
 
     async def connection(self) -> Connection:
-        try:
-            return await self._server.connection()
-        except LocalModelUnavailable as error:
-            raise ProviderError("provider_error", error.message) from None
+        return await self._connect(self._servers[0])
+
+    @asynccontextmanager
+    async def lease(self, key: str | None) -> AsyncGenerator[Connection]:
+        """Wait for a process that computes nothing else. Workspaces take turns."""
+        async with self._places.place(current_owner()):
+            # The first one, so that a second process starts only if two workspaces use the model at once.
+            number = min(self._idle)
+            self._idle.remove(number)
+            try:
+                yield await self._connect(self._servers[number])
+            finally:
+                self._idle.add(number)
 
     async def close(self) -> None:
-        await self._server.close()
+        for server in self._servers:
+            await server.close()
+
+    async def _connect(self, server: LocalServer) -> Connection:
+        try:
+            return await server.connection()
+        except LocalModelUnavailable as error:
+            raise ProviderError("provider_error", error.message) from None
 
 
 def build_sources(settings: Settings) -> dict[str, Source]:
