@@ -1,0 +1,457 @@
+"""Measure how long one workspace waits while twenty others take all they can; see README.md in this folder.
+
+Usage: python bench/hostile.py [--hostile 20] [--seconds 15] [--only code,names,...] [--database-url URL]
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+sys.path.insert(0, str(Path(__file__).parent))
+import run as bench
+from client import Connection
+
+from stepiq.accounts.service import setup_token
+from stepiq.core import ids, settings
+from stepiq.engine.providers.local import local_unavailable
+from stepiq.engine.providers.local_weights import weights_present
+from stepiq.store.database import Database
+from stepiq.store.tables import memberships, schedules, workspaces
+
+# Names that end with `.hang.test` behave like names whose name server never answers. `receiver.test` is this machine.
+SERVE = """\
+import socket, sys, time
+from stepiq.cli.main import main
+real = socket.getaddrinfo
+def getaddrinfo(host, *args, **options):
+    if str(host).endswith(".hang.test"):
+        time.sleep(20)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+    return real("127.0.0.1" if host == "receiver.test" else host, *args, **options)
+socket.getaddrinfo = getaddrinfo
+sys.argv[1:] = ["serve"]
+main()
+"""
+MANY = (
+    "{{id: many, type: parallel, for_each: input.items, max_concurrency: 50, on_branch_error: continue,"
+    " step: {step}}}"
+)
+ENDLESS = "{id: a, type: code, language: javascript, timeout_seconds: 30, source: 'function main() { while (true); }'}"
+HANGING = "{id: a, type: webhook, url: 'http://{{item}}.hang.test/', timeout_seconds: 30}"
+LONG = "{id: a, type: llm, model: local/smollm2-135m, prompt: 'Count to 1000 in words. {{item}}'}"
+BYSTANDER = {
+    "transform": "{id: a, type: transform, template: 'x'}",
+    "condition": "{id: a, type: condition, cases: [{if: true, goto: end}]}",
+    "parallel": "{id: a, type: parallel, steps: [{id: c, type: transform, template: 'x'}]}",
+    "llm": "{id: a, type: llm, model: openai/gpt-4o-mini, prompt: 'x', max_tokens: 5}",
+    "webhook": "{id: a, type: webhook, url: 'http://receiver.test:PORT/v1/models', method: GET}",
+    "code, Python": "{id: a, type: code, language: python, source: 'def main(input): return 1'}",
+    "code, JavaScript": "{id: a, type: code, language: javascript, source: 'function main() { return 1 }'}",
+    "human_review": "{id: a, type: human_review, message: 'x'}",
+    "wait": "{id: a, type: wait, seconds: 120}",
+}
+LOCAL = "{id: a, type: llm, model: local/smollm2-135m, prompt: 'x', max_tokens: 3}"
+STARTED = {"completed", "failed", "waiting"}
+PASSWORD = "only for this run"
+LIMIT_SECONDS = 2.0
+LIMIT_HEALTH_MS = 150.0
+SCHEDULES = 500
+
+
+@dataclass
+class Workspace:
+    """An account, the pipelines it needs, and the client address that it appears to have."""
+
+    url: str
+    number: int
+    token: str
+    id: UUID
+    user_id: UUID
+
+    def connection(self) -> Connection:
+        return Connection(
+            self.url, authorization=f"Bearer {self.token}", x_forwarded_for=address(self.number)
+        )
+
+    async def pipeline(self, name: str, step: str) -> str:
+        source = f"name: '{name}'\ninput: {{schema: {{items: {{type: array, default: []}}}}}}\nsteps:\n  - {step}\n"
+        status, saved = await self.connection().request(
+            "POST", "/api/pipelines", source, "application/yaml"
+        )
+        if status != 201:
+            raise SystemExit(f"Pipeline {name} was refused: {json.dumps(saved)}")
+        return saved["id"]
+
+    async def run(self, pipeline_id: str, items: list[str] | None = None) -> tuple[int, str]:
+        body = {"input_data": {"items": items or []}}
+        status, answer = await self.connection().request(
+            "POST", f"/api/pipelines/{pipeline_id}/run", body
+        )
+        return status, answer.get("id", "")
+
+
+def address(number: int) -> str:
+    return f"198.51.100.{number}"
+
+
+async def main(hostile: int, seconds: float, only: set[str], database_url: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="stepiq-hostile-") as name:
+        folder = Path(name)
+        async with bench.provider() as provider:
+            await bench.answer_in(provider, token_ms=0)
+            environment = {
+                "STEPIQ_REGISTRATION": "open",
+                "STEPIQ_DEFAULT_PLAN": "unlimited",
+                "STEPIQ_TRUSTED_PROXIES": "127.0.0.0/8",
+                "STEPIQ_ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8",
+            }
+            rows: list[list[str]] = []
+            for what, attack in ATTACKS.items():
+                if (only and what not in only) or (what == "local model" and not _has_model()):
+                    continue
+                async with bench.server(
+                    folder / what.replace(" ", "-"),
+                    database_url,
+                    provider,
+                    {},
+                    command=("-c", SERVE),
+                    api_key="none",
+                    environment=environment,
+                ) as target:
+                    store = Database(
+                        settings.load(
+                            data_dir=folder / what.replace(" ", "-"), database_url=database_url
+                        )
+                    )
+                    crowd = [
+                        await _register(target.url, store, folder / what.replace(" ", "-"), number)
+                        for number in range(hostile + 1)
+                    ]
+                    rows.append(
+                        [what, *await _measure(what, attack, crowd, provider, store, seconds)]
+                    )
+                    print("  ".join(rows[-1]), flush=True)
+                    await store.close()
+    _show(rows)
+
+
+def _has_model() -> bool:
+    folder = settings.load().cache_path
+    if local_unavailable() is None and weights_present(folder):
+        return True
+    print("local model: skipped, because it is not installed", flush=True)
+    return False
+
+
+async def _register(url: str, store: Database, folder: Path, number: int) -> Workspace:
+    login = {"email": f"w{number}@example.com", "password": PASSWORD}
+    if number == 0:
+        login["setup_token"] = setup_token((folder / "jwt.key").read_bytes().strip())
+    connection = Connection(url, x_forwarded_for=address(number))
+    status, account = await connection.request("POST", "/api/auth/register", login)
+    if status != 201:
+        raise SystemExit(f"Account {number} was refused: {account}")
+    connection.close()
+    user_id = UUID(account["user"]["id"])
+    async with store.transaction() as session:
+        statement = memberships.select().where(memberships.c.user_id == user_id)
+        workspace_id = (await session.execute(statement)).one().workspace_id
+        await session.execute(
+            workspaces.update().where(workspaces.c.id == workspace_id).values(plan="unlimited")
+        )
+    return Workspace(url, number, account["token"], workspace_id, user_id)
+
+
+async def _measure(
+    what: str,
+    attack: "Attack",
+    crowd: list[Workspace],
+    provider: str,
+    store: Database,
+    seconds: float,
+) -> list[str]:
+    bystander, *hostile = crowd
+    port = provider.removesuffix("/v1").rpartition(":")[2]
+    steps = dict(BYSTANDER)
+    if what == "local model":
+        steps["llm, local"] = LOCAL
+    pipelines = {
+        name: await bystander.pipeline(name, step.replace("PORT", port))
+        for name, step in steps.items()
+    }
+    # Everything is loaded once, also the sandbox and the libraries of models.
+    await asyncio.gather(*(_until_started(bystander, each) for each in pipelines.values()))
+    await _log_in(bystander)
+    async with attack(hostile, store, bystander) as extra:
+        async with _health(bystander.url, seconds) as health:
+            waits = await _wait_times(bystander, pipelines, seconds)
+        slowest = {**{name: max(each) for name, each in waits.items()}, **await extra()}
+    name, longest = max(slowest.items(), key=lambda each: each[1])
+    samples = sum(map(len, waits.values()))
+    return [
+        f"{samples} runs",
+        f"slowest start {longest:.2f} s ({name})",
+        f"health p50 {health[len(health) // 2]:.0f}, p99 {health[len(health) * 99 // 100]:.0f}, "
+        f"longest {health[-1]:.0f} ms",
+        "ok"
+        if longest <= LIMIT_SECONDS and health[len(health) * 99 // 100] <= LIMIT_HEALTH_MS
+        else "TOO SLOW",
+    ]
+
+
+async def _wait_times(
+    bystander: Workspace, pipelines: dict[str, str], seconds: float
+) -> dict[str, list[float]]:
+    waits: dict[str, list[float]] = {name: [] for name in pipelines}
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        for name, pipeline_id in pipelines.items():
+            waits[name].append(await _until_started(bystander, pipeline_id))
+    return waits
+
+
+async def _until_started(workspace: Workspace, pipeline_id: str) -> float:
+    """Seconds until the only step has done its work, or waits for a person or a time."""
+    connection = workspace.connection()
+    begun = time.perf_counter()
+    _, accepted = await connection.request(
+        "POST", f"/api/pipelines/{pipeline_id}/run", {"input_data": {}}
+    )
+    while True:
+        _, run = await connection.request("GET", f"/api/runs/{accepted['id']}")
+        if run["status"] in STARTED:
+            break
+        await asyncio.sleep(0.02)
+    took = time.perf_counter() - begun
+    if run["status"] == "failed":
+        raise SystemExit(f"A run of the bystander failed: {run['error']}")
+    connection.close()
+    return took
+
+
+async def _log_in(workspace: Workspace) -> float:
+    connection = Connection(workspace.url, x_forwarded_for=address(workspace.number))
+    begun = time.perf_counter()
+    login = {"email": f"w{workspace.number}@example.com", "password": PASSWORD}
+    status, _ = await connection.request("POST", "/api/auth/login", login)
+    took = time.perf_counter() - begun
+    connection.close()
+    return took if status == 200 else float("inf")
+
+
+@asynccontextmanager
+async def _health(url: str, seconds: float) -> AsyncIterator[list[float]]:
+    """Response times of /health in milliseconds, which another process measures. Filled at the end."""
+    probe = await asyncio.create_subprocess_exec(
+        sys.executable, __file__, "--probe", url, "--seconds", str(seconds), stdout=-1
+    )
+    found: list[float] = []
+    yield found
+    output, _ = await probe.communicate()
+    found += sorted(json.loads(output))
+
+
+async def _probe(url: str, seconds: float) -> None:
+    connection, times, until = Connection(url), list[float](), time.perf_counter() + seconds
+    while (begun := time.perf_counter()) < until:
+        await connection.request("GET", "/health")
+        times.append((time.perf_counter() - begun) * 1000)
+        await asyncio.sleep(0.03)
+    print(json.dumps(times))
+
+
+Extra = Callable[[], Awaitable[dict[str, float]]]
+Attack = Callable[[list[Workspace], Database, Workspace], AbstractAsyncContextManager[Extra]]
+
+
+async def _nothing_more() -> dict[str, float]:
+    return {}
+
+
+@asynccontextmanager
+async def _quiet(
+    hostile: list[Workspace], store: Database, bystander: Workspace
+) -> AsyncIterator[Extra]:
+    yield _nothing_more
+
+
+def _runs(step: str, warm_up: float = 3.0) -> Attack:
+    """An attack with many runs of many branches in each workspace."""
+
+    @asynccontextmanager
+    async def attack(
+        hostile: list[Workspace], store: Database, bystander: Workspace
+    ) -> AsyncIterator[Extra]:
+        for each in hostile:
+            pipeline_id = await each.pipeline("hostile", MANY.format(step=step))
+            for number in range(4):
+                items = [f"w{each.number}-{number}-{item}" for item in range(50)]
+                status, _ = await each.run(pipeline_id, items)
+                if status != 202:
+                    raise SystemExit(f"A hostile run was refused with {status}.")
+        await asyncio.sleep(warm_up)
+        yield _nothing_more
+
+    return attack
+
+
+@asynccontextmanager
+async def _streams(
+    hostile: list[Workspace], store: Database, bystander: Workspace
+) -> AsyncIterator[Extra]:
+    """Each workspace opens all the streams that it can, again and again."""
+    opened: list[asyncio.StreamWriter] = []
+
+    async def follow(workspace: Workspace, run_id: str) -> None:
+        for _ in range(50):
+            with suppress(SystemExit, OSError):
+                _, writer = await workspace.connection().stream(f"/api/runs/{run_id}/stream")
+                opened.append(writer)
+
+    runs = []
+    for each in [bystander, *hostile]:
+        pipeline_id = await each.pipeline("waits", "{id: a, type: wait, seconds: 600}")
+        runs.append((await each.run(pipeline_id))[1])
+    await asyncio.gather(*map(follow, hostile, runs[1:]))
+
+    async def first_stream() -> dict[str, float]:
+        begun = time.perf_counter()
+        try:
+            _, writer = await bystander.connection().stream(f"/api/runs/{runs[0]}/stream")
+        except SystemExit:
+            return {"stream": float("inf")}
+        writer.close()
+        print(f"  {len(opened)} hostile streams are open", flush=True)
+        return {"stream": time.perf_counter() - begun}
+
+    yield first_stream
+    for writer in opened:
+        writer.close()
+
+
+@asynccontextmanager
+async def _passwords(
+    hostile: list[Workspace], store: Database, bystander: Workspace
+) -> AsyncIterator[Extra]:
+    """Clients without an account keep trying to log in, from 2,000 addresses."""
+    logins: list[float] = []
+
+    async def guess(number: int) -> None:
+        for attempt in range(1_000_000):
+            client = f"203.0.{number}.{attempt % 100}"
+            connection = Connection(bystander.url, x_forwarded_for=client)
+            login = {"email": f"x{number}-{attempt}@example.com", "password": "wrong password"}
+            with suppress(OSError, EOFError):
+                await connection.request("POST", "/api/auth/login", login)
+            connection.close()
+
+    async def log_in() -> None:
+        while True:
+            logins.append(await _log_in(bystander))
+            await asyncio.sleep(0.2)
+
+    tasks = [asyncio.create_task(guess(number % 250)) for number in range(len(hostile) * 15)]
+    await asyncio.sleep(2)
+    tasks.append(asyncio.create_task(log_in()))
+
+    async def longest() -> dict[str, float]:
+        return {"log-in": max(logins)}
+
+    yield longest
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _schedules(
+    hostile: list[Workspace], store: Database, bystander: Workspace
+) -> AsyncIterator[Extra]:
+    """Many schedules of each workspace are due, and then one of the bystander."""
+    due = datetime.now(UTC) + timedelta(seconds=8)
+    for each in hostile:
+        await _schedule(store, each, await each.pipeline("quick", BYSTANDER["transform"]), due)
+    late = due + timedelta(seconds=1)
+    pipeline_id = await bystander.pipeline("scheduled", BYSTANDER["transform"])
+    await _schedule(store, bystander, pipeline_id, late, count=1)
+    await asyncio.sleep(max(0.0, (due - datetime.now(UTC)).total_seconds()))
+
+    async def started() -> dict[str, float]:
+        connection = bystander.connection()
+        path = f"/api/runs?pipeline_id={pipeline_id}"
+        for _ in range(100):
+            _, found = await connection.request("GET", path)
+            if found["data"]:
+                begun = datetime.fromisoformat(found["data"][0]["created_at"])
+                return {"schedule": (begun - late).total_seconds()}
+            await asyncio.sleep(0.1)
+        return {"schedule": float("inf")}
+
+    yield started
+
+
+async def _schedule(
+    store: Database, workspace: Workspace, pipeline_id: str, due: datetime, count: int = SCHEDULES
+) -> None:
+    row = {
+        "workspace_id": workspace.id,
+        "pipeline_id": UUID(pipeline_id),
+        "created_by": workspace.user_id,
+        "name": "Scheduled",
+        "cron_expression": "0 0 1 1 *",
+        "timezone": "UTC",
+        "input_data": {},
+        "enabled": True,
+        "overlap": "allow",
+        "catch_up": "none",
+        "next_run_at": due,
+        "created_at": due,
+        "updated_at": due,
+    }
+    async with store.transaction() as session:
+        await session.execute(
+            schedules.insert(), [{**row, "id": ids.uuid7()} for _ in range(count)]
+        )
+
+
+ATTACKS: dict[str, Attack] = {
+    "nothing": _quiet,
+    "code": _runs(ENDLESS),
+    "names": _runs(HANGING),
+    "streams": _streams,
+    "log-ins": _passwords,
+    "schedules": _schedules,
+    "local model": _runs(LONG, warm_up=20),
+}
+
+
+def _show(rows: list[list[str]]) -> None:
+    print(f"\n| attack | {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} | | | |")
+    print("|---|---|---|---|---|")
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--hostile", type=int, default=20, help="workspaces that attack")
+    parser.add_argument("--seconds", type=float, default=15, help="of measuring each attack")
+    parser.add_argument("--only", default="", help="a comma-separated list of attacks")
+    parser.add_argument("--database-url", default="", help="default: SQLite, in a temporary folder")
+    parser.add_argument("--probe", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.probe:
+        asyncio.run(_probe(given.probe, given.seconds))
+    else:
+        wanted = set(filter(None, given.only.split(",")))
+        asyncio.run(main(given.hostile, given.seconds, wanted, given.database_url))
