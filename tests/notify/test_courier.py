@@ -52,6 +52,7 @@ def an_ended_run(sender: Sender) -> ClaimedRun:
         input_data={},
         claim=1,
         started_at=now,
+        created_at=now,
         deadline_at=now,
     )
 

@@ -8,6 +8,7 @@ from stepiq.core import clock, logging
 from stepiq.core.fairness import act_for
 from stepiq.core.ids import uuid7
 from stepiq.core.json import Json
+from stepiq.engine import deadlines
 from stepiq.engine.definitions import Definitions
 from stepiq.engine.interpreter import flow, settling
 from stepiq.engine.interpreter.course import (
@@ -102,6 +103,8 @@ class Executor:
 
     async def _carry_claimed(self, run: ClaimedRun) -> None:
         definition = await self._definition(run)
+        if run.is_taken_over:
+            await deadlines.restore(self._database, run, definition.timeout)
         secrets = await read_secrets(
             self._database, self._secrets, self._means.providers, run, definition
         )

@@ -378,9 +378,7 @@ _CLAIM = (
             (runs.c.claim + 1 == runs.c.ticket, runs.c.last_seq + 1), else_=runs.c.last_seq
         ),
     )
-    .returning(
-        *CLAIMED, runs.c.last_seq, runs.c.ticket, runs.c.reused.is_not(None).label("has_reused")
-    )
+    .returning(*CLAIMED, runs.c.last_seq, runs.c.reused.is_not(None).label("has_reused"))
 )
 _CLAIM_HELD = _CLAIM.where(runs.c.claim == sa.bindparam("held", type_=sa.Integer))
 _STEPS = (

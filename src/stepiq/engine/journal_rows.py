@@ -21,7 +21,9 @@ CLAIMED = (
     runs.c.input_data,
     runs.c.claim,
     runs.c.started_at,
+    runs.c.created_at,
     runs.c.deadline_at,
+    runs.c.ticket,
 )
 """Columns of a run that whoever carries it needs."""
 
@@ -37,7 +39,10 @@ def claimed(row: sa.Row[Any]) -> ClaimedRun:
         input_data=row.input_data,
         claim=row.claim,
         started_at=row.started_at,
+        created_at=row.created_at,
         deadline_at=row.deadline_at,
+        # Each ticket is worth one claim; any other is of a worker that was lost.
+        is_taken_over=row.claim != row.ticket,
     )
 
 

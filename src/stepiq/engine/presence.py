@@ -76,7 +76,7 @@ def presence_of(database: Database) -> Presence:
     number = secrets.randbelow(_LARGEST)
     if database.path is None:
         return SessionPresence(database, number)
-    return FilePresence(Path(f"{database.path}.lock"), number)
+    return FilePresence(_lock_path(database.path), number)
 
 
 class FilePresence:
@@ -159,6 +159,25 @@ class SessionPresence:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
+
+
+def _lock_path(database: Path) -> Path:
+    return Path(f"{database}.lock")
+
+
+def owner(database: Path) -> str | None:
+    """Process id of the process that uses an SQLite file; None if there is none."""
+    try:
+        handle = os.open(_lock_path(database), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return os.read(handle, 32).decode(errors="replace").strip() or "unknown"
+    finally:
+        os.close(handle)
+    return None
 
 
 def _lock_file(path: Path) -> int:

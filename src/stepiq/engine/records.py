@@ -49,7 +49,10 @@ class ClaimedRun:
     input_data: Json
     claim: int
     started_at: datetime
+    created_at: datetime
     deadline_at: datetime
+    is_taken_over: bool = False
+    """Another worker began it and stopped without giving it back."""
     steps: dict["StepKey", "StepRecord"] = field(default_factory=dict["StepKey", "StepRecord"])
     """Every execution of a step so far."""
     models: set[str] = field(default_factory=set[str])

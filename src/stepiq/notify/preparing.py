@@ -198,5 +198,6 @@ def _sample_run(delivery: Delivery, definition: Definition) -> ClaimedRun:
         input_data=dict.fromkeys(definition.input.declared or ()),
         claim=0,
         started_at=delivery.created_at,
+        created_at=delivery.created_at,
         deadline_at=delivery.created_at,
     )

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from stepiq import __version__
 from stepiq.core.errors import Unavailable
 from stepiq.store.database import StoreUnavailable
+from stepiq.store.faults import StoreFull
 from stepiq.web.bodies import View
 from stepiq.web.problems import problems
 from stepiq.web.services import ServicesDep
@@ -42,7 +43,7 @@ async def health() -> Health:
     return Health()
 
 
-@router.get("/ready", responses=problems(NotReady, StoreUnavailable))
+@router.get("/ready", responses=problems(NotReady, StoreUnavailable, StoreFull))
 async def ready(request: Request, services: ServicesDep) -> Readiness:
     """Whether the process is ready: its database responds, and its worker, if it has one, is running."""
     await services.database.ping()

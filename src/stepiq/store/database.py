@@ -21,7 +21,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from stepiq.core import logging, metrics
 from stepiq.core.errors import Unavailable
 from stepiq.core.settings import Settings
-from stepiq.store import postgres_driver, sqlite_driver
+from stepiq.store import faults, postgres_driver, sqlite_driver
+from stepiq.store.faults import StoreFull, StoreUnavailable
 
 log = logging.get(__name__)
 
@@ -45,15 +46,9 @@ _ROLLED_BACK = frozenset({"40P01", "40001", "55P03", "57014"})
 
 Result = TypeVar("Result")
 
+_WRITE_NOTHING = sa.text("UPDATE alembic_version SET version_num = version_num")
+"""Writes a page, and changes nothing."""
 _NO_ANSWER = "The database did not respond. Try again in a moment."
-
-
-class StoreUnavailable(Unavailable):
-    """The database did not respond. The last change may or may not have been saved."""
-
-    code = "store_unavailable"
-    was_answered = False
-    """Whether it did answer, that it could not: for certain, nothing was kept."""
 
 
 class UnsafeStore(Unavailable):
@@ -113,6 +108,7 @@ class Database:
 
     def __init__(self, settings: Settings) -> None:
         self.path = settings.sqlite_path
+        self._is_full = False
         if self.path is None:
             self.url = make_url(settings.database_url).set(drivername="postgresql+psycopg")
             self._writer = create_async_engine(
@@ -192,6 +188,8 @@ class Database:
                 finally:
                     await connection.close()
         except (exc.DBAPIError, exc.TimeoutError, _NoConnection) as error:
+            if (fault := faults.fault(error.__cause__, self.path)) is not None:
+                raise self._noted(fault) from error
             if not _is_outage(error):
                 raise
             metrics.store_unavailable.inc()
@@ -209,13 +207,24 @@ class Database:
             raise _NoConnection from error
 
     async def ping(self) -> None:
-        """Ask the database for a sign of life.
+        """Ask the database for a sign of life; if its disk is or was full, also whether it can save.
 
         Raises:
-            StoreUnavailable: there is none.
+            StoreUnavailable: it does not answer.
+            StoreFull: it cannot save.
         """
         async with self.reading() as session:
             await session.execute(sa.text("SELECT 1"))
+        if self._is_full or faults.is_nearly_full(self.path):
+            async with self.transaction() as session:
+                await session.execute(_WRITE_NOTHING)
+            self._is_full = False
+
+    def _noted(self, fault: StoreUnavailable) -> StoreUnavailable:
+        self._is_full = self._is_full or isinstance(fault, StoreFull)
+        metrics.store_unavailable.inc()
+        log.error(fault.code, problem=fault.message)
+        return fault
 
     def connections(self) -> dict[str, int]:
         """How many connections are in use, by pool: one on PostgreSQL, one for each kind of transaction on SQLite."""

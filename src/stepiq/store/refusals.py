@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from string import Template
 
 import psycopg
@@ -14,8 +15,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from stepiq.core.errors import Unavailable
-from stepiq.store import sqlstate
-from stepiq.store.database import StoreUnavailable
+from stepiq.store import faults, sqlstate
+from stepiq.store.faults import StoreUnavailable
 
 READ_ONLY_ADVICE = "Use the primary server, and a role without `default_transaction_read_only`."
 
@@ -29,12 +30,9 @@ _FIXABLE = (
     errors.DuplicateTable,
 )
 _FILE_ADVICE = {
-    "NOTADB": "Set STEPIQ_DATABASE_URL or STEPIQ_DATA_DIR to another file.",
-    "CORRUPT": "Restore a backup: stepiq restore FILE",
     "READONLY": "Make the file and its folder writable for the user that runs stepIQ.",
     "CANTOPEN": "Make sure that its folder exists and that the user that runs stepIQ may write to it.",
     "BUSY": "Another process is writing to it. Stop that process, or try again.",
-    "FULL": "Free some disk space.",
 }
 # What libpq writes in front of the server's own sentence. The severity, such as FATAL, can be in any language.
 _PREAMBLE = re.compile(
@@ -144,6 +142,9 @@ def explaining(url: URL) -> Generator[None]:
     except psycopg.Error as error:
         raise _explained(url, error) from error
     except DBAPIError as error:
+        path = Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
+        if (fault := faults.fault(error.orig, path)) is not None:
+            raise fault from error
         if error.orig is None or not _is_fixable(error.orig):
             raise
         raise _explained(url, error.orig) from error

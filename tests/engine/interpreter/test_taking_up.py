@@ -184,3 +184,50 @@ class TestCancel:
         assert "after" not in ended.steps
         assert world.engine._carrying == {}
         assert await world.counters() == (0, 0)
+
+
+ONE_CALL = """
+name: One call
+timeout_seconds: 3600
+steps:
+  - {id: call, type: webhook, method: POST, url: "URL/call"}
+  - {id: after, type: transform, template: done}
+"""
+
+
+class TestClockThatJumps:
+    async def test_a_run_in_progress_does_not_run_out_of_time(
+        self, world: World, receiver: Receiver
+    ):
+        receiver.reply_with(Reply(body=b"ok", delay=0.3))
+        run_id, heard = await world.start(
+            await world.pipeline(ONE_CALL.replace("URL", receiver.url))
+        )
+        await receiver.until(1)
+
+        clock.jump(timedelta(days=2))
+        await asyncio.wait_for(heard.until_ended(), 20)
+
+        assert (await world.ended(run_id, heard)).run.status == "completed"
+
+    async def test_a_run_that_is_taken_over_gets_the_time_back_that_it_had_left_once(
+        self, world: World, receiver: Receiver
+    ):
+        receiver.reply_with(
+            Reply(body=b"ok", delay=30), Reply(body=b"ok", delay=30), Reply(body=b"ok")
+        )
+        run_id, heard = await world.start(
+            await world.pipeline(ONE_CALL.replace("URL", receiver.url))
+        )
+        await receiver.until(1)
+
+        clock.jump(timedelta(days=2))
+        await interrupt(world)
+        await receiver.until(2)
+        clock.jump(timedelta(days=2))
+        await interrupt(world)
+        await asyncio.wait_for(heard.until_ended(), 20)
+
+        ended = await world.ended(run_id, heard)
+        assert ended.run.error["code"] == "run_timeout"
+        assert len(receiver.received) == 2

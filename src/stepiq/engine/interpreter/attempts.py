@@ -81,8 +81,7 @@ async def keep_trying(frame: Frame, step: Step, record: StepRecord, doing: Doing
             f"The next attempt starts in {pause.total_seconds():.1f} s.",
         )
         await work.save()
-        left = course.run.deadline_at - clock.now()
-        await asyncio.sleep(max(0.0, min(pause, left).total_seconds()))
+        await asyncio.sleep(max(0.0, min(pause, course.left).total_seconds()))
         if (late := course.too_late()) is not None:
             return late
 
@@ -118,7 +117,7 @@ async def _attempt(course: Course, work: Work, doing: Doing, prepared: Any) -> O
         and (given := stand_ins.outcome(work.step, work.record.branch)) is not None
     ):
         return given
-    left = course.run.deadline_at - clock.now()
+    left = course.left
     # Code has to wait for its turn, which its own limit does not count.
     own = None if isinstance(work.step.spec, CodeSpec) else work.step.timeout
     allowed = left if own is None else min(own, left)

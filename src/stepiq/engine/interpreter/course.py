@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from stepiq.core import clock
@@ -99,6 +99,16 @@ class Sleepers:
             self.asleep.set_result(min(self._wakes))
 
 
+async def pass_time(length: timedelta) -> None:
+    """Wait for a length of time, even if the server's clock is set meanwhile."""
+    end = clock.monotonic() + length.total_seconds()
+    while True:
+        left = end - clock.monotonic()
+        if left <= 0:
+            return
+        await asyncio.sleep(min(left, 60.0))
+
+
 async def sleep_until(moment: datetime) -> None:
     """Wait for a moment by the server's clock."""
     while True:
@@ -123,10 +133,23 @@ class Course:
     jumps: Counter[tuple[str, str, str]] = field(default_factory=Counter[tuple[str, str, str]])
     """How often each field of a step of a branch has led to another step."""
     output_bytes: int = 0
+    ends_at: float = field(init=False)
+    """When the run's time is up, by the monotonic clock: setting the server's clock changes no time limit."""
+
+    def __post_init__(self) -> None:
+        # After the clock was set back, a run has no more time than it had at its start.
+        allowed = self.run.deadline_at - self.run.created_at
+        left = min(self.run.deadline_at - clock.now(), allowed)
+        self.ends_at = clock.monotonic() + left.total_seconds()
+
+    @property
+    def left(self) -> timedelta:
+        """How much time the run has left; negative if none."""
+        return timedelta(seconds=self.ends_at - clock.monotonic())
 
     def too_late(self) -> Failed | None:
         """Why nothing more can be done, once the run has used up its time."""
-        if clock.now() < self.run.deadline_at:
+        if self.left > timedelta(0):
             return None
         return self.out_of_time()
 

@@ -9,7 +9,7 @@ from stepiq.core import clock
 from stepiq.core.json import Json
 from stepiq.engine import aside, events
 from stepiq.engine.interpreter.attempts import note_start
-from stepiq.engine.interpreter.course import Frame, sleep_until
+from stepiq.engine.interpreter.course import Frame, pass_time
 from stepiq.engine.interpreter.settling import which
 from stepiq.engine.outcomes import (
     Completed,
@@ -55,8 +55,9 @@ async def rest(frame: Frame, step: Step, record: StepRecord, spec: WaitSpec) -> 
     if is_long:
         await course.sleepers.sleep(wake_at)
     else:
-        await sleep_until(wake_at)
-    return course.too_late() or Completed({"until": clock.iso(until)})
+        await pass_time(wake_at - clock.now())
+    late = course.out_of_time() if course.run.deadline_at <= until else course.too_late()
+    return late or Completed({"until": clock.iso(until)})
 
 
 async def _until(frame: Frame, step: Step, record: StepRecord, spec: WaitSpec) -> datetime | Failed:

@@ -13,7 +13,7 @@ from stepiq.server.checks.models import check_default_model, check_providers
 from stepiq.server.checks.network import check_mail, check_port
 from stepiq.server.checks.sandbox import check_sandbox
 from stepiq.server.checks.secrets import check_secrets
-from stepiq.server.checks.store import check_store
+from stepiq.server.checks.store import check_owner, check_store
 
 log = logging.get(__name__)
 
@@ -34,6 +34,7 @@ class _Listed:
 _CHECKS = (
     _Listed(check_settings),
     _Listed(check_store),
+    _Listed(check_owner, is_for_start=False),
     _Listed(check_secrets),
     _Listed(check_sandbox),
     _Listed(check_providers, is_for_start=False),

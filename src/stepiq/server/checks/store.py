@@ -9,13 +9,22 @@ from stepiq.core import data_folder, keys
 from stepiq.core.data_folder import DataFolderUnusable
 from stepiq.core.errors import StepIQError, Unavailable
 from stepiq.core.settings import Settings
+from stepiq.engine import presence
 from stepiq.server.checks.check import Check, fatal, note, ok, warning
-from stepiq.store import migrate, safety
+from stepiq.store import faults, migrate, safety
 from stepiq.store.database import Database, UnsafeStore, sqlite_version
+from stepiq.store.faults import NEARLY_FULL_BYTES, StoreFull
 from stepiq.store.migrate import SchemaTooNew
 from stepiq.store.refusals import shown
 
 _LOW_DISK_BYTES = 500 * 1024 * 1024
+
+
+async def check_owner(settings: Settings) -> list[Check]:
+    """Whether a process uses the SQLite file, and so no other can."""
+    if settings.sqlite_path is None or (pid := presence.owner(settings.sqlite_path)) is None:
+        return []
+    return [note("process", f"stepIQ process {pid} uses {settings.sqlite_path}")]
 
 
 async def check_store(settings: Settings) -> list[Check]:
@@ -34,6 +43,8 @@ def _check_folder(settings: Settings) -> Check:
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         return _unwritable(name, f"You may not write to {folder}.")
     free = shutil.disk_usage(folder).free
+    if free < NEARLY_FULL_BYTES:
+        return fatal(name, StoreFull(f"{folder} has no space left. Free space on its disk."))
     if free < _LOW_DISK_BYTES:
         detail = f"{folder} has {free // 1024**2} MiB left."
         return warning(name, detail, "Free some disk space: every run stops on a full disk.")
@@ -77,6 +88,8 @@ def _check_database(settings: Settings) -> list[Check]:
     if path is not None and not path.exists():
         return [ok("database", f"{what} will be created on first start")]
     try:
+        if path is not None:
+            faults.check_file(path)
         database = Database(settings)
         flaws = safety.flaws(database.url)
         server = [_check_flaw(flaw, settings) for flaw in flaws]

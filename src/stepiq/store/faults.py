@@ -1,0 +1,89 @@
+"""Faults of a database that only its operator can fix: a full disk, and a damaged file."""
+
+import shutil
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+
+from stepiq.core.errors import Unavailable
+
+FULL = "The disk of the database is full. Free space on it. Accepted runs then continue."
+NEARLY_FULL_BYTES = 1024 * 1024
+"""With less space, most transactions fail."""
+_CHECK_SECONDS = 1.0
+_CHECK_STEPS = 10_000
+_PRIMARY = 0xFF
+_NO_FILE = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+class StoreUnavailable(Unavailable):
+    """The database did not respond. The last change may or may not have been saved."""
+
+    code = "store_unavailable"
+    was_answered = False
+    """Whether it did answer, that it could not: for certain, nothing was kept."""
+
+
+class StoreFull(StoreUnavailable):
+    """The disk of the database is full, so nothing can be saved."""
+
+    code = "store_full"
+    was_answered = True
+
+
+class StoreDamaged(StoreUnavailable):
+    """The file of the database is damaged."""
+
+    code = "store_damaged"
+    was_answered = True
+
+    def __init__(self, path: str | None, reason: str) -> None:
+        super().__init__(
+            f"The database {path or 'file'} is damaged: {reason}. Stop the server and restore a backup with"
+            " `stepiq restore --force FILE`, or set STEPIQ_DATA_DIR to another folder."
+        )
+
+
+def fault(error: BaseException | None, path: Path | None = None) -> StoreUnavailable | None:
+    """What an error of a driver says about the disk or the file; None for other errors."""
+    if isinstance(error, psycopg.errors.DiskFull):
+        return StoreFull(FULL)
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        return None
+    primary = code & _PRIMARY
+    # A connection that cannot create its files reports something else than a full disk.
+    if primary == sqlite3.SQLITE_FULL or (primary in _NO_FILE and is_nearly_full(path)):
+        return StoreFull(FULL)
+    if primary in _DAMAGED:
+        return StoreDamaged(None if path is None else str(path), str(error))
+    return None
+
+
+def is_nearly_full(path: Path | None) -> bool:
+    """Whether the disk of an SQLite file has less space than transactions need."""
+    return path is not None and shutil.disk_usage(path.parent).free < NEARLY_FULL_BYTES
+
+
+def check_file(path: Path) -> None:
+    """Look for damage in an SQLite file, for a second at most.
+
+    Raises:
+        StoreDamaged: it is damaged.
+    """
+    end = time.monotonic() + _CHECK_SECONDS
+    with closing(sqlite3.connect(path)) as connection:
+        connection.set_progress_handler(lambda: time.monotonic() > end, _CHECK_STEPS)
+        try:
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        except sqlite3.Error as error:
+            if (known := fault(error, path)) is not None:
+                raise known from None
+            # It takes longer, or another process uses the file.
+            return
+    if found != "ok":
+        raise StoreDamaged(str(path), str(found).splitlines()[-1])
