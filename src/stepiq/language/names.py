@@ -185,7 +185,7 @@ def _check_input(rest: Sequence[str], names: KnownNames) -> Finding | None:
     if not rest or names.inputs is None:
         return None
     if rest[0] not in names.inputs:
-        hint = suggest(rest[0], names.inputs) if names.inputs else "Add it to `input.schema`."
+        hint = suggest(rest[0], names.inputs)
         return "unknown_input", f"`input.schema` has no field `{rest[0][:60]}`. {hint}"
     kind = names.input_types.get(rest[0])
     if len(rest) > 1 and kind in _SCALAR_TYPES:

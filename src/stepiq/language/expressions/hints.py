@@ -21,6 +21,22 @@ _UNDECLARED_MACRO = re.compile(
 _OPERATOR = re.compile(r"[@!_-]*([^_@A-Za-z]+|in)[_-]*")
 
 CALLABLE = sorted({name for name in FUNCTIONS if name[0].isalpha()} | {"or", "orValue", *MACROS})
+_METHODS = frozenset(
+    {
+        "contains",
+        "startsWith",
+        "endsWith",
+        "matches",
+        "hasValue",
+        "value",
+        "or",
+        "orValue",
+        "first",
+        "last",
+    }
+    | {name for name in FUNCTIONS if name.startswith("get")}
+)
+"""Functions that are called on a value."""
 _WORDS = {
     "and": "Write `&&` instead of `and`.",
     "or": "Write `||` instead of `or`.",
@@ -91,7 +107,7 @@ _MIN_LIKENESS = 0.7
 _MAX_SHOWN = 100
 _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
 _OPERATORS = frozenset(
-    ("==", "!=", "<", "<=", ">", ">=", "in", "&&", "||", "!", "?", "+", "-", "*", "/", "%")
+    ("==", "!=", "<", "<=", ">", ">=", "in", "&&", "||", "!", ":", "+", "-", "*", "/", "%")
 )
 _REFUSALS = {
     "has() argument": "`has` needs a field: `has(input.topic)`. For other keys, write `'topic' in input`.",
@@ -191,12 +207,23 @@ def _is_called(tokens: list[Token], place: int) -> bool:
 
 def _explain_function(source: Source, place: int, name: str) -> str:
     if name in CALLABLE:
-        return f"Call `{name}` on a value: `{_on_value(source, place, name)}`."
+        return _explain_call(source, place, name)
     if name in _CALLS:
         return f"There is no function `{name}`. {_CALLS[name]}"
     near = get_close_matches(name[:60], CALLABLE, 1, _MIN_LIKENESS)
     hint = f"Did you mean `{near[0]}`?" if near else f"Common functions are {_COMMON}."
     return f"There is no function `{name[:60]}`. {hint}"
+
+
+def _explain_call(source: Source, place: int, name: str) -> str:
+    """What is wrong with a call of a function that exists."""
+    before = [token.text for token in source.tokens if token.offset < place]
+    is_on_value = before[-1:] == ["."]
+    if is_on_value and name not in _METHODS:
+        return f"Write the value in the parentheses: `{name}(x)`."
+    if not is_on_value and name in _METHODS:
+        return f"Call `{name}` on a value: `{_on_value(source, place, name)}`."
+    return f"`{name}` does not take this number of values."
 
 
 def _on_value(source: Source, place: int, name: str) -> str:
