@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import socket
 
 import httpx2
 import pytest
@@ -7,6 +8,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
 from stepiq.core import metrics
+from stepiq.server.metrics import create_metrics
+from stepiq.server.process import AddressInUse, metrics_listener
 from stepiq.store.database import StoreUnavailable
 
 pytestmark = pytest.mark.one_store
@@ -25,23 +28,57 @@ def elsewhere(app, **headers: str) -> httpx2.AsyncClient:
     )
 
 
-class TestReadMetrics:
-    async def test_this_machine_reads_them(self, client):
-        response = await client.get("/metrics")
+@pytest.fixture
+async def client(services):
+    """A client of the listener that needs no token."""
+    transport = httpx2.ASGITransport(create_metrics(services))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        yield client
 
+
+class TestMetricsListener:
+    async def test_it_answers_on_loopback_without_a_token_and_serves_nothing_else(self, services):
+        services.settings = services.settings.model_copy(update={"metrics_port": 0})
+
+        async with metrics_listener(services) as address, httpx2.AsyncClient() as client:
+            response = await client.get(f"{address}/metrics")
+            other = await client.get(f"{address}/api/pipelines")
+
+        assert str(address).startswith("http://127.0.0.1:")
         assert response.headers["Content-Type"] == metrics.CONTENT_TYPE
         assert list(text_string_to_metric_families(response.text))
+        assert (other.status_code, other.json()["code"]) == (404, "unknown_path")
 
-    async def test_nobody_else_does(self, app):
-        async with elsewhere(app) as stranger:
-            response = await stranger.get("/metrics")
+    async def test_it_stays_on_loopback_if_the_server_listens_everywhere(self, services):
+        changed = {"metrics_port": 0, "host": "::"}
+        services.settings = services.settings.model_copy(update=changed)
+
+        async with metrics_listener(services) as address:
+            assert str(address).startswith("http://127.0.0.1:")
+
+    async def test_without_a_port_nothing_listens(self, services):
+        async with metrics_listener(services) as address:
+            assert address is None
+
+    async def test_a_taken_port_is_named_with_what_to_do(self, services):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            services.settings = services.settings.model_copy(update={"metrics_port": port})
+            with pytest.raises(AddressInUse, match="STEPIQ_METRICS_PORT"):
+                async with metrics_listener(services):
+                    pass
+
+
+class TestReadMetrics:
+    async def test_without_a_token_nobody_reads_them_not_even_from_this_machine(self, app):
+        # A forwarder that adds no headers connects from this machine, too.
+        transport = httpx2.ASGITransport(app, client=("127.0.0.1", 50_000))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as local:
+            response = await local.get("/metrics")
 
         assert (response.status_code, response.json()["code"]) == (403, "metrics_closed")
-
-    async def test_a_proxy_on_this_machine_is_somebody_else(self, client):
-        response = await client.get("/metrics", headers={"X-Forwarded-For": "127.0.0.1"})
-
-        assert response.status_code == 403
+        assert "STEPIQ_METRICS_TOKEN" in response.json()["detail"]
+        assert "STEPIQ_METRICS_PORT" in response.json()["detail"]
 
     @pytest.mark.parametrize(
         ("header", "status"),
@@ -119,7 +156,8 @@ class TestCounting:
         assert sample("stepiq_http_requests_total", **labels, status="404") == before + 1
         assert sample("stepiq_http_request_duration_seconds_count", **labels) > 0
 
-    async def test_addresses_and_methods_nobody_knows_are_one(self, client):
+    async def test_addresses_and_methods_nobody_knows_are_one(self, app):
+        client = elsewhere(app)
         labels = {"method": "other", "route": "unmatched", "status": "404"}
         before = sample("stepiq_http_requests_total", **labels)
 

@@ -2,14 +2,19 @@ import socket
 
 import httpx2
 import pytest
+from pydantic import SecretStr
 
 from stepiq.server.probes import create_probes, watched
 from stepiq.server.process import AddressInUse
 
+TOKEN = "a-token-of-the-operator"
+
 
 @pytest.fixture
 def services(services):
-    services.settings = services.settings.model_copy(update={"worker_port": 0})
+    services.settings = services.settings.model_copy(
+        update={"worker_port": 0, "metrics_token": SecretStr(TOKEN)}
+    )
     return services
 
 
@@ -20,7 +25,8 @@ class TestWatched:
             httpx2.AsyncClient(base_url=address or "") as client,
         ):
             health = await client.get("/health")
-            metrics = await client.get("/metrics")
+            bearer = {"Authorization": f"Bearer {TOKEN}"}
+            metrics = await client.get("/metrics", headers=bearer)
             ready = await client.get("/ready")
             services.engine.is_ready = True
             carrying = await client.get("/ready")
@@ -31,12 +37,12 @@ class TestWatched:
         assert (ready.status_code, carrying.status_code) == (503, 200)
         assert (api.status_code, api.json()["code"]) == (404, "unknown_path")
 
-    async def test_metrics_are_closed_to_others_as_the_apis_are(self, services):
-        transport = httpx2.ASGITransport(create_probes(services), client=("203.0.113.7", 50_000))
+    async def test_metrics_need_the_token_as_those_of_the_api_do(self, services):
+        transport = httpx2.ASGITransport(create_probes(services), client=("127.0.0.1", 50_000))
         async with httpx2.AsyncClient(transport=transport, base_url="http://worker") as stranger:
             response = await stranger.get("/metrics")
 
-        assert (response.status_code, response.json()["code"]) == (403, "metrics_closed")
+        assert (response.status_code, response.json()["code"]) == (401, "metrics_token_invalid")
 
     async def test_without_a_port_nothing_listens(self, services):
         services.settings = services.settings.model_copy(update={"worker_port": None})

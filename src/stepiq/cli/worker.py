@@ -12,6 +12,7 @@ from stepiq.core.settings import Settings
 from stepiq.server.assembly import built
 from stepiq.server.checks import before_start
 from stepiq.server.probes import watched
+from stepiq.server.process import metrics_listener
 from stepiq.server.running import run
 from stepiq.server.worker import Worker
 
@@ -41,7 +42,11 @@ async def _work(configured: Settings, announce: Announce | None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
     await before_start(configured, announce)
-    async with built(configured) as services, watched(services) as address:
+    async with (
+        built(configured) as services,
+        metrics_listener(services),
+        watched(services) as address,
+    ):
         worker = Worker(services)
         await worker.start()
         try:

@@ -168,8 +168,12 @@ class Settings(BaseSettings):
     """Sender of emails: `address` or `Name <address>`. Default: `stepIQ <stepiq@HOST>`, with the host of `STEPIQ_PUBLIC_URL`."""
 
     metrics_token: SecretStr | None = None
-    """Token of at least 16 characters that lets other machines read the metrics (`/metrics`), sent as `Authorization: Bearer TOKEN`.
-    Default: none, so that only callers on this machine can read them."""
+    """Token of at least 16 characters for the metrics (`/metrics`), sent as `Authorization: Bearer TOKEN`. Default: none, so that the
+    metrics can be read on `STEPIQ_METRICS_PORT` only."""
+
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    """TCP port of 127.0.0.1 on which `stepiq serve` and `stepiq worker` answer `/metrics` without a token. 0 uses a free port, which
+    the log shows (`metrics_ready`). Default: none."""
 
     log_format: Literal["auto", "console", "json"] = "auto"
     """`console` is text for people, `json` is one object per line for log collectors. `auto` is `console` on a terminal, else `json`."""

@@ -1,20 +1,24 @@
-"""`/metrics`: what the process counts, for a Prometheus on this machine or one that shows the operator's token."""
+"""`/metrics`: what the process counts.
+
+It needs the operator's token, or is read on a listener of its own, on loopback only. Where a request to another listener comes
+from proves nothing: a forwarder connects from loopback, too.
+"""
 
 import asyncio
 import hmac
 import math
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 
-from stepiq.accounts.origin import is_direct_loopback
 from stepiq.core import metrics
 from stepiq.core.errors import Forbidden, Unauthenticated
 from stepiq.engine import backlog
 from stepiq.engine.backlog import Backlog
 from stepiq.engine.tickets import Queue
 from stepiq.store.database import StoreUnavailable
-from stepiq.web.problems import problems
+from stepiq.web import problems
+from stepiq.web.guard import Guard
 from stepiq.web.services import Services, ServicesDep
 
 _PATIENCE_SECONDS = 2.0
@@ -25,7 +29,7 @@ router = APIRouter(tags=["Health"])
 
 
 class MetricsClosed(Forbidden):
-    """Metrics are available only on the server's own machine, unless the operator sets a token."""
+    """The operator has set no token for metrics, so this address does not return them."""
 
     code = "metrics_closed"
 
@@ -37,13 +41,11 @@ class MetricsTokenInvalid(Unauthenticated):
 
 
 async def _reader(request: Request, services: ServicesDep) -> None:
-    if is_direct_loopback(request):
-        return
     token = services.settings.metrics_token
     if token is None:
         raise MetricsClosed(
-            "Metrics are available only on the server's own machine. To read them from another machine, the operator must set "
-            "STEPIQ_METRICS_TOKEN."
+            "This server has no token for metrics. The operator must set STEPIQ_METRICS_TOKEN, or STEPIQ_METRICS_PORT to read "
+            "them on the server's own machine."
         )
     scheme, _, shown = request.headers.get("authorization", "").partition(" ")
     wanted = token.get_secret_value().encode()
@@ -61,16 +63,30 @@ async def _reader(request: Request, services: ServicesDep) -> None:
             "description": "Metrics in Prometheus's text format.",
             "content": {"text/plain": {"schema": {"type": "string"}}},
         },
-        **problems(MetricsClosed, MetricsTokenInvalid),
+        **problems.problems(MetricsClosed, MetricsTokenInvalid),
     },
 )
 async def read_metrics(
     services: ServicesDep, _reader: Annotated[None, Depends(_reader)]
 ) -> Response:
-    """Metrics of this process, in Prometheus's text format.
+    """Metrics of this process, in Prometheus's text format. Send `STEPIQ_METRICS_TOKEN` as a bearer token."""
+    return await _render(services)
 
-    Accepts requests from the server's own machine, and requests with the operator's `STEPIQ_METRICS_TOKEN` as a bearer token.
-    """
+
+def create_metrics(services: Services) -> FastAPI:
+    """The app on `STEPIQ_METRICS_PORT`, which only this machine can reach. It needs no token."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+
+    async def read() -> Response:
+        return await _render(services)
+
+    app.add_api_route("/metrics", read)
+    problems.install(app)
+    app.add_middleware(Guard)
+    return app
+
+
+async def _render(services: Services) -> Response:
     metrics.worker_ready.set(services.engine.is_ready)
     for pool, used in services.database.connections().items():
         metrics.store_connections.labels(pool).set(used)

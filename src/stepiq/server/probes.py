@@ -1,7 +1,6 @@
 """`/health`, `/ready` and `/metrics` of a worker without an API, on a separate port."""
 
 import asyncio
-import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -9,7 +8,7 @@ from fastapi import FastAPI
 
 from stepiq.core import metrics as measured
 from stepiq.server import health, metrics
-from stepiq.server.process import HttpServer, bind, http_config
+from stepiq.server.process import answering
 from stepiq.web import problems
 from stepiq.web.guard import Guard
 from stepiq.web.services import Services
@@ -38,18 +37,11 @@ async def watched(services: Services) -> AsyncGenerator[str | None]:
     if settings.worker_port is None:
         yield None
         return
-    with bind(settings.host, settings.worker_port, "STEPIQ_WORKER_PORT") as listener:
-        server = HttpServer(http_config(settings, create_probes(services)))
-        lag = asyncio.create_task(measured.watch_event_loop())
-        serving = asyncio.create_task(server.serve([listener]))
-        try:
-            yield _address(listener)
-        finally:
-            server.should_exit = True
-            await serving
-            lag.cancel()
-
-
-def _address(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    app, host = create_probes(services), settings.host
+    lag = asyncio.create_task(measured.watch_event_loop())
+    try:
+        port = settings.worker_port
+        async with answering(app, settings, host, port, "STEPIQ_WORKER_PORT") as address:
+            yield address
+    finally:
+        lag.cancel()

@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from datetime import timedelta
 
 import uvicorn
@@ -16,10 +16,12 @@ from stepiq.core.settings import Settings
 from stepiq.server.app import create_app, equip
 from stepiq.server.assembly import built
 from stepiq.server.checks import before_start
+from stepiq.server.metrics import create_metrics
 from stepiq.server.protocol import GuardedProtocol
 from stepiq.server.running import run
 from stepiq.server.welcome import welcome
 from stepiq.server.worker import Worker
+from stepiq.web.services import Services
 
 DRAIN = timedelta(seconds=25)
 """How long a stopping server lets steps in progress finish."""
@@ -76,7 +78,7 @@ async def _serve(
     has_worker: bool,
 ) -> None:
     await before_start(settings, announce)
-    async with built(settings) as services:
+    async with built(settings) as services, metrics_listener(services):
         app = create_app()
         equip(app, services, has_worker=has_worker)
         server = HttpServer(http_config(settings, app))
@@ -129,6 +131,43 @@ def http_config(settings: Settings, app: object) -> uvicorn.Config:
         backlog=_BACKLOG,
         timeout_graceful_shutdown=_HTTP_DRAIN_SECONDS,
     )
+
+
+@contextlib.asynccontextmanager
+async def answering(
+    app: object, settings: Settings, host: str, port: int, variable: str
+) -> AsyncGenerator[str]:
+    """Serve an app on a port until the block ends; yields its address. `variable` is the setting that an error names.
+
+    Raises:
+        AddressInUse: another process uses the port.
+    """
+    with bind(host, port, variable) as listener:
+        server = HttpServer(http_config(settings, app))
+        serving = asyncio.create_task(server.serve([listener]))
+        host, port = listener.getsockname()[:2]
+        try:
+            yield f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        finally:
+            server.should_exit = True
+            await serving
+
+
+@contextlib.asynccontextmanager
+async def metrics_listener(services: Services) -> AsyncGenerator[str | None]:
+    """Answer `/metrics` on `STEPIQ_METRICS_PORT` of loopback; yields the address, or None if no port is set.
+
+    Raises:
+        AddressInUse: another process uses the port.
+    """
+    settings = services.settings
+    if settings.metrics_port is None:
+        yield None
+        return
+    app, port = create_metrics(services), settings.metrics_port
+    async with answering(app, settings, "127.0.0.1", port, "STEPIQ_METRICS_PORT") as address:
+        log.info("metrics_ready", url=f"{address}/metrics")
+        yield address
 
 
 def _on_signal() -> asyncio.Event:
