@@ -8,11 +8,16 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from stepiq.accounts import recovery
+from stepiq.accounts import recovery, service
+from stepiq.accounts.authentication import Authenticator
+from stepiq.accounts.errors import CredentialInvalid
 from stepiq.core.mail import Mailer
 from stepiq.web.standalone import source
+from tests.support.clients import login_key
 from tests.support.mail import kept, mail_server
 from tests.support.make_accounts import PASSWORD
+
+__all__ = ["login_key"]
 
 NEW = "a different horse"
 RACES = 20
@@ -184,10 +189,40 @@ class TestReset:
 
         response = await reset(token)
 
-        assert (response.status_code, response.json()) == (200, {"sessions_ended": 2})
+        assert response.status_code == 200
+        assert response.json() == {"sessions_ended": 2, "api_keys_revoked": 0}
         assert (await owner.get("/api/user/me")).status_code == 401
         assert (await log_in(PASSWORD)).status_code == 401
         assert (await log_in(NEW)).status_code == 200
+
+    async def test_it_revokes_the_keys_of_the_account_and_the_mail_says_so(
+        self, forget, reset, account, stranger, login_key, settings
+    ):
+        keys = [await login_key(account) for _ in range(2)]
+        other = await login_key(stranger)
+        [token] = await forget(account.email)
+
+        response = await reset(token)
+
+        assert response.json()["api_keys_revoked"] == 2
+        assert [(await key.get("/api/pipelines")).status_code for key in keys] == [401, 401]
+        assert (await other.get("/api/pipelines")).status_code == 200
+        assert "revokes all its API keys" in kept(settings.data_dir)[0].get_content()
+
+    async def test_a_session_that_it_ended_creates_no_key_in_a_process_that_still_trusts_it(
+        self, forget, reset, owner, account, app, database
+    ):
+        elsewhere = Authenticator(database, app.state.doors.tokens)
+        await elsewhere.authenticate(owner.headers["Authorization"], None)
+        [token] = await forget(account.email)
+        await reset(token)
+        trusted = await elsewhere.authenticate(owner.headers["Authorization"], None)
+
+        with pytest.raises(CredentialInvalid):
+            async with database.transaction() as session:
+                await service.create_key(
+                    session, trusted, name="Persistent", scopes=None, expires_at=None
+                )
 
     async def test_a_token_counts_once_and_only_the_latest_password_does(
         self, forget, reset, account

@@ -149,8 +149,8 @@ async def forgot_password(
 @public.post("/auth/reset-password", responses=problems(ResetInvalid, Busy))
 async def reset_password(
     request: Request, services: ServicesDep, doors: DoorsDep, body: schemas.Reset
-) -> schemas.SessionsEnded:
-    """Set a new password with the token from a reset email. All sessions of the account end; its API keys remain."""
+) -> schemas.PasswordResetDone:
+    """Set a new password with the token of a reset email. All sessions of the account end, and its API keys are revoked."""
     client = client_of(request)
     async with services.database.reading() as read:
         await sessions.check_reset(read, body.token)
@@ -159,7 +159,9 @@ async def reset_password(
         done = await sessions.reset_password(tx, body.token, new_hash=password_hash)
     doors.authenticator.forget(done.user_id)
     doors.logins.clear((done.email, client))
-    return schemas.SessionsEnded(sessions_ended=done.sessions_ended)
+    return schemas.PasswordResetDone(
+        sessions_ended=done.sessions_ended, api_keys_revoked=done.api_keys_revoked
+    )
 
 
 @router.post("/auth/logout", responses=problems(SessionRequired))

@@ -133,6 +133,8 @@ If it was you, open this link within one hour. It works once.
 
 {base_url}/reset-password#token={token}
 
+A new password ends all sessions of the account and revokes all its API keys.
+
 You can also send this token to {base_url}/api/auth/reset-password:
 
 {token}

@@ -32,7 +32,7 @@ form.addEventListener("submit", async (event) => {
       body: JSON.stringify({ token, password: form.password.value }),
     });
     const body = await answer.json();
-    if (answer.ok) { form.hidden = true; say("Your new password is set. All sessions have ended, so log in again."); return; }
+    if (answer.ok) { form.hidden = true; say(`Your new password is set. All sessions have ended, so log in again. API keys revoked: ${body.api_keys_revoked}.`); return; }
     say(body.errors?.length ? body.errors.map((each) => each.message).join(" ") : body.detail);
   } catch {
     say("The server did not respond. Try again in a moment.");

@@ -79,6 +79,12 @@ class SessionsEnded(View):
     sessions_ended: int
 
 
+class PasswordResetDone(SessionsEnded):
+    """The result of a password reset."""
+
+    api_keys_revoked: int
+
+
 class Forgotten(StrictModel):
     """The account to reset."""
 

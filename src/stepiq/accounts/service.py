@@ -386,11 +386,13 @@ async def create_key(
     Raises:
         SessionRequired: the actor is an API key.
         KeyExpiryPast: the key would never have worked.
+        CredentialInvalid: the session has ended since it was checked.
     """
     require_person(actor)
     now = clock.now()
     if expires_at is not None and expires_at <= now:
         raise KeyExpiryPast
+    await _require_live(session, actor, now)
     new = keys.generate()
     row = await key_queries.insert(
         session,
@@ -405,6 +407,16 @@ async def create_key(
         created_at=now,
     )
     return CreatedKey(row, new.text)
+
+
+async def _require_live(session: Session, actor: Actor, now: datetime) -> None:
+    # Processes trust a session for a few seconds. A session that a password reset has just ended must not create a key
+    # that outlives it, so this waits for the reset's transaction and then reads the session again.
+    if actor.session_id is None:
+        return
+    await account_queries.lock_user(session, actor.user_id, to_change=False)
+    if await session_queries.live(session, actor.session_id, now) is None:
+        raise CredentialInvalid("The session has ended. Log in again.")
 
 
 async def revoke_key(session: Session, actor: Actor, key_id: UUID) -> None:

@@ -13,6 +13,7 @@ from stepiq.accounts.errors import (
     SessionEnded,
 )
 from stepiq.accounts.queries import accounts as account_queries
+from stepiq.accounts.queries import keys as key_queries
 from stepiq.accounts.queries import resets as reset_queries
 from stepiq.accounts.queries import sessions as session_queries
 from stepiq.accounts.service import SignedIn, account_of, require_person
@@ -30,11 +31,12 @@ class Reused:
 
 @dataclass(frozen=True, slots=True)
 class PasswordReset:
-    """Whose password has been set, and how many sessions that ended."""
+    """An account with a new password, and the credentials that no longer work."""
 
     user_id: UUID
     email: str
     sessions_ended: int
+    api_keys_revoked: int
 
 
 async def refresh(session: Session, text: str) -> SignedIn | Reused:
@@ -125,7 +127,9 @@ async def check_reset(session: Session, token: str) -> None:
 
 
 async def reset_password(session: Session, token: str, *, new_hash: str) -> PasswordReset:
-    """Set a password by a token that was sent by mail, and end all of the user's sessions.
+    """Set a password with a token that was sent by mail. End all sessions of the user, and revoke all API keys.
+
+    A person who resets the password may do it because someone else had access, and that person may have created keys.
 
     Raises:
         ResetInvalid: the token is unknown, used or expired, or the account is disabled.
@@ -138,7 +142,8 @@ async def reset_password(session: Session, token: str, *, new_hash: str) -> Pass
     if user is None or not await reset_queries.spend(session, digest, now):
         raise ResetInvalid
     ended = await _set_password(session, user_id, new_hash)
-    return PasswordReset(user_id, user.email, len(ended))
+    revoked = await key_queries.revoke_all(session, user_id, now)
+    return PasswordReset(user_id, user.email, len(ended), revoked)
 
 
 async def _set_password(

@@ -96,6 +96,20 @@ async def insert(
     return (await session.execute(statement)).one()
 
 
+async def revoke_all(session: Session, user_id: UUID, now: datetime) -> int:
+    """Revoke the keys of a user; returns how many worked until now."""
+    statement = (
+        sa.update(api_keys)
+        .where(
+            api_keys.c.user_id == user_id,
+            api_keys.c.revoked_at.is_(None),
+            sa.or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > now),
+        )
+        .values(revoked_at=now)
+    )
+    return (await session.execute(statement)).rowcount
+
+
 async def revoke(session: Session, workspace_id: UUID, key_id: UUID, now: datetime) -> bool:
     """Revoke a key of this workspace; False if there is none that still counts."""
     statement = (

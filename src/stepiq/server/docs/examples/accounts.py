@@ -46,6 +46,7 @@ SHAPES: Final[dict[str, Any]] = {
         "cost_usd_micros": 252,
         "cost_complete": True,
     },
+    "PasswordResetDone": {"sessions_ended": 2, "api_keys_revoked": 1},
     "SessionsEnded": {"sessions_ended": 2},
     "StoredSecret": _SECRET_SHOWN | {"warning": None},
     "UsageView": {
