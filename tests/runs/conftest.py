@@ -2,9 +2,11 @@ from uuid import UUID
 
 import pytest
 
+from stepiq.accounts.expiry_watch import ExpiryWatch
 from stepiq.runs.listeners import Streams
 from stepiq.runs.stream import Follower
 from tests.support.clients import login, login_key
+from tests.support.make_accounts import actor
 from tests.support.teller import Teller
 
 __all__ = ["login", "login_key"]
@@ -27,14 +29,23 @@ def streams(changes) -> Streams:
 
 
 @pytest.fixture
-def follow(database, streams, account):
+async def watch(database):
+    # The callers of these tests have no credential that could be checked.
+    watch = ExpiryWatch(database, interval_seconds=3_600)
+    yield watch
+    await watch.close()
+
+
+@pytest.fixture
+def follow(database, streams, watch, account):
     """Frames of a run for a listener who knows the events up to `last_seq`."""
 
     def follow(run_id: UUID, last_seq: int = 0):
         return Follower(
             database,
             streams,
-            workspace_id=account.workspace_id,
+            watch,
+            caller=actor(account),
             run_id=run_id,
             last_seq=last_seq,
         ).frames()

@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 from stepiq.accounts.actor import Actor, Credential, Scope
 from stepiq.accounts.authentication import Authenticator
 from stepiq.accounts.errors import ScopeMissing, SessionRequired
+from stepiq.accounts.expiry_watch import ExpiryWatch
 from stepiq.accounts.passwords import Passwords
 from stepiq.accounts.recovery import Recovery
 from stepiq.accounts.throttle import Throttle
@@ -36,6 +37,8 @@ class Doors:
     passwords: Passwords
     recovery: Recovery
     jwt_secret: bytes
+    watch: ExpiryWatch
+    """Ends streams when their credential no longer works."""
     requests: Limiter = field(default_factory=lambda: Limiter(0, _MINUTE))
     """Counts each credential's requests; its plan gives the limit."""
     logins: Throttle = field(default_factory=lambda: Throttle(10, timedelta(minutes=15)))
@@ -51,10 +54,12 @@ class Doors:
         tokens = AccessTokens(secret, base_url)
         authenticator = Authenticator(database, tokens)
         recovery = Recovery(database, services.mailer, base_url)
-        return cls(authenticator, tokens, Passwords(), recovery, secret)
+        watch = ExpiryWatch(database)
+        return cls(authenticator, tokens, Passwords(), recovery, secret, watch)
 
     async def close(self) -> None:
         """Finish what is under way."""
+        await self.watch.close()
         await self.recovery.settle()
         await self.authenticator.settle()
         self.passwords.close()
@@ -67,11 +72,21 @@ async def _doors(request: Request) -> Doors:
 DoorsDep = Annotated[Doors, Depends(_doors)]
 
 
+async def authenticate(doors: Doors, request: Request) -> Actor:
+    """The caller, by `Authorization: Bearer` or `X-API-Key`.
+
+    Raises:
+        CredentialMissing, CredentialInvalid: see `Authenticator.authenticate`.
+    """
+    headers = request.headers
+    return await doors.authenticator.authenticate(
+        headers.get("authorization"), headers.get("x-api-key")
+    )
+
+
 async def authenticated(request: Request, doors: DoorsDep, services: ServicesDep) -> Actor:
     """The caller, by `Authorization: Bearer` or `X-API-Key`, within the rate of their plan."""
-    actor = await doors.authenticator.authenticate(
-        request.headers.get("authorization"), request.headers.get("x-api-key")
-    )
+    actor = await authenticate(doors, request)
     requests.set_caller(request.scope, actor.workspace_id, actor.scopes)
     act_for(actor.workspace_id)
     limit = services.plans.get(actor.plan).limits["requests_per_minute"]

@@ -8,8 +8,8 @@ from fastapi import Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from stepiq.accounts.actor import Actor, Scope
-from stepiq.accounts.errors import ScopeMissing, TooManyAttempts
-from stepiq.accounts.http import needs
+from stepiq.accounts.errors import CredentialInvalid, ScopeMissing, TooManyAttempts
+from stepiq.accounts.http import DoorsDep, authenticate, needs
 from stepiq.billing.plans import Plans
 from stepiq.engine.definitions import VersionNotFound
 from stepiq.engine.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
@@ -88,6 +88,7 @@ async def start_run(
     caller: Executor,
     services: ServicesDep,
     streams: StreamsDep,
+    doors: DoorsDep,
     own_tx: OwnTx,
     request: Request,
     pipeline_id: UUID,
@@ -130,7 +131,13 @@ async def start_run(
     if not seconds:
         return accepted
     waited = waiting.Waited(caller.workspace_id, run_id, timedelta(seconds=seconds))
-    return await _after_wait(services, streams, caller, waited, request) or accepted
+    try:
+        finished = await _after_wait(services, streams, caller, waited, request)
+        # The credential may have been revoked meanwhile. The response to it then shows nothing of what happened since.
+        await authenticate(doors, request)
+    except (CredentialInvalid, StoreUnavailable):
+        return accepted
+    return finished or accepted
 
 
 async def _after_wait(
@@ -210,6 +217,7 @@ async def stream_run(
     caller: Reader,
     services: ServicesDep,
     streams: StreamsDep,
+    doors: DoorsDep,
     run_id: UUID,
     last_event_id: Annotated[
         str | None, Header(description="The `id` of the last event received.")
@@ -222,7 +230,8 @@ async def stream_run(
     follower = Follower(
         services.database,
         streams,
-        workspace_id=caller.workspace_id,
+        doors.watch,
+        caller=caller,
         run_id=run_id,
         last_seq=min(_sequence(last_event_id), progress.last_seq),
     )

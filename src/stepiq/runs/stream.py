@@ -14,6 +14,8 @@ from fastapi.sse import KEEPALIVE_COMMENT
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from stepiq.accounts.actor import Actor
+from stepiq.accounts.expiry_watch import ExpiryWatch
 from stepiq.core.json import Json
 from stepiq.runs import queries
 from stepiq.runs.listeners import Listener, Streams, Told
@@ -60,12 +62,15 @@ class Follower:
         self,
         database: Database,
         streams: Streams,
+        watch: ExpiryWatch,
         *,
-        workspace_id: UUID,
+        caller: Actor,
         run_id: UUID,
         last_seq: int,
     ) -> None:
-        self.workspace_id = workspace_id
+        self.workspace_id = caller.workspace_id
+        self._caller = caller
+        self._watch = watch
         self._database = database
         self._streams = streams
         self._run_id = run_id
@@ -74,22 +79,23 @@ class Follower:
         self._ended_steps: set[tuple[Json, Json, Json]] = set()
 
     async def frames(self) -> AsyncGenerator[bytes]:
-        """Whole frames, one or several at a time, until the run's final event or `Streams.close`."""
+        """Whole frames, one or several at a time, until the run's final event, `Streams.close`, or the end of the credential."""
         async with self._streams.listening(self._run_id) as listener:
-            while not self._is_over:
-                listener.catch_up()
-                try:
-                    async for frames in self._log():
+            with self._watch.watching(self._caller, listener.close):
+                while not self._is_over:
+                    listener.catch_up()
+                    try:
+                        async for frames in self._log(listener):
+                            yield frames
+                    except StoreUnavailable:
+                        yield KEEPALIVE_COMMENT
+                        await asyncio.sleep(_OUTAGE_SECONDS)
+                        self._is_over = listener.is_closed
+                        continue
+                    async for frames in self._live(listener):
                         yield frames
-                except StoreUnavailable:
-                    yield KEEPALIVE_COMMENT
-                    await asyncio.sleep(_OUTAGE_SECONDS)
-                    self._is_over = listener.is_closed
-                    continue
-                async for frames in self._live(listener):
-                    yield frames
 
-    async def _log(self) -> AsyncGenerator[bytes]:
+    async def _log(self, listener: Listener) -> AsyncGenerator[bytes]:
         while not self._is_over:
             async with self._database.reading() as session:
                 progress = await queries.progress(session, self.workspace_id, self._run_id)
@@ -103,6 +109,8 @@ class Follower:
             if len(found) < _BATCH:
                 # A run that retention has deleted meanwhile has nothing more to say either.
                 self._is_over = self._is_over or progress is None or progress.status.is_final
+                return
+            if listener.is_closed:
                 return
 
     async def _live(self, listener: Listener) -> AsyncGenerator[bytes]:

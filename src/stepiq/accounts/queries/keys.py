@@ -1,6 +1,6 @@
 """API keys."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -27,14 +27,21 @@ async def live(session: Session, key_hash: bytes, now: datetime) -> Row | None:
         )
         .join(users, users.c.id == api_keys.c.user_id)
         .join(workspaces, workspaces.c.id == api_keys.c.workspace_id)
-        .where(
-            api_keys.c.key_hash == key_hash,
-            api_keys.c.revoked_at.is_(None),
-            sa.or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > now),
-            users.c.disabled_at.is_(None),
-        )
+        .where(api_keys.c.key_hash == key_hash, _counts(now), users.c.disabled_at.is_(None))
     )
     return (await session.execute(statement)).first()
+
+
+async def live_ids(session: Session, wanted: Collection[UUID], now: datetime) -> set[UUID]:
+    """Those of some keys that still count."""
+    if not wanted:
+        return set()
+    statement = (
+        sa.select(api_keys.c.id)
+        .join(users, users.c.id == api_keys.c.user_id)
+        .where(api_keys.c.id.in_(wanted), _counts(now), users.c.disabled_at.is_(None))
+    )
+    return set((await session.execute(statement)).scalars())
 
 
 async def touch(session: Session, key_id: UUID, *, now: datetime, unless_since: datetime) -> None:
@@ -100,11 +107,7 @@ async def revoke_all(session: Session, user_id: UUID, now: datetime) -> int:
     """Revoke the keys of a user; returns how many worked until now."""
     statement = (
         sa.update(api_keys)
-        .where(
-            api_keys.c.user_id == user_id,
-            api_keys.c.revoked_at.is_(None),
-            sa.or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > now),
-        )
+        .where(api_keys.c.user_id == user_id, _counts(now))
         .values(revoked_at=now)
     )
     return (await session.execute(statement)).rowcount
@@ -122,3 +125,8 @@ async def revoke(session: Session, workspace_id: UUID, key_id: UUID, now: dateti
         .values(revoked_at=now)
     )
     return (await session.execute(statement)).rowcount == 1
+
+
+def _counts(now: datetime) -> sa.ColumnElement[bool]:
+    is_unexpired = sa.or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > now)
+    return sa.and_(api_keys.c.revoked_at.is_(None), is_unexpired)

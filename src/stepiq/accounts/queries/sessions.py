@@ -1,5 +1,6 @@
 """Sessions and the refresh tokens that carry them on."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -75,6 +76,18 @@ async def live(session: Session, session_id: UUID, now: datetime) -> Row | None:
         )
     )
     return (await session.execute(statement)).first()
+
+
+async def live_ids(session: Session, wanted: Collection[UUID], now: datetime) -> set[UUID]:
+    """Those of some sessions that still count."""
+    if not wanted:
+        return set()
+    statement = (
+        sa.select(sessions.c.id)
+        .join(users, users.c.id == sessions.c.user_id)
+        .where(sessions.c.id.in_(wanted), _counts(now), users.c.disabled_at.is_(None))
+    )
+    return set((await session.execute(statement)).scalars())
 
 
 async def spend_token(session: Session, token_hash: bytes, now: datetime) -> UUID | None:

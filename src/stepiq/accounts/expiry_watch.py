@@ -1,0 +1,79 @@
+"""Ends open responses, such as event streams, when their credential no longer works.
+
+A request is checked once, at its start. A stream can last for hours after that. While streams are open, one task per process
+reads the state of all their credentials every two seconds, in two queries at most. This finds every cause in every process:
+a logout, a revoked or expired key, a new password, and a disabled account.
+"""
+
+import asyncio
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from contextvars import Context
+
+from stepiq.accounts.actor import Actor
+from stepiq.accounts.queries import keys as key_queries
+from stepiq.accounts.queries import sessions as session_queries
+from stepiq.core import clock, logging
+from stepiq.store.database import Database, StoreUnavailable
+
+INTERVAL_SECONDS = 2.0
+
+log = logging.get(__name__)
+
+
+class ExpiryWatch:
+    """The open responses of this process that end with their credential."""
+
+    def __init__(self, database: Database, interval_seconds: float = INTERVAL_SECONDS) -> None:
+        self._database = database
+        self._interval_seconds = interval_seconds
+        self._watched: dict[object, tuple[Actor, Callable[[], None]]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def watching(self, actor: Actor, end: Callable[[], None]) -> Generator[None]:
+        """Call `end` as soon as the credential of the actor no longer works, until the block ends."""
+        entry = object()
+        self._watched[entry] = (actor, end)
+        if self._task is None:
+            # The task outlives the request that starts it, so it does not use the log context of that request.
+            self._task = asyncio.create_task(self._check_for_ever(), context=Context())
+        try:
+            yield
+        finally:
+            del self._watched[entry]
+
+    async def check(self) -> None:
+        """End the responses whose credential no longer works.
+
+        Raises:
+            StoreUnavailable: nothing was ended.
+        """
+        watched = list(self._watched.values())
+        sessions = {actor.session_id for actor, _ in watched if actor.session_id is not None}
+        keys = {actor.key_id for actor, _ in watched if actor.key_id is not None}
+        now = clock.now()
+        async with self._database.reading() as session:
+            live = await session_queries.live_ids(session, sessions, now)
+            live |= await key_queries.live_ids(session, keys, now)
+        for actor, end in watched:
+            if actor.session_id not in live and actor.key_id not in live:
+                end()
+
+    async def close(self) -> None:
+        """Stop checking."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def _check_for_ever(self) -> None:
+        while self._watched:
+            await asyncio.sleep(self._interval_seconds)
+            try:
+                await self.check()
+            except StoreUnavailable:
+                log.warning("stream_credentials_not_checked")
+            except Exception:
+                log.exception("stream_credentials_broke")
+        self._task = None

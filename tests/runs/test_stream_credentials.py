@@ -1,0 +1,168 @@
+"""Streams end with their credential, whichever process ends it: here, the database says so and nobody else."""
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+import httpx2
+import pytest
+import sqlalchemy as sa
+
+from stepiq.accounts import service
+from stepiq.accounts.authentication import CACHE_LIFETIME
+from stepiq.accounts.expiry_watch import ExpiryWatch
+from stepiq.accounts.queries import sessions as session_queries
+from stepiq.core import clock as clocks
+from stepiq.runs.listeners import Streams
+from stepiq.store.tables import runs
+from tests.support.make_accounts import actor
+
+
+@pytest.fixture
+def quick(app, database):
+    """Has the credentials of streams checked without a pause."""
+    app.state.doors = replace(app.state.doors, watch=ExpiryWatch(database, interval_seconds=0.01))
+
+
+@asynccontextmanager
+async def streaming(server, run_id, headers):
+    """A stream that is open: its first frame has come."""
+    async with (
+        httpx2.AsyncClient(base_url=server.url, timeout=30) as client,
+        client.stream("GET", f"/api/runs/{run_id}/stream", headers=headers) as response,
+    ):
+        assert response.status_code == 200
+        frames = response.aiter_bytes()
+        assert b"step.status" in await anext(frames)
+        yield frames
+
+
+async def ended(frames):
+    """Read to the end of a stream, which must come within five seconds."""
+    async with asyncio.timeout(5):
+        return b"".join([each async for each in frames])
+
+
+@pytest.fixture
+async def key(make, account):
+    return await make.api_key(account, expires_at=clocks.now() + timedelta(hours=1))
+
+
+@pytest.fixture
+async def run_id(run_id, teller):
+    """A run that goes on after its first event."""
+    await teller.log(run_id, 1)
+    return run_id
+
+
+@pytest.mark.usefixtures("quick")
+class TestKeys:
+    async def test_when_the_key_is_revoked(self, server, run_id, key, account, database):
+        async with streaming(server, run_id, {"X-API-Key": key.text}) as frames:
+            async with database.transaction() as session:
+                await service.revoke_key(session, actor(account), key.id)
+
+            assert b"run.status" not in await ended(frames)
+
+    async def test_when_the_key_expires(self, server, run_id, key, clock):
+        async with streaming(server, run_id, {"X-API-Key": key.text}) as frames:
+            clock.advance(timedelta(hours=1))
+
+            await ended(frames)
+
+    async def test_when_the_account_is_disabled(self, server, run_id, key, account, make):
+        async with streaming(server, run_id, {"X-API-Key": key.text}) as frames:
+            await make.disable(account)
+
+            await ended(frames)
+
+    async def test_others_of_the_account_go_on(
+        self, server, run_id, key, account, make, database, teller
+    ):
+        other = await make.api_key(account)
+        async with (
+            streaming(server, run_id, {"X-API-Key": key.text}) as frames,
+            streaming(server, run_id, {"X-API-Key": other.text}) as others,
+        ):
+            async with database.transaction() as session:
+                await service.revoke_key(session, actor(account), key.id)
+            await ended(frames)
+
+            await teller.end(run_id)
+
+            assert b"run.status" in await ended(others)
+
+
+@pytest.mark.usefixtures("quick")
+class TestSessions:
+    @pytest.fixture
+    async def opened(self, make, account):
+        return await make.session(account)
+
+    @pytest.fixture
+    def headers(self, app, account, opened):
+        return {
+            "Authorization": f"Bearer {app.state.doors.tokens.issue(account.id, opened.session_id)}"
+        }
+
+    async def test_when_the_session_ends(self, server, run_id, headers, account, database):
+        async with streaming(server, run_id, headers) as frames:
+            async with database.transaction() as session:
+                await session_queries.end_all(session, account.id, clocks.now())
+
+            await ended(frames)
+
+    async def test_not_when_only_the_access_token_expires(
+        self, server, run_id, headers, clock, teller
+    ):
+        async with streaming(server, run_id, headers) as frames:
+            clock.advance(timedelta(minutes=20))
+            await teller.end(run_id)
+
+            assert b"run.status" in await ended(frames)
+
+
+class TestPace:
+    async def test_as_it_is_set_it_takes_less_than_five_seconds(
+        self, server, run_id, key, account, database
+    ):
+        async with streaming(server, run_id, {"X-API-Key": key.text}) as frames:
+            async with database.transaction() as session:
+                await service.revoke_key(session, actor(account), key.id)
+
+            await ended(frames)
+
+
+class WaitedFor(Streams):
+    """As in production, and `entered` is set when somebody waits."""
+
+    def __init__(self, changes):
+        super().__init__(changes)
+        self.entered = asyncio.Event()
+
+    def enter(self, workspace_id):
+        super().enter(workspace_id)
+        self.entered.set()
+
+
+class TestWaitingRequests:
+    @pytest.mark.parametrize(("is_revoked", "status"), [(False, 200), (True, 202)])
+    async def test_the_answer_shows_no_result_to_a_key_that_was_revoked_meanwhile(
+        self, app, server, changes, account, make, key, database, clock, teller, is_revoked, status
+    ):
+        app.state.streams = WaitedFor(changes)
+        url = f"{server.url}/api/pipelines/{await make.pipeline(account)}/run?wait=60"
+        async with httpx2.AsyncClient(timeout=30) as client:
+            asked = asyncio.create_task(client.post(url, headers={"X-API-Key": key.text}))
+            await app.state.streams.entered.wait()
+            async with database.reading() as session:
+                run_id = await session.scalar(sa.select(runs.c.id))
+            if is_revoked:
+                async with database.transaction() as session:
+                    await service.revoke_key(session, actor(account), key.id)
+                clock.advance(CACHE_LIFETIME)
+            await teller.end(run_id)
+            response = await asked
+
+        assert response.status_code == status
