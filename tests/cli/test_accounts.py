@@ -36,6 +36,8 @@ class TestStore:
         ("users", "create", "ada@example.com", "--password-stdin"),
         ("users", "invite", "ada@example.com"),
         ("users", "set-plan", "ada@example.com", "pro"),
+        ("users", "disable", "ada@example.com"),
+        ("users", "enable", "ada@example.com"),
         ("keys", "rotate", "--generate"),
         ("setup-token",),
     )
@@ -220,6 +222,28 @@ class TestSetPlan:
 
     def test_an_unknown_plan_is_refused(self, cli: Cli):
         assert cli("users", "set-plan", "ada@example.com", "gold").code == 1
+
+
+class TestDisable:
+    def test_the_account_cannot_log_in_until_it_is_enabled(self, cli: Cli, typed):
+        typed("correct horse\n")
+        cli("users", "create", "ada@example.com", "--password-stdin")
+
+        disabled = cli("users", "disable", " ADA@example.com")
+        refused = cli("users", "set-plan", "ada@example.com", "pro")
+        enabled = cli("users", "enable", "ada@example.com")
+
+        assert (disabled.code, refused.code, enabled.code) == (0, 1, 0)
+        assert disabled.out == ("Disabled ada@example.com. Sessions ended: 0. Runs cancelled: 0.\n")
+        assert enabled.out == "Enabled ada@example.com.\n"
+        assert cli("users", "set-plan", "ada@example.com", "pro").code == 0
+
+    @pytest.mark.parametrize("command", ["disable", "enable"])
+    def test_an_unknown_account_is_refused(self, cli: Cli, folder, command):
+        said = cli("users", command, "ada@example.com")
+
+        assert said.code == 1
+        assert "There is no account ada@example.com" in said.err
 
 
 class TestSetupToken:

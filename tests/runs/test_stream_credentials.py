@@ -34,7 +34,7 @@ async def streaming(server, run_id, headers):
     ):
         assert response.status_code == 200
         frames = response.aiter_bytes()
-        assert b"step.status" in await anext(frames)
+        assert b"step.log" in await anext(frames)
         yield frames
 
 

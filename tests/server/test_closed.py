@@ -227,7 +227,8 @@ class TestForeign:
 
         answers = {}
         for method, path in sorted(routes(app) - PUBLIC):
-            if "{" not in path:
+            # Routes of administrators refuse this caller before they look for the id.
+            if "{" not in path or path.startswith("/api/admin/"):
                 continue
             # Numbers of versions are not ids.
             concrete = re.sub(r"\{[^}]+\}", str(uuid4()), re.sub(r"\{version\}", "1", path))

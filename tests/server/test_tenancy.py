@@ -27,7 +27,7 @@ BODIES = {
     ("POST", "/pipelines/{pipeline_id}/secrets"): {"name": "TOKEN", "value": "taken over"},
 }
 OURS = {"pipeline_id", "run_id", "key_id", "schedule_id", "secret", "delivery_id"}
-PLAIN = {"number": "1", "other": "1", "step_id": "check", "model_id": None}
+PLAIN = {"number": "1", "other": "1", "step_id": "check", "model_id": None, "user_id": None}
 """Other parameters: a value for each, or None for routes that show nothing of a workspace."""
 
 ROUTES = [

@@ -225,6 +225,35 @@ class AccountNotFound(NotFound):
         )
 
 
+class AdminRequired(Forbidden):
+    """Only administrators of the server can use this route."""
+
+    code = "admin_required"
+
+    def __init__(self) -> None:
+        super().__init__("This route is for administrators of the server.")
+
+
+class OwnAccount(Conflict):
+    """Administrators cannot disable or enable their own account."""
+
+    code = "own_account"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "You cannot change your own account here. Ask another administrator, or use `stepiq users` on the server."
+        )
+
+
+class UserNotFound(NotFound):
+    """The server has no account with this id."""
+
+    code = "user_not_found"
+
+    def __init__(self, user_id: UUID) -> None:
+        super().__init__(f"There is no account with the id {user_id}.")
+
+
 class KeyNotFound(NotFound):
     """The workspace has no such API key, or the key was revoked."""
 

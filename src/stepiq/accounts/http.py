@@ -12,7 +12,7 @@ from fastapi import Depends, Request
 
 from stepiq.accounts.actor import Actor, Credential, Scope
 from stepiq.accounts.authentication import Authenticator
-from stepiq.accounts.errors import ScopeMissing, SessionRequired
+from stepiq.accounts.errors import AdminRequired, ScopeMissing, SessionRequired
 from stepiq.accounts.expiry_watch import ExpiryWatch
 from stepiq.accounts.passwords import Passwords
 from stepiq.accounts.recovery import Recovery
@@ -147,3 +147,14 @@ async def person(caller: Caller) -> Actor:
 
 Person = Annotated[Actor, Depends(person)]
 """Somebody who has logged in."""
+
+
+async def administrator(caller: Person) -> Actor:
+    """The caller, who must be an administrator of the server."""
+    if not caller.is_admin:
+        raise AdminRequired
+    return caller
+
+
+Administrator = Annotated[Actor, Depends(administrator)]
+"""An administrator of the server who has logged in."""

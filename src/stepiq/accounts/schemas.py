@@ -127,6 +127,26 @@ class UserView(View):
     created_at: Timestamp
 
 
+class UserChange(StrictModel):
+    """A change of an account by an administrator."""
+
+    disabled: bool
+    """Whether to disable the account."""
+
+
+class AdminUserView(View):
+    """An account as administrators see it."""
+
+    id: UUID
+    email: str
+    name: str
+    plan: str
+    is_admin: bool
+    disabled: bool
+    """Whether the account is disabled."""
+    created_at: Timestamp
+
+
 class SessionView(View):
     """A new session."""
 

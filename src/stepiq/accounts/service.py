@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -293,6 +293,22 @@ async def set_plan(session: Session, *, email: str, plan: str) -> Account:
         raise AccountNotFound(email)
     await account_queries.update_plan(session, row.workspace_id, plan)
     return replace(account_of(row), plan=plan)
+
+
+def named(email: str) -> Callable[[Session], Awaitable[Any]]:
+    """Reads the account with an address, disabled or not.
+
+    Raises:
+        AccountNotFound: there is none.
+    """
+
+    async def find(session: Session) -> Any:
+        row = await account_queries.any_by_email(session, email.strip().lower())
+        if row is None:
+            raise AccountNotFound(email)
+        return row
+
+    return find
 
 
 async def find_by_email(session: Session, email: str) -> tuple[Account, str] | None:

@@ -6,7 +6,8 @@ import sys
 import typer
 from pydantic import ValidationError
 
-from stepiq.accounts import service
+from stepiq.accounts import disabling, service
+from stepiq.accounts.disabling import Disabled
 from stepiq.accounts.errors import SetupDone
 from stepiq.accounts.passwords import Passwords
 from stepiq.accounts.schemas import Registration, normalise_email
@@ -148,6 +149,45 @@ def set_plan(email: str, plan: str) -> None:
     wanted = Plans.load(configured.plans).require(plan)
     account = asyncio.run(change_plan(configured, email, wanted.name))
     typer.echo(f"{account.email} now has plan {account.plan}.")
+
+
+def disable(email: str) -> None:
+    """Disable an account and cancel its runs.
+
+    Raises:
+        StoreMissing: there is no database where the settings say.
+        AccountNotFound: see the class.
+    """
+    configured = settings.load()
+    database.require(configured)
+    done = asyncio.run(disable_account(configured, email))
+    typer.echo(
+        f"Disabled {done.email}. Sessions ended: {done.sessions_ended}. Runs cancelled: {done.runs_cancelled}."
+    )
+
+
+def enable(email: str) -> None:
+    """Enable a disabled account.
+
+    Raises:
+        StoreMissing: there is no database where the settings say.
+        AccountNotFound: see the class.
+    """
+    configured = settings.load()
+    database.require(configured)
+    typer.echo(f"Enabled {asyncio.run(enable_account(configured, email))}.")
+
+
+async def disable_account(configured: Settings, email: str) -> Disabled:
+    """Disable an account in the database. A server can be running."""
+    async with built(configured) as services:
+        return await disabling.disable(services.database, services.engine, service.named(email))
+
+
+async def enable_account(configured: Settings, email: str) -> str:
+    """Enable an account in the database, and return its address. A server can be running."""
+    async with built(configured) as services, services.database.transaction() as session:
+        return await disabling.enable(session, service.named(email))
 
 
 async def add_account(

@@ -414,12 +414,14 @@ def invite_user(
     accounts.invite(email)
 
 
+_AccountEmail = Annotated[
+    str, typer.Argument(metavar="EMAIL", help="Email address of the account.", show_default=False)
+]
+
+
 @users.command("set-plan")
 def set_plan(
-    email: Annotated[
-        str,
-        typer.Argument(metavar="EMAIL", help="Email address of the account.", show_default=False),
-    ],
+    email: _AccountEmail,
     plan: Annotated[
         str, typer.Argument(metavar="PLAN", help="Name of a plan.", show_default=False)
     ],
@@ -473,3 +475,19 @@ def fake_provider(
         err=True,
     )
     server.serve(port=port, latency_ms=latency_ms, token_ms=token_ms, text=text, api_key=api_key)
+
+
+@users.command("disable")
+def disable_user(email: _AccountEmail) -> None:
+    """Disable an account and cancel its runs. Running servers refuse its sessions and keys within five seconds."""
+    from stepiq.cli import accounts
+
+    accounts.disable(email)
+
+
+@users.command("enable")
+def enable_user(email: _AccountEmail) -> None:
+    """Enable a disabled account. Its keys and schedules work again."""
+    from stepiq.cli import accounts
+
+    accounts.enable(email)

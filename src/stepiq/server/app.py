@@ -7,8 +7,8 @@ from fastapi import APIRouter, Depends, FastAPI, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stepiq import __version__
+from stepiq.accounts import administration, reset_page
 from stepiq.accounts import endpoints as accounts
-from stepiq.accounts import reset_page
 from stepiq.accounts.http import Doors, authenticated
 from stepiq.accounts.secrets import endpoints as secrets
 from stepiq.accounts.secrets.reader import StoredSecrets
@@ -41,6 +41,7 @@ from stepiq.web.services import Services
 
 ROUTERS: tuple[APIRouter, ...] = (
     accounts.router,
+    administration.router,
     billing.router,
     pipelines.router,
     runs.router,

@@ -1,5 +1,6 @@
 """Users and their workspaces."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from stepiq.store.database import Session
-from stepiq.store.tables import memberships, users, workspaces
+from stepiq.store.states import FINAL_RUN_STATUSES, RunStatus, TriggerType
+from stepiq.store.tables import memberships, runs, users, workspaces
 
 Row = sa.Row[Any]
 
@@ -61,6 +63,52 @@ async def account_by_email(session: Session, email: str) -> Row | None:
 async def account_by_id(session: Session, user_id: UUID) -> Row | None:
     """An account that may log in, with its workspace."""
     return await _account(session, users.c.id == user_id)
+
+
+async def any_by_email(session: Session, email: str) -> Row | None:
+    """An account with its workspace, disabled or not."""
+    return (await session.execute(_every().where(users.c.email == email))).first()
+
+
+async def any_by_id(session: Session, user_id: UUID) -> Row | None:
+    """An account with its workspace, disabled or not."""
+    return (await session.execute(_every().where(users.c.id == user_id))).first()
+
+
+async def page(
+    session: Session, *, email: str | None, before: UUID | None, limit: int
+) -> Sequence[Row]:
+    """Accounts, disabled or not, newest first."""
+    statement = _every().order_by(users.c.id.desc()).limit(limit)
+    if email is not None:
+        statement = statement.where(users.c.email == email)
+    if before is not None:
+        statement = statement.where(users.c.id < before)
+    return (await session.execute(statement)).all()
+
+
+def _every() -> Any:
+    return (
+        sa.select(*_ACCOUNT, users.c.disabled_at)
+        .join(memberships, memberships.c.user_id == users.c.id)
+        .join(workspaces, workspaces.c.id == memberships.c.workspace_id)
+    )
+
+
+async def set_disabled(session: Session, user_id: UUID, at: datetime | None) -> None:
+    """Disable an account, or enable it with None."""
+    await session.execute(sa.update(users).where(users.c.id == user_id).values(disabled_at=at))
+
+
+async def unfinished_runs(session: Session, workspace_id: UUID) -> Sequence[UUID]:
+    """Ids of the runs of a workspace that have not ended."""
+    # These lists let the index of the workspace's runs find them without reading the history.
+    statement = sa.select(runs.c.id).where(
+        runs.c.workspace_id == workspace_id,
+        runs.c.trigger_type.in_(TriggerType),
+        runs.c.status.in_(set(RunStatus) - FINAL_RUN_STATUSES),
+    )
+    return (await session.execute(statement)).scalars().all()
 
 
 async def _account(session: Session, condition: sa.ColumnElement[bool]) -> Row | None:

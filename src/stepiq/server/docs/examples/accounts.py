@@ -93,6 +93,16 @@ SHAPES: Final[dict[str, Any]] = {
         "created_at": CREATED,
     },
 }
+SHAPES["UserChange"] = {"disabled": True}
+SHAPES["AdminUserView"] = {
+    "id": USER,
+    "email": "ada@example.com",
+    "name": "Ada",
+    "plan": "starter",
+    "is_admin": False,
+    "disabled": True,
+    "created_at": CREATED,
+}
 SHAPES["SessionView"] = {
     "user": SHAPES["UserView"],
     "token": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIwMTkyZjBjMCJ9.Jx0nT7Qm",

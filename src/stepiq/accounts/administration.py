@@ -1,0 +1,82 @@
+"""Routes of the server's administrators."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query
+
+from stepiq.accounts import disabling, schemas
+from stepiq.accounts.errors import AdminRequired, OwnAccount, SessionRequired, UserNotFound
+from stepiq.accounts.http import Administrator, DoorsDep
+from stepiq.accounts.queries import accounts as account_queries
+from stepiq.store.database import Session
+from stepiq.web.bodies import router as new_router
+from stepiq.web.pages import Page, PageQuery
+from stepiq.web.problems import problems
+from stepiq.web.services import ServicesDep
+from stepiq.web.transactions import Read
+
+router = new_router("Accounts")
+
+
+@router.get("/admin/users", responses=problems(SessionRequired, AdminRequired))
+async def list_users(
+    _caller: Administrator,
+    read: Read,
+    page: PageQuery,
+    email: Annotated[
+        str | None, Query(max_length=254, description="Only the account with this address.")
+    ] = None,
+) -> Page[schemas.AdminUserView]:
+    """All accounts of the server, newest first. Only administrators can list them."""
+    rows = await account_queries.page(
+        read, email=email and email.strip().lower(), before=page.before, limit=page.fetch
+    )
+    return page.page(rows, _view, lambda row: row.id)
+
+
+@router.patch(
+    "/admin/users/{user_id}",
+    responses=problems(SessionRequired, AdminRequired, UserNotFound, OwnAccount),
+)
+async def change_user(
+    caller: Administrator,
+    services: ServicesDep,
+    doors: DoorsDep,
+    user_id: UUID,
+    body: schemas.UserChange,
+) -> schemas.AdminUserView:
+    """Disable or enable an account. Only administrators can do this.
+
+    Disabling ends its sessions, refuses its keys, stops its schedules and streams, and cancels its unfinished runs, in every
+    process within five seconds.
+    """
+    if user_id == caller.user_id:
+        raise OwnAccount
+
+    async def find(session: Session) -> account_queries.Row:
+        row = await account_queries.any_by_id(session, user_id)
+        if row is None:
+            raise UserNotFound(user_id)
+        return row
+
+    if body.disabled:
+        await disabling.disable(services.database, services.engine, find)
+    else:
+        async with services.database.transaction() as tx:
+            await disabling.enable(tx, find)
+    doors.authenticator.forget(user_id)
+    async with services.database.reading() as read:
+        return _view(await find(read))
+
+
+def _view(row: account_queries.Row) -> schemas.AdminUserView:
+    return schemas.AdminUserView(
+        id=row.id,
+        email=row.email,
+        name=row.name,
+        plan=row.plan,
+        is_admin=row.is_admin,
+        disabled=row.disabled_at is not None,
+        created_at=row.created_at,
+    )
