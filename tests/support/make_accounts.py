@@ -66,6 +66,7 @@ class MakeAccounts:
         plan: str = "enterprise",
         is_admin: bool = False,
         is_disabled: bool = False,
+        is_verified: bool = True,
     ) -> Account:
         """An account with its workspace; its password is `PASSWORD`."""
         async with self.database.transaction() as session:
@@ -76,6 +77,7 @@ class MakeAccounts:
                 password_hash=_password_hash(),
                 is_admin=is_admin,
                 plan=plan,
+                is_verified=is_verified,
             )
         if is_disabled:
             await self.disable(account)

@@ -74,6 +74,7 @@ def _view(row: account_queries.Row) -> schemas.AdminUserView:
     return schemas.AdminUserView(
         id=row.id,
         email=row.email,
+        email_verified=row.email_verified_at is not None,
         name=row.name,
         plan=row.plan,
         is_admin=row.is_admin,

@@ -28,6 +28,7 @@ from stepiq.accounts.errors import (
     SessionRequired,
     SetupRequired,
     TooManyAttempts,
+    VerificationInvalid,
 )
 from stepiq.accounts.http import Doors, DoorsDep, Person, needs
 from stepiq.accounts.origin import client_of
@@ -83,6 +84,8 @@ async def register(
             tx, settings, claim, name=body.name, password_hash=password_hash
         )
         opened = await service.open_session(tx, account)
+    if not account.email_verified:
+        doors.verification.send(account.id, account.email)
     return _session_view(services, doors, opened)
 
 
@@ -164,6 +167,31 @@ async def reset_password(
     )
 
 
+@public.post("/auth/verify-email", responses=problems(VerificationInvalid))
+async def verify_email(
+    services: ServicesDep, doors: DoorsDep, body: schemas.EmailVerification
+) -> schemas.EmailVerificationView:
+    """Verify the email address of an account with the token of a verification email."""
+    async with services.database.transaction() as tx:
+        email = await doors.verification.confirm(tx, body.token)
+    return schemas.EmailVerificationView(email=email, email_verified=True)
+
+
+@router.post(
+    "/user/verify-email", status_code=202, responses=problems(SessionRequired, TooManyAttempts)
+)
+async def send_verification(
+    caller: Person, read: Read, doors: DoorsDep
+) -> schemas.EmailVerificationView:
+    """Send another verification email, at most three per hour. Does nothing if the address is verified."""
+    account = await service.me(read, caller)
+    if not account.email_verified:
+        decision = doors.verification.send(account.id, account.email)
+        if not decision.is_allowed:
+            raise TooManyAttempts(decision.reset)
+    return schemas.EmailVerificationView(email=account.email, email_verified=account.email_verified)
+
+
 @router.post("/auth/logout", responses=problems(SessionRequired))
 async def logout(
     caller: Person, tx: Tx, doors: DoorsDep, body: schemas.Logout | None = None
@@ -221,7 +249,11 @@ async def list_keys(
     return page.page(rows, schemas.KeyView.model_validate, lambda row: row.id)
 
 
-@router.post("/user/api-keys", status_code=201, responses=problems(SessionRequired, KeyExpiryPast))
+@router.post(
+    "/user/api-keys",
+    status_code=201,
+    responses=problems(SessionRequired, CredentialInvalid, KeyExpiryPast),
+)
 async def create_key(caller: Person, tx: Tx, body: schemas.NewKey) -> schemas.CreatedKey:
     """Create an API key. The key is shown only in this response: copy it."""
     made = await service.create_key(
@@ -260,6 +292,7 @@ def _user_view(services: Services, account: service.Account) -> schemas.UserView
     return schemas.UserView(
         id=account.id,
         email=account.email,
+        email_verified=account.email_verified,
         name=account.name,
         plan=account.plan,
         limits=limits,

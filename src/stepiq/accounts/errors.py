@@ -225,6 +225,29 @@ class AccountNotFound(NotFound):
         )
 
 
+class EmailUnverified(Forbidden):
+    """The email address of the account is not verified, so the account cannot send email to anyone."""
+
+    code = "email_unverified"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The email address of this account is not verified, so the account cannot send email. Open the link in the verification "
+            "email. To get another one, use POST /api/user/verify-email."
+        )
+
+
+class VerificationInvalid(Invalid):
+    """The token that verifies an email address is invalid or more than seven days old."""
+
+    code = "verification_invalid"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This link is invalid or has expired. Log in, and request another email with POST /api/user/verify-email."
+        )
+
+
 class AdminRequired(Forbidden):
     """Only administrators of the server can use this route."""
 

@@ -18,6 +18,7 @@ from stepiq.accounts.passwords import Passwords
 from stepiq.accounts.recovery import Recovery
 from stepiq.accounts.throttle import Throttle
 from stepiq.accounts.tokens import AccessTokens
+from stepiq.accounts.verification import Verification
 from stepiq.core import clock, keys
 from stepiq.core.fairness import act_for
 from stepiq.web import requests
@@ -37,6 +38,7 @@ class Doors:
     passwords: Passwords
     recovery: Recovery
     jwt_secret: bytes
+    verification: Verification
     watch: ExpiryWatch
     """Ends streams when their credential no longer works."""
     requests: Limiter = field(default_factory=lambda: Limiter(0, _MINUTE))
@@ -54,13 +56,21 @@ class Doors:
         tokens = AccessTokens(secret, base_url)
         authenticator = Authenticator(database, tokens)
         recovery = Recovery(database, services.mailer, base_url)
-        watch = ExpiryWatch(database)
-        return cls(authenticator, tokens, Passwords(), recovery, secret, watch)
+        return cls(
+            authenticator,
+            tokens,
+            Passwords(),
+            recovery,
+            secret,
+            Verification(services.settings, services.mailer),
+            ExpiryWatch(database),
+        )
 
     async def close(self) -> None:
         """Finish what is under way."""
         await self.watch.close()
         await self.recovery.settle()
+        await self.verification.settle()
         await self.authenticator.settle()
         self.passwords.close()
 

@@ -105,6 +105,19 @@ class Reset(StrictModel):
     password: Password
 
 
+class EmailVerification(StrictModel):
+    """The token of a verification email."""
+
+    token: Token
+
+
+class EmailVerificationView(View):
+    """An email address and whether it is verified."""
+
+    email: str
+    email_verified: bool
+
+
 class PasswordChange(StrictModel):
     """A new password, with the current one."""
 
@@ -117,6 +130,8 @@ class UserView(View):
 
     id: UUID
     email: str
+    email_verified: bool
+    """Whether the address is verified. If not, the account may be unable to send email."""
     name: str
     plan: str
     limits: dict[str, int | bool | None]
@@ -139,6 +154,7 @@ class AdminUserView(View):
 
     id: UUID
     email: str
+    email_verified: bool
     name: str
     plan: str
     is_admin: bool

@@ -49,6 +49,7 @@ class Account:
     created_at: datetime
     workspace_id: UUID
     plan: str
+    email_verified: bool = True
     credit_tokens: int = 0
     """Tokens that the server has paid for this month."""
 
@@ -158,6 +159,7 @@ async def register(
         password_hash=password_hash,
         is_admin=is_first,
         plan=FIRST_PLAN if is_first else settings.default_plan,
+        is_verified=is_first or claim.invitation is not None or not settings.verifies_addresses,
     )
 
 
@@ -250,13 +252,21 @@ async def create_by_operator(
 
 
 async def create_account(
-    session: Session, *, email: str, name: str | None, password_hash: str, is_admin: bool, plan: str
+    session: Session,
+    *,
+    email: str,
+    name: str | None,
+    password_hash: str,
+    is_admin: bool,
+    plan: str,
+    is_verified: bool = True,
 ) -> Account:
     """Create an account with its workspace, whoever may register.
 
     Raises:
         EmailTaken: there is one with this address.
     """
+    now = clock.now()
     new = account_queries.NewAccount(
         user_id=ids.uuid7(),
         workspace_id=ids.uuid7(),
@@ -265,7 +275,8 @@ async def create_account(
         password_hash=password_hash,
         is_admin=is_admin,
         plan=plan,
-        created_at=clock.now(),
+        created_at=now,
+        email_verified_at=now if is_verified else None,
     )
     if not await account_queries.insert_account(session, new):
         raise EmailTaken
@@ -277,6 +288,7 @@ async def create_account(
         created_at=new.created_at,
         workspace_id=new.workspace_id,
         plan=new.plan,
+        email_verified=is_verified,
     )
 
 
@@ -467,5 +479,6 @@ def account_of(row: Any) -> Account:
         created_at=row.created_at,
         workspace_id=row.workspace_id,
         plan=row.plan,
+        email_verified=row.email_verified_at is not None,
         credit_tokens=usage.tokens_of_month(row.credit_month, row.credit_tokens, clock.now()),
     )

@@ -143,6 +143,8 @@ async def reset_password(session: Session, token: str, *, new_hash: str) -> Pass
         raise ResetInvalid
     ended = await _set_password(session, user_id, new_hash)
     revoked = await key_queries.revoke_all(session, user_id, now)
+    # The token came by email.
+    await account_queries.verify(session, user_id, now)
     return PasswordReset(user_id, user.email, len(ended), revoked)
 
 

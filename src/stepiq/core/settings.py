@@ -307,6 +307,11 @@ class Settings(BaseSettings):
         is_local = _is_loopback(self.host) and not self.public_url and not self.trusted_proxies
         return Registration.OPEN if is_local else Registration.INVITE
 
+    @property
+    def verifies_addresses(self) -> bool:
+        """Whether new accounts must verify their email address: strangers can register, and the server can send email."""
+        return self.smtp_url is not None and self.effective_registration is Registration.OPEN
+
     @cached_property
     def mail_sender(self) -> tuple[str, str]:
         """Name and address of the sender of mail."""

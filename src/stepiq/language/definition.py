@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from stepiq.language.inputs import InputSchema
-from stepiq.language.specs import Step
+from stepiq.language.specs import ReviewSpec, Step
 from stepiq.language.targets import (
     ApiTarget,
     DeliveryTarget,
+    EmailTarget,
     NotificationTarget,
     ScheduleSpec,
     VerifySpec,
@@ -65,6 +66,15 @@ class Definition:
         """Whether the end of a run is told to another system."""
         targets = (*self.deliver, *self.on_success, *self.on_failure)
         return any(isinstance(target, WebhookTarget) for target in targets)
+
+    @property
+    def sends_mail(self) -> bool:
+        """Whether its runs send email: at their end, or to the assignees of a review."""
+        targets = (*self.deliver, *self.on_success, *self.on_failure)
+        specs = (step.spec for step in self.every_step)
+        return any(isinstance(target, EmailTarget) for target in targets) or any(
+            isinstance(spec, ReviewSpec) and spec.assignees for spec in specs
+        )
 
     @property
     def answers_caller(self) -> bool:

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Query
 
 from stepiq.accounts.actor import Actor, Scope
-from stepiq.accounts.errors import ScopeMissing
+from stepiq.accounts.errors import EmailUnverified, ScopeMissing
 from stepiq.accounts.http import needs
 from stepiq.billing.errors import PlanWebhooksDisabled
 from stepiq.billing.plans import Plans
@@ -64,7 +64,9 @@ async def list_pipeline_deliveries(
 @router.post(
     "/pipelines/{pipeline_id}/deliveries/test",
     status_code=202,
-    responses=problems(PipelineNotFound, NoDeliveryTargets, PlanWebhooksDisabled, ScopeMissing),
+    responses=problems(
+        PipelineNotFound, NoDeliveryTargets, PlanWebhooksDisabled, EmailUnverified, ScopeMissing
+    ),
 )
 async def test_deliveries(
     caller: Executor, services: ServicesDep, tx: Tx, pipeline_id: UUID
@@ -79,6 +81,7 @@ async def test_deliveries(
         pipeline_id,
         engine=services.engine,
         plan=cast(Plans, services.plans).get(caller.plan),
+        verifies_addresses=services.settings.verifies_addresses,
     )
     return schemas.DeliveriesView(data=[schemas.delivery_view(each) for each in recorded])
 
@@ -91,7 +94,9 @@ async def get_delivery(caller: Reader, read: Read, delivery_id: UUID) -> schemas
 
 @router.post(
     "/deliveries/{delivery_id}/redeliver",
-    responses=problems(DeliveryNotFound, DeliveryPending, PlanWebhooksDisabled, ScopeMissing),
+    responses=problems(
+        DeliveryNotFound, DeliveryPending, PlanWebhooksDisabled, EmailUnverified, ScopeMissing
+    ),
 )
 async def redeliver(
     caller: Executor, services: ServicesDep, tx: Tx, delivery_id: UUID
@@ -103,5 +108,6 @@ async def redeliver(
         delivery_id,
         engine=services.engine,
         plan=cast(Plans, services.plans).get(caller.plan),
+        verifies_addresses=services.settings.verifies_addresses,
     )
     return schemas.delivery_view(reopened)

@@ -156,6 +156,7 @@ def build(
         base_url=settings.base_url,
         run_links=RunLinks(settings),
         review_mail=ReviewMail(definitions, Links(settings)),
+        verifies_addresses=settings.verifies_addresses,
     )
     domain = settings.mail_sender[1].rpartition("@")[2]
     courier = Courier(database, preparer, http, mailer, mail_domain=domain)

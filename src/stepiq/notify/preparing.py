@@ -6,6 +6,7 @@ It happens anew for each attempt, so that nothing of it is ever stored in the cl
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from stepiq.accounts.errors import EmailUnverified
 from stepiq.billing.errors import PlanWebhooksDisabled
 from stepiq.billing.plans import Plans
 from stepiq.billing.service import require_webhooks
@@ -30,7 +31,7 @@ from stepiq.notify.records import Delivery, EventName, Occasion
 from stepiq.notify.reviewing import ReviewMail
 from stepiq.runs.links import RUN_LINK_LIFETIME, RunLinks
 from stepiq.store.database import Session
-from stepiq.store.states import TriggerType
+from stepiq.store.states import TargetType, TriggerType
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class Preparer:
     """Public address of this server."""
     run_links: RunLinks
     review_mail: ReviewMail
+    verifies_addresses: bool = False
+    """Whether only accounts with a verified address can send email."""
 
     async def prepare(
         self, session: Session, delivery: Delivery
@@ -60,6 +63,9 @@ class Preparer:
         """What an attempt sends; the session only reads, and is done with before anything is sent."""
         # Not behind what the workspace's runs compute, for a transaction is open.
         act_for(("deliveries", delivery.workspace_id))
+        refused = await self._refused(session, delivery)
+        if refused is not None:
+            return refused
         if delivery.event is EventName.REVIEW_REQUESTED:
             return await self.review_mail.prepare(session, delivery)
         occasion = await queries.occasion(session, delivery)
@@ -79,6 +85,17 @@ class Preparer:
         if isinstance(target, WebhookTarget):
             return await self._webhook(delivery, target, material)
         return await self._mail(delivery, target, address or "", material)
+
+    async def _refused(self, session: Session, delivery: Delivery) -> Unsendable | None:
+        sender = await queries.sender(session, delivery.pipeline_id, delivery.pipeline_version)
+        if sender is None:
+            return None
+        if sender.is_disabled:
+            return Unsendable("The account is disabled, so nothing is sent for it.")
+        is_mail = delivery.target_type is TargetType.EMAIL
+        if is_mail and self.verifies_addresses and not sender.is_verified:
+            return Unsendable(EmailUnverified().message)
+        return None
 
     async def _material(
         self,

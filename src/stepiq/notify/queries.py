@@ -15,6 +15,7 @@ from stepiq.notify.records import (
     Delivery,
     EventName,
     Occasion,
+    Sender,
     Verdict,
 )
 from stepiq.store import sweeping
@@ -25,8 +26,10 @@ from stepiq.store.tables import (
     deliveries,
     delivery_attempts,
     large_values,
+    pipeline_versions,
     pipelines,
     runs,
+    users,
     workspaces,
 )
 
@@ -193,6 +196,21 @@ async def reopen(session: Session, workspace_id: UUID, delivery_id: UUID) -> boo
         )
     )
     return updated.rowcount == 1
+
+
+async def sender(session: Session, pipeline_id: UUID, version: int) -> Sender | None:
+    """The author of the version that a delivery belongs to; None if the version has been deleted."""
+    statement = (
+        sa.select(users.c.disabled_at, users.c.email_verified_at)
+        .join(pipeline_versions, pipeline_versions.c.created_by == users.c.id)
+        .where(
+            pipeline_versions.c.pipeline_id == pipeline_id, pipeline_versions.c.version == version
+        )
+    )
+    row = (await session.execute(statement)).one_or_none()
+    if row is None:
+        return None
+    return Sender(row.disabled_at is not None, row.email_verified_at is not None)
 
 
 async def occasion(session: Session, delivery: Delivery) -> Occasion | None:

@@ -104,6 +104,15 @@ class Occasion:
 
 
 @dataclass(frozen=True, slots=True)
+class Sender:
+    """The account that saved what a delivery sends."""
+
+    is_disabled: bool
+    is_verified: bool
+    """Whether its email address is verified."""
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """How an attempt ended."""
 

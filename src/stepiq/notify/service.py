@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from stepiq.accounts.actor import Actor
+from stepiq.accounts.verification import require_verified
 from stepiq.billing import service as billing
 from stepiq.billing.plans import Plan
 from stepiq.engine.records import NewDelivery
@@ -29,18 +30,27 @@ async def get(session: Session, actor: Actor, delivery_id: UUID) -> Delivery:
 
 
 async def redeliver(
-    session: Session, actor: Actor, delivery_id: UUID, *, engine: Engine, plan: Plan
+    session: Session,
+    actor: Actor,
+    delivery_id: UUID,
+    *,
+    engine: Engine,
+    plan: Plan,
+    verifies_addresses: bool,
 ) -> Delivery:
     """Try a final delivery again, up to four more times; its attempts go on counting, and its id stays.
 
     Raises:
         DeliveryNotFound: the actor's workspace has no such delivery.
         PlanWebhooksDisabled: it is a webhook, and the plan has none.
+        EmailUnverified: it is an email, and the address of the account is not verified.
         DeliveryPending: it is not final.
     """
     found = await get(session, actor, delivery_id)
     if found.target_type is TargetType.WEBHOOK:
         billing.require_webhooks(plan)
+    elif verifies_addresses:
+        await require_verified(session, actor.user_id)
     is_pending = found.status is DeliveryStatus.PENDING
     if is_pending or not await queries.reopen(session, actor.workspace_id, delivery_id):
         raise DeliveryPending(delivery_id)
@@ -52,7 +62,13 @@ async def redeliver(
 
 
 async def test(
-    session: Session, actor: Actor, pipeline_id: UUID, *, engine: Engine, plan: Plan
+    session: Session,
+    actor: Actor,
+    pipeline_id: UUID,
+    *,
+    engine: Engine,
+    plan: Plan,
+    verifies_addresses: bool,
 ) -> list[Delivery]:
     """Send a test event to every target of a pipeline's current version.
 
@@ -60,6 +76,7 @@ async def test(
         PipelineNotFound: the actor's workspace has no such pipeline, or it is archived.
         NoDeliveryTargets: it has neither webhook nor email targets.
         PlanWebhooksDisabled: it has a webhook target, and the plan has none.
+        EmailUnverified: it has an email target, and the address of the account is not verified.
     """
     target = await pipelines.target(session, actor, pipeline_id)
     definition = await engine.definitions.get(session, target.id, target.version)
@@ -68,6 +85,8 @@ async def test(
         raise NoDeliveryTargets(pipeline_id, target.version)
     if definition.has_webhook_target:
         billing.require_webhooks(plan)
+    if verifies_addresses and any(each.type is TargetType.EMAIL for each in found):
+        await require_verified(session, actor.user_id)
     recorded = await record(
         session,
         found,

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import Depends, Header, Path, Query, Request, Response
 
 from stepiq.accounts.actor import Actor, Scope
-from stepiq.accounts.errors import ScopeMissing
+from stepiq.accounts.errors import EmailUnverified, ScopeMissing
 from stepiq.accounts.http import needs
 from stepiq.billing.errors import (
     PlanCronDisabled,
@@ -74,6 +74,7 @@ _SAVING = (
     PlanStepsExceeded,
     PlanWebhooksDisabled,
     PlanCronDisabled,
+    EmailUnverified,
     SlugTaken,
     ScopeMissing,
 )
@@ -85,6 +86,7 @@ async def _rules(services: ServicesDep, request: Request) -> service.Rules:
         services.providers,
         services.changes,
         cast(Watcher, request.app.state.watcher),
+        services.settings.verifies_addresses,
     )
 
 

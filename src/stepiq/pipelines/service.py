@@ -10,6 +10,7 @@ from uuid import UUID
 
 from stepiq.accounts.actor import Actor
 from stepiq.accounts.secrets import service as secret_store
+from stepiq.accounts.verification import require_verified
 from stepiq.billing import service as billing
 from stepiq.billing.plans import Plan, Plans
 from stepiq.core import clock, ids
@@ -52,6 +53,8 @@ class Rules:
     """Told when a new version counts."""
     watcher: Watcher | None = None
     """Told in the same transaction; None where nothing hangs on pipelines, as without a server."""
+    verifies_addresses: bool = False
+    """Whether only accounts with a verified address can send email."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ async def create(session: Session, actor: Actor, draft: Draft, rules: Rules) -> 
         PlanStepsExceeded: it has more steps than the plan allows.
         PlanWebhooksDisabled: it tells other systems how runs end, and the plan has no webhooks.
         PlanCronDisabled: its schedule is enabled, and the plan has none.
+        EmailUnverified: it sends email, and the address of the account is not verified.
         PlanPipelinesExceeded: as many pipelines are active as the plan allows.
         SlugTaken: the slug that was asked for belongs to another pipeline.
     """
@@ -129,7 +133,7 @@ async def save(
         PipelineArchived: it must be restored first.
         StaleVersion: somebody else has saved since the version that `if_match` names.
         DefinitionMalformed, DefinitionInvalid, PlanStepsExceeded, PlanWebhooksDisabled, PlanCronDisabled,
-        SlugTaken: as for `create`.
+        EmailUnverified, SlugTaken: as for `create`.
     """
     found = await _lock_active(session, actor, pipeline_id)
     if if_match is not None and not _matches(if_match, found.version):
@@ -327,6 +331,8 @@ async def _accept(
     if findings.errors or definition is None:
         raise DefinitionInvalid(findings.errors)
     _require_plan(rules.plans.get(actor.plan), definition)
+    if rules.verifies_addresses and definition.sends_mail:
+        await require_verified(session, actor.user_id)
     return definition, findings.warnings
 
 

@@ -7,11 +7,12 @@ from fastapi import APIRouter, Depends, FastAPI, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stepiq import __version__
-from stepiq.accounts import administration, reset_page
+from stepiq.accounts import administration, reset_page, verify_page
 from stepiq.accounts import endpoints as accounts
 from stepiq.accounts.http import Doors, authenticated
 from stepiq.accounts.secrets import endpoints as secrets
 from stepiq.accounts.secrets.reader import StoredSecrets
+from stepiq.accounts.verification import PAGE_PATH as VERIFY_PATH
 from stepiq.billing import endpoints as billing
 from stepiq.core import json
 from stepiq.notify import endpoints as notify
@@ -62,11 +63,13 @@ PUBLIC_PATHS = frozenset(
         "/api/auth/refresh",
         "/api/auth/forgot-password",
         "/api/auth/reset-password",
+        "/api/auth/verify-email",
         "/api/reviews/open",
         "/api/reviews/decide",
         "/api/run-links/open",
         f"/api{language_schema.PATH}",
         reset_page.PATH,
+        VERIFY_PATH,
         REVIEW_PATH,
         RUN_PAGE_PATH,
         "/health",
@@ -95,6 +98,7 @@ def create_app() -> FastAPI:
     app.include_router(metrics.router)
     app.include_router(accounts.public, prefix="/api")
     app.include_router(reset_page.router)
+    app.include_router(verify_page.router)
     app.include_router(reviews.public, prefix="/api")
     app.include_router(language_schema.public, prefix="/api")
     app.include_router(review_page.router)

@@ -20,6 +20,7 @@ _SETUP_LOCK = 0x73746570  # any number that nothing else of ours locks
 _ACCOUNT = (
     users.c.id,
     users.c.email,
+    users.c.email_verified_at,
     users.c.name,
     users.c.password_hash,
     users.c.is_admin,
@@ -133,6 +134,7 @@ class NewAccount:
     is_admin: bool
     plan: str
     created_at: datetime
+    email_verified_at: datetime | None
 
 
 async def insert_account(session: Session, account: NewAccount) -> bool:
@@ -171,6 +173,7 @@ async def _insert_user(session: Session, account: NewAccount) -> bool:
         "password_hash": account.password_hash,
         "is_admin": account.is_admin,
         "created_at": account.created_at,
+        "email_verified_at": account.email_verified_at,
     }
     try:
         async with session.connection.begin_nested():
@@ -192,6 +195,23 @@ async def lock_user(session: Session, user_id: UUID, *, to_change: bool) -> Row 
         .with_for_update(read=not to_change, key_share=to_change)
     )
     return (await session.execute(statement)).first()
+
+
+async def is_verified(session: Session, user_id: UUID) -> bool:
+    """Whether the address of an account is verified."""
+    statement = sa.select(users.c.id).where(
+        users.c.id == user_id, users.c.email_verified_at.is_not(None)
+    )
+    return await session.scalar(statement) is not None
+
+
+async def verify(session: Session, user_id: UUID, now: datetime) -> None:
+    """Mark the address of an account as verified, unless it is already."""
+    await session.execute(
+        sa.update(users)
+        .where(users.c.id == user_id, users.c.email_verified_at.is_(None))
+        .values(email_verified_at=now)
+    )
 
 
 async def update_password(session: Session, user_id: UUID, password_hash: str) -> None:

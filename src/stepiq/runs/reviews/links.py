@@ -6,7 +6,7 @@ A token names the review and one of its assignees. It works while the review is 
 from uuid import UUID
 
 from stepiq.core.settings import Settings
-from stepiq.runs.links import Tokens
+from stepiq.core.signed_tokens import Tokens
 from stepiq.runs.reviews.errors import ReviewLinkInvalid
 from stepiq.runs.reviews.records import LinkHolder
 

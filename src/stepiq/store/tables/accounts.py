@@ -10,6 +10,7 @@ users = sa.Table(
     metadata,
     identity(),
     sa.Column("email", sa.Text(), nullable=False, unique=True),  # lower case
+    sa.Column("email_verified_at", Instant()),
     sa.Column("name", sa.Text(), nullable=False),
     sa.Column("password_hash", sa.Text(), nullable=False),
     sa.Column("is_admin", sa.Boolean(), nullable=False, server_default=sa.false()),

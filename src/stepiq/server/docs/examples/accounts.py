@@ -72,6 +72,7 @@ SHAPES: Final[dict[str, Any]] = {
     "UserView": {
         "id": USER,
         "email": "ada@example.com",
+        "email_verified": True,
         "name": "Ada",
         "plan": "starter",
         "limits": {
@@ -93,10 +94,15 @@ SHAPES: Final[dict[str, Any]] = {
         "created_at": CREATED,
     },
 }
+SHAPES["EmailVerification"] = {
+    "token": "AZLwxR06exCMRC9vOp59AQBM0V7cFOl9P6mVh3mYkqRtW8b2JdXn4sLzQe5Gy1Ua"
+}
+SHAPES["EmailVerificationView"] = {"email": "ada@example.com", "email_verified": True}
 SHAPES["UserChange"] = {"disabled": True}
 SHAPES["AdminUserView"] = {
     "id": USER,
     "email": "ada@example.com",
+    "email_verified": True,
     "name": "Ada",
     "plan": "starter",
     "is_admin": False,

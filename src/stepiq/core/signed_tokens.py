@@ -1,0 +1,43 @@
+"""Tokens that state a claim and prove it. None of them is stored: nobody can make one without the server's secret."""
+
+import base64
+import hashlib
+import hmac
+from functools import cached_property
+
+from stepiq.core import keys
+from stepiq.core.settings import Settings
+
+_TOKEN_BYTES = 48
+"""Base64 writes them without padding."""
+
+
+class Tokens:
+    """Makes and reads tokens that prove a claim. Those of one purpose mean nothing for another."""
+
+    def __init__(self, settings: Settings, purpose: bytes, claim_bytes: int) -> None:
+        self._settings = settings
+        self._purpose = purpose
+        self._claim_bytes = claim_bytes
+
+    @cached_property
+    def _key(self) -> bytes:
+        # Derived from the signing key on first use, because reading that key may create it.
+        return hmac.digest(keys.jwt_secret(self._settings), self._purpose, hashlib.sha256)
+
+    def make(self, claim: bytes) -> str:
+        """The token that proves a claim."""
+        return base64.urlsafe_b64encode(claim + self._proof(claim)).decode()
+
+    def read(self, token: str) -> bytes | None:
+        """The claim of a token; None if this server did not make it for this purpose."""
+        try:
+            raw = base64.b64decode(token.encode("ascii"), altchars=b"-_", validate=True)
+        except ValueError:
+            return None
+        claim, proof = raw[: self._claim_bytes], raw[self._claim_bytes :]
+        return claim if hmac.compare_digest(proof, self._proof(claim)) else None
+
+    def _proof(self, claim: bytes) -> bytes:
+        length = _TOKEN_BYTES - self._claim_bytes
+        return hmac.digest(self._key, claim, hashlib.sha256)[:length]

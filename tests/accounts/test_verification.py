@@ -1,0 +1,246 @@
+"""Addresses of new accounts are verified where strangers can register and the server sends email."""
+
+import json
+import re
+from datetime import timedelta
+
+import pytest
+from pydantic import SecretStr
+from structlog.testing import capture_logs
+
+from stepiq.accounts import service
+from stepiq.accounts.verification import MAILS_AN_HOUR
+from stepiq.core.settings import Registration
+from stepiq.web.standalone import source
+from tests.support.clients import login
+from tests.support.mail import mail_server
+from tests.support.make_accounts import PASSWORD
+
+__all__ = ["login"]
+
+NEW = {"email": "ada@example.com", "password": PASSWORD}
+MAILING = {
+    "name": "Mailing",
+    "steps": [{"id": "a", "type": "transform", "template": "x"}],
+    "output": {"deliver": [{"type": "email", "to": ["victim@example.com"]}]},
+}
+ASKING = {
+    "name": "Asking",
+    "steps": [
+        {"id": "a", "type": "human_review", "message": "Buy!", "assignees": ["victim@example.com"]}
+    ],
+}
+QUIET = {"name": "Quiet", "steps": [{"id": "a", "type": "transform", "template": "x"}]}
+
+
+@pytest.fixture
+async def box():
+    async with mail_server() as box:
+        yield box
+
+
+@pytest.fixture
+def settings(settings, box):
+    url = SecretStr(f"smtp://127.0.0.1:{box.port}")
+    return settings.model_copy(update={"smtp_url": url, "registration": Registration.OPEN})
+
+
+@pytest.fixture
+async def admin(make):
+    """The account that is there first."""
+    return await make.user(is_admin=True)
+
+
+@pytest.fixture
+def register(client, admin, app):
+    """Registers a new account, and gives the answer once its email has been sent."""
+
+    async def register(**more):
+        response = await client.post("/api/auth/register", json=NEW | more)
+        await app.state.doors.verification.settle()
+        assert response.status_code == 201, response.text
+        return response.json()
+
+    return register
+
+
+@pytest.fixture
+async def unverified(make, login):
+    """A client of an account that has not verified its address."""
+    return await login(await make.user(is_verified=False))
+
+
+def token_of(mail):
+    match = re.search(r"/verify-email#token=([A-Za-z0-9_=-]+)\n", mail.get_content())
+    assert match
+    return match[1]
+
+
+async def verify(client, token):
+    return await client.post("/api/auth/verify-email", json={"token": token})
+
+
+class TestRegister:
+    async def test_a_mail_with_a_link_is_sent_and_the_link_verifies(self, register, client, box):
+        answer = await register()
+
+        [mail] = box.taken
+        bearer = {"Authorization": f"Bearer {answer['token']}"}
+        response = await verify(client, token_of(mail))
+        me = (await client.get("/api/user/me", headers=bearer)).json()
+
+        assert (answer["user"]["email_verified"], mail["To"]) == (False, NEW["email"])
+        assert response.json() == {"email": NEW["email"], "email_verified": True}
+        assert me["email_verified"]
+
+    async def test_an_invited_account_is_verified(self, register, database, box):
+        async with database.transaction() as session:
+            invitation = await service.invite(session, NEW["email"])
+
+        answer = await register(invitation=invitation)
+
+        assert answer["user"]["email_verified"]
+        assert box.taken == []
+
+    async def test_so_is_the_first_account(self, client, app, box):
+        proof = {"setup_token": service.setup_token(app.state.doors.jwt_secret)}
+
+        answer = (await client.post("/api/auth/register", json=NEW | proof)).json()
+
+        assert answer["user"]["email_verified"]
+        assert box.taken == []
+
+    async def test_the_log_does_not_have_the_token_of_a_mail_that_is_refused(self, register, box):
+        seen = []
+
+        def judge(mail):
+            seen.append(token_of(mail))
+            return f"554 blocked {seen[-1]}"
+
+        box.judge = judge
+        with capture_logs() as logs:
+            await register()
+
+        assert "verification_mail_unsent" in [line["event"] for line in logs]
+        assert seen[0] not in str(logs)
+
+
+class TestWithoutMailServer:
+    @pytest.fixture
+    def settings(self, settings):
+        return settings.model_copy(update={"smtp_url": None})
+
+    async def test_an_account_is_verified_at_once(self, register):
+        assert (await register())["user"]["email_verified"]
+
+    async def test_and_an_unverified_one_may_send_mail(self, unverified):
+        assert (await unverified.post("/api/pipelines", json=MAILING)).status_code == 201
+
+
+class TestRefusals:
+    @pytest.mark.parametrize("definition", [MAILING, ASKING], ids=["deliveries", "reviews"])
+    async def test_no_pipeline_that_sends_mail_is_saved(self, unverified, definition):
+        quiet = (await unverified.post("/api/pipelines", json=QUIET)).json()
+
+        created = await unverified.post("/api/pipelines", json=definition)
+        changed = await unverified.put(f"/api/pipelines/{quiet['id']}", json=definition)
+
+        for response in (created, changed):
+            assert (response.status_code, response.json()["code"]) == (403, "email_unverified")
+
+    async def test_nor_is_a_test_event_mailed(self, make, login):
+        account = await make.user(is_verified=False)
+        caller = await login(account)
+        pipeline_id = await make.pipeline(account, source=json.dumps(MAILING))
+
+        response = await caller.post(f"/api/pipelines/{pipeline_id}/deliveries/test")
+
+        assert (response.status_code, response.json()["code"]) == (403, "email_unverified")
+
+    async def test_the_rest_works(self, unverified):
+        saved = await unverified.post("/api/pipelines", json=QUIET)
+        started = await unverified.post(f"/api/pipelines/{saved.json()['id']}/run", json={})
+
+        assert (saved.status_code, started.status_code) == (201, 202)
+
+    async def test_once_verified_it_may(self, make, login, client, app):
+        account = await make.user(is_verified=False)
+        caller = await login(account)
+        await verify(client, app.state.doors.verification.token(account.id))
+
+        assert (await caller.post("/api/pipelines", json=MAILING)).status_code == 201
+
+
+class TestConfirm:
+    @pytest.fixture
+    async def account(self, make):
+        return await make.user(is_verified=False)
+
+    @pytest.fixture
+    def token(self, app, account):
+        return app.state.doors.verification.token(account.id)
+
+    async def test_it_works_for_seven_days(self, client, token, clock):
+        clock.advance(timedelta(days=7))
+
+        response = await verify(client, token)
+
+        assert (response.status_code, response.json()["code"]) == (422, "verification_invalid")
+
+    @pytest.mark.parametrize(
+        "forge", [lambda token: "A" * 64, lambda token: token[:-1] + "!", str.swapcase]
+    )
+    async def test_a_token_that_the_server_did_not_make_is_refused(self, client, token, forge):
+        assert (await verify(client, forge(token))).status_code == 422
+
+    async def test_a_disabled_account_is_not_verified(self, client, token, make, account):
+        await make.disable(account)
+
+        assert (await verify(client, token)).status_code == 422
+
+    async def test_it_may_be_opened_twice(self, client, token):
+        answers = [await verify(client, token) for _ in range(2)]
+
+        assert [answer.status_code for answer in answers] == [200, 200]
+
+
+class TestAgain:
+    async def test_another_mail_can_be_sent_three_times_an_hour(self, unverified, app, box):
+        url = "/api/user/verify-email"
+
+        answers = [await unverified.post(url) for _ in range(MAILS_AN_HOUR + 1)]
+        await app.state.doors.verification.settle()
+
+        assert [answer.status_code for answer in answers] == [202] * MAILS_AN_HOUR + [429]
+        assert len(box.taken) == MAILS_AN_HOUR
+
+    async def test_a_verified_account_gets_none(self, owner, app, box):
+        response = await owner.post("/api/user/verify-email")
+        await app.state.doors.verification.settle()
+
+        assert response.json()["email_verified"]
+        assert box.taken == []
+
+    async def test_a_reset_of_the_password_verifies_too(self, client, make, app, box, login):
+        account = await make.user(email="ada@example.com", is_verified=False)
+        await client.post("/api/auth/forgot-password", json={"email": account.email})
+        await app.state.doors.recovery.settle()
+        [token] = re.findall(r"#token=(\S+)", box.taken[0].get_content())
+
+        await client.post("/api/auth/reset-password", json={"token": token, "password": PASSWORD})
+
+        me = (await (await login(account)).get("/api/user/me")).json()
+        assert me["email_verified"]
+
+
+class TestPage:
+    async def test_it_runs_its_own_script_only_and_verifies_nothing_by_itself(self, client):
+        response = await client.get("/verify-email")
+
+        policy = response.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        for tag in ("script", "style"):
+            [content] = re.findall(rf"<{tag}>(.*?)</{tag}>", response.text, re.DOTALL)
+            assert source(content) in policy
+        assert "location.hash" in response.text
+        assert 'addEventListener("click"' in response.text
