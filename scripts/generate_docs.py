@@ -31,16 +31,16 @@ def pages() -> dict[Path, str]:
 def main() -> int:
     """Write what has changed. With `--check`, write nothing and return 1 if a page is stale."""
     only_check = "--check" in sys.argv[1:]
+    made = pages()
     stale = [
         path
-        for path, text in pages().items()
+        for path, text in made.items()
         if not path.exists() or path.read_text(encoding="utf-8") != text
     ]
     if only_check:
         for path in stale:
             print(f"{path.relative_to(ROOT)} is stale. Run: make docs")
         return 1 if stale else 0
-    made = pages()
     for path in stale:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(made[path], encoding="utf-8")

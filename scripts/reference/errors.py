@@ -6,7 +6,8 @@ import pkgutil
 import re
 import textwrap
 from collections.abc import Iterator
-from pathlib import Path
+
+from reference import syntax
 
 import stepiq
 from stepiq.core import errors as core
@@ -17,7 +18,6 @@ from stepiq.language.cron import CronInvalid, TimezoneUnknown
 from stepiq.server.docs.errors import advice_by_section, errors_by_code, every_error, meaning_of
 from stepiq.web.problems import status_of
 
-_PACKAGE = Path(stepiq.__file__).parent
 _CODE = re.compile(r"[a-z]+(_[a-z]+)*")
 _KINDS = ("NotFound", "Conflict", "Invalid", "Malformed", "Unauthenticated", "Forbidden", "LimitReached", "Unavailable")  # fmt: skip
 # The language and the registry raise these. They become an issue or a failure before a user sees them.
@@ -163,10 +163,10 @@ def issue_codes() -> set[str]:
     """Every code of an issue, read from the source: there is no other list of them."""
     found: set[str] = {CronInvalid.code, TimezoneUnknown.code}
     found |= {"model_unknown", "provider_not_configured"}
-    for folder in ("accounts", "language", "pipelines", "web"):
-        for path in sorted((_PACKAGE / folder).rglob("*.py")):
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-            for node in ast.walk(tree):
+    folders = [syntax.PACKAGE / name for name in ("accounts", "language", "pipelines", "web")]
+    for path, tree in syntax.trees().items():
+        if any(path.is_relative_to(folder) for folder in folders):
+            for node in syntax.nodes(tree):
                 found.update(text for text in _codes_in(node) if _CODE.fullmatch(text))
     return found
 

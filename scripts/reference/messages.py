@@ -11,13 +11,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from reference import source_texts
+from reference import source_texts, syntax
 from reference.errors import issue_codes
 
-import stepiq
 from stepiq.engine.outcomes import FailureCode
-
-_PACKAGE = Path(stepiq.__file__).parent
 
 _AREAS = {
     "API": (),
@@ -136,8 +133,8 @@ def area_of(module: str) -> str:
 def entries() -> tuple[Entry, ...]:
     """Every message, in the order of the modules."""
     found = [entry for module in _modules() for entry in module.entries()]
-    for path in sorted([*_PACKAGE.rglob("*page*.html"), *_PACKAGE.rglob("*page*.js")]):
-        name = ".".join(path.relative_to(_PACKAGE).parts)
+    for path in sorted([*syntax.PACKAGE.rglob("*page*.html"), *syntax.PACKAGE.rglob("*page*.js")]):
+        name = ".".join(path.relative_to(syntax.PACKAGE).parts)
         found += [
             Entry(text, "", name)
             for text in source_texts.of_markup(path.read_text(encoding="utf-8"))
@@ -177,12 +174,11 @@ def _quoted(text: str) -> str:
 
 @cache
 def _trees() -> dict[str, ast.Module]:
-    paths = sorted(_PACKAGE.rglob("*.py"))
-    return {_module_name(path): ast.parse(path.read_text(encoding="utf-8")) for path in paths}
+    return {_module_name(path): tree for path, tree in syntax.trees().items()}
 
 
 def _module_name(path: Path) -> str:
-    parts = path.relative_to(_PACKAGE).with_suffix("").parts
+    parts = path.relative_to(syntax.PACKAGE).with_suffix("").parts
     return ".".join(part for part in parts if part != "__init__")
 
 
@@ -199,7 +195,7 @@ def _codes_of_classes() -> dict[str, str]:
     classes = [
         node
         for tree in _trees().values()
-        for node in ast.walk(tree)
+        for node in syntax.nodes(tree)
         if isinstance(node, ast.ClassDef)
     ]
     own = {node.name: code for node in classes for code in _assigned_codes(node)}
@@ -246,7 +242,7 @@ class _Module:
         self.name = name
         self._tree = tree
         self._outer = {
-            inner: outer for outer in ast.walk(tree) for inner in ast.iter_child_nodes(outer)
+            inner: outer for outer in syntax.nodes(tree) for inner in ast.iter_child_nodes(outer)
         }
 
     def entries(self) -> Iterator[Entry]:
@@ -263,7 +259,7 @@ class _Module:
 
     def events(self) -> Iterator[Event]:
         """What the module logs."""
-        for node in ast.walk(self._tree):
+        for node in syntax.nodes(self._tree):
             match node:
                 case ast.Call(
                     func=ast.Attribute(value=ast.Name(id="log"), attr=level),
@@ -324,19 +320,19 @@ class _Module:
                 ast.Call(func=ast.Name(id=name))
                 | ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr=name))
             ):
-                found = (_code_beside(each) for each in ast.walk(self._function(name)))
+                found = (_code_beside(each) for each in syntax.nodes(self._function(name)))
                 return next(filter(None, found), "")
             case _:
                 return ""
 
     def _function(self, name: str) -> ast.AST:
-        functions = (each for each in ast.walk(self._tree) if isinstance(each, ast.FunctionDef))
+        functions = (each for each in syntax.nodes(self._tree) if isinstance(each, ast.FunctionDef))
         return next((each for each in functions if each.name == name), ast.Pass())
 
     def _code_elsewhere(self, node: ast.AST) -> str:
         """The code beside a call of the function that gives the text, else that of the module."""
         inside = [each.name for each in self._around(node) if isinstance(each, ast.FunctionDef)]
-        for call in ast.walk(self._tree) if inside else ():
+        for call in syntax.nodes(self._tree) if inside else ():
             match call:
                 case ast.Call(func=ast.Name(id=name)) if name == inside[0]:
                     if code := self._code_around(call):
@@ -352,9 +348,9 @@ def _is_description(node: ast.AST, keys: list[ast.expr | None], values: list[ast
 
 
 def _code_of_variable(name: str, function: ast.AST) -> str:
-    for call in ast.walk(function) if name else ():
+    for call in syntax.nodes(function) if name else ():
         if isinstance(call, ast.Call | ast.Tuple):
-            uses = (each.id for each in ast.walk(call) if isinstance(each, ast.Name))
+            uses = (each.id for each in syntax.nodes(call) if isinstance(each, ast.Name))
             if name in uses and (code := _code_beside(call)):
                 return code
     return ""
@@ -362,7 +358,7 @@ def _code_of_variable(name: str, function: ast.AST) -> str:
 
 def _code_variable(function: ast.AST) -> str:
     """The code that a function puts into a variable `code`."""
-    for each in ast.walk(function):
+    for each in syntax.nodes(function):
         match each:
             case ast.Assign(targets=[ast.Name(id="code")], value=value) if _named_code(value):
                 return _named_code(value)
@@ -385,7 +381,7 @@ def _code_beside(node: ast.AST) -> str:
     found = (
         _named_code(each)
         for place in places
-        for each in (ast.walk(place) if isinstance(place, ast.Call | ast.IfExp) else (place,))
+        for each in (syntax.nodes(place) if isinstance(place, ast.Call | ast.IfExp) else (place,))
     )
     return next(filter(None, found), "")
 

@@ -61,7 +61,9 @@ class TestLoad:
     @pytest.mark.parametrize(
         ("table", "path", "said"),
         [
-            ({"step": 4}, "plans.pro.step", "Use one of: credits_per_month"),
+            ({"step": 4}, "plans.pro.step", "Unknown limit. Did you mean `steps`?"),
+            ({"credits": 4}, "plans.pro.credits", "Did you mean `credits_per_month`?"),
+            ({"colour": 4}, "plans.pro.colour", "Use one of `agent_seconds`, "),
             ({"steps": -1}, "plans.pro.steps", "1 or more"),
             ({"steps": 0}, "plans.pro.steps", "1 or more"),
             ({"runs_queued": -1}, "plans.pro.runs_queued", "0 or more"),

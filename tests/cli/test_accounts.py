@@ -138,7 +138,10 @@ class TestCreate:
 
     @pytest.mark.parametrize(
         ("email", "password", "expected"),
-        [("nobody", "correct horse", "email: "), ("a@b.example", "short", "password: ")],
+        [
+            ("nobody", "correct horse", "`email`: Must be an email address, such as"),
+            ("a@b.example", "short", "`password`: Must have at least 8 characters."),
+        ],
     )
     def test_what_cannot_be_used_is_named(self, cli: Cli, typed, email, password, expected):
         typed(f"{password}\n")
@@ -157,7 +160,10 @@ class TestCreate:
         said = cli("users", "create", "ada@example.com", "--password-stdin")
 
         assert said.code == 1
-        assert "already exists" in said.err
+        assert said.err == (
+            "Error: An account with this email address already exists. Use another address. To change the plan of an account, use"
+            " `stepiq users set-plan`.\n"
+        )
 
     def test_an_unknown_plan_is_refused_before_anything_is_asked(self, cli: Cli, typed):
         said = cli("users", "create", "ada@example.com", "--plan", "gold")
@@ -199,10 +205,16 @@ class TestInvite:
         typed("correct horse\n")
         cli("users", "create", "ada@example.com", "--password-stdin")
 
-        assert cli("users", "invite", "ada@example.com").code == 1
+        said = cli("users", "invite", "ada@example.com")
+
+        assert said.code == 1
+        assert "already exists. Use another address." in said.err
 
     def test_what_is_no_address_is_refused(self, cli: Cli):
-        assert cli("users", "invite", "nobody").code == 2
+        said = cli("users", "invite", "nobody")
+
+        assert said.code == 2
+        assert said.err.startswith("Error: nobody: Must be an email address, such as")
 
 
 class TestSetPlan:

@@ -1,8 +1,11 @@
+import fcntl
 import json
 import os
 import shutil
 import socket
 from collections import namedtuple
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,7 @@ from stepiq.server.checks.listed import CannotStart
 from stepiq.server.checks.models import check_default_model, check_providers
 from stepiq.server.checks.network import check_mail, check_port
 from stepiq.server.checks.sandbox import check_sandbox
+from stepiq.server.checks.secrets import check_secrets
 from stepiq.server.checks.store import check_store
 from stepiq.store import migrate, safety
 from stepiq.store.database import Database, UnsafeStore
@@ -42,6 +46,16 @@ def only_own_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def here(folder: Path) -> Settings:
     return load()
+
+
+@contextmanager
+def locked(settings: Settings) -> Iterator[None]:
+    """As if a server used the database."""
+    path = settings.sqlite_path
+    assert path is not None
+    with open(f"{path}.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def named(found: list[Check], name: str) -> Check:
@@ -84,6 +98,38 @@ class TestDoctor:
         (check,) = found["checks"]
         assert check["name"] == "STEPIQ_PORT"
         assert check["detail"] == "`high` is not valid. Use an integer from 0 to 65535."
+        assert cli("doctor").out.endswith(
+            "\n\n`stepiq serve` cannot start until you correct the settings above. Nothing else was checked.\n"
+        )
+
+    def test_a_host_that_is_not_of_this_machine_keeps_a_server_from_starting(
+        self, cli: Cli, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setenv("STEPIQ_HOST", "no-such-host.invalid")
+
+        said = cli("doctor")
+
+        assert said.code == 1
+        assert "Set STEPIQ_HOST or --host to one of its addresses" in said.out
+        assert "`stepiq serve` cannot start until you fix the problems above." in said.out
+
+    def test_a_server_that_is_running_need_not_be_started(self, cli: Cli, here: Settings):
+        here.data_dir.mkdir(mode=0o700)
+        with locked(here):
+            said = cli("doctor")
+
+        assert said.code == 0
+        assert said.out.endswith("Everything that is configured works. The server is running.\n")
+
+    def test_a_database_that_does_not_answer_is_reported_once(
+        self, cli: Cli, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setenv("STEPIQ_DATABASE_URL", "postgresql://u@127.0.0.1:9/none")
+
+        said = cli("doctor")
+
+        assert said.out.count("FAILED") == 1
+        assert said.err == ""
 
     def test_json_has_one_object_for_each_check(self, cli: Cli):
         found = json.loads(cli("doctor", "--json").out)
@@ -252,23 +298,36 @@ class TestCheckStore:
 
         assert "1 MiB left" in named(await check_store(here), "data folder").detail
 
-    @pytest.mark.parametrize("exists", [True, False])
-    async def test_a_folder_that_is_not_ours_to_write_fails(
-        self, here: Settings, monkeypatch: pytest.MonkeyPatch, exists: bool
+    # Even root can create nothing in these.
+    @pytest.mark.parametrize(
+        ("path", "problem"),
+        [
+            ("/proc/self/data", "/proc/self/data cannot be created: The server cannot write to "),
+            ("/proc/self", "The server cannot write to /proc/self (No such file or directory)."),
+        ],
+    )
+    async def test_a_folder_that_cannot_be_written_fails(
+        self, folder: Path, path: str, problem: str
     ):
-        if exists:
-            here.data_dir.mkdir(mode=0o700)
-        monkeypatch.setattr(os, "access", lambda *_: False)
+        (found,) = await check_store(load(data_dir=path))
 
-        found = named(await check_store(here), "data folder")
-
-        assert found.status is Status.FAILED
+        assert found.error is not None
+        assert found.detail.startswith(problem)
         assert "STEPIQ_DATA_DIR" in found.detail
+
+    @pytest.mark.parametrize("path", ["afile", "afile/data"])
+    async def test_a_file_is_no_data_folder(self, folder: Path, path: str):
+        (folder / "afile").write_text("")
+
+        (found,) = await check_store(load(data_dir=path))
+
+        assert found.error is not None
+        assert f"{folder}/afile is a file, not a folder." in found.detail
 
     async def test_keys_that_were_given_are_not_looked_for_in_files(self, folder: Path):
         settings = load(jwt_secret="x" * 32, master_key="eA==" * 8)
 
-        found = await check_store(settings)
+        found = [*await check_store(settings), *await check_secrets(settings)]
 
         assert named(found, "jwt key").detail == "from STEPIQ_JWT_SECRET"
         assert named(found, "master key").status is Status.FAILED
@@ -387,17 +446,35 @@ class TestCheckServer:
                 bound.bind(("127.0.0.1", settings.port))
                 found = named(await check_port(settings), "port")
 
-        assert found.status is Status.FAILED
-        assert "STEPIQ_PORT" in found.advice
+        assert found.error is not None
+        assert "set STEPIQ_PORT to another port" in found.detail
 
-    async def test_a_port_that_stepiq_has_is_well(
-        self, folder: Path, server, engine, monkeypatch: pytest.MonkeyPatch
+    async def test_a_port_that_this_server_uses_is_well(self, here: Settings, server, engine):
+        engine.is_ready = True
+        here.data_dir.mkdir(mode=0o700, exist_ok=True)
+
+        with locked(here):
+            found = named(await check_port(load(port=server.port)), "port")
+
+        assert found.is_running
+        assert "a stepIQ server is running there" in found.detail
+
+    async def test_a_port_that_the_server_of_another_folder_uses_fails(
+        self, folder: Path, server, engine
     ):
         engine.is_ready = True
 
         found = named(await check_port(load(port=server.port)), "port")
 
-        assert "a stepIQ server is running there" in found.detail
+        assert found.error is not None
+
+    async def test_on_postgresql_any_stepiq_server_can_be_this_one(
+        self, folder: Path, server, engine
+    ):
+        engine.is_ready = True
+        settings = load(port=server.port, database_url="postgresql://u@127.0.0.1:9/none")
+
+        assert named(await check_port(settings), "port").is_running
 
     async def test_mail_without_a_server_is_noted(self, here: Settings):
         found = named(await check_mail(here), "mail")

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import socket
 import sys
 from collections.abc import AsyncIterator
 from typing import Any
@@ -8,6 +9,7 @@ import httpx2
 import pytest
 
 from stepiq.cli.fake_json import instance_of
+from tests.cli.conftest import Cli
 from tests.support.fake_provider import RunningFakeProvider, running_fake_provider
 
 ASKED = {"model": "gpt-4o", "messages": [{"role": "user", "content": "one two"}]}
@@ -159,6 +161,18 @@ class TestInstanceOf:
 
 
 class TestServe:
+    def test_a_port_in_use_is_an_error_before_anything_is_announced(self, cli: Cli):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+
+            said = cli("dev", "fake-provider", "--port", str(port))
+
+        assert (said.code, said.out) == (1, "")
+        assert said.err == (
+            f"Error: The server cannot listen on 127.0.0.1:{port}: Address already in use. Stop the process that uses it, or set"
+            " --port to another port (0 takes a free one).\n"
+        )
+
     @pytest.mark.slow
     async def test_it_serves_in_a_process_of_its_own(self, unused_tcp_port: int):
         code = (

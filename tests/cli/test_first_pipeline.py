@@ -115,6 +115,17 @@ class TestInit:
 
 
 @pytest.mark.slow
+class TestNames:
+    def test_the_name_of_a_file_of_tests_is_refused(self, cli: Cli, folder: Path):
+        said = cli("init", "sub.test.yaml")
+
+        assert said.code == 2
+        assert said.err == (
+            "Error: sub.test.yaml is the name of a file of tests. Use the name of the pipeline, such as sub.yaml.\n"
+        )
+        assert list(folder.iterdir()) == []
+
+
 class TestInitAndRun:
     async def test_its_tests_pass(self, command: Command):
         await command("init", "first.yml")

@@ -3,13 +3,15 @@ import base64
 
 import pytest
 
-from stepiq.core.encryption import Keyring
+from stepiq.core.encryption import Keyring, fingerprint
 from stepiq.core.settings import load
 from stepiq.server.checks import Status
 from stepiq.server.checks.secrets import check_secrets
-from stepiq.server.checks.store import check_store
+from stepiq.store import migrate
 from stepiq.store.database import Database
 from tests.support.make import Make
+
+KEY_A = fingerprint(b"a" * 32)
 
 
 def written(key):
@@ -63,7 +65,7 @@ class TestRotate:
 
         assert said.code == 1
         assert "3 secrets with a master key that this server does not have" in said.out
-        assert "all with the current" in checked()[0].detail
+        assert "all with the current" in checked()[1].detail
 
     def test_a_key_file_is_replaced_and_the_old_key_kept(self, cli, store, folder, monkeypatch):
         data = folder / "data"
@@ -79,7 +81,34 @@ class TestRotate:
         assert "3 of 3 re-encrypted" in said.out
         assert (data / "previous-master.keys").read_text().strip() == written(b"a")
         (data / "previous-master.keys").unlink()
-        assert checked()[0].status is Status.OK
+        assert checked()[1].status is Status.OK
+
+    def test_a_dry_run_changes_nothing(self, cli, folder):
+        cli("migrate")
+        before = sorted(path.name for path in (folder / "data").iterdir())
+
+        said = cli("keys", "rotate", "--dry-run")
+
+        assert said.code == 0
+        assert said.out == "0 secrets. This server has no master key.\nNothing was changed.\n"
+        assert sorted(path.name for path in (folder / "data").iterdir()) == before
+
+    def test_without_any_key_none_is_made(self, cli, store, folder, monkeypatch):
+        monkeypatch.delenv("STEPIQ_MASTER_KEY")
+
+        said = cli("keys", "rotate")
+
+        assert said.code == 1
+        assert "Set STEPIQ_MASTER_KEY to this key, or restore master.key from its copy" in said.out
+        assert not (folder / "data" / "master.key").exists()
+
+    def test_another_schema_is_not_changed(self, cli, store, monkeypatch):
+        monkeypatch.setattr(migrate, "known_revisions", lambda: ["9999"])
+
+        said = cli("keys", "rotate")
+
+        assert said.code == 2
+        assert "Run `stepiq migrate` first." in said.err
 
     def test_keys_of_the_environment_cannot_be_made_here(self, cli, store):
         said = cli("keys", "rotate", "--generate")
@@ -89,35 +118,56 @@ class TestRotate:
 
 
 class TestCheckSecrets:
-    def test_a_database_that_is_not_there_has_none(self, folder):
-        assert checked() == []
+    def test_a_new_server_creates_its_key_for_the_first_secret(self, folder):
+        (key,) = checked()
+
+        assert key.detail == (
+            f"will be created in {folder}/data/master.key when you store the first secret"
+        )
 
     def test_all_is_well_under_the_current_key(self, store):
-        assert checked()[0].status is Status.OK
+        key, secrets = checked()
+
+        assert key.detail == "from STEPIQ_MASTER_KEY"
+        assert secrets.status is Status.OK
 
     def test_an_earlier_key_is_worth_a_note(self, store, monkeypatch):
         monkeypatch.setenv("STEPIQ_PREVIOUS_MASTER_KEYS", written(b"a"))
         monkeypatch.setenv("STEPIQ_MASTER_KEY", written(b"b"))
 
-        assert checked()[0].status is Status.NOTE
+        assert checked()[1].status is Status.NOTE
 
     def test_another_key_is_a_failure_that_names_the_old_one(self, store, monkeypatch):
         monkeypatch.setenv("STEPIQ_MASTER_KEY", written(b"b"))
 
-        check = checked()[0]
+        check = checked()[1]
 
         assert check.status is Status.FAILED
-        assert "3 of 3 cannot be read: this server does not have their master key (" in check.detail
+        assert check.detail == (
+            f"3 of 3 cannot be read: this server does not have their master key ({KEY_A})."
+        )
+        assert check.advice.startswith("Set STEPIQ_MASTER_KEY to this key. If other secrets use")
 
-    def test_a_missing_key_is_a_failure_and_none_is_made(self, store, folder, monkeypatch):
+    def test_a_missing_key_is_one_failure_that_names_it_and_none_is_made(
+        self, store, folder, monkeypatch
+    ):
         monkeypatch.delenv("STEPIQ_MASTER_KEY")
 
-        assert "3 stored, but this server does not have their master key." in checked()[0].detail
+        (check,) = checked()
+
+        assert check.status is Status.FAILED
+        assert (
+            f"3 of 3 cannot be read: this server does not have their master key ({KEY_A})."
+            in check.detail
+        )
+        assert check.advice.startswith("Set STEPIQ_MASTER_KEY to this key, or restore master.key")
         assert not (folder / "data" / "master.key").exists()
 
-    def test_a_damaged_key_is_reported_by_its_own_check(self, store, monkeypatch):
-        monkeypatch.setenv("STEPIQ_MASTER_KEY", "short")
+    @pytest.mark.parametrize("name", ["STEPIQ_MASTER_KEY", "STEPIQ_PREVIOUS_MASTER_KEYS"])
+    def test_a_damaged_key_fails(self, store, monkeypatch, name):
+        monkeypatch.setenv(name, "short")
 
-        assert checked() == []
-        found = asyncio.run(check_store(load()))
-        assert [check.name for check in found if check.error] == ["master key"]
+        (check,) = checked()
+
+        assert check.error is not None
+        assert check.detail.startswith(f"{name} must be 32 bytes in base64.")

@@ -128,7 +128,7 @@ class TestPorts:
 
         said = cli(command, "--port", "65536")
 
-        assert said.code == 1
+        assert said.code == 2
         assert said.err == "Error: --port: `65536` is not valid. Use an integer from 0 to 65535.\n"
 
 
@@ -161,9 +161,10 @@ class TestServe:
         ("arguments", "name", "value", "code", "message"),
         [
             (["serve"], "STEPIQ_REGISTRATION", "x", 1, "STEPIQ_REGISTRATION: `x` is not valid."),
-            (["serve", "--port", "-1"], "STEPIQ_PORT", "1", 1, "--port: `-1` is not valid."),
+            (["serve", "--port", "-1"], "STEPIQ_PORT", "1", 2, "--port: `-1` is not valid."),
             (["serve", "--no-worker"], "STEPIQ_PORT", "0", 2, "needs PostgreSQL"),
             (["worker"], "STEPIQ_LOG_FORMAT", "xml", 1, "STEPIQ_LOG_FORMAT: `xml` is not valid."),
+            (["worker"], "STEPIQ_PORT", "0", 2, "`stepiq worker` needs PostgreSQL"),
         ],
     )
     def test_a_failed_start_is_a_line_of_the_json_log(
@@ -176,7 +177,20 @@ class TestServe:
         line = json.loads(said.err)
         assert (said.code, said.out) == (code, "")
         assert (line["event"], line["level"]) == ("start_failed", "critical")
+        assert line["code"] == ("usage_error" if "PostgreSQL" in message else "settings_invalid")
         assert message in line["message"]
+
+    @pytest.mark.parametrize(("arguments", "code"), [(["--port", "99999"], 2), ([], 1)])
+    def test_a_wrong_option_is_a_usage_error_and_a_wrong_variable_is_not(
+        self, cli: Cli, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int
+    ):
+        monkeypatch.setenv("STEPIQ_LOG_FORMAT", "console")
+        monkeypatch.setenv("STEPIQ_PORT", "99999")
+
+        said = cli("serve", *arguments)
+
+        assert said.code == code
+        assert "`99999` is not valid. Use an integer from 0 to 65535." in said.err
 
     def test_so_is_a_fault_of_ours(self, cli: Cli, monkeypatch: pytest.MonkeyPatch):
         def broken(*_: object, **__: object) -> None:

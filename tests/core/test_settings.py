@@ -40,6 +40,33 @@ class TestDefaults:
 
 
 class TestLoad:
+    @pytest.mark.parametrize(
+        "url", ["127.0.0.1:11434", "localhost:11434", "http://", "ftp://host/"]
+    )
+    def test_the_url_of_a_provider_must_be_complete(self, monkeypatch, url):
+        monkeypatch.setenv("OLLAMA_BASE_URL", url)
+
+        with pytest.raises(SettingsInvalid) as refused:
+            settings.load()
+
+        assert refused.value.message == (
+            f"OLLAMA_BASE_URL: `{url}` is not valid. Use a complete URL that begins with `http://` or `https://`, such as"
+            " `http://127.0.0.1:11434`."
+        )
+
+    def test_so_must_that_of_an_endpoint(self):
+        Path("stepiq.toml").write_text('[endpoints.lab]\nbase_url = "10.0.0.5:8000/v1"\n')
+
+        with pytest.raises(SettingsInvalid, match=r"endpoints\.lab\.base_url: Use a complete URL"):
+            settings.load()
+
+    @pytest.mark.parametrize("value", ["yes", "1", "maybe"])
+    def test_a_switch_is_true_or_false(self, monkeypatch, value):
+        monkeypatch.setenv("STEPIQ_ALLOW_UNSAFE_STORE", value)
+
+        with pytest.raises(SettingsInvalid, match="Use `true` or `false`"):
+            settings.load()
+
     def test_variables_are_read_by_their_names(self, monkeypatch):
         monkeypatch.setenv("STEPIQ_PORT", "9000")
         monkeypatch.setenv("STEPIQ_REGISTRATION", "closed")

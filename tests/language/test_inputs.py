@@ -73,6 +73,11 @@ class TestShortForm:
         ("payload", "messages"),
         [
             ({}, ["`topic` is required."]),
+            (
+                {"topik": "AI"},
+                ["`topic` is required. The input has `topik`. Did you mean `topic`?"],
+            ),
+            ({"limit": 3, "other": 1}, ["`topic` is required."]),
             ({"topic": None}, ["`topic` must be a string; it is null."]),
             ({"topic": 3}, ["`topic` must be a string; it is a number."]),
             ({"topic": "x"}, ["`topic` must have at least 2 characters; it has 1."]),

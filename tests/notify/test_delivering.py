@@ -241,7 +241,7 @@ class TestUnsendable:
     @pytest.mark.parametrize(
         ("url", "problem"),
         [
-            ("http://10.0.0.1/hook", "private address"),
+            ("http://10.0.0.1/hook", "`10.0.0.1` cannot be called: it is a private address"),
             ("http://[::ffff:10.0.0.1]/hook", "cannot be called"),
             ("http://u:p@127.0.0.1/", "user name or password"),
             ("http://127.0.0.1/{{input.a.b}}", "`url` cannot be rendered"),
@@ -259,6 +259,7 @@ class TestUnsendable:
 
         assert delivery["status"] == "failed"
         assert problem in delivery["error"]
+        assert delivery["target_path"] not in delivery["error"]
         assert delivery["attempts"] == []
 
     async def test_a_line_break_from_data_gets_into_no_header(

@@ -148,6 +148,17 @@ class TestText:
         assert mail["Subject"] == "Report: test"
         assert "This is a test event" in mail.get_content()
 
+    async def test_so_does_the_subject_of_a_test_if_the_target_sets_one(
+        self, sender: Sender, settings: Settings
+    ):
+        pipeline_id = await sender.pipeline(SUBJECT)
+
+        answer = await sender.client.post(f"/api/pipelines/{pipeline_id}/deliveries/test")
+        await sender.finished(answer.json()["data"][0]["id"])
+
+        [mail] = kept(settings.data_dir)
+        assert mail["Subject"].startswith("[Test] News about")
+
 
 class TestSend:
     @pytest.fixture

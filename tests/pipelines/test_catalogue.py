@@ -35,6 +35,12 @@ class TestGetModel:
         assert response.status_code == 404
         assert response.json()["code"] == "model_not_found"
 
+    async def test_an_unknown_one_gets_a_suggestion(self, owner):
+        detail = (await owner.get("/api/models/gpt4o")).json()["detail"]
+
+        assert detail.startswith("The catalog has no model `gpt4o`. Did you mean `openai/gpt-4o`")
+        assert detail.endswith("? To list all models, use GET /api/models.")
+
 
 class TestOwnKey:
     async def test_a_provider_is_usable_with_the_accounts_own_key(self, owner, account, make):

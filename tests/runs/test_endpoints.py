@@ -411,7 +411,8 @@ class TestCancel:
 
         assert response.status_code == 409
         assert response.json()["code"] == "run_already_finished"
-        assert status in response.json()["detail"]
+        ended = "been cancelled" if status is RunStatus.CANCELLED else status
+        assert response.json()["detail"] == f"Run {run_id} has already {ended}."
 
     async def test_of_many_at_once_one_cancels(self, owner, account, make):
         pipeline_id = await make.pipeline(account)

@@ -4,8 +4,8 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
+from stepiq.server.listening import AddressInUse
 from stepiq.server.probes import create_probes, watched
-from stepiq.server.process import AddressInUse
 
 TOKEN = "a-token-of-the-operator"
 

@@ -209,8 +209,8 @@ class EmailTaken(Conflict):
 
     code = "email_taken"
 
-    def __init__(self) -> None:
-        super().__init__("An account with this email address already exists. Log in instead.")
+    def __init__(self, advice: str = "Log in instead.") -> None:
+        super().__init__(f"An account with this email address already exists. {advice}")
 
 
 class AccountNotFound(NotFound):

@@ -10,6 +10,7 @@ from typing import Any
 from stepiq.billing.errors import PlansInvalid, UnknownPlan
 from stepiq.core import logging
 from stepiq.core.errors import Issue
+from stepiq.language.words import suggest
 
 log = logging.get(__name__)
 
@@ -139,7 +140,7 @@ def _extends_problem(value: object, known: set[str]) -> str | None:
 
 def _value_problem(key: str, value: object) -> str | None:
     if key not in _KEYS:
-        return f"Unknown limit. Use one of: {', '.join(_KEYS)}, and extends."
+        return f"Unknown limit. {suggest(key, (*_KEYS, 'extends'))}"
     if key in _FLAGS:
         return None if isinstance(value, bool) else "Write true or false."
     least = 1 if key in _AT_LEAST_ONE else 0

@@ -2,13 +2,15 @@
 
 import asyncio
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 
 import typer
 from pydantic import ValidationError
 
 from stepiq.accounts import disabling, service
 from stepiq.accounts.disabling import Disabled
-from stepiq.accounts.errors import SetupDone
+from stepiq.accounts.errors import EmailTaken, SetupDone
 from stepiq.accounts.passwords import Passwords
 from stepiq.accounts.schemas import Registration, normalise_email
 from stepiq.accounts.service import Account
@@ -18,6 +20,7 @@ from stepiq.cli.console import UsageError, say
 from stepiq.core import keys, settings
 from stepiq.core.mail import MailUnsent, Message
 from stepiq.core.settings import Settings
+from stepiq.core.validation import sentence
 from stepiq.server.assembly import built
 from stepiq.store.database import Database
 
@@ -37,7 +40,8 @@ def create(
     if plan is not None:
         Plans.load(configured.plans).require(plan)
     asked = _checked(email, name, _password(from_stdin=from_stdin))
-    account = asyncio.run(add_account(configured, asked, plan=plan, is_admin=is_admin))
+    with _advising():
+        account = asyncio.run(add_account(configured, asked, plan=plan, is_admin=is_admin))
     role = ", administrator" if account.is_admin else ""
     typer.echo(f"Created {account.email} with plan {account.plan}{role}.")
     if account.is_admin and not is_admin:
@@ -55,10 +59,11 @@ def invite(email: str) -> None:
     try:
         address = normalise_email(email)
     except ValueError as error:
-        raise UsageError(f"{email}: {error}.") from None
+        raise UsageError(f"{email}: {str(error)[:1].upper()}{str(error)[1:]}.") from None
     configured = settings.load()
     database.require(configured)
-    token, is_mailed = asyncio.run(send_invitation(configured, address))
+    with _advising():
+        token, is_mailed = asyncio.run(send_invitation(configured, address))
     typer.echo(token)
     sent = (
         f"It was emailed to {address}."
@@ -219,6 +224,16 @@ async def change_plan(configured: Settings, email: str, plan: str) -> Account:
         return account
 
 
+@contextmanager
+def _advising() -> Generator[None]:
+    try:
+        yield
+    except EmailTaken:
+        raise EmailTaken(
+            "Use another address. To change the plan of an account, use `stepiq users set-plan`."
+        ) from None
+
+
 def _password(*, from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
@@ -235,7 +250,6 @@ def _checked(email: str, name: str | None, password: str) -> Registration:
         return Registration(email=email, name=name, password=password)
     except ValidationError as error:
         problems = [
-            f"{entry['loc'][0]}: {str(entry['msg']).removeprefix('Value error, ')}"
-            for entry in error.errors(include_input=False, include_url=False)
+            f"`{entry['loc'][0]}`: {sentence(entry)}" for entry in error.errors(include_url=False)
         ]
-        raise UsageError(f"The account cannot be created. {'; '.join(problems)}.") from None
+        raise UsageError(f"The account cannot be created. {' '.join(problems)}") from None

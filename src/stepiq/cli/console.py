@@ -28,6 +28,14 @@ class ExitCode(IntEnum):
     """stepIQ itself has a bug."""
 
 
+def exit_code(error: StepIQError) -> ExitCode:
+    """The exit code of a command that ends with this error: options that cannot be used are the caller's mistake."""
+    is_usage = isinstance(error, Invalid) and any(
+        issue.path.startswith("--") for issue in error.issues
+    )
+    return ExitCode.USAGE if is_usage else ExitCode.FAILED
+
+
 class UsageError(Exception):
     """The command was called incorrectly. The message says how to call it."""
 

@@ -5,6 +5,7 @@ import asyncio
 import typer
 
 from stepiq.cli.console import print_json
+from stepiq.core.settings import SettingsInvalid
 from stepiq.server import checks
 from stepiq.server.checks import Check, Status
 
@@ -51,9 +52,15 @@ def _show(found: list[Check]) -> None:
 
 
 def _verdict(found: list[Check]) -> str:
+    if all(isinstance(check.error, SettingsInvalid) for check in found):
+        return "`stepiq serve` cannot start until you correct the settings above. Nothing else was checked."
     failed = sum(check.status is Status.FAILED for check in found)
-    if any(check.error is not None for check in found):
-        return f"{failed} of {len(found)} checks failed. `stepiq serve` cannot start until you fix the problems above."
+    is_running = any(check.is_running for check in found)
     if failed:
-        return f"{failed} of {len(found)} checks failed. `stepiq serve` can start, but not everything that is configured works."
-    return "Everything that is configured works. Start the server with `stepiq serve`."
+        count = f"{failed} of {len(found)} checks failed."
+        if any(check.error is not None for check in found):
+            return f"{count} `stepiq serve` cannot start until you fix the problems above."
+        state = "The server is running" if is_running else "`stepiq serve` can start"
+        return f"{count} {state}, but not everything that is configured works."
+    next_step = "The server is running." if is_running else "Start the server with `stepiq serve`."
+    return f"Everything that is configured works. {next_step}"

@@ -21,6 +21,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stepiq.cli.fake_json import instance_of
+from stepiq.server.listening import bind
 
 DEFAULT_PORT = 9911
 _KEPT_REQUESTS = 1000
@@ -457,9 +458,22 @@ def _model_entry(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 1_700_000_000, "owned_by": "stepiq"}
 
 
-def serve(host: str = "127.0.0.1", port: int = DEFAULT_PORT, **behaviour: Any) -> None:
-    """Serve until interrupted; `behaviour` holds fields of `Behaviour`."""
+def serve(
+    host: str = "127.0.0.1",
+    port: int = DEFAULT_PORT,
+    announce: Callable[[str], None] = print,
+    **behaviour: Any,
+) -> None:
+    """Serve until interrupted. `announce` shows the URL, and `behaviour` contains fields of `Behaviour`.
+
+    Raises:
+        AddressInUse, AddressUnusable: the server cannot listen there.
+    """
     import uvicorn
 
-    provider = FakeProvider(Behaviour(**behaviour))
-    uvicorn.run(provider.app, host=host, port=port, log_level="critical", access_log=False)
+    with bind(host, port, "--port") as listener:
+        url = f"http://{host}:{listener.getsockname()[1]}/v1"
+        announce(f"Listening. Use it with: OPENAI_BASE_URL={url} OPENAI_API_KEY=any")
+        app = FakeProvider(Behaviour(**behaviour)).app
+        config = uvicorn.Config(app, log_level="critical", access_log=False)
+        uvicorn.Server(config).run([listener])

@@ -40,7 +40,7 @@ variables:
 
 # Steps run one after another.
 steps:
-  # A step without `type` calls a model. Without `model`, it uses the default model; `stepiq models` lists all models.
+  # A step without `type` calls a model. Without `model`, it uses the default model; `stepiq models` lists the models that you can use.
   # The answer must match output_schema. With temperature 0, a model gives its most likely answer.
   - id: read
     prompt: |
@@ -127,6 +127,10 @@ def _refuse(file: Path, tests: Path, *, force: bool) -> None:
     if not str(file).isprintable() or file.suffix.lower() not in (".yaml", ".yml"):
         raise UsageError(
             f"{file} is not the name of a YAML file. Use one that ends in .yaml, such as pipeline.yaml."
+        )
+    if file.stem.endswith(".test"):
+        raise UsageError(
+            f"{file} is the name of a file of tests. Use the name of the pipeline, such as {file.stem.removesuffix('.test')}.yaml."
         )
     if not file.parent.is_dir():
         raise UsageError(

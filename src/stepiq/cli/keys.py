@@ -3,10 +3,12 @@
 import asyncio
 
 import typer
+from sqlalchemy.engine import URL
 
 from stepiq.accounts.secrets import rotation
 from stepiq.accounts.secrets.rotation import Census
 from stepiq.cli import database
+from stepiq.cli.console import UsageError
 from stepiq.core import keys, settings
 from stepiq.core.encryption import Keyring
 from stepiq.core.settings import Settings
@@ -18,12 +20,14 @@ def rotate(*, dry_run: bool, generate: bool) -> bool:
     """Encrypt all secrets with the current master key; whether none uses another key.
 
     Raises:
+        UsageError: the database has the schema of another version.
         StoreMissing: there is no database where the settings say.
         KeyUnusable: a key is damaged, readable by other users, or set in the environment.
         StoreUnavailable: the database does not answer.
     """
     configured = settings.load()
     database.require(configured)
+    _require_current_schema(Database(configured).url)
     if generate and not dry_run:
         keys.replace_master_key(configured)
         typer.echo(
@@ -32,10 +36,17 @@ def rotate(*, dry_run: bool, generate: bool) -> bool:
     return asyncio.run(_rotate(configured, dry_run=dry_run))
 
 
+def _require_current_schema(url: URL) -> None:
+    revision = migrate.current_revision(url)
+    if revision != migrate.known_revisions()[0]:
+        raise UsageError(
+            f"The database has schema {revision}, which is not the schema of this version. Run `stepiq migrate` first."
+        )
+
+
 async def _rotate(configured: Settings, *, dry_run: bool) -> bool:
     keyring, store = Keyring(configured), Database(configured)
     try:
-        await asyncio.to_thread(migrate.upgrade, store.url)
         found = await rotation.census(store, keyring)
         _show(found, keyring)
         if dry_run:
@@ -62,14 +73,17 @@ async def _move(store: Database, keyring: Keyring, total: int) -> list[str]:
 
 
 def _show(found: Census, keyring: Keyring) -> None:
-    typer.echo(
-        f"{_counted(found.total)}: {found.current:,} with the current master key ({keyring.current}), "
-        f"{found.rotatable:,} with earlier keys of this server."
-    )
+    if keyring.current is None:
+        typer.echo(f"{_counted(found.total)}. This server has no master key.")
+    else:
+        typer.echo(
+            f"{_counted(found.total)}: {found.current:,} with the current master key ({keyring.current}), "
+            f"{found.rotatable:,} with earlier keys of this server."
+        )
     for key_id, number in sorted(found.lost.items()):
         typer.secho(
-            f"{_counted(number)} with a master key that this server does not have ({key_id}). To read them, add that key to "
-            "STEPIQ_PREVIOUS_MASTER_KEYS. They were not changed.",
+            f"{_counted(number)} with a master key that this server does not have ({key_id}). {keyring.advice}"
+            " They were not changed.",
             fg="red",
         )
 
@@ -78,6 +92,9 @@ def _conclude(found: Census, keyring: Keyring, unreadable: list[str]) -> bool:
     if unreadable:
         names = ", ".join(f"`{name}`" for name in sorted(set(unreadable)))
         typer.secho(f"Damaged, and not changed: {names}. Store these secrets again.", fg="red")
+    if not found.total:
+        typer.echo("There is nothing to re-encrypt.")
+        return True
     if found.current == found.total:
         typer.echo(
             f"All secrets use the current master key ({keyring.current}). When every process of the server uses it, you can remove"

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from stepiq import __version__
-from stepiq.cli.console import ExitCode, UsageError, complain, explain, report_fault
+from stepiq.cli.console import ExitCode, UsageError, complain, exit_code, explain, report_fault, say
 from stepiq.core.errors import StepIQError
 from stepiq.store.states import ReviewDecision
 
@@ -71,7 +71,7 @@ def main() -> None:
         sys.exit(ExitCode.USAGE)
     except StepIQError as error:
         explain(error)
-        sys.exit(ExitCode.FAILED)
+        sys.exit(exit_code(error))
     except Exception as error:
         report_fault(error)
         sys.exit(ExitCode.FAULT)
@@ -453,7 +453,9 @@ def rotate_keys(
 
 @dev.command("fake-provider")
 def fake_provider(
-    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 9911,
+    port: Annotated[
+        int, typer.Option(help="Port to listen on. Use 0 for any free port.", min=0, max=65535)
+    ] = 9911,
     latency_ms: Annotated[
         float, typer.Option(help="Milliseconds before the first token.", min=0)
     ] = 0,
@@ -470,11 +472,14 @@ def fake_provider(
     """Serve OpenAI's Chat Completions API without a model, for tests. It can simulate failures."""
     from stepiq.cli import fake_provider as server
 
-    typer.echo(
-        f"Listening. Use it with: OPENAI_BASE_URL=http://127.0.0.1:{port}/v1 OPENAI_API_KEY=any",
-        err=True,
+    server.serve(
+        port=port,
+        announce=say,
+        latency_ms=latency_ms,
+        token_ms=token_ms,
+        text=text,
+        api_key=api_key,
     )
-    server.serve(port=port, latency_ms=latency_ms, token_ms=token_ms, text=text, api_key=api_key)
 
 
 @users.command("disable")

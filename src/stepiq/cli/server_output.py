@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from stepiq.cli.console import ExitCode, UsageError, issue_data, say
+from stepiq.cli.console import ExitCode, UsageError, exit_code, issue_data, say
 from stepiq.core import logging, settings
 from stepiq.core.errors import Invalid, StepIQError
 
@@ -33,10 +33,11 @@ def _failures_logged() -> Generator[None]:
     try:
         yield
     except UsageError as error:
-        _end("start_failed", ExitCode.USAGE, message=error.message)
+        _end("start_failed", ExitCode.USAGE, code="usage_error", message=error.message, issues=[])
     except StepIQError as error:
         issues = issue_data(error.issues) if isinstance(error, Invalid) else []
-        _end("start_failed", ExitCode.FAILED, code=error.code, message=error.message, issues=issues)
+        facts = {"code": error.code, "message": error.message, "issues": issues}
+        _end("start_failed", exit_code(error), **facts)
     except KeyboardInterrupt:
         _end("interrupted", ExitCode.FAILED)
     except Exception as error:

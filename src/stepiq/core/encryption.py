@@ -64,18 +64,28 @@ class Keyring:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._known: dict[str, AESGCM] = {}
-        self._current = ""
+        self._current: str | None = None
 
     @property
-    def current(self) -> str:
-        """Fingerprint of the key that encrypts.
+    def current(self) -> str | None:
+        """Fingerprint of the key that encrypts; None if there is none yet. Only encrypting creates it.
 
         Raises:
             KeyUnusable: it is damaged or readable by others.
         """
-        if not self._current:
+        if self._current is None:
             self._read()
         return self._current
+
+    @property
+    def advice(self) -> str:
+        """What to do with a missing master key. It replaces none that may be in use."""
+        if self.current is None:
+            return "Set STEPIQ_MASTER_KEY to this key, or restore master.key from its copy, and restart the server."
+        return (
+            "Set STEPIQ_MASTER_KEY to this key. If other secrets use the current key, add this key to"
+            " STEPIQ_PREVIOUS_MASTER_KEYS instead. Then restart the server."
+        )
 
     def has(self, key_id: str) -> bool:
         """Whether what that key wraps can be opened."""
@@ -90,9 +100,8 @@ class Keyring:
             KeyUnusable: the master key is damaged or readable by others.
         """
         # An idle process meets no row under a new key: what it went on to write under the old one would be lost with that.
-        self._read()
+        key_id = self._for_encryption()
         data_key = os.urandom(_DATA_KEY_BYTES)
-        key_id = self.current
         return Sealed(
             key_id=key_id,
             wrapped_key=encrypt(self._known[key_id], data_key, _of_key(owner, key_id)),
@@ -118,15 +127,15 @@ class Keyring:
             SecretUnreadable: as for `open`.
         """
         data_key = self._unwrap(sealed, owner)
-        key_id = self.current
+        key_id = self._current or self._for_encryption()
         wrapped = encrypt(self._known[key_id], data_key, _of_key(owner, key_id))
         return Sealed(key_id, wrapped, sealed.ciphertext)
 
     def _unwrap(self, sealed: Sealed, owner: Owner) -> bytes:
         if not self.has(sealed.key_id):
             raise SecretUnreadable(
-                f"The secret `{owner.name}` is encrypted with the master key {sealed.key_id}, but this server has "
-                f"{self.current}. Add the old key to STEPIQ_PREVIOUS_MASTER_KEYS, or store the secret again.",
+                f"The secret `{owner.name}` is encrypted with the master key {sealed.key_id}, which this server does not have. "
+                f"{self.advice} Or store the secret again.",
                 name=owner.name,
                 key_id=sealed.key_id,
             )
@@ -136,11 +145,18 @@ class Keyring:
         except InvalidTag:
             raise _damaged(owner) from None
 
+    def _for_encryption(self) -> str:
+        current = fingerprint(keys.master_key(self._settings))
+        self._read()
+        return current
+
     def _read(self) -> None:
-        current = keys.master_key(self._settings)
-        found = [current, *keys.previous_master_keys(self._settings)]
+        settings = self._settings
+        # Reading a missing key would create one that opens nothing.
+        current = [keys.master_key(settings)] if keys.has_master_key(settings) else []
+        found = [*current, *keys.previous_master_keys(settings)]
         self._known = {fingerprint(key): AESGCM(key) for key in found}
-        self._current = fingerprint(current)
+        self._current = fingerprint(current[0]) if current else None
 
 
 def fingerprint(master_key: bytes) -> str:

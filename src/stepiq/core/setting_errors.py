@@ -64,7 +64,9 @@ def _issue(
     file: str,
 ) -> Issue:
     location = [str(part) for part in entry["loc"]]
-    name = location[0]
+    # The library names a field with another name by that name.
+    named = location[0]
+    name = next((each for each, info in fields.items() if named in spellings(each, info)), named)
     field = fields.get(name)
     if field is None:
         return Issue(f"{file}: {'.'.join(location)}", "setting", _demand(entry, None))

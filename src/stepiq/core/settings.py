@@ -31,6 +31,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from stepiq.core import addresses
+from stepiq.core import setting_urls as urls
 from stepiq.core.errors import Issue
 from stepiq.core.setting_errors import SettingsInvalid, invalid, of_validation, spellings
 
@@ -69,6 +70,11 @@ class EndpointSettings(BaseModel):
     """Models that it is known to serve. Other names are sent as written."""
     small_model: str | None = None
     """Model for steps without `model` if this is the first configured provider."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        return urls.checked_base(value)
 
     @property
     def api_key(self) -> SecretStr | None:
@@ -233,13 +239,20 @@ class Settings(BaseSettings):
                 "use address ranges separated by commas, such as `10.1.0.0/16`. The bits after the prefix must be 0"
             ) from None
 
+    @field_validator("allow_unsafe_store", mode="before")
+    @classmethod
+    def _flag(cls, value: object) -> object:
+        if isinstance(value, str) and value.lower() not in ("true", "false"):
+            raise ValueError("use `true` or `false`")
+        return value
+
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, value: str) -> str:
         scheme, _, rest = value.partition("://")
         if value and scheme not in ("sqlite", "postgresql", "postgres"):
             raise ValueError("use `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`")
-        if scheme != "sqlite" and not _is_plain_url(rest):
+        if scheme != "sqlite" and not urls.is_plain_database_url(rest):
             raise ValueError(
                 "use `postgresql://USER:PASSWORD@HOST:PORT/NAME`. In USER and PASSWORD, write @ as %40, / as %2F, # as %23 and"
                 " ? as %3F"
@@ -249,9 +262,21 @@ class Settings(BaseSettings):
     @field_validator("public_url")
     @classmethod
     def _origin(cls, value: str) -> str:
-        if value and not _is_origin(value):
+        if value and not urls.is_origin(value):
             raise ValueError("use an address without a path, such as `https://stepiq.example.com`")
         return value
+
+    @field_validator(
+        "openai_base_url",
+        "anthropic_base_url",
+        "google_base_url",
+        "mistral_base_url",
+        "zai_base_url",
+        "ollama_base_url",
+    )
+    @classmethod
+    def _provider(cls, value: str | None) -> str | None:
+        return None if value is None else urls.checked_base(value)
 
     @field_validator("smtp_url")
     @classmethod
@@ -416,26 +441,6 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _is_origin(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        has_port = parts.port != 0
-    except ValueError:
-        return False
-    extra = parts.path.strip("/") + parts.query + parts.fragment
-    is_host = re.fullmatch(r"[A-Za-z0-9._~-]+(:\d+)?|\[[0-9a-fA-F:.]+\](:\d+)?", parts.netloc)
-    return parts.scheme in ("http", "https") and is_host is not None and has_port and not extra
-
-
-def _is_plain_url(rest: str) -> bool:
-    """Whether what follows `postgresql://` can be read in one way only, so that no part of a password counts as host or name."""
-    address, _, _ = rest.partition("?")
-    authority, _, name = address.partition("/")
-    port = authority.rpartition("@")[2].rpartition("]")[2].partition(":")[2]
-    is_split_once = "#" not in address and "@" not in name and authority.count("@") < 2
-    return is_split_once and (not port or port.isdecimal())
 
 
 def _read_config(path: Path) -> dict[str, Any]:

@@ -8,12 +8,15 @@ called `type` or `properties` without being mistaken.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from stepiq.core.errors import Invalid
+from stepiq.core.errors import Invalid, Issue
 from stepiq.core.json import Json
 from stepiq.language.data import is_array, is_object
 from stepiq.language.schemas import Schema
+from stepiq.language.words import nearest
+
+_MAX_COMPARED = 100
 
 
 class InputInvalid(Invalid):
@@ -52,12 +55,24 @@ class InputSchema:
             if name not in required and values.get(name, ...) is None:
                 del values[name]
         values = _fill(document, values)
-        if issues := self.schema.issues(values):
+        if issues := [_hinted(issue, values, properties) for issue in self.schema.issues(values)]:
             sentences = " ".join(issue.message for issue in issues[:5])
             raise InputInvalid(
                 f"The input does not match the pipeline's input schema. {sentences}", issues
             )
         return dict.fromkeys(properties) | self.schema.integers(values)
+
+
+def _hinted(issue: Issue, values: Mapping[str, Json], properties: Mapping[str, Json]) -> Issue:
+    """An issue about a required field that names the field of the input that is probably meant."""
+    if issue.code != "required" or issue.path not in properties:
+        return issue
+    unknown = [name for name in values if name not in properties][:_MAX_COMPARED]
+    if (near := nearest(issue.path, unknown)) is None:
+        return issue
+    return replace(
+        issue, message=f"{issue.message} The input has `{near[:60]}`. Did you mean `{issue.path}`?"
+    )
 
 
 TEXT_KEYWORDS = ("$schema", "$id", "$ref", "type")

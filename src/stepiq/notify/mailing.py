@@ -26,11 +26,12 @@ class Places:
     """When the link expires."""
 
 
-def default_subject(delivery: Delivery, occasion: Occasion) -> str:
-    """The subject of a target that does not set one."""
-    if delivery.event is EventName.TEST:
-        return f"{occasion.pipeline_name}: test"
-    return f"{occasion.pipeline_name}: {occasion.status}"
+def subject(delivery: Delivery, occasion: Occasion, rendered: str | None) -> str:
+    """The subject of a mail. `rendered` is that of the target; None if it does not set one."""
+    if delivery.event is not EventName.TEST:
+        return rendered or f"{occasion.pipeline_name}: {occasion.status}"
+    # Without a run, a template can have empty parts.
+    return f"[Test] {rendered}" if rendered else f"{occasion.pipeline_name}: test"
 
 
 def text(delivery: Delivery, occasion: Occasion, places: Places) -> str:

@@ -142,7 +142,7 @@ class Preparer:
                 for name, value in target.headers.items()
             }
         except (_Unrendered, RequestInvalid) as error:
-            return Unsendable(f"{delivery.target_path}: {error}")
+            return Unsendable(str(error))
         masker = Masker(material.secrets)
         return WebhookCall(
             method=target.method,
@@ -158,12 +158,13 @@ class Preparer:
         self, delivery: Delivery, target: EmailTarget, address: str, material: _Material
     ) -> MailCall | Unsendable:
         occasion = material.occasion
-        subject = mailing.default_subject(delivery, occasion)
+        rendered = None
         if target.subject is not None:
             try:
-                subject = await _render(target.subject, "subject", material.scope)
+                rendered = await _render(target.subject, "subject", material.scope)
             except _Unrendered as error:
-                return Unsendable(f"{delivery.target_path}: {error}")
+                return Unsendable(str(error))
+        subject = mailing.subject(delivery, occasion, rendered)
         until = clock.now() + RUN_LINK_LIFETIME
         # Made for each attempt and stored nowhere. A server that quotes the mail must not bring it into the attempt's row.
         token = self.run_links.token(occasion.run_id, until)

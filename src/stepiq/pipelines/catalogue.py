@@ -58,5 +58,5 @@ async def get_model(
     """One model. It need not be listed if its provider is known."""
     found = services.providers.model(model_id, own)
     if found is None:
-        raise ModelNotFound(model_id[:200])
+        raise ModelNotFound(model_id[:200], services.providers.nearest(model_id))
     return schemas.ModelView.model_validate(found)

@@ -82,9 +82,10 @@ class ModelNotFound(NotFound):
 
     code = "model_not_found"
 
-    def __init__(self, model_id: str) -> None:
+    def __init__(self, model_id: str, nearest: Sequence[str] = ()) -> None:
+        hint = f" Did you mean {' or '.join(f'`{each}`' for each in nearest)}?" if nearest else ""
         super().__init__(
-            f"The catalog has no model `{model_id}`. To list all models, use GET /api/models.",
+            f"The catalog has no model `{model_id}`.{hint} To list all models, use GET /api/models.",
             model_id=model_id,
         )
 

@@ -7,6 +7,12 @@ from stepiq.core import clock
 from stepiq.core.errors import Conflict, LimitReached, NotFound
 from stepiq.store.states import RunStatus
 
+_ENDED = {
+    RunStatus.COMPLETED: "completed",
+    RunStatus.FAILED: "failed",
+    RunStatus.CANCELLED: "been cancelled",
+}
+
 
 class RunNotFound(NotFound):
     """The run does not exist, or belongs to another workspace."""
@@ -23,7 +29,9 @@ class RunAlreadyFinished(Conflict):
     code = "run_already_finished"
 
     def __init__(self, run_id: UUID, status: RunStatus) -> None:
-        super().__init__(f"Run {run_id} is already {status}.", run_id=run_id, status=status)
+        super().__init__(
+            f"Run {run_id} has already {_ENDED[status]}.", run_id=run_id, status=status
+        )
 
 
 class RunNotFinished(Conflict):

@@ -31,7 +31,7 @@ async def watched(services: Services) -> AsyncGenerator[str | None]:
     """Answer on `STEPIQ_WORKER_PORT` until the block ends; yields the address, or None if no port is set.
 
     Raises:
-        AddressInUse: another process uses the port.
+        AddressInUse, AddressUnusable: the process cannot listen there.
     """
     settings = services.settings
     if settings.worker_port is None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import signal
 import socket
 from collections.abc import AsyncGenerator, Callable, Generator
@@ -11,11 +10,11 @@ from datetime import timedelta
 import uvicorn
 
 from stepiq.core import logging, metrics
-from stepiq.core.errors import Unavailable
 from stepiq.core.settings import Settings
 from stepiq.server.app import create_app, equip
 from stepiq.server.assembly import built
 from stepiq.server.checks import before_start
+from stepiq.server.listening import BACKLOG, bind
 from stepiq.server.metrics import create_metrics
 from stepiq.server.protocol import GuardedProtocol
 from stepiq.server.running import run
@@ -27,15 +26,8 @@ DRAIN = timedelta(seconds=25)
 """How long a stopping server lets steps in progress finish."""
 _HTTP_DRAIN_SECONDS = 5
 """How long answers can take after that: longer than the time limit of the store."""
-_BACKLOG = 2048
 
 log = logging.get(__name__)
-
-
-class AddressInUse(Unavailable):
-    """Another program uses the server's port."""
-
-    code = "address_in_use"
 
 
 def serve(
@@ -57,7 +49,7 @@ def serve(
         has_worker: whether this process also executes runs. If not, others must, on the same PostgreSQL database.
 
     Raises:
-        AddressInUse: another process uses the port.
+        AddressInUse, AddressUnusable: the server cannot listen there.
         WorkerRunning: another process uses this SQLite file.
         CannotStart, StoreRefused, StoreUnavailable, UnsafeStore, StoreUnsupported, SchemaTooNew, KeyUnusable, PlansInvalid: what
             the operator has to fix first.
@@ -128,7 +120,7 @@ def http_config(settings: Settings, app: object) -> uvicorn.Config:
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
-        backlog=_BACKLOG,
+        backlog=BACKLOG,
         timeout_graceful_shutdown=_HTTP_DRAIN_SECONDS,
     )
 
@@ -183,20 +175,3 @@ def _on_signal() -> asyncio.Event:
     for each in signals:
         loop.add_signal_handler(each, stop)
     return stopping
-
-
-def bind(host: str, port: int, variable: str) -> socket.socket:
-    """A listening socket. `variable` is the setting that an error names.
-
-    Raises:
-        AddressInUse: it cannot.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise AddressInUse(
-            f"The server cannot listen on {host}:{port}: {reason}. "
-            f"Stop the process that uses it, or set {variable} to another port (0 takes a free one)."
-        ) from None

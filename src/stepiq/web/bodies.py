@@ -5,7 +5,9 @@ learns nothing else from it.
 """
 
 import email.message
+import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Annotated, Any, ClassVar, NamedTuple, cast
@@ -74,6 +76,15 @@ JsonInteger = Annotated[int, BeforeValidator(_whole_number)]
 """An integer in a request. JSON has one type of number, so `3.0` is one."""
 
 
+_sent_names: ContextVar[Mapping[str, str]] = ContextVar("sent_names")
+
+
+def as_sent(path: str) -> str:
+    """A path in the body of this request, with the name that the caller used if the field has another one."""
+    name = re.split(r"[.\[]", path, maxsplit=1)[0]
+    return _sent_names.get({}).get(name, name) + path[len(name) :]
+
+
 class StrictModel(BaseModel):
     """A request body: unknown fields are refused and named, and nothing is converted from another type."""
 
@@ -92,6 +103,7 @@ class StrictModel(BaseModel):
         for other, name in cls.other_names.items():
             if other in sent and name in sent:
                 raise ValueError(f"`{other}` is another name of `{name}`. Send only one of them")
+        _sent_names.set({name: other for other, name in cls.other_names.items() if other in sent})
         return {cls.other_names.get(name, name): value for name, value in sent.items()}
 
 

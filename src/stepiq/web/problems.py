@@ -7,6 +7,7 @@ it is logged with its traceback, and the caller learns the request's id and noth
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, cast, get_args
 
@@ -30,7 +31,7 @@ from stepiq.core.errors import (
     Unavailable,
 )
 from stepiq.web import paths, requests, validation
-from stepiq.web.bodies import View
+from stepiq.web.bodies import View, as_sent
 from stepiq.web.errors import (
     BodyTooLarge,
     HeadersTooLarge,
@@ -216,7 +217,10 @@ def _content(
     }
     if issues:
         content["errors"] = [
-            ProblemIssue.model_validate(issue).model_dump(exclude_none=True) for issue in issues
+            ProblemIssue.model_validate(replace(issue, path=as_sent(issue.path))).model_dump(
+                exclude_none=True
+            )
+            for issue in issues
         ]
     return content
 

@@ -276,4 +276,9 @@ class TestRefused:
         assert FILE in said.err
 
     def test_a_file_that_is_not_there(self, cli: Cli, kept: Kept):
-        assert "There is no file" in cli("restore", FILE).err
+        said = cli("restore", "nope.zip")
+
+        assert said.code == 2
+        assert said.err == (
+            "Error: There is no file nope.zip. Give a file that `stepiq backup` created.\n"
+        )

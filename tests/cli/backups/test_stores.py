@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -137,11 +138,17 @@ class TestSqlite:
 class TestPostgres:
     def test_while_somebody_is_connected_it_stays(self, cli: Cli, kept: Kept, database_url: str):
         cli("backup", FILE)
-        with psycopg.connect(database_url, application_name="stepiq worker"):
+        with (
+            psycopg.connect(database_url, application_name="stepiq"),
+            psycopg.connect(database_url, application_name="stepiq worker"),
+            psycopg.connect(database_url, application_name="other 2.0"),
+        ):
             said = cli("restore", FILE, "--force")
 
         assert said.code == 1
-        assert "in use by stepiq worker" in said.err
+        assert re.search(
+            r"is in use by other 2\.0( at [\d.]+)?, stepIQ( at [\d.]+)?\. Stop every", said.err
+        )
 
     def test_a_failure_in_the_middle_changes_nothing(self, cli: Cli, kept: Kept, database_url: str):
         cli("backup", FILE)

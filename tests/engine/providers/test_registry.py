@@ -171,7 +171,7 @@ class TestCheck:
         issue = providers.check(model_id)
 
         assert issue is not None
-        assert (issue.severity, issue.code) == ("warning", "model_not_in_catalogue")
+        assert (issue.severity, issue.code) == ("warning", "model_not_in_catalog")
 
 
 class TestDefaultModel:

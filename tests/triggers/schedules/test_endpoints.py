@@ -88,10 +88,16 @@ class TestCreate:
             ({"cron_expression": "@daily"}, "cron_invalid"),
             ({"timezone": "Berlin"}, "timezone_unknown"),
             ({"cron_expression": "@daily", "timezone": "CEST"}, "cron_invalid"),
+            ({"cron": "@daily"}, "cron_invalid"),
+            ({"cron": 3}, "invalid_body"),
         ],
     )
     async def test_times_that_cannot_be_read_are_refused(self, owner, url, wrong, code):
-        response = await owner.post(url, json={**WEEKDAYS, **wrong})
+        given = {**WEEKDAYS, **wrong}
+        if "cron" in wrong:
+            del given["cron_expression"]
+
+        response = await owner.post(url, json=given)
 
         assert response.status_code == 422
         assert response.json()["code"] == code

@@ -40,7 +40,7 @@ async def census(database: Database, keyring: Keyring) -> Census:
         StoreUnavailable: the database does not answer.
     """
     found = await counts(database)
-    current = found.pop(keyring.current, 0)
+    current = found.pop(keyring.current or "", 0)
     lost = {key_id: number for key_id, number in found.items() if not keyring.has(key_id)}
     return Census(current, sum(found.values()) - sum(lost.values()), lost)
 

@@ -18,6 +18,7 @@ from typing import BinaryIO
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from stepiq import __version__
+from stepiq.cli.console import UsageError
 from stepiq.core.errors import Conflict, Invalid, Unavailable
 
 FORMAT = 1
@@ -165,6 +166,7 @@ def reading(path: Path) -> Generator[Reader]:
     """An archive, read once to check that it is complete.
 
     Raises:
+        UsageError: there is no such file.
         BackupUnusable: it is incomplete, not a backup, or from a newer version.
     """
     try:
@@ -176,7 +178,9 @@ def reading(path: Path) -> Generator[Reader]:
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError) as error:
         raise _damaged(path) from error
     except FileNotFoundError:
-        raise BackupUnusable(f"There is no file {path}.") from None
+        raise UsageError(
+            f"There is no file {path}. Give a file that `stepiq backup` created."
+        ) from None
     except OSError as error:
         raise BackupUnusable(f"{path} cannot be read: {error.strerror or error}.") from error
 

@@ -62,6 +62,7 @@ def restore(file: Path, *, force: bool) -> None:
     """Restore a backup completely, or change nothing.
 
     Raises:
+        UsageError: there is no such file.
         BackupUnusable: the file is damaged, newer than this version, or for the other kind of database.
         RestoreRefused, WorkerRunning: there is a database, or a process uses it.
         BackupFailed: the database cannot be written. Nothing was changed.

@@ -47,8 +47,8 @@ _TABLES = """
 SELECT count(*) FROM pg_tables WHERE schemaname IN ('public', 'dbos')
 """
 _OTHERS = """
-SELECT coalesce(nullif(application_name, ''), 'a client without a name')
-    || coalesce(' at ' || client_addr, '') FROM pg_stat_activity
+SELECT coalesce(nullif(regexp_replace(application_name, '^stepiq( .*)?$', 'stepIQ'), ''), 'a client without a name')
+    || coalesce(' at ' || host(client_addr), '') FROM pg_stat_activity
 WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
 ORDER BY 1
 """

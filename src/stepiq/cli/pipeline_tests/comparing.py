@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Any
 
 from stepiq.cli.pipeline_tests.reading import Case
-from stepiq.cli.pipeline_tests.shapes import NOT_RUN
+from stepiq.cli.pipeline_tests.shapes import StepEnd
 from stepiq.core import json
 from stepiq.core.json import Json
 from stepiq.language.data import is_array, is_object
@@ -36,7 +36,7 @@ def problems(case: Case, run: Mapping[str, Any]) -> list[str]:
             found.append("… and more.")
     last = {step["step_id"]: step for step in run["steps"]}
     for step_id, status in expect.steps.items():
-        actual = last[step_id]["status"] if step_id in last else NOT_RUN
+        actual = last[step_id]["status"] if step_id in last else StepEnd.NOT_RUN
         if actual != status:
             found.append(f"steps.{step_id}: expected {status}, got {actual}")
     scope = {

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from stepiq.cli.console import UsageError, read_text
-from stepiq.cli.pipeline_tests.shapes import CaseShape, FileShape, GivenEnd
+from stepiq.cli.pipeline_tests.shapes import CaseShape, FileShape, GivenEnd, ReviewEnd, fields_at
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json
 from stepiq.core.validation import sentence
@@ -176,13 +176,14 @@ class _Reader:
             self._refuse(path, "conflict", message)
             return
         edits = "output" in end.model_fields_set
-        if end.decision == "timeout" and (edits or end.comment is not None):
+        if end.decision is ReviewEnd.TIMEOUT and (edits or end.comment is not None):
             message = "A review that times out has neither `comment` nor `output`."
             self._refuse(path, "conflict", message)
         if edits and not spec.editable:
             message = "This review is not `editable`, so nobody can change the data."
             self._refuse((*path, "output"), "conflict", message)
-        decision = end.decision if isinstance(end.decision, ReviewDecision) else None
+        is_decided = end.decision is not ReviewEnd.TIMEOUT
+        decision = ReviewDecision(end.decision) if is_decided else None
         yield Decided(decision, end.comment, (end.output,) if edits else None)
 
     def _check_output(self, step: Step, output: Json, path: places.Path) -> None:
@@ -240,7 +241,9 @@ def _shape_problem(entry: Mapping[str, Any]) -> Problem:
     path: places.Path = entry["loc"]
     kind = str(entry["type"])
     if kind == "extra_forbidden":
-        return Problem(path, "unknown_field", f"Unknown field `{path[-1]}`.", at_key=True)
+        name = str(path[-1])[:64]
+        message = f"Unknown field `{name}`. {suggest(name, fields_at(path))}"
+        return Problem(path, "unknown_field", message, at_key=True)
     if kind == "missing":
         return Problem(path, "missing", f"`{path[-1]}` is required.")
     return Problem(path, kind, sentence(entry))

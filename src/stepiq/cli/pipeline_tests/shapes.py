@@ -1,16 +1,34 @@
 """What a file of tests may say."""
 
-from typing import Annotated, Literal
+from collections.abc import Collection, Sequence
+from enum import StrEnum
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from stepiq.core.json import Json
 from stepiq.engine.outcomes import FailureCode
-from stepiq.store.states import ReviewDecision, StepStatus
 
 MAX_TESTS = 500
-NOT_RUN = "not_run"
-"""What `expect.steps` says of a step that was never reached."""
+
+
+class StepEnd(StrEnum):
+    """How the last execution of a step ends."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    NOT_RUN = "not_run"
+    """The run does not reach the step."""
+
+
+class ReviewEnd(StrEnum):
+    """How a review ends."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    TIMEOUT = "timeout"
+    """Nobody decides in time."""
 
 
 class _Shape(BaseModel):
@@ -26,8 +44,8 @@ class GivenEnd(_Shape):
     """The same for each of its executions: inside a `for_each` for each item, elsewhere one after the other."""
     error: Annotated[FailureCode, Field(strict=False)] | None = None
     """The code that it fails with."""
-    decision: Annotated[ReviewDecision, Field(strict=False)] | Literal["timeout"] | None = None
-    """What a person says to a review; `timeout`: nothing, in time."""
+    decision: Annotated[ReviewEnd, Field(strict=False)] | None = None
+    """How the review ends."""
     comment: str | None = None
     """What they write to it."""
 
@@ -39,7 +57,7 @@ class Expected(_Shape):
     """The run's output, exactly."""
     error: str | None = None
     """The code that the run fails with."""
-    steps: dict[str, Annotated[StepStatus, Field(strict=False)] | Literal["not_run"]] = {}
+    steps: dict[str, Annotated[StepEnd, Field(strict=False)]] = {}
     """How the last execution of each of these steps ends."""
     check: list[str] = []
     """CEL conditions over `input`, `steps` and `run` (`status`, `output`, `error`), each of which is to hold."""
@@ -59,3 +77,19 @@ class FileShape(_Shape):
     """The whole file."""
 
     tests: list[CaseShape] = Field(min_length=1, max_length=MAX_TESTS)
+
+
+def fields_at(path: Sequence[str | int]) -> Collection[str]:
+    """Names of the fields that can be used where a field has this path."""
+    match path:
+        case (_,):
+            shape = FileShape
+        case ("tests", _, _):
+            shape = CaseShape
+        case ("tests", _, "expect", _):
+            shape = Expected
+        case ("tests", _, "given", _, _):
+            shape = GivenEnd
+        case _:
+            return ()
+    return tuple(shape.model_fields)

@@ -176,7 +176,7 @@ def explain_reply(reply: Reply, place: Place, hide: Hide) -> ProviderError:
             return ProviderError(
                 "model_unknown",
                 f"{place.label} has no model `{place.model}`, or the key may not use it (status {reply.status}).{quoted} Use"
-                " another `model`. `stepiq models` lists the known ones.",
+                " another `model`. `stepiq models --all` lists the known ones.",
                 status=reply.status,
             )
         case 404:

@@ -44,7 +44,7 @@ class GeminiConnection(Connection):
             raise ProviderError(
                 "model_unknown",
                 f"{self.endpoint.place.label} has no model `{name}`. Names can only contain letters, digits and . _ - /. Use"
-                " another `model`. `stepiq models` lists the known ones.",
+                " another `model`. `stepiq models --all` lists the known ones.",
             )
         return GoogleModel(name, provider=GoogleProvider(client=self.client))
 

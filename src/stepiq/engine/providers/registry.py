@@ -204,7 +204,7 @@ class Providers:
         if not source.knows(name):
             return ModelIssue(
                 "warning",
-                "model_not_in_catalogue",
+                "model_not_in_catalog",
                 f"Model `{full}` is not in the catalog. Calls use the name as written. Their cost is null unless the price is known.",
             )
         return None
@@ -307,11 +307,15 @@ class Providers:
             return self._sources[entry.provider], model_id
         raise ModelUnknown(self._unknown(model_id), model=model_id)
 
-    def _unknown(self, model_id: str) -> str:
-        shown = model_id if len(model_id) <= 100 else f"{model_id[:100]}…"
+    def nearest(self, model_id: str) -> list[str]:
+        """Known ids that are similar to this one, those of usable models first."""
         usable_first = sorted(self._sources.values(), key=lambda source: source.reason is not None)
         known = [f"{source.id}/{name}" for source in usable_first for name in source.names()]
-        near = catalogue.nearest(model_id, known)
+        return catalogue.nearest(model_id[:200], known)
+
+    def _unknown(self, model_id: str) -> str:
+        shown = model_id if len(model_id) <= 100 else f"{model_id[:100]}…"
+        near = self.nearest(model_id)
         did_you_mean = f" Did you mean {_listed(near)}?" if near else ""
         providers = ", ".join(f"`{name}`" for name in self._sources)
         head, slash, _ = model_id.partition("/")
@@ -324,7 +328,7 @@ class Providers:
             return f"Model `{shown}` is not known.{did_you_mean}"
         return (
             f"Model `{shown}` is not known. Write `provider/model`, with one of the providers {providers}."
-            " `stepiq models` lists all known models."
+            " `stepiq models --all` lists all known models."
         )
 
 

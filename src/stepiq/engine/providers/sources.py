@@ -270,7 +270,7 @@ def build_sources(settings: Settings) -> dict[str, Source]:
     for name, endpoint in settings.endpoints.items():
         if name in {*catalogue.VENDORS, "ollama", "local"}:
             raise SettingsInvalid(
-                f"stepiq.toml: [endpoints.{name}] has the name of a built-in provider. Choose another name."
+                f"{settings.config_file}: [endpoints.{name}] has the name of a built-in provider. Choose another name."
             )
         sources.append(EndpointSource(name, endpoint))
     sources += [OllamaSource(settings), LocalSource(settings)]

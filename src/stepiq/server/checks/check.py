@@ -29,11 +29,18 @@ class Check:
     """How to fix it; empty if there is nothing to do, or the detail says it."""
     error: StepIQError | None = None
     """What a server that starts with it ends with; None if it starts."""
+    is_running: bool = False
+    """Whether it shows that the server is running already."""
 
 
 def ok(name: str, detail: str, advice: str = "") -> Check:
     """It works."""
     return Check(name, Status.OK, detail, advice)
+
+
+def running(name: str, detail: str) -> Check:
+    """It works, and the server is running."""
+    return Check(name, Status.OK, detail, is_running=True)
 
 
 def note(name: str, detail: str, advice: str = "") -> Check:

@@ -1,6 +1,6 @@
 """The list of checks, in the order in which they are reported."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from stepiq.core import logging, settings
@@ -13,7 +13,7 @@ from stepiq.server.checks.models import check_default_model, check_providers
 from stepiq.server.checks.network import check_mail, check_port
 from stepiq.server.checks.sandbox import check_sandbox
 from stepiq.server.checks.secrets import check_secrets
-from stepiq.server.checks.store import check_owner, check_store
+from stepiq.server.checks.store import STORE, check_owner, check_store
 
 log = logging.get(__name__)
 
@@ -29,13 +29,15 @@ class _Listed:
     look: Callable[[Settings], Awaitable[list[Check]]]
     is_for_start: bool = True
     """Whether a start waits for it: not for other servers, and not for what the start itself tries next."""
+    needs_store: bool = False
+    """Whether it needs what `check_store` looks at. If that fails, its own errors would report the same problem again."""
 
 
 _CHECKS = (
     _Listed(check_settings),
     _Listed(check_store),
     _Listed(check_owner, is_for_start=False),
-    _Listed(check_secrets),
+    _Listed(check_secrets, needs_store=True),
     _Listed(check_sandbox),
     _Listed(check_providers, is_for_start=False),
     _Listed(check_default_model),
@@ -52,7 +54,7 @@ async def everything() -> list[Check]:
     except SettingsInvalid as error:
         issues = error.issues or [Issue("settings", "setting", error.message)]
         return [Check(each.path, Status.FAILED, each.message, error=error) for each in issues]
-    return [check for each in _CHECKS for check in await each.look(configured)]
+    return await _looked(configured, _CHECKS)
 
 
 async def before_start(configured: Settings, announce: Callable[[str], None] | None = None) -> None:
@@ -66,9 +68,7 @@ async def before_start(configured: Settings, announce: Callable[[str], None] | N
         CannotStart: several things keep it from starting.
         StepIQError: one thing does.
     """
-    found = [
-        check for each in _CHECKS if each.is_for_start for check in await each.look(configured)
-    ]
+    found = await _looked(configured, [each for each in _CHECKS if each.is_for_start])
     fatal_ones = [check for check in found if check.error is not None]
     if len(fatal_ones) == 1 and fatal_ones[0].error is not None:
         raise fatal_ones[0].error
@@ -78,6 +78,14 @@ async def before_start(configured: Settings, announce: Callable[[str], None] | N
     for check in found:
         if check.status in (Status.WARNING, Status.FAILED):
             _warn(check, announce)
+
+
+async def _looked(configured: Settings, listed: Iterable[_Listed]) -> list[Check]:
+    found: list[Check] = []
+    for each in listed:
+        if not (each.needs_store and any(check.name in STORE for check in found if check.error)):
+            found += await each.look(configured)
+    return found
 
 
 def _warn(check: Check, announce: Callable[[str], None] | None) -> None:

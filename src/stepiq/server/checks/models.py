@@ -32,7 +32,7 @@ async def check_default_model(settings: Settings) -> list[Check]:
     except SettingsInvalid as error:
         return [fatal("providers", error)]
     except ModelUnusable as error:
-        advice = "Steps without `model` fail until then, except for accounts that store a provider key as a secret."
+        advice = "Until you fix this, steps without `model` fail, except for accounts that store a provider key as a secret."
         return [failed("default model", error.message, advice)]
     return [ok("default model", f"{model.id}, for steps without `model`")]
 
@@ -60,7 +60,7 @@ async def _check(providers: Providers, settings: Settings, info: ProviderInfo) -
         detail = f"{info.name} did not respond within {_PATIENCE_SECONDS} s."
         return failed(name, detail, "Check the network, or try again.")
     except ProviderError as error:
-        return failed(name, error.message, "Steps that use its models fail until then.")
+        return failed(name, error.message, "Until you fix this, steps that use its models fail.")
     return ok(name, f"{info.name} responds and offers {len(models)} models")
 
 

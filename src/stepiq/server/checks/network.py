@@ -1,41 +1,51 @@
 """The port that the server listens on, and the mail server."""
 
 import asyncio
-import socket
 from urllib.parse import urlsplit
 
 import httpx2
 
 from stepiq.core import http
 from stepiq.core.settings import Settings
-from stepiq.server.checks.check import Check, failed, note, ok
+from stepiq.engine import presence
+from stepiq.server.checks.check import Check, failed, fatal, note, ok, running
+from stepiq.server.listening import AddressInUse, AddressUnusable, bind
 
 _PATIENCE_SECONDS = 5
 _READY_SECONDS = 2
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - addresses to call, not to listen on
 _SUBMISSION_PORT = 587
 _SMTPS_PORT = 465
 
 
 async def check_port(settings: Settings) -> list[Check]:
-    """Whether a server could listen there, or does."""
-    address = f"{settings.host}:{settings.port}"
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    """Whether a server can listen there, and whether it is running."""
+    name, address = "port", f"{settings.host}:{settings.port}"
+    path = settings.sqlite_path
+    is_running = path is not None and presence.owner(path) is not None
     try:
-        socket.create_server((settings.host, settings.port), family=family).close()
-    except OSError as error:
-        if await _is_stepiq(settings.port):
-            return [ok("port", f"{address}: a stepIQ server is running there")]
-        reason = error.strerror or str(error)
-        advice = "Stop the process that uses it, or set STEPIQ_PORT to another port (0 takes a free one)."
-        return [failed("port", f"{address} cannot be used: {reason}.", advice)]
-    return [ok("port", f"{address} is free")]
+        bind(settings.host, settings.port, "STEPIQ_PORT").close()
+    except AddressInUse as error:
+        # Any number of servers can use a PostgreSQL database.
+        may_be_ours = is_running or path is None
+        if may_be_ours and await _is_stepiq(settings.host, settings.port):
+            return [running(name, f"{address}: a stepIQ server is running there")]
+        return [fatal(name, error)]
+    except AddressUnusable as error:
+        return [fatal(name, error)]
+    if is_running:
+        detail = f"{address} is free. A stepIQ process with another address uses the database."
+        return [running(name, detail)]
+    return [ok(name, f"{address} is free")]
 
 
-async def _is_stepiq(port: int) -> bool:
+async def _is_stepiq(host: str, port: int) -> bool:
+    called = _LOOPBACK.get(host, host)
+    authority = f"[{called}]:{port}" if ":" in called else f"{called}:{port}"
     async with http.operator_client() as client:
         try:
             # A short time limit: another program may listen there and never answer.
-            response = await client.get(f"http://127.0.0.1:{port}/ready", timeout=_READY_SECONDS)
+            response = await client.get(f"http://{authority}/ready", timeout=_READY_SECONDS)
         except httpx2.TransportError:
             return False
     return response.status_code == 200

@@ -1,51 +1,63 @@
-"""Stored secrets: whether the master keys of this server decrypt them."""
+"""The master key, and whether it decrypts the stored secrets."""
 
 from sqlalchemy.exc import DBAPIError
 
 from stepiq.accounts.secrets import rotation
-from stepiq.core import keys
+from stepiq.accounts.secrets.rotation import Census
 from stepiq.core.encryption import Keyring
 from stepiq.core.errors import StepIQError
 from stepiq.core.settings import Settings
-from stepiq.server.checks.check import Check, failed, note, ok
-from stepiq.store.database import Database
+from stepiq.server.checks.check import Check, failed, fatal, note, ok
+from stepiq.store.database import Database, StoreUnavailable
 
-_NAME = "secrets"
+_KEY = "master key"
+_SECRETS = "secrets"
 
 
 async def check_secrets(settings: Settings) -> list[Check]:
-    """Whether the stored secrets can be read; nothing if the database has no tables yet."""
+    """Whether the server has the keys of its secrets. It needs a database that the check of the store has accepted."""
+    keyring = Keyring(settings)
+    try:
+        current = keyring.current
+    except StepIQError as error:
+        return [fatal(_KEY, error)]
+    found = await _census(settings, keyring)
+    stored = [] if found is None else [_check(found, keyring)]
+    if current is None and found is not None and found.lost:
+        return stored
+    return [_check_key(settings, current), *stored]
+
+
+async def _census(settings: Settings, keyring: Keyring) -> Census | None:
     database = Database(settings)
     try:
         if database.path is not None and not database.path.exists():
-            return []
-        return [await _check(settings, database)]
-    except (StepIQError, DBAPIError):
-        # The table does not exist yet, or the checks of the database and of the key files report the error.
-        return []
+            return None
+        return await rotation.census(database, keyring)
+    except (StoreUnavailable, DBAPIError):
+        # The table does not exist yet.
+        return None
     finally:
         await database.close()
 
 
-async def _check(settings: Settings, database: Database) -> Check:
-    counts = await rotation.counts(database)
-    total = sum(counts.values())
-    if not total:
-        return ok(_NAME, "none stored")
-    if not keys.has_master_key(settings):
-        detail = f"{total:,} stored, but this server does not have their master key."
-        advice = "Restore master.key from its copy, or set STEPIQ_MASTER_KEY. A new key does not decrypt them."
-        return failed(_NAME, detail, advice)
-    found = await rotation.census(database, Keyring(settings))
+def _check_key(settings: Settings, current: str | None) -> Check:
+    path = settings.data_dir.absolute() / "master.key"
+    if current is None:
+        return ok(_KEY, f"will be created in {path} when you store the first secret")
+    return ok(_KEY, "from STEPIQ_MASTER_KEY" if settings.master_key is not None else str(path))
+
+
+def _check(found: Census, keyring: Keyring) -> Check:
     if found.lost:
-        lost = sum(found.lost.values())
         detail = (
-            f"{lost:,} of {total:,} cannot be read: this server does not have their master key"
+            f"{sum(found.lost.values()):,} of {found.total:,} cannot be read: this server does not have their master key"
             f" ({', '.join(sorted(found.lost))})."
         )
-        advice = "Add that key to STEPIQ_PREVIOUS_MASTER_KEYS; the secrets are still stored. See docs/secrets.md."
-        return failed(_NAME, detail, advice)
+        return failed(_SECRETS, detail, f"{keyring.advice} The secrets are still stored.")
     if found.rotatable:
-        detail = f"{found.rotatable:,} of {total:,} use an earlier master key"
-        return note(_NAME, detail, "`stepiq keys rotate` encrypts them with the current key.")
-    return ok(_NAME, f"{total:,} stored, all with the current master key")
+        detail = f"{found.rotatable:,} of {found.total:,} use an earlier master key"
+        return note(_SECRETS, detail, "`stepiq keys rotate` encrypts them with the current key.")
+    if not found.total:
+        return ok(_SECRETS, "none stored")
+    return ok(_SECRETS, f"{found.total:,} stored, all with the current master key")

@@ -1,8 +1,8 @@
 """The data folder, its keys, and the database."""
 
 import asyncio
-import os
 import shutil
+import tempfile
 from pathlib import Path
 
 from stepiq.core import data_folder, keys
@@ -17,6 +17,9 @@ from stepiq.store.faults import NEARLY_FULL_BYTES, StoreFull
 from stepiq.store.migrate import SchemaTooNew
 from stepiq.store.refusals import shown
 
+STORE = frozenset({"data folder", "database server", "database"})
+"""Names of the checks without which nothing stored can be read."""
+
 _LOW_DISK_BYTES = 500 * 1024 * 1024
 
 
@@ -28,20 +31,22 @@ async def check_owner(settings: Settings) -> list[Check]:
 
 
 async def check_store(settings: Settings) -> list[Check]:
-    """The data folder, the keys and the database."""
+    """The data folder, the key of access tokens, and the database."""
     folder = _check_folder(settings)
-    return [folder, *_check_keys(settings), *await asyncio.to_thread(_check_database, settings)]
+    if folder.error is not None and settings.sqlite_path is not None:
+        return [folder]
+    key = [] if folder.error is not None else [_check_jwt_key(settings)]
+    return [folder, *key, *await asyncio.to_thread(_check_database, settings)]
 
 
 def _check_folder(settings: Settings) -> Check:
     name, folder = "data folder", settings.data_dir.absolute()
-    if not folder.exists():
-        parent = next(each for each in folder.parents if each.exists())
-        if not os.access(parent, os.W_OK | os.X_OK):
-            return _unwritable(name, f"{folder} cannot be created: you may not write to {parent}.")
+    nearest = next(each for each in (folder, *folder.parents) if each.exists())
+    if problem := _write_problem(nearest):
+        cannot = f"{folder} cannot be created: " if nearest != folder else ""
+        return _unwritable(name, f"{cannot}{problem}")
+    if nearest != folder:
         return ok(name, f"{folder} will be created on first start")
-    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        return _unwritable(name, f"You may not write to {folder}.")
     free = shutil.disk_usage(folder).free
     if free < NEARLY_FULL_BYTES:
         return fatal(name, StoreFull(f"{folder} has no space left. Free space on its disk."))
@@ -62,24 +67,29 @@ def _unwritable(name: str, problem: str) -> Check:
     )
 
 
-def _check_keys(settings: Settings) -> list[Check]:
-    signs, opens = settings.jwt_secret is not None, settings.master_key is not None
-    return [
-        _check_key("jwt key", settings, signs, "STEPIQ_JWT_SECRET", "jwt.key"),
-        _check_key("master key", settings, opens, "STEPIQ_MASTER_KEY", "master.key"),
-    ]
+def _write_problem(folder: Path) -> str | None:
+    """Why nothing can be created in a folder. Rights alone do not show this: `/proc` looks writable to root."""
+    if not folder.is_dir():
+        return f"{folder} is a file, not a folder."
+    try:
+        with tempfile.TemporaryDirectory(prefix=".stepiq-check-", dir=folder):
+            return None
+    except OSError as error:
+        return f"The server cannot write to {folder} ({error.strerror})."
 
 
-def _check_key(name: str, settings: Settings, is_given: bool, variable: str, file: str) -> Check:
-    path: Path = settings.data_dir.absolute() / file
-    if not is_given and not path.exists():
+def _check_jwt_key(settings: Settings) -> Check:
+    name = "jwt key"
+    if not keys.has_jwt_secret(settings):
+        path = settings.data_dir.absolute() / "jwt.key"
         return ok(name, f"will be created on first start, in {path}")
     try:
-        read = keys.jwt_secret if file == "jwt.key" else keys.master_key
-        read(settings)
+        keys.jwt_secret(settings)
     except StepIQError as error:
         return fatal(name, error)
-    return ok(name, f"from {variable}" if is_given else str(path))
+    if settings.jwt_secret is not None:
+        return ok(name, "from STEPIQ_JWT_SECRET")
+    return ok(name, str(settings.data_dir.absolute() / "jwt.key"))
 
 
 def _check_database(settings: Settings) -> list[Check]:

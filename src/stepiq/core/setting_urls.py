@@ -1,0 +1,43 @@
+"""Checks of the URLs in settings."""
+
+import re
+from urllib.parse import urlsplit
+
+
+def checked_base(url: str) -> str:
+    """The URL of a model provider.
+
+    Raises:
+        ValueError: it is not a complete http or https URL.
+    """
+    try:
+        parts = urlsplit(url)
+        is_complete = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        is_complete = False
+    if not is_complete:
+        raise ValueError(
+            "use a complete URL that begins with `http://` or `https://`, such as `http://127.0.0.1:11434`"
+        )
+    return url
+
+
+def is_origin(url: str) -> bool:
+    """Whether it is an http or https URL with a host and nothing after it."""
+    try:
+        parts = urlsplit(url)
+        has_port = parts.port != 0
+    except ValueError:
+        return False
+    extra = parts.path.strip("/") + parts.query + parts.fragment
+    is_host = re.fullmatch(r"[A-Za-z0-9._~-]+(:\d+)?|\[[0-9a-fA-F:.]+\](:\d+)?", parts.netloc)
+    return parts.scheme in ("http", "https") and is_host is not None and has_port and not extra
+
+
+def is_plain_database_url(rest: str) -> bool:
+    """Whether what follows `postgresql://` can be read in one way only, so that no part of a password counts as host or name."""
+    address, _, _ = rest.partition("?")
+    authority, _, name = address.partition("/")
+    port = authority.rpartition("@")[2].rpartition("]")[2].partition(":")[2]
+    is_split_once = "#" not in address and "@" not in name and authority.count("@") < 2
+    return is_split_once and (not port or port.isdecimal())
