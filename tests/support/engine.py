@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -180,6 +181,7 @@ class World:
         run_timeout: timedelta = timedelta(hours=1),
         plan: Limits | None = None,
         spends_credits: bool = False,
+        own_keys: Collection[str] = (),
     ) -> tuple[UUID, Heard]:
         """Accept a run and listen to it from its first event on; with a plan, put the workspace on it first."""
         if plan is not None:
@@ -199,6 +201,7 @@ class World:
             timeout=run_timeout,
             plan=plan or Limits(),
             spends_credits=spends_credits,
+            own_keys=own_keys,
         )
         async with self.database.transaction() as session:
             await self.engine.accept(session, run)

@@ -72,7 +72,8 @@ class Behaviour(BaseModel):
     not_a_provider: bool = False
     """Answer with a web page, as a wrong URL does."""
     finish_reason: str | None = "stop"
-    """`stop`, `length`, `content_filter`, or null for servers that never send one."""
+    """`stop`, `length`, `content_filter`, or null for servers that never send one. Answers cut at the request's
+    limit always end with `length`."""
     refusal: str | None = None
     """Refuse with this sentence, as models with structured output do."""
     json_answers: Literal["valid", "invalid", "prose"] = "valid"
@@ -258,7 +259,13 @@ class _Answer:
         # A later configuration is for later calls.
         self.behaviour = provider.behaviour.model_copy()
         replies = provider.behaviour.replies
-        self.text = replies.pop(0) if replies else _answer(record.body, self.behaviour)
+        text = replies.pop(0) if replies else _answer(record.body, self.behaviour)
+        self.pieces = _pieces(text, self.behaviour)
+        self.finish_reason = self.behaviour.finish_reason
+        limit = record.body.get("max_completion_tokens") or record.body.get("max_tokens")
+        if limit and len(self.pieces) > limit:
+            del self.pieces[limit:]
+            self.finish_reason = "length"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         del scope
@@ -286,14 +293,14 @@ class _Answer:
 
     async def _whole(self, send: Send) -> None:
         await _pause(self.behaviour.latency_ms)
-        pieces = _pieces(self.text, self.behaviour)
+        pieces = self.pieces
         self.record.tokens_sent = len(pieces)
         message = {
             "role": "assistant",
             "content": "".join(pieces),
             "refusal": self.behaviour.refusal,
         }
-        choice = {"index": 0, "message": message, "finish_reason": self.behaviour.finish_reason}
+        choice = {"index": 0, "message": message, "finish_reason": self.finish_reason}
         reply = self._envelope("chat.completion", [choice])
         if self.behaviour.usage:
             reply["usage"] = self._usage(len(pieces))
@@ -309,7 +316,7 @@ class _Answer:
             choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
             await event(json.dumps(self._envelope("chat.completion.chunk", [choice])))
 
-        pieces = _pieces(self.text, self.behaviour)
+        pieces = self.pieces
         await _pause(self.behaviour.latency_ms)
         await _send_head(send, "text/event-stream")
         await chunk({"role": "assistant", "content": ""})
@@ -318,7 +325,7 @@ class _Answer:
             pieces = []
         complete = await self._send_pieces(pieces, chunk, event)
         if complete:
-            await chunk({}, self.behaviour.finish_reason)
+            await chunk({}, self.finish_reason)
             await self._send_usage(len(pieces), event)
             await event("[DONE]")
         await send({"type": "http.response.body", "body": b""})

@@ -86,6 +86,8 @@ class Release:
     slots: int = 0
     """Of these runs; those without a slot were held."""
     credit_tokens: int = 0
+    reserved_tokens: int = 0
+    """That calls have used or do not need."""
 
     def add_run(self, *, is_held: bool) -> None:
         """Add a run that ended."""
@@ -106,7 +108,7 @@ class Admission:
     def __init__(self, changes: Changes, tickets: Tickets, plans: PlanBook) -> None:
         self._changes = changes
         self._tickets = tickets
-        self._plans = plans
+        self.plans = plans
 
     async def accept(self, session: Session, run: NewRun) -> None:
         """Insert a run, its first event and, below the cap, its ticket. A run that is refused is counted nowhere.
@@ -156,6 +158,7 @@ class Admission:
                 "input_data": run.input_data,
                 "retry_of": run.retry_of,
                 "reused": run.reuse.saved,
+                "own_keys": sorted(run.own_keys) or None,
                 "schedule_id": run.schedule_id,
                 "ticket": ticket,
                 "last_seq": 1,
@@ -333,6 +336,7 @@ class Admission:
                 .values(
                     unfinished_runs=workspaces.c.unfinished_runs - release.runs,
                     admitted_runs=workspaces.c.admitted_runs - release.slots,
+                    credit_reserved=workspaces.c.credit_reserved - release.reserved_tokens,
                     **usage.credits_counted(release.credit_tokens, now),
                 )
                 .returning(*_SLOTS)
@@ -356,7 +360,7 @@ class Admission:
         self, session: Session, workspace_id: UUID, row: sa.Row[Any], most: int
     ) -> None:
         held = row.unfinished_runs - row.admitted_runs
-        limit = self._plans.get(row.plan).runs_at_once
+        limit = self.plans.get(row.plan).runs_at_once
         await self._fill(session, workspace_id, row.admitted_runs, held, limit, most)
 
     async def _fill(

@@ -146,7 +146,7 @@ class Executor:
     async def _count_unwritten(self, run: ClaimedRun) -> None:
         # A cancel may come while a step is in flight, and also between a step's end and its record.
         for record in run.steps.values():
-            if record.meter == record.stored_meter:
+            if record.meter == record.stored_meter and not record.reservation.held:
                 continue
             try:
                 await self._journal.count_cancelled(run, record)

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from stepiq.core import clock, metrics
 from stepiq.core.json import Json
-from stepiq.engine import events, reviews, tickets, usage
+from stepiq.engine import events, reservations, reviews, tickets, usage
 from stepiq.engine.admission import HELD, PARKED, Admission, Release, count_end
 from stepiq.engine.events import Event
 from stepiq.engine.journal_rows import (
@@ -28,15 +28,17 @@ from stepiq.engine.journal_rows import (
     step_row,
     used,
 )
+from stepiq.engine.limits import PlanBook, RunLimits
 from stepiq.engine.protocols import Outbox
 from stepiq.engine.records import ClaimedRun, Ending, Meter, NewDelivery, Parking, StepRecord
+from stepiq.engine.reservations import ReservationChange
 from stepiq.engine.tickets import Queue, Ticket, TicketQueue
 from stepiq.engine.usage import Tally
 from stepiq.language.specs import StepType
 from stepiq.store.database import PATIENT_SECONDS, Database, Session
 from stepiq.store.gathering import Gatherer
 from stepiq.store.states import FINAL_STEP_STATUSES, RunStatus, StepStatus
-from stepiq.store.tables import large_values, run_steps, runs
+from stepiq.store.tables import large_values, run_steps, runs, workspaces
 
 
 class ClaimLost(Exception):
@@ -77,6 +79,10 @@ class _Writing:
     """Of the run's row, before it is written."""
     ticket: int = 0
     tally: Tally = field(default_factory=Tally)
+    plan: RunLimits | None = None
+    """The workspace's, if credits are to be reserved."""
+    changes: dict[UUID, ReservationChange] = field(default_factory=dict[UUID, ReservationChange])
+    """To reservations, by the ids of the steps."""
 
 
 class Journal:
@@ -131,6 +137,7 @@ class Journal:
         # A retry has steps before it begins.
         known = {row.id: found[row.id] for row in rows if row.claim > 1 or row.has_reused}
         await _load_steps(session, known)
+        await reservations.release_of(session, list(known.values()))
         return found
 
     async def write(self, run: ClaimedRun, entry: Entry) -> None:
@@ -149,7 +156,7 @@ class Journal:
 
     async def _write_together(self, batch: Sequence[_Writing]) -> list[ClaimLost | None]:
         async with self._database.transaction(PATIENT_SECONDS) as session:
-            ours = await _hold(session, batch)
+            ours = await _hold(session, batch, self._admission.plans)
             if ours:
                 await self._write_held(session, ours)
         for writing in ours:
@@ -180,7 +187,6 @@ class Journal:
                 await self.send(session, sent)
 
     async def _count(self, session: Session, ours: Sequence[_Writing]) -> None:
-        releases: defaultdict[UUID, Release] = defaultdict(Release)
         used_up: list[usage.Used] = []
         now = clock.now()
         for each in ours:
@@ -189,14 +195,15 @@ class Journal:
                 tally.add_meter(record.model, record.meter.since(record.stored_meter), run.models)
             if entry.ending is not None:
                 tally.add_run(entry.ending.status)
-            if entry.ending is not None or entry.parking is not None:
-                releases[run.workspace_id].add_run(is_held=each.ticket == HELD)
-            if tally.credit_tokens:
-                releases[run.workspace_id].credit_tokens += tally.credit_tokens
             at = now if entry.ending is None else entry.ending.at
             used_up.append(usage.Used(run.workspace_id, run.pipeline_id, tally, at))
-        for workspace_id in sorted(releases):
-            await self._admission.release(session, workspace_id, releases[workspace_id], now)
+        releases, asking = _releases(ours), _asking(ours)
+        for workspace_id in sorted({*releases, *asking}):
+            if workspace_id in releases:
+                await self._admission.release(session, workspace_id, releases[workspace_id], now)
+            if workspace_id in asking:
+                plan, changes = asking[workspace_id]
+                await reservations.reserve(session, workspace_id, changes, plan, now)
         await usage.add_many(session, used_up)
 
     async def send(self, session: Session, recorded: Sequence[NewDelivery]) -> None:
@@ -224,6 +231,7 @@ class Journal:
                 tally, now = Tally(), clock.now()
                 tally.add_meter(record.model, used_since, run.models)
                 await usage.count_credits(session, run.workspace_id, tally.credit_tokens, now)
+                await reservations.release_cancelled(session, run, record)
                 await usage.add_many(
                     session, [usage.Used(run.workspace_id, run.pipeline_id, tally, now)]
                 )
@@ -251,9 +259,11 @@ async def _load_steps(session: Session, wanted: Mapping[UUID, ClaimedRun]) -> No
             run.models.add(record.model)
 
 
-async def _hold(session: Session, batch: Sequence[_Writing]) -> list[_Writing]:
+async def _hold(session: Session, batch: Sequence[_Writing], plans: PlanBook) -> list[_Writing]:
     """Lock the runs of a batch, and say which of them are still their workers'."""
-    rows = await session.execute(_HOLD, {"ids": [each.run.id for each in batch]})
+    asks = any(reservations.wants(record) for each in batch for record in each.entry.steps)
+    statement = _HOLD_WITH_PLAN if asks else _HOLD
+    rows = await session.execute(statement, {"ids": [each.run.id for each in batch]})
     found = {row.id: row for row in rows}
     ours: list[_Writing] = []
     for each in batch:
@@ -261,8 +271,38 @@ async def _hold(session: Session, batch: Sequence[_Writing]) -> list[_Writing]:
         if row is None or row.claim != each.run.claim or row.status != RunStatus.RUNNING:
             continue
         each.last_seq, each.ticket, each.tally = row.last_seq, row.ticket, Tally()
+        each.plan = plans.get(row.plan) if asks else None
+        limit = None if each.plan is None else each.plan.credits_per_month
+        changes = (reservations.change(record, limit) for record in each.entry.distinct_steps)
+        each.changes = {change.record.id: change for change in changes if change is not None}
         ours.append(each)
     return ours
+
+
+def _releases(ours: Sequence[_Writing]) -> dict[UUID, Release]:
+    """What workspaces get back and pay with a batch."""
+    found: defaultdict[UUID, Release] = defaultdict(Release)
+    for each in ours:
+        entry, workspace_id = each.entry, each.run.workspace_id
+        if entry.ending is not None or entry.parking is not None:
+            found[workspace_id].add_run(is_held=each.ticket == HELD)
+        released = sum(change.released for change in each.changes.values())
+        if released or each.tally.credit_tokens:
+            found[workspace_id].reserved_tokens += released
+            found[workspace_id].credit_tokens += each.tally.credit_tokens
+    return found
+
+
+def _asking(
+    ours: Sequence[_Writing],
+) -> dict[UUID, tuple[RunLimits, list[ReservationChange]]]:
+    """The reservations that a batch asks for, by workspace, and the workspace's plan."""
+    found: dict[UUID, tuple[RunLimits, list[ReservationChange]]] = {}
+    for each in ours:
+        asking = [change for change in each.changes.values() if change.asked]
+        if asking and each.plan is not None:
+            found.setdefault(each.run.workspace_id, (each.plan, []))[1].extend(asking)
+    return found
 
 
 async def _advance(session: Session, ours: Sequence[_Writing]) -> None:
@@ -308,6 +348,8 @@ async def _write_steps(session: Session, ours: Sequence[_Writing]) -> None:
     for each in ours:
         for record in each.entry.distinct_steps:
             row, output = step_row(each.run.id, record)
+            if (change := each.changes.get(record.id)) is not None:
+                row["reserved_tokens"] = change.held
             if output is not None:
                 large.append(_large(record.id, each.run.id, output))
             if record.is_stored:
@@ -335,6 +377,8 @@ def _written(writing: _Writing) -> None:
     for record in entry.distinct_steps:
         record.is_stored, record.written = True, None
         record.stored_meter = replace(record.meter)
+        if (change := writing.changes.get(record.id)) is not None:
+            change.is_durable()
         if record.status in FINAL_STEP_STATUSES:
             metrics.steps_ended.labels(record.type, record.status).inc()
     if entry.ending is not None:
@@ -392,6 +436,12 @@ _HOLD = (
     .where(runs.c.id.in_(_RUNS))
     .order_by(runs.c.id)
     .with_for_update(key_share=True)
+)
+_HOLD_WITH_PLAN = _HOLD.add_columns(
+    sa.select(workspaces.c.plan)
+    .where(workspaces.c.id == runs.c.workspace_id)
+    .scalar_subquery()
+    .label("plan")
 )
 _MOVE = (
     runs.update()

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from stepiq.core import json
 from stepiq.core.json import Json
-from stepiq.engine.records import ClaimedRun, Meter, StepRecord
+from stepiq.engine.records import ClaimedRun, Meter, Reservation, StepRecord
 from stepiq.store.states import StepStatus, TriggerType
 from stepiq.store.tables import LARGE_VALUE_BYTES, runs
 
@@ -24,6 +24,7 @@ CLAIMED = (
     runs.c.created_at,
     runs.c.deadline_at,
     runs.c.ticket,
+    runs.c.own_keys,
 )
 """Columns of a run that whoever carries it needs."""
 
@@ -43,6 +44,7 @@ def claimed(row: sa.Row[Any]) -> ClaimedRun:
         deadline_at=row.deadline_at,
         # Each ticket is worth one claim; any other is of a worker that was lost.
         is_taken_over=row.claim != row.ticket,
+        own_keys=row.own_keys or (),
     )
 
 
@@ -74,6 +76,8 @@ def step_row(run_id: UUID, record: StepRecord) -> tuple[dict[str, Any], Json]:
         "attempts": record.attempts,
         "failures": record.failures,
         "model": record.model,
+        "paid_by": record.paid_by,
+        "reserved_tokens": record.reservation.held,
         "prompt": record.prompt,
         "system_prompt": record.system_prompt,
         "output": inline,
@@ -110,6 +114,8 @@ def step_record(row: sa.Row[Any]) -> StepRecord:
         attempts=row.attempts,
         failures=row.failures,
         model=row.model,
+        paid_by=row.paid_by,
+        reservation=Reservation(held=row.reserved_tokens),
         prompt=row.prompt,
         system_prompt=row.system_prompt,
         output=row.large_value if row.output_is_large else row.output,

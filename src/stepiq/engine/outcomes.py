@@ -50,8 +50,10 @@ class FailureCode(StrEnum):
     """The provider failed or could not be reached."""
     MODEL_UNKNOWN = "model_unknown"
     """No provider has a model of this name."""
+    PLAN_CREDITS_EXHAUSTED = "plan_credits_exhausted"
+    """The credits that are left of the month do not cover a model call."""
     SECRET_MISSING = "secret_missing"  # noqa: S105 - a code, not a credential
-    """A template uses a secret that is not stored."""
+    """A template uses a secret that is not stored, or a key that the run was accepted with has been deleted."""
     SECRET_UNREADABLE = "secret_unreadable"  # noqa: S105 - a code, not a credential
     """The server does not have the master key of a stored secret."""
     INTERNAL = "internal"

@@ -1,5 +1,6 @@
 """What the journal keeps of a run and of each execution of a step, while a worker holds it in its hands."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -26,6 +27,8 @@ class NewRun:
     """The workspace's."""
     spends_credits: bool
     """Whether it may ask a model that the server pays for."""
+    own_keys: Collection[str] = ()
+    """Names of the secrets that are the account's own keys of providers."""
     retry_of: UUID | None = None
     schedule_id: UUID | None = None
     """The schedule that started it."""
@@ -57,6 +60,9 @@ class ClaimedRun:
     """Every execution of a step so far."""
     models: set[str] = field(default_factory=set[str])
     """Models that it has used, so that usage counts it once for each; the journal keeps this."""
+
+    own_keys: Collection[str] = ()
+    """The account's own keys of providers when the run was accepted, by the names of their secrets."""
 
     last_ordinal: int = 0
     """Place of the last step in the order in which steps began."""
@@ -155,6 +161,42 @@ class Meter:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """Why a call could not reserve its tokens."""
+
+    plan: str
+    limit: int
+    """Of the month, in tokens, like all numbers here."""
+    used: int
+    reserved: int
+    """By other calls in progress."""
+
+    def passes(self, wanted: int) -> bool:
+        """Whether the call may fit once other calls have finished."""
+        return self.used + wanted <= self.limit
+
+
+@dataclass(slots=True)
+class Reservation:
+    """The tokens that a step's next or current model call may use at most, if it costs credits of a limited plan."""
+
+    asked: int = 0
+    """To be reserved with the next write; 0 for nothing."""
+    held: int = 0
+    """Reserved in the store; the journal keeps this."""
+    is_used: bool = False
+    """Whether a call relies on it. Otherwise, the next write releases it."""
+    is_unlimited: bool = False
+    """The plan had no limit when a reservation was last asked for."""
+    shortage: Shortage | None = None
+    """Why it was refused last."""
+
+    def ask(self, tokens: int) -> None:
+        """Have tokens reserved with the next write, in place of those that are held."""
+        self.asked, self.is_used, self.is_unlimited, self.shortage = tokens, False, False, None
+
+
 @dataclass(slots=True)
 class StepRecord:
     """One execution of a step, as its row says or will say."""
@@ -171,6 +213,8 @@ class StepRecord:
     failures: int = 0
     """Attempts that failed; an attempt cut off by a crash is not one."""
     model: str | None = None
+    paid_by: str | None = None
+    """Whose key the calls of `model` use: `account_key`, `server_key` or `local`."""
     prompt: str | None = None
     system_prompt: str | None = None
     output: Json = None
@@ -182,6 +226,7 @@ class StepRecord:
     is_reused: bool = False
     """It was done by the run that this one repeats."""
     meter: Meter = field(default_factory=Meter)
+    reservation: Reservation = field(default_factory=Reservation)
     started_at: datetime | None = None
     completed_at: datetime | None = None
     is_stored: bool = False

@@ -5,6 +5,7 @@ import asyncio
 import sqlalchemy as sa
 
 from stepiq.core import logging
+from stepiq.engine.reservations import release_left_over
 from stepiq.engine.tickets import Queue, Ticket, TicketQueue
 from stepiq.store.database import Database, Session, StoreUnavailable
 from stepiq.store.states import DeliveryStatus, RunStatus
@@ -31,6 +32,7 @@ async def sweep_for_ever(database: Database, tickets: TicketQueue) -> None:
         await asyncio.sleep(pause)
         pause = _EVERY_SECONDS
         try:
+            await release_left_over(database)
             if await sweep(database, tickets) >= _BATCH:
                 pause = _PAUSE_SECONDS
         except StoreUnavailable:

@@ -12,7 +12,14 @@ from stepiq.core.errors import Invalid, Issue
 from stepiq.core.ids import uuid7
 from stepiq.core.json import Json, dumps
 from stepiq.engine.journal_rows import step_row
-from stepiq.engine.records import NOTHING, ClaimedRun, Meter, Reuse, StepRecord
+from stepiq.engine.records import (
+    NOTHING,
+    ClaimedRun,
+    Meter,
+    Reservation,
+    Reuse,
+    StepRecord,
+)
 from stepiq.language.data import is_object
 from stepiq.language.definition import Definition
 from stepiq.language.places import write_path
@@ -195,7 +202,13 @@ def _misfits(step: Step, record: StepRecord, value: Json) -> Iterable[Issue]:
 
 def _copy(record: StepRecord, edited: Mapping[UUID, Json]) -> StepRecord:
     copied = replace(
-        record, id=uuid7(), is_reused=True, is_stored=False, meter=Meter(), stored_meter=Meter()
+        record,
+        id=uuid7(),
+        is_reused=True,
+        is_stored=False,
+        meter=Meter(),
+        stored_meter=Meter(),
+        reservation=Reservation(),
     )
     if record.id in edited:
         copied.output, copied.written = edited[record.id], None

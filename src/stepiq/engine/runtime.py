@@ -70,7 +70,7 @@ class Engine:
         self._admission = Admission(changes, self._tickets, plans)
         self._outbox = outbox
         self._journal = Journal(database, self._admission, self._tickets, outbox)
-        self._means = Means(database, providers, http, Sandbox(), changes, stand_ins)
+        self._means = Means(database, providers, http, Sandbox(), changes, stand_ins=stand_ins)
         self._executor = Executor(database, self._journal, self.definitions, self._means, secrets)
         self._carrying: dict[UUID, asyncio.Task[None]] = {}
         self._claims: dict[UUID, int] = {}

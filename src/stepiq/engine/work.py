@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from stepiq.core import clock
 from stepiq.core.http import GuardedClient
@@ -26,6 +27,17 @@ DELTA_CHARACTERS = 16 * 1024
 """Longest text that is sent at once."""
 
 
+class CreditTurns:
+    """Lets the calls of a workspace that wait for credits try one after the other."""
+
+    def __init__(self) -> None:
+        self._locks = WeakValueDictionary[UUID, asyncio.Lock]()
+
+    def of(self, workspace_id: UUID) -> asyncio.Lock:
+        """The lock of a workspace."""
+        return self._locks.setdefault(workspace_id, asyncio.Lock())
+
+
 @dataclass(slots=True)
 class Means:
     """What steps reach outside with. One for a process."""
@@ -36,6 +48,7 @@ class Means:
     sandbox: Sandbox
     """Of this start of the engine; a stop ends it."""
     changes: Changes
+    credit_turns: CreditTurns = field(default_factory=CreditTurns)
     stand_ins: StandIns | None = None
     """What takes the place of all that, while pipelines are only tried."""
 

@@ -354,6 +354,7 @@ def _step(row: sa.Row[Any]) -> Step:
         status=StepStatus(row.status),
         attempts=row.attempts,
         model=row.model,
+        paid_by=row.paid_by,
         prompt=row.prompt,
         system_prompt=row.system_prompt,
         output=row.value if row.output_is_large else row.output,

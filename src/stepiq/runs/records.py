@@ -23,6 +23,7 @@ class Step:
     status: StepStatus
     attempts: int
     model: str | None
+    paid_by: str | None
     prompt: str | None
     system_prompt: str | None
     output: Json

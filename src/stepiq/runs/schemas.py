@@ -74,6 +74,9 @@ class StepView(View):
     status: StepStatus
     attempts: int
     model: str | None
+    paid_by: Literal["account_key", "server_key", "local"] | None
+    """Whose key the calls to `model` used: the account's, the server's (costs credits), or none (`local`). Null if no
+    model was used."""
     prompt: str | None
     """As it was sent, with secrets masked."""
     system_prompt: str | None

@@ -87,11 +87,11 @@ async def new_run(
     reuse: Reuse = NOTHING,
 ) -> NewRun:
     """A run of a version, ready to be accepted; its input has been validated."""
-    spends_credits = False
-    if plan.credits_per_month is not None and engine.spends_credits(definition):
-        # Elsewhere nobody counts, or nothing costs any: which keys the account has makes no difference.
-        own = await secrets.stored_names(session, workspace_id, engine.key_names, pipeline_id)
-        spends_credits = engine.spends_credits(definition, own)
+    own_keys, spends_credits = frozenset[str](), engine.spends_credits(definition)
+    if spends_credits:
+        # Without a model that the server pays for, which keys the account has makes no difference.
+        own_keys = await secrets.stored_names(session, workspace_id, engine.key_names, pipeline_id)
+        spends_credits = engine.spends_credits(definition, own_keys)
     return NewRun(
         id=run_id,
         workspace_id=workspace_id,
@@ -102,6 +102,7 @@ async def new_run(
         timeout=definition.timeout,
         plan=plan,
         spends_credits=spends_credits,
+        own_keys=own_keys,
         retry_of=retry_of,
         schedule_id=schedule_id,
         reuse=reuse,

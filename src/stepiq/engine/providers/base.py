@@ -173,6 +173,11 @@ class Model(Protocol):
         ...
 
     @property
+    def paid_by(self) -> str:
+        """Whose key is used: `account_key`, `server_key`, or `local` where none is needed."""
+        ...
+
+    @property
     def is_paid_by_server(self) -> bool:
         """Whether the operator's key pays: such tokens cost the account credits."""
         ...

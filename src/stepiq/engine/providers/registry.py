@@ -41,6 +41,20 @@ class ProviderNotConfigured(ModelUnusable):
     failure = "provider_auth"
 
 
+class OwnKeyDeleted(ModelUnusable):
+    """The account's own key, with which the run was accepted, is not stored any more."""
+
+    failure = "secret_missing"
+
+    def __init__(self, model: str, secret: str) -> None:
+        super().__init__(
+            f"Model `{model}` needs the secret `{secret}`, which was deleted after the run was accepted. The server's key "
+            "is not used instead. Store the secret again, or start a new run.",
+            model=model,
+            setting=secret,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class ModelIssue:
     """What speaks against naming a model in a pipeline."""
@@ -100,9 +114,14 @@ class ResolvedModel:
         return self.source.id
 
     @property
+    def paid_by(self) -> Origin:
+        """Whose key is used: `account_key`, `server_key`, or `local` where none is needed."""
+        return self.source.origin if self.key is None else "account_key"
+
+    @property
     def is_paid_by_server(self) -> bool:
         """Whether the operator's key pays: such tokens cost the account credits."""
-        return self.key is None and self.source.origin == "server_key"
+        return self.paid_by == "server_key"
 
     async def stream(
         self, request: ModelRequest, progress: Progress | None = None
@@ -156,18 +175,27 @@ class Providers:
             source.key_name for source in self._sources.values() if source.key_name is not None
         )
 
-    def resolve(self, model_id: str, keys: Mapping[str, str] = NO_KEYS) -> ResolvedModel:
+    def resolve(
+        self,
+        model_id: str,
+        keys: Mapping[str, str] = NO_KEYS,
+        accepted_with: Collection[str] = (),
+    ) -> ResolvedModel:
         """The model of an id: `gpt-4o`, `gpt-4o-2024-08-06` or `provider/model`.
 
         Args:
             model_id: as a pipeline's author wrote it.
             keys: the account's own, by the names in `key_names`.
+            accepted_with: names of the account's own keys when the run was accepted. Without one of these, the server's
+                key is not used in its place.
 
         Raises:
             ModelUnknown: with the ids that look like it.
             ProviderNotConfigured: with the setting that is missing.
+            OwnKeyDeleted: with the secret that is missing.
         """
-        return _with_key(*self._choose(model_id, keys), keys)
+        own = {*keys, *accepted_with}
+        return _with_key(*self._choose(model_id, own), keys, accepted_with)
 
     def server_pays(self, model_id: str | None, own: Collection[str] = ()) -> bool:
         """Whether calls to a model, None for the default one, cost credits; one that cannot be asked costs nothing.
@@ -209,15 +237,18 @@ class Providers:
             )
         return None
 
-    def default_model(self, keys: Mapping[str, str] = NO_KEYS) -> ResolvedModel:
+    def default_model(
+        self, keys: Mapping[str, str] = NO_KEYS, accepted_with: Collection[str] = ()
+    ) -> ResolvedModel:
         """The model of steps that name none: `STEPIQ_DEFAULT_MODEL`, else the first usable provider's small one.
 
-        `keys` are the account's own, which make providers usable.
+        The account's own keys make providers usable. The arguments are those of `resolve`.
 
         Raises:
-            ModelUnusable: that setting names an unusable model, or nothing at all is configured.
+            ModelUnusable: that setting names an unusable model, nothing at all is configured, or a key was deleted.
         """
-        return _with_key(*self._choose_default(keys), keys)
+        own = {*keys, *accepted_with}
+        return _with_key(*self._choose_default(own), keys, accepted_with)
 
     def _choose(self, model_id: str, own: Collection[str]) -> tuple[Source, str]:
         source, name = self._find(model_id)
@@ -332,8 +363,13 @@ class Providers:
         )
 
 
-def _with_key(source: Source, name: str, keys: Mapping[str, str]) -> ResolvedModel:
+def _with_key(
+    source: Source, name: str, keys: Mapping[str, str], accepted_with: Collection[str]
+) -> ResolvedModel:
+    """The model with the key that its calls use: the only place that decides who pays for them."""
     own = None if source.key_name is None else keys.get(source.key_name)
+    if own is None and source.key_name is not None and source.key_name in accepted_with:
+        raise OwnKeyDeleted(f"{source.id}/{name}", source.key_name)
     return ResolvedModel(name, source, own)
 
 

@@ -16,6 +16,7 @@ from stepiq.engine.providers.base import (
     ProviderError,
 )
 from stepiq.engine.providers.registry import ModelUnusable
+from stepiq.engine.steps import spending
 from stepiq.engine.steps.answers import parse_json
 from stepiq.engine.work import Work
 from stepiq.language.specs import LlmSpec, OutputFormat
@@ -43,8 +44,7 @@ class Question:
 
     models: tuple[Model, ...]
     """The one to ask, and those to ask instead when it cannot be."""
-    prompt: str = field(repr=False)
-    system_prompt: str | None = field(repr=False)
+    request: ModelRequest = field(repr=False)
 
 
 async def prepare(work: Work, spec: LlmSpec) -> Question | Failed:
@@ -60,15 +60,26 @@ async def prepare(work: Work, spec: LlmSpec) -> Question | Failed:
             work.record.system_prompt = await masked(masker.text, system_prompt, len(system_prompt))
     except TemplateError as error:
         return Failed(FailureCode(error.code), error.message, field=name)
+    request = ModelRequest(
+        messages=(Message("user", prompt),),
+        system_prompt=system_prompt,
+        temperature=spec.temperature,
+        max_tokens=spec.max_tokens,
+        json_schema=spec.output_schema,
+        json_object=work.step.output_format is OutputFormat.JSON,
+        idempotency_key=work.idempotency_key,
+        redact=masker.excerpt,
+    )
     if work.means.stand_ins is not None:
         # Nobody is asked, so no key is needed.
         work.record.model = spec.model
-        return Question((), prompt, system_prompt)
+        return Question((), request)
     models = _models(work, spec)
     if isinstance(models, Failed):
         return models
-    work.record.model = models[0].id
-    return Question(models, prompt, system_prompt)
+    _use(work, models[0])
+    spending.ask(work.record, models[0], request)
+    return Question(models, request)
 
 
 def _models(work: Work, spec: LlmSpec) -> tuple[Model, ...] | Failed:
@@ -88,38 +99,34 @@ def _models(work: Work, spec: LlmSpec) -> tuple[Model, ...] | Failed:
 
 
 def _model(work: Work, model_id: str | None) -> Model:
+    keys, accepted_with = work.secrets.keys, work.run.own_keys
     if model_id is None:
-        return work.means.providers.default_model(work.secrets.keys)
-    return work.means.providers.resolve(model_id, work.secrets.keys)
+        return work.means.providers.default_model(keys, accepted_with)
+    return work.means.providers.resolve(model_id, keys, accepted_with)
+
+
+def _use(work: Work, model: Model) -> None:
+    work.record.model, work.record.paid_by = model.id, model.paid_by
 
 
 async def attempt(work: Work, spec: LlmSpec, question: Question) -> Outcome:
     """Ask once; where a model cannot be asked, the next one at once."""
     *others, last = question.models
     for index, model in enumerate(others, start=1):
-        outcome = await _answer(work, spec, question, model)
+        outcome = await _answer(work, spec, question.request, model)
         if not (isinstance(outcome, Failed) and outcome.code in _ANOTHER_MAY_ANSWER):
             return outcome
         following = question.models[index]
         work.note("warning", f"{outcome.message} Using model {following.id} instead.")
         # What this one has used is counted under its name.
+        spending.ask(work.record, following, question.request)
         await work.save()
-        work.record.model = following.id
-    return await _answer(work, spec, question, last)
+        _use(work, following)
+    return await _answer(work, spec, question.request, last)
 
 
-async def _answer(work: Work, spec: LlmSpec, question: Question, model: Model) -> Outcome:
+async def _answer(work: Work, spec: LlmSpec, request: ModelRequest, model: Model) -> Outcome:
     """Ask one model; an answer that is not the JSON asked for gets one chance to be put right."""
-    request = ModelRequest(
-        messages=(Message("user", question.prompt),),
-        system_prompt=question.system_prompt,
-        temperature=spec.temperature,
-        max_tokens=spec.max_tokens,
-        json_schema=spec.output_schema,
-        json_object=work.step.output_format is OutputFormat.JSON,
-        idempotency_key=work.idempotency_key,
-        redact=work.secrets.masker.excerpt,
-    )
     try:
         answer = await _ask(work, model, request)
         if not request.json_object and request.json_schema is None:
@@ -134,6 +141,8 @@ async def _answer(work: Work, spec: LlmSpec, question: Question, model: Model) -
             value, problem = await _examined(answer, spec)
     except ProviderError as error:
         return Failed(FailureCode(error.code), error.message, error.retryable, error.retry_after)
+    except spending.CreditsExhausted as error:
+        return Failed(FailureCode.PLAN_CREDITS_EXHAUSTED, error.message)
     if problem is not None:
         return Failed(
             FailureCode.OUTPUT_INVALID,
@@ -168,11 +177,14 @@ def _shown(text: str) -> str:
 
 
 async def _ask(work: Work, model: Model, request: ModelRequest) -> Finished:
+    sent = await spending.secure(work, model, request)
     progress = Progress()
     result = "cancelled"
     try:
-        async for item in model.stream(request, progress):
+        async for item in model.stream(sent, progress):
             if isinstance(item, Finished):
+                if item.finish_reason == "length" and sent is not request:
+                    work.note("warning", spending.CUT_OFF)
                 result = "ok"
                 return item
             work.speak(item.text)
@@ -183,6 +195,7 @@ async def _ask(work: Work, model: Model, request: ModelRequest) -> Finished:
         metrics.model_calls.labels(model.provider, result).inc()
         # Also when the call fails or is cancelled: what was used so far is paid for.
         _count(work, model, progress)
+        work.record.reservation.is_used = False
     raise RuntimeError(
         f"The stream of {model.id} ended early."
     )  # pragma: no cover - see Model.stream
@@ -200,7 +213,9 @@ def _count(work: Work, model: Model, progress: Progress) -> None:
     meter.output_tokens += usage.output_tokens
     meter.tokens_estimated |= usage.estimated
     if model.is_paid_by_server:
-        meter.credit_tokens += usage.input_tokens + usage.output_tokens
+        meter.credit_tokens += spending.charged(
+            work.record, usage.input_tokens + usage.output_tokens
+        )
     cost = model.cost(usage)
     meter.add_cost(
         None

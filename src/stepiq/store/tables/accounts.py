@@ -32,8 +32,12 @@ workspaces = sa.Table(
     count("runs_today"),
     sa.Column("credit_month", sa.Text(), nullable=False, server_default=""),  # YYYY-MM, UTC
     count("credit_tokens"),
+    count(
+        "credit_reserved"
+    ),  # tokens that model calls in progress may use, see engine.reservations
     sa.Column("created_at", Instant(), nullable=False),
     sa.CheckConstraint("unfinished_runs >= 0", name="unfinished_runs_counted"),
+    sa.CheckConstraint("credit_reserved >= 0", name="credit_reserved_counted"),
     sa.CheckConstraint(
         "admitted_runs >= 0 AND admitted_runs <= unfinished_runs", name="admitted_runs_counted"
     ),

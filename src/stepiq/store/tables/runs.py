@@ -38,6 +38,7 @@ runs = sa.Table(
     sa.Column("retry_of", sa.Uuid()),
     sa.Column("reused", JsonText()),  # of a retry: what it did not do again, see engine.retries
     sa.Column("schedule_id", sa.Uuid()),  # of runs that a schedule started
+    sa.Column("own_keys", JsonText()),  # secrets that were keys of providers at acceptance, by name
     sa.Column("claim", sa.Integer(), nullable=False, server_default="0"),
     sa.Column("ticket", sa.Integer(), nullable=False, server_default="0"),  # 0: held, -1: waiting
     sa.Column("wake_at", Instant()),  # of a waiting run: when it goes on at the latest
@@ -114,6 +115,10 @@ run_steps = sa.Table(
     count("input_tokens"),
     count("cached_tokens"),
     count("output_tokens"),
+    count("reserved_tokens"),  # part of the workspace's credit_reserved
+    sa.Column(
+        "paid_by", sa.Text()
+    ),  # whose key the model's calls used: account_key, server_key, local
     sa.Column("tokens_estimated", sa.Boolean(), nullable=False, server_default=sa.false()),
     sa.Column("cost", JsonText()),  # {input, cached, output} in micro-dollars; null: unknown
     sa.Column("started_at", Instant()),
@@ -123,6 +128,12 @@ run_steps = sa.Table(
     sa.CheckConstraint("(status = 'failed') = (error IS NOT NULL)", name="error_when_failed"),
     sa.CheckConstraint("iteration >= 1", name="iteration_counted"),
     sa.UniqueConstraint("run_id", "step_id", "branch", "iteration"),
+    sa.Index(
+        "ix_run_steps_reserved",
+        "run_id",
+        sqlite_where=sa.text("reserved_tokens > 0"),
+        postgresql_where=sa.text("reserved_tokens > 0"),
+    ),
 )
 
 

@@ -92,6 +92,7 @@ SHAPES: Final[dict[str, Any]] = {
                 "status": "completed",
                 "attempts": 1,
                 "model": "openai/gpt-4o-mini",
+                "paid_by": "server_key",
                 "prompt": "Write three sentences on AI agents, in this language: en.",
                 "system_prompt": None,
                 "output": _ANSWER,
