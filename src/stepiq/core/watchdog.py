@@ -1,0 +1,103 @@
+"""Reports what holds the event loop of a process.
+
+The loop notes the time every 20 ms. A thread checks that note. If it is too old, the thread takes the stack of the loop's
+thread, so that the log shows the function that did not return. Both cost less than a thousandth of a core.
+"""
+
+import asyncio
+import sys
+import threading
+import time
+import traceback
+from types import TracebackType
+from typing import Self
+
+from stepiq.core import logging
+
+HELD_SECONDS = 0.1
+"""A loop that is held for longer is reported."""
+_BEAT_SECONDS = 0.02
+_LONG_SECONDS = 5.0
+"""A loop that is held for longer is reported while it is still held: the process may be killed before it ends."""
+_REPORT_EVERY_SECONDS = 10.0
+_MAX_FRAMES = 30
+
+log = logging.get(__name__)
+
+
+class Watchdog:
+    """Watches the running event loop inside a `with` block."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._thread_id = threading.get_ident()
+        self._beat = time.monotonic()
+        self._timer: asyncio.TimerHandle | None = None
+        self._stack: list[str] = []
+        """Where the loop was when it was found to be held, outermost call first; empty while it is not."""
+        self._is_reported = False
+        self._next_report = 0.0
+        self._unreported = 0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._schedule()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        self._stopping.set()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._thread.join()
+
+    def _schedule(self) -> None:
+        self._timer = self._loop.call_later(_BEAT_SECONDS, self._note)
+
+    def _note(self) -> None:
+        now = time.monotonic()
+        held = now - self._beat - _BEAT_SECONDS
+        self._beat = now
+        stack, self._stack = self._stack, []
+        was_reported, self._is_reported = self._is_reported, False
+        if held > HELD_SECONDS:
+            self._report(held, stack, is_repeated=was_reported)
+        self._schedule()
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(_BEAT_SECONDS):
+            held = time.monotonic() - self._beat - _BEAT_SECONDS
+            if held > HELD_SECONDS and not self._stack:
+                self._stack = _stack(self._thread_id)
+            if held > _LONG_SECONDS and not self._is_reported:
+                self._is_reported = True
+                _write(held, self._stack, is_over=False)
+
+    def _report(self, held: float, stack: list[str], *, is_repeated: bool) -> None:
+        now = self._beat
+        if now < self._next_report and not is_repeated:
+            self._unreported += 1
+            return
+        self._next_report = now + _REPORT_EVERY_SECONDS
+        unreported, self._unreported = self._unreported, 0
+        _write(held, stack, is_over=True, unreported=unreported)
+
+
+def _write(held: float, stack: list[str], **facts: object) -> None:
+    log.warning("event_loop_held", seconds=round(held, 3), stack=stack, **facts)
+
+
+def _stack(thread_id: int) -> list[str]:
+    """Calls of a thread, outermost first: file, line and function, without source and values."""
+    frame = sys._current_frames().get(thread_id)  # pyright: ignore[reportPrivateUsage] - documented, in spite of its name
+    if frame is None:
+        return []
+    calls = traceback.walk_stack(frame)
+    found = traceback.StackSummary.extract(calls, limit=_MAX_FRAMES, lookup_lines=False)
+    return [f"{each.filename}:{each.lineno} {each.name}" for each in reversed(found)]

@@ -1,0 +1,74 @@
+import asyncio
+import threading
+import time
+
+import pytest
+from structlog.testing import capture_logs
+
+from stepiq.core import watchdog
+from stepiq.core.watchdog import Watchdog
+
+
+def hold_the_loop(seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+
+
+async def beats(dog: Watchdog, number: int = 2) -> None:
+    """Wait until the loop has noted the time so often."""
+    for _ in range(number):
+        before = dog._beat
+        while dog._beat == before:  # noqa: ASYNC110 - nothing else says so
+            await asyncio.sleep(0)
+
+
+class TestWatchdog:
+    async def test_what_holds_the_loop_is_logged_with_its_stack(self):
+        with capture_logs() as logs, Watchdog() as dog:
+            await beats(dog)
+            dog._next_report = 0.0
+            hold_the_loop(0.5)
+            await beats(dog)
+
+        [event] = [each for each in logs if "hold_the_loop" in str(each["stack"])]
+        assert (event["event"], event["log_level"]) == ("event_loop_held", "warning")
+        assert event["seconds"] >= 0.4
+        assert event["is_over"]
+        assert event["stack"][-1].endswith(" hold_the_loop")
+        assert "test_watchdog.py" in event["stack"][-1]
+
+    async def test_a_loop_that_is_still_held_is_logged_before_it_is_free(
+        self, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(watchdog, "_LONG_SECONDS", 0.2)
+        with capture_logs() as logs, Watchdog() as dog:
+            await beats(dog)
+            hold_the_loop(0.6)
+            seen_while_held = [each["is_over"] for each in logs]
+            await beats(dog)
+
+        assert False in seen_while_held
+        assert logs[-1]["is_over"]
+        assert logs[-1]["seconds"] >= 0.5
+
+    async def test_the_log_is_not_flooded(self):
+        with capture_logs() as logs, Watchdog() as dog:
+            for _ in range(3):
+                hold_the_loop(0.2)
+                await beats(dog)
+            dog._next_report = 0.0
+            hold_the_loop(0.2)
+            await beats(dog)
+
+        first, second = logs
+        assert first["unreported"] == 0
+        assert second["unreported"] >= 2
+
+    async def test_it_ends_with_its_block(self):
+        with Watchdog() as dog:
+            await beats(dog)
+
+        assert dog._thread not in threading.enumerate()
+        assert dog._timer is not None
+        assert dog._timer.cancelled()
