@@ -66,7 +66,9 @@ def fault(error: BaseException | None, path: Path | None = None) -> StoreUnavail
 
 def is_nearly_full(path: Path | None) -> bool:
     """Whether the disk of an SQLite file has less space than transactions need."""
-    return path is not None and shutil.disk_usage(path.parent).free < NEARLY_FULL_BYTES
+    if path is None or not path.parent.exists():
+        return False
+    return shutil.disk_usage(path.parent).free < NEARLY_FULL_BYTES
 
 
 def check_file(path: Path) -> None:
