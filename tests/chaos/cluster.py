@@ -34,6 +34,8 @@ class Cluster:
             "STEPIQ_DATA_DIR": str(self.data),
             "STEPIQ_CONFIG_FILE": config_file(folder),
             "STEPIQ_LOG_FORMAT": "json",
+            # Processes are killed more often than steps end, and no run is the cause.
+            "STEPIQ_RUN_CRASH_LIMIT": "0",
             "STEPIQ_ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8",
         }
 

@@ -56,7 +56,7 @@ class TestAbandon:
         executor, outages = world.engine._executor, [1, 2]
         abandon = executor.abandon
 
-        async def broken(run_id, claims):
+        async def broken(run_id, claims, *, again):
             raise ZeroDivisionError
 
         async def abandon_in_an_outage(run_id, held):
@@ -111,11 +111,11 @@ class TestStoreOutage:
         journal, outages = world.engine._journal, [1, 2]
         claim = journal.claim
 
-        async def claim_in_an_outage(run_id):
+        async def claim_in_an_outage(run_id, *, again):
             if outages:
                 outages.pop()
                 raise StoreUnavailable("The database did not respond.")
-            return await claim(run_id)
+            return await claim(run_id, again=again)
 
         monkeypatch.setattr(journal, "claim", claim_in_an_outage)
         monkeypatch.setattr("stepiq.engine.runtime._STORE_RETRY_SECONDS", 0.01)

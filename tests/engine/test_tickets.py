@@ -129,10 +129,10 @@ class TestFinish:
         begun, may_go = asyncio.Event(), asyncio.Event()
         claim = world.engine._journal.claim
 
-        async def slowly(run_id, held=None):
+        async def slowly(run_id, held=None, *, again=False):
             begun.set()
             await may_go.wait()
-            return await claim(run_id, held)
+            return await claim(run_id, held, again=again)
 
         monkeypatch = pytest.MonkeyPatch()
         monkeypatch.setattr(world.engine._journal, "claim", slowly)

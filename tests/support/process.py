@@ -33,6 +33,8 @@ class Process:
             **os.environ,
             # The suite's own PostgreSQL waits for no disk.
             "STEPIQ_ALLOW_UNSAFE_STORE": "true",
+            # Tests kill processes more often than steps end.
+            "STEPIQ_RUN_CRASH_LIMIT": "0",
             **environment,
             "STEPIQ_LOG_FORMAT": "json",
         }

@@ -157,6 +157,10 @@ class Settings(BaseSettings):
     """Days after its end that a run is deleted, with its steps, events and deliveries. 0 keeps runs forever. Usage is stored
     separately and is kept."""
 
+    run_crash_limit: Annotated[int, Field(ge=0, le=1000)] = 3
+    """How many times in a row a process can die or stop responding while it executes a run, before the run fails as `poisoned`.
+    A finished step starts the count again. 0: no limit, for machines that often end processes for other reasons."""
+
     allowed_private_networks: Annotated[tuple[Network, ...], NoDecode] = ()
     """Private address ranges that pipelines can call (CIDR, separated by commas), such as `10.1.0.0/16`. Default: none, so that
     pipelines reach public addresses only. A cloud's metadata address must be listed separately: `169.254.169.254/32`. Addresses

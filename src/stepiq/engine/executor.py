@@ -44,25 +44,35 @@ class Executor:
         definitions: Definitions,
         means: Means,
         secrets: SecretReader | None = None,
+        *,
+        crash_limit: int,
     ) -> None:
         self._database = database
         self._journal = journal
         self._definitions = definitions
         self._means = means
         self._secrets = secrets
+        self._crash_limit = crash_limit
 
-    async def carry(self, run_id: UUID, claims: MutableMapping[UUID, int] | None = None) -> None:
+    async def carry(
+        self,
+        run_id: UUID,
+        claims: MutableMapping[UUID, int] | None = None,
+        *,
+        again: bool = False,
+    ) -> None:
         """Take a run over and bring it to its end, or stop where another claim or a cancel says so.
 
         Args:
             run_id: which.
             claims: where the number of the claim is noted, by the run's id.
+            again: this process has begun to carry it before.
 
         Raises:
             StoreUnavailable: the journal cannot be written; calling again goes on from what it has.
             asyncio.CancelledError: the task was cancelled; a run that its user cancelled has been counted.
         """
-        run = await self._journal.claim(run_id)
+        run = await self._journal.claim(run_id, again=again)
         if run is None:
             return
         if claims is not None:
@@ -71,6 +81,10 @@ class Executor:
             act_for(run.workspace_id)
             log.info("run_started" if run.claim == 1 else "run_continued", recorded=len(run.steps))
             try:
+                if 0 < self._crash_limit <= run.crashes:
+                    log.error("run_poisoned", crashes=run.crashes)
+                    await self._fail(run, FailureCode.POISONED, _poisoned(run))
+                    return
                 await self._carry_claimed(run)
             except ClaimLost:
                 log.info("run_claim_lost")
@@ -85,12 +99,15 @@ class Executor:
         run = await self._journal.claim(run_id, held)
         if run is None:
             return
-        error: dict[str, Json] = {
-            "code": str(FailureCode.INTERNAL),
-            "message": "The run failed because of a bug in stepIQ, not in the pipeline. Ask the operator to look for "
-            f"run_id {run_id} in the server's log.",
-            "step_id": None,
-        }
+        message = (
+            "The run failed because of a bug in stepIQ, not in the pipeline. Ask the operator to look for "
+            f"run_id {run_id} in the server's log."
+        )
+        await self._fail(run, FailureCode.INTERNAL, message)
+
+    async def _fail(self, run: ClaimedRun, code: FailureCode, message: str) -> None:
+        """End a run, and its steps in progress, without executing anything of it."""
+        error: dict[str, Json] = {"code": str(code), "message": message, "step_id": None}
         entry = Entry(ending=Ending(RunStatus.FAILED, error=error))
         for record in run.steps.values():
             if record.completed_at is None:
@@ -159,6 +176,14 @@ class Executor:
             return found
         async with self._database.reading() as session:
             return await self._definitions.get(session, run.pipeline_id, run.pipeline_version)
+
+
+def _poisoned(run: ClaimedRun) -> str:
+    return (
+        f"The worker that executed the run died or stopped responding {run.crashes} times in a row, without finishing a"
+        f" step. The run was therefore stopped. Ask the operator to look for run_id {run.id} in the server's log. If the"
+        " cause is elsewhere, retry the run."
+    )
 
 
 def _ending(frame: Frame, stopped: Stopped | None) -> Ending:

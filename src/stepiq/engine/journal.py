@@ -18,7 +18,8 @@ import sqlalchemy as sa
 from stepiq.core import clock, metrics
 from stepiq.core.json import Json
 from stepiq.engine import events, reservations, reviews, tickets, usage
-from stepiq.engine.admission import HELD, PARKED, Admission, Release, count_end
+from stepiq.engine import journal_statements as statements
+from stepiq.engine.admission import HELD, Admission, Release, count_end
 from stepiq.engine.events import Event
 from stepiq.engine.journal_rows import (
     CLAIMED,
@@ -38,7 +39,7 @@ from stepiq.language.specs import StepType
 from stepiq.store.database import PATIENT_SECONDS, Database, Session
 from stepiq.store.gathering import Gatherer
 from stepiq.store.states import FINAL_STEP_STATUSES, RunStatus, StepStatus
-from stepiq.store.tables import large_values, run_steps, runs, workspaces
+from stepiq.store.tables import large_values, run_steps, runs
 
 
 class ClaimLost(Exception):
@@ -62,6 +63,12 @@ class Entry:
     @property
     def is_empty(self) -> bool:
         return not (self.steps or self.news or self.ending or self.parking)
+
+    @property
+    def has_progress(self) -> bool:
+        """Whether the run has come further, and not only begun something."""
+        is_over = self.ending is not None or self.parking is not None
+        return is_over or any(record.is_final for record in self.steps)
 
     def add(self, record: StepRecord, event: Event) -> None:
         """Write a step's row and say so."""
@@ -102,25 +109,44 @@ class Journal:
         self._claiming = Gatherer(database, self._claim_together)
         self._writing = Gatherer(database, self._write_together)
 
-    async def claim(self, run_id: UUID, held: int | None = None) -> ClaimedRun | None:
+    async def claim(
+        self, run_id: UUID, held: int | None = None, *, again: bool = False
+    ) -> ClaimedRun | None:
         """Take a run over and load what it has done; None when there is nothing left to do.
 
         Args:
             run_id: which.
             held: take it over from this claim only; None when it has another one meanwhile.
+            again: this process has claimed it before, and lives.
 
         Raises:
             StoreUnavailable: whether it was taken over is unknown; claim it again.
         """
-        if held is None:
+        if held is None and not again:
             return await self._claiming.add(run_id, run_id)
+        statement, parameters = (
+            (statements.CLAIM_AGAIN, {})
+            if held is None
+            else (statements.CLAIM_HELD, {"held": held})
+        )
         async with self._database.transaction() as session:
-            found = await self._claim(session, _CLAIM_HELD, {"ids": [run_id], "held": held})
+            found = await self._claim(session, statement, {"ids": [run_id], **parameters})
         return found.get(run_id)
+
+    async def release(self, claims: Mapping[UUID, int], patience: float) -> None:
+        """Note that this process gives claims back and does not die under them.
+
+        Raises:
+            StoreUnavailable: that cannot be noted.
+        """
+        if claims:
+            rows = [{"row_id": run_id, "held": claim} for run_id, claim in sorted(claims.items())]
+            async with self._database.transaction(patience) as session:
+                await session.execute(statements.RELEASE, rows)
 
     async def _claim_together(self, wanted: Sequence[UUID]) -> list[ClaimedRun | None]:
         async with self._database.transaction() as session:
-            found = await self._claim(session, _CLAIM, {"ids": wanted})
+            found = await self._claim(session, statements.CLAIM, {"ids": wanted})
         return [found.get(run_id) for run_id in wanted]
 
     async def _claim(
@@ -227,7 +253,7 @@ class Journal:
                 .values(used(record))
             )
             if counted.rowcount:
-                await session.execute(_MOVE, [_moved(run.id, 0, [used_since])])
+                await session.execute(statements.MOVE, [_moved(run.id, 0, [used_since])])
                 tally, now = Tally(), clock.now()
                 tally.add_meter(record.model, used_since, run.models)
                 await usage.count_credits(session, run.workspace_id, tally.credit_tokens, now)
@@ -251,7 +277,7 @@ async def recorded(session: Session, run_id: UUID) -> ClaimedRun | None:
 async def _load_steps(session: Session, wanted: Mapping[UUID, ClaimedRun]) -> None:
     if not wanted:
         return
-    for row in await session.execute(_STEPS, {"ids": list(wanted)}):
+    for row in await session.execute(statements.STEPS, {"ids": list(wanted)}):
         run = wanted[row.run_id]
         record = step_record(row)
         run.add(record)
@@ -262,7 +288,7 @@ async def _load_steps(session: Session, wanted: Mapping[UUID, ClaimedRun]) -> No
 async def _hold(session: Session, batch: Sequence[_Writing], plans: PlanBook) -> list[_Writing]:
     """Lock the runs of a batch, and say which of them are still their workers'."""
     asks = any(reservations.wants(record) for each in batch for record in each.entry.steps)
-    statement = _HOLD_WITH_PLAN if asks else _HOLD
+    statement = statements.HOLD_WITH_PLAN if asks else statements.HOLD
     rows = await session.execute(statement, {"ids": [each.run.id for each in batch]})
     found = {row.id: row for row in rows}
     ours: list[_Writing] = []
@@ -313,7 +339,7 @@ async def _advance(session: Session, ours: Sequence[_Writing]) -> None:
     for each in ours:
         entry = each.entry
         used_since = [record.meter.since(record.stored_meter) for record in entry.distinct_steps]
-        values = _moved(each.run.id, len(entry.news), used_since)
+        values = _moved(each.run.id, len(entry.news), used_since, has_progress=entry.has_progress)
         if entry.parking is not None:
             parked.append({**values, "wake_at": entry.parking.wake_at})
             continue
@@ -332,11 +358,11 @@ async def _advance(session: Session, ours: Sequence[_Writing]) -> None:
         if output is not None:
             large.append(_large(each.run.id, each.run.id, output))
     if moved:
-        await session.execute(_MOVE, moved)
+        await session.execute(statements.MOVE, moved)
     if parked:
-        await session.execute(_PARK, parked)
+        await session.execute(statements.PARK, parked)
     if ended:
-        await session.execute(_END, ended)
+        await session.execute(statements.END, ended)
     if large:
         await session.execute(large_values.insert(), large)
 
@@ -361,7 +387,7 @@ async def _write_steps(session: Session, ours: Sequence[_Writing]) -> None:
     if new:
         await session.execute(run_steps.insert(), new)
     if changed:
-        await session.execute(_CHANGE_STEP, changed)
+        await session.execute(statements.CHANGE_STEP, changed)
     if large:
         await session.execute(large_values.insert(), large)
 
@@ -397,76 +423,18 @@ def _ended(ending: Ending) -> Event:
     return events.run_status(ending.status, **facts)
 
 
-_SUMS = ("input_tokens", "cached_tokens", "output_tokens", "credit_tokens", "cost_usd_micros")
-
-
-def _moved(run_id: UUID, events_added: int, meters: Sequence[Meter]) -> dict[str, Any]:
-    """What `_MOVE` and `_END` ask for."""
-    sums = {f"more_{name}": sum(getattr(meter, name) for meter in meters) for name in _SUMS}
+def _moved(
+    run_id: UUID, events_added: int, meters: Sequence[Meter], *, has_progress: bool = False
+) -> dict[str, Any]:
+    """What `statements.MOVE` and `statements.END` ask for."""
+    sums = {
+        f"more_{name}": sum(getattr(meter, name) for meter in meters) for name in statements.SUMS
+    }
     is_known = all(meter.cost_complete for meter in meters)
-    return {"row_id": run_id, "more_events": events_added, "is_known": is_known, **sums}
-
-
-# Put together once: that takes longer than to execute them.
-_RUNS = sa.bindparam("ids", expanding=True, type_=runs.c.id.type)
-_CLAIM = (
-    runs.update()
-    .where(runs.c.id.in_(_RUNS), runs.c.status.in_((RunStatus.PENDING, RunStatus.RUNNING)))
-    .values(
-        claim=runs.c.claim + 1,
-        status=RunStatus.RUNNING,
-        started_at=sa.func.coalesce(
-            runs.c.started_at, sa.bindparam("now", type_=runs.c.started_at.type)
-        ),
-        last_seq=sa.case(
-            (runs.c.claim + 1 == runs.c.ticket, runs.c.last_seq + 1), else_=runs.c.last_seq
-        ),
-    )
-    .returning(*CLAIMED, runs.c.last_seq, runs.c.reused.is_not(None).label("has_reused"))
-)
-_CLAIM_HELD = _CLAIM.where(runs.c.claim == sa.bindparam("held", type_=sa.Integer))
-_STEPS = (
-    sa.select(run_steps, large_values.c.value.label("large_value"))
-    .outerjoin(large_values, large_values.c.owner_id == run_steps.c.id)
-    .where(run_steps.c.run_id.in_(_RUNS))
-    .order_by(run_steps.c.run_id, run_steps.c.ordinal)
-)
-_HOLD = (
-    sa.select(runs.c.id, runs.c.claim, runs.c.status, runs.c.last_seq, runs.c.ticket)
-    .where(runs.c.id.in_(_RUNS))
-    .order_by(runs.c.id)
-    .with_for_update(key_share=True)
-)
-_HOLD_WITH_PLAN = _HOLD.add_columns(
-    sa.select(workspaces.c.plan)
-    .where(workspaces.c.id == runs.c.workspace_id)
-    .scalar_subquery()
-    .label("plan")
-)
-_MOVE = (
-    runs.update()
-    .where(runs.c.id == sa.bindparam("row_id", type_=runs.c.id.type))
-    .values(
-        last_seq=runs.c.last_seq + sa.bindparam("more_events", type_=sa.Integer),
-        cost_complete=sa.and_(runs.c.cost_complete, sa.bindparam("is_known", type_=sa.Boolean)),
-        **{
-            name: runs.c[name] + sa.bindparam(f"more_{name}", type_=runs.c[name].type)
-            for name in _SUMS
-        },
-    )
-)
-_END = _MOVE.values(
-    status=sa.bindparam("to_status", type_=runs.c.status.type),
-    completed_at=sa.bindparam("at", type_=runs.c.completed_at.type),
-    output=sa.bindparam("to_output", type_=runs.c.output.type),
-    output_is_large=sa.bindparam("to_output_is_large", type_=sa.Boolean),
-    error=sa.bindparam("to_error", type_=runs.c.error.type),
-)
-_PARK = _MOVE.values(
-    status=RunStatus.WAITING,
-    ticket=PARKED,
-    wake_at=sa.bindparam("wake_at", type_=runs.c.wake_at.type),
-)
-_CHANGE_STEP = run_steps.update().where(
-    run_steps.c.id == sa.bindparam("row_id", type_=run_steps.c.id.type)
-)
+    return {
+        "row_id": run_id,
+        "more_events": events_added,
+        "is_known": is_known,
+        "has_progress": has_progress,
+        **sums,
+    }

@@ -25,6 +25,7 @@ CLAIMED = (
     runs.c.deadline_at,
     runs.c.ticket,
     runs.c.own_keys,
+    runs.c.crashes,
 )
 """Columns of a run that whoever carries it needs."""
 
@@ -45,6 +46,7 @@ def claimed(row: sa.Row[Any]) -> ClaimedRun:
         # Each ticket is worth one claim; any other is of a worker that was lost.
         is_taken_over=row.claim != row.ticket,
         own_keys=row.own_keys or (),
+        crashes=row.crashes,
     )
 
 

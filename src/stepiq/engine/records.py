@@ -56,6 +56,8 @@ class ClaimedRun:
     deadline_at: datetime
     is_taken_over: bool = False
     """Another worker began it and stopped without giving it back."""
+    crashes: int = 0
+    """How many claims before this one, in a row, ended because their process died before anything was recorded."""
     steps: dict["StepKey", "StepRecord"] = field(default_factory=dict["StepKey", "StepRecord"])
     """Every execution of a step so far."""
     models: set[str] = field(default_factory=set[str])

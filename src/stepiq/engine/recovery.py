@@ -7,7 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.core import logging, metrics
-from stepiq.engine.presence import Presence
+from stepiq.engine.presence import LEASE_SECONDS, Presence
 from stepiq.engine.tickets import TicketQueue
 from stepiq.store.changes import Changes
 from stepiq.store.database import Database, StoreUnavailable
@@ -19,6 +19,17 @@ log = logging.get(__name__)
 _EVERY_SECONDS = 1.0
 # After a restart of the database nobody is there for a moment, and everybody still works.
 GRACE_SECONDS = 2.0
+_HELD_SECONDS = LEASE_SECONDS / 2
+
+_TAKE_BACK = (
+    runs.update()
+    .where(
+        runs.c.id == sa.bindparam("row_id", type_=runs.c.id.type),
+        runs.c.claim == sa.bindparam("ours", type_=sa.Integer) + 1,
+        runs.c.crashes > 0,
+    )
+    .values(crashes=runs.c.crashes - 1)
+)
 
 Overtaken = Callable[[UUID, bool], None]
 """Called with a run that is not this worker's any more, and whether that is because it was cancelled."""
@@ -61,8 +72,16 @@ class Recovery:
         self._changes.may_have_missed()
         return taken
 
-    async def let_go(self, claims: Mapping[UUID, int], overtaken: Overtaken) -> None:
+    async def let_go(
+        self, claims: Mapping[UUID, int], overtaken: Overtaken, *, was_held: bool = False
+    ) -> None:
         """Find the runs whose claims are not the last ones any more: nothing that is done for them counts.
+
+        Args:
+            claims: those of this worker.
+            overtaken: called for each such run.
+            was_held: whether this worker did not respond. If it did, for example because it was only cut off from the database,
+                no run is the cause, and the crash that was counted for each of them is taken back.
 
         Raises:
             StoreUnavailable: that is not known.
@@ -74,18 +93,25 @@ class Recovery:
             found = await session.execute(
                 sa.select(runs.c.id, runs.c.claim, runs.c.status).where(runs.c.id.in_(ours))
             )
-            for row in found:
-                # A claim taken meanwhile is newer than what was read.
-                if row.claim > claims.get(row.id, row.claim):
-                    overtaken(row.id, row.status == RunStatus.CANCELLED)
+            # A claim taken meanwhile is newer than what was read.
+            lost = [row for row in found if row.claim > claims.get(row.id, row.claim)]
+        for row in lost:
+            overtaken(row.id, row.status == RunStatus.CANCELLED)
+        if lost and not was_held:
+            rows = [{"row_id": row.id, "ours": ours[row.id]} for row in lost]
+            async with self._database.transaction() as session:
+                await session.execute(_TAKE_BACK, sorted(rows, key=lambda each: each["row_id"]))
 
     async def run_for_ever(self, claims: Mapping[UUID, int], overtaken: Overtaken) -> None:
         """Do both every second, until cancelled."""
+        loop = asyncio.get_running_loop()
         while True:
+            begun = loop.time()
             await asyncio.sleep(_EVERY_SECONDS)
+            was_held = loop.time() - begun > _EVERY_SECONDS + _HELD_SECONDS
             try:
                 await self.take_over(GRACE_SECONDS)
-                await self.let_go(claims, overtaken)
+                await self.let_go(claims, overtaken, was_held=was_held)
             except StoreUnavailable:
                 log.warning("recovery_waits_for_store")
             except Exception:

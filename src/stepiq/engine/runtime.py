@@ -34,6 +34,8 @@ from stepiq.store.database import Database, Session, StoreUnavailable
 
 log = logging.get(__name__)
 
+CRASH_LIMIT = 3
+"""After so many crashes in a row without progress, a run is not taken up again."""
 _SETTLE_SECONDS = 0.5
 _STORE_RETRY_SECONDS = 1.0
 _LAST_SECONDS = 2.0
@@ -58,6 +60,7 @@ class Engine:
         outbox: Outbox | None = None,
         secrets: SecretReader | None = None,
         stand_ins: StandIns | None = None,
+        crash_limit: int = CRASH_LIMIT,
     ) -> None:
         self.definitions = definitions or Definitions()
         """Compiled versions, shared with whoever validates input."""
@@ -71,7 +74,9 @@ class Engine:
         self._outbox = outbox
         self._journal = Journal(database, self._admission, self._tickets, outbox)
         self._means = Means(database, providers, http, Sandbox(), changes, stand_ins=stand_ins)
-        self._executor = Executor(database, self._journal, self.definitions, self._means, secrets)
+        self._executor = Executor(
+            database, self._journal, self.definitions, self._means, secrets, crash_limit=crash_limit
+        )
         self._carrying: dict[UUID, asyncio.Task[None]] = {}
         self._claims: dict[UUID, int] = {}
         self._delivering: dict[UUID, asyncio.Task[bool]] = {}
@@ -121,6 +126,7 @@ class Engine:
         self._stopping.set()
         if tasks := self._in_hand():
             await asyncio.wait(tasks, timeout=drain.total_seconds())
+        unfinished = dict(self._claims)
         for task in self._in_hand():
             task.cancel()
         while tasks := self._in_hand():
@@ -128,6 +134,7 @@ class Engine:
             await asyncio.sleep(0)
         await self._tickets.stop()
         with suppress(StoreUnavailable):
+            await self._journal.release(unfinished, _LAST_SECONDS)
             # So that another worker goes on at once.
             await self._tickets.take_back([self._presence.executor_id], _LAST_SECONDS)
         for task in self._background:
@@ -272,7 +279,9 @@ class Engine:
 
     async def _carry_or_abandon(self, run_id: UUID) -> None:
         try:
-            await self._executor.carry(run_id, self._claims)
+            # A claim that this process has already taken did not end because the process died.
+            again = run_id in self._claims
+            await self._executor.carry(run_id, self._claims, again=again)
         except StoreUnavailable:
             raise
         except Exception:

@@ -68,6 +68,7 @@ async def build(
         outbox=sending if sends else None,
         secrets=secrets,
         stand_ins=stand_ins,
+        crash_limit=settings.run_crash_limit,
     )
     return Services(
         settings,
