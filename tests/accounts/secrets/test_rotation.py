@@ -9,6 +9,7 @@ from stepiq.store.tables import secrets
 from tests.support.make_secrets import keyring
 
 OLD, BOTH, NEW = keyring(b"o"), keyring(b"n", b"o"), keyring(b"n")
+OLD_KEY = str(OLD.current)
 VALUES = {"S0": "its own", "S1": "value 1", "S2": "value 2", "S3": "value 3"}
 
 
@@ -93,7 +94,7 @@ class TestRotate:
 
     async def test_one_that_changed_since_it_was_read_is_left_alone(self, database, stored):
         async with database.transaction() as session:
-            rows = await queries.wrapped_by(session, OLD.current, after=None, limit=1)
+            rows = await queries.wrapped_by(session, OLD_KEY, after=None, limit=1)
             await session.execute(sa.update(secrets).values(version=secrets.c.version + 1))
             sealed = BOTH.rewrap(queries.sealed_of(rows[0]), queries.owner_of(rows[0]))
 
@@ -115,7 +116,7 @@ class TestRotate:
     ):
         await rotation.rotate(database, NEW, lambda moved: None)
 
-        assert await rotation.census(database, NEW) == rotation.Census(0, 0, {OLD.current: 7})
+        assert await rotation.census(database, NEW) == rotation.Census(0, 0, {OLD_KEY: 7})
         assert await values(database, OLD, account, stored) == VALUES
 
 
