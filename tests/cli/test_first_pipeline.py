@@ -114,7 +114,6 @@ class TestInit:
         assert not (folder / "pipeline.yaml").exists()
 
 
-@pytest.mark.slow
 class TestNames:
     def test_the_name_of_a_file_of_tests_is_refused(self, cli: Cli, folder: Path):
         said = cli("init", "sub.test.yaml")
@@ -126,6 +125,7 @@ class TestNames:
         assert list(folder.iterdir()) == []
 
 
+@pytest.mark.slow
 class TestInitAndRun:
     async def test_its_tests_pass(self, command: Command):
         await command("init", "first.yml")
