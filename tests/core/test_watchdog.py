@@ -5,7 +5,7 @@ import time
 import pytest
 from structlog.testing import capture_logs
 
-from stepiq.core import watchdog
+from stepiq.core import logging, watchdog
 from stepiq.core.watchdog import Watchdog
 
 
@@ -31,12 +31,23 @@ class TestWatchdog:
             hold_the_loop(0.5)
             await beats(dog)
 
-        [event] = [each for each in logs if "hold_the_loop" in str(each["stack"])]
+        [event] = [each for each in logs if "hold_the_loop" in each["stack"]]
         assert (event["event"], event["log_level"]) == ("event_loop_held", "warning")
         assert event["seconds"] >= 0.4
         assert event["is_over"]
-        assert event["stack"][-1].endswith(" hold_the_loop")
-        assert "test_watchdog.py" in event["stack"][-1]
+        assert event["stack"].splitlines()[-1].endswith(" hold_the_loop")
+        assert "test_watchdog.py" in event["stack"].splitlines()[-1]
+
+    def test_the_console_shows_it(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ):
+        logging.configure("console")
+        # A logger keeps the configuration of its first use.
+        monkeypatch.setattr(watchdog, "log", logging.get("stepiq.core.watchdog"))
+
+        watchdog._write(0.5, ["a.py:1 outer", "b.py:2 inner"])
+
+        assert "a.py:1 outer\nb.py:2 inner" in capsys.readouterr().err
 
     async def test_a_loop_that_is_still_held_is_logged_before_it_is_free(
         self, monkeypatch: pytest.MonkeyPatch

@@ -9,6 +9,7 @@ from stepiq.cli.console import UsageError
 from stepiq.cli.server_output import Announce, to_people
 from stepiq.core import logging
 from stepiq.core.settings import Settings
+from stepiq.core.watchdog import Watchdog
 from stepiq.server.assembly import built
 from stepiq.server.checks import before_start
 from stepiq.server.probes import watched
@@ -48,12 +49,13 @@ async def _work(configured: Settings, announce: Announce | None) -> None:
         watched(services) as address,
     ):
         worker = Worker(services)
-        await worker.start()
-        try:
-            _report(announce, address)
-            await stopping.wait()
-        finally:
-            await worker.stop(_DRAIN)
+        with Watchdog():
+            await worker.start()
+            try:
+                _report(announce, address)
+                await stopping.wait()
+            finally:
+                await worker.stop(_DRAIN)
 
 
 def _report(announce: Announce | None, address: str | None) -> None:

@@ -90,7 +90,8 @@ class Watchdog:
 
 
 def _write(held: float, stack: list[str], **facts: object) -> None:
-    log.warning("event_loop_held", seconds=round(held, 3), stack=stack, **facts)
+    # The console shows a `stack` below the event, if it is text.
+    log.warning("event_loop_held", seconds=round(held, 3), stack="\n".join(stack), **facts)
 
 
 def _stack(thread_id: int) -> list[str]:

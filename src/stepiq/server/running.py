@@ -7,8 +7,6 @@ from typing import Any
 
 import uvloop
 
-from stepiq.core.watchdog import Watchdog
-
 _THRESHOLDS = (20_000, 20, 50)
 """By default Python collects garbage after 700 new objects. The answer of a model has thousands, so this would take a tenth of the CPU."""
 
@@ -17,9 +15,4 @@ def run(main: Coroutine[Any, Any, None]) -> None:
     """Run until `main` returns."""
     gc.set_threshold(*_THRESHOLDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_watched(main))
-
-
-async def _watched(main: Coroutine[Any, Any, None]) -> None:
-    with Watchdog():
-        await main
+        runner.run(main)
