@@ -26,6 +26,7 @@ from stepiq.core import clock as core_clock
 from stepiq.core.http import GuardedClient, guarded_client
 from stepiq.core.mail import Mailer
 from stepiq.core.settings import Settings, load
+from stepiq.engine.providers import local
 from stepiq.engine.providers.registry import Providers
 from stepiq.engine.runtime import Engine
 from stepiq.server.app import create_app, equip
@@ -149,6 +150,13 @@ def restored_logs() -> Iterator[None]:
         logger.handlers[:], logger.filters[:] = handlers, filters
         logger.setLevel(level)
         logger.propagate = propagate
+
+
+@pytest.fixture(scope="session", autouse=True)
+def measured_model() -> None:
+    """The process of the local model gets no variables of ours, so its coverage needs to be asked for."""
+    names = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
+    local.ENVIRONMENT.update({name: os.environ[name] for name in names if name in os.environ})
 
 
 @pytest.fixture(scope="session", autouse=True)

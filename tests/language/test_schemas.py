@@ -104,6 +104,12 @@ class TestIntegers:
 
 
 class TestRefusals:
+    def test_a_pattern_of_another_engine_is_refused(self):
+        with pytest.raises(SchemaProblem) as caught:
+            compile_schema({"type": "string", "pattern": r"\Qa\E"}, max_patterns=1)
+
+        assert "This pattern cannot be used." in str(caught.value)
+
     @pytest.mark.parametrize(
         ("schema", "path", "message"),
         [

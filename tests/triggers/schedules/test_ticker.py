@@ -90,7 +90,7 @@ class TestTick:
         monkeypatch.setattr(module, "BATCH", 2)
         made = [await schedule() for _ in range(5)]
 
-        assert [await ticker.tick(NINE) for _ in range(3)] == [4, 1, 0]
+        assert [await ticker.turn(NINE) for _ in range(3)] == [4, 1, 0]
         assert {row.schedule_id for row in await rows(sa.select(runs))} == set(made)
 
     async def test_many_of_one_workspace_do_not_delay_those_of_another(
@@ -105,7 +105,7 @@ class TestTick:
             for other in others
         }
 
-        await ticker.tick(NINE + SECOND)
+        await ticker.turn(NINE + SECOND)
 
         started = [row.schedule_id for row in await rows(sa.select(runs.c.schedule_id))]
         assert of_others < set(started)

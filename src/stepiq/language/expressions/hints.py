@@ -243,7 +243,7 @@ def _on_value(source: Source, place: int, name: str) -> str:
 def _argument_bounds(tokens: list[Token]) -> list[int]:
     """Offsets of the bracket that opens a call, of the commas between its arguments, and of the bracket that closes it."""
     bounds, depth = list[int](), 0
-    for token in tokens:
+    for token in tokens:  # pragma: no branch -- a call that could be parsed has its closing bracket
         depth += (token.text in _OPENING) - (token.text in _CLOSING)
         if depth == 0 or (depth == 1 and (token.text == "," or not bounds)):
             bounds.append(token.offset)

@@ -60,7 +60,7 @@ class Ticker:
             await asyncio.sleep(1 - clock.now().microsecond / 1_000_000 + _A_MOMENT_SECONDS)
             try:
                 # Schedules that become due in the meantime take part in the next round.
-                while await self.tick(clock.now()):
+                while await self.turn(clock.now()):
                     pass
             except StoreUnavailable:
                 log.warning("ticker_waits_for_store")
@@ -68,6 +68,20 @@ class Ticker:
                 log.exception("ticker_broke")
 
     async def tick(self, now: datetime) -> int:
+        """Handle all schedules that are due at a time.
+
+        Returns:
+            The number of schedules handled.
+
+        Raises:
+            StoreUnavailable: what has no outcome yet stays due.
+        """
+        handled = 0
+        while number := await self.turn(now):
+            handled += number
+        return handled
+
+    async def turn(self, now: datetime) -> int:
         """Handle schedules that are due: all of them or, if there are many, one turn of each workspace.
 
         Returns:
