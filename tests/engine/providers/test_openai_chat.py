@@ -369,12 +369,12 @@ class TestListModels:
     ):
         providers = configured(ollama_base_url=fake_provider.url)
         source = providers.resolve("ollama/x").source
-        connection = await source.connection()
 
-        for number in range(1000):
-            connection.model(f"model-{number}")
+        async with source.lease(None) as connection:
+            for number in range(1000):
+                connection.model(f"model-{number}")
 
-        assert len(connection._models) == 100
+            assert len(connection._models) == 100
 
     def connection(self, fake_provider: RunningFakeProvider, key: str = KEY) -> ChatConnection:
         place = Place("openai", "OpenAI", fake_provider.url, "OPENAI_API_KEY", "OPENAI_BASE_URL")

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from stepiq.engine.sandbox import nursery, seccomp
+from stepiq.engine.sandbox import nursery, seccomp, walls
 from stepiq.engine.sandbox.outcomes import Ran
 from stepiq.engine.sandbox.sandbox import Sandbox
+from stepiq.engine.sandbox.syscalls import RUNNING, Policy
 from stepiq.language.specs import CodeLanguage
 from tests.engine.sandbox.conftest import Code
 from tests.support import attempts
@@ -230,3 +231,13 @@ class TestAsRoot:
         await code.sandbox.close()
 
         assert outcome == Ran(1)
+
+
+def test_a_filter_that_the_system_refuses_is_a_missing_wall(monkeypatch: pytest.MonkeyPatch):
+    def refuse(policy: Policy, *, all_threads: bool) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(seccomp, "install", refuse)
+
+    with pytest.raises(walls.WallMissing):
+        walls._filter(RUNNING)

@@ -1,6 +1,7 @@
 """Limits what a provider can send: the size of an error, of an answer, and of one line of an answer."""
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import cast
@@ -88,9 +89,9 @@ class _Pieces(httpx2.AsyncByteStream):
                     yield piece
                     await asyncio.sleep(0)
 
+    @abstractmethod
     def take(self, piece: bytes) -> bytes | None:
         """The part of a piece that is passed on; None ends the body."""
-        raise NotImplementedError
 
     async def aclose(self) -> None:
         await self._stream.aclose()

@@ -323,8 +323,8 @@ class Providers:
             reason = source.reason if source else f"There is no provider `{provider_id}`."
             raise ProviderNotConfigured(str(reason))
         await _load(source.connects.libraries)
-        connection = await source.connection()
-        return await connection.list_models()
+        async with source.lease(None) as connection:
+            return await connection.list_models()
 
     def _find(self, model_id: str) -> tuple[Source, str]:
         head, slash, rest = model_id.partition("/")

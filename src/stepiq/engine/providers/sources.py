@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Collection
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
 from typing import Literal
@@ -77,21 +77,12 @@ class Source(ABC):
         return entry.context_window if entry else None
 
     @abstractmethod
-    async def connection(self) -> Connection:
-        """How to reach it.
+    def lease(self, key: str | None) -> AbstractAsyncContextManager[Connection]:
+        """How to reach it, with an account's own key or, for None, as the operator configured.
 
         Raises:
             ProviderError: it cannot be reached from here.
         """
-
-    @asynccontextmanager
-    async def lease(self, key: str | None) -> AsyncGenerator[Connection]:
-        """How to reach it, with an account's own key or, for None, as the operator configured.
-
-        Raises:
-            ProviderError: as for `connection`.
-        """
-        yield await self.connection()
 
     def reason_with(self, own: Collection[str]) -> str | None:
         """Why it cannot be used by an account that has keys of these names."""
@@ -233,9 +224,6 @@ class LocalSource(Source):
     def pid(self) -> int | None:
         """The first process of the model, while it is running."""
         return self._servers[0].pid
-
-    async def connection(self) -> Connection:
-        return await self._connect(self._servers[0])
 
     @asynccontextmanager
     async def lease(self, key: str | None) -> AsyncGenerator[Connection]:
