@@ -1,0 +1,63 @@
+import os
+
+import pytest
+
+from stepiq.core.settings import Settings
+from stepiq.engine.sandbox import walls
+from stepiq.server.checks import Status, before_start
+from stepiq.server.checks.sandbox import check_sandbox
+
+
+class TestCheckSandbox:
+    async def test_it_says_what_isolates_code(self, here: Settings):
+        if walls.missing():
+            pytest.skip("This system lacks some of the protections.")
+
+        (found,) = await check_sandbox(here)
+
+        assert found.status is Status.OK
+        assert "a system call filter and Landlock" in found.detail
+
+    async def test_what_the_system_lacks_is_named_by_doctor_and_at_the_start(
+        self, here: Settings, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr("stepiq.engine.sandbox.landlock.version", lambda: 0)
+        monkeypatch.setattr("stepiq.engine.sandbox.seccomp.available", lambda: False)
+        announced: list[str] = []
+
+        (found,) = await check_sandbox(here)
+        await before_start(here, announced.append)
+
+        assert found.status is Status.WARNING
+        assert "without a system call filter (seccomp) and Landlock" in found.detail
+        assert sum("Landlock" in line for line in announced) == 1
+
+    async def test_root_that_cannot_switch_users_runs_no_code(
+        self, here: Settings, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(os, "geteuid", lambda: 0)
+        monkeypatch.setattr(walls, "can_switch_user", lambda: False)
+
+        (found,) = await check_sandbox(here)
+
+        assert found.status is Status.FAILED
+        assert found.error is None
+        assert "`code` steps fail" in found.detail
+
+    async def test_root_that_can_switch_users_does(
+        self, here: Settings, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(os, "geteuid", lambda: 0)
+        monkeypatch.setattr(walls, "can_switch_user", lambda: True)
+        monkeypatch.setattr(walls, "missing", list)
+
+        (found,) = await check_sandbox(here)
+
+        assert "a user of its own" in found.detail
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+    def test_whether_it_can_switch_users_is_tried(self, monkeypatch: pytest.MonkeyPatch):
+        assert walls.can_switch_user()
+
+        monkeypatch.setattr(walls, "__name__", "stepiq.nowhere")
+        assert not walls.can_switch_user()
