@@ -301,7 +301,7 @@ class TestApiKeys:
                 (response.status_code, answer["code"], answer["detail"].replace(str(key_id), "ID"))
             )
 
-        assert answers[0] == answers[1] == (404, "api_key_not_found", "There is no API key ID.")
+        assert answers[0] == answers[1] == (404, "api_key_not_found", "API key ID does not exist.")
         assert (await owner.get("/api/user/api-keys")).json()["data"] == []
 
     async def test_use_is_noted_to_the_minute(self, app, owner, client, make, account, clock):

@@ -52,7 +52,7 @@ class TestStore:
         said = cli(*command)
 
         assert said.code == 1
-        assert f"There is no database {folder}/wrong/stepiq.db." in said.err
+        assert f"Database {folder}/wrong/stepiq.db does not exist." in said.err
         assert "STEPIQ_DATA_DIR" in said.err
         assert "STEPIQ_DATABASE_URL" in said.err
         assert not (folder / "wrong").exists()
@@ -169,7 +169,7 @@ class TestCreate:
         said = cli("users", "create", "ada@example.com", "--plan", "gold")
 
         assert said.code == 1
-        assert "There is no plan `gold`" in said.err
+        assert "Plan `gold` does not exist" in said.err
 
 
 class TestInvite:
@@ -230,7 +230,7 @@ class TestSetPlan:
         said = cli("users", "set-plan", "ada@example.com", "pro")
 
         assert said.code == 1
-        assert "There is no account ada@example.com" in said.err
+        assert "Account ada@example.com does not exist" in said.err
 
     def test_an_unknown_plan_is_refused(self, cli: Cli):
         assert cli("users", "set-plan", "ada@example.com", "gold").code == 1
@@ -255,7 +255,7 @@ class TestDisable:
         said = cli("users", command, "ada@example.com")
 
         assert said.code == 1
-        assert "There is no account ada@example.com" in said.err
+        assert "Account ada@example.com does not exist" in said.err
 
 
 class TestSetupToken:
@@ -272,7 +272,7 @@ class TestSetupToken:
         said = cli("setup-token")
 
         assert said.code == 1
-        assert f"There is no signing key in {folder}/data." in said.err
+        assert f"{folder}/data does not contain a signing key." in said.err
         assert not (folder / "data" / "jwt.key").exists()
 
     def test_with_an_account_there_is_none(self, cli: Cli, typed):

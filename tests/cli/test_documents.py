@@ -102,7 +102,7 @@ class TestValidate:
         said = cli("validate", "pipeline.yaml", "missing.yaml")
 
         assert said.code == 2
-        assert "There is no file missing.yaml" in said.err
+        assert "File missing.yaml does not exist" in said.err
 
     def test_a_json_file_is_read_as_json(self, cli: Cli, folder: Path):
         document = {"name": "T", "steps": [{"id": "a", "type": "transform", "template": "x"}]}
@@ -122,7 +122,7 @@ class TestValidate:
         said = cli("validate", "missing.yaml")
 
         assert said.code == 2
-        assert "There is no file missing.yaml" in said.err
+        assert "File missing.yaml does not exist" in said.err
 
     def test_a_folder_is_a_usage_error(self, cli: Cli, folder: Path):
         (folder / "pipelines").mkdir()

@@ -120,5 +120,5 @@ class TestBuildInput:
             build_input(definition(SHORT), [], file)
 
     def test_a_missing_file_is_named(self, tmp_path: Path):
-        with pytest.raises(UsageError, match=r"There is no file .*missing\.json"):
+        with pytest.raises(UsageError, match=r"File .*missing\.json does not exist"):
             build_input(definition(SHORT), [], tmp_path / "missing.json")

@@ -259,10 +259,10 @@ class TestReading:
     @pytest.mark.parametrize(
         ("arguments", "told"),
         [
-            (["missing.yaml"], "There is no file missing.yaml."),
+            (["missing.yaml"], "File missing.yaml does not exist."),
             (["."], ". is a folder."),
             (["other.yaml"], "other.yaml has no tests: other.test.yaml is missing."),
-            (["lost.test.yaml"], "There is no pipeline for lost.test.yaml"),
+            (["lost.test.yaml"], "lost.test.yaml has no pipeline:"),
             (["pipeline.yaml", "--only", "zzz"], "No test has the text `zzz` in its name."),
         ],
     )

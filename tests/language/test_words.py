@@ -2,4 +2,4 @@ from stepiq.language.words import suggest
 
 
 def test_there_may_be_nothing_to_suggest():
-    assert suggest("name", []) == "There are no such names."
+    assert suggest("name", []) == "No names are defined here."

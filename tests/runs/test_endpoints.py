@@ -126,7 +126,7 @@ class TestStart:
             f"POST /api/pipelines/{pipeline_id}/restore."
         )
         # That there is one is only for its owner to know.
-        assert strangers.json()["detail"] == f"There is no pipeline {pipeline_id}."
+        assert strangers.json()["detail"] == f"Pipeline {pipeline_id} does not exist."
 
     @pytest.mark.parametrize(
         "body",

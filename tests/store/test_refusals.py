@@ -1,14 +1,17 @@
 """What people are told when connecting fails."""
 
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from uuid import uuid4
 
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.pq import PGconn
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
@@ -85,6 +88,14 @@ class TestConnect:
         assert "127.0.0.1:9/flows cannot be reached: Connection refused. Start PostgreSQL" in (
             message_of(url, StoreUnavailable)
         )
+
+    def test_it_is_named_by_a_driver_whose_library_is_not_found_too(
+        self, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setitem(sys.modules, PGconn.__module__, ModuleType("pure"))
+        url = make_url("postgresql://ada:geheim@127.0.0.1:9/flows")
+
+        assert "127.0.0.1:9/flows cannot be reached" in message_of(url, StoreUnavailable)
 
     def test_a_password_in_the_query_is_not_repeated(self):
         message_of(make_url("postgresql://ada@127.0.0.1:9/flows?password=geheim"), StoreUnavailable)

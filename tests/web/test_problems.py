@@ -120,9 +120,9 @@ class TestInTheApp:
     @pytest.mark.parametrize(
         ("path", "expected"),
         [
-            ("user/api-keys/1", "There is no API key `1`. An id looks like 0192f0c5-"),
-            ("pipelines/weekly", "There is no pipeline `weekly`. An id looks like 0192f0c5-"),
-            ("schedules/x", "There is no schedule `x`. An id looks like 0192f0c5-"),
+            ("user/api-keys/1", "API key `1` does not exist. An id looks like 0192f0c5-"),
+            ("pipelines/weekly", "Pipeline `weekly` does not exist. An id looks like 0192f0c5-"),
+            ("schedules/x", "Schedule `x` does not exist. An id looks like 0192f0c5-"),
         ],
     )
     async def test_a_malformed_id_says_what_an_id_looks_like(self, owner, path, expected):
@@ -141,7 +141,7 @@ class TestInTheApp:
         response = await owner.get(f"/api/pipelines/{uuid4()}/versions/latest")
 
         assert response.json()["detail"] == (
-            "There is no version `latest`. Versions are numbers, from 1 upwards."
+            "Version `latest` does not exist. Versions are numbers, from 1 upwards."
         )
 
     async def test_a_path_that_is_no_text_is_unknown(self, owner):

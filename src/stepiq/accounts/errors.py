@@ -220,7 +220,7 @@ class AccountNotFound(NotFound):
 
     def __init__(self, email: str) -> None:
         super().__init__(
-            f"There is no account {email}. Create it with `stepiq users create {email}`.",
+            f"Account {email} does not exist. Create it with `stepiq users create {email}`.",
             email=email,
         )
 
@@ -274,7 +274,7 @@ class UserNotFound(NotFound):
     code = "user_not_found"
 
     def __init__(self, user_id: UUID) -> None:
-        super().__init__(f"There is no account with the id {user_id}.")
+        super().__init__(f"Account {user_id} does not exist.")
 
 
 class KeyNotFound(NotFound):
@@ -283,7 +283,7 @@ class KeyNotFound(NotFound):
     code = "api_key_not_found"
 
     def __init__(self, key_id: UUID) -> None:
-        super().__init__(f"There is no API key {key_id}.", key_id=key_id)
+        super().__init__(f"API key {key_id} does not exist.", key_id=key_id)
 
 
 class KeyExpiryPast(Invalid):

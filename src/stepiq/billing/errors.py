@@ -13,13 +13,13 @@ class PlansInvalid(Invalid):
 
 
 class UnknownPlan(Invalid):
-    """There is no plan with this name."""
+    """No plan has this name."""
 
     code = "plan_unknown"
 
     def __init__(self, name: str, known: list[str]) -> None:
         super().__init__(
-            f"There is no plan `{name}`. Use one of {', '.join(known)}, or define `[plans.{name}]` in `stepiq.toml`.",
+            f"Plan `{name}` does not exist. Use one of {', '.join(known)}, or define `[plans.{name}]` in `stepiq.toml`.",
             plan=name,
         )
 

@@ -89,7 +89,7 @@ def show_setup_token() -> None:
         raise SetupDone
     if not keys.has_jwt_secret(configured):
         raise keys.KeyUnusable(
-            f"There is no signing key in {configured.data_dir.absolute()}. Run this command with the STEPIQ_DATA_DIR or the"
+            f"{configured.data_dir.absolute()} does not contain a signing key. Run this command with the STEPIQ_DATA_DIR or the"
             " STEPIQ_JWT_SECRET of the server, after its first start."
         )
     typer.echo(service.setup_token(keys.jwt_secret(configured)))
@@ -239,7 +239,7 @@ def _password(*, from_stdin: bool) -> str:
         return sys.stdin.readline().rstrip("\r\n")
     if not sys.stdin.isatty():
         raise UsageError(
-            "There is no terminal to enter the password. Use --password-stdin:"
+            "The password cannot be entered without a terminal. Use --password-stdin:"
             " stepiq users create EMAIL --password-stdin < FILE"
         )
     return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))

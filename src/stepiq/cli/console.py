@@ -140,7 +140,7 @@ def read_text(file: Path, what: str) -> str:
         data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except FileNotFoundError:
         raise UsageError(
-            f"There is no file {file}. Give the {what}, or - to read from standard input."
+            f"File {file} does not exist. Give the {what}, or - to read from standard input."
         ) from None
     except IsADirectoryError:
         raise UsageError(f"{file} is a folder. Give the {what}.") from None

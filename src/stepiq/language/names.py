@@ -198,7 +198,7 @@ def _check_variable(rest: Sequence[str], names: KnownNames) -> Finding | None:
         return None
     if rest[0] not in names.variables:
         hint = suggest(rest[0], names.variables) if names.variables else "Add it to `variables`."
-        return "unknown_variable", f"There is no variable `{rest[0][:60]}`. {hint}"
+        return "unknown_variable", f"Variable `{rest[0][:60]}` does not exist. {hint}"
     if len(rest) > 1:
         return "no_such_field", f"`vars.{rest[0]}` is a single value, so it has no fields."
     return None

@@ -152,7 +152,7 @@ def suggest(name: str, known: Collection[str]) -> str:
         return f"There are {len(known):,} other names."
     words = sorted(set(known))
     if not words:
-        return "There are no such names."
+        return "No names are defined here."
     if near := nearest(name, words):
         return f"Did you mean `{near}`?"
     if len(words) == 1:

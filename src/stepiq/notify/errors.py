@@ -11,7 +11,7 @@ class DeliveryNotFound(NotFound):
     code = "delivery_not_found"
 
     def __init__(self, delivery_id: UUID) -> None:
-        super().__init__(f"There is no delivery {delivery_id}.", delivery_id=delivery_id)
+        super().__init__(f"Delivery {delivery_id} does not exist.", delivery_id=delivery_id)
 
 
 class DeliveryPending(Conflict):

@@ -13,7 +13,7 @@ class PipelineNotFound(NotFound):
     code = "pipeline_not_found"
 
     def __init__(self, pipeline_id: UUID, *, is_archived: bool = False) -> None:
-        message = f"There is no pipeline {pipeline_id}."
+        message = f"Pipeline {pipeline_id} does not exist."
         if is_archived:
             message = (
                 f"Pipeline {pipeline_id} is archived, so it cannot be run. Restore it first: "

@@ -20,7 +20,7 @@ class RunNotFound(NotFound):
     code = "run_not_found"
 
     def __init__(self, run_id: UUID) -> None:
-        super().__init__(f"There is no run {run_id}.", run_id=run_id)
+        super().__init__(f"Run {run_id} does not exist.", run_id=run_id)
 
 
 class RunAlreadyFinished(Conflict):

@@ -40,7 +40,7 @@ class SchemaTooNew(Unavailable):
 
 
 class StoreMissing(NotFound):
-    """There is no database of stepIQ where the settings say."""
+    """The database that the settings name does not exist."""
 
     code = "store_missing"
 
@@ -55,7 +55,7 @@ def require(url: URL) -> None:
     is_file = url.get_backend_name() == "sqlite"
     # Connecting would create the file.
     if is_file and not Path(str(url.database)).exists():
-        found = f"There is no database {url.database}."
+        found = f"Database {url.database} does not exist."
     elif current_revision(url) is None:
         found = f"The database {shown(url)} is empty."
     else:

@@ -38,7 +38,8 @@ def refusal(conninfo: str, seconds: float) -> Refusal | None:
     """
     try:
         report = waiting.wait_conn(_attempt(conninfo), interval=0.1, timeout=seconds)
-    except psycopg.Error:
+    except (psycopg.Error, OSError, AttributeError):
+        # The last two: this driver does not load libpq in a way that it can be found.
         return None
     code, function = _CODE.search(report), _FUNCTION.search(report)
     if code is None:

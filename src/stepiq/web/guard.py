@@ -218,7 +218,7 @@ def _check_head(scope: Scope) -> None:
         raise MalformedQuery("The query string contains the character U+0000. Remove it.")
     if "\0" in scope["path"]:
         # No store can look it up.
-        raise UnknownPath("There is no route with the character U+0000 in its path.")
+        raise UnknownPath("The path contains the character U+0000. Remove it.")
 
 
 def _has_body(scope: Scope) -> bool:

@@ -182,7 +182,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
         path = request.url.path[:200]
         is_slash_too_many = path.endswith("/") and path != "/"
         advice = "Remove the slash at the end." if is_slash_too_many else "/docs lists all routes."
-        return _answer(request, UnknownPath(f"There is no route {path}. {advice}"))
+        return _answer(request, UnknownPath(f"Route {path} does not exist. {advice}"))
     if failure.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         return _answer(request, paths.wrong_method(request) or validation.malformed_id())
     phrase = _title(failure.status_code)

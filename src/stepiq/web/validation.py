@@ -37,11 +37,14 @@ def malformed_id(entries: Sequence[Mapping[str, Any]] = ()) -> NotFound:
         return NotFound(f"A part of this path is not an id. An id looks like {_EXAMPLE_ID}.")
     name, given = str(entry["loc"][1]), str(entry.get("input"))[:100]
     if name in _VERSIONS:
-        return NotFound(f"There is no version `{given}`. Versions are numbers, from 1 upwards.")
+        return NotFound(f"Version `{given}` does not exist. Versions are numbers, from 1 upwards.")
     what, listed_by = _LISTED_BY.get(name, ("object", ""))
     where = f" To list ids, use {listed_by}." if listed_by else ""
     advice = " Use the `id` of the pipeline, not its name or slug." if what == "pipeline" else ""
-    return NotFound(f"There is no {what} `{given}`. An id looks like {_EXAMPLE_ID}.{advice}{where}")
+    kind = what[0].upper() + what[1:]
+    return NotFound(
+        f"{kind} `{given}` does not exist. An id looks like {_EXAMPLE_ID}.{advice}{where}"
+    )
 
 
 def _issue(entry: Mapping[str, Any], model: type[BaseModel] | None) -> Issue:

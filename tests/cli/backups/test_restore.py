@@ -280,5 +280,5 @@ class TestRefused:
 
         assert said.code == 2
         assert said.err == (
-            "Error: There is no file nope.zip. Give a file that `stepiq backup` created.\n"
+            "Error: File nope.zip does not exist. Give a file that `stepiq backup` created.\n"
         )

@@ -89,7 +89,7 @@ class TestResolve:
             providers.resolve("azure/gpt-4o")
 
         message = caught.value.message
-        assert message.startswith("There is no provider `azure` for model `azure/gpt-4o`.")
+        assert message.startswith("Provider `azure` of model `azure/gpt-4o` does not exist.")
         assert "Did you mean `openai/gpt-4o`" in message
         assert "The providers are `openai`, " in message
         assert "add `[endpoints.NAME]` to `stepiq.toml`" in message

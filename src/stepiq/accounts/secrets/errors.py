@@ -9,7 +9,7 @@ class SecretNotFound(NotFound):
     code = "secret_not_found"
 
     def __init__(self, secret: str) -> None:
-        super().__init__(f"There is no secret `{secret[:100]}`.")
+        super().__init__(f"Secret `{secret[:100]}` does not exist.")
 
 
 class TooManySecrets(Conflict):

@@ -179,7 +179,7 @@ def reading(path: Path) -> Generator[Reader]:
         raise _damaged(path) from error
     except FileNotFoundError:
         raise UsageError(
-            f"There is no file {path}. Give a file that `stepiq backup` created."
+            f"File {path} does not exist. Give a file that `stepiq backup` created."
         ) from None
     except OSError as error:
         raise BackupUnusable(f"{path} cannot be read: {error.strerror or error}.") from error

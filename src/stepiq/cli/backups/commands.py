@@ -89,7 +89,7 @@ def _refuse_bad_name(file: Path) -> None:
         raise UsageError(f"{file} already exists. Use a new file name.")
     if not file.absolute().parent.is_dir():
         raise UsageError(
-            f"There is no folder {file.absolute().parent}. Create it, or use another folder."
+            f"Folder {file.absolute().parent} does not exist. Create it, or use another folder."
         )
 
 

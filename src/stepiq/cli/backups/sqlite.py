@@ -21,7 +21,7 @@ def copy(source: Path, target: Path) -> Survey:
     """
     if not source.exists():
         raise BackupFailed(
-            f"There is no database {source}, so there is nothing to back up. Check STEPIQ_DATA_DIR."
+            f"Database {source} does not exist, so there is nothing to back up. Check STEPIQ_DATA_DIR."
         )
     try:
         # Not read-only: that mode cannot create the index of a write-ahead log that a crash left behind.

@@ -61,11 +61,11 @@ def pair(file: Path) -> tuple[Path, Path]:
         tests, pipeline = file, _beside(file, stem.removesuffix(".test"), suffix)
         if pipeline is None:
             raise UsageError(
-                f"There is no pipeline for {file}: {stem.removesuffix('.test')}{suffix or '.yaml'} is missing."
+                f"{file} has no pipeline: {stem.removesuffix('.test')}{suffix or '.yaml'} is missing."
             )
         return pipeline, tests
     if not file.is_file():
-        what = f"{file} is a folder" if file.is_dir() else f"There is no file {file}"
+        what = f"{file} is a folder" if file.is_dir() else f"File {file} does not exist"
         raise UsageError(f"{what}. Give the YAML or JSON files of pipelines.")
     found = _beside(file, f"{stem}.test", suffix)
     if found is None:

@@ -320,7 +320,7 @@ class Providers:
         """
         source = self._sources.get(provider_id)
         if source is None or source.reason is not None:
-            reason = source.reason if source else f"There is no provider `{provider_id}`."
+            reason = source.reason if source else f"Provider `{provider_id}` does not exist."
             raise ProviderNotConfigured(str(reason))
         await _load(source.connects.libraries)
         async with source.lease(None) as connection:
@@ -352,7 +352,7 @@ class Providers:
         head, slash, _ = model_id.partition("/")
         if slash and head not in self._sources:
             return (
-                f"There is no provider `{head[:100]}` for model `{shown}`.{did_you_mean} The providers are {providers}."
+                f"Provider `{head[:100]}` of model `{shown}` does not exist.{did_you_mean} The providers are {providers}."
                 f" For a server of your own, add `[endpoints.NAME]` to `stepiq.toml` and write `NAME/model`."
             )
         if near:

@@ -70,7 +70,7 @@ _MARKS = {
     "|": "Expressions have no filters. Write `||` for “or”, or call a function: `size(x)`.",
     "=>": "To process a list, use a macro: `list.filter(x, x > 0)`, `list.map(x, x.name)`.",
     "??": "For a field that may be absent, write `input.?topic.orValue('none')`. For null, write `x == null ? 'none' : x`.",
-    "**": "There is no power operator. Multiply with `*`.",
+    "**": "Power operators are not supported. Multiply with `*`.",
     "++": "Expressions cannot change values. Write `x + 1`.",
 }
 _CALLS = {
@@ -209,10 +209,10 @@ def _explain_function(source: Source, place: int, name: str) -> str:
     if name in CALLABLE:
         return _explain_call(source, place, name)
     if name in _CALLS:
-        return f"There is no function `{name}`. {_CALLS[name]}"
+        return f"Function `{name}` does not exist. {_CALLS[name]}"
     near = get_close_matches(name[:60], CALLABLE, 1, _MIN_LIKENESS)
     hint = f"Did you mean `{near[0]}`?" if near else f"Common functions are {_COMMON}."
-    return f"There is no function `{name[:60]}`. {hint}"
+    return f"Function `{name[:60]}` does not exist. {hint}"
 
 
 def _explain_call(source: Source, place: int, name: str) -> str:

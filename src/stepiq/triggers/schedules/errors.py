@@ -11,7 +11,7 @@ class ScheduleNotFound(NotFound):
     code = "schedule_not_found"
 
     def __init__(self, schedule_id: UUID) -> None:
-        super().__init__(f"There is no schedule {schedule_id}.", schedule_id=schedule_id)
+        super().__init__(f"Schedule {schedule_id} does not exist.", schedule_id=schedule_id)
 
 
 class ScheduleOfDefinition(Conflict):
