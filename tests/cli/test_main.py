@@ -153,7 +153,7 @@ class TestServe:
             os.close(ours)
 
         token = setup_token((command.folder / "data" / "jwt.key").read_bytes().strip())
-        assert f"stepIQ {__version__} is ready at http://127.0.0.1:".encode() in shown
+        assert shown.startswith(f"stepIQ {__version__} is ready at http://127.0.0.1:".encode())
         assert f'"setup_token": "{token}"'.encode() in shown
         assert code == 0
 

@@ -90,8 +90,11 @@ class TestServe:
         async with serving(tmp_path, **names) as process:
             lines = await ready(process)
 
-        warnings = [line for line in lines if line["event"] == "startup_warning"]
-        assert [line["check"] for line in warnings] == ["settings", "default model"]
+        warnings = [line for line in lines if line["level"] == "warning"]
+        assert [(line["event"], line["check"]) for line in warnings] == [
+            ("startup_warning", "settings"),
+            ("startup_warning", "default model"),
+        ]
         assert "Did you mean STEPIQ_REGISTRATION?" in warnings[0]["problem"]
 
     async def test_it_does_not_start_with_what_doctor_fails(self, tmp_path):

@@ -49,13 +49,13 @@ async def _work(configured: Settings, announce: Announce | None) -> None:
         watched(services) as address,
     ):
         worker = Worker(services)
-        with Watchdog():
-            await worker.start()
-            try:
-                _report(announce, address)
+        await worker.start()
+        try:
+            _report(announce, address)
+            with Watchdog():
                 await stopping.wait()
-            finally:
-                await worker.stop(_DRAIN)
+        finally:
+            await worker.stop(_DRAIN)
 
 
 def _report(announce: Announce | None, address: str | None) -> None:

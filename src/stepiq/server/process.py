@@ -71,35 +71,35 @@ async def _serve(
     has_worker: bool,
 ) -> None:
     await before_start(settings, announce)
-    # This takes half a second, and nothing waits yet.
-    app = create_app()
-    with Watchdog():
-        async with built(settings) as services, metrics_listener(services):
-            equip(app, services, has_worker=has_worker)
-            server = HttpServer(http_config(settings, app))
-            stopping = _on_signal()
-            lag = asyncio.create_task(metrics.watch_event_loop())
-            worker = Worker(services) if has_worker else None
-            if worker is not None:
-                await worker.start()
-            try:
-                # Before the first request: if the store fails after this, the process goes on.
-                secret = app.state.doors.jwt_secret
-                ready = await welcome(services, secret if shows_secrets else None)
-                serving = asyncio.create_task(server.serve([listener]))
-                ready.show(announce)
-                asked = asyncio.create_task(stopping.wait())
+    async with built(settings) as services, metrics_listener(services):
+        app = create_app()
+        equip(app, services, has_worker=has_worker)
+        server = HttpServer(http_config(settings, app))
+        stopping = _on_signal()
+        lag = asyncio.create_task(metrics.watch_event_loop())
+        worker = Worker(services) if has_worker else None
+        if worker is not None:
+            await worker.start()
+        try:
+            # Before the first request: if the store fails after this, the process goes on.
+            secret = app.state.doors.jwt_secret
+            ready = await welcome(services, secret if shows_secrets else None)
+            serving = asyncio.create_task(server.serve([listener]))
+            ready.show(announce)
+            asked = asyncio.create_task(stopping.wait())
+            # A start holds the loop, and nothing waits for it then.
+            with Watchdog():
                 await asyncio.wait({serving, asked}, return_when=asyncio.FIRST_COMPLETED)
-                asked.cancel()
-                log.info("stopping", drain_seconds=DRAIN.total_seconds())
-            finally:
-                if worker is not None:
-                    await worker.stop(DRAIN)
-            app.state.streams.close()
-            server.should_exit = True
-            await serving
-            lag.cancel()
-            await app.state.doors.close()
+            asked.cancel()
+            log.info("stopping", drain_seconds=DRAIN.total_seconds())
+        finally:
+            if worker is not None:
+                await worker.stop(DRAIN)
+        app.state.streams.close()
+        server.should_exit = True
+        await serving
+        lag.cancel()
+        await app.state.doors.close()
 
 
 class HttpServer(uvicorn.Server):

@@ -3,6 +3,7 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -16,7 +17,6 @@ class System:
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
         self.running = 0
-        self.most = 0
         self.answers = threading.Event()
         self._lock = threading.Lock()
 
@@ -26,7 +26,6 @@ class System:
         with self._lock:
             self.calls[host] += 1
             self.running += 1
-            self.most = max(self.most, self.running)
         if host.endswith(".hang"):
             self.answers.wait(10)
         with self._lock:
@@ -42,6 +41,15 @@ def system(monkeypatch: pytest.MonkeyPatch) -> Iterator[System]:
     monkeypatch.setattr(socket, "getaddrinfo", system.getaddrinfo)
     yield system
     system.answers.set()
+
+
+async def until_running(system: System, number: int) -> None:
+    """Wait until so many look-ups run; fails if it is another number."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(5):
+            while system.running < number:  # noqa: ASYNC110 - threads have no event
+                await asyncio.sleep(0.01)
+    assert system.running == number
 
 
 def look_up(resolver: SystemResolver, owner: str, *hosts: str) -> list[asyncio.Task[object]]:
@@ -83,12 +91,12 @@ class TestShares:
     async def test_names_that_hang_delay_only_their_owner(self, system: System):
         resolver = SystemResolver()
         waiting = look_up(resolver, "hostile", *hanging("hostile", 100))
-        await asyncio.sleep(0)
+        await until_running(system, 8)
 
         (bystander,) = look_up(resolver, "bystander", "a.example")
 
         assert await asyncio.wait_for(bystander, 5) == ["127.0.0.1"]
-        assert system.most <= 9
+        assert system.running == 8
         system.answers.set()
         assert await asyncio.gather(*waiting) == [["127.0.0.1"]] * 100
 
@@ -99,12 +107,12 @@ class TestShares:
             for number in range(20)
             for task in look_up(resolver, f"h{number}", *hanging(f"h{number}", 20))
         ]
-        await asyncio.sleep(0)
+        # Four take their whole share, and the others one place each of the reserve.
+        await until_running(system, 4 * 8 + 16)
 
         (bystander,) = look_up(resolver, "bystander", "a.example")
 
         assert await asyncio.wait_for(bystander, 5) == ["127.0.0.1"]
-        assert system.most <= 64
         system.answers.set()
         await asyncio.gather(*waiting)
 
@@ -117,9 +125,11 @@ class TestShares:
         await asyncio.wait(gone)
 
         (waiting,) = look_up(resolver, "a", "a.example")
-        await asyncio.sleep(0)
+        (later,) = look_up(resolver, "b", "b.example")
 
+        assert await asyncio.wait_for(later, 5) == ["127.0.0.1"]
         assert system.calls["a.example"] == 0
+        assert not waiting.done()
         system.answers.set()
         assert await waiting == ["127.0.0.1"]
 

@@ -18,7 +18,10 @@ values = st.recursive(
 class TestEncode:
     @given(values)
     def test_it_writes_what_plain_json_is(self, value: object):
-        assert plain_json.loads(asyncio.run(encode(value))) == value
+        written = asyncio.run(encode(value))
+
+        # Floats have more than one form, such as 5e-05 and 0.00005.
+        assert plain_json.dumps(plain_json.loads(written)) == plain_json.dumps(value)
 
     async def test_a_large_value_leaves_others_their_turn(self):
         turns = 0
