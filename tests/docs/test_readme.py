@@ -51,6 +51,16 @@ class TestPipeline:
         assert outputs == {message: f"Order {order}: {message}" for message, order in given.items()}
 
 
+class TestField:
+    async def test_it_prints_the_message_of_a_refusal(self, tmp_path: Path):
+        refusal = '{"status": 401, "detail": "The API key has been revoked."}'
+        define = AFTER_THE_DEMO[:SIGN_IN]
+
+        output = await shell(tmp_path, f"{define}\necho '{refusal}' | field id || true")
+
+        assert output == "The API key has been revoked.\n"
+
+
 @pytest.mark.slow
 class TestCommands:
     async def test_the_pipeline_runs_without_a_server(self, tmp_path: Path):
