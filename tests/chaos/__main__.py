@@ -30,6 +30,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=3, help="0: one `stepiq serve`")
     parser.add_argument("--minutes", type=float, default=20.0, help="no faults and runs after that")
     parser.add_argument("--speed", type=float, default=1.0, help="shortens pauses between faults")
+    parser.add_argument("--hostile", type=int, default=0, help="workspaces that attack meanwhile")
     parser.add_argument("--keep", action="store_true", help="keep the folder, whatever comes out")
     parser.add_argument("--check", type=Path, metavar="FOLDER", help="check a kept trial again")
     return parser.parse_args()
@@ -48,7 +49,7 @@ def main() -> int:
         if name.startswith("STEPIQ_") or name in _FOREIGN_VARIABLES:
             # What the person at the keyboard has set up must neither help nor hurt.
             del os.environ[name]
-    names = ("store", "seed", "kills", "runs", "apis", "workers", "minutes", "speed")
+    names = ("store", "seed", "kills", "runs", "apis", "workers", "minutes", "speed", "hostile")
     options = Options(**{name: getattr(wanted, name) for name in names})
     folder = Path(tempfile.mkdtemp(prefix="stepiq-chaos-", dir=_place()))
     started = time.monotonic()

@@ -41,6 +41,20 @@ def accepted(evidence: Evidence) -> Row:
     return row
 
 
+def hostile(evidence: Evidence) -> Row:
+    row = Row(
+        "P20", "runs of hostile workspaces are not lost either; the rows above hold for the others"
+    )
+    ended = {record["run_id"]: record["status"] for record in evidence.of("hostile_ended")}
+    for record in evidence.of("hostile_accepted"):
+        row.checked += 1
+        row.expect(ended.get(record["run_id"]) in _FINAL, f"unfinished: {record['run_id']}")
+    if evidence.options.hostile:
+        row.expect(row.checked, "no hostile run was accepted")
+        row.notes.append(f"{evidence.options.hostile} hostile workspaces")
+    return row
+
+
 def _doubled(evidence: Evidence, row: Row) -> None:
     asked = {post["tag"] for post in evidence.of("post")}
     tags = Counter(tag_of(run) for run in evidence.listed if run["trigger_type"] != "cron")

@@ -16,6 +16,7 @@ CHECKS = (
     check_outcomes.agreed,
     check_outcomes.streamed,
     check_outcomes.logged,
+    check_runs.hostile,
 )
 
 

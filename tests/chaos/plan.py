@@ -20,6 +20,8 @@ class Options:
     """After this long there are no more faults and runs, however few there have been."""
     speed: float = 1.0
     """By how much pauses between faults are shortened."""
+    hostile: int = 0
+    """How many hostile workspaces attack during the whole trial."""
     patience: float = 1.0
     """Limits in seconds are stretched by this at least, where the machine has other work besides."""
 

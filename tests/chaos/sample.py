@@ -40,11 +40,13 @@ class Sample:
         self._refused()
         self._cron()
         self._faults()
+        self.note("hostile_accepted", 20, run_id="hostile")
+        self.note("hostile_ended", 85, run_id="hostile", status="cancelled")
         self.ledger.records.sort(key=lambda record: record["at"])
 
     def evidence(self) -> Evidence:
         return Evidence(
-            Options("postgresql", seed=1, apis=1, workers=2),
+            Options("postgresql", seed=1, apis=1, workers=2, hostile=1),
             self.ledger.records,
             self.listed,
             self.details,

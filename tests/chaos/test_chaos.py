@@ -13,7 +13,7 @@ from tests.chaos.trial import Trial
 # The rest of the suite runs beside them. How long a cancel or a take-over takes by itself, its own tests say.
 _PATIENCE = 10.0
 _TRIALS = [
-    Options("sqlite", seed=101, kills=4, runs=60, minutes=1.0, patience=_PATIENCE),
+    Options("sqlite", seed=101, kills=4, runs=60, minutes=1.0, hostile=2, patience=_PATIENCE),
     Options(
         "postgresql",
         seed=301,

@@ -201,6 +201,16 @@ BROKEN: dict[str, tuple[str, str, Doctor]] = {
         "never ended",
         lambda s: s.note("following", 50, run_id="cron"),
     ),
+    "hostile run that never ends": (
+        "P20",
+        "unfinished",
+        lambda s: s.ledger.records.remove(records(s, "hostile_ended")[0]),
+    ),
+    "attack that did nothing": (
+        "P20",
+        "no hostile run",
+        lambda s: s.ledger.records.remove(records(s, "hostile_accepted")[0]),
+    ),
     "a fault in the log": (
         "logs",
         "run_broke",

@@ -14,6 +14,8 @@ from tests.chaos.clients import Clients
 from tests.chaos.cluster import Cluster
 from tests.chaos.evidence import Evidence
 from tests.chaos.faults import Faults
+from tests.chaos.hostile import Crowd, silent
+from tests.chaos.http_server import serving
 from tests.chaos.ledger import Ledger
 from tests.chaos.model import running_model
 from tests.chaos.pipelines import SECRET, SECRET_NAME, pipelines
@@ -60,8 +62,12 @@ class Trial:
             clients = Clients(cluster, await _account(cluster), seed)
             stack.push_async_callback(clients.close)
             self._ids, schedule_id = await self._prepare(clients, receiver)
+            crowd = Crowd(cluster, await stack.enter_async_context(serving(silent)))
+            stack.push_async_callback(crowd.close)
+            await crowd.register(self._options.hostile)
+            crowd.attack()
             await self._break(cluster, clients)
-            await self._settle(clients)
+            await self._settle(clients, crowd)
             async with asyncio.timeout(_GATHER_SECONDS):
                 found = await self._gather(clients, schedule_id)
         found.logs = {n.name: reading.read_log(n.log) for n in cluster.nodes}
@@ -126,11 +132,11 @@ class Trial:
                 self._has_room.clear()
             await asyncio.sleep(1)
 
-    async def _settle(self, clients: Clients) -> None:
+    async def _settle(self, clients: Clients, crowd: Crowd) -> None:
         """Wait until every client is served, every run has ended and every delivery is final, as long as it may take."""
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                await self._all_over(clients)
+                await asyncio.gather(self._all_over(clients), crowd.stop())
         except TimeoutError:
             self._tell("not everything has ended")
             for task in list(self._running):
