@@ -4,7 +4,7 @@
 #
 # Usage: scripts/audit.sh sbom|vulnerabilities
 #   sbom             writes sbom.json, a CycloneDX document
-#   vulnerabilities  queries the advisory database of PyPI; fails if it finds any
+#   vulnerabilities  queries the advisory database of PyPI; fails if it finds any, or if it does not know a package
 set -eu
 cd "$(dirname "$0")/.."
 scripts/bootstrap.sh runtime
@@ -20,7 +20,7 @@ case ${1:-} in
         echo "Wrote sbom.json."
         ;;
     vulnerabilities)
-        .venv-audit/bin/pip-audit --disable-pip --require-hashes --requirement requirements.lock
+        .venv-audit/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock
         ;;
     *) echo "Usage: scripts/audit.sh sbom|vulnerabilities" >&2; exit 2 ;;
 esac
