@@ -10,6 +10,7 @@ from stepiq.cli.server_output import Announce, to_people
 from stepiq.core import logging
 from stepiq.core.settings import Settings
 from stepiq.core.watchdog import Watchdog
+from stepiq.server import descriptors
 from stepiq.server.assembly import built
 from stepiq.server.checks import before_start
 from stepiq.server.probes import watched
@@ -60,7 +61,12 @@ async def _work(configured: Settings, announce: Announce | None) -> None:
 
 def _report(announce: Announce | None, address: str | None) -> None:
     if announce is None:
-        log.info("worker_ready", version=__version__, url=address)
+        log.info(
+            "worker_ready",
+            version=__version__,
+            url=address,
+            max_open_files=descriptors.limit(),
+        )
         return
     where = f", with health and metrics at {address}" if address else ""
     announce(

@@ -169,6 +169,10 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
     """Proxies (CIDR, separated by commas) whose `X-Forwarded-For` and `X-Forwarded-Proto` the server uses. Default: none."""
 
+    max_connections: Annotated[int, Field(ge=16, le=60_000)] = 4000
+    """Connections of clients that one process accepts at once. If the limit of open files is too small for this number, the process
+    accepts fewer, and `stepiq doctor` reports it."""
+
     smtp_url: SecretStr | None = None
     """Mail server: `smtp://user:password@host:587` (STARTTLS) or `smtps://…:465`. Write characters such as `@` in the user and
     password as `%40`. On other ports, `smtp://` encrypts if the server offers it, and sends a password to another machine only

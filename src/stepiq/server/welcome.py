@@ -10,6 +10,7 @@ from stepiq import __version__
 from stepiq.accounts import service as accounts
 from stepiq.core import logging
 from stepiq.core.settings import Settings
+from stepiq.server import descriptors
 from stepiq.store.database import Session
 from stepiq.web.services import Services
 
@@ -33,7 +34,13 @@ class Welcome:
         if announce is not None:
             announce(self.text)
             return
-        log.info("server_ready", version=__version__, url=self.url, api=f"{self.url}/docs")
+        log.info(
+            "server_ready",
+            version=__version__,
+            url=self.url,
+            api=f"{self.url}/docs",
+            max_open_files=descriptors.limit(),
+        )
         if self.needs_setup:
             log.warning(
                 "no_account",

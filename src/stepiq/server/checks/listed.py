@@ -9,6 +9,7 @@ from stepiq.core.settings import Settings, SettingsInvalid
 from stepiq.server.checks.accounts import check_accounts
 from stepiq.server.checks.check import Check, Status
 from stepiq.server.checks.configuration import check_settings
+from stepiq.server.checks.descriptors import check_descriptors
 from stepiq.server.checks.models import check_default_model, check_providers
 from stepiq.server.checks.network import check_mail, check_port
 from stepiq.server.checks.sandbox import check_sandbox
@@ -39,6 +40,7 @@ _CHECKS = (
     _Listed(check_owner, is_for_start=False),
     _Listed(check_secrets, needs_store=True),
     _Listed(check_sandbox),
+    _Listed(check_descriptors),
     _Listed(check_providers, is_for_start=False),
     _Listed(check_default_model),
     _Listed(check_accounts),
