@@ -1,11 +1,14 @@
+import asyncio
 import socket
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from stepiq.core.settings import Settings, load
+from stepiq.engine.providers import registry
 from stepiq.engine.providers.local_weights import weights_path
-from stepiq.server.checks import Status, models
+from stepiq.server.checks import Status
 from stepiq.server.checks.models import check_default_model, check_providers
 from tests.server.checks.conftest import named
 from tests.support.anthropic_server import AnthropicServer
@@ -39,7 +42,7 @@ class TestCheckProviders:
     async def test_a_provider_that_does_not_answer_in_time_fails(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(models, "_PATIENCE_SECONDS", 0.2)
+        monkeypatch.setattr(registry, "PROBE_SECONDS", 0.2)
         with socket.create_server(("127.0.0.1", 0)) as silent:
             url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
             settings = load(openai_base_url=url, openai_api_key="sk-ours-123456")
@@ -76,6 +79,23 @@ class TestCheckProviders:
         assert told.detail == "Anthropic responds and offers 2 models"
         (default,) = await check_default_model(settings)
         assert default.detail.startswith("anthropic/claude-haiku-5-5")
+
+    async def test_loading_a_library_does_not_count_as_waiting_for_the_provider(
+        self, folder: Path, provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
+    ):
+        loaded: list[str] = []
+
+        async def load_slowly(libraries: Iterable[str]) -> None:
+            for _ in range(3):
+                await asyncio.sleep(0)
+            loaded.extend(libraries)
+
+        monkeypatch.setattr(registry, "_load", load_slowly)
+        monkeypatch.setattr(registry, "PROBE_SECONDS", 0)
+
+        await check_providers(load(openai_base_url=provider.url, openai_api_key="sk-ours-123456"))
+
+        assert loaded
 
     async def test_it_says_whether_the_weights_of_the_local_model_are_here(
         self, here: Settings, tmp_path: Path

@@ -312,18 +312,19 @@ class Providers:
         return _describe(source, name, own)
 
     async def probe(self, provider_id: str) -> list[str]:
-        """Ask a provider which models it has, to see that it answers and takes the key.
+        """Get a provider's list of models, to see that it responds and accepts the key.
 
         Raises:
-            ProviderError: it does not answer, or refuses.
+            ProviderError: it cannot be reached, or refuses.
             ModelUnusable: it is unknown or not configured.
+            TimeoutError: it did not respond within `PROBE_SECONDS`. The time to load its library does not count.
         """
         source = self._sources.get(provider_id)
         if source is None or source.reason is not None:
             reason = source.reason if source else f"Provider `{provider_id}` does not exist."
             raise ProviderNotConfigured(str(reason))
         await _load(source.connects.libraries)
-        async with source.lease(None) as connection:
+        async with asyncio.timeout(PROBE_SECONDS), source.lease(None) as connection:
             return await connection.list_models()
 
     def _find(self, model_id: str) -> tuple[Source, str]:
@@ -401,6 +402,8 @@ def _listed(ids: list[str]) -> str:
 
 
 _importing = threading.Lock()
+PROBE_SECONDS = 10.0
+"""How long a provider may take to respond to `Providers.probe`."""
 _imported: set[str] = set()
 
 

@@ -7,10 +7,13 @@ from contextlib import asynccontextmanager
 from stepiq.core.settings import Settings, SettingsInvalid
 from stepiq.engine.providers.base import ProviderError
 from stepiq.engine.providers.local_weights import weights_path, weights_present
-from stepiq.engine.providers.registry import ModelUnusable, ProviderInfo, Providers
+from stepiq.engine.providers.registry import (
+    PROBE_SECONDS,
+    ModelUnusable,
+    ProviderInfo,
+    Providers,
+)
 from stepiq.server.checks.check import Check, failed, fatal, note, ok
-
-_PATIENCE_SECONDS = 10
 
 
 async def check_providers(settings: Settings) -> list[Check]:
@@ -54,10 +57,9 @@ async def _check(providers: Providers, settings: Settings, info: ProviderInfo) -
         # A vendor that this version does not support is nothing that the operator can configure.
         return note(name, "not configured", info.reason or "") if _can_be_set(info) else None
     try:
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            models = await providers.probe(info.id)
+        models = await providers.probe(info.id)
     except TimeoutError:
-        detail = f"{info.name} did not respond within {_PATIENCE_SECONDS} s."
+        detail = f"{info.name} did not respond within {PROBE_SECONDS:g} s."
         return failed(name, detail, "Check the network, or try again.")
     except ProviderError as error:
         return failed(name, error.message, "Until you fix this, steps that use its models fail.")
