@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stepiq.core.fairness import FairSemaphore, QueueFull, act_for, current_owner
+from stepiq.core.fairness import FairSemaphore, TooManyWaiting, act_for, current_owner
 
 
 class Time:
@@ -220,15 +220,15 @@ class TestPlace:
     async def test_too_many_waiting_callers_are_refused(self):
         callers = Callers(FairSemaphore(1, max_waiting=6, max_waiting_of_owner=2))
         await callers.begin("a", "a", "a")
-        with pytest.raises(QueueFull):
+        with pytest.raises(TooManyWaiting):
             await callers.places.acquire("a")
 
         await callers.begin("b")
-        with pytest.raises(QueueFull):
+        with pytest.raises(TooManyWaiting):
             await callers.places.acquire("b")
 
         await callers.begin("c", "d", "e")
-        with pytest.raises(QueueFull):
+        with pytest.raises(TooManyWaiting):
             await callers.places.acquire("f")
 
     def test_a_reserve_of_all_places_is_refused(self):

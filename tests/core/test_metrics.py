@@ -1,6 +1,3 @@
-import asyncio
-from contextlib import suppress
-
 from prometheus_client.parser import text_string_to_metric_families
 
 from stepiq.core import metrics
@@ -33,18 +30,3 @@ class TestRender:
         assert '\nstepiq_schedule_ticks_total{result="missed"} ' in text
         assert '\nstepiq_tickets_in_hand{work="run"} ' in text
         assert "\nstepiq_tickets_taken_over_total " in text
-
-
-class TestWatchEventLoop:
-    async def test_it_measures_how_late_tasks_wake(self):
-        before = _count("stepiq_event_loop_lag_seconds_count")
-
-        with suppress(TimeoutError):
-            async with asyncio.timeout(0.7):
-                await metrics.watch_event_loop()
-
-        assert _count("stepiq_event_loop_lag_seconds_count") == before + 1
-
-
-def _count(name: str) -> float:
-    return metrics.REGISTRY.get_sample_value(name) or 0

@@ -5,7 +5,7 @@ import time
 import pytest
 from structlog.testing import capture_logs
 
-from stepiq.core import logging, watchdog
+from stepiq.core import logging, metrics, watchdog
 from stepiq.core.watchdog import Watchdog
 
 
@@ -23,7 +23,24 @@ async def beats(dog: Watchdog, number: int = 2) -> None:
             await asyncio.sleep(0)
 
 
+def measured(part: str) -> float:
+    return metrics.REGISTRY.get_sample_value(f"stepiq_event_loop_lag_seconds_{part}") or 0.0
+
+
 class TestWatchdog:
+    async def test_the_longest_delay_since_the_last_measurement_is_measured(
+        self, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(watchdog, "_MEASURE_EVERY_SECONDS", 0.2)
+        count, seconds = measured("count"), measured("sum")
+
+        with Watchdog() as dog:
+            hold_the_loop(0.15)
+            while measured("count") == count:
+                await beats(dog, 1)
+
+        assert measured("sum") - seconds >= 0.1
+
     async def test_what_holds_the_loop_is_logged_with_its_stack(self):
         with capture_logs() as logs, Watchdog() as dog:
             await beats(dog)

@@ -51,10 +51,20 @@ async def http(settings: Settings) -> AsyncIterator[GuardedClient]:
 
 @pytest.fixture
 async def engine(
-    database: Database, changes: LocalChanges, providers: Providers, http: GuardedClient
+    database: Database,
+    changes: LocalChanges,
+    providers: Providers,
+    http: GuardedClient,
+    settings: Settings,
 ) -> AsyncIterator[Engine]:
     engine = Engine(
-        database, changes, providers, WorldPlans(), http, secrets=StoredSecrets(keyring())
+        database,
+        changes,
+        providers,
+        WorldPlans(),
+        http,
+        secrets=StoredSecrets(keyring()),
+        crash_limit=settings.run_crash_limit,
     )
     await engine.start()
     yield engine

@@ -12,7 +12,6 @@ from stepiq.engine.journal import Entry
 from stepiq.engine.presence import presence_of
 from stepiq.engine.records import ClaimedRun, StepRecord
 from stepiq.engine.recovery import Recovery
-from stepiq.engine.runtime import CRASH_LIMIT
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.states import StepStatus
 from stepiq.store.tables import runs
@@ -26,6 +25,7 @@ steps:
   - {id: ask, model: openai/gpt-4o-mini, prompt: "{{steps.before.output}}"}
 """
 
+CRASH_LIMIT = 3
 Accepted = tuple[UUID, Heard]
 
 
@@ -119,7 +119,20 @@ class TestPoisoned:
 
         counted = [(await die_under(world, run_id)).crashes for _ in range(2)]
 
-        assert counted == [0, 1]
+        assert counted == [1, 2]
+
+    async def test_three_crashes_after_a_finished_step_are_enough(
+        self, world: World, accepted: Accepted
+    ):
+        run_id, heard = accepted
+        await record(world, await die_under(world, run_id), StepStatus.COMPLETED)
+        for _ in range(CRASH_LIMIT - 1):
+            await die_under(world, run_id)
+
+        await world.engine.start()
+        await heard.until_ended()
+
+        assert (await world.ended(run_id, heard)).run.error["code"] == "poisoned"
 
     async def test_a_step_that_only_begins_does_not(self, world: World, accepted: Accepted):
         run_id, _ = accepted
@@ -171,10 +184,43 @@ class TestPoisoned:
         await die_under(world, run_id)
 
         await recovery(world).let_go(
-            {run_id: ours.claim}, lambda run_id, is_cancelled: None, was_held=was_held
+            {run_id: ours.claim}, lambda run_id, is_cancelled: True, was_held=was_held
         )
 
         assert await crashes(world, run_id) == counted
+
+    async def test_it_takes_a_crash_back_only_once(self, world: World, accepted: Accepted):
+        run_id, _ = accepted
+        await die_under(world, run_id)
+        ours = await die_under(world, run_id)
+        await die_under(world, run_id)
+        is_first = iter([True, False])
+
+        for _ in range(2):
+            await recovery(world).let_go(
+                {run_id: ours.claim}, lambda run_id, is_cancelled: next(is_first)
+            )
+
+        assert await crashes(world, run_id) == 1
+
+    async def test_a_claim_whose_commit_is_unknown_is_not_a_crash(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr("stepiq.engine.runtime._STORE_RETRY_SECONDS", 0.01)
+        journal = world.engine._journal
+        claim, claimed = journal.claim, list[ClaimedRun | None]()
+
+        async def claim_without_answer(run_id: UUID, *, again: bool) -> ClaimedRun | None:
+            claimed.append(await claim(run_id, again=again))
+            if len(claimed) == 1:
+                raise StoreUnavailable("The database did not answer.")
+            return claimed[-1]
+
+        monkeypatch.setattr(journal, "claim", claim_without_answer)
+
+        await world.run(ASK)
+
+        assert [run and run.crashes for run in claimed] == [0, 0]
 
     async def test_without_a_limit_it_is_taken_up_again(self, world: World, accepted: Accepted):
         run_id, heard = accepted

@@ -1,14 +1,17 @@
 """Workers that take over from one another, seen from the tickets and claims."""
 
 import asyncio
+import time
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
 
+from stepiq.core.ids import uuid7
 from stepiq.engine import recovery
 from stepiq.engine.presence import presence_of
+from stepiq.engine.records import ClaimedRun, StepRecord
 from stepiq.engine.recovery import Recovery
 from stepiq.store.changes import GAP, LocalChanges
 from stepiq.store.database import StoreUnavailable
@@ -180,6 +183,41 @@ class TestLetGo:
         assert (await world.ended(run_id, heard)).run.claim == 1
         assert world.engine._claims == {}
 
+    async def test_the_tokens_of_a_cancelled_call_count_even_if_it_is_noticed_twice(
+        self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
+    ):
+        fake_provider.configure(token_ms=10_000)
+        run_id, heard = await asking(world)
+        task, journal = world.engine._carrying[run_id], world.engine._journal
+        count, counting, may_count = journal.count_cancelled, asyncio.Event(), asyncio.Event()
+
+        async def count_slowly(run: ClaimedRun, record: StepRecord) -> None:
+            counting.set()
+            await may_count.wait()
+            await count(run, record)
+
+        monkeypatch.setattr(journal, "count_cancelled", count_slowly)
+        async with world.database.transaction() as session:
+            await world.engine.cancel(session, world.workspace_id, run_id)
+        await asyncio.wait_for(counting.wait(), 5)
+
+        await another(world).let_go(world.engine._claims, world.engine._let_go)
+        may_count.set()
+        await asyncio.wait({task}, timeout=5)
+
+        assert (await world.ended(run_id, heard)).run.output_tokens > 0
+
+    async def test_it_stops_a_run_only_once(self, world: World, fake_provider: RunningFakeProvider):
+        fake_provider.configure(token_ms=10_000)
+        run_id, _ = await asking(world)
+
+        assert world.engine._let_go(run_id, False)
+        assert not world.engine._let_go(run_id, False)
+        assert world.engine._carrying[run_id].cancelling() == 1
+
+    async def test_a_run_that_is_not_executed_is_not_stopped(self, world: World):
+        assert not world.engine._let_go(uuid7(), False)
+
 
 class TestRunForEver:
     @only_postgresql
@@ -199,6 +237,52 @@ class TestRunForEver:
         task = asyncio.create_task(watching.run_for_ever({}, world.engine._let_go))
 
         await asyncio.wait_for(again.wait(), 5)
+
+        task.cancel()
+
+    @only_postgresql
+    async def test_it_remembers_that_the_process_did_not_respond(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(recovery, "_EVERY_SECONDS", 0.01)
+        monkeypatch.setattr(recovery, "_HELD_SECONDS", 0.1)
+        watching, rounds, done = another(world), list[bool](), asyncio.Event()
+
+        async def let_go(claims: object, overtaken: object, *, was_held: bool) -> None:
+            rounds.append(was_held)
+            if len(rounds) == 1:
+                asyncio.get_running_loop().call_soon(time.sleep, 0.2)
+            if len(rounds) == 5:
+                done.set()
+
+        monkeypatch.setattr(watching, "let_go", let_go)
+        task = asyncio.create_task(watching.run_for_ever({}, world.engine._let_go))
+
+        await asyncio.wait_for(done.wait(), 5)
+
+        assert rounds[1:5] == [True] * 4
+        task.cancel()
+
+    @only_postgresql
+    async def test_it_forgets_that_after_some_seconds(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(recovery, "_EVERY_SECONDS", 0.01)
+        monkeypatch.setattr(recovery, "_HELD_SECONDS", 0.1)
+        monkeypatch.setattr(recovery, "_HELD_LATELY_SECONDS", 0.2)
+        watching, rounds, done = another(world), list[bool](), asyncio.Event()
+
+        async def let_go(claims: object, overtaken: object, *, was_held: bool) -> None:
+            if not rounds:
+                asyncio.get_running_loop().call_soon(time.sleep, 0.2)
+            rounds.append(was_held)
+            if True in rounds and not was_held:
+                done.set()
+
+        monkeypatch.setattr(watching, "let_go", let_go)
+        task = asyncio.create_task(watching.run_for_ever({}, world.engine._let_go))
+
+        await asyncio.wait_for(done.wait(), 5)
 
         task.cancel()
 

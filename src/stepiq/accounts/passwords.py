@@ -15,7 +15,7 @@ from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from stepiq.accounts.errors import Busy
-from stepiq.core.fairness import FairSemaphore, QueueFull
+from stepiq.core.fairness import FairSemaphore, TooManyWaiting
 
 _PLACES = 2
 _PLACES_OF_KNOWN = 1
@@ -98,7 +98,7 @@ class Passwords:
         try:
             async with places.place(client):
                 return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        except QueueFull:
+        except TooManyWaiting:
             raise Busy from None
 
 

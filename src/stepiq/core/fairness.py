@@ -37,7 +37,7 @@ def current_owner() -> Owner:
     return _owner.get()
 
 
-class QueueFull(Exception):
+class TooManyWaiting(Exception):
     """Too many callers wait for a place."""
 
 
@@ -157,7 +157,7 @@ class FairSemaphore:
         """Wait for a place, and return it at the end.
 
         Raises:
-            QueueFull: Too many callers wait, of this owner or in total.
+            TooManyWaiting: Too many callers wait, of this owner or in total.
         """
         await self.acquire(owner)
         try:
@@ -169,14 +169,14 @@ class FairSemaphore:
         """Wait for a place. The caller must `release` it.
 
         Raises:
-            QueueFull: Too many callers wait, of this owner or in total.
+            TooManyWaiting: Too many callers wait, of this owner or in total.
         """
         if self.take(owner):
             return
         share = self._activate(owner)
         if not self._may_wait(share):
             self._rest(owner, share)
-            raise QueueFull
+            raise TooManyWaiting
         granted = asyncio.get_running_loop().create_future()
         share.waiting[granted] = self._now()
         share.has_backlog = share.has_backlog or share.held + len(share.waiting) > 1

@@ -4,7 +4,6 @@ Labels have few values, all of them known to the operator: none names a workspac
 takes about a microsecond and asks the store nothing.
 """
 
-import asyncio
 import platform
 
 from prometheus_client import (
@@ -157,7 +156,7 @@ store_connections = Gauge(
 )
 event_loop_lag = Histogram(
     "stepiq_event_loop_lag_seconds",
-    "Delay of the event loop: how much later than planned a timer fired. Measured twice a second.",
+    "Longest delay of the event loop in each half second: how much later than planned a timer fired.",
     buckets=_LAG_BUCKETS,
     registry=REGISTRY,
 )
@@ -175,18 +174,7 @@ for _work in ("run", "delivery"):
 build_info.labels(__version__, platform.python_version()).set(1)
 ProcessCollector(registry=REGISTRY)
 
-_LAG_SECONDS = 0.5
-
 
 def render() -> bytes:
     """All metrics, in Prometheus's text format."""
     return generate_latest(REGISTRY)
-
-
-async def watch_event_loop() -> None:
-    """Measure the event loop's lag until cancelled."""
-    loop = asyncio.get_running_loop()
-    while True:
-        wanted = loop.time() + _LAG_SECONDS
-        await asyncio.sleep(_LAG_SECONDS)
-        event_loop_lag.observe(max(0.0, loop.time() - wanted))

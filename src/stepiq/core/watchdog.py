@@ -1,4 +1,4 @@
-"""Reports what holds the event loop of a process.
+"""Measures the delay of a process's event loop, and reports what holds it.
 
 The loop notes the time every 20 ms. A thread checks that note. If it is too old, the thread takes the stack of the loop's
 thread, so that the log shows the function that did not return. Both cost less than a thousandth of a core.
@@ -12,7 +12,7 @@ import traceback
 from types import TracebackType
 from typing import Self
 
-from stepiq.core import logging
+from stepiq.core import logging, metrics
 
 HELD_SECONDS = 0.1
 """A loop that is held for longer is reported."""
@@ -21,6 +21,7 @@ _LONG_SECONDS = 5.0
 """A loop that is held for longer is reported while it is still held: the process may be killed before it ends."""
 _REPORT_EVERY_SECONDS = 10.0
 _MAX_FRAMES = 30
+_MEASURE_EVERY_SECONDS = 0.5
 
 log = logging.get(__name__)
 
@@ -32,6 +33,9 @@ class Watchdog:
         self._loop = asyncio.get_running_loop()
         self._thread_id = threading.get_ident()
         self._beat = time.monotonic()
+        self._longest_delay = 0.0
+        """Since the last measurement."""
+        self._next_measurement = self._beat + _MEASURE_EVERY_SECONDS
         self._timer: asyncio.TimerHandle | None = None
         self._stack: list[str] = []
         """Where the loop was when it was found to be held, outermost call first; empty while it is not."""
@@ -64,11 +68,19 @@ class Watchdog:
         now = time.monotonic()
         held = now - self._beat - _BEAT_SECONDS
         self._beat = now
+        self._measure(held)
         stack, self._stack = self._stack, []
         was_reported, self._is_reported = self._is_reported, False
         if held > HELD_SECONDS:
             self._report(held, stack, is_repeated=was_reported)
         self._schedule()
+
+    def _measure(self, delay: float) -> None:
+        self._longest_delay = max(self._longest_delay, delay)
+        if self._beat >= self._next_measurement:
+            metrics.event_loop_lag.observe(self._longest_delay)
+            self._longest_delay = 0.0
+            self._next_measurement = self._beat + _MEASURE_EVERY_SECONDS
 
     def _watch(self) -> None:
         while not self._stopping.wait(_BEAT_SECONDS):

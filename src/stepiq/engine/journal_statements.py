@@ -17,8 +17,8 @@ CLAIM = (
     .values(
         claim=runs.c.claim + 1,
         status=RunStatus.RUNNING,
-        crashes=sa.case((runs.c.is_unproven, runs.c.crashes + 1), else_=runs.c.crashes),
-        is_unproven=True,
+        crashes=sa.case((runs.c.is_claimed, runs.c.crashes + 1), else_=runs.c.crashes),
+        is_claimed=True,
         started_at=sa.func.coalesce(
             runs.c.started_at, sa.bindparam("now", type_=runs.c.started_at.type)
         ),
@@ -36,7 +36,7 @@ RELEASE = (
         runs.c.id == sa.bindparam("row_id", type_=runs.c.id.type),
         runs.c.claim == sa.bindparam("held", type_=sa.Integer),
     )
-    .values(is_unproven=False)
+    .values(is_claimed=False)
 )
 STEPS = (
     sa.select(run_steps, large_values.c.value.label("large_value"))
@@ -64,7 +64,6 @@ MOVE = (
         last_seq=runs.c.last_seq + sa.bindparam("more_events", type_=sa.Integer),
         cost_complete=sa.and_(runs.c.cost_complete, sa.bindparam("is_known", type_=sa.Boolean)),
         crashes=sa.case((HAS_PROGRESS, 0), else_=runs.c.crashes),
-        is_unproven=sa.and_(runs.c.is_unproven, sa.not_(HAS_PROGRESS)),
         **{
             name: runs.c[name] + sa.bindparam(f"more_{name}", type_=runs.c[name].type)
             for name in SUMS
@@ -72,6 +71,7 @@ MOVE = (
     )
 )
 END = MOVE.values(
+    is_claimed=False,
     status=sa.bindparam("to_status", type_=runs.c.status.type),
     completed_at=sa.bindparam("at", type_=runs.c.completed_at.type),
     output=sa.bindparam("to_output", type_=runs.c.output.type),
@@ -79,6 +79,7 @@ END = MOVE.values(
     error=sa.bindparam("to_error", type_=runs.c.error.type),
 )
 PARK = MOVE.values(
+    is_claimed=False,
     status=RunStatus.WAITING,
     ticket=PARKED,
     wake_at=sa.bindparam("wake_at", type_=runs.c.wake_at.type),

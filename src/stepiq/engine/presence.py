@@ -174,10 +174,15 @@ def owner(database: Path) -> str | None:
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return os.read(handle, 32).decode(errors="replace").strip() or "unknown"
+        return _pid_in(handle)
     finally:
         os.close(handle)
     return None
+
+
+def _pid_in(handle: int) -> str:
+    """The process id in a lock file. Its owner may not have written it yet."""
+    return os.read(handle, 32).decode(errors="replace").strip() or "unknown"
 
 
 def _lock_file(path: Path) -> int:
@@ -185,11 +190,11 @@ def _lock_file(path: Path) -> int:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        owner = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
+        pid = _pid_in(handle)
         os.close(handle)
         database = path.with_suffix("")
         raise WorkerRunning(
-            f"Another stepIQ process (pid {owner}) uses {database}. Stop it first, or give this one "
+            f"Another stepIQ process (pid {pid}) uses {database}. Stop it first, or give this one "
             "another STEPIQ_DATA_DIR."
         ) from None
     os.ftruncate(handle, 0)

@@ -20,6 +20,8 @@ _EVERY_SECONDS = 1.0
 # After a restart of the database nobody is there for a moment, and everybody still works.
 GRACE_SECONDS = 2.0
 _HELD_SECONDS = LEASE_SECONDS / 2
+_HELD_LATELY_SECONDS = LEASE_SECONDS + GRACE_SECONDS + 2 * _EVERY_SECONDS
+"""For so long after this worker did not respond, others may still take over its runs because of that."""
 
 _TAKE_BACK = (
     runs.update()
@@ -31,8 +33,9 @@ _TAKE_BACK = (
     .values(crashes=runs.c.crashes - 1)
 )
 
-Overtaken = Callable[[UUID, bool], None]
-"""Called with a run that is not this worker's any more, and whether that is because it was cancelled."""
+Overtaken = Callable[[UUID, bool], bool]
+"""Called with a run that is not this worker's any more, and whether that is because it was cancelled. Returns whether it
+was called for the first time for this claim."""
 
 
 class Recovery:
@@ -79,8 +82,8 @@ class Recovery:
 
         Args:
             claims: those of this worker.
-            overtaken: called for each such run.
-            was_held: whether this worker did not respond. If it did, for example because it was only cut off from the database,
+            overtaken: called for each such run, each time.
+            was_held: whether this worker did not respond lately. If it did, for example because it was only cut off from the database,
                 no run is the cause, and the crash that was counted for each of them is taken back.
 
         Raises:
@@ -95,23 +98,25 @@ class Recovery:
             )
             # A claim taken meanwhile is newer than what was read.
             lost = [row for row in found if row.claim > claims.get(row.id, row.claim)]
-        for row in lost:
-            overtaken(row.id, row.status == RunStatus.CANCELLED)
-        if lost and not was_held:
-            rows = [{"row_id": row.id, "ours": ours[row.id]} for row in lost]
+        new = [row for row in lost if overtaken(row.id, row.status == RunStatus.CANCELLED)]
+        if new and not was_held:
+            rows = [{"row_id": row.id, "ours": ours[row.id]} for row in new]
             async with self._database.transaction() as session:
                 await session.execute(_TAKE_BACK, sorted(rows, key=lambda each: each["row_id"]))
 
     async def run_for_ever(self, claims: Mapping[UUID, int], overtaken: Overtaken) -> None:
         """Do both every second, until cancelled."""
         loop = asyncio.get_running_loop()
+        held_until = 0.0
         while True:
             begun = loop.time()
             await asyncio.sleep(_EVERY_SECONDS)
-            was_held = loop.time() - begun > _EVERY_SECONDS + _HELD_SECONDS
+            now = loop.time()
+            if now - begun > _EVERY_SECONDS + _HELD_SECONDS:
+                held_until = now + _HELD_LATELY_SECONDS
             try:
                 await self.take_over(GRACE_SECONDS)
-                await self.let_go(claims, overtaken, was_held=was_held)
+                await self.let_go(claims, overtaken, was_held=now < held_until)
             except StoreUnavailable:
                 log.warning("recovery_waits_for_store")
             except Exception:

@@ -34,8 +34,6 @@ from stepiq.store.database import Database, Session, StoreUnavailable
 
 log = logging.get(__name__)
 
-CRASH_LIMIT = 3
-"""After so many crashes in a row without progress, a run is not taken up again."""
 _SETTLE_SECONDS = 0.5
 _STORE_RETRY_SECONDS = 1.0
 _LAST_SECONDS = 2.0
@@ -46,7 +44,10 @@ Done = TypeVar("Done")
 
 
 class Engine:
-    """Carries runs of one database in this process."""
+    """Carries runs of one database in this process.
+
+    A run fails after `crash_limit` crashes in a row without progress; 0: no limit.
+    """
 
     def __init__(
         self,
@@ -60,7 +61,7 @@ class Engine:
         outbox: Outbox | None = None,
         secrets: SecretReader | None = None,
         stand_ins: StandIns | None = None,
-        crash_limit: int = CRASH_LIMIT,
+        crash_limit: int = 0,
     ) -> None:
         self.definitions = definitions or Definitions()
         """Compiled versions, shared with whoever validates input."""
@@ -128,7 +129,7 @@ class Engine:
             await asyncio.wait(tasks, timeout=drain.total_seconds())
         unfinished = dict(self._claims)
         for task in self._in_hand():
-            task.cancel()
+            _cancel(task)
         while tasks := self._in_hand():
             await asyncio.wait(tasks)
             await asyncio.sleep(0)
@@ -254,13 +255,13 @@ class Engine:
             raise asyncio.CancelledError
         if (overtaken := tasks.get(subject_id)) is not None:
             # Another worker thought this one gone, and the ticket has come back.
-            overtaken.cancel()
+            _cancel(overtaken)
         tasks[subject_id] = task = asyncio.create_task(work)
         try:
             await asyncio.wait({task})
         finally:
             # Also when the ticket itself is cancelled, at shutdown.
-            task.cancel()
+            _cancel(task)
             # The next ticket may have begun already: it may be there as soon as the work's last commit is.
             if tasks.get(subject_id) is task:
                 del tasks[subject_id]
@@ -268,19 +269,21 @@ class Engine:
         return task
 
     async def _carry_on(self, run_id: UUID) -> None:
+        # A claim that this process has already taken did not end because the process died.
+        again = run_id in self._claims
         while True:
             try:
-                await self._carry_or_abandon(run_id)
+                await self._carry_or_abandon(run_id, again=again)
             except StoreUnavailable:
                 log.warning("run_waits_for_store", run_id=str(run_id))
+                # The claim may have been committed, even if the result of the commit is unknown.
+                again = True
                 await asyncio.sleep(_STORE_RETRY_SECONDS)
             else:
                 return
 
-    async def _carry_or_abandon(self, run_id: UUID) -> None:
+    async def _carry_or_abandon(self, run_id: UUID, *, again: bool) -> None:
         try:
-            # A claim that this process has already taken did not end because the process died.
-            again = run_id in self._claims
             await self._executor.carry(run_id, self._claims, again=again)
         except StoreUnavailable:
             raise
@@ -296,8 +299,16 @@ class Engine:
                 if change is not GAP:
                     self._let_go(UUID(change.payload), True)
 
-    def _let_go(self, run_id: UUID, is_cancelled: bool) -> None:
-        if (task := self._carrying.get(run_id)) is not None:
-            if is_cancelled:
-                self._cancelled.add(run_id)
-            task.cancel()
+    def _let_go(self, run_id: UUID, is_cancelled: bool) -> bool:
+        """Stop executing a run; False if it is not executed, or is being stopped already."""
+        task = self._carrying.get(run_id)
+        if task is None:
+            return False
+        if is_cancelled:
+            self._cancelled.add(run_id)
+        return _cancel(task)
+
+
+def _cancel(task: asyncio.Task[Any]) -> bool:
+    """Cancel a task unless it is being cancelled already: a second cancel would interrupt the counting of its tokens."""
+    return not task.cancelling() and task.cancel()

@@ -1,12 +1,10 @@
 """`/health`, `/ready` and `/metrics` of a worker without an API, on a separate port."""
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from stepiq.core import metrics as measured
 from stepiq.server import health, metrics
 from stepiq.server.process import answering
 from stepiq.web import problems
@@ -37,11 +35,6 @@ async def watched(services: Services) -> AsyncGenerator[str | None]:
     if settings.worker_port is None:
         yield None
         return
-    app, host = create_probes(services), settings.host
-    lag = asyncio.create_task(measured.watch_event_loop())
-    try:
-        port = settings.worker_port
-        async with answering(app, settings, host, port, "STEPIQ_WORKER_PORT") as address:
-            yield address
-    finally:
-        lag.cancel()
+    app, host, port = create_probes(services), settings.host, settings.worker_port
+    async with answering(app, settings, host, port, "STEPIQ_WORKER_PORT") as address:
+        yield address

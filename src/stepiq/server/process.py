@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import uvicorn
 
-from stepiq.core import logging, metrics
+from stepiq.core import logging
 from stepiq.core.settings import Settings
 from stepiq.core.watchdog import Watchdog
 from stepiq.server.app import create_app, equip
@@ -76,7 +76,6 @@ async def _serve(
         equip(app, services, has_worker=has_worker)
         server = HttpServer(http_config(settings, app))
         stopping = _on_signal()
-        lag = asyncio.create_task(metrics.watch_event_loop())
         worker = Worker(services) if has_worker else None
         if worker is not None:
             await worker.start()
@@ -98,7 +97,6 @@ async def _serve(
         app.state.streams.close()
         server.should_exit = True
         await serving
-        lag.cancel()
         await app.state.doors.close()
 
 

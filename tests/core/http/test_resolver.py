@@ -72,6 +72,20 @@ class TestSystemResolver:
         with pytest.raises(OSError, match="unknown"):
             await SystemResolver().resolve("a.unknown")
 
+    async def test_each_caller_gets_an_error_of_its_own(self, system: System):
+        resolver = SystemResolver()
+        errors: list[OSError] = []
+        for _ in range(2):
+            with pytest.raises(OSError, match="unknown") as raised:
+                await resolver.resolve("a.unknown")
+            errors.append(raised.value)
+
+        assert system.calls["a.unknown"] == 1
+        assert errors[0] is not errors[1]
+        kept = resolver._known("a.unknown")
+        assert isinstance(kept, socket.gaierror)
+        assert kept.__traceback__ is None
+
     async def test_without_a_thread_the_lookup_fails(
         self, system: System, monkeypatch: pytest.MonkeyPatch
     ):

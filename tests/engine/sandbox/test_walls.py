@@ -71,6 +71,7 @@ theirs.close()
 assert frames.read_blocking(ours)[0] == frames.STARTED
 print(frames.read_blocking(ours)[1].decode())
 """
+_TELL = "os.write(out, json.dumps(attempts.results(folder, other)).encode())"
 _INTERPRETER = """
 walls = walls.Walls.prepare(find_monty_binary())
 filtered, limited = threading.Event(), threading.Event()
@@ -80,7 +81,7 @@ def interpreter():
     seccomp.install(STARTING)
     filtered.set()
     limited.wait()
-    os.write(out, json.dumps(attempts.results(folder, other)).encode())
+    TELL
 
 confinement.detach()
 walls.enter()
@@ -90,7 +91,9 @@ filtered.wait()
 confinement.confine(20)
 limited.set()
 thread.join()
-"""
+""".replace("TELL", _TELL)
+LOADERS = [str(path) for path in Path("/").glob("lib*/ld-linux-*.so.*")]
+"""Programs in a folder of libraries, which load another program."""
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +147,25 @@ class TestAttempts:
 
         assert set(found) == set(names)
         assert set(found.values()) == {13}
+
+    @pytest.mark.skipif(not LOADERS, reason="this system has no loader of glibc")
+    @pytest.mark.parametrize(("ended", "walls"), [(0, False), (127, True)])
+    def test_a_program_in_place_of_an_interpreter_cannot_load_its_libraries(
+        self, tmp_path: Path, other: int, ended: int, walls: bool
+    ):
+        arguments = (LOADERS[0], sys.executable, "-c", "")
+        script = _INTERPRETER.replace(_TELL, f"os.execv({LOADERS[0]!r}, {arguments})")
+        if not walls:
+            for line in ("seccomp.install(STARTING)", "walls.enter()", "confinement.confine(20)"):
+                script = script.replace(line, "")
+
+        ran = subprocess.run(
+            [sys.executable, "-c", _PRELUDE + script, tmp_path, str(other)],
+            timeout=30,
+            check=False,
+        )
+
+        assert ran.returncode == ended
 
 
 def facts(pid: int) -> dict[str, list[str]]:

@@ -61,3 +61,8 @@ class TestCheckSandbox:
 
         monkeypatch.setattr(walls, "__name__", "stepiq.nowhere")
         assert not walls.can_switch_user()
+
+    def test_if_the_attempt_does_not_end_it_cannot(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(walls, "_SWITCH_SECONDS", 0.001)
+
+        assert not walls.can_switch_user()

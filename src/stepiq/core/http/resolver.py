@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -69,7 +70,8 @@ class SystemResolver:
         if found is None:
             found = await self._look_up(host)
         if isinstance(found, Exception):
-            raise found.with_traceback(None)
+            # A copy: a raised exception keeps the variables of all functions that it passes through.
+            raise copy(found)
         return found
 
     def _known(self, host: str) -> Found | None:
@@ -104,7 +106,7 @@ class SystemResolver:
             try:
                 found: Found = _addresses(host)
             except Exception as error:  # the callers get it
-                found = error
+                found = error.with_traceback(None)
             with suppress(RuntimeError):  # the loop has ended in the meantime
                 loop.call_soon_threadsafe(settle, found)
 

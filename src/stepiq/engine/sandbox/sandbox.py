@@ -34,9 +34,9 @@ _DEMOTE_SECONDS = 1.0
 class Sandbox:
     """Executes code for all workspaces. There is one in each server process. It starts no process before the first run.
 
-    A workspace can use all processors, but no more places than there are processors. Others find a free place, because
-    there are more places, and half of them are for workspaces that use little. The system shares the processors: code that
-    has just started goes first.
+    A workspace can use as many places as there are processors, but only half of all places. The other half is for
+    workspaces that use little, so these find a free place. The system shares the processors: code that has just started
+    goes first.
     """
 
     def __init__(self, places: int | None = None) -> None:

@@ -18,7 +18,7 @@ _ALL_THREADS = 1
 _KILL, _ALLOW, _ERRNO = 0x80000000, 0x7FFF0000, 0x00050000
 _EPERM, _ENOSYS = 1, 38
 # Instructions of a filter: load 32 bits of the call, compare, mask, return.
-_LOAD, _EQUAL, _LESS, _AND, _RETURN = 0x20, 0x15, 0x35, 0x54, 0x06
+_LOAD, _EQUAL, _AT_LEAST, _AND, _RETURN = 0x20, 0x15, 0x35, 0x54, 0x06
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
 _X32 = 0x40000000
 """First number of the calls with 32-bit addresses on x86_64, which would bypass the list."""
@@ -95,7 +95,7 @@ def _assemble(policy: tuple[tuple[str, tuple[Check, ...]], ...], column: int) ->
         _instruction(_EQUAL, _ARCHITECTURES[column], 1, 0),
         _instruction(_RETURN, _KILL),
         _instruction(_LOAD, _NUMBER),
-        _instruction(_LESS, _X32, 0, 1),
+        _instruction(_AT_LEAST, _X32, 0, 1),
         _instruction(_RETURN, _ERRNO | _ENOSYS),
         # glibc then uses `clone`, whose flags a filter can read.
         *_answer("clone3", column, _ERRNO | _ENOSYS),

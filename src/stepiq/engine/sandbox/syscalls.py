@@ -149,5 +149,6 @@ STARTING: Policy = {
 """For an interpreter with a process of its own, which has to load itself first.
 
 It keeps this filter. What it then needs no longer is refused by its limits: with RLIMIT_NOFILE and RLIMIT_NPROC of 0,
-nothing can be opened, loaded or started.
+it can't open files or start processes. No limit refuses `execve`, but Landlock allows it only for programs in folders of
+libraries. Such a program keeps the filter, Landlock and the limits, so it can't load its libraries.
 """

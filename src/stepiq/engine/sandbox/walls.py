@@ -157,13 +157,16 @@ def switch_user() -> None:
 def can_switch_user() -> bool:
     """Whether `switch_user` works. Tries it in another process."""
     script = f"from {__name__} import switch_user; switch_user()"
-    tried = subprocess.run(  # noqa: S603 - this Python and a module of ours
-        [sys.executable, "-I", "-c", script],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=_SWITCH_SECONDS,
-        check=False,
-    )
+    try:
+        tried = subprocess.run(  # noqa: S603 - this Python and a module of ours
+            [sys.executable, "-I", "-c", script],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_SWITCH_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return False
     return tried.returncode == 0
 
 

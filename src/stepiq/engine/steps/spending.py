@@ -78,23 +78,25 @@ async def secure(work: Work, model: Model, request: ModelRequest) -> ModelReques
     return request if request.max_tokens else replace(request, max_tokens=ANSWER_TOKENS)
 
 
-async def _wait(work: Work, model: Model, request: ModelRequest, shortage: Shortage | None) -> None:
+async def _wait(work: Work, model: Model, request: ModelRequest, shortage: Shortage) -> None:
     tokens = bound(request)
-    if shortage is not None and shortage.passes(tokens):
+    if shortage.passes(tokens):
         work.note(
             "info", "The call waits, because other calls have reserved the credits that are left."
         )
     pause = _FIRST_PAUSE_SECONDS
     # One at a time, so that many calls that wait do not keep the store busy.
     async with work.means.credit_turns.of(work.run.workspace_id):
-        while shortage is not None:
+        while True:
             if not shortage.passes(tokens):
                 raise CreditsExhausted(shortage, tokens)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
             ask(work.record, model, request)
             await work.save()
-            shortage = work.record.reservation.shortage
+            if (left := work.record.reservation.shortage) is None:
+                return
+            shortage = left
 
 
 def charged(record: StepRecord, tokens: int) -> int:

@@ -41,10 +41,10 @@ runs = sa.Table(
     sa.Column("own_keys", JsonText()),  # secrets that were keys of providers at acceptance, by name
     sa.Column("claim", sa.Integer(), nullable=False, server_default="0"),
     sa.Column("ticket", sa.Integer(), nullable=False, server_default="0"),  # 0: held, -1: waiting
-    # How many claims in a row ended because their process died, before anything was recorded under them.
+    # How many claims in a row ended because their process died, since the run last made progress.
     sa.Column("crashes", sa.Integer(), nullable=False, server_default="0"),
-    # Whether nothing has been recorded under the claim so far: if it ends now, its process has died.
-    sa.Column("is_unproven", sa.Boolean(), nullable=False, server_default=sa.false()),
+    # Whether a process has claimed the run and not given it back. If another one claims it then, the first has died.
+    sa.Column("is_claimed", sa.Boolean(), nullable=False, server_default=sa.false()),
     sa.Column("wake_at", Instant()),  # of a waiting run: when it goes on at the latest
     sa.Column("last_seq", sa.Integer(), nullable=False, server_default="0"),
     sa.Column("deadline_at", Instant(), nullable=False),
