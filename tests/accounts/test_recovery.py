@@ -218,10 +218,12 @@ class TestReset:
         await reset(token)
         trusted = await elsewhere.authenticate(owner.headers["Authorization"], None)
 
+        plan = app.state.services.plans.get("unlimited")
+
         with pytest.raises(CredentialInvalid):
             async with database.transaction() as session:
                 await service.create_key(
-                    session, trusted, name="Persistent", scopes=None, expires_at=None
+                    session, trusted, name="Persistent", scopes=None, expires_at=None, plan=plan
                 )
 
     async def test_a_token_counts_once_and_only_the_latest_password_does(

@@ -10,6 +10,7 @@ from stepiq.billing.errors import (
 )
 from stepiq.billing.plans import Plans
 from stepiq.billing.service import require_cron, require_pipelines, require_steps, require_webhooks
+from stepiq.engine.quotas import Quota
 
 
 class TestLoad:
@@ -30,6 +31,13 @@ class TestLoad:
             "requests_per_minute": 60,
             "runs_at_once": 2,
             "runs_queued": 20,
+            "api_keys": 5,
+            "workspace_requests_per_minute": 120,
+            "versions": 200,
+            "definition_bytes": 10_000_000,
+            "schedules": 3,
+            "emails_per_day": 20,
+            "redeliveries_per_day": 20,
         }
         assert plans.get("enterprise").runs_queued is None
         assert set(plans.get("unlimited").limits.values()) == {None, True}
@@ -96,6 +104,15 @@ class TestLoad:
 
         assert "runs_at_once" in caught.value.message
         assert 'extends = "pro"' in caught.value.message
+
+    def test_a_new_plan_without_quotas_has_none(self):
+        limits = Plans.load({}).get("free").limits
+        quotas = [*Quota, "workspace_requests_per_minute"]
+        earlier = {key: value for key, value in limits.items() if key not in quotas}
+
+        plan = Plans.load({"team": earlier}).get("team")
+
+        assert {plan.limits[quota] for quota in quotas} == {None}
 
     def test_plans_that_extend_each_other_are_refused(self):
         with pytest.raises(PlansInvalid, match="a > b > a"):

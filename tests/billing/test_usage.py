@@ -7,6 +7,7 @@ from stepiq.billing import queries, service
 from stepiq.billing.errors import PeriodInvalid
 from stepiq.billing.records import GroupBy, Period
 from stepiq.core import clock as core_clock
+from stepiq.engine.quotas import Quota
 from stepiq.store.states import RunStatus
 from tests.support.clients import login, login_key
 from tests.support.query_plans import query_plan
@@ -51,6 +52,7 @@ class TestGetUsage:
     async def test_it_sums_the_period(self, owner, used):
         found = await usage(owner, YEAR + "&group_by=model")
 
+        assert [quota["name"] for quota in found.pop("quotas")] == list(Quota)
         assert found == {
             "from": "2026-01-01",
             "to": "2026-12-31",

@@ -13,9 +13,12 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from stepiq.accounts import service
 from stepiq.accounts.actor import ALL_SCOPES, Actor, Credential, Scope
 from stepiq.accounts.service import Account
+from stepiq.billing.plans import Plans
 from stepiq.core import clock, ids
 from stepiq.store.database import Database
 from stepiq.store.tables import users, workspaces
+
+_UNLIMITED = Plans.load({}).get("unlimited")
 
 PASSWORD = "correct horse battery staple"
 
@@ -117,6 +120,11 @@ class MakeAccounts:
         """An API key of an account."""
         async with self.database.transaction() as session:
             made = await service.create_key(
-                session, actor(account), name=name, scopes=scopes, expires_at=expires_at
+                session,
+                actor(account),
+                name=name,
+                scopes=scopes,
+                expires_at=expires_at,
+                plan=_UNLIMITED,
             )
         return MadeKey(made.row.id, made.text)

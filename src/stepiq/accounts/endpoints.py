@@ -35,6 +35,7 @@ from stepiq.accounts.origin import client_of
 from stepiq.accounts.tokens import ACCESS_LIFETIME
 from stepiq.core import clock
 from stepiq.engine import usage
+from stepiq.engine.quotas import PlanKeysExceeded
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
@@ -252,12 +253,19 @@ async def list_keys(
 @router.post(
     "/user/api-keys",
     status_code=201,
-    responses=problems(SessionRequired, CredentialInvalid, KeyExpiryPast),
+    responses=problems(SessionRequired, CredentialInvalid, KeyExpiryPast, PlanKeysExceeded),
 )
-async def create_key(caller: Person, tx: Tx, body: schemas.NewKey) -> schemas.CreatedKey:
+async def create_key(
+    caller: Person, services: ServicesDep, tx: Tx, body: schemas.NewKey
+) -> schemas.CreatedKey:
     """Create an API key. The key is shown only in this response: copy it."""
     made = await service.create_key(
-        tx, caller, name=body.name, scopes=body.scopes, expires_at=body.expires_at
+        tx,
+        caller,
+        name=body.name,
+        scopes=body.scopes,
+        expires_at=body.expires_at,
+        plan=services.plans.get(caller.plan),
     )
     shown = schemas.KeyView.model_validate(made.row).model_dump()
     return schemas.CreatedKey(**shown, key=made.text)

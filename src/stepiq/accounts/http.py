@@ -24,7 +24,7 @@ from stepiq.core.fairness import act_for
 from stepiq.web import requests
 from stepiq.web.errors import RateLimited
 from stepiq.web.limits import Decision, Limiter
-from stepiq.web.services import Services, ServicesDep
+from stepiq.web.services import Plan, Services, ServicesDep
 
 _MINUTE = timedelta(minutes=1)
 
@@ -42,7 +42,7 @@ class Doors:
     watch: ExpiryWatch
     """Ends streams when their credential no longer works."""
     requests: Limiter = field(default_factory=lambda: Limiter(0, _MINUTE))
-    """Counts each credential's requests; its plan gives the limit."""
+    """Counts requests of each credential and of each workspace; the plan gives the limits."""
     logins: Throttle = field(default_factory=lambda: Throttle(10, timedelta(minutes=15)))
     """Counts wrong passwords, by account and client."""
     registrations: Limiter = field(default_factory=lambda: Limiter(20, timedelta(hours=1)))
@@ -99,13 +99,26 @@ async def authenticated(request: Request, doors: DoorsDep, services: ServicesDep
     actor = await authenticate(doors, request)
     requests.set_caller(request.scope, actor.workspace_id, actor.scopes)
     act_for(actor.workspace_id)
-    limit = services.plans.get(actor.plan).limits["requests_per_minute"]
-    if limit is not None:
-        decision = doors.requests.hit(actor.key_id or actor.session_id, clock.now(), int(limit))
-        requests.add_headers(request.scope, _rate_headers(decision))
-        if not decision.is_allowed:
-            raise RateLimited(decision.limit, actor.plan, decision.reset)
+    _count_request(request, doors.requests, actor, services.plans.get(actor.plan))
     return actor
+
+
+def _count_request(request: Request, limiter: Limiter, actor: Actor, plan: Plan) -> None:
+    """Count a request of a credential and of its workspace. The headers show the limit that is reached first."""
+    decisions: list[Decision] = []
+    for setting, key in (
+        ("requests_per_minute", actor.key_id or actor.session_id),
+        ("workspace_requests_per_minute", actor.workspace_id),
+    ):
+        limit = plan.limits[setting]
+        if limit is None:
+            continue
+        decision = limiter.hit((setting, key), clock.now(), int(limit))
+        decisions.append(decision)
+        first = min(decisions, key=lambda each: (each.is_allowed, each.remaining))
+        requests.add_headers(request.scope, _rate_headers(first))
+        if not decision.is_allowed:
+            raise RateLimited(decision.limit, actor.plan, setting, decision.reset)
 
 
 def _rate_headers(decision: Decision) -> dict[str, str]:

@@ -30,7 +30,8 @@ from stepiq.accounts.queries import sessions as session_queries
 from stepiq.accounts.tokens import REFRESH_LIFETIME, new_token
 from stepiq.core import clock, ids
 from stepiq.core.settings import Registration, Settings
-from stepiq.engine import usage
+from stepiq.engine import quotas, usage
+from stepiq.engine.quotas import Quota
 from stepiq.store.database import Session
 
 FIRST_PLAN = "enterprise"
@@ -401,6 +402,7 @@ async def create_key(
     name: str,
     scopes: Sequence[Scope] | None,
     expires_at: datetime | None,
+    plan: quotas.PlanLimits,
 ) -> CreatedKey:
     """Make an API key.
 
@@ -410,8 +412,10 @@ async def create_key(
         name: what it is for.
         scopes: None for all.
         expires_at: None for never.
+        plan: the plan of the workspace.
 
     Raises:
+        PlanKeysExceeded: the workspace has as many keys as its plan allows.
         SessionRequired: the actor is an API key.
         KeyExpiryPast: the key would never have worked.
         CredentialInvalid: the session has ended since it was checked.
@@ -421,6 +425,7 @@ async def create_key(
     if expires_at is not None and expires_at <= now:
         raise KeyExpiryPast
     await _require_live(session, actor, now)
+    await quotas.require_room(session, actor.workspace_id, plan, Quota.API_KEYS)
     new = keys.generate()
     row = await key_queries.insert(
         session,

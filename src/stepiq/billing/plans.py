@@ -3,7 +3,7 @@
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from importlib import resources
 from typing import Any
 
@@ -45,6 +45,15 @@ class Plan:
     """Runs that hold a ticket; others wait until one of them ends."""
     runs_queued: int | None
     """Runs that may wait for one; beyond it a trigger is refused."""
+    # See `engine.quotas.Quota`. A plan of a config file that sets none of them, written before they existed, has no limit.
+    api_keys: int | None = None
+    workspace_requests_per_minute: int | None = None
+    """Of all credentials of a workspace together."""
+    versions: int | None = None
+    definition_bytes: int | None = None
+    schedules: int | None = None
+    emails_per_day: int | None = None
+    redeliveries_per_day: int | None = None
 
     @property
     def limits(self) -> dict[str, int | bool | None]:
@@ -53,9 +62,14 @@ class Plan:
 
 
 _KEYS = tuple(field.name for field in fields(Plan) if field.name != "name")
+_REQUIRED = tuple(
+    field.name for field in fields(Plan) if field.name in _KEYS and field.default is MISSING
+)
 _FLAGS = frozenset({"cron", "webhooks"})
 # With none of these a workspace could do nothing at all, which is what disabling its users is for.
-_AT_LEAST_ONE = frozenset({"runs_at_once", "requests_per_minute", "steps"})
+_AT_LEAST_ONE = frozenset(
+    {"runs_at_once", "requests_per_minute", "workspace_requests_per_minute", "steps"}
+)
 
 
 class Plans:
@@ -179,11 +193,11 @@ def _missing(merged: Mapping[str, Mapping[str, Any]]) -> list[Issue]:
             f'Limits missing: {", ".join(missing)}. Add them, or use the limits of another plan with extends = "pro".',
         )
         for name, table in merged.items()
-        if (missing := [key for key in _KEYS if key not in table])
+        if (missing := [key for key in _REQUIRED if key not in table])
     ]
 
 
 def _plan(name: str, table: Mapping[str, Any]) -> Plan:
-    limits: dict[str, Any] = {key: table[key] for key in _KEYS}
+    limits: dict[str, Any] = {key: table[key] for key in _KEYS if key in table}
     limits |= {key: None for key, value in limits.items() if value == UNLIMITED}
     return Plan(name, **limits)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from stepiq.engine.quotas import QuotaState
+
 
 class GroupBy(StrEnum):
     """What each entry of the series represents."""
@@ -72,5 +74,6 @@ class Usage:
     unfinished_runs: int
     """Those of this moment where the period includes today, else 0."""
     credits_remaining: int | None
+    quotas: list[QuotaState]
     series: list[Entry]
     series_complete: bool

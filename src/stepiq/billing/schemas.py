@@ -5,8 +5,9 @@ from datetime import date
 from pydantic import ConfigDict, Field
 
 from stepiq.billing.records import Usage
+from stepiq.engine.quotas import Quota
 from stepiq.engine.usage import TOKENS_PER_CREDIT
-from stepiq.web.bodies import View
+from stepiq.web.bodies import Timestamp, View
 
 
 class RunsView(View):
@@ -55,6 +56,18 @@ class SeriesEntryView(View):
     cost_complete: bool
 
 
+class QuotaView(View):
+    """A quota of the plan and its present value. It does not depend on the period."""
+
+    name: Quota
+    """Name of the limit in the plan."""
+    limit: int | None
+    """Null is unlimited."""
+    used: int
+    resets_at: Timestamp | None
+    """When `used` restarts at 0; null if it does not."""
+
+
 class UsageView(View):
     """Usage of a workspace in a period of days (UTC)."""
 
@@ -70,6 +83,7 @@ class UsageView(View):
     cost_complete: bool
     """False if there were such calls."""
     credits: CreditsView
+    quotas: list[QuotaView]
     series: list[SeriesEntryView]
     series_complete: bool
     """False if there are more than the 100 listed models or pipelines."""
@@ -100,6 +114,7 @@ def usage_view(usage: Usage) -> UsageView:
         credits=CreditsView(
             used=totals.credit_tokens // TOKENS_PER_CREDIT, remaining=usage.credits_remaining
         ),
+        quotas=[QuotaView.model_validate(quota) for quota in usage.quotas],
         series=[SeriesEntryView.model_validate(entry) for entry in usage.series],
         series_complete=usage.series_complete,
     )

@@ -14,6 +14,7 @@ from stepiq.billing.errors import (
 from stepiq.billing.plans import Plan
 from stepiq.billing.records import Entry, GroupBy, Period, Usage
 from stepiq.core import clock
+from stepiq.engine import quotas
 from stepiq.engine.usage import credits_remaining
 from stepiq.store.database import Session
 
@@ -99,6 +100,7 @@ async def usage(
         totals=await queries.totals(session, actor.workspace_id, wanted),
         unfinished_runs=counters.unfinished_runs if includes_today else 0,
         credits_remaining=credits_remaining(plan.credits_per_month, counters.credit_tokens),
+        quotas=await quotas.states(session, actor.workspace_id, plan),
         series=_every_day(wanted, entries) if by_day else entries[:SERIES_LIMIT],
         series_complete=by_day or len(entries) <= SERIES_LIMIT,
     )

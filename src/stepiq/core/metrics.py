@@ -121,6 +121,12 @@ model_tokens = Counter(
     ["provider", "direction"],
     registry=REGISTRY,
 )
+quota_refusals = Counter(
+    "stepiq_quota_refusals",
+    "Refusals because a workspace has reached a quota of its plan, by quota.",
+    ["quota"],
+    registry=REGISTRY,
+)
 delivery_attempts = Counter(
     "stepiq_delivery_attempts",
     "Attempts of deliveries, by kind of target: `delivered`, `failed`, or `retried` if another attempt follows.",

@@ -10,16 +10,18 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from stepiq.billing.plans import Plans
 from stepiq.core import clock, logging, metrics
 from stepiq.core.http import GuardedClient
 from stepiq.core.mail import Mailer, Message
-from stepiq.engine import tickets
+from stepiq.engine import quotas, tickets
+from stepiq.engine.quotas import PlanEmailsExhausted, Quota
 from stepiq.engine.tickets import Ticket
 from stepiq.notify import mailing, queries, sending
 from stepiq.notify.calls import MailCall, Unsendable, WebhookCall
 from stepiq.notify.preparing import Preparer
 from stepiq.notify.records import PAUSES, Attempt, Delivery, Verdict
-from stepiq.store.database import Database, Session, StoreUnavailable
+from stepiq.store.database import PATIENT_SECONDS, Database, Session, StoreUnavailable
 from stepiq.store.gathering import SharedTransactions
 from stepiq.store.states import DeliveryStatus
 
@@ -39,6 +41,7 @@ class Courier:
         http: GuardedClient,
         mailer: Mailer,
         *,
+        plans: Plans,
         mail_domain: str,
     ) -> None:
         self._database = database
@@ -46,6 +49,7 @@ class Courier:
         self._preparer = preparer
         self._http = http
         self._mailer = mailer
+        self._plans = plans
         self._mail_domain = mail_domain
 
     async def deliver(self, delivery_id: UUID, stopping: asyncio.Event) -> bool:
@@ -96,14 +100,31 @@ class Courier:
             await self._fail(delivery, call.reason)
             return None
         attempt = Attempt(number=delivery.attempts_made + 1, at=clock.now())
-        begun, shown = attempt, call.shown
-        if not await self._writes.run(
-            lambda session: queries.begin(session, delivery, begun, shown), delivery.id
-        ):
+        try:
+            has_begun = await self._begin(delivery, attempt, call)
+        except PlanEmailsExhausted as error:
+            await self._fail(delivery, error.message)
+            return None
+        if not has_begun:
             log.info("delivery_claim_lost")
             return None
         verdict, attempt = await self._timed(delivery, call, attempt)
         return await self._settle(delivery, attempt, verdict)
+
+    async def _begin(
+        self, delivery: Delivery, attempt: Attempt, call: WebhookCall | MailCall
+    ) -> bool:
+        if isinstance(call, WebhookCall) or not delivery.is_first_attempt:
+            return await self._writes.run(
+                lambda session: queries.begin(session, delivery, attempt, call.shown), delivery.id
+            )
+        # Not in a transaction with others: they would wait for each other's workspaces.
+        async with self._database.transaction(PATIENT_SECONDS) as session:
+            if not await queries.begin(session, delivery, attempt, call.shown):
+                return False
+            plan = self._plans.get(await queries.plan(session, delivery.workspace_id))
+            await quotas.take(session, delivery.workspace_id, plan, Quota.EMAILS_PER_DAY)
+            return True
 
     async def _timed(
         self, delivery: Delivery, call: WebhookCall | MailCall, attempt: Attempt

@@ -10,6 +10,7 @@ from stepiq.accounts.errors import EmailUnverified, ScopeMissing
 from stepiq.accounts.http import needs
 from stepiq.billing.errors import PlanWebhooksDisabled
 from stepiq.billing.plans import Plans
+from stepiq.engine.quotas import PlanEmailsExhausted, PlanRedeliveriesExhausted
 from stepiq.notify import queries, schemas, service
 from stepiq.notify.errors import DeliveryNotFound, DeliveryPending, NoDeliveryTargets
 from stepiq.pipelines import service as pipelines
@@ -65,7 +66,12 @@ async def list_pipeline_deliveries(
     "/pipelines/{pipeline_id}/deliveries/test",
     status_code=202,
     responses=problems(
-        PipelineNotFound, NoDeliveryTargets, PlanWebhooksDisabled, EmailUnverified, ScopeMissing
+        PipelineNotFound,
+        NoDeliveryTargets,
+        PlanWebhooksDisabled,
+        PlanRedeliveriesExhausted,
+        EmailUnverified,
+        ScopeMissing,
     ),
 )
 async def test_deliveries(
@@ -95,7 +101,13 @@ async def get_delivery(caller: Reader, read: Read, delivery_id: UUID) -> schemas
 @router.post(
     "/deliveries/{delivery_id}/redeliver",
     responses=problems(
-        DeliveryNotFound, DeliveryPending, PlanWebhooksDisabled, EmailUnverified, ScopeMissing
+        DeliveryNotFound,
+        DeliveryPending,
+        PlanWebhooksDisabled,
+        PlanEmailsExhausted,
+        PlanRedeliveriesExhausted,
+        EmailUnverified,
+        ScopeMissing,
     ),
 )
 async def redeliver(

@@ -159,5 +159,5 @@ def build(
         verifies_addresses=settings.verifies_addresses,
     )
     domain = settings.mail_sender[1].rpartition("@")[2]
-    courier = Courier(database, preparer, http, mailer, mail_domain=domain)
+    courier = Courier(database, preparer, http, mailer, plans=plans, mail_domain=domain)
     return Outbox(definitions, courier)

@@ -198,6 +198,11 @@ async def reopen(session: Session, workspace_id: UUID, delivery_id: UUID) -> boo
     return updated.rowcount == 1
 
 
+async def plan(session: Session, workspace_id: UUID) -> str:
+    """The name of a workspace's plan."""
+    return await session.scalar(sa.select(workspaces.c.plan).where(workspaces.c.id == workspace_id))
+
+
 async def sender(session: Session, pipeline_id: UUID, version: int) -> Sender | None:
     """The author of the version that a delivery belongs to; None if the version has been deleted."""
     statement = (

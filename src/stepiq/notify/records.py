@@ -76,10 +76,15 @@ class Delivery:
     """Oldest first; only where one delivery or a page of them is read."""
 
     @property
+    def is_first_attempt(self) -> bool:
+        """Whether the next attempt is the first one, or the first one of a redelivery."""
+        return self.attempts_allowed - self.attempts_made == ATTEMPTS
+
+    @property
     def due_at(self) -> datetime | None:
         """When the next attempt may start; None: at once."""
         left = self.attempts_allowed - self.attempts_made
-        if left == ATTEMPTS or not self.attempts:
+        if self.is_first_attempt or not self.attempts:
             return None
         last = self.attempts[-1]
         # Of an attempt that was cut off, only its start is known.

@@ -6,6 +6,8 @@ from stepiq.accounts.actor import Actor
 from stepiq.accounts.verification import require_verified
 from stepiq.billing import service as billing
 from stepiq.billing.plans import Plan
+from stepiq.engine import quotas
+from stepiq.engine.quotas import Quota
 from stepiq.engine.records import NewDelivery
 from stepiq.engine.runtime import Engine
 from stepiq.notify import queries, targets
@@ -45,14 +47,20 @@ async def redeliver(
         PlanWebhooksDisabled: it is a webhook, and the plan has none.
         EmailUnverified: it is an email, and the address of the account is not verified.
         DeliveryPending: it is not final.
+        PlanEmailsExhausted: it is an email, and the plan allows no more today.
+        PlanRedeliveriesExhausted: the plan allows no more today.
     """
     found = await get(session, actor, delivery_id)
     if found.target_type is TargetType.WEBHOOK:
         billing.require_webhooks(plan)
-    elif verifies_addresses:
-        await require_verified(session, actor.user_id)
-    is_pending = found.status is DeliveryStatus.PENDING
-    if is_pending or not await queries.reopen(session, actor.workspace_id, delivery_id):
+    else:
+        await quotas.check(session, actor.workspace_id, plan, Quota.EMAILS_PER_DAY)
+        if verifies_addresses:
+            await require_verified(session, actor.user_id)
+    if found.status is DeliveryStatus.PENDING:
+        raise DeliveryPending(delivery_id)
+    await quotas.take(session, actor.workspace_id, plan, Quota.REDELIVERIES_PER_DAY)
+    if not await queries.reopen(session, actor.workspace_id, delivery_id):
         raise DeliveryPending(delivery_id)
     # Its own row is among those that wait.
     priority = await queries.pending(session, actor.workspace_id)
@@ -77,6 +85,7 @@ async def test(
         NoDeliveryTargets: it has neither webhook nor email targets.
         PlanWebhooksDisabled: it has a webhook target, and the plan has none.
         EmailUnverified: it has an email target, and the address of the account is not verified.
+        PlanRedeliveriesExhausted: it has more targets than the plan allows today.
     """
     target = await pipelines.target(session, actor, pipeline_id)
     definition = await engine.definitions.get(session, target.id, target.version)
@@ -87,6 +96,7 @@ async def test(
         billing.require_webhooks(plan)
     if verifies_addresses and any(each.type is TargetType.EMAIL for each in found):
         await require_verified(session, actor.user_id)
+    await quotas.take(session, actor.workspace_id, plan, Quota.REDELIVERIES_PER_DAY, len(found))
     recorded = await record(
         session,
         found,

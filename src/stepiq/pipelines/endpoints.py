@@ -17,6 +17,7 @@ from stepiq.billing.errors import (
 )
 from stepiq.billing.plans import Plans
 from stepiq.engine.definitions import VersionNotFound
+from stepiq.engine.quotas import PlanBytesExceeded, PlanSchedulesExceeded, PlanVersionsExceeded
 from stepiq.pipelines import diffs, queries, schemas, service
 from stepiq.pipelines.drafts import DraftBody
 from stepiq.pipelines.errors import (
@@ -74,6 +75,9 @@ _SAVING = (
     PlanStepsExceeded,
     PlanWebhooksDisabled,
     PlanCronDisabled,
+    PlanVersionsExceeded,
+    PlanBytesExceeded,
+    PlanSchedulesExceeded,
     EmailUnverified,
     SlugTaken,
     ScopeMissing,
@@ -213,7 +217,9 @@ async def archive_pipeline(
 
 @router.post(
     "/pipelines/{pipeline_id}/restore",
-    responses=problems(PipelineNotFound, PlanPipelinesExceeded, ScopeMissing),
+    responses=problems(
+        PipelineNotFound, PlanPipelinesExceeded, PlanSchedulesExceeded, ScopeMissing
+    ),
 )
 async def restore_pipeline(
     caller: Writer, tx: Tx, pipeline_id: UUID, rules: RulesDep

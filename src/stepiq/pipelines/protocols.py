@@ -21,6 +21,6 @@ class Watcher(Protocol):
         """Nothing may trigger the pipeline any more."""
         ...
 
-    async def restored(self, session: Session, pipeline_id: UUID) -> None:
+    async def restored(self, session: Session, actor: Actor, pipeline_id: UUID) -> None:
         """It may be triggered again."""
         ...

@@ -15,9 +15,10 @@ from stepiq.billing import service as billing
 from stepiq.billing.plans import Plan, Plans
 from stepiq.core import clock, ids
 from stepiq.core.errors import Issue
-from stepiq.engine import aside
+from stepiq.engine import aside, quotas
 from stepiq.engine.definitions import VersionNotFound
 from stepiq.engine.providers.registry import ModelIssue, Providers
+from stepiq.engine.quotas import Quota
 from stepiq.language.definition import Definition
 from stepiq.language.loading import load
 from stepiq.language.placing import MAX_ERRORS, in_order
@@ -84,6 +85,8 @@ async def create(session: Session, actor: Actor, draft: Draft, rules: Rules) -> 
         PlanCronDisabled: its schedule is enabled, and the plan has none.
         EmailUnverified: it sends email, and the address of the account is not verified.
         PlanPipelinesExceeded: as many pipelines are active as the plan allows.
+        PlanVersionsExceeded, PlanBytesExceeded: the plan does not allow another version, or one of this size.
+        PlanSchedulesExceeded: it has a schedule, and the plan does not allow another one.
         SlugTaken: the slug that was asked for belongs to another pipeline.
     """
     definition, warnings = await _accept(session, actor, draft, rules)
@@ -109,7 +112,7 @@ async def create(session: Session, actor: Actor, draft: Draft, rules: Rules) -> 
             raise SlugTaken(draft.slug)
         # Somebody took the free one just now.
         pipeline = replace(pipeline, slug=f"{slug_of(name)}-{secrets.token_hex(4)}")
-    await _add_version(session, actor, pipeline.id, 1, draft)
+    await _add_version(session, actor, pipeline.id, 1, draft, rules)
     if rules.watcher is not None:
         await rules.watcher.version_saved(session, actor, pipeline.id, definition)
     return Saved(pipeline, warnings)
@@ -133,9 +136,9 @@ async def save(
         PipelineArchived: it must be restored first.
         StaleVersion: somebody else has saved since the version that `if_match` names.
         DefinitionMalformed, DefinitionInvalid, PlanStepsExceeded, PlanWebhooksDisabled, PlanCronDisabled,
-        EmailUnverified, SlugTaken: as for `create`.
+        PlanVersionsExceeded, PlanBytesExceeded, PlanSchedulesExceeded, EmailUnverified, SlugTaken: as for `create`.
     """
-    found = await _lock_active(session, actor, pipeline_id)
+    found = await lock_active(session, actor, pipeline_id)
     if if_match is not None and not _matches(if_match, found.version):
         raise StaleVersion(pipeline_id, found.version)
     definition, warnings = await _accept(session, actor, draft, rules, pipeline_id)
@@ -148,7 +151,7 @@ async def save(
         values["tags"] = draft.tags
     if draft.slug is not None:
         values["slug"] = draft.slug
-    await _add_version(session, actor, pipeline_id, found.version + 1, draft)
+    await _add_version(session, actor, pipeline_id, found.version + 1, draft, rules)
     if not await queries.update(session, pipeline_id, values, clock.now()):
         raise SlugTaken(str(draft.slug))
     if rules.watcher is not None:
@@ -169,6 +172,19 @@ async def get(session: Session, actor: Actor, pipeline_id: UUID) -> Pipeline:
     return pipeline
 
 
+async def lock_active(session: Session, actor: Actor, pipeline_id: UUID) -> Target:
+    """An active pipeline, which nobody else can change until this transaction ends.
+
+    Raises:
+        PipelineNotFound: the actor's workspace has no such pipeline.
+        PipelineArchived: it must be restored first.
+    """
+    found = await _lock(session, actor, pipeline_id)
+    if found.status is not PipelineStatus.ACTIVE:
+        raise PipelineArchived(pipeline_id)
+    return found
+
+
 async def patch(
     session: Session,
     actor: Actor,
@@ -184,7 +200,7 @@ async def patch(
         PipelineNotFound: the actor's workspace has no such pipeline.
         PipelineArchived: it must be restored first.
     """
-    await _lock_active(session, actor, pipeline_id)
+    await lock_active(session, actor, pipeline_id)
     wanted = {"name": name, "description": description, "tags": tags}
     values = {key: value for key, value in wanted.items() if value is not None}
     if values:
@@ -215,13 +231,14 @@ async def restore(session: Session, actor: Actor, pipeline_id: UUID, rules: Rule
     Raises:
         PipelineNotFound: the actor's workspace has no such pipeline.
         PlanPipelinesExceeded: as many others are active as the plan allows.
+        PlanSchedulesExceeded: it has schedules, and the plan does not allow so many.
     """
     if (await _lock(session, actor, pipeline_id)).status is not PipelineStatus.ACTIVE:
         await _require_room(session, actor, rules.plans.get(actor.plan))
         values = {"status": PipelineStatus.ACTIVE}
         await queries.update(session, pipeline_id, values, clock.now())
         if rules.watcher is not None:
-            await rules.watcher.restored(session, pipeline_id)
+            await rules.watcher.restored(session, actor, pipeline_id)
     return await get(session, actor, pipeline_id)
 
 
@@ -345,8 +362,11 @@ def _require_plan(plan: Plan, definition: Definition) -> None:
 
 
 async def _add_version(
-    session: Session, actor: Actor, pipeline_id: UUID, number: int, draft: Draft
+    session: Session, actor: Actor, pipeline_id: UUID, number: int, draft: Draft, rules: Rules
 ) -> None:
+    plan, size_bytes = rules.plans.get(actor.plan), len(draft.source.encode())
+    await quotas.take(session, actor.workspace_id, plan, Quota.VERSIONS)
+    await quotas.take(session, actor.workspace_id, plan, Quota.DEFINITION_BYTES, size_bytes)
     version = Version(
         pipeline_id=pipeline_id,
         version=number,
@@ -370,13 +390,6 @@ async def _lock(session: Session, actor: Actor, pipeline_id: UUID) -> Target:
     found = await queries.lock(session, actor.workspace_id, pipeline_id)
     if found is None:
         raise PipelineNotFound(pipeline_id)
-    return found
-
-
-async def _lock_active(session: Session, actor: Actor, pipeline_id: UUID) -> Target:
-    found = await _lock(session, actor, pipeline_id)
-    if found.status is not PipelineStatus.ACTIVE:
-        raise PipelineArchived(pipeline_id)
     return found
 
 

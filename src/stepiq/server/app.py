@@ -2,6 +2,7 @@
 
 import asyncio
 from functools import cache
+from typing import cast
 
 from fastapi import APIRouter, Depends, FastAPI, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -14,6 +15,7 @@ from stepiq.accounts.secrets import endpoints as secrets
 from stepiq.accounts.secrets.reader import StoredSecrets
 from stepiq.accounts.verification import PAGE_PATH as VERIFY_PATH
 from stepiq.billing import endpoints as billing
+from stepiq.billing.plans import Plans
 from stepiq.core import json
 from stepiq.notify import endpoints as notify
 from stepiq.pipelines import catalogue, language_schema
@@ -127,7 +129,7 @@ def equip(app: FastAPI, services: Services, *, has_worker: bool = True) -> None:
     app.state.streams = Streams(services.changes)
     app.state.review_links = LinkDoor(Links(services.settings))
     app.state.run_links = LinkDoor(RunLinks(services.settings))
-    app.state.watcher = Keeper()
+    app.state.watcher = Keeper(cast(Plans, services.plans))
     app.state.inbox = Inbox(
         services.database,
         services.changes,

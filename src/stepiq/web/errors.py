@@ -87,14 +87,17 @@ class RequestTimeout(StepIQError):
 
 
 class RateLimited(LimitReached):
-    """The credential has reached the plan's limit of requests per minute."""
+    """The credential or the workspace has reached the plan's limit of requests per minute."""
 
     code = "rate_limited"
 
-    def __init__(self, limit: int, plan: str, retry_after: timedelta) -> None:
+    def __init__(self, limit: int, plan: str, setting: str, retry_after: timedelta) -> None:
+        counted = (
+            "for each credential" if setting == "requests_per_minute" else "for the whole workspace"
+        )
         super().__init__(
-            f"Plan `{plan}` allows {limit} requests per minute for each credential. Try again after the seconds in `Retry-After`. "
-            f"An operator can raise the limit with `requests_per_minute` under `[plans.{plan}]` in `stepiq.toml`.",
+            f"Plan `{plan}` allows {limit} requests per minute {counted}. Try again after the seconds in `Retry-After`. "
+            f"An operator can raise the limit with `{setting}` under `[plans.{plan}]` in `stepiq.toml`.",
             retry_after,
             plan=plan,
             limit=limit,

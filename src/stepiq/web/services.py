@@ -23,6 +23,9 @@ class Plan(Protocol):
     """A plan, as far as this layer needs to know it."""
 
     @property
+    def name(self) -> str: ...
+
+    @property
     def limits(self) -> Mapping[str, int | bool | None]:
         """Every limit by name; None is unlimited."""
         ...

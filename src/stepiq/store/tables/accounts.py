@@ -54,6 +54,18 @@ memberships = sa.Table(
 )
 
 
+# See engine.quotas. A counter that restarts every day counts as 0 on any other day.
+quota_counts = sa.Table(
+    "quota_counts",
+    metadata,
+    sa.Column("workspace_id", sa.Uuid(), sa.ForeignKey("workspaces.id"), primary_key=True),
+    sa.Column("name", sa.Text(), primary_key=True),  # of the limit in the plan
+    sa.Column("day", sa.Text(), nullable=False),  # YYYY-MM-DD, UTC; empty: never restarts
+    sa.Column("value", sa.BigInteger(), nullable=False),
+    sa.CheckConstraint("value >= 0", name="value_counted"),
+)
+
+
 sessions = sa.Table(
     "sessions",
     metadata,
@@ -97,6 +109,13 @@ api_keys = sa.Table(
     sa.Column("revoked_at", Instant()),
     sa.Column("created_at", Instant(), nullable=False),
     sa.Index(None, "workspace_id", "id"),
+    # What a plan counts: however many were revoked, they are not read.
+    sa.Index(
+        "ix_api_keys_not_revoked",
+        "workspace_id",
+        sqlite_where=sa.text("revoked_at IS NULL"),
+        postgresql_where=sa.text("revoked_at IS NULL"),
+    ),
 )
 
 

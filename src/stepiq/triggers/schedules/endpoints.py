@@ -11,6 +11,7 @@ from stepiq.accounts.http import needs
 from stepiq.billing.errors import PlanCronDisabled
 from stepiq.billing.plans import Plan, Plans
 from stepiq.engine.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
+from stepiq.engine.quotas import PlanSchedulesExceeded
 from stepiq.language.cron import CronInvalid, TimezoneUnknown
 from stepiq.language.inputs import InputInvalid
 from stepiq.pipelines import service as pipelines
@@ -81,6 +82,7 @@ async def list_schedules(
         PipelineNotFound,
         PipelineArchived,
         PlanCronDisabled,
+        PlanSchedulesExceeded,
         CronInvalid,
         TimezoneUnknown,
         InputInvalid,

@@ -4,12 +4,15 @@ from dataclasses import asdict, replace
 from uuid import UUID
 
 from stepiq.accounts.actor import Actor
+from stepiq.billing.plans import Plans
 from stepiq.core import clock, ids
+from stepiq.engine import quotas
+from stepiq.engine.quotas import Quota
 from stepiq.language.definition import Definition, ScheduleSpec
 from stepiq.store.database import Session
 from stepiq.store.states import CatchUp, Overlap
 from stepiq.triggers.schedules import queries
-from stepiq.triggers.schedules.records import Schedule
+from stepiq.triggers.schedules.records import MAX_PER_PIPELINE, Schedule
 
 NAME = "Schedule of the definition"
 """What the schedule that a definition writes is called until somebody renames it."""
@@ -18,12 +21,18 @@ NAME = "Schedule of the definition"
 class Keeper:
     """Hears from pipelines what changes, in the same transaction."""
 
+    def __init__(self, plans: Plans) -> None:
+        self._plans = plans
+
     async def version_saved(
         self, session: Session, actor: Actor, pipeline_id: UUID, definition: Definition
     ) -> None:
         """Create, change or delete the schedule that the definition writes.
 
         It says whether and when; name, input, overlap and catch-up are as they were set by hand.
+
+        Raises:
+            PlanSchedulesExceeded: the plan does not allow another schedule.
         """
         found = await queries.of_definition(session, pipeline_id)
         spec = definition.schedule
@@ -31,6 +40,8 @@ class Keeper:
             if found is not None:
                 await queries.delete(session, found.id)
         elif found is None:
+            plan = self._plans.get(actor.plan)
+            await quotas.require_room(session, actor.workspace_id, plan, Quota.SCHEDULES)
             await queries.insert(session, _new(actor, pipeline_id, spec))
         else:
             await _change(session, found, spec)
@@ -39,9 +50,17 @@ class Keeper:
         """Let its schedules fire no more; each remembers whether it is enabled."""
         await queries.stop(session, pipeline_id)
 
-    async def restored(self, session: Session, pipeline_id: UUID) -> None:
-        """Let its enabled schedules fire from now on."""
+    async def restored(self, session: Session, actor: Actor, pipeline_id: UUID) -> None:
+        """Let its enabled schedules fire from now on.
+
+        Raises:
+            PlanSchedulesExceeded: with its schedules, the workspace has more than the plan allows.
+        """
         now = clock.now()
+        own = await queries.count(session, pipeline_id, MAX_PER_PIPELINE)
+        if own:
+            plan = self._plans.get(actor.plan)
+            await quotas.require_room(session, actor.workspace_id, plan, Quota.SCHEDULES, added=own)
         enabled = await queries.lock_enabled(session, pipeline_id)
         moves = [(schedule.id, schedule.next_after(now), None) for schedule in enabled]
         if moves:

@@ -9,6 +9,9 @@ from stepiq.core.json import Json
 from stepiq.language import cron
 from stepiq.store.states import CatchUp, Overlap, PipelineStatus, RunStatus, TickOutcome
 
+MAX_PER_PIPELINE = 10_000
+"""Schedules that one pipeline may have."""
+
 
 class TickReason(StrEnum):
     """Why a tick started nothing; where acceptance refused the run, the code of that error stands instead."""

@@ -12,11 +12,12 @@ from stepiq.billing.plans import Plan
 from stepiq.core import clock, ids
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json
+from stepiq.engine import quotas
+from stepiq.engine.quotas import Quota
 from stepiq.engine.runtime import Engine
 from stepiq.language import cron
 from stepiq.language.cron import CronInvalid
 from stepiq.pipelines import service as pipelines
-from stepiq.pipelines.errors import PipelineArchived
 from stepiq.runs import service as runs
 from stepiq.runs.records import Run
 from stepiq.store.database import Session
@@ -27,10 +28,7 @@ from stepiq.triggers.schedules.errors import (
     ScheduleOfDefinition,
     TooManySchedules,
 )
-from stepiq.triggers.schedules.records import Schedule, Upcoming
-
-MAX_PER_PIPELINE = 10_000
-"""Schedules that one pipeline may have."""
+from stepiq.triggers.schedules.records import MAX_PER_PIPELINE, Schedule, Upcoming
 
 
 async def create(
@@ -57,15 +55,15 @@ async def create(
         CronInvalid, TimezoneUnknown: when it should fire cannot be read.
         InputInvalid: the input does not fit the pipeline's schema; one issue per field.
         TooManySchedules: the pipeline has 10,000 already.
+        PlanSchedulesExceeded: the workspace has as many as its plan allows.
     """
-    pipeline = await pipelines.get(session, actor, pipeline_id)
-    if pipeline.status is not PipelineStatus.ACTIVE:
-        raise PipelineArchived(pipeline_id)
+    pipeline = await pipelines.lock_active(session, actor, pipeline_id)
     billing.require_cron(plan)
     _check_time(cron_expression, timezone)
     await _check_input(session, engine, pipeline_id, pipeline.version, input_data)
     if await queries.count(session, pipeline_id, MAX_PER_PIPELINE) == MAX_PER_PIPELINE:
         raise TooManySchedules(MAX_PER_PIPELINE)
+    await quotas.require_room(session, actor.workspace_id, plan, Quota.SCHEDULES)
     now = clock.now()
     schedule = Schedule(
         id=ids.uuid7(),

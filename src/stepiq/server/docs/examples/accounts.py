@@ -57,6 +57,15 @@ SHAPES: Final[dict[str, Any]] = {
         "cost_usd_micros": 252,
         "cost_complete": True,
         "credits": {"used": 0, "remaining": 1_999},
+        "quotas": [
+            {"name": "api_keys", "limit": 20, "used": 2, "resets_at": None},
+            {
+                "name": "emails_per_day",
+                "limit": 200,
+                "used": 12,
+                "resets_at": "2026-02-28T00:00:00.000Z",
+            },
+        ],
         "series": [
             {
                 "key": "2026-02-27",
@@ -88,6 +97,13 @@ SHAPES: Final[dict[str, Any]] = {
             "requests_per_minute": 300,
             "runs_at_once": 5,
             "runs_queued": 200,
+            "api_keys": 20,
+            "workspace_requests_per_minute": 600,
+            "versions": 2_000,
+            "definition_bytes": 100_000_000,
+            "schedules": 50,
+            "emails_per_day": 200,
+            "redeliveries_per_day": 200,
         },
         "credits_remaining": 1_999,
         "is_admin": False,
