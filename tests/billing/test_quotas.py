@@ -354,7 +354,7 @@ async def test_the_migration_counts_the_versions_that_are_stored(database: Datab
     for _ in range(2):
         await make.pipeline(account, source=source)
 
-    migrate.downgrade(database.url, "202611261003")
+    migrate.downgrade(database.url, "202611261130")
     migrate.upgrade(database.url)
 
     async with database.reading() as session:

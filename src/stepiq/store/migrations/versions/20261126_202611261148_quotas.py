@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "202611261125"
-down_revision = "202611261003"
+revision = "202611261148"
+down_revision = "202611261130"
 branch_labels = None
 depends_on = None
 
