@@ -126,6 +126,15 @@ class TestProblems:
 
         assert [problem.code for problem in problems] == ["cron_invalid", "timezone_unknown"]
 
+    def test_every_wrong_field_is_found(self):
+        problems = cron.problems("61 25 * 13 *", "UTC")
+
+        assert [problem.message.partition(".")[0] for problem in problems] == [
+            "`61` is not a valid minute",
+            "`25` is not a valid hour",
+            "`13` is not a valid month",
+        ]
+
     def test_what_can_be_used_has_none(self):
         assert cron.problems("0 9 * * *", "Europe/Berlin") == []
 
@@ -307,7 +316,18 @@ class TestDescribe:
             ("0 9 * * 1-5", "At 09:00, Monday through Friday"),
             ("*/15 * * * *", "Every 15 minutes"),
             ("*/45 * * * *", "At 0 and 45 minutes past the hour"),
+            ("0-59/45 * * * *", "At 0 and 45 minutes past the hour"),
+            ("5/45 * * * *", "At 5 and 50 minutes past the hour"),
+            ("0,*/45 * * * *", "At 0 and 45 minutes past the hour"),
+            ("20/15 * * * *", "At 20, 35, and 50 minutes past the hour"),
+            ("5/15 * * * *", "Every 15 minutes, starting at 5 minutes past the hour"),
+            ("0-59/1 * * * *", "Every minute"),
             ("0 */18 * * *", "At 00:00 and 18:00"),
+            ("0 8-12/2 * * *", "At 08:00, 10:00 and 12:00"),
+            ("0 9 */15 * *", "At 09:00, on day 1, 16, and 31 of the month"),
+            ("0 9 1 */5 *", "At 09:00, on day 1 of the month, only in January, June, and November"),
+            ("0 9 * * */3", "At 09:00, only on Sunday, Wednesday, and Saturday"),
+            ("0 9 * */3 *", "At 09:00, every 3 months"),
             ("30 14 1 * *", "At 14:30, on day 1 of the month"),
             ("0 0 * * fri", "At 00:00, only on Friday"),
             ("0 0 LW * *", "At 00:00, on the last weekday of the month"),

@@ -10,6 +10,7 @@ first time. An expression of every hour keeps its rhythm, whatever the clock sho
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -37,6 +38,8 @@ _FIELDS = (
     ),
 )
 """Name, what may be written, and how many values there are: a larger step than that would be without effect."""
+_CYCLES = (60, 24, 1, 12, 7)
+"""After how many values each field starts again. Months differ in length, so days of the month have no cycle."""
 _NAMES = (
     "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
     "SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT",
@@ -46,7 +49,7 @@ _NICKNAMES = {
     "@DAILY": "0 0 * * *", "@MIDNIGHT": "0 0 * * *", "@HOURLY": "0 * * * *",
 }  # fmt: skip
 _WORD = re.compile(r"[A-Z]{2,}|\?")
-_STEP = re.compile(r"\*/([0-9]+)")
+_STEP = re.compile(r"(\*|[0-9]+)/([0-9]+)")
 # `L/2` means nothing, though the library takes it.
 _FIELD = re.compile(r"(?!.*L/)[0-9A-Z*/,#-]+")
 _EXAMPLE = "`0 9 * * 1-5` is 9:00 from Monday to Friday"
@@ -88,12 +91,11 @@ class Cron:
 
 def problems(expression: str, timezone: str) -> list[CronInvalid | TimezoneUnknown]:
     """What is wrong with an expression and with its time zone; empty if both can be used."""
-    found: list[CronInvalid | TimezoneUnknown] = []
-    for check_one, value in ((check, expression), (time_zones.check, timezone)):
-        try:
-            check_one(value)
-        except (CronInvalid, TimezoneUnknown) as error:
-            found.append(error)
+    found: list[CronInvalid | TimezoneUnknown] = [*_problems(expression)]
+    try:
+        time_zones.check(timezone)
+    except TimezoneUnknown as error:
+        found.append(error)
     return found
 
 
@@ -126,27 +128,41 @@ def check(expression: str) -> None:
     """Refuse an expression that cannot be read or that never fires.
 
     Raises:
-        CronInvalid: what is wrong, by field.
+        CronInvalid: the first thing that is wrong.
     """
+    for problem in _problems(expression):
+        raise problem
+
+
+def _problems(expression: str) -> list[CronInvalid]:
+    """Everything that is wrong with an expression, by field."""
     if len(expression) > MAX_LENGTH:
-        raise CronInvalid(f"A cron expression can have at most {MAX_LENGTH} characters.")
+        return [CronInvalid(f"A cron expression can have at most {MAX_LENGTH} characters.")]
     fields = expression.upper().split()
     if len(fields) != len(_FIELDS):
-        raise CronInvalid(_wrong_count(fields))
-    for place, text in enumerate(fields):
-        if not _is_field(place, text):
-            raise CronInvalid(_wrong_field(place, text))
-    if not _ever_fires(expression):
-        raise CronInvalid(
+        return [CronInvalid(_wrong_count(fields))]
+    wrong = [
+        CronInvalid(_wrong_field(place, text))
+        for place, text in enumerate(fields)
+        if not _is_field(place, text)
+    ]
+    if wrong or _ever_fires(expression):
+        return wrong
+    return [
+        CronInvalid(
             f"`{expression}` never fires, because none of its months has that day. Change the day of month or the month."
         )
+    ]
 
 
 def describe(expression: str) -> str:
     """A checked expression in words: English, 24-hour clock, without the time zone."""
-    fields = expression.upper().split()
-    # `*/45` does not mean every 45 minutes: it starts again at each full hour. Its minutes are listed instead.
-    fields[:2] = (_written_out(text, _FIELDS[place][2]) for place, text in enumerate(fields[:2]))
+    sim = CronSim(expression, _ANY_MOMENT)
+    values = (sim.minutes, sim.hours, sim.days, sim.months, sim.weekdays)
+    fields = [
+        _written_out(place, text, values[place])
+        for place, text in enumerate(expression.upper().split())
+    ]
     try:
         return cron_descriptor.ExpressionDescriptor(" ".join(fields), _WORDS).get_description()
     except cron_descriptor.FormatException:
@@ -194,11 +210,22 @@ def _step(item: str) -> int:
     return int(step) if step.isdecimal() else 0
 
 
-def _written_out(text: str, count: int) -> str:
-    found = _STEP.fullmatch(text)
-    if found is None or count % (step := int(found[1])) == 0:
+def _written_out(place: int, text: str, values: Collection[object]) -> str:
+    # `*/45` does not mean every 45 minutes: it starts again at each full hour. Its minutes are listed instead.
+    numbers = [each for each in values if isinstance(each, int) and each >= 0]
+    if "/" not in text or _is_even(text, _CYCLES[place]) or len(numbers) < len(values):
         return text
-    return ",".join(map(str, range(0, count, step)))
+    is_every = len(numbers) == _FIELDS[place][2]
+    return "*" if is_every else ",".join(map(str, sorted(numbers)))
+
+
+def _is_even(text: str, cycle: int) -> bool:
+    """Whether a field means that the same time passes between any two of its values."""
+    found = _STEP.fullmatch(text)
+    if found is None:
+        return False
+    start, step = int(found[1].replace("*", "0")), int(found[2])
+    return cycle % step == 0 and start < step
 
 
 def _is_field(place: int, text: str) -> bool:
