@@ -1,3 +1,4 @@
+import re
 from contextlib import suppress
 
 import pytest
@@ -76,8 +77,10 @@ class TestRefusals:
             ("input.a.contains('b', 'c')", 9, "`contains` does not take this number of values."),
             ("hasValue(input.?a)", 1, "Call `hasValue` on a value: `input.?a.hasValue()`."),
             ("first(input.a)", 1, "Call `first` on a value: `input.a.first()`."),
-            ("first()", 1, "Call `first` on a value: `input.topic.first(…)`."),
-            ("contains('" + "a" * 101 + "', 'b')", 1, "Call `contains` on a value: `input.topic.contains(…)`."),
+            ("first()", 1, "Call `first` on a value: `input.list.first()`."),
+            ("contains('x')", 1, "Call `contains` on a value: `input.topic.contains('a')`."),
+            ("getHours('x')", 1, "Call `getHours` on a value: `timestamp(run.started_at).getHours()`."),
+            ("contains('" + "a" * 101 + "', 'b')", 1, "Call `contains` on a value: `input.topic.contains('a')`."),
             ("always()", 1, "Function `always` does not exist. A step also runs after a failed one if that one has `on_error: continue`."),
             ("success()", 1, "Function `success` does not exist. A step runs only if the steps above it did not fail"),
             ("failure()", 1, "Function `failure` does not exist. Give the step above `on_error: continue`"),
@@ -211,3 +214,31 @@ class TestRefusals:
         calls = (f"input.{name}()", f"input.{name}(input)", f"{name}(input)", f"{name}()")
 
         assert any(compiles(call) for call in calls)
+
+
+def advised():
+    """Every expression that a table of hints shows."""
+    tables = (hints._WORDS, hints._MARKS, hints._CALLS, hints._REFUSALS)
+    texts = [text for table in tables for text in table.values()]
+    shown = {each for text in texts for each in re.findall(r"`([^`]+)`", text)}
+    # The others are words, signs, and fields of steps.
+    expressions = {each for each in shown if re.search(r"\w\(|\w .+ \w|\.", each)}
+    return sorted(expressions | set(hints._METHODS.values()))
+
+
+class TestAdvice:
+    @pytest.mark.parametrize("expression", advised())
+    def test_every_expression_that_is_shown_is_valid(self, expression):
+        for name in ("x", "a", "b", "list", "text", "condition", "this", "that"):
+            expression = f"[input].map({name}, {expression})"
+
+        assert compiles(expression)
+
+    @pytest.mark.parametrize("name", sorted(hints._METHODS))
+    @pytest.mark.parametrize(
+        "arguments", ["", "'x'", "1", "input.a", "input.?a", "input.a, 'x', 1", "'x', 1, 2"]
+    )
+    def test_so_is_a_call_that_is_written_for_another_one(self, name, arguments):
+        [shown] = re.findall(r"value: `(.+)`\.$", refused(f"{name}({arguments})").message)
+
+        assert compiles(shown)

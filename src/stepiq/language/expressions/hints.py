@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from stepiq.language.expressions.environment import ENGINE
 from stepiq.language.expressions.functions import FUNCTIONS
 from stepiq.language.expressions.nodes import FoldKind
 from stepiq.language.expressions.source import SECRETS_REFUSED, Source, Token
@@ -21,22 +22,19 @@ _UNDECLARED_MACRO = re.compile(
 _OPERATOR = re.compile(r"[@!_-]*([^_@A-Za-z]+|in)[_-]*")
 
 CALLABLE = sorted({name for name in FUNCTIONS if name[0].isalpha()} | {"or", "orValue", *MACROS})
-_METHODS = frozenset(
-    {
-        "contains",
-        "startsWith",
-        "endsWith",
-        "matches",
-        "hasValue",
-        "value",
-        "or",
-        "orValue",
-        "first",
-        "last",
-    }
-    | {name for name in FUNCTIONS if name.startswith("get")}
-)
-"""Functions that are called on a value."""
+_METHODS = {
+    "contains": "input.topic.contains('a')",
+    "startsWith": "input.topic.startsWith('a')",
+    "endsWith": "input.topic.endsWith('a')",
+    "matches": "input.topic.matches('^a')",
+    "hasValue": "input.?topic.hasValue()",
+    "value": "input.?topic.value()",
+    "or": "input.?topic.or(input.?title)",
+    "orValue": "input.?topic.orValue('none')",
+    "first": "input.list.first()",
+    "last": "input.list.last()",
+} | {name: f"timestamp(run.started_at).{name}()" for name in FUNCTIONS if name.startswith("get")}
+"""Functions that are called on a value, and an example of each."""
 _WORDS = {
     "and": "Write `&&` instead of `and`.",
     "or": "Write `||` instead of `or`.",
@@ -227,17 +225,29 @@ def _explain_call(source: Source, place: int, name: str) -> str:
 
 
 def _on_value(source: Source, place: int, name: str) -> str:
-    """A call such as `contains(input.topic, 'x')`, with its first argument in front: `input.topic.contains('x')`."""
+    """A call such as `contains(input.topic, 'x')`, with its first argument in front: `input.topic.contains('x')`.
+
+    An example if that is too long, or is not valid either.
+    """
     start, *cuts = _argument_bounds([token for token in source.tokens if token.offset > place])
     first, rest = (
         source.text[start + 1 : cuts[0]].strip(),
         source.text[cuts[0] + 1 : cuts[-1]].strip(),
     )
     if not first or len(first) + len(rest) > _MAX_SHOWN:
-        return f"input.topic.{name}(…)"
+        return _METHODS[name]
     if any(token.text in _OPERATORS for token in source.tokens if start < token.offset < cuts[0]):
         first = f"({first})"
-    return f"{first}.{name}({rest})"
+    moved = f"{first}.{name}({rest})"
+    return moved if _is_valid(moved) else _METHODS[name]
+
+
+def _is_valid(text: str) -> bool:
+    try:
+        ENGINE.compile(text)
+    except RuntimeError:
+        return False
+    return True
 
 
 def _argument_bounds(tokens: list[Token]) -> list[int]:
