@@ -1,3 +1,4 @@
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -87,6 +88,39 @@ class TestDisable:
         assert await status_of(done) == RunStatus.COMPLETED
         assert await status_of(other) == RunStatus.PENDING
 
+    async def test_they_are_refused_before_its_runs_are_cancelled(
+        self, change, owner, account, make, services, monkeypatch
+    ):
+        await make.run(account, await make.pipeline(account))
+        assert (await owner.get("/api/user/me")).status_code == 200
+        cancel, answers = services.engine.cancel, []
+
+        async def observed(*arguments):
+            answers.append((await owner.get("/api/user/me")).status_code)
+            await cancel(*arguments)
+
+        monkeypatch.setattr(services.engine, "cancel", observed)
+        await change(account, disabled=True)
+
+        assert answers == [401]
+
+    async def test_again_it_cancels_a_run_that_another_process_has_started_since(
+        self, change, owner, account, make, services, app, status_of
+    ):
+        url = f"/api/pipelines/{await make.pipeline(account)}/run"
+        doors = app.state.doors
+        elsewhere = Authenticator(services.database, doors.tokens)
+        await elsewhere.authenticate(owner.headers["Authorization"], None)
+        await change(account, disabled=True)
+        app.state.doors = replace(doors, authenticator=elsewhere)
+        started = await owner.post(url, json={})
+        app.state.doors = doors
+
+        await change(account, disabled=True)
+
+        assert started.status_code == 202
+        assert await status_of(started.json()["id"]) == RunStatus.CANCELLED
+
     async def test_twice_is_as_once(self, change, account):
         await change(account, disabled=True)
 
@@ -156,3 +190,9 @@ class TestList:
         listed = (await admin.get(USERS, params={"email": " Ada@Example.com"})).json()["data"]
 
         assert [user["id"] for user in listed] == [str(wanted.id)]
+
+    async def test_what_is_no_address_is_refused(self, admin):
+        response = await admin.get(USERS, params={"email": "nobody"})
+
+        assert response.status_code == 422
+        assert "must be an email address" in response.json()["errors"][0]["message"].lower()

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from stepiq.accounts import recovery, service
+from stepiq.accounts import account_mail, recovery, service
 from stepiq.accounts.authentication import Authenticator
 from stepiq.accounts.errors import CredentialInvalid
 from stepiq.core.mail import Mailer
@@ -110,7 +110,7 @@ class TestAsk:
     async def test_it_goes_without_being_hurried(self, client, account, services, app):
         async with mail_server() as box:
             recovering = app.state.doors.recovery
-            recovering._mailer = mailer(services.settings, box)
+            recovering._mail._mailer = mailer(services.settings, box)
             await client.post("/api/auth/forgot-password", json={"email": account.email})
             async with asyncio.timeout(30):
                 await box.arrived.wait()
@@ -127,18 +127,18 @@ class TestAsk:
             seen.append(token_of(mail))
             return f"554 blocked https://x/reset-password#token={seen[-1]}"
 
-        working = recovering._mailer
+        working = recovering._mail._mailer
         async with mail_server() as box:
             box.judge = quote
-            recovering._mailer = mailer(services.settings, box)
+            recovering._mail._mailer = mailer(services.settings, box)
             with capture_logs() as logs:
                 for _ in range(4):
                     await forget(account.email)
-        recovering._mailer = working
+        recovering._mail._mailer = working
 
         assert len(seen) == 4
         warnings = [line for line in logs if line["log_level"] == "warning"]
-        assert {line["event"] for line in warnings} == {"reset_mail_unsent"}
+        assert {line["event"] for line in warnings} == {"account_mail_unsent"}
         assert {line["reason"] for line in warnings} == {"refused with 554"}
         assert not any(token in json.dumps(logs, default=str) for token in seen)
         assert len(await forget(account.email)) == 1
@@ -153,8 +153,8 @@ class TestAsk:
         with capture_logs() as logs:
             await forget(account.email)
 
-        assert {"event": "reset_mail_failed", "code": "store_unavailable"}.items() <= max(
-            logs, key=lambda line: line["event"] == "reset_mail_failed"
+        assert {"event": "account_mail_failed", "code": "store_unavailable"}.items() <= max(
+            logs, key=lambda line: line["event"] == "account_mail_failed"
         ).items()
 
     async def test_a_stopping_server_does_not_wait_for_ever(
@@ -167,16 +167,16 @@ class TestAsk:
             await asyncio.Event().wait()
 
         recovering = app.state.doors.recovery
-        monkeypatch.setattr(recovering._mailer, "send", hang)
-        monkeypatch.setattr(recovery, "_SETTLE_SECONDS", 0.2)
+        monkeypatch.setattr(recovering._mail._mailer, "send", hang)
+        monkeypatch.setattr(account_mail, "_SETTLE_SECONDS", 0.2)
         await client.post("/api/auth/forgot-password", json={"email": account.email})
         await started.wait()
 
         with capture_logs() as logs:
             await recovering.settle()
 
-        assert [line["event"] for line in logs] == ["reset_mail_given_up"]
-        assert not recovering._under_way
+        assert [line["event"] for line in logs] == ["account_mail_given_up"]
+        assert recovering._mail.under_way == 0
 
 
 class TestReset:

@@ -1,3 +1,4 @@
+import asyncio
 import io
 import sys
 from pathlib import Path
@@ -5,8 +6,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
+from stepiq.accounts import service
 from stepiq.accounts.service import setup_token
+from stepiq.core import settings
 from stepiq.store import migrate
+from stepiq.store.database import Database
 from tests.cli.conftest import Cli
 from tests.support.stores import PostgresStores, SqliteStores
 
@@ -27,6 +31,20 @@ def store(folder: Path, sqlite_stores: SqliteStores) -> None:
     """The empty database of a server that has no account yet."""
     (folder / "data").mkdir(mode=0o700)
     sqlite_stores.create(folder / "data")
+
+
+def can_log_in() -> bool:
+    """Whether ada@example.com may log in."""
+
+    async def find() -> bool:
+        database = Database(settings.load())
+        try:
+            async with database.reading() as session:
+                return await service.find_by_email(session, "ada@example.com") is not None
+        finally:
+            await database.close()
+
+    return asyncio.run(find())
 
 
 class TestStore:
@@ -242,13 +260,32 @@ class TestDisable:
         cli("users", "create", "ada@example.com", "--password-stdin")
 
         disabled = cli("users", "disable", " ADA@example.com")
-        refused = cli("users", "set-plan", "ada@example.com", "pro")
+        while_disabled = can_log_in()
         enabled = cli("users", "enable", "ada@example.com")
 
-        assert (disabled.code, refused.code, enabled.code) == (0, 1, 0)
+        assert (disabled.code, enabled.code) == (0, 0)
         assert disabled.out == ("Disabled ada@example.com. Sessions ended: 0. Runs cancelled: 0.\n")
         assert enabled.out == "Enabled ada@example.com.\n"
-        assert cli("users", "set-plan", "ada@example.com", "pro").code == 0
+        assert (while_disabled, can_log_in()) == (False, True)
+
+    def test_its_plan_can_be_changed(self, cli: Cli, typed):
+        typed("correct horse\n")
+        cli("users", "create", "ada@example.com", "--password-stdin")
+        cli("users", "disable", "ada@example.com")
+
+        said = cli("users", "set-plan", "ada@example.com", "pro")
+
+        assert (said.code, said.out) == (0, "ada@example.com now has plan pro.\n")
+        assert not can_log_in()
+
+    @pytest.mark.parametrize("command", [("disable",), ("enable",), ("set-plan", "pro")])
+    def test_what_is_no_address_is_refused(self, cli: Cli, command):
+        name, *rest = command
+
+        said = cli("users", name, "nobody", *rest)
+
+        assert said.code == 2
+        assert said.err.startswith("Error: nobody: Must be an email address, such as")
 
     @pytest.mark.parametrize("command", ["disable", "enable"])
     def test_an_unknown_account_is_refused(self, cli: Cli, folder, command):

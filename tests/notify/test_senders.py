@@ -74,6 +74,15 @@ async def test_nothing_is_sent_for_a_disabled_account(
     assert "is disabled" in prepared.reason
 
 
+async def test_an_unverified_account_cannot_send_mail_again(sender: Sender, change):
+    [delivery] = await sender.deliveries(await sender.run(await sender.pipeline(REPORT)), final=1)
+    await change(email_verified_at=None)
+
+    answer = await sender.client.post(f"/api/deliveries/{delivery['id']}/redeliver")
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "email_unverified")
+
+
 async def test_an_unverified_account_sends_none(sender: Sender, box, change):
     pipeline = await sender.pipeline(REPORT)
     await change(email_verified_at=None)

@@ -13,9 +13,11 @@ from stepiq.accounts import service
 from stepiq.accounts.authentication import CACHE_LIFETIME
 from stepiq.accounts.expiry_watch import ExpiryWatch
 from stepiq.accounts.queries import sessions as session_queries
+from stepiq.accounts.tokens import ACCESS_LIFETIME
 from stepiq.core import clock as clocks
 from stepiq.runs.listeners import Streams
 from stepiq.store.tables import runs
+from tests.support.clients import session_headers
 from tests.support.make_accounts import actor
 
 
@@ -162,6 +164,27 @@ class TestWaitingRequests:
                 async with database.transaction() as session:
                     await service.revoke_key(session, actor(account), key.id)
                 clock.advance(CACHE_LIFETIME)
+            await teller.end(run_id)
+            response = await asked
+
+        assert response.status_code == status
+
+    @pytest.mark.parametrize(("is_ended", "status"), [(False, 200), (True, 202)])
+    async def test_it_shows_it_after_the_access_token_expired_unless_the_session_ended(
+        self, app, server, changes, account, make, database, clock, teller, is_ended, status
+    ):
+        app.state.streams = WaitedFor(changes)
+        headers = await session_headers(app, make, account)
+        clock.advance(ACCESS_LIFETIME - timedelta(seconds=10))
+        url = f"{server.url}/api/pipelines/{await make.pipeline(account)}/run?wait=60"
+        async with httpx2.AsyncClient(timeout=30) as client:
+            asked = asyncio.create_task(client.post(url, headers=headers))
+            await app.state.streams.entered.wait()
+            clock.advance(timedelta(seconds=20))
+            async with database.transaction() as session:
+                run_id = await session.scalar(sa.select(runs.c.id))
+                if is_ended:
+                    await session_queries.end_all(session, account.id, clocks.now())
             await teller.end(run_id)
             response = await asked
 

@@ -105,6 +105,24 @@ class TestUpgrade:
             assert connection.scalar(sa.select(tables.pipelines.c.name_folded)) == "österreich"
         engine.dispose()
 
+    def test_accounts_of_before_count_as_verified(self, url: URL):
+        engine, now = migrate.sync_engine(url), clock.now()
+        user = {
+            "id": ids.uuid7(), "email": "ada@example.com", "name": "Ada", "password_hash": "x",
+            "is_admin": False, "created_at": now,
+        }  # fmt: skip
+        with engine.begin() as connection:
+            connection.execute(tables.users.insert().values(user))
+            before = connection.scalar(sa.select(tables.users.c.email_verified_at))
+        migrate.downgrade(url, "202611260422")
+
+        migrate.upgrade(url)
+
+        with engine.begin() as connection:
+            after = connection.scalar(sa.select(tables.users.c.email_verified_at))
+        engine.dispose()
+        assert (before, after) == (None, now)
+
     def test_on_a_current_database_it_does_nothing(self, url: URL):
         engine = migrate.sync_engine(url)
         row = {"id": ids.uuid7(), "name": "w", "plan": "free", "created_at": clock.now()}

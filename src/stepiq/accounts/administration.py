@@ -25,13 +25,11 @@ async def list_users(
     read: Read,
     page: PageQuery,
     email: Annotated[
-        str | None, Query(max_length=254, description="Only the account with this address.")
+        schemas.Email | None, Query(description="Only the account with this address.")
     ] = None,
 ) -> Page[schemas.AdminUserView]:
     """All accounts of the server, newest first. Only administrators can list them."""
-    rows = await account_queries.page(
-        read, email=email and email.strip().lower(), before=page.before, limit=page.fetch
-    )
+    rows = await account_queries.page(read, email=email, before=page.before, limit=page.fetch)
     return page.page(rows, _view, lambda row: row.id)
 
 
@@ -48,26 +46,29 @@ async def change_user(
 ) -> schemas.AdminUserView:
     """Disable or enable an account. Only administrators can do this.
 
-    Disabling ends its sessions, refuses its keys, stops its schedules and streams, and cancels its unfinished runs, in every
-    process within five seconds.
+    Disabling cancels its unfinished runs. In every process, within five seconds, it also ends its sessions and streams, refuses
+    its keys, and stops its schedules and deliveries. A request in these seconds can still start a run.
     """
     if user_id == caller.user_id:
         raise OwnAccount
-
-    async def find(session: Session) -> account_queries.Row:
-        row = await account_queries.any_by_id(session, user_id)
-        if row is None:
-            raise UserNotFound(user_id)
-        return row
-
+    async with services.database.transaction() as tx:
+        row = await _find(tx, user_id)
+        if body.disabled:
+            await disabling.disable(tx, user_id)
+        else:
+            await disabling.enable(tx, user_id)
+        tx.after_commit(lambda: doors.authenticator.forget(user_id))
     if body.disabled:
-        await disabling.disable(services.database, services.engine, find)
-    else:
-        async with services.database.transaction() as tx:
-            await disabling.enable(tx, find)
-    doors.authenticator.forget(user_id)
+        await disabling.cancel_runs(services.database, services.engine, row.workspace_id)
     async with services.database.reading() as read:
-        return _view(await find(read))
+        return _view(await _find(read, user_id))
+
+
+async def _find(session: Session, user_id: UUID) -> account_queries.Row:
+    row = await account_queries.any_by_id(session, user_id)
+    if row is None:
+        raise UserNotFound(user_id)
+    return row
 
 
 def _view(row: account_queries.Row) -> schemas.AdminUserView:

@@ -1,8 +1,6 @@
 """Disabling an account, and enabling it again."""
 
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from uuid import UUID
 
 from stepiq.accounts.queries import accounts as account_queries
@@ -12,43 +10,28 @@ from stepiq.engine.admission import RunNotCancellable
 from stepiq.engine.runtime import Engine
 from stepiq.store.database import Database, Session
 
-Find = Callable[[Session], Awaitable[account_queries.Row]]
-"""Reads the account to change, in the transaction that changes it. Raises an error if there is none."""
 
+async def disable(session: Session, user_id: UUID) -> int:
+    """Disable an account: end its sessions, refuse its keys, stop its schedules. Return how many sessions have ended.
 
-@dataclass(frozen=True, slots=True)
-class Disabled:
-    """A disabled account, and what that stopped."""
-
-    email: str
-    sessions_ended: int
-    runs_cancelled: int
-
-
-async def disable(database: Database, engine: Engine, find: Find) -> Disabled:
-    """Disable an account: end its sessions, refuse its keys, stop its schedules, and cancel its unfinished runs.
-
-    Other processes trust a credential for up to five seconds. To cancel a run that they have started meanwhile, disable the
-    account again.
+    Its runs continue until `cancel_runs`, which must come after the commit.
     """
     now = clock.now()
-    async with database.transaction() as session:
-        row = await find(session)
-        # Anyone who opens a session waits for this, and then finds the account disabled.
-        await account_queries.set_disabled(session, row.id, now)
-        ended = await session_queries.end_all(session, row.id, now)
-    cancelled = await _cancel_runs(database, engine, row.workspace_id)
-    return Disabled(row.email, len(ended), cancelled)
+    # Anyone who opens a session waits for this, and then finds the account disabled.
+    await account_queries.set_disabled(session, user_id, now)
+    return len(await session_queries.end_all(session, user_id, now))
 
 
-async def enable(session: Session, find: Find) -> str:
-    """Enable an account, and return its address. Its keys and schedules work again, its sessions do not."""
-    row = await find(session)
-    await account_queries.set_disabled(session, row.id, None)
-    return str(row.email)
+async def enable(session: Session, user_id: UUID) -> None:
+    """Enable an account. Its keys and schedules work again, its sessions do not."""
+    await account_queries.set_disabled(session, user_id, None)
 
 
-async def _cancel_runs(database: Database, engine: Engine, workspace_id: UUID) -> int:
+async def cancel_runs(database: Database, engine: Engine, workspace_id: UUID) -> int:
+    """Cancel the unfinished runs of a disabled account, each in its own transaction. Return how many were cancelled.
+
+    Other processes trust a credential for up to five seconds. To cancel a run that they have started meanwhile, cancel again.
+    """
     async with database.reading() as session:
         found = await account_queries.unfinished_runs(session, workspace_id)
     cancelled = 0

@@ -220,7 +220,7 @@ async def change_password(
         account, stored = await service.with_password(read, caller)
     with doors.logins.attempt((account.email, client)) as attempt:
         matches = await doors.passwords.verify(
-            body.current_password, stored, client=client, account=account.email
+            body.current_password, stored, client=client, account=account.email, is_known=True
         )
         if not matches:
             attempt.count()

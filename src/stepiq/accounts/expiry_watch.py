@@ -6,7 +6,7 @@ a logout, a revoked or expired key, a new password, and a disabled account.
 """
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import Context
 
@@ -50,15 +50,27 @@ class ExpiryWatch:
             StoreUnavailable: nothing was ended.
         """
         watched = list(self._watched.values())
-        sessions = {actor.session_id for actor, _ in watched if actor.session_id is not None}
-        keys = {actor.key_id for actor, _ in watched if actor.key_id is not None}
+        live = await self._live([actor for actor, _ in watched])
+        for actor, end in watched:
+            if actor not in live:
+                end()
+
+    async def is_live(self, actor: Actor) -> bool:
+        """Whether the credential of a request still works. A session does after its access token has expired.
+
+        Raises:
+            StoreUnavailable: this is unknown.
+        """
+        return actor in await self._live([actor])
+
+    async def _live(self, actors: Sequence[Actor]) -> set[Actor]:
+        sessions = {actor.session_id for actor in actors if actor.session_id is not None}
+        keys = {actor.key_id for actor in actors if actor.key_id is not None}
         now = clock.now()
         async with self._database.reading() as session:
             live = await session_queries.live_ids(session, sessions, now)
             live |= await key_queries.live_ids(session, keys, now)
-        for actor, end in watched:
-            if actor.session_id not in live and actor.key_id not in live:
-                end()
+        return {each for each in actors if each.session_id in live or each.key_id in live}
 
     async def close(self) -> None:
         """Stop checking."""

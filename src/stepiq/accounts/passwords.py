@@ -59,7 +59,13 @@ class Passwords:
         return await self._run(client, lambda: _hashes.hash(password), is_known=is_known)
 
     async def verify(
-        self, password: str, stored: str | None, *, client: str = "", account: str = ""
+        self,
+        password: str,
+        stored: str | None,
+        *,
+        client: str = "",
+        account: str = "",
+        is_known: bool = False,
     ) -> bool:
         """Whether the password belongs to a stored hash. For None, the answer is no, after the same time.
 
@@ -68,6 +74,7 @@ class Passwords:
             stored: A hash that `hash` returned.
             client: The address of the caller. Clients take turns.
             account: The email address of the account. After a success, calls for the same account and client are known.
+            is_known: The caller has proved the account with a session.
 
         Raises:
             Busy: Too many calls are waiting.
@@ -76,7 +83,7 @@ class Passwords:
         matches = await self._run(
             client,
             lambda: _hashes.verify(password, stored or _NOBODY),
-            is_known=caller in self._succeeded,
+            is_known=is_known or caller in self._succeeded,
         )
         if matches and stored is not None:
             self._remember(caller)

@@ -12,12 +12,12 @@ from datetime import timedelta
 from uuid import UUID
 
 from stepiq.accounts import keys
+from stepiq.accounts.account_mail import AccountMail
 from stepiq.accounts.queries import accounts as account_queries
 from stepiq.accounts.queries import resets as reset_queries
 from stepiq.accounts.tokens import new_token
 from stepiq.core import clock, ids, logging
-from stepiq.core.errors import StepIQError
-from stepiq.core.mail import Mailer, MailUnsent, Message
+from stepiq.core.mail import Mailer, Message
 from stepiq.store.database import Database
 from stepiq.web.limits import Limiter
 
@@ -28,7 +28,6 @@ MAILS_AN_HOUR = 3
 _PENDING = 500
 _ASKED_EACH = 60
 _PAUSE_SECONDS = (0.1, 0.6)
-_SETTLE_SECONDS = 10
 
 log = logging.get(__name__)
 
@@ -45,47 +44,33 @@ class Recovery:
 
     def __init__(self, database: Database, mailer: Mailer, base_url: str) -> None:
         self._database = database
-        self._mailer = mailer
+        self._mail = AccountMail(mailer)
         self._base_url = base_url
         self._asked = Limiter(_ASKED_EACH, timedelta(hours=1))
-        self._under_way: set[asyncio.Task[None]] = set()
-        self._hurry = asyncio.Event()
 
     def ask(self, email: str, client: str) -> None:
         """Have a mail sent, should the address have an account. Does nothing more for a client that asks for many."""
         is_allowed = self._asked.hit(client, clock.now()).is_allowed
-        if not is_allowed or len(self._under_way) >= _PENDING:
+        if not is_allowed or self._mail.under_way >= _PENDING:
             log.warning("reset_mail_not_tried")
             return
-        task = asyncio.create_task(self._send(email))
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        self._mail.start(self._send(email))
 
     async def settle(self) -> None:
         """Send what has been asked for now; gives up on a mail server that keeps it waiting."""
-        if not self._under_way:
-            return
-        self._hurry.set()
-        _, late = await asyncio.wait(self._under_way, timeout=_SETTLE_SECONDS)
-        self._hurry.clear()
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
-        if late:
-            log.warning("reset_mail_given_up", mails=len(late))
+        await self._mail.settle()
 
     async def _send(self, email: str) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(random.uniform(*_PAUSE_SECONDS)):  # noqa: S311 — hides, not guards
-                await self._hurry.wait()
-        try:
-            reset = await self._make(email)
-            if reset is not None:
-                await self._mail(email, reset)
-        except StepIQError as error:
-            log.warning("reset_mail_failed", code=error.code)
-        except Exception:
-            log.exception("reset_mail_broke")
+                await self._mail.hurry.wait()
+        reset = await self._make(email)
+        if reset is None:
+            return
+        if not await self._mail.send(reset.user_id, _message(email, self._base_url, reset.token)):
+            async with self._database.transaction() as session:
+                # What was never sent must not count against those that will be.
+                await reset_queries.delete(session, reset.id)
 
     async def _make(self, email: str) -> _Reset | None:
         now = clock.now()
@@ -108,17 +93,6 @@ class Recovery:
                 expires_at=now + RESET_LIFETIME,
             )
         return reset
-
-    async def _mail(self, email: str, reset: _Reset) -> None:
-        try:
-            await self._mailer.send(_message(email, self._base_url, reset.token))
-        except MailUnsent as error:
-            # Filters quote what they refuse, and this mail holds a token: their text stays out of the log.
-            reason = error.message if error.reply is None else f"refused with {error.reply}"
-            log.warning("reset_mail_unsent", user_id=str(reset.user_id), reason=reason)
-            async with self._database.transaction() as session:
-                # What was never sent must not count against those that will be.
-                await reset_queries.delete(session, reset.id)
 
 
 def _message(email: str, base_url: str, token: str) -> Message:

@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -50,7 +50,7 @@ class Account:
     created_at: datetime
     workspace_id: UUID
     plan: str
-    email_verified: bool = True
+    email_verified: bool
     credit_tokens: int = 0
     """Tokens that the server has paid for this month."""
 
@@ -249,6 +249,7 @@ async def create_by_operator(
         password_hash=password_hash,
         is_admin=is_admin,
         plan=plan or (FIRST_PLAN if is_admin else settings.default_plan),
+        is_verified=True,
     )
 
 
@@ -260,7 +261,7 @@ async def create_account(
     password_hash: str,
     is_admin: bool,
     plan: str,
-    is_verified: bool = True,
+    is_verified: bool,
 ) -> Account:
     """Create an account with its workspace, whoever may register.
 
@@ -294,34 +295,28 @@ async def create_account(
 
 
 async def set_plan(session: Session, *, email: str, plan: str) -> Account:
-    """Put the account of an address on a plan; running servers know it within five seconds.
+    """Put the account of an address on a plan, disabled or not. Running servers apply it within five seconds.
 
-    The plan's name is the caller's to check.
+    The caller checks the name of the plan.
 
     Raises:
-        AccountNotFound: nobody has that address, or the account is disabled.
+        AccountNotFound: no account has this address.
     """
-    row = await account_queries.account_by_email(session, email.strip().lower())
+    account = await named(session, email)
+    await account_queries.update_plan(session, account.workspace_id, plan)
+    return replace(account, plan=plan)
+
+
+async def named(session: Session, email: str) -> Account:
+    """The account with an address, disabled or not.
+
+    Raises:
+        AccountNotFound: no account has this address.
+    """
+    row = await account_queries.any_by_email(session, email)
     if row is None:
         raise AccountNotFound(email)
-    await account_queries.update_plan(session, row.workspace_id, plan)
-    return replace(account_of(row), plan=plan)
-
-
-def named(email: str) -> Callable[[Session], Awaitable[Any]]:
-    """Reads the account with an address, disabled or not.
-
-    Raises:
-        AccountNotFound: there is none.
-    """
-
-    async def find(session: Session) -> Any:
-        row = await account_queries.any_by_email(session, email.strip().lower())
-        if row is None:
-            raise AccountNotFound(email)
-        return row
-
-    return find
+    return account_of(row)
 
 
 async def find_by_email(session: Session, email: str) -> tuple[Account, str] | None:

@@ -4,16 +4,16 @@ Where strangers can register and the server sends email, anyone could register t
 write to other people. Until the address is verified, the account can do nothing that sends email.
 """
 
-import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
+from stepiq.accounts.account_mail import AccountMail
 from stepiq.accounts.errors import EmailUnverified, VerificationInvalid
 from stepiq.accounts.queries import accounts as account_queries
-from stepiq.core import clock, logging
-from stepiq.core.mail import Mailer, MailUnsent, Message
+from stepiq.core import clock
+from stepiq.core.mail import Mailer, Message
 from stepiq.core.settings import Settings
-from stepiq.core.signed_tokens import Tokens
+from stepiq.core.signed_tokens import ExpiringTokens
 from stepiq.store.database import Session
 from stepiq.web.limits import Decision, Limiter
 
@@ -21,12 +21,6 @@ PAGE_PATH = "/verify-email"
 LIFETIME = timedelta(days=7)
 MAILS_AN_HOUR = 3
 """How many verification emails an account gets in an hour."""
-
-_ID_BYTES = 16
-_EXPIRY_BYTES = 5
-_SETTLE_SECONDS = 10
-
-log = logging.get(__name__)
 
 
 async def require_verified(session: Session, user_id: UUID) -> None:
@@ -44,24 +38,21 @@ class Verification:
 
     def __init__(self, settings: Settings, mailer: Mailer) -> None:
         self._base_url = settings.base_url
-        self._mailer = mailer
-        self._tokens = Tokens(settings, b"stepiq addresses", _ID_BYTES + _EXPIRY_BYTES)
+        self._mail = AccountMail(mailer)
+        self._tokens = ExpiringTokens(settings, b"stepiq addresses")
         self._asked = Limiter(MAILS_AN_HOUR, timedelta(hours=1))
-        self._sending: set[asyncio.Task[None]] = set()
 
     def send(self, user_id: UUID, email: str) -> Decision:
         """Send an email with a link in the background, unless the account has got too many."""
         decision = self._asked.hit(user_id, clock.now())
         if decision.is_allowed:
-            task = asyncio.create_task(self._send(user_id, email))
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
+            message = _message(email, self._base_url, self.token(user_id))
+            self._mail.start(self._mail.send(user_id, message))
         return decision
 
     def token(self, user_id: UUID) -> str:
         """The token that verifies the address of an account."""
-        expires_at = int((clock.now() + LIFETIME).timestamp())
-        return self._tokens.make(user_id.bytes + expires_at.to_bytes(_EXPIRY_BYTES))
+        return self._tokens.make(user_id, clock.now() + LIFETIME)
 
     async def confirm(self, session: Session, token: str) -> str:
         """Mark the address that a token names as verified, and return it.
@@ -72,8 +63,7 @@ class Verification:
         claim = self._tokens.read(token)
         if claim is None:
             raise VerificationInvalid
-        expires_at = datetime.fromtimestamp(int.from_bytes(claim[_ID_BYTES:]), UTC)
-        user_id = UUID(bytes=claim[:_ID_BYTES])
+        user_id, expires_at = claim
         row = await account_queries.account_by_id(session, user_id)
         if row is None or clock.now() >= expires_at:
             raise VerificationInvalid
@@ -82,22 +72,7 @@ class Verification:
 
     async def settle(self) -> None:
         """Wait for the emails that are being sent. Give up on a mail server that takes longer than ten seconds."""
-        if not self._sending:
-            return
-        _, late = await asyncio.wait(self._sending, timeout=_SETTLE_SECONDS)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
-
-    async def _send(self, user_id: UUID, email: str) -> None:
-        try:
-            await self._mailer.send(_message(email, self._base_url, self.token(user_id)))
-        except MailUnsent as error:
-            # A mail server may quote the email, which contains the token, so its text is not logged.
-            reason = error.message if error.reply is None else f"refused with {error.reply}"
-            log.warning("verification_mail_unsent", user_id=str(user_id), reason=reason)
-        except Exception:
-            log.exception("verification_mail_broke")
+        await self._mail.settle()
 
 
 def _message(email: str, base_url: str, token: str) -> Message:

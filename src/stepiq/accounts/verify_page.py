@@ -17,7 +17,7 @@ const token = new URLSearchParams(location.hash.slice(1)).get("token") ?? "";
 history.replaceState(null, "", location.pathname);
 const button = document.querySelector("button");
 const say = (text) => { document.querySelector("[role=status]").textContent = text; };
-if (!token) { button.hidden = true; say("This link is incomplete. Open the full link from the email."); }
+if (!token) { button.hidden = true; say("This link is incomplete. Open the complete link from the email."); }
 button.addEventListener("click", async () => {
   button.disabled = true;
   say("");

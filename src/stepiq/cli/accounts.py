@@ -9,7 +9,6 @@ import typer
 from pydantic import ValidationError
 
 from stepiq.accounts import disabling, service
-from stepiq.accounts.disabling import Disabled
 from stepiq.accounts.errors import EmailTaken, SetupDone
 from stepiq.accounts.passwords import Passwords
 from stepiq.accounts.schemas import Registration, normalise_email
@@ -56,10 +55,7 @@ def invite(email: str) -> None:
         StoreMissing: there is no database where the settings say.
         SetupRequired, EmailTaken: see the classes.
     """
-    try:
-        address = normalise_email(email)
-    except ValueError as error:
-        raise UsageError(f"{email}: {str(error)[:1].upper()}{str(error)[1:]}.") from None
+    address = _address(email)
     configured = settings.load()
     database.require(configured)
     with _advising():
@@ -76,7 +72,7 @@ def invite(email: str) -> None:
 
 
 def show_setup_token() -> None:
-    """Show the token with which the first account of a server is registered from anywhere.
+    """Show the setup token of a server. The first account registers with it.
 
     Raises:
         StoreMissing: there is no database where the settings say.
@@ -146,13 +142,15 @@ def set_plan(email: str, plan: str) -> None:
     """Put an account on another plan and print it.
 
     Raises:
+        UsageError: the address is not valid.
         StoreMissing: there is no database where the settings say.
         UnknownPlan, AccountNotFound: see the classes.
     """
+    address = _address(email)
     configured = settings.load()
     database.require(configured)
     wanted = Plans.load(configured.plans).require(plan)
-    account = asyncio.run(change_plan(configured, email, wanted.name))
+    account = asyncio.run(change_plan(configured, address, wanted.name))
     typer.echo(f"{account.email} now has plan {account.plan}.")
 
 
@@ -160,39 +158,49 @@ def disable(email: str) -> None:
     """Disable an account and cancel its runs.
 
     Raises:
+        UsageError: the address is not valid.
         StoreMissing: there is no database where the settings say.
         AccountNotFound: see the class.
     """
+    address = _address(email)
     configured = settings.load()
     database.require(configured)
-    done = asyncio.run(disable_account(configured, email))
-    typer.echo(
-        f"Disabled {done.email}. Sessions ended: {done.sessions_ended}. Runs cancelled: {done.runs_cancelled}."
-    )
+    sessions, runs = asyncio.run(disable_account(configured, address))
+    typer.echo(f"Disabled {address}. Sessions ended: {sessions}. Runs cancelled: {runs}.")
 
 
 def enable(email: str) -> None:
     """Enable a disabled account.
 
     Raises:
+        UsageError: the address is not valid.
         StoreMissing: there is no database where the settings say.
         AccountNotFound: see the class.
     """
+    address = _address(email)
     configured = settings.load()
     database.require(configured)
-    typer.echo(f"Enabled {asyncio.run(enable_account(configured, email))}.")
+    asyncio.run(enable_account(configured, address))
+    typer.echo(f"Enabled {address}.")
 
 
-async def disable_account(configured: Settings, email: str) -> Disabled:
-    """Disable an account in the database. A server can be running."""
+async def disable_account(configured: Settings, email: str) -> tuple[int, int]:
+    """Disable an account in the database, and return how many sessions and runs ended. A server can be running."""
     async with built(configured) as services:
-        return await disabling.disable(services.database, services.engine, service.named(email))
+        async with services.database.transaction() as session:
+            account = await service.named(session, email)
+            ended = await disabling.disable(session, account.id)
+        cancelled = await disabling.cancel_runs(
+            services.database, services.engine, account.workspace_id
+        )
+        return ended, cancelled
 
 
-async def enable_account(configured: Settings, email: str) -> str:
-    """Enable an account in the database, and return its address. A server can be running."""
+async def enable_account(configured: Settings, email: str) -> None:
+    """Enable an account in the database. A server can be running."""
     async with built(configured) as services, services.database.transaction() as session:
-        return await disabling.enable(session, service.named(email))
+        account = await service.named(session, email)
+        await disabling.enable(session, account.id)
 
 
 async def add_account(
@@ -232,6 +240,13 @@ def _advising() -> Generator[None]:
         raise EmailTaken(
             "Use another address. To change the plan of an account, use `stepiq users set-plan`."
         ) from None
+
+
+def _address(email: str) -> str:
+    try:
+        return normalise_email(email)
+    except ValueError as error:
+        raise UsageError(f"{email}: {str(error)[:1].upper()}{str(error)[1:]}.") from None
 
 
 def _password(*, from_stdin: bool) -> str:

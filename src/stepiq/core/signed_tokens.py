@@ -3,13 +3,17 @@
 import base64
 import hashlib
 import hmac
+from datetime import UTC, datetime
 from functools import cached_property
+from uuid import UUID
 
 from stepiq.core import keys
 from stepiq.core.settings import Settings
 
 _TOKEN_BYTES = 48
 """Base64 writes them without padding."""
+_ID_BYTES = 16
+_EXPIRY_BYTES = 5
 
 
 class Tokens:
@@ -41,3 +45,24 @@ class Tokens:
     def _proof(self, claim: bytes) -> bytes:
         length = _TOKEN_BYTES - self._claim_bytes
         return hmac.digest(self._key, claim, hashlib.sha256)[:length]
+
+
+class ExpiringTokens:
+    """Makes and reads tokens that prove an id and the time until which they are valid, in whole seconds."""
+
+    def __init__(self, settings: Settings, purpose: bytes) -> None:
+        self._tokens = Tokens(settings, purpose, _ID_BYTES + _EXPIRY_BYTES)
+
+    def make(self, subject: UUID, expires_at: datetime) -> str:
+        """The token that proves an id and a time."""
+        return self._tokens.make(
+            subject.bytes + int(expires_at.timestamp()).to_bytes(_EXPIRY_BYTES)
+        )
+
+    def read(self, token: str) -> tuple[UUID, datetime] | None:
+        """The id and the time, which can be in the past. None if this server did not make the token for this purpose."""
+        claim = self._tokens.read(token)
+        if claim is None:
+            return None
+        expires_at = datetime.fromtimestamp(int.from_bytes(claim[_ID_BYTES:]), UTC)
+        return UUID(bytes=claim[:_ID_BYTES]), expires_at

@@ -54,7 +54,7 @@ class Preparer:
     """Public address of this server."""
     run_links: RunLinks
     review_mail: ReviewMail
-    verifies_addresses: bool = False
+    verifies_addresses: bool
     """Whether only accounts with a verified address can send email."""
 
     async def prepare(

@@ -52,9 +52,9 @@ class Rules:
     providers: Providers
     changes: Changes
     """Told when a new version counts."""
-    watcher: Watcher | None = None
+    watcher: Watcher | None
     """Told in the same transaction; None where nothing hangs on pipelines, as without a server."""
-    verifies_addresses: bool = False
+    verifies_addresses: bool
     """Whether only accounts with a verified address can send email."""
 
 

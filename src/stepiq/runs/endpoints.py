@@ -8,8 +8,8 @@ from fastapi import Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from stepiq.accounts.actor import Actor, Scope
-from stepiq.accounts.errors import CredentialInvalid, ScopeMissing, TooManyAttempts
-from stepiq.accounts.http import DoorsDep, authenticate, needs
+from stepiq.accounts.errors import ScopeMissing, TooManyAttempts
+from stepiq.accounts.http import DoorsDep, needs
 from stepiq.billing.plans import Plans
 from stepiq.engine.definitions import VersionNotFound
 from stepiq.engine.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
@@ -134,10 +134,10 @@ async def start_run(
     try:
         finished = await _after_wait(services, streams, caller, waited, request)
         # The credential may have been revoked meanwhile. The response to it then shows nothing of what happened since.
-        await authenticate(doors, request)
-    except (CredentialInvalid, StoreUnavailable):
+        is_live = await doors.watch.is_live(caller)
+    except StoreUnavailable:
         return accepted
-    return finished or accepted
+    return finished if finished and is_live else accepted
 
 
 async def _after_wait(

@@ -4,19 +4,16 @@ The token of a link states what it gives access to and proves it. It is in the p
 not send, so that it gets into no log of a server or proxy.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from stepiq.core import clock
 from stepiq.core.settings import Settings
-from stepiq.core.signed_tokens import Tokens
+from stepiq.core.signed_tokens import ExpiringTokens
 from stepiq.runs.errors import RunLinkExpired, RunLinkInvalid
 
 RUN_PAGE_PATH = "/run-status"
 RUN_LINK_LIFETIME = timedelta(days=30)
-
-_ID_BYTES = 16
-_EXPIRY_BYTES = 5
 
 
 class RunLinks:
@@ -24,7 +21,7 @@ class RunLinks:
 
     def __init__(self, settings: Settings) -> None:
         self._base_url = settings.base_url
-        self._tokens = Tokens(settings, b"stepiq run links", _ID_BYTES + _EXPIRY_BYTES)
+        self._tokens = ExpiringTokens(settings, b"stepiq run links")
 
     def url(self, token: str) -> str:
         """The address of the page that shows the run."""
@@ -32,7 +29,7 @@ class RunLinks:
 
     def token(self, run_id: UUID, expires_at: datetime) -> str:
         """The token of a link to a run."""
-        return self._tokens.make(run_id.bytes + int(expires_at.timestamp()).to_bytes(_EXPIRY_BYTES))
+        return self._tokens.make(run_id, expires_at)
 
     def read(self, token: str) -> tuple[UUID, datetime]:
         """The run that a token gives access to, and until when.
@@ -44,7 +41,7 @@ class RunLinks:
         claim = self._tokens.read(token)
         if claim is None:
             raise RunLinkInvalid
-        expires_at = datetime.fromtimestamp(int.from_bytes(claim[_ID_BYTES:]), UTC)
+        run_id, expires_at = claim
         if clock.now() >= expires_at:
             raise RunLinkExpired(expires_at)
-        return UUID(bytes=claim[:_ID_BYTES]), expires_at
+        return run_id, expires_at
