@@ -22,7 +22,7 @@ from stepiq.language.places import Path, write_path
 from stepiq.language.schema_cost import SchemaProblem
 from stepiq.language.schemas import Schema, compile_schema
 from stepiq.language.templates import Template, TemplateSyntaxError
-from stepiq.language.words import fields_in, nearest, note, same_word, slug, suggest
+from stepiq.language.words import Note, nearest, note, same_word, slug, suggest, wrapper
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +222,8 @@ class Fields:
         misplaced: list[tuple[str, str]] = []
         for name in unknown[:MAX_PROBLEMS]:
             if hint := self._other_tool(name, known):
-                self._announced |= fields_in(hint)
-                found.append((name, f"Unknown field `{name[:60]}`. {hint}"))
+                self._announced |= hint.announced
+                found.append((name, f"Unknown field `{name[:60]}`. {hint.text}"))
             elif not same_word(name, known) and (message := self._misplaced(name)):
                 misplaced.append((name, message))
             else:
@@ -232,13 +232,13 @@ class Fields:
         # Which fields a step can have is only known with its type.
         return found if "type" in self._announced else [*found, *misplaced]
 
-    def _other_tool(self, name: str, known: Collection[str]) -> str | None:
+    def _other_tool(self, name: str, known: Collection[str]) -> Note | None:
         """What to write instead of a field of other tools, or of a wrapper around the fields of this mapping."""
         value = self._written[name]
         hint = None if same_word(name, known) else note(name, known)
         if not self.path and is_object(value) and "steps" in value:
-            hint = f"Write the fields inside it one level higher, without `{name[:60]}`."
-        if hint is not None and "one level higher" in hint and is_object(value):
+            hint = wrapper(name)
+        if hint is not None and hint.is_wrapper and is_object(value):
             self._announced |= value.keys()
         return hint
 

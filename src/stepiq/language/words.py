@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 
 _MAX_COMPARED = 200
@@ -82,55 +83,86 @@ _SYNONYMS = {
 } | {"$json": ["input"], "$input": ["input"], "output": ["steps"], "$node": ["steps"]}
 """Words of other tools, and what they are called here."""
 
-_ORDER = "Steps run in the order written, so a step can read the outputs of all steps above it."
-_START = "For a schedule, use `schedule`. The API and webhooks can start any pipeline."
-_STEPS = "A pipeline has one list of steps, `steps`."
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What to do instead of a field of other tools."""
+
+    text: str
+    announced: frozenset[str] = frozenset()
+    """The fields that it says to write."""
+    is_wrapper: bool = False
+    """Whether the fields inside the field belong one level higher."""
+
+
+def wrapper(name: str) -> Note:
+    """What to do with a field that only contains the fields that belong beside it."""
+    text = f"Write the fields inside it one level higher, without `{name[:60]}`."
+    return Note(text, is_wrapper=True)
+
+
+_ORDER = Note(
+    "Steps run in the order written, so a step can read the outputs of all steps above it."
+)
+_START = Note(
+    "For a schedule, use `schedule`. The API and webhooks can start any pipeline.",
+    frozenset({"schedule"}),
+)
+_STEPS = Note("A pipeline has one list of steps, `steps`.", frozenset({"steps"}))
+_CALL = Note(
+    "To run code, use `type: code`. To call another system, use `type: webhook`.",
+    frozenset({"type"}),
+)
+_QUERY = Note("Write the query string in `url`.", frozenset({"url"}))
 _NOTES = {
     ("schedule", "connections"): _ORDER,
-    (
-        "schedule",
-        "env",
-    ): "Write values in `variables`. Store API keys as secrets and use them as `{{env.NAME}}`.",
+    ("schedule", "env"): Note(
+        "Write values in `variables`. Store API keys as secrets and use them as `{{env.NAME}}`.",
+        frozenset({"variables"}),
+    ),
     ("schedule", "jobs"): _STEPS,
     ("schedule", "nodes"): _STEPS,
     ("schedule", "on"): _START,
-    (
-        "schedule",
-        "secrets",
-    ): "Store secrets on the server, and use them in templates as `{{env.NAME}}`.",
+    ("schedule", "secrets"): Note(
+        "Store secrets on the server, and use them in templates as `{{env.NAME}}`."
+    ),
     ("schedule", "trigger"): _START,
     ("schedule", "triggers"): _START,
-    ("on_error", "continue_on_error"): "To go on after a failure, write `on_error: continue`.",
+    ("on_error", "continue_on_error"): Note(
+        "To go on after a failure, write `on_error: continue`.", frozenset({"on_error"})
+    ),
     ("on_error", "depends_on"): _ORDER,
     ("on_error", "needs"): _ORDER,
-    (
-        "on_error",
-        "output",
-    ): "The output of a step is stored automatically. Later steps read it as `steps.ID.output`.",
-    (
-        "on_error",
-        "run",
-    ): "To run code, use `type: code`. To call another system, use `type: webhook`.",
-    (
-        "on_error",
-        "uses",
-    ): "To run code, use `type: code`. To call another system, use `type: webhook`.",
-    ("on_error", "with"): "Write the fields of the step one level higher, without `with`.",
-    ("prompt", "messages"): "Write `system_prompt` and `prompt`.",
-    ("system_prompt", "input"): "Use the input in the prompt, as in `{{input.topic}}`.",
-    ("url", "auth"): "Write `headers: {Authorization: 'Bearer {{env.TOKEN}}'}`.",
-    ("url", "params"): "Write the query string in `url`.",
-    ("url", "query"): "Write the query string in `url`.",
-    ("cases", "then"): "Write `cases: [{if: input.score > 5, goto: publish}]`.",
+    ("on_error", "output"): Note(
+        "The output of a step is stored automatically. Later steps read it as `steps.ID.output`."
+    ),
+    ("on_error", "run"): _CALL,
+    ("on_error", "uses"): _CALL,
+    ("on_error", "with"): Note(
+        "Write the fields of the step one level higher, without `with`.", is_wrapper=True
+    ),
+    ("prompt", "messages"): Note(
+        "Write `system_prompt` and `prompt`.", frozenset({"system_prompt", "prompt"})
+    ),
+    ("system_prompt", "input"): Note("Use the input in the prompt, as in `{{input.topic}}`."),
+    ("url", "auth"): Note(
+        "Write `headers: {Authorization: 'Bearer {{env.TOKEN}}'}`.", frozenset({"headers"})
+    ),
+    ("url", "params"): _QUERY,
+    ("url", "query"): _QUERY,
+    ("cases", "then"): Note(
+        "Write `cases: [{if: input.score > 5, goto: publish}]`.", frozenset({"cases"})
+    ),
 }
 """What to do instead of a field of other tools, by a field that is known where it is written."""
 
 
-def note(name: str, known: Collection[str]) -> str | None:
+def note(name: str, known: Collection[str]) -> Note | None:
     """What to do instead of a field that other tools have where these are known."""
     plain = _plain(name)
     return next(
-        (text for (field, word), text in _NOTES.items() if word == plain and field in known), None
+        (found for (field, word), found in _NOTES.items() if word == plain and field in known),
+        None,
     )
 
 
@@ -138,11 +170,6 @@ def listed(words: Sequence[str]) -> str:
     """`a`, `a and b` or `a, b and c`."""
     *others, end = words
     return f"{', '.join(others)} and {end}" if others else end
-
-
-def fields_in(hint: str) -> set[str]:
-    """The fields that a sentence names."""
-    return set(re.findall(r"`([a-z_]+)[`:]", hint))
 
 
 def suggest(name: str, known: Collection[str]) -> str:
