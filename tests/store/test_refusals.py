@@ -28,7 +28,13 @@ def refusing(message: str, code: str, function: str = "", severity: str = "FATAL
     """A server that refuses every connection with one error, as PostgreSQL does."""
     fields = [f"S{severity}", f"C{code}", f"M{message}", *([f"R{function}"] if function else [])]
     content = "".join(f"{field}\0" for field in fields).encode() + b"\0"
-    answer = b"E" + (len(content) + 4).to_bytes(4) + content
+    with answering(b"E" + (len(content) + 4).to_bytes(4) + content) as url:
+        yield url
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[URL]:
+    """A server that answers the start of every session with some bytes, and closes the connection."""
 
     def serve(listener: socket.socket) -> None:
         # Once for the driver, and once for the code.
@@ -77,6 +83,14 @@ class TestConnect:
 
         assert f"refuses the connection: {words}. " in message
         assert advice in message
+
+    def test_a_server_that_asks_for_a_password_is_explained(self):
+        with answering(b"R" + (8).to_bytes(4) + (3).to_bytes(4)) as url:
+            message = message_of(make_url(f"postgresql://ada@127.0.0.1:{url.port}/flows"))
+
+        assert "refuses the connection: PostgreSQL asks for a password" in message
+        assert "`postgresql://ada:PASSWORD@HOST/flows`" in message
+        assert "fe_sendauth" not in message
 
     def test_a_server_that_starts_is_not_refusing(self):
         with refusing("la base de datos se está iniciando", "57P03") as url:

@@ -54,6 +54,8 @@ class _Cause:
     advice: str
     is_temporary: bool = False
     """Whether the server is missing or busy, rather than refusing."""
+    reason: str = ""
+    """What happened, if the words of the driver do not say it plainly."""
 
 
 _NO_ROLE = _Cause(
@@ -68,6 +70,11 @@ _NOT_READY = _Cause("Try again in a moment.", is_temporary=True)
 _WRONG_PASSWORD = _Cause(
     "Correct the user and password in STEPIQ_DATABASE_URL. To set the password, run as a superuser:"
     " ALTER ROLE $role LOGIN PASSWORD '…'; If the role does not exist: CREATE ROLE $role LOGIN PASSWORD '…';"
+)
+_NO_PASSWORD = _Cause(
+    "Add the password to STEPIQ_DATABASE_URL: `postgresql://$role:PASSWORD@HOST/$database`. To set it, run as a superuser:"
+    " ALTER ROLE $role LOGIN PASSWORD '…';",
+    reason="PostgreSQL asks for a password, and STEPIQ_DATABASE_URL has none",
 )
 # By SQLSTATE, because the server can report in any language.
 _REFUSALS = {
@@ -92,7 +99,7 @@ _OTHER_REFUSAL = _Cause("Correct STEPIQ_DATABASE_URL, or the configuration of th
 _REFUSED_ROLE = {"InitializeSessionUserId": _NO_ROLE, "ClientAuthentication": _NO_HBA_LINE}
 # Texts of libpq, which has no codes. It does not translate them, because Python leaves the language of messages at C.
 _TEXTS = (
-    (re.compile("no password supplied", re.IGNORECASE), _WRONG_PASSWORD),
+    (re.compile("no password supplied", re.IGNORECASE), _NO_PASSWORD),
     (
         re.compile("does not support SSL", re.IGNORECASE),
         _Cause(
@@ -182,6 +189,7 @@ def _explained(url: URL, error: BaseException) -> StoreRefused | StoreUnavailabl
         return StoreRefused(f"{where} refused a statement: {reason}. {advice}")
     found = _cause(url, error)
     advice = Template(found.advice).substitute(role=_role(url), database=_database(url))
+    reason = found.reason or reason
     if found.is_temporary:
         return StoreUnavailable(f"{where} cannot be reached: {reason}. {advice}")
     return StoreRefused(f"{where} refuses the connection: {reason}. {advice}")
