@@ -42,15 +42,15 @@ def status_of(database):
 class TestDisable:
     async def test_its_sessions_and_keys_are_refused(self, change, owner, login_key, account):
         key = await login_key(account)
-        assert (await owner.get("/api/user/me")).status_code == 200
-        assert (await key.get("/api/user/me")).status_code == 200
+        assert (await owner.get("/api/user/api-keys")).status_code == 200
+        assert (await key.get("/api/user/api-keys")).status_code == 200
 
         response = await change(account, disabled=True)
 
         assert response.status_code == 200
         assert (response.json()["email"], response.json()["disabled"]) == (account.email, True)
-        assert (await owner.get("/api/user/me")).status_code == 401
-        assert (await key.get("/api/user/me")).status_code == 401
+        assert (await owner.get("/api/user/api-keys")).status_code == 401
+        assert (await key.get("/api/user/api-keys")).status_code == 401
 
     async def test_another_process_refuses_them_five_seconds_later(
         self, change, owner, account, services, app, clock
@@ -92,11 +92,11 @@ class TestDisable:
         self, change, owner, account, make, services, monkeypatch
     ):
         await make.run(account, await make.pipeline(account))
-        assert (await owner.get("/api/user/me")).status_code == 200
+        assert (await owner.get("/api/user/api-keys")).status_code == 200
         cancel, answers = services.engine.cancel, []
 
         async def observed(*arguments):
-            answers.append((await owner.get("/api/user/me")).status_code)
+            answers.append((await owner.get("/api/user/api-keys")).status_code)
             await cancel(*arguments)
 
         monkeypatch.setattr(services.engine, "cancel", observed)
@@ -132,14 +132,14 @@ class TestEnable:
         self, change, owner, login_key, account
     ):
         key = await login_key(account)
-        await owner.get("/api/user/me")
+        await owner.get("/api/user/api-keys")
         await change(account, disabled=True)
 
         response = await change(account, disabled=False)
 
         assert not response.json()["disabled"]
-        assert (await key.get("/api/user/me")).status_code == 200
-        assert (await owner.get("/api/user/me")).status_code == 401
+        assert (await key.get("/api/user/api-keys")).status_code == 200
+        assert (await owner.get("/api/user/api-keys")).status_code == 401
 
 
 class TestWho:
