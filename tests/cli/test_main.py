@@ -119,6 +119,21 @@ class TestMain:
         assert not loaded & {"sqlalchemy", "fastapi", "dbos", "httpx2", "pydantic_settings"}
 
 
+class TestUsage:
+    @pytest.mark.parametrize(
+        ("command", "usage"),
+        [
+            ("validate", "validate [OPTIONS] FILE..."),
+            ("init", "init [OPTIONS] [FILE]"),
+            ("users set-plan", "users set-plan [OPTIONS] EMAIL PLAN"),
+        ],
+    )
+    def test_arguments_have_their_usual_form(self, cli: Cli, command: str, usage: str):
+        said = cli(*command.split(), "--help")
+
+        assert f"Usage: stepiq {usage} " in said.out
+
+
 class TestPorts:
     @pytest.mark.parametrize("command", ["serve", "worker"])
     def test_one_out_of_range_is_named_by_its_option(

@@ -2,43 +2,29 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from stepiq import __version__
+from stepiq.cli import users
+from stepiq.cli.command_line import App, Commands, commands
 from stepiq.cli.console import ExitCode, UsageError, complain, exit_code, explain, report_fault, say
 from stepiq.core.errors import StepIQError
 from stepiq.store.states import ReviewDecision
 
-
-class _Commands(TyperGroup):
-    """The commands. Says what is wrong with an option in the words of the other messages, and repeats its value."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except typer.BadParameter as error:
-            error.message = _about_value(error)
-            raise
-
-
-app = typer.Typer(
+app = App(
     name="stepiq",
-    cls=_Commands,
+    cls=Commands,
     help="Define AI pipelines in YAML, run them durably, and watch them live.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-users = typer.Typer(help="Create and change the accounts of this server.", no_args_is_help=True)
-keys = typer.Typer(help="Change the master key that encrypts stored secrets.", no_args_is_help=True)
-dev = typer.Typer(
-    help="Tools for the development of pipelines and of stepIQ.", no_args_is_help=True
-)
-app.add_typer(users, name="users")
+keys = commands("Change the master key that encrypts stored secrets.")
+dev = commands("Tools for the development of pipelines and of stepIQ.")
+app.add_typer(users.app, name="users")
 app.add_typer(keys, name="keys")
 app.add_typer(dev, name="dev")
 
@@ -75,18 +61,6 @@ def main() -> None:
     except Exception as error:
         report_fault(error)
         sys.exit(ExitCode.FAULT)
-
-
-def _about_value(error: typer.BadParameter) -> str:
-    from pydantic import ValidationError
-
-    from stepiq.core.validation import sentence
-
-    if not isinstance(error.__cause__, ValidationError):
-        return error.message
-    (entry, *_) = error.__cause__.errors()
-    message, value = sentence(entry), str(entry["input"])
-    return message if f"'{value}'" in message else f"`{value}`. {message}"
 
 
 def _print_version(wanted: bool) -> None:
@@ -370,68 +344,6 @@ def version() -> None:
     _print_version(wanted=True)
 
 
-@users.command("create")
-def create_user(
-    email: Annotated[
-        str,
-        typer.Argument(metavar="EMAIL", help="Email address for the login.", show_default=False),
-    ],
-    name: Annotated[
-        str | None,
-        typer.Option(
-            help="Name of the person. Default: the part of the address before the @.",
-            show_default=False,
-        ),
-    ] = None,
-    plan: Annotated[
-        str | None,
-        typer.Option(
-            help="Plan of the account. Default: STEPIQ_DEFAULT_PLAN, or `enterprise` with --admin."
-        ),
-    ] = None,
-    admin: Annotated[
-        bool, typer.Option("--admin", help="Make the account an administrator.")
-    ] = False,
-    password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
-    ] = False,
-) -> None:
-    """Create an account, even if registration is closed. Prompts for the password. The first account is an administrator."""
-    from stepiq.cli import accounts
-
-    accounts.create(email, name=name, plan=plan, is_admin=admin, from_stdin=password_stdin)
-
-
-@users.command("invite")
-def invite_user(
-    email: Annotated[
-        str, typer.Argument(metavar="EMAIL", help="Email address to invite.", show_default=False)
-    ],
-) -> None:
-    """Invite a person to register, even if registration is closed. Prints the token, and emails it if STEPIQ_SMTP_URL is set."""
-    from stepiq.cli import accounts
-
-    accounts.invite(email)
-
-
-_AccountEmail = Annotated[
-    str, typer.Argument(metavar="EMAIL", help="Email address of the account.", show_default=False)
-]
-
-
-@users.command("set-plan")
-def set_plan(
-    email: _AccountEmail,
-    plan: Annotated[
-        str, typer.Argument(metavar="PLAN", help="Name of a plan.", show_default=False)
-    ],
-) -> None:
-    """Change the plan of an account. A running server applies it within five seconds."""
-    from stepiq.cli import accounts
-
-    accounts.set_plan(email, plan)
-
-
 @keys.command("rotate")
 def rotate_keys(
     dry_run: Annotated[
@@ -480,19 +392,3 @@ def fake_provider(
         text=text,
         api_key=api_key,
     )
-
-
-@users.command("disable")
-def disable_user(email: _AccountEmail) -> None:
-    """Disable an account and cancel its runs. Running servers refuse its sessions and keys within five seconds."""
-    from stepiq.cli import accounts
-
-    accounts.disable(email)
-
-
-@users.command("enable")
-def enable_user(email: _AccountEmail) -> None:
-    """Enable a disabled account. Its keys and schedules work again."""
-    from stepiq.cli import accounts
-
-    accounts.enable(email)

@@ -1,0 +1,51 @@
+"""How commands are shown, and how wrong values of their options are reported, on top of Typer."""
+
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+
+class Command(TyperCommand):
+    """A command. Shows its arguments in the usual way: `FILE...`, where Typer writes `{FILE}...`."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return [
+            piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)
+        ]
+
+
+class Commands(TyperGroup):
+    """A group of commands. Says what is wrong with an option in the words of the other messages, and repeats its value."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = _about_value(error)
+            raise
+
+
+class App(typer.Typer):
+    """A group of commands in which every command is a `Command`."""
+
+    def command(self, *arguments: Any, **options: Any) -> Any:
+        options.setdefault("cls", Command)
+        return super().command(*arguments, **options)
+
+
+def commands(help_text: str) -> App:
+    """A group of commands below `stepiq`."""
+    return App(help=help_text, no_args_is_help=True)
+
+
+def _about_value(error: typer.BadParameter) -> str:
+    from pydantic import ValidationError
+
+    from stepiq.core.validation import sentence
+
+    if not isinstance(error.__cause__, ValidationError):
+        return error.message
+    (entry, *_) = error.__cause__.errors()
+    message, value = sentence(entry), str(entry["input"])
+    return message if f"'{value}'" in message else f"`{value}`. {message}"
