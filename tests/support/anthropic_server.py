@@ -64,7 +64,7 @@ class AnthropicServer(VendorServer):
     def _message(self, seen: Seen) -> dict[str, Any]:
         usage = {
             # Without what was read from the cache.
-            "input_tokens": self.input_tokens - self.cached_tokens,
+            "input_tokens": self.uncached_tokens,
             "cache_creation_input_tokens": self.kept_tokens,
             "cache_read_input_tokens": self.cached_tokens,
             "output_tokens": 1,

@@ -36,7 +36,7 @@ class ChatServer(VendorServer):
             made["usage"] = {
                 "prompt_tokens": self.input_tokens,
                 "completion_tokens": self.output_tokens,
-                "total_tokens": self.input_tokens + self.output_tokens,
+                "total_tokens": self.total_tokens,
                 "prompt_tokens_details": {"cached_tokens": self.cached_tokens},
             }
         return made

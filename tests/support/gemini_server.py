@@ -47,10 +47,10 @@ class GeminiServer(VendorServer):
         usage: dict[str, Any] = {
             "promptTokenCount": self.input_tokens,
             "candidatesTokenCount": written,
-            "totalTokenCount": self.input_tokens + written + self.thought_tokens,
+            "totalTokenCount": self.total_tokens,
             "promptTokensDetails": [{"modality": "TEXT", "tokenCount": self.input_tokens}],
         }
-        if self.cached_tokens:
+        if self.cached_tokens != 0:
             usage["cachedContentTokenCount"] = self.cached_tokens
         if self.thought_tokens:
             usage["thoughtsTokenCount"] = self.thought_tokens

@@ -45,9 +45,10 @@ class VendorServer(ABC):
 
     def __init__(self) -> None:
         self.pieces = ["echo:", " hello"]
-        self.input_tokens = 100
-        self.cached_tokens = 0
-        self.output_tokens = 20
+        # Any value can be sent as a number of tokens.
+        self.input_tokens: Any = 100
+        self.cached_tokens: Any = 0
+        self.output_tokens: Any = 20
         self.models = ["large", "small"]
         self.key: str | None = None
         """The only key that is let in."""
@@ -71,6 +72,18 @@ class VendorServer(ABC):
         """An event that is sent instead of another, and nothing after it."""
         self.seen: list[Seen] = []
         self._arrived = asyncio.Event()
+
+    @property
+    def total_tokens(self) -> int:
+        """The sum of the numbers of tokens, of those that are numbers."""
+        return sum(each for each in (self.input_tokens, self.output_tokens) if type(each) is int)
+
+    @property
+    def uncached_tokens(self) -> Any:
+        """The input without what was read from the cache."""
+        if type(self.input_tokens) is type(self.cached_tokens) is int:
+            return self.input_tokens - self.cached_tokens
+        return self.input_tokens
 
     @abstractmethod
     def made_of(self, seen: Seen) -> Iterator[bytes]:

@@ -64,13 +64,17 @@ def checked_tokens(place: Place, **counts: object) -> None:
     """
     for name, count in counts.items():
         if type(count) is not int or not 0 <= count <= MAX_TOKENS:
-            shown = f" ({count:.3g})" if isinstance(count, int | float) else ""
-            raise ProviderError(
-                "provider_error",
-                f"{place.subject} reported an impossible number of {name.replace('_', ' ')}{shown}. This is a problem of"
-                " the provider. Use another `model`, or ask the provider.",
-                status=200,
-            )
+            raise impossible_tokens(place, name.replace("_", " "))
+
+
+def impossible_tokens(place: Place, what: str = "tokens") -> ProviderError:
+    """A provider reports a number of tokens that no call can use."""
+    return ProviderError(
+        "provider_error",
+        f"{place.subject} reported an impossible number of {what}. This is a problem of the provider. Use another"
+        " `model`, or ask the provider.",
+        status=200,
+    )
 
 
 class _Pieces(httpx2.AsyncByteStream):

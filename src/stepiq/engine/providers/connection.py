@@ -1,6 +1,7 @@
 """What is the same in all protocols: the connections to one server, whose key they carry, and how a call runs."""
 
 import asyncio
+import warnings
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import AsyncGenerator
@@ -38,6 +39,8 @@ _SENT_HEADERS = frozenset(
         "transfer-encoding",
     }
 )
+_IMPOSSIBLE_TOKENS = "Failed to extract usage .*: (Invalid usage value|Expected)"
+"""Warnings of negative numbers, and of values that are no numbers. Missing numbers are estimated instead."""
 _KEPT_MODELS = 100
 """Tenants name models freely, so not every name may stay in memory."""
 
@@ -75,6 +78,8 @@ class Connection(ABC):
         self._http: Client | None = None
         self._client: Any = None
         self._models: OrderedDict[str, Model[Any]] = OrderedDict()
+        # The library would warn of such a number of tokens, and count no tokens.
+        warnings.filterwarnings("error", _IMPOSSIBLE_TOKENS)
 
     @abstractmethod
     def make_client(self) -> Any:
@@ -167,6 +172,8 @@ class Connection(ABC):
                 whole = streams.finished(reply, progress, place, hide, says_why=self.says_why)
         except ProviderError:
             raise
+        except Warning:
+            raise bounds.impossible_tokens(place) from None
         except Exception as error:
             # Whatever the library makes of a bad reply is the provider's failure, not ours: it ends the step, not the run's
             # worker.
