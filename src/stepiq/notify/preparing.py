@@ -61,7 +61,8 @@ class Preparer:
         self, session: Session, delivery: Delivery
     ) -> WebhookCall | MailCall | Unsendable:
         """What an attempt sends; the session only reads, and is done with before anything is sent."""
-        # Not behind what the workspace's runs compute, for a transaction is open.
+        # An owner apart from the workspace's runs: a transaction is open, so a delivery must not wait for what they compute.
+        # A workspace therefore has two shares of DNS lookups, which is bounded, and its runs don't delay its deliveries.
         act_for(("deliveries", delivery.workspace_id))
         refused = await self._refused(session, delivery)
         if refused is not None:

@@ -11,16 +11,15 @@ import pytest
 
 from stepiq.core.fairness import act_for
 from stepiq.engine.providers import local_weights
-from stepiq.engine.providers.base import Cost, Message, ModelRequest, ProviderError
-from stepiq.engine.providers.connection import Endpoint
-from stepiq.engine.providers.failures import Place
-from stepiq.engine.providers.local import LocalConnection, LocalServer
+from stepiq.engine.providers.base import Cost, Message, Model, ModelRequest, ProviderError
+from stepiq.engine.providers.local import LocalServer
 from stepiq.engine.providers.local_weights import (
     LocalModelUnavailable,
     weights_path,
 )
 from stepiq.engine.providers.registry import Providers
 from stepiq.engine.providers.sources import LocalSource
+from stepiq.engine.steps import spending
 from tests.engine.providers.conftest import ask, settings_with
 from tests.support.local_model import CACHE, needs_local_model
 
@@ -300,16 +299,35 @@ class TestTurns:
         await call.end()
 
 
-class TestLocalConnection:
+class TestLengthOfAnswers:
+    @pytest.fixture
+    def model(self, tmp_path: Path) -> Model:
+        return Providers(settings_with(tmp_path)).resolve("local/smollm2-135m")
+
     @pytest.mark.parametrize(("wanted", "sent"), [(None, 512), (5_000, 512), (10, 10)])
-    def test_an_answer_has_at_most_512_tokens(self, wanted: int | None, sent: int):
-        place = Place("local", "The local model", "http://127.0.0.1", None, "STEPIQ_CACHE_DIR")
-        connection = LocalConnection(Endpoint(place, "http://127.0.0.1/v1", "key"))
+    def test_an_answer_has_at_most_512_tokens(self, model: Model, wanted: int | None, sent: int):
         request = ModelRequest((Message("user", "Hello"),), max_tokens=wanted)
 
-        question = connection.ask(connection.model("smollm2-135m"), request)
+        assert spending.capped(model, request).max_tokens == sent
 
-        assert question.settings.get("max_tokens") == sent
+    @pytest.mark.parametrize("wanted", [None, 512, 5_000])
+    def test_the_advice_about_a_longer_one_is_not_to_raise_the_limit(
+        self, model: Model, wanted: int | None
+    ):
+        request = ModelRequest((Message("user", "Hello"),), max_tokens=wanted)
+
+        advice = spending.cut_off(model, request, spending.capped(model, request))
+
+        assert "limit of `local/smollm2-135m`" in advice
+        assert "another `model`" in advice
+        assert "max_tokens" not in advice
+
+    def test_the_limit_of_a_step_can_be_raised(self, model: Model):
+        request = ModelRequest((Message("user", "Hello"),), max_tokens=10)
+
+        advice = spending.cut_off(model, request, spending.capped(model, request))
+
+        assert advice.endswith("Raise `max_tokens`.")
 
 
 class TestDamagedWeights:

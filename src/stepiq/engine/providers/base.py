@@ -182,6 +182,11 @@ class Model(Protocol):
         """Whether the operator's key pays: such tokens cost the account credits."""
         ...
 
+    @property
+    def max_answer_tokens(self) -> int | None:
+        """The longest answer that may be asked for; None: the provider decides."""
+        ...
+
     def stream(
         self, request: ModelRequest, progress: Progress | None = None
     ) -> AsyncGenerator[Delta | Finished]:

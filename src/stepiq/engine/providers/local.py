@@ -7,13 +7,12 @@ import os
 import secrets
 import shlex
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import cast
 
 from stepiq.core import logging
-from stepiq.engine.providers.base import ModelRequest
 from stepiq.engine.providers.connection import Endpoint
 from stepiq.engine.providers.failures import Place
 from stepiq.engine.providers.local_server import LocalServerOptions
@@ -24,10 +23,6 @@ from stepiq.engine.providers.local_weights import (
     weights_damaged,
 )
 from stepiq.engine.providers.openai_chat import ChatConnection
-from stepiq.engine.providers.questions import Question
-
-if TYPE_CHECKING:
-    from pydantic_ai.models import Model
 
 log = logging.get(__name__)
 
@@ -35,7 +30,7 @@ _START_SECONDS = 60
 _STOP_SECONDS = 2
 _LIBRARY = "xllamacpp"
 MAX_OUTPUT_TOKENS = 512
-"""A longer answer ends as if the step had this `max_tokens`."""
+"""Longest answer. A model this small may repeat itself without end, and other workspaces wait for the process."""
 
 
 def local_unavailable() -> str | None:
@@ -58,15 +53,6 @@ ENVIRONMENT = {"TZ": "UTC"}
 """The environment of the process. The server's own contains keys, which native code has no need to see."""
 
 
-class LocalConnection(ChatConnection):
-    """The connection to the local model, which limits the length of answers."""
-
-    def ask(self, model: "Model[Any]", request: ModelRequest) -> Question:
-        # A model this small may repeat itself without end, and other workspaces wait for the process.
-        limit = min(request.max_tokens or MAX_OUTPUT_TOKENS, MAX_OUTPUT_TOKENS)
-        return super().ask(model, replace(request, max_tokens=limit))
-
-
 class LocalServer:
     """The local model as a server that speaks Chat Completions."""
 
@@ -74,9 +60,9 @@ class LocalServer:
         self._folder = folder
         self._starting = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
-        self._connection: LocalConnection | None = None
+        self._connection: ChatConnection | None = None
 
-    async def connection(self) -> LocalConnection:
+    async def connection(self) -> ChatConnection:
         """A connection to the process. Starts it if it is not running; fetches the weights if they are missing.
 
         Raises:
@@ -106,7 +92,7 @@ class LocalServer:
     def _report(self, line: str) -> None:
         log.info("local_model_setup", detail=line)
 
-    async def _start(self, weights: Path) -> LocalConnection:
+    async def _start(self, weights: Path) -> ChatConnection:
         key = secrets.token_urlsafe(24)
         options = LocalServerOptions(
             model_path=str(weights),
@@ -135,7 +121,7 @@ class LocalServer:
             url_setting="STEPIQ_CACHE_DIR",
             when_unreachable="Its process has ended. The next attempt starts it again.",
         )
-        return LocalConnection(Endpoint(place, f"{url}/v1", key, keeps_connections=False))
+        return ChatConnection(Endpoint(place, f"{url}/v1", key, keeps_connections=False))
 
     async def _handshake(
         self, process: asyncio.subprocess.Process, options: LocalServerOptions

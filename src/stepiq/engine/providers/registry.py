@@ -123,6 +123,10 @@ class ResolvedModel:
         """Whether the operator's key pays: such tokens cost the account credits."""
         return self.paid_by == "server_key"
 
+    @property
+    def max_answer_tokens(self) -> int | None:
+        return self.source.max_answer_tokens
+
     async def stream(
         self, request: ModelRequest, progress: Progress | None = None
     ) -> AsyncGenerator[Delta | Finished]:

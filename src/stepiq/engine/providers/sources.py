@@ -17,7 +17,7 @@ from stepiq.engine.catalogue import Entry, PriceList, Prices
 from stepiq.engine.providers.base import ProviderError
 from stepiq.engine.providers.connection import Connection, Endpoint
 from stepiq.engine.providers.failures import Place
-from stepiq.engine.providers.local import LocalServer, local_unavailable
+from stepiq.engine.providers.local import MAX_OUTPUT_TOKENS, LocalServer, local_unavailable
 from stepiq.engine.providers.local_weights import (
     CONTEXT_WINDOW,
     MODEL_NAME,
@@ -48,6 +48,8 @@ class Source(ABC):
     """Whose prices count; None where nothing is billed."""
     capabilities: tuple[str, ...] = ("streaming",)
     """What its models can at least do, when nothing is known about one."""
+    max_answer_tokens: int | None = None
+    """The longest answer of its models, where stepIQ limits it."""
     key_name: str | None = None
     """The setting that holds its key; an account's secret of that name is used before it."""
     connects: type[Connection] = ChatConnection
@@ -199,6 +201,7 @@ class LocalSource(Source):
 
     prices = None
     small_model = MODEL_NAME
+    max_answer_tokens = MAX_OUTPUT_TOKENS
     capabilities = ("json", "streaming")
 
     def __init__(self, settings: Settings) -> None:

@@ -39,6 +39,13 @@ _ANOTHER_MAY_ANSWER = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class _Answer:
+    text: str
+    cut_off: str | None = None
+    """Why it ended at the token limit, if it did, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """What is about to be sent, secrets included: it is in no record."""
 
@@ -152,19 +159,19 @@ async def _answer(work: Work, spec: LlmSpec, request: ModelRequest, model: Model
     return Completed(value)
 
 
-def _repair(request: ModelRequest, answer: Finished, problem: str) -> ModelRequest:
+def _repair(request: ModelRequest, answer: _Answer, problem: str) -> ModelRequest:
     turns = (Message("assistant", answer.text), Message("user", _REPAIR.format(problem=problem)))
     return replace(request, messages=request.messages + turns)
 
 
-async def _examined(answer: Finished, spec: LlmSpec) -> tuple[Json, str | None]:
-    return await aside.read(_read, answer.text, spec, is_whole=answer.finish_reason != "length")
+async def _examined(answer: _Answer, spec: LlmSpec) -> tuple[Json, str | None]:
+    return await aside.read(_read, answer.text, spec, answer.cut_off)
 
 
-def _read(text: str, spec: LlmSpec, *, is_whole: bool) -> tuple[Json, str | None]:
+def _read(text: str, spec: LlmSpec, cut_off: str | None) -> tuple[Json, str | None]:
     value, problem = parse_json(text)
-    if problem is not None and not is_whole:
-        problem = "The answer was cut off at the token limit. Raise `max_tokens`."
+    if problem is not None and cut_off is not None:
+        problem = cut_off
     if problem is None and spec.output_validator is not None:
         found = spec.output_validator.issues(value)
         problem = " ".join(issue.message for issue in found) or None
@@ -176,17 +183,20 @@ def _shown(text: str) -> str:
     return repr(text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…")
 
 
-async def _ask(work: Work, model: Model, request: ModelRequest) -> Finished:
-    sent = await spending.secure(work, model, request)
+async def _ask(work: Work, model: Model, request: ModelRequest) -> _Answer:
+    sent = await spending.secure(work, model, spending.capped(model, request))
     progress = Progress()
     result = "cancelled"
     try:
         async for item in model.stream(sent, progress):
             if isinstance(item, Finished):
-                if item.finish_reason == "length" and sent is not request:
-                    work.note("warning", spending.CUT_OFF)
                 result = "ok"
-                return item
+                if item.finish_reason != "length":
+                    return _Answer(item.text)
+                cut_off = spending.cut_off(model, request, sent)
+                if sent is not request:
+                    work.note("warning", cut_off)
+                return _Answer(item.text, cut_off)
             work.speak(item.text)
     except ProviderError:
         result = "failed"

@@ -14,10 +14,6 @@ log = logging.get(__name__)
 
 ANSWER_TOKENS = 8_192
 """Longest answer of a call without `max_tokens` whose credits are limited, thinking included."""
-CUT_OFF = (
-    f"The answer was cut off at {ANSWER_TOKENS:,} tokens, which is the limit of calls that use credits. To get a longer "
-    "answer, set `max_tokens`."
-)
 _CALL_TOKENS = 512
 """For what providers add to a request, such as instructions about JSON."""
 _MESSAGE_TOKENS = 16
@@ -52,6 +48,35 @@ def bound(request: ModelRequest) -> int:
 def ask(record: StepRecord, model: Model, request: ModelRequest) -> None:
     """Have what a call may cost reserved when the record is written next."""
     record.reservation.ask(bound(request) if model.is_paid_by_server else 0)
+
+
+def capped(model: Model, request: ModelRequest) -> ModelRequest:
+    """The request, with an answer that is not longer than the model may write."""
+    most = model.max_answer_tokens
+    if most is None or (request.max_tokens or most + 1) <= most:
+        return request
+    return replace(request, max_tokens=most)
+
+
+def cut_off(model: Model, wanted: ModelRequest, sent: ModelRequest) -> str:
+    """Why an answer ended at the token limit, and what to do.
+
+    Args:
+        model: The model that answered.
+        wanted: The request as the step describes it.
+        sent: The request as it was sent.
+    """
+    if sent.max_tokens is not None and sent.max_tokens == model.max_answer_tokens:
+        return (
+            f"The answer was cut off at {sent.max_tokens:,} tokens, which is the limit of `{model.id}`. Ask for a shorter "
+            "answer, or use another `model`."
+        )
+    if sent.max_tokens == wanted.max_tokens:
+        return "The answer was cut off at the token limit. Raise `max_tokens`."
+    return (
+        f"The answer was cut off at {ANSWER_TOKENS:,} tokens, which is the limit of calls that use credits. To get a longer "
+        "answer, set `max_tokens`."
+    )
 
 
 async def secure(work: Work, model: Model, request: ModelRequest) -> ModelRequest:

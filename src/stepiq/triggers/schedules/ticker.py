@@ -59,16 +59,17 @@ class Ticker:
         while True:
             await asyncio.sleep(1 - clock.now().microsecond / 1_000_000 + _A_MOMENT_SECONDS)
             try:
-                # Schedules that become due in the meantime take part in the next round.
-                while await self.turn(clock.now()):
-                    pass
+                await self.tick()
             except StoreUnavailable:
                 log.warning("ticker_waits_for_store")
             except Exception:
                 log.exception("ticker_broke")
 
-    async def tick(self, now: datetime) -> int:
-        """Handle all schedules that are due at a time.
+    async def tick(self, now: datetime | None = None) -> int:
+        """Handle schedules until none is due.
+
+        Args:
+            now: The time. By default, the time of each turn, so that schedules which become due in the meantime take part.
 
         Returns:
             The number of schedules handled.
@@ -77,7 +78,7 @@ class Ticker:
             StoreUnavailable: what has no outcome yet stays due.
         """
         handled = 0
-        while number := await self.turn(now):
+        while number := await self.turn(now or clock.now()):
             handled += number
         return handled
 
