@@ -134,6 +134,13 @@ class TestTemplates:
         assert ended.run.output == f"<{MASK}>!"
         assert not found_in(await everything(world))
 
+    async def test_a_step_that_sends_nothing_sees_only_the_label(self, world):
+        await world.secret("TOKEN", "short")
+
+        ended = await world.run(WRITING)
+
+        assert ended.run.output == "<[secret:TOKEN]>!"
+
     async def test_the_pipelines_own_goes_before_the_accounts(self, world, fake_provider):
         pipeline_id = await world.pipeline(ASKING)
         await world.secret("TOKEN", "the account's value")

@@ -17,6 +17,7 @@ from stepiq.core.http import GuardedClient
 from stepiq.core.mail import Mailer
 from stepiq.core.settings import Settings
 from stepiq.engine.definitions import Definitions
+from stepiq.engine.protocols import StoredSecret
 from stepiq.engine.providers.registry import Providers
 from stepiq.engine.runtime import Engine
 from stepiq.notify import outbox as outboxes
@@ -50,11 +51,16 @@ class Vault:
     """Stored secrets by name, the same for every pipeline."""
 
     values: dict[str, str] = field(default_factory=lambda: {"SIGNING": SECRET})
+    hosts: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     async def read(
         self, session: Session, *, workspace_id: UUID, pipeline_id: UUID, names: Collection[str]
-    ) -> dict[str, str]:
-        return {name: value for name, value in self.values.items() if name in names}
+    ) -> dict[str, StoredSecret]:
+        return {
+            name: StoredSecret(value, self.hosts.get(name))
+            for name, value in self.values.items()
+            if name in names
+        }
 
 
 @pytest.fixture

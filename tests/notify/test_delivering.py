@@ -129,6 +129,18 @@ class TestEnvelope:
         assert receiver.received[0].path.startswith("/abc/")
         assert "abc" not in delivery["target"]["url"]
 
+    async def test_a_secret_is_sent_to_its_hosts_only(
+        self, sender: Sender, receiver: Receiver, vault: Vault
+    ):
+        vault.values["TOKEN"] = "t0ken-0123456789"
+        vault.hosts["TOKEN"] = ("api.example.com",)
+
+        delivery = await sender.sent(TEMPLATED.format(url=receiver.url))
+
+        assert receiver.received == []
+        assert delivery["attempts"] == []
+        assert "`TOKEN` cannot be sent to `127.0.0.1`" in delivery["error"]
+
 
 class TestCancelled:
     @pytest.fixture

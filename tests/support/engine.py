@@ -122,7 +122,13 @@ class World:
         return world
 
     async def secret(
-        self, name: str, value: str, *, pipeline_id: UUID | None = None, keys: Keyring | None = None
+        self,
+        name: str,
+        value: str,
+        *,
+        pipeline_id: UUID | None = None,
+        hosts: list[str] | None = None,
+        keys: Keyring | None = None,
     ) -> None:
         """Store a secret, by default under the master key of the tests' engines."""
         caller = Actor(
@@ -137,7 +143,13 @@ class World:
         )
         async with self.database.transaction() as session:
             await secrets.store(
-                session, caller, keys or keyring(), pipeline_id=pipeline_id, name=name, value=value
+                session,
+                caller,
+                keys or keyring(),
+                pipeline_id=pipeline_id,
+                name=name,
+                value=value,
+                hosts=hosts,
             )
 
     async def pipeline(self, source: str) -> UUID:

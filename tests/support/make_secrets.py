@@ -37,6 +37,7 @@ class MakeSecrets:
         value: str = "correct horse battery staple",
         *,
         pipeline_id: UUID | None = None,
+        hosts: list[str] | None = None,
         keys: Keyring | None = None,
     ) -> UUID:
         """A stored secret; `keys` must be the server's for anybody to read it."""
@@ -48,5 +49,6 @@ class MakeSecrets:
                 pipeline_id=pipeline_id,
                 name=name,
                 value=value,
+                hosts=hosts,
             )
         return stored.row.id

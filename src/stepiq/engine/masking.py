@@ -92,6 +92,10 @@ class Masker:
         """Whether there is nothing to find, so that every text stays as it is."""
         return not self._plain
 
+    def label(self, name: str) -> str:
+        """The text that takes the place of a secret."""
+        return self._labels.get(name, f"[secret:{name}]")
+
     def text(self, text: str) -> str:
         """The text without the secrets."""
         if self.is_empty or len(text) < MIN_LENGTH:

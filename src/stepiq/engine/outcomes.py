@@ -56,6 +56,8 @@ class FailureCode(StrEnum):
     """A template uses a secret that is not stored, or a key that the run was accepted with has been deleted."""
     SECRET_UNREADABLE = "secret_unreadable"  # noqa: S105 - a code, not a credential
     """The server does not have the master key of a stored secret."""
+    SECRET_HOST_REFUSED = "secret_host_refused"  # noqa: S105 - a code, not a credential
+    """A step would send a secret to a host that is not in the secret's `hosts`."""
     POISONED = "poisoned"
     """The worker died or stopped responding several times in a row while it executed the run."""
     INTERNAL = "internal"

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
@@ -9,13 +10,22 @@ from stepiq.engine.records import ClaimedRun, Ending, NewDelivery, NewReview
 from stepiq.store.database import Session
 
 
+@dataclass(frozen=True, slots=True)
+class StoredSecret:
+    """A secret and where it may be sent."""
+
+    value: str = field(repr=False)
+    hosts: tuple[str, ...] | None = None
+    """None for every host."""
+
+
 class SecretReader(Protocol):
     """Stored secrets, in the clear."""
 
     async def read(
         self, session: Session, *, workspace_id: UUID, pipeline_id: UUID, names: Collection[str]
-    ) -> dict[str, str]:
-        """Values by name: the pipeline's own before the workspace's; names that are not stored are absent."""
+    ) -> dict[str, StoredSecret]:
+        """By name: the pipeline's own before the workspace's; names that are not stored are absent."""
         ...
 
 

@@ -1,14 +1,17 @@
 """The secrets that one run may use, read once each time the run is taken up."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+
+import httpx2
 
 from stepiq.core import logging
 from stepiq.core.encryption import SecretUnreadable
+from stepiq.core.http.hosts import permit
 from stepiq.engine import usage
 from stepiq.engine.masking import Masker
 from stepiq.engine.outcomes import Failed, FailureCode
-from stepiq.engine.protocols import SecretReader
+from stepiq.engine.protocols import SecretReader, StoredSecret
 from stepiq.engine.providers.registry import Providers
 from stepiq.engine.records import ClaimedRun
 from stepiq.language.definition import Definition
@@ -25,10 +28,35 @@ class RunSecrets:
     """Values that templates read as `env.NAME`."""
     keys: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """The account's own keys of model providers."""
+    hosts: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """The only hosts that a secret may be sent to, for the secrets that have such a list."""
     masker: Masker = field(default_factory=lambda: Masker({}))
     """Takes all of them out of what is recorded and shown."""
     failure: Failed | None = None
     """Why no step can go on: one of them cannot be opened."""
+
+    def permit(self, names: Iterable[str]) -> Callable[[httpx2.URL], None]:
+        """A check of the URLs that a call with these secrets may go to; see `core.http.hosts.permit`."""
+        return permit({name: self.hosts[name] for name in names if name in self.hosts})
+
+
+def found_secrets(
+    found: Mapping[str, StoredSecret], names: Collection[str], key_names: Collection[str] = ()
+) -> RunSecrets:
+    """What a run or a delivery knows of the secrets that are stored.
+
+    Args:
+        found: the secrets.
+        names: those of them that templates read.
+        key_names: those of them that are keys of model providers.
+    """
+    values = {name: secret.value for name, secret in found.items()}
+    return RunSecrets(
+        named={name: value for name, value in values.items() if name in names},
+        keys={name: value for name, value in values.items() if name in key_names},
+        hosts={name: each.hosts for name, each in found.items() if each.hosts is not None},
+        masker=Masker(values),
+    )
 
 
 async def read_secrets(
@@ -58,10 +86,4 @@ async def read_secrets(
     except SecretUnreadable as error:
         log.error("secret_unreadable", **error.facts)
         return RunSecrets(failure=Failed(FailureCode.SECRET_UNREADABLE, error.message))
-    if not found:
-        return RunSecrets()
-    return RunSecrets(
-        named={name: value for name, value in found.items() if name in definition.secret_names},
-        keys={name: value for name, value in found.items() if name in key_names},
-        masker=Masker(found),
-    )
+    return found_secrets(found, definition.secret_names, key_names) if found else RunSecrets()

@@ -74,6 +74,11 @@ class Work:
     """Record how far the step has come, and what it has used so far."""
 
     @property
+    def sending_scope(self) -> dict[str, Json]:
+        """The names for templates whose text leaves the server: `env` has the values of the secrets."""
+        return {**self.scope, "env": self.secrets.named}
+
+    @property
     def idempotency_key(self) -> str:
         """The same whenever this step is tried again: `run:step[:branch]:iteration`."""
         record = self.record

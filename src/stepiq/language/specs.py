@@ -11,7 +11,7 @@ from stepiq.language.patterns import Pattern, Replacement
 from stepiq.language.schemas import Schema
 from stepiq.language.setting import Setting
 from stepiq.language.template_tree import TemplateTree
-from stepiq.language.templates import Template
+from stepiq.language.templates import Template, secret_names_of
 
 NEXT = "next"
 """As a target of `goto`: the step behind this one."""
@@ -116,6 +116,11 @@ class LlmSpec:
     output_validator: Schema | None = None
     """Present with `output_schema`: tells what is wrong with an answer."""
 
+    @property
+    def secret_names(self) -> frozenset[str]:
+        """Every secret that the prompts may send."""
+        return secret_names_of(self.prompt, self.system_prompt)
+
 
 @dataclass(frozen=True, slots=True)
 class Extract:
@@ -186,6 +191,12 @@ class WebhookSpec:
     body: Template | TemplateTree | None
     expect_status: tuple[int, ...] | None
     """None for any from 200 to 299."""
+
+    @property
+    def secret_names(self) -> frozenset[str]:
+        """Every secret that the call may send."""
+        names = secret_names_of(self.url, *(value for _, value in self.headers))
+        return names if self.body is None else names | self.body.secret_names
 
 
 @dataclass(frozen=True, slots=True)

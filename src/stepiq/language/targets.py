@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from stepiq.language.templates import Template
+from stepiq.language.templates import Template, secret_names_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,11 @@ class WebhookTarget:
     """Of the stored secret whose bytes are the key; there is no delivery without it."""
     headers: dict[str, Template]
     """Beside ours, which no document can set."""
+
+    @property
+    def secret_names(self) -> frozenset[str]:
+        """Every secret that the request may send."""
+        return secret_names_of(self.url, *self.headers.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,11 @@ class TemplateTree:
 
     root: _Node
 
+    @property
+    def secret_names(self) -> frozenset[str]:
+        """Every NAME that one of its templates reads as `env.NAME`."""
+        return _secret_names(self.root)
+
     def render(self, context: Mapping[str, Json], meter: Meter | None = None) -> Json:
         """The same with every template rendered. Names stay as written; what comes of a template is always a text.
 
@@ -39,6 +44,13 @@ def _render(node: _Node, context: Mapping[str, Json], meter: Meter) -> Json:
     if is_array(node):
         return [_render(inner, context, meter) for inner in node]
     return node
+
+
+def _secret_names(node: _Node) -> frozenset[str]:
+    if isinstance(node, Template):
+        return node.secret_names
+    inner = node.values() if is_object(node) else node if is_array(node) else ()
+    return frozenset[str]().union(*map(_secret_names, inner))
 
 
 def read_tree(draft: Draft, path: Path, value: Json) -> TemplateTree:

@@ -20,7 +20,7 @@ from stepiq.engine.definitions import Definitions, VersionNotFound
 from stepiq.engine.masking import Masker
 from stepiq.engine.protocols import SecretReader
 from stepiq.engine.records import ClaimedRun
-from stepiq.engine.run_secrets import RunSecrets
+from stepiq.engine.run_secrets import RunSecrets, found_secrets
 from stepiq.engine.scope import last_scope
 from stepiq.language.definition import Definition
 from stepiq.language.targets import EmailTarget, WebhookTarget
@@ -39,7 +39,12 @@ class _Material:
     definition: Definition
     occasion: Occasion
     scope: dict[str, Json]
-    secrets: dict[str, str]
+    secrets: RunSecrets
+
+    @property
+    def sending_scope(self) -> dict[str, Json]:
+        """The names for templates of webhooks: `env` has the values of the secrets."""
+        return {**self.scope, "env": self.secrets.named}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +118,15 @@ class Preparer:
             pipeline_id=delivery.pipeline_id,
             names=names,
         )
+        secrets = found_secrets(found, names)
         scope: dict[str, Json] = {}
         if any(_reads_run(template) for template in _templates(target)):
             run = None
             if delivery.run_id is not None:
                 run = await journal.recorded(session, delivery.run_id)
-            secrets = RunSecrets(named=found)
             scope = last_scope(run or _sample_run(delivery, definition), definition, secrets)
-        return _Material(definition, occasion, {**scope, "env": found}, found)
+        labels = {name: secrets.masker.label(name) for name in secrets.named}
+        return _Material(definition, occasion, {**scope, "env": labels}, secrets)
 
     async def _webhook(
         self, delivery: Delivery, target: WebhookTarget, material: _Material
@@ -129,22 +135,22 @@ class Preparer:
             require_webhooks(self.plans.get(material.occasion.plan))
         except PlanWebhooksDisabled as error:
             return Unsendable(error.message)
-        signing_secret = material.secrets.get(target.signing_secret_name)
+        signing_secret = material.secrets.named.get(target.signing_secret_name)
         if not signing_secret:
             return Unsendable(
                 f"The signing secret `{target.signing_secret_name}` is not stored, and deliveries are never sent unsigned. "
                 "Store it with POST /api/user/secrets, then redeliver."
             )
         try:
-            url = await _render(target.url, "url", material.scope)
-            self.http.check(url)
+            url = await _render(target.url, "url", material.sending_scope)
+            material.secrets.permit(target.secret_names)(self.http.check(url))
             headers = {
-                name: await _render(value, f"headers.{name}", material.scope)
+                name: await _render(value, f"headers.{name}", material.sending_scope)
                 for name, value in target.headers.items()
             }
         except (_Unrendered, RequestInvalid) as error:
             return Unsendable(str(error))
-        masker = Masker(material.secrets)
+        masker = material.secrets.masker
         return WebhookCall(
             method=target.method,
             url=url,
@@ -171,7 +177,7 @@ class Preparer:
         token = self.run_links.token(occasion.run_id, until)
         api = f"{self.base_url}/api/runs/{occasion.run_id}"
         places = mailing.Places(api=api, page=self.run_links.url(token), until=until)
-        masker = Masker({**material.secrets, "link": token})
+        masker = Masker({**material.secrets.named, "link": token})
         shown = {"type": "email", "to": address}
         return MailCall(address, subject, mailing.text(delivery, occasion, places), shown, masker)
 
@@ -199,9 +205,8 @@ def _reads_run(template: Template) -> bool:
 
 async def _shown_url(url: Template, material: _Material) -> str:
     # A masker finds no secret that is short, or that a helper has changed: here, none gets into the text at all.
-    env = {name: f"[secret:{name}]" for name in material.secrets}
     try:
-        return await aside.render(url, {**material.scope, "env": env})
+        return await aside.render(url, material.scope)
     except TemplateError:
         return url.source
 

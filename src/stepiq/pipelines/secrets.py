@@ -7,7 +7,7 @@ from fastapi import Response
 from stepiq.accounts.errors import ScopeMissing
 from stepiq.accounts.secrets import schemas
 from stepiq.accounts.secrets import service as secrets
-from stepiq.accounts.secrets.endpoints import SecretPath, show
+from stepiq.accounts.secrets.endpoints import SecretPath, given_hosts, show
 from stepiq.accounts.secrets.errors import SecretNotFound, TooManySecrets
 from stepiq.pipelines import service
 from stepiq.pipelines.endpoints import Reader, Writer
@@ -25,7 +25,7 @@ router = new_router("Secrets")
 async def list_pipeline_secrets(
     caller: Reader, read: Read, page: PageQuery, pipeline_id: UUID
 ) -> Page[schemas.SecretView]:
-    """Names and dates of the pipeline's own secrets, newest first, without the account's secrets."""
+    """Names, hosts and dates of the pipeline's own secrets, newest first, without the account's secrets."""
     await service.get(read, caller, pipeline_id)
     rows = await secrets.page(
         read, caller, pipeline_id=pipeline_id, before=page.before, limit=page.fetch
@@ -61,6 +61,7 @@ async def store_pipeline_secret(
         pipeline_id=pipeline_id,
         name=body.name,
         value=body.value,
+        hosts=given_hosts(body),
     )
     return show(stored, response)
 

@@ -17,7 +17,7 @@ VALUE = "correct horse battery staple"
 
 
 def new(name="TOKEN", value=VALUE):
-    return {"name": name, "value": value}
+    return {"name": name, "value": value, "hosts": ["api.example.com"]}
 
 
 @pytest.fixture(params=["account", "pipeline"])
@@ -167,6 +167,74 @@ class TestStore:
             assert response.status_code == 404
 
 
+class TestHosts:
+    async def test_they_are_listed_in_one_form_and_once(self, owner, url):
+        hosts = [
+            " API.Example.com. ",
+            "api.example.com",
+            "*.bücher.example",
+            "[2001:DB8:0::1]:8443",
+        ]
+
+        stored = (await owner.post(url, json={**new(), "hosts": hosts})).json()
+
+        (listed,) = (await owner.get(url)).json()["data"]
+        assert stored["warning"] is None
+        assert listed["hosts"] == stored["hosts"] == [
+            "api.example.com", "*.xn--bcher-kva.example", "[2001:db8::1]:8443",
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize("body", [{}, {"hosts": None}])
+    async def test_a_secret_without_a_list_is_stored_with_a_warning(self, owner, url, body):
+        response = await owner.post(url, json={"name": "TOKEN", "value": VALUE, **body})
+
+        assert response.status_code == 201
+        assert response.json()["hosts"] is None
+        assert "has no `hosts`, so pipelines can send it to any host" in response.json()["warning"]
+
+    async def test_both_warnings_are_given(self, owner, url):
+        response = await owner.post(url, json={"name": "TOKEN", "value": "short"})
+
+        warning = response.json()["warning"]
+        assert "too short to mask" in warning
+        assert "has no `hosts`" in warning
+
+    async def test_a_new_value_keeps_the_list(self, owner, url):
+        await owner.post(url, json=new())
+
+        response = await owner.post(url, json={"name": "TOKEN", "value": "another value"})
+
+        assert response.json()["hosts"] == ["api.example.com"]
+        assert response.json()["warning"] is None
+
+    async def test_null_removes_the_list(self, owner, url):
+        await owner.post(url, json=new())
+
+        response = await owner.post(url, json={**new(), "hosts": None})
+
+        assert response.json()["hosts"] is None
+
+    @pytest.mark.parametrize(
+        ("hosts", "path", "message"),
+        [
+            (["https://api.example.com/v1"], "hosts[0]", "without scheme and path"),
+            (["a.example", "user@b.example"], "hosts[1]", "without scheme and path"),
+            (["*"], "hosts[0]", "valid host name"),
+            (["*.com"], "hosts[0]", "write a domain"),
+            (["a.example:70000"], "hosts[0]", "between 1 and 65535"),
+            ([], "hosts", "Must not be empty"),
+            (["a.example"] * 51, "hosts", "at most 50"),
+        ],
+    )
+    async def test_what_is_no_host_is_refused(self, owner, url, hosts, path, message):
+        response = await owner.post(url, json={**new(), "hosts": hosts})
+
+        (issue,) = response.json()["errors"]
+        assert response.status_code == 422
+        assert issue["path"] == path
+        assert message in issue["message"]
+
+
 class TestList:
     async def test_names_and_dates_are_listed_newest_first(self, owner, url):
         for name in ("A", "B", "C"):
@@ -176,7 +244,9 @@ class TestList:
         second = (await owner.get(url, params={"cursor": first["next_cursor"]})).json()
 
         assert [secret["name"] for secret in first["data"] + second["data"]] == ["C", "B", "A"]
-        assert set(first["data"][0]) == {"id", "name", "pipeline_id", "created_at", "updated_at"}
+        assert set(first["data"][0]) == {
+            "id", "name", "pipeline_id", "hosts", "created_at", "updated_at",
+        }  # fmt: skip
 
     async def test_each_place_lists_its_own(self, owner, account, make):
         pipeline = f"/api/pipelines/{await make.pipeline(account)}/secrets"

@@ -15,9 +15,10 @@ async def pipeline_id(make, account):
 
 async def read(database, account, pipeline_id, names=ALL, keys=None):
     async with database.reading() as session:
-        return await StoredSecrets(keys or keyring()).read(
+        found = await StoredSecrets(keys or keyring()).read(
             session, workspace_id=account.workspace_id, pipeline_id=pipeline_id, names=names
         )
+    return {name: secret.value for name, secret in found.items()}
 
 
 class TestRead:

@@ -32,9 +32,10 @@ async def stored(make, account, stranger):
 
 async def values(database, keys, account, pipeline_id):
     async with database.reading() as session:
-        return await StoredSecrets(keys).read(
+        found = await StoredSecrets(keys).read(
             session, workspace_id=account.workspace_id, pipeline_id=pipeline_id, names=VALUES
         )
+    return {name: secret.value for name, secret in found.items()}
 
 
 class TestRotate:

@@ -103,7 +103,7 @@ def secret_of(kept: Kept) -> str:
                 pipeline_id=kept.pipeline_id,
                 names=["TOKEN"],
             )
-        return found["TOKEN"]
+        return found["TOKEN"].value
 
     return within(read)
 

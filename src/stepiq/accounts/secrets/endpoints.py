@@ -25,7 +25,7 @@ SecretPath = Annotated[str, Path(max_length=100, description="Id or name of the 
 async def list_secrets(
     caller: Annotated[Actor, needs(Scope.ACCOUNT_READ)], read: Read, page: PageQuery
 ) -> Page[schemas.SecretView]:
-    """Names and dates of the account's secrets, newest first. No route returns a value."""
+    """Names, hosts and dates of the account's secrets, newest first. No route returns a value."""
     rows = await service.page(read, caller, pipeline_id=None, before=page.before, limit=page.fetch)
     return page.page(rows, schemas.SecretView.model_validate, lambda row: row.id)
 
@@ -49,7 +49,13 @@ async def store_secret(
     Templates use it as `env.NAME`. A secret of the pipeline with the same name takes precedence.
     """
     stored = await service.store(
-        tx, caller, services.keyring, pipeline_id=None, name=body.name, value=body.value
+        tx,
+        caller,
+        services.keyring,
+        pipeline_id=None,
+        name=body.name,
+        value=body.value,
+        hosts=given_hosts(body),
     )
     return show(stored, response)
 
@@ -59,6 +65,11 @@ async def delete_secret(caller: Writer, tx: Tx, secret: SecretPath) -> schemas.D
     """Delete a secret of the account, by its id or its name."""
     found = await service.delete(tx, caller, pipeline_id=None, secret=secret)
     return schemas.DeletedSecret(id=found)
+
+
+def given_hosts(body: schemas.NewSecret) -> list[str] | service.Unchanged | None:
+    """The list in a request; without the field, the list stays as it is."""
+    return body.hosts if "hosts" in body.model_fields_set else service.UNCHANGED
 
 
 def show(stored: service.Stored, response: Response) -> schemas.StoredSecret:

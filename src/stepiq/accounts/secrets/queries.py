@@ -61,6 +61,7 @@ async def insert(
     owner: Owner,
     pipeline_id: UUID | None,
     sealed: Sealed,
+    hosts: Sequence[str] | None,
     now: datetime,
 ) -> Row | None:
     """Store a new secret; None if there is one of that name by now."""
@@ -71,6 +72,7 @@ async def insert(
         "scope_id": owner.scope_id,
         "name": owner.name,
         "version": owner.version,
+        "hosts": hosts,
         "created_at": now,
         "updated_at": now,
         **_written(sealed),
@@ -85,13 +87,19 @@ async def insert(
 
 
 async def update(
-    session: Session, secret_id: UUID, *, version: int, sealed: Sealed, now: datetime
+    session: Session,
+    secret_id: UUID,
+    *,
+    version: int,
+    sealed: Sealed,
+    hosts: Sequence[str] | None,
+    now: datetime,
 ) -> Row:
     """Give a locked secret its next value."""
     statement = (
         sa.update(secrets)
         .where(secrets.c.id == secret_id)
-        .values(version=version, updated_at=now, **_written(sealed))
+        .values(version=version, updated_at=now, hosts=hosts, **_written(sealed))
         .returning(secrets)
     )
     return (await session.execute(statement)).one()

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from stepiq.accounts.secrets import queries
 from stepiq.core.encryption import Keyring
+from stepiq.engine.protocols import StoredSecret
 from stepiq.store.database import Session
 
 
@@ -16,8 +17,8 @@ class StoredSecrets:
 
     async def read(
         self, session: Session, *, workspace_id: UUID, pipeline_id: UUID, names: Collection[str]
-    ) -> dict[str, str]:
-        """Values by name: the pipeline's own before the workspace's; names that are not stored are absent.
+    ) -> dict[str, StoredSecret]:
+        """By name: the pipeline's own before the workspace's; names that are not stored are absent.
 
         Raises:
             SecretUnreadable: one of them is wrapped by a master key that is not here.
@@ -26,6 +27,9 @@ class StoredSecrets:
         # The pipeline's come last, and win.
         chosen = {row.name: row for row in rows}
         return {
-            name: self._keyring.open(queries.sealed_of(row), queries.owner_of(row))
+            name: StoredSecret(
+                self._keyring.open(queries.sealed_of(row), queries.owner_of(row)),
+                None if row.hosts is None else tuple(row.hosts),
+            )
             for name, row in chosen.items()
         }

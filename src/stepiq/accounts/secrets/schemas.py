@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from stepiq.core.http.hosts import Host, HostInvalid
 from stepiq.web.bodies import StrictModel, Timestamp, View
 
 _NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,99}$"
@@ -35,6 +36,23 @@ Name = Annotated[str, AfterValidator(_name), Field(json_schema_extra={"pattern":
 Value = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
 
 
+def _host(text: str) -> str:
+    try:
+        return str(Host.parse(text))
+    except HostInvalid as problem:
+        raise PydanticCustomError(
+            "invalid_host", "Invalid host. {problem}", {"problem": str(problem)}
+        ) from None
+
+
+HostName = Annotated[str, StringConstraints(min_length=1, max_length=260), AfterValidator(_host)]
+Hosts = Annotated[
+    list[HostName],
+    Field(min_length=1, max_length=50),
+    AfterValidator(lambda hosts: list(dict.fromkeys(hosts))),
+]
+
+
 class NewSecret(StrictModel):
     """A new secret, or a new value of an existing one."""
 
@@ -42,6 +60,9 @@ class NewSecret(StrictModel):
     """Its name in templates: `env.NAME`. At most 100 letters, digits and `_`, not starting with a digit."""
     value: Value
     """At most 10,000 characters. No route returns it."""
+    hosts: Hosts | None = None
+    """The only hosts that the value may be sent to, such as `api.example.com`, `*.example.com` for subdomains, or
+    `api.example.com:8443` for one port. Null allows every host. Without the field, an existing secret keeps its list."""
 
 
 class SecretView(View):
@@ -51,6 +72,8 @@ class SecretView(View):
     name: str
     pipeline_id: UUID | None
     """The pipeline that it belongs to; null for a secret of the account."""
+    hosts: list[str] | None
+    """The only hosts that the value may be sent to; null for every host."""
     created_at: Timestamp
     updated_at: Timestamp
     """When its value was last stored."""
@@ -60,7 +83,7 @@ class StoredSecret(SecretView):
     """A stored secret."""
 
     warning: str | None
-    """A warning about its value, or null."""
+    """What to check about the secret, or null."""
 
 
 class DeletedSecret(View):

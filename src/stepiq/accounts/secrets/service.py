@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from enum import Enum
+from typing import Any, Final
 from uuid import UUID
 
 from stepiq.accounts.actor import Actor
@@ -20,6 +21,19 @@ _TOO_SHORT = (
     f"The value has fewer than {MIN_LENGTH} characters, which is too short to mask. If a template or a model outputs it, "
     "anyone who can read the run can read it."
 )
+_NO_HOSTS = (
+    "The secret has no `hosts`, so pipelines can send it to any host. To limit it, store it again with the hosts that need it, "
+    'such as `"hosts": ["api.example.com"]`.'
+)
+
+
+class Unchanged(Enum):
+    """Stands for a field that was not given."""
+
+    UNCHANGED = "unchanged"
+
+
+UNCHANGED: Final = Unchanged.UNCHANGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +53,7 @@ async def store(
     pipeline_id: UUID | None,
     name: str,
     value: str,
+    hosts: Sequence[str] | Unchanged | None = UNCHANGED,
 ) -> Stored:
     """Store a secret, or a new value of one; runs that begin later read it.
 
@@ -49,19 +64,23 @@ async def store(
         pipeline_id: the pipeline it is for, which the caller has found to be the actor's; None for the whole workspace.
         name: checked by the caller.
         value: in the clear.
+        hosts: where the value may be sent, as `Host` writes them; None for every host.
 
     Raises:
         TooManySecrets: the workspace has as many as it may.
     """
-    warning = _TOO_SHORT if len(value) < MIN_LENGTH else _odd(value)
     scope_id = pipeline_id or actor.workspace_id
     while True:
         found = await queries.lock(session, actor.workspace_id, scope_id, name)
         version = 1 if found is None else found.version + 1
         owner = Owner(actor.workspace_id, scope_id, name, version)
         sealed, now = keyring.seal(value, owner), clock.now()
+        listed = _listed(hosts, found)
+        warning = _warning(value, listed)
         if found is not None:
-            row = await queries.update(session, found.id, version=version, sealed=sealed, now=now)
+            row = await queries.update(
+                session, found.id, version=version, sealed=sealed, hosts=listed, now=now
+            )
             return Stored(row, is_new=False, warning=warning)
         if await queries.count(session, actor.workspace_id) >= MAX_SECRETS:
             raise TooManySecrets(MAX_SECRETS)
@@ -71,11 +90,27 @@ async def store(
             owner=owner,
             pipeline_id=pipeline_id,
             sealed=sealed,
+            hosts=listed,
             now=now,
         )
         # None: somebody stored one of that name just now, so this is its next value.
         if row is not None:
             return Stored(row, is_new=True, warning=warning)
+
+
+def _listed(hosts: Sequence[str] | Unchanged | None, found: Any) -> Sequence[str] | None:
+    if not isinstance(hosts, Unchanged):
+        return hosts
+    return None if found is None else found.hosts
+
+
+def _warning(value: str, hosts: Sequence[str] | None) -> str | None:
+    """Everything that the owner should know about a stored secret."""
+    found = (
+        _TOO_SHORT if len(value) < MIN_LENGTH else _odd(value),
+        _NO_HOSTS if hosts is None else None,
+    )
+    return " ".join(filter(None, found)) or None
 
 
 def _odd(value: str) -> str | None:

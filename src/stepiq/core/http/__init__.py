@@ -3,7 +3,13 @@
 `operator_client` is for addresses that the operator configures, `guarded_client` for every URL that a tenant wrote.
 """
 
-from stepiq.core.http.errors import EgressBlocked, HeaderInvalid, RequestInvalid, UrlInvalid
+from stepiq.core.http.errors import (
+    EgressBlocked,
+    HeaderInvalid,
+    RequestInvalid,
+    SecretHostRefused,
+    UrlInvalid,
+)
 from stepiq.core.http.guarded import (
     FailureKind,
     GuardedClient,
@@ -27,6 +33,7 @@ __all__ = [
     "Reply",
     "RequestInvalid",
     "Resolver",
+    "SecretHostRefused",
     "SystemResolver",
     "Timeouts",
     "UrlInvalid",

@@ -38,3 +38,17 @@ class HeaderInvalid(RequestInvalid):
 
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(f"Invalid header `{name[:100]}`: {problem}.")
+
+
+class SecretHostRefused(RequestInvalid):
+    """The call would send a secret to a host that is not in the list `hosts` of the secret."""
+
+    code = "secret_host_refused"
+
+    def __init__(self, secret: str, host: str) -> None:
+        super().__init__(
+            f"The secret `{secret}` cannot be sent to `{host}`, which is not in its `hosts`. Correct the URL, or store the "
+            "secret again with this host in `hosts`.",
+            secret=secret,
+            host=host,
+        )

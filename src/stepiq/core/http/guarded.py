@@ -4,7 +4,7 @@ import asyncio
 import functools
 import re
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -140,14 +140,14 @@ class GuardedClient:
         """Close every connection."""
         await self.http.aclose()
 
-    def check(self, url: str) -> None:
-        """Refuse what can be refused without a look-up, for forms and definitions.
+    def check(self, url: str) -> httpx2.URL:
+        """The URL as it is called. Refuses what can be refused without a look-up, for forms and definitions.
 
         Raises:
             UrlInvalid: it is no URL that can be called.
             EgressBlocked: its host is an address that may not be called.
         """
-        urls.check_url(url, self._allowed)
+        return urls.check_url(url, self._allowed)
 
     async def send(
         self,
@@ -159,6 +159,7 @@ class GuardedClient:
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
         max_bytes: int = DEFAULT_MAX_BYTES,
         max_redirects: int = 0,
+        permit: Callable[[httpx2.URL], None] | None = None,
     ) -> Reply | NetworkFailure:
         """Call a URL and read at most `max_bytes` of the answer.
 
@@ -174,15 +175,23 @@ class GuardedClient:
             timeouts: how long all of it may take.
             max_bytes: of the decoded body; the rest is not read, and the connection closed.
             max_redirects: how many are followed; the one behind them is a failure. With 0 a redirect is an answer like any other.
+            permit: raises for a URL that may not be called. It is asked before each look-up, also for redirects.
 
         Raises:
             UrlInvalid, HeaderInvalid, RequestInvalid: nothing was sent, for it cannot be.
             EgressBlocked: the URL, or one that it redirects to, may not be called.
         """
-        hop = _Hop(method.upper(), urls.check_url(url, self._allowed), _checked(headers), content)
+
+        def check(url: str | httpx2.URL) -> httpx2.URL:
+            checked = urls.check_url(url, self._allowed)
+            if permit is not None:
+                permit(checked)
+            return checked
+
+        hop = _Hop(method.upper(), check(url), _checked(headers), content)
         try:
             async with asyncio.timeout(timeouts.total.total_seconds()):
-                return await self._follow(hop, timeouts, max_bytes, max_redirects)
+                return await self._follow(hop, timeouts, max_bytes, max_redirects, check)
         except TimeoutError:
             return hop.failure(FailureKind.TIMEOUT, "did not answer in time")
         except httpx2.LocalProtocolError:
@@ -193,7 +202,12 @@ class GuardedClient:
             return _failure(hop, error)
 
     async def _follow(
-        self, hop: "_Hop", timeouts: Timeouts, max_bytes: int, max_redirects: int
+        self,
+        hop: "_Hop",
+        timeouts: Timeouts,
+        max_bytes: int,
+        max_redirects: int,
+        check: Callable[[httpx2.URL], object],
     ) -> Reply | NetworkFailure:
         for left in range(max_redirects, -1, -1):
             reply = await self._once(hop, timeouts, max_bytes)
@@ -203,7 +217,7 @@ class GuardedClient:
             if following is None:
                 return reply
             if left:
-                urls.check_url(following, self._allowed)
+                check(following)
                 hop.move(reply.status_code, following)
         return hop.failure(FailureKind.REDIRECTS, f"redirects more than {max_redirects} times")
 

@@ -34,7 +34,7 @@ def check_url(url: str | httpx2.URL, allowed: Sequence[Network] = ()) -> httpx2.
     host = host_of(parsed)
     address = literal(host)
     if address is None:
-        _check_name(host)
+        check_name(host)
     elif reason := refusal(address, allowed):
         raise EgressBlocked(host, reason)
     return parsed
@@ -69,7 +69,12 @@ def _parse(url: str) -> httpx2.URL:
         raise UrlInvalid("it is malformed") from None
 
 
-def _check_name(host: str) -> None:
+def check_name(host: str) -> None:
+    """Refuse what is not a host name.
+
+    Raises:
+        UrlInvalid: it is not one, or some systems read it as an address.
+    """
     if not host:
         raise UrlInvalid("it has no host")
     if not _NAME.fullmatch(host):

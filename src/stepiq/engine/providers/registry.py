@@ -55,6 +55,15 @@ class OwnKeyDeleted(ModelUnusable):
         )
 
 
+class SecretNotForModel(ModelUnusable):
+    """A secret that the call would send has a list of hosts without the host of the provider."""
+
+    failure = "secret_host_refused"
+
+    def __init__(self, model: str, problem: str) -> None:
+        super().__init__(f"Model `{model}` cannot be called. {problem}", model=model)
+
+
 @dataclass(frozen=True, slots=True)
 class ModelIssue:
     """What speaks against naming a model in a pipeline."""

@@ -52,6 +52,8 @@ class Source(ABC):
     """The longest answer of its models, where stepIQ limits it."""
     key_name: str | None = None
     """The setting that holds its key; an account's secret of that name is used before it."""
+    base_url: str | None = None
+    """Where calls go; None if they do not leave this machine."""
     connects: type[Connection] = ChatConnection
     """What speaks its protocol."""
 
@@ -103,6 +105,7 @@ class ServerSource(Source):
     def __init__(self, place: Place, base_url: str, key: str | None) -> None:
         super().__init__(place.provider, place.label)
         self._endpoint = Endpoint(place, base_url, key)
+        self.base_url = base_url
         self.origin = "server_key" if key else "local"
         self.key_name = place.key_setting
         self._own = ConnectionPool(self._connect_with)

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass, field, replace
 
+import httpx2
+
 from stepiq.core import metrics
+from stepiq.core.http import SecretHostRefused
 from stepiq.core.json import Json
 from stepiq.engine import aside
 from stepiq.engine.masking import masked
@@ -15,7 +18,7 @@ from stepiq.engine.providers.base import (
     Progress,
     ProviderError,
 )
-from stepiq.engine.providers.registry import ModelUnusable
+from stepiq.engine.providers.registry import ModelUnusable, ResolvedModel, SecretNotForModel
 from stepiq.engine.steps import spending
 from stepiq.engine.steps.answers import parse_json
 from stepiq.engine.work import Work
@@ -59,11 +62,11 @@ async def prepare(work: Work, spec: LlmSpec) -> Question | Failed:
     masker, name = work.secrets.masker, "prompt"
     system_prompt = None
     try:
-        prompt = await aside.render(spec.prompt, work.scope)
+        prompt = await aside.render(spec.prompt, work.sending_scope)
         work.record.prompt = await masked(masker.text, prompt, len(prompt))
         if spec.system_prompt is not None:
             name = "system_prompt"
-            system_prompt = await aside.render(spec.system_prompt, work.scope)
+            system_prompt = await aside.render(spec.system_prompt, work.sending_scope)
             work.record.system_prompt = await masked(masker.text, system_prompt, len(system_prompt))
     except TemplateError as error:
         return Failed(FailureCode(error.code), error.message, field=name)
@@ -95,7 +98,7 @@ def _models(work: Work, spec: LlmSpec) -> tuple[Model, ...] | Failed:
     problem: ModelUnusable | None = None
     for model_id in (spec.model, *spec.fallback_models):
         try:
-            found.append(_model(work, model_id))
+            found.append(_permitted(work, spec, _model(work, model_id)))
         except ModelUnusable as error:
             problem = problem or error
     if not found and problem is not None:
@@ -105,11 +108,28 @@ def _models(work: Work, spec: LlmSpec) -> tuple[Model, ...] | Failed:
     return tuple(found)
 
 
-def _model(work: Work, model_id: str | None) -> Model:
+def _model(work: Work, model_id: str | None) -> ResolvedModel:
     keys, accepted_with = work.secrets.keys, work.run.own_keys
     if model_id is None:
         return work.means.providers.default_model(keys, accepted_with)
     return work.means.providers.resolve(model_id, keys, accepted_with)
+
+
+def _permitted(work: Work, spec: LlmSpec, model: ResolvedModel) -> ResolvedModel:
+    """The model, if every secret of the prompts and the account's own key may be sent to it.
+
+    Raises:
+        SecretNotForModel: a secret may not be sent to it.
+    """
+    names = set(spec.secret_names)
+    if model.key is not None and model.source.key_name is not None:
+        names.add(model.source.key_name)
+    if model.source.base_url is not None:
+        try:
+            work.secrets.permit(names)(httpx2.URL(model.source.base_url))
+        except SecretHostRefused as error:
+            raise SecretNotForModel(model.id, error.message) from None
+    return model
 
 
 def _use(work: Work, model: Model) -> None:

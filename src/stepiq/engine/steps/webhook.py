@@ -13,6 +13,7 @@ from stepiq.core.http import (
     NetworkFailure,
     Reply,
     RequestInvalid,
+    SecretHostRefused,
     Timeouts,
 )
 from stepiq.core.http.waits import retry_after
@@ -58,11 +59,11 @@ async def prepare(work: Work, spec: WebhookSpec) -> Call | Failed:
     """Render the URL, the headers and the body."""
     name = "url"
     try:
-        url = (await aside.render(spec.url, work.scope)).strip()
+        url = (await aside.render(spec.url, work.sending_scope)).strip()
         headers: dict[str, str] = {}
         for header, template in spec.headers:
             name = f"headers.{header}"
-            headers[header] = await aside.render(template, work.scope)
+            headers[header] = await aside.render(template, work.sending_scope)
         name = "body"
         content = await _body(work, spec, headers)
     except TemplateError as error:
@@ -76,14 +77,14 @@ async def _body(work: Work, spec: WebhookSpec, headers: dict[str, str]) -> bytes
         return None
     named = any(name.lower() == "content-type" for name in headers)
     if isinstance(spec.body, Template):
-        text = await aside.render(spec.body, work.scope)
+        text = await aside.render(spec.body, work.sending_scope)
         if not named:
             is_json = await aside.read(_is_json, text.encode())
             headers["Content-Type"] = "application/json" if is_json else "text/plain; charset=utf-8"
         return text.encode()
     if not named:
         headers["Content-Type"] = "application/json"
-    return json.dumps(await aside.render(spec.body, work.scope)).encode()
+    return json.dumps(await aside.render(spec.body, work.sending_scope)).encode()
 
 
 async def attempt(work: Work, spec: WebhookSpec, call: Call) -> Outcome:
@@ -99,9 +100,10 @@ async def attempt(work: Work, spec: WebhookSpec, call: Call) -> Outcome:
             timeouts=Timeouts(connect=min(_CONNECT, limit), read=limit, total=limit),
             max_bytes=MAX_REPLY_BYTES,
             max_redirects=MAX_REDIRECTS,
+            permit=work.secrets.permit(spec.secret_names),
         )
-    except EgressBlocked as error:
-        return Failed(FailureCode.EGRESS_BLOCKED, error.message, field="url")
+    except (EgressBlocked, SecretHostRefused) as error:
+        return Failed(FailureCode(error.code), error.message, field="url")
     except RequestInvalid as error:
         return Failed(FailureCode.HTTP_ERROR, error.message)
     if isinstance(reply, NetworkFailure):

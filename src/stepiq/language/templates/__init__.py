@@ -9,7 +9,7 @@ from stepiq.language.templates.errors import (
 )
 from stepiq.language.templates.meter import Meter, OverBudget
 from stepiq.language.templates.nodes import Reference
-from stepiq.language.templates.template import Template
+from stepiq.language.templates.template import Template, secret_names_of
 
 __all__ = [
     "Meter",
@@ -21,4 +21,5 @@ __all__ = [
     "TemplateLimit",
     "TemplateSyntaxError",
     "TemplateUnresolved",
+    "secret_names_of",
 ]

@@ -63,3 +63,8 @@ class Template:
             OverBudget: more work than the meter's budget.
         """
         return Renderer(self.source, context, meter or Meter()).render(self.nodes)
+
+
+def secret_names_of(*templates: Template | None) -> frozenset[str]:
+    """Every NAME that one of these templates reads as `env.NAME`."""
+    return frozenset(name for each in templates if each is not None for name in each.secrets)

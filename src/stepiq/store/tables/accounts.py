@@ -157,6 +157,7 @@ secrets = sa.Table(
     sa.Column("key_id", sa.Text(), nullable=False),  # which master key wraps the data key
     sa.Column("wrapped_key", sa.LargeBinary(), nullable=False),
     sa.Column("ciphertext", sa.LargeBinary(), nullable=False),
+    sa.Column("hosts", JsonText()),  # where the value may be sent; null: anywhere
     sa.Column("created_at", Instant(), nullable=False),
     sa.Column("updated_at", Instant(), nullable=False),
     sa.CheckConstraint("version >= 1", name="version_counted"),

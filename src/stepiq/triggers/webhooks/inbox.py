@@ -92,4 +92,4 @@ class Inbox:
             )
         if name not in found:
             raise SignatureSecretMissing(name)
-        return found[name]
+        return found[name].value

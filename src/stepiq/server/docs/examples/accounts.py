@@ -17,6 +17,7 @@ _SECRET_SHOWN: Final[dict[str, Any]] = {
     "id": STORED,
     "name": "BRIEFS_SECRET",
     "pipeline_id": None,
+    "hosts": ["api.example.com"],
     "created_at": CREATED,
     "updated_at": CREATED,
 }
@@ -32,7 +33,11 @@ SHAPES: Final[dict[str, Any]] = {
     "Login": {"email": "ada@example.com", "password": _LONG},
     "Logout": {"all": True},
     "NewKey": {"name": "Website", "scopes": ["pipelines:execute", "webhooks:trigger"]},
-    "NewSecret": {"name": "BRIEFS_SECRET", "value": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
+    "NewSecret": {
+        "name": "BRIEFS_SECRET",
+        "value": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "hosts": ["api.example.com"],
+    },
     "PasswordChange": {"current_password": _LONG, "new_password": f"{_LONG}, a new one"},
     "Refresh": {"refresh_token": "Zk3pV9x1cQm7Lw5Tn2Yb8Rd4Hs6Jg0Fa"},
     "Registration": {"email": "ada@example.com", "password": _LONG, "name": "Ada"},
