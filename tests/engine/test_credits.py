@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
+from structlog.testing import capture_logs
 
 from stepiq.core import clock as core_clock
 from stepiq.engine import usage
@@ -228,8 +229,12 @@ class TestSettling:
     ):
         fake_provider.configure(output_tokens=50_000)
 
-        ended = await run(world, ASK, Limits(credits_per_month=2))
+        with capture_logs() as logs:
+            ended = await run(world, ASK, Limits(credits_per_month=2))
 
+        (logged,) = [each for each in logs if each["event"] == "call_exceeded_reservation"]
+        assert (logged["step_id"], logged["model"]) == ("ask", "openai/gpt-4o-mini")
+        assert logged["tokens"] > 50_000
         assert ended.run.output_tokens == 50_000
         assert (await world.workspace()).credit_tokens == ended.run.credit_tokens == BOUND
 

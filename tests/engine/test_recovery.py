@@ -11,6 +11,7 @@ from stepiq.engine import retention
 from stepiq.engine.admission import Release
 from stepiq.engine.definitions import Definitions
 from stepiq.store.database import StoreUnavailable
+from stepiq.store.faults import StoreDamaged
 from stepiq.store.tables import pipeline_versions, runs
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider
@@ -106,6 +107,25 @@ class TestStoreOutage:
         ended = await world.ended(run_id, heard)
         assert ended.run.status == "completed"
         assert [event.seq for event in ended.events] == list(range(1, len(ended.events) + 1))
+
+    async def test_a_run_that_needs_a_damaged_part_of_the_file_waits(
+        self, world: World, monkeypatch
+    ):
+        journal, faults = world.engine._journal, [1, 2]
+        write = journal.write
+
+        async def write_in_a_damaged_file(run, entry):
+            if faults:
+                faults.pop()
+                raise StoreDamaged("stepiq.db", "database disk image is malformed")
+            await write(run, entry)
+
+        monkeypatch.setattr(journal, "write", write_in_a_damaged_file)
+        monkeypatch.setattr("stepiq.engine.runtime._STORE_RETRY_SECONDS", 0.01)
+
+        ended = await world.run("name: T\nsteps: [{id: t, type: transform, template: x}]")
+
+        assert (ended.run.status, ended.run.claim) == ("completed", 3)
 
     async def test_a_claim_that_finds_no_store_is_made_again(self, world: World, monkeypatch):
         journal, outages = world.engine._journal, [1, 2]

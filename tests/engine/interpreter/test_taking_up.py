@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from stepiq.core import clock
 from tests.support.engine import World
@@ -221,13 +222,16 @@ class TestClockThatJumps:
         )
         await receiver.until(1)
 
-        clock.jump(timedelta(days=2))
-        await interrupt(world)
-        await receiver.until(2)
-        clock.jump(timedelta(days=2))
-        await interrupt(world)
-        await asyncio.wait_for(heard.until_ended(), 20)
+        with capture_logs() as logs:
+            clock.jump(timedelta(days=2))
+            await interrupt(world)
+            await receiver.until(2)
+            clock.jump(timedelta(days=2))
+            await interrupt(world)
+            await asyncio.wait_for(heard.until_ended(), 20)
 
+        restored = [each for each in logs if each["event"] == "run_deadline_restored"]
+        assert [0 < each["seconds_left"] <= 3600 for each in restored] == [True]
         ended = await world.ended(run_id, heard)
         assert ended.run.error["code"] == "run_timeout"
         assert len(receiver.received) == 2

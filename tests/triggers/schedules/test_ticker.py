@@ -79,6 +79,16 @@ class TestTick:
         assert await ticker.tick(NINE - SECOND) == 0
         assert await started(schedule_id) == []
 
+    async def test_schedules_follow_a_clock_that_is_set(self, ticker, schedule, started, clock):
+        due_at = clock.now() + timedelta(days=400)
+        schedule_id = await schedule(next_run_at=due_at)
+        assert await ticker.tick() == 0
+
+        clock.jump(timedelta(days=400))
+
+        assert await ticker.tick() == 1
+        assert len(await started(schedule_id)) == 1
+
     async def test_a_second_look_starts_nothing_more(self, ticker, schedule, started):
         schedule_id = await schedule()
         await ticker.tick(NINE)
