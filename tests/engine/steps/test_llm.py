@@ -2,6 +2,7 @@
 
 import pytest
 
+from stepiq.engine.providers.sources import OllamaSource
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider
 
@@ -14,6 +15,15 @@ steps:
     model: MODEL
     fallback_models: [openai/gpt-4o-mini]
     retry: {max_attempts: 1}
+    prompt: hello
+"""
+
+LIMITED = """
+name: Limited
+steps:
+  - id: ask
+    model: ollama/llama3.2
+    max_tokens: 5000
     prompt: hello
 """
 
@@ -74,3 +84,28 @@ class TestFallbackModels:
         assert ended.run.error["code"] == "provider_error"
         assert ended.steps["ask"].output_tokens >= 4
         assert ended.steps["ask"].model == "ollama/llama3"
+
+
+class TestLimitOfAModel:
+    async def test_an_answer_that_it_cuts_off_gets_a_warning(
+        self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(OllamaSource, "max_answer_tokens", 512)
+        fake_provider.configure(finish_reason="length")
+
+        ended = await world.run(LIMITED)
+
+        assert fake_provider.requests[0].body["max_tokens"] == 512
+        (logged,) = [e.data["message"] for e in ended.events if e.type == "step.log"]
+        assert "cut off at 512 tokens, which is the limit of `ollama/llama3.2`" in logged
+
+    async def test_json_that_it_cuts_off_fails_with_the_same_advice(
+        self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(OllamaSource, "max_answer_tokens", 512)
+        fake_provider.configure(finish_reason="length", json_answers="prose")
+
+        ended = await world.run(LIMITED + "    output_format: json\n")
+
+        assert "Ask for a shorter answer, or use another `model`." in ended.run.error["message"]
+        assert "Raise" not in ended.run.error["message"]
