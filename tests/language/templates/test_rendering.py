@@ -135,8 +135,21 @@ class TestUnresolved:
         assert caught.value.code == "secret_missing"
 
     def test_a_missing_secret_can_be_asked_for(self):
-        assert render("{{#if env.OTHER}}a{{else}}b{{/if}}{{default env.OTHER 'c'}}") == "bc"
-        assert render("{{env.KEY}}{{#if env.KEY}}a{{/if}}", CONTEXT) == "s3creta"
+        assert render("{{default env.OTHER 'c'}}") == "c"
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "{{default (lookup this 'env') 'none'}}",
+            "{{default (lookup @root input.name) 'none'}}",
+            "{{#with this}}{{default (lookup this 'env') 'none'}}{{/with}}",
+        ],
+    )
+    def test_a_name_from_data_finds_no_secret(self, text):
+        assert render(text, {**CONTEXT, "input": {"name": "env"}}) == "none"
+
+    def test_the_whole_context_has_no_secret(self):
+        assert "s3cret" not in render("{{json this}}{{#each this}}{{json this}}{{/each}}", CONTEXT)
 
     def test_a_context_without_secrets_is_fine(self):
         assert render("{{run.id}}", {"run": {"id": "x"}}) == "x"

@@ -148,8 +148,6 @@ class TestRefusals:
             ("{{#each env}}{{/each}}", "is not a secret. Write `env.NAME`."),
             ("{{#with this as |c|}}{{json c.env}}{{/with}}", "is not a secret. Write `env.NAME`."),
             ("{{#with this}}{{json env}}{{/with}}", "is not a secret. Write `env.NAME`."),
-            ("{{#each env.A}}{{/each}}", "A secret has no fields"),
-            ("{{#with env.A}}{{/with}}", "A secret has no fields"),
             ("{{env.0a}}", "does not start with a digit"),
         ],
     )
@@ -226,7 +224,7 @@ class TestReferences:
         assert self.references(text) == [(("input", "a"), optional)]
 
     def test_secrets_are_listed_apart(self):
-        template = Template.compile("{{env.A}}{{#if env.B}}{{/if}}{{env.A}}")
+        template = Template.compile("{{env.A}}{{default env.B 'x'}}{{env.A}}")
 
         assert template.secret_names == {"A", "B"}
         assert template.references == ()
@@ -235,6 +233,47 @@ class TestReferences:
         template = Template.compile("a\n b {{input.x}}")
 
         assert template.locate(template.references[0].offset) == (2, 6)
+
+
+class TestSecrets:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            *(
+                f"{{{{#{block} env.A}}}}{{{{/{block}}}}}"
+                for block in ("if", "unless", "each", "with")
+            ),
+            "{{^if env.A}}{{/if}}",
+            "{{#if a}}{{else if env.A}}{{/if}}",
+            "{{#with this as |c|}}{{#if c.env.A}}{{/if}}{{/with}}",
+            "{{#each a}}{{#if @root.env.A}}{{/if}}{{/each}}",
+            *(f"{{{{{helper} env.A 'x'}}}}" for helper in ("eq", "ne", "lt", "lte", "gt", "gte")),
+            *(f"{{{{{helper} 'x' env.A}}}}" for helper in ("and", "or", "lookup", "join")),
+            "{{length env.A}}",
+            "{{not env.A}}",
+            "{{lookup env.A 0}}",
+            "{{length (json env.A)}}",
+            "{{eq 'x' (default env.A 'y')}}",
+            "{{json (length env.A)}}",
+            "{{default (eq env.A 'x') 1}}",
+            "{{#if (default (json env.A) 'y')}}{{/if}}",
+        ],
+    )
+    def test_nothing_can_be_learned_about_one(self, text):
+        with pytest.raises(TemplateSyntaxError, match="A secret can only be inserted, as in"):
+            Template.compile(text)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "{{env.A}}",
+            "{{json env.A}}",
+            "{{default env.A env.B 'x'}}",
+            "{{json (default env.A 'x')}}",
+        ],
+    )
+    def test_one_can_be_inserted_whole(self, text):
+        assert "A" in Template.compile(text).secret_names
 
 
 class TestHostileTexts:

@@ -19,6 +19,8 @@ _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _PARAMETER = re.compile(r"[^\s./\[\]@]+")
 _CONSTANTS: dict[str, Json] = {"true": True, "false": False, "null": None, "undefined": None}
 BLOCKS = {kind.value for kind in ArmKind}
+_KEEPING_WHOLE = frozenset({"json", "default"})
+"""Helpers that return a secret whole. The others would show something about it, such as its length."""
 FRAMED = (ArmKind.EACH, ArmKind.WITH)
 """Blocks whose body reads its names from a value of their own."""
 
@@ -82,8 +84,7 @@ class TagReader:
                 f"Put parentheses around a helper inside a tag: `{{{{#{kind.value} ({first.text} …)}}}}`.",
             )
         expression = self._argument(tolerant=True)
-        if isinstance(expression, Secret) and kind in FRAMED:
-            self._fail(first.offset, "A secret has no fields. It can only be inserted or compared.")
+        self._refuse_secrets(expression)
         return expression
 
     def include_zero(self, kind: ArmKind) -> bool:
@@ -179,7 +180,22 @@ class TagReader:
             )
             for index in range(len(starts))
         )
+        if token.text not in _KEEPING_WHOLE:
+            for argument in arguments:
+                self._refuse_secrets(argument)
         return Call(token.text, arguments, token.offset)
+
+    def _refuse_secrets(self, expression: Expression) -> None:
+        """Refuse a value that a secret determines, where the template would show something about it."""
+        if isinstance(expression, Secret):
+            self._fail(
+                expression.offset,
+                f"A secret can only be inserted, as in `{{{{env.{expression.name}}}}}`. It cannot be compared, measured or used "
+                "in a block.",
+            )
+        if isinstance(expression, Call) and expression.helper in _KEEPING_WHOLE:
+            for argument in expression.arguments:
+                self._refuse_secrets(argument)
 
     def _starts_argument(self, at: int) -> bool:
         if at >= len(self._tokens) or self._tokens[at].kind in (")", "|", "="):
