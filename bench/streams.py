@@ -29,6 +29,7 @@ listeners.RESERVED_STREAMS = 0
 sys.argv[1:] = ["serve"]
 main()
 """
+ONE_ADDRESS = {"STEPIQ_MAX_CONNECTIONS": "8000", "STEPIQ_MAX_CONNECTIONS_PER_ADDRESS": "2000"}
 # How long a model thinks before its first word is so long that everybody is listening by then. A process carries 500 runs
 # at once; those that come after them need not wait.
 ONE_RUN = {"latency_ms": 15_000, "token_ms": 200, "tokens": 75}
@@ -84,7 +85,9 @@ async def main(count: int, database_url: str) -> None:
     with tempfile.TemporaryDirectory(prefix="stepiq-streams-") as folder:
         async with (
             bench.provider() as provider_url,
-            bench.server(Path(folder), database_url, provider_url, {}, ("-c", SERVE)) as target,
+            bench.server(
+                Path(folder), database_url, provider_url, {}, ("-c", SERVE), environment=ONE_ADDRESS
+            ) as target,
         ):
             pipeline = await bench.pipeline(target, "told", bench.MODEL_CALL, 1)
             # The model library is imported right after the start; a first run has everything else loaded.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp
 
 from stepiq.core.settings import Settings
-from stepiq.server.process import HttpServer, http_config
+from stepiq.server.process import HttpServer
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Live:
 async def live(app: ASGIApp, settings: Settings) -> AsyncIterator[Live]:
     """Serve an app on a free port."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = HttpServer(http_config(settings, app))
+    server = HttpServer(settings, app)
     serving = asyncio.create_task(server.serve([listener]))
     try:
         yield Live(*listener.getsockname())

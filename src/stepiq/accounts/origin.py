@@ -10,7 +10,11 @@ def client_of(request: Request) -> str:
 
     Behind a proxy that the operator trusts it is the address that the proxy names.
     """
-    host = "" if request.client is None else request.client.host
+    return client_at("" if request.client is None else request.client.host)
+
+
+def client_at(host: str) -> str:
+    """The client that has an address: the address itself, or the /64 of an IPv6 address."""
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:

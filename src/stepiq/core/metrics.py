@@ -44,6 +44,19 @@ http_request_duration = Histogram(
     buckets=_REQUEST_BUCKETS,
     registry=REGISTRY,
 )
+connections_open = Gauge(
+    "stepiq_connections_open",
+    "Open connections of clients, also idle ones.",
+    registry=REGISTRY,
+)
+connections_refused = Counter(
+    "stepiq_connections_refused",
+    "Connections and requests refused because of a limit: of the client's address (`address_limit`, 429), or of the server "
+    "(`server_limit`, 503). Connections closed to make room for others: with an incomplete request (`half_open`), or between two "
+    "requests (`idle`).",
+    ["reason"],
+    registry=REGISTRY,
+)
 streams_open = Gauge("stepiq_streams_open", "Open streams of runs.", registry=REGISTRY)
 slow_readers_cut = Counter(
     "stepiq_slow_readers_cut",
@@ -175,6 +188,8 @@ build_info = Gauge(
 # Told as 0 from the start: the first of something that an alert watches would else not count as growth.
 for _result in ("started", "skipped", "missed"):
     schedule_ticks.labels(_result)
+for _reason in ("address_limit", "server_limit", "half_open", "idle"):
+    connections_refused.labels(_reason)
 for _work in ("run", "delivery"):
     tickets_in_hand.labels(_work)
 build_info.labels(__version__, platform.python_version()).set(1)

@@ -173,6 +173,14 @@ class Settings(BaseSettings):
     """Connections of clients that one process accepts at once. If the limit of open files is too small for this number, the process
     accepts fewer, and `stepiq doctor` reports it."""
 
+    max_connections_per_address: Annotated[int, Field(ge=1, le=60_000)] = 500
+    """Connections of one client address, but at most a quarter of `STEPIQ_MAX_CONNECTIONS`. The /64 network of an IPv6 address counts
+    as one address. A trusted proxy has no limit: each request that it forwards counts for the address that it names."""
+
+    max_half_open_per_address: Annotated[int, Field(ge=1, le=60_000)] = 100
+    """Connections of one client address whose request is not complete, but at most half of its connections. If a client opens more,
+    its oldest one is closed."""
+
     smtp_url: SecretStr | None = None
     """Mail server: `smtp://user:password@host:587` (STARTTLS) or `smtps://…:465`. Write characters such as `@` in the user and
     password as `%40`. On other ports, `smtp://` encrypts if the server offers it, and sends a password to another machine only

@@ -18,6 +18,7 @@ from stepiq.core.errors import StepIQError
 from stepiq.core.json import MalformedJson
 from stepiq.core.members import described
 from stepiq.engine.events import EventType
+from stepiq.server.connections import ServerFull, TooManyConnections
 from stepiq.server.docs import headers, samples
 from stepiq.server.protocol import NotHttp
 from stepiq.server.routes import Access, Route, routes_of
@@ -47,7 +48,8 @@ Define AI pipelines, run them durably, and follow them live. Every path is also 
 Errors are `application/problem+json` with a stable `code`. Lists are paginated: send `next_cursor` as `cursor` to get the next page.
 
 Every response has an `X-Request-ID`. Any route can return 400 (malformed HTTP, or U+0000 in the query), 408 (the request arrived too \
-slowly), 431 (URL and headers are too large) and 500 (a bug in stepIQ). An unknown path is 404 `unknown_path`. A method that a \
+slowly), 431 (URL and headers are too large) and 500 (a bug in stepIQ). Any route except `/health` can return 429 \
+`too_many_connections` and 503 `server_full`. An unknown path is 404 `unknown_path`. A method that a \
 path does not support is 405 `method_not_allowed`; `Allow` lists the supported ones.
 """
 _TAGS = ("Accounts", "Pipelines", "Runs", "Reviews", "Webhooks", "Schedules", "Deliveries", "Secrets", "Models", "Usage")  # fmt: skip
@@ -62,8 +64,11 @@ _COMMON: dict[str, tuple[type[StepIQError], ...]] = {
     "MethodNotAllowed": (MethodNotAllowed,),
     "RequestTimeout": (RequestTimeout,),
     "HeadersTooLarge": (HeadersTooLarge,),
+    "TooManyConnections": (TooManyConnections,),
+    "ServerFull": (ServerFull,),
 }
 _ANYWHERE = {"400": "MalformedRequest", "408": "RequestTimeout", "431": "HeadersTooLarge", "500": "Internal"}  # fmt: skip
+_EXCEPT_HEALTH = {"429": "TooManyConnections", "503": "ServerFull"}
 _BEARER: dict[str, list[str]] = {"bearer": []}
 _SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
@@ -112,7 +117,8 @@ def _complete(operation: dict[str, Any], route: Route) -> None:
     for status, response in responses.items():
         if response["description"] == "Successful Response":
             response["description"] = HTTPStatus(int(status)).phrase
-    for status, name in _ANYWHERE.items():
+    anywhere = _ANYWHERE if route.path == "/health" else _ANYWHERE | _EXCEPT_HEALTH
+    for status, name in anywhere.items():
         responses.setdefault(status, {"$ref": f"#/components/responses/{name}"})
     operation["responses"] = dict(sorted(responses.items()))
 

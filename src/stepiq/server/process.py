@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import signal
 import socket
 from collections.abc import AsyncGenerator, Callable, Generator
@@ -12,12 +13,15 @@ import uvicorn
 from stepiq.core import logging
 from stepiq.core.settings import Settings
 from stepiq.core.watchdog import Watchdog
+from stepiq.server import descriptors
+from stepiq.server.accepting import Acceptor
 from stepiq.server.app import create_app, equip
 from stepiq.server.assembly import built
 from stepiq.server.checks import before_start
-from stepiq.server.listening import BACKLOG, bind
+from stepiq.server.connections import Connections, Limits
+from stepiq.server.listening import bind
 from stepiq.server.metrics import create_metrics
-from stepiq.server.protocol import GuardedProtocol
+from stepiq.server.protocol import Clients, GuardedProtocol
 from stepiq.server.running import run
 from stepiq.server.welcome import welcome
 from stepiq.server.worker import Worker
@@ -27,6 +31,8 @@ DRAIN = timedelta(seconds=25)
 """How long a stopping server lets steps in progress finish."""
 _HTTP_DRAIN_SECONDS = 5
 """How long answers can take after that: longer than the time limit of the store."""
+_OF_MONITORS = Limits.fitted(64, 64, 64)
+"""For listeners that have only health checks and metrics."""
 
 log = logging.get(__name__)
 
@@ -74,7 +80,7 @@ async def _serve(
     async with built(settings) as services, metrics_listener(services):
         app = create_app()
         equip(app, services, has_worker=has_worker)
-        server = HttpServer(http_config(settings, app))
+        server = HttpServer(settings, app)
         stopping = _on_signal()
         worker = Worker(services) if has_worker else None
         if worker is not None:
@@ -101,7 +107,34 @@ async def _serve(
 
 
 class HttpServer(uvicorn.Server):
-    """uvicorn, stopped only by `should_exit`."""
+    """uvicorn, stopped only by `should_exit`, with limits on connections."""
+
+    def __init__(self, settings: Settings, app: object, limits: Limits | None = None) -> None:
+        super().__init__(_config(settings, app))
+        self.connections = Connections(limits or limits_of(settings))
+        self._clients = Clients([str(network) for network in settings.trusted_proxies])
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept connections on sockets that listen."""
+        create = functools.partial(
+            GuardedProtocol,
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+            connections=self.connections,
+            clients=self._clients,
+        )
+        make_place = self.connections.make_place
+        self._acceptors = [Acceptor(each, create, make_place) for each in sockets or ()]
+        self.servers = []
+        self.started = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop accepting, and wait for responses."""
+        for each in self._acceptors:
+            each.close()
+            await each.wait_closed()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -109,7 +142,17 @@ class HttpServer(uvicorn.Server):
         yield
 
 
-def http_config(settings: Settings, app: object) -> uvicorn.Config:
+def limits_of(settings: Settings) -> Limits:
+    """The limits of the API: those of the settings, or what the limit of open files allows."""
+    total = descriptors.max_connections(settings, descriptors.limit())
+    return Limits.fitted(
+        total,
+        settings.max_connections_per_address,
+        settings.max_half_open_per_address,
+    )
+
+
+def _config(settings: Settings, app: object) -> uvicorn.Config:
     """Configuration of uvicorn: the limits and logs of stepIQ, and only the proxies that the operator trusts."""
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
@@ -121,7 +164,6 @@ def http_config(settings: Settings, app: object) -> uvicorn.Config:
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
-        backlog=BACKLOG,
         timeout_graceful_shutdown=_HTTP_DRAIN_SECONDS,
     )
 
@@ -136,7 +178,7 @@ async def answering(
         AddressInUse: another process uses the port.
     """
     with bind(host, port, variable) as listener:
-        server = HttpServer(http_config(settings, app))
+        server = HttpServer(settings, app, _OF_MONITORS)
         serving = asyncio.create_task(server.serve([listener]))
         host, port = listener.getsockname()[:2]
         try:

@@ -13,11 +13,14 @@ import socket
 import struct
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from stepiq.accounts.origin import client_at
 from stepiq.core import ids, logging, metrics
 from stepiq.core.errors import Malformed, StepIQError
-from stepiq.web import problems
+from stepiq.server.connections import Connection, Connections
+from stepiq.web import problems, requests
 from stepiq.web.errors import HeadersTooLarge, RequestTimeout
 from stepiq.web.guard import MAX_HEADER_BYTES, with_defaults
 
@@ -25,6 +28,9 @@ HEADER_SECONDS = 10
 """How long the first byte and then the whole head of a request may take."""
 READER_SECONDS = 15
 """A reader who takes nothing for so long is cut at the latest after twice as long."""
+
+HEALTH_PATH = b"/health"
+"""Answered even without a place, so that a full server is not restarted."""
 
 _UNSENT_BYTES = 16 * 1024
 """What the system may hold for a reader beyond what is on its way to them. We see them take it in halves of this."""
@@ -48,6 +54,30 @@ class HeadTimeout(RequestTimeout):
         )
 
 
+class Clients:
+    """Which client a connection or a request counts for. See `STEPIQ_TRUSTED_PROXIES`."""
+
+    def __init__(self, trusted_proxies: list[str]) -> None:
+        # The same object as for `request.client`, so that both always name the same client.
+        self._proxies = ProxyHeadersMiddleware(_no_app, trusted_proxies or []).trusted_hosts
+
+    def owner(self, address: str) -> str:
+        """The client of a connection; empty if it is a trusted proxy."""
+        return "" if address in self._proxies else client_at(address) or "unknown"
+
+    def forwarded(self, headers: list[tuple[bytes, bytes]]) -> str:
+        """The client for which a trusted proxy sends a request; empty if the proxy does not name it."""
+        values = [value for name, value in headers if name == b"x-forwarded-for"]
+        if not values:
+            return ""
+        address, _ = self._proxies.get_trusted_client_address(b", ".join(values).decode("latin1"))
+        return client_at(address)
+
+
+async def _no_app(*_: Any) -> None:
+    """Only its proxies are of use."""
+
+
 class GuardedProtocol(HttpToolsProtocol):
     """One connection.
 
@@ -58,8 +88,13 @@ class GuardedProtocol(HttpToolsProtocol):
     header_seconds: float = HEADER_SECONDS
     reader_seconds: float = READER_SECONDS
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(
+        self, *args: Any, connections: Connections, clients: Clients, **options: Any
+    ) -> None:
         super().__init__(*args, **options)
+        self._all = connections
+        self._clients = clients
+        self._one: Connection
         self._head_timer: asyncio.TimerHandle | None = None
         self._head_bytes = 0
         self._in_body = False
@@ -68,12 +103,15 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast(asyncio.Transport, transport))
+        owner = self._clients.owner(self.client[0] if self.client else "")
+        self._one = self._all.open(owner, self.transport.abort)
         self._limit_unread()
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_arrived()
         self._reader_takes()
+        self._all.close(self._one)
         if isinstance(exc, OSError) and exc.errno == errno.ETIMEDOUT:
             self._note_cut()
         super().connection_lost(exc)
@@ -81,15 +119,18 @@ class GuardedProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         self._await_reader()
+        self._all.work(self._one)
 
     def resume_writing(self) -> None:
         self._reader_takes()
         super().resume_writing()
+        self._rest()
 
     def data_received(self, data: bytes) -> None:
         if self._head_timer is None and not self._in_body:
             self._await_head()
         super().data_received(data)
+        self._note_part()
         if self._head_timer is None:
             return
         self._head_bytes += len(data)
@@ -99,11 +140,39 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._head_arrived()
         self._in_body = True
+        has_place = self._admit()
         super().on_headers_complete()
+        if not has_place:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         self._in_body = False
         super().on_message_complete()
+        self._all.work(self._one)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._rest()
+
+    def _admit(self) -> bool:
+        """Find a place for the connection of a request; without one, the request is refused. Whether it has one."""
+        client = self._one.owner or self._clients.forwarded(self.headers)
+        refusal = self._all.request(self._one, client)
+        if refusal is not None and self.url.partition(b"?")[0] != HEALTH_PATH:
+            requests.refuse(cast(dict[str, Any], self.scope), refusal)
+        return self._one.has_place
+
+    def _rest(self) -> None:
+        """The connection is idle if its responses are complete, and the client has read them."""
+        cycle = cast(RequestResponseCycle | None, self.cycle)
+        is_over = cycle is not None and (cycle.response_complete or self._in_body)
+        if is_over and not self.flow.write_paused:
+            self._all.rest(self._one)
+            self._note_part()
+
+    def _note_part(self) -> None:
+        if self._head_timer is not None or self._in_body:
+            self._all.read(self._one)
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(NotHttp("This is not a valid HTTP/1.1 request."))

@@ -209,6 +209,9 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 def _check_head(scope: Scope) -> None:
+    refusal = requests.refusal_of(scope)
+    if refusal is not None:
+        raise refusal
     query: bytes = scope["query_string"]
     size = len(scope.get("raw_path") or b"") + len(query)
     size += sum(len(name) + len(value) + 4 for name, value in scope["headers"])

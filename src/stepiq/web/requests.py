@@ -4,12 +4,15 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
 from uuid import UUID
 
+from stepiq.core.errors import StepIQError
+
 _ID = "stepiq.request_id"
 _FACTS = "stepiq.facts"
 _HEADERS = "stepiq.headers"
 _WORKSPACE = "stepiq.workspace_id"
 _SCOPES = "stepiq.scopes"
 _IS_HEAD = "stepiq.is_head"
+_REFUSAL = "stepiq.refusal"
 
 
 def open_scope(scope: Mapping[str, Any], request_id: str) -> dict[str, Any]:
@@ -22,6 +25,16 @@ def open_scope(scope: Mapping[str, Any], request_id: str) -> dict[str, Any]:
     return {
         **scope, "method": method, _ID: request_id, _FACTS: {}, _HEADERS: {}, _IS_HEAD: is_head,
     }  # fmt: skip
+
+
+def refuse(scope: MutableMapping[str, Any], error: StepIQError) -> None:
+    """Have the guard refuse this request."""
+    scope[_REFUSAL] = error
+
+
+def refusal_of(scope: Mapping[str, Any]) -> StepIQError | None:
+    """Why the guard must refuse this request, if it must."""
+    return scope.get(_REFUSAL)
 
 
 def is_head(scope: Mapping[str, Any]) -> bool:

@@ -1,0 +1,280 @@
+"""The connections of clients: how many there can be, and which one is closed for another.
+
+A connection is *half-open* until its request is complete, with its body, and *idle* between two requests. If there is no
+place for a new connection, it waits in the *anteroom*. When the head of its request has arrived, it gets a place, for which
+a half-open or an idle connection may be closed. So connections that send nothing cannot keep others out.
+"""
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import Enum, auto
+
+from stepiq.core import metrics
+from stepiq.core.errors import LimitReached, StepIQError, Unavailable
+
+_RETRY_AFTER = timedelta(seconds=5)
+_ANTEROOM = 256
+
+
+class TooManyConnections(LimitReached):
+    """One client address has too many connections."""
+
+    code = "too_many_connections"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"Your address has {limit} connections to this server, which is the limit. Close some, or try again later."
+            " An operator can raise the limit with STEPIQ_MAX_CONNECTIONS_PER_ADDRESS.",
+            _RETRY_AFTER,
+            limit=limit,
+        )
+
+
+class ServerFull(Unavailable):
+    """The process has as many connections as it accepts."""
+
+    code = "server_full"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"This server has {limit} connections, which is the limit. Try again in a moment."
+            " An operator can raise the limit with STEPIQ_MAX_CONNECTIONS.",
+            _RETRY_AFTER,
+            limit=limit,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many connections one listener has."""
+
+    total: int
+    per_client: int
+    half_open_per_client: int
+    anteroom: int
+    """In addition to `total`. Includes connections that are told why they are refused."""
+
+    @classmethod
+    def fitted(cls, total: int, per_client: int, half_open_per_client: int) -> "Limits":
+        """At most a quarter of the total for one client, and half of that half-open."""
+        per_client = max(1, min(per_client, total // 4))
+        half_open = max(1, min(half_open_per_client, per_client // 2))
+        return cls(total, per_client, half_open, max(1, min(_ANTEROOM, total // 4)))
+
+
+class _Phase(Enum):
+    HALF_OPEN = auto()
+    BUSY = auto()
+    IDLE = auto()
+    CLOSED = auto()
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """One connection. Only `Connections` changes it."""
+
+    owner: str
+    """The address of the client. Empty for a trusted proxy, which has no limits itself."""
+    close: Callable[[], None]
+    """Closes it immediately."""
+    client: str
+    """The client that it counts for: the owner, or the client for which a proxy sends the present request."""
+    has_place: bool = False
+    phase: _Phase = _Phase.HALF_OPEN
+
+
+@dataclass(slots=True)
+class _Crowd:
+    """Connections by client, and the client that has the most."""
+
+    _of: dict[str, OrderedDict[Connection, None]] = field(
+        default_factory=dict[str, OrderedDict[Connection, None]]
+    )
+    _levels: list[OrderedDict[str, None]] = field(default_factory=lambda: [OrderedDict()])
+    """At index n, the clients with n connections."""
+    _size: int = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def count(self, client: str) -> int:
+        return len(self._of.get(client, ()))
+
+    def add(self, one: Connection) -> None:
+        mine = self._of.setdefault(one.client, OrderedDict())
+        self._levels[len(mine)].pop(one.client, None)
+        mine[one] = None
+        self._size += 1
+        if len(mine) == len(self._levels):
+            self._levels.append(OrderedDict())
+        self._levels[len(mine)][one.client] = None
+
+    def discard(self, one: Connection) -> None:
+        mine = self._of.get(one.client)
+        if mine is None or one not in mine:
+            return
+        del self._levels[len(mine)][one.client]
+        del mine[one]
+        self._size -= 1
+        if mine:
+            self._levels[len(mine)][one.client] = None
+        else:
+            del self._of[one.client]
+        while len(self._levels) > 1 and not self._levels[-1]:
+            self._levels.pop()
+
+    def oldest(self, client: str) -> Connection | None:
+        return next(iter(self._of.get(client, ())), None)
+
+    def oldest_of_largest(self) -> Connection | None:
+        client = next(iter(self._levels[-1]), None)
+        return None if client is None else self.oldest(client)
+
+
+@dataclass(slots=True)
+class Connections:
+    """The connections of one listener. The cost of an operation does not depend on their number."""
+
+    limits: Limits
+    _places: int = 0
+    """Connections that have a place."""
+    _of_client: Counter[str] = field(default_factory=Counter[str])
+    """Connections that have a place, by client."""
+    _half_open: _Crowd = field(default_factory=_Crowd)
+    _anteroom: _Crowd = field(default_factory=_Crowd)
+    """All connections without a place. Each of them can be closed for another."""
+    _idle: OrderedDict[Connection, None] = field(default_factory=OrderedDict[Connection, None])
+
+    def open(self, owner: str, close: Callable[[], None]) -> Connection:
+        """Add a connection.
+
+        Args:
+            owner: the address of the client; empty for a trusted proxy.
+            close: closes the connection immediately.
+        """
+        one = Connection(owner, close, owner)
+        metrics.connections_open.inc()
+        if self._has_free_place(owner):
+            self._give_place(one, owner)
+            return one
+        if len(self._anteroom) >= self.limits.anteroom:
+            self._cut(self._anteroom.oldest_of_largest())
+        self._anteroom.add(one)
+        return one
+
+    def request(self, one: Connection, client: str) -> StepIQError | None:
+        """The head of a request has arrived. Gives the connection a place if it has none.
+
+        Args:
+            one: the connection.
+            client: the owner, or the client for which a proxy sends the request.
+
+        Returns:
+            Why the request must be refused, if it must.
+        """
+        if one.phase in (_Phase.BUSY, _Phase.CLOSED) or (one.has_place and client == one.client):
+            return None
+        # So that it is not closed for itself.
+        self.work(one)
+        if not self._make_place_of(client):
+            metrics.connections_refused.labels("address_limit").inc()
+            return TooManyConnections(self.limits.per_client)
+        if not one.has_place and not self._make_place():
+            metrics.connections_refused.labels("server_limit").inc()
+            return ServerFull(self.limits.total)
+        self._give_place(one, client)
+        return None
+
+    def read(self, one: Connection) -> None:
+        """A part of another request has arrived on an idle connection."""
+        if one.phase is _Phase.IDLE:
+            del self._idle[one]
+            self._add_half_open(one)
+
+    def work(self, one: Connection) -> None:
+        """The request is complete, or the client has not read the whole response: the connection keeps its place, if it has one."""
+        if not one.has_place or one.phase is _Phase.CLOSED:
+            return
+        if one.phase is _Phase.IDLE:
+            del self._idle[one]
+        elif one.phase is _Phase.HALF_OPEN:
+            self._half_open.discard(one)
+        one.phase = _Phase.BUSY
+
+    def rest(self, one: Connection) -> None:
+        """The client has the response."""
+        if one.phase is not _Phase.BUSY:
+            return
+        self._count(one.client, -1)
+        one.client = one.owner
+        self._count(one.client, +1)
+        one.phase = _Phase.IDLE
+        self._idle[one] = None
+
+    def close(self, one: Connection) -> None:
+        """The connection has ended."""
+        if one.phase is _Phase.CLOSED:
+            return
+        if one.has_place:
+            self.work(one)
+            self._places -= 1
+            self._count(one.client, -1)
+        else:
+            self._anteroom.discard(one)
+        one.phase = _Phase.CLOSED
+        metrics.connections_open.dec()
+
+    def make_place(self) -> bool:
+        """Close a half-open connection of the client that has the most, or else the one that has been idle longest."""
+        victim = self._half_open.oldest_of_largest() or next(iter(self._idle), None)
+        return self._cut(victim)
+
+    def _has_free_place(self, client: str) -> bool:
+        if self._places >= self.limits.total:
+            return False
+        return not client or (
+            self._of_client[client] < self.limits.per_client
+            and self._half_open.count(client) < self.limits.half_open_per_client
+        )
+
+    def _make_place(self) -> bool:
+        return self._places < self.limits.total or self.make_place()
+
+    def _make_place_of(self, client: str) -> bool:
+        has_room = self._of_client[client] < self.limits.per_client
+        return not client or has_room or self._cut(self._half_open.oldest(client))
+
+    def _give_place(self, one: Connection, client: str) -> None:
+        if one.has_place:
+            self._count(one.client, -1)
+        else:
+            self._anteroom.discard(one)
+            one.has_place = True
+            self._places += 1
+        one.client = client
+        self._count(client, +1)
+        self._add_half_open(one)
+
+    def _add_half_open(self, one: Connection) -> None:
+        client = one.client
+        if client and self._half_open.count(client) >= self.limits.half_open_per_client:
+            self._cut(self._half_open.oldest(client))
+        one.phase = _Phase.HALF_OPEN
+        self._half_open.add(one)
+
+    def _count(self, client: str, change: int) -> None:
+        if client:
+            self._of_client[client] += change
+            if not self._of_client[client]:
+                del self._of_client[client]
+
+    def _cut(self, victim: Connection | None) -> bool:
+        if victim is None:
+            return False
+        reason = "idle" if victim.phase is _Phase.IDLE else "half_open"
+        metrics.connections_refused.labels(reason).inc()
+        self.close(victim)
+        victim.close()
+        return True
