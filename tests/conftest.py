@@ -33,7 +33,7 @@ from stepiq.server.app import create_app, equip
 from stepiq.store.changes import LocalChanges
 from stepiq.store.database import Database
 from stepiq.web.services import Services
-from tests.support import postgres
+from tests.support import run_folders
 from tests.support.live import Live, live
 from tests.support.make import Make
 from tests.support.network import only_loopback
@@ -74,9 +74,14 @@ def pytest_configure(config: pytest.Config) -> None:
         if ours or name in _FOREIGN_VARIABLES:
             # What the person at the keyboard has set up must neither help nor hurt.
             del os.environ[name]
+    is_controller = not hasattr(config, "workerinput")
+    if is_controller:
+        # What killed runs have left takes memory.
+        for parent in {_MEMORY, Path(tempfile.gettempdir())}:
+            run_folders.sweep(parent)
     _keep_files_in_memory()
-    if not hasattr(config, "workerinput"):
-        os.environ[_RUN_FOLDER] = tempfile.mkdtemp(prefix="stepiq-tests-")
+    if is_controller:
+        os.environ[_RUN_FOLDER] = str(run_folders.create(Path(tempfile.gettempdir())))
         config.pluginmanager.register(_FailuresAtOnce(config))
     # Loggers of libraries may speak when the test that they speak of has gone, and the stream with it.
     logging.raiseExceptions = False
@@ -119,7 +124,7 @@ def _keep_files_in_memory() -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
-        postgres.stop(Path(os.environ.pop(_RUN_FOLDER)))
+        run_folders.remove(Path(os.environ.pop(_RUN_FOLDER)))
 
 
 @pytest.fixture(scope="session", autouse=True)

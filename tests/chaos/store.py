@@ -12,6 +12,7 @@ import psycopg
 
 from tests.chaos.ledger import Ledger
 from tests.support import postgres
+from tests.support.lifetimes import die_with_parent
 from tests.support.ports import free_port
 
 _DATABASE = "stepiq"
@@ -94,6 +95,7 @@ class Postgres:
                 user="postgres" if os.geteuid() == 0 else None,
                 stdout=log,
                 stderr=log,
+                preexec_fn=die_with_parent,
             )
 
     def _backends(self) -> list[int]:

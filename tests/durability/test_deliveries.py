@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-import socket
 import time
 import urllib.parse
 from collections.abc import AsyncIterator
@@ -14,6 +13,7 @@ import httpx2
 import pytest
 
 from stepiq.core.settings import Settings
+from tests.support.ports import free_port
 from tests.support.process import ServerProcess, first_account, running_server
 from tests.support.receiver import Received, Receiver, Reply, running_receiver
 
@@ -39,8 +39,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 @pytest.fixture
 async def server(settings: Settings, tmp_path: Path) -> AsyncIterator[ServerProcess]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {
         "STEPIQ_DATABASE_URL": settings.database_url,
         "STEPIQ_ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8",

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import httpx2
 import pytest
 
 from stepiq.core.settings import Settings
+from tests.support.ports import free_port
 from tests.support.process import ServerProcess, first_account, running_server
 
 ROUNDS = 4
@@ -19,8 +19,7 @@ PIPELINE = {"name": "X", "steps": [{"id": "a", "type": "transform", "template": 
 
 @pytest.fixture
 async def server(settings: Settings, tmp_path: Path) -> AsyncIterator[ServerProcess]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {"STEPIQ_DATABASE_URL": settings.database_url}
     async with running_server(tmp_path, port, environment) as server:
         yield server

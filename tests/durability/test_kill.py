@@ -3,7 +3,6 @@
 import asyncio
 import json
 import random
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 
 from stepiq.core.settings import Settings
 from tests.support.fake_provider import RunningFakeProvider, running_fake_provider
+from tests.support.ports import free_port
 from tests.support.process import ServerProcess, first_account, running_server
 
 KILLS = 8
@@ -33,8 +33,7 @@ async def provider() -> AsyncIterator[RunningFakeProvider]:
 async def server(
     settings: Settings, provider: RunningFakeProvider, tmp_path: Path
 ) -> AsyncIterator[ServerProcess]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {
         "STEPIQ_DATABASE_URL": settings.database_url,
         "OPENAI_API_KEY": "sk-test",

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import random
-import socket
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -15,6 +14,7 @@ import pytest
 
 from stepiq.core.settings import Settings
 from tests.support.fake_provider import RunningFakeProvider, running_fake_provider
+from tests.support.ports import free_port
 from tests.support.process import ServerProcess, first_account, running_server
 from tests.support.receiver import Receiver, Reply, running_receiver
 
@@ -75,8 +75,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 async def server(
     settings: Settings, provider: RunningFakeProvider, tmp_path: Path
 ) -> AsyncIterator[ServerProcess]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {
         "STEPIQ_DATABASE_URL": settings.database_url,
         "STEPIQ_ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8",

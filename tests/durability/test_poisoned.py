@@ -1,7 +1,6 @@
 """A run whose process dies under it again and again does not start for ever."""
 
 import asyncio
-import socket
 from pathlib import Path
 
 import httpx2
@@ -9,6 +8,7 @@ import pytest
 
 from stepiq.core.settings import Settings
 from tests.support.fake_provider import running_fake_provider
+from tests.support.ports import free_port
 from tests.support.process import first_account, running_server
 
 PIPELINE = """
@@ -22,8 +22,7 @@ steps:
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 async def test_a_run_that_loses_its_process_three_times_fails(settings: Settings, tmp_path: Path):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     async with running_fake_provider() as provider:
         environment = {
             "STEPIQ_DATABASE_URL": settings.database_url,

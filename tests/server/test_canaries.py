@@ -3,7 +3,6 @@
 import base64
 import json
 import secrets
-import socket
 import urllib.parse
 
 import httpx2
@@ -13,6 +12,7 @@ import sqlalchemy as sa
 from stepiq.store.database import Database
 from stepiq.store.migrate import sync_engine
 from tests.support.fake_provider import running_fake_provider
+from tests.support.ports import free_port
 from tests.support.process import first_account, running_server
 
 PIPELINE = """\
@@ -59,8 +59,7 @@ async def provider():
 
 @pytest.fixture
 async def server(settings, provider, tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {
         "STEPIQ_DATABASE_URL": settings.database_url,
         "OPENAI_API_KEY": "sk-of-the-server",

@@ -13,11 +13,12 @@ import sqlalchemy as sa
 
 from stepiq.core.settings import Settings, load
 from stepiq.engine.presence import presence_of
-from stepiq.server.checks import Check, Status, before_start
+from stepiq.server.checks import Status, before_start
 from stepiq.server.checks.store import check_owner, check_store
 from stepiq.store import faults, migrate
 from stepiq.store.database import Database
 from stepiq.store.faults import StoreDamaged, StoreFull
+from tests.server.checks.conftest import named
 
 
 @pytest.fixture
@@ -52,10 +53,6 @@ async def database(small_disk: Path) -> AsyncIterator[Database]:
     migrate.upgrade(database.url)
     yield database
     await database.close()
-
-
-def named(found: list[Check], name: str) -> Check:
-    return next(check for check in found if check.name == name)
 
 
 class TestFullDisk:

@@ -7,13 +7,20 @@ import os
 import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+from tests.support.lifetimes import die_with_parent
 
 _ROOT = Path(__file__).parents[2]
 _LIBRARIES = ("stepiq.cli.worker", "stepiq.server.app", "stepiq.server.process", "openai")
+
+
+class ForkServerError(Exception):
+    """The server could not do what it was asked to, or has ended."""
 
 
 class ForkedProcess:
@@ -60,7 +67,13 @@ def _ask(**request: Any) -> Any:
     assert server.stdout is not None
     server.stdin.write(json.dumps(request).encode() + b"\n")
     server.stdin.flush()
-    return json.loads(server.stdout.readline())
+    line = server.stdout.readline()
+    if not line:
+        raise ForkServerError(f"The fork server ended with {server.wait()}.")
+    answer = json.loads(line)
+    if "error" in answer:
+        raise ForkServerError(answer["error"])
+    return answer["result"]
 
 
 @cache
@@ -72,15 +85,20 @@ def _server() -> subprocess.Popen[bytes]:
 
 
 def _serve() -> None:
-    """Fork a process for each request, until the test process closes the pipe."""
+    """Fork a process for each request, until the test process closes the pipe or ends. They end with this one."""
     for library in _LIBRARIES:
         __import__(library)
     gc.freeze()
     for line in sys.stdin.buffer:
-        request = json.loads(line)
-        answer = _end(request["ended"]) if "ended" in request else _fork(**request)
-        sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
+        sys.stdout.buffer.write(json.dumps(_answer(json.loads(line))).encode() + b"\n")
         sys.stdout.buffer.flush()
+
+
+def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return {"result": _end(request["ended"]) if "ended" in request else _fork(**request)}
+    except Exception:
+        return {"error": traceback.format_exc()}
 
 
 def _end(pid: int) -> int | None:
@@ -91,20 +109,29 @@ def _end(pid: int) -> int | None:
 def _fork(arguments: list[str], folder: str, environment: dict[str, str], log: str) -> int:
     output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     pid = os.fork()
-    if pid:
-        os.close(output)
-        return pid
+    if pid == 0:
+        _run(arguments, folder, environment, output)
+    os.close(output)
+    return pid
+
+
+def _run(arguments: list[str], folder: str, environment: dict[str, str], output: int) -> NoReturn:
+    die_with_parent()
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    os.chdir(folder)
-    os.environ.clear()
-    os.environ.update(environment)
-    sys.argv = ["stepiq", *arguments]
+    try:
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(environment)
+        sys.argv = ["stepiq", *arguments]
 
-    from stepiq.cli.main import main
+        from stepiq.cli.main import main
 
-    main()
+        main()
+    except Exception:
+        traceback.print_exc()
+        raise SystemExit(1) from None
     raise SystemExit
 
 

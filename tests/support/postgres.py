@@ -5,11 +5,17 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+from psycopg import sql
 
 from tests.support.ports import free_port
 
+_URL = "postgres_url"
+"""The file in the run's folder that contains the URL of its server."""
 _HELP = (
     "The suite needs PostgreSQL 15 or newer and found neither STEPIQ_TEST_POSTGRES_URL nor initdb on PATH or in "
     "/usr/lib/postgresql/*/bin. Run the tests with: make test"
@@ -30,22 +36,43 @@ def alone(folder: Path) -> Iterator[None]:
 
 def shared_url(folder: Path) -> str:
     """URL of the run's server, without a database; the first to ask starts it."""
-    given = os.environ.get("STEPIQ_TEST_POSTGRES_URL")
-    if given:
-        return given.rstrip("/")
     with alone(folder):
-        noted = folder / "postgres_url"
+        noted = folder / _URL
         if not noted.exists():
-            noted.write_text(_start(folder))
+            given = os.environ.get("STEPIQ_TEST_POSTGRES_URL")
+            noted.write_text(given.rstrip("/") if given else _start(folder))
         return noted.read_text()
 
 
+def database_name(folder: Path, kind: str) -> str:
+    """A new name for a database of the run."""
+    return f"{_prefix(folder)}{kind}_{uuid4().hex}"
+
+
 def stop(folder: Path) -> None:
-    """End the run's server, if one was started."""
-    data = folder / "postgres"
-    if (data / "postmaster.pid").exists():
-        _run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
+    """Remove the run's folder, and end its server, or drop its databases if the server is not its own."""
+    noted, data = folder / _URL, folder / "postgres"
+    with suppress(PostgresMissing, psycopg.OperationalError):
+        if (data / "postmaster.pid").exists():
+            _run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
+        elif noted.exists() and not data.exists():
+            _drop_databases(noted.read_text(), _prefix(folder))
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _prefix(folder: Path) -> str:
+    return f"{folder.name.rpartition('-')[2]}_"
+
+
+def _drop_databases(server: str, prefix: str) -> None:
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        found = connection.execute(
+            "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [prefix]
+        )
+        for (name,) in found.fetchall():
+            connection.execute(
+                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+            )
 
 
 def initdb(folder: Path) -> Path:

@@ -3,7 +3,6 @@
 import shutil
 from collections import Counter
 from pathlib import Path
-from uuid import uuid4
 
 import psycopg
 from psycopg import sql
@@ -45,8 +44,9 @@ class PostgresStores:
     """
 
     def __init__(self, run_folder: Path) -> None:
+        self._run_folder = run_folder
         self._server = postgres.shared_url(run_folder)
-        self._template = f"template_{uuid4().hex}"
+        self._template = postgres.database_name(run_folder, "template")
         self._shape = ""
         self._free: list[str] = []
         self._uses: Counter[str] = Counter()
@@ -61,13 +61,13 @@ class PostgresStores:
             _migrate(url)
             with psycopg.connect(url) as connection:
                 self._shape = _shape(connection)
-        name = f"test_{uuid4().hex}"
+        name = postgres.database_name(self._run_folder, "test")
         self._execute("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, self._template)
         return f"{self._server}/{name}"
 
     def create_empty(self) -> str:
         """URL of a new database with nothing in it."""
-        name = f"test_{uuid4().hex}"
+        name = postgres.database_name(self._run_folder, "test")
         self._execute("CREATE DATABASE {}", name)
         return f"{self._server}/{name}"
 

@@ -1,0 +1,93 @@
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.support import postgres, run_folders
+from tests.support.stores import PostgresStores
+
+_RUN = """
+import sys
+from pathlib import Path
+from tests.support import postgres, run_folders
+folder = run_folders.create(Path(sys.argv[1]))
+if "postgresql" in sys.argv:
+    postgres.shared_url(folder)
+print(folder, flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def another_run(parent: Path, *what: str) -> Iterator[Path]:
+    """The folder of a run that is killed at the end of the block."""
+    command = [sys.executable, "-c", _RUN, str(parent), *what]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as run:
+        assert run.stdout is not None
+        yield Path(run.stdout.readline().decode().strip())
+        run.kill()
+
+
+@pytest.fixture
+def parent(tmp_path: Path) -> Path:
+    # The user of PostgreSQL must reach a folder in it.
+    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
+        folder.chmod(0o755)
+    return tmp_path
+
+
+def databases(server: str) -> set[str]:
+    with psycopg.connect(f"{server}/postgres") as connection:
+        return {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
+
+
+@pytest.mark.slow
+class TestSweep:
+    def test_the_folder_of_a_killed_run_is_removed(self, tmp_path: Path):
+        with another_run(tmp_path) as folder:
+            assert folder.is_dir()
+
+        run_folders.sweep(tmp_path)
+
+        assert not folder.exists()
+
+    def test_the_folder_of_a_live_run_stays(self, tmp_path: Path):
+        with another_run(tmp_path) as folder:
+            run_folders.sweep(tmp_path)
+
+            assert folder.is_dir()
+
+    def test_the_server_of_a_killed_run_ends(self, parent: Path, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.delenv("STEPIQ_TEST_POSTGRES_URL", raising=False)
+        with another_run(parent, "postgresql") as folder:
+            url = (folder / "postgres_url").read_text()
+            psycopg.connect(f"{url}/postgres").close()
+
+        run_folders.sweep(parent)
+
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.connect(f"{url}/postgres")
+
+
+class TestStop:
+    def test_databases_on_a_server_of_somebody_else_are_dropped(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        server = postgres.shared_url(Path(os.environ["STEPIQ_TEST_RUN_FOLDER"]))
+        monkeypatch.setenv("STEPIQ_TEST_POSTGRES_URL", server)
+        before = databases(server)
+        ours, theirs = (run_folders.create(tmp_path) for _ in range(2))
+        PostgresStores(ours).create_empty()
+        stays = PostgresStores(theirs).create_empty()
+
+        run_folders.remove(ours)
+
+        after = databases(server)
+        assert stays.rpartition("/")[2] in after
+        assert not [name for name in after - before if name.startswith(ours.name[-8:])]
+        run_folders.remove(theirs)
