@@ -2,7 +2,7 @@
 
 import ctypes
 import os
-import signal
+import struct
 from collections.abc import Callable, Container
 from pathlib import Path
 
@@ -37,6 +37,8 @@ _AF_INET, _AF_UNIX, _STREAM = 2, 1, 1
 _PTRACE_TRACEME, _PTRACE_ATTACH = 0, 16
 _NEW_USER = 0x10000000
 _SIGCHLD = 17
+_NO_SIGNAL, _SI_QUEUE = 0, -1
+"""The first only checks whether a signal could be sent. The second is how a process may label those that it queues."""
 _FIOASYNC, _F_SETOWN = 0x5452, 8
 _RLIMIT_NOFILE = 7
 
@@ -52,15 +54,17 @@ def _call(name: str, *arguments: int | bytes | ctypes.Array[ctypes.c_char]) -> i
     return _libc.syscall(ctypes.c_long(number), *given)
 
 
-def attempts(folder: Path, other: int) -> Attempts:
+def attempts(folder: Path, other: int, handle: int) -> Attempts:
     """Each returns -1 if the system refuses it.
 
     Args:
         folder: Contains files `a` and `b` that the caller owns.
         other: Process id of another process of the same user.
+        handle: Descriptor of that process.
     """
     a, b, new = (os.fsencode(folder / name) for name in ("a", "b", "new"))
     memory = ctypes.create_string_buffer(64)
+    queued = ctypes.create_string_buffer(struct.pack("iii116x", _NO_SIGNAL, 0, _SI_QUEUE))
     limits = ctypes.create_string_buffer(b"\x00" * 16, 16)
     pair = ctypes.create_string_buffer(8)
     arguments = (ctypes.c_char_p * 2)(b"true", None)
@@ -73,7 +77,7 @@ def attempts(folder: Path, other: int) -> Attempts:
         "signal another process": lambda: _call("kill", other, 0),
         "signal all processes": lambda: _call("kill", -1, 0),
         "signal a thread of another process": lambda: _call("tgkill", other, other, 0),
-        "queue a signal": lambda: _call("rt_sigqueueinfo", other, 0, memory),
+        "queue a signal": lambda: _call("rt_sigqueueinfo", other, _NO_SIGNAL, queued),
         "open a handle of another process": lambda: _call("pidfd_open", other, 0),
         "limit another process": lambda: _call("prlimit64", other, _RLIMIT_NOFILE, limits, 0),
         "raise its own limits": lambda: _call("prlimit64", 0, _RLIMIT_NOFILE, limits, 0),
@@ -103,16 +107,18 @@ def attempts(folder: Path, other: int) -> Attempts:
         "use io_uring": lambda: _call("io_uring_setup", 1, memory),
         "load a kernel program": lambda: _call("bpf", 0, memory, 64),
         "use the keyring": lambda: _call("keyctl", 0, 0, 0, 0, 0),
-        "signal through a descriptor": lambda: _call("pidfd_send_signal", 0, signal.SIGKILL, 0, 0),
+        "signal through a handle": lambda: _call("pidfd_send_signal", handle, _NO_SIGNAL, 0, 0),
         "let another process own a descriptor": lambda: _call("fcntl", 0, _F_SETOWN, other),
         "ask for signals of a descriptor": lambda: _call("ioctl", 0, _FIOASYNC, memory),
     }  # fmt: skip
 
 
-def results(folder: Path, other: int, only: Container[str] | None = None) -> dict[str, int]:
+def results(
+    folder: Path, other: int, handle: int, only: Container[str] | None = None
+) -> dict[str, int]:
     """The error number of each attempt; 0: it succeeded."""
     found: dict[str, int] = {}
-    for name, attempt in attempts(folder, other).items():
+    for name, attempt in attempts(folder, other, handle).items():
         if only is None or name in only:
             ctypes.set_errno(0)
             found[name] = ctypes.get_errno() if attempt() == -1 else 0
