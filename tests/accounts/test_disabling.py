@@ -9,6 +9,7 @@ from stepiq.accounts.errors import CredentialInvalid
 from stepiq.store.states import RunStatus
 from stepiq.store.tables import runs
 from tests.support.clients import login, login_key
+from tests.support.make_accounts import PASSWORD
 
 __all__ = ["login", "login_key"]
 
@@ -68,9 +69,12 @@ class TestDisable:
     ):
         key = await login_key(account)
         url = f"/api/webhooks/{await make.pipeline(account)}"
+        body = {"email": account.email, "password": PASSWORD}
+        assert (await key.post(url, json={})).status_code == 202
+        assert (await client.post("/api/auth/login", json=body)).status_code == 200
+
         await change(account, disabled=True)
 
-        body = {"email": account.email, "password": "whatever else"}
         assert (await key.post(url, json={})).status_code == 401
         assert (await client.post("/api/auth/login", json=body)).status_code == 401
 

@@ -18,6 +18,7 @@ from stepiq.engine.reservations import release_left_over
 from stepiq.engine.steps import spending
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.tables import run_steps
+from tests.support import loop_time
 from tests.support.engine import Ended, Limits, World
 from tests.support.fake_provider import RunningFakeProvider
 
@@ -178,19 +179,26 @@ class TestSettling:
         assert workspace.credit_reserved == 0
 
     @pytest.mark.parametrize(
-        ("behavior", "field"),
-        [({"drop_after": 1}, ""), ({"token_ms": 30_000}, ", timeout_seconds: 1")],
+        ("behavior", "seconds"),
+        [({"drop_after": 1}, 0), ({"token_ms": 30_000}, 10)],
         ids=["failure", "timeout"],
     )
     async def test_a_call_that_breaks_off_pays_for_what_came(
-        self, world: World, fake_provider: RunningFakeProvider, behavior: Any, field: str
+        self, world: World, fake_provider: RunningFakeProvider, behavior: Any, seconds: float
     ):
         fake_provider.configure(tokens=20, **behavior)
-        source = ASK.replace(", max_tokens", f"{field}, retry: {{max_attempts: 1}}, max_tokens")
+        source = ASK.replace(
+            ", max_tokens", ", timeout_seconds: 10, retry: {max_attempts: 1}, max_tokens"
+        )
+        run_id, heard = await world.start(
+            await world.pipeline(source), plan=Limits(credits_per_month=2)
+        )
+        await heard.until("step.delta")
 
-        ended = await run(world, source, Limits(credits_per_month=2))
+        loop_time.skip(seconds)
+        await heard.until_ended()
 
-        assert ended.run.status == "failed"
+        assert (await world.ended(run_id, heard)).run.status == "failed"
         assert 0 < (await world.workspace()).credit_tokens < 100
         await assert_nothing_reserved(world)
 

@@ -15,7 +15,7 @@ from stepiq.engine.providers.replies import Reply
 from stepiq.engine.steps import webhook
 from stepiq.engine.steps.answers import parse_json
 from stepiq.language import foreign
-from stepiq.language.expressions import Expression
+from stepiq.language.expressions import Expression, source
 from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
 from stepiq.language.templates import Template
@@ -24,7 +24,9 @@ from stepiq.notify import sending
 KEY = "sk-proj-4f7Qm2ZxLkT9vB8cR1nS6wYd3eH5gJ0a"
 SECRETS = {"PLAIN": "correct horse battery", "ROW": "a" * 40, "LONG": "ab" * 2_000}
 MASKER = Masker(SECRETS)
-SHORT, LONG = 4_000, 16_000
+SHORT, MEDIUM, LONG = 400, 4_000, 16_000
+LENGTHS = {"expression": (source.MAX_LENGTH // 4, source.MAX_LENGTH)}
+"""Of the shorter and the longer text of readers that refuse longer ones."""
 MEASURABLE_SECONDS = 0.01
 """What takes less is fast enough, and too short to be compared."""
 MOST_GROWTH = 9.0
@@ -140,31 +142,46 @@ READERS: dict[str, Callable[[str], Any]] = {
 
 
 @pytest.mark.parametrize("reader", READERS)
+def test_each_text_is_read_or_refused(reader: str):
+    for repeated in REPEATED:
+        seconds(READERS[reader], repeated, SHORT)
+
+
+def test_an_expression_is_not_refused_for_its_length():
+    _, longest = LENGTHS["expression"]
+
+    text = "input.".ljust(longest, "x")
+
+    assert Expression.compile(text).source == text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reader", READERS)
 def test_time_grows_with_the_length_only(reader: str):
-    read = READERS[reader]
+    read, lengths = READERS[reader], LENGTHS.get(reader, (MEDIUM, LONG))
 
     slow = {
         repeated: growth
         for repeated in REPEATED
-        if (growth := growth_of(read, repeated)) > MOST_GROWTH
+        if (growth := growth_of(read, repeated, *lengths)) > MOST_GROWTH
     }
 
     assert slow == {}
 
 
-def growth_of(read: Callable[[str], Any], repeated: str) -> float:
+def growth_of(read: Callable[[str], Any], repeated: str, shorter: int, longer: int) -> float:
     """How many times as long a text takes that is four times as long."""
-    long = seconds(read, repeated, LONG)
+    long = seconds(read, repeated, longer)
     if long < MEASURABLE_SECONDS:
         return 0
     # The shortest of several measurements: others are longer because of what else runs on the machine.
-    long = min(long, *(seconds(read, repeated, LONG) for _ in range(2)))
-    return long / min(seconds(read, repeated, SHORT) for _ in range(5))
+    long = min(long, *(seconds(read, repeated, longer) for _ in range(2)))
+    return long / min(seconds(read, repeated, shorter) for _ in range(5))
 
 
 def seconds(read: Callable[[str], Any], repeated: str, length: int) -> float:
-    """CPU time for reading a text of about that length."""
-    text = repeated * (length // len(repeated) + 1)
+    """CPU time for reading a text of that length."""
+    text = (repeated * (length // len(repeated) + 1))[:length]
     begun = time.thread_time()
     with suppress(StepIQError, ValueError):
         read(text)

@@ -21,8 +21,8 @@ class TestBind:
         ):
             bind("127.0.0.1", taken.getsockname()[1], "STEPIQ_WORKER_PORT")
 
-    # A name without an address, an address of another machine, and a text that no name can be.
-    @pytest.mark.parametrize("host", ["no-such-host.invalid", "192.0.2.1", "2001:db8::1", "a..b"])
+    # Addresses of other machines, and a text that no name can be.
+    @pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1", "a..b"])
     def test_a_wrong_host_names_the_setting_of_the_host(self, host: str):
         with pytest.raises(AddressUnusable) as refused:
             bind(host, 0, "STEPIQ_PORT")

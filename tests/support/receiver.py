@@ -22,6 +22,8 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
     """Seconds before it is sent."""
+    after: asyncio.Event | None = None
+    """It is sent once this is set."""
     hangs_up: bool = False
     """Closes the connection instead."""
     echoes: bool = False
@@ -102,6 +104,8 @@ class Receiver:
             self.received.append(request)
             self._came.notify_all()
         await asyncio.sleep(reply.delay)
+        if reply.after is not None:
+            await reply.after.wait()
         self.answered.append(time.monotonic())
         if reply.hangs_up:
             raise ConnectionError

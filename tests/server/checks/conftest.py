@@ -23,6 +23,18 @@ def only_own_variables(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+@contextmanager
+def ordinary_user() -> Iterator[None]:
+    """The rights of a user that cannot write system folders, even if root runs the tests."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
 @pytest.fixture
 def here(folder: Path) -> Settings:
     return load()

@@ -12,7 +12,7 @@ from stepiq.server.checks.store import check_store
 from stepiq.store import migrate, safety
 from stepiq.store.database import Database, UnsafeStore
 from stepiq.store.migrate import known_revisions
-from tests.server.checks.conftest import named
+from tests.server.checks.conftest import named, ordinary_user
 
 UNSAFE = UnsafeStore("It loses things. Turn it on.")
 
@@ -136,6 +136,15 @@ class TestCheckStore:
         assert found.error is not None
         assert found.detail.startswith(problem)
         assert "STEPIQ_DATA_DIR" in found.detail
+
+    async def test_a_folder_without_the_right_to_write_fails(self, folder: Path):
+        settings = load(data_dir="/etc")
+
+        with ordinary_user():
+            (found,) = await check_store(settings)
+
+        assert found.error is not None
+        assert found.detail.startswith("The server cannot write to /etc (Permission denied).")
 
     @pytest.mark.parametrize("path", ["afile", "afile/data"])
     async def test_a_file_is_no_data_folder(self, folder: Path, path: str):
