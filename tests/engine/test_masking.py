@@ -203,7 +203,7 @@ class TestMaskedStream:
 
         assert stream.feed("Hello wor") == "Hello wor"
         assert stream.feed("ld s3cr") == "ld "
-        assert stream.feed("ap ") == "s3crap "
+        assert stream.feed("ap! ") == "s3crap! "
         assert stream.flush() == ""
 
     def test_what_may_begin_a_secret_waits(self, masker):
@@ -296,3 +296,22 @@ class TestTime:
 
         assert held > 0
         assert len(stream._text) < 400
+
+
+class TestNested:
+    @pytest.mark.parametrize("inner_before", ["", "a", "ab"])
+    @pytest.mark.parametrize("outer_before", ["", "a", "ab"])
+    @pytest.mark.parametrize(
+        "encode", [base64.b64encode, base64.urlsafe_b64encode], ids=["usual", "for-urls"]
+    )
+    def test_base64_of_base64_is_found_at_every_place(self, encode, inner_before, outer_before):
+        secret = "c4n?>ary~7f3a91"
+        inner = encode(f"{inner_before}{secret} and more".encode()).decode()
+        text = encode(f"{outer_before}{inner} and more".encode()).decode()
+
+        assert "[secret:TOKEN]" in Masker({"TOKEN": secret}).text(f"<{text}>")
+
+    def test_lower_case_as_in_a_host_is_found(self):
+        masker = Masker({"TOKEN": "AbCdEfGhIj"})
+
+        assert masker.text("`abcdefghij.example.com`") == "`[secret:TOKEN].example.com`"

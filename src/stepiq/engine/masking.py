@@ -1,6 +1,7 @@
 """Takes secrets out of whatever is recorded, shown or sent on.
 
-A secret is found as it is, in base64 (also inside a longer encoded text, whatever comes before it, and in lines), URL-escaped
+A secret is found as it is, in lower case, in base64 (also inside a longer encoded text, whatever comes before it, in lines,
+and encoded once more), URL-escaped
 and JSON-escaped, wholly or in part, and in two of these on top of each other. Instead of listing every way to write a
 secret, the text is read in every way (`engine.readings`), and each reading is searched for the secrets themselves.
 """
@@ -30,6 +31,7 @@ _BRACKETS = ("[]", "{}", "<>", "()", "«»")
 _RARE = range(0x2500, 0xD800)
 """Characters for the place of brackets, where secrets have all of these."""
 _ANCHOR = 8
+_FOR_URLS = str.maketrans("+/", "-_")
 _NUMERIC = re.compile(r"[0-9.eE+-]+")
 
 
@@ -79,7 +81,12 @@ class Masker:
         known = {name: value for name, value in secrets.items() if len(value) >= MIN_LENGTH}
         self.unmasked = tuple(sorted(set(secrets) - set(known)))
         """Names of the secrets that are too short to be found."""
-        self._plain = [_Needle(name, value) for name, value in known.items()]
+        # The host of a URL is written in lower case.
+        self._plain = [
+            _Needle(name, text)
+            for name, value in known.items()
+            for text in dict.fromkeys((value, value.lower()))
+        ]
         self._encoded = [
             _Needle(name, core) for name, value in known.items() for core in _base64_cores(value)
         ]
@@ -293,14 +300,22 @@ def _overlap(text: str, wanted: str) -> int:
 
 
 def _base64_cores(value: str) -> set[str]:
-    """What a base64 text that holds the value certainly contains, wherever in it the value stands."""
+    """What a base64 text that holds the value certainly contains, wherever in it the value stands.
+
+    It may be encoded once more. The inner text then has the usual alphabet or the one for URLs, and no line breaks.
+    """
+    once = {core for written in _ways_to_write(value) for core in _cores(written)}
+    inner = once | {core.translate(_FOR_URLS) for core in once}
+    return once.union(*map(_cores, inner))
+
+
+def _cores(text: str) -> set[str]:
+    data = text.encode("utf-8", "surrogatepass")
     cores: set[str] = set()
-    for written in _ways_to_write(value):
-        data = written.encode("utf-8", "surrogatepass")
-        for before, mixed in ((0, 0), (1, 2), (2, 3)):
-            # Characters that also depend on what stands before or behind the value are left out.
-            whole = (before + len(data)) * 8 // 6
-            cores.add(base64.b64encode(bytes(before) + data).decode()[mixed:whole])
+    for before, mixed in ((0, 0), (1, 2), (2, 3)):
+        # Characters that also depend on what stands before or behind the text are left out.
+        whole = (before + len(data)) * 8 // 6
+        cores.add(base64.b64encode(bytes(before) + data).decode()[mixed:whole])
     return cores
 
 
