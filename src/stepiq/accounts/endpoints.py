@@ -96,10 +96,15 @@ async def login(
 ) -> schemas.SessionView:
     """Log in. The response does not reveal whether the address or the password is wrong.
 
-    After ten failures within 15 minutes, further attempts on the account from the same address are refused for a while.
+    After ten failures within 15 minutes, further attempts on the account from the same address are refused for a while. So are
+    all log-ins from an address after 50 failures, and all from unknown addresses after 1,000 failures on the server.
     """
     client = client_of(request)
-    with doors.logins.attempt((body.email, client)) as attempt:
+    is_known = doors.passwords.knows(body.email, client)
+    with (
+        doors.logins.attempt((body.email, client)) as attempt,
+        doors.sprays.attempt(client, is_known=is_known) as sprays,
+    ):
         async with services.database.reading() as read:
             found = await service.find_by_email(read, body.email)
         stored = None if found is None else found[1]
@@ -107,7 +112,8 @@ async def login(
             body.password, stored, client=client, account=body.email
         )
         if not matches or found is None:
-            attempt.count()
+            for each in (attempt, *sprays):
+                each.count()
             raise LoginFailed
         attempt.clear()
     async with services.database.transaction() as tx:

@@ -82,14 +82,16 @@ class SessionEnded(Unauthenticated):
 
 
 class TooManyAttempts(LimitReached):
-    """Too many failed logins to one account, or too many registrations, from one address."""
+    """Too many failed logins to one account from one address, from one address, or to the server; or too many registrations."""
 
     code = "too_many_attempts"
 
-    def __init__(self, wait: timedelta) -> None:
+    def __init__(
+        self, wait: timedelta, reason: str = "Too many attempts from your address."
+    ) -> None:
         minutes = max(1, math.ceil(wait.total_seconds() / 60))
         super().__init__(
-            f"Too many attempts from your address. Try again in {minutes} {'minute' if minutes == 1 else 'minutes'}.",
+            f"{reason} Try again in {minutes} {'minute' if minutes == 1 else 'minutes'}.",
             retry_after=wait,
         )
 

@@ -16,7 +16,7 @@ from stepiq.accounts.errors import AdminRequired, ScopeMissing, SessionRequired
 from stepiq.accounts.expiry_watch import ExpiryWatch
 from stepiq.accounts.passwords import Passwords
 from stepiq.accounts.recovery import Recovery
-from stepiq.accounts.throttle import Throttle
+from stepiq.accounts.throttle import Sprays, Throttle
 from stepiq.accounts.tokens import AccessTokens
 from stepiq.accounts.verification import Verification
 from stepiq.core import clock, keys
@@ -45,6 +45,8 @@ class Doors:
     """Counts requests of each credential and of each workspace; the plan gives the limits."""
     logins: Throttle = field(default_factory=lambda: Throttle(10, timedelta(minutes=15)))
     """Counts wrong passwords, by account and client."""
+    sprays: Sprays = field(default_factory=lambda: Sprays(50, 1_000, timedelta(minutes=15)))
+    """Counts wrong passwords over all accounts, by client and in total."""
     registrations: Limiter = field(default_factory=lambda: Limiter(20, timedelta(hours=1)))
     """Counts new accounts, by client."""
 

@@ -90,6 +90,10 @@ class Passwords:
             return True
         return False
 
+    def knows(self, account: str, client: str) -> bool:
+        """Whether a client has logged in to an account before, since the process started."""
+        return (account, client) in self._succeeded
+
     def close(self) -> None:
         """Let the threads end."""
         self._threads.shutdown(wait=False, cancel_futures=True)

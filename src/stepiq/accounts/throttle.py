@@ -41,9 +41,13 @@ class Attempt:
 class Throttle:
     """So many counted attempts in a period for each key, and no more."""
 
-    def __init__(self, limit: int, period: timedelta) -> None:
+    def __init__(
+        self, limit: int, period: timedelta, reason: str = "Too many attempts from your address."
+    ) -> None:
+        """Create a throttle that has counted nothing. The error of a refused attempt begins with `reason`."""
         self._limit = limit
         self._period = period
+        self._reason = reason
         self._known: OrderedDict[tuple[str, ...], _Counted] = OrderedDict()
 
     @contextmanager
@@ -58,7 +62,7 @@ class Throttle:
         counted = self._counted(key)
         wait = self._wait(counted)
         if wait is not None:
-            raise TooManyAttempts(wait)
+            raise TooManyAttempts(wait, self._reason)
         counted.in_flight += 1
         try:
             yield Attempt(counted)
@@ -85,3 +89,33 @@ class Throttle:
         if len(counted.times) + counted.in_flight >= self._limit:
             return _MOMENT
         return None
+
+
+class Sprays:
+    """Limits failed log-ins over all accounts: from one address, and to the whole server.
+
+    Clients that have logged in to the account before are not limited, so strangers cannot lock them out.
+    """
+
+    def __init__(self, of_client: int, of_all: int, period: timedelta) -> None:
+        minutes = int(period.total_seconds() / 60)
+        within = f"log-ins have failed within {minutes} minutes"
+        self._of_client = Throttle(of_client, period, f"From your address, {of_client:,} {within}.")
+        self._of_all = Throttle(
+            of_all,
+            period,
+            f"On this server, {of_all:,} {within}, so it accepts only clients that have logged in to the account before.",
+        )
+
+    @contextmanager
+    def attempt(self, client: str, *, is_known: bool) -> Generator[list[Attempt]]:
+        """Let one log-in through. The attempts must be counted if it fails.
+
+        Raises:
+            TooManyAttempts: a limit is reached.
+        """
+        if is_known:
+            yield []
+            return
+        with self._of_client.attempt((client,)) as mine, self._of_all.attempt(()) as every:
+            yield [mine, every]
