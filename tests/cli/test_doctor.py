@@ -52,7 +52,8 @@ class TestDoctor:
     def test_a_host_that_is_not_of_this_machine_keeps_a_server_from_starting(
         self, cli: Cli, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setenv("STEPIQ_HOST", "no-such-host.invalid")
+        # An address of other machines (RFC 5737).
+        monkeypatch.setenv("STEPIQ_HOST", "192.0.2.1")
 
         said = cli("doctor")
 

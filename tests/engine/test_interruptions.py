@@ -51,8 +51,17 @@ class TestCancel:
         assert await world.counters() == (0, 0)
 
     async def test_a_call_that_ended_but_is_not_recorded_is_counted(
-        self, world: World, fake_provider: RunningFakeProvider
+        self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
     ):
+        recording = asyncio.Event()
+        write = Journal.write
+
+        async def noted(journal: Journal, run: ClaimedRun, entry: Entry) -> None:
+            if any(record.step_id == "ask" and record.is_final for record in entry.steps):
+                recording.set()
+            await write(journal, run, entry)
+
+        monkeypatch.setattr(Journal, "write", noted)
         fake_provider.configure(latency_ms=100)
         run_id, heard = await world.start(await world.pipeline(ASK))
         request = await fake_provider.next_request()
@@ -61,9 +70,7 @@ class TestCancel:
         async with world.database.transaction() as session:
             await session.execute(sa.select(runs.c.id).where(runs.c.id == run_id).with_for_update())
             await request.ended.wait()
-            await heard.until("step.delta")
-            for _ in range(100):
-                await asyncio.sleep(0)
+            await recording.wait()
             await world.engine.cancel(session, world.workspace_id, run_id)
         await _idle(world, run_id)
 
