@@ -9,7 +9,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from stepiq.core.settings import CONFIG_FILE_TABLES, EndpointSettings, Settings, variable_name
+from stepiq.core.config_file import CONFIG_FILE_TABLES, EndpointSettings
+from stepiq.core.settings import Settings, variable_name
 
 _INTRODUCTION = """\
 # Settings

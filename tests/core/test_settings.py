@@ -5,7 +5,8 @@ import pytest
 from pydantic import SecretStr
 
 from stepiq.core import settings
-from stepiq.core.settings import Registration, Settings, SettingsInvalid
+from stepiq.core.setting_errors import SettingsInvalid
+from stepiq.core.settings import Registration, Settings
 
 SECRET = "hunter2-hunter2"
 

@@ -11,8 +11,9 @@ import pytest
 import typer
 
 from stepiq.cli.main import app as command_line
+from stepiq.core.config_file import CONFIG_FILE_TABLES, EndpointSettings
 from stepiq.core.metrics import REGISTRY
-from stepiq.core.settings import CONFIG_FILE_TABLES, EndpointSettings, Settings, variable_name
+from stepiq.core.settings import Settings, variable_name
 from stepiq.engine.events import EventType
 from stepiq.engine.outcomes import FailureCode
 from stepiq.language.specs import StepType

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pytest
 from standardwebhooks import Webhook
 
-from stepiq.core.settings import EndpointSettings, Settings
+from stepiq.core.config_file import EndpointSettings
+from stepiq.core.settings import Settings
 from tests.notify.conftest import PIPELINE, SECRET, Sender, Vault
 from tests.support.receiver import Receiver, Reply
 

@@ -41,7 +41,8 @@ def settings(settings: Settings, box: Mailbox) -> Settings:
         "redeliveries_per_day": 2,
     }
     url = SecretStr(f"smtp://127.0.0.1:{box.port}")
-    return settings.model_copy(update={"smtp_url": url, "plans": {"daily": limits}})
+    changes = {"smtp_url": url, "plans": {"daily": limits}, "confirm_recipients": False}
+    return settings.model_copy(update=changes)
 
 
 @pytest.fixture

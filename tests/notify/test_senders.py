@@ -35,7 +35,8 @@ async def box():
 @pytest.fixture
 def settings(settings: Settings, box) -> Settings:
     url = SecretStr(f"smtp://127.0.0.1:{box.port}")
-    return settings.model_copy(update={"smtp_url": url, "registration": Registration.OPEN})
+    changes = {"smtp_url": url, "registration": Registration.OPEN, "confirm_recipients": False}
+    return settings.model_copy(update=changes)
 
 
 @pytest.fixture

@@ -168,6 +168,7 @@ class TestMetadata:
             "password_resets": "users",
             "invitations": "nobody yet",
             "delivery_attempts": "deliveries",
+            "asked_addresses": "nobody: all workspaces ask them",
             "schedule_ticks": "schedules",
         }
 

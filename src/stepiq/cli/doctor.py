@@ -5,7 +5,7 @@ import asyncio
 import typer
 
 from stepiq.cli.console import print_json
-from stepiq.core.settings import SettingsInvalid
+from stepiq.core.setting_errors import SettingsInvalid
 from stepiq.server import checks
 from stepiq.server.checks import Check, Status
 

@@ -146,6 +146,13 @@ delivery_attempts = Counter(
     ["target", "result"],
     registry=REGISTRY,
 )
+recipient_confirmations = Counter(
+    "stepiq_recipient_confirmations",
+    "Requests to recipients of email: `asked`, `not_asked` because of a limit or a refusal, or `unsent` because the mail server "
+    "failed; and their answers: `confirmed` or `refused`.",
+    ["result"],
+    registry=REGISTRY,
+)
 schedule_ticks = Counter(
     "stepiq_schedule_ticks",
     "Due times of schedules: `started` a run, `skipped` by a rule or the plan, or `missed` because no server ran.",

@@ -7,7 +7,6 @@ Named model endpoints and plans come from one TOML file, `stepiq.toml`.
 import os
 import re
 import sys
-import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from enum import StrEnum
@@ -15,13 +14,11 @@ from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
     AliasChoices,
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -32,13 +29,11 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from stepiq.core import addresses
 from stepiq.core import setting_urls as urls
+from stepiq.core.config_file import CONFIG_FILE_TABLES, EndpointSettings, read_config_file
 from stepiq.core.errors import Issue
-from stepiq.core.setting_errors import SettingsInvalid, invalid, of_validation, spellings
+from stepiq.core.setting_errors import invalid, of_validation, spellings
 
 Network = IPv4Network | IPv6Network
-
-CONFIG_FILE_TABLES = frozenset({"endpoints", "plans"})
-"""Tables of the config file."""
 
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -55,32 +50,6 @@ class Registration(StrEnum):
     OPEN = "open"
     INVITE = "invite"
     CLOSED = "closed"
-
-
-class EndpointSettings(BaseModel):
-    """A named OpenAI-compatible server, `[endpoints.NAME]` in `stepiq.toml`."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-
-    base_url: str
-    """Base of its `/chat/completions`, such as `http://127.0.0.1:8000/v1`."""
-    api_key_env: str | None = None
-    """Name of the environment variable that contains its key. Without it, no key is sent."""
-    models: list[str] = []
-    """Models that it is known to serve. Other names are sent as written."""
-    small_model: str | None = None
-    """Model for steps without `model` if this is the first configured provider."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _address(cls, value: str) -> str:
-        return urls.checked_base(value)
-
-    @property
-    def api_key(self) -> SecretStr | None:
-        """The key, read from the environment at each call, so that a dump of the settings does not contain it."""
-        value = os.environ.get(self.api_key_env, "") if self.api_key_env else ""
-        return SecretStr(value) if value else None
 
 
 class Settings(BaseSettings):
@@ -188,6 +157,10 @@ class Settings(BaseSettings):
 
     mail_from: str = ""
     """Sender of emails: `address` or `Name <address>`. Default: `stepIQ <stepiq@HOST>`, with the host of `STEPIQ_PUBLIC_URL`."""
+
+    confirm_recipients: bool | None = None
+    """Whether deliveries and reviews are emailed only to verified members of the workspace, and to recipients who have confirmed
+    once. Default: `true` if `STEPIQ_SMTP_URL` is set and registration is `open`, else `false`."""
 
     metrics_token: SecretStr | None = None
     """Token of at least 16 characters for the metrics (`/metrics`), sent as `Authorization: Bearer TOKEN`. Default: none, so that the
@@ -353,6 +326,13 @@ class Settings(BaseSettings):
         """Whether new accounts must verify their email address: strangers can register, and the server can send email."""
         return self.smtp_url is not None and self.effective_registration is Registration.OPEN
 
+    @property
+    def confirms_recipients(self) -> bool:
+        """Whether recipients of email must confirm once: as set, or by default where accounts must verify their address."""
+        return (
+            self.verifies_addresses if self.confirm_recipients is None else self.confirm_recipients
+        )
+
     @cached_property
     def mail_sender(self) -> tuple[str, str]:
         """Name and address of the sender of mail."""
@@ -417,7 +397,7 @@ def load(flags: Mapping[str, str] = _NO_FLAGS, /, **overrides: Any) -> Settings:
         settings = Settings(**overrides)
         if "config_file" not in overrides:
             _require_config_file(settings)
-        config = _read_config(settings.config_file)
+        config = read_config_file(settings.config_file)
         merged: dict[str, Any] = {**config, **overrides}
         return Settings(**merged)
     except ValidationError as error:
@@ -457,29 +437,6 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsInvalid(f"{path} cannot be read: {str(error).rstrip('.')}.") from None
-    unknown = sorted(set(content) - CONFIG_FILE_TABLES)
-    if unknown:
-        raise SettingsInvalid(
-            f"{path}: the table `{unknown[0]}` is unknown. Use [endpoints.NAME] and [plans.NAME]."
-        )
-    endpoints = content.get("endpoints", {})
-    if not isinstance(endpoints, dict):
-        raise SettingsInvalid(f"{path}: `endpoints` must be tables: [endpoints.NAME].")
-    for name in cast(dict[str, Any], endpoints):
-        if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", name):
-            raise SettingsInvalid(
-                f"{path}: [endpoints.{name}] is not a valid name. Use lower-case letters, digits, - and _."
-            )
-    return content
 
 
 def _require_config_file(settings: Settings) -> None:

@@ -16,6 +16,15 @@ class Unsendable:
 
 
 @dataclass(frozen=True, slots=True)
+class Unconfirmed:
+    """The recipient has to confirm first."""
+
+    to: str
+    sender: str
+    """The address of the account that wants to write to them."""
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookCall:
     """A request, but for what each attempt adds to it."""
 

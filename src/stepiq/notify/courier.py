@@ -18,8 +18,9 @@ from stepiq.engine import quotas, tickets
 from stepiq.engine.quotas import PlanEmailsExhausted, Quota
 from stepiq.engine.tickets import Ticket
 from stepiq.notify import mailing, queries, sending
-from stepiq.notify.calls import MailCall, Unsendable, WebhookCall
+from stepiq.notify.calls import MailCall, Unconfirmed, Unsendable, WebhookCall
 from stepiq.notify.preparing import Preparer
+from stepiq.notify.recipients.service import Recipients
 from stepiq.notify.records import PAUSES, Attempt, Delivery, Verdict
 from stepiq.store.database import PATIENT_SECONDS, Database, Session, StoreUnavailable
 from stepiq.store.gathering import SharedTransactions
@@ -40,6 +41,7 @@ class Courier:
         preparer: Preparer,
         http: GuardedClient,
         mailer: Mailer,
+        recipients: Recipients,
         *,
         plans: Plans,
         mail_domain: str,
@@ -49,6 +51,7 @@ class Courier:
         self._preparer = preparer
         self._http = http
         self._mailer = mailer
+        self._recipients = recipients
         self._plans = plans
         self._mail_domain = mail_domain
 
@@ -99,6 +102,8 @@ class Courier:
         if isinstance(call, Unsendable):
             await self._fail(delivery, call.reason)
             return None
+        if isinstance(call, Unconfirmed):
+            return await self._hold(delivery, call)
         attempt = Attempt(number=delivery.attempts_made + 1, at=clock.now())
         try:
             has_begun = await self._begin(delivery, attempt, call)
@@ -184,6 +189,26 @@ class Courier:
             attempts_made=attempt.number,
             attempts=[*delivery.attempts, attempt],
         )
+
+    async def _hold(self, delivery: Delivery, call: Unconfirmed) -> Delivery | None:
+        """Ask the recipient, and end the delivery until they confirm; the delivery if they have confirmed meanwhile."""
+        plan = self._plans.get(await self._plan_of(delivery))
+        hold = await self._recipients.ask(delivery.workspace_id, call.to, call.sender, plan)
+        # Not in a transaction with others: they would wait for each other's recipients.
+        async with self._database.transaction(PATIENT_SECONDS) as session:
+            recipient_id = hold.recipient_id
+            if recipient_id and await self._recipients.has_confirmed(session, recipient_id):
+                return delivery
+            if await queries.fail(
+                session, delivery, hold.reason, clock.now(), recipient_id=recipient_id
+            ):
+                await tickets.finish(session, [Ticket(delivery.id, delivery.ticket)])
+        log.info("delivery_held", target_path=delivery.target_path)
+        return None
+
+    async def _plan_of(self, delivery: Delivery) -> str:
+        async with self._database.reading() as session:
+            return await queries.plan(session, delivery.workspace_id)
 
     async def _fail(self, delivery: Delivery, reason: str) -> None:
         async def fail(session: Session) -> None:

@@ -3,7 +3,7 @@
 from typing import Annotated, cast
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Depends, Query, Request
 
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import EmailUnverified, ScopeMissing
@@ -12,7 +12,13 @@ from stepiq.billing.errors import PlanWebhooksDisabled
 from stepiq.billing.plans import Plans
 from stepiq.engine.quotas import PlanEmailsExhausted, PlanRedeliveriesExhausted
 from stepiq.notify import queries, schemas, service
-from stepiq.notify.errors import DeliveryNotFound, DeliveryPending, NoDeliveryTargets
+from stepiq.notify.errors import (
+    DeliveryNotFound,
+    DeliveryPending,
+    NoDeliveryTargets,
+    RecipientLinkInvalid,
+)
+from stepiq.notify.recipients.service import Answered, Recipients
 from stepiq.pipelines import service as pipelines
 from stepiq.pipelines.errors import PipelineNotFound
 from stepiq.runs import service as runs
@@ -25,9 +31,17 @@ from stepiq.web.services import ServicesDep
 from stepiq.web.transactions import Read, Tx
 
 router = new_router("Deliveries")
+public = new_router("Deliveries")
 
 Reader = Annotated[Actor, needs(Scope.PIPELINES_READ)]
 Executor = Annotated[Actor, needs(Scope.PIPELINES_EXECUTE)]
+
+
+async def _recipients(request: Request) -> Recipients:
+    return cast(Recipients, request.app.state.recipients)
+
+
+RecipientsDep = Annotated[Recipients, Depends(_recipients)]
 
 
 @router.get("/runs/{run_id}/deliveries", responses=problems(RunNotFound, ScopeMissing))
@@ -123,3 +137,29 @@ async def redeliver(
         verifies_addresses=services.settings.verifies_addresses,
     )
     return schemas.delivery_view(reopened)
+
+
+@public.post("/recipients/confirm", responses=problems(RecipientLinkInvalid))
+async def confirm_recipient(
+    services: ServicesDep, recipients: RecipientsDep, body: schemas.RecipientToken
+) -> schemas.RecipientView:
+    """Let a workspace send emails to the address that it asked, with the token of the email. Held emails are sent now."""
+    async with services.database.transaction() as tx:
+        answered = await recipients.confirm(tx, body.token, services.engine)
+    return _recipient_view(answered)
+
+
+@public.post("/recipients/refuse", responses=problems(RecipientLinkInvalid))
+async def refuse_recipient(
+    services: ServicesDep, recipients: RecipientsDep, body: schemas.RecipientToken
+) -> schemas.RecipientView:
+    """Refuse the emails of a workspace with the token of its email. The address is not asked again by any workspace."""
+    async with services.database.transaction() as tx:
+        answered = await recipients.refuse(tx, body.token)
+    return _recipient_view(answered)
+
+
+def _recipient_view(answered: Answered) -> schemas.RecipientView:
+    return schemas.RecipientView(
+        email=answered.email, confirmed=answered.is_confirmed, released=answered.released
+    )

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from stepiq.core.errors import Conflict, NotFound
+from stepiq.core.errors import Conflict, Invalid, NotFound
 
 
 class DeliveryNotFound(NotFound):
@@ -23,6 +23,17 @@ class DeliveryPending(Conflict):
         super().__init__(
             f"Delivery {delivery_id} is still in progress. Wait until its status is `delivered` or `failed`.",
             delivery_id=delivery_id,
+        )
+
+
+class RecipientLinkInvalid(Invalid):
+    """The token that confirms a recipient of email is invalid or more than seven days old."""
+
+    code = "recipient_link_invalid"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This link is invalid or has expired. You get another link with the next email that someone wants to send you."
         )
 
 

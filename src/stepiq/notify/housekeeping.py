@@ -1,8 +1,11 @@
-"""Throws away test deliveries; deliveries of runs go with their runs."""
+"""Throws away test deliveries, and what is known of recipients who have not confirmed; deliveries of runs go with their runs."""
 
 from datetime import datetime, timedelta
 
+from stepiq.engine.usage import day_of
 from stepiq.notify import queries
+from stepiq.notify.recipients import queries as recipient_queries
+from stepiq.notify.recipients.service import LIFETIME
 from stepiq.store.database import Session
 
 _BATCH = 100
@@ -11,3 +14,13 @@ _BATCH = 100
 async def sweep(session: Session, now: datetime, *, kept: timedelta) -> int:
     """Delete some of the test deliveries that were made longer ago than `kept`, and say how many there were."""
     return await queries.forget_tests(session, now - kept, _BATCH)
+
+
+async def sweep_recipients(session: Session, now: datetime) -> int:
+    """Delete some of the recipients whose links have expired, and counts of earlier days, and say how many there were.
+
+    An address that does not want to be asked stays.
+    """
+    return await recipient_queries.forget_unconfirmed(
+        session, now - LIFETIME, _BATCH
+    ) + await recipient_queries.forget_asks(session, day_of(now), _BATCH)

@@ -18,6 +18,7 @@ from stepiq.language.definition import Definition
 from stepiq.notify import queries, reviewing, targets
 from stepiq.notify.courier import Courier
 from stepiq.notify.preparing import Preparer
+from stepiq.notify.recipients.service import Recipients
 from stepiq.notify.records import ATTEMPTS, Delivery, EventName, NewTarget
 from stepiq.notify.reviewing import ReviewMail
 from stepiq.runs.links import RunLinks
@@ -148,6 +149,7 @@ def build(
     mailer: Mailer,
 ) -> Outbox:
     """An outbox of this server, sending by these means."""
+    recipients = Recipients(settings, database, mailer)
     preparer = Preparer(
         definitions,
         plans,
@@ -156,8 +158,9 @@ def build(
         base_url=settings.base_url,
         run_links=RunLinks(settings),
         review_mail=ReviewMail(definitions, Links(settings)),
+        recipients=recipients,
         verifies_addresses=settings.verifies_addresses,
     )
     domain = settings.mail_sender[1].rpartition("@")[2]
-    courier = Courier(database, preparer, http, mailer, plans=plans, mail_domain=domain)
+    courier = Courier(database, preparer, http, mailer, recipients, plans=plans, mail_domain=domain)
     return Outbox(definitions, courier)

@@ -26,7 +26,8 @@ from stepiq.language.definition import Definition
 from stepiq.language.targets import EmailTarget, WebhookTarget
 from stepiq.language.templates import Template, TemplateError
 from stepiq.notify import mailing, queries, targets
-from stepiq.notify.calls import MailCall, Unsendable, WebhookCall
+from stepiq.notify.calls import MailCall, Unconfirmed, Unsendable, WebhookCall
+from stepiq.notify.recipients.service import Recipients
 from stepiq.notify.records import Delivery, EventName, Occasion
 from stepiq.notify.reviewing import ReviewMail
 from stepiq.runs.links import RUN_LINK_LIFETIME, RunLinks
@@ -59,12 +60,13 @@ class Preparer:
     """Public address of this server."""
     run_links: RunLinks
     review_mail: ReviewMail
+    recipients: Recipients
     verifies_addresses: bool
     """Whether only accounts with a verified address can send email."""
 
     async def prepare(
         self, session: Session, delivery: Delivery
-    ) -> WebhookCall | MailCall | Unsendable:
+    ) -> WebhookCall | MailCall | Unsendable | Unconfirmed:
         """What an attempt sends; the session only reads, and is done with before anything is sent."""
         # An owner apart from the workspace's runs: a transaction is open, so a delivery must not wait for what they compute.
         # A workspace therefore has two shares of DNS lookups, which is bounded, and its runs don't delay its deliveries.
@@ -92,7 +94,9 @@ class Preparer:
             return await self._webhook(delivery, target, material)
         return await self._mail(delivery, target, address or "", material)
 
-    async def _refused(self, session: Session, delivery: Delivery) -> Unsendable | None:
+    async def _refused(
+        self, session: Session, delivery: Delivery
+    ) -> Unsendable | Unconfirmed | None:
         sender = await queries.sender(session, delivery.pipeline_id, delivery.pipeline_version)
         if sender is None:
             return None
@@ -101,6 +105,10 @@ class Preparer:
         is_mail = delivery.target_type is TargetType.EMAIL
         if is_mail and self.verifies_addresses and not sender.is_verified:
             return Unsendable(EmailUnverified().message)
+        if is_mail and not await self.recipients.want(
+            session, delivery.workspace_id, delivery.target["to"]
+        ):
+            return Unconfirmed(delivery.target["to"], sender.email)
         return None
 
     async def _material(

@@ -33,6 +33,16 @@ from stepiq.store.tables import (
     workspaces,
 )
 
+_REOPEN = deliveries.update().values(
+    status=DeliveryStatus.PENDING,
+    completed_at=None,
+    error=None,
+    recipient_id=None,
+    ticket=deliveries.c.ticket + 1,
+    # A courier that does not know whether its last record was kept writes it once more: not over this.
+    claim=deliveries.c.claim + 1,
+    attempts_allowed=deliveries.c.attempts + ATTEMPTS,
+)
 _COUNTED = 1_000
 _SAMPLE_OUTPUT = "This is a test event. It does not belong to a run."
 _CUT_OFF = "The server stopped during this attempt. It is unknown whether the delivery arrived."
@@ -152,9 +162,24 @@ async def end(
     return True
 
 
-async def fail(session: Session, delivery: Delivery, error: str, at: datetime) -> bool:
-    """Give a delivery up, and an attempt that has begun with it; False when the claim is lost."""
-    values = {"status": DeliveryStatus.FAILED, "error": error, "completed_at": at}
+async def fail(
+    session: Session,
+    delivery: Delivery,
+    error: str,
+    at: datetime,
+    *,
+    recipient_id: UUID | None = None,
+) -> bool:
+    """Give a delivery up, and an attempt that has begun with it; False when the claim is lost.
+
+    `recipient_id`: who can release it with `release`.
+    """
+    values = {
+        "status": DeliveryStatus.FAILED,
+        "error": error,
+        "completed_at": at,
+        "recipient_id": recipient_id,
+    }
     if not await _update(session, delivery, values):
         return False
     await session.execute(
@@ -179,23 +204,27 @@ async def _update(session: Session, delivery: Delivery, values: dict[str, Any]) 
 async def reopen(session: Session, workspace_id: UUID, delivery_id: UUID) -> bool:
     """Make a final delivery pending again, with as many attempts as a new one and a further ticket."""
     updated = await session.execute(
-        deliveries.update()
-        .where(
+        _REOPEN.where(
             deliveries.c.id == delivery_id,
             deliveries.c.workspace_id == workspace_id,
             deliveries.c.status != DeliveryStatus.PENDING,
         )
-        .values(
-            status=DeliveryStatus.PENDING,
-            completed_at=None,
-            error=None,
-            ticket=deliveries.c.ticket + 1,
-            # A courier that does not know whether its last record was kept writes it once more: not over this.
-            claim=deliveries.c.claim + 1,
-            attempts_allowed=deliveries.c.attempts + ATTEMPTS,
-        )
     )
     return updated.rowcount == 1
+
+
+async def release(
+    session: Session, recipient_id: UUID, since: datetime, limit: int
+) -> list[Delivery]:
+    """Make held emails pending that were made after a moment, the oldest first, up to a limit; their attempts are not read."""
+    held = (
+        sa.select(deliveries.c.id)
+        .where(deliveries.c.recipient_id == recipient_id, deliveries.c.created_at > since)
+        .order_by(deliveries.c.id)
+        .limit(limit)
+    )
+    released = await session.execute(_REOPEN.where(deliveries.c.id.in_(held)).returning(deliveries))
+    return [_delivery(row, ()) for row in released]
 
 
 async def plan(session: Session, workspace_id: UUID) -> str:
@@ -206,7 +235,7 @@ async def plan(session: Session, workspace_id: UUID) -> str:
 async def sender(session: Session, pipeline_id: UUID, version: int) -> Sender | None:
     """The author of the version that a delivery belongs to; None if the version has been deleted."""
     statement = (
-        sa.select(users.c.disabled_at, users.c.email_verified_at)
+        sa.select(users.c.email, users.c.disabled_at, users.c.email_verified_at)
         .join(pipeline_versions, pipeline_versions.c.created_by == users.c.id)
         .where(
             pipeline_versions.c.pipeline_id == pipeline_id, pipeline_versions.c.version == version
@@ -215,7 +244,7 @@ async def sender(session: Session, pipeline_id: UUID, version: int) -> Sender | 
     row = (await session.execute(statement)).one_or_none()
     if row is None:
         return None
-    return Sender(row.disabled_at is not None, row.email_verified_at is not None)
+    return Sender(row.email, row.disabled_at is not None, row.email_verified_at is not None)
 
 
 async def occasion(session: Session, delivery: Delivery) -> Occasion | None:

@@ -112,6 +112,7 @@ class Occasion:
 class Sender:
     """The account that saved what a delivery sends."""
 
+    email: str
     is_disabled: bool
     is_verified: bool
     """Whether its email address is verified."""

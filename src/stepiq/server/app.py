@@ -18,6 +18,9 @@ from stepiq.billing import endpoints as billing
 from stepiq.billing.plans import Plans
 from stepiq.core import json
 from stepiq.notify import endpoints as notify
+from stepiq.notify.recipients import page as recipient_page
+from stepiq.notify.recipients.service import PAGE_PATH as RECIPIENT_PATH
+from stepiq.notify.recipients.service import Recipients
 from stepiq.pipelines import catalogue, language_schema
 from stepiq.pipelines import endpoints as pipelines
 from stepiq.pipelines import secrets as pipeline_secrets
@@ -69,9 +72,12 @@ PUBLIC_PATHS = frozenset(
         "/api/reviews/open",
         "/api/reviews/decide",
         "/api/run-links/open",
+        "/api/recipients/confirm",
+        "/api/recipients/refuse",
         f"/api{language_schema.PATH}",
         reset_page.PATH,
         VERIFY_PATH,
+        RECIPIENT_PATH,
         REVIEW_PATH,
         RUN_PAGE_PATH,
         "/health",
@@ -106,6 +112,8 @@ def create_app() -> FastAPI:
     app.include_router(review_page.router)
     app.include_router(runs.public, prefix="/api")
     app.include_router(run_page.router)
+    app.include_router(notify.public, prefix="/api")
+    app.include_router(recipient_page.router)
     for router in ROUTERS:
         app.include_router(router, prefix="/api", dependencies=[Depends(authenticated)])
     problems.install(app)
@@ -129,6 +137,7 @@ def equip(app: FastAPI, services: Services, *, has_worker: bool = True) -> None:
     app.state.streams = Streams(services.changes)
     app.state.review_links = LinkDoor(Links(services.settings))
     app.state.run_links = LinkDoor(RunLinks(services.settings))
+    app.state.recipients = Recipients(services.settings, services.database, services.mailer)
     app.state.watcher = Keeper(cast(Plans, services.plans))
     app.state.inbox = Inbox(
         services.database,

@@ -27,7 +27,12 @@ log = logging.get(__name__)
 
 def sweeps(settings: Settings) -> tuple[Sweep, ...]:
     """What each domain throws away: deletes a batch in a transaction of its own, and says how many rows that were."""
-    always: tuple[Sweep, ...] = (accounts.sweep, idempotency.sweep, schedules.sweep)
+    always: tuple[Sweep, ...] = (
+        accounts.sweep,
+        idempotency.sweep,
+        schedules.sweep,
+        deliveries.sweep_recipients,
+    )
     if not settings.run_retention_days:
         return always
     kept = timedelta(days=settings.run_retention_days)

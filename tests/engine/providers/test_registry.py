@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from stepiq.core.settings import SettingsInvalid, environment
+from stepiq.core.setting_errors import SettingsInvalid
+from stepiq.core.settings import environment
 from stepiq.engine import catalogue
 from stepiq.engine.providers.base import Cost, ProviderError, Usage
 from stepiq.engine.providers.registry import ModelUnknown, ProviderNotConfigured, Providers

@@ -10,8 +10,10 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from stepiq.core.config_file import EndpointSettings
 from stepiq.core.fairness import FairSemaphore, current_owner
-from stepiq.core.settings import EndpointSettings, Settings, SettingsInvalid
+from stepiq.core.setting_errors import SettingsInvalid
+from stepiq.core.settings import Settings
 from stepiq.engine import catalogue
 from stepiq.engine.catalogue import Entry, PriceList, Prices
 from stepiq.engine.providers.base import ProviderError

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from stepiq.core import logging, settings
 from stepiq.core.errors import Invalid, Issue
-from stepiq.core.settings import Settings, SettingsInvalid
+from stepiq.core.setting_errors import SettingsInvalid
+from stepiq.core.settings import Settings
 from stepiq.server.checks.accounts import check_accounts
 from stepiq.server.checks.check import Check, Status
 from stepiq.server.checks.configuration import check_settings

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from stepiq.core.settings import Settings, SettingsInvalid
+from stepiq.core.setting_errors import SettingsInvalid
+from stepiq.core.settings import Settings
 from stepiq.engine.providers.base import ProviderError
 from stepiq.engine.providers.local_weights import weights_path, weights_present
 from stepiq.engine.providers.registry import (

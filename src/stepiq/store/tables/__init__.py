@@ -17,7 +17,12 @@ from stepiq.store.tables.accounts import (
     workspaces,
 )
 from stepiq.store.tables.base import metadata
-from stepiq.store.tables.deliveries import deliveries, delivery_attempts
+from stepiq.store.tables.deliveries import (
+    asked_addresses,
+    deliveries,
+    delivery_attempts,
+    recipients,
+)
 from stepiq.store.tables.pipelines import pipeline_versions, pipelines
 from stepiq.store.tables.reviews import reviews
 from stepiq.store.tables.runs import LARGE_VALUE_BYTES, large_values, run_events, run_steps, runs
@@ -27,6 +32,7 @@ from stepiq.store.tables.usage import idempotent_requests, usage_days
 __all__ = [
     "LARGE_VALUE_BYTES",
     "api_keys",
+    "asked_addresses",
     "deliveries",
     "delivery_attempts",
     "idempotent_requests",
@@ -38,6 +44,7 @@ __all__ = [
     "pipeline_versions",
     "pipelines",
     "quota_counts",
+    "recipients",
     "refresh_tokens",
     "reviews",
     "run_events",

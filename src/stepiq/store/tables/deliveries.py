@@ -25,6 +25,7 @@ deliveries = sa.Table(
     sa.Column("attempts", sa.Integer(), nullable=False, server_default="0"),
     sa.Column("attempts_allowed", sa.Integer(), nullable=False, server_default="4"),
     sa.Column("error", sa.Text()),  # why it failed before or at its last attempt
+    sa.Column("recipient_id", sa.Uuid()),  # of a held email: who has to confirm
     sa.Column("created_at", Instant(), nullable=False),
     sa.Column("completed_at", Instant()),
     one_of("status", DeliveryStatus),
@@ -35,6 +36,13 @@ deliveries = sa.Table(
     sa.Index(None, "run_id", "id"),
     sa.Index(None, "pipeline_id", "id"),
     sa.Index(None, "pipeline_id", "status", "id"),
+    sa.Index(
+        "ix_deliveries_held",
+        "recipient_id",
+        "id",
+        sqlite_where=sa.text("recipient_id IS NOT NULL"),
+        postgresql_where=sa.text("recipient_id IS NOT NULL"),
+    ),
     # Few of many: what is under way. Said by another column than the status, or PostgreSQL would look through all of it for
     # one delivery that has to be pending.
     sa.Index(
@@ -42,6 +50,41 @@ deliveries = sa.Table(
         "workspace_id",
         sqlite_where=sa.text("completed_at IS NULL"),
         postgresql_where=sa.text("completed_at IS NULL"),
+    ),
+)
+
+# Who is not a member of a workspace, and may get email of it once they have confirmed.
+recipients = sa.Table(
+    "recipients",
+    metadata,
+    identity(),
+    owner(),
+    sa.Column("email", sa.Text(), nullable=False),  # lower case
+    sa.Column("asked_at", Instant(), nullable=False),
+    sa.Column("confirmed_at", Instant()),
+    sa.UniqueConstraint("workspace_id", "email"),
+    sa.Index(None, "workspace_id", "asked_at"),
+    sa.Index(
+        "ix_recipients_unconfirmed",
+        "asked_at",
+        sqlite_where=sa.text("confirmed_at IS NULL"),
+        postgresql_where=sa.text("confirmed_at IS NULL"),
+    ),
+)
+
+# How often each address was asked to confirm in a day, by all workspaces together.
+asked_addresses = sa.Table(
+    "asked_addresses",
+    metadata,
+    sa.Column("email", sa.Text(), primary_key=True),  # lower case
+    sa.Column("day", sa.Text(), nullable=False),  # YYYY-MM-DD, UTC
+    sa.Column("asked", sa.Integer(), nullable=False),
+    sa.Column("refused_at", Instant()),  # it does not want to be asked
+    sa.Index(
+        "ix_asked_addresses_day",
+        "day",
+        sqlite_where=sa.text("refused_at IS NULL"),
+        postgresql_where=sa.text("refused_at IS NULL"),
     ),
 )
 

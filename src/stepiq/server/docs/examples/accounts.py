@@ -137,3 +137,7 @@ SHAPES["SessionView"] = {
     "token_type": "Bearer",
     "expires_in": 900,
 }
+SHAPES["RecipientToken"] = {
+    "token": "AZLwxR06exCMRC9vOp59AQBM0V7cFOl9P6mVh3mYkqRtW8b2JdXn4sLzQe5Gy1Ua"
+}
+SHAPES["RecipientView"] = {"email": "bob@example.com", "confirmed": True, "released": 2}
