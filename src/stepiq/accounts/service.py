@@ -75,7 +75,7 @@ class CreatedKey:
 def setup_token(jwt_secret: bytes) -> str:
     """The token that creates a server's first account.
 
-    It is derived from the signing key, so every process of a server has the same one. It has no effect once there is an account.
+    It is derived from the signing key, so every process of a server has the same one. It has no effect after an account exists.
     """
     return hmac.new(jwt_secret, b"stepiq set-up token", hashlib.sha256).hexdigest()[:32]
 

@@ -90,7 +90,7 @@ def show_setup_token() -> None:
         )
     typer.echo(service.setup_token(keys.jwt_secret(configured)))
     say(
-        "Send it as `setup_token` to POST /api/auth/register. It has no effect once there is an account."
+        "Send it as `setup_token` to POST /api/auth/register. It has no effect after an account exists."
     )
 
 

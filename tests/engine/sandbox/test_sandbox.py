@@ -343,7 +343,12 @@ class TestServersDeath:
         assert await ended(pids)
 
 
+# A child is not dumpable, so its own user cannot read these files.
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="Only root can look into a child.")
+
+
 class TestWhatAChildHas:
+    @needs_root
     @languages
     async def test_nothing_of_the_servers_environment(
         self, sandbox: Sandbox, language: CodeLanguage
@@ -358,6 +363,7 @@ class TestWhatAChildHas:
 
         assert names - {"COVERAGE_PROCESS_CONFIG"} <= {"TZ", "MALLOC_ARENA_MAX"}
 
+    @needs_root
     @languages
     async def test_no_open_file_and_no_socket_but_the_one_it_talks_through(
         self, sandbox: Sandbox, language: CodeLanguage
