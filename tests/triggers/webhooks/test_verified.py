@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from stepiq.engine.protocols import StoredSecret
 from stepiq.triggers.webhooks import inbox as module
 from stepiq.triggers.webhooks.inbox import SECRET_LIFETIME, Inbox
 
@@ -33,7 +34,7 @@ class Stored:
     async def read(self, session, *, workspace_id, pipeline_id, names):
         assert session is not None
         self.asked.append((workspace_id, pipeline_id, *names))
-        return {name: self.values[name] for name in names if name in self.values}
+        return {name: StoredSecret(self.values[name]) for name in names if name in self.values}
 
 
 @pytest.fixture
