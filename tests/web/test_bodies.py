@@ -93,6 +93,17 @@ class TestContentType:
         assert response.json()["code"] == "unsupported_media_type"
         assert "application/json" in response.json()["detail"]
 
+    async def test_a_long_one_is_refused_without_reading_all_of_it(self, owner):
+        content_type = 'application/json; a="' + ";" * 15_000
+
+        with cpu_limit(0.05):
+            response = await owner.post(
+                KEYS, content=b'{"name":"x"}', headers={"Content-Type": content_type}
+            )
+
+        assert response.status_code == 415
+        assert len(response.content) < 1_000
+
     async def test_none_at_all_is_refused(self, owner):
         response = await owner.post(KEYS, content=b'{"name":"x"}')
 
@@ -129,6 +140,14 @@ class TestShape:
                 "message": "Unknown field. Did you mean `scopes`? Allowed: `name`, `scopes`, `expires_at`.",
             }
         ]
+
+    async def test_of_many_mistakes_the_first_hundred_are_reported(self, owner):
+        body = {f"field_{number}": 1 for number in range(10_000)}
+
+        response = await owner.post(KEYS, json={"name": "x", **body})
+
+        assert response.status_code == 422
+        assert [each["path"] for each in response.json()["errors"]] == [*body][:100]
 
     async def test_an_unknown_field_like_no_other_lists_the_known_ones(self, owner):
         response = await owner.post(KEYS, json={"name": "x", "zzz": 1})

@@ -35,6 +35,7 @@ from stepiq.web.errors import BodyMissing, UnsupportedMediaType
 from stepiq.web.idempotency import Replayed
 
 JSON_TYPES = ("application/json",)
+_LONGEST_TYPE = 200
 YAML_TYPES = ("application/yaml", "text/yaml", "application/x-yaml")
 
 Timestamp = Annotated[
@@ -237,8 +238,9 @@ async def _read_json(request: Request, data: bytes, *, is_required: bool) -> Jso
 
 def _media_type(request: Request, accepted: Sequence[str]) -> str:
     header = request.headers.get("content-type", "")
-    if not header:
-        raise UnsupportedMediaType("", accepted)
+    # The library reads the rest of a header again for each of its parameters.
+    if not header or len(header) > _LONGEST_TYPE:
+        raise UnsupportedMediaType(header[:_LONGEST_TYPE], accepted)
     message = email.message.Message()
     message["content-type"] = header
     if (message.get_content_charset() or "utf-8") not in ("utf-8", "utf8", "us-ascii"):

@@ -1,6 +1,7 @@
 """What is wrong with bodies, parameters and paths, as issues for people."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel
@@ -17,14 +18,15 @@ _LISTED_BY = {
     "key_id": ("API key", "GET /api/user/api-keys"),
 }
 _VERSIONS = ("number", "other")
+_MOST = 100
 
 
 def issues(entries: Iterable[Mapping[str, Any]], model: type[BaseModel] | None) -> list[Issue]:
-    """Entries of pydantic, whose locations begin with `body`, `query` or `header`, as issues.
+    """Entries of pydantic, whose locations begin with `body`, `query` or `header`, as issues: the first 100.
 
     `model` is that of the body; its fields are named where one is unknown.
     """
-    return [_issue(entry, model) for entry in entries]
+    return [_issue(entry, model) for entry in islice(entries, _MOST)]
 
 
 def malformed_id(entries: Sequence[Mapping[str, Any]] = ()) -> NotFound:

@@ -1,17 +1,32 @@
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
+import httpx2
 import pytest
 
 from stepiq.engine.masking import EXCERPT_CHARACTERS, Masker
 from stepiq.engine.providers import bounds
 from stepiq.engine.providers.base import Progress, ProviderError
+from stepiq.engine.providers.failures import Place
 from tests.engine.providers.conftest import Spoken, ask, failure
 from tests.support.vendor_server import Refusal
 
 NUMBERS = ("input_tokens", "output_tokens", "cached_tokens")
 LONG = bounds.MAX_ERROR_BYTES * 20
 MEBIBYTE = 1024 * 1024
+PLACE = Place("openai", "OpenAI", "http://127.0.0.1/v1", "OPENAI_API_KEY", "OPENAI_BASE_URL")
+
+
+class _Sent(httpx2.AsyncByteStream):
+    """A body that comes in these pieces."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self._pieces = pieces
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            yield piece
 
 
 class TestErrors:
@@ -91,6 +106,25 @@ class TestAnswers:
         error = await failure(spoken.model)
 
         assert error.code == "output_too_large"
+
+    async def test_an_event_without_end_ends_the_call(self, spoken: Spoken):
+        line = b"data: " + b"x" * 10_000 + b"\n"
+        spoken.server.events = [line] * (2 * bounds.MAX_EVENT_BYTES // len(line))
+
+        error = await failure(spoken.model)
+
+        assert error.code == "output_too_large"
+
+    @pytest.mark.parametrize("end", ["\n\n", "\r\n\r\n", "\r\r"])
+    async def test_each_event_has_the_whole_limit(self, end: str, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(bounds, "MAX_EVENT_BYTES", 10_000)
+        event = b"data: " + b"x" * 9_000 + end.encode()
+        # The two halves of an empty line come in different pieces.
+        pieces = [event[:-1], event[-1:]] * 10
+        reply = httpx2.Response(200, stream=_Sent(pieces))
+        bounds.bound(reply, PLACE)
+
+        assert await reply.aread() == b"".join(pieces)
 
     async def test_an_answer_without_text_ends_at_its_limit(
         self, spoken: Spoken, monkeypatch: pytest.MonkeyPatch

@@ -44,9 +44,9 @@ class AnthropicConnection(Connection):
         )
 
     def make_client(self) -> "AsyncAnthropic":
-        from anthropic import AsyncAnthropic
+        from stepiq.engine.providers.anthropic_client import Client
 
-        return AsyncAnthropic(
+        return Client(
             base_url=self.endpoint.base_url,
             # Without one, the SDK looks for keys, tokens and profiles of its own; `credentials` decides what really leaves.
             api_key=self.endpoint.api_key or "none",

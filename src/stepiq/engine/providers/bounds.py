@@ -1,4 +1,4 @@
-"""Limits what a provider can send: the size of an error, of an answer, and of one line of an answer."""
+"""Limits what a provider can send: the size of an error, of an answer, and of one event of an answer."""
 
 import asyncio
 from abc import abstractmethod
@@ -18,13 +18,14 @@ MAX_ERROR_BYTES = 8 * 1024
 at the end of an error, after two or three kB."""
 MAX_REPLY_BYTES = 256 * 1024 * 1024
 """Largest answer with everything around its text: providers send about 300 bytes for each token."""
-MAX_LINE_BYTES = 8 * 1024 * 1024
-"""Longest line of a reply. JSON can write a text with six bytes for each of its characters."""
+MAX_EVENT_BYTES = 2 * 1024 * 1024
+"""Longest event of a reply, which ends with an empty line. The libraries read an event in one go, on the event loop."""
 MAX_TOKENS = 1_000_000_000
 """No call uses more tokens, so a larger number is an error of the provider."""
 
 _PIECE_BYTES = 16 * 1024
 _FIRST_ERROR_STATUS = 300
+_EVENT_ENDS = (b"\n\n", b"\n\r\n", b"\r\r")
 _PLAIN = frozenset({"", "identity"})
 
 
@@ -121,12 +122,18 @@ class _Limited(_Pieces):
         super().__init__(stream)
         self._place = place
         self._total = 0
-        self._line = 0
+        self._event = 0
+        self._before = b""
 
     def take(self, piece: bytes) -> bytes | None:
         self._total += len(piece)
-        last_end = piece.rfind(b"\n")
-        self._line = len(piece) - last_end - 1 if last_end >= 0 else self._line + len(piece)
-        if self._total > MAX_REPLY_BYTES or self._line > MAX_LINE_BYTES:
+        # An empty line may have begun in the piece before.
+        recent = self._before + piece
+        ended = max(
+            (at + len(end) for end in _EVENT_ENDS if (at := recent.rfind(end)) >= 0), default=0
+        )
+        self._event = len(recent) - ended if ended else self._event + len(piece)
+        self._before = recent[-2:]
+        if self._total > MAX_REPLY_BYTES or self._event > MAX_EVENT_BYTES:
             raise answer_too_large(self._place)
         return piece
