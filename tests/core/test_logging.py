@@ -9,6 +9,12 @@ import pytest
 import structlog
 
 from stepiq.core import logging as stepiq_logging
+from tests.support.hostile import HOSTILE, controls_in
+
+
+class _Odd:
+    def __repr__(self) -> str:
+        return f"x\n{HOSTILE}"
 
 
 class TestConfigure:
@@ -36,6 +42,28 @@ class TestConfigure:
         line = json.loads(stream.getvalue())
         assert (line["event"], line["run_id"], line["step"]) == ("it_ran", "r1", "a\nb")
         assert line["level"] == "info"
+
+    def test_the_console_gets_no_control_characters_of_the_content(self):
+        stream = io.StringIO()
+        stepiq_logging.configure("console", stream=stream)
+        log = structlog.stdlib.get_logger("stepiq.test")
+
+        try:
+            raise ValueError(HOSTILE)
+        except ValueError:
+            log.exception(HOSTILE, text=HOSTILE, values=[HOSTILE], other=_Odd())
+        logging.getLogger("httpx").warning("%s", HOSTILE, stack_info=True)
+
+        assert r"\x1b]52;" in stream.getvalue()
+        assert not controls_in(stream.getvalue())
+
+    def test_a_text_cannot_add_lines_to_the_console(self):
+        stream = io.StringIO()
+        stepiq_logging.configure("console", stream=stream)
+
+        structlog.stdlib.get_logger("stepiq.test").info("a\nb", text="c\nd", other=_Odd())
+
+        assert len(stream.getvalue().splitlines()) == 1
 
     def test_libraries_speak_from_warnings_up(self):
         stream = io.StringIO()

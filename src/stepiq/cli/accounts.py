@@ -5,7 +5,6 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 
-import typer
 from pydantic import ValidationError
 
 from stepiq.accounts import disabling, service
@@ -15,7 +14,7 @@ from stepiq.accounts.schemas import Registration, normalise_email
 from stepiq.accounts.service import Account
 from stepiq.billing.plans import Plans
 from stepiq.cli import database
-from stepiq.cli.console import UsageError, say
+from stepiq.cli.console import UsageError, ask_password, print_text, say
 from stepiq.core import keys, settings
 from stepiq.core.mail import MailUnsent, Message
 from stepiq.core.settings import Settings
@@ -42,7 +41,7 @@ def create(
     with _advising():
         account = asyncio.run(add_account(configured, asked, plan=plan, is_admin=is_admin))
     role = ", administrator" if account.is_admin else ""
-    typer.echo(f"Created {account.email} with plan {account.plan}{role}.")
+    print_text(f"Created {account.email} with plan {account.plan}{role}.")
     if account.is_admin and not is_admin:
         say("It is the first account of this server, so it is the administrator.")
 
@@ -60,7 +59,7 @@ def invite(email: str) -> None:
     database.require(configured)
     with _advising():
         token, is_mailed = asyncio.run(send_invitation(configured, address))
-    typer.echo(token)
+    print_text(token)
     sent = (
         f"It was emailed to {address}."
         if is_mailed
@@ -88,7 +87,7 @@ def show_setup_token() -> None:
             f"{configured.data_dir.absolute()} does not contain a signing key. Run this command with the STEPIQ_DATA_DIR or the"
             " STEPIQ_JWT_SECRET of the server, after its first start."
         )
-    typer.echo(service.setup_token(keys.jwt_secret(configured)))
+    print_text(service.setup_token(keys.jwt_secret(configured)))
     say(
         "Send it as `setup_token` to POST /api/auth/register. It has no effect after an account exists."
     )
@@ -151,7 +150,7 @@ def set_plan(email: str, plan: str) -> None:
     database.require(configured)
     wanted = Plans.load(configured.plans).require(plan)
     account = asyncio.run(change_plan(configured, address, wanted.name))
-    typer.echo(f"{account.email} now has plan {account.plan}.")
+    print_text(f"{account.email} now has plan {account.plan}.")
 
 
 def disable(email: str) -> None:
@@ -166,7 +165,7 @@ def disable(email: str) -> None:
     configured = settings.load()
     database.require(configured)
     sessions, runs = asyncio.run(disable_account(configured, address))
-    typer.echo(f"Disabled {address}. Sessions ended: {sessions}. Runs cancelled: {runs}.")
+    print_text(f"Disabled {address}. Sessions ended: {sessions}. Runs cancelled: {runs}.")
 
 
 def enable(email: str) -> None:
@@ -181,7 +180,7 @@ def enable(email: str) -> None:
     configured = settings.load()
     database.require(configured)
     asyncio.run(enable_account(configured, address))
-    typer.echo(f"Enabled {address}.")
+    print_text(f"Enabled {address}.")
 
 
 async def disable_account(configured: Settings, email: str) -> tuple[int, int]:
@@ -257,7 +256,7 @@ def _password(*, from_stdin: bool) -> str:
             "The password cannot be entered without a terminal. Use --password-stdin:"
             " stepiq users create EMAIL --password-stdin < FILE"
         )
-    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+    return ask_password()
 
 
 def _checked(email: str, name: str | None, password: str) -> Registration:

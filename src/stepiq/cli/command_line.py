@@ -1,9 +1,14 @@
 """How commands are shown, and how wrong values of their options are reported, on top of Typer."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import TyperException
+
+from stepiq.core.control_characters import escape_line
 
 
 class Command(TyperCommand):
@@ -18,12 +23,13 @@ class Command(TyperCommand):
 class Commands(TyperGroup):
     """A group of commands. Says what is wrong with an option in the words of the other messages, and repeats its value."""
 
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        with _reworded():
+            return super().make_context(*arguments, **options)
+
     def invoke(self, ctx: Any) -> Any:
-        try:
+        with _reworded():
             return super().invoke(ctx)
-        except typer.BadParameter as error:
-            error.message = _about_value(error)
-            raise
 
 
 class App(typer.Typer):
@@ -37,6 +43,17 @@ class App(typer.Typer):
 def commands(help_text: str) -> App:
     """A group of commands below `stepiq`."""
     return App(help=help_text, no_args_is_help=True)
+
+
+@contextmanager
+def _reworded() -> Generator[None]:
+    """Change the messages of wrong arguments, which Typer prints itself."""
+    try:
+        yield
+    except TyperException as error:
+        message = _about_value(error) if isinstance(error, typer.BadParameter) else error.message
+        error.message = escape_line(message)
+        raise
 
 
 def _about_value(error: typer.BadParameter) -> str:

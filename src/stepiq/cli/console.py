@@ -1,4 +1,8 @@
-"""Output of commands: results go to standard output, everything else to standard error."""
+"""Output of commands: results go to standard output, everything else to standard error.
+
+Commands write only through this module and `cli.terminal`, because the text can come from models, servers and files:
+its control characters must not reach a terminal. Ruff refuses other ways (`banned-api` in pyproject.toml).
+"""
 
 import json
 import shlex
@@ -13,6 +17,7 @@ from typing import Any
 
 import typer
 
+from stepiq.core.control_characters import escape, escape_json, escape_line
 from stepiq.core.errors import Invalid, Issue, StepIQError
 
 
@@ -44,9 +49,52 @@ class UsageError(Exception):
         self.message = message
 
 
-def say(text: str = "") -> None:
+def say(text: str = "", *, color: str | None = None, newline: bool = True) -> None:
     """Print something that is not the command's result."""
-    typer.echo(text, err=True)
+    _write(text, err=True, color=color, newline=newline)
+
+
+def print_text(
+    text: str = "", *, color: str | None = None, bold: bool = False, newline: bool = True
+) -> None:
+    """Print text as the command's result."""
+    _write(text, err=False, color=color, bold=bold, newline=newline)
+
+
+def print_output(text: str) -> None:
+    """Print the output of a run: byte for byte if a program or a file receives it, without control characters if not."""
+    if stdout_is_terminal():
+        print_text(text)
+    else:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+
+
+def stdout_is_terminal() -> bool:
+    """Whether people read the standard output."""
+    return sys.stdout.isatty()
+
+
+def stderr_is_terminal() -> bool:
+    """Whether people read the standard error."""
+    return sys.stderr.isatty()
+
+
+def confirm(question: str) -> bool:
+    """Ask a yes-or-no question at the terminal."""
+    return typer.confirm(escape(question), err=True)
+
+
+def ask_password() -> str:
+    """Ask twice for a new password at the terminal."""
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+def _write(text: str, *, err: bool, color: str | None, newline: bool, bold: bool = False) -> None:
+    shown = escape(text)
+    if color is not None:
+        shown = typer.style(shown, fg=color, bold=bold or None)
+    typer.echo(shown, err=err, nl=newline)
 
 
 def this_command() -> str:
@@ -67,13 +115,18 @@ def shown_path(path: Path) -> Path:
 
 def complain(message: str) -> None:
     """Print an error."""
-    typer.secho("Error: ", fg="red", bold=True, err=True, nl=False)
-    typer.echo(message, err=True)
+    _write("Error: ", err=True, color="red", newline=False, bold=True)
+    say(message)
 
 
 def print_json(value: Any) -> None:
     """Print one JSON document as the command's result."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    print_text(json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """A JSON document for people and programs, without raw control characters."""
+    return escape_json(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def explain(error: StepIQError) -> None:
@@ -94,7 +147,7 @@ def issue_line(issue: Issue, file: str | None = None) -> str:
         parts = [f"{file}:{place}" if file else place]
     if issue.path:
         parts.append(issue.path)
-    return ": ".join([*parts, issue.message])
+    return escape_line(": ".join([*parts, issue.message]))
 
 
 def issue_data(issues: Sequence[Issue]) -> list[dict[str, Any]]:
@@ -114,15 +167,15 @@ def issue_data(issues: Sequence[Issue]) -> list[dict[str, Any]]:
 def report_fault(error: Exception) -> None:
     """Report a bug in stepIQ, and write its details into a file."""
     name = type(error).__name__
+    details = escape("".join(traceback.format_exception(error)))
     try:
         with tempfile.NamedTemporaryFile(
             "w", prefix="stepiq-fault-", suffix=".log", delete=False, encoding="utf-8"
         ) as file:
-            file.write(f"stepiq {' '.join(sys.argv[1:2])}\n")
-            traceback.print_exception(error, file=file)
+            file.write(f"stepiq {' '.join(sys.argv[1:2])}\n{details}")
         where = f"The details are in {file.name}."
     except OSError:
-        traceback.print_exception(error)
+        say(details)
         where = "The details are above."
     complain(
         f"This is a bug in stepIQ: {name}. {where} Please report it and attach the details."

@@ -1,7 +1,6 @@
 """`stepiq migrate`."""
 
-import typer
-
+from stepiq.cli.console import print_text
 from stepiq.core import data_folder, settings
 from stepiq.core.settings import Settings
 from stepiq.engine import tickets
@@ -30,11 +29,11 @@ def migrate() -> None:
     tickets.prepare(url)
     after = migrations.current_revision(url)
     if before == after:
-        typer.echo(f"{shown(url)} already has schema {after}.")
+        print_text(f"{shown(url)} already has schema {after}.")
     elif before is None:
-        typer.echo(f"{shown(url)}: created schema {after}.")
+        print_text(f"{shown(url)}: created schema {after}.")
     else:
-        typer.echo(f"{shown(url)}: upgraded the schema from {before} to {after}.")
+        print_text(f"{shown(url)}: upgraded the schema from {before} to {after}.")
 
 
 def require(configured: Settings) -> None:

@@ -2,9 +2,7 @@
 
 import asyncio
 
-import typer
-
-from stepiq.cli.console import print_json
+from stepiq.cli.console import print_json, print_text
 from stepiq.core.setting_errors import SettingsInvalid
 from stepiq.server import checks
 from stepiq.server.checks import Check, Status
@@ -43,12 +41,12 @@ def _show(found: list[Check]) -> None:
     indent = " " * (_MARK_WIDTH + width + 2)
     for check in found:
         mark, colour = _MARKS[check.status]
-        typer.secho(f"{mark:{_MARK_WIDTH}}", fg=colour, nl=False)
-        typer.echo(f"{check.name:{width}}  {check.detail}")
+        print_text(f"{mark:{_MARK_WIDTH}}", color=colour, newline=False)
+        print_text(f"{check.name:{width}}  {check.detail}")
         if check.advice:
-            typer.echo(f"{indent}> {check.advice}")
-    typer.echo()
-    typer.echo(_verdict(found))
+            print_text(f"{indent}> {check.advice}")
+    print_text()
+    print_text(_verdict(found))
 
 
 def _verdict(found: list[Check]) -> str:

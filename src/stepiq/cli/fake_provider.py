@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from stepiq.cli.console import say
 from stepiq.cli.fake_json import instance_of
 from stepiq.server.listening import bind
 
@@ -468,7 +469,7 @@ def _model_entry(name: str) -> dict[str, Any]:
 def serve(
     host: str = "127.0.0.1",
     port: int = DEFAULT_PORT,
-    announce: Callable[[str], None] = print,
+    announce: Callable[[str], None] = say,
     **behaviour: Any,
 ) -> None:
     """Serve until interrupted. `announce` shows the URL, and `behaviour` contains fields of `Behaviour`.

@@ -2,13 +2,12 @@
 
 import asyncio
 
-import typer
 from sqlalchemy.engine import URL
 
 from stepiq.accounts.secrets import rotation
 from stepiq.accounts.secrets.rotation import Census
 from stepiq.cli import database
-from stepiq.cli.console import UsageError
+from stepiq.cli.console import UsageError, print_text
 from stepiq.core import keys, settings
 from stepiq.core.encryption import Keyring
 from stepiq.core.settings import Settings
@@ -30,7 +29,7 @@ def rotate(*, dry_run: bool, generate: bool) -> bool:
     _require_current_schema(Database(configured).url)
     if generate and not dry_run:
         keys.replace_master_key(configured)
-        typer.echo(
+        print_text(
             "Created a new master.key. The old key is now in previous-master.keys. Back up both, away from the database."
         )
     return asyncio.run(_rotate(configured, dry_run=dry_run))
@@ -50,7 +49,7 @@ async def _rotate(configured: Settings, *, dry_run: bool) -> bool:
         found = await rotation.census(store, keyring)
         _show(found, keyring)
         if dry_run:
-            typer.echo("Nothing was changed.")
+            print_text("Nothing was changed.")
             return not found.lost
         unreadable: list[str] = []
         if found.rotatable:
@@ -67,42 +66,42 @@ async def _move(store: Database, keyring: Keyring, total: int) -> list[str]:
     def tell(moved: int) -> None:
         nonlocal done
         done += moved
-        typer.echo(f"{done:,} of {total:,} re-encrypted")
+        print_text(f"{done:,} of {total:,} re-encrypted")
 
     return await rotation.rotate(store, keyring, tell)
 
 
 def _show(found: Census, keyring: Keyring) -> None:
     if keyring.current is None:
-        typer.echo(f"{_counted(found.total)}. This server has no master key.")
+        print_text(f"{_counted(found.total)}. This server has no master key.")
     else:
-        typer.echo(
+        print_text(
             f"{_counted(found.total)}: {found.current:,} with the current master key ({keyring.current}), "
             f"{found.rotatable:,} with earlier keys of this server."
         )
     for key_id, number in sorted(found.lost.items()):
-        typer.secho(
+        print_text(
             f"{_counted(number)} with a master key that this server does not have ({key_id}). {keyring.advice}"
             " They were not changed.",
-            fg="red",
+            color="red",
         )
 
 
 def _conclude(found: Census, keyring: Keyring, unreadable: list[str]) -> bool:
     if unreadable:
         names = ", ".join(f"`{name}`" for name in sorted(set(unreadable)))
-        typer.secho(f"Damaged, and not changed: {names}. Store these secrets again.", fg="red")
+        print_text(f"Damaged, and not changed: {names}. Store these secrets again.", color="red")
     if not found.total:
-        typer.echo("There is nothing to re-encrypt.")
+        print_text("There is nothing to re-encrypt.")
         return True
     if found.current == found.total:
-        typer.echo(
+        print_text(
             f"All secrets use the current master key ({keyring.current}). When every process of the server uses it, you can remove"
             " earlier keys. Keep a copy of them as long as you keep older backups of the database."
         )
         return True
     if found.rotatable and not unreadable:
-        typer.echo("Other processes stored secrets with an earlier key. Run this command again.")
+        print_text("Other processes stored secrets with an earlier key. Run this command again.")
     return False
 
 

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-import typer
-
-from stepiq.cli.console import UsageError, say
+from stepiq.cli.console import UsageError, confirm, say
 from stepiq.cli.workbench import Workbench
 from stepiq.core import json
 from stepiq.runs.reviews import service
@@ -62,5 +60,5 @@ def _ask(review: Review) -> ReviewDecision:
         )
     shown = review.input if isinstance(review.input, str) else json.dumps(review.input)
     say(f"\n{review.message}\n\n{shown}\n")
-    is_approved = typer.confirm("Approve?", err=True)
+    is_approved = confirm("Approve?")
     return ReviewDecision.APPROVE if is_approved else ReviewDecision.REJECT

@@ -9,7 +9,17 @@ import typer
 from stepiq import __version__
 from stepiq.cli import users
 from stepiq.cli.command_line import App, Commands, commands
-from stepiq.cli.console import ExitCode, UsageError, complain, exit_code, explain, report_fault, say
+from stepiq.cli.console import (
+    ExitCode,
+    UsageError,
+    complain,
+    exit_code,
+    explain,
+    print_text,
+    report_fault,
+    say,
+    stdout_is_terminal,
+)
 from stepiq.core.errors import StepIQError
 from stepiq.store.states import ReviewDecision
 
@@ -65,7 +75,7 @@ def main() -> None:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"stepiq {__version__}")
+        print_text(f"stepiq {__version__}")
         raise typer.Exit
 
 
@@ -123,7 +133,7 @@ def serve(
         process.serve(
             configured,
             to_people_at_once(),
-            shows_secrets=sys.stdout.isatty(),
+            shows_secrets=stdout_is_terminal(),
             has_worker=has_worker,
         )
 
@@ -322,7 +332,7 @@ def schema() -> None:
     """Print the JSON Schema of pipeline files, for editors and other tools."""
     from stepiq.language.json_schema.document import document_text
 
-    typer.echo(document_text(), nl=False)
+    print_text(document_text(), newline=False)
 
 
 @app.command()

@@ -3,12 +3,12 @@
 from collections import Counter
 from dataclasses import asdict
 
-import typer
-from rich.console import Console
 from rich.table import Table
 
-from stepiq.cli.console import print_json, say
+from stepiq.cli.console import print_json, print_text, say
+from stepiq.cli.terminal import Terminal, styled
 from stepiq.core import settings
+from stepiq.core.control_characters import escape_line
 from stepiq.engine.providers.registry import ModelDescription, ModelUnusable, Providers
 
 
@@ -20,25 +20,26 @@ def show(*, everything: bool, as_json: bool) -> None:
     if as_json:
         print_json({"data": [asdict(model) for model in listed]})
         return
-    if Console().is_terminal:
-        Console().print(_table(listed))
+    terminal = Terminal()
+    if terminal.is_terminal:
+        terminal.print(_table(listed))
     else:
         for model in listed:
-            typer.echo("\t".join(_cells(model)))
+            print_text("\t".join(_cells(model)))
     _say_more(providers, known, listed)
 
 
 def _table(models: list[ModelDescription]) -> Table:
     table = Table("model", "context", "$ per million in", "out", "able to", box=None)
     for model in models:
-        table.add_row(*_cells(model), style=None if model.usable else "dim")
+        table.add_row(*map(styled, _cells(model)), style=None if model.usable else "dim")
     return table
 
 
 def _cells(model: ModelDescription) -> list[str]:
     context = f"{model.context_window:,}" if model.context_window else "?"
     prices = (model.input_usd_per_million, model.output_usd_per_million)
-    return [model.id, context, *map(_price, prices), ", ".join(model.capabilities)]
+    return [escape_line(model.id), context, *map(_price, prices), ", ".join(model.capabilities)]
 
 
 def _price(value: float | None) -> str:

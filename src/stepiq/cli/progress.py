@@ -1,16 +1,17 @@
 """A run as it happens, for people: a line for each step, its text as it comes, tokens, cost and time."""
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
-from rich.text import Text
 
+from stepiq.cli.console import say
 from stepiq.cli.labels import Labels
+from stepiq.cli.terminal import Terminal, styled, to_stderr
+from stepiq.core.control_characters import escape_line
 from stepiq.language.definition import Definition
 
 _TAIL_LINES = 8
@@ -36,7 +37,7 @@ def make_progress(definition: Definition | None = None) -> Progress:
 
     `definition` names branches by their ids, and tells failures that end the run from those that do not.
     """
-    console = Console(stderr=True, highlight=False)
+    console = to_stderr()
     labels = Labels(definition)
     if console.is_terminal and not console.is_dumb_terminal:
         return LiveProgress(console, labels)
@@ -66,7 +67,7 @@ class PlainProgress:
                 mark, _ = _MARKS.get(data["status"], ("-", ""))
                 self._line(f"{mark} {_ending(self._labels, data)}", data)
             case "step.log":
-                self._line(f"  {data['level']}: {self._labels.of(data)}: {data['message']}", data)
+                self._line(_logged(self._labels, data), data)
             case _:
                 pass
 
@@ -101,8 +102,7 @@ class PlainProgress:
             self._write("\n")
 
     def _write(self, text: str) -> None:
-        sys.stderr.write(text)
-        sys.stderr.flush()
+        say(text, newline=False)
         self._is_mid_line = not text.endswith("\n")
 
 
@@ -117,7 +117,7 @@ class _Flight:
 class LiveProgress:
     """The steps at work move at the bottom; finished ones stay above them."""
 
-    def __init__(self, console: Console, labels: Labels | None = None) -> None:
+    def __init__(self, console: Terminal, labels: Labels | None = None) -> None:
         self._console = console
         self._labels = labels or Labels()
         self._live: Live | None = None
@@ -132,8 +132,7 @@ class LiveProgress:
             case "step.status":
                 self._end(self._labels.of(data), data)
             case "step.log":
-                message = f"  {data['level']}: {self._labels.of(data)}: {data['message']}"
-                self._console.print(Text(message, style="yellow"))
+                self._console.print(styled(_logged(self._labels, data), "yellow"))
             case _:
                 pass
 
@@ -144,7 +143,7 @@ class LiveProgress:
             self._live = None
 
     def _begin(self, label: str, data: Mapping[str, Any]) -> None:
-        spinner = Spinner("dots", text=Text(_title(label, data)), style="cyan")
+        spinner = Spinner("dots", text=styled(_title(label, data)), style="cyan")
         self._flights[label] = _Flight(spinner)
         if self._live is None:
             self._live = Live(
@@ -165,9 +164,9 @@ class LiveProgress:
             parts.append(flight.spinner)
             # The end of a long text is what moves; the whole of it is shown when the step is done.
             if tail := "\n".join(flight.text.splitlines()[-max(1, _TAIL_LINES // len(shown)) :]):
-                parts.append(Text(tail, style="dim"))
+                parts.append(styled(tail, "dim"))
         if more := len(self._flights) - len(shown):
-            parts.append(Text(f"… and {more} more", style="dim"))
+            parts.append(styled(f"… and {more} more", "dim"))
         return Group(*parts)
 
     def _end(self, label: str, data: Mapping[str, Any]) -> None:
@@ -177,9 +176,10 @@ class LiveProgress:
         else:
             self.close()
         mark, style = _MARKS.get(data["status"], ("-", "dim"))
-        self._console.print(Text.assemble((f"{mark} ", style), _ending(self._labels, data)))
+        ending = styled(_ending(self._labels, data))
+        self._console.print(styled(f"{mark} ", style).append_text(ending))
         if flight is not None and flight.text:
-            self._console.print(Text(flight.text, style="dim"))
+            self._console.print(styled(flight.text, "dim"))
 
 
 def _title(label: str, data: Mapping[str, Any]) -> str:
@@ -187,6 +187,10 @@ def _title(label: str, data: Mapping[str, Any]) -> str:
     again = f" (attempt {attempt})" if attempt > 1 else ""
     model = f" calls {data['model']}" if data.get("model") else ""
     return f"{label}{model}{again}"
+
+
+def _logged(labels: Labels, data: Mapping[str, Any]) -> str:
+    return f"  {data['level']}: {labels.of(data)}: {escape_line(data['message'])}"
 
 
 def _ending(labels: Labels, data: Mapping[str, Any]) -> str:
@@ -203,7 +207,9 @@ def _ending(labels: Labels, data: Mapping[str, Any]) -> str:
         facts.append(str(data["status"]))
     line = f"{labels.of(data)}  {' · '.join(facts)}"
     # The message of a failure that ends the run is shown once, as the run's.
-    return f"{line}\n  {error['message']}" if error and labels.continues(data) else line
+    return (
+        f"{line}\n  {escape_line(error['message'])}" if error and labels.continues(data) else line
+    )
 
 
 def tokens(count: int) -> str:

@@ -1,13 +1,10 @@
 """What is shown of a run that has ended."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import typer
-
-from stepiq.cli.console import complain, say
+from stepiq.cli.console import complain, json_text, print_output, say
 from stepiq.cli.progress import duration, money, tokens
 
 
@@ -15,7 +12,7 @@ def show_result(run: Mapping[str, Any]) -> bool:
     """Show a run to people: its output on standard output, the rest on standard error. Whether it completed."""
     completed = run["status"] == "completed"
     if completed:
-        typer.echo(as_text(run["output"]))
+        print_output(as_text(run["output"]))
     else:
         complain(failure(run))
     say(summary(run))
@@ -24,7 +21,7 @@ def show_result(run: Mapping[str, Any]) -> bool:
 
 def as_text(output: Any) -> str:
     """An output as people read it: text as it is, all else as JSON."""
-    return output if isinstance(output, str) else json.dumps(output, ensure_ascii=False, indent=2)
+    return output if isinstance(output, str) else json_text(output)
 
 
 def failure(run: Mapping[str, Any]) -> str:

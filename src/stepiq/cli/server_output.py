@@ -1,13 +1,21 @@
 """Where `serve` and `worker` write what is for people: as text, or as lines of the log if programs read it."""
 
-import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import NoReturn
 
 import typer
 
-from stepiq.cli.console import ExitCode, UsageError, exit_code, issue_data, say
+from stepiq.cli.console import (
+    ExitCode,
+    UsageError,
+    exit_code,
+    issue_data,
+    print_text,
+    say,
+    stderr_is_terminal,
+    stdout_is_terminal,
+)
 from stepiq.core import logging, settings
 from stepiq.core.errors import Invalid, StepIQError
 
@@ -51,8 +59,8 @@ def to_people() -> Announce | None:
 
 def to_people_at_once() -> Announce | None:
     """Writes text for people to standard output; None if programs read it, as where the log goes to the same place."""
-    is_apart = sys.stdout.isatty() and not sys.stderr.isatty()
-    return typer.echo if is_apart or to_people() is not None else None
+    is_apart = stdout_is_terminal() and not stderr_is_terminal()
+    return print_text if is_apart or to_people() is not None else None
 
 
 def _end(event: str, exit_code: ExitCode, **facts: object) -> NoReturn:

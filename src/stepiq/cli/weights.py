@@ -1,8 +1,7 @@
 """Fetches the weights of the local model before a run needs them, so that the user sees the reason for the wait."""
 
-from rich.console import Console
-
 from stepiq.cli.console import say
+from stepiq.cli.terminal import styled, to_stderr
 from stepiq.core.settings import Settings
 from stepiq.engine.providers.local_weights import ensure_local_weights, weights_present
 from stepiq.engine.providers.registry import ModelUnusable, Providers
@@ -19,13 +18,13 @@ def fetch_weights(settings: Settings) -> None:
     folder = settings.cache_path
     if weights_present(folder):
         return
-    console = Console(stderr=True, highlight=False)
+    console = to_stderr()
     if not console.is_terminal:
         ensure_local_weights(folder, say)
         return
     # On a terminal each line replaces the one before.
     with console.status("") as status:
-        path = ensure_local_weights(folder, status.update)
+        path = ensure_local_weights(folder, lambda text: status.update(styled(text)))
     say(f"Fetched the local model: {path}")
 
 

@@ -1,5 +1,6 @@
 """Structured logs: every line has the context it belongs to (request, run, step)."""
 
+import io
 import logging
 import sys
 import threading
@@ -8,10 +9,14 @@ from contextlib import contextmanager
 from typing import Any, Literal, TextIO
 
 import structlog
-from structlog.typing import EventDict, Processor
+from structlog.typing import EventDict, ExcInfo, Processor
+
+from stepiq.core.control_characters import escape, escape_line
 
 Logger = structlog.stdlib.BoundLogger
 LogFormat = Literal["auto", "console", "json"]
+
+_OF_SEVERAL_LINES = ("exception", "stack")
 
 
 def get(name: str) -> Logger:
@@ -66,10 +71,11 @@ def configure(
     final: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if is_for_people(log_format, target):
         # The default formatter would show values of variables: passwords, prompts, keys.
-        plain = structlog.dev.plain_traceback
-        final.append(
-            structlog.dev.ConsoleRenderer(colors=target.isatty(), exception_formatter=plain)
-        )
+        colors = target.isatty()
+        final += [
+            _escape_controls,
+            structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=_plain_traceback),
+        ]
     else:
         tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
         final += [
@@ -111,6 +117,24 @@ def python_captured() -> Generator[None]:
     finally:
         logging.captureWarnings(False)
         threading.excepthook, sys.unraisablehook = before
+
+
+def _escape_controls(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Keep text from outside from controlling the terminal, and from adding lines to the log."""
+    return {key: _escaped(key, value) for key, value in event.items()}
+
+
+def _escaped(key: str, value: object) -> object:
+    if key == "exc_info":
+        return value
+    text = value if isinstance(value, str) else repr(value)
+    return escape(text) if key in _OF_SEVERAL_LINES else escape_line(text)
+
+
+def _plain_traceback(stream: TextIO, error: ExcInfo) -> None:
+    traceback = io.StringIO()
+    structlog.dev.plain_traceback(traceback, error)
+    stream.write(escape(traceback.getvalue()))
 
 
 def _drop_cancel_tracebacks(record: logging.LogRecord) -> bool:

@@ -6,8 +6,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-import typer
-
 from stepiq import __version__
 from stepiq.cli.backups import archive, keys, postgres, sqlite
 from stepiq.cli.backups.archive import (
@@ -19,7 +17,7 @@ from stepiq.cli.backups.archive import (
     Writer,
 )
 from stepiq.cli.backups.survey import Survey
-from stepiq.cli.console import UsageError, say
+from stepiq.cli.console import UsageError, print_text, say
 from stepiq.core import clock, data_folder, settings
 from stepiq.core.keys import KeyUnusable
 from stepiq.core.settings import Settings
@@ -54,7 +52,7 @@ def backup(file: Path, *, with_keys: bool) -> None:
         )
         writer.finish(manifest)
     size = file.stat().st_size / 1024
-    typer.echo(f"Backed up to {file}: {size:,.0f} KiB, schema {found.schema_revision}.")
+    print_text(f"Backed up to {file}: {size:,.0f} KiB, schema {found.schema_revision}.")
     _say_keys(configured, manifest, with_keys=with_keys)
 
 
@@ -74,7 +72,7 @@ def restore(file: Path, *, force: bool) -> None:
         restored = _put(configured, reader, force=force)
         _take_keys(configured, reader, file)
     made = f"created {clock.iso(manifest.created_at)} by stepIQ {manifest.stepiq}"
-    typer.echo(f"{restored} from {file}, {made}.")
+    print_text(f"{restored} from {file}, {made}.")
     if manifest.schema_revision != known_revisions()[0]:
         say("The schema is from an older version. `stepiq serve` or `stepiq migrate` upgrades it.")
     say(
@@ -185,10 +183,9 @@ def _say_keys(configured: Settings, manifest: Manifest, *, with_keys: bool) -> N
 def _say_missing(configured: Settings, manifest: Manifest) -> None:
     for key, number in sorted(keys.missing(configured, manifest).items()):
         secrets = "1 stored secret is" if number == 1 else f"{number:,} stored secrets are"
-        typer.secho(
+        say(
             f"{secrets} encrypted with the master key {key}, which this server does not have. Runs that need them fail. Set"
             " STEPIQ_MASTER_KEY to that key or put it into master.key, or add it to STEPIQ_PREVIOUS_MASTER_KEYS and run"
             " `stepiq keys rotate`.",
-            fg="red",
-            err=True,
+            color="red",
         )

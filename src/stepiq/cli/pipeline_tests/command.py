@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import typer
-
-from stepiq.cli.console import UsageError, issue_data, print_json
+from stepiq.cli.console import UsageError, issue_data, print_json, print_text
 from stepiq.cli.documents import read_draft, show_findings
 from stepiq.cli.pipeline_tests.comparing import problems
 from stepiq.cli.pipeline_tests.reading import Case, pair, read_cases
 from stepiq.cli.progress import duration
 from stepiq.cli.workbench import Workbench, workbench
 from stepiq.core import logging, settings
+from stepiq.core.control_characters import escape_line
 from stepiq.core.errors import Issue
 from stepiq.engine.providers.registry import Providers
 from stepiq.engine.stand_ins import StandIns
@@ -78,7 +77,7 @@ def run_tests(files: Sequence[Path], *, only: str | None, as_json: bool) -> bool
         print_json({"passed": len(results) - failed, "failed": failed, "tests": _data(results)})
     else:
         total = f"{len(results)} {'test' if len(results) == 1 else 'tests'}"
-        typer.echo(f"{total}, {failed} failed" if failed else f"{total}, all passed")
+        print_text(f"{total}, {failed} failed" if failed else f"{total}, all passed")
     return not failed
 
 
@@ -97,7 +96,7 @@ async def _run(suites: Sequence[_Suite], *, quiet: bool) -> list[_Result]:
         for suite in suites:
             pipeline_id = await bench.save(suite.draft, suite.secrets)
             if not quiet:
-                typer.echo(str(suite.file))
+                print_text(str(suite.file))
             for case in suite.cases:
                 result = await _try(bench, stand_ins, suite.file, pipeline_id, case)
                 results.append(result)
@@ -136,15 +135,11 @@ async def _heed_not(kind: str, said: Mapping[str, Any]) -> None:
 
 
 def _show(result: _Result) -> None:
-    mark = (
-        typer.style("FAIL", fg="red", bold=True)
-        if result.problems
-        else typer.style("ok", fg="green")
-    )
-    space = " " if result.problems else "   "
-    typer.echo(f"  {mark}{space}{result.name}  ({duration(result.milliseconds)})")
+    mark, color = ("FAIL", "red") if result.problems else ("ok", "green")
+    print_text(f"  {mark:5}", color=color, bold=bool(result.problems), newline=False)
+    print_text(f"{escape_line(result.name)}  ({duration(result.milliseconds)})")
     for problem in result.problems:
-        typer.echo(f"         {problem}")
+        print_text(f"         {problem}")
 
 
 def _data(results: Sequence[_Result]) -> list[dict[str, Any]]:

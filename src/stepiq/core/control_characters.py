@@ -1,0 +1,39 @@
+"""Makes characters visible that control a terminal, such as the start of an escape sequence.
+
+Text from models, HTTP servers and files can contain them. A terminal that receives them can change its title, write to
+the clipboard, or hide and reorder text. Each character is replaced separately, so a sequence that arrives in several
+pieces is replaced as well.
+"""
+
+import re
+
+_CONTROLS = (
+    r"\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 and C1, except tab and newline
+    r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # change the direction of text
+    r"\ud800-\udfff"  # have no encoding; Python uses them for names of files that are not UTF-8
+)
+_IN_TEXT = re.compile(f"[{_CONTROLS}]")
+_IN_LINE = re.compile(rf"[{_CONTROLS}\t\n\u2028\u2029]")
+
+
+def escape(text: str) -> str:
+    r"""Text for a terminal: `\x1b` instead of an escape character. Newlines and tabs stay."""
+    return _IN_TEXT.sub(_visible, text.replace("\r\n", "\n"))
+
+
+def escape_line(text: str) -> str:
+    r"""A line for a terminal, so that text from outside cannot add lines: also `\n` instead of a newline."""
+    return _IN_LINE.sub(_visible, text)
+
+
+def escape_json(document: str) -> str:
+    r"""An equal JSON document for a terminal: `\u009b` where JSON allows the character itself."""
+    return _IN_TEXT.sub(_code, document)
+
+
+def _visible(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
+
+
+def _code(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"

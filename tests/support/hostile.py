@@ -1,0 +1,25 @@
+"""Text that controls a terminal which receives it."""
+
+import unicodedata
+
+_DIRECTIONS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+HOSTILE = (
+    "\x1b]52;c;ZXZpbA==\x07"  # writes to the clipboard
+    "\x1b]0;evil\x1b\\"  # changes the title
+    "\x1b[2J\x1b[31m\x9b2J"  # clears the screen, changes the color
+    + "".join(
+        chr(code) for code in (*range(1, 0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n\r"
+    )
+    + _DIRECTIONS
+)
+
+
+def controls_in(text: str) -> set[str]:
+    """The control characters in a text, except newlines and tabs."""
+    return {
+        character
+        for character in text
+        if (unicodedata.category(character) in ("Cc", "Cs") and character not in "\n\t")
+        or character in _DIRECTIONS
+    }
