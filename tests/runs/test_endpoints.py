@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from stepiq.billing.plans import Plans
 from stepiq.core import clock, ids
 from stepiq.store.states import RunStatus, StepStatus, TriggerType
-from stepiq.store.tables import large_values, run_steps, runs
+from stepiq.store.tables import large_values, pipeline_versions, run_steps, runs
 from tests.support.make_pipelines import GREETING
 
 TYPED = """\
@@ -110,6 +110,26 @@ class TestStart:
 
         assert response.status_code == 404
         assert response.json()["code"] == "version_not_found"
+
+    async def test_a_saved_version_that_compares_a_secret_says_what_to_change(
+        self, owner, account, make, database
+    ):
+        pipeline_id = await make.pipeline(account)
+        step = {"id": "a", "type": "transform", "template": "{{#if env.KEY}}x{{/if}}"}
+        # Saved before templates were refused that compare secrets.
+        async with database.transaction() as session:
+            await session.execute(
+                sa.update(pipeline_versions).values(definition={"name": "Old", "steps": [step]})
+            )
+
+        response = await owner.post(f"/api/pipelines/{pipeline_id}/run", json={})
+
+        assert response.status_code == 422
+        assert response.json()["code"] == "invalid_definition"
+        assert response.json()["detail"] == (
+            "The definition cannot be run. `steps[0].template`: A secret can only be inserted, as in"
+            " `{{env.KEY}}`. It cannot be compared, measured or used in a block."
+        )
 
     async def test_an_archived_pipeline_is_not_found(self, owner, account, make, login, stranger):
         pipeline_id = await make.pipeline(account)
