@@ -3,6 +3,7 @@ import threading
 import time
 from statistics import median
 
+import httpx2
 import pytest
 
 from stepiq.accounts import passwords as module
@@ -83,31 +84,13 @@ async def strangers(passwords, hashes):
 
 
 class TestPlaces:
-    async def test_strangers_do_not_keep_an_account_from_its_known_client(
-        self, passwords, strangers
-    ):
-        assert await passwords.verify("quick", "quick", client="home", account="ada@example.com")
-        await strangers()
-
-        assert await passwords.verify("quick", "quick", client="home", account="ada@example.com")
-        with pytest.raises(Busy):
-            await passwords.verify("quick", "quick", client="away", account="ada@example.com")
-
-    async def test_nor_one_that_has_proved_its_account(self, passwords, strangers):
+    async def test_strangers_do_not_keep_out_a_client_that_is_known(self, passwords, strangers):
         await strangers()
 
         assert await passwords.hash("quick", client="home", is_known=True) == "quick"
         assert await passwords.verify("quick", "quick", client="home", is_known=True)
         with pytest.raises(Busy):
             await passwords.hash("quick", client="home")
-
-    async def test_a_failure_makes_no_client_known(self, passwords, strangers):
-        assert not await passwords.verify("quick", "other", client="home", account="ada")
-        assert not await passwords.verify("quick", None, client="home", account="ada")
-        await strangers()
-
-        with pytest.raises(Busy):
-            await passwords.verify("quick", "quick", client="home", account="ada")
 
     async def test_one_client_does_not_fill_the_queue(self, passwords, strangers, hashes):
         await strangers("hostile")
@@ -118,13 +101,6 @@ class TestPlaces:
         hashes.done.set()
 
         assert await waiting == "quick"
-
-    async def test_the_last_ten_thousand_are_known(self, passwords, monkeypatch, hashes):
-        monkeypatch.setattr(module, "_REMEMBERED", 2)
-        for name in "abc":
-            await passwords.verify("quick", "quick", client=name, account=name)
-
-        assert list(passwords._succeeded) == [("b", "b"), ("c", "c")]
 
 
 class TestChange:
@@ -143,3 +119,25 @@ class TestChange:
         response = await owner.post("/api/user/password", json=body)
 
         assert response.status_code == 200
+
+
+class TestLogin:
+    @pytest.fixture
+    def passwords(self, app):
+        return app.state.doors.passwords
+
+    async def test_strangers_do_not_keep_an_account_from_its_known_client(
+        self, app, client, account, database, strangers
+    ):
+        async with database.transaction() as session:
+            await account_queries.update_password(session, account.id, "quick password")
+        login = {"email": account.email, "password": "quick password"}
+        assert (await client.post("/api/auth/login", json=login)).status_code == 200
+        await strangers()
+
+        known = await client.post("/api/auth/login", json=login)
+        elsewhere = httpx2.ASGITransport(app, client=("203.0.113.9", 40_000))
+        async with httpx2.AsyncClient(transport=elsewhere, base_url=client.base_url) as other:
+            unknown = await other.post("/api/auth/login", json=login)
+
+        assert (known.status_code, unknown.status_code) == (200, 503)

@@ -166,6 +166,7 @@ class TestMetadata:
             "run_events": "runs",
             "large_values": "runs",
             "password_resets": "users",
+            "known_clients": "users",
             "invitations": "nobody yet",
             "delivery_attempts": "deliveries",
             "asked_addresses": "nobody: all workspaces ask them",

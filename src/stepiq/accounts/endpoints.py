@@ -85,6 +85,7 @@ async def register(
             tx, settings, claim, name=body.name, password_hash=password_hash
         )
         opened = await service.open_session(tx, account)
+        await doors.known_clients.remember(tx, account.id, account.email, client)
     if not account.email_verified:
         doors.verification.send(account.id, account.email)
     return _session_view(services, doors, opened)
@@ -97,27 +98,27 @@ async def login(
     """Log in. The response does not reveal whether the address or the password is wrong.
 
     After ten failures within 15 minutes, further attempts on the account from the same address are refused for a while. So are
-    all log-ins from an address after 50 failures, and all from unknown addresses after 1,000 failures on the server.
+    all log-ins from an address after 50 failures, and from a network after 200. After 1,000 failures in a process, log-ins wait
+    for a moment. The last three do not apply to addresses that have logged in to the account within 90 days.
     """
     client = client_of(request)
-    is_known = doors.passwords.knows(body.email, client)
-    with (
-        doors.logins.attempt((body.email, client)) as attempt,
-        doors.sprays.attempt(client, is_known=is_known) as sprays,
-    ):
+    with doors.logins.attempt((body.email, client)) as attempt:
         async with services.database.reading() as read:
+            is_known = await doors.known_clients.knows(read, body.email, client)
             found = await service.find_by_email(read, body.email)
         stored = None if found is None else found[1]
-        matches = await doors.passwords.verify(
-            body.password, stored, client=client, account=body.email
-        )
-        if not matches or found is None:
-            for each in (attempt, *sprays):
-                each.count()
-            raise LoginFailed
+        async with doors.sprays.attempt(client, is_known=is_known) as sprays:
+            matches = await doors.passwords.verify(
+                body.password, stored, client=client, is_known=is_known
+            )
+            if not matches or found is None:
+                for each in (attempt, *sprays):
+                    each.count()
+                raise LoginFailed
         attempt.clear()
     async with services.database.transaction() as tx:
         opened = await service.open_session(tx, found[0], checked_hash=stored)
+        await doors.known_clients.remember(tx, found[0].id, body.email, client)
     return _session_view(services, doors, opened)
 
 
@@ -126,7 +127,7 @@ async def login(
     responses=problems(RefreshUnknown, RefreshExpired, RefreshReused, SessionEnded),
 )
 async def refresh(
-    services: ServicesDep, doors: DoorsDep, body: schemas.Refresh
+    request: Request, services: ServicesDep, doors: DoorsDep, body: schemas.Refresh
 ) -> schemas.SessionView:
     """Exchange a refresh token for an access token and the next refresh token.
 
@@ -134,6 +135,9 @@ async def refresh(
     """
     async with services.database.transaction() as tx:
         outcome = await sessions.refresh(tx, body.refresh_token)
+        if isinstance(outcome, service.SignedIn):
+            account = outcome.account
+            await doors.known_clients.remember(tx, account.id, account.email, client_of(request))
     if isinstance(outcome, sessions.Reused):
         doors.authenticator.forget(outcome.session_id)
         raise RefreshReused
@@ -167,6 +171,7 @@ async def reset_password(
     password_hash = await doors.passwords.hash(body.password, client=client, is_known=True)
     async with services.database.transaction() as tx:
         done = await sessions.reset_password(tx, body.token, new_hash=password_hash)
+        await doors.known_clients.remember(tx, done.user_id, done.email, client)
     doors.authenticator.forget(done.user_id)
     doors.logins.clear((done.email, client))
     return schemas.PasswordResetDone(
@@ -226,7 +231,7 @@ async def change_password(
         account, stored = await service.with_password(read, caller)
     with doors.logins.attempt((account.email, client)) as attempt:
         matches = await doors.passwords.verify(
-            body.current_password, stored, client=client, account=account.email, is_known=True
+            body.current_password, stored, client=client, is_known=True
         )
         if not matches:
             attempt.count()

@@ -82,7 +82,7 @@ class SessionEnded(Unauthenticated):
 
 
 class TooManyAttempts(LimitReached):
-    """Too many failed logins to one account from one address, from one address, or to the server; or too many registrations."""
+    """Too many failed logins from one address to one account, from one address or from its network; or too many registrations."""
 
     code = "too_many_attempts"
 

@@ -1,7 +1,8 @@
-"""Throws away sessions, tokens and invitations that nobody can use any more."""
+"""Deletes sessions, tokens, invitations and known clients that have expired."""
 
 from datetime import datetime, timedelta
 
+from stepiq.accounts import known_clients
 from stepiq.accounts.queries import housekeeping as queries
 from stepiq.store.database import Session
 
@@ -22,5 +23,6 @@ async def sweep(session: Session, now: datetime) -> int:
             await queries.delete_sessions(session, now - _KEPT, BATCH),
             await queries.delete_resets(session, now, BATCH),
             await queries.delete_invitations(session, now, BATCH),
+            await queries.delete_known_clients(session, now - known_clients.LIFETIME, BATCH),
         ]
     )

@@ -14,6 +14,7 @@ from stepiq.accounts.actor import Actor, Credential, Scope
 from stepiq.accounts.authentication import Authenticator
 from stepiq.accounts.errors import AdminRequired, ScopeMissing, SessionRequired
 from stepiq.accounts.expiry_watch import ExpiryWatch
+from stepiq.accounts.known_clients import KnownClients
 from stepiq.accounts.passwords import Passwords
 from stepiq.accounts.recovery import Recovery
 from stepiq.accounts.throttle import Sprays, Throttle
@@ -39,14 +40,15 @@ class Doors:
     recovery: Recovery
     jwt_secret: bytes
     verification: Verification
+    known_clients: KnownClients
     watch: ExpiryWatch
     """Ends streams when their credential no longer works."""
     requests: Limiter = field(default_factory=lambda: Limiter(0, _MINUTE))
     """Counts requests of each credential and of each workspace; the plan gives the limits."""
     logins: Throttle = field(default_factory=lambda: Throttle(10, timedelta(minutes=15)))
     """Counts wrong passwords, by account and client."""
-    sprays: Sprays = field(default_factory=lambda: Sprays(50, 1_000, timedelta(minutes=15)))
-    """Counts wrong passwords over all accounts, by client and in total."""
+    sprays: Sprays = field(default_factory=Sprays)
+    """Counts wrong passwords over all accounts, by client, by network and in total."""
     registrations: Limiter = field(default_factory=lambda: Limiter(20, timedelta(hours=1)))
     """Counts new accounts, by client."""
 
@@ -65,6 +67,7 @@ class Doors:
             recovery,
             secret,
             Verification(services.settings, services.mailer),
+            KnownClients(secret),
             ExpiryWatch(database),
         )
 

@@ -1,6 +1,6 @@
 """Which client a request comes from."""
 
-from ipaddress import IPv4Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Network, ip_address, ip_network
 
 from fastapi import Request
 
@@ -24,3 +24,12 @@ def client_at(host: str) -> str:
     if address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
     return str(IPv6Network((address, 64), strict=False))
+
+
+def network_of(client: str) -> str:
+    """The network around a client, which one customer of a provider can have: the /24 of an IPv4 address, or the /48 of a /64."""
+    try:
+        network = ip_network(client)
+    except ValueError:
+        return client
+    return str(network.supernet(new_prefix=24 if network.version == 4 else 48))

@@ -6,7 +6,6 @@ cannot keep them from logging in.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -21,7 +20,6 @@ _PLACES = 2
 _PLACES_OF_KNOWN = 1
 _WAITING = 256
 _WAITING_OF_CLIENT = 64
-_REMEMBERED = 10_000
 _hashes = PasswordHash([Argon2Hasher(memory_cost=19_456, time_cost=2, parallelism=1)])
 
 _NOBODY = (
@@ -42,8 +40,6 @@ class Passwords:
         )
         self._everyone = _places(_PLACES)
         self._known = _places(_PLACES_OF_KNOWN)
-        self._succeeded: OrderedDict[tuple[str, str], None] = OrderedDict()
-        """Accounts and the clients from which they have logged in; the first was longest ago."""
 
     async def hash(self, password: str, *, client: str = "", is_known: bool = False) -> str:
         """A salted hash to store.
@@ -59,13 +55,7 @@ class Passwords:
         return await self._run(client, lambda: _hashes.hash(password), is_known=is_known)
 
     async def verify(
-        self,
-        password: str,
-        stored: str | None,
-        *,
-        client: str = "",
-        account: str = "",
-        is_known: bool = False,
+        self, password: str, stored: str | None, *, client: str = "", is_known: bool = False
     ) -> bool:
         """Whether the password belongs to a stored hash. For None, the answer is no, after the same time.
 
@@ -73,36 +63,19 @@ class Passwords:
             password: In plain text.
             stored: A hash that `hash` returned.
             client: The address of the caller. Clients take turns.
-            account: The email address of the account. After a success, calls for the same account and client are known.
-            is_known: The caller has proved the account with a session.
+            is_known: The caller has proved the account, now with a session or earlier.
 
         Raises:
             Busy: Too many calls are waiting.
         """
-        caller = (account, client)
         matches = await self._run(
-            client,
-            lambda: _hashes.verify(password, stored or _NOBODY),
-            is_known=is_known or caller in self._succeeded,
+            client, lambda: _hashes.verify(password, stored or _NOBODY), is_known=is_known
         )
-        if matches and stored is not None:
-            self._remember(caller)
-            return True
-        return False
-
-    def knows(self, account: str, client: str) -> bool:
-        """Whether a client has logged in to an account before, since the process started."""
-        return (account, client) in self._succeeded
+        return matches and stored is not None
 
     def close(self) -> None:
         """Let the threads end."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-
-    def _remember(self, caller: tuple[str, str]) -> None:
-        self._succeeded[caller] = None
-        self._succeeded.move_to_end(caller)
-        if len(self._succeeded) > _REMEMBERED:
-            self._succeeded.popitem(last=False)
 
     async def _run(self, client: str, work: Callable[[], Result], *, is_known: bool) -> Result:
         places = self._known if is_known else self._everyone

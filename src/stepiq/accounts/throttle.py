@@ -3,16 +3,21 @@
 Counts live in the memory of one process: a restart forgets them, and each process has its own.
 """
 
+import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 
-from stepiq.accounts.errors import TooManyAttempts
+from stepiq.accounts.errors import Busy, TooManyAttempts
+from stepiq.accounts.origin import network_of
 from stepiq.core import clock
+from stepiq.core.fairness import FairSemaphore, TooManyWaiting
 
 _REMEMBERED = 50_000
 _MOMENT = timedelta(seconds=1)
+_WAITING = 128
+_WAITING_OF_NETWORK = 4
 
 
 class _Counted:
@@ -59,10 +64,20 @@ class Throttle:
         Raises:
             TooManyAttempts: the limit is reached.
         """
-        counted = self._counted(key)
-        wait = self._wait(counted)
+        wait = self._wait(self._counted(key))
         if wait is not None:
             raise TooManyAttempts(wait, self._reason)
+        with self.count_in(key) as attempt:
+            yield attempt
+
+    def is_reached(self, key: tuple[str, ...]) -> bool:
+        """Whether an attempt would be refused."""
+        return self._wait(self._counted(key)) is not None
+
+    @contextmanager
+    def count_in(self, key: tuple[str, ...]) -> Generator[Attempt]:
+        """Let one attempt through, even if the limit is reached."""
+        counted = self._counted(key)
         counted.in_flight += 1
         try:
             yield Attempt(counted)
@@ -92,30 +107,59 @@ class Throttle:
 
 
 class Sprays:
-    """Limits failed log-ins over all accounts: from one address, and to the whole server.
+    """Limits failed log-ins over all accounts: from one client, from one network, and to the whole process.
 
-    Clients that have logged in to the account before are not limited, so strangers cannot lock them out.
+    Clients that have proved the account before have no limit. If the limit of the process is reached, other log-ins are not
+    refused but wait: one starts in each interval, and networks take turns. So an attacker with many addresses can try few
+    passwords, and a stranger can still log in.
     """
 
-    def __init__(self, of_client: int, of_all: int, period: timedelta) -> None:
+    def __init__(
+        self,
+        of_client: int = 50,
+        of_network: int = 200,
+        of_all: int = 1_000,
+        *,
+        period: timedelta = timedelta(minutes=15),
+        interval_seconds: float = 0.5,
+    ) -> None:
+        """Create limits that have counted nothing."""
         minutes = int(period.total_seconds() / 60)
-        within = f"log-ins have failed within {minutes} minutes"
-        self._of_client = Throttle(of_client, period, f"From your address, {of_client:,} {within}.")
-        self._of_all = Throttle(
-            of_all,
-            period,
-            f"On this server, {of_all:,} {within}, so it accepts only clients that have logged in to the account before.",
+        within = f"log-ins have failed within {minutes} minutes."
+        self._of_client = Throttle(of_client, period, f"From your address, {of_client:,} {within}")
+        self._of_network = Throttle(
+            of_network, period, f"From the network of your address, {of_network:,} {within}"
+        )
+        self._of_all = Throttle(of_all, period)
+        self._interval_seconds = interval_seconds
+        self._turns = FairSemaphore(
+            1, max_waiting=_WAITING, max_waiting_of_owner=_WAITING_OF_NETWORK
         )
 
-    @contextmanager
-    def attempt(self, client: str, *, is_known: bool) -> Generator[list[Attempt]]:
-        """Let one log-in through. The attempts must be counted if it fails.
+    @asynccontextmanager
+    async def attempt(self, client: str, *, is_known: bool) -> AsyncGenerator[list[Attempt]]:
+        """Let one log-in through, perhaps after a wait. The attempts must be counted if it fails.
 
         Raises:
-            TooManyAttempts: a limit is reached.
+            TooManyAttempts: the limit of the client or of its network is reached.
+            Busy: too many log-ins are waiting.
         """
         if is_known:
             yield []
             return
-        with self._of_client.attempt((client,)) as mine, self._of_all.attempt(()) as every:
-            yield [mine, every]
+        network = network_of(client)
+        with (
+            self._of_client.attempt((client,)) as of_client,
+            self._of_network.attempt((network,)) as of_network,
+        ):
+            if self._of_all.is_reached(()):
+                await self._wait_for_turn(network)
+            with self._of_all.count_in(()) as of_all:
+                yield [of_client, of_network, of_all]
+
+    async def _wait_for_turn(self, network: str) -> None:
+        try:
+            async with self._turns.place(network):
+                await asyncio.sleep(self._interval_seconds)
+        except TooManyWaiting:
+            raise Busy from None

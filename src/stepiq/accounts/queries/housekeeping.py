@@ -6,7 +6,13 @@ import sqlalchemy as sa
 
 from stepiq.store import sweeping
 from stepiq.store.database import Session
-from stepiq.store.tables import invitations, password_resets, refresh_tokens, sessions
+from stepiq.store.tables import (
+    invitations,
+    known_clients,
+    password_resets,
+    refresh_tokens,
+    sessions,
+)
 
 
 async def delete_tokens(session: Session, before: datetime, limit: int) -> int:
@@ -22,6 +28,11 @@ async def delete_resets(session: Session, before: datetime, limit: int) -> int:
 async def delete_invitations(session: Session, before: datetime, limit: int) -> int:
     """Delete invitations that expired before an instant, used or not."""
     return await sweeping.delete_oldest(session, invitations.c.expires_at, before, limit)
+
+
+async def delete_known_clients(session: Session, before: datetime, limit: int) -> int:
+    """Delete clients that have not proved their account since an instant."""
+    return await sweeping.delete_oldest(session, known_clients.c.last_seen_at, before, limit)
 
 
 async def delete_sessions(session: Session, before: datetime, limit: int) -> int:

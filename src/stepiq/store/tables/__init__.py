@@ -7,6 +7,7 @@ Everything a user owns carries `workspace_id`, and queries filter by it.
 from stepiq.store.tables.accounts import (
     api_keys,
     invitations,
+    known_clients,
     memberships,
     password_resets,
     quota_counts,
@@ -37,6 +38,7 @@ __all__ = [
     "delivery_attempts",
     "idempotent_requests",
     "invitations",
+    "known_clients",
     "large_values",
     "memberships",
     "metadata",

@@ -145,6 +145,17 @@ invitations = sa.Table(
     sa.Index(None, "expires_at"),
 )
 
+# See accounts.known_clients.
+known_clients = sa.Table(
+    "known_clients",
+    metadata,
+    sa.Column("digest", sa.LargeBinary(32), primary_key=True),  # HMAC-SHA-256 of account and client
+    sa.Column("user_id", sa.Uuid(), sa.ForeignKey("users.id"), nullable=False),
+    sa.Column("last_seen_at", Instant(), nullable=False),
+    sa.Index(None, "user_id", "last_seen_at"),
+    sa.Index(None, "last_seen_at"),
+)
+
 secrets = sa.Table(
     "secrets",
     metadata,
