@@ -30,7 +30,7 @@ class TestRows:
             ("Runs", "`step_timeout`", "engine.interpreter.attempts"),
             ("Runs", "`review_timeout`", "engine.interpreter.pauses"),
             ("Commands", "", "cli.inputs"),
-            ("Settings and start", "`settings_invalid`", "core.settings"),
+            ("Settings and start", "`settings_invalid`", "core.config_file"),
             ("Mails and pages", "", "accounts.recovery"),
         ],
     )
