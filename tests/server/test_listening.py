@@ -21,8 +21,10 @@ class TestBind:
         ):
             bind("127.0.0.1", taken.getsockname()[1], "STEPIQ_WORKER_PORT")
 
-    # Addresses of other machines, and a text that no name can be.
-    @pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1", "a..b"])
+    # Addresses of other machines, and texts that are no names.
+    @pytest.mark.parametrize(
+        "host", ["192.0.2.1", "2001:db8::1", "a..b", "a\x1bb", "a\x00b", "a b", 64 * "a"]
+    )
     def test_a_wrong_host_names_the_setting_of_the_host(self, host: str):
         with pytest.raises(AddressUnusable) as refused:
             bind(host, 0, "STEPIQ_PORT")

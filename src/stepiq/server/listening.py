@@ -2,11 +2,14 @@
 
 import errno
 import os
+import re
 import socket
 
 from stepiq.core.errors import Invalid, Unavailable
 
 BACKLOG = 2048
+_HOST = re.compile(r"(?!\.)(?:[A-Za-z0-9_:%-]{1,63}(?:\.(?!\.)|$))*")
+"""Addresses, and names whose parts have a valid length."""
 
 
 class AddressInUse(Unavailable):
@@ -28,13 +31,14 @@ def bind(host: str, port: int, setting: str) -> socket.socket:
         AddressInUse: another process uses the port.
         AddressUnusable: the host or the port cannot be used.
     """
+    if not _HOST.fullmatch(host):
+        # Looking up such a name can take half a minute, and `create_server` does not close its socket for some.
+        raise _explained(None, host, port, setting)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise _explained(error.errno, host, port, setting) from None
-    except UnicodeError:
-        raise _explained(None, host, port, setting) from None
 
 
 def _explained(
