@@ -110,12 +110,8 @@ api_keys = sa.Table(
     sa.Column("created_at", Instant(), nullable=False),
     sa.Index(None, "workspace_id", "id"),
     # What a plan counts: however many were revoked, they are not read.
-    sa.Index(
-        "ix_api_keys_not_revoked",
-        "workspace_id",
-        sqlite_where=sa.text("revoked_at IS NULL"),
-        postgresql_where=sa.text("revoked_at IS NULL"),
-    ),
+    # Not a partial index: PostgreSQL would walk it whole to find a single key.
+    sa.Index("ix_api_keys_not_revoked", "workspace_id", "revoked_at"),
 )
 
 

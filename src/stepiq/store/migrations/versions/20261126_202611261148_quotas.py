@@ -22,14 +22,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("workspace_id", "name", name="pk_quota_counts"),
     )
-    not_revoked = sa.text("revoked_at IS NULL")
-    op.create_index(
-        "ix_api_keys_not_revoked",
-        "api_keys",
-        ["workspace_id"],
-        sqlite_where=not_revoked,
-        postgresql_where=not_revoked,
-    )
+    op.create_index("ix_api_keys_not_revoked", "api_keys", ["workspace_id", "revoked_at"])
     is_sqlite = op.get_bind().dialect.name == "sqlite"
     size = "length(CAST(source AS BLOB))" if is_sqlite else "octet_length(source)"
     for name, value in (("versions", "count(*)"), ("definition_bytes", f"sum({size})")):
