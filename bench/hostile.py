@@ -367,7 +367,7 @@ async def _passwords(
     tasks.append(asyncio.create_task(log_in()))
 
     async def longest() -> dict[str, float]:
-        return {"log-in": max(logins)}
+        return {"login": max(logins)}
 
     yield longest
     for task in tasks:
@@ -431,7 +431,7 @@ ATTACKS: dict[str, Attack] = {
     "code": _runs(ENDLESS),
     "names": _runs(HANGING),
     "streams": _streams,
-    "log-ins": _passwords,
+    "logins": _passwords,
     "schedules": _schedules,
     "local model": _runs(LONG, warm_up=20),
 }

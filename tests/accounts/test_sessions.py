@@ -237,7 +237,7 @@ class TestChangePassword:
         assert (response.status_code, response.json()["code"]) == (403, "session_required")
 
     async def test_no_session_of_the_old_password_outlives_it(self, database, make, account):
-        """Whatever a log-in, a refresh and a change do to each other."""
+        """Whatever a login, a refresh and a change do to each other."""
         survivors = Counter()
         current = await stored_hash(database, account)
 

@@ -49,7 +49,7 @@ class TestSprays:
 
         assert response.status_code == 429
         assert response.json()["detail"] == (
-            "From your address, 3 log-ins have failed within 15 minutes. Try again in 15 minutes."
+            "From your address, 3 logins have failed within 15 minutes. Try again in 15 minutes."
         )
 
     @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ class TestSprays:
 
         assert refused.status_code == 429
         assert refused.json()["detail"].startswith(
-            "From the network of your address, 3 log-ins have failed within 15 minutes."
+            "From the network of your address, 3 logins have failed within 15 minutes."
         )
         assert accepted.status_code == 200
 

@@ -1,4 +1,4 @@
-"""Neither log-in nor forgotten passwords tell by their time who has an account."""
+"""Neither login nor forgotten passwords tell by their time who has an account."""
 
 import statistics
 import time

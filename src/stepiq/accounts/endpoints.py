@@ -98,7 +98,7 @@ async def login(
     """Log in. The response does not reveal whether the address or the password is wrong.
 
     After ten failures within 15 minutes, further attempts on the account from the same address are refused for a while. So are
-    all log-ins from an address after 50 failures, and from a network after 200. After 1,000 failures in a process, log-ins wait
+    all logins from an address after 50 failures, and from a network after 200. After 1,000 failures in a process, logins wait
     for a moment. The last three do not apply to addresses that have logged in to the account within 90 days.
     """
     client = client_of(request)

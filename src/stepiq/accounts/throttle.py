@@ -107,9 +107,9 @@ class Throttle:
 
 
 class Sprays:
-    """Limits failed log-ins over all accounts: from one client, from one network, and to the whole process.
+    """Limits failed logins over all accounts: from one client, from one network, and to the whole process.
 
-    Clients that have proved the account before have no limit. If the limit of the process is reached, other log-ins are not
+    Clients that have proved the account before have no limit. If the limit of the process is reached, other logins are not
     refused but wait: one starts in each interval, and networks take turns. So an attacker with many addresses can try few
     passwords, and a stranger can still log in.
     """
@@ -125,7 +125,7 @@ class Sprays:
     ) -> None:
         """Create limits that have counted nothing."""
         minutes = int(period.total_seconds() / 60)
-        within = f"log-ins have failed within {minutes} minutes."
+        within = f"logins have failed within {minutes} minutes."
         self._of_client = Throttle(of_client, period, f"From your address, {of_client:,} {within}")
         self._of_network = Throttle(
             of_network, period, f"From the network of your address, {of_network:,} {within}"
@@ -138,11 +138,11 @@ class Sprays:
 
     @asynccontextmanager
     async def attempt(self, client: str, *, is_known: bool) -> AsyncGenerator[list[Attempt]]:
-        """Let one log-in through, perhaps after a wait. The attempts must be counted if it fails.
+        """Let one login through, perhaps after a wait. The attempts must be counted if it fails.
 
         Raises:
             TooManyAttempts: the limit of the client or of its network is reached.
-            Busy: too many log-ins are waiting.
+            Busy: too many logins are waiting.
         """
         if is_known:
             yield []
