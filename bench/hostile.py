@@ -10,11 +10,13 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -79,9 +81,8 @@ class Workspace:
     user_id: UUID
 
     def connection(self) -> Connection:
-        return Connection(
-            self.url, authorization=f"Bearer {self.token}", x_forwarded_for=address(self.number)
-        )
+        bearer, client = f"Bearer {self.token}", address(self.number)
+        return Connection(self.url, authorization=bearer, x_forwarded_for=client)
 
     async def pipeline(self, name: str, step: str) -> str:
         source = f"name: '{name}'\ninput: {{schema: {{items: {{type: array, default: []}}}}}}\nsteps:\n  - {step}\n"
@@ -112,7 +113,8 @@ async def main(hostile: int, seconds: float, only: set[str], database_url: str) 
             environment = {
                 "STEPIQ_REGISTRATION": "open",
                 "STEPIQ_DEFAULT_PLAN": "unlimited",
-                "STEPIQ_TRUSTED_PROXIES": "127.0.0.0/8",
+                # Other addresses of this machine are clients.
+                "STEPIQ_TRUSTED_PROXIES": "127.0.0.1",
                 "STEPIQ_ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8",
             }
             rows: list[list[str]] = []
@@ -146,8 +148,7 @@ async def main(hostile: int, seconds: float, only: set[str], database_url: str) 
 
 
 def _has_model() -> bool:
-    folder = settings.load().cache_path
-    if local_unavailable() is None and weights_present(folder):
+    if local_unavailable() is None and weights_present(settings.load().cache_path):
         return True
     print("local model: skipped, because it is not installed", flush=True)
     return False
@@ -339,40 +340,76 @@ async def _streams(
         writer.close()
 
 
-@asynccontextmanager
-async def _passwords(
-    hostile: list[Workspace], store: Database, bystander: Workspace
-) -> AsyncIterator[Extra]:
-    """Clients without an account keep trying to log in, from 2,000 addresses."""
-    logins: list[float] = []
+def _while_logging_in(clients: Callable[[str], list[Coroutine[Any, Any, None]]]) -> Attack:
+    """An attack on logins by clients without an account. Meanwhile, the bystander logs in again and again."""
 
-    async def guess(number: int) -> None:
-        for attempt in range(1_000_000):
-            client = f"203.0.{number}.{attempt % 100}"
-            connection = Connection(bystander.url, x_forwarded_for=client)
-            login = {"email": f"x{number}-{attempt}@example.com", "password": "wrong password"}
-            with suppress(OSError, EOFError):
-                await connection.request("POST", "/api/auth/login", login)
-            connection.close()
-            # This process measures too, so it must not be busy all the time.
-            await asyncio.sleep(0.5)
+    @asynccontextmanager
+    async def attack(
+        hostile: list[Workspace], store: Database, bystander: Workspace
+    ) -> AsyncIterator[Extra]:
+        logins: list[float] = []
 
-    async def log_in() -> None:
-        while True:
-            logins.append(await _log_in(bystander))
-            await asyncio.sleep(0.2)
+        async def log_in() -> None:
+            while True:
+                logins.append(await _log_in(bystander))
+                await asyncio.sleep(0.2)
 
-    tasks = [asyncio.create_task(guess(number % 250)) for number in range(len(hostile) * 15)]
-    await asyncio.sleep(2)
-    tasks.append(asyncio.create_task(log_in()))
+        tasks = [asyncio.create_task(client) for client in clients(bystander.url)]
+        await asyncio.sleep(2)
+        tasks.append(asyncio.create_task(log_in()))
 
-    async def longest() -> dict[str, float]:
-        return {"login": max(logins)}
+        async def longest() -> dict[str, float]:
+            return {"login": max(logins)}
 
-    yield longest
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+        yield longest
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    return attack
+
+
+async def _guess(url: str, number: int, pause: float, address_of: Callable[[int], str]) -> None:
+    for attempt in range(1_000_000):
+        connection = Connection(url, x_forwarded_for=address_of(attempt))
+        login = {"email": f"x{number}-{attempt}@example.com", "password": "wrong password"}
+        with suppress(OSError, EOFError):
+            await connection.request("POST", "/api/auth/login", login)
+        connection.close()
+        # This process measures too, so it must not be busy all the time.
+        await asyncio.sleep(pause)
+
+
+async def _send_half(url: str, source: str) -> None:
+    """Hold a connection with an incomplete request. If the server closes it, open another one."""
+    target = urlsplit(url)
+    while True:
+        with suppress(OSError):
+            to, port = target.hostname, target.port
+            reader, writer = await asyncio.open_connection(to, port, local_addr=(source, 0))
+            writer.write(b"POST /api/auth/login HTTP/1.1\r\nHost: half")
+            await reader.read()
+            writer.close()
+        await asyncio.sleep(1)
+
+
+def _many_addresses(url: str) -> list[Coroutine[Any, Any, None]]:
+    """300 clients, each of which changes its address."""
+    nets = range(300)
+    return [
+        _guess(url, net, 0.5, lambda each, net=net: f"203.0.{net % 250}.{each % 100}")
+        for net in nets
+    ]
+
+
+def _five_addresses(url: str) -> list[Coroutine[Any, Any, None]]:
+    """62 clients at each of five addresses, which are soon refused at once."""
+    return [_guess(url, n, 2.0, lambda _, place=n % 5: f"203.0.113.{place}") for n in range(310)]
+
+
+def _half_sent(url: str) -> list[Coroutine[Any, Any, None]]:
+    """1,224 incomplete requests from six addresses."""
+    return [_send_half(url, f"127.0.0.{2 + number % 6}") for number in range(1_224)]
 
 
 @asynccontextmanager
@@ -431,7 +468,9 @@ ATTACKS: dict[str, Attack] = {
     "code": _runs(ENDLESS),
     "names": _runs(HANGING),
     "streams": _streams,
-    "logins": _passwords,
+    "logins": _while_logging_in(_many_addresses),
+    "logins of five addresses": _while_logging_in(_five_addresses),
+    "half-sent requests": _while_logging_in(_half_sent),
     "schedules": _schedules,
     "local model": _runs(LONG, warm_up=20),
 }

@@ -2,7 +2,6 @@ import io
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from stepiq.cli.labels import Labels
 from stepiq.cli.progress import (
@@ -14,6 +13,7 @@ from stepiq.cli.progress import (
     money,
     tokens,
 )
+from stepiq.cli.terminal import Terminal
 from stepiq.language.definition import Definition
 from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
@@ -131,7 +131,7 @@ class TestPlainProgress:
 
 class TestLiveProgress:
     def test_what_is_done_stays(self):
-        console = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
+        console = Terminal(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
 
         show(
             LiveProgress(console),
@@ -153,7 +153,7 @@ class TestLiveProgress:
         assert "✗ ask  5 ms · provider_error" in shown
 
     def test_all_branches_at_work_are_shown_each_with_its_own_text(self):
-        console = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
+        console = Terminal(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
         progress = LiveProgress(console)
         for number in range(10):
             progress.event("step.status", in_branch(STARTED, str(number)))
@@ -175,7 +175,7 @@ class TestLiveProgress:
         assert "ask (branch 1) calls openai/gpt-4o" in left
 
     def test_it_may_be_closed_in_the_middle(self):
-        console = Console(file=io.StringIO(), force_terminal=True, width=80)
+        console = Terminal(file=io.StringIO(), force_terminal=True, width=80)
         progress = LiveProgress(console)
 
         show(progress, ("step.status", STARTED))
