@@ -61,7 +61,8 @@ def stop(folder: Path) -> None:
 
 
 def _prefix(folder: Path) -> str:
-    return f"{folder.name.rpartition('-')[2]}_"
+    # Not only the random part: a name that begins with a digit has to be quoted.
+    return f"run_{folder.name.rpartition('-')[2]}_"
 
 
 def _drop_databases(server: str, prefix: str) -> None:
