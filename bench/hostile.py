@@ -50,7 +50,7 @@ MANY = (
 )
 ENDLESS = "{id: a, type: code, language: javascript, timeout_seconds: 30, source: 'function main() { while (true); }'}"
 HANGING = "{id: a, type: webhook, url: 'http://{{item}}.hang.test/', timeout_seconds: 30}"
-LONG = "{id: a, type: llm, model: local/smollm2-135m, prompt: 'Count to 1000 in words. {{item}}'}"
+LONG = "{id: a, type: llm, model: local/smollm2-135m, prompt: 'Write a long story about {{item}}.'}"
 BYSTANDER = {
     "transform": "{id: a, type: transform, template: 'x'}",
     "condition": "{id: a, type: condition, cases: [{if: true, goto: end}]}",

@@ -134,7 +134,8 @@ class TestLocalModel:
     ):
         model = providers.resolve("local/smollm2-135m")
         act_for("hostile")
-        prompt = "Count from 1 to 1000 in words."
+        # The model uses all of the 1,000 tokens for this. Its answers to many other prompts are short.
+        prompt = "Write a long story about a cat and a dog."
         long = [asyncio.create_task(ask(model, prompt=prompt, max_tokens=1_000)) for _ in range(3)]
         await until(lambda: pid_of(providers) is not None)
         act_for("bystander")
