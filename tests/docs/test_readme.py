@@ -52,13 +52,21 @@ class TestPipeline:
 
 
 class TestField:
-    async def test_it_prints_the_message_of_a_refusal(self, tmp_path: Path):
-        refusal = '{"status": 401, "detail": "The API key has been revoked."}'
+    @pytest.mark.parametrize(
+        ("answer", "shown"),
+        [
+            ('{"status": 401, "detail": "The API key has been revoked."}', "has been revoked."),
+            ('{"output": null, "error": {"code": "provider_auth"}}', "provider_auth"),
+        ],
+        ids=["refused", "failed run"],
+    )
+    async def test_it_prints_the_error(self, tmp_path: Path, answer: str, shown: str):
         define = AFTER_THE_DEMO[:SIGN_IN]
 
-        output = await shell(tmp_path, f"{define}\necho '{refusal}' | field id || true")
+        output = await shell(tmp_path, f"{define}\necho '{answer}' | field output || true")
 
-        assert output == "The API key has been revoked.\n"
+        assert shown in output
+        assert "Traceback" not in output
 
 
 @pytest.mark.slow

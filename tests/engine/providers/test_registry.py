@@ -95,6 +95,14 @@ class TestResolve:
         assert "The providers are `openai`, " in message
         assert "add `[endpoints.NAME]` to `stepiq.toml`" in message
 
+    def test_the_local_model_has_one_name(self, configured: Configure):
+        with pytest.raises(ModelUnknown) as caught:
+            configured().resolve("local/nope")
+
+        assert caught.value.message == (
+            "Model `local/nope` does not exist. The local model is `local/smollm2-135m`."
+        )
+
     @pytest.mark.parametrize("written", ["", "zzz", "/", "nobody/x", "x" * 5000])
     def test_an_id_like_nothing_gets_the_providers(self, providers: Providers, written: str):
         with pytest.raises(ModelUnknown, match="`zai`, `groq`, `mine`, `ollama`, `local`") as e:

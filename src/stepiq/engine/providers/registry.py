@@ -343,7 +343,14 @@ class Providers:
     def _find(self, model_id: str) -> tuple[Source, str]:
         head, slash, rest = model_id.partition("/")
         if slash and rest and head in self._sources:
-            return self._sources[head], rest
+            source = self._sources[head]
+            if isinstance(source, LocalSource) and rest not in source.names():
+                # It ignores the name, so a mistake would go unnoticed.
+                raise ModelUnknown(
+                    f"Model `{_short(model_id)}` does not exist. The local model is `local/{source.names()[0]}`.",
+                    model=model_id,
+                )
+            return source, rest
         # Names with a slash of their own (`meta-llama/…`) are known only where the operator lists them.
         for source in self._sources.values():
             if isinstance(source, EndpointSource | LocalSource) and model_id in source.names():
@@ -359,7 +366,7 @@ class Providers:
         return catalogue.nearest(model_id[:200], known)
 
     def _unknown(self, model_id: str) -> str:
-        shown = model_id if len(model_id) <= 100 else f"{model_id[:100]}…"
+        shown = _short(model_id)
         near = self.nearest(model_id)
         did_you_mean = f" Did you mean {_listed(near)}?" if near else ""
         providers = ", ".join(f"`{name}`" for name in self._sources)
@@ -418,6 +425,10 @@ _importing = threading.Lock()
 PROBE_SECONDS = 10.0
 """How long a provider may take to respond to `Providers.probe`."""
 _imported: set[str] = set()
+
+
+def _short(model_id: str) -> str:
+    return model_id if len(model_id) <= 100 else f"{model_id[:100]}…"
 
 
 async def _load(libraries: Iterable[str]) -> None:
