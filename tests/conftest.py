@@ -159,7 +159,7 @@ def restored_logs() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def measured_model() -> None:
-    """The process of the local model gets no variables of ours, so its coverage needs to be asked for."""
+    """Pass the coverage variable to the process of the local model, which gets a clean environment."""
     names = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
     local.ENVIRONMENT.update({name: os.environ[name] for name in names if name in os.environ})
 

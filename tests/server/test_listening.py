@@ -21,7 +21,7 @@ class TestBind:
         ):
             bind("127.0.0.1", taken.getsockname()[1], "STEPIQ_WORKER_PORT")
 
-    # Addresses of other machines, and texts that are no names.
+    # Addresses of other machines, and texts that are not valid names.
     @pytest.mark.parametrize(
         "host", ["192.0.2.1", "2001:db8::1", "a..b", "a\x1bb", "a\x00b", "a b", 64 * "a"]
     )

@@ -29,7 +29,7 @@ class TestBeforeStart:
         said = await self.start(default_model="openai/gpt-4o")
 
         assert said[0] == (
-            "Warning: STEPIQ_REGISTRATON is set, but there is no such setting. Did you mean STEPIQ_REGISTRATION?"
+            "Warning: STEPIQ_REGISTRATON is set, but this setting does not exist. Did you mean STEPIQ_REGISTRATION?"
         )
         assert said[1].startswith("Warning: STEPIQ_DEFAULT_MODEL: ")
         assert len(said) == 2

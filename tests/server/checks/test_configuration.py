@@ -44,7 +44,7 @@ class TestCheckSettings:
         found = (await check_settings(load()))[1]
 
         assert (found.status, found.advice) == (Status.WARNING, advice)
-        assert found.detail == f"{name} is set, but there is no such setting."
+        assert found.detail == f"{name} is set, but this setting does not exist."
 
     async def test_names_that_mean_something_are_not(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch

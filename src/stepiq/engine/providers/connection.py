@@ -40,7 +40,7 @@ _SENT_HEADERS = frozenset(
     }
 )
 _IMPOSSIBLE_TOKENS = "Failed to extract usage .*: (Invalid usage value|Expected)"
-"""Warnings of negative numbers, and of values that are no numbers. Missing numbers are estimated instead."""
+"""Warnings of negative numbers and of values that are not numbers. Missing numbers are estimated instead."""
 _KEPT_MODELS = 100
 """Tenants name models freely, so not every name may stay in memory."""
 

@@ -103,7 +103,7 @@ class Nursery:
         ours, theirs = socket.socketpair()
         try:
             with theirs:
-                self._process = subprocess.Popen(  # noqa: S603 - this Python and a module of ours
+                self._process = subprocess.Popen(  # noqa: S603 - runs this Python with a module of stepiq
                     [sys.executable, "-I", "-m", _MODULE, str(theirs.fileno())],
                     env=ENVIRONMENT,
                     cwd="/",

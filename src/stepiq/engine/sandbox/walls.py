@@ -158,7 +158,7 @@ def can_switch_user() -> bool:
     """Whether `switch_user` works. Tries it in another process."""
     script = f"from {__name__} import switch_user; switch_user()"
     try:
-        tried = subprocess.run(  # noqa: S603 - this Python and a module of ours
+        tried = subprocess.run(  # noqa: S603 - runs this Python with a module of stepiq
             [sys.executable, "-I", "-c", script],
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -16,5 +16,7 @@ async def check_settings(configured: Settings) -> list[Check]:
     found = [ok("settings", f"{', '.join(given) or 'all at their defaults'}{from_file}")]
     for name, nearest in settings.unknown_variables(configured).items():
         advice = f"Did you mean {nearest}?" if nearest else "Remove it, or correct its name."
-        found.append(warning("settings", f"{name} is set, but there is no such setting.", advice))
+        found.append(
+            warning("settings", f"{name} is set, but this setting does not exist.", advice)
+        )
     return found
