@@ -183,7 +183,7 @@ class TestAsk:
         with capture_logs() as logs:
             held = await send(sender)
 
-        assert "refused it with code 554" in held["error"]
+        assert "refused the email with code 554" in held["error"]
         assert "recipient_mail_unsent" in [line["event"] for line in logs]
         assert seen[0] not in f"{logs} {held}"
 

@@ -39,9 +39,9 @@ class AccountMail:
         try:
             await self._mailer.send(message)
         except MailUnsent as error:
-            # A mail server may quote the email, which contains the token, so its text is not logged.
-            reason = error.message if error.reply is None else f"refused with {error.reply}"
-            log.warning("account_mail_unsent", user_id=str(user_id), reason=reason)
+            log.warning(
+                "account_mail_unsent", user_id=str(user_id), reason=error.confidential_reason
+            )
             return False
         return True
 

@@ -57,6 +57,13 @@ class MailUnsent(Unavailable):
         self.is_permanent = is_permanent
         """Whether trying again is useless: the server or we refuse this very mail."""
 
+    @property
+    def confidential_reason(self) -> str:
+        """The message for logs and rows if the email contains a link: without the server's text, which may quote it."""
+        if self.reply is None:
+            return self.message
+        return f"The mail server refused the email with code {self.reply}. Its answer is left out, because it may contain the link."
+
 
 @dataclass(frozen=True, slots=True)
 class Message:

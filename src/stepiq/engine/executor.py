@@ -122,12 +122,11 @@ class Executor:
         definition = await self._definition(run)
         if run.is_taken_over:
             await deadlines.restore(self._database, run, definition.timeout)
+        means = self._means
         secrets = await read_secrets(
-            self._database, self._secrets, self._means.providers, run, definition
+            self._database, self._secrets, means.providers, means.maskers, run, definition
         )
-        course = Course(
-            run, definition, secrets, Scribe(self._journal, run), self._means, Sleepers()
-        )
+        course = Course(run, definition, secrets, Scribe(self._journal, run), means, Sleepers())
         scope = new_scope(run, definition, secrets)
         frame = Frame(course, definition.steps, scope, Allowance())
         try:

@@ -36,6 +36,8 @@ _NUMERIC = re.compile(r"[0-9.eE+-]+")
 
 
 _AT_ONCE_BYTES = 16 * 1024
+"""Largest text that is masked on the event loop, with up to `_AT_ONCE_SECRETS`; the more secrets, the smaller."""
+_AT_ONCE_SECRETS = 16
 
 Value = TypeVar("Value", str, Json)
 
@@ -91,8 +93,18 @@ class Masker:
             _Needle(name, core) for name, value in known.items() for core in _base64_cores(value)
         ]
         self._reads_plus = any(" " in value for value in known.values())
+        self._number = len(known)
         self._has_numbers = any(_NUMERIC.fullmatch(value) for value in known.values())
         self._labels = _labels(known, [*self._plain, *self._encoded])
+
+    def is_slow(self, size: int) -> bool:
+        """Whether masking a text of this size would hold the event loop for more than a few milliseconds."""
+        return size * max(1, self._number / _AT_ONCE_SECRETS) > _AT_ONCE_BYTES
+
+    @cached_property
+    def size(self) -> int:
+        """How much it keeps in memory, about: characters of all texts that it searches for."""
+        return sum(len(needle.text) for needle in (*self._plain, *self._encoded))
 
     @property
     def is_empty(self) -> bool:
@@ -335,26 +347,30 @@ def _ways_to_write(value: str) -> set[str]:
 
 
 def _labels(names: Iterable[str], needles: Sequence[_Needle]) -> dict[str, str]:
-    used = set("".join(needle.text for needle in needles))
+    used: set[str] = set()
+    for needle in needles:
+        # One at a time: joining all of them would hold every thread for as long.
+        used.update(needle.text)
     pairs = chain(_BRACKETS, (chr(code) * 2 for code in _RARE))
     # What cannot be part of a secret keeps the label and the text around it from becoming one.
     left, right = next(pair for pair in pairs if not used & set(pair))
-    return {name: f"{left}{_inside(name, needles)}{right}" for name in names}
+    full = {name: f"secret:{name}" for name in names}
+    longest = max(map(len, full.values()), default=0)
+    # Among many secrets, few are short enough to be in a label.
+    short = [needle.text for needle in needles if len(needle.text) <= longest]
+    return {name: f"{left}{_inside(text, short)}{right}" for name, text in full.items()}
 
 
-def _inside(name: str, needles: Iterable[_Needle]) -> str:
-    full = f"secret:{name}"
+def _inside(full: str, secrets: Sequence[str]) -> str:
     read = full.replace("_", "/")
     # A secret may be called what it says; "secret" alone is too short to be one.
-    hidden = any(needle.text in text for needle in needles for text in (full, read))
+    hidden = any(secret in text for secret in secrets for text in (full, read))
     return "secret" if hidden else full
 
 
-async def masked(mask: Callable[[Value], Value], value: Value, size: int) -> Value:
-    """Call a masker's `text` or `value`; from 16 KiB in a thread.
+async def masked(mask: Callable[[Value], Value], value: Value, *, apart: bool) -> Value:
+    """Call a masker's `text` or `value`; in a thread if it is slow (see `Masker.is_slow`).
 
     A text full of escapes takes seconds: nobody else's run or request waits for them.
     """
-    if size <= _AT_ONCE_BYTES:
-        return mask(value)
-    return await asyncio.to_thread(mask, value)
+    return await asyncio.to_thread(mask, value) if apart else mask(value)

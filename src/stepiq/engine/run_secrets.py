@@ -8,7 +8,9 @@ import httpx2
 from stepiq.core import logging
 from stepiq.core.encryption import SecretUnreadable
 from stepiq.core.http.hosts import permit
+from stepiq.core.json import Json
 from stepiq.engine import usage
+from stepiq.engine.maskers import Maskers
 from stepiq.engine.masking import Masker
 from stepiq.engine.outcomes import Failed, FailureCode
 from stepiq.engine.protocols import SecretReader, StoredSecret
@@ -35,17 +37,30 @@ class RunSecrets:
     failure: Failed | None = None
     """Why no step can go on: one of them cannot be opened."""
 
+    @property
+    def labels(self) -> dict[str, Json]:
+        """`env` for templates and expressions: labels instead of the values."""
+        return {name: self.masker.label(name) for name in self.named}
+
+    def sending(self, scope: Mapping[str, Json]) -> dict[str, Json]:
+        """The names for templates whose text leaves the server: in these only, `env` has the values."""
+        return {**scope, "env": self.named}
+
     def permit(self, names: Iterable[str]) -> Callable[[httpx2.URL], None]:
         """A check of the URLs that a call with these secrets may go to; see `core.http.hosts.permit`."""
         return permit({name: self.hosts[name] for name in names if name in self.hosts})
 
 
-def found_secrets(
-    found: Mapping[str, StoredSecret], names: Collection[str], key_names: Collection[str] = ()
+async def found_secrets(
+    maskers: Maskers,
+    found: Mapping[str, StoredSecret],
+    names: Collection[str],
+    key_names: Collection[str] = (),
 ) -> RunSecrets:
     """What a run or a delivery knows of the secrets that are stored.
 
     Args:
+        maskers: gives their masker.
         found: the secrets.
         names: those of them that templates read.
         key_names: those of them that are keys of model providers.
@@ -55,7 +70,7 @@ def found_secrets(
         named={name: value for name, value in values.items() if name in names},
         keys={name: value for name, value in values.items() if name in key_names},
         hosts={name: each.hosts for name, each in found.items() if each.hosts is not None},
-        masker=Masker(values),
+        masker=await maskers.masker_of(values),
     )
 
 
@@ -63,6 +78,7 @@ async def read_secrets(
     database: Database,
     reader: SecretReader | None,
     providers: Providers,
+    maskers: Maskers,
     run: ClaimedRun,
     definition: Definition,
 ) -> RunSecrets:
@@ -86,4 +102,6 @@ async def read_secrets(
     except SecretUnreadable as error:
         log.error("secret_unreadable", **error.facts)
         return RunSecrets(failure=Failed(FailureCode.SECRET_UNREADABLE, error.message))
-    return found_secrets(found, definition.secret_names, key_names) if found else RunSecrets()
+    if not found:
+        return RunSecrets()
+    return await found_secrets(maskers, found, definition.secret_names, key_names)

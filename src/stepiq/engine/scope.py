@@ -14,14 +14,14 @@ from stepiq.store.states import StepStatus
 def new_scope(run: ClaimedRun, definition: Definition, secrets: RunSecrets) -> dict[str, Any]:
     """The names at the beginning of a run: every step is there, pending and without output.
 
-    `env` has the labels of the secrets. Only what sends a secret reads its value, with `Work.sending_scope`.
+    `env` has the labels of the secrets. Only what sends a secret reads its value, with `RunSecrets.sending`.
     """
     return {
         "input": run.input_data,
         "vars": definition.variables,
         "variables": definition.variables,
         "steps": pending(definition.steps),
-        "env": {name: secrets.masker.label(name) for name in secrets.named},
+        "env": secrets.labels,
         "run": {
             "id": str(run.id),
             "trigger_type": str(run.trigger_type),

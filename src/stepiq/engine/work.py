@@ -11,6 +11,7 @@ from stepiq.core.http import GuardedClient
 from stepiq.core.json import Json
 from stepiq.engine import events
 from stepiq.engine.events import Event, EventType
+from stepiq.engine.maskers import Maskers
 from stepiq.engine.masking import Masker
 from stepiq.engine.providers.registry import Providers
 from stepiq.engine.records import ClaimedRun, StepRecord
@@ -49,6 +50,7 @@ class Means:
     """Of this start of the engine; a stop ends it."""
     changes: Changes
     credit_turns: CreditTurns = field(default_factory=CreditTurns)
+    maskers: Maskers = field(default_factory=Maskers)
     stand_ins: StandIns | None = None
     """What takes the place of all that, while pipelines are only tried."""
 
@@ -75,8 +77,8 @@ class Work:
 
     @property
     def sending_scope(self) -> dict[str, Json]:
-        """The names for templates whose text leaves the server: `env` has the values of the secrets."""
-        return {**self.scope, "env": self.secrets.named}
+        """See `RunSecrets.sending`."""
+        return self.secrets.sending(self.scope)
 
     @property
     def idempotency_key(self) -> str:

@@ -49,4 +49,4 @@ class MailCall:
     """The target as the API shows it."""
     masker: Masker
     is_confidential: bool = False
-    """Whether its text lets in whoever reads it: a mail server's words about it are not kept, for they may quote it."""
+    """Whether its text contains a link that needs no credential. What a mail server answers may quote it, and is not kept."""

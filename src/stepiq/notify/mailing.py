@@ -34,11 +34,16 @@ def subject(delivery: Delivery, occasion: Occasion, rendered: str | None) -> str
     return f"[Test] {rendered}" if rendered else f"{occasion.pipeline_name}: test"
 
 
+def has_link(delivery: Delivery, occasion: Occasion) -> bool:
+    """Whether the text of a mail contains `Places.page`, which needs no credential."""
+    return delivery.event is not EventName.TEST and occasion.status is RunStatus.FAILED
+
+
 def text(delivery: Delivery, occasion: Occasion, places: Places) -> str:
     """The text of a mail: the output of a completed run as it is, or why a run failed."""
     if delivery.event is EventName.TEST:
         return f"{occasion.output}\n\n{_where(delivery, occasion)}"
-    if occasion.status is RunStatus.FAILED:
+    if has_link(delivery, occasion):
         content = _failure(occasion, places)
     else:
         content = _shown(occasion.output, places)
@@ -83,13 +88,11 @@ async def send(mailer: Mailer, message: Message, *, is_confidential: bool = Fals
     Args:
         mailer: sends it.
         message: the mail.
-        is_confidential: leaves the text of a refusal out of the verdict, because filters quote what they refuse.
+        is_confidential: whether the mail contains a link. The verdict then leaves out the text of a refusal.
     """
     try:
         await mailer.send(message)
     except MailUnsent as error:
-        reason = error.message
-        if is_confidential and error.reply is not None:
-            reason = f"The mail server refused the email with code {error.reply}. Its message is not stored because it may contain the link."
+        reason = error.confidential_reason if is_confidential else error.message
         return Verdict(is_delivered=False, is_retryable=not error.is_permanent, error=reason)
     return Verdict(is_delivered=True)

@@ -4,7 +4,7 @@ It happens anew for each attempt, so that nothing of it is ever stored in the cl
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stepiq.accounts.errors import EmailUnverified
 from stepiq.billing.errors import PlanWebhooksDisabled
@@ -17,7 +17,7 @@ from stepiq.core.http import GuardedClient, RequestInvalid
 from stepiq.core.json import Json
 from stepiq.engine import aside, journal
 from stepiq.engine.definitions import Definitions, VersionNotFound
-from stepiq.engine.masking import Masker
+from stepiq.engine.maskers import Maskers
 from stepiq.engine.protocols import SecretReader
 from stepiq.engine.records import ClaimedRun
 from stepiq.engine.run_secrets import RunSecrets, found_secrets
@@ -42,11 +42,6 @@ class _Material:
     scope: dict[str, Json]
     secrets: RunSecrets
 
-    @property
-    def sending_scope(self) -> dict[str, Json]:
-        """The names for templates of webhooks: `env` has the values of the secrets."""
-        return {**self.scope, "env": self.secrets.named}
-
 
 @dataclass(frozen=True, slots=True)
 class Preparer:
@@ -63,6 +58,7 @@ class Preparer:
     recipients: Recipients
     verifies_addresses: bool
     """Whether only accounts with a verified address can send email."""
+    maskers: Maskers = field(default_factory=Maskers)
 
     async def prepare(
         self, session: Session, delivery: Delivery
@@ -126,15 +122,14 @@ class Preparer:
             pipeline_id=delivery.pipeline_id,
             names=names,
         )
-        secrets = found_secrets(found, names)
-        scope: dict[str, Json] = {}
+        secrets = await found_secrets(self.maskers, found, names)
+        scope: dict[str, Json] = {"env": secrets.labels}
         if any(_reads_run(template) for template in _templates(target)):
             run = None
             if delivery.run_id is not None:
                 run = await journal.recorded(session, delivery.run_id)
             scope = last_scope(run or _sample_run(delivery, definition), definition, secrets)
-        labels = {name: secrets.masker.label(name) for name in secrets.named}
-        return _Material(definition, occasion, {**scope, "env": labels}, secrets)
+        return _Material(definition, occasion, scope, secrets)
 
     async def _webhook(
         self, delivery: Delivery, target: WebhookTarget, material: _Material
@@ -149,11 +144,12 @@ class Preparer:
                 f"The signing secret `{target.signing_secret_name}` is not stored, and deliveries are never sent unsigned. "
                 "Store it with POST /api/user/secrets, then redeliver."
             )
+        scope = material.secrets.sending(material.scope)
         try:
-            url = await _render(target.url, "url", material.sending_scope)
+            url = await _render(target.url, "url", scope)
             material.secrets.permit(target.secret_names)(self.http.check(url))
             headers = {
-                name: await _render(value, f"headers.{name}", material.sending_scope)
+                name: await _render(value, f"headers.{name}", scope)
                 for name, value in target.headers.items()
             }
         except (_Unrendered, RequestInvalid) as error:
@@ -181,13 +177,18 @@ class Preparer:
                 return Unsendable(str(error))
         subject = mailing.subject(delivery, occasion, rendered)
         until = clock.now() + RUN_LINK_LIFETIME
-        # Made for each attempt and stored nowhere. A server that quotes the mail must not bring it into the attempt's row.
+        # Made for each attempt and stored nowhere.
         token = self.run_links.token(occasion.run_id, until)
         api = f"{self.base_url}/api/runs/{occasion.run_id}"
         places = mailing.Places(api=api, page=self.run_links.url(token), until=until)
-        masker = Masker({**material.secrets.named, "link": token})
-        shown = {"type": "email", "to": address}
-        return MailCall(address, subject, mailing.text(delivery, occasion, places), shown, masker)
+        return MailCall(
+            to=address,
+            subject=subject,
+            text=mailing.text(delivery, occasion, places),
+            shown={"type": "email", "to": address},
+            masker=material.secrets.masker,
+            is_confidential=mailing.has_link(delivery, occasion),
+        )
 
 
 class _Unrendered(Exception):

@@ -134,7 +134,7 @@ async def _kept(
     masker = course.secrets.masker
     # The outputs of branches have been masked one by one.
     if not masker.is_empty and not isinstance(step.spec, ParallelSpec):
-        output = await masked(masker.value, output, text.size_bytes)
+        output = await masked(masker.value, output, apart=masker.is_slow(text.size_bytes))
         text = Text.of(output)
     unfit = _unfit(course, text.size_bytes)
     return (Completed(output), text) if unfit is None else (unfit, None)

@@ -63,11 +63,13 @@ async def prepare(work: Work, spec: LlmSpec) -> Question | Failed:
     system_prompt = None
     try:
         prompt = await aside.render(spec.prompt, work.sending_scope)
-        work.record.prompt = await masked(masker.text, prompt, len(prompt))
+        work.record.prompt = await masked(masker.text, prompt, apart=masker.is_slow(len(prompt)))
         if spec.system_prompt is not None:
             name = "system_prompt"
             system_prompt = await aside.render(spec.system_prompt, work.sending_scope)
-            work.record.system_prompt = await masked(masker.text, system_prompt, len(system_prompt))
+            work.record.system_prompt = await masked(
+                masker.text, system_prompt, apart=masker.is_slow(len(system_prompt))
+            )
     except TemplateError as error:
         return Failed(FailureCode(error.code), error.message, field=name)
     request = ModelRequest(

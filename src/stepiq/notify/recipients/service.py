@@ -133,10 +133,7 @@ class Recipients:
         try:
             await self._mailer.send(_message(email, sender, self._base_url, token))
         except MailUnsent as error:
-            # A mail server may quote the email, which contains the token.
-            reason = error.message
-            if error.reply is not None:
-                reason = f"The mail server refused it with code {error.reply}."
+            reason = error.confidential_reason
             if not error.is_permanent:
                 async with self._database.transaction(PATIENT_SECONDS) as session:
                     await queries.forget(session, recipient_id)
