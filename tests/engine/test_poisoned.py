@@ -1,5 +1,6 @@
 """Runs whose worker dies again and again."""
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID
 
@@ -8,7 +9,7 @@ import sqlalchemy as sa
 
 from stepiq.core import clock
 from stepiq.core.ids import uuid7
-from stepiq.engine.journal import Entry
+from stepiq.engine.journal import ClaimLost, Entry
 from stepiq.engine.presence import presence_of
 from stepiq.engine.records import ClaimedRun, StepRecord
 from stepiq.engine.recovery import Recovery
@@ -26,6 +27,7 @@ steps:
 """
 
 CRASH_LIMIT = 3
+only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 Accepted = tuple[UUID, Heard]
 
 
@@ -62,6 +64,25 @@ async def record(world: World, run: ClaimedRun, status: StepStatus) -> None:
         completed_at=now if status is StepStatus.COMPLETED else None,
     )
     await world.engine._journal.write(run, Entry(steps=[step]))
+
+
+async def lose_claim_at_a_write(
+    world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> UUID:
+    """Claim a run for another worker while a model answers, so that the next write finds it."""
+
+    async def look_later(*arguments: object, **options: object) -> None:
+        """Let the write find it first."""
+
+    monkeypatch.setattr(world.engine._recovery, "let_go", look_later)
+    fake_provider.configure(token_ms=100, tokens=10)
+    run_id, heard = await world.start(await world.pipeline(ASK))
+    await heard.until("step.delta")
+    task = world.engine._carrying[run_id]
+    await die_under(world, run_id)
+    await asyncio.wait({task}, timeout=10)
+    assert task.done()
+    return run_id
 
 
 def recovery(world: World) -> Recovery:
@@ -183,9 +204,11 @@ class TestPoisoned:
         ours = await die_under(world, run_id)
         await die_under(world, run_id)
 
-        await recovery(world).let_go(
+        watching = recovery(world)
+        await watching.let_go(
             {run_id: ours.claim}, lambda run_id, is_cancelled: True, was_held=was_held
         )
+        await watching.take_crashes_back()
 
         assert await crashes(world, run_id) == counted
 
@@ -195,11 +218,91 @@ class TestPoisoned:
         ours = await die_under(world, run_id)
         await die_under(world, run_id)
         is_first = iter([True, False])
+        watching = recovery(world)
 
         for _ in range(2):
-            await recovery(world).let_go(
-                {run_id: ours.claim}, lambda run_id, is_cancelled: next(is_first)
-            )
+            await watching.let_go({run_id: ours.claim}, lambda run_id, is_cancelled: next(is_first))
+            await watching.take_crashes_back()
+
+        assert await crashes(world, run_id) == 1
+
+    async def test_a_crash_is_taken_back_when_the_store_answers_again(
+        self, world: World, accepted: Accepted, monkeypatch: pytest.MonkeyPatch
+    ):
+        run_id, _ = accepted
+        ours = await die_under(world, run_id)
+        await die_under(world, run_id)
+        watching = recovery(world)
+        await watching.let_go({run_id: ours.claim}, lambda run_id, is_cancelled: True)
+
+        def unavailable(patience: float):
+            raise StoreUnavailable("The database did not answer.")
+
+        with monkeypatch.context() as outage:
+            outage.setattr(world.database, "transaction", unavailable)
+            with pytest.raises(StoreUnavailable):
+                await watching.take_crashes_back()
+        await watching.take_crashes_back()
+
+        assert await crashes(world, run_id) == 0
+
+    async def test_the_crash_of_a_cancelled_run_is_left_alone(
+        self, world: World, accepted: Accepted
+    ):
+        run_id, _ = accepted
+        await die_under(world, run_id)
+        ours = await die_under(world, run_id)
+        watching = recovery(world)
+        async with world.database.transaction() as session:
+            await world.engine.cancel(session, world.workspace_id, run_id)
+
+        await watching.let_go({run_id: ours.claim}, lambda run_id, is_cancelled: True)
+        await watching.take_crashes_back()
+
+        assert await crashes(world, run_id) == 1
+
+    @only_postgresql
+    async def test_claims_that_are_lost_at_a_write_do_not_poison_a_run(
+        self, world: World, accepted: Accepted, fake_provider: RunningFakeProvider
+    ):
+        run_id, heard = accepted
+        watching = recovery(world)
+        for _ in range(CRASH_LIMIT + 1):
+            ours = await die_under(world, run_id)
+            await die_under(world, run_id)
+            with pytest.raises(ClaimLost):
+                await record(world, ours, StepStatus.RUNNING)
+            watching.claim_lost(run_id, ours.claim)
+            await watching.take_crashes_back()
+            # The worker that took the run over stops in order.
+            await world.engine._journal.release({run_id: ours.claim + 1}, 5)
+
+        await world.engine.start()
+        await heard.until_ended()
+
+        assert (await world.ended(run_id, heard)).run.status == "completed"
+
+    @only_postgresql
+    async def test_a_worker_that_loses_its_claim_at_a_write_takes_its_crash_back(
+        self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
+    ):
+        run_id = await lose_claim_at_a_write(world, fake_provider, monkeypatch)
+
+        await world.engine._recovery.take_crashes_back()
+
+        assert await crashes(world, run_id) == 0
+        assert run_id not in world.engine._claims
+
+    @only_postgresql
+    async def test_it_stays_counted_if_the_worker_was_held(self, world: World, accepted: Accepted):
+        run_id, _ = accepted
+        ours = await die_under(world, run_id)
+        await die_under(world, run_id)
+        watching = recovery(world)
+        watching._turned_at = asyncio.get_running_loop().time() - 60
+
+        watching.claim_lost(run_id, ours.claim)
+        await watching.take_crashes_back()
 
         assert await crashes(world, run_id) == 1
 

@@ -61,7 +61,7 @@ class Executor:
         *,
         again: bool = False,
     ) -> None:
-        """Take a run over and bring it to its end, or stop where another claim or a cancel says so.
+        """Take a run over and bring it to its end.
 
         Args:
             run_id: which.
@@ -69,6 +69,7 @@ class Executor:
             again: this process has begun to carry it before.
 
         Raises:
+            ClaimLost: the run was cancelled, or another worker has it.
             StoreUnavailable: the journal cannot be written; calling again goes on from what it has.
             asyncio.CancelledError: the task was cancelled; a run that its user cancelled has been counted.
         """
@@ -88,6 +89,7 @@ class Executor:
                 await self._carry_claimed(run)
             except ClaimLost:
                 log.info("run_claim_lost")
+                raise
 
     async def abandon(self, run_id: UUID, held: int | None = None) -> None:
         """End a run as failed through a fault of ours, whose details are in the log.
@@ -95,6 +97,9 @@ class Executor:
         Args:
             run_id: which.
             held: the claim under which it happened, if there was one; under a newer claim nothing is at fault.
+
+        Raises:
+            ClaimLost, StoreUnavailable: as for `carry`.
         """
         run = await self._journal.claim(run_id, held)
         if run is None:

@@ -10,7 +10,7 @@ from stepiq.core import logging, metrics
 from stepiq.engine.presence import LEASE_SECONDS, Presence
 from stepiq.engine.tickets import TicketQueue
 from stepiq.store.changes import Changes
-from stepiq.store.database import Database, StoreUnavailable
+from stepiq.store.database import PATIENT_SECONDS, Database, StoreUnavailable
 from stepiq.store.states import RunStatus
 from stepiq.store.tables import runs
 
@@ -28,6 +28,7 @@ _TAKE_BACK = (
     .where(
         runs.c.id == sa.bindparam("row_id", type_=runs.c.id.type),
         runs.c.claim == sa.bindparam("ours", type_=sa.Integer) + 1,
+        runs.c.status == RunStatus.RUNNING,
         runs.c.crashes > 0,
     )
     .values(crashes=runs.c.crashes - 1)
@@ -49,6 +50,10 @@ class Recovery:
         self._tickets = tickets
         self._presence = presence
         self._missing_since: dict[str, float] = {}
+        self._to_take_back: set[tuple[UUID, int]] = set()
+        """Runs and the claims that this worker has lost, for which another worker has counted a crash."""
+        self._turned_at: float | None = None
+        self._held_until = 0.0
 
     async def take_over(self, grace_seconds: float = 0.0) -> int:
         """Put the tickets of workers that have been gone for so long back into their queues, and say how many.
@@ -83,8 +88,8 @@ class Recovery:
         Args:
             claims: those of this worker.
             overtaken: called for each such run, each time.
-            was_held: whether this worker did not respond lately. If it did, for example because it was only cut off from the database,
-                no run is the cause, and the crash that was counted for each of them is taken back.
+            was_held: whether this worker did not respond lately, which a run may have caused. Otherwise, for example after it was
+                cut off from the database, `take_crashes_back` takes back the crash that was counted for each of them.
 
         Raises:
             StoreUnavailable: that is not known.
@@ -99,24 +104,52 @@ class Recovery:
             # A claim taken meanwhile is newer than what was read.
             lost = [row for row in found if row.claim > claims.get(row.id, row.claim)]
         new = [row for row in lost if overtaken(row.id, row.status == RunStatus.CANCELLED)]
-        if new and not was_held:
-            rows = [{"row_id": row.id, "ours": ours[row.id]} for row in new]
-            async with self._database.transaction() as session:
-                await session.execute(_TAKE_BACK, sorted(rows, key=lambda each: each["row_id"]))
+        if not was_held:
+            self._to_take_back.update((row.id, ours[row.id]) for row in new)
+
+    def claim_lost(self, run_id: UUID, claim: int) -> None:
+        """Note that a write has found that a claim is not the run's last one, before `let_go` did.
+
+        Call it once for a claim, and only if `let_go` does not see the claim any more.
+        """
+        # On SQLite, there is no other worker: the run was cancelled.
+        if not self._database.is_sqlite and not self._was_held(asyncio.get_running_loop().time()):
+            self._to_take_back.add((run_id, claim))
+
+    async def take_crashes_back(self, patience: float = PATIENT_SECONDS) -> None:
+        """Take back the crashes that were counted because other workers claimed runs of this worker, which lives.
+
+        Raises:
+            StoreUnavailable: they are taken back by the next call.
+        """
+        # In the order in which everybody locks runs.
+        lost = sorted(self._to_take_back)
+        if not lost:
+            return
+        async with self._database.transaction(patience) as session:
+            rows = [{"row_id": run_id, "ours": claim} for run_id, claim in lost]
+            await session.execute(_TAKE_BACK, rows)
+        self._to_take_back.difference_update(lost)
+
+    def _was_held(self, now: float) -> bool:
+        """Whether this worker did not respond lately; also while `run_for_ever` has not noticed it yet."""
+        if self._turned_at is not None and now - self._turned_at > _EVERY_SECONDS + _HELD_SECONDS:
+            self._held_until = now + _HELD_LATELY_SECONDS
+        return now < self._held_until
 
     async def run_for_ever(self, claims: Mapping[UUID, int], overtaken: Overtaken) -> None:
-        """Do both every second, until cancelled."""
+        """Do all of it every second, until cancelled."""
         loop = asyncio.get_running_loop()
-        held_until = 0.0
         while True:
-            begun = loop.time()
+            self._turned_at = loop.time()
             await asyncio.sleep(_EVERY_SECONDS)
-            now = loop.time()
-            if now - begun > _EVERY_SECONDS + _HELD_SECONDS:
-                held_until = now + _HELD_LATELY_SECONDS
+            was_held = self._was_held(loop.time())
+            # What the database takes to answer does not hold this worker.
+            self._turned_at = None
             try:
                 await self.take_over(GRACE_SECONDS)
-                await self.let_go(claims, overtaken, was_held=now < held_until)
+                await self.let_go(claims, overtaken, was_held=was_held)
+                await self.take_crashes_back()
             except StoreUnavailable:
                 log.warning("recovery_waits_for_store")
             except Exception:

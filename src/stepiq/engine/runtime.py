@@ -15,7 +15,7 @@ from stepiq.engine import retries, usage
 from stepiq.engine.admission import Admission
 from stepiq.engine.definitions import Definitions
 from stepiq.engine.executor import Executor
-from stepiq.engine.journal import Journal, recorded
+from stepiq.engine.journal import ClaimLost, Journal, recorded
 from stepiq.engine.limits import PlanBook
 from stepiq.engine.presence import presence_of
 from stepiq.engine.protocols import Outbox, SecretReader
@@ -136,6 +136,7 @@ class Engine:
         await self._tickets.stop()
         with suppress(StoreUnavailable):
             await self._journal.release(unfinished, _LAST_SECONDS)
+            await self._recovery.take_crashes_back(_LAST_SECONDS)
             # So that another worker goes on at once.
             await self._tickets.take_back([self._presence.executor_id], _LAST_SECONDS)
         for task in self._background:
@@ -279,13 +280,18 @@ class Engine:
                 # The claim may have been committed, even if the result of the commit is unknown.
                 again = True
                 await asyncio.sleep(_STORE_RETRY_SECONDS)
+            except ClaimLost:
+                # Removed at once, so that `Recovery.let_go` does not find the same loss.
+                if (claim := self._claims.pop(run_id, None)) is not None:
+                    self._recovery.claim_lost(run_id, claim)
+                return
             else:
                 return
 
     async def _carry_or_abandon(self, run_id: UUID, *, again: bool) -> None:
         try:
             await self._executor.carry(run_id, self._claims, again=again)
-        except StoreUnavailable:
+        except (ClaimLost, StoreUnavailable):
             raise
         except Exception:
             log.exception("run_broke", run_id=str(run_id))
