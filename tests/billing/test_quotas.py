@@ -206,11 +206,16 @@ class TestSchedules:
         path = f"/api/pipelines/{await pipeline(client)}"
 
         answers = await asyncio.gather(
-            *(client.put(path, json={**SCHEDULED, "slug": f"s{number}"}) for number in range(4)),
+            *(
+                client.put(path, json={"definition": SCHEDULED, "slug": f"s{number}"})
+                for number in range(4)
+            ),
             *(client.post(f"{path}/schedules", json=DAILY) for _ in range(4)),
         )
 
-        assert {answer.status_code for answer in answers} <= {200, 201, 403, 422}
+        found = statuses(list(answers))
+        # All are saved if the definition's schedule came first; otherwise, two others took the places.
+        assert found in ([200] * 4 + [201] + [403] * 3, [201] * 2 + [403] * 6)
 
     async def test_archiving_makes_room_and_restoring_needs_it(self, login: Login, make: Make):
         client = await login(await make.user(plan="schedules"))

@@ -4,7 +4,6 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-import sqlalchemy as sa
 
 from stepiq.core import clock as core_clock
 from stepiq.core.ids import uuid7
@@ -19,6 +18,7 @@ from stepiq.store.states import TriggerType
 from stepiq.store.tables import runs, workspaces
 from tests.support.engine import Heard, Limits, World
 from tests.support.fake_provider import RunningFakeProvider
+from tests.support.locks import until_one_waits
 
 ASK = "name: Ask\nsteps: [{id: ask, model: openai/gpt-4o-mini, prompt: x}]"
 QUICK = "name: T\nsteps: [{id: t, type: transform, template: x}]"
@@ -280,7 +280,7 @@ class TestCancel:
             counted = {"admitted_runs": workspaces.c.admitted_runs}
             await session.execute(workspaces.update().values(counted))
             cancelling = asyncio.create_task(cancel())
-            await _is_waiting(world)
+            await until_one_waits(world.database)
             await session.execute(runs.update().where(runs.c.id == held).values(ticket=0))
 
         await cancelling
@@ -350,17 +350,6 @@ async def _cancel_if_possible(world: World, run_id: UUID) -> None:
 async def _spend(world: World, tokens: int) -> None:
     async with world.database.transaction() as session:
         await usage.count_credits(session, world.workspace_id, tokens, core_clock.now())
-
-
-async def _is_waiting(world: World) -> None:
-    """Until a transaction of PostgreSQL waits for another. SQLite has one at a time."""
-    waits = sa.text(
-        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    while not world.database.is_sqlite:
-        async with world.database.reading() as session:
-            if await session.scalar(waits):
-                return
 
 
 async def _has_ended(world: World, started: tuple[UUID, Heard]) -> bool:

@@ -2,7 +2,8 @@
 
 Each check locks or changes the workspace's row of one quota, in the transaction that adds something. Two transactions
 that both want the last place therefore run one after the other. No other part of the server locks these rows, so they
-never make a run wait. Lock pipelines and schedules before them.
+never make a run wait. Lock pipelines and schedules before them, and several of these rows in the order in which
+`pipelines.service` does, so that no two transactions wait for each other.
 """
 
 from collections.abc import Callable, Mapping
@@ -205,10 +206,25 @@ async def require_room(
     limit = _limit(plan, quota)
     if limit is None:
         return
-    await _count(session, workspace_id, quota, 0, None)
+    await lock(session, workspace_id, quota)
     used = await _rows(session, workspace_id, quota, at_most=limit + max(1, added))
     if used + (0 if added else 1) > limit:
         raise _refusal(plan, quota, used - added)
+
+
+async def lock(session: Session, workspace_id: UUID, name: str) -> None:
+    """Lock the row of a limit, so that nobody else can check it until this transaction ends.
+
+    `name` may be one of a limit that is no `Quota`, if its rows are counted elsewhere.
+    """
+    new = session.insert(quota_counts).values(
+        workspace_id=workspace_id, name=name, day=_ALWAYS, value=0
+    )
+    await session.execute(
+        new.on_conflict_do_update(
+            index_elements=["workspace_id", "name"], set_={"value": quota_counts.c.value}
+        )
+    )
 
 
 async def check(session: Session, workspace_id: UUID, plan: PlanLimits, quota: Quota) -> None:

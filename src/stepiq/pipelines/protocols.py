@@ -21,6 +21,10 @@ class Watcher(Protocol):
         """Nothing may trigger the pipeline any more."""
         ...
 
+    async def restoring(self, session: Session, pipeline_id: UUID) -> None:
+        """It is about to be restored: lock what `restored` changes, before quotas are locked."""
+        ...
+
     async def restored(self, session: Session, actor: Actor, pipeline_id: UUID) -> None:
         """It may be triggered again."""
         ...

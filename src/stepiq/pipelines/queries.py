@@ -15,7 +15,7 @@ from stepiq.store.database import Session
 from stepiq.store.owning import belongs_to, newest_first
 from stepiq.store.search import contains, fold
 from stepiq.store.states import PipelineStatus, RunStatus
-from stepiq.store.tables import pipeline_versions, pipelines, runs, workspaces
+from stepiq.store.tables import pipeline_versions, pipelines, runs
 
 _newest = (
     # One index seek per pipeline, instead of a query per pipeline or a scan of all runs.
@@ -80,15 +80,7 @@ async def _target(
 
 
 async def count_active(session: Session, workspace_id: UUID, at_most: int) -> int:
-    """How many pipelines of the workspace are active; counts no further than `at_most`.
-
-    Until this transaction ends nobody else can count, so that two who are both the last cannot both come in.
-    """
-    await session.execute(
-        sa.select(workspaces.c.id)
-        .where(workspaces.c.id == workspace_id)
-        .with_for_update(key_share=True)
-    )
+    """How many pipelines of the workspace are active; counts no further than `at_most`."""
     return await session.scalar(count_statement(workspace_id, at_most))
 
 

@@ -112,9 +112,9 @@ async def create(session: Session, actor: Actor, draft: Draft, rules: Rules) -> 
             raise SlugTaken(draft.slug)
         # Somebody took the free one just now.
         pipeline = replace(pipeline, slug=f"{slug_of(name)}-{secrets.token_hex(4)}")
-    await _add_version(session, actor, pipeline.id, 1, draft, rules)
     if rules.watcher is not None:
         await rules.watcher.version_saved(session, actor, pipeline.id, definition)
+    await _add_version(session, actor, pipeline.id, 1, draft, rules)
     return Saved(pipeline, warnings)
 
 
@@ -151,11 +151,12 @@ async def save(
         values["tags"] = draft.tags
     if draft.slug is not None:
         values["slug"] = draft.slug
-    await _add_version(session, actor, pipeline_id, found.version + 1, draft, rules)
+    # Before quotas: a slug may wait for a transaction that waits for them.
     if not await queries.update(session, pipeline_id, values, clock.now()):
         raise SlugTaken(str(draft.slug))
     if rules.watcher is not None:
         await rules.watcher.version_saved(session, actor, pipeline_id, definition)
+    await _add_version(session, actor, pipeline_id, found.version + 1, draft, rules)
     _tell(session, rules.changes, pipeline_id)
     return Saved(await get(session, actor, pipeline_id), warnings)
 
@@ -234,6 +235,8 @@ async def restore(session: Session, actor: Actor, pipeline_id: UUID, rules: Rule
         PlanSchedulesExceeded: it has schedules, and the plan does not allow so many.
     """
     if (await _lock(session, actor, pipeline_id)).status is not PipelineStatus.ACTIVE:
+        if rules.watcher is not None:
+            await rules.watcher.restoring(session, pipeline_id)
         await _require_room(session, actor, rules.plans.get(actor.plan))
         values = {"status": PipelineStatus.ACTIVE}
         await queries.update(session, pipeline_id, values, clock.now())
@@ -382,6 +385,7 @@ async def _add_version(
 async def _require_room(session: Session, actor: Actor, plan: Plan) -> None:
     if plan.pipelines is None:
         return
+    await quotas.lock(session, actor.workspace_id, "pipelines")
     active = await queries.count_active(session, actor.workspace_id, plan.pipelines)
     billing.require_pipelines(plan, active)
 

@@ -130,6 +130,15 @@ class TestStore:
         assert refused.json()["code"] == "too_many_secrets"
         assert changed.status_code == 200
 
+    async def test_several_at_once_do_not_exceed_it(self, owner, url, monkeypatch):
+        monkeypatch.setattr(service, "MAX_SECRETS", 2)
+
+        answers = await asyncio.gather(
+            *(owner.post(url, json=new(f"NAME_{number}")) for number in range(6))
+        )
+
+        assert sorted(answer.status_code for answer in answers) == [201] * 2 + [409] * 4
+
     async def test_of_several_at_once_one_creates_it(self, owner, url):
         responses = await asyncio.gather(
             *(owner.post(url, json=new(value=f"value number {number}")) for number in range(8))

@@ -11,6 +11,7 @@ from stepiq.accounts.secrets import queries
 from stepiq.accounts.secrets.errors import SecretNotFound, TooManySecrets
 from stepiq.core import clock, ids
 from stepiq.core.encryption import Keyring, Owner
+from stepiq.engine import quotas
 from stepiq.engine.masking import MIN_LENGTH
 from stepiq.store.database import Session
 
@@ -82,6 +83,7 @@ async def store(
                 session, found.id, version=version, sealed=sealed, hosts=listed, now=now
             )
             return Stored(row, is_new=False, warning=warning)
+        await quotas.lock(session, actor.workspace_id, "secrets")
         if await queries.count(session, actor.workspace_id) >= MAX_SECRETS:
             raise TooManySecrets(MAX_SECRETS)
         row = await queries.insert(

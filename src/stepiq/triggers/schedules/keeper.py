@@ -50,6 +50,10 @@ class Keeper:
         """Let its schedules fire no more; each remembers whether it is enabled."""
         await queries.stop(session, pipeline_id)
 
+    async def restoring(self, session: Session, pipeline_id: UUID) -> None:
+        """Lock its enabled schedules."""
+        await queries.lock_enabled(session, pipeline_id)
+
     async def restored(self, session: Session, actor: Actor, pipeline_id: UUID) -> None:
         """Let its enabled schedules fire from now on.
 

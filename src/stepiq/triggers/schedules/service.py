@@ -162,7 +162,8 @@ async def run_now(
         InputInvalid: its input does not fit the pipeline's newest version.
         PlanRunsExhausted, PlanCreditsExhausted, QueueFull: the plan allows no more.
     """
-    schedule = await get(session, actor, schedule_id)
+    # Before the workspace, whose row the run changes: tickers lock the two in this order, too.
+    schedule = await _lock(session, actor, schedule_id)
     target = await pipelines.target(session, actor, schedule.pipeline_id)
     started = await runs.start(
         session,
