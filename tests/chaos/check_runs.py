@@ -14,6 +14,9 @@ ORPHAN_SECONDS = 10
 UNAVAILABLE_SECONDS = 5
 WIDE = 50
 _FINAL = ("completed", "failed", "cancelled")
+_ATTACKS = ("run 202", "stream", "guess 4", "cancel")
+"""What each hostile workspace does in a trial; with a status, what is answered at least once."""
+_WRONG = ("guess 2", "run 500", "guess 500", "cancel 500")
 _BETWEEN_CALLS_SECONDS = 0.1
 """A recorded end is noted a moment before it is written, and read by another clock call than the model's."""
 
@@ -49,10 +52,26 @@ def hostile(evidence: Evidence) -> Row:
     for record in evidence.of("hostile_accepted"):
         row.checked += 1
         row.expect(ended.get(record["run_id"]) in _FINAL, f"unfinished: {record['run_id']}")
+    for broken in evidence.of("hostile_broke"):
+        row.expect(None, f"{broken['workspace']} stopped attacking: {broken['error']}")
     if evidence.options.hostile:
-        row.expect(row.checked, "no hostile run was accepted")
+        _attacked(evidence, row)
         row.notes.append(f"{evidence.options.hostile} hostile workspaces")
     return row
+
+
+def _attacked(evidence: Evidence, row: Row) -> None:
+    """Every workspace has attacked in every way, and every answer was one that an attacker should get."""
+    stopped = {record["workspace"]: record["did"] for record in evidence.of("hostile_stopped")}
+    row.expect(
+        len(stopped) == evidence.options.hostile,
+        f"{len(stopped)} of {evidence.options.hostile} hostile workspaces attacked to the end",
+    )
+    for workspace, did in stopped.items():
+        for what in _ATTACKS:
+            row.expect(any(key.startswith(what) for key in did), f"{workspace} did nothing: {what}")
+        for key in did:
+            row.expect(not key.startswith(_WRONG), f"{workspace} got a wrong answer: {key}")
 
 
 def _doubled(evidence: Evidence, row: Row) -> None:

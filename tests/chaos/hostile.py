@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections import deque
+from collections import Counter, deque
 from contextlib import suppress
 from itertools import count
 from typing import Any
@@ -81,13 +81,24 @@ class Crowd:
 
     def attack(self) -> None:
         """Start to attack, until `stop`."""
-        self._attacks = [asyncio.create_task(each.attack()) for each in self._members]
+        self._attacks = [asyncio.create_task(self._attack(each)) for each in self._members]
+
+    async def _attack(self, member: "_Hostile") -> None:
+        try:
+            await member.attack()
+        except Exception as error:
+            # An attack that has ended proves nothing from then on.
+            facts = {"workspace": member.email, "error": repr(error)}
+            self._cluster.ledger.note("hostile_broke", **facts)
 
     async def stop(self) -> None:
         """End the attack, cancel the runs that it left, and return when all of its runs have ended."""
         for task in self._attacks:
             task.cancel()
         await asyncio.gather(*self._attacks, return_exceptions=True)
+        for each in self._members:
+            did = {"workspace": each.email, "did": dict(each.did)}
+            self._cluster.ledger.note("hostile_stopped", **did)
         await asyncio.gather(*(each.clear() for each in self._members))
 
     async def close(self) -> None:
@@ -105,14 +116,16 @@ class _Hostile:
         self._http = http
         self._headers = {"X-Forwarded-For": address}
         self._rng = random.Random(address)
-        self._email = ""
+        self.email = ""
+        self.did: Counter[str] = Counter()
+        """How often it did what, by the answer."""
         self._pipeline_ids: list[str] = []
         self._runs: deque[str] = deque()
         self._accepted: list[str] = []
         self._streams: deque[asyncio.StreamWriter] = deque()
 
     async def register(self, email: str) -> None:
-        self._email = email
+        self.email = email
         login = {"email": email, "password": _PASSWORD}
         account = await self._create("/api/auth/register", login)
         self._headers["Authorization"] = f"Bearer {account['token']}"
@@ -130,23 +143,30 @@ class _Hostile:
         """Start runs, cancel them, open streams without reading them, and guess passwords."""
         for number in count():
             pipeline_id = self._pipeline_ids[number % len(self._pipeline_ids)]
-            started = await self._ask("POST", f"/api/pipelines/{pipeline_id}/run", {})
+            started = await self._do("run", f"/api/pipelines/{pipeline_id}/run", {})
             if started is not None and started.status_code == 202:
                 await self._accept(started.json()["id"])
-            guess = {"email": self._email, "password": f"guess number {number}"}
-            await self._ask("POST", "/api/auth/login", guess)
+            guess = {"email": self.email, "password": f"guess number {number}"}
+            await self._do("guess", "/api/auth/login", guess)
             await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _accept(self, run_id: str) -> None:
-        self._cluster.ledger.note("hostile_accepted", run_id=run_id)
+        self._cluster.ledger.note("hostile_accepted", run_id=run_id, workspace=self.email)
         self._accepted.append(run_id)
         self._runs.append(run_id)
         with suppress(OSError):
             self._streams.append(await self._open_stream(run_id))
+            self.did["stream"] += 1
         if len(self._streams) > _KEPT:
             self._streams.popleft().close()
         if len(self._runs) > _KEPT:
-            await self._ask("POST", f"/api/runs/{self._runs.popleft()}/cancel")
+            await self._do("cancel", f"/api/runs/{self._runs.popleft()}/cancel")
+
+    async def _do(self, what: str, path: str, body: Any = None) -> httpx2.Response | None:
+        answer = await self._ask("POST", path, body)
+        if answer is not None:
+            self.did[f"{what} {answer.status_code}"] += 1
+        return answer
 
     async def _open_stream(self, run_id: str) -> asyncio.StreamWriter:
         url = urlsplit(self._node_url())

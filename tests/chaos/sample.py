@@ -40,7 +40,9 @@ class Sample:
         self._refused()
         self._cron()
         self._faults()
-        self.note("hostile_accepted", 20, run_id="hostile")
+        self.note("hostile_accepted", 20, run_id="hostile", workspace="hostile")
+        did = {"run 202": 20, "run 429": 3, "stream": 20, "guess 401": 10, "cancel 200": 10}
+        self.note("hostile_stopped", 80, workspace="hostile", did=did)
         self.note("hostile_ended", 85, run_id="hostile", status="cancelled")
         self.ledger.records.sort(key=lambda record: record["at"])
 

@@ -206,10 +206,45 @@ BROKEN: dict[str, tuple[str, str, Doctor]] = {
         "unfinished",
         lambda s: s.ledger.records.remove(records(s, "hostile_ended")[0]),
     ),
-    "attack that did nothing": (
+    "attack that broke": (
         "P20",
-        "no hostile run",
-        lambda s: s.ledger.records.remove(records(s, "hostile_accepted")[0]),
+        "stopped attacking",
+        lambda s: s.note("hostile_broke", 50, workspace="hostile", error="KeyError('id')"),
+    ),
+    "attack that never took place": (
+        "P20",
+        "0 of 1 hostile workspaces",
+        lambda s: s.ledger.records.remove(records(s, "hostile_stopped")[0]),
+    ),
+    "attack without runs": (
+        "P20",
+        "did nothing: run 202",
+        lambda s: records(s, "hostile_stopped")[0]["did"].pop("run 202"),
+    ),
+    "attack without streams": (
+        "P20",
+        "did nothing: stream",
+        lambda s: records(s, "hostile_stopped")[0]["did"].pop("stream"),
+    ),
+    "attack without guesses": (
+        "P20",
+        "did nothing: guess",
+        lambda s: records(s, "hostile_stopped")[0]["did"].pop("guess 401"),
+    ),
+    "attack without cancels": (
+        "P20",
+        "did nothing: cancel",
+        lambda s: records(s, "hostile_stopped")[0]["did"].pop("cancel 200"),
+    ),
+    "guess that is let in": (
+        "P20",
+        "wrong answer: guess 200",
+        lambda s: records(s, "hostile_stopped")[0]["did"].update({"guess 200": 1}),
+    ),
+    "attack that finds a fault": (
+        "P20",
+        "wrong answer: run 500",
+        lambda s: records(s, "hostile_stopped")[0]["did"].update({"run 500": 1}),
     ),
     "a fault in the log": (
         "logs",
