@@ -5,6 +5,7 @@ from datetime import timedelta
 import jwt
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from stepiq.accounts import authentication, keys
 from stepiq.accounts.actor import ALL_SCOPES, Credential, Scope
@@ -262,6 +263,20 @@ class TestStoreAway:
 
         assert await authenticator.authenticate(None, key.text)
         await authenticator.settle()
+
+    async def test_a_use_that_cannot_be_noted_does_not_break_the_stop(
+        self, authenticator, monkeypatch, key
+    ):
+        async def breaks(*_, **__):
+            raise RuntimeError("broke")
+
+        monkeypatch.setattr(authentication.key_queries, "touch", breaks)
+        await authenticator.authenticate(None, key.text)
+
+        with capture_logs() as logs:
+            await authenticator.settle()
+
+        assert [line["event"] for line in logs] == ["task_failed"]
 
 
 class TestBoth:

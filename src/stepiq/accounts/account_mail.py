@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 from typing import Any
 from uuid import UUID
 
-from stepiq.core import logging
+from stepiq.core import logging, tasks
 from stepiq.core.errors import StepIQError
 from stepiq.core.mail import Mailer, MailUnsent, Message
 
@@ -52,9 +52,7 @@ class AccountMail:
         self.hurry.set()
         _, late = await asyncio.wait(self._tasks, timeout=_SETTLE_SECONDS)
         self.hurry.clear()
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+        await tasks.cancel(late)
         if late:
             log.warning("account_mail_given_up", mails=len(late))
 

@@ -18,7 +18,7 @@ from stepiq.accounts.errors import CredentialInvalid, CredentialMissing
 from stepiq.accounts.queries import keys as key_queries
 from stepiq.accounts.queries import sessions as session_queries
 from stepiq.accounts.tokens import AccessTokens
-from stepiq.core import clock, logging
+from stepiq.core import clock, logging, tasks
 from stepiq.core.errors import StepIQError
 from stepiq.store.database import Database
 
@@ -115,7 +115,7 @@ class Authenticator:
 
     async def settle(self) -> None:
         """Finish noting which keys were used."""
-        await asyncio.gather(*self._touching)
+        await tasks.finish(self._touching)
 
     async def _by_session(self, authorization: str) -> Actor:
         scheme, _, token = authorization.partition(" ")

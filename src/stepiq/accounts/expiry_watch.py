@@ -13,7 +13,7 @@ from contextvars import Context
 from stepiq.accounts.actor import Actor
 from stepiq.accounts.queries import keys as key_queries
 from stepiq.accounts.queries import sessions as session_queries
-from stepiq.core import clock, logging
+from stepiq.core import clock, logging, tasks
 from stepiq.store.database import Database, StoreUnavailable
 
 INTERVAL_SECONDS = 2.0
@@ -75,8 +75,7 @@ class ExpiryWatch:
     async def close(self) -> None:
         """Stop checking."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await tasks.cancel([self._task])
             self._task = None
 
     async def _check_for_ever(self) -> None:

@@ -11,6 +11,7 @@ from stepiq.core import logging, metrics
 from stepiq.core.errors import StepIQError
 from stepiq.core.http import GuardedClient
 from stepiq.core.json import Json
+from stepiq.core.tasks import cancel
 from stepiq.engine import retries, usage
 from stepiq.engine.admission import Admission
 from stepiq.engine.definitions import Definitions
@@ -139,10 +140,7 @@ class Engine:
             await self._recovery.take_crashes_back(_LAST_SECONDS)
             # So that another worker goes on at once.
             await self._tickets.take_back([self._presence.executor_id], _LAST_SECONDS)
-        for task in self._background:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await cancel(self._background)
         self._background = []
         await self._means.sandbox.close()
         await self._presence.release()

@@ -1,11 +1,11 @@
 """What a worker process runs: the engine that carries runs, the ticker that starts them, and what tidies up behind."""
 
 import asyncio
-from contextlib import suppress
 from datetime import timedelta
 from typing import cast
 
 from stepiq.billing.plans import Plans
+from stepiq.core import tasks
 from stepiq.server import housekeeping
 from stepiq.triggers.schedules.ticker import Ticker
 from stepiq.web.services import Services
@@ -35,10 +35,6 @@ class Worker:
 
     async def stop(self, drain: timedelta) -> None:
         """Start nothing more, and finish what can be finished within `drain`; the rest goes on after the next start."""
-        for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        await tasks.cancel(self._tasks)
         self._tasks = []
         await self._engine.stop(drain)

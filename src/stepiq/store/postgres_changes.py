@@ -14,6 +14,7 @@ import psycopg
 
 from stepiq.core import json, logging
 from stepiq.core.json import Json
+from stepiq.core.tasks import cancel
 from stepiq.store.changes import LocalChanges
 from stepiq.store.database import Database, outages_reported
 from stepiq.store.postgres_driver import answering_within
@@ -67,9 +68,7 @@ class PostgresChanges(LocalChanges):
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS_SECONDS):
                 await self._silent.wait()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel(self._tasks)
         self._tasks = []
 
     def publish(self, topic: str, payload: Json) -> None:

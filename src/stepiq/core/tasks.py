@@ -1,0 +1,27 @@
+"""Ends background tasks. One that has failed or was cancelled does not affect the others."""
+
+import asyncio
+from collections.abc import Iterable
+
+from stepiq.core import logging
+
+log = logging.get(__name__)
+
+
+async def cancel(tasks: Iterable["asyncio.Task[None]"]) -> None:
+    """Cancel tasks, and wait until all of them have ended."""
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    await finish(tasks)
+
+
+async def finish(tasks: Iterable["asyncio.Task[None]"]) -> None:
+    """Wait until all tasks have ended, and log the errors of those that failed."""
+    tasks = list(tasks)
+    if not tasks:
+        return
+    await asyncio.wait(tasks)
+    for task in tasks:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("task_failed", task=task.get_name(), exc_info=error)

@@ -1,0 +1,53 @@
+import asyncio
+
+from structlog.testing import capture_logs
+
+from stepiq.core import tasks
+
+
+async def fail() -> None:
+    raise RuntimeError("broke")
+
+
+async def run_for_ever(ended: list[str]) -> None:
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await asyncio.sleep(0)
+        ended.append("clean")
+
+
+class TestCancel:
+    async def test_all_have_ended_even_if_one_has_failed(self):
+        ended: list[str] = []
+        started = [asyncio.create_task(each) for each in (fail(), run_for_ever(ended))]
+        await asyncio.sleep(0)
+
+        with capture_logs() as logs:
+            await tasks.cancel(started)
+
+        assert ended == ["clean"]
+        assert [line["event"] for line in logs] == ["task_failed"]
+        assert isinstance(logs[0]["exc_info"], RuntimeError)
+
+    async def test_no_tasks_need_no_wait(self):
+        await tasks.cancel([])
+
+
+class TestFinish:
+    async def test_the_others_are_finished_if_one_fails_or_is_cancelled(self):
+        done: list[str] = []
+
+        async def work() -> None:
+            await asyncio.sleep(0)
+            done.append("work")
+
+        cancelled = asyncio.create_task(asyncio.sleep(3_600, None))
+        started = [asyncio.create_task(fail()), cancelled, asyncio.create_task(work())]
+        cancelled.cancel()
+
+        with capture_logs() as logs:
+            await tasks.finish(started)
+
+        assert done == ["work"]
+        assert [line["event"] for line in logs] == ["task_failed"]
