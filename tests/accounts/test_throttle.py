@@ -86,6 +86,39 @@ class TestAttempt:
 
         assert caught.value.retry_after == timedelta(seconds=1)
 
+    def test_those_under_way_count_after_a_reset_too(self, logins):
+        with logins.attempt(KEY), logins.attempt(KEY), logins.attempt(KEY):
+            logins.clear(KEY)
+
+            with pytest.raises(TooManyAttempts):
+                fail(logins)
+
+    def test_those_under_way_are_not_forgotten(self, logins, monkeypatch):
+        monkeypatch.setattr(throttle, "_REMEMBERED", 10)
+        with logins.attempt(KEY), logins.attempt(KEY), logins.attempt(KEY):
+            for number in range(100):
+                fail(logins, (str(number), ""))
+
+            with pytest.raises(TooManyAttempts):
+                fail(logins)
+
+    def test_what_is_not_counted_takes_no_memory(self, logins):
+        with logins.attempt(KEY):
+            pass
+        logins.is_reached(KEY)
+
+        assert not logins._known
+
+    def test_what_is_too_old_takes_no_memory(self, logins, clock):
+        for number in range(10):
+            fail(logins, (str(number), ""))
+        clock.advance(PERIOD)
+
+        for number in range(5):
+            fail(logins, (KEY[0], str(number)))
+
+        assert len(logins._known) == 5
+
     def test_keys_have_counts_of_their_own(self, logins):
         for _ in range(3):
             fail(logins)
@@ -177,6 +210,21 @@ class TestLogin:
                 statuses.append((await try_to_log_in(proxy, account.email)).status_code)
 
         assert statuses == [401] * 10 + [last]
+
+
+class TestChangePassword:
+    async def test_a_session_gets_no_more_than_ten_from_all_addresses(self, app, client, account):
+        session = (await try_to_log_in(client, account.email, PASSWORD)).json()
+        headers = {"Authorization": f"Bearer {session['token']}"}
+        body = {"current_password": "wrong", "new_password": "another-one"}
+        codes = []
+
+        for number in range(11):
+            async with from_address(app, f"203.0.113.{number}") as thief:
+                response = await thief.post("/api/user/password", json=body, headers=headers)
+            codes.append(response.json()["code"])
+
+        assert codes == ["password_wrong"] * 10 + ["too_many_attempts"]
 
 
 class TestRegister:

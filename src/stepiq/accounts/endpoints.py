@@ -229,14 +229,20 @@ async def change_password(
     client = client_of(request)
     async with services.database.reading() as read:
         account, stored = await service.with_password(read, caller)
-    with doors.logins.attempt((account.email, client)) as attempt:
+    with (
+        doors.logins.attempt((account.email, client)) as of_client,
+        # A stolen session must not allow more guesses from other addresses.
+        doors.logins.attempt((account.email, str(caller.session_id))) as of_session,
+    ):
         matches = await doors.passwords.verify(
             body.current_password, stored, client=client, is_known=True
         )
         if not matches:
-            attempt.count()
+            of_client.count()
+            of_session.count()
             raise PasswordWrong
-        attempt.clear()
+        of_client.clear()
+        of_session.clear()
     new_hash = await doors.passwords.hash(body.new_password, client=client, is_known=True)
     async with services.database.transaction() as tx:
         ended = await sessions.change_password(tx, caller, checked_hash=stored, new_hash=new_hash)

@@ -32,6 +32,7 @@ class Attempt:
     """One attempt under way: nothing is counted unless it says so."""
 
     def __init__(self, counted: _Counted) -> None:
+        """An attempt that is in `in_flight`, so that its entry is not forgotten."""
         self._counted = counted
 
     def count(self) -> None:
@@ -44,7 +45,10 @@ class Attempt:
 
 
 class Throttle:
-    """So many counted attempts in a period for each key, and no more."""
+    """So many counted attempts in a period for each key, and no more.
+
+    Only keys with a counted attempt, or one in progress, take memory. So refused attempts cannot displace others.
+    """
 
     def __init__(
         self, limit: int, period: timedelta, reason: str = "Too many attempts from your address."
@@ -64,38 +68,56 @@ class Throttle:
         Raises:
             TooManyAttempts: the limit is reached.
         """
-        wait = self._wait(self._counted(key))
+        wait = self._wait(key)
         if wait is not None:
-            raise TooManyAttempts(wait, self._reason)
+            # Attempts in progress have not failed yet.
+            raise TooManyAttempts(wait) if wait == _MOMENT else TooManyAttempts(wait, self._reason)
         with self.count_in(key) as attempt:
             yield attempt
 
     def is_reached(self, key: tuple[str, ...]) -> bool:
         """Whether an attempt would be refused."""
-        return self._wait(self._counted(key)) is not None
+        return self._wait(key) is not None
 
     @contextmanager
     def count_in(self, key: tuple[str, ...]) -> Generator[Attempt]:
         """Let one attempt through, even if the limit is reached."""
-        counted = self._counted(key)
+        counted = self._known.setdefault(key, _Counted())
+        self._known.move_to_end(key)
         counted.in_flight += 1
+        self._forget_oldest()
         try:
             yield Attempt(counted)
         finally:
             counted.in_flight -= 1
+            self._forget_empty(key)
 
     def clear(self, key: tuple[str, ...]) -> None:
-        """Forget what was counted."""
-        self._known.pop(key, None)
+        """Forget what was counted, except attempts in progress."""
+        if (counted := self._known.get(key)) is not None:
+            counted.times.clear()
+            self._forget_empty(key)
 
-    def _counted(self, key: tuple[str, ...]) -> _Counted:
-        counted = self._known.setdefault(key, _Counted())
-        self._known.move_to_end(key)
-        if len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
-        return counted
+    def _forget_empty(self, key: tuple[str, ...]) -> None:
+        counted = self._known[key]
+        if not counted.times and not counted.in_flight:
+            del self._known[key]
 
-    def _wait(self, counted: _Counted) -> timedelta | None:
+    def _forget_oldest(self) -> None:
+        """Forget keys whose attempts no longer count, and the oldest ones if there are too many."""
+        begin = clock.now() - self._period
+        # Two for each new key, so that more are forgotten than added.
+        for _ in range(2):
+            key, oldest = next(iter(self._known.items()))
+            if oldest.in_flight:
+                self._known.move_to_end(key)
+            elif len(self._known) > _REMEMBERED or not oldest.times or oldest.times[-1] <= begin:
+                del self._known[key]
+
+    def _wait(self, key: tuple[str, ...]) -> timedelta | None:
+        counted = self._known.get(key)
+        if counted is None:
+            return None
         now = clock.now()
         while counted.times and counted.times[0] <= now - self._period:
             counted.times.popleft()
