@@ -12,11 +12,15 @@ from stepiq.core.watchdog import Watchdog
 
 def hold_the_loop(dog: Watchdog, until: Callable[[], bool] = lambda: True) -> None:
     """Hold it until the watchdog's thread has found it here, and the condition is met, however slow the machine is."""
-    while not (dog._stack and dog._stack[-1].endswith(" hold_the_loop") and until()):
-        if dog._stack and not dog._stack[-1].endswith(" hold_the_loop"):
+    while not (is_found_here(dog) and until()):
+        if dog._stack_beat == dog._beat and not is_found_here(dog):
             # Something else held it before, or it was in one of the calls of this loop.
-            dog._stack = []
+            dog._stack_beat = 0.0
         time.sleep(0.005)
+
+
+def is_found_here(dog: Watchdog) -> bool:
+    return dog._stack_beat == dog._beat and dog._stack[-1].endswith(" hold_the_loop")
 
 
 async def beats(dog: Watchdog, number: int = 2) -> None:
@@ -97,6 +101,27 @@ class TestWatchdog:
         assert reported == 1
         assert logs[0]["unreported"] == 0
         assert logs[1]["unreported"] >= 2
+
+    async def test_the_turn_that_ends_the_block_is_logged(self):
+        with capture_logs() as logs, Watchdog() as dog:
+            await beats(dog)
+            dog._next_report = 0.0
+            hold_the_loop(dog)
+
+        assert logs[-1]["stack"].endswith(" hold_the_loop")
+
+    async def test_the_stack_of_an_earlier_time_is_not_logged(self):
+        with capture_logs() as logs, Watchdog() as dog:
+            await beats(dog)
+            hold_the_loop(dog)
+            await beats(dog)
+            dog._stopping.set()
+            dog._thread.join()
+            dog._next_report = 0.0
+            dog._beat -= 1.0
+            await beats(dog)
+
+        assert logs[-1]["stack"] == ""
 
     async def test_it_ends_with_its_block(self):
         with Watchdog() as dog:

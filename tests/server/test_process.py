@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 
 @contextlib.asynccontextmanager
-async def serving(folder, **settings):
+async def serving(folder, *, program=("-m", "stepiq"), **settings):
     environment = {
         **{
             name: value
@@ -31,8 +31,7 @@ async def serving(folder, **settings):
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        "-m",
-        "stepiq",
+        *program,
         "serve",
         cwd=folder,
         env=environment,
@@ -63,7 +62,32 @@ async def ended(process):
     return [json.loads(line) for line in errors.splitlines()]
 
 
+HOLDING = """
+import runpy, time
+from stepiq.server.worker import Worker
+
+stop = Worker.stop
+
+async def hold(self, drain):
+    time.sleep(0.5)
+    await stop(self, drain)
+
+Worker.stop = hold
+runpy.run_module("stepiq", run_name="__main__", alter_sys=True)
+"""
+
+
 class TestServe:
+    async def test_a_loop_that_is_held_during_the_drain_is_reported(self, tmp_path):
+        (tmp_path / "holding.py").write_text(HOLDING)
+        async with serving(tmp_path, program=("holding.py",)) as process:
+            await ready(process)
+            process.send_signal(signal.SIGTERM)
+            lines = await ended(process)
+
+        stacks = [line["stack"] for line in lines if line["event"] == "event_loop_held"]
+        assert any(stack.endswith(" hold") for stack in stacks)
+
     async def test_it_writes_one_json_object_a_line_and_no_setup_token(self, tmp_path):
         async with serving(tmp_path) as process:
             lines = await ready(process)

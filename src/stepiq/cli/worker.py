@@ -51,12 +51,12 @@ async def _work(configured: Settings, announce: Announce | None) -> None:
     ):
         worker = Worker(services)
         await worker.start()
-        try:
-            _report(announce, address)
-            with Watchdog():
+        with Watchdog():
+            try:
+                _report(announce, address)
                 await stopping.wait()
-        finally:
-            await worker.stop(_DRAIN)
+            finally:
+                await worker.stop(_DRAIN)
 
 
 def _report(announce: Announce | None, address: str | None) -> None:

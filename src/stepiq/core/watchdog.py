@@ -38,8 +38,11 @@ class Watchdog:
         self._next_measurement = self._beat + _MEASURE_EVERY_SECONDS
         self._timer: asyncio.TimerHandle | None = None
         self._stack: list[str] = []
-        """Where the loop was when it was found to be held, outermost call first; empty while it is not."""
-        self._is_reported = False
+        """Where the loop was when it was found to be held, outermost call first."""
+        self._stack_beat = 0.0
+        """The beat after which the loop was held there. The stack of an earlier one is outdated."""
+        self._reported_beat = 0.0
+        """The beat after which the loop was last reported while it was still held."""
         self._next_report = 0.0
         self._unreported = 0
         self._stopping = threading.Event()
@@ -57,6 +60,8 @@ class Watchdog:
         where: TracebackType | None,
     ) -> None:
         self._stopping.set()
+        # The block may end in the turn of the loop that held it.
+        self._note()
         if self._timer is not None:
             self._timer.cancel()
         self._thread.join()
@@ -65,14 +70,13 @@ class Watchdog:
         self._timer = self._loop.call_later(_BEAT_SECONDS, self._note)
 
     def _note(self) -> None:
-        now = time.monotonic()
-        held = now - self._beat - _BEAT_SECONDS
+        now, before = time.monotonic(), self._beat
+        held = now - before - _BEAT_SECONDS
         self._beat = now
         self._measure(held)
-        stack, self._stack = self._stack, []
-        was_reported, self._is_reported = self._is_reported, False
         if held > HELD_SECONDS:
-            self._report(held, stack, is_repeated=was_reported)
+            stack = self._stack if self._stack_beat == before else []
+            self._report(held, stack, is_repeated=self._reported_beat == before)
         self._schedule()
 
     def _measure(self, delay: float) -> None:
@@ -84,11 +88,14 @@ class Watchdog:
 
     def _watch(self) -> None:
         while not self._stopping.wait(_BEAT_SECONDS):
-            held = time.monotonic() - self._beat - _BEAT_SECONDS
-            if held > HELD_SECONDS and not self._stack:
+            # The loop can go on at any time, so what is found here belongs to the beat that was read first.
+            beat = self._beat
+            held = time.monotonic() - beat - _BEAT_SECONDS
+            if held > HELD_SECONDS and self._stack_beat != beat:
                 self._stack = _stack(self._thread_id)
-            if held > _LONG_SECONDS and not self._is_reported:
-                self._is_reported = True
+                self._stack_beat = beat
+            if held > _LONG_SECONDS and self._reported_beat != beat:
+                self._reported_beat = beat
                 _write(held, self._stack, is_over=False)
 
     def _report(self, held: float, stack: list[str], *, is_repeated: bool) -> None:

@@ -85,24 +85,25 @@ async def _serve(
         worker = Worker(services) if has_worker else None
         if worker is not None:
             await worker.start()
-        try:
-            # Before the first request: if the store fails after this, the process goes on.
-            secret = app.state.doors.jwt_secret
-            ready = await welcome(services, secret if shows_secrets else None)
-            serving = asyncio.create_task(server.serve([listener]))
-            ready.show(announce)
-            asked = asyncio.create_task(stopping.wait())
-            # A start holds the loop, and nothing waits for it then.
-            with Watchdog():
+        with contextlib.ExitStack() as watched:
+            try:
+                # Before the first request: if the store fails after this, the process goes on.
+                secret = app.state.doors.jwt_secret
+                ready = await welcome(services, secret if shows_secrets else None)
+                serving = asyncio.create_task(server.serve([listener]))
+                ready.show(announce)
+                asked = asyncio.create_task(stopping.wait())
+                # A start holds the loop, and nothing waits for it then. During a stop, clients do.
+                watched.enter_context(Watchdog())
                 await asyncio.wait({serving, asked}, return_when=asyncio.FIRST_COMPLETED)
-            asked.cancel()
-            log.info("stopping", drain_seconds=DRAIN.total_seconds())
-        finally:
-            if worker is not None:
-                await worker.stop(DRAIN)
-        app.state.streams.close()
-        server.should_exit = True
-        await serving
+                asked.cancel()
+                log.info("stopping", drain_seconds=DRAIN.total_seconds())
+            finally:
+                if worker is not None:
+                    await worker.stop(DRAIN)
+            app.state.streams.close()
+            server.should_exit = True
+            await serving
         await app.state.doors.close()
 
 
