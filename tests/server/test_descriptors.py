@@ -22,10 +22,17 @@ class TestRaiseLimit:
     def test_the_soft_limit_becomes_the_hard_limit(self):
         assert raised("(256, 4096)") == [4096, 4096, 4096]
 
-    def test_a_soft_limit_that_is_large_enough_remains(self, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(descriptors.resource, "getrlimit", lambda _: (70_000, 100_000))
+    @pytest.mark.parametrize("soft", [70_000, descriptors.resource.RLIM_INFINITY])
+    def test_a_soft_limit_that_is_large_enough_remains(
+        self, soft: int, monkeypatch: pytest.MonkeyPatch
+    ):
+        changes: list[tuple[int, int]] = []
+        monkeypatch.setattr(descriptors.resource, "getrlimit", lambda _: (soft, 100_000))
+        monkeypatch.setattr(descriptors.resource, "setrlimit", lambda _, new: changes.append(new))
 
-        assert descriptors.raise_limit() == 70_000
+        descriptors.raise_limit()
+
+        assert changes == []
 
     def test_no_limit_becomes_65536(self, monkeypatch: pytest.MonkeyPatch):
         infinite = descriptors.resource.RLIM_INFINITY

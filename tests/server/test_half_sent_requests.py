@@ -52,7 +52,7 @@ async def test_the_server_serves_others_and_recovers(tmp_path):
     process = await asyncio.create_subprocess_exec(
         "/bin/sh",
         "-c",
-        f'ulimit -n {DESCRIPTORS}; exec "{sys.executable}" -m stepiq serve',
+        f'ulimit -Sn 256; ulimit -Hn {DESCRIPTORS}; exec "{sys.executable}" -m stepiq serve',
         cwd=tmp_path,
         env=environment,
         stderr=asyncio.subprocess.PIPE,
