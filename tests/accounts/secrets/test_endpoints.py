@@ -193,6 +193,14 @@ class TestHosts:
             "api.example.com", "*.xn--bcher-kva.example", "[2001:db8::1]:8443",
         ]  # fmt: skip
 
+    async def test_the_longest_host_is_accepted(self, owner, url):
+        name = ".".join(["a" * 63] * 3 + ["a" * 61])
+        hosts = [f"*.{name}:65535"]
+
+        response = await owner.post(url, json={**new(), "hosts": hosts})
+
+        assert response.json()["hosts"] == hosts
+
     @pytest.mark.parametrize("body", [{}, {"hosts": None}])
     async def test_a_secret_without_a_list_is_stored_with_a_warning(self, owner, url, body):
         response = await owner.post(url, json={"name": "TOKEN", "value": VALUE, **body})

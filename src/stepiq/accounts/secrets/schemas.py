@@ -45,7 +45,10 @@ def _host(text: str) -> str:
         ) from None
 
 
-HostName = Annotated[str, StringConstraints(min_length=1, max_length=260), AfterValidator(_host)]
+_MAX_HOST = len("*.") + 253 + len(":65535")
+HostName = Annotated[
+    str, StringConstraints(min_length=1, max_length=_MAX_HOST), AfterValidator(_host)
+]
 Hosts = Annotated[
     list[HostName],
     Field(min_length=1, max_length=50),
