@@ -60,6 +60,13 @@ class TestMetrics:
 
         assert re.search(rf"^\| `{metric}(_total)?` \|", page, re.MULTILINE)
 
+    @pytest.mark.parametrize("page", PAGES, ids=name)
+    def test_no_page_speaks_of_one_that_there_is_not(self, page):
+        rows = re.findall(r"^\| `(\w+)` \|", read("docs/reference/metrics.md"), re.MULTILINE)
+        mentioned = re.findall(r"`(stepiq_\w+)`", page.read_text())
+
+        assert set(mentioned) <= set(rows)
+
 
 class TestErrors:
     def test_each_that_a_route_answers_is_where_its_type_points(self):

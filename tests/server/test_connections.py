@@ -70,10 +70,32 @@ class TestTotal:
 
         assert crowd.closed == ["1"]
 
+    def test_an_upload_is_not_closed_for_a_client_with_more_idle_connections(self):
+        crowd = Crowd()
+        crowd.half_open("a", "1")
+        for name in "234":
+            crowd.idle("b", name)
+        late = crowd.open("c")
+
+        crowd.all.request(late, "c")
+
+        assert crowd.closed == ["2"]
+
+    def test_an_idle_connection_of_the_client_with_the_most_is_closed(self):
+        crowd = Crowd()
+        crowd.idle("a", "1")
+        for name in "234":
+            crowd.idle("b", name)
+        late = crowd.open("c")
+
+        crowd.all.request(late, "c")
+
+        assert crowd.closed == ["2"]
+
     def test_a_connection_at_work_is_not_closed(self):
         crowd = Crowd()
         for name in "1234":
-            crowd.busy("a", name)
+            crowd.busy(name)
         late = crowd.open("b")
 
         refusal = crowd.all.request(late, "b")
@@ -133,6 +155,36 @@ class TestOneClient:
         assert isinstance(refusal, TooManyConnections)
         assert "2 connections" in refusal.message
         assert crowd.busy("b").has_place
+
+    def test_a_request_closes_the_connection_of_its_client_that_is_idle_longest(self):
+        crowd = Crowd(per_client=3)
+        crowd.idle("b", "x")
+        crowd.half_open("a", "1")
+        crowd.idle("a", "2")
+        crowd.idle("a", "3")
+        fourth = crowd.open("a")
+
+        assert crowd.all.request(fourth, "a") is None
+
+        assert crowd.closed == ["2"]
+
+    def test_clients_with_many_requests_leave_places_for_others(self):
+        crowd = Crowd(total=12, per_client=12)
+        for name in "abc":
+            while crowd.all.request(one := crowd.open(name), name) is None:
+                crowd.all.work(one)
+
+        assert [crowd.all._of_client[name] for name in "abc"] == [6, 3, 2]
+        assert crowd.busy("d").has_place
+
+    def test_idle_connections_of_others_do_not_lower_its_limit(self):
+        crowd = Crowd(total=12, per_client=4)
+        for _ in range(2):
+            for name in "abcd":
+                crowd.idle(name)
+
+        for _ in range(4):
+            crowd.busy("e")
 
     def test_a_request_closes_the_oldest_half_open_connection_of_its_client(self):
         crowd = Crowd(half_open=2)

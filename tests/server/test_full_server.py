@@ -111,11 +111,13 @@ class TestHalfSentRequests:
 class TestRequestsInProgress:
     async def test_a_full_server_answers_503_and_its_health(self, app, settings, held):
         async with small(app, settings) as send:
-            readers = [(await send(f"127.0.0.{10 + n % 4}", HELD))[0] for n in range(TOTAL)]
+            readers = [(await send(f"127.0.0.{10 + n}", HELD))[0] for n in range(TOTAL)]
             await wait_for_places(send)
 
-            status, headers, body = await ask(send, "127.0.0.1", "/api/models")
+            before = refused("server_limit")
             healthy, closing, _ = await ask(send, "127.0.0.1")
+            answered = refused("server_limit")
+            status, headers, body = await ask(send, "127.0.0.1", "/api/models")
             held.set()
             answers = [await answer(reader) for reader in readers]
 
@@ -124,14 +126,17 @@ class TestRequestsInProgress:
         assert "STEPIQ_MAX_CONNECTIONS" in body["detail"]
         assert (healthy, closing[b"connection"]) == (200, b"close")
         assert {status for status, _, _ in answers} == {200}
+        assert (answered, refused("server_limit")) == (before, before + 1)
 
     async def test_an_address_with_all_its_connections_gets_429(self, app, settings, held):
         async with small(app, settings) as send:
+            before = refused("address_limit")
             for _ in range(4):
                 await send("127.0.0.7", HELD)
             reader, _ = await send("127.0.0.7", HELD)
 
             status, headers, body = await answer(reader)
+            assert refused("address_limit") == before + 1
 
             assert (status, body["code"]) == (429, "too_many_connections")
             assert headers[b"retry-after"] == b"5"
@@ -156,10 +161,19 @@ class TestRequestsInProgress:
             idle, _ = await send("127.0.0.9", b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
             await answer(idle)
             for number in range(TOTAL):
-                await send(f"127.0.0.{10 + number % 4}", HELD)
+                await send(f"127.0.0.{10 + number}", HELD)
 
             assert await asyncio.wait_for(idle.read(), 5) == b""
             held.set()
+
+    async def test_so_does_one_of_the_same_address_at_its_limit(self, app, settings):
+        async with small(app, settings) as send:
+            idle, _ = await send("127.0.0.9", b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+            await answer(idle)
+            for _ in range(4):
+                assert (await ask(send, "127.0.0.9", "/ready"))[0] != 429
+
+            assert await asyncio.wait_for(idle.read(), 5) == b""
 
 
 async def wait_for_places(send):
@@ -167,37 +181,79 @@ async def wait_for_places(send):
     await ask(send, "127.0.0.1")
 
 
+@contextlib.contextmanager
+def no_descriptors():
+    """The process can open no file and no connection until the block ends."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.open(os.devnull, os.O_RDONLY)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
 class TestWithoutDescriptors:
-    async def test_the_server_accepts_again_when_there_is_one(self, app, settings, monkeypatch):
-        monkeypatch.setattr(accepting, "PAUSE_SECONDS", 0.01)
-        exhausted = asyncio.Event()
+    @pytest.fixture
+    def exhausted(self, monkeypatch):
+        """Counts how often the server found no descriptor. It tries again soon."""
+        found = asyncio.Queue()
         rest = accepting.Acceptor._rest
+        monkeypatch.setattr(accepting, "PAUSE_SECONDS", 0.01)
         monkeypatch.setattr(
-            accepting.Acceptor, "_rest", lambda self, error: (rest(self, error), exhausted.set())
+            accepting.Acceptor,
+            "_rest",
+            lambda self, error: (rest(self, error), found.put_nowait(0)),
         )
-        before = resource.getrlimit(resource.RLIMIT_NOFILE)
-        async with live(app, settings) as running:
-            first, opened = await running.connect()
-            opened.write(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
-            await answer(first)
-            opened.close()
-            client = socket.socket()
-            client.setblocking(False)
-            free = os.dup(client.fileno())
-            os.close(free)
-            try:
-                with capture_logs() as logs:
-                    resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
-                    await asyncio.get_running_loop().sock_connect(
-                        client, (running.host, running.port)
-                    )
-                    await asyncio.wait_for(exhausted.wait(), 5)
-            finally:
-                resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        return found
+
+    @pytest.fixture
+    async def connect(self):
+        """Connects a socket that exists already, and asks for `/health`."""
+        client = socket.socket()
+        client.setblocking(False)
+        writers = []
+
+        async def connect(running):
+            address = (running.host, running.port)
+            await asyncio.get_running_loop().sock_connect(client, address)
             reader, writer = await asyncio.open_connection(sock=client)
+            writers.append(writer)
             writer.write(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+            return reader
+
+        yield connect
+        for writer in writers:
+            writer.close()
+        client.close()
+
+    async def test_the_server_accepts_again_when_there_is_one(
+        self, app, settings, exhausted, connect
+    ):
+        async with live(app, settings) as running:
+            with capture_logs() as logs, no_descriptors():
+                reader = await connect(running)
+                for _ in range(3):
+                    await asyncio.wait_for(exhausted.get(), 5)
 
             assert (await answer(reader))[0] == 200
-            writer.close()
 
         assert [line["event"] for line in logs].count("open_files_exhausted") == 1
+
+    async def test_an_idle_connection_is_closed_for_a_new_one(
+        self, app, settings, exhausted, connect
+    ):
+        async with live(app, settings) as running:
+            idle, opened = await running.connect()
+            opened.write(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+            await answer(idle)
+            before = refused("idle")
+
+            with no_descriptors():
+                reader = await connect(running)
+
+                assert (await answer(reader))[0] == 200
+            assert await asyncio.wait_for(idle.read(), 5) == b""
+            assert refused("idle") == before + 1
+            opened.close()

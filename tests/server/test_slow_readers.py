@@ -74,6 +74,17 @@ class TestSlowReaders:
         assert len(reader.raw) < LARGE / 2
         assert not connection.transport.get_write_buffer_size()
 
+    async def test_whoever_begins_another_request_is_cut_too(
+        self, plain_system, server, answering, ended
+    ):
+        before = cut()
+        async with reading(server, answering(LARGE), buffer=SMALL_BUFFER) as reader:
+            await reader.send(b"G")
+
+            await asyncio.wait_for(ended.get(), 5)
+
+        assert cut() == before + 1
+
     async def test_an_answer_that_goes_on_is_stopped(self, plain_system, app, server, ended):
         stopped = asyncio.Event()
 

@@ -20,6 +20,10 @@ class Reader:
         self.raw = b""
         """All that was taken, head included."""
 
+    async def send(self, data: bytes) -> None:
+        """Send something after the request."""
+        await asyncio.get_running_loop().sock_sendall(self._connection, data)
+
     async def take(self, most: int = 65_536) -> bytes:
         """What is there, as soon as something is; nothing at the end."""
         taken = await asyncio.get_running_loop().sock_recv(self._connection, most)

@@ -3,6 +3,9 @@
 A connection is *half-open* until its request is complete, with its body, and *idle* between two requests. If there is no
 place for a new connection, it waits in the *anteroom*. When the head of its request has arrived, it gets a place, for which
 a half-open or an idle connection may be closed. So connections that send nothing cannot keep others out.
+
+A client can use as many places as the others leave unused. So a few clients with many requests in progress share the
+places equally with all other clients, instead of taking all of them.
 """
 
 from collections import Counter, OrderedDict
@@ -10,9 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum, auto
+from typing import ClassVar
 
 from stepiq.core import metrics
-from stepiq.core.errors import LimitReached, StepIQError, Unavailable
+from stepiq.core.errors import LimitReached, Unavailable
 
 _RETRY_AFTER = timedelta(seconds=5)
 _ANTEROOM = 256
@@ -22,11 +26,13 @@ class TooManyConnections(LimitReached):
     """One client address has too many connections."""
 
     code = "too_many_connections"
+    reason: ClassVar[str] = "address_limit"
 
     def __init__(self, limit: int) -> None:
         super().__init__(
-            f"Your address has {limit} connections to this server, which is the limit. Close some, or try again later."
-            " An operator can raise the limit with STEPIQ_MAX_CONNECTIONS_PER_ADDRESS.",
+            f"Your address has {limit} connections to this server, which is the limit at present. Close some, or try again"
+            " later. An operator can raise the limit with STEPIQ_MAX_CONNECTIONS_PER_ADDRESS, and with STEPIQ_MAX_CONNECTIONS"
+            " if the server is almost full.",
             _RETRY_AFTER,
             limit=limit,
         )
@@ -36,6 +42,7 @@ class ServerFull(Unavailable):
     """The process has as many connections as it accepts."""
 
     code = "server_full"
+    reason: ClassVar[str] = "server_limit"
 
     def __init__(self, limit: int) -> None:
         super().__init__(
@@ -99,6 +106,11 @@ class _Crowd:
     def __len__(self) -> int:
         return self._size
 
+    @property
+    def most(self) -> int:
+        """The number of connections of the client that has the most."""
+        return len(self._levels) - 1
+
     def count(self, client: str) -> int:
         return len(self._of.get(client, ()))
 
@@ -145,7 +157,7 @@ class Connections:
     _half_open: _Crowd = field(default_factory=_Crowd)
     _anteroom: _Crowd = field(default_factory=_Crowd)
     """All connections without a place. Each of them can be closed for another."""
-    _idle: OrderedDict[Connection, None] = field(default_factory=OrderedDict[Connection, None])
+    _idle: _Crowd = field(default_factory=_Crowd)
 
     def open(self, owner: str, close: Callable[[], None]) -> Connection:
         """Add a connection.
@@ -164,7 +176,7 @@ class Connections:
         self._anteroom.add(one)
         return one
 
-    def request(self, one: Connection, client: str) -> StepIQError | None:
+    def request(self, one: Connection, client: str) -> TooManyConnections | ServerFull | None:
         """The head of a request has arrived. Gives the connection a place if it has none.
 
         Args:
@@ -179,10 +191,8 @@ class Connections:
         # So that it is not closed for itself.
         self.work(one)
         if not self._make_place_of(client):
-            metrics.connections_refused.labels("address_limit").inc()
-            return TooManyConnections(self.limits.per_client)
+            return TooManyConnections(self._of_client[client])
         if not one.has_place and not self._make_place():
-            metrics.connections_refused.labels("server_limit").inc()
             return ServerFull(self.limits.total)
         self._give_place(one, client)
         return None
@@ -190,7 +200,7 @@ class Connections:
     def read(self, one: Connection) -> None:
         """A part of another request has arrived on an idle connection."""
         if one.phase is _Phase.IDLE:
-            del self._idle[one]
+            self._idle.discard(one)
             self._add_half_open(one)
 
     def work(self, one: Connection) -> None:
@@ -198,7 +208,7 @@ class Connections:
         if not one.has_place or one.phase is _Phase.CLOSED:
             return
         if one.phase is _Phase.IDLE:
-            del self._idle[one]
+            self._idle.discard(one)
         elif one.phase is _Phase.HALF_OPEN:
             self._half_open.discard(one)
         one.phase = _Phase.BUSY
@@ -211,7 +221,7 @@ class Connections:
         one.client = one.owner
         self._count(one.client, +1)
         one.phase = _Phase.IDLE
-        self._idle[one] = None
+        self._idle.add(one)
 
     def close(self, one: Connection) -> None:
         """The connection has ended."""
@@ -227,24 +237,31 @@ class Connections:
         metrics.connections_open.dec()
 
     def make_place(self) -> bool:
-        """Close a half-open connection of the client that has the most, or else the one that has been idle longest."""
-        victim = self._half_open.oldest_of_largest() or next(iter(self._idle), None)
-        return self._cut(victim)
+        """Close the oldest idle or half-open connection of the client that has the most of one kind."""
+        larger = self._idle if self._idle.most >= self._half_open.most else self._half_open
+        return self._cut(larger.oldest_of_largest())
 
     def _has_free_place(self, client: str) -> bool:
         if self._places >= self.limits.total:
             return False
         return not client or (
-            self._of_client[client] < self.limits.per_client
+            self._of_client[client] < self._limit_of_client()
             and self._half_open.count(client) < self.limits.half_open_per_client
         )
+
+    def _limit_of_client(self) -> int:
+        """How many places one client can have now: at most as many as have no request in progress."""
+        busy = self._places - len(self._idle) - len(self._half_open)
+        return max(1, min(self.limits.per_client, self.limits.total - busy))
 
     def _make_place(self) -> bool:
         return self._places < self.limits.total or self.make_place()
 
     def _make_place_of(self, client: str) -> bool:
-        has_room = self._of_client[client] < self.limits.per_client
-        return not client or has_room or self._cut(self._half_open.oldest(client))
+        if not client or self._of_client[client] < self._limit_of_client():
+            return True
+        # An idle connection first: the client loses nothing with it.
+        return self._cut(self._idle.oldest(client) or self._half_open.oldest(client))
 
     def _give_place(self, one: Connection, client: str) -> None:
         if one.has_place:

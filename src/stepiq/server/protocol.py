@@ -112,9 +112,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_arrived()
         self._reader_takes()
         self._all.close(self._one)
+        super().connection_lost(exc)
         if isinstance(exc, OSError) and exc.errno == errno.ETIMEDOUT:
             self._note_cut()
-        super().connection_lost(exc)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -159,6 +159,7 @@ class GuardedProtocol(HttpToolsProtocol):
         client = self._one.owner or self._clients.forwarded(self.headers)
         refusal = self._all.request(self._one, client)
         if refusal is not None and self.url.partition(b"?")[0] != HEALTH_PATH:
+            metrics.connections_refused.labels(refusal.reason).inc()
             requests.refuse(cast(dict[str, Any], self.scope), refusal)
         return self._one.has_place
 
@@ -241,4 +242,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _note_cut(self) -> None:
         unread = self.transport.get_write_buffer_size()
         metrics.slow_readers_cut.inc()
-        log.info("slow_reader_cut", path=self.scope["path"][:200], unread_bytes=unread)
+        # Not the present scope: that of a request whose head is incomplete has no path.
+        cycle = cast(RequestResponseCycle | None, self.cycle)
+        path = "" if cycle is None else cycle.scope["path"]
+        log.info("slow_reader_cut", path=path[:200], unread_bytes=unread)
