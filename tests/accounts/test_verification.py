@@ -1,5 +1,6 @@
 """Addresses of new accounts are verified where strangers can register and the server sends email."""
 
+import asyncio
 import json
 import re
 from datetime import timedelta
@@ -8,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from stepiq.accounts import service
+from stepiq.accounts import link_door, service
 from stepiq.accounts.verification import MAILS_AN_HOUR
 from stepiq.core.settings import Registration
 from stepiq.web.standalone import source
@@ -197,6 +198,20 @@ class TestConfirm:
     )
     async def test_a_token_that_the_server_did_not_make_is_refused(self, client, token, forge):
         assert (await verify(client, forge(token))).status_code == 422
+
+    async def test_such_a_token_does_not_wait_for_writers(self, client, database):
+        async with database.transaction(), asyncio.timeout(5):
+            response = await verify(client, "A" * 64)
+
+        assert response.status_code == 422
+
+    async def test_one_client_can_try_so_many_a_minute(self, client, token):
+        for _ in range(link_door.A_MINUTE):
+            await verify(client, "bad")
+
+        response = await verify(client, token)
+
+        assert (response.status_code, response.json()["code"]) == (429, "too_many_attempts")
 
     async def test_a_disabled_account_is_not_verified(self, client, token, make, account):
         await make.disable(account)

@@ -92,6 +92,16 @@ class TestEmails:
         assert (refused.status_code, refused.json()["code"]) == (403, "plan_emails_exhausted")
         assert again.status_code == 200
 
+    async def test_a_redelivery_counts(self, sender: Sender, box: Mailbox):
+        delivery = await mailed(sender)
+        await redeliver(sender, delivery)
+        again = await sender.finished(delivery["id"])
+        refused = await mailed(sender)
+
+        assert (again["status"], len(again["attempts"])) == ("delivered", 2)
+        assert "allows 2 emails per day" in refused["error"]
+        assert len(box.recipients) == 2
+
     async def test_retries_do_not_count(self, sender: Sender, box: Mailbox):
         replies = iter(["451 Later", "250 OK", "250 OK"])
         box.judge = lambda _: next(replies)

@@ -8,9 +8,10 @@ import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
 
+from stepiq.accounts import link_door
 from stepiq.core import clock, ids
 from stepiq.core.settings import Settings
-from stepiq.runs import link_door, service
+from stepiq.runs import service
 from stepiq.runs.errors import RunLinkExpired, RunLinkInvalid
 from stepiq.runs.links import RUN_LINK_LIFETIME, RunLinks
 from stepiq.runs.reviews.links import Links

@@ -105,6 +105,24 @@ class TestUpgrade:
             assert connection.scalar(sa.select(tables.pipelines.c.name_folded)) == "österreich"
         engine.dispose()
 
+    def test_recipients_of_before_count_as_asked(self, url: URL):
+        engine, now, workspace_id = migrate.sync_engine(url), clock.now(), ids.uuid7()
+        workspace = {"id": workspace_id, "name": "w", "plan": "free", "created_at": now}
+        recipient = {
+            "id": ids.uuid7(), "workspace_id": workspace_id, "email": "bob@example.com",
+            "asked_at": now,
+        }  # fmt: skip
+        with engine.begin() as connection:
+            connection.execute(tables.workspaces.insert().values(workspace))
+            connection.execute(tables.recipients.insert().values(recipient))
+        migrate.downgrade(url, "202611261251")
+
+        migrate.upgrade(url)
+
+        with engine.begin() as connection:
+            assert connection.scalar(sa.select(tables.recipients.c.sent_at)) == now
+        engine.dispose()
+
     def test_accounts_of_before_count_as_verified(self, url: URL):
         engine, now = migrate.sync_engine(url), clock.now()
         user = {

@@ -23,7 +23,7 @@ async function main([address]) {
   const text = await (await fetch(url.origin + url.pathname)).text();
   const elements = {};
   for (const [tag, , id] of text.matchAll(/<(\w+)[^>]* id="([\w-]+)"[^>]*>/g)) {
-    elements[id] = new Element(/ hidden/.test(tag));
+    elements[id] = Object.assign(new Element(/ hidden/.test(tag)), { tag: tag.match(/<(\w+)/)[1] });
     elements[id].value = tag.match(/ value="(\w+)"/)?.[1] ?? "";
   }
   const [form, status, heading] = [new Element(true), new Element(false), new Element(false)];
@@ -33,11 +33,12 @@ async function main([address]) {
     title: "",
     getElementById: (id) => elements[id],
     createElement: () => new Element(false),
+    querySelectorAll: (wanted) => Object.values(elements).filter((each) => each.tag === wanted),
     querySelector: (wanted) => ({ form, "[role=status]": status, h1: heading })[wanted],
   };
   const location = { hash: url.hash, pathname: url.pathname };
   const context = vm.createContext({
-    document, location, console, Error, Object, JSON, Date,
+    document, location, console, Error, Object, JSON, Date, URLSearchParams,
     history: { replaceState: (_state, _title, path) => { location.hash = path.includes("#") ? path : ""; } },
     addEventListener() {},
     fetch: (path, options) => { asked.push(path); return fetch(new URL(path, url), options); },

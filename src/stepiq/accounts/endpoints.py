@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import BackgroundTasks, Request
 
-from stepiq.accounts import schemas, service, sessions
+from stepiq.accounts import schemas, service, sessions, verification
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import (
     Busy,
@@ -179,13 +179,14 @@ async def reset_password(
     )
 
 
-@public.post("/auth/verify-email", responses=problems(VerificationInvalid))
+@public.post("/auth/verify-email", responses=problems(VerificationInvalid, TooManyAttempts))
 async def verify_email(
-    services: ServicesDep, doors: DoorsDep, body: schemas.EmailVerification
+    request: Request, services: ServicesDep, doors: DoorsDep, body: schemas.EmailVerification
 ) -> schemas.EmailVerificationView:
     """Verify the email address of an account with the token of a verification email."""
+    user_id = doors.verification_links.let_in(request, body.token)
     async with services.database.transaction() as tx:
-        email = await doors.verification.confirm(tx, body.token)
+        email = await verification.confirm(tx, user_id)
     return schemas.EmailVerificationView(email=email, email_verified=True)
 
 

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Any, cast
+from uuid import UUID
 
 from fastapi import Depends, Request
 
@@ -15,6 +16,7 @@ from stepiq.accounts.authentication import Authenticator
 from stepiq.accounts.errors import AdminRequired, ScopeMissing, SessionRequired
 from stepiq.accounts.expiry_watch import ExpiryWatch
 from stepiq.accounts.known_clients import KnownClients
+from stepiq.accounts.link_door import LinkDoor
 from stepiq.accounts.passwords import Passwords
 from stepiq.accounts.recovery import Recovery
 from stepiq.accounts.throttle import Sprays, Throttle
@@ -40,6 +42,7 @@ class Doors:
     recovery: Recovery
     jwt_secret: bytes
     verification: Verification
+    verification_links: LinkDoor[UUID]
     known_clients: KnownClients
     watch: ExpiryWatch
     """Ends streams when their credential no longer works."""
@@ -60,13 +63,15 @@ class Doors:
         tokens = AccessTokens(secret, base_url)
         authenticator = Authenticator(database, tokens)
         recovery = Recovery(database, services.mailer, base_url)
+        verification = Verification(services.settings, services.mailer)
         return cls(
             authenticator,
             tokens,
             Passwords(),
             recovery,
             secret,
-            Verification(services.settings, services.mailer),
+            verification,
+            LinkDoor(verification),
             KnownClients(secret),
             ExpiryWatch(database),
         )

@@ -33,6 +33,19 @@ async def require_verified(session: Session, user_id: UUID) -> None:
         raise EmailUnverified
 
 
+async def confirm(session: Session, user_id: UUID) -> str:
+    """Mark the address of an account as verified, and return it.
+
+    Raises:
+        VerificationInvalid: the account is disabled.
+    """
+    row = await account_queries.account_by_id(session, user_id)
+    if row is None:
+        raise VerificationInvalid
+    await account_queries.verify(session, user_id, clock.now())
+    return str(row.email)
+
+
 class Verification:
     """Sends the emails of this process, and reads the tokens in them."""
 
@@ -54,21 +67,16 @@ class Verification:
         """The token that verifies the address of an account."""
         return self._tokens.make(user_id, clock.now() + LIFETIME)
 
-    async def confirm(self, session: Session, token: str) -> str:
-        """Mark the address that a token names as verified, and return it.
+    def read(self, token: str) -> UUID:
+        """The account whose address a token verifies.
 
         Raises:
-            VerificationInvalid: the token is not valid or has expired, or the account is disabled.
+            VerificationInvalid: this server did not make it, or it has expired.
         """
         claim = self._tokens.read(token)
-        if claim is None:
+        if claim is None or clock.now() >= claim[1]:
             raise VerificationInvalid
-        user_id, expires_at = claim
-        row = await account_queries.account_by_id(session, user_id)
-        if row is None or clock.now() >= expires_at:
-            raise VerificationInvalid
-        await account_queries.verify(session, user_id, clock.now())
-        return str(row.email)
+        return claim[0]
 
     async def settle(self) -> None:
         """Wait for the emails that are being sent. Give up on a mail server that takes longer than ten seconds."""

@@ -6,8 +6,9 @@ from uuid import UUID
 from fastapi import Depends, Query, Request
 
 from stepiq.accounts.actor import Actor, Scope
-from stepiq.accounts.errors import EmailUnverified, ScopeMissing
+from stepiq.accounts.errors import EmailUnverified, ScopeMissing, TooManyAttempts
 from stepiq.accounts.http import needs
+from stepiq.accounts.link_door import LinkDoor
 from stepiq.billing.errors import PlanWebhooksDisabled
 from stepiq.billing.plans import Plans
 from stepiq.engine.quotas import PlanEmailsExhausted, PlanRedeliveriesExhausted
@@ -16,9 +17,11 @@ from stepiq.notify.errors import (
     DeliveryNotFound,
     DeliveryPending,
     NoDeliveryTargets,
+    RecipientLinkExpired,
     RecipientLinkInvalid,
 )
-from stepiq.notify.recipients.service import Answered, Recipients
+from stepiq.notify.recipients import service as recipients
+from stepiq.notify.recipients.links import RecipientLink
 from stepiq.pipelines import service as pipelines
 from stepiq.pipelines.errors import PipelineNotFound
 from stepiq.runs import service as runs
@@ -37,11 +40,11 @@ Reader = Annotated[Actor, needs(Scope.PIPELINES_READ)]
 Executor = Annotated[Actor, needs(Scope.PIPELINES_EXECUTE)]
 
 
-async def _recipients(request: Request) -> Recipients:
-    return cast(Recipients, request.app.state.recipients)
+async def _door(request: Request) -> LinkDoor[RecipientLink]:
+    return cast(LinkDoor[RecipientLink], request.app.state.recipient_links)
 
 
-RecipientsDep = Annotated[Recipients, Depends(_recipients)]
+RecipientLinkDoor = Annotated[LinkDoor[RecipientLink], Depends(_door)]
 
 
 @router.get("/runs/{run_id}/deliveries", responses=problems(RunNotFound, ScopeMissing))
@@ -139,27 +142,35 @@ async def redeliver(
     return schemas.delivery_view(reopened)
 
 
-@public.post("/recipients/confirm", responses=problems(RecipientLinkInvalid))
+@public.post(
+    "/recipients/confirm",
+    responses=problems(RecipientLinkInvalid, RecipientLinkExpired, TooManyAttempts),
+)
 async def confirm_recipient(
-    services: ServicesDep, recipients: RecipientsDep, body: schemas.RecipientToken
+    request: Request, services: ServicesDep, door: RecipientLinkDoor, body: schemas.RecipientToken
 ) -> schemas.RecipientView:
     """Let a workspace send emails to the address that it asked, with the token of the email. Held emails are sent now."""
+    link = door.let_in(request, body.token)
     async with services.database.transaction() as tx:
-        answered = await recipients.confirm(tx, body.token, services.engine)
+        answered = await recipients.confirm(tx, link, services.engine)
     return _recipient_view(answered)
 
 
-@public.post("/recipients/refuse", responses=problems(RecipientLinkInvalid))
+@public.post("/recipients/refuse", responses=problems(RecipientLinkInvalid, TooManyAttempts))
 async def refuse_recipient(
-    services: ServicesDep, recipients: RecipientsDep, body: schemas.RecipientToken
+    request: Request, services: ServicesDep, door: RecipientLinkDoor, body: schemas.RecipientToken
 ) -> schemas.RecipientView:
-    """Refuse the emails of a workspace with the token of its email. The address is not asked again by any workspace."""
+    """Refuse the emails of a workspace with the token of one of them. The token does not expire.
+
+    Held emails are not sent, and no workspace asks the address again.
+    """
+    link = door.let_in(request, body.token)
     async with services.database.transaction() as tx:
-        answered = await recipients.refuse(tx, body.token)
+        answered = await recipients.refuse(tx, link)
     return _recipient_view(answered)
 
 
-def _recipient_view(answered: Answered) -> schemas.RecipientView:
+def _recipient_view(answered: recipients.Answered) -> schemas.RecipientView:
     return schemas.RecipientView(
         email=answered.email, confirmed=answered.is_confirmed, released=answered.released
     )

@@ -1,7 +1,9 @@
 """What can go wrong with deliveries."""
 
+from datetime import datetime
 from uuid import UUID
 
+from stepiq.core import clock
 from stepiq.core.errors import Conflict, Invalid, NotFound
 
 
@@ -27,13 +29,23 @@ class DeliveryPending(Conflict):
 
 
 class RecipientLinkInvalid(Invalid):
-    """The token that confirms a recipient of email is invalid or more than seven days old."""
+    """The token of a link for a recipient of email is incomplete, or this server did not make it."""
 
     code = "recipient_link_invalid"
 
     def __init__(self) -> None:
+        super().__init__("This link is not valid. Open the complete link from the email.")
+
+
+class RecipientLinkExpired(Invalid):
+    """The link is too old to confirm that a recipient wants emails. It can still refuse them."""
+
+    code = "recipient_link_expired"
+
+    def __init__(self, expired_at: datetime) -> None:
         super().__init__(
-            "This link is invalid or has expired. You get another link with the next email that someone wants to send you."
+            f"This link could confirm until {clock.readable(expired_at)}. You get another link when someone wants to send you the "
+            "next email. This link can still refuse emails."
         )
 
 

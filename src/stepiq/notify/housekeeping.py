@@ -1,11 +1,10 @@
-"""Throws away test deliveries, and what is known of recipients who have not confirmed; deliveries of runs go with their runs."""
+"""Deletes test deliveries, and counts of emails that ask recipients; deliveries of runs are deleted with their runs."""
 
 from datetime import datetime, timedelta
 
 from stepiq.engine.usage import day_of
 from stepiq.notify import queries
 from stepiq.notify.recipients import queries as recipient_queries
-from stepiq.notify.recipients.service import LIFETIME
 from stepiq.store.database import Session
 
 _BATCH = 100
@@ -17,10 +16,8 @@ async def sweep(session: Session, now: datetime, *, kept: timedelta) -> int:
 
 
 async def sweep_recipients(session: Session, now: datetime) -> int:
-    """Delete some of the recipients whose links have expired, and counts of earlier days, and say how many there were.
+    """Delete some of the counts of earlier days, and say how many there were.
 
-    An address that does not want to be asked stays.
+    Refusals stay. Recipients stay, too, because their links can refuse at any time.
     """
-    return await recipient_queries.forget_unconfirmed(
-        session, now - LIFETIME, _BATCH
-    ) + await recipient_queries.forget_asks(session, day_of(now), _BATCH)
+    return await recipient_queries.forget_asks(session, day_of(now), _BATCH)

@@ -4,7 +4,7 @@ It happens anew for each attempt, so that nothing of it is ever stored in the cl
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from stepiq.accounts.errors import EmailUnverified
 from stepiq.billing.errors import PlanWebhooksDisabled
@@ -28,7 +28,7 @@ from stepiq.language.templates import Template, TemplateError
 from stepiq.notify import mailing, queries, targets
 from stepiq.notify.calls import MailCall, Unconfirmed, Unsendable, WebhookCall
 from stepiq.notify.recipients.service import Recipients
-from stepiq.notify.records import Delivery, EventName, Occasion
+from stepiq.notify.records import Delivery, EventName, Occasion, Sender
 from stepiq.notify.reviewing import ReviewMail
 from stepiq.runs.links import RUN_LINK_LIFETIME, RunLinks
 from stepiq.store.database import Session
@@ -67,9 +67,28 @@ class Preparer:
         # An owner apart from the workspace's runs: a transaction is open, so a delivery must not wait for what they compute.
         # A workspace therefore has two shares of DNS lookups, which is bounded, and its runs don't delay its deliveries.
         act_for(("deliveries", delivery.workspace_id))
-        refused = await self._refused(session, delivery)
+        sender = await queries.sender(session, delivery.pipeline_id, delivery.pipeline_version)
+        refused = self._refused(delivery, sender)
         if refused is not None:
             return refused
+        call = await self._call(session, delivery)
+        if isinstance(call, MailCall):
+            return await self._with_consent(session, delivery, sender, call)
+        return call
+
+    def _refused(self, delivery: Delivery, sender: Sender | None) -> Unsendable | None:
+        if sender is None:
+            return None
+        if sender.is_disabled:
+            return Unsendable("The account is disabled, so nothing is sent for it.")
+        is_mail = delivery.target_type is TargetType.EMAIL
+        if is_mail and self.verifies_addresses and not sender.is_verified:
+            return Unsendable(EmailUnverified().message)
+        return None
+
+    async def _call(
+        self, session: Session, delivery: Delivery
+    ) -> WebhookCall | MailCall | Unsendable:
         if delivery.event is EventName.REVIEW_REQUESTED:
             return await self.review_mail.prepare(session, delivery)
         occasion = await queries.occasion(session, delivery)
@@ -90,22 +109,18 @@ class Preparer:
             return await self._webhook(delivery, target, material)
         return await self._mail(delivery, target, address or "", material)
 
-    async def _refused(
-        self, session: Session, delivery: Delivery
-    ) -> Unsendable | Unconfirmed | None:
-        sender = await queries.sender(session, delivery.pipeline_id, delivery.pipeline_version)
+    async def _with_consent(
+        self, session: Session, delivery: Delivery, sender: Sender | None, call: MailCall
+    ) -> MailCall | Unsendable | Unconfirmed:
         if sender is None:
-            return None
-        if sender.is_disabled:
-            return Unsendable("The account is disabled, so nothing is sent for it.")
-        is_mail = delivery.target_type is TargetType.EMAIL
-        if is_mail and self.verifies_addresses and not sender.is_verified:
-            return Unsendable(EmailUnverified().message)
-        if is_mail and not await self.recipients.want(
-            session, delivery.workspace_id, delivery.target["to"]
-        ):
-            return Unconfirmed(delivery.target["to"], sender.email)
-        return None
+            return Unsendable("The version of the pipeline has been deleted.")
+        consent = await self.recipients.consent(session, delivery.workspace_id, call.to)
+        if not consent.is_given:
+            return Unconfirmed(call.to, sender.email)
+        if consent.stop_url is None:
+            return call
+        stop = f"To stop emails of this sender, open this link:\n{consent.stop_url}\n"
+        return replace(call, text=f"{call.text.rstrip()}\n\n{stop}", is_confidential=True)
 
     async def _material(
         self,

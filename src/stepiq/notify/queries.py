@@ -219,12 +219,27 @@ async def release(
     """Make held emails pending that were made after a moment, the oldest first, up to a limit; their attempts are not read."""
     held = (
         sa.select(deliveries.c.id)
-        .where(deliveries.c.recipient_id == recipient_id, deliveries.c.created_at > since)
+        .where(*_is_held(recipient_id), deliveries.c.created_at > since)
         .order_by(deliveries.c.id)
         .limit(limit)
     )
-    released = await session.execute(_REOPEN.where(deliveries.c.id.in_(held)).returning(deliveries))
-    return [_delivery(row, ()) for row in released]
+    # PostgreSQL chooses them before it waits for another transaction, which may redeliver or drop one of them.
+    released = _REOPEN.where(deliveries.c.id.in_(held), *_is_held(recipient_id))
+    return [_delivery(row, ()) for row in await session.execute(released.returning(deliveries))]
+
+
+async def drop_held(session: Session, recipient_id: UUID, error: str) -> None:
+    """Say of held emails why they will not be released."""
+    await session.execute(
+        deliveries.update().where(*_is_held(recipient_id)).values(recipient_id=None, error=error)
+    )
+
+
+def _is_held(recipient_id: UUID) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        deliveries.c.recipient_id == recipient_id,
+        deliveries.c.status == DeliveryStatus.FAILED,
+    )
 
 
 async def plan(session: Session, workspace_id: UUID) -> str:

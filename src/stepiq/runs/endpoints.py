@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import ScopeMissing, TooManyAttempts
 from stepiq.accounts.http import DoorsDep, needs
+from stepiq.accounts.link_door import LinkDoor
 from stepiq.billing.plans import Plans
 from stepiq.engine.definitions import VersionNotFound
 from stepiq.engine.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
@@ -25,7 +26,6 @@ from stepiq.runs.errors import (
     RunNotFound,
     TooManyStreams,
 )
-from stepiq.runs.link_door import LinkDoor
 from stepiq.runs.listeners import Streams
 from stepiq.runs.records import Filter, Retry, Run
 from stepiq.runs.stream import EventStream, Follower

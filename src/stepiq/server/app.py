@@ -11,6 +11,7 @@ from stepiq import __version__
 from stepiq.accounts import administration, reset_page, verify_page
 from stepiq.accounts import endpoints as accounts
 from stepiq.accounts.http import Doors, authenticated
+from stepiq.accounts.link_door import LinkDoor
 from stepiq.accounts.secrets import endpoints as secrets
 from stepiq.accounts.secrets.reader import StoredSecrets
 from stepiq.accounts.verification import PAGE_PATH as VERIFY_PATH
@@ -19,14 +20,13 @@ from stepiq.billing.plans import Plans
 from stepiq.core import json
 from stepiq.notify import endpoints as notify
 from stepiq.notify.recipients import page as recipient_page
-from stepiq.notify.recipients.service import PAGE_PATH as RECIPIENT_PATH
-from stepiq.notify.recipients.service import Recipients
+from stepiq.notify.recipients.links import PAGE_PATH as RECIPIENT_PATH
+from stepiq.notify.recipients.links import RecipientLinks
 from stepiq.pipelines import catalogue, language_schema
 from stepiq.pipelines import endpoints as pipelines
 from stepiq.pipelines import secrets as pipeline_secrets
 from stepiq.runs import endpoints as runs
 from stepiq.runs import page as run_page
-from stepiq.runs.link_door import LinkDoor
 from stepiq.runs.links import RUN_PAGE_PATH, RunLinks
 from stepiq.runs.listeners import Streams
 from stepiq.runs.reviews import endpoints as reviews
@@ -137,7 +137,7 @@ def equip(app: FastAPI, services: Services, *, has_worker: bool = True) -> None:
     app.state.streams = Streams(services.changes)
     app.state.review_links = LinkDoor(Links(services.settings))
     app.state.run_links = LinkDoor(RunLinks(services.settings))
-    app.state.recipients = Recipients(services.settings, services.database, services.mailer)
+    app.state.recipient_links = LinkDoor(RecipientLinks(services.settings))
     app.state.watcher = Keeper(cast(Plans, services.plans))
     app.state.inbox = Inbox(
         services.database,

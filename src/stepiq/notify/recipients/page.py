@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from stepiq.notify.recipients.service import PAGE_PATH
+from stepiq.notify.recipients.links import PAGE_PATH
 from stepiq.web.standalone import StandalonePage
 
 _STYLE = """
@@ -18,10 +18,10 @@ history.replaceState(null, "", location.pathname);
 const buttons = [...document.querySelectorAll("button")];
 const say = (text) => { document.querySelector("[role=status]").textContent = text; };
 const hide = () => { for (const button of buttons) button.hidden = true; };
-if (!token) { hide(); say("This link is incomplete. Open the full link from the email."); }
+if (!token) { hide(); say("This link is incomplete. Open the complete link from the email."); }
 const results = {
-  confirm: (email) => `Confirmed. Emails are now sent to ${email}.`,
-  refuse: (email) => `Done. You will not be asked again for ${email}.`,
+  confirm: (email) => `Confirmed. ${email} now gets the emails of this sender. The link in them stops them.`,
+  refuse: (email) => `Done. ${email} gets no more emails of this sender, and no other sender can ask for it.`,
 };
 for (const button of buttons) button.addEventListener("click", async () => {
   for (const each of buttons) each.disabled = true;
@@ -48,9 +48,9 @@ _FRAME = """<!doctype html>
 <title>Emails from stepIQ</title>
 <style>{style}</style>
 <h1>Emails from stepIQ</h1>
-<p>Do you want the emails that the sender named in your email sends you with stepIQ?</p>
-<button value="confirm">Yes, send them</button>
-<button value="refuse">No, and never ask me again</button>
+<p>Do you want to receive the emails of the sender that your email names?</p>
+<button id="confirm" value="confirm">Yes, send them</button>
+<button id="refuse" value="refuse">No, and never ask me again</button>
 <p role="status"></p>
 <noscript>This page needs JavaScript. Turn it on, or send the token from the link to the API.</noscript>
 <script>{script}</script>

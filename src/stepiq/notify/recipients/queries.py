@@ -1,7 +1,7 @@
 """What recipients read and write. Addresses are lower case."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,24 +20,24 @@ class Recipient:
     id: UUID
     email: str
     asked_at: datetime
+    """When the workspace began to ask them. Another try to send the same email does not change it."""
+    sent_at: datetime | None
+    """When the mail server accepted the email that asks them."""
+    retry_at: datetime | None
+    """When another try to send it may start; None: at any time."""
     confirmed_at: datetime | None
 
 
-async def is_welcome(session: Session, workspace_id: UUID, email: str) -> bool:
-    """Whether an address has confirmed, or is the verified one of a member."""
-    has_confirmed = sa.exists().where(
-        recipients.c.workspace_id == workspace_id,
-        recipients.c.email == email,
-        recipients.c.confirmed_at.is_not(None),
-    )
-    is_member = sa.exists().where(
+async def is_member(session: Session, workspace_id: UUID, email: str) -> bool:
+    """Whether an address is the verified one of a member."""
+    found = sa.exists().where(
         users.c.email == email,
         users.c.email_verified_at.is_not(None),
         users.c.disabled_at.is_(None),
         memberships.c.user_id == users.c.id,
         memberships.c.workspace_id == workspace_id,
     )
-    return bool(await session.scalar(sa.select(sa.or_(has_confirmed, is_member))))
+    return bool(await session.scalar(sa.select(found)))
 
 
 async def find(session: Session, workspace_id: UUID, email: str) -> Recipient | None:
@@ -51,47 +51,78 @@ async def find(session: Session, workspace_id: UUID, email: str) -> Recipient | 
 
 
 async def lock(session: Session, recipient_id: UUID) -> Recipient | None:
-    """A recipient, whom nobody else can change until this transaction ends."""
+    """A recipient. No other transaction can change them until this one ends."""
     wanted = sa.select(recipients).where(recipients.c.id == recipient_id)
     return await _one(session, wanted.with_for_update(key_share=True))
 
 
-async def _one(session: Session, statement: sa.Select[Any]) -> Recipient | None:
+async def _one(session: Session, statement: sa.Executable) -> Recipient | None:
     row = (await session.execute(statement)).one_or_none()
-    if row is None:
-        return None
-    return Recipient(row.id, row.email, row.asked_at, row.confirmed_at)
+    return None if row is None else _recipient(row)
 
 
-async def note_asked(
+def _recipient(row: sa.Row[Any]) -> Recipient:
+    return Recipient(row.id, row.email, row.asked_at, row.sent_at, row.retry_at, row.confirmed_at)
+
+
+async def begin_ask(
     session: Session,
     new_id: UUID,
     workspace_id: UUID,
     email: str,
     *,
     now: datetime,
-    unless_since: datetime,
-) -> UUID | None:
-    """Note that a recipient is asked now, and return their id; None if they were asked since a moment."""
-    asked = (
-        session.insert(recipients)
-        .values(id=new_id, workspace_id=workspace_id, email=email, asked_at=now)
-        .on_conflict_do_update(
-            index_elements=["workspace_id", "email"],
-            set_={"asked_at": now},
-            where=recipients.c.asked_at <= unless_since,
-        )
-        .returning(recipients.c.id)
+    lifetime: timedelta,
+    retried_within: timedelta,
+    trying: timedelta,
+) -> Recipient | None:
+    """Take over the sending of the email that asks a recipient.
+
+    None if it has been sent, if another process is sending it, or if it cannot be retried yet. The recipient keeps their id.
+
+    Args:
+        session: the transaction to write in.
+        new_id: the id of the recipient, if they are new.
+        workspace_id: the workspace that asks.
+        email: the address.
+        now: the value of `asked_at`, unless an earlier ask continues.
+        lifetime: after this time, a recipient who has not confirmed can be asked again.
+        retried_within: how long an ask continues whose email has not been sent.
+        trying: how long other processes do not try to send it.
+    """
+    is_unsent = recipients.c.sent_at.is_(None)
+    is_over = sa.or_(
+        recipients.c.asked_at <= now - lifetime,
+        sa.and_(is_unsent, recipients.c.asked_at <= now - retried_within),
     )
-    return (await session.execute(asked)).scalar_one_or_none()
+    is_free = sa.or_(recipients.c.retry_at.is_(None), recipients.c.retry_at <= now)
+    new = session.insert(recipients).values(
+        id=new_id, workspace_id=workspace_id, email=email, asked_at=now, retry_at=now + trying
+    )
+    asked_at = sa.case((is_over, new.excluded.asked_at), else_=recipients.c.asked_at)
+    begun = new.on_conflict_do_update(
+        index_elements=["workspace_id", "email"],
+        set_={"asked_at": asked_at, "sent_at": None, "retry_at": new.excluded.retry_at},
+        where=sa.and_(recipients.c.confirmed_at.is_(None), is_free, sa.or_(is_over, is_unsent)),
+    )
+    return await _one(session, begun.returning(*recipients.c))
 
 
-async def forget(session: Session, recipient_id: UUID) -> None:
-    """Delete a recipient who was not asked after all."""
+async def note_sent(session: Session, asked: Recipient, now: datetime) -> None:
+    """Note that the mail server accepted the email that asks a recipient."""
+    await session.execute(_of_ask(asked).values(sent_at=now, retry_at=None))
+
+
+async def note_unsent(session: Session, asked: Recipient, retry_at: datetime | None) -> None:
+    """Note when another try to send the email may start, unless another process has sent it."""
     await session.execute(
-        recipients.delete().where(
-            recipients.c.id == recipient_id, recipients.c.confirmed_at.is_(None)
-        )
+        _of_ask(asked).where(recipients.c.sent_at.is_(None)).values(retry_at=retry_at)
+    )
+
+
+def _of_ask(asked: Recipient) -> sa.Update:
+    return recipients.update().where(
+        recipients.c.id == asked.id, recipients.c.asked_at == asked.asked_at
     )
 
 
@@ -105,9 +136,9 @@ async def asked_by(session: Session, workspace_id: UUID, since: datetime, at_mos
     return await session.scalar(sa.select(sa.func.count()).select_from(asked.subquery()))
 
 
-async def count_ask(session: Session, email: str, now: datetime, limit: int) -> bool:
-    """Count that an address is asked today; False, and nothing is counted, if it was asked as often as allowed."""
-    new = session.insert(asked_addresses).values(email=email, day=day_of(now), asked=1)
+async def count_ask(session: Session, mailbox: str, now: datetime, limit: int) -> bool:
+    """Count that a mailbox is asked today; False, and nothing is counted, if it was asked as often as allowed."""
+    new = session.insert(asked_addresses).values(email=mailbox, day=day_of(now), asked=1)
     is_today = asked_addresses.c.day == new.excluded.day
     asked = sa.case((is_today, asked_addresses.c.asked), else_=0) + 1
     counted = new.on_conflict_do_update(
@@ -118,48 +149,38 @@ async def count_ask(session: Session, email: str, now: datetime, limit: int) -> 
     return (await session.execute(counted)).one_or_none() is not None
 
 
-async def has_refused(session: Session, email: str) -> bool:
-    """Whether an address does not want to be asked."""
-    statement = sa.select(asked_addresses.c.refused_at).where(asked_addresses.c.email == email)
+async def has_refused(session: Session, mailbox: str) -> bool:
+    """Whether a mailbox does not want to be asked."""
+    statement = sa.select(asked_addresses.c.refused_at).where(asked_addresses.c.email == mailbox)
     return await session.scalar(statement) is not None
 
 
-async def confirm(session: Session, recipient_id: UUID, now: datetime) -> None:
-    """Note that a recipient wants the emails of a workspace."""
+async def confirm(session: Session, recipient_id: UUID, now: datetime | None) -> None:
+    """Note that a recipient wants the emails of a workspace; None: that they do not."""
     await session.execute(
         recipients.update().where(recipients.c.id == recipient_id).values(confirmed_at=now)
     )
 
 
-async def forget_refusal(session: Session, email: str) -> None:
-    """Let other workspaces ask an address again."""
+async def forget_refusal(session: Session, mailbox: str) -> None:
+    """Let other workspaces ask a mailbox again."""
     await session.execute(
-        asked_addresses.update().where(asked_addresses.c.email == email).values(refused_at=None)
+        asked_addresses.update().where(asked_addresses.c.email == mailbox).values(refused_at=None)
     )
 
 
-async def refuse(session: Session, recipient_id: UUID, email: str, now: datetime) -> None:
-    """Note that an address wants neither the emails of a workspace nor to be asked by others."""
-    await session.execute(
-        recipients.update().where(recipients.c.id == recipient_id).values(confirmed_at=None)
-    )
+async def note_refusal(session: Session, mailbox: str, now: datetime) -> None:
+    """Note that a mailbox does not want to be asked by any workspace."""
     refused = session.insert(asked_addresses).values(
-        email=email, day=day_of(now), asked=0, refused_at=now
+        email=mailbox, day=day_of(now), asked=0, refused_at=now
     )
     await session.execute(
         refused.on_conflict_do_update(index_elements=["email"], set_={"refused_at": now})
     )
 
 
-async def forget_unconfirmed(session: Session, before: datetime, limit: int) -> int:
-    """Delete recipients who were asked before a moment and have not confirmed, up to a limit; returns how many."""
-    return await sweeping.delete_oldest(
-        session, recipients.c.asked_at, before, limit, recipients.c.confirmed_at.is_(None)
-    )
-
-
 async def forget_asks(session: Session, before: str, limit: int) -> int:
-    """Delete counts of days before one, except of addresses that want no email, up to a limit; returns how many."""
+    """Delete counts of days before one, except of mailboxes that want no email, up to a limit; returns how many."""
     return await sweeping.delete_oldest(
         session, asked_addresses.c.day, before, limit, asked_addresses.c.refused_at.is_(None)
     )

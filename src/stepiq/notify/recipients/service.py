@@ -4,41 +4,51 @@ Where strangers can register, anyone could let the server write to other people.
 email that asks for it, with a link. It contains no text of the workspace. Until they confirm, other emails are held.
 """
 
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from stepiq.core import clock, ids, logging, metrics
+from stepiq.core import addresses, clock, ids, logging, metrics
 from stepiq.core.mail import Mailer, MailUnsent, Message
 from stepiq.core.settings import Settings
-from stepiq.core.signed_tokens import Tokens
 from stepiq.engine import quotas
 from stepiq.engine.quotas import PlanEmailsExhausted, PlanLimits, Quota
 from stepiq.engine.records import NewDelivery
 from stepiq.engine.runtime import Engine
 from stepiq.notify import queries as delivery_queries
-from stepiq.notify.errors import RecipientLinkInvalid
+from stepiq.notify.errors import RecipientLinkExpired, RecipientLinkInvalid
 from stepiq.notify.recipients import queries
+from stepiq.notify.recipients.links import RecipientLink, RecipientLinks
+from stepiq.notify.recipients.queries import Recipient
 from stepiq.store.database import PATIENT_SECONDS, Database, Session
 
-PAGE_PATH = "/confirm-recipient"
 LIFETIME = timedelta(days=7)
-"""How long a link works, and how long emails are held. After that, the next email asks again."""
+"""How long a link confirms, and how long emails are held. After that, the next email asks again."""
 ASKED_A_DAY = 3
-"""How many workspaces may ask one address in a day."""
+"""How many workspaces may ask one mailbox in a day."""
 WORKSPACE_ASKS_A_DAY = 50
 """How many addresses one workspace may ask in a day."""
+RELEASED = 100
+"""How many held emails one confirmation sends."""
 
-_ID_BYTES = 16
-_EXPIRY_BYTES = 5
 _DAY = timedelta(days=1)
-_RELEASED = 100
+_TRYING = timedelta(minutes=5)
+"""How long a process has for one try to send the email that asks, before another process may try."""
 
 log = logging.get(__name__)
 
 
 class _NotAsked(Exception):
     """A recipient is not asked; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """Whether a workspace may send email to an address."""
+
+    is_given: bool
+    stop_url: str | None = None
+    """Link with which a recipient who has confirmed can stop the emails; None for members."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +71,25 @@ class Answered:
 
 
 class Recipients:
-    """Asks recipients, and reads the tokens of their links."""
+    """Asks recipients, and knows who has confirmed."""
 
     def __init__(self, settings: Settings, database: Database, mailer: Mailer) -> None:
         self._is_on = settings.confirms_recipients
         self._base_url = settings.base_url
         self._database = database
         self._mailer = mailer
-        self._tokens = Tokens(settings, b"stepiq recipients", _ID_BYTES + _EXPIRY_BYTES)
+        self._links = RecipientLinks(settings)
 
-    async def want(self, session: Session, workspace_id: UUID, address: str) -> bool:
-        """Whether a workspace may send email to an address."""
-        if not self._is_on:
-            return True
-        return await queries.is_welcome(session, workspace_id, _normal(address))
+    async def consent(self, session: Session, workspace_id: UUID, address: str) -> Consent:
+        """Whether a workspace may send email to an address now."""
+        email = _normal(address)
+        if not self._is_on or await queries.is_member(session, workspace_id, email):
+            return Consent(is_given=True)
+        found = await queries.find(session, workspace_id, email)
+        if found is None or found.confirmed_at is None:
+            return Consent(is_given=False)
+        link = RecipientLink(found.id, clock.now() + LIFETIME)
+        return Consent(is_given=True, stop_url=self._links.url(link))
 
     async def has_confirmed(self, session: Session, recipient_id: UUID) -> bool:
         """Whether a recipient has confirmed; if not, they cannot until this transaction ends."""
@@ -90,122 +105,167 @@ class Recipients:
             sender: the address of the account that wants to write to them.
             plan: the plan of the workspace.
         """
-        email, now = _normal(address), clock.now()
+        email = _normal(address)
         try:
             async with self._database.transaction(PATIENT_SECONDS) as session:
-                if await queries.has_refused(session, email):
-                    raise _NotAsked(f"{email} does not want emails from this server.")
-                found = await queries.find(session, workspace_id, email)
-                if found is not None and now < found.asked_at + LIFETIME:
-                    return _held(found.email, found.id, found.asked_at)
-                recipient_id = await self._note_asked(session, workspace_id, email, plan, now)
+                begun = await self._begin(session, workspace_id, email, plan)
         except (_NotAsked, PlanEmailsExhausted) as error:
             metrics.recipient_confirmations.labels("not_asked").inc()
             return Hold(str(error))
-        return await self._send(recipient_id, email, sender, now)
+        return begun if isinstance(begun, Hold) else await self._send(begun, sender)
 
-    async def _note_asked(
+    async def _begin(
+        self, session: Session, workspace_id: UUID, email: str, plan: PlanLimits
+    ) -> Recipient | Hold:
+        if await queries.has_refused(session, _mailbox(email)):
+            raise _NotAsked(_refused(email))
+        now = clock.now()
+        begun = await queries.begin_ask(
+            session,
+            ids.uuid7(),
+            workspace_id,
+            email,
+            now=now,
+            lifetime=LIFETIME,
+            retried_within=_DAY,
+            trying=_TRYING,
+        )
+        if begun is None:
+            return await self._waiting(session, workspace_id, email)
+        if begun.asked_at == now:
+            await self._count(session, workspace_id, email, plan, now)
+        return begun
+
+    async def _waiting(self, session: Session, workspace_id: UUID, email: str) -> Hold:
+        found = await queries.find(session, workspace_id, email)
+        assert found is not None  # noqa: S101 - recipients are never deleted
+        if found.sent_at is not None or found.retry_at is None:
+            return _held(found)
+        until = _until(found)
+        return Hold(
+            f"{email} has not confirmed that they want emails of this workspace. The email that asks them has not been sent "
+            f"yet. stepIQ sends this email if they confirm by {until}. To ask them again, redeliver this email after "
+            f"{clock.readable(found.retry_at)}.",
+            found.id,
+        )
+
+    async def _count(
         self, session: Session, workspace_id: UUID, email: str, plan: PlanLimits, now: datetime
-    ) -> UUID:
+    ) -> None:
         # This locks the row of the quota, so transactions of the workspace count its recipients one after the other.
         await quotas.take(session, workspace_id, plan, Quota.EMAILS_PER_DAY)
-        asked = await queries.asked_by(session, workspace_id, now - _DAY, WORKSPACE_ASKS_A_DAY)
-        if asked >= WORKSPACE_ASKS_A_DAY:
+        most = WORKSPACE_ASKS_A_DAY
+        if await queries.asked_by(session, workspace_id, now - _DAY, most + 1) > most:
             raise _NotAsked(
                 f"{email} has not confirmed that they want emails of this workspace. stepIQ did not ask them, because the workspace "
-                f"has asked {asked} recipients within 24 hours, which is the maximum. Redeliver the email tomorrow."
+                f"has asked {most} recipients within 24 hours, which is the maximum. Redeliver the email tomorrow."
             )
-        if not await queries.count_ask(session, email, now, ASKED_A_DAY):
+        if not await queries.count_ask(session, _mailbox(email), now, ASKED_A_DAY):
             raise _NotAsked(
                 f"{email} has not confirmed that they want emails of this workspace. stepIQ did not ask them, because it has asked "
                 f"them {ASKED_A_DAY} times today, which is the maximum. Redeliver the email tomorrow."
             )
-        recipient_id = await queries.note_asked(
-            session, ids.uuid7(), workspace_id, email, now=now, unless_since=now - LIFETIME
-        )
-        if recipient_id is None:
-            raise _NotAsked(f"stepIQ is asking {email} to confirm. Redeliver the email.")
-        return recipient_id
 
-    async def _send(self, recipient_id: UUID, email: str, sender: str, now: datetime) -> Hold:
-        expires_at = int((now + LIFETIME).timestamp())
-        token = self._tokens.make(recipient_id.bytes + expires_at.to_bytes(_EXPIRY_BYTES))
+    async def _send(self, asked: Recipient, sender: str) -> Hold:
+        until = asked.asked_at + LIFETIME
+        url = self._links.url(RecipientLink(asked.id, until))
         try:
-            await self._mailer.send(_message(email, sender, self._base_url, token))
+            await self._mailer.send(_message(asked.email, sender, self._base_url, url, until))
         except MailUnsent as error:
-            reason = error.confidential_reason
-            if not error.is_permanent:
-                async with self._database.transaction(PATIENT_SECONDS) as session:
-                    await queries.forget(session, recipient_id)
-            log.warning("recipient_mail_unsent", recipient_id=str(recipient_id), reason=reason)
-            metrics.recipient_confirmations.labels("unsent").inc()
-            return Hold(
-                f"{email} must confirm first, but the email that asks them was not sent. {reason}"
-            )
+            return await self._unsent(asked, error)
+        now = clock.now()
+        async with self._database.transaction(PATIENT_SECONDS) as session:
+            await queries.note_sent(session, asked, now)
         metrics.recipient_confirmations.labels("asked").inc()
-        return _held(email, recipient_id, now)
+        return _held(replace(asked, sent_at=now))
 
-    async def confirm(self, session: Session, token: str, engine: Engine) -> Answered:
-        """Note that a recipient wants the emails of a workspace, and send those that are held.
-
-        Raises:
-            RecipientLinkInvalid: the token is not valid, or has expired.
-        """
-        recipient = await self._named(session, token)
-        await queries.confirm(session, recipient.id, clock.now())
-        await queries.forget_refusal(session, recipient.email)
-        released = await self._release(session, recipient.id, engine)
-        metrics.recipient_confirmations.labels("confirmed").inc()
-        return Answered(recipient.email, is_confirmed=True, released=released)
-
-    async def refuse(self, session: Session, token: str) -> Answered:
-        """Note that a recipient wants neither the emails of a workspace nor to be asked by another one.
-
-        Raises:
-            RecipientLinkInvalid: the token is not valid, or has expired.
-        """
-        recipient = await self._named(session, token)
-        await queries.refuse(session, recipient.id, recipient.email, clock.now())
-        metrics.recipient_confirmations.labels("refused").inc()
-        return Answered(recipient.email, is_confirmed=False)
-
-    async def _named(self, session: Session, token: str) -> queries.Recipient:
-        claim = self._tokens.read(token)
-        if claim is None:
-            raise RecipientLinkInvalid
-        expires_at = datetime.fromtimestamp(int.from_bytes(claim[_ID_BYTES:]), UTC)
-        found = await queries.lock(session, UUID(bytes=claim[:_ID_BYTES]))
-        if found is None or clock.now() >= expires_at:
-            raise RecipientLinkInvalid
-        return found
-
-    async def _release(self, session: Session, recipient_id: UUID, engine: Engine) -> int:
-        held = await delivery_queries.release(
-            session, recipient_id, clock.now() - LIFETIME, _RELEASED
+    async def _unsent(self, asked: Recipient, error: MailUnsent) -> Hold:
+        reason = error.confidential_reason
+        # A server that refuses an address would refuse it again, and many such emails harm the reputation of the sender.
+        retry_at = asked.asked_at + _DAY if error.is_permanent else None
+        async with self._database.transaction(PATIENT_SECONDS) as session:
+            await queries.note_unsent(session, asked, retry_at)
+        log.warning("recipient_mail_unsent", recipient_id=str(asked.id), reason=reason)
+        metrics.recipient_confirmations.labels("unsent").inc()
+        advice = "Redeliver this email to try again."
+        if retry_at is not None:
+            advice = f"Check the address. To try again, redeliver this email after {clock.readable(retry_at)}."
+        return Hold(
+            f"{asked.email} must confirm first, but the email that asks them was not sent. {reason} {advice}",
+            asked.id,
         )
-        if held:
-            waiting = await delivery_queries.pending(session, held[0].workspace_id)
-            await engine.send(
-                session,
-                [NewDelivery(each.id, waiting, each.ticket) for each in held],
-            )
-        return len(held)
+
+
+async def confirm(session: Session, link: RecipientLink, engine: Engine) -> Answered:
+    """Note that a recipient wants the emails of a workspace, and send those that are held.
+
+    Raises:
+        RecipientLinkExpired: the link can only refuse by now.
+        RecipientLinkInvalid: the recipient does not exist.
+    """
+    now = clock.now()
+    if now >= link.confirms_until:
+        raise RecipientLinkExpired(link.confirms_until)
+    recipient = await _lock(session, link)
+    await queries.confirm(session, recipient.id, now)
+    await queries.forget_refusal(session, _mailbox(recipient.email))
+    held = await delivery_queries.release(session, recipient.id, now - LIFETIME, RELEASED)
+    if held:
+        waiting = await delivery_queries.pending(session, held[0].workspace_id)
+        await engine.send(session, [NewDelivery(each.id, waiting, each.ticket) for each in held])
+    metrics.recipient_confirmations.labels("confirmed").inc()
+    return Answered(recipient.email, is_confirmed=True, released=len(held))
+
+
+async def refuse(session: Session, link: RecipientLink) -> Answered:
+    """Note that a recipient wants neither the emails of a workspace nor requests of another one. Held emails are dropped.
+
+    Raises:
+        RecipientLinkInvalid: the recipient does not exist.
+    """
+    recipient = await _lock(session, link)
+    await queries.confirm(session, recipient.id, None)
+    await queries.note_refusal(session, _mailbox(recipient.email), clock.now())
+    await delivery_queries.drop_held(session, recipient.id, _refused(recipient.email))
+    metrics.recipient_confirmations.labels("refused").inc()
+    return Answered(recipient.email, is_confirmed=False)
+
+
+async def _lock(session: Session, link: RecipientLink) -> Recipient:
+    found = await queries.lock(session, link.recipient_id)
+    if found is None:
+        raise RecipientLinkInvalid
+    return found
 
 
 def _normal(address: str) -> str:
     return address.strip().lower()
 
 
-def _held(email: str, recipient_id: UUID, asked_at: datetime) -> Hold:
-    until = clock.readable(asked_at + LIFETIME)
+def _mailbox(email: str) -> str:
+    """What limits and refusals are counted by: mail for `a+b@x` and `a@x` usually arrives in one mailbox."""
+    local, _, domain = (addresses.parse(email) or email).rpartition("@")
+    return f"{local.partition('+')[0] or local}@{domain.lower()}"
+
+
+def _until(recipient: Recipient) -> str:
+    return clock.readable(recipient.asked_at + LIFETIME)
+
+
+def _refused(email: str) -> str:
+    return f"{email} does not want emails from this server. Remove the address from the pipeline."
+
+
+def _held(recipient: Recipient) -> Hold:
+    until = _until(recipient)
     return Hold(
-        f"{email} has not confirmed that they want emails of this workspace. stepIQ asked them by email on "
-        f"{clock.readable(asked_at)}, and sends this email if they confirm by {until}.",
-        recipient_id,
+        f"{recipient.email} has not confirmed that they want emails of this workspace. stepIQ asked them by email on "
+        f"{clock.readable(recipient.sent_at or recipient.asked_at)}, and sends this email if they confirm by {until}.",
+        recipient.id,
     )
 
 
-def _message(email: str, sender: str, base_url: str, token: str) -> Message:
+def _message(email: str, sender: str, base_url: str, url: str, until: datetime) -> Message:
     # The workspace chooses no text of this email. Otherwise, the server would send its text to others.
     return Message(
         email,
@@ -214,10 +274,11 @@ def _message(email: str, sender: str, base_url: str, token: str) -> Message:
 {sender} wants to send you emails with stepIQ at {base_url}
 They contain results of pipelines, or ask you to review something.
 
-To receive them, or to stop such requests, open this link within seven days:
+Open this link to receive these emails, or to refuse them:
 
-{base_url}{PAGE_PATH}#token={token}
+{url}
 
-If you ignore this email, you do not get them.
+You can confirm until {clock.readable(until)}. You can refuse at any time, even after you have confirmed.
+If you ignore this email, you do not get the others.
 """,
     )

@@ -8,9 +8,9 @@ from fastapi import Depends, Path, Query, Request
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import CredentialInvalid, ScopeMissing, TooManyAttempts
 from stepiq.accounts.http import needs
+from stepiq.accounts.link_door import LinkDoor
 from stepiq.runs import service as runs
 from stepiq.runs.errors import RunNotFound
-from stepiq.runs.link_door import LinkDoor
 from stepiq.runs.reviews import schemas, service
 from stepiq.runs.reviews.errors import (
     ReviewClosed,

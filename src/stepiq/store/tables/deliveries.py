@@ -53,7 +53,7 @@ deliveries = sa.Table(
     ),
 )
 
-# Who is not a member of a workspace, and may get email of it once they have confirmed.
+# Who is not a member of a workspace, and may get email of it once they have confirmed. Never deleted: links can refuse at any time.
 recipients = sa.Table(
     "recipients",
     metadata,
@@ -62,21 +62,17 @@ recipients = sa.Table(
     sa.Column("email", sa.Text(), nullable=False),  # lower case
     sa.Column("asked_at", Instant(), nullable=False),
     sa.Column("confirmed_at", Instant()),
+    sa.Column("sent_at", Instant()),  # null: the mail server has not accepted the email that asks
+    sa.Column("retry_at", Instant()),  # until then, nobody tries to send it again
     sa.UniqueConstraint("workspace_id", "email"),
     sa.Index(None, "workspace_id", "asked_at"),
-    sa.Index(
-        "ix_recipients_unconfirmed",
-        "asked_at",
-        sqlite_where=sa.text("confirmed_at IS NULL"),
-        postgresql_where=sa.text("confirmed_at IS NULL"),
-    ),
 )
 
-# How often each address was asked to confirm in a day, by all workspaces together.
+# How often each mailbox was asked to confirm in a day, by all workspaces together.
 asked_addresses = sa.Table(
     "asked_addresses",
     metadata,
-    sa.Column("email", sa.Text(), primary_key=True),  # lower case
+    sa.Column("email", sa.Text(), primary_key=True),  # lower case, without what follows a "+"
     sa.Column("day", sa.Text(), nullable=False),  # YYYY-MM-DD, UTC
     sa.Column("asked", sa.Integer(), nullable=False),
     sa.Column("refused_at", Instant()),  # it does not want to be asked

@@ -22,7 +22,7 @@ class Links(Protocol[Access_co]):
     """Reads the tokens of one kind of link."""
 
     def read(self, token: str) -> Access_co:
-        """What a token gives access to; raises a `NotFound` if it is not valid."""
+        """What a token gives access to; raises an error of its own if it is not valid."""
         ...
 
 
@@ -34,11 +34,11 @@ class LinkDoor(Generic[Access]):
     requests: Limiter = field(default_factory=lambda: Limiter(A_MINUTE, timedelta(minutes=1)))
 
     def let_in(self, request: Request, token: str) -> Access:
-        """What the token gives access to.
+        """What the token gives access to. Call it before a transaction begins, so that nobody can hold one without a link.
 
         Raises:
             TooManyAttempts: the client has sent too many requests in this minute.
-            NotFound: the token is not valid.
+            StepIQError: the token is not valid.
         """
         decision = self.requests.hit(client_of(request), clock.now())
         if not decision.is_allowed:
