@@ -33,9 +33,9 @@ def cpu_limit(seconds: float) -> Generator[None]:
         took = time.process_time() - started - collecting.seconds
         gc.callbacks.remove(collecting)
     if took >= seconds:
-        slowness = _slowness()
-        assert took < seconds * slowness, (
-            f"{took:.2f} s of CPU, over {seconds} s on a machine {slowness:.1f} times slower"
+        slower = slowness()
+        assert took < seconds * slower, (
+            f"{took:.2f} s of CPU, over {seconds} s on a machine {slower:.1f} times slower"
         )
 
 
@@ -53,7 +53,8 @@ class _Collecting:
             self.seconds += time.process_time() - self._started
 
 
-def _slowness() -> float:
+def slowness() -> float:
+    """How many times slower this machine is at the moment than the one that limits were chosen on."""
     started = time.process_time()
     for _ in range(_LOADS):
         assert load(_ORDINARY, SourceFormat.YAML).definition is not None

@@ -2,6 +2,7 @@ import pytest
 
 from stepiq.core import ids
 from stepiq.core.json import MAX_NUMBER_DIGITS
+from tests.support.encodings import kept_encodings
 from tests.support.pace import cpu_limit
 
 pytestmark = pytest.mark.one_store
@@ -79,6 +80,7 @@ class TestContentType:
             "application/yaml",
             "application/json; charset=utf-16",
             "application/json; charset=latin-1",
+            "application/json; charset*=utf-8''utf-8",
             "json",
             "text/json",
             "application/jsonx",
@@ -104,6 +106,16 @@ class TestContentType:
 
         assert response.status_code == 415
         assert len(response.content) < 1_000
+
+    async def test_names_of_encodings_are_not_kept(self, owner):
+        content_type = "application/json; charset*=nonsense-2''utf-8"
+
+        response = await owner.post(
+            KEYS, content=b'{"name":"x"}', headers={"Content-Type": content_type}
+        )
+
+        assert response.status_code == 415
+        assert kept_encodings("nonsense_2") == []
 
     async def test_none_at_all_is_refused(self, owner):
         response = await owner.post(KEYS, content=b'{"name":"x"}')

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from stepiq.core.http import GuardedClient, NetworkFailure, Reply, RequestInvalid, Timeouts
+from stepiq.engine import aside
 from stepiq.engine.masking import EXCERPT_CHARACTERS, Masker
 from stepiq.engine.providers.masking import storable
 from stepiq.notify import envelope, signing
@@ -17,6 +18,8 @@ EXCERPT_BYTES = 1024
 
 _TIMEOUTS = Timeouts(connect=ATTEMPT, read=ATTEMPT, total=ATTEMPT)
 _MAX_HEADERS = 64
+_AT_ONCE_CHARACTERS = 4 * 1024
+"""Of headers and body, up to which an answer is masked on the event loop."""
 
 
 async def send(
@@ -47,7 +50,20 @@ async def send(
         )
     except RequestInvalid as error:
         return Verdict(is_delivered=False, error=call.masker.text(error.message))
-    return _verdict(answer, call.masker)
+    return await verdict_on(answer, call.masker)
+
+
+async def verdict_on(answer: Reply | NetworkFailure, masker: Masker) -> Verdict:
+    """What an answer means. A long one is masked in a thread: headers full of escapes take tenths of a second."""
+    if _size(answer) <= _AT_ONCE_CHARACTERS:
+        return _verdict(answer, masker)
+    return await aside.compute(_verdict, answer, masker)
+
+
+def _size(answer: Reply | NetworkFailure) -> int:
+    if isinstance(answer, NetworkFailure):
+        return 0
+    return len(answer.body) + sum(len(name) + len(value) for name, value in answer.headers.items())
 
 
 def _verdict(answer: Reply | NetworkFailure, masker: Masker) -> Verdict:

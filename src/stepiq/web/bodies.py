@@ -243,7 +243,10 @@ def _media_type(request: Request, accepted: Sequence[str]) -> str:
         raise UnsupportedMediaType(header[:_LONGEST_TYPE], accepted)
     message = email.message.Message()
     message["content-type"] = header
-    if (message.get_content_charset() or "utf-8") not in ("utf-8", "utf8", "us-ascii"):
+    charset = message.get_param("charset", "utf-8")
+    # It is not a string if it was sent as `charset*=`, which names an encoding of its own. To read it, Python would look up
+    # the encoding, and keep its name for ever.
+    if not isinstance(charset, str) or charset.lower() not in ("", "utf-8", "utf8", "us-ascii"):
         raise UnsupportedMediaType(header, accepted)
     return message.get_content_type() if "/" in header else header
 

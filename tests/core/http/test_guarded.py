@@ -3,6 +3,7 @@ import gzip
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
+from http.cookiejar import CookieJar
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -120,6 +121,16 @@ class TestSend:
                 await reply_of(opened, "GET", server.url)
 
         assert b"cookie" not in server.requests[1].lower()
+
+    async def test_cookies_are_not_read(
+        self, opened: GuardedClient, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(CookieJar, "make_cookies", pytest.fail)
+
+        async with listening(answer(Set_Cookie="a=b")) as server:
+            reply = await reply_of(opened, "GET", server.url)
+
+        assert reply.headers["set-cookie"] == "a=b"
 
     async def test_proxies_of_the_environment_are_ignored(
         self, opened: GuardedClient, monkeypatch: pytest.MonkeyPatch

@@ -3,6 +3,7 @@ import pytest
 from stepiq import __version__
 from stepiq.core.http import operator_client
 from tests.support.fake_provider import running_fake_provider
+from tests.support.listeners import answer, listening
 
 
 class TestOperatorClient:
@@ -19,6 +20,13 @@ class TestOperatorClient:
             reply = await client.post(f"{server.url}/chat/completions", json={"messages": [{}]})
 
         assert reply.status_code == 302
+
+    async def test_it_keeps_no_cookies(self):
+        async with listening(answer(Set_Cookie="a=b")) as server, operator_client() as client:
+            for _ in range(2):
+                await client.get(server.url)
+
+        assert b"cookie" not in server.requests[1].lower()
 
     async def test_it_ignores_proxies_of_the_environment(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")

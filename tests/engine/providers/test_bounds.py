@@ -10,6 +10,7 @@ from stepiq.engine.providers import bounds
 from stepiq.engine.providers.base import Progress, ProviderError
 from stepiq.engine.providers.failures import Place
 from tests.engine.providers.conftest import Spoken, ask, failure
+from tests.support.encodings import kept_encodings
 from tests.support.vendor_server import Refusal
 
 NUMBERS = ("input_tokens", "output_tokens", "cached_tokens")
@@ -77,6 +78,15 @@ class TestErrors:
 
         assert error.code == "provider_error"
         assert "`Content-Encoding: gzip`" in error.message
+
+    async def test_an_encoding_is_neither_looked_up_nor_kept(self, spoken: Spoken):
+        content_type = {"content-type": "text/plain; charset=nonsense-3"}
+        spoken.server.refusals = [Refusal(400, "Schön", content_type)]
+
+        error = await failure(spoken.model)
+
+        assert "Schön" in error.message
+        assert kept_encodings("nonsense_3") == []
 
 
 class TestAnswers:

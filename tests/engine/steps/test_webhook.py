@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.support.encodings import kept_encodings
 from tests.support.engine import Ended, World
 from tests.support.receiver import Receiver, Reply, running_receiver
 
@@ -147,6 +148,15 @@ class TestReply:
         receiver.reply_with(Reply(200, body, headers))
 
         assert (await call(world, receiver)).run.output["body"] == seen
+
+    async def test_names_of_encodings_are_not_kept(self, world: World, receiver: Receiver):
+        for name in ("nonsense-1", "utf----8"):
+            headers = {"Content-Type": f"text/plain; charset={name}"}
+            receiver.reply_with(Reply(200, "ä".encode(), headers))
+
+            assert (await call(world, receiver)).run.output["body"] == "ä"
+
+        assert kept_encodings("nonsense", "utf____") == []
 
     async def test_json_of_too_many_parts_is_text(self, world: World, receiver: Receiver):
         receiver.reply_with(Reply(200, b"[" + b"[]," * 100_000 + b"1]", JSON))

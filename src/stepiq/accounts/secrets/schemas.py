@@ -11,12 +11,14 @@ from pydantic_core import PydanticCustomError
 from stepiq.core.http.hosts import Host, HostInvalid
 from stepiq.web.bodies import StrictModel, Timestamp, View
 
+_MOST_COMPARED = 200
 _NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,99}$"
 
 
 def _name(text: str) -> str:
     if not re.fullmatch(_NAME, text):
-        near = _nearest_name(text)
+        # Decomposing a long text takes quadratic time.
+        near = _nearest_name(text[:_MOST_COMPARED])
         hint = f" Did you mean `{near}`?" if near else ""
         raise PydanticCustomError(
             "invalid_name",

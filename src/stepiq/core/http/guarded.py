@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Self
 
@@ -16,7 +15,7 @@ import httpx2
 
 from stepiq.core.http import urls
 from stepiq.core.http.errors import HeaderInvalid, RequestInvalid, UrlInvalid
-from stepiq.core.http.operator import USER_AGENT, Client
+from stepiq.core.http.operator import USER_AGENT, Client, NoCookies
 from stepiq.core.http.resolver import Resolver, SystemResolver
 from stepiq.core.http.spread import SpreadTransport
 from stepiq.core.http.transport import GuardedTransport, NameUnknown
@@ -121,7 +120,7 @@ class GuardedClient:
             follow_redirects=False,
             trust_env=False,
             # One tenant's cookie must not go along with the next one's request.
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+            cookies=NoCookies(),
         )
         """For libraries that bring their own requests: as guarded, but what it reads is bounded by its user."""
 

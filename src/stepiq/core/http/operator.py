@@ -1,6 +1,8 @@
 """The client for addresses that the operator configures."""
 
 from collections.abc import Mapping
+from http.cookiejar import CookieJar
+from typing import Any
 
 import httpx2
 
@@ -21,6 +23,13 @@ LIMITS = httpx2.Limits(
 """Of one pool. A process carries 500 runs at once, and none may wait for another's connection."""
 
 
+class NoCookies(CookieJar):
+    """Keeps no cookie, and does not read those that arrive."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        """Ignore the cookies of a response."""
+
+
 def operator_client(headers: Mapping[str, str] | None = None) -> Client:
     """A client for addresses the operator configures: model providers, a local Ollama, other fixed services.
 
@@ -37,4 +46,6 @@ def operator_client(headers: Mapping[str, str] | None = None) -> Client:
         timeout=_TIMEOUT,
         follow_redirects=False,
         trust_env=False,
+        # The calls of all workspaces share the client.
+        cookies=NoCookies(),
     )

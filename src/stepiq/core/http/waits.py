@@ -19,7 +19,7 @@ def retry_after(value: str | None) -> timedelta | None:
         pass
     try:
         moment = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     wait = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - clock.now()
     return min(wait, LONGEST) if wait > timedelta(0) else None

@@ -43,6 +43,9 @@ def bound(reply: httpx2.Response, place: Place) -> None:
             " a proxy compresses its answers, switch this off.",
             status=reply.status_code,
         )
+    # Without this, libraries would look up any encoding that the provider names. Python keeps unknown names for ever, and
+    # some encodings take minutes to read.
+    reply.encoding = "utf-8"
     stream = cast(httpx2.AsyncByteStream, reply.stream)
     is_error = reply.status_code >= _FIRST_ERROR_STATUS
     reply.stream = _Beginning(stream) if is_error else _Limited(stream, place)

@@ -1,10 +1,14 @@
 """Webhook: an HTTP call to a public address, whose reply is the step's output."""
 
 import codecs
+import encodings
+import pkgutil
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from encodings.aliases import aliases
+from functools import cache
 
 from stepiq.core import json
 from stepiq.core.http import (
@@ -44,6 +48,7 @@ _CHARSETS = re.compile(
     r"ascii|utf-(8|16|32)(-[a-z]+)?|(iso8859|koi8|mac|tis)-.+|cp\d+|(euc|iso2022)_.+|(big5|gb|shift_jis|hz).*"
 )
 """Those that texts are written in, by Python's names. It knows others, some of which take minutes to read."""
+_LONGEST_CHARSET = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +169,7 @@ def _is_json(body: bytes) -> bool:
 
 
 def _text(body: bytes, content_type: str) -> str:
-    named = content_type.partition("charset=")[2].strip(" \"'")
+    named = content_type.partition("charset=")[2].partition(";")[0].strip(" \"'")
     decoder = codecs.getincrementaldecoder(_charset(named))("replace")
     # Some decoders take half a second for a megabyte, and let nobody in before the end.
     pieces = [
@@ -176,8 +181,19 @@ def _text(body: bytes, content_type: str) -> str:
 
 
 def _charset(named: str) -> str:
+    # Python keeps each name that is looked up, so only names that it knows are looked up, in one spelling each.
+    name = encodings.normalize_encoding(named[:_LONGEST_CHARSET]).lower()
+    if aliases.get(name, name) not in _encodings():
+        return "utf-8"
     try:
-        charset = codecs.lookup(named).name
-    except (LookupError, ValueError):
+        charset = codecs.lookup(name).name
+    except LookupError:
+        # A module that is not an encoding, or one of Windows.
         return "utf-8"
     return charset if _CHARSETS.fullmatch(charset) else "utf-8"
+
+
+@cache
+def _encodings() -> frozenset[str]:
+    """The names of Python's encodings, without their aliases."""
+    return frozenset(module.name for module in pkgutil.iter_modules(encodings.__path__))

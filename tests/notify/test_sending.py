@@ -1,0 +1,33 @@
+import threading
+
+import httpx2
+import pytest
+
+from stepiq.core.http import Reply
+from stepiq.engine.masking import Masker
+from stepiq.notify import sending
+
+
+class NotedMasker(Masker):
+    """Notes the threads in which it masks."""
+
+    def __init__(self) -> None:
+        super().__init__({"TOKEN": "hunter2-hunter2"})
+        self.threads: set[threading.Thread] = set()
+
+    def text(self, text: str) -> str:
+        self.threads.add(threading.current_thread())
+        return super().text(text)
+
+
+class TestVerdictOn:
+    @pytest.mark.parametrize(("size", "is_on_loop"), [(100, True), (100_000, False)])
+    async def test_a_long_answer_is_masked_outside_of_the_loop(self, size, is_on_loop):
+        masker = NotedMasker()
+        headers = httpx2.Headers({f"x-{number}": "%41" * (size // 30) for number in range(10)})
+        answer = Reply(200, headers, b"", is_cut=False, url="http://example.com/")
+
+        verdict = await sending.verdict_on(answer, masker)
+
+        assert verdict.is_delivered
+        assert (threading.current_thread() in masker.threads) is is_on_loop
