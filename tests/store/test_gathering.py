@@ -67,6 +67,20 @@ class TestAdd:
         assert (await first, await rest) == ("A", ["B", "C"])
         assert work.batches == [["a"], ["b", "c"]]
 
+    async def test_keys_take_turns(self, gatherer, work):
+        # All of them share a lane on PostgreSQL, too.
+        a, b, c = 0, 4, 8
+        work.may_go.clear()
+        added = [asyncio.create_task(gatherer.add(f"a{number}", a)) for number in range(7)]
+        await work.begun.wait()
+        later = (("b0", b), ("c0", c), ("b1", b))
+        added += [asyncio.create_task(gatherer.add(item, key)) for item, key in later]
+        await asyncio.sleep(0)
+        work.may_go.set()
+        await asyncio.gather(*added)
+
+        assert work.batches[1:] == [["a4", "b0", "c0", "a5"], ["b1", "a6"]]
+
     async def test_a_refusal_is_its_callers_own(self, gatherer, work):
         results = await all_of(gatherer, ["a", "refused", "b"])
 

@@ -1,14 +1,16 @@
 """What several ask of the store at the same time is done in one transaction: statements and the wait for the disk are shared.
 
-While one transaction is under way, what comes in waits for the next. Nobody is answered before theirs is durable.
+While one transaction is under way, what comes in waits for the next. If that is too much for one transaction, keys take
+turns. Nobody is answered before theirs is durable.
 """
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from stepiq.store.database import PATIENT_SECONDS, Database, Session, StoreUnavailable
@@ -49,12 +51,13 @@ class _Lane(Generic[Item, Result]):
         self._together = together
         self._most = most
         self._gives_up = gives_up
-        self._waiting: deque[_Waiting[Item, Result]] = deque()
+        self._waiting: OrderedDict[Hashable, deque[_Waiting[Item, Result]]] = OrderedDict()
+        """By key. The next batch takes one item of each key in turn, from the first key on."""
         self._working: asyncio.Task[None] | None = None
 
-    async def add(self, item: Item) -> Result:
+    async def add(self, item: Item, key: Hashable) -> Result:
         waiting = _Waiting[Item, Result](item, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
+        self._waiting.setdefault(key, deque()).append(waiting)
         if self._working is None:
             # Without the first caller's context: it has no place in what is logged of others.
             self._working = asyncio.create_task(self._work(), context=Context())
@@ -84,14 +87,17 @@ class _Lane(Generic[Item, Result]):
     def _take(self) -> list[_Waiting[Item, Result]]:
         batch: list[_Waiting[Item, Result]] = []
         while self._waiting and len(batch) < self._most:
-            waiting = self._waiting.popleft()
+            key, items = self._waiting.popitem(last=False)
+            waiting = items.popleft()
+            if items:
+                self._waiting[key] = items
             if not waiting.done.cancelled():
                 waiting.is_taken = True
                 batch.append(waiting)
         return batch
 
     def _take_all(self) -> list[_Waiting[Item, Result]]:
-        waiting = list(self._waiting)
+        waiting = list(chain.from_iterable(self._waiting.values()))
         self._waiting.clear()
         return waiting
 
@@ -168,13 +174,13 @@ class Gatherer(Generic[Item, Result]):
 
         Args:
             item: what to do.
-            key: whose work it is, such as a workspace's id.
+            key: whose work it is, such as a workspace's id. Keys take turns.
 
         Raises:
             StoreUnavailable: whether it was done is unknown.
             Exception: why it was refused.
         """
-        return await self._lanes[hash(key) % len(self._lanes)].add(item)
+        return await self._lanes[hash(key) % len(self._lanes)].add(item, key)
 
 
 class SharedTransactions:

@@ -100,7 +100,7 @@ class TestTick:
         monkeypatch.setattr(module, "BATCH", 2)
         made = [await schedule() for _ in range(5)]
 
-        assert [await ticker.turn(NINE) for _ in range(3)] == [4, 1, 0]
+        assert [await ticker.turn(NINE) for _ in range(4)] == [2, 2, 1, 0]
         assert {row.schedule_id for row in await rows(sa.select(runs))} == set(made)
 
     async def test_many_of_one_workspace_do_not_delay_those_of_another(
@@ -119,7 +119,44 @@ class TestTick:
 
         started = [row.schedule_id for row in await rows(sa.select(runs.c.schedule_id))]
         assert of_others < set(started)
-        assert len(started) == 4 + 1 + 1 + 1
+        assert len(started) == 1 + 1 + 1
+
+    async def test_what_becomes_due_meanwhile_is_in_the_next_batch(
+        self, ticker, make, rows, monkeypatch
+    ):
+        monkeypatch.setattr(module, "BATCH", 4)
+        monkeypatch.setattr(module, "_WORKSPACES_OF_BATCH", 2)
+        accounts = [await make.user() for _ in range(7)]
+        # The last one in the order of turns.
+        *crowd, other = sorted(accounts, key=lambda account: account.workspace_id)
+        for account in crowd:
+            pipeline_id = await make.pipeline(account)
+            for _ in range(4):
+                await make.schedule(account, pipeline_id, next_run_at=NINE)
+        late = await make.schedule(other, await make.pipeline(other), next_run_at=NINE + SECOND)
+        await ticker.turn(NINE)
+
+        await ticker.turn(NINE + SECOND)
+
+        started = [row.schedule_id for row in await rows(sa.select(runs.c.schedule_id))]
+        assert late in started
+        assert len(started) <= 4 + 4
+
+    async def test_each_workspace_has_its_turn_before_one_has_another(
+        self, ticker, make, rows, monkeypatch
+    ):
+        monkeypatch.setattr(module, "BATCH", 2)
+        monkeypatch.setattr(module, "_WORKSPACES_OF_BATCH", 2)
+        accounts = [await make.user() for _ in range(5)]
+        for account in accounts:
+            pipeline_id = await make.pipeline(account)
+            for _ in range(3):
+                await make.schedule(account, pipeline_id, next_run_at=NINE)
+
+        assert [await ticker.turn(NINE) for _ in range(3)] == [2, 2, 2]
+
+        started = await rows(sa.select(runs.c.workspace_id))
+        assert {row.workspace_id for row in started} == {each.workspace_id for each in accounts}
 
     async def test_a_broken_one_among_many_delays_only_its_own_workspace(
         self, ticker, schedule, make, rows, outcomes, monkeypatch

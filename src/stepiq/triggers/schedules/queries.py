@@ -151,6 +151,19 @@ async def due_workspaces(session: Session, now: datetime, limit: int, *, after: 
     return list(rows.scalars())
 
 
+async def newly_due_workspaces(
+    session: Session, since: datetime, now: datetime, limit: int
+) -> list[UUID]:
+    """Workspaces with schedules that have become due since a time."""
+    rows = await session.execute(
+        sa.select(schedules.c.workspace_id)
+        .where(schedules.c.next_run_at > since, schedules.c.next_run_at <= now)
+        .distinct()
+        .limit(limit)
+    )
+    return list(rows.scalars())
+
+
 def _are_due(
     now: datetime, workspace_id: UUID | sa.ColumnElement[UUID] | None
 ) -> list[sa.ColumnElement[bool]]:

@@ -1,6 +1,7 @@
 """Starts what is due: once a second, one look in an index for the whole server, however many schedules there are.
 
-If more is due than one transaction can start, workspaces take turns, so many schedules of one do not delay those of others.
+If more is due than one transaction can start, workspaces take turns. A workspace whose schedules become due meanwhile is part
+of the next transaction.
 
 A tick's outcome, its run and the schedule's next time are written in one transaction that holds the schedule's row: whoever
 dies, a tick has all of them or none, and another ticker finds it where it was.
@@ -53,6 +54,10 @@ class Ticker:
         self._database = database
         self._engine = engine
         self._plans = plans
+        self._after = _BEFORE_ALL
+        """The last workspace of the current round that had its turn."""
+        self._looked_at: datetime | None = None
+        """The time of the last batch."""
 
     async def run_for_ever(self) -> None:
         """Look at the beginning of every second until cancelled; a store that is down is asked again the next second."""
@@ -83,7 +88,7 @@ class Ticker:
         return handled
 
     async def turn(self, now: datetime) -> int:
-        """Handle schedules that are due: all of them or, if there are many, one turn of each workspace.
+        """Handle one batch of schedules that are due. If one batch cannot contain all of them, workspaces take turns.
 
         Returns:
             The number of schedules handled. There may be more.
@@ -92,28 +97,39 @@ class Ticker:
             StoreUnavailable: what has no outcome yet stays due.
         """
         async with self._database.reading() as session:
-            if not await queries.due_ids(session, now, 1):
-                return 0
-        handled = await self._batch(now)
-        if handled >= BATCH:
-            handled += await self._turns(now)
+            due = len(await queries.due_ids(session, now, BATCH))
+        if due < BATCH:
+            self._looked_at = now
+            return await self._batch(now) if due else 0
+        # Schedules that nobody can handle stay due. They must not end the turn of the workspaces behind them.
+        handled = ends_of_round = 0
+        while not handled and ends_of_round < 2:
+            if workspaces := await self._next_workspaces(now):
+                handled = await self._batch(now, workspaces)
+            else:
+                ends_of_round += 1
         return handled
 
-    async def _turns(self, now: datetime) -> int:
-        handled, after = 0, _BEFORE_ALL
-        while True:
-            async with self._database.reading() as session:
-                workspaces = await queries.due_workspaces(
-                    session, now, _WORKSPACES_OF_BATCH, after=after
-                )
-            if not workspaces:
-                return handled
-            handled += await self._batch(now, workspaces)
-            after = workspaces[-1]
+    async def _next_workspaces(self, now: datetime) -> list[UUID]:
+        """The workspaces of the next batch; none at the end of a round.
+
+        Those with schedules that have become due since the last batch come first, so they wait for one batch at most.
+        """
+        async with self._database.reading() as session:
+            following = await queries.due_workspaces(
+                session, now, _WORKSPACES_OF_BATCH, after=self._after
+            )
+            since = self._looked_at or now
+            new = await queries.newly_due_workspaces(session, since, now, _WORKSPACES_OF_BATCH)
+        self._looked_at = now
+        chosen = list(dict.fromkeys([*new, *following]))[:_WORKSPACES_OF_BATCH]
+        kept = [workspace_id for workspace_id in following if workspace_id in chosen]
+        self._after = kept[-1] if kept else self._after if following else _BEFORE_ALL
+        return chosen
 
     async def _batch(self, now: datetime, workspaces: Sequence[UUID | None] = (None,)) -> int:
         """Fire due schedules, the same number of each of these workspaces. None stands for all workspaces."""
-        each = BATCH // len(workspaces)
+        each = max(1, BATCH // len(workspaces))
         taken: list[Due] = []
         try:
             async with self._database.transaction() as session:
@@ -131,7 +147,7 @@ class Ticker:
 
     async def _one_by_one(self, now: datetime, workspaces: Sequence[UUID | None] = (None,)) -> int:
         """Find the schedule that a batch failed on, and handle the others."""
-        each = BATCH // len(workspaces)
+        each = max(1, BATCH // len(workspaces))
         found: list[UUID] = []
         async with self._database.reading() as session:
             for workspace_id in workspaces:
