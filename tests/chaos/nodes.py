@@ -59,6 +59,7 @@ class Node:
     is_paused: bool = False
     process: ForkedProcess | None = None
     _keeping: asyncio.Task[None] | None = None
+    _looking: asyncio.Task[None] | None = None
     _became_ready: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     @property
@@ -88,6 +89,9 @@ class Node:
             return False
         if number in (signal.SIGKILL, signal.SIGTERM):
             self.is_ready = False
+            if self._looking is not None:
+                # It may have received an answer already, from the process that ends now.
+                self._looking.cancel()
         with suppress(ProcessLookupError):
             self.process.send_signal(number)
         return True
@@ -107,9 +111,9 @@ class Node:
             environment = {**os.environ, **self.environment, "STEPIQ_PORT": str(self.port)}
             self.process = ForkedProcess(self.role.arguments, _ROOT, environment, self.log)
             self.ledger.note("started", node=self.name, pid=self.process.pid)
-            looking = asyncio.create_task(self._look(offset))
+            self._looking = asyncio.create_task(self._look(offset))
             code = await self.process.wait()
-            looking.cancel()
+            self._looking.cancel()
             was_ready, self.is_ready, self.is_paused = self.is_ready, False, False
             self.ledger.note("exited", node=self.name, code=code, was_ready=was_ready)
             rest, self.rest_seconds = self.rest_seconds, 0.2
@@ -119,8 +123,8 @@ class Node:
         async with httpx2.AsyncClient(timeout=5) as client:
             while not await self._has_come_up(client, offset):
                 await asyncio.sleep(_LOOK_SECONDS)
-        self.ledger.note("ready", node=self.name)
         async with self._became_ready:
+            self.ledger.note("ready", node=self.name)
             self.is_ready = True
             self._became_ready.notify_all()
 
