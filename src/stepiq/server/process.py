@@ -31,6 +31,12 @@ DRAIN = timedelta(seconds=25)
 """How long a stopping server lets steps in progress finish."""
 _HTTP_DRAIN_SECONDS = 5
 """How long answers can take after that: longer than the time limit of the store."""
+KEEP_ALIVE_SECONDS = 75
+"""How long an idle connection stays open.
+
+Clients and proxies must close first, because a request that crosses the close gets no answer. Most of them close after
+5 to 60 seconds.
+"""
 _OF_MONITORS = Limits.fitted(64, 64, 64)
 """For listeners that have only health checks and metrics."""
 
@@ -166,6 +172,7 @@ def _config(settings: Settings, app: object) -> uvicorn.Config:
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
         timeout_graceful_shutdown=_HTTP_DRAIN_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
 
 
