@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 from tests.chaos.evidence import Evidence, merged, moment, overlap, tag_of
+from tests.chaos.hostile import ATTACKS
 from tests.chaos.ledger import Record
 from tests.chaos.plan import FaultKind
 from tests.chaos.row import Row, spread
@@ -14,8 +15,6 @@ ORPHAN_SECONDS = 10
 UNAVAILABLE_SECONDS = 5
 WIDE = 50
 _FINAL = ("completed", "failed", "cancelled")
-_ATTACKS = ("run 202", "stream", "guess 4", "cancel")
-"""What each hostile workspace does in a trial; with a status, what is answered at least once."""
 _WRONG = ("guess 2", "run 500", "guess 500", "cancel 500")
 _BETWEEN_CALLS_SECONDS = 0.1
 """A recorded end is noted a moment before it is written, and read by another clock call than the model's."""
@@ -62,13 +61,20 @@ def hostile(evidence: Evidence) -> Row:
 
 def _attacked(evidence: Evidence, row: Row) -> None:
     """Every workspace has attacked in every way, and every answer was one that an attacker should get."""
+    calm = evidence.first("calm")
+    begun = {
+        record["workspace"]
+        for record in evidence.of("hostile_accepted")
+        if calm is None or record["at"] < calm["at"]
+    }
     stopped = {record["workspace"]: record["did"] for record in evidence.of("hostile_stopped")}
     row.expect(
         len(stopped) == evidence.options.hostile,
         f"{len(stopped)} of {evidence.options.hostile} hostile workspaces attacked to the end",
     )
     for workspace, did in stopped.items():
-        for what in _ATTACKS:
+        row.expect(workspace in begun, f"{workspace} began to attack after the last fault")
+        for what in ATTACKS:
             row.expect(any(key.startswith(what) for key in did), f"{workspace} did nothing: {what}")
         for key in did:
             row.expect(not key.startswith(_WRONG), f"{workspace} got a wrong answer: {key}")

@@ -17,7 +17,10 @@ _PAUSE_SECONDS = 0.5
 """Between two actions of a workspace. Clients and servers share the machine: the clients must not be the attack."""
 _KEPT = 10
 """How many unfinished runs, and how many open streams, a workspace has at most."""
+_CANCELS_EVERY = 3
 _REQUEST_SECONDS = 30
+ATTACKS = ("run 202", "stream", "guess 4", "cancel")
+"""What each hostile workspace does; with a status or the beginning of one, what is answered at least once."""
 _FINAL = ("completed", "failed", "cancelled")
 _PASSWORD = "correct horse battery"
 
@@ -92,7 +95,12 @@ class Crowd:
             self._cluster.ledger.note("hostile_broke", **facts)
 
     async def stop(self) -> None:
-        """End the attack, cancel the runs that it left, and return when all of its runs have ended."""
+        """End the attack once each workspace has done everything, cancel its runs, and return when they have ended."""
+        # A trial may be over before a slow machine has answered a password.
+        done = [asyncio.create_task(each.has_attacked.wait()) for each in self._members]
+        for task, attack in zip(done, self._attacks, strict=True):
+            await asyncio.wait({task, attack}, return_when=asyncio.FIRST_COMPLETED)
+            task.cancel()
         for task in self._attacks:
             task.cancel()
         await asyncio.gather(*self._attacks, return_exceptions=True)
@@ -119,6 +127,8 @@ class _Hostile:
         self.email = ""
         self.did: Counter[str] = Counter()
         """How often it did what, by the answer."""
+        self.has_attacked = asyncio.Event()
+        """Set once it has done all `ATTACKS`."""
         self._pipeline_ids: list[str] = []
         self._runs: deque[str] = deque()
         self._accepted: list[str] = []
@@ -148,6 +158,10 @@ class _Hostile:
                 await self._accept(started.json()["id"])
             guess = {"email": self.email, "password": f"guess number {number}"}
             await self._do("guess", "/api/auth/login", guess)
+            if len(self._runs) > _KEPT or (self._runs and number % _CANCELS_EVERY == 0):
+                await self._do("cancel", f"/api/runs/{self._runs.popleft()}/cancel")
+            if all(any(key.startswith(what) for key in self.did) for what in ATTACKS):
+                self.has_attacked.set()
             await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _accept(self, run_id: str) -> None:
@@ -159,8 +173,6 @@ class _Hostile:
             self.did["stream"] += 1
         if len(self._streams) > _KEPT:
             self._streams.popleft().close()
-        if len(self._runs) > _KEPT:
-            await self._do("cancel", f"/api/runs/{self._runs.popleft()}/cancel")
 
     async def _do(self, what: str, path: str, body: Any = None) -> httpx2.Response | None:
         answer = await self._ask("POST", path, body)

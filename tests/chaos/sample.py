@@ -41,6 +41,7 @@ class Sample:
         self._cron()
         self._faults()
         self.note("hostile_accepted", 20, run_id="hostile", workspace="hostile")
+        self.note("calm", 80)
         did = {"run 202": 20, "run 429": 3, "stream": 20, "guess 401": 10, "cancel 200": 10}
         self.note("hostile_stopped", 80, workspace="hostile", did=did)
         self.note("hostile_ended", 85, run_id="hostile", status="cancelled")

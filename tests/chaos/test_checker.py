@@ -216,6 +216,11 @@ BROKEN: dict[str, tuple[str, str, Doctor]] = {
         "0 of 1 hostile workspaces",
         lambda s: s.ledger.records.remove(records(s, "hostile_stopped")[0]),
     ),
+    "attack that came too late": (
+        "P20",
+        "after the last fault",
+        lambda s: shift(s, "hostile_accepted", 0, at=START + 81),
+    ),
     "attack without runs": (
         "P20",
         "did nothing: run 202",
