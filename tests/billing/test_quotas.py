@@ -15,7 +15,7 @@ from stepiq.engine import quotas
 from stepiq.engine.quotas import PlanRedeliveriesExhausted, Quota
 from stepiq.store import migrate
 from stepiq.store.database import Database
-from stepiq.store.tables import quota_counts, workspaces
+from stepiq.store.tables import pipeline_versions, quota_counts, workspaces
 from stepiq.web.services import Services
 from tests.support.clients import Login, LoginKey, login, login_key
 from tests.support.make import Make
@@ -151,6 +151,28 @@ class TestVersions:
         await client.put(path, json={"name": "X"})
         for _ in range(2):
             assert (await client.put(path, json=DEFINITION)).status_code == 200
+
+    async def test_deleted_versions_make_room(self, login: Login, make: Make, database: Database):
+        account = await make.user(plan="versions")
+        client = await login(account)
+        path = f"/api/pipelines/{await pipeline(client)}"
+        for _ in range(2):
+            await client.put(path, json=DEFINITION)
+        refused = await client.put(path, json=DEFINITION)
+
+        await client.delete(f"{path}/versions/1")
+
+        assert "DELETE /api/pipelines/ID/versions/N" in refused.json()["detail"]
+        assert (await client.put(path, json=DEFINITION)).status_code == 200
+        assert (await client.put(path, json=DEFINITION)).status_code == 403
+        async with database.reading() as session:
+            rows = await session.execute(sa.select(quota_counts.c.name, quota_counts.c.value))
+            counted = {row.name: row.value for row in rows}
+            (size,) = await session.execute(
+                sa.select(sa.func.sum(sa.func.length(pipeline_versions.c.source)))
+            )
+        assert counted["versions"] == 3
+        assert counted["definition_bytes"] == size[0]
 
 
 class TestDefinitionBytes:

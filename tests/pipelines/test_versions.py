@@ -1,3 +1,5 @@
+from uuid import UUID
+
 import pytest
 
 from tests.support.clients import login
@@ -135,3 +137,64 @@ class TestRestore:
         response = await client.post(f"/api/pipelines/{pipeline_id}/versions/1/restore")
 
         assert (response.status_code, response.json()["code"]) == (403, "plan_steps_exceeded")
+
+
+class TestDelete:
+    async def test_it_is_gone_and_the_others_stay(self, owner, url):
+        deleted = await owner.delete(f"{url}/versions/1")
+
+        assert deleted.status_code == 200
+        assert deleted.json() == {"id": url.rpartition("/")[2], "version": 1, "deleted": True}
+        assert (await owner.get(f"{url}/versions/1")).json()["code"] == "version_not_found"
+        listed = (await owner.get(f"{url}/versions")).json()["data"]
+        assert [version["version"] for version in listed] == [2]
+
+    async def test_its_number_is_not_used_again(self, owner, url):
+        await owner.delete(f"{url}/versions/1")
+
+        saved = await owner.put(url, content=FIRST, headers=YAML)
+
+        assert saved.json()["version"] == 3
+
+    async def test_the_newest_one_stays(self, owner, url):
+        refused = await owner.delete(f"{url}/versions/2")
+
+        assert (refused.status_code, refused.json()["code"]) == (409, "version_in_use")
+        assert "is the newest one" in refused.json()["detail"]
+
+    async def test_one_with_runs_stays(self, owner, url):
+        await owner.post(f"{url}/run", json={"version": 1})
+
+        refused = await owner.delete(f"{url}/versions/1")
+
+        assert (refused.status_code, refused.json()["code"]) == (409, "version_in_use")
+        assert "has runs" in refused.json()["detail"]
+        assert (await owner.get(f"{url}/versions/1")).status_code == 200
+
+    async def test_it_works_for_archived_pipelines(self, owner, url):
+        await owner.delete(url)
+
+        assert (await owner.delete(f"{url}/versions/1")).status_code == 200
+
+    async def test_a_version_that_does_not_exist_is_not_found(self, owner, url):
+        assert (await owner.delete(f"{url}/versions/7")).json()["code"] == "version_not_found"
+
+    async def test_nobody_else_can_delete_it(self, owner, url, login, stranger):
+        other = await login(stranger)
+
+        assert (await other.delete(f"{url}/versions/1")).status_code == 404
+        assert (await owner.get(f"{url}/versions/1")).status_code == 200
+
+    async def test_a_run_of_a_version_that_another_process_has_deleted_is_not_started(
+        self, owner, url, database, engine
+    ):
+        pipeline_id = UUID(url.rpartition("/")[2])
+        async with database.reading() as session:
+            await engine.definitions.get(session, pipeline_id, 1)
+        await owner.delete(f"{url}/versions/1")
+        # This process has compiled it, so it does not read it again.
+        assert engine.definitions.kept(pipeline_id, 1) is not None
+
+        refused = await owner.post(f"{url}/run", json={"version": 1})
+
+        assert (refused.status_code, refused.json()["code"]) == (404, "version_not_found")

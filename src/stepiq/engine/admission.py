@@ -15,17 +15,20 @@ from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from stepiq.core import clock, metrics
 from stepiq.core.errors import Conflict, StepIQError
 from stepiq.engine import events, retries, reviews, usage
 from stepiq.engine.admission_rows import COUNT_IN, SEE, parameters
+from stepiq.engine.definitions import VersionNotFound
 from stepiq.engine.events import Event
 from stepiq.engine.limits import PlanBook, PlanCreditsExhausted, PlanRunsExhausted, QueueFull
 from stepiq.engine.records import NewRun
 from stepiq.engine.usage import Tally
+from stepiq.store import faults
 from stepiq.store.changes import RUN_CANCELLED, Changes, run_topic
-from stepiq.store.database import Session
+from stepiq.store.database import Session, StoreUnavailable
 from stepiq.store.states import FINAL_RUN_STATUSES, RunStatus, StepStatus
 from stepiq.store.tables import run_events, run_steps, runs, workspaces
 
@@ -49,6 +52,15 @@ class RunNotCancellable(Conflict):
 
     def __init__(self, run_id: UUID) -> None:
         super().__init__(f"Run {run_id} has already finished.", run_id=run_id)
+
+
+class _VersionDeleted(StoreUnavailable):
+    """A run's version was deleted after it had been read. A later attempt reads the newest one."""
+
+    was_answered = True
+
+    def __init__(self) -> None:
+        super().__init__("A version of the pipeline was deleted at the same time. Try again.")
 
 
 _SLOTS = (workspaces.c.unfinished_runs, workspaces.c.admitted_runs, workspaces.c.plan)
@@ -117,8 +129,12 @@ class Admission:
             PlanRunsExhausted: the workspace has started all runs that its plan allows a day.
             PlanCreditsExhausted: the run needs credits, and none are left this month.
             QueueFull: too many of the workspace's runs wait already.
+            VersionNotFound: the version was deleted after it had been read.
         """
-        (refusal,) = await self.accept_many(session, [run])
+        try:
+            (refusal,) = await self.accept_many(session, [run])
+        except _VersionDeleted:
+            raise VersionNotFound(run.pipeline_id, run.pipeline_version) from None
         if refusal is not None:
             raise refusal
 
@@ -167,7 +183,12 @@ class Admission:
             }
             for run, ticket in accepted
         ]
-        await session.execute(_INSERT_RUN, rows)
+        try:
+            await session.execute(_INSERT_RUN, rows)
+        except IntegrityError as error:
+            if faults.refers_to_nothing(error):
+                raise _VersionDeleted from error
+            raise
         for run, _ in accepted:
             await retries.copy(session, run.id, run.reuse)
         for run, _ in accepted:

@@ -44,6 +44,7 @@ class Quota(StrEnum):
 DAILY = frozenset({Quota.EMAILS_PER_DAY, Quota.REDELIVERIES_PER_DAY})
 _ROWS = frozenset({Quota.API_KEYS, Quota.SCHEDULES})
 """Counted in the rows themselves; the others have a counter."""
+_DELETE_VERSIONS = "Delete versions that you do not need: DELETE /api/pipelines/ID/versions/N. "
 _ALWAYS = ""
 """Instead of a day, for counters that do not restart."""
 
@@ -101,7 +102,9 @@ class PlanVersionsExceeded(Forbidden):
     code = "plan_versions_exceeded"
 
     def __init__(self, reached: Reached) -> None:
-        super().__init__(reached.message("stored versions of pipelines"), **reached.facts)
+        super().__init__(
+            reached.message("stored versions of pipelines", _DELETE_VERSIONS), **reached.facts
+        )
 
 
 class PlanBytesExceeded(Forbidden):
@@ -111,7 +114,8 @@ class PlanBytesExceeded(Forbidden):
 
     def __init__(self, reached: Reached) -> None:
         super().__init__(
-            reached.message("bytes for all stored versions of pipelines"), **reached.facts
+            reached.message("bytes for all stored versions of pipelines", _DELETE_VERSIONS),
+            **reached.facts,
         )
 
 
@@ -224,6 +228,15 @@ async def lock(session: Session, workspace_id: UUID, name: str) -> None:
         new.on_conflict_do_update(
             index_elements=["workspace_id", "name"], set_={"value": quota_counts.c.value}
         )
+    )
+
+
+async def give_back(session: Session, workspace_id: UUID, quota: Quota, amount: int = 1) -> None:
+    """Count down what was counted by `take` and has been deleted."""
+    await session.execute(
+        quota_counts.update()
+        .where(quota_counts.c.workspace_id == workspace_id, quota_counts.c.name == quota)
+        .values(value=quota_counts.c.value - amount)
     )
 
 

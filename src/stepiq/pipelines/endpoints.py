@@ -27,6 +27,7 @@ from stepiq.pipelines.errors import (
     PipelineNotFound,
     SlugTaken,
     StaleVersion,
+    VersionInUse,
 )
 from stepiq.pipelines.negotiation import WantsYaml
 from stepiq.pipelines.protocols import Watcher
@@ -267,6 +268,18 @@ async def get_version(
     if wants_yaml:
         return _yaml(service.text_as_yaml(version), response)
     return schemas.VersionView.model_validate(version)
+
+
+@router.delete(
+    "/pipelines/{pipeline_id}/versions/{number}",
+    responses=problems(PipelineNotFound, VersionNotFound, VersionInUse, ScopeMissing),
+)
+async def delete_version(
+    caller: Writer, tx: Tx, pipeline_id: UUID, number: Number
+) -> schemas.DeletedVersionView:
+    """Delete a version that is not the newest one and has no runs. It no longer counts for the plan's quotas."""
+    await service.delete_version(tx, caller, pipeline_id, number)
+    return schemas.DeletedVersionView(id=pipeline_id, version=number)
 
 
 @router.get(

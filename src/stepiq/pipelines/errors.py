@@ -35,6 +35,24 @@ class PipelineArchived(Conflict):
         )
 
 
+class VersionInUse(Conflict):
+    """The version is the newest one of its pipeline, or has runs."""
+
+    code = "version_in_use"
+
+    def __init__(self, pipeline_id: UUID, version: int, *, is_newest: bool) -> None:
+        why = (
+            "is the newest one. Save another version first."
+            if is_newest
+            else "has runs, which need it. It can be deleted after them: the server deletes runs some time after their end."
+        )
+        super().__init__(
+            f"Version {version} of pipeline {pipeline_id} cannot be deleted, because it {why}",
+            pipeline_id=pipeline_id,
+            version=version,
+        )
+
+
 class SlugTaken(Conflict):
     """Another pipeline of the workspace, active or archived, has this slug."""
 

@@ -232,6 +232,21 @@ async def version(
     return None if row is None else _version(row)
 
 
+async def delete_version(session: Session, pipeline_id: UUID, number: int) -> bool:
+    """Delete a version; False, and nothing is deleted, if it has runs."""
+    try:
+        async with session.connection.begin_nested():
+            await session.execute(
+                pipeline_versions.delete().where(
+                    pipeline_versions.c.pipeline_id == pipeline_id,
+                    pipeline_versions.c.version == number,
+                )
+            )
+    except IntegrityError:
+        return False
+    return True
+
+
 def _pipeline(row: sa.Row[Any]) -> Pipeline:
     last_run = None
     if row.run_id is not None:

@@ -134,6 +134,14 @@ class ArchivedView(View):
     deleted: bool = True
 
 
+class DeletedVersionView(View):
+    """A deleted version of the pipeline `id`."""
+
+    id: UUID
+    version: int
+    deleted: Literal[True] = True
+
+
 class VersionSummaryView(View):
     """A version of a pipeline."""
 

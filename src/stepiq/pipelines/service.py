@@ -31,6 +31,7 @@ from stepiq.pipelines.errors import (
     PipelineNotFound,
     SlugTaken,
     StaleVersion,
+    VersionInUse,
 )
 from stepiq.pipelines.protocols import Watcher
 from stepiq.pipelines.records import Draft, Pipeline, Target, Version
@@ -255,6 +256,24 @@ async def version(session: Session, actor: Actor, pipeline_id: UUID, number: int
     if found is None:
         raise VersionNotFound(pipeline_id, number)
     return found
+
+
+async def delete_version(session: Session, actor: Actor, pipeline_id: UUID, number: int) -> None:
+    """Delete a version, so that the quotas of the plan have room for others. Its number is not given again.
+
+    Raises:
+        PipelineNotFound: the actor's workspace has no such pipeline.
+        VersionNotFound: the pipeline has no such version.
+        VersionInUse: it is the newest one, or has runs.
+    """
+    pipeline = await _lock(session, actor, pipeline_id)
+    found = await version(session, actor, pipeline_id, number)
+    is_newest = number == pipeline.version
+    if is_newest or not await queries.delete_version(session, pipeline_id, number):
+        raise VersionInUse(pipeline_id, number, is_newest=is_newest)
+    await quotas.give_back(session, actor.workspace_id, Quota.VERSIONS)
+    size_bytes = len(found.source.encode())
+    await quotas.give_back(session, actor.workspace_id, Quota.DEFINITION_BYTES, size_bytes)
 
 
 async def restore_version(

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import psycopg
+from sqlalchemy.exc import IntegrityError
 
 from stepiq.core.errors import Unavailable
 
@@ -89,3 +90,11 @@ def check_file(path: Path) -> None:
             return
     if found != "ok":
         raise StoreDamaged(str(path), str(found).splitlines()[-1])
+
+
+def refers_to_nothing(error: IntegrityError) -> bool:
+    """Whether a row could not be written because the row that it refers to does not exist."""
+    cause = error.__cause__
+    if isinstance(cause, sqlite3.IntegrityError):
+        return cause.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY
+    return isinstance(cause, psycopg.errors.ForeignKeyViolation)

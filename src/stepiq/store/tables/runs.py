@@ -63,6 +63,8 @@ runs = sa.Table(
     sa.Index(None, "workspace_id", "id"),
     sa.Index(None, "workspace_id", "trigger_type", "status", "id"),
     sa.Index(None, "pipeline_id", "id"),
+    # For the deletion of versions.
+    sa.Index(None, "pipeline_id", "pipeline_version"),
     sa.Index(None, "pipeline_id", "trigger_type", "status", "id"),
     # The order in which ended ones are thrown away.
     sa.Index(
