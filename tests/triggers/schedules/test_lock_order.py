@@ -40,7 +40,7 @@ async def test_a_run_started_by_hand_waits_for_the_ticker_that_has_the_schedule(
     ticker = Ticker(another, engine, Plans.load({}))
 
     async with another.transaction(30) as session:
-        taken = await queries.take_due(session, NINE, 1)
+        taken = await queries.take_due(session, NINE, [schedule_id])
         starting = asyncio.create_task(owner.post(f"/api/schedules/{schedule_id}/run-now"))
         await until_one_waits(database)
         await ticker._fire(session, taken, NINE)

@@ -173,24 +173,15 @@ def _are_due(
     return [schedules.c.workspace_id == workspace_id, are_due]
 
 
-async def take_due(
-    session: Session,
-    now: datetime,
-    limit: int,
-    *,
-    only: UUID | None = None,
-    workspace_id: UUID | None = None,
-) -> list[Due]:
-    """Lock schedules that are due until this transaction ends. The first has been due longest.
+async def take_due(session: Session, now: datetime, wanted: Sequence[UUID]) -> list[Due]:
+    """Lock those of some schedules that are due, until this transaction ends. The first has been due longest.
 
     Omits those that another ticker has locked.
 
     Args:
         session: The transaction.
         now: The current time.
-        limit: How many.
-        only: The id of the only schedule to take.
-        workspace_id: Takes only schedules of this workspace.
+        wanted: The ids of the schedules.
     """
     newest_run = (
         sa.select(runs.c.status)
@@ -221,14 +212,11 @@ async def take_due(
         .join(workspaces, workspaces.c.id == schedules.c.workspace_id)
         .join(pipelines, pipelines.c.id == schedules.c.pipeline_id)
         .join(users, users.c.id == schedules.c.created_by)
-        .where(*_are_due(now, workspace_id))
+        .where(schedules.c.id.in_(wanted), schedules.c.next_run_at <= now)
         .order_by(schedules.c.next_run_at)
-        .limit(limit)
         # SKIP LOCKED lets tickers pass each other's claims instead of queueing behind them.
         .with_for_update(of=schedules, skip_locked=True)
     )
-    if only is not None:
-        statement = statement.where(schedules.c.id == only)
     return [_due(row) for row in await session.execute(statement)]
 
 

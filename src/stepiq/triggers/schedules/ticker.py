@@ -28,7 +28,7 @@ from stepiq.triggers.schedules.ticks import Look, look, run_id
 
 log = logging.get(__name__)
 
-BATCH = 100
+BATCH = 40
 """Schedules that one transaction fires: few enough that nobody waits long for it."""
 _WORKSPACES_OF_BATCH = 20
 _BEFORE_ALL = UUID(int=0)
@@ -129,34 +129,36 @@ class Ticker:
 
     async def _batch(self, now: datetime, workspaces: Sequence[UUID | None] = (None,)) -> int:
         """Fire due schedules, the same number of each of these workspaces. None stands for all workspaces."""
-        each = max(1, BATCH // len(workspaces))
-        taken: list[Due] = []
+        found = await self._find(now, workspaces)
         try:
             async with self._database.transaction() as session:
-                for workspace_id in workspaces:
-                    taken += await queries.take_due(session, now, each, workspace_id=workspace_id)
+                taken = await queries.take_due(session, now, found)
                 await self._fire(session, taken, now)
         except StoreUnavailable:
             raise
         except Exception:
             log.exception("ticks_broke")
-            return await self._one_by_one(now, workspaces)
+            return await self._one_by_one(now, found)
         # Other tasks run between two batches.
         await asyncio.sleep(0)
         return len(taken)
 
-    async def _one_by_one(self, now: datetime, workspaces: Sequence[UUID | None] = (None,)) -> int:
-        """Find the schedule that a batch failed on, and handle the others."""
+    async def _find(self, now: datetime, workspaces: Sequence[UUID | None]) -> list[UUID]:
+        # Without the write lock, which others wait for.
         each = max(1, BATCH // len(workspaces))
         found: list[UUID] = []
         async with self._database.reading() as session:
             for workspace_id in workspaces:
                 found += await queries.due_ids(session, now, each, workspace_id=workspace_id)
+        return found
+
+    async def _one_by_one(self, now: datetime, found: Sequence[UUID]) -> int:
+        """Find the schedule that a batch failed on, and handle the others."""
         handled = 0
         for schedule_id in found:
             try:
                 async with self._database.transaction() as session:
-                    taken = await queries.take_due(session, now, 1, only=schedule_id)
+                    taken = await queries.take_due(session, now, [schedule_id])
                     await self._fire(session, taken, now)
             except StoreUnavailable:
                 raise
@@ -170,7 +172,7 @@ class Ticker:
     async def _pass_over(self, schedule_id: UUID, now: datetime) -> int:
         try:
             async with self._database.transaction() as session:
-                taken = await queries.take_due(session, now, 1, only=schedule_id)
+                taken = await queries.take_due(session, now, [schedule_id])
                 await self._write(session, [_give_up(due, now) for due in taken], now)
         except StoreUnavailable:
             raise
