@@ -5,11 +5,10 @@ BIN := .venv/bin
 ARGS ?=
 # Tests wait about as long as they compute.
 WORKERS ?= $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
-COVERAGE ?=
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-slow check fix types docs bench chaos kills fuzz lock sbom audit pin-images
+.PHONY: help demo serve test test-slow test-all check fix types docs bench chaos kills fuzz lock sbom audit pin-images
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -26,15 +25,10 @@ test: ## run the tests, except the slow ones; ARGS="tests/cli -k run" runs a par
 	@scripts/bootstrap.sh dev
 	@scripts/postgres.sh
 	@$(BIN)/python scripts/fetch_weights.py
-ifneq ($(strip $(ARGS)),)
-	$(BIN)/pytest $(ARGS)
-else ifeq ($(strip $(COVERAGE)),)
+ifeq ($(strip $(ARGS)),)
 	$(PYTEST) -m "not slow"
 else
-	@rm -f .coverage .coverage.*
-	$(PYTEST) -m "not slow and not postgresql" --cov --cov-report=
-	$(PYTEST) -m "not slow and postgresql"
-	@$(BIN)/python scripts/coverage_floor.py
+	$(BIN)/pytest $(ARGS)
 endif
 
 test-slow: ## run the slow tests: process kills, chaos, container files, timing
@@ -42,6 +36,15 @@ test-slow: ## run the slow tests: process kills, chaos, container files, timing
 	@scripts/postgres.sh
 	@$(BIN)/python scripts/fetch_weights.py
 	$(PYTEST) -m slow
+
+test-all: ## run all tests and check the coverage, as CI does
+	@scripts/bootstrap.sh dev
+	@scripts/postgres.sh
+	@$(BIN)/python scripts/fetch_weights.py
+	@rm -f .coverage .coverage.*
+	$(PYTEST) -m "not slow and not postgresql" --cov --cov-report=
+	@$(BIN)/python scripts/coverage_floor.py
+	$(PYTEST) -m "slow or postgresql"
 
 check: ## check lint, format, types, layers and container files, as CI does
 	@scripts/bootstrap.sh dev

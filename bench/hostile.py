@@ -25,8 +25,8 @@ from client import Connection
 
 from stepiq.accounts.service import setup_token
 from stepiq.core import ids, settings
-from stepiq.engine.providers.local import local_unavailable
-from stepiq.engine.providers.local_weights import weights_present
+from stepiq.providers.local import local_unavailable
+from stepiq.providers.local_weights import weights_present
 from stepiq.store.database import Database
 from stepiq.store.tables import memberships, schedules, workspaces
 

@@ -1,4 +1,4 @@
-"""Fail when fewer lines and branches are tested than was promised: all of `language` and `engine`, 90 % of the rest.
+"""Fail when fewer lines and branches are tested than was promised: all of `language`, nearly all of what executes runs, 90 % of the rest.
 
 Usage: python scripts/coverage_floor.py    after the tests ran with `pytest --cov`, which writes `.coverage` into this folder
 """
@@ -12,7 +12,11 @@ from pathlib import Path
 import coverage
 
 # The tracer of Python 3.11 misses some lines behind a switch of greenlets, which the store's statements run in.
-FLOORS = {"language": 100.0, "engine": 99.0, "": 90.0}
+FLOORS = {
+    "language": 100.0,
+    **dict.fromkeys(("execution", "queue", "providers", "sandbox", "redaction"), 99.0),
+    "": 90.0,
+}
 """Per package of `src/stepiq`, the empty name being all of it. They are only ever raised."""
 
 

@@ -7,7 +7,7 @@ import sys
 
 from stepiq.core import settings
 from stepiq.core.errors import StepIQError
-from stepiq.engine.providers.local_weights import ensure_local_weights
+from stepiq.providers.local_weights import ensure_local_weights
 
 try:
     ensure_local_weights(settings.load().cache_path, print)

@@ -26,12 +26,12 @@ from stepiq.core import clock as core_clock
 from stepiq.core.http import GuardedClient, guarded_client
 from stepiq.core.mail import Mailer
 from stepiq.core.settings import Settings, load
-from stepiq.engine.providers import local
-from stepiq.engine.providers.registry import Providers
-from stepiq.engine.runtime import Engine
+from stepiq.execution.runtime import Engine
+from stepiq.providers import local
+from stepiq.providers.registry import Providers
 from stepiq.server.app import create_app, equip
-from stepiq.store.changes import LocalChanges
 from stepiq.store.database import Database
+from stepiq.store.pubsub import LocalChanges
 from stepiq.web.services import Services
 from tests.support import run_folders
 from tests.support.live import Live, live
@@ -53,6 +53,10 @@ _FOREIGN_VARIABLES = (
         for what in ("API_KEY", "BASE_URL")
     ),
 )
+
+
+_UNMEASURED = ("tests/chaos/", "tests/deploy/", "tests/docs/")
+"""Folders whose tests do not count for the coverage."""
 
 
 # Property tests share fixtures between examples, and run on both stores: each example makes rows of its own. How long an
@@ -208,7 +212,15 @@ def postgres_stores() -> Iterator[PostgresStores]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start the longest tests first, so that no process is left with one of them at the end."""
+    """Start the longest tests first, and measure the coverage of few examples only.
+
+    At the end, no process is left with a long test. Measuring takes half of the time of a test, and the examples of a
+    property test repeat the same lines.
+    """
+    for item in items:
+        is_property = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+        if is_property or item.nodeid.startswith(_UNMEASURED):
+            item.add_marker("no_cover")
 
     def seconds(item: pytest.Item) -> int:
         allowed = item.get_closest_marker("timeout")

@@ -9,7 +9,7 @@ import typer
 
 from stepiq.cli.console import ExitCode
 from stepiq.cli.main import app
-from stepiq.core.members import described
+from stepiq.core.enum_docs import described
 
 _PLACEHOLDERS = {int: "N", float: "N", Path: "FILE"}
 _INTRODUCTION = """\

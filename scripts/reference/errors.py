@@ -11,9 +11,9 @@ from reference import syntax
 
 import stepiq
 from stepiq.core import errors as core
+from stepiq.core.enum_docs import described
 from stepiq.core.errors import StepIQError
-from stepiq.core.members import described
-from stepiq.engine.outcomes import FailureCode
+from stepiq.execution.outcomes import FailureCode
 from stepiq.language.cron import CronInvalid, TimezoneUnknown
 from stepiq.server.docs.errors import advice_by_section, errors_by_code, every_error, meaning_of
 from stepiq.web.problems import status_of

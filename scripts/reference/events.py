@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from stepiq.core import json
-from stepiq.core.members import described
-from stepiq.engine import events
-from stepiq.engine.events import Event, EventType
+from stepiq.core.enum_docs import described
+from stepiq.execution import events
+from stepiq.execution.events import Event, EventType
 from stepiq.store.states import RunStatus, StepStatus
 
 _RUN = UUID("0192f0c1-7c1f-7a52-9a5b-0c5f6f0f8f5e")

@@ -14,12 +14,12 @@ from pathlib import Path
 from reference import source_texts, syntax
 from reference.errors import issue_codes
 
-from stepiq.engine.outcomes import FailureCode
+from stepiq.execution.outcomes import FailureCode
 
 _AREAS = {
     "API": (),
     "Definitions": ("language", "pipelines"),
-    "Runs": ("engine",),
+    "Runs": ("execution", "queue", "providers", "sandbox", "redaction", "trials"),
     "Commands": ("cli",),
     "Settings and start": ("core", "store", "server", "billing.plans"),
     "Mails and pages": (
@@ -31,12 +31,12 @@ _OTHER_PAGES = (
     # Descriptions: on `/docs`, in editors, on the page of metrics.
     "server.docs", "server.openapi", "language.json_schema", "core.metrics",
     # Imitations of other systems, code for the sandbox, and SQL.
-    "cli.fake_provider", "cli.fake_json", "engine.sandbox.python_prelude", "store.tables", "store.migrations",
+    "cli.fake_provider", "cli.fake_json", "sandbox.python_prelude", "store.tables", "store.migrations",
 )  # fmt: skip
 _CODES = {
-    "engine.sandbox.limits": "code_limit",
-    "engine.sandbox": "code_error",
-    "engine.providers.failures": "provider_error",
+    "sandbox.limits": "code_limit",
+    "sandbox": "code_error",
+    "providers.failures": "provider_error",
     "language.code_source": "code_syntax",
     "language.expressions.hints": "expression_syntax",
     "language.expressions.reading": "expression_syntax",

@@ -10,7 +10,7 @@ from stepiq.billing.errors import (
 )
 from stepiq.billing.plans import Plans
 from stepiq.billing.service import require_cron, require_pipelines, require_steps, require_webhooks
-from stepiq.engine.quotas import Quota
+from stepiq.execution.quotas import Quota
 
 
 class TestLoad:

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from stepiq.accounts.service import Account
 from stepiq.core.settings import Settings
-from stepiq.engine import quotas
-from stepiq.engine.quotas import PlanRedeliveriesExhausted, Quota
+from stepiq.execution import quotas
+from stepiq.execution.quotas import PlanRedeliveriesExhausted, Quota
 from stepiq.store import migrate
 from stepiq.store.database import Database
 from stepiq.store.tables import pipeline_versions, quota_counts, workspaces

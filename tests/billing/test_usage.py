@@ -7,7 +7,7 @@ from stepiq.billing import queries, service
 from stepiq.billing.errors import PeriodInvalid
 from stepiq.billing.records import GroupBy, Period
 from stepiq.core import clock as core_clock
-from stepiq.engine.quotas import Quota
+from stepiq.execution.quotas import Quota
 from stepiq.store.states import RunStatus
 from tests.support.clients import login, login_key
 from tests.support.query_plans import query_plan

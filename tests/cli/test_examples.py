@@ -1,6 +1,6 @@
 """The examples are valid, and the local model gives the right output for those that it can do.
 
-`tests/engine/test_examples.py` runs the others, with the systems, models and people that they need.
+`tests/execution/test_examples.py` runs the others, with the systems, models and people that they need.
 """
 
 import json
@@ -58,7 +58,7 @@ OUTPUTS: dict[str, Any] = {
 
 
 def test_every_example_is_tested():
-    played = (read("tests/engine/test_examples.py")).split('example("')
+    played = (read("tests/execution/test_examples.py")).split('example("')
 
     assert set(EXAMPLES) == set(OUTPUTS) | {each.partition('"')[0] for each in played[1:]}
 

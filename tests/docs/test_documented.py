@@ -14,8 +14,8 @@ from stepiq.cli.main import app as command_line
 from stepiq.core.config_file import CONFIG_FILE_TABLES, EndpointSettings
 from stepiq.core.metrics import REGISTRY
 from stepiq.core.settings import Settings, variable_name
-from stepiq.engine.events import EventType
-from stepiq.engine.outcomes import FailureCode
+from stepiq.execution.events import EventType
+from stepiq.execution.outcomes import FailureCode
 from stepiq.language.specs import StepType
 from stepiq.language.steps.registry import KINDS
 from stepiq.language.templates.helpers import HELPERS

@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy.engine import URL, make_url
 
-from stepiq.engine import tickets
+from stepiq.queue import tickets
 from stepiq.store import migrate, safety
 from tests.docs.pages import blocks, read, section
 from tests.support import postgres

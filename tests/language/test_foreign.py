@@ -1,8 +1,8 @@
 """Template syntax of other tools, and values in quotes, in whole definitions."""
 
-from stepiq.language.drafts import MAX_PROBLEMS
 from stepiq.language.foreign import MAX_FOUND
 from stepiq.language.loading import load
+from stepiq.language.reports import MAX_PROBLEMS
 from stepiq.language.source import SourceFormat
 
 KINDS = "${input.a} ${input.b} ${input.c} {% if x %} {% for x %} {% set x %}"

@@ -16,14 +16,14 @@ from stepiq.billing.plans import Plans
 from stepiq.core.http import GuardedClient
 from stepiq.core.mail import Mailer
 from stepiq.core.settings import Settings
-from stepiq.engine.definitions import Definitions
-from stepiq.engine.protocols import StoredSecret
-from stepiq.engine.providers.registry import Providers
-from stepiq.engine.runtime import Engine
+from stepiq.execution.definitions import Definitions
+from stepiq.execution.protocols import StoredSecret
+from stepiq.execution.runtime import Engine
 from stepiq.notify import outbox as outboxes
 from stepiq.notify.outbox import Outbox
-from stepiq.store.changes import LocalChanges
+from stepiq.providers.registry import Providers
 from stepiq.store.database import Database, Session
+from stepiq.store.pubsub import LocalChanges
 from tests.support.clients import login, login_key
 from tests.support.make import Make
 from tests.support.receiver import Receiver, running_receiver

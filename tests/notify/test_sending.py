@@ -4,8 +4,8 @@ import httpx2
 import pytest
 
 from stepiq.core.http import Reply
-from stepiq.engine.masking import Masker
 from stepiq.notify import sending
+from stepiq.redaction.masking import Masker
 
 
 class NotedMasker(Masker):

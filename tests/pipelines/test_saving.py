@@ -215,7 +215,9 @@ class TestCreate:
         assert (len(codes), codes.index("too_many_errors")) == (101, 100)
 
     @pytest.mark.parametrize(
-        ("prompt", "thread"), [("x", "MainThread"), ("x" * 5_000, "aside")], ids=["small", "large"]
+        ("prompt", "thread"),
+        [("x", "MainThread"), ("x" * 5_000, "offload")],
+        ids=["small", "large"],
     )
     async def test_a_large_definition_is_read_beside_the_event_loop(
         self, owner, monkeypatch, prompt, thread

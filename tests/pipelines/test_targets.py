@@ -5,11 +5,11 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.core import ids
-from stepiq.engine.definitions import Definitions
+from stepiq.execution.definitions import Definitions
 from stepiq.pipelines import targets as module
 from stepiq.pipelines.errors import PipelineNotFound
 from stepiq.pipelines.targets import LIFETIME, Targets
-from stepiq.store.changes import PIPELINE_CHANGED
+from stepiq.store.pubsub import PIPELINE_CHANGED
 from stepiq.store.states import PipelineStatus
 from stepiq.store.tables import pipelines
 

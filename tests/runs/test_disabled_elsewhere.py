@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from stepiq.billing.plans import Plans
 from stepiq.cli.accounts import disable_account
-from stepiq.engine.runtime import Engine
+from stepiq.execution.runtime import Engine
 from stepiq.store.states import RunStatus
 from stepiq.store.tables import runs
 from tests.support.clients import login

@@ -7,15 +7,15 @@ from contextlib import AsyncExitStack
 import pytest
 
 from stepiq.core import clock, ids
-from stepiq.engine import events
+from stepiq.execution import events
 from stepiq.runs import listeners
 from stepiq.runs.errors import TooManyStreams
-from stepiq.runs.listeners import Listener, Streams, Told
-from stepiq.store.changes import LocalChanges, run_topic
+from stepiq.runs.listeners import Listener, StreamEvent, Streams
+from stepiq.store.pubsub import LocalChanges, run_topic
 
 
 def told(seq, size=0):
-    return Told.of("step.log", seq, {"message": "x" * size})
+    return StreamEvent.of("step.log", seq, {"message": "x" * size})
 
 
 class TestTold:
@@ -23,7 +23,7 @@ class TestTold:
         "text", ["\n\ndata: 1\n\n", "\r\rid: 5\r", "\u2028\u2029\x85", "\x0b\x0c"]
     )
     def test_no_text_ends_a_line(self, text):
-        frame = Told.of("step.log", 1, {"message": text}).frame
+        frame = StreamEvent.of("step.log", 1, {"message": text}).frame
 
         assert [line.partition(b":")[0] for line in frame.split(b"\n")] == [
             b"event",
@@ -172,7 +172,7 @@ class TestListening:
         gc.collect()
         assert not changes._listeners
         assert not streams._channels
-        assert not [each for each in gc.get_objects() if isinstance(each, Listener | Told)]
+        assert not [each for each in gc.get_objects() if isinstance(each, Listener | StreamEvent)]
 
     async def test_one_who_leaves_does_not_end_the_others(self, streams, publish):
         run_id = ids.uuid7()

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from stepiq.engine import events
+from stepiq.execution import events
 from stepiq.runs import listeners, queries
 from stepiq.server.protocol import GuardedProtocol
 from tests.support.clients import session_headers

@@ -15,9 +15,9 @@ from stepiq.accounts.service import Account
 from stepiq.billing.plans import Plans
 from stepiq.core.encryption import Keyring
 from stepiq.core.settings import Settings
-from stepiq.engine.providers.registry import Providers
-from stepiq.engine.runtime import Engine
-from stepiq.store.changes import run_topic
+from stepiq.execution.runtime import Engine
+from stepiq.providers.registry import Providers
+from stepiq.store.pubsub import run_topic
 from tests.support.fake_provider import RunningFakeProvider, running_fake_provider
 from tests.support.make import Make
 

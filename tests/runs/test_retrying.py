@@ -8,8 +8,8 @@ import pytest
 
 from stepiq.billing.plans import Plans
 from stepiq.core.settings import Settings
-from stepiq.engine.providers.registry import Providers
-from stepiq.engine.runtime import Engine
+from stepiq.execution.runtime import Engine
+from stepiq.providers.registry import Providers
 from tests.support.clients import session_headers
 from tests.support.fake_provider import running_fake_provider
 

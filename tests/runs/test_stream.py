@@ -7,10 +7,10 @@ import sqlalchemy as sa
 from fastapi.sse import KEEPALIVE_COMMENT
 
 from stepiq.core import clock
-from stepiq.engine import events
+from stepiq.execution import events
 from stepiq.runs import listeners, queries, stream
-from stepiq.store.changes import run_topic
 from stepiq.store.database import StoreUnavailable
+from stepiq.store.pubsub import run_topic
 from stepiq.store.states import RunStatus, StepStatus
 from stepiq.store.tables import runs
 from tests.support.sse import parse, received

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from stepiq.core import ids
-from stepiq.engine import events
+from stepiq.execution import events
 from stepiq.language.loading import compile_document
 from stepiq.runs import listeners, waiting
 from stepiq.runs.errors import TooManyStreams
 from stepiq.runs.waiting import Waited, until_ended
-from stepiq.store.changes import run_topic
+from stepiq.store.pubsub import run_topic
 from stepiq.store.states import RunStatus
 
 

@@ -126,7 +126,7 @@ class TestWaiting:
         async def stall(_session):
             await asyncio.sleep(60)
 
-        monkeypatch.setattr("stepiq.engine.backlog.read", stall)
+        monkeypatch.setattr("stepiq.queue.backlog.read", stall)
 
         response = await client.get("/metrics")
 

@@ -3,7 +3,7 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import best_match
 
-from stepiq.engine.events import EventType
+from stepiq.execution.events import EventType
 from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
 from stepiq.pipelines import diffs

@@ -8,9 +8,8 @@ from sqlalchemy import exc
 from sqlalchemy.exc import IntegrityError
 
 from stepiq.core import clock, ids
-from stepiq.engine.tickets import TicketQueue
+from stepiq.queue.tickets import TicketQueue
 from stepiq.store import migrate
-from stepiq.store.changes import LocalChanges
 from stepiq.store.database import (
     Database,
     Session,
@@ -19,6 +18,7 @@ from stepiq.store.database import (
     prepare_sqlite,
     sqlite_version,
 )
+from stepiq.store.pubsub import LocalChanges
 from stepiq.store.tables import memberships, workspaces
 
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.core.settings import Settings, load
-from stepiq.engine.presence import presence_of
+from stepiq.queue.worker_lease import presence_of
 from stepiq.server.checks import Status, before_start
 from stepiq.server.checks.store import check_owner, check_store
 from stepiq.store import faults, migrate

@@ -7,7 +7,7 @@ from alembic.util import CommandError
 from sqlalchemy.engine import URL, make_url
 
 from stepiq.core import clock, ids
-from stepiq.engine import tickets
+from stepiq.queue import tickets
 from stepiq.store import migrate, tables
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.migrate import SchemaTooNew
@@ -15,7 +15,7 @@ from stepiq.store.migrate import SchemaTooNew
 _UPGRADE = """
 import sys
 from sqlalchemy.engine import make_url
-from stepiq.engine import tickets
+from stepiq.queue import tickets
 from stepiq.store import migrate
 url = make_url(sys.argv[1])
 migrate.upgrade(url)

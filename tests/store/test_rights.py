@@ -8,7 +8,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy.engine import URL, make_url
 
-from stepiq.engine import tickets
+from stepiq.queue import tickets
 from stepiq.store import migrate, safety
 from stepiq.store.refusals import StoreRefused
 from tests.support.stores import PostgresStores

@@ -6,8 +6,8 @@ import struct
 from collections.abc import Callable, Container
 from pathlib import Path
 
-from stepiq.engine.sandbox import seccomp
-from stepiq.engine.sandbox.syscalls import NUMBERS
+from stepiq.sandbox import seccomp
+from stepiq.sandbox.syscalls import NUMBERS
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _HOSTILE: dict[str, tuple[int, int]] = {

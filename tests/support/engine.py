@@ -15,12 +15,12 @@ from stepiq.accounts.secrets import service as secrets
 from stepiq.core import clock
 from stepiq.core.encryption import Keyring
 from stepiq.core.ids import uuid7
-from stepiq.engine.records import NewRun
-from stepiq.engine.runtime import Engine
+from stepiq.execution.records import NewRun
+from stepiq.execution.runtime import Engine
 from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
-from stepiq.store.changes import GAP, LocalChanges, Subscription, run_topic
 from stepiq.store.database import Database
+from stepiq.store.pubsub import GAP, LocalChanges, Subscription, run_topic
 from stepiq.store.states import RunStatus, TriggerType
 from stepiq.store.tables import (
     pipeline_versions,

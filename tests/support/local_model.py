@@ -3,7 +3,7 @@
 import pytest
 
 from stepiq.core import settings
-from stepiq.engine.providers.local_weights import weights_present
+from stepiq.providers.local_weights import weights_present
 
 CACHE = settings.load().cache_path
 """Where `make test-slow` puts the weights before the suite starts."""

@@ -29,16 +29,9 @@ from stepiq.core.http import GuardedClient, Reply, operator_client, urls
 from stepiq.core.http.hosts import Host, HostInvalid
 from stepiq.core.http.waits import retry_after
 from stepiq.core.logging import _escape_controls
-from stepiq.engine.masking import Masker
-from stepiq.engine.providers import bounds
-from stepiq.engine.providers.base import ProviderError
-from stepiq.engine.providers.failures import Place
-from stepiq.engine.providers.masking import mask, storable
-from stepiq.engine.providers.replies import Reply as Refusal
-from stepiq.engine.sandbox import conversation, javascript
-from stepiq.engine.steps import webhook
-from stepiq.engine.steps.answers import parse_json
-from stepiq.engine.work import DELTA_CHARACTERS
+from stepiq.execution.context import DELTA_CHARACTERS
+from stepiq.execution.steps import webhook
+from stepiq.execution.steps.answers import parse_json
 from stepiq.language import cron, foreign, patterns, time_zones
 from stepiq.language.expressions import Expression, times
 from stepiq.language.expressions import source as expression_source
@@ -50,7 +43,14 @@ from stepiq.language.templates import Template
 from stepiq.notify import mailing, sending
 from stepiq.pipelines import diffs
 from stepiq.pipelines.service import slug_of
+from stepiq.providers import bounds
+from stepiq.providers.base import ProviderError
+from stepiq.providers.failures import Place
+from stepiq.providers.masking import mask, storable
+from stepiq.providers.replies import Reply as Refusal
+from stepiq.redaction.masking import Masker
 from stepiq.runs.endpoints import _sequence
+from stepiq.sandbox import conversation, javascript
 from stepiq.server.protocol import Clients
 from stepiq.store.search import fold
 from stepiq.triggers.webhooks import signatures

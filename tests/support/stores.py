@@ -8,7 +8,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
-from stepiq.engine import tickets
+from stepiq.queue import tickets
 from stepiq.store import migrate
 from tests.support import postgres
 

@@ -4,7 +4,7 @@ import asyncio
 from uuid import UUID
 
 from stepiq.runs.listeners import Streams
-from stepiq.store.changes import Changes
+from stepiq.store.pubsub import Changes
 
 
 class ObservedStreams(Streams):

@@ -6,11 +6,11 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.core import clock
-from stepiq.engine import events
-from stepiq.engine.admission import Admission
-from stepiq.engine.events import Event
-from stepiq.store.changes import LocalChanges, run_topic
+from stepiq.execution import events
+from stepiq.execution.admission import Admission
+from stepiq.execution.events import Event
 from stepiq.store.database import Database
+from stepiq.store.pubsub import LocalChanges, run_topic
 from stepiq.store.states import RunStatus
 from stepiq.store.tables import run_events, runs
 

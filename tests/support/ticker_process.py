@@ -11,10 +11,10 @@ from pathlib import Path
 from stepiq.billing.plans import Plans
 from stepiq.core.http import guarded_client
 from stepiq.core.settings import load
-from stepiq.engine.providers.registry import Providers
-from stepiq.engine.runtime import Engine
-from stepiq.store.changes import LocalChanges
+from stepiq.execution.runtime import Engine
+from stepiq.providers.registry import Providers
 from stepiq.store.database import Database
+from stepiq.store.pubsub import LocalChanges
 from stepiq.triggers.schedules import ticker as module
 from stepiq.triggers.schedules.ticker import Ticker
 

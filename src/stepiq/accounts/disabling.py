@@ -6,8 +6,8 @@ from uuid import UUID
 from stepiq.accounts.queries import accounts as account_queries
 from stepiq.accounts.queries import sessions as session_queries
 from stepiq.core import clock
-from stepiq.engine.admission import RunNotCancellable
-from stepiq.engine.runtime import Engine
+from stepiq.execution.admission import RunNotCancellable
+from stepiq.execution.runtime import Engine
 from stepiq.store.database import Database, Session
 
 

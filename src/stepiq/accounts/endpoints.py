@@ -30,12 +30,12 @@ from stepiq.accounts.errors import (
     TooManyAttempts,
     VerificationInvalid,
 )
-from stepiq.accounts.http import Doors, DoorsDep, Person, needs
+from stepiq.accounts.http import AuthServices, DoorsDep, Person, needs
 from stepiq.accounts.origin import client_of
 from stepiq.accounts.tokens import ACCESS_LIFETIME
 from stepiq.core import clock
-from stepiq.engine import usage
-from stepiq.engine.quotas import PlanKeysExceeded
+from stepiq.execution import usage
+from stepiq.execution.quotas import PlanKeysExceeded
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
@@ -297,13 +297,13 @@ async def revoke_key(caller: Person, tx: Tx, doors: DoorsDep, key_id: UUID) -> s
     return schemas.Deleted(id=key_id)
 
 
-def _is_setup_token(doors: Doors, given: str | None) -> bool:
+def _is_setup_token(doors: AuthServices, given: str | None) -> bool:
     expected = service.setup_token(doors.jwt_secret)
     return given is not None and hmac.compare_digest(given.encode(), expected.encode())
 
 
 def _session_view(
-    services: Services, doors: Doors, opened: service.SignedIn
+    services: Services, doors: AuthServices, opened: service.SignedIn
 ) -> schemas.SessionView:
     return schemas.SessionView(
         user=_user_view(services, opened.account),

@@ -33,7 +33,7 @@ _MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
-class Doors:
+class AuthServices:
     """What checks credentials in this process; kept at `app.state.doors`."""
 
     authenticator: Authenticator
@@ -56,7 +56,7 @@ class Doors:
     """Counts new accounts, by client."""
 
     @classmethod
-    def build(cls, services: Services) -> "Doors":
+    def build(cls, services: Services) -> "AuthServices":
         """With the signing key of the settings or the data folder."""
         database, base_url = services.database, services.settings.base_url
         secret = keys.jwt_secret(services.settings)
@@ -85,14 +85,14 @@ class Doors:
         self.passwords.close()
 
 
-async def _doors(request: Request) -> Doors:
-    return cast(Doors, request.app.state.doors)
+async def _doors(request: Request) -> AuthServices:
+    return cast(AuthServices, request.app.state.doors)
 
 
-DoorsDep = Annotated[Doors, Depends(_doors)]
+DoorsDep = Annotated[AuthServices, Depends(_doors)]
 
 
-async def authenticate(doors: Doors, request: Request) -> Actor:
+async def authenticate(doors: AuthServices, request: Request) -> Actor:
     """The caller, by `Authorization: Bearer` or `X-API-Key`.
 
     Raises:

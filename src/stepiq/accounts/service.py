@@ -30,8 +30,8 @@ from stepiq.accounts.queries import sessions as session_queries
 from stepiq.accounts.tokens import REFRESH_LIFETIME, new_token
 from stepiq.core import clock, ids
 from stepiq.core.settings import Registration, Settings
-from stepiq.engine import quotas, usage
-from stepiq.engine.quotas import Quota
+from stepiq.execution import quotas, usage
+from stepiq.execution.quotas import Quota
 from stepiq.store.database import Session
 
 FIRST_PLAN = "enterprise"

@@ -7,7 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.billing.records import Entry, GroupBy, Now, Period, Totals
-from stepiq.engine import usage
+from stepiq.execution import usage
 from stepiq.store.database import Session
 from stepiq.store.tables import pipelines, usage_days, workspaces
 

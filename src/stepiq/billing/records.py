@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from stepiq.engine.quotas import QuotaState
+from stepiq.execution.quotas import QuotaState
 
 
 class GroupBy(StrEnum):

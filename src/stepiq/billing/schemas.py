@@ -5,8 +5,8 @@ from datetime import date
 from pydantic import ConfigDict, Field
 
 from stepiq.billing.records import Usage
-from stepiq.engine.quotas import Quota
-from stepiq.engine.usage import TOKENS_PER_CREDIT
+from stepiq.execution.quotas import Quota
+from stepiq.execution.usage import TOKENS_PER_CREDIT
 from stepiq.web.bodies import Timestamp, View
 
 

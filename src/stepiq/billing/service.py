@@ -14,8 +14,8 @@ from stepiq.billing.errors import (
 from stepiq.billing.plans import Plan
 from stepiq.billing.records import Entry, GroupBy, Period, Usage
 from stepiq.core import clock
-from stepiq.engine import quotas
-from stepiq.engine.usage import credits_remaining
+from stepiq.execution import quotas
+from stepiq.execution.usage import credits_remaining
 from stepiq.store.database import Session
 
 MAX_DAYS = 366

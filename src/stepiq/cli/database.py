@@ -3,7 +3,7 @@
 from stepiq.cli.console import print_text
 from stepiq.core import data_folder, settings
 from stepiq.core.settings import Settings
-from stepiq.engine import tickets
+from stepiq.queue import tickets
 from stepiq.store import migrate as migrations
 from stepiq.store import safety
 from stepiq.store.database import Database

@@ -22,9 +22,9 @@ from stepiq.core import data_folder, json, keys, settings
 from stepiq.core.errors import Invalid
 from stepiq.core.json import Json
 from stepiq.core.settings import Settings
-from stepiq.engine.providers.registry import Providers
 from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
+from stepiq.providers.registry import Providers
 from stepiq.server.welcome import demo_login_file
 
 _EMAIL = "demo@example.com"

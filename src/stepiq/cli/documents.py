@@ -5,12 +5,12 @@ from pathlib import Path
 
 from stepiq.cli.console import issue_data, issue_line, print_json, read_text, say
 from stepiq.core import settings
-from stepiq.engine.providers.registry import Providers
 from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
 from stepiq.pipelines import service
 from stepiq.pipelines.records import Draft
 from stepiq.pipelines.service import Findings
+from stepiq.providers.registry import Providers
 
 
 def read_draft(file: Path) -> Draft:

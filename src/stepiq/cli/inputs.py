@@ -8,7 +8,7 @@ from stepiq.core import json
 from stepiq.core.json import Json, MalformedJson
 from stepiq.language.data import is_array, is_object
 from stepiq.language.definition import Definition
-from stepiq.language.drafts import suggest
+from stepiq.language.reports import suggest
 
 _FORM = (
     "Write --input name=value for text, or --input name:=value for JSON, such as --input count:=3."

@@ -20,14 +20,14 @@ from stepiq.cli.workbench import workbench
 from stepiq.core import json, logging, settings
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json
-from stepiq.engine.outcomes import FailureCode
-from stepiq.engine.providers.registry import Providers
+from stepiq.execution.outcomes import FailureCode
 from stepiq.language.definition import Definition
 from stepiq.language.loading import load_document
 from stepiq.language.source import SourceFormat
 from stepiq.language.specs import LlmSpec
 from stepiq.pipelines import service as pipelines
 from stepiq.pipelines.records import Draft
+from stepiq.providers.registry import Providers
 from stepiq.runs.schemas import RunDetail
 from stepiq.store.states import ReviewDecision
 

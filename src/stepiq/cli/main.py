@@ -322,9 +322,9 @@ def try_out(
     as_json: Json = False,
 ) -> None:
     """Run the tests of pipelines. The tests provide the responses of models, HTTP servers and reviewers."""
-    from stepiq.cli.pipeline_tests import command
+    from stepiq.cli import pipeline_tests
 
-    _end(command.run_tests(files, only=only, as_json=as_json))
+    _end(pipeline_tests.run_tests(files, only=only, as_json=as_json))
 
 
 @app.command()

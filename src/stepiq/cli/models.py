@@ -9,7 +9,7 @@ from stepiq.cli.console import print_json, print_text, say
 from stepiq.cli.terminal import Terminal, styled
 from stepiq.core import settings
 from stepiq.core.control_characters import escape_line
-from stepiq.engine.providers.registry import ModelDescription, ModelUnusable, Providers
+from stepiq.providers.registry import ModelDescription, ModelUnusable, Providers
 
 
 def show(*, everything: bool, as_json: bool) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from stepiq.cli.console import UsageError
-from stepiq.engine.providers.registry import ModelUnusable, Providers
 from stepiq.language.definition import Definition
 from stepiq.language.specs import ConditionSpec, LlmSpec, ReviewSpec, Step
+from stepiq.providers.registry import ModelUnusable, Providers
 
 
 def require_models(

@@ -15,13 +15,13 @@ from stepiq.accounts.secrets import service as secret_store
 from stepiq.billing.plans import Plans
 from stepiq.core import settings
 from stepiq.core.json import Json
-from stepiq.engine.stand_ins import StandIns
+from stepiq.execution.stubs import Stubs
 from stepiq.pipelines import service as pipelines
 from stepiq.pipelines.records import Draft
 from stepiq.runs import service as runs
 from stepiq.runs.schemas import RunDetail, run_detail
 from stepiq.server.assembly import built
-from stepiq.store.changes import run_topic
+from stepiq.store.pubsub import run_topic
 from stepiq.store.states import RunStatus
 from stepiq.web.services import Services
 
@@ -94,11 +94,11 @@ class Workbench:
 
 
 @asynccontextmanager
-async def workbench(stand_ins: StandIns | None = None) -> AsyncGenerator[Workbench]:
+async def workbench(stubs: Stubs | None = None) -> AsyncGenerator[Workbench]:
     """One that tells nobody: neither receivers nor people by mail."""
     with tempfile.TemporaryDirectory(prefix="stepiq-run-") as folder:
         configured = settings.load(database_url=f"sqlite:///{Path(folder) / 'run.db'}")
-        async with built(configured, sends=False, stand_ins=stand_ins) as services:
+        async with built(configured, sends=False, stubs=stubs) as services:
             await services.engine.start()
             try:
                 yield Workbench(services, await _actor(services))

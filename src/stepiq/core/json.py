@@ -15,7 +15,7 @@ from typing import Any, Self
 import jiter
 from pydantic_core import to_json
 
-from stepiq.core import collector
+from stepiq.core import gc_pause
 from stepiq.core.errors import Malformed
 
 MAX_DEPTH = 100
@@ -129,7 +129,7 @@ def loads(data: bytes) -> Json:
             "The JSON contains the character U+0000, which cannot be stored. Remove it."
         )
     try:
-        with collector.paused():
+        with gc_pause.paused():
             value = jiter.from_json(data, allow_inf_nan=False, catch_duplicate_keys=True)
     except ValueError as error:
         if "recursion limit" in str(error):

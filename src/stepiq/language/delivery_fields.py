@@ -6,7 +6,6 @@ from typing import Literal, cast
 from stepiq.core.json import Json
 from stepiq.language.corrections import entry_correction
 from stepiq.language.data import is_object, kind_of
-from stepiq.language.drafts import Draft, Fields
 from stepiq.language.http_fields import (
     CONNECTION_HEADERS,
     one_line,
@@ -15,6 +14,7 @@ from stepiq.language.http_fields import (
     read_url,
 )
 from stepiq.language.places import Path
+from stepiq.language.reports import FieldReader, Report
 from stepiq.language.targets import (
     ApiTarget,
     DeliveryTarget,
@@ -45,18 +45,20 @@ _OUR_HEADERS = CONNECTION_HEADERS | {"content-encoding", "content-type"}
 _OUR_PREFIXES = ("x-stepiq-", "webhook-", "proxy-")
 
 
-def read_deliver(fields: Fields) -> tuple[DeliveryTarget, ...]:
+def read_deliver(fields: FieldReader) -> tuple[DeliveryTarget, ...]:
     """The targets of `output.deliver`."""
     return _read_targets(fields, "deliver", DELIVER_TYPES)
 
 
-def read_notifications(fields: Fields, name: str) -> tuple[NotificationTarget, ...]:
+def read_notifications(fields: FieldReader, name: str) -> tuple[NotificationTarget, ...]:
     """The targets of one list of `notifications`."""
     found = _read_targets(fields, name, NOTIFICATION_TYPES)
     return cast(tuple[NotificationTarget, ...], found)
 
 
-def _read_targets(fields: Fields, name: str, types: Collection[str]) -> tuple[DeliveryTarget, ...]:
+def _read_targets(
+    fields: FieldReader, name: str, types: Collection[str]
+) -> tuple[DeliveryTarget, ...]:
     targets: list[DeliveryTarget] = []
     for index, entry in enumerate(fields.items(name, 0, MAX_TARGETS) or ()):
         target = _read_target(fields.draft, (*fields.path, name, index), entry, types)
@@ -66,14 +68,14 @@ def _read_targets(fields: Fields, name: str, types: Collection[str]) -> tuple[De
 
 
 def _read_target(
-    draft: Draft, path: Path, data: Json, types: Collection[str]
+    draft: Report, path: Path, data: Json, types: Collection[str]
 ) -> DeliveryTarget | None:
     if not is_object(data):
         message = f"A target must be an object with a `type`; it is {kind_of(data)}.{entry_correction(data, _TARGET)}"
         draft.refuse(path, "wrong_type", message)
         return None
     # The fields are checked against the type's own list, so the type is read before them.
-    probe = Fields(draft, path, {"type": data.get("type")}, ("type",))
+    probe = FieldReader(draft, path, {"type": data.get("type")}, ("type",))
     if not probe.require("type", "type: email"):
         return None
     if data.get("type") in TARGET_FIELDS and data.get("type") not in types:
@@ -85,7 +87,7 @@ def _read_target(
     kind = probe.choice("type", types)
     if kind is None:
         return None
-    fields = Fields(draft, path, data, TARGET_FIELDS[kind])
+    fields = FieldReader(draft, path, data, TARGET_FIELDS[kind])
     match kind:
         case "webhook":
             return _read_webhook(fields)
@@ -95,7 +97,7 @@ def _read_target(
             return ApiTarget()
 
 
-def _read_webhook(fields: Fields) -> WebhookTarget | None:
+def _read_webhook(fields: FieldReader) -> WebhookTarget | None:
     url = read_url(fields, "https://example.com/hooks/stepiq")
     secret = None
     # A delivery that nobody can check is never sent, so there is none without a secret.
@@ -118,7 +120,7 @@ def header_problem(name: str) -> tuple[str, str] | None:
     return None
 
 
-def _read_email(fields: Fields) -> EmailTarget | None:
+def _read_email(fields: FieldReader) -> EmailTarget | None:
     subject = one_line(fields, "subject") if fields.has("subject") else None
     if not fields.require("to", "to: team@example.com"):
         return None

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from stepiq.core.json import Json
-from stepiq.language.drafts import Fields
+from stepiq.language.reports import FieldReader
 from stepiq.language.templates import Template
 from stepiq.language.templates.nodes import Text
 
@@ -31,7 +31,7 @@ CONNECTION_HEADERS = frozenset(
 )  # fmt: skip
 
 
-def read_url(fields: Fields, example: str) -> Template | None:
+def read_url(fields: FieldReader, example: str) -> Template | None:
     """`url`, which is required: a template whose beginning, as far as it is written out, is checked."""
     if not fields.require("url", f"url: {example}"):
         return None
@@ -41,7 +41,7 @@ def read_url(fields: Fields, example: str) -> Template | None:
     return url
 
 
-def _check_url(fields: Fields, url: Template) -> None:
+def _check_url(fields: FieldReader, url: Template) -> None:
     if len(url.source) > MAX_URL:
         message = f"`url` must have at most {MAX_URL:,} characters; it has {len(url.source):,}."
         fields.refuse("url", "too_long", message)
@@ -71,14 +71,14 @@ def _has_host(url: str) -> bool:
         return False
 
 
-def read_headers(fields: Fields, refuse: HeaderProblem) -> dict[str, Template]:
+def read_headers(fields: FieldReader, refuse: HeaderProblem) -> dict[str, Template]:
     """`headers`: names, which are literal, and their templates."""
     data = fields.mapping("headers") or {}
     if len(data) > MAX_HEADERS:
         message = f"`headers` must have at most {MAX_HEADERS} headers; it has {len(data):,}."
         fields.refuse("headers", "too_long", message)
         return {}
-    inner = Fields(fields.draft, (*fields.path, "headers"), data, data)
+    inner = FieldReader(fields.draft, (*fields.path, "headers"), data, data)
     headers: dict[str, Template] = {}
     seen: set[str] = set()
     for name in data:
@@ -105,7 +105,7 @@ def _malformed(name: str) -> tuple[str, str] | None:
     )
 
 
-def read_addresses(fields: Fields, name: str, maximum: int) -> tuple[str, ...]:
+def read_addresses(fields: FieldReader, name: str, maximum: int) -> tuple[str, ...]:
     """One email address or a list of them; what is none is noted."""
     written = fields.raw(name)
     if isinstance(written, str):
@@ -130,7 +130,7 @@ def _is_email(address: Json) -> bool:
     )
 
 
-def one_line(fields: Fields, name: str) -> Template | None:
+def one_line(fields: FieldReader, name: str) -> Template | None:
     """A template without line breaks."""
     template = fields.template(name)
     if template is not None and not re.fullmatch(ONE_LINE, template.source):

@@ -2,8 +2,8 @@
 
 from stepiq.core.json import Json
 from stepiq.language.data import is_object, kind_of
-from stepiq.language.drafts import MAX_PATTERNS, Fields, Problem
 from stepiq.language.inputs import InputSchema, is_long_form
+from stepiq.language.reports import MAX_PATTERNS, FieldReader, Problem
 from stepiq.language.schema_cost import SchemaProblem
 from stepiq.language.schemas import compile_schema
 from stepiq.language.words import nearest
@@ -29,7 +29,7 @@ OPTIONS = ("type", "required", "description", "default", "enum", *TYPED_OPTIONS)
 INPUT_FIELDS = ("schema",)
 
 
-def read_input(fields: Fields) -> InputSchema:
+def read_input(fields: FieldReader) -> InputSchema:
     """Read the document's `input`."""
     data = fields.mapping("input")
     if data is None:
@@ -43,7 +43,7 @@ def read_input(fields: Fields) -> InputSchema:
             Problem((*fields.path, "input", name), "unknown_field", message, at_key=True)
         )
         return InputSchema()
-    inner = Fields(fields.draft, (*fields.path, "input"), data, INPUT_FIELDS)
+    inner = FieldReader(fields.draft, (*fields.path, "input"), data, INPUT_FIELDS)
     schema = inner.mapping("schema")
     if not schema:
         return InputSchema()
@@ -52,7 +52,7 @@ def read_input(fields: Fields) -> InputSchema:
     return _read_short(inner, schema)
 
 
-def _read_long(fields: Fields, document: dict[str, Json]) -> InputSchema:
+def _read_long(fields: FieldReader, document: dict[str, Json]) -> InputSchema:
     kind = document.get("type", "object")
     if kind != "object":
         fields.draft.refuse(
@@ -67,7 +67,7 @@ def _read_long(fields: Fields, document: dict[str, Json]) -> InputSchema:
     return InputSchema() if compiled is None else InputSchema(compiled)
 
 
-def _read_short(fields: Fields, schema: dict[str, Json]) -> InputSchema:
+def _read_short(fields: FieldReader, schema: dict[str, Json]) -> InputSchema:
     path = (*fields.path, "schema")
     properties: dict[str, Json] = {}
     required: list[str] = []
@@ -81,7 +81,7 @@ def _read_short(fields: Fields, schema: dict[str, Json]) -> InputSchema:
                 f"`{name[:60]}` must be an object; it is {kind_of(options)}. {_field_example(name, options)}",
             )
             continue
-        field = Fields(fields.draft, (*path, name), options, OPTIONS)
+        field = FieldReader(fields.draft, (*path, name), options, OPTIONS)
         properties[name] = _read_field(field, name)
         if field.boolean("required"):
             required.append(name)
@@ -101,7 +101,7 @@ def _field_example(name: str, options: Json) -> str:
     return f"Write `{name[:60]}: {{type: {kind or 'string'}}}`."
 
 
-def _read_field(field: Fields, name: str) -> dict[str, Json]:
+def _read_field(field: FieldReader, name: str) -> dict[str, Json]:
     """The JSON Schema of one field: only what was found right, so that it always compiles."""
     kind = None
     if field.require("type", "type: string"):
@@ -129,7 +129,7 @@ def _read_field(field: Fields, name: str) -> dict[str, Json]:
     return document
 
 
-def _read_option(field: Fields, option: str, kind: str) -> dict[str, Json]:
+def _read_option(field: FieldReader, option: str, kind: str) -> dict[str, Json]:
     value: Json
     if option == "pattern":
         keyword, value = option, _read_pattern(field)
@@ -143,14 +143,14 @@ def _read_option(field: Fields, option: str, kind: str) -> dict[str, Json]:
     return {} if value is None else {keyword: value}
 
 
-def _read_pattern(field: Fields) -> str | None:
+def _read_pattern(field: FieldReader) -> str | None:
     pattern = field.text("pattern", minimum=1, maximum=MAX_PATTERN)
     if pattern is None:
         return None
     return None if field.draft.compile(field.path, {"pattern": pattern}) is None else pattern
 
 
-def _refuse_empty_range(field: Fields, document: dict[str, Json]) -> None:
+def _refuse_empty_range(field: FieldReader, document: dict[str, Json]) -> None:
     pairs = (("minimum", "maximum", "maximum"), ("minLength", "maxLength", "max_length"))
     for low, high, option in (*pairs, ("minItems", "maxItems", "max_length")):
         if low in document and high in document and document[low] > document[high]:
@@ -161,7 +161,7 @@ def _refuse_empty_range(field: Fields, document: dict[str, Json]) -> None:
             )
 
 
-def _check_values(field: Fields, name: str, document: dict[str, Json]) -> None:
+def _check_values(field: FieldReader, name: str, document: dict[str, Json]) -> None:
     """The default and the options of `enum` must be of the field's own kind."""
     if not field.has("default") and "enum" not in document:
         return

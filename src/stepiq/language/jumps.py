@@ -1,6 +1,6 @@
 """Reads the fields that lead to another step: cases with a `goto`, and how often it may lead backwards."""
 
-from stepiq.language.drafts import Fields
+from stepiq.language.reports import FieldReader
 from stepiq.language.specs import Case, Jump, LimitAction
 
 GOTO = "{goto: ID}"
@@ -12,7 +12,7 @@ MAX_LOOPS = 100
 DEFAULT_LOOPS = 10
 
 
-def read_case(fields: Fields, site: str, *, is_after: bool = False) -> Case | None:
+def read_case(fields: FieldReader, site: str, *, is_after: bool = False) -> Case | None:
     """`if` and `goto`, both required; `is_after` says that the expression sees what its own step did."""
     has_both = fields.require("if", "if: steps.review.output.score < 8") & fields.require(
         "goto", "goto: draft"
@@ -24,7 +24,7 @@ def read_case(fields: Fields, site: str, *, is_after: bool = False) -> Case | No
     return Case(condition, jump)
 
 
-def read_jump(fields: Fields, site: str) -> Jump | None:
+def read_jump(fields: FieldReader, site: str) -> Jump | None:
     """`goto`, and beside it `max_loops` and `on_limit` where the mapping may have them."""
     target = fields.goto("goto")
     loops = fields.integer("max_loops", 1, MAX_LOOPS)

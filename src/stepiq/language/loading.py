@@ -10,12 +10,12 @@ from stepiq.language import places
 from stepiq.language.data import is_array, is_object, kind_of
 from stepiq.language.definition import Definition, Scalar, every_step
 from stepiq.language.delivery_fields import read_deliver, read_notifications
-from stepiq.language.drafts import Draft, Fields, Problem
 from stepiq.language.input_fields import read_input
 from stepiq.language.inputs import InputSchema
 from stepiq.language.layout import Layout
 from stepiq.language.names import KnownNames, check_names
 from stepiq.language.placing import MAX_ERRORS, Placer
+from stepiq.language.reports import FieldReader, Problem, Report
 from stepiq.language.source import Source, SourceFormat, read
 from stepiq.language.specs import ReviewSpec, Step, WaitSpec
 from stepiq.language.step_fields import homes, read_steps
@@ -101,7 +101,7 @@ def compile_document(document: dict[str, Json]) -> Definition:
 
 
 def _load(source: Source) -> Loaded:
-    draft = Draft(homes=_HOMES)
+    draft = Report(homes=_HOMES)
     document = source.data if is_object(source.data) else None
     definition = None
     if document is None:
@@ -126,8 +126,8 @@ def _no_mapping(data: Json) -> str:
     return f"A definition must be an object with `name` and `steps`; {what}. Start with `name: My pipeline`."
 
 
-def _read_document(draft: Draft, document: dict[str, Json]) -> Definition | None:
-    fields = Fields(draft, (), document, FIELDS, _LATER)
+def _read_document(draft: Report, document: dict[str, Json]) -> Definition | None:
+    fields = FieldReader(draft, (), document, FIELDS, _LATER)
     _check_version(fields)
     name = None
     if fields.require("name", "name: Daily digest"):
@@ -173,7 +173,7 @@ def _default_seconds(steps: tuple[Step, ...]) -> int:
     return MAX_SECONDS if waits else DEFAULT_SECONDS
 
 
-def _check_version(fields: Fields) -> None:
+def _check_version(fields: FieldReader) -> None:
     version = fields.raw("version")
     if version is not None and (isinstance(version, bool) or version != 1):
         message = (
@@ -182,7 +182,7 @@ def _check_version(fields: Fields) -> None:
         fields.refuse("version", "not_allowed", message)
 
 
-def _warn_of_waits(draft: Draft, steps: tuple[Step, ...], run_seconds: int) -> None:
+def _warn_of_waits(draft: Report, steps: tuple[Step, ...], run_seconds: int) -> None:
     """Warn of a step that may wait longer than the run may take."""
     waits = {step.id: _longest_wait(step) for step in every_step(steps)}
     step_id = max(waits, key=waits.__getitem__, default="")
@@ -205,7 +205,7 @@ def _longest_wait(step: Step) -> int:
             return 0
 
 
-def _check_secrets(draft: Draft) -> None:
+def _check_secrets(draft: Report) -> None:
     names = {name for placed in draft.templates for name in placed.template.secret_names}
     names |= {name for _, name in draft.signing_secrets}
     if len(names) > MAX_SECRETS:
@@ -213,9 +213,9 @@ def _check_secrets(draft: Draft) -> None:
         draft.refuse((), "too_many_secrets", message)
 
 
-def _read_variables(fields: Fields) -> dict[str, Scalar]:
+def _read_variables(fields: FieldReader) -> dict[str, Scalar]:
     found = fields.mapping("variables") or {}
-    inner = Fields(fields.draft, (*fields.path, "variables"), found, found)
+    inner = FieldReader(fields.draft, (*fields.path, "variables"), found, found)
     for name, value in found.items():
         if fields.draft.is_full:
             break
@@ -231,11 +231,13 @@ def _read_variables(fields: Fields) -> dict[str, Scalar]:
     return found
 
 
-def _read_output(fields: Fields, layout: Layout) -> tuple[str | None, tuple[DeliveryTarget, ...]]:
+def _read_output(
+    fields: FieldReader, layout: Layout
+) -> tuple[str | None, tuple[DeliveryTarget, ...]]:
     data = fields.mapping("output")
     if data is None:
         return None, ()
-    inner = Fields(fields.draft, (*fields.path, "output"), data, OUTPUT_FIELDS)
+    inner = FieldReader(fields.draft, (*fields.path, "output"), data, OUTPUT_FIELDS)
     known = layout.seen_by(None)
     step_id = inner.text("from", maximum=64)
     if step_id is not None and step_id not in known:
@@ -245,13 +247,13 @@ def _read_output(fields: Fields, layout: Layout) -> tuple[str | None, tuple[Deli
 
 
 def _read_notifications(
-    fields: Fields,
+    fields: FieldReader,
 ) -> tuple[tuple[NotificationTarget, ...], tuple[NotificationTarget, ...]]:
     data = fields.mapping("notifications")
     if data is None:
         return (), ()
     path = (*fields.path, "notifications")
-    inner = Fields(fields.draft, path, data, NOTIFICATION_FIELDS)
+    inner = FieldReader(fields.draft, path, data, NOTIFICATION_FIELDS)
     return read_notifications(inner, "on_success"), read_notifications(inner, "on_failure")
 
 
@@ -273,7 +275,7 @@ def _known_names(
     )
 
 
-def _secret_problems(draft: Draft) -> list[tuple[str, Problem]]:
+def _secret_problems(draft: Report) -> list[tuple[str, Problem]]:
     read = [
         (
             name,

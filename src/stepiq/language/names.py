@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from stepiq.language.drafts import MAX_PROBLEMS, Draft, PlacedExpression, PlacedTemplate, Problem
 from stepiq.language.expressions.source import quoted_paths
 from stepiq.language.foreign import Tag, find, in_quotes, tag_of
 from stepiq.language.layout import Layout
+from stepiq.language.reports import MAX_PROBLEMS, PlacedExpression, PlacedTemplate, Problem, Report
 from stepiq.language.specs import END, NEXT
 from stepiq.language.templates import Reference
 from stepiq.language.words import suggest
@@ -52,7 +52,7 @@ class _Reader:
     is_in_loop_body: bool
 
 
-def check_names(draft: Draft, names: KnownNames) -> None:
+def check_names(draft: Report, names: KnownNames) -> None:
     """Note every reference that cannot be met, and every jump that leads nowhere."""
     readers: dict[tuple[int, bool], _Reader] = {}
     for placed in (*draft.templates, *draft.expressions):
@@ -70,7 +70,7 @@ def check_names(draft: Draft, names: KnownNames) -> None:
 
 
 def _check_placed(
-    draft: Draft, placed: PlacedTemplate | PlacedExpression, names: KnownNames, reader: _Reader
+    draft: Report, placed: PlacedTemplate | PlacedExpression, names: KnownNames, reader: _Reader
 ) -> None:
     source = placed.template if isinstance(placed, PlacedTemplate) else placed.expression
     for reference in source.references:
@@ -86,7 +86,7 @@ def _check_placed(
 
 
 def _check_syntax(
-    draft: Draft, placed: PlacedTemplate | PlacedExpression, names: KnownNames
+    draft: Report, placed: PlacedTemplate | PlacedExpression, names: KnownNames
 ) -> None:
     """Note syntax of other tools or of the other language. A URL cannot contain it, and elsewhere it is text."""
     is_url = placed.path[-1] == "url"
@@ -124,7 +124,7 @@ def _tag_writer(placed: PlacedTemplate, names: KnownNames) -> Tag:
     return tag
 
 
-def _check_jumps(draft: Draft, layout: Layout) -> None:
+def _check_jumps(draft: Report, layout: Layout) -> None:
     for jump in draft.jumps:
         node = layout.at(jump.path)
         if draft.is_full:

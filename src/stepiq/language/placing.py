@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from stepiq.core.errors import Issue
 from stepiq.language import places
-from stepiq.language.drafts import Problem
+from stepiq.language.reports import Problem
 from stepiq.language.source import Source
 
 MAX_ERRORS = 100

@@ -9,7 +9,7 @@ from stepiq.language.expressions import Expression
 from stepiq.language.extracting import Query
 from stepiq.language.patterns import Pattern, Replacement
 from stepiq.language.schemas import Schema
-from stepiq.language.setting import Setting
+from stepiq.language.set_values import Setting
 from stepiq.language.template_tree import TemplateTree
 from stepiq.language.templates import Template, secret_names_of
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 from stepiq.core.json import Json
 from stepiq.language.corrections import entry_correction
 from stepiq.language.data import is_object, kind_of
-from stepiq.language.drafts import PIPELINE, Draft, Fields
 from stepiq.language.jumps import GOTO, JUMP_FIELDS, MAX_CASES, read_case, read_jump
 from stepiq.language.places import Path
+from stepiq.language.reports import PIPELINE, FieldReader, Report
 from stepiq.language.specs import (
     Case,
     LlmSpec,
@@ -68,7 +68,7 @@ def homes(document: Collection[str]) -> dict[str, str]:
     return found
 
 
-def read_steps(fields: Fields) -> tuple[Step, ...]:
+def read_steps(fields: FieldReader) -> tuple[Step, ...]:
     """Every step that can be read; what is wrong with the others is noted."""
     if not fields.require("steps", "steps: [{id: hello, prompt: Say hello}]"):
         return ()
@@ -89,7 +89,7 @@ def _each(step: Step) -> list[Step]:
     return [step, *inner]
 
 
-def _read_entries(draft: Draft, entries: Sequence[Entry]) -> tuple[Step, ...]:
+def _read_entries(draft: Report, entries: Sequence[Entry]) -> tuple[Step, ...]:
     steps: list[Step] = []
     for path, entry in entries:
         if draft.is_full:
@@ -104,11 +104,11 @@ def _read_entries(draft: Draft, entries: Sequence[Entry]) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _read_step(draft: Draft, path: Path, data: dict[str, Json]) -> Step | None:
+def _read_step(draft: Report, path: Path, data: dict[str, Json]) -> Step | None:
     kind = _read_kind(draft, path, data)
     if kind is None:
         return None
-    fields = Fields(draft, path, data, COMMON | kind.fields, kind.later)
+    fields = FieldReader(draft, path, data, COMMON | kind.fields, kind.later)
     step_id = fields.step_id()
     name = fields.text("name", minimum=1, maximum=MAX_NAME)
     condition = fields.condition("if")
@@ -134,7 +134,7 @@ def _read_step(draft: Draft, path: Path, data: dict[str, Json]) -> Step | None:
     )
 
 
-def _read_spec(fields: Fields, kind: StepKind) -> StepSpec | None:
+def _read_spec(fields: FieldReader, kind: StepKind) -> StepSpec | None:
     if kind.type is not StepType.PARALLEL:
         return kind.read(fields, _read_entries)
     draft = fields.draft
@@ -148,9 +148,9 @@ def _read_spec(fields: Fields, kind: StepKind) -> StepSpec | None:
     return spec
 
 
-def _read_kind(draft: Draft, path: Path, data: dict[str, Json]) -> StepKind | None:
+def _read_kind(draft: Report, path: Path, data: dict[str, Json]) -> StepKind | None:
     # The fields are checked against the type's own list, so the type is read before them.
-    probe = Fields(draft, path, {"type": data.get("type")}, ("type",))
+    probe = FieldReader(draft, path, {"type": data.get("type")}, ("type",))
     written = probe.choice("type", [option.value for option in StepType], offered=KINDS)
     if written is None and probe.has("type"):
         return None
@@ -161,7 +161,7 @@ def _read_kind(draft: Draft, path: Path, data: dict[str, Json]) -> StepKind | No
     return kind
 
 
-def _read_timeout(fields: Fields, kind: StepKind) -> timedelta | None:
+def _read_timeout(fields: FieldReader, kind: StepKind) -> timedelta | None:
     if kind.timeout is None:
         if fields.has("timeout_seconds") and "timeout_seconds" not in kind.fields:
             where = "its inner steps" if kind.type is StepType.PARALLEL else "the pipeline"
@@ -172,7 +172,7 @@ def _read_timeout(fields: Fields, kind: StepKind) -> timedelta | None:
     return kind.timeout if seconds is None else timedelta(seconds=seconds)
 
 
-def _read_retry(fields: Fields, kind: StepKind) -> Retry:
+def _read_retry(fields: FieldReader, kind: StepKind) -> Retry:
     inner = fields.inner("retry", RETRY_FIELDS)
     if inner is None:
         return Retry(kind.max_attempts)
@@ -189,7 +189,7 @@ def _read_retry(fields: Fields, kind: StepKind) -> Retry:
     )
 
 
-def _read_on_error(fields: Fields) -> OnError:
+def _read_on_error(fields: FieldReader) -> OnError:
     if isinstance(fields.raw("on_error"), dict):
         inner = fields.inner("on_error", JUMP_FIELDS)
         assert inner is not None  # noqa: S101 - it is a mapping
@@ -211,7 +211,7 @@ def _read_on_error(fields: Fields) -> OnError:
     )
 
 
-def _read_on_condition(fields: Fields) -> tuple[Case, ...]:
+def _read_on_condition(fields: FieldReader) -> tuple[Case, ...]:
     entries = fields.entries("on_condition", 1, MAX_CASES, CONDITION_FIELDS, _CASE)
     cases = [
         read_case(entry, f"on_condition[{index}]", is_after=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from stepiq.core.json import Json
 from stepiq.language.data import is_array, is_object
-from stepiq.language.drafts import Draft
 from stepiq.language.places import Path
+from stepiq.language.reports import Report
 from stepiq.language.templates import Meter, Template
 
 _Node = Json | Template
@@ -53,12 +53,12 @@ def _secret_names(node: _Node) -> frozenset[str]:
     return frozenset[str]().union(*map(_secret_names, inner))
 
 
-def read_tree(draft: Draft, path: Path, value: Json) -> TemplateTree:
+def read_tree(draft: Report, path: Path, value: Json) -> TemplateTree:
     """Compile every text of a value that stands at a path; what is wrong with them is noted."""
     return TemplateTree(_compile(draft, path, value))
 
 
-def _compile(draft: Draft, path: Path, value: Json) -> _Node:
+def _compile(draft: Report, path: Path, value: Json) -> _Node:
     if isinstance(value, str):
         return draft.template(path, value)
     if is_object(value):

@@ -3,8 +3,8 @@
 from stepiq.language import cron
 from stepiq.language.cron import CronInvalid
 from stepiq.language.delivery_fields import MAX_SECRET_NAME, SECRET_NAME, SECRET_RULE
-from stepiq.language.drafts import Fields
 from stepiq.language.http_fields import HEADER_NAME
+from stepiq.language.reports import FieldReader
 from stepiq.language.targets import ScheduleSpec, VerifyScheme, VerifySpec
 
 CRON_NAMES = ("cron", "cron_expression")
@@ -20,12 +20,12 @@ DEFAULT_HEADER = "X-Signature"
 """Where scheme `hmac-sha256` looks, unless the document says otherwise."""
 
 
-def read_schedule(fields: Fields) -> ScheduleSpec | None:
+def read_schedule(fields: FieldReader) -> ScheduleSpec | None:
     """The pipeline's own schedule; None without one."""
     data = fields.mapping("schedule")
     if data is None:
         return None
-    inner = Fields(fields.draft, (*fields.path, "schedule"), data, SCHEDULE_FIELDS)
+    inner = FieldReader(fields.draft, (*fields.path, "schedule"), data, SCHEDULE_FIELDS)
     enabled = inner.boolean("enabled")
     timezone = inner.text("timezone", maximum=MAX_TIMEZONE) or DEFAULT_TIMEZONE
     given = [name for name in CRON_NAMES if inner.has(name)]
@@ -44,17 +44,17 @@ def read_schedule(fields: Fields) -> ScheduleSpec | None:
     return None if expression is None else ScheduleSpec(enabled is not False, expression, timezone)
 
 
-def read_webhook(fields: Fields) -> VerifySpec | None:
+def read_webhook(fields: FieldReader) -> VerifySpec | None:
     """What an inbound webhook must prove; None where the key is enough."""
     data = fields.mapping("webhook")
     if data is None:
         return None
-    outer = Fields(fields.draft, (*fields.path, "webhook"), data, WEBHOOK_FIELDS)
+    outer = FieldReader(fields.draft, (*fields.path, "webhook"), data, WEBHOOK_FIELDS)
     verify = outer.mapping("verify")
     if verify is None:
         return None
     path = (*outer.path, "verify")
-    inner = Fields(fields.draft, path, verify, VERIFY_FIELDS)
+    inner = FieldReader(fields.draft, path, verify, VERIFY_FIELDS)
     scheme = None
     if inner.require("scheme", "scheme: github"):
         scheme = inner.choice("scheme", [option.value for option in VerifyScheme])

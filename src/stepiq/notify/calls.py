@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from stepiq.core.json import Json
-from stepiq.engine.masking import Masker
 from stepiq.notify.records import Occasion
+from stepiq.redaction.masking import Masker
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from stepiq.accounts.http import needs
 from stepiq.accounts.link_door import LinkDoor
 from stepiq.billing.errors import PlanWebhooksDisabled
 from stepiq.billing.plans import Plans
-from stepiq.engine.quotas import PlanEmailsExhausted, PlanRedeliveriesExhausted
+from stepiq.execution.quotas import PlanEmailsExhausted, PlanRedeliveriesExhausted
 from stepiq.notify import queries, schemas, service
 from stepiq.notify.errors import (
     DeliveryNotFound,

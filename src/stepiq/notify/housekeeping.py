@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from stepiq.engine.usage import day_of
+from stepiq.execution.usage import day_of
 from stepiq.notify import queries
 from stepiq.notify.recipients import queries as recipient_queries
 from stepiq.store.database import Session

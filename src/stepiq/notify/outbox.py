@@ -11,12 +11,12 @@ from stepiq.core import clock, ids, logging
 from stepiq.core.http import GuardedClient
 from stepiq.core.mail import Mailer
 from stepiq.core.settings import Settings
-from stepiq.engine.definitions import Definitions
-from stepiq.engine.protocols import SecretReader
-from stepiq.engine.records import ClaimedRun, Ending, NewDelivery, NewReview
+from stepiq.execution.definitions import Definitions
+from stepiq.execution.protocols import SecretReader
+from stepiq.execution.records import ClaimedRun, Ending, NewDelivery, NewReview
 from stepiq.language.definition import Definition
 from stepiq.notify import queries, reviewing, targets
-from stepiq.notify.courier import Courier
+from stepiq.notify.delivery_worker import DeliveryWorker
 from stepiq.notify.preparing import Preparer
 from stepiq.notify.recipients.service import Recipients
 from stepiq.notify.records import ATTEMPTS, Delivery, EventName, NewTarget
@@ -34,7 +34,7 @@ _EVENTS = {RunStatus.COMPLETED: EventName.COMPLETED, RunStatus.FAILED: EventName
 class Outbox:
     """An `engine.protocols.Outbox` whose deliveries are rows."""
 
-    def __init__(self, definitions: Definitions, courier: Courier) -> None:
+    def __init__(self, definitions: Definitions, courier: DeliveryWorker) -> None:
         self._definitions = definitions
         self._courier = courier
 
@@ -162,5 +162,7 @@ def build(
         verifies_addresses=settings.verifies_addresses,
     )
     domain = settings.mail_sender[1].rpartition("@")[2]
-    courier = Courier(database, preparer, http, mailer, recipients, plans=plans, mail_domain=domain)
+    courier = DeliveryWorker(
+        database, preparer, http, mailer, recipients, plans=plans, mail_domain=domain
+    )
     return Outbox(definitions, courier)

@@ -15,13 +15,14 @@ from stepiq.core.encryption import SecretUnreadable
 from stepiq.core.fairness import act_for
 from stepiq.core.http import GuardedClient, RequestInvalid
 from stepiq.core.json import Json
-from stepiq.engine import aside, journal
-from stepiq.engine.definitions import Definitions, VersionNotFound
-from stepiq.engine.maskers import Maskers
-from stepiq.engine.protocols import SecretReader
-from stepiq.engine.records import ClaimedRun
-from stepiq.engine.run_secrets import RunSecrets, found_secrets
-from stepiq.engine.scope import last_scope
+from stepiq.execution import journal
+from stepiq.execution.definitions import Definitions, VersionNotFound
+from stepiq.execution.maskers import Maskers
+from stepiq.execution.protocols import SecretReader
+from stepiq.execution.records import ClaimedRun
+from stepiq.execution.run_secrets import RunSecrets, found_secrets
+from stepiq.execution.scope import last_scope
+from stepiq.language import offload
 from stepiq.language.definition import Definition
 from stepiq.language.targets import EmailTarget, WebhookTarget
 from stepiq.language.templates import Template, TemplateError
@@ -212,7 +213,7 @@ class _Unrendered(Exception):
 
 async def _render(template: Template, field: str, scope: Mapping[str, Json]) -> str:
     try:
-        return await aside.render(template, scope)
+        return await offload.render(template, scope)
     except TemplateError as error:
         raise _Unrendered(f"`{field}` cannot be rendered: {error.message}") from None
 
@@ -230,7 +231,7 @@ def _reads_run(template: Template) -> bool:
 async def _shown_url(url: Template, material: _Material) -> str:
     # A masker finds no secret that is short, or that a helper has changed: here, none gets into the text at all.
     try:
-        return await aside.render(url, material.scope)
+        return await offload.render(url, material.scope)
     except TemplateError:
         return url.source
 

@@ -20,7 +20,6 @@ from stepiq.notify.records import (
 )
 from stepiq.store import sweeping
 from stepiq.store.database import Session
-from stepiq.store.owning import belongs_to, newest_first
 from stepiq.store.states import DeliveryStatus, RunStatus, TargetType, TriggerType
 from stepiq.store.tables import (
     deliveries,
@@ -32,6 +31,7 @@ from stepiq.store.tables import (
     users,
     workspaces,
 )
+from stepiq.store.workspace_order import belongs_to, newest_first
 
 _REOPEN = deliveries.update().values(
     status=DeliveryStatus.PENDING,

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from stepiq.core import clock
-from stepiq.engine.definitions import Definitions, VersionNotFound
-from stepiq.engine.masking import Masker
-from stepiq.engine.records import NewReview
+from stepiq.execution.definitions import Definitions, VersionNotFound
+from stepiq.execution.records import NewReview
 from stepiq.language.specs import ReviewSpec, ReviewTimeout, Step
 from stepiq.notify.calls import MailCall, Unsendable
 from stepiq.notify.records import Delivery, NewTarget
+from stepiq.redaction.masking import Masker
 from stepiq.runs.reviews import service as reviews
 from stepiq.runs.reviews.errors import ReviewClosed
 from stepiq.runs.reviews.links import Links

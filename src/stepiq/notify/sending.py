@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from stepiq.core.http import GuardedClient, NetworkFailure, Reply, RequestInvalid, Timeouts
-from stepiq.engine import aside
-from stepiq.engine.masking import EXCERPT_CHARACTERS, Masker
-from stepiq.engine.providers.masking import storable
+from stepiq.language import offload
 from stepiq.notify import envelope, signing
 from stepiq.notify.calls import WebhookCall
 from stepiq.notify.records import Delivery, Verdict
+from stepiq.providers.masking import storable
+from stepiq.redaction.masking import EXCERPT_CHARACTERS, Masker
 
 ATTEMPT = timedelta(seconds=10)
 """How long one attempt may take, finding the address and reading the answer included."""
@@ -57,7 +57,7 @@ async def verdict_on(answer: Reply | NetworkFailure, masker: Masker) -> Verdict:
     """What an answer means. A long one is masked in a thread: headers full of escapes take tenths of a second."""
     if _size(answer) <= _AT_ONCE_CHARACTERS:
         return _verdict(answer, masker)
-    return await aside.compute(_verdict, answer, masker)
+    return await offload.compute(_verdict, answer, masker)
 
 
 def _size(answer: Reply | NetworkFailure) -> int:

@@ -6,10 +6,10 @@ from stepiq.accounts.actor import Actor
 from stepiq.accounts.verification import require_verified
 from stepiq.billing import service as billing
 from stepiq.billing.plans import Plan
-from stepiq.engine import quotas
-from stepiq.engine.quotas import Quota
-from stepiq.engine.records import NewDelivery
-from stepiq.engine.runtime import Engine
+from stepiq.execution import quotas
+from stepiq.execution.quotas import Quota
+from stepiq.execution.records import NewDelivery
+from stepiq.execution.runtime import Engine
 from stepiq.notify import queries, targets
 from stepiq.notify.errors import DeliveryNotFound, DeliveryPending, NoDeliveryTargets
 from stepiq.notify.outbox import record

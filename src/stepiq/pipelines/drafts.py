@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from stepiq.core import json
 from stepiq.core.errors import Issue
-from stepiq.engine import aside
+from stepiq.language import offload
 from stepiq.language.loading import QUICK_BYTES, Loaded, load, load_document
 from stepiq.language.source import SourceFormat
 from stepiq.pipelines.errors import DefinitionMalformed
@@ -25,7 +25,7 @@ async def _draft(request: Request) -> Draft:
     body = await read_body(request)
     if len(body.data) <= QUICK_BYTES:
         return _read(body)
-    return await aside.compute(_read, body)
+    return await offload.compute(_read, body)
 
 
 def _read(body: Body) -> Draft:

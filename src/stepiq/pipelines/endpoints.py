@@ -16,8 +16,8 @@ from stepiq.billing.errors import (
     PlanWebhooksDisabled,
 )
 from stepiq.billing.plans import Plans
-from stepiq.engine.definitions import VersionNotFound
-from stepiq.engine.quotas import PlanBytesExceeded, PlanSchedulesExceeded, PlanVersionsExceeded
+from stepiq.execution.definitions import VersionNotFound
+from stepiq.execution.quotas import PlanBytesExceeded, PlanSchedulesExceeded, PlanVersionsExceeded
 from stepiq.pipelines import diffs, queries, schemas, service
 from stepiq.pipelines.drafts import DraftBody
 from stepiq.pipelines.errors import (

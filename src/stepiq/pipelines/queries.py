@@ -12,10 +12,10 @@ from stepiq.core import json
 from stepiq.language.source import SourceFormat
 from stepiq.pipelines.records import LastRun, Pipeline, Target, Version
 from stepiq.store.database import Session
-from stepiq.store.owning import belongs_to, newest_first
 from stepiq.store.search import contains, fold
 from stepiq.store.states import PipelineStatus, RunStatus
 from stepiq.store.tables import pipeline_versions, pipelines, runs
+from stepiq.store.workspace_order import belongs_to, newest_first
 
 _newest = (
     # One index seek per pipeline, instead of a query per pipeline or a scan of all runs.

@@ -15,10 +15,10 @@ from stepiq.billing import service as billing
 from stepiq.billing.plans import Plan, Plans
 from stepiq.core import clock, ids
 from stepiq.core.errors import Issue
-from stepiq.engine import aside, quotas
-from stepiq.engine.definitions import VersionNotFound
-from stepiq.engine.providers.registry import ModelIssue, Providers
-from stepiq.engine.quotas import Quota
+from stepiq.execution import quotas
+from stepiq.execution.definitions import VersionNotFound
+from stepiq.execution.quotas import Quota
+from stepiq.language import offload
 from stepiq.language.definition import Definition
 from stepiq.language.loading import load
 from stepiq.language.placing import MAX_ERRORS, in_order
@@ -36,8 +36,9 @@ from stepiq.pipelines.errors import (
 from stepiq.pipelines.protocols import Watcher
 from stepiq.pipelines.records import Draft, Pipeline, Target, Version
 from stepiq.pipelines.rendering import to_yaml
-from stepiq.store.changes import PIPELINE_CHANGED, Changes
+from stepiq.providers.registry import ModelIssue, Providers
 from stepiq.store.database import Session
+from stepiq.store.pubsub import PIPELINE_CHANGED, Changes
 from stepiq.store.states import PipelineStatus
 
 _MAX_SLUG = 60
@@ -293,7 +294,7 @@ async def restore_version(
             be acceptable now.
     """
     found = await version(session, actor, pipeline_id, number)
-    loaded = await aside.compute_apart(load, found.source, found.source_format)
+    loaded = await offload.compute_apart(load, found.source, found.source_format)
     draft = Draft(loaded, found.source, found.source_format)
     return await save(session, actor, pipeline_id, draft, rules, if_match=if_match)
 

@@ -10,13 +10,13 @@ from uuid import UUID
 
 from stepiq.core import clock
 from stepiq.core.json import Json
-from stepiq.engine.definitions import Definitions
+from stepiq.execution.definitions import Definitions
 from stepiq.language.definition import Definition
 from stepiq.pipelines import queries
 from stepiq.pipelines.errors import PipelineNotFound
 from stepiq.pipelines.records import Target
-from stepiq.store.changes import PIPELINE_CHANGED, Changes
 from stepiq.store.database import Database
+from stepiq.store.pubsub import PIPELINE_CHANGED, Changes
 from stepiq.store.states import PipelineStatus
 
 LIFETIME = timedelta(seconds=5)

@@ -12,9 +12,9 @@ from stepiq.accounts.errors import ScopeMissing, TooManyAttempts
 from stepiq.accounts.http import DoorsDep, needs
 from stepiq.accounts.link_door import LinkDoor
 from stepiq.billing.plans import Plans
-from stepiq.engine.definitions import VersionNotFound
-from stepiq.engine.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
-from stepiq.engine.retries import RetryInvalid
+from stepiq.execution.definitions import VersionNotFound
+from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
+from stepiq.execution.retries import RetryInvalid
 from stepiq.language.inputs import InputInvalid
 from stepiq.pipelines.errors import PipelineNotFound
 from stepiq.runs import queries, schemas, service, waiting

@@ -18,7 +18,7 @@ from stepiq.core import json, logging, metrics
 from stepiq.core.fairness import FairSemaphore
 from stepiq.core.json import Json
 from stepiq.runs.errors import TooManyStreams
-from stepiq.store.changes import GAP, Changes, run_topic
+from stepiq.store.pubsub import GAP, Changes, run_topic
 from stepiq.store.states import FINAL_RUN_STATUSES, FINAL_STEP_STATUSES
 
 MAX_STREAMS_PER_WORKSPACE = 50
@@ -38,7 +38,7 @@ log = logging.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class StreamEvent:
     """One event of a run, as listeners get it."""
 
     type: str
@@ -48,7 +48,7 @@ class Told:
     """The event as server-sent events have it."""
 
     @classmethod
-    def of(cls, event_type: str, seq: int | None, data: dict[str, Any]) -> "Told":
+    def of(cls, event_type: str, seq: int | None, data: dict[str, Any]) -> "StreamEvent":
         """Draw an event; text that passes has no number."""
         number = None if seq is None else str(seq)
         # JSON as we write it has no line ends, so nothing in it can end the frame.
@@ -75,7 +75,7 @@ class Listener:
     """What one listener has heard and not taken yet."""
 
     def __init__(self) -> None:
-        self._heard: list[Told] = []
+        self._heard: list[StreamEvent] = []
         self._size = 0
         self._woken = asyncio.Event()
         self._is_missing = False
@@ -89,7 +89,7 @@ class Listener:
         """Whether something was lost since `catch_up`: the log has it."""
         return self._is_missing
 
-    def offer(self, told: Told) -> None:
+    def offer(self, told: StreamEvent) -> None:
         """Hand over an event without waiting for the listener."""
         if self._is_missing:
             return
@@ -111,7 +111,7 @@ class Listener:
         """Hear again. Whoever then reads the log has missed nothing."""
         self._is_missing = False
 
-    async def take(self) -> list[Told]:
+    async def take(self) -> list[StreamEvent]:
         """All that has come, as soon as something has; nothing when something was missed, or after 15 seconds, or at the end."""
         await self._woken.wait()
         if not self.is_closed:
@@ -160,12 +160,12 @@ class _Channel:
                         listener.miss()
                 if change is not GAP:
                     await self._hand_out(
-                        Told.of(
+                        StreamEvent.of(
                             change.payload["type"], change.payload["seq"], change.payload["data"]
                         )
                     )
 
-    async def _hand_out(self, told: Told) -> None:
+    async def _hand_out(self, told: StreamEvent) -> None:
         for count, listener in enumerate(tuple(self.listeners), start=1):
             listener.offer(told)
             if count % _TURN == 0:

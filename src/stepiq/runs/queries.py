@@ -21,7 +21,6 @@ from stepiq.runs.records import (
 )
 from stepiq.store import sweeping
 from stepiq.store.database import Session
-from stepiq.store.owning import belongs_to, newest_first
 from stepiq.store.search import contains
 from stepiq.store.states import DeliveryStatus, RunStatus, StepStatus, TriggerType
 from stepiq.store.tables import (
@@ -33,6 +32,7 @@ from stepiq.store.tables import (
     runs,
     workspaces,
 )
+from stepiq.store.workspace_order import belongs_to, newest_first
 
 _ID_PREFIX = re.compile(r"[0-9a-f]{8,32}")
 _CLOCK_SLACK = 60_000 << 80  # a minute, in ids

@@ -7,8 +7,8 @@ from stepiq.accounts.secrets import service as secrets
 from stepiq.billing.plans import Plan
 from stepiq.core import ids
 from stepiq.core.json import Json
-from stepiq.engine.records import NOTHING, NewRun, Reuse
-from stepiq.engine.runtime import Engine
+from stepiq.execution.records import NOTHING, NewRun, Reuse
+from stepiq.execution.runtime import Engine
 from stepiq.language.definition import Definition
 from stepiq.pipelines import service as pipelines
 from stepiq.pipelines.records import Target

@@ -18,7 +18,7 @@ from stepiq.accounts.actor import Actor
 from stepiq.accounts.expiry_watch import ExpiryWatch
 from stepiq.core.json import Json
 from stepiq.runs import queries
-from stepiq.runs.listeners import Listener, Streams, Told
+from stepiq.runs.listeners import Listener, StreamEvent, Streams
 from stepiq.store.database import Database, StoreUnavailable
 from stepiq.web import requests
 
@@ -104,7 +104,9 @@ class Follower:
                 )
                 found = await queries.events(session, statement)
             if found:
-                told = (Told.of(each.type, each.seq, each.shown(self._run_id)) for each in found)
+                told = (
+                    StreamEvent.of(each.type, each.seq, each.shown(self._run_id)) for each in found
+                )
                 yield b"".join([self._recorded(each) for each in told])
             if len(found) < _BATCH:
                 # A run that retention has deleted meanwhile has nothing more to say either.
@@ -130,7 +132,7 @@ class Follower:
                 yield KEEPALIVE_COMMENT
             silences = 0 if heard else silences + 1
 
-    def _unheard(self, heard: list[Told]) -> tuple[bytes, bool]:
+    def _unheard(self, heard: list[StreamEvent]) -> tuple[bytes, bool]:
         """Frames of what is new, up to a gap, and whether there is one."""
         frames: list[bytes] = []
         for told in heard:
@@ -144,7 +146,7 @@ class Follower:
                 frames.append(self._recorded(told))
         return b"".join(frames), False
 
-    def _recorded(self, told: Told) -> bytes:
+    def _recorded(self, told: StreamEvent) -> bytes:
         if told.seq is not None:
             self._last_seq = told.seq
         if told.is_final:

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from stepiq import __version__
 from stepiq.accounts import administration, reset_page, verify_page
 from stepiq.accounts import endpoints as accounts
-from stepiq.accounts.http import Doors, authenticated
+from stepiq.accounts.http import AuthServices, authenticated
 from stepiq.accounts.link_door import LinkDoor
 from stepiq.accounts.secrets import endpoints as secrets
 from stepiq.accounts.secrets.reader import StoredSecrets
@@ -37,7 +37,7 @@ from stepiq.server import health, metrics, openapi
 from stepiq.server.docs import pages
 from stepiq.server.routes import routes_of
 from stepiq.triggers.schedules import endpoints as schedules
-from stepiq.triggers.schedules.keeper import Keeper
+from stepiq.triggers.schedules.schedule_sync import ScheduleSync
 from stepiq.triggers.webhooks import endpoints as webhooks
 from stepiq.triggers.webhooks.inbox import Inbox
 from stepiq.web import problems
@@ -132,13 +132,13 @@ def equip(app: FastAPI, services: Services, *, has_worker: bool = True) -> None:
     """
     app.state.services = services
     app.state.has_worker = has_worker
-    app.state.doors = Doors.build(services)
+    app.state.doors = AuthServices.build(services)
     app.state.idempotency = Idempotency(app.state.doors.jwt_secret)
     app.state.streams = Streams(services.changes)
     app.state.review_links = LinkDoor(Links(services.settings))
     app.state.run_links = LinkDoor(RunLinks(services.settings))
     app.state.recipient_links = LinkDoor(RecipientLinks(services.settings))
-    app.state.watcher = Keeper(cast(Plans, services.plans))
+    app.state.watcher = ScheduleSync(cast(Plans, services.plans))
     app.state.inbox = Inbox(
         services.database,
         services.changes,

@@ -11,28 +11,26 @@ from stepiq.core.encryption import Keyring
 from stepiq.core.http import guarded_client
 from stepiq.core.mail import Mailer
 from stepiq.core.settings import Settings
-from stepiq.engine import tickets
-from stepiq.engine.definitions import Definitions
-from stepiq.engine.providers.registry import Providers
-from stepiq.engine.runtime import Engine
-from stepiq.engine.stand_ins import StandIns
+from stepiq.execution.definitions import Definitions
+from stepiq.execution.runtime import Engine
+from stepiq.execution.stubs import Stubs
 from stepiq.notify import outbox
+from stepiq.providers.registry import Providers
+from stepiq.queue import tickets
 from stepiq.store import migrate, safety
-from stepiq.store.changes import LocalChanges
 from stepiq.store.database import Database
-from stepiq.store.postgres_changes import PostgresChanges
+from stepiq.store.postgres_pubsub import PostgresChanges
+from stepiq.store.pubsub import LocalChanges
 from stepiq.web.services import Services
 
 
-async def build(
-    settings: Settings, *, sends: bool = True, stand_ins: StandIns | None = None
-) -> Services:
+async def build(settings: Settings, *, sends: bool = True, stubs: Stubs | None = None) -> Services:
     """Everything a process needs, on a database brought up to this version; nothing runs yet.
 
     Args:
         settings: as the operator gave them.
         sends: whether targets are told how runs end.
-        stand_ins: what steps come to instead of reaching outside.
+        stubs: what steps come to instead of reaching outside.
 
     Raises:
         StoreUnavailable, UnsafeStore, StoreUnsupported, SchemaTooNew, PlansInvalid, DataFolderUnusable: what the operator has to put right.
@@ -67,7 +65,7 @@ async def build(
         definitions=definitions,
         outbox=sending if sends else None,
         secrets=secrets,
-        stand_ins=stand_ins,
+        stubs=stubs,
         crash_limit=settings.run_crash_limit,
     )
     return Services(
@@ -84,10 +82,10 @@ async def build(
 
 @asynccontextmanager
 async def built(
-    settings: Settings, *, sends: bool = True, stand_ins: StandIns | None = None
+    settings: Settings, *, sends: bool = True, stubs: Stubs | None = None
 ) -> AsyncGenerator[Services]:
     """`build`, and everything given back at the end."""
-    services = await build(settings, sends=sends, stand_ins=stand_ins)
+    services = await build(settings, sends=sends, stubs=stubs)
     changes = services.changes
     try:
         if isinstance(changes, PostgresChanges):

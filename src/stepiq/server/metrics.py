@@ -13,9 +13,9 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 
 from stepiq.core import metrics
 from stepiq.core.errors import Forbidden, Unauthenticated
-from stepiq.engine import backlog
-from stepiq.engine.backlog import Backlog
-from stepiq.engine.tickets import Queue
+from stepiq.queue import backlog
+from stepiq.queue.backlog import Backlog
+from stepiq.queue.tickets import Queue
 from stepiq.store.database import StoreUnavailable
 from stepiq.web import problems
 from stepiq.web.guard import Guard

@@ -14,10 +14,10 @@ from stepiq.accounts.errors import (
     SessionRequired,
 )
 from stepiq.core import json
+from stepiq.core.enum_docs import described
 from stepiq.core.errors import StepIQError
 from stepiq.core.json import MalformedJson
-from stepiq.core.members import described
-from stepiq.engine.events import EventType
+from stepiq.execution.events import EventType
 from stepiq.server.connections import ServerFull, TooManyConnections
 from stepiq.server.docs import headers, samples
 from stepiq.server.protocol import NotHttp

@@ -29,7 +29,7 @@ from pydantic import (
 from stepiq.core import clock, json
 from stepiq.core.errors import StepIQError
 from stepiq.core.json import Json
-from stepiq.engine import aside
+from stepiq.language import offload
 from stepiq.web import idempotency, parameters, paths
 from stepiq.web.errors import BodyMissing, UnsupportedMediaType
 from stepiq.web.idempotency import Replayed
@@ -233,7 +233,7 @@ async def _read_json(request: Request, data: bytes, *, is_required: bool) -> Jso
     found = _media_type(request, JSON_TYPES)
     if not _is_json(found):
         raise UnsupportedMediaType(found, JSON_TYPES)
-    return await aside.read(json.loads, data)
+    return await offload.read(json.loads, data)
 
 
 def _media_type(request: Request, accepted: Sequence[str]) -> str:

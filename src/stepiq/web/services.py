@@ -11,12 +11,12 @@ from stepiq.core.encryption import Keyring
 from stepiq.core.http import GuardedClient
 from stepiq.core.mail import Mailer
 from stepiq.core.settings import Settings
-from stepiq.store.changes import Changes
 from stepiq.store.database import Database
+from stepiq.store.pubsub import Changes
 
 if TYPE_CHECKING:
-    from stepiq.engine.providers.registry import Providers
-    from stepiq.engine.runtime import Engine
+    from stepiq.execution.runtime import Engine
+    from stepiq.providers.registry import Providers
 
 
 class Plan(Protocol):

@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.core import clock, ids
-from stepiq.engine.admission import HELD
+from stepiq.execution.admission import HELD
 from stepiq.store.states import ReviewDecision, RunStatus
 from stepiq.store.tables import LARGE_VALUE_BYTES, pipelines, runs, workspaces
 

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from stepiq.billing.plans import Plans
 from stepiq.core import clock as core_clock
-from stepiq.engine.admission import PARKED
-from stepiq.engine.runtime import Engine
+from stepiq.execution.admission import PARKED
+from stepiq.execution.runtime import Engine
 from stepiq.runs.reviews.records import LinkHolder
 from stepiq.store.tables import reviews, runs, workspaces
 from tests.notify import conftest as notify

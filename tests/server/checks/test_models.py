@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from stepiq.core.settings import Settings, load
-from stepiq.engine.providers import registry
-from stepiq.engine.providers.local_weights import weights_path
+from stepiq.providers import registry
+from stepiq.providers.local_weights import weights_path
 from stepiq.server.checks import Status
 from stepiq.server.checks.models import check_default_model, check_providers
 from tests.server.checks.conftest import named
@@ -113,7 +113,7 @@ class TestCheckProviders:
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setattr(
-            "stepiq.engine.providers.sources.local_unavailable", lambda: "It is not installed."
+            "stepiq.providers.sources.local_unavailable", lambda: "It is not installed."
         )
 
         found = await check_providers(load())

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from stepiq.core.settings import Settings
-from stepiq.engine.sandbox import walls
+from stepiq.sandbox import walls
 from stepiq.server.checks import Status, before_start
 from stepiq.server.checks.sandbox import check_sandbox
 
@@ -21,8 +21,8 @@ class TestCheckSandbox:
     async def test_what_the_system_lacks_is_named_by_doctor_and_at_the_start(
         self, here: Settings, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr("stepiq.engine.sandbox.landlock.version", lambda: 0)
-        monkeypatch.setattr("stepiq.engine.sandbox.seccomp.available", lambda: False)
+        monkeypatch.setattr("stepiq.sandbox.landlock.version", lambda: 0)
+        monkeypatch.setattr("stepiq.sandbox.seccomp.available", lambda: False)
         announced: list[str] = []
 
         (found,) = await check_sandbox(here)

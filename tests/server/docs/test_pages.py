@@ -3,7 +3,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from stepiq.engine.outcomes import FailureCode
+from stepiq.execution.outcomes import FailureCode
 from stepiq.server.docs.errors import advice_by_section
 from stepiq.server.docs.html import inline, paragraphs
 from stepiq.server.docs.samples import sample

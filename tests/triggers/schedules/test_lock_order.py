@@ -10,8 +10,8 @@ import pytest
 from stepiq.billing.plans import Plans
 from stepiq.core import ids
 from stepiq.core.settings import Settings
-from stepiq.engine import quotas
-from stepiq.engine.quotas import Quota
+from stepiq.execution import quotas
+from stepiq.execution.quotas import Quota
 from stepiq.pipelines import queries as pipeline_queries
 from stepiq.store.database import Database
 from stepiq.triggers.schedules import queries

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from stepiq.accounts.secrets.reader import StoredSecrets
 from stepiq.billing.plans import Plans
 from stepiq.core import ids
-from stepiq.engine.limits import QueueFull
-from stepiq.engine.records import NewRun
+from stepiq.execution.limits import QueueFull
+from stepiq.execution.records import NewRun
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.states import TriggerType
 from stepiq.store.tables import runs, workspaces

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from stepiq.engine.protocols import StoredSecret
+from stepiq.execution.protocols import StoredSecret
 from stepiq.triggers.webhooks import inbox as module
 from stepiq.triggers.webhooks.inbox import SECRET_LIFETIME, Inbox
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from stepiq.accounts.secrets import queries
 from stepiq.core.encryption import Keyring
-from stepiq.engine.protocols import StoredSecret
+from stepiq.execution.protocols import StoredSecret
 from stepiq.store.database import Session
 
 

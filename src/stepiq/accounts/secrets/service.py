@@ -11,8 +11,8 @@ from stepiq.accounts.secrets import queries
 from stepiq.accounts.secrets.errors import SecretNotFound, TooManySecrets
 from stepiq.core import clock, ids
 from stepiq.core.encryption import Keyring, Owner
-from stepiq.engine import quotas
-from stepiq.engine.masking import MIN_LENGTH
+from stepiq.execution import quotas
+from stepiq.redaction.masking import MIN_LENGTH
 from stepiq.store.database import Session
 
 MAX_SECRETS = 1_000

@@ -21,7 +21,7 @@ from stepiq.cli.console import UsageError, print_text, say
 from stepiq.core import clock, data_folder, settings
 from stepiq.core.keys import KeyUnusable
 from stepiq.core.settings import Settings
-from stepiq.engine.presence import presence_of
+from stepiq.queue.worker_lease import presence_of
 from stepiq.store.database import Database
 from stepiq.store.migrate import known_revisions
 

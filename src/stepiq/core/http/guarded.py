@@ -17,7 +17,7 @@ from stepiq.core.http import urls
 from stepiq.core.http.errors import HeaderInvalid, RequestInvalid, UrlInvalid
 from stepiq.core.http.operator import USER_AGENT, Client, NoCookies
 from stepiq.core.http.resolver import Resolver, SystemResolver
-from stepiq.core.http.spread import SpreadTransport
+from stepiq.core.http.sharded_pool import SpreadTransport
 from stepiq.core.http.transport import GuardedTransport, NameUnknown
 from stepiq.core.settings import Network, Settings
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 
 from stepiq import __version__
-from stepiq.core.http.spread import MOST_OF_A_POOL, SpreadTransport
+from stepiq.core.http.sharded_pool import MOST_OF_A_POOL, SpreadTransport
 
 Client = httpx2.AsyncClient
 """What this package makes, for annotations."""

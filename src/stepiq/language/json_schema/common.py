@@ -1,6 +1,5 @@
 """What every step has, and the jumps that lead from one to another."""
 
-from stepiq.language.drafts import ID_PATTERN, ID_RULE
 from stepiq.language.expressions import source
 from stepiq.language.json_schema.nodes import (
     Node,
@@ -18,6 +17,7 @@ from stepiq.language.json_schema.nodes import (
     text,
 )
 from stepiq.language.jumps import DEFAULT_LOOPS, MAX_CASES, MAX_LOOPS
+from stepiq.language.reports import ID_PATTERN, ID_RULE
 from stepiq.language.specs import END, NEXT, LimitAction, OutputFormat, StepType
 from stepiq.language.step_fields import (
     COMMON,

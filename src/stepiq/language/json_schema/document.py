@@ -3,7 +3,7 @@
 import json
 from functools import cache
 
-from stepiq.language.json_schema import common, inputs, snippets, steps, surroundings
+from stepiq.language.json_schema import common, inputs, schema_context, snippets, steps
 from stepiq.language.json_schema.nodes import Node, by_name, integer, mapping, text
 from stepiq.language.loading import (
     FIELDS,
@@ -29,7 +29,7 @@ def document() -> Node:
         "$defs": steps.definitions()
         | common.definitions()
         | inputs.definitions()
-        | surroundings.definitions(),
+        | schema_context.definitions(),
     }
 
 
@@ -64,9 +64,9 @@ def _fields() -> dict[str, Node]:
             1,
             MAX_SECONDS,
         ),
-        "output": surroundings.output(),
-        "notifications": surroundings.notifications(),
-        "schedule": surroundings.schedule(),
-        "webhook": surroundings.webhook(),
+        "output": schema_context.output(),
+        "notifications": schema_context.notifications(),
+        "schedule": schema_context.schedule(),
+        "webhook": schema_context.webhook(),
     }
     return {name: found[name] for name in FIELDS}

@@ -23,7 +23,7 @@ from stepiq.language.json_schema.nodes import (
     text,
     words,
 )
-from stepiq.language.json_schema.surroundings import addresses, headers, url
+from stepiq.language.json_schema.schema_context import addresses, headers, url
 from stepiq.language.jumps import MAX_CASES
 from stepiq.language.patterns import MAX_PATTERN_LENGTH, MAX_REPLACEMENT_LENGTH
 from stepiq.language.specs import NEXT, BranchError, CodeLanguage, Merge, ReviewTimeout, StepType

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from stepiq.language.code_source import check_javascript, check_python
-from stepiq.language.drafts import Fields, Problem
 from stepiq.language.expressions import Expression
+from stepiq.language.reports import FieldReader, Problem
 from stepiq.language.specs import CodeLanguage, CodeSpec, StepType
 from stepiq.language.steps.kinds import ReadSteps, StepKind
 
@@ -12,7 +12,7 @@ MAX_SOURCE = 65_536
 MAX_INPUTS = 50
 
 
-def _read(fields: Fields, _: ReadSteps) -> CodeSpec | None:
+def _read(fields: FieldReader, _: ReadSteps) -> CodeSpec | None:
     language = None
     if fields.require("language", "language: python"):
         language = fields.choice("language", [option.value for option in CodeLanguage])
@@ -25,7 +25,7 @@ def _read(fields: Fields, _: ReadSteps) -> CodeSpec | None:
     return CodeSpec(CodeLanguage(language), source, inputs)
 
 
-def _check_source(fields: Fields, language: CodeLanguage, source: str) -> None:
+def _check_source(fields: FieldReader, language: CodeLanguage, source: str) -> None:
     check = check_python if language is CodeLanguage.PYTHON else check_javascript
     if (found := check(source)) is None:
         return
@@ -36,7 +36,7 @@ def _check_source(fields: Fields, language: CodeLanguage, source: str) -> None:
     )
 
 
-def _read_inputs(fields: Fields) -> tuple[tuple[str, Expression], ...] | None:
+def _read_inputs(fields: FieldReader) -> tuple[tuple[str, Expression], ...] | None:
     data = fields.mapping("input")
     if data is None:
         return None
@@ -47,7 +47,7 @@ def _read_inputs(fields: Fields) -> tuple[tuple[str, Expression], ...] | None:
             f"`input` must have at most {MAX_INPUTS} fields; it has {len(data)}.",
         )
         return None
-    inner = Fields(fields.draft, (*fields.path, "input"), data, data)
+    inner = FieldReader(fields.draft, (*fields.path, "input"), data, data)
     found: list[tuple[str, Expression]] = []
     for name in data:
         expression = inner.expression(name)

@@ -1,7 +1,7 @@
 """`condition`: the first case that is true says where to go."""
 
-from stepiq.language.drafts import Fields
 from stepiq.language.jumps import MAX_CASES, read_case
+from stepiq.language.reports import FieldReader
 from stepiq.language.schemas import Schema
 from stepiq.language.specs import NEXT, Case, ConditionSpec, Jump, Step, StepType
 from stepiq.language.steps.kinds import ReadSteps, StepKind
@@ -11,7 +11,7 @@ CASE_FIELDS = ("if", "goto")
 _EXAMPLE = "{if: input.urgent, goto: escalate}"
 
 
-def _read(fields: Fields, _: ReadSteps) -> ConditionSpec | None:
+def _read(fields: FieldReader, _: ReadSteps) -> ConditionSpec | None:
     fields.require("cases", f"cases: [{_EXAMPLE}]")
     entries = fields.entries("cases", 1, MAX_CASES, CASE_FIELDS, _EXAMPLE)
     cases: list[Case] = []

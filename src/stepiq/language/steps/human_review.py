@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from stepiq.language.drafts import Fields
 from stepiq.language.http_fields import read_addresses
 from stepiq.language.jumps import GOTO, JUMP_FIELDS, read_jump
+from stepiq.language.reports import FieldReader
 from stepiq.language.specs import Jump, ReviewSpec, ReviewTimeout, StepType
 from stepiq.language.steps.kinds import ReadSteps, StepKind
 from stepiq.language.steps.shapes import OPTIONAL_STRING_FIELD, STRING_FIELD, record
@@ -15,7 +15,7 @@ MAX_SECONDS = 30 * 86_400
 ON_REJECT = ("fail",)
 
 
-def _read(fields: Fields, _: ReadSteps) -> ReviewSpec | None:
+def _read(fields: FieldReader, _: ReadSteps) -> ReviewSpec | None:
     if fields.draft.nesting:
         message = "`parallel` cannot contain a `human_review` yet. Move the step before or after the `parallel`."
         fields.draft.refuse((*fields.path, "type"), "not_supported_yet", message)
@@ -40,7 +40,7 @@ def _read(fields: Fields, _: ReadSteps) -> ReviewSpec | None:
     )
 
 
-def _read_on_reject(fields: Fields) -> Jump | None:
+def _read_on_reject(fields: FieldReader) -> Jump | None:
     if not isinstance(fields.raw("on_reject"), dict):
         fields.choice("on_reject", ON_REJECT, offered=(*ON_REJECT, GOTO))
         return None

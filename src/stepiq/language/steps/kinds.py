@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from stepiq.core.json import Json
-from stepiq.language.drafts import Draft, Fields
 from stepiq.language.places import Path
+from stepiq.language.reports import FieldReader, Report
 from stepiq.language.schemas import Schema
 from stepiq.language.specs import Step, StepSpec, StepType
 from stepiq.language.steps.shapes import ANY
 
 Entry = tuple[Path, Json]
 """What may be a step, and where it stands."""
-ReadSteps = Callable[[Draft, Sequence[Entry]], tuple[Step, ...]]
+ReadSteps = Callable[[Report, Sequence[Entry]], tuple[Step, ...]]
 """Reads steps that stand inside another one."""
-Read = Callable[[Fields, ReadSteps], StepSpec | None]
+Read = Callable[[FieldReader, ReadSteps], StepSpec | None]
 
 
 @dataclass(frozen=True, slots=True)

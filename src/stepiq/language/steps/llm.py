@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 from stepiq.language.data import kind_of
-from stepiq.language.drafts import Fields
+from stepiq.language.reports import FieldReader
 from stepiq.language.schemas import Schema
 from stepiq.language.specs import LlmSpec, Step, StepType
 from stepiq.language.steps.kinds import ReadSteps, StepKind
@@ -18,7 +18,7 @@ _MODEL = r"\S+"
 MODEL_RULE = "a model id without spaces"
 
 
-def _read(fields: Fields, _: ReadSteps) -> LlmSpec | None:
+def _read(fields: FieldReader, _: ReadSteps) -> LlmSpec | None:
     fields.require("prompt", "prompt: Summarize {{input.topic}}")
     prompt = fields.template("prompt")
     system_prompt = fields.template("system_prompt")
@@ -52,7 +52,7 @@ def _read(fields: Fields, _: ReadSteps) -> LlmSpec | None:
     )
 
 
-def _read_fallbacks(fields: Fields) -> tuple[str, ...]:
+def _read_fallbacks(fields: FieldReader) -> tuple[str, ...]:
     found: list[str] = []
     for index, model in enumerate(fields.items("fallback_models", 1, MAX_FALLBACKS) or ()):
         path = (*fields.path, "fallback_models", index)

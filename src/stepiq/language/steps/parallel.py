@@ -2,7 +2,7 @@
 
 from stepiq.core.json import Json
 from stepiq.language.data import is_object
-from stepiq.language.drafts import Fields
+from stepiq.language.reports import FieldReader
 from stepiq.language.schemas import Schema
 from stepiq.language.specs import Branch, BranchError, Merge, ParallelSpec, Step, StepType
 from stepiq.language.steps.kinds import ReadSteps, StepKind
@@ -21,7 +21,7 @@ def is_sequence(entry: Json) -> bool:
     return is_object(entry) and "steps" in entry and "type" not in entry
 
 
-def _read(fields: Fields, read_steps: ReadSteps) -> ParallelSpec | None:
+def _read(fields: FieldReader, read_steps: ReadSteps) -> ParallelSpec | None:
     # The branches' problems are worth knowing whatever is wrong here.
     branches = _read_branches(fields, read_steps) if not fields.has("for_each") else ()
     for_each = fields.expression("for_each")
@@ -51,13 +51,15 @@ def _read(fields: Fields, read_steps: ReadSteps) -> ParallelSpec | None:
     )
 
 
-def _read_branches(fields: Fields, read_steps: ReadSteps) -> tuple[Branch, ...]:
+def _read_branches(fields: FieldReader, read_steps: ReadSteps) -> tuple[Branch, ...]:
     entries = fields.items("steps", 1, MAX_BRANCHES) or []
     branches: list[Branch] = []
     for index, entry in enumerate(entries):
         path = (*fields.path, "steps", index)
         if is_sequence(entry):
-            branch = _read_sequence(Fields(fields.draft, path, entry, SEQUENCE_FIELDS), read_steps)
+            branch = _read_sequence(
+                FieldReader(fields.draft, path, entry, SEQUENCE_FIELDS), read_steps
+            )
         else:
             steps = read_steps(fields.draft, [(path, entry)])
             branch = Branch(steps[0].id, steps) if steps else None
@@ -66,7 +68,7 @@ def _read_branches(fields: Fields, read_steps: ReadSteps) -> tuple[Branch, ...]:
     return tuple(branches) if len(branches) == len(entries) else ()
 
 
-def _read_sequence(fields: Fields, read_steps: ReadSteps) -> Branch | None:
+def _read_sequence(fields: FieldReader, read_steps: ReadSteps) -> Branch | None:
     branch_id = fields.step_id()
     fields.text("name", minimum=1, maximum=MAX_NAME)
     fields.require("steps", "steps: [{id: idea, prompt: ...}]")
@@ -74,7 +76,7 @@ def _read_sequence(fields: Fields, read_steps: ReadSteps) -> Branch | None:
     return Branch(branch_id, steps) if branch_id is not None and steps else None
 
 
-def _read_body(fields: Fields, read_steps: ReadSteps) -> tuple[Step, ...]:
+def _read_body(fields: FieldReader, read_steps: ReadSteps) -> tuple[Step, ...]:
     if fields.has("step") and fields.has("steps"):
         fields.refuse("steps", "conflict", "With `for_each`, write `step` or `steps`, not both.")
     if fields.has("step"):
@@ -84,7 +86,7 @@ def _read_body(fields: Fields, read_steps: ReadSteps) -> tuple[Step, ...]:
     return _read_list(fields, read_steps)
 
 
-def _read_list(fields: Fields, read_steps: ReadSteps) -> tuple[Step, ...]:
+def _read_list(fields: FieldReader, read_steps: ReadSteps) -> tuple[Step, ...]:
     entries = fields.items("steps", 1, MAX_STEPS_IN_BRANCH) or []
     path = (*fields.path, "steps")
     steps = read_steps(

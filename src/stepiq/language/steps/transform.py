@@ -1,11 +1,11 @@
 """`transform`: data made from data, without a model."""
 
 from stepiq.language.data import is_object
-from stepiq.language.drafts import Fields
 from stepiq.language.extracting import Query, QuerySyntaxError
 from stepiq.language.patterns import MAX_PATTERN_LENGTH, Pattern, PatternSyntaxError, Replacement
+from stepiq.language.reports import FieldReader
 from stepiq.language.schemas import Schema
-from stepiq.language.setting import Setting, SettingInvalid
+from stepiq.language.set_values import Setting, SettingInvalid
 from stepiq.language.specs import Extract, Match, Step, StepType, TransformSpec
 from stepiq.language.steps.kinds import ReadSteps, StepKind
 from stepiq.language.steps.shapes import ANY, LIST, OPTIONAL_STRING_FIELD, TEXT, shape
@@ -18,7 +18,7 @@ REGEX_FIELDS = ("pattern", "group", "all", "replace")
 _FOUND = shape(OPTIONAL_STRING_FIELD)
 
 
-def _read(fields: Fields, _: ReadSteps) -> TransformSpec | None:
+def _read(fields: FieldReader, _: ReadSteps) -> TransformSpec | None:
     if fields.has("template") and fields.has("prompt"):
         fields.refuse(
             "prompt", "conflict", "`prompt` is another name for `template`. Remove one of the two."
@@ -45,7 +45,7 @@ def _read(fields: Fields, _: ReadSteps) -> TransformSpec | None:
     return None if makes[0] is None else TransformSpec(makes[0], source)
 
 
-def _read_way(fields: Fields, name: str) -> Template | Extract | Match | Setting | None:
+def _read_way(fields: FieldReader, name: str) -> Template | Extract | Match | Setting | None:
     match name:
         case "extract":
             return _read_extract(fields)
@@ -57,7 +57,7 @@ def _read_way(fields: Fields, name: str) -> Template | Extract | Match | Setting
             return fields.template(name)
 
 
-def _read_extract(fields: Fields) -> Extract | None:
+def _read_extract(fields: FieldReader) -> Extract | None:
     first = fields.boolean("first")
     text = fields.text("extract", minimum=1, maximum=1_000)
     if text is None:
@@ -69,7 +69,7 @@ def _read_extract(fields: Fields) -> Extract | None:
         return None
 
 
-def _read_regex(fields: Fields) -> Match | None:
+def _read_regex(fields: FieldReader) -> Match | None:
     inner = fields.inner("regex", REGEX_FIELDS)
     if inner is None:
         return None
@@ -101,13 +101,13 @@ def _read_regex(fields: Fields) -> Match | None:
     return Match(pattern, 0 if group is None else group, bool(everything), made)
 
 
-def _read_group(fields: Fields) -> int | str | None:
+def _read_group(fields: FieldReader) -> int | str | None:
     if isinstance(fields.raw("group"), str):
         return fields.text("group", minimum=1, maximum=MAX_GROUP_NAME)
     return fields.integer("group", 0, MAX_GROUP)
 
 
-def _read_set(fields: Fields) -> Setting | None:
+def _read_set(fields: FieldReader) -> Setting | None:
     path = (*fields.path, "set")
     if not fields.spend_expressions("set"):
         return None

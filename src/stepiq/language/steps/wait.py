@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from stepiq.core import clock
-from stepiq.language.drafts import Fields
+from stepiq.language.reports import FieldReader
 from stepiq.language.specs import StepType, WaitSpec
 from stepiq.language.steps.kinds import ReadSteps, StepKind
 from stepiq.language.steps.shapes import STRING_FIELD, record
@@ -13,7 +13,7 @@ from stepiq.language.templates.nodes import Text
 MAX_WAIT = timedelta(days=30)
 
 
-def _read(fields: Fields, _: ReadSteps) -> WaitSpec | None:
+def _read(fields: FieldReader, _: ReadSteps) -> WaitSpec | None:
     seconds = fields.number("seconds", 0, int(MAX_WAIT.total_seconds()))
     until = fields.template("until")
     if until is not None and seconds is None:
@@ -34,7 +34,7 @@ def _read(fields: Fields, _: ReadSteps) -> WaitSpec | None:
 _OUTPUT = record(until=STRING_FIELD)
 
 
-def _check_literal(fields: Fields, until: Template) -> None:
+def _check_literal(fields: FieldReader, until: Template) -> None:
     """Check a text without tags: it must be a time."""
     if not all(isinstance(node, Text) for node in until.nodes):
         return

@@ -2,8 +2,8 @@
 
 from stepiq.core.json import Json
 from stepiq.language.data import as_integer, is_array, is_object
-from stepiq.language.drafts import Fields
 from stepiq.language.http_fields import CONNECTION_HEADERS, read_headers, read_url
+from stepiq.language.reports import FieldReader
 from stepiq.language.specs import StepType, WebhookSpec
 from stepiq.language.steps.kinds import ReadSteps, StepKind
 from stepiq.language.steps.shapes import STRING_FIELD, record
@@ -19,7 +19,7 @@ STATUSES = (100, 599)
 """First and last that there are."""
 
 
-def _read(fields: Fields, _: ReadSteps) -> WebhookSpec | None:
+def _read(fields: FieldReader, _: ReadSteps) -> WebhookSpec | None:
     url = read_url(fields, "https://api.example.com/tickets")
     method = fields.choice("method", METHODS)
     headers = read_headers(fields, _header_problem)
@@ -44,7 +44,7 @@ def _read(fields: Fields, _: ReadSteps) -> WebhookSpec | None:
     )
 
 
-def _read_body(fields: Fields) -> Template | TemplateTree | None:
+def _read_body(fields: FieldReader) -> Template | TemplateTree | None:
     value = fields.raw("body")
     if is_object(value) or is_array(value):
         return read_tree(fields.draft, (*fields.path, "body"), value)
@@ -54,7 +54,7 @@ def _read_body(fields: Fields) -> Template | TemplateTree | None:
     return fields.template("body")
 
 
-def _read_statuses(fields: Fields) -> tuple[int, ...] | None:
+def _read_statuses(fields: FieldReader) -> tuple[int, ...] | None:
     value = fields.raw("expect_status")
     if value is None:
         return None

@@ -2,7 +2,7 @@
 
 import re
 
-from stepiq.core import collector
+from stepiq.core import gc_pause
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json
 from stepiq.language.places import Place
@@ -32,7 +32,7 @@ def read(text: str) -> tuple[Json, list[Issue], bool, Place]:
     s = Scanner(text)
     data, place = None, Place(1, 1)
     try:
-        with collector.paused():
+        with gc_pause.paused():
             data, place = _read(s)
     except Stop:
         pass

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from stepiq.engine.usage import day_of
+from stepiq.execution.usage import day_of
 from stepiq.store import sweeping
 from stepiq.store.database import Session
 from stepiq.store.tables import asked_addresses, memberships, recipients, users

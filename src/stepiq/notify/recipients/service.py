@@ -11,10 +11,10 @@ from uuid import UUID
 from stepiq.core import addresses, clock, ids, logging, metrics
 from stepiq.core.mail import Mailer, MailUnsent, Message
 from stepiq.core.settings import Settings
-from stepiq.engine import quotas
-from stepiq.engine.quotas import PlanEmailsExhausted, PlanLimits, Quota
-from stepiq.engine.records import NewDelivery
-from stepiq.engine.runtime import Engine
+from stepiq.execution import quotas
+from stepiq.execution.quotas import PlanEmailsExhausted, PlanLimits, Quota
+from stepiq.execution.records import NewDelivery
+from stepiq.execution.runtime import Engine
 from stepiq.notify import queries as delivery_queries
 from stepiq.notify.errors import RecipientLinkExpired, RecipientLinkInvalid
 from stepiq.notify.recipients import queries

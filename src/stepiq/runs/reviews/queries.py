@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from stepiq.core import clock
 from stepiq.runs.reviews.records import Answer, Review
 from stepiq.store.database import Session
-from stepiq.store.owning import belongs_to, newest_first
 from stepiq.store.states import ReviewDecision
 from stepiq.store.tables import LARGE_VALUE_BYTES, pipelines, reviews
 from stepiq.store.types import JsonText
+from stepiq.store.workspace_order import belongs_to, newest_first
 
 _PLAIN: tuple[sa.ColumnElement[Any], ...] = (
     reviews.c.id,

@@ -5,7 +5,7 @@ from uuid import UUID
 from stepiq.accounts import service as accounts
 from stepiq.accounts.actor import Actor
 from stepiq.core import clock, logging
-from stepiq.engine.runtime import Engine
+from stepiq.execution.runtime import Engine
 from stepiq.runs import queries as runs
 from stepiq.runs.errors import RunNotFound
 from stepiq.runs.reviews import queries

@@ -3,7 +3,7 @@
 from stepiq.billing.plans import Plans
 from stepiq.core.errors import StepIQError
 from stepiq.core.settings import Registration, Settings
-from stepiq.engine.providers.registry import Providers
+from stepiq.providers.registry import Providers
 from stepiq.server.checks.check import Check, fatal, ok, warning
 
 

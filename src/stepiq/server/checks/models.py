@@ -6,14 +6,9 @@ from contextlib import asynccontextmanager
 
 from stepiq.core.setting_errors import SettingsInvalid
 from stepiq.core.settings import Settings
-from stepiq.engine.providers.base import ProviderError
-from stepiq.engine.providers.local_weights import weights_path, weights_present
-from stepiq.engine.providers.registry import (
-    PROBE_SECONDS,
-    ModelUnusable,
-    ProviderInfo,
-    Providers,
-)
+from stepiq.providers.base import ProviderError
+from stepiq.providers.local_weights import weights_path, weights_present
+from stepiq.providers.registry import PROBE_SECONDS, ModelUnusable, ProviderInfo, Providers
 from stepiq.server.checks.check import Check, failed, fatal, note, ok
 
 

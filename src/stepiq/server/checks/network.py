@@ -7,7 +7,7 @@ import httpx2
 
 from stepiq.core import http
 from stepiq.core.settings import Settings
-from stepiq.engine import presence
+from stepiq.queue import worker_lease
 from stepiq.server.checks.check import Check, failed, fatal, note, ok, running
 from stepiq.server.listening import AddressInUse, AddressUnusable, bind
 
@@ -22,7 +22,7 @@ async def check_port(settings: Settings) -> list[Check]:
     """Whether a server can listen there, and whether it is running."""
     name, address = "port", f"{settings.host}:{settings.port}"
     path = settings.sqlite_path
-    is_running = path is not None and presence.owner(path) is not None
+    is_running = path is not None and worker_lease.owner(path) is not None
     try:
         bind(settings.host, settings.port, "STEPIQ_PORT").close()
     except AddressInUse as error:

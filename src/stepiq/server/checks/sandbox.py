@@ -4,7 +4,7 @@ import asyncio
 import os
 
 from stepiq.core.settings import Settings
-from stepiq.engine.sandbox import walls
+from stepiq.sandbox import walls
 from stepiq.server.checks.check import Check, failed, ok, warning
 
 _NAME = "sandbox"

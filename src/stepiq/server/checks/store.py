@@ -9,7 +9,7 @@ from stepiq.core import data_folder, keys
 from stepiq.core.data_folder import DataFolderUnusable
 from stepiq.core.errors import StepIQError, Unavailable
 from stepiq.core.settings import Settings
-from stepiq.engine import presence
+from stepiq.queue import worker_lease
 from stepiq.server.checks.check import Check, fatal, note, ok, warning
 from stepiq.store import faults, migrate, safety
 from stepiq.store.database import Database, UnsafeStore, sqlite_version
@@ -25,7 +25,7 @@ _LOW_DISK_BYTES = 500 * 1024 * 1024
 
 async def check_owner(settings: Settings) -> list[Check]:
     """Whether a process uses the SQLite file, and so no other can."""
-    if settings.sqlite_path is None or (pid := presence.owner(settings.sqlite_path)) is None:
+    if settings.sqlite_path is None or (pid := worker_lease.owner(settings.sqlite_path)) is None:
         return []
     return [note("process", f"stepIQ process {pid} uses {settings.sqlite_path}")]
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from html import escape
 from importlib.resources import files
 
+from stepiq.core.enum_docs import described
 from stepiq.core.errors import StepIQError
-from stepiq.core.members import described
-from stepiq.engine.outcomes import FailureCode
+from stepiq.execution.outcomes import FailureCode
 from stepiq.server.docs.html import inline, page, paragraphs
 from stepiq.web.problems import status_of
 

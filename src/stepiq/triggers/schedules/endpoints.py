@@ -10,8 +10,8 @@ from stepiq.accounts.errors import ScopeMissing
 from stepiq.accounts.http import needs
 from stepiq.billing.errors import PlanCronDisabled
 from stepiq.billing.plans import Plan, Plans
-from stepiq.engine.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
-from stepiq.engine.quotas import PlanSchedulesExceeded
+from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
+from stepiq.execution.quotas import PlanSchedulesExceeded
 from stepiq.language.cron import CronInvalid, TimezoneUnknown
 from stepiq.language.inputs import InputInvalid
 from stepiq.pipelines import service as pipelines

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 
 from stepiq.store import sweeping
 from stepiq.store.database import Session
-from stepiq.store.owning import belongs_to, newest_first
 from stepiq.store.states import CatchUp, Overlap, PipelineStatus, RunStatus, TickOutcome
 from stepiq.store.tables import pipelines, runs, schedule_ticks, schedules, users, workspaces
+from stepiq.store.workspace_order import belongs_to, newest_first
 from stepiq.triggers.schedules.records import Due, Schedule, Tick, Upcoming
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

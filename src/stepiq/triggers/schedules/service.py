@@ -12,9 +12,9 @@ from stepiq.billing.plans import Plan
 from stepiq.core import clock, ids
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json
-from stepiq.engine import quotas
-from stepiq.engine.quotas import Quota
-from stepiq.engine.runtime import Engine
+from stepiq.execution import quotas
+from stepiq.execution.quotas import Quota
+from stepiq.execution.runtime import Engine
 from stepiq.language import cron
 from stepiq.language.cron import CronInvalid
 from stepiq.pipelines import service as pipelines

@@ -17,8 +17,8 @@ from stepiq.billing import service as billing
 from stepiq.billing.plans import Plans
 from stepiq.core import clock, logging, metrics
 from stepiq.core.errors import StepIQError
-from stepiq.engine.records import NewRun
-from stepiq.engine.runtime import Engine
+from stepiq.execution.records import NewRun
+from stepiq.execution.runtime import Engine
 from stepiq.runs import service as runs
 from stepiq.store.database import Database, Session, StoreUnavailable
 from stepiq.store.states import PipelineStatus, TickOutcome, TriggerType

@@ -14,9 +14,9 @@ from stepiq.billing.plans import Plans
 from stepiq.core import json
 from stepiq.core.errors import StepIQError
 from stepiq.core.json import Json
-from stepiq.engine import aside
-from stepiq.engine.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
-from stepiq.engine.records import NewRun
+from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
+from stepiq.execution.records import NewRun
+from stepiq.language import offload
 from stepiq.language.inputs import InputInvalid
 from stepiq.pipelines.errors import PipelineNotFound
 from stepiq.store.database import Session
@@ -71,7 +71,7 @@ async def _content(request: Request) -> Json | StepIQError:
     """The content of the body, or its error, which is reported only after the pipeline was found."""
     try:
         body = await read_body(request, takes_yaml=False)
-        return await aside.read(json.loads, body.data)
+        return await offload.read(json.loads, body.data)
     except StepIQError as error:
         return error
 

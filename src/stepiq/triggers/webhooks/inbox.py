@@ -7,13 +7,13 @@ from uuid import UUID
 
 from stepiq.core import clock
 from stepiq.core.errors import StepIQError
-from stepiq.engine.protocols import SecretReader
-from stepiq.engine.records import NewRun
-from stepiq.engine.runtime import Engine
+from stepiq.execution.protocols import SecretReader
+from stepiq.execution.records import NewRun
+from stepiq.execution.runtime import Engine
 from stepiq.pipelines.targets import Targets, Triggered
-from stepiq.store.changes import Changes
 from stepiq.store.database import Database, Session
-from stepiq.store.gathering import Gatherer
+from stepiq.store.pubsub import Changes
+from stepiq.store.write_batching import WriteBatcher
 from stepiq.triggers.webhooks import signatures
 from stepiq.triggers.webhooks.errors import SignatureSecretMissing
 
@@ -40,7 +40,9 @@ class Inbox:
         self.targets = Targets(database, changes, engine.definitions)
         self._database = database
         self._engine = engine
-        self._accepting = Gatherer(database, self._accept_together, _MOST_TOGETHER, gives_up=True)
+        self._accepting = WriteBatcher(
+            database, self._accept_together, _MOST_TOGETHER, gives_up=True
+        )
         self._secrets = secrets
         self._known: OrderedDict[tuple[UUID, str], tuple[str, datetime]] = OrderedDict()
 

@@ -10,8 +10,8 @@ from stepiq.billing.plans import Plan
 from stepiq.core import ids
 from stepiq.core.errors import StepIQError
 from stepiq.core.json import Json
-from stepiq.engine.records import NewRun
-from stepiq.engine.runtime import Engine
+from stepiq.execution.records import NewRun
+from stepiq.execution.runtime import Engine
 from stepiq.language.data import is_object
 from stepiq.language.definition import Definition
 from stepiq.pipelines.records import Target

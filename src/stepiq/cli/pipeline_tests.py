@@ -1,0 +1,196 @@
+"""Runs the tests of pipeline files and says how they went."""
+
+import asyncio
+import logging as levels
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from stepiq.cli.console import UsageError, issue_data, print_json, print_text, read_text
+from stepiq.cli.documents import read_draft, show_findings
+from stepiq.cli.progress import duration
+from stepiq.cli.workbench import Workbench, workbench
+from stepiq.core import logging, settings
+from stepiq.core.control_characters import escape_line
+from stepiq.core.errors import Issue
+from stepiq.execution.stubs import Stubs
+from stepiq.language.definition import Definition
+from stepiq.language.inputs import InputInvalid
+from stepiq.language.source import SourceFormat
+from stepiq.pipelines import service as pipelines
+from stepiq.pipelines.records import Draft
+from stepiq.providers.registry import Providers
+from stepiq.trials.comparing import problems
+from stepiq.trials.reading import Case, read_cases
+
+_SUFFIXES = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True, slots=True)
+class _Suite:
+    file: Path
+    draft: Draft
+    secrets: Mapping[str, str]
+    cases: Sequence[Case]
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    file: Path
+    name: str
+    problems: Sequence[str]
+    milliseconds: float
+
+
+def run_tests(files: Sequence[Path], *, only: str | None, as_json: bool) -> bool:
+    """Run the tests of these pipelines; whether all hold.
+
+    Raises:
+        UsageError: a file is not there, or no test has `only` in its name.
+    """
+    configured = settings.load()
+    providers = Providers(configured)
+    suites: list[_Suite] = []
+    wrong: dict[str, Sequence[Issue]] = {}
+    for pipeline, tests in dict.fromkeys(map(_pair, files)):
+        draft = read_draft(pipeline)
+        errors = pipelines.check(draft, providers).errors
+        definition = draft.loaded.definition
+        if errors or definition is None:
+            wrong[str(pipeline)] = errors
+            continue
+        cases, issues = _read(tests, definition)
+        if issues:
+            wrong[str(tests)] = issues
+        chosen = [case for case in cases if only is None or only in case.test.name]
+        # Whatever a template reads is there, is nobody's, and is long enough to be masked like a real one.
+        secrets = {name: f"test-secret-{name}" for name in definition.secret_names}
+        suites.append(_Suite(tests, draft, secrets, chosen))
+    if wrong:
+        _show_wrong(wrong, as_json=as_json)
+        return False
+    if not any(suite.cases for suite in suites):
+        raise UsageError(f"No test has the text `{only}` in its name.")
+    logging.configure(configured.log_format, level=levels.CRITICAL)
+    results = asyncio.run(_run(suites, quiet=as_json))
+    failed = sum(bool(result.problems) for result in results)
+    if as_json:
+        print_json({"passed": len(results) - failed, "failed": failed, "tests": _data(results)})
+    else:
+        total = f"{len(results)} {'test' if len(results) == 1 else 'tests'}"
+        print_text(f"{total}, {failed} failed" if failed else f"{total}, all passed")
+    return not failed
+
+
+def _pair(file: Path) -> tuple[Path, Path]:
+    """The pipeline and the tests that a file name stands for: `a.yaml` and `a.test.yaml`, whichever is named.
+
+    Raises:
+        UsageError: one of the two is not there.
+    """
+    stem, suffix = file.stem, file.suffix
+    if stem.endswith(".test"):
+        tests, pipeline = file, _beside(file, stem.removesuffix(".test"), suffix)
+        if pipeline is None:
+            raise UsageError(
+                f"{file} has no pipeline: {stem.removesuffix('.test')}{suffix or '.yaml'} is missing."
+            )
+        return pipeline, tests
+    if not file.is_file():
+        what = f"{file} is a folder" if file.is_dir() else f"File {file} does not exist"
+        raise UsageError(f"{what}. Give the YAML or JSON files of pipelines.")
+    found = _beside(file, f"{stem}.test", suffix)
+    if found is None:
+        wanted = file.with_name(f"{stem}.test.yaml")
+        raise UsageError(
+            f"{file} has no tests: {wanted} is missing. See docs/testing.md for its content."
+        )
+    return file, found
+
+
+def _beside(file: Path, stem: str, suffix: str) -> Path | None:
+    names = [stem + each for each in dict.fromkeys((suffix, *_SUFFIXES)) if each]
+    return next((path for name in names if (path := file.with_name(name)).is_file()), None)
+
+
+def _read(file: Path, definition: Definition) -> tuple[list[Case], tuple[Issue, ...]]:
+    is_json = file.suffix.lower() == ".json"
+    text = read_text(file, "file of tests")
+    return read_cases(text, SourceFormat.JSON if is_json else SourceFormat.YAML, definition)
+
+
+def _show_wrong(wrong: Mapping[str, Sequence[Issue]], *, as_json: bool) -> None:
+    if as_json:
+        print_json({"errors": {file: issue_data(issues) for file, issues in wrong.items()}})
+        return
+    for file, issues in wrong.items():
+        show_findings(Path(file), pipelines.Findings(list(issues), []))
+
+
+async def _run(suites: Sequence[_Suite], *, quiet: bool) -> list[_Result]:
+    results: list[_Result] = []
+    stubs = Stubs()
+    async with workbench(stubs) as bench:
+        for suite in suites:
+            pipeline_id = await bench.save(suite.draft, suite.secrets)
+            if not quiet:
+                print_text(str(suite.file))
+            for case in suite.cases:
+                result = await _try(bench, stubs, suite.file, pipeline_id, case)
+                results.append(result)
+                if not quiet:
+                    _show(result)
+    return results
+
+
+async def _try(
+    bench: Workbench, stubs: Stubs, file: Path, pipeline_id: UUID, case: Case
+) -> _Result:
+    stubs.give(case.given)
+    begun = time.perf_counter()
+    run: dict[str, Any]
+    try:
+        ended = await bench.run(pipeline_id, dict(case.test.input), _heed_not)
+        run = ended.model_dump(mode="json")
+    except InputInvalid as error:
+        said = " ".join(f"{issue.path}: {issue.message}" for issue in error.issues)
+        run = {
+            "input_data": case.test.input,
+            "status": "refused",
+            "output": None,
+            "steps": [],
+            "error": {"code": error.code, "message": f"{error.message} {said}"},
+        }
+    found = [
+        f"step `{step_id}` would {doing}: add its result under `given.{step_id}`"
+        for step_id, doing in stubs.missing.items()
+    ] or problems(case, run)
+    return _Result(file, case.test.name, found, (time.perf_counter() - begun) * 1_000)
+
+
+async def _heed_not(kind: str, said: Mapping[str, Any]) -> None:
+    """Only the end counts."""
+
+
+def _show(result: _Result) -> None:
+    mark, color = ("FAIL", "red") if result.problems else ("ok", "green")
+    print_text(f"  {mark:5}", color=color, bold=bool(result.problems), newline=False)
+    print_text(f"{escape_line(result.name)}  ({duration(result.milliseconds)})")
+    for problem in result.problems:
+        print_text(f"         {problem}")
+
+
+def _data(results: Sequence[_Result]) -> list[dict[str, Any]]:
+    return [
+        {
+            "file": str(result.file),
+            "name": result.name,
+            "passed": not result.problems,
+            "problems": list(result.problems),
+            "duration_ms": round(result.milliseconds),
+        }
+        for result in results
+    ]

@@ -1,0 +1,462 @@
+"""Who may run now: accepting runs, ending them, and passing a freed slot on.
+
+A workspace below its cap gets a ticket with each run; at its cap, the run is accepted without one and the
+end of one of its runs hands the slot to the oldest that waits. The counters on the workspace's row make
+both decisions without a scan.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, NamedTuple, Protocol
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from stepiq.core import clock, metrics
+from stepiq.core.errors import Conflict, StepIQError
+from stepiq.execution import events, retries, reviews, usage
+from stepiq.execution.admission_rows import COUNT_IN, SEE, parameters
+from stepiq.execution.definitions import VersionNotFound
+from stepiq.execution.events import Event
+from stepiq.execution.limits import PlanBook, PlanCreditsExhausted, PlanRunsExhausted, QueueFull
+from stepiq.execution.records import NewRun
+from stepiq.execution.usage import Tally
+from stepiq.store import faults
+from stepiq.store.database import Session, StoreUnavailable
+from stepiq.store.pubsub import RUN_CANCELLED, Changes, run_topic
+from stepiq.store.states import FINAL_RUN_STATUSES, RunStatus, StepStatus
+from stepiq.store.tables import run_events, run_steps, runs, workspaces
+
+# When a plan has been raised, more slots than the one that was freed are free. Each end fills this many, so that the work of
+# one transaction stays small and all are filled soon.
+_FILLED_BY_AN_END = 2
+_FILLED_AT_ONCE = 500
+
+HELD = 0
+"""In place of a ticket's number: the run waits for a slot."""
+PARKED = -1
+"""In place of a ticket's number: the run waits for a moment or a person, and has no slot."""
+
+_INSERT_RUN, _INSERT_EVENT = runs.insert(), run_events.insert()
+
+
+class RunNotCancellable(Conflict):
+    """The run ended before it could be cancelled."""
+
+    code = "run_already_finished"
+
+    def __init__(self, run_id: UUID) -> None:
+        super().__init__(f"Run {run_id} has already finished.", run_id=run_id)
+
+
+class _VersionDeleted(StoreUnavailable):
+    """A run's version was deleted after it had been read. A later attempt reads the newest one."""
+
+    was_answered = True
+
+    def __init__(self) -> None:
+        super().__init__("A version of the pipeline was deleted at the same time. Try again.")
+
+
+_SLOTS = (workspaces.c.unfinished_runs, workspaces.c.admitted_runs, workspaces.c.plan)
+
+
+class Tickets(Protocol):
+    """The durable queue, as far as admission needs it."""
+
+    async def enqueue_many(
+        self, session: Session, tickets: Sequence[tuple[UUID, int, int]]
+    ) -> None:
+        """Put tickets into the queue, in this transaction: run, number and priority of each; lower priorities go first."""
+        ...
+
+
+class _Entry(NamedTuple):
+    """Runs of one workspace that have been counted in, and its counters as they were then, these runs included."""
+
+    runs: Sequence[NewRun]
+    unfinished: int
+    held: int
+    """Nobody passes a held run, also where the plan has been raised since: those that are held are the last ones."""
+
+    @property
+    def slots(self) -> int:
+        """How many of these runs got one."""
+        return len(self.runs) - min(len(self.runs), self.held)
+
+
+@dataclass(slots=True)
+class Release:
+    """What a workspace gets back, and what it pays."""
+
+    runs: int = 0
+    slots: int = 0
+    """Of these runs; those without a slot were held."""
+    credit_tokens: int = 0
+    reserved_tokens: int = 0
+    """That calls have used or do not need."""
+
+    def add_run(self, *, is_held: bool) -> None:
+        """Add a run that ended."""
+        self.runs += 1
+        self.slots += not is_held
+
+
+def count_end(status: RunStatus, trigger: str, started: datetime | None, ended: datetime) -> None:
+    """Count the end of a run, once it is durable."""
+    metrics.runs_ended.labels(status, trigger).inc()
+    if started is not None:
+        metrics.run_duration.labels(status).observe((ended - started).total_seconds())
+
+
+class Admission:
+    """Accepts and cancels runs inside the caller's transaction."""
+
+    def __init__(self, changes: Changes, tickets: Tickets, plans: PlanBook) -> None:
+        self._changes = changes
+        self._tickets = tickets
+        self.plans = plans
+
+    async def accept(self, session: Session, run: NewRun) -> None:
+        """Insert a run, its first event and, below the cap, its ticket. A run that is refused is counted nowhere.
+
+        Raises:
+            PlanRunsExhausted: the workspace has started all runs that its plan allows a day.
+            PlanCreditsExhausted: the run needs credits, and none are left this month.
+            QueueFull: too many of the workspace's runs wait already.
+            VersionNotFound: the version was deleted after it had been read.
+        """
+        try:
+            (refusal,) = await self.accept_many(session, [run])
+        except _VersionDeleted:
+            raise VersionNotFound(run.pipeline_id, run.pipeline_version) from None
+        if refusal is not None:
+            raise refusal
+
+    async def accept_many(
+        self, session: Session, wanted: Sequence[NewRun]
+    ) -> list[StepIQError | None]:
+        """Accept several runs as `accept` would one by one, and say of each why it was refused; None if it was not."""
+        now = clock.now()
+        refusals: dict[UUID, StepIQError] = {}
+        entries: list[_Entry] = []
+        by_workspace = attrgetter("workspace_id")
+        # Workspaces in one order everywhere, so that two who accept for several never wait for each other.
+        for _, group in groupby(sorted(wanted, key=by_workspace), by_workspace):
+            entry, refused = await self._count_in(session, list(group), now)
+            refusals |= refused
+            if entry is not None:
+                entries.append(entry)
+        if entries:
+            await self._insert(session, entries, now)
+            await self._hand_out(session, entries)
+        return [refusals.get(run.id) for run in wanted]
+
+    async def _insert(self, session: Session, entries: Sequence[_Entry], now: datetime) -> None:
+        accepted = [
+            (run, 1 if place < entry.slots else 0)
+            for entry in entries
+            for place, run in enumerate(entry.runs)
+        ]
+        rows = [
+            {
+                "id": run.id,
+                "workspace_id": run.workspace_id,
+                "pipeline_id": run.pipeline_id,
+                "pipeline_version": run.pipeline_version,
+                "trigger_type": run.trigger_type,
+                "status": RunStatus.PENDING,
+                "input_data": run.input_data,
+                "retry_of": run.retry_of,
+                "reused": run.reuse.saved,
+                "own_keys": sorted(run.own_keys) or None,
+                "schedule_id": run.schedule_id,
+                "ticket": ticket,
+                "last_seq": 1,
+                "deadline_at": now + run.timeout,
+                "created_at": now,
+            }
+            for run, ticket in accepted
+        ]
+        try:
+            await session.execute(_INSERT_RUN, rows)
+        except IntegrityError as error:
+            if faults.refers_to_nothing(error):
+                raise _VersionDeleted from error
+            raise
+        for run, _ in accepted:
+            await retries.copy(session, run.id, run.reuse)
+        for run, _ in accepted:
+            session.after_commit(metrics.runs_accepted.labels(run.trigger_type).inc)
+        news = [events.run_status(RunStatus.PENDING)]
+        await self.append_many(session, [(run.id, 0, news) for run, _ in accepted])
+
+    async def _hand_out(self, session: Session, entries: Sequence[_Entry]) -> None:
+        tickets = [
+            (run.id, 1, entry.unfinished - len(entry.runs) + place)
+            for entry in entries
+            for place, run in enumerate(entry.runs[: entry.slots], start=1)
+        ]
+        if tickets:
+            await self._tickets.enqueue_many(session, tickets)
+        for entry in entries:
+            if most := len(entry.runs) - entry.slots:
+                # There is room where the plan has been raised since somebody was held.
+                run, admitted = entry.runs[0], entry.unfinished - entry.held
+                limit = run.plan.runs_at_once
+                await self._fill(session, run.workspace_id, admitted, entry.held, limit, most)
+
+    async def _count_in(
+        self, session: Session, wanted: Sequence[NewRun], now: datetime
+    ) -> tuple[_Entry | None, dict[UUID, StepIQError]]:
+        """Count in what the plan allows of one workspace's runs, and say why it does not allow the others."""
+        row = (await session.execute(COUNT_IN, parameters(wanted, now))).one_or_none()
+        refusals: dict[UUID, StepIQError] = {}
+        if row is None:
+            # There is no place for all of them, maybe for some.
+            wanted, refusals = await self._choose(session, wanted, now)
+            if not wanted:
+                return None, refusals
+            row = (await session.execute(COUNT_IN, parameters(wanted, now))).one()
+        held = row.unfinished_runs - row.admitted_runs
+        return _Entry(wanted, row.unfinished_runs, held), refusals
+
+    async def _choose(
+        self, session: Session, wanted: Sequence[NewRun], now: datetime
+    ) -> tuple[list[NewRun], dict[UUID, StepIQError]]:
+        """The first of a workspace's runs that fit in; nothing else is counted there until this transaction ends."""
+        plan = wanted[0].plan
+        row = (await session.execute(SEE, parameters(wanted, now))).one()
+        has_credits = usage.credits_remaining(plan.credits_per_month, row.tokens) != 0
+        allowed: list[NewRun] = []
+        refusals: dict[UUID, StepIQError] = {}
+        for run in wanted:
+            number = len(allowed) + 1
+            if plan.runs_per_day is not None and row.today + number > plan.runs_per_day:
+                refusals[run.id] = PlanRunsExhausted(plan.name, plan.runs_per_day)
+            elif run.spends_credits and not has_credits:
+                refusals[run.id] = PlanCreditsExhausted(plan.name, plan.credits_per_month or 0)
+            elif number > row.room:
+                refusals[run.id] = QueueFull(plan.runs_queued or 0)
+            else:
+                allowed.append(run)
+        return allowed, refusals
+
+    async def cancel(self, session: Session, workspace_id: UUID, run_id: UUID) -> None:
+        """End a run that has not ended; whoever works on it hears of it after the commit.
+
+        Raises:
+            RunNotCancellable: it has ended.
+        """
+        now = clock.now()
+        stopped = (
+            await session.execute(
+                run_steps.update()
+                .where(
+                    run_steps.c.run_id == run_id,
+                    run_steps.c.status.in_((StepStatus.RUNNING, StepStatus.WAITING)),
+                )
+                .values(status=StepStatus.CANCELLED, completed_at=now)
+                .returning(run_steps.c.step_id, run_steps.c.branch, run_steps.c.iteration)
+            )
+        ).all()
+        news = [
+            events.step_status(
+                StepStatus.CANCELLED, events.execution(row.step_id, row.branch, row.iteration)
+            )
+            for row in stopped
+        ]
+        news.append(events.run_status(RunStatus.CANCELLED, completed_at=clock.iso(now)))
+        row = (
+            await session.execute(
+                runs.update()
+                .where(
+                    runs.c.id == run_id,
+                    runs.c.workspace_id == workspace_id,
+                    runs.c.status.not_in(FINAL_RUN_STATUSES),
+                )
+                .values(
+                    status=RunStatus.CANCELLED,
+                    completed_at=now,
+                    wake_at=None,
+                    claim=runs.c.claim + 1,
+                    last_seq=runs.c.last_seq + len(news),
+                )
+                .returning(
+                    runs.c.last_seq,
+                    runs.c.ticket,
+                    runs.c.pipeline_id,
+                    runs.c.trigger_type,
+                    runs.c.started_at,
+                )
+            )
+        ).one_or_none()
+        if row is None:
+            raise RunNotCancellable(run_id)
+        await self.append_many(session, [(run_id, row.last_seq - len(news), news)])
+        tally, release = Tally(), Release()
+        tally.add_run(RunStatus.CANCELLED)
+        await reviews.close(session, run_id)
+        # One that waits has no slot, and was counted out when it began to.
+        if row.ticket != PARKED:
+            release.add_run(is_held=row.ticket == HELD)
+            await self.release(session, workspace_id, release, now)
+        await usage.add_many(session, [usage.Used(workspace_id, row.pipeline_id, tally, now)])
+        session.after_commit(lambda: self._changes.publish(RUN_CANCELLED, str(run_id)))
+        trigger, started = row.trigger_type, row.started_at
+        session.after_commit(lambda: count_end(RunStatus.CANCELLED, trigger, started, now))
+
+    async def wake(self, session: Session, waiting: Sequence[tuple[UUID, UUID]]) -> None:
+        """Let runs go on that have waited for a moment or a person; each as soon as its workspace has a slot.
+
+        Args:
+            session: the transaction, which holds these runs.
+            waiting: run and workspace of each.
+        """
+        found = [run_id for run_id, _ in waiting]
+        rows = await session.execute(
+            runs.update()
+            .where(runs.c.id.in_(found), runs.c.status == RunStatus.WAITING)
+            .values(
+                status=RunStatus.PENDING, ticket=HELD, wake_at=None, last_seq=runs.c.last_seq + 1
+            )
+            .returning(runs.c.id, runs.c.workspace_id, runs.c.last_seq)
+        )
+        woken = rows.all()
+        news = [events.run_status(RunStatus.PENDING)]
+        if woken:
+            await self.append_many(session, [(row.id, row.last_seq - 1, news) for row in woken])
+        counted = Counter(row.workspace_id for row in woken)
+        for workspace_id in sorted(counted):
+            row = (
+                await session.execute(
+                    workspaces.update()
+                    .where(workspaces.c.id == workspace_id)
+                    .values(unfinished_runs=workspaces.c.unfinished_runs + counted[workspace_id])
+                    .returning(*_SLOTS)
+                )
+            ).one()
+            await self._fill_by_plan(session, workspace_id, row, _FILLED_AT_ONCE)
+
+    async def release(
+        self, session: Session, workspace_id: UUID, release: Release, now: datetime
+    ) -> None:
+        """Count runs out, hand their slots to the oldest that wait, and count credits.
+
+        Slots are kept back where the workspace's plan has been lowered and more run than it allows.
+        """
+        row = (
+            await session.execute(
+                workspaces.update()
+                .where(workspaces.c.id == workspace_id)
+                .values(
+                    unfinished_runs=workspaces.c.unfinished_runs - release.runs,
+                    admitted_runs=workspaces.c.admitted_runs - release.slots,
+                    credit_reserved=workspaces.c.credit_reserved - release.reserved_tokens,
+                    **usage.credits_counted(release.credit_tokens, now),
+                )
+                .returning(*_SLOTS)
+            )
+        ).one()
+        if release.slots and row.unfinished_runs > row.admitted_runs:
+            await self._fill_by_plan(session, workspace_id, row, _FILLED_BY_AN_END * release.slots)
+
+    async def fill(self, session: Session, workspace_id: UUID) -> None:
+        """Give waiting runs the slots that a plan just raised has for them, up to 500; ends of runs give the others."""
+        row = (
+            await session.execute(
+                sa.select(*_SLOTS)
+                .where(workspaces.c.id == workspace_id)
+                .with_for_update(key_share=True)
+            )
+        ).one()
+        await self._fill_by_plan(session, workspace_id, row, _FILLED_AT_ONCE)
+
+    async def _fill_by_plan(
+        self, session: Session, workspace_id: UUID, row: sa.Row[Any], most: int
+    ) -> None:
+        held = row.unfinished_runs - row.admitted_runs
+        limit = self.plans.get(row.plan).runs_at_once
+        await self._fill(session, workspace_id, row.admitted_runs, held, limit, most)
+
+    async def _fill(
+        self,
+        session: Session,
+        workspace_id: UUID,
+        admitted: int,
+        held: int,
+        limit: int | None,
+        most: int,
+    ) -> None:
+        free = held if limit is None else min(held, limit - admitted)
+        if min(free, most) <= 0:
+            return
+        oldest = (
+            await session.execute(
+                sa.select(runs.c.id, runs.c.claim)
+                .where(
+                    runs.c.workspace_id == workspace_id,
+                    runs.c.ticket == sa.literal_column("0"),
+                    runs.c.status == sa.literal_column("'pending'"),
+                )
+                .order_by(runs.c.id)
+                .limit(min(free, most))
+            )
+        ).all()
+        if not oldest:
+            return
+        found = {row.id: row.claim + 1 for row in oldest}
+        await session.execute(
+            runs.update().where(runs.c.id.in_(found)).values(ticket=runs.c.claim + 1)
+        )
+        await session.execute(
+            workspaces.update()
+            .where(workspaces.c.id == workspace_id)
+            .values(admitted_runs=workspaces.c.admitted_runs + len(found))
+        )
+        tickets = [
+            (run_id, number, priority)
+            for priority, (run_id, number) in enumerate(found.items(), admitted + 1)
+        ]
+        await self._tickets.enqueue_many(session, tickets)
+
+    async def append_many(
+        self, session: Session, logs: Sequence[tuple[UUID, int, list[Event]]]
+    ) -> None:
+        """Record events of runs and tell listeners after the commit.
+
+        Args:
+            session: the transaction.
+            logs: of each run, the events behind a `last_seq`, which the caller has moved.
+        """
+        now = clock.now()
+        numbered = [
+            (run_id, seq, event)
+            for run_id, last_seq, news in logs
+            for seq, event in enumerate(news, start=last_seq + 1)
+        ]
+        await session.execute(
+            _INSERT_EVENT,
+            [
+                {
+                    "run_id": run_id,
+                    "seq": seq,
+                    "type": event.type,
+                    "data": event.data,
+                    "created_at": now,
+                }
+                for run_id, seq, event in numbered
+            ],
+        )
+
+        def tell() -> None:
+            for run_id, seq, event in numbered:
+                topic = run_topic(run_id)
+                self._changes.publish(topic, events.payload(run_id, event, seq, now))
+
+        session.after_commit(tell)

@@ -1,0 +1,148 @@
+"""What one attempt of a step has at hand, and how it speaks while it works."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+from stepiq.core import clock
+from stepiq.core.http import GuardedClient
+from stepiq.core.json import Json
+from stepiq.execution import events
+from stepiq.execution.events import Event, EventType
+from stepiq.execution.maskers import Maskers
+from stepiq.execution.records import ClaimedRun, StepRecord
+from stepiq.execution.run_secrets import RunSecrets
+from stepiq.execution.stubs import Stubs
+from stepiq.language.specs import Step
+from stepiq.providers.registry import Providers
+from stepiq.redaction.masking import Masker
+from stepiq.sandbox.sandbox import Sandbox
+from stepiq.store.database import Database
+from stepiq.store.pubsub import Changes, run_topic
+
+DELTA_SECONDS = 0.05
+"""Text of a model is sent to listeners at most this often."""
+DELTA_CHARACTERS = 16 * 1024
+"""Longest text that is sent at once."""
+
+
+class CreditTurns:
+    """Lets the calls of a workspace that wait for credits try one after the other."""
+
+    def __init__(self) -> None:
+        self._locks = WeakValueDictionary[UUID, asyncio.Lock]()
+
+    def of(self, workspace_id: UUID) -> asyncio.Lock:
+        """The lock of a workspace."""
+        return self._locks.setdefault(workspace_id, asyncio.Lock())
+
+
+@dataclass(slots=True)
+class Dependencies:
+    """What steps reach outside with. One for a process."""
+
+    database: Database
+    providers: Providers
+    http: GuardedClient
+    sandbox: Sandbox
+    """Of this start of the engine; a stop ends it."""
+    changes: Changes
+    credit_turns: CreditTurns = field(default_factory=CreditTurns)
+    maskers: Maskers = field(default_factory=Maskers)
+    stubs: Stubs | None = None
+    """What takes the place of all that, while pipelines are only tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepContext:
+    """One step of one run, about to be tried."""
+
+    run: ClaimedRun
+    step: Step
+    record: StepRecord
+    scope: dict[str, Json]
+    """The names that templates and expressions may use."""
+    previous: Json
+    """Output of the step before."""
+    dependencies: Dependencies
+    secrets: RunSecrets
+    speak: Callable[[str], None]
+    """Send a piece of text to listeners; batched, unrecorded."""
+    note: Callable[[str, str], None]
+    """Record a line in the step's log: level, message."""
+    save: Callable[[], Awaitable[None]]
+    """Record how far the step has come, and what it has used so far."""
+
+    @property
+    def sending_scope(self) -> dict[str, Json]:
+        """See `RunSecrets.sending`."""
+        return self.secrets.sending(self.scope)
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same whenever this step is tried again: `run:step[:branch]:iteration`."""
+        record = self.record
+        parts = [str(self.run.id), record.step_id, record.branch, str(record.iteration)]
+        return ":".join(part for part in parts if part)
+
+
+class Speaker:
+    """Sends a step's text to the run's listeners, at most every 50 ms, without the run's secrets."""
+
+    def __init__(self, changes: Changes, run_id: UUID, record: StepRecord, masker: Masker) -> None:
+        self._changes = changes
+        self._run_id = run_id
+        self._record = record
+        self._waiting: list[str] = []
+        self._masked = masker.stream()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def speak(self, text: str) -> None:
+        """Take a piece of text; it leaves with the next batch."""
+        self._waiting.append(text)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(DELTA_SECONDS, self._send_batch)
+
+    async def flush(self) -> None:
+        """Send all that waits, so that no text comes after the event that ends its step."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._waiting:
+            self._send(self._masked.feed(self._take()))
+            # Masking a batch takes a few milliseconds.
+            await asyncio.sleep(0)
+        self._send(self._masked.flush())
+
+    def _send_batch(self) -> None:
+        # What may be the beginning of a secret goes on waiting, for the rest of it.
+        self._send(self._masked.feed(self._take()))
+        self._timer = None
+        if self._waiting:
+            self._timer = asyncio.get_running_loop().call_later(DELTA_SECONDS, self._send_batch)
+
+    def _take(self) -> str:
+        """The next batch. The rest of a longer text waits, so that no text holds the event loop."""
+        text = "".join(self._waiting)
+        rest = text[DELTA_CHARACTERS:]
+        self._waiting = [rest] if rest else []
+        return text[:DELTA_CHARACTERS]
+
+    def _send(self, text: str) -> None:
+        if not text:
+            return
+        event = Event(
+            EventType.STEP_DELTA,
+            {
+                **events.execution(
+                    self._record.step_id, self._record.branch, self._record.iteration
+                ),
+                "attempt": self._record.attempts,
+                "text": text,
+            },
+        )
+        self._changes.publish(
+            run_topic(self._run_id), events.payload(self._run_id, event, None, clock.now())
+        )

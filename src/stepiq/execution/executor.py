@@ -1,0 +1,236 @@
+"""Carries a run from where its journal ends to its end, or to where it has to wait for long."""
+
+import asyncio
+from collections.abc import MutableMapping
+from uuid import UUID
+
+from stepiq.core import clock, logging
+from stepiq.core.fairness import act_for
+from stepiq.core.ids import uuid7
+from stepiq.core.json import Json
+from stepiq.execution import deadlines
+from stepiq.execution.context import Dependencies
+from stepiq.execution.definitions import Definitions
+from stepiq.execution.interpreter import flow, recording
+from stepiq.execution.interpreter.journal_buffer import JournalBuffer
+from stepiq.execution.interpreter.run_context import (
+    Allowance,
+    Parked,
+    RunContext,
+    SequenceState,
+    Sleepers,
+    Stopped,
+)
+from stepiq.execution.journal import ClaimLost, Entry, Journal
+from stepiq.execution.outcomes import FailureCode
+from stepiq.execution.protocols import SecretReader
+from stepiq.execution.records import ClaimedRun, Ending, NewReview, Parking
+from stepiq.execution.run_secrets import read_secrets
+from stepiq.execution.scope import new_scope
+from stepiq.language.definition import Definition
+from stepiq.store.database import Database, StoreUnavailable
+from stepiq.store.states import RunStatus, StepStatus
+
+log = logging.get(__name__)
+
+
+class Executor:
+    """Interprets definitions. It keeps nothing between runs."""
+
+    def __init__(
+        self,
+        database: Database,
+        journal: Journal,
+        definitions: Definitions,
+        dependencies: Dependencies,
+        secrets: SecretReader | None = None,
+        *,
+        crash_limit: int,
+    ) -> None:
+        self._database = database
+        self._journal = journal
+        self._definitions = definitions
+        self._means = dependencies
+        self._secrets = secrets
+        self._crash_limit = crash_limit
+
+    async def carry(
+        self,
+        run_id: UUID,
+        claims: MutableMapping[UUID, int] | None = None,
+        *,
+        again: bool = False,
+    ) -> None:
+        """Take a run over and bring it to its end.
+
+        Args:
+            run_id: which.
+            claims: where the number of the claim is noted, by the run's id.
+            again: this process has begun to carry it before.
+
+        Raises:
+            ClaimLost: the run was cancelled, or another worker has it.
+            StoreUnavailable: the journal cannot be written; calling again goes on from what it has.
+            asyncio.CancelledError: the task was cancelled; a run that its user cancelled has been counted.
+        """
+        run = await self._journal.claim(run_id, again=again)
+        if run is None:
+            return
+        if claims is not None:
+            claims[run_id] = run.claim
+        with logging.bound(run_id=str(run_id), claim=run.claim):
+            act_for(run.workspace_id)
+            log.info("run_started" if run.claim == 1 else "run_continued", recorded=len(run.steps))
+            try:
+                if 0 < self._crash_limit <= run.crashes:
+                    log.error("run_poisoned", crashes=run.crashes)
+                    await self._fail(run, FailureCode.POISONED, _poisoned(run))
+                    return
+                await self._carry_claimed(run)
+            except ClaimLost:
+                log.info("run_claim_lost")
+                raise
+
+    async def abandon(self, run_id: UUID, held: int | None = None) -> None:
+        """End a run as failed through a fault of ours, whose details are in the log.
+
+        Args:
+            run_id: which.
+            held: the claim under which it happened, if there was one; under a newer claim nothing is at fault.
+
+        Raises:
+            ClaimLost, StoreUnavailable: as for `carry`.
+        """
+        run = await self._journal.claim(run_id, held)
+        if run is None:
+            return
+        message = (
+            "The run failed because of a bug in stepIQ, not in the pipeline. Ask the operator to look for "
+            f"run_id {run_id} in the server's log."
+        )
+        await self._fail(run, FailureCode.INTERNAL, message)
+
+    async def _fail(self, run: ClaimedRun, code: FailureCode, message: str) -> None:
+        """End a run, and its steps in progress, without executing anything of it."""
+        error: dict[str, Json] = {"code": str(code), "message": message, "step_id": None}
+        entry = Entry(ending=Ending(RunStatus.FAILED, error=error))
+        for record in run.steps.values():
+            if record.completed_at is None:
+                record.status = StepStatus.FAILED
+                record.completed_at = clock.now()
+                record.error = {"code": error["code"], "message": error["message"]}
+                error["step_id"] = record.step_id
+                entry.add(record, recording.ended_event(record))
+        await self._journal.write(run, entry)
+
+    async def _carry_claimed(self, run: ClaimedRun) -> None:
+        definition = await self._definition(run)
+        if run.is_taken_over:
+            await deadlines.restore(self._database, run, definition.timeout)
+        dependencies = self._means
+        secrets = await read_secrets(
+            self._database,
+            self._secrets,
+            dependencies.providers,
+            dependencies.maskers,
+            run,
+            definition,
+        )
+        run_context = RunContext(
+            run, definition, secrets, JournalBuffer(self._journal, run), dependencies, Sleepers()
+        )
+        scope = new_scope(run, definition, secrets)
+        sequence = SequenceState(run_context, definition.steps, scope, Allowance())
+        try:
+            stopped = await self._walk(sequence)
+            if isinstance(stopped, Parking):
+                await run_context.buffer.park(stopped)
+                log.info("run_waits", wake_at=clock.iso(stopped.wake_at))
+                return
+            await run_context.buffer.end(_ending(sequence, stopped))
+        except (asyncio.CancelledError, ClaimLost):
+            await run_context.buffer.settled()
+            await self._count_unwritten(run)
+            raise
+        # The message may quote a model, and the log holds no outputs.
+        error = None if stopped is None else str(stopped.failed.code)
+        status = RunStatus.COMPLETED if stopped is None else RunStatus.FAILED
+        log.info("run_ended", status=str(status), error=error)
+
+    async def _walk(self, sequence: SequenceState) -> Stopped | Parking | None:
+        asleep = sequence.run_context.sleepers.asleep
+        walking = asyncio.create_task(flow.walk(sequence))
+        try:
+            await asyncio.wait({walking, asleep}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            while not walking.done():
+                walking.cancel()
+                await asyncio.wait({walking})
+        if walking.cancelled():
+            return Parking(asleep.result())
+        stopped = walking.result()
+        return _parking(sequence.run_context, stopped) if isinstance(stopped, Parked) else stopped
+
+    async def _count_unwritten(self, run: ClaimedRun) -> None:
+        # A cancel may come while a step is in flight, and also between a step's end and its record.
+        for record in run.steps.values():
+            if record.meter == record.stored_meter and not record.reservation.held:
+                continue
+            try:
+                await self._journal.count_cancelled(run, record)
+            except StoreUnavailable:
+                # Must not take the place of the cancel, which a stopping server waits for.
+                log.warning("cancelled_step_not_counted", step_id=record.step_id)
+
+    async def _definition(self, run: ClaimedRun) -> Definition:
+        if (found := self._definitions.kept(run.pipeline_id, run.pipeline_version)) is not None:
+            return found
+        async with self._database.reading() as session:
+            return await self._definitions.get(session, run.pipeline_id, run.pipeline_version)
+
+
+def _poisoned(run: ClaimedRun) -> str:
+    return (
+        f"The worker that executed the run died or stopped responding {run.crashes} times in a row, without finishing a"
+        f" step. The run was therefore stopped. Ask the operator to look for run_id {run.id} in the server's log. If the"
+        " cause is elsewhere, retry the run."
+    )
+
+
+def _ending(sequence: SequenceState, stopped: Stopped | None) -> Ending:
+    if stopped is not None:
+        error: dict[str, Json] = {
+            "code": str(stopped.failed.code),
+            "message": stopped.failed.message,
+            "step_id": stopped.step_id,
+        }
+        return Ending(RunStatus.FAILED, error=error)
+    wanted = sequence.run_context.definition.output_from
+    output = sequence.output if wanted is None else sequence.scope["steps"][wanted]["output"]
+    written = (
+        record.written
+        for record in sequence.run_context.run.steps.values()
+        if record.output is output
+    )
+    return Ending(RunStatus.COMPLETED, output=output, written=next(written, None))
+
+
+def _parking(run_context: RunContext, parked: Parked) -> Parking:
+    waiting, record = parked.waiting, parked.record
+    # Whatever is waited for, the run's own time ends first, or not.
+    wake_at = min(waiting.until, run_context.run.deadline_at)
+    if waiting.review is None:
+        return Parking(wake_at)
+    assert record.started_at is not None  # noqa: S101 - it has been asked
+    review = NewReview(
+        id=uuid7(),
+        step_id=record.step_id,
+        iteration=record.iteration,
+        message=waiting.review.message,
+        input=waiting.review.input,
+        editable=waiting.review.editable,
+        assignees=waiting.review.assignees,
+        requested_at=record.started_at,
+        expires_at=wake_at,
+    )
+    return Parking(wake_at, review)

@@ -1,0 +1,140 @@
+"""Walks through a sequence of steps, from its beginning: what is recorded is passed over, what is not is done.
+
+A run that is taken up again is walked through anew. Its recorded executions say what came of each step and where it led, so
+that the walk ends up where the run was, and goes on from there.
+"""
+
+import asyncio
+from typing import assert_never
+
+from stepiq.core import clock, logging
+from stepiq.core.json import Text
+from stepiq.execution.context import StepContext
+from stepiq.execution.interpreter import branches, recording
+from stepiq.execution.interpreter.attempts import keep_trying, make_work
+from stepiq.execution.interpreter.jumps import STOP, follow
+from stepiq.execution.interpreter.run_context import MAX_ROWS, Parked, SequenceState, Stopped
+from stepiq.execution.interpreter.waiting import rest, review
+from stepiq.execution.outcomes import Ended, Failed, FailureCode, Skipped, Waiting
+from stepiq.execution.records import StepRecord
+from stepiq.execution.steps import code, condition, llm, transform, webhook
+from stepiq.language import offload
+from stepiq.language.expressions import ExpressionError
+from stepiq.language.specs import (
+    CodeSpec,
+    ConditionSpec,
+    LlmSpec,
+    ParallelSpec,
+    ReviewSpec,
+    Step,
+    TransformSpec,
+    WaitSpec,
+    WebhookSpec,
+)
+from stepiq.store.states import StepStatus
+
+
+async def walk(sequence: SequenceState) -> Stopped | Parked | None:
+    """Walk to the end of a sequence; gives why it did not come to its end."""
+    position = 0
+    while position < len(sequence.steps):
+        step = sequence.steps[position]
+        with logging.bound(step_id=step.id):
+            record = await _execute(sequence, step)
+        if not isinstance(record, StepRecord):
+            return record
+        if record.status is not StepStatus.SKIPPED:
+            sequence.output = sequence.previous = record.output
+        position = follow(sequence, step, record)
+    return None
+
+
+async def _execute(sequence: SequenceState, step: Step) -> StepRecord | Stopped | Parked:
+    run_context = sequence.run_context
+    if (exhausted := sequence.allowance.spend()) is not None:
+        return Stopped(step.id, exhausted)
+    run_context.executions[step.id, sequence.branch] += 1
+    iteration = run_context.executions[step.id, sequence.branch]
+    record = run_context.run.steps.get((step.id, sequence.branch, iteration))
+    # One that was stopped by its neighbour's failure, just before a crash, has not been done.
+    if record is not None and record.status is StepStatus.CANCELLED:
+        record.status, record.completed_at = StepStatus.PENDING, None
+    if record is not None and record.is_final:
+        return _pass_over(sequence, step, record)
+    if record is None:
+        if len(run_context.run.steps) >= MAX_ROWS:
+            return Stopped(step.id, _too_many())
+        record = recording.new_record(sequence, step, iteration)
+    ended = (
+        run_context.too_late()
+        or run_context.secrets.failure
+        or await _perform(sequence, step, record)
+    )
+    if isinstance(ended, Waiting):
+        return Parked(record, ended)
+    failed = await recording.settle(sequence, step, record, ended)
+    return record if failed is None else Stopped(failed.origin or step.id, failed)
+
+
+def _too_many() -> Failed:
+    return Failed(
+        FailureCode.STEP_LIMIT,
+        f"The run has executed {MAX_ROWS:,} steps, items included, which is the maximum. Use fewer items, or start several "
+        "runs.",
+    )
+
+
+def _pass_over(sequence: SequenceState, step: Step, record: StepRecord) -> StepRecord | Stopped:
+    run_context = sequence.run_context
+    run_context.count(record)
+    run_context.output_bytes += Text.of(record.output).size_bytes
+    sequence.show(step.id, record)
+    if isinstance(step.spec, ParallelSpec):
+        branches.pass_over(sequence, step, record)
+    error = record.error
+    if error is not None and record.jump == STOP:
+        return Stopped(step.id, Failed(FailureCode(error["code"]), error["message"]))
+    return record
+
+
+async def _perform(sequence: SequenceState, step: Step, record: StepRecord) -> Ended | Waiting:
+    if step.condition is not None and record.attempts == 0:
+        try:
+            if not await offload.decide(step.condition, sequence.scope):
+                return Skipped()
+        except ExpressionError as error:
+            return Failed(FailureCode(error.code), error.message, field="if")
+    return await _do(sequence, step, record)
+
+
+async def _do(sequence: SequenceState, step: Step, record: StepRecord) -> Ended | Waiting:
+    spec = step.spec
+    match spec:
+        case TransformSpec():
+            return await transform.evaluate(await _begin(sequence, step, record), spec)
+        case ConditionSpec():
+            return await condition.evaluate(await _begin(sequence, step, record), spec)
+        case LlmSpec():
+            return await keep_trying(sequence, step, record, llm)
+        case WebhookSpec():
+            return await keep_trying(sequence, step, record, webhook)
+        case CodeSpec():
+            return await keep_trying(sequence, step, record, code)
+        case ParallelSpec():
+            return await branches.run(sequence, step, record, spec, walk)
+        case WaitSpec():
+            return await rest(sequence, step, record, spec)
+        case ReviewSpec():
+            return await review(sequence, step, record, spec)
+        case _:
+            assert_never(spec)
+
+
+async def _begin(sequence: SequenceState, step: Step, record: StepRecord) -> StepContext:
+    """Begin a step that only computes: nobody need know before it has."""
+    record.attempts = 1
+    record.started_at = clock.now()
+    # What it does holds the loop; others get their turn between two of them.
+    await asyncio.sleep(0)
+    context, _ = make_work(sequence, step, record)
+    return context

@@ -1,0 +1,434 @@
+"""The truth about every run: what was accepted, what was done, how it ended.
+
+Each write is conditional on the claim number: a worker that lost its run changes nothing. Step rows, totals and
+events of one moment share one transaction, so that a reader never sees one without the others; so do the writes of all
+runs that have something to write at the same time.
+
+Everybody locks rows in this order: runs, their workspaces, rollups of usage; of one kind in the order of their keys.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from stepiq.core import clock, metrics
+from stepiq.core.json import Json
+from stepiq.execution import events, reservations, reviews, usage
+from stepiq.execution import journal_statements as statements
+from stepiq.execution.admission import HELD, Admission, Release, count_end
+from stepiq.execution.events import Event
+from stepiq.execution.journal_rows import CLAIMED, claimed, split_large, step_record, step_row, used
+from stepiq.execution.limits import PlanBook, RunLimits
+from stepiq.execution.protocols import Outbox
+from stepiq.execution.records import ClaimedRun, Ending, Meter, NewDelivery, Parking, StepRecord
+from stepiq.execution.reservations import ReservationChange
+from stepiq.execution.usage import Tally
+from stepiq.language.specs import StepType
+from stepiq.queue import tickets
+from stepiq.queue.tickets import Queue, Ticket, TicketQueue
+from stepiq.store.database import PATIENT_SECONDS, Database, Session
+from stepiq.store.states import FINAL_STEP_STATUSES, RunStatus, StepStatus
+from stepiq.store.tables import large_values, run_steps, runs
+from stepiq.store.write_batching import WriteBatcher
+
+
+class ClaimLost(Exception):
+    """Somebody else carries the run now, or it was cancelled: stop and change nothing."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """What one transaction adds to a run's journal."""
+
+    steps: list[StepRecord] = field(default_factory=list[StepRecord])
+    news: list[Event] = field(default_factory=list[Event])
+    ending: Ending | None = None
+    parking: Parking | None = None
+
+    @property
+    def distinct_steps(self) -> list[StepRecord]:
+        """Each step once, however often there was news of it."""
+        return list({id(record): record for record in self.steps}.values())
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.steps or self.news or self.ending or self.parking)
+
+    @property
+    def has_progress(self) -> bool:
+        """Whether the run has come further, and not only begun something."""
+        is_over = self.ending is not None or self.parking is not None
+        return is_over or any(record.is_final for record in self.steps)
+
+    def add(self, record: StepRecord, event: Event) -> None:
+        """Write a step's row and say so."""
+        self.steps.append(record)
+        self.news.append(event)
+
+
+@dataclass(slots=True)
+class _Writing:
+    """An entry on its way into the journal."""
+
+    run: ClaimedRun
+    entry: Entry
+    last_seq: int = 0
+    """Of the run's row, before it is written."""
+    ticket: int = 0
+    tally: Tally = field(default_factory=Tally)
+    plan: RunLimits | None = None
+    """The workspace's, if credits are to be reserved."""
+    changes: dict[UUID, ReservationChange] = field(default_factory=dict[UUID, ReservationChange])
+    """To reservations, by the ids of the steps."""
+
+
+class Journal:
+    """Reads and writes what runs have done."""
+
+    def __init__(
+        self,
+        database: Database,
+        admission: Admission,
+        queue: TicketQueue,
+        outbox: Outbox | None,
+    ) -> None:
+        self._database = database
+        self._admission = admission
+        self._queue = queue
+        self._outbox = outbox
+        self._claiming = WriteBatcher(database, self._claim_together)
+        self._writing = WriteBatcher(database, self._write_together)
+
+    async def claim(
+        self, run_id: UUID, held: int | None = None, *, again: bool = False
+    ) -> ClaimedRun | None:
+        """Take a run over and load what it has done; None when there is nothing left to do.
+
+        Args:
+            run_id: which.
+            held: take it over from this claim only; None when it has another one meanwhile.
+            again: this process has claimed it before, and lives.
+
+        Raises:
+            StoreUnavailable: whether it was taken over is unknown; claim it again.
+        """
+        if held is None and not again:
+            return await self._claiming.add(run_id, run_id)
+        statement, parameters = (
+            (statements.CLAIM_AGAIN, {})
+            if held is None
+            else (statements.CLAIM_HELD, {"held": held})
+        )
+        async with self._database.transaction() as session:
+            found = await self._claim(session, statement, {"ids": [run_id], **parameters})
+        return found.get(run_id)
+
+    async def release(self, claims: Mapping[UUID, int], patience: float) -> None:
+        """Note that this process gives claims back and does not die under them.
+
+        Raises:
+            StoreUnavailable: that cannot be noted.
+        """
+        if claims:
+            rows = [{"row_id": run_id, "held": claim} for run_id, claim in sorted(claims.items())]
+            async with self._database.transaction(patience) as session:
+                await session.execute(statements.RELEASE, rows)
+
+    async def _claim_together(self, wanted: Sequence[UUID]) -> list[ClaimedRun | None]:
+        async with self._database.transaction() as session:
+            found = await self._claim(session, statements.CLAIM, {"ids": wanted})
+        return [found.get(run_id) for run_id in wanted]
+
+    async def _claim(
+        self, session: Session, statement: sa.Executable, parameters: Mapping[str, Any]
+    ) -> dict[UUID, ClaimedRun]:
+        now = clock.now()
+        rows = (await session.execute(statement, {**parameters, "now": now})).all()
+        found = {row.id: claimed(row) for row in rows}
+        begun = [
+            (row.id, row.last_seq - 1, [_running(row)]) for row in rows if row.claim == row.ticket
+        ]
+        if begun:
+            await self._admission.append_many(session, begun)
+        # A retry has steps before it begins.
+        known = {row.id: found[row.id] for row in rows if row.claim > 1 or row.has_reused}
+        await _load_steps(session, known)
+        await reservations.release_of(session, list(known.values()))
+        return found
+
+    async def write(self, run: ClaimedRun, entry: Entry) -> None:
+        """Add an entry; with a run's end, or when it has to wait for long, its ticket is used up.
+
+        Raises:
+            ClaimLost: the run is no longer this worker's; nothing was written.
+            StoreUnavailable: nothing is known of whether it was written; claim the run again.
+        """
+        if entry.ending is not None:
+            entry.news.append(_ended(entry.ending))
+        if entry.parking is not None:
+            wake_at = clock.iso(entry.parking.wake_at)
+            entry.news.append(events.run_status(RunStatus.WAITING, until=wake_at))
+        await self._writing.add(_Writing(run, entry), run.workspace_id)
+
+    async def _write_together(self, batch: Sequence[_Writing]) -> list[ClaimLost | None]:
+        async with self._database.transaction(PATIENT_SECONDS) as session:
+            ours = await _hold(session, batch, self._admission.plans)
+            if ours:
+                await self._write_held(session, ours)
+        for writing in ours:
+            _written(writing)
+        held = {id(writing) for writing in ours}
+        return [None if id(each) in held else ClaimLost(each.run.id) for each in batch]
+
+    async def _write_held(self, session: Session, ours: Sequence[_Writing]) -> None:
+        ending = [writing for writing in ours if writing.entry.ending is not None]
+        parking = [writing for writing in ours if writing.entry.parking is not None]
+        await _advance(session, ours)
+        await _write_steps(session, ours)
+        logs = [(each.run.id, each.last_seq, each.entry.news) for each in ours if each.entry.news]
+        if logs:
+            await self._admission.append_many(session, logs)
+        await self._count(session, ours)
+        if done := ending + parking:
+            await tickets.finish(session, [Ticket(each.run.id, each.ticket) for each in done])
+        asked = await reviews.open_many(
+            session, [(each.run, each.entry.parking) for each in parking if each.entry.parking]
+        )
+        if self._outbox is not None:
+            for run, review in asked:
+                await self.send(session, await self._outbox.review_requested(session, run, review))
+            for each in ending:
+                assert each.entry.ending is not None  # noqa: S101 - these are the ones that have
+                sent = await self._outbox.run_ended(session, each.run, each.entry.ending)
+                await self.send(session, sent)
+
+    async def _count(self, session: Session, ours: Sequence[_Writing]) -> None:
+        used_up: list[usage.Used] = []
+        now = clock.now()
+        for each in ours:
+            run, entry, tally = each.run, each.entry, each.tally
+            for record in entry.distinct_steps:
+                tally.add_meter(record.model, record.meter.since(record.stored_meter), run.models)
+            if entry.ending is not None:
+                tally.add_run(entry.ending.status)
+            at = now if entry.ending is None else entry.ending.at
+            used_up.append(usage.Used(run.workspace_id, run.pipeline_id, tally, at))
+        releases, asking = _releases(ours), _asking(ours)
+        for workspace_id in sorted({*releases, *asking}):
+            if workspace_id in releases:
+                await self._admission.release(session, workspace_id, releases[workspace_id], now)
+            if workspace_id in asking:
+                plan, changes = asking[workspace_id]
+                await reservations.reserve(session, workspace_id, changes, plan, now)
+        await usage.add_many(session, used_up)
+
+    async def send(self, session: Session, recorded: Sequence[NewDelivery]) -> None:
+        """Put recorded deliveries into their queue in the caller's transaction."""
+        if recorded:
+            wanted = [(each.id, each.ticket, each.priority) for each in recorded]
+            await self._queue.enqueue_many(session, wanted, Queue.DELIVERIES)
+
+    async def count_cancelled(self, run: ClaimedRun, record: StepRecord) -> None:
+        """Add what a cancelled step had used when it was stopped; its status stays as it is."""
+        used_since = record.meter.since(record.stored_meter)
+        async with self._database.transaction(PATIENT_SECONDS) as session:
+            counted = await session.execute(
+                run_steps.update()
+                .where(
+                    run_steps.c.id == record.id,
+                    run_steps.c.status == StepStatus.CANCELLED,
+                    # The claim that the cancel took away: others count for themselves what they used.
+                    sa.exists().where(runs.c.id == run.id, runs.c.claim == run.claim + 1),
+                )
+                .values(used(record))
+            )
+            if counted.rowcount:
+                await session.execute(statements.MOVE, [_moved(run.id, 0, [used_since])])
+                tally, now = Tally(), clock.now()
+                tally.add_meter(record.model, used_since, run.models)
+                await usage.count_credits(session, run.workspace_id, tally.credit_tokens, now)
+                await reservations.release_cancelled(session, run, record)
+                await usage.add_many(
+                    session, [usage.Used(run.workspace_id, run.pipeline_id, tally, now)]
+                )
+                run.models |= tally.models
+
+
+async def recorded(session: Session, run_id: UUID) -> ClaimedRun | None:
+    """A run as its journal has it, for who only reads. It does not ask whose run it is: the caller has."""
+    row = (await session.execute(sa.select(*CLAIMED).where(runs.c.id == run_id))).one_or_none()
+    if row is None:
+        return None
+    run = claimed(row)
+    await _load_steps(session, {run_id: run})
+    return run
+
+
+async def _load_steps(session: Session, wanted: Mapping[UUID, ClaimedRun]) -> None:
+    if not wanted:
+        return
+    for row in await session.execute(statements.STEPS, {"ids": list(wanted)}):
+        run = wanted[row.run_id]
+        record = step_record(row)
+        run.add(record)
+        if record.model is not None and usage.has_used(record.meter):
+            run.models.add(record.model)
+
+
+async def _hold(session: Session, batch: Sequence[_Writing], plans: PlanBook) -> list[_Writing]:
+    """Lock the runs of a batch, and say which of them are still their workers'."""
+    asks = any(reservations.wants(record) for each in batch for record in each.entry.steps)
+    statement = statements.HOLD_WITH_PLAN if asks else statements.HOLD
+    rows = await session.execute(statement, {"ids": [each.run.id for each in batch]})
+    found = {row.id: row for row in rows}
+    ours: list[_Writing] = []
+    for each in batch:
+        row = found.get(each.run.id)
+        if row is None or row.claim != each.run.claim or row.status != RunStatus.RUNNING:
+            continue
+        each.last_seq, each.ticket, each.tally = row.last_seq, row.ticket, Tally()
+        each.plan = plans.get(row.plan) if asks else None
+        limit = None if each.plan is None else each.plan.credits_per_month
+        changes = (reservations.change(record, limit) for record in each.entry.distinct_steps)
+        each.changes = {change.record.id: change for change in changes if change is not None}
+        ours.append(each)
+    return ours
+
+
+def _releases(ours: Sequence[_Writing]) -> dict[UUID, Release]:
+    """What workspaces get back and pay with a batch."""
+    found: defaultdict[UUID, Release] = defaultdict(Release)
+    for each in ours:
+        entry, workspace_id = each.entry, each.run.workspace_id
+        if entry.ending is not None or entry.parking is not None:
+            found[workspace_id].add_run(is_held=each.ticket == HELD)
+        released = sum(change.released for change in each.changes.values())
+        if released or each.tally.credit_tokens:
+            found[workspace_id].reserved_tokens += released
+            found[workspace_id].credit_tokens += each.tally.credit_tokens
+    return found
+
+
+def _asking(
+    ours: Sequence[_Writing],
+) -> dict[UUID, tuple[RunLimits, list[ReservationChange]]]:
+    """The reservations that a batch asks for, by workspace, and the workspace's plan."""
+    found: dict[UUID, tuple[RunLimits, list[ReservationChange]]] = {}
+    for each in ours:
+        asking = [change for change in each.changes.values() if change.asked]
+        if asking and each.plan is not None:
+            found.setdefault(each.run.workspace_id, (each.plan, []))[1].extend(asking)
+    return found
+
+
+async def _advance(session: Session, ours: Sequence[_Writing]) -> None:
+    moved: list[dict[str, Any]] = []
+    parked: list[dict[str, Any]] = []
+    ended: list[dict[str, Any]] = []
+    large: list[dict[str, Any]] = []
+    for each in ours:
+        entry = each.entry
+        used_since = [record.meter.since(record.stored_meter) for record in entry.distinct_steps]
+        values = _moved(each.run.id, len(entry.news), used_since, has_progress=entry.has_progress)
+        if entry.parking is not None:
+            parked.append({**values, "wake_at": entry.parking.wake_at})
+            continue
+        if entry.ending is None:
+            moved.append(values)
+            continue
+        inline, output = split_large(entry.ending.output, entry.ending.written)
+        values |= {
+            "to_status": entry.ending.status,
+            "at": entry.ending.at,
+            "to_output": inline,
+            "to_output_is_large": output is not None,
+            "to_error": entry.ending.error,
+        }
+        ended.append(values)
+        if output is not None:
+            large.append(_large(each.run.id, each.run.id, output))
+    if moved:
+        await session.execute(statements.MOVE, moved)
+    if parked:
+        await session.execute(statements.PARK, parked)
+    if ended:
+        await session.execute(statements.END, ended)
+    if large:
+        await session.execute(large_values.insert(), large)
+
+
+async def _write_steps(session: Session, ours: Sequence[_Writing]) -> None:
+    new: list[dict[str, Any]] = []
+    changed: list[dict[str, Any]] = []
+    large: list[dict[str, Any]] = []
+    for each in ours:
+        for record in each.entry.distinct_steps:
+            row, output = step_row(each.run.id, record)
+            if (change := each.changes.get(record.id)) is not None:
+                row["reserved_tokens"] = change.held
+            if output is not None:
+                large.append(_large(record.id, each.run.id, output))
+            if record.is_stored:
+                changed.append({"row_id": row.pop("id"), **row})
+            else:
+                new.append(row)
+            if record.is_stored and record.is_final and record.type == StepType.HUMAN_REVIEW:
+                await reviews.close(session, each.run.id)
+    if new:
+        await session.execute(run_steps.insert(), new)
+    if changed:
+        await session.execute(statements.CHANGE_STEP, changed)
+    if large:
+        await session.execute(large_values.insert(), large)
+
+
+def _large(owner_id: UUID, run_id: UUID, value: Json) -> dict[str, Any]:
+    return {"owner_id": owner_id, "run_id": run_id, "value": value}
+
+
+def _written(writing: _Writing) -> None:
+    """What is durable is not to be written again, and is counted now."""
+    run, entry = writing.run, writing.entry
+    run.models |= writing.tally.models
+    for record in entry.distinct_steps:
+        record.is_stored, record.written = True, None
+        record.stored_meter = replace(record.meter)
+        if (change := writing.changes.get(record.id)) is not None:
+            change.is_durable()
+        if record.status in FINAL_STEP_STATUSES:
+            metrics.steps_ended.labels(record.type, record.status).inc()
+    if entry.ending is not None:
+        count_end(entry.ending.status, run.trigger_type, run.started_at, entry.ending.at)
+
+
+def _running(row: sa.Row[Any]) -> Event:
+    # One that has waited began before.
+    return events.run_status(RunStatus.RUNNING, started_at=clock.iso(row.started_at))
+
+
+def _ended(ending: Ending) -> Event:
+    facts: dict[str, Json] = {"completed_at": clock.iso(ending.at)}
+    if ending.error is not None:
+        facts["error"] = ending.error
+    return events.run_status(ending.status, **facts)
+
+
+def _moved(
+    run_id: UUID, events_added: int, meters: Sequence[Meter], *, has_progress: bool = False
+) -> dict[str, Any]:
+    """What `statements.MOVE` and `statements.END` ask for."""
+    sums = {
+        f"more_{name}": sum(getattr(meter, name) for meter in meters) for name in statements.SUMS
+    }
+    is_known = all(meter.cost_complete for meter in meters)
+    return {
+        "row_id": run_id,
+        "more_events": events_added,
+        "is_known": is_known,
+        "has_progress": has_progress,
+        **sums,
+    }

@@ -1,0 +1,145 @@
+"""How what a worker holds of a run is written in rows, and read from them."""
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from stepiq.core import json
+from stepiq.core.json import Json
+from stepiq.execution.records import ClaimedRun, Meter, Reservation, StepRecord
+from stepiq.store.states import StepStatus, TriggerType
+from stepiq.store.tables import LARGE_VALUE_BYTES, runs
+
+CLAIMED = (
+    runs.c.id,
+    runs.c.workspace_id,
+    runs.c.pipeline_id,
+    runs.c.pipeline_version,
+    runs.c.trigger_type,
+    runs.c.input_data,
+    runs.c.claim,
+    runs.c.started_at,
+    runs.c.created_at,
+    runs.c.deadline_at,
+    runs.c.ticket,
+    runs.c.own_keys,
+    runs.c.crashes,
+)
+"""Columns of a run that whoever carries it needs."""
+
+
+def claimed(row: sa.Row[Any]) -> ClaimedRun:
+    """A run without its steps, from `CLAIMED`."""
+    return ClaimedRun(
+        id=row.id,
+        workspace_id=row.workspace_id,
+        pipeline_id=row.pipeline_id,
+        pipeline_version=row.pipeline_version,
+        trigger_type=TriggerType(row.trigger_type),
+        input_data=row.input_data,
+        claim=row.claim,
+        started_at=row.started_at,
+        created_at=row.created_at,
+        deadline_at=row.deadline_at,
+        # Each ticket is worth one claim; any other is of a worker that was lost.
+        is_taken_over=row.claim != row.ticket,
+        own_keys=row.own_keys or (),
+        crashes=row.crashes,
+    )
+
+
+def used(record: StepRecord) -> dict[str, Any]:
+    """Columns of a step that say what its models used."""
+    meter = record.meter
+    return {
+        "input_tokens": meter.input_tokens,
+        "cached_tokens": meter.cached_tokens,
+        "output_tokens": meter.output_tokens,
+        "tokens_estimated": meter.tokens_estimated,
+        "cost": meter.cost if meter.cost_complete else None,
+    }
+
+
+def step_row(run_id: UUID, record: StepRecord) -> tuple[dict[str, Any], Json]:
+    """A step's row, and the output that is kept beside it because it is too large."""
+    inline, large = split_large(record.output, record.written)
+    row = {
+        "id": record.id,
+        "run_id": run_id,
+        "step_id": record.step_id,
+        "branch": record.branch,
+        "iteration": record.iteration,
+        "ordinal": record.ordinal,
+        "name": record.name,
+        "type": record.type,
+        "status": record.status,
+        "attempts": record.attempts,
+        "failures": record.failures,
+        "model": record.model,
+        "paid_by": record.paid_by,
+        "reserved_tokens": record.reservation.held,
+        "prompt": record.prompt,
+        "system_prompt": record.system_prompt,
+        "output": inline,
+        "output_is_large": large is not None,
+        "error": record.error,
+        "jump": record.jump,
+        "is_reused": record.is_reused,
+        "started_at": record.started_at,
+        "completed_at": record.completed_at,
+        **used(record),
+    }
+    return row, large
+
+
+def step_record(row: sa.Row[Any]) -> StepRecord:
+    """A step from its row and `large_value`, which is joined to it."""
+    meter = Meter(
+        input_tokens=row.input_tokens,
+        cached_tokens=row.cached_tokens,
+        output_tokens=row.output_tokens,
+        tokens_estimated=row.tokens_estimated,
+        cost=row.cost,
+        cost_complete=row.cost is not None or row.input_tokens + row.output_tokens == 0,
+    )
+    return StepRecord(
+        id=row.id,
+        step_id=row.step_id,
+        name=row.name,
+        type=row.type,
+        ordinal=row.ordinal,
+        iteration=row.iteration,
+        branch=row.branch,
+        status=StepStatus(row.status),
+        attempts=row.attempts,
+        failures=row.failures,
+        model=row.model,
+        paid_by=row.paid_by,
+        reservation=Reservation(held=row.reserved_tokens),
+        prompt=row.prompt,
+        system_prompt=row.system_prompt,
+        output=row.large_value if row.output_is_large else row.output,
+        error=row.error,
+        jump=row.jump,
+        is_reused=row.is_reused,
+        meter=meter,
+        started_at=row.started_at,
+        completed_at=row.completed_at,
+        is_stored=True,
+        stored_meter=replace(meter),
+    )
+
+
+def split_large(value: Json, written: json.Text | None = None) -> tuple[Json, Json]:
+    """What of a value stands in its row, and what is kept beside it because it is too large, for columns of JSON.
+
+    Args:
+        value: what is kept.
+        written: the same as JSON, if that is known.
+    """
+    if value is None:
+        return None, None
+    text = json.Text.of(value) if written is None else written
+    return (None, text) if text.size_bytes > LARGE_VALUE_BYTES else (text, None)

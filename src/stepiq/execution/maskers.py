@@ -1,0 +1,52 @@
+"""Maskers of runs and deliveries: large ones are built in threads, and all are shared while their secrets are the same."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping
+from weakref import WeakValueDictionary
+
+from stepiq.redaction.masking import Masker
+
+BUILT_AT_ONCE = 1_000
+"""Characters of secrets whose masker is built on the event loop, which takes less than a millisecond."""
+KEPT_SIZE = 32_000_000
+"""Sum of the sizes of the maskers that are kept although nothing uses them. The last one is kept in any case."""
+
+_Secrets = frozenset[tuple[str, str]]
+
+
+class Maskers:
+    """Gives the same masker for the same secrets."""
+
+    def __init__(self) -> None:
+        self._in_use: WeakValueDictionary[_Secrets, Masker] = WeakValueDictionary()
+        self._recent: OrderedDict[_Secrets, Masker] = OrderedDict()
+        self._building: dict[_Secrets, asyncio.Task[Masker]] = {}
+
+    async def masker_of(self, secrets: Mapping[str, str]) -> Masker:
+        """The masker of these secrets, by name."""
+        wanted = frozenset(secrets.items())
+        masker = self._in_use.get(wanted)
+        if masker is None:
+            masker = await self._build(wanted)
+        self._keep(wanted, masker)
+        return masker
+
+    async def _build(self, wanted: _Secrets) -> Masker:
+        if sum(len(value) for _, value in wanted) <= BUILT_AT_ONCE:
+            return Masker(dict(wanted))
+        # Runs that start together wait for one thread, also if some of them are cancelled.
+        task = self._building.get(wanted)
+        if task is None:
+            task = asyncio.create_task(asyncio.to_thread(Masker, dict(wanted)))
+            self._building[wanted] = task
+            task.add_done_callback(lambda _: self._building.pop(wanted))
+        return await asyncio.shield(task)
+
+    def _keep(self, wanted: _Secrets, masker: Masker) -> None:
+        self._in_use[wanted] = self._recent[wanted] = masker
+        self._recent.move_to_end(wanted)
+        size = sum(each.size for each in self._recent.values())
+        while size > KEPT_SIZE and len(self._recent) > 1:
+            _, oldest = self._recent.popitem(last=False)
+            size -= oldest.size

@@ -1,0 +1,333 @@
+"""What a workspace may store, and do in a day, by its plan.
+
+Each check locks or changes the workspace's row of one quota, in the transaction that adds something. Two transactions
+that both want the last place therefore run one after the other. No other part of the server locks these rows, so they
+never make a run wait. Lock pipelines and schedules before them, and several of these rows in the order in which
+`pipelines.service` does, so that no two transactions wait for each other.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from stepiq.core import clock, metrics
+from stepiq.core.errors import Forbidden
+from stepiq.execution import usage
+from stepiq.execution.limits import how_to_raise, tomorrow
+from stepiq.store.database import Session
+from stepiq.store.states import PipelineStatus
+from stepiq.store.tables import api_keys, pipelines, quota_counts, schedules
+
+
+class Quota(StrEnum):
+    """A limit of a plan, by the name that it has there."""
+
+    API_KEYS = "api_keys"
+    """API keys that are not revoked."""
+    VERSIONS = "versions"
+    """Stored versions of all pipelines, including archived ones."""
+    DEFINITION_BYTES = "definition_bytes"
+    """Size of these versions, as they were sent."""
+    SCHEDULES = "schedules"
+    """Schedules of active pipelines, enabled or not."""
+    EMAILS_PER_DAY = "emails_per_day"
+    """Emails of deliveries and reviews, one for each recipient. Retries do not count."""
+    REDELIVERIES_PER_DAY = "redeliveries_per_day"
+    """Redeliveries and test deliveries, one for each target."""
+
+
+DAILY = frozenset({Quota.EMAILS_PER_DAY, Quota.REDELIVERIES_PER_DAY})
+_ROWS = frozenset({Quota.API_KEYS, Quota.SCHEDULES})
+"""Counted in the rows themselves; the others have a counter."""
+_DELETE_VERSIONS = "Delete versions that you do not need: DELETE /api/pipelines/ID/versions/N. "
+_ALWAYS = ""
+"""Instead of a day, for counters that do not restart."""
+
+
+class PlanLimits(Protocol):
+    """A plan, as far as quotas need to know it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def limits(self) -> Mapping[str, int | bool | None]:
+        """Every limit by name; None is unlimited."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What a refusal names."""
+
+    plan: str
+    quota: Quota
+    limit: int
+    used: int
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """For the log."""
+        return {"plan": self.plan, "limit": self.limit, "used": self.used}
+
+    def message(self, what: str, advice: str = "") -> str:
+        """The limit, the present value, and what raises the limit."""
+        has = f"has {self.used:,}"
+        if self.quota in DAILY:
+            restarts_at = clock.iso(tomorrow(clock.now()))
+            has = f"has used {self.used:,} today. The count restarts at {restarts_at}"
+        how = how_to_raise(self.plan, f"{self.quota} = …")
+        return f"Plan `{self.plan}` allows {self.limit:,} {what}, and the workspace {has}. {advice}{how}"
+
+
+class PlanKeysExceeded(Forbidden):
+    """The workspace has reached the plan's limit of API keys."""
+
+    code = "plan_api_keys_exceeded"
+
+    def __init__(self, reached: Reached) -> None:
+        super().__init__(
+            reached.message("API keys", "Revoke a key that you do not use. "), **reached.facts
+        )
+
+
+class PlanVersionsExceeded(Forbidden):
+    """The workspace has reached the plan's limit of stored versions."""
+
+    code = "plan_versions_exceeded"
+
+    def __init__(self, reached: Reached) -> None:
+        super().__init__(
+            reached.message("stored versions of pipelines", _DELETE_VERSIONS), **reached.facts
+        )
+
+
+class PlanBytesExceeded(Forbidden):
+    """The definition does not fit into the bytes that the plan allows for all stored versions."""
+
+    code = "plan_definition_bytes_exceeded"
+
+    def __init__(self, reached: Reached) -> None:
+        super().__init__(
+            reached.message("bytes for all stored versions of pipelines", _DELETE_VERSIONS),
+            **reached.facts,
+        )
+
+
+class PlanSchedulesExceeded(Forbidden):
+    """The workspace has reached the plan's limit of schedules."""
+
+    code = "plan_schedules_exceeded"
+
+    def __init__(self, reached: Reached) -> None:
+        super().__init__(
+            reached.message(
+                "schedules of active pipelines", "Delete a schedule, or archive its pipeline. "
+            ),
+            **reached.facts,
+        )
+
+
+class PlanEmailsExhausted(Forbidden):
+    """The workspace has sent as many emails today as its plan allows."""
+
+    code = "plan_emails_exhausted"
+
+    def __init__(self, reached: Reached) -> None:
+        super().__init__(reached.message("emails per day"), **reached.facts)
+
+
+class PlanRedeliveriesExhausted(Forbidden):
+    """The workspace has used the plan's redeliveries and test deliveries of this day."""
+
+    code = "plan_redeliveries_exhausted"
+
+    def __init__(self, reached: Reached) -> None:
+        super().__init__(
+            reached.message("redeliveries and test deliveries per day"), **reached.facts
+        )
+
+
+_REFUSALS: dict[Quota, Callable[[Reached], Forbidden]] = {
+    Quota.API_KEYS: PlanKeysExceeded,
+    Quota.VERSIONS: PlanVersionsExceeded,
+    Quota.DEFINITION_BYTES: PlanBytesExceeded,
+    Quota.SCHEDULES: PlanSchedulesExceeded,
+    Quota.EMAILS_PER_DAY: PlanEmailsExhausted,
+    Quota.REDELIVERIES_PER_DAY: PlanRedeliveriesExhausted,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaState:
+    """A quota of a workspace at this moment."""
+
+    name: Quota
+    limit: int | None
+    """None is unlimited."""
+    used: int
+    resets_at: datetime | None
+    """When `used` restarts at 0; None: never."""
+
+
+async def take(
+    session: Session, workspace_id: UUID, plan: PlanLimits, quota: Quota, amount: int = 1
+) -> None:
+    """Count an amount, if the plan allows it. Without a limit, it is counted too: the plan may change.
+
+    Raises:
+        Forbidden: of the class of this quota. Nothing is counted.
+    """
+    limit = _limit(plan, quota)
+    if (limit is None or amount <= limit) and await _count(
+        session, workspace_id, quota, amount, limit
+    ):
+        return
+    used = await _counted(session, workspace_id, quota)
+    raise _refusal(plan, quota, used)
+
+
+async def require_room(
+    session: Session, workspace_id: UUID, plan: PlanLimits, quota: Quota, *, added: int = 0
+) -> None:
+    """Check that the plan allows one more row; until this transaction ends, nobody else can check.
+
+    Args:
+        session: the transaction that inserts the row.
+        workspace_id: whose row it will be.
+        plan: the plan of the workspace.
+        quota: one that is counted in rows.
+        added: how many rows this transaction has added already, instead of one that it will add.
+
+    Raises:
+        Forbidden: of the class of this quota.
+    """
+    limit = _limit(plan, quota)
+    if limit is None:
+        return
+    await lock(session, workspace_id, quota)
+    used = await _rows(session, workspace_id, quota, at_most=limit + max(1, added))
+    if used + (0 if added else 1) > limit:
+        raise _refusal(plan, quota, used - added)
+
+
+async def lock(session: Session, workspace_id: UUID, name: str) -> None:
+    """Lock the row of a limit, so that nobody else can check it until this transaction ends.
+
+    `name` may be one of a limit that is no `Quota`, if its rows are counted elsewhere.
+    """
+    new = session.insert(quota_counts).values(
+        workspace_id=workspace_id, name=name, day=_ALWAYS, value=0
+    )
+    await session.execute(
+        new.on_conflict_do_update(
+            index_elements=["workspace_id", "name"], set_={"value": quota_counts.c.value}
+        )
+    )
+
+
+async def give_back(session: Session, workspace_id: UUID, quota: Quota, amount: int = 1) -> None:
+    """Count down what was counted by `take` and has been deleted."""
+    await session.execute(
+        quota_counts.update()
+        .where(quota_counts.c.workspace_id == workspace_id, quota_counts.c.name == quota)
+        .values(value=quota_counts.c.value - amount)
+    )
+
+
+async def check(session: Session, workspace_id: UUID, plan: PlanLimits, quota: Quota) -> None:
+    """Refuse early what `take` will refuse later.
+
+    Raises:
+        Forbidden: of the class of this quota. Nothing is left.
+    """
+    limit = _limit(plan, quota)
+    if limit is None:
+        return
+    used = await _counted(session, workspace_id, quota)
+    if used >= limit:
+        raise _refusal(plan, quota, used)
+
+
+async def states(session: Session, workspace_id: UUID, plan: PlanLimits) -> list[QuotaState]:
+    """All quotas of a workspace."""
+    resets_at = tomorrow(clock.now())
+    return [
+        QuotaState(
+            name=quota,
+            limit=_limit(plan, quota),
+            used=await (_rows if quota in _ROWS else _counted)(session, workspace_id, quota),
+            resets_at=resets_at if quota in DAILY else None,
+        )
+        for quota in Quota
+    ]
+
+
+def rows_statement(workspace_id: UUID, quota: Quota, at_most: int | None) -> sa.Select[Any]:
+    """How many rows a workspace has of a quota, counted in an index, up to a limit if there is one."""
+    if quota is Quota.API_KEYS:
+        found = sa.select(api_keys.c.id).where(
+            api_keys.c.workspace_id == workspace_id, api_keys.c.revoked_at.is_(None)
+        )
+    else:
+        found = (
+            sa.select(schedules.c.id)
+            .join(pipelines, pipelines.c.id == schedules.c.pipeline_id)
+            .where(
+                schedules.c.workspace_id == workspace_id,
+                pipelines.c.status == PipelineStatus.ACTIVE,
+            )
+        )
+    return sa.select(sa.func.count()).select_from(found.limit(at_most).subquery())
+
+
+async def _rows(
+    session: Session, workspace_id: UUID, quota: Quota, at_most: int | None = None
+) -> int:
+    return await session.scalar(rows_statement(workspace_id, quota, at_most))
+
+
+async def _count(
+    session: Session, workspace_id: UUID, quota: Quota, amount: int, limit: int | None
+) -> bool:
+    new = session.insert(quota_counts).values(
+        workspace_id=workspace_id, name=quota, day=_day(quota), value=amount
+    )
+    is_same_day = quota_counts.c.day == new.excluded.day
+    value = sa.case((is_same_day, quota_counts.c.value), else_=0) + new.excluded.value
+    counted = new.on_conflict_do_update(
+        index_elements=["workspace_id", "name"],
+        set_={"day": new.excluded.day, "value": value},
+        where=None if limit is None else value <= limit,
+    ).returning(quota_counts.c.value)
+    return (await session.execute(counted)).one_or_none() is not None
+
+
+async def _counted(session: Session, workspace_id: UUID, quota: Quota) -> int:
+    value = await session.scalar(
+        sa.select(quota_counts.c.value).where(
+            quota_counts.c.workspace_id == workspace_id,
+            quota_counts.c.name == quota,
+            quota_counts.c.day == _day(quota),
+        )
+    )
+    return value or 0
+
+
+def _limit(plan: PlanLimits, quota: Quota) -> int | None:
+    limit = plan.limits[quota]
+    return None if limit is None else int(limit)
+
+
+def _day(quota: Quota) -> str:
+    return usage.day_of(clock.now()) if quota in DAILY else _ALWAYS
+
+
+def _refusal(plan: PlanLimits, quota: Quota, used: int) -> Forbidden:
+    metrics.quota_refusals.labels(quota).inc()
+    return _REFUSALS[quota](Reached(plan.name, quota, _limit(plan, quota) or 0, used))

@@ -1,0 +1,76 @@
+"""Throws finished tickets away, in small batches so that nobody waits for it; what its ticket left behind gets another."""
+
+import asyncio
+
+import sqlalchemy as sa
+
+from stepiq.core import logging
+from stepiq.execution.reservations import release_left_over
+from stepiq.queue.tickets import Queue, Ticket, TicketQueue
+from stepiq.store.database import Database, Session, StoreUnavailable
+from stepiq.store.states import DeliveryStatus, RunStatus
+from stepiq.store.tables import deliveries, runs
+
+log = logging.get(__name__)
+
+_EVERY_SECONDS = 30.0
+_BATCH = 500
+_PAUSE_SECONDS = 0.2
+_PRIORITY = 1
+
+# Whose rows a queue's tickets stand for, and in which states one of them must have a ticket.
+_SUBJECTS: dict[Queue, tuple[sa.Table, tuple[str, ...]]] = {
+    Queue.RUNS: (runs, (RunStatus.PENDING, RunStatus.RUNNING)),
+    Queue.DELIVERIES: (deliveries, (DeliveryStatus.PENDING,)),
+}
+
+
+async def sweep_for_ever(database: Database, tickets: TicketQueue) -> None:
+    """Sweep every 30 seconds until cancelled; a store that is down is tried again at the next turn."""
+    pause = _EVERY_SECONDS
+    while True:
+        await asyncio.sleep(pause)
+        pause = _EVERY_SECONDS
+        try:
+            await release_left_over(database)
+            if await sweep(database, tickets) >= _BATCH:
+                pause = _PAUSE_SECONDS
+        except StoreUnavailable:
+            log.warning("sweep_waits_for_store")
+        except Exception:
+            log.exception("sweep_broke")
+
+
+async def sweep(database: Database, tickets: TicketQueue) -> int:
+    """Delete up to 500 finished tickets of each queue, and say how many there were."""
+    return sum([await _sweep(database, tickets, queue) for queue in Queue])
+
+
+async def _sweep(database: Database, tickets: TicketQueue, queue: Queue) -> int:
+    finished = await tickets.finished(_BATCH, queue)
+    if finished:
+        async with database.transaction() as session:
+            await _carry_on_orphans(session, tickets, queue, finished)
+        await tickets.delete(finished)
+    return len(finished)
+
+
+async def _carry_on_orphans(
+    session: Session, tickets: TicketQueue, queue: Queue, finished: list[Ticket]
+) -> None:
+    # A ticket ends before its run or delivery only through a fault that even recording the failure ran into.
+    table, unended_statuses = _SUBJECTS[queue]
+    unended = await session.execute(
+        sa.select(table.c.id, table.c.ticket).where(
+            table.c.id.in_([ticket.subject_id for ticket in finished]),
+            table.c.status.in_(unended_statuses),
+        )
+    )
+    gone = set(finished)
+    for row in unended:
+        if Ticket(row.id, row.ticket) in gone:
+            log.error("ticket_orphaned", queue=str(queue), id=str(row.id))
+            await session.execute(
+                table.update().where(table.c.id == row.id).values(ticket=row.ticket + 1)
+            )
+            await tickets.enqueue(session, row.id, row.ticket + 1, _PRIORITY, queue)

@@ -1,0 +1,226 @@
+"""Retries a run from one of its steps: steps recorded before that step's last start are reused, not executed again.
+
+The new run continues like one after a crash: it passes over the reused steps and so arrives at the same step.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from stepiq.core.errors import Invalid, Issue
+from stepiq.core.ids import uuid7
+from stepiq.core.json import Json, dumps
+from stepiq.execution.journal_rows import step_row
+from stepiq.execution.records import NOTHING, ClaimedRun, Meter, Reservation, Reuse, StepRecord
+from stepiq.language.data import is_object
+from stepiq.language.definition import Definition
+from stepiq.language.places import write_path
+from stepiq.language.specs import Step
+from stepiq.language.steps.registry import KINDS, output_issues
+from stepiq.store.database import Session
+from stepiq.store.states import StepStatus
+from stepiq.store.tables import large_values, run_steps
+
+START = "start"
+"""In place of a step id: nothing is taken over."""
+FAILED = "failed"
+"""In place of a step id: the step at which the run ended."""
+
+
+class RetryInvalid(Invalid):
+    """The run cannot be retried from this step, or with this data."""
+
+    code = "retry_invalid"
+
+    def __init__(self, *issues: Issue) -> None:
+        first, *others = issues
+        more = f" `errors` lists {len(others)} more." if others else ""
+        super().__init__(f"{first.message}{more}", issues)
+
+
+def plan(
+    run: ClaimedRun,
+    failed_step: str | None,
+    definition: Definition,
+    *,
+    start: str,
+    outputs: Mapping[str, Json],
+) -> Reuse:
+    """Find out what a repetition takes over.
+
+    Args:
+        run: the one that is repeated, as recorded.
+        failed_step: where it failed, if it did.
+        definition: of the version that the new run follows.
+        start: a step id, `start` or `failed`.
+        outputs: in place of what steps gave that are taken over, by step id.
+
+    Raises:
+        RetryInvalid: there is no such step to start from; or an output is given for a step that is not taken over,
+            that the step cannot have, or that would have led to other steps.
+    """
+    first = _first(run, failed_step, definition, start)
+    before = 0 if first is None else _ordinal(run, first)
+    known = {step.id for step in definition.every_step}
+    kept = [
+        record
+        for record in run.steps.values()
+        if record.ordinal < before
+        and record.is_final
+        and record.status is not StepStatus.CANCELLED
+        and record.step_id in known
+    ]
+    edited = _edited(kept, outputs, definition)
+    if not kept:
+        return NOTHING
+    copies = tuple(_copy(record, edited) for record in kept)
+    return Reuse(copies, _saved(kept))
+
+
+async def copy(session: Session, run_id: UUID, reuse: Reuse) -> None:
+    """Write what a new run takes over, in the transaction that accepts it."""
+    if not reuse.steps:
+        return
+    rows: list[dict[str, Any]] = []
+    large: list[dict[str, Any]] = []
+    for record in reuse.steps:
+        row, output = step_row(run_id, record)
+        rows.append(row)
+        if output is not None:
+            large.append({"owner_id": record.id, "run_id": run_id, "value": output})
+    await session.execute(run_steps.insert(), rows)
+    if large:
+        await session.execute(large_values.insert(), large)
+
+
+def _first(
+    run: ClaimedRun, failed_step: str | None, definition: Definition, start: str
+) -> str | None:
+    """Id of the step that is done again first; None for the first of all."""
+    if start == START:
+        return None
+    wanted = start
+    if start == FAILED:
+        stopped = failed_step or _unfinished(run)
+        if stopped is None:
+            raise _invalid(
+                "from", "The run did not fail. Set `from` to the id of a step, or to `start`."
+            )
+        wanted = stopped
+    step = _around(definition, wanted)
+    if step is None:
+        raise _invalid(
+            "from",
+            f"The pipeline version of this retry has no step `{wanted[:64]}`. Set `from` to the id of another step.",
+        )
+    return step.id
+
+
+def _around(definition: Definition, step_id: str) -> Step | None:
+    """The step of that id, or the outermost `parallel` that it stands in."""
+    for step in definition.steps:
+        inside = (inner.id for sequence in step.sequences for inner in _every(sequence))
+        if step.id == step_id or step_id in inside:
+            return step
+    return None
+
+
+def _every(steps: tuple[Step, ...]) -> list[Step]:
+    return [
+        found
+        for step in steps
+        for found in (step, *(each for inner in step.sequences for each in _every(inner)))
+    ]
+
+
+def _unfinished(run: ClaimedRun) -> str | None:
+    """Where a run was stopped."""
+    stopped = [
+        record for record in run.steps.values() if record.status is StepStatus.CANCELLED
+    ] or [record for record in run.steps.values() if not record.is_final]
+    return min(stopped, key=lambda record: record.ordinal).step_id if stopped else None
+
+
+def _ordinal(run: ClaimedRun, step_id: str) -> int:
+    starts = [record.ordinal for record in run.steps.values() if record.step_id == step_id]
+    if not starts:
+        raise _invalid(
+            "from",
+            f"Step `{step_id}` did not run in this run. Set `from` to the id of a step that did.",
+        )
+    return max(starts)
+
+
+def _edited(
+    kept: list[StepRecord], outputs: Mapping[str, Json], definition: Definition
+) -> dict[UUID, Json]:
+    """The outputs that are given, by the record whose place they take: the last one of each step."""
+    last = {record.step_id: record for record in kept if not record.branch}
+    steps = {step.id: step for step in definition.every_step}
+    issues: list[Issue] = []
+    for step_id, value in outputs.items():
+        if step_id in last:
+            issues += _misfits(steps[step_id], last[step_id], value)
+        else:
+            issues.append(
+                Issue(
+                    f"outputs.{step_id[:64]}",
+                    "retry_invalid",
+                    f"Step `{step_id[:64]}` is executed again, or did not run. `outputs` can only replace outputs of steps "
+                    "that are reused.",
+                )
+            )
+    if issues:
+        raise RetryInvalid(*issues)
+    return {last[step_id].id: value for step_id, value in outputs.items()}
+
+
+def _misfits(step: Step, record: StepRecord, value: Json) -> Iterable[Issue]:
+    at = ("outputs", step.id)
+    issues = output_issues(step, value, at)
+    if issues or not is_object(value) or not is_object(record.output):
+        return issues
+    return [
+        Issue(
+            path := write_path((*at, name)),
+            "conflict",
+            f"`{path}` must be {dumps(record.output.get(name))}, because it decided which step came next. "
+            f"To take another path, retry from `{step.id}`.",
+        )
+        for name in sorted(KINDS[step.type].decisive_fields)
+        if value.get(name) != record.output.get(name)
+    ]
+
+
+def _copy(record: StepRecord, edited: Mapping[UUID, Json]) -> StepRecord:
+    copied = replace(
+        record,
+        id=uuid7(),
+        is_reused=True,
+        is_stored=False,
+        meter=Meter(),
+        stored_meter=Meter(),
+        reservation=Reservation(),
+    )
+    if record.id in edited:
+        copied.output, copied.written = edited[record.id], None
+        copied.status, copied.error = StepStatus.COMPLETED, None
+    return copied
+
+
+def _saved(kept: list[StepRecord]) -> dict[str, Json]:
+    meters = [record.meter for record in kept]
+    tokens_in = sum(meter.input_tokens for meter in meters)
+    tokens_out = sum(meter.output_tokens for meter in meters)
+    return {
+        "steps": len(kept),
+        "input_tokens": tokens_in,
+        "output_tokens": tokens_out,
+        "total_tokens": tokens_in + tokens_out,
+        "cost_usd_micros": sum(meter.cost_usd_micros for meter in meters),
+    }
+
+
+def _invalid(path: str, message: str) -> RetryInvalid:
+    return RetryInvalid(Issue(path, "retry_invalid", message))

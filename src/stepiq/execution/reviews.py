@@ -1,0 +1,49 @@
+"""Questions to people: recorded when a run begins to wait, closed when it goes on."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from stepiq.core import clock
+from stepiq.execution.records import ClaimedRun, NewReview, Parking
+from stepiq.store.database import Session
+from stepiq.store.tables import reviews
+
+
+async def open_many(
+    session: Session, parked: Sequence[tuple[ClaimedRun, Parking]]
+) -> list[tuple[ClaimedRun, NewReview]]:
+    """Record the questions that are new, and say which these are."""
+    asked = [(run, parking.review) for run, parking in parked if parking.review is not None]
+    if asked:
+        await session.execute(reviews.insert(), [_row(run, review) for run, review in asked])
+    return asked
+
+
+async def close(session: Session, run_id: UUID) -> None:
+    """Have nobody asked any more."""
+    now = sa.literal(clock.now(), reviews.c.closed_at.type)
+    # Not only those that are open: to find these, a store would look through all that are.
+    await session.execute(
+        reviews.update()
+        .where(reviews.c.run_id == run_id)
+        .values(closed_at=sa.func.coalesce(reviews.c.closed_at, now))
+    )
+
+
+def _row(run: ClaimedRun, review: NewReview) -> dict[str, object]:
+    return {
+        "id": review.id,
+        "workspace_id": run.workspace_id,
+        "pipeline_id": run.pipeline_id,
+        "run_id": run.id,
+        "step_id": review.step_id,
+        "iteration": review.iteration,
+        "message": review.message,
+        "input": review.input,
+        "editable": review.editable,
+        "assignees": list(review.assignees),
+        "requested_at": review.requested_at,
+        "expires_at": review.expires_at,
+    }

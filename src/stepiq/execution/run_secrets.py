@@ -1,0 +1,107 @@
+"""The secrets that one run may use, read once each time the run is taken up."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import httpx2
+
+from stepiq.core import logging
+from stepiq.core.encryption import SecretUnreadable
+from stepiq.core.http.hosts import permit
+from stepiq.core.json import Json
+from stepiq.execution import usage
+from stepiq.execution.maskers import Maskers
+from stepiq.execution.outcomes import Failed, FailureCode
+from stepiq.execution.protocols import SecretReader, StoredSecret
+from stepiq.execution.records import ClaimedRun
+from stepiq.language.definition import Definition
+from stepiq.providers.registry import Providers
+from stepiq.redaction.masking import Masker
+from stepiq.store.database import Database
+
+log = logging.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RunSecrets:
+    """What a run knows of its workspace's secrets; no text of it is ever recorded."""
+
+    named: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """Values that templates read as `env.NAME`."""
+    keys: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """The account's own keys of model providers."""
+    hosts: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """The only hosts that a secret may be sent to, for the secrets that have such a list."""
+    masker: Masker = field(default_factory=lambda: Masker({}))
+    """Takes all of them out of what is recorded and shown."""
+    failure: Failed | None = None
+    """Why no step can go on: one of them cannot be opened."""
+
+    @property
+    def labels(self) -> dict[str, Json]:
+        """`env` for templates and expressions: labels instead of the values."""
+        return {name: self.masker.label(name) for name in self.named}
+
+    def sending(self, scope: Mapping[str, Json]) -> dict[str, Json]:
+        """The names for templates whose text leaves the server: in these only, `env` has the values."""
+        return {**scope, "env": self.named}
+
+    def permit(self, names: Iterable[str]) -> Callable[[httpx2.URL], None]:
+        """A check of the URLs that a call with these secrets may go to; see `core.http.hosts.permit`."""
+        return permit({name: self.hosts[name] for name in names if name in self.hosts})
+
+
+async def found_secrets(
+    maskers: Maskers,
+    found: Mapping[str, StoredSecret],
+    names: Collection[str],
+    key_names: Collection[str] = (),
+) -> RunSecrets:
+    """What a run or a delivery knows of the secrets that are stored.
+
+    Args:
+        maskers: gives their masker.
+        found: the secrets.
+        names: those of them that templates read.
+        key_names: those of them that are keys of model providers.
+    """
+    values = {name: secret.value for name, secret in found.items()}
+    return RunSecrets(
+        named={name: value for name, value in values.items() if name in names},
+        keys={name: value for name, value in values.items() if name in key_names},
+        hosts={name: each.hosts for name, each in found.items() if each.hosts is not None},
+        masker=await maskers.masker_of(values),
+    )
+
+
+async def read_secrets(
+    database: Database,
+    reader: SecretReader | None,
+    providers: Providers,
+    maskers: Maskers,
+    run: ClaimedRun,
+    definition: Definition,
+) -> RunSecrets:
+    """Read what the definition names and, if it asks models, the account's own keys; otherwise ask nobody.
+
+    Raises:
+        StoreUnavailable: the database does not answer.
+    """
+    key_names = providers.key_names if usage.models_of(definition) else frozenset[str]()
+    names = definition.secret_names | key_names
+    if reader is None or not names:
+        return RunSecrets()
+    try:
+        async with database.reading() as session:
+            found = await reader.read(
+                session,
+                workspace_id=run.workspace_id,
+                pipeline_id=run.pipeline_id,
+                names=names,
+            )
+    except SecretUnreadable as error:
+        log.error("secret_unreadable", **error.facts)
+        return RunSecrets(failure=Failed(FailureCode.SECRET_UNREADABLE, error.message))
+    if not found:
+        return RunSecrets()
+    return await found_secrets(maskers, found, definition.secret_names, key_names)

@@ -1,0 +1,318 @@
+"""The engine as the rest of the server sees it: accept a run, cancel it, start and stop working."""
+
+import asyncio
+from collections.abc import Collection, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+from stepiq.core import logging, metrics
+from stepiq.core.errors import StepIQError
+from stepiq.core.http import GuardedClient
+from stepiq.core.json import Json
+from stepiq.core.tasks import cancel
+from stepiq.execution import retries, usage
+from stepiq.execution.admission import Admission
+from stepiq.execution.context import Dependencies
+from stepiq.execution.definitions import Definitions
+from stepiq.execution.executor import Executor
+from stepiq.execution.journal import ClaimLost, Journal, recorded
+from stepiq.execution.limits import PlanBook
+from stepiq.execution.protocols import Outbox, SecretReader
+from stepiq.execution.records import NewDelivery, NewRun, Reuse
+from stepiq.execution.retention import sweep_for_ever
+from stepiq.execution.stubs import Stubs
+from stepiq.execution.waking import wake_for_ever
+from stepiq.language.definition import Definition
+from stepiq.providers.registry import Providers
+from stepiq.queue.recovery import Recovery
+from stepiq.queue.tickets import Carry, Queue, TicketQueue
+from stepiq.queue.worker_lease import presence_of
+from stepiq.sandbox.sandbox import Sandbox
+from stepiq.store.database import Database, Session, StoreUnavailable
+from stepiq.store.pubsub import GAP, RUN_CANCELLED, Changes
+
+log = logging.get(__name__)
+
+_SETTLE_SECONDS = 0.5
+_STORE_RETRY_SECONDS = 1.0
+_LAST_SECONDS = 2.0
+_WARM_AFTER_SECONDS = 1.0
+"""Loading libraries would slow the start of a server, and is for nothing where a command soon ends."""
+
+Done = TypeVar("Done")
+
+
+class Engine:
+    """Carries runs of one database in this process.
+
+    A run fails after `crash_limit` crashes in a row without progress; 0: no limit.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        changes: Changes,
+        providers: Providers,
+        plans: PlanBook,
+        http: GuardedClient,
+        *,
+        definitions: Definitions | None = None,
+        outbox: Outbox | None = None,
+        secrets: SecretReader | None = None,
+        stubs: Stubs | None = None,
+        crash_limit: int = 0,
+    ) -> None:
+        self.definitions = definitions or Definitions()
+        """Compiled versions, shared with whoever validates input."""
+        self._database = database
+        self._changes = changes
+        self._providers = providers
+        self._presence = presence_of(database)
+        self._tickets = TicketQueue(database, changes)
+        self._recovery = Recovery(database, changes, self._tickets, self._presence)
+        self._admission = Admission(changes, self._tickets, plans)
+        self._outbox = outbox
+        self._journal = Journal(database, self._admission, self._tickets, outbox)
+        self._means = Dependencies(database, providers, http, Sandbox(), changes, stubs=stubs)
+        self._executor = Executor(
+            database, self._journal, self.definitions, self._means, secrets, crash_limit=crash_limit
+        )
+        self._carrying: dict[UUID, asyncio.Task[None]] = {}
+        self._claims: dict[UUID, int] = {}
+        self._delivering: dict[UUID, asyncio.Task[bool]] = {}
+        self._stopping = asyncio.Event()
+        self._cancelled: set[UUID] = set()
+        self._background: list[asyncio.Task[None]] = []
+        self.is_ready = False
+        """Whether runs are being carried."""
+
+    async def start(self) -> None:
+        """Start to carry runs, those that a crash left behind among them.
+
+        Raises:
+            WorkerRunning: another process works on this SQLite file.
+            StoreUnavailable: the database cannot be reached.
+        """
+        await self._presence.acquire()
+        self._means.sandbox = Sandbox()
+        listening = asyncio.Event()
+        self._background = [
+            asyncio.create_task(self._heed_cancels(listening)),
+            asyncio.create_task(self._warm()),
+            asyncio.create_task(sweep_for_ever(self._database, self._tickets)),
+            asyncio.create_task(wake_for_ever(self._database, self._admission)),
+        ]
+        if self._database.is_sqlite:
+            # Whoever had tickets in hand is gone, and nobody else will come.
+            await self._recovery.take_over()
+        else:
+            watch = self._recovery.run_for_ever(self._claims, self._let_go)
+            self._background.append(asyncio.create_task(watch))
+        await listening.wait()
+        self._stopping.clear()
+        self.is_ready = True
+        carriers: dict[Queue, Carry] = {Queue.RUNS: self._carry}
+        if self._outbox is not None:
+            carriers[Queue.DELIVERIES] = self._deliver
+        await self._tickets.launch(self._presence.executor_id, carriers)
+
+    async def _warm(self) -> None:
+        await asyncio.sleep(_WARM_AFTER_SECONDS)
+        await self._providers.warm()
+
+    async def stop(self, drain: timedelta = timedelta(seconds=25)) -> None:
+        """Finish what can be finished within `drain`; the rest goes on after the next start."""
+        self.is_ready = False
+        self._stopping.set()
+        if tasks := self._in_hand():
+            await asyncio.wait(tasks, timeout=drain.total_seconds())
+        unfinished = dict(self._claims)
+        for task in self._in_hand():
+            _cancel(task)
+        while tasks := self._in_hand():
+            await asyncio.wait(tasks)
+            await asyncio.sleep(0)
+        await self._tickets.stop()
+        with suppress(StoreUnavailable):
+            await self._journal.release(unfinished, _LAST_SECONDS)
+            await self._recovery.take_crashes_back(_LAST_SECONDS)
+            # So that another worker goes on at once.
+            await self._tickets.take_back([self._presence.executor_id], _LAST_SECONDS)
+        await cancel(self._background)
+        self._background = []
+        await self._means.sandbox.close()
+        await self._presence.release()
+
+    async def accept(self, session: Session, run: NewRun) -> None:
+        """Insert a run and its ticket in the caller's transaction; it starts within milliseconds of the commit.
+
+        Raises:
+            PlanRunsExhausted: the workspace has started all runs that its plan allows a day.
+            PlanCreditsExhausted: the run needs credits, and none are left this month.
+            QueueFull: too many of the workspace's runs wait already.
+        """
+        await self._admission.accept(session, run)
+
+    async def accept_many(
+        self, session: Session, wanted: Sequence[NewRun]
+    ) -> list[StepIQError | None]:
+        """Accept several runs, each as `accept` does, and say of each why it was refused; None if it was not.
+
+        Much cheaper than one by one. Only what concerns single runs is an answer here: a failure of the store fails all.
+        """
+        return await self._admission.accept_many(session, wanted)
+
+    async def plan_retry(
+        self,
+        session: Session,
+        run_id: UUID,
+        failed_step: str | None,
+        definition: Definition,
+        *,
+        start: str,
+        outputs: Mapping[str, Json],
+    ) -> Reuse:
+        """What a repetition of a run takes over; the arguments are those of `retries.plan`.
+
+        It does not ask whose run it is: the caller has.
+
+        Raises:
+            RetryInvalid: it cannot be repeated from there.
+        """
+        run = await recorded(session, run_id)
+        assert run is not None  # noqa: S101 - the caller has found it
+        return retries.plan(run, failed_step, definition, start=start, outputs=outputs)
+
+    async def send(self, session: Session, recorded: Sequence[NewDelivery]) -> None:
+        """Put recorded deliveries into their queue in the caller's transaction; they leave within milliseconds of the commit."""
+        await self._journal.send(session, recorded)
+
+    @property
+    def key_names(self) -> frozenset[str]:
+        """Names of the secrets that are keys of model providers."""
+        return self._providers.key_names
+
+    def spends_credits(self, definition: Definition, own_keys: Collection[str] = ()) -> bool:
+        """Whether a run of the definition may ask a model that the server pays for, and not one of the account's keys."""
+        models = usage.models_of(definition)
+        return any(self._providers.server_pays(model, own_keys) for model in models)
+
+    async def plan_changed(self, session: Session, workspace_id: UUID) -> None:
+        """In the transaction that raises a workspace's plan: start runs that have waited for a slot."""
+        await self._admission.fill(session, workspace_id)
+
+    async def cancel(self, session: Session, workspace_id: UUID, run_id: UUID) -> None:
+        """Cancel a run in the caller's transaction; its calls in flight are closed after the commit.
+
+        Raises:
+            RunNotCancellable: it has ended.
+        """
+        await self._admission.cancel(session, workspace_id, run_id)
+
+    async def wake(self, session: Session, workspace_id: UUID, run_id: UUID) -> None:
+        """Let a waiting run go on, in the transaction that decides what it waits for and that holds the run."""
+        await self._admission.wake(session, [(run_id, workspace_id)])
+
+    async def settled(self, run_id: UUID) -> None:
+        """After a cancel's commit: wait, up to half a second, until what the run had used is counted."""
+        if (task := self._carrying.get(run_id)) is not None:
+            await asyncio.wait({task}, timeout=_SETTLE_SECONDS)
+
+    def _in_hand(self) -> set[asyncio.Task[Any]]:
+        return {*self._carrying.values(), *self._delivering.values()}
+
+    async def _carry(self, run_id: UUID) -> None:
+        with metrics.tickets_in_hand.labels("run").track_inprogress():
+            task = await self._hold(self._carrying, run_id, self._carry_on(run_id))
+        if task.cancelled() and run_id not in self._cancelled:
+            # Shutting down: the ticket must stay open, so that the run goes on after the next start.
+            raise asyncio.CancelledError
+        self._cancelled.discard(run_id)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error
+
+    async def _deliver(self, delivery_id: UUID) -> None:
+        assert self._outbox is not None  # noqa: S101 - only then is there such a queue
+        work = self._outbox.deliver(delivery_id, self._stopping)
+        with metrics.tickets_in_hand.labels("delivery").track_inprogress():
+            task = await self._hold(self._delivering, delivery_id, work)
+        if task.cancelled() or not task.result():
+            raise asyncio.CancelledError
+
+    async def _hold(
+        self,
+        tasks: dict[UUID, asyncio.Task[Done]],
+        subject_id: UUID,
+        work: Coroutine[Any, Any, Done],
+    ) -> asyncio.Task[Done]:
+        """Do the work of a ticket in a task of its own, to its end or until that task is cancelled."""
+        if not self.is_ready:
+            # Stopping: the ticket stays open, so that the work goes on after the next start.
+            work.close()
+            raise asyncio.CancelledError
+        if (overtaken := tasks.get(subject_id)) is not None:
+            # Another worker thought this one gone, and the ticket has come back.
+            _cancel(overtaken)
+        tasks[subject_id] = task = asyncio.create_task(work)
+        try:
+            await asyncio.wait({task})
+        finally:
+            # Also when the ticket itself is cancelled, at shutdown.
+            _cancel(task)
+            # The next ticket may have begun already: it may be there as soon as the work's last commit is.
+            if tasks.get(subject_id) is task:
+                del tasks[subject_id]
+                self._claims.pop(subject_id, None)
+        return task
+
+    async def _carry_on(self, run_id: UUID) -> None:
+        # A claim that this process has already taken did not end because the process died.
+        again = run_id in self._claims
+        while True:
+            try:
+                await self._carry_or_abandon(run_id, again=again)
+            except StoreUnavailable:
+                log.warning("run_waits_for_store", run_id=str(run_id))
+                # The claim may have been committed, even if the result of the commit is unknown.
+                again = True
+                await asyncio.sleep(_STORE_RETRY_SECONDS)
+            except ClaimLost:
+                # Removed at once, so that `Recovery.let_go` does not find the same loss.
+                if (claim := self._claims.pop(run_id, None)) is not None:
+                    self._recovery.claim_lost(run_id, claim)
+                return
+            else:
+                return
+
+    async def _carry_or_abandon(self, run_id: UUID, *, again: bool) -> None:
+        try:
+            await self._executor.carry(run_id, self._claims, again=again)
+        except (ClaimLost, StoreUnavailable):
+            raise
+        except Exception:
+            log.exception("run_broke", run_id=str(run_id))
+            await self._executor.abandon(run_id, self._claims.get(run_id))
+
+    async def _heed_cancels(self, listening: asyncio.Event) -> None:
+        async with self._changes.subscribe(RUN_CANCELLED) as cancels:
+            listening.set()
+            while True:
+                change = await cancels.next()
+                if change is not GAP:
+                    self._let_go(UUID(change.payload), True)
+
+    def _let_go(self, run_id: UUID, is_cancelled: bool) -> bool:
+        """Stop executing a run; False if it is not executed, or is being stopped already."""
+        task = self._carrying.get(run_id)
+        if task is None:
+            return False
+        if is_cancelled:
+            self._cancelled.add(run_id)
+        return _cancel(task)
+
+
+def _cancel(task: asyncio.Task[Any]) -> bool:
+    """Cancel a task unless it is being cancelled already: a second cancel would interrupt the counting of its tokens."""
+    return not task.cancelling() and task.cancel()

@@ -1,0 +1,80 @@
+"""The names that templates and expressions may use."""
+
+from typing import Any
+
+from stepiq.core import clock
+from stepiq.core.json import Json
+from stepiq.execution.records import ClaimedRun, StepRecord
+from stepiq.execution.run_secrets import RunSecrets
+from stepiq.language.definition import Definition
+from stepiq.language.specs import ParallelSpec, Step
+from stepiq.store.states import StepStatus
+
+
+def new_scope(run: ClaimedRun, definition: Definition, secrets: RunSecrets) -> dict[str, Any]:
+    """The names at the beginning of a run: every step is there, pending and without output.
+
+    `env` has the labels of the secrets. Only what sends a secret reads its value, with `RunSecrets.sending`.
+    """
+    return {
+        "input": run.input_data,
+        "vars": definition.variables,
+        "variables": definition.variables,
+        "steps": pending(definition.steps),
+        "env": secrets.labels,
+        "run": {
+            "id": str(run.id),
+            "trigger_type": str(run.trigger_type),
+            "started_at": clock.iso(run.started_at),
+        },
+    }
+
+
+def pending(steps: tuple[Step, ...]) -> dict[str, Json]:
+    """Steps that have not begun, those of a `parallel` and the names of its branches included."""
+    found: dict[str, Json] = {}
+    for step in steps:
+        found[step.id] = state(StepStatus.PENDING)
+        if isinstance(step.spec, ParallelSpec):
+            for branch in step.spec.branches:
+                found |= pending(branch.steps)
+                found[branch.id] = state(StepStatus.PENDING)
+            found |= pending(step.spec.body)
+    return found
+
+
+def inner_scope(scope: dict[str, Any], **names: Json) -> dict[str, Any]:
+    """The names inside a branch: what it adds is not seen outside."""
+    return {**scope, "steps": dict(scope["steps"]), **names}
+
+
+def last_scope(run: ClaimedRun, definition: Definition, secrets: RunSecrets) -> dict[str, Any]:
+    """The names at the end of a run, from what has been recorded of it."""
+    scope = new_scope(run, definition, secrets)
+    records = sorted(run.steps.values(), key=lambda record: record.ordinal)
+    owners = _owners(definition)
+    for record in records:
+        if record.is_final and (name := owners.get((record.step_id, record.branch))) is not None:
+            scope["steps"][name] = shown(record)
+    return scope
+
+
+def _owners(definition: Definition) -> dict[tuple[str, str], str]:
+    """By step and branch, the name under which its record is seen from outside."""
+    found: dict[tuple[str, str], str] = {}
+    for step in definition.steps:
+        found[step.id, ""] = step.id
+        if isinstance(step.spec, ParallelSpec):
+            for index, branch in enumerate(step.spec.branches):
+                found |= {(inner.id, str(index)): branch.id for inner in branch.steps}
+    return found
+
+
+def state(status: StepStatus, output: Json = None, error: Json = None) -> dict[str, Json]:
+    """What templates and expressions see of a step or a branch."""
+    return {"status": str(status), "output": output, "error": error}
+
+
+def shown(record: StepRecord) -> dict[str, Json]:
+    """What templates and expressions see of a recorded execution."""
+    return state(record.status, record.output, record.error)

@@ -1,0 +1,41 @@
+"""Code: runs the author's function in a sandbox."""
+
+from datetime import timedelta
+
+from stepiq.core.json import Json
+from stepiq.execution.context import StepContext
+from stepiq.execution.outcomes import Completed, Failed, FailureCode, Outcome
+from stepiq.language import offload
+from stepiq.language.expressions import ExpressionError
+from stepiq.language.specs import CodeSpec
+from stepiq.sandbox.outcomes import CodeFailed
+
+_DEFAULT_NAMES = ("input", "vars", "steps")
+_LONGEST = timedelta(seconds=30)
+
+
+async def prepare(context: StepContext, spec: CodeSpec) -> dict[str, Json] | Failed:
+    """What `main` is given."""
+    if spec.input is None:
+        return {name: context.scope[name] for name in _DEFAULT_NAMES}
+    given: dict[str, Json] = {}
+    for name, expression in spec.input:
+        try:
+            given[name] = await offload.evaluate(expression, context.scope)
+        except ExpressionError as error:
+            return Failed(FailureCode(error.code), error.message, field=f"input.{name}")
+    return given
+
+
+async def attempt(context: StepContext, spec: CodeSpec, given: dict[str, Json]) -> Outcome:
+    """Run it once."""
+    ran = await context.dependencies.sandbox.run(
+        spec.language,
+        spec.source,
+        given,
+        timeout=context.step.timeout or _LONGEST,
+        log=lambda line: context.note("info", line),
+    )
+    if isinstance(ran, CodeFailed):
+        return Failed(FailureCode(ran.code), ran.message)
+    return Completed(ran.output)

@@ -1,0 +1,19 @@
+"""Condition: says which of its cases holds; where that leads is for the interpreter."""
+
+from stepiq.execution.context import StepContext
+from stepiq.execution.outcomes import Completed, Failed, FailureCode, Outcome
+from stepiq.language import offload
+from stepiq.language.expressions import ExpressionError
+from stepiq.language.specs import ConditionSpec
+
+
+async def evaluate(context: StepContext, spec: ConditionSpec) -> Outcome:
+    """Find the first case that is true."""
+    for index, case in enumerate(spec.cases):
+        try:
+            is_true = await offload.decide(case.condition, context.scope)
+        except ExpressionError as error:
+            return Failed(FailureCode(error.code), error.message, field=f"cases[{index}].if")
+        if is_true:
+            return Completed({"matched": index, "goto": case.jump.target})
+    return Completed({"matched": None, "goto": spec.otherwise.target})

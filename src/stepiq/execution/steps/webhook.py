@@ -1,0 +1,199 @@
+"""Webhook: an HTTP call to a public address, whose reply is the step's output."""
+
+import codecs
+import encodings
+import pkgutil
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from encodings.aliases import aliases
+from functools import cache
+
+from stepiq.core import json
+from stepiq.core.http import (
+    EgressBlocked,
+    FailureKind,
+    NetworkFailure,
+    Reply,
+    RequestInvalid,
+    SecretHostRefused,
+    Timeouts,
+)
+from stepiq.core.http.waits import retry_after
+from stepiq.core.json import Json, MalformedJson
+from stepiq.execution.context import StepContext
+from stepiq.execution.outcomes import Completed, Failed, FailureCode, Outcome
+from stepiq.language import offload
+from stepiq.language.specs import WebhookSpec
+from stepiq.language.templates import Template, TemplateError
+from stepiq.redaction.masking import EXCERPT_CHARACTERS
+
+MAX_REPLY_BYTES = 1024 * 1024
+MAX_REDIRECTS = 3
+_CONNECT = timedelta(seconds=10)
+_SLACK = timedelta(seconds=5)
+_SHOWN_CHARACTERS = 300
+_RETRIED = frozenset({408, 429})
+_ADVICE = {
+    FailureKind.NAME: "Check the host in `url`.",
+    FailureKind.CONNECT: "Check `url`, and that the server is running.",
+    FailureKind.TLS: "Renew the certificate of the server, or correct the host in `url`.",
+    FailureKind.TIMEOUT: "Raise `timeout_seconds`, or try again later.",
+    FailureKind.PROTOCOL: "Check that `url` is the address of an HTTP server, or try again later.",
+    FailureKind.REDIRECTS: "Set `url` to the final address.",
+}
+_PIECE_BYTES = 16 * 1024
+_CHARSETS = re.compile(
+    r"ascii|utf-(8|16|32)(-[a-z]+)?|(iso8859|koi8|mac|tis)-.+|cp\d+|(euc|iso2022)_.+|(big5|gb|shift_jis|hz).*"
+)
+"""Those that texts are written in, by Python's names. It knows others, some of which take minutes to read."""
+_LONGEST_CHARSET = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is about to be sent, secrets included: it is in no record."""
+
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    content: bytes | None = field(repr=False)
+
+
+async def prepare(context: StepContext, spec: WebhookSpec) -> Call | Failed:
+    """Render the URL, the headers and the body."""
+    name = "url"
+    try:
+        url = (await offload.render(spec.url, context.sending_scope)).strip()
+        headers: dict[str, str] = {}
+        for header, template in spec.headers:
+            name = f"headers.{header}"
+            headers[header] = await offload.render(template, context.sending_scope)
+        name = "body"
+        content = await _body(context, spec, headers)
+    except TemplateError as error:
+        return Failed(FailureCode(error.code), error.message, field=name)
+    headers["Idempotency-Key"] = context.idempotency_key
+    return Call(url, headers, content)
+
+
+async def _body(context: StepContext, spec: WebhookSpec, headers: dict[str, str]) -> bytes | None:
+    if spec.body is None:
+        return None
+    named = any(name.lower() == "content-type" for name in headers)
+    if isinstance(spec.body, Template):
+        text = await offload.render(spec.body, context.sending_scope)
+        if not named:
+            is_json = await offload.read(_is_json, text.encode())
+            headers["Content-Type"] = "application/json" if is_json else "text/plain; charset=utf-8"
+        return text.encode()
+    if not named:
+        headers["Content-Type"] = "application/json"
+    return json.dumps(await offload.render(spec.body, context.sending_scope)).encode()
+
+
+async def attempt(context: StepContext, spec: WebhookSpec, call: Call) -> Outcome:
+    """Call once."""
+    # The step's own limit comes first.
+    limit = (context.step.timeout or timedelta(minutes=1)) + _SLACK
+    try:
+        reply = await context.dependencies.http.send(
+            spec.method,
+            call.url,
+            headers=call.headers,
+            content=call.content,
+            timeouts=Timeouts(connect=min(_CONNECT, limit), read=limit, total=limit),
+            max_bytes=MAX_REPLY_BYTES,
+            max_redirects=MAX_REDIRECTS,
+            permit=context.secrets.permit(spec.secret_names),
+        )
+    except (EgressBlocked, SecretHostRefused) as error:
+        return Failed(FailureCode(error.code), error.message, field="url")
+    except RequestInvalid as error:
+        return Failed(FailureCode.HTTP_ERROR, error.message)
+    if isinstance(reply, NetworkFailure):
+        return Failed(
+            FailureCode.HTTP_ERROR, f"{reply.message} {_ADVICE[reply.kind]}", is_retryable=True
+        )
+    if not _is_expected(reply, spec):
+        return _unexpected(context, spec, reply)
+    if reply.is_cut:
+        return Failed(
+            FailureCode.OUTPUT_TOO_LARGE,
+            f"The response is larger than {MAX_REPLY_BYTES:,} bytes. Request less data, for example one page at a time.",
+        )
+    content_type = reply.headers.get("content-type", "")
+    body = await offload.read(_content, reply.body, content_type)
+    return Completed({"status": reply.status_code, "headers": dict(reply.headers), "body": body})
+
+
+def _is_expected(reply: Reply, spec: WebhookSpec) -> bool:
+    if spec.expect_status is None:
+        return 200 <= reply.status_code <= 299
+    return reply.status_code in spec.expect_status
+
+
+def _unexpected(context: StepContext, spec: WebhookSpec, reply: Reply) -> Failed:
+    text = _text(reply.body[:EXCERPT_CHARACTERS], reply.headers.get("content-type", ""))
+    is_cut = reply.is_cut or len(reply.body) > EXCERPT_CHARACTERS
+    wanted = "2xx" if spec.expect_status is None else ", ".join(map(str, spec.expect_status))
+    beginning = context.secrets.masker.excerpt(text, is_cut=is_cut)[:_SHOWN_CHARACTERS]
+    status = reply.status_code
+    return Failed(
+        FailureCode.HTTP_STATUS,
+        f"The server returned status {status} instead of {wanted}. "
+        + (f"The response begins: {beginning!r}" if beginning else "The response is empty.")
+        + " Check the request, or add the status to `expect_status`.",
+        is_retryable=status in _RETRIED or status >= 500,
+        retry_after=retry_after(reply.headers.get("retry-after")),
+    )
+
+
+def _content(body: bytes, content_type: str) -> Json:
+    if not body:
+        return None
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "application/json" or kind.endswith("+json"):
+        try:
+            return json.loads(body)
+        except MalformedJson:
+            return _text(body, content_type)
+    return _text(body, content_type)
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        return json.loads(body) is not None
+    except MalformedJson:
+        return False
+
+
+def _text(body: bytes, content_type: str) -> str:
+    named = content_type.partition("charset=")[2].partition(";")[0].strip(" \"'")
+    decoder = codecs.getincrementaldecoder(_charset(named))("replace")
+    # Some decoders take half a second for a megabyte, and let nobody in before the end.
+    pieces = [
+        decoder.decode(body[start : start + _PIECE_BYTES])
+        for start in range(0, len(body), _PIECE_BYTES)
+    ]
+    # What the store cannot keep.
+    return "".join([*pieces, decoder.decode(b"", final=True)]).replace("\x00", "\ufffd")
+
+
+def _charset(named: str) -> str:
+    # Python keeps each name that is looked up, so only names that it knows are looked up, in one spelling each.
+    name = encodings.normalize_encoding(named[:_LONGEST_CHARSET]).lower()
+    if aliases.get(name, name) not in _encodings():
+        return "utf-8"
+    try:
+        charset = codecs.lookup(name).name
+    except LookupError:
+        # A module that is not an encoding, or one of Windows.
+        return "utf-8"
+    return charset if _CHARSETS.fullmatch(charset) else "utf-8"
+
+
+@cache
+def _encodings() -> frozenset[str]:
+    """The names of Python's encodings, without their aliases."""
+    return frozenset(module.name for module in pkgutil.iter_modules(encodings.__path__))

@@ -1,0 +1,194 @@
+"""Counting what workspaces use: rollups by day, pipeline and model, and the figures that plans are compared with.
+
+Everything is added in the transaction that records what was used, so that the sums are exact whatever is killed. Days
+and months are those of UTC. The workspace's row is always locked before rows of rollups, and these in the order of
+their keys: nobody waits for somebody who waits for them.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from stepiq.execution.records import Meter
+from stepiq.language.definition import Definition
+from stepiq.language.specs import LlmSpec
+from stepiq.store.database import Session
+from stepiq.store.states import RunStatus
+from stepiq.store.tables import usage_days, workspaces
+
+TOKENS_PER_CREDIT = 1_000
+"""Of models that the server pays for."""
+
+_COUNTS = (
+    "runs",
+    "runs_completed",
+    "runs_failed",
+    "runs_cancelled",
+    "input_tokens",
+    "cached_tokens",
+    "output_tokens",
+    "credit_tokens",
+    "cost_usd_micros",
+)
+RUNS = ""
+"""In place of a model's name: the row that counts runs."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one transaction adds, by model."""
+
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+
+    @property
+    def credit_tokens(self) -> int:
+        """Tokens that the server pays for."""
+        return sum(row["credit_tokens"] for row in self.rows.values())
+
+    @property
+    def models(self) -> set[str]:
+        """Models that were used."""
+        return self.rows.keys() - {RUNS}
+
+    def add_meter(self, model: str | None, used: Meter, known: Iterable[str]) -> None:
+        """Add what a model's calls used.
+
+        Args:
+            model: whose calls.
+            used: what they used since the last record.
+            known: models that the run is already counted under.
+        """
+        if not has_used(used):
+            return
+        is_new = model is not None and model not in known and model not in self.rows
+        row = self._row(model or RUNS)
+        row["runs"] += is_new
+        for name in ("input_tokens", "cached_tokens", "output_tokens", "credit_tokens"):
+            row[name] += getattr(used, name)
+        row["cost_usd_micros"] += used.cost_usd_micros
+        row["cost_complete"] &= used.cost_complete
+
+    def add_run(self, status: RunStatus) -> None:
+        """Count a run that ended."""
+        row = self._row(RUNS)
+        row["runs"] += 1
+        row[f"runs_{status}"] += 1
+
+    def _row(self, model: str) -> dict[str, Any]:
+        if model not in self.rows:
+            self.rows[model] = _nothing()
+        return self.rows[model]
+
+
+def has_used(meter: Meter) -> bool:
+    """Whether a model was asked and answered something: only tokens cost anything."""
+    return meter.input_tokens + meter.output_tokens > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """A tally, and whose it is."""
+
+    workspace_id: UUID
+    pipeline_id: UUID
+    tally: Tally
+    at: datetime
+
+
+async def add_many(session: Session, used: Iterable[Used]) -> None:
+    """Add tallies to their days' rollups; nothing is written where there is nothing to add."""
+    rows: dict[tuple[UUID, str, UUID, str], dict[str, Any]] = {}
+    for each in used:
+        for model, counts in each.tally.rows.items():
+            key = (each.workspace_id, day_of(each.at), each.pipeline_id, model)
+            _add_counts(rows.setdefault(key, _nothing()), counts)
+    if rows:
+        columns = ("workspace_id", "day", "pipeline_id", "model")
+        values = [{**dict(zip(columns, key, strict=True)), **rows[key]} for key in sorted(rows)]
+        await session.execute(_UPSERTS[session.connection.dialect.name], values)
+
+
+def _nothing() -> dict[str, Any]:
+    return {**dict.fromkeys(_COUNTS, 0), "cost_complete": True}
+
+
+def _add_counts(row: dict[str, Any], added: dict[str, Any]) -> None:
+    for name in _COUNTS:
+        row[name] += added[name]
+    row["cost_complete"] &= added["cost_complete"]
+
+
+def _upsert(insert: Any) -> Any:
+    statement = insert(usage_days)
+    added: dict[str, Any] = {
+        name: usage_days.c[name] + statement.excluded[name] for name in _COUNTS
+    }
+    added["cost_complete"] = sa.and_(usage_days.c.cost_complete, statement.excluded.cost_complete)
+    return statement.on_conflict_do_update(
+        index_elements=["workspace_id", "day", "pipeline_id", "model"], set_=added
+    )
+
+
+_UPSERTS = {"sqlite": _upsert(sqlite.insert), "postgresql": _upsert(postgresql.insert)}
+
+
+def runs_today(day: sa.ColumnElement[str]) -> sa.ColumnElement[int]:
+    """Runs that a workspace has started on a day, which is today, in a statement about its row."""
+    return sa.case((workspaces.c.runs_day == day, workspaces.c.runs_today), else_=0)
+
+
+def credit_tokens(month: sa.ColumnElement[str]) -> sa.ColumnElement[int]:
+    """Tokens that the server has paid for a workspace in a month, which is this one, in a statement about its row."""
+    return sa.case((workspaces.c.credit_month == month, workspaces.c.credit_tokens), else_=0)
+
+
+def tokens_of_month(counted_month: str, tokens: int, now: datetime) -> int:
+    """What a workspace's row, already read, says of this month."""
+    return tokens if counted_month == month_of(now) else 0
+
+
+def credits_counted(tokens: int, now: datetime) -> dict[str, Any]:
+    """Columns of a workspace's row that change when the server pays for tokens; none if it pays for none."""
+    if not tokens:
+        return {}
+    month = month_of(now)
+    return {"credit_month": month, "credit_tokens": credit_tokens(sa.literal(month)) + tokens}
+
+
+async def count_credits(session: Session, workspace_id: UUID, tokens: int, now: datetime) -> None:
+    """Count tokens that the server pays for against the workspace's month."""
+    if tokens:
+        await session.execute(
+            workspaces.update()
+            .where(workspaces.c.id == workspace_id)
+            .values(credits_counted(tokens, now))
+        )
+
+
+def credits_remaining(limit: int | None, tokens: int) -> int | None:
+    """Whole credits that are left of a month's, the one that has been begun included; None is unlimited.
+
+    It is 0 exactly when runs that need credits are refused.
+    """
+    return None if limit is None else max(0, limit - tokens // TOKENS_PER_CREDIT)
+
+
+def models_of(definition: Definition) -> set[str | None]:
+    """Every model that a run of the definition may ask; None stands for the default one."""
+    specs = [step.spec for step in definition.every_step if isinstance(step.spec, LlmSpec)]
+    return {model for spec in specs for model in (spec.model, *spec.fallback_models)}
+
+
+def day_of(moment: datetime) -> str:
+    """The day that something is counted under."""
+    return moment.date().isoformat()
+
+
+def month_of(moment: datetime) -> str:
+    """The month that credits are counted under."""
+    return moment.strftime("%Y-%m")

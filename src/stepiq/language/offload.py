@@ -1,0 +1,199 @@
+"""Runs pure computations outside the event loop: small ones at once, the others in threads that let the loop go first.
+
+Python runs one thread at a time, so a thread by itself is no way out: whoever computes holds up all others at every
+turn, and the loop takes several turns for one request. Templates therefore pause after each fraction of a millisecond.
+What cannot pause loses its turn after 1 ms, unless it is in the midst of a call of a library that keeps it.
+
+Workspaces take turns. Each has one computation going at a time, so that twenty large templates of one delay those of
+another by one at most.
+"""
+
+import asyncio
+import sys
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable, Mapping
+from concurrent.futures import Future
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from stepiq.core.fairness import current_owner
+from stepiq.core.json import Json
+from stepiq.language.expressions import Expression
+from stepiq.language.expressions import Meter as Work
+from stepiq.language.templates import Meter, OverBudget
+
+INLINE_OPERATIONS = 500
+"""What may be done on the event loop, in operations of a meter; about half a millisecond."""
+INLINE_CHARACTERS = 16 * 1024
+"""The longest text, in characters or bytes, that is read as JSON on the event loop; that is about half a millisecond."""
+_THREADS = 2
+_TURN_SECONDS = 0.001
+"""How long a thread may go on while another waits, in the whole process; Python's own 5 ms add up."""
+_PAUSE_SECONDS = 0.000_05
+"""Long enough for a thread that waits to take over, which giving up the turn alone is not."""
+
+Pause = Callable[[], None]
+P = ParamSpec("P")
+T = TypeVar("T")
+D = TypeVar("D", str, bytes)
+T_co = TypeVar("T_co", covariant=True)
+M = TypeVar("M")
+M_co = TypeVar("M_co", covariant=True)
+
+
+class Renders(Protocol[T_co]):
+    """A template, or something made of templates."""
+
+    def render(self, context: Mapping[str, Json], meter: Meter | None = None) -> T_co:
+        """What it becomes with these values."""
+        ...
+
+
+class MakesMeter(Protocol[M_co]):
+    """What counts operations, such as `Meter`."""
+
+    def __call__(self, *, budget: int | None = None, pause: Pause | None = None) -> M_co:
+        """One that raises `OverBudget` beyond a budget, or calls a pause after every fraction of a millisecond."""
+        ...
+
+
+async def render(template: Renders[T], context: Mapping[str, Json]) -> T:
+    """Render a template: at once if it is small, else anew in a thread.
+
+    Nobody may change lists and objects in the context meanwhile, other than by putting a value in the place of another.
+
+    Raises:
+        TemplateError: as for `Template.render`.
+    """
+    return await metered(lambda meter: template.render(context, meter), Meter)
+
+
+async def evaluate(expression: Expression, context: Mapping[str, Json]) -> Json:
+    """Evaluate an expression: at once if it is little work, else anew in a thread; the rules are those of `render`.
+
+    Raises:
+        ExpressionError: as for `Expression.evaluate`.
+    """
+    return await metered(lambda meter: expression.evaluate(context, meter=meter), Work)
+
+
+async def decide(expression: Expression, context: Mapping[str, Json]) -> bool:
+    """Whether a condition holds, found out as by `evaluate`."""
+    return await metered(lambda meter: expression.decide(context, meter=meter), Work)
+
+
+async def metered(work: Callable[[M], T], meter: MakesMeter[M]) -> T:
+    """Do work that counts its operations: at once if they are few, else anew in a thread.
+
+    Args:
+        work: raises `OverBudget` beyond its meter's budget, and does not catch what its meter's pause raises.
+        meter: makes one of a budget or a pause.
+    """
+    try:
+        return work(meter(budget=INLINE_OPERATIONS))
+    except OverBudget:
+        pass
+    return await _offload(lambda pause: work(meter(pause=pause)))
+
+
+async def compute(function: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+    """Call a function in a thread. It must end by itself: who no longer waits for it does not stop it."""
+    return await _offload(lambda pause: function(*args, **options))
+
+
+async def compute_apart(function: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+    """`compute` without a queue of its owner's computations before it, for who holds a transaction meanwhile."""
+    return await _offload(lambda pause: function(*args, **options), owner=object())
+
+
+async def read(
+    function: Callable[Concatenate[D, P], T], data: D, *args: P.args, **options: P.kwargs
+) -> T:
+    """Call a function that reads a text as JSON or the like: at once if the text is short, else as `compute` does."""
+    if len(data) <= INLINE_CHARACTERS:
+        return function(data, *args, **options)
+    return await compute(function, data, *args, **options)
+
+
+class _Abandoned(BaseException):
+    """Nobody waits for the result any more."""
+
+
+class _Job:
+    def __init__(self, work: Callable[[Pause], Any]) -> None:
+        self._work = work
+        self.result: Future[Any] = Future()
+        self.is_abandoned = False
+
+    def run(self) -> None:
+        if not self.result.set_running_or_notify_cancel():
+            return
+        try:
+            self.result.set_result(self._work(self._pause))
+        except BaseException as error:
+            self.result.set_exception(error)
+
+    def _pause(self) -> None:
+        if self.is_abandoned:
+            raise _Abandoned
+        time.sleep(_PAUSE_SECONDS)
+
+
+class _Turns:
+    """Threads that do jobs, one of each owner at a time, owner by owner. They begin with the first job and never end."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: OrderedDict[Hashable, deque[_Job]] = OrderedDict()
+        self._busy: set[Hashable] = set()
+        self._threads: list[threading.Thread] = []
+
+    def add(self, owner: Hashable, job: _Job) -> None:
+        with self._changed:
+            self._waiting.setdefault(owner, deque()).append(job)
+            if not self._threads:
+                sys.setswitchinterval(min(sys.getswitchinterval(), _TURN_SECONDS))
+            if len(self._threads) < _THREADS:
+                # Daemons, so that no computation keeps a process from ending.
+                thread = threading.Thread(target=self._work, name="offload", daemon=True)
+                self._threads.append(thread)
+                thread.start()
+            self._changed.notify()
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                while (turn := self._next()) is None:
+                    self._changed.wait()
+            owner, job = turn
+            job.run()
+            # Kept no longer than needed: it holds a whole context.
+            del turn, job
+            with self._changed:
+                self._busy.discard(owner)
+                self._changed.notify()
+
+    def _next(self) -> tuple[Hashable, _Job] | None:
+        for owner, jobs in self._waiting.items():
+            if owner not in self._busy:
+                job = jobs.popleft()
+                del self._waiting[owner]
+                if jobs:
+                    self._waiting[owner] = jobs
+                self._busy.add(owner)
+                return owner, job
+        return None
+
+
+_turns = _Turns()
+
+
+async def _offload(work: Callable[[Pause], T], owner: Hashable = None) -> T:
+    job = _Job(work)
+    _turns.add(current_owner() if owner is None else owner, job)
+    try:
+        return await asyncio.wrap_future(job.result)
+    except asyncio.CancelledError:
+        job.is_abandoned = True
+        raise

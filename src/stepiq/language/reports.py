@@ -1,0 +1,474 @@
+"""Reading a document field by field: every reader notes what is wrong and goes on, so one pass finds all of it."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from stepiq.core.json import Json, dumps
+from stepiq.language.corrections import (
+    INTEGER,
+    LIST,
+    MAPPING,
+    NUMBER,
+    STRING,
+    TRUE_OR_FALSE,
+    correction,
+    entry_correction,
+)
+from stepiq.language.data import as_integer, is_array, is_object, kind_of
+from stepiq.language.expressions import Expression, ExpressionSyntaxError
+from stepiq.language.places import Path, write_path
+from stepiq.language.schema_cost import SchemaProblem
+from stepiq.language.schemas import Schema, compile_schema
+from stepiq.language.templates import Template, TemplateSyntaxError
+from stepiq.language.words import Note, nearest, note, same_word, slug, suggest, wrapper
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong at a path; `loading` adds the place in the text."""
+
+    path: Path
+    code: str
+    message: str
+    at_key: bool = False
+    """The name of the field is wrong, not its value."""
+    inside: tuple[str, int, int] | None = None
+    """The text value, and a line and column inside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedTemplate:
+    """A template and the field it stands in."""
+
+    path: Path
+    template: Template
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedExpression:
+    """An expression and the field it stands in."""
+
+    path: Path
+    expression: Expression
+    is_after: bool = False
+    """It is looked at when its step has been done, and sees what came of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedJump:
+    """A `goto` and the field it stands in."""
+
+    path: Path
+    target: str
+
+
+class TextProblem(Protocol):
+    """What is wrong inside a text, and where."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def line(self) -> int: ...
+    @property
+    def column(self) -> int: ...
+
+
+MAX_PROBLEMS = 200
+"""Where reading stops to look for more."""
+MAX_EXPRESSIONS = 40_000
+"""Most characters that all expressions of one document may have: compiling 2,000 takes up to 25 milliseconds."""
+MAX_PATTERNS = 200
+"""Most patterns that the schemas of one document may have: compiling one takes up to a millisecond."""
+ID_PATTERN = r"[a-z0-9_]{1,64}"
+"""Of steps and branches."""
+PIPELINE = "the pipeline"
+"""Home of the fields of a document."""
+ID_RULE = "1 to 64 characters: a-z, 0-9 and _"
+
+
+@dataclass(slots=True)
+class Report:
+    """What has been found while reading one document."""
+
+    problems: list[Problem] = field(default_factory=list[Problem])
+    warnings: list[Problem] = field(default_factory=list[Problem])
+    templates: list[PlacedTemplate] = field(default_factory=list[PlacedTemplate])
+    expressions: list[PlacedExpression] = field(default_factory=list[PlacedExpression])
+    jumps: list[PlacedJump] = field(default_factory=list[PlacedJump])
+    signing_secrets: list[tuple[Path, str]] = field(default_factory=list[tuple[Path, str]])
+    """Secrets that no template reads, and the fields that name them."""
+    models: list[tuple[Path, str]] = field(default_factory=list[tuple[Path, str]])
+    """Models that steps name, and the fields that name them. Which there are is not the language's business."""
+    patterns_left: int = MAX_PATTERNS
+    expressions_left: int = MAX_EXPRESSIONS
+    ids: dict[str, Path] = field(default_factory=dict[str, Path])
+    """Every step id that is taken, and by what."""
+    homes: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Where each field of the document and of its steps belongs, such as `llm` steps."""
+    misplaced: set[str] = field(default_factory=set[str])
+    """Fields of steps that the document has outside its steps."""
+    step_ids: Collection[str] = ()
+    """Every id of a step or branch that is written, right or wrong."""
+    nesting: int = 0
+    """How many `parallel` steps are around what is read."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are more problems than anybody will read, so that looking for more is pointless."""
+        return len(self.problems) >= MAX_PROBLEMS
+
+    def refuse(self, path: Path, code: str, message: str) -> None:
+        self.problems.append(Problem(path, code, message))
+
+    def template(self, path: Path, text: str) -> Template | None:
+        """Compile a template that stands at a path; None if it cannot be used."""
+        try:
+            template = Template.compile(text)
+        except TemplateSyntaxError as error:
+            self.refuse_inside(path, text, error)
+            return None
+        self.templates.append(PlacedTemplate(path, template))
+        return template
+
+    def expression(self, path: Path, text: str, *, is_after: bool = False) -> Expression | None:
+        """Compile an expression that stands at a path; None if it cannot be used."""
+        if not self.spend_expressions(path, len(text)):
+            return None
+        try:
+            expression = Expression.compile(text)
+        except ExpressionSyntaxError as error:
+            self.refuse_inside(path, text, error)
+            return None
+        self.add_expression(path, expression, is_after=is_after)
+        return expression
+
+    def spend_expressions(self, path: Path, characters: int) -> bool:
+        """Count characters of expressions; gives whether there may be so many."""
+        self.expressions_left -= characters
+        if self.expressions_left >= 0:
+            return True
+        message = f"All expressions of a definition together can have at most {MAX_EXPRESSIONS:,} characters. Split the pipeline."
+        self.refuse(path, "too_long", message)
+        return False
+
+    def add_expression(self, path: Path, expression: Expression, *, is_after: bool = False) -> None:
+        """Have the names in an expression checked."""
+        self.expressions.append(PlacedExpression(path, expression, is_after))
+
+    def refuse_inside(self, path: Path, text: str, error: TextProblem) -> None:
+        """Note what is wrong inside a text that stands at a path."""
+        inside = (text, error.line, error.column)
+        self.problems.append(Problem(path, error.code, error.message, inside=inside))
+
+    def compile(self, path: Path, document: dict[str, Json]) -> Schema | None:
+        """Compile a schema that stands at a path; None if it cannot be used."""
+        try:
+            schema = compile_schema(document, max_patterns=self.patterns_left)
+        except SchemaProblem as problem:
+            self.refuse((*path, *problem.path), "invalid_schema", problem.message)
+            return None
+        self.patterns_left -= schema.cost.patterns
+        return schema
+
+
+def _texts(value: Json) -> Iterator[str]:
+    """Every text inside a value."""
+    waiting = [value]
+    while waiting:
+        inner = waiting.pop()
+        if isinstance(inner, str):
+            yield inner
+        elif is_object(inner):
+            waiting.extend(inner.values())
+        elif is_array(inner):
+            waiting.extend(inner)
+
+
+class FieldReader:
+    """Reads the fields of one mapping. Null counts as absent; what is wrong is noted and read as absent."""
+
+    def __init__(
+        self,
+        draft: Report,
+        path: Path,
+        data: Mapping[str, Json],
+        known: Collection[str],
+        later: Collection[str] = (),
+    ) -> None:
+        self.draft = draft
+        self.path = path
+        self._written = data
+        self._data = {name: value for name, value in data.items() if name in known}
+        """Fields that may be here. What is wrong inside others is not worth a message."""
+        self._is_step = "on_error" in known
+        self._announced: set[str] = set()
+        """Fields that messages about unknown ones say to write. That these are missing is not a second error."""
+        unknown = [name for name in data if name not in known and name not in later]
+        for name in data:
+            if name in later:
+                self.refuse_later(name, f"`{name}`")
+        for name, message in self._explained(unknown, known):
+            draft.problems.append(Problem((*path, name), "unknown_field", message, at_key=True))
+            if draft.is_full:
+                break
+
+    def _explained(self, unknown: list[str], known: Collection[str]) -> list[tuple[str, str]]:
+        """Unknown fields, and what to write instead of each."""
+        found: list[tuple[str, str]] = []
+        misplaced: list[tuple[str, str]] = []
+        for name in unknown[:MAX_PROBLEMS]:
+            if hint := self._other_tool(name, known):
+                self._announced |= hint.announced
+                found.append((name, f"Unknown field `{name[:60]}`. {hint.text}"))
+            elif not same_word(name, known) and (message := self._misplaced(name)):
+                misplaced.append((name, message))
+            else:
+                self._announced |= {nearest(name, known) or ""}
+                found.append((name, f"Unknown field `{name[:60]}`. {suggest(name, known)}"))
+        # Which fields a step can have is only known with its type.
+        return found if "type" in self._announced else [*found, *misplaced]
+
+    def _other_tool(self, name: str, known: Collection[str]) -> Note | None:
+        """What to write instead of a field of other tools, or of a wrapper around the fields of this mapping."""
+        value = self._written[name]
+        hint = None if same_word(name, known) else note(name, known)
+        if not self.path and is_object(value) and "steps" in value:
+            hint = wrapper(name)
+        if hint is not None and hint.is_wrapper and is_object(value):
+            self._announced |= value.keys()
+        return hint
+
+    def _misplaced(self, name: str) -> str | None:
+        """What to do with a field that belongs to another place; None if it belongs nowhere."""
+        home = self.draft.homes.get(name)
+        if home is None or not (self._is_step or not self.path):
+            return None
+        if not self.path:
+            self.draft.misplaced.add(name)
+            return f"`{name}` is a field of {home}, not of the pipeline. Move it into a step."
+        if home == PIPELINE:
+            return f"`{name}` is a field of the pipeline, not of a step. Move it to the top level."
+        step_type = self._written.get("type") or "llm"
+        return f"`{name}` is a field of {home}, not of `{step_type}` steps. Remove it, or change `type`."
+
+    def has(self, name: str) -> bool:
+        return self._data.get(name) is not None
+
+    def raw(self, name: str) -> Json:
+        return self._data.get(name)
+
+    def refuse(self, name: str, code: str, message: str) -> None:
+        self.draft.refuse((*self.path, name), code, message)
+
+    def refuse_later(self, name: str, what: str) -> None:
+        """Refuse a part of the language that this version does not run."""
+        message = f"This version of stepIQ does not support {what} yet. Remove it."
+        self.draft.problems.append(
+            Problem((*self.path, name), "not_supported_yet", message, at_key=True)
+        )
+
+    def require(self, name: str, example: str) -> bool:
+        """Note a field that must be there; gives whether it is."""
+        if self.has(name):
+            return True
+        announced = self._announced | (self.draft.misplaced if self._is_step else set[str]())
+        if name in announced or ("type" in announced and name != "id"):
+            return False
+        # The field has no place of its own, so the error stands at the mapping that lacks it.
+        message = f"`{name}` is required. Add it, as in `{example}`."
+        self.draft.refuse((*self.path, name), "required", message)
+        return False
+
+    def note_secret(self, name: str, secret: str | None) -> None:
+        """Remember that a field names a secret, so that its author can be told if there is none."""
+        if secret is not None:
+            self.draft.signing_secrets.append(((*self.path, name), secret))
+
+    def text(
+        self, name: str, *, minimum: int = 0, maximum: int, pattern: str = "", rule: str = ""
+    ) -> str | None:
+        """A text of so many characters, fitting a pattern that `rule` puts into words."""
+        value = self._typed(name, str, STRING)
+        if value is None:
+            return None
+        if not minimum <= len(value) <= maximum:
+            code = "too_short" if len(value) < minimum else "too_long"
+            bounds = f"at most {maximum:,}" if not minimum else f"{minimum} to {maximum:,}"
+            self.refuse(
+                name, code, f"`{name}` must have {bounds} characters; it has {len(value):,}."
+            )
+            return None
+        if pattern and not re.fullmatch(pattern, value):
+            self.refuse(name, "invalid_format", f"`{name}` must be {rule}.")
+            return None
+        return value
+
+    def step_id(self) -> str | None:
+        """The `id` of a step or of a branch, which nothing else in the document has."""
+        if not self.require("id", "id: summary"):
+            return None
+        step_id = self.text("id", minimum=1, maximum=64)
+        if step_id is None:
+            return None
+        if not re.fullmatch(ID_PATTERN, step_id):
+            better = slug(step_id)
+            example = f" Write `{better}`." if better else ""
+            self.refuse("id", "invalid_format", f"`id` must have {ID_RULE}.{example}")
+            return None
+        earlier = self.draft.ids.setdefault(step_id, self.path)
+        if earlier != self.path:
+            self.refuse(
+                "id",
+                "duplicate",
+                f"The id `{step_id}` is already used at `{write_path(earlier)}`. Use another id.",
+            )
+        return step_id
+
+    def integer(self, name: str, low: int, high: int) -> int | None:
+        value = self.raw(name)
+        if value is None:
+            return None
+        number = as_integer(value)
+        if number is None:
+            self._refuse_type(name, INTEGER)
+            return None
+        return number if self._in_range(name, number, low, high) else None
+
+    def number(self, name: str, low: float, high: float) -> float | None:
+        value = self.raw(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self._refuse_type(name, NUMBER)
+            return None
+        return float(value) if self._in_range(name, value, low, high) else None
+
+    def boolean(self, name: str) -> bool | None:
+        return self._typed(name, bool, TRUE_OR_FALSE)
+
+    def choice(
+        self, name: str, options: Collection[str], *, offered: Collection[str] | None = None
+    ) -> str | None:
+        """One of some words. `offered` are those that messages name, if not all."""
+        value = self.raw(name)
+        if value is None or is_array(value) or is_object(value):
+            return self._typed(name, str, STRING)
+        if isinstance(value, str) and value in options:
+            return value
+        # In quotes, a number or a boolean would be refused as well.
+        written = value if isinstance(value, str) else dumps(value)
+        hint = suggest(written, options if offered is None else offered)
+        message = f"`{name}` cannot be `{written[:60]}`. {hint}"
+        self.refuse(name, "not_allowed" if isinstance(value, str) else "wrong_type", message)
+        return None
+
+    def mapping(self, name: str) -> dict[str, Json] | None:
+        return self._typed(name, dict, MAPPING)
+
+    def items(self, name: str, minimum: int, maximum: int) -> list[Json] | None:
+        value: list[Any] | None = self._typed(name, list, LIST)
+        if value is not None and not minimum <= len(value) <= maximum:
+            code = "too_short" if len(value) < minimum else "too_long"
+            self.refuse(
+                name,
+                code,
+                f"`{name}` must have {minimum} to {maximum} items; it has {len(value):,}.",
+            )
+            return None
+        return value
+
+    def template(self, name: str) -> Template | None:
+        """A text with template tags in it."""
+        value = self._typed(name, str, STRING)
+        if value is None:
+            return None
+        if not value.strip():
+            self.refuse(name, "too_short", f"`{name}` must not be empty.")
+            return None
+        return self.draft.template((*self.path, name), value)
+
+    def condition(self, name: str, *, is_after: bool = False) -> Expression | None:
+        """An expression that is true or false, as far as that can be known; `is_after` as for `expression`."""
+        found = self.expression(name, is_after=is_after)
+        if found is not None and not found.may_decide:
+            message = f"The result of `{name}` must be true or false. Compare the value, as in `input.score > 5`."
+            self.refuse(name, "wrong_type", message)
+            return None
+        return found
+
+    def expression(self, name: str, *, is_after: bool = False) -> Expression | None:
+        """An expression; `is_after` says that it sees what its own step did."""
+        value = self.raw(name)
+        if isinstance(value, bool):
+            # `if: true` is worth writing while a pipeline is made.
+            value = "true" if value else "false"
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            self._refuse_type(name, "a string with an expression")
+            return None
+        return self.draft.expression((*self.path, name), value, is_after=is_after)
+
+    def spend_expressions(self, name: str) -> bool:
+        """Count what stands under a name as expressions; gives whether there may be so many."""
+        return self.draft.spend_expressions(
+            (*self.path, name), sum(map(len, _texts(self.raw(name))))
+        )
+
+    def goto(self, name: str) -> str | None:
+        """A step id, `next` or `end`; whether there is such a step is checked when all are known."""
+        value = self.text(name, minimum=1, maximum=64)
+        if value is not None:
+            self.draft.jumps.append(PlacedJump((*self.path, name), value))
+        return value
+
+    def inner(self, name: str, known: Collection[str]) -> "FieldReader | None":
+        """The fields of a mapping inside this one; None if there is none."""
+        data = self.mapping(name)
+        return None if data is None else FieldReader(self.draft, (*self.path, name), data, known)
+
+    def entries(
+        self, name: str, minimum: int, maximum: int, known: Collection[str], example: str
+    ) -> "list[FieldReader] | None":
+        """The fields of each mapping of a list."""
+        found: list[FieldReader] = []
+        items = self.items(name, minimum, maximum)
+        for index, item in enumerate(items or ()):
+            path = (*self.path, name, index)
+            if is_object(item):
+                found.append(FieldReader(self.draft, path, item, known))
+            else:
+                message = f"Each item of `{name}` must be an object; this one is {kind_of(item)}.{entry_correction(item, example)}"
+                self.draft.refuse(path, "wrong_type", message)
+        return None if items is None else found
+
+    def schema(self, name: str) -> Schema | None:
+        """A JSON Schema."""
+        value = self.mapping(name)
+        return None if value is None else self.draft.compile((*self.path, name), value)
+
+    def _typed(self, name: str, kind: type[Any], words: str) -> Any:
+        value = self.raw(name)
+        if value is None:
+            return None
+        if not isinstance(value, kind):
+            self._refuse_type(name, words)
+            return None
+        return value
+
+    def _refuse_type(self, name: str, words: str) -> None:
+        value = self.raw(name)
+        hint = correction(name, value, words)
+        self.refuse(
+            name, "wrong_type", f"`{name[:60]}` must be {words}; it is {kind_of(value)}.{hint}"
+        )
+
+    def _in_range(self, name: str, value: float, low: float, high: float) -> bool:
+        if low <= value <= high:
+            return True
+        self.refuse(name, "out_of_range", f"`{name}` must be between {low:,} and {high:,}.")
+        return False

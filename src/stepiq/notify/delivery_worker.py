@@ -1,0 +1,239 @@
+"""Carries deliveries: attempt after attempt, until one arrives or none is left.
+
+An attempt is recorded before it is sent, so that one that a crash cuts off counts. Pauses are spent here, without a
+connection to the store, and nothing of it is held while a receiver takes its time.
+"""
+
+import asyncio
+import time
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from stepiq.billing.plans import Plans
+from stepiq.core import clock, logging, metrics
+from stepiq.core.http import GuardedClient
+from stepiq.core.mail import Mailer, Message
+from stepiq.execution import quotas
+from stepiq.execution.quotas import PlanEmailsExhausted, Quota
+from stepiq.notify import mailing, queries, sending
+from stepiq.notify.calls import MailCall, Unconfirmed, Unsendable, WebhookCall
+from stepiq.notify.preparing import Preparer
+from stepiq.notify.recipients.service import Recipients
+from stepiq.notify.records import PAUSES, Attempt, Delivery, Verdict
+from stepiq.queue import tickets
+from stepiq.queue.tickets import Ticket
+from stepiq.store.database import PATIENT_SECONDS, Database, Session, StoreUnavailable
+from stepiq.store.states import DeliveryStatus
+from stepiq.store.write_batching import SharedTransactions
+
+log = logging.get(__name__)
+
+_STORE_RETRY_SECONDS = 1.0
+_INTERNAL = "stepIQ could not send this because of a bug. The server's log has the details under delivery_id"
+
+
+class DeliveryWorker:
+    """Brings deliveries to their targets. It keeps nothing between them."""
+
+    def __init__(
+        self,
+        database: Database,
+        preparer: Preparer,
+        http: GuardedClient,
+        mailer: Mailer,
+        recipients: Recipients,
+        *,
+        plans: Plans,
+        mail_domain: str,
+    ) -> None:
+        self._database = database
+        self._writes = SharedTransactions(database)
+        self._preparer = preparer
+        self._http = http
+        self._mailer = mailer
+        self._recipients = recipients
+        self._plans = plans
+        self._mail_domain = mail_domain
+
+    async def deliver(self, delivery_id: UUID, stopping: asyncio.Event) -> bool:
+        """Take a delivery over and bring it as far as it goes; False when the process stops before it is final."""
+        with logging.bound(delivery_id=str(delivery_id)):
+            while not stopping.is_set():
+                try:
+                    return await self._carry(delivery_id, stopping)
+                except StoreUnavailable:
+                    log.warning("delivery_waits_for_store")
+                    await _pause(_STORE_RETRY_SECONDS, stopping)
+            return False
+
+    async def _carry(self, delivery_id: UUID, stopping: asyncio.Event) -> bool:
+        delivery = await self._writes.run(
+            lambda session: queries.claim(session, delivery_id), delivery_id
+        )
+        if delivery is None:
+            return True
+        try:
+            return await self._carry_claimed(delivery, stopping)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            log.exception("delivery_broke")
+            await self._fail(delivery, f"{_INTERNAL} {delivery_id}.")
+            return True
+
+    async def _carry_claimed(self, delivery: Delivery, stopping: asyncio.Event) -> bool:
+        if delivery.attempts_made >= delivery.attempts_allowed:
+            # The last one was cut off.
+            await self._fail(delivery, delivery.attempts[-1].error or _INTERNAL)
+            return True
+        while delivery.status is DeliveryStatus.PENDING:
+            if not await _pause(_seconds_until(delivery.due_at), stopping):
+                return False
+            after = await self._attempt(delivery)
+            if after is None:
+                return True
+            delivery = after
+        return True
+
+    async def _attempt(self, delivery: Delivery) -> Delivery | None:
+        """The delivery after one more attempt; None when it is over without one, or somebody else's."""
+        async with self._database.reading() as session:
+            call = await self._preparer.prepare(session, delivery)
+        if isinstance(call, Unsendable):
+            await self._fail(delivery, call.reason)
+            return None
+        if isinstance(call, Unconfirmed):
+            return await self._hold(delivery, call)
+        attempt = Attempt(number=delivery.attempts_made + 1, at=clock.now())
+        try:
+            has_begun = await self._begin(delivery, attempt, call)
+        except PlanEmailsExhausted as error:
+            await self._fail(delivery, error.message)
+            return None
+        if not has_begun:
+            log.info("delivery_claim_lost")
+            return None
+        verdict, attempt = await self._timed(delivery, call, attempt)
+        return await self._settle(delivery, attempt, verdict)
+
+    async def _begin(
+        self, delivery: Delivery, attempt: Attempt, call: WebhookCall | MailCall
+    ) -> bool:
+        if isinstance(call, WebhookCall) or not delivery.is_first_attempt:
+            return await self._writes.run(
+                lambda session: queries.begin(session, delivery, attempt, call.shown), delivery.id
+            )
+        # Not in a transaction with others: they would wait for each other's workspaces.
+        async with self._database.transaction(PATIENT_SECONDS) as session:
+            if not await queries.begin(session, delivery, attempt, call.shown):
+                return False
+            plan = self._plans.get(await queries.plan(session, delivery.workspace_id))
+            await quotas.take(session, delivery.workspace_id, plan, Quota.EMAILS_PER_DAY)
+            return True
+
+    async def _timed(
+        self, delivery: Delivery, call: WebhookCall | MailCall, attempt: Attempt
+    ) -> tuple[Verdict, Attempt]:
+        started = time.perf_counter()
+        verdict = await self._send(delivery, call, attempt)
+        duration_ms = round((time.perf_counter() - started) * 1000)
+        return verdict, replace(attempt, duration_ms=duration_ms, completed_at=clock.now())
+
+    async def _send(
+        self, delivery: Delivery, call: WebhookCall | MailCall, attempt: Attempt
+    ) -> Verdict:
+        if isinstance(call, WebhookCall):
+            return await sending.send(
+                self._http, delivery, call, attempt=attempt.number, sent_at=clock.now()
+            )
+        # The same over all attempts, so that a mail program shows one that came twice once.
+        message_id = f"<{delivery.id}@{self._mail_domain}>"
+        message = Message(call.to, call.subject, call.text, headers={"Message-ID": message_id})
+        verdict = await mailing.send(self._mailer, message, is_confidential=call.is_confidential)
+        if verdict.error is None:
+            return verdict
+        return replace(verdict, error=call.masker.text(verdict.error))
+
+    async def _settle(self, delivery: Delivery, attempt: Attempt, verdict: Verdict) -> Delivery:
+        status = DeliveryStatus.PENDING
+        if verdict.is_delivered:
+            status = DeliveryStatus.DELIVERED
+        elif not verdict.is_retryable or attempt.number >= delivery.attempts_allowed:
+            status = DeliveryStatus.FAILED
+
+        async def end(session: Session) -> None:
+            is_ours = await queries.end(session, delivery, attempt, verdict, status)
+            if is_ours and status is not DeliveryStatus.PENDING:
+                await tickets.finish(session, [Ticket(delivery.id, delivery.ticket)])
+
+        while True:
+            try:
+                await self._writes.run(end, delivery.id)
+                break
+            except StoreUnavailable:
+                # It has been sent: to forget that would send it again.
+                log.warning("delivery_waits_for_store")
+                await asyncio.sleep(_STORE_RETRY_SECONDS)
+        result = "retried" if status is DeliveryStatus.PENDING else str(status)
+        metrics.delivery_attempts.labels(delivery.target_type, result).inc()
+        log.info(
+            "delivery_attempted",
+            number=attempt.number,
+            status=str(status),
+            status_code=verdict.status_code,
+            duration_ms=attempt.duration_ms,
+        )
+        return replace(
+            delivery,
+            status=status,
+            attempts_made=attempt.number,
+            attempts=[*delivery.attempts, attempt],
+        )
+
+    async def _hold(self, delivery: Delivery, call: Unconfirmed) -> Delivery | None:
+        """Ask the recipient, and end the delivery until they confirm; the delivery if they have confirmed meanwhile."""
+        plan = self._plans.get(await self._plan_of(delivery))
+        hold = await self._recipients.ask(delivery.workspace_id, call.to, call.sender, plan)
+        # Not in a transaction with others: they would wait for each other's recipients.
+        async with self._database.transaction(PATIENT_SECONDS) as session:
+            recipient_id = hold.recipient_id
+            if recipient_id and await self._recipients.has_confirmed(session, recipient_id):
+                return delivery
+            if await queries.fail(
+                session, delivery, hold.reason, clock.now(), recipient_id=recipient_id
+            ):
+                await tickets.finish(session, [Ticket(delivery.id, delivery.ticket)])
+        log.info("delivery_held", target_path=delivery.target_path)
+        return None
+
+    async def _plan_of(self, delivery: Delivery) -> str:
+        async with self._database.reading() as session:
+            return await queries.plan(session, delivery.workspace_id)
+
+    async def _fail(self, delivery: Delivery, reason: str) -> None:
+        async def fail(session: Session) -> None:
+            if await queries.fail(session, delivery, reason, clock.now()):
+                await tickets.finish(session, [Ticket(delivery.id, delivery.ticket)])
+
+        await self._writes.run(fail, delivery.id)
+        log.info("delivery_failed", target_path=delivery.target_path)
+
+
+def _seconds_until(due_at: datetime | None) -> float:
+    if due_at is None:
+        return 0.0
+    left = (due_at - clock.now()).total_seconds()
+    # A clock that was set back must not make a pause longer.
+    return min(left, PAUSES[-1].total_seconds())
+
+
+async def _pause(seconds: float, stopping: asyncio.Event) -> bool:
+    """Wait; False as soon as the process stops."""
+    if seconds > 0:
+        try:
+            async with asyncio.timeout(seconds):
+                await stopping.wait()
+        except TimeoutError:
+            return True
+    return not stopping.is_set()

@@ -1,0 +1,88 @@
+"""Speaks Anthropic's Messages."""
+
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from stepiq.providers import questions
+from stepiq.providers.anthropic_schema import guaranteed
+from stepiq.providers.base import ModelRequest
+from stepiq.providers.connection import Connection
+from stepiq.providers.questions import Question
+
+if TYPE_CHECKING:
+    from anthropic import AsyncAnthropic
+    from pydantic_ai.models import Model, ModelRequestParameters
+    from pydantic_ai.settings import ModelSettings
+
+_VERSION = "2023-06-01"
+"""Of the protocol; every request names it."""
+
+
+class AnthropicConnection(Connection):
+    """Anthropic, or a gateway before it."""
+
+    libraries: ClassVar[tuple[str, ...]] = (
+        "anthropic.resources.beta.messages",
+        "pydantic_ai.models.anthropic",
+        "pydantic_ai.providers.anthropic",
+    )
+    listing_path = "/v1/models?limit=1000"
+
+    def credentials(self) -> dict[str, str]:
+        key = self.endpoint.api_key
+        return {"anthropic-version": _VERSION} | ({"x-api-key": key} if key else {})
+
+    def build(self, name: str) -> "Model[Any]":
+        from pydantic_ai import ModelProfile
+        from pydantic_ai.models.anthropic import AnthropicModel
+        from pydantic_ai.providers.anthropic import AnthropicProvider
+
+        # The schema is prepared in `ask`: the library would close open objects without a word.
+        return AnthropicModel(
+            name,
+            provider=AnthropicProvider(anthropic_client=self.client),
+            profile=ModelProfile(json_schema_transformer=None),
+        )
+
+    def make_client(self) -> "AsyncAnthropic":
+        from stepiq.providers.anthropic_client import Client
+
+        return Client(
+            base_url=self.endpoint.base_url,
+            # Without one, the SDK looks for keys, tokens and profiles of its own; `credentials` decides what really leaves.
+            api_key=self.endpoint.api_key or "none",
+            http_client=self.http,
+            max_retries=0,
+        )
+
+    def ask(self, model: "Model[Any]", request: ModelRequest) -> Question:
+        profile = cast("dict[str, Any]", model.profile)
+        takes_temperature = not profile.get("anthropic_disallows_sampling_settings", False)
+        # Anthropic insists on an upper bound: the library sends the most that the model can write where there is none.
+        settings = questions.settings(request, takes_temperature=takes_temperature)
+        schema = request.json_schema
+        if schema is None:
+            messages = questions.turns(request, questions.object_in_words(request))
+            return Question(messages, settings, questions.plain())
+        if profile.get("supports_json_schema_output", False):
+            shaped = _shaped(model, settings, schema)
+            if shaped is not None:
+                return Question(questions.turns(request), settings, shaped)
+        messages = questions.turns(request, questions.fits(schema))
+        return Question(messages, settings, questions.plain())
+
+
+def _shaped(
+    model: "Model[Any]", settings: "ModelSettings", schema: dict[str, Any]
+) -> "ModelRequestParameters | None":
+    from pydantic_ai.exceptions import ModelRequestRejectedError
+
+    closed = guaranteed(schema)
+    if closed is None:
+        return None
+    shaped = questions.shaped(closed)
+    try:
+        # Knows how many optional fields and unions Anthropic takes, and that it takes no recursion.
+        model.prepare_request(settings, shaped)
+    except ModelRequestRejectedError:
+        return None
+    return shaped

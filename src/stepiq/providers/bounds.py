@@ -1,0 +1,142 @@
+"""Limits what a provider can send: the size of an error, of an answer, and of one event of an answer."""
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import cast
+
+import httpx2
+
+from stepiq.providers.base import ProviderError
+from stepiq.providers.failures import Place
+
+MAX_ANSWER_BYTES = 1024 * 1024
+"""Longest text of one answer, in UTF-8."""
+MAX_ERROR_BYTES = 8 * 1024
+"""Largest part of an error that is read. Of its message, 2,000 characters are looked at. Google sends how long to wait
+at the end of an error, after two or three kB."""
+MAX_REPLY_BYTES = 256 * 1024 * 1024
+"""Largest answer with everything around its text: providers send about 300 bytes for each token."""
+MAX_EVENT_BYTES = 2 * 1024 * 1024
+"""Longest event of a reply, which ends with an empty line. The libraries read an event in one go, on the event loop."""
+MAX_TOKENS = 1_000_000_000
+"""No call uses more tokens, so a larger number is an error of the provider."""
+
+_PIECE_BYTES = 16 * 1024
+_FIRST_ERROR_STATUS = 300
+_EVENT_ENDS = (b"\n\n", b"\n\r\n", b"\r\r")
+_PLAIN = frozenset({"", "identity"})
+
+
+def bound(reply: httpx2.Response, place: Place) -> None:
+    """Limit a reply whose body has not been read.
+
+    Raises:
+        ProviderError: the reply is compressed. A small compressed text can become a very large one.
+    """
+    encoding = reply.headers.get("content-encoding", "").strip().lower()
+    if encoding not in _PLAIN:
+        raise ProviderError(
+            "provider_error",
+            f"{place.subject} sent a compressed answer (`Content-Encoding: {encoding[:20]}`), which was not requested. If"
+            " a proxy compresses its answers, switch this off.",
+            status=reply.status_code,
+        )
+    # Without this, libraries would look up any encoding that the provider names. Python keeps unknown names for ever, and
+    # some encodings take minutes to read.
+    reply.encoding = "utf-8"
+    stream = cast(httpx2.AsyncByteStream, reply.stream)
+    is_error = reply.status_code >= _FIRST_ERROR_STATUS
+    reply.stream = _Beginning(stream) if is_error else _Limited(stream, place)
+
+
+def answer_too_large(place: Place) -> ProviderError:
+    """The text of an answer exceeds its limit."""
+    return ProviderError(
+        "output_too_large",
+        f"The answer of {place.subject} is larger than {MAX_ANSWER_BYTES:,} bytes. Set a lower `max_tokens`, or ask for"
+        " a shorter answer.",
+    )
+
+
+def checked_tokens(place: Place, **counts: object) -> None:
+    """Check the numbers of tokens that a provider reports.
+
+    Raises:
+        ProviderError: one of them is not a whole number between 0 and `MAX_TOKENS`.
+    """
+    for name, count in counts.items():
+        if type(count) is not int or not 0 <= count <= MAX_TOKENS:
+            raise impossible_tokens(place, name.replace("_", " "))
+
+
+def impossible_tokens(place: Place, what: str = "tokens") -> ProviderError:
+    """A provider reports a number of tokens that no call can use."""
+    return ProviderError(
+        "provider_error",
+        f"{place.subject} reported an impossible number of {what}. This is a problem of the provider. Use another"
+        " `model`, or ask the provider.",
+        status=200,
+    )
+
+
+class _Pieces(httpx2.AsyncByteStream):
+    """Passes a body on in small pieces, so that a fast provider does not hold the event loop."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async with aclosing(cast(AsyncGenerator[bytes], aiter(self._stream))) as chunks:
+            async for chunk in chunks:
+                for start in range(0, len(chunk), _PIECE_BYTES):
+                    piece = self.take(chunk[start : start + _PIECE_BYTES])
+                    if piece is None:
+                        return
+                    yield piece
+                    await asyncio.sleep(0)
+
+    @abstractmethod
+    def take(self, piece: bytes) -> bytes | None:
+        """The part of a piece that is passed on; None ends the body."""
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+class _Beginning(_Pieces):
+    """The beginning of an error. The rest is not read."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+        super().__init__(stream)
+        self._left = MAX_ERROR_BYTES
+
+    def take(self, piece: bytes) -> bytes | None:
+        kept = piece[: self._left]
+        self._left -= len(kept)
+        return kept or None
+
+
+class _Limited(_Pieces):
+    """An answer, which fails beyond its limits."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream, place: Place) -> None:
+        super().__init__(stream)
+        self._place = place
+        self._total = 0
+        self._event = 0
+        self._before = b""
+
+    def take(self, piece: bytes) -> bytes | None:
+        self._total += len(piece)
+        # An empty line may have begun in the piece before.
+        recent = self._before + piece
+        ended = max(
+            (at + len(end) for end in _EVENT_ENDS if (at := recent.rfind(end)) >= 0), default=0
+        )
+        self._event = len(recent) - ended if ended else self._event + len(piece)
+        self._before = recent[-2:]
+        if self._total > MAX_REPLY_BYTES or self._event > MAX_EVENT_BYTES:
+            raise answer_too_large(self._place)
+        return piece

@@ -1,0 +1,246 @@
+"""Which models there are, how large they are and what they cost, from the snapshot inside `genai-prices`.
+
+Nothing here asks the network: prices are as of the installed version of that package. A price that it does not know is
+None, never a guess.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
+from typing import TYPE_CHECKING
+
+from stepiq.core import clock
+
+if TYPE_CHECKING:
+    from genai_prices.data_snapshot import DataSnapshot
+    from genai_prices.types import ModelInfo, Provider, TieredPrices
+
+VENDORS = {
+    "openai": "OpenAI",
+    "anthropic": "Anthropic",
+    "google": "Google",
+    "mistral": "Mistral",
+    "zai": "Z.ai",
+}
+"""Providers whose models are listed by name, in the order in which a bare model id looks through them."""
+
+_OTHER_THAN_CHAT = re.compile(
+    r"audio|realtime|transcri|tts|whisper|image|embed|moderation|-live|search|computer-use|deep-research|instruct$"
+    r"|^(ada|babbage|curie|davinci|text-|ft:)|babbage|davinci|ocr|voxtral|codex|nano-banana|omni|robotics|[.:]ft|:"
+    # OpenAI's are served by the Responses API only, which is not spoken here yet, or not served by OpenAI at all.
+    r"|^(gpt|o\d).*-pro\b|-cyber$|gpt-oss|rosalind",
+    re.IGNORECASE,
+)
+_OWN_NAMES = {
+    "openai": re.compile(r"^(gpt-|chatgpt-|o\d)"),
+    "anthropic": re.compile(r"^claude-"),
+    "google": re.compile(r"^gemini-"),
+    "mistral": re.compile(r"^(mi|code|dev|magi|mini)stral|^mixtral|^pixtral|^open-mi"),
+    "zai": re.compile(r"^glm-", re.IGNORECASE),
+}
+"""What a vendor calls its own models: some also resell others' under the same id."""
+
+_MAX_OUTPUT: tuple[tuple[str, int], ...] = (
+    ("gpt-3.5-turbo", 4096),
+    ("gpt-4-turbo", 4096),
+    ("gpt-4.1", 32_768),
+    ("gpt-4o", 16_384),
+    ("gpt-4", 8192),
+    ("gpt-5", 128_000),
+    ("o1", 100_000),
+    ("o3", 100_000),
+    ("o4", 100_000),
+)
+"""Longest answers by the beginning of the name, as published; the price list does not tell them."""
+
+_BLIND = re.compile(
+    r"^(gpt-3|gpt-4$|gpt-4-32k|o1-mini|o1-preview|o3-mini|glm-.*\d$|mistral-|codestral|ministral)"
+)
+_ZERO = re.compile(r"\.0(?![0-9])")
+_TOOLLESS = re.compile(r"^(chatgpt-4o|o1-mini|o1-preview|claude-2|claude-v1)")
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Dollars per million tokens; for prices that depend on the length of the input, those of a short one."""
+
+    input_usd: Decimal | None
+    cached_usd: Decimal | None
+    output_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One model of the catalogue."""
+
+    provider: str
+    name: str
+    """What the provider calls it."""
+    label: str
+    """Its name for people."""
+    context_window: int | None
+    max_output_tokens: int | None
+    prices: Prices | None
+    capabilities: tuple[str, ...]
+
+    @property
+    def id(self) -> str:
+        return f"{self.provider}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class PriceList:
+    """Whose prices count for a model: a vendor's by its id, or of whoever is behind a URL."""
+
+    provider_id: str | None = None
+    base_url: str | None = None
+
+    def info(self, name: str) -> "ModelInfo | None":
+        provider = _provider(self.provider_id, self.base_url)
+        return provider.find_model(name) if provider else None
+
+    def prices(self, name: str) -> Prices | None:
+        """The prices of today, or None when there are none for that model."""
+        info = self.info(name)
+        return _prices(info) if info else None
+
+    def micros(
+        self, name: str, input_tokens: int, cached: int, output: int
+    ) -> tuple[int, int, int] | None:
+        """Micro-dollars for uncached input, cached input and output, each rounded half up; None without prices."""
+        info = self.info(name)
+        if info is None:
+            return None
+        listed = info.get_prices(clock.now())
+        rates = [
+            _rate(price, input_tokens)
+            for price in (listed.input_mtok, listed.cache_read_mtok, listed.output_mtok)
+        ]
+        if rates[0] is None or rates[2] is None:
+            return None
+        # A dollar per million tokens is a micro-dollar per token. Without a price of its own, the cache saves nothing.
+        cached_rate = rates[0] if rates[1] is None else rates[1]
+        return (
+            _rounded(rates[0] * (input_tokens - cached)),
+            _rounded(cached_rate * cached),
+            _rounded(rates[2] * output),
+        )
+
+
+def load() -> None:
+    """Read the snapshot now (half a second), rather than when the first model is looked up."""
+    entries()
+
+
+@cache
+def _snapshot() -> "DataSnapshot":
+    # Half a second of imports, which only processes that look at models shall pay.
+    from genai_prices.data_snapshot import get_snapshot
+
+    return get_snapshot()
+
+
+@cache
+def _provider(provider_id: str | None, base_url: str | None) -> "Provider | None":
+    try:
+        return _snapshot().find_provider(None, provider_id, base_url)
+    except LookupError:
+        return None
+
+
+@cache
+def entries() -> tuple[Entry, ...]:
+    """Every chat model of the vendors listed by name, in the order of `VENDORS`."""
+    found: list[Entry] = []
+    for vendor in VENDORS:
+        provider = _provider(vendor, None)
+        for info in provider.models if provider else ():
+            if _OWN_NAMES[vendor].match(info.id) and not _OTHER_THAN_CHAT.search(info.id):
+                found.append(_entry(vendor, info.id, info))
+    return tuple(found)
+
+
+def find(provider: str, name: str) -> Entry | None:
+    """What is known about a provider's model; dated names are found, too, and keep their date."""
+    if provider not in VENDORS or _OTHER_THAN_CHAT.search(name):
+        return None
+    info = PriceList(provider).info(name)
+    return _entry(provider, name, info) if info else None
+
+
+def find_bare(name: str) -> Entry | None:
+    """The model of a name without a provider, such as `gpt-4o` or `claude-sonnet-4`."""
+    for vendor, own in _OWN_NAMES.items():
+        if own.match(name) and (entry := find(vendor, name)):
+            return entry
+    return None
+
+
+def nearest(wanted: str, known: Iterable[str], count: int = 3) -> list[str]:
+    """The ids that look most like what was written, whether or not they name the provider."""
+    full = {_plain(model_id): model_id for model_id in known}
+    short = {key.partition("/")[2] or key: model_id for key, model_id in full.items()}
+    wanted = _plain(wanted)
+    names = full if "/" in wanted else short
+    # `claude-3.5` is the beginning of a name, which looks less like the whole of it than like `claude-2`.
+    begun = [name for name in names if name == wanted or name.startswith(f"{wanted}-")]
+    matches = begun + difflib.get_close_matches(wanted, names, count, cutoff=0.6)
+    if not matches:
+        matches = difflib.get_close_matches(wanted.rpartition("/")[2], short, count, cutoff=0.6)
+        names = short
+    return [names[match] for match in dict.fromkeys(matches)][:count]
+
+
+def _plain(name: str) -> str:
+    """A name in which versions are written alike: `4.0` as `4`, and `3.5` as `3-5`."""
+    return _ZERO.sub("", name.lower()).replace(".", "-")
+
+
+def _entry(vendor: str, name: str, info: "ModelInfo") -> Entry:
+    return Entry(
+        provider=vendor,
+        name=name,
+        label=info.name or name,
+        context_window=info.context_window,
+        max_output_tokens=_max_output(name) if vendor == "openai" else None,
+        prices=_prices(info),
+        capabilities=_capabilities(name),
+    )
+
+
+def _max_output(name: str) -> int | None:
+    return next((limit for start, limit in _MAX_OUTPUT if name.startswith(start)), None)
+
+
+def _capabilities(name: str) -> tuple[str, ...]:
+    able = ["json", "streaming"]
+    if not _TOOLLESS.match(name):
+        able.append("tools")
+    if not _BLIND.match(name.lower()):
+        able.append("vision")
+    return tuple(able)
+
+
+def _prices(info: "ModelInfo") -> Prices | None:
+    listed = info.get_prices(clock.now())
+    prices = Prices(
+        input_usd=_rate(listed.input_mtok, 0),
+        cached_usd=_rate(listed.cache_read_mtok, 0),
+        output_usd=_rate(listed.output_mtok, 0),
+    )
+    return None if prices.input_usd is None or prices.output_usd is None else prices
+
+
+def _rate(price: "Decimal | TieredPrices | None", input_tokens: int) -> Decimal | None:
+    if price is None or isinstance(price, Decimal):
+        return price
+    # Crossing a threshold changes the price of all tokens of the call, not only of those beyond it.
+    beyond = [tier.price for tier in price.tiers if input_tokens > tier.start]
+    return beyond[-1] if beyond else price.base
+
+
+def _rounded(micros: Decimal) -> int:
+    return int(micros.quantize(Decimal(1), ROUND_HALF_UP))

@@ -1,0 +1,287 @@
+"""Turns whatever a provider or its library throws into a message for the run's owner."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import httpx2
+
+from stepiq.providers.base import ProviderError
+from stepiq.providers.masking import mask, storable
+from stepiq.providers.replies import Reply
+from stepiq.redaction.masking import EXCERPT_CHARACTERS
+
+_MAX_QUOTED = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a message names: who was asked for what, and which settings decide it."""
+
+    provider: str
+    label: str
+    """The provider's name for people."""
+    base_url: str
+    key_setting: str | None
+    """The variable that holds the key; None where no key is used."""
+    url_setting: str
+    """The setting that holds the URL."""
+    when_unreachable: str | None = None
+    """What to do when nothing answers there. Default: to check the setting that holds the URL."""
+    model: str | None = None
+    protocol: str = "OpenAI's Chat Completions"
+    """What is spoken there."""
+    usual_end: str = "it usually ends in /v1"
+    """What to look at in a URL behind which nobody speaks it."""
+    no_model_codes: frozenset[str] = frozenset()
+    """Codes of its own for a model that it does not have, besides a 404."""
+
+    def of(self, model: str) -> "Place":
+        """The same place, asked for one model."""
+        return replace(self, model=model)
+
+    @property
+    def key(self) -> str | None:
+        """The setting of the key, as messages show it."""
+        return None if self.key_setting is None else _shown(self.key_setting)
+
+    @property
+    def url(self) -> str:
+        """The setting of the URL, as messages show it."""
+        return _shown(self.url_setting)
+
+    @property
+    def subject(self) -> str:
+        return f"{self.label} (model `{self.model}`)" if self.model else self.label
+
+
+def _shown(setting: str) -> str:
+    # A setting that is not a variable is described in words.
+    return setting if " " in setting else f"`{setting}`"
+
+
+Hide = Callable[[str], str]
+"""Takes out of a reply what must not be shown."""
+
+
+def broken_off(place: Place) -> ProviderError:
+    """The stream ended before the answer did."""
+    return ProviderError(
+        "provider_error",
+        f"{place.subject} closed the connection in the middle of its response. Run the step again.",
+        retryable=True,
+    )
+
+
+def stopped(place: Place, quoted: str, hide: Hide) -> ProviderError:
+    """The provider itself says that it cannot end the answer that it began."""
+    return ProviderError(
+        "provider_error",
+        f"{place.subject} reported an error in the middle of its response.{_quote(quoted, hide)} Run the step again later.",
+        retryable=True,
+    )
+
+
+def refused(place: Place, quoted: str, hide: Hide) -> ProviderError:
+    """The model, or a filter before or behind it, does not want to answer."""
+    return ProviderError(
+        "provider_error",
+        f"{place.subject} refused to answer.{_quote(quoted, hide)} Change the prompt, or use another `model`.",
+        status=200,
+    )
+
+
+def key_unsendable(place: Place) -> ProviderError:
+    """The key cannot be part of an HTTP header."""
+    return ProviderError(
+        "provider_auth",
+        f"The key in {place.key} contains a space, a line break or a non-ASCII character, so it cannot be sent to"
+        f" {place.label}. Copy it again from your {place.label} account.",
+    )
+
+
+def hiding(key: str | None, redact: Hide = str) -> Hide:
+    """Takes a key out of the beginning of a text, and what `redact` knows of."""
+
+    def hide(text: str) -> str:
+        # One character more than is shown: `redact` then knows that the text continues.
+        return mask(redact(storable(text[: EXCERPT_CHARACTERS + 1])), key)
+
+    return hide
+
+
+def explain(
+    error: Exception,
+    place: Place,
+    key: str | None,
+    *,
+    answering: bool = False,
+    redact: Hide = str,
+) -> ProviderError:
+    """The failure in words that help, with its failure code and whether trying again makes sense.
+
+    Args:
+        error: what the library threw.
+        place: who was asked.
+        key: the key that was sent, to keep it out of what is quoted.
+        answering: a part of the answer had come already.
+        redact: takes out of what is quoted what else must not be shown.
+    """
+    from pydantic_ai.exceptions import (
+        ModelAPIError,
+        ModelConnectionError,
+        ModelHTTPError,
+        ModelTimeoutError,
+    )
+
+    hide = hiding(key, redact)
+    match error:
+        case ModelHTTPError():
+            return explain_reply(Reply.of(error), place, hide)
+        case ModelConnectionError() if answering:
+            return broken_off(place)
+        case ModelTimeoutError() | TimeoutError() | httpx2.TimeoutException():
+            return _unreachable(place, "did not respond in time")
+        case ModelConnectionError() | httpx2.TransportError():
+            return _unreachable(place, "could not be reached, or closed the connection")
+        case _:
+            pass
+    if (reply := _reply_behind(error)) is not None:
+        return explain_reply(reply, place, hide)
+    if isinstance(error, ModelAPIError) and error.in_stream:
+        return stopped(place, Reply.read(200, {}, error.body).message or str(error), hide)
+    return _unreadable(error, place, hide)
+
+
+def _reply_behind(error: Exception) -> Reply | None:
+    """A refusal that a library wraps without telling its status, as it does with redirects."""
+    cause = error.__cause__
+    response = getattr(cause, "response", None)
+    if not isinstance(response, httpx2.Response) or response.status_code < 300:
+        return None
+    return Reply.read(response.status_code, response.headers, getattr(cause, "body", None))
+
+
+def explain_reply(reply: Reply, place: Place, hide: Hide) -> ProviderError:
+    """A refusal in words that help."""
+    quoted = _quote(reply.message, hide)
+    match reply.status:
+        case 401 | 403:
+            return _key_refused(reply, place, quoted)
+        case _ if reply.has("API_KEY_INVALID"):
+            # Google calls a wrong key a bad request.
+            return _key_refused(reply, place, "")
+        case _ if reply.is_used_up or reply.status == 429:
+            return _limited(reply, place, quoted)
+        case _ if _is_about_the_model(reply, place):
+            return ProviderError(
+                "model_unknown",
+                f"{place.label} has no model `{place.model}`, or the key may not use it (status {reply.status}).{quoted} Use"
+                " another `model`. `stepiq models --all` lists the known ones.",
+                status=reply.status,
+            )
+        case 404:
+            return ProviderError(
+                "provider_error",
+                f"{place.base_url} does not speak {place.protocol} (status 404). Check {place.url}: {place.usual_end}.",
+                status=404,
+            )
+        case status if status == 408 or status >= 500:
+            return ProviderError(
+                "provider_error",
+                f"{place.subject} failed with status {status}.{quoted} The problem is on the provider's side. Run the step again later.",
+                retryable=True,
+                retry_after=reply.retry_after,
+                status=status,
+            )
+        case status if status < 400:
+            return ProviderError(
+                "provider_error",
+                f"{place.label} returned a redirect (status {status}), which is not followed. Set {place.url} to"
+                " the final address.",
+                status=status,
+            )
+        case status:
+            return ProviderError(
+                "provider_error",
+                f"{place.subject} rejected the request with status {status}.{quoted} Check the step's `model`, `max_tokens`,"
+                " `temperature` and `output_schema`.",
+                status=status,
+            )
+
+
+def _is_about_the_model(reply: Reply, place: Place) -> bool:
+    if not place.no_model_codes.isdisjoint(reply.codes):
+        return True
+    is_named = any("model" in code for code in reply.codes) or (
+        place.model is not None and place.model in reply.message
+    )
+    return reply.status == 404 and is_named
+
+
+def _key_refused(reply: Reply, place: Place, quoted: str) -> ProviderError:
+    if place.key_setting is None:
+        message = (
+            f"{place.label} requires a key (status {reply.status}), but none is configured. See {place.url} in the"
+            " settings."
+        )
+    elif reply.status != 403:
+        # The reply is not quoted: providers repeat the key in it.
+        message = (
+            f"{place.label} rejected the key in {place.key} (status {reply.status}). Check that the key is complete,"
+            f" not revoked, and valid for {place.base_url}."
+        )
+    else:
+        message = (
+            f"{place.subject} denied access with the key in {place.key} (status 403).{quoted} Check the permissions of"
+            " the key."
+        )
+    return ProviderError("provider_auth", message, status=reply.status)
+
+
+def _limited(reply: Reply, place: Place, quoted: str) -> ProviderError:
+    is_billing = any("billing" in code for code in reply.codes)
+    if reply.is_used_up or is_billing or reply.has("insufficient_quota"):
+        return ProviderError(
+            "provider_rate_limited",
+            f"The {place.label} account of {place.key or place.url} has used up its quota (status"
+            f" {reply.status}).{quoted} Raise the quota at {place.label}, or use another `model`.",
+            status=reply.status,
+        )
+    return ProviderError(
+        "provider_rate_limited",
+        f"{place.subject} has reached its rate limit (status 429).{quoted} Start fewer runs at once, raise the limit at"
+        f" {place.label}, or set a higher `retry.max_attempts` in the step.",
+        retryable=True,
+        retry_after=reply.retry_after,
+        status=429,
+    )
+
+
+def _unreachable(place: Place, what: str) -> ProviderError:
+    advice = place.when_unreachable or (
+        f"Check that it is running and that {place.url} is correct."
+    )
+    return ProviderError(
+        "provider_error",
+        f"{place.subject} at {place.base_url} {what}. {advice}",
+        retryable=True,
+    )
+
+
+def _unreadable(error: Exception, place: Place, hide: Hide) -> ProviderError:
+    return ProviderError(
+        "provider_error",
+        f"{place.subject} sent an invalid response.{_quote(str(error), hide)} Check that {place.url} is the address of"
+        f" a server that speaks {place.protocol}.",
+        # A proxy's stray page or a cut line may well be gone the next time.
+        retryable=True,
+    )
+
+
+def _quote(text: str, hide: Hide) -> str:
+    cleaned = " ".join(hide(text).split())
+    if not cleaned:
+        return ""
+    shortened = cleaned if len(cleaned) <= _MAX_QUOTED else cleaned[:_MAX_QUOTED] + "…"
+    end = "" if shortened[-1] in ".!?…" else "."
+    return f' Its message: "{shortened}"{end}'

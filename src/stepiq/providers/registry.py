@@ -1,0 +1,447 @@
+"""Finds the model behind an id, and tells which models can be used here and why the others cannot."""
+
+import asyncio
+import importlib
+import threading
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+from stepiq.core.errors import Invalid
+from stepiq.core.settings import Settings
+from stepiq.providers import catalogue
+from stepiq.providers.base import Cost, Delta, Finished, ModelRequest, Progress, Usage
+from stepiq.providers.sources import EndpointSource, LocalSource, Source, build_sources
+
+NO_KEYS: Mapping[str, str] = MappingProxyType({})
+"""Of an account that has no key of its own."""
+
+Origin = Literal["account_key", "server_key", "local", "none"]
+
+
+class ModelUnusable(Invalid):
+    """The model cannot be used on this server."""
+
+    code = "model_unusable"
+    failure = "model_unknown"
+    """The failure code of a run that needed it."""
+
+
+class ModelUnknown(ModelUnusable):
+    """No provider has a model of this name."""
+
+    code = "model_unknown"
+
+
+class ProviderNotConfigured(ModelUnusable):
+    """The model exists, but its provider has no key or address here."""
+
+    code = "provider_not_configured"
+    failure = "provider_auth"
+
+
+class OwnKeyDeleted(ModelUnusable):
+    """The account's own key, with which the run was accepted, is not stored any more."""
+
+    failure = "secret_missing"
+
+    def __init__(self, model: str, secret: str) -> None:
+        super().__init__(
+            f"Model `{model}` needs the secret `{secret}`, which was deleted after the run was accepted. The server's key "
+            "is not used instead. Store the secret again, or start a new run.",
+            model=model,
+            setting=secret,
+        )
+
+
+class SecretNotForModel(ModelUnusable):
+    """A secret that the call would send has a list of hosts without the host of the provider."""
+
+    failure = "secret_host_refused"
+
+    def __init__(self, model: str, problem: str) -> None:
+        super().__init__(f"Model `{model}` cannot be called. {problem}", model=model)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIssue:
+    """What speaks against naming a model in a pipeline."""
+
+    severity: Literal["error", "warning"]
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderInfo:
+    """One provider as the API shows it."""
+
+    id: str
+    name: str
+    usable: bool
+    source: Origin
+    """Whose credential is used: `local` stands for servers that need none."""
+    reason: str | None
+    """Why it cannot be used, and what to set; None when it can."""
+    models: tuple[str, ...]
+    """Ids of the models known to be there; others may be, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDescription:
+    """One model as the API shows it. Prices are dollars per million tokens, None when unknown."""
+
+    id: str
+    name: str
+    provider: str
+    context_window: int | None
+    max_output_tokens: int | None
+    input_usd_per_million: float | None
+    cached_input_usd_per_million: float | None
+    output_usd_per_million: float | None
+    capabilities: tuple[str, ...]
+    usable: bool
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedModel:
+    """A model that can be asked; satisfies `base.Model`."""
+
+    name: str
+    source: Source
+    key: str | None = field(default=None, repr=False)
+    """The account's own key; None for whatever the operator configured."""
+
+    @property
+    def id(self) -> str:
+        return f"{self.source.id}/{self.name}"
+
+    @property
+    def provider(self) -> str:
+        return self.source.id
+
+    @property
+    def paid_by(self) -> Origin:
+        """Whose key is used: `account_key`, `server_key`, or `local` where none is needed."""
+        return self.source.origin if self.key is None else "account_key"
+
+    @property
+    def is_paid_by_server(self) -> bool:
+        """Whether the operator's key pays: such tokens cost the account credits."""
+        return self.paid_by == "server_key"
+
+    @property
+    def max_answer_tokens(self) -> int | None:
+        return self.source.max_answer_tokens
+
+    async def stream(
+        self, request: ModelRequest, progress: Progress | None = None
+    ) -> AsyncGenerator[Delta | Finished]:
+        await _load(self.source.connects.libraries)
+        async with self.source.lease(self.key) as connection:
+            # Closing this iterator closes the inner one at once, rather than when the garbage collector comes by.
+            inner = connection.stream(self.name, request, progress or Progress())
+            try:
+                async for item in inner:
+                    yield item
+            finally:
+                await inner.aclose()
+
+    def cost(self, usage: Usage) -> Cost | None:
+        prices = self.source.prices
+        if prices is None:
+            return Cost(0, 0, 0)
+        parts = prices.micros(
+            self.name, usage.input_tokens, usage.cached_tokens, usage.output_tokens
+        )
+        return Cost(*parts) if parts else None
+
+
+class Providers:
+    """Every provider of this server. Made once a process; `close` it on the loop that used it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._sources = build_sources(settings)
+
+    async def warm(self) -> None:
+        """Load the price list and the libraries of all usable providers in a thread, so that the first call need not wait.
+
+        It takes one to three seconds. The local model's is left out beside others; whatever an account's own key needs is
+        loaded with its first call.
+        """
+        usable = [source for source in self._sources.values() if source.reason is None]
+        asked = [source for source in usable if source.id != "local"] or usable
+        await _load(name for source in asked for name in source.connects.libraries)
+
+    async def close(self) -> None:
+        """Close all connections and end the local model's process."""
+        for source in self._sources.values():
+            await source.close()
+
+    @property
+    def key_names(self) -> frozenset[str]:
+        """Names of the secrets that are keys of providers: an account that has one uses its own key."""
+        return frozenset(
+            source.key_name for source in self._sources.values() if source.key_name is not None
+        )
+
+    def resolve(
+        self,
+        model_id: str,
+        keys: Mapping[str, str] = NO_KEYS,
+        accepted_with: Collection[str] = (),
+    ) -> ResolvedModel:
+        """The model of an id: `gpt-4o`, `gpt-4o-2024-08-06` or `provider/model`.
+
+        Args:
+            model_id: as a pipeline's author wrote it.
+            keys: the account's own, by the names in `key_names`.
+            accepted_with: names of the account's own keys when the run was accepted. Without one of these, the server's
+                key is not used in its place.
+
+        Raises:
+            ModelUnknown: with the ids that look like it.
+            ProviderNotConfigured: with the setting that is missing.
+            OwnKeyDeleted: with the secret that is missing.
+        """
+        own = {*keys, *accepted_with}
+        return _with_key(*self._choose(model_id, own), keys, accepted_with)
+
+    def server_pays(self, model_id: str | None, own: Collection[str] = ()) -> bool:
+        """Whether calls to a model, None for the default one, cost credits; one that cannot be asked costs nothing.
+
+        `own` are the names of the keys that the account has.
+        """
+        try:
+            source, _ = (
+                self._choose_default(own) if model_id is None else self._choose(model_id, own)
+            )
+        except ModelUnusable:
+            return False
+        return source.key_name not in own and source.origin == "server_key"
+
+    def check(self, model_id: str, own: Collection[str] = ()) -> ModelIssue | None:
+        """What a pipeline's author should know about an id, without asking any provider.
+
+        `own` are the names of the keys that the account has.
+
+        An unknown id is an error. A model that cannot be used at the moment, or whose price is unknown, is a warning:
+        the pipeline may be meant for another day or another server.
+        """
+        try:
+            source, name = self._find(model_id)
+        except ModelUnknown as error:
+            return ModelIssue("error", error.code, error.message)
+        full = f"{source.id}/{name}"
+        if (reason := source.reason_with(own)) is not None:
+            return ModelIssue(
+                "warning",
+                "model_not_usable",
+                f"Model `{full}` cannot be used here yet. {reason}",
+            )
+        if not source.knows(name):
+            return ModelIssue(
+                "warning",
+                "model_not_in_catalog",
+                f"Model `{full}` is not in the catalog. Calls use the name as written. Their cost is null unless the price is known.",
+            )
+        return None
+
+    def default_model(
+        self, keys: Mapping[str, str] = NO_KEYS, accepted_with: Collection[str] = ()
+    ) -> ResolvedModel:
+        """The model of steps that name none: `STEPIQ_DEFAULT_MODEL`, else the first usable provider's small one.
+
+        The account's own keys make providers usable. The arguments are those of `resolve`.
+
+        Raises:
+            ModelUnusable: that setting names an unusable model, nothing at all is configured, or a key was deleted.
+        """
+        own = {*keys, *accepted_with}
+        return _with_key(*self._choose_default(own), keys, accepted_with)
+
+    def _choose(self, model_id: str, own: Collection[str]) -> tuple[Source, str]:
+        source, name = self._find(model_id)
+        if (reason := source.reason_with(own)) is not None:
+            raise ProviderNotConfigured(
+                f"Model `{source.id}/{name}` cannot be used here. {reason}",
+                model=f"{source.id}/{name}",
+                setting=source.missing,
+            )
+        return source, name
+
+    def _choose_default(self, own: Collection[str]) -> tuple[Source, str]:
+        if self._settings.default_model:
+            try:
+                return self._choose(self._settings.default_model, own)
+            except ModelUnusable as error:
+                facts = error.facts
+                raise type(error)(
+                    f"STEPIQ_DEFAULT_MODEL: {error.message}",
+                    model=facts.get("model"),
+                    setting=facts.get("setting"),
+                ) from None
+        for source in self._sources.values():
+            if source.reason_with(own) is None and (small := source.small_model):
+                return source, small
+        local = self._sources["local"]
+        raise ProviderNotConfigured(
+            "No model is configured. Set a provider's key such as `OPENAI_API_KEY`, add an `[endpoints.NAME]` to `stepiq.toml`,"
+            " or use the local model."
+            f" {local.reason}"
+        )
+
+    def describe(self, own: Collection[str] = ()) -> list[ProviderInfo]:
+        """Every provider, those that cannot be used here included; `own` are names of keys that the account has."""
+        return [
+            ProviderInfo(
+                id=source.id,
+                name=source.label,
+                usable=source.reason_with(own) is None,
+                source="account_key" if source.key_name in own else source.origin,
+                reason=source.reason_with(own),
+                models=tuple(f"{source.id}/{name}" for name in source.names()),
+            )
+            for source in self._sources.values()
+        ]
+
+    def models(self, own: Collection[str] = ()) -> list[ModelDescription]:
+        """Every model that is known by name, provider after provider; `own` as for `describe`."""
+        return [
+            _describe(source, name, own)
+            for source in self._sources.values()
+            for name in source.names()
+        ]
+
+    def model(self, model_id: str, own: Collection[str] = ()) -> ModelDescription | None:
+        """One model, also when it is not listed but its provider is known; None when the id means nothing."""
+        try:
+            source, name = self._find(model_id)
+        except ModelUnknown:
+            return None
+        return _describe(source, name, own)
+
+    async def probe(self, provider_id: str) -> list[str]:
+        """Get a provider's list of models, to see that it responds and accepts the key.
+
+        Raises:
+            ProviderError: it cannot be reached, or refuses.
+            ModelUnusable: it is unknown or not configured.
+            TimeoutError: it did not respond within `PROBE_SECONDS`. The time to load its library does not count.
+        """
+        source = self._sources.get(provider_id)
+        if source is None or source.reason is not None:
+            reason = source.reason if source else f"Provider `{provider_id}` does not exist."
+            raise ProviderNotConfigured(str(reason))
+        await _load(source.connects.libraries)
+        async with asyncio.timeout(PROBE_SECONDS), source.lease(None) as connection:
+            return await connection.list_models()
+
+    def _find(self, model_id: str) -> tuple[Source, str]:
+        head, slash, rest = model_id.partition("/")
+        if slash and rest and head in self._sources:
+            source = self._sources[head]
+            if isinstance(source, LocalSource) and rest not in source.names():
+                # It ignores the name, so a mistake would go unnoticed.
+                raise ModelUnknown(
+                    f"Model `{_short(model_id)}` does not exist. The local model is `local/{source.names()[0]}`.",
+                    model=model_id,
+                )
+            return source, rest
+        # Names with a slash of their own (`meta-llama/…`) are known only where the operator lists them.
+        for source in self._sources.values():
+            if isinstance(source, EndpointSource | LocalSource) and model_id in source.names():
+                return source, model_id
+        if not slash and (entry := catalogue.find_bare(model_id)):
+            return self._sources[entry.provider], model_id
+        raise ModelUnknown(self._unknown(model_id), model=model_id)
+
+    def nearest(self, model_id: str) -> list[str]:
+        """Known ids that are similar to this one, those of usable models first."""
+        usable_first = sorted(self._sources.values(), key=lambda source: source.reason is not None)
+        known = [f"{source.id}/{name}" for source in usable_first for name in source.names()]
+        return catalogue.nearest(model_id[:200], known)
+
+    def _unknown(self, model_id: str) -> str:
+        shown = _short(model_id)
+        near = self.nearest(model_id)
+        did_you_mean = f" Did you mean {_listed(near)}?" if near else ""
+        providers = ", ".join(f"`{name}`" for name in self._sources)
+        head, slash, _ = model_id.partition("/")
+        if slash and head not in self._sources:
+            return (
+                f"Provider `{head[:100]}` of model `{shown}` does not exist.{did_you_mean} The providers are {providers}."
+                f" For a server of your own, add `[endpoints.NAME]` to `stepiq.toml` and write `NAME/model`."
+            )
+        if near:
+            return f"Model `{shown}` is not known.{did_you_mean}"
+        return (
+            f"Model `{shown}` is not known. Write `provider/model`, with one of the providers {providers}."
+            " `stepiq models --all` lists all known models."
+        )
+
+
+def _with_key(
+    source: Source, name: str, keys: Mapping[str, str], accepted_with: Collection[str]
+) -> ResolvedModel:
+    """The model with the key that its calls use: the only place that decides who pays for them."""
+    own = None if source.key_name is None else keys.get(source.key_name)
+    if own is None and source.key_name is not None and source.key_name in accepted_with:
+        raise OwnKeyDeleted(f"{source.id}/{name}", source.key_name)
+    return ResolvedModel(name, source, own)
+
+
+def _describe(source: Source, name: str, own: Collection[str]) -> ModelDescription:
+    entry = source.entry(name)
+    listed = source.price(name)
+    return ModelDescription(
+        id=f"{source.id}/{name}",
+        name=entry.label if entry else name,
+        provider=source.id,
+        context_window=source.context_window(name),
+        max_output_tokens=entry.max_output_tokens if entry else None,
+        input_usd_per_million=_float(listed.input_usd) if listed else None,
+        cached_input_usd_per_million=_float(listed.cached_usd) if listed else None,
+        output_usd_per_million=_float(listed.output_usd) if listed else None,
+        capabilities=entry.capabilities if entry else source.capabilities,
+        usable=source.reason_with(own) is None,
+        reason=source.reason_with(own),
+    )
+
+
+def _float(price: object) -> float | None:
+    return None if price is None else float(str(price))
+
+
+def _listed(ids: list[str]) -> str:
+    quoted = [f"`{model_id}`" for model_id in ids]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}"
+
+
+_importing = threading.Lock()
+PROBE_SECONDS = 10.0
+"""How long a provider may take to respond to `Providers.probe`."""
+_imported: set[str] = set()
+
+
+def _short(model_id: str) -> str:
+    return model_id if len(model_id) <= 100 else f"{model_id[:100]}…"
+
+
+async def _load(libraries: Iterable[str]) -> None:
+    """Have libraries imported, each once, without holding up the event loop."""
+    missing = [name for name in libraries if name not in _imported]
+    if missing or not _imported:
+        await asyncio.to_thread(_import, missing)
+
+
+def _import(names: Iterable[str]) -> None:
+    # Their modules import each other in circles: two threads at it at the same time would see half-made ones.
+    with _importing:
+        catalogue.load()
+        for name in names:
+            importlib.import_module(name)
+            _imported.add(name)

@@ -1,0 +1,125 @@
+"""Reads what a provider says when it refuses: each has its own shape for that."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import jiter
+
+from stepiq.core.http.waits import bounded, retry_after
+from stepiq.redaction.masking import EXCERPT_CHARACTERS
+
+if TYPE_CHECKING:
+    from pydantic_ai.exceptions import ModelHTTPError
+
+_DEPTH = 4
+"""How deep a reply may hide its sentence; those of all makers are found."""
+
+_SENTENCES = ("error", "message", "detail")
+_CODES = ("code", "type", "status", "reason")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A refusal, in the same words for all providers."""
+
+    status: int
+    codes: frozenset[str]
+    """Every code, type and reason that it gives: `insufficient_quota`, `RESOURCE_EXHAUSTED`, `1113`."""
+    message: str
+    """The provider's sentence; empty where it sent none, or a web page."""
+    retry_after: timedelta | None = None
+    is_used_up: bool = False
+    """Whether a quota or a balance is gone, so that waiting a while does not help."""
+
+    @classmethod
+    def of(cls, error: "ModelHTTPError") -> "Reply":
+        """What the library kept of a refusal, which may also have come in the middle of a stream."""
+        from pydantic_ai.exceptions import ModelQuotaExceededError
+
+        given = {error.provider_error_code or "", error.provider_error_type or ""}
+        headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+        said = cls.read(error.status_code, headers, error.body)
+        # Google tells the wait in the body, which the library reads.
+        wait = said.retry_after or bounded(error.retry_after)
+        is_used_up = isinstance(error, ModelQuotaExceededError)
+        return cls(said.status, said.codes | given - {""}, said.message, wait, is_used_up)
+
+    @classmethod
+    def read(cls, status: int, headers: Mapping[str, str], body: object) -> "Reply":
+        """A refusal as it came over the wire; `headers` by lower-case name, `body` as text or decoded."""
+        if isinstance(body, str):
+            body = _parsed(body)
+        # Google's library puts a body that it cannot read, such as the beginning of one, into a message of its own.
+        message = _object(body).get("message")
+        if isinstance(message, str) and message.startswith("{"):
+            body = _parsed(message)
+        return cls(
+            status, frozenset(_codes(body)), _words(body), retry_after(headers.get("retry-after"))
+        )
+
+    def has(self, *codes: str) -> bool:
+        """Whether it gives one of these codes."""
+        return not self.codes.isdisjoint(codes)
+
+
+def _parsed(text: str) -> object:
+    data = text.encode(errors="replace")
+    try:
+        return jiter.from_json(data)
+    except ValueError:
+        pass
+    # Perhaps an error of which only the beginning was read.
+    begun = _begun(data, partial_mode=True)
+    if begun is None:
+        return "" if text.lstrip().startswith("<") else text
+    if not _words(begun):
+        # Its last text may end inside a secret: it must be so long that this place is not shown.
+        last = _begun(data, partial_mode="trailing-strings")
+        return last if len(_words(last)) > EXCERPT_CHARACTERS else begun
+    return begun
+
+
+def _begun(data: bytes, partial_mode: Literal[True, "trailing-strings"]) -> object:
+    try:
+        value: object = jiter.from_json(data, partial_mode=partial_mode)
+    except ValueError:
+        return None
+    return cast("object", value) if isinstance(value, dict | list) else None
+
+
+def _words(body: object, depth: int = 0) -> str:
+    if isinstance(body, str):
+        return body
+    if isinstance(body, list):
+        # Mistral's list of what is wrong with a request.
+        return "; ".join(filter(None, map(_flaw, cast("list[object]", body))))
+    content = _object(body) if depth < _DEPTH else {}
+    said = (_words(content[name], depth + 1) for name in _SENTENCES if name in content)
+    return next(filter(None, said), "")
+
+
+def _flaw(flaw: object) -> str:
+    content = _object(flaw)
+    message, place = content.get("msg"), content.get("loc")
+    if not isinstance(message, str) or not isinstance(place, list):
+        return ""
+    return f"{'.'.join(map(str, cast('list[object]', place)))}: {message}"
+
+
+def _codes(body: object, depth: int = 0) -> Iterator[str]:
+    content = _object(body)
+    if not content or depth == _DEPTH:
+        return
+    for name in _CODES:
+        if isinstance(value := content.get(name), str | int):
+            yield str(value)
+    details = content.get("details")
+    inner = cast("list[object]", details) if isinstance(details, list) else []
+    for each in (content.get("error"), *inner):
+        yield from _codes(each, depth + 1)
+
+
+def _object(value: object) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}

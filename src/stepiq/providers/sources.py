@@ -1,0 +1,277 @@
+"""Where models come from: their makers, Ollama, named endpoints, and the local model."""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Collection
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from decimal import Decimal
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from stepiq.core.config_file import EndpointSettings
+from stepiq.core.fairness import FairSemaphore, current_owner
+from stepiq.core.setting_errors import SettingsInvalid
+from stepiq.core.settings import Settings
+from stepiq.providers import catalogue
+from stepiq.providers.base import ProviderError
+from stepiq.providers.catalogue import Entry, PriceList, Prices
+from stepiq.providers.connection import Connection, Endpoint
+from stepiq.providers.failures import Place
+from stepiq.providers.local import MAX_OUTPUT_TOKENS, LocalServer, local_unavailable
+from stepiq.providers.local_weights import CONTEXT_WINDOW, MODEL_NAME, LocalModelUnavailable
+from stepiq.providers.openai_chat import ChatConnection
+from stepiq.providers.pool import ConnectionPool
+from stepiq.providers.vendors import VENDORS, Vendor
+
+_LOCAL_PROCESSES = 2
+"""Each computes one answer at a time. The second is for workspaces that use the model little."""
+_LITTLE_USE_SECONDS = 20.0
+_FREE = Prices(Decimal(0), Decimal(0), Decimal(0))
+
+
+class Source(ABC):
+    """One provider: its models, its prices, its connection."""
+
+    origin: Literal["server_key", "local", "none"] = "none"
+    """Whose credential pays."""
+    reason: str | None = None
+    """Why it cannot be used, and what to do about it."""
+    missing: str | None = None
+    """The setting that would make it usable, where there is one."""
+    small_model: str | None = None
+    """What steps without a model get when this is the first usable provider."""
+    prices: PriceList | None = PriceList()
+    """Whose prices count; None where nothing is billed."""
+    capabilities: tuple[str, ...] = ("streaming",)
+    """What its models can at least do, when nothing is known about one."""
+    max_answer_tokens: int | None = None
+    """The longest answer of its models, where stepIQ limits it."""
+    key_name: str | None = None
+    """The setting that holds its key; an account's secret of that name is used before it."""
+    base_url: str | None = None
+    """Where calls go; None if they do not leave this machine."""
+    connects: type[Connection] = ChatConnection
+    """What speaks its protocol."""
+
+    def __init__(self, source_id: str, label: str) -> None:
+        self.id = source_id
+        self.label = label
+
+    def names(self) -> tuple[str, ...]:
+        """The models known by name, as this provider calls them."""
+        return tuple(entry.name for entry in catalogue.entries() if entry.provider == self.id)
+
+    def knows(self, name: str) -> bool:
+        """Whether that name is no surprise."""
+        return name in self.names() or self.entry(name) is not None
+
+    def entry(self, name: str) -> Entry | None:
+        """What the catalogue says about a model."""
+        return catalogue.find(self.id, name)
+
+    def price(self, name: str) -> Prices | None:
+        return _FREE if self.prices is None else self.prices.prices(name)
+
+    def context_window(self, name: str) -> int | None:
+        entry = self.entry(name)
+        return entry.context_window if entry else None
+
+    @abstractmethod
+    def lease(self, key: str | None) -> AbstractAsyncContextManager[Connection]:
+        """How to reach it, with an account's own key or, for None, as the operator configured.
+
+        Raises:
+            ProviderError: it cannot be reached from here.
+        """
+
+    def reason_with(self, own: Collection[str]) -> str | None:
+        """Why it cannot be used by an account that has keys of these names."""
+        return None if self.key_name in own else self.reason
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Let go of connections and processes."""
+
+
+class ServerSource(Source):
+    """A provider at a fixed address."""
+
+    _connection: Connection | None = None
+
+    def __init__(self, place: Place, base_url: str, key: str | None) -> None:
+        super().__init__(place.provider, place.label)
+        self._endpoint = Endpoint(place, base_url, key)
+        self.base_url = base_url
+        self.origin = "server_key" if key else "local"
+        self.key_name = place.key_setting
+        self._own = ConnectionPool(self._connect_with)
+
+    async def connection(self) -> Connection:
+        if self._connection is None:
+            self._connection = self.connects(self._endpoint)
+        return self._connection
+
+    @asynccontextmanager
+    async def lease(self, key: str | None) -> AsyncGenerator[Connection]:
+        if key is None:
+            yield await self.connection()
+            return
+        async with self._own.lease(key) as connection:
+            yield connection
+
+    def _connect_with(self, key: str) -> Connection:
+        place = replace(self._endpoint.place, key_setting=f"the secret `{self.key_name}`")
+        return self.connects(replace(self._endpoint, place=place, api_key=key, is_own=True))
+
+    async def close(self) -> None:
+        await self._own.close()
+        if self._connection is not None:
+            await self._connection.close()
+
+
+class VendorSource(ServerSource):
+    """A maker of models, or whatever its `…_BASE_URL` points at."""
+
+    def __init__(self, vendor: Vendor, settings: Settings) -> None:
+        self.connects = vendor.connects
+        given: str | None = getattr(settings, f"{vendor.id}_base_url")
+        key = _secret(getattr(settings, f"{vendor.id}_api_key"))
+        base_url = vendor.base_url(given or vendor.url)
+        super().__init__(vendor.place(base_url), base_url, key)
+        self.prices = PriceList(vendor.id)
+        self.small_model = vendor.small_model
+        if key is None and base_url == vendor.url:
+            self.origin, self.missing = "none", self.key_name
+            self.reason = (
+                f"Set `{self.key_name}` to a key of your {self.label} account and restart, or store one as the secret"
+                f" `{self.key_name}`."
+            )
+
+
+class OllamaSource(ServerSource):
+    """An Ollama server of the operator's."""
+
+    prices = None
+    capabilities = ("json", "streaming")
+
+    def __init__(self, settings: Settings) -> None:
+        configured = _clean(settings.ollama_base_url)
+        base_url = configured or "http://127.0.0.1:11434"
+        if not urlsplit(base_url).path.strip("/"):
+            base_url = f"{base_url}/v1"
+        place = Place("ollama", "Ollama", base_url, None, "OLLAMA_BASE_URL")
+        super().__init__(place, base_url, None)
+        if configured is None:
+            self.origin, self.missing = "none", "OLLAMA_BASE_URL"
+            self.reason = "Set `OLLAMA_BASE_URL` to your Ollama server, such as http://127.0.0.1:11434, and restart."
+
+    def knows(self, name: str) -> bool:
+        # Which models were pulled is Ollama's to say, when it is asked.
+        return True
+
+
+class EndpointSource(ServerSource):
+    """An `[endpoints.NAME]` of the config file."""
+
+    def __init__(self, name: str, settings: EndpointSettings) -> None:
+        base_url = settings.base_url.rstrip("/")
+        key = _secret(settings.api_key)
+        setting = f"`base_url` of `[endpoints.{name}]` in `stepiq.toml`"
+        place = Place(name, name, base_url, settings.api_key_env, setting)
+        super().__init__(place, base_url, key)
+        self.prices = PriceList(base_url=base_url)
+        self._names = tuple(settings.models)
+        self.small_model = settings.small_model or next(iter(settings.models), None)
+        if settings.api_key_env and key is None:
+            self.origin, self.missing = "none", settings.api_key_env
+            self.reason = f"Set `{settings.api_key_env}` to its key and restart, or store one as the secret `{settings.api_key_env}`."
+
+    def names(self) -> tuple[str, ...]:
+        small = (self.small_model,) if self.small_model else ()
+        return tuple(dict.fromkeys((*self._names, *small)))
+
+    def context_window(self, name: str) -> int | None:
+        info = self.prices.info(name) if self.prices else None
+        return info.context_window if info else None
+
+
+class LocalSource(Source):
+    """The small model that runs on this machine."""
+
+    prices = None
+    small_model = MODEL_NAME
+    max_answer_tokens = MAX_OUTPUT_TOKENS
+    capabilities = ("json", "streaming")
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__("local", "Local model")
+        self._servers = [LocalServer(settings.cache_path) for _ in range(_LOCAL_PROCESSES)]
+        self._idle = set(range(_LOCAL_PROCESSES))
+        self._places = FairSemaphore(
+            _LOCAL_PROCESSES,
+            share=1,
+            reserve=_LOCAL_PROCESSES - 1,
+            little_use_seconds=_LITTLE_USE_SECONDS,
+        )
+        self.reason = local_unavailable()
+        self.origin = "none" if self.reason else "local"
+
+    def names(self) -> tuple[str, ...]:
+        return (MODEL_NAME,)
+
+    def context_window(self, name: str) -> int | None:
+        return CONTEXT_WINDOW if name == MODEL_NAME else None
+
+    @property
+    def pid(self) -> int | None:
+        """The first process of the model, while it is running."""
+        return self._servers[0].pid
+
+    @asynccontextmanager
+    async def lease(self, key: str | None) -> AsyncGenerator[Connection]:
+        """Wait for a process that computes nothing else. Workspaces take turns."""
+        async with self._places.place(current_owner()):
+            # The first one, so that a second process starts only if two workspaces use the model at once.
+            number = min(self._idle)
+            self._idle.remove(number)
+            try:
+                yield await self._connect(self._servers[number])
+            finally:
+                self._idle.add(number)
+
+    async def close(self) -> None:
+        for server in self._servers:
+            await server.close()
+
+    async def _connect(self, server: LocalServer) -> Connection:
+        try:
+            return await server.connection()
+        except LocalModelUnavailable as error:
+            raise ProviderError("provider_error", error.message) from None
+
+
+def build_sources(settings: Settings) -> dict[str, Source]:
+    """Every provider by its id, in the order in which the default model is looked for.
+
+    Raises:
+        SettingsInvalid: an endpoint takes the name of a built-in provider.
+    """
+    sources: list[Source] = [VendorSource(vendor, settings) for vendor in VENDORS]
+    for name, endpoint in settings.endpoints.items():
+        if name in {*catalogue.VENDORS, "ollama", "local"}:
+            raise SettingsInvalid(
+                f"{settings.config_file}: [endpoints.{name}] has the name of a built-in provider. Choose another name."
+            )
+        sources.append(EndpointSource(name, endpoint))
+    sources += [OllamaSource(settings), LocalSource(settings)]
+    return {source.id: source for source in sources}
+
+
+def _clean(url: str | None) -> str | None:
+    return url.rstrip("/") if url else None
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    return (value.get_secret_value() or None) if value else None

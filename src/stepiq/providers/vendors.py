@@ -1,0 +1,113 @@
+"""The makers of models that are known by name: where each is, what it speaks, and its small model."""
+
+from dataclasses import dataclass
+
+from stepiq.providers.anthropic_messages import AnthropicConnection
+from stepiq.providers.connection import Connection
+from stepiq.providers.failures import Place
+from stepiq.providers.gemini import GeminiConnection
+from stepiq.providers.mistral_chat import MistralConnection
+from stepiq.providers.openai_chat import OpenAIConnection
+from stepiq.providers.zai_chat import ZaiConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """One maker, under the id that `catalogue.VENDORS` gives it."""
+
+    id: str
+    label: str
+    url: str
+    """Its public address, as `base_url` makes it."""
+    small_model: str
+    """What steps without a model get when this is the first usable provider."""
+    connects: type[Connection]
+    protocol: str
+    usual_end: str
+    """What to look at in a URL behind which nobody speaks the protocol."""
+    no_model_codes: frozenset[str] = frozenset()
+    drops: str = ""
+    """The end of an address that `connects` brings itself, so that people may write it or not."""
+    adds: str = ""
+    """An end that is never left out."""
+
+    @property
+    def key_setting(self) -> str:
+        return f"{self.id.upper()}_API_KEY"
+
+    @property
+    def url_setting(self) -> str:
+        return f"{self.id.upper()}_BASE_URL"
+
+    def base_url(self, given: str) -> str:
+        """The address that an operator wrote, as `connects` needs it."""
+        return given.rstrip("/").removesuffix(self.drops).rstrip("/") + self.adds
+
+    def place(self, base_url: str) -> Place:
+        """What messages about it name."""
+        return Place(
+            self.id,
+            self.label,
+            base_url,
+            self.key_setting,
+            self.url_setting,
+            protocol=self.protocol,
+            usual_end=self.usual_end,
+            no_model_codes=self.no_model_codes,
+        )
+
+
+VENDORS = (
+    Vendor(
+        id="openai",
+        label="OpenAI",
+        url="https://api.openai.com/v1",
+        small_model="gpt-4o-mini",
+        connects=OpenAIConnection,
+        protocol="OpenAI's Chat Completions",
+        usual_end="it usually ends in /v1",
+    ),
+    Vendor(
+        id="anthropic",
+        label="Anthropic",
+        url="https://api.anthropic.com",
+        small_model="claude-haiku-5-5",
+        connects=AnthropicConnection,
+        protocol="Anthropic's Messages",
+        usual_end="/v1/messages is added to it",
+        drops="/v1",
+    ),
+    Vendor(
+        id="google",
+        label="Google",
+        url="https://generativelanguage.googleapis.com",
+        small_model="gemini-3.1-flash-lite",
+        connects=GeminiConnection,
+        protocol="Gemini's generateContent",
+        usual_end="/v1beta/models is added to it",
+        drops="/v1beta",
+    ),
+    Vendor(
+        id="mistral",
+        label="Mistral",
+        url="https://api.mistral.ai/v1",
+        small_model="mistral-small-latest",
+        connects=MistralConnection,
+        protocol="Mistral's Chat Completions",
+        usual_end="/v1/chat/completions is added to it",
+        no_model_codes=frozenset({"invalid_model"}),
+        drops="/v1",
+        adds="/v1",
+    ),
+    Vendor(
+        id="zai",
+        label="Z.ai",
+        url="https://api.z.ai/api/paas/v4",
+        small_model="glm-5.3-flash",
+        connects=ZaiConnection,
+        protocol="Z.ai's Chat Completions",
+        usual_end="it usually ends in /v4",
+        no_model_codes=frozenset({"1211"}),
+    ),
+)
+"""In the order in which the default model is looked for."""

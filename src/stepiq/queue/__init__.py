@@ -1,0 +1,1 @@
+"""Which worker executes which run: tickets, leases of workers, and recovery."""

@@ -1,0 +1,61 @@
+"""A child: a process for one run. It receives the job, runs it, sends the outcome and exits."""
+
+import json
+import os
+import socket
+from collections.abc import Callable
+
+from stepiq.sandbox import endings, frames, javascript, limits, python
+from stepiq.sandbox.confinement import detach
+from stepiq.sandbox.endings import Ending
+from stepiq.sandbox.jobs import Job
+from stepiq.sandbox.printed import Printed
+from stepiq.sandbox.walls import Confinement, WallMissing, Walls
+
+
+def live(connection: socket.socket, lifeline: int, walls: Walls) -> None:
+    """Serve the one run that comes over `connection`."""
+    parent = os.getppid()
+    detach()
+    try:
+        _, told = frames.read_blocking(connection)
+        _, data = frames.read_blocking(connection)
+        walls.enter()
+        job = Job.unpack(told)
+        serve(connection, job, data, walls.confine(parent, lifeline, job.timeout_seconds))
+    except WallMissing:
+        connection.sendall(endings.limit(limits.NOT_CONFINED).pack())
+    except (frames.BrokenFrame, OSError):
+        return  # the server closed the connection
+
+
+def serve(connection: socket.socket, job: Job, data: bytes, confinement: Confinement) -> None:
+    """Run the job, and send what it prints and its outcome to `connection`."""
+
+    def send_lines(lines: str) -> None:
+        connection.sendall(frames.pack(frames.LINES, lines.encode(errors="replace")))
+
+    def ready(worker: int | None) -> None:
+        confinement.close(worker)
+        connection.sendall(frames.pack(frames.STARTED))
+
+    printed = Printed(send_lines)
+    try:
+        ending = _run(job, data, printed, ready, confinement)
+    except MemoryError:
+        ending = endings.limit(limits.OUT_OF_MEMORY)
+    printed.finish()
+    connection.sendall(ending.pack())
+
+
+def _run(
+    job: Job,
+    data: bytes,
+    printed: Printed,
+    ready: Callable[[int | None], None],
+    confinement: Confinement,
+) -> Ending:
+    if job.language == "javascript":
+        ready(None)
+        return javascript.run(job, data, printed)
+    return python.run(job, json.loads(data), printed, ready, confinement)

@@ -1,0 +1,116 @@
+"""One run, as the server hears of it. What comes from a child is believed no further than its form."""
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from enum import Enum
+
+from stepiq.core import json
+from stepiq.core.json import Json
+from stepiq.language import offload
+from stepiq.sandbox import frames, limits
+from stepiq.sandbox.jobs import Job
+from stepiq.sandbox.outcomes import CodeFailed, Outcome, Ran
+
+START_SECONDS = 10
+"""How long it may take until the code runs; the first child waits until the interpreters are loaded."""
+_GRACE_SECONDS = 0.25
+"""The interpreter ends by itself in time, and tells the line; after this the process is killed."""
+_BREATH_LINES = 500
+_LONGEST_FRAME = limits.MAX_OUTPUT_BYTES
+
+
+class SpawnFailed(Enum):
+    """Why the code has not run: there was no child to run it."""
+
+    GONE = "it ended before the code started"
+    SILENT = "it did not respond"
+
+
+class Conversation:
+    """Tells a child what to run and hears what comes of it."""
+
+    def __init__(self, job: Job, data: bytes, log: Callable[[str], None]) -> None:
+        self._job = job
+        self._data = data
+        self._log = log
+        self._log_left = limits.MAX_LOG_BYTES + len(limits.LOG_CUT) + 2
+        self._started = False
+
+    async def hold(self, connection: socket.socket) -> Outcome | SpawnFailed:
+        """Wait for the end."""
+        try:
+            async with asyncio.timeout(START_SECONDS) as deadline:
+                ending = await self._talk(connection, deadline)
+            # It may wait for its turn, which is none of the code's time.
+            return ending if isinstance(ending, CodeFailed) else Ran(await _read(ending))
+        except TimeoutError:
+            told, otherwise = limits.too_long(self._job.timeout_seconds), SpawnFailed.SILENT
+        except (asyncio.IncompleteReadError, OSError, frames.BrokenFrame):
+            told, otherwise = limits.DIED, SpawnFailed.GONE
+        return CodeFailed("code_limit", told) if self._started else otherwise
+
+    async def _talk(
+        self, connection: socket.socket, deadline: asyncio.Timeout
+    ) -> CodeFailed | bytes:
+        async with _opened(connection) as (reader, writer):
+            writer.write(frames.pack(frames.JOB, self._job.pack()))
+            writer.write(frames.pack(frames.INPUT, self._data))
+            await writer.drain()
+            while True:
+                kind, payload = await frames.read(reader, _LONGEST_FRAME)
+                match kind:
+                    case frames.STARTED:
+                        self._started = True
+                        end = self._job.timeout_seconds + _GRACE_SECONDS
+                        deadline.reschedule(asyncio.get_running_loop().time() + end)
+                    case frames.LINES:
+                        await self._note(payload)
+                    case frames.RESULT:
+                        return payload
+                    case frames.ERROR:
+                        return CodeFailed("code_error", _text(payload))
+                    case frames.LIMIT:
+                        return CodeFailed("code_limit", _text(payload))
+                    case _:
+                        raise frames.BrokenFrame
+
+    async def _note(self, payload: bytes) -> None:
+        if self._log_left <= 0:
+            return  # the child keeps to the limit, if it is as we made it
+        kept = payload[: self._log_left]
+        self._log_left -= len(kept) + 1
+        for count, line in enumerate(_text(kept).split("\n")):
+            if count % _BREATH_LINES == _BREATH_LINES - 1:
+                await asyncio.sleep(0)
+            self._log(line)
+
+
+@asynccontextmanager
+async def _opened(
+    connection: socket.socket,
+) -> AsyncGenerator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    try:
+        reader, writer = await asyncio.open_unix_connection(sock=connection)
+    except BaseException:
+        connection.close()
+        raise
+    try:
+        yield reader, writer
+    finally:
+        # Not a polite end: what is still to be sent is for a process that is killed next.
+        writer.transport.abort()
+
+
+def _text(payload: bytes) -> str:
+    # U+0000 has no place in a text that is kept.
+    return payload.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+async def _read(payload: bytes) -> Json:
+    try:
+        return await offload.read(json.loads, payload)
+    except json.MalformedJson:
+        # The child has looked for itself, and told what is wrong.
+        raise frames.BrokenFrame from None

@@ -1,0 +1,52 @@
+"""How a run ends, in the child: the last frame that it sends."""
+
+from dataclasses import dataclass
+
+from stepiq.core import json
+from stepiq.sandbox import frames
+from stepiq.sandbox.limits import MAX_MESSAGE_CHARACTERS, MAX_OUTPUT_BYTES, OUTPUT_TOO_LARGE
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A frame of kind `RESULT`, `ERROR` or `LIMIT`, and its text."""
+
+    kind: bytes
+    text: str
+
+    def pack(self) -> bytes:
+        """Make the frame."""
+        return frames.pack(self.kind, self.text.encode(errors="replace"))
+
+
+def error(message: str, line: int | None = None) -> Ending:
+    """The code raised, is not code, or returned what is not JSON."""
+    return Ending(frames.ERROR, _at(line, message))
+
+
+def limit(message: str, line: int | None = None) -> Ending:
+    """The code took more than it may."""
+    return Ending(frames.LIMIT, _at(line, message))
+
+
+def result(text: str) -> Ending:
+    """The JSON that `main` returned, if it is such that it can be kept."""
+    data = text.encode(errors="replace")
+    if len(data) > MAX_OUTPUT_BYTES:
+        return limit(OUTPUT_TOO_LARGE)
+    try:
+        json.loads(data)
+    except json.MalformedJson as malformed:
+        return error(f"The result of `main` cannot be stored. {malformed}")
+    return Ending(frames.RESULT, text)
+
+
+def not_json(problem: str, types: str) -> Ending:
+    """`main` returned something with a part that has no JSON; `problem` names the part."""
+    return error(f"The result of `main` is not JSON: {problem} Return only {types}.")
+
+
+def _at(line: int | None, message: str) -> str:
+    if len(message) > MAX_MESSAGE_CHARACTERS:
+        message = message[: MAX_MESSAGE_CHARACTERS - 1] + "…"
+    return message if line is None else f"Line {line} of the code: {message}"

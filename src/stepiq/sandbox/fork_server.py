@@ -1,0 +1,149 @@
+"""A process that forks: it has the interpreters loaded and runs nothing, so a child of it is clean and ready at once.
+
+`python -m stepiq.sandbox.fork_server FD`, with one end of a socket pair as FD. It ends, with all its children,
+when the other end closes, and for nothing else.
+"""
+
+import contextlib
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+from dataclasses import dataclass, field
+
+from pydantic_monty._binary import find_monty_binary
+
+from stepiq.sandbox import child, confinement
+from stepiq.sandbox.orders import DEMOTE, FORK, KILL, Order
+from stepiq.sandbox.walls import Walls
+
+_MAX_DESCRIPTORS = 256
+"""More than this process ever has."""
+_LOW_PRIORITY = 10
+"""Nice value of code that has run for a while. New code has 5, and the server 0."""
+
+
+@dataclass
+class _Parent:
+    control: socket.socket
+    lifeline: tuple[int, int]
+    """A pipe whose writing end only this process has: it closes when this process dies, however it dies."""
+    wake: int
+    """Readable when a child has ended."""
+    walls: Walls
+    children: dict[int, int] = field(default_factory=dict[int, int])
+    """Process ids by the number the server gave."""
+
+    def serve(self) -> None:
+        while True:
+            ready, _, _ = select.select([self.control, self.wake], [], [])
+            if self.wake in ready:
+                os.read(self.wake, 4096)
+                self.reap()
+            if self.control in ready and not self.obey():
+                return
+
+    def obey(self) -> bool:
+        order, descriptors = _receive(self.control)
+        if order is None:
+            return False
+        if order.verb == FORK and descriptors:
+            # What the interpreter starts must not get it.
+            os.set_inheritable(descriptors[0], False)
+            connection = socket.socket(fileno=descriptors[0])
+            self.fork(order.number, connection)
+            connection.close()
+        elif order.verb == KILL and order.number in self.children:
+            _kill(self.children[order.number])
+        elif order.verb == DEMOTE and order.number in self.children:
+            # The interpreter may run in a process that the child started, in the same group.
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PGRP, self.children[order.number], _LOW_PRIORITY)
+        return True
+
+    def fork(self, number: int, connection: socket.socket) -> None:
+        try:
+            pid = os.fork()
+        except OSError:
+            return  # the connection closes, which tells the server
+        if pid == 0:
+            self.become_child(connection)
+        self.children[number] = pid
+        # The child does the same; whoever comes first, a kill finds the group.
+        with contextlib.suppress(OSError):
+            os.setpgid(pid, pid)
+
+    def become_child(self, connection: socket.socket) -> None:
+        lifeline, _ = self.lifeline
+        try:
+            _close_all_but(connection.fileno(), lifeline, *self.walls.descriptors)
+            child.live(connection, lifeline, self.walls)
+        finally:
+            os._exit(0)
+
+    def reap(self) -> None:
+        numbers = {pid: number for number, pid in self.children.items()}
+        while self.children:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            # What it started may have outlived it.
+            _kill(pid)
+            self.children.pop(numbers[pid])
+
+    def kill_all(self) -> None:
+        for pid in self.children.values():
+            _kill(pid)
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(OSError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _close_all_but(*kept: int) -> None:
+    first = 3
+    for descriptor in sorted(kept):
+        os.closerange(first, descriptor)
+        first = descriptor + 1
+    os.closerange(first, _MAX_DESCRIPTORS)
+
+
+def _receive(control: socket.socket) -> tuple[Order | None, list[int]]:
+    data = b""
+    descriptors: list[int] = []
+    while len(data) < Order.SIZE:
+        part, received, _, _ = socket.recv_fds(control, Order.SIZE - len(data), 1)
+        if not part:
+            return None, descriptors
+        data += part
+        descriptors += received
+    return Order.unpack(data), descriptors
+
+
+def main(control: socket.socket) -> None:
+    """Serve until the other end of `control` closes."""
+    # A Ctrl-C in the terminal and a service manager's stop reach this process too; its server says when to end.
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)
+    wake, woken = os.pipe()
+    for end in (wake, woken):
+        os.set_blocking(end, False)
+    signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    confinement.hide_memory()
+    # A collection in a child would copy most of the memory that it shares with this process.
+    gc.disable()
+    # The interpreter's library looks for this package at every call, and a child can open nothing.
+    sys.modules.setdefault("opentelemetry", None)  # pyright: ignore[reportArgumentType]
+    parent = _Parent(control, os.pipe(), wake, Walls.prepare(find_monty_binary()))
+    try:
+        parent.serve()
+    finally:
+        parent.kill_all()
+
+
+if __name__ == "__main__":
+    main(socket.socket(fileno=int(sys.argv[1])))

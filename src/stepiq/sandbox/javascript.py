@@ -1,0 +1,99 @@
+"""Runs JavaScript: QuickJS in this very process, which runs nothing else and ends afterwards."""
+
+import contextlib
+import re
+from pathlib import Path
+
+from stepiq.language.code_source import NO_JAVASCRIPT_MAIN
+from stepiq.sandbox import endings, limits
+from stepiq.sandbox.endings import Ending
+from stepiq.sandbox.jobs import Job
+from stepiq.sandbox.printed import Printed
+from stepiq.sandbox.quickjs_engine import Context, Drive, JSException, StackOverflow, new_context
+
+# The prelude stands below any line that a source can have, so a line in an error tells whose it is.
+_PRELUDE = "\n" * limits.MAX_SOURCE_BYTES + Path(__file__).with_name("prelude.js").read_text()
+_STACK_BYTES = 1024 * 1024
+_MAIN = "typeof main === 'function' ? main : undefined"
+_TYPES = "null, booleans, numbers, text, arrays and plain objects"
+_LONG_INTEGER = re.compile(rb"[0-9]{16}")
+_FRAME = re.compile(r"\(<input>:([0-9]+)")
+_PLACE = re.compile(r"<input>:([0-9]+)")
+_NEVER_SETTLED = (
+    "`main` waits for a promise that is never resolved. Timers and the network are not available."
+)
+_MODULE_SYNTAX = re.compile(r"\s*(export|import)\b")
+_NO_MODULES = " The code is a script, not a module. Remove `export` and `import`."
+
+
+def run(job: Job, data: bytes, printed: Printed) -> Ending:
+    """Call `main` with the JSON in `data`.
+
+    Nothing here ends code that runs for too long: the engine's own limit of time allows no calls out of it, and so
+    no log while the code runs. The server ends the process.
+    """
+    context = new_context()
+    context.set_memory_limit(limits.MEMORY_BYTES)
+    context.set_max_stack_size(_STACK_BYTES)
+    context.add_callable("__stepiq_print", lambda line: printed.write(f"{line}\n"))
+    drive: Drive = context.eval(_PRELUDE)
+    # The engine takes an integer of Python's for one of 32 bits.
+    drive("clock", float(int(job.now * 1000)))
+    try:
+        return _call(context, drive, job, data)
+    except StackOverflow as error:
+        return endings.limit(limits.TOO_DEEP, _line(str(error)))
+    except JSException as error:
+        return _thrown(str(error), job)
+
+
+def _call(context: Context, drive: Drive, job: Job, data: bytes) -> Ending:
+    # What the last statement gives is not wanted, and may be something that Python has no form for.
+    with contextlib.suppress(TypeError, UnicodeDecodeError):
+        context.eval(job.source)
+    main = context.eval(_MAIN)
+    if main is None:
+        return endings.error(NO_JAVASCRIPT_MAIN)
+    exact = _LONG_INTEGER.search(data) is not None
+    told = drive("call", main, data.decode(), exact)
+    if not told:
+        while context.execute_pending_job():
+            pass
+        told = drive("result")
+    return _read(told)
+
+
+def _read(told: str) -> Ending:
+    match told[0], told[1:]:
+        case "R", text:
+            return endings.result(text)
+        case "E", problem:
+            return endings.not_json(problem, _TYPES)
+        case "L", _:
+            return endings.limit(limits.OUTPUT_TOO_LARGE)
+        case "T", thrown:
+            return endings.error(f"Thrown: {thrown}")
+        case _:
+            return endings.error(_NEVER_SETTLED)
+
+
+def _thrown(text: str, job: Job) -> Ending:
+    message = text.partition("\n    at ")[0].removesuffix("\nundefined").strip()
+    line = _line(text)
+    # A memory too full for an error throws null.
+    if message in ("InternalError: out of memory", "null"):
+        return endings.limit(limits.OUT_OF_MEMORY, line)
+    if message.startswith("SyntaxError") and line is not None:
+        lines = job.source.split("\n")
+        if _MODULE_SYNTAX.match(lines[min(line, len(lines)) - 1]):
+            message += "." + _NO_MODULES
+    return endings.error(message, line)
+
+
+def _line(text: str) -> int | None:
+    """The innermost line that is the user's."""
+    # A place outside of the frames is in the text that could not be read: the source, unless code of it did the reading.
+    for found in (*_FRAME.finditer(text), *_PLACE.finditer(text)):
+        if (line := int(found.group(1))) <= limits.MAX_SOURCE_BYTES:
+            return line
+    return None

@@ -1,0 +1,154 @@
+"""Runs a `main` of a user's: each call in a process of its own, which nothing ran in before."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+from stepiq.core import clock
+from stepiq.core.fairness import FairSemaphore, current_owner
+from stepiq.core.json import Json
+from stepiq.language.specs import CodeLanguage
+from stepiq.sandbox import limits
+from stepiq.sandbox.conversation import Conversation, SpawnFailed
+from stepiq.sandbox.fork_server_client import Child, ForkServerClient
+from stepiq.sandbox.inputs import InputTooLarge, encode
+from stepiq.sandbox.jobs import Job
+from stepiq.sandbox.outcomes import CodeFailed, Outcome
+
+_STARTS = 2
+_LEAST_AT_ONCE = 2
+_MOST_AT_ONCE = 32
+_MEMORY_OF_ONE = 128 * 1024 * 1024
+"""What one execution needs at most: the memory for the code, and the interpreter."""
+_PART_OF_MEMORY = 4
+"""All executions together use at most this fraction of the memory: one in four bytes."""
+_CONTAINER_MEMORY = Path("/sys/fs/cgroup/memory.max")
+_LITTLE_USE_SECONDS = 5.0
+"""Recent use that still counts as little, for the reserve."""
+_DEMOTE_SECONDS = 1.0
+"""Code that runs longer than this gives way to code that has just started."""
+
+
+class Sandbox:
+    """Executes code for all workspaces. There is one in each server process. It starts no process before the first run.
+
+    A workspace can use as many places as there are processors, but only half of all places. The other half is for
+    workspaces that use little, so these find a free place. The system shares the processors: code that has just started
+    goes first.
+    """
+
+    def __init__(self, places: int | None = None) -> None:
+        self._nursery = ForkServerClient()
+        size = places or _places()
+        self._places = FairSemaphore(
+            size,
+            share=max(_LEAST_AT_ONCE, _processors()),
+            reserve=size // 2,
+            little_use_seconds=_LITTLE_USE_SECONDS,
+        )
+
+    @property
+    def places(self) -> int:
+        """How many executions can run at once."""
+        return self._places.size
+
+    @property
+    def pid(self) -> int | None:
+        """The process that forks, while there is one."""
+        return self._nursery.pid
+
+    async def run(
+        self,
+        language: CodeLanguage,
+        source: str,
+        value: Json,
+        *,
+        timeout: timedelta,  # noqa: ASYNC109 - of the code, not of the caller's wait
+        log: Callable[[str], None],
+    ) -> Outcome:
+        """Call the `main` that `source` defines with `value`, and give what it returns.
+
+        Cancelling kills the code's process. Nothing of the code can outlive the call.
+
+        Args:
+            language: What the source is written in.
+            source: At most 64 KiB.
+            value: JSON, at most 4 MiB of it.
+            timeout: Counts from when the code starts, not while the run waits for its turn; at most 30 s.
+            log: Gets each line that the code prints, while it runs; 64 KiB of them, then one that says so.
+        """
+        if (refused := _refuse(source)) is not None:
+            return refused
+        async with self._places.place(current_owner()):
+            try:
+                data = await encode(value)
+            except InputTooLarge:
+                return CodeFailed("code_limit", limits.INPUT_TOO_LARGE)
+            except ValueError:
+                return CodeFailed("code_error", limits.INPUT_NOT_JSON)
+            seconds = min(timeout, limits.LONGEST_TIMEOUT).total_seconds()
+            job = Job(language.value, source, seconds, clock.now().timestamp())
+            for _ in range(_STARTS):
+                outcome = await self._try(Conversation(job, data, log))
+                if not isinstance(outcome, SpawnFailed):
+                    return outcome
+            return CodeFailed("code_limit", limits.NOT_STARTED)
+
+    async def close(self) -> None:
+        """End all that runs. A run that goes on meanwhile fails; a later one does not start."""
+        await self._nursery.close()
+
+    async def _try(self, conversation: Conversation) -> Outcome | SpawnFailed:
+        try:
+            child = self._nursery.bear()
+        except OSError:
+            return SpawnFailed.GONE
+        parent = self._nursery.pid
+        outcome = await self._hold(conversation, child)
+        if outcome is SpawnFailed.SILENT and self._nursery.pid == parent:
+            # What forks is stuck, and would be for the next.
+            self._nursery.stop()
+        return outcome
+
+    async def _hold(self, conversation: Conversation, child: Child) -> Outcome | SpawnFailed:
+        demotion = asyncio.get_running_loop().call_later(
+            _DEMOTE_SECONDS, self._nursery.demote, child
+        )
+        try:
+            return await conversation.hold(child.connection)
+        finally:
+            demotion.cancel()
+            self._nursery.kill(child)
+
+
+def _refuse(source: str) -> CodeFailed | None:
+    try:
+        size = len(source.encode())
+    except UnicodeEncodeError:
+        return CodeFailed("code_error", limits.SOURCE_NOT_TEXT)
+    if size > limits.MAX_SOURCE_BYTES:
+        return CodeFailed("code_limit", limits.SOURCE_TOO_LARGE)
+    return None
+
+
+def _places() -> int:
+    fitting = _memory() // _PART_OF_MEMORY // _MEMORY_OF_ONE
+    return min(_MOST_AT_ONCE, max(2 * _LEAST_AT_ONCE, fitting))
+
+
+def _memory() -> int:
+    """The memory of the machine or the container, in bytes."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        return min(machine, int(_CONTAINER_MEMORY.read_text()))
+    except (OSError, ValueError):
+        # There is no such limit, or it is "max".
+        return machine
+
+
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or _LEAST_AT_ONCE

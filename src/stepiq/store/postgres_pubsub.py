@@ -1,0 +1,157 @@
+"""Word between processes, through PostgreSQL's LISTEN and NOTIFY.
+
+It leaves after the commit, many at once, on a connection of its own: a NOTIFY in the transaction itself would make all
+commits of all processes take turns. So word can be lost, when a process dies between the two or a connection is cut; a
+listener learns of that by a gap in what is numbered, or by `may_have_missed`, and reads the store.
+"""
+
+import asyncio
+import secrets
+from collections import deque
+from contextlib import suppress
+
+import psycopg
+
+from stepiq.core import json, logging
+from stepiq.core.json import Json
+from stepiq.core.tasks import cancel
+from stepiq.store.database import Database, outages_reported
+from stepiq.store.postgres_driver import answering_within
+from stepiq.store.pubsub import LocalChanges
+
+log = logging.get(__name__)
+
+CHANNEL = "stepiq"
+_LONGEST_BYTES = 7_900
+"""PostgreSQL takes less than 8,000."""
+_BATCH = 500
+_BACKLOG = 10_000
+_RETRY_SECONDS = 0.5
+_LAST_WORDS_SECONDS = 1.0
+_SPEAK_SECONDS = 4.0
+_EVERYTHING = "*"
+
+_NOTIFY = "SELECT pg_notify(%s, message) FROM unnest(%s::text[]) AS message"
+
+
+class PostgresChanges(LocalChanges):
+    """Word within this process at once, and to the other processes of the database within milliseconds."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__()
+        self._database = database
+        # Tells what this process said itself from what others say: it has heard the former already.
+        self._origin = secrets.token_hex(4)
+        self._waiting: deque[str] = deque()
+        self._has_lost = False
+        self._awake = asyncio.Event()
+        self._silent = asyncio.Event()
+        self._silent.set()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin to listen and to speak.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        connection = await self._database.connect_alone("changes")
+        with outages_reported():
+            await connection.execute(f"LISTEN {CHANNEL}".encode())
+        self._tasks = [
+            asyncio.create_task(self._listen(connection)),
+            asyncio.create_task(self._speak()),
+        ]
+
+    async def stop(self) -> None:
+        """Say what there is still to say, and end."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                await self._silent.wait()
+        await cancel(self._tasks)
+        self._tasks = []
+
+    def publish(self, topic: str, payload: Json) -> None:
+        super().publish(topic, payload)
+        text = f"{self._origin} {topic} {json.dumps(payload)}"
+        if len(text.encode()) > _LONGEST_BYTES:
+            # That something is to be read there is all that fits.
+            text = f"{self._origin} {topic}"
+        self._say(text)
+
+    def may_have_missed(self) -> None:
+        super().may_have_missed()
+        self._say(f"{self._origin} {_EVERYTHING}")
+
+    def _say(self, text: str) -> None:
+        if not self._tasks:
+            return
+        if len(self._waiting) >= _BACKLOG:
+            self._waiting.clear()
+            self._has_lost = True
+        self._waiting.append(text)
+        self._silent.clear()
+        self._awake.set()
+
+    async def _speak(self) -> None:
+        while True:
+            try:
+                connection = await self._database.connect_alone("notify")
+                async with connection:
+                    # What is lost with a crash of the database is lost anyway: nobody has to wait for the disk.
+                    await connection.execute("SET synchronous_commit = off")
+                    await self._speak_through(connection)
+            except Exception as error:
+                log.warning("changes_not_published", reason=type(error).__name__)
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _speak_through(self, connection: psycopg.AsyncConnection) -> None:
+        while True:
+            while self._waiting or self._has_lost:
+                batch = self._take()
+                try:
+                    with answering_within(_SPEAK_SECONDS):
+                        await connection.execute(_NOTIFY, (CHANNEL, batch))
+                except BaseException:
+                    self._has_lost = True
+                    raise
+            self._silent.set()
+            self._awake.clear()
+            await self._awake.wait()
+
+    def _take(self) -> list[str]:
+        if self._has_lost:
+            self._has_lost = False
+            return [f"{self._origin} {_EVERYTHING}"]
+        number = min(len(self._waiting), _BATCH)
+        # The same news many times over, such as of tickets that wait, is one.
+        return list(dict.fromkeys(self._waiting.popleft() for _ in range(number)))
+
+    async def _listen(self, connection: psycopg.AsyncConnection | None) -> None:
+        while True:
+            try:
+                if connection is None:
+                    connection = await self._database.connect_alone("changes")
+                    await connection.execute(f"LISTEN {CHANNEL}".encode())
+                    super().may_have_missed()
+                async with connection:
+                    async for notification in connection.notifies():
+                        self._hear(notification.payload)
+            except Exception as error:
+                log.warning("changes_not_received", reason=type(error).__name__)
+            connection = None
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    def _hear(self, text: str) -> None:
+        origin, _, said = text.partition(" ")
+        if origin == self._origin:
+            return
+        topic, _, payload = said.partition(" ")
+        if topic == _EVERYTHING:
+            super().may_have_missed()
+        elif not self.is_awaited(topic):
+            return
+        elif payload:
+            super().publish(topic, json.loads(payload.encode()))
+        else:
+            self.miss(topic)

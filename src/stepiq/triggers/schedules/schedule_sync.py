@@ -1,0 +1,106 @@
+"""Keeps schedules in step with their pipelines: the `schedule` of a definition, and archived pipelines."""
+
+from dataclasses import asdict, replace
+from uuid import UUID
+
+from stepiq.accounts.actor import Actor
+from stepiq.billing.plans import Plans
+from stepiq.core import clock, ids
+from stepiq.execution import quotas
+from stepiq.execution.quotas import Quota
+from stepiq.language.definition import Definition, ScheduleSpec
+from stepiq.store.database import Session
+from stepiq.store.states import CatchUp, Overlap
+from stepiq.triggers.schedules import queries
+from stepiq.triggers.schedules.records import MAX_PER_PIPELINE, Schedule
+
+NAME = "Schedule of the definition"
+"""What the schedule that a definition writes is called until somebody renames it."""
+
+
+class ScheduleSync:
+    """Hears from pipelines what changes, in the same transaction."""
+
+    def __init__(self, plans: Plans) -> None:
+        self._plans = plans
+
+    async def version_saved(
+        self, session: Session, actor: Actor, pipeline_id: UUID, definition: Definition
+    ) -> None:
+        """Create, change or delete the schedule that the definition writes.
+
+        It says whether and when; name, input, overlap and catch-up are as they were set by hand.
+
+        Raises:
+            PlanSchedulesExceeded: the plan does not allow another schedule.
+        """
+        found = await queries.of_definition(session, pipeline_id)
+        spec = definition.schedule
+        if spec is None:
+            if found is not None:
+                await queries.delete(session, found.id)
+        elif found is None:
+            plan = self._plans.get(actor.plan)
+            await quotas.require_room(session, actor.workspace_id, plan, Quota.SCHEDULES)
+            await queries.insert(session, _new(actor, pipeline_id, spec))
+        else:
+            await _change(session, found, spec)
+
+    async def archived(self, session: Session, pipeline_id: UUID) -> None:
+        """Let its schedules fire no more; each remembers whether it is enabled."""
+        await queries.stop(session, pipeline_id)
+
+    async def restoring(self, session: Session, pipeline_id: UUID) -> None:
+        """Lock its enabled schedules."""
+        await queries.lock_enabled(session, pipeline_id)
+
+    async def restored(self, session: Session, actor: Actor, pipeline_id: UUID) -> None:
+        """Let its enabled schedules fire from now on.
+
+        Raises:
+            PlanSchedulesExceeded: with its schedules, the workspace has more than the plan allows.
+        """
+        now = clock.now()
+        own = await queries.count(session, pipeline_id, MAX_PER_PIPELINE)
+        if own:
+            plan = self._plans.get(actor.plan)
+            await quotas.require_room(session, actor.workspace_id, plan, Quota.SCHEDULES, added=own)
+        enabled = await queries.lock_enabled(session, pipeline_id)
+        moves = [(schedule.id, schedule.next_after(now), None) for schedule in enabled]
+        if moves:
+            await queries.advance(session, moves)
+
+
+def _new(actor: Actor, pipeline_id: UUID, spec: ScheduleSpec) -> Schedule:
+    now = clock.now()
+    schedule = Schedule(
+        id=ids.uuid7(),
+        workspace_id=actor.workspace_id,
+        pipeline_id=pipeline_id,
+        created_by=actor.user_id,
+        name=NAME,
+        cron_expression=spec.cron,
+        timezone=spec.timezone,
+        input_data={},
+        enabled=spec.enabled,
+        overlap=Overlap.ALLOW,
+        catch_up=CatchUp.NONE,
+        from_definition=True,
+        next_run_at=None,
+        last_run_at=None,
+        created_at=now,
+        updated_at=now,
+    )
+    return replace(schedule, next_run_at=schedule.next_after(now))
+
+
+async def _change(session: Session, found: Schedule, spec: ScheduleSpec) -> None:
+    changed = replace(
+        found, cron_expression=spec.cron, timezone=spec.timezone, enabled=spec.enabled
+    )
+    if changed == found:
+        # A tick that is due at this very moment must not be passed over for a version that says the same.
+        return
+    now = clock.now()
+    changed = replace(changed, next_run_at=changed.next_after(now), updated_at=now)
+    await queries.update(session, found.id, asdict(changed))

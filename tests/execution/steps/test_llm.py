@@ -1,0 +1,111 @@
+"""Models that answer instead of others."""
+
+import pytest
+
+from stepiq.providers.sources import OllamaSource
+from tests.support.engine import World
+from tests.support.fake_provider import RunningFakeProvider
+
+pytestmark = pytest.mark.one_store
+
+FALLBACK = """
+name: Fallback
+steps:
+  - id: ask
+    model: MODEL
+    fallback_models: [openai/gpt-4o-mini]
+    retry: {max_attempts: 1}
+    prompt: hello
+"""
+
+LIMITED = """
+name: Limited
+steps:
+  - id: ask
+    model: ollama/llama3.2
+    max_tokens: 5000
+    prompt: hello
+"""
+
+
+class TestFallbackModels:
+    @pytest.mark.parametrize("status", [401, 404, 429, 500])
+    async def test_the_next_one_is_asked_at_once_when_one_cannot_answer(
+        self, world: World, fake_provider: RunningFakeProvider, status: int
+    ):
+        fake_provider.configure(failures=[status])
+
+        ended = await world.run(FALLBACK.replace("MODEL", "openai/gpt-4o"))
+
+        assert ended.run.output == "echo: hello"
+        assert ended.steps["ask"].model == "openai/gpt-4o-mini"
+        assert ended.steps["ask"].attempts == 1
+        (logged,) = [e.data["message"] for e in ended.events if e.type == "step.log"]
+        assert logged.endswith("Using model openai/gpt-4o-mini instead.")
+
+    async def test_one_that_is_not_there_is_passed_over(self, world: World):
+        ended = await world.run(FALLBACK.replace("MODEL", "anthropic/claude-sonnet-4"))
+
+        assert ended.run.output == "echo: hello"
+        (logged,) = [e.data["message"] for e in ended.events if e.type == "step.log"]
+        assert "Using model openai/gpt-4o-mini instead." in logged
+
+    async def test_a_refused_question_goes_to_no_other(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(json_answers="prose")
+        source = FALLBACK.replace("MODEL", "openai/gpt-4o") + "    output_format: json\n"
+
+        ended = await world.run(source)
+
+        assert ended.run.error["code"] == "output_invalid"
+        assert {request.body["model"] for request in fake_provider.requests} == {"gpt-4o"}
+
+    async def test_when_all_fail_the_last_one_says_why(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(failures=[500, 429])
+
+        ended = await world.run(FALLBACK.replace("MODEL", "openai/gpt-4o"))
+
+        assert ended.run.error["code"] == "provider_rate_limited"
+
+    async def test_tokens_are_counted_under_the_model_that_used_them(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(drop_after=2, tokens=5)
+
+        ended = await world.run(
+            FALLBACK.replace("MODEL", "openai/gpt-4o").replace(
+                "openai/gpt-4o-mini", "ollama/llama3"
+            )
+        )
+
+        assert ended.run.error["code"] == "provider_error"
+        assert ended.steps["ask"].output_tokens >= 4
+        assert ended.steps["ask"].model == "ollama/llama3"
+
+
+class TestLimitOfAModel:
+    async def test_an_answer_that_it_cuts_off_gets_a_warning(
+        self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(OllamaSource, "max_answer_tokens", 512)
+        fake_provider.configure(finish_reason="length")
+
+        ended = await world.run(LIMITED)
+
+        assert fake_provider.requests[0].body["max_tokens"] == 512
+        (logged,) = [e.data["message"] for e in ended.events if e.type == "step.log"]
+        assert "cut off at 512 tokens, which is the limit of `ollama/llama3.2`" in logged
+
+    async def test_json_that_it_cuts_off_fails_with_the_same_advice(
+        self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(OllamaSource, "max_answer_tokens", 512)
+        fake_provider.configure(finish_reason="length", json_answers="prose")
+
+        ended = await world.run(LIMITED + "    output_format: json\n")
+
+        assert "Ask for a shorter answer, or use another `model`." in ended.run.error["message"]
+        assert "Raise" not in ended.run.error["message"]

@@ -1,0 +1,174 @@
+"""Runs that are cancelled, taken over, or lost to another worker while a step is in flight."""
+
+import asyncio
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+
+from stepiq.execution.interpreter import journal_buffer
+from stepiq.execution.journal import Entry, Journal
+from stepiq.execution.records import ClaimedRun
+from stepiq.store.tables import runs
+from tests.support import loop_time
+from tests.support.engine import World
+from tests.support.fake_provider import RunningFakeProvider
+
+ASK = """
+name: Ask
+steps:
+  - {id: before, type: transform, template: "cats"}
+  - id: ask
+    model: openai/gpt-4o-mini
+    prompt: "Tell me about {{steps.before.output}}"
+    retry: {max_attempts: 3, backoff_ms: 1}
+"""
+
+
+class TestCancel:
+    async def test_a_call_in_flight_is_closed_and_counted(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(token_ms=30_000)
+        pipeline_id = await world.pipeline(ASK + "  - {id: after, type: transform, template: x}\n")
+        run_id, heard = await world.start(pipeline_id)
+        await heard.until("step.delta")
+        request = await fake_provider.next_request()
+
+        with loop_time.within(1):
+            await world.cancel(run_id)
+            ended = await world.ended(run_id, heard)
+            await request.ended.wait()
+
+        assert ended.run.status == "cancelled"
+        assert request.closed_by_client
+        assert ended.steps["ask"].status == "cancelled"
+        assert ended.steps["ask"].output_tokens > 0
+        assert ended.steps["ask"].tokens_estimated
+        assert ended.run.output_tokens == ended.steps["ask"].output_tokens
+        assert "after" not in ended.steps
+        assert await world.counters() == (0, 0)
+
+    async def test_a_call_that_ended_but_is_not_recorded_is_counted(
+        self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
+    ):
+        recording = asyncio.Event()
+        write = Journal.write
+
+        async def noted(journal: Journal, run: ClaimedRun, entry: Entry) -> None:
+            if any(record.step_id == "ask" and record.is_final for record in entry.steps):
+                recording.set()
+            await write(journal, run, entry)
+
+        monkeypatch.setattr(Journal, "write", noted)
+        fake_provider.configure(latency_ms=100)
+        run_id, heard = await world.start(await world.pipeline(ASK))
+        request = await fake_provider.next_request()
+
+        # The run is held here, so the end of the call has to wait for its record.
+        async with world.database.transaction() as session:
+            await session.execute(sa.select(runs.c.id).where(runs.c.id == run_id).with_for_update())
+            await request.ended.wait()
+            await recording.wait()
+            await world.engine.cancel(session, world.workspace_id, run_id)
+        await _idle(world, run_id)
+
+        ended = await world.ended(run_id, heard)
+        assert ended.steps["ask"].status == "cancelled"
+        assert not ended.steps["ask"].tokens_estimated
+        assert ended.run.output_tokens == ended.steps["ask"].output_tokens > 0
+
+
+class TestLostClaims:
+    async def test_a_worker_that_lost_its_run_changes_nothing(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(latency_ms=300)
+        run_id, heard = await world.start(await world.pipeline(ASK))
+        await heard.until("step.status", step_id="ask", status="running")
+
+        async with world.database.transaction() as session:
+            await session.execute(
+                runs.update().where(runs.c.id == run_id).values(claim=runs.c.claim + 1)
+            )
+        await _idle(world, run_id)
+
+        ended = await world.ended(run_id, heard)
+        assert ended.run.status == "running"
+        assert ended.steps["ask"].status == "running"
+
+
+class TestTakingOver:
+    async def test_recorded_steps_are_kept_and_the_one_in_flight_runs_again(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(latency_ms=10_000)
+        run_id, heard = await world.start(await world.pipeline(ASK))
+        await heard.until("step.status", step_id="ask", status="running")
+        await world.engine.stop(drain=timedelta(0))
+        fake_provider.configure(latency_ms=0)
+
+        await world.engine.start()
+        await heard.until_ended()
+
+        ended = await world.ended(run_id, heard)
+        assert ended.run.status == "completed"
+        assert ended.run.claim == 2
+        assert ended.steps["before"].attempts == 1
+        assert ended.steps["ask"].attempts == 2
+        assert [event.seq for event in ended.events] == list(range(1, len(ended.events) + 1))
+
+    async def test_a_failed_step_and_the_end_of_its_run_are_one_record(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(journal_buffer, "_SETTLE_WITHIN", timedelta(0))
+        written: list[tuple[list[str], bool]] = []
+        write = Journal.write
+
+        async def noted(journal: Journal, run: ClaimedRun, entry: Entry) -> None:
+            written.append(([record.step_id for record in entry.steps], entry.ending is not None))
+            await write(journal, run, entry)
+
+        monkeypatch.setattr(Journal, "write", noted)
+
+        await world.run(
+            """
+            name: Fails
+            steps:
+              - {id: one, type: transform, template: x}
+              - {id: two, type: transform, output_format: json, template: 'no'}
+            """
+        )
+
+        assert [ending for steps, ending in written if "two" in steps] == [True]
+
+    async def test_large_outputs_are_there_for_the_steps_that_follow(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(latency_ms=10_000)
+        source = """
+        name: L
+        input: {schema: {type: object}}
+        steps:
+          - {id: large, type: transform, template: "{{input.x}}"}
+          - {id: ask, model: openai/gpt-4o-mini, prompt: "Hi"}
+          - {id: end, type: transform, template: "{{length steps.large.output}}"}
+        """.replace("{{length steps.large.output}}", "{{steps.large.output}}")
+        run_id, heard = await world.start(await world.pipeline(source), {"x": "y" * 70_000})
+        await heard.until("step.status", step_id="ask", status="running")
+        await world.engine.stop(drain=timedelta(0))
+        fake_provider.configure(latency_ms=0)
+
+        await world.engine.start()
+        await heard.until_ended()
+
+        ended = await world.ended(run_id, heard)
+        assert ended.run.status == "completed"
+        assert ended.run.output_is_large
+
+
+async def _idle(world: World, run_id: UUID) -> None:
+    """Until nobody in this process carries the run."""
+    while run_id in world.engine._carrying:
+        await world.engine.settled(run_id)

@@ -1,0 +1,300 @@
+"""Workers that take over from one another, seen from the tickets and claims."""
+
+import asyncio
+import time
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+
+from stepiq.core.ids import uuid7
+from stepiq.execution.records import ClaimedRun, StepRecord
+from stepiq.queue import recovery
+from stepiq.queue.recovery import Recovery
+from stepiq.queue.worker_lease import presence_of
+from stepiq.store.database import StoreUnavailable
+from stepiq.store.pubsub import GAP, LocalChanges
+from stepiq.store.tables import runs
+from tests.support.engine import World
+from tests.support.fake_provider import RunningFakeProvider
+
+ASK = """
+name: Ask
+steps:
+  - {id: before, type: transform, template: "x"}
+  - {id: ask, model: openai/gpt-4o-mini, prompt: "{{steps.before.output}}"}
+"""
+only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+async def asking(world: World):
+    """A run in the middle of a model's answer, and who listens to it."""
+    run_id, heard = await world.start(await world.pipeline(ASK))
+    await heard.until("step.delta")
+    return run_id, heard
+
+
+async def say_that_somebody_else_has_it(world: World) -> None:
+    """Write the tickets in hand to a worker that is not there."""
+    schema = "" if world.database.is_sqlite else "dbos."
+    async with world.database.transaction() as session:
+        await session.execute(
+            sa.text(f"UPDATE {schema}workflow_status SET executor_id = 'worker-0'")  # noqa: S608
+        )
+
+
+async def claim_for_another(world: World, run_id: UUID, **columns: object) -> None:
+    async with world.database.transaction() as session:
+        await session.execute(
+            runs.update().where(runs.c.id == run_id).values(claim=runs.c.claim + 1, **columns)
+        )
+
+
+def another(world: World, changes: LocalChanges | None = None) -> Recovery:
+    return Recovery(
+        world.database,
+        changes or world.changes,
+        world.engine._tickets,
+        presence_of(world.database),
+    )
+
+
+class TestTakeOver:
+    async def test_what_a_worker_that_is_gone_had_in_hand_is_carried_on(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(token_ms=100, tokens=10)
+        run_id, heard = await asking(world)
+        await say_that_somebody_else_has_it(world)
+
+        assert await another(world).take_over() == 1
+
+        await asyncio.wait_for(heard.until_ended(), 30)
+        ended = await world.ended(run_id, heard)
+        assert (ended.run.status, ended.run.claim) == ("completed", 2)
+        assert [event.seq for event in ended.events] == list(range(1, len(ended.events) + 1))
+        # The transform was recorded; the call to the model was in flight.
+        assert len(fake_provider.requests) == 2
+        assert len({each.headers["idempotency-key"] for each in fake_provider.requests}) == 1
+
+    async def test_the_same_worker_stops_what_it_did_for_the_run_before(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(token_ms=10_000)
+        run_id, heard = await asking(world)
+        [before] = world.engine._carrying.values()
+        fake_provider.configure(token_ms=0)
+        await say_that_somebody_else_has_it(world)
+
+        await another(world).take_over()
+
+        await asyncio.wait_for(heard.until_ended(), 30)
+        assert before.cancelled()
+        assert (await world.ended(run_id, heard)).run.status == "completed"
+
+    async def test_who_is_gone_for_a_moment_only_keeps_what_it_has(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(token_ms=100, tokens=10)
+        _, heard = await asking(world)
+        await say_that_somebody_else_has_it(world)
+        taking = another(world)
+
+        assert await taking.take_over(grace_seconds=60) == 0
+
+        taking._missing_since = {"worker-0": -60.0}
+        assert await taking.take_over(grace_seconds=60) == 1
+        await asyncio.wait_for(heard.until_ended(), 30)
+
+    async def test_the_grace_begins_anew_after_an_outage_of_the_store(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ):
+        async def unavailable(session):
+            raise StoreUnavailable("The database did not respond.")
+
+        monkeypatch.setattr(world.engine._tickets, "holders", unavailable)
+        taking = another(world)
+        taking._missing_since = {"worker-0": 0.0}
+
+        with pytest.raises(StoreUnavailable):
+            await taking.take_over()
+
+        assert taking._missing_since == {}
+
+    async def test_nobody_is_gone_when_nobody_has_anything(self, world: World):
+        assert await another(world).take_over() == 0
+
+    async def test_listeners_look_for_what_was_not_told(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(token_ms=100, tokens=10)
+        _, heard = await asking(world)
+        await say_that_somebody_else_has_it(world)
+        changes = LocalChanges()
+
+        async with changes.subscribe("anything") as subscription:
+            await another(world, changes).take_over()
+
+            assert await subscription.next() is GAP
+            assert subscription.missed
+        await asyncio.wait_for(heard.until_ended(), 30)
+
+
+class TestLetGo:
+    async def test_a_run_that_another_worker_claimed_is_left_to_it(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(token_ms=10_000)
+        run_id, _ = await asking(world)
+        task = world.engine._carrying[run_id]
+        await claim_for_another(world, run_id)
+
+        await another(world).let_go(world.engine._claims, world.engine._let_go)
+        await asyncio.wait({task}, timeout=5)
+
+        assert task.cancelled()
+        assert run_id not in world.engine._cancelled
+
+    async def test_so_is_one_that_was_cancelled_without_word_of_it(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(token_ms=10_000)
+        run_id, _ = await asking(world)
+        task = world.engine._carrying[run_id]
+        async with world.database.transaction() as session:
+            await world.engine.cancel(session, world.workspace_id, run_id)
+            session._after_commit.clear()
+
+        await another(world).let_go(world.engine._claims, world.engine._let_go)
+        await asyncio.wait({task}, timeout=5)
+
+        assert task.cancelled()
+
+    async def test_what_is_still_this_workers_goes_on(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(token_ms=100, tokens=10)
+        run_id, heard = await asking(world)
+
+        await another(world).let_go(world.engine._claims, world.engine._let_go)
+
+        await asyncio.wait_for(heard.until_ended(), 30)
+        assert (await world.ended(run_id, heard)).run.claim == 1
+        assert world.engine._claims == {}
+
+    async def test_the_tokens_of_a_cancelled_call_count_even_if_it_is_noticed_twice(
+        self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
+    ):
+        fake_provider.configure(token_ms=10_000)
+        run_id, heard = await asking(world)
+        task, journal = world.engine._carrying[run_id], world.engine._journal
+        count, counting, may_count = journal.count_cancelled, asyncio.Event(), asyncio.Event()
+
+        async def count_slowly(run: ClaimedRun, record: StepRecord) -> None:
+            counting.set()
+            await may_count.wait()
+            await count(run, record)
+
+        monkeypatch.setattr(journal, "count_cancelled", count_slowly)
+        async with world.database.transaction() as session:
+            await world.engine.cancel(session, world.workspace_id, run_id)
+        await asyncio.wait_for(counting.wait(), 5)
+
+        await another(world).let_go(world.engine._claims, world.engine._let_go)
+        may_count.set()
+        await asyncio.wait({task}, timeout=5)
+
+        assert (await world.ended(run_id, heard)).run.output_tokens > 0
+
+    async def test_it_stops_a_run_only_once(self, world: World, fake_provider: RunningFakeProvider):
+        fake_provider.configure(token_ms=10_000)
+        run_id, _ = await asking(world)
+
+        assert world.engine._let_go(run_id, False)
+        assert not world.engine._let_go(run_id, False)
+        assert world.engine._carrying[run_id].cancelling() == 1
+
+    async def test_a_run_that_is_not_executed_is_not_stopped(self, world: World):
+        assert not world.engine._let_go(uuid7(), False)
+
+
+class TestRunForEver:
+    @only_postgresql
+    async def test_it_goes_on_whatever_happens(self, world: World, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(recovery, "_EVERY_SECONDS", 0.01)
+        faults: list[Exception] = [StoreUnavailable("No answer."), RuntimeError("a fault of ours")]
+        again = asyncio.Event()
+        watching = another(world)
+
+        async def take_over(grace_seconds: float) -> int:
+            if faults:
+                raise faults.pop()
+            again.set()
+            return 0
+
+        monkeypatch.setattr(watching, "take_over", take_over)
+        task = asyncio.create_task(watching.run_for_ever({}, world.engine._let_go))
+
+        await asyncio.wait_for(again.wait(), 5)
+
+        task.cancel()
+
+    @only_postgresql
+    async def test_it_remembers_that_the_process_did_not_respond(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(recovery, "_EVERY_SECONDS", 0.01)
+        monkeypatch.setattr(recovery, "_HELD_SECONDS", 0.1)
+        watching, rounds, done = another(world), list[bool](), asyncio.Event()
+
+        async def let_go(claims: object, overtaken: object, *, was_held: bool) -> None:
+            rounds.append(was_held)
+            if len(rounds) == 1:
+                asyncio.get_running_loop().call_soon(time.sleep, 0.2)
+            if len(rounds) == 5:
+                done.set()
+
+        monkeypatch.setattr(watching, "let_go", let_go)
+        task = asyncio.create_task(watching.run_for_ever({}, world.engine._let_go))
+
+        await asyncio.wait_for(done.wait(), 5)
+
+        assert rounds[1:5] == [True] * 4
+        task.cancel()
+
+    @only_postgresql
+    async def test_it_forgets_that_after_some_seconds(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(recovery, "_EVERY_SECONDS", 0.01)
+        monkeypatch.setattr(recovery, "_HELD_SECONDS", 0.1)
+        monkeypatch.setattr(recovery, "_HELD_LATELY_SECONDS", 0.2)
+        watching, rounds, done = another(world), list[bool](), asyncio.Event()
+
+        async def let_go(claims: object, overtaken: object, *, was_held: bool) -> None:
+            if not rounds:
+                asyncio.get_running_loop().call_soon(time.sleep, 0.2)
+            rounds.append(was_held)
+            if True in rounds and not was_held:
+                done.set()
+
+        monkeypatch.setattr(watching, "let_go", let_go)
+        task = asyncio.create_task(watching.run_for_ever({}, world.engine._let_go))
+
+        await asyncio.wait_for(done.wait(), 5)
+
+        task.cancel()
+
+
+class TestStop:
+    async def test_what_a_stopping_worker_leaves_waits_for_whoever_comes(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(token_ms=10_000)
+        await asking(world)
+
+        await world.engine.stop(drain=timedelta(0))
+
+        async with world.database.reading() as session:
+            assert await world.engine._tickets.holders(session) == set()

@@ -1,0 +1,48 @@
+"""Libraries of providers are loaded when the start is over: not by commands that soon end."""
+
+import asyncio
+
+import pytest
+
+from stepiq.billing.plans import Plans
+from stepiq.core.http import GuardedClient
+from stepiq.execution import runtime
+from stepiq.execution.runtime import Engine
+from stepiq.providers.registry import Providers
+from stepiq.store.database import Database
+from stepiq.store.pubsub import LocalChanges
+
+
+@pytest.fixture
+def warmed(monkeypatch) -> asyncio.Event:
+    event = asyncio.Event()
+
+    async def warm(self: Providers) -> None:
+        event.set()
+
+    monkeypatch.setattr(Providers, "warm", warm)
+    return event
+
+
+@pytest.fixture
+def idle(database: Database, changes: LocalChanges, providers: Providers, http: GuardedClient):
+    return Engine(database, changes, providers, Plans.load({}), http)
+
+
+async def test_a_while_after_the_start_they_are_loaded(idle: Engine, warmed, monkeypatch):
+    monkeypatch.setattr(runtime, "_WARM_AFTER_SECONDS", 0)
+    await idle.start()
+
+    async with asyncio.timeout(10):
+        await warmed.wait()
+
+    await idle.stop()
+
+
+async def test_before_that_they_are_not(idle: Engine, warmed, monkeypatch):
+    monkeypatch.setattr(runtime, "_WARM_AFTER_SECONDS", 3_600)
+    await idle.start()
+
+    await idle.stop()
+
+    assert not warmed.is_set()

@@ -1,0 +1,237 @@
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from dbos import EnqueueOptions
+
+from stepiq.core.ids import uuid7
+from stepiq.execution.retention import sweep
+from stepiq.queue import tickets as tickets_module
+from stepiq.queue.tickets import Queue, Ticket, TicketQueue
+from stepiq.store.database import Database
+from stepiq.store.pubsub import TICKETS_WAITING, LocalChanges
+from stepiq.store.tables import runs, workspaces
+from tests.support.engine import World
+
+TRANSFORM = "name: T\nsteps: [{id: t, type: transform, template: x}]"
+
+
+class TestTicket:
+    def test_it_is_read_as_it_was_written(self):
+        ticket = Ticket(uuid7(), 3)
+
+        assert Ticket.parse(str(ticket)) == ticket
+
+
+class TestEnqueue:
+    async def test_a_rolled_back_run_leaves_no_ticket(self, world: World):
+        with pytest.raises(ZeroDivisionError):  # noqa: PT012 - the transaction is what is left
+            async with world.database.transaction() as session:
+                await world.engine._tickets.enqueue(session, uuid7(), 1, 1)
+                raise ZeroDivisionError
+
+        run_id = uuid7()
+        await _use_up(world, run_id)
+        assert [t.subject_id for t in await world.engine._tickets.finished(10)] == [run_id]
+
+    async def test_a_committed_run_starts_without_waiting_for_the_next_poll(self, world: World):
+        pipeline_id = await world.pipeline(TRANSFORM)
+        loop = asyncio.get_running_loop()
+        lateness: list[float] = []
+
+        for _ in range(10):
+            started = loop.time()
+            _, heard = await world.start(pipeline_id)
+            await heard.until_ended()
+            lateness.append(loop.time() - started)
+
+        # Without the wake, half of them would take more than half a second.
+        assert sorted(lateness)[5] < 0.4
+
+
+class TestEnqueueMany:
+    @pytest.mark.parametrize("queue", Queue)
+    async def test_a_ticket_is_what_the_library_would_have_written(
+        self, database: Database, queue: Queue
+    ):
+        tickets, subject_id = TicketQueue(database, LocalChanges()), uuid7()
+        options: EnqueueOptions = {
+            "workflow_name": queue.workflow,
+            "queue_name": queue,
+            "workflow_id": str(Ticket(subject_id, 1)),
+            "app_version": "1",
+            "priority": 7,
+        }
+        client = tickets._connect()
+        before = datetime.now(UTC) - timedelta(seconds=1)
+        async with database.transaction() as session:
+            await session.run_sync(
+                lambda connection: client.enqueue_in_transaction(
+                    connection, options, str(subject_id)
+                )
+            )
+            await tickets.enqueue_many(session, [(subject_id, 2, 7), (uuid7(), 1, 8)], queue)
+
+        for table in ("workflow_status", "workflow_input"):
+            rows = await _rows_of_library(database, table)
+            theirs, ours = (rows.pop(str(Ticket(subject_id, number))) for number in (1, 2))
+            for own in ("created_at", "updated_at", "retention_timestamp"):
+                if own in ours:
+                    assert theirs.pop(own) >= before.timestamp() * 1000
+                    assert ours.pop(own) >= before.timestamp() * 1000
+            if "creator_xid" in ours:
+                # A name that nobody else has.
+                assert len(theirs.pop("creator_xid")) == len(ours.pop("creator_xid")) == 36
+            assert ours == theirs
+            assert len(rows) == 1
+        await tickets.stop()
+
+    async def test_a_ticket_that_is_there_already_stays_as_it_is(self, database: Database):
+        tickets, subject_id = TicketQueue(database, LocalChanges()), uuid7()
+        for priority in (1, 2):
+            async with database.transaction() as session:
+                await tickets.enqueue_many(session, [(subject_id, 1, priority)])
+
+        rows = await _rows_of_library(database, "workflow_status")
+        assert [row["priority"] for row in rows.values()] == [1]
+
+
+class TestFinish:
+    async def test_with_its_run_a_ticket_is_gone(self, world: World):
+        await world.run(TRANSFORM)
+
+        assert await _rows_of_library(world.database, "workflow_status") == {}
+        assert await _rows_of_library(world.database, "workflow_input") == {}
+
+    async def test_that_it_is_gone_is_no_news_to_the_library(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ):
+        asked = []
+        monkeypatch.setattr(
+            "stepiq.queue.tickets._update_outcome", lambda *arguments, **_: asked.append(arguments)
+        )
+
+        await world.run(TRANSFORM)
+        async with asyncio.timeout(10):
+            # The library says that the workflow has returned a moment after the run's end.
+            while tickets_module._finished:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.01)
+
+        assert asked == []
+
+    async def test_a_ticket_that_another_worker_has_used_up_ends_quietly(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ):
+        ended = await world.run(TRANSFORM)
+        begun, may_go = asyncio.Event(), asyncio.Event()
+        claim = world.engine._journal.claim
+
+        async def slowly(run_id, held=None, *, again=False):
+            begun.set()
+            await may_go.wait()
+            return await claim(run_id, held, again=again)
+
+        monkeypatch = pytest.MonkeyPatch()
+        monkeypatch.setattr(world.engine._journal, "claim", slowly)
+        async with world.database.transaction() as session:
+            await world.engine._tickets.enqueue(session, ended.run.id, 1, 1)
+        await begun.wait()
+        async with world.database.transaction() as session:
+            await tickets_module.finish(session, [Ticket(ended.run.id, 1)])
+        tickets_module._finished.clear()
+        may_go.set()
+        await world.engine.stop()
+        monkeypatch.undo()
+
+        assert [
+            record for record in caplog.records if record.levelname in ("WARNING", "ERROR")
+        ] == []
+        await world.engine.start()
+
+
+class TestStop:
+    async def test_a_queue_that_was_never_used_has_nothing_to_stop(self, database: Database):
+        await TicketQueue(database, LocalChanges()).stop()
+
+    async def test_a_queue_that_only_accepted_gives_its_connections_back(self, database: Database):
+        queue = TicketQueue(database, LocalChanges())
+        assert await queue.finished(1) == []
+
+        await queue.stop()
+
+        assert await queue.finished(1) == []
+        await queue.stop()
+
+    async def test_a_wake_without_a_worker_is_of_no_consequence(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr("stepiq.queue.tickets._wakes", {})
+
+        changes = LocalChanges()
+        TicketQueue(database, changes)
+
+        changes.publish(TICKETS_WAITING, Queue.RUNS)
+
+
+class TestSweep:
+    async def test_without_finished_tickets_there_is_nothing_to_do(self, world: World):
+        assert await sweep(world.database, world.engine._tickets) == 0
+
+    async def test_a_run_with_a_later_ticket_is_no_orphan(self, world: World):
+        ended = await world.run(TRANSFORM)
+        await _use_up(world, ended.run.id)
+        async with world.database.transaction() as session:
+            await session.execute(
+                runs.update()
+                .where(runs.c.id == ended.run.id)
+                .values(status="running", completed_at=None, ticket=2)
+            )
+
+        await sweep(world.database, world.engine._tickets)
+
+        assert (await world.ended(ended.run.id, ended.heard)).run.ticket == 2
+
+    async def test_tickets_that_ended_without_their_runs_are_forgotten(self, world: World):
+        await _use_up(world, uuid7())
+
+        swept = await sweep(world.database, world.engine._tickets)
+
+        assert swept == 1
+        assert await world.engine._tickets.finished(10) == []
+
+    async def test_a_run_that_its_ticket_left_behind_gets_another(self, world: World):
+        ended = await world.run(TRANSFORM)
+        await _use_up(world, ended.run.id)
+        async with world.database.transaction() as session:
+            await session.execute(
+                runs.update()
+                .where(runs.c.id == ended.run.id)
+                .values(status="running", completed_at=None)
+            )
+            await session.execute(workspaces.update().values(unfinished_runs=1, admitted_runs=1))
+
+        await sweep(world.database, world.engine._tickets)
+
+        await ended.heard.until_ended()
+        again = await world.ended(ended.run.id, ended.heard)
+        assert (again.run.status, again.run.ticket) == ("completed", 2)
+
+
+async def _use_up(world: World, run_id: UUID) -> None:
+    """Have a ticket of a run that has ended, or never was, come to its end by itself."""
+    async with world.database.transaction() as session:
+        await world.engine._tickets.enqueue(session, run_id, 1, 1)
+    while not await world.engine._tickets.finished(1):  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0.01)
+
+
+async def _rows_of_library(database: Database, table: str) -> dict[str, dict[str, Any]]:
+    """All columns of one of the library's tables, by the ticket they are about."""
+    schema = "" if database.is_sqlite else "dbos."
+    async with database.reading() as session:
+        rows = await session.execute(sa.text(f"SELECT * FROM {schema}{table}"))  # noqa: S608
+        found = [dict(row) for row in rows.mappings()]
+    return {row.pop("workflow_uuid"): row for row in found}

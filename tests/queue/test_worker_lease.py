@@ -1,0 +1,140 @@
+"""Who is there, and who is gone."""
+
+import asyncio
+
+import psycopg
+import pytest
+
+from stepiq.queue import worker_lease
+from stepiq.queue.worker_lease import Presence, WorkerRunning, presence_of
+from stepiq.store.database import Database, StoreUnavailable
+
+only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+async def absent(database: Database, asking: Presence, *executors: str) -> set[str]:
+    async with database.reading() as session:
+        return await asking.absent(session, executors)
+
+
+async def until_absent(database: Database, asking: Presence, other: Presence, seconds: float):
+    async with asyncio.timeout(seconds):
+        while not await absent(database, asking, other.executor_id):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.05)
+
+
+async def cut(database: Database) -> int:
+    """Have the server end the sessions of all workers; how many there were."""
+    connection = await database.connect_alone("test")
+    async with connection:
+        ended = await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'stepiq worker' AND datname = current_database()"
+        )
+        return len(await ended.fetchall())
+
+
+class TestFile:
+    @only_sqlite
+    async def test_a_second_worker_is_refused_and_told_who_is_there(self, database: Database):
+        first = presence_of(database)
+        await first.acquire()
+
+        with pytest.raises(WorkerRunning, match="Stop it first"):
+            await presence_of(database).acquire()
+
+        await first.release()
+
+    @only_sqlite
+    async def test_after_the_first_has_gone_a_second_may_come(self, database: Database):
+        first, second = presence_of(database), presence_of(database)
+        await first.acquire()
+        await first.release()
+
+        await second.acquire()
+
+        await second.release()
+
+    @only_sqlite
+    async def test_everybody_else_is_gone(self, database: Database):
+        here = presence_of(database)
+
+        assert await absent(database, here, here.executor_id, "worker-1") == {"worker-1"}
+
+
+class TestSession:
+    @only_postgresql
+    async def test_two_workers_see_each_other(self, database: Database):
+        first, second = presence_of(database), presence_of(database)
+        await first.acquire()
+        await second.acquire()
+
+        assert await absent(database, first, second.executor_id, "worker-0", "stepiq") == {
+            "worker-0",
+            "stepiq",
+        }
+        assert await absent(database, second, first.executor_id) == set()
+
+        await first.release()
+        await second.release()
+
+    @only_postgresql
+    async def test_one_that_was_released_is_gone(self, database: Database):
+        first, second = presence_of(database), presence_of(database)
+        await first.acquire()
+
+        await first.release()
+
+        await until_absent(database, second, first, 5)
+
+    @only_postgresql
+    async def test_one_that_gives_no_sign_of_life_is_gone(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(worker_lease, "LEASE_SECONDS", 1)
+        monkeypatch.setattr(worker_lease, "_SIGN_SECONDS", 60)
+        first, second = presence_of(database), presence_of(database)
+        await first.acquire()
+
+        await until_absent(database, second, first, 10)
+
+        await first.release()
+
+    @only_postgresql
+    async def test_one_whose_session_was_cut_comes_back_under_its_name(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(worker_lease, "_SIGN_SECONDS", 0.05)
+        first, second = presence_of(database), presence_of(database)
+        await first.acquire()
+
+        assert await cut(database) == 1
+        await until_absent(database, second, first, 5)
+
+        async with asyncio.timeout(10):
+            while await absent(database, second, first.executor_id):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.05)
+        await first.release()
+
+    @only_postgresql
+    async def test_a_lock_that_cannot_be_had_leaves_no_connection_behind(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ):
+        opened: list[psycopg.AsyncConnection] = []
+        connect_alone = database.connect_alone
+
+        async def broken(purpose: str) -> psycopg.AsyncConnection:
+            opened.append(connection := await connect_alone(purpose))
+            await connection.close()
+            return connection
+
+        monkeypatch.setattr(database, "connect_alone", broken)
+
+        with pytest.raises(StoreUnavailable):
+            await presence_of(database).acquire()
+
+        assert opened[0].closed
+
+    async def test_releasing_who_never_came_does_nothing(self, database: Database):
+        await presence_of(database).release()

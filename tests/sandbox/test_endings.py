@@ -1,0 +1,39 @@
+import pytest
+
+from stepiq.sandbox import endings, frames, limits
+
+
+class TestResult:
+    def test_json_is_passed_on(self):
+        ending = endings.result('{"a":[1,2.5]}')
+
+        assert (ending.kind, ending.text) == (frames.RESULT, '{"a":[1,2.5]}')
+
+    def test_its_limit_counts_bytes(self):
+        ending = endings.result(f'"{"é" * (limits.MAX_OUTPUT_BYTES // 2)}"')
+
+        assert (ending.kind, ending.text) == (frames.LIMIT, limits.OUTPUT_TOO_LARGE)
+
+    @pytest.mark.parametrize(
+        "text",
+        ["", "[1", "NaN", "1e999", '"\\ud800"', '"\\u0000"', "1" * 401, "[" * 101 + "]" * 101, '{"a":1,"a":2}'],
+    )  # fmt: skip
+    def test_what_cannot_be_kept_is_an_error(self, text: str):
+        ending = endings.result(text)
+
+        assert ending.kind == frames.ERROR
+        assert ending.text.startswith("The result of `main` cannot be stored. ")
+
+
+class TestError:
+    def test_it_begins_with_the_line(self):
+        assert endings.error("Oh.", 3).text == "Line 3 of the code: Oh."
+
+    def test_a_long_message_is_cut(self):
+        text = endings.error("x" * 10_000).text
+
+        assert len(text) == limits.MAX_MESSAGE_CHARACTERS
+        assert text.endswith("x…")
+
+    def test_half_of_a_surrogate_pair_does_not_keep_it_from_leaving(self):
+        assert endings.error("\ud800").pack() == frames.pack(frames.ERROR, b"?")
