@@ -8,7 +8,7 @@ WORKERS ?= $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-slow test-all check fix types docs bench chaos kills fuzz lock sbom audit pin-images
+.PHONY: help demo serve test test-slow test-all coverage check fix types docs bench chaos kills fuzz lock sbom audit pin-images
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -37,14 +37,18 @@ test-slow: ## run the slow tests: process kills, chaos, container files, timing
 	@$(BIN)/python scripts/fetch_weights.py
 	$(PYTEST) -m slow
 
-test-all: ## run all tests and check the coverage, as CI does
+test-all: ## run all tests, as CI does
 	@scripts/bootstrap.sh dev
 	@scripts/postgres.sh
+	@$(BIN)/python scripts/fetch_weights.py
+	$(PYTEST)
+
+coverage: ## run the tests on SQLite, except the slow ones, and check the coverage
+	@scripts/bootstrap.sh dev
 	@$(BIN)/python scripts/fetch_weights.py
 	@rm -f .coverage .coverage.*
 	$(PYTEST) -m "not slow and not postgresql" --cov --cov-report=
 	@$(BIN)/python scripts/coverage_floor.py
-	$(PYTEST) -m "slow or postgresql"
 
 check: ## check lint, format, types, layers and container files, as CI does
 	@scripts/bootstrap.sh dev

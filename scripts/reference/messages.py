@@ -19,7 +19,7 @@ from stepiq.execution.outcomes import FailureCode
 _AREAS = {
     "API": (),
     "Definitions": ("language", "pipelines"),
-    "Runs": ("execution", "queue", "providers", "sandbox", "redaction", "trials"),
+    "Runs": ("steps", "execution", "queue", "providers", "sandbox", "redaction", "trials"),
     "Commands": ("cli",),
     "Settings and start": ("core", "store", "server", "billing.plans"),
     "Mails and pages": (

@@ -28,7 +28,7 @@ class TestRows:
             ("API", "`review_closed`", "runs.reviews.errors"),
             ("Definitions", "`expression_error`", "language.expressions.operators"),
             ("Runs", "`step_timeout`", "execution.interpreter.attempts"),
-            ("Runs", "`review_timeout`", "execution.interpreter.pauses"),
+            ("Runs", "`review_timeout`", "steps.human_review.handler"),
             ("Commands", "", "cli.inputs"),
             ("Settings and start", "`settings_invalid`", "core.config_file"),
             ("Mails and pages", "", "accounts.recovery"),

@@ -255,7 +255,7 @@ class TestAcceptMany:
         good = here.run(Limits())
 
         with pytest.raises(IntegrityError):
-            await here.accept(good, replace(here.run(Limits()), pipeline_id=uuid7()))
+            await here.accept(good, replace(here.run(Limits()), id=good.id))
 
         assert await here.runs() == []
         assert (await here.counters())[:3] == (0, 0, 0)

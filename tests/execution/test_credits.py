@@ -14,8 +14,8 @@ from stepiq.execution import usage
 from stepiq.execution.journal import Journal
 from stepiq.execution.limits import next_month
 from stepiq.execution.reservations import release_left_over
-from stepiq.execution.steps import spending
 from stepiq.providers.base import Message, ModelRequest
+from stepiq.steps.llm import spending
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.tables import run_steps
 from tests.support import loop_time

@@ -16,8 +16,6 @@ from tests.support.pace import slowness
 SHORT = 400
 MOST_MEASURED = 64 * 1024
 """For readers that do not hold the event loop. Longer texts would take minutes in all."""
-MEASURABLE_SECONDS = 0.02
-"""What takes less is fast enough, and too short to be compared."""
 MOST_GROWTH = 9.0
 """Of the time for a text four times as long. Linear is 4, quadratic is 16."""
 MOST_SECONDS = 0.1
@@ -171,7 +169,7 @@ def problem_with(reader: Reader, repeated: str) -> str | None:
     before = seconds(reader, repeated, longest // 64)
     for length in (longest // 16, longest // 4, longest):
         took = seconds(reader, repeated, length)
-        if took > MEASURABLE_SECONDS and took > MOST_GROWTH * before:
+        if took > reader.fixed_seconds and took > MOST_GROWTH * before:
             # The shortest of several measurements: others are longer because of what else runs on the machine.
             took = min(took, *(seconds(reader, repeated, length) for _ in range(2)))
             before = max(before, min(seconds(reader, repeated, length // 4) for _ in range(5)))

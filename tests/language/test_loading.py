@@ -98,7 +98,7 @@ class TestAccepted:
             5, timedelta(milliseconds=200), 1.5, timedelta(milliseconds=900), on_timeout=True
         )
         assert facts.output_format is OutputFormat.JSON
-        assert not facts.is_pure
+        assert not facts.spec.is_pure
         assert isinstance(facts.spec, LlmSpec)
         assert facts.spec.model == "gpt-4o-mini"
         assert facts.spec.temperature == 0.5
@@ -106,7 +106,7 @@ class TestAccepted:
         assert facts.spec.output_schema == loaded.document["steps"][0]["output_schema"]
         assert facts.spec.output_validator is not None
         assert facts.spec.output_validator.issues({})[0].path == "facts"
-        assert digest.is_pure
+        assert digest.spec.is_pure
         assert digest.output_format is OutputFormat.MARKDOWN
         assert isinstance(digest.spec, TransformSpec)
 

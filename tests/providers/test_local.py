@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from stepiq.core.fairness import act_for
-from stepiq.execution.steps import spending
 from stepiq.providers import local_weights
 from stepiq.providers.base import Cost, Message, Model, ModelRequest, ProviderError
 from stepiq.providers.local import LocalServer
 from stepiq.providers.local_weights import LocalModelUnavailable, weights_path
 from stepiq.providers.registry import Providers
 from stepiq.providers.sources import LocalSource
+from stepiq.steps.llm import spending
 from tests.providers.conftest import ask, settings_with
 from tests.support.local_model import CACHE, needs_local_model
 

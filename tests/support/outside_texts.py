@@ -30,8 +30,6 @@ from stepiq.core.http.hosts import Host, HostInvalid
 from stepiq.core.http.waits import retry_after
 from stepiq.core.logging import _escape_controls
 from stepiq.execution.context import DELTA_CHARACTERS
-from stepiq.execution.steps import webhook
-from stepiq.execution.steps.answers import parse_json
 from stepiq.language import cron, foreign, patterns, time_zones
 from stepiq.language.expressions import Expression, times
 from stepiq.language.expressions import source as expression_source
@@ -52,6 +50,8 @@ from stepiq.redaction.masking import Masker
 from stepiq.runs.endpoints import _sequence
 from stepiq.sandbox import conversation, javascript
 from stepiq.server.protocol import Clients
+from stepiq.steps.answers import parse_json
+from stepiq.steps.webhook import handler as webhook
 from stepiq.store.search import fold
 from stepiq.triggers.webhooks import signatures
 from stepiq.web import bodies, guard, pages, parameters
@@ -75,6 +75,8 @@ class Reader:
     """In characters."""
     place: Literal["loop", "pieces", "thread", "process"] = "loop"
     """Where a text of that length is read: on the event loop at once or in small pieces, in a thread, or in another process."""
+    fixed_seconds: float = 0.02
+    """What takes less is not compared: it is too short to be measured, or independent of the length."""
 
 
 def in_bytes(text: str) -> bytes:
@@ -283,7 +285,11 @@ READERS: dict[str, Reader] = {
     ),
     "replacement": Reader(PATTERN.replacement, patterns.MAX_REPLACEMENT_LENGTH, "thread"),
     "differences of versions": Reader(
-        lambda text: diffs.unified(text, text[::-1], ("a", "b")), MAX_SOURCE_BYTES, "thread"
+        lambda text: diffs.unified(text, text[::-1], ("a", "b")),
+        MAX_SOURCE_BYTES,
+        "thread",
+        # It searches the smallest difference until it has used up a fixed number of comparisons.
+        fixed_seconds=0.3,
     ),
     # Values in runs.
     "text for a pattern": Reader(PATTERN.all, REPLY, "thread"),

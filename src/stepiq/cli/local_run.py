@@ -24,7 +24,6 @@ from stepiq.execution.outcomes import FailureCode
 from stepiq.language.definition import Definition
 from stepiq.language.loading import load_document
 from stepiq.language.source import SourceFormat
-from stepiq.language.specs import LlmSpec
 from stepiq.pipelines import service as pipelines
 from stepiq.pipelines.records import Draft
 from stepiq.providers.registry import Providers
@@ -124,7 +123,7 @@ def _with_model(draft: Draft, model: str, providers: Providers) -> Draft:
     if document is None or draft.loaded.definition is None:
         return draft
     every = draft.loaded.definition.every_step
-    asking = {step.id for step in every if isinstance(step.spec, LlmSpec)}
+    asking = {step.id for step in every if step.spec.asked_models}
     if not asking:
         say("note     --model has no effect: no step of this pipeline calls a model.")
         return draft

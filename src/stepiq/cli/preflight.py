@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from stepiq.cli.console import UsageError
 from stepiq.language.definition import Definition
-from stepiq.language.specs import ConditionSpec, LlmSpec, ReviewSpec, Step
+from stepiq.language.specs import Step
 from stepiq.providers.registry import ModelUnusable, Providers
 
 
@@ -25,7 +25,7 @@ def require_models(
     """
     problems: dict[str, tuple[ModelUnusable, list[str]]] = {}
     for step in certain_steps(definition.steps):
-        if isinstance(step.spec, LlmSpec) and (error := _unusable(step.spec, providers, keys)):
+        if error := _unusable(step.spec.asked_models, providers, keys):
             problems.setdefault(error.message, (error, []))[1].append(f"`{step.id}`")
     if not problems:
         return
@@ -46,17 +46,15 @@ def certain_steps(steps: tuple[Step, ...]) -> Iterator[Step]:
 
 
 def _may_jump(step: Step) -> bool:
-    spec = step.spec
-    jumps = isinstance(spec, ConditionSpec) or (
-        isinstance(spec, ReviewSpec) and spec.on_reject is not None
-    )
-    return jumps or bool(step.on_condition) or step.on_error.jump is not None
+    return bool(step.spec.own_jumps or step.on_condition) or step.on_error.jump is not None
 
 
-def _unusable(spec: LlmSpec, providers: Providers, keys: Mapping[str, str]) -> ModelUnusable | None:
+def _unusable(
+    models: Sequence[str | None], providers: Providers, keys: Mapping[str, str]
+) -> ModelUnusable | None:
     """Why none of a step's models can be used."""
     first: ModelUnusable | None = None
-    for model in (spec.model, *spec.fallback_models):
+    for model in models:
         try:
             _ = providers.default_model(keys) if model is None else providers.resolve(model, keys)
         except ModelUnusable as error:

@@ -1,8 +1,9 @@
-"""What one attempt of a step has at hand, and how it speaks while it works."""
+"""What the handler of a step can use, and how it sends text while it works."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 from weakref import WeakValueDictionary
 
@@ -57,7 +58,7 @@ class Dependencies:
 
 @dataclass(frozen=True, slots=True)
 class StepContext:
-    """One step of one run, about to be tried."""
+    """One execution of a step, for its handler."""
 
     run: ClaimedRun
     step: Step
@@ -74,6 +75,14 @@ class StepContext:
     """Record a line in the step's log: level, message."""
     save: Callable[[], Awaitable[None]]
     """Record how far the step has come, and what it has used so far."""
+    begin: Callable[[], Awaitable[None]]
+    """Record that an attempt begins. Handlers call it before they do anything that has an effect outside."""
+
+    @property
+    def started_at(self) -> datetime:
+        """When the step started; the same if it continues after a crash."""
+        assert self.record.started_at is not None  # noqa: S101 - set before the handler is called
+        return self.record.started_at
 
     @property
     def sending_scope(self) -> dict[str, Json]:

@@ -27,7 +27,6 @@ from stepiq.execution.protocols import Outbox
 from stepiq.execution.records import ClaimedRun, Ending, Meter, NewDelivery, Parking, StepRecord
 from stepiq.execution.reservations import ReservationChange
 from stepiq.execution.usage import Tally
-from stepiq.language.specs import StepType
 from stepiq.queue import tickets
 from stepiq.queue.tickets import Queue, Ticket, TicketQueue
 from stepiq.store.database import PATIENT_SECONDS, Database, Session
@@ -376,7 +375,7 @@ async def _write_steps(session: Session, ours: Sequence[_Writing]) -> None:
                 changed.append({"row_id": row.pop("id"), **row})
             else:
                 new.append(row)
-            if record.is_stored and record.is_final and record.type == StepType.HUMAN_REVIEW:
+            if record.is_stored and record.is_final and record.has_waited:
                 await reviews.close(session, each.run.id)
     if new:
         await session.execute(run_steps.insert(), new)

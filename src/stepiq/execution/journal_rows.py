@@ -113,6 +113,7 @@ def step_record(row: sa.Row[Any]) -> StepRecord:
         iteration=row.iteration,
         branch=row.branch,
         status=StepStatus(row.status),
+        has_waited=row.status == StepStatus.WAITING,
         attempts=row.attempts,
         failures=row.failures,
         model=row.model,

@@ -1,10 +1,13 @@
 """How one execution of a step ends, as a value."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from stepiq.core.json import Json
+from stepiq.language.specs import Step
+from stepiq.store.states import ReviewDecision
 
 
 class FailureCode(StrEnum):
@@ -104,14 +107,61 @@ class ReviewRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """The step cannot go on before a moment, or before somebody has decided."""
+class ReviewAnswer:
+    """What became of a question to a person."""
 
-    until: datetime
-    review: ReviewRequest | None = None
+    output: Json
+    """The data under review, as the reviewer left it."""
+    decision: ReviewDecision | None
+    """None: nobody decided in time."""
+    comment: str | None
+    reviewer: str | None
+    decided_at: datetime
+    """Without a decision, when the time was over."""
 
 
 Outcome = Completed | Failed
 """How an attempt ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The step continues at a moment, or when somebody has decided."""
+
+    until: datetime
+    resume: Callable[[ReviewAnswer | None], Outcome]
+    """How the step ends then. Gets the answer to `review`, if there is one."""
+    review: ReviewRequest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ForkBranch:
+    """A sequence of steps that is executed beside others."""
+
+    steps: tuple[Step, ...]
+    names: Mapping[str, Json]
+    """What only its templates and expressions see."""
+    item: str = ""
+    """Its item in words, for messages; empty if it has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """The step executes sequences of steps at the same time."""
+
+    branches: Sequence[ForkBranch]
+    max_concurrency: int
+    merge: Callable[[list[Json]], Json]
+    """Makes the output of the step from those of the branches. A failed one has none."""
+    stops_at_failure: bool
+    """Whether the first failure stops the other branches and fails the step."""
+    state_names: Sequence[str] = ()
+    """Names under which later steps see the branches; empty if they do not."""
+    counts_each: bool = False
+    """Whether the limit of steps applies to each branch, instead of all together."""
+
+
+Result = Completed | Failed | Waiting | Fork
+"""What the handler of a step type returns."""
 Ended = Completed | Failed | Skipped
 """How a step ends."""

@@ -211,6 +211,8 @@ class StepRecord:
     iteration: int = 1
     branch: str = ""
     status: StepStatus = StepStatus.PENDING
+    has_waited: bool = False
+    """Whether it has waited for a time or a person."""
     attempts: int = 0
     failures: int = 0
     """Attempts that failed; an attempt cut off by a crash is not one."""

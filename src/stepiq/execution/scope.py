@@ -7,7 +7,7 @@ from stepiq.core.json import Json
 from stepiq.execution.records import ClaimedRun, StepRecord
 from stepiq.execution.run_secrets import RunSecrets
 from stepiq.language.definition import Definition
-from stepiq.language.specs import ParallelSpec, Step
+from stepiq.language.specs import Step
 from stepiq.store.states import StepStatus
 
 
@@ -35,11 +35,10 @@ def pending(steps: tuple[Step, ...]) -> dict[str, Json]:
     found: dict[str, Json] = {}
     for step in steps:
         found[step.id] = state(StepStatus.PENDING)
-        if isinstance(step.spec, ParallelSpec):
-            for branch in step.spec.branches:
-                found |= pending(branch.steps)
-                found[branch.id] = state(StepStatus.PENDING)
-            found |= pending(step.spec.body)
+        for sequence in step.sequences:
+            found |= pending(sequence)
+        for branch in step.spec.named_branches:
+            found[branch.id] = state(StepStatus.PENDING)
     return found
 
 
@@ -64,9 +63,8 @@ def _owners(definition: Definition) -> dict[tuple[str, str], str]:
     found: dict[tuple[str, str], str] = {}
     for step in definition.steps:
         found[step.id, ""] = step.id
-        if isinstance(step.spec, ParallelSpec):
-            for index, branch in enumerate(step.spec.branches):
-                found |= {(inner.id, str(index)): branch.id for inner in branch.steps}
+        for index, branch in enumerate(step.spec.named_branches):
+            found |= {(inner.id, str(index)): branch.id for inner in branch.steps}
     return found
 
 

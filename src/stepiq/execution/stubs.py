@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from stepiq.core.json import Json
 from stepiq.execution.outcomes import Completed, Failed, FailureCode, Outcome
-from stepiq.language.specs import CodeSpec, Step
+from stepiq.language.specs import Step
 from stepiq.store.states import ReviewDecision
 
 
@@ -48,16 +48,19 @@ class Stubs:
         self._given, self._taken, self.missing = given, Counter(), {}
 
     def outcome(self, step: Step, branch: str) -> Outcome | None:
-        """How an attempt ends; None for code that nothing is given for, which runs in its sandbox as ever."""
+        """How an attempt ends; None for a step without an external action that has none: it is executed."""
         found = self._next(step, branch)
-        if found is None and isinstance(step.spec, CodeSpec):
+        action = step.spec.external_action
+        if found is None and action is None:
             return None
-        return found if isinstance(found, Completed | Failed) else self._refuse(step)
+        return found if isinstance(found, Completed | Failed) else self._refuse(step, action)
 
     def decision(self, step: Step) -> Decided | Failed:
         """What a review comes to."""
         found = self._next(step, "")
-        return found if isinstance(found, Decided) else self._refuse(step)
+        return (
+            found if isinstance(found, Decided) else self._refuse(step, step.spec.external_action)
+        )
 
     def _next(self, step: Step, branch: str) -> Given | None:
         ends = self._given.get(step.id)
@@ -70,8 +73,8 @@ class Stubs:
             self._taken[step.id] += 1
         return ends.each[min(turn, len(ends.each) - 1)]
 
-    def _refuse(self, step: Step) -> Failed:
-        doing = {"llm": "call a model", "webhook": "send a request"}.get(step.type, "ask a person")
+    def _refuse(self, step: Step, action: str | None) -> Failed:
+        doing = action or "have an effect outside"
         self.missing[step.id] = doing
         return Failed(
             FailureCode.EGRESS_BLOCKED,

@@ -16,7 +16,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from stepiq.execution.records import Meter
 from stepiq.language.definition import Definition
-from stepiq.language.specs import LlmSpec
 from stepiq.store.database import Session
 from stepiq.store.states import RunStatus
 from stepiq.store.tables import usage_days, workspaces
@@ -180,8 +179,7 @@ def credits_remaining(limit: int | None, tokens: int) -> int | None:
 
 def models_of(definition: Definition) -> set[str | None]:
     """Every model that a run of the definition may ask; None stands for the default one."""
-    specs = [step.spec for step in definition.every_step if isinstance(step.spec, LlmSpec)]
-    return {model for spec in specs for model in (spec.model, *spec.fallback_models)}
+    return {model for step in definition.every_step for model in step.spec.asked_models}
 
 
 def day_of(moment: datetime) -> str:

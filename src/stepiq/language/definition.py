@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from stepiq.language.inputs import InputSchema
-from stepiq.language.specs import ReviewSpec, Step
+from stepiq.language.specs import Step
 from stepiq.language.targets import (
     ApiTarget,
     DeliveryTarget,
@@ -71,9 +71,8 @@ class Definition:
     def sends_mail(self) -> bool:
         """Whether its runs send email: at their end, or to the assignees of a review."""
         targets = (*self.deliver, *self.on_success, *self.on_failure)
-        specs = (step.spec for step in self.every_step)
         return any(isinstance(target, EmailTarget) for target in targets) or any(
-            isinstance(spec, ReviewSpec) and spec.assignees for spec in specs
+            step.spec.sends_mail for step in self.every_step
         )
 
     @property

@@ -17,7 +17,7 @@ from stepiq.language.names import KnownNames, check_names
 from stepiq.language.placing import MAX_ERRORS, Placer
 from stepiq.language.reports import FieldReader, Problem, Report
 from stepiq.language.source import Source, SourceFormat, read
-from stepiq.language.specs import ReviewSpec, Step, WaitSpec
+from stepiq.language.specs import Step
 from stepiq.language.step_fields import homes, read_steps
 from stepiq.language.steps.registry import KINDS
 from stepiq.language.targets import DeliveryTarget, NotificationTarget
@@ -169,7 +169,7 @@ def _read_document(draft: Report, document: dict[str, Json]) -> Definition | Non
 
 
 def _default_seconds(steps: tuple[Step, ...]) -> int:
-    waits = any(isinstance(step.spec, ReviewSpec | WaitSpec) for step in every_step(steps))
+    waits = any(step.spec.can_wait for step in every_step(steps))
     return MAX_SECONDS if waits else DEFAULT_SECONDS
 
 
@@ -184,7 +184,7 @@ def _check_version(fields: FieldReader) -> None:
 
 def _warn_of_waits(draft: Report, steps: tuple[Step, ...], run_seconds: int) -> None:
     """Warn of a step that may wait longer than the run may take."""
-    waits = {step.id: _longest_wait(step) for step in every_step(steps)}
+    waits = {step.id: int(step.spec.longest_wait.total_seconds()) for step in every_step(steps)}
     step_id = max(waits, key=waits.__getitem__, default="")
     longest = waits.get(step_id, 0)
     if longest > run_seconds:
@@ -193,16 +193,6 @@ def _warn_of_waits(draft: Report, steps: tuple[Step, ...], run_seconds: int) -> 
             f"Set `timeout_seconds: {min(longest + DEFAULT_SECONDS, MAX_SECONDS)}`, or shorten the wait."
         )
         draft.warnings.append(Problem(("timeout_seconds",), "ends_before_wait", message))
-
-
-def _longest_wait(step: Step) -> int:
-    match step.spec:
-        case ReviewSpec(wait=wait):
-            return int(wait.total_seconds())
-        case WaitSpec(length=wait) if wait is not None:
-            return int(wait.total_seconds())
-        case _:
-            return 0
 
 
 def _check_secrets(draft: Report) -> None:

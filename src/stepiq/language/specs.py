@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import ClassVar
 
 from stepiq.core.json import Json
 from stepiq.language.expressions import Expression
@@ -99,9 +100,67 @@ class Case:
     jump: Jump
 
 
+class StepSpec:
+    """The own fields of a step, checked and compiled. Each step type has a subclass.
+
+    What the interpreter and the rules need to know of a type is here, so that they need not know the types.
+    """
+
+    __slots__ = ()
+    is_pure: ClassVar[bool] = False
+    """Whether the step only computes, in no time. It can be executed twice without an effect."""
+    can_wait: ClassVar[bool] = False
+    """Whether the step can wait for hours or days."""
+    limits_itself: ClassVar[bool] = False
+    """Whether the handler applies the step's time limit. Otherwise the interpreter does."""
+    external_action: ClassVar[str | None] = None
+    """What the step does outside of the process, such as `call a model`. In tests of pipelines its result must be given."""
+
+    @property
+    def sequences(self) -> tuple[tuple["Step", ...], ...]:
+        """The steps inside it."""
+        return ()
+
+    @property
+    def named_branches(self) -> tuple["Branch", ...]:
+        """The sequences whose results later steps see under a name."""
+        return ()
+
+    @property
+    def own_jumps(self) -> tuple[Jump, ...]:
+        """The jumps of its own fields."""
+        return ()
+
+    def leads_to(self, output: Json) -> Jump | None:
+        """The jump that follows from its output; None for the next step."""
+        return None
+
+    @property
+    def asked_models(self) -> tuple[str | None, ...]:
+        """The models that it may call; None is the default model of the server."""
+        return ()
+
+    @property
+    def longest_wait(self) -> timedelta:
+        """How long it waits at most, if its fields say so."""
+        return timedelta(0)
+
+    @property
+    def sends_mail(self) -> bool:
+        """Whether it sends email."""
+        return False
+
+    @property
+    def makes_text(self) -> bool:
+        """Whether its output is text, unless `output_format` says otherwise."""
+        return False
+
+
 @dataclass(frozen=True, slots=True)
-class LlmSpec:
+class LlmSpec(StepSpec):
     """One question to a model."""
+
+    external_action = "call a model"
 
     prompt: Template
     system_prompt: Template | None = None
@@ -115,6 +174,14 @@ class LlmSpec:
     """As written, for the provider."""
     output_validator: Schema | None = None
     """Present with `output_schema`: tells what is wrong with an answer."""
+
+    @property
+    def asked_models(self) -> tuple[str | None, ...]:
+        return (self.model, *self.fallback_models)
+
+    @property
+    def makes_text(self) -> bool:
+        return True
 
     @property
     def secret_names(self) -> frozenset[str]:
@@ -143,20 +210,36 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
-class TransformSpec:
+class TransformSpec(StepSpec):
     """Data made from data, without leaving the process."""
+
+    is_pure = True
 
     make: Template | Extract | Match | Setting
     input: Expression | None = None
     """What `Extract` and `Match` look at; None for the output of the step before."""
 
+    @property
+    def makes_text(self) -> bool:
+        return isinstance(self.make, Template)
+
 
 @dataclass(frozen=True, slots=True)
-class ConditionSpec:
+class ConditionSpec(StepSpec):
     """Which way to go."""
+
+    is_pure = True
 
     cases: tuple[Case, ...]
     otherwise: Jump
+
+    @property
+    def own_jumps(self) -> tuple[Jump, ...]:
+        return (*(case.jump for case in self.cases), self.otherwise)
+
+    def leads_to(self, output: Json) -> Jump | None:
+        matched: int | None = output["matched"]
+        return self.otherwise if matched is None else self.cases[matched].jump
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +251,7 @@ class Branch:
 
 
 @dataclass(frozen=True, slots=True)
-class ParallelSpec:
+class ParallelSpec(StepSpec):
     """Sequences of steps that run at the same time: named branches, or one for each item of a list."""
 
     branches: tuple[Branch, ...]
@@ -180,10 +263,20 @@ class ParallelSpec:
     on_branch_error: BranchError
     merge: Merge
 
+    @property
+    def sequences(self) -> tuple[tuple["Step", ...], ...]:
+        return (*(branch.steps for branch in self.branches), self.body)
+
+    @property
+    def named_branches(self) -> tuple[Branch, ...]:
+        return self.branches
+
 
 @dataclass(frozen=True, slots=True)
-class WebhookSpec:
+class WebhookSpec(StepSpec):
     """One HTTP call."""
+
+    external_action = "send a request"
 
     url: Template
     method: str
@@ -200,8 +293,11 @@ class WebhookSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class ReviewSpec:
+class ReviewSpec(StepSpec):
     """A question to a person."""
+
+    can_wait = True
+    external_action = "ask a person"
 
     message: Template
     input: Expression | None
@@ -214,35 +310,46 @@ class ReviewSpec:
     on_reject: Jump | None
     """None: the run fails."""
 
+    @property
+    def own_jumps(self) -> tuple[Jump, ...]:
+        return () if self.on_reject is None else (self.on_reject,)
+
+    def leads_to(self, output: Json) -> Jump | None:
+        return self.on_reject if output["decision"] == "reject" else None
+
+    @property
+    def longest_wait(self) -> timedelta:
+        return self.wait
+
+    @property
+    def sends_mail(self) -> bool:
+        return bool(self.assignees)
+
 
 @dataclass(frozen=True, slots=True)
-class WaitSpec:
+class WaitSpec(StepSpec):
     """A pause: of so long, or until a moment."""
+
+    can_wait = True
 
     length: timedelta | None
     until: Template | None
 
+    @property
+    def longest_wait(self) -> timedelta:
+        return self.length or timedelta(0)
+
 
 @dataclass(frozen=True, slots=True)
-class CodeSpec:
+class CodeSpec(StepSpec):
     """A function of the author's."""
+
+    limits_itself = True
 
     language: CodeLanguage
     source: str
     input: tuple[tuple[str, Expression], ...] | None
     """None: `{input, vars, steps}`."""
-
-
-StepSpec = (
-    LlmSpec
-    | TransformSpec
-    | ConditionSpec
-    | ParallelSpec
-    | WebhookSpec
-    | ReviewSpec
-    | WaitSpec
-    | CodeSpec
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,21 +392,11 @@ class Step:
     """Looked at after the step; the first one that is true jumps."""
 
     @property
-    def is_pure(self) -> bool:
-        """Whether the step only computes, in no time: it may be run twice without anybody noticing."""
-        return self.type in (StepType.TRANSFORM, StepType.CONDITION)
-
-    @property
     def gives_text(self) -> bool:
         """Whether its output is text, which has no fields."""
-        makes_text = isinstance(self.spec, LlmSpec) or (
-            isinstance(self.spec, TransformSpec) and isinstance(self.spec.make, Template)
-        )
-        return makes_text and self.output_format is not OutputFormat.JSON
+        return self.spec.makes_text and self.output_format is not OutputFormat.JSON
 
     @property
     def sequences(self) -> tuple[tuple["Step", ...], ...]:
-        """The steps inside it, if it is a `parallel`."""
-        if not isinstance(self.spec, ParallelSpec):
-            return ()
-        return (*(branch.steps for branch in self.spec.branches), self.spec.body)
+        """The steps inside it."""
+        return self.spec.sequences

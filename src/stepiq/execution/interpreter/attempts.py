@@ -1,93 +1,138 @@
-"""Tries a step that reaches outside: recorded before each attempt, with a time limit, and again where that may help."""
+"""Calls the handler of a step: with a time limit, and again if an attempt fails and can be repeated."""
 
 import asyncio
 import random
 from datetime import timedelta
-from typing import Any, Protocol
 
 from stepiq.core import clock
 from stepiq.execution import events
 from stepiq.execution.context import Speaker, StepContext
+from stepiq.execution.handlers import handlers
 from stepiq.execution.interpreter.recording import which
 from stepiq.execution.interpreter.run_context import RunContext, SequenceState
-from stepiq.execution.outcomes import Completed, Failed, FailureCode, Outcome
+from stepiq.execution.outcomes import Failed, FailureCode, Outcome, Result
 from stepiq.execution.records import StepRecord
-from stepiq.language.specs import CodeSpec, Retry, Step
+from stepiq.language.specs import Retry, Step
 from stepiq.store.states import StepStatus
 
 _JITTER = 0.2
 
 
-class StepHandler(Protocol):
-    """How steps of one type are tried: a module of `execution.steps`."""
+class _Given(Exception):
+    """The result of a step is given by a test."""
 
-    async def prepare(self, context: StepContext, spec: Any, /) -> Any:
-        """What an attempt needs, worked out before it is recorded; `Failed` if it cannot be."""
-        ...
-
-    async def attempt(self, context: StepContext, spec: Any, prepared: Any, /) -> Outcome:
-        """Try once."""
-        ...
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__()
+        self.outcome = outcome
 
 
-def make_work(
-    sequence: SequenceState, step: Step, record: StepRecord
-) -> tuple[StepContext, Speaker]:
-    """What a step has at hand."""
-    run_context = sequence.run_context
-    masker = run_context.secrets.masker
-    speaker = Speaker(run_context.dependencies.changes, run_context.run.id, record, masker)
+class _Attempts:
+    """The attempts of one execution of a step."""
 
-    def note(level: str, message: str) -> None:
-        run_context.buffer.note(events.step_log(which(record), level, masker.text(message)))
+    def __init__(self, sequence: SequenceState, step: Step, record: StepRecord) -> None:
+        self._run_context = sequence.run_context
+        self._step = step
+        self._record = record
+        self._handler = handlers()[step.type]
+        self._has_begun = False
+        masker = self._run_context.secrets.masker
+        self._masker = masker
+        dependencies = self._run_context.dependencies
+        self._speaker = Speaker(dependencies.changes, self._run_context.run.id, record, masker)
+        self.context = StepContext(
+            run=self._run_context.run,
+            step=step,
+            record=record,
+            scope=sequence.scope,
+            previous=sequence.previous,
+            dependencies=dependencies,
+            secrets=self._run_context.secrets,
+            speak=self._speaker.speak,
+            note=self._note,
+            save=self._save,
+            begin=self._begin,
+        )
 
-    async def save() -> None:
-        run_context.buffer.update(record)
-        await run_context.buffer.write()
+    async def run(self) -> Result:
+        """Repeat until the step has a result, or no further attempt is allowed."""
+        step, record = self._step, self._record
+        while True:
+            self._has_begun = False
+            result = await self._attempt()
+            await self._speaker.flush()
+            if not isinstance(result, Failed):
+                return result
+            if not self._has_begun and not step.spec.is_pure:
+                # It failed before it had an effect.
+                await record_start(self._run_context, record)
+            record.failures += 1
+            if not result.is_retryable or record.failures >= step.retry.max_attempts:
+                return result
+            late = await self._pause(result)
+            if late is not None:
+                return late
 
-    context = StepContext(
-        run=run_context.run,
-        step=step,
-        record=record,
-        scope=sequence.scope,
-        previous=sequence.previous,
-        dependencies=run_context.dependencies,
-        secrets=run_context.secrets,
-        speak=speaker.speak,
-        note=note,
-        save=save,
-    )
-    return context, speaker
+    async def _attempt(self) -> Result:
+        left = self._run_context.left
+        own = None if self._step.spec.limits_itself else self._step.timeout
+        allowed = left if own is None else min(own, left)
+        limit = asyncio.timeout(max(0.0, allowed.total_seconds()))
+        try:
+            async with limit:
+                return await self._handler.run(self._step.spec, self.context)
+        except _Given as given:
+            return given.outcome
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            if own is not None and own < left:
+                return Failed(
+                    FailureCode.STEP_TIMEOUT,
+                    f"The attempt took longer than `timeout_seconds` ({own.total_seconds():g}). Raise it, or make the step do less.",
+                    is_retryable=self._step.retry.on_timeout,
+                )
+            return self._run_context.out_of_time()
 
-
-async def keep_trying(
-    sequence: SequenceState, step: Step, record: StepRecord, doing: StepHandler
-) -> Outcome:
-    """Try until it is done or no further attempt is allowed."""
-    run_context = sequence.run_context
-    context, speaker = make_work(sequence, step, record)
-    while True:
-        prepared = await doing.prepare(context, step.spec)
-        await record_start(run_context, record)
-        if isinstance(prepared, Failed):
-            return prepared
-        outcome = await _attempt(run_context, context, doing, prepared)
-        await speaker.flush()
-        if isinstance(outcome, Completed):
-            return outcome
-        record.failures += 1
-        if not outcome.is_retryable or record.failures >= step.retry.max_attempts:
-            return outcome
-        pause = pause_before_retry(step.retry, record.failures, outcome.retry_after)
-        context.note(
+    async def _pause(self, failed: Failed) -> Failed | None:
+        """Wait before the next attempt; returns why there is none, if the run's time is over then."""
+        record = self._record
+        pause = pause_before_retry(self._step.retry, record.failures, failed.retry_after)
+        self._note(
             "warning",
-            f"Attempt {record.attempts} failed. {outcome.message} "
+            f"Attempt {record.attempts} failed. {failed.message} "
             f"The next attempt starts in {pause.total_seconds():.1f} s.",
         )
-        await context.save()
-        await asyncio.sleep(max(0.0, min(pause, run_context.left).total_seconds()))
-        if (late := run_context.too_late()) is not None:
-            return late
+        await self._save()
+        await asyncio.sleep(max(0.0, min(pause, self._run_context.left).total_seconds()))
+        return self._run_context.too_late()
+
+    async def _begin(self) -> None:
+        self._has_begun = True
+        await record_start(self._run_context, self._record)
+        stubs = self._run_context.dependencies.stubs
+        if stubs is None:
+            return
+        given = stubs.outcome(self._step, self._record.branch)
+        if given is not None:
+            raise _Given(given)
+
+    def _note(self, level: str, message: str) -> None:
+        line = events.step_log(which(self._record), level, self._masker.text(message))
+        self._run_context.buffer.note(line)
+
+    async def _save(self) -> None:
+        self._run_context.buffer.update(self._record)
+        await self._run_context.buffer.write()
+
+
+async def execute(sequence: SequenceState, step: Step, record: StepRecord) -> Result:
+    """Execute a step by the handler of its type."""
+    record.started_at = record.started_at or clock.now()
+    if step.spec.is_pure:
+        # Such steps hold the event loop. Others get their turn between two of them.
+        record.attempts = 1
+        await asyncio.sleep(0)
+    return await _Attempts(sequence, step, record).run()
 
 
 async def record_start(
@@ -104,6 +149,7 @@ def note_start(
 ) -> None:
     """Have it recorded with what comes next that a step has begun."""
     record.status = status
+    record.has_waited |= status is StepStatus.WAITING
     record.started_at = record.started_at or clock.now()
     started = events.step_status(
         status,
@@ -114,35 +160,6 @@ def note_start(
         model=record.model,
     )
     run_context.buffer.add(record, started)
-
-
-async def _attempt(
-    run_context: RunContext, context: StepContext, doing: StepHandler, prepared: Any
-) -> Outcome:
-    stubs = run_context.dependencies.stubs
-    if (
-        stubs is not None
-        and (given := stubs.outcome(context.step, context.record.branch)) is not None
-    ):
-        return given
-    left = run_context.left
-    # Code has to wait for its turn, which its own limit does not count.
-    own = None if isinstance(context.step.spec, CodeSpec) else context.step.timeout
-    allowed = left if own is None else min(own, left)
-    limit = asyncio.timeout(max(0.0, allowed.total_seconds()))
-    try:
-        async with limit:
-            return await doing.attempt(context, context.step.spec, prepared)
-    except TimeoutError:
-        if not limit.expired():
-            raise
-        if own is not None and own < left:
-            return Failed(
-                FailureCode.STEP_TIMEOUT,
-                f"The attempt took longer than `timeout_seconds` ({own.total_seconds():g}). Raise it, or make the step do less.",
-                is_retryable=context.step.retry.on_timeout,
-            )
-        return run_context.out_of_time()
 
 
 def pause_before_retry(retry: Retry, failures: int, retry_after: timedelta | None) -> timedelta:

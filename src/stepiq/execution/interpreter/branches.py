@@ -1,8 +1,7 @@
-"""Runs the branches of a `parallel` step at the same time, and puts together what they give."""
+"""Executes the branches of a step at the same time, and merges their outputs."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from stepiq.core import json
 from stepiq.core.json import Json
@@ -10,76 +9,55 @@ from stepiq.execution.interpreter import recording
 from stepiq.execution.interpreter.attempts import record_start
 from stepiq.execution.interpreter.jumps import STOP
 from stepiq.execution.interpreter.run_context import Allowance, Parked, SequenceState, Stopped
-from stepiq.execution.outcomes import Completed, Failed, FailureCode, Outcome
+from stepiq.execution.outcomes import Completed, Failed, Fork, Outcome
 from stepiq.execution.records import StepRecord
 from stepiq.execution.scope import inner_scope, state
-from stepiq.language import offload
-from stepiq.language.data import is_array, kind_of
 from stepiq.language.definition import every_step
-from stepiq.language.expressions import ExpressionError
-from stepiq.language.specs import BranchError, Merge, ParallelSpec, Step
+from stepiq.language.specs import Step
 from stepiq.store.states import StepStatus
-
-MAX_ITEMS = 10_000
-"""Most items that one `for_each` takes."""
 
 Walk = Callable[[SequenceState], Awaitable[Stopped | Parked | None]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Lane:
-    """One branch: its place, its steps, and what only it sees."""
-
-    path: str
-    item: str
-    """Its item in words; empty for a branch that is written out."""
-    steps: tuple[Step, ...]
-    names: dict[str, Json]
-
-
-async def run(
-    sequence: SequenceState, step: Step, record: StepRecord, spec: ParallelSpec, walk: Walk
-) -> Outcome:
+async def run(sequence: SequenceState, record: StepRecord, fork: Fork, walk: Walk) -> Outcome:
     """Run all branches; those that are recorded are only passed over."""
-    lanes = await _lanes(sequence, step, spec)
-    if isinstance(lanes, Failed):
-        return lanes
     if record.attempts == 0:
         await record_start(sequence.run_context, record)
-    group = _Group(sequence, spec, lanes, walk)
+    root = f"{sequence.branch}/" if sequence.branch else ""
+    paths = [f"{root}{index}" for index in range(len(fork.branches))]
+    group = _Group(sequence, fork, paths, walk)
     await group.run()
     # Also where branches may fail: the run's time is not theirs.
     if group.failed is None and (late := sequence.run_context.too_late()) is not None:
         return late
     if group.failed is not None:
-        _cancel_rest(sequence, lanes)
+        _cancel_rest(sequence, paths)
         failed = group.failed.failed
         return Failed(failed.code, failed.message, origin=group.failed.step_id)
-    if spec.branches:
-        names = [branch.id for branch in spec.branches]
-        sequence.scope["steps"].update(zip(names, group.states, strict=True))
-    return Completed(_merge(spec, [each["output"] for each in group.states]))
+    if fork.state_names:
+        sequence.scope["steps"].update(zip(fork.state_names, group.states, strict=True))
+    return Completed(fork.merge([each["output"] for each in group.states]))
 
 
 class _Group:
     """Branches at work. The first that fails stops the others, unless the step says otherwise."""
 
     def __init__(
-        self, sequence: SequenceState, spec: ParallelSpec, lanes: list[_Lane], walk: Walk
+        self, sequence: SequenceState, fork: Fork, paths: Sequence[str], walk: Walk
     ) -> None:
-        self.states: list[dict[str, Json]] = [state(StepStatus.PENDING)] * len(lanes)
+        self.states: list[dict[str, Json]] = [state(StepStatus.PENDING)] * len(paths)
         self.failed: Stopped | None = None
-        self._frame = sequence
-        self._spec = spec
-        self._lanes = lanes
+        self._sequence = sequence
+        self._fork = fork
+        self._paths = paths
         self._walk = walk
         self._tasks: list[asyncio.Task[None]] = []
         self._working = 0
 
     async def run(self) -> None:
         """Run to the end of all, or until one has failed and the others have stopped."""
-        waiting = iter(range(len(self._lanes)))
-        for _ in range(min(self._spec.max_concurrency, len(self._lanes))):
+        waiting = iter(range(len(self._paths)))
+        for _ in range(min(self._fork.max_concurrency, len(self._paths))):
             self._begin(asyncio.create_task(self._work(waiting)))
         try:
             if self._tasks:
@@ -93,7 +71,7 @@ class _Group:
     def _begin(self, task: asyncio.Task[None]) -> None:
         # The first one takes over from whoever waits for all of them, and the last one hands back to it.
         if self._working:
-            self._frame.run_context.sleepers.begin()
+            self._sequence.run_context.sleepers.begin()
         self._working += 1
         self._tasks.append(task)
         task.add_done_callback(self._ended)
@@ -101,7 +79,7 @@ class _Group:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._working -= 1
         if self._working:
-            self._frame.run_context.sleepers.done()
+            self._sequence.run_context.sleepers.done()
 
     async def _work(self, waiting: Iterator[int]) -> None:
         for index in waiting:
@@ -110,15 +88,15 @@ class _Group:
                 return
 
     async def _branch(self, index: int) -> None:
-        lane, around = self._lanes[index], self._frame
+        branch, around = self._fork.branches[index], self._sequence
         sequence = SequenceState(
             run_context=around.run_context,
-            steps=lane.steps,
-            scope=inner_scope(around.scope, **lane.names),
-            allowance=Allowance() if self._spec.for_each else around.allowance,
-            previous=lane.names.get("item", around.previous),
-            branch=lane.path,
-            items=", ".join(filter(None, (around.items, lane.item))),
+            steps=branch.steps,
+            scope=inner_scope(around.scope, **branch.names),
+            allowance=Allowance() if self._fork.counts_each else around.allowance,
+            previous=branch.names.get("item", around.previous),
+            branch=self._paths[index],
+            items=", ".join(filter(None, (around.items, branch.item))),
         )
         stopped = await self._walk(sequence)
         assert not isinstance(stopped, Parked)  # noqa: S101 - who waits in a branch sleeps where it is
@@ -127,7 +105,7 @@ class _Group:
             return
         error: Json = {"code": str(stopped.failed.code), "message": stopped.failed.message}
         self.states[index] = state(StepStatus.FAILED, error=error)
-        if self._spec.on_branch_error is BranchError.FAIL and self.failed is None:
+        if self._fork.stops_at_failure and self.failed is None:
             self.failed = stopped
             current = asyncio.current_task()
             for task in self._tasks:
@@ -142,38 +120,8 @@ class _Group:
             await asyncio.wait(unfinished)
 
 
-async def _lanes(sequence: SequenceState, step: Step, spec: ParallelSpec) -> list[_Lane] | Failed:
-    root = f"{sequence.branch}/" if sequence.branch else ""
-    if spec.for_each is None:
-        return [
-            _Lane(f"{root}{index}", "", branch.steps, {})
-            for index, branch in enumerate(spec.branches)
-        ]
-    try:
-        items = await offload.evaluate(spec.for_each, sequence.scope)
-    except ExpressionError as error:
-        return Failed(FailureCode(error.code), error.message, field="for_each")
-    if not is_array(items):
-        return Failed(
-            FailureCode.INPUT_INVALID,
-            f"The value must be a list, but it is {kind_of(items)}.",
-            field="for_each",
-        )
-    if len(items) > MAX_ITEMS:
-        return Failed(
-            FailureCode.INPUT_INVALID,
-            f"The list has {len(items):,} items, but the maximum is {MAX_ITEMS:,}. Split the list over several runs.",
-            field="for_each",
-        )
-    return [
-        _Lane(f"{root}{index}", f"item {index}", spec.body, {"item": item, "index": index})
-        for index, item in enumerate(items)
-    ]
-
-
-def _cancel_rest(sequence: SequenceState, lanes: list[_Lane]) -> None:
+def _cancel_rest(sequence: SequenceState, paths: Sequence[str]) -> None:
     """Take down as cancelled what was under way in the branches."""
-    paths = {lane.path for lane in lanes}
     for record in list(sequence.run_context.run.steps.values()):
         if not record.is_final and _head(record.branch, sequence.branch) in paths:
             recording.cancelled(sequence.run_context, record)
@@ -187,7 +135,6 @@ def _head(branch: str, around: str) -> str:
 
 def pass_over(sequence: SequenceState, step: Step, record: StepRecord) -> None:
     """Take notice of what happened inside a `parallel` that is over."""
-    assert isinstance(step.spec, ParallelSpec)  # noqa: S101 - only these have an inside
     run_context = sequence.run_context
     following = run_context.run.steps.get((step.id, sequence.branch, record.iteration + 1))
     inside = _inside(sequence, step, record, None if following is None else following.ordinal)
@@ -204,16 +151,14 @@ def pass_over(sequence: SequenceState, step: Step, record: StepRecord) -> None:
             last[inner.branch] = inner
     if record.status is StepStatus.COMPLETED:
         root = f"{sequence.branch}/" if sequence.branch else ""
-        for index, branch in enumerate(step.spec.branches):
+        for index, branch in enumerate(step.spec.named_branches):
             sequence.scope["steps"][branch.id] = _recorded_state(last.get(f"{root}{index}"))
 
 
 def _counted(step: Step) -> set[str]:
     """Steps inside a `parallel` that count as the run's: not those that are done for items."""
-    if not isinstance(step.spec, ParallelSpec) or step.spec.for_each is not None:
-        return set()
     found: set[str] = set()
-    for branch in step.spec.branches:
+    for branch in step.spec.named_branches:
         for inner in branch.steps:
             found |= {inner.id} | _counted(inner)
     return found
@@ -241,18 +186,3 @@ def _inside(
         and (before is None or inner.ordinal < before)
     ]
     return sorted(found, key=lambda inner: inner.ordinal)
-
-
-def _merge(spec: ParallelSpec, outputs: list[Json]) -> Json:
-    match spec.merge:
-        case Merge.ARRAY:
-            return outputs
-        case Merge.TEXT:
-            return "\n\n".join(_text(output) for output in outputs if output is not None)
-        case Merge.OBJECT:
-            names = [branch.id for branch in spec.branches] or map(str, range(len(outputs)))
-            return dict(zip(names, outputs, strict=True))
-
-
-def _text(output: Json) -> str:
-    return output if isinstance(output, str) else json.dumps(output)

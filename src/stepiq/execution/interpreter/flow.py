@@ -4,33 +4,18 @@ A run that is taken up again is walked through anew. Its recorded executions say
 that the walk ends up where the run was, and goes on from there.
 """
 
-import asyncio
-from typing import assert_never
-
-from stepiq.core import clock, logging
+from stepiq.core import logging
 from stepiq.core.json import Text
-from stepiq.execution.context import StepContext
 from stepiq.execution.interpreter import branches, recording
-from stepiq.execution.interpreter.attempts import keep_trying, make_work
+from stepiq.execution.interpreter.attempts import execute
 from stepiq.execution.interpreter.jumps import STOP, follow
 from stepiq.execution.interpreter.run_context import MAX_ROWS, Parked, SequenceState, Stopped
-from stepiq.execution.interpreter.waiting import rest, review
-from stepiq.execution.outcomes import Ended, Failed, FailureCode, Skipped, Waiting
+from stepiq.execution.interpreter.waiting import wait
+from stepiq.execution.outcomes import Ended, Failed, FailureCode, Fork, Skipped, Waiting
 from stepiq.execution.records import StepRecord
-from stepiq.execution.steps import code, condition, llm, transform, webhook
 from stepiq.language import offload
 from stepiq.language.expressions import ExpressionError
-from stepiq.language.specs import (
-    CodeSpec,
-    ConditionSpec,
-    LlmSpec,
-    ParallelSpec,
-    ReviewSpec,
-    Step,
-    TransformSpec,
-    WaitSpec,
-    WebhookSpec,
-)
+from stepiq.language.specs import Step
 from stepiq.store.states import StepStatus
 
 
@@ -89,7 +74,7 @@ def _pass_over(sequence: SequenceState, step: Step, record: StepRecord) -> StepR
     run_context.count(record)
     run_context.output_bytes += Text.of(record.output).size_bytes
     sequence.show(step.id, record)
-    if isinstance(step.spec, ParallelSpec):
+    if step.sequences:
         branches.pass_over(sequence, step, record)
     error = record.error
     if error is not None and record.jump == STOP:
@@ -108,33 +93,9 @@ async def _perform(sequence: SequenceState, step: Step, record: StepRecord) -> E
 
 
 async def _do(sequence: SequenceState, step: Step, record: StepRecord) -> Ended | Waiting:
-    spec = step.spec
-    match spec:
-        case TransformSpec():
-            return await transform.evaluate(await _begin(sequence, step, record), spec)
-        case ConditionSpec():
-            return await condition.evaluate(await _begin(sequence, step, record), spec)
-        case LlmSpec():
-            return await keep_trying(sequence, step, record, llm)
-        case WebhookSpec():
-            return await keep_trying(sequence, step, record, webhook)
-        case CodeSpec():
-            return await keep_trying(sequence, step, record, code)
-        case ParallelSpec():
-            return await branches.run(sequence, step, record, spec, walk)
-        case WaitSpec():
-            return await rest(sequence, step, record, spec)
-        case ReviewSpec():
-            return await review(sequence, step, record, spec)
-        case _:
-            assert_never(spec)
-
-
-async def _begin(sequence: SequenceState, step: Step, record: StepRecord) -> StepContext:
-    """Begin a step that only computes: nobody need know before it has."""
-    record.attempts = 1
-    record.started_at = clock.now()
-    # What it does holds the loop; others get their turn between two of them.
-    await asyncio.sleep(0)
-    context, _ = make_work(sequence, step, record)
-    return context
+    result = await execute(sequence, step, record)
+    if isinstance(result, Fork):
+        return await branches.run(sequence, record, result, walk)
+    if isinstance(result, Waiting):
+        return await wait(sequence, step, record, result)
+    return result

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from stepiq.core.json import Json
 from stepiq.execution.interpreter.run_context import SequenceState
 from stepiq.execution.outcomes import Completed, Ended, Failed, FailureCode, Skipped
 from stepiq.execution.records import StepRecord
@@ -12,13 +11,10 @@ from stepiq.language.specs import (
     END,
     NEXT,
     Case,
-    ConditionSpec,
     Jump,
     LimitAction,
-    ReviewSpec,
     Step,
 )
-from stepiq.store.states import ReviewDecision
 
 STOP = "stop"
 """In place of the field that led on: nothing may."""
@@ -64,23 +60,10 @@ async def _wanted(sequence: SequenceState, step: Step, ended: Ended) -> Jump | N
         case Failed():
             return step.on_error.jump
         case Completed(output):
-            own = _of_type(step, output)
+            own = step.spec.leads_to(output)
             if own is not None and own.target != NEXT:
                 return own
             return await _first_true(sequence, step.on_condition)
-
-
-def _of_type(step: Step, output: Json) -> Jump | None:
-    """Where the step's own type leads."""
-    match step.spec:
-        case ConditionSpec(cases, otherwise):
-            matched: int | None = output["matched"]
-            return otherwise if matched is None else cases[matched].jump
-        case ReviewSpec(on_reject=on_reject):
-            is_rejected = output["decision"] == ReviewDecision.REJECT
-            return on_reject if is_rejected else None
-        case _:
-            return None
 
 
 async def _first_true(sequence: SequenceState, cases: tuple[Case, ...]) -> Jump | None:
@@ -104,8 +87,4 @@ def _jumps(step: Step) -> Iterator[Jump]:
     if step.on_error.jump is not None:
         yield step.on_error.jump
     yield from (case.jump for case in step.on_condition)
-    if isinstance(step.spec, ConditionSpec):
-        yield from (case.jump for case in step.spec.cases)
-        yield step.spec.otherwise
-    if isinstance(step.spec, ReviewSpec) and step.spec.on_reject is not None:
-        yield step.spec.on_reject
+    yield from step.spec.own_jumps

@@ -14,7 +14,7 @@ from stepiq.execution.outcomes import Completed, Ended, Failed, FailureCode, Ski
 from stepiq.execution.records import StepRecord
 from stepiq.execution.scope import state
 from stepiq.language import offload
-from stepiq.language.specs import Jump, ParallelSpec, Step
+from stepiq.language.specs import Jump, Step
 from stepiq.redaction.masking import masked
 from stepiq.store.states import StepStatus
 
@@ -136,7 +136,7 @@ async def _kept(
         return _too_deep(), None
     masker = run_context.secrets.masker
     # The outputs of branches have been masked one by one.
-    if not masker.is_empty and not isinstance(step.spec, ParallelSpec):
+    if not masker.is_empty and not step.sequences:
         output = await masked(masker.value, output, apart=masker.is_slow(text.size_bytes))
         text = Text.of(output)
     unfit = _unfit(run_context, text.size_bytes)

@@ -14,21 +14,12 @@ _DEFAULT_NAMES = ("input", "vars", "steps")
 _LONGEST = timedelta(seconds=30)
 
 
-async def prepare(context: StepContext, spec: CodeSpec) -> dict[str, Json] | Failed:
-    """What `main` is given."""
-    if spec.input is None:
-        return {name: context.scope[name] for name in _DEFAULT_NAMES}
-    given: dict[str, Json] = {}
-    for name, expression in spec.input:
-        try:
-            given[name] = await offload.evaluate(expression, context.scope)
-        except ExpressionError as error:
-            return Failed(FailureCode(error.code), error.message, field=f"input.{name}")
-    return given
-
-
-async def attempt(context: StepContext, spec: CodeSpec, given: dict[str, Json]) -> Outcome:
-    """Run it once."""
+async def run(spec: CodeSpec, context: StepContext) -> Outcome:
+    """Call `main` in the sandbox."""
+    given = await _arguments(context, spec)
+    if isinstance(given, Failed):
+        return given
+    await context.begin()
     ran = await context.dependencies.sandbox.run(
         spec.language,
         spec.source,
@@ -39,3 +30,16 @@ async def attempt(context: StepContext, spec: CodeSpec, given: dict[str, Json]) 
     if isinstance(ran, CodeFailed):
         return Failed(FailureCode(ran.code), ran.message)
     return Completed(ran.output)
+
+
+async def _arguments(context: StepContext, spec: CodeSpec) -> dict[str, Json] | Failed:
+    """What `main` gets."""
+    if spec.input is None:
+        return {name: context.scope[name] for name in _DEFAULT_NAMES}
+    given: dict[str, Json] = {}
+    for name, expression in spec.input:
+        try:
+            given[name] = await offload.evaluate(expression, context.scope)
+        except ExpressionError as error:
+            return Failed(FailureCode(error.code), error.message, field=f"input.{name}")
+    return given

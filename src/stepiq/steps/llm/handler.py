@@ -9,14 +9,14 @@ from stepiq.core.http import SecretHostRefused
 from stepiq.core.json import Json
 from stepiq.execution.context import StepContext
 from stepiq.execution.outcomes import Completed, Failed, FailureCode, Outcome
-from stepiq.execution.steps import spending
-from stepiq.execution.steps.answers import parse_json
 from stepiq.language import offload
 from stepiq.language.specs import LlmSpec, OutputFormat
 from stepiq.language.templates import TemplateError
 from stepiq.providers.base import Finished, Message, Model, ModelRequest, Progress, ProviderError
 from stepiq.providers.registry import ModelUnusable, ResolvedModel, SecretNotForModel
 from stepiq.redaction.masking import masked
+from stepiq.steps.answers import parse_json
+from stepiq.steps.llm import spending
 
 _REPAIR = (
     "Your answer cannot be used: {problem}\n"
@@ -50,7 +50,16 @@ class Question:
     request: ModelRequest = field(repr=False)
 
 
-async def prepare(context: StepContext, spec: LlmSpec) -> Question | Failed:
+async def run(spec: LlmSpec, context: StepContext) -> Outcome:
+    """Call the model once. If it cannot be called, call the next one immediately."""
+    question = await _prepare(context, spec)
+    if isinstance(question, Failed):
+        return question
+    await context.begin()
+    return await _ask_models(context, spec, question)
+
+
+async def _prepare(context: StepContext, spec: LlmSpec) -> Question | Failed:
     """Render the prompts and choose the models, so that the step's row says what is about to be sent."""
     masker, name = context.secrets.masker, "prompt"
     system_prompt = None
@@ -131,8 +140,7 @@ def _use(context: StepContext, model: Model) -> None:
     context.record.model, context.record.paid_by = model.id, model.paid_by
 
 
-async def attempt(context: StepContext, spec: LlmSpec, question: Question) -> Outcome:
-    """Ask once; where a model cannot be asked, the next one at once."""
+async def _ask_models(context: StepContext, spec: LlmSpec, question: Question) -> Outcome:
     *others, last = question.models
     for index, model in enumerate(others, start=1):
         outcome = await _answer(context, spec, question.request, model)

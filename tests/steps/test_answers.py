@@ -1,6 +1,6 @@
 import pytest
 
-from stepiq.execution.steps.answers import parse_json
+from stepiq.steps.answers import parse_json
 
 
 @pytest.mark.parametrize("text", ["1", "```\n1\n```", "```json\n1\n```", "```json\r\n1\r\n```"])

@@ -5,7 +5,6 @@ from functools import partial
 from stepiq.core.json import Json
 from stepiq.execution.context import StepContext
 from stepiq.execution.outcomes import Completed, Failed, FailureCode, Outcome
-from stepiq.execution.steps.answers import parse_json
 from stepiq.language import offload
 from stepiq.language.data import kind_of
 from stepiq.language.expressions import ExpressionError, Meter
@@ -14,9 +13,10 @@ from stepiq.language.patterns import PatternLimit
 from stepiq.language.set_values import MAX_WORK, Setting
 from stepiq.language.specs import Extract, Match, OutputFormat, TransformSpec
 from stepiq.language.templates import Template, TemplateError
+from stepiq.steps.answers import parse_json
 
 
-async def evaluate(context: StepContext, spec: TransformSpec) -> Outcome:
+async def run(spec: TransformSpec, context: StepContext) -> Outcome:
     """Do what the step says; with `output_format: json`, read the text of a template as JSON."""
     name = _field(spec)
     try:

@@ -60,7 +60,16 @@ class Call:
     content: bytes | None = field(repr=False)
 
 
-async def prepare(context: StepContext, spec: WebhookSpec) -> Call | Failed:
+async def run(spec: WebhookSpec, context: StepContext) -> Outcome:
+    """Send the request once."""
+    call = await _prepare(context, spec)
+    if isinstance(call, Failed):
+        return call
+    await context.begin()
+    return await _send(context, spec, call)
+
+
+async def _prepare(context: StepContext, spec: WebhookSpec) -> Call | Failed:
     """Render the URL, the headers and the body."""
     name = "url"
     try:
@@ -92,8 +101,7 @@ async def _body(context: StepContext, spec: WebhookSpec, headers: dict[str, str]
     return json.dumps(await offload.render(spec.body, context.sending_scope)).encode()
 
 
-async def attempt(context: StepContext, spec: WebhookSpec, call: Call) -> Outcome:
-    """Call once."""
+async def _send(context: StepContext, spec: WebhookSpec, call: Call) -> Outcome:
     # The step's own limit comes first.
     limit = (context.step.timeout or timedelta(minutes=1)) + _SLACK
     try:

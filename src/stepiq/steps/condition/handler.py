@@ -7,7 +7,7 @@ from stepiq.language.expressions import ExpressionError
 from stepiq.language.specs import ConditionSpec
 
 
-async def evaluate(context: StepContext, spec: ConditionSpec) -> Outcome:
+async def run(spec: ConditionSpec, context: StepContext) -> Outcome:
     """Find the first case that is true."""
     for index, case in enumerate(spec.cases):
         try:

@@ -1,0 +1,1 @@
+"""The built-in step types: a package for each, registered by the entry points `stepiq.steps`."""

@@ -1,0 +1,1 @@
+"""`code`: runs the author's code in the sandbox."""

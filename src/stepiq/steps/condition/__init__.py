@@ -1,0 +1,1 @@
+"""`condition`: chooses the next step."""

@@ -1,0 +1,1 @@
+"""`human_review`: asks a person."""

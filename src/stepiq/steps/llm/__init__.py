@@ -1,0 +1,1 @@
+"""`llm`: calls a model."""

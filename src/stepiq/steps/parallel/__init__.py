@@ -1,0 +1,1 @@
+"""`parallel`: runs branches at the same time."""

@@ -1,0 +1,1 @@
+"""`transform`: makes data from data."""

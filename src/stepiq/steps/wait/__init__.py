@@ -1,0 +1,1 @@
+"""`wait`: waits for a time."""

@@ -1,0 +1,1 @@
+"""`webhook`: sends an HTTP request."""
