@@ -11,6 +11,7 @@ import base64
 import json
 import re
 import urllib.parse
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,6 +32,9 @@ _BRACKETS = ("[]", "{}", "<>", "()", "«»")
 _RARE = range(0x2500, 0xD800)
 """Characters for the place of brackets, where secrets have all of these."""
 _ANCHOR = 8
+"""Characters of a secret that are looked up at once."""
+_POSITIONS_OF_A_NEEDLE = 4
+"""How many positions of a text can be looked up in the time of searching it for one secret."""
 _FOR_URLS = str.maketrans("+/", "-_")
 _NUMERIC = re.compile(r"[0-9.eE+-]+")
 
@@ -63,6 +67,41 @@ class _Needle:
         return len(text) - border
 
 
+class _Needles:
+    """What is looked for in readings of one kind."""
+
+    def __init__(self, needles: Iterable[_Needle]) -> None:
+        self.all = tuple(needles)
+        self._by_anchor: dict[str, list[str]] = {}
+        for needle in self.all:
+            self._by_anchor.setdefault(needle.text[:_ANCHOR], []).append(needle.text)
+        self._anchors = sorted(self._by_anchor)
+        self._longest = max((len(needle.text) for needle in self.all), default=0)
+
+    def overlap(self, text: str) -> int:
+        """The length of the longest beginning of a needle, but not all of it, that the text ends with."""
+        return self._long_overlap(text) or self._short_overlap(text)
+
+    def _long_overlap(self, text: str) -> int:
+        start = max(0, len(text) - self._longest + 1)
+        positions = range(start, len(text) - _ANCHOR + 1)
+        if len(positions) > len(self.all) * _POSITIONS_OF_A_NEEDLE:
+            return max((_overlap(text, needle.text) for needle in self.all), default=0)
+        for at in positions:
+            for wanted in self._by_anchor.get(text[at : at + _ANCHOR], ()):
+                if len(wanted) > len(text) - at and wanted.startswith(text[at:]):
+                    return len(text) - at
+        return 0
+
+    def _short_overlap(self, text: str) -> int:
+        for length in range(min(_ANCHOR - 1, len(text)), 0, -1):
+            wanted = text[-length:]
+            at = bisect_left(self._anchors, wanted)
+            if at < len(self._anchors) and self._anchors[at].startswith(wanted):
+                return length
+        return 0
+
+
 @dataclass(frozen=True, slots=True)
 class _Span:
     """Where a secret stands in the text."""
@@ -84,18 +123,18 @@ class Masker:
         self.unmasked = tuple(sorted(set(secrets) - set(known)))
         """Names of the secrets that are too short to be found."""
         # The host of a URL is written in lower case.
-        self._plain = [
+        self._plain = _Needles(
             _Needle(name, text)
             for name, value in known.items()
             for text in dict.fromkeys((value, value.lower()))
-        ]
-        self._encoded = [
+        )
+        self._encoded = _Needles(
             _Needle(name, core) for name, value in known.items() for core in _base64_cores(value)
-        ]
+        )
         self._reads_plus = any(" " in value for value in known.values())
         self._number = len(known)
         self._has_numbers = any(_NUMERIC.fullmatch(value) for value in known.values())
-        self._labels = _labels(known, [*self._plain, *self._encoded])
+        self._labels = _labels(known, [*self._plain.all, *self._encoded.all])
 
     def is_slow(self, size: int) -> bool:
         """Whether masking a text of this size would hold the event loop for more than a few milliseconds."""
@@ -104,12 +143,12 @@ class Masker:
     @cached_property
     def size(self) -> int:
         """How much it keeps in memory, about: characters of all texts that it searches for."""
-        return sum(len(needle.text) for needle in (*self._plain, *self._encoded))
+        return sum(len(needle.text) for needle in (*self._plain.all, *self._encoded.all))
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to find, so that every text stays as it is."""
-        return not self._plain
+        return not self._plain.all
 
     def label(self, name: str) -> str:
         """The text that takes the place of a secret."""
@@ -240,7 +279,7 @@ def _boundary(found: Sequence[Reading], at: int) -> int:
     return at
 
 
-def _found(found: Iterable[Reading], needles: Sequence[_Needle]) -> set[_Span]:
+def _found(found: Iterable[Reading], needles: _Needles) -> set[_Span]:
     """The spans of all occurrences, except those inside the overlapping occurrences of a needle."""
     spans: set[_Span] = set()
     # Readings with the same text can differ in their positions.
@@ -249,7 +288,7 @@ def _found(found: Iterable[Reading], needles: Sequence[_Needle]) -> set[_Span]:
         if reading.text not in known:
             known[reading.text] = [
                 (start, end, needle.name)
-                for needle in needles
+                for needle in needles.all
                 for start, end in _occurrences(reading.text, needle)
             ]
         spans.update(
@@ -286,14 +325,14 @@ def _last_in_row(text: str, needle: _Needle, at: int) -> int:
     return at
 
 
-def _begun(reading: Reading, text: str, needles: Iterable[_Needle]) -> int:
+def _begun(reading: Reading, text: str, needles: _Needles) -> int:
     """Where the longest beginning of a secret at the end of a text starts, in the original; its length if there is none."""
-    longest = max((_overlap(text, needle.text) for needle in needles), default=0)
+    longest = needles.overlap(text)
     return reading.position(len(text) - longest) if longest else reading.length
 
 
 def _overlap(text: str, wanted: str) -> int:
-    """How much of `wanted`, but not all of it, the text ends with."""
+    """How much of `wanted`, but not all of it, the text ends with, from `_ANCHOR` characters on."""
     start = max(0, len(text) - len(wanted) + 1)
     anchor = wanted[:_ANCHOR]
     at = text.find(anchor, start)
@@ -301,14 +340,7 @@ def _overlap(text: str, wanted: str) -> int:
         if wanted.startswith(text[at:]):
             return len(text) - at
         at = text.find(anchor, at + 1)
-    return next(
-        (
-            len(text) - at
-            for at in range(max(start, len(text) - _ANCHOR + 1), len(text))
-            if wanted.startswith(text[at:])
-        ),
-        0,
-    )
+    return 0
 
 
 def _base64_cores(value: str) -> set[str]:
