@@ -162,3 +162,35 @@ class TestServe:
         assert line["code"] == "address_in_use"
         assert line["message"].startswith(f"The server cannot listen on 127.0.0.1:{port}")
         assert "STEPIQ_PORT" in line["message"]
+
+
+WAITING = """
+import asyncio
+from stepiq.server.process import stop_on_signal
+
+async def main():
+    stopping = stop_on_signal()
+    print("ready", flush=True)
+    await stopping.wait()
+    print("stopping", flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+class TestStopOnSignal:
+    async def test_a_second_signal_ends_the_process(self):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", WAITING, stdout=asyncio.subprocess.PIPE
+        )
+        said = []
+        async with asyncio.timeout(60):
+            said.append(await process.stdout.readline())
+            process.send_signal(signal.SIGTERM)
+            said.append(await process.stdout.readline())
+            process.send_signal(signal.SIGTERM)
+            await process.wait()
+
+        assert said == [b"ready\n", b"stopping\n"]
+        assert process.returncode == -signal.SIGTERM

@@ -1,7 +1,5 @@
 """`stepiq worker`: executes runs, without an API."""
 
-import asyncio
-import signal
 from datetime import timedelta
 
 from stepiq import __version__
@@ -14,7 +12,7 @@ from stepiq.server import descriptors
 from stepiq.server.assembly import built
 from stepiq.server.checks import before_start
 from stepiq.server.probes import watched
-from stepiq.server.process import metrics_listener
+from stepiq.server.process import metrics_listener, stop_on_signal
 from stepiq.server.running import run
 from stepiq.server.worker import Worker
 
@@ -24,7 +22,7 @@ log = logging.get(__name__)
 
 
 def work(configured: Settings) -> None:
-    """Execute runs until SIGTERM or Ctrl-C, then finish those in progress.
+    """Execute runs until SIGTERM or Ctrl-C, then finish those in progress. A second signal ends the process immediately.
 
     Raises:
         UsageError: the database is SQLite, which only one process can use.
@@ -39,10 +37,7 @@ def work(configured: Settings) -> None:
 
 
 async def _work(configured: Settings, announce: Announce | None) -> None:
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopping.set)
+    stopping = stop_on_signal()
     await before_start(configured, announce)
     async with (
         built(configured) as services,

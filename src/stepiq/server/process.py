@@ -87,7 +87,7 @@ async def _serve(
         app = create_app()
         equip(app, services, has_worker=has_worker)
         server = HttpServer(settings, app)
-        stopping = _on_signal()
+        stopping = stop_on_signal()
         worker = Worker(services) if has_worker else None
         if worker is not None:
             await worker.start()
@@ -213,7 +213,8 @@ async def metrics_listener(services: Services) -> AsyncGenerator[str | None]:
         yield address
 
 
-def _on_signal() -> asyncio.Event:
+def stop_on_signal() -> asyncio.Event:
+    """An event that SIGTERM or Ctrl-C sets. A second signal ends the process immediately."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     signals = (signal.SIGINT, signal.SIGTERM)
