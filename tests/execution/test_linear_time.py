@@ -14,7 +14,7 @@ from tests.support.outside_texts import KEY, READERS, SECRETS, Reader
 from tests.support.pace import slowness
 
 SHORT = 400
-MOST_MEASURED = 64 * 1024
+MOST_MEASURED = 16 * 1024
 """For readers that do not hold the event loop. Longer texts would take minutes in all."""
 MOST_GROWTH = 9.0
 """Of the time for a text four times as long. Linear is 4, quadratic is 16."""
