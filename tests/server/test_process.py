@@ -184,7 +184,8 @@ class TestStopOnSignal:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", WAITING, stdout=asyncio.subprocess.PIPE
         )
-        said = []
+        assert process.stdout is not None
+        said: list[bytes] = []
         async with asyncio.timeout(60):
             said.append(await process.stdout.readline())
             process.send_signal(signal.SIGTERM)
