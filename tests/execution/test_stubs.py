@@ -34,7 +34,7 @@ def steps():
     return {step.id: step for step in definition.steps}
 
 
-class TestStandIns:
+class TestStubs:
     def test_the_last_end_counts_for_all_that_follow(self, steps):
         stubs = Stubs()
         stubs.give({"ask": Ends((Completed("a"), Completed("b")))})

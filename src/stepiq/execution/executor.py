@@ -50,7 +50,7 @@ class Executor:
         self._database = database
         self._journal = journal
         self._definitions = definitions
-        self._means = dependencies
+        self._dependencies = dependencies
         self._secrets = secrets
         self._crash_limit = crash_limit
 
@@ -127,7 +127,7 @@ class Executor:
         definition = await self._definition(run)
         if run.is_taken_over:
             await deadlines.restore(self._database, run, definition.timeout)
-        dependencies = self._means
+        dependencies = self._dependencies
         secrets = await read_secrets(
             self._database,
             self._secrets,

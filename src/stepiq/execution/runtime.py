@@ -75,9 +75,16 @@ class Engine:
         self._admission = Admission(changes, self._tickets, plans)
         self._outbox = outbox
         self._journal = Journal(database, self._admission, self._tickets, outbox)
-        self._means = Dependencies(database, providers, http, Sandbox(), changes, stubs=stubs)
+        self._dependencies = Dependencies(
+            database, providers, http, Sandbox(), changes, stubs=stubs
+        )
         self._executor = Executor(
-            database, self._journal, self.definitions, self._means, secrets, crash_limit=crash_limit
+            database,
+            self._journal,
+            self.definitions,
+            self._dependencies,
+            secrets,
+            crash_limit=crash_limit,
         )
         self._carrying: dict[UUID, asyncio.Task[None]] = {}
         self._claims: dict[UUID, int] = {}
@@ -96,7 +103,7 @@ class Engine:
             StoreUnavailable: the database cannot be reached.
         """
         await self._presence.acquire()
-        self._means.sandbox = Sandbox()
+        self._dependencies.sandbox = Sandbox()
         listening = asyncio.Event()
         self._background = [
             asyncio.create_task(self._heed_cancels(listening)),
@@ -142,7 +149,7 @@ class Engine:
             await self._tickets.take_back([self._presence.executor_id], _LAST_SECONDS)
         await cancel(self._background)
         self._background = []
-        await self._means.sandbox.close()
+        await self._dependencies.sandbox.close()
         await self._presence.release()
 
     async def accept(self, session: Session, run: NewRun) -> None:
