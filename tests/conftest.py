@@ -1,7 +1,7 @@
-"""What all tests share: fresh stores of both kinds, a movable clock, rows, the app, and a closed network.
+"""Fixtures of all tests: new stores of both kinds, a movable clock, rows, the app, and a blocked network.
 
-Tests that use `settings`, `database` or anything built on them run twice, on SQLite and on PostgreSQL; those that are marked
-`one_store` run on SQLite alone.
+Tests that use `settings`, `database` or fixtures that depend on them run twice, on SQLite and on PostgreSQL. Tests
+marked with `one_store` run only on SQLite.
 """
 
 import gc
@@ -56,11 +56,11 @@ _FOREIGN_VARIABLES = (
 
 
 _UNMEASURED = ("tests/chaos/", "tests/deploy/", "tests/docs/")
-"""Folders whose tests do not count for the coverage."""
+"""Folders whose tests do not count towards coverage."""
 
 
-# Property tests share fixtures between examples, and run on both stores: each example makes rows of its own. How long an
-# example takes depends on what else the machine does.
+# Property tests share fixtures between examples and run on both stores, because each example creates its own rows. No
+# deadline, because the time of an example depends on the load of the machine.
 hypothesis.settings.register_profile(
     "stores",
     deadline=None,
@@ -76,25 +76,25 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in list(os.environ):
         ours = name.startswith("STEPIQ_") and name not in _TEST_VARIABLES
         if ours or name in _FOREIGN_VARIABLES:
-            # What the person at the keyboard has set up must neither help nor hurt.
+            # The user's own configuration must not affect the tests.
             del os.environ[name]
     is_controller = not hasattr(config, "workerinput")
     if is_controller:
-        # What killed runs have left takes memory.
+        # Files of killed runs use memory.
         for parent in {_MEMORY, Path(tempfile.gettempdir())}:
             run_folders.sweep(parent)
     _keep_files_in_memory()
     if is_controller:
         os.environ[_RUN_FOLDER] = str(run_folders.create(Path(tempfile.gettempdir())))
         config.pluginmanager.register(_FailuresAtOnce(config))
-    # Loggers of libraries may speak when the test that they speak of has gone, and the stream with it.
+    # Libraries may log after the end of a test, when its output stream is closed.
     logging.raiseExceptions = False
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    # A report parses source code, which Python 3.11 cannot do while a finalizer does: whatever the collector would find now
-    # can wait.
+    # A report parses source code, which fails in Python 3.11 if a finalizer does so at the same time. Disabling the
+    # collector prevents finalizers here.
     gc.disable()
     try:
         return (yield)
@@ -103,7 +103,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 class _FailuresAtOnce:
-    """Says what failed as soon as it has, for runs that do not get to their summary."""
+    """Prints each failure immediately, for runs that end before their summary."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._plugins = config.pluginmanager
@@ -117,8 +117,8 @@ class _FailuresAtOnce:
 
 
 def _keep_files_in_memory() -> None:
-    # Stores wait for the disk at every commit, which is most of what the suite would wait for. A killed process loses
-    # nothing in memory either, and power cuts are not tried here.
+    # On a disk, the suite would spend most of its time on commits. Files in memory also survive the death of a process,
+    # and no test simulates a power failure.
     if "TMPDIR" in os.environ or not _MEMORY.is_dir():
         return
     if shutil.disk_usage(_MEMORY).free >= _MEMORY_BYTES:
@@ -133,9 +133,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def plain_logs() -> None:
-    # The queue's library would add a handler that writes into the output of whichever test starts it first.
+    # The queue's library would add a handler that writes to the output of the first test that starts it.
     logging.getLogger("dbos").handlers[:] = [logging.NullHandler()]
-    # By default a traceback is drawn with all that its variables hold, which takes longer than any test.
+    # By default, tracebacks are formatted with the values of all variables, which takes longer than any test.
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -149,7 +149,7 @@ def plain_logs() -> None:
 
 @pytest.fixture(autouse=True)
 def restored_logs() -> Iterator[None]:
-    """What a test does to logging ends with it: its streams do, too."""
+    """Restore the logging configuration after each test, because its streams are closed."""
     saved = structlog.get_config()
     loggers = [logging.getLogger(name) for name in ("", "stepiq", "dbos", "uvicorn.error")]
     states = [(each.handlers[:], each.level, each.filters[:], each.propagate) for each in loggers]
@@ -182,10 +182,10 @@ def statements() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def one_loop() -> None:
-    """Runs are carried on the loop of their test, which stands still between the test and its fixtures.
+    """Execute runs on the loop of their test, which does not run between the test and its fixtures.
 
-    The queue's library would take that for gone, and carry a run that begins just then on a loop of its own, where nothing
-    that belongs to the test can wake it.
+    The queue's library would treat such a loop as closed, and execute a run that starts at that time on a separate
+    loop, where objects of the test cannot wake it.
     """
     own = BackgroundEventLoop.target_loop
     BackgroundEventLoop.target_loop = lambda self: self._main_loop or own(self)
@@ -193,7 +193,7 @@ def one_loop() -> None:
 
 @pytest.fixture(autouse=True)
 def clock() -> Iterator[ModuleType]:
-    """`stepiq.core.clock`; `clock.advance(...)` moves time until the test ends."""
+    """`stepiq.core.clock`. `clock.advance(...)` moves the time until the test ends."""
     yield core_clock
     core_clock.reset()
 
@@ -212,10 +212,10 @@ def postgres_stores() -> Iterator[PostgresStores]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start the longest tests first, and measure the coverage of few examples only.
+    """Start the longest tests first, and exclude property tests and some folders from coverage.
 
-    At the end, no process is left with a long test. Measuring takes half of the time of a test, and the examples of a
-    property test repeat the same lines.
+    Otherwise one process could start a long test last. Measuring takes half of the time of a test, and the examples of
+    a property test repeat the same lines.
     """
     for item in items:
         is_property = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
@@ -240,7 +240,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """URL of a fresh, migrated database."""
+    """URL of a new, migrated database."""
     kind = "sqlite_stores" if request.param == "sqlite" else "postgres_stores"
     stores: SqliteStores | PostgresStores = request.getfixturevalue(kind)
     url = stores.create(tmp_path, is_new=request.node.get_closest_marker("new_store") is not None)
@@ -261,7 +261,7 @@ def settings(default_settings: Settings, database_url: str, tmp_path: Path) -> S
         "database_url": database_url,
         "data_dir": data_dir,
         "config_file": tmp_path / "stepiq.toml",
-        # The suite's own PostgreSQL waits for no disk.
+        # The suite's PostgreSQL runs without fsync.
         "allow_unsafe_store": True,
     }
     return default_settings.model_copy(update=here)
@@ -293,7 +293,7 @@ async def providers(settings: Settings) -> AsyncIterator[Providers]:
 
 @pytest.fixture
 async def http(settings: Settings) -> AsyncIterator[GuardedClient]:
-    """The client for URLs of tenants; loopback is closed to it unless `settings.allowed_private_networks` opens it."""
+    """The client for URLs of tenants. It cannot reach loopback unless `settings.allowed_private_networks` allows it."""
     async with guarded_client(settings) as client:
         yield client
 
@@ -302,7 +302,7 @@ async def http(settings: Settings) -> AsyncIterator[GuardedClient]:
 async def engine(
     database: Database, changes: LocalChanges, providers: Providers, http: GuardedClient
 ) -> AsyncIterator[Engine]:
-    """An engine that accepts and cancels runs but does not carry them; folders that need one that does override it."""
+    """An engine that accepts and cancels runs but does not execute them. Some folders override it."""
     engine = Engine(database, changes, providers, Plans.load({}), http)
     yield engine
     await engine.stop()
@@ -323,13 +323,13 @@ def services(
 
 @pytest.fixture(scope="session")
 def routes() -> FastAPI:
-    # Putting it together takes longer than most tests do.
+    # Creating the app takes longer than most tests.
     return create_app()
 
 
 @pytest.fixture
 async def app(routes: FastAPI, services: Services) -> AsyncIterator[FastAPI]:
-    """The app on these services; what a test adds to its routes goes with the test."""
+    """The app on these services. Routes that a test adds are removed after it."""
     app, before = routes, list(routes.router.routes)
     equip(app, services)
     yield app
@@ -347,13 +347,13 @@ async def client(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
 
 @pytest.fixture
 async def account(make: Make) -> Account:
-    """An ordinary account, on plan `enterprise`."""
+    """A regular account with the plan `enterprise`."""
     return await make.user()
 
 
 @pytest.fixture
 async def stranger(make: Make) -> Account:
-    """Another account, with a workspace of its own."""
+    """Another account with a separate workspace."""
     return await make.user()
 
 

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos`: breaks a cluster at random, from a seed, and checks what was promised."""
+"""`python -m tests.chaos`: injects random faults into a cluster, from a seed, and checks its promises."""
 
 import argparse
 import asyncio
@@ -37,7 +37,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    """1 when a promise was broken."""
+    """Run a trial, or check a saved one. Returns 1 if a promise was broken."""
     wanted = _arguments()
     if wanted.check is not None:
         found = reading.load(wanted.check / "evidence.json")
@@ -47,7 +47,7 @@ def main() -> int:
     print(f"seed {wanted.seed}", flush=True)
     for name in list(os.environ):
         if name.startswith("STEPIQ_") or name in _FOREIGN_VARIABLES:
-            # What the person at the keyboard has set up must neither help nor hurt.
+            # The user's own configuration must not affect the trial.
             del os.environ[name]
     names = ("store", "seed", "kills", "runs", "apis", "workers", "minutes", "speed", "hostile")
     options = Options(**{name: getattr(wanted, name) for name in names})
@@ -74,7 +74,7 @@ def main() -> int:
 
 
 def _place() -> str | None:
-    # Killed processes lose nothing in memory either, and power cuts are not tried.
+    # Files in memory survive killed processes, and no trial simulates a power failure.
     return str(_MEMORY) if _MEMORY.is_dir() and "TMPDIR" not in os.environ else None
 
 

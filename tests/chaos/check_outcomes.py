@@ -1,4 +1,4 @@
-"""Whether everybody who was told of a run was told the same, and as often as promised."""
+"""Checks that all recipients of a run's result received the same result, as often as promised."""
 
 import re
 from collections import Counter
@@ -12,8 +12,10 @@ from tests.chaos.row import Row, spread
 PAUSES = (1, 2, 4)
 EARLY_SECONDS = 0.5
 LATE_SECONDS = 10.0
-"""While nothing is broken: what is later than that was forgotten and found again. Processes that have just come back have
-a backlog to work off; how exact a pause is without one, the tests of deliveries check."""
+"""Delay without faults from which a delivery counts as late.
+
+It allows for the backlog of restarted processes. The tests of deliveries check the exact pauses.
+"""
 ATTEMPTS = 4
 CANCEL_SECONDS = 1.0
 _EVENT = {"completed": "pipeline.run.completed", "failed": "pipeline.run.failed"}

@@ -1,4 +1,4 @@
-"""Whether every run was accepted for good, was carried as promised, and ended."""
+"""Checks that every accepted run was kept, executed as promised, and ended."""
 
 from collections import Counter, defaultdict
 from itertools import pairwise
@@ -17,7 +17,7 @@ WIDE = 50
 _FINAL = ("completed", "failed", "cancelled")
 _WRONG = ("guess 2", "run 500", "guess 500", "cancel 500")
 _BETWEEN_CALLS_SECONDS = 0.1
-"""A recorded end is noted a moment before it is written, and read by another clock call than the model's."""
+"""Tolerance for recorded end times, which are taken before they are written, and not by the model's clock call."""
 
 
 def accepted(evidence: Evidence) -> Row:
@@ -60,7 +60,7 @@ def hostile(evidence: Evidence) -> Row:
 
 
 def _attacked(evidence: Evidence, row: Row) -> None:
-    """Every workspace has attacked in every way, and every answer was one that an attacker should get."""
+    """Check that every workspace made every attack, and that every response was an allowed one."""
     calm = evidence.first("calm")
     begun = {
         record["workspace"]
@@ -142,7 +142,7 @@ def _step(
         ended_at = moment(end["created_at"])
         for call in calls:
             late = call["at"] - ended_at > _BETWEEN_CALLS_SECONDS
-            # A process that slept over its lease may still send what it was about to.
+            # A process that was paused beyond its lease may still send a call that it had begun.
             row.expect(
                 not late or evidence.woke_before(call["at"]),
                 f"{key}: call {call['number']} came {call['at'] - ended_at:.2f} s after the step was recorded",
@@ -263,7 +263,7 @@ def _answer(evidence: Evidence, row: Row, answer: Record, waits: list[float]) ->
 
 
 def _is_struck(evidence: Evidence, answer: Record) -> bool:
-    """Whether something happened to the process that was asked."""
+    """Whether a fault affected the process that received the request."""
     return any(
         fault["node"] == answer["node"]
         and fault["at"] <= answer["at"]
@@ -283,7 +283,7 @@ def _died(evidence: Evidence, row: Row) -> None:
             and f["fault"] in struck
             and f["at"] <= end["at"] <= f["until"] + 1
         ]
-        # Who starts without a store says so and ends; the service manager tries again.
+        # A process that starts without a store reports it and exits. The service manager restarts it.
         excused = ours or (
             not end["was_ready"] and overlap(evidence.store_away, end["at"] - since, end["at"])
         )

@@ -1,4 +1,4 @@
-"""Goes through all promises."""
+"""Checks all promises."""
 
 from tests.chaos import check_outcomes, check_runs
 from tests.chaos.evidence import Evidence
@@ -21,5 +21,5 @@ CHECKS = (
 
 
 def check(evidence: Evidence) -> list[Row]:
-    """A row for each promise."""
+    """Return one row for each promise."""
     return [each(evidence) for each in CHECKS]

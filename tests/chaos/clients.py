@@ -1,4 +1,4 @@
-"""Those who use the server: they start runs, follow them, cancel them, and do not give up when a connection breaks."""
+"""Clients of the server, which start, follow and cancel runs, and retry after connection failures."""
 
 import asyncio
 import random
@@ -21,14 +21,14 @@ _FINAL = ("completed", "failed", "cancelled")
 _REQUEST_SECONDS = 30
 _LONGEST_PAUSE_SECONDS = 2.0
 _STREAMS = 40
-"""A workspace may have 50."""
-# Comments come every 15 s: a stream without any is dead.
+"""Maximum number of open streams. The limit of a workspace is 50."""
+# The server sends a comment every 15 s, so a stream without one is dead.
 _SILENCE_SECONDS = 20
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back, or that nothing did."""
+    """A response, or its absence."""
 
     status: int | None
     body: Any
@@ -36,17 +36,17 @@ class Answer:
 
     @property
     def is_unknown(self) -> bool:
-        """Whether the request may have done its work all the same, or somebody else is at it."""
+        """Whether the request may have succeeded, or may still be in progress elsewhere."""
         return self.status in (None, 503)
 
 
 class Clients:
-    """All of them, sharing connections."""
+    """All clients, with shared connections."""
 
     def __init__(self, cluster: Cluster, headers: dict[str, str], seed: int) -> None:
         self._cluster = cluster
         self._ledger: Ledger = cluster.ledger
-        # Which API is asked depends on which are up, and so on the machine.
+        # The sequence is not reproducible, because the choice of an API depends on which processes are up.
         self._rng = random.Random(seed)
         self._headers = headers
         self._http = httpx2.AsyncClient(
@@ -60,7 +60,7 @@ class Clients:
         await self._http.aclose()
 
     async def run(self, plan: RunPlan, pipeline_id: str) -> None:
-        """Start one run, and do with it what the plan says."""
+        """Start one run, and follow and cancel it as planned."""
         if plan.trigger == "key":
             posts = [self._insist(plan, pipeline_id) for _ in range(plan.posts)]
             (run_id, *_) = await asyncio.gather(*posts)
@@ -73,7 +73,7 @@ class Clients:
         await asyncio.gather(*doing)
 
     async def _insist(self, plan: RunPlan, pipeline_id: str) -> str:
-        """The same request, under the same key, until it is answered."""
+        """Repeat the request with the same key until it succeeds."""
         for pause in self._pauses():
             answer = await self._post(plan.tag, plan, pipeline_id, key=plan.tag)
             if answer.status == 202:
@@ -82,7 +82,10 @@ class Clients:
         raise AssertionError("there is no last pause")
 
     async def _renew(self, plan: RunPlan, pipeline_id: str) -> str:
-        """Without a key, nobody knows what became of a request without an answer: each one has a tag of its own."""
+        """Repeat the request without a key until it succeeds.
+
+        The effect of a request without a response is unknown, so each request has a separate tag.
+        """
         for number, pause in enumerate(self._pauses(), 1):
             answer = await self._post(f"{plan.tag}.{number}", plan, pipeline_id, key=None)
             if answer.status == 202:
@@ -91,7 +94,7 @@ class Clients:
         raise AssertionError("there is no last pause")
 
     def _pauses(self) -> Iterator[float]:
-        """Before one more try: longer and longer, and never the same for two clients."""
+        """Seconds before each retry: exponential, with jitter, and without end."""
         for number in count():
             yield self._rng.uniform(0.5, 1.5) * min(_LONGEST_PAUSE_SECONDS, 0.1 * 2**number)
 
@@ -121,7 +124,7 @@ class Clients:
         return answer
 
     async def follow(self, run_id: str) -> None:
-        """Follow a run over every break, as a browser does: from the number of the last event that has come."""
+        """Follow a run across disconnects, as a browser does, from the number of the last received event."""
         events: list[list[Any]] = []
         connections = 0
         async with self._streams:
@@ -136,7 +139,7 @@ class Clients:
         self._ledger.note("followed", run_id=run_id, events=events, connections=connections)
 
     async def _listen(self, run_id: str, headers: dict[str, str]) -> str:
-        """What comes until the connection ends, however it ends."""
+        """Return the text received until the connection ends for any reason."""
         pieces: list[str] = []
         path = f"{self._node().url}/api/runs/{run_id}/stream"
         silence = httpx2.Timeout(_REQUEST_SECONDS, read=_SILENCE_SECONDS)
@@ -169,7 +172,7 @@ class Clients:
             await asyncio.sleep(pause)
 
     async def get(self, path: str) -> Any:
-        """A body, asked for until it comes."""
+        """Request a path until it succeeds, and return the body."""
         while True:
             answer = await self._ask(self._node(), "GET", path)
             if answer.status == 200:
@@ -177,7 +180,7 @@ class Clients:
             await asyncio.sleep(0.2)
 
     async def create(self, path: str, body: Any) -> Any:
-        """A POST that the harness itself needs, while nothing is broken."""
+        """Send a POST for the harness itself, before the faults begin."""
         answer = await self._http.post(self._node().url + path, json=body)
         answer.raise_for_status()
         return answer.json()
@@ -205,6 +208,6 @@ class Clients:
         try:
             body = answer.json()
         except ValueError:
-            # No answer of ours: the checks find its status.
+            # Not a response of stepIQ. The checks report its status.
             body = None
         return Answer(answer.status_code, body, answer.headers.get("retry-after"))

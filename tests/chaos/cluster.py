@@ -1,4 +1,4 @@
-"""All processes of one trial: stepIQ's, and on PostgreSQL the store's with a proxy before it."""
+"""All processes of one trial: stepIQ, and with PostgreSQL, the store and a proxy in front of it."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,11 +13,11 @@ from tests.support.ports import free_port
 from tests.support.process import config_file
 
 _START_SECONDS = 300
-"""Enough for the slowest of machines; who starts for so long does not start."""
+"""Time limit of a start, sufficient for very slow machines."""
 
 
 class Cluster:
-    """Started as an operator would, with one data folder for all."""
+    """The processes, started as by an operator, with one shared data folder."""
 
     def __init__(
         self, options: Options, folder: Path, ledger: Ledger, environment: dict[str, str]
@@ -34,16 +34,16 @@ class Cluster:
             "STEPIQ_DATA_DIR": str(self.data),
             "STEPIQ_CONFIG_FILE": config_file(folder),
             "STEPIQ_LOG_FORMAT": "json",
-            # Processes are killed more often than steps end, and no run is the cause.
+            # A process may be killed many times during one step, and no run is the cause.
             "STEPIQ_RUN_CRASH_LIMIT": "0",
             "STEPIQ_ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8",
-            # Hostile workspaces register themselves, each from an address of its own.
+            # Hostile workspaces register themselves, each from a separate address.
             "STEPIQ_REGISTRATION": "open",
             "STEPIQ_TRUSTED_PROXIES": "127.0.0.0/8",
         }
 
     async def start(self) -> None:
-        """Start everything, and return once all of it is ready."""
+        """Start all processes, and return when they are ready."""
         if not self.options.is_sqlite:
             self.store = Postgres(self.ledger)
             await self.store.create()
@@ -51,7 +51,7 @@ class Cluster:
             await self.proxy.start()
             url = f"postgresql://postgres@127.0.0.1:{self.proxy.port}/{self.store.database}"
             self._environment["STEPIQ_DATABASE_URL"] = url
-        # One after the other: the first one makes the tables.
+        # One at a time, because the first one creates the tables.
         for name, role in self._places():
             node = Node(name, role, free_port(), self._environment, self.folder, self.ledger)
             self.nodes.append(node)
@@ -69,12 +69,12 @@ class Cluster:
         return [node for node in self.nodes if node.role.answers]
 
     def choose(self, wanted: Callable[[Node], bool], pick: float) -> Node | None:
-        """One of the nodes that have a process, are not paused, and are wanted."""
+        """Select one of the nodes that have a process, are not paused, and fulfil `wanted`. None if there are none."""
         found = [n for n in self.nodes if n.is_alive and not n.is_paused and wanted(n)]
         return found[int(pick * len(found))] if found else None
 
     async def until_ready(self) -> None:
-        """Returns once every process is."""
+        """Wait until every process is ready."""
         for node in self.nodes:
             await node.until_ready()
 

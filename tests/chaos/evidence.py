@@ -1,4 +1,4 @@
-"""All that is known once a trial is over: what the harness saw, what the API shows, what the processes logged."""
+"""The data of a finished trial: the harness's ledger, the state that the API returns, and the logs of the processes."""
 
 import json
 from collections import defaultdict
@@ -16,10 +16,10 @@ from tests.chaos.pipelines import Pipeline, pipelines
 from tests.chaos.plan import FaultKind, Options
 
 Span = tuple[float, float]
-"""From when to when, in seconds since 1970."""
+"""Start and end, in seconds since 1970."""
 
 START_SECONDS = 3.0
-"""How long a process takes to start on two cores that have nothing else to do, generously."""
+"""Upper estimate of the start time of a process on two idle cores."""
 _STORE_FAULTS = (
     FaultKind.KILL_STORE,
     FaultKind.KILL_BACKEND,
@@ -28,27 +28,27 @@ _STORE_FAULTS = (
     FaultKind.CUT_ALL,
 )
 _BLIP_SECONDS = 1.0
-"""How long a fault that is over at once still disturbs."""
+"""How long a momentary fault has an effect."""
 
 
 _ZOMBIE_SECONDS = 5
-"""How long after its pause a worker still sends what it was about to."""
+"""How long after a pause a worker may still send calls that it had begun."""
 
 
 @dataclass
 class Evidence:
-    """What the checks read. Everything in it is plain data, so that a trial can be checked again."""
+    """The input of the checks. It is plain data, so that a saved trial can be checked again."""
 
     options: Options
     ledger: list[Record]
     listed: list[dict[str, Any]] = field(default_factory=list)
-    """Every run of the workspace, as lists show it."""
+    """Every run of the workspace, as in the API's lists."""
     details: dict[str, dict[str, Any]] = field(default_factory=dict)
     events: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     deliveries: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     ticks: list[dict[str, Any]] = field(default_factory=list)
     logs: dict[str, list[Record]] = field(default_factory=dict)
-    """By node; a line that is no JSON is `{"text": …}`."""
+    """Log lines by node. A line that is not JSON is `{"text": …}`."""
     mails: list[dict[str, str]] = field(default_factory=list)
 
     def of(self, kind: str) -> list[Record]:
@@ -59,12 +59,12 @@ class Evidence:
 
     @cached_property
     def pipelines(self) -> dict[str, Pipeline]:
-        """Definitions by the name of the pipeline; where they deliver to does not matter any more."""
+        """Pipelines by name. Their delivery URLs are irrelevant here."""
         return pipelines("")
 
     @cached_property
     def pipeline_of(self) -> dict[str, Pipeline]:
-        """By run."""
+        """Pipelines by run."""
         names = {post["tag"]: post["pipeline"] for post in self.of("post")}
         found: dict[str, Pipeline] = {}
         for run in self.listed:
@@ -75,7 +75,7 @@ class Evidence:
 
     @cached_property
     def faults(self) -> list[Record]:
-        """Each with the moment at which it was mended as `until`."""
+        """All faults, each with the time of its repair as `until`."""
         until = {(m["fault_at"], m["node"]): m["at"] for m in self.of("mended")}
         return [
             {**fault, "until": until.get((fault["at"], fault["node"]), fault["at"])}
@@ -88,7 +88,7 @@ class Evidence:
 
     @cached_property
     def calls(self) -> dict[str, list[Record]]:
-        """The model's calls by `Idempotency-Key`, in the order in which they came."""
+        """The model's calls by `Idempotency-Key`, in order of arrival."""
         found: dict[str, list[Record]] = defaultdict(list)
         for call in sorted(self.of("call"), key=lambda call: call["at"]):
             found[call["key"] or ""].append(call)
@@ -96,7 +96,7 @@ class Evidence:
 
     @cached_property
     def hooks(self) -> dict[str, list[Record]]:
-        """The receiver's requests by delivery, in the order in which they came."""
+        """The receiver's requests by delivery, in order of arrival."""
         found: dict[str, list[Record]] = defaultdict(list)
         for hook in sorted(self.of("hook"), key=lambda hook: hook["at"]):
             found[hook["delivery_id"]].append(hook)
@@ -104,17 +104,17 @@ class Evidence:
 
     @cached_property
     def disturbed(self) -> list[Span]:
-        """When something was broken."""
+        """The times of all faults."""
         return merged((f["at"], max(f["until"], f["at"] + _BLIP_SECONDS)) for f in self.faults)
 
     @cached_property
     def store_away(self) -> list[Span]:
-        """When the processes had no store, from the fault to when it took connections again."""
+        """The times without a store, from each fault until the store accepted connections again."""
         return merged((f["at"], f["until"]) for f in self.faults if f["fault"] in _STORE_FAULTS)
 
     @cached_property
     def unable(self) -> list[Span]:
-        """When nobody could carry a run: no store, or no process that was ready and not paused."""
+        """The times when no run could be executed: no store, or no process that was ready and not paused."""
         end = self.ledger[-1]["at"]
         carriers = {"serve", *(f"worker-{n + 1}" for n in range(self.options.workers))}
         able = [span for name in carriers for span in self._up(name, end)]
@@ -137,15 +137,15 @@ class Evidence:
 
     @cached_property
     def slowness(self) -> float:
-        """See `slowness`."""
+        """The factor for time limits in this trial. See the function `slowness`."""
         return max(self.options.patience, slowness(starts(self.ledger)))
 
     def is_calm(self, start: float, end: float) -> bool:
-        """Whether nothing was broken at any time between."""
+        """Whether no fault overlaps this time."""
         return not overlap(self.disturbed, start, end)
 
     def woke_before(self, at: float) -> bool:
-        """Whether a worker that had been paused went on shortly before: it may still send what it was about to."""
+        """Whether a paused worker resumed shortly before, and may still have sent calls that it had begun."""
         pauses = (fault for fault in self.faults if fault["fault"] == FaultKind.PAUSE)
         return any(pause["until"] <= at <= pause["until"] + _ZOMBIE_SECONDS for pause in pauses)
 
@@ -154,7 +154,7 @@ class Evidence:
 
 
 def starts(ledger: list[Record]) -> list[float]:
-    """How many seconds each start of a process took that was not cut short."""
+    """Seconds that each completed start of a process took."""
     begun: dict[str, float] = {}
     took: list[float] = []
     for record in ledger:
@@ -166,32 +166,32 @@ def starts(ledger: list[Record]) -> list[float]:
 
 
 def slowness(took: list[float]) -> float:
-    """How many times slower than on two idle cores the machine is, at least 1: limits in seconds are stretched by it.
+    """How many times slower the machine is than two idle cores, at least 1. Time limits are multiplied by it.
 
-    Most starts of processes were this much slower, or less; what they need is CPU, like everything else here.
+    It is the 90th percentile of the start times, because starts need CPU, like all other work here.
     """
     found = sorted(took)
     return max(1.0, found[int(len(found) * 0.9)] / START_SECONDS) if found else 1.0
 
 
 def load(path: Path) -> Evidence:
-    """What `save` has written."""
+    """Read a file written by `save`."""
     data = json.loads(path.read_text())
     return Evidence(**{**data, "options": Options(**data["options"])})
 
 
 def tag_of(run: dict[str, Any]) -> str:
-    """What its client marked a run with."""
+    """The tag that the client gave a run."""
     return str((run["input_data"] or {}).get("tag"))
 
 
 def moment(iso: str) -> float:
-    """Seconds since 1970 of a time that the API shows."""
+    """Convert a time from the API to seconds since 1970."""
     return datetime.fromisoformat(iso).timestamp()
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:
-    """The same times as spans that do not touch, in order."""
+    """Merge spans that overlap or touch, and sort them."""
     found: list[Span] = []
     for start, end in sorted(spans):
         if found and start <= found[-1][1]:
@@ -202,7 +202,7 @@ def merged(spans: Iterable[Span]) -> list[Span]:
 
 
 def overlap(spans: list[Span], start: float, end: float) -> float:
-    """How many seconds of a span others cover; they must not touch each other."""
+    """How many seconds from `start` to `end` the spans cover. The spans must not overlap."""
     return sum(max(0.0, min(end, b) - max(start, a)) for a, b in spans if b > start and a < end)
 
 
@@ -212,7 +212,7 @@ def _between(spans: list[Span], start: float, end: float) -> list[Span]:
 
 
 def read_log(path: Path) -> list[Record]:
-    """A node's log."""
+    """Read the log of a node."""
     lines: list[Record] = []
     for line in path.read_text(errors="replace").splitlines():
         try:
@@ -224,7 +224,7 @@ def read_log(path: Path) -> list[Record]:
 
 
 def read_mails(folder: Path) -> list[dict[str, str]]:
-    """What has been written for the mail server that there is none of."""
+    """Read the mail that was written to files, because no mail server is configured."""
     mails: list[dict[str, str]] = []
     for path in sorted(folder.glob("*.eml")):
         mail = message_from_bytes(path.read_bytes(), policy=parsed)

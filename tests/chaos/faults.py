@@ -1,4 +1,4 @@
-"""Carries the planned faults out, and notes from when to when each of them lasted."""
+"""Injects the planned faults, and records when each of them began and ended."""
 
 import asyncio
 import signal
@@ -11,11 +11,11 @@ from tests.chaos.plan import Fault, FaultKind
 from tests.chaos.proxy import Cut
 
 _ABOUT = (b"INSERT INTO runs ", b"INSERT INTO run_events", b"deliver", b"idempotent_requests", b"")
-"""What the transactions that lose their connection write: a new run, a step, a delivery, a kept answer, whatever."""
+"""SQL of the transactions that lose their connection: a new run, a step, a delivery, a saved response, or any."""
 
 
 class Faults:
-    """What breaks, and mends."""
+    """Injects faults into a cluster, and repairs them."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -25,7 +25,7 @@ class Faults:
         self.kills = 0
 
     async def strike(self, fault: Fault) -> None:
-        """Do it; what it breaks is mended in the background."""
+        """Inject a fault. It is repaired in the background."""
         kind = fault.kind
         if kind in (FaultKind.KILL_API, FaultKind.KILL_WORKER, FaultKind.TERMINATE):
             await self._end(fault)
@@ -34,7 +34,7 @@ class Faults:
             if node is not None:
                 self._go(self._pause(node, fault.seconds))
         elif kind in (FaultKind.KILL_STORE, FaultKind.KILL_BACKEND):
-            # Not while it recovers from the last time: it could not be told from one kill.
+            # Not during the recovery from the previous kill, because the two would count as one.
             async with self._store:
                 await self._kill_store(fault)
         elif kind in (FaultKind.REFUSE, FaultKind.HOLD):
@@ -45,7 +45,7 @@ class Faults:
             self._go(self._cut_commit(fault))
 
     async def mended(self) -> None:
-        """Returns once everything that was broken is whole again."""
+        """Wait until all faults are repaired and all processes are ready."""
         await asyncio.gather(*self._going)
         await self._cluster.until_ready()
 
@@ -56,7 +56,7 @@ class Faults:
     async def _end(self, fault: Fault) -> None:
         node = self._target(fault)
         while node is None or not (node.is_ready or fault.is_early):
-            # There is nothing to hit: wait for the next process to come up.
+            # There is no target. Wait until the next process is up.
             await asyncio.sleep(0.05)
             node = self._target(fault)
         kills = fault.kind.is_kill

@@ -1,4 +1,4 @@
-"""Hostile workspaces: they take all that they can get of the server while processes are killed."""
+"""Hostile workspaces, which use as many resources of the server as they can while processes are killed."""
 
 import asyncio
 import random
@@ -14,19 +14,19 @@ from tests.chaos.cluster import Cluster
 from tests.chaos.http_server import Talk
 
 _PAUSE_SECONDS = 0.5
-"""Between two actions of a workspace. Clients and servers share the machine: the clients must not be the attack."""
+"""Seconds between two actions of a workspace, because the clients share the CPU with the servers."""
 _KEPT = 10
-"""How many unfinished runs, and how many open streams, a workspace has at most."""
+"""Maximum number of unfinished runs, and of open streams, of a workspace."""
 _CANCELS_EVERY = 3
 _REQUEST_SECONDS = 30
 ATTACKS = ("run 202", "stream", "guess 4", "cancel")
-"""What each hostile workspace does; with a status or the beginning of one, what is answered at least once."""
+"""Actions that each hostile workspace performs, with a status, or its first digit, that must occur at least once."""
 _FINAL = ("completed", "failed", "cancelled")
 _PASSWORD = "correct horse battery"
 
 
 def _definitions(silent_url: str) -> list[dict[str, Any]]:
-    """Branches without end in the sandbox, branches that wait for an answer that never comes, and long computations."""
+    """Branches with endless code in the sandbox, branches that wait for a response forever, and long computations."""
     steps = [
         {
             "type": "code",
@@ -58,12 +58,12 @@ def _definitions(silent_url: str) -> list[dict[str, Any]]:
 
 
 async def silent(talk: Talk) -> None:
-    """Receive a request and never answer it."""
+    """Receive a request without responding."""
     await talk.gone()
 
 
 class Crowd:
-    """Some hostile workspaces, each with a client address of its own."""
+    """Several hostile workspaces, each with a separate client address."""
 
     def __init__(self, cluster: Cluster, silent_url: str) -> None:
         self._cluster = cluster
@@ -75,7 +75,7 @@ class Crowd:
         self._attacks: list[asyncio.Task[None]] = []
 
     async def register(self, number: int) -> None:
-        """Create the accounts and their pipelines, while nothing is broken."""
+        """Create the accounts and their pipelines, before the faults begin."""
         for each in range(number):
             member = _Hostile(self._cluster, self._http, f"198.51.100.{each + 1}")
             await member.register(f"hostile{each}@example.com")
@@ -83,20 +83,23 @@ class Crowd:
             self._members.append(member)
 
     def attack(self) -> None:
-        """Start to attack, until `stop`."""
+        """Attack in the background until `stop`."""
         self._attacks = [asyncio.create_task(self._attack(each)) for each in self._members]
 
     async def _attack(self, member: "_Hostile") -> None:
         try:
             await member.attack()
         except Exception as error:
-            # An attack that has ended proves nothing from then on.
+            # The checks report attacks that ended early, because they prove nothing afterwards.
             facts = {"workspace": member.email, "error": repr(error)}
             self._cluster.ledger.note("hostile_broke", **facts)
 
     async def stop(self) -> None:
-        """End the attack once each workspace has done everything, cancel its runs, and return when they have ended."""
-        # A trial may be over before a slow machine has answered a password.
+        """Wait until each workspace has made every attack, end the attacks, and cancel all runs.
+
+        Returns when the runs have ended.
+        """
+        # On a slow machine, a trial may be over before the first response to a password.
         done = [asyncio.create_task(each.has_attacked.wait()) for each in self._members]
         for task, attack in zip(done, self._attacks, strict=True):
             await asyncio.wait({task, attack}, return_when=asyncio.FIRST_COMPLETED)
@@ -126,9 +129,9 @@ class _Hostile:
         self._rng = random.Random(address)
         self.email = ""
         self.did: Counter[str] = Counter()
-        """How often it did what, by the answer."""
+        """Number of actions, by action and response."""
         self.has_attacked = asyncio.Event()
-        """Set once it has done all `ATTACKS`."""
+        """Set when all `ATTACKS` have been made."""
         self._pipeline_ids: list[str] = []
         self._runs: deque[str] = deque()
         self._accepted: list[str] = []
@@ -140,7 +143,7 @@ class _Hostile:
         account = await self._create("/api/auth/register", login)
         self._headers["Authorization"] = f"Bearer {account['token']}"
         key = await self._create("/api/user/api-keys", {"name": "hostile"})
-        # An access token ends with its session; a key lasts.
+        # An access token can expire during a trial, but a key does not.
         del self._headers["Authorization"]
         self._headers["X-API-Key"] = key["key"]
 
@@ -189,7 +192,7 @@ class _Hostile:
         return writer
 
     async def clear(self) -> None:
-        """Cancel all runs that have not ended, and note how each one has ended."""
+        """Cancel all unfinished runs, and record the final status of each run."""
         self.close()
         for run_id in self._accepted:
             while (status := await self._status(run_id)) not in _FINAL:
@@ -212,7 +215,7 @@ class _Hostile:
         return answer.json()
 
     async def _ask(self, method: str, path: str, body: Any = None) -> httpx2.Response | None:
-        """A response, or None if a fault prevents it. Refusals are what a hostile client has to expect."""
+        """Send a request. Returns the response, including refusals, or None after a connection failure."""
         with suppress(httpx2.TransportError):
             url = self._node_url() + path
             return await self._http.request(method, url, json=body, headers=self._headers)

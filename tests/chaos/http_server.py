@@ -1,4 +1,4 @@
-"""The least of an HTTP/1.1 server: one request a connection, whose bytes and whose client's going away are seen."""
+"""A minimal HTTP/1.1 server with one request per connection, which detects when the client disconnects."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ class Asked:
 
 
 class Talk:
-    """A request, and what can be done with its connection."""
+    """A request, and operations on its connection."""
 
     def __init__(
         self, asked: Asked, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -30,21 +30,21 @@ class Talk:
         self._writer = writer
 
     async def answer(self, status: int, body: bytes, content_type: str = "text/plain") -> None:
-        """Send a whole answer."""
+        """Send a complete response."""
         self._head(status, content_type, f"Content-Length: {len(body)}")
         self._writer.write(body)
         await self._writer.drain()
 
     async def begin(self, content_type: str) -> None:
-        """Send the head of an answer that ends with the connection."""
+        """Send the head of a response that ends when the connection closes."""
         self._head(200, content_type, "Cache-Control: no-store")
         await self._writer.drain()
 
     async def send(self, data: bytes) -> None:
-        """Send a part of an answer.
+        """Send a part of a response.
 
         Raises:
-            ConnectionError: the client has hung up.
+            ConnectionError: the client has disconnected.
         """
         if self._writer.is_closing():
             raise ConnectionResetError
@@ -52,7 +52,7 @@ class Talk:
         await self._writer.drain()
 
     async def gone(self) -> None:
-        """Returns once the client has hung up."""
+        """Wait until the client disconnects."""
         with suppress(ConnectionError):
             while await self._reader.read(4096):
                 pass
@@ -76,7 +76,7 @@ async def _read(reader: asyncio.StreamReader) -> Asked:
 
 @asynccontextmanager
 async def serving(handler: Handler) -> AsyncIterator[str]:
-    """A server on a free port of loopback; gives its URL."""
+    """Run a server on a free port of loopback, and yield its URL."""
     talks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -98,5 +98,5 @@ async def serving(handler: Handler) -> AsyncIterator[str]:
         for task in list(talks):
             task.cancel()
         await asyncio.gather(*talks, return_exceptions=True)
-        # A closed transport lets go of its socket at the loop's next turn.
+        # A closed transport releases its socket in the next iteration of the loop.
         await asyncio.sleep(0)

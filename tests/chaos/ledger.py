@@ -1,4 +1,4 @@
-"""What the harness saw, in the order in which it saw it: in memory, and in a file that outlives it."""
+"""The observations of the harness in chronological order, in memory and in a file."""
 
 import json
 import time
@@ -9,14 +9,14 @@ Record = dict[str, Any]
 
 
 class Ledger:
-    """Append-only. Each record has its `kind`, and `at`: seconds since 1970 on this machine's clock."""
+    """An append-only list of records. Each has a `kind`, and `at` in seconds since 1970."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.records: list[Record] = []
         self._file = None if path is None else path.open("a", buffering=1)
 
     def note(self, kind: str, **facts: Any) -> Record:
-        """Add a record; its `at` is now unless it is given."""
+        """Add a record. `at` defaults to the current time."""
         record: Record = {"kind": kind, "at": time.time(), **facts}
         self.records.append(record)
         if self._file is not None:
@@ -34,7 +34,7 @@ class Ledger:
 
 
 def read(path: Path) -> Ledger:
-    """A ledger that another process has written."""
+    """Read a ledger that another process has written."""
     ledger = Ledger()
     ledger.records = [json.loads(line) for line in path.read_text().splitlines()]
     return ledger

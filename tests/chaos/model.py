@@ -1,6 +1,6 @@
-"""A model that answers by script, and notes every call under its `Idempotency-Key`.
+"""A scripted model that records every call with its `Idempotency-Key`.
 
-It speaks OpenAI's Chat Completions, streamed. No two answers are alike, so an output tells which call it came from.
+It implements OpenAI's Chat Completions, streamed. Every answer is unique, so an output identifies its call.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from tests.chaos.plan import for_text
 
 
 class Model:
-    """Answers calls; a step's first calls may fail, as the seed has it."""
+    """Answers calls. The seed determines which of a step's first calls fail."""
 
     def __init__(self, ledger: Ledger, seed: int) -> None:
         self._ledger = ledger
@@ -45,7 +45,7 @@ class Model:
         except ConnectionError:
             pass
         finally:
-            # Also when the harness ends while it is being answered.
+            # Also if the harness ends during the call.
             self._ledger.note("call", **call, text=text, outcome=outcome, ended_at=time.time())
 
     async def _answer(self, talk: Talk, tag: str, step: str, text: str) -> str:
@@ -66,7 +66,7 @@ class Model:
                 await task
         if telling.cancelled():
             return "gone"
-        # A failure that reached nobody must not be the last that its step has to bear.
+        # Counted only here, because a failure that the client did not receive must not count.
         self._failed[name] += bool(kind)
         return telling.result()
 
@@ -119,6 +119,6 @@ def _event(data: Any) -> bytes:
 
 @asynccontextmanager
 async def running_model(ledger: Ledger, seed: int) -> AsyncIterator[str]:
-    """A model on a free port; gives what goes into `OPENAI_BASE_URL`."""
+    """Run a model on a free port, and yield the value for `OPENAI_BASE_URL`."""
     async with serving(Model(ledger, seed)) as url:
         yield f"{url}/v1"

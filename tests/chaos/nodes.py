@@ -1,4 +1,4 @@
-"""The processes of stepIQ, each kept running as a service manager would, so that faults only have to end them."""
+"""The processes of stepIQ, restarted as by a service manager, so that faults only need to end them."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ _WORKER_IS_READY = b'"worker_ready"'
 
 
 class Role(StrEnum):
-    """What a process does."""
+    """The role of a process."""
 
     SERVE = "serve"
     API = "api"
@@ -45,7 +45,7 @@ class Role(StrEnum):
 
 @dataclass
 class Node:
-    """One place for a process; when it ends, for whatever reason, it is started again."""
+    """One process, which is restarted whenever it ends."""
 
     name: str
     role: Role
@@ -54,7 +54,7 @@ class Node:
     folder: Path
     ledger: Ledger
     rest_seconds: float = 0.0
-    """How long the place stays empty when its process ends next."""
+    """Delay before the next restart."""
     is_ready: bool = False
     is_paused: bool = False
     process: ForkedProcess | None = None
@@ -75,29 +75,29 @@ class Node:
         return self.process is not None and self.process.poll() is None
 
     def start(self) -> None:
-        """Keep it running from now on."""
+        """Start the process, and restart it until `stop`."""
         self._keeping = asyncio.create_task(self._keep())
 
     async def until_ready(self) -> None:
-        """Returns once it answers, or carries runs."""
+        """Wait until the process responds to requests, or executes runs."""
         async with self._became_ready:
             await self._became_ready.wait_for(lambda: self.is_ready)
 
     def signal(self, number: signal.Signals) -> bool:
-        """Send it a signal; False if there is no process."""
+        """Send a signal. Returns False if no process is running."""
         if self.process is None or self.process.poll() is not None:
             return False
         if number in (signal.SIGKILL, signal.SIGTERM):
             self.is_ready = False
             if self._looking is not None:
-                # It may have received an answer already, from the process that ends now.
+                # It may already have a response of the process that ends now.
                 self._looking.cancel()
         with suppress(ProcessLookupError):
             self.process.send_signal(number)
         return True
 
     async def stop(self) -> None:
-        """End it for good."""
+        """Kill the process without a restart."""
         if self._keeping is not None:
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)

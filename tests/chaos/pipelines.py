@@ -1,7 +1,7 @@
-"""The pipelines that are run, and what must come out of them.
+"""The pipelines of a trial, and their expected outputs.
 
-Whoever is told of a run, the model and the receiver, knows by the run's tag what to answer: the tag is part of the input,
-and `[[TAG/STEP]]` of each prompt.
+The responses of the model and the receiver depend on the run's tag, which is part of the input, and of each prompt as
+`[[TAG/STEP]]`.
 """
 
 import re
@@ -12,18 +12,18 @@ SECRET_NAME = "CHAOS_SIGNING"
 SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 MODEL = "openai/gpt-4o-mini"
 MARK = re.compile(r"\[\[([^/\]]+)/([^\]]+)\]\]")
-"""Finds tag and step in a prompt."""
+"""Matches tag and step in a prompt."""
 REFUSED = "refused"
 LONG = "long"
-"""Steps of these names are refused by the model, or take it seconds."""
+"""Names of steps that the model refuses, and that take it seconds."""
 
-# The model fails at most twice a step; the rest is for replies that get lost.
+# The model fails at most twice per step. The other attempts are for lost responses.
 _RETRY = {"max_attempts": 10, "backoff_ms": 50, "max_backoff_ms": 500}
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A definition, and how its runs end unless somebody cancels them."""
+    """A definition, and how its runs end unless they are cancelled."""
 
     name: str
     definition: dict[str, Any]
@@ -32,18 +32,18 @@ class Pipeline:
 
     @property
     def asked(self) -> list[str]:
-        """Ids of the steps that ask the model, in their order."""
+        """Ids of the steps that call the model, in order."""
         return [step["id"] for step in self.definition["steps"] if step["type"] == "llm"]
 
     @property
     def targets(self) -> list[str]:
-        """Types of those who are told of the end."""
+        """Types of the targets that receive the result."""
         told = self.definition.get("output", {}).get("deliver", [])
         told = told + self.definition.get("notifications", {}).get("on_failure", [])
         return [target["type"] for target in told]
 
     def output(self, tag: str, steps: dict[str, Any]) -> str | None:
-        """The output that follows from what the model's steps gave."""
+        """The expected output, given the outputs of the steps that call the model."""
         if self.ends != "completed":
             return None
         return " | ".join([f"<{tag}>", *(str(steps[step]) for step in self.asked)])
@@ -77,7 +77,7 @@ def _pipeline(name: str, *asked: str, **more: Any) -> Pipeline:
 
 
 def pipelines(receiver_url: str) -> dict[str, Pipeline]:
-    """All of them by name."""
+    """All pipelines by name."""
     hook = {
         "type": "webhook",
         "url": f"{receiver_url}/{{{{run.id}}}}",

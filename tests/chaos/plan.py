@@ -1,4 +1,4 @@
-"""What is going to happen, all of it drawn from one seed."""
+"""The plan of a trial, drawn from one seed."""
 
 import random
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 @dataclass(frozen=True)
 class Options:
-    """What is asked for."""
+    """The options of a trial."""
 
     store: str
     seed: int
@@ -15,15 +15,15 @@ class Options:
     runs: int = 5000
     apis: int = 2
     workers: int = 3
-    """0: one `stepiq serve` carries the runs, as always on SQLite."""
+    """Number of workers. With 0, one `stepiq serve` executes the runs, as always on SQLite."""
     minutes: float = 60.0
-    """After this long there are no more faults and runs, however few there have been."""
+    """Time limit after which no more faults and runs start."""
     speed: float = 1.0
-    """By how much pauses between faults are shortened."""
+    """Factor by which pauses between faults are shortened."""
     hostile: int = 0
-    """How many hostile workspaces attack during the whole trial."""
+    """Number of hostile workspaces that attack during the whole trial."""
     patience: float = 1.0
-    """Limits in seconds are stretched by this at least, where the machine has other work besides."""
+    """Minimum factor for time limits, for machines with other load."""
 
     @property
     def is_sqlite(self) -> bool:
@@ -31,12 +31,12 @@ class Options:
 
     @property
     def is_split(self) -> bool:
-        """Whether API and workers are processes of their own."""
+        """Whether API and workers are separate processes."""
         return not self.is_sqlite and self.workers > 0
 
 
 class FaultKind(StrEnum):
-    """What can happen to a process or a connection."""
+    """The kinds of faults of a process or a connection."""
 
     KILL_API = "kill an API"
     KILL_WORKER = "kill a worker"
@@ -74,37 +74,37 @@ _SQLITE = {FaultKind.KILL_WORKER: 100, FaultKind.TERMINATE: 8, FaultKind.PAUSE: 
 
 @dataclass(frozen=True)
 class Fault:
-    """One disturbance."""
+    """One planned fault."""
 
     kind: FaultKind
     pick: float
-    """From 0 to 1: which of those it can hit."""
+    """Selects one of the possible targets, from 0 to 1."""
     seconds: float
-    """How long what is down stays down, or what is paused stays paused."""
+    """How long the target stays down or paused."""
     is_early: bool
-    """It does not wait until a process that is starting is ready."""
+    """Whether it can hit a process that is still starting."""
 
 
 @dataclass(frozen=True)
 class RunPlan:
-    """One request to start a run, and what its client does then."""
+    """One request to start a run, and the further actions of its client."""
 
     tag: str
     pipeline: str
     trigger: str
     """`api`, `webhook`, or `key`: the API with an `Idempotency-Key`."""
     posts: int
-    """How many clients send it at once; more than one only with a key."""
+    """Number of clients that send it at the same time. More than one only with a key."""
     offset: float
-    """From 0 to 1: when in its moment it starts."""
+    """When it starts within its moment, from 0 to 1."""
     follows: bool
     cancels_after: float | None
-    """Seconds from its acceptance."""
+    """Seconds after acceptance. None does not cancel the run."""
 
 
 @dataclass(frozen=True)
 class Moment:
-    """Some runs start, some time passes, something breaks."""
+    """A period in which runs start, and the fault at its end."""
 
     seconds: float
     runs: list[RunPlan]
@@ -113,14 +113,14 @@ class Moment:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that is random, but for what the machine makes of it."""
+    """All random choices of a trial."""
 
     options: Options
     moments: list[Moment] = field(default_factory=list)
 
 
 def draw(options: Options) -> Plan:
-    """The plan of a seed."""
+    """Draw the plan for a seed."""
     rng = random.Random(options.seed)
     faults = _faults(options, rng)
     moments: list[Moment] = []
@@ -147,7 +147,7 @@ def _faults(options: Options, rng: random.Random) -> list[Fault]:
 def _fault(options: Options, kind: FaultKind, rng: random.Random) -> Fault:
     seconds = rng.choice([0.0, rng.uniform(0.0, 2.0)])
     if kind is FaultKind.PAUSE:
-        # Longer than a lease of 5 s, which on SQLite there is none of.
+        # On PostgreSQL, longer than the lease of 5 s. SQLite has no lease.
         seconds = rng.uniform(0.5, 4.0) if options.is_sqlite else rng.uniform(6.5, 9.5)
     elif kind in (FaultKind.REFUSE, FaultKind.HOLD):
         seconds = rng.uniform(0.2, 4.0)
@@ -182,5 +182,5 @@ def _run(options: Options, number: int, rng: random.Random) -> RunPlan:
 
 
 def for_text(seed: int, *words: object) -> random.Random:
-    """Chances that belong to a text: the same whenever and in whatever order they are asked for."""
+    """A random generator seeded by a text, so that its values do not depend on time or order of use."""
     return random.Random(":".join([str(seed), *map(str, words)]))

@@ -1,4 +1,4 @@
-"""A TCP proxy before PostgreSQL that reads what clients say, and can cut them off at the worst moment."""
+"""A TCP proxy for PostgreSQL that parses client messages, and can drop connections around a COMMIT."""
 
 import asyncio
 import struct
@@ -18,13 +18,13 @@ class Cut(Enum):
     """Where the next transaction that commits loses its connection."""
 
     BEFORE = "before"
-    """COMMIT does not get through: nothing is kept."""
+    """COMMIT does not reach the server: nothing is stored."""
     AFTER = "after"
-    """COMMIT got through and was answered, but the answer does not: everything is kept, and nobody knows."""
+    """The server has committed, but its response does not reach the client."""
 
 
 class ClientTalk:
-    """The client's half of a connection, message by message, as PostgreSQL's protocol frames it."""
+    """Splits the client's half of a connection into messages of PostgreSQL's protocol."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -33,7 +33,7 @@ class ClientTalk:
         self._said: list[bytes] = []
 
     def feed(self, data: bytes) -> list[tuple[bytes, bytes | None]]:
-        """The whole messages that are there, as bytes to pass on; with one that commits, the SQL of its transaction."""
+        """Return the complete messages, each with the SQL of its transaction if it is a COMMIT, otherwise None."""
         self._rest += data
         messages: list[tuple[bytes, bytes | None]] = []
         while (message := self._next()) is not None:
@@ -87,7 +87,7 @@ class _Connection:
     def __init__(self, client: asyncio.StreamWriter, server: asyncio.StreamWriter) -> None:
         self._writers = (client, server)
         self.swallowed: asyncio.Future[bool] | None = None
-        """Once there is one, what the server says next is not passed on, and this is told."""
+        """If set, the server's next data is dropped, and this future is resolved."""
 
     def cut(self) -> None:
         for writer in self._writers:
@@ -103,7 +103,7 @@ class _Wish:
 
 
 class Proxy:
-    """Stands between the processes and PostgreSQL."""
+    """A proxy between the processes and PostgreSQL."""
 
     def __init__(self, upstream_port: int) -> None:
         self._upstream_port = upstream_port
@@ -116,35 +116,35 @@ class Proxy:
         self.port = 0
 
     async def start(self) -> None:
-        """Take connections; again on the same port after `refuse`."""
+        """Accept connections. After `refuse`, the port stays the same."""
         self._server = await asyncio.start_server(
             self._serve, "127.0.0.1", self.port, backlog=512, reuse_address=True
         )
         self.port = self._server.sockets[0].getsockname()[1]
 
     def refuse(self) -> None:
-        """Cut everything, and take no connections until `start`."""
+        """Drop all connections, and accept none until `start`."""
         if self._server is not None:
             self._server.close()
             self._server = None
         self.cut_all()
 
     def hold(self) -> None:
-        """Take everything and pass nothing on, until `release`: the store is there, and says nothing."""
+        """Accept connections but forward no data until `release`, like a store that hangs."""
         self._flows.clear()
 
     def release(self) -> None:
         self._flows.set()
 
     def cut_all(self) -> int:
-        """Cut every connection; how many there were."""
+        """Drop all connections, and return their number."""
         count = len(self._connections)
         for connection in list(self._connections):
             connection.cut()
         return count
 
     async def cut_commit(self, where: Cut, about: bytes = b"") -> bool:
-        """Cut the next connection that commits a transaction whose SQL says `about`; False if none did in time."""
+        """Drop the next connection that commits a transaction whose SQL contains `about`. False after a timeout."""
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         wish = _Wish(where, about, done)
         self._waiting.append(wish)

@@ -1,4 +1,4 @@
-"""A receiver of webhooks that answers by script, checks signatures by its own code, and notes every request."""
+"""A receiver of webhooks with scripted responses, which verifies signatures itself and records every request."""
 
 import asyncio
 import hashlib
@@ -28,7 +28,7 @@ _WEIGHTS = [55, 15, 10, 6, 8, 6]
 
 
 class Receiver:
-    """Answers each delivery as the seed has it for the tag of its run."""
+    """Responds to each delivery as the seed determines for the tag of its run."""
 
     def __init__(self, ledger: Ledger, seed: int) -> None:
         self._ledger = ledger
@@ -45,7 +45,7 @@ class Receiver:
         status = script[min(self._seen[delivery_id], len(script) - 1)]
         self._seen[delivery_id] += 1
         await asyncio.sleep(chances.uniform(0, 0.15))
-        # Whether or not anybody is still there to hear the answer.
+        # Also if the client has already disconnected.
         self._ledger.note(
             "hook",
             at=asked.at,
@@ -62,7 +62,7 @@ class Receiver:
 
 
 def is_genuine(headers: dict[str, str], body: bytes) -> bool:
-    """Whether both signatures are right: ours, and that of Standard Webhooks by its own library."""
+    """Whether both signatures are valid: stepIQ's, and that of Standard Webhooks, which its own library verifies."""
     timestamp = headers.get("x-stepiq-timestamp", "")
     signed = timestamp.encode() + b"." + body
     wanted = "v1=" + hmac.new(SECRET.encode(), signed, hashlib.sha256).hexdigest()
@@ -75,6 +75,6 @@ def is_genuine(headers: dict[str, str], body: bytes) -> bool:
 
 @asynccontextmanager
 async def running_receiver(ledger: Ledger, seed: int) -> AsyncIterator[str]:
-    """A receiver on a free port; gives its URL."""
+    """Run a receiver on a free port, and yield its URL."""
     async with serving(Receiver(ledger, seed)) as url:
         yield url

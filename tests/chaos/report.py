@@ -1,4 +1,4 @@
-"""What a trial came to, for people."""
+"""The report of a trial as text."""
 
 from collections import Counter
 
@@ -9,7 +9,7 @@ _SHOWN = 5
 
 
 def report(evidence: Evidence, rows: list[Row]) -> str:
-    """A table with a line for each promise, then what broke it."""
+    """A table with a line for each promise, followed by the violations."""
     lines = [_summary(evidence), *_faults(evidence), ""]
     for row in rows:
         verdict = "holds" if not row.violations else f"{len(row.violations)} VIOLATIONS"

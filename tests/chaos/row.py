@@ -1,4 +1,4 @@
-"""What a check of a promise finds."""
+"""The result of the check of a promise."""
 
 from dataclasses import dataclass, field
 
@@ -13,16 +13,16 @@ class Row:
     unit: str = "runs"
     violations: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    """Figures that belong to it, but decide nothing."""
+    """Figures for information, without influence on the result."""
 
     def expect(self, holds: object, violation: str) -> None:
-        """Count a violation unless something holds."""
+        """Add a violation unless `holds` is true."""
         if not holds:
             self.violations.append(violation)
 
 
 def spread(seconds: list[float], limit: float | None = None) -> str:
-    """Median, 95 % and greatest of some times, and how many are over a limit."""
+    """Median, 95th percentile and maximum of some times, and how many exceed a limit."""
     if not seconds:
         return "none"
     found = sorted(seconds)

@@ -1,4 +1,4 @@
-"""A small trial in which everything held, made by hand: tests break it."""
+"""A small hand-written trial without violations, which tests modify."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,7 @@ def iso(after: float) -> str:
 
 
 class Sample:
-    """Four runs, two kills, a pause and a cut; `evidence()` gives them to the checks."""
+    """Four runs, two kills, a pause and a cut. `evidence()` returns them for the checks."""
 
     def __init__(self) -> None:
         self.ledger = Ledger()
@@ -64,7 +64,7 @@ class Sample:
         return self.ledger.note(kind, at=START + after, **facts)
 
     def post(self, after: float, run_id: str | None, **facts: Any) -> dict[str, Any]:
-        """A request to start a run; by default it is answered 202 after 0.1 s."""
+        """Add a request to start a run, by default with the response 202 after 0.1 s."""
         post = {"trigger": "key", "key": facts.get("tag"), "clients": 1, "node": "api-1"}
         post |= {"sent_at": START + after - 0.1, "status": 202, "retry_after": None, "code": None}
         return self.note("post", after, run_id=run_id, **{**post, **facts})
@@ -88,7 +88,7 @@ class Sample:
         return self.details[run_id]
 
     def tell(self, run_id: str, event: str, after: float, **facts: Any) -> None:
-        """One more event of a run's log."""
+        """Add an event to a run's log."""
         seq = len(self.events[run_id]) + 1
         data = {"run_id": run_id, "seq": seq, **facts, "created_at": iso(after)}
         self.events[run_id].append({"seq": seq, "type": event, "data": data})
@@ -96,7 +96,7 @@ class Sample:
     def ask(
         self, run_id: str, tag: str, step: str, after: float, status: str = "completed"
     ) -> None:
-        """A step that asks the model once, for a second."""
+        """Add a step that calls the model once, for a second."""
         self.tell(run_id, "step.status", after, step_id=step, status="running", attempt=1)
         text = f"{step} of {tag}, call 1"
         self.details[run_id]["steps"].append(
@@ -121,7 +121,7 @@ class Sample:
         self.tell(run_id, "run.status", after, status=self.details[run_id]["status"])
 
     def deliver(self, run_id: str, delivery_id: str, *answers: int, after: float) -> None:
-        """A webhook whose attempts are answered so, with the pauses that are promised."""
+        """Add a webhook delivery with these responses to its attempts, and the promised pauses."""
         detail = self.details[run_id]
         pauses = (0, 1, 2, 4)
         for number, status in enumerate(answers, 1):

@@ -1,4 +1,4 @@
-"""A PostgreSQL of the harness's own, to be killed for real: what it has acknowledged must be there after its recovery."""
+"""A separate PostgreSQL server that the harness kills. Committed data must exist after its recovery."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ _START_SECONDS = 60
 
 
 class Postgres:
-    """A server that flushes what it commits, unlike that of the suite."""
+    """A server that flushes commits to disk, unlike the server of the suite."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -33,14 +33,14 @@ class Postgres:
         return _DATABASE
 
     async def create(self) -> None:
-        """Make an empty database and start the server."""
+        """Create and start the server, with an empty database."""
         await asyncio.to_thread(postgres.initdb, self._folder)
         await self.start()
         with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {_DATABASE}")
 
     async def start(self) -> None:
-        """Start it, and return once it takes connections; tries until its predecessor's processes have gone."""
+        """Start the server, and wait until it accepts connections. Retries until the old processes have ended."""
         async with asyncio.timeout(_START_SECONDS):
             while True:
                 await self._spawn()
@@ -52,14 +52,14 @@ class Postgres:
                 await asyncio.sleep(0.1)
 
     async def kill(self) -> None:
-        """Kill the postmaster; its children end as soon as they notice."""
+        """Kill the postmaster. Its child processes end when they detect it."""
         assert self.process is not None
         self._ledger.note("store_killed")
         self.process.kill()
         await self.process.wait()
 
     def kill_backend(self, pick: float) -> bool:
-        """Kill one of the processes that serve connections: all the others end, too, and the server recovers."""
+        """Kill one backend process. The server then ends all others and recovers. False if there are no backends."""
         backends = self._backends()
         if not backends:
             return False
@@ -69,7 +69,7 @@ class Postgres:
         return True
 
     async def until_ready(self) -> None:
-        """Returns once it takes connections."""
+        """Wait until the server accepts connections."""
         async with asyncio.timeout(_START_SECONDS):
             while not await asyncio.to_thread(self._answers):
                 await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""A short trial on each store, always of the same plan; `make chaos` makes long ones, each of a new plan."""
+"""A short trial on each store with a fixed plan. `make chaos` runs long trials, each with a new plan."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.chaos.plan import Options, draw
 from tests.chaos.report import report
 from tests.chaos.trial import Trial
 
-# The rest of the suite runs beside them. How long a cancel or a take-over takes by itself, its own tests say.
+# The rest of the suite runs at the same time. Other tests check the exact times of a cancel and of a take-over.
 _PATIENCE = 10.0
 _TRIALS = [
     Options("sqlite", seed=101, kills=4, runs=60, minutes=1.0, hostile=2, patience=_PATIENCE),

@@ -1,4 +1,4 @@
-"""The checks find what they look for: each test breaks one promise in the record of a trial that kept them all."""
+"""Tests of the checks. Each breaks one promise in the record of a trial without violations."""
 
 from collections.abc import Callable
 from typing import Any
@@ -30,7 +30,7 @@ def delivery(sample: Sample, **changes: Any) -> None:
 
 
 def hook(sample: Sample, number: int, **changes: Any) -> None:
-    """Change a request that the receiver got; the first two are of one delivery."""
+    """Change a request to the receiver. The first two are attempts of one delivery."""
     shift(sample, "hook", number, **changes)
 
 
@@ -39,7 +39,7 @@ def remove(sample: Sample, run_id: str) -> None:
 
 
 def again(sample: Sample, run_id: str, new_id: str) -> None:
-    """One more run, like another."""
+    """Add a copy of a run."""
     sample.details[new_id] = sample.details[run_id]
     sample.events[new_id] = sample.events[run_id]
     sample.deliveries[new_id] = sample.deliveries[run_id]
@@ -47,7 +47,7 @@ def again(sample: Sample, run_id: str, new_id: str) -> None:
 
 
 def call(sample: Sample, after: float, **changes: Any) -> None:
-    """One more call to the model, like the first."""
+    """Add a copy of the first call to the model."""
     sample.ledger.records.append(
         {**records(sample, "call")[0], "at": START + after, "ended_at": START + after, **changes}
     )
@@ -58,7 +58,7 @@ def event(sample: Sample, run_id: str, number: int) -> dict[str, Any]:
 
 
 def told(sample: Sample, number: int, **changes: Any) -> None:
-    """Change what the receiver was told."""
+    """Change the envelope of a request to the receiver."""
     hook(sample, number, envelope={**records(sample, "hook")[number]["envelope"], **changes})
 
 

@@ -1,4 +1,4 @@
-"""Everything random comes from the seed."""
+"""Tests that all random choices depend on the seed."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Connections to a real PostgreSQL, cut where it hurts."""
+"""Tests of the proxy with a real PostgreSQL server."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ async def proxy(database: str) -> AsyncIterator[Proxy]:
 
 @pytest.fixture
 def through(proxy: Proxy, database: str) -> str:
-    """The database's URL by way of the proxy."""
+    """The database's URL through the proxy."""
     return make_url(database).set(port=proxy.port).render_as_string(hide_password=False)
 
 
@@ -42,7 +42,7 @@ def notes(database: str) -> list[str]:
 
 async def connect(url: str) -> "psycopg.AsyncConnection[tuple[object, ...]]":
     connection = await psycopg.AsyncConnection.connect(url)
-    # From the second time on: as in a server that has said everything before.
+    # Prepares statements at their second execution, as in a server that has been running.
     connection.prepare_threshold = 1
     return connection
 

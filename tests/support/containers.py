@@ -1,4 +1,4 @@
-"""What Dockerfile and compose.yaml say, for tests that do the same without Docker."""
+"""Reads Dockerfile and compose.yaml, for tests that reproduce them without Docker."""
 
 import json
 import re
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass
 class Image:
-    """The last stage of the Dockerfile, and what all stages copy."""
+    """The last stage of the Dockerfile, and the files that all stages copy."""
 
     environment: dict[str, str] = field(default_factory=dict)
     entrypoint: list[str] = field(default_factory=list)
@@ -22,7 +22,7 @@ class Image:
     healthcheck: list[str] = field(default_factory=list)
     user: str = "root"
     copied: list[str] = field(default_factory=list)
-    """Files and folders of this repository that go into it."""
+    """Files and folders of this repository that are copied into the image."""
     stages: list[list[tuple[str, str]]] = field(default_factory=list)
     """Instructions of each stage, with their arguments."""
 
@@ -66,7 +66,7 @@ def _set(found: Image, name: str, value: str) -> None:
 
 
 def compose(variables: dict[str, str]) -> dict[str, Any]:
-    """compose.yaml with its variables filled in, as `docker compose config` would show it."""
+    """compose.yaml with its variables substituted, as in `docker compose config`."""
     text = (ROOT / "compose.yaml").read_text()
 
     def fill(match: re.Match[str]) -> str:
@@ -81,7 +81,7 @@ def compose(variables: dict[str, str]) -> dict[str, Any]:
 
 
 def seconds(duration: str) -> float:
-    """A duration as compose files have it, such as `35s`."""
+    """Parse a duration of a compose file, such as `35s`."""
     match = re.fullmatch(r"(?:(\d+)m)?(?:(\d+)s)?", duration)
     assert match is not None, duration
     return int(match[1] or 0) * 60 + int(match[2] or 0)

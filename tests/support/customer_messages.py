@@ -1,4 +1,4 @@
-"""Messages of customers, for tests that use the real local model: 200 of them, all different."""
+"""Distinct messages of customers, for tests that use the real local model."""
 
 import random
 
@@ -51,7 +51,7 @@ Lucas Moreau, Julia Lopez, David Brown, Nina Weber, Paul Costa, Clara Young, Sim
 
 
 def messages(count: int) -> dict[str, str]:
-    """That many messages, each with the order number that it names. The same ones at every call."""
+    """Generate `count` messages, each with the order number that it names. Every call returns the same messages."""
     chance = random.Random(48213)  # noqa: S311 -- draws the same numbers every time
     found: dict[str, str] = {}
     while len(found) < count:

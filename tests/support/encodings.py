@@ -1,10 +1,10 @@
-"""What Python remembers of encodings that were looked up."""
+"""Python's cache of encoding look-ups."""
 
 import encodings
 
 
 def kept_encodings(*parts: str) -> list[str]:
-    """The names with one of these parts that Python keeps, known or unknown ones, with `_` for punctuation."""
+    """The cached names that contain one of these parts, known encodings or not, with `_` for `-`."""
     kept: dict[str, object] = encodings._cache
     plain = (name.replace("-", "_") for name in kept)
     return [name for name in plain if any(part in name for part in parts)]

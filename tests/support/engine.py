@@ -1,4 +1,4 @@
-"""A workspace whose pipelines run in this process, for tests that look at the engine from outside."""
+"""A workspace whose pipelines run in this process, for tests that use the engine through its public interface."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ from tests.support.make_secrets import keyring
 
 @dataclass(frozen=True)
 class Limits:
-    """What a plan of tests lets a workspace run; its name says it all."""
+    """The limits of a test plan. The name of the plan encodes all of them."""
 
     runs_at_once: int | None = None
     runs_queued: int | None = None
@@ -49,7 +49,7 @@ class Limits:
 
 
 class WorldPlans:
-    """Knows every plan of tests."""
+    """Resolves test plans by name."""
 
     def get(self, name: str) -> Limits:
         return Limits() if name == "enterprise" else Limits(**json.loads(name))
@@ -57,13 +57,13 @@ class WorldPlans:
 
 @dataclass
 class Heard:
-    """What a listener heard of one run, in order."""
+    """The events that a subscriber received for one run, in order."""
 
     subscription: Subscription
     events: list[dict[str, Any]] = field(default_factory=list)
 
     async def until(self, event_type: str, **facts: Any) -> dict[str, Any]:
-        """The next event of that type whose data holds these facts."""
+        """Wait for the next event of this type whose data contains these facts, and return its data."""
         while True:
             change = await self.subscription.next()
             if change is GAP:
@@ -75,7 +75,7 @@ class Heard:
                 return data
 
     async def until_ended(self) -> dict[str, Any]:
-        """The run's final event."""
+        """Wait for the run's final event, and return its data."""
         while True:
             data = await self.until("run.status")
             if RunStatus(data["status"]).is_final:
@@ -83,7 +83,7 @@ class Heard:
 
     @property
     def text(self) -> str:
-        """All text that models streamed."""
+        """All text that models have streamed."""
         return "".join(e["data"]["text"] for e in self.events if e["type"] == "step.delta")
 
     def of(self, event_type: str) -> list[dict[str, Any]]:
@@ -130,7 +130,7 @@ class World:
         hosts: list[str] | None = None,
         keys: Keyring | None = None,
     ) -> None:
-        """Store a secret, by default under the master key of the tests' engines."""
+        """Store a secret, by default encrypted with the master key of the tests' engines."""
         caller = Actor(
             workspace_id=self.workspace_id,
             user_id=self.user_id,
@@ -153,7 +153,7 @@ class World:
             )
 
     async def pipeline(self, source: str) -> UUID:
-        """Save a pipeline without asking whether its models exist."""
+        """Save a pipeline without checking whether its models exist."""
         loaded = load(source, SourceFormat.YAML)
         assert loaded.errors == ()
         pipeline_id, now = uuid7(), clock.now()
@@ -195,12 +195,12 @@ class World:
         spends_credits: bool = False,
         own_keys: Collection[str] = (),
     ) -> tuple[UUID, Heard]:
-        """Accept a run and listen to it from its first event on; with a plan, put the workspace on it first."""
+        """Accept a run, and subscribe to it from its first event. With `plan`, change the workspace's plan first."""
         if plan is not None:
             await self.set_plan(plan)
         run_id = uuid7()
         subscribing = self.changes.subscribe(run_topic(run_id))
-        # The subscription lives as long as the test: the run it belongs to does, too.
+        # The subscription stays open until the end of the test.
         heard = Heard(await subscribing.__aenter__())
         self._open = [*getattr(self, "_open", []), subscribing]
         run = NewRun(
@@ -245,7 +245,7 @@ class World:
         return Ended(row, {step.step_id: step for step in steps}, list(steps), list(events), heard)
 
     async def set_plan(self, plan: Limits) -> None:
-        """Put the workspace on a plan, without telling the engine."""
+        """Change the workspace's plan without notifying the engine."""
         async with self.database.transaction() as session:
             await session.execute(
                 workspaces.update()
@@ -275,12 +275,12 @@ class World:
 
 @dataclass
 class Ended:
-    """What the store holds of a run."""
+    """The stored state of a run."""
 
     run: Any
     steps: dict[str, Any]
     """The last row of each step."""
     rows: list[Any]
-    """Every row, in the order in which steps began."""
+    """All rows, in the order in which the steps began."""
     events: list[Any]
     heard: Heard

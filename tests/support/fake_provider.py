@@ -1,4 +1,4 @@
-"""Runs the shipped fake provider inside a test's event loop, on a free port of the loopback interface."""
+"""Runs stepIQ's fake provider in the event loop of a test, on a free port of the loopback interface."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ class RunningFakeProvider:
         self._provider = provider
         self.port = port
         self.url = f"http://127.0.0.1:{port}/v1"
-        """What goes into `OPENAI_BASE_URL`."""
+        """The value for `OPENAI_BASE_URL`."""
 
     def configure(self, **changes: Any) -> None:
         """Change fields of `stepiq.cli.fake_provider.Behaviour`."""
@@ -41,20 +41,20 @@ class RunningFakeProvider:
         return self._provider.stats
 
     async def next_request(self, number: int = 1) -> RequestRecord:
-        """The request of that number (from 1), as soon as it arrived; `.ended` is set when its answer is over."""
+        """Wait for the request with this number, from 1. `.ended` is set when its response has ended."""
         return await self._provider.next_request(number)
 
 
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        # Signals belong to pytest.
+        # pytest handles signals.
         yield
 
 
 @asynccontextmanager
 async def running_fake_provider(**behaviour: Any) -> AsyncIterator[RunningFakeProvider]:
-    """A fake provider for one test; `behaviour` as in `Behaviour`."""
+    """A fake provider for one test. `behaviour` contains fields of `Behaviour`."""
     provider = FakeProvider(Behaviour(**behaviour))
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""`stepiq` in processes that are forked from one which has imported it, because the import takes two seconds of CPU."""
+"""Forks `stepiq` processes from a process that has imported it, because the import takes two seconds of CPU."""
 
 import asyncio
 import gc
@@ -20,11 +20,11 @@ _LIBRARIES = ("stepiq.cli.worker", "stepiq.server.app", "stepiq.server.process",
 
 
 class ForkServerError(Exception):
-    """The server could not do what it was asked to, or has ended."""
+    """A request to the fork server failed, or the fork server has ended."""
 
 
 class ForkedProcess:
-    """One `stepiq` command, with the part of `asyncio.subprocess.Process` that tests of servers need."""
+    """One `stepiq` command, with the subset of `asyncio.subprocess.Process` that tests of servers need."""
 
     def __init__(
         self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path
@@ -39,13 +39,13 @@ class ForkedProcess:
             os.kill(self.pid, number)
 
     def poll(self) -> int | None:
-        """The exit code, or None while it runs; minus the number of the signal that ended it."""
+        """The exit code, or the negative number of the signal that ended the process. None while it runs."""
         if self.returncode is None:
             self.returncode = _ask(ended=self.pid)
         return self.returncode
 
     async def wait(self) -> int:
-        """Wait until it has ended, for the exit code."""
+        """Wait until the process has ended, and return the exit code."""
         while (code := self.poll()) is None:
             await self._has_ended()
         return code
@@ -85,7 +85,7 @@ def _server() -> subprocess.Popen[bytes]:
 
 
 def _serve() -> None:
-    """Fork a process for each request, until the test process closes the pipe or ends. They end with this one."""
+    """Fork a process for each request until the test process closes the pipe. The processes end with this one."""
     for library in _LIBRARIES:
         __import__(library)
     gc.freeze()

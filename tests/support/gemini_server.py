@@ -1,4 +1,4 @@
-"""Gemini's streamGenerateContent, as Google's servers speak it."""
+"""Gemini's streamGenerateContent, with the behaviour of Google's servers."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,7 @@ from tests.support.vendor_server import Refusal, Seen, VendorServer, event
 
 
 def refusal(status: int, kind: str, message: str, *details: dict[str, Any]) -> Refusal:
-    """An error in Google's own shape."""
+    """An error in Google's format."""
     return Refusal(status, failure(status, kind, message, *details))
 
 
@@ -17,10 +17,10 @@ def failure(status: int, kind: str, message: str, *details: dict[str, Any]) -> d
 
 
 class GeminiServer(VendorServer):
-    """Counts tokens in every chunk, as Google does."""
+    """Gemini's API, which reports tokens in every chunk."""
 
     thought_tokens = 0
-    """Written before the answer, and counted apart."""
+    """Tokens of thoughts before the answer, which are counted separately."""
 
     def key_in(self, headers: dict[str, str]) -> str | None:
         return headers.get("x-goog-api-key")

@@ -1,4 +1,4 @@
-"""Tables that have grown, so that what a store chooses to do with them means something."""
+"""Fills tables with enough rows for realistic query plans."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -34,13 +34,13 @@ _RUNS = 3_000
 _STEPS = 3
 _ACCOUNTS = 300
 _BUSY = 10
-"""So many of the accounts have runs."""
+"""The number of accounts with runs."""
 
 Row = dict[str, Any]
 
 
 async def grow(database: Database, account: Account, pipeline_id: UUID) -> None:
-    """Two months of ended runs, with steps, events, large values, deliveries and usage, and many other accounts."""
+    """Insert two months of ended runs with steps, events, large values, deliveries and usage, and other accounts."""
     now = clock.now()
     others = [_account(number, now) for number in range(_ACCOUNTS)]
     busy = [(account.workspace_id, pipeline_id)]

@@ -1,4 +1,4 @@
-"""Text that controls a terminal which receives it."""
+"""Text with control characters that manipulate a terminal."""
 
 import unicodedata
 

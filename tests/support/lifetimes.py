@@ -1,4 +1,4 @@
-"""Ends processes of tests together with the process that started them, however that one ends."""
+"""Ends processes of tests when their parent process ends for any reason."""
 
 import ctypes
 import signal
@@ -8,6 +8,6 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def die_with_parent() -> None:
-    """Kill the calling process as soon as the thread that started it has ended. Does nothing where this isn't Linux."""
+    """Kill the calling process when the thread that started it ends. Works only on Linux."""
     if hasattr(_libc, "prctl"):
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

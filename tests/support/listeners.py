@@ -1,4 +1,4 @@
-"""Servers on loopback that answer as they are told, and count who came."""
+"""Servers on loopback with given responses, which record their requests."""
 
 import asyncio
 import ssl
@@ -9,7 +9,7 @@ Answer = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Listener:
-    """Takes connections, keeps the head and body of every request, and answers with `replies` in turn."""
+    """Accepts connections, records the head and body of every request, and responds with `replies` in turn."""
 
     def __init__(self, replies: Sequence[bytes | Answer]) -> None:
         self._replies = list(replies)
@@ -62,7 +62,7 @@ async def _request(reader: asyncio.StreamReader) -> bytes:
 
 
 def answer(status: int = 200, body: bytes = b"hello", **headers: str) -> bytes:
-    """A whole answer; underscores in names of headers are dashes."""
+    """A complete response. Underscores in names of headers become hyphens."""
     lines = [f"HTTP/1.1 {status} Said", f"Content-Length: {len(body)}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode() + body

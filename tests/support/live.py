@@ -24,7 +24,7 @@ class Live:
         return f"http://{self.host}:{self.port}"
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A bare connection, for requests that no client would send."""
+        """A plain connection, for requests that an HTTP client cannot send."""
         return await asyncio.open_connection(self.host, self.port)
 
 

@@ -1,4 +1,4 @@
-"""The local model, for tests that use the real one."""
+"""The cache of the local model, for tests that use the real model."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from stepiq.core import settings
 from stepiq.providers.local_weights import weights_present
 
 CACHE = settings.load().cache_path
-"""Where `make test-slow` puts the weights before the suite starts."""
+"""Where `make test-slow` stores the weights before the suite starts."""
 
 needs_local_model = pytest.mark.skipif(
     not weights_present(CACHE),

@@ -10,7 +10,7 @@ _WAITS = sa.text(
 
 
 async def until_one_waits(database: Database) -> None:
-    """Until a transaction of PostgreSQL waits for another. SQLite has one at a time."""
+    """Wait until a PostgreSQL transaction waits for another. Returns immediately on SQLite, which has one at a time."""
     while not database.is_sqlite:
         async with database.reading() as session:
             if await session.scalar(_WAITS):

@@ -1,4 +1,4 @@
-"""The time of the running event loop, by which its timers go: moved and stopped, so that no test depends on how fast it is."""
+"""Moves or stops the clock of the running event loop, so that tests of timers do not depend on their own speed."""
 
 import asyncio
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 def skip(seconds: float) -> None:
-    """Let all timers that are due within this time be due now."""
+    """Advance the clock, so that timers due within this time are due now."""
     loop = asyncio.get_running_loop()
     real = loop.time
     loop.time = lambda: real() + seconds
@@ -14,7 +14,7 @@ def skip(seconds: float) -> None:
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Stop the time after so many seconds: what a later timer would do does not happen inside the block."""
+    """Stop the clock after this number of seconds, so that later timers do not fire inside the block."""
     loop = asyncio.get_running_loop()
     real, end = loop.time, loop.time() + seconds
     loop.time = lambda: min(real(), end)

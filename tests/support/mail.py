@@ -1,4 +1,4 @@
-"""A mail server on loopback that keeps what it takes, and reading mail that was kept as files."""
+"""A mail server on loopback that stores received mail, and a reader of mail that was written to files."""
 
 import asyncio
 import email
@@ -24,16 +24,16 @@ from stepiq.core import clock
 
 @dataclass
 class Mailbox:
-    """What a mail server has taken, and what it refuses."""
+    """The mail that a server has received, and what it refuses."""
 
     port: int = 0
     taken: list[EmailMessage] = field(default_factory=list)
     recipients: list[str] = field(default_factory=list)
     encrypted: list[bool] = field(default_factory=list)
     refuse: dict[str, str] = field(default_factory=dict)
-    """Answers by command: `RCPT`, `MAIL`, `DATA`."""
+    """Responses by command: `RCPT`, `MAIL`, `DATA`."""
     judge: Callable[[EmailMessage], str] | None = None
-    """Answers each mail, instead of `refuse`."""
+    """Returns the response to each mail, instead of `refuse`."""
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def handle_MAIL(  # noqa: N802 — the library's names
@@ -64,13 +64,13 @@ class Mailbox:
 
 
 def read(content: bytes) -> EmailMessage:
-    """A mail from its bytes."""
+    """Parse a mail."""
     lines = content.replace(b"\r\n", b"\n")
     return cast(EmailMessage, email.message_from_bytes(lines, policy=email.policy.default))
 
 
 def kept(data_dir: Path) -> list[EmailMessage]:
-    """The mail kept as files, oldest first."""
+    """The mail that was written to files, oldest first."""
     return [read(path.read_bytes()) for path in sorted((data_dir / "mail").glob("*.eml"))]
 
 
@@ -85,10 +85,10 @@ async def mail_server(
     """Serve SMTP on a free port.
 
     Args:
-        credentials: user and password without which no mail is taken.
-        tls: offers STARTTLS.
-        from_start: speaks TLS from the first byte instead.
-        options: of the library's `SMTP`.
+        credentials: required user and password. Default: none are required.
+        tls: context for STARTTLS.
+        from_start: whether to use TLS from the first byte instead.
+        options: options of the library's `SMTP`.
     """
     box = Mailbox()
     served: list[SMTP] = []
@@ -99,7 +99,7 @@ async def mail_server(
 
     def protocol() -> SMTP:
         with warnings.catch_warnings():
-            # A password without TLS is what some tests are about.
+            # Some tests use a password without TLS.
             warnings.simplefilter("ignore")
             connection = SMTP(
                 box,
@@ -129,7 +129,7 @@ async def mail_server(
 
 
 def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
-    """A server's TLS for `localhost`, and the file that makes clients trust it."""
+    """A server's TLS context for `localhost`, and the file with the certificate that clients must trust."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = clock.now()

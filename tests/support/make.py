@@ -1,4 +1,4 @@
-"""Valid rows with defaults that fit their state, by `make.user()`, `make.pipeline()`, and so on."""
+"""Creates valid rows with defaults that fit their state, with `make.user()`, `make.pipeline()`, and so on."""
 
 from stepiq.store.database import Database
 from tests.support.make_accounts import MakeAccounts
@@ -21,7 +21,7 @@ class Make(
     MakeUsage,
     MakeDeliveries,
 ):
-    """Everything that tests can make; each part has a file of its own."""
+    """All functions that create rows. Each part has a separate file."""
 
     def __init__(self, database: Database) -> None:
         self.database = database

@@ -33,7 +33,7 @@ class MadeKey:
 
 @cache
 def _password_hash() -> str:
-    # Weak parameters: verifying reads them from the hash, and tests make many accounts.
+    # Weak parameters, because tests create many accounts. Verification reads the parameters from the hash.
     return PasswordHash([Argon2Hasher(memory_cost=8, time_cost=1, parallelism=1)]).hash(PASSWORD)
 
 
@@ -71,7 +71,7 @@ class MakeAccounts:
         is_disabled: bool = False,
         is_verified: bool = True,
     ) -> Account:
-        """An account with its workspace; its password is `PASSWORD`."""
+        """Insert an account with a workspace. Its password is `PASSWORD`."""
         async with self.database.transaction() as session:
             account = await service.create_account(
                 session,
@@ -94,7 +94,7 @@ class MakeAccounts:
             )
 
     async def workspace(self, *, name: str = "Workspace", plan: str = "enterprise") -> UUID:
-        """A workspace without members."""
+        """Insert a workspace without members."""
         workspace_id = ids.uuid7()
         async with self.database.transaction() as session:
             await session.execute(
@@ -105,7 +105,7 @@ class MakeAccounts:
         return workspace_id
 
     async def session(self, account: Account) -> service.SignedIn:
-        """A session of an account."""
+        """Open a session of an account."""
         async with self.database.transaction() as session:
             return await service.open_session(session, account)
 
@@ -117,7 +117,7 @@ class MakeAccounts:
         scopes: Sequence[Scope] | None = None,
         expires_at: datetime | None = None,
     ) -> MadeKey:
-        """An API key of an account."""
+        """Create an API key of an account."""
         async with self.database.transaction() as session:
             made = await service.create_key(
                 session,

@@ -1,4 +1,4 @@
-"""Deliveries as they stand in the store, without a courier that carries them."""
+"""Rows of deliveries, without a worker that sends them."""
 
 from uuid import UUID
 
@@ -20,7 +20,7 @@ class MakeDeliveries:
         run_id: UUID | None = None,
         status: DeliveryStatus = DeliveryStatus.FAILED,
     ) -> UUID:
-        """A delivery that was never tried; without a run it is a test event."""
+        """Insert a delivery without attempts. Without a run, it is a test event."""
         delivery_id, now = ids.uuid7(), clock.now()
         is_final = status is not DeliveryStatus.PENDING
         async with self.database.transaction() as session:

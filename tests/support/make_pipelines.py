@@ -34,7 +34,7 @@ class MakePipelines:
         tags: tuple[str, ...] = (),
         status: PipelineStatus = PipelineStatus.ACTIVE,
     ) -> UUID:
-        """A pipeline with one version, from YAML."""
+        """Insert a pipeline with one version, from YAML."""
         loaded = load(source, SourceFormat.YAML)
         assert loaded.definition is not None, loaded.errors
         pipeline_id, now = ids.uuid7(), clock.now()

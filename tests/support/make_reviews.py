@@ -1,4 +1,4 @@
-"""Reviews as they stand in the store, and the runs that wait for them."""
+"""Rows of reviews and of the runs that wait for them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ ASSIGNEES = ("ada@example.com", "bob@example.com")
 
 @dataclass(frozen=True)
 class MadeReview:
-    """A review, and the run that asks."""
+    """A review, and the run that waits for it."""
 
     id: UUID
     run_id: UUID
@@ -47,7 +47,7 @@ class MakeReviews:
         lasts: timedelta = timedelta(days=3),
         decision: ReviewDecision | None = None,
     ) -> MadeReview:
-        """What a waiting run asks, open unless there is a decision; the run is made unless it is given."""
+        """Insert a review, open unless `decision` is given, and the waiting run unless `run_id` is given."""
         review_id, now = ids.uuid7(), clock.now()
         async with self.database.transaction() as session:
             if run_id is None:

@@ -1,4 +1,4 @@
-"""Runs as they stand in the store, without an engine that carries them."""
+"""Rows of runs, without an engine that executes them."""
 
 from datetime import timedelta
 from typing import Any
@@ -28,7 +28,7 @@ class MakeRuns:
         input_data: Any = None,
         output: Any = None,
     ) -> UUID:
-        """A run in some state; the workspace's counters follow."""
+        """Insert a run in some state, and update the workspace's counters."""
         run_id, now = ids.uuid7(), clock.now()
         async with self.database.transaction() as session:
             await session.execute(

@@ -1,4 +1,4 @@
-"""Schedules as they stand in the store."""
+"""Rows of schedules."""
 
 from dataclasses import replace
 from typing import Any
@@ -18,7 +18,7 @@ class MakeSchedules:
     async def schedule(
         self, account: Account, pipeline_id: UUID, *, input_data: Any = None, **fields: Any
     ) -> UUID:
-        """A schedule, every day at 9:00 UTC unless the fields say otherwise."""
+        """Insert a schedule, by default every day at 9:00 UTC."""
         now = clock.now()
         schedule = replace(
             Schedule(

@@ -40,7 +40,7 @@ class MakeSecrets:
         hosts: list[str] | None = None,
         keys: Keyring | None = None,
     ) -> UUID:
-        """A stored secret; `keys` must be the server's for anybody to read it."""
+        """Store a secret. Only a server with the same `keys` can read it."""
         async with self.database.transaction() as session:
             stored = await service.store(
                 session,

@@ -1,4 +1,4 @@
-"""Rollups, as the engine would have written them."""
+"""Rows of usage, as the engine would write them."""
 
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,7 @@ class MakeUsage:
     async def usage(
         self, account: Account, pipeline_id: UUID, day: str, model: str = "", **counts: Any
     ) -> None:
-        """One rollup."""
+        """Insert the usage of one day."""
         key = {"workspace_id": account.workspace_id, "pipeline_id": pipeline_id}
         async with self.database.transaction() as session:
             await session.execute(
@@ -24,7 +24,7 @@ class MakeUsage:
             )
 
     async def credits_spent(self, account: Account, month: str, tokens: int) -> None:
-        """Tokens that the server has paid for in a month."""
+        """Set the number of tokens that the server has paid for in a month."""
         async with self.database.transaction() as session:
             await session.execute(
                 sa.update(workspaces)

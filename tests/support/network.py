@@ -1,4 +1,4 @@
-"""Closes the network but loopback: a test that reaches out fails, wherever it runs."""
+"""Blocks all network access except loopback, so that a test with an external connection always fails."""
 
 import socket
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ from typing import Any
 
 
 class NetworkClosed(AssertionError):
-    """A test tried to reach something that is not on this machine."""
+    """A test tried to reach another machine."""
 
 
 @contextmanager
 def only_loopback() -> Iterator[None]:
-    """Refuse connections and name look-ups beyond this machine."""
+    """Refuse connections to other machines, and look-ups of their names."""
     connect, connect_ex, getaddrinfo = (
         socket.socket.connect,
         socket.socket.connect_ex,

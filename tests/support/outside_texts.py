@@ -1,4 +1,4 @@
-"""Everything that reads text from outside: how it is called, how long a text can be, and where it runs.
+"""All code that reads external text: how to call it, the maximum length of a text, and where it runs.
 
 The table "Texts from outside" in docs/reliability.md lists the same readers.
 """
@@ -62,21 +62,21 @@ MASKER = Masker(SECRETS)
 PLACE = Place("openai", "OpenAI", "http://127.0.0.1/v1", "OPENAI_API_KEY", "OPENAI_BASE_URL")
 
 REPLY_HEADERS = 100 * 1024
-"""Longest head of a reply, which the HTTP library limits."""
+"""Maximum size of a response head, which the HTTP library limits."""
 REPLY = webhook.MAX_REPLY_BYTES
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Something that reads a text from outside."""
+    """A function that reads external text."""
 
     read: Callable[[str], Any]
     longest: int
-    """In characters."""
+    """Maximum length in characters."""
     place: Literal["loop", "pieces", "thread", "process"] = "loop"
-    """Where a text of that length is read: on the event loop at once or in small pieces, in a thread, or in another process."""
+    """Where a text of that length is read: on the event loop, whole or in pieces, in a thread, or in a process."""
     fixed_seconds: float = 0.02
-    """What takes less is not compared: it is too short to be measured, or independent of the length."""
+    """Shorter times are not compared: they are too short to measure, or independent of the length."""
 
 
 def in_bytes(text: str) -> bytes:
@@ -84,7 +84,7 @@ def in_bytes(text: str) -> bytes:
 
 
 def in_header(text: str) -> str:
-    """What can be in a header: Latin-1 without control characters."""
+    """Replace characters that a header cannot have: control characters, and those that are not Latin-1."""
     return "".join(
         char if "\x20" <= char < "\x7f" or "\xa0" <= char <= "\xff" else "?" for char in text
     )
@@ -102,7 +102,7 @@ def in_a_pipeline(text: str) -> Any:
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine that does not wait."""
+    """Run a coroutine that never suspends."""
     try:
         work.send(None)
     except StopIteration as ended:
@@ -288,7 +288,7 @@ READERS: dict[str, Reader] = {
         lambda text: diffs.unified(text, text[::-1], ("a", "b")),
         MAX_SOURCE_BYTES,
         "thread",
-        # It searches the smallest difference until it has used up a fixed number of comparisons.
+        # It searches for the smallest difference, up to a fixed number of comparisons.
         fixed_seconds=0.3,
     ),
     # Values in runs.
@@ -296,7 +296,7 @@ READERS: dict[str, Reader] = {
     "duration": Reader(times.read_duration, REPLY),
     "timestamp": Reader(times.read_timestamp, 400),
     "URL": Reader(urls.check_url, REPLY),
-    # Answers of models.
+    # Responses of models.
     "batch of an answer": Reader(streamed, DELTA_CHARACTERS),
     "event of an answer": Reader(event, bounds.MAX_EVENT_BYTES, "pieces"),
     "JSON in an answer": Reader(parse_json, bounds.MAX_ANSWER_BYTES, "thread"),
@@ -329,7 +329,7 @@ READERS: dict[str, Reader] = {
     ),
     "headers of a receiver": Reader(receiver_headers, REPLY_HEADERS, "thread"),
     "answer of a mail server": Reader(mail._one_line, 64 * 1024),
-    # What is recorded, logged and shown.
+    # Recorded, logged and displayed text.
     "masked text": Reader(MASKER.text, REPLY, "thread"),
     "text of a mail": Reader(mail_text, mailing._MAX_OUTPUT),
     "log line": Reader(log_line, 64 * 1024),

@@ -1,4 +1,4 @@
-"""Bounds of CPU time that hold on a slow machine, on a busy one and under coverage too."""
+"""Limits of CPU time that also work on slow or busy machines and under coverage."""
 
 import gc
 import time
@@ -15,14 +15,14 @@ _ORDINARY = "name: Ordinary\nsteps:\n" + "".join(
 )
 _LOADS = 20
 _USUAL_SECONDS = 0.06
-"""What loading it so often takes on an idle machine of 2023, without coverage."""
+"""CPU time of `_LOADS` loads of `_ORDINARY` on an idle machine of 2023, without coverage."""
 
 
 @contextmanager
 def cpu_limit(seconds: float) -> Generator[None]:
-    """Fails if the block uses more CPU time of this process than that, or more in proportion on a slow machine.
+    """Fail if the block uses more CPU time of this process. On a slow machine, the limit is raised in proportion.
 
-    The garbage collector does not count: how long it takes depends on what earlier tests have left in memory.
+    The garbage collector is excluded, because its time depends on objects of earlier tests.
     """
     collecting = _Collecting()
     gc.callbacks.append(collecting)
@@ -40,7 +40,7 @@ def cpu_limit(seconds: float) -> Generator[None]:
 
 
 class _Collecting:
-    """How long the garbage collector has run, as one of `gc.callbacks`."""
+    """A `gc.callbacks` entry that measures the time of the garbage collector."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -54,7 +54,7 @@ class _Collecting:
 
 
 def slowness() -> float:
-    """How many times slower this machine is at the moment than the one that limits were chosen on."""
+    """How many times slower this machine currently is than the reference machine of the limits."""
     started = time.process_time()
     for _ in range(_LOADS):
         assert load(_ORDINARY, SourceFormat.YAML).definition is not None

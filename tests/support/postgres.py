@@ -1,4 +1,4 @@
-"""A throw-away PostgreSQL for one run of the suite, shared by its worker processes."""
+"""A temporary PostgreSQL server for one run of the suite, shared by its worker processes."""
 
 import fcntl
 import os
@@ -23,19 +23,19 @@ _HELP = (
 
 
 class PostgresMissing(Exception):
-    """There is no PostgreSQL to test on, and testing on SQLite alone would prove half."""
+    """PostgreSQL is not available. The suite does not run on SQLite alone."""
 
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """One process of the run at a time."""
+    """Lock the folder, so that only one process of the run executes the block at a time."""
     with (folder / "lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 
 def shared_url(folder: Path) -> str:
-    """URL of the run's server, without a database; the first to ask starts it."""
+    """URL of the run's server, without a database. The first call starts the server."""
     with alone(folder):
         noted = folder / _URL
         if not noted.exists():
@@ -50,7 +50,7 @@ def database_name(folder: Path, kind: str) -> str:
 
 
 def stop(folder: Path) -> None:
-    """Remove the run's folder, and end its server, or drop its databases if the server is not its own."""
+    """Remove the run's folder, and stop its server, or drop its databases if the server is an external one."""
     noted, data = folder / _URL, folder / "postgres"
     with suppress(PostgresMissing, psycopg.OperationalError):
         if (data / "postmaster.pid").exists():
@@ -61,7 +61,7 @@ def stop(folder: Path) -> None:
 
 
 def _prefix(folder: Path) -> str:
-    # Not only the random part: a name that begins with a digit has to be quoted.
+    # Not only the random part, because a name that begins with a digit must be quoted.
     return f"run_{folder.name.rpartition('-')[2]}_"
 
 
@@ -77,7 +77,7 @@ def _drop_databases(server: str, prefix: str) -> None:
 
 
 def initdb(folder: Path) -> Path:
-    """Make the data of a server in `folder`, readable for whom it will run as."""
+    """Create the data of a server in `folder`, owned by the user that will run the server."""
     data = folder / "postgres"
     if os.geteuid() == 0:
         folder.chmod(0o755)
@@ -106,7 +106,7 @@ def _start(folder: Path) -> str:
         [
             f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''",
             "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=300",
-            # Its statistics would change how a statement is executed from one run of the suite to the next.
+            # Its statistics would change query plans from one run of the suite to the next.
             "-c autovacuum=off",
         ]
     )
@@ -119,7 +119,7 @@ def _run(program: str, *arguments: str) -> None:
     command = [find(program), *arguments]
     if os.geteuid() == 0:
         command = ["runuser", "-u", "postgres", "--", *command]
-    # The server outlives its starter and must not hold on to its pipes, or this would wait for it.
+    # Without pipes, because the server outlives `pg_ctl` and would keep them open.
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd="/")
     if done.returncode != 0:
         raise PostgresMissing(f"{program} failed with {done.returncode}. {_HELP}")

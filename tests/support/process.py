@@ -1,4 +1,4 @@
-"""stepIQ as processes of its own, to be killed, stopped and started again."""
+"""stepIQ in separate processes, for tests that kill, stop and restart it."""
 
 import asyncio
 import os
@@ -18,22 +18,22 @@ _START_SECONDS = 60
 
 
 def config_file(folder: Path) -> str:
-    """An empty config file of a test's own, so that none in the working folder is read."""
+    """Create an empty config file, so that none in the working directory is read."""
     file = folder / "stepiq.toml"
     file.touch()
     return str(file)
 
 
 class Process:
-    """One `stepiq` process, started as a user would."""
+    """One `stepiq` process, started as by a user."""
 
     def __init__(self, log: Path, environment: Mapping[str, str], *arguments: str) -> None:
         self.log = log
         self._environment = {
             **os.environ,
-            # The suite's own PostgreSQL waits for no disk.
+            # The suite's PostgreSQL runs without fsync.
             "STEPIQ_ALLOW_UNSAFE_STORE": "true",
-            # Tests kill processes more often than steps end.
+            # Tests may kill a process many times during one step.
             "STEPIQ_RUN_CRASH_LIMIT": "0",
             **environment,
             "STEPIQ_LOG_FORMAT": "json",
@@ -42,7 +42,7 @@ class Process:
         self._process: ForkedProcess | None = None
 
     async def start(self) -> None:
-        """Start it, and return once it says that it is there."""
+        """Start the process, and return when it is ready."""
         begin = self.log.stat().st_size if self.log.exists() else 0
         self._process = ForkedProcess(self._arguments, _ROOT, self._environment, self.log)
         async with asyncio.timeout(_START_SECONDS):
@@ -55,21 +55,21 @@ class Process:
         return b'"worker_ready"' in self.log.read_bytes()[begin:]
 
     async def kill(self) -> None:
-        """End it as a crash would: nothing of it runs any more code."""
+        """Kill the process with SIGKILL, as in a crash."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGKILL)
             await self._process.wait()
 
     def pause(self) -> None:
-        """Have it stand still, as a machine does that has no time for it."""
+        """Stop the process with SIGSTOP, as on an overloaded machine."""
         self._send(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Have it go on."""
+        """Continue the process after `pause`."""
         self._send(signal.SIGCONT)
 
     async def terminate(self) -> int:
-        """Ask it to stop, and give its exit code."""
+        """Send SIGTERM, and return the exit code."""
         self._send(signal.SIGTERM)
         assert self._process is not None
         return await self._process.wait()
@@ -80,7 +80,7 @@ class Process:
 
 
 class ServerProcess(Process):
-    """A server on a port and data folder of its own."""
+    """A server with its own port and data folder."""
 
     def __init__(
         self, folder: Path, port: int, environment: Mapping[str, str], *arguments: str
@@ -103,7 +103,7 @@ class ServerProcess(Process):
 
 
 class WorkerProcess(Process):
-    """A worker without an API, beside servers that have the same folder."""
+    """A worker without an API, next to servers with the same folder."""
 
     def __init__(self, folder: Path, name: str, environment: Mapping[str, str]) -> None:
         own = {
@@ -126,12 +126,12 @@ async def running_server(
 
 
 def proof_of_operator(data: Path) -> dict[str, str]:
-    """The field that lets a request register the first account of the server with this data folder."""
+    """The field with which a request can register the first account of the server with this data folder."""
     return {"setup_token": setup_token((data / "jwt.key").read_bytes().strip())}
 
 
 async def first_account(client: httpx2.AsyncClient, data: Path) -> dict[str, Any]:
-    """Headers of the administrator of a new server with this data folder."""
+    """Register the administrator of a new server with this data folder, and return the headers of an API key."""
     login = {"email": "owner@example.com", "password": "correct horse battery"}
     body = login | proof_of_operator(data)
     answer = await client.post("/api/auth/register", json=body)

@@ -1,4 +1,4 @@
-"""How a store would carry out a query, and which queries were made."""
+"""Query plans, and the queries that were executed."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -14,14 +14,14 @@ from stepiq.store.tables import metadata
 
 _READS_OR_CHANGES = re.compile(r"\s*(SELECT|UPDATE|DELETE|INSERT|WITH)\b")
 
-# What pays for tables as small as those of tests, and reads them as a whole.
+# Plan types that read whole tables. PostgreSQL prefers them for tables as small as those of tests.
 _READ_AT_ONCE = ("enable_seqscan", "enable_bitmapscan", "enable_mergejoin", "enable_hashjoin")
 
 
 async def query_plan(database: Database, statement: sa.ClauseElement) -> str:
-    """The plan on tables without rows, one line for each part.
+    """The plan on empty tables, one line for each node.
 
-    PostgreSQL would read such tables as a whole: it is told to do that, or to sort, only where no index will do.
+    PostgreSQL would scan such tables. Its settings allow scans and sorts here only if no index can be used.
     """
     dialect = sqlite.dialect() if database.is_sqlite else postgresql.dialect()
     compiled = statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
@@ -38,7 +38,7 @@ async def plan_of(
     *,
     off: Sequence[str] = _READ_AT_ONCE,
 ) -> str:
-    """The plan of a statement in the store's own words; on PostgreSQL without the means in `off`, where others will do."""
+    """The plan of a statement as the store prints it. PostgreSQL avoids the plan types in `off` if it can."""
     async with database.reading() as session:
         execute = session.connection.exec_driver_sql
         if database.is_sqlite:
@@ -52,7 +52,7 @@ async def plan_of(
 
 @contextmanager
 def statements(database: Database) -> Iterator[dict[str, Any]]:
-    """What is asked of the store meanwhile: the text of each statement, and the parameters it was first asked with."""
+    """The statements executed in the block, with the parameters of their first execution."""
     seen: dict[str, Any] = {}
 
     def note(_connection: Any, _cursor: Any, text: str, parameters: Any, *rest: Any) -> None:
@@ -71,7 +71,7 @@ def statements(database: Database) -> Iterator[dict[str, Any]]:
 
 
 def walked_whole(plan: str) -> set[str]:
-    """Tables of ours that a plan reads from one end to the other, itself or an index of theirs."""
+    """The tables of stepIQ that a plan reads completely, directly or through an index."""
     lines = [line.strip().removeprefix("->").strip() for line in plan.splitlines()]
     found: set[str] = set()
     for line, following in zip(lines, [*lines[1:], ""], strict=False):

@@ -1,4 +1,4 @@
-"""Readers on bare sockets: how much they take, and when, is up to the test."""
+"""Clients on plain sockets, with which a test controls when and how much is read."""
 
 import asyncio
 import re
@@ -13,38 +13,38 @@ _CHUNK = re.compile(rb"([0-9a-f]+)\r\n")
 
 
 class Reader:
-    """One connection on which one answer comes."""
+    """One connection with one response."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self.raw = b""
-        """All that was taken, head included."""
+        """All bytes read so far, including the head."""
 
     async def send(self, data: bytes) -> None:
-        """Send something after the request."""
+        """Send more data after the request."""
         await asyncio.get_running_loop().sock_sendall(self._connection, data)
 
     async def take(self, most: int = 65_536) -> bytes:
-        """What is there, as soon as something is; nothing at the end."""
+        """Wait for data and read it. Returns empty bytes at the end."""
         taken = await asyncio.get_running_loop().sock_recv(self._connection, most)
         self.raw += taken
         return taken
 
     async def take_all(self) -> bytes:
-        """The whole answer of a connection that is closed behind it."""
+        """Read until the server closes the connection, and return all bytes."""
         while await self.take():
             pass
         return self.raw
 
     async def take_until(self, seq: int) -> None:
-        """Take until that event, or the end, has come."""
+        """Read until the event with this number, or to the end."""
         while not any(event.seq == seq for event in self.events):
             if not await self.take():
                 return
 
     @property
     def events(self) -> list[Received]:
-        """The events that have come whole so far, as a browser would dispatch them."""
+        """The complete events so far, as a browser would dispatch them."""
         _, _, rest = self.raw.partition(b"\r\n\r\n")
         body = b""
         while found := _CHUNK.match(rest):
@@ -59,9 +59,9 @@ class Reader:
 async def reading(
     server: Live, path: str, headers: Mapping[str, str] | None = None, buffer: int | None = None
 ) -> AsyncIterator[Reader]:
-    """Ask for a path and read nothing yet.
+    """Request a path without reading the response.
 
-    `buffer` is what the reader's system takes ahead, in bytes; systems have a least of their own.
+    `buffer` is the size of the client's receive buffer in bytes. The system can enforce a minimum.
     """
     with socket.socket() as connection:
         if buffer is not None:

@@ -1,4 +1,4 @@
-"""A receiver of webhooks on loopback that answers as scripted and keeps what it got."""
+"""A receiver of webhooks on loopback with scripted responses, which records the requests."""
 
 import asyncio
 import json
@@ -10,29 +10,29 @@ from datetime import UTC, datetime
 from typing import Any
 
 _CLOCKS = 0.05
-"""Seconds by which the courier's clock and the receiver's may differ."""
+"""Seconds by which the clocks of the sender and of the receiver may differ."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What a request gets."""
+    """The response to a request."""
 
     status: int = 200
     body: bytes = b"thanks"
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
-    """Seconds before it is sent."""
+    """Seconds before the response is sent."""
     after: asyncio.Event | None = None
-    """It is sent once this is set."""
+    """The response is sent when this is set."""
     hangs_up: bool = False
-    """Closes the connection instead."""
+    """Whether the connection is closed without a response."""
     echoes: bool = False
-    """Answers with the request's own headers and body, after `body`."""
+    """Whether the response repeats the request's headers and body after `body`."""
 
 
 @dataclass(frozen=True)
 class Received:
-    """One request, and when it came."""
+    """One request, and when it arrived."""
 
     method: str
     path: str
@@ -50,7 +50,7 @@ class Received:
 
 @dataclass
 class Receiver:
-    """What has come, and what the next requests get; the last reply of a script is repeated."""
+    """The received requests, and the script of the next responses. The last response of a script is repeated."""
 
     port: int = 0
     script: list[Reply] = field(default_factory=lambda: [Reply()])
@@ -63,25 +63,25 @@ class Receiver:
         return f"http://127.0.0.1:{self.port}"
 
     def reply_with(self, *script: Reply | int) -> None:
-        """Script the replies from the next request on; a number is a status."""
+        """Set the responses from the next request on. A number is a status."""
         self.received.clear()
         self.answered.clear()
         self.script = [Reply(each) if isinstance(each, int) else each for each in script]
 
     async def until(self, count: int, timeout: float = 30) -> list[Received]:  # noqa: ASYNC109
-        """The requests, once there are that many."""
+        """Wait until at least `count` requests have arrived, and return all."""
         async with asyncio.timeout(timeout), self._came:
             await self._came.wait_for(lambda: len(self.received) >= count)
         return self.received
 
     @property
     def pauses(self) -> list[float]:
-        """Seconds from each answer to the next request."""
+        """Seconds from each response to the next request."""
         starts = [request.at for request in self.received[1:]]
         return [start - end for start, end in zip(starts, self.answered, strict=False)]
 
     def assert_pauses(self, *wanted: float) -> None:
-        """No pause ended early, and none lasted as long as the next one does: on a busy machine each starts late."""
+        """Assert that no pause is shorter than wanted, or twice as long. On a busy machine, requests start late."""
         assert len(self.pauses) == len(wanted)
         for pause, seconds in zip(self.pauses, wanted, strict=True):
             assert seconds - _CLOCKS <= pause < 2 * seconds, self.pauses
@@ -149,5 +149,5 @@ async def running_receiver() -> AsyncIterator[Receiver]:
         for task in list(connections):
             task.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
-        # A closed transport lets go of its socket at the loop's next turn.
+        # A closed transport releases its socket in the next iteration of the loop.
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""A folder for each run of the suite, locked while the run lives: a run removes what killed ones have left."""
+"""A folder for each run of the suite, locked while the run is active. Each run removes the folders of killed runs."""
 
 import fcntl
 import os
@@ -9,26 +9,26 @@ from tests.support import postgres
 
 _PREFIX = "stepiq-test-run-"
 _locks: dict[Path, int] = {}
-"""An open file of each folder that this process has locked. The system ends the lock with the process."""
+"""The open file of each folder that this process has locked. The system releases the lock when the process ends."""
 
 
 def create(parent: Path) -> Path:
-    """A new folder that no other run removes while this process lives."""
+    """Create a folder that no other run removes while this process is alive."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-        # Another run may lock a new folder first, and remove it.
+        # Another run may lock and remove the new folder first.
         if _lock(folder):
             return folder
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder, with the server and the databases of its run."""
+    """Remove a folder, and the server or databases of its run."""
     postgres.stop(folder)
     os.close(_locks.pop(folder))
 
 
 def sweep(parent: Path) -> None:
-    """Remove the folders of runs that no longer live."""
+    """Remove the folders of runs that have ended."""
     for folder in parent.glob(f"{_PREFIX}*"):
         if _lock(folder):
             remove(folder)

@@ -1,4 +1,4 @@
-"""A way to PostgreSQL that can fall silent: nothing comes through any more, and nobody hangs up."""
+"""A proxy for PostgreSQL that can stop forwarding data without closing connections."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -8,7 +8,7 @@ from sqlalchemy.engine import make_url
 
 
 class SilentProxy:
-    """Passes everything on until `silence`; new connections are then taken, and also hear nothing."""
+    """Forwards all data until `silence`. After that, new connections are accepted, but receive nothing."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target = host, port
@@ -18,16 +18,16 @@ class SilentProxy:
         self._server: asyncio.Server | None = None
 
     async def start(self) -> int:
-        """Listen, and say on which port."""
+        """Listen, and return the port."""
         self._server = await asyncio.start_server(self._take, "127.0.0.1", 0)
         return self._server.sockets[0].getsockname()[1]
 
     def silence(self) -> None:
-        """Pass nothing on."""
+        """Stop forwarding."""
         self._speaks.clear()
 
     def speak(self) -> None:
-        """Go on where it stopped."""
+        """Resume forwarding, including the data received since `silence`."""
         self._speaks.set()
 
     async def stop(self) -> None:
@@ -62,7 +62,7 @@ class SilentProxy:
 
 @asynccontextmanager
 async def proxied(url: str) -> AsyncGenerator[tuple[SilentProxy, str]]:
-    """A proxy before a database, and the database's URL through it."""
+    """Start a proxy for a database, and yield it with the database's URL through it."""
     parts = make_url(url)
     proxy = SilentProxy(parts.host or "127.0.0.1", parts.port or 5432)
     port = await proxy.start()

@@ -1,4 +1,4 @@
-"""Reads server-sent events as the standard says browsers do, so that injected frames would show."""
+"""Reads server-sent events as specified for browsers, so that tests detect injected frames."""
 
 import json
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ class Received:
 
 
 def parse(text: str) -> list[Received]:
-    """The events in a text; comments are left out."""
+    """The events in a text, without comments."""
     events: list[Received] = []
     event_type, event_id, data = "message", None, []
     for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
@@ -41,5 +41,5 @@ def parse(text: str) -> list[Received]:
 
 
 async def received(frames: AsyncIterator[bytes]) -> list[Received]:
-    """All events of a stream, once it has ended."""
+    """Read a stream to its end, and return its events."""
     return parse("".join([frame.decode() async for frame in frames]))

@@ -1,4 +1,4 @@
-"""Runs pipelines as documents show them: their models, systems and people are played by the test."""
+"""Runs the pipelines of the documentation, with models, external systems and reviewers simulated by the test."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ _HOST = re.compile(r"https://[a-z.]*example\.com")
 
 @dataclass
 class Stage:
-    """An engine, and whoever pipelines talk to."""
+    """An engine, and the provider and receiver that pipelines call."""
 
     world: World
     provider: RunningFakeProvider
@@ -38,10 +38,10 @@ class Stage:
         """Run a pipeline to its end.
 
         Args:
-            source: calls to `https://….example.com` reach the receiver.
-            input_data: checked and completed as by the API.
-            answers: of models, by a part of what they are asked; data is given as JSON.
-            reviews: what people decide, one after the other.
+            source: YAML of the pipeline. Calls to `https://….example.com` go to the receiver.
+            input_data: input, which is checked and completed as by the API.
+            answers: answers of models, by a part of the prompt. Data is sent as JSON.
+            reviews: decisions of reviewers, in order.
         """
         told = {
             part: answer if isinstance(answer, str) else json.dumps(answer)

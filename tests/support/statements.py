@@ -1,6 +1,6 @@
-"""Compiled SQL, kept from one test to the next: to compile it again would take a third of the time of a test with a store.
+"""Shares compiled SQL between tests, because compiling takes a third of the time of a test with a store.
 
-SQLAlchemy keeps compiled statements per engine and dialect, and every test has an engine of its own.
+SQLAlchemy caches compiled statements per engine and dialect, and every test has a separate engine.
 """
 
 from collections.abc import Iterator
@@ -25,11 +25,11 @@ _DIALECTS = (
 
 @contextmanager
 def kept_statements() -> Iterator[None]:
-    """Let all engines of the store share what they have compiled."""
+    """Share compiled statements between all engines of the store."""
     kept: dict[Any, Any] = {}
     with pytest.MonkeyPatch.context() as patch:
         for dialect in _DIALECTS:
-            # Part of the key of a compiled statement. All of one class are configured alike here.
+            # The dialect is part of the cache key. All dialects of a class have the same configuration here.
             patch.setattr(dialect, "__eq__", lambda self, other: type(self) is type(other))
             patch.setattr(dialect, "__hash__", lambda self: hash(type(self)))
         for module, name in ((database, "create_async_engine"), (sa, "create_engine")):

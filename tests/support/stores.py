@@ -1,4 +1,4 @@
-"""Fresh, migrated databases in milliseconds: each is copied from one that was migrated once."""
+"""Creates migrated databases in milliseconds, as copies of one that was migrated once."""
 
 import shutil
 from collections import Counter
@@ -33,14 +33,14 @@ class SqliteStores:
         return f"sqlite:///{path}"
 
     def drop(self, url: str) -> None:
-        """Files go with their folder."""
+        """Do nothing: the file is removed with its folder."""
 
 
 class PostgresStores:
-    """Databases made from one migrated template, each used by one test after the other.
+    """Databases created from one migrated template, and reused by later tests.
 
-    To empty a database takes a fraction of the time that a new one does. A database is dropped instead if a test has changed
-    its schema, settings or statistics, if it held many rows, and after some uses: deleted rows still take space.
+    Emptying a database is much faster than creating one. A database is dropped instead if a test has changed its
+    schema, settings or statistics, if it had many rows, or after `_USES` uses, because deleted rows still use space.
     """
 
     def __init__(self, run_folder: Path) -> None:
@@ -52,7 +52,7 @@ class PostgresStores:
         self._uses: Counter[str] = Counter()
 
     def create(self, folder: Path, *, is_new: bool = False) -> str:
-        """URL of a migrated database without rows; `is_new`: no test has used it before."""
+        """URL of a migrated database without rows. With `is_new`, no test has used it before."""
         if self._free and not is_new:
             return self._free.pop()
         if not self._shape:
@@ -66,16 +66,16 @@ class PostgresStores:
         return f"{self._server}/{name}"
 
     def create_empty(self) -> str:
-        """URL of a new database with nothing in it."""
+        """URL of a new, empty database."""
         name = postgres.database_name(self._run_folder, "test")
         self._execute("CREATE DATABASE {}", name)
         return f"{self._server}/{name}"
 
     def drop(self, url: str) -> None:
-        """End a database's connections, and keep it for the next test if it is as good as new without its rows."""
+        """Close a database's connections, and empty it for the next test, or drop it."""
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(_DISCONNECT)
-            # Before the template is made, no database is as good as new.
+            # Without a template, no database can be reused.
             is_as_new = _shape(connection) == self._shape != "" and _empty(connection)
         self._uses[url] += 1
         if is_as_new and self._uses[url] < _USES:
@@ -84,7 +84,7 @@ class PostgresStores:
             self._drop(url.rpartition("/")[2])
 
     def close(self) -> None:
-        """Remove all that was made."""
+        """Drop the template and all unused databases."""
         for url in self._free:
             self._drop(url.rpartition("/")[2])
         if self._shape:
@@ -100,13 +100,13 @@ class PostgresStores:
 
 _USES = 50
 _MANY = 2_000
-"""Rows that slow down the tests after this one when they are deleted."""
+"""Number of deleted rows from which a database is too slow to reuse."""
 _VERSIONS = frozenset({"alembic_version", "dbos_migrations"})
 _DISCONNECT = """
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
 """
-# A copy has the template's object ids, and whatever is made later has higher ones.
+# A copy has the same object ids as the template. Objects created later have higher ids.
 _SHAPE = """
 SELECT concat_ws(
     ' ',
@@ -127,7 +127,7 @@ SELECT concat_ws(
 
 
 def _shape(connection: psycopg.Connection) -> str:
-    """What tells a database with another schema, or other settings, from the template."""
+    """A fingerprint of the schema, settings and statistics. Empty if the database is not migrated."""
     try:
         found = connection.execute(_SHAPE).fetchone()
     except psycopg.errors.UndefinedTable:
@@ -137,7 +137,7 @@ def _shape(connection: psycopg.Connection) -> str:
 
 
 def _empty(connection: psycopg.Connection) -> bool:
-    """Delete all rows but the versions of the schemas; False if there were many."""
+    """Delete all rows except the schema versions. Returns False if there were many."""
     tables = connection.execute(
         "SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('public', 'dbos')"
     ).fetchall()
@@ -146,7 +146,7 @@ def _empty(connection: psycopg.Connection) -> bool:
         for table in tables
         if table[1] not in _VERSIONS
     ]
-    # Without foreign keys, which would order the tables. One round trip for all of them.
+    # With foreign keys disabled, so that the order of the tables does not matter. One round trip for all tables.
     together = sql.SQL("; ").join([sql.SQL("SET session_replication_role = replica"), *deletes])
     cursor = connection.execute(together)
     deleted = max(cursor.rowcount, 0)

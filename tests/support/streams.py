@@ -1,4 +1,4 @@
-"""Streams that tell when listeners have gone."""
+"""Streams that signal when listeners leave."""
 
 import asyncio
 from uuid import UUID
@@ -8,7 +8,7 @@ from stepiq.store.pubsub import Changes
 
 
 class ObservedStreams(Streams):
-    """As in production, and `left` is set whenever somebody leaves."""
+    """The production class, with an event `left` that is set whenever a listener leaves."""
 
     def __init__(self, changes: Changes) -> None:
         super().__init__(changes)
@@ -19,7 +19,7 @@ class ObservedStreams(Streams):
         self.left.set()
 
     async def only(self, count: int, workspace_id: UUID) -> None:
-        """Wait until a workspace has no more than so many."""
+        """Wait until a workspace has at most `count` listeners."""
         while self.count(workspace_id) > count:
             self.left.clear()
             await self.left.wait()

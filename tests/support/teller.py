@@ -1,4 +1,4 @@
-"""Writes what a worker would write of a run, and tells listeners as it would."""
+"""Records and publishes the events of a run as a worker would."""
 
 from typing import Any, cast
 from uuid import UUID
@@ -16,7 +16,7 @@ from stepiq.store.tables import run_events, runs
 
 
 class Teller:
-    """The events of runs that nobody carries."""
+    """Creates events of runs without an engine that executes them."""
 
     def __init__(self, database: Database, changes: LocalChanges) -> None:
         self._database = database
@@ -24,7 +24,7 @@ class Teller:
         self._admission = Admission(changes, cast(Any, None), cast(Any, None))
 
     async def event(self, run_id: UUID, event: Event, **columns: Any) -> None:
-        """Record one event, change columns of the run with it, and tell."""
+        """Record one event, update columns of the run, and publish the event."""
         async with self._database.transaction() as session:
             last_seq = await session.scalar(
                 sa.update(runs)
@@ -35,14 +35,14 @@ class Teller:
             await self._admission.append_many(session, [(run_id, last_seq - 1, [event])])
 
     async def log(self, run_id: UUID, number: int) -> None:
-        """Record some events that change nothing."""
+        """Record and publish log events."""
         for count in range(number):
             await self.event(
                 run_id, events.step_log(events.execution("greet", "", 1), "info", f"line {count}")
             )
 
     async def record_only(self, run_id: UUID, seq: int, event: Event) -> None:
-        """Record an event without telling anybody, as if word of it was lost."""
+        """Record an event without publishing it, as if the notification was lost."""
         async with self._database.transaction() as session:
             await session.execute(
                 sa.insert(run_events).values(
@@ -52,16 +52,16 @@ class Teller:
             await session.execute(sa.update(runs).where(runs.c.id == run_id).values(last_seq=seq))
 
     async def end(self, run_id: UUID, status: RunStatus = RunStatus.CANCELLED) -> None:
-        """Record the run's final event."""
+        """Record and publish the run's final event."""
         await self.event(run_id, events.run_status(status), status=status, completed_at=clock.now())
 
     async def set(self, run_id: UUID, **columns: Any) -> None:
-        """Change columns of the run without telling anybody."""
+        """Update columns of the run without publishing an event."""
         async with self._database.transaction() as session:
             await session.execute(sa.update(runs).where(runs.c.id == run_id).values(**columns))
 
     def delta(self, run_id: UUID, text: str, step_id: str = "greet") -> None:
-        """Tell a piece of text, which nothing records."""
+        """Publish a piece of streamed text, which is not recorded."""
         event = Event(
             events.EventType.STEP_DELTA, {"step_id": step_id, "iteration": 1, "text": text}
         )

@@ -33,7 +33,7 @@ def test_processes_end_with_the_tests_that_started_them(tmp_path: Path):
         assert any("http://127.0.0.1:" in line for line in output)
         tests.kill()
 
-        # The output ends when the last process that could write to it has ended.
+        # Reading returns when the last process that could write to the output has ended.
         assert output.read() is not None
 
 

@@ -35,7 +35,7 @@ def another_run(parent: Path, *what: str) -> Iterator[Path]:
 
 @pytest.fixture
 def parent(tmp_path: Path) -> Path:
-    # The user of PostgreSQL must reach a folder in it.
+    # The user `postgres` needs access to a folder in it.
     for folder in (tmp_path, *tmp_path.parents):
         mode = folder.stat().st_mode
         if mode & 0o005 != 0o005:

@@ -1,6 +1,7 @@
-"""A ticker as a process of its own, on a store that others use, to be killed. It says when it begins and fires until then.
+"""A ticker in a separate process, for tests that kill it.
 
-Arguments: folder of the data, URL of the store, the moment to fire at.
+It prints `ready`, waits for a line on standard input, and then fires until it is killed. Arguments: data folder, URL of
+the store, and the time at which to fire.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from stepiq.triggers.schedules.ticker import Ticker
 async def main(folder: Path, url: str, moment: datetime) -> None:
     settings = load(database_url=url, data_dir=folder, config_file=folder / "stepiq.toml")
     database, providers, plans = Database(settings), Providers(settings), Plans.load({})
-    # Small batches, so that it is killed in the middle of one.
+    # Small batches, so that a kill leaves some schedules fired and others due.
     module.BATCH = 5
     engine = Engine(database, LocalChanges(), providers, plans, guarded_client(settings))
     ticker = Ticker(database, engine, plans)

@@ -1,4 +1,4 @@
-"""A server on loopback that speaks one maker's protocol over bare sockets, and misbehaves on command."""
+"""A server on loopback that implements one vendor's protocol on plain sockets, and can simulate failures."""
 
 import asyncio
 import contextlib
@@ -16,17 +16,17 @@ JSON = {"content-type": "application/json"}
 
 @dataclass
 class Refusal:
-    """A reply that is no answer."""
+    """An error response."""
 
     status: int
     body: Any = None
-    """Sent as JSON; text is sent as it is."""
+    """Sent as JSON, or unchanged if it is text."""
     headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
 class Seen:
-    """One call as it arrived, and how it ended."""
+    """One call, and how it ended."""
 
     method: str
     path: str
@@ -39,69 +39,69 @@ class Seen:
 
 
 class VendorServer(ABC):
-    """What is the same for all protocols."""
+    """The common part of all protocols."""
 
     url: str
 
     def __init__(self) -> None:
         self.pieces = ["echo:", " hello"]
-        # Any value can be sent as a number of tokens.
+        # Tests also send invalid values as numbers of tokens.
         self.input_tokens: Any = 100
         self.cached_tokens: Any = 0
         self.output_tokens: Any = 20
         self.models = ["large", "small"]
         self.key: str | None = None
-        """The only key that is let in."""
+        """The only accepted key. None accepts any."""
         self.ending: str | None = None
-        """Why the answer ends, in the protocol's own word; None for its usual one."""
+        """The protocol's finish reason. None for the usual one."""
         self.ran: str | None = None
-        """What the answer says ran; None for the model asked for."""
+        """The model named in the response. None for the requested model."""
         self.refusals: list[Refusal] = []
-        """Replies to the next calls."""
+        """Error responses to the next calls."""
         self.events: list[bytes] | None = None
-        """The whole answer, event by event, instead of one made of `pieces`."""
+        """The events of the response, instead of those generated from `pieces`."""
         self.is_silent = False
-        """Whether it answers nothing at all."""
+        """Whether the server sends no response."""
         self.hangs_at: int | None = None
-        """Before which event it falls silent; 0 is before the first."""
+        """Index of the event before which the response stalls. 0 is the first."""
         self.drops_at: int | None = None
-        """Before which event it cuts the connection."""
+        """Index of the event before which the connection is aborted."""
         self.ends_at: int | None = None
-        """Before which event it ends the answer, in good order."""
+        """Index of the event before which the response ends regularly."""
         self.replaced_at: tuple[int, bytes] | None = None
-        """An event that is sent instead of another, and nothing after it."""
+        """Index of an event, and the data sent instead of it and of all later events."""
         self.seen: list[Seen] = []
         self._arrived = asyncio.Event()
 
     @property
     def total_tokens(self) -> int:
-        """The sum of the numbers of tokens, of those that are numbers."""
+        """The sum of input and output tokens, without those that are not integers."""
         return sum(each for each in (self.input_tokens, self.output_tokens) if type(each) is int)
 
     @property
     def uncached_tokens(self) -> Any:
-        """The input without what was read from the cache."""
+        """Input tokens without those read from the cache."""
         if type(self.input_tokens) is type(self.cached_tokens) is int:
             return self.input_tokens - self.cached_tokens
         return self.input_tokens
 
     @abstractmethod
     def made_of(self, seen: Seen) -> Iterator[bytes]:
-        """The answer, event by event."""
+        """The events of a response."""
 
     @abstractmethod
     def listing(self) -> Any:
-        """What lists the models."""
+        """The body of the list of models."""
 
     @abstractmethod
     def key_in(self, headers: dict[str, str]) -> str | None: ...
 
     @abstractmethod
     def wrong_key(self) -> Refusal:
-        """What a wrong key gets, which repeats the key where the maker does so."""
+        """The response to a wrong key. It repeats the key if the vendor's response does."""
 
     def refusal_of(self, seen: Seen) -> Refusal | None:
-        """What is wrong with a request, beside its key."""
+        """The error for an invalid request, apart from its key. None if it is valid."""
         return None
 
     @property
@@ -109,7 +109,7 @@ class VendorServer(ABC):
         return self.seen[-1]
 
     async def next_call(self, number: int = 1) -> Seen:
-        """The call of that number (from 1), as soon as it has arrived."""
+        """Wait for the call with this number, from 1, and return it."""
         while len(self.seen) < number:
             self._arrived.clear()
             await self._arrived.wait()
@@ -117,7 +117,7 @@ class VendorServer(ABC):
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["VendorServer"]:
-        """Listen on a free port until the end of the block."""
+        """Listen on a free port until the block ends."""
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         self._tasks: set[asyncio.Task[None]] = set()
@@ -134,7 +134,7 @@ class VendorServer(ABC):
         assert task is not None
         self._tasks.add(task)
         try:
-            # The stream's own callback would report a cancel as an error.
+            # The stream's callback would report a cancellation as an error.
             with contextlib.suppress(
                 ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError
             ):
@@ -201,7 +201,7 @@ class VendorServer(ABC):
 
 
 def event(data: Any, name: str | None = None) -> bytes:
-    """One server-sent event; text is sent as it is."""
+    """One server-sent event. Text is sent unchanged, other data as JSON."""
     text = data if isinstance(data, str) else json.dumps(data)
     return (f"event: {name}\n" if name else "").encode() + f"data: {text}\n\n".encode()
 

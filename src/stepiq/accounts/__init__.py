@@ -1,1 +1,1 @@
-"""Who calls: users, their workspaces, sessions and API keys."""
+"""Accounts: users, their workspaces, sessions and API keys."""

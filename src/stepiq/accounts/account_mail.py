@@ -25,11 +25,11 @@ class AccountMail:
 
     @property
     def under_way(self) -> int:
-        """How many tasks have not ended."""
+        """The number of unfinished tasks."""
         return len(self._tasks)
 
     def start(self, work: Coroutine[Any, Any, object]) -> None:
-        """Do something in the background that sends an email."""
+        """Run a coroutine that sends an email in the background."""
         task = asyncio.create_task(self._do(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -46,7 +46,7 @@ class AccountMail:
         return True
 
     async def settle(self) -> None:
-        """Finish what was started. Give up on a mail server that takes longer than ten seconds."""
+        """Wait for the tasks that were started. Cancels those that take longer than ten seconds."""
         if not self._tasks:
             return
         self.hurry.set()

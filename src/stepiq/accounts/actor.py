@@ -1,4 +1,4 @@
-"""The caller of a request, once a credential has been checked."""
+"""The authenticated caller of a request."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,7 +19,7 @@ ALL_SCOPES = frozenset(Scope)
 
 
 class Credential(StrEnum):
-    """How the caller proved who they are."""
+    """The kind of credential that the caller used."""
 
     SESSION = "session"
     API_KEY = "api_key"
@@ -27,7 +27,7 @@ class Credential(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Somebody who may act in one workspace."""
+    """An authenticated caller with access to one workspace."""
 
     workspace_id: UUID
     user_id: UUID

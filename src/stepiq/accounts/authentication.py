@@ -1,7 +1,7 @@
-"""Checking credentials, many thousand times a second.
+"""Checks credentials, at many thousand requests per second.
 
-What a credential gave is kept for 5 seconds in the process, so a revoked key or session is refused at the latest 5
-seconds after, and at once by the process that revoked it.
+Results are cached for 5 seconds in each process. A revoked key or session is therefore refused immediately by the
+process that revoked it, and within 5 seconds by others.
 """
 
 import asyncio
@@ -23,9 +23,9 @@ from stepiq.core.errors import StepIQError
 from stepiq.store.database import Database
 
 CACHE_LIFETIME = timedelta(seconds=5)
-"""How long what a credential gave is believed without asking the store."""
+"""How long a checked credential is trusted without reading the store."""
 TOUCH_INTERVAL = timedelta(minutes=1)
-"""How exactly `last_used_at` is kept."""
+"""Precision of `last_used_at`."""
 
 _CACHED = 10_000
 
@@ -42,12 +42,12 @@ class _Entry:
 
 
 class _Recent(Generic[Key]):
-    """The last few thousand answers, each for a few seconds."""
+    """An LRU cache of checked credentials, whose entries expire after `CACHE_LIFETIME`."""
 
     def __init__(self) -> None:
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
         self.changes = 0
-        """How often something was forgotten: what was read before the last time may be out of date."""
+        """Number of invalidations. Data read before the last one may be stale."""
 
     def get(self, key: Key, now: datetime) -> Actor | None:
         entry = self._entries.get(key)
@@ -61,7 +61,7 @@ class _Recent(Generic[Key]):
         return entry.actor
 
     def put(self, key: Key, entry: _Entry, changes: int) -> None:
-        """Keep an answer, unless something was forgotten since it was asked for, when there were so many changes."""
+        """Store an entry, unless an invalidation followed its read. `changes` is the count from before the read."""
         if changes != self.changes:
             return
         self._entries[key] = entry
@@ -70,7 +70,7 @@ class _Recent(Generic[Key]):
             self._entries.popitem(last=False)
 
     def forget(self, concerned: UUID) -> None:
-        """Drop what was read of one key, session or user."""
+        """Drop the entries of one key, session or user."""
         self.changes += 1
         for key, entry in list(self._entries.items()):
             actor = entry.actor
@@ -79,7 +79,7 @@ class _Recent(Generic[Key]):
 
 
 class Authenticator:
-    """Tells who a request's credentials belong to."""
+    """Determines the actor of a request from its credentials."""
 
     def __init__(self, database: Database, tokens: AccessTokens) -> None:
         self._database = database
@@ -90,13 +90,14 @@ class Authenticator:
         self._touching: set[asyncio.Task[None]] = set()
 
     async def authenticate(self, authorization: str | None, api_key: str | None) -> Actor:
-        """The actor behind the headers `Authorization` and `X-API-Key`.
+        """The actor for the headers `Authorization` and `X-API-Key`.
 
-        Either will do. When both are sent, both must count and belong to the same workspace, and the session acts.
+        One header is enough. If both are sent, both must be valid and belong to the same workspace, and the session is
+        used.
 
         Raises:
             CredentialMissing: neither was sent.
-            CredentialInvalid: one that was sent does not count.
+            CredentialInvalid: a credential is not valid, or the two belong to different workspaces.
         """
         person = None if authorization is None else await self._by_session(authorization)
         machine = None if api_key is None else await self._by_key(api_key)
@@ -109,12 +110,12 @@ class Authenticator:
         return person
 
     def forget(self, concerned: UUID) -> None:
-        """Ask the store again about a key, session or user, given by id: it has changed."""
+        """Drop the cached state of a key, session or user, given by id, because it has changed."""
         self._sessions.forget(concerned)
         self._keys.forget(concerned)
 
     async def settle(self) -> None:
-        """Finish noting which keys were used."""
+        """Wait for pending updates of `last_used_at`."""
         await tasks.finish(self._touching)
 
     async def _by_session(self, authorization: str) -> Actor:
@@ -179,7 +180,7 @@ class Authenticator:
             async with self._database.transaction() as session:
                 await key_queries.touch(session, key_id, now=now, unless_since=now - TOUCH_INTERVAL)
         except StepIQError as error:
-            # The date is a convenience: a store that is away for a moment must not fail the request.
+            # The date is not essential: an unavailable store must not fail the request.
             log.warning("key_use_not_recorded", code=error.code)
 
 
@@ -197,7 +198,7 @@ def _session_actor(row: Any) -> Actor:
 
 
 def _key_actor(row: Any) -> Actor:
-    # A scope that this version does not know any more gives nothing.
+    # Ignores scopes that this version no longer has.
     known = {scope.value for scope in Scope}
     return Actor(
         workspace_id=row.workspace_id,

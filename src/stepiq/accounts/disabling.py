@@ -1,4 +1,4 @@
-"""Disabling an account, and enabling it again."""
+"""Disables and enables accounts."""
 
 from contextlib import suppress
 from uuid import UUID
@@ -12,25 +12,26 @@ from stepiq.store.database import Database, Session
 
 
 async def disable(session: Session, user_id: UUID) -> int:
-    """Disable an account: end its sessions, refuse its keys, stop its schedules. Return how many sessions have ended.
+    """Disable an account: end its sessions, refuse its keys, stop its schedules. Returns the number of sessions ended.
 
-    Its runs continue until `cancel_runs`, which must come after the commit.
+    Its runs continue until `cancel_runs`, which must be called after the commit.
     """
     now = clock.now()
-    # Anyone who opens a session waits for this, and then finds the account disabled.
+    # Transactions that open a session wait for this row lock, and then see the disabled account.
     await account_queries.set_disabled(session, user_id, now)
     return len(await session_queries.end_all(session, user_id, now))
 
 
 async def enable(session: Session, user_id: UUID) -> None:
-    """Enable an account. Its keys and schedules work again, its sessions do not."""
+    """Enable an account. Its keys and schedules work again. Its sessions have ended."""
     await account_queries.set_disabled(session, user_id, None)
 
 
 async def cancel_runs(database: Database, engine: Engine, workspace_id: UUID) -> int:
-    """Cancel the unfinished runs of a disabled account, each in its own transaction. Return how many were cancelled.
+    """Cancel the unfinished runs of a disabled account, each in its own transaction. Returns the number cancelled.
 
-    Other processes trust a credential for up to five seconds. To cancel a run that they have started meanwhile, cancel again.
+    Other processes trust a credential for up to five seconds. Call again later to cancel runs that they start
+    meanwhile.
     """
     async with database.reading() as session:
         found = await account_queries.unfinished_runs(session, workspace_id)

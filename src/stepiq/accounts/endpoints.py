@@ -78,7 +78,7 @@ async def register(
         decision = doors.registrations.hit(client, clock.now())
         if not decision.is_allowed:
             raise TooManyAttempts(decision.reset)
-    # Hashing takes long: a transaction that waits for it would hold up every other writer.
+    # Hashing takes long, and a transaction that waits for it would block all other writers.
     password_hash = await doors.passwords.hash(body.password, client=client)
     async with services.database.transaction() as tx:
         account = await service.register(

@@ -1,4 +1,4 @@
-"""What can go wrong with accounts, credentials and keys."""
+"""Errors of accounts, credentials and API keys."""
 
 import math
 from datetime import timedelta

@@ -1,8 +1,8 @@
 """Ends open responses, such as event streams, when their credential no longer works.
 
-A request is checked once, at its start. A stream can last for hours after that. While streams are open, one task per process
-reads the state of all their credentials every two seconds, in two queries at most. This finds every cause in every process:
-a logout, a revoked or expired key, a new password, and a disabled account.
+A request is authenticated once, at its start, but a stream can last for hours. While streams are open, one task per
+process reads the state of all their credentials every two seconds, with at most two queries. This detects every cause
+from any process: a logout, a revoked or expired key, a new password, and a disabled account.
 """
 
 import asyncio
@@ -32,11 +32,11 @@ class ExpiryWatch:
 
     @contextmanager
     def watching(self, actor: Actor, end: Callable[[], None]) -> Generator[None]:
-        """Call `end` as soon as the credential of the actor no longer works, until the block ends."""
+        """Until the block ends, call `end` at each check that finds the actor's credential invalid."""
         entry = object()
         self._watched[entry] = (actor, end)
         if self._task is None:
-            # The task outlives the request that starts it, so it does not use the log context of that request.
+            # The task outlives the request that starts it, so it does not use that request's log context.
             self._task = asyncio.create_task(self._check_for_ever(), context=Context())
         try:
             yield
@@ -56,10 +56,10 @@ class ExpiryWatch:
                 end()
 
     async def is_live(self, actor: Actor) -> bool:
-        """Whether the credential of a request still works. A session does after its access token has expired.
+        """Whether the credential of a request still works. A session works even after its access token has expired.
 
         Raises:
-            StoreUnavailable: this is unknown.
+            StoreUnavailable: the credential's state cannot be read.
         """
         return actor in await self._live([actor])
 

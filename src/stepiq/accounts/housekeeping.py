@@ -7,15 +7,15 @@ from stepiq.accounts.queries import housekeeping as queries
 from stepiq.store.database import Session
 
 BATCH = 500
-"""How many rows of a kind one turn deletes at most, so that nobody waits for it."""
+"""Maximum rows of each kind that one batch deletes, so that other transactions do not wait."""
 
-_KEPT = timedelta(days=1)  # so that whoever comes a little late learns why it counts no more
+_KEPT = timedelta(days=1)  # so that a late client gets the specific error
 
 
 async def sweep(session: Session, now: datetime) -> int:
-    """Delete what has expired, a batch of each kind, and say how many rows there were.
+    """Delete a batch of expired rows of each kind; returns the number deleted.
 
-    A spent refresh token stays until its 30 days are over: it is how a copy is noticed.
+    Used refresh tokens are kept until they expire after 30 days, because they reveal the reuse of a copy.
     """
     return sum(
         [

@@ -1,6 +1,6 @@
-"""The caller of a route: every route under `/api` has one, unless it is on the list of public ones.
+"""Dependencies that authenticate the caller of a route. Every route under `/api` needs a caller, except public ones.
 
-`server.app` puts `authenticated` before every router but the public one, so a new route is closed without saying so.
+`server.app` adds `authenticated` to every router except the public one, so new routes require a credential by default.
 """
 
 import math
@@ -34,7 +34,7 @@ _MINUTE = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class AuthServices:
-    """What checks credentials in this process; kept at `app.state.doors`."""
+    """The authentication services of this process, stored at `app.state.doors`."""
 
     authenticator: Authenticator
     tokens: AccessTokens
@@ -47,7 +47,7 @@ class AuthServices:
     watch: ExpiryWatch
     """Ends streams when their credential no longer works."""
     requests: Limiter = field(default_factory=lambda: Limiter(0, _MINUTE))
-    """Counts requests of each credential and of each workspace; the plan gives the limits."""
+    """Counts requests of each credential and of each workspace. The plan sets the limits."""
     logins: Throttle = field(default_factory=lambda: Throttle(10, timedelta(minutes=15)))
     """Counts wrong passwords, by account and client."""
     sprays: Sprays = field(default_factory=Sprays)
@@ -57,7 +57,7 @@ class AuthServices:
 
     @classmethod
     def build(cls, services: Services) -> "AuthServices":
-        """With the signing key of the settings or the data folder."""
+        """Create the services, with the signing key from the settings or the data folder."""
         database, base_url = services.database, services.settings.base_url
         secret = keys.jwt_secret(services.settings)
         tokens = AccessTokens(secret, base_url)
@@ -77,7 +77,7 @@ class AuthServices:
         )
 
     async def close(self) -> None:
-        """Finish what is under way."""
+        """Finish pending work, and stop the threads."""
         await self.watch.close()
         await self.recovery.settle()
         await self.verification.settle()
@@ -105,7 +105,7 @@ async def authenticate(doors: AuthServices, request: Request) -> Actor:
 
 
 async def authenticated(request: Request, doors: DoorsDep, services: ServicesDep) -> Actor:
-    """The caller, by `Authorization: Bearer` or `X-API-Key`, within the rate of their plan."""
+    """The caller, by `Authorization: Bearer` or `X-API-Key`, within the request limits of their plan."""
     actor = await authenticate(doors, request)
     requests.set_caller(request.scope, actor.workspace_id, actor.scopes)
     act_for(actor.workspace_id)
@@ -114,7 +114,7 @@ async def authenticated(request: Request, doors: DoorsDep, services: ServicesDep
 
 
 def _count_request(request: Request, limiter: Limiter, actor: Actor, plan: Plan) -> None:
-    """Count a request of a credential and of its workspace. The headers show the limit that is reached first."""
+    """Count a request for its credential and its workspace. The headers show the limit that is reached first."""
     decisions: list[Decision] = []
     for setting, key in (
         ("requests_per_minute", actor.key_id or actor.session_id),
@@ -132,7 +132,7 @@ def _count_request(request: Request, limiter: Limiter, actor: Actor, plan: Plan)
 
 
 def _rate_headers(decision: Decision) -> dict[str, str]:
-    # draft-ietf-httpapi-ratelimit-headers-06, the last one with a header for each figure.
+    # draft-ietf-httpapi-ratelimit-headers-06, the last draft with a header for each value.
     return {
         "RateLimit-Limit": str(decision.limit),
         "RateLimit-Remaining": str(decision.remaining),
@@ -142,20 +142,20 @@ def _rate_headers(decision: Decision) -> dict[str, str]:
 
 
 Caller = Annotated[Actor, Depends(authenticated)]
-"""Whoever calls, whatever their scopes."""
+"""The authenticated caller, with any scopes."""
 
 
 @dataclass(frozen=True)
 class Scoped:
-    """A dependency that gives a caller who has a scope. What it asks for is documented of every route that has it."""
+    """A dependency that requires a scope. The API documentation shows it on every route that uses it."""
 
     scope: Scope
     is_key_only: bool = False
-    """Whether no session will do."""
+    """Whether only API keys are accepted."""
 
 
 class Needs(Scoped):
-    """Gives the caller, and refuses API keys without the scope."""
+    """Returns the caller, and refuses API keys without the scope."""
 
     async def __call__(self, caller: Caller) -> Actor:
         if self.scope not in caller.scopes:
@@ -164,7 +164,7 @@ class Needs(Scoped):
 
 
 def needs(scope: Scope) -> Any:
-    """A dependency that gives the caller and refuses API keys without a scope.
+    """A dependency that returns the caller and refuses API keys without a scope.
 
     Use it as a parameter, `actor: Annotated[Actor, needs(Scope.PIPELINES_READ)]`, or in a route's `dependencies`.
     """
@@ -172,14 +172,14 @@ def needs(scope: Scope) -> Any:
 
 
 async def person(caller: Caller) -> Actor:
-    """The caller, who must have logged in: no API key will do."""
+    """The caller, who must use a session. API keys are refused."""
     if caller.credential is not Credential.SESSION:
         raise SessionRequired
     return caller
 
 
 Person = Annotated[Actor, Depends(person)]
-"""Somebody who has logged in."""
+"""A caller with a session."""
 
 
 async def administrator(caller: Person) -> Actor:

@@ -1,8 +1,7 @@
-"""The text of API keys: `sk_live_`, 30 random characters, 6 of checksum, all of them of base 62.
+"""The format of API keys: `sk_live_`, 30 random characters and a checksum of 6 characters, all base 62.
 
-The checksum is CRC-32 of everything before it. It tells a mistyped or made-up key from a real one without asking the
-store, and lets secret scanners find keys without false alarms. 30 characters are 178 bits: no slow hash is
-needed to keep them.
+The checksum is the CRC-32 of everything before it. It detects mistyped and made-up keys without a query, and lets
+secret scanners find keys without false positives. 30 characters have 178 bits of entropy, so no slow hash is needed.
 """
 
 import hashlib
@@ -24,13 +23,13 @@ _LENGTH = len(PREFIX) + _RANDOM + _CHECKSUM
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key just made. Its text exists nowhere else."""
+    """A new key. Its text is not stored."""
 
     text: str
     prefix: str
-    """Its first characters, by which its owner knows it again."""
+    """Its first characters, with which its owner can identify it."""
     digest: bytes
-    """SHA-256, which is what is stored."""
+    """SHA-256 of the text, which is stored."""
 
 
 def generate() -> NewKey:
@@ -41,12 +40,12 @@ def generate() -> NewKey:
 
 
 def is_well_formed(text: str) -> bool:
-    """Whether a text could be a key: shape and checksum are right."""
+    """Whether a text has the format of a key, including a correct checksum."""
     return bool(_SHAPE.fullmatch(text)) and _checksum(text[:-_CHECKSUM]) == text[-_CHECKSUM:]
 
 
 def problem(text: str) -> str | None:
-    """Why a text cannot be a key, without repeating it; None if it can."""
+    """Why a text cannot be a key, without quoting it; None if it can."""
     if is_well_formed(text):
         return None
     if not text:
@@ -66,7 +65,7 @@ def problem(text: str) -> str | None:
 
 
 def digest(text: str) -> bytes:
-    """What is stored of a key or token, and looked for."""
+    """The SHA-256 digest under which a key or token is stored."""
     return hashlib.sha256(text.encode()).digest()
 
 

@@ -1,7 +1,8 @@
-"""Clients that have proved an account before, with its password, a session or a mailed token.
+"""Clients that have authenticated to an account before, with its password, a session or an emailed token.
 
-Attacks of strangers do not keep them from logging in. All processes share them. The store contains only digests with a key
-of the server, so a copy of the database does not reveal from which addresses an account was used.
+They are exempt from limits on failed logins over all accounts, so attacks do not lock them out. All processes share
+them. The store contains only keyed digests, so a copy of the database does not reveal the addresses that used an
+account.
 """
 
 import hmac
@@ -13,24 +14,24 @@ from stepiq.core import clock
 from stepiq.store.database import Session
 
 LIFETIME = timedelta(days=90)
-"""How long a client is known after it has proved the account for the last time."""
+"""How long a client stays known after it last authenticated to the account."""
 MOST = 50
-"""Known clients of an account. Of more, those seen last are known."""
+"""Maximum known clients of an account. The most recent ones are kept."""
 
 
 class KnownClients:
-    """Remembers which clients have proved which accounts."""
+    """Stores which clients have authenticated to which accounts."""
 
     def __init__(self, jwt_secret: bytes) -> None:
-        """With a key that is derived from the signing key, so every process of a server has the same one."""
+        """Derive the digest key from the signing key, so that all processes of a server use the same one."""
         self._key = hmac.digest(jwt_secret, b"stepiq known clients", "sha256")
 
     async def knows(self, session: Session, email: str, client: str) -> bool:
-        """Whether a client has proved the account of an address. For an address without an account, it does the same work."""
+        """Whether a client has authenticated to an address's account. Takes the same time without an account."""
         return await queries.is_known(session, self._digest(email, client), clock.now() - LIFETIME)
 
     async def remember(self, session: Session, user_id: UUID, email: str, client: str) -> None:
-        """A client has proved an account."""
+        """Record that a client has authenticated to an account."""
         await queries.remember(session, self._digest(email, client), user_id, clock.now())
         await queries.keep_newest(session, user_id, MOST)
 

@@ -1,4 +1,4 @@
-"""Requests with the token of a link instead of a credential: who sends them, and how many are allowed."""
+"""Access with the token of a link instead of a credential, with a rate limit for each client."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,29 +12,29 @@ from stepiq.core import clock
 from stepiq.web.limits import Limiter
 
 A_MINUTE = 60
-"""Requests with links of one kind, valid or not, that one client may send in a minute."""
+"""Maximum requests per minute and client with links of one kind, valid or not."""
 
 Access = TypeVar("Access")
 Access_co = TypeVar("Access_co", covariant=True)
 
 
 class Links(Protocol[Access_co]):
-    """Reads the tokens of one kind of link."""
+    """Verifies the tokens of one kind of link."""
 
     def read(self, token: str) -> Access_co:
-        """What a token gives access to; raises an error of its own if it is not valid."""
+        """What a token gives access to. Raises its own `StepIQError` if the token is not valid."""
         ...
 
 
 @dataclass(frozen=True)
 class LinkDoor(Generic[Access]):
-    """Lets holders of links in, in this process; kept at `app.state`."""
+    """Checks the tokens of one kind of link in this process, stored at `app.state`."""
 
     links: Links[Access]
     requests: Limiter = field(default_factory=lambda: Limiter(A_MINUTE, timedelta(minutes=1)))
 
     def let_in(self, request: Request, token: str) -> Access:
-        """What the token gives access to. Call it before a transaction begins, so that nobody can hold one without a link.
+        """What the token gives access to. Call it before a transaction begins, so that invalid requests hold none.
 
         Raises:
             TooManyAttempts: the client has sent too many requests in this minute.

@@ -1,4 +1,4 @@
-"""Which client a request comes from."""
+"""Identifies the client of a request, for counting attempts."""
 
 from ipaddress import IPv4Address, IPv6Network, ip_address, ip_network
 
@@ -6,15 +6,15 @@ from fastapi import Request
 
 
 def client_of(request: Request) -> str:
-    """Who a request comes from, for counting attempts: an IPv4 address, or the /64 of an IPv6 one, which is one household.
+    """The client of a request: an IPv4 address, or the /64 network of an IPv6 address, which is one household.
 
-    Behind a proxy that the operator trusts it is the address that the proxy names.
+    Behind a proxy that the operator trusts, it is the address that the proxy forwards.
     """
     return client_at("" if request.client is None else request.client.host)
 
 
 def client_at(host: str) -> str:
-    """The client that has an address: the address itself, or the /64 of an IPv6 address."""
+    """The client at an address: the IPv4 address itself, or the /64 network of an IPv6 address."""
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:
@@ -27,7 +27,7 @@ def client_at(host: str) -> str:
 
 
 def network_of(client: str) -> str:
-    """The network around a client, which one customer of a provider can have: the /24 of an IPv4 address, or the /48 of a /64."""
+    """The network of a client, which may belong to one customer: the /24 of an IPv4 address, or the /48 of a /64."""
     try:
         network = ip_network(client)
     except ValueError:

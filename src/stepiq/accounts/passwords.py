@@ -1,8 +1,8 @@
 """Password hashes: Argon2id with OWASP's parameters (19 MiB, two passes, one lane).
 
-Threads of their own do the work, so that a burst of logins neither stalls the event loop nor fills the memory. Clients take
-turns. If the queue is longer than a few seconds, callers are refused. One thread is for known callers only, so strangers
-cannot keep them from logging in.
+A separate thread pool does the work, so that a burst of logins neither blocks the event loop nor exhausts memory.
+Clients take turns. If too many calls are waiting, further ones are refused. One thread is reserved for known clients,
+so that attackers cannot lock them out.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ _NOBODY = (
     "$argon2id$v=19$m=19456,t=2,p=1"
     "$5X/PPfnJp6QSaGx62YI6Aw$UDIznYWQeNH0FpBT9k2bp8o2nuFaUS8/p7Pl7NkrBlI"
 )
-"""The hash of 256 random bits that nobody kept: comparing with it takes as long as with a real one."""
+"""The hash of 256 discarded random bits. Comparing with it takes as long as with a real hash."""
 
 Result = TypeVar("Result")
 
@@ -47,7 +47,7 @@ class Passwords:
         Args:
             password: In plain text.
             client: The address of the caller. Clients take turns.
-            is_known: The caller has proved an account, with a session or a token.
+            is_known: Whether the caller has authenticated, with a session or a token.
 
         Raises:
             Busy: Too many calls are waiting.
@@ -57,13 +57,13 @@ class Passwords:
     async def verify(
         self, password: str, stored: str | None, *, client: str = "", is_known: bool = False
     ) -> bool:
-        """Whether the password belongs to a stored hash. For None, the answer is no, after the same time.
+        """Whether the password matches a stored hash. For None, it returns False after the same time.
 
         Args:
             password: In plain text.
             stored: A hash that `hash` returned.
             client: The address of the caller. Clients take turns.
-            is_known: The caller has proved the account, now with a session or earlier.
+            is_known: Whether the caller has authenticated to the account, now with a session or earlier.
 
         Raises:
             Busy: Too many calls are waiting.
@@ -74,7 +74,7 @@ class Passwords:
         return matches and stored is not None
 
     def close(self) -> None:
-        """Let the threads end."""
+        """Stop the threads without waiting. Queued calls are cancelled."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self, client: str, work: Callable[[], Result], *, is_known: bool) -> Result:

@@ -1,7 +1,7 @@
-"""Mail for those who forgot their password, sent behind the answer so that the answer tells nothing.
+"""Password reset emails, sent after the response, so that the response does not reveal whether an account exists.
 
-Whether there is an account is looked up only after the answer has left, and after a pause of random length: neither an
-answer nor the one after it takes longer for an address that has one.
+The account is looked up after the response has been sent and after a pause of random length. The timing of this
+response and of later ones is therefore the same for addresses with and without an account.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from stepiq.web.limits import Limiter
 
 RESET_LIFETIME = timedelta(hours=1)
 MAILS_AN_HOUR = 3
-"""How many reset mails an account gets in an hour; more are asked for in vain."""
+"""Maximum reset emails per account and hour. Further requests are ignored."""
 
 _PENDING = 500
 _ASKED_EACH = 60
@@ -40,7 +40,7 @@ class _Reset:
 
 
 class Recovery:
-    """Takes requests for reset mails, and sends them in its own time."""
+    """Sends reset emails in the background."""
 
     def __init__(self, database: Database, mailer: Mailer, base_url: str) -> None:
         self._database = database
@@ -49,7 +49,7 @@ class Recovery:
         self._asked = Limiter(_ASKED_EACH, timedelta(hours=1))
 
     def ask(self, email: str, client: str) -> None:
-        """Have a mail sent, should the address have an account. Does nothing more for a client that asks for many."""
+        """Send a reset email if the address has an account. Ignores clients that send too many requests."""
         is_allowed = self._asked.hit(client, clock.now()).is_allowed
         if not is_allowed or self._mail.under_way >= _PENDING:
             log.warning("reset_mail_not_tried")
@@ -57,7 +57,7 @@ class Recovery:
         self._mail.start(self._send(email))
 
     async def settle(self) -> None:
-        """Send what has been asked for now; gives up on a mail server that keeps it waiting."""
+        """Send pending emails without further pauses. Cancels those that take longer than ten seconds."""
         await self._mail.settle()
 
     async def _send(self, email: str) -> None:
@@ -69,7 +69,7 @@ class Recovery:
             return
         if not await self._mail.send(reset.user_id, _message(email, self._base_url, reset.token)):
             async with self._database.transaction() as session:
-                # What was never sent must not count against those that will be.
+                # An email that was not sent does not count against the limit.
                 await reset_queries.delete(session, reset.id)
 
     async def _make(self, email: str) -> _Reset | None:
@@ -96,7 +96,7 @@ class Recovery:
 
 
 def _message(email: str, base_url: str, token: str) -> Message:
-    # Nothing of it is chosen by whoever registered the address: else this would send their text to others.
+    # No text comes from the account. Otherwise, a person could register others' addresses to send them text.
     return Message(
         email,
         "Set a new password for stepIQ",

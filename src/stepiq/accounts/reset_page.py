@@ -1,4 +1,4 @@
-"""The page behind the link of a mail for setting a new password."""
+"""The page that a password reset email links to."""
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse

@@ -1,4 +1,4 @@
-"""Creating accounts, logging in, and API keys."""
+"""Operations on accounts: registration, login and API keys."""
 
 import hashlib
 import hmac
@@ -52,12 +52,12 @@ class Account:
     plan: str
     email_verified: bool
     credit_tokens: int = 0
-    """Tokens that the server has paid for this month."""
+    """Tokens of this month that were charged to the server's provider keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A session just opened."""
+    """A newly opened session."""
 
     account: Account
     session_id: UUID
@@ -66,7 +66,7 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True)
 class CreatedKey:
-    """An API key just made; `text` exists nowhere else."""
+    """A new API key. `text` is not stored."""
 
     row: Any
     text: str
@@ -75,7 +75,8 @@ class CreatedKey:
 def setup_token(jwt_secret: bytes) -> str:
     """The token that creates a server's first account.
 
-    It is derived from the signing key, so every process of a server has the same one. It has no effect after an account exists.
+    It is derived from the signing key, so all processes of a server have the same one. It has no effect once an account
+    exists.
     """
     return hmac.new(jwt_secret, b"stepiq set-up token", hashlib.sha256).hexdigest()[:32]
 
@@ -91,26 +92,26 @@ async def administrator(session: Session) -> str | None:
 
 
 async def exists(session: Session, email: str) -> bool:
-    """Whether there is an account with this address, disabled or not."""
+    """Whether an account has this address, disabled or not."""
     return await account_queries.is_taken(session, email)
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What somebody who registers shows for being let in."""
+    """What entitles a caller to register."""
 
     email: str
     """Normalised."""
     has_setup_token: bool
-    """Whether they know the setup token, so that they may create the first account."""
+    """Whether the caller has sent the setup token, which permits creating the first account."""
     invitation: str | None = None
 
 
 async def check_registration(session: Session, settings: Settings, claim: Claim) -> None:
-    """Refuse early who will be refused by `register`, before anything is spent on them.
+    """Make the checks of `register` in advance, before the expensive password hash.
 
     Raises:
-        SetupRequired, RegistrationClosed, RegistrationInviteOnly, InvitationInvalid: as `register`.
+        SetupRequired, RegistrationClosed, RegistrationInviteOnly, InvitationInvalid: as for `register`.
     """
     if await account_queries.is_empty(session):
         _check_setup(claim)
@@ -132,21 +133,21 @@ async def register(
 ) -> Account:
     """Create an account with its workspace.
 
-    The server's first account is its administrator and can only be its operator's; of several that are first at the same
-    time, one is. An invitation lets in whatever the settings say, and is used up.
+    The first account becomes the administrator and requires the setup token. Of concurrent registrations, only one is
+    the first. A valid invitation overrides the registration setting, and can be used once.
 
     Args:
         session: the transaction.
-        settings: says who may register after the first.
-        claim: who it is.
-        name: default: what stands before the @.
-        password_hash: made before the transaction, for it takes long.
+        settings: contains the registration setting.
+        claim: the address, and what entitles the caller.
+        name: default: the part of the address before the @.
+        password_hash: computed before the transaction, because it takes long.
 
     Raises:
-        SetupRequired: this would be the first account, and the caller is not the operator.
-        RegistrationClosed, RegistrationInviteOnly: it would not be, and the operator's settings refuse.
-        InvitationInvalid: the invitation does not count, or is for another address.
-        EmailTaken: there is an account with this address.
+        SetupRequired: this would be the first account, and the setup token is missing or wrong.
+        RegistrationClosed, RegistrationInviteOnly: the registration setting does not allow it.
+        InvitationInvalid: the invitation is not valid, or is for another address.
+        EmailTaken: an account has this address.
     """
     is_first = await _is_first(session)
     if is_first:
@@ -193,13 +194,13 @@ def _check_open(registration: Registration) -> None:
 
 
 async def invite(session: Session, email: str) -> str:
-    """Invite somebody to register within seven days, once, with this address; gives the token, which is kept nowhere.
+    """Create an invitation for one registration with this address within seven days; returns its token.
 
-    An earlier invitation of the address counts no more.
+    Only a digest of the token is stored. Earlier invitations of the address become invalid.
 
     Raises:
         SetupRequired: the server has no account yet.
-        EmailTaken: there is an account with this address.
+        EmailTaken: an account has this address.
     """
     if await account_queries.is_empty(session):
         raise SetupRequired
@@ -227,19 +228,19 @@ async def create_by_operator(
     is_admin: bool,
     plan: str | None,
 ) -> Account:
-    """Create an account, whoever may register; the server's first one is its administrator.
+    """Create an account, regardless of the registration setting. The first account becomes the administrator.
 
     Args:
         session: the transaction.
-        settings: has the plan of ordinary accounts.
+        settings: contains the default plan.
         email: normalised.
-        name: default: what stands before the @.
-        password_hash: made before the transaction.
-        is_admin: make it an administrator in any case.
-        plan: None for that of administrators or of ordinary accounts.
+        name: default: the part of the address before the @.
+        password_hash: computed before the transaction.
+        is_admin: make it an administrator even if it is not the first account.
+        plan: default: `enterprise` for administrators, else the default plan.
 
     Raises:
-        EmailTaken: there is one with this address.
+        EmailTaken: an account has this address.
     """
     is_admin = await _is_first(session) or is_admin
     return await create_account(
@@ -263,10 +264,10 @@ async def create_account(
     plan: str,
     is_verified: bool,
 ) -> Account:
-    """Create an account with its workspace, whoever may register.
+    """Create an account with its workspace, regardless of the registration setting.
 
     Raises:
-        EmailTaken: there is one with this address.
+        EmailTaken: an account has this address.
     """
     now = clock.now()
     new = account_queries.NewAccount(
@@ -295,9 +296,9 @@ async def create_account(
 
 
 async def set_plan(session: Session, *, email: str, plan: str) -> Account:
-    """Put the account of an address on a plan, disabled or not. Running servers apply it within five seconds.
+    """Set the plan of an account, disabled or not. Running servers apply it within five seconds.
 
-    The caller checks the name of the plan.
+    The caller validates the name of the plan.
 
     Raises:
         AccountNotFound: no account has this address.
@@ -320,7 +321,7 @@ async def named(session: Session, email: str) -> Account:
 
 
 async def find_by_email(session: Session, email: str) -> tuple[Account, str] | None:
-    """An account that may log in, and the hash of its password."""
+    """An enabled account and its password hash."""
     row = await account_queries.account_by_email(session, email)
     return None if row is None else (account_of(row), row.password_hash)
 
@@ -328,15 +329,15 @@ async def find_by_email(session: Session, email: str) -> tuple[Account, str] | N
 async def open_session(
     session: Session, account: Account, *, checked_hash: str | None = None
 ) -> SignedIn:
-    """Open a session of 30 days, whose access tokens are made from its id.
+    """Open a session of 30 days.
 
     Args:
         session: the transaction.
-        account: whose session.
-        checked_hash: what the password was compared with, where there was one to compare.
+        account: the account to log in.
+        checked_hash: the hash that the password was compared with; None without a password.
 
     Raises:
-        LoginFailed: the account has been disabled in the meantime, or has another password.
+        LoginFailed: the account has been disabled meanwhile, or its password has changed.
     """
     row = await account_queries.lock_user(session, account.id, to_change=False)
     if row is None or checked_hash not in (None, row.password_hash):
@@ -372,7 +373,7 @@ async def me(session: Session, actor: Actor) -> Account:
 
 
 async def with_password(session: Session, actor: Actor) -> tuple[Account, str]:
-    """The actor's own account, and the hash of its password.
+    """The actor's own account and its password hash.
 
     Raises:
         CredentialInvalid: it has been disabled since its credential was checked.
@@ -386,7 +387,7 @@ async def with_password(session: Session, actor: Actor) -> tuple[Account, str]:
 async def list_keys(
     session: Session, actor: Actor, *, before: UUID | None, limit: int
 ) -> Sequence[Any]:
-    """The workspace's keys, newest first, without those revoked."""
+    """The workspace's keys, newest first, without revoked ones."""
     return await key_queries.list_all(session, actor.workspace_id, before=before, limit=limit)
 
 
@@ -399,12 +400,12 @@ async def create_key(
     expires_at: datetime | None,
     plan: quotas.PlanLimits,
 ) -> CreatedKey:
-    """Make an API key.
+    """Create an API key.
 
     Args:
         session: the transaction.
-        actor: a person; the key acts as them.
-        name: what it is for.
+        actor: a caller with a session; the key acts as this user.
+        name: describes the key's purpose.
         scopes: None for all.
         expires_at: None for never.
         plan: the plan of the workspace.
@@ -412,7 +413,7 @@ async def create_key(
     Raises:
         PlanKeysExceeded: the workspace has as many keys as its plan allows.
         SessionRequired: the actor is an API key.
-        KeyExpiryPast: the key would never have worked.
+        KeyExpiryPast: the expiry is in the past.
         CredentialInvalid: the session has ended since it was checked.
     """
     require_person(actor)
@@ -438,8 +439,8 @@ async def create_key(
 
 
 async def _require_live(session: Session, actor: Actor, now: datetime) -> None:
-    # Processes trust a session for a few seconds. A session that a password reset has just ended must not create a key
-    # that outlives it, so this waits for the reset's transaction and then reads the session again.
+    # Processes trust a session for a few seconds. A session that a password reset has just ended must not create a key,
+    # so this waits for the reset's transaction and then reads the session again.
     if actor.session_id is None:
         return
     await account_queries.lock_user(session, actor.user_id, to_change=False)
@@ -448,11 +449,11 @@ async def _require_live(session: Session, actor: Actor, now: datetime) -> None:
 
 
 async def revoke_key(session: Session, actor: Actor, key_id: UUID) -> None:
-    """Revoke a key; requests under way with it end as they would have.
+    """Revoke a key. Requests in progress with it are completed.
 
     Raises:
         SessionRequired: the actor is an API key.
-        KeyNotFound: the workspace has no such key, or it is revoked already.
+        KeyNotFound: the workspace has no such key, or it has been revoked.
     """
     require_person(actor)
     if not await key_queries.revoke(session, actor.workspace_id, key_id, clock.now()):
@@ -470,7 +471,7 @@ def require_person(actor: Actor) -> None:
 
 
 def account_of(row: Any) -> Account:
-    """An account from its row."""
+    """Convert a row to an account."""
     return Account(
         id=row.id,
         email=row.email,

@@ -1,4 +1,4 @@
-"""How sessions go on and end: refresh tokens, logging out, changed passwords."""
+"""Operations on sessions: refresh, logout, and changing or resetting the password."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -24,7 +24,7 @@ from stepiq.store.database import Session
 
 @dataclass(frozen=True, slots=True)
 class Reused:
-    """A refresh token was used a second time: somebody has a copy, so its session has been ended."""
+    """A refresh token was used a second time, so it may have been copied. Its session has been ended."""
 
     session_id: UUID
 
@@ -40,15 +40,15 @@ class PasswordReset:
 
 
 async def refresh(session: Session, text: str) -> SignedIn | Reused:
-    """Exchange a refresh token for another one; the session then lasts 30 days from now.
+    """Exchange a refresh token for a new one, and extend the session to 30 days from now.
 
-    A token that was used before ends its session, whoever has the session's latest one. That is an ending to be
-    committed, and so no exception.
+    A token that was used before ends its session. This is returned as `Reused` and not raised, because the transaction
+    must be committed.
 
     Raises:
-        RefreshUnknown: there never was such a token, or it has been deleted since.
-        RefreshExpired: it is over 30 days old.
-        SessionEnded: somebody logged out, changed the password, or the account is disabled.
+        RefreshUnknown: the token does not exist, or has been deleted.
+        RefreshExpired: the token is more than 30 days old.
+        SessionEnded: the session has ended by a logout or a new password, or the account is disabled.
     """
     now, digest = clock.now(), keys.digest(text)
     session_id = await session_queries.spend_token(session, digest, now)
@@ -84,7 +84,7 @@ async def _refuse(session: Session, digest: bytes) -> Reused:
 
 
 async def end(session: Session, actor: Actor, *, everywhere: bool) -> list[UUID]:
-    """Log out: end the actor's session, or all of the user's; says which.
+    """Log out: end the actor's session, or all sessions of the user; returns the ids of those ended.
 
     Raises:
         SessionRequired: the actor is an API key.
@@ -99,16 +99,16 @@ async def end(session: Session, actor: Actor, *, everywhere: bool) -> list[UUID]
 async def change_password(
     session: Session, actor: Actor, *, checked_hash: str, new_hash: str
 ) -> list[UUID]:
-    """Set another password, and end the user's other sessions; says which. Tokens to reset the old one count no more.
+    """Change the password, end the user's other sessions, and invalidate reset tokens; returns the ids of the sessions.
 
     Args:
         session: the transaction.
-        actor: a person.
-        checked_hash: what the current password was compared with, before the transaction.
-        new_hash: of the new one.
+        actor: a caller with a session.
+        checked_hash: the hash that the current password was compared with, before the transaction.
+        new_hash: the hash of the new password.
 
     Raises:
-        PasswordWrong: the password has been changed since it was compared, or the account is disabled.
+        PasswordWrong: the password has changed since it was compared, or the account is disabled.
     """
     row = await account_queries.lock_user(session, actor.user_id, to_change=True)
     if row is None or row.password_hash != checked_hash:
@@ -117,19 +117,19 @@ async def change_password(
 
 
 async def check_reset(session: Session, token: str) -> None:
-    """Refuse early a token that `reset_password` will refuse, before anything is spent on it.
+    """Check a reset token in advance, before the expensive password hash.
 
     Raises:
-        ResetInvalid: it does not count.
+        ResetInvalid: the token is unknown, used or expired.
     """
     if await reset_queries.owner(session, keys.digest(token), clock.now()) is None:
         raise ResetInvalid
 
 
 async def reset_password(session: Session, token: str, *, new_hash: str) -> PasswordReset:
-    """Set a password with a token that was sent by mail. End all sessions of the user, and revoke all API keys.
+    """Set a password with an emailed token. Ends all sessions of the user, and revokes all API keys.
 
-    A person who resets the password may do it because someone else had access, and that person may have created keys.
+    A password may be reset because someone else had access to the account, and could have created keys.
 
     Raises:
         ResetInvalid: the token is unknown, used or expired, or the account is disabled.
@@ -143,7 +143,7 @@ async def reset_password(session: Session, token: str, *, new_hash: str) -> Pass
         raise ResetInvalid
     ended = await _set_password(session, user_id, new_hash)
     revoked = await key_queries.revoke_all(session, user_id, now)
-    # The token came by email.
+    # The token was sent by email, so it proves the address.
     await account_queries.verify(session, user_id, now)
     return PasswordReset(user_id, user.email, len(ended), revoked)
 

@@ -1,6 +1,6 @@
-"""Counting failed attempts, so that passwords cannot be guessed one after the other.
+"""Limits failed attempts, so that passwords cannot be guessed by trying many.
 
-Counts live in the memory of one process: a restart forgets them, and each process has its own.
+Counts are kept in memory. Each process has its own, and a restart resets them.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ _WAITING_OF_NETWORK = 4
 
 
 class _Counted:
-    """What is known of one key."""
+    """The counted attempts of one key."""
 
     def __init__(self) -> None:
         self.times: deque[datetime] = deque()
@@ -29,31 +29,31 @@ class _Counted:
 
 
 class Attempt:
-    """One attempt under way: nothing is counted unless it says so."""
+    """One attempt in progress. It is not counted unless `count` is called."""
 
     def __init__(self, counted: _Counted) -> None:
-        """An attempt that is in `in_flight`, so that its entry is not forgotten."""
+        """Wrap an entry whose `in_flight` includes this attempt, so that the entry is not dropped."""
         self._counted = counted
 
     def count(self) -> None:
-        """It failed, and counts."""
+        """Count the attempt as failed."""
         self._counted.times.append(clock.now())
 
     def clear(self) -> None:
-        """It succeeded: those before it count no more."""
+        """Reset the count after a successful attempt."""
         self._counted.times.clear()
 
 
 class Throttle:
-    """So many counted attempts in a period for each key, and no more.
+    """Limits the counted attempts of each key within a period.
 
-    Only keys with a counted attempt, or one in progress, take memory. So refused attempts cannot displace others.
+    Only keys with a counted attempt, or one in progress, use memory, so refused attempts cannot displace other keys.
     """
 
     def __init__(
         self, limit: int, period: timedelta, reason: str = "Too many attempts from your address."
     ) -> None:
-        """Create a throttle that has counted nothing. The error of a refused attempt begins with `reason`."""
+        """Create an empty throttle. The error of a refused attempt begins with `reason`."""
         self._limit = limit
         self._period = period
         self._reason = reason
@@ -61,9 +61,9 @@ class Throttle:
 
     @contextmanager
     def attempt(self, key: tuple[str, ...]) -> Generator[Attempt]:
-        """Let one attempt through.
+        """Allow one attempt.
 
-        Those under way count as if they failed, so that no burst gets more than the limit.
+        Attempts in progress count as failed, so that a burst cannot exceed the limit.
 
         Raises:
             TooManyAttempts: the limit is reached.
@@ -81,7 +81,7 @@ class Throttle:
 
     @contextmanager
     def count_in(self, key: tuple[str, ...]) -> Generator[Attempt]:
-        """Let one attempt through, even if the limit is reached."""
+        """Allow one attempt, even if the limit is reached."""
         counted = self._known.setdefault(key, _Counted())
         self._known.move_to_end(key)
         counted.in_flight += 1
@@ -93,7 +93,7 @@ class Throttle:
             self._forget_empty(key)
 
     def clear(self, key: tuple[str, ...]) -> None:
-        """Forget what was counted, except attempts in progress."""
+        """Reset the count of a key, except attempts in progress."""
         if (counted := self._known.get(key)) is not None:
             counted.times.clear()
             self._forget_empty(key)
@@ -104,9 +104,9 @@ class Throttle:
             del self._known[key]
 
     def _forget_oldest(self) -> None:
-        """Forget keys whose attempts no longer count, and the oldest ones if there are too many."""
+        """Drop keys whose attempts no longer count, and the oldest ones if there are too many."""
         begin = clock.now() - self._period
-        # Two for each new key, so that more are forgotten than added.
+        # Checks two for each new key, so that more can be dropped than are added.
         for _ in range(2):
             key, oldest = next(iter(self._known.items()))
             if oldest.in_flight:
@@ -129,11 +129,11 @@ class Throttle:
 
 
 class Sprays:
-    """Limits failed logins over all accounts: from one client, from one network, and to the whole process.
+    """Limits failed logins over all accounts: by client, by network, and for the whole process.
 
-    Clients that have proved the account before have no limit. If the limit of the process is reached, other logins are not
-    refused but wait: one starts in each interval, and networks take turns. So an attacker with many addresses can try few
-    passwords, and a stranger can still log in.
+    Clients that have authenticated to the account before are exempt. If the limit of the process is reached, other
+    logins wait instead of being refused: one starts per interval, and networks take turns. An attacker with many
+    addresses can then try only few passwords, and unknown clients can still log in.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class Sprays:
         period: timedelta = timedelta(minutes=15),
         interval_seconds: float = 0.5,
     ) -> None:
-        """Create limits that have counted nothing."""
+        """Create limits with empty counts."""
         minutes = int(period.total_seconds() / 60)
         within = f"logins have failed within {minutes} minutes."
         self._of_client = Throttle(of_client, period, f"From your address, {of_client:,} {within}")
@@ -160,7 +160,7 @@ class Sprays:
 
     @asynccontextmanager
     async def attempt(self, client: str, *, is_known: bool) -> AsyncGenerator[list[Attempt]]:
-        """Let one login through, perhaps after a wait. The attempts must be counted if it fails.
+        """Allow one login, after a wait if necessary. If it fails, the caller must count the returned attempts.
 
         Raises:
             TooManyAttempts: the limit of the client or of its network is reached.

@@ -1,6 +1,6 @@
 """Access tokens (JWT, HS256, 15 minutes) and refresh tokens (opaque, 30 days).
 
-An access token names its session, and counts only as long as that one does.
+An access token contains the id of its session, and is valid only while the session is.
 """
 
 import secrets
@@ -19,27 +19,27 @@ REFRESH_LIFETIME = timedelta(days=30)
 
 _ALGORITHM = "HS256"
 _ISSUER = "stepiq"
-_TYPE = "at+jwt"  # RFC 9068: no other kind of token of ours can be passed off as this one
+_TYPE = "at+jwt"  # RFC 9068: prevents the use of another kind of JWT as an access token
 _MAX_LENGTH = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class AccessClaims:
-    """What a checked access token says."""
+    """The claims of a verified access token."""
 
     user_id: UUID
     session_id: UUID
 
 
 class AccessTokens:
-    """Makes and checks access tokens."""
+    """Issues and verifies access tokens."""
 
     def __init__(self, secret: bytes, audience: str) -> None:
         self._secret = secret
         self._audience = audience
 
     def issue(self, user_id: UUID, session_id: UUID) -> str:
-        """A token for one session, good for `ACCESS_LIFETIME`."""
+        """Issue a token for one session, valid for `ACCESS_LIFETIME`."""
         now = clock.now()
         claims = {
             "iss": _ISSUER,
@@ -52,10 +52,10 @@ class AccessTokens:
         return jwt.encode(claims, self._secret, _ALGORITHM, headers={"typ": _TYPE})
 
     def check(self, token: str) -> AccessClaims:
-        """What a token says, once signature, kind, issuer, audience and time are right.
+        """Verify a token's signature, type, issuer, audience and expiry; returns its claims.
 
         Raises:
-            CredentialInvalid: one of them is not.
+            CredentialInvalid: the token is not valid.
         """
         try:
             claims = self._decode(token)
@@ -77,7 +77,7 @@ class AccessTokens:
             algorithms=[_ALGORITHM],
             audience=self._audience,
             issuer=_ISSUER,
-            # Time is compared below with our own clock, which tests can move.
+            # The expiry is checked below with `core.clock`, which tests can change.
             options={
                 "require": ["exp", "iat", "sub", "sid", "aud", "iss"],
                 "verify_exp": False,
@@ -93,5 +93,5 @@ class AccessTokens:
 
 
 def new_token() -> str:
-    """An opaque token, a random text of 256 bits; only its digest is stored."""
+    """A random opaque token of 256 bits. Only its digest is stored."""
     return secrets.token_urlsafe(32)

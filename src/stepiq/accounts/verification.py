@@ -1,7 +1,7 @@
-"""Proving that an account belongs to the holder of its email address.
+"""Verifies that an account's owner controls its email address.
 
-Where strangers can register and the server sends email, anyone could register the address of somebody else and let the server
-write to other people. Until the address is verified, the account can do nothing that sends email.
+With open registration, anyone could register someone else's address and use the server to send email to other people.
+Until the address is verified, the account cannot do anything that sends email.
 """
 
 from datetime import timedelta
@@ -20,21 +20,21 @@ from stepiq.web.limits import Decision, Limiter
 PAGE_PATH = "/verify-email"
 LIFETIME = timedelta(days=7)
 MAILS_AN_HOUR = 3
-"""How many verification emails an account gets in an hour."""
+"""Maximum verification emails per account and hour."""
 
 
 async def require_verified(session: Session, user_id: UUID) -> None:
     """Check that the address of an account is verified.
 
     Raises:
-        EmailUnverified: it is not.
+        EmailUnverified: it is not verified.
     """
     if not await account_queries.is_verified(session, user_id):
         raise EmailUnverified
 
 
 async def confirm(session: Session, user_id: UUID) -> str:
-    """Mark the address of an account as verified, and return it.
+    """Mark the address of an account as verified, and return the address.
 
     Raises:
         VerificationInvalid: the account is disabled.
@@ -47,7 +47,7 @@ async def confirm(session: Session, user_id: UUID) -> str:
 
 
 class Verification:
-    """Sends the emails of this process, and reads the tokens in them."""
+    """Sends verification emails, and verifies the tokens in them."""
 
     def __init__(self, settings: Settings, mailer: Mailer) -> None:
         self._base_url = settings.base_url
@@ -56,7 +56,7 @@ class Verification:
         self._asked = Limiter(MAILS_AN_HOUR, timedelta(hours=1))
 
     def send(self, user_id: UUID, email: str) -> Decision:
-        """Send an email with a link in the background, unless the account has got too many."""
+        """Send an email with a link in the background, unless the account has reached its limit."""
         decision = self._asked.hit(user_id, clock.now())
         if decision.is_allowed:
             message = _message(email, self._base_url, self.token(user_id))
@@ -71,7 +71,7 @@ class Verification:
         """The account whose address a token verifies.
 
         Raises:
-            VerificationInvalid: this server did not make it, or it has expired.
+            VerificationInvalid: this server did not create the token, or it has expired.
         """
         claim = self._tokens.read(token)
         if claim is None or clock.now() >= claim[1]:
@@ -79,12 +79,12 @@ class Verification:
         return claim[0]
 
     async def settle(self) -> None:
-        """Wait for the emails that are being sent. Give up on a mail server that takes longer than ten seconds."""
+        """Wait for the emails that are being sent. Cancels those that take longer than ten seconds."""
         await self._mail.settle()
 
 
 def _message(email: str, base_url: str, token: str) -> Message:
-    # The person who registers chooses no text of this email. Otherwise, the server would send their text to others.
+    # No text comes from the account. Otherwise, a person could register others' addresses to send them text.
     return Message(
         email,
         "Verify your email address for stepIQ",

@@ -1,1 +1,1 @@
-"""Plans: what a workspace may do, and how much of it."""
+"""Plans, which set the features and limits of workspaces, and usage."""

@@ -1,4 +1,4 @@
-"""What a plan refuses. Every message names the limit, its value, and how an operator raises it."""
+"""Errors of plans and usage. Messages about a limit name it, its value, and how an operator can raise it."""
 
 from datetime import date
 

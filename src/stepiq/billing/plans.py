@@ -1,4 +1,4 @@
-"""The plans: those that come with the server, changed and added to by the operator's config file."""
+"""Plans: the built-in ones, with the changes and additions of the operator's config file."""
 
 import re
 import tomllib
@@ -15,40 +15,40 @@ from stepiq.language.words import suggest
 log = logging.get(__name__)
 
 FALLBACK = "free"
-"""Plan of a workspace whose own one has gone from the config file: it can read and run a little, nothing breaks."""
+"""Plan of a workspace whose own plan is no longer in the config file."""
 UNLIMITED = "unlimited"
-"""How the config file takes a limit away; in a `Plan` it is None."""
+"""Value in the config file that removes a limit. In a `Plan` it is None."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one plan allows; None is unlimited."""
+    """The limits of one plan. None means unlimited."""
 
     name: str
     credits_per_month: int | None
-    """1 credit is 1,000 tokens of models that the server pays for."""
+    """1 credit is 1,000 tokens of models used with the server's provider keys."""
     runs_per_day: int | None
     pipelines: int | None
     steps: int | None
     """Steps of one pipeline."""
     cron: bool
     webhooks: bool
-    """Inbound webhooks, and webhooks as delivery targets."""
+    """Whether inbound webhooks and webhook delivery targets are allowed."""
     agent_turns: int | None
     agent_seconds: int | None
     agent_tool_calls: int | None
     requests_per_minute: int | None
-    """Of one credential."""
+    """Requests with one credential."""
     runs_at_once: int | None
-    """Runs that hold a ticket; others wait until one of them ends."""
+    """Maximum runs that hold a ticket. Others wait until one of them ends."""
     runs_queued: int | None
-    """Runs that may wait for one; beyond it a trigger is refused."""
-    # See `engine.quotas.Quota`. A plan of a config file that sets none of them, written before they existed, has no limit.
+    """Maximum runs that wait for a ticket. Further triggers are refused."""
+    # See `execution.quotas.Quota`. These are optional: config files written before they existed omit them.
     api_keys: int | None = None
     workspace_requests_per_minute: int | None = None
-    """Of all credentials of a workspace together."""
+    """Requests with all credentials of a workspace."""
     versions: int | None = None
     definition_bytes: int | None = None
     schedules: int | None = None
@@ -57,7 +57,7 @@ class Plan:
 
     @property
     def limits(self) -> dict[str, int | bool | None]:
-        """Every limit by name, as the API shows it."""
+        """All limits by name, as the API shows them."""
         return {key: getattr(self, key) for key in _KEYS}
 
 
@@ -66,26 +66,27 @@ _REQUIRED = tuple(
     field.name for field in fields(Plan) if field.name in _KEYS and field.default is MISSING
 )
 _FLAGS = frozenset({"cron", "webhooks"})
-# With none of these a workspace could do nothing at all, which is what disabling its users is for.
+# With 0, a workspace could not do anything. To achieve that, disable its users.
 _AT_LEAST_ONE = frozenset(
     {"runs_at_once", "requests_per_minute", "workspace_requests_per_minute", "steps"}
 )
 
 
 class Plans:
-    """Every plan of this server, by name."""
+    """All plans of this server, by name."""
 
     def __init__(self, plans: Mapping[str, Plan]) -> None:
         self._plans = dict(plans)
 
     @classmethod
     def load(cls, overrides: Mapping[str, Mapping[str, Any]]) -> "Plans":
-        """The plans that come with the server, with the `[plans.NAME]` tables of the config file on top.
+        """Load the built-in plans, and apply the `[plans.NAME]` tables of the config file.
 
-        A table under a known name changes what it names. A new plan gives every limit, or `extends` another plan.
+        A table with the name of a built-in plan overrides only the limits it contains. A new plan must set every
+        required limit, or `extends` another plan.
 
         Raises:
-            PlansInvalid: a table has an unknown key, a value of the wrong kind, or misses a limit; lists everything wrong.
+            PlansInvalid: a table has an unknown key or an invalid value, or lacks a limit. Lists all problems.
         """
         raw: dict[str, dict[str, Any]] = tomllib.loads(
             resources.files("stepiq.billing").joinpath("plans.toml").read_text(encoding="utf-8")
@@ -105,7 +106,7 @@ class Plans:
         )
 
     def get(self, name: str) -> Plan:
-        """The plan that a workspace has by name; `free` when it is no longer configured, which the log says."""
+        """The plan with a name; if it is no longer configured, `free`, with a warning in the log."""
         try:
             return self.require(name)
         except UnknownPlan:
@@ -113,10 +114,10 @@ class Plans:
             return self.require(FALLBACK)
 
     def require(self, name: str) -> Plan:
-        """The plan that somebody names.
+        """The plan with a name.
 
         Raises:
-            UnknownPlan: none has that name; the message lists those that there are.
+            UnknownPlan: no plan has this name. The message lists the existing ones.
         """
         plan = self._plans.get(name)
         if plan is None:
@@ -124,7 +125,7 @@ class Plans:
         return plan
 
     def names(self) -> list[str]:
-        """The names of all plans, in the order they are defined."""
+        """The names of all plans, in the order of their definition."""
         return list(self._plans)
 
 

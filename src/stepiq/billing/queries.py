@@ -1,4 +1,4 @@
-"""What usage reads: rollups of the days asked for and one row of counters, never runs."""
+"""Queries of usage. They read daily rollups and one row of counters, never runs."""
 
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from stepiq.store.tables import pipelines, usage_days, workspaces
 
 _counts_runs = usage_days.c.model == usage.RUNS
 _tokens = usage_days.c.input_tokens + usage_days.c.output_tokens
-# The least of booleans, which not every store can take the least of.
+# Cast, because not every database supports MIN of booleans.
 _complete = sa.func.min(sa.cast(usage_days.c.cost_complete, sa.Integer)).label("cost_complete")
 
 
@@ -52,7 +52,7 @@ async def totals(session: Session, workspace_id: UUID, period: Period) -> Totals
 def series_statement(
     workspace_id: UUID, period: Period, group_by: GroupBy, *, limit: int
 ) -> sa.Select[Any]:
-    """What each day, model or pipeline used: days in their order, of the others those with the most tokens and runs first."""
+    """Usage by day, in order, or by model or pipeline, those with the most tokens and then runs first."""
     key = _KEYS[group_by]
     runs = usage_days.c.runs
     conditions = _within(workspace_id, period)
@@ -93,7 +93,7 @@ def series_statement(
 
 
 async def series(session: Session, statement: sa.Select[Any]) -> list[Entry]:
-    """What `series_statement` selects."""
+    """Execute `series_statement`."""
     return [
         Entry(
             key=str(row["key"]),
@@ -108,7 +108,7 @@ async def series(session: Session, statement: sa.Select[Any]) -> list[Entry]:
 
 
 async def now(session: Session, workspace_id: UUID, moment: datetime) -> Now:
-    """Counters of a workspace."""
+    """Current counters of a workspace."""
     row = (
         await session.execute(
             sa.select(
@@ -136,5 +136,5 @@ def _within(workspace_id: UUID, period: Period) -> list[sa.ColumnElement[bool]]:
 
 
 def _sum(column: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
-    # PostgreSQL adds up large integers as decimals.
+    # PostgreSQL returns sums of large integers as decimals.
     return sa.cast(sa.func.coalesce(sa.func.sum(column), 0), sa.BigInteger)

@@ -1,4 +1,4 @@
-"""What a workspace has used, as services hand it on."""
+"""Data classes of usage."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -17,14 +17,14 @@ class GroupBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Days of UTC, both included."""
+    """UTC days, both inclusive."""
 
     first: date
     last: date
 
     @property
     def days(self) -> int:
-        """How many they are."""
+        """The number of days."""
         return (self.last - self.first).days + 1
 
 
@@ -49,7 +49,7 @@ class Entry:
 
     key: str
     name: str | None = None
-    """Of the pipeline."""
+    """Name of the pipeline, if the entry is one."""
     runs: int = 0
     tokens: int = 0
     cost_usd_micros: int = 0
@@ -58,21 +58,21 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """Counters of a workspace at this moment."""
+    """Current counters of a workspace."""
 
     unfinished_runs: int
     credit_tokens: int
-    """Of this month."""
+    """Tokens of the current month."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a workspace has used in a period."""
+    """Usage of a workspace in a period."""
 
     period: Period
     totals: Totals
     unfinished_runs: int
-    """Those of this moment where the period includes today, else 0."""
+    """Current number if the period includes today, else 0."""
     credits_remaining: int | None
     quotas: list[QuotaState]
     series: list[Entry]

@@ -1,4 +1,4 @@
-"""What a plan allows, the one place that others ask; and what a workspace has used."""
+"""Checks of plan limits, and the usage of a workspace."""
 
 from datetime import date, timedelta
 
@@ -19,36 +19,36 @@ from stepiq.execution.usage import credits_remaining
 from stepiq.store.database import Session
 
 MAX_DAYS = 366
-"""Of usage in one answer."""
+"""Maximum days in one response."""
 SERIES_LIMIT = 100
-"""Models or pipelines in one answer."""
+"""Maximum models or pipelines in one response."""
 
 
 def require_steps(plan: Plan, steps: int) -> None:
-    """Check how many steps a pipeline has.
+    """Check the number of steps of a pipeline.
 
     Raises:
-        PlanStepsExceeded: more than the plan allows.
+        PlanStepsExceeded: it has more steps than the plan allows.
     """
     if plan.steps is not None and steps > plan.steps:
         raise PlanStepsExceeded(plan.name, plan.steps, steps)
 
 
 def require_webhooks(plan: Plan) -> None:
-    """Check that webhooks may be used.
+    """Check that the plan includes webhooks.
 
     Raises:
-        PlanWebhooksDisabled: the plan has none.
+        PlanWebhooksDisabled: it does not.
     """
     if not plan.webhooks:
         raise PlanWebhooksDisabled(plan.name)
 
 
 def require_cron(plan: Plan) -> None:
-    """Check that schedules may be used.
+    """Check that the plan includes schedules.
 
     Raises:
-        PlanCronDisabled: the plan has none.
+        PlanCronDisabled: it does not.
     """
     if not plan.cron:
         raise PlanCronDisabled(plan.name)
@@ -58,21 +58,21 @@ def require_pipelines(plan: Plan, others: int) -> None:
     """Check that one more pipeline may be active.
 
     Args:
-        plan: the workspace's.
-        others: how many are active now; counting need not go beyond the plan's limit.
+        plan: the plan of the workspace.
+        others: the number of active pipelines. Counting can stop at the plan's limit.
 
     Raises:
-        PlanPipelinesExceeded: they are as many as the plan allows.
+        PlanPipelinesExceeded: the plan's limit is reached.
     """
     if plan.pipelines is not None and others >= plan.pipelines:
         raise PlanPipelinesExceeded(plan.name, plan.pipelines)
 
 
 def period(first: date | None, last: date | None) -> Period:
-    """The days that somebody asks for; by default this month up to today.
+    """The requested period; by default this month up to today.
 
     Raises:
-        PeriodInvalid: the last comes before the first, or there are more than 366.
+        PeriodInvalid: the last day is before the first, or the period has more than 366 days.
     """
     if last is None:
         today = clock.now().date()
@@ -86,7 +86,7 @@ def period(first: date | None, last: date | None) -> Period:
 async def usage(
     session: Session, actor: Actor, plan: Plan, wanted: Period, group_by: GroupBy
 ) -> Usage:
-    """What the actor's workspace has used in a period. Reads rollups and counters, however many runs there are."""
+    """Usage of the actor's workspace in a period. Reads rollups and counters, never runs."""
     moment = clock.now()
     counters = await queries.now(session, actor.workspace_id, moment)
     by_day = group_by is GroupBy.DAY

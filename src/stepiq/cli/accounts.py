@@ -1,4 +1,4 @@
-"""`stepiq users`: commands for accounts."""
+"""The implementation of `stepiq users` and `stepiq setup-token`."""
 
 import asyncio
 import sys
@@ -30,7 +30,7 @@ def create(
 
     Raises:
         UsageError: the address or the password is not valid, or there is no terminal to enter a password.
-        StoreMissing: there is no database where the settings say.
+        StoreMissing: the configured database does not exist.
         UnknownPlan, EmailTaken: see the classes.
     """
     configured = settings.load()
@@ -47,11 +47,11 @@ def create(
 
 
 def invite(email: str) -> None:
-    """Invite an address to register. Print the token, and mail it if there is a mail server.
+    """Invite an address to register. Print the token, and email it if there is a mail server.
 
     Raises:
         UsageError: the address is not valid.
-        StoreMissing: there is no database where the settings say.
+        StoreMissing: the configured database does not exist.
         SetupRequired, EmailTaken: see the classes.
     """
     address = _address(email)
@@ -71,12 +71,12 @@ def invite(email: str) -> None:
 
 
 def show_setup_token() -> None:
-    """Show the setup token of a server. The first account registers with it.
+    """Print the setup token of a server, with which the first account registers.
 
     Raises:
-        StoreMissing: there is no database where the settings say.
+        StoreMissing: the configured database does not exist.
         SetupDone: the server has an account.
-        KeyUnusable: the signing key of the server is not here. A new one would give another token.
+        KeyUnusable: the signing key of the server is missing. A new key would result in another token.
     """
     configured = settings.load()
     database.require(configured)
@@ -103,7 +103,7 @@ async def _needs_setup(configured: Settings) -> bool:
 
 
 async def send_invitation(configured: Settings, email: str) -> tuple[str, bool]:
-    """Create an invitation; returns the token, and whether it was mailed."""
+    """Create an invitation. Returns the token, and whether it was emailed."""
     async with built(configured) as services:
         async with services.database.transaction() as session:
             token = await service.invite(session, email)
@@ -138,11 +138,11 @@ curl -X POST {base_url}/api/auth/register \\
 
 
 def set_plan(email: str, plan: str) -> None:
-    """Put an account on another plan and print it.
+    """Change the plan of an account, and print the plan.
 
     Raises:
         UsageError: the address is not valid.
-        StoreMissing: there is no database where the settings say.
+        StoreMissing: the configured database does not exist.
         UnknownPlan, AccountNotFound: see the classes.
     """
     address = _address(email)
@@ -158,7 +158,7 @@ def disable(email: str) -> None:
 
     Raises:
         UsageError: the address is not valid.
-        StoreMissing: there is no database where the settings say.
+        StoreMissing: the configured database does not exist.
         AccountNotFound: see the class.
     """
     address = _address(email)
@@ -173,7 +173,7 @@ def enable(email: str) -> None:
 
     Raises:
         UsageError: the address is not valid.
-        StoreMissing: there is no database where the settings say.
+        StoreMissing: the configured database does not exist.
         AccountNotFound: see the class.
     """
     address = _address(email)
@@ -184,7 +184,7 @@ def enable(email: str) -> None:
 
 
 async def disable_account(configured: Settings, email: str) -> tuple[int, int]:
-    """Disable an account in the database, and return how many sessions and runs ended. A server can be running."""
+    """Disable an account, and return the number of ended sessions and cancelled runs. The server can be running."""
     async with built(configured) as services:
         async with services.database.transaction() as session:
             account = await service.named(session, email)
@@ -196,7 +196,7 @@ async def disable_account(configured: Settings, email: str) -> tuple[int, int]:
 
 
 async def enable_account(configured: Settings, email: str) -> None:
-    """Enable an account in the database. A server can be running."""
+    """Enable an account in the database. The server can be running."""
     async with built(configured) as services, services.database.transaction() as session:
         account = await service.named(session, email)
         await disabling.enable(session, account.id)
@@ -205,7 +205,7 @@ async def enable_account(configured: Settings, email: str) -> None:
 async def add_account(
     configured: Settings, asked: Registration, *, plan: str | None, is_admin: bool
 ) -> Account:
-    """Create an account in the database. A server can be running."""
+    """Create an account in the database. The server can be running."""
     passwords = Passwords()
     try:
         password_hash = await passwords.hash(asked.password)
@@ -224,7 +224,7 @@ async def add_account(
 
 
 async def change_plan(configured: Settings, email: str, plan: str) -> Account:
-    """Put an account on another plan in the database. A server can be running."""
+    """Change the plan of an account in the database. The server can be running."""
     async with built(configured) as services, services.database.transaction() as session:
         account = await service.set_plan(session, email=email, plan=plan)
         await services.engine.plan_changed(session, account.workspace_id)

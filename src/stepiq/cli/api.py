@@ -1,4 +1,4 @@
-"""A small client of the HTTP API, for commands that talk to a server."""
+"""A small client of the HTTP API, for commands that call a server."""
 
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
@@ -20,7 +20,7 @@ class ApiRefused(StepIQError):
         super().__init__(f"The server returned {status} ({code}): {detail}", status=status)
         self.status = status
         self.problem = code
-        """The problem's own code, such as `email_taken`."""
+        """The code of the problem, such as `email_taken`."""
 
 
 class ServerUnreachable(Unavailable):
@@ -30,7 +30,7 @@ class ServerUnreachable(Unavailable):
 
 
 class Api:
-    """One server, with one credential once it has been told."""
+    """A client of one server. Requests carry a credential after `use_token`."""
 
     def __init__(self, base_url: str) -> None:
         self.base_url = base_url
@@ -38,46 +38,46 @@ class Api:
         self._headers: dict[str, str] = {}
 
     def use_token(self, token: str) -> None:
-        """Send this access token from now on."""
+        """Send this access token with all further requests."""
         self._headers = {"Authorization": f"Bearer {token}"}
 
     async def close(self) -> None:
-        """Give connections back."""
+        """Close all connections."""
         await self._client.aclose()
 
     async def is_ready(self) -> bool:
-        """Whether the server takes work; also False when there is none."""
+        """Whether the server is ready. False if no server responds."""
         try:
-            # A short patience: something else may listen there, and never answer.
+            # A short time limit, because another program may listen there and never answer.
             response = await self._client.get(f"{self.base_url}/ready", timeout=_READY_SECONDS)
             return response.status_code == 200
         except httpx2.TransportError:
             return False
 
     async def get(self, path: str, **query: str) -> Any:
-        """The JSON at a path below `/api/`.
+        """Return the JSON at a path below `/api/`.
 
         Raises:
-            ApiRefused: the server answers with a problem.
-            ServerUnreachable: it does not answer.
+            ApiRefused: the server returned a problem.
+            ServerUnreachable: no server responds.
         """
         return (await self._send("GET", path, params=query)).json()
 
     async def get_yaml(self, path: str) -> str:
-        """The YAML text at a path below `/api/`. Raises as `get`."""
+        """Return the YAML text at a path below `/api/`. Raises as `get`."""
         return (await self._send("GET", path, headers={"Accept": "application/yaml"})).text
 
     async def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        """The JSON answer to a JSON body. Raises as `get`."""
+        """Post a JSON body and return the JSON response. Raises as `get`."""
         return (await self._send("POST", path, json=dict(body))).json()
 
     async def send_yaml(self, method: str, path: str, text: str) -> Any:
-        """The JSON answer to a YAML body. Raises as `get`."""
+        """Send a YAML body and return the JSON response. Raises as `get`."""
         headers = {"Content-Type": "application/yaml"}
         return (await self._send(method, path, headers=headers, content=text.encode())).json()
 
     async def stream(self, path: str) -> AsyncGenerator[tuple[str, dict[str, Any]]]:
-        """Type and data of each server-sent event at a path, until the server ends the stream. Raises as `get`."""
+        """Yield the type and data of each server-sent event until the server ends the stream. Raises as `get`."""
         url = f"{self.base_url}/api/{path}"
         async with self._client.stream("GET", url, headers=self._headers) as response:
             if response.status_code != 200:

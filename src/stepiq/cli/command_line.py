@@ -1,4 +1,4 @@
-"""How commands are shown, and how wrong values of their options are reported, on top of Typer."""
+"""Extends Typer: the format of usage lines, and of errors about invalid option values."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from stepiq.core.control_characters import escape_line
 
 
 class Command(TyperCommand):
-    """A command. Shows its arguments in the usual way: `FILE...`, where Typer writes `{FILE}...`."""
+    """A command. Shows its arguments as `FILE...`, where Typer writes `{FILE}...`."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         return [
@@ -21,7 +21,7 @@ class Command(TyperCommand):
 
 
 class Commands(TyperGroup):
-    """A group of commands. Says what is wrong with an option in the words of the other messages, and repeats its value."""
+    """A group of commands. Its errors about options are worded like stepIQ's other messages and repeat the value."""
 
     def make_context(self, *arguments: Any, **options: Any) -> Any:
         with _reworded():
@@ -41,13 +41,13 @@ class App(typer.Typer):
 
 
 def commands(help_text: str) -> App:
-    """A group of commands below `stepiq`."""
+    """A new group of commands below `stepiq`."""
     return App(help=help_text, no_args_is_help=True)
 
 
 @contextmanager
 def _reworded() -> Generator[None]:
-    """Change the messages of wrong arguments, which Typer prints itself."""
+    """Rewrite errors about invalid arguments, which Typer prints itself."""
     try:
         yield
     except TyperException as error:

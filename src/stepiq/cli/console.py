@@ -34,7 +34,7 @@ class ExitCode(IntEnum):
 
 
 def exit_code(error: StepIQError) -> ExitCode:
-    """The exit code of a command that ends with this error: options that cannot be used are the caller's mistake."""
+    """The exit code of a command that ends with this error: `USAGE` for an issue with an option, otherwise `FAILED`."""
     is_usage = isinstance(error, Invalid) and any(
         issue.path.startswith("--") for issue in error.issues
     )
@@ -42,7 +42,7 @@ def exit_code(error: StepIQError) -> ExitCode:
 
 
 class UsageError(Exception):
-    """The command was called incorrectly. The message says how to call it."""
+    """The command was called incorrectly. The message explains the correct use."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -50,7 +50,7 @@ class UsageError(Exception):
 
 
 def say(text: str = "", *, color: str | None = None, newline: bool = True) -> None:
-    """Print something that is not the command's result."""
+    """Print text that is not part of the command's result."""
     _write(text, err=True, color=color, newline=newline)
 
 
@@ -62,7 +62,7 @@ def print_text(
 
 
 def print_output(text: str) -> None:
-    """Print the output of a run: byte for byte if a program or a file receives it, without control characters if not."""
+    """Print the output of a run: unchanged to a program or file, without control characters to a terminal."""
     if stdout_is_terminal():
         print_text(text)
     else:
@@ -71,12 +71,12 @@ def print_output(text: str) -> None:
 
 
 def stdout_is_terminal() -> bool:
-    """Whether people read the standard output."""
+    """Whether standard output is a terminal."""
     return sys.stdout.isatty()
 
 
 def stderr_is_terminal() -> bool:
-    """Whether people read the standard error."""
+    """Whether standard error is a terminal."""
     return sys.stderr.isatty()
 
 
@@ -98,7 +98,7 @@ def _write(text: str, *, err: bool, color: str | None, newline: bool, bold: bool
 
 
 def this_command() -> str:
-    """How a shell in this folder calls this installation: `stepiq` if it is the one on PATH, or its path."""
+    """The shell command for this installation: `stepiq` if it is the one on PATH, otherwise its path."""
     program = Path(sys.executable).with_name("stepiq")
     if not program.exists():
         return f"{shlex.quote(sys.executable)} -m stepiq"
@@ -108,7 +108,7 @@ def this_command() -> str:
 
 
 def shown_path(path: Path) -> Path:
-    """A path as people in this folder write it."""
+    """A path, relative to the working directory if it is inside."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
 
@@ -125,12 +125,12 @@ def print_json(value: Any) -> None:
 
 
 def json_text(value: Any) -> str:
-    """A JSON document for people and programs, without raw control characters."""
+    """An indented JSON document without raw control characters."""
     return escape_json(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def explain(error: StepIQError) -> None:
-    """Print an error and every issue that it does not mention itself."""
+    """Print an error, and every issue that its message does not mention."""
     complain(error.message)
     if isinstance(error, Invalid):
         for issue in error.issues:
@@ -140,7 +140,7 @@ def explain(error: StepIQError) -> None:
 
 
 def issue_line(issue: Issue, file: str | None = None) -> str:
-    """An issue in one line, such as `customer_message.yaml:7:5: steps[1].prompt: …`, which editors can jump to."""
+    """An issue in one line, such as `customer_message.yaml:7:5: steps[1].prompt: …`, which editors can open."""
     parts = [file] if file else []
     if issue.line is not None:
         place = f"{issue.line}:{issue.column or 1}"
@@ -151,7 +151,7 @@ def issue_line(issue: Issue, file: str | None = None) -> str:
 
 
 def issue_data(issues: Sequence[Issue]) -> list[dict[str, Any]]:
-    """Issues as the API shows them."""
+    """Issues in the shape of the API."""
     return [
         {
             "path": issue.path,
@@ -165,7 +165,7 @@ def issue_data(issues: Sequence[Issue]) -> list[dict[str, Any]]:
 
 
 def report_fault(error: Exception) -> None:
-    """Report a bug in stepIQ, and write its details into a file."""
+    """Report a bug in stepIQ, and write its details to a file."""
     name = type(error).__name__
     details = escape("".join(traceback.format_exception(error)))
     try:
@@ -184,10 +184,10 @@ def report_fault(error: Exception) -> None:
 
 
 def read_text(file: Path, what: str) -> str:
-    """A UTF-8 text file that the command line names, or standard input for `-`.
+    """Read a UTF-8 text file named on the command line, or standard input for `-`.
 
     Raises:
-        UsageError: it is not there, or not such a file.
+        UsageError: the file does not exist, or is not UTF-8 text.
     """
     try:
         data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()

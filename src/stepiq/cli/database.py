@@ -37,10 +37,10 @@ def migrate() -> None:
 
 
 def require(configured: Settings) -> None:
-    """Refuse to create a database, for commands that change one.
+    """Check that the configured database exists, for commands that must not create one.
 
     Raises:
-        StoreMissing: there is none where the settings say.
+        StoreMissing: the configured database does not exist.
         StoreUnavailable, StoreRefused: it cannot be used.
     """
     migrations.require(Database(configured).url)

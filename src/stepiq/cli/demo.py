@@ -61,7 +61,7 @@ class Login:
 
 
 def run(port: int) -> bool:
-    """Show a run, and return whether it completed.
+    """Run the demo, and return whether its run completed.
 
     Raises:
         StepIQError: the server does not start, the local model cannot be fetched, or the API refuses a request.
@@ -83,7 +83,7 @@ def run(port: int) -> bool:
 
 
 def _choose_model(configured: Settings, example: Example) -> None:
-    """Print the model that the run will use. If it is the local one, fetch its weights before the server starts."""
+    """Print the model that the run will use. For the local model, fetch the weights before the server starts."""
     providers = Providers(configured)
     model = providers.default_model()
     definition = load(example.source, SourceFormat.YAML).definition
@@ -100,7 +100,7 @@ def _choose_model(configured: Settings, example: Example) -> None:
 async def _demo(
     configured: Settings, folder: Path, port: int, examples: list[Example], chosen: Example
 ) -> bool:
-    # SIGTERM cancels this task, so that the run and the server are stopped as well.
+    # SIGTERM cancels this task, which also stops the run and the server.
     if (task := asyncio.current_task()) is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     say("Starting a server ...")
@@ -118,7 +118,7 @@ async def _demo(
 
 
 async def _sign_in(api: Api, configured: Settings) -> None:
-    """Log in to the demo's account. Create it if necessary; on a new server it is the administrator."""
+    """Log in to the demo's account. Create it if necessary. On a new server it is the administrator."""
     file = demo_login_file(configured)
     login = _read_login(file)
     token = login and await _log_in(api, login)
@@ -131,7 +131,7 @@ async def _sign_in(api: Api, configured: Settings) -> None:
 
 
 async def _log_in(api: Api, login: Login) -> str | None:
-    """An access token, or None if the database of the last demo was replaced by another."""
+    """An access token, or None if the server refuses the login, for example after its database was replaced."""
     try:
         return str((await api.post("auth/login", asdict(login)))["token"])
     except ApiRefused as error:
@@ -143,7 +143,7 @@ async def _log_in(api: Api, login: Login) -> str | None:
 async def _create_account(api: Api, configured: Settings) -> tuple[Login, str, str]:
     """A new account, its access token, and its role as the end of a line."""
     login = Login(_EMAIL, secrets.token_urlsafe(12))
-    # It has an effect only if the server has no account.
+    # The token has an effect only if the server has no account.
     proof = {"setup_token": setup_token(keys.jwt_secret(configured))}
     try:
         signed_in = await api.post("auth/register", {**asdict(login), **proof})
@@ -189,7 +189,7 @@ def _read_login(file: Path) -> Login | None:
 
 
 def _keep(login: Login, file: Path) -> None:
-    # Only the owner may read it, from the first byte on.
+    # Created with restricted permissions, so that other users can never read it.
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as handle:
         handle.write(json.dumps(asdict(login)))
@@ -220,7 +220,7 @@ async def _show(api: Api, pipeline_id: str, example: Example) -> dict[str, Any]:
         async for kind, data in api.stream(f"runs/{run['id']}/stream"):
             progress.event(kind, data)
     except asyncio.CancelledError:
-        # A server that stops would wait for the run's calls.
+        # Otherwise a stopping server would wait for the calls of the run.
         await api.post(f"runs/{run['id']}/cancel", {})
         raise
     finally:
@@ -241,7 +241,7 @@ Next:
 
 
 def read_examples() -> list[Example]:
-    """The example pipelines. They are part of the package; in a checkout they are in `examples`."""
+    """The example pipelines, from the package, or from `examples` in a checkout."""
     package = Path(stepiq.__file__).parent
     folders = (package / "examples", package.parents[1] / "examples")
     folder = next(each for each in folders if each.is_dir())

@@ -1,4 +1,4 @@
-"""The server of the demo, which runs in a process of its own until the demo ends."""
+"""The server of the demo, which runs in a separate process until the demo ends."""
 
 import asyncio
 import contextlib
@@ -27,11 +27,11 @@ class DemoServerFailed(Unavailable):
 
 @asynccontextmanager
 async def demo_server(port: int, log: Path) -> AsyncGenerator[Api]:
-    """A client of a server that runs until the block ends.
+    """Run a server until the block ends, and yield a client of it.
 
     Args:
-        port: 0 for a free one.
-        log: where the server writes its log; overwritten.
+        port: port of the server. 0 selects a free port.
+        log: file for the log of the server. It is overwritten.
 
     Raises:
         DemoServerFailed: the port is in use, the server ended, or it was not ready within a minute.
@@ -57,15 +57,15 @@ async def _start(port: int, log: Path) -> asyncio.subprocess.Process:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=output,
-            # The server then prints its own address, which the demo calls, and its error as text.
+            # With these, the server prints its local address, which the demo calls, and its errors as text.
             env=environment(STEPIQ_PUBLIC_URL="", STEPIQ_LOG_FORMAT="console"),
-            # Ctrl-C reaches only the demo, which then stops the server.
+            # Ctrl-C then reaches only the demo, which stops the server.
             start_new_session=True,
         )
 
 
 async def _address(process: asyncio.subprocess.Process, log: Path) -> str:
-    """The URL that the server prints once it is ready."""
+    """The URL that the server prints when it is ready."""
     lines = cast("asyncio.StreamReader", process.stdout)
     try:
         async with asyncio.timeout(_START_SECONDS):

@@ -1,4 +1,4 @@
-"""`stepiq doctor`: what is configured, whether it works, and how to fix it."""
+"""`stepiq doctor`: checks the configuration and shows how to fix problems."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ _MARK_WIDTH = 9
 
 
 def run(*, as_json: bool) -> bool:
-    """Check everything and show the results; whether all that is configured works."""
+    """Run all checks and print the results. Returns whether everything that is configured works."""
     found = asyncio.run(checks.everything())
     works = all(check.status is not Status.FAILED for check in found)
     if as_json:

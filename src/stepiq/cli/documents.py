@@ -1,4 +1,4 @@
-"""Reads pipeline files and reports what is wrong with them."""
+"""Reads pipeline files and reports their errors."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -14,10 +14,10 @@ from stepiq.providers.registry import Providers
 
 
 def read_draft(file: Path) -> Draft:
-    """A pipeline file, valid or not; `.json` is read as JSON, everything else as YAML.
+    """Read a pipeline file, valid or not. `.json` files are read as JSON, all others as YAML.
 
     Raises:
-        UsageError: there is no such file, or it is not UTF-8 text.
+        UsageError: the file does not exist, or is not UTF-8 text.
     """
     text = read_text(file, "pipeline's YAML or JSON file")
     source_format = SourceFormat.JSON if file.suffix.lower() == ".json" else SourceFormat.YAML
@@ -27,12 +27,12 @@ def read_draft(file: Path) -> Draft:
 def validate(
     files: Sequence[Path], *, as_json: bool, secrets: Collection[str] | None = None
 ) -> bool:
-    """Report what is wrong with pipeline files. Whether all of them can be run.
+    """Report the errors and warnings of pipeline files. Returns whether all files are valid.
 
     Args:
-        files: are all read before any is reported on.
-        as_json: report one file as the API does, and several as a list of these.
-        secrets: names of the secrets that there will be; None for no warnings about secrets.
+        files: the pipeline files. All are read before any is reported.
+        as_json: print the API's report for one file, or a list of reports for several.
+        secrets: names of the available secrets. None disables warnings about secrets.
 
     Raises:
         UsageError: a file cannot be read.
@@ -71,7 +71,7 @@ def findings_data(findings: Findings) -> dict[str, object]:
 
 
 def show_findings(file: Path, findings: Findings) -> None:
-    """One line for each error and warning."""
+    """Print one line for each error and warning."""
     for issue in findings.errors:
         say(f"error    {issue_line(issue, str(file))}")
     for issue in findings.warnings:

@@ -1,4 +1,4 @@
-"""Invents a small value that fits a JSON Schema."""
+"""Generates a small value that matches a JSON Schema."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -7,7 +7,7 @@ Schema = dict[str, Any]
 
 
 def instance_of(schema: Any, root: Any = None) -> Any:
-    """A small value that fits the usual schemas: types, enums, required fields, bounds, references inside."""
+    """A small value that matches a schema of types, enums, required fields, bounds and internal references."""
     if not isinstance(schema, dict):
         return None
     described = cast("Schema", schema)

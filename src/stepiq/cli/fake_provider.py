@@ -1,8 +1,8 @@
-"""A model provider on your own machine that speaks OpenAI's Chat Completions and misbehaves on command.
+"""A local server with OpenAI's Chat Completions API and without a model, which can simulate failures.
 
-`stepiq dev fake-provider` starts it; `OPENAI_BASE_URL=http://127.0.0.1:9911/v1` and any key point stepIQ at it. It
-echoes what it is asked, or invents a small instance of the JSON Schema it is given. `POST /_control/config` with
-fields of `Behaviour` changes how it answers, `GET /_control/stats` counts, `GET /_control/requests` lists what came.
+`stepiq dev fake-provider` starts it. To use it, set `OPENAI_BASE_URL=http://127.0.0.1:9911/v1` and any key. It echoes
+the last user message, or generates a small instance of the request's JSON Schema. `POST /_control/config` with fields
+of `Behaviour` changes the responses, `GET /_control/stats` returns counters, `GET /_control/requests` the requests.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _KEPT_REQUESTS = 1000
 
 
 class Failure(BaseModel):
-    """One error reply."""
+    """One error response."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -37,64 +37,64 @@ class Failure(BaseModel):
     retry_after: str | None = None
     """Value of the `Retry-After` header: seconds or an HTTP date."""
     message: str | None = None
-    """Default: OpenAI's own words for that status."""
+    """Default: OpenAI's message for that status."""
     code: str | None = None
 
 
 class Behaviour(BaseModel):
-    """How the next answers look. Fields that a configuration leaves out keep their value."""
+    """Settings of the next responses. Fields that are not configured keep their value."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     latency_ms: float = Field(default=0, ge=0)
-    """Pause before the first token."""
+    """Delay before the first token."""
     token_ms: float = Field(default=0, ge=0)
-    """Pause before each further token."""
+    """Delay before each further token."""
     tokens: int | None = Field(default=None, ge=0, le=100_000)
-    """How many words to answer. Default: as many as the text has."""
+    """Number of words in the response. Default: as many as the text has."""
     text: str | None = None
-    """What to answer. Default: `echo: ` and the last user message."""
+    """Text of the response. Default: `echo: ` and the last user message."""
     replies: list[str] = []
-    """Answers for the next calls, one each; they go before all others."""
+    """Texts for the next calls, one each. They take precedence over all others."""
     answers: dict[str, str] = {}
-    """What to answer to a last user message that holds one of these texts; the first that it holds counts."""
+    """Responses by a text that the last user message contains. The first match is used."""
     api_key: str | None = None
-    """The only key that is let in. Default: any, or none."""
+    """The only accepted key. Default: any key, or none."""
     failures: list[Failure | int] = []
-    """Replies to the next calls, one each: an error status, or 200 to let that call through."""
+    """Failures of the next calls, one each. The status 200 lets that call succeed."""
     drop_after: int | None = Field(default=None, ge=0)
-    """Cut the connection after so many tokens."""
+    """Close the connection after this number of tokens."""
     end_after: int | None = Field(default=None, ge=0)
-    """End the stream after so many tokens, in good order but without a finish reason."""
+    """End the stream regularly after this number of tokens, but without a finish reason."""
     malformed: bool = False
     """Send a line that is not JSON in the middle of the stream."""
     error_in_stream: str | None = None
     """After the first token, send an error with this message instead of the rest."""
     not_a_provider: bool = False
-    """Answer with a web page, as a wrong URL does."""
+    """Return a web page, as a wrong URL does."""
     finish_reason: str | None = "stop"
-    """`stop`, `length`, `content_filter`, or null for servers that never send one. Answers cut at the request's
-    limit always end with `length`."""
+    """`stop`, `length`, `content_filter`, or null for servers that never send one. Responses truncated at the
+    request's limit always end with `length`."""
     refusal: str | None = None
-    """Refuse with this sentence, as models with structured output do."""
+    """Refuse with this message, as models with structured output do."""
     json_answers: Literal["valid", "invalid", "prose"] = "valid"
-    """What to answer when JSON is asked for: an instance of the schema, JSON that misses it, or no JSON at all."""
+    """Response to a request for JSON: an instance of the schema, JSON that does not match it, or plain text."""
     usage: bool = True
     """Report usage."""
     input_tokens: int | None = None
-    """Default: one for every four characters."""
+    """Default: one token for every four characters."""
     output_tokens: int | None = None
-    """Default: the tokens sent."""
+    """Default: the number of tokens sent."""
     cached_tokens: int = 0
     model: str | None = None
-    """What the answer says ran. Default: the model asked for."""
+    """The model named in the response. Default: the requested model."""
     models: list[str] = ["gpt-4o", "gpt-4o-mini"]
-    """What `GET /v1/models` lists."""
+    """The models that `GET /v1/models` lists."""
 
 
 @dataclass
 class RequestRecord:
-    """One call as it arrived, and how it ended."""
+    """One call, and how it ended."""
 
     number: int
     path: str
@@ -103,9 +103,9 @@ class RequestRecord:
     status: int | None = None
     tokens_sent: int = 0
     finished: bool = False
-    """The whole answer was sent."""
+    """The complete response was sent."""
     closed_by_client: bool = False
-    """The client hung up before that."""
+    """The client disconnected before the response was complete."""
     ended: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
 
     @property
@@ -114,7 +114,7 @@ class RequestRecord:
 
     @property
     def json(self) -> dict[str, Any]:
-        """The record as `/_control/requests` shows it; headers that carry credentials stay here."""
+        """The record in the shape of `/_control/requests`, without the `Authorization` header."""
         shown = {name: value for name, value in self.headers.items() if name != "authorization"}
         return {
             "number": self.number, "path": self.path, "headers": shown, "body": self.body, "status": self.status,
@@ -124,7 +124,7 @@ class RequestRecord:
 
 @dataclass
 class Stats:
-    """Counters since the start or the last reset."""
+    """Counters since the start or since the last reset."""
 
     calls: int = 0
     inflight: int = 0
@@ -135,7 +135,7 @@ class Stats:
 
 
 class FakeProvider:
-    """The server's state and its ASGI application; one event loop, no locks."""
+    """The state of the server and its ASGI application. It uses one event loop and no locks."""
 
     def __init__(self, behaviour: Behaviour | None = None) -> None:
         self.behaviour = behaviour or Behaviour()
@@ -157,11 +157,11 @@ class FakeProvider:
         self.behaviour = Behaviour.model_validate(merged)
 
     def reset(self) -> None:
-        """Forget requests, counters and behaviour."""
+        """Reset requests, counters and behaviour."""
         self.behaviour, self.stats, self.requests = Behaviour(), Stats(), []
 
     async def next_request(self, number: int = 1) -> RequestRecord:
-        """The request of that number, counted from 1, as soon as it has arrived."""
+        """Wait for the request with this number, counted from 1, and return it."""
         while len(self.requests) < number:
             self._arrived.clear()
             await self._arrived.wait()
@@ -252,12 +252,12 @@ class FakeProvider:
 
 
 class _Answer:
-    """Sends one answer while it listens for the client hanging up."""
+    """Sends one response, and detects a disconnect of the client."""
 
     def __init__(self, provider: FakeProvider, record: RequestRecord) -> None:
         self.provider = provider
         self.record = record
-        # A later configuration is for later calls.
+        # A copy, because a later configuration applies only to later calls.
         self.behaviour = provider.behaviour.model_copy()
         replies = provider.behaviour.replies
         text = replies.pop(0) if replies else _answer(record.body, self.behaviour)
@@ -383,7 +383,7 @@ class _Answer:
 
 
 class _Cut(Exception):
-    """Leaves an answer unfinished, upon which the server closes the connection."""
+    """Aborts a response, so that the server closes the connection."""
 
 
 async def _disconnected(receive: Receive) -> None:
@@ -410,7 +410,7 @@ def _text(message: dict[str, Any]) -> str:
 
 
 def _pieces(text: str, behaviour: Behaviour) -> list[str]:
-    """The answer token by token; here a token is a word with the space before it."""
+    """The tokens of a response. A token is a word with the space before it."""
     words = text.split(" ") if text else []
     if behaviour.tokens is not None:
         words = [words[at % len(words)] if words else "word" for at in range(behaviour.tokens)]
@@ -444,7 +444,7 @@ _CODES = {404: "model_not_found", 429: "rate_limit_exceeded"}
 
 
 def _wrong_key(sent: str) -> str:
-    """OpenAI's words, which repeat both ends of the key."""
+    """OpenAI's error message, which contains the first and last characters of the key."""
     if not sent:
         return "You didn't provide an API key. You need to provide your API key in an Authorization header."
     shown = f"{sent[:8]}{'*' * 11}{sent[-4:]}" if len(sent) > 12 else sent
@@ -472,7 +472,7 @@ def serve(
     announce: Callable[[str], None] = say,
     **behaviour: Any,
 ) -> None:
-    """Serve until interrupted. `announce` shows the URL, and `behaviour` contains fields of `Behaviour`.
+    """Serve until interrupted. `announce` prints the URL, and `behaviour` contains fields of `Behaviour`.
 
     Raises:
         AddressInUse, AddressUnusable: the server cannot listen there.

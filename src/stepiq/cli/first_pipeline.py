@@ -1,4 +1,4 @@
-"""`stepiq init`: writes a first pipeline with comments, its tests, and the schema that editors use."""
+"""`stepiq init`: writes a first pipeline with comments, its tests, and the schema for editors."""
 
 import shlex
 from pathlib import Path
@@ -7,7 +7,7 @@ from stepiq.cli.console import UsageError, say, this_command
 from stepiq.language.json_schema.document import document_text
 
 SCHEMA = Path(".stepiq") / "pipeline.schema.json"
-"""The schema, relative to the pipeline's folder. A copy in the project works for everyone who has the project, also offline."""
+"""The schema, relative to the pipeline's folder. The copy in the project also works offline and for other users."""
 
 _MESSAGE = "Where is my order A-60212?"
 
@@ -92,10 +92,10 @@ tests:
 
 
 def write(file: Path, *, force: bool) -> None:
-    """Write the pipeline, its tests and the schema, and print the commands to try next.
+    """Write the pipeline, its tests and the schema, and print the next commands.
 
     Raises:
-        UsageError: a file exists already, or cannot be written.
+        UsageError: a file already exists, or cannot be written.
     """
     tests = file.with_name(f"{file.stem}.test.yaml")
     _refuse(file, tests, force=force)
@@ -123,7 +123,7 @@ Next:
 
 
 def _refuse(file: Path, tests: Path, *, force: bool) -> None:
-    # The name also goes into the file.
+    # The file also contains its own name.
     if not str(file).isprintable() or file.suffix.lower() not in (".yaml", ".yml"):
         raise UsageError(
             f"{file} is not the name of a YAML file. Use one that ends in .yaml, such as pipeline.yaml."

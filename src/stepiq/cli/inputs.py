@@ -1,4 +1,4 @@
-"""Reads `--input NAME=VALUE` and `--input-file` into the input of a run."""
+"""Builds the input of a run from `--input NAME=VALUE` and `--input-file`."""
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -18,10 +18,10 @@ _FORM = (
 def build_input(
     definition: Definition, pairs: Sequence[str], input_file: Path | None
 ) -> dict[str, Json]:
-    """The input as given on the command line, not yet checked against the pipeline's schema.
+    """Build the input from the command line, without checking it against the pipeline's schema.
 
-    `name=value` is text, unless the pipeline declares another type for `name`: then it is read as JSON. `name:=value` is
-    always JSON. A pair overrides the file's field of that name.
+    `name=value` is text, or JSON if the pipeline declares another type for `name`. `name:=value` is always JSON. A pair
+    overrides the file's field of that name.
 
     Raises:
         UsageError: a pair or the file cannot be read, or a pair names a field that the pipeline does not have.
@@ -38,7 +38,7 @@ def build_input(
 
 
 def declared_types(definition: Definition) -> Mapping[str, frozenset[str]]:
-    """The JSON types that the pipeline's schema allows for each field it names; fields without a type are left out."""
+    """The JSON types that the pipeline's schema allows for each field. Fields without a type are omitted."""
     schema = definition.input.schema
     properties = schema.document.get("properties") if schema is not None else None
     types: dict[str, frozenset[str]] = {}
@@ -52,7 +52,7 @@ def declared_types(definition: Definition) -> Mapping[str, frozenset[str]]:
 
 
 def _only_fields(definition: Definition) -> Collection[str] | None:
-    """The fields of the input; None if it may have others."""
+    """The fields that the input can have, or None if any are allowed."""
     if definition.input.declared is not None:
         return definition.input.declared
     schema = definition.input.schema

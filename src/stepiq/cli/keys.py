@@ -16,13 +16,15 @@ from stepiq.store.database import Database
 
 
 def rotate(*, dry_run: bool, generate: bool) -> bool:
-    """Encrypt all secrets with the current master key; whether none uses another key.
+    """Encrypt all secrets with the current master key.
+
+    Returns whether all secrets use it, or with `dry_run`, whether all can be decrypted.
 
     Raises:
         UsageError: the database has the schema of another version.
-        StoreMissing: there is no database where the settings say.
+        StoreMissing: the configured database does not exist.
         KeyUnusable: a key is damaged, readable by other users, or set in the environment.
-        StoreUnavailable: the database does not answer.
+        StoreUnavailable: the database does not respond.
     """
     configured = settings.load()
     database.require(configured)

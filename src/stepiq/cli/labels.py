@@ -1,4 +1,4 @@
-"""Names the executions of a run's steps for people, such as `draft (item 3)`."""
+"""Readable names for the executions of a run's steps, such as `draft (item 3)`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,10 +8,10 @@ from stepiq.language.specs import BranchError, ParallelSpec, Step
 
 
 class Labels:
-    """What to call an execution of a step, and whether the run continues if it fails."""
+    """The name of each execution of a step, and whether the run continues after its failure."""
 
     def __init__(self, definition: Definition | None = None) -> None:
-        """Without the definition, branches have numbers only, and every failure counts as final."""
+        """Without a definition, branches have only numbers, and every failure counts as final."""
         self._steps: dict[str, tuple[Step, tuple[ParallelSpec, ...]]] = {}
         if definition is not None:
             self._add(definition.steps, ())
@@ -24,7 +24,7 @@ class Labels:
                     self._add(sequence, (*around, step.spec))
 
     def of(self, event: Mapping[str, Any]) -> str:
-        """The step that an event is about; inside a `parallel` also its item or branch."""
+        """The name of an event's step, with its item or branch inside a `parallel`."""
         step_id, path = str(event["step_id"]), str(event.get("branch") or "")
         if not path:
             return step_id

@@ -1,4 +1,4 @@
-"""Decides the reviews of a run without a server: by the option `--review`, or by a prompt at the terminal."""
+"""Decides the reviews of a run without a server, by the option `--review` or a prompt at the terminal."""
 
 import asyncio
 import sys
@@ -23,10 +23,10 @@ class LocalReviewer:
         self._asked: Mapping[str, Any] | None = None
 
     async def hear(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Handle an event of the run, and decide the review that the run waits for.
+        """Handle an event of the run, and decide the review for which the run waits.
 
         Raises:
-            UsageError: there is neither the option nor a terminal.
+            UsageError: the option is missing, and there is no terminal.
         """
         if kind == "review.requested":
             self._asked = data

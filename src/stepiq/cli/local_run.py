@@ -1,4 +1,4 @@
-"""`stepiq run FILE`: one run without a server, in a store that is deleted afterwards."""
+"""`stepiq run FILE`: executes one run without a server, in a temporary store."""
 
 import asyncio
 import logging as levels
@@ -39,20 +39,20 @@ class Request:
     inputs: Sequence[str]
     input_file: Path | None = None
     model: str | None = None
-    """Model for every `llm` step; None leaves the steps as written."""
+    """Model for every `llm` step. None keeps the models of the pipeline."""
     as_json: bool = False
     secrets: Sequence[str] = ()
-    """Names of environment variables whose values are the secrets of those names."""
+    """Names of environment variables. Their values become secrets with the same names."""
     review: ReviewDecision | None = None
-    """Decision for every review; None prompts at the terminal."""
+    """Decision for every review. None prompts at the terminal."""
 
 
 def run_file(request: Request) -> bool:
-    """Run a pipeline file and show the run. Whether it completed.
+    """Run a pipeline file and print the run. Returns whether the run completed.
 
     Raises:
         UsageError: the file or the input cannot be read, or a model cannot be used.
-        StepIQError: the input does not match the schema, or something that the run needs is missing.
+        StepIQError: the input does not match the schema, or a resource that the run needs is missing.
     """
     draft = read_draft(request.file)
     configured = settings.load()
@@ -85,7 +85,7 @@ def run_file(request: Request) -> bool:
         return run["status"] == "completed"
     say()
     if missing and run["error"] and run["error"]["code"] == FailureCode.SECRET_MISSING:
-        # The warning says which one, and how to give it.
+        # The warning above names the secret and how to set it.
         run["error"]["message"] = "A secret is missing: see the warning above."
     return show_result(run)
 
@@ -99,7 +99,7 @@ def _show_notes(file: Path, definition: Definition, missing: list[Issue]) -> Non
 
 
 def _missing(draft: Draft, secrets: Collection[str]) -> list[Issue]:
-    """The secrets that steps read and that are not given. Secrets of targets and webhooks are not needed here."""
+    """Issues for missing secrets that steps read. Secrets of targets and webhooks are not needed here."""
     return [
         replace(
             issue,
@@ -111,10 +111,10 @@ def _missing(draft: Draft, secrets: Collection[str]) -> list[Issue]:
 
 
 def _with_model(draft: Draft, model: str, providers: Providers) -> Draft:
-    """The same pipeline with `model` in every `llm` step.
+    """The pipeline with `model` in every `llm` step.
 
     Raises:
-        UsageError: there is no such model.
+        UsageError: the model does not exist.
     """
     found = providers.check(model)
     if found is not None and found.severity == "error":
@@ -145,7 +145,7 @@ def _asking(steps: list[Json], asking: set[str], model: str) -> list[Json]:
 
 
 def _rewritten(draft: Draft, document: dict[str, Json]) -> Draft:
-    # What is said about secrets keeps its line in the file.
+    # Issues about secrets keep their lines in the file.
     loaded = replace(load_document(document), secrets=draft.loaded.secrets)
     return replace(
         draft, loaded=loaded, source=json.dumps(document), source_format=SourceFormat.JSON
@@ -153,10 +153,10 @@ def _rewritten(draft: Draft, document: dict[str, Json]) -> Draft:
 
 
 def read_secrets(names: Sequence[str]) -> dict[str, str]:
-    """Secrets from the environment, because other users can see a command line, and shells keep a history of it.
+    """Read secrets from the environment, because command lines are visible to other users and kept in shell histories.
 
     Raises:
-        UsageError: a name is not allowed, or there is no such variable.
+        UsageError: a name is not allowed, or the variable is not set.
     """
     found: dict[str, str] = {}
     for name in names:

@@ -13,7 +13,7 @@ from stepiq.providers.registry import ModelDescription, ModelUnusable, Providers
 
 
 def show(*, everything: bool, as_json: bool) -> None:
-    """Print the models that can be used here, or all that are known by name."""
+    """Print the usable models, or all models in the catalogue."""
     providers = Providers(settings.load())
     known = providers.models()
     listed = known if everything else [model for model in known if model.usable]

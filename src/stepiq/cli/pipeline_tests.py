@@ -1,4 +1,4 @@
-"""Runs the tests of pipeline files and says how they went."""
+"""Runs the tests of pipeline files and reports the results."""
 
 import asyncio
 import logging as levels
@@ -46,10 +46,10 @@ class _Result:
 
 
 def run_tests(files: Sequence[Path], *, only: str | None, as_json: bool) -> bool:
-    """Run the tests of these pipelines; whether all hold.
+    """Run the tests of these pipelines. Returns whether all pass.
 
     Raises:
-        UsageError: a file is not there, or no test has `only` in its name.
+        UsageError: a file does not exist, or no test has `only` in its name.
     """
     configured = settings.load()
     providers = Providers(configured)
@@ -66,7 +66,7 @@ def run_tests(files: Sequence[Path], *, only: str | None, as_json: bool) -> bool
         if issues:
             wrong[str(tests)] = issues
         chosen = [case for case in cases if only is None or only in case.test.name]
-        # Whatever a template reads is there, is nobody's, and is long enough to be masked like a real one.
+        # Fake values for all secrets that templates read, long enough to be masked like real ones.
         secrets = {name: f"test-secret-{name}" for name in definition.secret_names}
         suites.append(_Suite(tests, draft, secrets, chosen))
     if wrong:
@@ -86,10 +86,10 @@ def run_tests(files: Sequence[Path], *, only: str | None, as_json: bool) -> bool
 
 
 def _pair(file: Path) -> tuple[Path, Path]:
-    """The pipeline and the tests that a file name stands for: `a.yaml` and `a.test.yaml`, whichever is named.
+    """The pipeline file and its test file. `file` can name either, such as `a.yaml` or `a.test.yaml`.
 
     Raises:
-        UsageError: one of the two is not there.
+        UsageError: one of the two does not exist.
     """
     stem, suffix = file.stem, file.suffix
     if stem.endswith(".test"):
@@ -172,7 +172,7 @@ async def _try(
 
 
 async def _heed_not(kind: str, said: Mapping[str, Any]) -> None:
-    """Only the end counts."""
+    """Ignore events, because only the result is checked."""
 
 
 def _show(result: _Result) -> None:

@@ -1,4 +1,4 @@
-"""What `stepiq run` checks before it starts a pipeline, so that nothing is paid for a run that cannot succeed."""
+"""Checks that `stepiq run` makes before it starts a run, so that a run that cannot succeed causes no cost."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -12,16 +12,16 @@ from stepiq.providers.registry import ModelUnusable, Providers
 def require_models(
     definition: Definition, providers: Providers, keys: Mapping[str, str], chosen: str | None
 ) -> None:
-    """Refuse a pipeline with a step that will certainly run and calls a model that cannot be used here.
+    """Refuse a pipeline in which a step that always runs calls an unusable model.
 
     Args:
-        definition: of the pipeline, with `chosen` in its steps.
-        providers: know which models can be used.
-        keys: given secrets, which may be API keys.
-        chosen: model of the option `--model`.
+        definition: definition of the pipeline, with `chosen` in its steps.
+        providers: the configured providers.
+        keys: the given secrets, which may be API keys.
+        chosen: the model of the option `--model`.
 
     Raises:
-        UsageError: names the steps, what to set, and models to use instead.
+        UsageError: a model is unusable. The message names the steps, what to set, and alternatives.
     """
     problems: dict[str, tuple[ModelUnusable, list[str]]] = {}
     for step in certain_steps(definition.steps):
@@ -35,7 +35,7 @@ def require_models(
 
 
 def certain_steps(steps: tuple[Step, ...]) -> Iterator[Step]:
-    """The steps that run in every run: those without `if`, up to the first step that may jump."""
+    """The steps that every run executes: those without `if`, up to the first step that may jump."""
     for step in steps:
         if step.condition is None:
             yield step
@@ -52,7 +52,7 @@ def _may_jump(step: Step) -> bool:
 def _unusable(
     models: Sequence[str | None], providers: Providers, keys: Mapping[str, str]
 ) -> ModelUnusable | None:
-    """Why none of a step's models can be used."""
+    """The error of a step's first model if none of its models can be used, otherwise None."""
     first: ModelUnusable | None = None
     for model in models:
         try:

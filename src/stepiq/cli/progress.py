@@ -1,4 +1,4 @@
-"""A run as it happens, for people: a line for each step, its text as it comes, tokens, cost and time."""
+"""Shows a run in progress: a line for each step, streamed text, tokens, cost and time."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,14 +28,14 @@ class Progress(Protocol):
         ...
 
     def close(self) -> None:
-        """Show what is left. May be called twice."""
+        """Show remaining output. May be called twice."""
         ...
 
 
 def make_progress(definition: Definition | None = None) -> Progress:
-    """Live on a terminal, plain lines elsewhere; on standard error either way.
+    """Create a live display on a terminal, or plain lines otherwise. Both write to standard error.
 
-    `definition` names branches by their ids, and tells failures that end the run from those that do not.
+    With `definition`, branches are named by id, and failures that do not end the run are recognized.
     """
     console = to_stderr()
     labels = Labels(definition)
@@ -47,15 +47,15 @@ def make_progress(definition: Definition | None = None) -> Progress:
 class PlainProgress:
     """Lines for logs and pipes.
 
-    A model's text appears as it comes. In the branches of a `parallel` it appears line by line, each line with the name of its
-    step, because several models answer at the same time.
+    A model's text is printed as it arrives. In the branches of a `parallel`, where several models respond at the same
+    time, it is printed line by line, each line with the name of its step.
     """
 
     def __init__(self, labels: Labels | None = None) -> None:
         self._labels = labels or Labels()
         self._is_mid_line = False
         self._unfinished: dict[str, str] = {}
-        """The line that each step of a branch has begun."""
+        """The incomplete line of each step in a branch."""
 
     def event(self, kind: str, data: Mapping[str, Any]) -> None:
         match kind:
@@ -108,14 +108,14 @@ class PlainProgress:
 
 @dataclass(slots=True)
 class _Flight:
-    """A step at work."""
+    """A step in progress."""
 
     spinner: Spinner
     text: str = ""
 
 
 class LiveProgress:
-    """The steps at work move at the bottom; finished ones stay above them."""
+    """Updates the steps in progress at the bottom, with finished steps above them."""
 
     def __init__(self, console: Terminal, labels: Labels | None = None) -> None:
         self._console = console
@@ -162,7 +162,7 @@ class LiveProgress:
         parts: list[RenderableType] = []
         for flight in shown:
             parts.append(flight.spinner)
-            # The end of a long text is what moves; the whole of it is shown when the step is done.
+            # Only the last lines of a long text. The full text is printed when the step is done.
             if tail := "\n".join(flight.text.splitlines()[-max(1, _TAIL_LINES // len(shown)) :]):
                 parts.append(styled(tail, "dim"))
         if more := len(self._flights) - len(shown):
@@ -206,7 +206,7 @@ def _ending(labels: Labels, data: Mapping[str, Any]) -> str:
     if data["status"] not in _MARKS:
         facts.append(str(data["status"]))
     line = f"{labels.of(data)}  {' · '.join(facts)}"
-    # The message of a failure that ends the run is shown once, as the run's.
+    # A failure that ends the run is shown once, as the run's error.
     return (
         f"{line}\n  {escape_line(error['message'])}" if error and labels.continues(data) else line
     )
@@ -218,7 +218,7 @@ def tokens(count: int) -> str:
 
 
 def money(micros: int | None, *, is_complete: bool = True) -> str:
-    """Micro-dollars as dollars; None is a price that nobody knows."""
+    """Micro-dollars as dollars. None is an unknown price."""
     if micros is None:
         return "cost unknown"
     shown = f"${micros / _MICROS:.6f}" if micros else "$0"

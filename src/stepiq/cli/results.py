@@ -1,4 +1,4 @@
-"""What is shown of a run that has ended."""
+"""Prints the result of a run that has ended."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,7 +9,7 @@ from stepiq.cli.progress import duration, money, tokens
 
 
 def show_result(run: Mapping[str, Any]) -> bool:
-    """Show a run to people: its output on standard output, the rest on standard error. Whether it completed."""
+    """Print a run: its output to standard output, the rest to standard error. Returns whether it completed."""
     completed = run["status"] == "completed"
     if completed:
         print_output(as_text(run["output"]))
@@ -20,7 +20,7 @@ def show_result(run: Mapping[str, Any]) -> bool:
 
 
 def as_text(output: Any) -> str:
-    """An output as people read it: text as it is, all else as JSON."""
+    """An output as text: strings unchanged, all other values as JSON."""
     return output if isinstance(output, str) else json_text(output)
 
 

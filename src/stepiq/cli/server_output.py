@@ -1,4 +1,4 @@
-"""Where `serve` and `worker` write what is for people: as text, or as lines of the log if programs read it."""
+"""Where `serve` and `worker` print messages: as text, or as lines of the log in JSON format."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ Announce = Callable[[str], None]
 
 @contextmanager
 def configured_log() -> Generator[None]:
-    """Configure the log. In JSON, it then has everything that this process writes, and the error that ends it, too."""
+    """Configure the log. In JSON, it includes everything that this process writes, and the error that ends it."""
     log_format = settings.log_format()
     logging.configure(log_format)
     if logging.is_for_people(log_format):
@@ -53,12 +53,15 @@ def _failures_logged() -> Generator[None]:
 
 
 def to_people() -> Announce | None:
-    """Writes text for people to standard error; None if programs read the log there."""
+    """A function that prints text to standard error, or None if the log is in JSON."""
     return say if logging.is_for_people(settings.log_format()) else None
 
 
 def to_people_at_once() -> Announce | None:
-    """Writes text for people to standard output; None if programs read it, as where the log goes to the same place."""
+    """A function that prints text to standard output.
+
+    None if the log is in JSON, unless standard output is a terminal and standard error is not.
+    """
     is_apart = stdout_is_terminal() and not stderr_is_terminal()
     return print_text if is_apart or to_people() is not None else None
 

@@ -1,4 +1,4 @@
-"""Output that moves or has columns, with Rich. `cli.console` writes everything else."""
+"""Live output and tables, with Rich. `cli.console` writes everything else."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from stepiq.core.control_characters import escape
 
 
 class Terminal(Console):
-    """A console that writes only its own control characters, not those of the content."""
+    """A console that writes its own control characters, but escapes those of the content."""
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
@@ -21,7 +21,7 @@ class Terminal(Console):
 
 
 def styled(text: str, style: str = "") -> Text:
-    """Text whose width Rich measures as a `Terminal` writes it."""
+    """Escaped text, so that Rich measures the width that a `Terminal` prints."""
     return Text(escape(text), style=style)
 
 

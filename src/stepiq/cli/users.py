@@ -1,4 +1,4 @@
-"""`stepiq users`: the commands for accounts. `cli.accounts` does the work."""
+"""`stepiq users`: the commands for accounts, implemented in `cli.accounts`."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Fetches the weights of the local model before a run needs them, so that the user sees the reason for the wait."""
+"""Downloads the weights of the local model before a run needs them, so that the user sees the progress."""
 
 from stepiq.cli.console import say
 from stepiq.cli.terminal import styled, to_stderr
@@ -10,10 +10,10 @@ from stepiq.providers.registry import ModelUnusable, Providers
 
 
 def fetch_weights(settings: Settings) -> None:
-    """Fetch them if they are not on this machine.
+    """Download the weights if they are not on this machine.
 
     Raises:
-        LocalModelUnavailable: they cannot be fetched.
+        LocalModelUnavailable: the download fails.
     """
     folder = settings.cache_path
     if weights_present(folder):
@@ -22,7 +22,7 @@ def fetch_weights(settings: Settings) -> None:
     if not console.is_terminal:
         ensure_local_weights(folder, say)
         return
-    # On a terminal each line replaces the one before.
+    # On a terminal, each line replaces the previous one.
     with console.status("") as status:
         path = ensure_local_weights(folder, lambda text: status.update(styled(text)))
     say(f"Fetched the local model: {path}")

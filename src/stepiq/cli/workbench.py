@@ -1,4 +1,4 @@
-"""Runs pipelines without a server: an engine with a store that is thrown away, and one account to work in it."""
+"""Runs pipelines without a server, with an engine on a temporary store and one account."""
 
 import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -29,21 +29,21 @@ _DRAIN = timedelta(seconds=1)
 _PLAN = "enterprise"
 
 Hear = Callable[[str, Mapping[str, Any]], Awaitable[None]]
-"""Takes notice of an event of a run: its type, its data."""
+"""Handles an event of a run, given its type and data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workbench:
-    """Where a command runs its pipelines."""
+    """An engine and an account with which a command runs pipelines."""
 
     services: Services
     actor: Actor
 
     async def save(self, draft: Draft, secrets: Mapping[str, str]) -> UUID:
-        """Save a pipeline and the secrets that it may read; gives the pipeline's id.
+        """Save a pipeline and the secrets that it may read. Returns the pipeline's id.
 
         Raises:
-            StepIQError: the pipeline cannot be used.
+            StepIQError: the pipeline is not valid.
         """
         services = self.services
         rules = pipelines.Rules(
@@ -55,7 +55,7 @@ class Workbench:
         )
         async with services.database.transaction() as session:
             for name, value in secrets.items():
-                # The store is thrown away at the end, and what it holds is encrypted.
+                # The store is temporary, and the secrets in it are encrypted.
                 await secret_store.store(
                     session, self.actor, services.keyring, pipeline_id=None, name=name, value=value
                 )
@@ -66,7 +66,7 @@ class Workbench:
         """Run a pipeline to its end.
 
         Raises:
-            InputInvalid: the input does not fit.
+            InputInvalid: the input does not match the pipeline's schema.
         """
         services = self.services
         async with AsyncExitStack() as stack:
@@ -80,7 +80,7 @@ class Workbench:
                     input_data=data,
                     version=None,
                 )
-                # Before the commit, so that no event is missed.
+                # Subscribe before the commit, so that no event is missed.
                 listening = services.changes.subscribe(run_topic(run.id))
                 subscription = await stack.enter_async_context(listening)
             is_final = False
@@ -95,7 +95,7 @@ class Workbench:
 
 @asynccontextmanager
 async def workbench(stubs: Stubs | None = None) -> AsyncGenerator[Workbench]:
-    """One that tells nobody: neither receivers nor people by mail."""
+    """A workbench that sends no deliveries and no email."""
     with tempfile.TemporaryDirectory(prefix="stepiq-run-") as folder:
         configured = settings.load(database_url=f"sqlite:///{Path(folder) / 'run.db'}")
         async with built(configured, sends=False, stubs=stubs) as services:

@@ -26,7 +26,7 @@ def work(configured: Settings) -> None:
 
     Raises:
         UsageError: the database is SQLite, which only one process can use.
-        AddressInUse, AddressUnusable: it cannot listen on STEPIQ_WORKER_PORT.
+        AddressInUse, AddressUnusable: the process cannot listen on STEPIQ_WORKER_PORT.
     """
     if configured.sqlite_path is not None:
         raise UsageError(

@@ -1,1 +1,1 @@
-"""What every part may use: settings, errors, ids, time, logs, JSON, encryption, HTTP."""
+"""Shared by all packages: settings, errors, ids, time, logs, JSON, encryption, HTTP."""

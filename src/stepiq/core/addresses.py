@@ -1,4 +1,4 @@
-"""What counts as an e-mail address, for settings, accounts and mail alike."""
+"""Parses email addresses, for settings, accounts and mail."""
 
 import re
 
@@ -9,7 +9,7 @@ _NAMED = re.compile(r"([^<>\x00-\x1f\x7f-\x9f]{0,200})<([^<>]*)>")
 
 
 def parse(text: str) -> str | None:
-    """An address that can stand in a mail and on an SMTP command line, its domain in ASCII; None if a text is none."""
+    """An address for email headers and SMTP commands, with its domain in ASCII; None if the text is not an address."""
     match = _ADDRESS.fullmatch(text)
     if match is None:
         return None
@@ -22,7 +22,7 @@ def parse(text: str) -> str | None:
 
 
 def parse_named(text: str) -> tuple[str, str] | None:
-    """Name and address of `Name <address>` or of a bare address, whose name is empty; None if a text is neither."""
+    """Name and address of `Name <address>` or of a bare address, whose name is empty; None if the text is neither."""
     named = _NAMED.fullmatch(text.strip())
     name, bare = ("", text.strip()) if named is None else (named[1], named[2])
     address = parse(bare.strip())

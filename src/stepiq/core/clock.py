@@ -1,11 +1,11 @@
-"""The one place that asks for the time, so that tests can move it."""
+"""The only source of the time, so that tests can move it."""
 
 import time
 from datetime import UTC, datetime, timedelta
 
 _offset = timedelta(0)
 _jumped = timedelta(0)
-# A locale of the process must not change the language.
+# Not from `strftime`, because the locale of the process would change the language.
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -15,30 +15,30 @@ def now() -> datetime:
 
 
 def monotonic() -> float:
-    """Seconds from a fixed moment. Nobody can set this clock, so it measures how much time passes."""
+    """Seconds since a fixed moment. This clock cannot be set, so it measures elapsed time."""
     return time.monotonic() + _offset.total_seconds()
 
 
 def advance(by: timedelta) -> None:
-    """Let time pass in this process; only tests do."""
+    """Move both clocks of this process forward. Only for tests."""
     global _offset
     _offset += by
 
 
 def jump(by: timedelta) -> None:
-    """Set this process's clock, as a time server does, without any time passing; only tests do."""
+    """Move `now` without `monotonic`, as a time server does. Only for tests."""
     global _jumped
     _jumped += by
 
 
 def reset() -> None:
-    """Undo every `advance` and `jump`."""
+    """Undo all calls of `advance` and `jump`."""
     global _offset, _jumped
     _offset = _jumped = timedelta(0)
 
 
 def iso(moment: datetime) -> str:
-    """An instant as the API writes it: ISO 8601, UTC, milliseconds, `Z`."""
+    """An instant in the format of the API: ISO 8601, UTC, milliseconds, `Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -50,10 +50,10 @@ def readable(moment: datetime) -> str:
 
 
 def parse(text: str) -> datetime:
-    """An instant from ISO 8601 text that names its zone.
+    """An instant from ISO 8601 text with a time zone.
 
     Raises:
-        ValueError: it is none, or names no zone.
+        ValueError: the text is not ISO 8601, or has no time zone.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:

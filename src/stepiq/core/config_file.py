@@ -42,10 +42,10 @@ class EndpointSettings(BaseModel):
 
 
 def read_config_file(path: Path) -> dict[str, Any]:
-    """The tables of the file by name; none if it does not exist. `billing.plans` checks the plans.
+    """The tables of the file by name; empty if the file does not exist. `billing.plans` checks the plans.
 
     Raises:
-        SettingsInvalid: it cannot be read, or has an unknown table or a wrong name.
+        SettingsInvalid: the file cannot be read, or has an unknown table or an invalid name.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))

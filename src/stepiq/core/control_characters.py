@@ -1,4 +1,4 @@
-"""Makes characters visible that control a terminal, such as the start of an escape sequence.
+"""Escapes characters that control a terminal, such as the start of an escape sequence.
 
 Text from models, HTTP servers and files can contain them. A terminal that receives them can change its title, write to
 the clipboard, or hide and reorder text. Each character is replaced separately, so a sequence that arrives in several
@@ -10,7 +10,7 @@ import re
 _CONTROLS = (
     r"\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 and C1, except tab and newline
     r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # change the direction of text
-    r"\ud800-\udfff"  # have no encoding; Python uses them for names of files that are not UTF-8
+    r"\ud800-\udfff"  # cannot be encoded; Python uses them for file names that are not UTF-8
 )
 _IN_TEXT = re.compile(f"[{_CONTROLS}]")
 _IN_LINE = re.compile(rf"[{_CONTROLS}\t\n\u2028\u2029]")
@@ -22,12 +22,12 @@ def escape(text: str) -> str:
 
 
 def escape_line(text: str) -> str:
-    r"""A line for a terminal, so that text from outside cannot add lines: also `\n` instead of a newline."""
+    r"""A single line for a terminal: also `\n` instead of a newline, so that untrusted text cannot add lines."""
     return _IN_LINE.sub(_visible, text)
 
 
 def escape_json(document: str) -> str:
-    r"""An equal JSON document for a terminal: `\u009b` where JSON allows the character itself."""
+    r"""An equivalent JSON document for a terminal, with escapes such as `\u009b` instead of the characters."""
     return _IN_TEXT.sub(_code, document)
 
 

@@ -1,4 +1,4 @@
-"""The data folder: its owner can use it, and perhaps a group, but not every user of the machine."""
+"""Permissions of the data folder: its owner can use it, and possibly a group, but not all users of the machine."""
 
 import contextlib
 import os
@@ -21,10 +21,10 @@ class DataFolderUnusable(Invalid):
 
 
 def prepare(settings: Settings) -> Path:
-    """Create the data folder for its owner only, or close an existing one to other users.
+    """Create the data folder for its owner only, or remove the access of other users to an existing one.
 
     Raises:
-        DataFolderUnusable: it cannot be created, or belongs to somebody else and is open to all users.
+        DataFolderUnusable: it cannot be created, or another user owns it and all users can use it.
     """
     folder = settings.data_dir.absolute()
     try:
@@ -42,24 +42,24 @@ def prepare(settings: Settings) -> Path:
 
 
 def create_private(path: Path) -> None:
-    """Create an empty file that only its owner can read, unless a file is there."""
-    # If this fails, opening the file fails too, and that error explains it.
+    """Create an empty file that only its owner can read, unless the file exists."""
+    # If this fails, opening the file fails too, with an error that explains the reason.
     with contextlib.suppress(OSError):
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def is_open(path: Path) -> bool:
-    """Whether every user of the machine can use it."""
+    """Whether all users of the machine can use the path."""
     return bool(path.stat().st_mode & _OTHERS)
 
 
 def is_ours(path: Path) -> bool:
-    """Whether this process owns it, and so may close it to others."""
+    """Whether the user of this process owns the path, and so can change its permissions."""
     return path.stat().st_uid == os.geteuid()
 
 
 def open_to_all(folder: Path) -> DataFolderUnusable:
-    """The error for a folder that this process cannot close to others."""
+    """The error for a folder whose permissions this process cannot change."""
     return DataFolderUnusable(
         f"All users of this machine can use the data folder {folder}, and another user owns it. Run as its owner or as root:"
         f" chmod o-rwx {folder}"
@@ -70,6 +70,6 @@ def _tighten(path: Path) -> None:
     mode = stat.S_IMODE(path.stat().st_mode)
     if not mode & _OTHERS or not is_ours(path):
         return
-    # A group that can write was given access on purpose, for example by `fsGroup` of Kubernetes.
+    # A group with write access was set on purpose, for example by `fsGroup` of Kubernetes.
     kept = mode & ~_OTHERS if mode & _GROUP_WRITES else mode & ~(_OTHERS | _GROUP)
     path.chmod(kept)

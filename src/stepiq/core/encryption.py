@@ -1,8 +1,8 @@
-"""Encrypts stored secrets: each value with a key of its own, and that key with the server's master key.
+"""Encrypts stored secrets: each value with its own data key, and the data key with the server's master key.
 
-Both are AES-256-GCM with a random nonce. What a secret belongs to is bound into both, so that a row moved to another
-workspace, pipeline, name or version does not open. A master key is known by its fingerprint, which rows carry: while keys
-are changed, rows of the old and of the new one stand side by side.
+Both use AES-256-GCM with a random nonce. The owner of a secret is bound into both as associated data, so a row moved to
+another workspace, pipeline, name or version cannot be decrypted. Each row has the fingerprint of its master key, so
+rows with the old and the new key can coexist during a key rotation.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ class SecretUnreadable(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """What a value belongs to: bound into its ciphertext."""
+    """The owner of a value, bound into its ciphertext."""
 
     workspace_id: UUID
     scope_id: UUID
@@ -39,7 +39,7 @@ class Owner:
 
     @property
     def bound(self) -> bytes:
-        """The same bytes for the same owner only: every part but the last has a fixed length or no NUL."""
+        """Unique bytes for each owner: every part except the last has a fixed length or no NUL."""
         parts = ("stepiq secret 1", self.workspace_id, self.scope_id, self.version, self.name)
         return "\0".join(map(str, parts)).encode()
 
@@ -55,10 +55,10 @@ class Sealed:
 
 
 class Keyring:
-    """The master keys of this server: one that encrypts, and earlier ones that still decrypt.
+    """The master keys of this server: one for encryption, and earlier ones for decryption only.
 
-    They are read when first needed, and again when a value is encrypted or a row names one that is not known:
-    `stepiq keys rotate` may have made a new one while this process runs.
+    They are read on first use, and again when a value is encrypted or a row has an unknown fingerprint, because
+    `stepiq keys rotate` can create a new key while this process runs.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -68,10 +68,10 @@ class Keyring:
 
     @property
     def current(self) -> str | None:
-        """Fingerprint of the key that encrypts; None if there is none yet. Only encrypting creates it.
+        """Fingerprint of the encryption key; None if it does not exist yet. Only encryption creates it.
 
         Raises:
-            KeyUnusable: it is damaged or readable by others.
+            KeyUnusable: it is damaged, or other users can read it.
         """
         if self._current is None:
             self._read()
@@ -79,7 +79,7 @@ class Keyring:
 
     @property
     def advice(self) -> str:
-        """What to do with a missing master key. It replaces none that may be in use."""
+        """Advice on how to restore a missing master key without replacing one that may be in use."""
         if self.current is None:
             return "Set STEPIQ_MASTER_KEY to this key, or restore master.key from its copy, and restart the server."
         return (
@@ -88,7 +88,7 @@ class Keyring:
         )
 
     def has(self, key_id: str) -> bool:
-        """Whether what that key wraps can be opened."""
+        """Whether this server has the master key with this fingerprint."""
         if key_id not in self._known:
             self._read()
         return key_id in self._known
@@ -97,9 +97,9 @@ class Keyring:
         """Encrypt a value.
 
         Raises:
-            KeyUnusable: the master key is damaged or readable by others.
+            KeyUnusable: the master key is damaged, or other users can read it.
         """
-        # An idle process meets no row under a new key: what it went on to write under the old one would be lost with that.
+        # Reads the key again: an idle process does not detect a rotation, and the old key can be removed after it.
         key_id = self._for_encryption()
         data_key = os.urandom(_DATA_KEY_BYTES)
         return Sealed(
@@ -112,7 +112,7 @@ class Keyring:
         """Decrypt a value.
 
         Raises:
-            SecretUnreadable: its master key is not here, or the row was damaged or moved.
+            SecretUnreadable: the server does not have its master key, or the row was damaged or moved.
         """
         data_key = self._unwrap(sealed, owner)
         try:
@@ -121,7 +121,7 @@ class Keyring:
             raise _damaged(owner) from None
 
     def rewrap(self, sealed: Sealed, owner: Owner) -> Sealed:
-        """The same value under the current master key; the value itself is not decrypted.
+        """Encrypt the data key with the current master key. The value itself is not decrypted.
 
         Raises:
             SecretUnreadable: as for `open`.
@@ -152,7 +152,7 @@ class Keyring:
 
     def _read(self) -> None:
         settings = self._settings
-        # Reading a missing key would create one that opens nothing.
+        # Reading a missing key would create a new one, which decrypts nothing.
         current = [keys.master_key(settings)] if keys.has_master_key(settings) else []
         found = [*current, *keys.previous_master_keys(settings)]
         self._known = {fingerprint(key): AESGCM(key) for key in found}
@@ -160,21 +160,21 @@ class Keyring:
 
 
 def fingerprint(master_key: bytes) -> str:
-    """What a master key is called: it tells nothing about the key."""
+    """The name of a master key, which does not reveal the key."""
     return hashlib.sha256(b"stepiq master key 1\0" + master_key).hexdigest()[:16]
 
 
 def encrypt(key: AESGCM, data: bytes, bound: bytes) -> bytes:
-    """Encrypt under a random nonce, which goes before the rest; opens only with the same `bound`."""
+    """Encrypt with a random nonce, which precedes the ciphertext. Decryption needs the same `bound`."""
     nonce = os.urandom(_NONCE_BYTES)
     return nonce + key.encrypt(nonce, data, bound)
 
 
 def decrypt(key: AESGCM, data: bytes, bound: bytes) -> bytes:
-    """What `encrypt` was given.
+    """Decrypt the result of `encrypt`.
 
     Raises:
-        InvalidTag: another key or another `bound`, or the data was changed.
+        InvalidTag: the key or `bound` is different, or the data was changed.
     """
     return key.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], bound)
 

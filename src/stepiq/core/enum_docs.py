@@ -1,4 +1,4 @@
-"""The docstrings below enumeration members, which Python itself throws away."""
+"""Reads the docstrings below enumeration members, which Python discards."""
 
 import ast
 import inspect
@@ -10,10 +10,10 @@ from typing import Any
 
 
 def described(enumeration: type[Enum], unsaid: Collection[Enum] = ()) -> dict[Any, str]:
-    """What each member of an enumeration means, by its value, as its class says beneath it.
+    """The docstrings of an enumeration's members, by value.
 
     Raises:
-        LookupError: it says nothing about a member that is not among the `unsaid`.
+        LookupError: a member that is not in `unsaid` has no docstring.
     """
     tree = ast.parse(Path(inspect.getfile(enumeration)).read_text(encoding="utf-8"))
     body = next(

@@ -1,4 +1,4 @@
-"""The kinds of expected errors. A domain adds one in three lines; `server/problems` gives each kind its status.
+"""The kinds of expected errors. Packages define subclasses; `web.problems` assigns a status to each kind.
 
     StepIQError
     ├── NotFound         it does not exist, or belongs to another workspace
@@ -21,14 +21,14 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One problem of a document or a body, and its place."""
+    """One problem of a document or a body, and its location."""
 
     path: str
-    """Where, as in `steps[2].prompt`; empty for the whole document."""
+    """Location, such as `steps[2].prompt`; empty for the whole document."""
     code: str
     """Stable and documented, such as `unknown_field`."""
     message: str
-    """A sentence that says what to do."""
+    """A sentence that states what to do."""
     line: int | None = None
     """Line of the source text, counted from 1."""
     column: int | None = None
@@ -36,16 +36,16 @@ class Issue:
 
 
 class StepIQError(Exception):
-    """An error that is expected and that its reader can act on."""
+    """An expected error on which its reader can act."""
 
     code: ClassVar[str] = "internal"
-    """Stable name of the error: part of the API, listed in `docs/errors.md`."""
+    """Stable name of the error. Part of the API, listed in `docs/errors.md`."""
 
     def __init__(self, message: str, /, **facts: object) -> None:
         super().__init__(message)
         self.message = message
         self.facts = facts
-        """What the message names, for the structured log; never a secret."""
+        """Values in the message, for the structured log. They must not contain secrets."""
 
 
 class NotFound(StepIQError):

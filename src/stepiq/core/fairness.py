@@ -1,7 +1,7 @@
 """Shares a limited resource fairly between owners, such as workspaces.
 
-A pool that all workspaces use is a `FairSemaphore`. The current owner is a context variable, so that a resource deep below
-a request or a run knows the workspace that uses it.
+A pool that all workspaces use is a `FairSemaphore`. The current owner is a context variable, so that a resource deep
+in the call stack of a request or a run can identify the workspace that uses it.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ from math import inf, log
 Owner = Hashable
 
 _HALF_LIFE_SECONDS = 60.0
-"""The time after which past use counts half."""
+"""The time after which past use counts by half."""
 _REMEMBERED = 1_000
-"""Owners without a place whose past use is remembered."""
+"""Maximum number of idle owners whose past use is kept."""
 _OUTDATED = 64
-"""Outdated entries that a heap can always contain."""
+"""Number of outdated entries that a heap can always contain."""
 
 _owner: ContextVar[Owner] = ContextVar("owner", default=None)
 
@@ -51,7 +51,7 @@ class _Share:
     used_at: float = 0.0
     granted_at: float = -inf
     has_backlog: bool = False
-    """Whether several of its callers wanted places at once, more than it could have. Ends when it wants none."""
+    """Whether several of its callers needed places at the same time, more than it could get. Reset when it is idle."""
     waiting: OrderedDict[asyncio.Future[None], float] = field(
         default_factory=OrderedDict[asyncio.Future[None], float]
     )
@@ -60,7 +60,7 @@ class _Share:
     """Its entry in a heap. Other entries of this owner are outdated."""
 
     def recent_use(self, now: float) -> float:
-        """Seconds of use, of which older ones count less."""
+        """Seconds of use. Older use counts less."""
         kept = 0.5 ** ((now - self.used_at) / _HALF_LIFE_SECONDS)
         return self.used * kept + self.held * (1 - kept) * _HALF_LIFE_SECONDS / log(2)
 
@@ -99,9 +99,9 @@ class FairSemaphore:
             share: The most places of one owner; by default, all.
             reserve: Fewer than `size`.
             little_use_seconds: An owner with more recent use than this cannot use the reserve.
-            max_waiting: How many callers can wait. Half of this is for owners of which no caller waits.
-            max_waiting_of_owner: How many callers of one owner can wait.
-            now: A clock in seconds that never goes back.
+            max_waiting: Maximum number of waiting callers. Half of this is for owners without a waiting caller.
+            max_waiting_of_owner: Maximum number of waiting callers of one owner.
+            now: A monotonic clock in seconds.
         """
         if not 0 <= reserve < size:
             raise ValueError("The reserve must be smaller than the number of places.")
@@ -116,7 +116,7 @@ class FairSemaphore:
         self._waiting = 0
         self._shares: dict[Owner, _Share] = {}
         self._idle: OrderedDict[Owner, None] = OrderedDict()
-        """Owners in `_shares` without a place or a waiting caller; the first was active longest ago."""
+        """Owners in `_shares` without a place or a waiting caller, the least recently active first."""
         self._first_places: list[_Entry] = []
         """Waiting owners that can use the reserve."""
         self._more_places: list[_Entry] = []
@@ -134,7 +134,7 @@ class FairSemaphore:
         return 0 if share is None else share.held
 
     def take(self, owner: Owner) -> bool:
-        """Take a place if the owner can have one now. Then the caller must `release` it."""
+        """Take a place if the owner can have one now. Returns whether it did; if so, the caller must `release` it."""
         share = self._activate(owner)
         is_granted = not share.waiting and self._may_take(share)
         if is_granted:
@@ -143,7 +143,7 @@ class FairSemaphore:
         return is_granted
 
     def release(self, owner: Owner) -> None:
-        """Return a place of an owner, and give free places to waiting owners."""
+        """Release a place of an owner, and grant free places to waiting owners."""
         share, now = self._shares[owner], self._now()
         share.used, share.used_at = share.recent_use(now), now
         share.held -= 1
@@ -154,7 +154,7 @@ class FairSemaphore:
 
     @asynccontextmanager
     async def place(self, owner: Owner) -> AsyncGenerator[None]:
-        """Wait for a place, and return it at the end.
+        """Wait for a place, and release it at the end.
 
         Raises:
             TooManyWaiting: Too many callers wait, of this owner or in total.
@@ -182,7 +182,7 @@ class FairSemaphore:
         share.has_backlog = share.has_backlog or share.held + len(share.waiting) > 1
         self._waiting += 1
         if len(share.waiting) <= 2:
-            # With the first caller it gets a position, and with the second one a backlog, which can change the position.
+            # The first caller gives the owner a position. The second creates a backlog, which can change the position.
             self._queue(owner, share)
         try:
             await granted
@@ -199,7 +199,7 @@ class FairSemaphore:
         return self._shares.setdefault(owner, _Share())
 
     def _rest(self, owner: Owner, share: _Share) -> None:
-        """Remember the use of an owner that has become idle."""
+        """Keep the use of an owner that has become idle."""
         if share.held or share.waiting:
             return
         share.has_backlog = False
@@ -239,7 +239,7 @@ class FairSemaphore:
         self._rest(owner, share)
 
     def _queue(self, owner: Owner, share: _Share) -> None:
-        """Give a waiting owner its position, which its places and its oldest caller determine."""
+        """Update the position of a waiting owner, which depends on its places and its oldest caller."""
         share.entry = None
         if not share.waiting:
             return
@@ -258,7 +258,7 @@ class FairSemaphore:
         return share is not None and share.entry is entry
 
     def _next(self) -> _Entry | None:
-        """The entry whose owner gets the next free place, if one can have it."""
+        """The entry of the owner that gets the next free place; None if no owner can have it."""
         heaps = [self._first_places]
         if self._free > self.reserve:
             heaps.append(self._more_places)
@@ -276,7 +276,7 @@ class FairSemaphore:
                 self._withdraw(owner, share, granted)
                 continue
             if share.held >= self.share:
-                # It has the fewest places, so all others have their whole share too.
+                # It has the fewest places, so all other waiting owners have their full share too.
                 return
             del share.waiting[granted]
             self._waiting -= 1

@@ -1,4 +1,4 @@
-"""Python's garbage collector, kept out of the way where it costs more than the work itself."""
+"""Pauses Python's garbage collector where it would cost more than the work itself."""
 
 import gc
 from collections.abc import Generator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def paused() -> Generator[None]:
-    """Nothing is collected meanwhile. For reading a text into many new lists, which it would go through over and over."""
+    """Pause collection in this block. For parsing a text into many lists, which the collector would scan repeatedly."""
     enabled = gc.isenabled()
     gc.disable()
     try:

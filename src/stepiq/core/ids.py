@@ -1,4 +1,4 @@
-"""Identifiers: UUIDs of version 7, so that newer rows sort behind older ones and indexes grow at one end."""
+"""Identifiers: UUIDs of version 7, so that newer rows sort after older ones and indexes grow at one end."""
 
 import os
 import time
@@ -11,7 +11,7 @@ _LAST_MILLISECOND = (1 << 48) - 1
 def uuid7() -> UUID:
     """A new identifier (RFC 9562, sections 5.7 and 6.2, method 3): Unix time in steps of 0.24 µs, then 62 random bits.
 
-    Identifiers that one process makes one after the other sort in this order.
+    Identifiers created one after the other in one process sort in this order.
     """
     milliseconds, nanoseconds = divmod(time.time_ns(), 1_000_000)
     fraction = (nanoseconds << 12) // 1_000_000
@@ -20,13 +20,13 @@ def uuid7() -> UUID:
 
 
 def first_at(moment: datetime) -> UUID:
-    """The least identifier that can be made at a moment or later."""
+    """The lower bound of identifiers created at `moment` or later."""
     milliseconds = int(moment.timestamp() * 1000)
     return UUID(int=min(max(milliseconds, 0), _LAST_MILLISECOND) << 80)
 
 
 def parse(text: str) -> UUID | None:
-    """The identifier a caller sent, or None: a malformed one is as unknown as a foreign one."""
+    """The identifier in a text, or None if it is malformed. Callers treat it like an id that does not exist."""
     if len(text) != 36:
         return None
     try:

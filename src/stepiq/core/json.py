@@ -1,8 +1,8 @@
-"""Strict JSON: what the API, the language and the store read and write.
+"""Strict JSON, for the API, the language and the store.
 
-Reading refuses what RFC 8259 leaves to chance: duplicate names, NaN and Infinity, lone surrogates, nesting
-beyond `MAX_DEPTH`, arrays and objects beyond `MAX_CONTAINERS`. It also refuses U+0000, which PostgreSQL cannot keep in
-a text.
+Parsing refuses JSON that parsers treat differently: duplicate names, NaN and Infinity, lone surrogates, nesting
+beyond `MAX_DEPTH`, and more than `MAX_CONTAINERS` arrays and objects. It also refuses U+0000, which PostgreSQL cannot
+store in a text.
 """
 
 import json
@@ -19,13 +19,13 @@ from stepiq.core import gc_pause
 from stepiq.core.errors import Malformed
 
 MAX_DEPTH = 100
-"""Deepest nesting of arrays and objects that is read."""
+"""Maximum nesting of arrays and objects in input."""
 MAX_NUMBER_DIGITS = 400
-"""Longest number that is read, in characters; a double's range needs 309."""
+"""Maximum length of a number in input, in characters; the range of a double needs 309."""
 MAX_KEPT_DEPTH = 150
-"""Deepest nesting that is kept: what was read, and what steps have put around it. More than 200 could not be read again."""
+"""Maximum nesting of stored values: input, and the levels that steps add. More than 200 levels cannot be parsed."""
 MAX_CONTAINERS = 100_000
-"""Most arrays and objects that are read in one text: each takes sixty bytes and more, of two in the text."""
+"""Maximum number of arrays and objects in one input: two bytes of text can need sixty bytes of memory or more."""
 
 Json = Any
 """None, bool, int, float, str, list or dict with string keys, nested."""
@@ -34,9 +34,9 @@ _NUMERIC = b"0123456789.eE+-"
 _AS_NINES = bytes(ord("9") if byte in _NUMERIC else ord(" ") for byte in range(256))
 _DIGITS_AS_NINES = bytes.maketrans(b"012345678E", b"999999999e")
 _TOO_LONG = b"9" * (MAX_NUMBER_DIGITS + 1)
-# A string that never ends is taken to the end of the text: looking for its end from each of its quotes takes minutes.
+# An unterminated string matches to the end of the text: searching its end from each of its quotes would take minutes.
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
-# From the first digit of a number only: from each of them takes seconds.
+# Matches only from the first digit of a number: matching from each digit would take seconds.
 _LARGE_FLOAT = re.compile(
     rb"(?<![0-9])(?:[0-9]++(?:\.[0-9]++)?[eE]\+?[0-9]++|[0-9]{300,}+\.[0-9]*+)"
 )
@@ -75,7 +75,7 @@ _REASONS = {
     "lone leading surrogate": "an escape such as \\ud83d is half of a character. The other half is missing.",
     "trailing characters": "there is more text after the end of the value.",
 }
-"""By the beginning of what the parser says."""
+"""By the start of the parser's message."""
 _Container = list[Json] | dict[str, Json]
 _CONTAINERS = frozenset({list, dict})
 _TOO_DEEP = f"The JSON exceeds the maximum depth of {MAX_DEPTH} levels."
@@ -91,36 +91,36 @@ class MalformedJson(Malformed):
     ) -> None:
         super().__init__(message)
         self.reason = reason
-        """What is wrong at `line` and `column`; empty where the text is JSON that is refused."""
+        """The problem at `line` and `column`; empty if the text is valid JSON that is refused."""
         self.line = line
         self.column = column
 
 
 class Text(str):
-    """JSON that is written already, for a column that would write it."""
+    """Serialized JSON, for a column that would otherwise serialize the value."""
 
     __slots__ = ()
 
     @classmethod
     def of(cls, value: Json) -> Self:
-        """A value, written.
+        """Serialize a value.
 
         Raises:
-            RecursionError: it nests deeper than hundreds of levels.
+            RecursionError: it nests hundreds of levels deep.
         """
         return cls(dumps(value))
 
     @property
     def size_bytes(self) -> int:
-        """How long it is in UTF-8."""
+        """Length in UTF-8."""
         return len(self) if self.isascii() else len(self.encode())
 
 
 def loads(data: bytes) -> Json:
-    """Read one JSON value from UTF-8 bytes.
+    """Parse one JSON value from UTF-8 bytes.
 
     Raises:
-        MalformedJson: not JSON, or one of the refusals of this module; the message names line and column.
+        MalformedJson: the text is not JSON, in which case the message has line and column, or this module refuses it.
     """
     if _may_have_hostile_number(data):
         _refuse_numbers(_STRING.sub(b"", data))
@@ -144,7 +144,7 @@ def _malformed(data: bytes, problem: str) -> MalformedJson:
     if at := _POSITION.search(problem):
         what, line, column = problem[: at.start()], int(at[1]), int(at[2])
     if column == 0:
-        # A line break where none may be is counted to the line after it.
+        # The parser reports an invalid line break at column 0 of the next line.
         line, column = max(line - 1, 1), 1
     text = (data.split(b"\n", line)[line - 1 : line] or [b""])[0]
     behind = text[: column - 1]
@@ -155,7 +155,7 @@ def _malformed(data: bytes, problem: str) -> MalformedJson:
 
 
 def _reason(what: str, behind: bytes, rest: bytes) -> str:
-    """What the parser found, in the words of its user."""
+    """Convert the parser's message to a message for the user."""
     if not (behind + rest).strip() and what.startswith("EOF"):
         return "the text is empty."
     if what.startswith(_AT_A_WORD) and (mistake := _mistake(behind, rest)):
@@ -169,8 +169,8 @@ def _reason(what: str, behind: bytes, rest: bytes) -> str:
 
 
 def _mistake(behind: bytes, rest: bytes) -> str | None:
-    """A value or name that other languages have, and JSON has not."""
-    # The parser stops within a word that begins like one of its own.
+    """The message for syntax of other languages that JSON does not have; None if there is none."""
+    # The parser stops inside a word that starts like a JSON literal.
     begun = _WORD_END.search(behind[-_LONGEST_WORD:])
     here = (begun.group() if begun else b"") + rest[:_LONGEST_WORD]
     for pattern, reason in _MISTAKES:
@@ -180,10 +180,10 @@ def _mistake(behind: bytes, rest: bytes) -> str | None:
 
 
 def _may_have_hostile_number(data: bytes) -> bool:
-    """What almost no text has, found without looking at each of its numbers."""
+    """Whether a text can contain a number that is refused. A fast check that is false for almost all texts."""
     if _TOO_LONG in data.translate(_AS_NINES):
         return True
-    # Each number beyond a double has one of these: 199 digits and an exponent of two reach 10^298.
+    # Each number beyond a double contains one of these: 199 digits and a two-digit exponent reach only 10^298.
     plain = data.translate(_DIGITS_AS_NINES)
     return b"e999" in plain or b"e+999" in plain or b"9" * 200 in plain
 
@@ -213,12 +213,12 @@ def _refuse_shapes(value: Json) -> None:
 
 
 def is_deeper(value: Json, levels: int) -> bool:
-    """Whether arrays and objects nest deeper than so many levels."""
+    """Whether arrays and objects nest deeper than `levels`."""
     return any(True for _ in islice(_levels(value), levels, None))
 
 
 def nests_too_deep(text: str, value: Json) -> bool:
-    """Whether a value is deeper than what is kept, which its text, `Text.of(value)`, mostly tells without a look at it."""
+    """Whether a value exceeds `MAX_KEPT_DEPTH`. Counting brackets in `text`, its JSON, usually avoids a traversal."""
     return text.count("[") + text.count("{") > MAX_KEPT_DEPTH and is_deeper(value, MAX_KEPT_DEPTH)
 
 
@@ -240,11 +240,11 @@ def _has_escaped_nul(data: bytes) -> bool:
 
 
 def dumps(value: Json) -> str:
-    """Compact JSON, names in the order they have; NaN and Infinity are a bug of the caller."""
+    """Compact JSON that keeps the order of names. NaN and Infinity raise ValueError: they are a bug in the caller."""
     try:
         text = to_json(value, inf_nan_mode="constants").decode()
     except ValueError:
-        # Deeper than the fast library goes, or with half of a surrogate pair.
+        # Deeper than the fast library supports, or with a lone surrogate.
         return _dumps_anything(value)
     if "NaN" in text or "Infinity" in text:
         return _dumps_anything(value)
@@ -256,5 +256,5 @@ def _dumps_anything(value: Json) -> str:
 
 
 def read_trusted(text: str) -> Json:
-    """Read JSON that `dumps` wrote: no checks beyond syntax, so never for what a caller sent."""
+    """Parse JSON that `dumps` wrote. It checks only the syntax, so never use it for input of callers."""
     return jiter.from_json(text.encode())

@@ -1,4 +1,4 @@
-"""The server's own keys: given as settings, or made once and kept as files that only their owner can read."""
+"""The server's own keys: set as settings, or generated once and stored in files that only their owner can read."""
 
 import base64
 import binascii
@@ -22,7 +22,7 @@ class KeyUnusable(Invalid):
 
 
 def jwt_secret(settings: Settings) -> bytes:
-    """What signs access tokens: STEPIQ_JWT_SECRET, or `jwt.key` in the data folder."""
+    """The key that signs access tokens: STEPIQ_JWT_SECRET, or `jwt.key` in the data folder, created if missing."""
     if settings.jwt_secret is not None:
         return settings.jwt_secret.get_secret_value().encode()
     made = secrets.token_hex(32).encode()
@@ -30,7 +30,10 @@ def jwt_secret(settings: Settings) -> bytes:
 
 
 def master_key(settings: Settings) -> bytes:
-    """The 32 bytes that wrap every secret: STEPIQ_MASTER_KEY, or `master.key` in the data folder; both in base64."""
+    """The 32-byte master key: STEPIQ_MASTER_KEY, or `master.key` in the data folder, created if missing.
+
+    Both are in base64.
+    """
     if settings.master_key is not None:
         return _decoded(settings.master_key.get_secret_value().encode(), "STEPIQ_MASTER_KEY")
     path = data_folder.prepare(settings) / "master.key"
@@ -39,7 +42,10 @@ def master_key(settings: Settings) -> bytes:
 
 
 def previous_master_keys(settings: Settings) -> list[bytes]:
-    """Earlier master keys, which only decrypt: STEPIQ_PREVIOUS_MASTER_KEYS, or `previous-master.keys` in the data folder."""
+    """Earlier master keys, for decryption only.
+
+    From STEPIQ_PREVIOUS_MASTER_KEYS, or `previous-master.keys` in the data folder.
+    """
     if settings.previous_master_keys is not None:
         text = settings.previous_master_keys.get_secret_value()
         return decode_master_keys(text.encode(), "STEPIQ_PREVIOUS_MASTER_KEYS")
@@ -50,27 +56,28 @@ def previous_master_keys(settings: Settings) -> list[bytes]:
 
 
 def previous_master_keys_path(settings: Settings) -> Path:
-    """Where earlier master keys are kept, one a line."""
+    """The file of earlier master keys, one per line."""
     return settings.data_dir.absolute() / "previous-master.keys"
 
 
 def has_master_key(settings: Settings) -> bool:
-    """Whether there is one already: asking for it would make one."""
+    """Whether the key exists. Unlike reading it, this does not create it."""
     return settings.master_key is not None or (settings.data_dir / "master.key").exists()
 
 
 def has_jwt_secret(settings: Settings) -> bool:
-    """Whether there is one already: asking for it would make one."""
+    """Whether the key exists. Unlike reading it, this does not create it."""
     return settings.jwt_secret is not None or (settings.data_dir / "jwt.key").exists()
 
 
 def adopt_master_keys(settings: Settings, current: bytes, previous: Sequence[bytes]) -> None:
-    """Have another server's master keys at hand: its current one becomes this server's if there is none, else an earlier one.
+    """Add another server's master keys to this server.
 
-    No key that is here goes.
+    Its current key becomes this server's current key if there is none, otherwise an earlier one. No existing key is
+    removed.
 
     Raises:
-        KeyUnusable: the operator gives the keys as settings, or a file cannot be written.
+        KeyUnusable: the keys are set as settings, or a file cannot be written.
     """
     if settings.master_key is not None or settings.previous_master_keys is not None:
         raise KeyUnusable(
@@ -87,30 +94,30 @@ def adopt_master_keys(settings: Settings, current: bytes, previous: Sequence[byt
 
 
 def adopt_jwt_secret(settings: Settings, secret: bytes) -> None:
-    """Sign access tokens as another server did, unless this one has a secret already."""
+    """Use another server's secret for access tokens, unless this server has one already."""
     if not has_jwt_secret(settings):
         _create(data_folder.prepare(settings) / "jwt.key", secret)
 
 
 def decode_master_keys(text: bytes, where: str) -> list[bytes]:
-    """Master keys as files have them: base64, separated by commas or white space.
+    """Decode master keys in base64, separated by commas or white space.
 
     Raises:
-        KeyUnusable: one of them is none.
+        KeyUnusable: one of them is not a master key.
     """
     return [_decoded(part.encode(), where) for part in _listed(text.decode(errors="replace"))]
 
 
 def encode_master_keys(found: Iterable[bytes]) -> bytes:
-    """What `decode_master_keys` reads."""
+    """Encode master keys for `decode_master_keys`."""
     return b"\n".join(base64.b64encode(key) for key in found)
 
 
 def replace_master_key(settings: Settings) -> None:
-    """Make a new `master.key`; the old one goes to the earlier ones first, so that no crash loses it.
+    """Create a new `master.key`. The old key is first added to the earlier ones, so that a crash cannot lose it.
 
     Raises:
-        KeyUnusable: the operator gives the key as a setting, or a file cannot be written.
+        KeyUnusable: the keys are set as settings, or a file cannot be written.
     """
     if settings.master_key is not None or settings.previous_master_keys is not None:
         raise KeyUnusable(
@@ -159,16 +166,16 @@ def _read(path: Path) -> bytes:
 
 
 def _others(folder: Path) -> int:
-    """Who may not read a key: a group that can write into the folder may."""
+    """Mode bits that a key file must not have. A group that can write to the folder may read the key."""
     return 0o007 if folder.stat().st_mode & 0o020 else 0o077
 
 
 def _create(path: Path, content: bytes) -> None:
-    """Write a file that either has all of its content or is not there, whoever else is making it."""
+    """Create a file atomically, unless it exists. Several processes can do this at the same time."""
     try:
         draft = _draft(path, content)
         try:
-            # A link never replaces what another process made in the meantime; a rename would.
+            # Unlike a rename, a link does not replace a file that another process created in the meantime.
             os.link(draft, path)
         except FileExistsError:
             pass
@@ -179,7 +186,7 @@ def _create(path: Path, content: bytes) -> None:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write a file that has its old content or its new one, also after a crash."""
+    """Replace a file atomically: also after a crash, it has its old content or its new content."""
     try:
         _draft(path, content).rename(path)
         folder = os.open(path.parent, os.O_RDONLY)

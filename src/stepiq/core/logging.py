@@ -1,4 +1,4 @@
-"""Structured logs: every line has the context it belongs to (request, run, step)."""
+"""Structured logs. Every line has the fields of its context (request, run, step)."""
 
 import io
 import logging
@@ -20,7 +20,7 @@ _OF_SEVERAL_LINES = ("exception", "stack")
 
 
 def get(name: str) -> Logger:
-    """A logger for one module; call it as `log.info("run_started", run_id=...)`: an event name, then fields."""
+    """A logger for one module. Call it with an event name and fields: `log.info("run_started", run_id=...)`."""
     return structlog.stdlib.get_logger(name)
 
 
@@ -42,11 +42,11 @@ def configure(
     level: int = logging.INFO,
     stream: TextIO | None = None,
 ) -> None:
-    """Send all logs, of stepIQ and of libraries, to one stream in one format.
+    """Write all logs, of stepIQ and of libraries, to one stream in one format.
 
     Args:
-        log_format: `auto` is `console` when the stream is a terminal and `json` otherwise.
-        level: lowest level of stepIQ's own lines; libraries log warnings and errors only.
+        log_format: `auto` is `console` if the stream is a terminal, and `json` otherwise.
+        level: lowest level of stepIQ's own lines. Libraries log only warnings and errors.
         stream: standard error by default, so that the output of a command contains no logs.
     """
     target = stream if stream is not None else sys.stderr
@@ -67,7 +67,7 @@ def configure(
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    # Tracebacks show code only: values of variables can be secrets.
+    # Tracebacks show only code, because values of variables can be secrets.
     final: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if is_for_people(log_format, target):
         # The default formatter would show values of variables: passwords, prompts, keys.
@@ -100,7 +100,7 @@ def configure(
 
 @contextmanager
 def python_captured() -> Generator[None]:
-    """Send to the log what Python prints to standard error: warnings, and errors of threads and finalizers."""
+    """Log what Python prints to standard error: warnings, and errors of threads and finalizers."""
     log = get("stepiq.python")
 
     def in_thread(arguments: threading.ExceptHookArgs) -> None:
@@ -120,7 +120,7 @@ def python_captured() -> Generator[None]:
 
 
 def _escape_controls(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """Keep text from outside from controlling the terminal, and from adding lines to the log."""
+    """Escape untrusted text, so that it cannot control the terminal or add lines to the log."""
     return {key: _escaped(key, value) for key, value in event.items()}
 
 
@@ -138,13 +138,13 @@ def _plain_traceback(stream: TextIO, error: ExcInfo) -> None:
 
 
 def _drop_cancel_tracebacks(record: logging.LogRecord) -> bool:
-    # A run that its user cancels ends its ticket through CancelledError, and a stopping server its open streams: the
-    # libraries report both as errors.
+    # The libraries report a CancelledError as an error when a user cancels a run, and when a stopping server ends its
+    # open streams.
     return not (
         record.exc_info and record.exc_info[0] and "Cancelled" in record.exc_info[0].__name__
     )
 
 
 def facts(event: EventDict) -> EventDict:
-    """The facts of a captured line without its rendering keys; tests read logs with it."""
+    """The fields of a captured line without rendering keys. For tests."""
     return {key: value for key, value in event.items() if not key.startswith("_")}

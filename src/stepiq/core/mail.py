@@ -1,6 +1,6 @@
-"""Sending mail: to the operator's mail server, or into files where none is set.
+"""Sends email through the operator's mail server, or writes it to files if no server is set.
 
-The mail server is an address that the operator configures, so it may be private.
+The operator configures the address of the mail server, so it can be private.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _CONNECTIONS = 4
 _MAX_HEADER = 250
 _MAX_LINE = 998
 _MAX_READ = 2_000
-"""Longest part of a name, a subject or an answer of a mail server that is looked at, in characters."""
+"""Maximum length of a name, a subject or an answer of a mail server, in characters. The rest is ignored."""
 _SUBMISSION_PORT = 587
 
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
@@ -53,13 +53,13 @@ class MailUnsent(Unavailable):
     ) -> None:
         super().__init__(message)
         self.reply = reply
-        """The code of the server's refusal, whose text the message then repeats: it may quote the mail."""
+        """The code of the server's refusal. If set, the message has the server's text, which can quote the email."""
         self.is_permanent = is_permanent
-        """Whether trying again is useless: the server or we refuse this very mail."""
+        """Whether a retry is useless, because the server or stepIQ refuses this email."""
 
     @property
     def confidential_reason(self) -> str:
-        """The message for logs and rows if the email contains a link: without the server's text, which may quote it."""
+        """The message for logs and rows if the email contains a link. Without the server's text, which can quote it."""
         if self.reply is None:
             return self.message
         return f"The mail server refused the email with code {self.reply}. Its answer is left out, because it may contain the link."
@@ -67,20 +67,20 @@ class MailUnsent(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A mail to one person. Line breaks in `subject` and `headers` become spaces: no text can add a header."""
+    """An email to one recipient. Line breaks in `subject` and `headers` become spaces: text cannot add headers."""
 
     to: str
     """An address without a name."""
     subject: str
     text: str
     html: str | None = None
-    """The same for programs that show HTML."""
+    """The same content as HTML."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    """More headers, such as a `Message-ID` that stays the same when a mail is sent again."""
+    """Additional headers, such as a `Message-ID` that stays the same if the email is sent again."""
 
 
 class Mailer:
-    """Sends mail as the settings say."""
+    """Sends email according to the settings."""
 
     def __init__(self, settings: Settings) -> None:
         self._sender = settings.mail_sender
@@ -93,14 +93,14 @@ class Mailer:
 
     @property
     def has_server(self) -> bool:
-        """Whether mail leaves this machine; without a server it is kept as files."""
+        """Whether a mail server is set. Without one, emails are written to files."""
         return isinstance(self._door, _Server)
 
     async def send(self, message: Message) -> None:
-        """Hand a mail to the server, or write it into the folder `mail`; once this returns, it is theirs.
+        """Send an email to the server, or write it to the folder `mail`. It is accepted when this returns.
 
         Raises:
-            MailUnsent: it could not be. After a break in the middle the server may have it all the same.
+            MailUnsent: it could not be sent. If the connection broke, the server may have accepted it nevertheless.
         """
         await self._door.take(_compose(message, self._sender))
 
@@ -133,8 +133,8 @@ def _compose(message: Message, sender: tuple[str, str]) -> EmailMessage:
 
 
 def _encoding(text: str) -> str | None:
-    """How a text is written into a mail; None leaves the choice to the library."""
-    # It escapes lines over 78 characters, and a link copied from the file of such a mail would lead nowhere.
+    """The transfer encoding of a text; None lets the library choose."""
+    # The library escapes lines over 78 characters, so a link copied from the file of such an email would not work.
     if any(len(line) > _MAX_LINE for line in text.encode().splitlines()):
         return None
     return "7bit" if text.isascii() else "8bit"
@@ -142,7 +142,7 @@ def _encoding(text: str) -> str | None:
 
 def _mailbox(name: str, address: str) -> Address:
     local, _, domain = address.rpartition("@")
-    # By its parts: a whole one with letters beyond ASCII is refused by the library.
+    # From its parts, because the library refuses whole addresses with non-ASCII letters.
     return Address(_one_line(name), username=local, domain=domain)
 
 
@@ -163,7 +163,7 @@ class _Door(Protocol):
 
 
 class _Folder:
-    """Keeps mail as files that any mail program opens, readable by their owner only: they carry tokens."""
+    """Writes emails to `.eml` files. Only their owner can read them, because they contain tokens."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -194,7 +194,7 @@ class _Folder:
 
 
 class _Server:
-    """Hands mail to a mail server, a connection for each."""
+    """Sends emails to a mail server, each over a new connection."""
 
     def __init__(self, url: str, domain: str) -> None:
         parts = urlsplit(url)
@@ -204,7 +204,7 @@ class _Server:
         self._user = unquote(parts.username) if parts.username else None
         self._password = unquote(parts.password or "") if parts.username else None
         self._domain = domain if domain.isascii() else "localhost"
-        # Servers count connections of one client and refuse further ones.
+        # Servers limit the connections of one client.
         self._connections = asyncio.Semaphore(_CONNECTIONS)
         self._where = f"The mail server {self._host}:{self._port}"
 
@@ -224,7 +224,7 @@ class _Server:
                 async with asyncio.timeout(_WHOLE_SECONDS):
                     await client.connect()
                     await client.send_message(mail)
-                # The mail is the server's by now: how the connection ends does not matter.
+                # The server has accepted the email, so errors of QUIT do not matter.
                 with suppress(aiosmtplib.SMTPException):
                     await client.quit(timeout=_QUIT_SECONDS)
             except (aiosmtplib.SMTPException, OSError) as error:
@@ -233,17 +233,17 @@ class _Server:
                 client.close()
 
     def _start_tls(self) -> bool | None:
-        """True: the connection must become encrypted; None: it does if the server offers it."""
+        """True: STARTTLS is required; None: it is used if the server offers it; False: TLS from the start."""
         if self._is_tls:
             return False
-        # Who stands between could take the offer out and read the password.
+        # Otherwise an attacker in the middle could remove the offer and read the password.
         must = self._user is not None and not _is_here(self._host)
         return True if must or self._port == _SUBMISSION_PORT else None
 
     def _unsent(self, error: Exception) -> MailUnsent:
         match error:
             case aiosmtplib.SMTPAuthenticationError():
-                # Its text is left out: some servers repeat what they were sent.
+                # Without the server's text, because some servers repeat the credentials.
                 return MailUnsent(
                     f"{self._where} rejected the user and password in STEPIQ_SMTP_URL ({error.code}). Correct them."
                 )

@@ -1,7 +1,7 @@
-"""Every metric of the process, counted where things happen and told at `/metrics`.
+"""The metrics of the process, exported at `/metrics`.
 
-Labels have few values, all of them known to the operator: none names a workspace, a user, a pipeline or a run. Counting
-takes about a microsecond and asks the store nothing.
+Labels have few values, and none is a workspace, a user, a pipeline or a run. Counting takes about a microsecond and
+does not use the store.
 """
 
 import platform
@@ -20,11 +20,11 @@ from stepiq import __version__
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-# Else each counter comes twice: once more with when it began, which nobody alerts on.
+# Otherwise each counter is exported a second time, with the time of its creation.
 disable_created_metrics()
 
 REGISTRY = CollectorRegistry()
-"""Of our own: libraries that count into the default one are not our promise."""
+"""Separate from the default registry, to which libraries can add metrics that stepIQ does not document."""
 
 _REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _RUN_BUCKETS = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
@@ -192,7 +192,7 @@ build_info = Gauge(
     ["version", "python"],
     registry=REGISTRY,
 )
-# Told as 0 from the start: the first of something that an alert watches would else not count as growth.
+# Exported as 0 from the start. Otherwise the first event of a label would not count as an increase in alerts.
 for _result in ("started", "skipped", "missed"):
     schedule_ticks.labels(_result)
 for _reason in ("address_limit", "server_limit", "half_open", "idle"):
@@ -204,5 +204,5 @@ ProcessCollector(registry=REGISTRY)
 
 
 def render() -> bytes:
-    """All metrics, in Prometheus's text format."""
+    """All metrics in the Prometheus text format."""
     return generate_latest(REGISTRY)

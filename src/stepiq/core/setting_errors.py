@@ -1,4 +1,4 @@
-"""Says which settings are not valid, under the names that the operator used, and what they must be."""
+"""Errors about invalid settings, with the names that the operator used and the values that are allowed."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, get_args
@@ -9,8 +9,8 @@ from pydantic.fields import FieldInfo
 from stepiq.core.errors import Invalid, Issue
 
 _SHOWN = 80
-"""Longest part of a value that a message repeats."""
-# Its password is part of the address.
+"""Maximum number of characters of a value that a message repeats."""
+# The URL includes the password.
 _MAY_HOLD_SECRETS = frozenset({"database_url"})
 
 
@@ -21,7 +21,7 @@ class SettingsInvalid(Invalid):
 
 
 def invalid(*issues: Issue) -> SettingsInvalid:
-    """An error that lists each setting on a line of its own."""
+    """An error that lists each setting on a separate line."""
     lines = [f"{issue.path}: {issue.message}" for issue in issues]
     message = lines[0] if len(lines) == 1 else "\n  ".join(["Settings are not valid.", *lines])
     return SettingsInvalid(message, issues)
@@ -34,13 +34,13 @@ def of_validation(
     flags: Mapping[str, str],
     file: str,
 ) -> SettingsInvalid:
-    """The error of the library in words for operators.
+    """Convert an error of pydantic to messages for operators.
 
     Args:
-        error: may have values of the environment in it; those of secrets are not repeated.
-        fields: the settings that variables set, by name.
-        given: the variables that are set, which shows the spelling that was used.
-        flags: options of the command line that gave values, by field name.
+        error: can contain values from the environment. Those of secrets are not repeated.
+        fields: the settings that environment variables can set, by name.
+        given: the variables that are set, to find the spelling that was used.
+        flags: the command-line options that set values, by field name.
         file: the config file, which has all other settings.
     """
     found = error.errors(include_url=False)
@@ -48,7 +48,7 @@ def of_validation(
 
 
 def spellings(name: str, field: FieldInfo) -> list[str]:
-    """Every variable that sets a field, the usual one first."""
+    """All environment variables that set a field, the usual one first."""
     alias = field.validation_alias
     prefixed = f"STEPIQ_{name.upper()}"
     if isinstance(alias, AliasChoices):
@@ -64,7 +64,7 @@ def _issue(
     file: str,
 ) -> Issue:
     location = [str(part) for part in entry["loc"]]
-    # The library names a field with another name by that name.
+    # For a field with an alias, pydantic reports the alias.
     named = location[0]
     name = next((each for each, info in fields.items() if named in spellings(each, info)), named)
     field = fields.get(name)
@@ -84,7 +84,7 @@ def _shown(entry: Any, field: FieldInfo) -> str:
 
 
 def _demand(entry: Any, field: FieldInfo | None) -> str:
-    """What the value must be."""
+    """A sentence that states the allowed values."""
     kind, context = str(entry["type"]), entry.get("ctx", {})
     match kind.partition("_")[0]:
         case "int" | "greater" | "less":
@@ -107,7 +107,7 @@ def _demand(entry: Any, field: FieldInfo | None) -> str:
         case "dict":
             return f"Write tables in the config file: [{entry['loc'][0]}.NAME]."
         case _:
-            # Such as: Input should be a valid string
+            # For example: Input should be a valid string
             return f"{str(entry['msg']).rstrip('.')}."
 
 

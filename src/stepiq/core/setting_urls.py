@@ -1,11 +1,11 @@
-"""Checks of the URLs in settings."""
+"""Checks URLs in settings."""
 
 import re
 from urllib.parse import urlsplit
 
 
 def checked_base(url: str) -> str:
-    """The URL of a model provider.
+    """The URL of a model provider, unchanged.
 
     Raises:
         ValueError: it is not a complete http or https URL.
@@ -23,7 +23,7 @@ def checked_base(url: str) -> str:
 
 
 def is_origin(url: str) -> bool:
-    """Whether it is an http or https URL with a host and nothing after it."""
+    """Whether a URL is http or https, and has only a host, an optional port and slashes."""
     try:
         parts = urlsplit(url)
         has_port = parts.port != 0
@@ -35,7 +35,7 @@ def is_origin(url: str) -> bool:
 
 
 def is_plain_database_url(rest: str) -> bool:
-    """Whether what follows `postgresql://` can be read in one way only, so that no part of a password counts as host or name."""
+    """Whether the part after `postgresql://` is unambiguous, so that no part of a password is read as host or name."""
     address, _, _ = rest.partition("?")
     authority, _, name = address.partition("/")
     port = authority.rpartition("@")[2].rpartition("]")[2].partition(":")[2]

@@ -1,4 +1,4 @@
-"""Tokens that state a claim and prove it. None of them is stored: nobody can make one without the server's secret."""
+"""Signed tokens. They are not stored, because they cannot be made without the server's secret."""
 
 import base64
 import hashlib
@@ -11,13 +11,13 @@ from stepiq.core import keys
 from stepiq.core.settings import Settings
 
 _TOKEN_BYTES = 48
-"""Base64 writes them without padding."""
+"""Base64 encodes this length without padding."""
 _ID_BYTES = 16
 _EXPIRY_BYTES = 5
 
 
 class Tokens:
-    """Makes and reads tokens that prove a claim. Those of one purpose mean nothing for another."""
+    """Makes and verifies tokens that contain a claim. A token is valid for one purpose only."""
 
     def __init__(self, settings: Settings, purpose: bytes, claim_bytes: int) -> None:
         self._settings = settings
@@ -30,7 +30,7 @@ class Tokens:
         return hmac.digest(keys.jwt_secret(self._settings), self._purpose, hashlib.sha256)
 
     def make(self, claim: bytes) -> str:
-        """The token that proves a claim."""
+        """The signed token of a claim."""
         return base64.urlsafe_b64encode(claim + self._proof(claim)).decode()
 
     def read(self, token: str) -> bytes | None:
@@ -48,19 +48,19 @@ class Tokens:
 
 
 class ExpiringTokens:
-    """Makes and reads tokens that prove an id and the time until which they are valid, in whole seconds."""
+    """Makes and verifies tokens that contain an id and an expiry time in whole seconds."""
 
     def __init__(self, settings: Settings, purpose: bytes) -> None:
         self._tokens = Tokens(settings, purpose, _ID_BYTES + _EXPIRY_BYTES)
 
     def make(self, subject: UUID, expires_at: datetime) -> str:
-        """The token that proves an id and a time."""
+        """The signed token of an id and an expiry time."""
         return self._tokens.make(
             subject.bytes + int(expires_at.timestamp()).to_bytes(_EXPIRY_BYTES)
         )
 
     def read(self, token: str) -> tuple[UUID, datetime] | None:
-        """The id and the time, which can be in the past. None if this server did not make the token for this purpose."""
+        """The id and the expiry time, which can be in the past. None as for `Tokens.read`."""
         claim = self._tokens.read(token)
         if claim is None:
             return None

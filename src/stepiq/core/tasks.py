@@ -1,4 +1,4 @@
-"""Ends background tasks. One that has failed or was cancelled does not affect the others."""
+"""Ends background tasks. A task that failed or was cancelled does not affect the others."""
 
 import asyncio
 from collections.abc import Iterable

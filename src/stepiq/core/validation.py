@@ -1,4 +1,4 @@
-"""Errors of pydantic as sentences for people. A value is never repeated, because it may be a secret."""
+"""Converts errors of pydantic to readable sentences. They never repeat a value, because it can be a secret."""
 
 import difflib
 import re
@@ -7,7 +7,7 @@ from typing import Any, cast
 
 _NUMBER = "Must be a number, such as 0.5."
 _INTEGER = "Must be an integer, such as 3."
-_OBJECT = 'Must be an object, such as {{"name": "value"}}.'  # a template, as the others
+_OBJECT = 'Must be an object, such as {{"name": "value"}}.'  # a format string
 _LIST = "Must be a list."
 _ID = "Must be an id, such as 0192f0c5-1d39-7a01-9d2c-3b5e7f901a08."
 _INSTANT = "Must be an ISO 8601 time with a time zone, such as 2030-01-31T12:00:00Z."
@@ -47,7 +47,7 @@ _SENTENCES = {
 
 
 def sentence(entry: Mapping[str, Any]) -> str:
-    """What an entry of `ValidationError.errors()` says is wrong, and how to correct it."""
+    """A sentence that explains an entry of `ValidationError.errors()` and how to correct it."""
     kind, facts = str(entry["type"]), cast(dict[str, Any], entry.get("ctx") or {})
     if facts.get("min_length") == 1:
         return "Must not be empty."
@@ -63,7 +63,7 @@ def sentence(entry: Mapping[str, Any]) -> str:
 
 
 def unknown(what: str, name: str, known: Collection[str]) -> str:
-    """A sentence about a name that is none of the known ones: the nearest, and all of them."""
+    """A sentence about an unknown name, with the nearest known name and a list of the first 20."""
     near = difflib.get_close_matches(name[:100], known, n=1)
     hint = f" Did you mean `{near[0]}`?" if near else ""
     listed = ", ".join(f"`{each}`" for each in [*known][:_MOST_NAMES])
@@ -81,6 +81,6 @@ def _choice(expected: str, given: object) -> str:
 def _near_choice(given: str, choices: list[str]) -> str | None:
     given = given[:100].lower()
     near = difflib.get_close_matches(given, choices, n=1)
-    # The part before a colon is the same for many: `pipelines:run` is no slip of `pipelines:read`.
+    # Many choices share the part before a colon: `pipelines:run` is not a misspelling of `pipelines:read`.
     own = [choice.rpartition(":")[2] for choice in near]
     return near[0] if difflib.get_close_matches(given.rpartition(":")[2], own) else None

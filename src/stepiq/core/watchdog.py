@@ -1,7 +1,7 @@
-"""Measures the delay of a process's event loop, and reports what holds it.
+"""Measures the delay of a process's event loop, and reports what blocks it.
 
-The loop notes the time every 20 ms. A thread checks that note. If it is too old, the thread takes the stack of the loop's
-thread, so that the log shows the function that did not return. Both cost less than a thousandth of a core.
+The loop records the time every 20 ms, and a thread checks it. If it is too old, the thread captures the stack of the
+loop's thread, so that the log shows the function that did not return. Both use less than a thousandth of a core.
 """
 
 import asyncio
@@ -15,10 +15,10 @@ from typing import Self
 from stepiq.core import logging, metrics
 
 HELD_SECONDS = 0.1
-"""A loop that is held for longer is reported."""
+"""A loop that is blocked for longer is reported."""
 _BEAT_SECONDS = 0.02
 _LONG_SECONDS = 5.0
-"""A loop that is held for longer is reported while it is still held: the process may be killed before it ends."""
+"""A loop that is blocked for longer is reported while it is blocked: the process may be killed before it ends."""
 _REPORT_EVERY_SECONDS = 10.0
 _MAX_FRAMES = 30
 _MEASURE_EVERY_SECONDS = 0.5
@@ -27,22 +27,22 @@ log = logging.get(__name__)
 
 
 class Watchdog:
-    """Watches the running event loop inside a `with` block."""
+    """Monitors the running event loop inside a `with` block."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._thread_id = threading.get_ident()
         self._beat = time.monotonic()
         self._longest_delay = 0.0
-        """Since the last measurement."""
+        """In seconds, since the last measurement."""
         self._next_measurement = self._beat + _MEASURE_EVERY_SECONDS
         self._timer: asyncio.TimerHandle | None = None
         self._stack: list[str] = []
-        """Where the loop was when it was found to be held, outermost call first."""
+        """Stack of the loop when it was found blocked, outermost call first."""
         self._stack_beat = 0.0
-        """The beat after which the loop was held there. The stack of an earlier one is outdated."""
+        """The beat after which `_stack` was captured. After a later beat, `_stack` is outdated."""
         self._reported_beat = 0.0
-        """The beat after which the loop was last reported while it was still held."""
+        """The beat after which the loop was last reported while it was blocked."""
         self._next_report = 0.0
         self._unreported = 0
         self._stopping = threading.Event()
@@ -60,7 +60,7 @@ class Watchdog:
         where: TracebackType | None,
     ) -> None:
         self._stopping.set()
-        # The block may end in the turn of the loop that held it.
+        # The `with` block may end in the iteration that blocked the loop.
         self._note()
         if self._timer is not None:
             self._timer.cancel()
@@ -88,7 +88,7 @@ class Watchdog:
 
     def _watch(self) -> None:
         while not self._stopping.wait(_BEAT_SECONDS):
-            # The loop can go on at any time, so what is found here belongs to the beat that was read first.
+            # The loop can continue at any time, so the stack belongs to the beat that was read before.
             beat = self._beat
             held = time.monotonic() - beat - _BEAT_SECONDS
             if held > HELD_SECONDS and self._stack_beat != beat:
@@ -109,13 +109,13 @@ class Watchdog:
 
 
 def _write(held: float, stack: list[str], **facts: object) -> None:
-    # The console shows a `stack` below the event, if it is text.
+    # The console prints `stack` below the event if it is text.
     log.warning("event_loop_held", seconds=round(held, 3), stack="\n".join(stack), **facts)
 
 
 def _stack(thread_id: int) -> list[str]:
     """Calls of a thread, outermost first: file, line and function, without source and values."""
-    frame = sys._current_frames().get(thread_id)  # pyright: ignore[reportPrivateUsage] - documented, in spite of its name
+    frame = sys._current_frames().get(thread_id)  # pyright: ignore[reportPrivateUsage] - a documented function
     if frame is None:
         return []
     calls = traceback.walk_stack(frame)

@@ -1,1 +1,1 @@
-"""Durable execution: tickets, the executor that carries a run on, and the journal that remembers what it did."""
+"""Durable execution: admission, the executor that runs pipelines, and the journal that records their progress."""

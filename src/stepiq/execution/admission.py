@@ -1,8 +1,8 @@
-"""Who may run now: accepting runs, ending them, and passing a freed slot on.
+"""Admission control: accepts, cancels and wakes runs, and assigns slots within the limits of a workspace's plan.
 
-A workspace below its cap gets a ticket with each run; at its cap, the run is accepted without one and the
-end of one of its runs hands the slot to the oldest that waits. The counters on the workspace's row make
-both decisions without a scan.
+A run of a workspace below its limit gets a ticket on acceptance. At the limit, the run is accepted without a ticket and
+held; when a run of the workspace ends, its slot goes to the oldest held run. Both decisions use counters on the
+workspace's row, without a scan.
 """
 
 from collections import Counter
@@ -32,15 +32,15 @@ from stepiq.store.pubsub import RUN_CANCELLED, Changes, run_topic
 from stepiq.store.states import FINAL_RUN_STATUSES, RunStatus, StepStatus
 from stepiq.store.tables import run_events, run_steps, runs, workspaces
 
-# When a plan has been raised, more slots than the one that was freed are free. Each end fills this many, so that the work of
-# one transaction stays small and all are filled soon.
+# Raising a plan can free more slots than are filled at once. Each run that ends fills two slots, which keeps
+# transactions small and still fills all slots soon.
 _FILLED_BY_AN_END = 2
 _FILLED_AT_ONCE = 500
 
 HELD = 0
-"""In place of a ticket's number: the run waits for a slot."""
+"""Ticket number of a run that waits for a slot."""
 PARKED = -1
-"""In place of a ticket's number: the run waits for a moment or a person, and has no slot."""
+"""Ticket number of a run that waits for a time or a person, and has no slot."""
 
 _INSERT_RUN, _INSERT_EVENT = runs.insert(), run_events.insert()
 
@@ -55,7 +55,7 @@ class RunNotCancellable(Conflict):
 
 
 class _VersionDeleted(StoreUnavailable):
-    """A run's version was deleted after it had been read. A later attempt reads the newest one."""
+    """A run's version was deleted after it had been read. Another attempt reads the newest version."""
 
     was_answered = True
 
@@ -67,48 +67,48 @@ _SLOTS = (workspaces.c.unfinished_runs, workspaces.c.admitted_runs, workspaces.c
 
 
 class Tickets(Protocol):
-    """The durable queue, as far as admission needs it."""
+    """The part of the durable queue that admission uses."""
 
     async def enqueue_many(
         self, session: Session, tickets: Sequence[tuple[UUID, int, int]]
     ) -> None:
-        """Put tickets into the queue, in this transaction: run, number and priority of each; lower priorities go first."""
+        """Enqueue tickets in this transaction: run, number and priority of each. Lower priorities go first."""
         ...
 
 
 class _Entry(NamedTuple):
-    """Runs of one workspace that have been counted in, and its counters as they were then, these runs included."""
+    """Runs of one workspace that were counted in, and its counters after that."""
 
     runs: Sequence[NewRun]
     unfinished: int
     held: int
-    """Nobody passes a held run, also where the plan has been raised since: those that are held are the last ones."""
+    """Held runs of the workspace. No run overtakes a held one, even after the plan was raised: these are the newest."""
 
     @property
     def slots(self) -> int:
-        """How many of these runs got one."""
+        """How many of these runs got a slot."""
         return len(self.runs) - min(len(self.runs), self.held)
 
 
 @dataclass(slots=True)
 class Release:
-    """What a workspace gets back, and what it pays."""
+    """Slots and reservations that a workspace gets back, and credits that it pays."""
 
     runs: int = 0
     slots: int = 0
-    """Of these runs; those without a slot were held."""
+    """How many of `runs` had a slot; the others were held."""
     credit_tokens: int = 0
     reserved_tokens: int = 0
-    """That calls have used or do not need."""
+    """Reserved tokens that calls have used or do not need."""
 
     def add_run(self, *, is_held: bool) -> None:
-        """Add a run that ended."""
+        """Add a run that ended or was parked."""
         self.runs += 1
         self.slots += not is_held
 
 
 def count_end(status: RunStatus, trigger: str, started: datetime | None, ended: datetime) -> None:
-    """Count the end of a run, once it is durable."""
+    """Update the metrics for a run that ended. Call it after the commit."""
     metrics.runs_ended.labels(status, trigger).inc()
     if started is not None:
         metrics.run_duration.labels(status).observe((ended - started).total_seconds())
@@ -123,12 +123,12 @@ class Admission:
         self.plans = plans
 
     async def accept(self, session: Session, run: NewRun) -> None:
-        """Insert a run, its first event and, below the cap, its ticket. A run that is refused is counted nowhere.
+        """Insert a run, its first event and, below the limit, its ticket. A refused run is not counted.
 
         Raises:
-            PlanRunsExhausted: the workspace has started all runs that its plan allows a day.
+            PlanRunsExhausted: the workspace has reached its plan's limit of runs per day.
             PlanCreditsExhausted: the run needs credits, and none are left this month.
-            QueueFull: too many of the workspace's runs wait already.
+            QueueFull: the workspace has reached its plan's limit of waiting runs.
             VersionNotFound: the version was deleted after it had been read.
         """
         try:
@@ -141,12 +141,12 @@ class Admission:
     async def accept_many(
         self, session: Session, wanted: Sequence[NewRun]
     ) -> list[StepIQError | None]:
-        """Accept several runs as `accept` would one by one, and say of each why it was refused; None if it was not."""
+        """Accept several runs; returns the refusal of each, or None if it was accepted. See `accept`."""
         now = clock.now()
         refusals: dict[UUID, StepIQError] = {}
         entries: list[_Entry] = []
         by_workspace = attrgetter("workspace_id")
-        # Workspaces in one order everywhere, so that two who accept for several never wait for each other.
+        # All transactions lock workspaces in the same order, to prevent deadlocks.
         for _, group in groupby(sorted(wanted, key=by_workspace), by_workspace):
             entry, refused = await self._count_in(session, list(group), now)
             refusals |= refused
@@ -206,7 +206,7 @@ class Admission:
             await self._tickets.enqueue_many(session, tickets)
         for entry in entries:
             if most := len(entry.runs) - entry.slots:
-                # There is room where the plan has been raised since somebody was held.
+                # Slots may be free if the plan was raised after runs were held.
                 run, admitted = entry.runs[0], entry.unfinished - entry.held
                 limit = run.plan.runs_at_once
                 await self._fill(session, run.workspace_id, admitted, entry.held, limit, most)
@@ -214,11 +214,11 @@ class Admission:
     async def _count_in(
         self, session: Session, wanted: Sequence[NewRun], now: datetime
     ) -> tuple[_Entry | None, dict[UUID, StepIQError]]:
-        """Count in what the plan allows of one workspace's runs, and say why it does not allow the others."""
+        """Count in the runs of one workspace that its plan allows; returns the refusals of the others by run id."""
         row = (await session.execute(COUNT_IN, parameters(wanted, now))).one_or_none()
         refusals: dict[UUID, StepIQError] = {}
         if row is None:
-            # There is no place for all of them, maybe for some.
+            # They don't all fit; some may.
             wanted, refusals = await self._choose(session, wanted, now)
             if not wanted:
                 return None, refusals
@@ -229,7 +229,7 @@ class Admission:
     async def _choose(
         self, session: Session, wanted: Sequence[NewRun], now: datetime
     ) -> tuple[list[NewRun], dict[UUID, StepIQError]]:
-        """The first of a workspace's runs that fit in; nothing else is counted there until this transaction ends."""
+        """The first runs that the plan allows. Locks the workspace's counters until the transaction ends."""
         plan = wanted[0].plan
         row = (await session.execute(SEE, parameters(wanted, now))).one()
         has_credits = usage.credits_remaining(plan.credits_per_month, row.tokens) != 0
@@ -248,10 +248,10 @@ class Admission:
         return allowed, refusals
 
     async def cancel(self, session: Session, workspace_id: UUID, run_id: UUID) -> None:
-        """End a run that has not ended; whoever works on it hears of it after the commit.
+        """Cancel a run. Its worker is notified after the commit.
 
         Raises:
-            RunNotCancellable: it has ended.
+            RunNotCancellable: the run has already ended.
         """
         now = clock.now()
         stopped = (
@@ -302,7 +302,7 @@ class Admission:
         tally, release = Tally(), Release()
         tally.add_run(RunStatus.CANCELLED)
         await reviews.close(session, run_id)
-        # One that waits has no slot, and was counted out when it began to.
+        # A parked run has no slot; it was counted out when it was parked.
         if row.ticket != PARKED:
             release.add_run(is_held=row.ticket == HELD)
             await self.release(session, workspace_id, release, now)
@@ -312,11 +312,11 @@ class Admission:
         session.after_commit(lambda: count_end(RunStatus.CANCELLED, trigger, started, now))
 
     async def wake(self, session: Session, waiting: Sequence[tuple[UUID, UUID]]) -> None:
-        """Let runs go on that have waited for a moment or a person; each as soon as its workspace has a slot.
+        """Resume runs that waited for a time or a person; each continues as soon as its workspace has a slot.
 
         Args:
-            session: the transaction, which holds these runs.
-            waiting: run and workspace of each.
+            session: the transaction, which has locked these runs.
+            waiting: run id and workspace id of each.
         """
         found = [run_id for run_id, _ in waiting]
         rows = await session.execute(
@@ -346,9 +346,9 @@ class Admission:
     async def release(
         self, session: Session, workspace_id: UUID, release: Release, now: datetime
     ) -> None:
-        """Count runs out, hand their slots to the oldest that wait, and count credits.
+        """Count runs out, give their slots to the oldest held runs, and count credits.
 
-        Slots are kept back where the workspace's plan has been lowered and more run than it allows.
+        If the plan was lowered and more runs are admitted than it allows, the slots are not given out.
         """
         row = (
             await session.execute(
@@ -367,7 +367,7 @@ class Admission:
             await self._fill_by_plan(session, workspace_id, row, _FILLED_BY_AN_END * release.slots)
 
     async def fill(self, session: Session, workspace_id: UUID) -> None:
-        """Give waiting runs the slots that a plan just raised has for them, up to 500; ends of runs give the others."""
+        """Give held runs the slots of a raised plan, up to 500; the remaining slots are filled as runs end."""
         row = (
             await session.execute(
                 sa.select(*_SLOTS)
@@ -428,11 +428,12 @@ class Admission:
     async def append_many(
         self, session: Session, logs: Sequence[tuple[UUID, int, list[Event]]]
     ) -> None:
-        """Record events of runs and tell listeners after the commit.
+        """Record events of runs, and publish them after the commit.
 
         Args:
             session: the transaction.
-            logs: of each run, the events behind a `last_seq`, which the caller has moved.
+            logs: for each run, its id, its `last_seq` before these events, and the events. The caller updates
+                `last_seq` in the run's row.
         """
         now = clock.now()
         numbered = [

@@ -1,4 +1,4 @@
-"""Counting runs of a workspace in, in one statement: the counters on its row make the decision without a scan."""
+"""The SQL that counts runs in: one statement decides by the counters on the workspace's row, without a scan."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,12 +10,12 @@ from stepiq.execution import usage
 from stepiq.execution.records import NewRun
 from stepiq.store.tables import workspaces
 
-# More than any workspace will ever have.
+# More than any workspace can reach.
 _UNLIMITED = 1_000_000_000_000
 
 
 def parameters(wanted: Sequence[NewRun], now: datetime) -> dict[str, Any]:
-    """What `COUNT_IN` and `SEE` ask for."""
+    """Parameters of `COUNT_IN` and `SEE`. All runs are of one workspace."""
     plan = wanted[0].plan
     needs_credits = any(run.spends_credits for run in wanted)
     return {
@@ -35,9 +35,9 @@ def _or_unlimited(limit: int | None) -> int:
 
 
 def _statements() -> tuple[sa.Executable, sa.Executable]:
-    """Count some runs of a workspace in if there is place for all of them; see how many there is place for.
+    """Build two statements: one counts runs in if all of them fit, the other reads how many would fit.
 
-    Made once: to put them together takes longer than to execute them.
+    Built once, because building them takes longer than executing them.
     """
     admitted, unfinished = workspaces.c.admitted_runs, workspaces.c.unfinished_runs
     number, at_once, queued, per_day, credits_ = (
@@ -47,11 +47,11 @@ def _statements() -> tuple[sa.Executable, sa.Executable]:
     day, month = (sa.bindparam(name, type_=sa.Text) for name in ("day", "month"))
     today, tokens = usage.runs_today(day), usage.credit_tokens(month)
     held = unfinished - admitted
-    # More than the slots are taken where the plan has been lowered.
+    # After the plan was lowered, more runs may be admitted than it allows.
     free = sa.case((admitted < at_once, at_once - admitted), else_=0)
-    # Nobody passes a held run.
+    # No run overtakes a held one.
     slots = sa.case((held > 0, 0), (free < number, free), else_=number)
-    # While somebody is held, each run that comes in lets the oldest have a free slot, but has to find a place in the queue.
+    # While runs are held, free slots go to the oldest of them, and a new run needs room in the queue.
     room = sa.case((sa.and_(held > 0, held >= queued), 0), else_=free + queued - held)
     of_workspace = workspaces.c.id == sa.bindparam("workspace", type_=sa.Uuid)
     count_in = (

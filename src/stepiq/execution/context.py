@@ -1,4 +1,4 @@
-"""What the handler of a step can use, and how it sends text while it works."""
+"""The context that the handler of a step receives, and the streaming of its text."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -24,13 +24,13 @@ from stepiq.store.database import Database
 from stepiq.store.pubsub import Changes, run_topic
 
 DELTA_SECONDS = 0.05
-"""Text of a model is sent to listeners at most this often."""
+"""Minimum interval between two messages of model text to listeners."""
 DELTA_CHARACTERS = 16 * 1024
-"""Longest text that is sent at once."""
+"""Maximum length of one such message."""
 
 
 class CreditTurns:
-    """Lets the calls of a workspace that wait for credits try one after the other."""
+    """Serialises the attempts of a workspace's waiting calls to reserve credits."""
 
     def __init__(self) -> None:
         self._locks = WeakValueDictionary[UUID, asyncio.Lock]()
@@ -42,18 +42,18 @@ class CreditTurns:
 
 @dataclass(slots=True)
 class Dependencies:
-    """What steps reach outside with. One for a process."""
+    """The shared services that steps use. One instance per process."""
 
     database: Database
     providers: Providers
     http: GuardedClient
     sandbox: Sandbox
-    """Of this start of the engine; a stop ends it."""
+    """Replaced at each start of the engine, and closed when it stops."""
     changes: Changes
     credit_turns: CreditTurns = field(default_factory=CreditTurns)
     maskers: Maskers = field(default_factory=Maskers)
     stubs: Stubs | None = None
-    """What takes the place of all that, while pipelines are only tried."""
+    """Given results for steps, in tests of pipelines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +66,21 @@ class StepContext:
     scope: dict[str, Json]
     """The names that templates and expressions may use."""
     previous: Json
-    """Output of the step before."""
+    """Output of the previous step."""
     dependencies: Dependencies
     secrets: RunSecrets
     speak: Callable[[str], None]
-    """Send a piece of text to listeners; batched, unrecorded."""
+    """Send a piece of text to listeners; batched and not recorded."""
     note: Callable[[str, str], None]
-    """Record a line in the step's log: level, message."""
+    """Add a line to the step's log: level, message. Written with the next write."""
     save: Callable[[], Awaitable[None]]
-    """Record how far the step has come, and what it has used so far."""
+    """Record the progress and the usage of the step so far."""
     begin: Callable[[], Awaitable[None]]
-    """Record that an attempt begins. Handlers call it before they do anything that has an effect outside."""
+    """Record that an attempt begins. Handlers must call it before any external effect."""
 
     @property
     def started_at(self) -> datetime:
-        """When the step started; the same if it continues after a crash."""
+        """When the step first started, also after a crash."""
         assert self.record.started_at is not None  # noqa: S101 - set before the handler is called
         return self.record.started_at
 
@@ -91,14 +91,14 @@ class StepContext:
 
     @property
     def idempotency_key(self) -> str:
-        """The same whenever this step is tried again: `run:step[:branch]:iteration`."""
+        """The same for all attempts of this execution: `run:step[:branch]:iteration`."""
         record = self.record
         parts = [str(self.run.id), record.step_id, record.branch, str(record.iteration)]
         return ":".join(part for part in parts if part)
 
 
 class Speaker:
-    """Sends a step's text to the run's listeners, at most every 50 ms, without the run's secrets."""
+    """Sends a step's text to the run's listeners, at most every 50 ms and with secrets masked."""
 
     def __init__(self, changes: Changes, run_id: UUID, record: StepRecord, masker: Masker) -> None:
         self._changes = changes
@@ -109,13 +109,13 @@ class Speaker:
         self._timer: asyncio.TimerHandle | None = None
 
     def speak(self, text: str) -> None:
-        """Take a piece of text; it leaves with the next batch."""
+        """Add text to the next batch."""
         self._waiting.append(text)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(DELTA_SECONDS, self._send_batch)
 
     async def flush(self) -> None:
-        """Send all that waits, so that no text comes after the event that ends its step."""
+        """Send all buffered text, so that no text follows the event that ends its step."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -126,14 +126,14 @@ class Speaker:
         self._send(self._masked.flush())
 
     def _send_batch(self) -> None:
-        # What may be the beginning of a secret goes on waiting, for the rest of it.
+        # The masker keeps back text that may be the beginning of a secret.
         self._send(self._masked.feed(self._take()))
         self._timer = None
         if self._waiting:
             self._timer = asyncio.get_running_loop().call_later(DELTA_SECONDS, self._send_batch)
 
     def _take(self) -> str:
-        """The next batch. The rest of a longer text waits, so that no text holds the event loop."""
+        """The next batch. The rest of a longer text stays buffered, so that masking does not block the event loop."""
         text = "".join(self._waiting)
         rest = text[DELTA_CHARACTERS:]
         self._waiting = [rest] if rest else []

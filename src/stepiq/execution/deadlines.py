@@ -1,4 +1,4 @@
-"""The time limit of a run that lost its worker."""
+"""Restores the deadline of an interrupted run."""
 
 from datetime import timedelta
 
@@ -13,17 +13,17 @@ log = logging.get(__name__)
 
 
 async def restore(database: Database, run: ClaimedRun, limit: timedelta) -> None:
-    """Give a run whose time is up the time back that it had when its last worker stopped; once for each run.
+    """Give an expired run the time that it had left at its last recorded event. Applies once per run.
 
-    What looks like a long interruption may be a clock that was set, which no other process can tell.
+    A long interruption cannot be distinguished from a change of the system clock.
 
     Args:
-        database: of the run.
-        run: claimed by this worker. Gets its new deadline.
-        limit: how long runs of its pipeline may take.
+        database: the database of the run.
+        run: a run that this worker has claimed. Its `deadline_at` is updated.
+        limit: the time limit of its pipeline.
 
     Raises:
-        StoreUnavailable: the database does not answer.
+        StoreUnavailable: the database does not respond.
     """
     now = clock.now()
     was_restored = run.deadline_at - run.created_at > limit

@@ -1,4 +1,4 @@
-"""Compiled pipeline versions, kept because they never change."""
+"""A cache of compiled pipeline versions, which never change."""
 
 import asyncio
 from collections import OrderedDict
@@ -32,31 +32,31 @@ class VersionNotFound(NotFound):
 
 
 async def _compile(document: dict[str, Json]) -> Definition:
-    # Who starts a run holds a transaction, which no queue may make long.
+    # Starting a run compiles inside a transaction, which must not wait for other computations of the workspace.
     if Text.of(document).size_bytes <= QUICK_BYTES:
         return compile_document(document)
     return await offload.compute_apart(compile_document, document)
 
 
 class Definitions:
-    """The 512 versions used last, ready to run."""
+    """Caches the 512 most recently used versions, compiled."""
 
     def __init__(self) -> None:
         self._compiled: OrderedDict[tuple[UUID, int], Definition] = OrderedDict()
         self._compiling: dict[tuple[UUID, int], asyncio.Task[Definition]] = {}
 
     def kept(self, pipeline_id: UUID, version: int) -> Definition | None:
-        """The compiled version if it is at hand, without asking the store."""
+        """The compiled version if it is cached. Does not query the database."""
         key = (pipeline_id, version)
         if (found := self._compiled.get(key)) is not None:
             self._compiled.move_to_end(key)
         return found
 
     async def get(self, session: Session, pipeline_id: UUID, version: int) -> Definition:
-        """The compiled version. It does not ask whose pipeline it is: the caller has.
+        """The compiled version. The caller must have checked access to the pipeline.
 
         Raises:
-            VersionNotFound: there is none.
+            VersionNotFound: the pipeline does not have this version.
         """
         if (found := self.kept(pipeline_id, version)) is not None:
             return found
@@ -73,7 +73,7 @@ class Definitions:
             compiling = asyncio.create_task(_compile(document))
             self._compiling[key] = compiling
             compiling.add_done_callback(partial(self._keep, key))
-        # Others may wait for it, too.
+        # Other callers may be waiting for the same task.
         return await asyncio.shield(compiling)
 
     def _keep(self, key: tuple[UUID, int], compiling: asyncio.Task[Definition]) -> None:

@@ -1,4 +1,4 @@
-"""Carries a run from where its journal ends to its end, or to where it has to wait for long."""
+"""Executes a run from the end of its journal until the run ends or has to wait for long."""
 
 import asyncio
 from collections.abc import MutableMapping
@@ -35,7 +35,7 @@ log = logging.get(__name__)
 
 
 class Executor:
-    """Interprets definitions. It keeps nothing between runs."""
+    """Executes claimed runs. Keeps no state between runs."""
 
     def __init__(
         self,
@@ -61,17 +61,17 @@ class Executor:
         *,
         again: bool = False,
     ) -> None:
-        """Take a run over and bring it to its end.
+        """Claim a run and execute it until it ends or is parked. Does nothing if the run cannot be claimed.
 
         Args:
-            run_id: which.
-            claims: where the number of the claim is noted, by the run's id.
-            again: this process has begun to carry it before.
+            run_id: the run.
+            claims: receives the claim number, by run id.
+            again: this process has claimed the run before.
 
         Raises:
-            ClaimLost: the run was cancelled, or another worker has it.
-            StoreUnavailable: the journal cannot be written; calling again goes on from what it has.
-            asyncio.CancelledError: the task was cancelled; a run that its user cancelled has been counted.
+            ClaimLost: the run was cancelled, or another worker has claimed it.
+            StoreUnavailable: the journal cannot be written. A further call continues from what is recorded.
+            asyncio.CancelledError: the task was cancelled. If a user cancelled the run, its usage has been counted.
         """
         run = await self._journal.claim(run_id, again=again)
         if run is None:
@@ -92,11 +92,11 @@ class Executor:
                 raise
 
     async def abandon(self, run_id: UUID, held: int | None = None) -> None:
-        """End a run as failed through a fault of ours, whose details are in the log.
+        """End a run as failed because of a bug in stepIQ, whose details are in the log.
 
         Args:
-            run_id: which.
-            held: the claim under which it happened, if there was one; under a newer claim nothing is at fault.
+            run_id: the run.
+            held: the claim under which the error occurred, if any. A run with a newer claim is left alone.
 
         Raises:
             ClaimLost, StoreUnavailable: as for `carry`.
@@ -111,7 +111,7 @@ class Executor:
         await self._fail(run, FailureCode.INTERNAL, message)
 
     async def _fail(self, run: ClaimedRun, code: FailureCode, message: str) -> None:
-        """End a run, and its steps in progress, without executing anything of it."""
+        """End a run and its unfinished steps as failed, without executing anything."""
         error: dict[str, Json] = {"code": str(code), "message": message, "step_id": None}
         entry = Entry(ending=Ending(RunStatus.FAILED, error=error))
         for record in run.steps.values():
@@ -152,7 +152,7 @@ class Executor:
             await run_context.buffer.settled()
             await self._count_unwritten(run)
             raise
-        # The message may quote a model, and the log holds no outputs.
+        # The message may quote model output, which is never logged.
         error = None if stopped is None else str(stopped.failed.code)
         status = RunStatus.COMPLETED if stopped is None else RunStatus.FAILED
         log.info("run_ended", status=str(status), error=error)
@@ -172,14 +172,14 @@ class Executor:
         return _parking(sequence.run_context, stopped) if isinstance(stopped, Parked) else stopped
 
     async def _count_unwritten(self, run: ClaimedRun) -> None:
-        # A cancel may come while a step is in flight, and also between a step's end and its record.
+        # A cancel may arrive while a step is in flight, or between the end of a step and its record.
         for record in run.steps.values():
             if record.meter == record.stored_meter and not record.reservation.held:
                 continue
             try:
                 await self._journal.count_cancelled(run, record)
             except StoreUnavailable:
-                # Must not take the place of the cancel, which a stopping server waits for.
+                # Must not replace the CancelledError, which a stopping server waits for.
                 log.warning("cancelled_step_not_counted", step_id=record.step_id)
 
     async def _definition(self, run: ClaimedRun) -> Definition:
@@ -217,11 +217,11 @@ def _ending(sequence: SequenceState, stopped: Stopped | None) -> Ending:
 
 def _parking(run_context: RunContext, parked: Parked) -> Parking:
     waiting, record = parked.waiting, parked.record
-    # Whatever is waited for, the run's own time ends first, or not.
+    # No wait extends past the run's deadline.
     wake_at = min(waiting.until, run_context.run.deadline_at)
     if waiting.review is None:
         return Parking(wake_at)
-    assert record.started_at is not None  # noqa: S101 - it has been asked
+    assert record.started_at is not None  # noqa: S101 - set when the wait was recorded
     review = NewReview(
         id=uuid7(),
         step_id=record.step_id,

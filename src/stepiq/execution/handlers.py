@@ -1,4 +1,4 @@
-"""Finds the handlers of step types, in the packages that are registered as entry points of the group `stepiq.steps`."""
+"""Finds the handlers of step types: packages registered as entry points in the group `stepiq.steps`."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -13,23 +13,23 @@ GROUP = "stepiq.steps"
 
 
 class StepHandler(Protocol):
-    """The module `handler` of the package of a step type."""
+    """The `handler` module in the package of a step type."""
 
     async def run(self, spec: Any, context: StepContext, /) -> Result:
         """Execute the step once.
 
-        Called again if an attempt fails and can be repeated, and if the step continues after a crash or a wait.
+        Called again if a failed attempt is retried, and if the step continues after a crash or a wait.
 
         Args:
-            spec: the own fields of the step.
-            context: what it can use. Call `context.begin()` before anything that has an effect outside.
+            spec: the fields of this step type.
+            context: the execution. Call `context.begin()` before any external effect.
         """
         ...
 
 
 @cache
 def handlers() -> Mapping[str, StepHandler]:
-    """The handlers by step type. The first call imports them, which takes some milliseconds."""
+    """The handlers by step type. The first call imports them, which takes a few milliseconds."""
     return {
         entry.name: cast(StepHandler, import_module(f"{entry.value}.handler"))
         for entry in entry_points(group=GROUP)

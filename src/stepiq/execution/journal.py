@@ -1,10 +1,10 @@
-"""The truth about every run: what was accepted, what was done, how it ended.
+"""The durable record of every run: its steps, totals, events and result.
 
-Each write is conditional on the claim number: a worker that lost its run changes nothing. Step rows, totals and
-events of one moment share one transaction, so that a reader never sees one without the others; so do the writes of all
-runs that have something to write at the same time.
+Each write is conditional on the claim number: a worker that lost its claim changes nothing. Step rows, totals and
+events that belong together are written in one transaction, so that a reader never sees one without the others.
+Concurrent writes of several runs share a transaction.
 
-Everybody locks rows in this order: runs, their workspaces, rollups of usage; of one kind in the order of their keys.
+Rows are locked in this order: runs, their workspaces, usage rollups; rows of one table in the order of their keys.
 """
 
 from collections import defaultdict
@@ -36,7 +36,7 @@ from stepiq.store.write_batching import WriteBatcher
 
 
 class ClaimLost(Exception):
-    """Somebody else carries the run now, or it was cancelled: stop and change nothing."""
+    """Another worker has claimed the run, or the run was cancelled. Stop executing it and write nothing."""
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class Entry:
 
     @property
     def distinct_steps(self) -> list[StepRecord]:
-        """Each step once, however often there was news of it."""
+        """Each step once, even if it changed several times."""
         return list({id(record): record for record in self.steps}.values())
 
     @property
@@ -59,34 +59,34 @@ class Entry:
 
     @property
     def has_progress(self) -> bool:
-        """Whether the run has come further, and not only begun something."""
+        """Whether a step finished, or the run ended or was parked. A step that only started is no progress."""
         is_over = self.ending is not None or self.parking is not None
         return is_over or any(record.is_final for record in self.steps)
 
     def add(self, record: StepRecord, event: Event) -> None:
-        """Write a step's row and say so."""
+        """Add a step's row and the event about it."""
         self.steps.append(record)
         self.news.append(event)
 
 
 @dataclass(slots=True)
 class _Writing:
-    """An entry on its way into the journal."""
+    """An entry that is being written."""
 
     run: ClaimedRun
     entry: Entry
     last_seq: int = 0
-    """Of the run's row, before it is written."""
+    """The `last_seq` of the run's row before the write."""
     ticket: int = 0
     tally: Tally = field(default_factory=Tally)
     plan: RunLimits | None = None
-    """The workspace's, if credits are to be reserved."""
+    """The workspace's plan, if credits are to be reserved."""
     changes: dict[UUID, ReservationChange] = field(default_factory=dict[UUID, ReservationChange])
-    """To reservations, by the ids of the steps."""
+    """Changes to reservations, by the record ids of the steps."""
 
 
 class Journal:
-    """Reads and writes what runs have done."""
+    """Claims runs and writes their progress."""
 
     def __init__(
         self,
@@ -105,15 +105,15 @@ class Journal:
     async def claim(
         self, run_id: UUID, held: int | None = None, *, again: bool = False
     ) -> ClaimedRun | None:
-        """Take a run over and load what it has done; None when there is nothing left to do.
+        """Claim a run and load its recorded steps; None if the run waits or has ended.
 
         Args:
-            run_id: which.
-            held: take it over from this claim only; None when it has another one meanwhile.
-            again: this process has claimed it before, and lives.
+            run_id: the run.
+            held: claim the run only if this is still its latest claim; otherwise return None.
+            again: this process has claimed the run before, so that its earlier claim does not count as a crash.
 
         Raises:
-            StoreUnavailable: whether it was taken over is unknown; claim it again.
+            StoreUnavailable: it is unknown whether the claim was committed; claim the run again.
         """
         if held is None and not again:
             return await self._claiming.add(run_id, run_id)
@@ -127,10 +127,14 @@ class Journal:
         return found.get(run_id)
 
     async def release(self, claims: Mapping[UUID, int], patience: float) -> None:
-        """Note that this process gives claims back and does not die under them.
+        """Record that this process gives up these claims, so that they do not count as crashes.
+
+        Args:
+            claims: claim numbers by run id.
+            patience: seconds to wait for the database.
 
         Raises:
-            StoreUnavailable: that cannot be noted.
+            StoreUnavailable: the claims could not be released.
         """
         if claims:
             rows = [{"row_id": run_id, "held": claim} for run_id, claim in sorted(claims.items())]
@@ -153,18 +157,18 @@ class Journal:
         ]
         if begun:
             await self._admission.append_many(session, begun)
-        # A retry has steps before it begins.
+        # A retry has recorded steps before its first claim.
         known = {row.id: found[row.id] for row in rows if row.claim > 1 or row.has_reused}
         await _load_steps(session, known)
         await reservations.release_of(session, list(known.values()))
         return found
 
     async def write(self, run: ClaimedRun, entry: Entry) -> None:
-        """Add an entry; with a run's end, or when it has to wait for long, its ticket is used up.
+        """Write an entry. If it ends or parks the run, finish the run's ticket, too.
 
         Raises:
-            ClaimLost: the run is no longer this worker's; nothing was written.
-            StoreUnavailable: nothing is known of whether it was written; claim the run again.
+            ClaimLost: this worker no longer holds the run; nothing was written.
+            StoreUnavailable: it is unknown whether the entry was written; claim the run again.
         """
         if entry.ending is not None:
             entry.news.append(_ended(entry.ending))
@@ -201,7 +205,7 @@ class Journal:
             for run, review in asked:
                 await self.send(session, await self._outbox.review_requested(session, run, review))
             for each in ending:
-                assert each.entry.ending is not None  # noqa: S101 - these are the ones that have
+                assert each.entry.ending is not None  # noqa: S101 - `ending` has only such entries
                 sent = await self._outbox.run_ended(session, each.run, each.entry.ending)
                 await self.send(session, sent)
 
@@ -226,13 +230,13 @@ class Journal:
         await usage.add_many(session, used_up)
 
     async def send(self, session: Session, recorded: Sequence[NewDelivery]) -> None:
-        """Put recorded deliveries into their queue in the caller's transaction."""
+        """Enqueue recorded deliveries in the caller's transaction."""
         if recorded:
             wanted = [(each.id, each.ticket, each.priority) for each in recorded]
             await self._queue.enqueue_many(session, wanted, Queue.DELIVERIES)
 
     async def count_cancelled(self, run: ClaimedRun, record: StepRecord) -> None:
-        """Add what a cancelled step had used when it was stopped; its status stays as it is."""
+        """Add the usage of a cancelled step up to the moment it was stopped. Its status does not change."""
         used_since = record.meter.since(record.stored_meter)
         async with self._database.transaction(PATIENT_SECONDS) as session:
             counted = await session.execute(
@@ -240,7 +244,7 @@ class Journal:
                 .where(
                     run_steps.c.id == record.id,
                     run_steps.c.status == StepStatus.CANCELLED,
-                    # The claim that the cancel took away: others count for themselves what they used.
+                    # Only for the claim that the cancel ended: other workers count their own usage.
                     sa.exists().where(runs.c.id == run.id, runs.c.claim == run.claim + 1),
                 )
                 .values(used(record))
@@ -258,7 +262,7 @@ class Journal:
 
 
 async def recorded(session: Session, run_id: UUID) -> ClaimedRun | None:
-    """A run as its journal has it, for who only reads. It does not ask whose run it is: the caller has."""
+    """A run with its recorded steps, without claiming it. The caller must have checked access to the run."""
     row = (await session.execute(sa.select(*CLAIMED).where(runs.c.id == run_id))).one_or_none()
     if row is None:
         return None
@@ -279,7 +283,7 @@ async def _load_steps(session: Session, wanted: Mapping[UUID, ClaimedRun]) -> No
 
 
 async def _hold(session: Session, batch: Sequence[_Writing], plans: PlanBook) -> list[_Writing]:
-    """Lock the runs of a batch, and say which of them are still their workers'."""
+    """Lock the runs of a batch; returns the entries whose workers still hold their runs."""
     asks = any(reservations.wants(record) for each in batch for record in each.entry.steps)
     statement = statements.HOLD_WITH_PLAN if asks else statements.HOLD
     rows = await session.execute(statement, {"ids": [each.run.id for each in batch]})
@@ -299,7 +303,7 @@ async def _hold(session: Session, batch: Sequence[_Writing], plans: PlanBook) ->
 
 
 def _releases(ours: Sequence[_Writing]) -> dict[UUID, Release]:
-    """What workspaces get back and pay with a batch."""
+    """The slots, reservations and credits that a batch settles, by workspace."""
     found: defaultdict[UUID, Release] = defaultdict(Release)
     for each in ours:
         entry, workspace_id = each.entry, each.run.workspace_id
@@ -315,7 +319,7 @@ def _releases(ours: Sequence[_Writing]) -> dict[UUID, Release]:
 def _asking(
     ours: Sequence[_Writing],
 ) -> dict[UUID, tuple[RunLimits, list[ReservationChange]]]:
-    """The reservations that a batch asks for, by workspace, and the workspace's plan."""
+    """The plan and the requested reservations of each workspace in a batch."""
     found: dict[UUID, tuple[RunLimits, list[ReservationChange]]] = {}
     for each in ours:
         asking = [change for change in each.changes.values() if change.asked]
@@ -390,7 +394,7 @@ def _large(owner_id: UUID, run_id: UUID, value: Json) -> dict[str, Any]:
 
 
 def _written(writing: _Writing) -> None:
-    """What is durable is not to be written again, and is counted now."""
+    """After the commit: mark the entry's records as stored, and update the metrics."""
     run, entry = writing.run, writing.entry
     run.models |= writing.tally.models
     for record in entry.distinct_steps:
@@ -405,7 +409,7 @@ def _written(writing: _Writing) -> None:
 
 
 def _running(row: sa.Row[Any]) -> Event:
-    # One that has waited began before.
+    # After a wait, `started_at` is the time of the first claim.
     return events.run_status(RunStatus.RUNNING, started_at=clock.iso(row.started_at))
 
 
@@ -419,7 +423,7 @@ def _ended(ending: Ending) -> Event:
 def _moved(
     run_id: UUID, events_added: int, meters: Sequence[Meter], *, has_progress: bool = False
 ) -> dict[str, Any]:
-    """What `statements.MOVE` and `statements.END` ask for."""
+    """Parameters that `statements.MOVE`, `statements.PARK` and `statements.END` share."""
     sums = {
         f"more_{name}": sum(getattr(meter, name) for meter in meters) for name in statements.SUMS
     }

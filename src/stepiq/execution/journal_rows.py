@@ -1,4 +1,4 @@
-"""How what a worker holds of a run is written in rows, and read from them."""
+"""Converts runs and steps to and from database rows."""
 
 from dataclasses import replace
 from typing import Any
@@ -27,7 +27,7 @@ CLAIMED = (
     runs.c.own_keys,
     runs.c.crashes,
 )
-"""Columns of a run that whoever carries it needs."""
+"""Columns of a run that `claimed` reads."""
 
 
 def claimed(row: sa.Row[Any]) -> ClaimedRun:
@@ -43,7 +43,7 @@ def claimed(row: sa.Row[Any]) -> ClaimedRun:
         started_at=row.started_at,
         created_at=row.created_at,
         deadline_at=row.deadline_at,
-        # Each ticket is worth one claim; any other is of a worker that was lost.
+        # The first claim of a ticket has the ticket's number. A higher one means that an earlier claim did not finish.
         is_taken_over=row.claim != row.ticket,
         own_keys=row.own_keys or (),
         crashes=row.crashes,
@@ -51,7 +51,7 @@ def claimed(row: sa.Row[Any]) -> ClaimedRun:
 
 
 def used(record: StepRecord) -> dict[str, Any]:
-    """Columns of a step that say what its models used."""
+    """The usage columns of a step's row."""
     meter = record.meter
     return {
         "input_tokens": meter.input_tokens,
@@ -63,7 +63,7 @@ def used(record: StepRecord) -> dict[str, Any]:
 
 
 def step_row(run_id: UUID, record: StepRecord) -> tuple[dict[str, Any], Json]:
-    """A step's row, and the output that is kept beside it because it is too large."""
+    """A step's row, and its output if that is too large for the row."""
     inline, large = split_large(record.output, record.written)
     row = {
         "id": record.id,
@@ -95,7 +95,7 @@ def step_row(run_id: UUID, record: StepRecord) -> tuple[dict[str, Any], Json]:
 
 
 def step_record(row: sa.Row[Any]) -> StepRecord:
-    """A step from its row and `large_value`, which is joined to it."""
+    """A step from its row with the joined column `large_value`."""
     meter = Meter(
         input_tokens=row.input_tokens,
         cached_tokens=row.cached_tokens,
@@ -134,11 +134,11 @@ def step_record(row: sa.Row[Any]) -> StepRecord:
 
 
 def split_large(value: Json, written: json.Text | None = None) -> tuple[Json, Json]:
-    """What of a value stands in its row, and what is kept beside it because it is too large, for columns of JSON.
+    """Decide where a value is stored: returns it first if it fits into its row, and second if it is too large.
 
     Args:
-        value: what is kept.
-        written: the same as JSON, if that is known.
+        value: the value to store.
+        written: the value as JSON, if it is already serialised.
     """
     if value is None:
         return None, None

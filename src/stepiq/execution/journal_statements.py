@@ -1,4 +1,4 @@
-"""SQL of the journal."""
+"""The SQL statements of the journal."""
 
 import sqlalchemy as sa
 
@@ -9,7 +9,7 @@ from stepiq.store.tables import large_values, run_steps, runs, workspaces
 
 SUMS = ("input_tokens", "cached_tokens", "output_tokens", "credit_tokens", "cost_usd_micros")
 
-# Put together once: that takes longer than to execute them.
+# Built once, because building them takes longer than executing them.
 RUNS = sa.bindparam("ids", expanding=True, type_=runs.c.id.type)
 CLAIM = (
     runs.update()

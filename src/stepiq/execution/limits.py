@@ -1,4 +1,4 @@
-"""What a plan lets a workspace run, and what is said when it lets no more."""
+"""The limits of a plan on runs, and the errors for reached limits."""
 
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -8,7 +8,7 @@ from stepiq.core.errors import Forbidden, LimitReached
 
 
 class RunLimits(Protocol):
-    """A plan, as far as the engine needs to know it; None is unlimited."""
+    """The part of a plan that the engine uses. None means unlimited."""
 
     @property
     def name(self) -> str: ...
@@ -30,7 +30,7 @@ class PlanBook(Protocol):
     """The plans of this server."""
 
     def get(self, name: str) -> RunLimits:
-        """What the plan of that name allows."""
+        """The plan with this name."""
         ...
 
 
@@ -79,7 +79,7 @@ class PlanCreditsExhausted(Forbidden):
 
 
 def how_to_raise(plan: str, setting: str) -> str:
-    """The sentence with which every refusal of a plan ends."""
+    """The last sentence of every plan refusal."""
     return (
         "An operator can raise the limit with `stepiq users set-plan EMAIL PLAN`, "
         f"or for all users of the plan with `{setting}` under `[plans.{plan}]` in `stepiq.toml`."
@@ -87,13 +87,13 @@ def how_to_raise(plan: str, setting: str) -> str:
 
 
 def tomorrow(moment: datetime) -> datetime:
-    """When the next day begins, in UTC."""
+    """Start of the next day in UTC."""
     return _midnight(moment) + timedelta(days=1)
 
 
 def next_month(moment: datetime) -> datetime:
-    """When the next month begins, in UTC."""
-    # From the first of a month, 32 days lead into the next one.
+    """Start of the next month in UTC."""
+    # 32 days after the first of a month is always in the next month.
     return (_midnight(moment).replace(day=1) + timedelta(days=32)).replace(day=1)
 
 

@@ -1,4 +1,4 @@
-"""Maskers of runs and deliveries: large ones are built in threads, and all are shared while their secrets are the same."""
+"""Maskers of runs and deliveries: large ones are built in threads, and equal secrets share a masker."""
 
 import asyncio
 from collections import OrderedDict
@@ -8,15 +8,15 @@ from weakref import WeakValueDictionary
 from stepiq.redaction.masking import Masker
 
 BUILT_AT_ONCE = 1_000
-"""Characters of secrets whose masker is built on the event loop, which takes less than a millisecond."""
+"""Maximum characters of secrets whose masker is built on the event loop, which takes less than a millisecond."""
 KEPT_SIZE = 32_000_000
-"""Sum of the sizes of the maskers that are kept although nothing uses them. The last one is kept in any case."""
+"""Maximum total size of cached maskers. The last one used is always cached."""
 
 _Secrets = frozenset[tuple[str, str]]
 
 
 class Maskers:
-    """Gives the same masker for the same secrets."""
+    """Returns the same masker for equal secrets."""
 
     def __init__(self) -> None:
         self._in_use: WeakValueDictionary[_Secrets, Masker] = WeakValueDictionary()
@@ -24,7 +24,7 @@ class Maskers:
         self._building: dict[_Secrets, asyncio.Task[Masker]] = {}
 
     async def masker_of(self, secrets: Mapping[str, str]) -> Masker:
-        """The masker of these secrets, by name."""
+        """The masker for these values by name."""
         wanted = frozenset(secrets.items())
         masker = self._in_use.get(wanted)
         if masker is None:
@@ -35,7 +35,7 @@ class Maskers:
     async def _build(self, wanted: _Secrets) -> Masker:
         if sum(len(value) for _, value in wanted) <= BUILT_AT_ONCE:
             return Masker(dict(wanted))
-        # Runs that start together wait for one thread, also if some of them are cancelled.
+        # Runs that start together share one thread, even if some of them are cancelled.
         task = self._building.get(wanted)
         if task is None:
             task = asyncio.create_task(asyncio.to_thread(Masker, dict(wanted)))

@@ -1,4 +1,4 @@
-"""What the engine asks of the layers above it; `server.assembly` hands in who answers."""
+"""Interfaces that the layers above the engine implement. `server.assembly` passes the implementations."""
 
 import asyncio
 from collections.abc import Collection, Sequence
@@ -12,46 +12,46 @@ from stepiq.store.database import Session
 
 @dataclass(frozen=True, slots=True)
 class StoredSecret:
-    """A secret and where it may be sent."""
+    """A secret and the hosts to which it may be sent."""
 
     value: str = field(repr=False)
     hosts: tuple[str, ...] | None = None
-    """None for every host."""
+    """None for all hosts."""
 
 
 class SecretReader(Protocol):
-    """Stored secrets, in the clear."""
+    """Reads stored secrets, decrypted."""
 
     async def read(
         self, session: Session, *, workspace_id: UUID, pipeline_id: UUID, names: Collection[str]
     ) -> dict[str, StoredSecret]:
-        """By name: the pipeline's own before the workspace's; names that are not stored are absent."""
+        """Secrets by name. A pipeline's secret overrides the workspace's. Names that are not stored are absent."""
         ...
 
 
 class Outbox(Protocol):
-    """What leaves after a run."""
+    """Records and sends the deliveries of runs and reviews."""
 
     async def run_ended(
         self, session: Session, run: ClaimedRun, ending: Ending
     ) -> Sequence[NewDelivery]:
-        """Record, in the transaction that ends the run, what has to be sent; each of these gets a ticket there, too."""
+        """Record the deliveries of an ended run, in the transaction that ends it. The caller enqueues them."""
         ...
 
     async def review_requested(
         self, session: Session, run: ClaimedRun, review: NewReview
     ) -> Sequence[NewDelivery]:
-        """Record, in the transaction that asks a person, what has to be sent to them."""
+        """Record the deliveries that request a review, in the transaction that records it. The caller enqueues them."""
         ...
 
     async def deliver(self, delivery_id: UUID, stopping: asyncio.Event) -> bool:
-        """Bring one delivery as far as it goes.
+        """Attempt one delivery until it succeeds or finally fails, or the process stops.
 
         Args:
-            delivery_id: as its ticket says.
-            stopping: set when the process stops: an attempt in flight may end, no further one begins.
+            delivery_id: the subject of the ticket.
+            stopping: set when the process stops. An attempt in flight may end; no further attempt begins.
 
         Returns:
-            Whether it is done with; otherwise its ticket stays open, for the next start.
+            Whether the delivery is finished. Otherwise, its ticket stays open for the next start.
         """
         ...

@@ -1,9 +1,9 @@
-"""What a workspace may store, and do in a day, by its plan.
+"""The plan's limits on what a workspace stores and on what it does per day.
 
-Each check locks or changes the workspace's row of one quota, in the transaction that adds something. Two transactions
-that both want the last place therefore run one after the other. No other part of the server locks these rows, so they
-never make a run wait. Lock pipelines and schedules before them, and several of these rows in the order in which
-`pipelines.service` does, so that no two transactions wait for each other.
+Each check locks or updates the workspace's row for one quota, in the transaction that adds something. Transactions that
+compete for the last unit are therefore serialised. No other part of the server locks these rows, so they never delay a
+run. To prevent deadlocks, lock pipelines and schedules before these rows, and several of these rows in the order that
+`pipelines.service` uses.
 """
 
 from collections.abc import Callable, Mapping
@@ -43,14 +43,14 @@ class Quota(StrEnum):
 
 DAILY = frozenset({Quota.EMAILS_PER_DAY, Quota.REDELIVERIES_PER_DAY})
 _ROWS = frozenset({Quota.API_KEYS, Quota.SCHEDULES})
-"""Counted in the rows themselves; the others have a counter."""
+"""Quotas whose rows are counted; the others have a counter."""
 _DELETE_VERSIONS = "Delete versions that you do not need: DELETE /api/pipelines/ID/versions/N. "
 _ALWAYS = ""
-"""Instead of a day, for counters that do not restart."""
+"""In place of a day, for counters that do not restart."""
 
 
 class PlanLimits(Protocol):
-    """A plan, as far as quotas need to know it."""
+    """The part of a plan that quotas use."""
 
     @property
     def name(self) -> str: ...
@@ -63,7 +63,7 @@ class PlanLimits(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """What a refusal names."""
+    """The facts of a refusal."""
 
     plan: str
     quota: Quota
@@ -76,7 +76,7 @@ class Reached:
         return {"plan": self.plan, "limit": self.limit, "used": self.used}
 
     def message(self, what: str, advice: str = "") -> str:
-        """The limit, the present value, and what raises the limit."""
+        """States the limit, the current value, and how to raise the limit."""
         has = f"has {self.used:,}"
         if self.quota in DAILY:
             restarts_at = clock.iso(tomorrow(clock.now()))
@@ -165,23 +165,23 @@ _REFUSALS: dict[Quota, Callable[[Reached], Forbidden]] = {
 
 @dataclass(frozen=True, slots=True)
 class QuotaState:
-    """A quota of a workspace at this moment."""
+    """The current state of a workspace's quota."""
 
     name: Quota
     limit: int | None
     """None is unlimited."""
     used: int
     resets_at: datetime | None
-    """When `used` restarts at 0; None: never."""
+    """When `used` restarts at 0; None if it never does."""
 
 
 async def take(
     session: Session, workspace_id: UUID, plan: PlanLimits, quota: Quota, amount: int = 1
 ) -> None:
-    """Count an amount, if the plan allows it. Without a limit, it is counted too: the plan may change.
+    """Count an amount, if the plan allows it. It is also counted without a limit, because the plan may change.
 
     Raises:
-        Forbidden: of the class of this quota. Nothing is counted.
+        Forbidden: the quota's own subclass. Nothing was counted.
     """
     limit = _limit(plan, quota)
     if (limit is None or amount <= limit) and await _count(
@@ -195,17 +195,17 @@ async def take(
 async def require_room(
     session: Session, workspace_id: UUID, plan: PlanLimits, quota: Quota, *, added: int = 0
 ) -> None:
-    """Check that the plan allows one more row; until this transaction ends, nobody else can check.
+    """Check that the plan allows one more row. Other checks of this quota wait until this transaction ends.
 
     Args:
         session: the transaction that inserts the row.
-        workspace_id: whose row it will be.
-        plan: the plan of the workspace.
-        quota: one that is counted in rows.
-        added: how many rows this transaction has added already, instead of one that it will add.
+        workspace_id: the workspace of the row.
+        plan: the workspace's plan.
+        quota: a quota whose rows are counted.
+        added: if not 0, check this number of rows that the transaction has already added, instead of one more.
 
     Raises:
-        Forbidden: of the class of this quota.
+        Forbidden: the quota's own subclass.
     """
     limit = _limit(plan, quota)
     if limit is None:
@@ -217,9 +217,9 @@ async def require_room(
 
 
 async def lock(session: Session, workspace_id: UUID, name: str) -> None:
-    """Lock the row of a limit, so that nobody else can check it until this transaction ends.
+    """Lock the row of a limit, so that other checks of it wait until this transaction ends.
 
-    `name` may be one of a limit that is no `Quota`, if its rows are counted elsewhere.
+    `name` may also be the name of a limit that is not a `Quota` and is counted elsewhere.
     """
     new = session.insert(quota_counts).values(
         workspace_id=workspace_id, name=name, day=_ALWAYS, value=0
@@ -232,7 +232,7 @@ async def lock(session: Session, workspace_id: UUID, name: str) -> None:
 
 
 async def give_back(session: Session, workspace_id: UUID, quota: Quota, amount: int = 1) -> None:
-    """Count down what was counted by `take` and has been deleted."""
+    """Subtract an amount that `take` counted, after its deletion."""
     await session.execute(
         quota_counts.update()
         .where(quota_counts.c.workspace_id == workspace_id, quota_counts.c.name == quota)
@@ -241,10 +241,10 @@ async def give_back(session: Session, workspace_id: UUID, quota: Quota, amount: 
 
 
 async def check(session: Session, workspace_id: UUID, plan: PlanLimits, quota: Quota) -> None:
-    """Refuse early what `take` will refuse later.
+    """Check that some of the quota is left, without counting anything. `take` still has to be called.
 
     Raises:
-        Forbidden: of the class of this quota. Nothing is left.
+        Forbidden: the quota's own subclass; nothing is left.
     """
     limit = _limit(plan, quota)
     if limit is None:
@@ -269,7 +269,7 @@ async def states(session: Session, workspace_id: UUID, plan: PlanLimits) -> list
 
 
 def rows_statement(workspace_id: UUID, quota: Quota, at_most: int | None) -> sa.Select[Any]:
-    """How many rows a workspace has of a quota, counted in an index, up to a limit if there is one."""
+    """A statement that counts a workspace's rows for a quota in an index, up to `at_most` if it is given."""
     if quota is Quota.API_KEYS:
         found = sa.select(api_keys.c.id).where(
             api_keys.c.workspace_id == workspace_id, api_keys.c.revoked_at.is_(None)

@@ -1,4 +1,4 @@
-"""What the journal keeps of a run and of each execution of a step, while a worker holds it in its hands."""
+"""In-memory records of runs and of executions of steps, which the journal reads and writes."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from stepiq.store.states import FINAL_STEP_STATUSES, RunStatus, StepStatus, Trig
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """A run that somebody asked for."""
+    """A run to be accepted."""
 
     id: UUID
     workspace_id: UUID
@@ -22,27 +22,27 @@ class NewRun:
     trigger_type: TriggerType
     input_data: Json
     timeout: timedelta
-    """The whole run's, counted from acceptance."""
+    """Time limit of the whole run, from its acceptance."""
     plan: RunLimits
-    """The workspace's."""
+    """The workspace's plan."""
     spends_credits: bool
-    """Whether it may ask a model that the server pays for."""
+    """Whether it may call a model that the server pays for."""
     own_keys: Collection[str] = ()
-    """Names of the secrets that are the account's own keys of providers."""
+    """Names of the secrets that hold the account's own provider keys."""
     retry_of: UUID | None = None
     schedule_id: UUID | None = None
     """The schedule that started it."""
     reuse: "Reuse" = field(default_factory=lambda: NOTHING)
-    """What it takes over from `retry_of`."""
+    """The steps that it reuses from `retry_of`."""
 
 
 StepKey = tuple[str, str, int]
-"""What an execution of a step is found by: step id, branch, iteration."""
+"""Identifies an execution of a step: step id, branch, iteration."""
 
 
 @dataclass(slots=True)
 class ClaimedRun:
-    """A run that this worker carries, until a later claim says otherwise."""
+    """A run that this worker holds until a later claim."""
 
     id: UUID
     workspace_id: UUID
@@ -55,22 +55,22 @@ class ClaimedRun:
     created_at: datetime
     deadline_at: datetime
     is_taken_over: bool = False
-    """Another worker began it and stopped without giving it back."""
+    """Whether an earlier claim of the run's ticket neither ended nor parked the run."""
     crashes: int = 0
-    """How many claims before this one, in a row, ended because their process died before anything was recorded."""
+    """Number of consecutive earlier claims whose process died before it recorded any progress."""
     steps: dict["StepKey", "StepRecord"] = field(default_factory=dict["StepKey", "StepRecord"])
-    """Every execution of a step so far."""
+    """All executions of steps so far."""
     models: set[str] = field(default_factory=set[str])
-    """Models that it has used, so that usage counts it once for each; the journal keeps this."""
+    """Models that the run has used. Usage counts a run once per model. Maintained by the journal."""
 
     own_keys: Collection[str] = ()
-    """The account's own keys of providers when the run was accepted, by the names of their secrets."""
+    """Names of the secrets that held the account's own provider keys when the run was accepted."""
 
     last_ordinal: int = 0
-    """Place of the last step in the order in which steps began."""
+    """Highest `ordinal` of its steps."""
 
     def add(self, record: "StepRecord") -> None:
-        """Take an execution of a step up."""
+        """Add an execution of a step."""
         self.steps[record.key] = record
         self.last_ordinal = max(self.last_ordinal, record.ordinal)
 
@@ -82,15 +82,15 @@ class Ending:
     status: RunStatus
     output: Json = None
     written: Text | None = field(default=None, repr=False)
-    """`output` as JSON, if somebody has written it already."""
+    """`output` as JSON, if it is already serialised."""
     error: dict[str, Json] | None = None
     at: datetime = field(default_factory=clock.now)
-    """The same in the row, in the event and in what is delivered."""
+    """The same value in the row, the event and the deliveries."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewReview:
-    """A question to a person, about to be recorded."""
+    """A human review that is not recorded yet."""
 
     id: UUID
     step_id: str
@@ -105,27 +105,27 @@ class NewReview:
 
 @dataclass(frozen=True, slots=True)
 class Parking:
-    """Why nobody works on a run for a while."""
+    """A long wait, during which the run uses no worker."""
 
     wake_at: datetime
     review: NewReview | None = None
-    """None where the review has been recorded before, or where a moment is waited for."""
+    """None if the review is already recorded, or if the run waits for a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewDelivery:
-    """A delivery that was just recorded and has no ticket yet."""
+    """A recorded delivery that has no ticket yet."""
 
     id: UUID
     priority: int
-    """Of its ticket; lower ones go first."""
+    """Priority of its ticket; lower priorities go first."""
     ticket: int = 1
-    """The number of its ticket."""
+    """Number of its ticket."""
 
 
 @dataclass(slots=True)
 class Meter:
-    """Tokens and money of one execution of a step, over all its attempts."""
+    """Tokens and cost of one execution of a step, over all its attempts."""
 
     input_tokens: int = 0
     cached_tokens: int = 0
@@ -134,17 +134,17 @@ class Meter:
     """Tokens of models that the server pays for."""
     tokens_estimated: bool = False
     cost: dict[str, int] | None = None
-    """Micro-dollars by `input`, `cached` and `output`; None while nothing is known."""
+    """Micro-dollars by `input`, `cached` and `output`; None if no cost is known."""
     cost_complete: bool = True
     """False once a model without a known price was used."""
 
     @property
     def cost_usd_micros(self) -> int:
-        """Sum of what is known."""
+        """Sum of the known costs."""
         return sum(self.cost.values()) if self.cost else 0
 
     def add_cost(self, parts: dict[str, int] | None) -> None:
-        """Add one call's cost; None says that its price is unknown."""
+        """Add the cost of one call; None if the price of its model is unknown."""
         if parts is None:
             self.cost_complete = False
             return
@@ -169,10 +169,10 @@ class Shortage:
 
     plan: str
     limit: int
-    """Of the month, in tokens, like all numbers here."""
+    """Tokens per month. All numbers of this class are tokens."""
     used: int
     reserved: int
-    """By other calls in progress."""
+    """Reserved by other calls in progress."""
 
     def passes(self, wanted: int) -> bool:
         """Whether the call may fit once other calls have finished."""
@@ -181,27 +181,27 @@ class Shortage:
 
 @dataclass(slots=True)
 class Reservation:
-    """The tokens that a step's next or current model call may use at most, if it costs credits of a limited plan."""
+    """The maximum tokens of a step's next or current model call, if the call costs credits of a limited plan."""
 
     asked: int = 0
-    """To be reserved with the next write; 0 for nothing."""
+    """Tokens to reserve with the next write; 0 for none."""
     held: int = 0
-    """Reserved in the store; the journal keeps this."""
+    """Tokens reserved in the store. Maintained by the journal."""
     is_used: bool = False
-    """Whether a call relies on it. Otherwise, the next write releases it."""
+    """Whether a call uses it. Otherwise, the next write releases it."""
     is_unlimited: bool = False
-    """The plan had no limit when a reservation was last asked for."""
+    """Whether the plan had no limit at the last request."""
     shortage: Shortage | None = None
-    """Why it was refused last."""
+    """Why the last request was refused; None if it was not."""
 
     def ask(self, tokens: int) -> None:
-        """Have tokens reserved with the next write, in place of those that are held."""
+        """Reserve tokens with the next write, in place of those held now."""
         self.asked, self.is_used, self.is_unlimited, self.shortage = tokens, False, False, None
 
 
 @dataclass(slots=True)
 class StepRecord:
-    """One execution of a step, as its row says or will say."""
+    """One execution of a step, as in its row, or as the next write stores it."""
 
     id: UUID
     step_id: str
@@ -215,28 +215,28 @@ class StepRecord:
     """Whether it has waited for a time or a person."""
     attempts: int = 0
     failures: int = 0
-    """Attempts that failed; an attempt cut off by a crash is not one."""
+    """Failed attempts, without attempts that a crash interrupted."""
     model: str | None = None
     paid_by: str | None = None
-    """Whose key the calls of `model` use: `account_key`, `server_key` or `local`."""
+    """The key that calls of `model` use: `account_key`, `server_key` or `local`."""
     prompt: str | None = None
     system_prompt: str | None = None
     output: Json = None
     written: Text | None = field(default=None, repr=False)
-    """`output` as JSON, if somebody has written it already."""
+    """`output` as JSON, if it is already serialised."""
     error: dict[str, Json] | None = None
     jump: str | None = None
-    """The field that led on to another step, such as `on_condition[0]`; `stop` where nothing may lead on."""
+    """The field that decided the next step, such as `on_condition[0]`; `stop` if the sequence cannot continue."""
     is_reused: bool = False
-    """It was done by the run that this one repeats."""
+    """Whether it was executed by the run that this run retries."""
     meter: Meter = field(default_factory=Meter)
     reservation: Reservation = field(default_factory=Reservation)
     started_at: datetime | None = None
     completed_at: datetime | None = None
     is_stored: bool = False
-    """Whether the row exists; the journal keeps this."""
+    """Whether the row exists. Maintained by the journal."""
     stored_meter: Meter = field(default_factory=Meter)
-    """What the run's totals already include; the journal keeps this."""
+    """Usage that the run's totals already include. Maintained by the journal."""
 
     @property
     def key(self) -> StepKey:
@@ -249,11 +249,11 @@ class StepRecord:
 
 @dataclass(frozen=True, slots=True)
 class Reuse:
-    """What a new run takes over from the one that it repeats."""
+    """What a retry reuses from the original run."""
 
     steps: tuple[StepRecord, ...] = ()
     saved: dict[str, Json] | None = None
-    """As the API shows it: how many steps, and what they had cost; None where nothing is taken over."""
+    """Number of reused steps and their tokens and cost, as the API shows them; None if nothing is reused."""
 
 
 NOTHING = Reuse()

@@ -1,8 +1,8 @@
-"""What the store knows of reserved credits: each model call reserves what it may cost, and gives it back afterwards.
+"""Credit reservations: each model call reserves its maximum tokens before it starts, and releases them after it.
 
-`steps.spending` asks for reservations, and the journal writes them with the steps' rows. The workspace's row has the
-number of all reserved tokens, and each step's row has its part of it. The claim of a run releases what its steps hold from
-an earlier claim, and `release_left_over` releases what the steps of an ended run still hold.
+`steps.spending` requests reservations, and the journal writes them with the steps' rows. The workspace's row has the
+sum of reserved tokens, and each step's row has its own part. Claiming a run releases the reservations of earlier
+claims, and `release_left_over` releases those of ended runs.
 """
 
 from collections import defaultdict
@@ -24,29 +24,29 @@ from stepiq.store.tables import run_steps, runs, workspaces
 log = logging.get(__name__)
 
 _LEFT_OVER_AFTER = timedelta(seconds=30)
-"""A worker may need some time to stop the calls of a cancelled run."""
+"""The time for a worker to stop the calls of a cancelled run and release their reservations itself."""
 _BATCH = 500
 
 
 @dataclass(slots=True)
 class ReservationChange:
-    """What one write does to a step's reservation: it releases what is held, and reserves what is asked for."""
+    """The change that one write makes to a step's reservation: it releases `released` and reserves `asked` tokens."""
 
     record: StepRecord
     released: int
     asked: int = 0
     is_unlimited: bool = False
-    """Something was asked for, and the plan has no limit."""
+    """Whether a reservation was requested and the plan has no limit."""
     shortage: Shortage | None = None
-    """Why `asked` was refused, if it was."""
+    """Why the reservation was refused; None if it was not."""
 
     @property
     def held(self) -> int:
-        """What the step holds after the write."""
+        """Tokens that the step holds after the write."""
         return 0 if self.shortage is not None else self.asked
 
     def is_durable(self) -> None:
-        """Note the result in the record."""
+        """Apply the change to the step's record, after the commit."""
         reservation = self.record.reservation
         reservation.held = self.held
         if self.asked or self.is_unlimited:
@@ -55,11 +55,11 @@ class ReservationChange:
 
 
 def change(record: StepRecord, limit: int | None) -> ReservationChange | None:
-    """What a write of the record changes; None for nothing.
+    """The change that a write of the record makes; None if it makes none.
 
     Args:
-        record: which is written.
-        limit: credits of the plan, if any are asked for.
+        record: the record to write.
+        limit: the plan's credits per month. Only used if the record requests a reservation.
     """
     reservation = record.reservation
     if wants(record):
@@ -71,7 +71,7 @@ def change(record: StepRecord, limit: int | None) -> ReservationChange | None:
 
 
 def wants(record: StepRecord) -> bool:
-    """Whether a write of the record reserves something, so that the plan has to be known."""
+    """Whether a write of the record requests a reservation and therefore needs the plan."""
     return bool(record.reservation.asked) and not record.is_final
 
 
@@ -82,7 +82,7 @@ async def reserve(
     plan: RunLimits,
     now: datetime,
 ) -> None:
-    """Reserve what several calls of a workspace may cost: all at once if they fit together, else those that fit."""
+    """Reserve tokens for several calls of a workspace: together if they all fit, otherwise for those that fit."""
     limit = (plan.credits_per_month or 0) * usage.TOKENS_PER_CREDIT
     month = usage.month_of(now)
     parameters = {"workspace": workspace_id, "month": month, "limit": limit}
@@ -101,7 +101,7 @@ async def reserve(
 
 
 async def release_of(session: Session, claimed: Sequence[ClaimedRun]) -> None:
-    """Release what steps of runs hold from an earlier claim: the calls it was for are gone."""
+    """Release reservations of earlier claims, whose calls no longer exist."""
     held: defaultdict[UUID, int] = defaultdict(int)
     steps: list[UUID] = []
     for run in claimed:
@@ -116,7 +116,7 @@ async def release_of(session: Session, claimed: Sequence[ClaimedRun]) -> None:
 
 
 async def release_cancelled(session: Session, run: ClaimedRun, record: StepRecord) -> None:
-    """Release what a cancelled step holds, unless somebody else has by now."""
+    """Release the reservation of a cancelled step, unless it has already been released."""
     held = record.reservation.held
     if not held:
         return
@@ -128,10 +128,13 @@ async def release_cancelled(session: Session, run: ClaimedRun, record: StepRecor
 
 
 async def release_left_over(database: Database) -> int:
-    """Release what runs hold that ended half a minute ago, because their worker was gone or could not write.
+    """Release up to 500 reservations of runs that ended over 30 s ago and whose worker did not release them.
+
+    Returns:
+        The number of steps whose reservations were released.
 
     Raises:
-        StoreUnavailable: it stays reserved until the next try.
+        StoreUnavailable: the reservations remain until the next call.
     """
     left_over = (
         sa.select(run_steps.c.id, run_steps.c.reserved_tokens, runs.c.workspace_id)

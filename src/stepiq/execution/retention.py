@@ -1,4 +1,4 @@
-"""Throws finished tickets away, in small batches so that nobody waits for it; what its ticket left behind gets another."""
+"""Deletes finished tickets in small batches, and replaces tickets that finished before their run or delivery."""
 
 import asyncio
 
@@ -18,7 +18,7 @@ _BATCH = 500
 _PAUSE_SECONDS = 0.2
 _PRIORITY = 1
 
-# Whose rows a queue's tickets stand for, and in which states one of them must have a ticket.
+# The table of each queue's subjects, and the states in which a subject must have a ticket.
 _SUBJECTS: dict[Queue, tuple[sa.Table, tuple[str, ...]]] = {
     Queue.RUNS: (runs, (RunStatus.PENDING, RunStatus.RUNNING)),
     Queue.DELIVERIES: (deliveries, (DeliveryStatus.PENDING,)),
@@ -26,7 +26,7 @@ _SUBJECTS: dict[Queue, tuple[sa.Table, tuple[str, ...]]] = {
 
 
 async def sweep_for_ever(database: Database, tickets: TicketQueue) -> None:
-    """Sweep every 30 seconds until cancelled; a store that is down is tried again at the next turn."""
+    """Sweep every 30 seconds until cancelled. While the store is unavailable, retry at the same interval."""
     pause = _EVERY_SECONDS
     while True:
         await asyncio.sleep(pause)
@@ -42,7 +42,7 @@ async def sweep_for_ever(database: Database, tickets: TicketQueue) -> None:
 
 
 async def sweep(database: Database, tickets: TicketQueue) -> int:
-    """Delete up to 500 finished tickets of each queue, and say how many there were."""
+    """Delete up to 500 finished tickets of each queue; returns their number."""
     return sum([await _sweep(database, tickets, queue) for queue in Queue])
 
 
@@ -58,7 +58,7 @@ async def _sweep(database: Database, tickets: TicketQueue, queue: Queue) -> int:
 async def _carry_on_orphans(
     session: Session, tickets: TicketQueue, queue: Queue, finished: list[Ticket]
 ) -> None:
-    # A ticket ends before its run or delivery only through a fault that even recording the failure ran into.
+    # A ticket finishes before its run or delivery only if recording a failure has failed, too.
     table, unended_statuses = _SUBJECTS[queue]
     unended = await session.execute(
         sa.select(table.c.id, table.c.ticket).where(

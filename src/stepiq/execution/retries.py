@@ -1,6 +1,6 @@
 """Retries a run from one of its steps: steps recorded before that step's last start are reused, not executed again.
 
-The new run continues like one after a crash: it passes over the reused steps and so arrives at the same step.
+The new run continues like a run after a crash: it replays the reused steps and reaches the same step.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,9 +23,9 @@ from stepiq.store.states import StepStatus
 from stepiq.store.tables import large_values, run_steps
 
 START = "start"
-"""In place of a step id: nothing is taken over."""
+"""In place of a step id: reuse nothing."""
 FAILED = "failed"
-"""In place of a step id: the step at which the run ended."""
+"""In place of a step id: the step that failed, or at which the run was stopped."""
 
 
 class RetryInvalid(Invalid):
@@ -47,18 +47,18 @@ def plan(
     start: str,
     outputs: Mapping[str, Json],
 ) -> Reuse:
-    """Find out what a repetition takes over.
+    """Determine what a retry reuses.
 
     Args:
-        run: the one that is repeated, as recorded.
-        failed_step: where it failed, if it did.
-        definition: of the version that the new run follows.
+        run: the run to retry, as recorded.
+        failed_step: the id of the step that failed, if any.
+        definition: the definition of the version that the new run executes.
         start: a step id, `start` or `failed`.
-        outputs: in place of what steps gave that are taken over, by step id.
+        outputs: replacements for outputs of reused steps, by step id.
 
     Raises:
-        RetryInvalid: there is no such step to start from; or an output is given for a step that is not taken over,
-            that the step cannot have, or that would have led to other steps.
+        RetryInvalid: the run cannot be retried from `start`; or an output is for a step that is not reused, is not
+            valid for its step, or would have led to other steps.
     """
     first = _first(run, failed_step, definition, start)
     before = 0 if first is None else _ordinal(run, first)
@@ -79,7 +79,7 @@ def plan(
 
 
 async def copy(session: Session, run_id: UUID, reuse: Reuse) -> None:
-    """Write what a new run takes over, in the transaction that accepts it."""
+    """Write the reused steps of a new run, in the transaction that accepts it."""
     if not reuse.steps:
         return
     rows: list[dict[str, Any]] = []
@@ -97,7 +97,7 @@ async def copy(session: Session, run_id: UUID, reuse: Reuse) -> None:
 def _first(
     run: ClaimedRun, failed_step: str | None, definition: Definition, start: str
 ) -> str | None:
-    """Id of the step that is done again first; None for the first of all."""
+    """Id of the first step to execute again; None to start from the beginning."""
     if start == START:
         return None
     wanted = start
@@ -118,7 +118,7 @@ def _first(
 
 
 def _around(definition: Definition, step_id: str) -> Step | None:
-    """The step of that id, or the outermost `parallel` that it stands in."""
+    """The top-level step that has this id or contains the step with this id."""
     for step in definition.steps:
         inside = (inner.id for sequence in step.sequences for inner in _every(sequence))
         if step.id == step_id or step_id in inside:
@@ -135,7 +135,7 @@ def _every(steps: tuple[Step, ...]) -> list[Step]:
 
 
 def _unfinished(run: ClaimedRun) -> str | None:
-    """Where a run was stopped."""
+    """Id of the step at which a run was stopped."""
     stopped = [
         record for record in run.steps.values() if record.status is StepStatus.CANCELLED
     ] or [record for record in run.steps.values() if not record.is_final]
@@ -155,7 +155,7 @@ def _ordinal(run: ClaimedRun, step_id: str) -> int:
 def _edited(
     kept: list[StepRecord], outputs: Mapping[str, Json], definition: Definition
 ) -> dict[UUID, Json]:
-    """The outputs that are given, by the record whose place they take: the last one of each step."""
+    """The replacement outputs by the id of the record that they apply to: the last one of each top-level step."""
     last = {record.step_id: record for record in kept if not record.branch}
     steps = {step.id: step for step in definition.every_step}
     issues: list[Issue] = []

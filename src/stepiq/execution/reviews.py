@@ -1,4 +1,4 @@
-"""Questions to people: recorded when a run begins to wait, closed when it goes on."""
+"""Human reviews: recorded when a run begins to wait, closed when it continues or ends."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -14,7 +14,7 @@ from stepiq.store.tables import reviews
 async def open_many(
     session: Session, parked: Sequence[tuple[ClaimedRun, Parking]]
 ) -> list[tuple[ClaimedRun, NewReview]]:
-    """Record the questions that are new, and say which these are."""
+    """Record the new reviews of parked runs, and return them."""
     asked = [(run, parking.review) for run, parking in parked if parking.review is not None]
     if asked:
         await session.execute(reviews.insert(), [_row(run, review) for run, review in asked])
@@ -22,9 +22,9 @@ async def open_many(
 
 
 async def close(session: Session, run_id: UUID) -> None:
-    """Have nobody asked any more."""
+    """Close all reviews of a run."""
     now = sa.literal(clock.now(), reviews.c.closed_at.type)
-    # Not only those that are open: to find these, a store would look through all that are.
+    # Without a condition on `closed_at`: with one, the database would search all open reviews.
     await session.execute(
         reviews.update()
         .where(reviews.c.run_id == run_id)

@@ -1,4 +1,4 @@
-"""The secrets that one run may use, read once each time the run is taken up."""
+"""The secrets that a run may use, read once each time the run is claimed."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -24,18 +24,18 @@ log = logging.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RunSecrets:
-    """What a run knows of its workspace's secrets; no text of it is ever recorded."""
+    """The secrets that a run may use. Their values are never recorded."""
 
     named: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """Values that templates read as `env.NAME`."""
     keys: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """The account's own keys of model providers."""
     hosts: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
-    """The only hosts that a secret may be sent to, for the secrets that have such a list."""
+    """The hosts to which a secret may be sent, for the secrets that are restricted."""
     masker: Masker = field(default_factory=lambda: Masker({}))
-    """Takes all of them out of what is recorded and shown."""
+    """Removes all secrets from recorded and displayed data."""
     failure: Failed | None = None
-    """Why no step can go on: one of them cannot be opened."""
+    """Set if a secret cannot be decrypted: the run fails with it before its next step."""
 
     @property
     def labels(self) -> dict[str, Json]:
@@ -43,11 +43,11 @@ class RunSecrets:
         return {name: self.masker.label(name) for name in self.named}
 
     def sending(self, scope: Mapping[str, Json]) -> dict[str, Json]:
-        """The names for templates whose text leaves the server: in these only, `env` has the values."""
+        """The scope for templates whose text leaves the server. Only here does `env` contain the values."""
         return {**scope, "env": self.named}
 
     def permit(self, names: Iterable[str]) -> Callable[[httpx2.URL], None]:
-        """A check of the URLs that a call with these secrets may go to; see `core.http.hosts.permit`."""
+        """A check of the URLs to which these secrets may be sent; see `core.http.hosts.permit`."""
         return permit({name: self.hosts[name] for name in names if name in self.hosts})
 
 
@@ -57,13 +57,13 @@ async def found_secrets(
     names: Collection[str],
     key_names: Collection[str] = (),
 ) -> RunSecrets:
-    """What a run or a delivery knows of the secrets that are stored.
+    """The secrets of a run or a delivery.
 
     Args:
-        maskers: gives their masker.
-        found: the secrets.
-        names: those of them that templates read.
-        key_names: those of them that are keys of model providers.
+        maskers: provides the masker for the secrets.
+        found: the stored secrets by name.
+        names: names of the secrets that templates read.
+        key_names: names of the secrets that hold keys of model providers.
     """
     values = {name: secret.value for name, secret in found.items()}
     return RunSecrets(
@@ -82,10 +82,10 @@ async def read_secrets(
     run: ClaimedRun,
     definition: Definition,
 ) -> RunSecrets:
-    """Read what the definition names and, if it asks models, the account's own keys; otherwise ask nobody.
+    """Read the secrets that the definition names and, if it calls models, the account's own provider keys.
 
     Raises:
-        StoreUnavailable: the database does not answer.
+        StoreUnavailable: the database does not respond.
     """
     key_names = providers.key_names if usage.models_of(definition) else frozenset[str]()
     names = definition.secret_names | key_names

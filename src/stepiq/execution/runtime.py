@@ -1,4 +1,4 @@
-"""The engine as the rest of the server sees it: accept a run, cancel it, start and stop working."""
+"""The engine's interface for the rest of the server: accept and cancel runs, start and stop a worker."""
 
 import asyncio
 from collections.abc import Collection, Coroutine, Mapping, Sequence
@@ -39,15 +39,15 @@ _SETTLE_SECONDS = 0.5
 _STORE_RETRY_SECONDS = 1.0
 _LAST_SECONDS = 2.0
 _WARM_AFTER_SECONDS = 1.0
-"""Loading libraries would slow the start of a server, and is for nothing where a command soon ends."""
+"""Provider libraries load after this delay: they would slow down the start, and short commands don't need them."""
 
 Done = TypeVar("Done")
 
 
 class Engine:
-    """Carries runs of one database in this process.
+    """Executes the runs of one database in this process.
 
-    A run fails after `crash_limit` crashes in a row without progress; 0: no limit.
+    A run fails after `crash_limit` consecutive crashes without progress; 0 means no limit.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Engine:
         crash_limit: int = 0,
     ) -> None:
         self.definitions = definitions or Definitions()
-        """Compiled versions, shared with whoever validates input."""
+        """Compiled versions, shared with the validation of input."""
         self._database = database
         self._changes = changes
         self._providers = providers
@@ -93,10 +93,10 @@ class Engine:
         self._cancelled: set[UUID] = set()
         self._background: list[asyncio.Task[None]] = []
         self.is_ready = False
-        """Whether runs are being carried."""
+        """Whether the engine executes runs."""
 
     async def start(self) -> None:
-        """Start to carry runs, those that a crash left behind among them.
+        """Start executing runs, including those that a crash interrupted.
 
         Raises:
             WorkerRunning: another process works on this SQLite file.
@@ -112,7 +112,7 @@ class Engine:
             asyncio.create_task(wake_for_ever(self._database, self._admission)),
         ]
         if self._database.is_sqlite:
-            # Whoever had tickets in hand is gone, and nobody else will come.
+            # A SQLite file has one worker at a time, so all claimed tickets belong to one that has died.
             await self._recovery.take_over()
         else:
             watch = self._recovery.run_for_ever(self._claims, self._let_go)
@@ -130,7 +130,7 @@ class Engine:
         await self._providers.warm()
 
     async def stop(self, drain: timedelta = timedelta(seconds=25)) -> None:
-        """Finish what can be finished within `drain`; the rest goes on after the next start."""
+        """Finish what can be finished within `drain`; the rest continues on another worker or after the next start."""
         self.is_ready = False
         self._stopping.set()
         if tasks := self._in_hand():
@@ -145,7 +145,7 @@ class Engine:
         with suppress(StoreUnavailable):
             await self._journal.release(unfinished, _LAST_SECONDS)
             await self._recovery.take_crashes_back(_LAST_SECONDS)
-            # So that another worker goes on at once.
+            # Lets another worker continue immediately.
             await self._tickets.take_back([self._presence.executor_id], _LAST_SECONDS)
         await cancel(self._background)
         self._background = []
@@ -153,21 +153,21 @@ class Engine:
         await self._presence.release()
 
     async def accept(self, session: Session, run: NewRun) -> None:
-        """Insert a run and its ticket in the caller's transaction; it starts within milliseconds of the commit.
+        """Insert a run in the caller's transaction. If a slot is free, it starts within milliseconds of the commit.
 
         Raises:
-            PlanRunsExhausted: the workspace has started all runs that its plan allows a day.
+            PlanRunsExhausted: the workspace has reached its plan's limit of runs per day.
             PlanCreditsExhausted: the run needs credits, and none are left this month.
-            QueueFull: too many of the workspace's runs wait already.
+            QueueFull: the workspace has reached its plan's limit of waiting runs.
         """
         await self._admission.accept(session, run)
 
     async def accept_many(
         self, session: Session, wanted: Sequence[NewRun]
     ) -> list[StepIQError | None]:
-        """Accept several runs, each as `accept` does, and say of each why it was refused; None if it was not.
+        """Accept several runs; returns the refusal of each, or None if it was accepted. See `accept`.
 
-        Much cheaper than one by one. Only what concerns single runs is an answer here: a failure of the store fails all.
+        Much cheaper than separate calls. Refusals are returned per run; a failure of the store is raised for all.
         """
         return await self._admission.accept_many(session, wanted)
 
@@ -181,19 +181,19 @@ class Engine:
         start: str,
         outputs: Mapping[str, Json],
     ) -> Reuse:
-        """What a repetition of a run takes over; the arguments are those of `retries.plan`.
+        """The steps that a retry of a run reuses. The arguments are those of `retries.plan`.
 
-        It does not ask whose run it is: the caller has.
+        The caller must have checked access to the run.
 
         Raises:
-            RetryInvalid: it cannot be repeated from there.
+            RetryInvalid: the run cannot be retried from this step, or with these outputs.
         """
         run = await recorded(session, run_id)
-        assert run is not None  # noqa: S101 - the caller has found it
+        assert run is not None  # noqa: S101 - the caller has read the run
         return retries.plan(run, failed_step, definition, start=start, outputs=outputs)
 
     async def send(self, session: Session, recorded: Sequence[NewDelivery]) -> None:
-        """Put recorded deliveries into their queue in the caller's transaction; they leave within milliseconds of the commit."""
+        """Enqueue recorded deliveries in the caller's transaction; they leave within milliseconds of the commit."""
         await self._journal.send(session, recorded)
 
     @property
@@ -202,28 +202,28 @@ class Engine:
         return self._providers.key_names
 
     def spends_credits(self, definition: Definition, own_keys: Collection[str] = ()) -> bool:
-        """Whether a run of the definition may ask a model that the server pays for, and not one of the account's keys."""
+        """Whether a run of the definition may call a model with the server's key, not one of the account's keys."""
         models = usage.models_of(definition)
         return any(self._providers.server_pays(model, own_keys) for model in models)
 
     async def plan_changed(self, session: Session, workspace_id: UUID) -> None:
-        """In the transaction that raises a workspace's plan: start runs that have waited for a slot."""
+        """Start runs that wait for a slot, in the transaction that raises the workspace's plan."""
         await self._admission.fill(session, workspace_id)
 
     async def cancel(self, session: Session, workspace_id: UUID, run_id: UUID) -> None:
-        """Cancel a run in the caller's transaction; its calls in flight are closed after the commit.
+        """Cancel a run in the caller's transaction. Its calls in flight are aborted after the commit.
 
         Raises:
-            RunNotCancellable: it has ended.
+            RunNotCancellable: the run has already ended.
         """
         await self._admission.cancel(session, workspace_id, run_id)
 
     async def wake(self, session: Session, workspace_id: UUID, run_id: UUID) -> None:
-        """Let a waiting run go on, in the transaction that decides what it waits for and that holds the run."""
+        """Resume a waiting run, in the transaction that resolves the wait and has locked the run."""
         await self._admission.wake(session, [(run_id, workspace_id)])
 
     async def settled(self, run_id: UUID) -> None:
-        """After a cancel's commit: wait, up to half a second, until what the run had used is counted."""
+        """After a cancel's commit: wait up to 0.5 s until the usage of the run is counted."""
         if (task := self._carrying.get(run_id)) is not None:
             await asyncio.wait({task}, timeout=_SETTLE_SECONDS)
 
@@ -234,14 +234,14 @@ class Engine:
         with metrics.tickets_in_hand.labels("run").track_inprogress():
             task = await self._hold(self._carrying, run_id, self._carry_on(run_id))
         if task.cancelled() and run_id not in self._cancelled:
-            # Shutting down: the ticket must stay open, so that the run goes on after the next start.
+            # At shutdown, the ticket must stay open, so that the run continues elsewhere or after the next start.
             raise asyncio.CancelledError
         self._cancelled.discard(run_id)
         if not task.cancelled() and (error := task.exception()) is not None:
             raise error
 
     async def _deliver(self, delivery_id: UUID) -> None:
-        assert self._outbox is not None  # noqa: S101 - only then is there such a queue
+        assert self._outbox is not None  # noqa: S101 - otherwise the queue has no handler
         work = self._outbox.deliver(delivery_id, self._stopping)
         with metrics.tickets_in_hand.labels("delivery").track_inprogress():
             task = await self._hold(self._delivering, delivery_id, work)
@@ -254,28 +254,28 @@ class Engine:
         subject_id: UUID,
         work: Coroutine[Any, Any, Done],
     ) -> asyncio.Task[Done]:
-        """Do the work of a ticket in a task of its own, to its end or until that task is cancelled."""
+        """Run the work of a ticket in its own task, and wait until the task ends or is cancelled."""
         if not self.is_ready:
-            # Stopping: the ticket stays open, so that the work goes on after the next start.
+            # While stopping: the ticket stays open, so that the work continues elsewhere or after the next start.
             work.close()
             raise asyncio.CancelledError
         if (overtaken := tasks.get(subject_id)) is not None:
-            # Another worker thought this one gone, and the ticket has come back.
+            # Another worker considered this one dead and reclaimed the ticket, which has now come back.
             _cancel(overtaken)
         tasks[subject_id] = task = asyncio.create_task(work)
         try:
             await asyncio.wait({task})
         finally:
-            # Also when the ticket itself is cancelled, at shutdown.
+            # At shutdown, the ticket itself is cancelled.
             _cancel(task)
-            # The next ticket may have begun already: it may be there as soon as the work's last commit is.
+            # The subject's next ticket may already have started: it can arrive right after this work's last commit.
             if tasks.get(subject_id) is task:
                 del tasks[subject_id]
                 self._claims.pop(subject_id, None)
         return task
 
     async def _carry_on(self, run_id: UUID) -> None:
-        # A claim that this process has already taken did not end because the process died.
+        # If this process has claimed the run before, that claim did not end in a crash.
         again = run_id in self._claims
         while True:
             try:
@@ -286,7 +286,7 @@ class Engine:
                 again = True
                 await asyncio.sleep(_STORE_RETRY_SECONDS)
             except ClaimLost:
-                # Removed at once, so that `Recovery.let_go` does not find the same loss.
+                # Removed immediately, so that `Recovery.let_go` does not handle the same loss.
                 if (claim := self._claims.pop(run_id, None)) is not None:
                     self._recovery.claim_lost(run_id, claim)
                 return
@@ -311,7 +311,7 @@ class Engine:
                     self._let_go(UUID(change.payload), True)
 
     def _let_go(self, run_id: UUID, is_cancelled: bool) -> bool:
-        """Stop executing a run; False if it is not executed, or is being stopped already."""
+        """Stop executing a run; False if it is not executing here or is already being stopped."""
         task = self._carrying.get(run_id)
         if task is None:
             return False
@@ -321,5 +321,5 @@ class Engine:
 
 
 def _cancel(task: asyncio.Task[Any]) -> bool:
-    """Cancel a task unless it is being cancelled already: a second cancel would interrupt the counting of its tokens."""
+    """Cancel a task, but only once: a second cancel would interrupt the counting of its tokens."""
     return not task.cancelling() and task.cancel()

@@ -1,4 +1,4 @@
-"""The names that templates and expressions may use."""
+"""Scopes: the names that templates and expressions may use."""
 
 from typing import Any
 
@@ -12,9 +12,9 @@ from stepiq.store.states import StepStatus
 
 
 def new_scope(run: ClaimedRun, definition: Definition, secrets: RunSecrets) -> dict[str, Any]:
-    """The names at the beginning of a run: every step is there, pending and without output.
+    """The scope at the start of a run. It contains every step, as pending and without output.
 
-    `env` has the labels of the secrets. Only what sends a secret reads its value, with `RunSecrets.sending`.
+    `env` has labels in place of the secrets; `RunSecrets.sending` adds the values for text that leaves the server.
     """
     return {
         "input": run.input_data,
@@ -31,7 +31,7 @@ def new_scope(run: ClaimedRun, definition: Definition, secrets: RunSecrets) -> d
 
 
 def pending(steps: tuple[Step, ...]) -> dict[str, Json]:
-    """Steps that have not begun, those of a `parallel` and the names of its branches included."""
+    """The state of steps that have not started, including the inner steps and branch names of a `parallel`."""
     found: dict[str, Json] = {}
     for step in steps:
         found[step.id] = state(StepStatus.PENDING)
@@ -43,12 +43,12 @@ def pending(steps: tuple[Step, ...]) -> dict[str, Json]:
 
 
 def inner_scope(scope: dict[str, Any], **names: Json) -> dict[str, Any]:
-    """The names inside a branch: what it adds is not seen outside."""
+    """The scope inside a branch. Changes to it are not visible outside."""
     return {**scope, "steps": dict(scope["steps"]), **names}
 
 
 def last_scope(run: ClaimedRun, definition: Definition, secrets: RunSecrets) -> dict[str, Any]:
-    """The names at the end of a run, from what has been recorded of it."""
+    """The scope at the end of a run, from its recorded steps."""
     scope = new_scope(run, definition, secrets)
     records = sorted(run.steps.values(), key=lambda record: record.ordinal)
     owners = _owners(definition)
@@ -59,7 +59,7 @@ def last_scope(run: ClaimedRun, definition: Definition, secrets: RunSecrets) -> 
 
 
 def _owners(definition: Definition) -> dict[tuple[str, str], str]:
-    """By step and branch, the name under which its record is seen from outside."""
+    """By step id and branch, the name in the run's scope that shows the step's record."""
     found: dict[tuple[str, str], str] = {}
     for step in definition.steps:
         found[step.id, ""] = step.id
@@ -69,10 +69,10 @@ def _owners(definition: Definition) -> dict[tuple[str, str], str]:
 
 
 def state(status: StepStatus, output: Json = None, error: Json = None) -> dict[str, Json]:
-    """What templates and expressions see of a step or a branch."""
+    """The value of a step or a branch in templates and expressions."""
     return {"status": str(status), "output": output, "error": error}
 
 
 def shown(record: StepRecord) -> dict[str, Json]:
-    """What templates and expressions see of a recorded execution."""
+    """The value of a recorded execution in templates and expressions."""
     return state(record.status, record.output, record.error)

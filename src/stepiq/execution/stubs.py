@@ -1,4 +1,4 @@
-"""Ends that are given for steps that reach outside, so that a pipeline can be tried without asking, calling or waiting."""
+"""Given results for steps, so that a pipeline can be tested without external calls, reviews or waits."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ from stepiq.store.states import ReviewDecision
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What a person says to a review."""
+    """The given answer to a review."""
 
     decision: ReviewDecision | None
-    """None: nobody says anything in time."""
+    """None if the review expires without an answer."""
     comment: str | None = None
     edited: tuple[Json] | None = None
-    """What they make of the data under review; None leaves it as it is."""
+    """The edited data in a 1-tuple, which may be null; None if the data is not edited."""
 
 
 Given = Completed | Failed | Decided
@@ -26,29 +26,29 @@ Given = Completed | Failed | Decided
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """What the executions of one step come to."""
+    """The given results of one step's executions."""
 
     each: tuple[Given, ...]
-    """For each in turn; the last one counts for all that follow."""
+    """One result per execution, in order; the last one repeats."""
     item_at: int | None = None
-    """Where in its branch's path a step inside a `for_each` has the number of its item, whose place the turn is then."""
+    """For a step inside a `for_each`: index in the branch path of the item's number, which then selects the result."""
 
 
 class Stubs:
-    """What steps come to instead of reaching outside, run by run. Steps that only compute are done for real."""
+    """Replaces the external actions of steps by given results, for one run at a time. Other steps are executed."""
 
     def __init__(self) -> None:
         self._given: Mapping[str, Ends] = {}
         self._taken: Counter[str] = Counter()
         self.missing: dict[str, str] = {}
-        """Steps of this run that had no end given, and what each of them was about to do."""
+        """Steps of this run that lack a given result, and the external action of each."""
 
     def give(self, given: Mapping[str, Ends]) -> None:
-        """Begin anew, for the next run, with what each step comes to, by its id."""
+        """Set the results for the next run, by step id, and reset all counters."""
         self._given, self._taken, self.missing = given, Counter(), {}
 
     def outcome(self, step: Step, branch: str) -> Outcome | None:
-        """How an attempt ends; None for a step without an external action that has none: it is executed."""
+        """The result of an attempt; None if the step has neither a given result nor an external action: execute it."""
         found = self._next(step, branch)
         action = step.spec.external_action
         if found is None and action is None:
@@ -56,7 +56,7 @@ class Stubs:
         return found if isinstance(found, Completed | Failed) else self._refuse(step, action)
 
     def decision(self, step: Step) -> Decided | Failed:
-        """What a review comes to."""
+        """The given answer to a review, or the failure if there is none."""
         found = self._next(step, "")
         return (
             found if isinstance(found, Decided) else self._refuse(step, step.spec.external_action)

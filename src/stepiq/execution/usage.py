@@ -1,8 +1,7 @@
-"""Counting what workspaces use: rollups by day, pipeline and model, and the figures that plans are compared with.
+"""Usage of workspaces: rollups by day, pipeline and model, and the counters that plan limits apply to.
 
-Everything is added in the transaction that records what was used, so that the sums are exact whatever is killed. Days
-and months are those of UTC. The workspace's row is always locked before rows of rollups, and these in the order of
-their keys: nobody waits for somebody who waits for them.
+Usage is added in the transaction that records it, so that the sums stay exact after a crash. Days and months are in
+UTC. To prevent deadlocks, the workspace's row is locked before rollup rows, and these in the order of their keys.
 """
 
 from collections.abc import Iterable
@@ -21,7 +20,7 @@ from stepiq.store.states import RunStatus
 from stepiq.store.tables import usage_days, workspaces
 
 TOKENS_PER_CREDIT = 1_000
-"""Of models that the server pays for."""
+"""Tokens per credit, for models that the server pays for."""
 
 _COUNTS = (
     "runs",
@@ -35,12 +34,12 @@ _COUNTS = (
     "cost_usd_micros",
 )
 RUNS = ""
-"""In place of a model's name: the row that counts runs."""
+"""In place of a model name: the row that counts runs."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """What one transaction adds, by model."""
+    """The usage that one transaction adds, by model."""
 
     rows: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
 
@@ -51,16 +50,16 @@ class Tally:
 
     @property
     def models(self) -> set[str]:
-        """Models that were used."""
+        """Models with usage."""
         return self.rows.keys() - {RUNS}
 
     def add_meter(self, model: str | None, used: Meter, known: Iterable[str]) -> None:
-        """Add what a model's calls used.
+        """Add the usage of a model's calls.
 
         Args:
-            model: whose calls.
-            used: what they used since the last record.
-            known: models that the run is already counted under.
+            model: the model.
+            used: its usage since the last write.
+            known: models under which the run is already counted.
         """
         if not has_used(used):
             return
@@ -85,13 +84,13 @@ class Tally:
 
 
 def has_used(meter: Meter) -> bool:
-    """Whether a model was asked and answered something: only tokens cost anything."""
+    """Whether a meter has tokens: calls without tokens are not counted."""
     return meter.input_tokens + meter.output_tokens > 0
 
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """A tally, and whose it is."""
+    """A tally with its workspace, pipeline and time."""
 
     workspace_id: UUID
     pipeline_id: UUID
@@ -100,7 +99,7 @@ class Used:
 
 
 async def add_many(session: Session, used: Iterable[Used]) -> None:
-    """Add tallies to their days' rollups; nothing is written where there is nothing to add."""
+    """Add tallies to the rollups of their days. Empty tallies write nothing."""
     rows: dict[tuple[UUID, str, UUID, str], dict[str, Any]] = {}
     for each in used:
         for model, counts in each.tally.rows.items():
@@ -137,22 +136,22 @@ _UPSERTS = {"sqlite": _upsert(sqlite.insert), "postgresql": _upsert(postgresql.i
 
 
 def runs_today(day: sa.ColumnElement[str]) -> sa.ColumnElement[int]:
-    """Runs that a workspace has started on a day, which is today, in a statement about its row."""
+    """SQL for the runs that a workspace has started today, from its row. `day` must be today."""
     return sa.case((workspaces.c.runs_day == day, workspaces.c.runs_today), else_=0)
 
 
 def credit_tokens(month: sa.ColumnElement[str]) -> sa.ColumnElement[int]:
-    """Tokens that the server has paid for a workspace in a month, which is this one, in a statement about its row."""
+    """SQL for the credit tokens of a workspace this month, from its row. `month` must be the current month."""
     return sa.case((workspaces.c.credit_month == month, workspaces.c.credit_tokens), else_=0)
 
 
 def tokens_of_month(counted_month: str, tokens: int, now: datetime) -> int:
-    """What a workspace's row, already read, says of this month."""
+    """Credit tokens of the current month, from values of a workspace's row."""
     return tokens if counted_month == month_of(now) else 0
 
 
 def credits_counted(tokens: int, now: datetime) -> dict[str, Any]:
-    """Columns of a workspace's row that change when the server pays for tokens; none if it pays for none."""
+    """Column values that add credit tokens to a workspace's row; empty for 0 tokens."""
     if not tokens:
         return {}
     month = month_of(now)
@@ -160,7 +159,7 @@ def credits_counted(tokens: int, now: datetime) -> dict[str, Any]:
 
 
 async def count_credits(session: Session, workspace_id: UUID, tokens: int, now: datetime) -> None:
-    """Count tokens that the server pays for against the workspace's month."""
+    """Add credit tokens to the workspace's current month."""
     if tokens:
         await session.execute(
             workspaces.update()
@@ -170,7 +169,7 @@ async def count_credits(session: Session, workspace_id: UUID, tokens: int, now: 
 
 
 def credits_remaining(limit: int | None, tokens: int) -> int | None:
-    """Whole credits that are left of a month's, the one that has been begun included; None is unlimited.
+    """Credits left of a monthly limit, including a partly used one; None is unlimited.
 
     It is 0 exactly when runs that need credits are refused.
     """
@@ -178,15 +177,15 @@ def credits_remaining(limit: int | None, tokens: int) -> int | None:
 
 
 def models_of(definition: Definition) -> set[str | None]:
-    """Every model that a run of the definition may ask; None stands for the default one."""
+    """All models that a run of the definition may call; None is the default model."""
     return {model for step in definition.every_step for model in step.spec.asked_models}
 
 
 def day_of(moment: datetime) -> str:
-    """The day that something is counted under."""
+    """The day under which usage is counted, such as `2026-01-31`."""
     return moment.date().isoformat()
 
 
 def month_of(moment: datetime) -> str:
-    """The month that credits are counted under."""
+    """The month under which credits are counted, such as `2026-01`."""
     return moment.strftime("%Y-%m")

@@ -1,4 +1,4 @@
-"""Lets runs go on whose moment has come."""
+"""Resumes waiting runs that are due."""
 
 import asyncio
 
@@ -13,15 +13,15 @@ log = logging.get(__name__)
 
 _EVERY_SECONDS = 1.0
 BATCH = 500
-"""Most runs that one look wakes."""
+"""Maximum number of runs per call of `wake`."""
 
 
 async def wake_for_ever(database: Database, admission: Admission) -> None:
-    """Look once a second until cancelled; a store that is down is asked again the next second."""
+    """Wake due runs once a second until cancelled. While the store is unavailable, retry at the same interval."""
     while True:
         await asyncio.sleep(_EVERY_SECONDS)
         try:
-            # What is left when many are due at once is looked at the next second.
+            # Due runs beyond one batch are woken a second later.
             await wake(database, admission)
         except StoreUnavailable:
             log.warning("waking_waits_for_store")
@@ -30,10 +30,10 @@ async def wake_for_ever(database: Database, admission: Admission) -> None:
 
 
 async def wake(database: Database, admission: Admission) -> int:
-    """Wake up to 500 runs that are due, the longest due first, and say how many there were.
+    """Wake up to 500 due runs, the longest due first; returns their number.
 
     Raises:
-        StoreUnavailable: they stay due.
+        StoreUnavailable: the runs stay due.
     """
     due = (
         sa.select(runs.c.id, runs.c.workspace_id)
@@ -45,7 +45,7 @@ async def wake(database: Database, admission: Admission) -> int:
         if not (await session.execute(due.limit(1))).all():
             return 0
     async with database.transaction() as session:
-        # Several workers pass each other's by.
+        # SKIP LOCKED lets several workers wake different runs at the same time.
         rows = (await session.execute(due.with_for_update(skip_locked=True))).all()
         await admission.wake(session, [(row.id, row.workspace_id) for row in rows])
     return len(rows)

@@ -1,4 +1,4 @@
-"""What can be told about the source of a `code` step without running it."""
+"""Checks the source of a `code` step without running it."""
 
 import ast
 import re
@@ -8,7 +8,7 @@ MAX_SOURCE_BYTES = 65_536
 """Longest source, in bytes of UTF-8."""
 
 Found = tuple[int, int, str]
-"""Line and column in the source, both counted from 1, and a sentence that says what to do."""
+"""Line and column in the source, both counted from 1, and a message that says what to do."""
 
 _TOO_LONG = "The code is longer than 64 KiB. Shorten it, or split the step in two."
 _TOO_DEEP = "The code is nested too deeply. Split it into smaller expressions or functions."
@@ -22,17 +22,16 @@ NO_JAVASCRIPT_MAIN = (
 )
 _ONE_ARGUMENT = "`main` must have one parameter, the step's input. Write `def main(input):`."
 
-# Beside its own name, these are the ways in which a script may come to have a `main`: written with an escape, made by
-# code that is made, or set on the global object.
+# Besides its plain name, `main` may be defined by an escape sequence, by generated code, or on the global object.
 _MAY_DEFINE_MAIN = re.compile(r"main|\\|eval|Function|constructor|globalThis|this")
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def check_python(source: str) -> Found | None:
-    """Find the first thing that keeps Python source from being run as a step: its syntax, or its `main`.
+    """Find the first problem that prevents Python source from running as a step: its syntax, or its `main`.
 
-    The syntax is that of the Python the server runs on; what the sandbox lacks of it is found only by running.
+    The syntax is that of the server's Python; what the sandbox does not support is found only when the code runs.
     """
     try:
         if len(source.encode()) > MAX_SOURCE_BYTES:
@@ -48,7 +47,7 @@ def check_python(source: str) -> Found | None:
 
 
 def check_javascript(source: str) -> Found | None:
-    """Find whether JavaScript source surely lacks a `main`; its syntax is checked only when it runs."""
+    """Check that JavaScript source may define `main`; its syntax is checked only when it runs."""
     if len(source.encode(errors="replace")) > MAX_SOURCE_BYTES:
         return 1, 1, _TOO_LONG
     if _MAY_DEFINE_MAIN.search(source) is None:
@@ -63,13 +62,13 @@ def _not_valid(why: str) -> str:
 
 def _parse(source: str) -> ast.Module:
     with warnings.catch_warnings():
-        # An invalid escape such as "\d" is worth a warning to the author's editor, not an error here.
+        # An invalid escape such as "\d" is only a warning in Python, not an error.
         warnings.simplefilter("ignore")
         return ast.parse(source, "<code>")
 
 
 def _check_main(module: ast.Module) -> Found | None:
-    """Of several definitions the last counts, as it does when the code runs."""
+    """Check the last definition of `main`, which is the one that runs."""
     main = None
     for statement in module.body:
         if isinstance(statement, _Function) and statement.name == "main":
@@ -84,7 +83,7 @@ def _check_main(module: ast.Module) -> Found | None:
 
 
 def _may_bind_main(statement: ast.stmt) -> bool:
-    """A plain function is judged; however else the name may come about, running tells."""
+    """Whether a statement may bind `main` in a way that only running the code shows. Plain functions are checked."""
     if isinstance(statement, _Function | ast.ClassDef):
         return statement.name == "main" or _names_global_main(statement)
     return any(_binds_main(node) for node in ast.walk(statement))

@@ -1,4 +1,4 @@
-"""What to write instead of a value of the wrong type."""
+"""Suggestions for values of the wrong type."""
 
 import re
 
@@ -101,7 +101,7 @@ def _list(name: str, value: Json) -> str:
 
 
 def entry_correction(value: Json, example: str) -> str:
-    """What to write instead of an entry of a list that must be a mapping; starts with a space."""
+    """A suggestion for a list entry that must be a mapping; starts with a space."""
     if isinstance(value, str) and (found := re.match(r"([a-z_]+):(\S+)", value)):
         return f" Write a space after the colon: `{found[1]}: {found[2][:_MAX_SHOWN]}`."
     if is_array(value):

@@ -1,12 +1,12 @@
-"""Cron expressions of five fields in a time zone: what may be written, when they fire, and what they say in words.
+"""Cron expressions of five fields in a time zone: their syntax, when they fire, and their description in words.
 
-Minute, hour, day of month, month, day of week. Values, ranges, lists, steps and the names of months and days; `L` and `LW`
-for the last day and the last working day of the month, `5L` for its last Friday, `1#2` for its second Monday. Where both
-days are given and neither begins with `*`, one of them is enough.
+Minute, hour, day of month, month, day of week. Supports values, ranges, lists, steps, the names of months and days,
+`L` and `LW` for the last day and the last working day of the month, `5L` for its last Friday, and `1#2` for its
+second Monday. If both days are given and neither begins with `*`, it is enough that one of them matches.
 
-When clocks change: an expression that names hours goes by what the clock on the wall shows, and each of its times
-happens once. A time that the change leaves out fires at the first moment after it; one that comes twice fires the
-first time. An expression of every hour keeps its rhythm, whatever the clock shows.
+Daylight saving time: an expression that names hours follows the wall clock, and each of its times fires once. A time
+that the change skips fires at the first moment after it; a time that occurs twice fires the first time. An expression
+of every hour keeps its interval, whatever the clock shows.
 """
 
 import re
@@ -37,9 +37,9 @@ _FIELDS = (
         7,
     ),
 )
-"""Name, what may be written, and how many values there are: a larger step than that would be without effect."""
+"""Name, allowed values, and number of values, which is also the largest useful step."""
 _CYCLES = (60, 24, 1, 12, 7)
-"""After how many values each field starts again. Months differ in length, so days of the month have no cycle."""
+"""The cycle length of each field. Months differ in length, so days of the month have no cycle."""
 _NAMES = (
     "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
     "SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT",
@@ -50,11 +50,11 @@ _NICKNAMES = {
 }  # fmt: skip
 _WORD = re.compile(r"[A-Z]{2,}|\?")
 _STEP = re.compile(r"(\*|[0-9]+)/([0-9]+)")
-# `L/2` means nothing, though the library takes it.
+# `L/2` has no meaning, although the library accepts it.
 _FIELD = re.compile(r"(?!.*L/)[0-9A-Z*/,#-]+")
 _EXAMPLE = "`0 9 * * 1-5` is 9:00 from Monday to Friday"
 _ANY_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
-# Every calendar that a year can have: it begins on one of seven days and is a leap year or not.
+# Every calendar that a year can have: it starts on one of seven weekdays and is a leap year or not.
 _CALENDARS = (2001, 2002, 2003, 2005, 2006, 2009, 2010, *range(2000, 2028, 4))
 _EVERY_HOUR = set(range(24))
 _MINUTE = timedelta(minutes=1)
@@ -69,20 +69,20 @@ class CronInvalid(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """A checked expression in a time zone."""
+    """A valid expression in a time zone."""
 
     expression: str
     zone: ZoneInfo
     _by_wall_clock: bool
 
     def next_after(self, after: datetime) -> datetime | None:
-        """The first moment behind `after` at which it fires, in UTC; None beyond the end of the calendar."""
+        """The first moment after `after` at which it fires, in UTC; None beyond the end of the calendar."""
         try:
             if not self._by_wall_clock:
                 return next(CronSim(self.expression, after.astimezone(self.zone))).astimezone(UTC)
             times = CronSim(self.expression, after.astimezone(self.zone).replace(tzinfo=None))
             while (moment := _moment(next(times), self.zone)) <= after:
-                # The repeated hour: its times have fired when the clock showed them first.
+                # The repeated hour: its times fired when the clock first showed them.
                 pass
         except (OverflowError, StopIteration, ValueError):
             return None
@@ -90,7 +90,7 @@ class Cron:
 
 
 def problems(expression: str, timezone: str) -> list[CronInvalid | TimezoneUnknown]:
-    """What is wrong with an expression and with its time zone; empty if both can be used."""
+    """The problems of an expression and of its time zone; empty if both are valid."""
     found: list[CronInvalid | TimezoneUnknown] = [*_problems(expression)]
     try:
         time_zones.check(timezone)
@@ -100,11 +100,11 @@ def problems(expression: str, timezone: str) -> list[CronInvalid | TimezoneUnkno
 
 
 def compiled(expression: str, timezone: str) -> Cron:
-    """The expression in its time zone, ready to say when it fires.
+    """Compile an expression in its time zone.
 
     Raises:
-        CronInvalid: the expression cannot be read, or would never fire; the message names the field.
-        TimezoneUnknown: there is no such zone.
+        CronInvalid: the expression is invalid or never fires; the message names the field.
+        TimezoneUnknown: the zone does not exist.
     """
     check(expression)
     time_zones.check(timezone)
@@ -116,7 +116,7 @@ _compiled = lru_cache(4096)(compiled)
 
 
 def next_after(expression: str, timezone: str, after: datetime) -> datetime | None:
-    """The first moment behind `after` at which the expression fires, in UTC; None beyond the end of the calendar.
+    """The first moment after `after` at which the expression fires, in UTC; None beyond the end of the calendar.
 
     Raises:
         CronInvalid, TimezoneUnknown: as for `compiled`.
@@ -125,17 +125,17 @@ def next_after(expression: str, timezone: str, after: datetime) -> datetime | No
 
 
 def check(expression: str) -> None:
-    """Refuse an expression that cannot be read or that never fires.
+    """Refuse an expression that is invalid or never fires.
 
     Raises:
-        CronInvalid: the first thing that is wrong.
+        CronInvalid: the first problem.
     """
     for problem in _problems(expression):
         raise problem
 
 
 def _problems(expression: str) -> list[CronInvalid]:
-    """Everything that is wrong with an expression, by field."""
+    """All problems of an expression, by field."""
     if len(expression) > MAX_LENGTH:
         return [CronInvalid(f"A cron expression can have at most {MAX_LENGTH} characters.")]
     fields = expression.upper().split()
@@ -156,7 +156,7 @@ def _problems(expression: str) -> list[CronInvalid]:
 
 
 def describe(expression: str) -> str:
-    """A checked expression in words: English, 24-hour clock, without the time zone."""
+    """A valid expression in words: English, 24-hour clock, without the time zone."""
     sim = CronSim(expression, _ANY_MOMENT)
     values = (sim.minutes, sim.hours, sim.days, sim.months, sim.weekdays)
     fields = [
@@ -166,7 +166,7 @@ def describe(expression: str) -> str:
     try:
         return cron_descriptor.ExpressionDescriptor(" ".join(fields), _WORDS).get_description()
     except cron_descriptor.FormatException:
-        # The library that describes reads less than the one that fires.
+        # The library for descriptions supports less syntax than the one for times.
         return f"At the times of {expression}"
 
 
@@ -191,7 +191,7 @@ def _wrong_field(place: int, text: str) -> str:
 
 
 def _spelled(text: str) -> str:
-    """A field with the names and signs of other crons replaced by those of this one, such as `MO` and `?`."""
+    """A field with the names and signs of other cron dialects, such as `MO` and `?`, replaced by those of this one."""
 
     def replace(found: re.Match[str]) -> str:
         word = found.group()
@@ -211,7 +211,7 @@ def _step(item: str) -> int:
 
 
 def _written_out(place: int, text: str, values: Collection[object]) -> str:
-    # `*/45` does not mean every 45 minutes: it starts again at each full hour. Its minutes are listed instead.
+    # `*/45` does not mean every 45 minutes: it restarts at each full hour. Its minutes are listed instead.
     numbers = [each for each in values if isinstance(each, int) and each >= 0]
     if "/" not in text or _is_even(text, _CYCLES[place]) or len(numbers) < len(values):
         return text
@@ -220,7 +220,7 @@ def _written_out(place: int, text: str, values: Collection[object]) -> str:
 
 
 def _is_even(text: str, cycle: int) -> bool:
-    """Whether a field means that the same time passes between any two of its values."""
+    """Whether the values of a field are evenly spaced, across its cycle too."""
     found = _STEP.fullmatch(text)
     if found is None:
         return False
@@ -233,7 +233,7 @@ def _is_field(place: int, text: str) -> bool:
         return False
     count = _FIELDS[place][2]
     others = ["*"] * len(_FIELDS)
-    # One list item at a time: the library also looks at whether the whole can ever fire, which is another complaint.
+    # One list item at a time: the library also checks whether the whole field can fire, which is a separate problem.
     for item in text.split(","):
         if _step(item) > count:
             return False
@@ -267,7 +267,7 @@ def _month(year: int, month: int) -> tuple[date, ...]:
 
 
 def _moment(shown: datetime, zone: ZoneInfo) -> datetime:
-    """The first moment at which clocks of the zone show this time, or the first after a change that leaves it out."""
+    """The first moment at which clocks of the zone show this time, or the first after a change that skips it."""
     local = shown.replace(tzinfo=zone)
     while local.astimezone(UTC).astimezone(zone) != local:
         local += _MINUTE

@@ -1,4 +1,4 @@
-"""Telling the shapes of plain JSON data apart, in a way that the type checker follows."""
+"""Type guards for plain JSON data."""
 
 from typing import TypeGuard
 
@@ -18,24 +18,24 @@ def is_array(value: Json) -> TypeGuard[list[Json]]:
 
 
 def is_number(value: Json) -> TypeGuard[int | float]:
-    """Whether a value is a JSON number; booleans are not."""
+    """Whether a value is a JSON number, which excludes booleans."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def is_whole(value: float) -> bool:
-    """Whether a double is an integer, and small enough for every integer of that size to be one."""
+    """Whether a double is an integer of at most 2^53, the range in which doubles represent every integer exactly."""
     return value.is_integer() and abs(value) <= _LARGEST_EXACT
 
 
 def as_integer(value: Json) -> int | None:
-    """The integer that a JSON number is, as both `3` and `3.0` are; None for everything else."""
+    """A JSON number as an integer, such as 3 for `3` and `3.0`; None for everything else."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def kind_of(value: Json) -> str:
-    """The kind of a value in the words of the messages, which never show the value."""
+    """The kind of a value for messages, which never show the value."""
     match value:
         case None:
             return "null"

@@ -1,4 +1,4 @@
-"""A compiled definition: what the engine runs. Everything in it has been checked."""
+"""A compiled definition, which the engine runs. Everything in it is validated."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,32 +29,32 @@ class Definition:
     input: InputSchema
     steps: tuple[Step, ...]
     timeout: timedelta
-    """Of the whole run, waiting included."""
+    """Limit of the whole run, waits included."""
     output_from: str | None
     """Id of the step whose output is the run's; None for the last one that ran."""
     secret_names: frozenset[str]
-    """Every `NAME` that a template, also of a target, reads as `env.NAME`."""
+    """Every `NAME` that a template reads as `env.NAME`, in targets too."""
     deliver: tuple[DeliveryTarget, ...] = ()
-    """Who gets the output of a completed run."""
+    """Recipients of the output of a completed run."""
     on_success: tuple[NotificationTarget, ...] = ()
     on_failure: tuple[NotificationTarget, ...] = ()
     schedule: ScheduleSpec | None = None
     webhook_verify: VerifySpec | None = None
-    """What an inbound webhook must prove beside the key."""
+    """The signature that an inbound webhook needs in addition to the API key."""
 
     @property
     def every_step(self) -> Iterator[Step]:
-        """All steps, those inside others included, each before those inside it."""
+        """All steps, nested ones included, each before those inside it."""
         return every_step(self.steps)
 
     @property
     def step_count(self) -> int:
-        """How many steps there are, those inside others included; this is what plans limit."""
+        """Number of steps, nested ones included; plans limit this number."""
         return sum(1 for _ in self.every_step)
 
     @property
     def signing_secret_names(self) -> frozenset[str]:
-        """Every secret that signs a delivery or checks an inbound webhook. No template needs to read it."""
+        """Every secret that signs a delivery or verifies an inbound webhook. Templates need not read it."""
         targets = (*self.deliver, *self.on_success, *self.on_failure)
         names = {t.signing_secret_name for t in targets if isinstance(t, WebhookTarget)}
         if self.webhook_verify is not None:
@@ -63,7 +63,7 @@ class Definition:
 
     @property
     def has_webhook_target(self) -> bool:
-        """Whether the end of a run is told to another system."""
+        """Whether the end of a run is sent to another system."""
         targets = (*self.deliver, *self.on_success, *self.on_failure)
         return any(isinstance(target, WebhookTarget) for target in targets)
 
@@ -82,7 +82,7 @@ class Definition:
 
 
 def every_step(steps: tuple[Step, ...]) -> Iterator[Step]:
-    """All of these, and those inside them, each before those inside it."""
+    """These steps and those inside them, each before those inside it."""
     for step in steps:
         yield step
         for sequence in step.sequences:

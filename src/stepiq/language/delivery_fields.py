@@ -1,4 +1,4 @@
-"""Reads who hears how a run ended: `output.deliver` and `notifications`."""
+"""Reads the recipients of a run's result: `output.deliver` and `notifications`."""
 
 from collections.abc import Collection
 from typing import Literal, cast
@@ -25,7 +25,7 @@ from stepiq.language.targets import (
 
 _TARGET = "{type: email, to: team@example.com}"
 MAX_TARGETS = 10
-"""Most targets of one list."""
+"""Most targets in one list."""
 MAX_RECIPIENTS = 20
 """Most addresses of one `email` target."""
 SECRET_NAME = r"[A-Za-z_][A-Za-z0-9_]{0,99}"  # noqa: S105 - what a name may look like
@@ -40,7 +40,7 @@ DELIVER_TYPES = ("webhook", "email", "api")
 NOTIFICATION_TYPES = ("webhook", "email")
 METHODS = ("POST", "PUT")
 MAX_SECRET_NAME = 100
-# What a delivery says about itself, and what belongs to the connection.
+# Headers that describe the delivery or belong to the connection.
 _OUR_HEADERS = CONNECTION_HEADERS | {"content-encoding", "content-type"}
 _OUR_PREFIXES = ("x-stepiq-", "webhook-", "proxy-")
 
@@ -74,7 +74,7 @@ def _read_target(
         message = f"A target must be an object with a `type`; it is {kind_of(data)}.{entry_correction(data, _TARGET)}"
         draft.refuse(path, "wrong_type", message)
         return None
-    # The fields are checked against the type's own list, so the type is read before them.
+    # The allowed fields depend on the type, so the type is read first.
     probe = FieldReader(draft, path, {"type": data.get("type")}, ("type",))
     if not probe.require("type", "type: email"):
         return None
@@ -100,7 +100,7 @@ def _read_target(
 def _read_webhook(fields: FieldReader) -> WebhookTarget | None:
     url = read_url(fields, "https://example.com/hooks/stepiq")
     secret = None
-    # A delivery that nobody can check is never sent, so there is none without a secret.
+    # Every delivery is signed, so the secret is required.
     if fields.require("signing_secret_name", "signing_secret_name: WEBHOOK_SIGNING_SECRET"):
         secret = fields.text(
             "signing_secret_name", maximum=MAX_SECRET_NAME, pattern=SECRET_NAME, rule=SECRET_RULE
@@ -114,7 +114,7 @@ def _read_webhook(fields: FieldReader) -> WebhookTarget | None:
 
 
 def header_problem(name: str) -> tuple[str, str] | None:
-    """Code and message of what keeps a name from being a header that a document may set."""
+    """Code and message of the reason why a document cannot set this header; None if it can."""
     if name.lower() in _OUR_HEADERS or name.lower().startswith(_OUR_PREFIXES):
         return "not_allowed", f"The server sets the header `{name}`. Remove it."
     return None

@@ -1,7 +1,7 @@
-"""JSONPath (RFC 9535): parts of JSON data by a path.
+"""JSONPath (RFC 9535): selects parts of JSON data.
 
-The library reads and checks the path; the walk is done here, since the library's own has no bounds and matches
-patterns with an engine that backtracks.
+The library parses and checks the path. Evaluation is done here, since the library's own has no limits and matches
+patterns with a backtracking engine.
 """
 
 import re
@@ -27,7 +27,7 @@ from stepiq.language.templates.lexer import position
 MAX_LENGTH = 1_000
 """Longest path, in characters."""
 MAX_OPERATIONS = 300_000
-"""Most work of one extraction: values looked at, once for every step of the path that looks at them."""
+"""Most work of one extraction: values visited, once for every segment of the path that visits them."""
 MAX_NESTING = 64
 """Deepest nesting of filters, and of brackets, `!` and operators inside them."""
 _MAX_SHOWN = 80
@@ -37,7 +37,7 @@ _COPIED_PER_OPERATION = 8
 _ENVIRONMENT = JSONPathEnvironment()
 _TESTED = ("match", "search")
 _DOT = r"[^\n\r]"
-"""What `.` means in their patterns (RFC 9485)."""
+"""The meaning of `.` in the patterns of `match` and `search` (RFC 9485)."""
 _FOREIGN_WORD = re.compile(r"(?<![\w.$@])(and|or|not|in|=~)(?!\w)|(?<![=!<>])(=)(?![=~])")
 _FOREIGN = {
     "and": "Write `&&` instead of `and`.",
@@ -91,14 +91,14 @@ class QuerySyntaxError(Invalid):
 
 
 class ExtractError(Invalid):
-    """Following the path is more work, or gives more, than one step may."""
+    """Evaluating the path exceeds the limit of work or result size."""
 
     code = "expression_error"
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A path that has been read and can be followed any number of times."""
+    """A compiled path, which can be evaluated any number of times."""
 
     source: str
     """Its text, as written."""
@@ -106,7 +106,7 @@ class Query:
 
     @classmethod
     def compile(cls, text: str) -> Self:
-        """Read a path.
+        """Compile a path.
 
         Raises:
             QuerySyntaxError: with line and column inside the text.
@@ -132,7 +132,7 @@ class Query:
         return cls(text, query.segments)
 
     def all(self, value: Json, *, meter: Meter | None = None) -> list[Json]:
-        """Every part of a value that the path leads to, in the order of RFC 9535; nothing is copied.
+        """Every part of a value that the path selects, in the order of RFC 9535. Nothing is copied.
 
         Raises:
             ExtractError: too much work, or a result of more than 1 MiB.
@@ -140,7 +140,7 @@ class Query:
         return self._follow(value, meter)
 
     def first(self, value: Json, *, meter: Meter | None = None) -> Json | None:
-        """The first part that the path leads to; None if there is none.
+        """The first part that the path selects; None if there is none.
 
         Raises:
             ExtractError: too much work, or a result of more than 1 MiB.
@@ -180,7 +180,7 @@ def _explain(text: str, error: JSONPathError) -> NoReturn:
 
 
 def _check(text: str, segments: Sequence[steps.JSONPathSegment], depth: int) -> None:
-    """Refuse what nests so deep that walking would be a matter of luck, and patterns that cannot be used."""
+    """Refuse paths that are nested too deeply to evaluate safely, and invalid patterns."""
     for segment in segments:
         for selector in segment.selectors:
             if isinstance(selector, selections.FilterSelector):
@@ -224,11 +224,11 @@ def _parts(expression: Any) -> Iterable[Any]:
             return ()
 
 
-# -- walking --
+# -- evaluation --
 
 
 class _Walk:
-    """Follows paths in one value and counts the work."""
+    """Evaluates paths in one value and counts the work."""
 
     def __init__(self, root: Json, meter: Meter) -> None:
         self._root = root
@@ -248,7 +248,7 @@ class _Walk:
         return values
 
     def _descend(self, value: Json) -> Iterator[Json]:
-        """A value and all objects and lists inside it, each before what it holds."""
+        """A value and all objects and lists inside it, each before its children."""
         waiting = [value]
         while waiting:
             current = waiting.pop()

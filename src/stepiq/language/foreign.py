@@ -1,13 +1,13 @@
-"""Template syntax of other tools. In a template of ours it is text, and reaches a model or another system as it is."""
+"""Finds template syntax of other tools, which stepIQ templates treat as plain text."""
 
 import re
 from collections.abc import Callable, Iterator
 
 MAX_FOUND = 5
-"""Most findings in one template."""
+"""Most findings reported for one template."""
 _ROOTS = ("input", "vars", "steps", "env", "run", "item")
 _OTHERS = re.compile(
-    r"\{\{(?:[^{}]|\{(?!\{)|\}(?!\}))*+\}\}"  # our own tags, which are skipped
+    r"\{\{(?:[^{}]|\{(?!\{)|\}(?!\}))*+\}\}"  # stepIQ tags, which are skipped
     r"|\{%[-+]? {0,3}(?P<jinja>[a-z]{1,20})"
     r"|\{\#(?P<comment> [^}\n]{0,200})\#\}"
     r"|<%[-=]? {0,3}(?P<erb>[A-Za-z_.@]{1,100})"
@@ -32,7 +32,7 @@ BLOCKS = _JINJA | {
     "foreach": _EACH, "range": _EACH, "endif": "Write `{{/if}}`.", "endfor": "Write `{{/each}}`.",
     "end": "Write the name of the block, as in `{{/if}}` or `{{/each}}`.",
 }  # fmt: skip
-"""What to write instead of a block of another tool that is written in our braces."""
+"""Suggestions for blocks of other tools written in `{{…}}`."""
 OPERATORS = {
     "or": "or", "||": "or", "??": "or", "?:": "or", "and": "and", "&&": "and",
     "eq": "eq", "is": "eq", "ne": "ne", "lt": "lt", "lte": "lte", "gt": "gt", "gte": "gte",
@@ -45,11 +45,11 @@ FILTERS = {
 """The helper for a filter."""
 
 Tag = Callable[[str], str | None]
-"""The tag for a name that another tool's syntax writes; None if the name means nothing."""
+"""Returns the tag for a name in another tool's syntax; None if the name is unknown."""
 
 
 def find(text: str, tag: Tag) -> Iterator[tuple[int, str]]:
-    """Offset and message of each piece of other template syntax, the first of its kind only."""
+    """Offset and message of each piece of foreign template syntax. Repeated messages are omitted."""
     seen: set[str] = set()
     for found in _OTHERS.finditer(text):
         message = _message(found, tag)
@@ -68,7 +68,7 @@ def tag_of(name: str) -> str | None:
 
 
 def in_quotes(path: str) -> str:
-    """What to write instead of `{{path}}` inside the quotes of an expression."""
+    """The message about `{{path}}` inside the quotes of an expression."""
     return (
         f"`{{{{{path}}}}}` is inside quotes, so it is treated as plain text. Write `{path}` without quotes and braces. "
         f"To join strings, write `'a' + {path}`."

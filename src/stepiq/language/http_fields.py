@@ -1,4 +1,4 @@
-"""Reads what several parts of a document have in common: URLs, headers and email addresses."""
+"""Reads fields that several parts of a document share: URLs, headers and email addresses."""
 
 import re
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from stepiq.language.templates.nodes import Text
 MAX_HEADERS = 20
 HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}"
 HeaderProblem = Callable[[str], tuple[str, str] | None]
-"""Code and message of what keeps a name from being a header that a document may set."""
+"""Returns code and message of the reason why a document cannot set a header; None if it can."""
 
 _SCHEMES = ("http://", "https://")
 MAX_URL = 2_048
@@ -21,8 +21,8 @@ _EMAIL = re.compile(
     r"[^\s@\x00-\x1f\x7f<>()\[\]\\,;:\"]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]|\.(?!\.))*(?<![.-])"
 )
 ONE_LINE = r"[^\x00-\x1f\x7f]*"
-"""What has no line break and no control character."""
-# What belongs to the connection.
+"""Pattern of text without line breaks and control characters."""
+# Headers of the connection.
 CONNECTION_HEADERS = frozenset(
     {
         "connection", "content-length", "expect", "host", "keep-alive", "te", "trailer",
@@ -32,7 +32,7 @@ CONNECTION_HEADERS = frozenset(
 
 
 def read_url(fields: FieldReader, example: str) -> Template | None:
-    """`url`, which is required: a template whose beginning, as far as it is written out, is checked."""
+    """Read the required field `url`: a template whose literal beginning is checked."""
     if not fields.require("url", f"url: {example}"):
         return None
     url = one_line(fields, "url")
@@ -48,7 +48,7 @@ def _check_url(fields: FieldReader, url: Template) -> None:
         return
     first = url.nodes[0]
     if not isinstance(first, Text):
-        # Whatever comes first is known only when the run has ended; it is checked then.
+        # The beginning is known only after rendering, and is checked then.
         return
     head = first.value.lower()
     is_whole = len(url.nodes) == 1
@@ -65,14 +65,14 @@ def _check_url(fields: FieldReader, url: Template) -> None:
 def _has_host(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        # Reading the port is what checks it.
+        # Reading `port` validates it.
         return parts.port != 0 and bool(parts.hostname) and " " not in url
     except ValueError:
         return False
 
 
 def read_headers(fields: FieldReader, refuse: HeaderProblem) -> dict[str, Template]:
-    """`headers`: names, which are literal, and their templates."""
+    """Read `headers`: literal names, and a template for each."""
     data = fields.mapping("headers") or {}
     if len(data) > MAX_HEADERS:
         message = f"`headers` must have at most {MAX_HEADERS} headers; it has {len(data):,}."
@@ -106,7 +106,7 @@ def _malformed(name: str) -> tuple[str, str] | None:
 
 
 def read_addresses(fields: FieldReader, name: str, maximum: int) -> tuple[str, ...]:
-    """One email address or a list of them; what is none is noted."""
+    """Read one email address or a list of them; invalid ones are reported."""
     written = fields.raw(name)
     if isinstance(written, str):
         addresses: list[Json] = [written]

@@ -11,12 +11,12 @@ from stepiq.language.words import nearest
 FIELD_TYPES = ("string", "integer", "number", "boolean", "array", "object")
 MAX_DESCRIPTION = 2_000
 MAX_OPTIONS = 1_000
-"""Most values of an `enum`."""
+"""Most values in an `enum`."""
 MAX_LENGTH = 1_000_000
 _MAX_NUMBER = 1e300
 MAX_PATTERN = 2_000
 
-# Which options go with which types.
+# The types that each option is allowed for.
 _NUMBERS = ("integer", "number")
 TYPED_OPTIONS: dict[str, tuple[str, ...]] = {
     "minimum": _NUMBERS,
@@ -62,7 +62,7 @@ def _read_long(fields: FieldReader, document: dict[str, Json]) -> InputSchema:
             "object, as in `topic: {type: string}`.",
         )
         return InputSchema()
-    # Payloads are objects whatever the schema leaves open.
+    # Payloads are objects even if the schema does not say so.
     compiled = fields.schema("schema")
     return InputSchema() if compiled is None else InputSchema(compiled)
 
@@ -88,7 +88,7 @@ def _read_short(fields: FieldReader, schema: dict[str, Json]) -> InputSchema:
     document = {"type": "object", "properties": properties, "required": required}
     types = {name: field.get("type", "") for name, field in properties.items()}
     try:
-        # Its patterns have been counted one by one.
+        # Its patterns are counted already, one by one.
         compiled = compile_schema(document, max_patterns=MAX_PATTERNS)
     except SchemaProblem as problem:
         fields.draft.refuse(path, "invalid_schema", problem.message)
@@ -102,7 +102,7 @@ def _field_example(name: str, options: Json) -> str:
 
 
 def _read_field(field: FieldReader, name: str) -> dict[str, Json]:
-    """The JSON Schema of one field: only what was found right, so that it always compiles."""
+    """The JSON Schema of one field. Only valid options are included, so that it always compiles."""
     kind = None
     if field.require("type", "type: string"):
         kind = field.choice("type", FIELD_TYPES)
@@ -162,7 +162,7 @@ def _refuse_empty_range(field: FieldReader, document: dict[str, Json]) -> None:
 
 
 def _check_values(field: FieldReader, name: str, document: dict[str, Json]) -> None:
-    """The default and the options of `enum` must be of the field's own kind."""
+    """Check that the default and the values of `enum` match the field's type."""
     if not field.has("default") and "enum" not in document:
         return
     compiled = compile_schema(document, max_patterns=1)

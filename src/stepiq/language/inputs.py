@@ -1,10 +1,10 @@
-"""What a pipeline takes as input: the short form, the long form, and the check of a payload.
+"""The input of a pipeline: the short form, the long form, and the validation of a payload.
 
-A mapping under `input.schema` is a JSON Schema (the long form) if one of its keywords has a value that no field
-of the short form can have: `$schema`, `$id`, `$ref` or `type` is a text; `type`, `required`, `allOf`, `anyOf` or
-`oneOf` is a list; `additionalProperties` is true or false; or `properties` or `$defs` is a mapping whose values
-are all mappings. In the short form every name stands for a mapping such as `{type: string}`, so a field may be
-called `type` or `properties` without being mistaken.
+A mapping under `input.schema` is a JSON Schema (the long form) if one of its keywords has a value that a field of the
+short form cannot have: `$schema`, `$id`, `$ref` or `type` is a string; `type`, `required`, `allOf`, `anyOf` or `oneOf`
+is a list; `additionalProperties` is a boolean; or `properties` or `$defs` is a mapping whose values are all mappings
+or booleans. In the short form, the value of every name is a mapping such as `{type: string}`, so that a field may be
+called `type` or `properties`.
 """
 
 from collections.abc import Mapping
@@ -27,19 +27,19 @@ class InputInvalid(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class InputSchema:
-    """The compiled form of `input.schema`, or of its absence."""
+    """The compiled `input.schema`, which may be absent."""
 
     schema: Schema | None = None
-    """None: anything is taken."""
+    """None: any input is valid."""
     declared: frozenset[str] | None = None
-    """Names of the short form; None when the document does not say which fields there are."""
+    """Field names of the short form; None for the long form and without a schema."""
     field_types: Mapping[str, str] = field(default_factory=dict[str, str])
     """Type of each field of the short form."""
 
     def validate(self, payload: Mapping[str, Json]) -> dict[str, Json]:
-        """The payload as a run sees it: defaults filled in, declared fields always there, integers written as such.
+        """Validate and normalize a payload: defaults and declared fields are filled in, `3.0` becomes `3` for integers.
 
-        `null` for an optional field counts as absent; an absent one without a default is None. Fields the
+        `null` for an optional field counts as absent. An absent field without a default is None. Fields that the
         schema does not name are kept.
 
         Raises:
@@ -64,7 +64,7 @@ class InputSchema:
 
 
 def _hinted(issue: Issue, values: Mapping[str, Json], properties: Mapping[str, Json]) -> Issue:
-    """An issue about a required field that names the field of the input that is probably meant."""
+    """Add to an issue about a missing field the name of the input field that was probably meant."""
     if issue.code != "required" or issue.path not in properties:
         return issue
     unknown = [name for name in values if name not in properties][:_MAX_COMPARED]
@@ -82,7 +82,7 @@ MAP_KEYWORDS = ("properties", "$defs")
 
 
 def is_long_form(schema: Mapping[str, Json]) -> bool:
-    """Whether `input.schema` is written as a JSON Schema; the rule is this module's docstring."""
+    """Whether `input.schema` is written as a JSON Schema, by the rule in this module's docstring."""
     if any(isinstance(schema.get(key), str) for key in TEXT_KEYWORDS):
         return True
     if any(is_array(schema.get(key)) for key in LIST_KEYWORDS):
@@ -99,7 +99,7 @@ def _is_map_of_schemas(value: Json) -> bool:
 
 
 def _fill(schema: Json, value: Json) -> Json:
-    """Fill in the defaults of objects that are there."""
+    """Fill in the defaults of fields, in the objects that are present."""
     properties = _mapping(schema.get("properties")) if is_object(schema) else {}
     if not properties or not is_object(value):
         return value

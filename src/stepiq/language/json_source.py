@@ -1,4 +1,4 @@
-"""JSON text → data, and on demand the place of every part."""
+"""Parses JSON text, and on demand finds the place of every part."""
 
 import re
 
@@ -10,7 +10,7 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{},:]|[^\s\[\]{},:"]++', re.DOTALL
 
 
 def read(text: str) -> tuple[Json, list[Issue]]:
-    """Read JSON. Any issue means that the data is None: JSON is readable whole or not at all."""
+    """Parse JSON. If there is an issue, the data is None."""
     try:
         return loads(text.encode()), []
     except MalformedJson as error:

@@ -1,10 +1,10 @@
-"""Reads the fields that lead to another step: cases with a `goto`, and how often it may lead backwards."""
+"""Reads jumps to another step: cases with a `goto`, and the limit of backward jumps."""
 
 from stepiq.language.reports import FieldReader
 from stepiq.language.specs import Case, Jump, LimitAction
 
 GOTO = "{goto: ID}"
-"""What messages offer beside the words of `on_error` and `on_reject`."""
+"""The alternative that messages suggest in addition to the words of `on_error` and `on_reject`."""
 MAX_CASES = 50
 LOOP_FIELDS = ("max_loops", "on_limit")
 JUMP_FIELDS = ("goto", *LOOP_FIELDS)
@@ -13,7 +13,7 @@ DEFAULT_LOOPS = 10
 
 
 def read_case(fields: FieldReader, site: str, *, is_after: bool = False) -> Case | None:
-    """`if` and `goto`, both required; `is_after` says that the expression sees what its own step did."""
+    """Read `if` and `goto`, both required; with `is_after`, the expression can read the output of its own step."""
     has_both = fields.require("if", "if: steps.review.output.score < 8") & fields.require(
         "goto", "goto: draft"
     )
@@ -25,7 +25,7 @@ def read_case(fields: FieldReader, site: str, *, is_after: bool = False) -> Case
 
 
 def read_jump(fields: FieldReader, site: str) -> Jump | None:
-    """`goto`, and beside it `max_loops` and `on_limit` where the mapping may have them."""
+    """Read `goto`, and `max_loops` and `on_limit` where the mapping allows them."""
     target = fields.goto("goto")
     loops = fields.integer("max_loops", 1, MAX_LOOPS)
     on_limit = fields.choice("on_limit", [option.value for option in LimitAction])

@@ -1,7 +1,7 @@
-"""How the steps of a document follow each other, from what is written: read before it is known to be right.
+"""The order of a document's steps, read from the raw data before it is validated.
 
-A step sees what some way through the steps leads from to it: the earlier ones of its own sequence, all of a loop's, and
-whatever the `parallel` around it sees. What is inside a `parallel` is seen outside it only through the branches' ids.
+A step can read every step from which some path leads to it: the earlier ones of its own sequence, all of a loop's, and
+whatever the `parallel` around it can read. Outside a `parallel`, its inner steps are visible only through branch ids.
 """
 
 from collections.abc import Iterator
@@ -14,72 +14,72 @@ from stepiq.language.specs import END, NEXT
 from stepiq.language.steps.parallel import is_sequence
 
 MAX_LEVELS = 8
-"""Deeper nesting is an error of its own, and not looked into."""
+"""Deeper nesting is reported separately and is not read."""
 
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """One step as written, and what is inside it."""
+    """One step as written, and the steps inside it."""
 
     path: Path
     id: str
-    """Empty for a step whose id cannot be used."""
+    """Empty if the step has no valid id."""
     data: Json
     sequence: "Sequence"
     position: int
     branch_ids: list[str] = field(default_factory=list[str])
-    """Ids of its branches, which are seen like steps once it has been done."""
+    """Ids of its branches, which can be read like steps after it."""
     children: list["Sequence"] = field(default_factory=list["Sequence"])
 
 
 @dataclass(slots=True, eq=False)
 class Sequence:
-    """Steps one after the other."""
+    """Steps that run one after another."""
 
     around: Node | None
-    """The `parallel` that they stand in."""
+    """The `parallel` that contains them."""
     is_loop_body: bool = False
-    """They are done for each item of a list."""
+    """Whether they run for each item of a list."""
     nodes: list[Node] = field(default_factory=list[Node])
     _reached: list[frozenset[int]] = field(default_factory=list[frozenset[int]])
 
     def leads_to(self, position: int) -> frozenset[int]:
-        """Positions from which some way leads to one; itself among them in a loop."""
+        """Positions from which some path leads to a position, which in a loop includes the position itself."""
         if not self._reached:
             self._reached = _leads_to(self)
         return self._reached[position]
 
     def find(self, step_id: str) -> Node | None:
-        """The step of that id in this sequence."""
+        """The step with this id in this sequence."""
         return next((node for node in self.nodes if node.id == step_id), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """All steps of a document, and where they stand."""
+    """All steps of a document and their positions."""
 
     top: Sequence
     by_path: dict[Path, Node]
     ids: dict[str, Node]
-    """Every id of a step or branch; a branch's is found at its `parallel`."""
+    """Every id of a step or branch. A branch id maps to its `parallel`."""
 
     @classmethod
     def of(cls, document: dict[str, Json]) -> "Layout":
-        """Read the steps of a document, however wrong it is."""
+        """Read the steps of a document, which may be invalid."""
         layout = cls(Sequence(None), {}, {})
         steps = document.get("steps")
         layout._read(layout.top, _entries(("steps",), steps), MAX_LEVELS)
         return layout
 
     def at(self, path: Path) -> Node | None:
-        """The innermost step that a path leads into; None outside of all steps."""
+        """The innermost step that contains a path; None outside all steps."""
         for length in range(len(path), 1, -1):
             if (node := self.by_path.get(path[:length])) is not None:
                 return node
         return None
 
     def seen_by(self, node: Node | None, *, is_after: bool = False) -> set[str]:
-        """Ids that a step may read; for None, those that can be read when all has been done."""
+        """Ids that a step may read; for None, those that can be read after the last step."""
         if node is None:
             return set(_ids(self.top.nodes))
         seen: set[str] = {node.id, *node.branch_ids} if is_after else set()
@@ -90,7 +90,7 @@ class Layout:
         return seen - {""}
 
     def around(self, node: Node) -> list[Node]:
-        """The `parallel` steps that a step stands in, the innermost first."""
+        """The `parallel` steps that contain a step, innermost first."""
         found: list[Node] = []
         while node.sequence.around is not None:
             node = node.sequence.around
@@ -98,7 +98,7 @@ class Layout:
         return found
 
     def is_in_loop_body(self, node: Node | None) -> bool:
-        """Whether a step is done for each item of a list."""
+        """Whether a step runs for each item of a list."""
         if node is None:
             return False
         return any(each.sequence.is_loop_body for each in (node, *self.around(node)))
@@ -169,7 +169,7 @@ def _leads_to(sequence: Sequence) -> list[frozenset[int]]:
 
 
 def _targets(node: Node) -> Iterator[int]:
-    """Positions where a step may lead, the one behind it included."""
+    """Positions that a step may lead to, including the next one."""
     ways = list(_gotos(node.data)) if is_object(node.data) else []
     is_condition = is_object(node.data) and node.data.get("type") == "condition"
     goes_on = not is_condition or node.data.get("else") in (None, NEXT) or "if" in node.data

@@ -1,4 +1,4 @@
-"""A document in, a definition or all of its errors out."""
+"""Compiles a document into a definition, or reports all of its errors."""
 
 import re
 from dataclasses import dataclass
@@ -26,9 +26,9 @@ from stepiq.language.words import suggest
 from stepiq.language.yaml.scanner import MAX_DEPTH
 
 QUICK_BYTES = 2_048
-"""A document so long is read in six milliseconds at most; longer ones are better read beside an event loop."""
+"""Documents up to this size are read in at most six milliseconds; longer ones belong outside the event loop."""
 MAX_SECRETS = 100
-"""Most secrets that one definition may name: whatever a run records is searched for each of them."""
+"""Most secrets that one definition may name: everything that a run records is searched for each of them."""
 _UNREADABLE = frozenset({"syntax", "invalid_character"})
 FIELDS = (
     "name", "description", "version", "variables", "input", "steps", "timeout_seconds", "output",
@@ -54,24 +54,24 @@ class InvalidDefinition(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What became of a document."""
+    """The result of reading a document."""
 
     document: dict[str, Json] | None
-    """Plain JSON data, exactly as written: no defaults filled in. None if the text holds no mapping."""
+    """Plain JSON data as written, without defaults. None if the text does not contain a mapping."""
     definition: Definition | None
     """Present if there are no errors."""
     errors: tuple[Issue, ...]
     warnings: tuple[Issue, ...] = ()
     secrets: tuple[tuple[str, Issue], ...] = ()
-    """Every secret that is read or signs, once for each field, and what to say there if it is not stored."""
+    """Every secret that a field reads or signs with, once per field, and the issue to report if it is not stored."""
     models: tuple[tuple[str, Issue], ...] = ()
-    """Every model that a step names, once for each field, and the place for what there is to say of it."""
+    """Every model that a step names, once per field, and an issue with its place but without a message."""
     malformed: bool = False
-    """The text could not be read at all, so the errors are about its syntax."""
+    """Whether the text could not be parsed, so that the errors are about its syntax."""
 
 
 def load(text: str, source_format: SourceFormat) -> Loaded:
-    """Read a document's text. Never raises for what it holds: all errors come back at once, with places."""
+    """Read a document's text. Never raises because of its content: all errors are returned together, with places."""
     source = read(text, source_format)
     if not source.is_readable:
         malformed = any(issue.code in _UNREADABLE for issue in source.issues)
@@ -80,15 +80,15 @@ def load(text: str, source_format: SourceFormat) -> Loaded:
 
 
 def load_document(document: Json) -> Loaded:
-    """Read a document that is JSON data already. Errors have paths, but no lines."""
+    """Read a document that is JSON data. Errors have paths, but no lines."""
     return _load(Source(document))
 
 
 def compile_document(document: dict[str, Json]) -> Definition:
-    """The definition of a document that was accepted before.
+    """Compile a document that was accepted before.
 
     Raises:
-        InvalidDefinition: it is not acceptable, or not any more.
+        InvalidDefinition: the document is not valid, or no longer valid.
     """
     loaded = load_document(document)
     if loaded.definition is None:
@@ -183,7 +183,7 @@ def _check_version(fields: FieldReader) -> None:
 
 
 def _warn_of_waits(draft: Report, steps: tuple[Step, ...], run_seconds: int) -> None:
-    """Warn of a step that may wait longer than the run may take."""
+    """Warn about a step that may wait longer than the run's time limit."""
     waits = {step.id: int(step.spec.longest_wait.total_seconds()) for step in every_step(steps)}
     step_id = max(waits, key=waits.__getitem__, default="")
     longest = waits.get(step_id, 0)

@@ -1,4 +1,4 @@
-"""Checks that every name in a template means something, before anything runs."""
+"""Checks the names in templates and expressions, and the jumps, before anything runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ ROOT_NAMES = ("input", "vars", "steps", "env", "run", "item", "index")
 RUN_FIELDS = ("id", "trigger_type", "started_at")
 STEP_FIELDS = ("output", "status", "error")
 NEVER_PRESENT = "never_present"
-"""Code of the warning for a value that is asked for with a fallback but can never be there."""
+"""Code of the warning for a value that is read with a fallback but can never be present."""
 _SCALAR_TYPES = ("string", "integer", "number", "boolean")
 _LOOP_NAMES = ("item", "index")
 _RUN_START = "The start of the run is `run.started_at`."
@@ -24,36 +24,36 @@ _OTHER_ROOTS = {"now": _RUN_START, "today": _RUN_START, "date": _RUN_START}
 
 @dataclass(frozen=True, slots=True)
 class KnownNames:
-    """What a document declares."""
+    """The names that a document declares."""
 
     inputs: frozenset[str] | None
-    """None: any field may come."""
+    """None: any field is allowed."""
     input_types: Mapping[str, str]
     variables: frozenset[str]
     layout: Layout
     text_steps: frozenset[str]
-    """Ids of steps whose output is a text, which has no fields."""
+    """Ids of steps whose output is text, which has no fields."""
     output_fields: Mapping[str, frozenset[str]]
-    """Fields of the outputs of steps for which they are known, by id."""
+    """By step id, the output fields of the steps for which they are known."""
 
 
 Finding = tuple[str, str]
-"""Code and sentence."""
+"""Code and message."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Who reads a name."""
+    """The place that reads a name."""
 
     step_id: str | None
-    """None outside of all steps."""
+    """None outside all steps."""
     seen: frozenset[str]
     """Ids of the steps that it may read."""
     is_in_loop_body: bool
 
 
 def check_names(draft: Report, names: KnownNames) -> None:
-    """Note every reference that cannot be met, and every jump that leads nowhere."""
+    """Report every reference that cannot be resolved, and every jump to an invalid target."""
     readers: dict[tuple[int, bool], _Reader] = {}
     for placed in (*draft.templates, *draft.expressions):
         is_after = isinstance(placed, PlacedExpression) and placed.is_after
@@ -78,7 +78,7 @@ def _check_placed(
             return
         finding = _check(reference, names, reader)
         if finding is not None:
-            # What may be missing still renders, so it is worth a word but no refusal.
+            # A value that may be missing still renders, so this is only a warning.
             found = draft.warnings if finding[0] == NEVER_PRESENT else draft.problems
             line, column = source.locate(reference.offset)
             inside = (source.source, line, column)
@@ -88,7 +88,7 @@ def _check_placed(
 def _check_syntax(
     draft: Report, placed: PlacedTemplate | PlacedExpression, names: KnownNames
 ) -> None:
-    """Note syntax of other tools or of the other language. A URL cannot contain it, and elsewhere it is text."""
+    """Report syntax of other tools, or of the other language. It is an error in a URL and a warning elsewhere."""
     is_url = placed.path[-1] == "url"
     if isinstance(placed, PlacedTemplate):
         source = placed.template
@@ -101,7 +101,7 @@ def _check_syntax(
         if len(found) >= MAX_PROBLEMS:
             return
         if is_url and offset == 0:
-            # This is also why the URL does not begin as it must.
+            # This also explains why the URL does not begin correctly, so it replaces that error.
             whole = (placed.path, "invalid_format")
             draft.problems = [each for each in found if (each.path, each.code) != whole]
             found = draft.problems
@@ -231,7 +231,7 @@ def _check_step(
 
 def _refuse_step(step_id: str, layout: Layout, reader: _Reader) -> Finding:
     node = layout.ids[step_id]
-    # A branch of several steps is found at its `parallel`.
+    # A branch of several steps maps to its `parallel`.
     container = node if step_id in node.branch_ids else node.sequence.around
     here = layout.ids.get(reader.step_id or "")
     if step_id == reader.step_id:

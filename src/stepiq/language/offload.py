@@ -1,11 +1,11 @@
-"""Runs pure computations outside the event loop: small ones at once, the others in threads that let the loop go first.
+"""Keeps pure computations from blocking the event loop: small ones run inline, large ones in threads that yield to it.
 
-Python runs one thread at a time, so a thread by itself is no way out: whoever computes holds up all others at every
-turn, and the loop takes several turns for one request. Templates therefore pause after each fraction of a millisecond.
-What cannot pause loses its turn after 1 ms, unless it is in the midst of a call of a library that keeps it.
+Python runs one thread at a time, so a thread alone does not help: a computing thread delays the others at every
+switch, and the loop needs several switches per request. Templates therefore pause after each fraction of a
+millisecond. Work that cannot pause is interrupted after 1 ms, unless it is inside a library call that holds the GIL.
 
-Workspaces take turns. Each has one computation going at a time, so that twenty large templates of one delay those of
-another by one at most.
+Each workspace has one computation running at a time, in round-robin order. Twenty large templates of one workspace
+therefore delay those of another by at most one.
 """
 
 import asyncio
@@ -24,14 +24,14 @@ from stepiq.language.expressions import Meter as Work
 from stepiq.language.templates import Meter, OverBudget
 
 INLINE_OPERATIONS = 500
-"""What may be done on the event loop, in operations of a meter; about half a millisecond."""
+"""Most work done on the event loop, in operations of a meter; about half a millisecond."""
 INLINE_CHARACTERS = 16 * 1024
-"""The longest text, in characters or bytes, that is read as JSON on the event loop; that is about half a millisecond."""
+"""Longest text, in characters or bytes, that is parsed as JSON on the event loop; about half a millisecond."""
 _THREADS = 2
 _TURN_SECONDS = 0.001
-"""How long a thread may go on while another waits, in the whole process; Python's own 5 ms add up."""
+"""How long a thread may run while another waits, in the whole process. Python's default of 5 ms adds up."""
 _PAUSE_SECONDS = 0.000_05
-"""Long enough for a thread that waits to take over, which giving up the turn alone is not."""
+"""Long enough for a waiting thread to take over. Releasing the GIL without sleeping is not enough."""
 
 Pause = Callable[[], None]
 P = ParamSpec("P")
@@ -43,25 +43,25 @@ M_co = TypeVar("M_co", covariant=True)
 
 
 class Renders(Protocol[T_co]):
-    """A template, or something made of templates."""
+    """A template, or an object that consists of templates."""
 
     def render(self, context: Mapping[str, Json], meter: Meter | None = None) -> T_co:
-        """What it becomes with these values."""
+        """Render it with these values."""
         ...
 
 
 class MakesMeter(Protocol[M_co]):
-    """What counts operations, such as `Meter`."""
+    """Creates an object that counts operations, such as `Meter`."""
 
     def __call__(self, *, budget: int | None = None, pause: Pause | None = None) -> M_co:
-        """One that raises `OverBudget` beyond a budget, or calls a pause after every fraction of a millisecond."""
+        """Create a meter that raises `OverBudget` beyond a budget, or calls `pause` every fraction of a millisecond."""
         ...
 
 
 async def render(template: Renders[T], context: Mapping[str, Json]) -> T:
-    """Render a template: at once if it is small, else anew in a thread.
+    """Render a template: inline if it is small, otherwise again from the start in a thread.
 
-    Nobody may change lists and objects in the context meanwhile, other than by putting a value in the place of another.
+    Lists and objects in the context must not change meanwhile, except that a value may be replaced with another.
 
     Raises:
         TemplateError: as for `Template.render`.
@@ -70,7 +70,7 @@ async def render(template: Renders[T], context: Mapping[str, Json]) -> T:
 
 
 async def evaluate(expression: Expression, context: Mapping[str, Json]) -> Json:
-    """Evaluate an expression: at once if it is little work, else anew in a thread; the rules are those of `render`.
+    """Evaluate an expression: inline if it is little work, otherwise again in a thread. The rules of `render` apply.
 
     Raises:
         ExpressionError: as for `Expression.evaluate`.
@@ -79,16 +79,16 @@ async def evaluate(expression: Expression, context: Mapping[str, Json]) -> Json:
 
 
 async def decide(expression: Expression, context: Mapping[str, Json]) -> bool:
-    """Whether a condition holds, found out as by `evaluate`."""
+    """Whether a condition is true, evaluated as by `evaluate`."""
     return await metered(lambda meter: expression.decide(context, meter=meter), Work)
 
 
 async def metered(work: Callable[[M], T], meter: MakesMeter[M]) -> T:
-    """Do work that counts its operations: at once if they are few, else anew in a thread.
+    """Run work that counts its operations: inline if there are few, otherwise again from the start in a thread.
 
     Args:
         work: raises `OverBudget` beyond its meter's budget, and does not catch what its meter's pause raises.
-        meter: makes one of a budget or a pause.
+        meter: creates a meter from a budget or a pause.
     """
     try:
         return work(meter(budget=INLINE_OPERATIONS))
@@ -98,26 +98,26 @@ async def metered(work: Callable[[M], T], meter: MakesMeter[M]) -> T:
 
 
 async def compute(function: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
-    """Call a function in a thread. It must end by itself: who no longer waits for it does not stop it."""
+    """Call a function in a thread. It must end by itself: cancelling the caller does not stop it."""
     return await _offload(lambda pause: function(*args, **options))
 
 
 async def compute_apart(function: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
-    """`compute` without a queue of its owner's computations before it, for who holds a transaction meanwhile."""
+    """`compute`, without waiting for the owner's other computations. For callers that hold a transaction."""
     return await _offload(lambda pause: function(*args, **options), owner=object())
 
 
 async def read(
     function: Callable[Concatenate[D, P], T], data: D, *args: P.args, **options: P.kwargs
 ) -> T:
-    """Call a function that reads a text as JSON or the like: at once if the text is short, else as `compute` does."""
+    """Call a function that parses text such as JSON: inline if the text is short, otherwise as `compute` does."""
     if len(data) <= INLINE_CHARACTERS:
         return function(data, *args, **options)
     return await compute(function, data, *args, **options)
 
 
 class _Abandoned(BaseException):
-    """Nobody waits for the result any more."""
+    """The caller no longer waits for the result."""
 
 
 class _Job:
@@ -141,7 +141,7 @@ class _Job:
 
 
 class _Turns:
-    """Threads that do jobs, one of each owner at a time, owner by owner. They begin with the first job and never end."""
+    """Threads that run one job per owner at a time, in round-robin order. They start on first use and never end."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -155,7 +155,7 @@ class _Turns:
             if not self._threads:
                 sys.setswitchinterval(min(sys.getswitchinterval(), _TURN_SECONDS))
             if len(self._threads) < _THREADS:
-                # Daemons, so that no computation keeps a process from ending.
+                # Daemon threads, so that a computation does not keep the process from exiting.
                 thread = threading.Thread(target=self._work, name="offload", daemon=True)
                 self._threads.append(thread)
                 thread.start()
@@ -168,7 +168,7 @@ class _Turns:
                     self._changed.wait()
             owner, job = turn
             job.run()
-            # Kept no longer than needed: it holds a whole context.
+            # Released early: it holds a whole context.
             del turn, job
             with self._changed:
                 self._busy.discard(owner)

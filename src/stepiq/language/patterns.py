@@ -1,8 +1,8 @@
-"""Regular expressions that users write, on an engine that never backtracks (RE2).
+"""User-written regular expressions, on an engine without backtracking (RE2).
 
-The work is at most the length of the text times the size of the compiled pattern, so both are bounded, and their
-product too. Going on from match to match can read the rest of a text again each time, which only the clock shows;
-hence the limit of time. While the engine searches, other threads run.
+The work of one match is at most the length of the text times the size of the compiled pattern, so both are limited,
+and their product too. Finding all matches can read the rest of a text again for each match, so its time is limited
+too. Other threads run while the engine searches.
 """
 
 import re
@@ -18,19 +18,19 @@ from stepiq.core.errors import Invalid
 MAX_PATTERN_LENGTH = 1_000
 MAX_REPLACEMENT_LENGTH = 10_000
 MAX_OUTPUT_BYTES = 1024 * 1024
-"""Most text that one call gives, in UTF-8."""
+"""Most text that one call returns, in bytes of UTF-8."""
 MAX_MATCHES = 100_000
 MAX_SECONDS = 1.0
-"""Most CPU time that going through all matches takes."""
+"""Most CPU time for finding all matches."""
 MAX_WORK = 200_000_000
-"""Most bytes of text times instructions of the pattern. In the worst case a second, and mostly milliseconds."""
+"""Most bytes of text times instructions of the pattern: a second in the worst case, mostly milliseconds."""
 _MAX_PATTERN_MEMORY = 256 * 1024
 _OUTPUT_PER_MATCH = 3
 
 # The module has no types.
 _ENGINE: Any = re2
 _BYTE = re.compile(r"(?<!\\)(?:\\\\)*\\C")
-# What may have a dot that is not the operator: quoted text, an escape, a class; then the operator itself.
+# Parts in which a dot is not the operator: quoted text, an escape, a class; then the operator itself.
 _DOT = re.compile(r"\\Q.*?(?:\\E|\Z)|\\.|\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\\])*\]|(\.)", re.DOTALL)
 _REFERENCE = re.compile(r"\\(?:([1-9][0-9]?)|g<(\w+)>|(\\)|(.?))", re.DOTALL)
 _SENTENCES = {
@@ -51,24 +51,24 @@ _SENTENCES = {
 
 
 class PatternSyntaxError(Invalid):
-    """The text is no pattern, no replacement, or names a group that the pattern does not have."""
+    """The text is not a valid pattern or replacement, or names a group that the pattern does not have."""
 
     code = "pattern_syntax"
 
 
 class PatternLimit(Invalid):
-    """Matching would take more work or give more text than one step may."""
+    """Matching exceeds the limit of work or output size."""
 
     code = "output_too_large"
 
 
 @dataclass(frozen=True, slots=True)
 class Regex:
-    """A compiled pattern, and how large it is."""
+    """A compiled pattern and its size."""
 
     engine: Any = field(repr=False)
     size: int
-    """Instructions; each byte of a text may take as many steps."""
+    """Number of instructions; each byte of a text may take as many steps."""
 
     def search(self, text: str) -> Any:
         """The first match, or None."""
@@ -80,14 +80,14 @@ class Regex:
 
 
 def compile_regex(text: str, *, dot: str = ".") -> Regex:
-    """Compile a pattern of RE2's syntax within bounds of memory.
+    """Compile a pattern in RE2's syntax, with limited memory.
 
     Args:
         text: the pattern.
-        dot: what `.` means; by default any character but a line feed.
+        dot: the meaning of `.`; by default any character but a line feed.
 
     Raises:
-        PatternSyntaxError: not a pattern, or too large a one.
+        PatternSyntaxError: the pattern is invalid or too large.
     """
     if len(text) > MAX_PATTERN_LENGTH:
         raise PatternSyntaxError(f"A pattern can have at most {MAX_PATTERN_LENGTH:,} characters.")
@@ -120,29 +120,29 @@ def _explain(error: Exception) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """What a match is replaced by: text, and between its pieces the numbers of groups."""
+    """A parsed replacement: pieces of text and numbers of groups."""
 
     pieces: tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A pattern that has been read and can be used any number of times."""
+    """A compiled pattern, which can be used any number of times."""
 
     source: str
     """Its text, as written."""
     names: tuple[str, ...]
     """Names of its groups, in the order of their numbers."""
     groups: int
-    """How many groups it has."""
+    """Number of groups."""
     regex: Regex = field(repr=False, compare=False)
 
     @classmethod
     def compile(cls, text: str) -> Self:
-        """Read a pattern.
+        """Compile a pattern.
 
         Raises:
-            PatternSyntaxError: not a pattern, or too large a one.
+            PatternSyntaxError: the pattern is invalid or too large.
         """
         regex = compile_regex(text)
         names = sorted(regex.engine.groupindex.items(), key=lambda item: item[1])
@@ -155,10 +155,10 @@ class Pattern:
         return 0 <= group <= self.groups
 
     def replacement(self, text: str) -> Replacement:
-        r"""Read what matches are replaced by: `\1` and `\g<name>` stand for groups, `\\` for a backslash.
+        r"""Parse a replacement: `\1` and `\g<name>` are groups, `\\` is a backslash.
 
         Raises:
-            PatternSyntaxError: too long, or it names a group that the pattern does not have.
+            PatternSyntaxError: the text is too long or invalid, or names a group that the pattern does not have.
         """
         if len(text) > MAX_REPLACEMENT_LENGTH:
             raise PatternSyntaxError(
@@ -191,7 +191,7 @@ class Pattern:
         return group if isinstance(group, int) else numbers[group]
 
     def group(self, text: str, group: int | str = 0) -> str | None:
-        """What a group of the first match holds; None if nothing matches, or the group has no part in it.
+        """The text of a group in the first match; None without a match, or if the group did not take part in it.
 
         Raises:
             PatternLimit: too much work, or too long a text.
@@ -203,7 +203,7 @@ class Pattern:
         return found
 
     def all(self, text: str) -> list[str | list[str | None]]:
-        """Every match: its text, or the texts of its groups if the pattern has any.
+        """All matches: the text of each, or the texts of its groups if the pattern has any.
 
         Raises:
             PatternLimit: too much work, too many matches or too long a text.
@@ -261,7 +261,7 @@ class Pattern:
 
 
 class _Room:
-    """What is left of the longest output."""
+    """The remaining size of an output."""
 
     def __init__(self) -> None:
         self._left = MAX_OUTPUT_BYTES

@@ -1,4 +1,4 @@
-"""Where the parts of a document stand in its text, so that an error can name line and column."""
+"""Places of the parts of a document in its text, so that an error can name line and column."""
 
 from dataclasses import dataclass
 
@@ -8,16 +8,16 @@ Path = tuple[str | int, ...]
 
 @dataclass(slots=True)
 class Place:
-    """Where one value starts, and the places of what is inside. Lines and columns count from 1."""
+    """The start of a value, and the places of the values inside it. Lines and columns are counted from 1."""
 
     line: int
     column: int
     key: tuple[int, int] | None = None
-    """Where the key of this value starts, if it has one."""
+    """The start of its key, if it has one."""
     is_block: bool = False
-    """A YAML block text: its own lines start on the line after this place."""
+    """Whether it is a YAML block text, whose lines start on the line after this place."""
     children: dict[str | int, "Place"] | None = None
-    """By key or index; None for a value without an inside, of which a document has many."""
+    """By key or index. None for a value without children, to save memory."""
 
     def add(self, part: str | int, place: "Place") -> None:
         if self.children is None:
@@ -26,7 +26,7 @@ class Place:
 
 
 def write_path(path: Path) -> str:
-    """A path as errors show it, `steps[2].prompt`."""
+    """A path as shown in errors, such as `steps[2].prompt`."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
@@ -34,7 +34,7 @@ def write_path(path: Path) -> str:
 
 
 def find(root: Place, path: Path) -> tuple[Place, bool]:
-    """The place of a path, or of the nearest part around it that the text has; and whether it is exact."""
+    """The place of a path, or of its nearest ancestor in the text; and whether it is exact."""
     place = root
     for part in path:
         inner = (place.children or {}).get(part)
@@ -47,10 +47,10 @@ def find(root: Place, path: Path) -> tuple[Place, bool]:
 def locate_inside(
     lines: list[str], place: Place, value: str, line: int, column: int
 ) -> tuple[int, int]:
-    """The position in the source of a position inside a text value.
+    """Translate a position inside a text value into a position in the source.
 
-    Exact where the source shows the value's line as it is (plain, block and unescaped quoted texts); otherwise
-    where the value starts.
+    The result is exact if the source contains the value's line unchanged (plain, block and unescaped quoted texts).
+    Otherwise it is the start of the value.
     """
     shown = value.split("\n")[line - 1]
     if place.is_block:

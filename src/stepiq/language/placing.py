@@ -1,4 +1,4 @@
-"""Problems of a document become issues, with line and column where its text has lines."""
+"""Turns the problems of a document into issues, with line and column if its text has lines."""
 
 from collections.abc import Iterable
 
@@ -8,12 +8,12 @@ from stepiq.language.reports import Problem
 from stepiq.language.source import Source
 
 MAX_ERRORS = 100
-"""Most errors that are listed for one document."""
+"""Most errors reported for one document."""
 _MORE = Issue("", "too_many_errors", f"There are more than {MAX_ERRORS} errors. Fix these first.")
 
 
 def in_order(issues: Iterable[Issue]) -> list[Issue]:
-    """Issues in the order of the text, those without a place first; at most so many as anybody reads, and a word of the rest."""
+    """Sort issues by place, those without one first. Issues beyond `MAX_ERRORS` are replaced by one final issue."""
     listed = sorted(issues, key=lambda issue: (issue.line or 0, issue.column or 0))
     known = [issue for issue in listed if issue != _MORE]
     is_more = len(known) < len(listed) or len(known) > MAX_ERRORS
@@ -21,14 +21,14 @@ def in_order(issues: Iterable[Issue]) -> list[Issue]:
 
 
 class Placer:
-    """Makes issues of problems, with line and column where the source has lines."""
+    """Creates issues from problems, with line and column if the source has lines."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._found: tuple[places.Place, list[str]] | None = None
 
     def sorted(self, problems: list[Problem], known: tuple[Issue, ...] = ()) -> tuple[Issue, ...]:
-        """Problems and what is known already, `in_order`."""
+        """The issues of problems, and known issues, `in_order`."""
         return tuple(in_order([*known, *(self.place(problem) for problem in problems)]))
 
     def named(self, found: list[tuple[str, Problem]]) -> tuple[tuple[str, Issue], ...]:
@@ -39,7 +39,7 @@ class Placer:
         if self._source.places is None:
             return Issue(path, problem.code, problem.message)
         if self._found is None:
-            # JSON is read once more for this.
+            # JSON is parsed a second time for this.
             self._found = self._source.places(), self._source.lines()
         root, lines = self._found
         place, is_exact = places.find(root, problem.path)

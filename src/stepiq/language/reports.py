@@ -1,4 +1,4 @@
-"""Reading a document field by field: every reader notes what is wrong and goes on, so one pass finds all of it."""
+"""Reads a document field by field. Readers record each problem and continue, so that one pass finds all of them."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -27,20 +27,20 @@ from stepiq.language.words import Note, nearest, note, same_word, slug, suggest,
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong at a path; `loading` adds the place in the text."""
+    """A problem at a path; `placing` adds its place in the text."""
 
     path: Path
     code: str
     message: str
     at_key: bool = False
-    """The name of the field is wrong, not its value."""
+    """Whether the field's name is wrong, not its value."""
     inside: tuple[str, int, int] | None = None
     """The text value, and a line and column inside it."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlacedTemplate:
-    """A template and the field it stands in."""
+    """A template and the field that contains it."""
 
     path: Path
     template: Template
@@ -48,24 +48,24 @@ class PlacedTemplate:
 
 @dataclass(frozen=True, slots=True)
 class PlacedExpression:
-    """An expression and the field it stands in."""
+    """An expression and the field that contains it."""
 
     path: Path
     expression: Expression
     is_after: bool = False
-    """It is looked at when its step has been done, and sees what came of it."""
+    """Whether it is evaluated after its step and can read the step's output."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlacedJump:
-    """A `goto` and the field it stands in."""
+    """A `goto` and the field that contains it."""
 
     path: Path
     target: str
 
 
 class TextProblem(Protocol):
-    """What is wrong inside a text, and where."""
+    """A problem inside a text, and its position."""
 
     @property
     def code(self) -> str: ...
@@ -78,13 +78,13 @@ class TextProblem(Protocol):
 
 
 MAX_PROBLEMS = 200
-"""Where reading stops to look for more."""
+"""Reading stops at this number of problems."""
 MAX_EXPRESSIONS = 40_000
-"""Most characters that all expressions of one document may have: compiling 2,000 takes up to 25 milliseconds."""
+"""Most characters of all expressions in one document: compiling 2,000 takes up to 25 milliseconds."""
 MAX_PATTERNS = 200
-"""Most patterns that the schemas of one document may have: compiling one takes up to a millisecond."""
+"""Most patterns in the schemas of one document: compiling one takes up to a millisecond."""
 ID_PATTERN = r"[a-z0-9_]{1,64}"
-"""Of steps and branches."""
+"""Pattern of the ids of steps and branches."""
 PIPELINE = "the pipeline"
 """Home of the fields of a document."""
 ID_RULE = "1 to 64 characters: a-z, 0-9 and _"
@@ -92,7 +92,7 @@ ID_RULE = "1 to 64 characters: a-z, 0-9 and _"
 
 @dataclass(slots=True)
 class Report:
-    """What has been found while reading one document."""
+    """The results of reading one document."""
 
     problems: list[Problem] = field(default_factory=list[Problem])
     warnings: list[Problem] = field(default_factory=list[Problem])
@@ -102,30 +102,30 @@ class Report:
     signing_secrets: list[tuple[Path, str]] = field(default_factory=list[tuple[Path, str]])
     """Secrets that no template reads, and the fields that name them."""
     models: list[tuple[Path, str]] = field(default_factory=list[tuple[Path, str]])
-    """Models that steps name, and the fields that name them. Which there are is not the language's business."""
+    """Models that steps name, and the fields that name them. Whether they exist is not checked here."""
     patterns_left: int = MAX_PATTERNS
     expressions_left: int = MAX_EXPRESSIONS
     ids: dict[str, Path] = field(default_factory=dict[str, Path])
-    """Every step id that is taken, and by what."""
+    """Step ids in use, and the paths that use them."""
     homes: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Where each field of the document and of its steps belongs, such as `llm` steps."""
+    """The object that each field of the document and of its steps belongs to, such as `llm` steps."""
     misplaced: set[str] = field(default_factory=set[str])
-    """Fields of steps that the document has outside its steps."""
+    """Step fields found outside the steps."""
     step_ids: Collection[str] = ()
-    """Every id of a step or branch that is written, right or wrong."""
+    """Every id of a step or branch in the document, valid or not."""
     nesting: int = 0
-    """How many `parallel` steps are around what is read."""
+    """How many `parallel` steps contain the object being read."""
 
     @property
     def is_full(self) -> bool:
-        """Whether there are more problems than anybody will read, so that looking for more is pointless."""
+        """Whether `MAX_PROBLEMS` is reached, so that reading can stop."""
         return len(self.problems) >= MAX_PROBLEMS
 
     def refuse(self, path: Path, code: str, message: str) -> None:
         self.problems.append(Problem(path, code, message))
 
     def template(self, path: Path, text: str) -> Template | None:
-        """Compile a template that stands at a path; None if it cannot be used."""
+        """Compile a template at a path; None if it is invalid."""
         try:
             template = Template.compile(text)
         except TemplateSyntaxError as error:
@@ -135,7 +135,7 @@ class Report:
         return template
 
     def expression(self, path: Path, text: str, *, is_after: bool = False) -> Expression | None:
-        """Compile an expression that stands at a path; None if it cannot be used."""
+        """Compile an expression at a path; None if it is invalid."""
         if not self.spend_expressions(path, len(text)):
             return None
         try:
@@ -147,7 +147,7 @@ class Report:
         return expression
 
     def spend_expressions(self, path: Path, characters: int) -> bool:
-        """Count characters of expressions; gives whether there may be so many."""
+        """Count characters of expressions; returns whether the limit allows them."""
         self.expressions_left -= characters
         if self.expressions_left >= 0:
             return True
@@ -156,16 +156,16 @@ class Report:
         return False
 
     def add_expression(self, path: Path, expression: Expression, *, is_after: bool = False) -> None:
-        """Have the names in an expression checked."""
+        """Register an expression for the check of its names."""
         self.expressions.append(PlacedExpression(path, expression, is_after))
 
     def refuse_inside(self, path: Path, text: str, error: TextProblem) -> None:
-        """Note what is wrong inside a text that stands at a path."""
+        """Record a problem inside a text at a path."""
         inside = (text, error.line, error.column)
         self.problems.append(Problem(path, error.code, error.message, inside=inside))
 
     def compile(self, path: Path, document: dict[str, Json]) -> Schema | None:
-        """Compile a schema that stands at a path; None if it cannot be used."""
+        """Compile a schema at a path; None if it is invalid."""
         try:
             schema = compile_schema(document, max_patterns=self.patterns_left)
         except SchemaProblem as problem:
@@ -189,7 +189,7 @@ def _texts(value: Json) -> Iterator[str]:
 
 
 class FieldReader:
-    """Reads the fields of one mapping. Null counts as absent; what is wrong is noted and read as absent."""
+    """Reads the fields of one mapping. Null counts as absent; an invalid value is reported and read as absent."""
 
     def __init__(
         self,
@@ -203,10 +203,10 @@ class FieldReader:
         self.path = path
         self._written = data
         self._data = {name: value for name, value in data.items() if name in known}
-        """Fields that may be here. What is wrong inside others is not worth a message."""
+        """The allowed fields. Problems inside other fields are not reported."""
         self._is_step = "on_error" in known
         self._announced: set[str] = set()
-        """Fields that messages about unknown ones say to write. That these are missing is not a second error."""
+        """Fields that messages about unknown ones suggest. Their absence is not reported again."""
         unknown = [name for name in data if name not in known and name not in later]
         for name in data:
             if name in later:
@@ -229,11 +229,11 @@ class FieldReader:
             else:
                 self._announced |= {nearest(name, known) or ""}
                 found.append((name, f"Unknown field `{name[:60]}`. {suggest(name, known)}"))
-        # Which fields a step can have is only known with its type.
+        # The fields of a step depend on its type.
         return found if "type" in self._announced else [*found, *misplaced]
 
     def _other_tool(self, name: str, known: Collection[str]) -> Note | None:
-        """What to write instead of a field of other tools, or of a wrapper around the fields of this mapping."""
+        """What to write instead of a field of another tool, or of a wrapper around the fields of this mapping."""
         value = self._written[name]
         hint = None if same_word(name, known) else note(name, known)
         if not self.path and is_object(value) and "steps" in value:
@@ -243,7 +243,7 @@ class FieldReader:
         return hint
 
     def _misplaced(self, name: str) -> str | None:
-        """What to do with a field that belongs to another place; None if it belongs nowhere."""
+        """What to do with a field that belongs elsewhere; None if it is unknown everywhere."""
         home = self.draft.homes.get(name)
         if home is None or not (self._is_step or not self.path):
             return None
@@ -265,33 +265,33 @@ class FieldReader:
         self.draft.refuse((*self.path, name), code, message)
 
     def refuse_later(self, name: str, what: str) -> None:
-        """Refuse a part of the language that this version does not run."""
+        """Refuse a part of the language that this version does not support."""
         message = f"This version of stepIQ does not support {what} yet. Remove it."
         self.draft.problems.append(
             Problem((*self.path, name), "not_supported_yet", message, at_key=True)
         )
 
     def require(self, name: str, example: str) -> bool:
-        """Note a field that must be there; gives whether it is."""
+        """Report a required field if it is missing; returns whether it is present."""
         if self.has(name):
             return True
         announced = self._announced | (self.draft.misplaced if self._is_step else set[str]())
         if name in announced or ("type" in announced and name != "id"):
             return False
-        # The field has no place of its own, so the error stands at the mapping that lacks it.
+        # The field has no place of its own, so the error is reported at the mapping.
         message = f"`{name}` is required. Add it, as in `{example}`."
         self.draft.refuse((*self.path, name), "required", message)
         return False
 
     def note_secret(self, name: str, secret: str | None) -> None:
-        """Remember that a field names a secret, so that its author can be told if there is none."""
+        """Record that a field names a secret, so that a missing secret can be reported."""
         if secret is not None:
             self.draft.signing_secrets.append(((*self.path, name), secret))
 
     def text(
         self, name: str, *, minimum: int = 0, maximum: int, pattern: str = "", rule: str = ""
     ) -> str | None:
-        """A text of so many characters, fitting a pattern that `rule` puts into words."""
+        """A text with a length in bounds that matches a pattern; `rule` describes the pattern."""
         value = self._typed(name, str, STRING)
         if value is None:
             return None
@@ -308,7 +308,7 @@ class FieldReader:
         return value
 
     def step_id(self) -> str | None:
-        """The `id` of a step or of a branch, which nothing else in the document has."""
+        """The `id` of a step or of a branch, which must be unique in the document."""
         if not self.require("id", "id: summary"):
             return None
         step_id = self.text("id", minimum=1, maximum=64)
@@ -353,13 +353,13 @@ class FieldReader:
     def choice(
         self, name: str, options: Collection[str], *, offered: Collection[str] | None = None
     ) -> str | None:
-        """One of some words. `offered` are those that messages name, if not all."""
+        """One of several words. `offered` are the ones that messages name, if not all."""
         value = self.raw(name)
         if value is None or is_array(value) or is_object(value):
             return self._typed(name, str, STRING)
         if isinstance(value, str) and value in options:
             return value
-        # In quotes, a number or a boolean would be refused as well.
+        # A number or a boolean would be refused in quotes too, so the message is about the value.
         written = value if isinstance(value, str) else dumps(value)
         hint = suggest(written, options if offered is None else offered)
         message = f"`{name}` cannot be `{written[:60]}`. {hint}"
@@ -382,7 +382,7 @@ class FieldReader:
         return value
 
     def template(self, name: str) -> Template | None:
-        """A text with template tags in it."""
+        """A template."""
         value = self._typed(name, str, STRING)
         if value is None:
             return None
@@ -392,7 +392,7 @@ class FieldReader:
         return self.draft.template((*self.path, name), value)
 
     def condition(self, name: str, *, is_after: bool = False) -> Expression | None:
-        """An expression that is true or false, as far as that can be known; `is_after` as for `expression`."""
+        """An expression that can be true or false, as far as its type is known; `is_after` as for `expression`."""
         found = self.expression(name, is_after=is_after)
         if found is not None and not found.may_decide:
             message = f"The result of `{name}` must be true or false. Compare the value, as in `input.score > 5`."
@@ -401,10 +401,10 @@ class FieldReader:
         return found
 
     def expression(self, name: str, *, is_after: bool = False) -> Expression | None:
-        """An expression; `is_after` says that it sees what its own step did."""
+        """An expression; with `is_after`, it can read the output of its own step."""
         value = self.raw(name)
         if isinstance(value, bool):
-            # `if: true` is worth writing while a pipeline is made.
+            # `if: true` is useful while a pipeline is being written.
             value = "true" if value else "false"
         if value is None:
             return None
@@ -414,13 +414,13 @@ class FieldReader:
         return self.draft.expression((*self.path, name), value, is_after=is_after)
 
     def spend_expressions(self, name: str) -> bool:
-        """Count what stands under a name as expressions; gives whether there may be so many."""
+        """Count the texts of a field as expressions; returns whether the limit allows them."""
         return self.draft.spend_expressions(
             (*self.path, name), sum(map(len, _texts(self.raw(name))))
         )
 
     def goto(self, name: str) -> str | None:
-        """A step id, `next` or `end`; whether there is such a step is checked when all are known."""
+        """A step id, `next` or `end`. Whether the step exists is checked when all are read."""
         value = self.text(name, minimum=1, maximum=64)
         if value is not None:
             self.draft.jumps.append(PlacedJump((*self.path, name), value))

@@ -1,9 +1,9 @@
-"""How much work a schema is, found before it is compiled: what it refers to, and how often parts are looked at.
+"""Estimates the work of validating with a schema before it is compiled.
 
-A schema is a graph: parts that judge the same value (`allOf`, `$ref`), and parts that judge a value inside it
-(`properties`, `items`). Without recursion the number of paths through the graph bounds the work for each value.
-With recursion the work grows with the depth of the value, and doubles at every level if one inner value is judged
-twice on the way round; such schemas are refused.
+A schema is a graph: parts that validate the same value (`allOf`, `$ref`), and parts that validate a value inside it
+(`properties`, `items`). Without recursion, the number of paths through the graph limits the work for each value.
+With recursion, the work grows with the depth of the value, and doubles at every level if a cycle validates one inner
+value twice; such schemas are refused.
 """
 
 import re
@@ -29,7 +29,7 @@ _REST_OF_ITEMS = ("items", "unevaluatedItems")
 
 
 class SchemaProblem(Exception):
-    """A schema cannot be used; says where in it and why."""
+    """A schema cannot be used, with the path of the problem and a message."""
 
     def __init__(self, path: Path, message: str) -> None:
         super().__init__(message)
@@ -39,28 +39,28 @@ class SchemaProblem(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a schema costs."""
+    """The cost of a schema."""
 
     weight: int
-    """Parts that are looked at for one value, at most."""
+    """Most parts evaluated for one value."""
     patterns: int
     """Regular expressions to compile."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """The way from a value to one inside it."""
+    """The step from a value to one inside it."""
 
     kind: str
     """`field`, `item` or `name`."""
     name: str | None
-    """None for any of them."""
+    """None for any name or index."""
     excluded: frozenset[str] = frozenset()
-    """Names that are judged by another part instead."""
+    """Names that another part validates instead."""
 
 
 class _Ways:
-    """Steps of which no two can lead to the same inner value."""
+    """Steps of which no two can reach the same inner value."""
 
     def __init__(self) -> None:
         self._named: dict[tuple[str, str], _Step] = {}
@@ -101,7 +101,7 @@ def measure(document: dict[str, Json]) -> Cost:
     """Measure a schema.
 
     Raises:
-        SchemaProblem: it refers to something outside itself, or is too much work.
+        SchemaProblem: the schema refers to something outside itself, is not supported, or is too expensive.
     """
     graph = _Graph(document)
     graph.build()
@@ -112,7 +112,7 @@ def measure(document: dict[str, Json]) -> Cost:
 
 
 class _Graph:
-    """The parts of one schema, by identity of the data they are written in."""
+    """The parts of one schema, by the `id()` of their data."""
 
     def __init__(self, document: dict[str, Json]) -> None:
         self._document = document
@@ -143,7 +143,7 @@ class _Graph:
                     part.below.append((step, id(child)))
 
     def weigh(self) -> int:
-        """The number of parts looked at for one value, references followed; recursion counts once."""
+        """The number of parts evaluated for one value, with references resolved; recursion counts once."""
         return self._weigh(id(self._document), {}, set())
 
     def _weigh(self, node: int, weights: dict[int, int], active: set[int]) -> int:
@@ -167,7 +167,7 @@ class _Graph:
         return weight
 
     def refuse_endless(self) -> None:
-        """Refuse parts that lead back to themselves without going into the value."""
+        """Refuse parts that refer to themselves for the same value."""
         group = _strong_groups({node: part.in_place for node, part in self._parts.items()})
         sizes = Counter(group.values())
         for node, part in self._parts.items():
@@ -178,19 +178,19 @@ class _Graph:
                 )
 
     def refuse_doubling(self) -> None:
-        """Refuse recursion in which one inner value is judged twice."""
+        """Refuse recursion that validates one inner value twice."""
         group = _strong_groups(
             {node: [*p.in_place, *(c for _, c in p.below)] for node, p in self._parts.items()}
         )
         sizes = Counter(group.values())
         ways: dict[int, _Ways] = {}
         for node, part in self._parts.items():
-            # Where nothing leads back, a value is judged as often as the weight says.
+            # Without a cycle, the weight limits how often a value is validated.
             if sizes[group[node]] > 1 or any(child == node for _, child in part.below):
                 self._ways(node, group, ways)
 
     def _ways(self, node: int, group: dict[int, int], ways: dict[int, _Ways]) -> _Ways:
-        """The ways from a part into its value and back to its own group, those of parts in place included."""
+        """The steps from a part into its value that stay in its group, including those of parts for the same value."""
         if node in ways:
             return ways[node]
         part = self._parts[node]
@@ -236,7 +236,7 @@ class _Graph:
         yield from _children_below(node, path)
 
     def _resolve(self, reference: str, path: Path) -> tuple[Json, Path]:
-        """What a reference points at, and where that stands."""
+        """The target of a reference, and its path."""
         target: Json = self._document
         found: Path = ()
         pointer = unquote(reference[1:])
@@ -311,7 +311,7 @@ def _list(node: dict[str, Json], key: str) -> list[Json]:
 
 
 def _strong_groups(edges: dict[int, list[int]]) -> dict[int, int]:
-    """A group number for each node; two nodes share one if each can be reached from the other (Kosaraju)."""
+    """A group number for each node: the strongly connected components, by Kosaraju's algorithm."""
     order = _finish_order(edges)
     backwards: dict[int, list[int]] = {node: [] for node in edges}
     for node, targets in edges.items():

@@ -1,4 +1,4 @@
-"""What to write instead of something that is not a JSON Schema."""
+"""Suggestions for data that is not a valid JSON Schema."""
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -7,7 +7,7 @@ from stepiq.core.json import Json
 from stepiq.language.data import is_array, is_object, kind_of
 from stepiq.language.words import nearest, same_word, suggest
 
-# A keyword of another vocabulary, such as `enumDescriptions`, is less like one of these.
+# High, so that keywords of other vocabularies, such as `enumDescriptions`, do not count as misspelled.
 _MIN_LIKENESS = 0.85
 TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 _KEYWORDS = frozenset(
@@ -32,13 +32,13 @@ _KEYWORDS = frozenset(
 
 
 def stray_name(schema: Mapping[str, Json], *, is_whole: bool) -> tuple[str, str] | None:
-    """A field or a misspelled keyword where only keywords may be, and what to write; None if there is none.
+    """A field or a misspelled keyword among keywords, and a message; None if there is none.
 
     JSON Schema ignores unknown keywords, so `{summary: string}` and `{min_length: 5}` would accept every value.
 
     Args:
         schema: a schema or a part of one.
-        is_whole: it is not a part of another schema. One without any keyword then consists of fields.
+        is_whole: whether it is a complete schema. One without any keyword then consists of fields.
     """
     unknown = [name for name in schema if not _is_keyword(name)]
     for name in unknown:
@@ -64,7 +64,7 @@ def _is_keyword(name: str) -> bool:
 def _near_keyword(name: str) -> str | None:
     if same := same_word(name, _KEYWORDS):
         return same
-    # `note` is no slip of `not`.
+    # Short keywords are too similar to other words: `note` is not a misspelled `not`.
     long = [keyword for keyword in _KEYWORDS if len(keyword) > 3]
     near = get_close_matches(name[:60], long, 1, _MIN_LIKENESS)
     return near[0] if near else None
@@ -82,14 +82,14 @@ def _names_types(value: Json) -> bool:
 
 
 def _type_of(value: Json) -> str:
-    """The type to show for what is written as a field."""
+    """The type to suggest for a field."""
     if is_object(value):
         value = value.get("type", "object")
     return (nearest(value, TYPES) if isinstance(value, str) else None) or "string"
 
 
 def wrong_type_name(value: Json) -> str:
-    """What is wrong with the value of `type`."""
+    """The message for an invalid value of `type`."""
     names = value if is_array(value) else [value]
     wrong = next((name for name in names if isinstance(name, str) and name not in TYPES), None)
     if wrong is None:
@@ -98,13 +98,13 @@ def wrong_type_name(value: Json) -> str:
 
 
 def no_schema(name: str, value: Json) -> str:
-    """What is wrong with a value that must be a schema."""
+    """The message for a value that must be a schema."""
     kind = nearest(value, TYPES) if isinstance(value, str) else None
     return f"`{name[:60]}` must be a schema, such as `{{type: {kind or 'string'}}}`; it is {kind_of(value)}."
 
 
 def no_list_of_fields(path: Sequence[str | int], value: Json) -> str:
-    """What is wrong with the value of `required`."""
+    """The message for an invalid value of `required`."""
     field = path[-2] if len(path) > 2 and path[-3] == "properties" else "summary"
     return (
         f"`required` must be a list of field names; it is {kind_of(value)}. "

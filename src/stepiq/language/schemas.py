@@ -1,7 +1,7 @@
-"""JSON Schemas that users write: compiled once, answered in sentences.
+"""User-written JSON Schemas: compiled once, with problems explained in sentences.
 
-Schemas are untrusted. Nothing is ever fetched, patterns run in linear time, and a schema whose parts refer to
-each other so often that checking a value would take long is refused when it is saved (`schema_cost`).
+Schemas are untrusted. Nothing is fetched, patterns run in linear time, and a schema that would be too expensive to
+check is refused when it is saved (`schema_cost`).
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +22,7 @@ _MAX_ISSUES = 50
 _MANY_VALUES = 5_000
 _MAX_PATTERN_BYTES = 256 * 1024
 _MAX_WORK = 50_000_000
-"""Most parts of a value times parts of a schema: some seconds of work are more than any check is worth."""
+"""Most parts of a value times parts of a schema; checking more would take seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,10 @@ class Schema:
     cost: Cost
 
     def issues(self, value: Json, at: Path = ()) -> tuple[Issue, ...]:
-        """What is wrong with a value, at most one issue a field; empty if it fits. Values are not repeated.
+        """The problems of a value, at most one per field; empty if it is valid. Messages do not repeat the value.
 
         Args:
-            value: what is checked.
+            value: the value to check.
             at: path of the value, for the paths of the issues.
         """
         size = _size(value)
@@ -54,13 +54,13 @@ class Schema:
         return tuple(found.values())
 
     def integers(self, value: Json) -> Json:
-        """A value that fits, with `3` for `3.0` wherever a property or an item is of type integer."""
+        """A valid value, with `3.0` replaced by `3` wherever a property or an item has the type integer."""
         return _with_integers(self.document, value)
 
     def _errors(self, value: Json, size: int) -> Iterable[jsonschema_rs.ValidationError]:
         if size < _MANY_VALUES:
             return self.validator.iter_errors(value)
-        # All errors are made before the first is given, and a large value can have as many.
+        # The library creates all errors before it returns one, and a large value can have as many as it has items.
         try:
             self.validator.validate(value)
         except jsonschema_rs.ValidationError as error:
@@ -73,10 +73,10 @@ def compile_schema(document: dict[str, Json], *, max_patterns: int) -> Schema:
 
     Args:
         document: the schema.
-        max_patterns: how many patterns it may have.
+        max_patterns: maximum number of patterns.
 
     Raises:
-        SchemaProblem: not a schema, or one that this server will not check values with.
+        SchemaProblem: the schema is invalid, not supported, or too expensive.
     """
     cost = measure(document)
     if cost.patterns > max_patterns:
@@ -117,7 +117,7 @@ def _pattern_message(pattern: str) -> str:
 
 
 def _size(value: Json) -> int:
-    """How many values there are in a value, itself included."""
+    """The number of values in a value, including itself."""
     count, waiting = 0, [value]
     while waiting:
         current = waiting.pop()
@@ -147,7 +147,7 @@ def _is_integer(types: Json) -> bool:
     return types == "integer" or (is_array(types) and "integer" in types and "number" not in types)
 
 
-# -- sentences --
+# -- messages --
 
 _TYPES = {
     "string": "a string", "integer": "an integer", "number": "a number", "boolean": "a boolean",

@@ -1,4 +1,4 @@
-"""`set` of a `transform`: an object or a list whose texts are expressions."""
+"""The `set` of a `transform`: an object or a list whose texts are expressions."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,24 +13,24 @@ from stepiq.language.places import Path, write_path
 
 MAX_EXPRESSIONS = 200
 MAX_CHARACTERS = 20_000
-"""Most text that all expressions of one `set` have together: reading them takes its time."""
+"""Most characters of all expressions in one `set`, which limits the time to compile them."""
 MAX_WORK = 3 * MAX_OPERATIONS
-"""Most work that all expressions of one `set` do together."""
+"""Most work of all expressions in one `set`."""
 
 
 @dataclass(frozen=True, slots=True)
 class SettingProblem:
-    """An expression that cannot be read, or a `set` that isn't one."""
+    """An expression that cannot be compiled, or an invalid `set`."""
 
     path: Path
-    """From the `set` to the text; empty for the whole of it."""
+    """Path inside the `set`; empty for the whole `set`."""
     source: str
-    """The text; empty where there is none."""
+    """The text of the expression; empty if there is none."""
     error: ExpressionSyntaxError
 
 
 class SettingInvalid(Exception):
-    """What is wrong with a `set`, all of it."""
+    """All problems of a `set`."""
 
     def __init__(self, problems: tuple[SettingProblem, ...]) -> None:
         super().__init__(" ".join(problem.error.message for problem in problems))
@@ -39,7 +39,7 @@ class SettingInvalid(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A `set` that has been read and can be evaluated any number of times."""
+    """A compiled `set`, which can be evaluated any number of times."""
 
     document: Json
     """As written."""
@@ -48,10 +48,10 @@ class Setting:
 
     @classmethod
     def compile(cls, value: Json) -> Self:
-        """Read a `set`; numbers, booleans and null in it are themselves.
+        """Compile a `set`; numbers, booleans and null in it are constants.
 
         Raises:
-            SettingInvalid: with every expression that cannot be read.
+            SettingInvalid: with every expression that cannot be compiled.
         """
         if not is_object(value) and not is_array(value):
             message = "`set` must be an object or a list with expressions, as in `set: {total: size(input.items)}`."
@@ -74,15 +74,15 @@ class Setting:
         return cls(value, expressions)
 
     def evaluate(self, context: Mapping[str, Json], *, meter: Meter | None = None) -> Json:
-        """The object or list with the value of each expression in its place.
+        """The object or list, with each expression replaced by its value.
 
         Args:
             context: as for `Expression.evaluate`.
-            meter: what all of them together may cost; default `MAX_WORK` operations.
+            meter: limit for all expressions together; by default `MAX_WORK` operations.
 
         Raises:
-            ExpressionError: an expression has no value, or all of them are too much work or too long; the
-                `field` of the error names it.
+            ExpressionError: an expression has no value, or a limit of work or size is exceeded; `field` names the
+                expression, unless the combined result is too large.
         """
         meter = meter or Meter(MAX_WORK)
         values: dict[Path, Json] = {}

@@ -1,4 +1,4 @@
-"""Document text → plain data, with the place of every part. Reading refuses what JSON data cannot express."""
+"""Parses document text into plain data, with the place of every part. Refuses what JSON data cannot represent."""
 
 import re
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from stepiq.language.places import Place
 from stepiq.language.yaml import document as yaml_document
 
 MAX_SOURCE_BYTES = 256 * 1024
-"""Longest document text that is read, in UTF-8."""
+"""Longest document text, in bytes of UTF-8."""
 _LINE_BREAK = re.compile("\r\n|\r|\n")
 _NOT_IN_YAML = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff]")
 
@@ -26,19 +26,19 @@ class SourceFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What reading gave."""
+    """The result of parsing."""
 
     data: Json
     issues: tuple[Issue, ...] = ()
     is_readable: bool = True
-    """False if `data` means nothing, because the text could not be read to its end."""
+    """False if `data` is not usable, because the text could not be parsed completely."""
     places: Callable[[], Place] | None = None
-    """Gives the place of every part; called only when there is an error to place."""
+    """Returns the place of every part; called only when there is an error to place."""
     lines: Callable[[], list[str]] = list
 
 
 def read(text: str, source_format: SourceFormat) -> Source:
-    """Read a document's text. Never raises for what the text holds."""
+    """Parse a document's text. Never raises because of its content."""
     if problem := _refuse(text, source_format):
         return Source(None, (problem,), is_readable=False)
     text = text.removeprefix("\ufeff")

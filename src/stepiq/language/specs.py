@@ -1,4 +1,4 @@
-"""What each step type is told: one class a type, everything in it checked and compiled."""
+"""The compiled fields of each step type, one class per type."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,13 +15,13 @@ from stepiq.language.template_tree import TemplateTree
 from stepiq.language.templates import Template, secret_names_of
 
 NEXT = "next"
-"""As a target of `goto`: the step behind this one."""
+"""As a target of `goto`: the step after this one."""
 END = "end"
-"""As a target of `goto`: the end of the sequence of steps that this one stands in."""
+"""As a target of `goto`: the end of the sequence that contains this step."""
 
 
 class StepType(StrEnum):
-    """Every step type of the language; `steps.registry` knows those that run."""
+    """Every step type of the language; `steps.registry` lists those that can run."""
 
     LLM = "llm"
     TRANSFORM = "transform"
@@ -43,14 +43,14 @@ class OutputFormat(StrEnum):
 
 
 class CodeLanguage(StrEnum):
-    """What the source of a `code` step is written in."""
+    """The language of the source of a `code` step."""
 
     PYTHON = "python"
     JAVASCRIPT = "javascript"
 
 
 class Merge(StrEnum):
-    """What a `parallel` step makes of its branches' outputs."""
+    """How a `parallel` step combines its branches' outputs."""
 
     OBJECT = "object"
     ARRAY = "array"
@@ -58,14 +58,14 @@ class Merge(StrEnum):
 
 
 class BranchError(StrEnum):
-    """What a branch that fails does to the others."""
+    """What happens to the other branches when one fails."""
 
     FAIL = "fail"
     CONTINUE = "continue"
 
 
 class ReviewTimeout(StrEnum):
-    """What becomes of a review that nobody decides in time."""
+    """What happens to a review without a decision in time."""
 
     FAIL = "fail"
     APPROVE = "approve"
@@ -73,7 +73,7 @@ class ReviewTimeout(StrEnum):
 
 
 class LimitAction(StrEnum):
-    """What happens where a jump has been made as often as it may."""
+    """What happens when a jump has reached its limit."""
 
     FAIL = "fail"
     NEXT = "next"
@@ -81,40 +81,40 @@ class LimitAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Jump:
-    """A way to another step of the same sequence."""
+    """A jump to another step of the same sequence."""
 
     target: str
     """A step id, `next` or `end`."""
     site: str
-    """Which field of the step says so, such as `on_condition[0]`; each counts its own jumps backwards."""
+    """The field of the step, such as `on_condition[0]`; each field counts its own backward jumps."""
     max_loops: int = 10
-    """How often it may lead backwards, over the whole run."""
+    """How often it may jump backwards, over the whole run."""
     on_limit: LimitAction = LimitAction.FAIL
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A jump that is made if an expression is true."""
+    """A jump that is taken if an expression is true."""
 
     condition: Expression
     jump: Jump
 
 
 class StepSpec:
-    """The own fields of a step, checked and compiled. Each step type has a subclass.
+    """The type-specific fields of a step, compiled. Each step type has a subclass.
 
-    What the interpreter and the rules need to know of a type is here, so that they need not know the types.
+    It has everything that the interpreter and the rules use, so that they do not depend on the step types.
     """
 
     __slots__ = ()
     is_pure: ClassVar[bool] = False
-    """Whether the step only computes, in no time. It can be executed twice without an effect."""
+    """Whether the step only computes, in negligible time. It can be executed twice without an effect."""
     can_wait: ClassVar[bool] = False
     """Whether the step can wait for hours or days."""
     limits_itself: ClassVar[bool] = False
     """Whether the handler applies the step's time limit. Otherwise the interpreter does."""
     external_action: ClassVar[str | None] = None
-    """What the step does outside of the process, such as `call a model`. In tests of pipelines its result must be given."""
+    """What the step does outside the process, such as `call a model`. Pipeline tests must provide its result."""
 
     @property
     def sequences(self) -> tuple[tuple["Step", ...], ...]:
@@ -123,12 +123,12 @@ class StepSpec:
 
     @property
     def named_branches(self) -> tuple["Branch", ...]:
-        """The sequences whose results later steps see under a name."""
+        """The sequences whose results later steps can read by name."""
         return ()
 
     @property
     def own_jumps(self) -> tuple[Jump, ...]:
-        """The jumps of its own fields."""
+        """The jumps in its own fields."""
         return ()
 
     def leads_to(self, output: Json) -> Jump | None:
@@ -137,12 +137,12 @@ class StepSpec:
 
     @property
     def asked_models(self) -> tuple[str | None, ...]:
-        """The models that it may call; None is the default model of the server."""
+        """The models that it may call; None is the server's default model."""
         return ()
 
     @property
     def longest_wait(self) -> timedelta:
-        """How long it waits at most, if its fields say so."""
+        """The longest time that it waits, as far as its fields determine it."""
         return timedelta(0)
 
     @property
@@ -152,28 +152,28 @@ class StepSpec:
 
     @property
     def makes_text(self) -> bool:
-        """Whether its output is text, unless `output_format` says otherwise."""
+        """Whether its output is text without an `output_format`."""
         return False
 
 
 @dataclass(frozen=True, slots=True)
 class LlmSpec(StepSpec):
-    """One question to a model."""
+    """A call to a model."""
 
     external_action = "call a model"
 
     prompt: Template
     system_prompt: Template | None = None
     model: str | None = None
-    """As written; None leaves the choice to the server."""
+    """As written; None for the server's default model."""
     fallback_models: tuple[str, ...] = ()
-    """Asked one after the other when the one before could not be."""
+    """Called in this order, each if the call to the one before failed."""
     temperature: float | None = None
     max_tokens: int | None = None
     output_schema: dict[str, Json] | None = None
     """As written, for the provider."""
     output_validator: Schema | None = None
-    """Present with `output_schema`: tells what is wrong with an answer."""
+    """Present with `output_schema`: validates the model's output."""
 
     @property
     def asked_models(self) -> tuple[str | None, ...]:
@@ -191,33 +191,33 @@ class LlmSpec(StepSpec):
 
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """Values found by a JSONPath."""
+    """The values that a JSONPath selects."""
 
     query: Query
     first: bool
-    """One value, null if there is none, instead of a list."""
+    """Whether the result is the first value, or null if there is none, instead of a list."""
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What a pattern finds in a text."""
+    """The matches of a pattern in a text."""
 
     pattern: Pattern
     group: int | str = 0
-    """Of the first match, where neither all matches nor a replacement are asked for."""
+    """Group of the first match. Not used with `all` or `replace`."""
     all: bool = False
     replace: Replacement | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TransformSpec(StepSpec):
-    """Data made from data, without leaving the process."""
+    """Transforms data inside the process."""
 
     is_pure = True
 
     make: Template | Extract | Match | Setting
     input: Expression | None = None
-    """What `Extract` and `Match` look at; None for the output of the step before."""
+    """The value that `Extract` and `Match` search; None for the output of the step before."""
 
     @property
     def makes_text(self) -> bool:
@@ -226,7 +226,7 @@ class TransformSpec(StepSpec):
 
 @dataclass(frozen=True, slots=True)
 class ConditionSpec(StepSpec):
-    """Which way to go."""
+    """Chooses the next step."""
 
     is_pure = True
 
@@ -244,7 +244,7 @@ class ConditionSpec(StepSpec):
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """One of several sequences of steps that run at the same time."""
+    """One of several sequences of steps that run concurrently."""
 
     id: str
     steps: tuple["Step", ...]
@@ -252,13 +252,13 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class ParallelSpec(StepSpec):
-    """Sequences of steps that run at the same time: named branches, or one for each item of a list."""
+    """Sequences of steps that run concurrently: named branches, or one for each item of a list."""
 
     branches: tuple[Branch, ...]
     """Empty with `for_each`."""
     for_each: Expression | None
     body: tuple["Step", ...]
-    """What is done for each item."""
+    """The steps for each item."""
     max_concurrency: int
     on_branch_error: BranchError
     merge: Merge
@@ -294,17 +294,17 @@ class WebhookSpec(StepSpec):
 
 @dataclass(frozen=True, slots=True)
 class ReviewSpec(StepSpec):
-    """A question to a person."""
+    """A decision by a person."""
 
     can_wait = True
     external_action = "ask a person"
 
     message: Template
     input: Expression | None
-    """What is under review; None for the output of the step before."""
+    """The value to review; None for the output of the step before."""
     editable: bool
     assignees: tuple[str, ...]
-    """Who gets a mail."""
+    """Email addresses to notify."""
     wait: timedelta
     on_timeout: ReviewTimeout
     on_reject: Jump | None
@@ -328,7 +328,7 @@ class ReviewSpec(StepSpec):
 
 @dataclass(frozen=True, slots=True)
 class WaitSpec(StepSpec):
-    """A pause: of so long, or until a moment."""
+    """A wait for a fixed time, or until a moment."""
 
     can_wait = True
 
@@ -342,7 +342,7 @@ class WaitSpec(StepSpec):
 
 @dataclass(frozen=True, slots=True)
 class CodeSpec(StepSpec):
-    """A function of the author's."""
+    """A function written by the author."""
 
     limits_itself = True
 
@@ -354,42 +354,42 @@ class CodeSpec(StepSpec):
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often a step is tried, and how long it pauses between: `backoff * factor ** n`, jittered by the engine."""
+    """Attempts of a step and the delay between them: `backoff * factor ** n`, with jitter added by the engine."""
 
     max_attempts: int
     backoff: timedelta = timedelta(seconds=1)
     factor: float = 2.0
     max_backoff: timedelta = timedelta(seconds=60)
     on_timeout: bool = False
-    """Whether an attempt that ran out of time is worth another."""
+    """Whether to retry an attempt that timed out."""
 
 
 @dataclass(frozen=True, slots=True)
 class OnError:
-    """What a step's failure does to the steps around it: it ends them, unless there is a way on."""
+    """What happens after a step fails. By default, the failure ends the sequence."""
 
     goes_on: bool = False
     jump: Jump | None = None
-    """Where to go on; None for the step behind it."""
+    """Where to continue; None for the next step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step, defaults filled in."""
+    """One step, with defaults filled in."""
 
     id: str
     name: str
     type: StepType
     timeout: timedelta | None
-    """Of one attempt; None where the parts have their own."""
+    """Limit of one attempt; None for types whose parts have their own limits."""
     retry: Retry
     output_format: OutputFormat
     spec: StepSpec
     condition: Expression | None = None
-    """`if`: the step is skipped where this is false."""
+    """`if`: the step is skipped if this is false."""
     on_error: OnError = OnError()
     on_condition: tuple[Case, ...] = ()
-    """Looked at after the step; the first one that is true jumps."""
+    """Evaluated after the step. The first true case jumps."""
 
     @property
     def gives_text(self) -> bool:

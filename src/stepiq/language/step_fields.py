@@ -1,4 +1,4 @@
-"""Reads `steps`: the fields every step has, and by its type the rest."""
+"""Reads `steps`: the fields of every step, and those of its type."""
 
 from collections.abc import Collection, Sequence
 from datetime import timedelta
@@ -24,7 +24,7 @@ from stepiq.language.steps.registry import KINDS
 from stepiq.language.words import listed
 
 MAX_STEPS = 100
-"""Most steps of a definition, those inside others included."""
+"""Most steps in a definition, nested ones included."""
 MAX_NESTING = 3
 """Deepest nesting of `parallel` steps."""
 COMMON = frozenset(
@@ -56,7 +56,7 @@ _CASE = "{if: steps.review.output.score < 8, goto: draft}"
 
 
 def homes(document: Collection[str]) -> dict[str, str]:
-    """Where each field belongs, for messages about fields in the wrong place."""
+    """The object that each field belongs to, for messages about misplaced fields."""
     types: dict[str, list[str]] = {}
     for kind in KINDS.values():
         for name in kind.fields:
@@ -69,7 +69,7 @@ def homes(document: Collection[str]) -> dict[str, str]:
 
 
 def read_steps(fields: FieldReader) -> tuple[Step, ...]:
-    """Every step that can be read; what is wrong with the others is noted."""
+    """Read all valid steps; problems in the others are reported."""
     if not fields.require("steps", "steps: [{id: hello, prompt: Say hello}]"):
         return ()
     entries = fields.items("steps", 1, MAX_STEPS)
@@ -149,7 +149,7 @@ def _read_spec(fields: FieldReader, kind: StepKind) -> StepSpec | None:
 
 
 def _read_kind(draft: Report, path: Path, data: dict[str, Json]) -> StepKind | None:
-    # The fields are checked against the type's own list, so the type is read before them.
+    # The allowed fields depend on the type, so the type is read first.
     probe = FieldReader(draft, path, {"type": data.get("type")}, ("type",))
     written = probe.choice("type", [option.value for option in StepType], offered=KINDS)
     if written is None and probe.has("type"):

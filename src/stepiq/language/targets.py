@@ -1,4 +1,4 @@
-"""What a document says about the world around its runs: who starts them, and who hears how they ended."""
+"""Triggers of a pipeline, and the recipients of its results."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,9 +14,9 @@ class WebhookTarget:
     url: Template
     method: Literal["POST", "PUT"]
     signing_secret_name: str
-    """Of the stored secret whose bytes are the key; there is no delivery without it."""
+    """Name of the stored secret whose bytes are the key. Nothing is delivered without it."""
     headers: dict[str, Template]
-    """Beside ours, which no document can set."""
+    """In addition to the server's headers, which a document cannot set."""
 
     @property
     def secret_names(self) -> frozenset[str]:
@@ -26,16 +26,16 @@ class WebhookTarget:
 
 @dataclass(frozen=True, slots=True)
 class EmailTarget:
-    """A message to people."""
+    """An email."""
 
     to: tuple[str, ...]
     subject: Template | None
-    """None leaves the words to the server."""
+    """None for the server's default subject."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiTarget:
-    """The answer to the call that started the run: it waits for the run's end."""
+    """The response to the call that started the run, which waits for the run's end."""
 
 
 DeliveryTarget = WebhookTarget | EmailTarget | ApiTarget
@@ -48,9 +48,9 @@ class ScheduleSpec:
 
     enabled: bool
     cron: str
-    """Five fields, checked."""
+    """Five fields, validated."""
     timezone: str
-    """A name of the IANA database, checked."""
+    """An IANA name, validated."""
 
 
 class VerifyScheme(StrEnum):
@@ -66,9 +66,9 @@ class VerifyScheme(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class VerifySpec:
-    """What an inbound webhook must prove beside the key."""
+    """The signature that an inbound webhook needs in addition to the API key."""
 
     scheme: VerifyScheme
     secret_name: str
     header: str
-    """Where a signature of scheme `hmac-sha256` stands; the other schemes have their own headers."""
+    """The header with a signature of scheme `hmac-sha256`; the other schemes have fixed headers."""

@@ -1,4 +1,4 @@
-"""JSON with templates in it: every text of a body is one, all else is written as it is."""
+"""JSON in which every text is a template. All other values are used as they are."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _Node = Json | Template
 
 @dataclass(frozen=True, slots=True)
 class TemplateTree:
-    """An object or a list, its texts compiled."""
+    """An object or a list with compiled texts."""
 
     root: _Node
 
@@ -24,11 +24,11 @@ class TemplateTree:
         return _secret_names(self.root)
 
     def render(self, context: Mapping[str, Json], meter: Meter | None = None) -> Json:
-        """The same with every template rendered. Names stay as written; what comes of a template is always a text.
+        """The data with every template rendered. Keys stay as written; a rendered template is always a text.
 
         Args:
             context: as for `Template.render`.
-            meter: what all of them together may cost; default what one template may.
+            meter: limit for all templates together; by default that of one template.
 
         Raises:
             TemplateError: as for `Template.render`.
@@ -54,7 +54,7 @@ def _secret_names(node: _Node) -> frozenset[str]:
 
 
 def read_tree(draft: Report, path: Path, value: Json) -> TemplateTree:
-    """Compile every text of a value that stands at a path; what is wrong with them is noted."""
+    """Compile every text of a value at a path; problems are reported."""
     return TemplateTree(_compile(draft, path, value))
 
 

@@ -1,4 +1,4 @@
-"""Time zones of the IANA database, and what to write in place of names that it does not have."""
+"""Time zones of the IANA database, and suggestions for unknown names."""
 
 import re
 from collections.abc import Iterator
@@ -30,20 +30,20 @@ class TimezoneUnknown(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class _Rules:
-    """One of the sets of rules that clocks follow at present, by its largest zone."""
+    """One of the sets of time zone rules in use at present, with its largest zone."""
 
     zone: str
     region: str
     abbreviations: tuple[str, ...]
-    """Of standard time and of daylight saving time; none for regions without English abbreviations."""
+    """Of standard time and of daylight saving time; empty for regions without English abbreviations."""
 
 
 def check(name: str) -> None:
-    """Refuse what is not the name of a time zone.
+    """Refuse a text that is not the name of a time zone.
 
     Raises:
-        TimezoneUnknown: the database does not have it, or it has it as an abbreviation such as `EST`, which means standard
-            time all year there.
+        TimezoneUnknown: the database does not contain it, or contains it as an abbreviation such as `EST`, which means
+            standard time all year there.
     """
     if name not in _names() or name in _ambiguous():
         raise TimezoneUnknown(name)
@@ -61,7 +61,7 @@ def _table(name: str) -> Iterator[list[str]]:
 
 @cache
 def _rules() -> tuple[_Rules, ...]:
-    """Those with daylight saving time first, then those that have an abbreviation."""
+    """Rules with daylight saving time first, then those with one abbreviation, then the others."""
     found: list[_Rules] = []
     for _, _, zone, *comment in _table("zonenow.tab"):
         named = _ABBREVIATIONS.match(" ".join(comment))
@@ -80,7 +80,7 @@ def _ambiguous() -> frozenset[str]:
 
 @cache
 def _places() -> dict[str, str]:
-    """Zones by what people write for them: the name in small letters, its city, its country."""
+    """Zones by the names that users write for them: name, city or country, in lower case."""
     countries = {code: country.lower() for code, country in _table("iso3166.tab")}
     places: dict[str, str] = {}
     for code, _, zone, *_ in _table("zone.tab"):
@@ -107,7 +107,7 @@ def _nearest(name: str) -> str | None:
     near = [
         place
         for place in get_close_matches(name, places, 3, _MIN_LIKENESS)
-        # Zones of a region begin alike: `europe/munich` looks like `europe/zurich`, although the cities do not.
+        # Zones of a region share a prefix: `europe/munich` is similar to `europe/zurich`, although the cities are not.
         if get_close_matches(city, [_city(place)], 1, _MIN_LIKENESS)
     ]
     near = near or get_close_matches(city, places, 1, _MIN_LIKENESS)

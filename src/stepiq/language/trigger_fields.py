@@ -1,4 +1,4 @@
-"""Reads what starts a pipeline by itself: `schedule` and `webhook`."""
+"""Reads the triggers of a pipeline: `schedule` and `webhook`."""
 
 from stepiq.language import cron
 from stepiq.language.cron import CronInvalid
@@ -8,7 +8,7 @@ from stepiq.language.reports import FieldReader
 from stepiq.language.targets import ScheduleSpec, VerifyScheme, VerifySpec
 
 CRON_NAMES = ("cron", "cron_expression")
-"""What the expression is called here, and in the API."""
+"""The name of the expression in documents, and its name in the API."""
 SCHEDULE_FIELDS = ("enabled", *CRON_NAMES, "timezone")
 WEBHOOK_FIELDS = ("verify",)
 VERIFY_FIELDS = ("scheme", "secret_name", "header")
@@ -17,11 +17,11 @@ DEFAULT_TIMEZONE = "UTC"
 _ANY_CRON = "* * * * *"
 MAX_HEADER = 100
 DEFAULT_HEADER = "X-Signature"
-"""Where scheme `hmac-sha256` looks, unless the document says otherwise."""
+"""Default header of the scheme `hmac-sha256`."""
 
 
 def read_schedule(fields: FieldReader) -> ScheduleSpec | None:
-    """The pipeline's own schedule; None without one."""
+    """Read the pipeline's own schedule; None without one."""
     data = fields.mapping("schedule")
     if data is None:
         return None
@@ -45,7 +45,7 @@ def read_schedule(fields: FieldReader) -> ScheduleSpec | None:
 
 
 def read_webhook(fields: FieldReader) -> VerifySpec | None:
-    """What an inbound webhook must prove; None where the key is enough."""
+    """Read the signature that an inbound webhook needs; None if the API key is enough."""
     data = fields.mapping("webhook")
     if data is None:
         return None

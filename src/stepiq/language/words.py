@@ -1,4 +1,4 @@
-"""Which word of the language someone meant: near names, the words of other tools, and fields of other places."""
+"""Suggestions for unknown words: similar names, synonyms in other tools, and misplaced fields."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 _MAX_COMPARED = 200
 _MAX_SHOWN = 20
-# At a half, `api` would already be taken for a slip of `email`.
+# With 0.5, `api` would count as a misspelled `email`.
 _MIN_LIKENESS = 0.55
 _CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -81,22 +81,22 @@ _SYNONYMS = {
     for words in _WORDS.values()
     for word in words.split()
 } | {"$json": ["input"], "$input": ["input"], "output": ["steps"], "$node": ["steps"]}
-"""Words of other tools, and what they are called here."""
+"""Words of other tools, and their names in this language."""
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What to do instead of a field of other tools."""
+    """Advice about a field of another tool."""
 
     text: str
     announced: frozenset[str] = frozenset()
-    """The fields that it says to write."""
+    """The fields that it suggests."""
     is_wrapper: bool = False
     """Whether the fields inside the field belong one level higher."""
 
 
 def wrapper(name: str) -> Note:
-    """What to do with a field that only contains the fields that belong beside it."""
+    """Advice about a field that only wraps fields that belong one level higher."""
     text = f"Write the fields inside it one level higher, without `{name[:60]}`."
     return Note(text, is_wrapper=True)
 
@@ -154,11 +154,11 @@ _NOTES = {
         "Write `cases: [{if: input.score > 5, goto: publish}]`.", frozenset({"cases"})
     ),
 }
-"""What to do instead of a field of other tools, by a field that is known where it is written."""
+"""Advice about fields of other tools, by a field that identifies the object, and the unknown name."""
 
 
 def note(name: str, known: Collection[str]) -> Note | None:
-    """What to do instead of a field that other tools have where these are known."""
+    """Advice about a field of another tool in an object with these known fields."""
     plain = _plain(name)
     return next(
         (found for (field, word), found in _NOTES.items() if word == plain and field in known),
@@ -173,9 +173,9 @@ def listed(words: Sequence[str]) -> str:
 
 
 def suggest(name: str, known: Collection[str]) -> str:
-    """A sentence that names the word that was probably meant, or all known ones."""
+    """A sentence that suggests the most likely known word, or lists them."""
     if len(known) > _MAX_COMPARED:
-        # Comparing with thousands of names, once for each of many mistakes, would take minutes.
+        # Comparing thousands of names for each of many mistakes would take minutes.
         return f"There are {len(known):,} other names."
     words = sorted(set(known))
     if not words:
@@ -189,7 +189,7 @@ def suggest(name: str, known: Collection[str]) -> str:
 
 
 def nearest(name: str, known: Collection[str]) -> str | None:
-    """The known word that was probably meant; None if there is no likely one."""
+    """The most likely known word; None if none is similar."""
     words = sorted(set(known))
     if same := same_word(name, words):
         return same
@@ -201,7 +201,7 @@ def nearest(name: str, known: Collection[str]) -> str | None:
 
 
 def same_word(name: str, known: Collection[str]) -> str | None:
-    """The known word that differs only in case, hyphens or underscores."""
+    """The known word that differs from a name only in case, hyphens or underscores."""
     return next((word for word in known if _plain(word) == _plain(name)), None)
 
 
@@ -210,5 +210,5 @@ def _plain(name: str) -> str:
 
 
 def slug(text: str) -> str:
-    """A text as the id of a step; empty if none of its characters can be in one."""
+    """Convert a text to a step id; empty if none of its characters is allowed in one."""
     return re.sub(r"[^a-z0-9_]+", "_", _plain(text)).strip("_")

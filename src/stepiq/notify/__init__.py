@@ -1,1 +1,1 @@
-"""What leaves after a run: signed webhooks to other systems, mail to people, tried again until they arrive."""
+"""Deliveries of a run's result: signed webhooks and emails, retried until they arrive or no attempt is left."""

@@ -1,4 +1,4 @@
-"""What an attempt sends, made anew for each."""
+"""Requests and mails that an attempt sends. They are built again for each attempt."""
 
 from dataclasses import dataclass
 
@@ -9,24 +9,24 @@ from stepiq.redaction.masking import Masker
 
 @dataclass(frozen=True, slots=True)
 class Unsendable:
-    """There is nothing that could be sent."""
+    """The delivery cannot be sent."""
 
     reason: str
-    """Fit for the pipeline's owner: what is wrong, and what to do; never a secret."""
+    """Shown to the pipeline's owner: what is wrong, and what to do. Never contains a secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unconfirmed:
-    """The recipient has to confirm first."""
+    """The recipient must confirm before the mail can be sent."""
 
     to: str
     sender: str
-    """The address of the account that wants to write to them."""
+    """Email address of the sending account."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookCall:
-    """A request, but for what each attempt adds to it."""
+    """A webhook request, without the body and the headers that each attempt adds."""
 
     method: str
     url: str
@@ -49,4 +49,4 @@ class MailCall:
     """The target as the API shows it."""
     masker: Masker
     is_confidential: bool = False
-    """Whether its text contains a link that needs no credential. What a mail server answers may quote it, and is not kept."""
+    """Whether the text contains a link that needs no credential. Replies may quote it, so they are not stored."""

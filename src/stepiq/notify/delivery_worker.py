@@ -1,7 +1,7 @@
-"""Carries deliveries: attempt after attempt, until one arrives or none is left.
+"""Attempts deliveries until one attempt succeeds or none is left.
 
-An attempt is recorded before it is sent, so that one that a crash cuts off counts. Pauses are spent here, without a
-connection to the store, and nothing of it is held while a receiver takes its time.
+An attempt is recorded before it is sent, so an attempt that a crash interrupts counts. No database connection is held
+during the pauses between attempts, or while waiting for a receiver.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ _INTERNAL = "stepIQ could not send this because of a bug. The server's log has t
 
 
 class DeliveryWorker:
-    """Brings deliveries to their targets. It keeps nothing between them."""
+    """Sends deliveries to their targets. It keeps no state between deliveries."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class DeliveryWorker:
         self._mail_domain = mail_domain
 
     async def deliver(self, delivery_id: UUID, stopping: asyncio.Event) -> bool:
-        """Take a delivery over and bring it as far as it goes; False when the process stops before it is final."""
+        """Claim a delivery and attempt it until it is final; False if the process stops before that."""
         with logging.bound(delivery_id=str(delivery_id)):
             while not stopping.is_set():
                 try:
@@ -84,7 +84,7 @@ class DeliveryWorker:
 
     async def _carry_claimed(self, delivery: Delivery, stopping: asyncio.Event) -> bool:
         if delivery.attempts_made >= delivery.attempts_allowed:
-            # The last one was cut off.
+            # The last attempt was interrupted.
             await self._fail(delivery, delivery.attempts[-1].error or _INTERNAL)
             return True
         while delivery.status is DeliveryStatus.PENDING:
@@ -97,7 +97,7 @@ class DeliveryWorker:
         return True
 
     async def _attempt(self, delivery: Delivery) -> Delivery | None:
-        """The delivery after one more attempt; None when it is over without one, or somebody else's."""
+        """The delivery after one more attempt; None if it ended without one, or the claim was lost."""
         async with self._database.reading() as session:
             call = await self._preparer.prepare(session, delivery)
         if isinstance(call, Unsendable):
@@ -124,7 +124,7 @@ class DeliveryWorker:
             return await self._writes.run(
                 lambda session: queries.begin(session, delivery, attempt, call.shown), delivery.id
             )
-        # Not in a transaction with others: they would wait for each other's workspaces.
+        # Not in a shared transaction: deliveries would wait for the row locks of each other's workspaces.
         async with self._database.transaction(PATIENT_SECONDS) as session:
             if not await queries.begin(session, delivery, attempt, call.shown):
                 return False
@@ -147,7 +147,7 @@ class DeliveryWorker:
             return await sending.send(
                 self._http, delivery, call, attempt=attempt.number, sent_at=clock.now()
             )
-        # The same over all attempts, so that a mail program shows one that came twice once.
+        # The same for all attempts, so that a mail program shows a mail that arrives twice only once.
         message_id = f"<{delivery.id}@{self._mail_domain}>"
         message = Message(call.to, call.subject, call.text, headers={"Message-ID": message_id})
         verdict = await mailing.send(self._mailer, message, is_confidential=call.is_confidential)
@@ -172,7 +172,7 @@ class DeliveryWorker:
                 await self._writes.run(end, delivery.id)
                 break
             except StoreUnavailable:
-                # It has been sent: to forget that would send it again.
+                # The attempt has been sent. If it were not recorded, it would be sent again.
                 log.warning("delivery_waits_for_store")
                 await asyncio.sleep(_STORE_RETRY_SECONDS)
         result = "retried" if status is DeliveryStatus.PENDING else str(status)
@@ -192,10 +192,10 @@ class DeliveryWorker:
         )
 
     async def _hold(self, delivery: Delivery, call: Unconfirmed) -> Delivery | None:
-        """Ask the recipient, and end the delivery until they confirm; the delivery if they have confirmed meanwhile."""
+        """Ask the recipient to confirm, and fail the delivery until then; returns it if they have already confirmed."""
         plan = self._plans.get(await self._plan_of(delivery))
         hold = await self._recipients.ask(delivery.workspace_id, call.to, call.sender, plan)
-        # Not in a transaction with others: they would wait for each other's recipients.
+        # Not in a shared transaction: deliveries would wait for the locks of each other's recipients.
         async with self._database.transaction(PATIENT_SECONDS) as session:
             recipient_id = hold.recipient_id
             if recipient_id and await self._recipients.has_confirmed(session, recipient_id):
@@ -224,12 +224,12 @@ def _seconds_until(due_at: datetime | None) -> float:
     if due_at is None:
         return 0.0
     left = (due_at - clock.now()).total_seconds()
-    # A clock that was set back must not make a pause longer.
+    # Limits the pause if the clock was set back.
     return min(left, PAUSES[-1].total_seconds())
 
 
 async def _pause(seconds: float, stopping: asyncio.Event) -> bool:
-    """Wait; False as soon as the process stops."""
+    """Wait; returns False as soon as the process stops."""
     if seconds > 0:
         try:
             async with asyncio.timeout(seconds):

@@ -1,4 +1,4 @@
-"""The body of a webhook: what happened, in the words of the public reference."""
+"""The body of a webhook, as the public reference describes it."""
 
 from datetime import datetime
 
@@ -11,7 +11,8 @@ from stepiq.store.states import RunStatus
 def body(delivery: Delivery, occasion: Occasion, *, attempt: int, sent_at: datetime) -> bytes:
     """The JSON text of one attempt; these bytes are signed and sent.
 
-    A failed run has its `error` and no output. A test event says `"test": true`, and its run never was.
+    The body of a failed run contains its `error`. A test event has `"test": true` and describes a run that does not
+    exist.
     """
     content: dict[str, Json] = {"event": str(delivery.event)}
     if delivery.event is EventName.TEST:

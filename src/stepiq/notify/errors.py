@@ -1,4 +1,4 @@
-"""What can go wrong with deliveries."""
+"""Errors of deliveries."""
 
 from datetime import datetime
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Deletes test deliveries, and counts of emails that ask recipients; deliveries of runs are deleted with their runs."""
+"""Deletes test deliveries and daily counts of confirmation requests. A run's deliveries are deleted with the run."""
 
 from datetime import datetime, timedelta
 
@@ -11,13 +11,13 @@ _BATCH = 100
 
 
 async def sweep(session: Session, now: datetime, *, kept: timedelta) -> int:
-    """Delete some of the test deliveries that were made longer ago than `kept`, and say how many there were."""
+    """Delete a batch of test deliveries older than `kept`; returns the number deleted."""
     return await queries.forget_tests(session, now - kept, _BATCH)
 
 
 async def sweep_recipients(session: Session, now: datetime) -> int:
-    """Delete some of the counts of earlier days, and say how many there were.
+    """Delete a batch of counts of earlier days; returns the number deleted.
 
-    Refusals stay. Recipients stay, too, because their links can refuse at any time.
+    Refusals are kept. Recipients are kept too, because their links can refuse at any time.
     """
     return await recipient_queries.forget_asks(session, day_of(now), _BATCH)

@@ -1,4 +1,4 @@
-"""Mail about a run: its text, and one attempt to send it."""
+"""Emails about a run: subject, text, and one attempt to send."""
 
 import json as readable_json
 from dataclasses import dataclass
@@ -11,26 +11,26 @@ from stepiq.notify.records import Delivery, EventName, Occasion, Verdict
 from stepiq.store.states import RunStatus
 
 _MAX_OUTPUT = 256 * 1024
-"""Characters of an output that a mail contains; many mail servers accept no more than a few MiB."""
+"""Maximum characters of an output in a mail. Many mail servers accept at most a few MiB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where more about a run can be read."""
+    """Addresses of a run's details."""
 
     api: str
     """Address of the run in the API, which needs a credential."""
     page: str
-    """Link to a page that shows a failure without one."""
+    """Link to a page that shows a failure without a credential."""
     until: datetime
     """When the link expires."""
 
 
 def subject(delivery: Delivery, occasion: Occasion, rendered: str | None) -> str:
-    """The subject of a mail. `rendered` is that of the target; None if it does not set one."""
+    """The subject of a mail. `rendered` is the subject set by the target, or None."""
     if delivery.event is not EventName.TEST:
         return rendered or f"{occasion.pipeline_name}: {occasion.status}"
-    # Without a run, a template can have empty parts.
+    # Without a run, references in a template can render as empty text.
     return f"[Test] {rendered}" if rendered else f"{occasion.pipeline_name}: test"
 
 
@@ -40,7 +40,7 @@ def has_link(delivery: Delivery, occasion: Occasion) -> bool:
 
 
 def text(delivery: Delivery, occasion: Occasion, places: Places) -> str:
-    """The text of a mail: the output of a completed run as it is, or why a run failed."""
+    """The text of a mail: the output of a completed run, or the error of a failed run."""
     if delivery.event is EventName.TEST:
         return f"{occasion.output}\n\n{_where(delivery, occasion)}"
     if has_link(delivery, occasion):
@@ -83,12 +83,12 @@ def _where(delivery: Delivery, occasion: Occasion) -> str:
 
 
 async def send(mailer: Mailer, message: Message, *, is_confidential: bool = False) -> Verdict:
-    """Send a mail. Another attempt may help unless the mail server calls the failure permanent.
+    """Send a mail. The verdict is retryable unless the mail server reports a permanent failure.
 
     Args:
-        mailer: sends it.
+        mailer: the mail client.
         message: the mail.
-        is_confidential: whether the mail contains a link. The verdict then leaves out the text of a refusal.
+        is_confidential: whether the mail contains a link. The verdict then omits the mail server's reply.
     """
     try:
         await mailer.send(message)

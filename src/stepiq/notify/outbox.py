@@ -1,4 +1,4 @@
-"""What the engine asks when a run ends or waits for a person: what has to be sent, and to send it."""
+"""Records and sends the deliveries of runs that end or wait for a review."""
 
 import asyncio
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ _EVENTS = {RunStatus.COMPLETED: EventName.COMPLETED, RunStatus.FAILED: EventName
 
 
 class Outbox:
-    """An `engine.protocols.Outbox` whose deliveries are rows."""
+    """An `execution.protocols.Outbox` that stores deliveries in the database."""
 
     def __init__(self, definitions: Definitions, courier: DeliveryWorker) -> None:
         self._definitions = definitions
@@ -41,7 +41,7 @@ class Outbox:
     async def run_ended(
         self, session: Session, run: ClaimedRun, ending: Ending
     ) -> Sequence[NewDelivery]:
-        """Record a delivery for each target that wants to hear of this end; nobody hears of a cancel."""
+        """Record a delivery for each target of the run's final status. A cancelled run has none."""
         event = _EVENTS.get(ending.status)
         definition = await self._definition(session, run)
         if event is None or definition is None:
@@ -61,7 +61,7 @@ class Outbox:
     async def review_requested(
         self, session: Session, run: ClaimedRun, review: NewReview
     ) -> Sequence[NewDelivery]:
-        """Record a mail to each assignee. Its link is made when it is sent, and stands in no row."""
+        """Record a mail to each assignee. Its link is created when the mail is sent, and is not stored."""
         recorded = await record(
             session,
             reviewing.targets_of(review),
@@ -77,15 +77,15 @@ class Outbox:
         try:
             return await self._definitions.get(session, run.pipeline_id, run.pipeline_version)
         except DBAPIError:
-            # The transaction is lost: what follows in it would fail as a fault of ours, and the run with it.
+            # The transaction is aborted: later statements would fail too, and the run with an internal error.
             raise
         except Exception:
-            # A version that cannot be read fails its runs; it must not keep them from failing.
+            # A version that cannot be read fails its runs. This must not prevent recording the failure.
             log.exception("targets_unreadable", run_id=str(run.id))
             return None
 
     async def deliver(self, delivery_id: UUID, stopping: asyncio.Event) -> bool:
-        """Bring one delivery as far as it goes; False when the process stops before it is final."""
+        """Attempt a delivery until it is final; False if the process stops before that."""
         return await self._courier.deliver(delivery_id, stopping)
 
 
@@ -99,15 +99,15 @@ async def record(
     run_id: UUID | None,
     event: EventName,
 ) -> list[tuple[Delivery, NewDelivery]]:
-    """Insert a delivery for each target, and say what its ticket needs.
+    """Insert a delivery for each target; returns each with the values for its ticket.
 
-    The more of a workspace's deliveries wait, the later its next one is served: none stands behind somebody's thousandth.
+    A delivery's priority is its position in the workspace's backlog, so that a large backlog does not delay others.
     """
     if not found:
         return []
     waiting = await queries.pending(session, workspace_id)
     now = clock.now()
-    # Lists go by the id: those of one millisecond have no order of their own.
+    # Lists sort by id, and ids created in the same millisecond are not ordered.
     in_order = sorted(ids.uuid7() for _ in found)
     recorded = [
         Delivery(
@@ -148,7 +148,7 @@ def build(
     http: GuardedClient,
     mailer: Mailer,
 ) -> Outbox:
-    """An outbox of this server, sending by these means."""
+    """Build this server's outbox."""
     recipients = Recipients(settings, database, mailer)
     preparer = Preparer(
         definitions,

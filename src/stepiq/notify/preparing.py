@@ -1,6 +1,6 @@
-"""Makes of a target, the run's recorded data and the stored secrets what an attempt sends.
+"""Builds the request or mail of an attempt from the target, the run's recorded data and the stored secrets.
 
-It happens anew for each attempt, so that nothing of it is ever stored in the clear.
+It is built again for each attempt, so that no secret is stored in plain text.
 """
 
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ class _Material:
 
 @dataclass(frozen=True, slots=True)
 class Preparer:
-    """Reads what an attempt needs and renders it."""
+    """Reads the data of an attempt and renders its templates."""
 
     definitions: Definitions
     plans: Plans
@@ -64,9 +64,9 @@ class Preparer:
     async def prepare(
         self, session: Session, delivery: Delivery
     ) -> WebhookCall | MailCall | Unsendable | Unconfirmed:
-        """What an attempt sends; the session only reads, and is done with before anything is sent."""
-        # An owner apart from the workspace's runs: a transaction is open, so a delivery must not wait for what they compute.
-        # A workspace therefore has two shares of DNS lookups, which is bounded, and its runs don't delay its deliveries.
+        """Build what an attempt sends. The session only reads, and is not needed to send."""
+        # Deliveries have their own share, separate from the workspace's runs: a transaction is open here, so a delivery
+        # must not wait for the computations of runs. The cost is bounded: a workspace has two shares of DNS lookups.
         act_for(("deliveries", delivery.workspace_id))
         sender = await queries.sender(session, delivery.pipeline_id, delivery.pipeline_version)
         refused = self._refused(delivery, sender)
@@ -193,7 +193,7 @@ class Preparer:
                 return Unsendable(str(error))
         subject = mailing.subject(delivery, occasion, rendered)
         until = clock.now() + RUN_LINK_LIFETIME
-        # Made for each attempt and stored nowhere.
+        # Created for each attempt and never stored.
         token = self.run_links.token(occasion.run_id, until)
         api = f"{self.base_url}/api/runs/{occasion.run_id}"
         places = mailing.Places(api=api, page=self.run_links.url(token), until=until)
@@ -229,7 +229,7 @@ def _reads_run(template: Template) -> bool:
 
 
 async def _shown_url(url: Template, material: _Material) -> str:
-    # A masker finds no secret that is short, or that a helper has changed: here, none gets into the text at all.
+    # A masker misses secrets that are short or changed by a helper. This scope contains labels instead of secrets.
     try:
         return await offload.render(url, material.scope)
     except TemplateError:
@@ -237,7 +237,7 @@ async def _shown_url(url: Template, material: _Material) -> str:
 
 
 def _sample_run(delivery: Delivery, definition: Definition) -> ClaimedRun:
-    """What a test event's templates read: declared fields are there and empty, no step has run."""
+    """The run that a test event's templates read: declared inputs are null, and no step has run."""
     return ClaimedRun(
         id=delivery.id,
         workspace_id=delivery.workspace_id,

@@ -1,4 +1,4 @@
-"""What deliveries read and write. Whatever a courier writes is conditional on its claim: one that woke too late changes nothing."""
+"""Queries of deliveries. A worker's updates are conditional on its claim, so a worker that lost it changes nothing."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -39,7 +39,7 @@ _REOPEN = deliveries.update().values(
     error=None,
     recipient_id=None,
     ticket=deliveries.c.ticket + 1,
-    # A courier that does not know whether its last record was kept writes it once more: not over this.
+    # A worker that retries an uncertain write must not overwrite the reopened delivery.
     claim=deliveries.c.claim + 1,
     attempts_allowed=deliveries.c.attempts + ATTEMPTS,
 )
@@ -49,7 +49,7 @@ _CUT_OFF = "The server stopped during this attempt. It is unknown whether the de
 
 
 async def insert(session: Session, new: Sequence[Delivery]) -> None:
-    """Add deliveries that have not been tried."""
+    """Insert deliveries without attempts."""
     await session.execute(
         deliveries.insert(),
         [
@@ -72,7 +72,7 @@ async def insert(session: Session, new: Sequence[Delivery]) -> None:
 
 
 async def pending(session: Session, workspace_id: UUID) -> int:
-    """How many deliveries of the workspace are being tried; counting stops at 1,000."""
+    """The number of the workspace's pending deliveries. Counting stops at 1,000."""
     waiting = (
         sa.select(sa.literal(1))
         .where(
@@ -86,7 +86,7 @@ async def pending(session: Session, workspace_id: UUID) -> int:
 
 
 async def claim(session: Session, delivery_id: UUID) -> Delivery | None:
-    """Take a delivery over; None when there is nothing left to do. An attempt that was cut off is noted as such."""
+    """Claim a pending delivery, and mark an interrupted attempt; None if the delivery is final or deleted."""
     row = (
         await session.execute(
             deliveries.update()
@@ -108,7 +108,7 @@ async def claim(session: Session, delivery_id: UUID) -> Delivery | None:
 
 
 def _is_open(delivery_id: UUID) -> sa.ColumnElement[bool]:
-    """Of attempts: whether it has begun and nothing is known of its end."""
+    """Condition for an attempt that has begun and has no recorded end."""
     return sa.and_(
         delivery_attempts.c.delivery_id == delivery_id,
         delivery_attempts.c.completed_at.is_(None),
@@ -119,7 +119,7 @@ def _is_open(delivery_id: UUID) -> sa.ColumnElement[bool]:
 async def begin(
     session: Session, delivery: Delivery, attempt: Attempt, target: dict[str, Any]
 ) -> bool:
-    """Record an attempt that is about to be sent; False, and nothing is recorded, when the claim is lost."""
+    """Record an attempt before it is sent; False, without a change, if the claim is lost."""
     values = {"attempts": attempt.number, "target": target}
     if not await _update(session, delivery, values):
         return False
@@ -138,7 +138,7 @@ async def end(
     verdict: Verdict,
     status: DeliveryStatus,
 ) -> bool:
-    """Record how an attempt ended, and what the delivery is now; False, and nothing is, when the claim is lost."""
+    """Record the end of an attempt and the delivery's new status; False, without a change, if the claim is lost."""
     is_final = status is not DeliveryStatus.PENDING
     completed_at = attempt.completed_at if is_final else None
     values = {"status": status, "error": verdict.error, "completed_at": completed_at}
@@ -170,9 +170,9 @@ async def fail(
     *,
     recipient_id: UUID | None = None,
 ) -> bool:
-    """Give a delivery up, and an attempt that has begun with it; False when the claim is lost.
+    """Mark a delivery and its open attempt as failed; False, without a change, if the claim is lost.
 
-    `recipient_id`: who can release it with `release`.
+    `recipient_id`: the recipient whose confirmation releases the delivery (see `release`).
     """
     values = {
         "status": DeliveryStatus.FAILED,
@@ -202,7 +202,7 @@ async def _update(session: Session, delivery: Delivery, values: dict[str, Any]) 
 
 
 async def reopen(session: Session, workspace_id: UUID, delivery_id: UUID) -> bool:
-    """Make a final delivery pending again, with as many attempts as a new one and a further ticket."""
+    """Make a final delivery pending again, with as many attempts as a new one and another ticket."""
     updated = await session.execute(
         _REOPEN.where(
             deliveries.c.id == delivery_id,
@@ -216,20 +216,21 @@ async def reopen(session: Session, workspace_id: UUID, delivery_id: UUID) -> boo
 async def release(
     session: Session, recipient_id: UUID, since: datetime, limit: int
 ) -> list[Delivery]:
-    """Make held emails pending that were made after a moment, the oldest first, up to a limit; their attempts are not read."""
+    """Make held emails created after `since` pending again, oldest first, up to a limit. Attempts are not read."""
     held = (
         sa.select(deliveries.c.id)
         .where(*_is_held(recipient_id), deliveries.c.created_at > since)
         .order_by(deliveries.c.id)
         .limit(limit)
     )
-    # PostgreSQL chooses them before it waits for another transaction, which may redeliver or drop one of them.
+    # The condition is repeated: PostgreSQL evaluates the subquery before it waits for row locks, and another
+    # transaction may meanwhile redeliver or drop an email.
     released = _REOPEN.where(deliveries.c.id.in_(held), *_is_held(recipient_id))
     return [_delivery(row, ()) for row in await session.execute(released.returning(deliveries))]
 
 
 async def drop_held(session: Session, recipient_id: UUID, error: str) -> None:
-    """Say of held emails why they will not be released."""
+    """Replace the error of held emails that will not be released, and detach them from the recipient."""
     await session.execute(
         deliveries.update().where(*_is_held(recipient_id)).values(recipient_id=None, error=error)
     )
@@ -263,7 +264,7 @@ async def sender(session: Session, pipeline_id: UUID, version: int) -> Sender | 
 
 
 async def occasion(session: Session, delivery: Delivery) -> Occasion | None:
-    """What a delivery tells about; None when it has been deleted meanwhile."""
+    """The data that a delivery reports; None if the run or the pipeline has been deleted."""
     is_test = delivery.run_id is None
     return await (_sample if is_test else _run)(session, delivery)
 
@@ -284,7 +285,7 @@ async def _sample(session: Session, delivery: Delivery) -> Occasion | None:
     return Occasion(
         pipeline_name=row.name,
         plan=row.plan,
-        # Receivers tell events apart by the run: that of a test is the delivery itself.
+        # Receivers identify events by run id. A test event uses the id of the delivery.
         run_id=delivery.id,
         status=RunStatus.COMPLETED,
         trigger_type=TriggerType.MANUAL,
@@ -369,7 +370,7 @@ def _walk(owner: sa.Column[UUID], value: UUID, before: UUID | None, limit: int) 
 
 
 async def forget_tests(session: Session, before: datetime, limit: int) -> int:
-    """Delete test deliveries that were made before a moment and have ended, up to a limit, and say how many there were."""
+    """Delete final test deliveries created before a moment, up to a limit; returns the number deleted."""
     is_test = deliveries.c.run_id.is_(None)
     has_ended = deliveries.c.status != DeliveryStatus.PENDING
     return await sweeping.delete_oldest(
@@ -378,7 +379,7 @@ async def forget_tests(session: Session, before: datetime, limit: int) -> int:
 
 
 async def page(session: Session, statement: sa.Select[Any]) -> list[Delivery]:
-    """What a statement above selects, with attempts."""
+    """Execute `of_run_statement` or `of_pipeline_statement`; returns the deliveries with their attempts."""
     rows = (await session.execute(statement)).all()
     attempts = await _attempts(session, [row.id for row in rows])
     return [_delivery(row, attempts[row.id]) for row in rows]

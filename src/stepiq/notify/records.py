@@ -1,4 +1,4 @@
-"""A delivery and what it is about, as the other files of this domain pass them around."""
+"""Data classes of deliveries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,9 +10,9 @@ from stepiq.core.json import Json
 from stepiq.store.states import DeliveryStatus, RunStatus, TargetType, TriggerType
 
 ATTEMPTS = 4
-"""How often a delivery is tried before it is final; a redelivery is tried as often again."""
+"""Maximum attempts of a delivery. A redelivery adds as many."""
 PAUSES = (timedelta(seconds=1), timedelta(seconds=2), timedelta(seconds=4))
-"""Between the end of an attempt and the start of the next one."""
+"""Pauses between the end of an attempt and the start of the next."""
 
 
 class EventName(StrEnum):
@@ -26,7 +26,7 @@ class EventName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try to deliver, recorded before it is sent."""
+    """One attempt to deliver, recorded before it is sent."""
 
     number: int
     at: datetime
@@ -36,30 +36,30 @@ class Attempt:
     response_headers: dict[str, str] | None = None
     response_excerpt: str | None = None
     completed_at: datetime | None = None
-    """None while it is in flight, and for ever after a crash that cut it off."""
+    """None while the attempt is in flight, and if a crash interrupted it."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewTarget:
-    """Where something is to be sent."""
+    """A target to create a delivery for."""
 
     type: TargetType
     path: str
-    """In the definition, such as `output.deliver[0]`."""
+    """Path in the definition, such as `output.deliver[0]`."""
     shown: dict[str, Json]
-    """As the API shows it: without a secret."""
+    """The target as the API shows it, without secrets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Something that has to arrive at one target."""
+    """An event to send to one target."""
 
     id: UUID
     workspace_id: UUID
     pipeline_id: UUID
     pipeline_version: int
     run_id: UUID | None
-    """None for a test event, which no run stands behind."""
+    """None for a test event, which has no run."""
     event: EventName
     target_type: TargetType
     target_path: str
@@ -73,7 +73,7 @@ class Delivery:
     created_at: datetime
     completed_at: datetime | None
     attempts: Sequence[Attempt] = field(default=())
-    """Oldest first; only where one delivery or a page of them is read."""
+    """Oldest first. Empty where a query does not read attempts."""
 
     @property
     def is_first_attempt(self) -> bool:
@@ -82,18 +82,18 @@ class Delivery:
 
     @property
     def due_at(self) -> datetime | None:
-        """When the next attempt may start; None: at once."""
+        """When the next attempt may start; None: immediately."""
         left = self.attempts_allowed - self.attempts_made
         if self.is_first_attempt or not self.attempts:
             return None
         last = self.attempts[-1]
-        # Of an attempt that was cut off, only its start is known.
+        # An interrupted attempt has no recorded end.
         return (last.completed_at or last.at) + PAUSES[ATTEMPTS - 1 - left]
 
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """What a delivery tells about."""
+    """The data that a delivery reports."""
 
     pipeline_name: str
     plan: str
@@ -110,7 +110,7 @@ class Occasion:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """The account that saved what a delivery sends."""
+    """The author of the pipeline version that a delivery belongs to."""
 
     email: str
     is_disabled: bool
@@ -125,9 +125,9 @@ class Verdict:
     is_delivered: bool
     is_retryable: bool = False
     error: str | None = None
-    """A sentence; None when it was delivered. Secrets masked."""
+    """A sentence with secrets masked; None if delivered."""
     status_code: int | None = None
     response_headers: dict[str, str] | None = None
     """Secrets masked."""
     response_excerpt: str | None = None
-    """The reply's first KiB, secrets masked."""
+    """The first KiB of the response, secrets masked."""

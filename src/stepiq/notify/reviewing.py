@@ -1,4 +1,4 @@
-"""Mail that asks a person for a decision: the question, and a link to answer it without an account."""
+"""Review emails: the message, and a link to decide without an account."""
 
 import re
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from stepiq.store.database import Session
 from stepiq.store.states import TargetType
 
 _MAX_MESSAGE = 64 * 1024
-"""Characters of a question that a mail contains; the page behind the link has all of it."""
+"""Maximum characters of a message in a mail. The linked page shows all of it."""
 _OTHERWISE = {
     ReviewTimeout.FAIL: "the run fails",
     ReviewTimeout.APPROVE: "the review is approved",
@@ -28,7 +28,7 @@ _OTHERWISE = {
 
 
 def targets_of(review: NewReview) -> list[NewTarget]:
-    """One target for each assignee, with attempts of its own."""
+    """One target for each assignee, attempted separately."""
     return [
         NewTarget(
             TargetType.EMAIL,
@@ -41,13 +41,13 @@ def targets_of(review: NewReview) -> list[NewTarget]:
 
 @dataclass(frozen=True, slots=True)
 class ReviewMail:
-    """Writes the mail to one assignee. The link is made for each attempt and stored nowhere."""
+    """Builds the mail to one assignee. The link is created for each attempt and never stored."""
 
     definitions: Definitions
     links: Links
 
     async def prepare(self, session: Session, delivery: Delivery) -> MailCall | Unsendable:
-        """What an attempt sends, while the review is open."""
+        """Build what an attempt sends; `Unsendable` if the review is closed or deleted."""
         review = await reviews.find(session, UUID(delivery.target["review_id"]))
         if review is None:
             return Unsendable("The run has been deleted.")
@@ -101,7 +101,7 @@ Run: {review.run_id}
 
 
 def _subject(pipeline: str, step: str) -> str:
-    """The step is named where it adds to the name of the pipeline."""
+    """The subject. It names the step only if that adds words to the name of the pipeline."""
     is_new = _words(step) - _words(pipeline) - {"review"}
     return f"Review needed: {pipeline} ({step})" if is_new else f"Review needed: {pipeline}"
 

@@ -1,4 +1,4 @@
-"""One attempt at a webhook: a signed request, and what its answer means."""
+"""One webhook attempt: sends a signed request and evaluates the response."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -12,20 +12,20 @@ from stepiq.providers.masking import storable
 from stepiq.redaction.masking import EXCERPT_CHARACTERS, Masker
 
 ATTEMPT = timedelta(seconds=10)
-"""How long one attempt may take, finding the address and reading the answer included."""
+"""Time limit of one attempt, including the DNS lookup and reading the response."""
 EXCERPT_BYTES = 1024
-"""How much of an answer is kept."""
+"""Maximum size of the stored excerpt of a response."""
 
 _TIMEOUTS = Timeouts(connect=ATTEMPT, read=ATTEMPT, total=ATTEMPT)
 _MAX_HEADERS = 64
 _AT_ONCE_CHARACTERS = 4 * 1024
-"""Of headers and body, up to which an answer is masked on the event loop."""
+"""Maximum size of headers and body that are masked on the event loop."""
 
 
 async def send(
     http: GuardedClient, delivery: Delivery, call: WebhookCall, *, attempt: int, sent_at: datetime
 ) -> Verdict:
-    """Send one attempt. Redirects are not followed; only network errors, timeouts and 5xx are worth another."""
+    """Send one attempt. Redirects are not followed. Only network errors, timeouts and 5xx are retryable."""
     body = envelope.body(delivery, call.occasion, attempt=attempt, sent_at=sent_at)
     signed = signing.headers(
         call.signing_secret,
@@ -54,7 +54,7 @@ async def send(
 
 
 async def verdict_on(answer: Reply | NetworkFailure, masker: Masker) -> Verdict:
-    """What an answer means. A long one is masked in a thread: headers full of escapes take tenths of a second."""
+    """Evaluate a response. Long ones are masked off the event loop: headers full of escapes take tenths of a second."""
     if _size(answer) <= _AT_ONCE_CHARACTERS:
         return _verdict(answer, masker)
     return await offload.compute(_verdict, answer, masker)
@@ -71,7 +71,7 @@ def _verdict(answer: Reply | NetworkFailure, masker: Masker) -> Verdict:
     if status_code is None:
         assert isinstance(answer, NetworkFailure)  # noqa: S101 - a reply has a status
         return Verdict(is_delivered=False, is_retryable=True, error=masker.text(answer.message))
-    # An answer whose body was late or broken has said what it had to say.
+    # The status decides, even if the body timed out or was incomplete.
     error = _problem(status_code)
     has_body = isinstance(answer, Reply)
     return Verdict(
@@ -98,12 +98,12 @@ def _headers(headers: Mapping[str, str], masker: Masker) -> dict[str, str]:
 
 
 def excerpt(body: bytes, masker: Masker, *, is_cut: bool) -> str:
-    """The first KiB of an answer, as text that can be stored, without secrets.
+    """The first KiB of a response as storable text, secrets masked.
 
     Args:
-        body: as far as it was read.
-        masker: knows the secrets.
-        is_cut: whether the body goes on. Then a secret may have begun at its end, which is left out.
+        body: the part that was read.
+        masker: masks the secrets.
+        is_cut: whether the body continues. An end that may be the start of a secret is then omitted.
     """
     text = body.decode("utf-8", "replace")
     # The cut may be inside a character.
@@ -111,6 +111,6 @@ def excerpt(body: bytes, masker: Masker, *, is_cut: bool) -> str:
 
 
 def _shown(text: str, masker: Masker, *, is_cut: bool = False) -> str:
-    # One character more than is masked: the masker then knows that the text continues.
+    # One character more than the limit, so that the masker detects that the text continues.
     masked = masker.excerpt(storable(text[: EXCERPT_CHARACTERS + 1]), is_cut=is_cut)
     return masked.encode()[:EXCERPT_BYTES].decode("utf-8", "ignore")

@@ -1,4 +1,4 @@
-"""What may be asked of deliveries: send one again, try all targets of a pipeline."""
+"""Operations on deliveries: redeliver one, and test all targets of a pipeline."""
 
 from uuid import UUID
 
@@ -40,7 +40,7 @@ async def redeliver(
     plan: Plan,
     verifies_addresses: bool,
 ) -> Delivery:
-    """Try a final delivery again, up to four more times; its attempts go on counting, and its id stays.
+    """Attempt a final delivery again, up to four more times. Attempt numbers continue, and the id stays the same.
 
     Raises:
         DeliveryNotFound: the actor's workspace has no such delivery.
@@ -62,7 +62,7 @@ async def redeliver(
     await quotas.take(session, actor.workspace_id, plan, Quota.REDELIVERIES_PER_DAY)
     if not await queries.reopen(session, actor.workspace_id, delivery_id):
         raise DeliveryPending(delivery_id)
-    # Its own row is among those that wait.
+    # The count includes the reopened delivery itself.
     priority = await queries.pending(session, actor.workspace_id)
     reopened = await get(session, actor, delivery_id)
     await engine.send(session, [NewDelivery(delivery_id, priority, reopened.ticket)])

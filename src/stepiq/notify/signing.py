@@ -1,4 +1,4 @@
-"""Signatures by which a receiver knows that a delivery comes from here and is whole."""
+"""Signatures with which a receiver verifies the origin and integrity of a delivery."""
 
 import base64
 import hashlib
@@ -8,15 +8,15 @@ _STANDARD_PREFIX = "whsec_"
 
 
 def headers(secret: str, body: bytes, *, delivery_id: str, timestamp: int) -> dict[str, str]:
-    """The headers that prove where a body comes from.
+    """The signature headers of a request.
 
-    `X-StepIQ-Signature` is always there; its key is the secret's UTF-8 bytes. A secret of `whsec_` and base64 also signs as
-    Standard Webhooks 1.0 says; there, the key is what that base64 holds.
+    `X-StepIQ-Signature` is always set; its key is the secret's UTF-8 bytes. For a secret of `whsec_` and base64,
+    `webhook-signature` is set as well, as in Standard Webhooks 1.0; its key is the decoded base64.
 
     Args:
-        secret: as it is stored.
+        secret: the signing secret as stored.
         body: the bytes that are sent.
-        delivery_id: the same over all attempts.
+        delivery_id: the same for all attempts.
         timestamp: Unix seconds of this attempt.
     """
     signed = b"%d.%b" % (timestamp, body)
@@ -38,5 +38,5 @@ def _standard_key(secret: str) -> bytes:
     try:
         return base64.b64decode(secret.removeprefix(_STANDARD_PREFIX), validate=True)
     except ValueError:
-        # Other senders' secrets begin like this, too, and are keys only as they are.
+        # A secret may start with the prefix without being base64. It then signs only as plain bytes.
         return b""

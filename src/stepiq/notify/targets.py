@@ -1,4 +1,4 @@
-"""Which targets of a definition an event goes to, and where each stands in it."""
+"""The targets of a definition that an event is sent to, and their paths."""
 
 import re
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ _PATH = re.compile(r"([a-z_.]+)\[(\d+)\](?:\.to\[(\d+)\])?")
 
 
 def of_event(definition: Definition, event: EventName) -> list[NewTarget]:
-    """Where an event goes; every address of a mail is a target of its own, tried by itself."""
+    """The targets of an event. Each address of a mail is a separate target, attempted separately."""
     found: list[NewTarget] = []
     for place in _OF_EVENT[event]:
         for index, target in enumerate(_list(definition, place)):
             path = f"{place}[{index}]"
             if isinstance(target, WebhookTarget):
-                # A template is shown as it was written, until an attempt has rendered it.
+                # The template's source is shown until an attempt has rendered it.
                 shown = {"type": "webhook", "url": target.url.source}
                 found.append(NewTarget(TargetType.WEBHOOK, path, shown))
             elif isinstance(target, EmailTarget):
@@ -40,7 +40,7 @@ def of_event(definition: Definition, event: EventName) -> list[NewTarget]:
 
 
 def find(definition: Definition, path: str) -> tuple[WebhookTarget | EmailTarget, str | None]:
-    """The target at a path, and the address that the path says of a mail's several."""
+    """The target at a path. For a mail, also the address that the path selects."""
     match = _PATH.fullmatch(path)
     assert match is not None  # noqa: S101 - `of_event` wrote it
     target = _list(definition, match[1])[int(match[2])]

@@ -1,1 +1,1 @@
-"""Pipelines, their immutable versions, what may be written in one, and the model catalogue's routes."""
+"""Pipelines, their immutable versions and secrets, and the routes of the language schema and the model catalogue."""

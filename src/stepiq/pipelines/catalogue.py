@@ -36,7 +36,7 @@ async def list_models(services: ServicesDep, own: OwnKeys) -> Page[schemas.Model
     return Page(data=[schemas.ModelView.model_validate(model) for model in found], next_cursor=None)
 
 
-# Stands before the route below, whose path would match it.
+# Must come before the route below, whose path also matches.
 @router.get("/models/providers", responses=problems(ScopeMissing))
 async def list_providers(services: ServicesDep, own: OwnKeys) -> Page[schemas.ProviderView]:
     """All providers, whether they can be used on this server, and if not, what to set."""

@@ -1,7 +1,7 @@
-"""What differs between two versions: as text, for people and `patch`, and by the fields of the definition.
+"""Differences between two versions: as a unified diff of the text, and by the fields of the definition.
 
-Both take time that grows with what is compared, whatever it holds: where a text has changed so much that the smallest
-difference is not worth finding, its changed part is shown as replaced.
+The time of both is bounded by the size of the input. If finding the shortest diff of a text would take too long, its
+changed part is shown as replaced.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,11 +14,11 @@ from stepiq.language.places import Path, write_path
 
 _CONTEXT = 3
 _MOST_WORK = 300_000
-"""Comparisons of lines spent on one difference: about a tenth of a second."""
+"""Maximum line comparisons for one diff, which take about a tenth of a second."""
 
 Pair = tuple[int, int]
 Edit = tuple[str, str]
-"""A line, and before it what becomes of it: ` ` stays, `-` goes, `+` comes."""
+"""A mark and a line: ` ` for unchanged, `-` for removed, `+` for added."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +27,18 @@ class Change:
 
     op: Literal["add", "remove", "replace", "move"]
     path: str
-    """In the later definition; of what was removed, in the earlier."""
+    """Path in the later definition; for `remove`, in the earlier one."""
     before: Json = None
     after: Json = None
 
 
 def unified(before: str, after: str, names: tuple[str, str]) -> str:
-    """The difference of two texts as `diff -u` writes it; empty when there is none.
+    """The difference of two texts in the format of `diff -u`; empty if they are equal.
 
     Args:
         before: the earlier text.
         after: the later text.
-        names: of the two, for the head.
+        names: names of both texts, for the header.
     """
     old, new = _lines(before), _lines(after)
     hunks = list(_hunks(list(_edits(old, new))))
@@ -49,9 +49,10 @@ def unified(before: str, after: str, names: tuple[str, str]) -> str:
 
 
 def changes(before: Json, after: Json) -> list[Change]:
-    """Every difference between two definitions, in the order of the later one.
+    """All differences between two definitions, in the order of the later one.
 
-    Steps, and other lists whose items all have an `id`, are compared by it: one that was put in front changes no other.
+    Lists whose items all have a unique `id`, such as steps, are compared by `id`. Inserting an item does not change
+    others.
     """
     return list(_changes((), before, after))
 
@@ -110,14 +111,14 @@ def _by_place(path: Path, before: list[Json], after: list[Json]) -> Iterator[Cha
 
 
 def _ids(items: list[Json]) -> list[str] | None:
-    """The ids of a list's items, if each has one and no two the same."""
+    """The ids of a list's items; None unless each item has a unique one."""
     found = [item.get("id") if is_object(item) else None for item in items]
     ids = [name for name in found if isinstance(name, str)]
     return ids if len(set(ids)) == len(items) else None
 
 
 def _lines(text: str) -> list[str]:
-    """Lines with their line feeds; other characters that break lines are a part of them."""
+    """Lines with their line feeds. Other line break characters do not split lines."""
     parts = text.split("\n")
     return [f"{part}\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
 
@@ -133,7 +134,7 @@ def _edits(old: Sequence[str], new: Sequence[str]) -> Iterator[Edit]:
 
 
 def _matches(old: Sequence[str], new: Sequence[str]) -> list[Pair]:
-    """Pairs of lines that stay, in order."""
+    """Index pairs of unchanged lines, in order."""
     shorter = min(len(old), len(new))
     head = 0
     while head < shorter and old[head] == new[head]:
@@ -150,7 +151,7 @@ def _matches(old: Sequence[str], new: Sequence[str]) -> list[Pair]:
 
 
 def _shortest(old: Sequence[str], new: Sequence[str]) -> list[Pair]:
-    """The pairs of the shortest way from one to the other (Myers' algorithm); none when that takes too much work."""
+    """Index pairs of the shortest edit script (Myers' algorithm); empty if that takes too much work."""
     furthest, ways, work = {1: 0}, list[dict[int, int]](), 0
     for edits in range(len(old) + len(new) + 1):
         ways.append(dict(furthest))
@@ -183,7 +184,7 @@ def _walk_back(ways: list[dict[int, int]], x: int, y: int) -> list[Pair]:
 
 
 def _previous(furthest: dict[int, int], diagonal: int, edits: int) -> int:
-    """The diagonal from which this one is reached further: the one above by an added line, or below by a removed one."""
+    """The diagonal from which this one is reached furthest: `diagonal + 1` by an added line, `- 1` by a removed one."""
     is_added = diagonal == -edits or (
         diagonal != edits and furthest[diagonal - 1] < furthest[diagonal + 1]
     )
@@ -192,7 +193,7 @@ def _previous(furthest: dict[int, int], diagonal: int, edits: int) -> int:
 
 @dataclass(slots=True)
 class _Hunk:
-    """Changes that stand close together, with the lines around them."""
+    """Nearby changes with their context lines."""
 
     old_line: int
     new_line: int
@@ -201,7 +202,7 @@ class _Hunk:
     def written(self) -> str:
         old = sum(mark != "+" for mark, _ in self.edits)
         new = sum(mark != "-" for mark, _ in self.edits)
-        # An empty side is given by the line before it.
+        # For an empty side, the format requires the number of the line before it.
         places = f"-{self.old_line + (old > 0)},{old} +{self.new_line + (new > 0)},{new}"
         return f"@@ {places} @@\n" + "".join(_written(mark, line) for mark, line in self.edits)
 

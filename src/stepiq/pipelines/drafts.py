@@ -1,4 +1,4 @@
-"""A request's body as a draft: wrapped JSON, the bare definition as JSON, or YAML."""
+"""Parses a request's body into a draft: wrapped JSON, a bare definition as JSON, or YAML."""
 
 from dataclasses import replace
 from typing import Annotated, Any, cast
@@ -46,7 +46,7 @@ def _read(body: Body) -> Draft:
 
 
 DraftBody = Annotated[Draft, Depends(_draft)]
-"""The pipeline in a body. Declare it behind the caller and before a transaction, which it need not hold up."""
+"""The pipeline in a body. Declare it after the caller and before a transaction, which parsing would hold open."""
 
 
 def _text(data: bytes) -> str:

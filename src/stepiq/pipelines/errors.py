@@ -1,4 +1,4 @@
-"""What can go wrong with a pipeline."""
+"""Errors of pipelines."""
 
 from collections.abc import Sequence
 from uuid import UUID

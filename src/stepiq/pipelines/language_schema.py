@@ -1,4 +1,4 @@
-"""The route of the language's JSON Schema. Editors fetch it by themselves, so it needs no credential."""
+"""The route of the language's JSON Schema. Editors fetch it without a credential."""
 
 import hashlib
 from functools import cache
@@ -13,7 +13,7 @@ from stepiq.web.bodies import router as new_router
 MEDIA_TYPE = "application/schema+json"
 PATH = "/schema/pipeline.json"
 
-# It changes with the server's version only, and asking again costs next to nothing.
+# It changes only with the server's version, and revalidation is cheap.
 _CACHING = "public, max-age=300"
 _HEADERS: dict[str, Any] = {
     "ETag": {
@@ -54,6 +54,6 @@ def _text_and_tag() -> tuple[bytes, str]:
 
 
 def _is_among(tag: str, if_none_match: str) -> bool:
-    # A proxy that compresses makes the tag a weak one.
+    # A proxy that compresses responses makes the tag weak.
     tags = {each.strip().removeprefix("W/") for each in if_none_match.split(",")}
     return tag in tags or "*" in tags

@@ -1,4 +1,4 @@
-"""Whether a caller wants YAML."""
+"""Content negotiation of YAML."""
 
 from typing import Annotated
 
@@ -31,4 +31,4 @@ def _weight(parameters: list[str]) -> float:
 
 
 WantsYaml = Annotated[bool, Depends(_wants_yaml)]
-"""Whether the `Accept` header names YAML and prefers nothing to it."""
+"""Whether the `Accept` header contains a YAML type and does not prefer JSON to it."""

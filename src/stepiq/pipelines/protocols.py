@@ -1,4 +1,4 @@
-"""What pipelines tell the layers above them; `server.app` hands in who listens."""
+"""Callbacks from pipelines to the layers above them. `server.app` provides the implementation."""
 
 from typing import Protocol
 from uuid import UUID
@@ -9,22 +9,22 @@ from stepiq.store.database import Session
 
 
 class Watcher(Protocol):
-    """Who keeps something in step with pipelines, in the transactions that change them."""
+    """Receives changes of pipelines, in the transactions that make them."""
 
     async def version_saved(
         self, session: Session, actor: Actor, pipeline_id: UUID, definition: Definition
     ) -> None:
-        """A version was stored, and is the one that runs use from now on."""
+        """Called before a version is stored, which new runs use from then on."""
         ...
 
     async def archived(self, session: Session, pipeline_id: UUID) -> None:
-        """Nothing may trigger the pipeline any more."""
+        """Called when the pipeline has been archived and can no longer be triggered."""
         ...
 
     async def restoring(self, session: Session, pipeline_id: UUID) -> None:
-        """It is about to be restored: lock what `restored` changes, before quotas are locked."""
+        """Called before the pipeline is restored, to lock what `restored` changes before quotas are locked."""
         ...
 
     async def restored(self, session: Session, actor: Actor, pipeline_id: UUID) -> None:
-        """It may be triggered again."""
+        """Called when the pipeline has been restored and can be triggered again."""
         ...

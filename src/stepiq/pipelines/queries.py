@@ -1,4 +1,4 @@
-"""What pipelines read and write. Every list walks an index from its newest end."""
+"""Queries of pipelines. Every list scans an index from its newest end."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -56,12 +56,12 @@ async def find(session: Session, workspace_id: UUID, pipeline_id: UUID) -> Pipel
 
 
 async def lock(session: Session, workspace_id: UUID, pipeline_id: UUID) -> Target | None:
-    """A pipeline of the workspace, which nobody else can change until this transaction ends."""
+    """Lock and return a pipeline of the workspace."""
     return await _target(session, workspace_id, pipeline_id, lock=True)
 
 
 async def target(session: Session, workspace_id: UUID, pipeline_id: UUID) -> Target | None:
-    """What a trigger needs to know of a pipeline of the workspace."""
+    """The data of a pipeline of the workspace that a trigger needs."""
     return await _target(session, workspace_id, pipeline_id, lock=False)
 
 
@@ -80,12 +80,12 @@ async def _target(
 
 
 async def count_active(session: Session, workspace_id: UUID, at_most: int) -> int:
-    """How many pipelines of the workspace are active; counts no further than `at_most`."""
+    """The number of active pipelines of the workspace, at most `at_most`."""
     return await session.scalar(count_statement(workspace_id, at_most))
 
 
 def count_statement(workspace_id: UUID, at_most: int) -> sa.Select[Any]:
-    """How many pipelines of the workspace are active, counted no further than `at_most`."""
+    """Count the active pipelines of the workspace, up to `at_most`."""
     active = (
         sa.select(pipelines.c.id)
         .where(
@@ -106,12 +106,12 @@ def page_statement(
     before: UUID | None,
     limit: int,
 ) -> sa.Select[Any]:
-    """Pipelines of the workspace, newest first; tag and name are looked at in the rows that the index gives."""
+    """Pipelines of the workspace, newest first. Tag and name filter the rows that the index scan returns."""
     statement = _select.where(belongs_to(pipelines.c.workspace_id, workspace_id))
     if status is not None:
         statement = statement.where(pipelines.c.status == status)
     if tag is not None:
-        # A tag holds neither quotes nor backslashes, so it stands in the text as it is; LIKE would ignore case on SQLite.
+        # A tag contains no quotes or backslashes, so the JSON text contains it unescaped. LIKE ignores case on SQLite.
         quoted = json.dumps(tag)
         tags = sa.cast(pipelines.c.tags, sa.Text)
         statement = statement.where(sa.func.replace(tags, quoted, "") != tags)
@@ -128,12 +128,12 @@ def page_statement(
 
 
 async def page(session: Session, statement: sa.Select[Any]) -> list[Pipeline]:
-    """What `page_statement` selects."""
+    """Execute `page_statement`."""
     return [_pipeline(row) for row in await session.execute(statement)]
 
 
 async def taken_slugs(session: Session, workspace_id: UUID, wanted: Sequence[str]) -> set[str]:
-    """Those of the wanted slugs that the workspace's pipelines have."""
+    """The given slugs that pipelines of the workspace already use."""
     rows = await session.execute(
         sa.select(pipelines.c.slug).where(
             pipelines.c.workspace_id == workspace_id, pipelines.c.slug.in_(wanted)
@@ -143,7 +143,7 @@ async def taken_slugs(session: Session, workspace_id: UUID, wanted: Sequence[str
 
 
 async def insert(session: Session, pipeline: Pipeline) -> bool:
-    """Add a pipeline without its version; False, and nothing is added, when its slug is taken."""
+    """Insert a pipeline without its version; False, without a change, if its slug is taken."""
     added = await session.execute(
         session.insert(pipelines)
         .values(
@@ -165,7 +165,7 @@ async def insert(session: Session, pipeline: Pipeline) -> bool:
 
 
 async def insert_version(session: Session, workspace_id: UUID, version: Version) -> None:
-    """Add a version."""
+    """Insert a version."""
     await session.execute(
         pipeline_versions.insert().values(
             pipeline_id=version.pipeline_id,
@@ -183,7 +183,7 @@ async def insert_version(session: Session, workspace_id: UUID, version: Version)
 async def update(
     session: Session, pipeline_id: UUID, values: dict[str, Any], updated_at: datetime
 ) -> bool:
-    """Change columns of a pipeline whose row is locked; False, and nothing changes, when its new slug is taken."""
+    """Change columns of a locked pipeline; False, without a change, if its new slug is taken."""
     if "name" in values:
         values = {**values, "name_folded": fold(values["name"])}
     try:
@@ -212,7 +212,7 @@ def versions_statement(
 
 
 async def versions(session: Session, statement: sa.Select[Any]) -> list[Version]:
-    """What `versions_statement` selects."""
+    """Execute `versions_statement`."""
     return [_version(row) for row in await session.execute(statement)]
 
 
@@ -233,7 +233,7 @@ async def version(
 
 
 async def delete_version(session: Session, pipeline_id: UUID, number: int) -> bool:
-    """Delete a version; False, and nothing is deleted, if it has runs."""
+    """Delete a version; False, without a change, if it has runs."""
     try:
         async with session.connection.begin_nested():
             await session.execute(

@@ -1,4 +1,4 @@
-"""A pipeline and its versions, as the other files of this domain pass them around."""
+"""Data classes of pipelines and versions."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from stepiq.store.states import PipelineStatus, RunStatus
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What somebody wants a pipeline to be. None: as it is, or as the definition says."""
+    """A pipeline to save. None keeps the current value, or uses the definition's."""
 
     loaded: Loaded
     source: str
@@ -58,7 +58,7 @@ class Version:
     version: int
     definition: Json
     source: str
-    """The text as it was sent, byte for byte."""
+    """The text exactly as it was sent."""
     source_format: SourceFormat
     created_by: UUID
     created_at: datetime
@@ -66,10 +66,10 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a trigger needs to know of a pipeline."""
+    """The data of a pipeline that a trigger needs."""
 
     id: UUID
     name: str
     status: PipelineStatus
     version: int
-    """The newest."""
+    """The newest version."""

@@ -1,4 +1,4 @@
-"""A definition as YAML text, for pipelines that were saved as JSON."""
+"""Renders definitions as YAML, for pipelines that were saved as JSON."""
 
 import re
 from typing import Any
@@ -8,20 +8,20 @@ import yaml
 from stepiq.core.json import Json
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*")
-# In a block text, which has no escapes, these would be read as line feeds.
+# In a block scalar, which has no escapes, a parser reads these as line feeds.
 _OTHER_BREAKS = re.compile("[\\r\\x85\\u2028\\u2029]")
 _MAX_WIDTH = 4_096
 _RESERVED = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes every text that any reader of YAML could take for something else."""
+    """Quotes every text that a YAML parser could read as another type."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        # Lists are indented below their key, as people write them.
+        # Indents lists below their key, as is usual in hand-written YAML.
         super().increase_indent(flow, False)
 
     def represent_mapping(self, tag: Any, mapping: Any, flow_style: Any = None) -> yaml.MappingNode:
@@ -49,7 +49,7 @@ _Dumper.add_representer(str, _represent_text)
 
 
 def to_yaml(document: Json) -> str:
-    """YAML that reads back as the same document, keys in the order they have."""
+    """YAML that parses to the same document. The order of keys is kept."""
     return yaml.dump(
         document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_MAX_WIDTH
     )

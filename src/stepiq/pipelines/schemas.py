@@ -17,7 +17,7 @@ _OBJECT_WANTED = "must be a JSON object. To send YAML, make it the whole body, w
 def _object(value: Any) -> Any:
     if not isinstance(value, dict):
         raise ValueError(_OBJECT_WANTED)
-    return value  # pyright: ignore[reportUnknownVariableType] - its parts are the language's business
+    return value  # pyright: ignore[reportUnknownVariableType] - its parts are checked by the language
 
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]

@@ -1,4 +1,4 @@
-"""What may happen to a pipeline."""
+"""Operations on pipelines."""
 
 import re
 import secrets
@@ -48,21 +48,21 @@ _MAX_MISSING = 100
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What definitions are measured against."""
+    """What definitions are checked against, and where changes are published."""
 
     plans: Plans
     providers: Providers
     changes: Changes
-    """Told when a new version counts."""
+    """Receives `PIPELINE_CHANGED` after the commit of a new version or an archiving."""
     watcher: Watcher | None
-    """Told in the same transaction; None where nothing hangs on pipelines, as without a server."""
+    """Called in the same transaction; None where nothing depends on pipelines, such as without a server."""
     verifies_addresses: bool
     """Whether only accounts with a verified address can send email."""
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A pipeline as it was just saved, and what its author should know."""
+    """A saved pipeline and the warnings for its author."""
 
     pipeline: Pipeline
     warnings: list[Issue]
@@ -70,7 +70,7 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What is wrong with a definition, and what may be."""
+    """Errors and warnings of a definition."""
 
     errors: list[Issue]
     warnings: list[Issue]
@@ -80,16 +80,16 @@ async def create(session: Session, actor: Actor, draft: Draft, rules: Rules) -> 
     """Store a new pipeline and its version 1.
 
     Raises:
-        DefinitionMalformed: the text cannot be read.
-        DefinitionInvalid: the definition cannot be run; names everything wrong.
+        DefinitionMalformed: the text cannot be parsed.
+        DefinitionInvalid: the definition cannot be run. Lists all problems.
         PlanStepsExceeded: it has more steps than the plan allows.
-        PlanWebhooksDisabled: it tells other systems how runs end, and the plan has no webhooks.
-        PlanCronDisabled: its schedule is enabled, and the plan has none.
+        PlanWebhooksDisabled: it has a webhook target, and the plan has no webhooks.
+        PlanCronDisabled: its schedule is enabled, and the plan has no schedules.
         EmailUnverified: it sends email, and the address of the account is not verified.
         PlanPipelinesExceeded: as many pipelines are active as the plan allows.
         PlanVersionsExceeded, PlanBytesExceeded: the plan does not allow another version, or one of this size.
         PlanSchedulesExceeded: it has a schedule, and the plan does not allow another one.
-        SlugTaken: the slug that was asked for belongs to another pipeline.
+        SlugTaken: the requested slug belongs to another pipeline.
     """
     definition, warnings = await _accept(session, actor, draft, rules)
     await _require_room(session, actor, rules.plans.get(actor.plan))
@@ -112,7 +112,7 @@ async def create(session: Session, actor: Actor, draft: Draft, rules: Rules) -> 
     while not await queries.insert(session, pipeline):
         if draft.slug:
             raise SlugTaken(draft.slug)
-        # Somebody took the free one just now.
+        # A concurrent transaction has just taken the slug.
         pipeline = replace(pipeline, slug=f"{slug_of(name)}-{secrets.token_hex(4)}")
     if rules.watcher is not None:
         await rules.watcher.version_saved(session, actor, pipeline.id, definition)
@@ -131,12 +131,12 @@ async def save(
 ) -> Saved:
     """Store a new version of a pipeline and make it the one that runs use.
 
-    `if_match` is the header of that name; None saves over whatever is there.
+    `if_match` is the header `If-Match`; None overwrites any version.
 
     Raises:
         PipelineNotFound: the actor's workspace has no such pipeline.
         PipelineArchived: it must be restored first.
-        StaleVersion: somebody else has saved since the version that `if_match` names.
+        StaleVersion: the newest version is not among those of `if_match`.
         DefinitionMalformed, DefinitionInvalid, PlanStepsExceeded, PlanWebhooksDisabled, PlanCronDisabled,
         PlanVersionsExceeded, PlanBytesExceeded, PlanSchedulesExceeded, EmailUnverified, SlugTaken: as for `create`.
     """
@@ -153,7 +153,7 @@ async def save(
         values["tags"] = draft.tags
     if draft.slug is not None:
         values["slug"] = draft.slug
-    # Before quotas: a slug may wait for a transaction that waits for them.
+    # Before quotas are locked: the slug may wait for a transaction that waits for the quotas.
     if not await queries.update(session, pipeline_id, values, clock.now()):
         raise SlugTaken(str(draft.slug))
     if rules.watcher is not None:
@@ -176,7 +176,7 @@ async def get(session: Session, actor: Actor, pipeline_id: UUID) -> Pipeline:
 
 
 async def lock_active(session: Session, actor: Actor, pipeline_id: UUID) -> Target:
-    """An active pipeline, which nobody else can change until this transaction ends.
+    """Lock an active pipeline until this transaction ends.
 
     Raises:
         PipelineNotFound: the actor's workspace has no such pipeline.
@@ -197,7 +197,7 @@ async def patch(
     description: str | None,
     tags: list[str] | None,
 ) -> Pipeline:
-    """Change what stands around the definition, without a new version; None leaves a field as it is.
+    """Change fields outside the definition, without a new version. None keeps a field's value.
 
     Raises:
         PipelineNotFound: the actor's workspace has no such pipeline.
@@ -212,9 +212,10 @@ async def patch(
 
 
 async def archive(session: Session, actor: Actor, pipeline_id: UUID, rules: Rules) -> Pipeline:
-    """Archive a pipeline; it may be archived already.
+    """Archive a pipeline. An archived one does not change.
 
-    From the commit on nothing in this process triggers it. Runs in flight go on, and runs and versions stay readable.
+    After the commit, this process no longer triggers it. Runs in progress continue, and runs and versions stay
+    readable.
 
     Raises:
         PipelineNotFound: the actor's workspace has no such pipeline.
@@ -229,7 +230,7 @@ async def archive(session: Session, actor: Actor, pipeline_id: UUID, rules: Rule
 
 
 async def restore(session: Session, actor: Actor, pipeline_id: UUID, rules: Rules) -> Pipeline:
-    """Bring an archived pipeline back; it may be active already.
+    """Restore an archived pipeline. An active one does not change.
 
     Raises:
         PipelineNotFound: the actor's workspace has no such pipeline.
@@ -260,7 +261,7 @@ async def version(session: Session, actor: Actor, pipeline_id: UUID, number: int
 
 
 async def delete_version(session: Session, actor: Actor, pipeline_id: UUID, number: int) -> None:
-    """Delete a version, so that the quotas of the plan have room for others. Its number is not given again.
+    """Delete a version, which frees the plan's quotas of versions and bytes. Its number is not reused.
 
     Raises:
         PipelineNotFound: the actor's workspace has no such pipeline.
@@ -286,12 +287,12 @@ async def restore_version(
     *,
     if_match: str | None = None,
 ) -> Saved:
-    """Save an earlier version once more, as the newest: its text byte for byte, its name and description with it.
+    """Save an earlier version again as the newest, with exactly the same text and its name and description.
 
     Raises:
-        VersionNotFound: there is no such version.
-        PipelineArchived, StaleVersion, DefinitionInvalid, PlanStepsExceeded: as for `save`; what could be saved then may not
-            be acceptable now.
+        VersionNotFound: the actor's workspace has no such pipeline, or the pipeline no such version.
+        PipelineArchived, StaleVersion, DefinitionInvalid, PlanStepsExceeded: as for `save`, because a definition that
+            was valid then may not be valid now.
     """
     found = await version(session, actor, pipeline_id, number)
     loaded = await offload.compute_apart(load, found.source, found.source_format)
@@ -300,7 +301,7 @@ async def restore_version(
 
 
 async def target(session: Session, actor: Actor, pipeline_id: UUID) -> Target:
-    """The pipeline that a trigger names.
+    """The active pipeline that a trigger starts.
 
     Raises:
         PipelineNotFound: the actor's workspace has no such pipeline, or it is archived.
@@ -318,18 +319,18 @@ async def stored_secrets(
     providers: Providers,
     pipeline_id: UUID | None = None,
 ) -> frozenset[str]:
-    """Of the secrets that a pipeline of that definition would look for, keys of providers included, those that are stored."""
+    """The stored ones of the secrets that a definition can use, including provider keys."""
     wanted = {name for name, _ in draft.loaded.secrets} | providers.key_names
     return await secret_store.stored_names(session, actor.workspace_id, wanted, pipeline_id)
 
 
 def check(draft: Draft, providers: Providers, stored: Collection[str] | None = None) -> Findings:
-    """Everything wrong with a definition, and everything that may be; the plan is not looked at.
+    """All errors and warnings of a definition. Plan limits are not checked.
 
     Args:
         draft: the definition.
-        providers: know which models there are.
-        stored: names of the secrets that the pipeline finds; None where nobody knows.
+        providers: contain the known models.
+        stored: names of the pipeline's stored secrets; None if unknown.
     """
     errors, warnings = list(draft.loaded.errors), list(draft.loaded.warnings)
     if stored is not None:
@@ -348,14 +349,14 @@ def check(draft: Draft, providers: Providers, stored: Collection[str] | None = N
 
 
 def text_as_yaml(found: Version) -> str:
-    """A version as YAML: the text that was sent if it was YAML, else the document written as YAML."""
+    """A version as YAML: the original text if it was YAML, else the document rendered as YAML."""
     if found.source_format is SourceFormat.YAML:
         return found.source
     return to_yaml(found.definition)
 
 
 def slug_of(name: str) -> str:
-    """A name as a part of an address: lower-case letters, digits and dashes."""
+    """The slug for a name: at most 60 lower-case letters, digits and dashes."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain)[:_MAX_SLUG].strip("-") or "pipeline"
 
@@ -435,5 +436,5 @@ def _matches(if_match: str, version: int) -> bool:
 
 
 def etag(version: int) -> str:
-    """The entity tag of a version, quotes included."""
+    """The entity tag of a version, including quotes."""
     return f'"v{version}"'

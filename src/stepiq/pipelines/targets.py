@@ -1,6 +1,6 @@
-"""Pipelines that triggers name, kept in the process: the hundredth webhook of a pipeline asks the store nothing.
+"""A per-process cache of triggered pipelines, so that frequent webhooks do not read the store.
 
-What was read is believed for five seconds, and forgotten as soon as a change of the pipeline is heard of.
+Entries expire after five seconds, and are dropped when a change of the pipeline is published.
 """
 
 from collections import OrderedDict
@@ -20,7 +20,7 @@ from stepiq.store.pubsub import PIPELINE_CHANGED, Changes
 from stepiq.store.states import PipelineStatus
 
 LIFETIME = timedelta(seconds=5)
-"""How long another process's change of a pipeline may go unnoticed while word of it is lost."""
+"""How long an entry is used. Limits the delay if the event of another process's change is lost."""
 _KEPT = 2_000
 
 
@@ -40,7 +40,7 @@ class _Entry:
 
 
 class Targets:
-    """The pipelines triggered last."""
+    """Recently triggered pipelines."""
 
     def __init__(self, database: Database, changes: Changes, definitions: Definitions) -> None:
         self._database = database
@@ -74,7 +74,7 @@ class Targets:
                 raise PipelineNotFound(pipeline_id, is_archived=found is not None)
             definition = await self._definitions.get(session, found.id, found.version)
         triggered = Triggered(found, definition)
-        # Not kept where a change came in between: what was read may be older than it.
+        # Not cached if a change arrived meanwhile, because the data read may be older.
         if changed == self._changed:
             self._entries[pipeline_id] = _Entry(workspace_id, triggered, now)
             self._entries.move_to_end(pipeline_id)

@@ -1,1 +1,1 @@
-"""Language models: which there are, what they cost, and how each is spoken to."""
+"""Language models: catalogue, prices and the protocols of the providers."""

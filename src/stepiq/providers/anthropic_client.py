@@ -1,4 +1,4 @@
-"""Anthropic's client, which reads a stream in linear time. Imports the library: import this only when it is needed."""
+"""Anthropic's client, changed to read streams in linear time. Imports the library, so import it only when needed."""
 
 from collections.abc import AsyncIterator
 
@@ -7,14 +7,14 @@ from anthropic._streaming import SSEDecoder
 
 
 class Client(AsyncAnthropic):
-    """The library's client with another way to read streams."""
+    """The library's client with another stream decoder."""
 
     def _make_sse_decoder(self) -> SSEDecoder:
         return Events()
 
 
 class Events(SSEDecoder):
-    """Reads whole lines. The library's own decoder copies an event again for each of its lines."""
+    """Reads whole lines. The library's decoder copies an event once for each of its lines."""
 
     async def _aiter_chunks(self, iterator: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         begun: list[bytes] = []

@@ -1,4 +1,4 @@
-"""Speaks Anthropic's Messages."""
+"""Client for Anthropic's Messages API."""
 
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from pydantic_ai.settings import ModelSettings
 
 _VERSION = "2023-06-01"
-"""Of the protocol; every request names it."""
+"""API version, sent with every request."""
 
 
 class AnthropicConnection(Connection):
-    """Anthropic, or a gateway before it."""
+    """Connection to Anthropic, or to a gateway in front of it."""
 
     libraries: ClassVar[tuple[str, ...]] = (
         "anthropic.resources.beta.messages",
@@ -36,7 +36,7 @@ class AnthropicConnection(Connection):
         from pydantic_ai.models.anthropic import AnthropicModel
         from pydantic_ai.providers.anthropic import AnthropicProvider
 
-        # The schema is prepared in `ask`: the library would close open objects without a word.
+        # `ask` prepares the schema. The library would close open objects without a warning.
         return AnthropicModel(
             name,
             provider=AnthropicProvider(anthropic_client=self.client),
@@ -48,7 +48,7 @@ class AnthropicConnection(Connection):
 
         return Client(
             base_url=self.endpoint.base_url,
-            # Without one, the SDK looks for keys, tokens and profiles of its own; `credentials` decides what really leaves.
+            # Without a key, the SDK searches for keys, tokens and profiles. `credentials` sets the sent headers.
             api_key=self.endpoint.api_key or "none",
             http_client=self.http,
             max_retries=0,
@@ -57,7 +57,7 @@ class AnthropicConnection(Connection):
     def ask(self, model: "Model[Any]", request: ModelRequest) -> Question:
         profile = cast("dict[str, Any]", model.profile)
         takes_temperature = not profile.get("anthropic_disallows_sampling_settings", False)
-        # Anthropic insists on an upper bound: the library sends the most that the model can write where there is none.
+        # Anthropic requires `max_tokens`. If there is none, the library sends the model's maximum.
         settings = questions.settings(request, takes_temperature=takes_temperature)
         schema = request.json_schema
         if schema is None:
@@ -81,7 +81,7 @@ def _shaped(
         return None
     shaped = questions.shaped(closed)
     try:
-        # Knows how many optional fields and unions Anthropic takes, and that it takes no recursion.
+        # Checks Anthropic's limits on optional fields and unions, and rejects recursion.
         model.prepare_request(settings, shaped)
     except ModelRequestRejectedError:
         return None

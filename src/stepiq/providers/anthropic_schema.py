@@ -1,7 +1,7 @@
 """The part of JSON Schema that Anthropic guarantees.
 
-Every object is closed there and lists its fields, so a schema that wants open objects, such as a map of names to numbers, would
-come out as one that only `{}` fits. Such schemas are better asked for in words.
+Anthropic requires closed objects that list their fields, so a schema with open objects, such as a map of names to
+numbers, would become one that only `{}` fits. Such schemas are put in the prompt instead.
 """
 
 import re
@@ -14,14 +14,14 @@ _CONTENTS = {"object": ("properties", "required", "additionalProperties"), "arra
 
 
 class _OutsideError(Exception):
-    """A keyword that cannot be said there without changing what is meant."""
+    """A keyword that cannot be expressed in Anthropic's subset without changing the meaning of the schema."""
 
 
 def guaranteed(schema: Schema) -> Schema | None:
-    """The schema as Anthropic takes it; None when it would mean something else there.
+    """The schema in Anthropic's subset; None if its meaning would change.
 
-    Bounds that it does not know, such as `maxLength`, move into descriptions: the model reads them, and nobody guarantees them.
-    Needs Anthropic's library.
+    Unsupported constraints, such as `maxLength`, move into descriptions, which does not guarantee them. Requires
+    Anthropic's library.
     """
     from anthropic import transform_schema
 
@@ -33,7 +33,7 @@ def guaranteed(schema: Schema) -> Schema | None:
 
 
 def _prepared(node: object) -> Schema:
-    """One node in the form that the library's own transformation understands."""
+    """One node in the form that the library's transformation supports."""
     if not isinstance(node, dict):
         raise _OutsideError
     kept = dict(cast(Schema, node))
@@ -58,7 +58,7 @@ def _prepared(node: object) -> Schema:
 
 
 def _is_open(node: Schema) -> bool:
-    """Whether closing its objects, or leaving out what it combines, would change it."""
+    """Whether closing its objects, or omitting unsupported combinations, would change its meaning."""
     if not {"allOf", "patternProperties", "prefixItems", "definitions"}.isdisjoint(node):
         return True
     is_union = "anyOf" in node or "oneOf" in node
@@ -81,7 +81,7 @@ def _one_of_types(node: Schema, kinds: list[str]) -> Schema:
 
 
 def _with_children(node: Schema, kind: object) -> Schema:
-    # What belongs to another of several types is of no use here.
+    # Keywords of the other types do not apply to this one.
     foreign = {name for of, names in _CONTENTS.items() if of != kind for name in names}
     kept = {name: value for name, value in node.items() if name not in foreign}
     match kind:

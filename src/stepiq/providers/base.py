@@ -1,4 +1,4 @@
-"""What the engine asks of a model, whoever serves it."""
+"""The interface between the engine and models, the same for all providers."""
 
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, Literal, Protocol
 
 CHARS_PER_TOKEN = 4
-"""How many characters of text a token stands for when nobody counted: the usual figure for English."""
+"""Characters per token in estimates: the usual figure for English."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,22 +19,22 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """Everything one call says to the model."""
+    """The content and parameters of one call."""
 
     messages: tuple[Message, ...]
     system_prompt: str | None = None
     temperature: float | None = None
-    """Not sent to models that refuse it, such as OpenAI's reasoning models."""
+    """Not sent to models that reject it, such as OpenAI's reasoning models."""
     max_tokens: int | None = None
     """Upper bound of the answer, thinking included."""
     json_schema: dict[str, Any] | None = None
-    """The answer is asked to fit this JSON Schema; the model may still miss it, so validate."""
+    """JSON Schema of the answer. The model may still not follow it, so validate the answer."""
     json_object: bool = False
-    """The answer is asked to be a JSON object; `json_schema` goes before it."""
+    """Requests a JSON object; `json_schema` takes precedence."""
     idempotency_key: str | None = None
-    """Sent as `Idempotency-Key`, the same whenever the same step is tried again."""
+    """Sent as `Idempotency-Key`; the same for every attempt of the same step."""
     redact: Callable[[str], str] = field(default=str, repr=False)
-    """Takes out of what is quoted from a reply, before it is shortened, what must not be shown."""
+    """Removes secrets from quotes of a reply, before they are shortened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Usage:
     output_tokens: int
     """Thinking included, where the provider bills it."""
     estimated: bool = False
-    """Counted here from the text because the provider did not say, as after a cancel."""
+    """Estimated from the text, because the provider reported no numbers, for example after a cancellation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Finished:
     """The whole answer: all deltas joined."""
     usage: Usage
     model: str
-    """What the provider says it ran, which may be a dated version of what was asked for."""
+    """The model that the provider reports, which may be a dated version of the requested one."""
     finish_reason: str | None
     """`stop`, `length` (`max_tokens` or the context was used up), `content_filter` or `tool_call`."""
 
@@ -85,10 +85,10 @@ class Cost:
 
 
 class ProviderError(Exception):
-    """A model could not be asked, or did not answer properly.
+    """A model could not be called, or did not return a valid answer.
 
-    The message is fit for the run's owner: it names the provider, the model and the setting to look at, and never
-    holds a key, also when the provider's reply repeats it.
+    The message is for the run's owner. It names the provider, the model and the relevant setting, and never contains a
+    key, even if the provider's reply repeats it.
     """
 
     def __init__(
@@ -106,24 +106,24 @@ class ProviderError(Exception):
         `output_too_large`."""
         self.message = message
         self.retryable = retryable
-        """Whether the same call may succeed later: the network, 408, 429 and 5xx."""
+        """Whether the same call may succeed later: after network errors, 408, 429 and 5xx."""
         self.retry_after = retry_after
-        """How long the provider asks to wait, from its `Retry-After`."""
+        """The wait that the provider requests with `Retry-After`."""
         self.status = status
         """HTTP status of the reply, if there was one."""
 
 
 @dataclass(slots=True)
 class Progress:
-    """Counts one call while it streams, so that its tokens are known also when it is cut off."""
+    """Usage of one call while it streams, so that its tokens are known even if it is interrupted."""
 
     input_chars: int = 0
-    """Characters sent; 0 until the request is on its way, and again when the provider refused it."""
+    """Characters sent; 0 before the request is sent, and after the provider refused it."""
     chunks: int = 0
     size_bytes: int = 0
     """Length of the answer so far, in UTF-8."""
     reported: Usage | None = None
-    """What the provider said, once it did."""
+    """The provider's numbers; None until it reports them."""
     _text: list[str] = field(default_factory=list[str])
 
     @property
@@ -132,32 +132,32 @@ class Progress:
         return "".join(self._text)
 
     def add(self, text: str) -> None:
-        """Note one more piece of the answer."""
+        """Add a piece of the answer."""
         self.chunks += 1
         self.size_bytes += len(text) if text.isascii() else len(text.encode())
         self._text.append(text)
 
     def usage(self) -> Usage:
-        """The provider's numbers if it gave any, else an estimate, marked as one."""
+        """The provider's numbers if it reported any, otherwise an estimate, marked as such."""
         if self.reported is not None:
             return self.reported
         written = sum(map(len, self._text))
         return Usage(
             input_tokens=tokens_in(self.input_chars),
             cached_tokens=0,
-            # Providers send about a token a chunk, but may send many at once.
+            # Providers send about one token per chunk, but may send many.
             output_tokens=max(self.chunks, tokens_in(written)),
             estimated=True,
         )
 
 
 def tokens_in(chars: int) -> int:
-    """About how many tokens a text of so many characters is, rounded up."""
+    """The estimated tokens of a text with that many characters, rounded up."""
     return -(-chars // CHARS_PER_TOKEN)
 
 
 class Model(Protocol):
-    """One model that can be asked here and now."""
+    """One model that can be called on this server."""
 
     @property
     def id(self) -> str:
@@ -169,37 +169,37 @@ class Model(Protocol):
 
     @property
     def name(self) -> str:
-        """What the provider calls it."""
+        """The provider's name for it."""
         ...
 
     @property
     def paid_by(self) -> str:
-        """Whose key is used: `account_key`, `server_key`, or `local` where none is needed."""
+        """Whose key is used: `account_key`, `server_key`, or `local` if none is needed."""
         ...
 
     @property
     def is_paid_by_server(self) -> bool:
-        """Whether the operator's key pays: such tokens cost the account credits."""
+        """Whether the operator's key is used, so that tokens cost the account credits."""
         ...
 
     @property
     def max_answer_tokens(self) -> int | None:
-        """The longest answer that may be asked for; None: the provider decides."""
+        """The most tokens that can be requested for an answer; None if the provider decides."""
         ...
 
     def stream(
         self, request: ModelRequest, progress: Progress | None = None
     ) -> AsyncGenerator[Delta | Finished]:
-        """Ask once, and give the answer piece by piece; the last item is `Finished`.
+        """Call the model once and yield the answer in pieces. The last item is `Finished`.
 
-        Nothing is retried here. Cancelling the task that iterates, or closing the iterator, closes the connection to
-        the provider at once; `progress` then tells what was used so far.
+        There are no retries. Cancelling the task that iterates, or closing the iterator, closes the connection to the
+        provider immediately; `progress` then has the usage so far.
 
         Raises:
-            ProviderError: there is no answer, or it broke off.
+            ProviderError: there is no answer, or it is incomplete.
         """
         ...
 
     def cost(self, usage: Usage) -> Cost | None:
-        """What that usage costs today; None when no price is known, zeros where nothing is billed."""
+        """The cost of that usage at today's prices; None if no price is known, zeros if nothing is billed."""
         ...

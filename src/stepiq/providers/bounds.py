@@ -14,14 +14,14 @@ from stepiq.providers.failures import Place
 MAX_ANSWER_BYTES = 1024 * 1024
 """Longest text of one answer, in UTF-8."""
 MAX_ERROR_BYTES = 8 * 1024
-"""Largest part of an error that is read. Of its message, 2,000 characters are looked at. Google sends how long to wait
-at the end of an error, after two or three kB."""
+"""Largest part of an error that is read. 2,000 characters of its message are used. Google sends the time to wait at the
+end of an error, after two or three kB."""
 MAX_REPLY_BYTES = 256 * 1024 * 1024
-"""Largest answer with everything around its text: providers send about 300 bytes for each token."""
+"""Largest answer in its protocol: providers send about 300 bytes for each token."""
 MAX_EVENT_BYTES = 2 * 1024 * 1024
-"""Longest event of a reply, which ends with an empty line. The libraries read an event in one go, on the event loop."""
+"""Longest event of a reply. An empty line ends an event. The libraries parse a whole event on the event loop."""
 MAX_TOKENS = 1_000_000_000
-"""No call uses more tokens, so a larger number is an error of the provider."""
+"""Most tokens that a provider can report for a call. A larger number is an error of the provider."""
 
 _PIECE_BYTES = 16 * 1024
 _FIRST_ERROR_STATUS = 300
@@ -43,8 +43,8 @@ def bound(reply: httpx2.Response, place: Place) -> None:
             " a proxy compresses its answers, switch this off.",
             status=reply.status_code,
         )
-    # Without this, libraries would look up any encoding that the provider names. Python keeps unknown names for ever, and
-    # some encodings take minutes to read.
+    # Without this, libraries would look up any encoding that the provider names. Python caches unknown names forever,
+    # and some encodings take minutes to decode.
     reply.encoding = "utf-8"
     stream = cast(httpx2.AsyncByteStream, reply.stream)
     is_error = reply.status_code >= _FIRST_ERROR_STATUS
@@ -82,7 +82,7 @@ def impossible_tokens(place: Place, what: str = "tokens") -> ProviderError:
 
 
 class _Pieces(httpx2.AsyncByteStream):
-    """Passes a body on in small pieces, so that a fast provider does not hold the event loop."""
+    """Splits a body into small pieces, so that a fast provider does not block the event loop."""
 
     def __init__(self, stream: httpx2.AsyncByteStream) -> None:
         self._stream = stream
@@ -99,7 +99,7 @@ class _Pieces(httpx2.AsyncByteStream):
 
     @abstractmethod
     def take(self, piece: bytes) -> bytes | None:
-        """The part of a piece that is passed on; None ends the body."""
+        """Return the part of a piece to pass on; None ends the body."""
 
     async def aclose(self) -> None:
         await self._stream.aclose()
@@ -119,7 +119,7 @@ class _Beginning(_Pieces):
 
 
 class _Limited(_Pieces):
-    """An answer, which fails beyond its limits."""
+    """An answer. Raises an error if it exceeds its limits."""
 
     def __init__(self, stream: httpx2.AsyncByteStream, place: Place) -> None:
         super().__init__(stream)
@@ -130,7 +130,7 @@ class _Limited(_Pieces):
 
     def take(self, piece: bytes) -> bytes | None:
         self._total += len(piece)
-        # An empty line may have begun in the piece before.
+        # An empty line may have begun in the previous piece.
         recent = self._before + piece
         ended = max(
             (at + len(end) for end in _EVENT_ENDS if (at := recent.rfind(end)) >= 0), default=0

@@ -1,7 +1,6 @@
-"""Which models there are, how large they are and what they cost, from the snapshot inside `genai-prices`.
+"""Models with their context windows and prices, from the snapshot in `genai-prices`.
 
-Nothing here asks the network: prices are as of the installed version of that package. A price that it does not know is
-None, never a guess.
+Uses no network: prices are as of the installed version of that package. An unknown price is None, never a guess.
 """
 
 import difflib
@@ -25,12 +24,12 @@ VENDORS = {
     "mistral": "Mistral",
     "zai": "Z.ai",
 }
-"""Providers whose models are listed by name, in the order in which a bare model id looks through them."""
+"""Providers whose models are listed by name, in the order in which they are searched for a bare model id."""
 
 _OTHER_THAN_CHAT = re.compile(
     r"audio|realtime|transcri|tts|whisper|image|embed|moderation|-live|search|computer-use|deep-research|instruct$"
     r"|^(ada|babbage|curie|davinci|text-|ft:)|babbage|davinci|ocr|voxtral|codex|nano-banana|omni|robotics|[.:]ft|:"
-    # OpenAI's are served by the Responses API only, which is not spoken here yet, or not served by OpenAI at all.
+    # OpenAI serves these only through the Responses API, which is not supported yet, or not at all.
     r"|^(gpt|o\d).*-pro\b|-cyber$|gpt-oss|rosalind",
     re.IGNORECASE,
 )
@@ -41,7 +40,7 @@ _OWN_NAMES = {
     "mistral": re.compile(r"^(mi|code|dev|magi|mini)stral|^mixtral|^pixtral|^open-mi"),
     "zai": re.compile(r"^glm-", re.IGNORECASE),
 }
-"""What a vendor calls its own models: some also resell others' under the same id."""
+"""Patterns of the names of a vendor's own models. Some vendors also resell models of others."""
 
 _MAX_OUTPUT: tuple[tuple[str, int], ...] = (
     ("gpt-3.5-turbo", 4096),
@@ -54,7 +53,7 @@ _MAX_OUTPUT: tuple[tuple[str, int], ...] = (
     ("o3", 100_000),
     ("o4", 100_000),
 )
-"""Longest answers by the beginning of the name, as published; the price list does not tell them."""
+"""Published maximum of output tokens, by prefix of the name. The price list does not contain it."""
 
 _BLIND = re.compile(
     r"^(gpt-3|gpt-4$|gpt-4-32k|o1-mini|o1-preview|o3-mini|glm-.*\d$|mistral-|codestral|ministral)"
@@ -65,7 +64,7 @@ _TOOLLESS = re.compile(r"^(chatgpt-4o|o1-mini|o1-preview|claude-2|claude-v1)")
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Dollars per million tokens; for prices that depend on the length of the input, those of a short one."""
+    """Dollars per million tokens. If a price depends on the length of the input, the price for short input."""
 
     input_usd: Decimal | None
     cached_usd: Decimal | None
@@ -78,9 +77,9 @@ class Entry:
 
     provider: str
     name: str
-    """What the provider calls it."""
+    """The provider's name for it."""
     label: str
-    """Its name for people."""
+    """Display name."""
     context_window: int | None
     max_output_tokens: int | None
     prices: Prices | None
@@ -93,7 +92,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class PriceList:
-    """Whose prices count for a model: a vendor's by its id, or of whoever is behind a URL."""
+    """The prices of one provider, identified by its id or by the URL of its API."""
 
     provider_id: str | None = None
     base_url: str | None = None
@@ -103,7 +102,7 @@ class PriceList:
         return provider.find_model(name) if provider else None
 
     def prices(self, name: str) -> Prices | None:
-        """The prices of today, or None when there are none for that model."""
+        """Today's prices; None if they are unknown for that model."""
         info = self.info(name)
         return _prices(info) if info else None
 
@@ -121,7 +120,7 @@ class PriceList:
         ]
         if rates[0] is None or rates[2] is None:
             return None
-        # A dollar per million tokens is a micro-dollar per token. Without a price of its own, the cache saves nothing.
+        # A dollar per million tokens is a micro-dollar per token. Cached input without a price costs the full price.
         cached_rate = rates[0] if rates[1] is None else rates[1]
         return (
             _rounded(rates[0] * (input_tokens - cached)),
@@ -131,13 +130,13 @@ class PriceList:
 
 
 def load() -> None:
-    """Read the snapshot now (half a second), rather than when the first model is looked up."""
+    """Read the snapshot now (half a second) instead of at the first lookup of a model."""
     entries()
 
 
 @cache
 def _snapshot() -> "DataSnapshot":
-    # Half a second of imports, which only processes that look at models shall pay.
+    # The import takes half a second, so only processes that use models do it.
     from genai_prices.data_snapshot import get_snapshot
 
     return get_snapshot()
@@ -164,7 +163,7 @@ def entries() -> tuple[Entry, ...]:
 
 
 def find(provider: str, name: str) -> Entry | None:
-    """What is known about a provider's model; dated names are found, too, and keep their date."""
+    """The entry of a provider's model. Dated names are found, too, and keep their date."""
     if provider not in VENDORS or _OTHER_THAN_CHAT.search(name):
         return None
     info = PriceList(provider).info(name)
@@ -172,7 +171,7 @@ def find(provider: str, name: str) -> Entry | None:
 
 
 def find_bare(name: str) -> Entry | None:
-    """The model of a name without a provider, such as `gpt-4o` or `claude-sonnet-4`."""
+    """The entry of a name without a provider, such as `gpt-4o` or `claude-sonnet-4`."""
     for vendor, own in _OWN_NAMES.items():
         if own.match(name) and (entry := find(vendor, name)):
             return entry
@@ -180,12 +179,12 @@ def find_bare(name: str) -> Entry | None:
 
 
 def nearest(wanted: str, known: Iterable[str], count: int = 3) -> list[str]:
-    """The ids that look most like what was written, whether or not they name the provider."""
+    """The known ids most similar to `wanted`, which may lack the provider; names that begin with it come first."""
     full = {_plain(model_id): model_id for model_id in known}
     short = {key.partition("/")[2] or key: model_id for key, model_id in full.items()}
     wanted = _plain(wanted)
     names = full if "/" in wanted else short
-    # `claude-3.5` is the beginning of a name, which looks less like the whole of it than like `claude-2`.
+    # By similarity, `claude-2` would match `claude-3.5` better than the longer names that begin with it.
     begun = [name for name in names if name == wanted or name.startswith(f"{wanted}-")]
     matches = begun + difflib.get_close_matches(wanted, names, count, cutoff=0.6)
     if not matches:
@@ -195,7 +194,7 @@ def nearest(wanted: str, known: Iterable[str], count: int = 3) -> list[str]:
 
 
 def _plain(name: str) -> str:
-    """A name in which versions are written alike: `4.0` as `4`, and `3.5` as `3-5`."""
+    """A name with versions in one form: `4.0` as `4`, and `3.5` as `3-5`."""
     return _ZERO.sub("", name.lower()).replace(".", "-")
 
 
@@ -237,7 +236,7 @@ def _prices(info: "ModelInfo") -> Prices | None:
 def _rate(price: "Decimal | TieredPrices | None", input_tokens: int) -> Decimal | None:
     if price is None or isinstance(price, Decimal):
         return price
-    # Crossing a threshold changes the price of all tokens of the call, not only of those beyond it.
+    # Above a threshold, the higher price applies to all tokens of the call, not only to those above it.
     beyond = [tier.price for tier in price.tiers if input_tokens > tier.start]
     return beyond[-1] if beyond else price.base
 

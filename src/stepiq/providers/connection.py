@@ -1,4 +1,4 @@
-"""What is the same in all protocols: the connections to one server, whose key they carry, and how a call runs."""
+"""The part that all protocols share: connections to one server, its credentials, and the execution of a call."""
 
 import asyncio
 import warnings
@@ -36,73 +36,73 @@ _SENT_HEADERS = frozenset(
 _IMPOSSIBLE_TOKENS = "Failed to extract usage .*: (Invalid usage value|Expected)"
 """Warnings of negative numbers and of values that are not numbers. Missing numbers are estimated instead."""
 _KEPT_MODELS = 100
-"""Tenants name models freely, so not every name may stay in memory."""
+"""Limit of cached models, because users can name any number of models."""
 
 _LISTING_SECONDS = 15
 
 _replies: ContextVar["list[httpx2.Response] | None"] = ContextVar("replies", default=None)
-"""Where the call that is under way finds the reply that it got."""
+"""Replies to the current call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One server and how to be let in."""
+    """One server and its credentials."""
 
     place: Place
     base_url: str
     api_key: str | None = field(repr=False)
     is_own: bool = False
-    """The key is an account's, not the operator's: nothing else of the operator's goes with it."""
+    """The key is an account's, not the operator's, so no other settings of the operator are sent with it."""
     keeps_connections: bool = True
-    """False for a server that closes a connection without a word, so that the next call on it would fail."""
+    """False for a server that closes connections without notice, so that the next call on one would fail."""
 
 
 class Connection(ABC):
-    """One endpoint's HTTP connections, shared by all its models. A subclass speaks one protocol."""
+    """One endpoint's HTTP connections, shared by all its models. A subclass implements one protocol."""
 
     libraries: ClassVar[tuple[str, ...]]
-    """Modules that it needs. They are heavy: import them in a thread before the first call."""
+    """Modules that it needs. They are slow to import, so import them in a thread before the first call."""
     listing_path: ClassVar[str] = "/models"
-    """Where, below the base URL, the server lists its models."""
+    """Path of the list of models, relative to the base URL."""
     says_why: ClassVar[bool] = True
-    """Whether every whole answer ends with a reason, so that one without was cut off."""
+    """Whether every complete answer has a finish reason, so that one without it was cut off."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self._http: Client | None = None
         self._client: Any = None
         self._models: OrderedDict[str, Model[Any]] = OrderedDict()
-        # The library would warn of such a number of tokens, and count no tokens.
+        # The library would only warn of such numbers, and count no tokens.
         warnings.filterwarnings("error", _IMPOSSIBLE_TOKENS)
 
     @abstractmethod
     def make_client(self) -> Any:
-        """The maker's own client; it sends over `http` and tries nothing again."""
+        """Create the vendor's client, which sends over `http` and does not retry."""
 
     @abstractmethod
     def build(self, name: str) -> "Model[Any]":
-        """The library's object for one model, which asks by `client`."""
+        """Create the library's object for one model, which uses `client`."""
 
     @abstractmethod
     def ask(self, model: "Model[Any]", request: ModelRequest) -> Question:
-        """A request as this model takes it."""
+        """Convert a request to the form that this model accepts."""
 
     def credentials(self) -> dict[str, str]:
-        """Headers, by lower-case name, that let a call in and replace whatever a library would send under their names."""
+        """Headers that authenticate a call, by lower-case name. They replace those of a library."""
         key = self.endpoint.api_key
         return {"authorization": f"Bearer {key}"} if key else {}
 
     def may_send(self) -> frozenset[str]:
-        """Headers of the library's own that may go along."""
+        """Lower-case names of the library's own headers that may be sent."""
         return frozenset()
 
     def names_in(self, listing: Any) -> list[str]:
-        """The models in the body of a list."""
+        """The names of the models in the body of a list."""
         entries: list[dict[str, Any]] = listing.get("data") or []
         return [str(entry["id"]) for entry in entries]
 
     async def close(self) -> None:
-        """Close every connection; a later call opens new ones."""
+        """Close all connections. A later call opens new ones."""
         if self._http is not None:
             await self._http.aclose()
         self._http = self._client = None
@@ -110,7 +110,7 @@ class Connection(ABC):
 
     @property
     def http(self) -> Client:
-        """The client of all calls."""
+        """The HTTP client of all calls."""
         if self._http is None:
             self._http = operator_client()
             self._http.event_hooks["request"].append(self._send_only_ours)
@@ -119,7 +119,7 @@ class Connection(ABC):
 
     @property
     def client(self) -> Any:
-        """The maker's own client, shared by all models."""
+        """The vendor's client, shared by all models."""
         if self._client is None:
             self._client = self.make_client()
         return self._client
@@ -152,10 +152,10 @@ class Connection(ABC):
                         model.request_stream(asked.messages, asked.settings, asked.parameters)
                     )
                 except Exception:
-                    # Refused before anything was read, so nothing is owed.
+                    # The call failed before the answer, so no tokens are charged.
                     progress.input_chars = 0
                     raise
-                # Google's SDK leaves it to the garbage collector to close a connection in the middle of an answer.
+                # Google's SDK leaves connections with incomplete answers open until garbage collection.
                 stack.push_async_callback(_close, replies)
                 async with aclosing(streams.texts(reply)) as pieces:
                     async for text in pieces:
@@ -169,8 +169,7 @@ class Connection(ABC):
         except Warning:
             raise bounds.impossible_tokens(place) from None
         except Exception as error:
-            # Whatever the library makes of a bad reply is the provider's failure, not ours: it ends the step, not the run's
-            # worker.
+            # A library error for an invalid reply is the provider's failure. It fails the step, not the worker.
             raise _behind(error) or explain(
                 error,
                 place,
@@ -181,10 +180,10 @@ class Connection(ABC):
         yield whole
 
     async def list_models(self) -> list[str]:
-        """What the server says it has, which also proves that it answers and takes the key.
+        """The models that the server lists. This also checks that it responds and accepts the key.
 
         Raises:
-            ProviderError: it does not answer, or refuses.
+            ProviderError: it does not respond, or refuses.
         """
         place, key = self.endpoint.place, self.endpoint.api_key
         try:
@@ -209,8 +208,8 @@ class Connection(ABC):
             raise key_unsendable(self.endpoint.place)
 
     async def _send_only_ours(self, request: "httpx2.Request") -> None:
-        # Libraries read keys, organisations and whole headers from the environment by themselves, and none of them may reach a
-        # server that it was not meant for: so this has the last word on the headers.
+        # Libraries read keys, organisations and whole headers from the environment, and these must not reach another
+        # server, so the headers are filtered last.
         allowed = _SENT_HEADERS | self.may_send()
         for name in set(request.headers) - allowed:
             del request.headers[name]
@@ -219,7 +218,7 @@ class Connection(ABC):
         )
         if not self.endpoint.keeps_connections:
             request.headers["connection"] = "close"
-        # Some set limits of their own, or none, not even for connecting.
+        # Some libraries set their own timeouts, or none, not even for connecting.
         request.extensions["timeout"] = self.http.timeout.as_dict()
 
     async def _note(self, reply: "httpx2.Response") -> None:
@@ -234,7 +233,7 @@ async def _close(replies: "list[httpx2.Response]") -> None:
 
 
 def _behind(error: BaseException | None) -> ProviderError | None:
-    """A failure of ours that a library has put into one of its own."""
+    """The `ProviderError` that a library has wrapped in its own exception; None if there is none."""
     while error is not None and not isinstance(error, ProviderError):
         error = error.__cause__ or error.__context__
     return error

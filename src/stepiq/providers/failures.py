@@ -1,4 +1,4 @@
-"""Turns whatever a provider or its library throws into a message for the run's owner."""
+"""Converts errors of providers and their libraries to messages for the run's owner."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,38 +15,38 @@ _MAX_QUOTED = 300
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a message names: who was asked for what, and which settings decide it."""
+    """The facts for error messages: the provider, the model, and the relevant settings."""
 
     provider: str
     label: str
-    """The provider's name for people."""
+    """Display name of the provider."""
     base_url: str
     key_setting: str | None
-    """The variable that holds the key; None where no key is used."""
+    """The variable that holds the key; None if no key is used."""
     url_setting: str
     """The setting that holds the URL."""
     when_unreachable: str | None = None
-    """What to do when nothing answers there. Default: to check the setting that holds the URL."""
+    """Advice if the server does not respond. Default: to check the setting that holds the URL."""
     model: str | None = None
     protocol: str = "OpenAI's Chat Completions"
-    """What is spoken there."""
+    """The protocol of the server."""
     usual_end: str = "it usually ends in /v1"
-    """What to look at in a URL behind which nobody speaks it."""
+    """Advice about the URL if the server does not support the protocol."""
     no_model_codes: frozenset[str] = frozenset()
-    """Codes of its own for a model that it does not have, besides a 404."""
+    """The provider's error codes for an unknown model, apart from status 404."""
 
     def of(self, model: str) -> "Place":
-        """The same place, asked for one model."""
+        """The same place with a model."""
         return replace(self, model=model)
 
     @property
     def key(self) -> str | None:
-        """The setting of the key, as messages show it."""
+        """The setting of the key, formatted for messages."""
         return None if self.key_setting is None else _shown(self.key_setting)
 
     @property
     def url(self) -> str:
-        """The setting of the URL, as messages show it."""
+        """The setting of the URL, formatted for messages."""
         return _shown(self.url_setting)
 
     @property
@@ -55,16 +55,16 @@ class Place:
 
 
 def _shown(setting: str) -> str:
-    # A setting that is not a variable is described in words.
+    # A setting that is not a variable is a description, which is not formatted as code.
     return setting if " " in setting else f"`{setting}`"
 
 
 Hide = Callable[[str], str]
-"""Takes out of a reply what must not be shown."""
+"""Removes secrets from a quote of a reply."""
 
 
 def broken_off(place: Place) -> ProviderError:
-    """The stream ended before the answer did."""
+    """The stream ended before the answer was complete."""
     return ProviderError(
         "provider_error",
         f"{place.subject} closed the connection in the middle of its response. Run the step again.",
@@ -73,7 +73,7 @@ def broken_off(place: Place) -> ProviderError:
 
 
 def stopped(place: Place, quoted: str, hide: Hide) -> ProviderError:
-    """The provider itself says that it cannot end the answer that it began."""
+    """The provider reported an error in the middle of the answer."""
     return ProviderError(
         "provider_error",
         f"{place.subject} reported an error in the middle of its response.{_quote(quoted, hide)} Run the step again later.",
@@ -82,7 +82,7 @@ def stopped(place: Place, quoted: str, hide: Hide) -> ProviderError:
 
 
 def refused(place: Place, quoted: str, hide: Hide) -> ProviderError:
-    """The model, or a filter before or behind it, does not want to answer."""
+    """The model, or a filter of its input or output, refused to answer."""
     return ProviderError(
         "provider_error",
         f"{place.subject} refused to answer.{_quote(quoted, hide)} Change the prompt, or use another `model`.",
@@ -100,10 +100,10 @@ def key_unsendable(place: Place) -> ProviderError:
 
 
 def hiding(key: str | None, redact: Hide = str) -> Hide:
-    """Takes a key out of the beginning of a text, and what `redact` knows of."""
+    """Create a function that shortens a text and removes the key and the secrets that `redact` finds."""
 
     def hide(text: str) -> str:
-        # One character more than is shown: `redact` then knows that the text continues.
+        # One character more than is shown, so that `redact` can detect that the text continues.
         return mask(redact(storable(text[: EXCERPT_CHARACTERS + 1])), key)
 
     return hide
@@ -117,14 +117,14 @@ def explain(
     answering: bool = False,
     redact: Hide = str,
 ) -> ProviderError:
-    """The failure in words that help, with its failure code and whether trying again makes sense.
+    """Convert an exception to an error with a failure code, a message with advice, and whether a retry may succeed.
 
     Args:
-        error: what the library threw.
-        place: who was asked.
-        key: the key that was sent, to keep it out of what is quoted.
-        answering: a part of the answer had come already.
-        redact: takes out of what is quoted what else must not be shown.
+        error: the exception from the library.
+        place: the provider and model that were called.
+        key: the key that was sent, which is removed from quotes.
+        answering: a part of the answer had already arrived.
+        redact: removes other secrets from quotes.
     """
     from pydantic_ai.exceptions import (
         ModelAPIError,
@@ -153,7 +153,7 @@ def explain(
 
 
 def _reply_behind(error: Exception) -> Reply | None:
-    """A refusal that a library wraps without telling its status, as it does with redirects."""
+    """The HTTP error that a library wraps without its status, as it does with redirects."""
     cause = error.__cause__
     response = getattr(cause, "response", None)
     if not isinstance(response, httpx2.Response) or response.status_code < 300:
@@ -162,13 +162,13 @@ def _reply_behind(error: Exception) -> Reply | None:
 
 
 def explain_reply(reply: Reply, place: Place, hide: Hide) -> ProviderError:
-    """A refusal in words that help."""
+    """Convert an HTTP error to a `ProviderError` with advice."""
     quoted = _quote(reply.message, hide)
     match reply.status:
         case 401 | 403:
             return _key_refused(reply, place, quoted)
         case _ if reply.has("API_KEY_INVALID"):
-            # Google calls a wrong key a bad request.
+            # Google returns 400 for an invalid key.
             return _key_refused(reply, place, "")
         case _ if reply.is_used_up or reply.status == 429:
             return _limited(reply, place, quoted)
@@ -225,7 +225,7 @@ def _key_refused(reply: Reply, place: Place, quoted: str) -> ProviderError:
             " settings."
         )
     elif reply.status != 403:
-        # The reply is not quoted: providers repeat the key in it.
+        # The reply is not quoted, because providers repeat the key in it.
         message = (
             f"{place.label} rejected the key in {place.key} (status {reply.status}). Check that the key is complete,"
             f" not revoked, and valid for {place.base_url}."
@@ -273,7 +273,7 @@ def _unreadable(error: Exception, place: Place, hide: Hide) -> ProviderError:
         "provider_error",
         f"{place.subject} sent an invalid response.{_quote(str(error), hide)} Check that {place.url} is the address of"
         f" a server that speaks {place.protocol}.",
-        # A proxy's stray page or a cut line may well be gone the next time.
+        # The cause may be temporary, such as an error page of a proxy or a truncated line.
         retryable=True,
     )
 

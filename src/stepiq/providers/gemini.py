@@ -1,4 +1,4 @@
-"""Speaks Gemini's generateContent, as Google's own models do."""
+"""Client for Gemini's generateContent API."""
 
 import re
 import ssl
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from pydantic_ai.models import Model
 
 _NAMES = re.compile(r"(?!.*\.\.)[A-Za-z0-9._/-]+")
-"""A name becomes a part of the path."""
+"""Valid names. A name becomes a part of the URL's path."""
 
 
 class GeminiConnection(Connection):
-    """Google's API for developers, or a gateway before it. Not Google Cloud, which has other addresses and keys."""
+    """Connection to Google's Gemini API, or to a gateway in front of it. Google Cloud is not supported."""
 
     libraries: ClassVar[tuple[str, ...]] = (
         "google.genai.client",
@@ -52,12 +52,12 @@ class GeminiConnection(Connection):
         from google.genai.client import Client
         from google.genai.types import HttpOptions
 
-        # The SDK makes a second client, for callers that wait, which is never used: without a list of trusted authorities
-        # it costs nothing, and reads nothing of the environment.
+        # The SDK creates a second, synchronous client, which is not used. Without CA certificates it is cheap, and
+        # without `trust_env` it does not read the environment.
         unused = {"verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "trust_env": False}
         return Client(
             enterprise=False,
-            # Without one, the SDK takes GOOGLE_API_KEY or GEMINI_API_KEY; `credentials` decides what really leaves.
+            # Without a key, the SDK uses GOOGLE_API_KEY or GEMINI_API_KEY. `credentials` sets the sent headers.
             api_key=self.endpoint.api_key or "none",
             http_options=HttpOptions(
                 base_url=self.endpoint.base_url,
@@ -77,7 +77,7 @@ class GeminiConnection(Connection):
         if schema is not None:
             return Question(questions.turns(request, questions.fits(schema)), settings, parameters)
         if request.json_object and can_shape:
-            # In the library's words, this is asking for JSON without saying which.
+            # In the library, this mode requests JSON without a schema.
             parameters = replace(parameters, output_mode="prompted")
         messages = questions.turns(request, questions.object_in_words(request))
         return Question(messages, settings, parameters)

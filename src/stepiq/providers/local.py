@@ -1,4 +1,4 @@
-"""Starts the process of the local model at the first call, and again after it has died."""
+"""Starts the process of the local model at the first call, and restarts it after it has died."""
 
 import asyncio
 import importlib.util
@@ -30,7 +30,7 @@ _START_SECONDS = 60
 _STOP_SECONDS = 2
 _LIBRARY = "xllamacpp"
 MAX_OUTPUT_TOKENS = 512
-"""Longest answer. A model this small may repeat itself without end, and other workspaces wait for the process."""
+"""Longest answer. A model this small may repeat itself endlessly, while other workspaces wait for the process."""
 
 
 def local_unavailable() -> str | None:
@@ -50,11 +50,11 @@ def _installation() -> str:
 
 
 ENVIRONMENT = {"TZ": "UTC"}
-"""The environment of the process. The server's own contains keys, which native code has no need to see."""
+"""The environment of the process. The server's contains keys, which must not be available to native code."""
 
 
 class LocalServer:
-    """The local model as a server that speaks Chat Completions."""
+    """The local model as a server with the Chat Completions API."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -63,7 +63,7 @@ class LocalServer:
         self._connection: ChatConnection | None = None
 
     async def connection(self) -> ChatConnection:
-        """A connection to the process. Starts it if it is not running; fetches the weights if they are missing.
+        """Return a connection to the process. Starts it if it is not running; fetches the weights if they are missing.
 
         Raises:
             LocalModelUnavailable: it cannot start; the message says why.
@@ -140,7 +140,7 @@ class LocalServer:
                 f"The local model did not start. {await asyncio.to_thread(_cause, Path(options.model_path))}"
             ) from None
         except asyncio.CancelledError:
-            # The caller is gone, but a process that is still starting must not stay.
+            # Cancelling the caller must not leave a starting process behind.
             await asyncio.shield(self._stop())
             raise
 

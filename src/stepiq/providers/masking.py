@@ -1,4 +1,4 @@
-"""Keeps out of what is shown and stored what must not be there: keys, which providers like to repeat, and characters that are none."""
+"""Removes API keys, which providers may repeat, and characters that cannot be stored from text."""
 
 import re
 
@@ -14,13 +14,14 @@ MASK = "[key]"
 
 
 def mask(text: str, key: str | None) -> str:
-    """The text without the key, without recognisable pieces of it, and without anything shaped like a key.
+    """Mask the key, recognisable parts of it, and anything that looks like a key.
 
-    Providers shorten a key as `sk-ab*****wxyz`; any word that shares six characters in a row with the key goes, too.
+    Providers shorten a key to a form such as `sk-ab*****wxyz`. Any word that shares six consecutive characters with the
+    key is masked, too.
     """
     if key:
         text = text.replace(key, MASK)
-    # A pattern that looks for the stars itself would read a long word anew from each of its characters.
+    # A pattern for the stars themselves would scan a long word again from each of its characters.
     text = _PRINTED.sub(_without_stars, _SHAPES.sub(MASK, text))
     if not key or len(key) < _PIECE:
         return text
@@ -37,9 +38,9 @@ def _shares(word: str, pieces: set[str]) -> bool:
 
 
 def storable(text: str) -> str:
-    """The text with U+FFFD for what UTF-8 or PostgreSQL cannot hold: halves of surrogate pairs, and U+0000.
+    """Replace lone surrogates and U+0000, which UTF-8 or PostgreSQL cannot hold, with U+FFFD.
 
-    Two halves that belong together become their character.
+    A surrogate pair becomes its character.
     """
     if text.isascii() and "\x00" not in text:
         return text

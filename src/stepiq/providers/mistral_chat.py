@@ -1,7 +1,7 @@
-"""Speaks Mistral's Chat Completions, which refuses every field that it does not know with a 422.
+"""Client for Mistral's Chat Completions API, which rejects unknown fields with status 422.
 
-Mistral's own library is not used: it builds a class for each piece of an answer that it reads, so that a token costs about three
-times the CPU time, and so does a call.
+Mistral's library is not used: it builds a class for each chunk of an answer, so tokens and calls take about three times
+the CPU time.
 """
 
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class MistralConnection(ChatConnection):
-    """Mistral's platform, or a gateway before it."""
+    """Connection to Mistral, or to a gateway in front of it."""
 
     libraries: ClassVar[tuple[str, ...]] = (
         *ChatConnection.libraries,

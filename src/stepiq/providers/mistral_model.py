@@ -1,4 +1,4 @@
-"""The library's Chat Completions as Mistral speaks them. Imports the library: import this only when it is needed."""
+"""The library's Chat Completions, adapted to Mistral. Imports the library, so import it only when needed."""
 
 from typing import Any
 
@@ -10,23 +10,23 @@ from pydantic_ai.models.openai import (
 )
 
 _ENDINGS = {"model_length": "length", "error": "error"}
-"""Reasons that only Mistral gives."""
+"""Finish reasons that only Mistral returns."""
 
 
 class MistralAnswer(OpenAIStreamedResponse):
-    """An answer that may end for reasons of Mistral's own."""
+    """An answer that supports Mistral's finish reasons."""
 
     def _map_finish_reason(self, key: Any) -> Any:
         return _ENDINGS.get(key) or super()._map_finish_reason(key)
 
 
 class MistralModel(OpenAIChatModel):
-    """A model that is asked without what Mistral answers 422 to."""
+    """A model that omits the fields that Mistral rejects with 422."""
 
     @property
     def _streamed_response_cls(self) -> type[OpenAIStreamedResponse]:
         return MistralAnswer
 
     def _get_stream_options(self, model_settings: OpenAIChatModelSettings) -> Any:
-        # Refused; and tokens are told without it.
+        # Mistral rejects the field, and reports tokens without it.
         return omit

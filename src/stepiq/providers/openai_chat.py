@@ -1,4 +1,4 @@
-"""Speaks Chat Completions: OpenAI itself, and every server that imitates it."""
+"""Client for OpenAI's Chat Completions API and compatible servers."""
 
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from pydantic_ai.models import Model, ModelRequestParameters
 
 _WITHOUT_SCHEMAS = re.compile(r"gpt-3|gpt-4($|-)|gpt-4o-2024-05-13|chatgpt-4o|o1-(mini|preview)")
-"""OpenAI's models that answer 400 to a schema."""
+"""OpenAI's models that reject a schema with status 400."""
 
 _OPENAI_HEADERS = frozenset({"openai-organization", "openai-project"})
 
 
 class ChatConnection(Connection):
-    """Any server that imitates OpenAI. A subclass knows the peculiarities of one."""
+    """Connection to an OpenAI-compatible server. Subclasses adapt it to certain providers."""
 
     libraries: ClassVar[tuple[str, ...]] = (
         "openai.resources.chat",
@@ -35,11 +35,10 @@ class ChatConnection(Connection):
 
         return AsyncOpenAI(
             base_url=self.endpoint.base_url,
-            # The SDK insists on a key and else takes OPENAI_API_KEY from the environment; `credentials` decides what really
-            # leaves.
+            # The SDK requires a key, and without one uses OPENAI_API_KEY. `credentials` sets the sent headers.
             api_key=self.endpoint.api_key or "none",
             http_client=self.http,
-            # The engine retries, counts its attempts and can be cancelled between them.
+            # The engine retries: it counts attempts and can be cancelled between them.
             max_retries=0,
         )
 
@@ -59,7 +58,7 @@ class ChatConnection(Connection):
             if not request.json_object:
                 return Question(questions.turns(request), settings, questions.plain())
             settings["extra_body"] = {"response_format": {"type": "json_object"}}
-            # OpenAI answers 400 to that unless the word stands somewhere in the conversation.
+            # OpenAI returns 400 for that unless the conversation contains the word "JSON".
             messages = questions.turns(request, questions.object_in_words(request))
             return Question(messages, settings, questions.plain())
         if not self.takes_schema(model, schema):
@@ -68,12 +67,12 @@ class ChatConnection(Connection):
         return Question(questions.turns(request), settings, _shaped(schema))
 
     def takes_schema(self, model: "Model[Any]", schema: dict[str, Any]) -> bool:
-        """Whether a schema can be sent in its own field."""
+        """Whether the model accepts this schema in its own field."""
         return True
 
 
 class OpenAIConnection(ChatConnection):
-    """OpenAI, or a gateway that passes everything on to it: gets its newer fields, too."""
+    """Connection to OpenAI, or to a gateway that passes everything on to it. Uses OpenAI's newer fields."""
 
     def may_send(self) -> frozenset[str]:
         # The SDK reads OPENAI_ORG_ID and OPENAI_PROJECT_ID, which are the operator's.
@@ -84,7 +83,7 @@ class OpenAIConnection(ChatConnection):
         from pydantic_ai.models.openai import OpenAIChatModel
         from pydantic_ai.providers.openai import OpenAIProvider
 
-        # The schema is prepared in `_shaped`: the library would change it also where that gains nothing.
+        # `_shaped` prepares the schema. The library would change it even if it cannot be strict.
         return OpenAIChatModel(
             name,
             provider=OpenAIProvider(openai_client=self.client),
@@ -92,12 +91,12 @@ class OpenAIConnection(ChatConnection):
         )
 
     def takes_schema(self, model: "Model[Any]", schema: dict[str, Any]) -> bool:
-        # Objects only, and not the oldest models; the caller validates the answer anyway.
+        # Only objects, and not with the oldest models. The caller validates the answer in any case.
         return schema.get("type") == "object" and not _WITHOUT_SCHEMAS.match(model.model_name)
 
 
 def plain_profile(model_name: str) -> Any:
-    """What can be taken for granted of any imitation: the schema as written, and the older `max_tokens`."""
+    """The features that any compatible server is assumed to have: schemas as written, and the older `max_tokens`."""
     from pydantic_ai.profiles.openai import OpenAIModelProfile
     from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
@@ -112,7 +111,7 @@ def plain_profile(model_name: str) -> Any:
 
 
 def _takes_temperature(model: "Model[Any]") -> bool:
-    # Reasoning models refuse it with a 400; the library would drop it with a warning on standard error at each call.
+    # Reasoning models reject it with 400. The library would drop it, with a warning on standard error at each call.
     profile = cast("dict[str, Any]", model.profile)
     if not profile.get("openai_supports_reasoning", False):
         return True
@@ -123,7 +122,7 @@ def _takes_temperature(model: "Model[Any]") -> bool:
 def _shaped(schema: dict[str, Any]) -> "ModelRequestParameters":
     from pydantic_ai.profiles.openai import OpenAIJsonSchemaTransformer
 
-    # OpenAI guarantees the shape (`strict`) for a part of JSON Schema only. What does not qualify goes as it is written.
+    # OpenAI guarantees the schema (`strict`) for a subset of JSON Schema only. Other schemas are sent unchanged.
     strict = OpenAIJsonSchemaTransformer(schema, strict=None)
     tightened = strict.walk()
     is_strict = bool(strict.is_strict_compatible)

@@ -1,4 +1,4 @@
-"""Connections that belong to somebody's own key: one set for each key, so that no key ever leaves on another's."""
+"""Connections with accounts' own keys: one set per key, so that a key is never sent over another key's connection."""
 
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from stepiq.providers.connection import Connection
 
 KEPT = 64
-"""Most keys of one provider whose connections stay open while nobody uses them."""
+"""Number of keys per provider above which idle connections are closed."""
 
 
 @dataclass(slots=True)
@@ -18,7 +18,7 @@ class _Held:
 
 
 class ConnectionPool:
-    """The connections of the keys used last."""
+    """The connections of the most recently used keys."""
 
     def __init__(self, make: Callable[[str], Connection], kept: int = KEPT) -> None:
         self._make = make
@@ -27,7 +27,7 @@ class ConnectionPool:
 
     @asynccontextmanager
     async def lease(self, key: str) -> AsyncGenerator[Connection]:
-        """The connection of a key; it stays open at least as long as it is used."""
+        """The connection of a key, which stays open at least while it is used."""
         held = self._held.setdefault(key, _Held(self._make(key)))
         self._held.move_to_end(key)
         held.users += 1
@@ -43,6 +43,6 @@ class ConnectionPool:
             await self._held.pop(key).connection.close()
 
     async def close(self) -> None:
-        """Close all of them."""
+        """Close all connections."""
         while self._held:
             await self._held.popitem()[1].connection.close()

@@ -1,4 +1,4 @@
-"""Puts a request into the words of the library that speaks the protocols."""
+"""Converts requests to the types of the library that implements the protocols."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked, as the library takes it."""
+    """A request in the library's types."""
 
     messages: "list[ModelMessage]"
     settings: "ModelSettings"
@@ -22,7 +22,7 @@ class Question:
 
 
 def turns(request: ModelRequest, *added: str | None) -> "list[ModelMessage]":
-    """The conversation; `added` goes below the system prompt."""
+    """The conversation, with `added` appended to the system prompt."""
     from pydantic_ai.messages import ModelRequest as Turn
     from pydantic_ai.messages import ModelResponse, SystemPromptPart, TextPart, UserPromptPart
 
@@ -38,7 +38,7 @@ def turns(request: ModelRequest, *added: str | None) -> "list[ModelMessage]":
 
 
 def settings(request: ModelRequest, *, takes_temperature: bool = True) -> "ModelSettings":
-    """What all protocols have a field for."""
+    """The settings that all protocols support."""
     chosen: ModelSettings = {}
     if request.idempotency_key:
         chosen["extra_headers"] = {"Idempotency-Key": request.idempotency_key}
@@ -50,14 +50,14 @@ def settings(request: ModelRequest, *, takes_temperature: bool = True) -> "Model
 
 
 def plain() -> "ModelRequestParameters":
-    """An answer of whatever form."""
+    """Parameters for an answer in any format."""
     from pydantic_ai.models import ModelRequestParameters
 
     return ModelRequestParameters()
 
 
 def shaped(schema: dict[str, Any], *, strict: bool | None = None) -> "ModelRequestParameters":
-    """An answer that fits a schema, in the protocol's own field for that."""
+    """Parameters for an answer that fits a schema, sent in the protocol's own field."""
     from pydantic_ai.models import ModelRequestParameters
     from pydantic_ai.output import OutputObjectDefinition
 
@@ -66,12 +66,12 @@ def shaped(schema: dict[str, Any], *, strict: bool | None = None) -> "ModelReque
 
 
 def fits(schema: dict[str, Any]) -> str:
-    """Asks in words for what cannot be asked for in a field of its own."""
+    """The prompt text for a schema that cannot be sent in its own field."""
     return f"Answer only with JSON that fits this JSON Schema: {json.dumps(schema)}"
 
 
 def object_in_words(request: ModelRequest) -> str | None:
-    """Asks for a JSON object, unless nothing is asked for or the word stands somewhere in the conversation."""
+    """The prompt text for a JSON object; None if none is requested or the conversation already contains "JSON"."""
     said = [request.system_prompt or "", *(message.text for message in request.messages)]
     if not request.json_object or any("json" in text.lower() for text in said):
         return None
@@ -79,5 +79,5 @@ def object_in_words(request: ModelRequest) -> str | None:
 
 
 def size(request: ModelRequest) -> int:
-    """How many characters are sent."""
+    """The number of characters in the request's texts."""
     return len(request.system_prompt or "") + sum(len(message.text) for message in request.messages)

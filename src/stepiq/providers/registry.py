@@ -1,4 +1,4 @@
-"""Finds the model behind an id, and tells which models can be used here and why the others cannot."""
+"""Resolves model ids, and reports which models can be used on this server and why others cannot."""
 
 import asyncio
 import importlib
@@ -15,7 +15,7 @@ from stepiq.providers.base import Cost, Delta, Finished, ModelRequest, Progress,
 from stepiq.providers.sources import EndpointSource, LocalSource, Source, build_sources
 
 NO_KEYS: Mapping[str, str] = MappingProxyType({})
-"""Of an account that has no key of its own."""
+"""Keys of an account that has none of its own."""
 
 Origin = Literal["account_key", "server_key", "local", "none"]
 
@@ -66,7 +66,7 @@ class SecretNotForModel(ModelUnusable):
 
 @dataclass(frozen=True, slots=True)
 class ModelIssue:
-    """What speaks against naming a model in a pipeline."""
+    """A problem with a model that a pipeline names."""
 
     severity: Literal["error", "warning"]
     code: str
@@ -75,22 +75,22 @@ class ModelIssue:
 
 @dataclass(frozen=True, slots=True)
 class ProviderInfo:
-    """One provider as the API shows it."""
+    """One provider, for the API."""
 
     id: str
     name: str
     usable: bool
     source: Origin
-    """Whose credential is used: `local` stands for servers that need none."""
+    """Whose credential is used: `local` for servers that need none."""
     reason: str | None
-    """Why it cannot be used, and what to set; None when it can."""
+    """Why it cannot be used, and what to set; None if it can be used."""
     models: tuple[str, ...]
-    """Ids of the models known to be there; others may be, too."""
+    """Ids of its known models. It may have others."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelDescription:
-    """One model as the API shows it. Prices are dollars per million tokens, None when unknown."""
+    """One model, for the API. Prices are in dollars per million tokens; None if unknown."""
 
     id: str
     name: str
@@ -107,12 +107,12 @@ class ModelDescription:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedModel:
-    """A model that can be asked; satisfies `base.Model`."""
+    """A model that can be called. Implements `base.Model`."""
 
     name: str
     source: Source
     key: str | None = field(default=None, repr=False)
-    """The account's own key; None for whatever the operator configured."""
+    """The account's own key; None to use the operator's configuration."""
 
     @property
     def id(self) -> str:
@@ -124,12 +124,12 @@ class ResolvedModel:
 
     @property
     def paid_by(self) -> Origin:
-        """Whose key is used: `account_key`, `server_key`, or `local` where none is needed."""
+        """Whose key is used: `account_key`, `server_key`, or `local` if none is needed."""
         return self.source.origin if self.key is None else "account_key"
 
     @property
     def is_paid_by_server(self) -> bool:
-        """Whether the operator's key pays: such tokens cost the account credits."""
+        """Whether the operator's key is used, so that tokens cost the account credits."""
         return self.paid_by == "server_key"
 
     @property
@@ -141,7 +141,7 @@ class ResolvedModel:
     ) -> AsyncGenerator[Delta | Finished]:
         await _load(self.source.connects.libraries)
         async with self.source.lease(self.key) as connection:
-            # Closing this iterator closes the inner one at once, rather than when the garbage collector comes by.
+            # Closing this iterator closes the inner one immediately instead of at garbage collection.
             inner = connection.stream(self.name, request, progress or Progress())
             try:
                 async for item in inner:
@@ -160,30 +160,30 @@ class ResolvedModel:
 
 
 class Providers:
-    """Every provider of this server. Made once a process; `close` it on the loop that used it."""
+    """All providers of this server. Create one per process; `close` it on the event loop that used it."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._sources = build_sources(settings)
 
     async def warm(self) -> None:
-        """Load the price list and the libraries of all usable providers in a thread, so that the first call need not wait.
+        """Load the price list and the libraries of all usable providers in a thread, so that the first call is faster.
 
-        It takes one to three seconds. The local model's is left out beside others; whatever an account's own key needs is
-        loaded with its first call.
+        It takes one to three seconds. The local model's library is loaded only if there is no other usable provider.
+        Libraries for accounts' own keys are loaded at their first call.
         """
         usable = [source for source in self._sources.values() if source.reason is None]
         asked = [source for source in usable if source.id != "local"] or usable
         await _load(name for source in asked for name in source.connects.libraries)
 
     async def close(self) -> None:
-        """Close all connections and end the local model's process."""
+        """Close all connections and end the local model's processes."""
         for source in self._sources.values():
             await source.close()
 
     @property
     def key_names(self) -> frozenset[str]:
-        """Names of the secrets that are keys of providers: an account that has one uses its own key."""
+        """Names of the secrets that hold providers' keys. An account that has such a secret uses its own key."""
         return frozenset(
             source.key_name for source in self._sources.values() if source.key_name is not None
         )
@@ -194,26 +194,28 @@ class Providers:
         keys: Mapping[str, str] = NO_KEYS,
         accepted_with: Collection[str] = (),
     ) -> ResolvedModel:
-        """The model of an id: `gpt-4o`, `gpt-4o-2024-08-06` or `provider/model`.
+        """Find the model of an id: `gpt-4o`, `gpt-4o-2024-08-06` or `provider/model`.
 
         Args:
-            model_id: as a pipeline's author wrote it.
-            keys: the account's own, by the names in `key_names`.
-            accepted_with: names of the account's own keys when the run was accepted. Without one of these, the server's
-                key is not used in its place.
+            model_id: as the pipeline's author wrote it.
+            keys: the account's own keys, by the names in `key_names`.
+            accepted_with: names of the account's own keys when the run was accepted. If one of these is missing now,
+                the server's key is not used in its place.
 
         Raises:
-            ModelUnknown: with the ids that look like it.
-            ProviderNotConfigured: with the setting that is missing.
-            OwnKeyDeleted: with the secret that is missing.
+            ModelUnknown: names similar ids.
+            ProviderNotConfigured: names the missing setting.
+            OwnKeyDeleted: names the missing secret.
         """
         own = {*keys, *accepted_with}
         return _with_key(*self._choose(model_id, own), keys, accepted_with)
 
     def server_pays(self, model_id: str | None, own: Collection[str] = ()) -> bool:
-        """Whether calls to a model, None for the default one, cost credits; one that cannot be asked costs nothing.
+        """Whether calls to a model cost credits; false if it cannot be used.
 
-        `own` are the names of the keys that the account has.
+        Args:
+            model_id: None for the default model.
+            own: names of the account's own keys.
         """
         try:
             source, _ = (
@@ -224,12 +226,12 @@ class Providers:
         return source.key_name not in own and source.origin == "server_key"
 
     def check(self, model_id: str, own: Collection[str] = ()) -> ModelIssue | None:
-        """What a pipeline's author should know about an id, without asking any provider.
+        """Check an id that a pipeline names, without calling a provider.
 
-        `own` are the names of the keys that the account has.
+        `own` has the names of the account's own keys.
 
-        An unknown id is an error. A model that cannot be used at the moment, or whose price is unknown, is a warning:
-        the pipeline may be meant for another day or another server.
+        An unknown id is an error. A model that cannot be used now, or that is not in the catalogue, is a warning: the
+        pipeline may be for a later time or another server.
         """
         try:
             source, name = self._find(model_id)
@@ -253,12 +255,12 @@ class Providers:
     def default_model(
         self, keys: Mapping[str, str] = NO_KEYS, accepted_with: Collection[str] = ()
     ) -> ResolvedModel:
-        """The model of steps that name none: `STEPIQ_DEFAULT_MODEL`, else the first usable provider's small one.
+        """The model of steps that name none: `STEPIQ_DEFAULT_MODEL`, or the small model of the first usable provider.
 
-        The account's own keys make providers usable. The arguments are those of `resolve`.
+        The account's own keys also make providers usable. The arguments are those of `resolve`.
 
         Raises:
-            ModelUnusable: that setting names an unusable model, nothing at all is configured, or a key was deleted.
+            ModelUnusable: that setting names an unusable model, no model is configured, or a key was deleted.
         """
         own = {*keys, *accepted_with}
         return _with_key(*self._choose_default(own), keys, accepted_with)
@@ -295,7 +297,7 @@ class Providers:
         )
 
     def describe(self, own: Collection[str] = ()) -> list[ProviderInfo]:
-        """Every provider, those that cannot be used here included; `own` are names of keys that the account has."""
+        """All providers, including those that cannot be used here. `own` has the names of the account's own keys."""
         return [
             ProviderInfo(
                 id=source.id,
@@ -309,7 +311,7 @@ class Providers:
         ]
 
     def models(self, own: Collection[str] = ()) -> list[ModelDescription]:
-        """Every model that is known by name, provider after provider; `own` as for `describe`."""
+        """All models known by name, grouped by provider. `own` as for `describe`."""
         return [
             _describe(source, name, own)
             for source in self._sources.values()
@@ -317,7 +319,7 @@ class Providers:
         ]
 
     def model(self, model_id: str, own: Collection[str] = ()) -> ModelDescription | None:
-        """One model, also when it is not listed but its provider is known; None when the id means nothing."""
+        """One model, which need not be listed if its provider is known; None if the id is unknown."""
         try:
             source, name = self._find(model_id)
         except ModelUnknown:
@@ -325,10 +327,10 @@ class Providers:
         return _describe(source, name, own)
 
     async def probe(self, provider_id: str) -> list[str]:
-        """Get a provider's list of models, to see that it responds and accepts the key.
+        """Fetch a provider's list of models to check that it responds and accepts the key.
 
         Raises:
-            ProviderError: it cannot be reached, or refuses.
+            ProviderError: it cannot be reached, or refuses the request.
             ModelUnusable: it is unknown or not configured.
             TimeoutError: it did not respond within `PROBE_SECONDS`. The time to load its library does not count.
         """
@@ -345,13 +347,13 @@ class Providers:
         if slash and rest and head in self._sources:
             source = self._sources[head]
             if isinstance(source, LocalSource) and rest not in source.names():
-                # It ignores the name, so a mistake would go unnoticed.
+                # The local server ignores the name, so it would not detect a mistake.
                 raise ModelUnknown(
                     f"Model `{_short(model_id)}` does not exist. The local model is `local/{source.names()[0]}`.",
                     model=model_id,
                 )
             return source, rest
-        # Names with a slash of their own (`meta-llama/…`) are known only where the operator lists them.
+        # Names that contain a slash (`meta-llama/…`) are known only if the operator lists them.
         for source in self._sources.values():
             if isinstance(source, EndpointSource | LocalSource) and model_id in source.names():
                 return source, model_id
@@ -360,7 +362,7 @@ class Providers:
         raise ModelUnknown(self._unknown(model_id), model=model_id)
 
     def nearest(self, model_id: str) -> list[str]:
-        """Known ids that are similar to this one, those of usable models first."""
+        """Known ids similar to this one. Names that begin with it come first, those of usable models before others."""
         usable_first = sorted(self._sources.values(), key=lambda source: source.reason is not None)
         known = [f"{source.id}/{name}" for source in usable_first for name in source.names()]
         return catalogue.nearest(model_id[:200], known)
@@ -387,7 +389,7 @@ class Providers:
 def _with_key(
     source: Source, name: str, keys: Mapping[str, str], accepted_with: Collection[str]
 ) -> ResolvedModel:
-    """The model with the key that its calls use: the only place that decides who pays for them."""
+    """The model with the key that its calls use. No other code decides which key pays for calls."""
     own = None if source.key_name is None else keys.get(source.key_name)
     if own is None and source.key_name is not None and source.key_name in accepted_with:
         raise OwnKeyDeleted(f"{source.id}/{name}", source.key_name)
@@ -423,7 +425,7 @@ def _listed(ids: list[str]) -> str:
 
 _importing = threading.Lock()
 PROBE_SECONDS = 10.0
-"""How long a provider may take to respond to `Providers.probe`."""
+"""Time limit of `Providers.probe`."""
 _imported: set[str] = set()
 
 
@@ -432,14 +434,14 @@ def _short(model_id: str) -> str:
 
 
 async def _load(libraries: Iterable[str]) -> None:
-    """Have libraries imported, each once, without holding up the event loop."""
+    """Import libraries, each once, without blocking the event loop."""
     missing = [name for name in libraries if name not in _imported]
     if missing or not _imported:
         await asyncio.to_thread(_import, missing)
 
 
 def _import(names: Iterable[str]) -> None:
-    # Their modules import each other in circles: two threads at it at the same time would see half-made ones.
+    # The libraries have circular imports, so two importing threads could see partly initialized modules.
     with _importing:
         catalogue.load()
         for name in names:

@@ -1,4 +1,4 @@
-"""Reads what a provider says when it refuses: each has its own shape for that."""
+"""Parses the error replies of providers, each of which has its own format."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pydantic_ai.exceptions import ModelHTTPError
 
 _DEPTH = 4
-"""How deep a reply may hide its sentence; those of all makers are found."""
+"""Nesting levels that are searched for the message. This is enough for all vendors."""
 
 _SENTENCES = ("error", "message", "detail")
 _CODES = ("code", "type", "status", "reason")
@@ -22,36 +22,36 @@ _CODES = ("code", "type", "status", "reason")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A refusal, in the same words for all providers."""
+    """An error reply, in one format for all providers."""
 
     status: int
     codes: frozenset[str]
-    """Every code, type and reason that it gives: `insufficient_quota`, `RESOURCE_EXHAUSTED`, `1113`."""
+    """All codes, types and reasons in it: `insufficient_quota`, `RESOURCE_EXHAUSTED`, `1113`."""
     message: str
-    """The provider's sentence; empty where it sent none, or a web page."""
+    """The provider's message; empty if it sent none, or a web page."""
     retry_after: timedelta | None = None
     is_used_up: bool = False
-    """Whether a quota or a balance is gone, so that waiting a while does not help."""
+    """Whether a quota or a balance is exhausted, so that a short wait does not help."""
 
     @classmethod
     def of(cls, error: "ModelHTTPError") -> "Reply":
-        """What the library kept of a refusal, which may also have come in the middle of a stream."""
+        """Convert the library's exception, which may have occurred in the middle of a stream."""
         from pydantic_ai.exceptions import ModelQuotaExceededError
 
         given = {error.provider_error_code or "", error.provider_error_type or ""}
         headers = {name.lower(): value for name, value in (error.headers or {}).items()}
         said = cls.read(error.status_code, headers, error.body)
-        # Google tells the wait in the body, which the library reads.
+        # Google sends the time to wait in the body, which the library parses.
         wait = said.retry_after or bounded(error.retry_after)
         is_used_up = isinstance(error, ModelQuotaExceededError)
         return cls(said.status, said.codes | given - {""}, said.message, wait, is_used_up)
 
     @classmethod
     def read(cls, status: int, headers: Mapping[str, str], body: object) -> "Reply":
-        """A refusal as it came over the wire; `headers` by lower-case name, `body` as text or decoded."""
+        """Parse an HTTP reply; `headers` by lower-case name, `body` as text or decoded JSON."""
         if isinstance(body, str):
             body = _parsed(body)
-        # Google's library puts a body that it cannot read, such as the beginning of one, into a message of its own.
+        # Google's library wraps a body that it cannot parse, such as a truncated one, in a `message`.
         message = _object(body).get("message")
         if isinstance(message, str) and message.startswith("{"):
             body = _parsed(message)
@@ -60,7 +60,7 @@ class Reply:
         )
 
     def has(self, *codes: str) -> bool:
-        """Whether it gives one of these codes."""
+        """Whether it contains one of these codes."""
         return not self.codes.isdisjoint(codes)
 
 
@@ -70,12 +70,12 @@ def _parsed(text: str) -> object:
         return jiter.from_json(data)
     except ValueError:
         pass
-    # Perhaps an error of which only the beginning was read.
+    # It may be an error of which only the beginning was read.
     begun = _begun(data, partial_mode=True)
     if begun is None:
         return "" if text.lstrip().startswith("<") else text
     if not _words(begun):
-        # Its last text may end inside a secret: it must be so long that this place is not shown.
+        # Its last string may end inside a secret, so it is used only if it is so long that its end is not shown.
         last = _begun(data, partial_mode="trailing-strings")
         return last if len(_words(last)) > EXCERPT_CHARACTERS else begun
     return begun
@@ -93,7 +93,7 @@ def _words(body: object, depth: int = 0) -> str:
     if isinstance(body, str):
         return body
     if isinstance(body, list):
-        # Mistral's list of what is wrong with a request.
+        # Mistral's list of the errors in a request.
         return "; ".join(filter(None, map(_flaw, cast("list[object]", body))))
     content = _object(body) if depth < _DEPTH else {}
     said = (_words(content[name], depth + 1) for name in _SENTENCES if name in content)

@@ -1,4 +1,4 @@
-"""Where models come from: their makers, Ollama, named endpoints, and the local model."""
+"""The providers of models: vendors, Ollama, named endpoints and the local model."""
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Collection
@@ -26,49 +26,49 @@ from stepiq.providers.pool import ConnectionPool
 from stepiq.providers.vendors import VENDORS, Vendor
 
 _LOCAL_PROCESSES = 2
-"""Each computes one answer at a time. The second is for workspaces that use the model little."""
+"""Each computes one answer at a time. The second is reserved for workspaces that use the model little."""
 _LITTLE_USE_SECONDS = 20.0
 _FREE = Prices(Decimal(0), Decimal(0), Decimal(0))
 
 
 class Source(ABC):
-    """One provider: its models, its prices, its connection."""
+    """One provider with its models, prices and connections."""
 
     origin: Literal["server_key", "local", "none"] = "none"
     """Whose credential pays."""
     reason: str | None = None
-    """Why it cannot be used, and what to do about it."""
+    """Why it cannot be used, and what to do; None if it can be used."""
     missing: str | None = None
-    """The setting that would make it usable, where there is one."""
+    """The setting that would make it usable, if there is one."""
     small_model: str | None = None
-    """What steps without a model get when this is the first usable provider."""
+    """The model of steps that name none, if this is the first usable provider."""
     prices: PriceList | None = PriceList()
-    """Whose prices count; None where nothing is billed."""
+    """The applicable prices; None if nothing is billed."""
     capabilities: tuple[str, ...] = ("streaming",)
-    """What its models can at least do, when nothing is known about one."""
+    """Minimum capabilities of a model that is not in the catalogue."""
     max_answer_tokens: int | None = None
-    """The longest answer of its models, where stepIQ limits it."""
+    """Longest answer of its models in tokens, if stepIQ limits it."""
     key_name: str | None = None
-    """The setting that holds its key; an account's secret of that name is used before it."""
+    """The setting that holds its key. An account's secret of that name takes precedence."""
     base_url: str | None = None
-    """Where calls go; None if they do not leave this machine."""
+    """The address of calls; None if they do not leave this machine."""
     connects: type[Connection] = ChatConnection
-    """What speaks its protocol."""
+    """The implementation of its protocol."""
 
     def __init__(self, source_id: str, label: str) -> None:
         self.id = source_id
         self.label = label
 
     def names(self) -> tuple[str, ...]:
-        """The models known by name, as this provider calls them."""
+        """The models known by name, without the provider's id."""
         return tuple(entry.name for entry in catalogue.entries() if entry.provider == self.id)
 
     def knows(self, name: str) -> bool:
-        """Whether that name is no surprise."""
+        """Whether the name is listed or in the catalogue."""
         return name in self.names() or self.entry(name) is not None
 
     def entry(self, name: str) -> Entry | None:
-        """What the catalogue says about a model."""
+        """The catalogue's entry for a model."""
         return catalogue.find(self.id, name)
 
     def price(self, name: str) -> Prices | None:
@@ -80,19 +80,19 @@ class Source(ABC):
 
     @abstractmethod
     def lease(self, key: str | None) -> AbstractAsyncContextManager[Connection]:
-        """How to reach it, with an account's own key or, for None, as the operator configured.
+        """A connection with an account's own key; None for the operator's configuration.
 
         Raises:
-            ProviderError: it cannot be reached from here.
+            ProviderError: the connection cannot be created.
         """
 
     def reason_with(self, own: Collection[str]) -> str | None:
-        """Why it cannot be used by an account that has keys of these names."""
+        """Why an account with keys of these names cannot use it; None if it can."""
         return None if self.key_name in own else self.reason
 
     @abstractmethod
     async def close(self) -> None:
-        """Let go of connections and processes."""
+        """Close its connections and end its processes."""
 
 
 class ServerSource(Source):
@@ -132,7 +132,7 @@ class ServerSource(Source):
 
 
 class VendorSource(ServerSource):
-    """A maker of models, or whatever its `…_BASE_URL` points at."""
+    """A vendor, or the server at its `…_BASE_URL`."""
 
     def __init__(self, vendor: Vendor, settings: Settings) -> None:
         self.connects = vendor.connects
@@ -151,7 +151,7 @@ class VendorSource(ServerSource):
 
 
 class OllamaSource(ServerSource):
-    """An Ollama server of the operator's."""
+    """The operator's Ollama server."""
 
     prices = None
     capabilities = ("json", "streaming")
@@ -168,12 +168,12 @@ class OllamaSource(ServerSource):
             self.reason = "Set `OLLAMA_BASE_URL` to your Ollama server, such as http://127.0.0.1:11434, and restart."
 
     def knows(self, name: str) -> bool:
-        # Which models were pulled is Ollama's to say, when it is asked.
+        # The models depend on what was pulled, which only Ollama can report.
         return True
 
 
 class EndpointSource(ServerSource):
-    """An `[endpoints.NAME]` of the config file."""
+    """An `[endpoints.NAME]` section of the config file."""
 
     def __init__(self, name: str, settings: EndpointSettings) -> None:
         base_url = settings.base_url.rstrip("/")
@@ -226,14 +226,14 @@ class LocalSource(Source):
 
     @property
     def pid(self) -> int | None:
-        """The first process of the model, while it is running."""
+        """Id of the model's first process while it is running."""
         return self._servers[0].pid
 
     @asynccontextmanager
     async def lease(self, key: str | None) -> AsyncGenerator[Connection]:
-        """Wait for a process that computes nothing else. Workspaces take turns."""
+        """Wait for an idle process. Workspaces take turns."""
         async with self._places.place(current_owner()):
-            # The first one, so that a second process starts only if two workspaces use the model at once.
+            # The first one, so that a second process starts only if two workspaces use the model at the same time.
             number = min(self._idle)
             self._idle.remove(number)
             try:
@@ -253,10 +253,10 @@ class LocalSource(Source):
 
 
 def build_sources(settings: Settings) -> dict[str, Source]:
-    """Every provider by its id, in the order in which the default model is looked for.
+    """All providers by id, in the order in which the default model is chosen.
 
     Raises:
-        SettingsInvalid: an endpoint takes the name of a built-in provider.
+        SettingsInvalid: an endpoint has the name of a built-in provider.
     """
     sources: list[Source] = [VendorSource(vendor, settings) for vendor in VENDORS]
     for name, endpoint in settings.endpoints.items():

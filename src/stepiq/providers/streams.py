@@ -1,4 +1,4 @@
-"""Reads an answer while it comes, the same way for every protocol."""
+"""Reads a streamed answer, in the same way for all protocols."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 async def texts(reply: "StreamedResponse") -> AsyncGenerator[str]:
-    """Pieces of the answer, without what no store and no stream can carry."""
+    """Yield the pieces of the answer, without characters that cannot be stored or sent."""
     rest = ""
     async with aclosing(_pieces(reply)) as pieces:
         async for piece in pieces:
             text = rest + piece
-            # Some servers cut between the two halves of one character.
+            # Some servers split a surrogate pair.
             rest = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
             if whole := storable(text.removesuffix(rest)):
                 yield whole
@@ -43,17 +43,17 @@ async def _pieces(reply: "StreamedResponse") -> AsyncGenerator[str]:
 def finished(
     reply: "StreamedResponse", progress: Progress, place: Place, hide: Hide, *, says_why: bool
 ) -> Finished:
-    """The end of the answer, once all of it has come.
+    """The end of the answer, once the stream has ended.
 
     Args:
-        reply: what was read.
-        progress: gets the provider's count of tokens.
-        place: who was asked for which model.
-        hide: takes out of what is quoted what must not be shown.
-        says_why: this provider gives a reason at the end of every whole answer.
+        reply: the stream, read to its end.
+        progress: receives the provider's numbers of tokens.
+        place: the provider and model that were called.
+        hide: removes secrets from quotes.
+        says_why: this provider sends a finish reason with every complete answer.
 
     Raises:
-        ProviderError: it is no whole answer, or none at all.
+        ProviderError: the answer is incomplete, or the model refused to answer.
     """
     details = reply.provider_details or {}
     usage = reply.usage
@@ -67,7 +67,7 @@ def finished(
     reason = details.get("finish_reason") or details.get("block_reason")
     has_refused = "refusal" in details or reason == "refusal"
     if not reason and not has_refused and (says_why or not counted):
-        # Some imitations leave out one of the two; a stream without either was cut off.
+        # Some compatible servers omit the reason or the usage. A stream without either was cut off.
         raise broken_off(place)
     if counted:
         progress.reported = Usage(

@@ -1,4 +1,4 @@
-"""The makers of models that are known by name: where each is, what it speaks, and its small model."""
+"""The vendors whose models are known by name, with their addresses, protocols and small models."""
 
 from dataclasses import dataclass
 
@@ -13,23 +13,23 @@ from stepiq.providers.zai_chat import ZaiConnection
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """One maker, under the id that `catalogue.VENDORS` gives it."""
+    """One vendor, with its id from `catalogue.VENDORS`."""
 
     id: str
     label: str
     url: str
-    """Its public address, as `base_url` makes it."""
+    """Its public address, in the format of `base_url`."""
     small_model: str
-    """What steps without a model get when this is the first usable provider."""
+    """The model of steps that name none, if this is the first usable provider."""
     connects: type[Connection]
     protocol: str
     usual_end: str
-    """What to look at in a URL behind which nobody speaks the protocol."""
+    """Advice about the URL if the server does not support the protocol."""
     no_model_codes: frozenset[str] = frozenset()
     drops: str = ""
-    """The end of an address that `connects` brings itself, so that people may write it or not."""
+    """An optional end of a configured address, which is removed."""
     adds: str = ""
-    """An end that is never left out."""
+    """An end that is added to every address."""
 
     @property
     def key_setting(self) -> str:
@@ -40,11 +40,11 @@ class Vendor:
         return f"{self.id.upper()}_BASE_URL"
 
     def base_url(self, given: str) -> str:
-        """The address that an operator wrote, as `connects` needs it."""
+        """Convert the operator's address to the one that `connects` requires."""
         return given.rstrip("/").removesuffix(self.drops).rstrip("/") + self.adds
 
     def place(self, base_url: str) -> Place:
-        """What messages about it name."""
+        """The facts for error messages about it."""
         return Place(
             self.id,
             self.label,
@@ -110,4 +110,4 @@ VENDORS = (
         no_model_codes=frozenset({"1211"}),
     ),
 )
-"""In the order in which the default model is looked for."""
+"""In the order in which the default model is chosen."""

@@ -1,4 +1,4 @@
-"""Speaks Z.ai's Chat Completions, which thinks in a field of its own and takes no schemas."""
+"""Client for Z.ai's Chat Completions API, which has a separate field for thinking and does not support schemas."""
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class ZaiConnection(ChatConnection):
-    """Z.ai's platform, or a gateway before it."""
+    """Connection to Z.ai, or to a gateway in front of it."""
 
     libraries: ClassVar[tuple[str, ...]] = (
         *ChatConnection.libraries,
@@ -26,7 +26,7 @@ class ZaiConnection(ChatConnection):
         from pydantic_ai.providers.zai import ZaiProvider
 
         return ZaiModel(
-            # Price lists write GLM-4.5-Air, Z.ai itself writes glm-4.5-air.
+            # Price lists use GLM-4.5-Air, but Z.ai uses glm-4.5-air.
             name.lower(),
             provider=ZaiProvider(openai_client=self.client),
             profile=OpenAIModelProfile(openai_chat_supports_max_completion_tokens=False),
@@ -39,6 +39,6 @@ class ZaiConnection(ChatConnection):
         asked = super().ask(model, request)
         schema = request.json_schema
         if schema is not None and schema.get("type") == "object":
-            # The words tell which object; the field makes sure that it is one.
+            # The prompt contains the schema; the field ensures that the answer is an object.
             asked.settings["extra_body"] = {"response_format": {"type": "json_object"}}
         return asked

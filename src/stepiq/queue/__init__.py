@@ -1,1 +1,1 @@
-"""Which worker executes which run: tickets, leases of workers, and recovery."""
+"""Assigns runs to workers: tickets, worker leases and recovery."""

@@ -1,4 +1,4 @@
-"""What waits to be carried, for whoever watches the server: looked up in indexes, and never more than so much of it."""
+"""Measures the backlog for monitoring. Reads indexes only, and at most `MOST` rows of each lane."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,9 @@ from stepiq.queue.tickets import Queue
 from stepiq.store.database import Session
 
 MOST = 10_000
-"""As many are counted of each lane, and no more."""
+"""Upper limit of each count."""
 
-# The second condition on the status tells SQLite that the index of tickets in flight will do.
+# The second condition on the status lets SQLite use the partial index of tickets in flight.
 _WAITING = """\
 SELECT count(*) AS number, min(created_at) AS oldest_ms, {now_ms} AS now_ms
 FROM (
@@ -22,7 +22,7 @@ _HELD = """\
 SELECT count(*) FROM (
     SELECT id FROM runs WHERE ticket = 0 AND status = 'pending' LIMIT {most}
 ) AS held"""
-# By the store's own clock, which wrote when they came.
+# The age is measured with the store's own clock, which also set `created_at`.
 _STORES = {
     "sqlite": {"schema": "", "now_ms": "(julianday('now') - 2440587.5) * 86400000"},
     "postgresql": {"schema": "dbos.", "now_ms": "EXTRACT(EPOCH FROM now()) * 1000"},
@@ -30,31 +30,31 @@ _STORES = {
 WAITING = {
     dialect: sa.text(_WAITING.format(most=MOST, **parts)) for dialect, parts in _STORES.items()
 }
-"""What waits in `:lane`, by dialect."""
+"""Query for the tickets enqueued in `:lane`, by dialect."""
 HELD = sa.text(_HELD.format(most=MOST))
-"""Runs that wait for a slot of their plan."""
+"""Query for the runs that wait for a slot of their plan."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What one queue holds that no worker has taken yet."""
+    """The tickets of one queue that no worker has claimed."""
 
     number: int
     oldest_seconds: float
-    """Age of the oldest of them; 0 where there is none."""
+    """Age of the oldest ticket; 0 if the queue is empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """All that waits."""
+    """All waiting tickets and runs."""
 
     queues: dict[Queue, Waiting]
     held_runs: int
-    """Accepted, and in no queue before a run of their workspace ends: their plan allows no more at once."""
+    """Accepted runs that are not enqueued because their workspace is at its plan's limit of concurrent runs."""
 
 
 async def read(session: Session) -> Backlog:
-    """Count what waits, by queue, up to `MOST` of each lane."""
+    """Count waiting tickets by queue, up to `MOST` in each lane, and held runs, up to `MOST`."""
     statement = WAITING[session.connection.dialect.name]
     queues: dict[Queue, Waiting] = {}
     for queue in Queue:

@@ -1,4 +1,4 @@
-"""Takes over what a worker that is gone had in hand, and lets go of what another worker has taken over from this one."""
+"""Reclaims tickets held by dead workers, and drops runs that another worker has claimed from this one."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -17,11 +17,11 @@ from stepiq.store.tables import runs
 log = logging.get(__name__)
 
 _EVERY_SECONDS = 1.0
-# After a restart of the database nobody is there for a moment, and everybody still works.
+# After a restart of the database, no worker holds its lease for a moment, although all still work.
 GRACE_SECONDS = 2.0
 _HELD_SECONDS = LEASE_SECONDS / 2
 _HELD_LATELY_SECONDS = LEASE_SECONDS + GRACE_SECONDS + 2 * _EVERY_SECONDS
-"""For so long after this worker did not respond, others may still take over its runs because of that."""
+"""How long after this worker was unresponsive other workers may still take over its runs for that reason."""
 
 _TAKE_BACK = (
     runs.update()
@@ -35,12 +35,12 @@ _TAKE_BACK = (
 )
 
 Overtaken = Callable[[UUID, bool], bool]
-"""Called with a run that is not this worker's any more, and whether that is because it was cancelled. Returns whether it
-was called for the first time for this claim."""
+"""Called with a run that this worker has lost, and whether the run was cancelled. Returns whether this was the first
+call for this claim."""
 
 
 class Recovery:
-    """What a worker does, besides its work, so that no ticket stays in dead hands."""
+    """Reclaims tickets held by dead workers, and finds the runs that this worker has lost."""
 
     def __init__(
         self, database: Database, changes: Changes, tickets: TicketQueue, presence: Presence
@@ -51,15 +51,15 @@ class Recovery:
         self._presence = presence
         self._missing_since: dict[str, float] = {}
         self._to_take_back: set[tuple[UUID, int]] = set()
-        """Runs and the claims that this worker has lost, for which another worker has counted a crash."""
+        """Runs, and this worker's lost claims to them, for which another worker has counted a crash."""
         self._turned_at: float | None = None
         self._held_until = 0.0
 
     async def take_over(self, grace_seconds: float = 0.0) -> int:
-        """Put the tickets of workers that have been gone for so long back into their queues, and say how many.
+        """Return tickets to their queues if their workers have been gone for `grace_seconds`. Returns their number.
 
         Raises:
-            StoreUnavailable: who is there is not known; the grace begins anew.
+            StoreUnavailable: the workers cannot be checked. The grace period starts again.
         """
         now = asyncio.get_running_loop().time()
         try:
@@ -76,23 +76,23 @@ class Recovery:
         taken = await self._tickets.take_back(gone)
         metrics.tickets_taken_over.inc(taken)
         log.warning("tickets_taken_over", workers=gone, tickets=taken)
-        # What it did last, it may not have told.
+        # The worker may have died between a commit and its notification.
         self._changes.may_have_missed()
         return taken
 
     async def let_go(
         self, claims: Mapping[UUID, int], overtaken: Overtaken, *, was_held: bool = False
     ) -> None:
-        """Find the runs whose claims are not the last ones any more: nothing that is done for them counts.
+        """Find the runs that have a newer claim than this worker's. Results for an old claim are discarded.
 
         Args:
-            claims: those of this worker.
-            overtaken: called for each such run, each time.
-            was_held: whether this worker did not respond lately, which a run may have caused. Otherwise, for example after it was
-                cut off from the database, `take_crashes_back` takes back the crash that was counted for each of them.
+            claims: this worker's claims, by run.
+            overtaken: called for each such run, at every call.
+            was_held: whether this worker was unresponsive recently, which a run may have caused. If not, for example
+                after it was cut off from the database, `take_crashes_back` revokes the crash counted for each run.
 
         Raises:
-            StoreUnavailable: that is not known.
+            StoreUnavailable: the claims cannot be read.
         """
         if not claims:
             return
@@ -101,28 +101,28 @@ class Recovery:
             found = await session.execute(
                 sa.select(runs.c.id, runs.c.claim, runs.c.status).where(runs.c.id.in_(ours))
             )
-            # A claim taken meanwhile is newer than what was read.
+            # This worker may have made a newer claim since the read.
             lost = [row for row in found if row.claim > claims.get(row.id, row.claim)]
         new = [row for row in lost if overtaken(row.id, row.status == RunStatus.CANCELLED)]
         if not was_held:
             self._to_take_back.update((row.id, ours[row.id]) for row in new)
 
     def claim_lost(self, run_id: UUID, claim: int) -> None:
-        """Note that a write has found that a claim is not the run's last one, before `let_go` did.
+        """Record a lost claim that a write detected before `let_go` did.
 
-        Call it once for a claim, and only if `let_go` does not see the claim any more.
+        Call it once for a claim, and only if `let_go` no longer gets the claim.
         """
-        # On SQLite, there is no other worker: the run was cancelled.
+        # SQLite has only one worker, so the run was cancelled.
         if not self._database.is_sqlite and not self._was_held(asyncio.get_running_loop().time()):
             self._to_take_back.add((run_id, claim))
 
     async def take_crashes_back(self, patience: float = PATIENT_SECONDS) -> None:
-        """Take back the crashes that were counted because other workers claimed runs of this worker, which lives.
+        """Revoke the crashes counted when other workers claimed runs from this live worker.
 
         Raises:
-            StoreUnavailable: they are taken back by the next call.
+            StoreUnavailable: nothing is revoked; the next call tries again.
         """
-        # In the order in which everybody locks runs.
+        # The same lock order as elsewhere, to avoid deadlocks.
         lost = sorted(self._to_take_back)
         if not lost:
             return
@@ -132,19 +132,19 @@ class Recovery:
         self._to_take_back.difference_update(lost)
 
     def _was_held(self, now: float) -> bool:
-        """Whether this worker did not respond lately; also while `run_for_ever` has not noticed it yet."""
+        """Whether this worker was unresponsive recently. Detects it before `run_for_ever` does."""
         if self._turned_at is not None and now - self._turned_at > _EVERY_SECONDS + _HELD_SECONDS:
             self._held_until = now + _HELD_LATELY_SECONDS
         return now < self._held_until
 
     async def run_for_ever(self, claims: Mapping[UUID, int], overtaken: Overtaken) -> None:
-        """Do all of it every second, until cancelled."""
+        """Run all steps of recovery every second until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             self._turned_at = loop.time()
             await asyncio.sleep(_EVERY_SECONDS)
             was_held = self._was_held(loop.time())
-            # What the database takes to answer does not hold this worker.
+            # Waiting for the database does not make this worker unresponsive.
             self._turned_at = None
             try:
                 await self.take_over(GRACE_SECONDS)

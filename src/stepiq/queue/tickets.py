@@ -1,9 +1,9 @@
-"""The only door to the durable queue (DBOS Transact).
+"""The only interface to the durable queue (DBOS Transact).
 
-A ticket says "someone must carry this on" and nothing else: its argument is the id of a run or of a delivery, its result
-is null, and what has been done is in our own rows. A ticket goes in the transaction that ends its run or delivery. Each queue has two lanes: one for the first few that a workspace has
-under way, so that no other's thousands can take all places, and one for the rest. A lane polls once a second as a safety
-net and is woken at commit.
+A ticket is a request to continue a run or a delivery. Its argument is the id of that run or delivery, its result is
+null, and progress is stored in stepIQ's own tables. The transaction that ends the run or delivery deletes its ticket.
+Each queue has two lanes: one for the first few tickets of each workspace, so that a workspace with thousands of tickets
+cannot block the others, and one for the rest. A commit wakes the lanes; each also polls once a second as a fallback.
 """
 
 import asyncio
@@ -32,20 +32,20 @@ from stepiq.store.pubsub import TICKETS_WAITING, Changes
 log = logging.get(__name__)
 
 CONCURRENCY = 500
-"""Tickets of one lane that a worker process carries at once. Nothing else limits how many receivers may be slow."""
+"""Tickets of one lane that a worker process executes at the same time. It is the only limit on slow receivers."""
 FIRST = 3
-"""Up to this priority a ticket is among the first of its workspace."""
+"""Highest priority number of the tickets in the first lane."""
 
-# A constant: tickets carry no code, so every version of ours may take over every other's.
+# Constant, because tickets contain no code: any version of stepIQ can execute the tickets of another.
 _APPLICATION_VERSION = "1"
 _POLL_SECONDS = 1.0
 _THREADS = 8
 _WAKE_SECONDS = 0.02
 _RECOVERIES = 1_000_000
 
-# Of the library's schema on PostgreSQL; on SQLite its tables are among ours.
+# On PostgreSQL the library has its own schema; on SQLite it shares the database with stepIQ's tables.
 _SCHEMAS = {"sqlite": "", "postgresql": "dbos."}
-# What a ticket does not name is the column's default.
+# Other columns have defaults.
 _STATUS = """\
 (
     workflow_uuid, name, queue_name, priority, creator_xid, application_version,
@@ -56,7 +56,7 @@ _STATUS = """\
 ) ON CONFLICT (workflow_uuid) DO NOTHING"""
 _INPUT = "(workflow_uuid, inputs) VALUES (:id, :inputs) ON CONFLICT (workflow_uuid) DO NOTHING"
 
-# What the library writes when it recovers tickets, for all of them at once.
+# The update that the library makes to recover a ticket, for all tickets in one statement.
 _TAKE_BACK = """\
 workflow_status SET status = 'ENQUEUED', owner_xid = NULL, started_at_epoch_ms = NULL
 WHERE status = 'PENDING' AND executor_id IN :executors RETURNING queue_name"""
@@ -68,29 +68,29 @@ Carry = Callable[[UUID], Awaitable[None]]
 
 
 class Queue(StrEnum):
-    """What there are tickets for. One queue's backlog holds up no other's."""
+    """A kind of ticket. The backlog of one queue does not delay the other."""
 
     RUNS = "runs"
     DELIVERIES = "deliveries"
 
     @property
     def workflow(self) -> str:
-        """Name of the workflow behind its tickets, which tells them apart in the library's tables."""
+        """Name of the DBOS workflow of its tickets, which identifies the queue in the library's tables."""
         return "carry" if self is Queue.RUNS else "deliver"
 
     @property
     def lanes(self) -> tuple[str, str]:
-        """Its queues in the library: of the first tickets of workspaces, and of all others."""
+        """Names of its two queues in the library: for the first tickets of each workspace, and for all others."""
         return f"{self}-first", str(self)
 
     def lane(self, priority: int) -> str:
-        """Where a ticket of that priority waits."""
+        """The lane of a ticket with that priority."""
         return self.lanes[priority > FIRST]
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """The n-th request to carry a run or a delivery on."""
+    """The n-th request to continue a run or a delivery."""
 
     subject_id: UUID
     number: int
@@ -100,13 +100,13 @@ class Ticket:
 
     @classmethod
     def parse(cls, text: str) -> "Ticket":
-        """Read what `str` wrote."""
+        """Parse the output of `str`."""
         subject_id, _, number = text.partition(":")
         return cls(UUID(subject_id), int(number))
 
 
 class _Wake:
-    """Stands in for the queue thread's stop event, so that a commit can end its pause."""
+    """Replaces the stop event of a queue thread, so that a commit can end the thread's pause."""
 
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop
@@ -130,12 +130,12 @@ def _woken_queue_worker(stop: threading.Event, instance: DBOS, queue: Any) -> No
     _queue_worker(wake, instance, queue)  # pyright: ignore[reportArgumentType] - the two methods it calls
 
 
-# The queue has no public way to be woken; without one, a run would start up to a second late.
+# The library has no public API to wake a queue. Without waking, a run would start up to a second late.
 dbos_queue.queue_worker_thread = _woken_queue_worker
 
 
 _finished: set[str] = set()
-"""Tickets that are gone and whose workflows have not returned yet."""
+"""Deleted tickets whose workflows have not returned yet."""
 _update_outcome = SystemDatabase.update_workflow_outcome
 
 
@@ -146,11 +146,12 @@ def _note_outcome(
         _finished.discard(workflow_id)
     else:
         _update_outcome(system, workflow_id, *arguments, **options)
-    # Where nothing was updated, the ticket is another worker's by now, or gone: the library would ask for its outcome for ever.
+    # If no row was updated, another worker has the ticket or it was deleted. Without `True`, the library would poll for
+    # its outcome forever.
     return True
 
 
-# The library has no way to end a workflow in a transaction of ours; a run would cost one more for its ticket alone.
+# The library cannot end a workflow in our transaction, so each ticket would need a transaction of its own.
 SystemDatabase.update_workflow_outcome = _note_outcome  # pyright: ignore[reportAttributeAccessIssue] - called by position and name
 
 
@@ -181,7 +182,7 @@ _ASKS_FOR_HOLDERS = {
 }
 
 
-# For the workflows, which the library calls by name: what this process does with a ticket.
+# The library calls workflows by name, so the handlers of this process are global.
 _carriers: dict[Queue, Carry] = {}
 
 
@@ -196,24 +197,25 @@ async def _deliver(delivery_id: str) -> None:
 
 
 class TicketQueue:
-    """Puts tickets into their queues and, in a worker, takes them out. One per process."""
+    """Enqueues tickets and, in a worker, executes them. One per process."""
 
     def __init__(self, database: Database, changes: Changes) -> None:
         self._database = database
         self._changes = changes
-        # Anybody's commit wakes the queues of everybody.
+        # A commit in any process wakes the queues of all processes.
         changes.hear(TICKETS_WAITING, _wake)
         self._engine: sa.Engine | None = None
         self._client: DBOSClient | None = None
         self._is_working = False
 
     async def launch(self, executor_id: str, carriers: Mapping[Queue, Carry]) -> None:
-        """Start to take tickets; call it on the event loop that shall do the work.
+        """Start to execute tickets. Call it on the event loop that executes them.
 
         Args:
-            executor_id: whose tickets those are that this process has in hand; no other process, past ones included, has it.
-            carriers: for each queue, what brings one run or delivery as far as it goes; a ticket whose call is cancelled is
-                handed out again.
+            executor_id: identifies the holder of the tickets that this process claims. No other process, past or
+                present, may have the same id.
+            carriers: for each queue, a function that executes one run or delivery until it ends or waits. If the call
+                is cancelled, the ticket is enqueued again.
         """
         _carriers.update(carriers)
         client = self._connect()
@@ -230,7 +232,7 @@ class TicketQueue:
             "notification_listener_polling_interval_sec": 0.05 if self._database.is_sqlite else 1.0,
         }
         DBOS(config=config)
-        # Before the launch: a queue that is registered later is noticed up to a second late.
+        # Queues registered after the launch start up to a second late.
         for lane in (lane for queue in carriers for lane in queue.lanes):
             await client.register_queue_async(
                 lane, worker_concurrency=CONCURRENCY, polling_interval_sec=_POLL_SECONDS
@@ -263,7 +265,7 @@ class TicketQueue:
         priority: int,
         queue: Queue = Queue.RUNS,
     ) -> None:
-        """Put ticket `number` of a run or delivery into its queue, in this transaction; lower priorities go first."""
+        """Enqueue ticket `number` of a run or delivery in this transaction. Lower priority numbers go first."""
         await self.enqueue_many(session, [(subject_id, number, priority)], queue)
 
     async def enqueue_many(
@@ -272,7 +274,7 @@ class TicketQueue:
         tickets: Sequence[tuple[UUID, int, int]],
         queue: Queue = Queue.RUNS,
     ) -> None:
-        """Do as `enqueue` for several: subject, number and priority of each."""
+        """Enqueue several tickets, each given as subject, number and priority."""
         rows = [
             {
                 "id": str(Ticket(subject_id, number)),
@@ -285,22 +287,21 @@ class TicketQueue:
             }
             for subject_id, number, priority in tickets
         ]
-        # Row by row and column by column what the library's `enqueue_in_transaction` writes, which puts together and compiles
-        # two statements for each ticket.
+        # Writes the same rows as the library's `enqueue_in_transaction`, which compiles two statements for each ticket.
         for statement in _INSERTS[session.connection.dialect.name]:
             await session.execute(statement, rows)
         for lane in {str(row["queue"]) for row in rows}:
             session.after_commit(partial(self._changes.publish, TICKETS_WAITING, lane))
 
     async def holders(self, session: Session) -> set[str]:
-        """Executors that have tickets in hand."""
+        """Ids of the executors that hold tickets."""
         statement = _ASKS_FOR_HOLDERS[session.connection.dialect.name]
         return set((await session.execute(statement)).scalars())
 
     async def take_back(self, executors: Collection[str], patience: float = PATIENT_SECONDS) -> int:
-        """Put all tickets that executors have in hand back into their queues, and say how many there were.
+        """Return all tickets held by these executors to their queues. Returns the number of tickets.
 
-        What one of them goes on to say of such a ticket counts no more.
+        A later outcome from such an executor is ignored.
         """
         async with self._database.transaction(patience) as session:
             statement = _TAKES_BACK[session.connection.dialect.name]
@@ -311,7 +312,7 @@ class TicketQueue:
         return len(lanes)
 
     async def finished(self, limit: int, queue: Queue = Queue.RUNS) -> list[Ticket]:
-        """Up to `limit` tickets of a queue that nobody will work on any more, the oldest first."""
+        """Up to `limit` finished tickets of a queue, oldest first."""
         found = await self._connect().list_workflows_async(
             status=["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"],
             name=queue.workflow,
@@ -322,24 +323,24 @@ class TicketQueue:
         return [Ticket.parse(workflow.workflow_id) for workflow in found]
 
     async def delete(self, tickets: list[Ticket]) -> None:
-        """Forget finished tickets."""
+        """Delete finished tickets."""
         await self._connect().delete_workflows_async([str(ticket) for ticket in tickets])
 
     async def stop(self) -> None:
-        """Take no more tickets; whoever carries one must have stopped before."""
+        """Stop executing tickets. All tickets in progress must have been drained before."""
         if self._is_working:
             self._is_working = False
-            # Its own wait for workflows in flight counts in whole seconds; ours have been drained already.
+            # Its own wait for workflows in flight, in whole seconds, is not used: they are already drained.
             stopping = asyncio.create_task(asyncio.to_thread(DBOS.destroy))
             while not stopping.done():
-                # A queue's thread sees the stop only when its pause ends; the library has one of its own, too.
+                # A queue thread checks for the stop only when its pause ends. The library has a queue of its own, too.
                 for wake in _wakes.values():
                     wake.event.set()
                 await asyncio.wait({stopping}, timeout=_WAKE_SECONDS)
             await stopping
             _carriers.clear()
             _finished.clear()
-            # The library's shutdown leaves the loop with a dead default executor.
+            # The library shuts down the loop's default executor.
             asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(4))
         if self._client is not None and self._engine is not None:
             self._client.destroy()
@@ -348,7 +349,7 @@ class TicketQueue:
 
 
 async def finish(session: Session, tickets: Sequence[Ticket]) -> None:
-    """Use tickets up in this transaction, with what they are for: nobody is called with them any more."""
+    """Delete tickets in the transaction that ends their runs or deliveries. They are not executed again."""
     ids = [str(ticket) for ticket in tickets]
     for statement in _DELETES[session.connection.dialect.name]:
         await session.execute(statement, {"ids": ids})
@@ -357,14 +358,14 @@ async def finish(session: Session, tickets: Sequence[Ticket]) -> None:
 
 
 def _wake(lane: Json) -> None:
-    """Have a lane looked at now; None means all."""
+    """Poll a lane immediately; None means all lanes."""
     for name, wake in list(_wakes.items()):
         if lane is None or name == lane:
             wake.event.set()
 
 
 def prepare(url: URL) -> None:
-    """Create or bring up to date the queue's own tables; does nothing on a current database."""
+    """Create or migrate the library's tables. Does nothing if they are current."""
     with migrate.alone(url):
         DBOS.migrate(url.set(drivername=_driver(url)).render_as_string(hide_password=False))
 

@@ -1,7 +1,7 @@
-"""Which workers are alive: each holds a lock that ends with its process, however that ends.
+"""Worker leases: each live worker holds a lock that is released when its process ends, even after a crash.
 
-On SQLite it is the lock of a file, and there is one worker. On PostgreSQL it is an advisory lock of a session, which the
-server also ends when nothing was heard of it for four seconds: a worker that was stopped or cut off counts as gone then.
+On SQLite it is a file lock, and there is one worker. On PostgreSQL it is a session-level advisory lock. The server ends
+a session that is idle for four seconds, so a worker that was stopped or cut off loses its lock.
 """
 
 import asyncio
@@ -24,16 +24,16 @@ from stepiq.store.postgres_driver import answering_within
 log = logging.get(__name__)
 
 LEASE_SECONDS = 4
-"""After so long without a sign of life a worker on PostgreSQL counts as gone."""
+"""A worker on PostgreSQL that sends no heartbeat for this long counts as dead."""
 _SIGN_SECONDS = 1.0
 _RETRY_SECONDS = 0.5
 _LOCK_SECONDS = 3 * LEASE_SECONDS
-# Any fixed number that tells workers' locks from others; it spells STIQ.
+# An arbitrary number that separates workers' locks from others ("STIQ" in ASCII).
 _WORKERS = 0x5354_4951
 _LARGEST = 2**31
 _PREFIX = "worker-"
 
-# An advisory lock of two numbers shows them as these columns.
+# `pg_locks` shows the two keys of an advisory lock as `classid` and `objid`, with `objsubid` = 2.
 _PRESENT = sa.text(
     "SELECT objid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND granted"
     " AND classid = :workers"
@@ -48,31 +48,31 @@ class WorkerRunning(Conflict):
 
 
 class Presence(Protocol):
-    """A worker's sign that it is there."""
+    """A worker's lease."""
 
     executor_id: str
-    """Names this worker, and no other at any time."""
+    """Unique id of this worker; never reused."""
 
     async def acquire(self) -> None:
-        """Begin to be there.
+        """Acquire the lease.
 
         Raises:
-            WorkerRunning: another process has this database to itself.
+            WorkerRunning: another process uses this SQLite database.
             StoreUnavailable: the database cannot be reached.
         """
         ...
 
     async def release(self) -> None:
-        """Be gone; does nothing for one that is not there."""
+        """Release the lease; does nothing if it is not held."""
         ...
 
     async def absent(self, session: Session, executors: Collection[str]) -> set[str]:
-        """Those of the executors that are not there, this one left out."""
+        """The executors, other than this one, that hold no lease."""
         ...
 
 
 def presence_of(database: Database) -> Presence:
-    """The kind that this store has."""
+    """Create the lease that fits the database. It is not acquired yet."""
     number = secrets.randbelow(_LARGEST)
     if database.path is None:
         return SessionPresence(database, number)
@@ -80,7 +80,7 @@ def presence_of(database: Database) -> Presence:
 
 
 class FilePresence:
-    """The only worker of an SQLite file."""
+    """The lease of the only worker of an SQLite database."""
 
     def __init__(self, path: Path, number: int) -> None:
         self.executor_id = f"{_PREFIX}{number}"
@@ -100,7 +100,7 @@ class FilePresence:
 
 
 class SessionPresence:
-    """One of any number of workers on PostgreSQL."""
+    """The lease of one of several workers on PostgreSQL."""
 
     def __init__(self, database: Database, number: int) -> None:
         self.executor_id = f"{_PREFIX}{number}"
@@ -131,7 +131,7 @@ class SessionPresence:
         try:
             with outages_reported(), answering_within(_LOCK_SECONDS):
                 await connection.execute(f"SET idle_session_timeout = '{LEASE_SECONDS}s'".encode())
-                # A session of this worker that was cut off may still have the lock, but not for long.
+                # An earlier session of this worker that was cut off may hold the lock until it times out.
                 await connection.execute(
                     "SELECT pg_advisory_lock(%s, %s)", (_WORKERS, self._number)
                 )
@@ -166,7 +166,7 @@ def _lock_path(database: Path) -> Path:
 
 
 def owner(database: Path) -> str | None:
-    """Process id of the process that uses an SQLite file; None if there is none."""
+    """Process id of the process that uses an SQLite database, `unknown` while it is starting; None if there is none."""
     try:
         handle = os.open(_lock_path(database), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -181,7 +181,7 @@ def owner(database: Path) -> str | None:
 
 
 def _pid_in(handle: int) -> str:
-    """The process id in a lock file. Its owner may not have written it yet."""
+    """The process id in a lock file, or `unknown` if its owner has not written it yet."""
     return os.read(handle, 32).decode(errors="replace").strip() or "unknown"
 
 

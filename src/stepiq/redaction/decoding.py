@@ -1,4 +1,4 @@
-"""Every way in which a text can be read: as it is, and with URL and JSON escapes taken as what they stand for."""
+"""Decodes URL and JSON escapes of a text in every combination, and maps positions back to the original."""
 
 import itertools
 import re
@@ -8,32 +8,32 @@ from dataclasses import dataclass
 from functools import cached_property
 
 DEPTH = 2
-"""How many escapings on top of each other are seen through."""
+"""Number of nested escapings that are decoded."""
 
 UNREADABLE = "\ufffd"
-"""Stands for escaped bytes that are no character."""
+"""Replaces escaped bytes that are not valid UTF-8."""
 _MOST_HALVES = 3
 
 Characters = tuple[str, Sequence[int]]
-"""What escapes stand for, and how long each of them is."""
+"""Decoded characters, and the length of the escape of each."""
 
 Run = tuple[int, int, Characters]
-"""Where escapes that follow each other begin and end, and what they stand for."""
+"""Start and end of consecutive escapes, and the characters they encode."""
 
 
 @dataclass(frozen=True, slots=True)
 class Anchors:
-    """Which places of a reading are which places of the original."""
+    """Maps positions of a reading to positions of the original."""
 
     here: list[int]
-    """Positions in the reading, from the first to one behind the last."""
+    """Positions in the reading, from the first to one past the last."""
     there: list[int]
-    """The same places in the original."""
+    """The corresponding positions in the original."""
     stride: list[int]
-    """How long each character from there on is in the original."""
+    """Length in the original of each character from there on."""
 
     def add(self, here: int, there: int, stride: int) -> None:
-        """Note one more place, unless what is known says the same."""
+        """Add a position, unless the previous entry already implies it."""
         if (
             self.here
             and self.stride[-1] == stride
@@ -45,12 +45,12 @@ class Anchors:
         self.stride.append(stride)
 
     def index(self, at: int) -> int:
-        """The last place that is not behind a position of the reading."""
+        """Index of the last entry at or before a position of the reading."""
         return bisect_right(self.here, at) - 1
 
 
 class Reading:
-    """A text, read in one way. Which place of it is which of the original is found out when it is asked for."""
+    """A text, decoded in one way. The map of its positions is computed when it is first used."""
 
     def __init__(
         self,
@@ -63,25 +63,25 @@ class Reading:
     ) -> None:
         self.text = text
         self.length = length
-        """Of the original."""
+        """Length of the original."""
         self.open_from = open_from
-        """Position in the original from which on the text cannot be read before more of it comes; its length if there is none."""
+        """Position in the original from which decoding must wait for more text; `length` if there is none."""
         self._source = source
         self._runs = runs
 
     def position(self, at: int) -> int:
-        """Where in the original a position of the reading lies."""
+        """The position in the original of a position of the reading."""
         return self._place(self.anchors.index(at), at)
 
     def end(self, at: int) -> int:
-        """Where in the original the character before a position of the reading ends.
+        """The end in the original of the character before a position of the reading.
 
         This differs from `position(at)` where characters of the original are left out.
         """
         return self._place(self.anchors.index(at - 1), at)
 
     def boundary(self, there: int) -> int:
-        """Where in the original the character starts that contains a position of the original."""
+        """The start in the original of the decoded character that contains a position of the original."""
         anchors = self.anchors
         index = bisect_right(anchors.there, there) - 1
         start, stride = anchors.there[index], anchors.stride[index]
@@ -93,7 +93,7 @@ class Reading:
 
     @cached_property
     def anchors(self) -> Anchors:
-        """Where its places are in the original."""
+        """The map from its positions to positions of the original."""
         if self._source is None:
             return Anchors([0], [0], [1])
         return _anchors(self._source, self._runs(), len(self._source.text))
@@ -101,7 +101,7 @@ class Reading:
     def rewritten(
         self, text: str, runs: Callable[[], Sequence[Run]], open_from: int | None = None
     ) -> "Reading":
-        """This reading with runs replaced; `text` is what it says then."""
+        """This reading with runs replaced; `text` is the result."""
         return Reading(
             text,
             length=self.length,
@@ -113,14 +113,14 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class _Escaping:
-    """One way of writing characters as something else."""
+    """One way to escape characters."""
 
     sign: str
     """A character that every escape of this kind contains."""
     runs: re.Pattern[str]
-    """Escapes that follow each other."""
+    """Matches consecutive escapes."""
     begun: re.Pattern[str]
-    """What may be the beginning of an escape, at the end of a text."""
+    """Matches a possible beginning of an escape at the end of a text."""
     read: Callable[[str], Characters]
 
 
@@ -143,7 +143,7 @@ def _read_percent(run: str) -> Characters:
 
 
 def _utf8(data: bytes) -> str | None:
-    """The character that some bytes begin with."""
+    """The character that the bytes begin with; None if they are not valid UTF-8."""
     for size in range(1, len(data) + 1):
         try:
             return data[:size].decode()
@@ -187,12 +187,12 @@ _LINE_END = re.compile(r"(?<=[A-Za-z0-9+/])[ \t]*\r?\n[ \t]*(?=[A-Za-z0-9+/=])")
 
 
 def readings(text: str, *, plus: bool, is_open: bool = False) -> list[Reading]:
-    """The text itself, and every other reading of it.
+    """The text itself, and every decoded form of it that differs.
 
     Args:
         text: the original.
-        plus: also read `+` as a space, as forms do.
-        is_open: more may follow, so what may be the beginning of an escape is left out at the end.
+        plus: also decode `+` as a space, as in forms.
+        is_open: more text may follow, so a possible beginning of an escape at the end is left out.
     """
     found = [Reading(text, length=len(text), open_from=len(text))]
     level = found
@@ -211,7 +211,7 @@ def readings(text: str, *, plus: bool, is_open: bool = False) -> list[Reading]:
 
 
 def in_base64(reading: Reading) -> Reading:
-    """The reading with the URL-safe alphabet as the standard one, and without the line ends inside encoded texts."""
+    """The reading with the URL-safe alphabet replaced by the standard one, and without line ends in encoded text."""
     text = reading.text.replace("-", "+").replace("_", "/")
     if "\n" not in text:
         return reading.rewritten(text, tuple)
@@ -232,7 +232,7 @@ def _read_open(reading: Reading, kind: _Escaping) -> Reading:
     begun = kind.begun.search(text, max(read_to, len(text) - _LONGEST_BEGUN))
     end = begun.start() if begun else len(text)
     if runs and end == read_to:
-        # The run's last character may lack its second half.
+        # The second half of the run's last character may not have arrived yet.
         start, end, (chars, widths) = runs[-1]
         whole = len(chars)
         while whole and _is_half(chars[whole - 1]) and len(chars) - whole < _MOST_HALVES:
@@ -263,7 +263,7 @@ def _runs(text: str, kind: _Escaping) -> list[Run]:
 
 
 def _anchors(source: Reading, runs: Sequence[Run], length: int) -> Anchors:
-    """Where the places of a reading are, which is `source` with runs replaced."""
+    """The position map of `source` with runs replaced."""
     found = Anchors([], [], [])
     at = size = 0
     for start, end, (_, widths) in runs:
@@ -284,7 +284,7 @@ def _anchors(source: Reading, runs: Sequence[Run], length: int) -> Anchors:
 
 
 def _copy(source: Reading, start: int, end: int, ahead: int, found: Anchors) -> None:
-    """Take over what is known of the places from `start` to `end`."""
+    """Copy the entries of the positions from `start` to `end`."""
     if start == end:
         return
     known = source.anchors

@@ -124,7 +124,7 @@ async def start_run(
             await own_tx.keep(accepted)
             run_id, version = run.id, run.pipeline_version
     except Replayed as replayed:
-        # A repeated request waits for the run that the first one started.
+        # A repeated request waits for the run started by the first one.
         accepted, started = replayed.answer.response(), replayed.answer.content
         run_id, version = UUID(started["id"]), int(started["pipeline_version"])
     seconds = waiting.seconds(wait, services.engine.definitions.kept(pipeline_id, version))
@@ -133,7 +133,7 @@ async def start_run(
     waited = waiting.Waited(caller.workspace_id, run_id, timedelta(seconds=seconds))
     try:
         finished = await _after_wait(services, streams, caller, waited, request)
-        # The credential may have been revoked meanwhile. The response to it then shows nothing of what happened since.
+        # The credential may have been revoked meanwhile. The response then shows no later changes.
         is_live = await doors.watch.is_live(caller)
     except StoreUnavailable:
         return accepted
@@ -206,7 +206,7 @@ async def get_run(caller: Reader, read: Read, run_id: UUID) -> schemas.RunDetail
 
 @router.get(
     "/runs/{run_id}/stream",
-    status_code=200,  # the OpenAPI document cannot read it from the class below
+    status_code=200,  # FastAPI cannot read it from the class below
     response_class=EventStream,
     responses={
         200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},

@@ -1,4 +1,4 @@
-"""What can go wrong with a run."""
+"""Errors of runs."""
 
 from datetime import datetime
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Throws away runs that ended long ago, with their steps, events, large values and deliveries."""
+"""Deletes runs that ended long ago, with their steps, events, large values and deliveries."""
 
 from datetime import datetime, timedelta
 
@@ -7,12 +7,12 @@ from stepiq.store.database import Session
 
 _RUNS = 100
 _EVENTS = 500
-"""A turn deletes as many runs as have this many events together, and at least one: what a run has of rows grows with them."""
+"""Maximum events of the runs in one batch of at least one run. A run's row count grows with its events."""
 
 
 async def sweep(session: Session, now: datetime, *, kept: timedelta) -> int:
-    """Delete some of the runs that ended longer ago than `kept`, and say how many there were.
+    """Delete a batch of runs that ended longer ago than `kept`; returns the number deleted.
 
-    A run with a delivery under way stays until that has ended.
+    A run with a pending delivery is kept until the delivery ends.
     """
     return await queries.delete_ended(session, now - kept, runs_limit=_RUNS, events_limit=_EVENTS)

@@ -1,7 +1,7 @@
-"""Links that work without an account. None of them is stored.
+"""Links that work without an account. Links are not stored.
 
-The token of a link states what it gives access to and proves it. It is in the part of the address behind `#`, which browsers do
-not send, so that it gets into no log of a server or proxy.
+A link's token is signed and identifies the resource. It is in the URL fragment, which browsers do not send, so it does
+not appear in the logs of servers and proxies.
 """
 
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ RUN_LINK_LIFETIME = timedelta(days=30)
 
 
 class RunLinks:
-    """Links to the status of one run, for people who may have no account."""
+    """Links to the status of one run, which need no account."""
 
     def __init__(self, settings: Settings) -> None:
         self._base_url = settings.base_url
@@ -32,11 +32,11 @@ class RunLinks:
         return self._tokens.make(run_id, expires_at)
 
     def read(self, token: str) -> tuple[UUID, datetime]:
-        """The run that a token gives access to, and until when.
+        """Verify a token; returns the run's id and the token's expiry.
 
         Raises:
-            RunLinkInvalid: this server did not make it.
-            RunLinkExpired: it is too old.
+            RunLinkInvalid: this server did not create the token.
+            RunLinkExpired: the token has expired.
         """
         claim = self._tokens.read(token)
         if claim is None:

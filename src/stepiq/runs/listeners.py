@@ -1,7 +1,7 @@
-"""Who listens to which run in this process.
+"""The listeners of runs in this process.
 
-A run that anybody listens to has one channel, which hears each of its events once, draws it once, and hands the same
-bytes to every listener. What a listener has not taken is bounded: who falls too far behind forgets it and reads the log.
+A run with listeners has one channel. It receives each event once, serializes it once, and passes the same bytes to
+every listener. A listener's buffer is bounded: a listener that falls too far behind drops it and reads the log instead.
 """
 
 import asyncio
@@ -23,56 +23,56 @@ from stepiq.store.states import FINAL_RUN_STATUSES, FINAL_STEP_STATUSES
 
 MAX_STREAMS_PER_WORKSPACE = 50
 MAX_STREAMS = 1_000
-"""Of the whole process."""
+"""Maximum open streams of the process."""
 RESERVED_STREAMS = 200
-"""Places for workspaces that have no stream, among those of the process."""
+"""Part of `MAX_STREAMS` that is reserved for workspaces without a stream."""
 KEEPALIVE_SECONDS = 15.0
 MAX_WAITING = 1_000
 MAX_WAITING_BYTES = 256 * 1024
-"""What one listener may have waiting; a single event may be larger."""
+"""Maximum size of one listener's buffer. A single event may be larger."""
 
 _TURN = 100
-"""How many listeners are handed an event before others have a turn on the event loop."""
+"""Number of listeners that receive an event before the channel yields to the event loop."""
 
 log = logging.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class StreamEvent:
-    """One event of a run, as listeners get it."""
+    """One event of a run, as listeners receive it."""
 
     type: str
     seq: int | None
     data: dict[str, Any]
     frame: bytes
-    """The event as server-sent events have it."""
+    """The event in server-sent events format."""
 
     @classmethod
     def of(cls, event_type: str, seq: int | None, data: dict[str, Any]) -> "StreamEvent":
-        """Draw an event; text that passes has no number."""
+        """Serialize an event. Streamed text has no `seq`."""
         number = None if seq is None else str(seq)
-        # JSON as we write it has no line ends, so nothing in it can end the frame.
+        # `json.dumps` writes no line breaks, so the data cannot end the frame.
         frame = format_sse_event(data_str=json.dumps(data), event=event_type, id=number)
         return cls(event_type, seq, data, frame)
 
     @property
     def is_final(self) -> bool:
-        """Whether it is the last of its run."""
+        """Whether it is the last event of its run."""
         return self.type == "run.status" and self.data.get("status") in FINAL_RUN_STATUSES
 
     @property
     def ends_step(self) -> bool:
-        """Whether the execution of a step is over with it."""
+        """Whether it ends the execution of a step."""
         return self.type == "step.status" and self.data.get("status") in FINAL_STEP_STATUSES
 
     @property
     def execution(self) -> tuple[Json, Json, Json]:
-        """Which execution of a step it is about."""
+        """The step execution it belongs to: step id, branch and iteration."""
         return self.data.get("step_id"), self.data.get("branch"), self.data.get("iteration")
 
 
 class Listener:
-    """What one listener has heard and not taken yet."""
+    """The buffer of one listener: events received and not yet taken."""
 
     def __init__(self) -> None:
         self._heard: list[StreamEvent] = []
@@ -80,17 +80,17 @@ class Listener:
         self._woken = asyncio.Event()
         self._is_missing = False
         self.is_closed = False
-        """Set when the server stops: nothing more will come."""
-        # A timer that runs on costs nothing while events come, unlike a time limit on each wait.
+        """Whether no more events will arrive."""
+        # A repeating timer has no cost per event, unlike a timeout for each wait.
         self._timer = asyncio.get_running_loop().call_later(KEEPALIVE_SECONDS, self._remind)
 
     @property
     def has_missed(self) -> bool:
-        """Whether something was lost since `catch_up`: the log has it."""
+        """Whether events were dropped since `catch_up`. The log contains them."""
         return self._is_missing
 
     def offer(self, told: StreamEvent) -> None:
-        """Hand over an event without waiting for the listener."""
+        """Add an event to the buffer without waiting."""
         if self._is_missing:
             return
         size = self._size + len(told.frame)
@@ -102,17 +102,17 @@ class Listener:
         self._woken.set()
 
     def miss(self) -> None:
-        """Forget what waits, and hear no more until `catch_up`."""
+        """Clear the buffer, and drop events until `catch_up`."""
         self._is_missing = True
         self._heard, self._size = [], 0
         self._woken.set()
 
     def catch_up(self) -> None:
-        """Hear again. Whoever then reads the log has missed nothing."""
+        """Buffer events again. Read the log afterwards to get the dropped ones."""
         self._is_missing = False
 
     async def take(self) -> list[StreamEvent]:
-        """All that has come, as soon as something has; nothing when something was missed, or after 15 seconds, or at the end."""
+        """Wait for events and return all; empty after dropped events, when closed, and every 15 seconds."""
         await self._woken.wait()
         if not self.is_closed:
             self._woken.clear()
@@ -120,7 +120,7 @@ class Listener:
         return heard
 
     def close(self) -> None:
-        """Nothing more will come."""
+        """Stop receiving, and wake `take`."""
         self._timer.cancel()
         self.is_closed = True
         self._woken.set()
@@ -131,12 +131,12 @@ class Listener:
 
 
 class _Channel:
-    """Everybody who listens to one run."""
+    """The listeners of one run."""
 
     def __init__(self, changes: Changes, run_id: UUID) -> None:
         self.listeners: set[Listener] = set()
         self.is_open = asyncio.Event()
-        # It outlives the request that made it, and is nothing of that request's log lines.
+        # The task outlives the request that created it, so it does not use that request's log context.
         self.task = asyncio.create_task(self._follow(changes, run_id), context=Context())
 
     async def _follow(self, changes: Changes, run_id: UUID) -> None:
@@ -182,10 +182,10 @@ class Streams:
         self._is_closing = False
 
     def enter(self, workspace_id: UUID) -> None:
-        """Count a stream in; whoever does counts it out again with `leave`.
+        """Count a stream. The caller must call `leave` when the stream ends.
 
         Raises:
-            TooManyStreams: the workspace or the process has as many as it may.
+            TooManyStreams: the workspace or the process has reached its limit.
         """
         if self._places.held(workspace_id) >= MAX_STREAMS_PER_WORKSPACE:
             limit = MAX_STREAMS_PER_WORKSPACE
@@ -197,12 +197,12 @@ class Streams:
         metrics.streams_open.inc()
 
     def leave(self, workspace_id: UUID) -> None:
-        """Count a stream out."""
+        """Stop counting a stream."""
         self._places.release(workspace_id)
         metrics.streams_open.dec()
 
     def count(self, workspace_id: UUID) -> int:
-        """How many streams a workspace has open."""
+        """The number of open streams of a workspace."""
         return self._places.held(workspace_id)
 
     def _refusal(self) -> TooManyStreams:
@@ -219,7 +219,7 @@ class Streams:
 
     @asynccontextmanager
     async def listening(self, run_id: UUID) -> AsyncGenerator[Listener]:
-        """Hear a run from now on."""
+        """Subscribe to a run's events until the block ends."""
         channel = self._channels.get(run_id)
         if channel is None or channel.task.done():
             channel = self._channels[run_id] = _Channel(self._changes, run_id)
@@ -240,7 +240,7 @@ class Streams:
                 await asyncio.wait({channel.task})
 
     def close(self) -> None:
-        """End every stream, those that open from now on too: the process stops, and listeners connect to another."""
+        """End all streams, including those opened later: the process stops, and clients reconnect to another one."""
         self._is_closing = True
         for channel in self._channels.values():
             for listener in channel.listeners:

@@ -1,4 +1,4 @@
-"""The page behind the link of a mail about a failed run."""
+"""The page that an email about a failed run links to."""
 
 from importlib.resources import files
 

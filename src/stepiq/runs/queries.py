@@ -1,4 +1,4 @@
-"""What runs read, and how old ones go. Every list walks an index from its newest end and stops at the page's size."""
+"""Queries of runs. Every list scans an index from its newest end and stops at the size of the page."""
 
 import re
 from collections.abc import Sequence
@@ -64,7 +64,7 @@ _COLUMNS: tuple[sa.ColumnElement[Any], ...] = (
 
 
 async def progress(session: Session, workspace_id: UUID, run_id: UUID) -> Progress | None:
-    """How far a run of the workspace has come."""
+    """Status and last event number of a run of the workspace."""
     row = (
         await session.execute(
             sa.select(runs.c.status, runs.c.last_seq).where(
@@ -76,9 +76,9 @@ async def progress(session: Session, workspace_id: UUID, run_id: UUID) -> Progre
 
 
 async def lock(session: Session, workspace_id: UUID, run_id: UUID) -> RunStatus | None:
-    """Status of a run of the workspace, which nobody else can change until this transaction ends."""
-    # A run that waits for a slot gets its ticket from whoever holds the workspace's row. Taking the row first keeps the
-    # two from waiting for each other.
+    """Lock a run of the workspace until this transaction ends; returns its status."""
+    # A run that waits for a slot gets its ticket in a transaction that has locked the workspace's row. Locking that row
+    # first prevents a deadlock.
     await session.execute(
         sa.select(workspaces.c.id)
         .join(runs, runs.c.workspace_id == workspaces.c.id)
@@ -94,7 +94,7 @@ async def lock(session: Session, workspace_id: UUID, run_id: UUID) -> RunStatus 
 
 
 async def find(session: Session, workspace_id: UUID, run_id: UUID) -> Run | None:
-    """A run of the workspace with its steps in the order in which they ran."""
+    """A run of the workspace with its steps in execution order."""
     row = (
         await session.execute(
             sa.select(*_COLUMNS, large_values.c.value)
@@ -115,7 +115,7 @@ async def find(session: Session, workspace_id: UUID, run_id: UUID) -> Run | None
 
 
 async def outline(session: Session, run_id: UUID, *, limit: int) -> Outline | None:
-    """How a run of any workspace went, with its first steps; of those in branches, only the ones that failed."""
+    """Outline of a run of any workspace, with its first `limit` steps. Of steps in branches, only failed ones."""
     found = (
         await session.execute(
             sa.select(
@@ -154,9 +154,9 @@ def page_statement(
 ) -> sa.Select[Any]:
     """Runs of the workspace, newest first.
 
-    The index that a list walks is ordered by id within one status, one trigger and one pipeline. Where several of them
-    are wanted, each combination is walked by itself as far as a page reaches, and what was found is merged: ids alone,
-    for rows can be large.
+    The index is ordered by id within one status, one trigger and one pipeline. For several of them, each combination is
+    scanned separately up to the size of a page, and the results are merged. Only ids are merged, because rows can be
+    large.
     """
     conditions = _bounds(wanted, before)
     owner, value = runs.c.workspace_id, workspace_id
@@ -209,7 +209,7 @@ async def page(
 
 
 def events_statement(run_id: UUID, *, after: int, limit: int) -> sa.Select[Any]:
-    """Events of a run's log in their order."""
+    """Events of a run's log after a number, in order."""
     return (
         sa.select(run_events)
         .where(run_events.c.run_id == run_id, run_events.c.seq > after)
@@ -219,7 +219,7 @@ def events_statement(run_id: UUID, *, after: int, limit: int) -> sa.Select[Any]:
 
 
 async def events(session: Session, statement: sa.Select[Any]) -> list[LoggedEvent]:
-    """What `events_statement` selects."""
+    """Execute `events_statement`."""
     return [
         LoggedEvent(row.seq, row.type, row.data, row.created_at)
         for row in await session.execute(statement)
@@ -229,12 +229,12 @@ async def events(session: Session, statement: sa.Select[Any]) -> list[LoggedEven
 async def delete_ended(
     session: Session, before: datetime, *, runs_limit: int, events_limit: int
 ) -> int:
-    """Delete runs that ended before a moment, with all that hangs on them, and say how many there were.
+    """Delete runs that ended before a moment, with all dependent rows; returns the number deleted.
 
-    It stops at either limit, whichever comes first, but not before the first run. Those with a delivery under way, and those
-    that somebody else holds, are passed over.
+    Stops at whichever limit comes first, but deletes at least one run. Skips runs with a pending delivery, and runs
+    locked by another transaction.
     """
-    # Counted, not asked whether there are any: PostgreSQL would join all deliveries instead of looking up a run's.
+    # COUNT instead of EXISTS: PostgreSQL would join all deliveries instead of looking up those of a run.
     under_way = (
         sa.select(sa.func.count())
         .where(deliveries.c.run_id == runs.c.id, deliveries.c.status == DeliveryStatus.PENDING)
@@ -258,7 +258,7 @@ async def delete_ended(
 
 
 def _chosen(wanted: Filter) -> list[tuple[sa.Column[str], Sequence[str]]]:
-    """Triggers and statuses to look for, if not all: the index that has them in front of the id has both."""
+    """Triggers and statuses to filter by; empty for all. Both are listed, because the index has both before the id."""
     statuses = sorted(wanted.statuses or RunStatus)
     if wanted.trigger_type is None and len(statuses) == len(RunStatus):
         return []
@@ -267,7 +267,7 @@ def _chosen(wanted: Filter) -> list[tuple[sa.Column[str], Sequence[str]]]:
 
 
 def _is_owned(workspace_id: UUID, pipeline_id: UUID) -> sa.ColumnElement[bool]:
-    # Asked once for the whole list: a condition on each run would let another index be walked.
+    # A subquery for the whole list: with a condition on each run, the database may scan another index.
     owned = sa.select(pipelines.c.id).where(
         pipelines.c.id == pipeline_id, pipelines.c.workspace_id == workspace_id
     )
@@ -275,7 +275,7 @@ def _is_owned(workspace_id: UUID, pipeline_id: UUID) -> sa.ColumnElement[bool]:
 
 
 def _named(workspace_id: UUID, pipeline_id: UUID | None, q: str) -> sa.Subquery:
-    """Pipelines of the workspace that have a text in their names."""
+    """Pipelines of the workspace whose names contain a text."""
     named = sa.select(pipelines.c.id.label("value")).where(
         pipelines.c.workspace_id == workspace_id,
         contains(pipelines.c.name, pipelines.c.name_folded, q),
@@ -286,7 +286,7 @@ def _named(workspace_id: UUID, pipeline_id: UUID | None, q: str) -> sa.Subquery:
 
 
 def _bounds(wanted: Filter, before: UUID | None) -> list[sa.ColumnElement[bool]]:
-    """When a run was made, above all as bounds on the id, which indexes are ordered by."""
+    """Conditions on id and creation time. Times become bounds on the id too, because indexes are ordered by id."""
     conditions: list[sa.ColumnElement[bool]] = []
     lowest, highest = [0], [_LARGEST_ID]
     if before is not None:
@@ -294,14 +294,14 @@ def _bounds(wanted: Filter, before: UUID | None) -> list[sa.ColumnElement[bool]]
     if wanted.q is not None and (bounds := _id_range(wanted.q)) is not None:
         lowest.append(bounds[0])
         highest.append(bounds[1])
-    # An id begins with the moment it was made, which is within the slack of when its run was accepted.
+    # An id begins with its creation time, which differs from the run's `created_at` by less than the slack.
     if wanted.created_after is not None:
         lowest.append(ids.first_at(wanted.created_after).int - _CLOCK_SLACK)
         conditions.append(runs.c.created_at > wanted.created_after)
     if wanted.created_before is not None:
         highest.append(ids.first_at(wanted.created_before).int + _CLOCK_SLACK)
         conditions.append(runs.c.created_at < wanted.created_before)
-    # One bound on each side: by several, SQLite takes another index to be the better one.
+    # One bound on each side: with several, SQLite prefers another index.
     if len(lowest) > 1:
         conditions.append(runs.c.id >= UUID(int=min(max(lowest), _LARGEST_ID)))
     if len(highest) > 1:

@@ -1,4 +1,4 @@
-"""A run and its steps, as the other files of this domain pass them around."""
+"""Data classes of runs and steps."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,7 +40,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run; its steps only where one run is read."""
+    """A run. `steps` is filled only where a single run is read."""
 
     id: UUID
     workspace_id: UUID
@@ -51,7 +51,7 @@ class Run:
     input_data: Json
     output: Json
     output_is_large: bool
-    """In lists such an output is None: it is read with the run itself."""
+    """If true, `output` is None in lists. Read the run itself to get it."""
     error: Json
     input_tokens: int
     cached_tokens: int
@@ -69,7 +69,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class StepOutline:
-    """How one execution of a step went, without what it read or made."""
+    """One execution of a step, without prompts and output."""
 
     step_id: str
     iteration: int
@@ -82,7 +82,7 @@ class StepOutline:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """How a run went, without inputs, prompts and outputs."""
+    """A run without inputs, prompts and outputs."""
 
     id: UUID
     pipeline_name: str
@@ -94,26 +94,26 @@ class Outline:
     completed_at: datetime | None
     steps: Sequence[StepOutline]
     more_steps: bool
-    """Whether some are left out."""
+    """Whether steps were omitted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How a run is to be repeated."""
+    """Options for retrying a run."""
 
     start: str = "start"
     """A step id, `start` or `failed`."""
     latest_version: bool = False
-    """Whether to follow the pipeline's newest version instead of the run's own."""
+    """Whether to use the pipeline's newest version instead of the run's own."""
     input_data: dict[str, Json] | None = None
-    """None for the run's own."""
+    """None: the run's own input."""
     outputs: Mapping[str, Json] = field(default_factory=dict[str, Json])
-    """In place of what steps gave, by step id."""
+    """Outputs that replace recorded ones, by step id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A run that was just accepted."""
+    """An accepted run."""
 
     run_id: UUID
     pipeline_id: UUID
@@ -122,7 +122,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run has come."""
+    """Status and last event number of a run."""
 
     status: RunStatus
     last_seq: int
@@ -138,7 +138,7 @@ class LoggedEvent:
     created_at: datetime
 
     def shown(self, run_id: UUID) -> dict[str, Json]:
-        """The data as listeners get it."""
+        """The data as listeners receive it."""
         return {
             "run_id": str(run_id),
             "seq": self.seq,
@@ -149,7 +149,7 @@ class LoggedEvent:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which runs a list shows; None and empty mean all."""
+    """Filters of a list of runs. None and empty mean all."""
 
     pipeline_id: UUID | None = None
     statuses: frozenset[RunStatus] = frozenset()
@@ -157,4 +157,4 @@ class Filter:
     created_after: datetime | None = None
     created_before: datetime | None = None
     q: str | None = None
-    """Eight or more characters of a run's id from its start, else a part of the pipeline's name."""
+    """The first eight or more hex digits of a run's id; otherwise a part of the pipeline's name."""

@@ -246,7 +246,7 @@ def _duration_ms(step: Step | StepOutline) -> int | None:
 def _cost(step: Step) -> int | None:
     if step.cost is not None:
         return sum(step.cost.values())
-    # Without tokens nothing was bought, whatever the price.
+    # Without tokens, the cost is zero whatever the price.
     return 0 if step.input_tokens + step.output_tokens == 0 else None
 
 

@@ -1,4 +1,4 @@
-"""What may happen to a run."""
+"""Operations on runs."""
 
 from uuid import UUID
 
@@ -24,11 +24,11 @@ from stepiq.store.database import Session
 from stepiq.store.states import TriggerType
 
 _LINKED_STEPS = 200
-"""Most steps that are shown to the holder of a link."""
+"""Maximum number of steps shown to the holder of a link."""
 
 
 def trigger_type(actor: Actor) -> TriggerType:
-    """How a run that this caller starts is called: a person's is `manual`, a key's is `api`."""
+    """The trigger type of a run that this caller starts: `manual` for a session, `api` for an API key."""
     return TriggerType.MANUAL if actor.credential is Credential.SESSION else TriggerType.API
 
 
@@ -44,11 +44,11 @@ async def start(
     version: int | None = None,
     schedule_id: UUID | None = None,
 ) -> Started:
-    """Accept a run; it begins within milliseconds of the commit, or when the plan has a slot for it.
+    """Accept a run. It starts within milliseconds of the commit, or when the plan has a free slot.
 
     Raises:
         VersionNotFound: the pipeline has no such version.
-        InputInvalid: the input does not fit the pipeline's schema; one issue per field.
+        InputInvalid: the input does not match the pipeline's schema; one issue per field.
         PlanRunsExhausted, PlanCreditsExhausted, QueueFull: the plan allows no more.
     """
     number = target.version if version is None else version
@@ -86,10 +86,10 @@ async def new_run(
     retry_of: UUID | None = None,
     reuse: Reuse = NOTHING,
 ) -> NewRun:
-    """A run of a version, ready to be accepted; its input has been validated."""
+    """Build a run to accept. The caller has validated the input."""
     own_keys, spends_credits = frozenset[str](), engine.spends_credits(definition)
     if spends_credits:
-        # Without a model that the server pays for, which keys the account has makes no difference.
+        # The account's keys matter only if the server would pay for a model.
         own_keys = await secrets.stored_names(session, workspace_id, engine.key_names, pipeline_id)
         spends_credits = engine.spends_credits(definition, own_keys)
     return NewRun(
@@ -119,7 +119,7 @@ async def start_pipeline(
     input_data: dict[str, Json],
     version: int | None,
 ) -> Run:
-    """Accept a run of a pipeline that the caller names.
+    """Accept a run of a pipeline.
 
     Raises:
         PipelineNotFound: the actor's workspace has no such pipeline, or it is archived.
@@ -154,8 +154,8 @@ async def retry(
         RunNotFound: the actor's workspace has no such run.
         RunNotFinished: it has not ended yet.
         PipelineNotFound: its pipeline is archived.
-        RetryInvalid: it cannot be repeated from there.
-        InputInvalid: the input does not fit the version's schema.
+        RetryInvalid: it cannot be repeated from that step.
+        InputInvalid: the input does not match the version's schema.
         PlanRunsExhausted, PlanCreditsExhausted, QueueFull: the plan allows no more.
     """
     earlier = await get(session, actor, run_id)
@@ -188,7 +188,7 @@ async def retry(
 
 
 async def progress(session: Session, actor: Actor, run_id: UUID) -> Progress:
-    """How far a run has come, which is much cheaper to find out than the run.
+    """Status and last event number of a run. Much cheaper than `get`.
 
     Raises:
         RunNotFound: the actor's workspace has no such run.
@@ -227,7 +227,7 @@ async def cancel(session: Session, actor: Actor, run_id: UUID, *, engine: Engine
 
 
 async def outline(session: Session, run_id: UUID) -> Outline:
-    """How a run went, for the holder of a link to it.
+    """The outline of a run, for the holder of a link. The workspace is not checked.
 
     Raises:
         RunLinkInvalid: the run has been deleted.

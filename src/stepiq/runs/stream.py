@@ -1,8 +1,8 @@
-"""A run as it happens: first what its log holds, then what comes, with no gap and no repeat.
+"""Live events of a run: first those of its log, then new ones, without gaps and duplicates.
 
-The listener hears the run before it reads the log, so nothing can fall between the two; what it then hears twice it
-recognises by its number. No connection to the store is held while there is nothing to read. A reader that takes
-nothing is the connection's business: `server.protocol`.
+The follower subscribes before it reads the log, so no event is lost in between. It detects duplicates by their `seq`.
+No database connection is held while there is nothing to read. Clients that do not read are handled by
+`server.protocol`.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ from stepiq.web import requests
 
 _BATCH = 200
 _OUTAGE_SECONDS = 1.0
-"""How long a stream that cannot read the log waits before it tries again. Its answer has begun, so there is no other to give."""
+"""Pause before a stream retries to read the log. The response has begun, so it cannot report an error."""
 _SILENCES = 4
-"""Word of the last event is lost where a process dies between its commit and telling of it: after so long the log is asked."""
+"""Keep-alives before the log is read again. An event is lost if its process dies between commit and publishing."""
 
 
 class EventStream(StreamingResponse):
-    """Server-sent events of one run. Counted in by whoever makes it; counts itself out, however it ends."""
+    """Server-sent events of one run. The caller has called `Streams.enter`; the response calls `leave` when it ends."""
 
     media_type = "text/event-stream"
 
@@ -38,7 +38,7 @@ class EventStream(StreamingResponse):
         self._frames = follower.frames()
         self._follower = follower
         self._streams = streams
-        # Proxies must pass each event on at once.
+        # Disables response buffering in proxies.
         headers = {"X-Accel-Buffering": "no"}
         super().__init__(self._frames, headers=headers)
 
@@ -79,7 +79,7 @@ class Follower:
         self._ended_steps: set[tuple[Json, Json, Json]] = set()
 
     async def frames(self) -> AsyncGenerator[bytes]:
-        """Whole frames, one or several at a time, until the run's final event, `Streams.close`, or the end of the credential."""
+        """Complete frames, one or more at a time, until the run ends, `Streams.close`, or the credential ends."""
         async with self._streams.listening(self._run_id) as listener:
             with self._watch.watching(self._caller, listener.close):
                 while not self._is_over:
@@ -109,14 +109,14 @@ class Follower:
                 )
                 yield b"".join([self._recorded(each) for each in told])
             if len(found) < _BATCH:
-                # A run that retention has deleted meanwhile has nothing more to say either.
+                # None: retention has deleted the run, so no more events will arrive.
                 self._is_over = self._is_over or progress is None or progress.status.is_final
                 return
             if listener.is_closed:
                 return
 
     async def _live(self, listener: Listener) -> AsyncGenerator[bytes]:
-        """What is heard, until the run is over or something may have been missed."""
+        """New events, until the run ends or an event may have been missed."""
         silences = 0
         while not self._is_over and silences < _SILENCES:
             heard = await listener.take()
@@ -124,7 +124,7 @@ class Follower:
             if frames:
                 yield frames
             if has_gap or listener.has_missed:
-                # Whatever was missed was committed before it was told, so the log has it.
+                # Events are committed before they are published, so the log contains the missed ones.
                 return
             if listener.is_closed:
                 self._is_over = True
@@ -133,11 +133,11 @@ class Follower:
             silences = 0 if heard else silences + 1
 
     def _unheard(self, heard: list[StreamEvent]) -> tuple[bytes, bool]:
-        """Frames of what is new, up to a gap, and whether there is one."""
+        """Frames of new events up to the first gap, and whether there is a gap."""
         frames: list[bytes] = []
         for told in heard:
             if told.seq is None:
-                # Text as it comes, unless the log has told meanwhile that its step is done.
+                # Streamed text is skipped if the log has already shown the end of its step.
                 if told.execution not in self._ended_steps:
                     frames.append(told.frame)
             elif told.seq > self._last_seq + 1:

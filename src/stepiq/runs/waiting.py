@@ -1,4 +1,4 @@
-"""A call that starts a run and waits for its end. It counts as a stream, and holds no connection to the store meanwhile."""
+"""Requests that start a run and wait for its end. They count as streams, and hold no database connection."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -15,13 +15,13 @@ from stepiq.runs.listeners import Listener, Streams
 from stepiq.store.database import Database
 
 LONGEST_SECONDS = 60
-"""How long a caller may wait."""
+"""Maximum time that a caller can wait."""
 SECONDS_OF_API_TARGET = 30
-"""How long the caller of a pipeline with an `api` target waits, unless they say otherwise."""
+"""Default time to wait for a pipeline with an `api` target."""
 
 
 def seconds(asked: int | None, definition: Definition | None) -> int:
-    """How long to wait: as the caller asked, else as the definition that runs says; 0 not to wait."""
+    """Seconds to wait: as requested, else the definition's default; 0 to return immediately."""
     if asked is not None:
         return asked
     is_awaited = definition is not None and definition.answers_caller
@@ -30,7 +30,7 @@ def seconds(asked: int | None, definition: Definition | None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Waited:
-    """Whose run is waited for, and how long at most."""
+    """The run to wait for, and the maximum time."""
 
     workspace_id: UUID
     run_id: UUID
@@ -40,13 +40,13 @@ class Waited:
 async def until_ended(
     waited: Waited, database: Database, streams: Streams, *, receive: Receive
 ) -> None:
-    """Wait for a run's end, but no longer than its time, or than the caller or the server stays.
+    """Wait until a run ends, the maximum time is over, the caller disconnects, or the server stops.
 
-    `receive` is the request's, whose body has been read: it tells when the caller hangs up.
+    `receive` belongs to the request, whose body has been read. It detects the disconnect.
 
     Raises:
-        TooManyStreams: the workspace or the process has as many listeners as it may.
-        StoreUnavailable: the store cannot say whether the run has ended.
+        TooManyStreams: the workspace or the process has reached its limit.
+        StoreUnavailable: the run's status cannot be read.
     """
 
     async def is_over() -> bool:
@@ -57,7 +57,7 @@ async def until_ended(
     streams.enter(waited.workspace_id)
     try:
         async with streams.listening(waited.run_id) as listener:
-            # Listening first: an end that comes while the store is asked is heard.
+            # Subscribe first, so that an end during the query is not missed.
             if not await is_over():
                 await _either(waited.longest, _final_event(listener, is_over), _hung_up(receive))
     finally:

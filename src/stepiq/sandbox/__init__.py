@@ -1,1 +1,1 @@
-"""Users' code, run in processes of its own: no files, no network, no environment, hard limits."""
+"""Runs users' code in separate processes without files, network or environment, and with hard limits."""

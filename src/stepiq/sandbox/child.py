@@ -14,7 +14,7 @@ from stepiq.sandbox.walls import Confinement, WallMissing, Walls
 
 
 def live(connection: socket.socket, lifeline: int, walls: Walls) -> None:
-    """Serve the one run that comes over `connection`."""
+    """Execute the one job that arrives over `connection`."""
     parent = os.getppid()
     detach()
     try:
@@ -30,7 +30,7 @@ def live(connection: socket.socket, lifeline: int, walls: Walls) -> None:
 
 
 def serve(connection: socket.socket, job: Job, data: bytes, confinement: Confinement) -> None:
-    """Run the job, and send what it prints and its outcome to `connection`."""
+    """Run the job, and send its output and outcome to `connection`."""
 
     def send_lines(lines: str) -> None:
         connection.sendall(frames.pack(frames.LINES, lines.encode(errors="replace")))

@@ -1,4 +1,4 @@
-"""Limits of a child, and what ends it. What the system doesn't have is left out."""
+"""Resource limits and termination of a child. Skips what the system does not support."""
 
 import contextlib
 import ctypes
@@ -13,7 +13,7 @@ from stepiq.sandbox import seccomp
 from stepiq.sandbox.limits import ADDRESS_SPACE_BYTES
 
 _NICENESS = 5
-"""So that a server on the same processors answers first."""
+"""Gives a server on the same processors precedence."""
 _SPARE_CPU_SECONDS = 2
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
@@ -31,7 +31,7 @@ _libc = ctypes.CDLL(None)
 
 
 def detach() -> None:
-    """Leave the parent's group, terminal and signals; what is printed by mistake goes nowhere."""
+    """Leave the parent's process group, reset its signal handling, and discard stray output."""
     os.setpgid(0, 0)
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -43,38 +43,38 @@ def detach() -> None:
 
 
 def hide_memory() -> None:
-    """Let no process of the same user read or trace this one."""
+    """Prevent other processes of the same user from reading or tracing this one."""
     _control(_PR_SET_DUMPABLE, 0)
 
 
 def die_with(lifeline: int) -> None:
-    """End this process and all that it started when the other end of `lifeline` closes."""
+    """Kill this process and all that it started when the other end of `lifeline` closes. Starts a thread."""
     threading.Thread(target=watch, args=(lifeline,), daemon=True).start()
 
 
 def watch(lifeline: int) -> None:
-    """Wait until the other end closes, and then end this process and all that it started."""
+    """Wait until the other end of `lifeline` closes, then kill this process and all that it started."""
     os.read(lifeline, 1)
     os.killpg(0, signal.SIGKILL)
 
 
 def die_with_parent(parent: int) -> None:
-    """End this process, but not what it started, when its parent dies. Works also while no Python can run."""
+    """Kill this process, but not what it started, when its parent dies. Works even while no Python code can run."""
     _control(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os.killpg(0, signal.SIGKILL)
 
 
 def confine(seconds: float) -> None:
-    """Allow this process no new files, processes or threads, and bound its memory and CPU time."""
+    """Prohibit new files, processes and threads in this process, and limit its memory and CPU time."""
     for kind, most in _limits(seconds):
-        # One that is lower already, or that the system does not have, is none to set.
+        # Skips a limit that is already lower or that the system does not support.
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(kind, (most, most))
 
 
 def confine_worker(pid: int, seconds: float) -> None:
-    """Do the same to a process that this one started, where the system can."""
+    """Apply the limits of `confine` to a process that this one started. Linux only."""
     if sys.platform != "linux":
         return
     for kind, most in _limits(seconds):

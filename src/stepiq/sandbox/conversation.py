@@ -1,4 +1,4 @@
-"""One run, as the server hears of it. What comes from a child is believed no further than its form."""
+"""The server's side of one run. Only the format of a child's messages is trusted."""
 
 import asyncio
 import socket
@@ -14,22 +14,22 @@ from stepiq.sandbox.jobs import Job
 from stepiq.sandbox.outcomes import CodeFailed, Outcome, Ran
 
 START_SECONDS = 10
-"""How long it may take until the code runs; the first child waits until the interpreters are loaded."""
+"""Time limit until the code starts. The first child waits until the interpreters are loaded."""
 _GRACE_SECONDS = 0.25
-"""The interpreter ends by itself in time, and tells the line; after this the process is killed."""
+"""Extra time in which the interpreter ends by itself and reports the line. After it, the process is killed."""
 _BREATH_LINES = 500
 _LONGEST_FRAME = limits.MAX_OUTPUT_BYTES
 
 
 class SpawnFailed(Enum):
-    """Why the code has not run: there was no child to run it."""
+    """Why the code did not run: its process failed to start."""
 
     GONE = "it ended before the code started"
     SILENT = "it did not respond"
 
 
 class Conversation:
-    """Tells a child what to run and hears what comes of it."""
+    """Sends a job to a child and receives its output and outcome."""
 
     def __init__(self, job: Job, data: bytes, log: Callable[[str], None]) -> None:
         self._job = job
@@ -39,11 +39,11 @@ class Conversation:
         self._started = False
 
     async def hold(self, connection: socket.socket) -> Outcome | SpawnFailed:
-        """Wait for the end."""
+        """Send the job over `connection` and wait for its outcome."""
         try:
             async with asyncio.timeout(START_SECONDS) as deadline:
                 ending = await self._talk(connection, deadline)
-            # It may wait for its turn, which is none of the code's time.
+            # Outside of the timeout, because parsing may wait for its turn.
             return ending if isinstance(ending, CodeFailed) else Ran(await _read(ending))
         except TimeoutError:
             told, otherwise = limits.too_long(self._job.timeout_seconds), SpawnFailed.SILENT
@@ -78,7 +78,7 @@ class Conversation:
 
     async def _note(self, payload: bytes) -> None:
         if self._log_left <= 0:
-            return  # the child keeps to the limit, if it is as we made it
+            return  # only a compromised child exceeds the limit
         kept = payload[: self._log_left]
         self._log_left -= len(kept) + 1
         for count, line in enumerate(_text(kept).split("\n")):
@@ -99,12 +99,12 @@ async def _opened(
     try:
         yield reader, writer
     finally:
-        # Not a polite end: what is still to be sent is for a process that is killed next.
+        # No graceful close, because the process is killed next.
         writer.transport.abort()
 
 
 def _text(payload: bytes) -> str:
-    # U+0000 has no place in a text that is kept.
+    # The store cannot hold U+0000.
     return payload.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
@@ -112,5 +112,5 @@ async def _read(payload: bytes) -> Json:
     try:
         return await offload.read(json.loads, payload)
     except json.MalformedJson:
-        # The child has looked for itself, and told what is wrong.
+        # The child validates its result and reports errors itself.
         raise frames.BrokenFrame from None

@@ -1,4 +1,4 @@
-"""How a run ends, in the child: the last frame that it sends."""
+"""The end of a run in the child: the last frame that it sends."""
 
 from dataclasses import dataclass
 
@@ -15,22 +15,22 @@ class Ending:
     text: str
 
     def pack(self) -> bytes:
-        """Make the frame."""
+        """Encode the frame."""
         return frames.pack(self.kind, self.text.encode(errors="replace"))
 
 
 def error(message: str, line: int | None = None) -> Ending:
-    """The code raised, is not code, or returned what is not JSON."""
+    """The code raised, is invalid, or returned a value that is not JSON."""
     return Ending(frames.ERROR, _at(line, message))
 
 
 def limit(message: str, line: int | None = None) -> Ending:
-    """The code took more than it may."""
+    """The code exceeded a limit."""
     return Ending(frames.LIMIT, _at(line, message))
 
 
 def result(text: str) -> Ending:
-    """The JSON that `main` returned, if it is such that it can be kept."""
+    """The JSON that `main` returned, or an error if it is too large or cannot be stored."""
     data = text.encode(errors="replace")
     if len(data) > MAX_OUTPUT_BYTES:
         return limit(OUTPUT_TOO_LARGE)
@@ -42,7 +42,7 @@ def result(text: str) -> Ending:
 
 
 def not_json(problem: str, types: str) -> Ending:
-    """`main` returned something with a part that has no JSON; `problem` names the part."""
+    """`main` returned a value with a part that JSON cannot represent; `problem` names the part."""
     return error(f"The result of `main` is not JSON: {problem} Return only {types}.")
 
 

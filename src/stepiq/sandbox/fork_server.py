@@ -1,7 +1,7 @@
-"""A process that forks: it has the interpreters loaded and runs nothing, so a child of it is clean and ready at once.
+"""The fork server. It has the interpreters loaded but runs no code, so its children are clean and start immediately.
 
-`python -m stepiq.sandbox.fork_server FD`, with one end of a socket pair as FD. It ends, with all its children,
-when the other end closes, and for nothing else.
+`python -m stepiq.sandbox.fork_server FD`, with one end of a socket pair as FD. It ends, together with all its children,
+only when the other end closes.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from stepiq.sandbox.orders import DEMOTE, FORK, KILL, Order
 from stepiq.sandbox.walls import Walls
 
 _MAX_DESCRIPTORS = 256
-"""More than this process ever has."""
+"""Upper bound of the number of descriptors of this process."""
 _LOW_PRIORITY = 10
 """Nice value of code that has run for a while. New code has 5, and the server 0."""
 
@@ -29,12 +29,12 @@ _LOW_PRIORITY = 10
 class _Parent:
     control: socket.socket
     lifeline: tuple[int, int]
-    """A pipe whose writing end only this process has: it closes when this process dies, however it dies."""
+    """A pipe whose write end only this process has, so it closes when this process dies for any reason."""
     wake: int
     """Readable when a child has ended."""
     walls: Walls
     children: dict[int, int] = field(default_factory=dict[int, int])
-    """Process ids by the number the server gave."""
+    """Process ids by the number that the server assigned."""
 
     def serve(self) -> None:
         while True:
@@ -50,7 +50,7 @@ class _Parent:
         if order is None:
             return False
         if order.verb == FORK and descriptors:
-            # What the interpreter starts must not get it.
+            # Processes that the interpreter starts must not inherit it.
             os.set_inheritable(descriptors[0], False)
             connection = socket.socket(fileno=descriptors[0])
             self.fork(order.number, connection)
@@ -67,11 +67,11 @@ class _Parent:
         try:
             pid = os.fork()
         except OSError:
-            return  # the connection closes, which tells the server
+            return  # the connection closes, which the server detects
         if pid == 0:
             self.become_child(connection)
         self.children[number] = pid
-        # The child does the same; whoever comes first, a kill finds the group.
+        # The child does the same. Doing it on both sides ensures that the group exists before a kill.
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)
 
@@ -89,7 +89,7 @@ class _Parent:
             pid, _ = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
-            # What it started may have outlived it.
+            # Processes that the child started may still be running.
             _kill(pid)
             self.children.pop(numbers[pid])
 
@@ -125,7 +125,7 @@ def _receive(control: socket.socket) -> tuple[Order | None, list[int]]:
 
 def main(control: socket.socket) -> None:
     """Serve until the other end of `control` closes."""
-    # A Ctrl-C in the terminal and a service manager's stop reach this process too; its server says when to end.
+    # Ctrl-C in the terminal and a service manager's stop reach this process, too, but the server decides when it ends.
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     wake, woken = os.pipe()
@@ -136,7 +136,7 @@ def main(control: socket.socket) -> None:
     confinement.hide_memory()
     # A collection in a child would copy most of the memory that it shares with this process.
     gc.disable()
-    # The interpreter's library looks for this package at every call, and a child can open nothing.
+    # The interpreter's library tries to import this package at every call, but a child cannot open files.
     sys.modules.setdefault("opentelemetry", None)  # pyright: ignore[reportArgumentType]
     parent = _Parent(control, os.pipe(), wake, Walls.prepare(find_monty_binary()))
     try:

@@ -1,4 +1,4 @@
-"""The server's side of the process that forks: asks it for children and has it kill them."""
+"""Client of the fork server: requests children and kills them."""
 
 import asyncio
 import itertools
@@ -11,23 +11,23 @@ from dataclasses import dataclass
 from stepiq.sandbox.orders import DEMOTE, FORK, KILL, Order
 
 ENVIRONMENT = {"TZ": "UTC", "MALLOC_ARENA_MAX": "1"}
-"""All that the processes get of one. Nothing of the server's, which has its secrets there."""
+"""The complete environment of the processes. The server's environment is not passed on, because it contains secrets."""
 _MODULE = "stepiq.sandbox.fork_server"
-# Told by the end of its connection, it kills its children and ends in a few milliseconds; it sends no sign of it.
+# When its connection closes, the fork server kills its children and ends within milliseconds, without notification.
 STOP_TRIES = 200
 _STOP_PAUSE = 0.005
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A process that waits for its one job."""
+    """A process that waits for its only job."""
 
     number: int
     connection: socket.socket
 
 
 class ForkServerClient:
-    """Starts the forking process when a child is first wanted, and again whenever it is found dead."""
+    """Starts the fork server for the first child, and again if it has died."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -37,14 +37,14 @@ class ForkServerClient:
 
     @property
     def pid(self) -> int | None:
-        """The forking process, while there is one."""
+        """Process id of the fork server, or None if it is not started."""
         return None if self._process is None else self._process.pid
 
     def bear(self) -> Child:
-        """Ask for a child. It may never come to be: then its connection closes.
+        """Request a child. The process may fail to start; its connection then closes.
 
         Raises:
-            OSError: no process can be started, or the nursery is closed.
+            OSError: the fork server cannot be started, or this client is closed.
         """
         if self._closed:
             raise OSError("closed")
@@ -62,32 +62,32 @@ class ForkServerClient:
         return child
 
     def kill(self, child: Child) -> None:
-        """See to it that the child ends, if it has not."""
+        """Kill the child if it is still running."""
         try:
             self._tell(Order(KILL, child.number))
         except OSError:
-            # It is gone, and its children with it.
+            # The fork server has died, and its children with it.
             self.stop()
 
     def demote(self, child: Child) -> None:
         """Lower the priority of a child, if it is still running."""
-        # If the forking process is gone, so are its children.
+        # If the fork server has died, so have its children.
         with suppress(OSError):
             self._tell(Order(DEMOTE, child.number))
 
     def stop(self) -> None:
-        """End the forking process and its children at once; the next child gets a new one."""
+        """Kill the fork server and its children immediately. The next child starts a new one."""
         control, self._control = self._control, None
         process, self._process = self._process, None
         if control is not None:
             control.close()
         if process is not None:
-            # Its children see it die.
+            # Its children detect its death and end.
             process.kill()
             process.wait()
 
     async def close(self) -> None:
-        """End the forking process and its children; no more are born."""
+        """Stop the fork server and its children. No more children can be started."""
         self._closed = True
         if self._control is not None:
             self._control.close()
@@ -120,7 +120,7 @@ class ForkServerClient:
     def _tell(self, order: Order, connection: socket.socket | None = None) -> None:
         if self._control is None:
             raise OSError("not running")
-        # It fits into the buffer with thousands more, unless the other side is stuck: then this raises.
+        # The socket buffer holds thousands of orders. It is full only if the other side is stuck; sending then raises.
         if connection is None:
             self._control.send(order.pack())
         else:

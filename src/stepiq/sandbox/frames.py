@@ -1,6 +1,6 @@
-"""What the server and a child of it say to each other: a byte for the kind, four for the length, then the payload.
+"""Frames between the server and a child: one byte for the kind, four for the length (big-endian), then the payload.
 
-The child's side is written with plain blocking sockets: nothing of it may need an event loop.
+The child's side uses plain blocking sockets, because a child has no event loop.
 """
 
 import asyncio
@@ -12,25 +12,25 @@ JOB = b"J"
 INPUT = b"I"
 """Server to child: the input, as JSON."""
 STARTED = b"S"
-"""Child to server: the code runs from now on; the time limit counts."""
+"""Child to server: the code starts now, and so does its time limit."""
 LINES = b"L"
 """Child to server: printed lines."""
 RESULT = b"R"
-"""Child to server: what `main` returned, as JSON; the last frame."""
+"""Child to server: the return value of `main`, as JSON; the last frame."""
 ERROR = b"E"
-"""Child to server: the code raised, or is not code; the last frame."""
+"""Child to server: the code raised, is invalid, or its result is not JSON; the last frame."""
 LIMIT = b"X"
-"""Child to server: the code took too much; the last frame."""
+"""Child to server: the code exceeded a limit; the last frame."""
 
 _HEAD = struct.Struct(">cI")
 
 
 class BrokenFrame(Exception):
-    """What came is no frame, or one that is too long."""
+    """The received data is not a valid frame, or the frame is too long."""
 
 
 def pack(kind: bytes, payload: bytes = b"") -> bytes:
-    """Make one frame."""
+    """Encode one frame."""
     return _HEAD.pack(kind, len(payload)) + payload
 
 
@@ -38,8 +38,8 @@ async def read(reader: asyncio.StreamReader, longest: int) -> tuple[bytes, bytes
     """Wait for the next frame.
 
     Raises:
-        asyncio.IncompleteReadError: the other side is gone.
-        BrokenFrame: the payload is longer than allowed.
+        asyncio.IncompleteReadError: the other side has closed the connection.
+        BrokenFrame: the payload is longer than `longest` bytes.
     """
     kind, length = _HEAD.unpack(await reader.readexactly(_HEAD.size))
     if length > longest:
@@ -51,7 +51,7 @@ def read_blocking(connection: socket.socket) -> tuple[bytes, bytes]:
     """Wait for the next frame, in the child.
 
     Raises:
-        BrokenFrame: the other side is gone.
+        BrokenFrame: the other side has closed the connection.
     """
     kind, length = _HEAD.unpack(_receive(connection, _HEAD.size))
     return kind, _receive(connection, length)

@@ -1,4 +1,4 @@
-"""Writes a step's input for its code without holding up everything else in the process."""
+"""Encodes the input of a code step without blocking the event loop."""
 
 import asyncio
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from stepiq.core.json import Json
 from stepiq.sandbox.limits import MAX_INPUT_BYTES
 
 _APART = 4
-"""Levels whose entries are written one by one: `steps.<id>.output` is the third."""
+"""Levels whose entries are encoded one by one: `steps.<id>.output` is the third."""
 _BREATH_BYTES = 262_144
 _BREATH_PIECES = 2_000
 
@@ -19,11 +19,11 @@ class InputTooLarge(Exception):
 
 
 async def encode(value: Json) -> bytes:
-    """Write `value` as JSON; other tasks get their turn in between.
+    """Encode `value` as JSON. Yields to other tasks in between.
 
     Raises:
         InputTooLarge: longer than `MAX_INPUT_BYTES`.
-        ValueError: NaN, Infinity, or text that is no Unicode.
+        ValueError: NaN, Infinity, or text that is not valid Unicode.
     """
     written = bytearray()
     breath = _BREATH_BYTES

@@ -1,4 +1,4 @@
-"""Runs JavaScript: QuickJS in this very process, which runs nothing else and ends afterwards."""
+"""Runs JavaScript with QuickJS inside this process, which runs nothing else and ends afterwards."""
 
 import contextlib
 import re
@@ -11,7 +11,7 @@ from stepiq.sandbox.jobs import Job
 from stepiq.sandbox.printed import Printed
 from stepiq.sandbox.quickjs_engine import Context, Drive, JSException, StackOverflow, new_context
 
-# The prelude stands below any line that a source can have, so a line in an error tells whose it is.
+# The prelude starts after the last line that a source can have, so line numbers separate its errors from the source's.
 _PRELUDE = "\n" * limits.MAX_SOURCE_BYTES + Path(__file__).with_name("prelude.js").read_text()
 _STACK_BYTES = 1024 * 1024
 _MAIN = "typeof main === 'function' ? main : undefined"
@@ -29,15 +29,15 @@ _NO_MODULES = " The code is a script, not a module. Remove `export` and `import`
 def run(job: Job, data: bytes, printed: Printed) -> Ending:
     """Call `main` with the JSON in `data`.
 
-    Nothing here ends code that runs for too long: the engine's own limit of time allows no calls out of it, and so
-    no log while the code runs. The server ends the process.
+    There is no time limit here: the engine's own does not allow callbacks, so it would prevent log output while the
+    code runs. The server kills the process instead.
     """
     context = new_context()
     context.set_memory_limit(limits.MEMORY_BYTES)
     context.set_max_stack_size(_STACK_BYTES)
     context.add_callable("__stepiq_print", lambda line: printed.write(f"{line}\n"))
     drive: Drive = context.eval(_PRELUDE)
-    # The engine takes an integer of Python's for one of 32 bits.
+    # The engine converts Python integers to 32 bits.
     drive("clock", float(int(job.now * 1000)))
     try:
         return _call(context, drive, job, data)
@@ -48,7 +48,7 @@ def run(job: Job, data: bytes, printed: Printed) -> Ending:
 
 
 def _call(context: Context, drive: Drive, job: Job, data: bytes) -> Ending:
-    # What the last statement gives is not wanted, and may be something that Python has no form for.
+    # The value of the last statement is not used, and may have no Python equivalent.
     with contextlib.suppress(TypeError, UnicodeDecodeError):
         context.eval(job.source)
     main = context.eval(_MAIN)
@@ -80,7 +80,7 @@ def _read(told: str) -> Ending:
 def _thrown(text: str, job: Job) -> Ending:
     message = text.partition("\n    at ")[0].removesuffix("\nundefined").strip()
     line = _line(text)
-    # A memory too full for an error throws null.
+    # If no memory is left for an error object, the engine throws null.
     if message in ("InternalError: out of memory", "null"):
         return endings.limit(limits.OUT_OF_MEMORY, line)
     if message.startswith("SyntaxError") and line is not None:
@@ -91,8 +91,8 @@ def _thrown(text: str, job: Job) -> Ending:
 
 
 def _line(text: str) -> int | None:
-    """The innermost line that is the user's."""
-    # A place outside of the frames is in the text that could not be read: the source, unless code of it did the reading.
+    """The innermost line of the user's source in an error."""
+    # A position outside the stack frames is in text that could not be parsed: the source, or text that its code parsed.
     for found in (*_FRAME.finditer(text), *_PLACE.finditer(text)):
         if (line := int(found.group(1))) <= limits.MAX_SOURCE_BYTES:
             return line

@@ -1,4 +1,4 @@
-"""What a child is told to run."""
+"""The job that a child receives."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -7,19 +7,19 @@ from typing import Self
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One call of one `main`."""
+    """One call of `main`."""
 
     language: str
     source: str
     timeout_seconds: float
     now: float
-    """Seconds since 1970: the instant at which the code's clock stands still."""
+    """Unix time in seconds. The code's clock is fixed at this time."""
 
     def pack(self) -> bytes:
-        """Write it for the child."""
+        """Encode the job for the child."""
         return json.dumps(asdict(self)).encode()
 
     @classmethod
     def unpack(cls, data: bytes) -> Self:
-        """Read what `pack` wrote."""
+        """Decode the output of `pack`."""
         return cls(**json.loads(data))

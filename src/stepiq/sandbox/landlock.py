@@ -1,4 +1,4 @@
-"""Takes the file system and the network from a thread and all that it starts (Landlock, Linux 5.13)."""
+"""Removes access to files and the network from a thread and all that it starts (Landlock, Linux 5.13 or later)."""
 
 import ctypes
 import os
@@ -8,31 +8,32 @@ from collections.abc import Iterable
 from pathlib import Path
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
-"""The same on all machines."""
+"""System call numbers, the same on all machines."""
 _VERSION = 1
 _BENEATH = 1
 _EXECUTE, _READ_FILE, _READ_DIR = 1, 1 << 2, 1 << 3
 _FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 5: 16}
-"""How many rights for files each version knows, if more than the one before."""
+"""Number of file access rights, for each version that added some."""
 _NETWORK_RIGHTS = 0b11
 _SCOPES = 0b11
-"""Abstract sockets and signals of other processes."""
+"""Abstract sockets of other processes, and signals to them."""
 _NETWORK_VERSION, _SCOPE_VERSION = 4, 6
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def version() -> int:
-    """The version that the system has; 0: none."""
+    """The Landlock version of the kernel; 0 if it has none."""
     if sys.platform != "linux":
         return 0
     return max(0, _call(_CREATE_RULESET, 0, 0, _VERSION))
 
 
 def ruleset(readable: Iterable[Path]) -> int | None:
-    """A descriptor for `restrict`: allows to read and execute what is in `readable`, and nothing else.
+    """Create a ruleset that allows only reading and executing what is in `readable`.
 
-    None where the system has no Landlock.
+    Returns:
+        A file descriptor for `restrict`; None if the system has no Landlock.
 
     Raises:
         OSError: the system refused it.

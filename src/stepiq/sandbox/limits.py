@@ -1,19 +1,19 @@
-"""What a user's code may use, and what it is told when it takes more. Both sides of the fork read this."""
+"""Limits of users' code, and the messages when it exceeds them. Used by the server and by its children."""
 
 from datetime import timedelta
 
 MAX_SOURCE_BYTES = 65_536
 MAX_INPUT_BYTES = 4 * 1024 * 1024
-"""Longest input, as JSON. It has to fit into the memory of the code several times over."""
+"""Longest input, as JSON. It must fit into the memory of the code several times."""
 MAX_OUTPUT_BYTES = 1024 * 1024
 MAX_LOG_BYTES = 65_536
-"""Printed text that is kept, line ends counted."""
+"""Longest log that is kept, line ends included."""
 MAX_MESSAGE_CHARACTERS = 2_000
-"""An error's text is cut here: the code may write a megabyte into it."""
+"""Longest text of an error. Longer ones, which the code can cause, are cut."""
 MEMORY_BYTES = 64 * 1024 * 1024
-"""What the interpreter may allocate for the code and its data."""
+"""Memory that the interpreter can allocate for the code and its data."""
 ADDRESS_SPACE_BYTES = 512 * 1024 * 1024
-"""The whole process, mapped libraries and reserved addresses included. Only a backstop to `MEMORY_BYTES`."""
+"""Limit of the whole process, mapped libraries and reserved addresses included. Only a backstop to `MEMORY_BYTES`."""
 LONGEST_TIMEOUT = timedelta(seconds=30)
 
 OUT_OF_MEMORY = "The code used more than 64 MiB of memory. Process less data at a time."
@@ -36,5 +36,5 @@ NOT_CONFINED = "The code was not run, because the server could not isolate it. `
 
 
 def too_long(seconds: float) -> str:
-    """What code is told that did not end in time."""
+    """Message for code that exceeded its time limit."""
     return f"The code ran longer than {seconds:g} s. Make it do less, or raise `timeout_seconds` (at most 30)."

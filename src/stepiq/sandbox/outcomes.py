@@ -1,4 +1,4 @@
-"""How a call of a user's code ends."""
+"""The outcomes of a call of a user's code."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,11 +15,11 @@ class Ran:
 
 @dataclass(frozen=True, slots=True)
 class CodeFailed:
-    """The code raised, is not code, returned what is not JSON (`code_error`), or took too much (`code_limit`)."""
+    """The code raised, is invalid, did not return JSON (`code_error`), or exceeded a limit (`code_limit`)."""
 
     code: Literal["code_error", "code_limit"]
     message: str
-    """For the owner of the pipeline; begins with the line of the source where there is one."""
+    """For the owner of the pipeline. Begins with the line of the source, if it is known."""
 
 
 Outcome = Ran | CodeFailed

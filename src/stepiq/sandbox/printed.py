@@ -1,4 +1,4 @@
-"""What a user's code prints, taken apart into lines and kept within its limit."""
+"""Splits the printed text of a user's code into lines, and limits it."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from stepiq.sandbox.limits import LOG_CUT, MAX_LOG_BYTES
 
 
 class Printed:
-    """Passes on whole lines as they come, `MAX_LOG_BYTES` of them, then one that says that the rest is dropped."""
+    """Sends complete lines as they are printed, up to `MAX_LOG_BYTES`, then `LOG_CUT`."""
 
     def __init__(self, send: Callable[[str], None]) -> None:
         self._send = send
@@ -15,10 +15,10 @@ class Printed:
         self._full = False
 
     def write(self, text: str) -> None:
-        """Take text as it was printed: parts of lines, or many lines."""
+        """Add printed text: a part of a line, or many lines."""
         if self._full:
             return
-        # A character has at least a byte, so a print of 60 MB is cut before it is encoded.
+        # Cut before encoding, because the text may have 60 MB. Each character has at least one byte.
         data = text[: self._left + 1].encode(errors="replace")
         self._full = len(data) > self._left
         kept = data[: self._left].decode(errors="ignore")
@@ -34,7 +34,7 @@ class Printed:
             self._send(LOG_CUT)
 
     def finish(self) -> None:
-        """Pass on a last line that has no end."""
+        """Send the last line if it has no line end."""
         if self._unended:
             self._send("".join(self._unended))
             self._unended.clear()

@@ -1,4 +1,4 @@
-"""Runs Python: Monty, an interpreter with a process of its own below this one, which talks to nothing else."""
+"""Runs Python with Monty, an interpreter in its own child process that communicates only with this one."""
 
 import datetime
 from collections.abc import Callable, Generator
@@ -22,7 +22,7 @@ from stepiq.sandbox.python_prelude import CALL, INPUT_NAME, PRELUDE
 from stepiq.sandbox.walls import Confinement
 
 _SCRIPT = "main.py"
-# The prelude is fed first, then the source, then the call; but a source without a statement does not count.
+# Monty numbers its inputs: the prelude, the source and the call. It does not count one without a statement.
 _USERS_FILES = ("<python-input-1>", _SCRIPT)
 _TYPES = "None, booleans, numbers, text, lists, tuples and dicts whose keys are text"
 _TAMPERED = "The code has replaced a name that starts with `_stepiq`. Use other names."
@@ -40,8 +40,8 @@ def run(
     Args:
         job: What to run.
         data: The argument of `main`.
-        printed: Gets what the code prints.
-        ready: Gets the process id of the interpreter before that sees the source.
+        printed: Receives the text that the code prints.
+        ready: Called with the process id of the interpreter before the interpreter receives the source.
         confinement: Starts the process of the interpreter.
     """
     with ExitStack() as stack:
@@ -60,7 +60,7 @@ def run(
 @contextmanager
 def _session(job: Job, interpreter: str) -> Generator[MontySession]:
     with (
-        # Without a time limit of the library: the server ends the process.
+        # The library does not kill the process after the time limit, because the server does.
         Monty(binary_path=interpreter, max_processes=1, feed_duration_limit_grace=None) as pool,
         pool.checkout(
             script_name=_SCRIPT,
@@ -69,12 +69,12 @@ def _session(job: Job, interpreter: str) -> Generator[MontySession]:
                 "max_feed_duration_secs": job.timeout_seconds,
             },
             os_policy={
-                # A wait on the host would count against no limit.
+                # A sleep on the host would not count against any limit.
                 "sleep": "zero",
                 "datetime": datetime.datetime.fromtimestamp(job.now, datetime.UTC),
                 "process_time": "zero",
             },
-            # Held back, a line would be lost when the code is killed inside of one long call.
+            # Without buffering, because a buffered line would be lost if the code is killed during a long call.
             print_flush_interval=0,
         ) as session,
     ):
@@ -116,7 +116,7 @@ def _raised(error: MontyError, job: Job) -> Ending:
 
 
 def _line(error: MontyRuntimeError | MontySyntaxError) -> int | None:
-    """The innermost line that is the user's."""
+    """The innermost line of the user's source in an error."""
     for frame in reversed(error.traceback()):
         ours = "_stepiq_" in (frame.source_line or "")
         if frame.filename in _USERS_FILES and not ours:

@@ -1,4 +1,4 @@
-"""What is said to the Python sandbox around the user's source. It is read by Monty, not by this Python."""
+"""Python code that runs in the sandbox before and after the user's source. Monty executes it, not this interpreter."""
 
 INPUT_NAME = "_stepiq_input"
 

@@ -1,38 +1,38 @@
-"""The JavaScript engine, with types."""
+"""Types for the JavaScript engine."""
 
 import importlib
 from collections.abc import Callable
 from typing import Any, Protocol
 
-# Not `quickjs`, which is around it: that one starts a thread when it is imported, and this process forks.
+# Not its wrapper `quickjs`, which starts a thread when it is imported: this process forks.
 _engine = importlib.import_module("_quickjs")
 
 JSException: type[Exception] = _engine.JSException
-"""What was thrown, as text: the error, then its stack."""
+"""A thrown value. Its text is the error, followed by the stack."""
 StackOverflow: type[Exception] = _engine.StackOverflow
 
 
 class Context(Protocol):
-    """An interpreter and its heap, with nothing but the language in it."""
+    """An interpreter with its own heap and only the built-in objects of the language."""
 
     def eval(self, source: str) -> Any:
-        """Run a script; a function or an object comes as something callable, all else as Python has it."""
+        """Run a script. Returns functions and objects as callables, and other values as Python values."""
         ...
 
     def execute_pending_job(self) -> bool:
-        """Run one thing that waits for a promise; False: there was none."""
+        """Run one pending promise job. Returns False if there was none."""
         ...
 
     def set_memory_limit(self, limit: int) -> None:
-        """Bytes."""
+        """Limit the heap, in bytes."""
         ...
 
     def set_max_stack_size(self, limit: int) -> None:
-        """Bytes."""
+        """Limit the stack, in bytes."""
         ...
 
     def add_callable(self, name: str, function: Callable[[str], None]) -> None:
-        """Make a global function of the script's that calls this Python."""
+        """Define a global JavaScript function that calls a Python function."""
         ...
 
 

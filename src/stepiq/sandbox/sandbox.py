@@ -1,4 +1,4 @@
-"""Runs a `main` of a user's: each call in a process of its own, which nothing ran in before."""
+"""Runs users' `main` functions, each call in a new process."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ _STARTS = 2
 _LEAST_AT_ONCE = 2
 _MOST_AT_ONCE = 32
 _MEMORY_OF_ONE = 128 * 1024 * 1024
-"""What one execution needs at most: the memory for the code, and the interpreter."""
+"""Most memory that one execution needs: for the code and for the interpreter."""
 _PART_OF_MEMORY = 4
 """All executions together use at most this fraction of the memory: one in four bytes."""
 _CONTAINER_MEMORY = Path("/sys/fs/cgroup/memory.max")
@@ -56,7 +56,7 @@ class Sandbox:
 
     @property
     def pid(self) -> int | None:
-        """The process that forks, while there is one."""
+        """Process id of the fork server, or None if it is not started."""
         return self._nursery.pid
 
     async def run(
@@ -68,16 +68,16 @@ class Sandbox:
         timeout: timedelta,  # noqa: ASYNC109 - of the code, not of the caller's wait
         log: Callable[[str], None],
     ) -> Outcome:
-        """Call the `main` that `source` defines with `value`, and give what it returns.
+        """Call the `main` function of `source` with `value`, and return its outcome.
 
-        Cancelling kills the code's process. Nothing of the code can outlive the call.
+        Cancelling kills the code's process. No process of the code outlives the call.
 
         Args:
-            language: What the source is written in.
+            language: The language of the source.
             source: At most 64 KiB.
-            value: JSON, at most 4 MiB of it.
-            timeout: Counts from when the code starts, not while the run waits for its turn; at most 30 s.
-            log: Gets each line that the code prints, while it runs; 64 KiB of them, then one that says so.
+            value: The argument of `main`; at most 4 MiB as JSON.
+            timeout: Measured from the start of the code, not while the call waits for a place; at most 30 s.
+            log: Called with each printed line while the code runs: up to 64 KiB, then a note that the log is full.
         """
         if (refused := _refuse(source)) is not None:
             return refused
@@ -97,7 +97,7 @@ class Sandbox:
             return CodeFailed("code_limit", limits.NOT_STARTED)
 
     async def close(self) -> None:
-        """End all that runs. A run that goes on meanwhile fails; a later one does not start."""
+        """Stop all executions. Those in progress fail, and later ones do not start."""
         await self._nursery.close()
 
     async def _try(self, conversation: Conversation) -> Outcome | SpawnFailed:
@@ -108,7 +108,7 @@ class Sandbox:
         parent = self._nursery.pid
         outcome = await self._hold(conversation, child)
         if outcome is SpawnFailed.SILENT and self._nursery.pid == parent:
-            # What forks is stuck, and would be for the next.
+            # The fork server is stuck and would not respond to the next request, either.
             self._nursery.stop()
         return outcome
 
@@ -144,7 +144,7 @@ def _memory() -> int:
     try:
         return min(machine, int(_CONTAINER_MEMORY.read_text()))
     except (OSError, ValueError):
-        # There is no such limit, or it is "max".
+        # The container has no limit, or it is "max".
         return machine
 
 

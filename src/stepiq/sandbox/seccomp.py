@@ -50,13 +50,13 @@ def available() -> bool:
 
 
 def prepare(policy: Policy) -> None:
-    """Write the filter ahead of time, so that the processes that are forked from this one have it."""
+    """Assemble the filter ahead of time, so that forked processes inherit it."""
     if available() and (column := machine()) is not None:
         assemble(policy, column)
 
 
 def install(policy: Policy, *, all_threads: bool = False) -> None:
-    """Allow the calling thread only the calls of `policy`; does nothing where the system has no filters.
+    """Allow the calling thread only the calls of `policy`. Does nothing if the system has no filters.
 
     Args:
         policy: The allowed calls.
@@ -78,13 +78,13 @@ def install(policy: Policy, *, all_threads: bool = False) -> None:
 
 
 def gain_nothing() -> None:
-    """Let the calling thread, and all that it starts, gain no rights from a program that it starts."""
+    """Prevent the calling thread, and all that it starts, from gaining rights by executing a program."""
     if sys.platform == "linux":
         _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
 def assemble(policy: Policy, column: int) -> bytes:
-    """Write the filter as a BPF program."""
+    """Assemble the filter as a BPF program."""
     return _assemble(tuple(policy.items()), column)
 
 
@@ -122,7 +122,7 @@ def _checked(name: str, checks: tuple[Check, ...], column: int) -> list[bytes]:
 
 
 def _test(check: Check, value: int) -> list[bytes]:
-    """Allow the call if the argument has the value; else go to the next instruction."""
+    """Allow the call if the argument has the value; otherwise continue with the next instruction."""
     low = _ARGUMENTS + 8 * check.argument
     return [
         _instruction(_LOAD, low),

@@ -146,9 +146,9 @@ STARTING: Policy = {
     "prlimit64": (Check(2, (0,)),),
     "socketpair": (Check(0, (_AF_UNIX,)),),
 }
-"""For an interpreter with a process of its own, which has to load itself first.
+"""For an interpreter in its own process, which must load itself first.
 
-It keeps this filter. What it then needs no longer is refused by its limits: with RLIMIT_NOFILE and RLIMIT_NPROC of 0,
-it can't open files or start processes. No limit refuses `execve`, but Landlock allows it only for programs in folders of
-libraries. Such a program keeps the filter, Landlock and the limits, so it can't load its libraries.
+It keeps this filter. Limits refuse calls that it no longer needs after startup: with RLIMIT_NOFILE and RLIMIT_NPROC of
+0, it can't open files or start processes. No limit refuses `execve`, but Landlock allows it only for programs in
+folders of libraries. Such a program keeps the filter, Landlock and the limits, so it can't load its libraries.
 """

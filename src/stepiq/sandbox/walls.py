@@ -1,6 +1,7 @@
-"""The walls of the system around a child: another user, Landlock, a filter of system calls, limits.
+"""Operating-system isolation of a child ("walls"): another user, Landlock, a system call filter, resource limits.
 
-The interpreters offer code no files, sockets or processes. The walls hold even if code takes over its interpreter.
+The interpreters provide no access to files, sockets or processes. The walls hold even if code takes over its
+interpreter.
 """
 
 import os
@@ -19,33 +20,33 @@ from stepiq.sandbox.syscalls import RUNNING, STARTING, Policy
 Started = TypeVar("Started")
 
 _FIRST_USER, _USERS = 61_184, 4_096
-"""User ids that no account has: systemd gives them to services for the time that they run."""
+"""User ids that no account has: systemd assigns them to services dynamically."""
 _LIBRARIES = (
     "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/nix/store", "/gnu/store", "/etc/ld.so.cache",
 )  # fmt: skip
-"""What an interpreter with a process of its own loads when it starts."""
+"""Files that an interpreter in its own process loads when it starts."""
 _SWITCH_SECONDS = 10
 
 
 class WallMissing(Exception):
-    """A wall that the system has could not be put up, so no code may run."""
+    """A wall that the system supports could not be set up, so no code may run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """Puts up the walls that can't stand from the start."""
+    """Sets up the walls that cannot be active from the start."""
 
     interpreter: str
     parent: int
     lifeline: int
     seconds: float
     opened: int | None = None
-    """What is open until the last walls are up."""
+    """A descriptor that is closed before the last walls are set up."""
 
     def launch(self, start: Callable[[], Started]) -> Started:
-        """Call `start` where all processes and threads that it starts get a filter of system calls.
+        """Call `start` in a thread with a system call filter, which all processes and threads that it starts inherit.
 
-        This thread gets its own filter later: it still has to set the limits of the new process.
+        The calling thread gets its own filter later, because it still has to set the limits of the new process.
 
         Raises:
             WallMissing: the system refused the filter.
@@ -65,13 +66,13 @@ class Confinement:
         return started.result()
 
     def close(self, worker: int | None) -> None:
-        """Put up the last walls. From here on, nothing can be opened, started or reached.
+        """Set up the last walls. After this, the code cannot open files, start processes or use the network.
 
         Args:
-            worker: The process that `launch` started for the code; None: the code runs in this process.
+            worker: The process that `launch` started for the code; None if the code runs in this process.
 
         Raises:
-            WallMissing: one of them failed.
+            WallMissing: the system refused the filter.
         """
         if worker is None:
             confinement.die_with_parent(self.parent)
@@ -86,18 +87,18 @@ class Confinement:
 
 @dataclass(frozen=True, slots=True)
 class Walls:
-    """What the forking process prepares once for all its children."""
+    """Resources that the fork server prepares once for all its children."""
 
     path: str
-    """The interpreter that runs Python in a process of its own."""
+    """The interpreter that runs Python in its own process."""
     opened: int
-    """The same, opened."""
+    """Open descriptor of the same file."""
     ruleset: int | None
     switches_user: bool
 
     @classmethod
     def prepare(cls, interpreter: str) -> Self:
-        """Open what the children need."""
+        """Open the files that the children need."""
         ruleset = landlock.ruleset([*map(Path, _LIBRARIES), Path(interpreter)])
         opened = os.open(interpreter, os.O_RDONLY | os.O_CLOEXEC)
         for policy in (RUNNING, STARTING):
@@ -106,17 +107,17 @@ class Walls:
 
     @property
     def interpreter(self) -> str:
-        """Where a child finds the interpreter. Another user might not be allowed to reach its path."""
+        """Path of the interpreter for a child, whose user may have no access to the original path."""
         by_descriptor = self.switches_user and sys.platform == "linux"
         return f"/proc/self/fd/{self.opened}" if by_descriptor else self.path
 
     @property
     def descriptors(self) -> tuple[int, ...]:
-        """What a child must not close."""
+        """Descriptors that a child must not close."""
         return (self.opened,) if self.ruleset is None else (self.opened, self.ruleset)
 
     def enter(self) -> None:
-        """Put up the walls that can stand from the start, in a child that has only one thread.
+        """Set up the walls that can be active from the start, in a child that has only one thread.
 
         Raises:
             WallMissing: one of them failed.
@@ -132,18 +133,18 @@ class Walls:
             raise WallMissing from error
 
     def confine(self, parent: int, lifeline: int, seconds: float) -> Confinement:
-        """Give what puts up the other walls, once the job is known.
+        """Create the object that sets up the other walls, once the job is known.
 
         Args:
-            parent: Process id of the forking process.
-            lifeline: Closes when the forking process ends.
+            parent: Process id of the fork server.
+            lifeline: Closes when the fork server ends.
             seconds: How long the code may run.
         """
         return Confinement(self.interpreter, parent, lifeline, seconds, self.opened)
 
 
 def switch_user() -> None:
-    """Become a user that owns nothing, and that other children don't share. Only root may do this.
+    """Switch to a user that owns nothing, and that other children don't share. Only root may do this.
 
     Raises:
         OSError: the process lacks the rights, or the container doesn't have these users.
@@ -155,7 +156,7 @@ def switch_user() -> None:
 
 
 def can_switch_user() -> bool:
-    """Whether `switch_user` works. Tries it in another process."""
+    """Whether `switch_user` works. Tests it in another process."""
     script = f"from {__name__} import switch_user; switch_user()"
     try:
         tried = subprocess.run(  # noqa: S603 - runs this Python with a module of stepiq
@@ -171,7 +172,7 @@ def can_switch_user() -> bool:
 
 
 def missing() -> list[str]:
-    """The walls that this system doesn't have, in words for its operator."""
+    """The walls that this system doesn't support, described for its operator."""
     walls = {
         "a system call filter (seccomp)": seccomp.available(),
         "Landlock": landlock.version() > 0,

@@ -1,1 +1,1 @@
-"""Assembly: the HTTP app, and the process that serves it."""
+"""The HTTP app, and the process that serves it."""

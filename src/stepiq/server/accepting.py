@@ -1,7 +1,7 @@
-"""Accepts connections, and survives a process without free file descriptors.
+"""Accepts connections, and continues after the process has run out of file descriptors.
 
-uvloop closes a listening socket if the process has no free descriptor when a client connects. The server would then run,
-but never accept another connection.
+uvloop closes a listening socket if the process has no free descriptor when a client connects. The server would continue
+to run, but never accept another connection.
 """
 
 import asyncio
@@ -12,10 +12,10 @@ from collections.abc import Callable
 from stepiq.core import logging
 
 PAUSE_SECONDS = 0.1
-"""How long nothing is accepted after the system has refused a descriptor or memory."""
+"""How long accepting pauses after the system has refused a descriptor or memory."""
 
 _AT_ONCE = 32
-"""Connections accepted before others get a turn on the event loop."""
+"""Connections accepted in one iteration of the event loop."""
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _LOG_SECONDS = 10
 
@@ -23,7 +23,7 @@ log = logging.get(__name__)
 
 
 class Acceptor:
-    """Accepts the connections of a listening socket until it is closed."""
+    """Accepts connections on a listening socket until `close`."""
 
     def __init__(
         self,
@@ -34,9 +34,9 @@ class Acceptor:
         """Start to accept.
 
         Args:
-            listener: it is not closed.
+            listener: stays open after `close`.
             protocol: creates the protocol of a connection.
-            make_place: closes a connection that does nothing. Called if the process has no free descriptor.
+            make_place: closes an inactive connection. Called if the process has no free descriptor.
         """
         self._loop = asyncio.get_running_loop()
         self._listener = listener
@@ -49,13 +49,13 @@ class Acceptor:
         self._resume()
 
     def close(self) -> None:
-        """Accept nothing more."""
+        """Stop accepting."""
         if self._pause is not None:
             self._pause.cancel()
         self._loop.remove_reader(self._listener)
 
     async def wait_closed(self) -> None:
-        """Wait for connections that are being opened."""
+        """Wait until all accepted connections are set up."""
         if self._opening:
             await asyncio.wait(self._opening)
 
@@ -73,7 +73,7 @@ class Acceptor:
                 if error.errno in _EXHAUSTED:
                     self._rest(error)
                     return
-                # The client has left, or its network failed.
+                # The client has disconnected, or its network failed.
                 continue
             connection.setblocking(False)
             opening = self._loop.create_task(
@@ -88,7 +88,7 @@ class Acceptor:
             log.warning("connection_not_opened", error=str(error))
 
     def _rest(self, error: OSError) -> None:
-        # The listener stays readable, so without a pause this would be called again and again.
+        # The listener stays readable, so the loop would call `_accept` continuously without a pause.
         self._loop.remove_reader(self._listener)
         self._pause = self._loop.call_later(PAUSE_SECONDS, self._resume)
         has_closed = self._make_place()

@@ -1,4 +1,4 @@
-"""The HTTP app: every domain's routes behind one guard, one check of credentials and one way to say what went wrong."""
+"""The HTTP app: the routes of all domains, with one guard, one check of credentials and one error format."""
 
 import asyncio
 from functools import cache
@@ -59,7 +59,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     pipeline_secrets.router,
     notify.router,
 )
-"""Routers of the domains. Nothing in them answers without a credential."""
+"""Routers of the domains. All their routes require a credential."""
 
 PUBLIC_PATHS = frozenset(
     {
@@ -88,18 +88,18 @@ PUBLIC_PATHS = frozenset(
         pages.ERRORS_PATH,
     }
 )
-"""All that answers without one."""
+"""Paths that require no credential."""
 
 
 def create_app() -> FastAPI:
-    """The app: all routes, and nothing behind them until `equip` has been called."""
+    """Create the app with all routes. They do not work until `equip` has been called."""
     app = FastAPI(
         title="stepIQ",
         version=__version__,
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        # A redirect would lead to whatever host the caller names, and behind a proxy to one that nobody reaches.
+        # A redirect would use the host that the client sent. Behind a proxy, clients may not reach that host.
         redirect_slashes=False,
     )
     app.include_router(health.router)
@@ -126,9 +126,9 @@ def create_app() -> FastAPI:
 
 
 def equip(app: FastAPI, services: Services, *, has_worker: bool = True) -> None:
-    """Give an app what its endpoints work with, and say whether this process also carries runs.
+    """Set the services that the endpoints use, and whether this process also executes runs.
 
-    Neither starts nor stops the services.
+    Does not start or stop the services.
     """
     app.state.services = services
     app.state.has_worker = has_worker
@@ -148,7 +148,7 @@ def equip(app: FastAPI, services: Services, *, has_worker: bool = True) -> None:
 
 
 def _check_closed(app: FastAPI) -> None:
-    """Refuse to start with a route that answers without a credential and is not on the list."""
+    """Raise RuntimeError if a route requires no credential and is not in `PUBLIC_PATHS`."""
     open_paths = {route.path for route in routes_of(app) if route.access.is_public}
     if not open_paths <= PUBLIC_PATHS:
         raise RuntimeError(
@@ -157,14 +157,14 @@ def _check_closed(app: FastAPI) -> None:
 
 
 class VersionPrefix:
-    """Lets `/v1/api/…` reach the routes of `/api/…`: there is one version so far, and both are its names."""
+    """Routes `/v1/api/…` to `/api/…`. Both paths name the only API version."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith("/v1/api/"):
-            # In place, so that the guard sees which route was found.
+            # In place, so that the guard sees the matched route.
             scope["root_path"] = "/v1"
         await self.app(scope, receive, send)
 
@@ -178,7 +178,7 @@ def _serve_document(app: FastAPI) -> None:
 
     async def openapi_document() -> Response:
         """The OpenAPI document."""
-        # It takes most of a second to make, in which a thread leaves the loop to runs and other requests.
+        # Building it takes most of a second. A thread keeps the event loop free for runs and other requests.
         return Response(await asyncio.to_thread(text), media_type="application/json")
 
     app.add_api_route("/openapi.json", openapi_document, include_in_schema=False)

@@ -1,4 +1,4 @@
-"""Builds what a process is made of, and takes it apart again."""
+"""Builds and closes the services of a process."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -25,15 +25,16 @@ from stepiq.web.services import Services
 
 
 async def build(settings: Settings, *, sends: bool = True, stubs: Stubs | None = None) -> Services:
-    """Everything a process needs, on a database brought up to this version; nothing runs yet.
+    """Migrate the database, and build the services of a process without starting them.
 
     Args:
-        settings: as the operator gave them.
-        sends: whether targets are told how runs end.
-        stubs: what steps come to instead of reaching outside.
+        settings: settings of the process.
+        sends: whether deliveries are sent when runs end.
+        stubs: results of steps, used instead of calls to other servers.
 
     Raises:
-        StoreUnavailable, UnsafeStore, StoreUnsupported, SchemaTooNew, PlansInvalid, DataFolderUnusable: what the operator has to put right.
+        StoreUnavailable, UnsafeStore, StoreUnsupported, SchemaTooNew, PlansInvalid, DataFolderUnusable: the operator
+            must fix a problem first.
     """
     data_folder.prepare(settings)
     plans = Plans.load(settings.plans)
@@ -84,7 +85,7 @@ async def build(settings: Settings, *, sends: bool = True, stubs: Stubs | None =
 async def built(
     settings: Settings, *, sends: bool = True, stubs: Stubs | None = None
 ) -> AsyncGenerator[Services]:
-    """`build`, and everything given back at the end."""
+    """Build the services as `build` does, and close them at the end of the block."""
     services = await build(settings, sends=sends, stubs=stubs)
     changes = services.changes
     try:

@@ -1,11 +1,11 @@
-"""The connections of clients: how many there can be, and which one is closed for another.
+"""Limits the connections of clients, and selects the connection to close when a new one needs a place.
 
-A connection is *half-open* until its request is complete, with its body, and *idle* between two requests. If there is no
-place for a new connection, it waits in the *anteroom*. When the head of its request has arrived, it gets a place, for which
-a half-open or an idle connection may be closed. So connections that send nothing cannot keep others out.
+A connection is *half-open* until its request is complete, including the body, and *idle* between two requests. A new
+connection without a free place waits in the *anteroom*. It gets a place when the head of its request has arrived, and a
+half-open or idle connection may be closed for it. Connections that send nothing therefore cannot block others.
 
-A client can use as many places as the others leave unused. So a few clients with many requests in progress share the
-places equally with all other clients, instead of taking all of them.
+A client can use at most as many places as have no request in progress. A few clients with many requests in progress
+therefore share the places equally with all other clients.
 """
 
 from collections import Counter, OrderedDict
@@ -55,17 +55,17 @@ class ServerFull(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many connections one listener has."""
+    """The connection limits of one listener."""
 
     total: int
     per_client: int
     half_open_per_client: int
     anteroom: int
-    """In addition to `total`. Includes connections that are told why they are refused."""
+    """In addition to `total`. Includes connections that receive a refusal."""
 
     @classmethod
     def fitted(cls, total: int, per_client: int, half_open_per_client: int) -> "Limits":
-        """At most a quarter of the total for one client, and half of that half-open."""
+        """Limits in which one client has at most a quarter of the total, and half of that half-open."""
         per_client = max(1, min(per_client, total // 4))
         half_open = max(1, min(half_open_per_client, per_client // 2))
         return cls(total, per_client, half_open, max(1, min(_ANTEROOM, total // 4)))
@@ -83,18 +83,18 @@ class Connection:
     """One connection. Only `Connections` changes it."""
 
     owner: str
-    """The address of the client. Empty for a trusted proxy, which has no limits itself."""
+    """The address of the client. Empty for a trusted proxy, which has no limits of its own."""
     close: Callable[[], None]
-    """Closes it immediately."""
+    """Closes the connection immediately."""
     client: str
-    """The client that it counts for: the owner, or the client for which a proxy sends the present request."""
+    """The client that it counts for: the owner, or the client for which a proxy sends the current request."""
     has_place: bool = False
     phase: _Phase = _Phase.HALF_OPEN
 
 
 @dataclass(slots=True)
 class _Crowd:
-    """Connections by client, and the client that has the most."""
+    """Connections by client, with access to the client that has the most."""
 
     _of: dict[str, OrderedDict[Connection, None]] = field(
         default_factory=dict[str, OrderedDict[Connection, None]]
@@ -147,7 +147,7 @@ class _Crowd:
 
 @dataclass(slots=True)
 class Connections:
-    """The connections of one listener. The cost of an operation does not depend on their number."""
+    """The connections of one listener. All operations take constant time."""
 
     limits: Limits
     _places: int = 0
@@ -156,7 +156,7 @@ class Connections:
     """Connections that have a place, by client."""
     _half_open: _Crowd = field(default_factory=_Crowd)
     _anteroom: _Crowd = field(default_factory=_Crowd)
-    """All connections without a place. Each of them can be closed for another."""
+    """All connections without a place. Any of them can be closed for a new one."""
     _idle: _Crowd = field(default_factory=_Crowd)
 
     def open(self, owner: str, close: Callable[[], None]) -> Connection:
@@ -177,18 +177,18 @@ class Connections:
         return one
 
     def request(self, one: Connection, client: str) -> TooManyConnections | ServerFull | None:
-        """The head of a request has arrived. Gives the connection a place if it has none.
+        """Register the head of a request, and assign a place to the connection if it has none.
 
         Args:
             one: the connection.
             client: the owner, or the client for which a proxy sends the request.
 
         Returns:
-            Why the request must be refused, if it must.
+            The error with which to refuse the request, or None.
         """
         if one.phase in (_Phase.BUSY, _Phase.CLOSED) or (one.has_place and client == one.client):
             return None
-        # So that it is not closed for itself.
+        # Protects this connection from being closed for its own place.
         self.work(one)
         if not self._make_place_of(client):
             return TooManyConnections(self._of_client[client])
@@ -198,13 +198,13 @@ class Connections:
         return None
 
     def read(self, one: Connection) -> None:
-        """A part of another request has arrived on an idle connection."""
+        """Register a part of another request on an idle connection."""
         if one.phase is _Phase.IDLE:
             self._idle.discard(one)
             self._add_half_open(one)
 
     def work(self, one: Connection) -> None:
-        """The request is complete, or the client has not read the whole response: the connection keeps its place, if it has one."""
+        """Mark a connection with a place as busy: its request is complete, or its response is not fully read."""
         if not one.has_place or one.phase is _Phase.CLOSED:
             return
         if one.phase is _Phase.IDLE:
@@ -214,7 +214,7 @@ class Connections:
         one.phase = _Phase.BUSY
 
     def rest(self, one: Connection) -> None:
-        """The client has the response."""
+        """Mark a busy connection as idle: the client has received the response."""
         if one.phase is not _Phase.BUSY:
             return
         self._count(one.client, -1)
@@ -224,7 +224,7 @@ class Connections:
         self._idle.add(one)
 
     def close(self, one: Connection) -> None:
-        """The connection has ended."""
+        """Remove a connection that has ended."""
         if one.phase is _Phase.CLOSED:
             return
         if one.has_place:
@@ -237,7 +237,7 @@ class Connections:
         metrics.connections_open.dec()
 
     def make_place(self) -> bool:
-        """Close the oldest idle or half-open connection of the client that has the most of one kind."""
+        """Close the oldest idle or half-open connection of the client with the most connections of one kind."""
         larger = self._idle if self._idle.most >= self._half_open.most else self._half_open
         return self._cut(larger.oldest_of_largest())
 
@@ -250,7 +250,7 @@ class Connections:
         )
 
     def _limit_of_client(self) -> int:
-        """How many places one client can have now: at most as many as have no request in progress."""
+        """The current limit of places for one client: at most as many as have no request in progress."""
         busy = self._places - len(self._idle) - len(self._half_open)
         return max(1, min(self.limits.per_client, self.limits.total - busy))
 
@@ -260,7 +260,7 @@ class Connections:
     def _make_place_of(self, client: str) -> bool:
         if not client or self._of_client[client] < self._limit_of_client():
             return True
-        # An idle connection first: the client loses nothing with it.
+        # An idle connection first, because closing it loses no request.
         return self._cut(self._idle.oldest(client) or self._half_open.oldest(client))
 
     def _give_place(self, one: Connection, client: str) -> None:

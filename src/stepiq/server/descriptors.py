@@ -6,15 +6,15 @@ from contextlib import suppress
 from stepiq.core.settings import Settings
 
 OTHER_DESCRIPTORS = 1_500
-"""Descriptors for everything except connections of clients: outgoing calls of 1,000 runs, the database, the sandbox."""
+"""Descriptors for everything except client connections: outgoing calls of 1,000 runs, the database, the sandbox."""
 
 _MOST = 65_536
 _MOST_OF_MACOS = 10_240
-"""macOS refuses more, even if the hard limit is infinite."""
+"""Limit of macOS, even if the hard limit is infinite."""
 
 
 def raise_limit() -> int:
-    """Raise the soft limit to the hard limit, but to 65,536 at most. Returns the limit.
+    """Raise the soft limit to the hard limit, but to at most 65,536. Returns the new limit.
 
     Child processes inherit it.
     """
@@ -30,11 +30,11 @@ def raise_limit() -> int:
 
 
 def limit() -> int:
-    """The present soft limit."""
+    """The current soft limit."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return _MOST if soft == resource.RLIM_INFINITY else soft
 
 
 def max_connections(settings: Settings, descriptors: int) -> int:
-    """How many connections of clients a server accepts: `STEPIQ_MAX_CONNECTIONS`, or what the limit leaves for them."""
+    """The number of client connections to accept: `STEPIQ_MAX_CONNECTIONS`, or fewer if `descriptors` is too low."""
     return min(settings.max_connections, max(descriptors - OTHER_DESCRIPTORS, descriptors // 2))

@@ -1,4 +1,4 @@
-"""Deletes what is over, in small batches so that nobody waits for it: one loop beside each worker."""
+"""Deletes expired rows in small batches that do not block other transactions. Each worker runs one such loop."""
 
 import asyncio
 import time
@@ -20,13 +20,13 @@ Sweep = Callable[[Session, datetime], Awaitable[int]]
 _EVERY_SECONDS = 300.0
 _PAUSE_SECONDS = 0.1
 _PAUSE_SHARE = 9
-"""Pauses are at least this many times as long as the turn before: sweeping takes a tenth of the time, however slow the store."""
+"""Ratio of a pause to the sweep before it. It limits sweeps to a tenth of the time, also on a slow store."""
 
 log = logging.get(__name__)
 
 
 def sweeps(settings: Settings) -> tuple[Sweep, ...]:
-    """What each domain throws away: deletes a batch in a transaction of its own, and says how many rows that were."""
+    """The sweeps of all domains. Each call deletes one batch and returns the number of deleted rows."""
     always: tuple[Sweep, ...] = (
         accounts.sweep,
         idempotency.sweep,
@@ -40,7 +40,10 @@ def sweeps(settings: Settings) -> tuple[Sweep, ...]:
 
 
 async def sweep(database: Database, sweeps: Sequence[Sweep]) -> int:
-    """Let every domain delete one batch, and say how many rows went. One that fails holds up none of the others."""
+    """Run each sweep once, in a separate transaction, and return the number of deleted rows.
+
+    If a sweep fails, the others still run.
+    """
     deleted = 0
     for each in sweeps:
         try:
@@ -54,11 +57,11 @@ async def sweep(database: Database, sweeps: Sequence[Sweep]) -> int:
 
 
 async def sweep_for_ever(database: Database, sweeps: Sequence[Sweep]) -> None:
-    """Sweep every five minutes until cancelled."""
+    """Sweep every five minutes, or sooner while there are rows to delete, until cancelled."""
     while True:
         begun = time.monotonic()
         deleted = await sweep(database, sweeps)
         took = time.monotonic() - begun
-        # As long as there is something, there may be more.
+        # A sweep that deleted rows may have left more.
         pause = max(_PAUSE_SECONDS, _PAUSE_SHARE * took) if deleted else _EVERY_SECONDS
         await asyncio.sleep(pause)

@@ -9,7 +9,7 @@ from stepiq.core.errors import Invalid, Unavailable
 
 BACKLOG = 2048
 _HOST = re.compile(r"(?!\.)(?:[A-Za-z0-9_:%-]{1,63}(?:\.(?!\.)|$))*")
-"""Addresses, and names whose parts have a valid length."""
+"""Addresses, and host names whose labels have a valid length."""
 
 
 class AddressInUse(Unavailable):
@@ -25,14 +25,14 @@ class AddressUnusable(Invalid):
 
 
 def bind(host: str, port: int, setting: str) -> socket.socket:
-    """A listening socket. `setting` names the port in errors.
+    """Create a listening socket. Errors name the port's setting, `setting`.
 
     Raises:
         AddressInUse: another process uses the port.
         AddressUnusable: the host or the port cannot be used.
     """
     if not _HOST.fullmatch(host):
-        # Looking up such a name can take half a minute, and `create_server` does not close its socket for some.
+        # Resolving such a name can take half a minute, and for some names `create_server` does not close its socket.
         raise _explained(None, host, port, setting)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:

@@ -1,7 +1,7 @@
-"""`/metrics`: what the process counts.
+"""`/metrics`: metrics of this process.
 
-It needs the operator's token, or is read on a listener of its own, on loopback only. Where a request to another listener comes
-from proves nothing: a forwarder connects from loopback, too.
+The API's listener requires the operator's token. A separate listener on loopback does not. The API's listener does not
+trust loopback addresses, because a reverse proxy connects from loopback too.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from stepiq.web.guard import Guard
 from stepiq.web.services import Services, ServicesDep
 
 _PATIENCE_SECONDS = 2.0
-# As what is in hand is labelled.
+# The same labels as for work in progress.
 _WORK = {Queue.RUNS: "run", Queue.DELIVERIES: "delivery"}
 
 router = APIRouter(tags=["Health"])
@@ -95,7 +95,7 @@ async def _render(services: Services) -> Response:
 
 
 async def _look(services: Services) -> Backlog | None:
-    """What waits; None when the store does not say so soon enough for a scrape."""
+    """The backlog, or None if the store does not return it within two seconds."""
     try:
         async with (
             asyncio.timeout(_PATIENCE_SECONDS),
@@ -109,7 +109,7 @@ async def _look(services: Services) -> Backlog | None:
 def _tell(found: Backlog | None) -> None:
     metrics.store_up.set(found is not None)
     if found is None:
-        # What was so a while ago is no answer.
+        # Stale values would be misleading.
         metrics.tickets_waiting.clear()
         metrics.oldest_ticket_age.clear()
         metrics.runs_held.set(math.nan)

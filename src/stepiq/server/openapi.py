@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI derives from the routes, with the errors and credentials of stepIQ."""
+"""The OpenAPI document: FastAPI's document of the routes, with the errors and credentials of stepIQ added."""
 
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -77,11 +77,11 @@ _SCHEMES = {
 
 
 def document(app: FastAPI) -> dict[str, Any]:
-    """The document of an app with all of its routes."""
+    """The document for all routes of an app."""
     found = get_openapi(
         title=app.title, version=app.version, description=_DESCRIPTION, routes=app.routes
     )
-    # Routes share objects. After a round trip through text, each place has its own.
+    # Routes share objects. A round trip through text copies them, so that each can be changed.
     made: dict[str, Any] = json.loads(json.dumps(found).encode())
     schemas: dict[str, Any] = made.setdefault("components", {}).setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
@@ -111,7 +111,7 @@ def _complete(operation: dict[str, Any], route: Route) -> None:
         operation.setdefault("parameters", []).append(dict(headers.IDEMPOTENCY_KEY))
     responses: dict[str, Any] = operation["responses"]
     if "application/json" in responses.get("422", {}).get("content", {}):
-        del responses["422"]  # FastAPI's own shape, which no route answers
+        del responses["422"]  # FastAPI's own shape, which no route returns
     for status, response in problems(*_errors(operation, route)).items():
         _merge(responses, str(status), response)
     for status, response in responses.items():
@@ -124,7 +124,7 @@ def _complete(operation: dict[str, Any], route: Route) -> None:
 
 
 def _errors(operation: dict[str, Any], route: Route) -> Iterator[type[StepIQError]]:
-    """The errors that follow from the kind of route, in addition to those that it declares."""
+    """The errors that result from the kind of route, in addition to those that it declares."""
     if route.path.startswith("/api/"):
         yield StoreUnavailable
     if not route.access.is_public:
@@ -181,7 +181,7 @@ def _shared_examples(made: dict[str, Any]) -> dict[str, Any]:
 
 
 def _security(access: Access) -> list[dict[str, list[str]]]:
-    # OpenAPI 3.1 lets any scheme name what it needs, not only OAuth's.
+    # In OpenAPI 3.1, any scheme can list scopes, not only OAuth's.
     key = {"api_key": [] if access.scope is None else [access.scope.value]}
     if access.is_for_keys:
         return [key]

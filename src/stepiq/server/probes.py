@@ -13,7 +13,7 @@ from stepiq.web.services import Services
 
 
 def create_probes(services: Services) -> FastAPI:
-    """The app on that port. Its answers are those of the API."""
+    """The app on that port. Its responses are the same as those of the API."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.include_router(health.router)
     app.include_router(metrics.router)
@@ -26,7 +26,7 @@ def create_probes(services: Services) -> FastAPI:
 
 @asynccontextmanager
 async def watched(services: Services) -> AsyncGenerator[str | None]:
-    """Answer on `STEPIQ_WORKER_PORT` until the block ends; yields the address, or None if no port is set.
+    """Serve on `STEPIQ_WORKER_PORT` until the block ends. Yields the URL, or None if no port is set.
 
     Raises:
         AddressInUse, AddressUnusable: the process cannot listen there.

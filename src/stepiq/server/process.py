@@ -30,15 +30,15 @@ from stepiq.web.services import Services
 DRAIN = timedelta(seconds=25)
 """How long a stopping server lets steps in progress finish."""
 _HTTP_DRAIN_SECONDS = 5
-"""How long answers can take after that: longer than the time limit of the store."""
+"""Time limit for responses after that. Longer than the time limit of the store."""
 KEEP_ALIVE_SECONDS = 75
 """How long an idle connection stays open.
 
-Clients and proxies must close first, because a request that crosses the close gets no answer. Most of them close after
-5 to 60 seconds.
+Clients and proxies must close first, because a request sent while the server closes gets no response. Most of them
+close after 5 to 60 seconds.
 """
 _OF_MONITORS = Limits.fitted(64, 64, 64)
-"""For listeners that have only health checks and metrics."""
+"""Limits of listeners that serve only health checks and metrics."""
 
 log = logging.get(__name__)
 
@@ -52,20 +52,20 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or Ctrl-C. A second one ends the process immediately.
 
-    A stopping server first finishes steps in progress and still answers requests, so that clients see their runs end.
+    A stopping server finishes steps in progress first and still answers requests, so that clients see their runs end.
     Unfinished runs continue after the next start.
 
     Args:
-        settings: of the operator.
-        announce: prints text for people: warnings, the address, and on a new server the first steps. Default: the log has it.
-        shows_secrets: whether only the operator sees that text, so that it may contain the setup token.
-        has_worker: whether this process also executes runs. If not, others must, on the same PostgreSQL database.
+        settings: settings of the server.
+        announce: prints warnings, the address, and on a new server the first steps. Default: they are logged.
+        shows_secrets: whether that text may contain the setup token. Set it only if nobody but the operator sees it.
+        has_worker: whether this process also executes runs. If not, workers on the same PostgreSQL database must.
 
     Raises:
         AddressInUse, AddressUnusable: the server cannot listen there.
         WorkerRunning: another process uses this SQLite file.
-        CannotStart, StoreRefused, StoreUnavailable, UnsafeStore, StoreUnsupported, SchemaTooNew, KeyUnusable, PlansInvalid: what
-            the operator has to fix first.
+        CannotStart, StoreRefused, StoreUnavailable, UnsafeStore, StoreUnsupported, SchemaTooNew, KeyUnusable,
+            PlansInvalid: the operator must fix a problem first.
     """
     with bind(settings.host, settings.port, "STEPIQ_PORT") as listener:
         if settings.port == 0:
@@ -93,13 +93,13 @@ async def _serve(
             await worker.start()
         with contextlib.ExitStack() as watched:
             try:
-                # Before the first request: if the store fails after this, the process goes on.
+                # Read before the first request, so that a later failure of the store does not end the process.
                 secret = app.state.doors.jwt_secret
                 ready = await welcome(services, secret if shows_secrets else None)
                 serving = asyncio.create_task(server.serve([listener]))
                 ready.show(announce)
                 asked = asyncio.create_task(stopping.wait())
-                # A start holds the loop, and nothing waits for it then. During a stop, clients do.
+                # Not during the start, which blocks the loop while no client waits. During a stop, clients wait.
                 watched.enter_context(Watchdog())
                 await asyncio.wait({serving, asked}, return_when=asyncio.FIRST_COMPLETED)
                 asked.cancel()
@@ -114,7 +114,7 @@ async def _serve(
 
 
 class HttpServer(uvicorn.Server):
-    """uvicorn, stopped only by `should_exit`, with limits on connections."""
+    """A uvicorn server with connection limits. It stops only through `should_exit`."""
 
     def __init__(self, settings: Settings, app: object, limits: Limits | None = None) -> None:
         super().__init__(_config(settings, app))
@@ -122,7 +122,7 @@ class HttpServer(uvicorn.Server):
         self._clients = Clients([str(network) for network in settings.trusted_proxies])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept connections on sockets that listen."""
+        """Accept connections on listening sockets."""
         create = functools.partial(
             GuardedProtocol,
             config=self.config,
@@ -145,12 +145,12 @@ class HttpServer(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
-        # This module handles signals: uvicorn would raise them again at its end, before the store is closed.
+        # This module handles signals. uvicorn would raise them again when it ends, before the store is closed.
         yield
 
 
 def limits_of(settings: Settings) -> Limits:
-    """The limits of the API: those of the settings, or what the limit of open files allows."""
+    """The limits of the API: those of the settings, or lower ones if the limit of open files requires it."""
     total = descriptors.max_connections(settings, descriptors.limit())
     return Limits.fitted(
         total,
@@ -160,7 +160,7 @@ def limits_of(settings: Settings) -> Limits:
 
 
 def _config(settings: Settings, app: object) -> uvicorn.Config:
-    """Configuration of uvicorn: the limits and logs of stepIQ, and only the proxies that the operator trusts."""
+    """Configuration of uvicorn, without its own logs and lifespan, and with the operator's trusted proxies."""
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         http=GuardedProtocol,
@@ -180,7 +180,7 @@ def _config(settings: Settings, app: object) -> uvicorn.Config:
 async def answering(
     app: object, settings: Settings, host: str, port: int, variable: str
 ) -> AsyncGenerator[str]:
-    """Serve an app on a port until the block ends; yields its address. `variable` is the setting that an error names.
+    """Serve an app on a port until the block ends, and yield its URL. Errors name the setting `variable`.
 
     Raises:
         AddressInUse: another process uses the port.
@@ -198,7 +198,7 @@ async def answering(
 
 @contextlib.asynccontextmanager
 async def metrics_listener(services: Services) -> AsyncGenerator[str | None]:
-    """Answer `/metrics` on `STEPIQ_METRICS_PORT` of loopback; yields the address, or None if no port is set.
+    """Serve `/metrics` on `STEPIQ_METRICS_PORT` of 127.0.0.1. Yields the URL, or None if no port is set.
 
     Raises:
         AddressInUse: another process uses the port.

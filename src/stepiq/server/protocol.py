@@ -1,10 +1,10 @@
-"""HTTP connections with limits that uvicorn does not have: on a request's head, and on a reader who takes nothing.
+"""HTTP connections with two limits that uvicorn does not have: on request heads, and on clients that stop reading.
 
-Without the first, connections that send a byte a minute, or a header without end, cost a file and memory each for as long
-as they like. Heads that arrive whole but are too large are answered by `web.guard`.
+The first limit closes connections that send a byte a minute or an endless header, which would each hold a file
+descriptor and memory. `web.guard` answers heads that arrive completely but are too large.
 
-Without the second, whoever stops reading holds what was written, and whatever waits to write more, for ever. It is the
-same for every answer: a stream, a list, a run that was waited for.
+The second limit closes connections whose client stops reading. Otherwise such a client would hold the written data, and
+any task that waits to write more, forever. It applies to every response: streams, lists, and waits for a run.
 """
 
 import asyncio
@@ -25,15 +25,15 @@ from stepiq.web.errors import HeadersTooLarge, RequestTimeout
 from stepiq.web.guard import MAX_HEADER_BYTES, with_defaults
 
 HEADER_SECONDS = 10
-"""How long the first byte and then the whole head of a request may take."""
+"""Time limit for the head of a request, counted from the opening of the connection or the head's first byte."""
 READER_SECONDS = 15
-"""A reader who takes nothing for so long is cut at the latest after twice as long."""
+"""How often a stalled response is checked. A client that reads nothing is disconnected within twice this time."""
 
 HEALTH_PATH = b"/health"
-"""Answered even without a place, so that a full server is not restarted."""
+"""Answered even if the server is full, so that a full server is not restarted."""
 
 _UNSENT_BYTES = 16 * 1024
-"""What the system may hold for a reader beyond what is on its way to them. We see them take it in halves of this."""
+"""Limit of unsent data in the kernel's buffer. Reads of the client become visible in steps of half this size."""
 _RESET = struct.pack("ii", 1, 0)
 
 log = logging.get(__name__)
@@ -58,7 +58,7 @@ class Clients:
     """Which client a connection or a request counts for. See `STEPIQ_TRUSTED_PROXIES`."""
 
     def __init__(self, trusted_proxies: list[str]) -> None:
-        # The same object as for `request.client`, so that both always name the same client.
+        # The class that sets `request.client`, so that both always name the same client.
         self._proxies = ProxyHeadersMiddleware(_no_app, trusted_proxies or []).trusted_hosts
 
     def owner(self, address: str) -> str:
@@ -75,14 +75,14 @@ class Clients:
 
 
 async def _no_app(*_: Any) -> None:
-    """Only its proxies are of use."""
+    """Placeholder app: only the list of trusted proxies is used."""
 
 
 class GuardedProtocol(HttpToolsProtocol):
     """One connection.
 
-    Between `_await_head` and the end of a head, a timer runs and bytes are counted. Another runs while the system takes
-    nothing more to send: uvicorn writes nothing then, so all that changes is what the reader takes.
+    From `_await_head` to the end of a head, a timer runs and bytes are counted. A second timer runs while the kernel's
+    send buffer is full. uvicorn writes nothing during that time, so the buffer changes only when the client reads.
     """
 
     header_seconds: float = HEADER_SECONDS
@@ -155,7 +155,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._rest()
 
     def _admit(self) -> bool:
-        """Find a place for the connection of a request; without one, the request is refused. Whether it has one."""
+        """Reserve a place for the connection, or refuse the request. Returns whether the connection has a place."""
         client = self._one.owner or self._clients.forwarded(self.headers)
         refusal = self._all.request(self._one, client)
         if refusal is not None and self.url.partition(b"?")[0] != HEALTH_PATH:
@@ -164,7 +164,7 @@ class GuardedProtocol(HttpToolsProtocol):
         return self._one.has_place
 
     def _rest(self) -> None:
-        """The connection is idle if its responses are complete, and the client has read them."""
+        """Mark the connection as idle if its responses are complete and the client has read them."""
         cycle = cast(RequestResponseCycle | None, self.cycle)
         is_over = cycle is not None and (cycle.response_complete or self._in_body)
         if is_over and not self.flow.write_paused:
@@ -191,7 +191,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._head_bytes:
             self._refuse(HeadTimeout())
         else:
-            # Nothing was asked, so nothing is answered: browsers open connections ahead of need.
+            # No request was started, so there is no response: browsers open connections before they need them.
             self._head_arrived()
             self.transport.close()
 
@@ -209,13 +209,14 @@ class GuardedProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _limit_unread(self) -> None:
-        # Writing pauses with the first byte that the system does not take.
+        # Pauses writing at the first byte that the kernel does not accept.
         self.transport.set_write_buffer_limits(high=0)
         connection: socket.socket = self.transport.get_extra_info("socket")
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
-            # What the system has taken is out of our sight: a reader whose machine vanished would be tried for a quarter of an hour.
+            # Data in the kernel's buffer is not visible here. Without this limit, the kernel would retry for a quarter
+            # of an hour if the client's machine has disappeared.
             longest = round(self.reader_seconds * 2000)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, longest)
 
@@ -234,7 +235,7 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         self._reader_timer = None
         self._note_cut()
-        # A reset, not an end that would queue up behind what is not read.
+        # A reset, because a normal close would wait until the client has read the remaining data.
         connection: socket.socket = self.transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.transport.abort()
@@ -242,7 +243,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _note_cut(self) -> None:
         unread = self.transport.get_write_buffer_size()
         metrics.slow_readers_cut.inc()
-        # Not the present scope: that of a request whose head is incomplete has no path.
+        # Not `self.scope`: it has no path while the head of the next request is incomplete.
         cycle = cast(RequestResponseCycle | None, self.cycle)
         path = "" if cycle is None else cycle.scope["path"]
         log.info("slow_reader_cut", path=path[:200], unread_bytes=unread)

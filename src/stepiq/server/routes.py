@@ -1,4 +1,4 @@
-"""What can be read from the routes themselves: who may call them, and which take an `Idempotency-Key`."""
+"""Properties derived from the routes of an app: required credentials, and support for `Idempotency-Key`."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,20 +17,20 @@ _PEOPLE: frozenset[Callable[..., Any]] = frozenset({person})
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may call a route."""
+    """The credentials that a route requires."""
 
     is_public: bool = False
-    """Anybody; nothing else counts."""
+    """No credential. The other fields are then irrelevant."""
     is_for_people: bool = False
-    """Whoever has logged in; no API key."""
+    """A session. API keys are refused."""
     scope: Scope | None = None
-    """What an API key needs."""
+    """The scope that an API key needs."""
     is_for_keys: bool = False
-    """Only with an API key."""
+    """An API key. Sessions are refused."""
 
     @property
     def is_declared(self) -> bool:
-        """Whether the route says who may call it. One that does not lets every credential in."""
+        """Whether the route declares its credentials. A route that declares none accepts every credential."""
         return self.is_public or self.is_for_people or self.scope is not None
 
 
@@ -44,11 +44,11 @@ class Route:
     """The first sentence of its description."""
     access: Access
     takes_key: bool
-    """Whether it looks at `Idempotency-Key`."""
+    """Whether it supports `Idempotency-Key`."""
 
 
 def routes_of(app: FastAPI) -> list[Route]:
-    """Every route of an app, by path and method."""
+    """Every route of an app, sorted by path and method."""
     found: list[Route] = []
     for context in iter_route_contexts(app.routes):
         dependant: Dependant = context.dependant

@@ -10,11 +10,14 @@ import uvloop
 from stepiq.server import descriptors
 
 _THRESHOLDS = (20_000, 20, 50)
-"""By default Python collects garbage after 700 new objects. The answer of a model has thousands, so this would take a tenth of the CPU."""
+"""Thresholds of the garbage collector.
+
+The default of 700 new objects would use a tenth of the CPU, because a model's response creates thousands of objects.
+"""
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
-    """Run until `main` returns, with as many files and connections as the system allows."""
+    """Run until `main` returns, with the limit of open files raised."""
     descriptors.raise_limit()
     gc.set_threshold(*_THRESHOLDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -1,4 +1,4 @@
-"""What `stepiq serve` reports once it is ready: its address, the API reference, and how to sign in."""
+"""The report of `stepiq serve` when it is ready: its address, the API reference, and how to log in."""
 
 import json
 import shlex
@@ -21,16 +21,16 @@ log = logging.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """A server that is ready."""
+    """The report of a server that is ready."""
 
     url: str
     text: str
-    """For people."""
+    """Text for a terminal."""
     needs_setup: bool
-    """Whether it has no account yet."""
+    """Whether the server has no account yet."""
 
     def show(self, announce: Callable[[str], None] | None) -> None:
-        """Show the text, or write what programs need to know into the log."""
+        """Print the text with `announce`, or log the facts if it is None."""
         if announce is not None:
             announce(self.text)
             return
@@ -49,12 +49,17 @@ class Welcome:
 
 
 def demo_login_file(settings: Settings) -> Path:
-    """Where `stepiq demo` keeps the address and the password of its account."""
+    """The file in which `stepiq demo` saves the email address and password of its account."""
     return settings.data_dir.absolute() / "demo-login.json"
 
 
 async def welcome(services: Services, jwt_secret: bytes | None) -> Welcome:
-    """What there is to report. `jwt_secret` gives the setup token of a server without an account; None does not show it."""
+    """Build the report.
+
+    Args:
+        services: of the server.
+        jwt_secret: derives the setup token of a server without an account. None hides the token.
+    """
     settings = services.settings
     text = f"""\
 stepIQ {__version__} is ready at {settings.base_url}
@@ -70,7 +75,7 @@ API reference: {settings.base_url}/docs"""
 
 
 async def _accounts(session: Session, services: Services) -> str:
-    """The administrator, or the demo's account if there is one, and how to sign in."""
+    """The administrator, or the demo's account if it exists, and how to log in."""
     settings = services.settings
     file = demo_login_file(settings)
     demo = _demo_account(file)

@@ -1,4 +1,4 @@
-"""What a worker process runs: the engine that carries runs, the ticker that starts them, and what tidies up behind."""
+"""The background tasks of a worker: the engine that executes runs, the schedule ticker, and housekeeping."""
 
 import asyncio
 from datetime import timedelta
@@ -12,7 +12,7 @@ from stepiq.web.services import Services
 
 
 class Worker:
-    """Everything of this process that works by itself."""
+    """The engine, the ticker and housekeeping of one process."""
 
     def __init__(self, services: Services) -> None:
         self._database = services.database
@@ -22,10 +22,10 @@ class Worker:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Start to carry runs, those that a crash left behind first, and to fire schedules.
+        """Recover runs that a crash interrupted, then execute runs and fire schedules.
 
         Raises:
-            WorkerRunning: another process works on this database.
+            WorkerRunning: another process executes runs on this SQLite database.
         """
         await self._engine.start()
         self._tasks = [
@@ -34,7 +34,7 @@ class Worker:
         ]
 
     async def stop(self, drain: timedelta) -> None:
-        """Start nothing more, and finish what can be finished within `drain`; the rest goes on after the next start."""
+        """Accept no more work, and finish what can finish within `drain`. The rest continues after the next start."""
         await tasks.cancel(self._tasks)
         self._tasks = []
         await self._engine.stop(drain)

@@ -1,1 +1,1 @@
-"""The built-in step types: a package for each, registered by the entry points `stepiq.steps`."""
+"""The built-in step types, one package each, registered by the entry points `stepiq.steps`."""

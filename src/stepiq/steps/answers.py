@@ -1,4 +1,4 @@
-"""Reading JSON out of a model's answer."""
+"""Parses JSON in a model's answer."""
 
 import re
 
@@ -10,7 +10,7 @@ _LANGUAGE = re.compile(r"[A-Za-z0-9_-]*[ \t]*\r?")
 
 
 def parse_json(text: str) -> tuple[Json, str | None]:
-    """The value that a text holds, code fences around it tolerated, and what is wrong with it if it holds none."""
+    """Parse JSON, with or without a code fence around it. Returns the value, and an error message if it is not JSON."""
     try:
         return json.loads(_unfenced(text).encode("utf-8", "surrogatepass")), None
     except MalformedJson as error:
@@ -18,7 +18,7 @@ def parse_json(text: str) -> tuple[Json, str | None]:
 
 
 def _unfenced(text: str) -> str:
-    # One pattern for all of it would look for the closing fence anew from each blank.
+    # A single pattern would search for the closing fence again from each blank.
     begun, _, body = text.strip().partition("\n")
     if not begun.startswith(_FENCE) or not body.endswith(_FENCE):
         return text

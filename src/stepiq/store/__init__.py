@@ -1,1 +1,1 @@
-"""Where everything is kept: sessions, tables, migrations, and word of what has changed."""
+"""The store: sessions, tables, migrations, and notifications of changes."""

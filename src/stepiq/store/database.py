@@ -1,8 +1,8 @@
 """Connections and transactions on SQLite or PostgreSQL.
 
-SQLite: WAL and `synchronous=FULL` are set and asserted on every connection; a writing transaction takes the write lock at
-its start (`BEGIN IMMEDIATE`), so that two of them can never both read the old state. PostgreSQL: read committed, and no
-commit is confirmed before it is durable, whatever the server's default is.
+SQLite: every connection sets and verifies WAL and `synchronous=FULL`. A writing transaction takes the write lock at its
+start (`BEGIN IMMEDIATE`), so that two of them cannot both read the old state. PostgreSQL: read committed, and a commit
+is confirmed only after it is durable, even if the server's default differs.
 """
 
 import asyncio
@@ -27,27 +27,27 @@ from stepiq.store.faults import StoreFull, StoreUnavailable
 log = logging.get(__name__)
 
 PATIENT_SECONDS = 30.0
-"""For what is lost where it is not written, such as a model's answer that has been paid for."""
+"""Time limit for data that is lost if it is not saved, such as a paid response of a model."""
 
 _BUSY_TIMEOUT_MILLISECONDS = 30_000
 _READERS = 4
-# SQLite answers; there is only a queue in front of it.
+# SQLite always answers, so this limits only the wait for a connection.
 _POOL_TIMEOUT_SECONDS = 30
-# Of a transaction on PostgreSQL, waiting for a connection included: callers of the API hear within five seconds that it is away.
+# Of a transaction on PostgreSQL, including the wait for a connection: the API reports an outage within five seconds.
 _ANSWER_SECONDS = 4.0
 _WRITERS = 1
-# Of one process on PostgreSQL: more would wait for each other there instead of here.
+# Of one process on PostgreSQL. With more, transactions would wait for each other in the server instead of here.
 _CONNECTIONS = 15
 _CONNECT_SECONDS = 3
 _UNHEARD_MILLISECONDS = 10_000
 _IDLE_IN_TRANSACTION = "5s"
-# Deadlock, conflict, a lock that is not available, a statement that was cancelled.
+# Deadlock, serialization failure, unavailable lock, cancelled statement.
 _ROLLED_BACK = frozenset({"40P01", "40001", "55P03", "57014"})
 
 Result = TypeVar("Result")
 
 _WRITE_NOTHING = sa.text("UPDATE alembic_version SET version_num = version_num")
-"""Writes a page, and changes nothing."""
+"""Writes a page without changing data."""
 _NO_ANSWER = "The database did not respond. Try again in a moment."
 
 
@@ -58,11 +58,11 @@ class UnsafeStore(Unavailable):
 
 
 class _NoConnection(Exception):
-    """All connections are in use, or no new one comes about."""
+    """All connections are in use, or a new one could not be opened in time."""
 
 
 class Session:
-    """One transaction. Committing is the business of whoever opened it."""
+    """One transaction. The code that opened it commits it."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self.connection = connection
@@ -73,7 +73,7 @@ class Session:
         statement: sa.Executable,
         parameters: Sequence[Mapping[str, Any]] | Mapping[str, Any] | None = None,
     ) -> CursorResult[Any]:
-        """Run one statement; a list of parameters runs it once for each."""
+        """Execute one statement; with a list of parameters, once for each element."""
         return await self.connection.execute(statement, parameters)
 
     async def scalar(self, statement: sa.Executable) -> Any:
@@ -81,7 +81,7 @@ class Session:
         return await self.connection.scalar(statement)
 
     def insert(self, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
-        """An INSERT that takes `on_conflict_do_nothing`, which is in the dialect of this store."""
+        """An INSERT in the dialect of this store, which supports `on_conflict_do_nothing`."""
         is_sqlite = self.connection.dialect.name == "sqlite"
         return sqlite.insert(table) if is_sqlite else postgresql.insert(table)
 
@@ -94,7 +94,7 @@ class Session:
         self._after_commit.append(action)
 
     def committed(self) -> None:
-        """Run what waits for the commit, in the order it was asked for."""
+        """Call the `after_commit` actions in the order in which they were added."""
         actions, self._after_commit = self._after_commit, []
         for action in actions:
             action()
@@ -103,7 +103,7 @@ class Session:
 class Database:
     """The store of one process: an engine for writers and, on SQLite, one for readers.
 
-    Errors of statements hide what these carried: errors are logged, and prompts and outputs must not be.
+    Errors of statements do not contain parameters, because errors are logged, and prompts and outputs must not be.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -129,7 +129,7 @@ class Database:
             self.url = make_url(f"sqlite:///{self.path}")
             url = self.url.set(drivername="sqlite+aiosqlite")
             path = self.path
-            # One: SQLite has one writer at a time, and a queue here is fair where its lock is not.
+            # One connection: SQLite has one writer at a time, and unlike its lock, the pool's queue is fair.
             self._writer = create_async_engine(
                 url,
                 pool_size=_WRITERS,
@@ -150,7 +150,7 @@ class Database:
 
     @property
     def is_sqlite(self) -> bool:
-        """Whether everything lives in one file, used by one process."""
+        """Whether the database is one SQLite file, used by one process."""
         return self.path is not None
 
     @asynccontextmanager
@@ -158,17 +158,17 @@ class Database:
         """A transaction that may write: committed at the end, rolled back on any exception.
 
         Args:
-            patience: how many seconds PostgreSQL may take for all of it; SQLite is only waited for.
+            patience: time limit in seconds for the whole transaction on PostgreSQL. SQLite ignores it.
 
         Raises:
-            StoreUnavailable: the database cannot be reached, or the fate of the commit is unknown.
+            StoreUnavailable: the database cannot be reached, or it is unknown whether the transaction was committed.
         """
         async with self._open(self._writer, patience) as session:
             yield session
 
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[Session]:
-        """A transaction that only reads; on SQLite it waits for no writer.
+        """A read-only transaction; on SQLite it does not wait for writers.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
@@ -207,11 +207,11 @@ class Database:
             raise _NoConnection from error
 
     async def ping(self) -> None:
-        """Ask the database for a sign of life; if its disk is or was full, also whether it can save.
+        """Check that the database responds; if its disk is nearly full or was full, also that it can write.
 
         Raises:
-            StoreUnavailable: it does not answer.
-            StoreFull: it cannot save.
+            StoreUnavailable: it does not respond.
+            StoreFull: it cannot write.
         """
         async with self.reading() as session:
             await session.execute(sa.text("SELECT 1"))
@@ -227,7 +227,7 @@ class Database:
         return fault
 
     def connections(self) -> dict[str, int]:
-        """How many connections are in use, by pool: one on PostgreSQL, one for each kind of transaction on SQLite."""
+        """The number of connections in use by pool: `all` on PostgreSQL, `write` and `read` on SQLite."""
         pools = (
             {"all": self._writer}
             if not self.is_sqlite
@@ -236,7 +236,7 @@ class Database:
         return {name: _checked_out(engine) for name, engine in pools.items()}
 
     async def connect_alone(self, purpose: str) -> psycopg.AsyncConnection:
-        """A PostgreSQL connection outside the pool, in autocommit, for who needs a session of its own; its user closes it.
+        """A PostgreSQL connection outside the pool, in autocommit mode, for a separate session. The caller closes it.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
@@ -248,14 +248,14 @@ class Database:
             )
 
     async def close(self) -> None:
-        """Give back every connection."""
+        """Close all connections."""
         await self._writer.dispose()
         await self._reader.dispose()
 
 
 @contextmanager
 def outages_reported() -> Generator[None]:
-    """Report a PostgreSQL connection that fails or is lost as `StoreUnavailable`."""
+    """Report failed and lost PostgreSQL connections as `StoreUnavailable`."""
     try:
         yield
     except psycopg.OperationalError as error:
@@ -270,12 +270,12 @@ def _checked_out(engine: AsyncEngine) -> int:
 def prepare_sqlite(engine: sa.Engine, begin: str | None) -> None:
     """Make every connection of an SQLite engine durable, and start its transactions with `begin`.
 
-    None leaves transactions to the driver, which begins an immediate one before the first write.
+    With None, the driver begins an immediate transaction before the first write.
     """
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: Any) -> None:
-        # The driver's own BEGIN comes before writes only, which leaves reads outside the transaction.
+        # The driver's own BEGIN is sent only before writes, so earlier reads would be outside the transaction.
         wanted_level = None if begin else "IMMEDIATE"
         if connection.isolation_level != wanted_level:
             connection.isolation_level = wanted_level
@@ -302,14 +302,14 @@ def prepare_sqlite(engine: sa.Engine, begin: str | None) -> None:
 
 
 def prepare_postgres(engine: sa.Engine, *, may_idle: bool = False) -> None:
-    """Have every connection wait for its commits, and the server end transactions that were cut off in their middle.
+    """Make every connection wait until commits are durable, and the server end idle transactions.
 
-    Stricter ways of waiting are left as they are. Locks of a process that was stopped would keep every other process from the
-    same rows, for as long as its connection seems alive.
+    Stricter values of `synchronous_commit` are kept. Without the idle timeout, the locks of a suspended process would
+    block the same rows for all other processes, as long as its connection seems alive.
 
     Args:
-        engine: whose connections.
-        may_idle: whether transactions may be silent for long, as migrations are while they think.
+        engine: the engine whose connections are prepared.
+        may_idle: whether transactions may be idle for long, as in migrations that compute between statements.
     """
 
     @event.listens_for(engine, "connect")
@@ -326,14 +326,14 @@ def prepare_postgres(engine: sa.Engine, *, may_idle: bool = False) -> None:
 
 
 def alive(application_name: str) -> dict[str, Any]:
-    """How to connect, so that a server that is gone is noticed."""
+    """Connection parameters that detect a server that is gone."""
     return {
         "application_name": application_name,
         "connect_timeout": _CONNECT_SECONDS,
         "keepalives_idle": 5,
         "keepalives_interval": 2,
         "keepalives_count": 3,
-        # Keep-alives rest while something that was sent is not acknowledged.
+        # TCP sends no keep-alives while sent data is not acknowledged.
         "tcp_user_timeout": _UNHEARD_MILLISECONDS,
     }
 
@@ -347,23 +347,23 @@ _PRAGMAS: tuple[tuple[str, str | int], ...] = (
 
 
 def _is_outage(error: exc.DBAPIError | exc.TimeoutError | _NoConnection) -> bool:
-    """Whether the database could not answer, rather than being asked something wrong."""
+    """Whether the database could not answer, as opposed to a wrong statement."""
     if isinstance(error, _NoConnection):
         return True
     if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
-        # Also a session that the server ended under some other name of error, such as one that had fallen silent.
+        # Includes sessions that the server ended with another kind of error, such as idle ones.
         return True
     if isinstance(error.__cause__, psycopg.errors.IdleInTransactionSessionTimeout):
-        # The same, when its last word has arrived and the end of the connection has not.
+        # The same, if the server's message has arrived but the connection is not closed yet.
         return True
     if not isinstance(error, exc.OperationalError | exc.InterfaceError | exc.TimeoutError):
         return False
-    # SQLite calls a wrong statement operational, too; trying it again would never help.
+    # SQLite also reports a wrong statement as an operational error, for which a retry is useless.
     return getattr(error.__cause__, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR
 
 
 def _was_answered(error: exc.DBAPIError | exc.TimeoutError | _NoConnection) -> bool:
-    """Whether a PostgreSQL server that is still there has rolled the transaction back, for a deadlock or a limit of its own."""
+    """Whether a reachable PostgreSQL server rolled the transaction back, because of a deadlock or one of its limits."""
     if not isinstance(error, exc.DBAPIError) or error.connection_invalidated:
         return False
     return getattr(error.__cause__, "sqlstate", None) in _ROLLED_BACK

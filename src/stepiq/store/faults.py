@@ -26,7 +26,7 @@ class StoreUnavailable(Unavailable):
 
     code = "store_unavailable"
     was_answered = False
-    """Whether it did answer, that it could not: for certain, nothing was kept."""
+    """Whether the database answered with a failure. Then nothing was saved, for certain."""
 
 
 class StoreFull(StoreUnavailable):
@@ -50,14 +50,14 @@ class StoreDamaged(StoreUnavailable):
 
 
 def fault(error: BaseException | None, path: Path | None = None) -> StoreUnavailable | None:
-    """What an error of a driver says about the disk or the file; None for other errors."""
+    """The fault of the disk or the file that caused a driver's error; None for other errors."""
     if isinstance(error, psycopg.errors.DiskFull):
         return StoreFull(FULL)
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:
         return None
     primary = code & _PRIMARY
-    # A connection that cannot create its files reports something else than a full disk.
+    # A connection that cannot create its files does not report the full disk.
     if primary == sqlite3.SQLITE_FULL or (primary in _NO_FILE and is_nearly_full(path)):
         return StoreFull(FULL)
     if primary in _DAMAGED:
@@ -73,7 +73,7 @@ def is_nearly_full(path: Path | None) -> bool:
 
 
 def check_file(path: Path) -> None:
-    """Look for damage in an SQLite file, for a second at most.
+    """Check an SQLite file for damage, for at most a second.
 
     Raises:
         StoreDamaged: it is damaged.
@@ -86,7 +86,7 @@ def check_file(path: Path) -> None:
         except sqlite3.Error as error:
             if (known := fault(error, path)) is not None:
                 raise known from None
-            # It takes longer, or another process uses the file.
+            # The check takes longer, or another process uses the file.
             return
     if found != "ok":
         raise StoreDamaged(str(path), str(found).splitlines()[-1])

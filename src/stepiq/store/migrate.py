@@ -21,8 +21,8 @@ Action = Callable[[Config], None]
 
 _SCRIPTS = Path(__file__).parent / "migrations"
 ADVISORY_LOCK = 0x5354_4550_4952
-"""Held while the schema on PostgreSQL changes. Any fixed number that, like the next one, no other lock of stepIQ uses."""
-# For the threads of the queue, few of which use the store at the same time.
+"""Held while the schema on PostgreSQL changes. An arbitrary number: no other lock of stepIQ uses it or the next one."""
+# Few of the queue's threads use the store at the same time.
 _CONNECTIONS = 8
 _RETRY_SECONDS = 0.2
 
@@ -49,7 +49,7 @@ def require(url: URL) -> None:
     """Refuse a database that does not exist or is empty.
 
     Raises:
-        StoreMissing: there is none, or it is empty.
+        StoreMissing: it does not exist or is empty.
         StoreUnavailable, StoreRefused: it cannot be used.
     """
     is_file = url.get_backend_name() == "sqlite"
@@ -74,13 +74,13 @@ def upgrade(url: URL) -> None:
         SchemaTooNew: a newer version has changed its schema.
     """
     if url.get_backend_name() == "sqlite":
-        # SQLite would let every user of the machine read the file, and its other files have the rights of this one.
+        # SQLite would create a file that all users can read. Its other files get the permissions of this one.
         create_private(Path(str(url.database)))
     _run(url, lambda config: command.upgrade(config, "head"))
 
 
 def downgrade(url: URL, revision: str) -> None:
-    """Undo migrations down to a revision, or `base` for all. Their tables and rows are lost."""
+    """Revert migrations down to a revision; `base` reverts all. Their tables and rows are deleted."""
     _run(url, lambda config: command.downgrade(config, revision))
 
 
@@ -108,7 +108,7 @@ def current_revision(url: URL) -> str | None:
 
 
 def known_revisions(config: Config | None = None) -> list[str]:
-    """Every revision that this version knows, newest first."""
+    """All revisions of this version, newest first."""
     config = config or _config()
     return [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
 
@@ -134,7 +134,7 @@ def sync_engine(url: URL, *, may_idle: bool = True) -> sa.Engine:
 
 @contextmanager
 def alone(url: URL) -> Generator[None]:
-    """Lets one process at a time upgrade the tables of the queue on a PostgreSQL database.
+    """Allow one process at a time to upgrade the tables of the queue on PostgreSQL.
 
     Raises:
         StoreUnavailable, StoreRefused: the database cannot be used.
@@ -148,8 +148,8 @@ def alone(url: URL) -> Generator[None]:
             explaining(url),
             engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
         ):
-            # Polling: a statement that waits for the lock has a snapshot, and the process with the lock may build an index
-            # CONCURRENTLY, which waits for every snapshot. PostgreSQL would not detect this deadlock.
+            # Polling avoids a deadlock that PostgreSQL does not detect: a statement that waits for the lock has a
+            # snapshot, and the process with the lock may build an index CONCURRENTLY, which waits for all snapshots.
             while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(ADVISORY_LOCK + 1))):
                 time.sleep(_RETRY_SECONDS)
             yield

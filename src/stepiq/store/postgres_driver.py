@@ -1,7 +1,7 @@
-"""A connection to PostgreSQL that does not wait for ever for a server that neither answers nor hangs up.
+"""A connection to PostgreSQL with deadlines, for servers that neither answer nor close the connection.
 
-So it is behind a network that loses packets, or when the server's machine has stopped: nothing ends such a connection for
-minutes. Whoever asks says how long an answer may take; then the connection is closed, and what was asked is unknown.
+This happens if the network loses packets or the server's machine has stopped: such a connection stays open for minutes.
+The caller sets a time limit. After it, the connection is closed, and the outcome of the statement is unknown.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ class NoAnswer(psycopg.OperationalError):
 
 @contextmanager
 def answering_within(seconds: float) -> Generator[None]:
-    """Bound how long all that is asked in here may take, together."""
+    """Limit the total time of all statements in this block."""
     before = _deadline.get()
     _deadline.set(asyncio.get_running_loop().time() + seconds)
     try:
@@ -37,17 +37,17 @@ def answering_within(seconds: float) -> Generator[None]:
 
 
 class Connection(psycopg.AsyncConnection[Any]):
-    """A connection whose waits end with the deadline, and at once when their task is cancelled.
+    """A connection whose waits end at the deadline, or immediately when their task is cancelled.
 
-    The driver would ask the server to stop the statement and wait up to ten seconds for its word; here whoever waits no longer
-    closes the connection, and the server stops when it notices.
+    On cancellation, the driver would request that the server cancels the statement, and wait up to ten seconds for the
+    response. This class closes the connection instead; the server stops when it detects that.
     """
 
     async def wait(
         self,
         gen: PQGen[Answer],
         interval: float = 0.1,
-        timeout: float | None = None,  # noqa: ASYNC109 - as the driver has it
+        timeout: float | None = None,  # noqa: ASYNC109 - the driver's signature
     ) -> Answer:
         """Wait for the server. Part of the driver's own interface to its connections."""
         deadline = _deadline.get()

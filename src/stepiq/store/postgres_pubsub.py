@@ -1,8 +1,8 @@
-"""Word between processes, through PostgreSQL's LISTEN and NOTIFY.
+"""Publishes changes to other processes through PostgreSQL's LISTEN and NOTIFY.
 
-It leaves after the commit, many at once, on a connection of its own: a NOTIFY in the transaction itself would make all
-commits of all processes take turns. So word can be lost, when a process dies between the two or a connection is cut; a
-listener learns of that by a gap in what is numbered, or by `may_have_missed`, and reads the store.
+Changes are sent in batches after the commit, on a separate connection: a NOTIFY in the transaction itself would
+serialize the commits of all processes. So a change can be lost if a process dies in between or a connection breaks.
+A listener detects this by a gap in numbered changes, or by `may_have_missed`, and reads the store.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ log = logging.get(__name__)
 
 CHANNEL = "stepiq"
 _LONGEST_BYTES = 7_900
-"""PostgreSQL takes less than 8,000."""
+"""PostgreSQL accepts payloads of less than 8,000 bytes."""
 _BATCH = 500
 _BACKLOG = 10_000
 _RETRY_SECONDS = 0.5
@@ -35,12 +35,12 @@ _NOTIFY = "SELECT pg_notify(%s, message) FROM unnest(%s::text[]) AS message"
 
 
 class PostgresChanges(LocalChanges):
-    """Word within this process at once, and to the other processes of the database within milliseconds."""
+    """Publishes changes in this process immediately, and in the other processes of the database within milliseconds."""
 
     def __init__(self, database: Database) -> None:
         super().__init__()
         self._database = database
-        # Tells what this process said itself from what others say: it has heard the former already.
+        # Identifies the notifications of this process: it has delivered those already.
         self._origin = secrets.token_hex(4)
         self._waiting: deque[str] = deque()
         self._has_lost = False
@@ -50,7 +50,7 @@ class PostgresChanges(LocalChanges):
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Begin to listen and to speak.
+        """Begin to receive and to send changes.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
@@ -64,7 +64,7 @@ class PostgresChanges(LocalChanges):
         ]
 
     async def stop(self) -> None:
-        """Say what there is still to say, and end."""
+        """Send the queued changes, for at most a second, and stop."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS_SECONDS):
                 await self._silent.wait()
@@ -75,7 +75,7 @@ class PostgresChanges(LocalChanges):
         super().publish(topic, payload)
         text = f"{self._origin} {topic} {json.dumps(payload)}"
         if len(text.encode()) > _LONGEST_BYTES:
-            # That something is to be read there is all that fits.
+            # Without a payload, other processes report a gap to the topic's listeners, which read the store.
             text = f"{self._origin} {topic}"
         self._say(text)
 
@@ -98,7 +98,7 @@ class PostgresChanges(LocalChanges):
             try:
                 connection = await self._database.connect_alone("notify")
                 async with connection:
-                    # What is lost with a crash of the database is lost anyway: nobody has to wait for the disk.
+                    # A crash of the database loses notifications anyway, so waiting for the disk is useless.
                     await connection.execute("SET synchronous_commit = off")
                     await self._speak_through(connection)
             except Exception as error:
@@ -124,7 +124,7 @@ class PostgresChanges(LocalChanges):
             self._has_lost = False
             return [f"{self._origin} {_EVERYTHING}"]
         number = min(len(self._waiting), _BATCH)
-        # The same news many times over, such as of tickets that wait, is one.
+        # Equal notifications, such as of waiting tickets, are sent once.
         return list(dict.fromkeys(self._waiting.popleft() for _ in range(number)))
 
     async def _listen(self, connection: psycopg.AsyncConnection | None) -> None:

@@ -1,7 +1,7 @@
-"""Word of what has changed, from whoever committed it to whoever listens.
+"""Publishes committed changes to subscribers.
 
-A listener subscribes to a topic and then waits; nobody polls the store. In one process word goes straight
-from hand to hand; between processes on PostgreSQL it travels by `store.postgres_changes`.
+A listener subscribes to a topic and waits, so it does not have to poll the store. Within one process, changes are
+delivered directly; between processes on PostgreSQL, `store.postgres_pubsub` delivers them.
 """
 
 import asyncio
@@ -19,47 +19,47 @@ _BACKLOG = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing that happened under a topic."""
+    """One change published to a topic."""
 
     topic: str
     payload: Json
 
 
 GAP = Change("", None)
-"""Says nothing but that something was missed; `missed` of the subscription is set, too."""
+"""Marks missed changes. `missed` of the subscription is set too."""
 
 
 class Subscription:
-    """What one listener has not heard yet."""
+    """The changes that one listener has not received yet."""
 
     def __init__(self) -> None:
         self._waiting: asyncio.Queue[Change] = asyncio.Queue(_BACKLOG)
         self.missed = False
-        """Set when the listener fell more than 1,000 changes behind, or when word from another process may have been lost:
-        what it holds has a gap, so it must read the store."""
+        """Set if the listener fell more than 1,000 changes behind, or a change from another process may have been lost.
+        Its changes then have a gap, so it must read the store."""
 
     def offer(self, change: Change) -> None:
-        """Hand over a change without waiting for the listener."""
+        """Queue a change without waiting for the listener. If the queue is full, drop the oldest change."""
         if self._waiting.full():
             self._waiting.get_nowait()
             self.missed = True
         self._waiting.put_nowait(change)
 
     def miss(self) -> None:
-        """Have the listener know that something was missed."""
+        """Notify the listener that it missed changes."""
         self.missed = True
         self.offer(GAP)
 
     async def next(self) -> Change:
-        """The next change, when there is one."""
+        """Wait for the next change, and return it."""
         return await self._waiting.get()
 
 
 class Changes(Protocol):
-    """How word travels: in-process on SQLite, through the database between processes."""
+    """Publishes changes: within the process on SQLite, through the database between processes on PostgreSQL."""
 
     def publish(self, topic: str, payload: Json) -> None:
-        """Tell everyone who listens to `topic`; never waits, never fails."""
+        """Send a change to all listeners of `topic`. Never waits, never fails."""
 
     @asynccontextmanager
     def subscribe(self, topic: str) -> AsyncGenerator[Subscription]:
@@ -67,18 +67,18 @@ class Changes(Protocol):
         ...
 
     def hear(self, topic: str, action: Callable[[Json], None]) -> None:
-        """Call `action` with what is told under `topic`, as long as the process lives; with None when something was missed.
+        """Call `action` with each payload of `topic`, until the process ends; with None if changes were missed.
 
-        A change of this process is heard before its `publish` returns. The action must neither wait nor fail.
+        For a change of this process, `action` is called before `publish` returns. It must neither wait nor fail.
         """
         ...
 
     def may_have_missed(self) -> None:
-        """Tell everyone who listens, to whatever topic, that word may have been lost: they read the store."""
+        """Notify the listeners of all topics that changes may have been lost, so that they read the store."""
 
 
 class LocalChanges:
-    """Word within one process."""
+    """Publishes changes within one process."""
 
     def __init__(self) -> None:
         self._listeners: dict[str, set[Subscription]] = defaultdict(set)
@@ -109,7 +109,7 @@ class LocalChanges:
         self._actions[topic].append(action)
 
     def is_awaited(self, topic: str) -> bool:
-        """Whether anybody listens to a topic."""
+        """Whether a topic has a listener."""
         return topic in self._listeners or topic in self._actions
 
     def may_have_missed(self) -> None:
@@ -117,7 +117,7 @@ class LocalChanges:
             self.miss(topic)
 
     def miss(self, topic: str) -> None:
-        """Tell those who listen to a topic that something was missed."""
+        """Notify the listeners of a topic that they missed changes."""
         for action in self._actions.get(topic, ()):
             action(None)
         for listener in self._listeners.get(topic, ()):
@@ -125,15 +125,15 @@ class LocalChanges:
 
 
 def run_topic(run_id: UUID) -> str:
-    """Topic of a run's events and text as it comes."""
+    """Topic of a run's events and streamed text."""
     return f"run:{run_id}"
 
 
 PIPELINE_CHANGED = "pipelines:changed"
-"""Topic of pipelines that were saved or archived; the payload is the pipeline's id."""
+"""Topic of saved and archived pipelines; the payload is the pipeline's id."""
 
 RUN_CANCELLED = "runs:cancelled"
 """Topic of cancelled runs; the payload is the run's id."""
 
 TICKETS_WAITING = "tickets:waiting"
-"""Topic of tickets that were put into a queue; the payload names the queue's lane."""
+"""Topic of newly queued tickets; the payload is the name of the queue's lane."""

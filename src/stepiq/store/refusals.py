@@ -1,4 +1,4 @@
-"""Explains why a database refuses a connection or a statement, with the SQL that allows it."""
+"""Explains why a database refuses a connection or a statement, and which SQL allows it."""
 
 import re
 import sqlite3
@@ -21,7 +21,7 @@ from stepiq.store.faults import StoreUnavailable
 READ_ONLY_ADVICE = "Use the primary server, and a role without `default_transaction_read_only`."
 
 _CONNECT_SECONDS = 10
-# Of a statement: what the operator has set up. Any other error is a fault of the statement.
+# Errors of statements that the operator's configuration causes. All others are bugs in the statement.
 _FIXABLE = (
     psycopg.OperationalError,
     errors.InsufficientPrivilege,
@@ -34,7 +34,7 @@ _FILE_ADVICE = {
     "CANTOPEN": "Make sure that its folder exists and that the user that runs stepIQ may write to it.",
     "BUSY": "Another process is writing to it. Stop that process, or try again.",
 }
-# What libpq writes in front of the server's own sentence. The severity, such as FATAL, can be in any language.
+# Text that libpq adds before the server's message. The severity, such as FATAL, can be in any language.
 _PREAMBLE = re.compile(
     r"^(connection failed: |connection is bad: |connection to server .*? failed: |\S+:  )+"
 )
@@ -49,13 +49,13 @@ class StoreRefused(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class _Cause:
-    """A reason for which connecting fails."""
+    """A reason why a connection fails."""
 
     advice: str
     is_temporary: bool = False
-    """Whether the server is missing or busy, rather than refusing."""
+    """Whether the server is missing or busy, as opposed to refusing the connection."""
     reason: str = ""
-    """What happened, if the words of the driver do not say it plainly."""
+    """What happened, if the driver's message is unclear."""
 
 
 _NO_ROLE = _Cause(
@@ -95,9 +95,9 @@ _REFUSALS = {
     "57P03": _NOT_READY,
 }
 _OTHER_REFUSAL = _Cause("Correct STEPIQ_DATABASE_URL, or the configuration of the server.")
-# One code has several causes; the function of the server that reports it tells them apart.
+# The code 28000 has several causes; the server function that reports it distinguishes them.
 _REFUSED_ROLE = {"InitializeSessionUserId": _NO_ROLE, "ClientAuthentication": _NO_HBA_LINE}
-# Texts of libpq, which has no codes. It does not translate them, because Python leaves the language of messages at C.
+# Messages of libpq, which has no codes. They are in English, because Python keeps the message locale at C.
 _TEXTS = (
     (re.compile("no password supplied", re.IGNORECASE), _NO_PASSWORD),
     (
@@ -138,11 +138,11 @@ _NO_SERVER = _Cause(
 
 @contextmanager
 def explaining(url: URL) -> Generator[None]:
-    """Turn errors of the database that the operator can fix into errors that say how; all others pass.
+    """Replace errors that the operator can fix by errors that explain how; all others pass unchanged.
 
     Raises:
         StoreRefused: the server refuses a connection or a statement.
-        StoreUnavailable: nothing answers, or the SQLite file cannot be used.
+        StoreUnavailable: no server answers, or the SQLite file cannot be used.
     """
     try:
         yield
@@ -162,10 +162,10 @@ def connect(url: URL) -> psycopg.Connection:
 
     Raises:
         StoreRefused: the server refuses the connection.
-        StoreUnavailable: nothing answers.
+        StoreUnavailable: no server answers.
     """
     with explaining(url):
-        # Not through an engine: one cannot read the version from a database without an encoding.
+        # No SQLAlchemy engine: it cannot read the version from a database without an encoding.
         return psycopg.connect(
             _conninfo(url), client_encoding="utf8", connect_timeout=_CONNECT_SECONDS
         )
@@ -173,7 +173,7 @@ def connect(url: URL) -> psycopg.Connection:
 
 def _is_fixable(error: BaseException) -> bool:
     if isinstance(error, sqlite3.Error):
-        # SQLite uses the same class for a wrong statement.
+        # SQLite also uses this class for invalid statements.
         return getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR
     return isinstance(error, _FIXABLE)
 
@@ -196,7 +196,7 @@ def _explained(url: URL, error: BaseException) -> StoreRefused | StoreUnavailabl
 
 
 def _cause(url: URL, error: BaseException) -> _Cause:
-    # Another attempt would only wait as long again.
+    # After a timeout, another attempt would wait as long again.
     is_late = isinstance(error, errors.ConnectionTimeout)
     refusal = None if is_late else sqlstate.refusal(_conninfo(url), _CONNECT_SECONDS)
     if refusal is not None:
@@ -242,7 +242,7 @@ def another_database(role: str, database: str) -> str:
 
 
 def quoted(name: str) -> str:
-    """A name as SQL takes it, in quotes only where it needs them."""
+    """A name as an SQL identifier, quoted only if necessary."""
     return postgresql.dialect().identifier_preparer.quote(name)
 
 

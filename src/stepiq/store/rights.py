@@ -1,7 +1,7 @@
-"""Compares what the role of a PostgreSQL database may do with what a server needs.
+"""Compares the rights of a PostgreSQL role with those that a server needs.
 
-Tables and schemas are created in a transaction that is rolled back: a list of privileges does not show everything that
-PostgreSQL checks, such as event triggers.
+The check creates tables and schemas in a transaction that it rolls back, because a list of privileges does not include
+everything that PostgreSQL checks, such as event triggers.
 """
 
 from collections.abc import Iterator, Sequence
@@ -49,7 +49,7 @@ class Missing:
 
     problem: str
     sql: str
-    """What gives it to the role."""
+    """SQL that grants it to the role."""
 
 
 class _Facts(NamedTuple):
@@ -58,7 +58,7 @@ class _Facts(NamedTuple):
     role: str
     database: str
     schema: str | None
-    """Where new tables go; None if the role may use no schema of its search path."""
+    """Schema of new tables; None if the role cannot use any schema of its search path."""
     has_public: bool
     has_queue_schema: bool
     may_use_queue: bool
@@ -77,7 +77,7 @@ class _Table(NamedTuple):
 
 
 def revision(connection: psycopg.Connection) -> str | None:
-    """The revision of the schema; None if there is none, or the role may not read it."""
+    """The revision of the schema; None if the database has none, or the role cannot read it."""
     try:
         with connection.transaction(force_rollback=True):
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
@@ -87,11 +87,11 @@ def revision(connection: psycopg.Connection) -> str | None:
 
 
 def missing(connection: psycopg.Connection, *, is_current: bool) -> list[Missing]:
-    """What the role of a connection must be granted before a server can start with it. Nothing is changed.
+    """The rights that the role of a connection lacks to start a server. Changes nothing.
 
     Args:
-        connection: to a primary server, outside a transaction.
-        is_current: whether the schema is of this version, so that nothing has to be created in it.
+        connection: a connection to a primary server, outside a transaction.
+        is_current: whether the schema has the revision of this version, so that no tables must be created.
     """
     names = {"queue": QUEUE_SCHEMA, "ours": [*metadata.tables, "alembic_version"]}
     with connection.transaction(force_rollback=True):
@@ -166,7 +166,7 @@ def _new_owner(owners: set[tuple[int, str]], facts: _Facts) -> str:
     if all(owner_id != _BOOTSTRAP_ROLE for owner_id, _ in owners):
         names = ", ".join(sorted(quoted(name) for _, name in owners))
         return f"REASSIGN OWNED BY {names} TO {role};"
-    # What the role that initdb made owns cannot be reassigned as a whole: the system belongs to it.
+    # The bootstrap role owns the system catalogs, so REASSIGN OWNED fails for it.
     schemas = [facts.schema or "public"]
     change = ""
     if facts.has_queue_schema:

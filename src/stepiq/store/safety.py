@@ -1,4 +1,4 @@
-"""Checks whether a PostgreSQL server keeps what it confirms, stores every text, and lets its role do what stepIQ needs."""
+"""Checks that a PostgreSQL server keeps confirmed commits, can store every text, and grants the required rights."""
 
 from sqlalchemy.engine import URL
 
@@ -26,17 +26,17 @@ class StoreUnsupported(Unavailable):
 
 
 def check(url: URL, *, allow_unsafe: bool) -> None:
-    """Refuse a PostgreSQL that cannot be used, or that may lose runs. SQLite is checked at every connection instead.
+    """Refuse a PostgreSQL server that cannot be used or may lose runs. SQLite is checked at each connection instead.
 
     Args:
         url: the database.
-        allow_unsafe: whether to accept one that may lose runs.
+        allow_unsafe: whether to accept a server that may lose runs.
 
     Raises:
-        StoreRefused: it refuses the connection, or its role lacks rights.
-        StoreUnsupported: it is too old, or not in UTF-8.
-        UnsafeStore: it may lose what it has confirmed.
-        StoreUnavailable: nothing answers.
+        StoreRefused: it refuses the connection, is read-only, or its role lacks rights.
+        StoreUnsupported: it is too old, or the encoding is not UTF-8.
+        UnsafeStore: it may lose confirmed commits.
+        StoreUnavailable: no server answers.
     """
     found = [flaw for flaw in flaws(url) if not (allow_unsafe and isinstance(flaw, UnsafeStore))]
     if not found:
@@ -48,13 +48,13 @@ def check(url: URL, *, allow_unsafe: bool) -> None:
 
 
 def flaws(url: URL) -> list[Unavailable]:
-    """Everything that is wrong with the database server, the worst first; nothing on SQLite.
+    """All problems of the database server, the worst first; empty for SQLite.
 
-    An `UnsafeStore` among them can be used, but may lose what it has confirmed.
+    A server whose only problems are `UnsafeStore` can be used, but may lose confirmed commits.
 
     Raises:
         StoreRefused: it refuses the connection.
-        StoreUnavailable: nothing answers.
+        StoreUnavailable: no server answers.
     """
     if url.get_backend_name() == "sqlite":
         return []
@@ -77,7 +77,7 @@ def flaws(url: URL) -> list[Unavailable]:
 
 
 def judge(*, version: int, encoding: str, is_read_only: bool, off: list[str]) -> list[Unavailable]:
-    """What is wrong with a server of a major version, a database of an encoding, and parameters that are off."""
+    """The problems of a server, from its major version, encoding, read-only state and parameters that are off."""
     found: list[Unavailable] = []
     if version < OLDEST_POSTGRES:
         found.append(

@@ -1,8 +1,8 @@
-"""A connection to SQLite for code on an event loop that leaves the loop only where it would wait.
+"""An SQLite connection for asyncio that uses a thread only for operations that can block.
 
-A statement on an open transaction takes microseconds, while handing it to a thread and back takes a tenth of a
-millisecond, four times each. So only what can wait leaves the loop: taking the write lock, and the commit's fsync.
-For transactions of short statements that use an index; long reads belong to a driver that has a thread of its own.
+A statement in an open transaction takes microseconds, while each of its four hand-overs to a thread and back takes a
+tenth of a millisecond. So only taking the write lock and the commit's fsync run in a thread. Use it for transactions
+of short, indexed statements; long reads need a driver with its own thread.
 """
 
 import asyncio
@@ -18,12 +18,12 @@ Result = TypeVar("Result")
 
 
 async def connect(path: Path) -> "Connection":
-    """Open the file; transactions begin and end only where the caller says so."""
+    """Open the file. Transactions begin and end only with explicit statements of the caller."""
     return Connection(sqlite3.connect(path, isolation_level=None, check_same_thread=False))
 
 
 class Cursor:
-    """What SQLAlchemy's asyncio dialect calls on a cursor."""
+    """The methods that SQLAlchemy's asyncio dialect calls on a cursor."""
 
     def __init__(self, connection: "Connection", cursor: sqlite3.Cursor) -> None:
         self._connection = connection
@@ -70,10 +70,10 @@ class Cursor:
 
 
 class Connection:
-    """What SQLAlchemy's asyncio dialect calls on a connection."""
+    """The methods that SQLAlchemy's asyncio dialect calls on a connection."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        # The dialect asks this name whether the connection is still open.
+        # The dialect reads this attribute to check whether the connection is open.
         self._connection: sqlite3.Connection | None = connection
         self._open = connection
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
@@ -83,7 +83,7 @@ class Connection:
         return self._open.isolation_level
 
     async def off_loop(self, action: Callable[[], Result]) -> Result:
-        """Do what may wait. A cancelled caller still waits for it: the connection is not free before."""
+        """Run a blocking action in a thread. A cancelled caller still waits for it: the connection is in use."""
         doing = asyncio.get_running_loop().run_in_executor(self._thread, action)
         cancelled: asyncio.CancelledError | None = None
         while not doing.done():
@@ -112,7 +112,7 @@ class Connection:
         self.stop()
 
     def stop(self) -> None:
-        """Close it at once."""
+        """Close the connection immediately."""
         self._connection = None
         self._thread.shutdown(wait=False)
         self._open.close()

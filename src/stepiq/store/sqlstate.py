@@ -1,7 +1,7 @@
-"""Finds out why a PostgreSQL server refuses a connection, in whatever language its messages are.
+"""Determines why a PostgreSQL server refuses a connection, whatever the language of its messages.
 
-The driver has no SQLSTATE for a connection that fails, only a text, which the server translates. libpq adds the code to
-the text if errors are verbose. The driver does not offer this setting, so it is made in the libpq that the driver has loaded.
+For a failed connection, the driver has no SQLSTATE, only a message, which the server translates. libpq adds the code to
+verbose messages. The driver does not offer this setting, so it is made in the libpq that the driver has loaded.
 """
 
 import ctypes
@@ -22,11 +22,11 @@ _FUNCTION = re.compile(rb"^LOCATION:  (\w+)", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What a server reports about a connection that it refuses."""
+    """A server's report about a refused connection."""
 
     code: str
     function: str
-    """The function of the server that reports it; empty if the server does not name it."""
+    """The server function that reports it; empty if the report does not name one."""
 
 
 def refusal(conninfo: str, seconds: float) -> Refusal | None:
@@ -34,12 +34,12 @@ def refusal(conninfo: str, seconds: float) -> Refusal | None:
 
     Args:
         conninfo: URL of the database, with its password.
-        seconds: how long this may take.
+        seconds: time limit.
     """
     try:
         report = waiting.wait_conn(_attempt(conninfo), interval=0.1, timeout=seconds)
     except (psycopg.Error, OSError, AttributeError):
-        # The last two: this driver does not load libpq in a way that it can be found.
+        # OSError and AttributeError: the libpq of this driver cannot be found.
         return None
     code, function = _CODE.search(report), _FUNCTION.search(report)
     if code is None:
@@ -48,10 +48,10 @@ def refusal(conninfo: str, seconds: float) -> Refusal | None:
 
 
 def _attempt(conninfo: str) -> PQGenConn[bytes]:
-    """Connect and disconnect; returns the report of libpq, which is empty if connecting works."""
+    """Connect and disconnect. Returns the report of libpq, which is empty if the connection succeeds."""
     connection = PGconn.connect_start(conninfo.encode())
     try:
-        # The interface of the driver does not declare the pointer, but each of its implementations has it.
+        # The driver's interface does not declare the pointer, but all its implementations have it.
         pointer = cast("Any", connection).pgconn_ptr
         _libpq().PQsetErrorVerbosity(ctypes.c_void_p(pointer), _VERBOSE)
         while (status := connection.connect_poll()) not in (
@@ -67,5 +67,5 @@ def _attempt(conninfo: str) -> PQGenConn[bytes]:
 
 
 def _libpq() -> ctypes.CDLL:
-    # Symbols are looked up in the driver's module and in the libraries that it is linked to.
+    # The lookup of symbols includes the driver's module and the libraries linked to it.
     return ctypes.CDLL(sys.modules[PGconn.__module__].__file__)

@@ -1,7 +1,7 @@
-"""Deleting what is over, a batch at a time.
+"""Deletes expired rows in batches.
 
-A batch is chosen through an index on what makes its rows old. Rows that somebody else holds are left to them, so that
-several processes can sweep at once without waiting for each other.
+An index on the age of the rows selects a batch. Rows that another transaction has locked are skipped, so that several
+processes can sweep at the same time without waiting for each other.
 """
 
 from collections.abc import Sequence
@@ -21,14 +21,14 @@ async def delete_oldest(
     limit: int,
     *conditions: sa.ColumnElement[bool],
 ) -> int:
-    """Delete rows that are older than a moment, the oldest first, and say how many there were.
+    """Delete rows older than `before`, the oldest first. Returns the number of rows.
 
     Args:
-        session: the transaction to delete in.
-        age: what makes a row old, a moment or an id; its table is the one that is swept.
-        before: rows of this age or younger stay.
-        limit: how many rows go at most.
-        conditions: what else has to hold for a row to go.
+        session: the transaction.
+        age: the column that determines the age, a time or an id, of the table to delete from.
+        before: rows of this age or younger are kept.
+        limit: maximum number of rows.
+        conditions: further conditions for deletion.
     """
     table = age.table
     assert isinstance(table, sa.Table)  # noqa: S101 - a column of a table has one
@@ -43,7 +43,7 @@ async def delete_oldest(
 
 
 async def delete(session: Session, table: sa.Table, keys: Sequence[Sequence[Any]]) -> int:
-    """Delete rows by their primary keys, and say how many keys there were."""
+    """Delete rows by their primary keys. Returns the number of keys."""
     columns = list(table.primary_key)
     wanted = [column == sa.bindparam(f"key_{n}") for n, column in enumerate(columns)]
     if keys:

@@ -1,4 +1,4 @@
-"""Column types that read the same on SQLite and PostgreSQL."""
+"""Column types with the same Python values on SQLite and PostgreSQL."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -39,9 +39,9 @@ class Instant(TypeDecorator[datetime]):
 
 
 class JsonText(TypeDecorator[Json]):
-    """A JSON value kept as text, so that members keep their order; SQL NULL is None, as is JSON `null`.
+    """A JSON value stored as text, so that members keep their order. SQL NULL and JSON `null` are both None.
 
-    It takes `json.Text` as what it says, so that a large value is written once.
+    `json.Text` is stored as it is, so that a large value is serialized only once.
     """
 
     impl = sa.Text
@@ -57,6 +57,6 @@ class JsonText(TypeDecorator[Json]):
 
 
 def one_of(column: str, values: type) -> sa.CheckConstraint:
-    """A check that a text column holds a member of an enumeration."""
+    """A check constraint that allows only the members of an enumeration in a text column."""
     listed = ", ".join(f"'{member}'" for member in values)  # type: ignore[attr-defined]
     return sa.CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")

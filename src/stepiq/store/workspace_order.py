@@ -1,4 +1,4 @@
-"""Lists of what one owner has, newest first, that no other owner's rows slow down."""
+"""Lists the rows of one owner, newest first, at a cost that does not depend on the rows of other owners."""
 
 from typing import Any
 from uuid import UUID
@@ -26,15 +26,15 @@ def _one_of_an_array(element: _Only, compiler: SQLCompiler, **options: Any) -> s
 def belongs_to(
     owner: sa.Column[Any], value: UUID | sa.ColumnElement[UUID]
 ) -> sa.ColumnElement[bool]:
-    """Whether a row is of this owner, in a list that `newest_first` puts in order.
+    """Whether a row belongs to this owner, for lists ordered by `newest_first`.
 
-    Where a column equals a value, PostgreSQL takes it out of the order, and may then walk the primary key instead, past
-    the rows of everybody else: without an end where the owner's own are old. It leaves a column in the order that is one
-    of an array, and that order has only the index that begins with the owner.
+    For `column = value`, PostgreSQL removes the column from the sort order. It may then scan the primary key instead,
+    and read most rows of all other owners if the owner's rows are old. For `column = ANY (array)`, it keeps the column
+    in the sort order, and only the index that begins with the owner has this order.
     """
     return owner == _Only(sa.literal(value, owner.type) if isinstance(value, UUID) else value)
 
 
 def newest_first(owner: sa.Column[Any]) -> tuple[sa.ColumnElement[Any], ...]:
-    """The order of a list by `belongs_to`: by id, which grows with time."""
+    """The sort order of a list filtered by `belongs_to`: descending by id, which increases with time."""
     return owner.desc(), owner.table.c.id.desc()

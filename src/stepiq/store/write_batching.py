@@ -1,7 +1,7 @@
-"""What several ask of the store at the same time is done in one transaction: statements and the wait for the disk are shared.
+"""Combines concurrent writes into one transaction, so that they share statements and the wait for the disk.
 
-While one transaction is under way, what comes in waits for the next. If that is too much for one transaction, keys take
-turns. Nobody is answered before theirs is durable.
+While a transaction is in progress, new items wait for the next one. If there are too many for one transaction, keys
+take turns. A caller gets its result only after its item is durable.
 """
 
 import asyncio
@@ -16,16 +16,16 @@ from typing import Any, Generic, TypeVar
 from stepiq.store.database import PATIENT_SECONDS, Database, Session, StoreUnavailable
 
 MOST_TOGETHER = 50
-"""Of one transaction: more would keep other writers waiting."""
+"""Items per transaction. More would delay other writers."""
 _LANES = 4
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 Together = Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]]
-"""Does the work of some items in one transaction; of each, what came of it, or why it was refused.
+"""Processes items in one transaction. Returns the result of each, or the exception that explains its refusal.
 
-What it raises fails all of them, and must leave nothing behind.
+If it raises, all items fail, and nothing may have been committed.
 """
 
 
@@ -45,21 +45,21 @@ class _Waiting(Generic[Item, Result]):
 
 
 class _Lane(Generic[Item, Result]):
-    """One transaction after the other."""
+    """Runs one transaction at a time."""
 
     def __init__(self, together: Together[Item, Result], most: int, *, gives_up: bool) -> None:
         self._together = together
         self._most = most
         self._gives_up = gives_up
         self._waiting: OrderedDict[Hashable, deque[_Waiting[Item, Result]]] = OrderedDict()
-        """By key. The next batch takes one item of each key in turn, from the first key on."""
+        """By key. The next batch takes one item of each key in turn, starting with the first key."""
         self._working: asyncio.Task[None] | None = None
 
     async def add(self, item: Item, key: Hashable) -> Result:
         waiting = _Waiting[Item, Result](item, asyncio.get_running_loop().create_future())
         self._waiting.setdefault(key, deque()).append(waiting)
         if self._working is None:
-            # Without the first caller's context: it has no place in what is logged of others.
+            # An empty context keeps the first caller's log fields out of the log lines of other callers.
             self._working = asyncio.create_task(self._work(), context=Context())
         try:
             return await asyncio.shield(waiting.done)
@@ -67,7 +67,7 @@ class _Lane(Generic[Item, Result]):
             if waiting.is_taken:
                 await _settled(waiting.done)
                 if not waiting.done.cancelled():
-                    # Whoever gave up has no use for why it failed.
+                    # Retrieve the exception, because asyncio logs exceptions that are never retrieved.
                     waiting.done.exception()
             else:
                 waiting.done.cancel()
@@ -80,7 +80,7 @@ class _Lane(Generic[Item, Result]):
                 await self._do_or_fail(batch)
         finally:
             self._working = None
-            # Left with a batch, or with more to take, only where the process stops in the middle: nobody waits for it then.
+            # Items are left only if the process stops during a batch. Then no caller waits for them.
             for waiting in (*batch, *self._take_all()):
                 waiting.done.cancel()
 
@@ -102,7 +102,7 @@ class _Lane(Generic[Item, Result]):
         return waiting
 
     async def _do_or_fail(self, batch: Sequence[_Waiting[Item, Result]]) -> StoreUnavailable | None:
-        """Settle a batch, and say why the store is away, if it is."""
+        """Process and settle a batch. Returns the error if the store is unavailable, else None."""
         try:
             results = await self._together([waiting.item for waiting in batch])
         except StoreUnavailable as error:
@@ -123,7 +123,7 @@ class _Lane(Generic[Item, Result]):
         return None
 
     async def _one_by_one(self, batch: Sequence[_Waiting[Item, Result]]) -> StoreUnavailable | None:
-        # Nothing was committed. What is wrong with one of them is not the others' business.
+        # Nothing was committed, and one invalid item must not fail the others.
         away: StoreUnavailable | None = None
         for waiting in batch:
             if away is None:
@@ -134,17 +134,17 @@ class _Lane(Generic[Item, Result]):
 
 
 async def _settled(done: asyncio.Future[Any]) -> None:
-    """Wait, however often the waiting task is cancelled."""
+    """Wait for the future, even if the waiting task is cancelled repeatedly."""
     while not done.done():
         with suppress(asyncio.CancelledError):
             await asyncio.wait({done})
 
 
 class WriteBatcher(Generic[Item, Result]):
-    """Gathers work of one kind in this process.
+    """Batches writes of one kind in this process.
 
-    On PostgreSQL there are several transactions at a time, those of one key in one: where rows of one workspace are locked
-    for long, others go on. SQLite has one writer anyway.
+    On PostgreSQL, up to 4 transactions run at a time. The items of one key share one of them, so a long lock on rows of
+    one workspace does not delay all others. On SQLite, which has one writer, one transaction runs at a time.
     """
 
     def __init__(
@@ -155,36 +155,36 @@ class WriteBatcher(Generic[Item, Result]):
         *,
         gives_up: bool = False,
     ) -> None:
-        """Gather for a store.
+        """Create a batcher for a store.
 
         Args:
             database: the store.
-            together: does the work.
-            most: how much goes into one transaction.
-            gives_up: whether, when the store is away, also those fail who have waited and were not tried, such as callers
-                who want to know soon.
+            together: processes a batch.
+            most: maximum number of items per transaction.
+            gives_up: whether an unavailable store also fails the waiting items that were not tried. For callers that
+                need a quick response.
         """
         number = 1 if database.is_sqlite else _LANES
         self._lanes = [_Lane(together, most, gives_up=gives_up) for _ in range(number)]
 
     async def add(self, item: Item, key: Hashable = None) -> Result:
-        """Do the work of an item; it is durable when this returns.
+        """Process an item; it is durable when this returns.
 
-        Who is cancelled while it waits has asked for nothing; later, this ends when its transaction has.
+        A caller cancelled before its batch starts has no effect. One cancelled later waits until its transaction ends.
 
         Args:
-            item: what to do.
-            key: whose work it is, such as a workspace's id. Keys take turns.
+            item: what to process.
+            key: the owner of the work, such as a workspace's id. Keys take turns.
 
         Raises:
-            StoreUnavailable: whether it was done is unknown.
-            Exception: why it was refused.
+            StoreUnavailable: it is unknown whether the item was saved.
+            Exception: the reason why the item was refused.
         """
         return await self._lanes[hash(key) % len(self._lanes)].add(item, key)
 
 
 class SharedTransactions:
-    """Short pieces of work of many callers: a few statements each, about rows that are theirs alone."""
+    """Runs short work of many callers in shared transactions: a few statements each, on rows of that caller only."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -195,10 +195,12 @@ class SharedTransactions:
     async def run(
         self, work: Callable[[Session], Awaitable[Result]], key: Hashable = None
     ) -> Result:
-        """Do some work in a transaction, once or, where somebody else's breaks it, once more; durable when this returns.
+        """Run `work` in a transaction; durable when this returns.
+
+        If the work of another caller breaks the transaction, `work` runs once more, in its own transaction.
 
         Raises:
-            StoreUnavailable: whether it was done is unknown.
+            StoreUnavailable: it is unknown whether the work was saved.
         """
         return await self._gatherer.add(work, key)
 

@@ -1,1 +1,1 @@
-"""Tests of pipelines: their files, and the comparison of a run with what they expect."""
+"""Pipeline tests: test files, and the comparison of runs with expected results."""

@@ -1,4 +1,4 @@
-"""Says how what came of a run differs from what was expected of it."""
+"""Compares a run with the expected result of a test."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -16,11 +16,11 @@ _SHOWN_CHARACTERS = 200
 
 
 def problems(case: Case, run: Mapping[str, Any]) -> list[str]:
-    """One sentence for each way in which a run is not as expected.
+    """One message for each difference between a run and its expected result. At most ten are about the output.
 
     Args:
         case: the test.
-        run: as the API shows it. Of input that was refused, there are no steps and an `error`.
+        run: the run in the format of the API. If the input was rejected, it has no steps and an `error`.
     """
     expect, error = case.test.expect, run["error"]
     code = None if error is None else error["code"]

@@ -1,4 +1,4 @@
-"""Reads a file of tests, compares it with its pipeline, and reports all errors at once with their places."""
+"""Reads a test file, checks it against its pipeline, and reports all errors with their positions."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class Case:
 def read_cases(
     text: str, source_format: SourceFormat, definition: Definition
 ) -> tuple[list[Case], tuple[Issue, ...]]:
-    """The tests in a text, and all errors in it."""
+    """Parse a test file. Returns its tests and all errors; run the tests only if there are none."""
     source = read(text, source_format)
     if source.issues:
         return [], source.issues
@@ -65,7 +65,7 @@ def read_cases(
 
 
 class _Reader:
-    """Holds tests against their pipeline, one by one."""
+    """Checks tests against their pipeline, one by one."""
 
     def __init__(self, definition: Definition) -> None:
         self.problems: list[Problem] = []
@@ -74,7 +74,7 @@ class _Reader:
         self._at: places.Path = ()
 
     def case(self, test: CaseShape, at: places.Path) -> Case:
-        """One that can be run, if there are no problems."""
+        """Check one test. The result can be run only if there are no problems."""
         self._at = at
         given: dict[str, Ends] = {}
         for step_id, end in test.given.items():
@@ -190,7 +190,7 @@ class _Reader:
 def _items(
     steps: tuple[Step, ...], depth: int, item_at: int | None
 ) -> Iterator[tuple[str, int | None]]:
-    """Where the branch of each step has the number of the item that it is done for; see `Ends`."""
+    """For each step, the position in its branch path of the index of its item; see `Ends`."""
     for step in steps:
         yield step.id, item_at
         inside = depth if isinstance(step.spec, ParallelSpec) and step.spec.for_each else item_at

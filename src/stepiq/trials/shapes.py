@@ -1,4 +1,4 @@
-"""What a file of tests may say."""
+"""The format of test files."""
 
 from collections.abc import Collection, Sequence
 from enum import StrEnum
@@ -28,7 +28,7 @@ class ReviewEnd(StrEnum):
     APPROVE = "approve"
     REJECT = "reject"
     TIMEOUT = "timeout"
-    """Nobody decides in time."""
+    """No decision is made in time."""
 
 
 class _Shape(BaseModel):
@@ -36,31 +36,31 @@ class _Shape(BaseModel):
 
 
 class GivenEnd(_Shape):
-    """How a step ends instead of reaching outside: one of `output`, `outputs`, `error`; of a review, a `decision`."""
+    """The result of a step that is not executed: `output`, `outputs` or `error`; for a review, a `decision`."""
 
     output: Json = None
-    """What later steps see of it; of a review, what the person makes of the data."""
+    """The step's output; for a review, the data as changed by the reviewer."""
     outputs: list[Json] | None = Field(default=None, min_length=1)
-    """The same for each of its executions: inside a `for_each` for each item, elsewhere one after the other."""
+    """One output per execution: by item inside a `for_each`, otherwise in order of execution."""
     error: Annotated[FailureCode, Field(strict=False)] | None = None
-    """The code that it fails with."""
+    """The code with which the step fails."""
     decision: Annotated[ReviewEnd, Field(strict=False)] | None = None
     """How the review ends."""
     comment: str | None = None
-    """What they write to it."""
+    """The reviewer's comment."""
 
 
 class Expected(_Shape):
-    """What is to come of a run. Without `error`, it is to complete."""
+    """The expected result of a run. Without `error`, the run must complete."""
 
     output: Json = None
-    """The run's output, exactly."""
+    """The exact output of the run."""
     error: str | None = None
-    """The code that the run fails with."""
+    """The code with which the run fails."""
     steps: dict[str, Annotated[StepEnd, Field(strict=False)]] = {}
     """How the last execution of each of these steps ends."""
     check: list[str] = []
-    """CEL conditions over `input`, `steps` and `run` (`status`, `output`, `error`), each of which is to hold."""
+    """CEL conditions over `input`, `steps` and `run` (`status`, `output`, `error`), all of which must be true."""
 
 
 class CaseShape(_Shape):
@@ -69,7 +69,7 @@ class CaseShape(_Shape):
     name: str = Field(min_length=1, max_length=200)
     input: dict[str, Json] = {}
     given: dict[str, GivenEnd] = {}
-    """By step id."""
+    """Results of steps that are not executed, by step id."""
     expect: Expected = Expected()
 
 

@@ -1,1 +1,1 @@
-"""What starts runs by itself: inbound webhooks, schedules."""
+"""Automatic triggers of runs: inbound webhooks and schedules."""

@@ -1,1 +1,1 @@
-"""What every endpoint shares: services, transactions, bodies, pages, problems, and the guard before them all."""
+"""Shared parts of all endpoints: services, transactions, bodies, pages, problems, and the guard around the app."""

@@ -1,7 +1,7 @@
-"""Reading request bodies strictly, and the base classes of what goes in and comes out.
+"""Strict parsing of request bodies, and base classes of requests and responses.
 
-A body that cannot be read is remembered and refused after the credential has been checked: who may not call a route
-learns nothing else from it.
+An unreadable body is refused only after the credential has been checked, so that a caller without access to the route
+gets no other information.
 """
 
 import email.message
@@ -43,11 +43,11 @@ Timestamp = Annotated[
     PlainSerializer(clock.iso, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
 ]
-"""An instant in an answer: ISO 8601, UTC, milliseconds."""
+"""An instant in a response: ISO 8601, UTC, milliseconds."""
 
 
 def _iso_text(value: object) -> object:
-    # Left to itself pydantic also takes seconds since 1970, as a number or as text.
+    # By default, pydantic also accepts seconds since 1970, as a number or as text.
     if not isinstance(value, str) or "T" not in value.upper():
         raise ValueError("must be an ISO 8601 time with a time zone, such as 2030-01-31T12:00:00Z")
     return value
@@ -63,10 +63,10 @@ def _in_utc(value: datetime) -> datetime:
 Instant = Annotated[
     AwareDatetime, Field(strict=False), BeforeValidator(_iso_text), AfterValidator(_in_utc)
 ]
-"""An instant in a request: ISO 8601 with a time zone, read as UTC."""
+"""An instant in a request: ISO 8601 with a time zone, converted to UTC."""
 
 FROM_TEXT = Field(strict=False)
-"""For fields of a `StrictModel` that JSON can only write as text, such as enumerations: `Annotated[Scope, FROM_TEXT]`."""
+"""For fields of a `StrictModel` that JSON represents as text, such as enumerations: `Annotated[Scope, FROM_TEXT]`."""
 
 
 def _whole_number(value: object) -> object:
@@ -74,14 +74,14 @@ def _whole_number(value: object) -> object:
 
 
 JsonInteger = Annotated[int, BeforeValidator(_whole_number)]
-"""An integer in a request. JSON has one type of number, so `3.0` is one."""
+"""An integer in a request. JSON has one number type, so `3.0` is valid."""
 
 
 _sent_names: ContextVar[Mapping[str, str]] = ContextVar("sent_names")
 
 
 def as_sent(path: str) -> str:
-    """A path in the body of this request, with the name that the caller used if the field has another one."""
+    """A path in the body of this request, with the field name that the caller used, if it has several."""
     name = re.split(r"[.\[]", path, maxsplit=1)[0]
     return _sent_names.get({}).get(name, name) + path[len(name) :]
 
@@ -93,7 +93,7 @@ class StrictModel(BaseModel):
         extra="forbid", strict=True, use_attribute_docstrings=True, hide_input_in_errors=True
     )
     other_names: ClassVar[Mapping[str, str]] = {}
-    """Fields by the names that they have in definitions, which are accepted as well."""
+    """Field names by their names in definitions, which are also accepted."""
 
     @model_validator(mode="before")
     @classmethod
@@ -115,19 +115,19 @@ class View(BaseModel):
 
 
 class Body(NamedTuple):
-    """A body as sent, for routes that read more than JSON."""
+    """A body as sent, for routes that also accept YAML."""
 
     data: bytes
     media_type: str
-    """`application/json` or `application/yaml`, whichever name the caller used for it."""
+    """`application/json` or `application/yaml`, also if the caller used another name of the type."""
 
 
 async def read_body(request: Request, *, takes_yaml: bool = True) -> Body:
-    """The body of a route that takes JSON or YAML; nothing but its content type has been checked.
+    """Read the body of a route that takes JSON or YAML. Only the content type is checked.
 
     Raises:
         UnsupportedMediaType: the content type is neither, or not UTF-8.
-        BodyMissing: there is none.
+        BodyMissing: the body is empty.
     """
     accepted = (*JSON_TYPES, YAML_TYPES[0]) if takes_yaml else JSON_TYPES
     data = await request.body()
@@ -142,11 +142,11 @@ async def read_body(request: Request, *, takes_yaml: bool = True) -> Body:
 
 
 def refuse_unreadable(request: Request) -> None:
-    """Raise what was wrong with the body, if it could not be read.
+    """Raise the error of an unreadable body, if there is one.
 
     Raises:
-        Malformed: not JSON, or empty where one is needed.
-        UnsupportedMediaType: not sent as JSON.
+        Malformed: the body is not JSON, or is required and empty.
+        UnsupportedMediaType: the content type is not JSON.
     """
     problem: StepIQError | None = request.scope.get("stepiq.unreadable")
     if problem is not None:
@@ -160,7 +160,7 @@ async def _refuse_unreadable(request: Request) -> None:
 
 
 class _ReadRequest(Request):
-    """A request whose body has been read already, by our own reader."""
+    """A request whose body `core.json` has already parsed."""
 
     def __init__(self, request: Request, data: bytes, value: Json) -> None:
         super().__init__(request.scope, request.receive)
@@ -175,9 +175,9 @@ class _ReadRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route that reads JSON with `core.json` only, and only when it is sent as JSON.
+    """A route that parses JSON bodies with `core.json`, and refuses other content types.
 
-    It answers a request that was answered before as it was, and keeps what it answers to one with a key.
+    It stores the response of a request with an `Idempotency-Key`, and sends it again if the request is repeated.
     """
 
     def __init__(
@@ -188,7 +188,7 @@ class StrictRoute(APIRoute):
         dependencies: Sequence[Any] | None = None,
         **options: Any,
     ) -> None:
-        # Behind the router's own dependencies, where credentials are checked, and before the endpoint's.
+        # After the router's dependencies, which check credentials, and before the endpoint's.
         checks = [*(dependencies or ()), Depends(_refuse_unreadable)]
         super().__init__(path, endpoint, dependencies=checks, **options)
 
@@ -200,7 +200,7 @@ class StrictRoute(APIRoute):
                 response = await answer(request)
             except Replayed as replayed:
                 return replayed.answer.response()
-            # A transaction of the request commits only when this has returned.
+            # The transaction of the request is still open here.
             await idempotency.keep(request.scope, response)
             return response
 
@@ -238,14 +238,14 @@ async def _read_json(request: Request, data: bytes, *, is_required: bool) -> Jso
 
 def _media_type(request: Request, accepted: Sequence[str]) -> str:
     header = request.headers.get("content-type", "")
-    # The library reads the rest of a header again for each of its parameters.
+    # For each parameter, the library parses the rest of the header again.
     if not header or len(header) > _LONGEST_TYPE:
         raise UnsupportedMediaType(header[:_LONGEST_TYPE], accepted)
     message = email.message.Message()
     message["content-type"] = header
     charset = message.get_param("charset", "utf-8")
-    # It is not a string if it was sent as `charset*=`, which names an encoding of its own. To read it, Python would look up
-    # the encoding, and keep its name for ever.
+    # It is not a string if it was sent as `charset*=`, which includes the name of an encoding. To decode it, Python
+    # would look up the encoding, and cache its name forever.
     if not isinstance(charset, str) or charset.lower() not in ("", "utf-8", "utf8", "us-ascii"):
         raise UnsupportedMediaType(header, accepted)
     return message.get_content_type() if "/" in header else header
@@ -258,5 +258,5 @@ def _is_json(media_type: str) -> bool:
 
 
 def router(tag: str | Enum) -> APIRouter:
-    """A router of strict routes, listed under one heading in the OpenAPI document."""
+    """A router of strict routes, with one tag in the OpenAPI document."""
     return APIRouter(route_class=StrictRoute, tags=[tag])

@@ -1,4 +1,4 @@
-"""Errors of the protocol itself, whatever the endpoint."""
+"""HTTP errors that every endpoint can return."""
 
 from collections.abc import Sequence
 from datetime import timedelta

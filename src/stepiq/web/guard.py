@@ -1,7 +1,7 @@
-"""What stands before the app: limits on size and time, the request's id, and one log line for each request.
+"""Middleware around the app: limits on size and time, the request's id, and one log line per request.
 
-A body is read whole before the app sees the request, so a slow or endless one holds no transaction and no task of the
-app. How long headers may take is the connection's business: `server.protocol`.
+It reads the whole body before it calls the app, so a slow or endless body occupies no transaction and no task of the
+app. `server.protocol` limits the time for headers.
 """
 
 import asyncio
@@ -33,20 +33,20 @@ _DRAIN_BYTES = 1024 * 1024
 _DRAIN_SECONDS = 2
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-"""What a metric tells apart; a caller can send any word as a method."""
+"""Methods that metrics distinguish. A caller can send any text as a method."""
 _NUL = re.compile(rb"%00|\x00")
 DEFAULT_HEADERS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
-"""Sent with every answer that does not set them. Most answers contain credentials or the data of a workspace."""
+"""Sent with every response that does not set them. Most responses contain credentials or the data of a workspace."""
 
 log = logging.get(__name__)
 
 
 class _Gone(Exception):
-    """The caller hung up before the request was complete."""
+    """The caller disconnected before the request was complete."""
 
 
 class Guard:
-    """ASGI middleware around the whole app."""
+    """The ASGI middleware."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        # Blanks around the values of headers are not part of them (RFC 9110), but uvicorn keeps those at the end.
+        # White space around header values is not part of them (RFC 9110), but uvicorn keeps it at the end.
         scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
         request_id = _request_id(scope)
         scope = requests.open_scope(scope, request_id)
@@ -84,7 +84,7 @@ class Guard:
         try:
             await self.app(scope, receive, answer.send)
         except asyncio.CancelledError:
-            # The server waits no longer. Left alone, the answer would be a 500 in plain text.
+            # The server stops. By default, the response would be a 500 in plain text.
             if not answer.status:
                 error = Stopping()
                 requests.note(scope, code=error.code)
@@ -115,9 +115,10 @@ class Guard:
     async def _refuse(
         self, scope: Scope, receive: Receive, answer: "_Answer", error: StepIQError
     ) -> None:
-        """Answer without the app, then close: what is still to come of the request is not read.
+        """Respond without calling the app, then close the connection without reading the whole request.
 
-        A little is read and dropped first. Closing at once would make the caller's system throw away the answer.
+        Before closing, up to 1 MiB is read and discarded, because the caller's system would drop the response if the
+        connection were closed immediately.
         """
         requests.note(scope, code=error.code)
         response = problems.respond(error, requests.id_of(scope))
@@ -136,7 +137,7 @@ class Guard:
 
 
 class _Answer:
-    """Sends the response with the request's id and other added headers, and remembers its status. HEAD gets no body."""
+    """Sends the response with the request's id and other added headers, and records its status. HEAD gets no body."""
 
     def __init__(self, send: Send, scope: Scope) -> None:
         self._send = send
@@ -156,7 +157,7 @@ class _Answer:
 
 
 def with_defaults(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """These headers, and those of `DEFAULT_HEADERS` that are not among them."""
+    """These headers, with the missing ones of `DEFAULT_HEADERS` added."""
     present = {name.lower() for name, _ in headers}
     return [*headers, *(header for header in DEFAULT_HEADERS if header[0] not in present)]
 
@@ -168,7 +169,7 @@ async def _logged(scope: Scope, answer: _Answer) -> AsyncGenerator[None]:
         yield
     finally:
         seconds = time.perf_counter() - started
-        # 499 is what proxies write when the caller left before there was an answer.
+        # Proxies log 499 if the caller disconnects before the response.
         status = answer.status or 499
         _count(scope, status, seconds)
         log.info(
@@ -220,7 +221,7 @@ def _check_head(scope: Scope) -> None:
     if _NUL.search(query):
         raise MalformedQuery("The query string contains the character U+0000. Remove it.")
     if "\0" in scope["path"]:
-        # No store can look it up.
+        # PostgreSQL does not support U+0000 in texts.
         raise UnknownPath("The path contains the character U+0000. Remove it.")
 
 

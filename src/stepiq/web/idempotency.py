@@ -1,7 +1,7 @@
-"""`Idempotency-Key`: a POST that is sent again has one effect and one answer.
+"""`Idempotency-Key`: a repeated POST has one effect and one response.
 
-The key is noted in the transaction that does the work, and the answer is kept in it, so both are durable or neither
-is. Answers are kept encrypted, for one that creates an API key shows it.
+The transaction that does the work also stores the key and the response, so that either all of them are durable or none.
+Responses are stored encrypted, because they can contain a new API key.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ from stepiq.web.queries import RequestName
 
 HEADER = "Idempotency-Key"
 KEPT = timedelta(hours=24)
-"""How long a key counts."""
+"""How long a key is stored."""
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _LONGEST_PATH = 500
@@ -43,7 +43,7 @@ _CLAIM = "stepiq.claim"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a request was answered."""
+    """The response to a request."""
 
     status: int
     headers: Mapping[str, str]
@@ -55,12 +55,12 @@ class Answer:
         return json.loads(self.body)
 
     def response(self) -> Response:
-        """The same answer once more."""
+        """The response, to be sent again."""
         return Response(self.body, self.status, dict(self.headers))
 
 
 class Replayed(Exception):
-    """The request was answered before: the answer is sent again, and nothing is done."""
+    """The request was answered before. The same response is sent again, and the request is not executed."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class Replayed(Exception):
 
 
 class Idempotency:
-    """What a process knows of keys: those in use, and how answers are encrypted. Kept at `app.state.idempotency`."""
+    """The keys in use in this process, and the encryption of responses. Stored at `app.state.idempotency`."""
 
     def __init__(self, secret: bytes) -> None:
         self._cipher = AESGCM(_derived(secret, b"stepiq idempotent answers"))
@@ -77,7 +77,7 @@ class Idempotency:
 
     @contextmanager
     def running(self, name: RequestName) -> Generator[None]:
-        """Hold a key while its request is under way.
+        """Hold a key while its request is in progress.
 
         Raises:
             IdempotencyInProgress: another request of this process holds it.
@@ -91,25 +91,25 @@ class Idempotency:
             self._running.remove(name)
 
     def digest(self, query: bytes, body: bytes, scopes: frozenset[str]) -> bytes:
-        """Identifies a request. It is keyed, so the database does not help to guess which secret a body stored.
+        """A keyed hash that identifies a request. Without the key, it does not help to guess a secret in a body.
 
-        A credential with other scopes makes another request: the first answer may contain what this caller cannot read.
+        It includes the scopes, because the first response may contain data that a caller with other scopes cannot read.
         """
-        # The length of each part keeps it apart from the next.
+        # The length prefixes make the encoding of the parts unambiguous.
         parts = b"".join(
             len(part).to_bytes(4) + part for part in (query, " ".join(sorted(scopes)).encode())
         )
         return hmac.digest(self._hash_key, parts + body, hashlib.sha256)
 
     def seal(self, name: RequestName, body: bytes) -> bytes:
-        """A body as it is stored: readable with the server's secret only, and for this request only."""
+        """Encrypt a body for storage. Only the server's secret decrypts it, and only for this request."""
         return encryption.encrypt(self._cipher, body, _bound(name))
 
     def unseal(self, name: RequestName, sealed: bytes) -> bytes:
-        """A body that was stored.
+        """Decrypt a stored body.
 
         Raises:
-            IdempotentAnswerLost: it was stored under another secret.
+            IdempotentAnswerLost: it was encrypted with another secret.
         """
         try:
             return encryption.decrypt(self._cipher, sealed, _bound(name))
@@ -118,7 +118,7 @@ class Idempotency:
 
 
 class Claim:
-    """A request's hold on its key, from before its work to the answer."""
+    """A request's claim on its key, from before its work until its response."""
 
     def __init__(self, idempotency: Idempotency, name: RequestName, request_hash: bytes) -> None:
         self.name = name
@@ -130,17 +130,17 @@ class Claim:
         """Hold the key against other requests of this process.
 
         Raises:
-            IdempotencyInProgress: one of them has it.
+            IdempotencyInProgress: one of them holds it.
         """
         return self._idempotency.running(self.name)
 
     async def begin(self, session: Session) -> None:
-        """Note the key in the transaction that will do the work.
+        """Store the key in the transaction that will do the work.
 
         Raises:
             Replayed: the request was answered before.
-            IdempotencyKeyReused: the key was another request's.
-            IdempotentAnswerLost: it was this one's, but its answer cannot be read.
+            IdempotencyKeyReused: another request used the key.
+            IdempotentAnswerLost: the stored response cannot be decrypted.
         """
         now = clock.now()
         while not await queries.insert(
@@ -150,14 +150,14 @@ class Claim:
             if found is None or found.created_at <= now - KEPT:
                 await queries.delete(session, self.name)
                 continue
-            # First: under another secret the hash is another one, too, and would say that the key was reused.
+            # Before the hash is compared: with another secret it differs too, and would look like a reused key.
             body = self._idempotency.unseal(self.name, found.body)
             if found.request_hash != self._request_hash:
                 raise IdempotencyKeyReused
             raise Replayed(Answer(found.status, cast(dict[str, str], found.headers), body))
 
     async def keep(self, session: Session, response: Response) -> None:
-        """Keep the answer, if it is a success that is complete; others leave the key free."""
+        """Store the response if it is a success with a complete body. Otherwise, the key stays free."""
         body: object = getattr(response, "body", None)
         if not 200 <= response.status_code < 300 or not isinstance(body, bytes):
             return
@@ -174,18 +174,18 @@ class Claim:
         self._is_kept = True
 
     async def finish(self, session: Session) -> None:
-        """Free the key again if no answer was kept."""
+        """Free the key if no response was stored."""
         if not self._is_kept:
             await queries.delete(session, self.name)
 
 
 async def claim_of(request: Request) -> Claim | None:
-    """The claim of a request that carries a key; None for others.
+    """The claim of a request with a key; None for other requests.
 
-    Only a POST with a credential takes keys: any other method is idempotent, or reads.
+    Only a POST with a credential accepts keys: all other methods are idempotent or only read.
 
     Raises:
-        IdempotencyKeyInvalid: the header holds something that is no key.
+        IdempotencyKeyInvalid: the header is not a valid key.
     """
     key = request.headers.get(HEADER)
     workspace_id = requests.workspace_of(request.scope)
@@ -195,7 +195,7 @@ async def claim_of(request: Request) -> Claim | None:
         raise IdempotencyKeyInvalid
     path = get_route_path(request.scope)
     if len(path) > _LONGEST_PATH:
-        # There is nothing under it, and PostgreSQL has no index for it.
+        # No route has such a path, and it may be too long for an index of PostgreSQL.
         return None
     name = RequestName(workspace_id, f"POST {path}", key)
     idempotency: Idempotency = request.app.state.idempotency
@@ -206,7 +206,7 @@ async def claim_of(request: Request) -> Claim | None:
 
 @contextmanager
 def claimed(scope: MutableMapping[str, Any], claim: Claim, session: Session) -> Generator[None]:
-    """Let the route keep its answer, as long as the transaction is open."""
+    """Allow the route to store its response while the transaction is open."""
     scope[_CLAIM] = (claim, session)
     try:
         yield
@@ -215,7 +215,7 @@ def claimed(scope: MutableMapping[str, Any], claim: Claim, session: Session) -> 
 
 
 async def keep(scope: Mapping[str, Any], response: Response) -> None:
-    """Keep the answer of the request whose transaction is open, if it carries a key."""
+    """Store the response of the request if it has a key and its transaction is open."""
     held: tuple[Claim, Session] | None = scope.get(_CLAIM)
     if held is not None:
         claim, session = held
@@ -223,7 +223,7 @@ async def keep(scope: Mapping[str, Any], response: Response) -> None:
 
 
 async def sweep(session: Session, now: datetime) -> int:
-    """Forget some of the keys that have had their time; 0 when none is left."""
+    """Delete a batch of expired keys. Returns their number; 0 if none is left."""
     return await queries.sweep(session, now - KEPT)
 
 

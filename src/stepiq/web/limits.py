@@ -1,4 +1,4 @@
-"""How often something may happen in a period, for each of many keys, in this process."""
+"""Rate limits per key, in this process."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 MAX_KEYS = 10_000
-"""Keys a limiter remembers. Whoever has been quiet the longest is forgotten first, and begins anew."""
+"""Maximum number of keys in a limiter. The least recently used key is dropped; its next hit starts a new period."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether something may happen, and what is left of the period."""
+    """The result of a check, and the rest of the period."""
 
     is_allowed: bool
     limit: int
     remaining: int
-    """How often it may still happen in this period."""
+    """Hits that are left in this period."""
     reset: timedelta
-    """Until the period ends and the whole limit is there again."""
+    """Time until the period ends and the limit is fully available again."""
 
 
 @dataclass(slots=True)
@@ -28,9 +28,9 @@ class _Period:
 
 
 class Limiter:
-    """At most so often in a period for each key, which begins when the key is first counted.
+    """Allows at most `limit` hits per period for each key. The period of a key starts with its first hit.
 
-    A key costs a number and an instant, however often it is used. There is no timer and no task.
+    A key needs constant memory: a count and an instant. No timer or task is used.
     """
 
     def __init__(self, limit: int, period: timedelta, max_keys: int = MAX_KEYS) -> None:
@@ -40,12 +40,12 @@ class Limiter:
         self._periods: OrderedDict[Hashable, _Period] = OrderedDict()
 
     def hit(self, key: Hashable, now: datetime, limit: int | None = None) -> Decision:
-        """Decide and count once; what is refused does not count.
+        """Check the limit, and count one hit if it is allowed.
 
         Args:
-            key: whose.
-            now: by `core.clock`.
-            limit: of this key, where keys differ; default: the limiter's.
+            key: the key to count for.
+            now: the time of `core.clock`.
+            limit: the limit of this key; the limiter's by default.
         """
         period, limit = self._at(key, now), self.limit if limit is None else limit
         is_allowed = period.count < limit
@@ -63,7 +63,7 @@ class Limiter:
         period = self._periods.get(key)
         if period is not None and timedelta(0) <= now - period.started_at < self.period:
             return period
-        # Also when the clock was set back: a period that lies ahead would refuse for as long as it was moved.
+        # Also if the clock was set back: a period that starts in the future would otherwise last longer by that time.
         return _Period(now)
 
     def _keep(self, key: Hashable, period: _Period) -> None:

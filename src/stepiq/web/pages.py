@@ -1,7 +1,7 @@
-"""Lists, a page at a time, newest first.
+"""Pagination of lists, newest first.
 
-A cursor is the last id of a page: ids grow with time, so the next page starts below it, and rows that come in
-between move nothing.
+A cursor is the last id of a page. Ids increase with time, so the next page starts below it, and rows added in between
+do not shift the pages.
 """
 
 import base64
@@ -34,7 +34,7 @@ class Page(View, Generic[Item]):
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """Which page is asked for."""
+    """The requested page."""
 
     limit: int
     before: UUID | None
@@ -42,18 +42,18 @@ class PageRequest:
 
     @property
     def fetch(self) -> int:
-        """How many rows to read: one more than the page holds tells whether there is another page."""
+        """The number of rows to read: one more than the page has, which shows whether there is another page."""
         return self.limit + 1
 
     def page(
         self, rows: Sequence[Row], show: Callable[[Row], Item], key: Callable[[Row], UUID]
     ) -> Page[Item]:
-        """A page from at most `fetch` rows.
+        """Build a page from at most `fetch` rows.
 
         Args:
             rows: newest first.
-            show: makes the answer's shape of a row.
-            key: the row's id.
+            show: converts a row to an item of the response.
+            key: returns the id of a row.
         """
         kept = rows[: self.limit]
         more = len(rows) > self.limit
@@ -76,7 +76,7 @@ PageQuery = Annotated[PageRequest, Depends(_page_request)]
 
 
 def encode_cursor(last: UUID) -> str:
-    """The cursor of the page behind this id."""
+    """The cursor of the page after this id."""
     return base64.urlsafe_b64encode(last.bytes).rstrip(b"=").decode()
 
 
@@ -84,7 +84,7 @@ def decode_cursor(cursor: str) -> UUID:
     """The id in a cursor.
 
     Raises:
-        CursorInvalid: it is not one that `encode_cursor` gave.
+        CursorInvalid: `encode_cursor` did not make it.
     """
     try:
         raw = base64.b64decode(cursor + "==", altchars=b"-_", validate=True)

@@ -1,4 +1,4 @@
-"""Parameters of the query string: a name that the route does not have is refused."""
+"""Refuses unknown parameters of the query string."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -27,7 +27,7 @@ def refuse_unknown(request: Request) -> None:
     """Refuse parameters that the route of this request does not have.
 
     Raises:
-        InvalidQuery: with an issue for each.
+        InvalidQuery: has an issue for each of the first 20.
     """
     if not request.scope["query_string"]:
         return

@@ -1,6 +1,6 @@
-"""What answers under a path. A route counts only if the path's parameters are of its types.
+"""Finds the routes of a path. A route matches only if the path's parameters have the types of the route.
 
-Without this, `/pipelines/validate` would also be a pipeline with the id `validate`.
+Otherwise, `/pipelines/validate` would also match the route of a pipeline, with the id `validate`.
 """
 
 from collections.abc import Mapping
@@ -16,10 +16,10 @@ from stepiq.web.errors import MethodNotAllowed
 
 
 def refuse_shadowed(request: Request) -> None:
-    """Refuse a method that only a route with a parameter has, where the path is another route's own.
+    """Refuse a method if only a route with other parameter types supports it, and another route matches the path.
 
     Raises:
-        MethodNotAllowed: with the methods of the other route.
+        MethodNotAllowed: lists the methods of the other route.
     """
     if not _fits(request.scope["route"].dependant, request.path_params) and (
         error := wrong_method(request)
@@ -28,7 +28,7 @@ def refuse_shadowed(request: Request) -> None:
 
 
 def wrong_method(request: Request) -> MethodNotAllowed | None:
-    """The error for a path that has other methods than the request's; None if it has none at all."""
+    """The error for a path that does not support the method of the request; None if no route has the path."""
     allowed = methods_at(request)
     if not allowed:
         return None
@@ -39,7 +39,7 @@ def wrong_method(request: Request) -> MethodNotAllowed | None:
 
 
 def methods_at(request: Request) -> list[str]:
-    """All methods of a request's path, which several routes may share; the framework names those of the first."""
+    """The methods of all routes that match a request's path. The framework only returns those of the first."""
     path = get_route_path(request.scope)
     methods: set[str] = set()
     for route in iter_route_contexts(request.app.routes):

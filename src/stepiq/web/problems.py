@@ -1,7 +1,7 @@
-"""Errors as answers: the only place that knows HTTP statuses.
+"""Converts errors to responses. The only module that assigns HTTP statuses to them.
 
-Bodies are `application/problem+json` (RFC 9457) with a stable `code`. Whatever is not an expected error is a bug:
-it is logged with its traceback, and the caller learns the request's id and nothing else.
+Bodies are `application/problem+json` (RFC 9457) with a stable `code`. Any unexpected error is a bug: it is logged with
+its traceback, and the response contains only the request's id.
 """
 
 import math
@@ -64,7 +64,7 @@ _STATUSES: dict[type[StepIQError], int] = {
     HeadersTooLarge: 431,
     Unavailable: 503,
 }
-# Python calls these by their older names before 3.13; answers are the same on every version.
+# Before 3.13, Python has older names for these. Responses must be the same on every version.
 _TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
 
 
@@ -97,7 +97,7 @@ class ProblemIssue(View):
 
 
 def status_of(error: type[StepIQError]) -> int:
-    """The status of a class of errors: that of its nearest ancestor that has one."""
+    """The status of an error class: that of its nearest ancestor with a status; 500 if none has one."""
     for ancestor in error.__mro__:
         status = _STATUSES.get(cast(type[StepIQError], ancestor))
         if status is not None:
@@ -106,7 +106,7 @@ def status_of(error: type[StepIQError]) -> int:
 
 
 def problems(*errors: type[StepIQError]) -> dict[int | str, dict[str, Any]]:
-    """What a route may answer beside its success, for the OpenAPI document: its `responses`."""
+    """The error responses of a route for the OpenAPI document, as its `responses`."""
     by_status: dict[int | str, dict[str, Any]] = {}
     for error in errors:
         status = status_of(error)
@@ -120,7 +120,7 @@ def problems(*errors: type[StepIQError]) -> dict[int | str, dict[str, Any]]:
 
 
 def bug() -> dict[str, Any]:
-    """What any route answers where the server makes a mistake, for the OpenAPI document."""
+    """The response of any route to an internal error, for the OpenAPI document."""
     response = _documented(500)
     response["content"][MEDIA_TYPE]["examples"]["internal"] = {
         "summary": "An internal error.",
@@ -138,7 +138,7 @@ def _documented(status: int) -> dict[str, Any]:
 
 
 def respond(error: StepIQError, request_id: str) -> Response:
-    """The answer that says what an expected error is about."""
+    """The response to an expected error."""
     status = status_of(type(error))
     issues = error.issues if isinstance(error, Invalid) else ()
     content = _content(status, error.code, error.message, request_id, issues)
@@ -153,7 +153,7 @@ def respond(error: StepIQError, request_id: str) -> Response:
 
 
 def respond_to_bug(request_id: str) -> Response:
-    """The answer to an error nobody expected: it tells nothing but where to look."""
+    """The response to an unexpected error. It contains only the request's id."""
     return _response(500, _content(500, "internal", _bug_detail(request_id), request_id), {})
 
 
@@ -162,7 +162,7 @@ def _bug_detail(request_id: str) -> str:
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of this app a problem document. Bugs are caught by the guard, which stands outside of the app."""
+    """Convert every expected error of this app to a problem document. The guard around the app handles bugs."""
     app.add_exception_handler(StepIQError, _on_expected)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
@@ -226,7 +226,7 @@ def _content(
 
 
 def _response(status: int, content: Mapping[str, Any], headers: Mapping[str, str]) -> Response:
-    # A lone surrogate can reach a message through a path or header; it has no UTF-8.
+    # A path or header can bring a lone surrogate into a message, and UTF-8 cannot encode it.
     body = json.dumps(content).encode(errors="replace")
     return Response(body, status, headers, media_type=MEDIA_TYPE)
 
@@ -245,7 +245,7 @@ def _body_model(request: Request) -> type[BaseModel] | None:
     route = request.scope.get("route")
     field = route.body_field if isinstance(route, APIRoute) else None
     annotation = field.field_info.annotation if field is not None else None
-    # A body that may be left out is a model or None.
+    # The annotation of an optional body is a union of a model and None.
     for each in get_args(annotation) or (annotation,):
         if isinstance(each, type) and issubclass(each, BaseModel):
             return each

@@ -1,4 +1,4 @@
-"""What is kept of requests that carried an idempotency key."""
+"""Queries of requests with an idempotency key."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +18,7 @@ _SWEPT_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class RequestName:
-    """What a request is known by: one of its kind counts."""
+    """Identifies a request. At most one request of each name is executed."""
 
     workspace_id: UUID
     route: str
@@ -29,9 +29,9 @@ class RequestName:
 async def insert(
     session: Session, name: RequestName, *, request_hash: bytes, created_at: datetime
 ) -> bool:
-    """Note a request before its work; False when it is noted already.
+    """Store a request before its work; False if it is already stored.
 
-    On PostgreSQL, one that is noted in a transaction under way is waited for.
+    On PostgreSQL, this waits for a transaction in progress that has stored the same request.
     """
     added = await session.execute(
         session.insert(idempotent_requests)
@@ -49,14 +49,14 @@ async def insert(
 
 
 async def find(session: Session, name: RequestName) -> Row | None:
-    """A request that was noted, with its answer."""
+    """A stored request with its response, or None."""
     return (await session.execute(sa.select(idempotent_requests).where(_is(name)))).one_or_none()
 
 
 async def answer(
     session: Session, name: RequestName, *, status: int, headers: dict[str, str], body: bytes
 ) -> None:
-    """Keep the answer of a request that was noted."""
+    """Store the response of a stored request."""
     await session.execute(
         sa.update(idempotent_requests)
         .where(_is(name))
@@ -65,12 +65,12 @@ async def answer(
 
 
 async def delete(session: Session, name: RequestName) -> None:
-    """Forget a request."""
+    """Delete a request."""
     await session.execute(sa.delete(idempotent_requests).where(_is(name)))
 
 
 async def sweep(session: Session, created_before: datetime) -> int:
-    """Forget some of the requests that are older, the oldest first; how many were forgotten."""
+    """Delete a batch of older requests, the oldest first. Returns their number."""
     return await sweeping.delete_oldest(
         session, idempotent_requests.c.created_at, created_before, _SWEPT_AT_ONCE
     )

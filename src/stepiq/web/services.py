@@ -1,4 +1,4 @@
-"""What the process is made of, as endpoints reach it; `server.assembly` fills it in."""
+"""The services of the process, for endpoints. `server.assembly` creates them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 
 class Plan(Protocol):
-    """A plan, as far as this layer needs to know it."""
+    """The part of a plan that this layer uses."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def limits(self) -> Mapping[str, int | bool | None]:
-        """Every limit by name; None is unlimited."""
+        """All limits by name; None is unlimited."""
         ...
 
 
 class PlanBook(Protocol):
-    """The plans of this server. `billing`, which stands above, has them and knows their fields."""
+    """The plans of this server. `billing`, a higher layer, implements it and defines the fields of plans."""
 
     def get(self, name: str) -> Plan:
         """One plan by name."""
@@ -41,7 +41,7 @@ class PlanBook(Protocol):
 
 @dataclass
 class Services:
-    """Everything an endpoint may need, made once at start."""
+    """The services that endpoints use, created once at start."""
 
     settings: Settings
     database: Database
@@ -50,13 +50,13 @@ class Services:
     engine: "Engine"
     mailer: Mailer
     plans: PlanBook
-    """A `billing.plans.Plans`; who needs a plan's own fields stands above billing and may say so."""
+    """A `billing.plans.Plans`. Code in layers above billing can cast it to use the other fields of a plan."""
     http: GuardedClient
-    """For every URL that a tenant wrote."""
+    """The client for all URLs from tenants."""
 
     @cached_property
     def keyring(self) -> Keyring:
-        """What encrypts stored secrets."""
+        """The keys that encrypt stored secrets."""
         return Keyring(self.settings)
 
 

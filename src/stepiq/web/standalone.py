@@ -1,4 +1,4 @@
-"""Pages that load nothing and send requests to this server only, such as those behind the links of mails."""
+"""Pages that load nothing and send requests to this server only, such as those that links in emails open."""
 
 import base64
 import hashlib
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class StandalonePage:
-    """An HTML page with its style and its script inside."""
+    """An HTML page with inline style and script."""
 
     html: str
     headers: Mapping[str, str]
 
     @classmethod
     def build(cls, frame: str, *, style: str, script: str) -> "StandalonePage":
-        """Put style and script in the place of `{style}` and `{script}`; nothing else may run on the page."""
+        """Insert style and script at `{style}` and `{script}`. The policy blocks all other styles and scripts."""
         policy = (
             f"default-src 'none'; script-src {source(script)}; style-src {source(style)}; "
             "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -28,5 +28,5 @@ class StandalonePage:
 
 
 def source(text: str) -> str:
-    """A script or style as a Content-Security-Policy names it: by its hash."""
+    """The hash of a script or style as a source expression of a Content-Security-Policy."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

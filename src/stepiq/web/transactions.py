@@ -1,8 +1,8 @@
-"""A transaction for each request that asks for one.
+"""Dependencies that open a transaction for a request.
 
-The scope `function` ends it when the endpoint returns and before anything is sent: an answer is only ever about what is
-durable, and a commit that fails becomes a 503. An exception rolls back. A POST that writes in one takes an
-`Idempotency-Key`.
+With the scope `function`, the transaction ends after the endpoint returns and before anything is sent: a response only
+reports durable changes, and a failed commit becomes a 503. An exception rolls back. A POST with a writing transaction
+accepts an `Idempotency-Key`.
 """
 
 from collections.abc import AsyncGenerator
@@ -20,7 +20,7 @@ from stepiq.web.services import Services, ServicesDep
 
 @asynccontextmanager
 async def _transaction(request: Request, services: Services) -> AsyncGenerator[Session]:
-    # On SQLite a writing transaction holds the write lock from its start: no body that will be refused may take it.
+    # On SQLite, a writing transaction holds the write lock from its start, so bodies are refused before it.
     refuse_unreadable(request)
     claim = await idempotency.claim_of(request)
     if claim is None:
@@ -51,30 +51,30 @@ async def _reading(request: Request, services: ServicesDep) -> AsyncGenerator[Se
 
 
 Tx = Annotated[Session, Depends(_writing, scope="function")]
-"""A transaction that may write, committed before the answer leaves."""
+"""A transaction that may write, committed before the response is sent."""
 
 Read = Annotated[Session, Depends(_reading, scope="function")]
-"""A transaction that only reads; on SQLite it waits for no writer."""
+"""A read-only transaction; on SQLite it does not wait for writers."""
 
 
 class OwnTransaction:
-    """A transaction like `Tx` for endpoints that open it themselves, since they go on after its commit."""
+    """A transaction like `Tx` for endpoints that open it themselves, because they continue after its commit."""
 
     def __init__(self, request: Request, services: Services) -> None:
         self._request = request
         self._services = services
 
     def __call__(self) -> AbstractAsyncContextManager[Session]:
-        """Open it, once.
+        """Open the transaction. Call it only once.
 
         Raises:
-            Replayed: the request was answered before; its answer is what was given to `keep`. Left alone, that answer
-                is sent again.
+            Replayed: the request was answered before. It has the response that was passed to `keep`, which is sent
+                again unless the endpoint catches the exception.
         """
         return _transaction(self._request, self._services)
 
     async def keep(self, response: Response) -> None:
-        """Keep what a repetition of the request will be answered. Call it inside of the transaction."""
+        """Store the response for repetitions of the request. Call it inside the transaction."""
         await idempotency.keep(self._request.scope, response)
 
 
@@ -83,7 +83,7 @@ async def _own(request: Request, services: ServicesDep) -> OwnTransaction:
 
 
 OwnTx = Annotated[OwnTransaction, Depends(_own)]
-"""`async with own_tx() as tx:` in an endpoint that has something to do after the commit."""
+"""For `async with own_tx() as tx:` in an endpoint that continues after the commit."""
 
 TAKES_KEYS: frozenset[Any] = frozenset({_writing, _own})
-"""Dependencies by which a POST takes an `Idempotency-Key`."""
+"""Dependencies with which a POST accepts an `Idempotency-Key`."""

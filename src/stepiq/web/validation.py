@@ -1,4 +1,4 @@
-"""What is wrong with bodies, parameters and paths, as issues for people."""
+"""Converts validation errors of bodies, parameters and paths to readable issues."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
@@ -22,17 +22,17 @@ _MOST = 100
 
 
 def issues(entries: Iterable[Mapping[str, Any]], model: type[BaseModel] | None) -> list[Issue]:
-    """Entries of pydantic, whose locations begin with `body`, `query` or `header`, as issues: the first 100.
+    """Convert the first 100 error entries of pydantic to issues. Locations must begin with `body`, `query` or `header`.
 
-    `model` is that of the body; its fields are named where one is unknown.
+    `model` is the model of the body. An issue about an unknown field lists the fields of the model.
     """
     return [_issue(entry, model) for entry in islice(entries, _MOST)]
 
 
 def malformed_id(entries: Sequence[Mapping[str, Any]] = ()) -> NotFound:
-    """The error for a path with a part that is not an id: what an id looks like, and where to find ids.
+    """The error for a path with a part that is not an id, with an example of an id and the route that lists ids.
 
-    Without entries, nothing is known about the part.
+    Without entries, the message does not name the part.
     """
     entry = next((entry for entry in entries if entry["loc"][0] == "path"), None)
     if entry is None:
@@ -56,7 +56,7 @@ def _issue(entry: Mapping[str, Any], model: type[BaseModel] | None) -> Issue:
         return Issue(_path(location), "missing", sentence(entry))
     if kind != "extra_forbidden":
         return Issue(_path(location), kind, sentence(entry))
-    # Only the outermost object has a model here: no body of the API has another inside.
+    # `model` describes only the outermost object; bodies of the API have no nested models.
     known = [] if model is None or len(location) != 1 else list(model.model_fields)
     message = unknown("field", str(location[-1]), known) if known else "Unknown field."
     return Issue(_path(location), "unknown_field", message)

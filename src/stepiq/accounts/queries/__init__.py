@@ -1,1 +1,1 @@
-"""What accounts read and write, a module for each kind of thing."""
+"""Queries of accounts, one module for each kind of row."""

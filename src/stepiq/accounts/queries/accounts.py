@@ -15,7 +15,7 @@ from stepiq.store.tables import memberships, runs, users, workspaces
 
 Row = sa.Row[Any]
 
-_SETUP_LOCK = 0x73746570  # any number that nothing else of ours locks
+_SETUP_LOCK = 0x73746570  # an arbitrary key that no other lock uses
 
 _ACCOUNT = (
     users.c.id,
@@ -33,7 +33,7 @@ _ACCOUNT = (
 
 
 async def is_empty(session: Session) -> bool:
-    """Whether there is no account at all."""
+    """Whether the server has no account."""
     return await session.scalar(sa.select(users.c.id).limit(1)) is None
 
 
@@ -46,23 +46,23 @@ async def administrator(session: Session) -> str | None:
 
 
 async def is_taken(session: Session, email: str) -> bool:
-    """Whether an account has this address, be it disabled."""
+    """Whether an account has this address, disabled or not."""
     return await session.scalar(sa.select(users.c.id).where(users.c.email == email)) is not None
 
 
 async def lock_setup(session: Session) -> None:
-    """Let one transaction at a time decide who is first. SQLite has one writer at a time anyway."""
+    """Serialize transactions that create the first account. SQLite has only one writer at a time anyway."""
     if session.connection.dialect.name == "postgresql":
         await session.execute(sa.select(sa.func.pg_advisory_xact_lock(_SETUP_LOCK)))
 
 
 async def account_by_email(session: Session, email: str) -> Row | None:
-    """An account that may log in, with its workspace."""
+    """An enabled account with its workspace."""
     return await _account(session, users.c.email == email)
 
 
 async def account_by_id(session: Session, user_id: UUID) -> Row | None:
-    """An account that may log in, with its workspace."""
+    """An enabled account with its workspace."""
     return await _account(session, users.c.id == user_id)
 
 
@@ -97,13 +97,13 @@ def _every() -> Any:
 
 
 async def set_disabled(session: Session, user_id: UUID, at: datetime | None) -> None:
-    """Disable an account, or enable it with None."""
+    """Disable an account, or enable it if `at` is None."""
     await session.execute(sa.update(users).where(users.c.id == user_id).values(disabled_at=at))
 
 
 async def unfinished_runs(session: Session, workspace_id: UUID) -> Sequence[UUID]:
     """Ids of the runs of a workspace that have not ended."""
-    # These lists let the index of the workspace's runs find them without reading the history.
+    # With these lists, the index of the workspace's runs finds them without scanning the history.
     statement = sa.select(runs.c.id).where(
         runs.c.workspace_id == workspace_id,
         runs.c.trigger_type.in_(TriggerType),
@@ -138,7 +138,7 @@ class NewAccount:
 
 
 async def insert_account(session: Session, account: NewAccount) -> bool:
-    """Store an account; False if somebody has just taken the address."""
+    """Store an account; False if the address is already taken."""
     taken = await _insert_user(session, account)
     if taken:
         return False
@@ -159,7 +159,7 @@ async def insert_account(session: Session, account: NewAccount) -> bool:
 
 
 async def update_plan(session: Session, workspace_id: UUID, plan: str) -> None:
-    """Put a workspace on a plan."""
+    """Set the plan of a workspace."""
     await session.execute(
         sa.update(workspaces).where(workspaces.c.id == workspace_id).values(plan=plan)
     )
@@ -184,10 +184,10 @@ async def _insert_user(session: Session, account: NewAccount) -> bool:
 
 
 async def lock_user(session: Session, user_id: UUID, *, to_change: bool) -> Row | None:
-    """The password hash of an account that may log in, kept as it is until the transaction ends.
+    """Lock an enabled account until the transaction ends; returns its password hash and address.
 
-    Whoever opens a session and whoever ends all of them wait here for each other: no session opened with an old
-    password outlives its change.
+    Opening a session and ending all sessions lock out each other here, so that no session opened with an old password
+    survives a password change.
     """
     statement = (
         sa.select(users.c.password_hash, users.c.email)
@@ -206,7 +206,7 @@ async def is_verified(session: Session, user_id: UUID) -> bool:
 
 
 async def verify(session: Session, user_id: UUID, now: datetime) -> None:
-    """Mark the address of an account as verified, unless it is already."""
+    """Mark the address of an account as verified. An earlier verification keeps its time."""
     await session.execute(
         sa.update(users)
         .where(users.c.id == user_id, users.c.email_verified_at.is_(None))
@@ -215,7 +215,7 @@ async def verify(session: Session, user_id: UUID, now: datetime) -> None:
 
 
 async def update_password(session: Session, user_id: UUID, password_hash: str) -> None:
-    """Store another password hash."""
+    """Replace the password hash."""
     await session.execute(
         sa.update(users).where(users.c.id == user_id).values(password_hash=password_hash)
     )

@@ -1,4 +1,4 @@
-"""Deleting credentials that nobody can use any more."""
+"""Deletes credentials that can no longer be used."""
 
 from datetime import datetime
 
@@ -16,27 +16,27 @@ from stepiq.store.tables import (
 
 
 async def delete_tokens(session: Session, before: datetime, limit: int) -> int:
-    """Delete refresh tokens that expired before an instant."""
+    """Delete a batch of refresh tokens that expired before an instant."""
     return await sweeping.delete_oldest(session, refresh_tokens.c.expires_at, before, limit)
 
 
 async def delete_resets(session: Session, before: datetime, limit: int) -> int:
-    """Delete tokens of reset mails that expired before an instant."""
+    """Delete a batch of reset tokens that expired before an instant."""
     return await sweeping.delete_oldest(session, password_resets.c.expires_at, before, limit)
 
 
 async def delete_invitations(session: Session, before: datetime, limit: int) -> int:
-    """Delete invitations that expired before an instant, used or not."""
+    """Delete a batch of invitations that expired before an instant, used or not."""
     return await sweeping.delete_oldest(session, invitations.c.expires_at, before, limit)
 
 
 async def delete_known_clients(session: Session, before: datetime, limit: int) -> int:
-    """Delete clients that have not proved their account since an instant."""
+    """Delete a batch of clients that have not authenticated since an instant."""
     return await sweeping.delete_oldest(session, known_clients.c.last_seen_at, before, limit)
 
 
 async def delete_sessions(session: Session, before: datetime, limit: int) -> int:
-    """Delete sessions that ended before an instant, and their refresh tokens, which go first."""
+    """Delete a batch of sessions that ended before an instant, after their refresh tokens."""
     of_ended = (
         sa.select(refresh_tokens.c.id)
         .join(sessions, sessions.c.id == refresh_tokens.c.session_id)

@@ -1,4 +1,4 @@
-"""Invitations of the operator to register."""
+"""Queries of the operator's invitations to register."""
 
 from datetime import datetime
 from uuid import UUID
@@ -18,7 +18,7 @@ async def insert(
     created_at: datetime,
     expires_at: datetime,
 ) -> None:
-    """Store an invitation; earlier ones of the address that were not used count no more."""
+    """Store an invitation, and delete unused earlier ones of the address."""
     await session.execute(
         sa.delete(invitations).where(invitations.c.email == email, invitations.c.used_at.is_(None))
     )
@@ -34,13 +34,13 @@ async def insert(
 
 
 async def counts(session: Session, token_hash: bytes, email: str, now: datetime) -> bool:
-    """Whether an invitation of this address can be used."""
+    """Whether an invitation is valid for this address."""
     found = await session.scalar(sa.select(invitations.c.id).where(_usable(token_hash, email, now)))
     return found is not None
 
 
 async def spend(session: Session, token_hash: bytes, email: str, now: datetime) -> bool:
-    """Use an invitation up; False if it does not count. Of two at once, one gets it."""
+    """Mark an invitation as used; False if it is not valid. Only one of two concurrent calls succeeds."""
     statement = sa.update(invitations).where(_usable(token_hash, email, now)).values(used_at=now)
     return (await session.execute(statement)).rowcount == 1
 

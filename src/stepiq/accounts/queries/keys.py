@@ -1,4 +1,4 @@
-"""API keys."""
+"""Queries of API keys."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -14,7 +14,7 @@ Row = sa.Row[Any]
 
 
 async def live(session: Session, key_hash: bytes, now: datetime) -> Row | None:
-    """An API key that counts, with its user's rights and its workspace's plan."""
+    """A valid API key of an enabled user, with the user's rights and the workspace's plan."""
     statement = (
         sa.select(
             api_keys.c.id,
@@ -33,7 +33,7 @@ async def live(session: Session, key_hash: bytes, now: datetime) -> Row | None:
 
 
 async def live_ids(session: Session, wanted: Collection[UUID], now: datetime) -> set[UUID]:
-    """Those of some keys that still count."""
+    """The ids of the given keys that are still valid."""
     if not wanted:
         return set()
     statement = (
@@ -45,7 +45,7 @@ async def live_ids(session: Session, wanted: Collection[UUID], now: datetime) ->
 
 
 async def touch(session: Session, key_id: UUID, *, now: datetime, unless_since: datetime) -> None:
-    """Note that a key is in use, unless that has been noted since an instant."""
+    """Update `last_used_at`, unless it was updated after `unless_since`."""
     await session.execute(
         sa.update(api_keys)
         .where(
@@ -59,7 +59,7 @@ async def touch(session: Session, key_id: UUID, *, now: datetime, unless_since: 
 async def list_all(
     session: Session, workspace_id: UUID, *, before: UUID | None, limit: int
 ) -> Sequence[Row]:
-    """Keys that have not been revoked, newest first; expired ones are among them."""
+    """Keys that have not been revoked, newest first, including expired ones."""
     statement = (
         sa.select(api_keys)
         .where(api_keys.c.workspace_id == workspace_id, api_keys.c.revoked_at.is_(None))
@@ -84,7 +84,7 @@ async def insert(
     expires_at: datetime | None,
     created_at: datetime,
 ) -> Row:
-    """Store a key's digest."""
+    """Store a key, as its digest."""
     statement = (
         sa.insert(api_keys)
         .values(
@@ -104,7 +104,7 @@ async def insert(
 
 
 async def revoke_all(session: Session, user_id: UUID, now: datetime) -> int:
-    """Revoke the keys of a user; returns how many worked until now."""
+    """Revoke the valid keys of a user; returns their number."""
     statement = (
         sa.update(api_keys)
         .where(api_keys.c.user_id == user_id, _counts(now))
@@ -114,7 +114,7 @@ async def revoke_all(session: Session, user_id: UUID, now: datetime) -> int:
 
 
 async def revoke(session: Session, workspace_id: UUID, key_id: UUID, now: datetime) -> bool:
-    """Revoke a key of this workspace; False if there is none that still counts."""
+    """Revoke a key of this workspace, expired or not; False if it does not exist or was revoked."""
     statement = (
         sa.update(api_keys)
         .where(

@@ -1,4 +1,4 @@
-"""Clients that have proved an account."""
+"""Queries of clients that have authenticated to an account."""
 
 from datetime import datetime
 from uuid import UUID
@@ -11,7 +11,7 @@ from stepiq.store.tables import known_clients
 
 
 async def is_known(session: Session, digest: bytes, since: datetime) -> bool:
-    """Whether a client has proved its account since an instant."""
+    """Whether a client has authenticated to its account since an instant."""
     statement = sa.select(known_clients.c.user_id).where(
         known_clients.c.digest == digest, known_clients.c.last_seen_at > since
     )
@@ -19,7 +19,7 @@ async def is_known(session: Session, digest: bytes, since: datetime) -> bool:
 
 
 async def remember(session: Session, digest: bytes, user_id: UUID, now: datetime) -> None:
-    """Store that a client has proved an account now."""
+    """Record that a client has authenticated to an account now."""
     new = session.insert(known_clients).values(digest=digest, user_id=user_id, last_seen_at=now)
     await session.execute(
         new.on_conflict_do_update(
@@ -29,7 +29,7 @@ async def remember(session: Session, digest: bytes, user_id: UUID, now: datetime
 
 
 async def keep_newest(session: Session, user_id: UUID, count: int) -> None:
-    """Delete the clients of an account, except the last ones."""
+    """Delete the clients of an account, except the `count` most recent ones. At most `count` are deleted at a time."""
     seen_at, is_of_user = known_clients.c.last_seen_at, known_clients.c.user_id == user_id
     newest = sa.select(seen_at).where(is_of_user).order_by(seen_at.desc())
     last = await session.scalar(newest.offset(count - 1).limit(1))

@@ -1,4 +1,4 @@
-"""Tokens that let somebody who forgot a password set another."""
+"""Queries of password reset tokens."""
 
 from datetime import datetime
 from uuid import UUID
@@ -31,7 +31,7 @@ async def insert(
 
 
 async def count_since(session: Session, user_id: UUID, since: datetime) -> int:
-    """How many tokens a user was given after an instant."""
+    """The number of tokens created for a user after an instant."""
     statement = sa.select(sa.func.count()).where(
         password_resets.c.user_id == user_id, password_resets.c.created_at > since
     )
@@ -39,7 +39,7 @@ async def count_since(session: Session, user_id: UUID, since: datetime) -> int:
 
 
 async def owner(session: Session, token_hash: bytes, now: datetime) -> UUID | None:
-    """Whose password an unused token may set."""
+    """The user of a valid token."""
     return await session.scalar(
         sa.select(password_resets.c.user_id).where(
             password_resets.c.token_hash == token_hash, _counts(now)
@@ -48,7 +48,7 @@ async def owner(session: Session, token_hash: bytes, now: datetime) -> UUID | No
 
 
 async def spend(session: Session, token_hash: bytes, now: datetime) -> bool:
-    """Use a token up; False if it does not count any more. Of two at once, one gets it."""
+    """Mark a token as used; False if it is no longer valid. Only one of two concurrent calls succeeds."""
     statement = (
         sa.update(password_resets)
         .where(password_resets.c.token_hash == token_hash, _counts(now))
@@ -58,7 +58,7 @@ async def spend(session: Session, token_hash: bytes, now: datetime) -> bool:
 
 
 async def spend_all(session: Session, user_id: UUID, now: datetime) -> None:
-    """Use up whatever tokens a user has."""
+    """Mark all tokens of a user as used."""
     await session.execute(
         sa.update(password_resets)
         .where(password_resets.c.user_id == user_id, _counts(now))
@@ -67,7 +67,7 @@ async def spend_all(session: Session, user_id: UUID, now: datetime) -> None:
 
 
 async def delete(session: Session, reset_id: UUID) -> None:
-    """Forget a token that nobody was sent."""
+    """Delete a token that was not sent."""
     await session.execute(sa.delete(password_resets).where(password_resets.c.id == reset_id))
 
 

@@ -1,4 +1,4 @@
-"""Sessions and the refresh tokens that carry them on."""
+"""Queries of sessions and their refresh tokens."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -56,7 +56,7 @@ async def insert_token(
 
 
 async def live(session: Session, session_id: UUID, now: datetime) -> Row | None:
-    """A session that counts, with its user's rights and its workspace's plan."""
+    """A valid session of an enabled user, with the user's rights and the workspace's plan."""
     statement = (
         sa.select(
             sessions.c.id,
@@ -79,7 +79,7 @@ async def live(session: Session, session_id: UUID, now: datetime) -> Row | None:
 
 
 async def live_ids(session: Session, wanted: Collection[UUID], now: datetime) -> set[UUID]:
-    """Those of some sessions that still count."""
+    """The ids of the given sessions that are still valid."""
     if not wanted:
         return set()
     statement = (
@@ -91,7 +91,7 @@ async def live_ids(session: Session, wanted: Collection[UUID], now: datetime) ->
 
 
 async def spend_token(session: Session, token_hash: bytes, now: datetime) -> UUID | None:
-    """Use a refresh token up and say whose session it is of; None unless it was unspent. Of two at once, one gets it."""
+    """Mark a refresh token as used; returns its session, or None if invalid. One of two concurrent calls succeeds."""
     statement = (
         sa.update(refresh_tokens)
         .where(
@@ -106,7 +106,7 @@ async def spend_token(session: Session, token_hash: bytes, now: datetime) -> UUI
 
 
 async def token(session: Session, token_hash: bytes) -> Row | None:
-    """A refresh token, spent or not, with its session's id and whose that is."""
+    """A refresh token, used or not, with the ids of its session and user."""
     statement = (
         sa.select(
             refresh_tokens.c.session_id,
@@ -121,7 +121,7 @@ async def token(session: Session, token_hash: bytes) -> Row | None:
 
 
 async def prolong(session: Session, session_id: UUID, *, now: datetime, until: datetime) -> bool:
-    """Let a session go on; False if it has ended."""
+    """Extend a session; False if it has ended."""
     statement = (
         sa.update(sessions)
         .where(_counts(now), sessions.c.id == session_id)
@@ -131,14 +131,14 @@ async def prolong(session: Session, session_id: UUID, *, now: datetime, until: d
 
 
 async def end(session: Session, session_id: UUID, now: datetime) -> list[UUID]:
-    """End one session, and say which it was: none if it had ended."""
+    """End a session; returns its id, or nothing if it had already ended."""
     return await _end(session, sessions.c.id == session_id, now)
 
 
 async def end_all(
     session: Session, user_id: UUID, now: datetime, *, but: UUID | None = None
 ) -> list[UUID]:
-    """End the sessions of a user, all or all but one, and say which they were."""
+    """End all sessions of a user, except `but`; returns their ids."""
     condition = sessions.c.user_id == user_id
     if but is not None:
         condition &= sessions.c.id != but
@@ -149,7 +149,7 @@ async def _end(session: Session, condition: sa.ColumnElement[bool], now: datetim
     statement = (
         sa.update(sessions)
         .where(condition, _counts(now))
-        # An ended session is over by its time too, so that one index finds all that can be deleted.
+        # An ended session also expires, so that one index finds all sessions to delete.
         .values(revoked_at=now, expires_at=now)
         .returning(sessions.c.id)
     )

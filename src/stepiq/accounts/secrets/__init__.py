@@ -1,1 +1,1 @@
-"""Stored secrets: encrypted, written through the API, read by the engine alone."""
+"""Stored secrets: encrypted, written through the API, and read only by the engine."""

@@ -1,4 +1,4 @@
-"""What stored secrets read and write."""
+"""Queries of stored secrets."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -22,7 +22,7 @@ async def page(
     before: UUID | None,
     limit: int,
 ) -> Sequence[Row]:
-    """Secrets of a pipeline, or of the whole workspace, newest first."""
+    """A pipeline's own secrets, or those of the workspace, newest first."""
     statement = (
         sa.select(secrets)
         .where(secrets.c.workspace_id == workspace_id, secrets.c.pipeline_id == pipeline_id)
@@ -35,7 +35,7 @@ async def page(
 
 
 async def lock(session: Session, workspace_id: UUID, scope_id: UUID, name: str) -> Row | None:
-    """The secret of that name, until the transaction ends."""
+    """Lock and return the secret with a name."""
     statement = (
         sa.select(secrets)
         .where(
@@ -49,7 +49,7 @@ async def lock(session: Session, workspace_id: UUID, scope_id: UUID, name: str) 
 
 
 async def count(session: Session, workspace_id: UUID) -> int:
-    """How many secrets a workspace has, those of its pipelines included."""
+    """The number of secrets of a workspace, including those of its pipelines."""
     statement = sa.select(sa.func.count()).where(secrets.c.workspace_id == workspace_id)
     return await session.scalar(statement)
 
@@ -64,7 +64,7 @@ async def insert(
     hosts: Sequence[str] | None,
     now: datetime,
 ) -> Row | None:
-    """Store a new secret; None if there is one of that name by now."""
+    """Store a new secret; None if one with that name exists."""
     values = {
         "id": secret_id,
         "workspace_id": owner.workspace_id,
@@ -95,7 +95,7 @@ async def update(
     hosts: Sequence[str] | None,
     now: datetime,
 ) -> Row:
-    """Give a locked secret its next value."""
+    """Store the next value of a locked secret."""
     statement = (
         sa.update(secrets)
         .where(secrets.c.id == secret_id)
@@ -113,7 +113,7 @@ async def delete(
     secret_id: UUID | None,
     name: str,
 ) -> UUID | None:
-    """Delete a secret by its id or, without one, by its name; None if there is none in that place."""
+    """Delete a secret by its id or, without one, by its name; None if it does not exist in this scope."""
     wanted = secrets.c.name == name if secret_id is None else secrets.c.id == secret_id
     statement = (
         sa.delete(secrets)
@@ -126,7 +126,7 @@ async def delete(
 async def stored(
     session: Session, workspace_id: UUID, pipeline_id: UUID | None, names: Collection[str]
 ) -> Sequence[Row]:
-    """Secrets of these names: the workspace's, then the pipeline's."""
+    """Secrets with these names: the workspace's, then the pipeline's."""
     scopes = [workspace_id] if pipeline_id is None else [workspace_id, pipeline_id]
     statement = (
         sa.select(secrets)
@@ -141,7 +141,7 @@ async def stored(
 
 
 async def key_counts(session: Session) -> dict[str, int]:
-    """How many secrets each master key wraps."""
+    """The number of secrets wrapped by each master key."""
     number = sa.func.count().label("number")
     statement = sa.select(secrets.c.key_id, number).group_by(secrets.c.key_id)
     return {row.key_id: row.number for row in await session.execute(statement)}
@@ -150,7 +150,7 @@ async def key_counts(session: Session) -> dict[str, int]:
 async def wrapped_by(
     session: Session, key_id: str, *, after: UUID | None, limit: int
 ) -> Sequence[Row]:
-    """Secrets of all workspaces that a master key wraps, a batch at a time."""
+    """Lock and return a batch of the secrets wrapped by a master key, over all workspaces."""
     statement = (
         sa.select(secrets)
         .where(secrets.c.key_id == key_id)
@@ -164,7 +164,7 @@ async def wrapped_by(
 
 
 async def rewrap(session: Session, row: Row, sealed: Sealed) -> bool:
-    """Write a data key under another master key, unless the secret has changed since it was read."""
+    """Store a data key wrapped by another master key, unless the secret has changed since it was read."""
     statement = (
         sa.update(secrets)
         .where(
@@ -178,12 +178,12 @@ async def rewrap(session: Session, row: Row, sealed: Sealed) -> bool:
 
 
 def owner_of(row: Row) -> Owner:
-    """What a row's value belongs to."""
+    """The owner that a row's value is bound to."""
     return Owner(row.workspace_id, row.scope_id, row.name, row.version)
 
 
 def sealed_of(row: Row) -> Sealed:
-    """A row's value, encrypted."""
+    """The encrypted value of a row."""
     return Sealed(row.key_id, row.wrapped_key, row.ciphertext)
 
 

@@ -1,4 +1,4 @@
-"""What the engine reads secrets with: `engine.protocols.SecretReader`."""
+"""The engine's access to secrets: an `execution.protocols.SecretReader`."""
 
 from collections.abc import Collection
 from uuid import UUID
@@ -18,13 +18,13 @@ class StoredSecrets:
     async def read(
         self, session: Session, *, workspace_id: UUID, pipeline_id: UUID, names: Collection[str]
     ) -> dict[str, StoredSecret]:
-        """By name: the pipeline's own before the workspace's; names that are not stored are absent.
+        """Decrypted secrets by name. The pipeline's own take precedence. Names that are not stored are absent.
 
         Raises:
-            SecretUnreadable: one of them is wrapped by a master key that is not here.
+            SecretUnreadable: the master key of a secret is not available.
         """
         rows = await queries.stored(session, workspace_id, pipeline_id, names)
-        # The pipeline's come last, and win.
+        # The pipeline's rows come last, so they take precedence.
         chosen = {row.name: row for row in rows}
         return {
             name: StoredSecret(

@@ -1,4 +1,4 @@
-"""Moving every secret to the current master key, a batch at a time, while the server runs."""
+"""Rewraps all secrets with the current master key, in batches, while the server runs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ BATCH = 100
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """How many secrets are under which master key."""
+    """The number of secrets by the state of their master key."""
 
     current: int
     rotatable: int
-    """Under an earlier key that is here."""
+    """Secrets wrapped by an earlier key that is available."""
     lost: dict[str, int]
-    """Under keys that are not here, by fingerprint."""
+    """Secrets wrapped by keys that are not available, by fingerprint."""
 
     @property
     def total(self) -> int:
@@ -27,17 +27,17 @@ class Census:
 
 
 async def counts(database: Database) -> dict[str, int]:
-    """How many secrets each master key wraps, by its fingerprint."""
+    """The number of secrets wrapped by each master key, by fingerprint."""
     async with database.reading() as session:
         return await queries.key_counts(session)
 
 
 async def census(database: Database, keyring: Keyring) -> Census:
-    """Count; nothing is changed.
+    """Count the secrets by the state of their master key.
 
     Raises:
         KeyUnusable: a key is damaged or readable by others.
-        StoreUnavailable: the database does not answer.
+        StoreUnavailable: the database does not respond.
     """
     found = await counts(database)
     current = found.pop(keyring.current or "", 0)
@@ -48,16 +48,16 @@ async def census(database: Database, keyring: Keyring) -> Census:
 async def rotate(database: Database, keyring: Keyring, tell: Callable[[int], None]) -> list[str]:
     """Wrap every data key with the current master key.
 
-    Each batch is a transaction of its own: killed at any moment, it goes on where it was when it is called again. A secret
-    that gets a new value meanwhile has it under whatever key its writer uses.
+    Each batch is its own transaction. After an interruption, call it again to continue. A secret that gets a new value
+    meanwhile is wrapped with the key of the process that writes it.
 
     Args:
-        database: whose secrets.
-        keyring: with the earlier keys.
-        tell: called after each batch with how many it moved.
+        database: contains the secrets.
+        keyring: contains the current and the earlier keys.
+        tell: called after each batch with the number of secrets rewrapped.
 
     Returns:
-        Names of secrets that could not be opened, though their key is here: they are as they were.
+        Names of secrets that could not be decrypted although their key is available. They are unchanged.
     """
     unreadable: list[str] = []
     for key_id in await counts(database):

@@ -1,4 +1,4 @@
-"""Storing secrets, deleting them, and telling which there are."""
+"""Stores, deletes and lists secrets."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from stepiq.redaction.masking import MIN_LENGTH
 from stepiq.store.database import Session
 
 MAX_SECRETS = 1_000
-"""Most secrets of one workspace, those of its pipelines included."""
+"""Maximum secrets of one workspace, including those of its pipelines."""
 
 _TOO_SHORT = (
     f"The value has fewer than {MIN_LENGTH} characters, which is too short to mask. If a template or a model outputs it, "
@@ -29,7 +29,7 @@ _NO_HOSTS = (
 
 
 class Unchanged(Enum):
-    """Stands for a field that was not given."""
+    """Type of the marker for an omitted field."""
 
     UNCHANGED = "unchanged"
 
@@ -39,7 +39,7 @@ UNCHANGED: Final = Unchanged.UNCHANGED
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A secret just stored."""
+    """The result of storing a secret."""
 
     row: Any
     is_new: bool
@@ -56,19 +56,21 @@ async def store(
     value: str,
     hosts: Sequence[str] | Unchanged | None = UNCHANGED,
 ) -> Stored:
-    """Store a secret, or a new value of one; runs that begin later read it.
+    """Store a secret, or a new value of one. Runs that begin later use it.
 
     Args:
         session: the transaction.
-        actor: whose workspace it is for.
+        actor: the caller, in whose workspace it is stored.
         keyring: encrypts it.
-        pipeline_id: the pipeline it is for, which the caller has found to be the actor's; None for the whole workspace.
-        name: checked by the caller.
-        value: in the clear.
-        hosts: where the value may be sent, as `Host` writes them; None for every host.
+        pipeline_id: the pipeline it is for, which the caller has checked to be the actor's; None for the whole
+            workspace.
+        name: validated by the caller.
+        value: in plain text.
+        hosts: hosts that the value may be sent to, in the format of `Host`; None for every host. If omitted, a stored
+            secret keeps its hosts.
 
     Raises:
-        TooManySecrets: the workspace has as many as it may.
+        TooManySecrets: the workspace has reached the maximum.
     """
     scope_id = pipeline_id or actor.workspace_id
     while True:
@@ -95,7 +97,7 @@ async def store(
             hosts=listed,
             now=now,
         )
-        # None: somebody stored one of that name just now, so this is its next value.
+        # None: a concurrent transaction has just stored the name, so retry as an update.
         if row is not None:
             return Stored(row, is_new=True, warning=warning)
 
@@ -107,7 +109,7 @@ def _listed(hosts: Sequence[str] | Unchanged | None, found: Any) -> Sequence[str
 
 
 def _warning(value: str, hosts: Sequence[str] | None) -> str | None:
-    """Everything that the owner should know about a stored secret."""
+    """Warnings for the owner of a stored secret, in one text."""
     found = (
         _TOO_SHORT if len(value) < MIN_LENGTH else _odd(value),
         _NO_HOSTS if hosts is None else None,
@@ -116,7 +118,7 @@ def _warning(value: str, hosts: Sequence[str] | None) -> str | None:
 
 
 def _odd(value: str) -> str | None:
-    """What was probably copied into a value by mistake."""
+    """A warning about characters that were probably copied by mistake."""
     if value != value.strip():
         return "The value begins or ends with whitespace, which is now part of the secret. To remove it, store the secret again."
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
@@ -134,15 +136,15 @@ async def page(
     before: UUID | None,
     limit: int,
 ) -> Sequence[Any]:
-    """Names and dates of the secrets of a pipeline, or of the whole workspace, newest first."""
+    """Rows of a pipeline's own secrets, or of the workspace's, newest first."""
     return await queries.page(session, actor.workspace_id, pipeline_id, before=before, limit=limit)
 
 
 async def delete(session: Session, actor: Actor, *, pipeline_id: UUID | None, secret: str) -> UUID:
-    """Delete a secret by its id or its name; runs that have begun keep what they read.
+    """Delete a secret by its id or name. Runs that have begun keep the values they have read.
 
     Raises:
-        SecretNotFound: the workspace has none of that name or id in this place.
+        SecretNotFound: the pipeline or workspace has no secret with that name or id.
     """
     found = await queries.delete(
         session,
@@ -159,7 +161,7 @@ async def delete(session: Session, actor: Actor, *, pipeline_id: UUID | None, se
 async def stored_names(
     session: Session, workspace_id: UUID, names: Collection[str], pipeline_id: UUID | None = None
 ) -> frozenset[str]:
-    """Which of these names a pipeline finds secrets under; without one, which the workspace has for all of them."""
+    """The names that are stored as secrets, for a pipeline or, without one, for the whole workspace."""
     if not names:
         return frozenset()
     rows = await queries.stored(session, workspace_id, pipeline_id, names)
@@ -167,7 +169,7 @@ async def stored_names(
 
 
 def _as_id(secret: str) -> UUID | None:
-    # A name has no dashes, so what has the shape of an id is one.
+    # Names contain no dashes, so they cannot be mistaken for ids.
     if len(secret) != len("00000000-0000-0000-0000-000000000000"):
         return None
     try:

@@ -1,6 +1,6 @@
 """The file of a backup: a ZIP archive with the database, a manifest, and optionally the server's keys.
 
-Only the members listed here are read. Each is checked against the manifest, which is the last member, before any is used.
+Only the members listed here are read. All are checked against the manifest, the last member, before any is used.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from stepiq.cli.console import UsageError
 from stepiq.core.errors import Conflict, Invalid, Unavailable
 
 FORMAT = 1
-"""Increases when older versions cannot restore newer backups."""
+"""Incremented when older versions cannot restore newer backups."""
 MANIFEST = "manifest.json"
 KEYS = ("keys/master.key", "keys/previous-master.keys", "keys/jwt.key")
 
@@ -50,7 +50,7 @@ class RestoreRefused(Conflict):
 
 
 class Store(StrEnum):
-    """The kind of database: a backup can be restored into the same kind only."""
+    """The kind of database. A backup can be restored only into the same kind."""
 
     SQLITE = "sqlite"
     POSTGRESQL = "postgresql"
@@ -100,7 +100,7 @@ class Writer:
         self.contents: dict[str, Content] = {}
 
     def add(self, name: str, source: BinaryIO, *, is_packed: bool = False) -> None:
-        """Add all data of `source`. `is_packed` data is not compressed again."""
+        """Add all data of `source`. Data that `is_packed` is not compressed again."""
         method = zipfile.ZIP_STORED if is_packed else zipfile.ZIP_DEFLATED
         info = zipfile.ZipInfo(name)
         info.compress_type = method
@@ -119,7 +119,7 @@ class Writer:
 
 @contextmanager
 def writing(path: Path) -> Generator[Writer]:
-    """A new archive, readable by its owner only. It gets its name when it is complete.
+    """Create an archive that only its owner can read. It receives its final name when it is complete.
 
     Raises:
         BackupFailed: it cannot be written.
@@ -157,16 +157,16 @@ class Reader:
                 target.write(chunk)
 
     def key(self, name: str) -> bytes | None:
-        """One of the keys; None if the backup does not contain it."""
+        """One of the keys, or None if the backup does not contain it."""
         return self._archive.read(name).strip() if name in self.manifest.contents else None
 
 
 @contextmanager
 def reading(path: Path) -> Generator[Reader]:
-    """An archive, read once to check that it is complete.
+    """Open an archive, and read it once to check that it is complete.
 
     Raises:
-        UsageError: there is no such file.
+        UsageError: the file does not exist.
         BackupUnusable: it is incomplete, not a backup, or from a newer version.
     """
     try:
@@ -186,7 +186,7 @@ def reading(path: Path) -> Generator[Reader]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make names in a folder durable."""
+    """Flush the entries of a folder to disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -27,7 +27,7 @@ from stepiq.store.migrate import known_revisions
 
 
 def backup(file: Path, *, with_keys: bool) -> None:
-    """Copy all data of the server into a new file. The server can run.
+    """Copy all data of the server into a new file. The server can keep running.
 
     Raises:
         UsageError: the file exists, or its folder does not.
@@ -60,9 +60,9 @@ def restore(file: Path, *, force: bool) -> None:
     """Restore a backup completely, or change nothing.
 
     Raises:
-        UsageError: there is no such file.
+        UsageError: the file does not exist.
         BackupUnusable: the file is damaged, newer than this version, or for the other kind of database.
-        RestoreRefused, WorkerRunning: there is a database, or a process uses it.
+        RestoreRefused, WorkerRunning: a database exists, or a process uses it.
         BackupFailed: the database cannot be written. Nothing was changed.
     """
     configured = settings.load()
@@ -98,7 +98,7 @@ def _store(configured: Settings) -> Store:
 def _copy(configured: Settings, store: Store, writer: Writer, folder: Path) -> Survey:
     if configured.sqlite_path is None:
         return postgres.dump(Database(configured).url, writer, store.member)
-    # In the folder of the backup, which needs the space anyway, and readable by its owner only.
+    # In the folder of the backup, which needs the space anyway. Only the owner can read it.
     with tempfile.TemporaryDirectory(prefix=".stepiq-backup-", dir=folder) as beside:
         copied = Path(beside) / store.member
         found = sqlite.copy(configured.sqlite_path, copied)
@@ -121,7 +121,7 @@ def _refuse_other(manifest: Manifest, store: Store, file: Path) -> None:
 
 
 def _put(configured: Settings, reader: Reader, *, force: bool) -> str:
-    """Restore the database; returns what was restored."""
+    """Restore the database. Returns a description of what was restored."""
     database = Database(configured)
     path = configured.sqlite_path
     if path is None:
@@ -143,7 +143,7 @@ def _put(configured: Settings, reader: Reader, *, force: bool) -> str:
 
 @contextmanager
 def _alone(database: Database) -> Generator[None]:
-    """Hold the lock of a server while its file is replaced."""
+    """Hold the server's lock while the database file is replaced."""
     lock = presence_of(database)
     asyncio.run(lock.acquire())
     try:

@@ -1,4 +1,4 @@
-"""The server's keys: whether they decrypt the secrets of a backup, and storing them in one."""
+"""Stores the server's keys in a backup, and checks whether they decrypt the secrets of one."""
 
 import io
 
@@ -11,19 +11,19 @@ _MASTER, _PREVIOUS, _JWT = KEYS
 
 
 def current(settings: Settings) -> str | None:
-    """Fingerprint of the current master key; None if there is none yet. None is created."""
+    """Fingerprint of the current master key, or None if it does not exist yet. Does not create a key."""
     return fingerprint(keys.master_key(settings)) if keys.has_master_key(settings) else None
 
 
 def where(settings: Settings) -> str:
-    """Where the current master key comes from."""
+    """The source of the current master key: a variable or a file."""
     if settings.master_key is not None:
         return "STEPIQ_MASTER_KEY"
     return str(settings.data_dir.absolute() / "master.key")
 
 
 def missing(settings: Settings, manifest: Manifest) -> dict[str, int]:
-    """Number of secrets of a backup that the keys of this server cannot decrypt, by the fingerprint of the key they need."""
+    """Number of secrets in a backup that this server cannot decrypt, by the fingerprint of the missing key."""
     known = {fingerprint(key) for key in keys.previous_master_keys(settings)} | {current(settings)}
     return {key: number for key, number in manifest.secrets.items() if key not in known}
 
@@ -41,10 +41,10 @@ def add(writer: Writer, settings: Settings) -> None:
 
 
 def take_over(reader: Reader, settings: Settings) -> bool:
-    """Store the keys of the archive that this server lacks, and keep its own; whether the archive had any.
+    """Store the archive's keys that this server lacks, and keep its own. Returns whether the archive has a master key.
 
     Raises:
-        KeyUnusable: they are damaged, or this server's keys are set in the environment.
+        KeyUnusable: the keys are damaged, or this server's keys are set in the environment.
     """
     master, previous, jwt = (reader.key(name) for name in KEYS)
     if jwt is not None:

@@ -1,6 +1,6 @@
-"""Dumps and restores a PostgreSQL database with PostgreSQL's own programs.
+"""Dumps and restores a PostgreSQL database with `pg_dump`, `pg_restore` and `psql`.
 
-They get the password through the environment: every user of the machine can see a command line.
+The programs receive the password through the environment, because all users of the machine can see command lines.
 """
 
 import shutil
@@ -26,7 +26,7 @@ _CHUNK_BYTES = 1024 * 1024
 _STDERR_LINES = 3
 _CONNECT_SECONDS = 10
 
-# Only tables: objects of extensions stay.
+# Drops only tables, because objects of extensions must stay.
 _EMPTY = """
 SET client_min_messages = warning;
 DO $$
@@ -55,10 +55,10 @@ ORDER BY 1
 
 
 def dump(url: URL, writer: Writer, name: str) -> Survey:
-    """Add a consistent dump of the database. Other processes can write meanwhile.
+    """Add a consistent dump of the database. Other processes can write during the dump.
 
     Raises:
-        BackupFailed: a program is missing or fails, or the database does not answer.
+        BackupFailed: a program is missing or fails, or the database does not respond.
     """
     program = _program("pg_dump")
     with _connect(url) as connection:
@@ -69,7 +69,7 @@ def dump(url: URL, writer: Writer, name: str) -> Survey:
             lambda statement: connection.execute(statement.encode()).fetchall(),
             has_secrets=_has_table(connection, "secrets"),
         )
-        # The facts in the manifest and the dump come from the same snapshot.
+        # The manifest and the dump use the same snapshot.
         (snapshot,) = connection.execute("SELECT pg_export_snapshot()").fetchone() or ("",)
         command = [program, "--format=custom", "--no-owner", "--no-privileges", *_only_schemas()]
         with _Process([*command, f"--snapshot={snapshot}", f"--dbname={_target(url)}"], url) as run:
@@ -79,31 +79,31 @@ def dump(url: URL, writer: Writer, name: str) -> Survey:
 
 
 def load(reader: Reader, url: URL, *, may_replace: bool) -> bool:
-    """Restore a dump in one transaction; whether the database had data before.
+    """Restore a dump in one transaction. Returns whether the database had data before.
 
     Raises:
         RestoreRefused: the database is not empty, or other clients are connected to it.
-        BackupFailed: a program is missing or fails, or the database does not answer. Nothing was changed.
+        BackupFailed: a program is missing or fails, or the database does not respond. Nothing was changed.
     """
     pg_restore, psql = _program("pg_restore"), _program("psql")
     is_empty = _refuse_in_use(url, may_replace=may_replace)
-    # The content of the schemas, but not the schemas: `public` exists already.
+    # The content of the schemas without the schemas, because `public` already exists.
     script = [pg_restore, "--no-owner", "--no-privileges", *_only_schemas(), "--file=-"]
-    # Without psqlrc and without password prompts.
+    # No psqlrc and no password prompts.
     session = [psql, "--no-psqlrc", "--quiet", "--no-password", "--output=/dev/null"]
     session += ["--set=ON_ERROR_STOP=1", f"--dbname={_target(url)}"]
     with _Process(script, url) as source, _Process(session, url) as sink:
         feeding = _feed(reader.copy_database, source)
         with suppress(BrokenPipeError):
             sink.input.write(b"BEGIN;\n")
-            # A server that starts meanwhile waits for this lock, and then finds a complete database.
+            # A server that starts during the restore waits for this lock, and then finds a complete database.
             sink.input.write(f"SELECT pg_advisory_xact_lock({migrate.ADVISORY_LOCK});\n".encode())
             sink.input.write(_EMPTY.encode())
             while chunk := source.output.read(_CHUNK_BYTES):
                 sink.input.write(chunk)
             feeding.join()
             source.finish()
-            # Only now: a script that ends early does not commit.
+            # Sent last, so that a script that ends early does not commit.
             sink.input.write(b"\nCOMMIT;\n")
         sink.finish()
     return not is_empty
@@ -127,7 +127,7 @@ def _refuse_in_use(url: URL, *, may_replace: bool) -> bool:
 
 def _feed(copy: Callable[[BinaryIO], None], process: "_Process") -> threading.Thread:
     def feed() -> None:
-        # A program that ends early reports why.
+        # A program that ends early reports the reason itself.
         with suppress(BrokenPipeError, ValueError):
             copy(process.input)
         process.end_input()
@@ -138,7 +138,7 @@ def _feed(copy: Callable[[BinaryIO], None], process: "_Process") -> threading.Th
 
 
 class _Process:
-    """A running program of PostgreSQL; killed at the end of the block if it is still running."""
+    """A running PostgreSQL program. The end of the block kills it if it is still running."""
 
     def __init__(self, command: list[str], url: URL) -> None:
         self._name = command[0].rpartition("/")[2]

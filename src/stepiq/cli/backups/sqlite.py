@@ -1,4 +1,4 @@
-"""Copies an SQLite file that a server uses, and replaces it with a copy."""
+"""Copies an SQLite file that is in use, and replaces it with a copy."""
 
 import os
 import sqlite3
@@ -14,21 +14,21 @@ _WAIT_SECONDS = 30
 
 
 def copy(source: Path, target: Path) -> Survey:
-    """Make a consistent copy of the database. Other processes can write meanwhile, without waiting.
+    """Make a consistent copy of the database. Other processes can write during the copy without waiting.
 
     Raises:
-        BackupFailed: there is no database, or it is damaged.
+        BackupFailed: the database does not exist, or is damaged.
     """
     if not source.exists():
         raise BackupFailed(
             f"Database {source} does not exist, so there is nothing to back up. Check STEPIQ_DATA_DIR."
         )
     try:
-        # Not read-only: that mode cannot create the index of a write-ahead log that a crash left behind.
+        # Not read-only, because that mode cannot create the index of a write-ahead log that remains after a crash.
         with closing(_open(source, "rw")) as theirs, closing(_open(target, "rwc")) as ours:
-            # All pages in one step, which is one read transaction: a copy in several steps restarts at each write.
+            # All pages in one step, and so in one read transaction. A copy in several steps restarts at each write.
             theirs.backup(ours)
-            # One file, without a separate log.
+            # A single file without a separate log.
             ours.execute("PRAGMA journal_mode=DELETE")
             _check(ours, source)
             return _survey(ours, source)
@@ -37,9 +37,9 @@ def copy(source: Path, target: Path) -> Survey:
 
 
 def put_in_place(reader: Reader, path: Path) -> Path | None:
-    """Write the copy next to the database, then rename it; returns the path of the old database, if there was one.
+    """Write the copy next to the database, then rename it. Returns the path of the old database, if it existed.
 
-    At every moment there is one complete database. The caller makes sure that no process uses it.
+    At any time, one complete database exists. The caller must ensure that no process uses it.
 
     Raises:
         BackupFailed: the file cannot be written, or the copy in the archive is damaged.
@@ -69,7 +69,7 @@ def put_in_place(reader: Reader, path: Path) -> Path | None:
 
 
 def _set_aside(path: Path) -> Path:
-    """Give the current database a second name, after writing its log into it."""
+    """Checkpoint the log of the current database, and give the database a second name."""
     moment = clock.now().strftime("%Y%m%dT%H%M%S%f")
     kept = path.with_name(f"{path.name}.before-restore-{moment}")
     # A damaged database is kept unchanged, with its log.
@@ -84,7 +84,7 @@ def _set_aside(path: Path) -> Path:
 
 
 def _open(path: Path, mode: str) -> sqlite3.Connection:
-    # As a URL, which escapes special characters of the path.
+    # A URL escapes special characters of the path.
     address = f"{path.absolute().as_uri()}?mode={mode}"
     return sqlite3.connect(address, uri=True, timeout=_WAIT_SECONDS)
 

@@ -18,7 +18,7 @@ class Survey:
 
 
 def survey(ask: Ask, *, has_secrets: bool) -> Survey:
-    """Read a database that has been migrated at least once."""
+    """Read the facts from a database that has been migrated at least once."""
     revision = ask("SELECT version_num FROM alembic_version")[0][0]
     counts = ask("SELECT key_id, count(*) FROM secrets GROUP BY key_id") if has_secrets else ()
     return Survey(str(revision), {str(key_id): int(number) for key_id, number in counts})

@@ -1,6 +1,6 @@
-"""The one place that builds HTTP clients, so that every outgoing call has limits and a name.
+"""The only package that builds HTTP clients, so that every outgoing call has limits and a `User-Agent`.
 
-`operator_client` is for addresses that the operator configures, `guarded_client` for every URL that a tenant wrote.
+`operator_client` is for addresses that the operator configures, `guarded_client` for all URLs from tenants.
 """
 
 from stepiq.core.http.errors import (

@@ -1,6 +1,7 @@
-"""Which addresses are public.
+"""Determines which addresses are public.
 
-`ipaddress.is_global` is no filter: it holds for multicast and for IPv6 forms that carry a private IPv4 address.
+`ipaddress.is_global` is not sufficient: it is also true for multicast, and for IPv6 addresses that embed a private IPv4
+address.
 """
 
 from collections.abc import Sequence
@@ -67,23 +68,23 @@ _METADATA = frozenset(
         "fd20:ce::254",
     )
 )
-"""Where clouds hand out the machine's own credentials; some of them look public."""
+"""Metadata services of clouds, which return credentials of the machine. Some have public addresses."""
 
 
 def plain(address: Address) -> Address:
-    """The address that a connection really goes to: an IPv4 address written as IPv6 is an IPv4 address."""
+    """The address that a connection actually uses: an IPv4-mapped IPv6 address is converted to IPv4."""
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address
 
 
 def refusal(address: Address, allowed: Sequence[Network] = ()) -> str | None:
-    """Why an address is not called, as in "a private address"; None if it may be.
+    """Why an address must not be called, such as "a private address"; None if it can be called.
 
     Args:
-        address: to which a connection would go.
-        allowed: ranges that the operator opens. One that holds the address of a cloud's metadata service opens the rest of
-            the range only: to open that too, the operator names it alone.
+        address: the target of the connection.
+        allowed: ranges that the operator permits. A range does not permit the metadata services of clouds in it, unless
+            it consists of that single address.
     """
     address = plain(address)
     inner = _behind_nat64(address)
@@ -101,7 +102,7 @@ def refusal(address: Address, allowed: Sequence[Network] = ()) -> str | None:
 
 
 def _behind_nat64(address: Address) -> IPv4Address | None:
-    # Networks without IPv4 reach all of it through this prefix, so it is as public as what it carries.
+    # Networks without IPv4 reach all IPv4 addresses through this prefix, so the embedded address decides.
     if isinstance(address, IPv6Address) and address in _NAT64:
         return IPv4Address(int(address) & 0xFFFF_FFFF)
     return None

@@ -1,4 +1,7 @@
-"""Requests that the guarded client refuses to send. Messages name only the host of a URL: the rest may contain a secret."""
+"""Errors for requests that the guarded client refuses to send.
+
+Messages contain only the host of a URL, because the rest can contain a secret.
+"""
 
 from stepiq.core.errors import Invalid
 

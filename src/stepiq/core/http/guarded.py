@@ -1,4 +1,4 @@
-"""The client for URLs that tenants wrote: public addresses only, bounded in time and size."""
+"""The HTTP client for URLs from tenants: public addresses only, with limits on time and size."""
 
 import asyncio
 import functools
@@ -25,28 +25,28 @@ DEFAULT_MAX_BYTES = 1024 * 1024
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
-# Anything but control characters and lone surrogates, which UTF-8 has no bytes for.
+# All characters except control characters and lone surrogates, which UTF-8 cannot encode.
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\ud7ff\ue000-\U0010ffff]*")
 _OURS = frozenset(
     {"connection", "content-length", "expect", "host", "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
 )  # fmt: skip
-"""Headers that say how a message travels: whoever could set them could hide a second request in the first."""
+"""Headers that control the transfer of a message. Setting them would allow request smuggling."""
 _KEPT_ACROSS = frozenset({b"accept", b"accept-language", b"user-agent"})
-"""All that goes along to another origin: any other header may be a credential."""
+"""The only headers that are sent to another origin, because any other header can be a credential."""
 _OF_BODIES = frozenset({b"content-type", b"content-encoding", b"content-language"})
 _DECODED = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long a call may take."""
+    """Time limits of a call."""
 
     connect: timedelta = timedelta(seconds=5)
-    """Until there is a connection, finding the address included."""
+    """For the connection, including the DNS lookup."""
     read: timedelta = timedelta(seconds=30)
-    """Between two pieces of the reply, and until the first."""
+    """For the first part of the response, and between two parts."""
     total: timedelta = timedelta(seconds=60)
-    """For everything: redirects and reading the body, too."""
+    """For the whole call, including redirects and reading the body."""
 
 
 DEFAULT_TIMEOUTS = Timeouts()
@@ -54,50 +54,50 @@ DEFAULT_TIMEOUTS = Timeouts()
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the other side answered, whatever its status."""
+    """The response of the server, with any status."""
 
     status_code: int
     headers: httpx2.Headers
     body: bytes
-    """Decoded, and never longer than was asked for."""
+    """Decoded, and at most `max_bytes` long."""
     is_cut: bool
-    """Whether the body goes on behind what was read."""
+    """Whether the body is longer than `body`."""
     url: str
-    """Where the answer came from, after redirects; its path and query may hold a secret."""
+    """URL of the response, after redirects. Its path and query can contain a secret."""
 
 
 class FailureKind(StrEnum):
-    """Why there is no answer."""
+    """Why there is no response."""
 
     NAME = "name"
-    """The host's name has no address."""
+    """The host name has no address."""
     CONNECT = "connect"
-    """Nothing takes connections there."""
+    """The connection was refused, or the host cannot be reached."""
     TLS = "tls"
-    """There is no trusted, encrypted connection: often a certificate that has expired or names another host."""
+    """A trusted TLS connection failed, often because the certificate has expired or is for another host."""
     TIMEOUT = "timeout"
-    """It took too long."""
+    """A time limit was exceeded."""
     PROTOCOL = "protocol"
-    """The connection ended early, or what came is not HTTP."""
+    """The connection was closed early, or the response is not valid HTTP or has an unsupported encoding."""
     REDIRECTS = "redirects"
-    """One redirect led to another, too often."""
+    """There were too many redirects."""
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkFailure:
-    """There is no answer, or no whole one. Trying again may help."""
+    """There is no response, or an incomplete one. A retry can help."""
 
     kind: FailureKind
     message: str
-    """A sentence that names the host and no other part of the URL."""
+    """A sentence that contains the host, but no other part of the URL."""
     status_code: int | None = None
-    """Set when the answer had begun."""
+    """Set if the response had begun."""
 
 
 class GuardedClient:
-    """Calls URLs that tenants wrote, over connections kept for all of them.
+    """Calls URLs from tenants, over a connection pool that all tenants share.
 
-    Nothing of the environment is read, no cookie is kept, and HTTP/1.1 is spoken.
+    It uses HTTP/1.1, stores no cookies, and ignores environment variables.
     """
 
     def __init__(
@@ -119,10 +119,10 @@ class GuardedClient:
             headers={"User-Agent": USER_AGENT},
             follow_redirects=False,
             trust_env=False,
-            # One tenant's cookie must not go along with the next one's request.
+            # A cookie for one tenant must not be sent with the request of another.
             cookies=NoCookies(),
         )
-        """For libraries that bring their own requests: as guarded, but what it reads is bounded by its user."""
+        """For libraries that build their own requests. It has the same guards, but the caller must limit the body."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -136,15 +136,15 @@ class GuardedClient:
         await self.close()
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close all connections."""
         await self.http.aclose()
 
     def check(self, url: str) -> httpx2.URL:
-        """The URL as it is called. Refuses what can be refused without a look-up, for forms and definitions.
+        """Parse and check a URL without a DNS lookup, for forms and definitions.
 
         Raises:
-            UrlInvalid: it is no URL that can be called.
-            EgressBlocked: its host is an address that may not be called.
+            UrlInvalid: it is not a URL that can be called.
+            EgressBlocked: its host is an address that must not be called.
         """
         return urls.check_url(url, self._allowed)
 
@@ -160,25 +160,26 @@ class GuardedClient:
         max_redirects: int = 0,
         permit: Callable[[httpx2.URL], None] | None = None,
     ) -> Reply | NetworkFailure:
-        """Call a URL and read at most `max_bytes` of the answer.
+        """Call a URL and read at most `max_bytes` of the response.
 
-        Each redirect is checked like the first URL. Across origins, headers stay behind, and a redirect that would carry the body
-        along is not followed but returned. 303 turns into GET, and so do 301 and 302 after a POST.
+        Each redirect is checked like the first URL. A redirect to another origin drops all headers except `Accept`,
+        `Accept-Language` and `User-Agent`; if it would resend the body, it is returned instead of followed. A 303 is
+        followed with GET, as are 301 and 302 after a POST.
 
         Args:
-            method: such as `POST`.
-            url: absolute.
-            headers: sent in UTF-8, without blanks around a value. Those of a message's way (`Host`, `Connection`,
-                `Content-Length` and such) are refused.
-            content: the body's bytes, sent as they are.
-            timeouts: how long all of it may take.
-            max_bytes: of the decoded body; the rest is not read, and the connection closed.
-            max_redirects: how many are followed; the one behind them is a failure. With 0 a redirect is an answer like any other.
-            permit: raises for a URL that may not be called. It is asked before each look-up, also for redirects.
+            method: the HTTP method, such as `POST`.
+            url: an absolute URL.
+            headers: sent in UTF-8, without white space around values. Headers that control the transfer, such as
+                `Host`, `Connection` and `Content-Length`, are refused.
+            content: the body.
+            timeouts: the time limits.
+            max_bytes: limit of the decoded body. If it is longer, the rest is not read, and the connection is closed.
+            max_redirects: limit of redirects; one more is a failure. With 0, a redirect is returned like any response.
+            permit: raises for a URL that must not be called. Called before each DNS lookup, also for redirects.
 
         Raises:
-            UrlInvalid, HeaderInvalid, RequestInvalid: nothing was sent, for it cannot be.
-            EgressBlocked: the URL, or one that it redirects to, may not be called.
+            UrlInvalid, HeaderInvalid, RequestInvalid: the request or a redirect cannot be sent.
+            EgressBlocked: the URL, or one that it redirects to, must not be called.
         """
 
         def check(url: str | httpx2.URL) -> httpx2.URL:
@@ -236,7 +237,7 @@ class GuardedClient:
         try:
             hop.status_code = response.status_code
             if response.headers.get("content-encoding", "").strip().lower() not in _DECODED:
-                # Encodings within encodings can grow a thousandfold at each level.
+                # The size of nested encodings can grow a thousandfold at each level.
                 return hop.failure(
                     FailureKind.PROTOCOL, "answered with an unsupported `Content-Encoding`"
                 )
@@ -248,23 +249,23 @@ class GuardedClient:
 
 @functools.cache
 def _trusted() -> ssl.SSLContext:
-    # Reading the system's certificates takes a few hundredths of a second.
+    # Cached, because reading the system's certificates takes tens of milliseconds.
     return httpx2.create_ssl_context(trust_env=False)
 
 
 def guarded_client(settings: Settings, resolver: Resolver | None = None) -> GuardedClient:
-    """The one client for URLs that tenants write; addresses of `allowed_private_networks` are open to it.
+    """The client for URLs from tenants. It can also call the addresses in `allowed_private_networks`.
 
     Args:
-        settings: the operator's.
-        resolver: who finds addresses; the system, if nobody is named.
+        settings: the settings of the server.
+        resolver: finds the addresses of names; by default, the operating system.
     """
     return GuardedClient(allowed=settings.allowed_private_networks, resolver=resolver)
 
 
 @dataclass(slots=True)
 class _Hop:
-    """The request as it stands, redirect after redirect."""
+    """The current request of a chain of redirects."""
 
     method: str
     url: httpx2.URL
@@ -276,7 +277,7 @@ class _Hop:
         return NetworkFailure(kind, f"`{urls.host_of(self.url)}` {what}.", self.status_code)
 
     def after(self, reply: Reply) -> httpx2.URL | None:
-        """Where a reply sends this request; None if it ends here."""
+        """The URL to follow after a reply; None if the reply is final."""
         location = reply.headers.get("location")
         if reply.status_code not in _REDIRECTS or location is None:
             return None
@@ -288,7 +289,7 @@ class _Hop:
         return None if keeps_body and not self._is_same_origin(target) else target
 
     def move(self, status_code: int, target: httpx2.URL) -> None:
-        """Become the request that a redirect asks for."""
+        """Change to the request that follows a redirect."""
         if self._becomes_get(status_code):
             self.method = "GET"
             self.content = None
@@ -321,7 +322,7 @@ def _checked(headers: Mapping[str, str] | None) -> list[tuple[bytes, bytes]]:
             raise HeaderInvalid(name, "stepIQ sets this header")
         if not _HEADER_VALUE.fullmatch(value):
             raise HeaderInvalid(name, "its value has a control character or a line break")
-        # Blanks around a value are not part of it.
+        # White space around a value is not part of it.
         checked.append((name.encode(), value.strip(" \t").encode()))
     return checked
 

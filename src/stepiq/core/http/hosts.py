@@ -1,4 +1,4 @@
-"""Lists of hosts: which hosts a value may be sent to."""
+"""Lists of the hosts to which a secret can be sent."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -16,7 +16,7 @@ _ENTRY = re.compile(r"(?P<host>\[[^\[\]/@\s]*\]|[^\[\]/:@?#\s]+)(:(?P<port>[0-9]
 
 
 class HostInvalid(Exception):
-    """An entry is not a host. The message says what to write."""
+    """An entry is not a host. The message explains the format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +24,18 @@ class Host:
     """A host, or all subdomains of a domain."""
 
     name: str
-    """In lower case, in its ASCII form, without the `*.` of an entry for subdomains."""
+    """In lower case and ASCII form, without the `*.` of an entry for subdomains."""
     port: int | None = None
     """None for every port."""
     is_parent: bool = False
-    """Whether it means the subdomains of `name`, at any depth, and not `name`."""
+    """Whether it matches the subdomains of `name` at any depth, but not `name` itself."""
 
     @classmethod
     def parse(cls, text: str) -> "Host":
-        """Read an entry such as `api.example.com`, `*.example.com`, `api.example.com:8443` or `[2001:db8::1]`.
+        """Parse an entry such as `api.example.com`, `*.example.com`, `api.example.com:8443` or `[2001:db8::1]`.
 
         Raises:
-            HostInvalid: it is not one.
+            HostInvalid: the text is not a valid entry.
         """
         found = _ENTRY.fullmatch(text.strip())
         if found is None:
@@ -63,7 +63,7 @@ class Host:
         return f"{_WILDCARD if self.is_parent else ''}{name}{port}"
 
     def includes(self, url: httpx2.URL) -> bool:
-        """Whether a URL goes to this host."""
+        """Whether this entry matches the host of a URL."""
         if self.port is not None and self.port != (url.port or _PORTS.get(url.scheme)):
             return False
         name = _normalized(url)
@@ -71,13 +71,13 @@ class Host:
 
 
 def permit(limits: Mapping[str, Iterable[str]]) -> Callable[[httpx2.URL], None]:
-    """A check of the URLs that a call with secrets may go to.
+    """Build a check of the URLs to which a call can send its secrets.
 
     Args:
-        limits: by the name of each secret that the call sends and that has a list of hosts: that list, as `Host` writes it.
+        limits: the lists of hosts, in the format of `Host`, by name of each secret in the call that has one.
 
     Returns:
-        A function that raises `SecretHostRefused` for other URLs.
+        A function that raises `SecretHostRefused` for all other URLs.
     """
     hosts = {name: [Host.parse(text) for text in listed] for name, listed in limits.items()}
 
@@ -92,7 +92,7 @@ def permit(limits: Mapping[str, Iterable[str]]) -> Callable[[httpx2.URL], None]:
 def _normalized(url: httpx2.URL) -> str:
     host = urls.host_of(url).removesuffix(".")
     try:
-        # One form for each IPv6 address.
+        # An IPv6 address can be written in several forms.
         return str(ip_address(host))
     except ValueError:
         return host

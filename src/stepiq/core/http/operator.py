@@ -1,4 +1,4 @@
-"""The client for addresses that the operator configures."""
+"""The HTTP client for addresses that the operator configures."""
 
 from collections.abc import Mapping
 from http.cookiejar import CookieJar
@@ -10,34 +10,34 @@ from stepiq import __version__
 from stepiq.core.http.sharded_pool import MOST_OF_A_POOL, SpreadTransport
 
 Client = httpx2.AsyncClient
-"""What this package makes, for annotations."""
+"""The type of clients, for annotations."""
 
 USER_AGENT = f"stepiq/{__version__}"
 
 _TIMEOUT = httpx2.Timeout(connect=10, write=60, read=3600, pool=3600)
-"""Only connecting is hurried here: how long an answer may take is the step's `timeout_seconds` to say."""
+"""Short only for connecting, because the step's `timeout_seconds` limits the time for a response."""
 
 LIMITS = httpx2.Limits(
     max_connections=None, max_keepalive_connections=MOST_OF_A_POOL, keepalive_expiry=30
 )
-"""Of one pool. A process carries 500 runs at once, and none may wait for another's connection."""
+"""Limits of one pool. The number of connections is unlimited, so that no run waits for the connection of another."""
 
 
 class NoCookies(CookieJar):
-    """Keeps no cookie, and does not read those that arrive."""
+    """A cookie jar that stores no cookies and does not parse received ones."""
 
     def extract_cookies(self, response: Any, request: Any) -> None:
         """Ignore the cookies of a response."""
 
 
 def operator_client(headers: Mapping[str, str] | None = None) -> Client:
-    """A client for addresses the operator configures: model providers, a local Ollama, other fixed services.
+    """A client for addresses that the operator configures, such as model providers, a local Ollama or other services.
 
-    It may reach private addresses, so a URL that a tenant wrote never goes through it. Redirects are not followed: they
-    would carry credentials to an address that nobody configured. Proxy variables of the environment are not read.
+    It can call private addresses, so never use it for URLs from tenants. It does not follow redirects, which could send
+    credentials to an address that is not configured. It ignores proxy variables of the environment.
 
     Args:
-        headers: what every request sends, such as the credential of the one service this client is for.
+        headers: sent with every request, such as the credential of the client's service.
     """
     trusted = httpx2.create_ssl_context(trust_env=False)
     return Client(

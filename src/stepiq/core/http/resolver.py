@@ -1,4 +1,4 @@
-"""DNS lookups in threads of their own, so that a slow name server delays nothing else."""
+"""DNS lookups in separate threads, so that a slow name server does not delay other work."""
 
 import asyncio
 import socket
@@ -18,7 +18,7 @@ _LOOKUPS_OF_OWNER = 8
 _LITTLE_USE_SECONDS = 10.0
 _KEPT_SECONDS = 30.0
 _FAILURE_KEPT_SECONDS = 2.0
-"""Shorter than the pauses of most retries."""
+"""Shorter than the delays of most retries."""
 _KEPT_NAMES = 1_000
 
 Found = Sequence[str] | Exception
@@ -29,10 +29,10 @@ class Resolver(Protocol):
     """Finds the addresses of a name."""
 
     async def resolve(self, host: str) -> Sequence[str]:
-        """Every address, best first.
+        """All addresses of a host, the preferred one first.
 
         Raises:
-            OSError: there is none, or nobody could say.
+            OSError: the host has no address, or the lookup failed.
         """
         ...
 
@@ -44,13 +44,14 @@ class _Kept:
 
 
 class SystemResolver:
-    """The resolver of the operating system, with at most 64 lookups at once, of which 8 are for one owner.
+    """The resolver of the operating system, with at most 64 concurrent lookups, and at most 8 per owner.
 
-    Owners take turns. Half of the lookups are for owners that use little, so names that never resolve delay only their owner.
-    A lookup cannot be aborted: it keeps its place until the system gives up, even if no caller waits for it.
+    Owners take turns. Half of the lookups are reserved for owners with little use, so names that never resolve delay
+    only their owner. A lookup cannot be aborted: it occupies its place until the system gives up, even if no caller
+    waits for it.
 
-    Addresses are kept for 30 seconds, and failures for 2. A caller must check the addresses each time, before it connects to
-    one of them.
+    Addresses are cached for 30 seconds, and failures for 2. A caller must check the addresses each time before it
+    connects to one of them.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
@@ -65,12 +66,12 @@ class SystemResolver:
         self._running: dict[str, asyncio.Future[Found]] = {}
 
     async def resolve(self, host: str) -> Sequence[str]:
-        """Every address, best first, as `getaddrinfo` returns them."""
+        """All addresses of a host, the preferred one first, as `getaddrinfo` returns them."""
         found = self._known(host)
         if found is None:
             found = await self._look_up(host)
         if isinstance(found, Exception):
-            # A copy: a raised exception keeps the variables of all functions that it passes through.
+            # A copy, because a raised exception references the variables of all functions that it passes through.
             raise copy(found)
         return found
 
@@ -105,13 +106,13 @@ class SystemResolver:
         def look_up() -> None:
             try:
                 found: Found = _addresses(host)
-            except Exception as error:  # the callers get it
+            except Exception as error:  # raised in the callers
                 found = error.with_traceback(None)
             with suppress(RuntimeError):  # the loop has ended in the meantime
                 loop.call_soon_threadsafe(settle, found)
 
         self._running[host] = answer
-        # Not a pool: the interpreter waits for a pool's threads at its end, and these may take half a minute.
+        # Not a thread pool: the interpreter waits for a pool's threads at exit, and a lookup can take half a minute.
         thread = threading.Thread(target=look_up, name="stepiq-resolve", daemon=True)
         try:
             thread.start()

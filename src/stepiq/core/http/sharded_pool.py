@@ -1,7 +1,7 @@
-"""Connections in several small pools instead of a large one.
+"""Keeps connections in several small pools instead of a large one.
 
-A pool of the library looks at all of its connections whenever a request begins or ends: with 500 calls in flight, one costs more than
-twice the CPU of a call among 30.
+The library's pool iterates over all its connections whenever a request begins or ends: with 500 calls in progress, a
+call needs more than twice as much CPU time as with 30.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import cast
 import httpx2
 
 MOST_OF_A_POOL = 20
-"""Requests in flight in one pool."""
+"""Maximum number of requests in progress in one pool."""
 
 
 class _Pool:
@@ -22,7 +22,7 @@ class _Pool:
 
 
 class SpreadTransport(httpx2.AsyncBaseTransport):
-    """Sends each request through the first pool that has room, so that few connections serve few requests."""
+    """Sends each request through the first pool with capacity, so that few requests use few connections."""
 
     def __init__(self, make: Callable[[], httpx2.AsyncBaseTransport]) -> None:
         self._make = make
@@ -42,7 +42,7 @@ class SpreadTransport(httpx2.AsyncBaseTransport):
         return response
 
     async def aclose(self) -> None:
-        """Close every connection."""
+        """Close all connections."""
         for pool in self._pools:
             await pool.transport.aclose()
         if self._closing:
@@ -59,7 +59,7 @@ class SpreadTransport(httpx2.AsyncBaseTransport):
     def _leave(self, pool: _Pool) -> None:
         pool.in_flight -= 1
         while len(self._pools) > 1 and not self._pools[-1].in_flight:
-            # A pool that nobody asks closes nothing: what a burst has left behind would stay open.
+            # An unused pool does not close expired connections, so those of a burst would stay open.
             task = asyncio.create_task(self._pools.pop().transport.aclose())
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
@@ -71,7 +71,7 @@ class _CountedStream(httpx2.AsyncByteStream):
         self._leave: Callable[[], None] | None = leave
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        # They are generators, all of them.
+        # All streams of the library are generators.
         async with aclosing(cast(AsyncGenerator[bytes], aiter(self._stream))) as chunks:
             async for chunk in chunks:
                 yield chunk

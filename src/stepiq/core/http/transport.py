@@ -1,7 +1,7 @@
-"""The way out for URLs that tenants wrote: every new connection goes to an address that has just been checked.
+"""The transport for URLs from tenants: every new connection goes to an address that has just been checked.
 
-The check stands where connections are made, below the pool: whatever asks, and whatever a name resolved to before, the
-address that was checked is the one that is connected to. The name stays in the `Host` header and in TLS.
+The check is below the pool, where connections are opened. So the checked address is always the one that is used, even
+if the name resolved to another one before. The name is still used in the `Host` header and in TLS.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ from stepiq.core.http.resolver import Resolver
 from stepiq.core.settings import Network
 
 RESOLVE = timedelta(seconds=5)
-"""How long finding the addresses of a name may take."""
+"""Time limit of a DNS lookup."""
 _PATIENCE_SECONDS = 2.0
-"""How long an address that has others behind it may take to answer."""
+"""Time limit for connecting to an address if there are others to try."""
 
 log = logging.get(__name__)
 
-# The library has this table too, but keeps it to itself. The nearest ancestor of an error counts.
+# The library's own table is private. The nearest ancestor of an error determines the result.
 _ERRORS: dict[type[Exception], type[httpx2.RequestError]] = {
     httpcore2.ConnectTimeout: httpx2.ConnectTimeout,
     httpcore2.ReadTimeout: httpx2.ReadTimeout,
@@ -45,7 +45,7 @@ _ERRORS: dict[type[Exception], type[httpx2.RequestError]] = {
 
 
 class NameUnknown(httpx2.ConnectError):
-    """The host's name has no address, or none was found in time."""
+    """The host name has no address, or the lookup did not finish in time."""
 
 
 class GuardedTransport(httpx2.AsyncBaseTransport):
@@ -74,13 +74,13 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         """Send one request.
 
         Raises:
-            EgressBlocked: its address may not be called; nothing was sent.
-            httpx2.LocalProtocolError: it is not valid HTTP; nothing was sent.
+            EgressBlocked: its address must not be called; nothing was sent.
+            httpx2.LocalProtocolError: the request is not valid HTTP; nothing was sent.
         """
         url = urls.check_url(request.url, self._allowed)
         extensions: dict[str, Any] = {"timeout": request.extensions.get("timeout", {})}
         sent = httpcore2.Request(
-            # Text beyond ASCII is a bug of the caller for this library; bytes are checked like the rest of the request.
+            # The library raises TypeError for non-ASCII text, but checks bytes like the rest of the request.
             method=request.method.encode(),
             url=httpcore2.URL(
                 scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
@@ -96,7 +96,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         )
 
     async def aclose(self) -> None:
-        """Close every connection."""
+        """Close all connections."""
         await self._pool.aclose()
 
 
@@ -124,7 +124,7 @@ def _translated() -> Generator[None]:
 
 
 class _CheckedConnections(httpcore2.AsyncNetworkBackend):
-    """Opens connections; the only way by which this transport reaches the network."""
+    """Opens all connections of the transport, and checks their addresses."""
 
     def __init__(self, allowed: Sequence[Network], resolver: Resolver) -> None:
         self._allowed = allowed
@@ -139,7 +139,7 @@ class _CheckedConnections(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """Connect to the first address of a host that answers, after all of them have been checked."""
+        """Check all addresses of a host, then connect to the first one that answers."""
         try:
             async with asyncio.timeout(timeout):
                 addresses = await self._checked(host)
@@ -150,7 +150,7 @@ class _CheckedConnections(httpcore2.AsyncNetworkBackend):
     async def _checked(self, host: str) -> list[Address]:
         addresses = [plain(address) for address in await self._find(host)]
         for address in addresses:
-            # One bad address spoils a name: which of several would be taken is the name server's choice.
+            # One forbidden address refuses the name, because the name server controls the order of addresses.
             if reason := refusal(address, self._allowed):
                 metrics.egress_blocked.inc()
                 log.warning("egress_blocked", host=host, address=str(address))

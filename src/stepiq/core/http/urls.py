@@ -1,4 +1,4 @@
-"""Reading URLs that tenants wrote. What is checked here is what is sent: nothing parses the text a second time."""
+"""Parses and checks URLs from tenants. The checked URL is the one that is sent: its text is never parsed again."""
 
 import re
 from collections.abc import Sequence
@@ -13,16 +13,17 @@ from stepiq.core.settings import Network
 MAX_URL_CHARACTERS = 8192
 
 _NAME = re.compile(r"(?=.{1,253}\.?\Z)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
-# Whatever ends like this is read as an IPv4 address somewhere: 127.1, 0x7f.1, 2130706433, 017700000001.
+# Some systems read names with such an end as an IPv4 address: 127.1, 0x7f.1, 2130706433, 017700000001.
 _NUMERIC_END = re.compile(r"(.*\.)?(\d+|0x[0-9a-f]*)\.?")
 
 
 def check_url(url: str | httpx2.URL, allowed: Sequence[Network] = ()) -> httpx2.URL:
-    """The URL as it may be asked for, as far as it can be told without looking up its name.
+    """Parse and check a URL, without a DNS lookup.
 
     Raises:
-        UrlInvalid: it is not an absolute http or https URL, names a user, or has a host that is read in several ways.
-        EgressBlocked: its host is an address that may not be called.
+        UrlInvalid: it is not an absolute http or https URL, has a user name or password, or its host is invalid or
+            ambiguous.
+        EgressBlocked: its host is an address that must not be called.
     """
     parsed = _parse(url) if isinstance(url, str) else url
     if parsed.scheme not in ("http", "https"):
@@ -41,15 +42,15 @@ def check_url(url: str | httpx2.URL, allowed: Sequence[Network] = ()) -> httpx2.
 
 
 def host_of(url: httpx2.URL) -> str:
-    """The host as it goes to the resolver: lower case, internationalised names in their ASCII form."""
+    """The host for the resolver: lower case, internationalised names in ASCII form."""
     return url.raw_host.decode("ascii")
 
 
 def literal(host: str) -> Address | None:
-    """The address that a host is, if it is one in the usual form.
+    """The address of a host that is an address in standard form; None for names.
 
     Raises:
-        UrlInvalid: it is an address with a zone, which means something on one machine only.
+        UrlInvalid: it is an address with a zone, which is valid on one machine only.
     """
     try:
         address = ip_address(host)
@@ -70,10 +71,10 @@ def _parse(url: str) -> httpx2.URL:
 
 
 def check_name(host: str) -> None:
-    """Refuse what is not a host name.
+    """Refuse a host that is not a valid name.
 
     Raises:
-        UrlInvalid: it is not one, or some systems read it as an address.
+        UrlInvalid: it is not a name, or some systems read it as an address.
     """
     if not host:
         raise UrlInvalid("it has no host")

@@ -1,4 +1,4 @@
-"""How long another server asks to wait."""
+"""Parses the waits that other servers request."""
 
 import email.utils
 from datetime import UTC, timedelta
@@ -6,11 +6,14 @@ from datetime import UTC, timedelta
 from stepiq.core import clock
 
 LONGEST = timedelta(hours=1)
-"""Nobody is waited for longer."""
+"""Longer waits are reduced to this."""
 
 
 def retry_after(value: str | None) -> timedelta | None:
-    """What `Retry-After` says: seconds or an HTTP date. Nonsense and the past count as nothing, more than an hour as an hour."""
+    """The wait in a `Retry-After` header, which has seconds or an HTTP date; at most an hour.
+
+    None if the header is missing, invalid or in the past.
+    """
     if value is None:
         return None
     try:
@@ -26,8 +29,8 @@ def retry_after(value: str | None) -> timedelta | None:
 
 
 def bounded(seconds: float | None) -> timedelta | None:
-    """So many seconds, at most an hour; None for what is no time to wait."""
-    # A comparison with what is no number is false.
+    """A wait of so many seconds, at most an hour; None if the number is missing, not positive or not finite."""
+    # A comparison with NaN is false.
     if seconds is None or not 0 < seconds < float("inf"):
         return None
     return min(timedelta(seconds=min(seconds, 1e6)), LONGEST)

@@ -1,1 +1,1 @@
-"""Interprets definitions: walks through their steps, and writes down what came of each."""
+"""Interprets definitions: walks through their steps and records the results."""

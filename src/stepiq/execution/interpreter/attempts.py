@@ -1,4 +1,4 @@
-"""Calls the handler of a step: with a time limit, and again if an attempt fails and can be repeated."""
+"""Calls the handler of a step with a time limit, and retries failed attempts."""
 
 import asyncio
 import random
@@ -19,7 +19,7 @@ _JITTER = 0.2
 
 
 class _Given(Exception):
-    """The result of a step is given by a test."""
+    """Carries a stubbed result out of the handler."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class _Attempts:
         )
 
     async def run(self) -> Result:
-        """Repeat until the step has a result, or no further attempt is allowed."""
+        """Attempt the step until it has a result or no further attempt is allowed."""
         step, record = self._step, self._record
         while True:
             self._has_begun = False
@@ -63,7 +63,7 @@ class _Attempts:
             if not isinstance(result, Failed):
                 return result
             if not self._has_begun and not step.spec.is_pure:
-                # It failed before it had an effect.
+                # The attempt failed before the handler recorded its start.
                 await record_start(self._run_context, record)
             record.failures += 1
             if not result.is_retryable or record.failures >= step.retry.max_attempts:
@@ -94,7 +94,7 @@ class _Attempts:
             return self._run_context.out_of_time()
 
     async def _pause(self, failed: Failed) -> Failed | None:
-        """Wait before the next attempt; returns why there is none, if the run's time is over then."""
+        """Wait before the next attempt; returns a failure if the run's time is over after the wait."""
         record = self._record
         pause = pause_before_retry(self._step.retry, record.failures, failed.retry_after)
         self._note(
@@ -129,7 +129,7 @@ async def execute(sequence: SequenceState, step: Step, record: StepRecord) -> Re
     """Execute a step by the handler of its type."""
     record.started_at = record.started_at or clock.now()
     if step.spec.is_pure:
-        # Such steps hold the event loop. Others get their turn between two of them.
+        # Pure steps block the event loop. Other tasks can run between two of them.
         record.attempts = 1
         await asyncio.sleep(0)
     return await _Attempts(sequence, step, record).run()
@@ -138,7 +138,7 @@ async def execute(sequence: SequenceState, step: Step, record: StepRecord) -> Re
 async def record_start(
     run_context: RunContext, record: StepRecord, status: StepStatus = StepStatus.RUNNING
 ) -> None:
-    """Record that an attempt begins, before it does."""
+    """Record that an attempt begins, and wait until the record is written."""
     record.attempts += 1
     note_start(run_context, record, status)
     await run_context.buffer.write()
@@ -147,7 +147,7 @@ async def record_start(
 def note_start(
     run_context: RunContext, record: StepRecord, status: StepStatus = StepStatus.RUNNING
 ) -> None:
-    """Have it recorded with what comes next that a step has begun."""
+    """Record with the next write that a step has started or waits."""
     record.status = status
     record.has_waited |= status is StepStatus.WAITING
     record.started_at = record.started_at or clock.now()
@@ -165,8 +165,8 @@ def note_start(
 def pause_before_retry(retry: Retry, failures: int, retry_after: timedelta | None) -> timedelta:
     """How long to wait after the n-th failure.
 
-    What the other side asked for, else `backoff * factor ** (n - 1)` up to `max_backoff`, give or take 20 % so that
-    many runs don't come back at once.
+    `retry_after` if it is given; otherwise `backoff * factor ** (n - 1)`, at most `max_backoff`, with a jitter of ±20 %
+    so that many runs do not retry at the same time.
     """
     if retry_after is not None:
         return retry_after

@@ -20,14 +20,14 @@ Walk = Callable[[SequenceState], Awaitable[Stopped | Parked | None]]
 
 
 async def run(sequence: SequenceState, record: StepRecord, fork: Fork, walk: Walk) -> Outcome:
-    """Run all branches; those that are recorded are only passed over."""
+    """Execute all branches; recorded steps in them are replayed."""
     if record.attempts == 0:
         await record_start(sequence.run_context, record)
     root = f"{sequence.branch}/" if sequence.branch else ""
     paths = [f"{root}{index}" for index in range(len(fork.branches))]
     group = _Group(sequence, fork, paths, walk)
     await group.run()
-    # Also where branches may fail: the run's time is not theirs.
+    # Applies even if the step tolerates failed branches: the time limit is the run's.
     if group.failed is None and (late := sequence.run_context.too_late()) is not None:
         return late
     if group.failed is not None:
@@ -40,7 +40,7 @@ async def run(sequence: SequenceState, record: StepRecord, fork: Fork, walk: Wal
 
 
 class _Group:
-    """Branches at work. The first that fails stops the others, unless the step says otherwise."""
+    """Executes branches concurrently. The first failure stops the others, unless the fork tolerates failures."""
 
     def __init__(
         self, sequence: SequenceState, fork: Fork, paths: Sequence[str], walk: Walk
@@ -55,7 +55,7 @@ class _Group:
         self._working = 0
 
     async def run(self) -> None:
-        """Run to the end of all, or until one has failed and the others have stopped."""
+        """Wait until all branches have ended, or until one has failed and the others have stopped."""
         waiting = iter(range(len(self._paths)))
         for _ in range(min(self._fork.max_concurrency, len(self._paths))):
             self._begin(asyncio.create_task(self._work(waiting)))
@@ -69,7 +69,7 @@ class _Group:
                 raise error
 
     def _begin(self, task: asyncio.Task[None]) -> None:
-        # The first one takes over from whoever waits for all of them, and the last one hands back to it.
+        # The parent only waits: the first task uses its place in the count of busy branches, the last one returns it.
         if self._working:
             self._sequence.run_context.sleepers.begin()
         self._working += 1
@@ -99,7 +99,7 @@ class _Group:
             items=", ".join(filter(None, (around.items, branch.item))),
         )
         stopped = await self._walk(sequence)
-        assert not isinstance(stopped, Parked)  # noqa: S101 - who waits in a branch sleeps where it is
+        assert not isinstance(stopped, Parked)  # noqa: S101 - waits inside a branch sleep in place
         if stopped is None:
             self.states[index] = state(StepStatus.COMPLETED, sequence.output)
             return
@@ -113,7 +113,7 @@ class _Group:
                     task.cancel()
 
     async def _stop(self) -> None:
-        """Have nothing of it go on; also when this is cancelled while it waits for that."""
+        """Cancel all tasks and wait until they have ended."""
         for task in self._tasks:
             task.cancel()
         while unfinished := [task for task in self._tasks if not task.done()]:
@@ -121,20 +121,20 @@ class _Group:
 
 
 def _cancel_rest(sequence: SequenceState, paths: Sequence[str]) -> None:
-    """Take down as cancelled what was under way in the branches."""
+    """Record the unfinished steps of the branches as cancelled."""
     for record in list(sequence.run_context.run.steps.values()):
         if not record.is_final and _head(record.branch, sequence.branch) in paths:
             recording.cancelled(sequence.run_context, record)
 
 
 def _head(branch: str, around: str) -> str:
-    """The branch right below `around` that a branch is, or is inside of."""
+    """The direct child branch of `around` that `branch` equals or is nested in."""
     skipped = around.count("/") + 2 if around else 1
     return "/".join(branch.split("/")[:skipped])
 
 
 def pass_over(sequence: SequenceState, step: Step, record: StepRecord) -> None:
-    """Take notice of what happened inside a `parallel` that is over."""
+    """Restore counters and states from the recorded steps inside a finished `parallel`."""
     run_context = sequence.run_context
     following = run_context.run.steps.get((step.id, sequence.branch, record.iteration + 1))
     inside = _inside(sequence, step, record, None if following is None else following.ordinal)
@@ -156,7 +156,7 @@ def pass_over(sequence: SequenceState, step: Step, record: StepRecord) -> None:
 
 
 def _counted(step: Step) -> set[str]:
-    """Steps inside a `parallel` that count as the run's: not those that are done for items."""
+    """Ids of the steps inside a `parallel` that use the run's allowance; those inside a `for_each` do not."""
     found: set[str] = set()
     for branch in step.spec.named_branches:
         for inner in branch.steps:

@@ -1,7 +1,7 @@
-"""Walks through a sequence of steps, from its beginning: what is recorded is passed over, what is not is done.
+"""Walks through a sequence of steps from its beginning: replays recorded steps and executes the others.
 
-A run that is taken up again is walked through anew. Its recorded executions say what came of each step and where it led, so
-that the walk ends up where the run was, and goes on from there.
+A resumed run is walked again from its first step. Its recorded executions contain the result of each step and the jump
+that followed, so the walk reaches the point at which the run stopped, and continues from there.
 """
 
 from stepiq.core import logging
@@ -20,7 +20,7 @@ from stepiq.store.states import StepStatus
 
 
 async def walk(sequence: SequenceState) -> Stopped | Parked | None:
-    """Walk to the end of a sequence; gives why it did not come to its end."""
+    """Walk to the end of a sequence; returns the reason if it stops before."""
     position = 0
     while position < len(sequence.steps):
         step = sequence.steps[position]
@@ -41,7 +41,7 @@ async def _execute(sequence: SequenceState, step: Step) -> StepRecord | Stopped 
     run_context.executions[step.id, sequence.branch] += 1
     iteration = run_context.executions[step.id, sequence.branch]
     record = run_context.run.steps.get((step.id, sequence.branch, iteration))
-    # One that was stopped by its neighbour's failure, just before a crash, has not been done.
+    # A step cancelled by the failure of another branch, just before a crash, is executed again.
     if record is not None and record.status is StepStatus.CANCELLED:
         record.status, record.completed_at = StepStatus.PENDING, None
     if record is not None and record.is_final:

@@ -1,4 +1,4 @@
-"""Writes one run's news into the journal, in their order, and several at a time where several branches have some."""
+"""Writes one run's changes to the journal in order, and combines those of several branches into one write."""
 
 import asyncio
 from datetime import timedelta
@@ -12,10 +12,10 @@ _SETTLE_WITHIN = timedelta(milliseconds=100)
 
 
 class JournalBuffer:
-    """What is done but not yet written, and the writing of it.
+    """Buffers changes that are not yet written, and writes them.
 
-    One write is under way at a time; what comes meanwhile goes with the next. A write that was begun goes on when whoever waits
-    for it is cancelled, and once one has failed, all that follow do.
+    Only one write is in progress at a time; changes made meanwhile go into the next. Cancelling a caller does not stop
+    a write. After a failed write, all later writes fail with the same error.
     """
 
     def __init__(self, journal: Journal, run: ClaimedRun) -> None:
@@ -29,22 +29,22 @@ class JournalBuffer:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, record: StepRecord, event: Event) -> None:
-        """Have a step's row written, and its news told."""
+        """Buffer a step's row and an event."""
         self._entry.add(record, event)
 
     def note(self, event: Event) -> None:
-        """Have something told with what is written next."""
+        """Buffer an event."""
         self._entry.news.append(event)
 
     def update(self, record: StepRecord) -> None:
-        """Have a step's row written."""
+        """Buffer a step's row."""
         self._entry.steps.append(record)
 
     async def write(self) -> None:
-        """Write what there is.
+        """Write the buffered changes.
 
         Raises:
-            ClaimLost, StoreUnavailable: as for `Journal.write`, of this or of an earlier write.
+            ClaimLost, StoreUnavailable: as for `Journal.write`, from this or an earlier write.
         """
         await asyncio.shield(self._begin())
 
@@ -54,12 +54,12 @@ class JournalBuffer:
             self._timer = None
         if self._next is None:
             self._next = asyncio.create_task(self._write_next(self._current))
-            # Also when everybody who waited for it has been cancelled.
+            # Retrieves the exception even if all callers have been cancelled.
             self._next.add_done_callback(_look_at)
         return self._next
 
     async def write_in_time(self) -> None:
-        """Write what there is, unless it may still wait a moment for what comes next."""
+        """Write if 20 rows are buffered or one is over 100 ms old. Otherwise, a timer writes them."""
         loop = asyncio.get_running_loop()
         seconds = _SETTLE_WITHIN.total_seconds()
         if len(self._entry.steps) == 1:
@@ -68,21 +68,21 @@ class JournalBuffer:
         if overdue or len(self._entry.steps) >= _SETTLE_TOGETHER:
             await self.write()
         elif self._timer is None and self._next is None:
-            # What comes next may take long, while another branch is at work.
+            # The next step may take long, or be one of another branch, so a timer writes the buffer.
             self._timer = loop.call_later(seconds, self._begin)
 
     async def end(self, ending: Ending) -> None:
-        """Write what there is, and how the run ended."""
+        """Write the buffered changes and the end of the run."""
         self._entry.ending = ending
         await self.write()
 
     async def park(self, parking: Parking) -> None:
-        """Write what there is, and that nobody works on the run for a while."""
+        """Write the buffered changes, and park the run."""
         self._entry.parking = parking
         await self.write()
 
     async def settled(self) -> None:
-        """Wait for the write under way, whatever comes of it; none begins by itself any more."""
+        """Wait for writes in progress, ignoring their errors, and cancel the timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,4 +1,4 @@
-"""Which step comes after one that has ended."""
+"""Decides which step comes after one that has ended."""
 
 from collections.abc import Iterator
 
@@ -17,13 +17,13 @@ from stepiq.language.specs import (
 )
 
 STOP = "stop"
-"""In place of the field that led on: nothing may."""
+"""In place of the field that decided the next step: the sequence cannot continue."""
 
 
 async def choose(sequence: SequenceState, step: Step, ended: Ended) -> Jump | Failed | None:
-    """Where a step leads that has just ended; None for the one behind it, a failure where the run cannot go on.
+    """The jump of a step that has just ended; None for the next step, a failure if the sequence cannot continue.
 
-    What the step gave must be in the frame's scope already.
+    The sequence's scope must already include the step's result.
     """
     try:
         jump = await _wanted(sequence, step, ended)
@@ -45,7 +45,7 @@ async def choose(sequence: SequenceState, step: Step, ended: Ended) -> Jump | Fa
 
 
 def follow(sequence: SequenceState, step: Step, record: StepRecord) -> int:
-    """Position of the step that comes after a recorded execution; behind the last one where the sequence ends."""
+    """Position of the step after a recorded execution; `len(sequence.steps)` at the end of the sequence."""
     position = sequence.position(step.id)
     jump = next((each for each in _jumps(step) if each.site == record.jump), None)
     if jump is None or jump.target == NEXT:

@@ -1,4 +1,4 @@
-"""Writes down what came of a step: masked, within its limits, with its news."""
+"""Records the results of steps: masked, checked against size limits, and with their events."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -19,15 +19,15 @@ from stepiq.redaction.masking import masked
 from stepiq.store.states import StepStatus
 
 STEP_OUTPUT_BYTES = 1024 * 1024
-"""Largest output of one step, as JSON."""
+"""Maximum size of one step's output as JSON."""
 _OF_THE_RUN = frozenset({FailureCode.RUN_TIMEOUT, FailureCode.SECRET_UNREADABLE})
-"""Failures that no `on_error` can do anything about."""
+"""Failures that `on_error` does not handle."""
 RUN_OUTPUT_BYTES = 16 * 1024 * 1024
-"""Largest sum of all outputs of one run, as JSON."""
+"""Maximum total size of a run's outputs as JSON."""
 
 
 def new_record(sequence: SequenceState, step: Step, iteration: int) -> StepRecord:
-    """An execution of a step that is about to begin."""
+    """Add a record for an execution that is about to begin. Does not write it."""
     run = sequence.run_context.run
     record = StepRecord(
         id=uuid7(),
@@ -45,10 +45,10 @@ def new_record(sequence: SequenceState, step: Step, iteration: int) -> StepRecor
 async def settle(
     sequence: SequenceState, step: Step, record: StepRecord, ended: Ended
 ) -> Failed | None:
-    """Take down how a step ended and where it leads; gives why the run cannot go on, if it cannot.
+    """Record the result of a step and its jump; returns the failure if the sequence cannot continue.
 
-    A failure that ends the sequence is left unwritten, to be written together with the end of what it stands in: no crash comes
-    between the two.
+    A failure that ends the sequence stays in the buffer and is written in one transaction with the end of the enclosing
+    step or run, so that a crash cannot separate the two.
     """
     run_context = sequence.run_context
     written = None
@@ -61,7 +61,7 @@ async def settle(
     way = None if failed is not None else await choose(sequence, step, ended)
     if isinstance(way, Failed):
         failed = _located(sequence, step, way)
-    # From here on without a pause: whoever stops this branch finds the step either under way or taken down.
+    # No await until the record is complete: a cancel of this branch finds the step either in progress or recorded.
     record.completed_at = clock.now()
     record.started_at = record.started_at or record.completed_at
     record.status = StepStatus.FAILED if failed is not None else _status(ended)
@@ -80,14 +80,14 @@ async def settle(
 
 
 def cancelled(run_context: RunContext, record: StepRecord) -> None:
-    """Take down that a step was stopped because one beside it failed."""
+    """Record that a step was stopped because another branch failed."""
     record.status, record.completed_at = StepStatus.CANCELLED, clock.now()
     record.started_at = record.started_at or record.completed_at
     run_context.buffer.add(record, ended_event(record))
 
 
 def _located(sequence: SequenceState, step: Step, failed: Failed) -> Failed:
-    """A failure whose message begins with the place where it happened, masked: ``Step `a`, item 2, `set.total`: …``."""
+    """A failure with its message masked and prefixed with its location: ``Step `a`, item 2, `set.total`: …``."""
     message = failed.message
     if failed.origin is None and failed.code not in _OF_THE_RUN:
         field = None if failed.field is None else f"`{failed.field}`"
@@ -97,7 +97,7 @@ def _located(sequence: SequenceState, step: Step, failed: Failed) -> Failed:
 
 
 def _goes_on(step: Step, failed: Failed) -> bool:
-    """Whether a failure is the step's own, and `on_error` knows a way on."""
+    """Whether the sequence continues after a failure, by the step's `on_error`."""
     return step.on_error.goes_on and failed.code not in _OF_THE_RUN
 
 
@@ -126,7 +126,7 @@ def _error(failed: Failed) -> dict[str, Json]:
 async def _kept(
     run_context: RunContext, step: Step, output: Json
 ) -> tuple[Completed, Text] | tuple[Failed, None]:
-    """An output as it is recorded, and as later steps see it: the same before and after a crash."""
+    """Mask and check an output; later steps use the recorded value, so that a crash does not change it."""
     try:
         text = Text.of(output)
         too_deep = await offload.read(nests_too_deep, text, output)
@@ -135,7 +135,7 @@ async def _kept(
     if too_deep:
         return _too_deep(), None
     masker = run_context.secrets.masker
-    # The outputs of branches have been masked one by one.
+    # The outputs of branches are already masked.
     if not masker.is_empty and not step.sequences:
         output = await masked(masker.value, output, apart=masker.is_slow(text.size_bytes))
         text = Text.of(output)
@@ -167,12 +167,12 @@ def _unfit(run_context: RunContext, size: int) -> Failed | None:
 
 
 def which(record: StepRecord) -> dict[str, Json]:
-    """What says which execution an event is about."""
+    """The fields of an event that identify an execution."""
     return events.execution(record.step_id, record.branch, record.iteration)
 
 
 def ended_event(record: StepRecord, jump: Jump | None = None) -> events.Event:
-    """That an execution is over, and where it led."""
+    """The event of an ended execution, with the target of its jump if there is one."""
     meter = record.meter
     facts: dict[str, Json] = {
         "name": record.name,

@@ -1,4 +1,4 @@
-"""A run on its way: what all of its branches share, and what each of them knows for itself."""
+"""The state of a run in progress: shared by all branches, and of each sequence of steps."""
 
 import asyncio
 from collections import Counter
@@ -18,15 +18,15 @@ from stepiq.language.definition import Definition
 from stepiq.language.specs import Step
 
 MAX_EXECUTIONS = 1_000
-"""Steps that a run may execute; those done for the items of a list count for each item by itself."""
+"""Maximum number of steps per run; steps inside a `for_each` count separately for each item."""
 MAX_ROWS = 50_000
-"""Steps that a run may execute altogether: each is a row, and whoever takes the run up reads them all."""
+"""Maximum number of steps per run, items included: each is a row, and resuming the run reads all rows."""
 _PARK_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """A sequence of steps cannot go on."""
+    """A sequence failed and cannot continue."""
 
     step_id: str
     failed: Failed
@@ -34,7 +34,7 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """A sequence of steps goes on later."""
+    """A sequence continues after a long wait."""
 
     record: StepRecord
     waiting: Waiting
@@ -42,12 +42,12 @@ class Parked:
 
 @dataclass(slots=True)
 class Allowance:
-    """How many steps may still be executed."""
+    """The number of steps that may still be executed."""
 
     left: int = MAX_EXECUTIONS
 
     def spend(self, executions: int = 1) -> Failed | None:
-        """Count executions; gives why there can be no more."""
+        """Count executions; returns a failure if the limit is exceeded."""
         self.left -= executions
         if self.left >= 0:
             return None
@@ -59,10 +59,10 @@ class Allowance:
 
 
 class Sleepers:
-    """Finds out when nobody works on a run any more because all of its branches wait for a moment.
+    """Detects when all branches of a run are waiting for a time.
 
-    Who waits inside a `parallel` sleeps where it is, for others may go on. When all do, `asleep` holds the moment at which the
-    first of them wakes.
+    A branch that waits inside a `parallel` sleeps in place, because other branches may continue. When all branches
+    sleep, the result of `asleep` is the earliest wake-up time.
     """
 
     def __init__(self) -> None:
@@ -71,16 +71,16 @@ class Sleepers:
         self.asleep: asyncio.Future[datetime] = asyncio.get_running_loop().create_future()
 
     def begin(self) -> None:
-        """One more has something to do."""
+        """Count one more busy branch."""
         self._busy += 1
 
     def done(self) -> None:
-        """One has nothing more to do."""
+        """Count one busy branch less."""
         self._busy -= 1
         self._look_later()
 
     async def sleep(self, until: datetime) -> None:
-        """Wait for a moment that is far away."""
+        """Wait until a time; the branch is not busy meanwhile."""
         self._wakes.append(until)
         self.done()
         try:
@@ -90,7 +90,7 @@ class Sleepers:
             self.begin()
 
     def _look_later(self) -> None:
-        # Whoever was last may be about to hand over to another, a turn of the loop later.
+        # The branch that finished last may start another in the next iteration of the event loop.
         if self._busy == 0 and self._wakes:
             asyncio.get_running_loop().call_later(_PARK_SECONDS, self._look)
 
@@ -100,7 +100,7 @@ class Sleepers:
 
 
 async def pass_time(length: timedelta) -> None:
-    """Wait for a length of time, even if the server's clock is set meanwhile."""
+    """Wait for a duration by the monotonic clock, unaffected by changes of the system clock."""
     end = clock.monotonic() + length.total_seconds()
     while True:
         left = end - clock.monotonic()
@@ -110,7 +110,7 @@ async def pass_time(length: timedelta) -> None:
 
 
 async def sleep_until(moment: datetime) -> None:
-    """Wait for a moment by the server's clock."""
+    """Wait for a time by the system clock."""
     while True:
         left = (moment - clock.now()).total_seconds()
         if left <= 0:
@@ -120,7 +120,7 @@ async def sleep_until(moment: datetime) -> None:
 
 @dataclass(slots=True)
 class RunContext:
-    """What all branches of a run share."""
+    """State that all branches of a run share."""
 
     run: ClaimedRun
     definition: Definition
@@ -129,26 +129,26 @@ class RunContext:
     dependencies: Dependencies
     sleepers: Sleepers
     executions: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
-    """How often each step of each branch has been executed."""
+    """Number of executions by step id and branch."""
     jumps: Counter[tuple[str, str, str]] = field(default_factory=Counter[tuple[str, str, str]])
-    """How often each field of a step of a branch has led to another step."""
+    """Number of jumps by branch, step id and the field that caused them."""
     output_bytes: int = 0
     ends_at: float = field(init=False)
-    """When the run's time is up, by the monotonic clock: setting the server's clock changes no time limit."""
+    """End of the run's time by the monotonic clock, so that changes of the system clock do not affect it."""
 
     def __post_init__(self) -> None:
-        # After the clock was set back, a run has no more time than it had at its start.
+        # If the clock was set back, a run still gets no more than its full time limit.
         allowed = self.run.deadline_at - self.run.created_at
         left = min(self.run.deadline_at - clock.now(), allowed)
         self.ends_at = clock.monotonic() + left.total_seconds()
 
     @property
     def left(self) -> timedelta:
-        """How much time the run has left; negative if none."""
+        """The time that the run has left; negative after its end."""
         return timedelta(seconds=self.ends_at - clock.monotonic())
 
     def too_late(self) -> Failed | None:
-        """Why nothing more can be done, once the run has used up its time."""
+        """The failure if the run has used up its time, otherwise None."""
         if self.left > timedelta(0):
             return None
         return self.out_of_time()
@@ -163,36 +163,36 @@ class RunContext:
         )
 
     def count(self, record: StepRecord) -> None:
-        """Take notice of an execution that is over."""
+        """Count the jump of an ended execution."""
         if record.jump is not None:
             self.jumps[record.branch, record.step_id, record.jump] += 1
 
 
 @dataclass(slots=True)
 class SequenceState:
-    """One sequence of steps on its way."""
+    """The state of one sequence of steps."""
 
     run_context: RunContext
     steps: tuple[Step, ...]
     scope: dict[str, Any]
-    """The names that its templates and expressions may use; `steps` is its own."""
+    """The names for templates and expressions. The `steps` mapping belongs to this sequence."""
     allowance: Allowance
     previous: Json = None
-    """Output of the step before, for those that work on it."""
+    """Output of the previous step; at the start of a `for_each` branch, the item."""
     branch: str = ""
     items: str = ""
-    """The items that it works on, in words: `item 2` inside a `for_each`."""
+    """The current items, for messages: `item 2` inside a `for_each`."""
     output: Json = None
-    """Of the last step that ran."""
+    """Output of the last step that was not skipped."""
 
     @property
     def is_top(self) -> bool:
         return self.branch == ""
 
     def show(self, name: str, record: StepRecord) -> None:
-        """Let later steps see what came of one."""
+        """Add the result of a step to the scope."""
         self.scope["steps"][name] = shown(record)
 
     def position(self, step_id: str) -> int:
-        """Where a step of this sequence stands."""
+        """Index of a step in this sequence."""
         return next(index for index, step in enumerate(self.steps) if step.id == step_id)

@@ -1,4 +1,4 @@
-"""Waits for a time or for a person. A minute or less is waited in place; longer waits use no worker."""
+"""Waits for a time or a person. Waits of up to a minute hold the worker; longer waits park the run."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -19,13 +19,13 @@ from stepiq.store.states import ReviewDecision, StepStatus
 from stepiq.store.tables import reviews
 
 IN_PLACE = timedelta(minutes=1)
-"""The longest wait that holds a worker."""
+"""The longest wait for which the worker keeps the run."""
 
 
 async def wait(
     sequence: SequenceState, step: Step, record: StepRecord, waiting: Waiting
 ) -> Outcome | Waiting:
-    """Wait as a step demands, and resume it; returns the wait if the run has to be parked."""
+    """Wait as the step requires, and return its result; returns the wait itself if the run has to be parked."""
     run_context = sequence.run_context
     is_new = record.attempts == 0
     if is_new:
@@ -72,7 +72,7 @@ async def _review(
     found = await _find(run_context.dependencies.database, run_context.run, record)
     if isinstance(found, ReviewAnswer):
         return waiting.resume(found)
-    # The question has been recorded already.
+    # The review is already recorded.
     return replace(waiting, until=found, review=None)
 
 
@@ -87,7 +87,7 @@ def _stubbed(step: Step, waiting: Waiting, request: ReviewRequest, stubs: Stubs)
 
 
 async def _find(database: Database, run: ClaimedRun, record: StepRecord) -> ReviewAnswer | datetime:
-    """The answer to the question of a step, or until when to wait for it."""
+    """The answer to a step's review, or when the review expires."""
     asked = sa.select(
         reviews.c.input,
         reviews.c.expires_at,

@@ -1,4 +1,4 @@
-"""CEL expressions over plain data: the public face is `Expression` and the errors it raises."""
+"""CEL expressions over plain data. The public interface is `Expression`, its errors and `Meter`."""
 
 from stepiq.language.expressions.errors import ExpressionError, ExpressionSyntaxError
 from stepiq.language.expressions.expression import Expression

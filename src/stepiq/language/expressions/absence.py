@@ -1,4 +1,4 @@
-"""What to say when an expression reads something that isn't there."""
+"""Messages for expressions that read a missing value."""
 
 from typing import NoReturn
 
@@ -19,12 +19,12 @@ _MAX_SHOWN = 80
 
 
 def may_have(value: Value, key: Value) -> bool:
-    """Whether a value of this kind could have such a key or index, so that its absence is nothing odd."""
+    """Whether a value of this kind could have such a key or index, so that optional access may find nothing."""
     return is_map(value) or (is_list(value) and isinstance(key_of(key), int))
 
 
 def fail_root(root: str) -> NoReturn:
-    """Say that a root such as `item` is not there."""
+    """Fail because a root such as `item` is missing."""
     if root in _LOOP_NAMES:
         raise Failure(f"`{root}` exists only inside a `for_each`.")
     raise Failure(f"`{root}` is not available here.")
@@ -33,13 +33,13 @@ def fail_root(root: str) -> NoReturn:
 def fail_absent(
     text: str | None, value: Value, key: Value, *, is_computed: bool = False
 ) -> NoReturn:
-    """Say that a value lacks a key or an index.
+    """Fail because a value lacks a key or an index.
 
     Args:
-        text: what is written for the value, if it is a path.
+        text: the value as written, if it is a path.
         value: the value that lacks it.
         key: the key or index.
-        is_computed: it does not stand in the expression, so that it is not shown.
+        is_computed: whether the key is computed; it is then not shown.
     """
     if type(value) is Optional:
         value = value.value

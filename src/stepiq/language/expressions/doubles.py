@@ -1,17 +1,17 @@
-"""Doubles as people read them: whole ones without a fraction, and results without the noise of binary fractions."""
+"""Doubles in readable form: whole ones without a fraction, and results without binary rounding noise."""
 
 import math
 
 from stepiq.language.data import is_whole
 
 _DIGITS = 13
-"""Significant digits of the decimal numbers that results are rounded to."""
+"""Significant digits that results are rounded to."""
 _NOISE = 3
-"""How far one operation on doubles may miss the exact result of the decimal numbers, in units of the last place."""
+"""Largest difference between a result in doubles and the exact decimal result, in units in the last place."""
 
 
 def write(value: float) -> str:
-    """A double as JSON has it: `3`, `0.5`, `1e+300`."""
+    """A double as JSON text: `3`, `0.5`, `1e+300`."""
     if math.isfinite(value):
         return str(int(value)) if is_whole(value) else repr(value)
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
@@ -20,11 +20,11 @@ def write(value: float) -> str:
 def without_noise(value: float, scale: float) -> float:
     """The result of an operation, rounded to 13 digits if rounding changes no more than its error.
 
-    The double for 1.19 is not 1.19, so that 10 times that is 11.899999999999999. Decision 0019 gives the reasons.
+    For example, 10 * 1.19 is 11.899999999999999 in doubles. Decision 0019 gives the reasons.
 
     Args:
         value: the result.
-        scale: the largest number that took part, which decides how large the error may be.
+        scale: the largest operand or result, which bounds the error.
     """
     if value.is_integer() or not math.isfinite(scale):
         return value

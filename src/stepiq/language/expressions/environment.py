@@ -1,7 +1,7 @@
-"""The names and operators that CEL's type checker knows: CEL's own, and operators on numbers of two kinds.
+"""The declarations for CEL's type checker: CEL's own, and operators on mixed types of numbers.
 
-CEL refuses `1 + 1.5`, and takes `input.price * 1.19` for an operation on doubles, although a JSON number without a
-fraction is an integer. Here the operators are declared for every pair of number types, as `operators` evaluates them.
+CEL refuses `1 + 1.5`, and types `input.price * 1.19` as an operation on doubles, although a JSON number without a
+fraction is an integer. The operators are declared here for every pair of number types, as `operators` evaluates them.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -15,10 +15,10 @@ from stepiq.language.expressions.references import ROOTS
 
 _NUMBERS = ("int", "uint", "double")
 MIXED = tuple(permutations(_NUMBERS, 2))
-"""The pairs of different types of numbers."""
+"""The pairs of different number types."""
 _TIMES = ("timestamp", "duration")
 _Overload = tuple[str, str]
-"""Arguments and result, in the notation of the library's configuration: `list<~A>` is a list of any one type."""
+"""Argument types and result type, in the library's notation: `list<~A>` is a list of any one type."""
 
 
 def _arithmetic() -> Iterator[_Overload]:
@@ -79,10 +79,10 @@ _OPERATORS = {
 
 
 def _configuration() -> Json:
-    # The library adds no overloads to an operator that it declares itself, so all of them are declared again.
+    # The library does not add overloads to an operator that it declares itself, so all of them are declared again.
     functions: list[Json] = []
     for name, overloads in _OPERATORS.items():
-        # In a signature, `<` begins the parameters of a type.
+        # In a signature, `<` starts the parameters of a type.
         escaped = name.replace("<", "\\<").replace(">", "\\>")
         declared = [
             {"id": f"{name}({arguments})", "signature": f"{escaped}({arguments})", "return": result}
@@ -94,10 +94,10 @@ def _configuration() -> Json:
 
 
 def new_engine(implementations: Mapping[str, Callable[..., object]] | None = None) -> cel.Env:
-    """The library's engine with the declarations of this language.
+    """Create the library's engine with the declarations of this language.
 
     Args:
-        implementations: by the overload's id, such as `_+_(int,double)`; only needed to evaluate with the library.
+        implementations: functions by overload id, such as `_+_(int,double)`; only needed to evaluate with the library.
     """
     return cel.NewEnv(
         # JSON is YAML.

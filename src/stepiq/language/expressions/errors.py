@@ -1,4 +1,4 @@
-"""What can go wrong with an expression: once when it is saved, once when it is evaluated."""
+"""The errors of expressions: one on saving, one on evaluation."""
 
 from stepiq.core.errors import Invalid
 
@@ -17,8 +17,8 @@ class ExpressionSyntaxError(Invalid):
 
 
 class ExpressionError(Invalid):
-    """The expression has no value here. Messages name the expression and its fields, never what they hold."""
+    """The expression cannot be evaluated. Messages name the expression and its fields, never their values."""
 
     code = "expression_error"
     field: str | None = None
-    """Which of several expressions it is, such as `set.total`."""
+    """The field of the expression, if there are several, such as `set.total`."""

@@ -1,4 +1,4 @@
-"""A compiled expression: what a definition keeps and a run evaluates."""
+"""A compiled expression, as stored in a definition and evaluated by a run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,20 +18,20 @@ _MAX_SHOWN = 80
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A CEL expression that has been read and is ready to be evaluated any number of times, by any thread."""
+    """A compiled CEL expression. It can be evaluated any number of times, by any thread."""
 
     source: str
     """Its text, as written."""
     references: tuple[Reference, ...]
-    """Every place where it reads the context, in the order written, as far as it is known before evaluating:
-    `input.list[index].name` is `input.list` and `index`. Names that macros bind are not among them."""
+    """Every place where it reads the context, in the order written, as far as known before evaluation:
+    `input.list[index].name` reads `input.list` and `index`. Names that macros bind are not included."""
     may_decide: bool
-    """False if its value can never be true or false, whatever the context holds."""
+    """False if its value cannot be true or false, whatever the context contains."""
     program: Program = field(repr=False, compare=False)
 
     @classmethod
     def compile(cls, text: str) -> Self:
-        """Read an expression of at most `source.MAX_LENGTH` characters.
+        """Compile an expression of at most `source.MAX_LENGTH` characters.
 
         Raises:
             ExpressionSyntaxError: with line and column inside the text.
@@ -44,17 +44,17 @@ class Expression:
         return position(self.source, offset)
 
     def evaluate(self, context: Mapping[str, Json], *, meter: Meter | None = None) -> Json:
-        """The value as plain JSON. Data of the context is not copied: do not change what comes back.
+        """The value as plain JSON. Data from the context is not copied: do not modify the result.
 
-        Doubles without a fraction come back as integers, timestamps as ISO 8601, durations as seconds (`90s`),
-        an empty optional as null.
+        Doubles without a fraction become integers, timestamps ISO 8601 texts, durations seconds (`90s`), and an empty
+        optional null.
 
         Args:
-            context: the roots that `references` name, as plain JSON data.
-            meter: what is left of the work that several expressions may do together.
+            context: the roots in `references`, as plain JSON data.
+            meter: the remaining work of several expressions that share a limit.
 
         Raises:
-            ExpressionError: there is no value, or none that JSON has, or it is too much work.
+            ExpressionError: the expression has no value, or one that JSON cannot represent, or exceeds the work limit.
         """
         meter = meter or Meter()
         try:
@@ -63,10 +63,10 @@ class Expression:
             raise self._error(error) from None
 
     def decide(self, context: Mapping[str, Json], *, meter: Meter | None = None) -> bool:
-        """Whether a condition holds; the arguments are those of `evaluate`.
+        """Whether a condition is true; the arguments are those of `evaluate`.
 
         Raises:
-            ExpressionError: as `evaluate`, or the value is neither true nor false.
+            ExpressionError: as for `evaluate`, or the value is not a boolean.
         """
         try:
             value = self.program.run(context, meter or Meter())

@@ -1,4 +1,4 @@
-"""The functions of CEL, by name: sizes, texts, conversions, times and optional values."""
+"""The CEL functions by name: sizes, texts, conversions, times and optional values."""
 
 import math
 import re
@@ -26,7 +26,7 @@ from stepiq.language.expressions.values import (
 from stepiq.language.patterns import PatternSyntaxError
 
 Function = Callable[..., Value]
-"""Takes the meter, then the values."""
+"""Takes the meter, then the argument values."""
 _INTEGER = re.compile(r"\s*([+-]?[0-9]{1,30})\s*")
 _DOUBLE = re.compile(r"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*")
 _MAX_NUMBER_LENGTH = 400
@@ -37,7 +37,7 @@ _BOOLEANS = {
 _HALF_CHARACTER = "the text contains half of a surrogate pair, which is not a character."
 _TIME_COST = 10
 _CONVERSION_COST = 2
-"""Characters times instructions: in the worst case each of them takes some nanoseconds."""
+"""Cost of one conversion, in operations."""
 
 
 # -- sizes and texts --
@@ -215,7 +215,7 @@ def _duration(meter: Meter, value: Value) -> Duration:
 def _of_time(
     name: str, of_calendar: Callable[[datetime], int], unit: int = 0, modulus: int = 0
 ) -> Function:
-    """A part of a timestamp; and of a duration, how many whole units it has."""
+    """A function for a part of a timestamp, or for the number of whole units in a duration."""
 
     def apply(meter: Meter, value: Value, zone: Value = MISSING) -> int:
         meter.spend(_TIME_COST)
@@ -280,7 +280,7 @@ def _value(meter: Meter, value: Value) -> Value:
 
 
 def expect_optional(name: str, value: Value) -> Optional:
-    """The value, if it is an optional one."""
+    """Return the value if it is an optional; fail otherwise."""
     if type(value) is not Optional:
         raise Failure(
             f"`{name}` needs an optional value. Write `.?` before the last name: "
@@ -343,4 +343,4 @@ FUNCTIONS: dict[str, Function] = {
     "first": _first,
     "last": _last,
 }
-"""Those that take their values all computed; `&&`, `? :`, `orValue` and their like are in `program`."""
+"""The functions with eagerly evaluated arguments. `&&`, `? :`, `orValue` and similar ones are in `program`."""

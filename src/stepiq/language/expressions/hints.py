@@ -1,4 +1,4 @@
-"""What CEL's parser says about an expression it refuses → a sentence that says what to write instead."""
+"""Turns the errors of CEL's parser into messages that say what to write instead."""
 
 import re
 from collections.abc import Iterable
@@ -34,7 +34,7 @@ _METHODS = {
     "first": "input.list.first()",
     "last": "input.list.last()",
 } | {name: f"timestamp(run.started_at).{name}()" for name in FUNCTIONS if name.startswith("get")}
-"""Functions that are called on a value, and an example of each."""
+"""Functions that are called on a value, each with an example."""
 _WORDS = {
     "and": "Write `&&` instead of `and`.",
     "or": "Write `||` instead of `or`.",
@@ -132,7 +132,7 @@ _KINDS = {"int": "an integer", "uint": "an unsigned integer", "double": "a doubl
 
 
 def explain(source: Source, complaint: str) -> tuple[int, str]:
-    """Where in `source.text` an expression is wrong, and a sentence about it."""
+    """The offset of an error in `source.text`, and a message."""
     found = _FIRST_ERROR.search(complaint)
     if found is None:
         return 0, _explain_refusal(complaint)
@@ -172,12 +172,12 @@ def _find_foreign(tokens: list[Token]) -> tuple[int, str] | None:
     return None
 
 
-# -- kinds of complaints --
+# -- kinds of errors --
 
 
 def _explain_undeclared(source: Source, offset: int, name: str) -> tuple[int, str]:
     root, _, rest = name.partition(".")
-    # CEL points at the last dot of a path, or at the bracket of a call.
+    # CEL reports the last dot of a path, or the bracket of a call.
     tokens = [token for token in source.tokens if token.offset <= offset and token.text == root]
     place = tokens[-1].offset if tokens else offset
     if root == "env":
@@ -214,7 +214,7 @@ def _explain_function(source: Source, place: int, name: str) -> str:
 
 
 def _explain_call(source: Source, place: int, name: str) -> str:
-    """What is wrong with a call of a function that exists."""
+    """The problem in a call of an existing function."""
     before = [token.text for token in source.tokens if token.offset < place]
     is_on_value = before[-1:] == ["."]
     if is_on_value and name not in _METHODS:
@@ -225,9 +225,9 @@ def _explain_call(source: Source, place: int, name: str) -> str:
 
 
 def _on_value(source: Source, place: int, name: str) -> str:
-    """A call such as `contains(input.topic, 'x')`, with its first argument in front: `input.topic.contains('x')`.
+    """A call such as `contains(input.topic, 'x')`, rewritten as a method: `input.topic.contains('x')`.
 
-    An example if that is too long, or is not valid either.
+    Returns an example if that is too long or invalid too.
     """
     start, *cuts = _argument_bounds([token for token in source.tokens if token.offset > place])
     first, rest = (
@@ -251,7 +251,7 @@ def _is_valid(text: str) -> bool:
 
 
 def _argument_bounds(tokens: list[Token]) -> list[int]:
-    """Offsets of the bracket that opens a call, of the commas between its arguments, and of the bracket that closes it."""
+    """Offsets of the opening bracket of a call, of the commas between its arguments, and of its closing bracket."""
     bounds, depth = list[int](), 0
     for token in tokens:  # pragma: no branch -- a call that could be parsed has its closing bracket
         depth += (token.text in _OPENING) - (token.text in _CLOSING)
@@ -263,7 +263,7 @@ def _argument_bounds(tokens: list[Token]) -> list[int]:
 
 
 def _split_types(text: str) -> list[str]:
-    """`int, map(string, dyn)` → the outermost types without what they hold."""
+    """Split `int, map(string, dyn)` into the outermost types, without their parameters."""
     types, depth = [""], 0
     for character in text:
         depth += (character == "(") - (character == ")")

@@ -1,4 +1,4 @@
-"""What decides and what goes through lists: `&&`, `||` and the macros, and the frame they run in."""
+"""Logic and iteration: `&&`, `||` and the macros, and the frame they are evaluated in."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -8,7 +8,7 @@ from stepiq.language.expressions.values import Failure, Meter, Optional, Value, 
 
 
 class Frame:
-    """What one evaluation reads from."""
+    """The state of one evaluation."""
 
     __slots__ = ("context", "meter", "variables")
 
@@ -16,16 +16,16 @@ class Frame:
         self.context = context
         self.meter = meter
         self.variables: list[Value] = [None] * depth
-        """What the macros around a place have bound, the outermost first."""
+        """The variables bound by the enclosing macros, outermost first."""
 
 
 Run = Callable[[Frame], Value]
 Folding = Callable[[Frame, Iterator[Value], int, int], Value]
-"""Goes through items; told the place of the variable, and what each item costs."""
+"""Iterates over items. Takes the slot of the variable and the cost of each item."""
 
 
 def decide(sign: str, deciding: bool, left: Run, right: Run, frame: Frame) -> bool:
-    """`&&` and `||`: either side may decide, also where the other one has no value."""
+    """`&&` and `||`: either side may decide, even if the other one fails."""
     failure: Failure | None = None
     try:
         value = left(frame)
@@ -47,7 +47,7 @@ def decide(sign: str, deciding: bool, left: Run, right: Run, frame: Frame) -> bo
 
 
 def expect_bool(sign: str, value: Value) -> bool:
-    """The value, if it is true or false."""
+    """Return the value if it is a boolean; fail otherwise."""
     if type(value) is not bool:
         advice = (
             "Give a fallback: `.orValue(false)`."
@@ -59,7 +59,7 @@ def expect_bool(sign: str, value: Value) -> bool:
 
 
 def _searching(deciding: bool) -> Callable[[str, Run, None], Folding]:
-    """`exists` and `all`: one item decides, also where others have no value."""
+    """`exists` and `all`: one item may decide, even if others fail."""
 
     def make(name: str, test: Run, _body: None) -> Folding:
         def search(frame: Frame, items: Iterator[Value], slot: int, cost: int) -> bool:

@@ -1,20 +1,20 @@
-"""Regular expressions inside other languages: every use is charged to the meter of the evaluation around it."""
+"""Regular expressions in expressions and JSONPath. Every use is charged to the meter of the evaluation."""
 
 from stepiq.language.expressions.values import Meter
 from stepiq.language.patterns import Regex, compile_regex
 
 _PATTERN_COST = 5_000
-"""Compiling a pattern takes up to a millisecond."""
+"""Cost of compiling a pattern, which takes up to a millisecond."""
 _STEPS_PER_OPERATION = 50
-"""Characters times instructions: in the worst case each of them takes some nanoseconds."""
+"""Characters times instructions per operation: in the worst case each of them takes a few nanoseconds."""
 
 
 def matches(meter: Meter, text: str, pattern: str, *, whole: bool = False, dot: str = ".") -> bool:
-    """Whether a pattern matches somewhere in a text, or the whole of it; `dot` is what its `.` means.
+    """Whether a pattern matches part of a text, or with `whole` all of it; `dot` is the meaning of `.`.
 
     Raises:
-        PatternSyntaxError: it is no pattern.
-        UnicodeEncodeError: the text has half of a surrogate pair.
+        PatternSyntaxError: the pattern is invalid.
+        UnicodeEncodeError: the text contains half of a surrogate pair.
     """
     regex: Regex | None = meter.patterns.get((pattern, dot))
     if regex is None:

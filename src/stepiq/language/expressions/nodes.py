@@ -1,4 +1,4 @@
-"""What an expression is made of, once CEL's own parser has read it and its macros are told apart again."""
+"""The nodes of an expression, after parsing by CEL and reconstruction of the macros."""
 
 import re
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ class Call:
 
     function: str
     arguments: tuple["Node", ...]
-    """What it is called on comes first."""
+    """For a method, the receiver comes first."""
     offset: int
 
 
@@ -54,7 +54,7 @@ class ListOf:
 
     items: tuple["Node", ...]
     optional: frozenset[int]
-    """Which of them are left out when they are empty optionals."""
+    """Indexes of the items that are omitted if they are empty optionals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,24 +84,24 @@ class FoldKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """A macro that goes through a list, or through the keys of a map."""
+    """A macro that iterates over a list, or over the keys of a map."""
 
     kind: FoldKind
     variable: str
     over: "Node"
     test: "Node | None"
-    """What an item must fulfil; None for a `map` that takes all."""
+    """The condition for an item; None for a `map` without one."""
     body: "Node | None"
-    """What `map` and `filter` make of an item; None for the others."""
+    """The result of `map` and `filter` for an item; None for the others."""
 
 
 Node = Literal | Name | Member | Call | ListOf | MapOf | Fold
 Part = str | int
-"""One step of a path: the name of a field, or an index."""
+"""One segment of a path: the name of a field, or an index."""
 
 
 def children(node: Node) -> Iterator[Node]:
-    """The nodes right below a node."""
+    """The direct children of a node."""
     match node:
         case Member():
             yield node.operand
@@ -121,7 +121,7 @@ def children(node: Node) -> Iterator[Node]:
 
 
 def weigh(node: Node | None) -> int:
-    """How many nodes there are in a node, itself included."""
+    """The number of nodes in a tree, including the root."""
     count, waiting = 0, [node]
     while waiting:
         current = waiting.pop()
@@ -132,14 +132,14 @@ def weigh(node: Node | None) -> int:
 
 
 def literal_key(node: Node) -> Part | None:
-    """The name or index that is written between square brackets, if it is written and not computed."""
+    """The literal name or index in square brackets; None if it is computed."""
     if isinstance(node, Literal) and type(node.value) in (str, int):
         return node.value
     return None
 
 
 def path_of(node: Node) -> tuple[Name, tuple[Part, ...]] | None:
-    """The name and the steps of `a.b[0]["c d"]`; None for everything that is not such a path."""
+    """The name and the segments of `a.b[0]["c d"]`; None for everything else."""
     parts: list[Part] = []
     while not isinstance(node, Name):
         if isinstance(node, Member) and not node.is_test:

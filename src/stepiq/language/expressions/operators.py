@@ -1,4 +1,4 @@
-"""The operators of CEL: equality, order, arithmetic and `in`."""
+"""The CEL operators: equality, order, arithmetic and `in`."""
 
 import math
 import operator
@@ -34,7 +34,7 @@ _BOUNDS = {int: (-(2**63), 2**63 - 1), Uint: (0, 2**64 - 1)}
 
 
 def refuse(sign: str, *values: Value) -> NoReturn:
-    """Say that an operator or function does not take values of these kinds."""
+    """Fail because an operator or function does not accept values of these kinds."""
     kinds = [kind_of(value) for value in values]
     listed = " and ".join(kinds) if len(kinds) < 3 else ", ".join(kinds)
     raise Failure(f"`{sign}` cannot be applied to {listed}. {_advise(sign, *values)}".rstrip())
@@ -63,7 +63,7 @@ def _advise(sign: str, *values: Value) -> str:
 
 
 def same(meter: Meter, left: Value, right: Value) -> bool:
-    """CEL's `==`: `1` is `1.0` but not `true`, and values of different kinds are not equal."""
+    """CEL's `==`: `1` equals `1.0` but not `true`, and values of different kinds are not equal."""
     meter.spend()
     pairs = [(left, right)]
     while pairs:
@@ -100,7 +100,7 @@ def _same_scalar(meter: Meter, a: Value, b: Value) -> bool:
 
 
 def _promoted(a: Value, b: Value) -> tuple[Value, Value]:
-    """Two numbers as they are compared: both as doubles if one of them is a double."""
+    """Two numbers for comparison: both as doubles if one of them is a double."""
     return (float(a), float(b)) if float in (type(a), type(b)) else (a, b)
 
 
@@ -127,7 +127,7 @@ def _ordering(sign: str, holds: _Rule) -> Binary:
 
 
 def _bounded(rule: _Rule) -> _Rule:
-    """Arithmetic on integers, which overflow instead of growing."""
+    """Integer arithmetic, which fails on overflow of 64 bits."""
 
     def compute(a: Value, b: Value) -> Value:
         kind = a.__class__
@@ -169,7 +169,7 @@ def _moment(nanos: int) -> Timestamp:
 
 
 def _length(nanos: int) -> Duration:
-    # As in CEL, where a computed duration is a 64-bit number of nanoseconds, and a written one may be longer.
+    # As in CEL: a computed duration is a 64-bit number of nanoseconds; a written one may be longer.
     low, high = _BOUNDS[int]
     if not low <= nanos <= high:
         raise Failure(
@@ -203,7 +203,7 @@ def _on_doubles(rule: Callable[[float, float], float], *, keeps_scale: bool) -> 
 
     Args:
         rule: the operation.
-        keeps_scale: the error of the result depends on the operands, and not only on the result.
+        keeps_scale: whether the error depends on the operands, and not only on the result.
     """
 
     def compute(a: Value, b: Value) -> float:
@@ -216,7 +216,7 @@ def _on_doubles(rule: Callable[[float, float], float], *, keeps_scale: bool) -> 
 
 
 def _rules(of_ints: _Rule, of_doubles: _Rule) -> _Rules:
-    """What an operator does with numbers: two of one kind give that kind, all others are taken as doubles."""
+    """The rules for numbers: two of the same type return that type, all others are converted to doubles."""
     rules: _Rules = {(one, other): of_doubles for one in NUMBERS for other in NUMBERS}
     rules[int, int] = rules[Uint, Uint] = _bounded(of_ints)
     return rules
@@ -271,7 +271,7 @@ def negate(_meter: Meter, value: Value) -> Value:
 
 
 def contains(meter: Meter, value: Value, container: Value) -> bool:
-    """CEL's `in`: an item of a list, or a key of an object."""
+    """CEL's `in`: whether a list contains an item, or an object a key."""
     if is_list(container):
         meter.spend(len(container))
         if type(value) in _SCALARS:

@@ -1,4 +1,4 @@
-"""Nodes → functions that walk them. Everything that is known before running, such as names, is settled here."""
+"""Compiles nodes into functions. Everything known before evaluation, such as names, is resolved here."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -45,7 +45,7 @@ from stepiq.language.expressions.values import (
 
 
 class Program:
-    """An expression that is ready to run."""
+    """A compiled expression."""
 
     __slots__ = ("_depth", "_run")
 
@@ -58,14 +58,14 @@ class Program:
         """The value of the expression.
 
         Raises:
-            Failure: there is none.
-            Exhausted: it is too much work.
+            Failure: the expression has no value.
+            Exhausted: the work limit is reached.
         """
         return self._run(Frame(context, meter, self._depth))
 
 
 class UnknownFunction(Exception):
-    """CEL's checker knows a function that this language doesn't have."""
+    """CEL accepts a function that this language does not support."""
 
     def __init__(self, call: Call) -> None:
         super().__init__(call.function)
@@ -73,7 +73,7 @@ class UnknownFunction(Exception):
 
 
 class _Builder:
-    """Builds the functions for the nodes below one node; scopes map the names that macros bind to their place."""
+    """Builds the functions for a tree of nodes. A scope maps each name that a macro binds to its slot."""
 
     def __init__(self) -> None:
         self.depth = 0
@@ -163,7 +163,7 @@ class _Builder:
         return read
 
     def _optional(self, node: Call, scope: Mapping[str, int]) -> Run:
-        """`a.?b` and `a[?b]`; null has no fields, so that it gives nothing."""
+        """`a.?b` and `a[?b]`; an empty optional if `a` is null."""
         container, key = self._all(node.arguments, scope)
         text, is_computed = _text(node.arguments[0]), literal_key(node.arguments[1]) is None
 
@@ -230,7 +230,7 @@ class _Builder:
 
         return read
 
-    # -- making --
+    # -- construction --
 
     def _list(self, node: ListOf, scope: Mapping[str, int]) -> Run:
         items = self._all(node.items, scope)
@@ -272,7 +272,7 @@ class _Builder:
 
     def _fold(self, node: Fold, scope: Mapping[str, int]) -> Run:
         over = self.build(node.over, scope)
-        # Not the number of names: a variable may hide another one of the same name.
+        # Not the number of names: a variable may shadow another one of the same name.
         slot = max(scope.values(), default=-1) + 1
         inner = {**scope, node.variable: slot}
         self.depth = max(self.depth, slot + 1)
@@ -291,7 +291,7 @@ class _Builder:
         return run
 
 
-# -- what the functions do --
+# -- the functions --
 
 
 def _following(start: Run, root: str | None, parts: tuple[Part, ...]) -> Run:
@@ -301,7 +301,7 @@ def _following(start: Run, root: str | None, parts: tuple[Part, ...]) -> Run:
     def read(frame: Frame) -> Value:
         value = start(frame)
         for depth, part in enumerate(parts):
-            # Most steps lead from JSON object to JSON object.
+            # Fast path: most segments are keys of JSON objects.
             if type(value) is dict and part in value:
                 value = enter(value[part])
                 continue

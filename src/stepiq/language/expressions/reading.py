@@ -1,8 +1,8 @@
-"""Text → nodes, by CEL's own parser and type checker, and refusals put in sentences.
+"""Parses expressions with CEL's own parser and type checker, and explains their errors.
 
-The engine reads and checks; it does not evaluate. Its evaluation cannot be stopped, holds the interpreter, copies
-the whole list for every item that `map` and `filter` add, cuts texts at U+0000, and in this version drops a
-reference to `None` for every null it gives back, which ends the process.
+The library's engine parses and checks, but does not evaluate. Its evaluation cannot be interrupted, holds the GIL,
+copies the whole list for every item that `map` and `filter` add, truncates texts at U+0000, and in this version drops
+a reference to `None` for every null that it returns, which ends the process.
 """
 
 from dataclasses import dataclass
@@ -22,17 +22,17 @@ _NOT_PART = "Protocol buffer messages, such as `google.protobuf.Value{}`, are no
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was read."""
+    """The result of parsing."""
 
     program: Program
     references: tuple[Reference, ...]
-    """With offsets in the text as it was written."""
+    """With offsets in the text as written."""
     may_decide: bool
-    """Whether the value may be true or false, as far as the types are known."""
+    """Whether the value can be true or false, as far as the types are known."""
 
 
 def read(text: str) -> Reading:
-    """Read an expression.
+    """Parse an expression.
 
     Raises:
         ExpressionSyntaxError: with line and column inside the text.
@@ -65,7 +65,7 @@ def read(text: str) -> Reading:
 
 
 def _check_patterns(node: Node, found: Source) -> None:
-    """Refuse patterns that are written in the expression and cannot be used."""
+    """Refuse invalid literal patterns."""
     waiting = [node]
     while waiting:
         current = waiting.pop()

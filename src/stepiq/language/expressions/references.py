@@ -1,4 +1,4 @@
-"""Which places of the context an expression reads, for the checks made when a definition is saved."""
+"""Collects the places of the context that an expression reads, for the checks on saving a definition."""
 
 from collections.abc import Iterator
 
@@ -18,11 +18,11 @@ from stepiq.language.expressions.values import TYPES
 from stepiq.language.templates.nodes import Reference
 
 ROOTS = ("input", "vars", "variables", "steps", "run", "item", "index")
-"""What an expression can read from. `variables` is another name of `vars`."""
+"""The roots that an expression can read. `variables` is another name for `vars`."""
 
 
 class UnknownName(Exception):
-    """A name that CEL knows and this language doesn't."""
+    """A name that CEL accepts and this language does not support."""
 
     def __init__(self, name: Name) -> None:
         super().__init__(name.text)
@@ -30,7 +30,7 @@ class UnknownName(Exception):
 
 
 def collect(node: Node) -> tuple[Reference, ...]:
-    """Every place where the context is read, in the order written. What macros bind is not part of it."""
+    """Every place where the context is read, in the order written. Variables of macros are not included."""
     return tuple(sorted(_visit(node, frozenset()), key=lambda reference: reference.offset))
 
 
@@ -52,7 +52,7 @@ def _visit(node: Node, bound: frozenset[str]) -> Iterator[Reference]:
 
 
 def _read(node: Node, bound: frozenset[str]) -> Iterator[Reference]:
-    """The reference that a path makes, and those in the keys that it computes."""
+    """The reference of a path, and those in its computed keys."""
     parts: list[str] = []
     optional = False
     while True:
@@ -65,7 +65,7 @@ def _read(node: Node, bound: frozenset[str]) -> Iterator[Reference]:
                 container, key = node.arguments
                 part = literal_key(key)
                 if part is None:
-                    # What follows depends on a value, and cannot be known.
+                    # The parts after a computed key depend on its value, so they are not checked.
                     parts, optional = [], False
                     yield from _visit(key, bound)
                 else:

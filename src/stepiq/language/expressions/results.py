@@ -1,4 +1,4 @@
-"""The value of an expression → plain JSON of bounded size."""
+"""Converts the value of an expression into plain JSON of bounded size."""
 
 import math
 from types import NoneType
@@ -32,7 +32,7 @@ _JSON_REFUSED = "the result is not JSON data."
 
 
 class Room:
-    """What is left of the longest result."""
+    """The remaining size of a result."""
 
     def __init__(self) -> None:
         self._left = MAX_RESULT_BYTES
@@ -45,9 +45,9 @@ class Room:
             )
 
     def measure(self, value: Json) -> None:
-        """Take the room that JSON data needs at least: escapes and the length of numbers are not counted.
+        """Take the minimum size of JSON data: escapes and the length of numbers are not counted.
 
-        Lists are looked at as a whole where they can be, since there may be half a million values.
+        Lists are checked as a whole where possible, since there may be half a million values.
         """
         waiting: list[list[Json]] = [[value]]
         while waiting:
@@ -68,12 +68,12 @@ class Room:
         elif is_object(item):
             self.measure_texts(list(item))
             waiting.append(list(item.values()))
-        # Members of enumerations are texts or integers too.
+        # Enum members are strings or integers too.
         elif item is not None and not isinstance(item, str | int | float):
             raise Failure(_JSON_REFUSED)
 
     def measure_texts(self, texts: list[str]) -> None:
-        """Take the room of texts, which are whole characters only."""
+        """Take the size of texts; fails if one contains half of a surrogate pair."""
         try:
             self.take(sum(map(len, texts)) + 2 * len(texts))
             joined = "".join(texts)
@@ -81,7 +81,7 @@ class Room:
                 self.take(len(joined.encode()) - len(joined))
         except UnicodeEncodeError:
             raise Failure(_CHARACTER_REFUSED) from None
-        except TypeError:  # an object with keys that are no texts
+        except TypeError:  # an object with keys that are not strings
             raise Failure(_JSON_REFUSED) from None
 
 
@@ -90,11 +90,11 @@ def _is_float(value: Json) -> bool:
 
 
 def to_json(value: Value, meter: Meter, room: Room) -> Json:
-    """A value as JSON: what came from the context as it is, and what the expression made itself converted.
+    """A value as JSON: data from the context is used as it is, and data that the expression created is converted.
 
     Raises:
-        Failure: it is of a kind that JSON does not have.
-        Exhausted: it is too long.
+        Failure: JSON cannot represent the value.
+        Exhausted: the result is too large.
     """
     kind = value.__class__
     if kind is tuple:

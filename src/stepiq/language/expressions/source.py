@@ -1,4 +1,4 @@
-"""The text of an expression before CEL's parser gets it: its bounds, its words, and `{{path}}` read as the path."""
+"""Prepares an expression for CEL's parser: limits, tokens, and `{{path}}` replaced by the path."""
 
 import re
 from collections.abc import Iterator
@@ -46,39 +46,39 @@ class Token:
     kind: str
     text: str
     offset: int
-    """Where it stands in the text that CEL reads."""
+    """Offset in the text that CEL reads."""
 
 
 @dataclass(slots=True)
 class Source:
-    """An expression's text as it was written and as CEL reads it."""
+    """The text of an expression, as written and as CEL reads it."""
 
     written: str
     text: str
     tokens: list[Token]
-    """Those of `text`, without space and comments."""
+    """The tokens of `text`, without white space and comments."""
     origins: list[int]
-    """For each character of `text`, where it comes from in `written`."""
+    """For each character of `text`, its offset in `written`."""
 
     def origin(self, offset: int) -> int:
-        """The place in `written` of an offset in `text`."""
+        """The offset in `written` for an offset in `text`."""
         return self.origins[offset] if offset < len(self.origins) else len(self.written)
 
     def fail(self, offset: int, message: str) -> NoReturn:
-        """Refuse the expression, naming a place in `text`."""
+        """Refuse the expression at an offset in `text`."""
         fail(self.written, self.origin(offset), message)
 
 
 def fail(written: str, offset: int, message: str) -> NoReturn:
-    """Refuse the expression, naming a place in what was written."""
+    """Refuse the expression at an offset in the text as written."""
     raise ExpressionSyntaxError(message, *position(written, offset))
 
 
 def read(written: str) -> Source:
-    """Take an expression's text apart.
+    """Split an expression's text into tokens.
 
     Raises:
-        ExpressionSyntaxError: too long, empty, or with something that no expression has.
+        ExpressionSyntaxError: the text is too long, empty, or contains invalid characters.
     """
     if len(written) > MAX_LENGTH:
         fail(written, MAX_LENGTH, f"An expression can have at most {MAX_LENGTH:,} characters.")
@@ -112,14 +112,14 @@ def read(written: str) -> Source:
 
 
 def quoted_paths(written: str) -> Iterator[tuple[int, str]]:
-    """Each `{{path}}` inside the strings of an expression, and where it is."""
+    """Each `{{path}}` inside the strings of an expression, with its offset."""
     for token in _TOKEN.finditer(written):
         for found in _TAG.finditer(token["string"] or ""):
             yield token.start() + found.start(), found[1]
 
 
 def _refuse(source: Source) -> None:
-    """Refuse what CEL would read in a way that this language does not mean."""
+    """Refuse syntax that CEL accepts and this language does not support."""
     token = source.tokens[-1]
     before = source.tokens[-2] if len(source.tokens) > 1 else None
     if token.text == ".":
@@ -153,7 +153,7 @@ def _fail_at_character(written: str, at: int) -> NoReturn:
 
 
 def _read_placeholder(written: str, at: int) -> tuple[str, int]:
-    """What CEL reads for `{{path}}`, and where that ends."""
+    """The text that CEL reads for `{{path}}`, and the offset of its end."""
     braces = "}}}" if written.startswith("{{{", at) else "}}"
     close = written.find(braces, at)
     if close < 0:
@@ -165,7 +165,7 @@ def _read_placeholder(written: str, at: int) -> tuple[str, int]:
             at,
             f"`{root[:60]}` is unknown. Write a path such as `{{{{input.topic}}}}`.",
         )
-    # In brackets, so that it is one value whatever stands around it.
+    # In parentheses, so that it is one value in any context.
     return f"({root}{''.join(map(_write_part, rest))})", close + len(braces)
 
 

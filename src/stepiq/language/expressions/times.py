@@ -1,4 +1,4 @@
-"""CEL's timestamps and durations, to the nanosecond, and the texts they are read from and written as."""
+"""CEL's timestamps and durations in nanoseconds, and their text formats."""
 
 import re
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 _SECOND = 10**9
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
-"""The years 1 to 9999."""
+"""Limits of the years 1 to 9999."""
 _MAX_DURATION = 315_576_000_000 * _SECOND
-"""Ten thousand years."""
+"""Ten thousand years, in nanoseconds."""
 
 _TIMESTAMP = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]((?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9})[0-9]*)?(Z|z|[+-][0-9]{2}:[0-9]{2})"
@@ -49,7 +49,7 @@ def duration(nanos: int) -> Duration | None:
 
 
 def read_timestamp(text: str) -> Timestamp | None:
-    """Read `2024-01-31T09:00:00Z` (RFC 3339); None if it isn't one."""
+    """Parse `2024-01-31T09:00:00Z` (RFC 3339); None if the text is invalid."""
     found = _TIMESTAMP.fullmatch(text)
     if found is None:
         return None
@@ -63,7 +63,7 @@ def read_timestamp(text: str) -> Timestamp | None:
 
 
 def read_duration(text: str) -> Duration | None:
-    """Read `1h30m` or `2.5s`; None if it isn't one."""
+    """Parse `1h30m` or `2.5s`; None if the text is invalid."""
     found = _DURATION.fullmatch(text) if len(text) <= _MAX_LENGTH else None
     if found is None:
         return None
@@ -75,14 +75,14 @@ def read_duration(text: str) -> Duration | None:
 
 
 def write_timestamp(value: Timestamp) -> str:
-    """ISO 8601 in UTC, with as many digits of a fraction as it takes: none, 3, 6 or 9."""
+    """ISO 8601 in UTC, with 0, 3, 6 or 9 digits of a fraction, as needed."""
     seconds, nanos = divmod(value.nanos, _SECOND)
     moment = (_EPOCH + timedelta(seconds=seconds)).replace(tzinfo=None)
     return f"{moment.isoformat()}{_fraction(nanos)}Z"
 
 
 def write_duration(value: Duration) -> str:
-    """Seconds with the unit, `5400s`."""
+    """Seconds with the unit, such as `5400s`."""
     seconds, nanos = divmod(abs(value.nanos), _SECOND)
     return f"{'-' if value.nanos < 0 else ''}{seconds}{_fraction(nanos)}s"
 
@@ -96,7 +96,7 @@ def _fraction(nanos: int) -> str:
 
 
 def read_zone(name: str) -> tzinfo | None:
-    """The time zone of an IANA name or of an offset such as `+05:30`; None if there is no such zone."""
+    """The time zone of an IANA name or an offset such as `+05:30`; None if it does not exist."""
     if found := _OFFSET.fullmatch(name):
         sign, hours, minutes = found.groups()
         offset = timedelta(hours=int(hours), minutes=int(minutes))
@@ -104,12 +104,12 @@ def read_zone(name: str) -> tzinfo | None:
     try:
         return ZoneInfo(name)
     except (ValueError, LookupError, OSError):
-        # What ZoneInfo raises depends on how far the name looks like a path.
+        # The exception of ZoneInfo depends on how much the name looks like a path.
         return None
 
 
 def calendar(value: Timestamp, zone: tzinfo) -> datetime | None:
-    """The instant as clocks of a zone show it; None at the ends of the calendar."""
+    """The local time of an instant in a zone; None at the ends of the calendar."""
     seconds, nanos = divmod(value.nanos, _SECOND)
     moment = _EPOCH + timedelta(seconds=seconds, microseconds=nanos // 1000)
     try:
@@ -119,5 +119,5 @@ def calendar(value: Timestamp, zone: tzinfo) -> datetime | None:
 
 
 def toward_zero(nanos: int, unit: int) -> int:
-    """How many whole units there are in a number of nanoseconds, its sign kept."""
+    """The number of whole units in a number of nanoseconds, rounded toward zero."""
     return nanos // unit if nanos >= 0 else -(-nanos // unit)

@@ -1,7 +1,7 @@
-"""Values as expressions see them, and the meter that bounds the work of one evaluation.
+"""The values of expressions, and the meter that limits the work of one evaluation.
 
-JSON data is read where it lies: a `list` or a `dict` comes from the context and its numbers enter when they are
-taken out of it. What an expression makes itself is a `tuple` or a `Map`, whose values have entered already.
+JSON data is not copied: a `list` or a `dict` comes from the context, and its numbers are converted when they are read.
+A value that an expression creates is a `tuple` or a `Map`, whose items are converted already.
 """
 
 import math
@@ -15,9 +15,9 @@ from stepiq.language.expressions.times import Duration, Timestamp
 from stepiq.language.templates.meter import OPERATIONS_PER_PAUSE, OverBudget
 
 MAX_OPERATIONS = 100_000
-"""Most work one evaluation does: parts of the expression visited, once for every item a macro goes through."""
+"""Most work of one evaluation: parts of the expression evaluated, once for every item that a macro visits."""
 MAX_TEXT_LENGTH = 1024 * 1024
-"""Longest text an expression may make, in characters."""
+"""Longest text that an expression may create, in characters."""
 _READ_PER_OPERATION = 100
 _MADE_PER_OPERATION = 64
 _INT_LIMIT = 2**63
@@ -27,11 +27,11 @@ Value = Any
 
 
 class Failure(Exception):
-    """An expression has no value. `&&`, `||`, `all` and `exists` go on if the rest decides without it."""
+    """An expression has no value. `&&`, `||`, `all` and `exists` continue if the rest decides without it."""
 
 
 class Exhausted(Exception):
-    """An expression is more work than one may be. Nothing goes on after this."""
+    """An expression exceeds its work limit. This always ends the evaluation."""
 
 
 class Missing:
@@ -42,12 +42,12 @@ MISSING: Final = Missing()
 
 
 class Meter:
-    """Counts the work of an evaluation, or of several that share their bounds, and stops it at the limit.
+    """Counts the work of one evaluation, or of several that share a limit, and stops it at the limit.
 
     Args:
-        limit: operations that are too many.
-        budget: operations after which `OverBudget` is raised, long before that.
-        pause: called again and again during the work; what it raises ends the evaluation.
+        limit: maximum number of operations.
+        budget: operations after which `OverBudget` is raised, far below the limit.
+        pause: called regularly during the work; an exception from it ends the evaluation.
     """
 
     __slots__ = ("_budget", "_left", "_limit", "_pause", "_span", "_spent", "patterns")
@@ -63,7 +63,7 @@ class Meter:
         self._spent = 0
         self._span = self._left = self._next_span()
         self.patterns: dict[tuple[str, str], Any] = {}
-        """Patterns that were compiled on the way, by their text."""
+        """Patterns compiled during the evaluation, by their text and the meaning of `.`."""
 
     def spend(self, operations: int = 1) -> None:
         self._left -= operations
@@ -71,11 +71,11 @@ class Meter:
             self._look_up()
 
     def spend_reading(self, length: int) -> None:
-        """Charge for characters that are looked at."""
+        """Charge for characters that are read."""
         self.spend(1 + length // _READ_PER_OPERATION)
 
     def spend_making(self, length: int) -> None:
-        """Charge for characters that a new text has."""
+        """Charge for the characters of a new text."""
         if length > MAX_TEXT_LENGTH:
             raise Exhausted(f"it creates a string of more than {MAX_TEXT_LENGTH:,} characters.")
         self.spend(1 + length // _MADE_PER_OPERATION)
@@ -88,7 +88,7 @@ class Meter:
                 "or split the step."
             )
         if self._pause is None:
-            # Without pauses, only a budget ends before the limit.
+            # Without a pause function, only a budget ends the span before the limit.
             raise OverBudget
         self._pause()
         self._span = self._left = self._next_span()
@@ -115,10 +115,10 @@ class TypeName:
 
 @dataclass(frozen=True, slots=True)
 class Optional:
-    """A value that may not be there."""
+    """A value that may be absent."""
 
     value: Value
-    """`MISSING` if it isn't."""
+    """`MISSING` if absent."""
 
 
 NONE = Optional(MISSING)
@@ -126,13 +126,13 @@ NONE = Optional(MISSING)
 
 @dataclass(frozen=True, slots=True)
 class BoolKey:
-    """True or false as the key of a map: Python takes `True` and `1` for the same key, CEL does not."""
+    """A boolean as the key of a map. In Python `True` and `1` are the same key, in CEL they are not."""
 
     value: bool
 
 
 class Map(dict[Any, Value]):
-    """A map that an expression made. Its keys are texts, integers and `BoolKey`s."""
+    """A map that an expression created. Its keys are texts, integers and `BoolKey`s."""
 
     __slots__ = ()
 
@@ -161,27 +161,27 @@ _TAKEN_AS_THEY_ARE = frozenset({NoneType, bool, str, list, dict})
 
 
 def type_of(value: Value) -> TypeName:
-    """What `type(x)` gives."""
+    """The result of `type(x)`."""
     return TYPES[_KINDS[type(value)][0]]
 
 
 def kind_of(value: Value) -> str:
-    """The kind of a value in the words of the messages, which never show the value."""
+    """The kind of a value for messages, which never show the value."""
     return _KINDS[type(value)][1]
 
 
 def is_list(value: Value) -> bool:
-    """Whether a value is a list, whoever made it."""
+    """Whether a value is a list, from the context or created by an expression."""
     return type(value) in (list, tuple)
 
 
 def is_map(value: Value) -> bool:
-    """Whether a value is an object, whoever made it."""
+    """Whether a value is an object, from the context or created by an expression."""
     return type(value) in (dict, Map)
 
 
 def enter(value: Json) -> Value:
-    """A value of the context as expressions see it: a number without a fraction is an integer while 64 bits hold it."""
+    """Convert a value of the context: a number without a fraction becomes an integer if it fits into 64 bits."""
     kind = value.__class__
     if kind in _TAKEN_AS_THEY_ARE:
         return value
@@ -191,7 +191,7 @@ def enter(value: Json) -> Value:
         is_int = value.is_integer() and -_INT_LIMIT <= value < _INT_LIMIT
         return int(value) if is_int else value
     if isinstance(value, str):
-        return str.__str__(value)  # a member of an enumeration, for one
+        return str.__str__(value)  # such as an enum member
     raise Failure("it reads a value that is not JSON data.")
 
 
@@ -203,7 +203,7 @@ def _as_double(value: int) -> float:
 
 
 def items_of(container: Value) -> Iterator[Value]:
-    """What a macro goes through: the items of a list, or the keys of a map."""
+    """The values that a macro iterates over: the items of a list, or the keys of a map."""
     kind = container.__class__
     if kind is list:
         return map(enter, container)
@@ -213,7 +213,7 @@ def items_of(container: Value) -> Iterator[Value]:
 
 
 def key_of(value: Value) -> Any:
-    """A value as the key of a map; `MISSING` if it cannot be one."""
+    """A value as the key of a map; `MISSING` if it cannot be a key."""
     kind = value.__class__
     if kind in (str, int, Uint):
         return value
@@ -225,7 +225,7 @@ def key_of(value: Value) -> Any:
 
 
 def lookup(container: Value, key: Value) -> Value:
-    """What a key or an index names in a value, or `MISSING`."""
+    """The value at a key or an index, or `MISSING`."""
     kind = container.__class__
     if kind is dict:
         return enter(container[key]) if type(key) is str and key in container else MISSING

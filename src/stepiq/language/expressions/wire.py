@@ -1,6 +1,6 @@
-"""The form in which CEL's parser hands over what it has read: protocol buffers of `cel.expr.CheckedExpr`.
+"""Decodes the output of CEL's parser: protocol buffers of `cel.expr.CheckedExpr`.
 
-Only what an expression of this language can have is read; field numbers are those of CEL's `syntax.proto` and
+Only the parts that this language supports are decoded. The field numbers are those of CEL's `syntax.proto` and
 `checked.proto`.
 """
 
@@ -24,13 +24,13 @@ from stepiq.language.expressions.values import Uint
 
 _TWO_TO_64 = 2**64
 _DOUBLE, _LENGTH = 1, 2
-"""Wire types; the third one in use is 0, an integer."""
+"""Wire types. The only other one in use is 0, an integer."""
 _MESSAGE_OF_ANY = 2
 _EXPRESSION, _SOURCE_INFO, _POSITIONS = 4, 5, 4
 
 
 class Foreign(Exception):
-    """The expression has a part of CEL that this language does not have, such as protocol buffers."""
+    """The expression contains a part of CEL that this language does not support, such as protocol buffers."""
 
     def __init__(self, offset: int) -> None:
         super().__init__(offset)
@@ -38,10 +38,10 @@ class Foreign(Exception):
 
 
 def decode(data: bytes) -> Node:
-    """Read what `serialize()` of a compiled expression gives.
+    """Decode the result of `serialize()` of a compiled expression.
 
     Raises:
-        Foreign: it has a part that this language does not have.
+        Foreign: the expression contains a part that this language does not support.
     """
     parts = _first(_first(data)[_MESSAGE_OF_ANY])
     positions: dict[int, int] = {}
@@ -53,10 +53,10 @@ def decode(data: bytes) -> Node:
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
-    """Numbers and values of the fields of one message."""
+    """The field numbers and values of one message."""
     at, end = 0, len(data)
     while at < end:
-        key = data[at]  # all numbers are below 16, so that one byte holds number and type
+        key = data[at]  # all field numbers are below 16, so one byte contains number and wire type
         at += 1
         if key & 7 == _DOUBLE:
             yield key >> 3, struct.unpack_from("<d", data, at)[0]
@@ -91,7 +91,7 @@ def _packed(data: bytes) -> Iterator[int]:
 
 
 def _first(data: bytes) -> dict[int, Any]:
-    """The fields of a message that has each at most once."""
+    """The fields of a message without repeated fields."""
     return dict(_fields(data))
 
 
@@ -112,12 +112,12 @@ def _constant(data: bytes) -> Literal:
             return Literal(Uint(value))
         case 6:
             return Literal(value.decode())
-        case _:  # 5, a double, and 7, bytes, are what they are
+        case _:  # 5 (a double) and 7 (bytes) are used as they are
             return Literal(value)
 
 
 class _Decoder:
-    """Reads the messages of one expression, which know their places by number."""
+    """Decodes the messages of one expression, which refer to their offsets by id."""
 
     def __init__(self, positions: dict[int, int]) -> None:
         self._positions = positions
@@ -154,7 +154,7 @@ class _Decoder:
         for number, value in _fields(data):
             if number == 2:
                 name = value.decode()
-            else:  # 1 is what it is called on, 3 an argument; they come in this order
+            else:  # 1 is the receiver, 3 an argument, in this order
                 arguments.append(self.node(value))
         return Call(name, tuple(arguments), offset)
 
@@ -177,7 +177,7 @@ class _Decoder:
         return MapOf(tuple(entries))
 
     def _fold(self, fields: dict[int, bytes], offset: int) -> Fold:
-        """Tell again which macro a loop was written as: the parser writes each of them in one shape."""
+        """Reconstruct a macro from a loop: the parser expands each macro into a fixed form."""
         variable, over = fields[1].decode(), self.node(fields[2])
         match self.node(fields[4]), self.node(fields[6]):
             case Literal(value=bool(is_all)), Call(arguments=(_, test)):

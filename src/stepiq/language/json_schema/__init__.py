@@ -1,1 +1,1 @@
-"""The JSON Schema of documents, for editors: what the readers accept, it accepts; what needs a reader stays with them."""
+"""The JSON Schema of documents, for editors. It accepts every valid document; the readers check the rest."""

@@ -1,4 +1,4 @@
-"""What every step has, and the jumps that lead from one to another."""
+"""The schema of the fields that every step has, and of jumps."""
 
 from stepiq.language.expressions import source
 from stepiq.language.json_schema.nodes import (
@@ -51,7 +51,7 @@ _ON_ERROR = {
 
 
 def definitions() -> dict[str, Node]:
-    """The parts that several step types refer to."""
+    """The definitions that several step types refer to."""
     return {
         "step_id": step_id(),
         "step_name": or_null(text("Name", "A name to show. Default: the id.", maximum=MAX_NAME)),
@@ -74,11 +74,11 @@ def definitions() -> dict[str, Node]:
 
 
 def step_fields(kind: StepKind) -> dict[str, Node]:
-    """The fields that a step of a type has because all steps have them."""
+    """The common fields of a step of one type."""
     found: dict[str, Node] = {
         "id": reference("step_id"),
         "name": reference("step_name"),
-        # The step around this says which types there are.
+        # The schema of the step lists the types.
         "type": {},
         "if": reference("step_if"),
         "timeout_seconds": or_null(_timeout(kind)),
@@ -106,7 +106,7 @@ def condition(title: str, description: str) -> Node:
 
 
 def jump_fields() -> dict[str, Node]:
-    """`goto`, and how often it may lead backwards."""
+    """`goto`, and the limit of backward jumps."""
     return {
         "goto": goto("The next step."),
         "max_loops": integer(
@@ -127,7 +127,7 @@ def jump_fields() -> dict[str, Node]:
 
 
 def goto(description: str, *, default: str | None = None) -> Node:
-    """A step to go on with."""
+    """The step to continue with."""
     return text(
         "Go to",
         f"{description} The id of a step of the same sequence, `{NEXT}` or `{END}`.",

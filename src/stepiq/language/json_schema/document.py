@@ -1,4 +1,4 @@
-"""The whole schema, and its text."""
+"""The complete schema, and its text."""
 
 import json
 from functools import cache
@@ -17,7 +17,7 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def document() -> Node:
-    """The JSON Schema of a document; the same each time."""
+    """The JSON Schema of a document. The result is always the same."""
     made = mapping(
         "stepIQ pipeline", "A pipeline: a name, and steps that pass data to each other.",
         _fields(), ["name", "steps"],
@@ -35,7 +35,7 @@ def document() -> Node:
 
 @cache
 def document_text() -> str:
-    """The schema as JSON for people and files."""
+    """The schema as indented JSON."""
     return json.dumps(document(), ensure_ascii=False, indent=2) + "\n"
 
 

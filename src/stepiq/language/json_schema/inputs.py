@@ -1,4 +1,4 @@
-"""`input.schema` in both forms, and as much of JSON Schema as helps to write one."""
+"""The schema of `input.schema` in both forms, and of the common keywords of JSON Schema."""
 
 from collections.abc import Sequence
 
@@ -39,7 +39,7 @@ _COUNTED = {"string": "characters", "array": "items"}
 
 
 def definitions() -> dict[str, Node]:
-    """The parts that `input` and `output_schema` refer to."""
+    """The definitions that `input` and `output_schema` refer to."""
     return {
         "input_field": _input_field(),
         **{_field_name(kind): _field(kind) for kind in FIELD_TYPES},
@@ -70,7 +70,7 @@ def input_node() -> Node:
 
 
 def _is_long_form() -> Node:
-    """As `inputs.is_long_form` has it."""
+    """The rule of `inputs.is_long_form`."""
     ways = [_has(name, {"type": "string"}) for name in TEXT_KEYWORDS]
     ways += [_has(name, {"type": "array"}) for name in LIST_KEYWORDS]
     ways.append(_has(SWITCH_KEYWORD, {"type": "boolean"}))
@@ -99,7 +99,7 @@ def _field_name(kind: str) -> str:
 
 
 def _field(kind: str) -> Node:
-    """A field of one type, with the options that go with it."""
+    """A field of one type, with the options for this type."""
     counted = _COUNTED.get(kind, "")
     known: dict[str, Node] = {
         "type": {},
@@ -136,7 +136,7 @@ def _field(kind: str) -> Node:
 
 
 def _json_schema() -> Node:
-    """A JSON Schema as far as its common keywords go; others may stand there too."""
+    """The common keywords of JSON Schema; others are allowed too."""
     inner = reference("json_schema")
     schemas: Node = {"type": "object", "additionalProperties": inner}
     several: Node = {"type": "array", "items": inner, "minItems": 1}

@@ -1,7 +1,7 @@
-"""The pieces that the schema is made of.
+"""The building blocks of the schema.
 
-Only keywords that editors know are used: those of draft 7, whose meaning 2020-12 has kept, and a few that editors add to
-them (`markdownDescription`, `enumDescriptions`, `errorMessage`, `defaultSnippets`, `doNotSuggest`).
+Only keywords that editors support are used: those of draft 7 that 2020-12 has not changed, and some that editors add
+(`markdownDescription`, `enumDescriptions`, `errorMessage`, `defaultSnippets`, `doNotSuggest`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ _ABSENT = "The same as a missing field."
 
 
 def words(title: str, description: str) -> Node:
-    """What an editor shows beside a field; a description may have `code` in it."""
+    """Title and description that an editor shows; the description may contain `code`."""
     made: Node = {"title": title, "description": _plain(description)}
     if "`" in description:
         made["markdownDescription"] = description
@@ -35,7 +35,7 @@ def text(
     default: str | None = None,
     examples: Sequence[str] = (),
 ) -> Node:
-    """A text; `pattern` is one that the whole of it fits, and `rule` puts it into words."""
+    """A text; `pattern` must match all of it, and `rule` describes the pattern."""
     made: Node = {**words(title, description), "type": "string"}
     if minimum:
         made["minLength"] = minimum
@@ -47,12 +47,12 @@ def text(
 
 
 def template(title: str, description: str, *, maximum: int | None = None) -> Node:
-    """A text with template tags in it."""
+    """A template."""
     return text(title, f"Template. {description}", maximum=maximum)
 
 
 def expression(title: str, description: str, maximum: int) -> Node:
-    """An expression: a text, or the boolean that `true` and `false` are in YAML."""
+    """An expression: a text, or a boolean, since `true` and `false` are booleans in YAML."""
     return {
         **words(title, f"Expression. {description}"),
         "type": ["string", "boolean"],
@@ -90,10 +90,10 @@ def choice(
     *,
     default: str | None = None,
 ) -> Node:
-    """One of several words, each with its meaning.
+    """One of several words, each with a description.
 
     Raises:
-        KeyError: one of the options has no meaning.
+        KeyError: an option has no description.
     """
     values = [str(option) for option in options]
     says = [meanings[value] for value in values]
@@ -118,7 +118,7 @@ def array(title: str, description: str, items: Node, minimum: int, maximum: int)
 def mapping(
     title: str, description: str, fields: Mapping[str, Node], required: Sequence[str] = ()
 ) -> Node:
-    """A mapping with these fields and no others; those that are not required may be null."""
+    """A mapping with only these fields; optional ones may be null."""
     made: Node = {
         **words(title, description),
         "type": "object",
@@ -133,7 +133,7 @@ def mapping(
 def by_name(
     title: str, description: str, pattern: str, value: Node, maximum: int | None = None
 ) -> Node:
-    """A mapping of names that fit a pattern to values of one kind."""
+    """A mapping of names that match a pattern to values of one schema."""
     made: Node = {
         **words(title, description),
         "type": "object",
@@ -149,7 +149,7 @@ def reference(name: str) -> Node:
 
 
 def if_object(title: str, description: str, then: Node) -> Node:
-    """A mapping that fits another schema, which says nothing about null."""
+    """A mapping that matches another schema, which does not cover null."""
     return {
         **words(title, description),
         "type": "object",
@@ -159,7 +159,7 @@ def if_object(title: str, description: str, then: Node) -> Node:
 
 
 def nothing(description: str) -> Node:
-    """A field that has no meaning here, so that editors do not offer it and only null may stand there."""
+    """A field that is not allowed here: editors do not suggest it, and only null is valid."""
     return {
         "description": description,
         "type": "null",
@@ -174,22 +174,22 @@ def either(title: str, description: str, *ways: Node) -> Node:
 
 
 def by_type(ways: Mapping[str, Node], *, default: str | None = None) -> Node:
-    """What a mapping has to fit, by its `type`; `default` is the one that counts where it is absent."""
+    """The schema of a mapping by its `type`; `default` is the type of a mapping without one."""
     return {"allOf": [_way(name, then, name == default) for name, then in ways.items()]}
 
 
 def _way(name: str, then: Node, is_default: bool) -> Node:
-    # `doNotSuggest`: the fields of a condition are said elsewhere, and an editor would offer them twice.
+    # `doNotSuggest`: the fields of a condition are described elsewhere, and editors would suggest them twice.
     asked: Node = {"enum": [name, None] if is_default else [name], "doNotSuggest": True}
     if is_default:
-        # Also for what is no mapping yet, so that an editor has fields to offer.
+        # Applies before the value is a mapping too, so that editors have fields to suggest.
         return {"if": {"properties": {"type": asked}}, "then": then}
     condition: Node = {"type": "object", "properties": {"type": asked}, "required": ["type"]}
     return {"if": condition, "then": then}
 
 
 def or_null(node: Node) -> Node:
-    """The same, or null: for an optional field that counts as absent."""
+    """The same schema, or null, for an optional field: null counts as absent."""
     if "anyOf" in node:
         return {**node, "anyOf": [*node["anyOf"], {"type": "null"}]}
     if "type" not in node:
@@ -206,7 +206,7 @@ def or_null(node: Node) -> Node:
 
 
 def whole(pattern: str) -> str:
-    """A pattern that the whole of a text fits, as a pattern that is searched for."""
+    """Anchor a pattern at both ends."""
     return f"^(?:{pattern})$"
 
 

@@ -1,4 +1,4 @@
-"""What starts a pipeline and who hears of its end: `schedule`, `webhook`, `output` and `notifications`."""
+"""The schema of triggers and recipients: `schedule`, `webhook`, `output` and `notifications`."""
 
 from stepiq.language import cron
 from stepiq.language.delivery_fields import (
@@ -55,14 +55,14 @@ _SCHEMES = {
     "standard": "Standard Webhooks 1.0.",
     "hmac-sha256": "HMAC of the body, in hexadecimal or base64.",
 }
-# Looser than the reader, which knows more of what an address may be.
+# Less strict than the reader.
 _EMAIL = r"[^@ ]{1,64}@[A-Za-z0-9.-]+"
 _URL_START = r"[Hh][Tt][Tt][Pp][Ss]?://|\{\{"
 _ONE_LINE_RULE = "a single line"
 
 
 def definitions() -> dict[str, Node]:
-    """The parts that `output` and `notifications` refer to."""
+    """The definitions that `output` and `notifications` refer to."""
     return {
         "deliver_target": _target(DELIVER_TYPES),
         "notification_target": _target(NOTIFICATION_TYPES),
@@ -169,7 +169,7 @@ def webhook() -> Node:
 
 
 def secret_name(description: str) -> Node:
-    """The name of a secret that signs."""
+    """The name of a signing secret."""
     return text(
         "Secret",
         description,
@@ -180,7 +180,7 @@ def secret_name(description: str) -> Node:
 
 
 def url(description: str) -> Node:
-    """The address of another system."""
+    """The URL of another system."""
     return {
         **template(
             "URL", f"{description} It must begin with https:// or http://.", maximum=MAX_URL

@@ -1,4 +1,4 @@
-"""What an editor offers to write down at once: a step of each type, and a first pipeline."""
+"""The snippets that an editor offers: a step of each type, an input field, and a first pipeline."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -7,8 +7,8 @@ from stepiq.core.json import Json
 from stepiq.language.json_schema.nodes import Node
 from stepiq.language.specs import StepType
 
-# `${1:word}` is a place to fill in. Texts are written down as they are, so all of them are such that YAML needs no quotes;
-# `^` marks what is no text.
+# `${1:word}` is a placeholder. Editors insert texts without quotes, so none of them may need quotes in YAML; `^` marks
+# a value that is not a text.
 STEPS: Final[dict[StepType, dict[str, Json]]] = {
     StepType.LLM: {
         "id": "${1:draft}",
@@ -80,7 +80,7 @@ PIPELINE: Final[list[Node]] = [
 
 
 def steps(descriptions: Mapping[StepType, str]) -> list[Node]:
-    """The snippets of these step types, with what each of them does."""
+    """The snippets of these step types, with a description of each."""
     return [
         {"label": f"{name} step", "description": description, "body": STEPS[name]}
         for name, description in descriptions.items()

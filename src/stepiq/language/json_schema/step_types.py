@@ -1,4 +1,4 @@
-"""The fields that each step type has of its own."""
+"""The schema of the fields that are specific to each step type."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ from stepiq.language.patterns import MAX_PATTERN_LENGTH, MAX_REPLACEMENT_LENGTH
 from stepiq.language.specs import NEXT, BranchError, CodeLanguage, Merge, ReviewTimeout, StepType
 from stepiq.language.steps import code, human_review, llm, parallel, transform, wait, webhook
 
-# White space differs between engines: this leaves a little to the reader.
+# White space differs between engines; the reader checks the rest.
 _MODEL = r"[^ \t\r\n]+"
 _MERGES = {
     "object": "The outputs by branch id. The default with branches.",
@@ -58,7 +58,7 @@ _METHODS = {
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """What a step type adds to the fields that every step has."""
+    """The fields of a step type in addition to the common fields."""
 
     title: str
     description: str
@@ -69,7 +69,7 @@ class Own:
 
 
 def set_value() -> Node:
-    """A value inside of `set`: its texts are expressions."""
+    """A value inside `set`: its texts are expressions."""
     inner = reference("set_value")
     return {
         **words("Value", "A text is an expression. Other values are used as they are."),
@@ -201,7 +201,7 @@ def _condition() -> Own:
 def _parallel() -> Own:
     step = reference("inner_step")
     fields = {
-        # What stands in it depends on `for_each`, and is said below.
+        # Its content depends on `for_each`, and is described below.
         "steps": {
             **words("Steps", "The branches. With `for_each`, the steps for each item."),
             "type": "array",
@@ -368,4 +368,4 @@ OWN: Mapping[StepType, Callable[[], Own]] = {
     StepType.WAIT: _wait,
     StepType.CODE: _code,
 }
-"""Of each type in `steps.registry`."""
+"""The fields of each type in `steps.registry`."""

@@ -1,4 +1,4 @@
-"""`steps`: what a step has to be, by its type."""
+"""The schema of `steps`, by step type."""
 
 from stepiq.core.json import Json
 from stepiq.language.json_schema import snippets
@@ -22,11 +22,11 @@ from stepiq.language.steps.parallel import MAX_NAME, MAX_STEPS_IN_BRANCH
 from stepiq.language.steps.registry import KINDS
 
 _NOT_INSIDE = frozenset({StepType.HUMAN_REVIEW})
-"""What cannot stand inside `parallel`."""
+"""Types that are not allowed inside `parallel`."""
 
 
 def definitions() -> dict[str, Node]:
-    """The parts that steps consist of."""
+    """The definitions that steps refer to."""
     own = {name: OWN[name]() for name in KINDS}
     inside = {name: part for name, part in own.items() if name not in _NOT_INSIDE}
     return {
@@ -71,7 +71,7 @@ def _of_type(kind: StepKind, own: Own) -> Node:
 
 
 def _branch() -> Node:
-    """An entry of `steps` in a `parallel`, as `parallel.is_sequence` tells the two apart."""
+    """An entry of `steps` in a `parallel`: a step or a sequence, by the rule of `parallel.is_sequence`."""
     several: Node = {"required": ["steps"], "not": {"required": ["type"]}}
     return {
         **words("Branch", "A step, or several steps as `{id, steps: [...]}`."),

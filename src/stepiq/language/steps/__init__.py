@@ -1,1 +1,1 @@
-"""One module per step type, and the registry that lists those which run."""
+"""One module per step type, and the registry of those that can run."""

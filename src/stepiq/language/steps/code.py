@@ -1,4 +1,4 @@
-"""`code`: a function of the author's, run in a sandbox."""
+"""`code`: a function written by the author, run in a sandbox."""
 
 from datetime import timedelta
 

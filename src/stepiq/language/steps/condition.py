@@ -1,4 +1,4 @@
-"""`condition`: the first case that is true says where to go."""
+"""`condition`: jumps to the target of the first true case."""
 
 from stepiq.language.jumps import MAX_CASES, read_case
 from stepiq.language.reports import FieldReader

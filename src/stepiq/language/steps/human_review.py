@@ -1,4 +1,4 @@
-"""`human_review`: a person approves or rejects, and may change what is under review."""
+"""`human_review`: a person approves or rejects, and may edit the reviewed value."""
 
 from datetime import timedelta
 

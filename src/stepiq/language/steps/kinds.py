@@ -1,4 +1,4 @@
-"""What a module of this folder says about its step type."""
+"""The description of a step type, which each module of this package provides."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,31 +12,31 @@ from stepiq.language.specs import Step, StepSpec, StepType
 from stepiq.language.steps.shapes import ANY
 
 Entry = tuple[Path, Json]
-"""What may be a step, and where it stands."""
+"""The data of a step, not yet validated, and its path."""
 ReadSteps = Callable[[Report, Sequence[Entry]], tuple[Step, ...]]
-"""Reads steps that stand inside another one."""
+"""Reads steps inside another one."""
 Read = Callable[[FieldReader, ReadSteps], StepSpec | None]
 
 
 @dataclass(frozen=True, slots=True)
 class StepKind:
-    """A step type that runs."""
+    """A step type that can run."""
 
     type: StepType
     fields: frozenset[str]
-    """Its own fields, beside those every step has."""
+    """Its own fields, in addition to the common ones."""
     read: Read
-    """Reads its own fields; None if any is wrong."""
+    """Reads its own fields; returns None if the step cannot be built."""
     later: frozenset[str] = frozenset()
-    """Fields of the language that this version does not run yet."""
+    """Fields of the language that this version does not support yet."""
     timeout: timedelta | None = timedelta(seconds=60)
-    """Of one attempt, unless the step says otherwise; None for types that have none of their own."""
+    """Default limit of one attempt; None for types without one."""
     longest_timeout: timedelta = timedelta(hours=1)
     max_attempts: int = 1
-    """Unless the step says otherwise."""
+    """Default number of attempts."""
     output_fields: frozenset[str] | None = None
-    """Fields that its output has; None where that is not known before it runs."""
+    """Fields of its output; None if they are not known before it runs."""
     output: Callable[[Step], Schema] = lambda _: ANY
     """The shape of its output."""
     decisive_fields: frozenset[str] = frozenset()
-    """Fields of its output that decide which step comes next."""
+    """Fields of its output that determine the next step."""

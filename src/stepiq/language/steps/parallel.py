@@ -1,4 +1,4 @@
-"""`parallel`: several sequences of steps at the same time, written out or one for each item of a list."""
+"""`parallel`: several sequences of steps that run concurrently, as named branches or one for each item of a list."""
 
 from stepiq.core.json import Json
 from stepiq.language.data import is_object
@@ -22,7 +22,7 @@ def is_sequence(entry: Json) -> bool:
 
 
 def _read(fields: FieldReader, read_steps: ReadSteps) -> ParallelSpec | None:
-    # The branches' problems are worth knowing whatever is wrong here.
+    # Problems in the branches are reported even if this step is invalid.
     branches = _read_branches(fields, read_steps) if not fields.has("for_each") else ()
     for_each = fields.expression("for_each")
     body = _read_body(fields, read_steps) if fields.has("for_each") else ()

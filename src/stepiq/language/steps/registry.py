@@ -1,4 +1,4 @@
-"""The step types that run. A new one is a module here and a line in `KINDS`."""
+"""The step types that can run. To add one, add a module here and a line in `KINDS`."""
 
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json, MalformedJson, loads
@@ -33,11 +33,11 @@ KINDS: dict[StepType, StepKind] = {
 
 
 def output_issues(step: Step, output: Json, at: Path = ()) -> tuple[Issue, ...]:
-    """What is wrong with a value as the output of a step; empty if the step could have given it.
+    """The problems of a value as the output of a step; empty if the step could have returned it.
 
     Args:
         step: the step.
-        output: what is to take the place of its output.
+        output: the value to use as its output.
         at: path of the value, for the paths of the issues.
     """
     issues = KINDS[step.type].output(step).issues(output, at)

@@ -1,11 +1,11 @@
-"""The shapes of step outputs, as JSON Schemas. Outputs that a caller gives in place of a step's own are checked with them."""
+"""The shapes of step outputs, as JSON Schemas. They validate outputs that a caller provides for a step."""
 
 from stepiq.core.json import Json
 from stepiq.language.schemas import Schema, compile_schema
 
 
 def shape(document: dict[str, Json]) -> Schema:
-    """A shape that a step type describes itself."""
+    """A shape specific to a step type."""
     return compile_schema(document, max_patterns=0)
 
 

@@ -1,4 +1,4 @@
-"""`transform`: data made from data, without a model."""
+"""`transform`: derives data from data, without a model."""
 
 from stepiq.language.data import is_object
 from stepiq.language.extracting import Query, QuerySyntaxError

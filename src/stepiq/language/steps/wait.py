@@ -1,4 +1,4 @@
-"""`wait`: a pause, of so many seconds or until a moment."""
+"""`wait`: waits for a number of seconds, or until a moment."""
 
 from datetime import timedelta
 
@@ -35,7 +35,7 @@ _OUTPUT = record(until=STRING_FIELD)
 
 
 def _check_literal(fields: FieldReader, until: Template) -> None:
-    """Check a text without tags: it must be a time."""
+    """Check that a text without tags is a time."""
     if not all(isinstance(node, Text) for node in until.nodes):
         return
     written = "".join(node.value for node in until.nodes if isinstance(node, Text)).strip()

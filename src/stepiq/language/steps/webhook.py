@@ -1,4 +1,4 @@
-"""`webhook`: a call to another system, whose reply is the step's output."""
+"""`webhook`: a call to another system, whose response is the step's output."""
 
 from stepiq.core.json import Json
 from stepiq.language.data import as_integer, is_array, is_object
@@ -12,11 +12,11 @@ from stepiq.language.templates import Template
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
 _WITHOUT_BODY = ("GET", "HEAD")
-# Whoever calls twice must be recognised by it.
+# The server sets the idempotency key, by which receivers recognize repeated calls.
 _OURS = CONNECTION_HEADERS | {"idempotency-key"}
 MAX_STATUSES = 50
 STATUSES = (100, 599)
-"""First and last that there are."""
+"""Lowest and highest valid status."""
 
 
 def _read(fields: FieldReader, _: ReadSteps) -> WebhookSpec | None:

@@ -1,4 +1,4 @@
-"""Handlebars templates over plain data: the public face is `Template` and the errors it raises."""
+"""Handlebars templates over plain data. The public interface is `Template`, its errors and `Meter`."""
 
 from stepiq.language.templates.errors import (
     SecretMissing,

@@ -1,10 +1,10 @@
-"""What can go wrong with a template: one error when it is saved, three when it is rendered.
+"""The errors of templates: one on saving, three on rendering.
 
 TemplateError
 ├── TemplateSyntaxError   the text is not a template; found when a definition is saved
-├── TemplateUnresolved    a value it names is not there, or is of the wrong kind
+├── TemplateUnresolved    a value it names is missing or of the wrong kind
 ├── SecretMissing         a secret it names does not exist
-└── TemplateLimit         it would do more, or write more, than a step may
+└── TemplateLimit         rendering exceeds the limit of work or output
 """
 
 from stepiq.core.errors import Invalid
@@ -30,7 +30,7 @@ class TemplateSyntaxError(TemplateError):
 
 
 class TemplateUnresolved(TemplateError):
-    """A value that the template needs is missing, or is not of the kind it needs."""
+    """A value that the template needs is missing or of the wrong kind."""
 
     code = "template_unresolved"
 
@@ -42,6 +42,6 @@ class SecretMissing(TemplateError):
 
 
 class TemplateLimit(TemplateError):
-    """Rendering would take more work or write more text than one field may."""
+    """Rendering exceeds the limit of work or output size."""
 
     code = "output_too_large"

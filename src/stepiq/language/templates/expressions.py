@@ -1,4 +1,4 @@
-"""The inside of one tag: words, texts, numbers and helpers → expressions."""
+"""Parses the content of one tag: words, texts, numbers and helpers."""
 
 import re
 from collections.abc import Callable
@@ -20,9 +20,9 @@ _PARAMETER = re.compile(r"[^\s./\[\]@]+")
 _CONSTANTS: dict[str, Json] = {"true": True, "false": False, "null": None, "undefined": None}
 BLOCKS = {kind.value for kind in ArmKind}
 _KEEPING_WHOLE = frozenset({"json", "default"})
-"""Helpers that return a secret whole. The others would show something about it, such as its length."""
+"""Helpers that return a secret unchanged. The others would reveal something about it, such as its length."""
 FRAMED = (ArmKind.EACH, ArmKind.WITH)
-"""Blocks whose body reads its names from a value of their own."""
+"""Blocks whose body reads names from a frame of its own."""
 
 
 def _is_parameter(text: str) -> bool:
@@ -31,11 +31,11 @@ def _is_parameter(text: str) -> bool:
 
 
 Resolve = Callable[[Token, bool], Path | Secret]
-"""Finds what a word names; told whether it may be missing."""
+"""Resolves a word; the second argument says whether the value may be missing."""
 
 
 class TagReader:
-    """Reads the words of one tag from left to right."""
+    """Parses the tokens of one tag from left to right."""
 
     def __init__(self, source: str, tag: Tag, tokens: list[Token], resolve: Resolve) -> None:
         self._source = source
@@ -45,10 +45,10 @@ class TagReader:
         self._at = 0
         self._depth = 0
 
-    # -- what a tag can be --
+    # -- kinds of tags --
 
     def output(self) -> Expression:
-        """`{{path}}` or `{{helper …}}`, to the end of the tag."""
+        """Parse `{{path}}` or `{{helper …}}`, up to the end of the tag."""
         if not self._tokens:
             self._fail(
                 self._tag.offset,
@@ -71,7 +71,7 @@ class TagReader:
         return expression
 
     def head(self, kind: ArmKind) -> Expression:
-        """What a block decides on; it may be missing."""
+        """Parse the value that a block tests; it may be missing."""
         if self._peek() is None:
             self._fail(
                 self._tag.offset,
@@ -88,7 +88,7 @@ class TagReader:
         return expression
 
     def include_zero(self, kind: ArmKind) -> bool:
-        """The option `includeZero=true` of `#if` and `#unless`."""
+        """Parse the option `includeZero=true` of `#if` and `#unless`."""
         token = self._peek()
         if token is None or not self._is_option():
             return False
@@ -101,7 +101,7 @@ class TagReader:
         return value.text == "true"
 
     def parameters(self, kind: ArmKind, *, inverse: bool) -> list[str]:
-        """`as |item index|`, to the end of the tag; `{{^each}}` starts with no item and takes none."""
+        """Parse `as |item index|`, up to the end of the tag. `{{^each}}` takes no parameters: its body has no item."""
         names: list[str] = []
         token = self._peek()
         if token is not None and token.text == "as" and self._kind_at(1) == "|":
@@ -186,7 +186,7 @@ class TagReader:
         return Call(token.text, arguments, token.offset)
 
     def _refuse_secrets(self, expression: Expression) -> None:
-        """Refuse a value that a secret determines, where the template would show something about it."""
+        """Refuse a value that depends on a secret where the template would reveal something about it."""
         if isinstance(expression, Secret):
             self._fail(
                 expression.offset,
@@ -209,7 +209,7 @@ class TagReader:
         return True
 
     def _skip(self, at: int) -> int:
-        """The place behind the argument that starts at `at`."""
+        """The index after the argument that starts at `at`."""
         depth = 0
         while at < len(self._tokens):
             kind = self._tokens[at].kind
@@ -299,7 +299,7 @@ class TagReader:
         return f"Templates have no filters. Call the helper: `{{{{{usage}}}}}`."
 
     def _infix(self, helper: str) -> str:
-        """What to write instead of an operator between two values."""
+        """The message about an operator between two values."""
         usage = HELPERS[helper].usage
         if self._tag.kind is not TagKind.OUTPUT:
             return f"Write the helper first, in parentheses: `({usage})`."

@@ -1,7 +1,7 @@
-"""The helpers a template may call, `{{json x}}` or `(eq a b)`: their names, what they take, what they do.
+"""The helpers of templates, `{{json x}}` or `(eq a b)`: names, arguments and functions.
 
-Each is a plain function over plain data. It charges its work to the meter it is given and raises
-`TemplateUnresolved` when a value is not of the kind it needs.
+Each is a function over plain data. It charges its work to the meter and raises `TemplateUnresolved` if a value is of
+the wrong kind.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,12 +24,12 @@ class Tolerance(Enum):
     ALL = auto()
     ALL_BUT_LAST = auto()
     INHERITED = auto()
-    """As the place where the helper itself stands."""
+    """As for the result of the helper itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Helper:
-    """One helper: how it is called, and the function behind it."""
+    """One helper: its usage, the number of its arguments, and its function."""
 
     usage: str
     minimum: int
@@ -148,7 +148,7 @@ HELPERS: dict[str, Helper] = {
 
 
 def tolerates(tolerance: Tolerance, *, is_last: bool, around: bool) -> bool:
-    """Whether an argument may be missing, given its helper and the place of the call."""
+    """Whether an argument may be missing, by its helper and the context of the call."""
     match tolerance:
         case Tolerance.NONE:
             return False

@@ -1,4 +1,4 @@
-"""Template text → runs of text and tags. One pass, no backtracking: hostile text costs its length."""
+"""Splits a template into text and tags, in one pass without backtracking, so that the time is linear."""
 
 import re
 from dataclasses import dataclass, field
@@ -9,13 +9,13 @@ from stepiq.language.templates.errors import TemplateSyntaxError
 
 MAX_TAGS = 10_000
 MAX_WORDS = 1_000
-"""Most words and marks inside one tag."""
+"""Most words and marks in one tag."""
 
-# JavaScript's idea of white space, which is Handlebars'; Python's `\s` differs in a few control characters.
+# White space as in JavaScript and Handlebars; Python's `\s` differs in a few control characters.
 SPACE = r"\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 
 _NAME_CHARACTER = r"[^" + SPACE + r"!\"#%&'()*+,./;<=>@\[\\\]^`{|}~]"
-# As in Handlebars: up to the first bracket without a backslash, or if none follows in the template, up to its last bracket.
+# As in Handlebars: up to the first `]` without a backslash, or if there is none, up to the last `]` in the template.
 LITERAL_SEGMENT = r"\[(?:(?:\\\]|[^\]])*+|.*)\]"
 _TOKEN = re.compile(
     rf"(?P<space>[{SPACE}]++)"
@@ -26,7 +26,7 @@ _TOKEN = re.compile(
 )
 _VALUE_STARTS = {"word", "string", "("}
 _VALUE_ENDS = {"word", "string", ")"}
-# `else` ends where a word ends in JavaScript's regular expressions, in `else-x` too.
+# `else` ends at a word boundary of JavaScript's regular expressions, so `else-x` matches too.
 _ELSE_AND_MORE = re.compile(r"else[^A-Za-z0-9_]")
 _CLOSE = re.compile(r"(~?)\}\}")
 _TRIPLE_CLOSE = re.compile(r"\}(~?)\}\}")
@@ -89,12 +89,12 @@ def position(source: str, offset: int) -> tuple[int, int]:
 
 
 def fail(source: str, offset: int, message: str) -> NoReturn:
-    """Refuse the template, naming the place."""
+    """Refuse the template, with line and column."""
     raise TemplateSyntaxError(message, *position(source, offset))
 
 
 def scan(source: str) -> list[Piece]:
-    """Split a template into text and tags, as written: white space is not touched yet."""
+    """Split a template into text and tags as written; white space is not changed."""
     pieces: list[Piece] = []
     text: list[str] = []
     start = tags = 0
@@ -120,7 +120,7 @@ def scan(source: str) -> list[Piece]:
 def _backslashes_before(source: str, start: int, at: int) -> int:
     if at == start or source[at - 1] != "\\":
         return 0
-    # Two of them are an escaped backslash in front of a real tag.
+    # Two backslashes are an escaped backslash before a real tag.
     return 2 if at - 2 >= start and source[at - 2] == "\\" else 1
 
 
@@ -181,7 +181,7 @@ def _read_tokens(source: str, tag: Tag, start: int, close: re.Pattern[str]) -> N
             _fail_at_character(source, tag, start, close)
         text = token.group()
         kind = text if token.lastgroup == "mark" else token.lastgroup or ""
-        # A filter with arguments, `| join(', ')`, is left to the parser, which says what to write instead.
+        # A filter with arguments, `| join(', ')`, is left to the parser, which suggests a replacement.
         is_filter = kind == "(" and [each.kind for each in tag.tokens[-2:-1]] == ["|"]
         if follows_value and kind in _VALUE_STARTS and not is_filter:
             fail(source, start, "Write a space between the values of a tag.")

@@ -1,29 +1,29 @@
-"""What bounds the work of a rendering: operations, and the text that is written."""
+"""The limits of rendering: operations, and the size of the output."""
 
 from collections.abc import Callable
 
 from stepiq.language.templates.errors import TemplateLimit
 
 MAX_OPERATIONS = 200_000
-"""Most work one rendering does: tags written, items visited, values compared."""
+"""Most work of one rendering: tags written, items visited, values compared."""
 MAX_OUTPUT_BYTES = 1024 * 1024
-"""Longest text one rendering gives, in UTF-8."""
+"""Longest output of one rendering, in bytes of UTF-8."""
 CHARACTERS_PER_OPERATION = 64
-"""So much text is made or compared in the time of one operation."""
+"""Characters created or compared in the time of one operation."""
 OPERATIONS_PER_PAUSE = 256
-"""Operations from one pause to the next; about 0.3 ms."""
+"""Operations between two pauses; about 0.3 ms."""
 
 
 class OverBudget(Exception):
-    """The rendering is larger than the caller wants to do here; the template may be fine."""
+    """The rendering exceeds the caller's budget; the template may still be within the limits."""
 
 
 class Meter:
-    """Counts the work of a rendering, or of several that share its bounds, and stops it at the limit.
+    """Counts the work of one rendering, or of several that share a limit, and stops it at the limit.
 
     Args:
-        budget: operations after which `OverBudget` is raised, long before the limit.
-        pause: called again and again during the work; what it raises ends the rendering.
+        budget: operations after which `OverBudget` is raised, far below the limit.
+        pause: called regularly during the work; an exception from it ends the rendering.
     """
 
     __slots__ = ("_bytes_left", "_left", "_limit", "_over", "_pause", "_span", "_spent")
@@ -36,13 +36,13 @@ class Meter:
         self._bytes_left = MAX_OUTPUT_BYTES
 
     def spend(self, operations: int = 1) -> None:
-        """Charge for work that is about to be done."""
+        """Charge for work to be done."""
         self._left -= operations
         if self._left < 0:
             self._look_up()
 
     def spend_text(self, length: int) -> None:
-        """Charge for characters that are about to be made or compared."""
+        """Charge for characters to be created or compared."""
         self.spend(1 + length // CHARACTERS_PER_OPERATION)
 
     def write(self, size: int) -> None:

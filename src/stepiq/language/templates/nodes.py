@@ -1,7 +1,7 @@
-"""What a parsed template is made of. Names are resolved to frames already, so rendering only walks.
+"""The nodes of a parsed template. Names are already resolved to frames.
 
-A frame is one value that names can be read from: frame 0 is the whole context, and every `#each` and `#with`
-adds one for its body. `../` and block parameters are settled by the parser, which knows how deep it stands.
+A frame is a value from which names are read: frame 0 is the whole context, and every `#each` and `#with` adds one for
+its body. The parser resolves `../` and block parameters.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from stepiq.core.json import Json
 
 
 class FrameValue(StrEnum):
-    """What of a frame is read."""
+    """The part of a frame that is read."""
 
     CONTEXT = "this"
     INDEX = "index"
@@ -29,7 +29,7 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A value read from a frame, step by step."""
+    """A value read from a frame by a path of keys and indexes."""
 
     frame: int
     value: FrameValue
@@ -37,12 +37,12 @@ class Path:
     text: str
     """As written, for messages."""
     offset: int
-    """Where it stands in the template's text."""
+    """Offset in the template's text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """`env.NAME`: the only way to a secret."""
+    """`env.NAME`, the only way to read a secret."""
 
     name: str
     offset: int
@@ -71,7 +71,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """`{{…}}`: a value written out."""
+    """`{{…}}`: a value in the output."""
 
     expression: Expression
 
@@ -87,7 +87,7 @@ class ArmKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One way through a block: what decides whether it is taken, and what it writes then."""
+    """One arm of a block: the value that it tests, and the body to write."""
 
     kind: ArmKind
     head: Expression
@@ -97,7 +97,7 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """`{{#…}}`: the first arm whose head holds, else `otherwise`. An `{{else if}}` is one more arm."""
+    """`{{#…}}`: writes the first arm whose test holds, else `otherwise`. An `{{else if}}` is another arm."""
 
     arms: tuple[Arm, ...]
     otherwise: tuple["Node", ...]
@@ -108,11 +108,11 @@ Node = Text | Output | Block
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One place where a template reads the context, for the checks made when a definition is saved."""
+    """A place where a template reads the context, for the checks on saving a definition."""
 
     parts: tuple[str, ...]
-    """Such as `("steps", "review", "output")`. `variables` is given as `vars`. Empty for the whole context."""
+    """Such as `("steps", "review", "output")`. `variables` becomes `vars`. Empty for the whole context."""
     optional: bool
-    """Whether the template goes on when the value is missing, as the heads of blocks and `default` do."""
+    """Whether rendering continues if the value is missing, as in the heads of blocks and in `default`."""
     offset: int
-    """Where the name stands; `Template.locate` gives its line and column."""
+    """Offset of the name; `Template.locate` returns its line and column."""

@@ -1,4 +1,4 @@
-"""Tags → nodes. Blocks are kept on a stack of our own, so nesting costs no Python stack until it is refused."""
+"""Parses tags into nodes. Open blocks are on an explicit stack, so nesting does not use Python's stack."""
 
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -37,7 +37,7 @@ class _OpenBlock:
     arms: list[_OpenArm]
     otherwise: list[Node] | None = None
     scoped: bool = False
-    """Whether the arm that is being read has pushed a scope."""
+    """Whether the current arm has pushed a scope."""
 
     @property
     def name(self) -> str:
@@ -45,7 +45,7 @@ class _OpenBlock:
 
 
 class Parser:
-    """Reads one template; collects what it refers to on the way."""
+    """Parses one template and collects its references."""
 
     def __init__(self, source: str) -> None:
         self._source = source
@@ -99,7 +99,7 @@ class Parser:
         arm, scope = self._read_arm(tag, tag.tokens, inverse=inverse)
         self._open.append(_OpenBlock(tag, [arm]))
         if inverse:
-            # `{{^if x}}` starts with the text for the other case.
+            # `{{^if x}}` starts with the inverse body.
             self._open[-1].otherwise = []
         else:
             self._enter(scope)
@@ -130,7 +130,7 @@ class Parser:
     def _scope(self, kind: ArmKind, head: Expression, parameters: list[str]) -> Scope:
         if kind is ArmKind.EACH:
             values = (FrameValue.CONTEXT, FrameValue.KEY)
-            # The first of two that are named alike is the one that is read.
+            # If both parameters have the same name, the first one is used.
             named = list(zip(parameters, values, strict=False))[::-1]
             return Scope(None, is_loop=True, parameters=dict(named))
         binding = self._scopes.binding_of(head) if isinstance(head, Path) else None

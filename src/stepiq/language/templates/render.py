@@ -1,4 +1,4 @@
-"""The interpreter: walks the nodes over plain data. It reads keys and indexes and calls nothing."""
+"""Renders nodes with plain data. It reads keys and indexes, and calls only the helpers."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import assert_never
@@ -34,7 +34,7 @@ class Renderer:
     """One rendering of one template."""
 
     def __init__(self, source: str, context: Mapping[str, Json], meter: Meter) -> None:
-        # Secrets are kept apart from the data, so that no walk over the data can reach them.
+        # Secrets are separate from the data, so that no path or loop over the data can reach them.
         self._secrets: Mapping[str, Json] = context.get("env") or {}
         data = {key: value for key, value in context.items() if key != "env"}
         self._frames: list[_Frame] = [{FrameValue.CONTEXT: data}]

@@ -1,4 +1,4 @@
-"""Which frame a name is read from. Settled while parsing, since `../` and block parameters are a matter of nesting."""
+"""Resolves names to frames while parsing, since `../` and block parameters depend only on nesting."""
 
 import re
 from dataclasses import dataclass, field
@@ -20,12 +20,12 @@ _LOOP_VALUES = {
 }
 
 Binding = tuple[str, ...] | None
-"""The path from the context to a frame's value, or None where only rendering can tell."""
+"""The path from the context to a frame's value; None if it is known only while rendering."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What `#each` or `#with` adds for its body."""
+    """The scope that `#each` or `#with` adds for its body."""
 
     binding: Binding
     is_loop: bool = False
@@ -34,23 +34,23 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A word of a tag, taken apart."""
+    """A word of a tag, split into segments."""
 
     text: str
     is_data: bool
-    """Starts with `@`."""
+    """Whether it starts with `@`."""
     ups: int
     is_explicit: bool
-    """Starts with `this`, `./` or `../`, so that it can be no block parameter and no helper."""
+    """Whether it starts with `this`, `./` or `../`, so that it cannot be a block parameter or a helper."""
     parts: tuple[str, ...]
 
 
 class NameProblem(Exception):
-    """A name that cannot be read; the parser adds the place."""
+    """An invalid name; the parser adds its place."""
 
 
 def split(text: str) -> Name:
-    """Take a word apart into its segments."""
+    """Split a word into its segments."""
     is_data = text.startswith("@")
     ups, is_explicit, parts = 0, False, list[str]()
     at = 1 if is_data else 0
@@ -61,7 +61,7 @@ def split(text: str) -> Name:
                 f"The name `{_shorten(text)}` has an empty or invalid part. Write it as in `input.topic`."
             )
         if segment["literal"] is not None:
-            # Brackets included: one that ends the segment may have a backslash.
+            # Unescaped with its brackets, since the closing one may have a backslash.
             parts.append(_ESCAPE.sub(r"\1", segment["literal"])[1:-1])
         elif segment["name"] not in (None, "this"):
             parts.append(segment["name"])
@@ -81,12 +81,12 @@ def split(text: str) -> Name:
             raise NameProblem(
                 f"The name `{_shorten(text)}` cannot be read. Write it as in `input.topic` or `input.[two words]`."
             )
-        # A separator at the very end is an empty part, which the next round refuses.
+        # A separator at the end leaves an empty part, which the next iteration refuses.
         at += 1
 
 
 def _bracket_problem(text: str, at: int) -> str:
-    """What to write instead of a bracket that follows a name without a dot."""
+    """The message about a bracket that follows a name without a dot."""
     if text.startswith("$node"):
         return "The name `$node` does not exist. Write the output of a step as `steps.ID.output`."
     rest = _QUOTED_SEGMENT.sub(_without_quotes, text[at:])
@@ -104,7 +104,7 @@ def _shorten(text: str) -> str:
 
 
 class Scopes:
-    """The scopes that are open at one place of the template, the whole context being the outermost."""
+    """The open scopes at one place of the template. The outermost is the whole context."""
 
     def __init__(self) -> None:
         self._scopes: list[Scope] = [Scope(())]
@@ -116,10 +116,10 @@ class Scopes:
         self._scopes.pop()
 
     def resolve(self, name: Name, offset: int) -> Path | Secret:
-        """Find what a name reads.
+        """Resolve a name.
 
         Raises:
-            NameProblem: it names a scope that is not there, or secrets as a whole.
+            NameProblem: the name refers to a scope that does not exist, or to secrets as a whole.
         """
         frame, value, parts = self._locate(name)
         if value is FrameValue.CONTEXT and (binding := self._scopes[frame].binding) is not None:
@@ -131,7 +131,7 @@ class Scopes:
         return Path(frame, value, parts, name.text, offset)
 
     def binding_of(self, path: Path) -> Binding:
-        """Where the value of a path lies in the context, if that is known before rendering."""
+        """The path of the value in the context, if it is known before rendering."""
         binding = self._scopes[path.frame].binding
         if path.value is not FrameValue.CONTEXT or binding is None:
             return None

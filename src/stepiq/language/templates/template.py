@@ -1,4 +1,4 @@
-"""A compiled template: what a definition keeps and a step renders."""
+"""A compiled template, as stored in a definition and rendered by a step."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,20 +15,20 @@ from stepiq.language.templates.render import Renderer
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A template that has been read and is ready to render any number of times."""
+    """A compiled template, which can be rendered any number of times."""
 
     source: str
     """Its text, as written."""
     nodes: tuple[Node, ...]
     references: tuple[Reference, ...]
-    """Every place where it reads the context, in the order written. Names inside `#each` items are not among
-    them: what an item holds is known only when it is rendered."""
+    """Every place where it reads the context, in the order written. Names inside `#each` items are not included, since
+    the content of an item is known only while rendering."""
     secrets: Mapping[str, int]
-    """Every NAME it reads as `env.NAME`, and where it does first."""
+    """Every NAME that it reads as `env.NAME`, with the offset of the first use."""
 
     @classmethod
     def compile(cls, text: str) -> Self:
-        """Read a template.
+        """Compile a template.
 
         Raises:
             TemplateSyntaxError: with line and column inside the text.
@@ -41,7 +41,7 @@ class Template:
 
     @property
     def secret_names(self) -> frozenset[str]:
-        """Every NAME it reads as `env.NAME`."""
+        """Every NAME that it reads as `env.NAME`."""
         return frozenset(self.secrets)
 
     def locate(self, offset: int) -> tuple[int, int]:
@@ -49,18 +49,18 @@ class Template:
         return position(self.source, offset)
 
     def render(self, context: Mapping[str, Json], meter: Meter | None = None) -> str:
-        """Write the template out. Values are data: braces inside them stay as they are.
+        """Render the template. Values are data: braces in them are not interpreted.
 
         Args:
             context: `input`, `vars`, `steps`, `run` as plain JSON data, and under `env` the secrets that
                 `secret_names` lists.
-            meter: what the work is charged to, of its own by default. Renderings that share one share its bounds.
+            meter: the meter to charge, by default a new one. Renderings that share a meter share its limits.
 
         Raises:
             TemplateUnresolved: a value is missing or of the wrong kind.
             SecretMissing: a secret is not in `env`.
-            TemplateLimit: too much work or too long a text.
-            OverBudget: more work than the meter's budget.
+            TemplateLimit: a limit of work or output size is exceeded.
+            OverBudget: the meter's budget is exceeded.
         """
         return Renderer(self.source, context, meter or Meter()).render(self.nodes)
 

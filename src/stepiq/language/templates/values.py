@@ -1,4 +1,4 @@
-"""Plain data as templates see it: members, truth, equality, text."""
+"""How templates treat plain data: members, truth, equality and text."""
 
 import re
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ MISSING: Final = Missing.MISSING
 
 
 def member(container: Json, key: str) -> Json:
-    """What a key or an index names in a value, or `MISSING`. Only objects and lists have members."""
+    """The value at a key or an index, or `MISSING`. Only objects and lists have members."""
     if is_object(container):
         return container.get(key, MISSING)
     if is_array(container):
@@ -44,8 +44,8 @@ def truthy(value: Json, *, include_zero: bool = False) -> bool:
 
 
 def same(left: Json, right: Json, meter: Meter) -> bool:
-    """Equality of JSON values: `1` is `1.0` but is not `true`; objects are equal whatever their order."""
-    # Iterators rather than lists of pairs, which would be made of large values in one go.
+    """Equality of JSON values: `1` equals `1.0` but not `true`; the order of an object's fields does not matter."""
+    # Iterators, since a list of the pairs of a large value would be created in one uninterruptible call.
     pending = [iter([(left, right)])]
     while pending:
         pair = next(pending[-1], None)
@@ -76,7 +76,7 @@ def _same_scalar(a: Json, b: Json, meter: Meter) -> bool:
 
 
 def to_text(value: Json, meter: Meter) -> str:
-    """A value as a template writes it: text as it is, null as nothing, all else as compact JSON."""
+    """A value as template output: text unchanged, null as an empty text, everything else as compact JSON."""
     if isinstance(value, str):
         meter.spend_text(len(value))
         return value

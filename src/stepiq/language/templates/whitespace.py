@@ -1,4 +1,4 @@
-"""White space around tags: `~` eats all of it, and a line that holds nothing but one tag disappears."""
+"""White space around tags: `~` removes all of it, and a line that contains only one tag is removed."""
 
 import re
 
@@ -11,7 +11,7 @@ _CHARACTERS = "\t\n\v\f\r \u00a0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + ""
 
 
 def apply(pieces: list[Piece]) -> None:
-    """Take out of the text what the tags beside it eat."""
+    """Remove white space from the text next to tags."""
     alone = [
         isinstance(piece, Tag) and _is_alone(pieces, index) for index, piece in enumerate(pieces)
     ]

@@ -1,4 +1,4 @@
-"""Lists and mappings by indentation, and what is inside them."""
+"""Block lists and mappings, and the values in them."""
 
 import re
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ _MARK_AT_END = re.compile(r"(?:^|[ \t:-])([|>][-+1-9]*)[ \t]*\Z")
 
 
 def value(s: Scanner, parent: int, *, is_field: bool = False) -> Node:
-    """What follows an indicator, on its line or on the lines below that are indented deeper than `parent`.
+    """The value after an indicator, on its line or on the following lines that are indented deeper than `parent`.
 
-    The items of a list that is a field's value may be at the column of the field.
+    The items of a list that is the value of a field may be in the column of the field.
     """
     behind = s.at
     _skip_blanks(s)
@@ -46,7 +46,7 @@ def value(s: Scanner, parent: int, *, is_field: bool = False) -> Node:
 
 
 def block(s: Scanner, parent: int) -> Node:
-    """A list, mapping or other value that starts at the first column of a line or behind a `- `."""
+    """A list, mapping or other value that starts at the first column of a line or after a `- `."""
     if s.is_dash:
         return _list(s)
     start = s.at
@@ -82,7 +82,7 @@ def _list(s: Scanner) -> Node:
 
 
 def _item(s: Scanner, column: int, *, is_field: bool = False) -> Node:
-    """What follows a `-` or the colon of a marked key. A list or mapping may start on the same line."""
+    """The value after a `-` or the colon of a marked key. A list or mapping may start on the same line."""
     behind = s.at
     _skip_blanks(s)
     if s.text[s.at] in "#\n":
@@ -102,7 +102,7 @@ class _Key:
     at: int
     is_plain: bool
     is_marked: bool = False
-    """It is written as `? key`, and its value behind a colon at the start of a line, if it has one."""
+    """Whether it is written as `? key`, with an optional value after a colon at the start of a line."""
 
 
 def _mapping(s: Scanner, column: int, start: int, key: _Key) -> Node:
@@ -177,7 +177,7 @@ def _marked_value(s: Scanner, column: int) -> Node:
 
 
 def _inline(s: Scanner, parent: int) -> Node:
-    """A value that is neither a list nor a mapping by indentation, up to the end of its last line."""
+    """A value that is not a block list or mapping, up to the end of its last line."""
     start = s.at
     found = s.text[start]
     place = s.place(start, is_block=found in "|>")
@@ -206,7 +206,7 @@ def _inline(s: Scanner, parent: int) -> Node:
 
 
 def _finish(s: Scanner, start: int) -> None:
-    """Past the end of a value's last line, to the next content."""
+    """Skip the rest of a value's last line, up to the next content."""
     end = s.at
     _skip_blanks(s)
     if s.text[s.at] == ":" and s.is_blank(s.at + 1):
@@ -217,7 +217,7 @@ def _finish(s: Scanner, start: int) -> None:
 
 
 def _behind_quote(s: Scanner, start: int) -> str:
-    """What to write when a text goes on behind its closing quote."""
+    """The message about text after a closing quote."""
     quote, written = s.text[start], rest_of_line(s, start)
     if written[-1] == quote:
         written = written[1:-1]
@@ -263,7 +263,7 @@ def _no_key(s: Scanner) -> NoReturn:
 
 
 def _no_item(s: Scanner, item: Json, column: int) -> NoReturn:
-    """Refuse a line at the column of a list that is not an item; the item above it starts at another column."""
+    """Refuse a line in the column of a list that is not an item. `column` is that of the fields of the item above."""
     name, colon, rest = rest_of_line(s, s.at)[:60].partition(":")
     if isinstance(item, dict) and colon and rest[:1] in ("", " "):
         s.fail(
@@ -289,7 +289,7 @@ def _no_value(s: Scanner, found: str) -> NoReturn:
 
 
 def _check_indent(s: Scanner, column: int) -> None:
-    """Check that the line behind a list or mapping belongs to one of those around it."""
+    """Check that the line after a list or mapping belongs to one of the enclosing ones."""
     if s.indent > column:
         what = "list item" if s.columns[-1][1] else "field"
         s.fail(

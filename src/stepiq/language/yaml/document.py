@@ -1,4 +1,4 @@
-"""YAML text → data and places, under the core schema of YAML 1.2."""
+"""Parses YAML text into data and places, under the core schema of YAML 1.2."""
 
 import re
 
@@ -20,7 +20,7 @@ _FLATTENED = (
 
 
 def is_flattened(text: str) -> bool:
-    """Whether the text looks like a document that lost its line breaks on the way."""
+    """Whether the text is probably a document that lost its line breaks in transit."""
     stripped = text.strip()
     if "\n" in stripped or stripped.startswith(("{", "[")):
         return False
@@ -28,7 +28,7 @@ def is_flattened(text: str) -> bool:
 
 
 def read(text: str) -> tuple[Json, list[Issue], bool, Place]:
-    """Read YAML: the data, what was refused, whether the data can be used, and its places."""
+    """Parse YAML. Returns the data, the issues, whether the data is usable, and the places."""
     s = Scanner(text)
     data, place = None, Place(1, 1)
     try:
@@ -38,7 +38,7 @@ def read(text: str) -> tuple[Json, list[Issue], bool, Place]:
         pass
     issues = s.issues
     if is_flattened(text) and (issues or data is None):
-        # Everything else that is wrong follows from this.
+        # All other issues follow from this one.
         issues = [Issue("", "syntax", _FLATTENED, 1, 1)]
     return data, issues, s.is_readable, place
 

@@ -1,4 +1,4 @@
-"""Lists and mappings in brackets: `[a, b]` and `{a: 1}`."""
+"""Flow lists and mappings: `[a, b]` and `{a: 1}`."""
 
 import re
 
@@ -23,7 +23,7 @@ _CLOSING = {"[": "]", "{": "}"}
 
 
 def flow(s: Scanner, parent: int) -> tuple[Json, Place]:
-    """A list or mapping in brackets, whose lines are indented deeper than `parent`."""
+    """A flow list or mapping, whose lines are indented deeper than `parent`."""
     start = s.at
     if s.text.startswith("{{", start):
         s.fail(must_quote(s, start, "starts with `{{`"))
@@ -67,7 +67,7 @@ def _mapping(s: Scanner, parent: int, start: int, place: Place) -> Json:
 
 
 def accept_key(s: Scanner, fields: dict[str, Json], key: str, at: int, *, is_plain: bool) -> bool:
-    """Whether a key may be added to a mapping; refused if not."""
+    """Whether a mapping does not have a key yet; duplicate and merge keys are reported."""
     part, s.path[-1] = s.path[-1], None
     if is_plain and key == "<<":
         s.refuse("yaml_merge", "Merge keys (`<<`) are not supported. Write the fields out.", at)
@@ -83,7 +83,7 @@ def accept_key(s: Scanner, fields: dict[str, Json], key: str, at: int, *, is_pla
 
 
 def _has_entry(s: Scanner, parent: int, start: int, *, is_first: bool) -> bool:
-    """Go to the next entry, past its comma; at the closing bracket, go past it and give False."""
+    """Skip to the next entry, past its comma. At the closing bracket, skip it and return False."""
     opening = s.text[start]
     closing = _CLOSING[opening]
     _gap(s, parent)
@@ -126,7 +126,7 @@ def _no_comma(s: Scanner, start: int, closing: str) -> None:
 
 
 def _gap(s: Scanner, parent: int) -> None:
-    """Past blanks, line breaks and comments. Lines are indented; a closing bracket may be at the parent's column."""
+    """Skip blanks, line breaks and comments. Lines must be indented; a closing bracket may be in the parent column."""
     found = _GAP.match(s.text, s.at)
     behind = found.end() if found else s.at
     line_break = s.text.rfind("\n", s.at, behind)
@@ -175,7 +175,7 @@ def _item(s: Scanner, parent: int) -> tuple[Json, Place]:
 
 
 def _skip_mark(s: Scanner, parent: int) -> bool:
-    """Past the `?` before a key; gives whether there is one."""
+    """Skip the `?` before a key; returns whether there is one."""
     if s.text[s.at] != "?" or s.text[s.at + 1] not in " \t\n,[]{}":
         return False
     s.at += 1
@@ -184,7 +184,7 @@ def _skip_mark(s: Scanner, parent: int) -> bool:
 
 
 def _is_colon(s: Scanner, *, is_quoted: bool) -> bool:
-    """Whether the colon of a pair follows on the line. Behind quotes it needs no space after it."""
+    """Whether the colon of a pair follows on the line. After quotes, the colon needs no space after it."""
     found = BLANKS.match(s.text, s.at)
     behind = found.end() if found else s.at
     if s.text[behind] != ":" or not (is_quoted or s.text[behind + 1] in " \t\n,[]{}"):
@@ -203,7 +203,7 @@ def _add_pair(
     *,
     is_quoted: bool,
 ) -> None:
-    """Read the value behind a key, and add both to a mapping."""
+    """Read the value after a key, and add both to a mapping."""
     is_new = accept_key(s, fields, key, key_at, is_plain=not is_quoted)
     s.path[-1] = key
     value, inner = None, s.place(s.at)

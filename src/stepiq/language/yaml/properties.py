@@ -1,4 +1,4 @@
-"""Anchors, tags and aliases. They are refused, and the text around them is read on."""
+"""Anchors, tags and aliases. They are refused, and parsing continues after them."""
 
 import re
 
@@ -10,7 +10,7 @@ _MORE = re.compile(r"[ \t]++[^ \t\n#:,\]}]")
 
 
 def properties(s: Scanner) -> bool:
-    """Refuse the anchors and tags before a value; gives whether there are any."""
+    """Refuse the anchors and tags before a value; returns whether there are any."""
     start = s.at
     while found := _PROPERTY.match(s.text, s.at):
         name = f"`{found[1][:60]}`"
@@ -25,13 +25,13 @@ def properties(s: Scanner) -> bool:
 
 
 def alias(s: Scanner) -> str:
-    """Refuse an alias; gives it as a text to read on with."""
+    """Refuse an alias, and return it as a text so that parsing can continue."""
     found = _ALIAS.match(s.text, s.at)
     name = found[1][:60] if found else ""
     if found and _MORE.match(s.text, found.end()):
         s.fail(must_quote(s, s.at, "starts with `*`"), s.at, "yaml_alias")
     message = f"`*{name}` is a YAML alias, which is not supported. Write the value out, or put a value that starts with `*` in quotes."
-    # A merge key is refused already, with its value.
+    # The merge key is reported already, and covers its value.
     if s.path[-1:] == ["<<"]:
         s.is_readable = False
     else:
@@ -41,7 +41,7 @@ def alias(s: Scanner) -> str:
 
 
 def alias_key(s: Scanner) -> str | None:
-    """An alias as a key, which is refused, and its colon; None if there is none here."""
+    """Refuse an alias used as a key, and skip its colon; None if there is no such key here."""
     found = _ALIAS.match(s.text, s.at)
     blanks = BLANKS.match(s.text, found.end()) if found else None
     if blanks is None or s.text[blanks.end()] != ":" or not s.is_blank(blanks.end() + 1):

@@ -1,4 +1,4 @@
-"""Texts in their five notations, and the values that plain ones have under the core schema."""
+"""Scalars in their five styles, and the values of plain ones under the core schema."""
 
 import math
 import re
@@ -18,12 +18,12 @@ _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 
 @dataclass(frozen=True, slots=True)
 class _Plain:
-    """Patterns of plain texts in one surrounding."""
+    """Patterns of plain scalars in one context."""
 
     first: re.Pattern[str]
-    """The part of the first line."""
+    """Matches the first line."""
     more: re.Pattern[str]
-    """The part of each other line."""
+    """Matches each following line."""
 
 
 def _plain(forbidden: str) -> _Plain:
@@ -47,7 +47,7 @@ _QUOTED = {
 }
 _CONTINUATION = re.compile(r"[ \t]*+\n((?:[ \t]*+\n)*+)( *+)[ \t]*+")
 _MAX_KEY = 1024
-"""Longest key on one line that YAML reads."""
+"""Longest key on one line that YAML allows."""
 
 _ESCAPED = {
     "0": "\x00", "a": "\a", "b": "\b", "t": "\t", "\t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r", "e": "\x1b",
@@ -60,7 +60,7 @@ _ESCAPE = (
     r'|([0abt\tnvfre "/\\N_LP]))'
 )
 _ONE_ESCAPE = re.compile(_ESCAPE)
-# Python's engine can fail on groups inside a possessive repetition, so this pattern has none.
+# Groups inside a possessive repetition can fail in Python's engine, so this pattern has none.
 _UNGROUPED = re.sub(r"\((?!\?)", "(?:", _ESCAPE)
 _WELL_ESCAPED = re.compile(rf"(?:[^\\]++|{_UNGROUPED}|\\\n)*+")
 _BEHIND_MARK = "The text starts on the line below `|` or `>`. Move it there, and indent it."
@@ -68,7 +68,7 @@ _HEADER = re.compile(r"[|>](?:([1-9])([-+])?|([-+])([1-9])?)?(?=[ \t\n])")
 
 
 def resolve(s: Scanner, text: str, at: int) -> Json:
-    """The value of a plain text that starts at an offset."""
+    """The value of a plain scalar that starts at an offset."""
     if text in _NULL:
         return None
     if text in _BOOLEAN:
@@ -116,7 +116,7 @@ def key(s: Scanner) -> str | None:
 
 
 def plain(s: Scanner, parent: int, *, is_flow: bool = False) -> str | None:
-    """A text without quotes, which may go on over lines indented deeper than `parent`; None if none starts here."""
+    """A plain scalar, which may continue on lines indented deeper than `parent`; None if none starts here."""
     patterns = _FLOW if is_flow else _BLOCK
     text = s.text
     found = patterns.first.match(text, s.at)
@@ -136,7 +136,7 @@ def plain(s: Scanner, parent: int, *, is_flow: bool = False) -> str | None:
 
 
 def quoted(s: Scanner, parent: int) -> str:
-    """A text in single or double quotes. Its lines after the first are indented deeper than `parent`."""
+    """A quoted scalar. Its lines after the first are indented deeper than `parent`."""
     start = s.at
     quote = s.text[start]
     found = _QUOTED[quote].match(s.text, start)
@@ -199,7 +199,7 @@ def _unescape(found: re.Match[str]) -> str:
 
 
 def _fold(lines: list[str], escape: str) -> str:
-    """Join the lines of a quoted text. With an escape at its end, a line is joined without a space."""
+    """Join the lines of a quoted text. After an escaped line break, the lines are joined without a space."""
     last = len(lines) - 1
     parts: list[str] = []
     breaks, is_joined = 0, True
@@ -217,17 +217,17 @@ def _fold(lines: list[str], escape: str) -> str:
 
 
 def _end_of_line(part: str, escape: str) -> tuple[str, bool]:
-    """A line without the blanks at its end; and whether an escape takes the line break away."""
+    """A line without trailing blanks, and whether its line break is escaped."""
     bare = part.rstrip(" \t")
     if not escape or (len(bare) - len(bare.rstrip(escape))) % 2 == 0:
         return bare, False
     if len(bare) < len(part):
-        return part[: len(bare) + 1], False  # The escape is of a blank, which stays.
+        return part[: len(bare) + 1], False  # The escape applies to a blank, which stays.
     return bare[:-1], True
 
 
 def block(s: Scanner, parent: int) -> str:
-    """A text behind `|` or `>`: all lines that are indented deeper than `parent`."""
+    """A block scalar after `|` or `>`: all lines indented deeper than `parent`."""
     header = _HEADER.match(s.text, s.at)
     if header is None:
         s.fail(_BEHIND_MARK)
@@ -238,7 +238,7 @@ def block(s: Scanner, parent: int) -> str:
     indent = max(parent, 0) + int(digit) if digit else _detect_indent(s, parent)
     lines = _block_lines(s, indent)
     if s.is_cut and s.text[s.at] == END and lines[1:] and not lines[-1]:
-        lines.pop()  # Blanks without a line break are no empty line.
+        lines.pop()  # Blanks without a line break are not an empty line.
     count = len(lines)
     while lines and not lines[-1]:
         lines.pop()

@@ -1,4 +1,4 @@
-"""The text that is read, the position in it, and what was refused so far."""
+"""The text, the position in it, and the issues found so far."""
 
 import re
 from bisect import bisect_right
@@ -14,7 +14,7 @@ _MAX_ISSUES = 50
 _MAX_SHOWN = 80
 
 END = "\x00"
-"""Marks the end of the text. `source` refuses a text that contains it."""
+"""Marks the end of the text. `source` refuses texts that contain it."""
 BLANKS = re.compile(r"[ \t]*+")
 LINE_END = re.compile(r"[ \t]*+(?:(?<=[ \t\n])#[^\n]*+)?\n")
 _EMPTY_LINES = re.compile(r"(?:[ \t]*+(?:#[^\n]*+)?\n)*+")
@@ -31,25 +31,25 @@ class Stop(Exception):
 
 
 class Scanner:
-    """A position in a text, which moves forward only."""
+    """A position in a text. It only moves forward."""
 
     def __init__(self, text: str) -> None:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         self.is_cut = not text.endswith("\n")
-        """Whether the last line has no line break of its own."""
+        """Whether the text does not end with a line break."""
         self.text = f"{text}\n{END}" if self.is_cut else text + END
         self.at = 0
         self.indent = 0
         """Column of the next content, counted from 0; -1 at the end of the document."""
         self.columns: list[tuple[int, bool]] = []
-        """Columns of the lists and mappings by indentation around the position, and which are lists; outermost first."""
+        """Columns of the enclosing block lists and mappings, and whether each is a list; outermost first."""
         self.brackets: list[int] = []
-        """Offsets of the brackets that are open, the outermost first."""
+        """Offsets of the open brackets, outermost first."""
         self.path: list[str | int | None] = []
-        """Keys and indexes that lead to the position; None while a key is read."""
+        """Keys and indexes of the position; None while a key is read."""
         self.issues: list[Issue] = []
         self.is_readable = True
-        """False once an issue means that the data cannot be used."""
+        """False after an issue that makes the data unusable."""
         self._starts = [0, *accumulate(len(line) + 1 for line in self.text.split("\n"))]
 
     def position(self, at: int) -> tuple[int, int]:
@@ -64,24 +64,24 @@ class Scanner:
         )
 
     def refuse(self, code: str, message: str, at: int) -> None:
-        """Add an issue and read on. The text can be read, but is not accepted."""
+        """Add an issue and continue. The text can be parsed, but is not accepted."""
         parts = tuple(part for part in self.path if part is not None)
         self.issues.append(Issue(write_path(parts), code, message, *self.position(at)))
         if len(self.issues) == _MAX_ISSUES:
             raise Stop
 
     def spoil(self, code: str, message: str, at: int) -> None:
-        """Add an issue and read on, although the data cannot be used."""
+        """Add an issue and continue, although the data is not usable."""
         self.is_readable = False
         self.refuse(code, message, at)
 
     def fail(self, message: str, at: int | None = None, code: str = "syntax") -> NoReturn:
-        """Add the last issue: the rest cannot be read."""
+        """Add the last issue and stop, because the rest cannot be parsed."""
         self.spoil(code, message, self.at if at is None else at)
         raise Stop
 
     def enter(self, part: str | int | None, at: int) -> None:
-        """Go into a list or mapping."""
+        """Enter a list or mapping."""
         if len(self.path) == MAX_DEPTH:
             self.fail(
                 f"The definition exceeds the maximum depth of {MAX_DEPTH} levels.", at, "too_deep"
@@ -89,7 +89,7 @@ class Scanner:
         self.path.append(part)
 
     def next_line(self) -> None:
-        """From the start of a line to the next content, past empty lines and comments."""
+        """Skip from the start of a line to the next content, past empty lines and comments."""
         text = self.text
         end = _EMPTY_LINES.match(text, self.at)
         start = end.end() if end else self.at
@@ -104,7 +104,7 @@ class Scanner:
             self.fail(TAB)
 
     def end_line(self, problem: str) -> None:
-        """Past the rest of a line, which must be empty or a comment; fails with a problem if it is not."""
+        """Skip the rest of a line, which must be empty or a comment; otherwise fail with `problem`."""
         found = LINE_END.match(self.text, self.at)
         if found is None:
             blanks = BLANKS.match(self.text, self.at)
@@ -127,7 +127,7 @@ class Scanner:
 
 
 def must_quote(s: Scanner, at: int, why: str) -> str:
-    """What to write for a value that starts at an offset and takes up the rest of its line."""
+    """The message about a value that must be quoted, from an offset to the end of its line."""
     written = rest_of_line(s, at)
     if len(written) > _MAX_SHOWN:
         return f"The value {why}. Put it in quotes."
@@ -147,10 +147,10 @@ def in_quotes(text: str) -> str:
 
 
 def shown(character: str) -> str:
-    """A character in a message."""
+    """A character for a message."""
     return "a backtick" if character == "`" else f"`{character}`"
 
 
 def spaces(count: int) -> str:
-    """A number of spaces in a message."""
+    """A number of spaces for a message."""
     return "1 space" if count == 1 else f"{count} spaces"

@@ -1,1 +1,1 @@
-"""Recipients of email who are not members: each is asked once, and can confirm or refuse."""
+"""Email recipients who are not members of the workspace. Each is asked by email to confirm or refuse."""

@@ -1,7 +1,7 @@
-"""Links with which a recipient confirms or refuses emails. None of them is stored.
+"""Links with which a recipient confirms or refuses emails. Links are not stored.
 
-The token is in the part of the address behind `#`, as in `runs.links`. It proves the recipient, and until when they can confirm.
-They can refuse at any time.
+The token is in the URL fragment, as in `runs.links`. It identifies the recipient and contains the time until which they
+can confirm. They can refuse at any time.
 """
 
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ PAGE_PATH = "/confirm-recipient"
 
 @dataclass(frozen=True, slots=True)
 class RecipientLink:
-    """What the token of a link proves."""
+    """The signed content of a link's token."""
 
     recipient_id: UUID
     confirms_until: datetime
-    """Can be in the past. The link then only refuses."""
+    """May be in the past. The link can then only refuse."""
 
 
 class RecipientLinks:
-    """Makes links, and reads their tokens."""
+    """Creates links and verifies their tokens."""
 
     def __init__(self, settings: Settings) -> None:
         self._base_url = settings.base_url
@@ -40,10 +40,10 @@ class RecipientLinks:
         return self._tokens.make(link.recipient_id, link.confirms_until)
 
     def read(self, token: str) -> RecipientLink:
-        """What a token proves.
+        """Verify a token and return its content. The time limit is not checked.
 
         Raises:
-            RecipientLinkInvalid: this server did not make it.
+            RecipientLinkInvalid: this server did not create the token.
         """
         claim = self._tokens.read(token)
         if claim is None:

@@ -1,4 +1,4 @@
-"""The page behind the link of an email that asks a recipient. Opening it changes nothing: programs open links, too."""
+"""The page that a confirmation email links to. Opening it changes nothing, because programs also open links."""
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse

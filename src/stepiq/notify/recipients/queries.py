@@ -1,4 +1,4 @@
-"""What recipients read and write. Addresses are lower case."""
+"""Queries of recipients. Addresses are lower case."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,21 +15,21 @@ from stepiq.store.tables import asked_addresses, memberships, recipients, users
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """An address that a workspace wants to write to."""
+    """An address that a workspace sends email to."""
 
     id: UUID
     email: str
     asked_at: datetime
-    """When the workspace began to ask them. Another try to send the same email does not change it."""
+    """When the current request for confirmation began. A retry of its email does not change it."""
     sent_at: datetime | None
-    """When the mail server accepted the email that asks them."""
+    """When the mail server accepted the confirmation email."""
     retry_at: datetime | None
-    """When another try to send it may start; None: at any time."""
+    """When the next retry may start; None: at any time."""
     confirmed_at: datetime | None
 
 
 async def is_member(session: Session, workspace_id: UUID, email: str) -> bool:
-    """Whether an address is the verified one of a member."""
+    """Whether an address is the verified address of an enabled member."""
     found = sa.exists().where(
         users.c.email == email,
         users.c.email_verified_at.is_not(None),
@@ -51,7 +51,7 @@ async def find(session: Session, workspace_id: UUID, email: str) -> Recipient | 
 
 
 async def lock(session: Session, recipient_id: UUID) -> Recipient | None:
-    """A recipient. No other transaction can change them until this one ends."""
+    """Lock and return a recipient. No other transaction can change the row until this one ends."""
     wanted = sa.select(recipients).where(recipients.c.id == recipient_id)
     return await _one(session, wanted.with_for_update(key_share=True))
 
@@ -76,19 +76,20 @@ async def begin_ask(
     retried_within: timedelta,
     trying: timedelta,
 ) -> Recipient | None:
-    """Take over the sending of the email that asks a recipient.
+    """Claim the sending of a confirmation email.
 
-    None if it has been sent, if another process is sending it, or if it cannot be retried yet. The recipient keeps their id.
+    None if it has been sent, if another process is sending it, or if it cannot be retried yet. An existing recipient
+    keeps their id.
 
     Args:
         session: the transaction to write in.
-        new_id: the id of the recipient, if they are new.
+        new_id: the id for a new recipient.
         workspace_id: the workspace that asks.
         email: the address.
         now: the value of `asked_at`, unless an earlier ask continues.
         lifetime: after this time, a recipient who has not confirmed can be asked again.
-        retried_within: how long an ask continues whose email has not been sent.
-        trying: how long other processes do not try to send it.
+        retried_within: how long an email that could not be sent is retried as the same ask.
+        trying: how long other processes wait before they may send the email.
     """
     is_unsent = recipients.c.sent_at.is_(None)
     is_over = sa.or_(
@@ -109,12 +110,12 @@ async def begin_ask(
 
 
 async def note_sent(session: Session, asked: Recipient, now: datetime) -> None:
-    """Note that the mail server accepted the email that asks a recipient."""
+    """Record that the mail server accepted the confirmation email."""
     await session.execute(_of_ask(asked).values(sent_at=now, retry_at=None))
 
 
 async def note_unsent(session: Session, asked: Recipient, retry_at: datetime | None) -> None:
-    """Note when another try to send the email may start, unless another process has sent it."""
+    """Record when the next retry may start, unless another process has sent the email."""
     await session.execute(
         _of_ask(asked).where(recipients.c.sent_at.is_(None)).values(retry_at=retry_at)
     )
@@ -127,7 +128,7 @@ def _of_ask(asked: Recipient) -> sa.Update:
 
 
 async def asked_by(session: Session, workspace_id: UUID, since: datetime, at_most: int) -> int:
-    """How many recipients a workspace has asked since a moment, counted up to a limit."""
+    """The number of recipients a workspace has asked since a moment, at most `at_most`."""
     asked = (
         sa.select(recipients.c.id)
         .where(recipients.c.workspace_id == workspace_id, recipients.c.asked_at > since)
@@ -137,7 +138,7 @@ async def asked_by(session: Session, workspace_id: UUID, since: datetime, at_mos
 
 
 async def count_ask(session: Session, mailbox: str, now: datetime, limit: int) -> bool:
-    """Count that a mailbox is asked today; False, and nothing is counted, if it was asked as often as allowed."""
+    """Count an ask of a mailbox today; False, without counting, if the limit is reached or the mailbox has refused."""
     new = session.insert(asked_addresses).values(email=mailbox, day=day_of(now), asked=1)
     is_today = asked_addresses.c.day == new.excluded.day
     asked = sa.case((is_today, asked_addresses.c.asked), else_=0) + 1
@@ -150,13 +151,13 @@ async def count_ask(session: Session, mailbox: str, now: datetime, limit: int) -
 
 
 async def has_refused(session: Session, mailbox: str) -> bool:
-    """Whether a mailbox does not want to be asked."""
+    """Whether a mailbox has refused confirmation emails."""
     statement = sa.select(asked_addresses.c.refused_at).where(asked_addresses.c.email == mailbox)
     return await session.scalar(statement) is not None
 
 
 async def confirm(session: Session, recipient_id: UUID, now: datetime | None) -> None:
-    """Note that a recipient wants the emails of a workspace; None: that they do not."""
+    """Record that a recipient has confirmed a workspace's emails; None withdraws the confirmation."""
     await session.execute(
         recipients.update().where(recipients.c.id == recipient_id).values(confirmed_at=now)
     )
@@ -170,7 +171,7 @@ async def forget_refusal(session: Session, mailbox: str) -> None:
 
 
 async def note_refusal(session: Session, mailbox: str, now: datetime) -> None:
-    """Note that a mailbox does not want to be asked by any workspace."""
+    """Record that a mailbox refuses confirmation emails of all workspaces."""
     refused = session.insert(asked_addresses).values(
         email=mailbox, day=day_of(now), asked=0, refused_at=now
     )
@@ -180,7 +181,7 @@ async def note_refusal(session: Session, mailbox: str, now: datetime) -> None:
 
 
 async def forget_asks(session: Session, before: str, limit: int) -> int:
-    """Delete counts of days before one, except of mailboxes that want no email, up to a limit; returns how many."""
+    """Delete counts of days before `before`, up to a limit, except those with a refusal; returns the number deleted."""
     return await sweeping.delete_oldest(
         session, asked_addresses.c.day, before, limit, asked_addresses.c.refused_at.is_(None)
     )

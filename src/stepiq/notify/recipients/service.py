@@ -1,7 +1,7 @@
-"""Recipients of email who are not members of the workspace: they confirm once that they want its emails.
+"""Confirmation by email recipients who are not members of the workspace.
 
-Where strangers can register, anyone could let the server write to other people. A recipient who has not confirmed gets one
-email that asks for it, with a link. It contains no text of the workspace. Until they confirm, other emails are held.
+With open registration, anyone could use the server to send email to other people. A recipient who has not confirmed
+gets one confirmation email with a link and no text of the workspace. Other emails are held until they confirm.
 """
 
 from dataclasses import dataclass, replace
@@ -23,23 +23,23 @@ from stepiq.notify.recipients.queries import Recipient
 from stepiq.store.database import PATIENT_SECONDS, Database, Session
 
 LIFETIME = timedelta(days=7)
-"""How long a link confirms, and how long emails are held. After that, the next email asks again."""
+"""How long a link can confirm, and how long emails are held. After that, the next email triggers another request."""
 ASKED_A_DAY = 3
-"""How many workspaces may ask one mailbox in a day."""
+"""How many times one mailbox may be asked per UTC day, over all workspaces."""
 WORKSPACE_ASKS_A_DAY = 50
-"""How many addresses one workspace may ask in a day."""
+"""How many addresses one workspace may ask within 24 hours."""
 RELEASED = 100
-"""How many held emails one confirmation sends."""
+"""Maximum number of held emails that one confirmation sends."""
 
 _DAY = timedelta(days=1)
 _TRYING = timedelta(minutes=5)
-"""How long a process has for one try to send the email that asks, before another process may try."""
+"""How long a process may take to send a confirmation email before another process may retry."""
 
 log = logging.get(__name__)
 
 
 class _NotAsked(Exception):
-    """A recipient is not asked; the message says why."""
+    """The recipient cannot be asked. The message contains the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Consent:
 
     is_given: bool
     stop_url: str | None = None
-    """Link with which a recipient who has confirmed can stop the emails; None for members."""
+    """Link with which a recipient who has confirmed can stop the emails; None if no confirmation is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,12 @@ class Hold:
 
     reason: str
     recipient_id: UUID | None = None
-    """Who can release it; None: nobody, until it is sent again."""
+    """The recipient whose confirmation releases it; None if only a redelivery can send it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What a link has done."""
+    """The result of confirming or refusing."""
 
     email: str
     is_confirmed: bool
@@ -71,7 +71,7 @@ class Answered:
 
 
 class Recipients:
-    """Asks recipients, and knows who has confirmed."""
+    """Asks recipients to confirm, and checks whether they have."""
 
     def __init__(self, settings: Settings, database: Database, mailer: Mailer) -> None:
         self._is_on = settings.confirms_recipients
@@ -92,17 +92,17 @@ class Recipients:
         return Consent(is_given=True, stop_url=self._links.url(link))
 
     async def has_confirmed(self, session: Session, recipient_id: UUID) -> bool:
-        """Whether a recipient has confirmed; if not, they cannot until this transaction ends."""
+        """Whether a recipient has confirmed. The row is locked, so the answer holds until this transaction ends."""
         found = await queries.lock(session, recipient_id)
         return found is not None and found.confirmed_at is not None
 
     async def ask(self, workspace_id: UUID, address: str, sender: str, plan: PlanLimits) -> Hold:
-        """Ask a recipient to confirm, unless they were asked or refuse to be; says why an email to them must wait.
+        """Ask a recipient to confirm, unless they were asked or have refused; returns why the email is held.
 
         Args:
-            workspace_id: the workspace that wants to write to them.
-            address: their address.
-            sender: the address of the account that wants to write to them.
+            workspace_id: the sending workspace.
+            address: the recipient's address.
+            sender: the address of the sending account.
             plan: the plan of the workspace.
         """
         email = _normal(address)
@@ -152,7 +152,7 @@ class Recipients:
     async def _count(
         self, session: Session, workspace_id: UUID, email: str, plan: PlanLimits, now: datetime
     ) -> None:
-        # This locks the row of the quota, so transactions of the workspace count its recipients one after the other.
+        # This locks the quota's row, which serializes counting the workspace's recipients.
         await quotas.take(session, workspace_id, plan, Quota.EMAILS_PER_DAY)
         most = WORKSPACE_ASKS_A_DAY
         if await queries.asked_by(session, workspace_id, now - _DAY, most + 1) > most:
@@ -181,7 +181,7 @@ class Recipients:
 
     async def _unsent(self, asked: Recipient, error: MailUnsent) -> Hold:
         reason = error.confidential_reason
-        # A server that refuses an address would refuse it again, and many such emails harm the reputation of the sender.
+        # The mail server would refuse the address again, and repeated refusals harm the sender's reputation.
         retry_at = asked.asked_at + _DAY if error.is_permanent else None
         async with self._database.transaction(PATIENT_SECONDS) as session:
             await queries.note_unsent(session, asked, retry_at)
@@ -197,10 +197,10 @@ class Recipients:
 
 
 async def confirm(session: Session, link: RecipientLink, engine: Engine) -> Answered:
-    """Note that a recipient wants the emails of a workspace, and send those that are held.
+    """Record that a recipient wants a workspace's emails, and send held emails.
 
     Raises:
-        RecipientLinkExpired: the link can only refuse by now.
+        RecipientLinkExpired: the link can only refuse now.
         RecipientLinkInvalid: the recipient does not exist.
     """
     now = clock.now()
@@ -218,7 +218,7 @@ async def confirm(session: Session, link: RecipientLink, engine: Engine) -> Answ
 
 
 async def refuse(session: Session, link: RecipientLink) -> Answered:
-    """Note that a recipient wants neither the emails of a workspace nor requests of another one. Held emails are dropped.
+    """Record that a recipient refuses a workspace's emails and requests of other workspaces. Held emails are dropped.
 
     Raises:
         RecipientLinkInvalid: the recipient does not exist.
@@ -243,7 +243,7 @@ def _normal(address: str) -> str:
 
 
 def _mailbox(email: str) -> str:
-    """What limits and refusals are counted by: mail for `a+b@x` and `a@x` usually arrives in one mailbox."""
+    """The key of limits and refusals: mail for `a+b@x` and `a@x` usually arrives in one mailbox."""
     local, _, domain = (addresses.parse(email) or email).rpartition("@")
     return f"{local.partition('+')[0] or local}@{domain.lower()}"
 
@@ -266,7 +266,7 @@ def _held(recipient: Recipient) -> Hold:
 
 
 def _message(email: str, sender: str, base_url: str, url: str, until: datetime) -> Message:
-    # The workspace chooses no text of this email. Otherwise, the server would send its text to others.
+    # No text comes from the workspace. Otherwise, a workspace could send its text to strangers.
     return Message(
         email,
         "Confirm that you want emails from stepIQ",

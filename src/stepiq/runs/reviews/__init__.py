@@ -1,1 +1,1 @@
-"""Reviews: what waits for a person, by whom it is decided, with an account or by the link of a mail."""
+"""Reviews: steps that wait for a decision, made with an account or through an emailed link."""

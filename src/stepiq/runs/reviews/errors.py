@@ -16,7 +16,7 @@ class ReviewNotFound(NotFound):
     code = "review_not_found"
 
     def __init__(self, run_id: UUID) -> None:
-        # The step is left out: it may be any text.
+        # The message omits the step id, which can be any text.
         super().__init__(
             f"Run {run_id} has no review at this step, or none in this iteration. To list open reviews, use GET /api/reviews.",
             run_id=run_id,

@@ -1,6 +1,7 @@
 """Links that let an assignee decide one review without an account.
 
-A token names the review and one of its assignees. It works while the review is open, so only until the first decision.
+A token contains the id of the review and one of its assignees. It works while the review is open, so only until the
+first decision.
 """
 
 from uuid import UUID
@@ -16,7 +17,7 @@ _CLAIM_BYTES = 17  # the id of a review, and one byte for the assignee
 
 
 class Links:
-    """Makes links, and reads their tokens."""
+    """Creates links and verifies their tokens."""
 
     def __init__(self, settings: Settings) -> None:
         self._base_url = settings.base_url
@@ -34,7 +35,7 @@ class Links:
         """The holder of a token.
 
         Raises:
-            ReviewLinkInvalid: this server did not make it.
+            ReviewLinkInvalid: this server did not create the token.
         """
         claim = self._tokens.read(token)
         if claim is None:

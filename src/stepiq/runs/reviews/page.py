@@ -1,4 +1,4 @@
-"""The page behind the link of a review's mail. Opening it decides nothing."""
+"""The page that a review email links to. Opening it decides nothing."""
 
 from importlib.resources import files
 

@@ -1,4 +1,4 @@
-"""What reviews read, and how one is decided."""
+"""Queries of reviews."""
 
 from datetime import datetime
 from typing import Any
@@ -33,7 +33,7 @@ _PLAIN: tuple[sa.ColumnElement[Any], ...] = (
 )
 _SIZE = sa.func.coalesce(sa.func.length(reviews.c.input, type_=sa.Integer), 0)
 _IS_LARGE = (_SIZE > LARGE_VALUE_BYTES).label("input_is_large")
-# The store leaves out what a list does not show: a page of inputs can be a hundred MiB.
+# Lists do not read large inputs: a page of them can be a hundred MiB.
 _SMALL_INPUT = sa.type_coerce(
     sa.case((_SIZE <= LARGE_VALUE_BYTES, reviews.c.input)), JsonText()
 ).label("input")
@@ -53,7 +53,7 @@ def page_statement(workspace_id: UUID, *, before: UUID | None, limit: int) -> sa
     statement = _selected(_SMALL_INPUT).where(
         belongs_to(reviews.c.workspace_id, workspace_id),
         reviews.c.closed_at.is_(None),
-        # Until their runs notice, those whose time is up are as good as closed.
+        # An expired review is closed by its run, up to a second later.
         reviews.c.expires_at > clock.now(),
     )
     if before is not None:
@@ -62,14 +62,14 @@ def page_statement(workspace_id: UUID, *, before: UUID | None, limit: int) -> sa
 
 
 async def page(session: Session, statement: sa.Select[Any]) -> list[Review]:
-    """What a statement above selects."""
+    """Execute `page_statement`."""
     return [_review(row) for row in await session.execute(statement)]
 
 
 async def find(
     session: Session, workspace_id: UUID, run_id: UUID, step_id: str, iteration: int | None
 ) -> Review | None:
-    """What a run of the workspace asks at a step: in one iteration, or the last time."""
+    """The review of a step of a run of the workspace: in one iteration, or the latest."""
     statement = _whole().where(
         reviews.c.run_id == run_id,
         reviews.c.workspace_id == workspace_id,
@@ -83,7 +83,7 @@ async def find(
 
 
 async def by_id(session: Session, review_id: UUID) -> Review | None:
-    """A review, whosever it is: for those who hold a link to it, or carry its mail."""
+    """A review of any workspace, for link holders and review emails."""
     row = (await session.execute(_whole().where(reviews.c.id == review_id))).one_or_none()
     return None if row is None else _review(row)
 
@@ -91,7 +91,7 @@ async def by_id(session: Session, review_id: UUID) -> Review | None:
 async def decide(
     session: Session, review_id: UUID, answer: Answer, *, reviewer: str, at: datetime
 ) -> None:
-    """Write down what a person said. The caller holds the run and has seen that the review is open."""
+    """Record a decision. The caller has locked the run and checked that the review is open."""
     output = answer.output if answer.is_edited else reviews.c.input
     await session.execute(
         reviews.update()

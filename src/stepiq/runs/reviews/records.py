@@ -1,4 +1,4 @@
-"""A review and what is answered to it, as the other files of this domain pass them around."""
+"""Data classes of reviews."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from stepiq.core.json import Json
 from stepiq.store.states import ReviewDecision
 
 TOKEN_LENGTH = 64
-"""Characters of a link's token, all of `0-9A-Za-z-_`."""
+"""Length of a link's token, whose characters are `0-9A-Za-z-_`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,37 +28,37 @@ class Review:
     input: Json
     """The content to review."""
     input_is_large: bool
-    """In lists such an input is None: it is read with the review itself."""
+    """If true, `input` is None in lists. Read the review itself to get it."""
     editable: bool
     assignees: tuple[str, ...]
     requested_at: datetime
     expires_at: datetime
-    """Until when it can be decided; never behind the end of the run's own time."""
+    """End of the time to decide, never later than the run's own time limit."""
     closed_at: datetime | None
     decision: ReviewDecision | None
-    """None: nobody has decided."""
+    """None if not decided."""
     reviewer: str | None
 
     @property
     def is_open(self) -> bool:
-        """Whether it can be decided. A run notices the end of its time up to a second later."""
+        """Whether it can be decided. A run closes an expired review up to a second later."""
         return self.closed_at is None and clock.now() < self.expires_at
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a person says to a review."""
+    """A decision to record."""
 
     decision: ReviewDecision
     comment: str | None = None
     output: Json = None
     is_edited: bool = False
-    """Whether `output` takes the place of what was under review."""
+    """Whether `output` replaces the reviewed content."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """An answer that counts."""
+    """A recorded decision."""
 
     decision: ReviewDecision
     reviewer: str
@@ -68,8 +68,8 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class LinkHolder:
-    """Who holds a link: the assignee of a review it was mailed to."""
+    """The assignee that a link was mailed to."""
 
     review_id: UUID
     assignee: int
-    """Which of the review's assignees, counted from 0."""
+    """Index in the review's assignees, from 0."""

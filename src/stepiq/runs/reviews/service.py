@@ -1,4 +1,4 @@
-"""What may be done with reviews: read them, and decide one, with an account or by a link."""
+"""Operations on reviews: read them, and decide one with an account or through a link."""
 
 from uuid import UUID
 
@@ -23,7 +23,7 @@ log = logging.get(__name__)
 
 
 async def page(session: Session, actor: Actor, *, before: UUID | None, limit: int) -> list[Review]:
-    """What waits for a decision in the actor's workspace, newest first."""
+    """Open reviews of the actor's workspace, newest first."""
     statement = queries.page_statement(actor.workspace_id, before=before, limit=limit)
     return await queries.page(session, statement)
 
@@ -31,11 +31,11 @@ async def page(session: Session, actor: Actor, *, before: UUID | None, limit: in
 async def get(
     session: Session, actor: Actor, run_id: UUID, step_id: str, iteration: int | None = None
 ) -> Review:
-    """What a run asks at a step, open or closed: in one iteration, or the last time.
+    """The review of a step, open or closed: in one iteration, or the latest.
 
     Raises:
         RunNotFound: the actor's workspace has no such run.
-        ReviewNotFound: the run has asked nobody there.
+        ReviewNotFound: the run has not requested a review at this step.
     """
     found = await queries.find(session, actor.workspace_id, run_id, step_id, iteration)
     if found is not None:
@@ -55,15 +55,15 @@ async def decide(
     engine: Engine,
     iteration: int | None = None,
 ) -> None:
-    """Decide what a run asks at a step; it goes on within milliseconds of the commit, or when the plan has a slot for it.
+    """Decide a review. Its run continues within milliseconds of the commit, or when the plan has a free slot.
 
     Raises:
         RunNotFound: the actor's workspace has no such run.
-        ReviewNotFound: the run has asked nobody there.
-        ReviewClosed: it is decided, its time is up, or its run has gone on or ended.
-        ReviewNotEditable: the answer changes what must stay as it is.
+        ReviewNotFound: the run has not requested a review at this step.
+        ReviewClosed: it is decided or has expired, or its run has continued or ended.
+        ReviewNotEditable: the answer edits content that is not editable.
     """
-    # First: whoever holds the run sees what is true of its reviews until the transaction ends.
+    # Lock first: while the run is locked, its reviews do not change.
     status = await runs.lock(session, actor.workspace_id, run_id)
     if status is None:
         raise RunNotFound(run_id)
@@ -73,16 +73,16 @@ async def decide(
 
 
 async def find(session: Session, review_id: UUID) -> Review | None:
-    """A review by its id, for who carries its mail; None when it went with its run. It does not ask whose it is."""
+    """A review by its id, without checking the workspace; None if it was deleted with its run."""
     return await queries.by_id(session, review_id)
 
 
 async def opened(session: Session, holder: LinkHolder) -> tuple[Review, str]:
-    """What the holder of a link is asked, and the address that their decision will carry.
+    """The open review of a link, and the address that will be recorded as its reviewer.
 
     Raises:
         ReviewLinkInvalid: the review has been deleted with its run.
-        ReviewClosed: it is decided, its time is up, or its run has gone on or ended.
+        ReviewClosed: it is decided or has expired, or its run has continued or ended.
     """
     review, reviewer = await _held(session, holder)
     if not review.is_open:
@@ -93,16 +93,16 @@ async def opened(session: Session, holder: LinkHolder) -> tuple[Review, str]:
 async def decide_by_link(
     session: Session, holder: LinkHolder, answer: Answer, *, engine: Engine
 ) -> Decided:
-    """Decide a review in the name of the assignee whose link it is.
+    """Decide a review as the assignee that the link was mailed to.
 
     Raises:
         ReviewLinkInvalid: the review has been deleted with its run.
-        ReviewClosed: it is decided, its time is up, or its run has gone on or ended.
-        ReviewNotEditable: the answer changes what must stay as it is.
+        ReviewClosed: it is decided or has expired, or its run has continued or ended.
+        ReviewNotEditable: the answer edits content that is not editable.
     """
     seen, _ = await _held(session, holder)
     status = await runs.lock(session, seen.workspace_id, seen.run_id)
-    # Once more: what was seen before the run was held may be true no longer.
+    # Read again: the review may have changed before the run was locked.
     review, reviewer = await _held(session, holder)
     return await _decide(session, review, status, answer, reviewer=reviewer, engine=engine)
 
@@ -123,7 +123,7 @@ async def _decide(
     reviewer: str,
     engine: Engine,
 ) -> Decided:
-    # A run that somebody carries has been woken: by a clock ahead of this one, its time may be up.
+    # The status decides too: a worker whose clock is ahead may already have resumed the run because the review expired.
     if status is not RunStatus.WAITING or not review.is_open:
         raise ReviewClosed(review)
     if answer.is_edited and not review.editable:

@@ -1,4 +1,4 @@
-"""What `stepiq doctor` reports, and what `serve` and `worker` look at before they start: one list for all three."""
+"""The checks that `stepiq doctor` reports, and that `serve` and `worker` run before they start."""
 
 from stepiq.server.checks.check import Check, Status
 from stepiq.server.checks.listed import before_start, everything

@@ -1,4 +1,4 @@
-"""Plans, and who may register."""
+"""Plans and registration."""
 
 from stepiq.billing.plans import Plans
 from stepiq.core.errors import StepIQError
@@ -8,7 +8,7 @@ from stepiq.server.checks.check import Check, fatal, ok, warning
 
 
 async def check_accounts(settings: Settings) -> list[Check]:
-    """Whether plans can be read, and what strangers could spend."""
+    """Whether the plans are valid, and whether open registration allows unlimited spending."""
     try:
         plans = Plans.load(settings.plans)
         plan = plans.require(settings.default_plan)

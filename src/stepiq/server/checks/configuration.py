@@ -6,7 +6,7 @@ from stepiq.server.checks.check import Check, ok, warning
 
 
 async def check_settings(configured: Settings) -> list[Check]:
-    """Which settings are given, without their values: some are secrets. Then names that mean nothing."""
+    """The names of the given settings, without values because some are secrets, and unknown variables."""
     given = sorted(
         settings.variable_name(field)
         for field in configured.model_fields_set - {"endpoints", "plans"}

@@ -8,7 +8,7 @@ _NAME = "open files"
 
 
 async def check_descriptors(settings: Settings) -> list[Check]:
-    """Whether the limit is large enough for the settings. The limit of this process is raised first, as at a start."""
+    """Whether the limit is large enough for the settings. Raises the limit of this process first, as a server does."""
     limit, wanted = descriptors.raise_limit(), settings.max_connections
     possible = descriptors.max_connections(settings, limit)
     if possible == wanted:

@@ -1,4 +1,4 @@
-"""The list of checks, in the order in which they are reported."""
+"""The list of checks, in the order of the report."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -30,9 +30,9 @@ class CannotStart(Invalid):
 class _Listed:
     look: Callable[[Settings], Awaitable[list[Check]]]
     is_for_start: bool = True
-    """Whether a start waits for it: not for other servers, and not for what the start itself tries next."""
+    """Whether it runs before a start. Calls to other servers, and what the start itself tries next, are left out."""
     needs_store: bool = False
-    """Whether it needs what `check_store` looks at. If that fails, its own errors would report the same problem again."""
+    """Whether it needs the store. It is skipped if `check_store` fails, because it would report the same problem."""
 
 
 _CHECKS = (
@@ -51,7 +51,7 @@ _CHECKS = (
 
 
 async def everything() -> list[Check]:
-    """Look at everything that is configured. Nothing is changed."""
+    """Run all checks. Changes nothing."""
     try:
         configured = settings.load()
     except SettingsInvalid as error:
@@ -61,15 +61,15 @@ async def everything() -> list[Check]:
 
 
 async def before_start(configured: Settings, announce: Callable[[str], None] | None = None) -> None:
-    """Look at what a server needs, and warn about what does not work or is a risk.
+    """Check what a server needs, and warn about failures and risks.
 
     Args:
         configured: the settings of the server.
-        announce: shows a warning to people. Default: the log has it.
+        announce: prints a warning. Default: the warning is logged.
 
     Raises:
-        CannotStart: several things keep it from starting.
-        StepIQError: one thing does.
+        CannotStart: several problems prevent the server from starting.
+        StepIQError: one problem does.
     """
     found = await _looked(configured, [each for each in _CHECKS if each.is_for_start])
     fatal_ones = [check for check in found if check.error is not None]

@@ -1,4 +1,4 @@
-"""Models: which providers answer, and which model steps without `model` use."""
+"""Providers and the default model."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -13,7 +13,7 @@ from stepiq.server.checks.check import Check, failed, fatal, note, ok
 
 
 async def check_providers(settings: Settings) -> list[Check]:
-    """Call every provider that is configured."""
+    """Call every configured provider."""
     try:
         async with _providers(settings) as providers:
             asked = [_check(providers, settings, info) for info in providers.describe()]
@@ -24,7 +24,7 @@ async def check_providers(settings: Settings) -> list[Check]:
 
 
 async def check_default_model(settings: Settings) -> list[Check]:
-    """Which model steps without `model` use; no provider is called."""
+    """Which model the steps without `model` use. Calls no provider."""
     try:
         async with _providers(settings) as providers:
             model = providers.default_model()
@@ -50,7 +50,7 @@ async def _check(providers: Providers, settings: Settings, info: ProviderInfo) -
     if info.id == "local":
         return _check_local(name, settings, info)
     if not info.usable:
-        # A vendor that this version does not support is nothing that the operator can configure.
+        # The operator cannot configure a vendor that this version does not support.
         return note(name, "not configured", info.reason or "") if _can_be_set(info) else None
     try:
         models = await providers.probe(info.id)

@@ -19,7 +19,7 @@ _SMTPS_PORT = 465
 
 
 async def check_port(settings: Settings) -> list[Check]:
-    """Whether a server can listen there, and whether it is running."""
+    """Whether a server can listen on the configured address, and whether it is running."""
     name, address = "port", f"{settings.host}:{settings.port}"
     path = settings.sqlite_path
     is_running = path is not None and worker_lease.owner(path) is not None
@@ -44,7 +44,7 @@ async def _is_stepiq(host: str, port: int) -> bool:
     authority = f"[{called}]:{port}" if ":" in called else f"{called}:{port}"
     async with http.operator_client() as client:
         try:
-            # A short time limit: another program may listen there and never answer.
+            # A short time limit, because another program may listen there and never answer.
             response = await client.get(f"http://{authority}/ready", timeout=_READY_SECONDS)
         except httpx2.TransportError:
             return False
@@ -52,7 +52,7 @@ async def _is_stepiq(host: str, port: int) -> bool:
 
 
 async def check_mail(settings: Settings) -> list[Check]:
-    """Whether the mail server answers."""
+    """Whether the mail server accepts connections."""
     if settings.smtp_url is None:
         folder = settings.data_dir.absolute() / "mail"
         advice = "Set STEPIQ_SMTP_URL to send them."

@@ -1,4 +1,4 @@
-"""The sandbox of `code` steps: which of its protections this system has."""
+"""The protections that this system offers for the sandbox of `code` steps."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ _NAME = "sandbox"
 
 
 async def check_sandbox(_: Settings) -> list[Check]:
-    """Whether code runs, and what isolates it."""
+    """Whether `code` steps can run, and how they are isolated."""
     is_root = os.geteuid() == 0
     if is_root and not await asyncio.to_thread(walls.can_switch_user):
         detail = "The server runs as root and cannot switch to another user, so `code` steps fail."

@@ -15,7 +15,7 @@ _SECRETS = "secrets"
 
 
 async def check_secrets(settings: Settings) -> list[Check]:
-    """Whether the server has the keys of its secrets. It needs a database that the check of the store has accepted."""
+    """Whether the server has the keys that decrypt its secrets. Requires that `check_store` has succeeded."""
     keyring = Keyring(settings)
     try:
         current = keyring.current

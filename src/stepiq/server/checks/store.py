@@ -1,4 +1,4 @@
-"""The data folder, its keys, and the database."""
+"""The data folder, the signing key, and the database."""
 
 import asyncio
 import shutil
@@ -18,13 +18,13 @@ from stepiq.store.migrate import SchemaTooNew
 from stepiq.store.refusals import shown
 
 STORE = frozenset({"data folder", "database server", "database"})
-"""Names of the checks without which nothing stored can be read."""
+"""Names of the checks that must succeed before stored data can be read."""
 
 _LOW_DISK_BYTES = 500 * 1024 * 1024
 
 
 async def check_owner(settings: Settings) -> list[Check]:
-    """Whether a process uses the SQLite file, and so no other can."""
+    """Whether a process uses the SQLite file, which only one process can do."""
     if settings.sqlite_path is None or (pid := worker_lease.owner(settings.sqlite_path)) is None:
         return []
     return [note("process", f"stepIQ process {pid} uses {settings.sqlite_path}")]
@@ -68,7 +68,7 @@ def _unwritable(name: str, problem: str) -> Check:
 
 
 def _write_problem(folder: Path) -> str | None:
-    """Why nothing can be created in a folder. Rights alone do not show this: `/proc` looks writable to root."""
+    """Why no file can be created in a folder. Tries it, because permissions are not enough: `/proc` looks writable."""
     if not folder.is_dir():
         return f"{folder} is a file, not a folder."
     try:

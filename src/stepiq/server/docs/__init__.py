@@ -1,1 +1,1 @@
-"""The API's own pages, `/docs` and `/docs/errors`: made once from the code, readable without JavaScript or a network."""
+"""The pages `/docs` and `/docs/errors`. They are generated from the code and need no JavaScript and no network."""

@@ -55,7 +55,7 @@ def render(document: dict[str, Any], base_url: str) -> str:
 
 
 def _common(components: Operation) -> str:
-    """What all routes share: headers, and errors that any route can answer."""
+    """The headers and errors that all routes share."""
     named = [
         (f"<code>{escape(name)}</code>", inline(header["description"]))
         for name, header in components["headers"].items()

@@ -1,4 +1,4 @@
-"""`/docs/errors`: the page that the `type` of every problem links to. Each code is an anchor."""
+"""`/docs/errors`: the target of the `type` link in every problem. Each code is an anchor."""
 
 import tomllib
 from collections.abc import Iterator
@@ -20,19 +20,19 @@ _SECTIONS = ("api", "failures", "issues", "operator")
 
 
 def advice_by_section() -> dict[str, dict[str, str]]:
-    """What to do about each code: `api`, `operator`, `failures` and `issues`."""
+    """The advice for each code, by section: `api`, `operator`, `failures` and `issues`."""
     return tomllib.loads(files("stepiq.server.docs").joinpath("advice.toml").read_text("utf-8"))
 
 
 def every_error(error: type[StepIQError] = StepIQError) -> Iterator[type[StepIQError]]:
-    """Every class of error that has been imported, each before those that inherit from it."""
+    """Every imported error class, each before its subclasses."""
     yield error
     for inner in error.__subclasses__():
         yield from every_error(inner)
 
 
 def errors_by_code() -> dict[str, type[StepIQError]]:
-    """Every error by its code: of several, the class that names it, not those that inherit it."""
+    """Every error class by code. If subclasses inherit a code, the class that defines it."""
     found: dict[str, type[StepIQError]] = {}
     for error in every_error():
         found.setdefault(error.code, error)
@@ -40,7 +40,7 @@ def errors_by_code() -> dict[str, type[StepIQError]]:
 
 
 def meaning_of(error: type[StepIQError]) -> str:
-    """What has happened, in a sentence."""
+    """The meaning of an error in one sentence."""
     if error is StepIQError:
         return "A bug in stepIQ."
     return (error.__doc__ or "").strip().partition("\n")[0]
@@ -81,7 +81,7 @@ def render() -> str:
 
 
 def _entry(code: str, status: str, meaning: str, advice: str, seen: set[str]) -> str:
-    # If an answer and a run can have the same code, it is explained twice. The first has the anchor.
+    # A code that both a response and a run can have is explained twice. The first entry has the anchor.
     anchor = "" if code in seen else f' id="{escape(code)}"'
     seen.add(code)
     shown = f"<p>{status}{inline(meaning)}</p>" if status or meaning else ""

@@ -1,4 +1,4 @@
-"""The headers of requests and answers in the OpenAPI document."""
+"""The headers of requests and responses in the OpenAPI document."""
 
 from typing import Any, Final
 
@@ -66,7 +66,7 @@ COMPONENTS: Final[dict[str, Any]] = {
         "example": "public, max-age=300",
     },
 }
-"""Each header with its meaning, for `components`."""
+"""The headers for `components`, by name."""
 
 IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
     "name": "Idempotency-Key",
@@ -78,7 +78,7 @@ IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
 }
 
 _RATE: Final = tuple(name for name in COMPONENTS if name.startswith("RateLimit-"))
-# The server answers these before it checks the credential, so the rate is unknown.
+# The server returns these before it checks the credential, so the rate is unknown.
 _BEFORE_RATE: Final = frozenset({"401", "408", "413", "431"})
 _BY_STATUS: Final = {
     "401": ("WWW-Authenticate",),
@@ -93,7 +93,7 @@ _NAMES: Final = {
 
 
 def complete(operation: dict[str, Any], route: Route) -> None:
-    """Add the headers of every answer of an operation, and use the usual spelling for those of its request."""
+    """Add the headers of every response of an operation, and spell its request headers in the usual way."""
     for parameter in operation.get("parameters", ()):
         if parameter["in"] == "header":
             parameter["name"] = _NAMES.get(parameter["name"], parameter["name"])
@@ -103,14 +103,14 @@ def complete(operation: dict[str, Any], route: Route) -> None:
 
 
 def refer(response: dict[str, Any], *names: str) -> None:
-    """Add these headers and the request's id to an answer."""
+    """Add references to these headers and to `X-Request-ID` to a response."""
     headers: dict[str, Any] = response.setdefault("headers", {})
     for name in ("X-Request-ID", *names):
         headers[name] = {"$ref": f"#/components/headers/{name}"}
 
 
 def of_status(status: str) -> tuple[str, ...]:
-    """The headers that every answer with a status has."""
+    """The headers of every response with a status."""
     return _BY_STATUS.get(status, ())
 
 

@@ -1,4 +1,4 @@
-"""What the pages share: the frame, the style, and the little Markdown that descriptions use."""
+"""The layout and style of the pages, and the subset of Markdown that descriptions use."""
 
 import base64
 import hashlib
@@ -57,7 +57,7 @@ _CODE = re.compile(r"`([^`]+)`")
 
 
 def inline(text: str) -> str:
-    """A line of Markdown as HTML. Links lose their address: they lead to files that a server does not have."""
+    """A line of Markdown as HTML. Links become plain text, because a server does not have the linked files."""
     return _CODE.sub(r"<code>\1</code>", escape(_LINK.sub(r"\1", text)))
 
 
@@ -75,7 +75,7 @@ def _block(block: str) -> str:
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    """A table of cells that are HTML already; nothing where there are no rows."""
+    """A table whose cells are HTML. Empty if there are no rows."""
     if not rows:
         return ""
     titles = "".join(f'<th scope="col">{escape(each)}</th>' for each in head)

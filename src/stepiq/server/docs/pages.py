@@ -1,4 +1,4 @@
-"""The two routes. Each page is made on the first request, and cached."""
+"""The routes of the pages. Each page is generated on the first request, and cached."""
 
 import asyncio
 from functools import cache
@@ -15,7 +15,7 @@ ERRORS_PATH = "/docs/errors"
 
 
 def router(app: FastAPI) -> APIRouter:
-    """The pages of an app, whose `openapi()` is shown; the examples have this server's address."""
+    """The routes that show the `openapi()` of an app, with the server's address in the examples."""
     made = APIRouter(include_in_schema=False)
 
     @cache
@@ -26,7 +26,7 @@ def router(app: FastAPI) -> APIRouter:
     def errors_page() -> bytes:
         return errors.render().encode()
 
-    # Making a page takes most of a second. A thread keeps the event loop free for runs and other requests.
+    # Generating a page takes most of a second. A thread keeps the event loop free for runs and other requests.
     @made.get(API_PATH)
     async def read_api(services: ServicesDep) -> HTMLResponse:
         """The API reference: every route with examples."""

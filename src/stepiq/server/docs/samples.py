@@ -1,4 +1,4 @@
-"""Adds an example to every body, answer and parameter of a document: a written one, or one made from the schema."""
+"""Adds an example to every body, response and parameter of a document: a written one, or one from the schema."""
 
 from typing import Any, cast
 
@@ -57,7 +57,7 @@ def _fill_content(body: dict[str, Any], shapes: dict[str, Schema]) -> None:
 
 
 def _with_examples(shapes: dict[str, Schema]) -> dict[str, Schema]:
-    # Beside the document: an example of each shape in it as well would double its size.
+    # A copy, because an example of each shape in the document itself would double its size.
     return {
         name: {**schema, "examples": [examples.SHAPES[name]]} if name in examples.SHAPES else schema
         for name, schema in shapes.items()
@@ -69,8 +69,8 @@ def sample(schema: Schema, shapes: dict[str, Schema], depth: int = 0) -> Any:
 
     Args:
         schema: from an OpenAPI document.
-        shapes: what its references name.
-        depth: how deep this is already; recursive shapes end somewhere.
+        shapes: the schemas that its references name.
+        depth: current depth. Recursive schemas end below a maximum depth.
     """
     schema = resolve(schema, shapes)
     for name in ("example", "const", "default"):
@@ -86,7 +86,7 @@ def sample(schema: Schema, shapes: dict[str, Schema], depth: int = 0) -> Any:
 
 
 def resolve(schema: Schema, shapes: dict[str, Schema]) -> Schema:
-    """The schema that a reference leads to, or the schema itself."""
+    """The schema that a reference names, or the schema itself."""
     reference = schema.get("$ref")
     return shapes.get(str(reference).rpartition("/")[2], {}) if reference else schema
 

@@ -33,7 +33,7 @@ async def run(spec: CodeSpec, context: StepContext) -> Outcome:
 
 
 async def _arguments(context: StepContext, spec: CodeSpec) -> dict[str, Json] | Failed:
-    """What `main` gets."""
+    """The argument of `main`."""
     if spec.input is None:
         return {name: context.scope[name] for name in _DEFAULT_NAMES}
     given: dict[str, Json] = {}

@@ -1,4 +1,4 @@
-"""Condition: says which of its cases holds; where that leads is for the interpreter."""
+"""Condition: finds the first true case; the interpreter executes the jump."""
 
 from stepiq.execution.context import StepContext
 from stepiq.execution.outcomes import Completed, Failed, FailureCode, Outcome
@@ -8,7 +8,7 @@ from stepiq.language.specs import ConditionSpec
 
 
 async def run(spec: ConditionSpec, context: StepContext) -> Outcome:
-    """Find the first case that is true."""
+    """Evaluate the cases in order until one is true."""
     for index, case in enumerate(spec.cases):
         try:
             is_true = await offload.decide(case.condition, context.scope)

@@ -1,1 +1,1 @@
-"""`human_review`: asks a person."""
+"""`human_review`: waits for a person's decision."""

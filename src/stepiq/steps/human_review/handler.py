@@ -1,4 +1,4 @@
-"""Asks a person, and continues with the decision."""
+"""Human review: waits for a person's decision, which is the step's output."""
 
 from functools import partial
 
@@ -22,7 +22,7 @@ from stepiq.store.states import ReviewDecision
 
 
 async def run(spec: ReviewSpec, context: StepContext) -> Waiting | Failed:
-    """Ask a person, or wait for the answer if the question was asked before a crash."""
+    """Request a review, or wait for the decision if it was requested before a crash."""
     request = await _request(spec, context)
     if isinstance(request, Failed):
         return request
@@ -45,7 +45,7 @@ async def _request(spec: ReviewSpec, context: StepContext) -> ReviewRequest | Fa
 
 
 def _resume(spec: ReviewSpec, answer: ReviewAnswer | None) -> Outcome:
-    assert answer is not None  # noqa: S101 - a question was asked
+    assert answer is not None  # noqa: S101 - a review was requested
     if answer.decision is None:
         return _timed_out(spec, answer)
     if answer.decision is ReviewDecision.REJECT and spec.on_reject is None:

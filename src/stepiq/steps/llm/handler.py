@@ -1,4 +1,4 @@
-"""Llm: ask a model, stream its answer, and make sure JSON is JSON."""
+"""Llm: calls a model, streams its answer and validates JSON output."""
 
 from dataclasses import dataclass, field, replace
 
@@ -31,22 +31,22 @@ _ANOTHER_MAY_ANSWER = frozenset(
         FailureCode.MODEL_UNKNOWN,
     }
 )
-"""Failures that say nothing about the question."""
+"""Failures that do not depend on the prompt, so another model may succeed."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
     text: str
     cut_off: str | None = None
-    """Why it ended at the token limit, if it did, and what to do."""
+    """Why it ended at the token limit, and what to do; None if it did not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is about to be sent, secrets included: it is in no record."""
+    """A request that is ready to send. It contains secrets, so it is not recorded."""
 
     models: tuple[Model, ...]
-    """The one to ask, and those to ask instead when it cannot be."""
+    """The model to call, followed by its fallbacks."""
     request: ModelRequest = field(repr=False)
 
 
@@ -60,7 +60,7 @@ async def run(spec: LlmSpec, context: StepContext) -> Outcome:
 
 
 async def _prepare(context: StepContext, spec: LlmSpec) -> Question | Failed:
-    """Render the prompts and choose the models, so that the step's row says what is about to be sent."""
+    """Render the prompts, choose the models, and record both in the step's row before the call."""
     masker, name = context.secrets.masker, "prompt"
     system_prompt = None
     try:
@@ -85,7 +85,7 @@ async def _prepare(context: StepContext, spec: LlmSpec) -> Question | Failed:
         redact=masker.excerpt,
     )
     if context.dependencies.stubs is not None:
-        # Nobody is asked, so no key is needed.
+        # No model is called, so no key is needed.
         context.record.model = spec.model
         return Question((), request)
     models = _models(context, spec)
@@ -97,7 +97,7 @@ async def _prepare(context: StepContext, spec: LlmSpec) -> Question | Failed:
 
 
 def _models(context: StepContext, spec: LlmSpec) -> tuple[Model, ...] | Failed:
-    """Those of the step's models that can be asked here, in the order written."""
+    """The step's models that can be used on this server, in the order written."""
     found: list[Model] = []
     problem: ModelUnusable | None = None
     for model_id in (spec.model, *spec.fallback_models):
@@ -148,7 +148,7 @@ async def _ask_models(context: StepContext, spec: LlmSpec, question: Question) -
             return outcome
         following = question.models[index]
         context.note("warning", f"{outcome.message} Using model {following.id} instead.")
-        # What this one has used is counted under its name.
+        # Saved before the switch, so that usage so far counts for the model that failed.
         spending.ask(context.record, following, question.request)
         await context.save()
         _use(context, following)
@@ -158,7 +158,7 @@ async def _ask_models(context: StepContext, spec: LlmSpec, question: Question) -
 async def _answer(
     context: StepContext, spec: LlmSpec, request: ModelRequest, model: Model
 ) -> Outcome:
-    """Ask one model; an answer that is not the JSON asked for gets one chance to be put right."""
+    """Call one model. If its answer is not the requested JSON, send one correction prompt."""
     try:
         answer = await _ask(context, model, request)
         if not request.json_object and request.json_schema is None:
@@ -228,7 +228,7 @@ async def _ask(context: StepContext, model: Model, request: ModelRequest) -> _An
         raise
     finally:
         metrics.model_calls.labels(model.provider, result).inc()
-        # Also when the call fails or is cancelled: what was used so far is paid for.
+        # Tokens used so far are paid for, even if the call fails or is cancelled.
         _count(context, model, progress)
         context.record.reservation.is_used = False
     raise RuntimeError(

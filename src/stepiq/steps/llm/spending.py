@@ -1,4 +1,4 @@
-"""Makes sure that a model call which costs credits fits into what is left of the month, before the call."""
+"""Reserves credits for a model call before it is made, and limits the call to the credits left this month."""
 
 import asyncio
 from dataclasses import replace
@@ -13,16 +13,16 @@ from stepiq.providers.base import Model, ModelRequest
 log = logging.get(__name__)
 
 ANSWER_TOKENS = 8_192
-"""Longest answer of a call without `max_tokens` whose credits are limited, thinking included."""
+"""Longest answer, thinking included, of a call without `max_tokens` whose credits are limited."""
 _CALL_TOKENS = 512
-"""For what providers add to a request, such as instructions about JSON."""
+"""Allowance for text that providers add to a request, such as instructions about JSON."""
 _MESSAGE_TOKENS = 16
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 2.0
 
 
 class CreditsExhausted(Exception):
-    """A call does not fit into the credits that are left of the month."""
+    """A call may need more than the credits left this month."""
 
     def __init__(self, shortage: Shortage, tokens: int) -> None:
         self.message = (
@@ -35,10 +35,10 @@ class CreditsExhausted(Exception):
 
 
 def bound(request: ModelRequest) -> int:
-    """The most tokens that a call can use: a tokenizer makes at most one token of each byte."""
+    """The most tokens that a call can use. A tokenizer makes at most one token per byte."""
     texts = [request.system_prompt or "", *(message.text for message in request.messages)]
     if request.json_schema is not None:
-        # Some providers get it in the prompt, others in a field that they add to the prompt.
+        # Sent in the prompt, or in a field that the provider adds to the prompt.
         texts.append(json.dumps(request.json_schema))
     input_bytes = sum(len(text.encode(errors="replace")) for text in texts)
     overhead = _CALL_TOKENS + _MESSAGE_TOKENS * len(texts)
@@ -46,12 +46,12 @@ def bound(request: ModelRequest) -> int:
 
 
 def ask(record: StepRecord, model: Model, request: ModelRequest) -> None:
-    """Have what a call may cost reserved when the record is written next."""
+    """Request a reservation of the most tokens that a call can cost. It is made when the record is next saved."""
     record.reservation.ask(bound(request) if model.is_paid_by_server else 0)
 
 
 def capped(model: Model, request: ModelRequest) -> ModelRequest:
-    """The request, with an answer that is not longer than the model may write."""
+    """The request, with `max_tokens` at most the model's limit if there is one."""
     most = model.max_answer_tokens
     if most is None or (request.max_tokens or most + 1) <= most:
         return request
@@ -80,15 +80,15 @@ def cut_off(model: Model, wanted: ModelRequest, sent: ModelRequest) -> str:
 
 
 async def secure(context: StepContext, model: Model, request: ModelRequest) -> ModelRequest:
-    """Make sure that the call's tokens are reserved, if they cost credits of a limited plan.
+    """Ensure that the call's tokens are reserved, if they cost credits of a limited plan.
 
-    It waits while only the reservations of other calls are in the way.
+    Waits while only the reservations of other calls prevent it.
 
     Returns:
-        The request as it may be sent.
+        The request to send, which has `max_tokens` set if credits are limited.
 
     Raises:
-        CreditsExhausted: the call does not fit into what is left of the month.
+        CreditsExhausted: the call may need more than the credits left this month.
     """
     reservation = context.record.reservation
     if not model.is_paid_by_server or reservation.is_unlimited:
@@ -112,7 +112,7 @@ async def _wait(
             "info", "The call waits, because other calls have reserved the credits that are left."
         )
     pause = _FIRST_PAUSE_SECONDS
-    # One at a time, so that many calls that wait do not keep the store busy.
+    # One waiting call per workspace polls at a time, which limits the load on the store.
     async with context.dependencies.credit_turns.of(context.run.workspace_id):
         while True:
             if not shortage.passes(tokens):
@@ -127,7 +127,7 @@ async def _wait(
 
 
 def charged(record: StepRecord, tokens: int) -> int:
-    """The tokens of a call that cost credits: never more than were reserved for it."""
+    """The tokens of a call that cost credits: at most those reserved for it."""
     reservation = record.reservation
     if not reservation.is_used or tokens <= reservation.held:
         return tokens
@@ -138,6 +138,6 @@ def charged(record: StepRecord, tokens: int) -> int:
 
 
 def _credits(tokens: int) -> str:
-    # Rounded up, so that what is needed and what is used never look as if they fit.
+    # Rounded up, so that needed and used credits never appear to fit into the limit.
     tenths = -(-tokens * 10 // TOKENS_PER_CREDIT)
     return f"{tenths / 10:,.1f}".removesuffix(".0")

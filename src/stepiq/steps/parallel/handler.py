@@ -1,4 +1,4 @@
-"""Makes the branches of a `parallel` step; the interpreter executes them."""
+"""Parallel: creates the branches of the step, which the interpreter executes."""
 
 from functools import partial
 
@@ -12,11 +12,11 @@ from stepiq.language.expressions import ExpressionError
 from stepiq.language.specs import BranchError, Merge, ParallelSpec
 
 MAX_ITEMS = 10_000
-"""Most items that one `for_each` takes."""
+"""Maximum number of items of one `for_each`."""
 
 
 async def run(spec: ParallelSpec, context: StepContext) -> Fork | Failed:
-    """The branches that are written out, or one for each item of the list."""
+    """Return the branches as written, or one for each item of the list."""
     branches = await _branches(spec, context)
     if isinstance(branches, Failed):
         return branches

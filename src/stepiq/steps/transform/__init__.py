@@ -1,1 +1,1 @@
-"""`transform`: makes data from data."""
+"""`transform`: computes data from data."""

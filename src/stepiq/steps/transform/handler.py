@@ -1,4 +1,4 @@
-"""Transform: data made from data, without leaving the process."""
+"""Transform: computes data from data, without external calls."""
 
 from functools import partial
 
@@ -17,7 +17,7 @@ from stepiq.steps.answers import parse_json
 
 
 async def run(spec: TransformSpec, context: StepContext) -> Outcome:
-    """Do what the step says; with `output_format: json`, read the text of a template as JSON."""
+    """Compute the output. With `output_format: json`, parse the text of a template as JSON."""
     name = _field(spec)
     try:
         return await _make(context, spec)

@@ -1,1 +1,1 @@
-"""`wait`: waits for a time."""
+"""`wait`: waits for a duration or until a time."""

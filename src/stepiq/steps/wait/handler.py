@@ -1,4 +1,4 @@
-"""Waits for a length of time, or until a moment."""
+"""Wait: waits for a duration or until a time."""
 
 from datetime import datetime, timedelta
 
@@ -14,7 +14,7 @@ _SHOWN_CHARACTERS = 100
 
 
 async def run(spec: WaitSpec, context: StepContext) -> Waiting | Failed:
-    """Wait; a step that continues after a crash waits for the same moment."""
+    """Wait. A step that resumes after a crash waits until the same time."""
     until = await _until(spec, context)
     if isinstance(until, Failed):
         return until

@@ -1,4 +1,4 @@
-"""Webhook: an HTTP call to a public address, whose reply is the step's output."""
+"""Webhook: sends an HTTP request to a public address. The response is the step's output."""
 
 import codecs
 import encodings
@@ -47,13 +47,13 @@ _PIECE_BYTES = 16 * 1024
 _CHARSETS = re.compile(
     r"ascii|utf-(8|16|32)(-[a-z]+)?|(iso8859|koi8|mac|tis)-.+|cp\d+|(euc|iso2022)_.+|(big5|gb|shift_jis|hz).*"
 )
-"""Those that texts are written in, by Python's names. It knows others, some of which take minutes to read."""
+"""Character sets, by Python's names. Python has other codecs, some of which take minutes to decode."""
 _LONGEST_CHARSET = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What is about to be sent, secrets included: it is in no record."""
+    """A request that is ready to send. It contains secrets, so it is not recorded."""
 
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
@@ -102,7 +102,7 @@ async def _body(context: StepContext, spec: WebhookSpec, headers: dict[str, str]
 
 
 async def _send(context: StepContext, spec: WebhookSpec, call: Call) -> Outcome:
-    # The step's own limit comes first.
+    # Longer than the step's own timeout, which then ends the call.
     limit = (context.step.timeout or timedelta(minutes=1)) + _SLACK
     try:
         reply = await context.dependencies.http.send(
@@ -179,24 +179,24 @@ def _is_json(body: bytes) -> bool:
 def _text(body: bytes, content_type: str) -> str:
     named = content_type.partition("charset=")[2].partition(";")[0].strip(" \"'")
     decoder = codecs.getincrementaldecoder(_charset(named))("replace")
-    # Some decoders take half a second for a megabyte, and let nobody in before the end.
+    # In pieces, because some decoders take half a second for a megabyte without releasing the GIL.
     pieces = [
         decoder.decode(body[start : start + _PIECE_BYTES])
         for start in range(0, len(body), _PIECE_BYTES)
     ]
-    # What the store cannot keep.
+    # The store cannot hold U+0000.
     return "".join([*pieces, decoder.decode(b"", final=True)]).replace("\x00", "\ufffd")
 
 
 def _charset(named: str) -> str:
-    # Python keeps each name that is looked up, so only names that it knows are looked up, in one spelling each.
+    # Python caches every name that is looked up, so only known names are looked up, each in one spelling.
     name = encodings.normalize_encoding(named[:_LONGEST_CHARSET]).lower()
     if aliases.get(name, name) not in _encodings():
         return "utf-8"
     try:
         charset = codecs.lookup(name).name
     except LookupError:
-        # A module that is not an encoding, or one of Windows.
+        # The module is not an encoding, or works on Windows only.
         return "utf-8"
     return charset if _CHARSETS.fullmatch(charset) else "utf-8"
 

@@ -1,7 +1,7 @@
-"""Every table of ours. The engine's own tables live beside them and are never touched from here.
+"""All tables of stepIQ. The queue's own tables are in the same database, but not defined or changed here.
 
-Constraints make wrong states impossible: a run or a step has an end time exactly when its status is final.
-Everything a user owns carries `workspace_id`, and queries filter by it.
+Constraints prevent invalid states: a run or a step has an end time exactly if its status is final.
+Every table with data of users has `workspace_id`, and queries filter by it.
 """
 
 from stepiq.store.tables.accounts import (

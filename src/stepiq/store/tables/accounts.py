@@ -1,4 +1,4 @@
-"""Who may call: users, their workspaces, credentials."""
+"""Users, workspaces and credentials."""
 
 import sqlalchemy as sa
 
@@ -25,16 +25,16 @@ workspaces = sa.Table(
     identity(),
     sa.Column("name", sa.Text(), nullable=False),
     sa.Column("plan", sa.Text(), nullable=False),
-    count("unfinished_runs"),  # accepted and not ended: the priority of the next ticket
-    count("admitted_runs"),  # of those, the ones that hold a ticket: compared with the plan's cap
-    # What plans count, so that a check reads one row: figures of another day or month count as 0.
+    count("unfinished_runs"),  # accepted and not ended: determines the priority of the next ticket
+    count("admitted_runs"),  # of these, the runs with a ticket: compared with the plan's cap
+    # Counters for plan limits, in this row so that a check reads only one. Values of another day or month count as 0.
     sa.Column("runs_day", sa.Text(), nullable=False, server_default=""),  # YYYY-MM-DD, UTC
     count("runs_today"),
     sa.Column("credit_month", sa.Text(), nullable=False, server_default=""),  # YYYY-MM, UTC
     count("credit_tokens"),
     count(
         "credit_reserved"
-    ),  # tokens that model calls in progress may use, see engine.reservations
+    ),  # tokens that model calls in progress may use, see execution.reservations
     sa.Column("created_at", Instant(), nullable=False),
     sa.CheckConstraint("unfinished_runs >= 0", name="unfinished_runs_counted"),
     sa.CheckConstraint("credit_reserved >= 0", name="credit_reserved_counted"),
@@ -54,13 +54,13 @@ memberships = sa.Table(
 )
 
 
-# See engine.quotas. A counter that restarts every day counts as 0 on any other day.
+# See execution.quotas. A daily counter counts as 0 on any other day.
 quota_counts = sa.Table(
     "quota_counts",
     metadata,
     sa.Column("workspace_id", sa.Uuid(), sa.ForeignKey("workspaces.id"), primary_key=True),
-    sa.Column("name", sa.Text(), primary_key=True),  # of the limit in the plan
-    sa.Column("day", sa.Text(), nullable=False),  # YYYY-MM-DD, UTC; empty: never restarts
+    sa.Column("name", sa.Text(), primary_key=True),  # name of the limit in the plan
+    sa.Column("day", sa.Text(), nullable=False),  # YYYY-MM-DD, UTC; empty: not a daily counter
     sa.Column("value", sa.BigInteger(), nullable=False),
     sa.CheckConstraint("value >= 0", name="value_counted"),
 )
@@ -109,8 +109,8 @@ api_keys = sa.Table(
     sa.Column("revoked_at", Instant()),
     sa.Column("created_at", Instant(), nullable=False),
     sa.Index(None, "workspace_id", "id"),
-    # What a plan counts: however many were revoked, they are not read.
-    # Not a partial index: PostgreSQL would walk it whole to find a single key.
+    # For counting the keys that are not revoked, without reading the revoked ones.
+    # Not a partial index: PostgreSQL would scan all of it to find a single key.
     sa.Index("ix_api_keys_not_revoked", "workspace_id", "revoked_at"),
 )
 
@@ -157,11 +157,11 @@ secrets = sa.Table(
     metadata,
     identity(),
     owner(),
-    sa.Column("pipeline_id", sa.Uuid()),  # null: of the whole workspace
+    sa.Column("pipeline_id", sa.Uuid()),  # null: for the whole workspace
     sa.Column("scope_id", sa.Uuid(), nullable=False),  # the pipeline, or else the workspace
     sa.Column("name", sa.Text(), nullable=False),
-    sa.Column("version", sa.Integer(), nullable=False),  # counts values; bound into the ciphertext
-    sa.Column("key_id", sa.Text(), nullable=False),  # which master key wraps the data key
+    sa.Column("version", sa.Integer(), nullable=False),  # of the value; bound into the ciphertext
+    sa.Column("key_id", sa.Text(), nullable=False),  # master key that wraps the data key
     sa.Column("wrapped_key", sa.LargeBinary(), nullable=False),
     sa.Column("ciphertext", sa.LargeBinary(), nullable=False),
     sa.Column("hosts", JsonText()),  # where the value may be sent; null: anywhere

@@ -1,4 +1,4 @@
-"""What every table shares: naming, and the columns and checks that recur."""
+"""Naming conventions, and columns and checks that several tables use."""
 
 from uuid import UUID
 
@@ -18,7 +18,7 @@ metadata = sa.MetaData(
 
 
 def ends_when_final(final: frozenset[StepStatus] | frozenset[RunStatus]) -> sa.CheckConstraint:
-    """A row has its end time exactly when its status is one of these."""
+    """A check that a row has an end time exactly if its status is one of `final`."""
     listed = ", ".join(f"'{status}'" for status in sorted(final))
     return sa.CheckConstraint(
         f"(status IN ({listed})) = (completed_at IS NOT NULL)", name="ends_when_final"
@@ -26,15 +26,15 @@ def ends_when_final(final: frozenset[StepStatus] | frozenset[RunStatus]) -> sa.C
 
 
 def identity() -> sa.Column[UUID]:
-    """The row's own id."""
+    """The primary key column of a row's id."""
     return sa.Column("id", sa.Uuid(), primary_key=True)
 
 
 def owner() -> sa.Column[UUID]:
-    """The workspace that the row belongs to."""
+    """The column of the workspace that owns the row."""
     return sa.Column("workspace_id", sa.Uuid(), sa.ForeignKey("workspaces.id"), nullable=False)
 
 
 def count(name: str) -> sa.Column[int]:
-    """A number that begins at 0."""
+    """A counter column that starts at 0."""
     return sa.Column(name, sa.BigInteger(), nullable=False, server_default="0")

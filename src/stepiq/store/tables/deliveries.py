@@ -1,4 +1,4 @@
-"""What leaves after a run: deliveries and their attempts."""
+"""Deliveries of run results, their attempts, and email recipients."""
 
 import sqlalchemy as sa
 
@@ -13,19 +13,19 @@ deliveries = sa.Table(
     owner(),
     sa.Column("pipeline_id", sa.Uuid(), nullable=False),
     sa.Column("pipeline_version", sa.Integer(), nullable=False),
-    # Null: a test event, which no run stands behind.
+    # Null: a test event, which has no run.
     sa.Column("run_id", sa.Uuid(), sa.ForeignKey("runs.id", ondelete="CASCADE")),
     sa.Column("event", sa.Text(), nullable=False),
     sa.Column("target_type", sa.Text(), nullable=False),
     sa.Column("target_path", sa.Text(), nullable=False),  # in the definition: output.deliver[0]
-    sa.Column("target", JsonText(), nullable=False),  # as shown: url or addresses, secrets masked
+    sa.Column("target", JsonText(), nullable=False),  # to show: url or addresses, secrets masked
     sa.Column("status", sa.Text(), nullable=False),
     sa.Column("ticket", sa.Integer(), nullable=False, server_default="1"),  # counts redeliveries
     sa.Column("claim", sa.Integer(), nullable=False, server_default="0"),
     sa.Column("attempts", sa.Integer(), nullable=False, server_default="0"),
     sa.Column("attempts_allowed", sa.Integer(), nullable=False, server_default="4"),
-    sa.Column("error", sa.Text()),  # why it failed before or at its last attempt
-    sa.Column("recipient_id", sa.Uuid()),  # of a held email: who has to confirm
+    sa.Column("error", sa.Text()),  # why it failed, before or at its last attempt
+    sa.Column("recipient_id", sa.Uuid()),  # of a held email: the recipient that must confirm
     sa.Column("created_at", Instant(), nullable=False),
     sa.Column("completed_at", Instant()),
     one_of("status", DeliveryStatus),
@@ -43,8 +43,8 @@ deliveries = sa.Table(
         sqlite_where=sa.text("recipient_id IS NOT NULL"),
         postgresql_where=sa.text("recipient_id IS NOT NULL"),
     ),
-    # Few of many: what is under way. Said by another column than the status, or PostgreSQL would look through all of it for
-    # one delivery that has to be pending.
+    # Few of many rows are in progress. The condition does not use `status`, because PostgreSQL would then scan the
+    # whole index to find one pending delivery.
     sa.Index(
         "ix_deliveries_under_way",
         "workspace_id",
@@ -53,7 +53,8 @@ deliveries = sa.Table(
     ),
 )
 
-# Who is not a member of a workspace, and may get email of it once they have confirmed. Never deleted: links can refuse at any time.
+# People outside a workspace that may get its email once they have confirmed. Rows are never deleted, because recipients
+# can use the link to refuse at any time.
 recipients = sa.Table(
     "recipients",
     metadata,
@@ -62,20 +63,20 @@ recipients = sa.Table(
     sa.Column("email", sa.Text(), nullable=False),  # lower case
     sa.Column("asked_at", Instant(), nullable=False),
     sa.Column("confirmed_at", Instant()),
-    sa.Column("sent_at", Instant()),  # null: the mail server has not accepted the email that asks
-    sa.Column("retry_at", Instant()),  # until then, nobody tries to send it again
+    sa.Column("sent_at", Instant()),  # null: the confirmation email has not been sent
+    sa.Column("retry_at", Instant()),  # earliest time to send it again
     sa.UniqueConstraint("workspace_id", "email"),
     sa.Index(None, "workspace_id", "asked_at"),
 )
 
-# How often each mailbox was asked to confirm in a day, by all workspaces together.
+# The number of confirmation requests to each mailbox in a day, of all workspaces together.
 asked_addresses = sa.Table(
     "asked_addresses",
     metadata,
-    sa.Column("email", sa.Text(), primary_key=True),  # lower case, without what follows a "+"
+    sa.Column("email", sa.Text(), primary_key=True),  # lower case, without a "+" suffix
     sa.Column("day", sa.Text(), nullable=False),  # YYYY-MM-DD, UTC
     sa.Column("asked", sa.Integer(), nullable=False),
-    sa.Column("refused_at", Instant()),  # it does not want to be asked
+    sa.Column("refused_at", Instant()),  # set: gets no more requests
     sa.Index(
         "ix_asked_addresses_day",
         "day",
@@ -94,12 +95,12 @@ delivery_attempts = sa.Table(
         primary_key=True,
     ),
     sa.Column("number", sa.Integer(), primary_key=True),
-    sa.Column("at", Instant(), nullable=False),  # recorded before it is sent
+    sa.Column("at", Instant(), nullable=False),  # recorded before sending
     sa.Column("status_code", sa.Integer()),
     sa.Column("error", sa.Text()),
     sa.Column("duration_ms", sa.Integer()),
     sa.Column("response_headers", JsonText()),
     sa.Column("response_excerpt", sa.Text()),  # the first KiB, secrets masked
-    sa.Column("completed_at", Instant()),  # null after the end: cut off by a crash
+    sa.Column("completed_at", Instant()),  # null after the end: a crash interrupted it
     sa.CheckConstraint("number >= 1", name="number_counted"),
 )

@@ -1,4 +1,4 @@
-"""Pipelines and their versions, which never change."""
+"""Pipelines and their immutable versions."""
 
 from typing import Any
 
@@ -23,11 +23,11 @@ pipelines = sa.Table(
     sa.Column("name", sa.Text(), nullable=False),
     sa.Column(
         "name_folded", sa.Text(), default=_folded_name
-    ),  # for searches; null: written by an earlier version
+    ),  # for searches; null: an earlier version wrote the row
     sa.Column("description", sa.Text(), nullable=False, server_default=""),
     sa.Column("tags", JsonText(), nullable=False),
     sa.Column("status", sa.Text(), nullable=False),
-    sa.Column("version", sa.Integer(), nullable=False),  # the newest, which runs use by default
+    sa.Column("version", sa.Integer(), nullable=False),  # the newest, the default of runs
     sa.Column("created_at", Instant(), nullable=False),
     sa.Column("updated_at", Instant(), nullable=False),
     one_of("status", PipelineStatus),

@@ -1,4 +1,4 @@
-"""What waits for a person, and what was decided."""
+"""Reviews that wait for a person, and their decisions."""
 
 import sqlalchemy as sa
 
@@ -21,8 +21,8 @@ reviews = sa.Table(
     sa.Column("assignees", JsonText(), nullable=False),
     sa.Column("requested_at", Instant(), nullable=False),
     sa.Column("expires_at", Instant(), nullable=False),
-    sa.Column("closed_at", Instant()),  # decided, run out of time, or its run has ended
-    sa.Column("decision", sa.Text()),  # null: nobody decided
+    sa.Column("closed_at", Instant()),  # decided, expired, or its run has ended
+    sa.Column("decision", sa.Text()),  # null: not decided
     sa.Column("comment", sa.Text()),
     sa.Column("output", JsonText()),  # as edited
     sa.Column("reviewer", sa.Text()),

@@ -1,4 +1,4 @@
-"""The journal: runs, executions of steps, events."""
+"""The journal: runs, executions of steps, and events."""
 
 import sqlalchemy as sa
 
@@ -13,7 +13,7 @@ from stepiq.store.tables.base import count, ends_when_final, identity, metadata,
 from stepiq.store.types import Instant, JsonText, one_of
 
 LARGE_VALUE_BYTES = 64 * 1024
-"""Outputs larger than this, as JSON text, sit in `large_values` apart from the rows that lists read."""
+"""Outputs whose JSON text is larger are stored in `large_values`, so that lists do not read them."""
 
 
 runs = sa.Table(
@@ -32,20 +32,20 @@ runs = sa.Table(
     count("input_tokens"),
     count("cached_tokens"),  # part of input_tokens
     count("output_tokens"),
-    count("credit_tokens"),  # tokens of models that the server pays for; 1,000 are a credit
+    count("credit_tokens"),  # tokens that the server pays for; 1,000 are one credit
     count("cost_usd_micros"),
     sa.Column("cost_complete", sa.Boolean(), nullable=False, server_default=sa.true()),
     sa.Column("retry_of", sa.Uuid()),
-    sa.Column("reused", JsonText()),  # of a retry: what it did not do again, see engine.retries
+    sa.Column("reused", JsonText()),  # of a retry: steps it reuses, see execution.retries
     sa.Column("schedule_id", sa.Uuid()),  # of runs that a schedule started
-    sa.Column("own_keys", JsonText()),  # secrets that were keys of providers at acceptance, by name
+    sa.Column("own_keys", JsonText()),  # names of secrets that were provider keys at acceptance
     sa.Column("claim", sa.Integer(), nullable=False, server_default="0"),
     sa.Column("ticket", sa.Integer(), nullable=False, server_default="0"),  # 0: held, -1: waiting
-    # How many claims in a row ended because their process died, since the run last made progress.
+    # Consecutive claims that ended because their process died, since the last progress of the run.
     sa.Column("crashes", sa.Integer(), nullable=False, server_default="0"),
-    # Whether a process has claimed the run and not given it back. If another one claims it then, the first has died.
+    # Whether a process has claimed the run and not released it. If another process claims it then, the first has died.
     sa.Column("is_claimed", sa.Boolean(), nullable=False, server_default=sa.false()),
-    sa.Column("wake_at", Instant()),  # of a waiting run: when it goes on at the latest
+    sa.Column("wake_at", Instant()),  # of a waiting run: when it continues at the latest
     sa.Column("last_seq", sa.Integer(), nullable=False, server_default="0"),
     sa.Column("deadline_at", Instant(), nullable=False),
     sa.Column("created_at", Instant(), nullable=False),
@@ -63,10 +63,10 @@ runs = sa.Table(
     sa.Index(None, "workspace_id", "id"),
     sa.Index(None, "workspace_id", "trigger_type", "status", "id"),
     sa.Index(None, "pipeline_id", "id"),
-    # For the deletion of versions.
+    # For deleting versions.
     sa.Index(None, "pipeline_id", "pipeline_version"),
     sa.Index(None, "pipeline_id", "trigger_type", "status", "id"),
-    # The order in which ended ones are thrown away.
+    # For deleting ended runs, the oldest first.
     sa.Index(
         "ix_runs_ended",
         "completed_at",
@@ -104,7 +104,7 @@ run_steps = sa.Table(
     sa.Column("step_id", sa.Text(), nullable=False),
     sa.Column("branch", sa.Text(), nullable=False, server_default=""),  # path, such as 2/0
     sa.Column("iteration", sa.Integer(), nullable=False),
-    sa.Column("ordinal", sa.Integer(), nullable=False),  # the order in which steps ran
+    sa.Column("ordinal", sa.Integer(), nullable=False),  # order of execution
     sa.Column("name", sa.Text(), nullable=False),
     sa.Column("type", sa.Text(), nullable=False),
     sa.Column("status", sa.Text(), nullable=False),
@@ -116,7 +116,7 @@ run_steps = sa.Table(
     sa.Column("output", JsonText()),
     sa.Column("output_is_large", sa.Boolean(), nullable=False, server_default=sa.false()),
     sa.Column("error", JsonText()),
-    sa.Column("jump", sa.Text()),  # the field that led on to another step, such as on_condition[0]
+    sa.Column("jump", sa.Text()),  # field that selected the next step, such as on_condition[0]
     sa.Column("is_reused", sa.Boolean(), nullable=False, server_default=sa.false()),
     count("input_tokens"),
     count("cached_tokens"),
@@ -124,7 +124,7 @@ run_steps = sa.Table(
     count("reserved_tokens"),  # part of the workspace's credit_reserved
     sa.Column(
         "paid_by", sa.Text()
-    ),  # whose key the model's calls used: account_key, server_key, local
+    ),  # the key that the model calls used: account_key, server_key, local
     sa.Column("tokens_estimated", sa.Boolean(), nullable=False, server_default=sa.false()),
     sa.Column("cost", JsonText()),  # {input, cached, output} in micro-dollars; null: unknown
     sa.Column("started_at", Instant()),

@@ -1,4 +1,4 @@
-"""What starts runs by the clock: schedules, and what became of each tick."""
+"""Schedules, which start runs at set times, and the outcome of each tick."""
 
 import sqlalchemy as sa
 
@@ -20,7 +20,7 @@ schedules = sa.Table(
     sa.Column("enabled", sa.Boolean(), nullable=False),
     sa.Column("overlap", sa.Text(), nullable=False),
     sa.Column("catch_up", sa.Text(), nullable=False),
-    # Kept in step with the definition's own `schedule`; one a pipeline.
+    # Synchronized with the definition's own `schedule`; at most one per pipeline.
     sa.Column("from_definition", sa.Boolean(), nullable=False, server_default=sa.false()),
     sa.Column("next_run_at", Instant()),  # null: it does not fire
     sa.Column("last_run_at", Instant()),

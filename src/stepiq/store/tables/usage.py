@@ -1,4 +1,4 @@
-"""Rollups: what each workspace used, by day, pipeline and model, so that usage never reads runs."""
+"""Usage of each workspace by day, pipeline and model, so that usage reports never read runs."""
 
 import sqlalchemy as sa
 
@@ -11,8 +11,8 @@ usage_days = sa.Table(
     sa.Column("workspace_id", sa.Uuid(), sa.ForeignKey("workspaces.id"), primary_key=True),
     sa.Column("day", sa.Text(), primary_key=True),  # YYYY-MM-DD, UTC
     sa.Column("pipeline_id", sa.Uuid(), primary_key=True),
-    sa.Column("model", sa.Text(), primary_key=True),  # empty: counts runs, whatever their models
-    count("runs"),  # that ended, or with a model: that used it
+    sa.Column("model", sa.Text(), primary_key=True),  # empty: counts all runs
+    count("runs"),  # ended runs; with a model: those that used it
     count("runs_completed"),
     count("runs_failed"),
     count("runs_cancelled"),

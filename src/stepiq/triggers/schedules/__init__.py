@@ -1,1 +1,1 @@
-"""Schedules: what starts runs by the clock."""
+"""Schedules, which start runs at set times."""

@@ -1,4 +1,4 @@
-"""What can go wrong with a schedule."""
+"""Errors of schedules."""
 
 from uuid import UUID
 

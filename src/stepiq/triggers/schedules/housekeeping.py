@@ -1,4 +1,4 @@
-"""Throws away outcomes of ticks that have had their time."""
+"""Deletes old outcomes of ticks."""
 
 from datetime import datetime, timedelta
 
@@ -12,5 +12,5 @@ _BATCH = 500
 
 
 async def sweep(session: Session, now: datetime) -> int:
-    """Delete some of the outcomes that are older than 30 days; 0 when none is left."""
+    """Delete a batch of outcomes older than 30 days; returns the number deleted."""
     return await queries.forget_ticks(session, now - KEPT, _BATCH)

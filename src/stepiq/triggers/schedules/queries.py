@@ -1,4 +1,4 @@
-"""What schedules read and write. The ticker's look for due ones is one seek in an index, however many there are."""
+"""Queries of schedules. Finding due schedules takes one index seek, independent of their number."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, fields
@@ -27,7 +27,7 @@ async def insert(session: Session, schedule: Schedule) -> None:
 
 
 async def count(session: Session, pipeline_id: UUID, limit: int) -> int:
-    """How many schedules a pipeline has, counted up to a limit."""
+    """The number of schedules of a pipeline, at most `limit`."""
     some = sa.select(schedules.c.id).where(schedules.c.pipeline_id == pipeline_id).limit(limit)
     return await session.scalar(sa.select(sa.func.count()).select_from(some.subquery()))
 
@@ -35,7 +35,7 @@ async def count(session: Session, pipeline_id: UUID, limit: int) -> int:
 async def find(
     session: Session, workspace_id: UUID, schedule_id: UUID, *, lock: bool = False
 ) -> Schedule | None:
-    """A schedule of the workspace; with `lock`, nobody else can change it until this transaction ends."""
+    """A schedule of the workspace; with `lock`, locked until this transaction ends."""
     statement = sa.select(schedules).where(
         schedules.c.id == schedule_id, schedules.c.workspace_id == workspace_id
     )
@@ -46,7 +46,7 @@ async def find(
 
 
 async def of_definition(session: Session, pipeline_id: UUID) -> Schedule | None:
-    """The schedule that a pipeline's definition has written; nobody else can change it until this transaction ends."""
+    """Lock and return the schedule created by a pipeline's definition."""
     statement = sa.select(schedules).where(
         schedules.c.pipeline_id == pipeline_id, schedules.c.from_definition
     )
@@ -78,7 +78,7 @@ async def delete(session: Session, schedule_id: UUID) -> None:
 
 
 async def lock_enabled(session: Session, pipeline_id: UUID) -> list[Schedule]:
-    """Enabled schedules of a pipeline, which nobody else can change until this transaction ends."""
+    """Lock and return the enabled schedules of a pipeline."""
     rows = await session.execute(
         sa.select(schedules)
         .where(schedules.c.pipeline_id == pipeline_id, schedules.c.enabled)
@@ -89,7 +89,7 @@ async def lock_enabled(session: Session, pipeline_id: UUID) -> list[Schedule]:
 
 
 async def stop(session: Session, pipeline_id: UUID) -> None:
-    """Let no schedule of a pipeline fire any more."""
+    """Stop all schedules of a pipeline from firing. `enabled` does not change."""
     await session.execute(
         schedules.update()
         .where(schedules.c.pipeline_id == pipeline_id, schedules.c.next_run_at.is_not(None))
@@ -114,16 +114,17 @@ async def first_upcoming(
 async def due_ids(
     session: Session, now: datetime, limit: int, *, workspace_id: UUID | None = None
 ) -> list[UUID]:
-    """Ids of schedules that are due, of all workspaces or of one. The first has been due longest."""
+    """Ids of due schedules of all workspaces or of one, longest due first."""
     statement = sa.select(schedules.c.id).where(*_are_due(now, workspace_id))
     rows = await session.execute(statement.order_by(schedules.c.next_run_at).limit(limit))
     return list(rows.scalars())
 
 
 async def due_workspaces(session: Session, now: datetime, limit: int, *, after: UUID) -> list[UUID]:
-    """Workspaces with schedules that are due, in the order of their ids, after an id.
+    """Workspaces with due schedules, ordered by id, after an id.
 
-    Each step goes to the next workspace in the index on workspaces, so the number of schedules of a workspace does not matter.
+    Each step of the recursion seeks the next workspace in an index, so the number of schedules per workspace does not
+    matter.
     """
 
     def next_after(workspace_id: sa.ColumnElement[UUID]) -> sa.Select[tuple[UUID]]:
@@ -139,7 +140,7 @@ async def due_workspaces(session: Session, now: datetime, limit: int, *, after: 
     first = next_after(sa.literal(after, schedules.c.workspace_id.type))
     found = first.cte("found", recursive=True)
     found = found.union_all(next_after(found.c.id).where(found.c.id.is_not(None)))
-    # Not EXISTS: a database may turn that into a join, and then read all schedules that are due.
+    # A scalar subquery instead of EXISTS, which a database may turn into a join that reads all due schedules.
     due = (
         sa.select(schedules.c.id)
         .where(*_are_due(now, found.c.id))
@@ -154,7 +155,7 @@ async def due_workspaces(session: Session, now: datetime, limit: int, *, after: 
 async def newly_due_workspaces(
     session: Session, since: datetime, now: datetime, limit: int
 ) -> list[UUID]:
-    """Workspaces with schedules that have become due since a time."""
+    """Workspaces with schedules that have become due since a moment."""
     rows = await session.execute(
         sa.select(schedules.c.workspace_id)
         .where(schedules.c.next_run_at > since, schedules.c.next_run_at <= now)
@@ -174,9 +175,9 @@ def _are_due(
 
 
 async def take_due(session: Session, now: datetime, wanted: Sequence[UUID]) -> list[Due]:
-    """Lock those of some schedules that are due, until this transaction ends. The first has been due longest.
+    """Lock the given schedules that are due, until this transaction ends; longest due first.
 
-    Omits those that another ticker has locked.
+    Skips schedules that another ticker has locked.
 
     Args:
         session: The transaction.
@@ -214,7 +215,7 @@ async def take_due(session: Session, now: datetime, wanted: Sequence[UUID]) -> l
         .join(users, users.c.id == schedules.c.created_by)
         .where(schedules.c.id.in_(wanted), schedules.c.next_run_at <= now)
         .order_by(schedules.c.next_run_at)
-        # SKIP LOCKED lets tickers pass each other's claims instead of queueing behind them.
+        # With SKIP LOCKED, tickers do not wait for each other.
         .with_for_update(of=schedules, skip_locked=True)
     )
     return [_due(row) for row in await session.execute(statement)]
@@ -223,7 +224,10 @@ async def take_due(session: Session, now: datetime, wanted: Sequence[UUID]) -> l
 async def advance(
     session: Session, moves: Sequence[tuple[UUID, datetime | None, datetime | None]]
 ) -> None:
-    """Set when schedules fire next and, where one is given, when they last started a run."""
+    """Set when schedules fire next and, if given, when they last started a run.
+
+    A move is `(schedule_id, next_run_at, last_run_at)`.
+    """
     statement = (
         schedules.update()
         .where(schedules.c.id == sa.bindparam("schedule_id"))
@@ -244,7 +248,7 @@ async def advance(
 
 
 async def record(session: Session, ticks: Sequence[Tick]) -> None:
-    """Store outcomes of ticks; one that is stored already stays as it is."""
+    """Store outcomes of ticks. An outcome that is already stored does not change."""
     if ticks:
         rows = [{name: getattr(tick, name) for name in _TICK_FIELDS} for tick in ticks]
         await session.execute(session.insert(schedule_ticks).on_conflict_do_nothing(), rows)
@@ -272,17 +276,17 @@ async def ticks(
 
 
 async def forget_ticks(session: Session, before: datetime, limit: int) -> int:
-    """Delete outcomes recorded before a moment, up to a limit, and say how many there were."""
+    """Delete outcomes recorded before a moment, up to a limit; returns the number deleted."""
     return await sweeping.delete_oldest(session, schedule_ticks.c.recorded_at, before, limit)
 
 
 def tick_key(tick: Tick) -> UUID:
-    """A tick's place in its schedule's history, in the shape that pages count in."""
+    """The page cursor of a tick: its due time in microseconds, as a UUID."""
     return UUID(int=(tick.due_at - _EPOCH) // _MICROSECOND)
 
 
 def tick_moment(key: UUID) -> datetime:
-    """The moment in a `tick_key`; one that no tick can have where a caller made the key up."""
+    """The moment in a `tick_key`; the maximum moment if the key is out of range."""
     try:
         return _EPOCH + key.int * _MICROSECOND
     except OverflowError:
@@ -290,7 +294,7 @@ def tick_moment(key: UUID) -> datetime:
 
 
 def upcoming(schedule: Schedule, pipeline_name: str, run_at: datetime) -> Upcoming:
-    """One tick that is yet to come."""
+    """A future tick of a schedule."""
     return Upcoming(schedule.id, schedule.pipeline_id, pipeline_name, schedule.name, run_at)
 
 

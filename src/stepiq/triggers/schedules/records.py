@@ -1,4 +1,4 @@
-"""Schedules and ticks, as the other files of this domain pass them around."""
+"""Data classes of schedules and ticks."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,24 +10,24 @@ from stepiq.language import cron
 from stepiq.store.states import CatchUp, Overlap, PipelineStatus, RunStatus, TickOutcome
 
 MAX_PER_PIPELINE = 10_000
-"""Schedules that one pipeline may have."""
+"""Maximum number of schedules per pipeline."""
 
 
 class TickReason(StrEnum):
-    """Why a tick started nothing; where acceptance refused the run, the code of that error stands instead."""
+    """Why a tick started no run. If the run was refused, the reason is the code of that error instead."""
 
     OVERLAP = "overlap"
     """The schedule's last run has not ended, and `overlap` is `skip`."""
     PIPELINE_ARCHIVED = "pipeline_archived"
-    """The pipeline was archived at that moment."""
+    """The pipeline was archived at that time."""
     ACCOUNT_DISABLED = "account_disabled"
-    """Whoever made the schedule may not log in any more."""
+    """The account of the schedule's creator is disabled."""
     NOT_RUNNING = "not_running"
     """No worker ran at that time."""
     NOT_RUNNING_FOR_LONG = "not_running_for_long"
-    """No worker ran at that time, nor at more ticks behind it than are recorded one by one."""
+    """No worker ran at that time, nor at the ticks after it that are too many to record individually."""
     INTERNAL = "internal"
-    """The server failed on it; its log says more."""
+    """An internal error. The server's log has details."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Schedule:
     catch_up: CatchUp
     from_definition: bool
     next_run_at: datetime | None
-    """None: it does not fire, because it or its pipeline is switched off."""
+    """None: it does not fire, because it is disabled or its pipeline is archived."""
     last_run_at: datetime | None
     created_at: datetime
     updated_at: datetime
@@ -58,7 +58,7 @@ class Schedule:
         return cron.describe(self.cron_expression)
 
     def next_after(self, moment: datetime) -> datetime | None:
-        """When it fires next, if it is enabled."""
+        """When it fires next after a moment; None if it is disabled."""
         if not self.enabled:
             return None
         return cron.next_after(self.cron_expression, self.timezone, moment)
@@ -66,7 +66,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A schedule whose time has come, held by this transaction, with what its run depends on."""
+    """A due schedule, locked by this transaction, with the data its run depends on."""
 
     schedule: Schedule
     due_at: datetime
@@ -74,16 +74,16 @@ class Due:
     pipeline_status: PipelineStatus
     version: int
     is_disabled: bool
-    """Whether the account of whoever made it is disabled."""
+    """Whether the account of its creator is disabled."""
     last_run: RunStatus | None
-    """Status of the newest run that it started; None where it does not matter."""
+    """Status of the newest run it started; None without one, or if `overlap` is not `skip`."""
     is_recorded: bool
-    """Whether this very tick has an outcome already, as after the server's clock was set back."""
+    """Whether this tick already has an outcome, such as after the server's clock was set back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """What became of one tick."""
+    """The outcome of one tick."""
 
     schedule_id: UUID
     due_at: datetime
@@ -95,7 +95,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Upcoming:
-    """A tick that is yet to come."""
+    """A future tick."""
 
     schedule_id: UUID
     pipeline_id: UUID

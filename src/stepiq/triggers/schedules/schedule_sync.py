@@ -1,4 +1,4 @@
-"""Keeps schedules in step with their pipelines: the `schedule` of a definition, and archived pipelines."""
+"""Synchronizes schedules with their pipelines: the `schedule` of a definition, and archiving."""
 
 from dataclasses import asdict, replace
 from uuid import UUID
@@ -15,11 +15,11 @@ from stepiq.triggers.schedules import queries
 from stepiq.triggers.schedules.records import MAX_PER_PIPELINE, Schedule
 
 NAME = "Schedule of the definition"
-"""What the schedule that a definition writes is called until somebody renames it."""
+"""Initial name of a schedule that a definition creates."""
 
 
 class ScheduleSync:
-    """Hears from pipelines what changes, in the same transaction."""
+    """A `pipelines.protocols.Watcher`. It runs in the transaction that changes the pipeline."""
 
     def __init__(self, plans: Plans) -> None:
         self._plans = plans
@@ -27,9 +27,9 @@ class ScheduleSync:
     async def version_saved(
         self, session: Session, actor: Actor, pipeline_id: UUID, definition: Definition
     ) -> None:
-        """Create, change or delete the schedule that the definition writes.
+        """Create, change or delete the schedule of the definition.
 
-        It says whether and when; name, input, overlap and catch-up are as they were set by hand.
+        Sets its cron expression, timezone and whether it is enabled. Keeps its name, input, overlap and catch-up.
 
         Raises:
             PlanSchedulesExceeded: the plan does not allow another schedule.
@@ -47,7 +47,7 @@ class ScheduleSync:
             await _change(session, found, spec)
 
     async def archived(self, session: Session, pipeline_id: UUID) -> None:
-        """Let its schedules fire no more; each remembers whether it is enabled."""
+        """Stop its schedules from firing. Each keeps whether it is enabled."""
         await queries.stop(session, pipeline_id)
 
     async def restoring(self, session: Session, pipeline_id: UUID) -> None:
@@ -55,7 +55,7 @@ class ScheduleSync:
         await queries.lock_enabled(session, pipeline_id)
 
     async def restored(self, session: Session, actor: Actor, pipeline_id: UUID) -> None:
-        """Let its enabled schedules fire from now on.
+        """Let its enabled schedules fire again from now on.
 
         Raises:
             PlanSchedulesExceeded: with its schedules, the workspace has more than the plan allows.
@@ -99,7 +99,7 @@ async def _change(session: Session, found: Schedule, spec: ScheduleSpec) -> None
         found, cron_expression=spec.cron, timezone=spec.timezone, enabled=spec.enabled
     )
     if changed == found:
-        # A tick that is due at this very moment must not be passed over for a version that says the same.
+        # A tick that is due now must not be skipped if the schedule has not changed.
         return
     now = clock.now()
     changed = replace(changed, next_run_at=changed.next_after(now), updated_at=now)

@@ -1,4 +1,4 @@
-"""What may happen to a schedule."""
+"""Operations on schedules."""
 
 import heapq
 from dataclasses import replace
@@ -46,16 +46,16 @@ async def create(
     overlap: Overlap,
     catch_up: CatchUp,
 ) -> Schedule:
-    """Let a pipeline run by the clock.
+    """Create a schedule of a pipeline.
 
     Raises:
         PipelineNotFound: the actor's workspace has no such pipeline.
         PipelineArchived: it must be restored first.
         PlanCronDisabled: the plan has no schedules.
-        CronInvalid, TimezoneUnknown: when it should fire cannot be read.
-        InputInvalid: the input does not fit the pipeline's schema; one issue per field.
-        TooManySchedules: the pipeline has 10,000 already.
-        PlanSchedulesExceeded: the workspace has as many as its plan allows.
+        CronInvalid, TimezoneUnknown: the expression or the timezone is not valid.
+        InputInvalid: the input does not match the pipeline's schema; one issue per field.
+        TooManySchedules: the pipeline has 10,000 schedules, the maximum.
+        PlanSchedulesExceeded: the plan does not allow another schedule.
     """
     pipeline = await pipelines.lock_active(session, actor, pipeline_id)
     billing.require_cron(plan)
@@ -109,12 +109,12 @@ async def patch(
     plan: Plan,
     changes: dict[str, Any],
 ) -> Schedule:
-    """Change fields of a schedule. With other times it fires next at the first of them from now on.
+    """Change fields of a schedule. With a new time, it fires next at the first match from now on.
 
     Raises:
         ScheduleNotFound: the actor's workspace has no such schedule.
-        ScheduleOfDefinition: when it fires is written in the pipeline's definition.
-        PlanCronDisabled: the plan has no schedules, and this one is to be enabled.
+        ScheduleOfDefinition: the pipeline's definition sets when it fires.
+        PlanCronDisabled: the change enables it, and the plan has no schedules.
         CronInvalid, TimezoneUnknown, InputInvalid: as for `create`.
     """
     found = await _lock(session, actor, schedule_id)
@@ -131,7 +131,7 @@ async def patch(
     now = clock.now()
     changed = replace(changed, updated_at=now)
     if pipeline.status is PipelineStatus.ACTIVE and _timing(changed) != _timing(found):
-        # Only then: a tick that is due at this very moment must not be passed over for a new name.
+        # Only if the timing has changed: a tick that is due now must not be skipped because of a new name.
         changed = replace(changed, next_run_at=changed.next_after(now))
     values = {key: getattr(changed, key) for key in (*changes, "next_run_at", "updated_at")}
     await queries.update(session, schedule_id, values)
@@ -139,11 +139,11 @@ async def patch(
 
 
 async def delete(session: Session, actor: Actor, schedule_id: UUID) -> None:
-    """Delete a schedule and the outcomes of its ticks. Its runs stay.
+    """Delete a schedule and the outcomes of its ticks. Its runs are kept.
 
     Raises:
         ScheduleNotFound: the actor's workspace has no such schedule.
-        ScheduleOfDefinition: it is written in the pipeline's definition.
+        ScheduleOfDefinition: it belongs to the pipeline's definition.
     """
     found = await _lock(session, actor, schedule_id)
     if found.from_definition:
@@ -154,15 +154,15 @@ async def delete(session: Session, actor: Actor, schedule_id: UUID) -> None:
 async def run_now(
     session: Session, actor: Actor, schedule_id: UUID, *, engine: Engine, plan: Plan
 ) -> Run:
-    """Start a run of a schedule at once, enabled or not, with its input. When it fires next stays as it is.
+    """Start a run of a schedule now, with its input, whether it is enabled or not. Its next time does not change.
 
     Raises:
         ScheduleNotFound: the actor's workspace has no such schedule.
         PipelineNotFound: its pipeline is archived.
-        InputInvalid: its input does not fit the pipeline's newest version.
+        InputInvalid: its input does not match the pipeline's newest version.
         PlanRunsExhausted, PlanCreditsExhausted, QueueFull: the plan allows no more.
     """
-    # Before the workspace, whose row the run changes: tickers lock the two in this order, too.
+    # Locked before the workspace, whose row the run changes. Tickers lock them in the same order.
     schedule = await _lock(session, actor, schedule_id)
     target = await pipelines.target(session, actor, schedule.pipeline_id)
     started = await runs.start(
@@ -182,18 +182,18 @@ async def run_now(
 async def upcoming(
     session: Session, actor: Actor, *, plan: Plan, limit: int, until: datetime | None
 ) -> list[Upcoming]:
-    """The next ticks of all schedules of the workspace, in the order of their times.
+    """The next ticks of all schedules of the workspace, in order of time.
 
     Args:
-        session: may be one that only reads.
+        session: can be read-only.
         actor: the caller.
-        plan: the workspace's; one without schedules has nothing to come.
-        limit: most ticks to tell.
-        until: the last moment to look at; None looks as far as the limit reaches.
+        plan: the workspace's plan. The result is empty if it has no schedules.
+        limit: maximum number of ticks.
+        until: the last moment to include; None for no end.
     """
     if not plan.cron:
         return []
-    # No tick beyond the first of the limit's schedule can be among the first: those have at least as many.
+    # The first `limit` ticks belong to the `limit` schedules that fire next: each of them has a tick as early.
     first = await queries.first_upcoming(session, actor.workspace_id, limit)
     waiting = [
         (moment, number)

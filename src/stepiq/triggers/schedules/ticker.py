@@ -1,10 +1,10 @@
-"""Starts what is due: once a second, one look in an index for the whole server, however many schedules there are.
+"""Starts the runs of due schedules. Checks once a second with one index seek, independent of the number of schedules.
 
-If more is due than one transaction can start, workspaces take turns. A workspace whose schedules become due meanwhile is part
-of the next transaction.
+If more schedules are due than one transaction can start, workspaces take turns. A workspace whose schedules become due
+meanwhile is part of the next transaction.
 
-A tick's outcome, its run and the schedule's next time are written in one transaction that holds the schedule's row: whoever
-dies, a tick has all of them or none, and another ticker finds it where it was.
+A tick's outcome, its run and the schedule's next time are written in one transaction that locks the schedule's row.
+After a crash, a tick has all of them or none, and another ticker handles it.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from stepiq.triggers.schedules.ticks import Look, look, run_id
 log = logging.get(__name__)
 
 BATCH = 40
-"""Schedules that one transaction fires: few enough that nobody waits long for it."""
+"""Maximum schedules fired by one transaction, so that other transactions do not wait long."""
 _WORKSPACES_OF_BATCH = 20
 _BEFORE_ALL = UUID(int=0)
 
@@ -38,29 +38,29 @@ _A_MOMENT_SECONDS = 0.001
 
 @dataclass(frozen=True, slots=True)
 class _Firing:
-    """One due schedule, and what has been decided about it."""
+    """One due schedule, and what to do about it."""
 
     due: Due
     look: Look
     run: NewRun | None = None
     reason: str | None = None
-    """Why no run starts, where one was due."""
+    """Why a due tick starts no run."""
 
 
 class Ticker:
-    """Fires the schedules of one database. There may be several: they share the work."""
+    """Fires the schedules of one database. Several tickers share the work."""
 
     def __init__(self, database: Database, engine: Engine, plans: Plans) -> None:
         self._database = database
         self._engine = engine
         self._plans = plans
         self._after = _BEFORE_ALL
-        """The last workspace of the current round that had its turn."""
+        """The last workspace that had its turn in the current round."""
         self._looked_at: datetime | None = None
         """The time of the last batch."""
 
     async def run_for_ever(self) -> None:
-        """Look at the beginning of every second until cancelled; a store that is down is asked again the next second."""
+        """Tick at the start of every second until cancelled. Retries the next second if the store is unavailable."""
         while True:
             await asyncio.sleep(1 - clock.now().microsecond / 1_000_000 + _A_MOMENT_SECONDS)
             try:
@@ -74,13 +74,13 @@ class Ticker:
         """Handle schedules until none is due.
 
         Args:
-            now: The time. By default, the time of each turn, so that schedules which become due in the meantime take part.
+            now: The time. By default, the time of each turn, which includes schedules that become due meanwhile.
 
         Returns:
             The number of schedules handled.
 
         Raises:
-            StoreUnavailable: what has no outcome yet stays due.
+            StoreUnavailable: schedules without an outcome stay due.
         """
         handled = 0
         while number := await self.turn(now or clock.now()):
@@ -88,20 +88,20 @@ class Ticker:
         return handled
 
     async def turn(self, now: datetime) -> int:
-        """Handle one batch of schedules that are due. If one batch cannot contain all of them, workspaces take turns.
+        """Handle one batch of due schedules. If they do not fit in one batch, workspaces take turns.
 
         Returns:
-            The number of schedules handled. There may be more.
+            The number of schedules handled. More may be due.
 
         Raises:
-            StoreUnavailable: what has no outcome yet stays due.
+            StoreUnavailable: schedules without an outcome stay due.
         """
         async with self._database.reading() as session:
             due = len(await queries.due_ids(session, now, BATCH))
         if due < BATCH:
             self._looked_at = now
             return await self._batch(now) if due else 0
-        # Schedules that nobody can handle stay due. They must not end the turn of the workspaces behind them.
+        # Schedules that cannot be handled stay due. They must not block the workspaces after them.
         handled = ends_of_round = 0
         while not handled and ends_of_round < 2:
             if workspaces := await self._next_workspaces(now):
@@ -111,9 +111,9 @@ class Ticker:
         return handled
 
     async def _next_workspaces(self, now: datetime) -> list[UUID]:
-        """The workspaces of the next batch; none at the end of a round.
+        """The workspaces of the next batch; empty at the end of a round.
 
-        Those with schedules that have become due since the last batch come first, so they wait for one batch at most.
+        Workspaces with schedules that became due since the last batch come first, so they wait for one batch at most.
         """
         async with self._database.reading() as session:
             following = await queries.due_workspaces(
@@ -128,7 +128,7 @@ class Ticker:
         return chosen
 
     async def _batch(self, now: datetime, workspaces: Sequence[UUID | None] = (None,)) -> int:
-        """Fire due schedules, the same number of each of these workspaces. None stands for all workspaces."""
+        """Fire due schedules, at most the same number for each of these workspaces. None means all workspaces."""
         found = await self._find(now, workspaces)
         try:
             async with self._database.transaction() as session:
@@ -139,12 +139,12 @@ class Ticker:
         except Exception:
             log.exception("ticks_broke")
             return await self._one_by_one(now, found)
-        # Other tasks run between two batches.
+        # Lets other tasks run between batches.
         await asyncio.sleep(0)
         return len(taken)
 
     async def _find(self, now: datetime, workspaces: Sequence[UUID | None]) -> list[UUID]:
-        # Without the write lock, which others wait for.
+        # Read-only, so that other transactions do not wait for the write lock.
         each = max(1, BATCH // len(workspaces))
         found: list[UUID] = []
         async with self._database.reading() as session:
@@ -153,7 +153,7 @@ class Ticker:
         return found
 
     async def _one_by_one(self, now: datetime, found: Sequence[UUID]) -> int:
-        """Find the schedule that a batch failed on, and handle the others."""
+        """Handle each schedule of a failed batch in its own transaction, and skip the ones that fail."""
         handled = 0
         for schedule_id in found:
             try:
@@ -177,7 +177,7 @@ class Ticker:
         except StoreUnavailable:
             raise
         except Exception:
-            # It stays due, and is tried again with every look; it must not keep the others from theirs.
+            # It stays due and is retried every time. It must not block the others.
             log.exception("tick_not_abandoned", schedule_id=str(schedule_id))
             return 0
         return len(taken)
@@ -281,6 +281,6 @@ def _give_up(due: Due, now: datetime) -> _Firing:
     try:
         next_at = due.schedule.next_after(max(due.due_at, now))
     except Exception:
-        # Whatever broke may be this: then it fires no more until somebody changes it.
+        # The expression itself may be the cause. The schedule then stops firing until it is changed.
         next_at = None
     return _Firing(due, Look(due.due_at, (), None, next_at), reason=TickReason.INTERNAL)

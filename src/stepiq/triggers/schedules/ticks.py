@@ -1,4 +1,4 @@
-"""Which ticks of a schedule are due, and which went by while no worker ran. Nothing here asks the clock or the store."""
+"""Computes which ticks of a schedule are due, and which were missed. Uses neither the clock nor the store."""
 
 import hashlib
 from collections import deque
@@ -11,9 +11,9 @@ from stepiq.store.states import CatchUp
 from stepiq.triggers.schedules.records import Schedule
 
 GRACE = timedelta(seconds=60)
-"""How late a tick may be noticed and still counts as on time."""
+"""How late a tick may be handled and still count as on time."""
 LISTED = 100
-"""Most missed ticks that are recorded one by one."""
+"""Maximum number of missed ticks recorded individually."""
 
 _FIRST_WINDOW = timedelta(minutes=LISTED)
 _WIDENED = 8
@@ -21,23 +21,23 @@ _WIDENED = 8
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What is to be done about a schedule whose time has come."""
+    """What to do about a due schedule."""
 
     due: datetime | None
-    """The tick that shall start a run."""
+    """The tick that starts a run, or None."""
     missed: Sequence[datetime]
-    """Those that nobody was there for, the oldest first; the 100 newest where there are more."""
+    """Missed ticks, oldest first; only the 100 newest if there are more."""
     missed_from: datetime | None
-    """The first of those before them that are not listed."""
+    """The first missed tick if some are not listed, else None."""
     next_at: datetime | None
-    """When the schedule fires next; may be in the past."""
+    """When the schedule fires next. May be in the past."""
 
 
 def look(schedule: Schedule, due_at: datetime, now: datetime) -> Look:
-    """What became due since `due_at`, which is the schedule's first tick without an outcome.
+    """Evaluate a schedule since `due_at`, its first tick without an outcome.
 
     Raises:
-        CronInvalid, TimezoneUnknown: this version of the server cannot read the expression any more.
+        CronInvalid, TimezoneUnknown: this version of the server no longer accepts the expression or the timezone.
     """
     too_late = now - GRACE
     if due_at >= too_late:
@@ -52,11 +52,11 @@ def look(schedule: Schedule, due_at: datetime, now: datetime) -> Look:
 
 
 def run_id(schedule_id: UUID, due_at: datetime, now: datetime) -> UUID:
-    """The id of the run of one tick: the same whoever starts it, and among other runs where its start belongs.
+    """The id of a tick's run: the same in every process, and ordered by start time among other runs.
 
-    Of version 7 in form: the time, then 74 bits of a hash of schedule and tick.
+    A version 7 UUID: the time, then 74 bits of a hash of schedule and tick.
     """
-    # A run that makes up for a missed tick is as new as any that starts now.
+    # A catch-up run is ordered by its actual start.
     moment = due_at if now - due_at <= GRACE else now
     milliseconds = int(moment.timestamp() * 1000)
     tick = f"{schedule_id}:{due_at.timestamp():.0f}"
@@ -66,7 +66,7 @@ def run_id(schedule_id: UUID, due_at: datetime, now: datetime) -> UUID:
 
 
 def _before(schedule: Schedule, first: datetime, end: datetime) -> list[datetime]:
-    """The newest ticks from `first`, which is one, to before `end`. A month of minutes must not be walked through."""
+    """The newest ticks from `first`, itself a tick, to before `end`. Searches backwards, for long outages."""
     window = _FIRST_WINDOW
     while True:
         start = max(first, end - window)

@@ -1,1 +1,1 @@
-"""Inbound webhooks: another system starts a run."""
+"""Inbound webhooks, with which other systems start runs."""

@@ -56,7 +56,7 @@ class _Sender(Scoped):
         if key is None:
             raise KeyRequired
         if caller.credential is Credential.SESSION:
-            # Both were sent. The key is the one that counts here.
+            # Both credentials were sent. This route uses the key.
             caller = await doors.authenticator.authenticate(None, key)
         if self.scope not in caller.scopes:
             raise ScopeMissing(self.scope)
@@ -68,7 +68,7 @@ async def _arrived(request: Request) -> service.Arrived:
 
 
 async def _content(request: Request) -> Json | StepIQError:
-    """The content of the body, or its error, which is reported only after the pipeline was found."""
+    """The content of the body, or its error, which is reported only after the pipeline has been found."""
     try:
         body = await read_body(request, takes_yaml=False)
         return await offload.read(json.loads, body.data)
@@ -124,7 +124,7 @@ async def receive_webhook(
         run_id=checked.run_id, status=RunStatus.PENDING, pipeline_id=checked.target.id
     )
     response = JSONResponse(accepted.model_dump(mode="json"), 202)
-    # What may be refused has been checked: on SQLite a writing transaction keeps others waiting.
+    # Checks come before the transaction, because a write transaction blocks others on SQLite.
     if idempotency.HEADER not in arrived.headers:
         await inbox.accept(sender.workspace_id, run_of)
         return response

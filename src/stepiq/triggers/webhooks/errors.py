@@ -1,4 +1,4 @@
-"""What an inbound webhook refuses."""
+"""Errors of inbound webhooks."""
 
 from stepiq.core.errors import Invalid, Unauthenticated
 

@@ -1,4 +1,4 @@
-"""What inbound webhooks need at hand in this process: the pipelines triggered last, and the secrets of their senders."""
+"""Per-process caches of inbound webhooks: recently triggered pipelines, and the secrets of their senders."""
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -18,17 +18,17 @@ from stepiq.triggers.webhooks import signatures
 from stepiq.triggers.webhooks.errors import SignatureSecretMissing
 
 SECRET_LIFETIME = timedelta(seconds=5)
-"""How long a sender's secret that has been changed or deleted may still count."""
+"""How long a changed or deleted secret may still be accepted."""
 _KEPT = 1_000
 _MOST_TOGETHER = 20
-"""Runs of one transaction: a caller waits for it."""
+"""Maximum runs accepted in one transaction, for which callers wait."""
 
 Prepare = Callable[[Session], Awaitable[NewRun]]
-"""Makes the run to accept, the same each time."""
+"""Builds the run to accept. May be called again, and must return the same run."""
 
 
 class Inbox:
-    """Looks up and checks without a transaction that writes, and writes for many at once."""
+    """Checks webhooks without a write transaction, and accepts their runs in batches."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Inbox:
         self._known: OrderedDict[tuple[UUID, str], tuple[str, datetime]] = OrderedDict()
 
     async def accept(self, workspace_id: UUID, prepare: Prepare) -> None:
-        """Accept a run of a workspace; it is durable when this returns.
+        """Accept a run of a workspace. The run is committed when this returns.
 
         Raises:
             PlanRunsExhausted, PlanCreditsExhausted, QueueFull: the plan allows no more.
@@ -63,11 +63,11 @@ class Inbox:
     async def verify(
         self, workspace_id: UUID, pipeline: Triggered, headers: Mapping[str, str], body: bytes
     ) -> None:
-        """Check the sender's signature, where the pipeline asks for one.
+        """Check the sender's signature, if the pipeline requires one.
 
         Raises:
-            SignatureInvalid: there is none, it is too old, or somebody else made it.
-            SignatureSecretMissing, SignatureSecretUnusable: nothing can be checked.
+            SignatureInvalid: the signature is missing, too old or wrong.
+            SignatureSecretMissing, SignatureSecretUnusable: the signature cannot be checked.
         """
         spec = pipeline.definition.webhook_verify
         if spec is not None:
@@ -75,7 +75,7 @@ class Inbox:
             signatures.verify(spec, secret, headers, body, clock.now())
 
     async def _secret(self, workspace_id: UUID, pipeline_id: UUID, name: str) -> str:
-        # A pipeline belongs to one workspace, and was looked up in it.
+        # The key needs no workspace: the pipeline belongs to one, and was looked up in it.
         key, now = (pipeline_id, name), clock.now()
         known = self._known.get(key)
         if known is not None and timedelta(0) <= now - known[1] < SECRET_LIFETIME:

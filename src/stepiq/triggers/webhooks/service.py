@@ -1,4 +1,4 @@
-"""What an inbound webhook may start."""
+"""Checks inbound webhooks and builds their runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,19 +24,19 @@ from stepiq.triggers.webhooks.inbox import Inbox
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """What a webhook sent."""
+    """A webhook request."""
 
     headers: Mapping[str, str]
-    """Looked up by lower-case name."""
+    """With lower-case names."""
     data: bytes
-    """The body, which is what senders sign."""
+    """The body as sent. Senders sign these bytes."""
     content: Json | StepIQError
-    """What the body says, or why it cannot be read: that is told only after what counts before it."""
+    """The parsed body, or the error of parsing it, which is raised only after the checks before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A webhook that may start a run."""
+    """A checked webhook, which can start a run."""
 
     run_id: UUID
     target: Target
@@ -47,18 +47,18 @@ class Checked:
 async def check(
     actor: Actor, pipeline_id: UUID, arrived: Arrived, *, inbox: Inbox, plan: Plan
 ) -> Checked:
-    """Check everything about a webhook that needs no transaction.
+    """Make all checks of a webhook that need no transaction.
 
-    The input is the object under `input_data` if there is one, else the whole body.
+    The input is the object under `input_data` if it exists, else the whole body.
 
     Raises:
         PipelineNotFound: the actor's workspace has no such pipeline, or it is archived.
         PlanWebhooksDisabled: the plan has no webhooks.
-        SignatureInvalid, SignatureSecretMissing, SignatureSecretUnusable: the pipeline asks for its sender's
-            signature, and this is none.
-        StepIQError: `arrived.content`, if it is one.
+        SignatureInvalid, SignatureSecretMissing, SignatureSecretUnusable: the pipeline requires the sender's signature,
+            and it is not valid or cannot be checked.
+        StepIQError: `arrived.content`, if it is an error.
         PayloadInvalid: the body is not an object.
-        InputInvalid: it does not fit the pipeline's schema; one issue per field.
+        InputInvalid: the input does not match the pipeline's schema; one issue per field.
     """
     pipeline = await inbox.targets.active(actor.workspace_id, pipeline_id)
     billing.require_webhooks(plan)
@@ -73,7 +73,7 @@ async def check(
 async def run_of(
     session: Session, actor: Actor, checked: Checked, *, engine: Engine, plan: Plan
 ) -> NewRun:
-    """The run of a webhook that was checked, ready to be accepted."""
+    """Build the run of a checked webhook."""
     return await runs.new_run(
         session,
         checked.run_id,

@@ -1,7 +1,7 @@
-"""Verifies the signature of a webhook: four schemes, all over the exact bytes of the body.
+"""Verifies webhook signatures in four schemes, all over the exact bytes of the body.
 
-Signatures are compared in constant time. Where a scheme signs the time too, it may be off by five minutes either way,
-so that a recorded request is worth nothing later.
+Signatures are compared in constant time. If a scheme also signs the time, it may differ by five minutes either way,
+which limits replays.
 """
 
 import base64
@@ -15,7 +15,7 @@ from stepiq.language.targets import VerifyScheme, VerifySpec
 from stepiq.triggers.webhooks.errors import SignatureInvalid, SignatureSecretUnusable
 
 TOLERANCE = timedelta(minutes=5)
-"""How far the signed time may be from ours."""
+"""Maximum difference between the signed time and the server's clock."""
 
 _STANDARD_PREFIX = "whsec_"
 _MAX_TIMESTAMP_DIGITS = 12
@@ -27,15 +27,15 @@ def verify(
     """Check a request's signature.
 
     Args:
-        spec: the scheme, as the definition says.
-        secret: the stored secret, in the clear.
-        headers: of the request, looked up by lower-case name.
-        body: its exact bytes.
-        now: what the signed time is compared with.
+        spec: the scheme and its options, from the definition.
+        secret: the stored secret, in plain text.
+        headers: the request's headers, with lower-case names.
+        body: the exact bytes of the body.
+        now: the time to compare the signed time with.
 
     Raises:
-        SignatureInvalid: there is none, it is too old, or somebody else made it.
-        SignatureSecretUnusable: nothing can be checked with this secret.
+        SignatureInvalid: the signature is missing, too old or wrong.
+        SignatureSecretUnusable: the secret does not fit the scheme.
     """
     if not secret:
         raise SignatureSecretUnusable(spec.secret_name, "its value is empty")
@@ -95,7 +95,7 @@ def _verify_standard(
 def _verify_hmac(header: str, secret: str, headers: Mapping[str, str], body: bytes) -> None:
     given = _required(headers, header).removeprefix("sha256=")
     digest = _digest(secret.encode(), body)
-    # In hexadecimal case means nothing, in base64 it does.
+    # Hexadecimal is case-insensitive, base64 is not.
     in_hex = hmac.compare_digest(_raw(given.lower()), digest.hex().encode())
     in_base64 = hmac.compare_digest(_raw(given), base64.b64encode(digest))
     if not (in_hex or in_base64):
@@ -138,5 +138,5 @@ def _digest(key: bytes, signed: bytes) -> bytes:
 
 
 def _raw(text: str) -> bytes:
-    # Header values arrive as Latin-1; what was signed are their bytes.
+    # Header values are decoded as Latin-1. Senders sign the original bytes.
     return text.encode("latin-1", "replace")
