@@ -1,4 +1,6 @@
+import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -6,6 +8,7 @@ import sqlalchemy as sa
 from stepiq.cli.fake_provider import Failure
 from stepiq.core import clock
 from stepiq.execution.interpreter.attempts import pause_before_retry
+from stepiq.language import offload
 from stepiq.language.specs import Retry
 from stepiq.store.tables import large_values, pipeline_versions
 from tests.support.engine import World
@@ -377,6 +380,31 @@ class TestTimeouts:
         )
 
         assert ended.steps["ask"].attempts == 2
+
+    @pytest.mark.parametrize(
+        "step",
+        [
+            "{id: a, prompt: x, timeout_seconds: 10}",
+            "{id: a, type: transform, template: x, timeout_seconds: 10}",
+        ],
+    )
+    async def test_the_wait_for_a_computation_does_not_count(
+        self, world: World, monkeypatch: pytest.MonkeyPatch, step: str
+    ):
+        loop, render = asyncio.get_running_loop(), offload.render
+
+        async def late(*arguments: Any) -> Any:
+            now = loop.time
+            loop.time = lambda: now() + 12  # the loop ends with the test
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            return await render(*arguments)
+
+        monkeypatch.setattr(offload, "render", late)
+
+        ended = await world.run(f"name: Late\nsteps: [{step}]")
+
+        assert ended.run.error is None
 
     async def test_a_run_has_its_own_limit(self, world: World, fake_provider: RunningFakeProvider):
         fake_provider.configure(latency_ms=20_000)

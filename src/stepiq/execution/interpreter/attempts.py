@@ -35,8 +35,11 @@ class _Attempts:
         self._record = record
         self._handler = handlers()[step.type]
         self._has_begun = False
+        self._limit = asyncio.timeout(None)
+        """The time limit of the current attempt."""
+        self._own_limit: timedelta | None = None
+        """The step's own limit, if it is the one that applies."""
         masker = self._run_context.secrets.masker
-        self._masker = masker
         dependencies = self._run_context.dependencies
         self._speaker = Speaker(dependencies.changes, self._run_context.run.id, record, masker)
         self.context = StepContext(
@@ -73,25 +76,35 @@ class _Attempts:
                 return late
 
     async def _attempt(self) -> Result:
-        left = self._run_context.left
-        own = None if self._step.spec.limits_itself else self._step.timeout
-        allowed = left if own is None else min(own, left)
-        limit = asyncio.timeout(max(0.0, allowed.total_seconds()))
+        self._own_limit = None
+        self._limit = asyncio.timeout(max(0.0, self._run_context.left.total_seconds()))
         try:
-            async with limit:
+            async with self._limit:
                 return await self._handler.run(self._step.spec, self.context)
         except _Given as given:
             return given.outcome
         except TimeoutError:
-            if not limit.expired():
+            if not self._limit.expired():
                 raise
-            if own is not None and own < left:
-                return Failed(
-                    FailureCode.STEP_TIMEOUT,
-                    f"The attempt took longer than `timeout_seconds` ({own.total_seconds():g}). Raise it, or make the step do less.",
-                    is_retryable=self._step.retry.on_timeout,
-                )
-            return self._run_context.out_of_time()
+            if self._own_limit is None:
+                return self._run_context.out_of_time()
+            return Failed(
+                FailureCode.STEP_TIMEOUT,
+                f"The attempt took longer than `timeout_seconds` ({self._own_limit.total_seconds():g}). Raise it, or make the step do"
+                " less.",
+                is_retryable=self._step.retry.on_timeout,
+            )
+
+    def _start_limit(self) -> None:
+        """Apply the step's own time limit from now on, if it ends before the run's.
+
+        It does not cover what the handler does before, such as rendering, because computations of a workspace wait for
+        each other.
+        """
+        own = None if self._step.spec.limits_itself else self._step.timeout
+        if own is not None and own < self._run_context.left:
+            self._own_limit = own
+            self._limit.reschedule(asyncio.get_running_loop().time() + own.total_seconds())
 
     async def _pause(self, failed: Failed) -> Failed | None:
         """Wait before the next attempt; returns a failure if the run's time is over after the wait."""
@@ -110,14 +123,16 @@ class _Attempts:
         self._has_begun = True
         await record_start(self._run_context, self._record)
         stubs = self._run_context.dependencies.stubs
-        if stubs is None:
-            return
-        given = stubs.outcome(self._step, self._record.branch)
-        if given is not None:
-            raise _Given(given)
+        if stubs is not None:
+            given = stubs.outcome(self._step, self._record.branch)
+            if given is not None:
+                raise _Given(given)
+        self._start_limit()
 
     def _note(self, level: str, message: str) -> None:
-        line = events.step_log(which(self._record), level, self._masker.text(message))
+        line = events.step_log(
+            which(self._record), level, self._run_context.secrets.masker.text(message)
+        )
         self._run_context.buffer.note(line)
 
     async def _save(self) -> None:
