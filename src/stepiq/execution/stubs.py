@@ -50,17 +50,14 @@ class Stubs:
     def outcome(self, step: Step, branch: str) -> Outcome | None:
         """The result of an attempt; None if the step has neither a given result nor an external action: execute it."""
         found = self._next(step, branch)
-        action = step.spec.external_action
-        if found is None and action is None:
+        if found is None and step.spec.external_action is None:
             return None
-        return found if isinstance(found, Completed | Failed) else self._refuse(step, action)
+        return found if isinstance(found, Completed | Failed) else self._refuse(step)
 
     def decision(self, step: Step) -> Decided | Failed:
         """The given answer to a review, or the failure if there is none."""
         found = self._next(step, "")
-        return (
-            found if isinstance(found, Decided) else self._refuse(step, step.spec.external_action)
-        )
+        return found if isinstance(found, Decided) else self._refuse(step)
 
     def _next(self, step: Step, branch: str) -> Given | None:
         ends = self._given.get(step.id)
@@ -73,8 +70,9 @@ class Stubs:
             self._taken[step.id] += 1
         return ends.each[min(turn, len(ends.each) - 1)]
 
-    def _refuse(self, step: Step, action: str | None) -> Failed:
-        doing = action or "have an effect outside"
+    def _refuse(self, step: Step) -> Failed:
+        doing = step.spec.external_action
+        assert doing is not None  # noqa: S101 - other steps are executed
         self.missing[step.id] = doing
         return Failed(
             FailureCode.EGRESS_BLOCKED,
