@@ -315,3 +315,19 @@ class TestNested:
         masker = Masker({"TOKEN": "AbCdEfGhIj"})
 
         assert masker.text("`abcdefghij.example.com`") == "`[secret:TOKEN].example.com`"
+
+
+class TestManySecrets:
+    """With many secrets, the beginnings of secrets are looked up instead of compared one by one."""
+
+    @pytest.mark.parametrize("number", [1, 200])
+    @pytest.mark.parametrize("encode", [str, lambda text: base64.b64encode(text.encode()).decode()])
+    def test_a_secret_is_masked_wherever_a_stream_is_cut(self, number, encode):
+        secrets = {f"KEY_{n}": f"shared-beginning-{n:03}-{n * 7919:08}" for n in range(number)}
+        masker = Masker(secrets)
+        text = f"The key is {encode(secrets[f'KEY_{number - 1}'])}, as before"
+
+        outputs = {streamed(masker, pieces_of(text, [at])) for at in range(len(text))}
+
+        assert outputs == {masker.text(text)}
+        assert masker.label(f"KEY_{number - 1}") in masker.text(text)
