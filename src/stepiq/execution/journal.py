@@ -59,7 +59,7 @@ class Entry:
 
     @property
     def has_progress(self) -> bool:
-        """Whether a step finished, or the run ended or was parked. A step that only started is no progress."""
+        """Whether a step finished, or the run ended or was parked. A step that only started does not count."""
         is_over = self.ending is not None or self.parking is not None
         return is_over or any(record.is_final for record in self.steps)
 

@@ -41,7 +41,7 @@ def alias(s: Scanner) -> str:
 
 
 def alias_key(s: Scanner) -> str | None:
-    """Refuse an alias used as a key, and skip its colon; None if there is no such key here."""
+    """Refuse an alias used as a key, and skip its colon; None if the alias is not a key."""
     found = _ALIAS.match(s.text, s.at)
     blanks = BLANKS.match(s.text, found.end()) if found else None
     if blanks is None or s.text[blanks.end()] != ":" or not s.is_blank(blanks.end() + 1):
