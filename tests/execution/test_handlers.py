@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stepiq import execution
-from stepiq.execution.handlers import GROUP, handlers
+from stepiq.execution.handlers import GROUP, InstallationIncomplete, handlers
 from stepiq.language.specs import StepType
 from stepiq.language.steps.registry import KINDS
 
@@ -23,6 +23,15 @@ class TestHandlers:
         packages = {entry.name: entry.value for entry in entry_points(group=GROUP)}
 
         assert packages == {name: f"stepiq.steps.{name}" for name in handlers()}
+
+    def test_a_missing_type_is_named_with_what_to_do(self, monkeypatch: pytest.MonkeyPatch):
+        installed = entry_points(group=GROUP)
+        others = [entry for entry in installed if entry.name != "wait"]
+        monkeypatch.setattr("stepiq.execution.handlers.entry_points", lambda **_: others)
+        handlers.cache_clear()
+
+        with pytest.raises(InstallationIncomplete, match=r"steps of type wait\. Install it again"):
+            handlers()
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)

@@ -17,6 +17,7 @@ from stepiq.execution.admission import Admission
 from stepiq.execution.context import Dependencies
 from stepiq.execution.definitions import Definitions
 from stepiq.execution.executor import Executor
+from stepiq.execution.handlers import handlers
 from stepiq.execution.journal import ClaimLost, Journal, recorded
 from stepiq.execution.limits import PlanBook
 from stepiq.execution.protocols import Outbox, SecretReader
@@ -99,9 +100,11 @@ class Engine:
         """Start executing runs, including those that a crash interrupted.
 
         Raises:
+            InstallationIncomplete: a step type has no handler.
             WorkerRunning: another process works on this SQLite file.
             StoreUnavailable: the database cannot be reached.
         """
+        handlers()
         await self._presence.acquire()
         self._dependencies.sandbox = Sandbox()
         listening = asyncio.Event()

@@ -1,8 +1,9 @@
-"""Environment variables and the config file."""
+"""Environment variables, the config file, and the installation."""
 
 from stepiq.core import settings
 from stepiq.core.settings import Settings
-from stepiq.server.checks.check import Check, ok, warning
+from stepiq.execution.handlers import InstallationIncomplete, handlers
+from stepiq.server.checks.check import Check, fatal, ok, warning
 
 
 async def check_settings(configured: Settings) -> list[Check]:
@@ -20,3 +21,11 @@ async def check_settings(configured: Settings) -> list[Check]:
             warning("settings", f"{name} is set, but this setting does not exist.", advice)
         )
     return found
+
+
+async def check_step_types(_: Settings) -> list[Check]:
+    """Whether the installed package can execute every step type."""
+    try:
+        return [ok("step types", ", ".join(sorted(handlers())))]
+    except InstallationIncomplete as error:
+        return [fatal("step types", error)]

@@ -9,7 +9,7 @@ from stepiq.core.setting_errors import SettingsInvalid
 from stepiq.core.settings import Settings
 from stepiq.server.checks.accounts import check_accounts
 from stepiq.server.checks.check import Check, Status
-from stepiq.server.checks.configuration import check_settings
+from stepiq.server.checks.configuration import check_settings, check_step_types
 from stepiq.server.checks.descriptors import check_descriptors
 from stepiq.server.checks.models import check_default_model, check_providers
 from stepiq.server.checks.network import check_mail, check_port
@@ -37,6 +37,7 @@ class _Listed:
 
 _CHECKS = (
     _Listed(check_settings),
+    _Listed(check_step_types),
     _Listed(check_store),
     _Listed(check_owner, is_for_start=False),
     _Listed(check_secrets, needs_store=True),
