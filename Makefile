@@ -37,11 +37,9 @@ test-slow: ## run the slow tests: process kills, chaos, container files, timing
 	@$(BIN)/python scripts/fetch_weights.py
 	$(PYTEST) -m slow
 
-test-all: ## run all tests, as CI does
-	@scripts/bootstrap.sh dev
+test-all: coverage ## run all tests, and check the coverage, as CI does
 	@scripts/postgres.sh
-	@$(BIN)/python scripts/fetch_weights.py
-	$(PYTEST)
+	$(PYTEST) -m "slow or postgresql"
 
 coverage: ## run the tests on SQLite, except the slow ones, and check the coverage
 	@scripts/bootstrap.sh dev

@@ -1,4 +1,4 @@
-"""Fail when fewer lines and branches are tested than was promised: all of `language`, nearly all of what executes runs, 90 % of the rest.
+"""Fail when fewer lines and branches are tested than was promised: all of `language`, 99 % of what executes runs, 90 % in total.
 
 Usage: python scripts/coverage_floor.py    after the tests ran with `pytest --cov`, which writes `.coverage` into this folder
 """
@@ -12,28 +12,29 @@ from pathlib import Path
 import coverage
 
 # The tracer of Python 3.11 misses some lines behind a switch of greenlets, which the store's statements run in.
-FLOORS = {
-    "language": 100.0,
-    **dict.fromkeys(("execution", "queue", "providers", "sandbox", "redaction"), 99.0),
-    "": 90.0,
-}
-"""Per package of `src/stepiq`, the empty name being all of it. They are only ever raised."""
+EXECUTING = ("steps", "execution", "queue", "providers", "sandbox", "redaction")
+"""The packages that execute runs."""
+FLOORS = (
+    ("language", ("language",), 100.0),
+    ("packages that execute runs", EXECUTING, 99.0),
+    ("all packages", ("",), 90.0),
+)
+"""For the sum of some packages of `src/stepiq`, the empty name being all of it. They are only ever raised."""
 
 
 def main() -> int:
-    """Print what each package reaches; 1 when one is below its floor."""
-    packages = _measure()
+    """Print what is reached, and return 1 if something is below its floor."""
+    measured = _measure()
     below: list[str] = []
-    for package, floor in FLOORS.items():
-        covered, total = packages[package]
-        percent = 100 * covered / total if total else 100.0
-        name = f"stepiq.{package}" if package else "stepiq"
-        print(f"{name:16} {percent:6.2f} % of lines and branches (floor {floor:g})")
+    for name, packages, floor in FLOORS:
+        covered = sum(measured[package][0] for package in packages)
+        percent = 100 * covered / sum(measured[package][1] for package in packages)
+        print(f"{name:26} {percent:6.2f} % of lines and branches (floor {floor:g})")
         if percent < floor:
             below.append(name)
     if below:
         print(
-            f"Below its floor: {', '.join(below)}. `coverage report` lists the lines without a test."
+            f"Below the floor: {', '.join(below)}. `coverage report` lists the lines without a test."
         )
     return 1 if below else 0
 

@@ -55,10 +55,6 @@ _FOREIGN_VARIABLES = (
 )
 
 
-_UNMEASURED = ("tests/chaos/", "tests/deploy/", "tests/docs/")
-"""Folders whose tests do not count towards coverage."""
-
-
 # Property tests share fixtures between examples and run on both stores, because each example creates its own rows. No
 # deadline, because the time of an example depends on the load of the machine.
 hypothesis.settings.register_profile(
@@ -212,15 +208,7 @@ def postgres_stores() -> Iterator[PostgresStores]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start the longest tests first, and exclude property tests and some folders from coverage.
-
-    Otherwise one process could start a long test last. Measuring takes half of the time of a test, and the examples of
-    a property test repeat the same lines.
-    """
-    for item in items:
-        is_property = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
-        if is_property or item.nodeid.startswith(_UNMEASURED):
-            item.add_marker("no_cover")
+    """Start the longest tests first, so that no process is left with one of them at the end."""
 
     def seconds(item: pytest.Item) -> int:
         allowed = item.get_closest_marker("timeout")
