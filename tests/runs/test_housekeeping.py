@@ -5,7 +5,6 @@ from functools import partial
 import pytest
 import sqlalchemy as sa
 
-from stepiq.core import ids
 from stepiq.runs import housekeeping
 from stepiq.server.housekeeping import sweep as server_sweep
 from stepiq.server.housekeeping import sweeps
@@ -14,7 +13,9 @@ from stepiq.store.tables import (
     deliveries,
     delivery_attempts,
     large_values,
+    operation_payloads,
     run_events,
+    run_operations,
     run_steps,
     runs,
     usage_days,
@@ -100,18 +101,9 @@ class TestSweep:
     ):
         run_id, now = await run(), clock.now()
         delivery_id = await make.delivery(account, pipeline_id, run_id=run_id)
+        step = await make.step(run_id)
+        await make.operation(run_id, step, payloads={"response": "x" * 70_000})
         await write(
-            run_steps.insert().values(
-                id=ids.uuid7(),
-                run_id=run_id,
-                step_id="a",
-                iteration=1,
-                ordinal=1,
-                name="a",
-                type="transform",
-                status="completed",
-                completed_at=now,
-            ),
             run_events.insert().values(
                 run_id=run_id, seq=1, type="run.status", data={}, created_at=now
             ),
@@ -128,7 +120,8 @@ class TestSweep:
 
         assert await sweep() == 1
 
-        for table in (run_steps, run_events, large_values, deliveries, delivery_attempts):
+        gone = (run_steps, run_operations, operation_payloads, run_events, large_values)
+        for table in (*gone, deliveries, delivery_attempts):
             assert await left(table) == set()
         assert await left(usage_days) == {account.workspace_id}
 

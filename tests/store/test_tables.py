@@ -8,12 +8,14 @@ from sqlalchemy.exc import IntegrityError
 from stepiq.accounts.service import Account
 from stepiq.core import clock, ids
 from stepiq.store.database import Database
-from stepiq.store.states import FINAL_RUN_STATUSES, RunStatus, StepStatus
+from stepiq.store.states import FINAL_RUN_STATUSES, OperationStatus, RunStatus, StepStatus
 from stepiq.store.tables import (
     large_values,
     metadata,
+    operation_payloads,
     pipelines,
     run_events,
+    run_operations,
     run_steps,
     runs,
     workspaces,
@@ -92,8 +94,8 @@ class TestRuns:
         with pytest.raises(IntegrityError):
             await _write(database, runs.update().values(pipeline_version=2))
 
-    async def test_one_takes_all_of_its_own_with_it(self, database, run):
-        await _write(database, _step(run))
+    async def test_one_takes_all_of_its_own_with_it(self, database, run, make):
+        await make.operation(run, await make.step(run), payloads={"request": "x"})
         now = clock.now()
         event = {"run_id": run, "seq": 1, "type": "run.status", "data": {}, "created_at": now}
         await _write(database, run_events.insert().values(event))
@@ -101,8 +103,9 @@ class TestRuns:
 
         await _write(database, runs.delete())
 
+        own = (run_steps, run_operations, operation_payloads, run_events, large_values)
         async with database.reading() as session:
-            for table in (run_steps, run_events, large_values):
+            for table in own:
                 assert await session.scalar(sa.select(sa.func.count()).select_from(table)) == 0
 
 
@@ -126,6 +129,58 @@ class TestRunSteps:
     async def test_iterations_count_from_one(self, database, run):
         with pytest.raises(IntegrityError, match="iteration_counted"):
             await _write(database, _step(run, iteration=0))
+
+
+class TestRunOperations:
+    @pytest.fixture
+    async def step(self, make: Make, run: UUID) -> UUID:
+        return await make.step(run)
+
+    @pytest.mark.parametrize("status", sorted(set(OperationStatus) - {OperationStatus.RUNNING}))
+    async def test_an_ended_one_has_its_end(self, make, run, step, status):
+        with pytest.raises(IntegrityError, match="ends_when_final"):
+            await make.operation(run, step, status=status, ended_at=None)
+
+        await make.operation(run, step, status=status)
+
+    async def test_a_running_one_has_no_end(self, make, run, step):
+        with pytest.raises(IntegrityError, match="ends_when_final"):
+            await make.operation(run, step, status=OperationStatus.RUNNING, ended_at=clock.now())
+
+    async def test_a_failed_one_has_an_error(self, make, run, step):
+        with pytest.raises(IntegrityError, match="failed_has_error"):
+            await make.operation(run, step, status=OperationStatus.FAILED, error=None)
+
+    async def test_a_number_is_unique_in_an_attempt_of_a_step(self, make, run, step):
+        await make.operation(run, step)
+        await make.operation(run, step, 2)
+        await make.operation(run, step, attempt=2)
+        await make.operation(run, await make.step(run, "other"))
+
+        with pytest.raises(IntegrityError):
+            await make.operation(run, step)
+
+    @pytest.mark.parametrize("column", ["attempt", "number"])
+    async def test_attempts_and_numbers_count_from_one(self, make, run, step, column):
+        with pytest.raises(IntegrityError, match=f"{column}_counted"):
+            await make.operation(run, step, **{column: 0})
+
+    async def test_a_payload_is_a_request_or_a_response(self, make, run, step):
+        operation = await make.operation(run, step, payloads={"request": 1, "response": 2})
+        other = {"operation_id": operation, "part": "other", "value": 3}
+
+        with pytest.raises(IntegrityError, match="part_known"):
+            await _write(make.database, operation_payloads.insert().values(other))
+
+    async def test_a_deleted_step_takes_its_operations_with_it(self, make, database, run, step):
+        await make.operation(run, step, payloads={"request": 1})
+        kept = await make.operation(run, await make.step(run, "other"))
+
+        await _write(database, run_steps.delete().where(run_steps.c.id == step))
+
+        async with database.reading() as session:
+            assert (await session.execute(sa.select(run_operations.c.id))).scalars().all() == [kept]
+            assert await session.scalar(sa.select(sa.func.count(operation_payloads.c.part))) == 0
 
 
 class TestWorkspaces:
@@ -164,6 +219,8 @@ class TestMetadata:
             "refresh_tokens": "sessions",
             "run_steps": "runs",
             "run_events": "runs",
+            "run_operations": "runs",
+            "operation_payloads": "runs",
             "large_values": "runs",
             "password_resets": "users",
             "known_clients": "users",
@@ -178,6 +235,15 @@ class TestMetadata:
         }
 
         assert without == set(reached_through)
+
+    def test_an_index_finds_the_rows_that_a_deletion_takes_with_it(self):
+        for table in metadata.tables.values():
+            unique = [each for each in table.constraints if isinstance(each, sa.UniqueConstraint)]
+            indexes = [table.primary_key, *unique, *table.indexes]
+            first = {next(iter(index.columns)).name for index in indexes}
+            cascading = {key.parent.name for key in table.foreign_keys if key.ondelete == "CASCADE"}
+
+            assert cascading <= first, table.name
 
     def test_no_table_has_a_name_of_the_queues(self):
         reserved = ("queues", "streams", "notifications", "operation_outputs", "event_dispatch")

@@ -14,11 +14,13 @@ from stepiq.store.tables import (
     deliveries,
     delivery_attempts,
     large_values,
+    operation_payloads,
     pipeline_versions,
     pipelines,
     refresh_tokens,
     reviews,
     run_events,
+    run_operations,
     run_steps,
     runs,
     schedule_ticks,
@@ -40,7 +42,7 @@ Row = dict[str, Any]
 
 
 async def grow(database: Database, account: Account, pipeline_id: UUID) -> None:
-    """Insert two months of ended runs with steps, events, large values, deliveries and usage, and other accounts."""
+    """Insert two months of ended runs with steps, operations, events, large values, deliveries and usage, and other accounts."""
     now = clock.now()
     others = [_account(number, now) for number in range(_ACCOUNTS)]
     busy = [(account.workspace_id, pipeline_id)]
@@ -52,9 +54,14 @@ async def grow(database: Database, account: Account, pipeline_id: UUID) -> None:
     rows: dict[sa.Table, list[Row]] = {
         table: [other[table] for other in others] for table in others[0]
     }
+    steps = [_step(run, number) for run in made for number in range(_STEPS)]
     rows |= {
         runs: made,
-        run_steps: [_step(run, number) for run in made for number in range(_STEPS)],
+        run_steps: steps,
+        run_operations: (called := [_operation(step) for step in steps]),
+        operation_payloads: [
+            {"operation_id": each["id"], "part": "request", "value": 1} for each in called[::_STEPS]
+        ],
         run_events: [
             {"run_id": run["id"], "seq": seq, "type": "x", "data": {}, "created_at": now}
             for run in made
@@ -188,6 +195,21 @@ def _step(run: Row, number: int) -> Row:
         "type": "transform",
         "status": "completed",
         "completed_at": run["completed_at"],
+    }
+
+
+def _operation(step: Row) -> Row:
+    return {
+        "id": ids.uuid7(),
+        "run_id": step["run_id"],
+        "step_row_id": step["id"],
+        "attempt": 1,
+        "number": 1,
+        "kind": "http_call",
+        "status": "completed",
+        "key": "x",
+        "queued_at": step["completed_at"],
+        "ended_at": step["completed_at"],
     }
 
 

@@ -9,8 +9,15 @@ import sqlalchemy as sa
 from stepiq.accounts.service import Account
 from stepiq.core import clock, ids
 from stepiq.store.database import Database
-from stepiq.store.states import RunStatus, TriggerType
-from stepiq.store.tables import runs, workspaces
+from stepiq.store.states import (
+    FINAL_STEP_STATUSES,
+    OperationKind,
+    OperationStatus,
+    RunStatus,
+    StepStatus,
+    TriggerType,
+)
+from stepiq.store.tables import operation_payloads, run_operations, run_steps, runs, workspaces
 
 _BROKEN = {"code": "step_failed", "message": "The step failed.", "step_id": "greet"}
 
@@ -59,3 +66,62 @@ class MakeRuns:
                     )
                 )
         return run_id
+
+    async def step(
+        self, run_id: UUID, step_id: str = "greet", *, ordinal: int = 1, **values: Any
+    ) -> UUID:
+        """Insert an execution of a step, by default a completed one."""
+        status, now = values.get("status", StepStatus.COMPLETED), clock.now()
+        row: dict[str, Any] = {
+            "id": ids.uuid7(),
+            "run_id": run_id,
+            "step_id": step_id,
+            "iteration": 1,
+            "ordinal": ordinal,
+            "name": step_id,
+            "type": "llm",
+            "status": status,
+            "error": _BROKEN if status is StepStatus.FAILED else None,
+            "started_at": now,
+            "completed_at": now if status in FINAL_STEP_STATUSES else None,
+        }
+        row |= values
+        async with self.database.transaction() as session:
+            await session.execute(sa.insert(run_steps).values(row))
+        return row["id"]
+
+    async def operation(
+        self,
+        run_id: UUID,
+        step_row_id: UUID,
+        number: int = 1,
+        *,
+        payloads: dict[str, Any] | None = None,
+        **values: Any,
+    ) -> UUID:
+        """Insert an operation of a step, by default a completed one. `payloads` are stored apart, by part."""
+        status, now = values.get("status", OperationStatus.COMPLETED), clock.now()
+        row: dict[str, Any] = {
+            "id": ids.uuid7(),
+            "run_id": run_id,
+            "step_row_id": step_row_id,
+            "attempt": 1,
+            "number": number,
+            "kind": OperationKind.MODEL_CALL,
+            "status": status,
+            "key": f"{run_id}:greet:1:{number}",
+            "error": _BROKEN if status is OperationStatus.FAILED else None,
+            "queued_at": now,
+            "started_at": now,
+            "ended_at": None if status is OperationStatus.RUNNING else now,
+        }
+        row |= {f"{part}_is_large": True for part in payloads or ()} | values
+        large = [
+            {"operation_id": row["id"], "part": part, "value": value}
+            for part, value in (payloads or {}).items()
+        ]
+        async with self.database.transaction() as session:
+            await session.execute(sa.insert(run_operations).values(row))
+            if large:
+                await session.execute(sa.insert(operation_payloads), large)
+        return row["id"]

@@ -1,4 +1,4 @@
-"""Deletes runs that ended long ago, with their steps, events, large values and deliveries."""
+"""Deletes runs that ended long ago, with their steps, operations, events, large values and deliveries."""
 
 from datetime import datetime, timedelta
 

@@ -39,6 +39,24 @@ FINAL_STEP_STATUSES = frozenset(
 )
 
 
+class OperationKind(StrEnum):
+    """Kind of a call that a step makes out of the process."""
+
+    MODEL_CALL = "model_call"
+    HTTP_CALL = "http_call"
+    CODE = "code"
+    ASK_PERSON = "ask_person"
+
+
+class OperationStatus(StrEnum):
+    """Status of an operation."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
 class TriggerType(StrEnum):
     """How a run was started: `manual` by a person's session, `api` by an API key."""
 

@@ -24,6 +24,7 @@ from stepiq.store.tables.deliveries import (
     delivery_attempts,
     recipients,
 )
+from stepiq.store.tables.operations import operation_payloads, run_operations
 from stepiq.store.tables.pipelines import pipeline_versions, pipelines
 from stepiq.store.tables.reviews import reviews
 from stepiq.store.tables.runs import LARGE_VALUE_BYTES, large_values, run_events, run_steps, runs
@@ -42,6 +43,7 @@ __all__ = [
     "large_values",
     "memberships",
     "metadata",
+    "operation_payloads",
     "password_resets",
     "pipeline_versions",
     "pipelines",
@@ -50,6 +52,7 @@ __all__ = [
     "refresh_tokens",
     "reviews",
     "run_events",
+    "run_operations",
     "run_steps",
     "runs",
     "schedule_ticks",
