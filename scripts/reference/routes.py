@@ -8,7 +8,8 @@ _OPENING = """# Routes
 
 Every path under `/api/…` is also available under `/v1/api/…`. The access token of a login can use every route. An API
 key needs the scope that is marked in the route's row. Routes marked *login only* do not accept API keys.
-Routes with ↻ accept an [`Idempotency-Key`](../api.md#idempotency).
+Routes with ↻ accept an [`Idempotency-Key`](../api.md#idempotency). The *operation* is the route's `operationId` in the
+OpenAPI document. It does not change.
 """
 
 
@@ -16,7 +17,7 @@ def page() -> str:
     """The page."""
     routes = routes_of(create_app())
     scopes = list(Scope)
-    head = ["route", "", "description", *(f"`{scope}`" for scope in scopes), "access"]
+    head = ["route", "", "operation", "description", *(f"`{scope}`" for scope in scopes), "access"]
     lines = [_row(head), _row(["---"] * len(head))]
     lines += [_row(_cells(route, scopes)) for route in routes]
     return f"{_OPENING}\n" + "\n".join(lines) + "\n"
@@ -25,7 +26,9 @@ def page() -> str:
 def _cells(route: Route, scopes: list[Scope]) -> list[str]:
     marks = ["✓" if route.access.scope is scope else "" for scope in scopes]
     name = f"`{route.method} {route.path}`"
-    return [name, "↻" if route.takes_key else "", route.summary, *marks, _else(route.access)]
+    key = "↻" if route.takes_key else ""
+    operation = f"`{route.operation_id}`" if route.operation_id else ""
+    return [name, key, operation, route.summary, *marks, _else(route.access)]
 
 
 def _else(access: Access) -> str:

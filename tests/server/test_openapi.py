@@ -1,3 +1,5 @@
+import re
+
 import openapi_spec_validator
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
@@ -140,10 +142,38 @@ class TestDocument:
     async def test_the_frameworks_own_errors_are_not_in_it(self, document):
         assert "HTTPValidationError" not in document["components"]["schemas"]
 
-    async def test_operation_ids_are_unique(self, document):
+
+class TestOperationIds:
+    async def test_they_are_unique(self, document):
         ids = [operation["operationId"] for _, operation in operations(document)]
 
         assert len(ids) == len(set(ids))
+
+    async def test_each_is_a_tag_and_a_verb_in_snake_case(self, document):
+        wrong = [
+            operation["operationId"]
+            for _, operation in operations(document)
+            if not re.fullmatch(
+                "_".join(operation["tags"]).lower().replace(" ", "_") + "(_[a-z]+){1,3}",
+                operation["operationId"],
+            )
+        ]
+
+        assert wrong == []
+
+    @pytest.mark.parametrize(
+        ("name", "expected"),
+        [
+            ("get /api/runs", "runs_list"),
+            ("post /api/runs/{run_id}/cancel", "runs_cancel"),
+            ("post /api/pipelines", "pipelines_create"),
+            ("get /api/deliveries/{delivery_id}", "deliveries_get"),
+            ("post /api/user/api-keys", "api_keys_create"),
+            ("get /api/pipelines/{pipeline_id}/versions", "pipelines_list_versions"),
+        ],
+    )
+    async def test_the_verb_does_not_repeat_the_tag(self, document, name, expected):
+        assert dict(operations(document))[name]["operationId"] == expected
 
 
 class TestExamples:

@@ -16,7 +16,7 @@ from stepiq.web.problems import problems
 from stepiq.web.services import ServicesDep
 from stepiq.web.transactions import Read
 
-router = new_router("Accounts")
+router = new_router("Users")
 
 
 @router.get("/admin/users", responses=problems(SessionRequired, AdminRequired))
@@ -37,7 +37,7 @@ async def list_users(
     "/admin/users/{user_id}",
     responses=problems(SessionRequired, AdminRequired, UserNotFound, OwnAccount),
 )
-async def change_user(
+async def update_user(
     caller: Administrator,
     services: ServicesDep,
     doors: DoorsDep,

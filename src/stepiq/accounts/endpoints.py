@@ -42,10 +42,12 @@ from stepiq.web.problems import problems
 from stepiq.web.services import Services, ServicesDep
 from stepiq.web.transactions import Read, Tx
 
-public = new_router("Accounts")
-"""The routes that need no credential: the only ones under `/api`."""
+public = new_router("Auth")
+"""The routes that need no credential."""
 
-router = new_router("Accounts")
+auth = new_router("Auth")
+users = new_router("Users")
+api_keys = new_router("API keys")
 
 
 @public.post(
@@ -190,7 +192,7 @@ async def verify_email(
     return schemas.EmailVerificationView(email=email, email_verified=True)
 
 
-@router.post(
+@auth.post(
     "/user/verify-email", status_code=202, responses=problems(SessionRequired, TooManyAttempts)
 )
 async def send_verification(
@@ -205,7 +207,7 @@ async def send_verification(
     return schemas.EmailVerificationView(email=account.email, email_verified=account.email_verified)
 
 
-@router.post("/auth/logout", responses=problems(SessionRequired))
+@auth.post("/auth/logout", responses=problems(SessionRequired))
 async def logout(
     caller: Person, tx: Tx, doors: DoorsDep, body: schemas.Logout | None = None
 ) -> schemas.SessionsEnded:
@@ -216,7 +218,7 @@ async def logout(
     return schemas.SessionsEnded(sessions_ended=len(ended))
 
 
-@router.post(
+@auth.post(
     "/user/password", responses=problems(SessionRequired, PasswordWrong, TooManyAttempts, Busy)
 )
 async def change_password(
@@ -251,7 +253,7 @@ async def change_password(
     return schemas.SessionsEnded(sessions_ended=len(ended))
 
 
-@router.get("/user/me", responses=problems(CredentialInvalid, ScopeMissing))
+@users.get("/user/me", responses=problems(CredentialInvalid, ScopeMissing))
 async def me(
     caller: Annotated[Actor, needs(Scope.ACCOUNT_READ)], services: ServicesDep, read: Read
 ) -> schemas.UserView:
@@ -259,7 +261,7 @@ async def me(
     return _user_view(services, await service.me(read, caller))
 
 
-@router.get("/user/api-keys", responses=problems(ScopeMissing))
+@api_keys.get("/user/api-keys", responses=problems(ScopeMissing))
 async def list_keys(
     caller: Annotated[Actor, needs(Scope.ACCOUNT_READ)], read: Read, page: PageQuery
 ) -> Page[schemas.KeyView]:
@@ -268,7 +270,7 @@ async def list_keys(
     return page.page(rows, schemas.KeyView.model_validate, lambda row: row.id)
 
 
-@router.post(
+@api_keys.post(
     "/user/api-keys",
     status_code=201,
     responses=problems(SessionRequired, CredentialInvalid, KeyExpiryPast, PlanKeysExceeded),
@@ -289,7 +291,7 @@ async def create_key(
     return schemas.CreatedKey(**shown, key=made.text)
 
 
-@router.delete("/user/api-keys/{key_id}", responses=problems(SessionRequired, KeyNotFound))
+@api_keys.delete("/user/api-keys/{key_id}", responses=problems(SessionRequired, KeyNotFound))
 async def revoke_key(caller: Person, tx: Tx, doors: DoorsDep, key_id: UUID) -> schemas.Deleted:
     """Revoke an API key. It is no longer accepted."""
     await service.revoke_key(tx, caller, key_id)

@@ -48,7 +48,7 @@ RecipientLinkDoor = Annotated[LinkDoor[RecipientLink], Depends(_door)]
 
 
 @router.get("/runs/{run_id}/deliveries", responses=problems(RunNotFound, ScopeMissing))
-async def list_run_deliveries(
+async def list_deliveries_for_run(
     caller: Reader, read: Read, page: PageQuery, run_id: UUID
 ) -> Page[schemas.DeliveryView]:
     """Deliveries of a run with all attempts, newest first."""
@@ -61,7 +61,7 @@ async def list_run_deliveries(
 @router.get(
     "/pipelines/{pipeline_id}/deliveries", responses=problems(PipelineNotFound, ScopeMissing)
 )
-async def list_pipeline_deliveries(
+async def list_deliveries_for_pipeline(
     caller: Reader,
     read: Read,
     page: PageQuery,

@@ -197,7 +197,7 @@ async def update_pipeline(
     "/pipelines/{pipeline_id}",
     responses=problems(PipelineNotFound, PipelineArchived, ScopeMissing),
 )
-async def patch_pipeline(
+async def update_pipeline_metadata(
     caller: Writer, tx: Tx, pipeline_id: UUID, body: schemas.PipelinePatch
 ) -> schemas.PipelineView:
     """Change name, description or tags without a new version."""

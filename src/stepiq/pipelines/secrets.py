@@ -22,7 +22,7 @@ router = new_router("Secrets")
 
 
 @router.get("/pipelines/{pipeline_id}/secrets", responses=problems(PipelineNotFound, ScopeMissing))
-async def list_pipeline_secrets(
+async def list_secrets_for_pipeline(
     caller: Reader, read: Read, page: PageQuery, pipeline_id: UUID
 ) -> Page[schemas.SecretView]:
     """Names, hosts and dates of the pipeline's own secrets, newest first, without the account's secrets."""
@@ -44,7 +44,7 @@ async def list_pipeline_secrets(
         **problems(PipelineNotFound, ScopeMissing, TooManySecrets),
     },
 )
-async def store_pipeline_secret(
+async def set_secret_for_pipeline(
     caller: Writer,
     services: ServicesDep,
     tx: Tx,
@@ -70,7 +70,7 @@ async def store_pipeline_secret(
     "/pipelines/{pipeline_id}/secrets/{secret}",
     responses=problems(PipelineNotFound, ScopeMissing, SecretNotFound),
 )
-async def delete_pipeline_secret(
+async def delete_secret_for_pipeline(
     caller: Writer, tx: Tx, pipeline_id: UUID, secret: SecretPath
 ) -> schemas.DeletedSecret:
     """Delete a secret of the pipeline, by its id or its name."""

@@ -35,7 +35,7 @@ from stepiq.runs.reviews.links import PAGE_PATH as REVIEW_PATH
 from stepiq.runs.reviews.links import Links
 from stepiq.server import health, metrics, openapi
 from stepiq.server.docs import pages
-from stepiq.server.routes import routes_of
+from stepiq.server.routes import operation_id, routes_of
 from stepiq.triggers.schedules import endpoints as schedules
 from stepiq.triggers.schedules.schedule_sync import ScheduleSync
 from stepiq.triggers.webhooks import endpoints as webhooks
@@ -46,7 +46,9 @@ from stepiq.web.idempotency import Idempotency
 from stepiq.web.services import Services
 
 ROUTERS: tuple[APIRouter, ...] = (
-    accounts.router,
+    accounts.auth,
+    accounts.users,
+    accounts.api_keys,
     administration.router,
     billing.router,
     pipelines.router,
@@ -101,6 +103,7 @@ def create_app() -> FastAPI:
         redoc_url=None,
         # A redirect would use the host that the client sent. Behind a proxy, clients may not reach that host.
         redirect_slashes=False,
+        generate_unique_id_function=operation_id,
     )
     app.include_router(health.router)
     app.include_router(metrics.router)

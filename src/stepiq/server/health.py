@@ -38,13 +38,13 @@ class Readiness(View):
 
 
 @router.get("/health")
-async def health() -> Health:
+async def check_health() -> Health:
     """Whether the process is alive. Nothing else is checked, so an outage of the database causes no restarts."""
     return Health()
 
 
 @router.get("/ready", responses=problems(NotReady, StoreUnavailable, StoreFull))
-async def ready(request: Request, services: ServicesDep) -> Readiness:
+async def check_readiness(request: Request, services: ServicesDep) -> Readiness:
     """Whether the process is ready: its database responds, and its worker, if it has one, is running."""
     await services.database.ping()
     if not request.app.state.has_worker:

@@ -66,7 +66,7 @@ async def _reader(request: Request, services: ServicesDep) -> None:
         **problems.problems(MetricsClosed, MetricsTokenInvalid),
     },
 )
-async def read_metrics(
+async def get_metrics(
     services: ServicesDep, _reader: Annotated[None, Depends(_reader)]
 ) -> Response:
     """Metrics of this process, in Prometheus's text format. Send `STEPIQ_METRICS_TOKEN` as a bearer token."""

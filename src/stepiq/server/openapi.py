@@ -52,7 +52,7 @@ slowly), 431 (URL and headers are too large) and 500 (a bug in stepIQ). Any rout
 `too_many_connections` and 503 `server_full`. An unknown path is 404 `unknown_path`. A method that a \
 path does not support is 405 `method_not_allowed`; `Allow` lists the supported ones.
 """
-_TAGS = ("Accounts", "Pipelines", "Runs", "Reviews", "Webhooks", "Schedules", "Deliveries", "Secrets", "Models", "Usage")  # fmt: skip
+_TAGS = ("Auth", "Users", "API keys", "Pipelines", "Runs", "Reviews", "Webhooks", "Schedules", "Deliveries", "Secrets", "Models", "Usage")  # fmt: skip
 _STREAM_PATH = "/api/runs/{run_id}/stream"
 _STREAM = (
     "Server-sent events. `id` is the event's number in its run, `data` is JSON. The server sends a comment every 15 seconds. "

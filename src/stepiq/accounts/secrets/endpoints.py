@@ -41,7 +41,7 @@ async def list_secrets(
         **problems(ScopeMissing, TooManySecrets),
     },
 )
-async def store_secret(
+async def set_secret(
     caller: Writer, services: ServicesDep, tx: Tx, body: schemas.NewSecret, response: Response
 ) -> schemas.StoredSecret:
     """Store an encrypted secret for all pipelines. If the name exists, its value is replaced (200).

@@ -129,7 +129,7 @@ async def get_schedule(caller: Reader, read: Read, schedule_id: UUID) -> schemas
         ScopeMissing,
     ),
 )
-async def patch_schedule(
+async def update_schedule(
     caller: Writer, services: ServicesDep, tx: Tx, schedule_id: UUID, body: schemas.SchedulePatch
 ) -> schemas.ScheduleView:
     """Change a schedule. If its times change, it next fires at the first new time from now on."""

@@ -101,7 +101,7 @@ async def _inbox(request: Request) -> Inbox:
     openapi_extra=_BODY,
 )
 @takes_any_query
-async def receive_webhook(
+async def trigger_webhook(
     sender: Annotated[Actor, Depends(_Sender(Scope.WEBHOOKS_TRIGGER, is_key_only=True))],
     arrived: Annotated[service.Arrived, Depends(_arrived)],
     inbox: Annotated[Inbox, Depends(_inbox)],
