@@ -68,6 +68,7 @@ class TestStatements:
             assert (await key.post(f"/api/runs/{waiting}/cancel")).status_code == 200
             await self._schedule(owner, database, engine, pipeline_id)
             await self._read(owner, pipeline_id)
+            await self._read_steps(owner, make, account, pipeline_id)
             await owner.post(f"/api/deliveries/{test_delivery}/redeliver")
             await sender.finished(str(test_delivery))
             assert await housekeeping.sweep(database, housekeeping.sweeps(settings)) > 0
@@ -123,3 +124,18 @@ class TestStatements:
         lists += ["/api/pipelines", "/api/user/me", f"/api/pipelines/{pipeline_id}/versions"]
         for path in lists:
             assert (await owner.get(path)).status_code == 200, path
+
+    async def _read_steps(self, owner, make, account, pipeline_id) -> None:
+        run_id = await make.run(account, pipeline_id, status=RunStatus.COMPLETED)
+        step = await make.step(run_id)
+        operation = await make.operation(run_id, step, payloads={"request": 1})
+        called = await make.step(run_id, "called", type="webhook", attempts=1)
+        retry = await make.run(account, pipeline_id, status=RunStatus.COMPLETED, retry_of=run_id)
+        await make.step(retry, is_reused=True)
+        for path in (
+            f"{run_id}/steps/greet?iteration=1&branch=",
+            f"{retry}/steps/greet",
+            f"{run_id}/operations/{operation}",
+            f"{run_id}/operations/{called}",
+        ):
+            assert (await owner.get(f"/api/runs/{path}")).status_code == 200, path

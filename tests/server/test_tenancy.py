@@ -26,7 +26,7 @@ BODIES = {
     ("PATCH", "/schedules/{schedule_id}"): {"name": "Taken over"},
     ("POST", "/pipelines/{pipeline_id}/secrets"): {"name": "TOKEN", "value": "taken over"},
 }
-OURS = {"pipeline_id", "run_id", "key_id", "schedule_id", "secret", "delivery_id"}
+OURS = {"pipeline_id", "run_id", "operation_id", "key_id", "schedule_id", "secret", "delivery_id"}
 PLAIN = {"number": "1", "other": "1", "step_id": "check", "model_id": None, "user_id": None}
 """Other parameters: a value for each, or None for routes that show nothing of a workspace."""
 
@@ -63,9 +63,11 @@ async def theirs(stranger, make):
     pipeline_id = await make.pipeline(stranger, slug="theirs")
     run_id = await make.run(stranger, pipeline_id, status=RunStatus.RUNNING)
     await make.review(stranger, pipeline_id, run_id=run_id)
+    step = await make.step(run_id, "check")
     return {
         "pipeline_id": pipeline_id,
         "run_id": run_id,
+        "operation_id": await make.operation(run_id, step),
         "schedule_id": await make.schedule(stranger, pipeline_id),
         "key_id": (await make.api_key(stranger)).id,
         "secret": await make.secret(stranger),

@@ -34,6 +34,7 @@ class MakeRuns:
         trigger_type: TriggerType = TriggerType.MANUAL,
         input_data: Any = None,
         output: Any = None,
+        retry_of: UUID | None = None,
     ) -> UUID:
         """Insert a run in some state, and update the workspace's counters."""
         run_id, now = ids.uuid7(), clock.now()
@@ -49,6 +50,7 @@ class MakeRuns:
                     input_data={} if input_data is None else input_data,
                     output=output,
                     error=_BROKEN if status is RunStatus.FAILED else None,
+                    retry_of=retry_of,
                     ticket=1,
                     deadline_at=now + timedelta(hours=1),
                     created_at=now,

@@ -23,6 +23,32 @@ class RunNotFound(NotFound):
         super().__init__(f"Run {run_id} does not exist.", run_id=run_id)
 
 
+class StepNotFound(NotFound):
+    """The run has not executed the step, or not in this iteration and branch."""
+
+    code = "step_not_found"
+
+    def __init__(self, run_id: UUID) -> None:
+        # The message omits the step id, which can be any text.
+        super().__init__(
+            f"Run {run_id} has not executed this step, or not in this iteration and branch. To list the steps that it has "
+            "executed, use GET /api/runs/ID.",
+            run_id=run_id,
+        )
+
+
+class OperationNotFound(NotFound):
+    """The run has no such operation."""
+
+    code = "operation_not_found"
+
+    def __init__(self, run_id: UUID) -> None:
+        super().__init__(
+            f"Run {run_id} has no such operation. To list the operations of a step, use GET /api/runs/ID/steps/STEP.",
+            run_id=run_id,
+        )
+
+
 class RunAlreadyFinished(Conflict):
     """The run has ended and cannot change."""
 

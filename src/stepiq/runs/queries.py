@@ -111,7 +111,7 @@ async def find(session: Session, workspace_id: UUID, run_id: UUID) -> Run | None
         .order_by(run_steps.c.ordinal, run_steps.c.id)
     )
     output = row.value if row.output_is_large else row.output
-    return _run(row, output, [_step(step) for step in rows])
+    return _run(row, output, [step_from(step) for step in rows])
 
 
 async def outline(session: Session, run_id: UUID, *, limit: int) -> Outline | None:
@@ -343,7 +343,8 @@ def _run(row: sa.Row[Any], output: Any, steps: list[Step] | None = None) -> Run:
     )
 
 
-def _step(row: sa.Row[Any]) -> Step:
+def step_from(row: sa.Row[Any]) -> Step:
+    """A step from its row with the joined column `value` of `large_values`."""
     return Step(
         id=row.id,
         step_id=row.step_id,

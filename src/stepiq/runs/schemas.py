@@ -1,7 +1,8 @@
 """Shapes of runs, steps and events in the API."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 from uuid import UUID
 
 from pydantic import Field
@@ -14,6 +15,17 @@ from stepiq.web.bodies import JsonInteger, StrictModel, Timestamp, View
 
 INPUT_NAMES = {"input": "input_data"}
 _TOKENS_PER_CREDIT = 1_000
+
+
+class HasCost(Protocol):
+    """What a cost is shown for."""
+
+    @property
+    def cost(self) -> Mapping[str, int] | None: ...
+    @property
+    def input_tokens(self) -> int: ...
+    @property
+    def output_tokens(self) -> int: ...
 
 
 class RunRequest(StrictModel):
@@ -193,7 +205,7 @@ def run_view(run: Run) -> RunView:
 
 def run_detail(run: Run) -> RunDetail:
     """A run as it is shown by itself."""
-    return RunDetail(**_fields(run), steps=[_step_view(step) for step in run.steps])
+    return RunDetail(**_fields(run), steps=[StepView(**step_fields(step)) for step in run.steps])
 
 
 def view_for(actor: Actor, run: Run) -> RunView | RunBrief:
@@ -220,34 +232,34 @@ def _fields(run: Run) -> dict[str, Any]:
     }
 
 
-def _step_view(step: Step) -> StepView:
+def step_fields(step: Step) -> dict[str, Any]:
+    """The fields of a `StepView`."""
     shown = {name: getattr(step, name) for name in StepView.model_fields if hasattr(step, name)}
-    by_part = None
-    if step.cost is not None:
-        by_part = CostView(
-            input=step.cost.get("input", 0),
-            cached=step.cost.get("cached", 0),
-            output=step.cost.get("output", 0),
-        )
-    return StepView(
+    return {
         **shown,
-        cost_usd_micros=_cost(step),
-        cost_usd_micros_by_part=by_part,
-        duration_ms=_duration_ms(step),
-    )
+        **cost_fields(step),
+        "duration_ms": duration_ms(step.started_at, step.completed_at),
+    }
 
 
-def _duration_ms(step: Step | StepOutline) -> int | None:
-    if step.started_at is None or step.completed_at is None:
+def cost_fields(of: HasCost) -> dict[str, Any]:
+    """The fields that show a cost, in total and by part."""
+    if of.cost is None:
+        # Without tokens, the cost is zero whatever the price.
+        total = 0 if of.input_tokens + of.output_tokens == 0 else None
+        return {"cost_usd_micros": total, "cost_usd_micros_by_part": None}
+    by_part = {name: of.cost.get(name, 0) for name in CostView.model_fields}
+    return {
+        "cost_usd_micros": sum(of.cost.values()),
+        "cost_usd_micros_by_part": CostView(**by_part),
+    }
+
+
+def duration_ms(started_at: datetime | None, completed_at: datetime | None) -> int | None:
+    """Milliseconds between two times; None if one of them is unknown."""
+    if started_at is None or completed_at is None:
         return None
-    return round((step.completed_at - step.started_at).total_seconds() * 1000)
-
-
-def _cost(step: Step) -> int | None:
-    if step.cost is not None:
-        return sum(step.cost.values())
-    # Without tokens, the cost is zero whatever the price.
-    return 0 if step.input_tokens + step.output_tokens == 0 else None
+    return round((completed_at - started_at).total_seconds() * 1000)
 
 
 def linked_run(run: Outline, link_expires_at: datetime) -> LinkedRun:
@@ -265,7 +277,7 @@ def _linked_step(step: StepOutline) -> LinkedStep:
         branch=step.branch,
         status=step.status,
         error=step.error,
-        duration_ms=_duration_ms(step),
+        duration_ms=duration_ms(step.started_at, step.completed_at),
     )
 
 

@@ -29,6 +29,7 @@ from stepiq.runs import endpoints as runs
 from stepiq.runs import page as run_page
 from stepiq.runs.links import RUN_PAGE_PATH, RunLinks
 from stepiq.runs.listeners import Streams
+from stepiq.runs.operations import endpoints as operations
 from stepiq.runs.reviews import endpoints as reviews
 from stepiq.runs.reviews import page as review_page
 from stepiq.runs.reviews.links import PAGE_PATH as REVIEW_PATH
@@ -53,6 +54,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     billing.router,
     pipelines.router,
     runs.router,
+    operations.router,
     reviews.router,
     webhooks.router,
     schedules.router,

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from stepiq.server.docs.examples import accounts, pipelines, reviews, runs, schedules
 from stepiq.server.docs.examples.pipelines import DEFINITION, DEFINITION_YAML
-from stepiq.server.docs.examples.shared import DELIVERY, KEY, PIPELINE, RUN, SCHEDULE
+from stepiq.server.docs.examples.shared import DELIVERY, KEY, OPERATION, PIPELINE, RUN, SCHEDULE
 
 __all__ = ["DEFINITION", "DEFINITION_YAML", "PARAMETERS", "REQUESTS", "RESPONSES", "SHAPES"]
 
@@ -40,6 +40,7 @@ PARAMETERS: Final[dict[str, Any]] = {
     "pipeline_id": PIPELINE,
     "run_id": RUN,
     "step_id": "check",
+    "operation_id": OPERATION,
     "schedule_id": SCHEDULE,
     "key_id": KEY,
     "delivery_id": DELIVERY,

@@ -7,6 +7,7 @@ from stepiq.server.docs.examples.shared import (
     DELIVERY,
     ENDED,
     INPUT,
+    OPERATION,
     PIPELINE,
     RUN,
     SENT,
@@ -52,6 +53,58 @@ _RUN_ACCEPTED: Final[dict[str, Any]] = _RUN_SHOWN | {
     "completed_at": None,
 }
 
+_STEP_SHOWN: Final[dict[str, Any]] = {
+    "id": STEP,
+    "step_id": "brief",
+    "name": "Write the brief",
+    "type": "llm",
+    "iteration": 1,
+    "branch": "",
+    "status": "completed",
+    "attempts": 1,
+    "model": "openai/gpt-4o-mini",
+    "paid_by": "server_key",
+    "prompt": "Write three sentences on AI agents, in this language: en.",
+    "system_prompt": None,
+    "output": _ANSWER,
+    "error": None,
+    "input_tokens": 34,
+    "cached_tokens": 0,
+    "output_tokens": 27,
+    "tokens_estimated": False,
+    "cost_usd_micros": 21,
+    "cost_usd_micros_by_part": {"input": 5, "cached": 0, "output": 16},
+    "is_reused": False,
+    "started_at": STARTED,
+    "completed_at": ENDED,
+    "duration_ms": 4_194,
+}
+_OPERATION: Final[dict[str, Any]] = {
+    "id": OPERATION,
+    "run_id": RUN,
+    "attempt": 1,
+    "number": 1,
+    "kind": "model_call",
+    "status": "completed",
+    "starts": 1,
+    "idempotency_key": f"{RUN}:brief:1",
+    "error": None,
+    "model": "openai/gpt-4o-mini",
+    "paid_by": "server_key",
+    "input_tokens": 34,
+    "cached_tokens": 0,
+    "output_tokens": 27,
+    "tokens_estimated": False,
+    "cost_usd_micros": 21,
+    "cost_usd_micros_by_part": {"input": 5, "cached": 0, "output": 16},
+    "queued_at": STARTED,
+    "started_at": STARTED,
+    "first_piece_at": "2026-02-27T10:00:01.530Z",
+    "completed_at": ENDED,
+    "duration_ms": 4_194,
+    "is_summary": False,
+}
+
 SHAPES: Final[dict[str, Any]] = {
     "Accepted": {
         "accepted": True,
@@ -79,37 +132,13 @@ SHAPES: Final[dict[str, Any]] = {
             "created_at": ENDED,
         },
     },
-    "RunDetail": _RUN_SHOWN
+    "OperationView": _OPERATION,
+    "OperationDetail": _OPERATION
     | {
-        "steps": [
-            {
-                "id": STEP,
-                "step_id": "brief",
-                "name": "Write the brief",
-                "type": "llm",
-                "iteration": 1,
-                "branch": "",
-                "status": "completed",
-                "attempts": 1,
-                "model": "openai/gpt-4o-mini",
-                "paid_by": "server_key",
-                "prompt": "Write three sentences on AI agents, in this language: en.",
-                "system_prompt": None,
-                "output": _ANSWER,
-                "error": None,
-                "input_tokens": 34,
-                "cached_tokens": 0,
-                "output_tokens": 27,
-                "tokens_estimated": False,
-                "cost_usd_micros": 21,
-                "cost_usd_micros_by_part": {"input": 5, "cached": 0, "output": 16},
-                "is_reused": False,
-                "started_at": STARTED,
-                "completed_at": ENDED,
-                "duration_ms": 4_194,
-            }
-        ]
+        "request": {"messages": [{"role": "user", "text": _STEP_SHOWN["prompt"]}]},
+        "response": _ANSWER,
     },
+    "RunDetail": _RUN_SHOWN | {"steps": [_STEP_SHOWN]},
     "RunBrief": {"id": RUN, "status": "cancelled"},
     "RunRequest": {"input_data": INPUT},
     "RetryRequest": {"from": "failed"},
@@ -121,6 +150,8 @@ SHAPES: Final[dict[str, Any]] = {
         "cost_usd_micros": 103,
     },
     "RunView": _RUN_SHOWN,
+    "StepDetail": _STEP_SHOWN
+    | {"executed_in": RUN, "operations": [_OPERATION], "next_cursor": None},
 }
 SHAPES["DeliveryView"] = {
     "id": DELIVERY,

@@ -5,6 +5,7 @@ from typing import Final
 PIPELINE: Final = "0192f0c1-7c1f-7a52-9a5b-0c5f6f0f8f5e"
 RUN: Final = "0192f0c5-1d3a-7b10-8c44-2f6f3a9e7d01"
 STEP: Final = "0192f0c5-1d3b-7c22-b1d9-6a0c4e5f7a02"
+OPERATION: Final = "0192f0c5-1d3c-7d8f-8e21-5b1c9d7f3a08"
 SCHEDULE: Final = "0192f0c7-52aa-7e31-9f0e-51b7c2d8e903"
 KEY: Final = "0192f0c8-0f4e-7d43-8a6b-7e1d9b3c5f04"
 STORED: Final = "0192f0c9-3b6d-7a54-9c7d-8f2e0a4d6b05"

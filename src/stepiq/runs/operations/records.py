@@ -1,0 +1,72 @@
+"""Data classes of operations."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from stepiq.core.json import Json
+from stepiq.runs.records import Step
+from stepiq.store.states import OperationStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One call out of the process, without request and response."""
+
+    id: UUID
+    run_id: UUID
+    step_row_id: UUID
+    attempt: int
+    number: int
+    kind: str
+    """Text, because a worker of a later version can have recorded a kind that this version does not know."""
+    status: OperationStatus
+    starts: int
+    key: str
+    """The idempotency key."""
+    error: Json
+    model: str | None
+    paid_by: str | None
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    tokens_estimated: bool
+    cost: Mapping[str, int] | None
+    queued_at: datetime | None
+    started_at: datetime | None
+    first_piece_at: datetime | None
+    ended_at: datetime | None
+    is_summary: bool = False
+    """Whether it is made from a step without recorded operations, and represents all of its calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The place of an operation among those of its step."""
+
+    attempt: int
+    number: int
+
+
+START = Position(0, 0)
+"""Before the first operation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """An execution of a step, and the one that it was copied from if it was reused."""
+
+    step: Step
+    run_id: UUID | None
+    """The run that executed the step; None if it has been deleted."""
+    original: Step | None
+    """The step as that run recorded it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payloads:
+    """What an operation sent and received, with secrets masked."""
+
+    request: Json
+    response: Json

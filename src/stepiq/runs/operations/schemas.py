@@ -1,0 +1,111 @@
+"""Shapes of operations in the API."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from stepiq.core.json import Json
+from stepiq.runs.operations.records import Execution, Operation, Payloads
+from stepiq.runs.schemas import CostView, StepView, cost_fields, duration_ms, step_fields
+from stepiq.store.states import OperationStatus
+from stepiq.web.bodies import Timestamp, View
+from stepiq.web.pages import Page
+
+
+class OperationView(View):
+    """A call that a step made out of the process, without what it sent and received."""
+
+    id: UUID
+    run_id: UUID
+    """The run that made the call. Read the operation there to get its request and response."""
+    attempt: int
+    """The attempt of the step. A crash does not begin another attempt."""
+    number: int
+    """Position within the attempt, from 1."""
+    kind: str
+    """`model_call`, `http_call`, `code` or `ask_person`. Later versions may add kinds."""
+    status: OperationStatus
+    starts: int
+    """How many times the call was started. After a crash, it is started again."""
+    idempotency_key: str
+    """Sent with the call, so that the other side can recognize a repetition."""
+    error: Json
+    model: str | None
+    paid_by: Literal["account_key", "server_key", "local"] | None
+    """Whose key the call used: the account's, the server's (costs credits), or none (`local`)."""
+    input_tokens: int
+    cached_tokens: int
+    """The part of `input_tokens` that the provider read from its cache."""
+    output_tokens: int
+    tokens_estimated: bool
+    """Whether stepIQ estimated the tokens from the text, for example after a cancellation."""
+    cost_usd_micros: int | None
+    """Null if the price of the model is unknown."""
+    cost_usd_micros_by_part: CostView | None
+    queued_at: Timestamp | None
+    """When the step requested the call. It may wait for a limit or for credits before it starts."""
+    started_at: Timestamp | None
+    first_piece_at: Timestamp | None
+    """When the first piece of a model's text arrived."""
+    completed_at: Timestamp | None
+    duration_ms: int | None
+    """From `started_at` to `completed_at`."""
+    is_summary: bool
+    """Whether it represents all calls of a step that a version without operations executed. Its `id` is that of the step."""
+
+
+class OperationDetail(OperationView):
+    """A call that a step made out of the process, with what it sent and received. Secrets are masked."""
+
+    request: Json
+    """Null if it was not recorded. For a `model_call`, `messages` begins with the system prompt and the prompt of the step."""
+    response: Json
+    """Null if there is none, or if it was not recorded."""
+
+
+class StepDetail(StepView):
+    """One execution of a step with its operations."""
+
+    executed_in: UUID | None
+    """The run that executed the step and has its operations: an earlier run for a reused step, and null if that run has been
+    deleted."""
+    operations: list[OperationView]
+    """In the order of attempts, and of numbers within an attempt. A page of at most `limit`."""
+    next_cursor: str | None
+    """Send it as `cursor` to get the next operations. Null if there are no more."""
+
+
+def step_detail(execution: Execution, operations: Page[OperationView]) -> StepDetail:
+    """An execution with a page of its operations."""
+    return StepDetail(
+        **step_fields(execution.step),
+        executed_in=execution.run_id,
+        operations=operations.data,
+        next_cursor=operations.next_cursor,
+    )
+
+
+def operation_view(operation: Operation) -> OperationView:
+    """An operation in a list."""
+    return OperationView(**_fields(operation))
+
+
+def operation_detail(operation: Operation, payloads: Payloads) -> OperationDetail:
+    """An operation by itself."""
+    return OperationDetail(
+        **_fields(operation), request=payloads.request, response=payloads.response
+    )
+
+
+def _fields(operation: Operation) -> dict[str, Any]:
+    shown = {
+        name: getattr(operation, name)
+        for name in OperationView.model_fields
+        if hasattr(operation, name)
+    }
+    return {
+        **shown,
+        **cost_fields(operation),
+        "idempotency_key": operation.key,
+        "completed_at": operation.ended_at,
+        "duration_ms": duration_ms(operation.started_at, operation.ended_at),
+    }

@@ -1,0 +1,175 @@
+"""Reads executions of steps and their operations."""
+
+from uuid import UUID
+
+from stepiq.accounts.actor import Actor
+from stepiq.core.json import Json
+from stepiq.execution.outcomes import FailureCode
+from stepiq.language.data import is_array, is_object
+from stepiq.language.specs import StepType
+from stepiq.runs import queries as runs
+from stepiq.runs.errors import OperationNotFound, RunNotFound, StepNotFound
+from stepiq.runs.operations import queries
+from stepiq.runs.operations.records import START, Execution, Operation, Payloads, Position
+from stepiq.runs.records import Step
+from stepiq.store.database import Session
+from stepiq.store.states import OperationKind, OperationStatus, StepStatus
+
+_KINDS = {
+    StepType.LLM: OperationKind.MODEL_CALL,
+    StepType.WEBHOOK: OperationKind.HTTP_CALL,
+    StepType.CODE: OperationKind.CODE,
+    StepType.HUMAN_REVIEW: OperationKind.ASK_PERSON,
+}
+"""The operation of each step type that makes one."""
+_STATUSES = {
+    StepStatus.RUNNING: OperationStatus.RUNNING,
+    StepStatus.WAITING: OperationStatus.RUNNING,
+    StepStatus.COMPLETED: OperationStatus.COMPLETED,
+    StepStatus.FAILED: OperationStatus.FAILED,
+    StepStatus.CANCELLED: OperationStatus.CANCELLED,
+}
+_BEFORE_THE_CALL = frozenset(
+    {
+        FailureCode.TEMPLATE_UNRESOLVED,
+        FailureCode.EXPRESSION_ERROR,
+        FailureCode.SECRET_MISSING,
+        FailureCode.SECRET_UNREADABLE,
+    }
+)
+"""Failures of a step without output that end it before its call."""
+
+
+async def step(
+    session: Session,
+    actor: Actor,
+    run_id: UUID,
+    step_id: str,
+    *,
+    iteration: int | None = None,
+    branch: str | None = None,
+) -> Execution:
+    """An execution of a step: the last one to begin, of all or of the given iteration and branch.
+
+    Raises:
+        RunNotFound: the actor's workspace has no such run.
+        StepNotFound: the run has no such execution.
+    """
+    if await runs.progress(session, actor.workspace_id, run_id) is None:
+        raise RunNotFound(run_id)
+    found = await queries.latest_step(session, run_id, step_id, iteration=iteration, branch=branch)
+    if found is None:
+        raise StepNotFound(run_id)
+    if not found.is_reused:
+        return Execution(found, run_id, found)
+    original = await queries.original_of(session, actor.workspace_id, found)
+    if original is None:
+        return Execution(found, None, None)
+    executed_in, row_id = original
+    return Execution(found, executed_in, await queries.step(session, executed_in, row_id))
+
+
+async def page(
+    session: Session, execution: Execution, *, after: Position, limit: int
+) -> list[Operation]:
+    """Operations of an execution after a position, in order.
+
+    If a version without operations executed the step, a single one represents its calls.
+    """
+    original, run_id = execution.original, execution.run_id
+    if original is None or run_id is None:
+        return []
+    found = await queries.page(session, original.id, after=after, limit=limit)
+    if found or after != START:
+        return found
+    summary = _summary(run_id, original)
+    return [] if summary is None else [summary]
+
+
+async def get(
+    session: Session, actor: Actor, run_id: UUID, operation_id: UUID
+) -> tuple[Operation, Payloads]:
+    """An operation with its request and response.
+
+    Raises:
+        RunNotFound: the actor's workspace has no such run.
+        OperationNotFound: the run has no such operation.
+    """
+    recorded = await queries.find(session, actor.workspace_id, run_id, operation_id)
+    if recorded is not None:
+        operation, request, response = recorded
+        original = await queries.step(session, run_id, operation.step_row_id)
+        if original is not None:
+            return operation, _payloads(operation, original, request, response)
+    if await runs.progress(session, actor.workspace_id, run_id) is None:
+        raise RunNotFound(run_id)
+    # The id of a summary is that of its step.
+    original = await queries.step(session, run_id, operation_id)
+    if original is not None:
+        execution = Execution(original, run_id, original)
+        for summary in await page(session, execution, after=START, limit=1):
+            if summary.is_summary:
+                request: Json = {} if summary.kind == OperationKind.MODEL_CALL else None
+                return summary, _payloads(summary, original, request, None)
+    raise OperationNotFound(run_id)
+
+
+def _summary(run_id: UUID, step: Step) -> Operation | None:
+    """One operation for all calls of a step without recorded operations; None if it made no call."""
+    kind = next((kind for name, kind in _KINDS.items() if name == step.type), None)
+    if kind is None or step.status not in _STATUSES or not _has_called(step):
+        return None
+    # A jump can fail after the call, which has returned the output by then.
+    is_completed = step.output is not None
+    return Operation(
+        id=step.id,
+        run_id=run_id,
+        step_row_id=step.id,
+        attempt=1,
+        number=1,
+        kind=kind,
+        status=OperationStatus.COMPLETED if is_completed else _STATUSES[step.status],
+        starts=step.attempts,
+        key=":".join(
+            part for part in (str(run_id), step.step_id, step.branch, str(step.iteration)) if part
+        ),
+        error=None if is_completed else step.error,
+        model=step.model,
+        paid_by=step.paid_by,
+        input_tokens=step.input_tokens,
+        cached_tokens=step.cached_tokens,
+        output_tokens=step.output_tokens,
+        tokens_estimated=step.tokens_estimated,
+        cost=step.cost,
+        queued_at=step.started_at,
+        started_at=step.started_at,
+        first_piece_at=None,
+        ended_at=step.completed_at,
+        is_summary=True,
+    )
+
+
+def _has_called(step: Step) -> bool:
+    if step.type == StepType.LLM:
+        # The model is recorded immediately before the first call.
+        return step.model is not None
+    if step.attempts == 0:
+        return False
+    error = step.error if is_object(step.error) else {}
+    return step.output is not None or error.get("code") not in _BEFORE_THE_CALL
+
+
+def _payloads(operation: Operation, step: Step, request: Json, response: Json) -> Payloads:
+    """Request and response, completed with the parts that only the row of the step has."""
+    if operation.kind == OperationKind.MODEL_CALL and is_object(request):
+        turns = request.get("messages")
+        turns = turns if is_array(turns) else []
+        request = {**request, "messages": [*_prompts(step), *turns]}
+    if response is None and operation.status is OperationStatus.COMPLETED:
+        response = step.output
+    return Payloads(request, response)
+
+
+def _prompts(step: Step) -> list[Json]:
+    prompts = (("system", step.system_prompt), ("user", step.prompt))
+    return [{"role": role, "text": text} for role, text in prompts if text is not None]

@@ -1,0 +1,466 @@
+"""A step of a run with its operations, from rows as a worker writes them."""
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from stepiq.core import clock, ids
+from stepiq.store.states import OperationKind, OperationStatus, RunStatus, StepStatus
+from stepiq.store.tables import large_values, runs
+from stepiq.web.pages import encode_cursor
+
+FAILURE = {"code": "provider_error", "message": "The provider failed."}
+
+
+@pytest.fixture
+async def pipeline_id(make, account):
+    return await make.pipeline(account)
+
+
+@pytest.fixture
+async def run_id(make, account, pipeline_id):
+    return await make.run(account, pipeline_id, status=RunStatus.COMPLETED)
+
+
+@pytest.fixture
+def shown(owner):
+    async def shown(run_id, step_id="greet", **query):
+        answer = await owner.get(f"/api/runs/{run_id}/steps/{step_id}", params=query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    return shown
+
+
+@pytest.fixture
+def operation(owner):
+    """The only operation of a step, with its payloads."""
+
+    async def operation(step):
+        (listed,) = step["operations"]
+        answer = await owner.get(f"/api/runs/{listed['run_id']}/operations/{listed['id']}")
+        assert answer.status_code == 200, answer.text
+        detail = answer.json()
+        assert {name: detail[name] for name in listed} == listed
+        return detail
+
+    return operation
+
+
+@pytest.fixture
+def retry_of(make, account, pipeline_id):
+    """Makes a run that retries another one."""
+
+    async def retry_of(earlier):
+        completed = RunStatus.COMPLETED
+        return await make.run(account, pipeline_id, status=completed, retry_of=earlier)
+
+    return retry_of
+
+
+class TestStep:
+    async def test_it_is_shown_as_in_its_run(self, owner, make, run_id, shown):
+        await make.step(run_id, output="Hi.", model="m", prompt="p", input_tokens=3)
+
+        step = await shown(run_id)
+
+        (expected,) = (await owner.get(f"/api/runs/{run_id}")).json()["steps"]
+        assert {name: step[name] for name in expected} == expected
+        assert step.keys() - expected.keys() == {"executed_in", "operations", "next_cursor"}
+
+    async def test_the_last_iteration_is_the_default(self, make, run_id, shown):
+        for iteration in (1, 2, 3):
+            await make.step(run_id, iteration=iteration, ordinal=iteration)
+
+        assert (await shown(run_id))["iteration"] == 3
+        assert (await shown(run_id, iteration=2))["iteration"] == 2
+
+    async def test_the_branch_that_began_last_is_the_default(self, make, run_id, shown):
+        for ordinal, branch in ((1, "0"), (3, "1"), (2, "2")):
+            await make.step(run_id, branch=branch, ordinal=ordinal)
+        await make.step(run_id, branch="0", iteration=2, ordinal=4)
+
+        assert (await shown(run_id, iteration=1))["branch"] == "1"
+        assert (await shown(run_id, branch="0"))["iteration"] == 2
+        assert (await shown(run_id, branch="2"))["branch"] == "2"
+
+    async def test_an_empty_branch_is_the_one_outside_branches(self, make, run_id, shown):
+        await make.step(run_id, ordinal=1)
+        await make.step(run_id, branch="0", ordinal=2)
+
+        assert (await shown(run_id, branch=""))["branch"] == ""
+        assert (await shown(run_id))["branch"] == "0"
+
+    @pytest.mark.parametrize(
+        ("step_id", "query"),
+        [("other", {}), ("greet", {"iteration": 2}), ("greet", {"branch": "0"})],
+        ids=str,
+    )
+    async def test_an_execution_that_does_not_exist_is_not_found(
+        self, owner, make, run_id, step_id, query
+    ):
+        await make.step(run_id)
+
+        answer = await owner.get(f"/api/runs/{run_id}/steps/{step_id}", params=query)
+
+        assert (answer.status_code, answer.json()["code"]) == (404, "step_not_found")
+        assert (
+            answer.json()["detail"]
+            == f"Run {run_id} has not executed this step, or not in this iteration and branch. To list the steps that it has "
+            "executed, use GET /api/runs/ID."
+        )
+
+    async def test_a_run_that_does_not_exist_is_not_found(self, owner):
+        answer = await owner.get(f"/api/runs/{ids.uuid7()}/steps/greet")
+
+        assert (answer.status_code, answer.json()["code"]) == (404, "run_not_found")
+
+    async def test_a_key_that_cannot_read_gets_neither_the_step_nor_its_operations(
+        self, login_key, account, make, run_id
+    ):
+        step = await make.step(run_id, prompt="confidential")
+        operation = await make.operation(run_id, step, response="confidential")
+        blind = await login_key(account, ["pipelines:execute", "pipelines:write"])
+
+        for path in ("steps/greet", f"operations/{operation}", f"operations/{step}"):
+            answer = await blind.get(f"/api/runs/{run_id}/{path}")
+
+            assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
+            assert "confidential" not in answer.text
+
+
+class TestOperations:
+    async def test_one_is_shown_with_all_that_was_recorded(self, make, run_id, shown):
+        now = clock.now()
+        step = await make.step(run_id)
+        operation = await make.operation(
+            run_id,
+            step,
+            number=2,
+            attempt=3,
+            kind=OperationKind.MODEL_CALL,
+            status=OperationStatus.FAILED,
+            starts=2,
+            key="k",
+            error=FAILURE,
+            model="openai/gpt-4o",
+            paid_by="server_key",
+            input_tokens=9,
+            cached_tokens=4,
+            output_tokens=2,
+            tokens_estimated=True,
+            cost={"input": 5, "cached": 1, "output": 20},
+            queued_at=now,
+            started_at=now + timedelta(milliseconds=5),
+            first_piece_at=now + timedelta(milliseconds=50),
+            ended_at=now + timedelta(milliseconds=255),
+        )
+
+        (found,) = (await shown(run_id))["operations"]
+
+        assert found == {
+            "id": str(operation),
+            "run_id": str(run_id),
+            "attempt": 3,
+            "number": 2,
+            "kind": "model_call",
+            "status": "failed",
+            "starts": 2,
+            "idempotency_key": "k",
+            "error": FAILURE,
+            "model": "openai/gpt-4o",
+            "paid_by": "server_key",
+            "input_tokens": 9,
+            "cached_tokens": 4,
+            "output_tokens": 2,
+            "tokens_estimated": True,
+            "cost_usd_micros": 26,
+            "cost_usd_micros_by_part": {"input": 5, "cached": 1, "output": 20},
+            "queued_at": clock.iso(now),
+            "started_at": clock.iso(now + timedelta(milliseconds=5)),
+            "first_piece_at": clock.iso(now + timedelta(milliseconds=50)),
+            "completed_at": clock.iso(now + timedelta(milliseconds=255)),
+            "duration_ms": 250,
+            "is_summary": False,
+        }
+
+    async def test_an_unknown_price_is_null(self, make, run_id, shown):
+        await make.operation(run_id, await make.step(run_id), input_tokens=1)
+
+        (found,) = (await shown(run_id))["operations"]
+
+        assert (found["cost_usd_micros"], found["cost_usd_micros_by_part"]) == (None, None)
+
+    async def test_a_kind_of_a_later_version_is_shown(self, make, run_id, shown):
+        await make.operation(run_id, await make.step(run_id), kind="tool_call")
+
+        assert [each["kind"] for each in (await shown(run_id))["operations"]] == ["tool_call"]
+
+    async def test_they_come_in_order_and_in_pages(self, make, run_id, shown):
+        step = await make.step(run_id)
+        await make.operation(run_id, await make.step(run_id, "other"))
+        places = [(1, 1), (1, 2), (2, 1), (2, 2), (10, 1)]
+        for attempt, number in reversed(places):
+            await make.operation(run_id, step, number, attempt=attempt)
+
+        found, cursor, pages = [], None, 0
+        while cursor or not pages:
+            page = await shown(run_id, limit=2, **({"cursor": cursor} if cursor else {}))
+            found += [(each["attempt"], each["number"]) for each in page["operations"]]
+            cursor, pages = page["next_cursor"], pages + 1
+
+        assert (found, pages) == (places, 3)
+
+    async def test_a_cursor_of_another_list_is_harmless(self, make, run_id, shown):
+        await make.operation(run_id, await make.step(run_id))
+
+        assert (await shown(run_id, cursor=encode_cursor(run_id)))["operations"] == []
+
+
+class TestSummaries:
+    """Steps of versions without operations."""
+
+    async def test_a_model_call_has_the_data_of_its_step(self, make, run_id, shown, operation):
+        step = await make.step(
+            run_id,
+            branch="0",
+            attempts=2,
+            model="openai/gpt-4o",
+            paid_by="server_key",
+            prompt="Greet.",
+            system_prompt="Be brief.",
+            output={"text": "Hi."},
+            input_tokens=9,
+            cached_tokens=4,
+            output_tokens=2,
+            tokens_estimated=True,
+            cost={"input": 5, "cached": 1, "output": 20},
+        )
+
+        found = await shown(run_id)
+
+        assert await operation(found) == {
+            "id": str(step),
+            "run_id": str(run_id),
+            "attempt": 1,
+            "number": 1,
+            "kind": "model_call",
+            "status": "completed",
+            "starts": 2,
+            "idempotency_key": f"{run_id}:greet:0:1",
+            "error": None,
+            "model": "openai/gpt-4o",
+            "paid_by": "server_key",
+            "input_tokens": 9,
+            "cached_tokens": 4,
+            "output_tokens": 2,
+            "tokens_estimated": True,
+            "cost_usd_micros": 26,
+            "cost_usd_micros_by_part": {"input": 5, "cached": 1, "output": 20},
+            "queued_at": found["started_at"],
+            "started_at": found["started_at"],
+            "first_piece_at": None,
+            "completed_at": found["completed_at"],
+            "duration_ms": 0,
+            "is_summary": True,
+            "request": {
+                "messages": [
+                    {"role": "system", "text": "Be brief."},
+                    {"role": "user", "text": "Greet."},
+                ]
+            },
+            "response": {"text": "Hi."},
+        }
+
+    @pytest.mark.parametrize(
+        ("step_type", "kind"),
+        [("webhook", "http_call"), ("code", "code"), ("human_review", "ask_person")],
+    )
+    async def test_other_calls_have_no_request(
+        self, make, run_id, shown, operation, step_type, kind
+    ):
+        await make.step(run_id, type=step_type, attempts=1, output={"a": 1})
+
+        found = await operation(await shown(run_id))
+
+        assert (found["kind"], found["request"], found["response"]) == (kind, None, {"a": 1})
+
+    @pytest.mark.parametrize(
+        ("step_status", "status"),
+        [
+            (StepStatus.RUNNING, "running"),
+            (StepStatus.WAITING, "running"),
+            (StepStatus.FAILED, "failed"),
+            (StepStatus.CANCELLED, "cancelled"),
+        ],
+    )
+    async def test_the_status_is_that_of_the_step(
+        self, make, run_id, shown, operation, step_status, status
+    ):
+        await make.step(run_id, type="webhook", attempts=1, status=step_status)
+
+        step = await shown(run_id)
+        found = await operation(step)
+
+        assert (found["status"], found["error"]) == (status, step["error"])
+        assert (found["completed_at"], found["response"]) == (step["completed_at"], None)
+
+    async def test_a_call_completed_if_the_step_failed_after_it(
+        self, make, run_id, shown, operation
+    ):
+        error = {"code": "expression_error", "message": "`on_condition[0].if`: …"}
+        failed = StepStatus.FAILED
+        await make.step(run_id, type="code", attempts=1, status=failed, error=error, output=1)
+
+        found = await operation(await shown(run_id))
+
+        assert (found["status"], found["error"], found["response"]) == ("completed", None, 1)
+
+    @pytest.mark.parametrize(
+        "step",
+        [
+            {"type": "transform", "attempts": 1, "output": 1},
+            {"type": "parallel", "attempts": 1},
+            {"type": "webhook", "status": StepStatus.SKIPPED},
+            {"type": "llm", "status": StepStatus.FAILED, "attempts": 1},
+            {
+                "type": "webhook",
+                "status": StepStatus.FAILED,
+                "attempts": 1,
+                "error": {"code": "template_unresolved", "message": "…"},
+            },
+        ],
+        ids=["computes", "contains branches", "skipped", "no model", "failed before its call"],
+    )
+    async def test_a_step_that_made_no_call_has_no_operation(
+        self, owner, make, run_id, shown, step
+    ):
+        row = await make.step(run_id, **step)
+
+        assert (await shown(run_id))["operations"] == []
+        answer = await owner.get(f"/api/runs/{run_id}/operations/{row}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "operation_not_found")
+
+
+class TestReusedSteps:
+    async def test_they_show_the_operations_of_the_run_that_executed_them(
+        self, make, run_id, retry_of, shown, operation
+    ):
+        executed = await make.operation(run_id, await make.step(run_id, output="first"))
+        second = await retry_of(run_id)
+        await make.step(second, output="second", is_reused=True)
+        third = await retry_of(second)
+        await make.step(third, output="edited", is_reused=True)
+
+        step = await shown(third)
+
+        assert (step["output"], step["executed_in"]) == ("edited", str(run_id))
+        assert [each["id"] for each in step["operations"]] == [str(executed)]
+        assert (await operation(step))["response"] == "first"
+
+    async def test_they_show_a_summary_of_a_step_without_operations(
+        self, make, run_id, retry_of, shown, operation
+    ):
+        await make.step(run_id, model="m", prompt="p", output="first", input_tokens=5)
+        second = await retry_of(run_id)
+        await make.step(second, model="m", prompt="p", output="edited", is_reused=True)
+
+        found = await operation(await shown(second))
+
+        assert (found["run_id"], found["input_tokens"]) == (str(run_id), 5)
+        assert found["response"] == "first"
+
+    async def test_they_show_none_if_that_run_was_deleted(
+        self, make, run_id, retry_of, shown, database
+    ):
+        await make.operation(run_id, await make.step(run_id))
+        second = await retry_of(run_id)
+        await make.step(second, model="m", is_reused=True)
+        async with database.transaction() as session:
+            await session.execute(sa.delete(runs).where(runs.c.id == run_id))
+
+        step = await shown(second)
+
+        assert (step["executed_in"], step["operations"]) == (None, [])
+
+    async def test_other_workspaces_are_not_searched(self, make, stranger, retry_of, shown):
+        theirs = await make.run(stranger, await make.pipeline(stranger))
+        await make.operation(theirs, await make.step(theirs))
+        second = await retry_of(theirs)
+        await make.step(second, is_reused=True)
+
+        step = await shown(second)
+
+        assert (step["executed_in"], step["operations"]) == (None, [])
+
+
+class TestPayloads:
+    async def test_the_messages_begin_with_the_prompts_of_the_step(
+        self, make, run_id, shown, operation
+    ):
+        step = await make.step(run_id, prompt="Greet.", system_prompt="Be brief.")
+        turns = [{"role": "assistant", "text": "Hu."}, {"role": "user", "text": "Again."}]
+        await make.operation(run_id, step, request={"temperature": 0.5, "messages": turns})
+
+        found = await operation(await shown(run_id))
+
+        assert found["request"] == {
+            "temperature": 0.5,
+            "messages": [
+                {"role": "system", "text": "Be brief."},
+                {"role": "user", "text": "Greet."},
+                *turns,
+            ],
+        }
+
+    async def test_a_request_that_was_not_recorded_is_null(self, make, run_id, shown, operation):
+        await make.operation(run_id, await make.step(run_id, prompt="Greet."))
+
+        assert (await operation(await shown(run_id)))["request"] is None
+
+    async def test_a_missing_response_of_a_completed_one_is_the_output_of_the_step(
+        self, make, run_id, shown, operation, database
+    ):
+        step = await make.step(run_id, output_is_large=True)
+        output = {"owner_id": step, "run_id": run_id, "value": "long"}
+        async with database.transaction() as session:
+            await session.execute(sa.insert(large_values).values(output))
+        await make.operation(run_id, step)
+
+        assert (await operation(await shown(run_id)))["response"] == "long"
+
+    async def test_a_failed_one_has_no_response(self, make, run_id, shown, operation):
+        step = await make.step(run_id, output="from another attempt")
+        await make.operation(run_id, step, status=OperationStatus.FAILED)
+
+        assert (await operation(await shown(run_id)))["response"] is None
+
+    async def test_large_ones_are_read_from_where_they_are_stored(
+        self, make, run_id, shown, operation
+    ):
+        step = await make.step(run_id, output="shorter")
+        payloads = {"request": {"url": "x" * 70_000}, "response": "y" * 70_000}
+        await make.operation(run_id, step, kind="http_call", payloads=payloads)
+
+        found = await operation(await shown(run_id))
+
+        assert {part: found[part] for part in payloads} == payloads
+
+    async def test_only_the_run_that_has_it_shows_an_operation(
+        self, owner, make, run_id, account, pipeline_id
+    ):
+        operation = await make.operation(run_id, await make.step(run_id))
+        other = await make.run(account, pipeline_id)
+
+        for run, code in ((other, "operation_not_found"), (ids.uuid7(), "run_not_found")):
+            answer = await owner.get(f"/api/runs/{run}/operations/{operation}")
+            assert (answer.status_code, answer.json()["code"]) == (404, code)
+
+    async def test_a_step_with_operations_has_no_summary(self, owner, make, run_id):
+        step = await make.step(run_id, model="m")
+        await make.operation(run_id, step)
+
+        answer = await owner.get(f"/api/runs/{run_id}/operations/{step}")
+
+        assert (answer.status_code, answer.json()["code"]) == (404, "operation_not_found")
