@@ -34,9 +34,9 @@ async def read(database: Database) -> backlog.Backlog:
 
 
 async def enqueue(database: Database, engine: Engine, number: int) -> None:
-    """That many tickets, with priorities that grow."""
+    """That many tickets of one workspace."""
     async with database.transaction() as session:
-        wanted = [(ids.uuid7(), 1, priority) for priority in range(1, number + 1)]
+        wanted = [(ids.uuid7(), 1, position) for position in range(1, number + 1)]
         await engine._tickets.enqueue_many(session, wanted)
 
 

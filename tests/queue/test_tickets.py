@@ -68,12 +68,13 @@ class TestEnqueueMany:
         client = tickets._connect()
         before = datetime.now(UTC) - timedelta(seconds=1)
         async with database.transaction() as session:
+            # The first ticket of a lane has its position as its priority.
+            await tickets.enqueue_many(session, [(subject_id, 2, 7), (uuid7(), 1, 8)], queue)
             await session.run_sync(
                 lambda connection: client.enqueue_in_transaction(
                     connection, options, str(subject_id)
                 )
             )
-            await tickets.enqueue_many(session, [(subject_id, 2, 7), (uuid7(), 1, 8)], queue)
 
         for table in ("workflow_status", "workflow_input"):
             rows = await _rows_of_library(database, table)
@@ -91,9 +92,9 @@ class TestEnqueueMany:
 
     async def test_a_ticket_that_is_there_already_stays_as_it_is(self, database: Database):
         tickets, subject_id = TicketQueue(database, LocalChanges()), uuid7()
-        for priority in (1, 2):
+        for position in (1, 2):
             async with database.transaction() as session:
-                await tickets.enqueue_many(session, [(subject_id, 1, priority)])
+                await tickets.enqueue_many(session, [(subject_id, 1, position)])
 
         rows = await _rows_of_library(database, "workflow_status")
         assert [row["priority"] for row in rows.values()] == [1]

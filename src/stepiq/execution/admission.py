@@ -72,7 +72,7 @@ class Tickets(Protocol):
     async def enqueue_many(
         self, session: Session, tickets: Sequence[tuple[UUID, int, int]]
     ) -> None:
-        """Enqueue tickets in this transaction: run, number and priority of each. Lower priorities go first."""
+        """Enqueue tickets in this transaction: run, number, and position in the workspace's backlog of each."""
         ...
 
 
@@ -420,8 +420,8 @@ class Admission:
             .values(admitted_runs=workspaces.c.admitted_runs + len(found))
         )
         tickets = [
-            (run_id, number, priority)
-            for priority, (run_id, number) in enumerate(found.items(), admitted + 1)
+            (run_id, number, position)
+            for position, (run_id, number) in enumerate(found.items(), admitted + 1)
         ]
         await self._tickets.enqueue_many(session, tickets)
 

@@ -118,7 +118,7 @@ class NewDelivery:
 
     id: UUID
     priority: int
-    """Priority of its ticket; lower priorities go first."""
+    """Its position in the backlog of its workspace, which determines the priority of its ticket."""
     ticket: int = 1
     """Number of its ticket."""
 

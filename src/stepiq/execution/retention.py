@@ -16,7 +16,7 @@ log = logging.get(__name__)
 _EVERY_SECONDS = 30.0
 _BATCH = 500
 _PAUSE_SECONDS = 0.2
-_PRIORITY = 1
+_POSITION = 1
 
 # The table of each queue's subjects, and the states in which a subject must have a ticket.
 _SUBJECTS: dict[Queue, tuple[sa.Table, tuple[str, ...]]] = {
@@ -73,4 +73,4 @@ async def _carry_on_orphans(
             await session.execute(
                 table.update().where(table.c.id == row.id).values(ticket=row.ticket + 1)
             )
-            await tickets.enqueue(session, row.id, row.ticket + 1, _PRIORITY, queue)
+            await tickets.enqueue(session, row.id, row.ticket + 1, _POSITION, queue)

@@ -101,7 +101,8 @@ async def record(
 ) -> list[tuple[Delivery, NewDelivery]]:
     """Insert a delivery for each target; returns each with the values for its ticket.
 
-    A delivery's priority is its position in the workspace's backlog, so that a large backlog does not delay others.
+    The priority of its ticket depends on its position in the workspace's backlog, so that a large backlog does not delay
+    others.
     """
     if not found:
         return []

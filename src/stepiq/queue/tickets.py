@@ -4,6 +4,9 @@ A ticket is a request to continue a run or a delivery. Its argument is the id of
 null, and progress is stored in stepIQ's own tables. The transaction that ends the run or delivery deletes its ticket.
 Each queue has two lanes: one for the first few tickets of each workspace, so that a workspace with thousands of tickets
 cannot block the others, and one for the rest. A commit wakes the lanes; each also polls once a second as a fallback.
+
+Lanes use start-time fair queueing. A ticket's priority is its position in the backlog of its workspace, plus the lowest
+priority that waits in the lane. New tickets therefore never overtake a waiting ticket for long.
 """
 
 import asyncio
@@ -34,7 +37,7 @@ log = logging.get(__name__)
 CONCURRENCY = 500
 """Tickets of one lane that a worker process executes at the same time. It is the only limit on slow receivers."""
 FIRST = 3
-"""Highest priority number of the tickets in the first lane."""
+"""Highest position of the tickets in the first lane."""
 
 # Constant, because tickets contain no code: any version of stepIQ can execute the tickets of another.
 _APPLICATION_VERSION = "1"
@@ -45,21 +48,36 @@ _RECOVERIES = 1_000_000
 
 # On PostgreSQL the library has its own schema; on SQLite it shares the database with stepIQ's tables.
 _SCHEMAS = {"sqlite": "", "postgresql": "dbos."}
+_LEAST = {"sqlite": "min", "postgresql": "LEAST"}
+_GREATEST = {"sqlite": "max", "postgresql": "GREATEST"}
+# The first entry of the partial index of tickets in flight. SQLite uses that index only with the second condition on
+# the status.
+_LOWEST = """\
+COALESCE((
+    SELECT waiting.priority FROM {schema}workflow_status AS waiting
+    WHERE waiting.queue_name = :queue
+    AND waiting.status = 'ENQUEUED' AND waiting.status IN ('ENQUEUED', 'PENDING')
+    ORDER BY waiting.priority LIMIT 1
+), 0)"""
+# If a lane is never empty, priorities may reach the limit of the column. Then the oldest tickets go first.
+_LIMIT = 2_147_483_647
 # Other columns have defaults.
 _STATUS = """\
 (
     workflow_uuid, name, queue_name, priority, creator_xid, application_version,
     status, serialization, recovery_attempts, attributes, is_debounced
 ) VALUES (
-    :id, :name, :queue, :priority, :creator, :version,
+    :id, :name, :queue, {priority}, :creator, :version,
     'ENQUEUED', 'portable_json', 0, 'null', false
 ) ON CONFLICT (workflow_uuid) DO NOTHING"""
 _INPUT = "(workflow_uuid, inputs) VALUES (:id, :inputs) ON CONFLICT (workflow_uuid) DO NOTHING"
 
-# The update that the library makes to recover a ticket, for all tickets in one statement.
+# The update that the library makes to recover a ticket, for all tickets of a lane in one statement. With a priority below
+# all waiting tickets, they would let new tickets overtake these. With the same priority, they go first by their age.
 _TAKE_BACK = """\
-workflow_status SET status = 'ENQUEUED', owner_xid = NULL, started_at_epoch_ms = NULL
-WHERE status = 'PENDING' AND executor_id IN :executors RETURNING queue_name"""
+workflow_status SET status = 'ENQUEUED', owner_xid = NULL, started_at_epoch_ms = NULL, priority = {priority}
+WHERE queue_name = :queue AND status = 'PENDING' AND status IN ('ENQUEUED', 'PENDING')
+AND executor_id IN :executors"""
 _STATUSES_OF = "workflow_status WHERE workflow_uuid IN :ids"
 _INPUTS_OF = "workflow_input WHERE workflow_uuid IN :ids"
 _HOLDERS = "workflow_status WHERE status = 'PENDING' AND executor_id IS NOT NULL"
@@ -83,9 +101,9 @@ class Queue(StrEnum):
         """Names of its two queues in the library: for the first tickets of each workspace, and for all others."""
         return f"{self}-first", str(self)
 
-    def lane(self, priority: int) -> str:
-        """The lane of a ticket with that priority."""
-        return self.lanes[priority > FIRST]
+    def lane(self, position: int) -> str:
+        """The lane of a ticket at that position in the backlog of its workspace."""
+        return self.lanes[position > FIRST]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,20 +173,24 @@ def _note_outcome(
 SystemDatabase.update_workflow_outcome = _note_outcome  # pyright: ignore[reportAttributeAccessIssue] - called by position and name
 
 
-def _inserts(schema: str) -> tuple[sa.TextClause, sa.TextClause]:
+def _inserts(dialect: str, schema: str) -> tuple[sa.TextClause, sa.TextClause]:
+    lowest = f"CAST({_LOWEST.format(schema=schema)} AS BIGINT)"
+    priority = f"{_LEAST[dialect]}({lowest} + CAST(:position AS BIGINT), {_LIMIT})"
     return (
-        sa.text(f"INSERT INTO {schema}workflow_status {_STATUS}"),
+        sa.text(f"INSERT INTO {schema}workflow_status {_STATUS.format(priority=priority)}"),
         sa.text(f"INSERT INTO {schema}workflow_input {_INPUT}"),
     )
 
 
-_INSERTS = {dialect: _inserts(schema) for dialect, schema in _SCHEMAS.items()}
-_TAKES_BACK = {
-    dialect: sa.text(f"UPDATE {schema}{_TAKE_BACK}").bindparams(
+def _take_back(dialect: str, schema: str) -> sa.TextClause:
+    priority = f"{_GREATEST[dialect]}(priority, {_LOWEST.format(schema=schema)})"
+    return sa.text(f"UPDATE {schema}{_TAKE_BACK.format(priority=priority)}").bindparams(
         sa.bindparam("executors", expanding=True)
     )
-    for dialect, schema in _SCHEMAS.items()
-}
+
+
+_INSERTS = {dialect: _inserts(dialect, schema) for dialect, schema in _SCHEMAS.items()}
+_TAKES_BACK = {dialect: _take_back(dialect, schema) for dialect, schema in _SCHEMAS.items()}
 _DELETES = {
     dialect: tuple(
         sa.text(f"DELETE FROM {schema}{rows}").bindparams(sa.bindparam("ids", expanding=True))  # noqa: S608 - constants
@@ -262,11 +284,11 @@ class TicketQueue:
         session: Session,
         subject_id: UUID,
         number: int,
-        priority: int,
+        position: int,
         queue: Queue = Queue.RUNS,
     ) -> None:
-        """Enqueue ticket `number` of a run or delivery in this transaction. Lower priority numbers go first."""
-        await self.enqueue_many(session, [(subject_id, number, priority)], queue)
+        """Enqueue ticket `number` of a run or delivery in this transaction. See `enqueue_many`."""
+        await self.enqueue_many(session, [(subject_id, number, position)], queue)
 
     async def enqueue_many(
         self,
@@ -274,18 +296,25 @@ class TicketQueue:
         tickets: Sequence[tuple[UUID, int, int]],
         queue: Queue = Queue.RUNS,
     ) -> None:
-        """Enqueue several tickets, each given as subject, number and priority."""
+        """Enqueue several tickets in this transaction. Does nothing for those that exist.
+
+        Args:
+            session: the transaction.
+            tickets: for each, its subject, its number, and its position in the backlog of its workspace, from 1. Lower
+                positions go first among tickets that are enqueued at the same time.
+            queue: the queue of all of them.
+        """
         rows = [
             {
                 "id": str(Ticket(subject_id, number)),
                 "name": queue.workflow,
-                "queue": queue.lane(priority),
-                "priority": priority,
+                "queue": queue.lane(position),
+                "position": position,
                 "creator": str(uuid4()),
                 "version": _APPLICATION_VERSION,
                 "inputs": f'{{"namedArgs":{{}},"positionalArgs":["{subject_id}"]}}',
             }
-            for subject_id, number, priority in tickets
+            for subject_id, number, position in tickets
         ]
         # Writes the same rows as the library's `enqueue_in_transaction`, which compiles two statements for each ticket.
         for statement in _INSERTS[session.connection.dialect.name]:
@@ -299,17 +328,19 @@ class TicketQueue:
         return set((await session.execute(statement)).scalars())
 
     async def take_back(self, executors: Collection[str], patience: float = PATIENT_SECONDS) -> int:
-        """Return all tickets held by these executors to their queues. Returns the number of tickets.
+        """Return all tickets held by these executors to their lanes. Returns the number of tickets.
 
         A later outcome from such an executor is ignored.
         """
+        taken = 0
         async with self._database.transaction(patience) as session:
             statement = _TAKES_BACK[session.connection.dialect.name]
-            taken = await session.execute(statement, {"executors": list(executors)})
-            lanes = list(taken.scalars())
-            for lane in set(lanes):
-                session.after_commit(partial(self._changes.publish, TICKETS_WAITING, lane))
-        return len(lanes)
+            for lane in (lane for queue in Queue for lane in queue.lanes):
+                values = {"queue": lane, "executors": list(executors)}
+                if number := (await session.execute(statement, values)).rowcount:
+                    taken += number
+                    session.after_commit(partial(self._changes.publish, TICKETS_WAITING, lane))
+        return taken
 
     async def finished(self, limit: int, queue: Queue = Queue.RUNS) -> list[Ticket]:
         """Up to `limit` finished tickets of a queue, oldest first."""

@@ -25,7 +25,7 @@ workspaces = sa.Table(
     identity(),
     sa.Column("name", sa.Text(), nullable=False),
     sa.Column("plan", sa.Text(), nullable=False),
-    count("unfinished_runs"),  # accepted and not ended: determines the priority of the next ticket
+    count("unfinished_runs"),  # accepted and not ended: the position of the next ticket
     count("admitted_runs"),  # of these, the runs with a ticket: compared with the plan's cap
     # Counters for plan limits, in this row so that a check reads only one. Values of another day or month count as 0.
     sa.Column("runs_day", sa.Text(), nullable=False, server_default=""),  # YYYY-MM-DD, UTC
