@@ -1,19 +1,20 @@
 """docs/reference/events.md: the types of events in a run's log and stream, each with an example."""
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from stepiq.core import json
-from stepiq.core.enum_docs import described
 from stepiq.execution import events
 from stepiq.execution.events import Event, EventType
+from stepiq.server.docs import events as schemas
 from stepiq.store.states import RunStatus, StepStatus
 
 _RUN = UUID("0192f0c1-7c1f-7a52-9a5b-0c5f6f0f8f5e")
 _AT = datetime(2026, 2, 27, 10, 0, 4, 500_000, tzinfo=UTC)
 _TIME = "2026-02-27T10:00:04.500Z"
-_LLM = {"name": "Classify", "type": "llm", "model": "openai/gpt-4o-mini"}
-_USED = {
+_LLM: dict[str, Any] = {"name": "Classify", "type": "llm", "model": "openai/gpt-4o-mini"}
+_USED: dict[str, Any] = {
     "input_tokens": 34,
     "cached_tokens": 0,
     "output_tokens": 12,
@@ -31,7 +32,8 @@ A run records what happens to it as events. There are two ways to read them:
   to follow a run without gaps.
 
 `seq` numbers the events of a run from 1. It is the `id` in the stream. `step.delta` has no `seq` because it is not
-recorded; the complete text is in the step's output. New versions can add fields.
+recorded; the complete text is in the step's output. In the tables, fields in italics are not in every event. New
+versions can add fields.
 """
 
 _CLASSIFY = events.execution("classify", "", 1)
@@ -129,10 +131,7 @@ def examples() -> dict[EventType, list[tuple[str, Event, int | None]]]:
         EventType.STEP_DELTA: [
             (
                 "at most every 50 ms while a model answers; with a new `attempt`, the text starts from the beginning",
-                Event(
-                    EventType.STEP_DELTA,
-                    {"step_id": "classify", "iteration": 1, "attempt": 1, "text": "billing"},
-                ),
+                events.step_delta(_CLASSIFY, 1, "billing"),
                 None,
             )
         ],
@@ -161,12 +160,33 @@ def examples() -> dict[EventType, list[tuple[str, Event, int | None]]]:
 
 def page() -> str:
     """The whole page."""
-    meanings = described(EventType)
+    meanings, fields = schemas.meanings(), schemas.data_schemas()
     shown = examples()
     parts = [_INTRODUCTION]
     for kind in EventType:
-        parts.append(f"## {kind}\n\n{meanings[kind]}\n")
+        parts.append(f"## {kind}\n\n{meanings[kind]}\n\n{_table(fields[kind])}\n")
         for when, event, seq in shown[kind]:
-            data = events.payload(_RUN, event, seq, _AT)["data"]
+            data = events.shown(_RUN, seq, event.data, _AT)
             parts.append(f"{when[0].upper()}{when[1:]}:\n\n```json\n{json.dumps(data)}\n```\n")
     return "\n".join(parts)
+
+
+def _table(schema: dict[str, Any]) -> str:
+    """The fields of an event's data. Fields that are not in every event are in italics."""
+    rows = ["| field | type | meaning |", "|---|---|---|"]
+    for name, field in schema["properties"].items():
+        shown = f"`{name}`" if name in schema["required"] else f"*`{name}`*"
+        rows.append(f"| {shown} | {_type(field)} | {field.get('description', '')} |")
+    return "\n".join(rows)
+
+
+def _type(field: dict[str, Any]) -> str:
+    if "anyOf" in field:
+        return " or ".join(_type(each) for each in field["anyOf"])
+    if "$ref" in field:
+        return _type(schemas.components()[field["$ref"].rpartition("/")[2]])
+    if "properties" in field:
+        return f"object with {', '.join(f'`{name}`' for name in field['properties'])}"
+    if "enum" in field:
+        return ", ".join(f"`{value}`" for value in field["enum"])
+    return str(field.get("format", field["type"]))

@@ -5,7 +5,10 @@ import re
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator, FormatChecker
 
+from stepiq.execution.events import EventType
+from stepiq.server.docs.events import components, data_schemas
 from tests.docs.pages import blocks, read, section
 from tests.support.engine import Ended, Heard, World
 from tests.support.fake_provider import RunningFakeProvider
@@ -22,6 +25,11 @@ steps:
   - {id: ask, model: openai/gpt-4o-mini, prompt: Hello, retry: {max_attempts: 1}}
 """
 
+_SCHEMA = Draft202012Validator(
+    {"$ref": "#/components/schemas/StreamedEvent", "components": {"schemas": components()}},
+    format_checker=FormatChecker(),
+)
+
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
@@ -35,9 +43,17 @@ def _shape(data: dict[str, Any]) -> tuple[Any, ...]:
     return (data.get("status"), frozenset(data), frozenset(error) if error else None)
 
 
+def _check_schema(event: dict[str, Any]) -> None:
+    """Fail for an event that OpenAPI does not describe."""
+    data = {name: value for name, value in event.items() if value is not None}
+    _SCHEMA.validate(data)
+    assert set(event["data"]) <= set(data_schemas()[event["type"]]["properties"]), event
+
+
 def _check(heard: Heard) -> set[str]:
     """Fail for an event whose shape no example has; gives the kinds that were compared."""
     for event in heard.events:
+        _check_schema(event)
         shapes = {_shape(example) for example in _documented(event["type"])}
         assert _shape(event["data"]) in shapes, event
     return {event["type"] for event in heard.events}
@@ -75,6 +91,11 @@ class TestShapes:
 
 
 class TestExamples:
+    @pytest.mark.parametrize("event_type", sorted(EventType))
+    def test_they_fit_the_schema_in_openapi(self, event_type):
+        for data in _documented(event_type):
+            _check_schema({"type": event_type, "seq": data.get("seq"), "data": data})
+
     def test_their_numbers_and_times_look_like_real_ones(self):
         for block in blocks(read("docs/reference/events.md"), "json"):
             example = json.loads(block)

@@ -316,3 +316,21 @@ class TestHeaders:
 
         assert list(answer["content"]) == ["text/event-stream"]
         assert all(f"`{kind}`" in answer["description"] for kind in EventType)
+
+    @pytest.mark.parametrize(
+        ("name", "types"),
+        [
+            ("StreamedEvent", set(EventType)),
+            ("EventView", set(EventType) - {EventType.STEP_DELTA}),
+        ],
+    )
+    async def test_an_event_is_one_of_the_types(self, document, name, types):
+        schemas = document["components"]["schemas"]
+
+        mapping = schemas[name]["discriminator"]["mapping"]
+
+        assert set(mapping) == types
+        assert [each["$ref"] for each in schemas[name]["oneOf"]] == list(mapping.values())
+        for kind, reference in mapping.items():
+            shape = schemas[reference.rpartition("/")[2]]
+            assert shape["properties"]["type"]["const"] == kind

@@ -62,7 +62,5 @@ class Teller:
 
     def delta(self, run_id: UUID, text: str, step_id: str = "greet") -> None:
         """Publish a piece of streamed text, which is not recorded."""
-        event = Event(
-            events.EventType.STEP_DELTA, {"step_id": step_id, "iteration": 1, "text": text}
-        )
+        event = events.step_delta(events.execution(step_id, "", 1), 1, text)
         self._changes.publish(run_topic(run_id), events.payload(run_id, event, None, clock.now()))

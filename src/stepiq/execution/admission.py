@@ -265,7 +265,7 @@ class Admission:
                 .returning(run_steps.c.step_id, run_steps.c.branch, run_steps.c.iteration)
             )
         ).all()
-        news = [
+        news: list[Event] = [
             events.step_status(
                 StepStatus.CANCELLED, events.execution(row.step_id, row.branch, row.iteration)
             )
@@ -426,7 +426,7 @@ class Admission:
         await self._tickets.enqueue_many(session, tickets)
 
     async def append_many(
-        self, session: Session, logs: Sequence[tuple[UUID, int, list[Event]]]
+        self, session: Session, logs: Sequence[tuple[UUID, int, Sequence[Event]]]
     ) -> None:
         """Record events of runs, and publish them after the commit.
 

@@ -11,7 +11,6 @@ from stepiq.core import clock
 from stepiq.core.http import GuardedClient
 from stepiq.core.json import Json
 from stepiq.execution import events
-from stepiq.execution.events import Event, EventType
 from stepiq.execution.maskers import Maskers
 from stepiq.execution.records import ClaimedRun, StepRecord
 from stepiq.execution.run_secrets import RunSecrets
@@ -142,16 +141,9 @@ class Speaker:
     def _send(self, text: str) -> None:
         if not text:
             return
-        event = Event(
-            EventType.STEP_DELTA,
-            {
-                **events.execution(
-                    self._record.step_id, self._record.branch, self._record.iteration
-                ),
-                "attempt": self._record.attempts,
-                "text": text,
-            },
-        )
+        record = self._record
+        which = events.execution(record.step_id, record.branch, record.iteration)
+        event = events.step_delta(which, record.attempts, text)
         self._changes.publish(
             run_topic(self._run_id), events.payload(self._run_id, event, None, clock.now())
         )

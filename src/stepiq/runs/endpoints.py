@@ -209,7 +209,7 @@ async def get_run(caller: Reader, read: Read, run_id: UUID) -> schemas.RunDetail
     status_code=200,  # FastAPI cannot read it from the class below
     response_class=EventStream,
     responses={
-        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        200: {"content": {"text/event-stream": {}}},
         **problems(RunNotFound, TooManyStreams, ScopeMissing),
     },
 )

@@ -17,6 +17,7 @@ from fastapi.sse import format_sse_event
 from stepiq.core import json, logging, metrics
 from stepiq.core.fairness import FairSemaphore
 from stepiq.core.json import Json
+from stepiq.execution.events import EventType
 from stepiq.runs.errors import TooManyStreams
 from stepiq.store.pubsub import GAP, Changes, run_topic
 from stepiq.store.states import FINAL_RUN_STATUSES, FINAL_STEP_STATUSES
@@ -58,12 +59,12 @@ class StreamEvent:
     @property
     def is_final(self) -> bool:
         """Whether it is the last event of its run."""
-        return self.type == "run.status" and self.data.get("status") in FINAL_RUN_STATUSES
+        return self.type == EventType.RUN_STATUS and self.data.get("status") in FINAL_RUN_STATUSES
 
     @property
     def ends_step(self) -> bool:
         """Whether it ends the execution of a step."""
-        return self.type == "step.status" and self.data.get("status") in FINAL_STEP_STATUSES
+        return self.type == EventType.STEP_STATUS and self.data.get("status") in FINAL_STEP_STATUSES
 
     @property
     def execution(self) -> tuple[Json, Json, Json]:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from stepiq.core import clock
 from stepiq.core.json import Json
+from stepiq.execution import events
 from stepiq.store.states import RunStatus, StepStatus, TriggerType
 
 
@@ -139,12 +139,7 @@ class LoggedEvent:
 
     def shown(self, run_id: UUID) -> dict[str, Json]:
         """The data as listeners receive it."""
-        return {
-            "run_id": str(run_id),
-            "seq": self.seq,
-            **self.data,
-            "created_at": clock.iso(self.created_at),
-        }
+        return events.shown(run_id, self.seq, self.data, self.created_at)
 
 
 @dataclass(frozen=True, slots=True)

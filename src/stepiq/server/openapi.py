@@ -14,12 +14,10 @@ from stepiq.accounts.errors import (
     SessionRequired,
 )
 from stepiq.core import json
-from stepiq.core.enum_docs import described
 from stepiq.core.errors import StepIQError
 from stepiq.core.json import MalformedJson
-from stepiq.execution.events import EventType
 from stepiq.server.connections import ServerFull, TooManyConnections
-from stepiq.server.docs import headers, samples
+from stepiq.server.docs import events, headers, samples
 from stepiq.server.protocol import NotHttp
 from stepiq.server.routes import Access, Route, routes_of
 from stepiq.store.database import StoreUnavailable
@@ -87,6 +85,7 @@ def document(app: FastAPI) -> dict[str, Any]:
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     schemas.update(_problem_schemas())
+    schemas.update(events.components())
     made["components"] |= {
         "securitySchemes": _SCHEMES,
         "headers": headers.COMPONENTS,
@@ -151,8 +150,17 @@ def _tags(made: dict[str, Any]) -> list[str]:
 
 
 def _describe_stream(operation: dict[str, Any]) -> None:
-    kinds = "\n".join(f"- `{name}`: {meaning}" for name, meaning in described(EventType).items())
-    operation["responses"]["200"]["description"] = f"{_STREAM}\n\n{kinds}"
+    kinds = "\n".join(f"- `{name}`: {meaning}" for name, meaning in events.meanings().items())
+    response = operation["responses"]["200"]
+    response["description"] = f"{_STREAM}\n\n{kinds}"
+    response["content"]["text/event-stream"]["schema"] = {
+        "type": "string",
+        "contentMediaType": "text/event-stream",
+        "contentSchema": {
+            "type": "array",
+            "items": {"$ref": "#/components/schemas/StreamedEvent"},
+        },
+    }
 
 
 def _common_responses() -> dict[str, Any]:

@@ -166,7 +166,7 @@ def _unfit(run_context: RunContext, size: int) -> Failed | None:
     return None
 
 
-def which(record: StepRecord) -> dict[str, Json]:
+def which(record: StepRecord) -> events.Execution:
     """The fields of an event that identify an execution."""
     return events.execution(record.step_id, record.branch, record.iteration)
 

@@ -132,7 +132,8 @@ def _answers(operation: Operation, shapes: dict[str, Schema]) -> Iterator[str]:
         yield f"<h4>{escape(status)} {escape(phrase)}</h4>{'' if description == phrase else paragraphs(description)}"
         for media_type, body in response.get("content", {}).items():
             schema: Schema = body["schema"]
-            shape = _type(schema) if "$ref" in schema or "anyOf" in schema else ""
+            is_named = any(name in schema for name in ("$ref", "anyOf", "contentSchema"))
+            shape = _type(schema) if is_named else ""
             yield f"<p><code>{escape(media_type)}</code> {shape}</p>"
             yield from _examples(body)
         yield _headers(response)
@@ -200,7 +201,10 @@ def _shapes(shapes: dict[str, Schema]) -> Iterator[str]:
         yield f'<article id="shape-{escape(name)}"><h3>{escape(name)}</h3>'
         yield paragraphs(schema.get("description", ""))
         values = ", ".join(f"<code>{escape(str(value))}</code>" for value in schema.get("enum", ()))
-        yield f"<p>{values}</p>" if values else _fields(schema, shapes)
+        if "oneOf" in schema:
+            yield f"<p>{_type(schema)}</p>"
+        else:
+            yield f"<p>{values}</p>" if values else _fields(schema, shapes)
         yield "</article>"
 
 
@@ -232,6 +236,8 @@ def _bounds(schema: Schema) -> Iterator[str]:
             yield (words.join(ends) if len(ends) == 2 else words + ends[0]) + unit
     if "enum" in schema:
         yield "one of " + ", ".join(str(each) for each in schema["enum"])
+    if "const" in schema:
+        yield f"always {schema['const']}"
     if schema.get("default") not in (None, ""):
         yield f"default {json.dumps(schema['default'])}"
 
@@ -244,6 +250,8 @@ def _type(schema: Schema) -> str:
     for name in ("anyOf", "oneOf", "allOf"):
         if name in schema:
             return " | ".join(dict.fromkeys(_type(each) for each in schema[name]))
+    if content := schema.get("contentSchema"):
+        return _type(content)
     if schema.get("type") == "array":
         return f"array of {_type(schema.get('items', {}))}"
     return escape(str(schema.get("format") or schema.get("type") or "any"))
