@@ -8,6 +8,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from stepiq.execution.outcomes import FailureCode
 
 _AREAS = {
     "API": (),
-    "Definitions": ("language", "pipelines"),
+    "Definitions": ("language", "pipelines", "steps.*.spec"),
     "Runs": ("steps", "execution", "queue", "providers", "sandbox", "redaction", "trials"),
     "Commands": ("cli",),
     "Settings and start": ("core", "store", "server", "billing.plans"),
@@ -26,10 +27,10 @@ _AREAS = {
         "accounts.recovery", "accounts.reset_page", "notify.mailing", "notify.reviewing", "runs.reviews.page",
     ),
 }  # fmt: skip
-"""The sections, and the packages that each lists; what belongs to none is in the first."""
+"""The sections, and the packages that each lists; the longest name counts. What belongs to none is in the first."""
 _OTHER_PAGES = (
     # Descriptions: on `/docs`, in editors, on the page of metrics.
-    "server.docs", "server.openapi", "language.json_schema", "core.metrics",
+    "server.docs", "server.openapi", "language.json_schema", "steps.*.schema", "core.metrics",
     # Imitations of other systems, code for the sandbox, and SQL.
     "cli.fake_provider", "cli.fake_json", "sandbox.python_prelude", "store.tables", "store.migrations",
 )  # fmt: skip
@@ -125,8 +126,13 @@ def page() -> str:
 def area_of(module: str) -> str:
     """The section that lists a module's messages."""
     first, *_ = _AREAS
-    found = [area for area, packages in _AREAS.items() if _is_in(module, packages)]
-    return found[-1] if found else first
+    found = [
+        (len(package), area)
+        for area, packages in _AREAS.items()
+        for package in packages
+        if _is_in(module, (package,))
+    ]
+    return max(found)[1] if found else first
 
 
 @cache
@@ -158,7 +164,7 @@ def _check_modules() -> None:
 
 
 def _is_in(module: str, packages: tuple[str, ...]) -> bool:
-    return any(f"{module}.".startswith(f"{package}.") for package in packages)
+    return any(fnmatchcase(f"{module}.", f"{package}.*") for package in packages)
 
 
 def _row(entry: Entry) -> str:

@@ -14,8 +14,10 @@ from stepiq.language.loading import (
 )
 from stepiq.language.placing import MAX_ERRORS
 from stepiq.language.source import SourceFormat
-from stepiq.language.specs import LlmSpec, OutputFormat, Retry, StepType, TransformSpec
+from stepiq.language.specs import OutputFormat, Retry
 from stepiq.language.templates import Template
+from stepiq.steps.llm.spec import LlmSpec
+from stepiq.steps.transform.spec import TransformSpec
 from tests.support.pace import cpu_limit
 
 SMALL = {"name": "Small", "steps": [{"id": "a", "prompt": "Hello"}]}
@@ -92,7 +94,7 @@ class TestAccepted:
         assert definition.secret_names == {"KEY"}
         facts, digest = definition.steps
         assert facts.name == "Collect facts"
-        assert facts.type is StepType.LLM
+        assert facts.type == "llm"
         assert facts.timeout == timedelta(seconds=30)
         assert facts.retry == Retry(
             5, timedelta(milliseconds=200), 1.5, timedelta(milliseconds=900), on_timeout=True
@@ -123,7 +125,7 @@ class TestAccepted:
         assert definition.timeout == timedelta(days=1)
         assert definition.output_from is None
         assert definition.input.validate({"any": 1}) == {"any": 1}
-        assert (a.name, a.type, a.output_format) == ("a", StepType.LLM, OutputFormat.TEXT)
+        assert (a.name, a.type, a.output_format) == ("a", "llm", OutputFormat.TEXT)
         assert (a.timeout, b.timeout) == (timedelta(seconds=120), timedelta(seconds=60))
         assert (a.retry, b.retry) == (Retry(3), Retry(1))
 

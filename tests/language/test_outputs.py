@@ -6,8 +6,8 @@ import pytest
 
 from stepiq.core.json import Json
 from stepiq.language.loading import compile_document
+from stepiq.language.outputs import output_issues
 from stepiq.language.specs import Step
-from stepiq.language.steps.registry import output_issues
 
 SCORE = {"type": "object", "properties": {"score": {"type": "integer"}}, "required": ["score"]}
 LLM = {"prompt": "x"}

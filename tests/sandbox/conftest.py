@@ -10,7 +10,7 @@ import pytest
 from pydantic_monty._binary import find_monty_binary
 
 from stepiq.core.json import Json
-from stepiq.language.specs import CodeLanguage
+from stepiq.language.code_source import CodeLanguage
 from stepiq.sandbox import fork_server_client
 from stepiq.sandbox.outcomes import Outcome
 from stepiq.sandbox.sandbox import Sandbox

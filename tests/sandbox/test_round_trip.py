@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from stepiq.language.specs import CodeLanguage
+from stepiq.language.code_source import CodeLanguage
 from stepiq.sandbox.outcomes import Ran
 from stepiq.sandbox.sandbox import Sandbox
 

@@ -13,7 +13,7 @@ import pytest
 
 from stepiq.core.fairness import act_for
 from stepiq.core.json import Json
-from stepiq.language.specs import CodeLanguage
+from stepiq.language.code_source import CodeLanguage
 from stepiq.sandbox import limits
 from stepiq.sandbox.outcomes import CodeFailed, Outcome, Ran
 from stepiq.sandbox.sandbox import Sandbox
@@ -297,7 +297,7 @@ import asyncio, os, sys
 from datetime import timedelta
 from pathlib import Path
 from stepiq.sandbox.sandbox import Sandbox
-from stepiq.language.specs import CodeLanguage
+from stepiq.language.code_source import CodeLanguage
 
 async def main():
     sandbox = Sandbox()

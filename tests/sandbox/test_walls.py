@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stepiq.language.specs import CodeLanguage
+from stepiq.language.code_source import CodeLanguage
 from stepiq.sandbox import fork_server_client, seccomp, walls
 from stepiq.sandbox.outcomes import Ran
 from stepiq.sandbox.sandbox import Sandbox

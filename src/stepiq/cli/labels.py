@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from stepiq.language.definition import Definition
-from stepiq.language.specs import BranchError, ParallelSpec, Step
+from stepiq.language.specs import Step
+from stepiq.steps.parallel.spec import BranchError, ParallelSpec
 
 
 class Labels:

@@ -4,9 +4,9 @@ from stepiq.cli.console import say
 from stepiq.cli.terminal import styled, to_stderr
 from stepiq.core.settings import Settings
 from stepiq.language.definition import Definition
-from stepiq.language.specs import LlmSpec
 from stepiq.providers.local_weights import ensure_local_weights, weights_present
 from stepiq.providers.registry import ModelUnusable, Providers
+from stepiq.steps.llm.spec import LlmSpec
 
 
 def fetch_weights(settings: Settings) -> None:

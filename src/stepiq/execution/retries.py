@@ -15,9 +15,10 @@ from stepiq.execution.journal_rows import step_row
 from stepiq.execution.records import NOTHING, ClaimedRun, Meter, Reservation, Reuse, StepRecord
 from stepiq.language.data import is_object
 from stepiq.language.definition import Definition
+from stepiq.language.outputs import output_issues
 from stepiq.language.places import write_path
 from stepiq.language.specs import Step
-from stepiq.language.steps.registry import KINDS, output_issues
+from stepiq.language.step_types import step_types
 from stepiq.store.database import Session
 from stepiq.store.states import StepStatus
 from stepiq.store.tables import large_values, run_steps
@@ -188,7 +189,7 @@ def _misfits(step: Step, record: StepRecord, value: Json) -> Iterable[Issue]:
             f"`{path}` must be {dumps(record.output.get(name))}, because it decided which step came next. "
             f"To take another path, retry from `{step.id}`.",
         )
-        for name in sorted(KINDS[step.type].decisive_fields)
+        for name in sorted(step_types()[step.type].decisive_fields)
         if value.get(name) != record.output.get(name)
     ]
 

@@ -3,6 +3,7 @@
 import ast
 import re
 import warnings
+from enum import StrEnum
 
 MAX_SOURCE_BYTES = 65_536
 """Longest source, in bytes of UTF-8."""
@@ -26,6 +27,13 @@ _ONE_ARGUMENT = "`main` must have one parameter, the step's input. Write `def ma
 _MAY_DEFINE_MAIN = re.compile(r"main|\\|eval|Function|constructor|globalThis|this")
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+class CodeLanguage(StrEnum):
+    """The language of the source of a `code` step."""
+
+    PYTHON = "python"
+    JAVASCRIPT = "javascript"
 
 
 def check_python(source: str) -> Found | None:

@@ -11,10 +11,14 @@ from stepiq.core.json import Json
 from stepiq.language.data import is_array, is_object
 from stepiq.language.places import Path
 from stepiq.language.specs import END, NEXT
-from stepiq.language.steps.parallel import is_sequence
 
 MAX_LEVELS = 8
 """Deeper nesting is reported separately and is not read."""
+
+
+def is_sequence(entry: Json) -> bool:
+    """Whether an entry of `steps` is a branch of several steps, written as `{id, steps: [...]}`."""
+    return is_object(entry) and "steps" in entry and "type" not in entry
 
 
 @dataclass(slots=True, eq=False)

@@ -19,7 +19,7 @@ from stepiq.language.reports import FieldReader, Problem, Report
 from stepiq.language.source import Source, SourceFormat, read
 from stepiq.language.specs import Step
 from stepiq.language.step_fields import homes, read_steps
-from stepiq.language.steps.registry import KINDS
+from stepiq.language.step_types import step_types
 from stepiq.language.targets import DeliveryTarget, NotificationTarget
 from stepiq.language.trigger_fields import read_schedule, read_webhook
 from stepiq.language.words import suggest
@@ -35,7 +35,6 @@ FIELDS = (
     "notifications", "schedule", "webhook",
 )  # fmt: skip
 _LATER = ("agent_defaults", "budget")
-_HOMES = homes(FIELDS)
 OUTPUT_FIELDS = ("from", "deliver")
 NOTIFICATION_FIELDS = ("on_success", "on_failure")
 MAX_NAME = 200
@@ -101,7 +100,7 @@ def compile_document(document: dict[str, Json]) -> Definition:
 
 
 def _load(source: Source) -> Loaded:
-    draft = Report(homes=_HOMES)
+    draft = Report(homes=homes(FIELDS))
     document = source.data if is_object(source.data) else None
     definition = None
     if document is None:
@@ -260,7 +259,7 @@ def _known_names(
         output_fields={
             step.id: known
             for step in every
-            if (known := KINDS[step.type].output_fields) is not None
+            if (known := step_types()[step.type].output_fields) is not None
         },
     )
 

@@ -1,4 +1,4 @@
-"""The compiled fields of each step type, one class per type."""
+"""Compiled steps: the fields that every step has, and the base class of those of a step type."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -7,31 +7,11 @@ from typing import ClassVar
 
 from stepiq.core.json import Json
 from stepiq.language.expressions import Expression
-from stepiq.language.extracting import Query
-from stepiq.language.patterns import Pattern, Replacement
-from stepiq.language.schemas import Schema
-from stepiq.language.set_values import Setting
-from stepiq.language.template_tree import TemplateTree
-from stepiq.language.templates import Template, secret_names_of
 
 NEXT = "next"
 """As a target of `goto`: the step after this one."""
 END = "end"
 """As a target of `goto`: the end of the sequence that contains this step."""
-
-
-class StepType(StrEnum):
-    """Every step type of the language; `steps.registry` lists those that can run."""
-
-    LLM = "llm"
-    TRANSFORM = "transform"
-    CONDITION = "condition"
-    PARALLEL = "parallel"
-    WEBHOOK = "webhook"
-    HUMAN_REVIEW = "human_review"
-    WAIT = "wait"
-    CODE = "code"
-    PIPELINE = "pipeline"
 
 
 class OutputFormat(StrEnum):
@@ -40,36 +20,6 @@ class OutputFormat(StrEnum):
     TEXT = "text"
     JSON = "json"
     MARKDOWN = "markdown"
-
-
-class CodeLanguage(StrEnum):
-    """The language of the source of a `code` step."""
-
-    PYTHON = "python"
-    JAVASCRIPT = "javascript"
-
-
-class Merge(StrEnum):
-    """How a `parallel` step combines its branches' outputs."""
-
-    OBJECT = "object"
-    ARRAY = "array"
-    TEXT = "text"
-
-
-class BranchError(StrEnum):
-    """What happens to the other branches when one fails."""
-
-    FAIL = "fail"
-    CONTINUE = "continue"
-
-
-class ReviewTimeout(StrEnum):
-    """What happens to a review without a decision in time."""
-
-    FAIL = "fail"
-    APPROVE = "approve"
-    REJECT = "reject"
 
 
 class LimitAction(StrEnum):
@@ -155,91 +105,10 @@ class StepSpec:
         """Whether its output is text without an `output_format`."""
         return False
 
-
-@dataclass(frozen=True, slots=True)
-class LlmSpec(StepSpec):
-    """A call to a model."""
-
-    external_action = "call a model"
-
-    prompt: Template
-    system_prompt: Template | None = None
-    model: str | None = None
-    """As written; None for the server's default model."""
-    fallback_models: tuple[str, ...] = ()
-    """Called in this order, each if the call to the one before failed."""
-    temperature: float | None = None
-    max_tokens: int | None = None
-    output_schema: dict[str, Json] | None = None
-    """As written, for the provider."""
-    output_validator: Schema | None = None
-    """Present with `output_schema`: validates the model's output."""
-
     @property
-    def asked_models(self) -> tuple[str | None, ...]:
-        return (self.model, *self.fallback_models)
-
-    @property
-    def makes_text(self) -> bool:
-        return True
-
-    @property
-    def secret_names(self) -> frozenset[str]:
-        """Every secret that the prompts may send."""
-        return secret_names_of(self.prompt, self.system_prompt)
-
-
-@dataclass(frozen=True, slots=True)
-class Extract:
-    """The values that a JSONPath selects."""
-
-    query: Query
-    first: bool
-    """Whether the result is the first value, or null if there is none, instead of a list."""
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """The matches of a pattern in a text."""
-
-    pattern: Pattern
-    group: int | str = 0
-    """Group of the first match. Not used with `all` or `replace`."""
-    all: bool = False
-    replace: Replacement | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TransformSpec(StepSpec):
-    """Transforms data inside the process."""
-
-    is_pure = True
-
-    make: Template | Extract | Match | Setting
-    input: Expression | None = None
-    """The value that `Extract` and `Match` search; None for the output of the step before."""
-
-    @property
-    def makes_text(self) -> bool:
-        return isinstance(self.make, Template)
-
-
-@dataclass(frozen=True, slots=True)
-class ConditionSpec(StepSpec):
-    """Chooses the next step."""
-
-    is_pure = True
-
-    cases: tuple[Case, ...]
-    otherwise: Jump
-
-    @property
-    def own_jumps(self) -> tuple[Jump, ...]:
-        return (*(case.jump for case in self.cases), self.otherwise)
-
-    def leads_to(self, output: Json) -> Jump | None:
-        matched: int | None = output["matched"]
-        return self.otherwise if matched is None else self.cases[matched].jump
+    def makes_json(self) -> bool:
+        """Whether its output is parsed as JSON without an `output_format`."""
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,108 +117,6 @@ class Branch:
 
     id: str
     steps: tuple["Step", ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ParallelSpec(StepSpec):
-    """Sequences of steps that run concurrently: named branches, or one for each item of a list."""
-
-    branches: tuple[Branch, ...]
-    """Empty with `for_each`."""
-    for_each: Expression | None
-    body: tuple["Step", ...]
-    """The steps for each item."""
-    max_concurrency: int
-    on_branch_error: BranchError
-    merge: Merge
-
-    @property
-    def sequences(self) -> tuple[tuple["Step", ...], ...]:
-        return (*(branch.steps for branch in self.branches), self.body)
-
-    @property
-    def named_branches(self) -> tuple[Branch, ...]:
-        return self.branches
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookSpec(StepSpec):
-    """One HTTP call."""
-
-    external_action = "send a request"
-
-    url: Template
-    method: str
-    headers: tuple[tuple[str, Template], ...]
-    body: Template | TemplateTree | None
-    expect_status: tuple[int, ...] | None
-    """None for any from 200 to 299."""
-
-    @property
-    def secret_names(self) -> frozenset[str]:
-        """Every secret that the call may send."""
-        names = secret_names_of(self.url, *(value for _, value in self.headers))
-        return names if self.body is None else names | self.body.secret_names
-
-
-@dataclass(frozen=True, slots=True)
-class ReviewSpec(StepSpec):
-    """A decision by a person."""
-
-    can_wait = True
-    external_action = "ask a person"
-
-    message: Template
-    input: Expression | None
-    """The value to review; None for the output of the step before."""
-    editable: bool
-    assignees: tuple[str, ...]
-    """Email addresses to notify."""
-    wait: timedelta
-    on_timeout: ReviewTimeout
-    on_reject: Jump | None
-    """None: the run fails."""
-
-    @property
-    def own_jumps(self) -> tuple[Jump, ...]:
-        return () if self.on_reject is None else (self.on_reject,)
-
-    def leads_to(self, output: Json) -> Jump | None:
-        return self.on_reject if output["decision"] == "reject" else None
-
-    @property
-    def longest_wait(self) -> timedelta:
-        return self.wait
-
-    @property
-    def sends_mail(self) -> bool:
-        return bool(self.assignees)
-
-
-@dataclass(frozen=True, slots=True)
-class WaitSpec(StepSpec):
-    """A wait for a fixed time, or until a moment."""
-
-    can_wait = True
-
-    length: timedelta | None
-    until: Template | None
-
-    @property
-    def longest_wait(self) -> timedelta:
-        return self.length or timedelta(0)
-
-
-@dataclass(frozen=True, slots=True)
-class CodeSpec(StepSpec):
-    """A function written by the author."""
-
-    limits_itself = True
-
-    language: CodeLanguage
-    source: str
-    input: tuple[tuple[str, Expression], ...] | None
-    """None: `{input, vars, steps}`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,7 +146,7 @@ class Step:
 
     id: str
     name: str
-    type: StepType
+    type: str
     timeout: timedelta | None
     """Limit of one attempt; None for types whose parts have their own limits."""
     retry: Retry

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import timedelta
+from functools import cache
 
 from stepiq.core.json import Json
 from stepiq.language.corrections import entry_correction
@@ -11,22 +12,17 @@ from stepiq.language.places import Path
 from stepiq.language.reports import PIPELINE, FieldReader, Report
 from stepiq.language.specs import (
     Case,
-    LlmSpec,
     OnError,
     OutputFormat,
     Retry,
     Step,
     StepSpec,
-    StepType,
 )
-from stepiq.language.steps.kinds import Entry, StepKind
-from stepiq.language.steps.registry import KINDS
+from stepiq.language.step_types import DEFAULT, LATER, Entry, StepType, step_types
 from stepiq.language.words import listed
 
 MAX_STEPS = 100
 """Most steps in a definition, nested ones included."""
-MAX_NESTING = 3
-"""Deepest nesting of `parallel` steps."""
 COMMON = frozenset(
     {
         "id",
@@ -55,12 +51,13 @@ _STEP = "{id: hello, prompt: Say hello}"
 _CASE = "{if: steps.review.output.score < 8, goto: draft}"
 
 
+@cache
 def homes(document: Collection[str]) -> dict[str, str]:
     """The object that each field belongs to, for messages about misplaced fields."""
     types: dict[str, list[str]] = {}
-    for kind in KINDS.values():
-        for name in kind.fields:
-            types.setdefault(name, []).append(f"`{kind.type}`")
+    for type_name, step_type in step_types().items():
+        for name in step_type.fields:
+            types.setdefault(name, []).append(f"`{type_name}`")
     found = {name: f"{listed(names)} steps" for name, names in types.items()}
     found |= dict.fromkeys(COMMON - {"name", "timeout_seconds"}, "steps")
     for name in document:
@@ -105,25 +102,26 @@ def _read_entries(draft: Report, entries: Sequence[Entry]) -> tuple[Step, ...]:
 
 
 def _read_step(draft: Report, path: Path, data: dict[str, Json]) -> Step | None:
-    kind = _read_kind(draft, path, data)
-    if kind is None:
+    type_name = _read_type(draft, path, data)
+    if type_name is None:
         return None
-    fields = FieldReader(draft, path, data, COMMON | kind.fields, kind.later)
+    step_type = step_types()[type_name]
+    fields = FieldReader(draft, path, data, COMMON | step_type.fields, step_type.later)
     step_id = fields.step_id()
     name = fields.text("name", minimum=1, maximum=MAX_NAME)
     condition = fields.condition("if")
-    timeout = _read_timeout(fields, kind)
-    retry = _read_retry(fields, kind)
+    timeout = _read_timeout(fields, type_name, step_type)
+    retry = _read_retry(fields, step_type)
     on_error = _read_on_error(fields)
     on_condition = _read_on_condition(fields)
     output_format = fields.choice("output_format", [option.value for option in OutputFormat])
-    spec = _read_spec(fields, kind)
+    spec = step_type.read(fields, _read_entries)
     if step_id is None or spec is None:
         return None
     return Step(
         id=step_id,
         name=name or step_id,
-        type=kind.type,
+        type=type_name,
         timeout=timeout,
         retry=retry,
         output_format=_output_format(output_format, spec),
@@ -134,54 +132,40 @@ def _read_step(draft: Report, path: Path, data: dict[str, Json]) -> Step | None:
     )
 
 
-def _read_spec(fields: FieldReader, kind: StepKind) -> StepSpec | None:
-    if kind.type is not StepType.PARALLEL:
-        return kind.read(fields, _read_entries)
-    draft = fields.draft
-    if draft.nesting == MAX_NESTING:
-        message = f"`parallel` steps can be nested at most {MAX_NESTING} levels deep. Move this one to an outer level."
-        draft.refuse(fields.path, "too_deep", message)
-        return None
-    draft.nesting += 1
-    spec = kind.read(fields, _read_entries)
-    draft.nesting -= 1
-    return spec
-
-
-def _read_kind(draft: Report, path: Path, data: dict[str, Json]) -> StepKind | None:
+def _read_type(draft: Report, path: Path, data: dict[str, Json]) -> str | None:
     # The allowed fields depend on the type, so the type is read first.
     probe = FieldReader(draft, path, {"type": data.get("type")}, ("type",))
-    written = probe.choice("type", [option.value for option in StepType], offered=KINDS)
-    if written is None and probe.has("type"):
+    types = step_types()
+    written = probe.choice("type", types.keys() | LATER, offered=types)
+    if written is None:
+        return None if probe.has("type") else DEFAULT
+    if written not in types:
+        probe.refuse_later("type", f"the step type `{written}`")
         return None
-    step_type = StepType(written or StepType.LLM)
-    kind = KINDS.get(step_type)
-    if kind is None:
-        probe.refuse_later("type", f"the step type `{step_type}`")
-    return kind
+    return written
 
 
-def _read_timeout(fields: FieldReader, kind: StepKind) -> timedelta | None:
-    if kind.timeout is None:
-        if fields.has("timeout_seconds") and "timeout_seconds" not in kind.fields:
-            where = "its inner steps" if kind.type is StepType.PARALLEL else "the pipeline"
-            message = f"A `{kind.type}` step has no `timeout_seconds`. Set it for {where}, and remove it here."
+def _read_timeout(fields: FieldReader, type_name: str, step_type: StepType) -> timedelta | None:
+    if step_type.timeout is None:
+        if fields.has("timeout_seconds") and "timeout_seconds" not in step_type.fields:
+            where = "its inner steps" if step_type.contains_steps else "the pipeline"
+            message = f"A `{type_name}` step has no `timeout_seconds`. Set it for {where}, and remove it here."
             fields.refuse("timeout_seconds", "conflict", message)
         return None
-    seconds = fields.integer("timeout_seconds", 1, int(kind.longest_timeout.total_seconds()))
-    return kind.timeout if seconds is None else timedelta(seconds=seconds)
+    seconds = fields.integer("timeout_seconds", 1, int(step_type.longest_timeout.total_seconds()))
+    return step_type.timeout if seconds is None else timedelta(seconds=seconds)
 
 
-def _read_retry(fields: FieldReader, kind: StepKind) -> Retry:
+def _read_retry(fields: FieldReader, step_type: StepType) -> Retry:
     inner = fields.inner("retry", RETRY_FIELDS)
     if inner is None:
-        return Retry(kind.max_attempts)
+        return Retry(step_type.max_attempts)
     attempts = inner.integer("max_attempts", 1, MAX_ATTEMPTS)
     backoff = inner.integer("backoff_ms", 0, MAX_BACKOFF_MS)
     factor = inner.number("factor", 1, MAX_FACTOR)
     longest = inner.integer("max_backoff_ms", 0, MAX_BACKOFF_MS)
     return Retry(
-        max_attempts=kind.max_attempts if attempts is None else attempts,
+        max_attempts=step_type.max_attempts if attempts is None else attempts,
         backoff=timedelta(milliseconds=DEFAULT_BACKOFF_MS if backoff is None else backoff),
         factor=DEFAULT_FACTOR if factor is None else factor,
         max_backoff=timedelta(milliseconds=DEFAULT_MAX_BACKOFF_MS if longest is None else longest),
@@ -221,6 +205,6 @@ def _read_on_condition(fields: FieldReader) -> tuple[Case, ...]:
 
 
 def _output_format(written: str | None, spec: StepSpec) -> OutputFormat:
-    if isinstance(spec, LlmSpec) and spec.output_schema is not None:
+    if spec.makes_json:
         return OutputFormat.JSON
     return OutputFormat(written or OutputFormat.TEXT)

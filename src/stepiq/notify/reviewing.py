@@ -7,7 +7,7 @@ from uuid import UUID
 from stepiq.core import clock
 from stepiq.execution.definitions import Definitions, VersionNotFound
 from stepiq.execution.records import NewReview
-from stepiq.language.specs import ReviewSpec, ReviewTimeout, Step
+from stepiq.language.specs import Step
 from stepiq.notify.calls import MailCall, Unsendable
 from stepiq.notify.records import Delivery, NewTarget
 from stepiq.redaction.masking import Masker
@@ -15,6 +15,7 @@ from stepiq.runs.reviews import service as reviews
 from stepiq.runs.reviews.errors import ReviewClosed
 from stepiq.runs.reviews.links import Links
 from stepiq.runs.reviews.records import LinkHolder, Review
+from stepiq.steps.human_review.spec import ReviewSpec, ReviewTimeout
 from stepiq.store.database import Session
 from stepiq.store.states import TargetType
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from stepiq.core import clock
 from stepiq.core.fairness import FairSemaphore, current_owner
 from stepiq.core.json import Json
-from stepiq.language.specs import CodeLanguage
+from stepiq.language.code_source import CodeLanguage
 from stepiq.sandbox import limits
 from stepiq.sandbox.conversation import Conversation, SpawnFailed
 from stepiq.sandbox.fork_server_client import Child, ForkServerClient

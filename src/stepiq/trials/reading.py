@@ -14,19 +14,17 @@ from stepiq.execution.stubs import Decided, Ends, Given
 from stepiq.language import places
 from stepiq.language.definition import Definition
 from stepiq.language.expressions import Expression, ExpressionSyntaxError
+from stepiq.language.outputs import output_issues
 from stepiq.language.placing import Placer
 from stepiq.language.reports import Problem
 from stepiq.language.source import SourceFormat, read
-from stepiq.language.specs import (
-    CodeSpec,
-    LlmSpec,
-    ParallelSpec,
-    ReviewSpec,
-    Step,
-    WebhookSpec,
-)
-from stepiq.language.steps.registry import output_issues
+from stepiq.language.specs import Step
 from stepiq.language.words import suggest
+from stepiq.steps.code.spec import CodeSpec
+from stepiq.steps.human_review.spec import ReviewSpec
+from stepiq.steps.llm.spec import LlmSpec
+from stepiq.steps.parallel.spec import ParallelSpec
+from stepiq.steps.webhook.spec import WebhookSpec
 from stepiq.store.states import ReviewDecision
 from stepiq.trials.shapes import CaseShape, FileShape, GivenEnd, ReviewEnd, fields_at
 

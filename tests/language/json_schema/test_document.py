@@ -8,7 +8,8 @@ import pytest
 
 from stepiq.language.json_schema import snippets
 from stepiq.language.json_schema.document import document, document_text
-from stepiq.language.steps.registry import KINDS
+from stepiq.language.json_schema.steps import type_schema
+from stepiq.language.step_types import step_types
 from tests.language.json_schema.conftest import SCHEMA, judge
 
 KNOWN_TO_EDITORS = {
@@ -127,14 +128,16 @@ def resolved(body: Any) -> Any:
             return body
 
 
+STEPS = [each["body"] for each in SCHEMA["$defs"]["step"]["defaultSnippets"]]
+
+
 class TestSnippets:
     def test_there_is_one_for_each_step_type(self):
-        assert set(snippets.STEPS) == set(KINDS)
-        assert len(SCHEMA["$defs"]["step"]["defaultSnippets"]) == len(KINDS)
+        assert len(SCHEMA["$defs"]["step"]["defaultSnippets"]) == len(step_types())
 
-    @pytest.mark.parametrize("step_type", KINDS)
+    @pytest.mark.parametrize("step_type", step_types())
     def test_a_step_is_accepted_as_it_is_written_down(self, step_type):
-        body = resolved(snippets.STEPS[step_type])
+        body = resolved(type_schema(step_type).snippet)
 
         assert judge({"name": "x", "steps": [body]}).is_accepted
         assert body.get("type", "llm") == step_type
@@ -152,7 +155,7 @@ class TestSnippets:
         ).is_accepted
 
     def test_each_place_to_fill_in_has_a_number_of_its_own(self):
-        for body in [*snippets.STEPS.values(), snippets.PIPELINE[0]["body"]]:
+        for body in [*STEPS, snippets.PIPELINE[0]["body"]]:
             numbers = re.findall(r"\$\{(\d+):", json.dumps(body))
 
             assert numbers == sorted(set(numbers))

@@ -3,6 +3,7 @@
 import pytest
 
 from stepiq.language import loading, trigger_fields
+from stepiq.language.code_source import CodeLanguage
 from stepiq.language.delivery_fields import (
     DELIVER_TYPES,
     METHODS,
@@ -11,23 +12,19 @@ from stepiq.language.delivery_fields import (
 )
 from stepiq.language.input_fields import FIELD_TYPES, INPUT_FIELDS, OPTIONS, TYPED_OPTIONS
 from stepiq.language.jumps import JUMP_FIELDS
-from stepiq.language.specs import (
-    BranchError,
-    CodeLanguage,
-    LimitAction,
-    Merge,
-    OutputFormat,
-    ReviewTimeout,
-    StepType,
-)
+from stepiq.language.specs import LimitAction, OutputFormat
 from stepiq.language.step_fields import COMMON, CONDITION_FIELDS, ON_ERROR, RETRY_FIELDS
-from stepiq.language.steps import human_review, webhook
-from stepiq.language.steps.condition import CASE_FIELDS
-from stepiq.language.steps.parallel import SEQUENCE_FIELDS
-from stepiq.language.steps.registry import KINDS
-from stepiq.language.steps.transform import REGEX_FIELDS
+from stepiq.language.step_types import step_types
 from stepiq.language.targets import VerifyScheme
+from stepiq.steps.condition.spec import CASE_FIELDS
+from stepiq.steps.human_review import spec as human_review
+from stepiq.steps.human_review.spec import ReviewTimeout
+from stepiq.steps.parallel.spec import SEQUENCE_FIELDS, BranchError, Merge
+from stepiq.steps.transform.spec import REGEX_FIELDS
+from stepiq.steps.webhook import spec as webhook
 from tests.language.json_schema.conftest import SCHEMA, definition
+
+TYPES = step_types()
 
 
 def step(step_type: str) -> dict:
@@ -101,23 +98,23 @@ class TestTargets:
 
 
 class TestSteps:
-    @pytest.mark.parametrize("step_type", KINDS)
+    @pytest.mark.parametrize("step_type", TYPES)
     def test_each_type_has_its_fields_and_those_of_all(self, step_type):
-        assert written(definition(f"{step_type}_step")) == COMMON | KINDS[step_type].fields
+        assert written(definition(f"{step_type}_step")) == COMMON | TYPES[step_type].fields
 
     def test_the_types_are_those_that_run(self):
-        assert words(definition("step")["properties"]["type"]) == set(KINDS)
-        assert len(definition("step")["allOf"]) == len(KINDS)
+        assert words(definition("step")["properties"]["type"]) == set(TYPES)
+        assert len(definition("step")["allOf"]) == len(TYPES)
 
     def test_a_person_is_not_asked_inside_of_parallel(self):
-        inside = set(KINDS) - {StepType.HUMAN_REVIEW}
+        inside = set(TYPES) - {"human_review"}
 
         assert words(definition("inner_step")["properties"]["type"]) == inside
         assert len(definition("inner_step")["allOf"]) == len(inside)
 
-    @pytest.mark.parametrize("step_type", KINDS)
+    @pytest.mark.parametrize("step_type", TYPES)
     def test_a_time_limit_is_offered_where_the_reader_takes_one(self, step_type):
-        kind = KINDS[step_type]
+        kind = TYPES[step_type]
         takes_one = kind.timeout is not None or "timeout_seconds" in kind.fields
 
         assert ("timeout_seconds" in offered(definition(f"{step_type}_step"))) == takes_one

@@ -5,8 +5,7 @@ from typing import Any
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
-from stepiq.language.specs import StepType
-from stepiq.language.steps.registry import KINDS
+from stepiq.language.step_types import step_types
 from tests.language.json_schema.conftest import judge
 
 SECRET = "KEY"
@@ -96,8 +95,8 @@ schemas = st.recursive(
 )  # fmt: skip
 
 sequences = st.deferred(lambda: st.lists(steps(inside=True), min_size=1, max_size=2))
-OWN: dict[StepType, Any] = {
-    StepType.LLM: lambda: fields(
+OWN: dict[str, Any] = {
+    "llm": lambda: fields(
         {"prompt": texts},
         {
             "system_prompt": st.none() | texts,
@@ -108,7 +107,7 @@ OWN: dict[StepType, Any] = {
             "output_schema": st.none() | schemas,
         },
     ),
-    StepType.TRANSFORM: lambda: st.one_of(
+    "transform": lambda: st.one_of(
         fields({"template": texts}, {"prompt": st.none(), "set": st.none()}),
         fields({"prompt": texts}, {"first": st.none()}),
         fields({"extract": st.sampled_from(["$.a", "$..b", "$"])}, {"first": flags, "input": values}),
@@ -122,15 +121,15 @@ OWN: dict[StepType, Any] = {
         fields({"set": st.dictionaries(st.text(max_size=3), values | st.none(), max_size=3)}, {}),
         fields({"set": st.lists(values | st.integers(), max_size=3)}, {}),
     ),
-    StepType.CONDITION: lambda: fields(
+    "condition": lambda: fields(
         {"cases": st.lists(cases, min_size=1, max_size=2)}, {"else": st.none() | targets}
     ),
-    StepType.PARALLEL: lambda: st.one_of(
+    "parallel": lambda: st.one_of(
         fields({"steps": st.lists(branches(), min_size=1, max_size=2)}, _parallel()),
         fields({"for_each": values, "steps": sequences}, {**_parallel(), "step": st.none()}),
         fields({"for_each": values, "step": steps(inside=True)}, {**_parallel(), "steps": st.none()}),
     ),
-    StepType.WEBHOOK: lambda: fields(
+    "webhook": lambda: fields(
         {"url": st.sampled_from([URL, "{{input.x}}", "http{{input.s}}://x", "HTTPS://a.b"])},
         {
             "method": word("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"),
@@ -139,7 +138,7 @@ OWN: dict[StepType, Any] = {
             "expect_status": st.none() | st.sampled_from([100, 599, [200, 204], 600]),
         },
     ),
-    StepType.HUMAN_REVIEW: lambda: fields(
+    "human_review": lambda: fields(
         {"message": texts},
         {
             "input": st.none() | values,
@@ -150,11 +149,11 @@ OWN: dict[StepType, Any] = {
             "on_reject": word("fail") | jumps,
         },
     ),
-    StepType.WAIT: lambda: st.one_of(
+    "wait": lambda: st.one_of(
         fields({"seconds": st.sampled_from([0, 0.5, 1, 2_592_000, -1])}, {"until": st.none()}),
         fields({"until": texts}, {"seconds": st.none()}),
     ),
-    StepType.CODE: lambda: fields(
+    "code": lambda: fields(
         {"language": st.just("python"), "source": st.just("def main(input): return 1")},
         {"input": st.none() | st.dictionaries(st.text(max_size=3), values | st.none(), max_size=3)},
     ),
@@ -172,10 +171,10 @@ def _parallel() -> dict[str, Any]:
 @st.composite
 def steps(draw: st.DrawFn, *, inside: bool = False) -> dict[str, Any]:
     """A step of any type; its id is given to it later."""
-    kinds = [kind for kind in KINDS if not (inside and kind is StepType.HUMAN_REVIEW)]
+    kinds = [kind for kind in step_types() if not (inside and kind == "human_review")]
     if inside:
         # What nests seldom ends.
-        kinds += [StepType.LLM, StepType.TRANSFORM] * 3
+        kinds += ["llm", "transform"] * 3
     kind = draw(st.sampled_from(kinds))
     common = {
         "name": names,
@@ -187,7 +186,7 @@ def steps(draw: st.DrawFn, *, inside: bool = False) -> dict[str, Any]:
         "output_format": word("text", "json", "markdown"),
     }  # fmt: skip
     made = draw(st.fixed_dictionaries({}, optional=common)) | draw(OWN[kind]())
-    type_ = draw(st.sampled_from([None, "llm"])) if kind is StepType.LLM else str(kind)
+    type_ = draw(st.sampled_from([None, "llm"])) if kind == "llm" else kind
     return made if type_ is None else {**made, "type": type_}
 
 

@@ -1,5 +1,8 @@
 """The schema of the fields that every step has, and of jumps."""
 
+from collections import Counter
+from collections.abc import Mapping
+
 from stepiq.language.expressions import source
 from stepiq.language.json_schema.nodes import (
     Node,
@@ -18,7 +21,7 @@ from stepiq.language.json_schema.nodes import (
 )
 from stepiq.language.jumps import DEFAULT_LOOPS, MAX_CASES, MAX_LOOPS
 from stepiq.language.reports import ID_PATTERN, ID_RULE
-from stepiq.language.specs import END, NEXT, LimitAction, OutputFormat, StepType
+from stepiq.language.specs import END, NEXT, LimitAction, OutputFormat
 from stepiq.language.step_fields import (
     COMMON,
     DEFAULT_BACKOFF_MS,
@@ -30,8 +33,7 @@ from stepiq.language.step_fields import (
     MAX_NAME,
     ON_ERROR,
 )
-from stepiq.language.steps.kinds import StepKind
-from stepiq.language.steps.registry import KINDS
+from stepiq.language.step_types import StepType
 
 LONGEST_EXPRESSION = source.MAX_LENGTH
 
@@ -50,7 +52,7 @@ _ON_ERROR = {
 }
 
 
-def definitions() -> dict[str, Node]:
+def definitions(types: Mapping[str, StepType]) -> dict[str, Node]:
     """The definitions that several step types refer to."""
     return {
         "step_id": step_id(),
@@ -58,7 +60,7 @@ def definitions() -> dict[str, Node]:
         "step_if": or_null(
             condition("Only if", "If false, the step is skipped, and its output is null.")
         ),
-        "retry": or_null(_retry()),
+        "retry": or_null(_retry(types)),
         "on_error": or_null(_on_error()),
         "on_condition": or_null(_on_condition()),
         "output_format": or_null(
@@ -73,7 +75,7 @@ def definitions() -> dict[str, Node]:
     }
 
 
-def step_fields(kind: StepKind) -> dict[str, Node]:
+def step_fields(step_type: StepType) -> dict[str, Node]:
     """The common fields of a step of one type."""
     found: dict[str, Node] = {
         "id": reference("step_id"),
@@ -81,7 +83,7 @@ def step_fields(kind: StepKind) -> dict[str, Node]:
         # The schema of the step lists the types.
         "type": {},
         "if": reference("step_if"),
-        "timeout_seconds": or_null(_timeout(kind)),
+        "timeout_seconds": or_null(_timeout(step_type)),
         "retry": reference("retry"),
         "on_error": reference("on_error"),
         "on_condition": reference("on_condition"),
@@ -103,6 +105,11 @@ def step_id() -> Node:
 def condition(title: str, description: str) -> Node:
     """An expression that is true or false."""
     return expression(title, description, LONGEST_EXPRESSION)
+
+
+def input_value(description: str) -> Node:
+    """The value that a step works with."""
+    return expression("Input", description, LONGEST_EXPRESSION)
 
 
 def jump_fields() -> dict[str, Node]:
@@ -138,8 +145,8 @@ def goto(description: str, *, default: str | None = None) -> Node:
     )
 
 
-def _timeout(kind: StepKind) -> Node:
-    if kind.timeout is None:
+def _timeout(step_type: StepType) -> Node:
+    if step_type.timeout is None:
         return nothing(
             "This type does not have a time limit. Its inner steps and the pipeline have one."
         )
@@ -147,14 +154,14 @@ def _timeout(kind: StepKind) -> Node:
         "Time limit",
         "Maximum time of one attempt, in seconds.",
         1,
-        int(kind.longest_timeout.total_seconds()),
-        default=int(kind.timeout.total_seconds()),
+        int(step_type.longest_timeout.total_seconds()),
+        default=int(step_type.timeout.total_seconds()),
     )
 
 
-def _retry() -> Node:
+def _retry(types: Mapping[str, StepType]) -> Node:
     fields = {
-        "max_attempts": integer("Attempts", f"Default {_attempts()}.", 1, MAX_ATTEMPTS),
+        "max_attempts": integer("Attempts", f"Default {_attempts(types)}.", 1, MAX_ATTEMPTS),
         "backoff_ms": integer(
             "First pause",
             "Milliseconds before the second attempt.",
@@ -189,10 +196,11 @@ def _retry() -> Node:
     return mapping("Retry", description, fields)
 
 
-def _attempts() -> str:
-    usual = KINDS[StepType.TRANSFORM].max_attempts
-    others = {kind.type: kind.max_attempts for kind in KINDS.values() if kind.max_attempts != usual}
-    shown = [f"{attempts} for `{name}`" for name, attempts in others.items()]
+def _attempts(types: Mapping[str, StepType]) -> str:
+    attempts = {name: each.max_attempts for name, each in types.items()}
+    usual = Counter(attempts.values()).most_common(1)[0][0]
+    others = {name: each for name, each in attempts.items() if each != usual}
+    shown = [f"{each} for `{name}`" for name, each in others.items()]
     return ", ".join([*shown, f"else {usual}" if shown else f"{usual}"])
 
 

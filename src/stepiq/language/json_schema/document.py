@@ -12,12 +12,14 @@ from stepiq.language.loading import (
     MAX_SECONDS,
     VARIABLE_NAME,
 )
+from stepiq.language.step_types import step_types
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def document() -> Node:
-    """The JSON Schema of a document. The result is always the same."""
+    """The JSON Schema of a document, with the installed step types. The result is always the same."""
+    types = step_types()
     made = mapping(
         "stepIQ pipeline", "A pipeline: a name, and steps that pass data to each other.",
         _fields(), ["name", "steps"],
@@ -26,8 +28,8 @@ def document() -> Node:
         "$schema": DRAFT,
         **made,
         "defaultSnippets": snippets.PIPELINE,
-        "$defs": steps.definitions()
-        | common.definitions()
+        "$defs": steps.definitions(types)
+        | common.definitions(types)
         | inputs.definitions()
         | schema_context.definitions(),
     }

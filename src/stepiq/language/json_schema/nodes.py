@@ -5,6 +5,7 @@ Only keywords that editors support are used: those of draft 7 that 2020-12 has n
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from stepiq.core.json import Json
@@ -12,8 +13,23 @@ from stepiq.language.data import is_array
 
 Node = dict[str, Json]
 """A schema, or a part of one."""
-
 _ABSENT = "The same as a missing field."
+
+
+@dataclass(frozen=True, slots=True)
+class TypeSchema:
+    """The JSON Schema of a type's own fields, for editors."""
+
+    description: str
+    """What a step of this type does, in a sentence."""
+    fields: Mapping[str, Node]
+    required: Sequence[str] = ()
+    rest: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    """Other keywords of the schema of the step."""
+    definitions: Mapping[str, Node] = field(default_factory=dict[str, Node])
+    """Schemas that the fields refer to."""
+    snippet: Mapping[str, Json] | None = None
+    """A step that editors insert. `${1:word}` is a placeholder."""
 
 
 def words(title: str, description: str) -> Node:

@@ -6,7 +6,6 @@ from stepiq.accounts.actor import Actor
 from stepiq.core.json import Json
 from stepiq.execution.outcomes import FailureCode
 from stepiq.language.data import is_array, is_object
-from stepiq.language.specs import StepType
 from stepiq.runs import queries as runs
 from stepiq.runs.errors import OperationNotFound, RunNotFound, StepNotFound
 from stepiq.runs.operations import queries
@@ -16,10 +15,10 @@ from stepiq.store.database import Session
 from stepiq.store.states import OperationKind, OperationStatus, StepStatus
 
 _KINDS = {
-    StepType.LLM: OperationKind.MODEL_CALL,
-    StepType.WEBHOOK: OperationKind.HTTP_CALL,
-    StepType.CODE: OperationKind.CODE,
-    StepType.HUMAN_REVIEW: OperationKind.ASK_PERSON,
+    "llm": OperationKind.MODEL_CALL,
+    "webhook": OperationKind.HTTP_CALL,
+    "code": OperationKind.CODE,
+    "human_review": OperationKind.ASK_PERSON,
 }
 """The operation of each step type that makes one."""
 _STATUSES = {
@@ -150,7 +149,7 @@ def _summary(run_id: UUID, step: Step) -> Operation | None:
 
 
 def _has_called(step: Step) -> bool:
-    if step.type == StepType.LLM:
+    if step.type == "llm":
         # The model is recorded immediately before the first call.
         return step.model is not None
     if step.attempts == 0:

@@ -2,7 +2,8 @@
 
 from stepiq.core import settings
 from stepiq.core.settings import Settings
-from stepiq.execution.handlers import InstallationIncomplete, handlers
+from stepiq.execution.handlers import handlers
+from stepiq.language.step_types import InstallationIncomplete
 from stepiq.server.checks.check import Check, fatal, ok, warning
 
 

@@ -7,8 +7,8 @@ from stepiq.execution.context import StepContext
 from stepiq.execution.outcomes import Completed, Failed, FailureCode, Outcome
 from stepiq.language import offload
 from stepiq.language.expressions import ExpressionError
-from stepiq.language.specs import CodeSpec
 from stepiq.sandbox.outcomes import CodeFailed
+from stepiq.steps.code.spec import CodeSpec
 
 _DEFAULT_NAMES = ("input", "vars", "steps")
 _LONGEST = timedelta(seconds=30)

@@ -4,7 +4,7 @@ from stepiq.execution.context import StepContext
 from stepiq.execution.outcomes import Completed, Failed, FailureCode, Outcome
 from stepiq.language import offload
 from stepiq.language.expressions import ExpressionError
-from stepiq.language.specs import ConditionSpec
+from stepiq.steps.condition.spec import ConditionSpec
 
 
 async def run(spec: ConditionSpec, context: StepContext) -> Outcome:

@@ -16,8 +16,8 @@ from stepiq.execution.outcomes import (
 )
 from stepiq.language import offload
 from stepiq.language.expressions import ExpressionError
-from stepiq.language.specs import ReviewSpec, ReviewTimeout
 from stepiq.language.templates import TemplateError
+from stepiq.steps.human_review.spec import ReviewSpec, ReviewTimeout
 from stepiq.store.states import ReviewDecision
 
 

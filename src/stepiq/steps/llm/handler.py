@@ -10,13 +10,14 @@ from stepiq.core.json import Json
 from stepiq.execution.context import StepContext
 from stepiq.execution.outcomes import Completed, Failed, FailureCode, Outcome
 from stepiq.language import offload
-from stepiq.language.specs import LlmSpec, OutputFormat
+from stepiq.language.specs import OutputFormat
 from stepiq.language.templates import TemplateError
 from stepiq.providers.base import Finished, Message, Model, ModelRequest, Progress, ProviderError
 from stepiq.providers.registry import ModelUnusable, ResolvedModel, SecretNotForModel
 from stepiq.redaction.masking import masked
 from stepiq.steps.answers import parse_json
 from stepiq.steps.llm import spending
+from stepiq.steps.llm.spec import LlmSpec
 
 _REPAIR = (
     "Your answer cannot be used: {problem}\n"

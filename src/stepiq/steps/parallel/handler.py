@@ -9,7 +9,7 @@ from stepiq.execution.outcomes import Failed, FailureCode, Fork, ForkBranch
 from stepiq.language import offload
 from stepiq.language.data import is_array, kind_of
 from stepiq.language.expressions import ExpressionError
-from stepiq.language.specs import BranchError, Merge, ParallelSpec
+from stepiq.steps.parallel.spec import BranchError, Merge, ParallelSpec
 
 MAX_ITEMS = 10_000
 """Maximum number of items of one `for_each`."""

@@ -11,9 +11,10 @@ from stepiq.language.expressions import ExpressionError, Meter
 from stepiq.language.extracting import MAX_OPERATIONS, ExtractError
 from stepiq.language.patterns import PatternLimit
 from stepiq.language.set_values import MAX_WORK, Setting
-from stepiq.language.specs import Extract, Match, OutputFormat, TransformSpec
+from stepiq.language.specs import OutputFormat
 from stepiq.language.templates import Template, TemplateError
 from stepiq.steps.answers import parse_json
+from stepiq.steps.transform.spec import Extract, Match, TransformSpec
 
 
 async def run(spec: TransformSpec, context: StepContext) -> Outcome:

@@ -6,8 +6,8 @@ from stepiq.core import clock
 from stepiq.execution.context import StepContext
 from stepiq.execution.outcomes import Completed, Failed, FailureCode, Waiting
 from stepiq.language import offload
-from stepiq.language.specs import WaitSpec
 from stepiq.language.templates import TemplateError
+from stepiq.steps.wait.spec import WaitSpec
 
 LONGEST = timedelta(days=30)
 _SHOWN_CHARACTERS = 100

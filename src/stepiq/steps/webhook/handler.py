@@ -25,9 +25,9 @@ from stepiq.core.json import Json, MalformedJson
 from stepiq.execution.context import StepContext
 from stepiq.execution.outcomes import Completed, Failed, FailureCode, Outcome
 from stepiq.language import offload
-from stepiq.language.specs import WebhookSpec
 from stepiq.language.templates import Template, TemplateError
 from stepiq.redaction.masking import EXCERPT_CHARACTERS
+from stepiq.steps.webhook.spec import WebhookSpec
 
 MAX_REPLY_BYTES = 1024 * 1024
 MAX_REDIRECTS = 3

@@ -1,14 +1,22 @@
 """`transform`: derives data from data, without a model."""
 
+from dataclasses import dataclass
+
 from stepiq.language.data import is_object
+from stepiq.language.expressions import Expression
 from stepiq.language.extracting import Query, QuerySyntaxError
-from stepiq.language.patterns import MAX_PATTERN_LENGTH, Pattern, PatternSyntaxError, Replacement
+from stepiq.language.patterns import (
+    MAX_PATTERN_LENGTH,
+    Pattern,
+    PatternSyntaxError,
+    Replacement,
+)
 from stepiq.language.reports import FieldReader
 from stepiq.language.schemas import Schema
 from stepiq.language.set_values import Setting, SettingInvalid
-from stepiq.language.specs import Extract, Match, Step, StepType, TransformSpec
-from stepiq.language.steps.kinds import ReadSteps, StepKind
-from stepiq.language.steps.shapes import ANY, LIST, OPTIONAL_STRING_FIELD, TEXT, shape
+from stepiq.language.shapes import ANY, LIST, OPTIONAL_STRING_FIELD, TEXT, shape
+from stepiq.language.specs import Step, StepSpec
+from stepiq.language.step_types import ReadSteps, StepType
 from stepiq.language.templates import Template
 
 WAYS = ("template", "prompt", "extract", "regex", "set")
@@ -16,6 +24,41 @@ MAX_GROUP = 100
 MAX_GROUP_NAME = 100
 REGEX_FIELDS = ("pattern", "group", "all", "replace")
 _FOUND = shape(OPTIONAL_STRING_FIELD)
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """The values that a JSONPath selects."""
+
+    query: Query
+    first: bool
+    """Whether the result is the first value, or null if there is none, instead of a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The matches of a pattern in a text."""
+
+    pattern: Pattern
+    group: int | str = 0
+    """Group of the first match. Not used with `all` or `replace`."""
+    all: bool = False
+    replace: Replacement | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TransformSpec(StepSpec):
+    """Transforms data inside the process."""
+
+    is_pure = True
+
+    make: Template | Extract | Match | Setting
+    input: Expression | None = None
+    """The value that `Extract` and `Match` search; None for the output of the step before."""
+
+    @property
+    def makes_text(self) -> bool:
+        return isinstance(self.make, Template)
 
 
 def _read(fields: FieldReader, _: ReadSteps) -> TransformSpec | None:
@@ -141,8 +184,7 @@ def _output(step: Step) -> Schema:
             return ANY
 
 
-KIND = StepKind(
-    type=StepType.TRANSFORM,
+STEP_TYPE = StepType(
     fields=frozenset({*WAYS, "input", "first"}),
     read=_read,
     output=_output,

@@ -6,16 +6,13 @@ from typing import Any
 import pytest
 
 from stepiq.language.loading import compile_document, load_document
-from stepiq.language.specs import (
-    CodeSpec,
-    ConditionSpec,
-    Match,
-    ParallelSpec,
-    ReviewSpec,
-    TransformSpec,
-    WaitSpec,
-    WebhookSpec,
-)
+from stepiq.steps.code.spec import CodeSpec
+from stepiq.steps.condition.spec import ConditionSpec
+from stepiq.steps.human_review.spec import ReviewSpec
+from stepiq.steps.parallel.spec import ParallelSpec
+from stepiq.steps.transform.spec import Match, TransformSpec
+from stepiq.steps.wait.spec import WaitSpec
+from stepiq.steps.webhook.spec import WebhookSpec
 
 TEXT = {"type": "transform", "template": "x"}
 GOTO = [{"if": "true", "goto": "b"}]

@@ -1,35 +1,11 @@
-"""The step types that can run. To add one, add a module here and a line in `KINDS`."""
+"""Checks values that a caller provides as the output of a step."""
 
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json, MalformedJson, loads
 from stepiq.language.data import is_array, is_object
 from stepiq.language.places import Path, write_path
-from stepiq.language.specs import OutputFormat, Step, StepType
-from stepiq.language.steps import (
-    code,
-    condition,
-    human_review,
-    llm,
-    parallel,
-    transform,
-    wait,
-    webhook,
-)
-from stepiq.language.steps.kinds import StepKind
-
-KINDS: dict[StepType, StepKind] = {
-    kind.type: kind
-    for kind in (
-        llm.KIND,
-        transform.KIND,
-        condition.KIND,
-        parallel.KIND,
-        webhook.KIND,
-        human_review.KIND,
-        wait.KIND,
-        code.KIND,
-    )
-}
+from stepiq.language.specs import OutputFormat, Step
+from stepiq.language.step_types import step_types
 
 
 def output_issues(step: Step, output: Json, at: Path = ()) -> tuple[Issue, ...]:
@@ -40,7 +16,7 @@ def output_issues(step: Step, output: Json, at: Path = ()) -> tuple[Issue, ...]:
         output: the value to use as its output.
         at: path of the value, for the paths of the issues.
     """
-    issues = KINDS[step.type].output(step).issues(output, at)
+    issues = step_types()[step.type].output(step).issues(output, at)
     if issues or step.output_format is not OutputFormat.JSON or not _is_written_data(output):
         return issues
     name = write_path(at)

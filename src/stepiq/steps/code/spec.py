@@ -1,15 +1,28 @@
 """`code`: a function written by the author, run in a sandbox."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 
-from stepiq.language.code_source import check_javascript, check_python
+from stepiq.language.code_source import CodeLanguage, check_javascript, check_python
 from stepiq.language.expressions import Expression
 from stepiq.language.reports import FieldReader, Problem
-from stepiq.language.specs import CodeLanguage, CodeSpec, StepType
-from stepiq.language.steps.kinds import ReadSteps, StepKind
+from stepiq.language.specs import StepSpec
+from stepiq.language.step_types import ReadSteps, StepType
 
 MAX_SOURCE = 65_536
 MAX_INPUTS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class CodeSpec(StepSpec):
+    """A function written by the author."""
+
+    limits_itself = True
+
+    language: CodeLanguage
+    source: str
+    input: tuple[tuple[str, Expression], ...] | None
+    """None: `{input, vars, steps}`."""
 
 
 def _read(fields: FieldReader, _: ReadSteps) -> CodeSpec | None:
@@ -56,8 +69,7 @@ def _read_inputs(fields: FieldReader) -> tuple[tuple[str, Expression], ...] | No
     return tuple(found)
 
 
-KIND = StepKind(
-    type=StepType.CODE,
+STEP_TYPE = StepType(
     fields=frozenset({"language", "source", "input"}),
     read=_read,
     timeout=timedelta(seconds=10),

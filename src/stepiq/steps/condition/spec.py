@@ -1,14 +1,35 @@
 """`condition`: jumps to the target of the first true case."""
 
+from dataclasses import dataclass
+
+from stepiq.core.json import Json
 from stepiq.language.jumps import MAX_CASES, read_case
 from stepiq.language.reports import FieldReader
 from stepiq.language.schemas import Schema
-from stepiq.language.specs import NEXT, Case, ConditionSpec, Jump, Step, StepType
-from stepiq.language.steps.kinds import ReadSteps, StepKind
-from stepiq.language.steps.shapes import STRING_FIELD, record
+from stepiq.language.shapes import STRING_FIELD, record
+from stepiq.language.specs import NEXT, Case, Jump, Step, StepSpec
+from stepiq.language.step_types import ReadSteps, StepType
 
 CASE_FIELDS = ("if", "goto")
 _EXAMPLE = "{if: input.urgent, goto: escalate}"
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionSpec(StepSpec):
+    """Chooses the next step."""
+
+    is_pure = True
+
+    cases: tuple[Case, ...]
+    otherwise: Jump
+
+    @property
+    def own_jumps(self) -> tuple[Jump, ...]:
+        return (*(case.jump for case in self.cases), self.otherwise)
+
+    def leads_to(self, output: Json) -> Jump | None:
+        matched: int | None = output["matched"]
+        return self.otherwise if matched is None else self.cases[matched].jump
 
 
 def _read(fields: FieldReader, _: ReadSteps) -> ConditionSpec | None:
@@ -30,8 +51,7 @@ def _output(step: Step) -> Schema:
     return record(matched={"enum": [None, *range(len(cases))]}, goto=STRING_FIELD)
 
 
-KIND = StepKind(
-    type=StepType.CONDITION,
+STEP_TYPE = StepType(
     fields=frozenset({"cases", "else"}),
     read=_read,
     output_fields=frozenset({"matched", "goto"}),

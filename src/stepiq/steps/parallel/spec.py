@@ -1,13 +1,18 @@
 """`parallel`: several sequences of steps that run concurrently, as named branches or one for each item of a list."""
 
-from stepiq.core.json import Json
-from stepiq.language.data import is_object
+from dataclasses import dataclass
+from enum import StrEnum
+
+from stepiq.language.expressions import Expression
+from stepiq.language.layout import is_sequence
 from stepiq.language.reports import FieldReader
 from stepiq.language.schemas import Schema
-from stepiq.language.specs import Branch, BranchError, Merge, ParallelSpec, Step, StepType
-from stepiq.language.steps.kinds import ReadSteps, StepKind
-from stepiq.language.steps.shapes import LIST, OBJECT, TEXT
+from stepiq.language.shapes import LIST, OBJECT, TEXT
+from stepiq.language.specs import Branch, Step, StepSpec
+from stepiq.language.step_types import ReadSteps, StepType
 
+MAX_NESTING = 3
+"""Deepest nesting of `parallel` steps."""
 MAX_BRANCHES = 50
 MAX_STEPS_IN_BRANCH = 50
 MAX_CONCURRENCY = 50
@@ -16,12 +21,56 @@ MAX_NAME = 200
 SEQUENCE_FIELDS = frozenset({"id", "name", "steps"})
 
 
-def is_sequence(entry: Json) -> bool:
-    """Whether an entry of `steps` is a branch of several steps, written as `{id, steps: [...]}`."""
-    return is_object(entry) and "steps" in entry and "type" not in entry
+class Merge(StrEnum):
+    """How a `parallel` step combines its branches' outputs."""
+
+    OBJECT = "object"
+    ARRAY = "array"
+    TEXT = "text"
+
+
+class BranchError(StrEnum):
+    """What happens to the other branches when one fails."""
+
+    FAIL = "fail"
+    CONTINUE = "continue"
+
+
+@dataclass(frozen=True, slots=True)
+class ParallelSpec(StepSpec):
+    """Sequences of steps that run concurrently: named branches, or one for each item of a list."""
+
+    branches: tuple[Branch, ...]
+    """Empty with `for_each`."""
+    for_each: Expression | None
+    body: tuple["Step", ...]
+    """The steps for each item."""
+    max_concurrency: int
+    on_branch_error: BranchError
+    merge: Merge
+
+    @property
+    def sequences(self) -> tuple[tuple["Step", ...], ...]:
+        return (*(branch.steps for branch in self.branches), self.body)
+
+    @property
+    def named_branches(self) -> tuple[Branch, ...]:
+        return self.branches
 
 
 def _read(fields: FieldReader, read_steps: ReadSteps) -> ParallelSpec | None:
+    draft = fields.draft
+    if draft.nesting == MAX_NESTING:
+        message = f"`parallel` steps can be nested at most {MAX_NESTING} levels deep. Move this one to an outer level."
+        draft.refuse(fields.path, "too_deep", message)
+        return None
+    draft.nesting += 1
+    spec = _read_fields(fields, read_steps)
+    draft.nesting -= 1
+    return spec
+
+
+def _read_fields(fields: FieldReader, read_steps: ReadSteps) -> ParallelSpec | None:
     # Problems in the branches are reported even if this step is invalid.
     branches = _read_branches(fields, read_steps) if not fields.has("for_each") else ()
     for_each = fields.expression("for_each")
@@ -105,10 +154,10 @@ def _output(step: Step) -> Schema:
             return OBJECT
 
 
-KIND = StepKind(
-    type=StepType.PARALLEL,
+STEP_TYPE = StepType(
     fields=frozenset({"steps", "for_each", "step", "max_concurrency", "on_branch_error", "merge"}),
     read=_read,
     timeout=None,
+    contains_steps=True,
     output=_output,
 )

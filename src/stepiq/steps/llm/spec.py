@@ -1,14 +1,17 @@
 """`llm`: a prompt for a model."""
 
 import re
+from dataclasses import dataclass
 from datetime import timedelta
 
+from stepiq.core.json import Json
 from stepiq.language.data import kind_of
 from stepiq.language.reports import FieldReader
 from stepiq.language.schemas import Schema
-from stepiq.language.specs import LlmSpec, Step, StepType
-from stepiq.language.steps.kinds import ReadSteps, StepKind
-from stepiq.language.steps.shapes import ANY, TEXT
+from stepiq.language.shapes import ANY, TEXT
+from stepiq.language.specs import Step, StepSpec
+from stepiq.language.step_types import ReadSteps, StepType
+from stepiq.language.templates import Template, secret_names_of
 
 MAX_TOKENS = 1_000_000
 MAX_FALLBACKS = 5
@@ -16,6 +19,43 @@ MAX_MODEL = 200
 MAX_TEMPERATURE = 2
 _MODEL = r"\S+"
 MODEL_RULE = "a model id without spaces"
+
+
+@dataclass(frozen=True, slots=True)
+class LlmSpec(StepSpec):
+    """A call to a model."""
+
+    external_action = "call a model"
+
+    prompt: Template
+    system_prompt: Template | None = None
+    model: str | None = None
+    """As written; None for the server's default model."""
+    fallback_models: tuple[str, ...] = ()
+    """Called in this order, each if the call to the one before failed."""
+    temperature: float | None = None
+    max_tokens: int | None = None
+    output_schema: dict[str, Json] | None = None
+    """As written, for the provider."""
+    output_validator: Schema | None = None
+    """Present with `output_schema`: validates the model's output."""
+
+    @property
+    def asked_models(self) -> tuple[str | None, ...]:
+        return (self.model, *self.fallback_models)
+
+    @property
+    def makes_text(self) -> bool:
+        return True
+
+    @property
+    def makes_json(self) -> bool:
+        return self.output_schema is not None
+
+    @property
+    def secret_names(self) -> frozenset[str]:
+        """Every secret that the prompts may send."""
+        return secret_names_of(self.prompt, self.system_prompt)
 
 
 def _read(fields: FieldReader, _: ReadSteps) -> LlmSpec | None:
@@ -76,8 +116,7 @@ def _output(step: Step) -> Schema:
             return TEXT if step.gives_text else ANY
 
 
-KIND = StepKind(
-    type=StepType.LLM,
+STEP_TYPE = StepType(
     fields=frozenset(
         {
             "prompt",

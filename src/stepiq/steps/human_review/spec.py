@@ -1,18 +1,65 @@
 """`human_review`: a person approves or rejects, and may edit the reviewed value."""
 
+from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 
+from stepiq.core.json import Json
+from stepiq.language.expressions import Expression
 from stepiq.language.http_fields import read_addresses
 from stepiq.language.jumps import GOTO, JUMP_FIELDS, read_jump
 from stepiq.language.reports import FieldReader
-from stepiq.language.specs import Jump, ReviewSpec, ReviewTimeout, StepType
-from stepiq.language.steps.kinds import ReadSteps, StepKind
-from stepiq.language.steps.shapes import OPTIONAL_STRING_FIELD, STRING_FIELD, record
+from stepiq.language.shapes import OPTIONAL_STRING_FIELD, STRING_FIELD, record
+from stepiq.language.specs import Jump, StepSpec
+from stepiq.language.step_types import ReadSteps, StepType
+from stepiq.language.templates import Template
 
 MAX_ASSIGNEES = 20
 DEFAULT_SECONDS = 3 * 86_400
 MAX_SECONDS = 30 * 86_400
 ON_REJECT = ("fail",)
+
+
+class ReviewTimeout(StrEnum):
+    """What happens to a review without a decision in time."""
+
+    FAIL = "fail"
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewSpec(StepSpec):
+    """A decision by a person."""
+
+    can_wait = True
+    external_action = "ask a person"
+
+    message: Template
+    input: Expression | None
+    """The value to review; None for the output of the step before."""
+    editable: bool
+    assignees: tuple[str, ...]
+    """Email addresses to notify."""
+    wait: timedelta
+    on_timeout: ReviewTimeout
+    on_reject: Jump | None
+    """None: the run fails."""
+
+    @property
+    def own_jumps(self) -> tuple[Jump, ...]:
+        return () if self.on_reject is None else (self.on_reject,)
+
+    def leads_to(self, output: Json) -> Jump | None:
+        return self.on_reject if output["decision"] == "reject" else None
+
+    @property
+    def longest_wait(self) -> timedelta:
+        return self.wait
+
+    @property
+    def sends_mail(self) -> bool:
+        return bool(self.assignees)
 
 
 def _read(fields: FieldReader, _: ReadSteps) -> ReviewSpec | None:
@@ -59,13 +106,13 @@ _OUTPUT = record(
 )
 
 
-KIND = StepKind(
-    type=StepType.HUMAN_REVIEW,
+STEP_TYPE = StepType(
     fields=frozenset(
         {"message", "input", "editable", "assignees", "timeout_seconds", "on_timeout", "on_reject"}
     ),
     read=_read,
     timeout=None,
+    can_be_nested=False,
     output_fields=frozenset({"decision", "comment", "output", "reviewer", "decided_at"}),
     output=lambda _: _OUTPUT,
     decisive_fields=frozenset({"decision"}),

@@ -1,16 +1,31 @@
 """`wait`: waits for a number of seconds, or until a moment."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from stepiq.core import clock
 from stepiq.language.reports import FieldReader
-from stepiq.language.specs import StepType, WaitSpec
-from stepiq.language.steps.kinds import ReadSteps, StepKind
-from stepiq.language.steps.shapes import STRING_FIELD, record
+from stepiq.language.shapes import STRING_FIELD, record
+from stepiq.language.specs import StepSpec
+from stepiq.language.step_types import ReadSteps, StepType
 from stepiq.language.templates import Template
 from stepiq.language.templates.nodes import Text
 
 MAX_WAIT = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitSpec(StepSpec):
+    """A wait for a fixed time, or until a moment."""
+
+    can_wait = True
+
+    length: timedelta | None
+    until: Template | None
+
+    @property
+    def longest_wait(self) -> timedelta:
+        return self.length or timedelta(0)
 
 
 def _read(fields: FieldReader, _: ReadSteps) -> WaitSpec | None:
@@ -31,9 +46,6 @@ def _read(fields: FieldReader, _: ReadSteps) -> WaitSpec | None:
     return WaitSpec(None if seconds is None else timedelta(seconds=seconds), until)
 
 
-_OUTPUT = record(until=STRING_FIELD)
-
-
 def _check_literal(fields: FieldReader, until: Template) -> None:
     """Check that a text without tags is a time."""
     if not all(isinstance(node, Text) for node in until.nodes):
@@ -49,8 +61,10 @@ def _check_literal(fields: FieldReader, until: Template) -> None:
         fields.refuse("until", "invalid_format", message)
 
 
-KIND = StepKind(
-    type=StepType.WAIT,
+_OUTPUT = record(until=STRING_FIELD)
+
+
+STEP_TYPE = StepType(
     fields=frozenset({"seconds", "until"}),
     read=_read,
     timeout=None,

@@ -1,14 +1,16 @@
 """`webhook`: a call to another system, whose response is the step's output."""
 
+from dataclasses import dataclass
+
 from stepiq.core.json import Json
 from stepiq.language.data import as_integer, is_array, is_object
 from stepiq.language.http_fields import CONNECTION_HEADERS, read_headers, read_url
 from stepiq.language.reports import FieldReader
-from stepiq.language.specs import StepType, WebhookSpec
-from stepiq.language.steps.kinds import ReadSteps, StepKind
-from stepiq.language.steps.shapes import STRING_FIELD, record
+from stepiq.language.shapes import STRING_FIELD, record
+from stepiq.language.specs import StepSpec
+from stepiq.language.step_types import ReadSteps, StepType
 from stepiq.language.template_tree import TemplateTree, read_tree
-from stepiq.language.templates import Template
+from stepiq.language.templates import Template, secret_names_of
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
 _WITHOUT_BODY = ("GET", "HEAD")
@@ -17,6 +19,26 @@ _OURS = CONNECTION_HEADERS | {"idempotency-key"}
 MAX_STATUSES = 50
 STATUSES = (100, 599)
 """Lowest and highest valid status."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSpec(StepSpec):
+    """One HTTP call."""
+
+    external_action = "send a request"
+
+    url: Template
+    method: str
+    headers: tuple[tuple[str, Template], ...]
+    body: Template | TemplateTree | None
+    expect_status: tuple[int, ...] | None
+    """None for any from 200 to 299."""
+
+    @property
+    def secret_names(self) -> frozenset[str]:
+        """Every secret that the call may send."""
+        names = secret_names_of(self.url, *(value for _, value in self.headers))
+        return names if self.body is None else names | self.body.secret_names
 
 
 def _read(fields: FieldReader, _: ReadSteps) -> WebhookSpec | None:
@@ -83,8 +105,7 @@ _OUTPUT = record(
 )
 
 
-KIND = StepKind(
-    type=StepType.WEBHOOK,
+STEP_TYPE = StepType(
     fields=frozenset({"url", "method", "headers", "body", "expect_status"}),
     read=_read,
     output_fields=frozenset({"status", "headers", "body"}),

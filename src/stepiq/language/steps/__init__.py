@@ -1,1 +1,0 @@
-"""One module per step type, and the registry of those that can run."""
