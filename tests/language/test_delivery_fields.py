@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stepiq.core.errors import Issue
@@ -303,6 +303,7 @@ TARGETS = st.recursive(
 
 
 class TestAnything:
+    @example([{"type": ["api"]}])
     @given(TARGETS | st.lists(st.fixed_dictionaries({"type": WORDS, "url": WORDS, "to": WORDS})))
     def test_any_data_loads_or_has_errors(self, targets):
         for document in (

@@ -78,9 +78,10 @@ def _read_target(
     probe = FieldReader(draft, path, {"type": data.get("type")}, ("type",))
     if not probe.require("type", "type: email"):
         return None
-    if data.get("type") in TARGET_FIELDS and data.get("type") not in types:
+    written = data["type"]
+    if isinstance(written, str) and written in TARGET_FIELDS and written not in types:
         message = (
-            f"`type: {data['type']}` is only allowed in `output.deliver`. Use `email` or `webhook`."
+            f"`type: {written}` is only allowed in `output.deliver`. Use `email` or `webhook`."
         )
         draft.refuse((*path, "type"), "not_allowed", message)
         return None
