@@ -107,6 +107,44 @@ class TestAsk:
 
         assert await forget(account.email) == []
 
+    async def test_a_neighbor_who_repeats_a_request_does_not_use_up_the_limit(
+        self, forget, account, monkeypatch, app
+    ):
+        recovering = app.state.doors.recovery
+        monkeypatch.setattr(recovering._asked, "limit", 3)
+        monkeypatch.setattr(recovering._asked_for_address, "limit", 2)
+        for _ in range(10):
+            await forget("neighbor@example.com")
+
+        assert len(await forget(account.email)) == 1
+
+    async def test_a_neighbor_who_uses_up_the_limit_does_not_block_an_account_that_knows_the_client(
+        self, forget, account, log_in, make, monkeypatch, app
+    ):
+        monkeypatch.setattr(app.state.doors.recovery._asked, "limit", 1)
+        stranger = await make.user()
+        assert (await log_in(PASSWORD)).status_code == 200
+        await forget("neighbor@example.com")
+
+        assert await forget(stranger.email) == []
+        assert len(await forget(account.email)) == 1
+
+    async def test_few_requests_over_the_limit_are_pending(
+        self, client, app, settings, make, monkeypatch
+    ):
+        recovering = app.state.doors.recovery
+        monkeypatch.setattr(recovering._asked, "limit", 0)
+        monkeypatch.setattr(recovery, "_PENDING_OVER_LIMIT", 2)
+        monkeypatch.setattr(recovery, "_PAUSE_SECONDS", (60, 60))
+
+        for name in "abc":
+            body = {"email": f"{name}@example.com"}
+            await client.post("/api/auth/forgot-password", json=body)
+
+        assert recovering._mail.under_way == 2
+        await recovering.settle()
+        assert recovering._over_limit == 0
+
     async def test_it_goes_without_being_hurried(self, client, account, services, app):
         async with mail_server() as box:
             recovering = app.state.doors.recovery

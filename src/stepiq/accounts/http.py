@@ -62,7 +62,8 @@ class AuthServices:
         secret = keys.jwt_secret(services.settings)
         tokens = AccessTokens(secret, base_url)
         authenticator = Authenticator(database, tokens)
-        recovery = Recovery(database, services.mailer, base_url)
+        known_clients = KnownClients(secret)
+        recovery = Recovery(database, services.mailer, base_url, known_clients)
         verification = Verification(services.settings, services.mailer)
         return cls(
             authenticator,
@@ -72,7 +73,7 @@ class AuthServices:
             secret,
             verification,
             LinkDoor(verification),
-            KnownClients(secret),
+            known_clients,
             ExpiryWatch(database),
         )
 

@@ -2,6 +2,10 @@
 
 The account is looked up after the response has been sent and after a pause of random length. The timing of this
 response and of later ones is therefore the same for addresses with and without an account.
+
+Requests are counted by client, so that one client cannot send email to many accounts. Several people may share a
+client, so repeated requests for one address are not counted, and a client over its limit can still reset the passwords
+of accounts that know it.
 """
 
 import asyncio
@@ -13,6 +17,7 @@ from uuid import UUID
 
 from stepiq.accounts import keys
 from stepiq.accounts.account_mail import AccountMail
+from stepiq.accounts.known_clients import KnownClients
 from stepiq.accounts.queries import accounts as account_queries
 from stepiq.accounts.queries import resets as reset_queries
 from stepiq.accounts.tokens import new_token
@@ -26,7 +31,11 @@ MAILS_AN_HOUR = 3
 """Maximum reset emails per account and hour. Further requests are ignored."""
 
 _PENDING = 500
+_PENDING_OVER_LIMIT = 50
+"""Requests of clients over their limit that may be pending, so that these requests cannot displace others."""
 _ASKED_EACH = 60
+_ASKED_FOR_ADDRESS = 10
+"""More than `MAILS_AN_HOUR`, because an email that was not sent may be requested again."""
 _PAUSE_SECONDS = (0.1, 0.6)
 
 log = logging.get(__name__)
@@ -42,28 +51,59 @@ class _Reset:
 class Recovery:
     """Sends reset emails in the background."""
 
-    def __init__(self, database: Database, mailer: Mailer, base_url: str) -> None:
+    def __init__(
+        self, database: Database, mailer: Mailer, base_url: str, known_clients: KnownClients
+    ) -> None:
         self._database = database
         self._mail = AccountMail(mailer)
         self._base_url = base_url
+        self._known_clients = known_clients
         self._asked = Limiter(_ASKED_EACH, timedelta(hours=1))
+        self._asked_for_address = Limiter(_ASKED_FOR_ADDRESS, timedelta(hours=1))
+        self._over_limit = 0
 
     def ask(self, email: str, client: str) -> None:
-        """Send a reset email if the address has an account. Ignores clients that send too many requests."""
-        is_allowed = self._asked.hit(client, clock.now()).is_allowed
-        if not is_allowed or self._mail.under_way >= _PENDING:
+        """Send a reset email if the address has an account.
+
+        Ignores repeated requests for the same address, and clients that send too many requests. The latter still get
+        emails for the accounts that know them.
+        """
+        now = clock.now()
+        if not self._asked_for_address.hit((client, email), now).is_allowed:
+            log.info("reset_mail_repeated")
+        elif self._mail.under_way >= _PENDING:
             log.warning("reset_mail_not_tried")
-            return
-        self._mail.start(self._send(email))
+        elif self._asked.hit(client, now).is_allowed:
+            self._mail.start(self._send(email))
+        elif self._over_limit < _PENDING_OVER_LIMIT:
+            self._over_limit += 1
+            self._mail.start(self._send_if_known(email, client))
+        else:
+            log.warning("reset_mail_not_tried")
 
     async def settle(self) -> None:
         """Send pending emails without further pauses. Cancels those that take longer than ten seconds."""
         await self._mail.settle()
 
-    async def _send(self, email: str) -> None:
+    async def _send_if_known(self, email: str, client: str) -> None:
+        try:
+            await self._pause()
+            async with self._database.reading() as session:
+                is_known = await self._known_clients.knows(session, email, client)
+        finally:
+            self._over_limit -= 1
+        if is_known:
+            await self._send(email)
+        else:
+            log.warning("reset_mail_not_tried")
+
+    async def _pause(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(random.uniform(*_PAUSE_SECONDS)):  # noqa: S311 — hides, not guards
                 await self._mail.hurry.wait()
+
+    async def _send(self, email: str) -> None:
+        await self._pause()
         reset = await self._make(email)
         if reset is None:
             return
