@@ -125,6 +125,21 @@ class TestRestore:
 
         assert (response.status_code, response.json()["code"]) == (404, "version_not_found")
 
+    async def test_it_documents_the_refusals_of_saving(self, app):
+        paths = app.openapi()["paths"]
+        pipeline = "/api/pipelines/{pipeline_id}"
+        saving = paths[pipeline]["put"]["responses"]
+
+        restoring = paths[f"{pipeline}/versions/{{number}}/restore"]["post"]["responses"]
+
+        for status in ("403", "409", "412", "422"):
+            restored, saved = (
+                each[status]["content"]["application/problem+json"]["examples"]
+                for each in (restoring, saving)
+            )
+            # A restoration has no body.
+            assert saved.keys() - {"invalid_body"} <= restored.keys()
+
     async def test_what_the_plan_no_longer_allows_is_refused(self, login, make):
         account = await make.user(plan="free")
         steps = [{"id": f"s{n}", "type": "transform", "template": "x"} for n in range(6)]

@@ -328,14 +328,7 @@ def _sides(change: diffs.Change) -> dict[str, Any]:
     "/pipelines/{pipeline_id}/versions/{number}/restore",
     responses={
         200: _TAGGED,
-        **problems(
-            VersionNotFound,
-            PipelineArchived,
-            StaleVersion,
-            DefinitionInvalid,
-            PlanStepsExceeded,
-            ScopeMissing,
-        ),
+        **problems(*_SAVING, VersionNotFound, PipelineArchived, StaleVersion),
     },
 )
 async def restore_version(

@@ -291,8 +291,9 @@ async def restore_version(
 
     Raises:
         VersionNotFound: the actor's workspace has no such pipeline, or the pipeline no such version.
-        PipelineArchived, StaleVersion, DefinitionInvalid, PlanStepsExceeded: as for `save`, because a definition that
-            was valid then may not be valid now.
+        PipelineArchived, StaleVersion, DefinitionMalformed, DefinitionInvalid, PlanStepsExceeded, PlanWebhooksDisabled,
+        PlanCronDisabled, PlanVersionsExceeded, PlanBytesExceeded, PlanSchedulesExceeded, EmailUnverified, SlugTaken: as
+            for `save`, because a definition that was allowed then may not be allowed now.
     """
     found = await version(session, actor, pipeline_id, number)
     loaded = await offload.compute_apart(load, found.source, found.source_format)
