@@ -74,6 +74,11 @@ class TestNearest:
 
         assert found[0] == first or (first.endswith("-") and found[0].startswith(first))
 
+    def test_all_providers_with_a_model_of_that_name_are_named_in_their_order(self):
+        known = ("one/llama-3.3-70b", "two/llama-3.3-70b", "two/other")
+
+        assert catalogue.nearest("llama-3.3-70", known) == list(known[:2])
+
     def test_nothing_like_it_gives_nothing(self):
         assert catalogue.nearest("zzz", self.KNOWN) == []
 

@@ -5,6 +5,7 @@ Uses no network: prices are as of the installed version of that package. An unkn
 
 import difflib
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
@@ -180,8 +181,13 @@ def find_bare(name: str) -> Entry | None:
 
 def nearest(wanted: str, known: Iterable[str], count: int = 3) -> list[str]:
     """The known ids most similar to `wanted`, which may lack the provider; names that begin with it come first."""
-    full = {_plain(model_id): model_id for model_id in known}
-    short = {key.partition("/")[2] or key: model_id for key, model_id in full.items()}
+    full: dict[str, list[str]] = defaultdict(list)
+    # Several providers may have a model of the same name.
+    short: dict[str, list[str]] = defaultdict(list)
+    for model_id in known:
+        key = _plain(model_id)
+        full[key].append(model_id)
+        short[key.partition("/")[2] or key].append(model_id)
     wanted = _plain(wanted)
     names = full if "/" in wanted else short
     # By similarity, `claude-2` would match `claude-3.5` better than the longer names that begin with it.
@@ -190,7 +196,7 @@ def nearest(wanted: str, known: Iterable[str], count: int = 3) -> list[str]:
     if not matches:
         matches = difflib.get_close_matches(wanted.rpartition("/")[2], short, count, cutoff=0.6)
         names = short
-    return [names[match] for match in dict.fromkeys(matches)][:count]
+    return [model_id for match in dict.fromkeys(matches) for model_id in names[match]][:count]
 
 
 def _plain(name: str) -> str:
