@@ -160,7 +160,8 @@ class Settings(BaseSettings):
 
     confirm_recipients: bool | None = None
     """Whether deliveries and reviews are emailed only to verified members of the workspace, and to recipients who have confirmed
-    once. Default: `true` if `STEPIQ_SMTP_URL` is set and registration is `open`, else `false`."""
+    once. Recipients who have refused never get any. Default: `true` if `STEPIQ_SMTP_URL` is set and registration is `open`, else
+    `false`."""
 
     metrics_token: SecretStr | None = None
     """Token of at least 16 characters for the metrics (`/metrics`), sent as `Authorization: Bearer TOKEN`. Default: none, so that the

@@ -27,6 +27,21 @@ from tests.support.mail import Mailbox
 from tests.support.make import Make
 
 
+class TestTurnedOff:
+    async def test_a_recipient_who_has_refused_gets_no_email(
+        self, sender: Sender, box: Mailbox, outbox: Outbox
+    ):
+        await send(sender)
+        await answer(sender, box, "refuse")
+        outbox._courier._preparer.recipients._is_on = False
+
+        delivery = await send(sender, "bob+news@example.com")
+
+        assert len(box.taken) == 1
+        assert delivery["status"] == "failed"
+        assert "does not want emails from this server" in delivery["error"]
+
+
 class TestAsk:
     async def test_an_unknown_recipient_is_asked_and_the_email_is_held(
         self, sender: Sender, box: Mailbox

@@ -81,9 +81,11 @@ class Recipients:
         self._links = RecipientLinks(settings)
 
     async def consent(self, session: Session, workspace_id: UUID, address: str) -> Consent:
-        """Whether a workspace may send email to an address now."""
+        """Whether a workspace may send email to an address now. A refusal also counts if confirmation is turned off."""
         email = _normal(address)
-        if not self._is_on or await queries.is_member(session, workspace_id, email):
+        if not self._is_on and not await queries.has_refused(session, _mailbox(email)):
+            return Consent(is_given=True)
+        if await queries.is_member(session, workspace_id, email):
             return Consent(is_given=True)
         found = await queries.find(session, workspace_id, email)
         if found is None or found.confirmed_at is None:
