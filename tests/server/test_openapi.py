@@ -1,4 +1,8 @@
+import json
 import re
+from collections import Counter
+from copy import deepcopy
+from pathlib import Path
 
 import openapi_spec_validator
 import pytest
@@ -9,7 +13,9 @@ from stepiq.execution.events import EventType
 from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
 from stepiq.pipelines import diffs
-from stepiq.server.docs import examples
+from stepiq.server import openapi
+from stepiq.server.app import create_app
+from stepiq.server.docs import components, examples
 from stepiq.server.routes import routes_of
 
 pytestmark = pytest.mark.one_store
@@ -22,6 +28,14 @@ async def document(client):
     return response.json()
 
 
+def resolved(document, value):
+    """What a reference leads to, or the value itself."""
+    if "$ref" not in value:
+        return value
+    _, _, kind, name = value["$ref"].split("/")
+    return document["components"][kind][name]
+
+
 def operations(document):
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
@@ -30,11 +44,16 @@ def operations(document):
 
 def answers(document):
     """Every answer of every operation, wherever it is written."""
-    shared = document["components"]["responses"]
     for name, operation in operations(document):
         for status, response in operation["responses"].items():
-            reference = response.get("$ref")
-            yield name, status, shared[reference.rpartition("/")[2]] if reference else response
+            yield name, status, resolved(document, response)
+
+
+def parameters(document):
+    """Every parameter of every operation, wherever it is written."""
+    for name, operation in operations(document):
+        for parameter in operation.get("parameters", ()):
+            yield name, resolved(document, parameter)
 
 
 def contents(document):
@@ -49,16 +68,20 @@ def contents(document):
 
 def shown(document, body):
     """The examples of a body."""
-    if "example" in body:
-        yield body["example"]
     for example in body.get("examples", {}).values():
-        reference = example.get("$ref")
-        found = (
-            document["components"]["examples"][reference.rpartition("/")[2]]
-            if reference
-            else example
-        )
-        yield found["value"]
+        yield resolved(document, example)["value"]
+
+
+def schemas(value):
+    """Every object in a document that can be a schema."""
+    if isinstance(value, dict):
+        yield value
+        for key, inner in value.items():
+            if key not in ("example", "examples"):
+                yield from schemas(inner)
+    if isinstance(value, list):
+        for inner in value:
+            yield from schemas(inner)
 
 
 def misfit(document, schema, value):
@@ -122,10 +145,15 @@ class TestDocument:
         assert dict(operations(document))[name]["security"] == security
 
     async def test_a_post_says_whether_it_takes_an_idempotency_key(self, document, app):
-        for route in routes_of(app):
-            operation = document["paths"].get(route.path, {}).get(route.method.lower(), {})
-            names = [parameter["name"] for parameter in operation.get("parameters", ())]
-            assert ("Idempotency-Key" in names) == route.takes_key
+        takers = {
+            name
+            for name, parameter in parameters(document)
+            if parameter["name"] == "Idempotency-Key"
+        }
+
+        assert takers == {
+            f"{route.method.lower()} {route.path}" for route in routes_of(app) if route.takes_key
+        }
 
     async def test_every_reference_leads_somewhere(self, document):
         dangling = set()
@@ -176,6 +204,57 @@ class TestOperationIds:
         assert dict(operations(document))[name]["operationId"] == expected
 
 
+class TestSize:
+    def test_the_file_is_below_400_kb(self):
+        assert (Path(__file__).parents[2] / "openapi.json").stat().st_size < 400_000
+
+    async def test_no_operation_repeats_a_component(self, document):
+        components = document["components"]
+        copies = [
+            (name, kind, shared)
+            for name, operation in operations(document)
+            for kind, found in (
+                ("parameters", operation.get("parameters", ())),
+                ("responses", operation["responses"].values()),
+            )
+            for shared, component in components[kind].items()
+            if component in found
+        ]
+
+        assert copies == []
+
+    async def test_no_shape_is_written_twice(self, document):
+        counts = Counter(
+            json.dumps(schema, sort_keys=True)
+            for schema in schemas(document)
+            if "properties" in schema or "enum" in schema
+        )
+
+        assert [schema for schema, count in counts.items() if count > 1] == []
+
+    def test_references_lose_nothing(self, monkeypatch):
+        monkeypatch.setattr(components, "share", lambda _: None)
+        complete = openapi.document(create_app())
+        shared = deepcopy(complete)
+        monkeypatch.undo()
+        components.share(shared)
+
+        assert len(json.dumps(shared)) < len(json.dumps(complete)) / 1.4
+        assert components.expand(shared["paths"], shared["components"]) == complete["paths"]
+
+
+class TestSchemaNames:
+    async def test_they_are_those_of_a_client(self, document):
+        wrong = [
+            name
+            for name in document["components"]["schemas"]
+            if not re.fullmatch("([A-Z][a-z]+)+", name) or name.endswith("View")
+        ]
+
+        assert wrong == []
+        assert {"Run", "RunPage", "Pipeline"} <= set(document["components"]["schemas"])
+
+
 class TestExamples:
     async def test_every_body_has_one(self, document):
         without = [name for name, body in contents(document) if not [*shown(document, body)]]
@@ -194,9 +273,7 @@ class TestExamples:
 
     async def test_those_of_parameters_and_headers_fit(self, document):
         places = [
-            (f"{name} {parameter['name']}", parameter)
-            for name, operation in operations(document)
-            for parameter in operation.get("parameters", ())
+            (f"{name} {parameter['name']}", parameter) for name, parameter in parameters(document)
         ]
         places += document["components"]["headers"].items()
         wrong = {
@@ -211,8 +288,7 @@ class TestExamples:
     async def test_every_parameter_of_a_path_has_one(self, document):
         without = [
             (name, parameter["name"])
-            for name, operation in operations(document)
-            for parameter in operation.get("parameters", ())
+            for name, parameter in parameters(document)
             if parameter["in"] == "path" and "example" not in parameter
         ]
 
@@ -236,7 +312,7 @@ class TestExamples:
         assert loaded.document == examples.DEFINITION
 
     def test_the_difference_is_the_one_that_there_is(self):
-        shown = examples.SHAPES["DiffView"]
+        shown = examples.SHAPES["Diff"]
         (change,) = shown["changes"]
         names = (f"v{shown['before']}.yaml", f"v{shown['after']}.yaml")
         before = examples.DEFINITION_YAML.replace(change["after"], change["before"])
@@ -292,14 +368,14 @@ class TestHeaders:
     async def test_the_documented_ones_are_sent(self, document, owner, path, template):
         response = await owner.get(path)
 
-        answer = document["paths"][template]["get"]["responses"][str(response.status_code)]
+        answers = document["paths"][template]["get"]["responses"]
+        answer = resolved(document, answers[str(response.status_code)])
         assert {name.lower() for name in answer["headers"]} <= set(response.headers)
 
     async def test_headers_of_requests_are_spelled_as_usual(self, document):
         names = {
             parameter["name"]
-            for _, operation in operations(document)
-            for parameter in operation.get("parameters", ())
+            for _, parameter in parameters(document)
             if parameter["in"] == "header"
         }
 
@@ -321,7 +397,7 @@ class TestHeaders:
         ("name", "types"),
         [
             ("StreamedEvent", set(EventType)),
-            ("EventView", set(EventType) - {EventType.STEP_DELTA}),
+            ("Event", set(EventType) - {EventType.STEP_DELTA}),
         ],
     )
     async def test_an_event_is_one_of_the_types(self, document, name, types):

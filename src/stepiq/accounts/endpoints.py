@@ -148,8 +148,8 @@ async def refresh(
 
 @public.post("/auth/forgot-password", status_code=202)
 async def forgot_password(
-    request: Request, doors: DoorsDep, later: BackgroundTasks, body: schemas.Forgotten
-) -> schemas.ResetRequested:
+    request: Request, doors: DoorsDep, later: BackgroundTasks, body: schemas.ForgottenPassword
+) -> schemas.PasswordResetRequested:
     """Send an email with a link to set a new password. The response is the same whether or not the account exists.
 
     The link works once, for one hour. An account gets at most three emails per hour.
@@ -159,12 +159,12 @@ async def forgot_password(
         doors.recovery.ask(body.email, client_of(request))
 
     later.add_task(ask)
-    return schemas.ResetRequested()
+    return schemas.PasswordResetRequested()
 
 
 @public.post("/auth/reset-password", responses=problems(ResetInvalid, Busy))
 async def reset_password(
-    request: Request, services: ServicesDep, doors: DoorsDep, body: schemas.Reset
+    request: Request, services: ServicesDep, doors: DoorsDep, body: schemas.NewPassword
 ) -> schemas.PasswordResetDone:
     """Set a new password with the token of a reset email. All sessions of the account end, and its API keys are revoked."""
     client = client_of(request)
@@ -183,7 +183,7 @@ async def reset_password(
 
 @public.post("/auth/verify-email", responses=problems(VerificationInvalid, TooManyAttempts))
 async def verify_email(
-    request: Request, services: ServicesDep, doors: DoorsDep, body: schemas.EmailVerification
+    request: Request, services: ServicesDep, doors: DoorsDep, body: schemas.VerificationToken
 ) -> schemas.EmailVerificationView:
     """Verify the email address of an account with the token of a verification email."""
     user_id = doors.verification_links.let_in(request, body.token)
@@ -264,10 +264,10 @@ async def me(
 @api_keys.get("/user/api-keys", responses=problems(ScopeMissing))
 async def list_keys(
     caller: Annotated[Actor, needs(Scope.ACCOUNT_READ)], read: Read, page: PageQuery
-) -> Page[schemas.KeyView]:
+) -> Page[schemas.ApiKeyView]:
     """The API keys of the account, newest first, without their text."""
     rows = await service.list_keys(read, caller, before=page.before, limit=page.fetch)
-    return page.page(rows, schemas.KeyView.model_validate, lambda row: row.id)
+    return page.page(rows, schemas.ApiKeyView.model_validate, lambda row: row.id)
 
 
 @api_keys.post(
@@ -276,8 +276,8 @@ async def list_keys(
     responses=problems(SessionRequired, CredentialInvalid, KeyExpiryPast, PlanKeysExceeded),
 )
 async def create_key(
-    caller: Person, services: ServicesDep, tx: Tx, body: schemas.NewKey
-) -> schemas.CreatedKey:
+    caller: Person, services: ServicesDep, tx: Tx, body: schemas.NewApiKey
+) -> schemas.CreatedApiKey:
     """Create an API key. The key is shown only in this response: copy it."""
     made = await service.create_key(
         tx,
@@ -287,16 +287,18 @@ async def create_key(
         expires_at=body.expires_at,
         plan=services.plans.get(caller.plan),
     )
-    shown = schemas.KeyView.model_validate(made.row).model_dump()
-    return schemas.CreatedKey(**shown, key=made.text)
+    shown = schemas.ApiKeyView.model_validate(made.row).model_dump()
+    return schemas.CreatedApiKey(**shown, key=made.text)
 
 
 @api_keys.delete("/user/api-keys/{key_id}", responses=problems(SessionRequired, KeyNotFound))
-async def revoke_key(caller: Person, tx: Tx, doors: DoorsDep, key_id: UUID) -> schemas.Deleted:
+async def revoke_key(
+    caller: Person, tx: Tx, doors: DoorsDep, key_id: UUID
+) -> schemas.DeletedApiKey:
     """Revoke an API key. It is no longer accepted."""
     await service.revoke_key(tx, caller, key_id)
     tx.after_commit(lambda: doors.authenticator.forget(key_id))
-    return schemas.Deleted(id=key_id)
+    return schemas.DeletedApiKey(id=key_id)
 
 
 def _is_setup_token(doors: AuthServices, given: str | None) -> bool:

@@ -85,27 +85,27 @@ class PasswordResetDone(SessionsEnded):
     api_keys_revoked: int
 
 
-class Forgotten(StrictModel):
+class ForgottenPassword(StrictModel):
     """The account to reset."""
 
     email: Email
 
 
-class ResetRequested(View):
+class PasswordResetRequested(View):
     """The same text for every address."""
 
     accepted: Literal[True] = True
     message: str = "If an account with this address exists, it will receive an email."
 
 
-class Reset(StrictModel):
+class NewPassword(StrictModel):
     """A new password, with the token from a reset email."""
 
     token: Token
     password: Password
 
 
-class EmailVerification(StrictModel):
+class VerificationToken(StrictModel):
     """The token of a verification email."""
 
     token: Token
@@ -180,7 +180,7 @@ def _unique(scopes: list[Scope]) -> list[Scope]:
     return sorted(set(scopes))
 
 
-class NewKey(StrictModel):
+class NewApiKey(StrictModel):
     """A new API key."""
 
     name: Name
@@ -194,7 +194,7 @@ class NewKey(StrictModel):
     """When it expires, with a time zone. Default: never."""
 
 
-class KeyView(View):
+class ApiKeyView(View):
     """An API key, without the key."""
 
     id: UUID
@@ -208,13 +208,13 @@ class KeyView(View):
     created_at: Timestamp
 
 
-class CreatedKey(KeyView):
+class CreatedApiKey(ApiKeyView):
     """A new API key with its text, which is shown only once."""
 
     key: str
 
 
-class Deleted(View):
+class DeletedApiKey(View):
     """The revoked key."""
 
     id: UUID

@@ -10,7 +10,7 @@ from stepiq.execution.usage import TOKENS_PER_CREDIT
 from stepiq.web.bodies import Timestamp, View
 
 
-class RunsView(View):
+class RunCountsView(View):
     """Runs by status."""
 
     total: int
@@ -22,7 +22,7 @@ class RunsView(View):
     """Unfinished runs at this moment; 0 if the period does not include today."""
 
 
-class TokensView(View):
+class TokenCountsView(View):
     """Tokens of all models."""
 
     input: int
@@ -42,7 +42,7 @@ class CreditsView(View):
     """Credits left in this month, regardless of the period, including a partly used one. Null is unlimited."""
 
 
-class SeriesEntryView(View):
+class UsageEntryView(View):
     """Usage of one day, model or pipeline."""
 
     key: str
@@ -56,7 +56,7 @@ class SeriesEntryView(View):
     cost_complete: bool
 
 
-class QuotaView(View):
+class QuotaUsageView(View):
     """A quota of the plan and its present value. It does not depend on the period."""
 
     name: Quota
@@ -76,15 +76,15 @@ class UsageView(View):
     first: date = Field(serialization_alias="from")
     last: date = Field(serialization_alias="to")
     """Inclusive."""
-    runs: RunsView
-    tokens: TokensView
+    runs: RunCountsView
+    tokens: TokenCountsView
     cost_usd_micros: int
     """Calls to models with an unknown price count as 0."""
     cost_complete: bool
     """False if there were such calls."""
     credits: CreditsView
-    quotas: list[QuotaView]
-    series: list[SeriesEntryView]
+    quotas: list[QuotaUsageView]
+    series: list[UsageEntryView]
     series_complete: bool
     """False if there are more than the 100 listed models or pipelines."""
 
@@ -96,14 +96,14 @@ def usage_view(usage: Usage) -> UsageView:
     return UsageView(
         first=usage.period.first,
         last=usage.period.last,
-        runs=RunsView(
+        runs=RunCountsView(
             total=ended + usage.unfinished_runs,
             completed=totals.completed,
             failed=totals.failed,
             cancelled=totals.cancelled,
             unfinished=usage.unfinished_runs,
         ),
-        tokens=TokensView(
+        tokens=TokenCountsView(
             input=totals.input_tokens,
             cached=totals.cached_tokens,
             output=totals.output_tokens,
@@ -114,7 +114,7 @@ def usage_view(usage: Usage) -> UsageView:
         credits=CreditsView(
             used=totals.credit_tokens // TOKENS_PER_CREDIT, remaining=usage.credits_remaining
         ),
-        quotas=[QuotaView.model_validate(quota) for quota in usage.quotas],
-        series=[SeriesEntryView.model_validate(entry) for entry in usage.series],
+        quotas=[QuotaUsageView.model_validate(quota) for quota in usage.quotas],
+        series=[UsageEntryView.model_validate(entry) for entry in usage.series],
         series_complete=usage.series_complete,
     )

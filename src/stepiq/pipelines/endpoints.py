@@ -60,7 +60,7 @@ _BODIES: dict[str, Any] = {
             "application/json": {
                 "schema": {
                     "anyOf": [
-                        schemas.PipelineBody.model_json_schema(),
+                        {"$ref": "#/components/schemas/PipelineBody"},
                         {"type": "object", "description": "The definition alone."},
                     ]
                 }

@@ -333,7 +333,7 @@ def _sequence(last_event_id: str | None) -> int:
 
 @public.post("/run-links/open", responses=problems(RunLinkInvalid, RunLinkExpired, TooManyAttempts))
 async def open_run_link(
-    request: Request, services: ServicesDep, door: RunLinkDoor, body: schemas.RunLinkOpened
+    request: Request, services: ServicesDep, door: RunLinkDoor, body: schemas.RunLink
 ) -> schemas.LinkedRun:
     """Status, error and steps of a run, without inputs and outputs, for the holder of a link from an email."""
     run_id, expires_at = door.let_in(request, body.token)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Protocol
 from uuid import UUID
 
 from pydantic import Field
+from typing_extensions import TypeAliasType
 
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.core.json import Json
@@ -14,6 +15,7 @@ from stepiq.store.states import RunStatus, StepStatus, TriggerType
 from stepiq.web.bodies import JsonInteger, StrictModel, Timestamp, View
 
 INPUT_NAMES = {"input": "input_data"}
+PaidBy = TypeAliasType("PaidBy", Literal["account_key", "server_key", "local"])
 _TOKENS_PER_CREDIT = 1_000
 
 
@@ -86,7 +88,7 @@ class StepView(View):
     status: StepStatus
     attempts: int
     model: str | None
-    paid_by: Literal["account_key", "server_key", "local"] | None
+    paid_by: PaidBy | None
     """Whose key the calls to `model` used: the account's, the server's (costs credits), or none (`local`). Null if no
     model was used."""
     prompt: str | None
@@ -154,7 +156,7 @@ class RunBrief(View):
     status: RunStatus
 
 
-class RunLinkOpened(StrictModel):
+class RunLink(StrictModel):
     """A request to see a run with the link from an email."""
 
     token: Annotated[str, Field(max_length=256)]

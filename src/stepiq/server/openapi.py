@@ -1,11 +1,13 @@
 """The OpenAPI document: FastAPI's document of the routes, with the errors and credentials of stepIQ added."""
 
+import re
 from collections.abc import Iterator
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 
 from stepiq.accounts.errors import (
     CredentialInvalid,
@@ -16,15 +18,14 @@ from stepiq.accounts.errors import (
 from stepiq.core import json
 from stepiq.core.errors import StepIQError
 from stepiq.core.json import MalformedJson
-from stepiq.server.connections import ServerFull, TooManyConnections
-from stepiq.server.docs import events, headers, samples
+from stepiq.pipelines.schemas import PipelineBody
+from stepiq.server.docs import components, events, headers, samples
 from stepiq.server.protocol import NotHttp
 from stepiq.server.routes import Access, Route, routes_of
 from stepiq.store.database import StoreUnavailable
 from stepiq.web.errors import (
     BodyMissing,
     BodyTooLarge,
-    HeadersTooLarge,
     IdempotencyInProgress,
     IdempotencyKeyInvalid,
     IdempotencyKeyReused,
@@ -32,39 +33,30 @@ from stepiq.web.errors import (
     InvalidBody,
     InvalidQuery,
     MalformedQuery,
-    MethodNotAllowed,
     RateLimited,
-    RequestTimeout,
-    UnknownPath,
     UnsupportedMediaType,
 )
-from stepiq.web.problems import MEDIA_TYPE, Problem, bug, problems
+from stepiq.web.problems import Problem, problems
 
 _DESCRIPTION = """\
 Define AI pipelines, run them durably, and follow them live. Every path is also available under `/v1`.
 
 Errors are `application/problem+json` with a stable `code`. Lists are paginated: send `next_cursor` as `cursor` to get the next page.
 
-Every response has an `X-Request-ID`. Any route can return 400 (malformed HTTP, or U+0000 in the query), 408 (the request arrived too \
+Every response has an `X-Request-ID`. If the plan limits the rate, every response to an accepted credential has `RateLimit-*` \
+headers, also errors that do not list them. Any route can return 400 (malformed HTTP, or U+0000 in the query), 408 (the request arrived too \
 slowly), 431 (URL and headers are too large) and 500 (a bug in stepIQ). Any route except `/health` can return 429 \
 `too_many_connections` and 503 `server_full`. An unknown path is 404 `unknown_path`. A method that a \
 path does not support is 405 `method_not_allowed`; `Allow` lists the supported ones.
 """
 _TAGS = ("Auth", "Users", "API keys", "Pipelines", "Runs", "Reviews", "Webhooks", "Schedules", "Deliveries", "Secrets", "Models", "Usage")  # fmt: skip
+# In the code, the suffix "View" distinguishes classes of responses from records. Clients have no records.
+_SCHEMA_NAME = re.compile(r'"(#/components/schemas/)?(?:Page_(\w+)View_|(\w+)View)"')
 _STREAM_PATH = "/api/runs/{run_id}/stream"
 _STREAM = (
     "Server-sent events. `id` is the event's number in its run, `data` is JSON. The server sends a comment every 15 seconds. "
     "The stream ends after the final `run.status`."
 )
-_COMMON: dict[str, tuple[type[StepIQError], ...]] = {
-    "MalformedRequest": (NotHttp, MalformedQuery),
-    "UnknownPath": (UnknownPath,),
-    "MethodNotAllowed": (MethodNotAllowed,),
-    "RequestTimeout": (RequestTimeout,),
-    "HeadersTooLarge": (HeadersTooLarge,),
-    "TooManyConnections": (TooManyConnections,),
-    "ServerFull": (ServerFull,),
-}
 _ANYWHERE = {"400": "MalformedRequest", "408": "RequestTimeout", "431": "HeadersTooLarge", "500": "Internal"}  # fmt: skip
 _EXCEPT_HEALTH = {"429": "TooManyConnections", "503": "ServerFull"}
 _BEARER: dict[str, list[str]] = {"bearer": []}
@@ -79,17 +71,18 @@ def document(app: FastAPI) -> dict[str, Any]:
     found = get_openapi(
         title=app.title, version=app.version, description=_DESCRIPTION, routes=app.routes
     )
-    # Routes share objects. A round trip through text copies them, so that each can be changed.
-    made: dict[str, Any] = json.loads(json.dumps(found).encode())
-    schemas: dict[str, Any] = made.setdefault("components", {}).setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(unused, None)
-    schemas.update(_problem_schemas())
-    schemas.update(events.components())
+        found["components"]["schemas"].pop(unused, None)
+    found["components"]["schemas"] |= _schemas(Problem, PipelineBody) | events.components()
+    # Routes share objects. A round trip through text copies them, so that each can be changed.
+    text = _SCHEMA_NAME.sub(_short_name, json.dumps(found))
+    made: dict[str, Any] = json.loads(text.encode())
+    _remove_titles(made["paths"])
+    _remove_titles(made["components"])
     made["components"] |= {
         "securitySchemes": _SCHEMES,
         "headers": headers.COMPONENTS,
-        "responses": _common_responses(),
+        "responses": components.responses_of_any_route(),
     }
     for route in routes_of(app):
         operation = made["paths"].get(route.path, {}).get(route.method.lower())
@@ -99,8 +92,28 @@ def document(app: FastAPI) -> dict[str, Any]:
     made["tags"] = [{"name": name} for name in _tags(made)]
     _describe_stream(made["paths"][_STREAM_PATH]["get"])
     samples.fill(made)
-    made["components"]["examples"] = _shared_examples(made)
+    components.share(made)
     return made
+
+
+def _short_name(found: re.Match[str]) -> str:
+    prefix, item, name = found.groups("")
+    return f'"{prefix}{name or item + "Page"}"'
+
+
+def _remove_titles(part: Any) -> None:
+    """Remove the titles of schemas. They only repeat the names of fields."""
+    if isinstance(part, list):
+        for each in cast(list[Any], part):
+            _remove_titles(each)
+    if isinstance(part, dict):
+        found = cast(dict[str, Any], part)
+        # A schema of a field with this name is not text.
+        if isinstance(found.get("title"), str):
+            del found["title"]
+        for key, each in found.items():
+            if key not in ("example", "examples"):
+                _remove_titles(each)
 
 
 def _complete(operation: dict[str, Any], route: Route) -> None:
@@ -139,7 +152,7 @@ def _errors(operation: dict[str, Any], route: Route) -> Iterator[type[StepIQErro
         yield from (NotHttp, MalformedQuery, MalformedJson, BodyMissing)
         yield from (BodyTooLarge, UnsupportedMediaType, InvalidBody)
     if any(parameter["in"] == "query" for parameter in operation.get("parameters", ())):
-        yield from (InvalidQuery, MalformedQuery)
+        yield InvalidQuery
 
 
 def _tags(made: dict[str, Any]) -> list[str]:
@@ -163,31 +176,6 @@ def _describe_stream(operation: dict[str, Any]) -> None:
     }
 
 
-def _common_responses() -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    for name, errors in _COMMON.items():
-        for status, response in problems(*errors).items():
-            headers.refer(response, *headers.of_status(str(status)))
-            made[name] = response
-    headers.refer(internal := bug())
-    return {**made, "Internal": internal}
-
-
-def _shared_examples(made: dict[str, Any]) -> dict[str, Any]:
-    """The examples of problems, by code. Operations refer to them."""
-    shared: dict[str, Any] = {}
-    answers: list[dict[str, Any]] = [*made["components"]["responses"].values()]
-    for operations in made["paths"].values():
-        for operation in operations.values():
-            answers += operation["responses"].values()
-    for answer in answers:
-        found: dict[str, Any] = answer.get("content", {}).get(MEDIA_TYPE, {}).get("examples", {})
-        for code, example in found.items():
-            shared.setdefault(code, example)
-            found[code] = {"$ref": f"#/components/examples/{code}"}
-    return dict(sorted(shared.items()))
-
-
 def _security(access: Access) -> list[dict[str, list[str]]]:
     # In OpenAPI 3.1, any scheme can list scopes, not only OAuth's.
     key = {"api_key": [] if access.scope is None else [access.scope.value]}
@@ -204,9 +192,12 @@ def _merge(responses: dict[str, Any], status: str, added: dict[str, Any]) -> Non
             examples.setdefault(code, example)
 
 
-def _problem_schemas() -> dict[str, Any]:
-    schema = Problem.model_json_schema(
-        mode="serialization", ref_template="#/components/schemas/{model}"
-    )
-    nested = schema.pop("$defs", {})
-    return {**nested, "Problem": schema}
+def _schemas(*models: type[BaseModel]) -> dict[str, Any]:
+    """The schemas of models that no endpoint declares."""
+    found: dict[str, Any] = {}
+    for model in models:
+        schema = model.model_json_schema(
+            mode="serialization", ref_template="#/components/schemas/{model}"
+        )
+        found |= {**schema.pop("$defs", {}), model.__name__: schema}
+    return found

@@ -1,11 +1,11 @@
 """Shapes of operations in the API."""
 
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from stepiq.core.json import Json
 from stepiq.runs.operations.records import Execution, Operation, Payloads
-from stepiq.runs.schemas import CostView, StepView, cost_fields, duration_ms, step_fields
+from stepiq.runs.schemas import CostView, PaidBy, StepView, cost_fields, duration_ms, step_fields
 from stepiq.store.states import OperationStatus
 from stepiq.web.bodies import Timestamp, View
 from stepiq.web.pages import Page
@@ -30,7 +30,7 @@ class OperationView(View):
     """Sent with the call, so that the other side can recognize a repetition."""
     error: Json
     model: str | None
-    paid_by: Literal["account_key", "server_key", "local"] | None
+    paid_by: PaidBy | None
     """Whose key the call used: the account's, the server's (costs credits), or none (`local`)."""
     input_tokens: int
     cached_tokens: int

@@ -107,7 +107,7 @@ async def decide_review(
 
 @public.post("/reviews/open", responses=problems(ReviewLinkInvalid, ReviewClosed, TooManyAttempts))
 async def open_link(
-    request: Request, services: ServicesDep, door: ReviewLinkDoor, body: schemas.LinkOpened
+    request: Request, services: ServicesDep, door: ReviewLinkDoor, body: schemas.ReviewLink
 ) -> schemas.ReviewForLink:
     """The review that a link from an email opens. Opening the link decides nothing."""
     holder = door.let_in(request, body.token)
@@ -121,7 +121,7 @@ async def open_link(
     responses=problems(ReviewLinkInvalid, ReviewClosed, ReviewNotEditable, TooManyAttempts),
 )
 async def decide_by_link(
-    request: Request, services: ServicesDep, door: ReviewLinkDoor, body: schemas.LinkAnswer
+    request: Request, services: ServicesDep, door: ReviewLinkDoor, body: schemas.ReviewLinkAnswer
 ) -> schemas.ReviewDecided:
     """Approve or reject with the link from an email; the run then continues. Only the first decision counts.
 

@@ -71,14 +71,14 @@ class ReviewAnswer(_Decision):
     """Decides only this iteration, so that you do not decide one that you have not seen. Default: the last one."""
 
 
-class LinkAnswer(_Decision):
+class ReviewLinkAnswer(_Decision):
     """A decision with the link from an email."""
 
     token: Token
     """The part of the link after `#`."""
 
 
-class LinkOpened(StrictModel):
+class ReviewLink(StrictModel):
     """A request with the link from an email."""
 
     token: Token

@@ -7,6 +7,7 @@ from html import escape
 from http import HTTPStatus
 from typing import Any, cast
 
+from stepiq.server.docs.components import OF_ANY_ROUTE, expand
 from stepiq.server.docs.html import inline, page, paragraphs, table
 from stepiq.server.docs.samples import Schema, resolve
 from stepiq.web.problems import MEDIA_TYPE
@@ -36,7 +37,7 @@ def render(document: dict[str, Any], base_url: str) -> str:
     by_tag: dict[str, list[tuple[str, str, Operation]]] = {
         str(tag["name"]): [] for tag in document["tags"]
     }
-    for path, operations in document["paths"].items():
+    for path, operations in expand(document["paths"], components).items():
         for method, operation in operations.items():
             by_tag[operation["tags"][0]].append((method.upper(), path, operation))
     content = f"<h1>stepIQ API {escape(str(document['info']['version']))}</h1>"
@@ -46,7 +47,7 @@ def render(document: dict[str, Any], base_url: str) -> str:
         content += f'<h2 id="{_anchor(tag)}">{escape(tag)}</h2>'
         entries = ""
         for method, path, operation in found:
-            content += _operation(method, path, operation, components, base_url)
+            content += _operation(method, path, operation, shapes, base_url)
             entries += f'<li><a href="#{_id(method, path)}">{_method(method)}<span>{_breaking(path.removeprefix("/api"))}</span></a></li>'
         links += f'<strong><a href="#{_anchor(tag)}">{escape(tag)}</a></strong><ul class="entries">{entries}</ul>'
     content += _common(components)
@@ -62,8 +63,8 @@ def _common(components: Operation) -> str:
     ]
     errors = [
         row
-        for response in components["responses"].values()
-        for row in _error_rows(response, components)
+        for name in OF_ANY_ROUTE
+        for row in _error_rows(expand(components["responses"][name], components))
     ]
     return (
         f'<h2 id="headers">Response headers</h2>{table(("header", "means"), named)}'
@@ -79,9 +80,8 @@ def _credentials(base_url: str) -> str:
 
 
 def _operation(
-    method: str, path: str, operation: Operation, components: Operation, base_url: str
+    method: str, path: str, operation: Operation, shapes: dict[str, Schema], base_url: str
 ) -> str:
-    shapes: dict[str, Schema] = components["schemas"]
     parameters = [
         (f"<code>{escape(each['name'])}</code>", f"{_typed(each['schema'], bool(each.get('required')))}, {escape(each['in'])}", inline(each.get("description", "")))
         for each in operation.get("parameters", ())
@@ -96,7 +96,7 @@ def _operation(
         *_request(operation, shapes),
         f"<h4>Example</h4><pre>{escape(_curl(method, path, operation, base_url))}</pre>",
         *_answers(operation, shapes),
-        _errors(operation, components),
+        _errors(operation),
         "</article>",
     ]
     return "".join(parts)
@@ -155,26 +155,20 @@ def _examples(body: Operation) -> Iterator[str]:
 
 
 def _named_examples(body: Operation) -> Iterator[tuple[str, Any]]:
-    if "example" in body:
-        yield "", body["example"]
     for example in cast(dict[str, Any], body.get("examples", {})).values():
-        yield example["summary"], example["value"]
+        yield example.get("summary", ""), example["value"]
 
 
-def _errors(operation: Operation, components: Operation) -> str:
-    rows = [
-        row
-        for response in operation["responses"].values()
-        for row in _error_rows(response, components)
-    ]
+def _errors(operation: Operation) -> str:
+    rows = [row for response in operation["responses"].values() for row in _error_rows(response)]
     shown = table(("status", "code", "means"), rows)
     anywhere = '<p>See also <a href="#anywhere">errors of any route</a>.</p>'
     return f"<details><summary>Errors</summary>{shown}{anywhere}</details>"
 
 
-def _error_rows(response: Operation, components: Operation) -> Iterator[tuple[str, str, str]]:
-    for code in response.get("content", {}).get(MEDIA_TYPE, {}).get("examples", {}):
-        example = components["examples"][code]
+def _error_rows(response: Operation) -> Iterator[tuple[str, str, str]]:
+    examples: dict[str, Any] = response.get("content", {}).get(MEDIA_TYPE, {}).get("examples", {})
+    for code, example in examples.items():
         link = f'<a href="/docs/errors#{escape(code)}"><code>{escape(code)}</code></a>'
         yield str(example["value"]["status"]), link, inline(example["summary"])
 
@@ -245,7 +239,7 @@ def _bounds(schema: Schema) -> Iterator[str]:
 def _type(schema: Schema) -> str:
     if reference := schema.get("$ref"):
         name = escape(str(reference).rpartition("/")[2])
-        shown = re.sub(r"^Page_(.+)_$", r"page of \1", name)
+        shown = re.sub(r"^(.+)Page$", r"page of \1", name)
         return f'<a href="#shape-{name}">{shown}</a>'
     for name in ("anyOf", "oneOf", "allOf"):
         if name in schema:

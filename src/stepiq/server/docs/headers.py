@@ -78,8 +78,6 @@ IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
 }
 
 _RATE: Final = tuple(name for name in COMPONENTS if name.startswith("RateLimit-"))
-# The server returns these before it checks the credential, so the rate is unknown.
-_BEFORE_RATE: Final = frozenset({"401", "408", "413", "431"})
 _BY_STATUS: Final = {
     "401": ("WWW-Authenticate",),
     "405": ("Allow",),
@@ -116,7 +114,8 @@ def of_status(status: str) -> tuple[str, ...]:
 
 def _names(status: str, response: dict[str, Any], route: Route) -> tuple[str, ...]:
     names = of_status(status)
-    if not route.access.is_public and status not in _BEFORE_RATE:
+    # Other errors have them too. The description of the document says so once.
+    if not route.access.is_public and (status < "400" or status == "429"):
         names += _RATE
     if route.takes_key and status < "300":
         names += ("Idempotent-Replayed",)

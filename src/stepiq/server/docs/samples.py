@@ -29,7 +29,7 @@ def fill(document: dict[str, Any]) -> None:
                 if by_hand is None:
                     _fill_content(body, shapes)
                 else:
-                    body["examples"] = by_hand
+                    body["examples"] = dict(by_hand)
             for status, response in operation["responses"].items():
                 _fill_response(response, f"{status} {name}", shapes)
 
@@ -44,16 +44,25 @@ def _fill_parameter(parameter: dict[str, Any], shapes: dict[str, Schema]) -> Non
 def _fill_response(response: dict[str, Any], name: str, shapes: dict[str, Schema]) -> None:
     for media_type, body in response.get("content", {}).items():
         if media_type == "application/yaml":
-            body["example"] = examples.DEFINITION_YAML
+            body["examples"] = {"yaml": {"value": examples.DEFINITION_YAML}}
         elif name in examples.RESPONSES:
-            body["example"] = examples.RESPONSES[name]
+            body["examples"] = {_name(body["schema"]): {"value": examples.RESPONSES[name]}}
         else:
             _fill_content(body, shapes)
 
 
 def _fill_content(body: dict[str, Any], shapes: dict[str, Schema]) -> None:
-    if "example" not in body and "examples" not in body:
-        body["example"] = sample(body.get("schema", {}), shapes)
+    if "examples" not in body:
+        schema = body["schema"]
+        body["examples"] = {_name(schema): {"value": sample(schema, shapes)}}
+
+
+def _name(schema: Schema) -> str:
+    """The name of an example: that of its shape."""
+    for each in (schema, *schema.get("anyOf", ())):
+        if "$ref" in each:
+            return str(each["$ref"]).rpartition("/")[2]
+    return "example"
 
 
 def _with_examples(shapes: dict[str, Schema]) -> dict[str, Schema]:

@@ -83,7 +83,7 @@ async def _inbox(request: Request) -> Inbox:
 @router.post(
     "/webhooks/{pipeline_id}",
     status_code=202,
-    response_model=schemas.Accepted,
+    response_model=schemas.AcceptedRun,
     responses=problems(
         KeyRequired,
         PipelineNotFound,
@@ -120,7 +120,7 @@ async def trigger_webhook(
     async def run_of(session: Session) -> NewRun:
         return await service.run_of(session, sender, checked, engine=engine, plan=plan)
 
-    accepted = schemas.Accepted(
+    accepted = schemas.AcceptedRun(
         run_id=checked.run_id, status=RunStatus.PENDING, pipeline_id=checked.target.id
     )
     response = JSONResponse(accepted.model_dump(mode="json"), 202)

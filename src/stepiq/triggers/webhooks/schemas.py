@@ -7,7 +7,7 @@ from stepiq.store.states import RunStatus
 from stepiq.web.bodies import View
 
 
-class Accepted(View):
+class AcceptedRun(View):
     """A run that an inbound webhook started."""
 
     accepted: Literal[True] = True

@@ -24,15 +24,15 @@ _SECRET_SHOWN: Final[dict[str, Any]] = {
 _LONG: Final = "the passphrase of a password manager"
 
 SHAPES: Final[dict[str, Any]] = {
-    "CreatedKey": _KEY_SHOWN
+    "CreatedApiKey": _KEY_SHOWN
     | {"last_used_at": None, "key": "sk_live_4fQzT0wq8mJ2xYb7Lk9Vd3Rn6HcSgE1pAuZ5"},
-    "Deleted": {"id": KEY, "deleted": True},
+    "DeletedApiKey": {"id": KEY, "deleted": True},
     "DeletedSecret": {"id": STORED, "deleted": True},
-    "Forgotten": {"email": "ada@example.com"},
-    "KeyView": _KEY_SHOWN,
+    "ForgottenPassword": {"email": "ada@example.com"},
+    "ApiKey": _KEY_SHOWN,
     "Login": {"email": "ada@example.com", "password": _LONG},
     "Logout": {"all": True},
-    "NewKey": {"name": "Website", "scopes": ["pipelines:execute", "webhooks:trigger"]},
+    "NewApiKey": {"name": "Website", "scopes": ["pipelines:execute", "webhooks:trigger"]},
     "NewSecret": {
         "name": "BRIEFS_SECRET",
         "value": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
@@ -41,9 +41,9 @@ SHAPES: Final[dict[str, Any]] = {
     "PasswordChange": {"current_password": _LONG, "new_password": f"{_LONG}, a new one"},
     "Refresh": {"refresh_token": "Zk3pV9x1cQm7Lw5Tn2Yb8Rd4Hs6Jg0Fa"},
     "Registration": {"email": "ada@example.com", "password": _LONG, "name": "Ada"},
-    "Reset": {"token": "Yb8Rd4Hs6Jg0FaZk3pV9x1cQm7Lw5Tn2", "password": f"{_LONG}, a new one"},
-    "SecretView": _SECRET_SHOWN,
-    "SeriesEntryView": {
+    "NewPassword": {"token": "Yb8Rd4Hs6Jg0FaZk3pV9x1cQm7Lw5Tn2", "password": f"{_LONG}, a new one"},
+    "Secret": _SECRET_SHOWN,
+    "UsageEntry": {
         "key": "2026-02-27",
         "name": None,
         "runs": 12,
@@ -54,7 +54,7 @@ SHAPES: Final[dict[str, Any]] = {
     "PasswordResetDone": {"sessions_ended": 2, "api_keys_revoked": 1},
     "SessionsEnded": {"sessions_ended": 2},
     "StoredSecret": _SECRET_SHOWN | {"warning": None},
-    "UsageView": {
+    "Usage": {
         "from": "2026-02-01",
         "to": "2026-02-27",
         "runs": {"total": 13, "completed": 11, "failed": 1, "cancelled": 0, "unfinished": 1},
@@ -83,7 +83,7 @@ SHAPES: Final[dict[str, Any]] = {
         ],
         "series_complete": True,
     },
-    "UserView": {
+    "User": {
         "id": USER,
         "email": "ada@example.com",
         "email_verified": True,
@@ -115,12 +115,12 @@ SHAPES: Final[dict[str, Any]] = {
         "created_at": CREATED,
     },
 }
-SHAPES["EmailVerification"] = {
+SHAPES["VerificationToken"] = {
     "token": "AZLwxR06exCMRC9vOp59AQBM0V7cFOl9P6mVh3mYkqRtW8b2JdXn4sLzQe5Gy1Ua"
 }
-SHAPES["EmailVerificationView"] = {"email": "ada@example.com", "email_verified": True}
+SHAPES["EmailVerification"] = {"email": "ada@example.com", "email_verified": True}
 SHAPES["UserChange"] = {"disabled": True}
-SHAPES["AdminUserView"] = {
+SHAPES["AdminUser"] = {
     "id": USER,
     "email": "ada@example.com",
     "email_verified": True,
@@ -130,8 +130,8 @@ SHAPES["AdminUserView"] = {
     "disabled": True,
     "created_at": CREATED,
 }
-SHAPES["SessionView"] = {
-    "user": SHAPES["UserView"],
+SHAPES["Session"] = {
+    "user": SHAPES["User"],
     "token": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIwMTkyZjBjMCJ9.Jx0nT7Qm",
     "refresh_token": "Zk3pV9x1cQm7Lw5Tn2Yb8Rd4Hs6Jg0Fa",
     "token_type": "Bearer",
@@ -140,4 +140,4 @@ SHAPES["SessionView"] = {
 SHAPES["RecipientToken"] = {
     "token": "AZLwxR06exCMRC9vOp59AQBM0V7cFOl9P6mVh3mYkqRtW8b2JdXn4sLzQe5Gy1Ua"
 }
-SHAPES["RecipientView"] = {"email": "bob@example.com", "confirmed": True, "released": 2}
+SHAPES["Recipient"] = {"email": "bob@example.com", "confirmed": True, "released": 2}

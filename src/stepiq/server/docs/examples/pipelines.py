@@ -89,9 +89,9 @@ _CHANGE: Final[dict[str, Any]] = {
 }
 
 SHAPES: Final[dict[str, Any]] = {
-    "ArchivedView": {"id": PIPELINE, "status": "archived", "deleted": True},
-    "ChangeView": _CHANGE,
-    "DiffView": {
+    "Archived": {"id": PIPELINE, "status": "archived", "deleted": True},
+    "Change": _CHANGE,
+    "Diff": {
         "before": 2,
         "after": 3,
         "text": f"""\
@@ -109,8 +109,8 @@ SHAPES: Final[dict[str, Any]] = {
 """,
         "changes": [_CHANGE],
     },
-    "IssueView": _ISSUE,
-    "ModelView": {
+    "Issue": _ISSUE,
+    "Model": {
         "id": "openai/gpt-4o-mini",
         "name": "GPT-4o mini",
         "provider": "openai",
@@ -124,8 +124,8 @@ SHAPES: Final[dict[str, Any]] = {
         "reason": None,
     },
     "PipelinePatch": {"name": "Brief on a topic", "tags": ["marketing"]},
-    "PipelineView": _PIPELINE_SHOWN,
-    "ProviderView": {
+    "Pipeline": _PIPELINE_SHOWN,
+    "Provider": {
         "id": "openai",
         "name": "OpenAI",
         "usable": True,
@@ -133,14 +133,14 @@ SHAPES: Final[dict[str, Any]] = {
         "reason": None,
         "models": ["openai/gpt-4o", "openai/gpt-4o-mini"],
     },
-    "SavedPipelineView": _PIPELINE_SHOWN | {"warnings": []},
-    "ValidationView": {
+    "SavedPipeline": _PIPELINE_SHOWN | {"warnings": []},
+    "Validation": {
         "valid": False,
         "errors": [_ISSUE],
         "warnings": [],
     },
-    "VersionSummaryView": _VERSION_SHOWN,
-    "VersionView": _VERSION_SHOWN | {"definition": DEFINITION},
+    "VersionSummary": _VERSION_SHOWN,
+    "Version": _VERSION_SHOWN | {"definition": DEFINITION},
 }
 
 _DEFINITIONS: Final[dict[str, dict[str, Any]]] = {

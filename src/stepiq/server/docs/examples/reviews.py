@@ -26,11 +26,11 @@ _REVIEW: Final[dict[str, Any]] = {
 }
 
 SHAPES: Final[dict[str, Any]] = {
-    "ReviewView": _REVIEW,
+    "Review": _REVIEW,
     "ReviewDetail": _REVIEW | {"decision": None, "reviewer": None, "closed_at": None},
     "ReviewAnswer": {"decision": "approve", "comment": "Shorter now.", "output": _EDITED},
-    "LinkOpened": {"token": _LINK},
-    "LinkAnswer": {"token": _LINK, "decision": "reject", "comment": "Too early."},
+    "ReviewLink": {"token": _LINK},
+    "ReviewLinkAnswer": {"token": _LINK, "decision": "reject", "comment": "Too early."},
     "ReviewForLink": {
         "pipeline_name": "Brief on a topic",
         "step_id": "check",

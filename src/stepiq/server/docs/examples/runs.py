@@ -106,13 +106,13 @@ _OPERATION: Final[dict[str, Any]] = {
 }
 
 SHAPES: Final[dict[str, Any]] = {
-    "Accepted": {
+    "AcceptedRun": {
         "accepted": True,
         "run_id": RUN,
         "status": "pending",
         "pipeline_id": PIPELINE,
     },
-    "AttemptView": {
+    "Attempt": {
         "number": 1,
         "at": SENT,
         "status_code": 200,
@@ -121,7 +121,7 @@ SHAPES: Final[dict[str, Any]] = {
         "response_headers": {"content-type": "text/plain"},
         "response_excerpt": "ok",
     },
-    "EventView": {
+    "Event": {
         "seq": 6,
         "type": "run.status",
         "data": {
@@ -132,7 +132,7 @@ SHAPES: Final[dict[str, Any]] = {
             "created_at": ENDED,
         },
     },
-    "OperationView": _OPERATION,
+    "Operation": _OPERATION,
     "OperationDetail": _OPERATION
     | {
         "request": {"messages": [{"role": "user", "text": _STEP_SHOWN["prompt"]}]},
@@ -142,18 +142,18 @@ SHAPES: Final[dict[str, Any]] = {
     "RunBrief": {"id": RUN, "status": "cancelled"},
     "RunRequest": {"input_data": INPUT},
     "RetryRequest": {"from": "failed"},
-    "ReusedView": {
+    "Reused": {
         "steps": 2,
         "input_tokens": 310,
         "output_tokens": 95,
         "total_tokens": 405,
         "cost_usd_micros": 103,
     },
-    "RunView": _RUN_SHOWN,
+    "Run": _RUN_SHOWN,
     "StepDetail": _STEP_SHOWN
     | {"executed_in": RUN, "operations": [_OPERATION], "next_cursor": None},
 }
-SHAPES["DeliveryView"] = {
+SHAPES["Delivery"] = {
     "id": DELIVERY,
     "run_id": RUN,
     "pipeline_id": PIPELINE,
@@ -163,7 +163,7 @@ SHAPES["DeliveryView"] = {
     "target_path": "output.deliver[0]",
     "status": "delivered",
     "error": None,
-    "attempts": [SHAPES["AttemptView"]],
+    "attempts": [SHAPES["Attempt"]],
     "created_at": ENDED,
     "completed_at": "2026-02-27T10:00:04.327Z",
 }
@@ -172,9 +172,7 @@ _TIMEOUT: Final = {
     "code": "step_timeout",
     "message": "Step `brief`: The attempt took longer than `timeout_seconds` (120). Raise it, or make the step do less.",
 }
-SHAPES["RunLinkOpened"] = {
-    "token": "AZLwxR06exCMRC9vOp59AQBM0V7cFOl9P6mVh3mYkqRtW8b2JdXn4sLzQe5Gy1Ua"
-}
+SHAPES["RunLink"] = {"token": "AZLwxR06exCMRC9vOp59AQBM0V7cFOl9P6mVh3mYkqRtW8b2JdXn4sLzQe5Gy1Ua"}
 SHAPES["LinkedStep"] = {
     "step_id": "brief",
     "iteration": 1,
@@ -232,7 +230,7 @@ id: 6
 _RUN_RETRIED: Final[dict[str, Any]] = _RUN_ACCEPTED | {
     "trigger_type": "retry",
     "retry_of": RUN,
-    "reused": SHAPES["ReusedView"],
+    "reused": SHAPES["Reused"],
 }
 
 RESPONSES: Final[dict[str, Any]] = {

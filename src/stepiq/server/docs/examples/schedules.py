@@ -5,7 +5,7 @@ from typing import Any, Final
 from stepiq.server.docs.examples.shared import CREATED, PIPELINE, RUN, SCHEDULE
 
 SHAPES: Final[dict[str, Any]] = {
-    "DeletedScheduleView": {"id": SCHEDULE, "deleted": True},
+    "DeletedSchedule": {"id": SCHEDULE, "deleted": True},
     "SchedulePatch": {"cron_expression": "0 8 * * 1-5", "timezone": "Europe/Berlin"},
     "ScheduleRequest": {
         "name": "Every working day",
@@ -15,7 +15,7 @@ SHAPES: Final[dict[str, Any]] = {
         "overlap": "skip",
         "catch_up": "last",
     },
-    "ScheduleView": {
+    "Schedule": {
         "id": SCHEDULE,
         "pipeline_id": PIPELINE,
         "name": "Every working day",
@@ -32,14 +32,14 @@ SHAPES: Final[dict[str, Any]] = {
         "created_at": CREATED,
         "updated_at": CREATED,
     },
-    "TickView": {
+    "Tick": {
         "due_at": "2026-02-27T08:00:00.000Z",
         "outcome": "started",
         "reason": None,
         "run_id": RUN,
         "recorded_at": "2026-02-27T08:00:00.142Z",
     },
-    "UpcomingView": {
+    "Upcoming": {
         "schedule_id": SCHEDULE,
         "pipeline_id": PIPELINE,
         "pipeline_name": "Brief on a topic",
