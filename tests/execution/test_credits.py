@@ -11,11 +11,11 @@ from structlog.testing import capture_logs
 
 from stepiq.core import clock as core_clock
 from stepiq.execution import usage
+from stepiq.execution.calls import budget
+from stepiq.execution.calls.requests import CallModel, Message
 from stepiq.execution.journal import Journal
 from stepiq.execution.limits import next_month
 from stepiq.execution.reservations import release_left_over
-from stepiq.providers.base import Message, ModelRequest
-from stepiq.steps.llm import spending
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.tables import run_steps
 from tests.support import loop_time
@@ -32,7 +32,7 @@ steps:
     max_concurrency: 10
     steps: [{id: ask, model: openai/gpt-4o-mini, prompt: x, retry: {max_attempts: 1}}]
 """
-BOUND = spending.bound(ModelRequest(messages=(Message("user", "x"),), max_tokens=1_000))
+BOUND = budget.bound(CallModel("openai/gpt-4o-mini", (Message("user", "x"),), max_tokens=1_000))
 
 
 async def run(world: World, source: str, plan: Limits, input_data: Any = None) -> Ended:
@@ -317,7 +317,8 @@ class TestFreeOfCharge:
         ]
         starts = [each for each in statements if "INSERT INTO run_steps" in each]
         assert len(starts) == 1
-        assert len([each for each in statements if "UPDATE run_steps" in each]) == 1
+        # Before the correction prompt, and at the end.
+        assert len([each for each in statements if "UPDATE run_steps" in each]) == 2
 
     @pytest.mark.one_store
     async def test_a_limited_call_gets_a_limit_and_a_warning_when_it_is_reached(
@@ -328,7 +329,7 @@ class TestFreeOfCharge:
 
         ended = await run(world, source, Limits(credits_per_month=20))
 
-        assert fake_provider.requests[0].body["max_completion_tokens"] == spending.ANSWER_TOKENS
+        assert fake_provider.requests[0].body["max_completion_tokens"] == budget.ANSWER_TOKENS
         notes = [each.data["message"] for each in ended.events if each.type == "step.log"]
         assert any("cut off at 8,192 tokens" in note for note in notes)
 
@@ -363,18 +364,19 @@ class TestBound:
         "text", ["hello world " * 50, "日本語のテキスト" * 50, "🎉" * 200, "\x00\ud800" * 100]
     )
     def test_a_text_counts_a_token_for_each_of_its_bytes(self, text: str):
-        request = ModelRequest(messages=(Message("user", text),), max_tokens=10)
+        request = CallModel(None, (Message("user", text),), max_tokens=10)
 
-        found = spending.bound(request)
+        found = budget.bound(request)
 
         assert found >= len(text.encode(errors="replace")) + 10
 
     def test_the_schema_and_the_system_prompt_count(self):
-        plain = ModelRequest(messages=(Message("user", "x"),))
-        full = ModelRequest(
-            messages=(Message("user", "x"),),
+        plain = CallModel(None, (Message("user", "x"),))
+        full = CallModel(
+            None,
+            (Message("user", "x"),),
             system_prompt="y" * 1_000,
             json_schema={"description": "z" * 1_000},
         )
 
-        assert spending.bound(full) - spending.bound(plain) > 2_000
+        assert budget.bound(full) - budget.bound(plain) > 2_000

@@ -16,6 +16,7 @@ from stepiq.execution.journal import ClaimLost, Ending, Entry
 from stepiq.execution.limits import next_month, tomorrow
 from stepiq.execution.records import ClaimedRun, Meter, NewRun, StepRecord
 from stepiq.execution.usage import Tally
+from stepiq.providers.base import Usage
 from stepiq.store.states import RunStatus, StepStatus, TriggerType
 from stepiq.store.tables import run_steps, runs, usage_days, workspaces
 from tests.support.engine import Limits, World
@@ -235,12 +236,12 @@ class _History:
     def _meter(self, record: StepRecord) -> None:
         assert record.model is not None
         tokens = self.chance.choice((0, 7, 400))
-        record.meter.input_tokens += tokens
-        record.meter.output_tokens += tokens // 7
-        if tokens and record.model.startswith("openai"):
-            record.meter.credit_tokens += tokens + tokens // 7
-        if tokens:
-            record.meter.add_cost(None if record.model.endswith("c") else {"input": tokens * 3})
+        if not tokens:
+            return
+        used = Usage(input_tokens=tokens, cached_tokens=0, output_tokens=tokens // 7)
+        costs_credits = record.model.startswith("openai")
+        cost = None if record.model.endswith("c") else {"input": tokens * 3}
+        record.meter.add(used, tokens + tokens // 7 if costs_credits else 0, cost)
 
     async def _write(self, record: StepRecord, ending: Ending | None = None) -> None:
         assert self.run is not None

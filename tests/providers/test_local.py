@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from stepiq.core.fairness import act_for
+from stepiq.execution.calls import budget
 from stepiq.providers import local_weights
-from stepiq.providers.base import Cost, Message, Model, ModelRequest, ProviderError
+from stepiq.providers.base import Cost, Model, ProviderError
 from stepiq.providers.local import LocalServer
 from stepiq.providers.local_weights import LocalModelUnavailable, weights_path
 from stepiq.providers.registry import Providers
 from stepiq.providers.sources import LocalSource
-from stepiq.steps.llm import spending
 from tests.providers.conftest import ask, settings_with
 from tests.support.local_model import CACHE, needs_local_model
 
@@ -304,26 +304,22 @@ class TestLengthOfAnswers:
 
     @pytest.mark.parametrize(("wanted", "sent"), [(None, 512), (5_000, 512), (10, 10)])
     def test_an_answer_has_at_most_512_tokens(self, model: Model, wanted: int | None, sent: int):
-        request = ModelRequest((Message("user", "Hello"),), max_tokens=wanted)
-
-        assert spending.capped(model, request).max_tokens == sent
+        assert budget.max_tokens(model, wanted, is_limited=False) == sent
 
     @pytest.mark.parametrize("wanted", [None, 512, 5_000])
     def test_the_advice_about_a_longer_one_is_not_to_raise_the_limit(
         self, model: Model, wanted: int | None
     ):
-        request = ModelRequest((Message("user", "Hello"),), max_tokens=wanted)
+        sent = budget.max_tokens(model, wanted, is_limited=False)
 
-        advice = spending.cut_off(model, request, spending.capped(model, request))
+        advice = budget.cut_off(model, wanted, sent)
 
         assert "limit of `local/smollm2-135m`" in advice
         assert "another `model`" in advice
         assert "max_tokens" not in advice
 
     def test_the_limit_of_a_step_can_be_raised(self, model: Model):
-        request = ModelRequest((Message("user", "Hello"),), max_tokens=10)
-
-        advice = spending.cut_off(model, request, spending.capped(model, request))
+        advice = budget.cut_off(model, 10, 10)
 
         assert advice.endswith("Raise `max_tokens`.")
 

@@ -29,7 +29,7 @@ from stepiq.core.http import GuardedClient, Reply, operator_client, urls
 from stepiq.core.http.hosts import Host, HostInvalid
 from stepiq.core.http.waits import retry_after
 from stepiq.core.logging import _escape_controls
-from stepiq.execution.context import DELTA_CHARACTERS
+from stepiq.execution.text_stream import DELTA_CHARACTERS
 from stepiq.language import cron, foreign, patterns, time_zones
 from stepiq.language.expressions import Expression, times
 from stepiq.language.expressions import source as expression_source

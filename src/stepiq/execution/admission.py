@@ -20,6 +20,7 @@ from sqlalchemy.exc import IntegrityError
 from stepiq.core import clock, metrics
 from stepiq.core.errors import Conflict, StepIQError
 from stepiq.execution import events, retries, reviews, usage
+from stepiq.execution import journal_operations as operations
 from stepiq.execution.admission_rows import COUNT_IN, SEE, parameters
 from stepiq.execution.definitions import VersionNotFound
 from stepiq.execution.events import Event
@@ -262,9 +263,12 @@ class Admission:
                     run_steps.c.status.in_((StepStatus.RUNNING, StepStatus.WAITING)),
                 )
                 .values(status=StepStatus.CANCELLED, completed_at=now)
-                .returning(run_steps.c.step_id, run_steps.c.branch, run_steps.c.iteration)
+                .returning(
+                    run_steps.c.id, run_steps.c.step_id, run_steps.c.branch, run_steps.c.iteration
+                )
             )
         ).all()
+        await operations.cancel(session, [row.id for row in stopped], now)
         news: list[Event] = [
             events.step_status(
                 StepStatus.CANCELLED, events.execution(row.step_id, row.branch, row.iteration)

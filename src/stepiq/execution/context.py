@@ -1,149 +1,87 @@
-"""The context that the handler of a step receives, and the streaming of its text."""
+"""The context that the handler of a step receives."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
-from weakref import WeakValueDictionary
+from typing import Protocol, TypeVar
 
-from stepiq.core import clock
-from stepiq.core.http import GuardedClient
 from stepiq.core.json import Json
-from stepiq.execution import events
-from stepiq.execution.maskers import Maskers
-from stepiq.execution.records import ClaimedRun, StepRecord
+from stepiq.execution.calls.requests import (
+    AskPerson,
+    CallHttp,
+    CallModel,
+    HttpReply,
+    ModelReply,
+    Request,
+    RunCode,
+)
+from stepiq.execution.outcomes import ReviewAnswer
+from stepiq.execution.records import ClaimedRun
 from stepiq.execution.run_secrets import RunSecrets
-from stepiq.execution.stubs import Stubs
 from stepiq.language.specs import Step
-from stepiq.providers.registry import Providers
-from stepiq.redaction.masking import Masker
-from stepiq.sandbox.sandbox import Sandbox
-from stepiq.store.database import Database
-from stepiq.store.pubsub import Changes, run_topic
 
-DELTA_SECONDS = 0.05
-"""Minimum interval between two messages of model text to listeners."""
-DELTA_CHARACTERS = 16 * 1024
-"""Maximum length of one such message."""
+R = TypeVar("R")
 
 
-class CreditTurns:
-    """Serialises the attempts of a workspace's waiting calls to reserve credits."""
+class Send(Protocol):
+    """Sends a request through the chain of interceptors, and returns its reply."""
 
-    def __init__(self) -> None:
-        self._locks = WeakValueDictionary[UUID, asyncio.Lock]()
-
-    def of(self, workspace_id: UUID) -> asyncio.Lock:
-        """The lock of a workspace."""
-        return self._locks.setdefault(workspace_id, asyncio.Lock())
-
-
-@dataclass(slots=True)
-class Dependencies:
-    """The shared services that steps use. One instance per process."""
-
-    database: Database
-    providers: Providers
-    http: GuardedClient
-    sandbox: Sandbox
-    """Replaced at each start of the engine, and closed when it stops."""
-    changes: Changes
-    credit_turns: CreditTurns = field(default_factory=CreditTurns)
-    maskers: Maskers = field(default_factory=Maskers)
-    stubs: Stubs | None = None
-    """Given results for steps, in tests of pipelines."""
+    async def __call__(self, request: Request[R], /) -> R: ...
 
 
 @dataclass(frozen=True, slots=True)
 class StepContext:
-    """One execution of a step, for its handler."""
+    """One execution of a step, for its handler: what it may read, and its only way out of the process.
+
+    A handler is called again after a crash or a wait. Calls that were completed before return their recorded replies.
+    Therefore, the requests of a handler may only depend on the context, the replies, and nothing else.
+    """
 
     run: ClaimedRun
     step: Step
-    record: StepRecord
     scope: dict[str, Json]
     """The names that templates and expressions may use."""
     previous: Json
     """Output of the previous step."""
-    dependencies: Dependencies
+    started_at: datetime
+    """When the step first started, also after a crash."""
     secrets: RunSecrets
-    speak: Callable[[str], None]
-    """Send a piece of text to listeners; batched and not recorded."""
     note: Callable[[str, str], None]
     """Add a line to the step's log: level, message. Written with the next write."""
-    save: Callable[[], Awaitable[None]]
-    """Record the progress and the usage of the step so far."""
-    begin: Callable[[], Awaitable[None]]
-    """Record that an attempt begins. Handlers must call it before any external effect."""
-
-    @property
-    def started_at(self) -> datetime:
-        """When the step first started, also after a crash."""
-        assert self.record.started_at is not None  # noqa: S101 - set before the handler is called
-        return self.record.started_at
+    send: Send
 
     @property
     def sending_scope(self) -> dict[str, Json]:
         """See `RunSecrets.sending`."""
         return self.secrets.sending(self.scope)
 
-    @property
-    def idempotency_key(self) -> str:
-        """The same for all attempts of this execution: `run:step[:branch]:iteration`."""
-        record = self.record
-        parts = [str(self.run.id), record.step_id, record.branch, str(record.iteration)]
-        return ":".join(part for part in parts if part)
+    async def model(self, request: CallModel) -> ModelReply:
+        """Call a model once, and stream its text.
 
+        Raises:
+            OperationFailed: the model is not available, did not answer, or needs more credits than are left.
+        """
+        return await self.send(request)
 
-class Speaker:
-    """Sends a step's text to the run's listeners, at most every 50 ms and with secrets masked."""
+    async def http(self, request: CallHttp) -> HttpReply:
+        """Send an HTTP request once. A response with an error status is returned like any other.
 
-    def __init__(self, changes: Changes, run_id: UUID, record: StepRecord, masker: Masker) -> None:
-        self._changes = changes
-        self._run_id = run_id
-        self._record = record
-        self._waiting: list[str] = []
-        self._masked = masker.stream()
-        self._timer: asyncio.TimerHandle | None = None
+        Raises:
+            OperationFailed: there is no response, or the URL may not be called.
+        """
+        return await self.send(request)
 
-    def speak(self, text: str) -> None:
-        """Add text to the next batch."""
-        self._waiting.append(text)
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(DELTA_SECONDS, self._send_batch)
+    async def sandbox(self, request: RunCode) -> Json:
+        """Run code in the sandbox, and return what its `main` returns.
 
-    async def flush(self) -> None:
-        """Send all buffered text, so that no text follows the event that ends its step."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        while self._waiting:
-            self._send(self._masked.feed(self._take()))
-            # Masking a batch takes a few milliseconds.
-            await asyncio.sleep(0)
-        self._send(self._masked.flush())
+        Raises:
+            OperationFailed: the code failed, or exceeded a limit.
+        """
+        return await self.send(request)
 
-    def _send_batch(self) -> None:
-        # The masker keeps back text that may be the beginning of a secret.
-        self._send(self._masked.feed(self._take()))
-        self._timer = None
-        if self._waiting:
-            self._timer = asyncio.get_running_loop().call_later(DELTA_SECONDS, self._send_batch)
+    async def ask(self, request: AskPerson) -> ReviewAnswer:
+        """Ask a person. If there is no answer yet, the run is parked, and the handler is called again afterwards.
 
-    def _take(self) -> str:
-        """The next batch. The rest of a longer text stays buffered, so that masking does not block the event loop."""
-        text = "".join(self._waiting)
-        rest = text[DELTA_CHARACTERS:]
-        self._waiting = [rest] if rest else []
-        return text[:DELTA_CHARACTERS]
-
-    def _send(self, text: str) -> None:
-        if not text:
-            return
-        record = self._record
-        which = events.execution(record.step_id, record.branch, record.iteration)
-        event = events.step_delta(which, record.attempts, text)
-        self._changes.publish(
-            run_topic(self._run_id), events.payload(self._run_id, event, None, clock.now())
-        )
+        At the top level of a pipeline only, and at most once in each execution of a step.
+        """
+        return await self.send(request)

@@ -9,8 +9,8 @@ from stepiq.core.fairness import act_for
 from stepiq.core.ids import uuid7
 from stepiq.core.json import Json
 from stepiq.execution import deadlines
-from stepiq.execution.context import Dependencies
 from stepiq.execution.definitions import Definitions
+from stepiq.execution.dependencies import Dependencies
 from stepiq.execution.interpreter import flow, recording
 from stepiq.execution.interpreter.journal_buffer import JournalBuffer
 from stepiq.execution.interpreter.run_context import (
@@ -118,6 +118,7 @@ class Executor:
             if record.completed_at is None:
                 record.status = StepStatus.FAILED
                 record.completed_at = clock.now()
+                record.cancel_operations(record.completed_at)
                 record.error = {"code": error["code"], "message": error["message"]}
                 error["step_id"] = record.step_id
                 entry.add(record, recording.ended_event(record))
@@ -216,20 +217,20 @@ def _ending(sequence: SequenceState, stopped: Stopped | None) -> Ending:
 
 
 def _parking(run_context: RunContext, parked: Parked) -> Parking:
-    waiting, record = parked.waiting, parked.record
+    record, question = parked.record, parked.question
     # No wait extends past the run's deadline.
-    wake_at = min(waiting.until, run_context.run.deadline_at)
-    if waiting.review is None:
+    wake_at = min(parked.until, run_context.run.deadline_at)
+    if question is None:
         return Parking(wake_at)
     assert record.started_at is not None  # noqa: S101 - set when the wait was recorded
     review = NewReview(
         id=uuid7(),
         step_id=record.step_id,
         iteration=record.iteration,
-        message=waiting.review.message,
-        input=waiting.review.input,
-        editable=waiting.review.editable,
-        assignees=waiting.review.assignees,
+        message=run_context.secrets.masker.text(question.message),
+        input=question.input,
+        editable=question.editable,
+        assignees=question.assignees,
         requested_at=record.started_at,
         expires_at=wake_at,
     )

@@ -20,7 +20,7 @@ class StepHandler(Protocol):
 
         Args:
             spec: the fields of this step type.
-            context: the execution. Call `context.begin()` before any external effect.
+            context: the execution, and the only way to reach outside.
         """
         ...
 

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from stepiq.core import clock, metrics
 from stepiq.core.json import Json
 from stepiq.execution import events, reservations, reviews, usage
+from stepiq.execution import journal_operations as operations
 from stepiq.execution import journal_statements as statements
 from stepiq.execution.admission import HELD, Admission, Release, count_end
 from stepiq.execution.events import Event
@@ -59,9 +60,9 @@ class Entry:
 
     @property
     def has_progress(self) -> bool:
-        """Whether a step finished, or the run ended or was parked. A step that only started does not count."""
+        """Whether a call or a step finished, or the run ended or was parked. A start does not count."""
         is_over = self.ending is not None or self.parking is not None
-        return is_over or any(record.is_final for record in self.steps)
+        return is_over or any(record.has_progress for record in self.steps)
 
     def add(self, record: StepRecord, event: Event) -> None:
         """Add a step's row and the event about it."""
@@ -160,6 +161,7 @@ class Journal:
         # A retry has recorded steps before its first claim.
         known = {row.id: found[row.id] for row in rows if row.claim > 1 or row.has_reused}
         await _load_steps(session, known)
+        await operations.load(session, known.values())
         await reservations.release_of(session, list(known.values()))
         return found
 
@@ -192,6 +194,10 @@ class Journal:
         parking = [writing for writing in ours if writing.entry.parking is not None]
         await _advance(session, ours)
         await _write_steps(session, ours)
+        await operations.write_many(
+            session,
+            [(each.run.id, record) for each in ours for record in each.entry.distinct_steps],
+        )
         logs = [(each.run.id, each.last_seq, each.entry.news) for each in ours if each.entry.news]
         if logs:
             await self._admission.append_many(session, logs)
@@ -247,9 +253,10 @@ class Journal:
                     # Only for the claim that the cancel ended: other workers count their own usage.
                     sa.exists().where(runs.c.id == run.id, runs.c.claim == run.claim + 1),
                 )
-                .values(used(record))
+                .values(used(record.meter))
             )
             if counted.rowcount:
+                await operations.write_many(session, [(run.id, record)])
                 await session.execute(statements.MOVE, [_moved(run.id, 0, [used_since])])
                 tally, now = Tally(), clock.now()
                 tally.add_meter(record.model, used_since, run.models)

@@ -50,9 +50,8 @@ def claimed(row: sa.Row[Any]) -> ClaimedRun:
     )
 
 
-def used(record: StepRecord) -> dict[str, Any]:
-    """The usage columns of a step's row."""
-    meter = record.meter
+def used(meter: Meter) -> dict[str, Any]:
+    """The usage columns of the row of a step or an operation."""
     return {
         "input_tokens": meter.input_tokens,
         "cached_tokens": meter.cached_tokens,
@@ -60,6 +59,18 @@ def used(record: StepRecord) -> dict[str, Any]:
         "tokens_estimated": meter.tokens_estimated,
         "cost": meter.cost if meter.cost_complete else None,
     }
+
+
+def meter_of(row: sa.Row[Any]) -> Meter:
+    """The usage in the row of a step or an operation."""
+    return Meter(
+        input_tokens=row.input_tokens,
+        cached_tokens=row.cached_tokens,
+        output_tokens=row.output_tokens,
+        tokens_estimated=row.tokens_estimated,
+        cost=row.cost,
+        cost_complete=row.cost is not None or row.input_tokens + row.output_tokens == 0,
+    )
 
 
 def step_row(run_id: UUID, record: StepRecord) -> tuple[dict[str, Any], Json]:
@@ -89,21 +100,14 @@ def step_row(run_id: UUID, record: StepRecord) -> tuple[dict[str, Any], Json]:
         "is_reused": record.is_reused,
         "started_at": record.started_at,
         "completed_at": record.completed_at,
-        **used(record),
+        **used(record.meter),
     }
     return row, large
 
 
 def step_record(row: sa.Row[Any]) -> StepRecord:
     """A step from its row with the joined column `large_value`."""
-    meter = Meter(
-        input_tokens=row.input_tokens,
-        cached_tokens=row.cached_tokens,
-        output_tokens=row.output_tokens,
-        tokens_estimated=row.tokens_estimated,
-        cost=row.cost,
-        cost_complete=row.cost is not None or row.input_tokens + row.output_tokens == 0,
-    )
+    meter = meter_of(row)
     return StepRecord(
         id=row.id,
         step_id=row.step_id,

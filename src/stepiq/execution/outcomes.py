@@ -61,6 +61,8 @@ class FailureCode(StrEnum):
     """The server does not have the master key of a stored secret."""
     SECRET_HOST_REFUSED = "secret_host_refused"  # noqa: S105 - a code, not a credential
     """A step would send a secret to a host that is not in the secret's `hosts`."""
+    REPLAY_MISMATCH = "replay_mismatch"
+    """After an interruption, a step made another call than before, so the recorded reply does not apply."""
     POISONED = "poisoned"
     """The worker died or stopped responding several times in a row while it executed the run."""
     INTERNAL = "internal"
@@ -97,16 +99,6 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
-class ReviewRequest:
-    """What a person is asked."""
-
-    message: str
-    input: Json
-    editable: bool
-    assignees: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class ReviewAnswer:
     """What became of a question to a person."""
 
@@ -126,12 +118,11 @@ Outcome = Completed | Failed
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The step continues at a moment, or when somebody has decided."""
+    """The step continues at a moment."""
 
     until: datetime
-    resume: Callable[[ReviewAnswer | None], Outcome]
-    """How the step ends then. Gets the answer to `review`, if there is one."""
-    review: ReviewRequest | None = None
+    resume: Callable[[], Outcome]
+    """How the step ends then."""
 
 
 @dataclass(frozen=True, slots=True)

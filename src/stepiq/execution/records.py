@@ -8,7 +8,15 @@ from uuid import UUID
 from stepiq.core import clock
 from stepiq.core.json import Json, Text
 from stepiq.execution.limits import RunLimits
-from stepiq.store.states import FINAL_STEP_STATUSES, RunStatus, StepStatus, TriggerType
+from stepiq.providers.base import Usage
+from stepiq.store.states import (
+    FINAL_STEP_STATUSES,
+    OperationKind,
+    OperationStatus,
+    RunStatus,
+    StepStatus,
+    TriggerType,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +151,19 @@ class Meter:
         """Sum of the known costs."""
         return sum(self.cost.values()) if self.cost else 0
 
-    def add_cost(self, parts: dict[str, int] | None) -> None:
-        """Add the cost of one call; None if the price of its model is unknown."""
+    def add(self, usage: Usage, credit_tokens: int, parts: dict[str, int] | None) -> None:
+        """Add one call.
+
+        Args:
+            usage: its tokens.
+            credit_tokens: those that cost credits.
+            parts: its cost; None if the price of its model is unknown.
+        """
+        self.input_tokens += usage.input_tokens
+        self.cached_tokens += usage.cached_tokens
+        self.output_tokens += usage.output_tokens
+        self.tokens_estimated |= usage.estimated
+        self.credit_tokens += credit_tokens
         if parts is None:
             self.cost_complete = False
             return
@@ -200,6 +219,61 @@ class Reservation:
 
 
 @dataclass(slots=True)
+class Operation:
+    """One call out of the process, as in its row, or as the next write of its step stores it."""
+
+    id: UUID
+    kind: OperationKind
+    attempt: int
+    number: int
+    """Counts the calls of an attempt from 1."""
+    key: str
+    """The idempotency key that was sent."""
+    request: Json = None
+    """Masked; None if it is not recorded."""
+    request_hash: str | None = None
+    """Set when the next call of the attempt begins; see `calls.replay`."""
+    response: Json = None
+    """Masked. Set when the next call of the attempt begins; that of the last call is the step's output."""
+    status: OperationStatus = OperationStatus.RUNNING
+    starts: int = 0
+    """How often it was performed. A crash makes it more than 1."""
+    error: dict[str, Json] | None = None
+    model: str | None = None
+    paid_by: str | None = None
+    meter: Meter = field(default_factory=Meter)
+    queued_at: datetime | None = None
+    """When it was recorded."""
+    started_at: datetime | None = None
+    """When it was sent."""
+    first_piece_at: datetime | None = None
+    """When the first piece of a streamed reply arrived."""
+    ended_at: datetime | None = None
+    is_stored: bool = False
+    """Whether the row exists. Maintained by the journal."""
+    is_changed: bool = False
+    """Whether it differs from its row."""
+
+    @property
+    def is_ended(self) -> bool:
+        return self.status is not OperationStatus.RUNNING
+
+    def begin(self, now: datetime, *, counts: bool = True) -> None:
+        """It is about to be performed. `counts` is false if it only waits for something that has begun before."""
+        self.status, self.error, self.ended_at = OperationStatus.RUNNING, None, None
+        self.queued_at = self.queued_at or now
+        self.starts += counts or self.starts == 0
+        self.is_changed = True
+
+    def end(
+        self, status: OperationStatus, now: datetime, error: dict[str, Json] | None = None
+    ) -> None:
+        """It has been performed, or stopped."""
+        self.status, self.error, self.ended_at = status, error, now
+        self.is_changed = True
+
+
+@dataclass(slots=True)
 class StepRecord:
     """One execution of a step, as in its row, or as the next write stores it."""
 
@@ -231,6 +305,8 @@ class StepRecord:
     """Whether it was executed by the run that this run retries."""
     meter: Meter = field(default_factory=Meter)
     reservation: Reservation = field(default_factory=Reservation)
+    operations: list[Operation] = field(default_factory=list[Operation])
+    """Its calls in the current attempt. Those of earlier attempts remain until they are written."""
     started_at: datetime | None = None
     completed_at: datetime | None = None
     is_stored: bool = False
@@ -245,6 +321,26 @@ class StepRecord:
     @property
     def is_final(self) -> bool:
         return self.status in FINAL_STEP_STATUSES
+
+    def operation(self, attempt: int, number: int) -> Operation | None:
+        """The n-th call of an attempt, if it is recorded."""
+        for each in self.operations:
+            if (each.attempt, each.number) == (attempt, number):
+                return each
+        return None
+
+    @property
+    def has_progress(self) -> bool:
+        """Whether it has finished, or a call that is not written yet has."""
+        return self.is_final or any(
+            each.is_changed and each.status is OperationStatus.COMPLETED for each in self.operations
+        )
+
+    def cancel_operations(self, now: datetime) -> None:
+        """End the calls that are still running, because the step ends."""
+        for each in self.operations:
+            if not each.is_ended:
+                each.end(OperationStatus.CANCELLED, now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Credit reservations: each model call reserves its maximum tokens before it starts, and releases them after it.
 
-`steps.spending` requests reservations, and the journal writes them with the steps' rows. The workspace's row has the
+`calls.budget` requests reservations, and the journal writes them with the steps' rows. The workspace's row has the
 sum of reserved tokens, and each step's row has its own part. Claiming a run releases the reservations of earlier
 claims, and `release_left_over` releases those of ended runs.
 """

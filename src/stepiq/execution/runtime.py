@@ -14,8 +14,8 @@ from stepiq.core.json import Json
 from stepiq.core.tasks import cancel
 from stepiq.execution import retries, usage
 from stepiq.execution.admission import Admission
-from stepiq.execution.context import Dependencies
 from stepiq.execution.definitions import Definitions
+from stepiq.execution.dependencies import Dependencies
 from stepiq.execution.executor import Executor
 from stepiq.execution.handlers import handlers
 from stepiq.execution.journal import ClaimLost, Journal, recorded

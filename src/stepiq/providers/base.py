@@ -81,7 +81,15 @@ class Cost:
 
     @property
     def total_usd_micros(self) -> int:
-        return self.input_usd_micros + self.cached_usd_micros + self.output_usd_micros
+        return sum(self.parts().values())
+
+    def parts(self) -> dict[str, int]:
+        """The cost by `input`, `cached` and `output`."""
+        return {
+            "input": self.input_usd_micros,
+            "cached": self.cached_usd_micros,
+            "output": self.output_usd_micros,
+        }
 
 
 class ProviderError(Exception):

@@ -3,27 +3,28 @@
 import asyncio
 import random
 from datetime import timedelta
+from typing import TypeVar
 
 from stepiq.core import clock
 from stepiq.execution import events
-from stepiq.execution.context import Speaker, StepContext
+from stepiq.execution.calls.call import Call
+from stepiq.execution.calls.chain import CHAIN
+from stepiq.execution.calls.requests import AskPerson, OperationFailed, Request, Suspended
+from stepiq.execution.calls.stub import Given
+from stepiq.execution.context import StepContext
 from stepiq.execution.handlers import handlers
 from stepiq.execution.interpreter.recording import which
-from stepiq.execution.interpreter.run_context import RunContext, SequenceState
-from stepiq.execution.outcomes import Failed, FailureCode, Outcome, Result
+from stepiq.execution.interpreter.run_context import Parked, RunContext, SequenceState
+from stepiq.execution.outcomes import Failed, FailureCode, Result
 from stepiq.execution.records import StepRecord
+from stepiq.execution.text_stream import TextStream
 from stepiq.language.specs import Retry, Step
 from stepiq.store.states import StepStatus
 
 _JITTER = 0.2
 
 
-class _Given(Exception):
-    """Carries a stubbed result out of the handler."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        super().__init__()
-        self.outcome = outcome
+R = TypeVar("R")
 
 
 class _Attempts:
@@ -39,50 +40,58 @@ class _Attempts:
         """The time limit of the current attempt."""
         self._own_limit: timedelta | None = None
         """The step's own limit, if it is the one that applies."""
-        masker = self._run_context.secrets.masker
         dependencies = self._run_context.dependencies
-        self._speaker = Speaker(dependencies.changes, self._run_context.run.id, record, masker)
-        self.context = StepContext(
+        masker = self._run_context.secrets.masker
+        self._text = TextStream(dependencies.changes, self._run_context.run.id, record, masker)
+        self._number = 0
+        """Number of the last call of the current attempt."""
+        self._recorded = len(record.operations)
+        """Number of calls of the current attempt that were recorded before this process continued it."""
+        self._earlier: list[Call] = []
+        assert record.started_at is not None  # noqa: S101 - set by `execute`
+        self._context = StepContext(
             run=self._run_context.run,
             step=step,
-            record=record,
             scope=sequence.scope,
             previous=sequence.previous,
-            dependencies=dependencies,
+            started_at=record.started_at,
             secrets=self._run_context.secrets,
-            speak=self._speaker.speak,
             note=self._note,
-            save=self._save,
-            begin=self._begin,
+            send=self._send,
         )
 
-    async def run(self) -> Result:
-        """Attempt the step until it has a result or no further attempt is allowed."""
+    async def run(self) -> Result | Parked:
+        """Attempt the step until it has a result, has to wait, or no further attempt is allowed."""
         step, record = self._step, self._record
         while True:
-            self._has_begun = False
+            self._has_begun, self._number, self._earlier = False, 0, []
             result = await self._attempt()
-            await self._speaker.flush()
+            await self._text.flush()
             if not isinstance(result, Failed):
                 return result
             if not self._has_begun and not step.spec.is_pure:
-                # The attempt failed before the handler recorded its start.
+                # The attempt failed before its first call.
                 await record_start(self._run_context, record)
             record.failures += 1
+            self._recorded = 0
             if not result.is_retryable or record.failures >= step.retry.max_attempts:
                 return result
             late = await self._pause(result)
             if late is not None:
                 return late
 
-    async def _attempt(self) -> Result:
+    async def _attempt(self) -> Result | Parked:
         self._own_limit = None
         self._limit = asyncio.timeout(max(0.0, self._run_context.left.total_seconds()))
         try:
             async with self._limit:
-                return await self._handler.run(self._step.spec, self.context)
-        except _Given as given:
+                return await self._handler.run(self._step.spec, self._context)
+        except OperationFailed as error:
+            return error.failed
+        except Given as given:
             return given.outcome
+        except Suspended as suspended:
+            return Parked(self._record, suspended.until, suspended.question)
         except TimeoutError:
             if not self._limit.expired():
                 raise
@@ -119,28 +128,71 @@ class _Attempts:
         await asyncio.sleep(max(0.0, min(pause, self._run_context.left).total_seconds()))
         return self._run_context.too_late()
 
-    async def _begin(self) -> None:
-        self._has_begun = True
-        await record_start(self._run_context, self._record)
-        stubs = self._run_context.dependencies.stubs
-        if stubs is not None:
-            given = stubs.outcome(self._step, self._record.branch)
-            if given is not None:
-                raise _Given(given)
-        self._start_limit()
+    async def _send(self, request: Request[R]) -> R:
+        self._number += 1
+        return await CHAIN(
+            Call(
+                request=request,
+                number=self._number,
+                run=self._run_context.run,
+                step=self._step,
+                record=self._record,
+                secrets=self._run_context.secrets,
+                dependencies=self._run_context.dependencies,
+                begin=self._begin,
+                save=self._save,
+                note=self._note,
+                speak=self._text.add,
+                announce=self._announce,
+                earlier=self._earlier,
+                is_new_question=self._record.attempts == 0,
+            )
+        )
+
+    async def _begin(self, call: Call) -> None:
+        record = self._record
+        is_first, self._has_begun = not self._has_begun, True
+        if call.request.waits_for_person:
+            if record.attempts == 0:
+                # Written when the run is parked.
+                record.attempts = 1
+                note_start(self._run_context, record, StepStatus.WAITING)
+            return
+        if is_first:
+            _use_model(record, call)
+            await record_start(self._run_context, record)
+            self._start_limit()
+        else:
+            # Before the switch, so that usage so far counts for the earlier model.
+            await self._save()
+            _use_model(record, call)
 
     def _note(self, level: str, message: str) -> None:
+        if self._number < self._recorded:
+            # Written before the interruption.
+            return
         line = events.step_log(
             which(self._record), level, self._run_context.secrets.masker.text(message)
         )
         self._run_context.buffer.note(line)
+
+    def _announce(self, question: AskPerson) -> None:
+        message = self._run_context.secrets.masker.text(question.message)
+        requested = events.review_requested(which(self._record), message, question.until)
+        self._run_context.buffer.note(requested)
 
     async def _save(self) -> None:
         self._run_context.buffer.update(self._record)
         await self._run_context.buffer.write()
 
 
-async def execute(sequence: SequenceState, step: Step, record: StepRecord) -> Result:
+def _use_model(record: StepRecord, call: Call) -> None:
+    """Show the model of a call as the step's."""
+    if call.model is not None:
+        record.model, record.paid_by = call.model.id, call.model.paid_by
+
+
+async def execute(sequence: SequenceState, step: Step, record: StepRecord) -> Result | Parked:
     """Execute a step by the handler of its type."""
     record.started_at = record.started_at or clock.now()
     if step.spec.is_pure:

@@ -55,8 +55,8 @@ async def _execute(sequence: SequenceState, step: Step) -> StepRecord | Stopped 
         or run_context.secrets.failure
         or await _perform(sequence, step, record)
     )
-    if isinstance(ended, Waiting):
-        return Parked(record, ended)
+    if isinstance(ended, Parked):
+        return ended
     failed = await recording.settle(sequence, step, record, ended)
     return record if failed is None else Stopped(failed.origin or step.id, failed)
 
@@ -82,7 +82,7 @@ def _pass_over(sequence: SequenceState, step: Step, record: StepRecord) -> StepR
     return record
 
 
-async def _perform(sequence: SequenceState, step: Step, record: StepRecord) -> Ended | Waiting:
+async def _perform(sequence: SequenceState, step: Step, record: StepRecord) -> Ended | Parked:
     if step.condition is not None and record.attempts == 0:
         try:
             if not await offload.decide(step.condition, sequence.scope):
@@ -92,10 +92,10 @@ async def _perform(sequence: SequenceState, step: Step, record: StepRecord) -> E
     return await _do(sequence, step, record)
 
 
-async def _do(sequence: SequenceState, step: Step, record: StepRecord) -> Ended | Waiting:
+async def _do(sequence: SequenceState, step: Step, record: StepRecord) -> Ended | Parked:
     result = await execute(sequence, step, record)
     if isinstance(result, Fork):
         return await branches.run(sequence, record, result, walk)
     if isinstance(result, Waiting):
-        return await wait(sequence, step, record, result)
+        return await wait(sequence, record, result)
     return result

@@ -65,6 +65,7 @@ async def settle(
     record.completed_at = clock.now()
     record.started_at = record.started_at or record.completed_at
     record.status = StepStatus.FAILED if failed is not None else _status(ended)
+    record.cancel_operations(record.completed_at)
     if isinstance(ended, Completed):
         record.output, record.written = ended.output, written
     if (failure := failed or ended) and isinstance(failure, Failed):
@@ -83,6 +84,7 @@ def cancelled(run_context: RunContext, record: StepRecord) -> None:
     """Record that a step was stopped because another branch failed."""
     record.status, record.completed_at = StepStatus.CANCELLED, clock.now()
     record.started_at = record.started_at or record.completed_at
+    record.cancel_operations(record.completed_at)
     run_context.buffer.add(record, ended_event(record))
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from stepiq.core import clock
 from stepiq.core.json import Json
-from stepiq.execution.context import Dependencies
+from stepiq.execution.calls.requests import AskPerson
+from stepiq.execution.dependencies import Dependencies
 from stepiq.execution.interpreter.journal_buffer import JournalBuffer
-from stepiq.execution.outcomes import Failed, FailureCode, Waiting
+from stepiq.execution.outcomes import Failed, FailureCode
 from stepiq.execution.records import ClaimedRun, StepRecord
 from stepiq.execution.run_secrets import RunSecrets
 from stepiq.execution.scope import shown
@@ -37,7 +38,9 @@ class Parked:
     """A sequence continues after a long wait."""
 
     record: StepRecord
-    waiting: Waiting
+    until: datetime
+    question: AskPerson | None = None
+    """The question to record, if the run waits for a person."""
 
 
 @dataclass(slots=True)

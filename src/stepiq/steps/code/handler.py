@@ -3,11 +3,11 @@
 from datetime import timedelta
 
 from stepiq.core.json import Json
+from stepiq.execution.calls.requests import RunCode
 from stepiq.execution.context import StepContext
 from stepiq.execution.outcomes import Completed, Failed, FailureCode, Outcome
 from stepiq.language import offload
 from stepiq.language.expressions import ExpressionError
-from stepiq.sandbox.outcomes import CodeFailed
 from stepiq.steps.code.spec import CodeSpec
 
 _DEFAULT_NAMES = ("input", "vars", "steps")
@@ -19,17 +19,8 @@ async def run(spec: CodeSpec, context: StepContext) -> Outcome:
     given = await _arguments(context, spec)
     if isinstance(given, Failed):
         return given
-    await context.begin()
-    ran = await context.dependencies.sandbox.run(
-        spec.language,
-        spec.source,
-        given,
-        timeout=context.step.timeout or _LONGEST,
-        log=lambda line: context.note("info", line),
-    )
-    if isinstance(ran, CodeFailed):
-        return Failed(FailureCode(ran.code), ran.message)
-    return Completed(ran.output)
+    timeout = context.step.timeout or _LONGEST
+    return Completed(await context.sandbox(RunCode(spec.language, spec.source, given, timeout)))
 
 
 async def _arguments(context: StepContext, spec: CodeSpec) -> dict[str, Json] | Failed:

@@ -1,9 +1,8 @@
 """Human review: waits for a person's decision, which is the step's output."""
 
-from functools import partial
-
 from stepiq.core import clock
 from stepiq.core.json import Json
+from stepiq.execution.calls.requests import AskPerson
 from stepiq.execution.context import StepContext
 from stepiq.execution.outcomes import (
     Completed,
@@ -11,8 +10,6 @@ from stepiq.execution.outcomes import (
     FailureCode,
     Outcome,
     ReviewAnswer,
-    ReviewRequest,
-    Waiting,
 )
 from stepiq.language import offload
 from stepiq.language.expressions import ExpressionError
@@ -21,15 +18,15 @@ from stepiq.steps.human_review.spec import ReviewSpec, ReviewTimeout
 from stepiq.store.states import ReviewDecision
 
 
-async def run(spec: ReviewSpec, context: StepContext) -> Waiting | Failed:
-    """Request a review, or wait for the decision if it was requested before a crash."""
-    request = await _request(spec, context)
-    if isinstance(request, Failed):
-        return request
-    return Waiting(context.started_at + spec.wait, partial(_resume, spec), request)
+async def run(spec: ReviewSpec, context: StepContext) -> Outcome:
+    """Ask the person, or wait for the decision if the review was requested before."""
+    question = await _question(spec, context)
+    if isinstance(question, Failed):
+        return question
+    return _outcome(spec, await context.ask(question))
 
 
-async def _request(spec: ReviewSpec, context: StepContext) -> ReviewRequest | Failed:
+async def _question(spec: ReviewSpec, context: StepContext) -> AskPerson | Failed:
     try:
         message = await offload.render(spec.message, context.scope)
     except TemplateError as error:
@@ -40,12 +37,11 @@ async def _request(spec: ReviewSpec, context: StepContext) -> ReviewRequest | Fa
             under_review = await offload.evaluate(spec.input, context.scope)
         except ExpressionError as error:
             return Failed(FailureCode(error.code), error.message, field="input")
-    masker = context.secrets.masker
-    return ReviewRequest(masker.text(message), under_review, spec.editable, spec.assignees)
+    until = context.started_at + spec.wait
+    return AskPerson(message, under_review, spec.editable, spec.assignees, until)
 
 
-def _resume(spec: ReviewSpec, answer: ReviewAnswer | None) -> Outcome:
-    assert answer is not None  # noqa: S101 - a review was requested
+def _outcome(spec: ReviewSpec, answer: ReviewAnswer) -> Outcome:
     if answer.decision is None:
         return _timed_out(spec, answer)
     if answer.decision is ReviewDecision.REJECT and spec.on_reject is None:

@@ -19,7 +19,7 @@ async def run(spec: WaitSpec, context: StepContext) -> Waiting | Failed:
     if isinstance(until, Failed):
         return until
     output = {"until": clock.iso(until)}
-    return Waiting(until, lambda _: Completed(output))
+    return Waiting(until, lambda: Completed(output))
 
 
 async def _until(spec: WaitSpec, context: StepContext) -> datetime | Failed:

@@ -4,24 +4,13 @@ import codecs
 import encodings
 import pkgutil
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from encodings.aliases import aliases
 from functools import cache
 
 from stepiq.core import json
-from stepiq.core.http import (
-    EgressBlocked,
-    FailureKind,
-    NetworkFailure,
-    Reply,
-    RequestInvalid,
-    SecretHostRefused,
-    Timeouts,
-)
-from stepiq.core.http.waits import retry_after
 from stepiq.core.json import Json, MalformedJson
+from stepiq.execution.calls.requests import CallHttp, HttpReply
 from stepiq.execution.context import StepContext
 from stepiq.execution.outcomes import Completed, Failed, FailureCode, Outcome
 from stepiq.language import offload
@@ -31,18 +20,9 @@ from stepiq.steps.webhook.spec import WebhookSpec
 
 MAX_REPLY_BYTES = 1024 * 1024
 MAX_REDIRECTS = 3
-_CONNECT = timedelta(seconds=10)
 _SLACK = timedelta(seconds=5)
 _SHOWN_CHARACTERS = 300
 _RETRIED = frozenset({408, 429})
-_ADVICE = {
-    FailureKind.NAME: "Check the host in `url`.",
-    FailureKind.CONNECT: "Check `url`, and that the server is running.",
-    FailureKind.TLS: "Renew the certificate of the server, or correct the host in `url`.",
-    FailureKind.TIMEOUT: "Raise `timeout_seconds`, or try again later.",
-    FailureKind.PROTOCOL: "Check that `url` is the address of an HTTP server, or try again later.",
-    FailureKind.REDIRECTS: "Set `url` to the final address.",
-}
 _PIECE_BYTES = 16 * 1024
 _CHARSETS = re.compile(
     r"ascii|utf-(8|16|32)(-[a-z]+)?|(iso8859|koi8|mac|tis)-.+|cp\d+|(euc|iso2022)_.+|(big5|gb|shift_jis|hz).*"
@@ -51,25 +31,15 @@ _CHARSETS = re.compile(
 _LONGEST_CHARSET = 40
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A request that is ready to send. It contains secrets, so it is not recorded."""
-
-    url: str = field(repr=False)
-    headers: Mapping[str, str] = field(repr=False)
-    content: bytes | None = field(repr=False)
-
-
 async def run(spec: WebhookSpec, context: StepContext) -> Outcome:
     """Send the request once."""
-    call = await _prepare(context, spec)
-    if isinstance(call, Failed):
-        return call
-    await context.begin()
-    return await _send(context, spec, call)
+    request = await _request(context, spec)
+    if isinstance(request, Failed):
+        return request
+    return await _outcome(context, spec, await context.http(request))
 
 
-async def _prepare(context: StepContext, spec: WebhookSpec) -> Call | Failed:
+async def _request(context: StepContext, spec: WebhookSpec) -> CallHttp | Failed:
     """Render the URL, the headers and the body."""
     name = "url"
     try:
@@ -82,8 +52,17 @@ async def _prepare(context: StepContext, spec: WebhookSpec) -> Call | Failed:
         content = await _body(context, spec, headers)
     except TemplateError as error:
         return Failed(FailureCode(error.code), error.message, field=name)
-    headers["Idempotency-Key"] = context.idempotency_key
-    return Call(url, headers, content)
+    return CallHttp(
+        method=spec.method,
+        url=url,
+        headers=headers,
+        content=content,
+        # Longer than the step's own timeout, which then ends the call.
+        timeout=(context.step.timeout or timedelta(minutes=1)) + _SLACK,
+        max_bytes=MAX_REPLY_BYTES,
+        max_redirects=MAX_REDIRECTS,
+        secret_names=spec.secret_names,
+    )
 
 
 async def _body(context: StepContext, spec: WebhookSpec, headers: dict[str, str]) -> bytes | None:
@@ -101,28 +80,7 @@ async def _body(context: StepContext, spec: WebhookSpec, headers: dict[str, str]
     return json.dumps(await offload.render(spec.body, context.sending_scope)).encode()
 
 
-async def _send(context: StepContext, spec: WebhookSpec, call: Call) -> Outcome:
-    # Longer than the step's own timeout, which then ends the call.
-    limit = (context.step.timeout or timedelta(minutes=1)) + _SLACK
-    try:
-        reply = await context.dependencies.http.send(
-            spec.method,
-            call.url,
-            headers=call.headers,
-            content=call.content,
-            timeouts=Timeouts(connect=min(_CONNECT, limit), read=limit, total=limit),
-            max_bytes=MAX_REPLY_BYTES,
-            max_redirects=MAX_REDIRECTS,
-            permit=context.secrets.permit(spec.secret_names),
-        )
-    except (EgressBlocked, SecretHostRefused) as error:
-        return Failed(FailureCode(error.code), error.message, field="url")
-    except RequestInvalid as error:
-        return Failed(FailureCode.HTTP_ERROR, error.message)
-    if isinstance(reply, NetworkFailure):
-        return Failed(
-            FailureCode.HTTP_ERROR, f"{reply.message} {_ADVICE[reply.kind]}", is_retryable=True
-        )
+async def _outcome(context: StepContext, spec: WebhookSpec, reply: HttpReply) -> Outcome:
     if not _is_expected(reply, spec):
         return _unexpected(context, spec, reply)
     if reply.is_cut:
@@ -135,13 +93,13 @@ async def _send(context: StepContext, spec: WebhookSpec, call: Call) -> Outcome:
     return Completed({"status": reply.status_code, "headers": dict(reply.headers), "body": body})
 
 
-def _is_expected(reply: Reply, spec: WebhookSpec) -> bool:
+def _is_expected(reply: HttpReply, spec: WebhookSpec) -> bool:
     if spec.expect_status is None:
         return 200 <= reply.status_code <= 299
     return reply.status_code in spec.expect_status
 
 
-def _unexpected(context: StepContext, spec: WebhookSpec, reply: Reply) -> Failed:
+def _unexpected(context: StepContext, spec: WebhookSpec, reply: HttpReply) -> Failed:
     text = _text(reply.body[:EXCERPT_CHARACTERS], reply.headers.get("content-type", ""))
     is_cut = reply.is_cut or len(reply.body) > EXCERPT_CHARACTERS
     wanted = "2xx" if spec.expect_status is None else ", ".join(map(str, spec.expect_status))
@@ -153,7 +111,7 @@ def _unexpected(context: StepContext, spec: WebhookSpec, reply: Reply) -> Failed
         + (f"The response begins: {beginning!r}" if beginning else "The response is empty.")
         + " Check the request, or add the status to `expect_status`.",
         is_retryable=status in _RETRIED or status >= 500,
-        retry_after=retry_after(reply.headers.get("retry-after")),
+        retry_after=reply.retry_after,
     )
 
 

@@ -1,0 +1,56 @@
+"""Asks a person: records a review and parks the run, or finds the answer to an earlier question."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from stepiq.core import clock
+from stepiq.execution.calls.call import Call
+from stepiq.execution.calls.requests import AskPerson, Suspended
+from stepiq.execution.outcomes import ReviewAnswer
+from stepiq.store.states import ReviewDecision
+from stepiq.store.tables import reviews
+
+
+async def ask_person(call: Call, request: AskPerson) -> ReviewAnswer:
+    """The answer, if a person has decided or the time is over.
+
+    Raises:
+        Suspended: the run has to wait for it.
+    """
+    found = None if call.is_new_question else await _find(call)
+    match found:
+        case None:
+            call.announce(request)
+            raise Suspended(request.until, request)
+        case datetime():
+            raise Suspended(found, None)
+        case ReviewAnswer():
+            return found
+
+
+async def _find(call: Call) -> ReviewAnswer | datetime | None:
+    """The answer to a step's question, or when the question expires; None if it is not recorded."""
+    asked = sa.select(
+        reviews.c.input,
+        reviews.c.expires_at,
+        reviews.c.closed_at,
+        reviews.c.decision,
+        reviews.c.comment,
+        reviews.c.output,
+        reviews.c.reviewer,
+    ).where(
+        reviews.c.run_id == call.run.id,
+        reviews.c.step_id == call.record.step_id,
+        reviews.c.iteration == call.record.iteration,
+    )
+    async with call.dependencies.database.reading() as session:
+        row = (await session.execute(asked)).one_or_none()
+    if row is None:
+        return None
+    if row.decision is not None:
+        decision = ReviewDecision(row.decision)
+        return ReviewAnswer(row.output, decision, row.comment, row.reviewer, row.closed_at)
+    if clock.now() < row.expires_at:
+        return row.expires_at
+    return ReviewAnswer(row.input, None, None, None, row.expires_at)

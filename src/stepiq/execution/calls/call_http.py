@@ -1,0 +1,50 @@
+"""Sends an HTTP request."""
+
+from datetime import timedelta
+
+from stepiq.core.http import (
+    EgressBlocked,
+    FailureKind,
+    NetworkFailure,
+    RequestInvalid,
+    SecretHostRefused,
+    Timeouts,
+)
+from stepiq.execution.calls.call import Call
+from stepiq.execution.calls.requests import CallHttp, HttpReply, OperationFailed
+from stepiq.execution.outcomes import Failed, FailureCode
+
+_CONNECT = timedelta(seconds=10)
+_ADVICE = {
+    FailureKind.NAME: "Check the host in `url`.",
+    FailureKind.CONNECT: "Check `url`, and that the server is running.",
+    FailureKind.TLS: "Renew the certificate of the server, or correct the host in `url`.",
+    FailureKind.TIMEOUT: "Raise `timeout_seconds`, or try again later.",
+    FailureKind.PROTOCOL: "Check that `url` is the address of an HTTP server, or try again later.",
+    FailureKind.REDIRECTS: "Set `url` to the final address.",
+}
+
+
+async def call_http(call: Call, request: CallHttp) -> HttpReply:
+    """Send the request once, and follow redirects."""
+    limit = request.timeout
+    try:
+        reply = await call.dependencies.http.send(
+            request.method,
+            request.url,
+            headers={**request.headers, "Idempotency-Key": call.key},
+            content=request.content,
+            timeouts=Timeouts(connect=min(_CONNECT, limit), read=limit, total=limit),
+            max_bytes=request.max_bytes,
+            max_redirects=request.max_redirects,
+            permit=call.permit,
+        )
+    except (EgressBlocked, SecretHostRefused) as error:
+        failed = Failed(FailureCode(error.code), error.message, field="url")
+        raise OperationFailed(failed) from error
+    except RequestInvalid as error:
+        raise OperationFailed(Failed(FailureCode.HTTP_ERROR, error.message)) from error
+    if isinstance(reply, NetworkFailure):
+        message = f"{reply.message} {_ADVICE[reply.kind]}"
+        raise OperationFailed(Failed(FailureCode.HTTP_ERROR, message, is_retryable=True))
+    return HttpReply(reply.status_code, dict(reply.headers), reply.body, reply.is_cut)

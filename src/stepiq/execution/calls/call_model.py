@@ -1,0 +1,71 @@
+"""Calls a model, streams its answer, and counts its tokens."""
+
+from stepiq.core import clock, metrics
+from stepiq.execution.calls import budget
+from stepiq.execution.calls.call import Call
+from stepiq.execution.calls.requests import CallModel, ModelReply, OperationFailed
+from stepiq.execution.outcomes import Failed, FailureCode
+from stepiq.providers.base import Finished, Model, ModelRequest, Progress, ProviderError
+
+
+async def call_model(call: Call, request: CallModel) -> ModelReply:
+    """Call the model once."""
+    model = call.model
+    assert model is not None  # noqa: S101 - `policy` has chosen it
+    is_limited = model.is_paid_by_server and not call.record.reservation.is_unlimited
+    max_tokens = budget.max_tokens(model, request.max_tokens, is_limited=is_limited)
+    sent = ModelRequest(
+        messages=request.messages,
+        system_prompt=request.system_prompt,
+        temperature=request.temperature,
+        max_tokens=max_tokens,
+        json_schema=request.json_schema,
+        json_object=request.json_object,
+        idempotency_key=call.key,
+        redact=call.secrets.masker.excerpt,
+    )
+    answer = await _stream(call, model, sent)
+    if answer.finish_reason != "length":
+        return ModelReply(answer.text, model.id)
+    cut_off = budget.cut_off(model, request.max_tokens, max_tokens)
+    if max_tokens != request.max_tokens:
+        call.note("warning", cut_off)
+    return ModelReply(answer.text, model.id, cut_off)
+
+
+async def _stream(call: Call, model: Model, request: ModelRequest) -> Finished:
+    progress = Progress()
+    result = "cancelled"
+    try:
+        async for item in model.stream(request, progress):
+            call.operation.first_piece_at = call.operation.first_piece_at or clock.now()
+            if isinstance(item, Finished):
+                result = "ok"
+                return item
+            call.speak(item.text)
+    except ProviderError as error:
+        result = "failed"
+        failed = Failed(FailureCode(error.code), error.message, error.retryable, error.retry_after)
+        raise OperationFailed(failed) from error
+    finally:
+        metrics.model_calls.labels(model.provider, result).inc()
+        # Tokens used so far are paid for, even if the call fails or is cancelled.
+        _count(call, model, progress)
+    raise RuntimeError(
+        f"The stream of {model.id} ended early."
+    )  # pragma: no cover - see Model.stream
+
+
+def _count(call: Call, model: Model, progress: Progress) -> None:
+    usage = progress.usage()
+    if not usage.input_tokens and not usage.output_tokens:
+        return
+    metrics.model_tokens.labels(model.provider, "input").inc(usage.input_tokens)
+    metrics.model_tokens.labels(model.provider, "output").inc(usage.output_tokens)
+    credit_tokens = 0
+    if model.is_paid_by_server:
+        credit_tokens = budget.charged(call.record, usage.input_tokens + usage.output_tokens)
+    cost = model.cost(usage)
+    parts = None if cost is None else cost.parts()
+    for meter in (call.operation.meter, call.record.meter):
+        meter.add(usage, credit_tokens, parts)

@@ -1,0 +1,41 @@
+"""The shared services that calls of steps use."""
+
+import asyncio
+from dataclasses import dataclass, field
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+from stepiq.core.http import GuardedClient
+from stepiq.execution.maskers import Maskers
+from stepiq.execution.stubs import Stubs
+from stepiq.providers.registry import Providers
+from stepiq.sandbox.sandbox import Sandbox
+from stepiq.store.database import Database
+from stepiq.store.pubsub import Changes
+
+
+class CreditTurns:
+    """Serialises the attempts of a workspace's waiting calls to reserve credits."""
+
+    def __init__(self) -> None:
+        self._locks = WeakValueDictionary[UUID, asyncio.Lock]()
+
+    def of(self, workspace_id: UUID) -> asyncio.Lock:
+        """The lock of a workspace."""
+        return self._locks.setdefault(workspace_id, asyncio.Lock())
+
+
+@dataclass(slots=True)
+class Dependencies:
+    """The shared services that steps use. One instance per process."""
+
+    database: Database
+    providers: Providers
+    http: GuardedClient
+    sandbox: Sandbox
+    """Replaced at each start of the engine, and closed when it stops."""
+    changes: Changes
+    credit_turns: CreditTurns = field(default_factory=CreditTurns)
+    maskers: Maskers = field(default_factory=Maskers)
+    stubs: Stubs | None = None
+    """Given results for steps, in tests of pipelines."""

@@ -1,0 +1,160 @@
+"""Writes and reads the operations of steps, in the transactions of the journal."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from stepiq.core.json import Json
+from stepiq.execution.journal_rows import meter_of, split_large, used
+from stepiq.execution.records import ClaimedRun, Operation, StepRecord
+from stepiq.store.database import Session
+from stepiq.store.states import OperationKind, OperationStatus
+from stepiq.store.tables import operation_payloads, run_operations
+
+_CHANGE = run_operations.update().where(
+    run_operations.c.id == sa.bindparam("row_id", type_=run_operations.c.id.type)
+)
+_STEP_IDS = sa.bindparam("ids", expanding=True, type_=run_operations.c.step_row_id.type)
+_OF_STEPS = (
+    sa.select(run_operations, operation_payloads.c.value.label("large_response"))
+    .outerjoin(
+        operation_payloads,
+        sa.and_(
+            operation_payloads.c.operation_id == run_operations.c.id,
+            operation_payloads.c.part == "response",
+        ),
+    )
+    .where(run_operations.c.step_row_id.in_(_STEP_IDS))
+    .order_by(run_operations.c.step_row_id, run_operations.c.attempt, run_operations.c.number)
+)
+_CANCEL = (
+    run_operations.update()
+    .where(
+        run_operations.c.step_row_id.in_(_STEP_IDS),
+        run_operations.c.status == OperationStatus.RUNNING,
+    )
+    .values(
+        status=OperationStatus.CANCELLED,
+        ended_at=sa.bindparam("now", type_=run_operations.c.ended_at.type),
+    )
+)
+
+
+async def write_many(session: Session, steps: Sequence[tuple[UUID, StepRecord]]) -> None:
+    """Write the operations that have changed, after the rows of their steps. Each step is given with its run's id."""
+    new: list[dict[str, Any]] = []
+    changed: list[dict[str, Any]] = []
+    large: list[dict[str, Any]] = []
+    for run_id, record in steps:
+        for operation in record.operations:
+            if not operation.is_changed:
+                continue
+            row = _changing(operation, large)
+            if operation.is_stored:
+                changed.append({"row_id": operation.id, **row})
+            else:
+                new.append({**_fixed(run_id, record, operation, large), **row})
+            # Not after the commit: a cancel during the write changes the operation again.
+            operation.is_stored, operation.is_changed = True, False
+        current = record.failures + 1
+        record.operations = [
+            each
+            for each in record.operations
+            if not record.is_final and (each.attempt == current or not each.is_ended)
+        ]
+    if new:
+        await session.execute(run_operations.insert(), new)
+    if changed:
+        await session.execute(_CHANGE, changed)
+    if large:
+        await session.execute(operation_payloads.insert(), large)
+
+
+async def load(session: Session, runs: Collection[ClaimedRun]) -> None:
+    """Read the operations of the current attempts of unfinished steps."""
+    begun = {
+        record.id: record
+        for run in runs
+        for record in run.steps.values()
+        if record.attempts and not record.is_final
+    }
+    if not begun:
+        return
+    for row in await session.execute(_OF_STEPS, {"ids": list(begun)}):
+        record = begun[row.step_row_id]
+        if row.attempt == record.failures + 1:
+            record.operations.append(_operation(row))
+
+
+async def cancel(session: Session, step_row_ids: Sequence[UUID], now: datetime) -> None:
+    """End the running operations of cancelled steps."""
+    if step_row_ids:
+        await session.execute(_CANCEL, {"ids": list(step_row_ids), "now": now})
+
+
+def _fixed(
+    run_id: UUID, record: StepRecord, operation: Operation, large: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """The columns that do not change."""
+    return {
+        "id": operation.id,
+        "run_id": run_id,
+        "step_row_id": record.id,
+        "attempt": operation.attempt,
+        "number": operation.number,
+        "kind": operation.kind,
+        "key": operation.key,
+        "queued_at": operation.queued_at,
+        **_payload(operation, "request", operation.request, large),
+    }
+
+
+def _changing(operation: Operation, large: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "status": operation.status,
+        "starts": operation.starts,
+        "request_hash": operation.request_hash,
+        "error": operation.error,
+        "model": operation.model,
+        "paid_by": operation.paid_by,
+        "started_at": operation.started_at,
+        "first_piece_at": operation.first_piece_at,
+        "ended_at": operation.ended_at,
+        **used(operation.meter),
+        **_payload(operation, "response", operation.response, large),
+    }
+
+
+def _payload(
+    operation: Operation, part: str, value: Json, large: list[dict[str, Any]]
+) -> Mapping[str, Any]:
+    inline, apart = split_large(value)
+    if apart is not None:
+        large.append({"operation_id": operation.id, "part": part, "value": apart})
+    return {part: inline, f"{part}_is_large": apart is not None}
+
+
+def _operation(row: sa.Row[Any]) -> Operation:
+    return Operation(
+        id=row.id,
+        kind=OperationKind(row.kind),
+        attempt=row.attempt,
+        number=row.number,
+        key=row.key,
+        request_hash=row.request_hash,
+        response=row.large_response if row.response_is_large else row.response,
+        status=OperationStatus(row.status),
+        starts=row.starts,
+        error=row.error,
+        model=row.model,
+        paid_by=row.paid_by,
+        meter=meter_of(row),
+        queued_at=row.queued_at,
+        started_at=row.started_at,
+        first_piece_at=row.first_piece_at,
+        ended_at=row.ended_at,
+        is_stored=True,
+    )
