@@ -6,7 +6,7 @@
 import math
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Request
@@ -27,14 +27,14 @@ from stepiq.core.fairness import act_for
 from stepiq.web import requests
 from stepiq.web.errors import RateLimited
 from stepiq.web.limits import Decision, Limiter
-from stepiq.web.services import Plan, Services, ServicesDep
+from stepiq.web.services import AppKey, Plan, Services, ServicesDep
 
 _MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
 class AuthServices:
-    """The authentication services of this process, stored at `app.state.doors`."""
+    """The authentication services of this process."""
 
     authenticator: Authenticator
     tokens: AccessTokens
@@ -86,11 +86,8 @@ class AuthServices:
         self.passwords.close()
 
 
-async def _doors(request: Request) -> AuthServices:
-    return cast(AuthServices, request.app.state.doors)
-
-
-DoorsDep = Annotated[AuthServices, Depends(_doors)]
+DOORS = AppKey[AuthServices]("doors")
+DoorsDep = Annotated[AuthServices, Depends(DOORS)]
 
 
 async def authenticate(doors: AuthServices, request: Request) -> Actor:

@@ -28,7 +28,7 @@ class Links(Protocol[Access_co]):
 
 @dataclass(frozen=True)
 class LinkDoor(Generic[Access]):
-    """Checks the tokens of one kind of link in this process, stored at `app.state`."""
+    """Checks the tokens of one kind of link in this process."""
 
     links: Links[Access]
     requests: Limiter = field(default_factory=lambda: Limiter(A_MINUTE, timedelta(minutes=1)))

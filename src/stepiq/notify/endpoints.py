@@ -30,7 +30,7 @@ from stepiq.store.states import DeliveryStatus
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
-from stepiq.web.services import ServicesDep
+from stepiq.web.services import AppKey, ServicesDep
 from stepiq.web.transactions import Read, Tx
 
 router = new_router("Deliveries")
@@ -40,11 +40,8 @@ Reader = Annotated[Actor, needs(Scope.PIPELINES_READ)]
 Executor = Annotated[Actor, needs(Scope.PIPELINES_EXECUTE)]
 
 
-async def _door(request: Request) -> LinkDoor[RecipientLink]:
-    return cast(LinkDoor[RecipientLink], request.app.state.recipient_links)
-
-
-RecipientLinkDoor = Annotated[LinkDoor[RecipientLink], Depends(_door)]
+RECIPIENT_LINKS = AppKey[LinkDoor[RecipientLink]]("recipient_links")
+RecipientLinkDoor = Annotated[LinkDoor[RecipientLink], Depends(RECIPIENT_LINKS)]
 
 
 @router.get("/runs/{run_id}/deliveries", responses=problems(RunNotFound, ScopeMissing))

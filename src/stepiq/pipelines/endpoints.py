@@ -37,7 +37,7 @@ from stepiq.web.bodies import YAML_TYPES
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
-from stepiq.web.services import ServicesDep
+from stepiq.web.services import AppKey, ServicesDep
 from stepiq.web.transactions import Read, Tx
 
 router = new_router("Pipelines")
@@ -85,12 +85,15 @@ _SAVING = (
 )
 
 
+WATCHER = AppKey[Watcher]("watcher")
+
+
 async def _rules(services: ServicesDep, request: Request) -> service.Rules:
     return service.Rules(
         cast(Plans, services.plans),
         services.providers,
         services.changes,
-        cast(Watcher, request.app.state.watcher),
+        WATCHER.get(request.app),
         services.settings.verifies_addresses,
     )
 

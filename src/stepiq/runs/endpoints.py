@@ -36,7 +36,7 @@ from stepiq.web.bodies import router as new_router
 from stepiq.web.idempotency import Replayed
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
-from stepiq.web.services import Services, ServicesDep
+from stepiq.web.services import AppKey, Services, ServicesDep
 from stepiq.web.transactions import OwnTx, Read, Tx
 
 router = new_router("Runs")
@@ -50,18 +50,11 @@ Executor = Annotated[Actor, needs(Scope.PIPELINES_EXECUTE)]
 _LARGEST_SEQ = 2**31 - 1
 
 
-async def _streams(request: Request) -> Streams:
-    return cast(Streams, request.app.state.streams)
+STREAMS = AppKey[Streams]("streams")
+StreamsDep = Annotated[Streams, Depends(STREAMS)]
 
-
-StreamsDep = Annotated[Streams, Depends(_streams)]
-
-
-async def _door(request: Request) -> LinkDoor[tuple[UUID, datetime]]:
-    return cast(LinkDoor[tuple[UUID, datetime]], request.app.state.run_links)
-
-
-RunLinkDoor = Annotated[LinkDoor[tuple[UUID, datetime]], Depends(_door)]
+RUN_LINKS = AppKey[LinkDoor[tuple[UUID, datetime]]]("run_links")
+RunLinkDoor = Annotated[LinkDoor[tuple[UUID, datetime]], Depends(RUN_LINKS)]
 
 
 @router.post(

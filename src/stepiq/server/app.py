@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from stepiq import __version__
 from stepiq.accounts import administration, reset_page, verify_page
 from stepiq.accounts import endpoints as accounts
-from stepiq.accounts.http import AuthServices, authenticated
+from stepiq.accounts.http import DOORS, AuthServices, authenticated
 from stepiq.accounts.link_door import LinkDoor
 from stepiq.accounts.secrets import endpoints as secrets
 from stepiq.accounts.secrets.reader import StoredSecrets
@@ -43,8 +43,8 @@ from stepiq.triggers.webhooks import endpoints as webhooks
 from stepiq.triggers.webhooks.inbox import Inbox
 from stepiq.web import problems
 from stepiq.web.guard import Guard
-from stepiq.web.idempotency import Idempotency
-from stepiq.web.services import Services
+from stepiq.web.idempotency import IDEMPOTENCY, Idempotency
+from stepiq.web.services import SERVICES, Services
 
 ROUTERS: tuple[APIRouter, ...] = (
     accounts.auth,
@@ -135,21 +135,19 @@ def equip(app: FastAPI, services: Services, *, has_worker: bool = True) -> None:
 
     Does not start or stop the services.
     """
-    app.state.services = services
-    app.state.has_worker = has_worker
-    app.state.doors = AuthServices.build(services)
-    app.state.idempotency = Idempotency(app.state.doors.jwt_secret)
-    app.state.streams = Streams(services.changes)
-    app.state.review_links = LinkDoor(Links(services.settings))
-    app.state.run_links = LinkDoor(RunLinks(services.settings))
-    app.state.recipient_links = LinkDoor(RecipientLinks(services.settings))
-    app.state.watcher = ScheduleSync(cast(Plans, services.plans))
-    app.state.inbox = Inbox(
-        services.database,
-        services.changes,
-        services.engine,
-        StoredSecrets(services.keyring),
-    )
+    settings, plans = services.settings, cast(Plans, services.plans)
+    doors = AuthServices.build(services)
+    secrets = StoredSecrets(services.keyring)
+    SERVICES.set(app, services)
+    health.HAS_WORKER.set(app, has_worker)
+    DOORS.set(app, doors)
+    IDEMPOTENCY.set(app, Idempotency(doors.jwt_secret))
+    runs.STREAMS.set(app, Streams(services.changes))
+    runs.RUN_LINKS.set(app, LinkDoor(RunLinks(settings)))
+    reviews.REVIEW_LINKS.set(app, LinkDoor(Links(settings)))
+    notify.RECIPIENT_LINKS.set(app, LinkDoor(RecipientLinks(settings)))
+    pipelines.WATCHER.set(app, ScheduleSync(plans))
+    webhooks.INBOX.set(app, Inbox(services.database, services.changes, services.engine, secrets))
 
 
 def _check_closed(app: FastAPI) -> None:

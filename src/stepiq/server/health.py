@@ -10,9 +10,12 @@ from stepiq.store.database import StoreUnavailable
 from stepiq.store.faults import StoreFull
 from stepiq.web.bodies import View
 from stepiq.web.problems import problems
-from stepiq.web.services import ServicesDep
+from stepiq.web.services import AppKey, ServicesDep
 
 router = APIRouter(tags=["Health"])
+
+HAS_WORKER = AppKey[bool]("has_worker")
+"""Whether the process also executes runs."""
 
 
 class NotReady(Unavailable):
@@ -47,7 +50,7 @@ async def check_health() -> Health:
 async def check_readiness(request: Request, services: ServicesDep) -> Readiness:
     """Whether the process is ready: its database responds, and its worker, if it has one, is running."""
     await services.database.ping()
-    if not request.app.state.has_worker:
+    if not HAS_WORKER.get(request.app):
         return Readiness(worker="elsewhere")
     if not services.engine.is_ready:
         raise NotReady("The worker is not running: the server is starting or stopping.")

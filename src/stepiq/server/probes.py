@@ -9,7 +9,7 @@ from stepiq.server import health, metrics
 from stepiq.server.process import answering
 from stepiq.web import problems
 from stepiq.web.guard import Guard
-from stepiq.web.services import Services
+from stepiq.web.services import SERVICES, Services
 
 
 def create_probes(services: Services) -> FastAPI:
@@ -19,8 +19,8 @@ def create_probes(services: Services) -> FastAPI:
     app.include_router(metrics.router)
     problems.install(app)
     app.add_middleware(Guard)
-    app.state.services = services
-    app.state.has_worker = True
+    SERVICES.set(app, services)
+    health.HAS_WORKER.set(app, True)
     return app
 
 

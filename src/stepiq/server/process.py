@@ -10,9 +10,11 @@ from datetime import timedelta
 
 import uvicorn
 
+from stepiq.accounts.http import DOORS
 from stepiq.core import logging
 from stepiq.core.settings import Settings
 from stepiq.core.watchdog import Watchdog
+from stepiq.runs.endpoints import STREAMS
 from stepiq.server import descriptors
 from stepiq.server.accepting import Acceptor
 from stepiq.server.app import create_app, equip
@@ -94,7 +96,7 @@ async def _serve(
         with contextlib.ExitStack() as watched:
             try:
                 # Read before the first request, so that a later failure of the store does not end the process.
-                secret = app.state.doors.jwt_secret
+                secret = DOORS.get(app).jwt_secret
                 ready = await welcome(services, secret if shows_secrets else None)
                 serving = asyncio.create_task(server.serve([listener]))
                 ready.show(announce)
@@ -107,10 +109,10 @@ async def _serve(
             finally:
                 if worker is not None:
                     await worker.stop(DRAIN)
-            app.state.streams.close()
+            STREAMS.get(app).close()
             server.should_exit = True
             await serving
-        await app.state.doors.close()
+        await DOORS.get(app).close()
 
 
 class HttpServer(uvicorn.Server):

@@ -31,6 +31,7 @@ from stepiq.web.errors import (
     IdempotentAnswerLost,
 )
 from stepiq.web.queries import RequestName
+from stepiq.web.services import AppKey
 
 HEADER = "Idempotency-Key"
 KEPT = timedelta(hours=24)
@@ -68,7 +69,7 @@ class Replayed(Exception):
 
 
 class Idempotency:
-    """The keys in use in this process, and the encryption of responses. Stored at `app.state.idempotency`."""
+    """The keys in use in this process, and the encryption of responses."""
 
     def __init__(self, secret: bytes) -> None:
         self._cipher = AESGCM(_derived(secret, b"stepiq idempotent answers"))
@@ -115,6 +116,9 @@ class Idempotency:
             return encryption.decrypt(self._cipher, sealed, _bound(name))
         except InvalidTag:
             raise IdempotentAnswerLost from None
+
+
+IDEMPOTENCY = AppKey[Idempotency]("idempotency")
 
 
 class Claim:
@@ -198,7 +202,7 @@ async def claim_of(request: Request) -> Claim | None:
         # No route has such a path, and it may be too long for an index of PostgreSQL.
         return None
     name = RequestName(workspace_id, f"POST {path}", key)
-    idempotency: Idempotency = request.app.state.idempotency
+    idempotency = IDEMPOTENCY.get(request.app)
     query, scopes = request.scope["query_string"], requests.scopes_of(request.scope)
     digest = idempotency.digest(query, await request.body(), scopes)
     return Claim(idempotency, name, digest)

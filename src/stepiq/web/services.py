@@ -1,11 +1,11 @@
-"""The services of the process, for endpoints. `server.assembly` creates them."""
+"""The services of the process, for endpoints. `server.assembly` creates them, and `server.app.equip` sets them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Protocol, cast
+from typing import TYPE_CHECKING, Annotated, Generic, Protocol, TypeVar
 
-from fastapi import Depends, Request
+from fastapi import Depends, FastAPI, Request
 
 from stepiq.core.encryption import Keyring
 from stepiq.core.http import GuardedClient
@@ -17,6 +17,27 @@ from stepiq.store.pubsub import Changes
 if TYPE_CHECKING:
     from stepiq.execution.runtime import Engine
     from stepiq.providers.registry import Providers
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class AppKey(Generic[Value]):
+    """Names one object of an app. `Depends(key)` passes it to an endpoint."""
+
+    name: str
+    """The attribute of `app.state`."""
+
+    def set(self, app: FastAPI, value: Value) -> None:
+        """Set the object of an app."""
+        setattr(app.state, self.name, value)
+
+    def get(self, app: FastAPI) -> Value:
+        """The object of an app."""
+        return getattr(app.state, self.name)
+
+    async def __call__(self, request: Request) -> Value:
+        return self.get(request.app)
 
 
 class Plan(Protocol):
@@ -60,8 +81,5 @@ class Services:
         return Keyring(self.settings)
 
 
-async def _services(request: Request) -> Services:
-    return cast(Services, request.app.state.services)
-
-
-ServicesDep = Annotated[Services, Depends(_services)]
+SERVICES = AppKey[Services]("services")
+ServicesDep = Annotated[Services, Depends(SERVICES)]

@@ -1,6 +1,6 @@
 """Routes of reviews."""
 
-from typing import Annotated, cast
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Path, Query, Request
@@ -23,7 +23,7 @@ from stepiq.runs.schemas import RunBrief, RunDetail, detail_for
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
-from stepiq.web.services import ServicesDep
+from stepiq.web.services import AppKey, ServicesDep
 from stepiq.web.transactions import Read, Tx
 
 router = new_router("Reviews")
@@ -35,11 +35,8 @@ Reader = Annotated[Actor, needs(Scope.PIPELINES_READ)]
 Executor = Annotated[Actor, needs(Scope.PIPELINES_EXECUTE)]
 
 
-async def _door(request: Request) -> LinkDoor[LinkHolder]:
-    return cast(LinkDoor[LinkHolder], request.app.state.review_links)
-
-
-ReviewLinkDoor = Annotated[LinkDoor[LinkHolder], Depends(_door)]
+REVIEW_LINKS = AppKey[LinkDoor[LinkHolder]]("review_links")
+ReviewLinkDoor = Annotated[LinkDoor[LinkHolder], Depends(REVIEW_LINKS)]
 StepPath = Annotated[str, Path(max_length=64, description="Id of the `human_review` step.")]
 
 

@@ -35,11 +35,12 @@ from stepiq.web.bodies import read_body
 from stepiq.web.bodies import router as new_router
 from stepiq.web.parameters import takes_any_query
 from stepiq.web.problems import problems
-from stepiq.web.services import ServicesDep
+from stepiq.web.services import AppKey, ServicesDep
 from stepiq.web.transactions import OwnTx
 
 router = new_router("Webhooks")
 
+INBOX = AppKey[Inbox]("inbox")
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -76,10 +77,6 @@ async def _content(request: Request) -> Json | StepIQError:
         return error
 
 
-async def _inbox(request: Request) -> Inbox:
-    return cast(Inbox, request.app.state.inbox)
-
-
 @router.post(
     "/webhooks/{pipeline_id}",
     status_code=202,
@@ -104,7 +101,7 @@ async def _inbox(request: Request) -> Inbox:
 async def trigger_webhook(
     sender: Annotated[Actor, Depends(_Sender(Scope.WEBHOOKS_TRIGGER, is_key_only=True))],
     arrived: Annotated[service.Arrived, Depends(_arrived)],
-    inbox: Annotated[Inbox, Depends(_inbox)],
+    inbox: Annotated[Inbox, Depends(INBOX)],
     services: ServicesDep,
     own_tx: OwnTx,
     pipeline_id: UUID,
