@@ -10,13 +10,14 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.core import ids
+from stepiq.execution.journal_rows import step_record
+from stepiq.execution.records import StepRecord
 from stepiq.runs.records import (
     Filter,
     LoggedEvent,
     Outline,
     Progress,
     Run,
-    Step,
     StepOutline,
 )
 from stepiq.store import sweeping
@@ -105,13 +106,13 @@ async def find(session: Session, workspace_id: UUID, run_id: UUID) -> Run | None
     if row is None:
         return None
     rows = await session.execute(
-        sa.select(run_steps, large_values.c.value)
+        sa.select(run_steps, large_values.c.value.label("large_value"))
         .outerjoin(large_values, large_values.c.owner_id == run_steps.c.id)
         .where(run_steps.c.run_id == run_id)
         .order_by(run_steps.c.ordinal, run_steps.c.id)
     )
     output = row.value if row.output_is_large else row.output
-    return _run(row, output, [step_from(step) for step in rows])
+    return _run(row, output, [step_record(step) for step in rows])
 
 
 async def outline(session: Session, run_id: UUID, *, limit: int) -> Outline | None:
@@ -316,7 +317,7 @@ def _id_range(q: str) -> tuple[int, int] | None:
     return int(digits.ljust(32, "0"), 16), int(digits.ljust(32, "f"), 16)
 
 
-def _run(row: sa.Row[Any], output: Any, steps: list[Step] | None = None) -> Run:
+def _run(row: sa.Row[Any], output: Any, steps: Sequence[StepRecord] = ()) -> Run:
     return Run(
         id=row.id,
         workspace_id=row.workspace_id,
@@ -339,33 +340,5 @@ def _run(row: sa.Row[Any], output: Any, steps: list[Step] | None = None) -> Run:
         created_at=row.created_at,
         started_at=row.started_at,
         completed_at=row.completed_at,
-        steps=steps or (),
-    )
-
-
-def step_from(row: sa.Row[Any]) -> Step:
-    """A step from its row with the joined column `value` of `large_values`."""
-    return Step(
-        id=row.id,
-        step_id=row.step_id,
-        name=row.name,
-        type=row.type,
-        iteration=row.iteration,
-        branch=row.branch,
-        status=StepStatus(row.status),
-        attempts=row.attempts,
-        model=row.model,
-        paid_by=row.paid_by,
-        prompt=row.prompt,
-        system_prompt=row.system_prompt,
-        output=row.value if row.output_is_large else row.output,
-        error=row.error,
-        input_tokens=row.input_tokens,
-        cached_tokens=row.cached_tokens,
-        output_tokens=row.output_tokens,
-        tokens_estimated=row.tokens_estimated,
-        cost=row.cost,
-        is_reused=row.is_reused,
-        started_at=row.started_at,
-        completed_at=row.completed_at,
+        steps=steps,
     )

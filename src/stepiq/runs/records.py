@@ -7,35 +7,8 @@ from uuid import UUID
 
 from stepiq.core.json import Json
 from stepiq.execution import events
+from stepiq.execution.records import StepRecord
 from stepiq.store.states import RunStatus, StepStatus, TriggerType
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One execution of a step."""
-
-    id: UUID
-    step_id: str
-    name: str
-    type: str
-    iteration: int
-    branch: str
-    status: StepStatus
-    attempts: int
-    model: str | None
-    paid_by: str | None
-    prompt: str | None
-    system_prompt: str | None
-    output: Json
-    error: Json
-    input_tokens: int
-    cached_tokens: int
-    output_tokens: int
-    tokens_estimated: bool
-    cost: dict[str, int] | None
-    is_reused: bool
-    started_at: datetime | None
-    completed_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +37,7 @@ class Run:
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None
-    steps: Sequence[Step] = field(default=())
+    steps: Sequence[StepRecord] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)

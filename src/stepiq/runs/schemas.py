@@ -10,7 +10,8 @@ from typing_extensions import TypeAliasType
 
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.core.json import Json
-from stepiq.runs.records import LoggedEvent, Outline, Run, Step, StepOutline
+from stepiq.execution.records import StepRecord
+from stepiq.runs.records import LoggedEvent, Outline, Run, StepOutline
 from stepiq.store.states import RunStatus, StepStatus, TriggerType
 from stepiq.web.bodies import JsonInteger, StrictModel, Timestamp, View
 
@@ -234,12 +235,14 @@ def _fields(run: Run) -> dict[str, Any]:
     }
 
 
-def step_fields(step: Step) -> dict[str, Any]:
+def step_fields(step: StepRecord) -> dict[str, Any]:
     """The fields of a `StepView`."""
-    shown = {name: getattr(step, name) for name in StepView.model_fields if hasattr(step, name)}
+    parts = (step.meter, step)
+    names = StepView.model_fields
+    shown = {name: getattr(part, name) for part in parts for name in names if hasattr(part, name)}
     return {
         **shown,
-        **cost_fields(step),
+        **cost_fields(step.meter),
         "duration_ms": duration_ms(step.started_at, step.completed_at),
     }
 

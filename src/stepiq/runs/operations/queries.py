@@ -6,9 +6,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.core.json import Json
+from stepiq.execution.journal_rows import step_record
+from stepiq.execution.records import StepRecord
 from stepiq.runs.operations.records import Operation, Position
-from stepiq.runs.queries import step_from
-from stepiq.runs.records import Step
 from stepiq.store.database import Session
 from stepiq.store.states import OperationStatus
 from stepiq.store.tables import large_values, operation_payloads, run_operations, run_steps, runs
@@ -22,7 +22,7 @@ _PLAIN = [
 
 async def latest_step(
     session: Session, run_id: UUID, step_id: str, *, iteration: int | None, branch: str | None
-) -> Step | None:
+) -> StepRecord | None:
     """The last execution of a step in a run, by the order in which they began: of all, or of those given."""
     conditions = [run_steps.c.run_id == run_id, run_steps.c.step_id == step_id]
     if iteration is not None:
@@ -40,13 +40,13 @@ async def latest_step(
     return await _step(session, run_steps.c.id == latest)
 
 
-async def step(session: Session, run_id: UUID, row_id: UUID) -> Step | None:
+async def step(session: Session, run_id: UUID, row_id: UUID) -> StepRecord | None:
     """An execution of a step in a run, by the id of its row."""
     return await _step(session, run_steps.c.id == row_id, run_steps.c.run_id == run_id)
 
 
 async def original_of(
-    session: Session, workspace_id: UUID, reused: Step
+    session: Session, workspace_id: UUID, reused: StepRecord
 ) -> tuple[UUID, UUID] | None:
     """The execution that a reused step was copied from, through any number of retries: ids of its run and of its row.
 
@@ -130,14 +130,14 @@ async def find(
     return _operation(row), request, response
 
 
-async def _step(session: Session, *conditions: sa.ColumnElement[bool]) -> Step | None:
+async def _step(session: Session, *conditions: sa.ColumnElement[bool]) -> StepRecord | None:
     found = await session.execute(
-        sa.select(run_steps, large_values.c.value)
+        sa.select(run_steps, large_values.c.value.label("large_value"))
         .outerjoin(large_values, large_values.c.owner_id == run_steps.c.id)
         .where(*conditions)
     )
     row = found.one_or_none()
-    return None if row is None else step_from(row)
+    return None if row is None else step_record(row)
 
 
 def _operation(row: sa.Row[Any]) -> Operation:

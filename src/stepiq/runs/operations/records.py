@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from stepiq.core.json import Json
-from stepiq.runs.records import Step
+from stepiq.execution.records import StepRecord
 from stepiq.store.states import OperationStatus
 
 
@@ -57,10 +57,10 @@ START = Position(0, 0)
 class Execution:
     """An execution of a step, and the one that it was copied from if it was reused."""
 
-    step: Step
+    step: StepRecord
     run_id: UUID | None
     """The run that executed the step; None if it has been deleted."""
-    original: Step | None
+    original: StepRecord | None
     """The step as that run recorded it."""
 
 

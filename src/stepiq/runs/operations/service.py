@@ -5,12 +5,12 @@ from uuid import UUID
 from stepiq.accounts.actor import Actor
 from stepiq.core.json import Json
 from stepiq.execution.outcomes import FailureCode
+from stepiq.execution.records import StepRecord
 from stepiq.language.data import is_array, is_object
 from stepiq.runs import queries as runs
 from stepiq.runs.errors import OperationNotFound, RunNotFound, StepNotFound
 from stepiq.runs.operations import queries
 from stepiq.runs.operations.records import START, Execution, Operation, Payloads, Position
-from stepiq.runs.records import Step
 from stepiq.store.database import Session
 from stepiq.store.states import OperationKind, OperationStatus, StepStatus
 
@@ -113,7 +113,7 @@ async def get(
     raise OperationNotFound(run_id)
 
 
-def _summary(run_id: UUID, step: Step) -> Operation | None:
+def _summary(run_id: UUID, step: StepRecord) -> Operation | None:
     """One operation for all calls of a step without recorded operations; None if it made no call."""
     kind = next((kind for name, kind in _KINDS.items() if name == step.type), None)
     if kind is None or step.status not in _STATUSES or not _has_called(step):
@@ -135,11 +135,11 @@ def _summary(run_id: UUID, step: Step) -> Operation | None:
         error=None if is_completed else step.error,
         model=step.model,
         paid_by=step.paid_by,
-        input_tokens=step.input_tokens,
-        cached_tokens=step.cached_tokens,
-        output_tokens=step.output_tokens,
-        tokens_estimated=step.tokens_estimated,
-        cost=step.cost,
+        input_tokens=step.meter.input_tokens,
+        cached_tokens=step.meter.cached_tokens,
+        output_tokens=step.meter.output_tokens,
+        tokens_estimated=step.meter.tokens_estimated,
+        cost=step.meter.cost,
         queued_at=step.started_at,
         started_at=step.started_at,
         first_piece_at=None,
@@ -148,7 +148,7 @@ def _summary(run_id: UUID, step: Step) -> Operation | None:
     )
 
 
-def _has_called(step: Step) -> bool:
+def _has_called(step: StepRecord) -> bool:
     if step.type == "llm":
         # The model is recorded immediately before the first call.
         return step.model is not None
@@ -158,7 +158,7 @@ def _has_called(step: Step) -> bool:
     return step.output is not None or error.get("code") not in _BEFORE_THE_CALL
 
 
-def _payloads(operation: Operation, step: Step, request: Json, response: Json) -> Payloads:
+def _payloads(operation: Operation, step: StepRecord, request: Json, response: Json) -> Payloads:
     """Request and response, completed with the parts that only the row of the step has."""
     if operation.kind == OperationKind.MODEL_CALL and is_object(request):
         turns = request.get("messages")
@@ -169,6 +169,6 @@ def _payloads(operation: Operation, step: Step, request: Json, response: Json) -
     return Payloads(request, response)
 
 
-def _prompts(step: Step) -> list[Json]:
+def _prompts(step: StepRecord) -> list[Json]:
     prompts = (("system", step.system_prompt), ("user", step.prompt))
     return [{"role": role, "text": text} for role, text in prompts if text is not None]
