@@ -23,6 +23,7 @@ async def stub(call: Call, following: Following) -> Any:
     if stubs is None:
         return await following(call)
     if isinstance(request, AskPerson):
+        await call.begin(call)
         return _answer(call, request, stubs)
     outcome = stubs.outcome(call.step, call.record.branch)
     if outcome is None:
