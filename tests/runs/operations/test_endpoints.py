@@ -430,6 +430,20 @@ class TestPayloads:
 
         assert (await operation(await shown(run_id)))["response"] == "long"
 
+    async def test_only_the_last_one_responds_with_the_output_of_the_step(
+        self, owner, make, run_id
+    ):
+        step = await make.step(run_id, output="of attempt 2")
+        first = await make.operation(run_id, step)
+        last = await make.operation(run_id, step, attempt=2)
+
+        found = [
+            (await owner.get(f"/api/runs/{run_id}/operations/{each}")).json()["response"]
+            for each in (first, last)
+        ]
+
+        assert found == [None, "of attempt 2"]
+
     async def test_a_failed_one_has_no_response(self, make, run_id, shown, operation):
         step = await make.step(run_id, output="from another attempt")
         await make.operation(run_id, step, status=OperationStatus.FAILED)

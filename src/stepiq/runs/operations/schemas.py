@@ -59,7 +59,8 @@ class OperationDetail(OperationView):
     request: Json
     """Null if it was not recorded. For a `model_call`, `messages` begins with the system prompt and the prompt of the step."""
     response: Json
-    """Null if there is none, or if it was not recorded."""
+    """For the last operation of a step with an output, the output. Null if there is none, or if only the error of the attempt
+    contains it."""
 
 
 class StepDetail(StepView):

@@ -99,7 +99,9 @@ async def get(
         operation, request, response = recorded
         original = await queries.step(session, run_id, operation.step_row_id)
         if original is not None:
-            return operation, _payloads(operation, original, request, response)
+            if response is None and await _is_last(session, operation):
+                response = _output(operation, original)
+            return operation, Payloads(_whole(operation, original, request), response)
     if await runs.progress(session, actor.workspace_id, run_id) is None:
         raise RunNotFound(run_id)
     # The id of a summary is that of its step.
@@ -109,7 +111,8 @@ async def get(
         for summary in await page(session, execution, after=START, limit=1):
             if summary.is_summary:
                 request: Json = {} if summary.kind == OperationKind.MODEL_CALL else None
-                return summary, _payloads(summary, original, request, None)
+                whole = _whole(summary, original, request)
+                return summary, Payloads(whole, _output(summary, original))
     raise OperationNotFound(run_id)
 
 
@@ -158,15 +161,23 @@ def _has_called(step: StepRecord) -> bool:
     return step.output is not None or error.get("code") not in _BEFORE_THE_CALL
 
 
-def _payloads(operation: Operation, step: StepRecord, request: Json, response: Json) -> Payloads:
-    """Request and response, completed with the parts that only the row of the step has."""
-    if operation.kind == OperationKind.MODEL_CALL and is_object(request):
-        turns = request.get("messages")
-        turns = turns if is_array(turns) else []
-        request = {**request, "messages": [*_prompts(step), *turns]}
-    if response is None and operation.status is OperationStatus.COMPLETED:
-        response = step.output
-    return Payloads(request, response)
+def _whole(operation: Operation, step: StepRecord, request: Json) -> Json:
+    """The request of a model call with the prompts, which only the row of the step has."""
+    if operation.kind != OperationKind.MODEL_CALL or not is_object(request):
+        return request
+    turns = request.get("messages")
+    turns = turns if is_array(turns) else []
+    return {**request, "messages": [*_prompts(step), *turns]}
+
+
+def _output(operation: Operation, step: StepRecord) -> Json:
+    """The output of the step as the response of its last operation, whose row does not repeat it."""
+    return step.output if operation.status is OperationStatus.COMPLETED else None
+
+
+async def _is_last(session: Session, operation: Operation) -> bool:
+    after = Position(operation.attempt, operation.number)
+    return not await queries.page(session, operation.step_row_id, after=after, limit=1)
 
 
 def _prompts(step: StepRecord) -> list[Json]:
