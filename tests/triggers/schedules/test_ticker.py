@@ -8,6 +8,7 @@ from stepiq.store.states import CatchUp, Overlap, PipelineStatus, RunStatus
 from stepiq.store.tables import runs, schedule_ticks, schedules, workspaces
 from stepiq.triggers.schedules import ticker as module
 from stepiq.triggers.schedules.ticker import Ticker
+from tests.support.query_plans import plan_of, statements, walked_whole
 from tests.triggers.schedules.conftest import NINE
 
 SECOND = timedelta(seconds=1)
@@ -158,6 +159,26 @@ class TestTick:
         started = await rows(sa.select(runs.c.workspace_id))
         assert {row.workspace_id for row in started} == {each.workspace_id for each in accounts}
 
+    @pytest.mark.new_store
+    async def test_one_statement_finds_those_of_all_workspaces_in_an_index(
+        self, ticker, make, database, monkeypatch
+    ):
+        monkeypatch.setattr(module, "BATCH", 4)
+        for _ in range(4):
+            account = await make.user()
+            pipeline_id = await make.pipeline(account)
+            for _ in range(2):
+                await make.schedule(account, pipeline_id, next_run_at=NINE)
+
+        with statements(database) as seen:
+            await ticker.turn(NINE)
+
+        ((text, values),) = [each for each in seen.items() if text_of_each(each[0])]
+        assert text.count("LIMIT") == 4
+        plan = await plan_of(database, text, values)
+        assert walked_whole(plan) == set()
+        assert plan.count("ix_schedules_workspace_id") == 4
+
     async def test_a_broken_one_among_many_delays_only_its_own_workspace(
         self, ticker, schedule, make, rows, outcomes, monkeypatch
     ):
@@ -203,6 +224,11 @@ class TestTick:
         assert len(await started(schedule_id)) == 1
         assert len(await outcomes(schedule_id)) == 1
         assert (await stored(schedule_id)).next_run_at == NINE + timedelta(days=1)
+
+
+def text_of_each(text: str) -> bool:
+    """Whether a statement looks for the due schedules of given workspaces."""
+    return "UNION ALL" in text and "RECURSIVE" not in text
 
 
 class TestSkipped:

@@ -111,12 +111,29 @@ async def first_upcoming(
     return [(_schedule(row), row.pipeline_name) for row in rows]
 
 
-async def due_ids(
-    session: Session, now: datetime, limit: int, *, workspace_id: UUID | None = None
-) -> list[UUID]:
-    """Ids of due schedules of all workspaces or of one, longest due first."""
-    statement = sa.select(schedules.c.id).where(*_are_due(now, workspace_id))
+async def due_ids(session: Session, now: datetime, limit: int) -> list[UUID]:
+    """Ids of due schedules, longest due first."""
+    statement = sa.select(schedules.c.id).where(schedules.c.next_run_at <= now)
     rows = await session.execute(statement.order_by(schedules.c.next_run_at).limit(limit))
+    return list(rows.scalars())
+
+
+async def due_ids_of_each(
+    session: Session, now: datetime, limit: int, workspaces: Sequence[UUID]
+) -> list[UUID]:
+    """Ids of due schedules, at most `limit` of each of these workspaces, longest due first in each workspace."""
+    parts = [
+        sa.select(schedules.c.id)
+        .where(schedules.c.workspace_id == workspace_id, schedules.c.next_run_at <= now)
+        .order_by(schedules.c.next_run_at)
+        .limit(limit)
+        .subquery()
+        for workspace_id in workspaces
+    ]
+    if not parts:
+        return []
+    # One statement, because each one waits for a turn of the event loop, which is busy when many schedules are due.
+    rows = await session.execute(sa.union_all(*(sa.select(part.c.id) for part in parts)))
     return list(rows.scalars())
 
 
@@ -143,7 +160,7 @@ async def due_workspaces(session: Session, now: datetime, limit: int, *, after: 
     # A scalar subquery instead of EXISTS, which a database may turn into a join that reads all due schedules.
     due = (
         sa.select(schedules.c.id)
-        .where(*_are_due(now, found.c.id))
+        .where(schedules.c.workspace_id == found.c.id, schedules.c.next_run_at <= now)
         .limit(1)
         .correlate(found)
         .scalar_subquery()
@@ -163,15 +180,6 @@ async def newly_due_workspaces(
         .limit(limit)
     )
     return list(rows.scalars())
-
-
-def _are_due(
-    now: datetime, workspace_id: UUID | sa.ColumnElement[UUID] | None
-) -> list[sa.ColumnElement[bool]]:
-    are_due = schedules.c.next_run_at <= now
-    if workspace_id is None:
-        return [are_due]
-    return [schedules.c.workspace_id == workspace_id, are_due]
 
 
 async def take_due(session: Session, now: datetime, wanted: Sequence[UUID]) -> list[Due]:

@@ -96,40 +96,47 @@ class Ticker:
         Raises:
             StoreUnavailable: schedules without an outcome stay due.
         """
-        async with self._database.reading() as session:
-            due = len(await queries.due_ids(session, now, BATCH))
-        if due < BATCH:
-            self._looked_at = now
-            return await self._batch(now) if due else 0
         # Schedules that cannot be handled stay due. They must not block the workspaces after them.
         handled = ends_of_round = 0
         while not handled and ends_of_round < 2:
-            if workspaces := await self._next_workspaces(now):
-                handled = await self._batch(now, workspaces)
-            else:
-                ends_of_round += 1
+            # Read-only, so that other transactions do not wait for the write lock.
+            async with self._database.reading() as session:
+                found = await queries.due_ids(session, now, BATCH)
+                if is_crowded := len(found) == BATCH:
+                    found = await self._in_turn(session, now)
+            if not is_crowded:
+                self._looked_at = now
+                return await self._batch(now, found)
+            ends_of_round += not found
+            handled = await self._batch(now, found)
         return handled
 
-    async def _next_workspaces(self, now: datetime) -> list[UUID]:
+    async def _in_turn(self, session: Session, now: datetime) -> list[UUID]:
+        """Due schedules, the same number of each workspace of the next batch; empty at the end of a round."""
+        workspaces = await self._next_workspaces(session, now)
+        each = max(1, BATCH // max(1, len(workspaces)))
+        return await queries.due_ids_of_each(session, now, each, workspaces)
+
+    async def _next_workspaces(self, session: Session, now: datetime) -> list[UUID]:
         """The workspaces of the next batch; empty at the end of a round.
 
         Workspaces with schedules that became due since the last batch come first, so they wait for one batch at most.
         """
-        async with self._database.reading() as session:
-            following = await queries.due_workspaces(
-                session, now, _WORKSPACES_OF_BATCH, after=self._after
-            )
-            since = self._looked_at or now
-            new = await queries.newly_due_workspaces(session, since, now, _WORKSPACES_OF_BATCH)
+        following = await queries.due_workspaces(
+            session, now, _WORKSPACES_OF_BATCH, after=self._after
+        )
+        since = self._looked_at or now
+        new = await queries.newly_due_workspaces(session, since, now, _WORKSPACES_OF_BATCH)
         self._looked_at = now
         chosen = list(dict.fromkeys([*new, *following]))[:_WORKSPACES_OF_BATCH]
         kept = [workspace_id for workspace_id in following if workspace_id in chosen]
         self._after = kept[-1] if kept else self._after if following else _BEFORE_ALL
         return chosen
 
-    async def _batch(self, now: datetime, workspaces: Sequence[UUID | None] = (None,)) -> int:
-        """Fire due schedules, at most the same number for each of these workspaces. None means all workspaces."""
-        found = await self._find(now, workspaces)
+    async def _batch(self, now: datetime, found: Sequence[UUID]) -> int:
+        """Fire due schedules; returns the number handled."""
+        if not found:
+            return 0
         try:
             async with self._database.transaction() as session:
                 taken = await queries.take_due(session, now, found)
@@ -142,15 +149,6 @@ class Ticker:
         # Lets other tasks run between batches.
         await asyncio.sleep(0)
         return len(taken)
-
-    async def _find(self, now: datetime, workspaces: Sequence[UUID | None]) -> list[UUID]:
-        # Read-only, so that other transactions do not wait for the write lock.
-        each = max(1, BATCH // len(workspaces))
-        found: list[UUID] = []
-        async with self._database.reading() as session:
-            for workspace_id in workspaces:
-                found += await queries.due_ids(session, now, each, workspace_id=workspace_id)
-        return found
 
     async def _one_by_one(self, now: datetime, found: Sequence[UUID]) -> int:
         """Handle each schedule of a failed batch in its own transaction, and skip the ones that fail."""
