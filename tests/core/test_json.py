@@ -1,12 +1,14 @@
 import json as stdlib
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from stepiq.core import json
-from stepiq.core.json import MAX_CONTAINERS, MAX_DEPTH, MAX_KEPT_DEPTH, MalformedJson
+from stepiq.core.json import MAX_CONTAINERS, MAX_DEPTH, MAX_KEPT_DEPTH, Json, MalformedJson
 from tests.support.pace import cpu_limit
 
 TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))
@@ -169,7 +171,8 @@ class TestNestsTooDeep:
         assert json.nests_too_deep(json.Text.of([value]), [value])
 
     def test_brackets_in_texts_and_wide_values_are_no_depth(self):
-        for value in ("[" * 1_000, [[]] * 1_000):
+        wide: Json = [[] for _ in range(1_000)]
+        for value in ("[" * 1_000, wide):
             assert not json.nests_too_deep(json.Text.of(value), value)
 
 
@@ -201,3 +204,22 @@ class TestDumps:
 
     def test_it_is_compact_keeps_order_and_writes_text_as_it_is(self):
         assert json.dumps({"b": [1, "é😀"], "a": None}) == '{"b":[1,"é😀"],"a":null}'
+
+
+class TestAsObject:
+    def test_an_object_is_returned_as_it_is(self):
+        value: Json = {"a": [1]}
+
+        assert json.as_object(value) is value
+
+    @pytest.mark.parametrize("value", [None, [], "{}", 1])
+    def test_other_values_are_refused(self, value: Json):
+        with pytest.raises(TypeError):
+            json.as_object(value)
+
+
+class TestJson:
+    def test_pydantic_takes_a_value_without_checking_what_is_inside(self):
+        value = {"a": [object()]}
+
+        assert TypeAdapter[Any](Json).validate_python(value) is value

@@ -6,13 +6,14 @@ from uuid import UUID
 import pytest
 
 from stepiq.core import json
+from stepiq.core.json import Json
 from stepiq.execution import events
 from stepiq.runs.listeners import StreamEvent
 from stepiq.store.states import RunStatus, StepStatus
 
 RUN = UUID("0192f0c1-7c1f-7a52-9a5b-0c5f6f0f8f5e")
 AT = datetime(2026, 2, 27, 10, 0, 4, 500_000, tzinfo=UTC)
-ERROR = {"code": "http_error", "message": "The server answered 500."}
+ERROR: dict[str, Json] = {"code": "http_error", "message": "The server answered 500."}
 STEP = events.execution("ask", "", 1)
 INSIDE = events.execution("ask", "2/0", 3)
 

@@ -3,17 +3,22 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stepiq.core.errors import Issue
+from stepiq.core.json import Json
 from stepiq.language.delivery_fields import MAX_RECIPIENTS, MAX_TARGETS
 from stepiq.language.http_fields import MAX_HEADERS
 from stepiq.language.loading import compile_document, load, load_document
 from stepiq.language.source import SourceFormat
 from stepiq.language.targets import ApiTarget, EmailTarget, WebhookTarget
 
-SMALL = {
+SMALL: dict[str, Json] = {
     "name": "Small",
     "steps": [{"id": "a", "prompt": "Hello"}, {"id": "b", "prompt": "x", "output_format": "json"}],
 }
-HOOK = {"type": "webhook", "url": "https://example.com/hook", "signing_secret_name": "KEY"}
+HOOK: dict[str, Json] = {
+    "type": "webhook",
+    "url": "https://example.com/hook",
+    "signing_secret_name": "KEY",
+}
 
 
 def deliver(*targets) -> dict:

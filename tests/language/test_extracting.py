@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stepiq.core.json import Json
 from stepiq.language.extracting import ExtractError, Query, QuerySyntaxError
 from tests.support.pace import cpu_limit
 
@@ -141,7 +142,7 @@ class TestAll:
         assert Query.compile(f"$.texts[?search(@, '{literal}')]").all(value) == found
 
     def test_a_pattern_in_the_data_that_cannot_be_used_matches_nothing(self):
-        value = [
+        value: Json = [
             {"text": "a(", "pattern": "("},
             {"text": "\ud800", "pattern": "a"},
             {"text": "a", "pattern": "a"},
@@ -236,7 +237,7 @@ def nest(depth: int) -> Any:
 
 
 DEEP = nest(90)
-WIDE = [{"a": n, "b": "x" * 20, "c": [1, 2, 3]} for n in range(15_000)]
+WIDE: Json = [{"a": n, "b": "x" * 20, "c": [1, 2, 3]} for n in range(15_000)]
 
 
 class TestLimits:

@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepiq.core.errors import Invalid, Issue
+from stepiq.core.json import as_object
+from stepiq.language.data import is_array
 from stepiq.language.loading import (
     InvalidDefinition,
     compile_document,
@@ -86,6 +88,8 @@ class TestAccepted:
         definition = loaded.definition
         assert definition is not None
         assert loaded.document is not None
+        steps = loaded.document["steps"]
+        assert is_array(steps)
         assert definition.name == "Digest"
         assert definition.description == "Writes a digest."
         assert definition.timeout == timedelta(seconds=600)
@@ -105,7 +109,7 @@ class TestAccepted:
         assert facts.spec.model == "gpt-4o-mini"
         assert facts.spec.temperature == 0.5
         assert facts.spec.max_tokens == 300
-        assert facts.spec.output_schema == loaded.document["steps"][0]["output_schema"]
+        assert facts.spec.output_schema == as_object(steps[0])["output_schema"]
         assert facts.spec.output_validator is not None
         assert facts.spec.output_validator.issues({})[0].path == "facts"
         assert digest.spec.is_pure

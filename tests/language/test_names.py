@@ -1,9 +1,12 @@
+from typing import Any
+
 import pytest
 
 from stepiq.core.errors import Issue
+from stepiq.core.json import Json
 from stepiq.language.loading import load_document
 
-DOCUMENT = {
+DOCUMENT: dict[str, Any] = {
     "name": "Names",
     "variables": {"tone": "calm"},
     "input": {"schema": {"topic": {"type": "string"}, "tags": {"type": "array"}}},
@@ -17,7 +20,7 @@ DOCUMENT = {
 
 
 def check(text: str, document=DOCUMENT) -> tuple[Issue, ...]:
-    steps = [dict(step) for step in document["steps"]]
+    steps: list[Any] = [dict(step) for step in document["steps"]]
     steps[2]["prompt"] = text
     return load_document({**document, "steps": steps}).errors
 
@@ -88,7 +91,7 @@ class TestCheckTemplates:
         assert message in issue.message
 
     def test_a_fallback_for_what_can_never_be_there_is_a_warning(self):
-        steps = [
+        steps: list[Json] = [
             {"id": "a", "prompt": "x"},
             {"id": "b", "prompt": "{{default steps.a.output.x 1}}"},
         ]
@@ -123,7 +126,7 @@ class TestCheckTemplates:
         assert issue.message.endswith("`v26`, ….")
 
     def test_a_step_that_is_refused_for_its_type_can_be_named(self):
-        steps = [
+        steps: list[Json] = [
             {"id": "gate", "type": "pipeline"},
             {"id": "b", "prompt": "{{json steps.gate.output}}"},
         ]

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from stepiq.core.fairness import act_for
+from stepiq.core.json import Json
 from stepiq.language import offload
 from stepiq.language.expressions import Expression
 from stepiq.language.templates import Meter, Template, TemplateLimit, TemplateUnresolved
 
-ROWS = [{"a": index, "b": [1, 2, 3]} for index in range(1_000)]
+ROWS: list[Json] = [{"a": index, "b": [1, 2, 3]} for index in range(1_000)]
 SMALL = Template.compile("{{#each input.rows}}{{#if @first}}{{a}}{{/if}}{{/each}}")
 LARGE = Template.compile("{{#each input.rows}}{{a}},{{/each}}")
 HOSTILE = [

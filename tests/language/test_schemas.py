@@ -1,5 +1,6 @@
 import pytest
 
+from stepiq.core.json import Json
 from stepiq.language.schema_cost import SchemaProblem
 from stepiq.language.schemas import compile_schema
 from tests.support.pace import cpu_limit
@@ -94,8 +95,10 @@ class TestIntegers:
         ]
 
     def test_it_is_written_as_one_in_properties_and_items_of_that_type(self):
-        numbers = {"type": "array", "items": {"type": ["integer", "null"]}}
-        schema = {"properties": {"a": {"type": "integer"}, "b": numbers, "c": {"type": "number"}}}
+        numbers: Json = {"type": "array", "items": {"type": ["integer", "null"]}}
+        schema: dict[str, Json] = {
+            "properties": {"a": {"type": "integer"}, "b": numbers, "c": {"type": "number"}}
+        }
         value = {"a": 3.0, "b": [4.0, None, 1e300], "c": 5.0, "d": 6.0}
 
         found = compile_schema(schema, max_patterns=0).integers(value)
@@ -351,6 +354,6 @@ class TestCost:
             {"items": {"properties": {f"p{n}": {} for n in range(5_000)}}}, max_patterns=0
         )
 
-        (issue,) = schema.issues([[]] * 20_000)
+        (issue,) = schema.issues([[] for _ in range(20_000)])
 
         assert issue.code == "too_large"

@@ -1,15 +1,18 @@
+from typing import Any
+
 import pytest
 
+from stepiq.core.json import Json, as_object
 from stepiq.language.expressions import ExpressionError
 from stepiq.language.set_values import Setting, SettingInvalid
 
-CONTEXT = {
+CONTEXT: dict[str, Any] = {
     "input": {"items": [{"n": 1}, {"n": 2}], "text": "{{env.KEY}}", "big": "x" * 300_000},
     "vars": {"limit": 8},
 }
 
 
-def problems(value: object) -> list[tuple[tuple[str | int, ...], str]]:
+def problems(value: Json) -> list[tuple[tuple[str | int, ...], str]]:
     with pytest.raises(SettingInvalid) as caught:
         Setting.compile(value)
     assert str(caught.value)
@@ -85,7 +88,7 @@ class TestEvaluate:
         with pytest.raises(
             ExpressionError, match="The values cannot be combined: the result is larger than"
         ):
-            Setting.compile(["input.big"] * 4).evaluate(CONTEXT)
+            Setting.compile([*["input.big"] * 4]).evaluate(CONTEXT)
 
     def test_all_expressions_share_the_work_they_may_do(self):
         numbers = "[" + ",".join("1" * 90) + "]"
@@ -93,12 +96,12 @@ class TestEvaluate:
         assert Setting.compile([busy]).evaluate({}) == [90]
 
         with pytest.raises(ExpressionError, match="more than 300,000 operations"):
-            Setting.compile([busy] * 40).evaluate({})
+            Setting.compile([*[busy] * 40]).evaluate({})
 
     def test_no_context_is_changed(self):
         setting = Setting.compile({"a": "input.items", "b": "[input.items]"})
 
-        made = setting.evaluate(CONTEXT)
+        made = as_object(setting.evaluate(CONTEXT))
 
         assert made["a"] is CONTEXT["input"]["items"]
         assert CONTEXT["input"]["items"] == [{"n": 1}, {"n": 2}]

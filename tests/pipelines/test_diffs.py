@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stepiq.core.json import Json
 from stepiq.pipelines.diffs import Change, changes, unified
 from tests.support.pace import cpu_limit
 
@@ -142,14 +143,14 @@ class TestChanges:
         ]
 
     def test_a_step_in_front_changes_no_other(self):
-        steps = [{"id": "a", "prompt": "x"}, {"id": "b", "prompt": "y"}]
+        steps: list[Json] = [{"id": "a", "prompt": "x"}, {"id": "b", "prompt": "y"}]
 
         found = changes({"steps": steps}, {"steps": [{"id": "new"}, *steps]})
 
         assert found == [Change("add", "steps[0]", after={"id": "new"})]
 
     def test_a_removed_step_is_named_by_its_place_in_the_earlier_version(self):
-        steps = [{"id": "a"}, {"id": "b"}, {"id": "c", "prompt": "x"}]
+        steps: list[Json] = [{"id": "a"}, {"id": "b"}, {"id": "c", "prompt": "x"}]
 
         found = changes({"steps": steps}, {"steps": [steps[0], {"id": "c", "prompt": "y"}]})
 
@@ -159,7 +160,7 @@ class TestChanges:
         ]
 
     def test_another_order_is_one_change(self):
-        steps = [{"id": "a"}, {"id": "b"}, {"id": "c"}]
+        steps: list[Json] = [{"id": "a"}, {"id": "b"}, {"id": "c"}]
 
         assert changes({"steps": steps}, {"steps": steps[::-1]}) == [
             Change("move", "steps", ["a", "b", "c"], ["c", "b", "a"])

@@ -53,6 +53,7 @@ class TestToYaml:
 
         assert found.issues == ()
         assert found.data == document
+        assert isinstance(found.data, dict)
         assert [type(value) for value in found.data.values()] == [
             type(value) for value in document.values()
         ]

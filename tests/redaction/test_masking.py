@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from stepiq.core.json import Json
 from stepiq.redaction.masking import Masker
 from tests.support.pace import cpu_limit
 
@@ -192,7 +193,7 @@ class TestValue:
         ]
 
     def test_without_secrets_the_value_is_given_back(self):
-        value = {"a": [1]}
+        value: Json = {"a": [1]}
 
         assert Masker({}).value(value) is value
 

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from stepiq.core.json import Json
 from stepiq.sandbox import limits
 from stepiq.sandbox.outcomes import CodeFailed, Outcome, Ran
 from tests.sandbox.conftest import Code
@@ -284,13 +285,13 @@ class TestLog:
 
 class TestInput:
     async def test_one_of_more_than_four_megabytes_is_refused(self, code: Code):
-        outcome = await code.python(python("return 1"), ["x" * 1_000_000] * 5)
+        outcome = await code.python(python("return 1"), [*["x" * 1_000_000] * 5])
 
         assert outcome == CodeFailed("code_limit", limits.INPUT_TOO_LARGE)
 
     @pytest.mark.parametrize("language", ["python", "javascript"])
     async def test_one_of_almost_four_megabytes_arrives(self, code: Code, language: str):
-        value = [{"text": "x" * 1000, "n": index} for index in range(4_000)]
+        value: Json = [{"text": "x" * 1000, "n": index} for index in range(4_000)]
 
         if language == "python":
             outcome = await code.python(python("return sum(item['n'] for item in input)"), value)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from stepiq.core.json import Json
 from stepiq.sandbox.outcomes import CodeFailed, Ran
 from tests.sandbox.conftest import Code
 
@@ -182,7 +183,7 @@ async def test_javascript_gets_nothing_out_of(code: Code, expression: str):
 
 
 @pytest.mark.parametrize(("expression", "value"), JAVASCRIPT_HARMLESS)
-async def test_javascript_sees_only(code: Code, expression: str, value: object):
+async def test_javascript_sees_only(code: Code, expression: str, value: Json):
     outcome = await code.javascript(f"function main(input) {{\n  return {expression}\n}}")
 
     assert outcome == Ran(value)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stepiq.core.json import Json
 from stepiq.sandbox.inputs import InputTooLarge, encode
 from stepiq.sandbox.limits import MAX_INPUT_BYTES
 
@@ -17,7 +18,7 @@ values = st.recursive(
 
 class TestEncode:
     @given(values)
-    def test_it_writes_what_plain_json_is(self, value: object):
+    def test_it_writes_what_plain_json_is(self, value: Json):
         written = asyncio.run(encode(value))
 
         # Floats have more than one form, such as 5e-05 and 0.00005.
@@ -48,7 +49,7 @@ class TestEncode:
                 await asyncio.sleep(0)
 
         other = asyncio.create_task(take_turns())
-        await encode([1] * 20_000)
+        await encode([1 for _ in range(20_000)])
         other.cancel()
 
         assert turns > 5
@@ -61,6 +62,6 @@ class TestEncode:
             await encode("x" * (MAX_INPUT_BYTES - 1))
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf"), ["\ud800"], {"\udc00": 1}])
-    async def test_what_is_no_json_is_refused(self, value: object):
+    async def test_what_is_no_json_is_refused(self, value: Json):
         with pytest.raises(ValueError):  # noqa: PT011 - of three kinds, all of them this one
             await encode(value)

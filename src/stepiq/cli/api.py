@@ -89,7 +89,7 @@ class Api:
                 if field == "event":
                     kind = value
                 elif field == "data":
-                    yield kind, json.read_trusted(value)
+                    yield kind, json.as_object(json.read_trusted(value))
 
     async def _send(
         self, method: str, path: str, headers: Mapping[str, str] | None = None, **options: Any

@@ -180,8 +180,8 @@ async def _lift_limits(configured: Settings, login: Login) -> None:
 
 def _read_login(file: Path) -> Login | None:
     try:
-        saved = json.read_trusted(file.read_text())
-        return Login(saved["email"], saved["password"])
+        saved = json.as_object(json.read_trusted(file.read_text()))
+        return Login(str(saved["email"]), str(saved["password"]))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError):
@@ -250,8 +250,8 @@ def read_examples() -> list[Example]:
             name=path.stem,
             path=path,
             source=path.read_text(encoding="utf-8"),
-            input_data=json.read_trusted(
-                (folder / "inputs" / f"{path.stem}.json").read_text("utf-8")
+            input_data=json.as_object(
+                json.read_trusted((folder / "inputs" / f"{path.stem}.json").read_text("utf-8"))
             ),
         )
         for path in sorted(folder.glob("*.yaml"))

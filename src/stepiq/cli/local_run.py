@@ -21,6 +21,7 @@ from stepiq.core import json, logging, settings
 from stepiq.core.errors import Issue
 from stepiq.core.json import Json
 from stepiq.execution.outcomes import FailureCode
+from stepiq.language.data import is_array, is_object
 from stepiq.language.definition import Definition
 from stepiq.language.loading import load_document
 from stepiq.language.source import SourceFormat
@@ -130,17 +131,18 @@ def _with_model(draft: Draft, model: str, providers: Providers) -> Draft:
     return _rewritten(draft, {**document, "steps": _asking(document["steps"], asking, model)})
 
 
-def _asking(steps: list[Json], asking: set[str], model: str) -> list[Json]:
-    changed: list[Json] = []
-    for step in steps:
-        inside: dict[str, Json] = {}
-        if step["id"] in asking:
-            inside = {"model": model, "fallback_models": None}
-        if isinstance(step.get("steps"), list):
-            inside["steps"] = _asking(step["steps"], asking, model)
-        if isinstance(step.get("step"), dict):
-            (inside["step"],) = _asking([step["step"]], asking, model)
-        changed.append({**step, **inside})
+def _asking(part: Json, asking: set[str], model: str) -> Json:
+    """Steps, or one step, that ask `model` wherever they ask a model."""
+    if is_array(part):
+        return [_asking(step, asking, model) for step in part]
+    if not is_object(part):
+        return part
+    changed = dict(part)
+    if part.get("id") in asking:
+        changed |= {"model": model, "fallback_models": None}
+    for name in ("steps", "step"):
+        if name in part:
+            changed[name] = _asking(part[name], asking, model)
     return changed
 
 

@@ -10,10 +10,12 @@ import math
 import re
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any, Self
+from typing import Annotated, Self
 
 import jiter
 from pydantic_core import to_json
+from pydantic_core.core_schema import AnySchema, any_schema
+from typing_extensions import TypeAliasType
 
 from stepiq.core import gc_pause
 from stepiq.core.errors import Malformed
@@ -27,8 +29,22 @@ MAX_KEPT_DEPTH = 150
 MAX_CONTAINERS = 100_000
 """Maximum number of arrays and objects in one input: two bytes of text can need sixty bytes of memory or more."""
 
-Json = Any
-"""None, bool, int, float, str, list or dict with string keys, nested."""
+
+class _Unchecked:
+    """Makes pydantic take a value as it is: it comes from `loads` or the store, and checking each nested value is slow."""
+
+    def __get_pydantic_core_schema__(self, source: object, handler: object) -> AnySchema:
+        return any_schema()
+
+    def __get_pydantic_json_schema__(self, schema: object, handler: object) -> dict[str, str]:
+        return {"description": "A JSON value."}
+
+
+Json = TypeAliasType(
+    "Json",
+    Annotated["bool | int | float | str | list[Json] | dict[str, Json] | None", _Unchecked()],
+)
+"""A JSON value. Code that indexes into one must check its type first, such as by `isinstance` or `as_object`."""
 
 _NUMERIC = b"0123456789.eE+-"
 _AS_NINES = bytes(ord("9") if byte in _NUMERIC else ord(" ") for byte in range(256))
@@ -232,7 +248,18 @@ def _levels(value: Json) -> Iterator[list[_Container]]:
 
 def _containers(value: _Container) -> list[_Container]:
     members = value.values() if isinstance(value, dict) else value
-    return [member for member in members if type(member) in _CONTAINERS]
+    return [member for member in members if isinstance(member, list | dict)]
+
+
+def as_object(value: Json) -> dict[str, Json]:
+    """An object from a source that always has one there.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if not isinstance(value, dict):
+        raise TypeError("The JSON is not an object.")
+    return value
 
 
 def _has_escaped_nul(data: bytes) -> bool:

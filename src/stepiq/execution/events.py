@@ -241,6 +241,6 @@ def shown(run_id: UUID, seq: int | None, data: Mapping[str, Any], at: datetime) 
     return {"run_id": str(run_id), "seq": seq, **data, "created_at": clock.iso(at)}
 
 
-def payload(run_id: UUID, event: Event, seq: int | None, at: datetime) -> dict[str, Json]:
+def payload(run_id: UUID, event: Event, seq: int | None, at: datetime) -> dict[str, Any]:
     """An event for listeners: `{type, seq, data}`, where `data` is what the stream sends."""
     return {"type": str(event.type), "seq": seq, "data": shown(run_id, seq, event.data, at)}

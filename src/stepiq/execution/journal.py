@@ -421,7 +421,7 @@ def _running(row: sa.Row[Any]) -> Event:
 
 
 def _ended(ending: Ending) -> Event:
-    facts: dict[str, Json] = {"completed_at": clock.iso(ending.at)}
+    facts: events.RunStatusFacts = {"completed_at": clock.iso(ending.at)}
     if ending.error is not None:
         facts["error"] = ending.error
     return events.run_status(ending.status, **facts)

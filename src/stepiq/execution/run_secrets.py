@@ -44,7 +44,7 @@ class RunSecrets:
 
     def sending(self, scope: Mapping[str, Json]) -> dict[str, Json]:
         """The scope for templates whose text leaves the server. Only here does `env` contain the values."""
-        return {**scope, "env": self.named}
+        return {**scope, "env": dict[str, Json](self.named)}
 
     def permit(self, names: Iterable[str]) -> Callable[[httpx2.URL], None]:
         """A check of the URLs to which these secrets may be sent; see `core.http.hosts.permit`."""

@@ -20,7 +20,7 @@ from stepiq.language.data import is_array, is_number, is_object
 from stepiq.language.expressions import matching
 from stepiq.language.expressions.operators import same
 from stepiq.language.expressions.results import Room
-from stepiq.language.expressions.values import MISSING, Exhausted, Failure, Meter
+from stepiq.language.expressions.values import MISSING, Exhausted, Failure, Meter, Missing
 from stepiq.language.patterns import PatternSyntaxError, compile_regex
 from stepiq.language.templates.lexer import position
 
@@ -263,8 +263,9 @@ class _Walk:
             case selections.NameSelector():
                 return [value[selector.name]] if is_object(value) and selector.name in value else []
             case selections.IndexSelector():
-                has_it = is_array(value) and -len(value) <= selector.index < len(value)
-                return [value[selector.index]] if has_it else []
+                if is_array(value) and -len(value) <= selector.index < len(value):
+                    return [value[selector.index]]
+                return []
             case selections.SliceSelector():
                 found = (
                     value[selector.slice] if is_array(value) and selector.slice.step != 0 else []
@@ -313,7 +314,7 @@ class _Walk:
         is_root = isinstance(expression, filters.RootFilterQuery)
         return self.follow(expression.query.segments, self._root if is_root else current)
 
-    def _value(self, expression: Any, current: Json) -> Json:
+    def _value(self, expression: Any, current: Json) -> Json | Missing:
         """A value to compare, or `MISSING`."""
         match expression:
             case filters.FilterQuery():
@@ -324,7 +325,7 @@ class _Walk:
             case _:
                 return expression.value
 
-    def _compare(self, operator: str, left: Json, right: Json) -> bool:
+    def _compare(self, operator: str, left: Json | Missing, right: Json | Missing) -> bool:
         match operator:
             case "==":
                 return same(self._meter, left, right)
@@ -339,13 +340,13 @@ class _Walk:
             case _:
                 return self._is_less(right, left) or same(self._meter, left, right)
 
-    def _is_less(self, left: Json, right: Json) -> bool:
+    def _is_less(self, left: Json | Missing, right: Json | Missing) -> bool:
         if isinstance(left, str) and isinstance(right, str):
             self._meter.spend_reading(min(len(left), len(right)))
             return left < right
         return is_number(left) and is_number(right) and left < right
 
-    def _call(self, call: Any, current: Json) -> Json:
+    def _call(self, call: Any, current: Json) -> Json | Missing:
         arguments: list[Any] = call.args
         match call.name:
             case "count":
@@ -355,13 +356,12 @@ class _Walk:
                 return found[0] if len(found) == 1 else MISSING
             case "length":
                 value = self._value(arguments[0], current)
-                has_length = isinstance(value, str) or is_array(value) or is_object(value)
-                return len(value) if has_length else MISSING
+                return len(value) if isinstance(value, str | list | dict) else MISSING
             case _:
                 text, pattern = (self._value(argument, current) for argument in arguments)
                 return self._matches(text, pattern, whole=call.name == "match")
 
-    def _matches(self, text: Json, pattern: Json, *, whole: bool) -> bool:
+    def _matches(self, text: Json | Missing, pattern: Json | Missing, *, whole: bool) -> bool:
         if not isinstance(text, str) or not isinstance(pattern, str):
             return False
         try:

@@ -1,7 +1,7 @@
 """Reads `input.schema`, in either form."""
 
 from stepiq.core.json import Json
-from stepiq.language.data import is_object, kind_of
+from stepiq.language.data import is_array, is_number, is_object, kind_of
 from stepiq.language.inputs import InputSchema, is_long_form
 from stepiq.language.reports import MAX_PATTERNS, FieldReader, Problem
 from stepiq.language.schema_cost import SchemaProblem
@@ -69,7 +69,7 @@ def _read_long(fields: FieldReader, document: dict[str, Json]) -> InputSchema:
 
 def _read_short(fields: FieldReader, schema: dict[str, Json]) -> InputSchema:
     path = (*fields.path, "schema")
-    properties: dict[str, Json] = {}
+    properties: dict[str, dict[str, Json]] = {}
     required: list[str] = []
     for name, options in schema.items():
         if fields.draft.is_full:
@@ -85,8 +85,12 @@ def _read_short(fields: FieldReader, schema: dict[str, Json]) -> InputSchema:
         properties[name] = _read_field(field, name)
         if field.boolean("required"):
             required.append(name)
-    document = {"type": "object", "properties": properties, "required": required}
-    types = {name: field.get("type", "") for name, field in properties.items()}
+    document: dict[str, Json] = {
+        "type": "object",
+        "properties": dict[str, Json](properties),
+        "required": list[Json](required),
+    }
+    types = {name: str(field.get("type", "")) for name, field in properties.items()}
     try:
         # Its patterns are counted already, one by one.
         compiled = compile_schema(document, max_patterns=MAX_PATTERNS)
@@ -153,7 +157,8 @@ def _read_pattern(field: FieldReader) -> str | None:
 def _refuse_empty_range(field: FieldReader, document: dict[str, Json]) -> None:
     pairs = (("minimum", "maximum", "maximum"), ("minLength", "maxLength", "max_length"))
     for low, high, option in (*pairs, ("minItems", "maxItems", "max_length")):
-        if low in document and high in document and document[low] > document[high]:
+        least, most = document.get(low), document.get(high)
+        if is_number(least) and is_number(most) and least > most:
             field.refuse(
                 option,
                 "conflict",
@@ -170,7 +175,8 @@ def _check_values(field: FieldReader, name: str, document: dict[str, Json]) -> N
         field.refuse("default", "conflict", issues[0].message.replace("The value", "`default`", 1))
     without_enum = {key: value for key, value in document.items() if key != "enum"}
     of_its_kind = compile_schema(without_enum, max_patterns=1)
-    for index, option in enumerate(document.get("enum", ())):
+    options = document.get("enum")
+    for index, option in enumerate(options if is_array(options) else ()):
         if issues := of_its_kind.issues(option):
             message = issues[0].message.replace("The value", f"An option of `{name[:60]}`", 1)
             field.draft.refuse((*field.path, "enum", index), "conflict", message)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from stepiq.core.errors import Invalid, Issue
-from stepiq.core.json import Json
+from stepiq.core.json import Json, as_object
 from stepiq.language.data import is_array, is_object
 from stepiq.language.schemas import Schema
 from stepiq.language.words import nearest
@@ -54,13 +54,14 @@ class InputSchema:
         for name in properties:
             if name not in required and values.get(name, ...) is None:
                 del values[name]
-        values = _fill(document, values)
+        values = as_object(_fill(document, values))
         if issues := [_hinted(issue, values, properties) for issue in self.schema.issues(values)]:
             sentences = " ".join(issue.message for issue in issues[:5])
             raise InputInvalid(
                 f"The input does not match the pipeline's input schema. {sentences}", issues
             )
-        return dict.fromkeys(properties) | self.schema.integers(values)
+        absent: dict[str, Json] = dict.fromkeys(properties)
+        return absent | as_object(self.schema.integers(values))
 
 
 def _hinted(issue: Issue, values: Mapping[str, Json], properties: Mapping[str, Json]) -> Issue:
@@ -117,4 +118,4 @@ def _mapping(value: Json) -> dict[str, Json]:
 
 
 def _texts(value: Json) -> frozenset[str]:
-    return frozenset(value if is_array(value) else ())
+    return frozenset(map(str, value) if is_array(value) else ())

@@ -40,7 +40,7 @@ def places(text: str) -> Place:
         elif written in ",:":
             continue
         elif stack and is_object[-1] and key is None:
-            key = loads(written.encode()), (line, at - line_start + 1)
+            key = str(loads(written.encode())), (line, at - line_start + 1)
         else:
             place = Place(line, at - line_start + 1, key[1] if key else None)
             if not stack:

@@ -6,6 +6,7 @@ whatever the `parallel` around it can read. Outside a `parallel`, its inner step
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 from stepiq.core.json import Json
 from stepiq.language.data import is_array, is_object
@@ -16,7 +17,7 @@ MAX_LEVELS = 8
 """Deeper nesting is reported separately and is not read."""
 
 
-def is_sequence(entry: Json) -> bool:
+def is_sequence(entry: Json) -> TypeGuard[dict[str, Json]]:
     """Whether an entry of `steps` is a branch of several steps, written as `{id, steps: [...]}`."""
     return is_object(entry) and "steps" in entry and "type" not in entry
 
@@ -174,10 +175,11 @@ def _leads_to(sequence: Sequence) -> list[frozenset[int]]:
 
 def _targets(node: Node) -> Iterator[int]:
     """Positions that a step may lead to, including the next one."""
-    ways = list(_gotos(node.data)) if is_object(node.data) else []
-    is_condition = is_object(node.data) and node.data.get("type") == "condition"
-    goes_on = not is_condition or node.data.get("else") in (None, NEXT) or "if" in node.data
-    goes_on = goes_on or (is_object(node.data) and node.data.get("on_error") == "continue")
+    data: dict[str, Json] = node.data if is_object(node.data) else {}
+    ways = list(_gotos(data))
+    is_condition = data.get("type") == "condition"
+    goes_on = not is_condition or data.get("else") in (None, NEXT) or "if" in data
+    goes_on = goes_on or data.get("on_error") == "continue"
     if goes_on or NEXT in ways:
         yield node.position + 1
     for way in ways:

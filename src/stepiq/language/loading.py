@@ -7,7 +7,7 @@ from datetime import timedelta
 from stepiq.core.errors import Invalid, Issue
 from stepiq.core.json import Json, is_deeper
 from stepiq.language import places
-from stepiq.language.data import is_array, is_object, kind_of
+from stepiq.language.data import is_object, kind_of
 from stepiq.language.definition import Definition, Scalar, every_step
 from stepiq.language.delivery_fields import read_deliver, read_notifications
 from stepiq.language.input_fields import read_input
@@ -205,19 +205,22 @@ def _check_secrets(draft: Report) -> None:
 def _read_variables(fields: FieldReader) -> dict[str, Scalar]:
     found = fields.mapping("variables") or {}
     inner = FieldReader(fields.draft, (*fields.path, "variables"), found, found)
+    variables: dict[str, Scalar] = {}
     for name, value in found.items():
         if fields.draft.is_full:
             break
-        if is_object(value) or is_array(value):
+        if isinstance(value, dict | list):
             message = f"A variable must be a string, a number or a boolean; `{name[:60]}` is {kind_of(value)}."
             inner.refuse(name, "wrong_type", message)
+        else:
+            variables[name] = value
         if not re.fullmatch(VARIABLE_NAME, name):
             message = (
                 f"`{name[:60]}` is not a valid name of a variable. Use up to 100 letters, digits and _, "
                 "not starting with a digit."
             )
             inner.refuse(name, "invalid_format", message)
-    return found
+    return variables
 
 
 def _read_output(

@@ -14,6 +14,7 @@ from typing import Any, Self
 import re2  # pyright: ignore[reportMissingTypeStubs]
 
 from stepiq.core.errors import Invalid
+from stepiq.core.json import Json
 
 MAX_PATTERN_LENGTH = 1_000
 MAX_REPLACEMENT_LENGTH = 10_000
@@ -202,14 +203,14 @@ class Pattern:
         _Room().take(found)
         return found
 
-    def all(self, text: str) -> list[str | list[str | None]]:
+    def all(self, text: str) -> list[Json]:
         """All matches: the text of each, or the texts of its groups if the pattern has any.
 
         Raises:
             PatternLimit: too much work, too many matches or too long a text.
         """
         room = _Room()
-        found: list[str | list[str | None]] = []
+        found: list[Json] = []
         for match in self._matches(text):
             values: tuple[str | None, ...] = match.groups() if self.groups else (match.group(),)
             for value in values:

@@ -88,7 +88,7 @@ def _type_of(value: Json) -> str:
     return (nearest(value, TYPES) if isinstance(value, str) else None) or "string"
 
 
-def wrong_type_name(value: Json) -> str:
+def wrong_type_name(value: object) -> str:
     """The message for an invalid value of `type`."""
     names = value if is_array(value) else [value]
     wrong = next((name for name in names if isinstance(name, str) and name not in TYPES), None)
@@ -97,13 +97,13 @@ def wrong_type_name(value: Json) -> str:
     return f"`type` cannot be `{wrong[:60]}`. {suggest(wrong, TYPES)}"
 
 
-def no_schema(name: str, value: Json) -> str:
+def no_schema(name: str, value: object) -> str:
     """The message for a value that must be a schema."""
     kind = nearest(value, TYPES) if isinstance(value, str) else None
     return f"`{name[:60]}` must be a schema, such as `{{type: {kind or 'string'}}}`; it is {kind_of(value)}."
 
 
-def no_list_of_fields(path: Sequence[str | int], value: Json) -> str:
+def no_list_of_fields(path: Sequence[str | int], value: object) -> str:
     """The message for an invalid value of `required`."""
     field = path[-2] if len(path) > 2 and path[-3] == "properties" else "summary"
     return (

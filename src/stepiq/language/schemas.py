@@ -193,19 +193,23 @@ def _options(options: Any, instance: Json) -> str:
     return f"must be one of {shown}{' …' if len(options) > 10 else ''}"
 
 
-def _at_least(noun: str) -> Callable[[Any, Json], str]:
-    return lambda limit, value: f"must have at least {_count(limit, noun)}; it has {len(value)}"
+def _at_least(noun: str) -> Callable[[Any, Any], str]:
+    return lambda limit, value: f"must have at least {_count(limit, noun)}; it has {_length(value)}"
 
 
-def _at_most(noun: str) -> Callable[[Any, Json], str]:
-    return lambda limit, value: f"must have at most {_count(limit, noun)}; it has {len(value)}"
+def _at_most(noun: str) -> Callable[[Any, Any], str]:
+    return lambda limit, value: f"must have at most {_count(limit, noun)}; it has {_length(value)}"
+
+
+def _length(value: Any) -> int:
+    return len(value)
 
 
 def _count(limit: int, noun: str) -> str:
     return f"{limit} {noun}" if limit == 1 else f"{limit} {noun}s"
 
 
-_PREDICATES: dict[str, tuple[str, Callable[[Any, Json], str]]] = {
+_PREDICATES: dict[str, tuple[str, Callable[[Any, Any], str]]] = {
     "type": ("wrong_type", _types),
     "enum": ("not_allowed", _options),
     "const": ("not_allowed", lambda value, _: f"must be {dumps(value)[:200]}"),

@@ -14,8 +14,8 @@ def record(**fields: dict[str, Json]) -> Schema:
     return shape(
         {
             "type": "object",
-            "properties": fields,
-            "required": list(fields),
+            "properties": dict[str, Json](fields),
+            "required": list[Json](fields),
             "additionalProperties": False,
         }
     )

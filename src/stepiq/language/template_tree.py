@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from stepiq.core.json import Json
 from stepiq.language.data import is_array, is_object
@@ -9,7 +10,7 @@ from stepiq.language.places import Path
 from stepiq.language.reports import Report
 from stepiq.language.templates import Meter, Template
 
-_Node = Json | Template
+_Node: TypeAlias = "Json | Template | list[_Node] | dict[str, _Node]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,9 @@ class TemplateTree:
 def _render(node: _Node, context: Mapping[str, Json], meter: Meter) -> Json:
     if isinstance(node, Template):
         return node.render(context, meter)
-    if is_object(node):
+    if isinstance(node, dict):
         return {name: _render(inner, context, meter) for name, inner in node.items()}
-    if is_array(node):
+    if isinstance(node, list):
         return [_render(inner, context, meter) for inner in node]
     return node
 

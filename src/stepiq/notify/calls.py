@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from stepiq.core.json import Json
-from stepiq.notify.records import Occasion
+from stepiq.notify.records import Occasion, ShownTarget
 from stepiq.redaction.masking import Masker
 
 
@@ -33,7 +32,7 @@ class WebhookCall:
     headers: dict[str, str]
     signing_secret: str
     occasion: Occasion
-    shown: dict[str, Json]
+    shown: ShownTarget
     """The target as the API shows it."""
     masker: Masker
 
@@ -45,7 +44,7 @@ class MailCall:
     to: str
     subject: str
     text: str
-    shown: dict[str, Json]
+    shown: ShownTarget
     """The target as the API shows it."""
     masker: Masker
     is_confidential: bool = False

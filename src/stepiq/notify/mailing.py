@@ -68,8 +68,9 @@ The link works until {clock.readable(places.until)} for anyone who has it. The p
 def _shown(output: Json, places: Places) -> str:
     if output is None:
         return "The run completed without an output."
-    shown = output
-    if not isinstance(output, str):
+    if isinstance(output, str):
+        shown = output
+    else:
         shown = readable_json.dumps(output, ensure_ascii=False, indent=2)
     if len(shown) <= _MAX_OUTPUT:
         return shown

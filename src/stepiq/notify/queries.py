@@ -16,6 +16,7 @@ from stepiq.notify.records import (
     EventName,
     Occasion,
     Sender,
+    ShownTarget,
     Verdict,
 )
 from stepiq.store import sweeping
@@ -117,7 +118,7 @@ def _is_open(delivery_id: UUID) -> sa.ColumnElement[bool]:
 
 
 async def begin(
-    session: Session, delivery: Delivery, attempt: Attempt, target: dict[str, Any]
+    session: Session, delivery: Delivery, attempt: Attempt, target: ShownTarget
 ) -> bool:
     """Record an attempt before it is sent; False, without a change, if the claim is lost."""
     values = {"attempts": attempt.number, "target": target}

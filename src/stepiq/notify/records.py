@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NotRequired, TypedDict
 from uuid import UUID
 
 from stepiq.core.json import Json
@@ -39,6 +40,16 @@ class Attempt:
     """None while the attempt is in flight, and if a crash interrupted it."""
 
 
+class ShownTarget(TypedDict):
+    """A target as the API shows it, without secrets, and the assignee of a review."""
+
+    type: str
+    url: NotRequired[str]
+    to: NotRequired[str]
+    review_id: NotRequired[str]
+    assignee: NotRequired[int]
+
+
 @dataclass(frozen=True, slots=True)
 class NewTarget:
     """A target to create a delivery for."""
@@ -46,8 +57,7 @@ class NewTarget:
     type: TargetType
     path: str
     """Path in the definition, such as `output.deliver[0]`."""
-    shown: dict[str, Json]
-    """The target as the API shows it, without secrets."""
+    shown: ShownTarget
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +73,7 @@ class Delivery:
     event: EventName
     target_type: TargetType
     target_path: str
-    target: dict[str, Json]
+    target: ShownTarget
     status: DeliveryStatus
     ticket: int
     claim: int

@@ -49,7 +49,9 @@ class ReviewMail:
 
     async def prepare(self, session: Session, delivery: Delivery) -> MailCall | Unsendable:
         """Build what an attempt sends; `Unsendable` if the review is closed or deleted."""
-        review = await reviews.find(session, UUID(delivery.target["review_id"]))
+        target = delivery.target
+        assert "review_id" in target and "assignee" in target  # noqa: S101, PT018 - `targets` wrote them
+        review = await reviews.find(session, UUID(target["review_id"]))
         if review is None:
             return Unsendable("The run has been deleted.")
         if not review.is_open:
@@ -61,7 +63,7 @@ class ReviewMail:
         except VersionNotFound as error:
             return Unsendable(error.message)
         step = next(step for step in definition.every_step if step.id == review.step_id)
-        holder = LinkHolder(review.id, delivery.target["assignee"])
+        holder = LinkHolder(review.id, target["assignee"])
         address = review.assignees[holder.assignee]
         return MailCall(
             to=address,

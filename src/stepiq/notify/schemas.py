@@ -5,7 +5,6 @@ from uuid import UUID
 
 from pydantic import StringConstraints
 
-from stepiq.core.json import Json
 from stepiq.notify.records import Attempt, Delivery, EventName
 from stepiq.store.states import DeliveryStatus, TargetType
 from stepiq.web.bodies import StrictModel, Timestamp, View
@@ -89,7 +88,7 @@ def delivery_view(delivery: Delivery) -> DeliveryView:
         for name in DeliveryView.model_fields
         if name not in ("target", "attempts")
     }
-    target: dict[str, Json] = delivery.target
+    target = delivery.target
     return DeliveryView(
         **shown,
         target=TargetView(type=delivery.target_type, url=target.get("url"), to=target.get("to")),

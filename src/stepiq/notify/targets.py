@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from stepiq.language.definition import Definition
 from stepiq.language.targets import DeliveryTarget, EmailTarget, WebhookTarget
-from stepiq.notify.records import EventName, NewTarget
+from stepiq.notify.records import EventName, NewTarget, ShownTarget
 from stepiq.store.states import TargetType
 
 _DELIVER = "output.deliver"
@@ -27,7 +27,7 @@ def of_event(definition: Definition, event: EventName) -> list[NewTarget]:
             path = f"{place}[{index}]"
             if isinstance(target, WebhookTarget):
                 # The template's source is shown until an attempt has rendered it.
-                shown = {"type": "webhook", "url": target.url.source}
+                shown: ShownTarget = {"type": "webhook", "url": target.url.source}
                 found.append(NewTarget(TargetType.WEBHOOK, path, shown))
             elif isinstance(target, EmailTarget):
                 found += [

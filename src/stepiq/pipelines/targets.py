@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from stepiq.core import clock
-from stepiq.core.json import Json
 from stepiq.execution.definitions import Definitions
 from stepiq.language.definition import Definition
 from stepiq.pipelines import queries
@@ -82,7 +81,7 @@ class Targets:
                 self._entries.popitem(last=False)
         return triggered
 
-    def _forget(self, payload: Json) -> None:
+    def _forget(self, payload: str | None) -> None:
         self._changed += 1
         if payload is None:
             self._entries.clear()

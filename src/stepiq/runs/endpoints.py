@@ -119,7 +119,7 @@ async def start_run(
     except Replayed as replayed:
         # A repeated request waits for the run started by the first one.
         accepted, started = replayed.answer.response(), replayed.answer.content
-        run_id, version = UUID(started["id"]), int(started["pipeline_version"])
+        run_id, version = UUID(str(started["id"])), int(str(started["pipeline_version"]))
     seconds = waiting.seconds(wait, services.engine.definitions.kept(pipeline_id, version))
     if not seconds:
         return accepted

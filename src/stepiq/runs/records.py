@@ -21,11 +21,11 @@ class Run:
     pipeline_version: int
     trigger_type: TriggerType
     status: RunStatus
-    input_data: Json
+    input_data: dict[str, Json]
     output: Json
     output_is_large: bool
     """If true, `output` is None in lists. Read the run itself to get it."""
-    error: Json
+    error: dict[str, Json] | None
     input_tokens: int
     cached_tokens: int
     output_tokens: int
@@ -33,7 +33,7 @@ class Run:
     cost_usd_micros: int
     cost_complete: bool
     retry_of: UUID | None
-    reused: dict[str, Json] | None
+    reused: dict[str, int] | None
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None

@@ -164,9 +164,14 @@ async def retry(
     target = await pipelines.target(session, actor, earlier.pipeline_id)
     version = target.version if wanted.latest_version else earlier.pipeline_version
     definition = await engine.definitions.get(session, target.id, version)
-    failed_step = None if earlier.error is None else earlier.error.get("step_id")
+    failed_step = (earlier.error or {}).get("step_id")
     reuse = await engine.plan_retry(
-        session, run_id, failed_step, definition, start=wanted.start, outputs=wanted.outputs
+        session,
+        run_id,
+        None if failed_step is None else str(failed_step),
+        definition,
+        start=wanted.start,
+        outputs=wanted.outputs,
     )
     given = earlier.input_data if wanted.input_data is None else wanted.input_data
     run = await new_run(

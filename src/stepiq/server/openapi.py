@@ -76,7 +76,7 @@ def document(app: FastAPI) -> dict[str, Any]:
     found["components"]["schemas"] |= _schemas(Problem, PipelineBody) | events.components()
     # Routes share objects. A round trip through text copies them, so that each can be changed.
     text = _SCHEMA_NAME.sub(_short_name, json.dumps(found))
-    made: dict[str, Any] = json.loads(text.encode())
+    made: dict[str, Any] = json.as_object(json.loads(text.encode()))
     _remove_titles(made["paths"])
     _remove_titles(made["components"])
     made["components"] |= {

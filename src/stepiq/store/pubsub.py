@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from stepiq.core.json import Json
@@ -22,7 +22,8 @@ class Change:
     """One change published to a topic."""
 
     topic: str
-    payload: Json
+    payload: Any
+    """JSON in the shape that the topic defines."""
 
 
 GAP = Change("", None)
@@ -66,7 +67,7 @@ class Changes(Protocol):
         """Listen to `topic` from now on."""
         ...
 
-    def hear(self, topic: str, action: Callable[[Json], None]) -> None:
+    def hear(self, topic: str, action: Callable[[Any], None]) -> None:
         """Call `action` with each payload of `topic`, until the process ends; with None if changes were missed.
 
         For a change of this process, `action` is called before `publish` returns. It must neither wait nor fail.
@@ -82,7 +83,7 @@ class LocalChanges:
 
     def __init__(self) -> None:
         self._listeners: dict[str, set[Subscription]] = defaultdict(set)
-        self._actions: dict[str, list[Callable[[Json], None]]] = defaultdict(list)
+        self._actions: dict[str, list[Callable[[Any], None]]] = defaultdict(list)
 
     def publish(self, topic: str, payload: Json) -> None:
         for action in self._actions.get(topic, ()):
@@ -105,7 +106,7 @@ class LocalChanges:
             if not listeners:
                 del self._listeners[topic]
 
-    def hear(self, topic: str, action: Callable[[Json], None]) -> None:
+    def hear(self, topic: str, action: Callable[[Any], None]) -> None:
         self._actions[topic].append(action)
 
     def is_awaited(self, topic: str) -> bool:

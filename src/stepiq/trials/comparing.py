@@ -39,7 +39,7 @@ def problems(case: Case, run: Mapping[str, Any]) -> list[str]:
         actual = last[step_id]["status"] if step_id in last else StepEnd.NOT_RUN
         if actual != status:
             found.append(f"steps.{step_id}: expected {status}, got {actual}")
-    scope = {
+    scope: dict[str, Json] = {
         "input": run["input_data"],
         "run": {name: run[name] for name in ("status", "output", "error")},
         "steps": {step_id: _shown(step) for step_id, step in last.items()},
@@ -72,7 +72,7 @@ def _unfulfilled(check: Expression, scope: Mapping[str, Json]) -> str | None:
 
 
 def _at(scope: Mapping[str, Json], parts: Sequence[str]) -> Json:
-    value: Json = scope
+    value: Json = dict(scope)
     for part in parts:
         value = value.get(part) if is_object(value) else None
     return value

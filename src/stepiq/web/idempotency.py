@@ -51,9 +51,9 @@ class Answer:
     body: bytes
 
     @property
-    def content(self) -> Json:
-        """The body as JSON."""
-        return json.loads(self.body)
+    def content(self) -> dict[str, Json]:
+        """The body, a JSON object."""
+        return json.as_object(json.loads(self.body))
 
     def response(self) -> Response:
         """The response, to be sent again."""

@@ -225,7 +225,7 @@ def _content(
     return content
 
 
-def _response(status: int, content: Mapping[str, Any], headers: Mapping[str, str]) -> Response:
+def _response(status: int, content: dict[str, Any], headers: Mapping[str, str]) -> Response:
     # A path or header can bring a lone surrogate into a message, and UTF-8 cannot encode it.
     body = json.dumps(content).encode(errors="replace")
     return Response(body, status, headers, media_type=MEDIA_TYPE)

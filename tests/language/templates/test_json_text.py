@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stepiq.core.json import dumps
+from stepiq.core.json import Json, dumps
 from stepiq.language.templates import Meter, TemplateLimit
 from stepiq.language.templates.json_text import AT_ONCE, to_json
 
@@ -54,7 +54,7 @@ class TestToJson:
 
     def test_the_work_is_charged_before_it_is_done(self):
         # Encoding all of it takes some hundred milliseconds.
-        value = [[0] * 1_000_000]
+        value: Json = [[*[0] * 1_000_000]]
         started = time.process_time()
 
         with pytest.raises(TemplateLimit):

@@ -1,12 +1,13 @@
 import pytest
 
+from stepiq.core.json import Json
 from stepiq.language.templates import Meter, OverBudget, Template, TemplateLimit
 from stepiq.language.templates.meter import MAX_OPERATIONS, MAX_OUTPUT_BYTES
 
 LOOP = Template.compile("{{#each input.many}}{{#each @root.input.many}}x{{/each}}{{/each}}")
 
 
-def context(count: int):
+def context(count: int) -> dict[str, Json]:
     return {"input": {"many": list(range(count))}}
 
 
@@ -57,7 +58,7 @@ class TestSharing:
 
     def test_renderings_with_one_meter_share_its_output(self):
         template, meter = Template.compile("{{input.long}}"), Meter()
-        data = {"input": {"long": "x" * (MAX_OUTPUT_BYTES // 2)}}
+        data: dict[str, Json] = {"input": {"long": "x" * (MAX_OUTPUT_BYTES // 2)}}
         for _ in range(2):
             template.render(data, meter)
 

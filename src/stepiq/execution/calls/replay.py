@@ -70,13 +70,13 @@ def recorded_failure(failed: Failed) -> dict[str, Json]:
 
 def _recorded(operation: Operation) -> Failed:
     error = operation.error or {}
-    seconds = error["retry_after_seconds"]
+    seconds, field = error["retry_after_seconds"], error["field"]
     return Failed(
         FailureCode(error["code"]),
-        error["message"],
-        error["is_retryable"],
-        None if seconds is None else timedelta(seconds=seconds),
-        error["field"],
+        str(error["message"]),
+        bool(error["is_retryable"]),
+        timedelta(seconds=seconds) if isinstance(seconds, int | float) else None,
+        field if isinstance(field, str) else None,
     )
 
 

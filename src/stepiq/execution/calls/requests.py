@@ -113,7 +113,7 @@ class CallModel(Request[ModelReply]):
 
     def described(self) -> Json:
         # The prompts are in the step's row.
-        turns = [{"role": turn.role, "text": turn.text} for turn in self.messages[1:]]
+        turns: list[Json] = [{"role": turn.role, "text": turn.text} for turn in self.messages[1:]]
         given: dict[str, Json] = {
             "temperature": self.temperature,
             "max_tokens": self.max_tokens,

@@ -78,7 +78,7 @@ def _pass_over(sequence: SequenceState, step: Step, record: StepRecord) -> StepR
         branches.pass_over(sequence, step, record)
     error = record.error
     if error is not None and record.jump == STOP:
-        return Stopped(step.id, Failed(FailureCode(error["code"]), error["message"]))
+        return Stopped(step.id, Failed(FailureCode(str(error["code"])), str(error["message"])))
     return record
 
 

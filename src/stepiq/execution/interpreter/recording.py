@@ -176,7 +176,7 @@ def which(record: StepRecord) -> events.Execution:
 def ended_event(record: StepRecord, jump: Jump | None = None) -> events.Event:
     """The event of an ended execution, with the target of its jump if there is one."""
     meter = record.meter
-    facts: dict[str, Json] = {
+    facts: events.StepStatusFacts = {
         "name": record.name,
         "type": record.type,
         "attempts": record.attempts,

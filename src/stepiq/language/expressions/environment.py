@@ -84,12 +84,12 @@ def _configuration() -> Json:
     for name, overloads in _OPERATORS.items():
         # In a signature, `<` starts the parameters of a type.
         escaped = name.replace("<", "\\<").replace(">", "\\>")
-        declared = [
+        declared: list[Json] = [
             {"id": f"{name}({arguments})", "signature": f"{escaped}({arguments})", "return": result}
             for arguments, result in overloads()
         ]
         functions.append({"name": name, "overloads": declared})
-    excluded = [{"name": name} for name in _OPERATORS]
+    excluded: list[Json] = [{"name": name} for name in _OPERATORS]
     return {"stdlib": {"exclude_functions": excluded}, "functions": functions}
 
 

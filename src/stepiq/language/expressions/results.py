@@ -2,6 +2,7 @@
 
 import math
 from types import NoneType
+from typing import TypeGuard
 
 from stepiq.core.json import Json
 from stepiq.language.data import is_array, is_object, is_whole
@@ -85,7 +86,7 @@ class Room:
             raise Failure(_JSON_REFUSED) from None
 
 
-def _is_float(value: Json) -> bool:
+def _is_float(value: Json) -> TypeGuard[float]:
     return type(value) is float
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import Any, Final
 
-from stepiq.core.json import Json
 from stepiq.language.expressions.times import Duration, Timestamp
 from stepiq.language.templates.meter import OPERATIONS_PER_PAUSE, OverBudget
 
@@ -180,7 +179,7 @@ def is_map(value: Value) -> bool:
     return type(value) in (dict, Map)
 
 
-def enter(value: Json) -> Value:
+def enter(value: Value) -> Value:
     """Convert a value of the context: a number without a fraction becomes an integer if it fits into 64 bits."""
     kind = value.__class__
     if kind in _TAKEN_AS_THEY_ARE:

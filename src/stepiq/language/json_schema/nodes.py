@@ -7,11 +7,12 @@ Only keywords that editors support are used: those of draft 7 that 2020-12 has n
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from stepiq.core.json import Json
 from stepiq.language.data import is_array
 
-Node = dict[str, Json]
+Node = dict[str, Any]
 """A schema, or a part of one."""
 _ABSENT = "The same as a missing field."
 

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import assert_never
 
-from stepiq.core.json import Json
 from stepiq.language.data import is_array, is_number, is_object, is_whole, kind_of
 from stepiq.language.templates.errors import TemplateUnresolved
 from stepiq.language.templates.json_text import to_json
 from stepiq.language.templates.meter import Meter
-from stepiq.language.templates.values import MISSING, member, same, to_text, truthy
+from stepiq.language.templates.values import MISSING, Found, member, present, same, to_text, truthy
 
 
 class Tolerance(Enum):
@@ -34,25 +33,25 @@ class Helper:
     usage: str
     minimum: int
     maximum: int
-    apply: Callable[[Sequence[Json], Meter], Json]
+    apply: Callable[[Sequence[Found], Meter], Found]
     tolerance: Tolerance = Tolerance.NONE
 
 
 MANY = 100
 
 
-def _json(values: Sequence[Json], meter: Meter) -> Json:
-    return to_json(values[0], meter)
+def _json(values: Sequence[Found], meter: Meter) -> Found:
+    return to_json(present(values[0]), meter)
 
 
-def _default(values: Sequence[Json], meter: Meter) -> Json:
+def _default(values: Sequence[Found], meter: Meter) -> Found:
     for value in values[:-1]:
         if value is not None and value is not MISSING:
             return value
     return values[-1]
 
 
-def _lookup(values: Sequence[Json], meter: Meter) -> Json:
+def _lookup(values: Sequence[Found], meter: Meter) -> Found:
     container, key = values
     if container is MISSING or key is MISSING:
         return MISSING
@@ -65,7 +64,7 @@ def _lookup(values: Sequence[Json], meter: Meter) -> Json:
     return member(container, str(key))
 
 
-def _length(values: Sequence[Json], meter: Meter) -> Json:
+def _length(values: Sequence[Found], meter: Meter) -> Found:
     (value,) = values
     if value is None:
         return 0
@@ -76,7 +75,7 @@ def _length(values: Sequence[Json], meter: Meter) -> Json:
     )
 
 
-def _join(values: Sequence[Json], meter: Meter) -> Json:
+def _join(values: Sequence[Found], meter: Meter) -> Found:
     items = values[0]
     separator = values[1] if len(values) > 1 else ", "
     if items is None:
@@ -94,16 +93,16 @@ def _join(values: Sequence[Json], meter: Meter) -> Json:
     return separator.join(parts)
 
 
-def _eq(values: Sequence[Json], meter: Meter) -> Json:
+def _eq(values: Sequence[Found], meter: Meter) -> Found:
     return same(values[0], values[1], meter)
 
 
-def _ne(values: Sequence[Json], meter: Meter) -> Json:
+def _ne(values: Sequence[Found], meter: Meter) -> Found:
     return not same(values[0], values[1], meter)
 
 
-def _ordering(name: str, holds: Callable[[int], bool]) -> Callable[[Sequence[Json], Meter], Json]:
-    def apply(values: Sequence[Json], meter: Meter) -> Json:
+def _ordering(name: str, holds: Callable[[int], bool]) -> Callable[[Sequence[Found], Meter], Found]:
+    def apply(values: Sequence[Found], meter: Meter) -> Found:
         left, right = values
         if isinstance(left, str) and isinstance(right, str):
             meter.spend_text(min(len(left), len(right)))
@@ -117,15 +116,15 @@ def _ordering(name: str, holds: Callable[[int], bool]) -> Callable[[Sequence[Jso
     return apply
 
 
-def _and(values: Sequence[Json], meter: Meter) -> Json:
+def _and(values: Sequence[Found], meter: Meter) -> Found:
     return next((value for value in values if not truthy(value)), values[-1])
 
 
-def _or(values: Sequence[Json], meter: Meter) -> Json:
+def _or(values: Sequence[Found], meter: Meter) -> Found:
     return next((value for value in values if truthy(value)), values[-1])
 
 
-def _not(values: Sequence[Json], meter: Meter) -> Json:
+def _not(values: Sequence[Found], meter: Meter) -> Found:
     return not truthy(values[0])
 
 

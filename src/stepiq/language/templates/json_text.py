@@ -27,9 +27,12 @@ def _write(value: Json, weight: int, pieces: list[str], meter: Meter) -> None:
     meter.spend(AT_ONCE // _VALUES_PER_OPERATION)
     pieces.append("{" if is_object(value) else "[")
     batch = _Batch(pieces, meter, is_object=is_object(value))
-    members = value.items() if is_object(value) else (("", item) for item in value)
-    for name, item in members:
-        batch.add(name, item)
+    if is_object(value):
+        for name, item in value.items():
+            batch.add(name, item)
+    elif is_array(value):
+        for item in value:
+            batch.add("", item)
     batch.flush()
     pieces.append("}" if is_object(value) else "]")
 
@@ -105,7 +108,8 @@ def _weigh(value: Json) -> int:
         return 1 + len(value) // _CHARACTERS_PER_VALUE
     if not is_array(value) and not is_object(value):
         return 1
-    weight, pending = 1, [value]
+    weight = 1
+    pending: list[Json] = [value]
     while pending and weight <= AT_ONCE:
         item = pending.pop()
         if isinstance(item, str):

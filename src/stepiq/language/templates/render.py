@@ -23,10 +23,10 @@ from stepiq.language.templates.nodes import (
     Secret,
     Text,
 )
-from stepiq.language.templates.values import MISSING, member, to_text, truthy
+from stepiq.language.templates.values import MISSING, Found, member, present, to_text, truthy
 
 _PARTS_PER_OPERATION = 4
-_Frame = dict[FrameValue, Json]
+_Frame = dict[FrameValue, Found]
 _ROOT_NAMES = frozenset({"input", "vars", "variables", "steps", "env", "run"})
 
 
@@ -35,7 +35,8 @@ class Renderer:
 
     def __init__(self, source: str, context: Mapping[str, Json], meter: Meter) -> None:
         # Secrets are separate from the data, so that no path or loop over the data can reach them.
-        self._secrets: Mapping[str, Json] = context.get("env") or {}
+        secrets = context.get("env")
+        self._secrets: Mapping[str, Json] = secrets if is_object(secrets) else {}
         data = {key: value for key, value in context.items() if key != "env"}
         self._frames: list[_Frame] = [{FrameValue.CONTEXT: data}]
         self._source = source
@@ -54,7 +55,7 @@ class Renderer:
                     self._meter.write(node.size)
                     self._output.append(node.value)
                 case Output():
-                    text = to_text(self._evaluate(node.expression), self._meter)
+                    text = to_text(present(self._evaluate(node.expression)), self._meter)
                     self._meter.write(len(text) if text.isascii() else len(text.encode()))
                     self._output.append(text)
                 case Block():
@@ -88,7 +89,7 @@ class Renderer:
             case _:
                 assert_never(arm.kind)
 
-    def _write_items(self, arm: Arm, head: Json) -> bool:
+    def _write_items(self, arm: Arm, head: Found) -> bool:
         count, pairs = self._items(arm, head)
         for index, (key, value) in enumerate(pairs):
             self._meter.spend()
@@ -102,7 +103,7 @@ class Renderer:
             self._write_framed(arm, frame)
         return count > 0
 
-    def _items(self, arm: Arm, head: Json) -> tuple[int, Iterable[tuple[Json, Json]]]:
+    def _items(self, arm: Arm, head: Found) -> tuple[int, Iterable[tuple[Json, Json]]]:
         if head is None or head is MISSING:
             return 0, ()
         if is_array(head):
@@ -121,7 +122,7 @@ class Renderer:
         self._write_all(arm.body)
         self._frames.pop()
 
-    def _evaluate(self, expression: Expression, *, tolerant: bool = False) -> Json:
+    def _evaluate(self, expression: Expression, *, tolerant: bool = False) -> Found:
         """The value of an expression; `MISSING` only if `tolerant`."""
         self._meter.spend()
         match expression:
@@ -136,7 +137,7 @@ class Renderer:
             case _:
                 assert_never(expression)
 
-    def _read(self, path: Path, tolerant: bool) -> Json:
+    def _read(self, path: Path, tolerant: bool) -> Found:
         value = self._frames[path.frame][path.value]
         self._meter.spend(len(path.parts) // _PARTS_PER_OPERATION)
         for depth, part in enumerate(path.parts):
@@ -148,7 +149,7 @@ class Renderer:
             value = found
         return value
 
-    def _fail_unresolved(self, path: Path, depth: int, value: Json) -> None:
+    def _fail_unresolved(self, path: Path, depth: int, value: Found) -> None:
         part = path.parts[depth]
         line, column = position(self._source, path.offset)
         holder = ".".join(path.parts[:depth]) or path.value
@@ -164,7 +165,7 @@ class Renderer:
             f"`{{{{{path.text}}}}}` (line {line}, column {column} of the template) cannot be resolved: {reason}. {hint}"
         )
 
-    def _read_secret(self, secret: Secret, tolerant: bool) -> Json:
+    def _read_secret(self, secret: Secret, tolerant: bool) -> Found:
         value = self._secrets.get(secret.name)
         if value is not None:
             return value
@@ -174,10 +175,10 @@ class Renderer:
             f"The secret `{secret.name}` does not exist. Store it for the account or for the pipeline."
         )
 
-    def _call(self, call: Call, tolerant: bool) -> Json:
+    def _call(self, call: Call, tolerant: bool) -> Found:
         helper = HELPERS[call.helper]
         last = len(call.arguments) - 1
-        values: list[Json] = []
+        values: list[Found] = []
         for index, argument in enumerate(call.arguments):
             values.append(
                 self._evaluate(

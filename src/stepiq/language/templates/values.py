@@ -21,8 +21,17 @@ class Missing(Enum):
 
 MISSING: Final = Missing.MISSING
 
+Found = Json | Missing
+"""A value, or the absence of one."""
 
-def member(container: Json, key: str) -> Json:
+
+def present(value: Found) -> Json:
+    """A value that is never missing, because its evaluation does not tolerate it."""
+    assert value is not MISSING  # noqa: S101 - the evaluation would have failed
+    return value
+
+
+def member(container: Found, key: str) -> Found:
     """The value at a key or an index, or `MISSING`. Only objects and lists have members."""
     if is_object(container):
         return container.get(key, MISSING)
@@ -34,7 +43,7 @@ def member(container: Json, key: str) -> Json:
     return MISSING
 
 
-def truthy(value: Json, *, include_zero: bool = False) -> bool:
+def truthy(value: Found, *, include_zero: bool = False) -> bool:
     """Handlebars' truth: missing, null, false, empty text, zero and an empty list are false; `{}` is true."""
     if value is MISSING or value is None or value is False or value == "":
         return False
@@ -43,10 +52,10 @@ def truthy(value: Json, *, include_zero: bool = False) -> bool:
     return not is_array(value) or bool(value)
 
 
-def same(left: Json, right: Json, meter: Meter) -> bool:
+def same(left: Found, right: Found, meter: Meter) -> bool:
     """Equality of JSON values: `1` equals `1.0` but not `true`; the order of an object's fields does not matter."""
     # Iterators, since a list of the pairs of a large value would be created in one uninterruptible call.
-    pending = [iter([(left, right)])]
+    pending: list[Iterator[tuple[Found, Found]]] = [iter([(left, right)])]
     while pending:
         pair = next(pending[-1], None)
         if pair is None:
@@ -63,11 +72,11 @@ def same(left: Json, right: Json, meter: Meter) -> bool:
     return True
 
 
-def _paired(a: dict[str, Json], b: dict[str, Json]) -> Iterator[tuple[Json, Json]]:
+def _paired(a: dict[str, Json], b: dict[str, Json]) -> Iterator[tuple[Found, Found]]:
     return ((item, b.get(key, MISSING)) for key, item in a.items())
 
 
-def _same_scalar(a: Json, b: Json, meter: Meter) -> bool:
+def _same_scalar(a: Found, b: Found, meter: Meter) -> bool:
     if isinstance(a, str) and isinstance(b, str):
         meter.spend_text(min(len(a), len(b)))
     if isinstance(a, bool | list | dict) or isinstance(b, bool | list | dict):

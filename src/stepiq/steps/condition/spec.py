@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from stepiq.core.json import Json
+from stepiq.core.json import Json, as_object
 from stepiq.language.jumps import MAX_CASES, read_case
 from stepiq.language.reports import FieldReader
 from stepiq.language.schemas import Schema
@@ -28,8 +28,8 @@ class ConditionSpec(StepSpec):
         return (*(case.jump for case in self.cases), self.otherwise)
 
     def leads_to(self, output: Json) -> Jump | None:
-        matched: int | None = output["matched"]
-        return self.otherwise if matched is None else self.cases[matched].jump
+        matched = as_object(output)["matched"]
+        return self.cases[matched].jump if isinstance(matched, int) else self.otherwise
 
 
 def _read(fields: FieldReader, _: ReadSteps) -> ConditionSpec | None:

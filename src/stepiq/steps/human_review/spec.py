@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from stepiq.core.json import Json
+from stepiq.core.json import Json, as_object
 from stepiq.language.expressions import Expression
 from stepiq.language.http_fields import read_addresses
 from stepiq.language.jumps import GOTO, JUMP_FIELDS, read_jump
@@ -51,7 +51,7 @@ class ReviewSpec(StepSpec):
         return () if self.on_reject is None else (self.on_reject,)
 
     def leads_to(self, output: Json) -> Jump | None:
-        return self.on_reject if output["decision"] == "reject" else None
+        return self.on_reject if as_object(output)["decision"] == "reject" else None
 
     @property
     def longest_wait(self) -> timedelta:

@@ -1,6 +1,5 @@
 """The JSON Schema of `parallel` steps, for editors."""
 
-from stepiq.core.json import Json
 from stepiq.language.json_schema.common import LONGEST_EXPRESSION, step_id
 from stepiq.language.json_schema.nodes import (
     Node,
@@ -120,7 +119,7 @@ def _branch() -> Node:
 
 
 def _sequence() -> Node:
-    fields: dict[str, Json] = {
+    fields: dict[str, Node] = {
         "id": step_id(),
         "name": text("Name", "A description of the field.", maximum=MAX_NAME),
         "steps": array(

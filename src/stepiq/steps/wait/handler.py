@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from stepiq.core import clock
+from stepiq.core.json import Json
 from stepiq.execution.context import StepContext
 from stepiq.execution.outcomes import Completed, Failed, FailureCode, Waiting
 from stepiq.language import offload
@@ -18,7 +19,7 @@ async def run(spec: WaitSpec, context: StepContext) -> Waiting | Failed:
     until = await _until(spec, context)
     if isinstance(until, Failed):
         return until
-    output = {"until": clock.iso(until)}
+    output: Json = {"until": clock.iso(until)}
     return Waiting(until, lambda: Completed(output))
 
 
