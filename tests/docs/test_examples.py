@@ -18,6 +18,8 @@ def _shown(language: str) -> list[object]:
         pytest.param(block, id=f"{name(page)}-{number}")
         for page in PAGES
         for number, block in enumerate(blocks(page.read_text(encoding="utf-8"), language), start=1)
+        # A part of `pyproject.toml`, which `tests/steps/test_plugin.py` compares with the package.
+        if not block.startswith("[project.")
     ]
 
 

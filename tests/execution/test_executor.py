@@ -10,7 +10,7 @@ from stepiq.core import clock
 from stepiq.execution.interpreter.attempts import pause_before_retry
 from stepiq.language import offload
 from stepiq.language.specs import Retry
-from stepiq.store.tables import large_values, pipeline_versions
+from stepiq.store.tables import large_values
 from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider
 
@@ -160,14 +160,11 @@ class TestFailures:
 
         assert ended.run.error["code"] == "output_too_large"
 
-    async def test_a_fault_of_ours_ends_the_run_as_internal(self, world: World):
+    async def test_a_fault_of_ours_ends_the_run_as_internal(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ):
         pipeline_id = await world.pipeline(TRANSFORMS)
-        async with world.database.transaction() as session:
-            await session.execute(
-                pipeline_versions.update()
-                .where(pipeline_versions.c.pipeline_id == pipeline_id)
-                .values(definition={"steps": "broken"})
-            )
+        monkeypatch.setattr("stepiq.execution.executor.new_scope", None)
 
         run_id, heard = await world.start(pipeline_id, {"name": "x"})
 

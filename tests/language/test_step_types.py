@@ -5,29 +5,122 @@ import pytest
 
 from stepiq import steps
 from stepiq.language import step_types as types
+from stepiq.language.json_schema.document import document
 from stepiq.language.loading import load_document
-from stepiq.language.step_types import GROUP, InstallationIncomplete, packages, step_types
+from stepiq.language.step_types import (
+    GROUP,
+    InstallationIncomplete,
+    StepTypeConflict,
+    packages,
+    step_types,
+    unusable_types,
+)
+from tests.support.plugins import installed, write_package
+
+SPEC = """
+from stepiq.language.specs import StepSpec
+from stepiq.language.step_types import StepType
+
+STEP_TYPE = StepType(fields=frozenset({"volume"}), read=lambda fields, _: StepSpec())
+"""
 
 
-@pytest.fixture
-def without_cache():
-    packages.cache_clear()
-    step_types.cache_clear()
-    yield
-    packages.cache_clear()
-    step_types.cache_clear()
+def messages(step_type: str, **fields: object) -> list[str]:
+    step = {"id": "a", "type": step_type, **fields}
+    return [issue.message for issue in load_document({"name": "x", "steps": [step]}).errors]
 
 
 class TestPackages:
     def test_each_built_in_type_is_registered_under_the_name_of_its_package(self):
         folders = {path.parent.name for path in Path(steps.__path__[0]).glob("*/spec.py")}
 
-        assert {name: f"stepiq.steps.{name}" for name in folders} == packages()
+        assert {name: f"stepiq.steps.{name}" for name in folders} == {
+            name: package.module for name, package in packages().items()
+        }
 
-    @pytest.mark.usefixtures("without_cache")
-    def test_a_missing_type_is_named_with_what_to_do(self, monkeypatch: pytest.MonkeyPatch):
+    def test_a_missing_type_is_named_with_what_to_do(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ):
         others = [entry for entry in entry_points(group=GROUP) if entry.name != "wait"]
         monkeypatch.setattr(types, "entry_points", lambda **_: others)
 
-        with pytest.raises(InstallationIncomplete, match=r"steps of type wait\. Install it again"):
-            load_document({"name": "x", "steps": [{"id": "a", "prompt": "x"}]})
+        with (
+            installed(tmp_path),
+            pytest.raises(InstallationIncomplete, match=r"steps of type wait\. Install it again"),
+        ):
+            messages("llm", prompt="x")
+
+    def test_two_packages_with_a_type_of_the_same_name_are_both_named(self, tmp_path: Path):
+        write_package(tmp_path, "stepiq-sing", "sing", spec=SPEC)
+        write_package(tmp_path, "stepiq-song", "sing", spec=SPEC)
+
+        with installed(tmp_path), pytest.raises(StepTypeConflict) as caught:
+            step_types()
+
+        assert caught.value.message == (
+            "Two packages have a step type `sing`: stepiq-sing (module stepiq_sing) and stepiq-song (module stepiq_song). "
+            "Uninstall one of them."
+        )
+
+    def test_so_is_a_package_with_the_name_of_a_built_in_type(self, tmp_path: Path):
+        write_package(tmp_path, "stepiq-better-llm", "llm", spec=SPEC)
+
+        with (
+            installed(tmp_path),
+            pytest.raises(StepTypeConflict, match=r"stepiq .*and stepiq-better-llm"),
+        ):
+            step_types()
+
+
+class TestInstalled:
+    def test_a_type_of_another_package_is_validated_and_suggested(self, tmp_path: Path):
+        write_package(tmp_path, "stepiq-sing", "sing", spec=SPEC)
+
+        with installed(tmp_path):
+            assert messages("sing", volume=3) == []
+            assert messages("sing", volum=3) == ["Unknown field `volum`. Did you mean `volume`?"]
+            assert messages("singe") == ["`type` cannot be `singe`. Did you mean `sing`?"]
+
+        assert messages("sing")[0].startswith("`type` cannot be `sing`.")
+
+    def test_editors_know_the_names_of_its_fields_without_a_schema(self, tmp_path: Path):
+        write_package(tmp_path, "stepiq-sing", "sing", spec=SPEC)
+
+        with installed(tmp_path):
+            made = document()["$defs"]
+
+        assert "sing" in made["step"]["properties"]["type"]["enum"]
+        assert "volume" in made["sing_step"]["properties"]
+        assert made["sing_step"]["description"] == "A step of the package stepiq-sing."
+
+    @pytest.mark.parametrize(
+        ("source", "reason"),
+        [
+            ("import no_such_library", "ModuleNotFoundError: No module named 'no_such_library'"),
+            ("x = 1", "AttributeError: module 'stepiq_sing.spec' has no attribute 'STEP_TYPE'"),
+            ("STEP_TYPE = 1", "TypeError: STEP_TYPE is not a StepType."),
+        ],
+    )
+    def test_one_that_cannot_be_imported_is_refused_where_it_is_used(
+        self, tmp_path: Path, source: str, reason: str
+    ):
+        write_package(tmp_path, "stepiq-sing", "sing", spec=source)
+
+        with installed(tmp_path):
+            assert messages("llm", prompt="x") == []
+            assert messages("sing") == [
+                "The step type `sing` cannot be used, because its package stepiq-sing cannot be imported. "
+                "`stepiq doctor` on the server shows the reason."
+            ]
+            assert unusable_types() == {"sing": reason}
+
+    def test_one_of_stepiq_itself_that_cannot_be_imported_is_an_error(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        def broken(name: str) -> None:
+            raise ImportError(name)
+
+        monkeypatch.setattr(types, "import_module", broken)
+
+        with installed(tmp_path), pytest.raises(ImportError):
+            step_types()

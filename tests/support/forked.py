@@ -124,6 +124,8 @@ def _run(arguments: list[str], folder: str, environment: dict[str, str], output:
         os.chdir(folder)
         os.environ.clear()
         os.environ.update(environment)
+        # Python reads it only at its start.
+        sys.path[:0] = [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
         sys.argv = ["stepiq", *arguments]
 
         from stepiq.cli.main import main

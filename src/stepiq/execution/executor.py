@@ -28,6 +28,7 @@ from stepiq.execution.records import ClaimedRun, Ending, NewReview, Parking
 from stepiq.execution.run_secrets import read_secrets
 from stepiq.execution.scope import new_scope
 from stepiq.language.definition import Definition
+from stepiq.language.loading import InvalidDefinition
 from stepiq.store.database import Database, StoreUnavailable
 from stepiq.store.states import RunStatus, StepStatus
 
@@ -125,7 +126,13 @@ class Executor:
         await self._journal.write(run, entry)
 
     async def _carry_claimed(self, run: ClaimedRun) -> None:
-        definition = await self._definition(run)
+        try:
+            definition = await self._definition(run)
+        except InvalidDefinition as error:
+            # For example, a package with one of its step types has been uninstalled.
+            log.error("run_definition_invalid", problem=error.message)
+            await self._fail(run, FailureCode.DEFINITION_INVALID, error.message)
+            return
         if run.is_taken_over:
             await deadlines.restore(self._database, run, definition.timeout)
         dependencies = self._dependencies

@@ -63,6 +63,8 @@ class FailureCode(StrEnum):
     """A step would send a secret to a host that is not in the secret's `hosts`."""
     REPLAY_MISMATCH = "replay_mismatch"
     """After an interruption, a step made another call than before, so the recorded reply does not apply."""
+    DEFINITION_INVALID = "definition_invalid"
+    """The server cannot execute the stored definition, for example because the package of a step type is missing."""
     POISONED = "poisoned"
     """The worker died or stopped responding several times in a row while it executed the run."""
     INTERNAL = "internal"

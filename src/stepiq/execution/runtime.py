@@ -100,7 +100,8 @@ class Engine:
         """Start executing runs, including those that a crash interrupted.
 
         Raises:
-            InstallationIncomplete: a step type has no handler.
+            InstallationIncomplete: a built-in step type is not registered.
+            StepTypeConflict: two packages have a step type of the same name.
             WorkerRunning: another process works on this SQLite file.
             StoreUnavailable: the database cannot be reached.
         """

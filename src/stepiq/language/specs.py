@@ -67,6 +67,11 @@ class StepSpec:
     """What the step does outside the process, such as `call a model`. Pipeline tests must provide its result."""
 
     @property
+    def can_be_given(self) -> bool:
+        """Whether a test can give its result instead of executing it."""
+        return self.external_action is not None
+
+    @property
     def sequences(self) -> tuple[tuple["Step", ...], ...]:
         """The steps inside it."""
         return ()

@@ -18,7 +18,15 @@ from stepiq.language.specs import (
     Step,
     StepSpec,
 )
-from stepiq.language.step_types import DEFAULT, LATER, Entry, StepType, step_types
+from stepiq.language.step_types import (
+    DEFAULT,
+    LATER,
+    Entry,
+    StepType,
+    packages,
+    step_types,
+    unusable_types,
+)
 from stepiq.language.words import listed
 
 MAX_STEPS = 100
@@ -135,10 +143,18 @@ def _read_step(draft: Report, path: Path, data: dict[str, Json]) -> Step | None:
 def _read_type(draft: Report, path: Path, data: dict[str, Json]) -> str | None:
     # The allowed fields depend on the type, so the type is read first.
     probe = FieldReader(draft, path, {"type": data.get("type")}, ("type",))
-    types = step_types()
-    written = probe.choice("type", types.keys() | LATER, offered=types)
+    types, unusable = step_types(), unusable_types()
+    written = probe.choice("type", types.keys() | LATER | unusable.keys(), offered=types)
     if written is None:
         return None if probe.has("type") else DEFAULT
+    if written in unusable:
+        package = packages()[written].distribution
+        message = (
+            f"The step type `{written}` cannot be used, because its package {package} cannot be imported. "
+            "`stepiq doctor` on the server shows the reason."
+        )
+        probe.refuse("type", "step_type_unusable", message)
+        return None
     if written not in types:
         probe.refuse_later("type", f"the step type `{written}`")
         return None

@@ -13,6 +13,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pkgutil import iter_modules
+from typing import Any
 
 from stepiq.core.errors import Invalid
 from stepiq.core.json import Json
@@ -61,6 +62,21 @@ class InstallationIncomplete(Invalid):
         )
 
 
+class StepTypeConflict(Invalid):
+    """Two installed packages have a step type of the same name."""
+
+    code = "step_type_conflict"
+
+    def __init__(self, name: str, one: "TypePackage", other: "TypePackage") -> None:
+        first, second = sorted(
+            f"{each.distribution} (module {each.module})" for each in (one, other)
+        )
+        super().__init__(
+            f"Two packages have a step type `{name}`: {first} and {second}. Uninstall one of them.",
+            step_type=name,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class StepType:
     """What may be written for a step type. Its name is that of its entry point."""
@@ -88,34 +104,92 @@ class StepType:
     """Fields of its output that determine the next step."""
 
 
+@dataclass(frozen=True, slots=True)
+class TypePackage:
+    """The package of a step type."""
+
+    module: str
+    """The name to import."""
+    distribution: str
+    """The name under which it is installed."""
+    is_built_in: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A module of each package, as far as it could be imported."""
+
+    found: Mapping[str, Any]
+    """By the name of the type."""
+    failed: Mapping[str, str]
+    """Why a module could not be imported, by the name of the type."""
+
+
 @cache
-def packages() -> Mapping[str, str]:
+def packages() -> Mapping[str, TypePackage]:
     """The package of each installed type, by the name of the type.
 
     Raises:
         InstallationIncomplete: a type of the source code is not registered, for example after the source code was updated
             without an installation.
+        StepTypeConflict: two packages have a type of the same name.
     """
-    found = {entry.name: entry.value for entry in entry_points(group=GROUP)}
-    if missing := sorted(_built_in() - found.keys()):
+    built_in = _built_in()
+    found: dict[str, TypePackage] = {}
+    for entry in entry_points(group=GROUP):
+        distribution = entry.dist.name if entry.dist else entry.module
+        package = TypePackage(entry.module, distribution, entry.module in built_in)
+        if (other := found.setdefault(entry.name, package)) != package:
+            raise StepTypeConflict(entry.name, other, package)
+    known = {package.module for package in found.values()}
+    if missing := sorted(name for module, name in built_in.items() if module not in known):
         raise InstallationIncomplete(missing)
     order = {name: index for index, name in enumerate(_ORDER)}
     names = sorted(found, key=lambda name: (order.get(name, len(order)), name))
     return {name: found[name] for name in names}
 
 
-def _built_in() -> set[str]:
+def _built_in() -> dict[str, str]:
     place = find_spec(_BUILT_IN)
     folders = place.submodule_search_locations if place else None
-    return {module.name for module in iter_modules(folders or []) if module.ispkg}
+    return {
+        f"{_BUILT_IN}.{each.name}": each.name for each in iter_modules(folders or []) if each.ispkg
+    }
 
 
 @cache
-def step_types() -> Mapping[str, StepType]:
-    """The installed types by name. The first call imports them, which takes a few milliseconds.
+def imported(module: str, name: str, kind: type = object) -> Imported:
+    """Import a module of each package, and return the object of this name and kind in it.
+
+    A package that cannot be imported must not prevent the use of the others.
 
     Raises:
-        InstallationIncomplete: as for `packages`.
+        InstallationIncomplete, StepTypeConflict: as for `packages`.
     """
-    found = packages().items()
-    return {name: import_module(f"{package}.spec").STEP_TYPE for name, package in found}
+    found: dict[str, Any] = {}
+    failed: dict[str, str] = {}
+    for type_name, package in packages().items():
+        try:
+            value = getattr(import_module(f"{package.module}.{module}"), name)
+            if not isinstance(value, kind):
+                raise TypeError(f"{name} is not a {kind.__name__}.")
+            found[type_name] = value
+        except Exception as error:
+            if package.is_built_in:
+                raise
+            failed[type_name] = f"{type(error).__name__}: {error}"
+    return Imported(found, failed)
+
+
+def step_types() -> Mapping[str, StepType]:
+    """The usable types by name. The first call imports them, which takes a few milliseconds.
+
+    Raises:
+        InstallationIncomplete, StepTypeConflict: as for `packages`.
+    """
+    return imported("spec", "STEP_TYPE", StepType).found
+
+
+def unusable_types() -> Mapping[str, str]:
+    """Why the other installed types cannot be used, by name."""
+    return imported("spec", "STEP_TYPE", StepType).failed

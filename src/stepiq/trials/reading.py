@@ -20,11 +20,8 @@ from stepiq.language.reports import Problem
 from stepiq.language.source import SourceFormat, read
 from stepiq.language.specs import Step
 from stepiq.language.words import suggest
-from stepiq.steps.code.spec import CodeSpec
 from stepiq.steps.human_review.spec import ReviewSpec
-from stepiq.steps.llm.spec import LlmSpec
 from stepiq.steps.parallel.spec import ParallelSpec
-from stepiq.steps.webhook.spec import WebhookSpec
 from stepiq.store.states import ReviewDecision
 from stepiq.trials.shapes import CaseShape, FileShape, GivenEnd, ReviewEnd, fields_at
 
@@ -32,7 +29,6 @@ _ROOTS = frozenset({"input", "steps", "run"})
 _KNOWN = "Use `input`, `steps` or `run`, such as `run.output`."
 _KINDS = frozenset({"output", "outputs", "error"})
 _FAILURES = frozenset(FailureCode)
-_OUTSIDE = (LlmSpec, WebhookSpec, CodeSpec, ReviewSpec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +76,7 @@ class _Reader:
             step = self._steps.get(step_id)
             if step is None:
                 self._refuse(path, "unknown_step", self._no_step(step_id))
-            elif not isinstance(step.spec, _OUTSIDE):
+            elif not step.spec.can_be_given:
                 self._refuse(
                     path,
                     "not_given",

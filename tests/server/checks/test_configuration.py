@@ -4,7 +4,8 @@ import pytest
 
 from stepiq.core.settings import load
 from stepiq.server.checks import Status
-from stepiq.server.checks.configuration import check_settings
+from stepiq.server.checks.configuration import check_settings, check_step_types
+from tests.support.plugins import installed, write_package
 
 
 @pytest.mark.usefixtures("only_own_variables")
@@ -56,3 +57,45 @@ class TestCheckSettings:
             monkeypatch.setenv(name, "given")
 
         assert len(await check_settings(load())) == 1
+
+
+class TestCheckStepTypes:
+    async def test_installed_types_are_listed_with_their_packages(self, tmp_path: Path):
+        write_package(
+            tmp_path,
+            "stepiq-sing",
+            "sing",
+            spec="from stepiq.steps.wait.spec import STEP_TYPE",
+            schema="from stepiq.steps.wait.schema import schema",
+            handler="from stepiq.steps.wait.handler import run",
+        )
+
+        with installed(tmp_path):
+            (found,) = await check_step_types(load())
+
+        assert found.status is Status.OK
+        assert "parallel, sing (stepiq-sing), transform" in found.detail
+
+    async def test_a_package_that_cannot_be_imported_is_named_and_does_not_prevent_a_start(
+        self, tmp_path: Path
+    ):
+        write_package(tmp_path, "stepiq-sing", "sing", spec="import nothing")
+
+        with installed(tmp_path):
+            usable, found = await check_step_types(load())
+
+        assert "sing" not in usable.detail
+        assert (found.status, found.error) == (Status.FAILED, None)
+        assert found.detail == (
+            "The package stepiq-sing of the step type `sing` cannot be imported. ModuleNotFoundError: No module named 'nothing'"
+        )
+
+    async def test_two_packages_with_one_name_prevent_a_start(self, tmp_path: Path):
+        for name in ("stepiq-sing", "stepiq-song"):
+            write_package(tmp_path, name, "sing", spec="")
+
+        with installed(tmp_path):
+            (found,) = await check_step_types(load())
+
+        assert found.error is not None
+        assert found.error.code == "step_type_conflict"

@@ -1,7 +1,6 @@
 """The schema of `steps`, by step type."""
 
 from collections.abc import Mapping
-from importlib import import_module
 
 from stepiq.language.json_schema import snippets
 from stepiq.language.json_schema.common import step_fields
@@ -17,7 +16,7 @@ from stepiq.language.json_schema.nodes import (
     words,
 )
 from stepiq.language.step_fields import MAX_STEPS
-from stepiq.language.step_types import DEFAULT, StepType, packages
+from stepiq.language.step_types import DEFAULT, StepType, imported, packages, step_types
 
 
 def definitions(types: Mapping[str, StepType]) -> dict[str, Node]:
@@ -33,8 +32,18 @@ def definitions(types: Mapping[str, StepType]) -> dict[str, Node]:
 
 
 def type_schema(step_type: str) -> TypeSchema:
-    """The fields of a type for editors, from the module `schema` of its package."""
-    return import_module(f"{packages()[step_type]}.schema").schema()
+    """The fields of a type for editors. Without a usable module `schema` in its package, only their names are known."""
+    found = imported("schema", "schema").found.get(step_type)
+    if found is not None:
+        return found()
+    package = packages()[step_type].distribution
+    names = sorted(step_types()[step_type].fields)
+    return TypeSchema(f"A step of the package {package}.", {name: {} for name in names})
+
+
+def unusable_schemas() -> Mapping[str, str]:
+    """Why schemas could not be imported, by step type."""
+    return imported("schema", "schema").failed
 
 
 def steps() -> Node:

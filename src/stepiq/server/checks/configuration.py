@@ -2,9 +2,15 @@
 
 from stepiq.core import settings
 from stepiq.core.settings import Settings
-from stepiq.execution.handlers import handlers
-from stepiq.language.step_types import InstallationIncomplete
-from stepiq.server.checks.check import Check, fatal, ok, warning
+from stepiq.execution.handlers import unusable_handlers
+from stepiq.language.json_schema.steps import unusable_schemas
+from stepiq.language.step_types import (
+    InstallationIncomplete,
+    StepTypeConflict,
+    packages,
+    unusable_types,
+)
+from stepiq.server.checks.check import Check, failed, fatal, ok, warning
 
 
 async def check_settings(configured: Settings) -> list[Check]:
@@ -25,8 +31,29 @@ async def check_settings(configured: Settings) -> list[Check]:
 
 
 async def check_step_types(_: Settings) -> list[Check]:
-    """Whether the installed package can execute every step type."""
+    """Whether the step types that are installed can be used."""
     try:
-        return [ok("step types", ", ".join(sorted(handlers())))]
-    except InstallationIncomplete as error:
+        installed = packages()
+    except (InstallationIncomplete, StepTypeConflict) as error:
         return [fatal("step types", error)]
+    failures = {
+        name: reason
+        for module in (unusable_handlers(), unusable_schemas(), unusable_types())
+        for name, reason in module.items()
+    }
+    usable = [
+        name if package.is_built_in else f"{name} ({package.distribution})"
+        for name, package in sorted(installed.items())
+        if name not in failures
+    ]
+    return [
+        ok("step types", ", ".join(usable)),
+        *(
+            failed(
+                "step types",
+                f"The package {installed[name].distribution} of the step type `{name}` cannot be imported. {reason}",
+                "Install it in a version that fits this server, or uninstall it.",
+            )
+            for name, reason in failures.items()
+        ),
+    ]

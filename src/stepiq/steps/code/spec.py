@@ -24,6 +24,10 @@ class CodeSpec(StepSpec):
     input: tuple[tuple[str, Expression], ...] | None
     """None: `{input, vars, steps}`."""
 
+    @property
+    def can_be_given(self) -> bool:
+        return True
+
 
 def _read(fields: FieldReader, _: ReadSteps) -> CodeSpec | None:
     language = None

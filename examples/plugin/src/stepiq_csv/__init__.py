@@ -1,0 +1,1 @@
+"""The step type `csv`: reads CSV text."""
