@@ -34,6 +34,7 @@ PUBLIC = {
     ("GET", "/metrics"),
     ("GET", "/docs"),
     ("GET", "/docs/errors"),
+    ("GET", "/docs/steps"),
     ("GET", "/openapi.json"),
     ("GET", "/api/schema/pipeline.json"),
 }

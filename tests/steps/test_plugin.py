@@ -100,11 +100,15 @@ class TestServer:
         assert run["steps"][1]["output"] == [{"customer": "Ada", "amount": "12.50"}]
         assert run["output"] == [["customer", "amount"], ["Ada", "12.50"]]
 
-    async def test_it_is_in_the_schema_for_editors(self, server: ServerProcess):
+    async def test_it_is_in_the_schema_for_editors_and_on_the_page_of_step_types(
+        self, server: ServerProcess
+    ):
         async with httpx2.AsyncClient(base_url=server.url, timeout=30) as client:
             schema = (await client.get("/api/schema/pipeline.json")).json()
+            page = (await client.get("/docs/steps")).text
 
         assert "csv_step" in schema["$defs"]
+        assert "From the package stepiq-csv." in page
 
 
 async def _until(client: httpx2.AsyncClient, url: str, is_right: Any) -> dict[str, Any]:

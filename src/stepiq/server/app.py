@@ -90,6 +90,7 @@ PUBLIC_PATHS = frozenset(
         "/openapi.json",
         pages.API_PATH,
         pages.ERRORS_PATH,
+        pages.STEPS_PATH,
     }
 )
 """Paths that require no credential."""

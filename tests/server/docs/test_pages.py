@@ -4,6 +4,7 @@ from html.parser import HTMLParser
 import pytest
 
 from stepiq.execution.outcomes import FailureCode
+from stepiq.language.step_types import step_types
 from stepiq.server.docs.errors import advice_by_section
 from stepiq.server.docs.html import inline, paragraphs
 from stepiq.server.docs.samples import sample
@@ -39,7 +40,7 @@ class Reader(HTMLParser):
         assert self._open.pop() == tag
 
 
-@pytest.fixture(params=["/docs", "/docs/errors"])
+@pytest.fixture(params=["/docs", "/docs/errors", "/docs/steps"])
 async def page(client, request):
     return await client.get(request.param)
 
@@ -89,6 +90,15 @@ class TestApi:
 
     async def test_it_names_this_server(self, client, services):
         assert f"curl {services.settings.base_url}/api/" in (await client.get("/docs")).text
+
+
+class TestSteps:
+    async def test_every_type_is_shown_with_its_fields(self, client, read):
+        text = (await client.get("/docs/steps")).text
+
+        assert set((await read("/docs/steps")).ids) >= step_types().keys()
+        for step_type in step_types().values():
+            assert all(f"<code>{field}</code>" in text for field in step_type.fields)
 
 
 class TestErrors:

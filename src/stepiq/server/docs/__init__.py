@@ -1,1 +1,1 @@
-"""The pages `/docs` and `/docs/errors`. They are generated from the code and need no JavaScript and no network."""
+"""The pages `/docs`, `/docs/errors` and `/docs/steps`. They are generated from the code and need no JavaScript and no network."""

@@ -20,7 +20,7 @@ _BOUNDS = (
     ("minimum", "maximum", ""),
 )
 _HEAD = (
-    '<ul><li><a href="/docs/errors">Errors</a></li><li><a href="/openapi.json">openapi.json</a></li>'
+    '<ul><li><a href="/docs/errors">Errors</a></li><li><a href="/docs/steps">Step types</a></li><li><a href="/openapi.json">openapi.json</a></li>'
     '<li><a href="#headers">Headers</a></li><li><a href="#shapes">Shapes</a></li></ul>'
 )
 

@@ -6,12 +6,13 @@ from functools import cache
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import HTMLResponse
 
-from stepiq.server.docs import api, errors
+from stepiq.server.docs import api, errors, steps
 from stepiq.server.docs.html import HEADERS
 from stepiq.web.services import ServicesDep
 
 API_PATH = "/docs"
 ERRORS_PATH = "/docs/errors"
+STEPS_PATH = "/docs/steps"
 
 
 def router(app: FastAPI) -> APIRouter:
@@ -26,6 +27,10 @@ def router(app: FastAPI) -> APIRouter:
     def errors_page() -> bytes:
         return errors.render().encode()
 
+    @cache
+    def steps_page() -> bytes:
+        return steps.render().encode()
+
     # Generating a page takes most of a second. A thread keeps the event loop free for runs and other requests.
     @made.get(API_PATH)
     async def read_api(services: ServicesDep) -> HTMLResponse:
@@ -37,5 +42,10 @@ def router(app: FastAPI) -> APIRouter:
     async def read_errors() -> HTMLResponse:
         """All errors, and what to do about each."""
         return HTMLResponse(await asyncio.to_thread(errors_page), headers=HEADERS)
+
+    @made.get(STEPS_PATH)
+    async def read_steps() -> HTMLResponse:
+        """The step types that are installed on this server."""
+        return HTMLResponse(await asyncio.to_thread(steps_page), headers=HEADERS)
 
     return made

@@ -1,0 +1,38 @@
+"""`/docs/steps`: the step types that are installed on this server, with their fields."""
+
+from html import escape
+
+from stepiq.language.json_schema.steps import type_schema
+from stepiq.language.step_types import TypePackage, packages, step_types
+from stepiq.server.docs.html import inline, page, table
+
+_HEAD = '<ul><li><a href="/docs">API</a></li><li><a href="/docs/errors">Errors</a></li></ul>'
+
+
+def render() -> str:
+    """The whole page."""
+    content = "<h1>Step types</h1><p>The values of <code>type</code> in a step.</p>"
+    links = ""
+    for name in step_types():
+        content += _section(name, packages()[name])
+        links += f'<li><a href="#{escape(name)}">{escape(name)}</a></li>'
+    return page("Step types", f'{_HEAD}<ul class="entries">{links}</ul>', content)
+
+
+def _section(name: str, package: TypePackage) -> str:
+    described = type_schema(name)
+    rows = [
+        (
+            f"<code>{escape(field)}</code>",
+            "required" if field in described.required else "",
+            inline(str(node.get("markdownDescription") or node.get("description") or "")),
+        )
+        for field, node in described.fields.items()
+    ]
+    origin = (
+        "" if package.is_built_in else f"<p>From the package {escape(package.distribution)}.</p>"
+    )
+    heading = f'<h2 id="{escape(name)}">{escape(name)}</h2>'
+    return (
+        heading + f"<p>{inline(described.description)}</p>{origin}" + table(("field", "", ""), rows)
+    )
