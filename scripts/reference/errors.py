@@ -173,7 +173,7 @@ def issue_codes() -> set[str]:
 
 def _codes_in(node: ast.AST) -> Iterator[str]:
     match node:
-        case ast.Call(func=ast.Name(id="Issue" | "Problem" | "_at"), args=arguments):
+        case ast.Call(func=ast.Name(id="Issue" | "PathProblem" | "_at"), args=arguments):
             yield from _texts(arguments[1:3])
         case ast.Call(func=ast.Name(id="PydanticCustomError"), args=[code, *_]):
             yield from _texts([code])

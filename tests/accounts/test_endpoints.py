@@ -7,7 +7,7 @@ import pytest
 from stepiq.accounts import service
 from stepiq.accounts.actor import Scope
 from stepiq.accounts.errors import EmailTaken
-from stepiq.core.settings import Registration
+from stepiq.core.settings import RegistrationPolicy
 from tests.support.make_accounts import PASSWORD
 
 NEW = {"email": "ada@example.com", "password": PASSWORD}
@@ -81,8 +81,8 @@ class TestRegister:
     @pytest.mark.parametrize(
         ("registration", "code"),
         [
-            (Registration.CLOSED, "registration_closed"),
-            (Registration.INVITE, "registration_invite_only"),
+            (RegistrationPolicy.CLOSED, "registration_closed"),
+            (RegistrationPolicy.INVITE, "registration_invite_only"),
         ],
     )
     async def test_the_operator_may_close_it(self, client, make, settings, registration, code):
@@ -142,7 +142,7 @@ class TestFirstAccount:
         assert not user["is_admin"]
 
     async def test_closing_registration_does_not_lock_out_the_operator(self, app, client, settings):
-        settings.registration = Registration.CLOSED
+        settings.registration = RegistrationPolicy.CLOSED
 
         body = {**NEW, "setup_token": setup_token(app)}
         response = await client.post("/api/auth/register", json=body)

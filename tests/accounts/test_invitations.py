@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from stepiq.accounts import service
-from stepiq.core.settings import Registration
+from stepiq.core.settings import RegistrationPolicy
 from tests.support.make_accounts import PASSWORD
 
 EMAIL = "ada@example.com"
@@ -26,7 +26,7 @@ def register(client):
 
 
 class TestInvite:
-    @pytest.mark.parametrize("registration", list(Registration))
+    @pytest.mark.parametrize("registration", list(RegistrationPolicy))
     async def test_it_lets_in_whoever_may_register(self, register, token, settings, registration):
         settings.registration = registration
 

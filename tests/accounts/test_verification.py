@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from stepiq.accounts import link_door, service
 from stepiq.accounts.verification import MAILS_AN_HOUR
-from stepiq.core.settings import Registration
+from stepiq.core.settings import RegistrationPolicy
 from stepiq.web.standalone import source
 from tests.support.clients import login
 from tests.support.mail import mail_server
@@ -43,7 +43,7 @@ async def box():
 @pytest.fixture
 def settings(settings, box):
     url = SecretStr(f"smtp://127.0.0.1:{box.port}")
-    return settings.model_copy(update={"smtp_url": url, "registration": Registration.OPEN})
+    return settings.model_copy(update={"smtp_url": url, "registration": RegistrationPolicy.OPEN})
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stepiq.cli.console import complain, print_json, print_output, report_fault, say
-from stepiq.cli.progress import LiveProgress, PlainProgress, Progress
+from stepiq.cli.progress import LiveProgress, PlainProgress, ProgressLine
 from stepiq.cli.terminal import Terminal
 from tests.cli.conftest import Cli
 from tests.support.hostile import HOSTILE, controls_in
@@ -105,7 +105,7 @@ class TestCommands:
         assert not controls_in(said.out + said.err)
 
 
-def _show_run(progress: Progress) -> None:
+def _show_run(progress: ProgressLine) -> None:
     """Show a hostile run, with every text in pieces of one character."""
     step = {"step_id": HOSTILE, "model": HOSTILE, "attempt": 1}
     progress.event("step.status", {**step, "status": "running"})

@@ -7,7 +7,7 @@ from stepiq.cli.labels import Labels
 from stepiq.cli.progress import (
     LiveProgress,
     PlainProgress,
-    Progress,
+    ProgressLine,
     duration,
     make_progress,
     money,
@@ -51,7 +51,7 @@ def definition() -> Definition:
     return found
 
 
-def show(progress: Progress, *events: tuple[str, dict[str, Any]]) -> None:
+def show(progress: ProgressLine, *events: tuple[str, dict[str, Any]]) -> None:
     for kind, data in events:
         progress.event(kind, data)
     progress.close()

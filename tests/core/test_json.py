@@ -166,20 +166,20 @@ class TestNestsTooDeep:
         for _ in range(MAX_KEPT_DEPTH):
             value = wrap(value)
 
-        assert not json.nests_too_deep(json.Text.of(value), value)
+        assert not json.nests_too_deep(json.SerializedJson.of(value), value)
         assert json.read_trusted(json.dumps(value)) == value
-        assert json.nests_too_deep(json.Text.of([value]), [value])
+        assert json.nests_too_deep(json.SerializedJson.of([value]), [value])
 
     def test_brackets_in_texts_and_wide_values_are_no_depth(self):
         wide: Json = [[] for _ in range(1_000)]
         for value in ("[" * 1_000, wide):
-            assert not json.nests_too_deep(json.Text.of(value), value)
+            assert not json.nests_too_deep(json.SerializedJson.of(value), value)
 
 
 class TestText:
     @pytest.mark.parametrize(("value", "size"), [("a", 3), ("é", 4), (None, 4), ([1, "😀"], 10)])
     def test_its_size_is_that_of_its_utf_8(self, value, size):
-        assert json.Text.of(value).size_bytes == size
+        assert json.SerializedJson.of(value).size_bytes == size
 
 
 class TestDumps:

@@ -8,10 +8,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from stepiq.core import settings
-from stepiq.core.mail import Mailer, MailUnsent, Message
+from stepiq.core.mail import Mailer, MailMessage, MailUnsent
 from tests.support.mail import certificate, kept, mail_server
 
-HELLO = Message("ada@example.com", "Hello", "Good morning, Ada.\n")
+HELLO = MailMessage("ada@example.com", "Hello", "Good morning, Ada.\n")
 PASSWORD = "p@ss/word?%"
 QUOTED = "p%40ss%2Fword%3F%25"
 
@@ -64,7 +64,7 @@ class TestFolder:
             await mailer().send(HELLO)
 
     async def test_an_address_beyond_ascii_is_kept(self, mailer, tmp_path):
-        await mailer().send(Message("zoë@example.com", "Grüße", "Grüße\n"))
+        await mailer().send(MailMessage("zoë@example.com", "Grüße", "Grüße\n"))
 
         [mail] = kept(tmp_path)
         assert (mail["To"], mail["Subject"]) == ("zoë@example.com", "Grüße")
@@ -73,14 +73,14 @@ class TestFolder:
     async def test_a_link_can_be_copied_from_the_file(self, mailer, tmp_path, text):
         link = f"https://stepiq.example/reset-password#token={'x' * 43}=="
 
-        await mailer().send(Message("ada@example.com", "Hello", f"{text}{link}\n"))
+        await mailer().send(MailMessage("ada@example.com", "Hello", f"{text}{link}\n"))
 
         [file] = (tmp_path / "mail").iterdir()
         assert link in file.read_text()
         assert kept(tmp_path)[0].get_content() == f"{text}{link}\n"
 
     async def test_a_line_longer_than_mail_may_have_is_kept_all_the_same(self, mailer, tmp_path):
-        await mailer().send(Message("ada@example.com", "Hello", f"{'x' * 5_000}\n"))
+        await mailer().send(MailMessage("ada@example.com", "Hello", f"{'x' * 5_000}\n"))
 
         [file], [mail] = (tmp_path / "mail").iterdir(), kept(tmp_path)
         assert max(len(line) for line in file.read_bytes().splitlines()) < 999
@@ -91,7 +91,9 @@ class TestServer:
     async def test_mail_reaches_it(self, mailer):
         async with mail_server() as box:
             sender = mailer(f"smtp://127.0.0.1:{box.port}", mail_from="Ops <ops@example.com>")
-            await sender.send(Message("ada@example.com", "Grüße", "Grüße\n", html="<p>Grüße</p>"))
+            await sender.send(
+                MailMessage("ada@example.com", "Grüße", "Grüße\n", html="<p>Grüße</p>")
+            )
 
         assert sender.has_server
         [mail] = box.taken
@@ -182,11 +184,13 @@ class TestServer:
 
     async def test_an_address_beyond_ascii_needs_a_server_that_knows_them(self, mailer):
         async with mail_server() as box:
-            await mailer(f"smtp://127.0.0.1:{box.port}").send(Message("zoë@example.com", "x", "x"))
+            await mailer(f"smtp://127.0.0.1:{box.port}").send(
+                MailMessage("zoë@example.com", "x", "x")
+            )
         async with mail_server(enable_SMTPUTF8=False) as plain:
             with pytest.raises(MailUnsent, match="SMTPUTF8") as caught:
                 await mailer(f"smtp://127.0.0.1:{plain.port}").send(
-                    Message("zoë@example.com", "x", "x")
+                    MailMessage("zoë@example.com", "x", "x")
                 )
 
         assert box.recipients == ["zoë@example.com"]
@@ -196,7 +200,7 @@ class TestServer:
 class TestMessage:
     async def test_no_text_adds_a_header(self, mailer, tmp_path):
         await mailer().send(
-            Message(
+            MailMessage(
                 "ada@example.com",
                 "Hello\r\nBcc: eve@example.com\n\nbody",
                 "x",
@@ -213,14 +217,14 @@ class TestMessage:
     @pytest.mark.parametrize("to", ["ada", "a@b.example\r\nBcc: c@d.example", "a@b.example, c@d.e"])
     async def test_what_is_no_address_is_refused_for_good(self, mailer, to):
         with pytest.raises(MailUnsent) as caught:
-            await mailer().send(Message(to, "x", "x"))
+            await mailer().send(MailMessage(to, "x", "x"))
 
         assert caught.value.is_permanent
 
     @pytest.mark.parametrize("name", ["Bcc", "from", "Content-Type", "X Y", "X:Y", ""])
     async def test_headers_that_are_ours_cannot_be_given(self, mailer, name):
         with pytest.raises(ValueError, match="header"):
-            await mailer().send(Message("a@b.example", "x", "x", headers={name: "x"}))
+            await mailer().send(MailMessage("a@b.example", "x", "x", headers={name: "x"}))
 
     @hypothesis_settings(max_examples=100, deadline=None)
     @given(subject=st.text(), text=st.text(), value=st.text())
@@ -228,7 +232,7 @@ class TestMessage:
         from stepiq.core.mail import _compose
         from tests.support.mail import read
 
-        message = Message("ada@example.com", subject, text, headers={"X-Note": value})
+        message = MailMessage("ada@example.com", subject, text, headers={"X-Note": value})
 
         mail = read(_compose(message, ("stepIQ", "a@b.example")).as_bytes())
 

@@ -6,7 +6,7 @@ from pydantic import SecretStr
 
 from stepiq.core import settings
 from stepiq.core.setting_errors import SettingsInvalid
-from stepiq.core.settings import Registration, Settings
+from stepiq.core.settings import RegistrationPolicy, Settings
 
 SECRET = "hunter2-hunter2"
 
@@ -24,7 +24,7 @@ class TestDefaults:
         assert (found.host, found.port) == ("127.0.0.1", 8080)
         assert found.base_url == "http://127.0.0.1:8080"
         assert found.sqlite_path == Path.cwd() / ".data" / "stepiq.db"
-        assert found.effective_registration is Registration.OPEN
+        assert found.effective_registration is RegistrationPolicy.OPEN
         assert found.default_plan == "unlimited"
 
     def test_an_empty_variable_is_an_unset_one(self, monkeypatch):
@@ -77,7 +77,7 @@ class TestLoad:
         found = settings.load()
 
         assert found.port == 9000
-        assert found.registration is Registration.CLOSED
+        assert found.registration is RegistrationPolicy.CLOSED
         assert found.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("192.168.1.1"))
         assert found.openai_api_key == SecretStr(SECRET)
 
@@ -270,7 +270,7 @@ class TestCachePath:
 class TestRegistration:
     @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
     def test_it_is_open_on_this_machine_alone(self, host):
-        assert settings.load(host=host).effective_registration is Registration.OPEN
+        assert settings.load(host=host).effective_registration is RegistrationPolicy.OPEN
 
     @pytest.mark.parametrize(
         "given",
@@ -284,9 +284,9 @@ class TestRegistration:
         ],
     )
     def test_it_takes_an_invitation_where_others_reach_the_server(self, given):
-        assert settings.load(**given).effective_registration is Registration.INVITE
+        assert settings.load(**given).effective_registration is RegistrationPolicy.INVITE
 
-    @pytest.mark.parametrize("registration", Registration)
+    @pytest.mark.parametrize("registration", RegistrationPolicy)
     @pytest.mark.parametrize("host", ["127.0.0.1", "10.0.0.1"])
     def test_what_the_operator_sets_counts(self, registration, host):
         found = settings.load(host=host, registration=registration)

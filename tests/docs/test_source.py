@@ -1,4 +1,5 @@
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -19,3 +20,14 @@ class TestFiles:
 
     def test_each_says_what_it_is_for(self, path):
         assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def test_each_class_has_a_name_of_its_own():
+    defined = Counter(
+        node.name
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+    )
+
+    assert [name for name, number in defined.items() if number > 1] == []

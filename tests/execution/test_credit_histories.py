@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from stepiq.core import clock as core_clock
 from stepiq.core.ids import uuid7
 from stepiq.execution import events
-from stepiq.execution.journal import ClaimLost, Ending, Entry
+from stepiq.execution.journal import ClaimLost, Ending, JournalEntry
 from stepiq.execution.limits import next_month
 from stepiq.execution.records import ClaimedRun, StepRecord
 from stepiq.execution.reservations import release_left_over
@@ -164,7 +164,7 @@ class History:
         return used
 
     async def _write(self, worked: Worked, ending: Ending | None = None) -> None:
-        await self.journal.write(worked.run, Entry([worked.record], [_EVENT], ending))
+        await self.journal.write(worked.run, JournalEntry([worked.record], [_EVENT], ending))
 
     async def _call(self) -> None:
         """Several steps ask at the same time, right after their last calls or once these are settled."""

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from stepiq.execution.interpreter import journal_buffer
-from stepiq.execution.journal import Entry, Journal
+from stepiq.execution.journal import Journal, JournalEntry
 from stepiq.execution.records import ClaimedRun
 from stepiq.store.tables import runs
 from tests.support import loop_time
@@ -56,7 +56,7 @@ class TestCancel:
         recording = asyncio.Event()
         write = Journal.write
 
-        async def noted(journal: Journal, run: ClaimedRun, entry: Entry) -> None:
+        async def noted(journal: Journal, run: ClaimedRun, entry: JournalEntry) -> None:
             if any(record.step_id == "ask" and record.is_final for record in entry.steps):
                 recording.set()
             await write(journal, run, entry)
@@ -126,7 +126,7 @@ class TestTakingOver:
         written: list[tuple[list[str], bool]] = []
         write = Journal.write
 
-        async def noted(journal: Journal, run: ClaimedRun, entry: Entry) -> None:
+        async def noted(journal: Journal, run: ClaimedRun, entry: JournalEntry) -> None:
             written.append(([record.step_id for record in entry.steps], entry.ending is not None))
             await write(journal, run, entry)
 

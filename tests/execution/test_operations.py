@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from stepiq.cli.fake_provider import Failure
 from stepiq.core import clock
-from stepiq.execution.journal import Entry, Journal
+from stepiq.execution.journal import Journal, JournalEntry
 from stepiq.execution.records import ClaimedRun
 from stepiq.store.tables import operation_payloads, reviews, run_operations, run_steps
 from tests.support.engine import Ended, Heard, World
@@ -457,7 +457,7 @@ class TestInterruptions:
         written, reached = 0, asyncio.Event()
         write = Journal.write
 
-        async def counted(journal: Journal, run: ClaimedRun, entry: Entry) -> None:
+        async def counted(journal: Journal, run: ClaimedRun, entry: JournalEntry) -> None:
             nonlocal written
             await write(journal, run, entry)
             written += 1

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from stepiq.core import clock
 from stepiq.core.ids import uuid7
-from stepiq.execution.journal import ClaimLost, Entry
+from stepiq.execution.journal import ClaimLost, JournalEntry
 from stepiq.execution.records import ClaimedRun, StepRecord
 from stepiq.queue.recovery import Recovery
 from stepiq.queue.worker_lease import presence_of
@@ -63,7 +63,7 @@ async def record(world: World, run: ClaimedRun, status: StepStatus) -> None:
         started_at=now,
         completed_at=now if status is StepStatus.COMPLETED else None,
     )
-    await world.engine._journal.write(run, Entry(steps=[step]))
+    await world.engine._journal.write(run, JournalEntry(steps=[step]))
 
 
 async def lose_claim_at_a_write(
@@ -182,7 +182,7 @@ class TestPoisoned:
         journal = world.engine._journal
         write, outages = journal.write, list(range(CRASH_LIMIT + 1))
 
-        async def write_in_an_outage(run: ClaimedRun, entry: Entry) -> None:
+        async def write_in_an_outage(run: ClaimedRun, entry: JournalEntry) -> None:
             if outages:
                 outages.pop()
                 raise StoreUnavailable("The database did not answer.")

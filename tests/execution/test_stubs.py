@@ -8,7 +8,7 @@ import pytest
 from stepiq.core.http import GuardedClient
 from stepiq.execution.outcomes import Completed, Failed
 from stepiq.execution.runtime import Engine
-from stepiq.execution.stubs import Decided, Ends, Stubs
+from stepiq.execution.stubs import Ends, GivenDecision, Stubs
 from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
 from stepiq.providers.registry import Providers
@@ -72,7 +72,7 @@ class TestStubs:
         assert stubs.missing == {}
 
     def test_every_run_begins_anew(self, steps):
-        stubs, decided = Stubs(), Decided(ReviewDecision.APPROVE)
+        stubs, decided = Stubs(), GivenDecision(ReviewDecision.APPROVE)
         given = {"check": Ends((decided,)), "ask": Ends((Completed(1), Completed(2)))}
         stubs.give(given)
         stubs.outcome(steps["ask"], "")
@@ -101,7 +101,7 @@ class Stage:
     world: World
     stubs: Stubs
 
-    async def run(self, decided: Decided) -> Ended:
+    async def run(self, decided: GivenDecision) -> Ended:
         self.stubs.give({"ask": Ends((Completed("a"),)), "check": Ends((decided,))})
         return await self.world.run(PIPELINE)
 
@@ -122,16 +122,19 @@ class TestRuns:
     @pytest.mark.parametrize(
         ("decided", "expected"),
         [
-            (Decided(ReviewDecision.APPROVE, "Good."), {"decision": "approve", "output": "a"}),
             (
-                Decided(ReviewDecision.APPROVE, edited=("b",)),
+                GivenDecision(ReviewDecision.APPROVE, "Good."),
+                {"decision": "approve", "output": "a"},
+            ),
+            (
+                GivenDecision(ReviewDecision.APPROVE, edited=("b",)),
                 {"decision": "approve", "output": "b"},
             ),
-            (Decided(None), {"decision": "approve", "output": "a"}),
+            (GivenDecision(None), {"decision": "approve", "output": "a"}),
         ],
     )
     async def test_nothing_is_called_and_nobody_is_waited_for(
-        self, stage: Stage, decided: Decided, expected: dict[str, Any]
+        self, stage: Stage, decided: GivenDecision, expected: dict[str, Any]
     ):
         ended = await stage.run(decided)
 

@@ -12,7 +12,7 @@ from stepiq.core import clock as core_clock
 from stepiq.core.ids import uuid7
 from stepiq.execution import events, usage
 from stepiq.execution.admission import RunNotCancellable
-from stepiq.execution.journal import ClaimLost, Ending, Entry
+from stepiq.execution.journal import ClaimLost, Ending, JournalEntry
 from stepiq.execution.limits import next_month, tomorrow
 from stepiq.execution.records import ClaimedRun, Meter, NewRun, StepRecord
 from stepiq.execution.usage import Tally
@@ -245,7 +245,7 @@ class _History:
 
     async def _write(self, record: StepRecord, ending: Ending | None = None) -> None:
         assert self.run is not None
-        await self.journal.write(self.run, Entry([record], [_EVENT], ending))
+        await self.journal.write(self.run, JournalEntry([record], [_EVENT], ending))
 
     async def _use(self) -> None:
         """An attempt: its start is recorded, and then what it used."""
@@ -278,7 +278,7 @@ class _History:
         record.meter.input_tokens = record.meter.credit_tokens = 1_000
         record.status = StepStatus.RUNNING
         with pytest.raises(ClaimLost):
-            await self.journal.write(mine, Entry([record], [_EVENT]))
+            await self.journal.write(mine, JournalEntry([record], [_EVENT]))
         self.lost = mine
 
     async def _cancel(self) -> None:

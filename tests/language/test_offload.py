@@ -14,7 +14,7 @@ from stepiq.core.fairness import act_for
 from stepiq.core.json import Json
 from stepiq.language import offload
 from stepiq.language.expressions import Expression
-from stepiq.language.templates import Meter, Template, TemplateLimit, TemplateUnresolved
+from stepiq.language.templates import RenderMeter, Template, TemplateLimit, TemplateUnresolved
 
 ROWS: list[Json] = [{"a": index, "b": [1, 2, 3]} for index in range(1_000)]
 SMALL = Template.compile("{{#each input.rows}}{{#if @first}}{{a}}{{/if}}{{/each}}")
@@ -113,7 +113,7 @@ class TestRender:
         hold, spent = held(), list[int]()
 
         class Endless:
-            def render(self, context: Mapping[str, Any], meter: Meter | None = None) -> str:
+            def render(self, context: Mapping[str, Any], meter: RenderMeter | None = None) -> str:
                 assert meter is not None
                 for turn in range(10_000):
                     meter.spend()
@@ -155,21 +155,21 @@ class TestDecide:
 
 class TestMetered:
     async def test_a_few_operations_are_done_at_once(self):
-        def work(meter: Meter) -> str:
+        def work(meter: RenderMeter) -> str:
             meter.spend(offload.INLINE_OPERATIONS)
             return threading.current_thread().name
 
-        assert await offload.metered(work, Meter) == threading.current_thread().name
+        assert await offload.metered(work, RenderMeter) == threading.current_thread().name
 
     async def test_more_are_done_anew_in_a_thread(self):
         turns: list[str] = []
 
-        def work(meter: Meter) -> int:
+        def work(meter: RenderMeter) -> int:
             turns.append(threading.current_thread().name)
             meter.spend(offload.INLINE_OPERATIONS + 1)
             return len(turns)
 
-        assert await offload.metered(work, Meter) == 2
+        assert await offload.metered(work, RenderMeter) == 2
         assert turns == [threading.current_thread().name, "offload"]
 
 

@@ -17,10 +17,10 @@ from stepiq.core.http import GuardedClient
 from stepiq.core.mail import Mailer
 from stepiq.core.settings import Settings
 from stepiq.execution.definitions import Definitions
-from stepiq.execution.protocols import StoredSecret
+from stepiq.execution.protocols import SecretValue
 from stepiq.execution.runtime import Engine
 from stepiq.notify import outbox as outboxes
-from stepiq.notify.outbox import Outbox
+from stepiq.notify.outbox import DeliveryOutbox
 from stepiq.providers.registry import Providers
 from stepiq.store.database import Database, Session
 from stepiq.store.pubsub import LocalChanges
@@ -55,9 +55,9 @@ class Vault:
 
     async def read(
         self, session: Session, *, workspace_id: UUID, pipeline_id: UUID, names: Collection[str]
-    ) -> dict[str, StoredSecret]:
+    ) -> dict[str, SecretValue]:
         return {
-            name: StoredSecret(value, self.hosts.get(name))
+            name: SecretValue(value, self.hosts.get(name))
             for name, value in self.values.items()
             if name in names
         }
@@ -97,7 +97,7 @@ def outbox(
     vault: Vault,
     http: GuardedClient,
     mailer: Mailer,
-) -> Outbox:
+) -> DeliveryOutbox:
     return outboxes.build(
         settings,
         database,
@@ -117,7 +117,7 @@ async def engine(
     settings: Settings,
     http: GuardedClient,
     definitions: Definitions,
-    outbox: Outbox,
+    outbox: DeliveryOutbox,
 ) -> AsyncIterator[Engine]:
     plans = Plans.load(settings.plans)
     engine = Engine(

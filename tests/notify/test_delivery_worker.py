@@ -15,7 +15,7 @@ from stepiq.execution.definitions import Definitions
 from stepiq.execution.records import ClaimedRun, Ending
 from stepiq.execution.runtime import Engine
 from stepiq.notify import queries
-from stepiq.notify.outbox import Outbox
+from stepiq.notify.outbox import DeliveryOutbox
 from stepiq.notify.preparing import Unsendable
 from stepiq.notify.records import Delivery
 from stepiq.store.database import Database, StoreUnavailable
@@ -107,7 +107,7 @@ class TestStop:
         assert len(delivery["attempts"]) == 4
         receiver.assert_pauses(1, 2, 4)
 
-    async def test_nothing_begins_once_the_process_stops(self, outbox: Outbox):
+    async def test_nothing_begins_once_the_process_stops(self, outbox: DeliveryOutbox):
         stopping = asyncio.Event()
         stopping.set()
 
@@ -145,7 +145,7 @@ class TestClaim:
         assert len(receiver.received) == 1
 
     async def test_a_last_attempt_that_was_cut_off_is_the_last(
-        self, sender: Sender, receiver: Receiver, database: Database, outbox: Outbox
+        self, sender: Sender, receiver: Receiver, database: Database, outbox: DeliveryOutbox
     ):
         delivery = await sender.sent(PIPELINE.format(url=receiver.url))
         delivery_id = UUID(delivery["id"])
@@ -164,7 +164,7 @@ class TestClaim:
         assert after["status"] == "failed"
         assert "server stopped during this attempt" in after["error"]
 
-    async def test_a_delivery_that_is_not_there_is_done_with(self, outbox: Outbox):
+    async def test_a_delivery_that_is_not_there_is_done_with(self, outbox: DeliveryOutbox):
         assert await outbox.deliver(ids.uuid7(), NEVER)
 
 
@@ -261,7 +261,7 @@ class TestFaults:
 
 class TestPrepare:
     async def test_what_has_been_deleted_meanwhile_cannot_be_sent(
-        self, sender: Sender, receiver: Receiver, database: Database, outbox: Outbox
+        self, sender: Sender, receiver: Receiver, database: Database, outbox: DeliveryOutbox
     ):
         sent = await sender.sent(PIPELINE.format(url=receiver.url))
         async with database.reading() as session:
@@ -280,7 +280,7 @@ class TestPrepare:
 
 class TestRunEnded:
     async def test_a_version_that_cannot_be_read_keeps_no_run_from_failing(
-        self, sender: Sender, database: Database, definitions: Definitions, outbox: Outbox
+        self, sender: Sender, database: Database, definitions: Definitions, outbox: DeliveryOutbox
     ):
         async with database.transaction() as session:
             ending = Ending(RunStatus.FAILED)
@@ -291,7 +291,7 @@ class TestRunEnded:
         sender: Sender,
         database: Database,
         definitions: Definitions,
-        outbox: Outbox,
+        outbox: DeliveryOutbox,
         monkeypatch: pytest.MonkeyPatch,
     ):
         async def lose(*_: object) -> None:
@@ -304,7 +304,7 @@ class TestRunEnded:
                 await outbox.run_ended(session, an_ended_run(sender), Ending(RunStatus.COMPLETED))
 
     async def test_each_target_is_served_behind_all_that_waits_already(
-        self, sender: Sender, database: Database, outbox: Outbox
+        self, sender: Sender, database: Database, outbox: DeliveryOutbox
     ):
         pipeline_id = await sender.pipeline(THREE)
         priorities: list[int] = []

@@ -12,7 +12,7 @@ from stepiq.core import clock
 from stepiq.core.mail import Mailer
 from stepiq.core.settings import Settings
 from stepiq.notify import reviewing
-from stepiq.runs.reviews.links import Links
+from stepiq.runs.reviews.links import ReviewLinks
 from stepiq.runs.reviews.records import LinkHolder
 from stepiq.store.tables import deliveries, delivery_attempts, reviews, run_events, runs
 from tests.notify.conftest import Sender
@@ -58,7 +58,7 @@ class TestText:
         assert set(mails) == {"ada@example.com", "bob@example.com"}
         async with database.reading() as session:
             review = (await session.execute(sa.select(reviews))).one()
-        links = Links(settings)
+        links = ReviewLinks(settings)
         for number, mail in enumerate([mails["ada@example.com"], mails["bob@example.com"]]):
             assert mail["Subject"] == "Review needed: Letters (the letter)"
             holder = links.read(link_in(mail, settings))

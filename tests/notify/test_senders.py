@@ -7,10 +7,10 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from stepiq.core import clock
-from stepiq.core.settings import Registration, Settings
+from stepiq.core.settings import RegistrationPolicy, Settings
 from stepiq.notify import queries
 from stepiq.notify.calls import Unsendable
-from stepiq.notify.outbox import Outbox
+from stepiq.notify.outbox import DeliveryOutbox
 from stepiq.store.tables import users
 from tests.notify.conftest import Sender
 from tests.support.mail import mail_server
@@ -35,7 +35,11 @@ async def box():
 @pytest.fixture
 def settings(settings: Settings, box) -> Settings:
     url = SecretStr(f"smtp://127.0.0.1:{box.port}")
-    changes = {"smtp_url": url, "registration": Registration.OPEN, "confirm_recipients": False}
+    changes = {
+        "smtp_url": url,
+        "registration": RegistrationPolicy.OPEN,
+        "confirm_recipients": False,
+    }
     return settings.model_copy(update=changes)
 
 
@@ -60,7 +64,7 @@ async def test_a_verified_account_sends_mail(sender: Sender, box):
 
 
 async def test_nothing_is_sent_for_a_disabled_account(
-    sender: Sender, outbox: Outbox, database, account, change
+    sender: Sender, outbox: DeliveryOutbox, database, account, change
 ):
     run_id = await sender.run(await sender.pipeline(REPORT))
     [shown] = await sender.deliveries(run_id, final=1)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepiq.core.json import Json
-from stepiq.pipelines.diffs import Change, changes, unified
+from stepiq.pipelines.diffs import FieldChange, changes, unified
 from tests.support.pace import cpu_limit
 
 NAMES = ("a/x", "b/x")
@@ -136,10 +136,10 @@ class TestChanges:
         after = {"name": "B", "steps": [{"id": "a", "prompt": "y"}], "new": None}
 
         assert changes(before, after) == [
-            Change("remove", "old", before=1),
-            Change("replace", "name", "A", "B"),
-            Change("replace", "steps[0].prompt", "x", "y"),
-            Change("add", "new", after=None),
+            FieldChange("remove", "old", before=1),
+            FieldChange("replace", "name", "A", "B"),
+            FieldChange("replace", "steps[0].prompt", "x", "y"),
+            FieldChange("add", "new", after=None),
         ]
 
     def test_a_step_in_front_changes_no_other(self):
@@ -147,7 +147,7 @@ class TestChanges:
 
         found = changes({"steps": steps}, {"steps": [{"id": "new"}, *steps]})
 
-        assert found == [Change("add", "steps[0]", after={"id": "new"})]
+        assert found == [FieldChange("add", "steps[0]", after={"id": "new"})]
 
     def test_a_removed_step_is_named_by_its_place_in_the_earlier_version(self):
         steps: list[Json] = [{"id": "a"}, {"id": "b"}, {"id": "c", "prompt": "x"}]
@@ -155,29 +155,29 @@ class TestChanges:
         found = changes({"steps": steps}, {"steps": [steps[0], {"id": "c", "prompt": "y"}]})
 
         assert found == [
-            Change("remove", "steps[1]", before={"id": "b"}),
-            Change("replace", "steps[1].prompt", "x", "y"),
+            FieldChange("remove", "steps[1]", before={"id": "b"}),
+            FieldChange("replace", "steps[1].prompt", "x", "y"),
         ]
 
     def test_another_order_is_one_change(self):
         steps: list[Json] = [{"id": "a"}, {"id": "b"}, {"id": "c"}]
 
         assert changes({"steps": steps}, {"steps": steps[::-1]}) == [
-            Change("move", "steps", ["a", "b", "c"], ["c", "b", "a"])
+            FieldChange("move", "steps", ["a", "b", "c"], ["c", "b", "a"])
         ]
 
     def test_other_lists_are_compared_by_place(self):
         assert changes({"l": [1, 2, 3]}, {"l": [1, 5]}) == [
-            Change("replace", "l[1]", 2, 5),
-            Change("remove", "l[2]", before=3),
+            FieldChange("replace", "l[1]", 2, 5),
+            FieldChange("remove", "l[2]", before=3),
         ]
         assert changes({"l": [{"id": "a"}, {"id": "a"}]}, {"l": [{"id": "a"}]}) == [
-            Change("remove", "l[1]", before={"id": "a"})
+            FieldChange("remove", "l[1]", before={"id": "a"})
         ]
 
     @pytest.mark.parametrize(("before", "after"), [(1, True), (0, False), (1, 1.0), ([], {})])
     def test_values_of_other_kinds_differ(self, before, after):
-        assert changes({"a": before}, {"a": after}) == [Change("replace", "a", before, after)]
+        assert changes({"a": before}, {"a": after}) == [FieldChange("replace", "a", before, after)]
 
     @given(json_values, json_values)
     def test_there_are_none_exactly_between_equals(self, before, after):

@@ -11,12 +11,12 @@ import pytest
 from stepiq.core import settings as core_settings
 from stepiq.core.settings import Settings
 from stepiq.providers.base import (
+    CallProgress,
     Delta,
     Finished,
     Message,
     Model,
     ModelRequest,
-    Progress,
     ProviderError,
 )
 from stepiq.providers.registry import Providers
@@ -114,7 +114,7 @@ async def failure(model: Model, **fields: Any) -> ProviderError:
     return caught.value
 
 
-async def ask(model: Model, progress: Progress | None = None, **fields: Any) -> Finished:
+async def ask(model: Model, progress: CallProgress | None = None, **fields: Any) -> Finished:
     """One whole answer."""
     items = [item async for item in model.stream(request(**fields), progress)]
     last = items[-1]

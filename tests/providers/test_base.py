@@ -1,27 +1,27 @@
 import pytest
 
-from stepiq.providers.base import Cost, Progress, Usage, tokens_in
+from stepiq.providers.base import CallProgress, Cost, Usage, tokens_in
 
 
 class TestProgress:
     def test_nothing_sent_is_nothing_used(self):
-        assert Progress().usage() == Usage(0, 0, 0, estimated=True)
+        assert CallProgress().usage() == Usage(0, 0, 0, estimated=True)
 
     def test_many_small_pieces_count_each(self):
-        progress = Progress(input_chars=5)
+        progress = CallProgress(input_chars=5)
         for _ in range(3):
             progress.add("a")
 
         assert progress.usage() == Usage(2, 0, 3, estimated=True)
 
     def test_one_large_piece_counts_by_its_length(self):
-        progress = Progress()
+        progress = CallProgress()
         progress.add("x" * 41)
 
         assert progress.usage().output_tokens == 11
 
     def test_what_the_provider_says_goes_before(self):
-        progress = Progress(input_chars=5)
+        progress = CallProgress(input_chars=5)
         progress.reported = Usage(7, 2, 1)
 
         assert progress.usage() == Usage(7, 2, 1)

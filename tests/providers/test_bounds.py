@@ -6,8 +6,8 @@ import httpx2
 import pytest
 
 from stepiq.providers import bounds
-from stepiq.providers.base import Progress, ProviderError
-from stepiq.providers.failures import Place
+from stepiq.providers.base import CallProgress, ProviderError
+from stepiq.providers.failures import FailurePlace
 from stepiq.redaction.masking import EXCERPT_CHARACTERS, Masker
 from tests.providers.conftest import Spoken, ask, failure
 from tests.support.encodings import kept_encodings
@@ -16,7 +16,7 @@ from tests.support.vendor_server import Refusal
 NUMBERS = ("input_tokens", "output_tokens", "cached_tokens")
 LONG = bounds.MAX_ERROR_BYTES * 20
 MEBIBYTE = 1024 * 1024
-PLACE = Place("openai", "OpenAI", "http://127.0.0.1/v1", "OPENAI_API_KEY", "OPENAI_BASE_URL")
+PLACE = FailurePlace("openai", "OpenAI", "http://127.0.0.1/v1", "OPENAI_API_KEY", "OPENAI_BASE_URL")
 
 
 class _Sent(httpx2.AsyncByteStream):
@@ -92,7 +92,7 @@ class TestErrors:
 class TestAnswers:
     async def test_an_answer_beyond_its_limit_ends_the_call(self, spoken: Spoken):
         spoken.server.pieces = ["x" * 65_536] * 300
-        progress = Progress()
+        progress = CallProgress()
 
         error = await failure_of(spoken, progress)
         await spoken.server.last.ended.wait()
@@ -159,7 +159,7 @@ class TestNumbersOfTokens:
     @pytest.mark.parametrize("count", [-5, 10**12, 10**400])
     async def test_an_impossible_number_is_refused(self, spoken: Spoken, field: str, count: int):
         setattr(spoken.server, field, count)
-        progress = Progress()
+        progress = CallProgress()
 
         error = await failure_of(spoken, progress)
 
@@ -174,7 +174,7 @@ class TestNumbersOfTokens:
         self, spoken: Spoken, field: str, count: Any
     ):
         setattr(spoken.server, field, count)
-        progress = Progress()
+        progress = CallProgress()
 
         with suppress(ProviderError):
             await ask(spoken.model, progress)
@@ -205,7 +205,7 @@ class TestNumbersOfTokens:
         assert (answer.usage.output_tokens, answer.usage.estimated) == (int(count), False)
 
 
-async def failure_of(spoken: Spoken, progress: Progress) -> Any:
+async def failure_of(spoken: Spoken, progress: CallProgress) -> Any:
     with pytest.raises(ProviderError) as caught:
         await ask(spoken.model, progress)
     return caught.value

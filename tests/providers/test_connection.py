@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stepiq.providers.base import Delta, Finished, Message, ModelRequest, Progress, Usage
+from stepiq.providers.base import CallProgress, Delta, Finished, Message, ModelRequest, Usage
 from tests.providers.conftest import KEY, Spoken, ask, failure, request
 from tests.support.network import only_loopback
 from tests.support.vendor_server import Refusal, event
@@ -51,7 +51,7 @@ class TestStream:
 
     async def test_tokens_read_from_the_cache_are_a_part_of_the_input(self, spoken: Spoken):
         spoken.server.cached_tokens = 64
-        progress = Progress()
+        progress = CallProgress()
 
         finished = await ask(spoken.model, progress)
 
@@ -86,7 +86,7 @@ class TestStream:
 class TestCancel:
     async def test_a_cancelled_call_closes_its_connection_at_once(self, spoken: Spoken):
         spoken.server.hangs_at = 0
-        progress = Progress()
+        progress = CallProgress()
         call = asyncio.create_task(ask(spoken.model, progress, prompt="x" * 40))
         seen = await spoken.server.next_call()
 
@@ -101,7 +101,7 @@ class TestCancel:
         self, spoken: Spoken, caplog: pytest.LogCaptureFixture
     ):
         spoken.server.hangs_at = FIRST_PIECE[spoken.vendor]
-        progress = Progress()
+        progress = CallProgress()
         answer = spoken.model.stream(request(), progress)
         await anext(answer)
 
@@ -243,7 +243,7 @@ class TestFailures:
     @pytest.mark.parametrize("status", [408, 500, 503, 529])
     async def test_what_passes_is_worth_a_retry_and_asked_once(self, spoken: Spoken, status: int):
         spoken.server.refusals = [_said(spoken.vendor, status, "Come back.")]
-        progress = Progress()
+        progress = CallProgress()
 
         error = await failure(spoken.model, progress=progress)
 
@@ -294,7 +294,7 @@ class TestFailures:
     @pytest.mark.parametrize("how", ["drops_at", "ends_at"])
     async def test_an_answer_that_breaks_off_is_no_answer(self, spoken: Spoken, how: str):
         setattr(spoken.server, how, FIRST_PIECE[spoken.vendor])
-        progress = Progress()
+        progress = CallProgress()
 
         error = await failure(spoken.model, progress=progress, prompt="x" * 40)
 

@@ -2,10 +2,12 @@ import httpx2
 from openai import BadRequestError
 from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError, ModelTimeoutError
 
-from stepiq.providers.failures import Place, explain, explain_reply
-from stepiq.providers.replies import Reply
+from stepiq.providers.failures import FailurePlace, explain, explain_reply
+from stepiq.providers.replies import ProviderReply
 
-PLACE = Place("openai", "OpenAI", "https://api.openai.com/v1", "OPENAI_API_KEY", "OPENAI_BASE_URL")
+PLACE = FailurePlace(
+    "openai", "OpenAI", "https://api.openai.com/v1", "OPENAI_API_KEY", "OPENAI_BASE_URL"
+)
 
 
 class TestExplain:
@@ -46,7 +48,7 @@ class TestExplain:
         assert "sent an invalid response. Check that `OPENAI_BASE_URL`" in error.message
 
     def test_a_quota_that_a_list_of_models_meets_is_not_worth_a_retry(self):
-        reply = Reply.read(429, {}, {"error": {"code": "insufficient_quota"}})
+        reply = ProviderReply.read(429, {}, {"error": {"code": "insufficient_quota"}})
 
         error = explain_reply(reply, PLACE, str)
 
@@ -59,7 +61,7 @@ class TestExplain:
         assert "could not be reached, or closed the connection" in error.message
 
     def test_an_address_behind_which_nobody_speaks_the_protocol_is_told(self):
-        error = explain_reply(Reply.read(404, {}, "<html>"), PLACE, str)
+        error = explain_reply(ProviderReply.read(404, {}, "<html>"), PLACE, str)
 
         assert "does not speak OpenAI's Chat Completions (status 404)" in error.message
         assert "`OPENAI_BASE_URL`: it usually ends in /v1." in error.message

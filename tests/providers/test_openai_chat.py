@@ -5,16 +5,16 @@ from typing import Any
 import pytest
 
 from stepiq.providers.base import (
+    CallProgress,
     Delta,
     Message,
     Model,
     ModelRequest,
-    Progress,
     ProviderError,
     Usage,
 )
 from stepiq.providers.connection import Endpoint
-from stepiq.providers.failures import Place
+from stepiq.providers.failures import FailurePlace
 from stepiq.providers.openai_chat import ChatConnection
 from tests.providers.conftest import KEY, STRICT, Configure, ask, request
 from tests.support.fake_provider import RunningFakeProvider
@@ -274,7 +274,7 @@ class TestUsage:
         self, openai: Model, fake_provider: RunningFakeProvider
     ):
         fake_provider.configure(input_tokens=100, output_tokens=20, cached_tokens=64)
-        progress = Progress()
+        progress = CallProgress()
 
         finished = await ask(openai, progress)
 
@@ -297,7 +297,7 @@ class TestUsage:
         self, openai: Model, fake_provider: RunningFakeProvider, behaviour: dict[str, Any]
     ):
         fake_provider.configure(**behaviour)
-        progress = Progress()
+        progress = CallProgress()
 
         with pytest.raises(ProviderError):
             await ask(openai, progress)
@@ -308,7 +308,7 @@ class TestUsage:
         self, openai: Model, fake_provider: RunningFakeProvider
     ):
         fake_provider.configure(text="a b", tokens=5, drop_after=3)
-        progress = Progress()
+        progress = CallProgress()
 
         with pytest.raises(ProviderError):
             await ask(openai, progress, prompt="x" * 40)
@@ -322,7 +322,7 @@ class TestCancel:
         self, openai: Model, fake_provider: RunningFakeProvider
     ):
         fake_provider.configure(latency_ms=30_000)
-        progress = Progress()
+        progress = CallProgress()
         call = asyncio.create_task(ask(openai, progress, prompt="x" * 40))
         seen = await fake_provider.next_request()
 
@@ -337,7 +337,7 @@ class TestCancel:
         self, openai: Model, fake_provider: RunningFakeProvider
     ):
         fake_provider.configure(tokens=1000, token_ms=20)
-        progress = Progress()
+        progress = CallProgress()
         answer = openai.stream(request("x" * 40), progress)
         for _ in range(3):
             await anext(answer)
@@ -377,7 +377,9 @@ class TestListModels:
             assert len(connection._models) == 100
 
     def connection(self, fake_provider: RunningFakeProvider, key: str = KEY) -> ChatConnection:
-        place = Place("openai", "OpenAI", fake_provider.url, "OPENAI_API_KEY", "OPENAI_BASE_URL")
+        place = FailurePlace(
+            "openai", "OpenAI", fake_provider.url, "OPENAI_API_KEY", "OPENAI_BASE_URL"
+        )
         return ChatConnection(Endpoint(place, fake_provider.url, key))
 
     async def test_it_names_what_the_server_has(self, fake_provider: RunningFakeProvider):

@@ -54,7 +54,7 @@ class TestRead:
         found = await read(database)
 
         assert found.held_runs == 0
-        assert found.queues == {queue: backlog.Waiting(0, 0) for queue in Queue}
+        assert found.queues == {queue: backlog.WaitingTickets(0, 0) for queue in Queue}
 
     async def test_what_no_worker_has_taken_is_counted_with_the_age_of_the_oldest(
         self, database: Database, engine: Engine

@@ -14,7 +14,7 @@ from stepiq.core.settings import Settings
 from stepiq.runs import service
 from stepiq.runs.errors import RunLinkExpired, RunLinkInvalid
 from stepiq.runs.links import RUN_LINK_LIFETIME, RunLinks
-from stepiq.runs.reviews.links import Links
+from stepiq.runs.reviews.links import ReviewLinks
 from stepiq.runs.reviews.records import LinkHolder
 from stepiq.store.states import RunStatus, StepStatus
 from stepiq.store.tables import run_steps, runs
@@ -106,7 +106,7 @@ class TestToken:
             LINKS.read(token)
 
     def test_that_of_a_review_is_none(self):
-        reviews = Links(Settings(jwt_secret=SECRET))
+        reviews = ReviewLinks(Settings(jwt_secret=SECRET))
 
         with pytest.raises(RunLinkInvalid):
             LINKS.read(reviews.token(LinkHolder(RUN, 0)))

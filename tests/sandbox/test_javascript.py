@@ -5,7 +5,7 @@ import pytest
 
 from stepiq.language.code_source import NO_JAVASCRIPT_MAIN
 from stepiq.sandbox import frames, javascript, limits
-from stepiq.sandbox.endings import Ending
+from stepiq.sandbox.endings import ProcessEnding
 from stepiq.sandbox.jobs import Job
 from stepiq.sandbox.printed import Printed
 
@@ -18,7 +18,7 @@ class Page:
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def run(self, source: str, value: Any = None) -> Ending:
+    def run(self, source: str, value: Any = None) -> ProcessEnding:
         printed = Printed(lambda lines: self.lines.extend(lines.split("\n")))
         ending = javascript.run(
             Job("javascript", source, 5, NOW), json.dumps(value).encode(), printed
@@ -133,12 +133,12 @@ class TestErrors:
     def test_running_out_of_memory_is_a_limit(self, page: Page):
         ending = page.run("function main() { return new Array(1e8).fill(0) }")
 
-        assert ending == Ending(frames.LIMIT, f"Line 1 of the code: {limits.OUT_OF_MEMORY}")
+        assert ending == ProcessEnding(frames.LIMIT, f"Line 1 of the code: {limits.OUT_OF_MEMORY}")
 
     def test_running_out_of_stack_is_a_limit(self, page: Page):
         ending = page.run("\nfunction main() { main() }")
 
-        assert ending == Ending(frames.LIMIT, f"Line 2 of the code: {limits.TOO_DEEP}")
+        assert ending == ProcessEnding(frames.LIMIT, f"Line 2 of the code: {limits.TOO_DEEP}")
 
 
 class TestResults:
@@ -211,7 +211,7 @@ class TestResults:
     def test_more_than_a_megabyte_is_a_limit(self, page: Page):
         ending = page.run("function main() { return [' '.repeat(2 ** 20)] }")
 
-        assert ending == Ending(frames.LIMIT, limits.OUTPUT_TOO_LARGE)
+        assert ending == ProcessEnding(frames.LIMIT, limits.OUTPUT_TOO_LARGE)
 
 
 class TestInput:

@@ -7,7 +7,7 @@ import pytest
 
 from stepiq.language.code_source import NO_PYTHON_MAIN
 from stepiq.sandbox import frames, limits, python
-from stepiq.sandbox.endings import Ending
+from stepiq.sandbox.endings import ProcessEnding
 from stepiq.sandbox.jobs import Job
 from stepiq.sandbox.printed import Printed
 from tests.sandbox.conftest import Unconfined
@@ -23,7 +23,7 @@ class Page:
 
     def run(
         self, source: str, value: Any = None, seconds: float = 5, kill: int | None = None
-    ) -> Ending:
+    ) -> ProcessEnding:
         printed = Printed(lambda lines: self.lines.extend(lines.split("\n")))
 
         def ready(worker: int | None) -> None:
@@ -113,17 +113,17 @@ class TestErrors:
     def test_running_out_of_memory_is_a_limit(self, page: Page):
         ending = page.run("def main(input):\n  return 'a' * 10**10")
 
-        assert ending == Ending(frames.LIMIT, f"Line 2 of the code: {limits.OUT_OF_MEMORY}")
+        assert ending == ProcessEnding(frames.LIMIT, f"Line 2 of the code: {limits.OUT_OF_MEMORY}")
 
     def test_running_out_of_stack_is_a_limit(self, page: Page):
         ending = page.run("def main(input):\n  return main(input)")
 
-        assert ending == Ending(frames.LIMIT, f"Line 2 of the code: {limits.TOO_DEEP}")
+        assert ending == ProcessEnding(frames.LIMIT, f"Line 2 of the code: {limits.TOO_DEEP}")
 
     def test_running_out_of_time_is_a_limit(self, page: Page):
         ending = page.run("def main(input):\n  while True: pass", seconds=0.1)
 
-        assert ending == Ending(frames.LIMIT, limits.too_long(0.1))
+        assert ending == ProcessEnding(frames.LIMIT, limits.too_long(0.1))
 
     def test_an_interpreter_that_dies_is_a_limit(self, page: Page):
         ending = page.run("def main(input):\n  return 1", kill=signal.SIGKILL)
@@ -194,7 +194,7 @@ class TestResults:
     def test_more_than_a_megabyte_is_a_limit(self, page: Page):
         ending = page.run("def main(input):\n  return 'x' * 2**20")
 
-        assert ending == Ending(frames.LIMIT, limits.OUTPUT_TOO_LARGE)
+        assert ending == ProcessEnding(frames.LIMIT, limits.OUTPUT_TOO_LARGE)
 
     def test_code_that_replaces_what_writes_is_told(self, page: Page):
         source = "def main(input):\n  global _stepiq_write\n  _stepiq_write = lambda value: 3"

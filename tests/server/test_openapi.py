@@ -319,7 +319,7 @@ class TestExamples:
         document = load(before, SourceFormat.YAML).document
 
         assert shown["text"] == diffs.unified(before, examples.DEFINITION_YAML, names)
-        assert diffs.changes(document, examples.DEFINITION) == [diffs.Change(**change)]
+        assert diffs.changes(document, examples.DEFINITION) == [diffs.FieldChange(**change)]
 
     async def test_what_they_make_can_be_made(self, document, owner):
         def bodies(path):

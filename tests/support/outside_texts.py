@@ -43,9 +43,9 @@ from stepiq.pipelines import diffs
 from stepiq.pipelines.service import slug_of
 from stepiq.providers import bounds
 from stepiq.providers.base import ProviderError
-from stepiq.providers.failures import Place
+from stepiq.providers.failures import FailurePlace
 from stepiq.providers.masking import mask, storable
-from stepiq.providers.replies import Reply as Refusal
+from stepiq.providers.replies import ProviderReply as Refusal
 from stepiq.redaction.masking import Masker
 from stepiq.runs.endpoints import _sequence
 from stepiq.sandbox import conversation, javascript
@@ -59,7 +59,7 @@ from stepiq.web import bodies, guard, pages, parameters
 KEY = "sk-proj-4f7Qm2ZxLkT9vB8cR1nS6wYd3eH5gJ0a"
 SECRETS = {"PLAIN": "correct horse battery", "ROW": "a" * 40, "LONG": "ab" * 2_000}
 MASKER = Masker(SECRETS)
-PLACE = Place("openai", "OpenAI", "http://127.0.0.1/v1", "OPENAI_API_KEY", "OPENAI_BASE_URL")
+PLACE = FailurePlace("openai", "OpenAI", "http://127.0.0.1/v1", "OPENAI_API_KEY", "OPENAI_BASE_URL")
 
 REPLY_HEADERS = 100 * 1024
 """Maximum size of a response head, which the HTTP library limits."""
@@ -216,7 +216,7 @@ def thrown(text: str) -> Any:
 
 
 def mail_text(text: str) -> Any:
-    message = mail.Message("a@example.com", text, text)
+    message = mail.MailMessage("a@example.com", text, text)
     return mail._compose(message, ("stepIQ", "b@example.com")).as_bytes()
 
 

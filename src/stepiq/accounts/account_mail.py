@@ -7,7 +7,7 @@ from uuid import UUID
 
 from stepiq.core import logging, tasks
 from stepiq.core.errors import StepIQError
-from stepiq.core.mail import Mailer, MailUnsent, Message
+from stepiq.core.mail import Mailer, MailMessage, MailUnsent
 
 _SETTLE_SECONDS = 10
 
@@ -34,7 +34,7 @@ class AccountMail:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def send(self, user_id: UUID, message: Message) -> bool:
+    async def send(self, user_id: UUID, message: MailMessage) -> bool:
         """Send an email, and return whether it was sent."""
         try:
             await self._mailer.send(message)

@@ -35,7 +35,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _CachedCredential:
     actor: Actor
     expires_at: datetime | None
     read_at: datetime
@@ -45,7 +45,7 @@ class _Recent(Generic[Key]):
     """An LRU cache of checked credentials, whose entries expire after `CACHE_LIFETIME`."""
 
     def __init__(self) -> None:
-        self._entries: OrderedDict[Key, _Entry] = OrderedDict()
+        self._entries: OrderedDict[Key, _CachedCredential] = OrderedDict()
         self.changes = 0
         """Number of invalidations. Data read before the last one may be stale."""
 
@@ -60,7 +60,7 @@ class _Recent(Generic[Key]):
         self._entries.move_to_end(key)
         return entry.actor
 
-    def put(self, key: Key, entry: _Entry, changes: int) -> None:
+    def put(self, key: Key, entry: _CachedCredential, changes: int) -> None:
         """Store an entry, unless an invalidation followed its read. `changes` is the count from before the read."""
         if changes != self.changes:
             return
@@ -140,7 +140,9 @@ class Authenticator:
             if row is None:
                 raise CredentialInvalid("The session has ended. Log in again.")
             actor = _session_actor(row)
-            self._sessions.put(claims.session_id, _Entry(actor, row.expires_at, now), changes)
+            self._sessions.put(
+                claims.session_id, _CachedCredential(actor, row.expires_at, now), changes
+            )
         if actor.user_id != claims.user_id:
             raise CredentialInvalid("The session has ended. Log in again.")
         return actor
@@ -158,7 +160,7 @@ class Authenticator:
             if row is None:
                 raise CredentialInvalid("The API key is unknown, expired or revoked.")
             actor = _key_actor(row)
-            self._keys.put(digest, _Entry(actor, row.expires_at, now), changes)
+            self._keys.put(digest, _CachedCredential(actor, row.expires_at, now), changes)
         if actor.key_id is not None:
             self._note_use(actor.key_id, now)
         return actor

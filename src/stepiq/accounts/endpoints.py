@@ -73,7 +73,7 @@ async def register(
     """
     client, settings = client_of(request), services.settings
     has_token = _is_setup_token(doors, body.setup_token)
-    claim = service.Claim(body.email, has_token, body.invitation)
+    claim = service.RegistrationClaim(body.email, has_token, body.invitation)
     async with services.database.reading() as read:
         await service.check_registration(read, settings, claim)
     if not has_token:

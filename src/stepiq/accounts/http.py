@@ -18,7 +18,7 @@ from stepiq.accounts.expiry_watch import ExpiryWatch
 from stepiq.accounts.known_clients import KnownClients
 from stepiq.accounts.link_door import LinkDoor
 from stepiq.accounts.passwords import Passwords
-from stepiq.accounts.recovery import Recovery
+from stepiq.accounts.recovery import AccountRecovery
 from stepiq.accounts.throttle import Sprays, Throttle
 from stepiq.accounts.tokens import AccessTokens
 from stepiq.accounts.verification import Verification
@@ -27,7 +27,7 @@ from stepiq.core.fairness import act_for
 from stepiq.web import requests
 from stepiq.web.errors import RateLimited
 from stepiq.web.limits import Decision, Limiter
-from stepiq.web.services import AppKey, Plan, Services, ServicesDep
+from stepiq.web.services import AppKey, RequestPlan, Services, ServicesDep
 
 _MINUTE = timedelta(minutes=1)
 
@@ -39,7 +39,7 @@ class AuthServices:
     authenticator: Authenticator
     tokens: AccessTokens
     passwords: Passwords
-    recovery: Recovery
+    recovery: AccountRecovery
     jwt_secret: bytes
     verification: Verification
     verification_links: LinkDoor[UUID]
@@ -63,7 +63,7 @@ class AuthServices:
         tokens = AccessTokens(secret, base_url)
         authenticator = Authenticator(database, tokens)
         known_clients = KnownClients(secret)
-        recovery = Recovery(database, services.mailer, base_url, known_clients)
+        recovery = AccountRecovery(database, services.mailer, base_url, known_clients)
         verification = Verification(services.settings, services.mailer)
         return cls(
             authenticator,
@@ -111,7 +111,7 @@ async def authenticated(request: Request, doors: DoorsDep, services: ServicesDep
     return actor
 
 
-def _count_request(request: Request, limiter: Limiter, actor: Actor, plan: Plan) -> None:
+def _count_request(request: Request, limiter: Limiter, actor: Actor, plan: RequestPlan) -> None:
     """Count a request for its credential and its workspace. The headers show the limit that is reached first."""
     decisions: list[Decision] = []
     for setting, key in (

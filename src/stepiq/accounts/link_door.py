@@ -18,7 +18,7 @@ Access = TypeVar("Access")
 Access_co = TypeVar("Access_co", covariant=True)
 
 
-class Links(Protocol[Access_co]):
+class AccountLinks(Protocol[Access_co]):
     """Verifies the tokens of one kind of link."""
 
     def read(self, token: str) -> Access_co:
@@ -30,7 +30,7 @@ class Links(Protocol[Access_co]):
 class LinkDoor(Generic[Access]):
     """Checks the tokens of one kind of link in this process."""
 
-    links: Links[Access]
+    links: AccountLinks[Access]
     requests: Limiter = field(default_factory=lambda: Limiter(A_MINUTE, timedelta(minutes=1)))
 
     def let_in(self, request: Request, token: str) -> Access:

@@ -22,7 +22,7 @@ from stepiq.accounts.queries import accounts as account_queries
 from stepiq.accounts.queries import resets as reset_queries
 from stepiq.accounts.tokens import new_token
 from stepiq.core import clock, ids, logging
-from stepiq.core.mail import Mailer, Message
+from stepiq.core.mail import Mailer, MailMessage
 from stepiq.store.database import Database
 from stepiq.web.limits import Limiter
 
@@ -48,7 +48,7 @@ class _Reset:
     token: str
 
 
-class Recovery:
+class AccountRecovery:
     """Sends reset emails in the background."""
 
     def __init__(
@@ -135,9 +135,9 @@ class Recovery:
         return reset
 
 
-def _message(email: str, base_url: str, token: str) -> Message:
+def _message(email: str, base_url: str, token: str) -> MailMessage:
     # No text comes from the account. Otherwise, a person could register others' addresses to send them text.
-    return Message(
+    return MailMessage(
         email,
         "Set a new password for stepIQ",
         f"""\

@@ -29,7 +29,7 @@ from stepiq.accounts.queries import keys as key_queries
 from stepiq.accounts.queries import sessions as session_queries
 from stepiq.accounts.tokens import REFRESH_LIFETIME, new_token
 from stepiq.core import clock, ids
-from stepiq.core.settings import Registration, Settings
+from stepiq.core.settings import RegistrationPolicy, Settings
 from stepiq.execution import quotas, usage
 from stepiq.execution.quotas import Quota
 from stepiq.store.database import Session
@@ -97,7 +97,7 @@ async def exists(session: Session, email: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class RegistrationClaim:
     """What entitles a caller to register."""
 
     email: str
@@ -107,7 +107,9 @@ class Claim:
     invitation: str | None = None
 
 
-async def check_registration(session: Session, settings: Settings, claim: Claim) -> None:
+async def check_registration(
+    session: Session, settings: Settings, claim: RegistrationClaim
+) -> None:
     """Make the checks of `register` in advance, before the expensive password hash.
 
     Raises:
@@ -126,7 +128,7 @@ async def check_registration(session: Session, settings: Settings, claim: Claim)
 async def register(
     session: Session,
     settings: Settings,
-    claim: Claim,
+    claim: RegistrationClaim,
     *,
     name: str | None,
     password_hash: str,
@@ -172,12 +174,12 @@ async def _is_first(session: Session) -> bool:
     return await account_queries.is_empty(session)
 
 
-def _check_setup(claim: Claim) -> None:
+def _check_setup(claim: RegistrationClaim) -> None:
     if not claim.has_setup_token:
         raise SetupRequired
 
 
-async def _let_in(session: Session, settings: Settings, claim: Claim) -> None:
+async def _let_in(session: Session, settings: Settings, claim: RegistrationClaim) -> None:
     if claim.invitation is None:
         _check_open(settings.effective_registration)
         return
@@ -186,10 +188,10 @@ async def _let_in(session: Session, settings: Settings, claim: Claim) -> None:
         raise InvitationInvalid
 
 
-def _check_open(registration: Registration) -> None:
-    if registration is Registration.CLOSED:
+def _check_open(registration: RegistrationPolicy) -> None:
+    if registration is RegistrationPolicy.CLOSED:
         raise RegistrationClosed
-    if registration is Registration.INVITE:
+    if registration is RegistrationPolicy.INVITE:
         raise RegistrationInviteOnly
 
 

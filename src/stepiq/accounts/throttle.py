@@ -28,7 +28,7 @@ class _Counted:
         self.in_flight = 0
 
 
-class Attempt:
+class LoginAttempt:
     """One attempt in progress. It is not counted unless `count` is called."""
 
     def __init__(self, counted: _Counted) -> None:
@@ -60,7 +60,7 @@ class Throttle:
         self._known: OrderedDict[tuple[str, ...], _Counted] = OrderedDict()
 
     @contextmanager
-    def attempt(self, key: tuple[str, ...]) -> Generator[Attempt]:
+    def attempt(self, key: tuple[str, ...]) -> Generator[LoginAttempt]:
         """Allow one attempt.
 
         Attempts in progress count as failed, so that a burst cannot exceed the limit.
@@ -80,14 +80,14 @@ class Throttle:
         return self._wait(key) is not None
 
     @contextmanager
-    def count_in(self, key: tuple[str, ...]) -> Generator[Attempt]:
+    def count_in(self, key: tuple[str, ...]) -> Generator[LoginAttempt]:
         """Allow one attempt, even if the limit is reached."""
         counted = self._known.setdefault(key, _Counted())
         self._known.move_to_end(key)
         counted.in_flight += 1
         self._forget_oldest()
         try:
-            yield Attempt(counted)
+            yield LoginAttempt(counted)
         finally:
             counted.in_flight -= 1
             self._forget_empty(key)
@@ -159,7 +159,7 @@ class Sprays:
         )
 
     @asynccontextmanager
-    async def attempt(self, client: str, *, is_known: bool) -> AsyncGenerator[list[Attempt]]:
+    async def attempt(self, client: str, *, is_known: bool) -> AsyncGenerator[list[LoginAttempt]]:
         """Allow one login, after a wait if necessary. If it fails, the caller must count the returned attempts.
 
         Raises:

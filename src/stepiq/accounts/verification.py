@@ -11,7 +11,7 @@ from stepiq.accounts.account_mail import AccountMail
 from stepiq.accounts.errors import EmailUnverified, VerificationInvalid
 from stepiq.accounts.queries import accounts as account_queries
 from stepiq.core import clock
-from stepiq.core.mail import Mailer, Message
+from stepiq.core.mail import Mailer, MailMessage
 from stepiq.core.settings import Settings
 from stepiq.core.signed_tokens import ExpiringTokens
 from stepiq.store.database import Session
@@ -83,9 +83,9 @@ class Verification:
         await self._mail.settle()
 
 
-def _message(email: str, base_url: str, token: str) -> Message:
+def _message(email: str, base_url: str, token: str) -> MailMessage:
     # No text comes from the account. Otherwise, a person could register others' addresses to send them text.
-    return Message(
+    return MailMessage(
         email,
         "Verify your email address for stepIQ",
         f"""\

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from stepiq.billing.records import Entry, GroupBy, Now, Period, Totals
+from stepiq.billing.records import GroupBy, Now, Period, Totals, UsageEntry
 from stepiq.execution import usage
 from stepiq.store.database import Session
 from stepiq.store.tables import pipelines, usage_days, workspaces
@@ -92,10 +92,10 @@ def series_statement(
     )
 
 
-async def series(session: Session, statement: sa.Select[Any]) -> list[Entry]:
+async def series(session: Session, statement: sa.Select[Any]) -> list[UsageEntry]:
     """Execute `series_statement`."""
     return [
-        Entry(
+        UsageEntry(
             key=str(row["key"]),
             name=row.get("name"),
             runs=row["runs"],

@@ -44,7 +44,7 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class UsageEntry:
     """One day, model or pipeline of a series."""
 
     key: str
@@ -66,7 +66,7 @@ class Now:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class UsageReport:
     """Usage of a workspace in a period."""
 
     period: Period
@@ -75,5 +75,5 @@ class Usage:
     """Current number if the period includes today, else 0."""
     credits_remaining: int | None
     quotas: list[QuotaState]
-    series: list[Entry]
+    series: list[UsageEntry]
     series_complete: bool

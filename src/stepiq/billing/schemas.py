@@ -4,7 +4,7 @@ from datetime import date
 
 from pydantic import ConfigDict, Field
 
-from stepiq.billing.records import Usage
+from stepiq.billing.records import UsageReport
 from stepiq.execution.quotas import Quota
 from stepiq.execution.usage import TOKENS_PER_CREDIT
 from stepiq.web.bodies import Timestamp, View
@@ -89,7 +89,7 @@ class UsageView(View):
     """False if there are more than the 100 listed models or pipelines."""
 
 
-def usage_view(usage: Usage) -> UsageView:
+def usage_view(usage: UsageReport) -> UsageView:
     """Usage as the API shows it."""
     totals = usage.totals
     ended = totals.completed + totals.failed + totals.cancelled

@@ -12,7 +12,7 @@ from stepiq.billing.errors import (
     PlanWebhooksDisabled,
 )
 from stepiq.billing.plans import Plan
-from stepiq.billing.records import Entry, GroupBy, Period, Usage
+from stepiq.billing.records import GroupBy, Period, UsageEntry, UsageReport
 from stepiq.core import clock
 from stepiq.execution import quotas
 from stepiq.execution.usage import credits_remaining
@@ -85,7 +85,7 @@ def period(first: date | None, last: date | None) -> Period:
 
 async def usage(
     session: Session, actor: Actor, plan: Plan, wanted: Period, group_by: GroupBy
-) -> Usage:
+) -> UsageReport:
     """Usage of the actor's workspace in a period. Reads rollups and counters, never runs."""
     moment = clock.now()
     counters = await queries.now(session, actor.workspace_id, moment)
@@ -95,7 +95,7 @@ async def usage(
     )
     entries = await queries.series(session, statement)
     includes_today = wanted.first <= moment.date() <= wanted.last
-    return Usage(
+    return UsageReport(
         period=wanted,
         totals=await queries.totals(session, actor.workspace_id, wanted),
         unfinished_runs=counters.unfinished_runs if includes_today else 0,
@@ -106,7 +106,7 @@ async def usage(
     )
 
 
-def _every_day(wanted: Period, entries: list[Entry]) -> list[Entry]:
+def _every_day(wanted: Period, entries: list[UsageEntry]) -> list[UsageEntry]:
     found = {entry.key: entry for entry in entries}
     days = [str(wanted.first + timedelta(days=number)) for number in range(wanted.days)]
-    return [found.get(day, Entry(day)) for day in days]
+    return [found.get(day, UsageEntry(day)) for day in days]

@@ -16,7 +16,7 @@ from stepiq.billing.plans import Plans
 from stepiq.cli import database
 from stepiq.cli.console import UsageError, ask_password, print_text, say
 from stepiq.core import keys, settings
-from stepiq.core.mail import MailUnsent, Message
+from stepiq.core.mail import MailMessage, MailUnsent
 from stepiq.core.settings import Settings
 from stepiq.core.validation import sentence
 from stepiq.server.assembly import built
@@ -117,8 +117,8 @@ async def send_invitation(configured: Settings, email: str) -> tuple[str, bool]:
     return token, True
 
 
-def _invitation(base_url: str, email: str, token: str) -> Message:
-    return Message(
+def _invitation(base_url: str, email: str, token: str) -> MailMessage:
+    return MailMessage(
         email,
         "Your invitation to stepIQ",
         f"""\

@@ -53,7 +53,7 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
+class DemoLogin:
     """The demo's account. It is saved in the data folder, for the next demo and for the user."""
 
     email: str
@@ -130,7 +130,7 @@ async def _sign_in(api: Api, configured: Settings) -> None:
     say(f"Account: {login.email}{role} (password in {shown_path(file)})")
 
 
-async def _log_in(api: Api, login: Login) -> str | None:
+async def _log_in(api: Api, login: DemoLogin) -> str | None:
     """An access token, or None if the server refuses the login, for example after its database was replaced."""
     try:
         return str((await api.post("auth/login", asdict(login)))["token"])
@@ -140,9 +140,9 @@ async def _log_in(api: Api, login: Login) -> str | None:
         return None
 
 
-async def _create_account(api: Api, configured: Settings) -> tuple[Login, str, str]:
+async def _create_account(api: Api, configured: Settings) -> tuple[DemoLogin, str, str]:
     """A new account, its access token, and its role as the end of a line."""
-    login = Login(_EMAIL, secrets.token_urlsafe(12))
+    login = DemoLogin(_EMAIL, secrets.token_urlsafe(12))
     # The token has an effect only if the server has no account.
     proof = {"setup_token": setup_token(keys.jwt_secret(configured))}
     try:
@@ -150,7 +150,7 @@ async def _create_account(api: Api, configured: Settings) -> tuple[Login, str, s
     except ApiRefused as error:
         if error.status not in _REGISTRATION_REFUSED:
             raise
-        login = Login(f"demo-{secrets.token_hex(3)}@example.com", login.password)
+        login = DemoLogin(f"demo-{secrets.token_hex(3)}@example.com", login.password)
         await _add_account(configured, login)
         signed_in = await api.post("auth/login", asdict(login))
     if signed_in["user"]["is_admin"]:
@@ -163,7 +163,7 @@ async def _create_account(api: Api, configured: Settings) -> tuple[Login, str, s
 # modules that they import are loaded only then.
 
 
-async def _add_account(configured: Settings, login: Login) -> None:
+async def _add_account(configured: Settings, login: DemoLogin) -> None:
     from stepiq.accounts.schemas import Registration
     from stepiq.cli.accounts import add_account
 
@@ -171,24 +171,24 @@ async def _add_account(configured: Settings, login: Login) -> None:
     await add_account(configured, asked, plan=configured.default_plan, is_admin=False)
 
 
-async def _lift_limits(configured: Settings, login: Login) -> None:
+async def _lift_limits(configured: Settings, login: DemoLogin) -> None:
     from stepiq.accounts.service import FIRST_PLAN
     from stepiq.cli.accounts import change_plan
 
     await change_plan(configured, login.email, FIRST_PLAN)
 
 
-def _read_login(file: Path) -> Login | None:
+def _read_login(file: Path) -> DemoLogin | None:
     try:
         saved = json.as_object(json.read_trusted(file.read_text()))
-        return Login(str(saved["email"]), str(saved["password"]))
+        return DemoLogin(str(saved["email"]), str(saved["password"]))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError):
         raise DemoLoginUnreadable(f"{file} cannot be read. Delete it and try again.") from None
 
 
-def _keep(login: Login, file: Path) -> None:
+def _keep(login: DemoLogin, file: Path) -> None:
     # Created with restricted permissions, so that other users can never read it.
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as handle:

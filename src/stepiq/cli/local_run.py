@@ -13,7 +13,7 @@ from stepiq.cli.documents import findings_data, read_draft, show_findings
 from stepiq.cli.inputs import build_input
 from stepiq.cli.local_reviews import LocalReviewer
 from stepiq.cli.preflight import require_models
-from stepiq.cli.progress import Progress, make_progress
+from stepiq.cli.progress import ProgressLine, make_progress
 from stepiq.cli.results import show_result
 from stepiq.cli.weights import fetch_weights, uses_local_model
 from stepiq.cli.workbench import workbench
@@ -33,7 +33,7 @@ from stepiq.store.states import ReviewDecision
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class LocalRunRequest:
     """Arguments and options of the command."""
 
     file: Path
@@ -48,7 +48,7 @@ class Request:
     """Decision for every review. None prompts at the terminal."""
 
 
-def run_file(request: Request) -> bool:
+def run_file(request: LocalRunRequest) -> bool:
     """Run a pipeline file and print the run. Returns whether the run completed.
 
     Raises:
@@ -177,7 +177,7 @@ def read_secrets(names: Sequence[str]) -> dict[str, str]:
 async def _run(
     draft: Draft,
     data: dict[str, Json],
-    progress: Progress | None,
+    progress: ProgressLine | None,
     secrets: Mapping[str, str],
     review: ReviewDecision | None,
 ) -> RunDetail:

@@ -275,7 +275,7 @@ def run(
     from stepiq.cli import local_run
     from stepiq.language.inputs import InputInvalid
 
-    request = local_run.Request(
+    request = local_run.LocalRunRequest(
         file, inputs or (), input_file, model, as_json, secret or (), review
     )
     try:

@@ -24,7 +24,7 @@ from stepiq.pipelines import service as pipelines
 from stepiq.pipelines.records import Draft
 from stepiq.providers.registry import Providers
 from stepiq.trials.comparing import problems
-from stepiq.trials.reading import Case, read_cases
+from stepiq.trials.reading import PipelineCase, read_cases
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -34,7 +34,7 @@ class _Suite:
     file: Path
     draft: Draft
     secrets: Mapping[str, str]
-    cases: Sequence[Case]
+    cases: Sequence[PipelineCase]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def _beside(file: Path, stem: str, suffix: str) -> Path | None:
     return next((path for name in names if (path := file.with_name(name)).is_file()), None)
 
 
-def _read(file: Path, definition: Definition) -> tuple[list[Case], tuple[Issue, ...]]:
+def _read(file: Path, definition: Definition) -> tuple[list[PipelineCase], tuple[Issue, ...]]:
     is_json = file.suffix.lower() == ".json"
     text = read_text(file, "file of tests")
     return read_cases(text, SourceFormat.JSON if is_json else SourceFormat.YAML, definition)
@@ -147,7 +147,7 @@ async def _run(suites: Sequence[_Suite], *, quiet: bool) -> list[_Result]:
 
 
 async def _try(
-    bench: Workbench, stubs: Stubs, file: Path, pipeline_id: UUID, case: Case
+    bench: Workbench, stubs: Stubs, file: Path, pipeline_id: UUID, case: PipelineCase
 ) -> _Result:
     stubs.give(case.given)
     begun = time.perf_counter()

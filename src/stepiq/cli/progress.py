@@ -20,7 +20,7 @@ _MICROS = 1_000_000
 _MARKS = {"completed": ("✓", "green"), "failed": ("✗", "red"), "cancelled": ("■", "yellow")}
 
 
-class Progress(Protocol):
+class ProgressLine(Protocol):
     """Shows the events of one run."""
 
     def event(self, kind: str, data: Mapping[str, Any]) -> None:
@@ -32,7 +32,7 @@ class Progress(Protocol):
         ...
 
 
-def make_progress(definition: Definition | None = None) -> Progress:
+def make_progress(definition: Definition | None = None) -> ProgressLine:
     """Create a live display on a terminal, or plain lines otherwise. Both write to standard error.
 
     With `definition`, branches are named by id, and failures that do not end the run are recognized.

@@ -112,7 +112,7 @@ class MalformedJson(Malformed):
         self.column = column
 
 
-class Text(str):
+class SerializedJson(str):
     """Serialized JSON, for a column that would otherwise serialize the value."""
 
     __slots__ = ()

@@ -66,7 +66,7 @@ class MailUnsent(Unavailable):
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class MailMessage:
     """An email to one recipient. Line breaks in `subject` and `headers` become spaces: text cannot add headers."""
 
     to: str
@@ -96,7 +96,7 @@ class Mailer:
         """Whether a mail server is set. Without one, emails are written to files."""
         return isinstance(self._door, _Server)
 
-    async def send(self, message: Message) -> None:
+    async def send(self, message: MailMessage) -> None:
         """Send an email to the server, or write it to the folder `mail`. It is accepted when this returns.
 
         Raises:
@@ -105,7 +105,7 @@ class Mailer:
         await self._door.take(_compose(message, self._sender))
 
 
-def _compose(message: Message, sender: tuple[str, str]) -> EmailMessage:
+def _compose(message: MailMessage, sender: tuple[str, str]) -> EmailMessage:
     to = addresses.parse(message.to)
     if to is None:
         raise MailUnsent("Invalid recipient: not an email address.", is_permanent=True)

@@ -44,7 +44,7 @@ _NO_FLAGS: Mapping[str, str] = MappingProxyType({})
 _NEAR = 0.7
 
 
-class Registration(StrEnum):
+class RegistrationPolicy(StrEnum):
     """Who can create an account."""
 
     OPEN = "open"
@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     """At least 32 characters that sign access tokens. A new value invalidates all access tokens, but no API keys.
     Default: `jwt.key` in the data folder, created on first start."""
 
-    registration: Registration | None = None
+    registration: RegistrationPolicy | None = None
     """Who can register after the first account: everybody (`open`), people with an invitation (`invite`), or nobody (`closed`).
     `stepiq users invite` and `stepiq users create` work in each case. Default: `open` while the server listens on a loopback
     address without `STEPIQ_PUBLIC_URL` and `STEPIQ_TRUSTED_PROXIES`, else `invite`."""
@@ -315,17 +315,17 @@ class Settings(BaseSettings):
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
     @property
-    def effective_registration(self) -> Registration:
+    def effective_registration(self) -> RegistrationPolicy:
         """Who can register: as set, or by the address that the server listens on."""
         if self.registration is not None:
             return self.registration
         is_local = _is_loopback(self.host) and not self.public_url and not self.trusted_proxies
-        return Registration.OPEN if is_local else Registration.INVITE
+        return RegistrationPolicy.OPEN if is_local else RegistrationPolicy.INVITE
 
     @property
     def verifies_addresses(self) -> bool:
         """Whether new accounts must verify their email address: strangers can register, and the server can send email."""
-        return self.smtp_url is not None and self.effective_registration is Registration.OPEN
+        return self.smtp_url is not None and self.effective_registration is RegistrationPolicy.OPEN
 
     @property
     def confirms_recipients(self) -> bool:

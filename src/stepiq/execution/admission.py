@@ -77,7 +77,7 @@ class Tickets(Protocol):
         ...
 
 
-class _Entry(NamedTuple):
+class _CountedRuns(NamedTuple):
     """Runs of one workspace that were counted in, and its counters after that."""
 
     runs: Sequence[NewRun]
@@ -145,7 +145,7 @@ class Admission:
         """Accept several runs; returns the refusal of each, or None if it was accepted. See `accept`."""
         now = clock.now()
         refusals: dict[UUID, StepIQError] = {}
-        entries: list[_Entry] = []
+        entries: list[_CountedRuns] = []
         by_workspace = attrgetter("workspace_id")
         # All transactions lock workspaces in the same order, to prevent deadlocks.
         for _, group in groupby(sorted(wanted, key=by_workspace), by_workspace):
@@ -158,7 +158,9 @@ class Admission:
             await self._hand_out(session, entries)
         return [refusals.get(run.id) for run in wanted]
 
-    async def _insert(self, session: Session, entries: Sequence[_Entry], now: datetime) -> None:
+    async def _insert(
+        self, session: Session, entries: Sequence[_CountedRuns], now: datetime
+    ) -> None:
         accepted = [
             (run, 1 if place < entry.slots else 0)
             for entry in entries
@@ -197,7 +199,7 @@ class Admission:
         news = [events.run_status(RunStatus.PENDING)]
         await self.append_many(session, [(run.id, 0, news) for run, _ in accepted])
 
-    async def _hand_out(self, session: Session, entries: Sequence[_Entry]) -> None:
+    async def _hand_out(self, session: Session, entries: Sequence[_CountedRuns]) -> None:
         tickets = [
             (run.id, 1, entry.unfinished - len(entry.runs) + place)
             for entry in entries
@@ -214,7 +216,7 @@ class Admission:
 
     async def _count_in(
         self, session: Session, wanted: Sequence[NewRun], now: datetime
-    ) -> tuple[_Entry | None, dict[UUID, StepIQError]]:
+    ) -> tuple[_CountedRuns | None, dict[UUID, StepIQError]]:
         """Count in the runs of one workspace that its plan allows; returns the refusals of the others by run id."""
         row = (await session.execute(COUNT_IN, parameters(wanted, now))).one_or_none()
         refusals: dict[UUID, StepIQError] = {}
@@ -225,7 +227,7 @@ class Admission:
                 return None, refusals
             row = (await session.execute(COUNT_IN, parameters(wanted, now))).one()
         held = row.unfinished_runs - row.admitted_runs
-        return _Entry(wanted, row.unfinished_runs, held), refusals
+        return _CountedRuns(wanted, row.unfinished_runs, held), refusals
 
     async def _choose(
         self, session: Session, wanted: Sequence[NewRun], now: datetime

@@ -15,7 +15,7 @@ from stepiq.execution.calls.requests import (
     Request,
     RunCode,
 )
-from stepiq.execution.outcomes import ReviewAnswer
+from stepiq.execution.outcomes import ReviewResult
 from stepiq.execution.records import ClaimedRun
 from stepiq.execution.run_secrets import RunSecrets
 from stepiq.language.specs import Step
@@ -79,7 +79,7 @@ class StepContext:
         """
         return await self.send(request)
 
-    async def ask(self, request: AskPerson) -> ReviewAnswer:
+    async def ask(self, request: AskPerson) -> ReviewResult:
         """Ask a person. If there is no answer yet, the run is parked, and the handler is called again afterwards.
 
         At the top level of a pipeline only, and at most once in each execution of a step.

@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.core.errors import NotFound
-from stepiq.core.json import Json, Text
+from stepiq.core.json import Json, SerializedJson
 from stepiq.language import offload
 from stepiq.language.definition import Definition
 from stepiq.language.loading import QUICK_BYTES, compile_document
@@ -33,7 +33,7 @@ class VersionNotFound(NotFound):
 
 async def _compile(document: dict[str, Json]) -> Definition:
     # Starting a run compiles inside a transaction, which must not wait for other computations of the workspace.
-    if Text.of(document).size_bytes <= QUICK_BYTES:
+    if SerializedJson.of(document).size_bytes <= QUICK_BYTES:
         return compile_document(document)
     return await offload.compute_apart(compile_document, document)
 

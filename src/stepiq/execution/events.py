@@ -75,7 +75,7 @@ class RunStatusData(RunStatusFacts):
 
 
 @with_config(use_attribute_docstrings=True)
-class Execution(TypedDict):
+class ExecutionKey(TypedDict):
     """Identifies an execution of a step."""
 
     step_id: str
@@ -111,14 +111,14 @@ class StepStatusFacts(TypedDict, total=False):
     """The step to which the ended step jumps."""
 
 
-class StepStatusData(Execution, StepStatusFacts):
+class StepStatusData(ExecutionKey, StepStatusFacts):
     """The data of `StepStatusEvent`."""
 
     status: _StepStatus
 
 
 @with_config(use_attribute_docstrings=True)
-class StepDeltaData(Execution):
+class StepDeltaData(ExecutionKey):
     """The data of `StepDeltaEvent`."""
 
     attempt: int
@@ -126,7 +126,7 @@ class StepDeltaData(Execution):
     text: str
 
 
-class StepLogData(Execution):
+class StepLogData(ExecutionKey):
     """The data of `StepLogEvent`."""
 
     level: _LogLevel
@@ -134,7 +134,7 @@ class StepLogData(Execution):
 
 
 @with_config(use_attribute_docstrings=True)
-class ReviewRequestedData(Execution):
+class ReviewRequestedData(ExecutionKey):
     """The data of `ReviewRequestedEvent`."""
 
     message: str
@@ -205,7 +205,7 @@ def run_status(status: RunStatus, **facts: Unpack[RunStatusFacts]) -> RunStatusE
     return RunStatusEvent({"status": str(status), **facts})
 
 
-def execution(step_id: str, branch: str, iteration: int) -> Execution:
+def execution(step_id: str, branch: str, iteration: int) -> ExecutionKey:
     """The fields that identify an execution of a step. `branch` is present only inside a `parallel`."""
     if branch:
         return {"step_id": step_id, "branch": branch, "iteration": iteration}
@@ -213,23 +213,25 @@ def execution(step_id: str, branch: str, iteration: int) -> Execution:
 
 
 def step_status(
-    status: StepStatus, which: Execution, **facts: Unpack[StepStatusFacts]
+    status: StepStatus, which: ExecutionKey, **facts: Unpack[StepStatusFacts]
 ) -> StepStatusEvent:
     """An execution of a step is now in `status`."""
     return StepStatusEvent({**which, "status": str(status), **facts})
 
 
-def step_delta(which: Execution, attempt: int, text: str) -> StepDeltaEvent:
+def step_delta(which: ExecutionKey, attempt: int, text: str) -> StepDeltaEvent:
     """A model has generated more text."""
     return StepDeltaEvent({**which, "attempt": attempt, "text": text})
 
 
-def step_log(which: Execution, level: str, message: str) -> StepLogEvent:
+def step_log(which: ExecutionKey, level: str, message: str) -> StepLogEvent:
     """A line for the run's owner; `level` is info, warning or error."""
     return StepLogEvent({**which, "level": level, "message": message})
 
 
-def review_requested(which: Execution, message: str, expires_at: datetime) -> ReviewRequestedEvent:
+def review_requested(
+    which: ExecutionKey, message: str, expires_at: datetime
+) -> ReviewRequestedEvent:
     """The run waits for a person."""
     return ReviewRequestedEvent({**which, "message": message, "expires_at": clock.iso(expires_at)})
 

@@ -21,7 +21,7 @@ from stepiq.execution.interpreter.run_context import (
     Sleepers,
     Stopped,
 )
-from stepiq.execution.journal import ClaimLost, Entry, Journal
+from stepiq.execution.journal import ClaimLost, Journal, JournalEntry
 from stepiq.execution.outcomes import FailureCode
 from stepiq.execution.protocols import SecretReader
 from stepiq.execution.records import ClaimedRun, Ending, NewReview, Parking
@@ -114,7 +114,7 @@ class Executor:
     async def _fail(self, run: ClaimedRun, code: FailureCode, message: str) -> None:
         """End a run and its unfinished steps as failed, without executing anything."""
         error: dict[str, Json] = {"code": str(code), "message": message, "step_id": None}
-        entry = Entry(ending=Ending(RunStatus.FAILED, error=error))
+        entry = JournalEntry(ending=Ending(RunStatus.FAILED, error=error))
         for record in run.steps.values():
             if record.completed_at is None:
                 record.status = StepStatus.FAILED

@@ -41,7 +41,7 @@ class ClaimLost(Exception):
 
 
 @dataclass(slots=True)
-class Entry:
+class JournalEntry:
     """What one transaction adds to a run's journal."""
 
     steps: list[StepRecord] = field(default_factory=list[StepRecord])
@@ -75,7 +75,7 @@ class _Writing:
     """An entry that is being written."""
 
     run: ClaimedRun
-    entry: Entry
+    entry: JournalEntry
     last_seq: int = 0
     """The `last_seq` of the run's row before the write."""
     ticket: int = 0
@@ -165,7 +165,7 @@ class Journal:
         await reservations.release_of(session, list(known.values()))
         return found
 
-    async def write(self, run: ClaimedRun, entry: Entry) -> None:
+    async def write(self, run: ClaimedRun, entry: JournalEntry) -> None:
         """Write an entry. If it ends or parks the run, finish the run's ticket, too.
 
         Raises:

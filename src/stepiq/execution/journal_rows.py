@@ -137,7 +137,7 @@ def step_record(row: sa.Row[Any]) -> StepRecord:
     )
 
 
-def split_large(value: Json, written: json.Text | None = None) -> tuple[Json, Json]:
+def split_large(value: Json, written: json.SerializedJson | None = None) -> tuple[Json, Json]:
     """Decide where a value is stored: returns it first if it fits into its row, and second if it is too large.
 
     Args:
@@ -146,5 +146,5 @@ def split_large(value: Json, written: json.Text | None = None) -> tuple[Json, Js
     """
     if value is None:
         return None, None
-    text = json.Text.of(value) if written is None else written
+    text = json.SerializedJson.of(value) if written is None else written
     return (None, text) if text.size_bytes > LARGE_VALUE_BYTES else (text, None)

@@ -101,7 +101,7 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
-class ReviewAnswer:
+class ReviewResult:
     """What became of a question to a person."""
 
     output: Json

@@ -11,7 +11,7 @@ from stepiq.store.database import Session
 
 
 @dataclass(frozen=True, slots=True)
-class StoredSecret:
+class SecretValue:
     """A secret and the hosts to which it may be sent."""
 
     value: str = field(repr=False)
@@ -24,7 +24,7 @@ class SecretReader(Protocol):
 
     async def read(
         self, session: Session, *, workspace_id: UUID, pipeline_id: UUID, names: Collection[str]
-    ) -> dict[str, StoredSecret]:
+    ) -> dict[str, SecretValue]:
         """Secrets by name. A pipeline's secret overrides the workspace's. Names that are not stored are absent."""
         ...
 

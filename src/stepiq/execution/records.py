@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from stepiq.core import clock
-from stepiq.core.json import Json, Text
+from stepiq.core.json import Json, SerializedJson
 from stepiq.execution.limits import RunLimits
 from stepiq.providers.base import Usage
 from stepiq.store.states import (
@@ -89,7 +89,7 @@ class Ending:
 
     status: RunStatus
     output: Json = None
-    written: Text | None = field(default=None, repr=False)
+    written: SerializedJson | None = field(default=None, repr=False)
     """`output` as JSON, if it is already serialised."""
     error: dict[str, Json] | None = None
     at: datetime = field(default_factory=clock.now)
@@ -296,7 +296,7 @@ class StepRecord:
     prompt: str | None = None
     system_prompt: str | None = None
     output: Json = None
-    written: Text | None = field(default=None, repr=False)
+    written: SerializedJson | None = field(default=None, repr=False)
     """`output` as JSON, if it is already serialised."""
     error: dict[str, Json] | None = None
     jump: str | None = None

@@ -12,7 +12,7 @@ from stepiq.core.json import Json
 from stepiq.execution import usage
 from stepiq.execution.maskers import Maskers
 from stepiq.execution.outcomes import Failed, FailureCode
-from stepiq.execution.protocols import SecretReader, StoredSecret
+from stepiq.execution.protocols import SecretReader, SecretValue
 from stepiq.execution.records import ClaimedRun
 from stepiq.language.definition import Definition
 from stepiq.providers.registry import Providers
@@ -53,7 +53,7 @@ class RunSecrets:
 
 async def found_secrets(
     maskers: Maskers,
-    found: Mapping[str, StoredSecret],
+    found: Mapping[str, SecretValue],
     names: Collection[str],
     key_names: Collection[str] = (),
 ) -> RunSecrets:

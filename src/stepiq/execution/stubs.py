@@ -11,7 +11,7 @@ from stepiq.store.states import ReviewDecision
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class GivenDecision:
     """The given answer to a review."""
 
     decision: ReviewDecision | None
@@ -21,7 +21,7 @@ class Decided:
     """The edited data in a 1-tuple, which may be null; None if the data is not edited."""
 
 
-Given = Completed | Failed | Decided
+Given = Completed | Failed | GivenDecision
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +54,10 @@ class Stubs:
             return None
         return found if isinstance(found, Completed | Failed) else self._refuse(step)
 
-    def decision(self, step: Step) -> Decided | Failed:
+    def decision(self, step: Step) -> GivenDecision | Failed:
         """The given answer to a review, or the failure if there is none."""
         found = self._next(step, "")
-        return found if isinstance(found, Decided) else self._refuse(step)
+        return found if isinstance(found, GivenDecision) else self._refuse(step)
 
     def _next(self, step: Step, branch: str) -> Given | None:
         ends = self._given.get(step.id)

@@ -20,7 +20,13 @@ from stepiq.language.data import is_array, is_number, is_object
 from stepiq.language.expressions import matching
 from stepiq.language.expressions.operators import same
 from stepiq.language.expressions.results import Room
-from stepiq.language.expressions.values import MISSING, Exhausted, Failure, Meter, Missing
+from stepiq.language.expressions.values import (
+    MISSING,
+    AbsentValue,
+    EvaluationFailure,
+    EvaluationMeter,
+    Exhausted,
+)
 from stepiq.language.patterns import PatternSyntaxError, compile_regex
 from stepiq.language.templates.lexer import position
 
@@ -131,7 +137,7 @@ class Query:
         _check(text, query.segments, 0)
         return cls(text, query.segments)
 
-    def all(self, value: Json, *, meter: Meter | None = None) -> list[Json]:
+    def all(self, value: Json, *, meter: EvaluationMeter | None = None) -> list[Json]:
         """Every part of a value that the path selects, in the order of RFC 9535. Nothing is copied.
 
         Raises:
@@ -139,7 +145,7 @@ class Query:
         """
         return self._follow(value, meter)
 
-    def first(self, value: Json, *, meter: Meter | None = None) -> Json | None:
+    def first(self, value: Json, *, meter: EvaluationMeter | None = None) -> Json | None:
         """The first part that the path selects; None if there is none.
 
         Raises:
@@ -148,11 +154,15 @@ class Query:
         found = self._follow(value, meter, 1)
         return found[0] if found else None
 
-    def _follow(self, value: Json, meter: Meter | None, most: int | None = None) -> list[Json]:
+    def _follow(
+        self, value: Json, meter: EvaluationMeter | None, most: int | None = None
+    ) -> list[Json]:
         try:
-            found = _Walk(value, meter or Meter(MAX_OPERATIONS)).follow(self.segments, value)[:most]
+            found = _Walk(value, meter or EvaluationMeter(MAX_OPERATIONS)).follow(
+                self.segments, value
+            )[:most]
             Room().measure(found)
-        except (Exhausted, Failure) as error:
+        except (Exhausted, EvaluationFailure) as error:
             shown = self.source[:_MAX_SHOWN] + "…" * (len(self.source) > _MAX_SHOWN)
             raise ExtractError(f"`{shown}` cannot be evaluated: {error}") from None
         return found
@@ -230,7 +240,7 @@ def _parts(expression: Any) -> Iterable[Any]:
 class _Walk:
     """Evaluates paths in one value and counts the work."""
 
-    def __init__(self, root: Json, meter: Meter) -> None:
+    def __init__(self, root: Json, meter: EvaluationMeter) -> None:
         self._root = root
         self._meter = meter
 
@@ -314,7 +324,7 @@ class _Walk:
         is_root = isinstance(expression, filters.RootFilterQuery)
         return self.follow(expression.query.segments, self._root if is_root else current)
 
-    def _value(self, expression: Any, current: Json) -> Json | Missing:
+    def _value(self, expression: Any, current: Json) -> Json | AbsentValue:
         """A value to compare, or `MISSING`."""
         match expression:
             case filters.FilterQuery():
@@ -325,7 +335,7 @@ class _Walk:
             case _:
                 return expression.value
 
-    def _compare(self, operator: str, left: Json | Missing, right: Json | Missing) -> bool:
+    def _compare(self, operator: str, left: Json | AbsentValue, right: Json | AbsentValue) -> bool:
         match operator:
             case "==":
                 return same(self._meter, left, right)
@@ -340,13 +350,13 @@ class _Walk:
             case _:
                 return self._is_less(right, left) or same(self._meter, left, right)
 
-    def _is_less(self, left: Json | Missing, right: Json | Missing) -> bool:
+    def _is_less(self, left: Json | AbsentValue, right: Json | AbsentValue) -> bool:
         if isinstance(left, str) and isinstance(right, str):
             self._meter.spend_reading(min(len(left), len(right)))
             return left < right
         return is_number(left) and is_number(right) and left < right
 
-    def _call(self, call: Any, current: Json) -> Json | Missing:
+    def _call(self, call: Any, current: Json) -> Json | AbsentValue:
         arguments: list[Any] = call.args
         match call.name:
             case "count":
@@ -361,7 +371,9 @@ class _Walk:
                 text, pattern = (self._value(argument, current) for argument in arguments)
                 return self._matches(text, pattern, whole=call.name == "match")
 
-    def _matches(self, text: Json | Missing, pattern: Json | Missing, *, whole: bool) -> bool:
+    def _matches(
+        self, text: Json | AbsentValue, pattern: Json | AbsentValue, *, whole: bool
+    ) -> bool:
         if not isinstance(text, str) or not isinstance(pattern, str):
             return False
         try:

@@ -3,7 +3,7 @@
 from stepiq.core.json import Json
 from stepiq.language.data import is_array, is_number, is_object, kind_of
 from stepiq.language.inputs import InputSchema, is_long_form
-from stepiq.language.reports import MAX_PATTERNS, FieldReader, Problem
+from stepiq.language.reports import MAX_PATTERNS, FieldReader, PathProblem
 from stepiq.language.schema_cost import SchemaProblem
 from stepiq.language.schemas import compile_schema
 from stepiq.language.words import nearest
@@ -40,7 +40,7 @@ def read_input(fields: FieldReader) -> InputSchema:
             f"Input fields belong under `schema`. Write `input: {{schema: {{{name[:60]}: …}}}}`."
         )
         fields.draft.problems.append(
-            Problem((*fields.path, "input", name), "unknown_field", message, at_key=True)
+            PathProblem((*fields.path, "input", name), "unknown_field", message, at_key=True)
         )
         return InputSchema()
     inner = FieldReader(fields.draft, (*fields.path, "input"), data, INPUT_FIELDS)

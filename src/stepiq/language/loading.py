@@ -15,7 +15,7 @@ from stepiq.language.inputs import InputSchema
 from stepiq.language.layout import Layout
 from stepiq.language.names import KnownNames, check_names
 from stepiq.language.placing import MAX_ERRORS, Placer
-from stepiq.language.reports import FieldReader, Problem, Report
+from stepiq.language.reports import FieldReader, PathProblem, Report
 from stepiq.language.source import Source, SourceFormat, read
 from stepiq.language.specs import Step
 from stepiq.language.step_fields import homes, read_steps
@@ -116,7 +116,7 @@ def _load(source: Source) -> Loaded:
     errors = placer.sorted(draft.problems, source.issues)
     warnings = placer.sorted(draft.warnings[:MAX_ERRORS])
     secrets = placer.named(_secret_problems(draft))
-    models = placer.named([(name, Problem(path, "", "")) for path, name in draft.models])
+    models = placer.named([(name, PathProblem(path, "", "")) for path, name in draft.models])
     return Loaded(document, None if errors else definition, errors, warnings, secrets, models)
 
 
@@ -191,7 +191,7 @@ def _warn_of_waits(draft: Report, steps: tuple[Step, ...], run_seconds: int) -> 
             f"The time limit of a run is {run_seconds:,} seconds, including waits, but the step `{step_id}` can wait {longest:,}. "
             f"Set `timeout_seconds: {min(longest + DEFAULT_SECONDS, MAX_SECONDS)}`, or shorten the wait."
         )
-        draft.warnings.append(Problem(("timeout_seconds",), "ends_before_wait", message))
+        draft.warnings.append(PathProblem(("timeout_seconds",), "ends_before_wait", message))
 
 
 def _check_secrets(draft: Report) -> None:
@@ -267,7 +267,7 @@ def _known_names(
     )
 
 
-def _secret_problems(draft: Report) -> list[tuple[str, Problem]]:
+def _secret_problems(draft: Report) -> list[tuple[str, PathProblem]]:
     read = [
         (
             name,
@@ -282,6 +282,8 @@ def _secret_problems(draft: Report) -> list[tuple[str, Problem]]:
     return [*read, *signing]
 
 
-def _secret_problem(path: places.Path, name: str, inside: tuple[str, int, int] | None) -> Problem:
+def _secret_problem(
+    path: places.Path, name: str, inside: tuple[str, int, int] | None
+) -> PathProblem:
     message = f"The secret `{name}` is not stored. Store it for the account or for this pipeline before the pipeline runs."
-    return Problem(path, "secret_missing", message, inside=inside)
+    return PathProblem(path, "secret_missing", message, inside=inside)

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from stepiq.language.expressions.source import quoted_paths
 from stepiq.language.foreign import Tag, find, in_quotes, tag_of
 from stepiq.language.layout import Layout
-from stepiq.language.reports import MAX_PROBLEMS, PlacedExpression, PlacedTemplate, Problem, Report
+from stepiq.language.reports import (
+    MAX_PROBLEMS,
+    PathProblem,
+    PlacedExpression,
+    PlacedTemplate,
+    Report,
+)
 from stepiq.language.specs import END, NEXT
 from stepiq.language.templates import Reference
 from stepiq.language.words import suggest
@@ -82,7 +88,7 @@ def _check_placed(
             found = draft.warnings if finding[0] == NEVER_PRESENT else draft.problems
             line, column = source.locate(reference.offset)
             inside = (source.source, line, column)
-            found.append(Problem(placed.path, *finding, inside=inside))
+            found.append(PathProblem(placed.path, *finding, inside=inside))
 
 
 def _check_syntax(
@@ -106,7 +112,7 @@ def _check_syntax(
             draft.problems = [each for each in found if (each.path, each.code) != whole]
             found = draft.problems
         inside = (source.source, *source.locate(offset))
-        found.append(Problem(placed.path, "other_template_syntax", message, inside=inside))
+        found.append(PathProblem(placed.path, "other_template_syntax", message, inside=inside))
 
 
 def _tag_writer(placed: PlacedTemplate, names: KnownNames) -> Tag:

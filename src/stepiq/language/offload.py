@@ -19,9 +19,9 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from stepiq.core.fairness import current_owner
 from stepiq.core.json import Json
+from stepiq.language.expressions import EvaluationMeter as Work
 from stepiq.language.expressions import Expression
-from stepiq.language.expressions import Meter as Work
-from stepiq.language.templates import Meter, OverBudget
+from stepiq.language.templates import OverBudget, RenderMeter
 
 INLINE_OPERATIONS = 500
 """Most work done on the event loop, in operations of a meter; about half a millisecond."""
@@ -45,13 +45,13 @@ M_co = TypeVar("M_co", covariant=True)
 class Renders(Protocol[T_co]):
     """A template, or an object that consists of templates."""
 
-    def render(self, context: Mapping[str, Json], meter: Meter | None = None) -> T_co:
+    def render(self, context: Mapping[str, Json], meter: RenderMeter | None = None) -> T_co:
         """Render it with these values."""
         ...
 
 
 class MakesMeter(Protocol[M_co]):
-    """Creates an object that counts operations, such as `Meter`."""
+    """Creates an object that counts operations, such as `RenderMeter`."""
 
     def __call__(self, *, budget: int | None = None, pause: Pause | None = None) -> M_co:
         """Create a meter that raises `OverBudget` beyond a budget, or calls `pause` every fraction of a millisecond."""
@@ -66,7 +66,7 @@ async def render(template: Renders[T], context: Mapping[str, Json]) -> T:
     Raises:
         TemplateError: as for `Template.render`.
     """
-    return await metered(lambda meter: template.render(context, meter), Meter)
+    return await metered(lambda meter: template.render(context, meter), RenderMeter)
 
 
 async def evaluate(expression: Expression, context: Mapping[str, Json]) -> Json:

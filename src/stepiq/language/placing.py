@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from stepiq.core.errors import Issue
 from stepiq.language import places
-from stepiq.language.reports import Problem
+from stepiq.language.reports import PathProblem
 from stepiq.language.source import Source
 
 MAX_ERRORS = 100
@@ -27,14 +27,16 @@ class Placer:
         self._source = source
         self._found: tuple[places.Place, list[str]] | None = None
 
-    def sorted(self, problems: list[Problem], known: tuple[Issue, ...] = ()) -> tuple[Issue, ...]:
+    def sorted(
+        self, problems: list[PathProblem], known: tuple[Issue, ...] = ()
+    ) -> tuple[Issue, ...]:
         """The issues of problems, and known issues, `in_order`."""
         return tuple(in_order([*known, *(self.place(problem) for problem in problems)]))
 
-    def named(self, found: list[tuple[str, Problem]]) -> tuple[tuple[str, Issue], ...]:
+    def named(self, found: list[tuple[str, PathProblem]]) -> tuple[tuple[str, Issue], ...]:
         return tuple((name, self.place(problem)) for name, problem in found)
 
-    def place(self, problem: Problem) -> Issue:
+    def place(self, problem: PathProblem) -> Issue:
         path = places.write_path(problem.path)
         if self._source.places is None:
             return Issue(path, problem.code, problem.message)

@@ -26,7 +26,7 @@ from stepiq.language.words import Note, nearest, note, same_word, slug, suggest,
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class PathProblem:
     """A problem at a path; `placing` adds its place in the text."""
 
     path: Path
@@ -94,8 +94,8 @@ ID_RULE = "1 to 64 characters: a-z, 0-9 and _"
 class Report:
     """The results of reading one document."""
 
-    problems: list[Problem] = field(default_factory=list[Problem])
-    warnings: list[Problem] = field(default_factory=list[Problem])
+    problems: list[PathProblem] = field(default_factory=list[PathProblem])
+    warnings: list[PathProblem] = field(default_factory=list[PathProblem])
     templates: list[PlacedTemplate] = field(default_factory=list[PlacedTemplate])
     expressions: list[PlacedExpression] = field(default_factory=list[PlacedExpression])
     jumps: list[PlacedJump] = field(default_factory=list[PlacedJump])
@@ -122,7 +122,7 @@ class Report:
         return len(self.problems) >= MAX_PROBLEMS
 
     def refuse(self, path: Path, code: str, message: str) -> None:
-        self.problems.append(Problem(path, code, message))
+        self.problems.append(PathProblem(path, code, message))
 
     def template(self, path: Path, text: str) -> Template | None:
         """Compile a template at a path; None if it is invalid."""
@@ -162,7 +162,7 @@ class Report:
     def refuse_inside(self, path: Path, text: str, error: TextProblem) -> None:
         """Record a problem inside a text at a path."""
         inside = (text, error.line, error.column)
-        self.problems.append(Problem(path, error.code, error.message, inside=inside))
+        self.problems.append(PathProblem(path, error.code, error.message, inside=inside))
 
     def compile(self, path: Path, document: dict[str, Json]) -> Schema | None:
         """Compile a schema at a path; None if it is invalid."""
@@ -212,7 +212,7 @@ class FieldReader:
             if name in later:
                 self.refuse_later(name, f"`{name}`")
         for name, message in self._explained(unknown, known):
-            draft.problems.append(Problem((*path, name), "unknown_field", message, at_key=True))
+            draft.problems.append(PathProblem((*path, name), "unknown_field", message, at_key=True))
             if draft.is_full:
                 break
 
@@ -268,7 +268,7 @@ class FieldReader:
         """Refuse a part of the language that this version does not support."""
         message = f"This version of stepIQ does not support {what} yet. Remove it."
         self.draft.problems.append(
-            Problem((*self.path, name), "not_supported_yet", message, at_key=True)
+            PathProblem((*self.path, name), "not_supported_yet", message, at_key=True)
         )
 
     def require(self, name: str, example: str) -> bool:

@@ -38,7 +38,7 @@ class SchemaProblem(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class SchemaCost:
     """The cost of a schema."""
 
     weight: int
@@ -97,7 +97,7 @@ class _Part:
     own_weight: int = 1
 
 
-def measure(document: dict[str, Json]) -> Cost:
+def measure(document: dict[str, Json]) -> SchemaCost:
     """Measure a schema.
 
     Raises:
@@ -108,7 +108,7 @@ def measure(document: dict[str, Json]) -> Cost:
     graph.refuse_endless()
     weight = graph.weigh()
     graph.refuse_doubling()
-    return Cost(weight, graph.patterns)
+    return SchemaCost(weight, graph.patterns)
 
 
 class _Graph:

@@ -15,7 +15,7 @@ from stepiq.core.json import Json, dumps
 from stepiq.language.data import is_array, is_object, is_whole, kind_of
 from stepiq.language.patterns import PatternSyntaxError, compile_regex
 from stepiq.language.places import Path, write_path
-from stepiq.language.schema_cost import Cost, SchemaProblem, measure
+from stepiq.language.schema_cost import SchemaCost, SchemaProblem, measure
 from stepiq.language.schema_words import no_list_of_fields, no_schema, wrong_type_name
 
 _MAX_ISSUES = 50
@@ -32,7 +32,7 @@ class Schema:
     document: dict[str, Json]
     """As written."""
     validator: jsonschema_rs.Draft202012Validator
-    cost: Cost
+    cost: SchemaCost
 
     def issues(self, value: Json, at: Path = ()) -> tuple[Issue, ...]:
         """The problems of a value, at most one per field; empty if it is valid. Messages do not repeat the value.

@@ -8,7 +8,12 @@ from stepiq.core.json import Json
 from stepiq.language.data import is_array, is_object
 from stepiq.language.expressions import Expression, ExpressionError, ExpressionSyntaxError
 from stepiq.language.expressions.results import Room
-from stepiq.language.expressions.values import MAX_OPERATIONS, Exhausted, Failure, Meter
+from stepiq.language.expressions.values import (
+    MAX_OPERATIONS,
+    EvaluationFailure,
+    EvaluationMeter,
+    Exhausted,
+)
 from stepiq.language.places import Path, write_path
 
 MAX_EXPRESSIONS = 200
@@ -73,7 +78,9 @@ class Setting:
             raise SettingInvalid(tuple(problems))
         return cls(value, expressions)
 
-    def evaluate(self, context: Mapping[str, Json], *, meter: Meter | None = None) -> Json:
+    def evaluate(
+        self, context: Mapping[str, Json], *, meter: EvaluationMeter | None = None
+    ) -> Json:
         """The object or list, with each expression replaced by its value.
 
         Args:
@@ -84,7 +91,7 @@ class Setting:
             ExpressionError: an expression has no value, or a limit of work or size is exceeded; `field` names the
                 expression, unless the combined result is too large.
         """
-        meter = meter or Meter(MAX_WORK)
+        meter = meter or EvaluationMeter(MAX_WORK)
         values: dict[Path, Json] = {}
         for path, expression in self.expressions.items():
             try:
@@ -95,7 +102,7 @@ class Setting:
         made = _fill(self.document, (), values)
         try:
             Room().measure(made)
-        except (Exhausted, Failure) as error:
+        except (Exhausted, EvaluationFailure) as error:
             raise ExpressionError(f"The values cannot be combined: {error}") from None
         return made
 

@@ -8,7 +8,7 @@ from stepiq.core.json import Json
 from stepiq.language.data import is_array, is_object
 from stepiq.language.places import Path
 from stepiq.language.reports import Report
-from stepiq.language.templates import Meter, Template
+from stepiq.language.templates import RenderMeter, Template
 
 _Node: TypeAlias = "Json | Template | list[_Node] | dict[str, _Node]"
 
@@ -24,7 +24,7 @@ class TemplateTree:
         """Every NAME that one of its templates reads as `env.NAME`."""
         return _secret_names(self.root)
 
-    def render(self, context: Mapping[str, Json], meter: Meter | None = None) -> Json:
+    def render(self, context: Mapping[str, Json], meter: RenderMeter | None = None) -> Json:
         """The data with every template rendered. Keys stay as written; a rendered template is always a text.
 
         Args:
@@ -34,10 +34,10 @@ class TemplateTree:
         Raises:
             TemplateError: as for `Template.render`.
         """
-        return _render(self.root, context, meter or Meter())
+        return _render(self.root, context, meter or RenderMeter())
 
 
-def _render(node: _Node, context: Mapping[str, Json], meter: Meter) -> Json:
+def _render(node: _Node, context: Mapping[str, Json], meter: RenderMeter) -> Json:
     if isinstance(node, Template):
         return node.render(context, meter)
     if isinstance(node, dict):

@@ -13,7 +13,7 @@ from uuid import UUID
 from stepiq.billing.plans import Plans
 from stepiq.core import clock, logging, metrics
 from stepiq.core.http import GuardedClient
-from stepiq.core.mail import Mailer, Message
+from stepiq.core.mail import Mailer, MailMessage
 from stepiq.execution import quotas
 from stepiq.execution.quotas import PlanEmailsExhausted, Quota
 from stepiq.notify import mailing, queries, sending
@@ -149,7 +149,7 @@ class DeliveryWorker:
             )
         # The same for all attempts, so that a mail program shows a mail that arrives twice only once.
         message_id = f"<{delivery.id}@{self._mail_domain}>"
-        message = Message(call.to, call.subject, call.text, headers={"Message-ID": message_id})
+        message = MailMessage(call.to, call.subject, call.text, headers={"Message-ID": message_id})
         verdict = await mailing.send(self._mailer, message, is_confidential=call.is_confidential)
         if verdict.error is None:
             return verdict

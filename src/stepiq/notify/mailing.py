@@ -6,7 +6,7 @@ from datetime import datetime
 
 from stepiq.core import clock
 from stepiq.core.json import Json
-from stepiq.core.mail import Mailer, MailUnsent, Message
+from stepiq.core.mail import Mailer, MailMessage, MailUnsent
 from stepiq.notify.records import Delivery, EventName, Occasion, Verdict
 from stepiq.store.states import RunStatus
 
@@ -83,7 +83,7 @@ def _where(delivery: Delivery, occasion: Occasion) -> str:
     return f"Pipeline: {occasion.pipeline_name} (version {delivery.pipeline_version})"
 
 
-async def send(mailer: Mailer, message: Message, *, is_confidential: bool = False) -> Verdict:
+async def send(mailer: Mailer, message: MailMessage, *, is_confidential: bool = False) -> Verdict:
     """Send a mail. The verdict is retryable unless the mail server reports a permanent failure.
 
     Args:

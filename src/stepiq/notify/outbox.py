@@ -22,7 +22,7 @@ from stepiq.notify.recipients.service import Recipients
 from stepiq.notify.records import ATTEMPTS, Delivery, EventName, NewTarget
 from stepiq.notify.reviewing import ReviewMail
 from stepiq.runs.links import RunLinks
-from stepiq.runs.reviews.links import Links
+from stepiq.runs.reviews.links import ReviewLinks
 from stepiq.store.database import Database, Session
 from stepiq.store.states import DeliveryStatus, RunStatus
 
@@ -31,7 +31,7 @@ log = logging.get(__name__)
 _EVENTS = {RunStatus.COMPLETED: EventName.COMPLETED, RunStatus.FAILED: EventName.FAILED}
 
 
-class Outbox:
+class DeliveryOutbox:
     """An `execution.protocols.Outbox` that stores deliveries in the database."""
 
     def __init__(self, definitions: Definitions, courier: DeliveryWorker) -> None:
@@ -148,7 +148,7 @@ def build(
     secrets: SecretReader,
     http: GuardedClient,
     mailer: Mailer,
-) -> Outbox:
+) -> DeliveryOutbox:
     """Build this server's outbox."""
     recipients = Recipients(settings, database, mailer)
     preparer = Preparer(
@@ -158,7 +158,7 @@ def build(
         http,
         base_url=settings.base_url,
         run_links=RunLinks(settings),
-        review_mail=ReviewMail(definitions, Links(settings)),
+        review_mail=ReviewMail(definitions, ReviewLinks(settings)),
         recipients=recipients,
         verifies_addresses=settings.verifies_addresses,
     )
@@ -166,4 +166,4 @@ def build(
     courier = DeliveryWorker(
         database, preparer, http, mailer, recipients, plans=plans, mail_domain=domain
     )
-    return Outbox(definitions, courier)
+    return DeliveryOutbox(definitions, courier)

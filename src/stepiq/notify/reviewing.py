@@ -13,7 +13,7 @@ from stepiq.notify.records import Delivery, NewTarget
 from stepiq.redaction.masking import Masker
 from stepiq.runs.reviews import service as reviews
 from stepiq.runs.reviews.errors import ReviewClosed
-from stepiq.runs.reviews.links import Links
+from stepiq.runs.reviews.links import ReviewLinks
 from stepiq.runs.reviews.records import LinkHolder, Review
 from stepiq.steps.human_review.spec import ReviewSpec, ReviewTimeout
 from stepiq.store.database import Session
@@ -45,7 +45,7 @@ class ReviewMail:
     """Builds the mail to one assignee. The link is created for each attempt and never stored."""
 
     definitions: Definitions
-    links: Links
+    links: ReviewLinks
 
     async def prepare(self, session: Session, delivery: Delivery) -> MailCall | Unsendable:
         """Build what an attempt sends; `Unsendable` if the review is closed or deleted."""

@@ -22,7 +22,7 @@ Edit = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class FieldChange:
     """One difference between two definitions."""
 
     op: Literal["add", "remove", "replace", "move"]
@@ -48,7 +48,7 @@ def unified(before: str, after: str, names: tuple[str, str]) -> str:
     return head + "".join(hunk.written() for hunk in hunks)
 
 
-def changes(before: Json, after: Json) -> list[Change]:
+def changes(before: Json, after: Json) -> list[FieldChange]:
     """All differences between two definitions, in the order of the later one.
 
     Lists whose items all have a unique `id`, such as steps, are compared by `id`. Inserting an item does not change
@@ -57,7 +57,7 @@ def changes(before: Json, after: Json) -> list[Change]:
     return list(_changes((), before, after))
 
 
-def _changes(path: Path, before: Json, after: Json) -> Iterator[Change]:
+def _changes(path: Path, before: Json, after: Json) -> Iterator[FieldChange]:
     if is_object(before) and is_object(after):
         yield from _in_objects(path, before, after)
     elif is_array(before) and is_array(after):
@@ -67,45 +67,47 @@ def _changes(path: Path, before: Json, after: Json) -> Iterator[Change]:
         else:
             yield from _by_place(path, before, after)
     elif type(before) is not type(after) or before != after:
-        yield Change("replace", write_path(path), before, after)
+        yield FieldChange("replace", write_path(path), before, after)
 
 
-def _in_objects(path: Path, before: dict[str, Json], after: dict[str, Json]) -> Iterator[Change]:
+def _in_objects(
+    path: Path, before: dict[str, Json], after: dict[str, Json]
+) -> Iterator[FieldChange]:
     for key, value in before.items():
         if key not in after:
-            yield Change("remove", write_path((*path, key)), before=value)
+            yield FieldChange("remove", write_path((*path, key)), before=value)
     for key, value in after.items():
         if key in before:
             yield from _changes((*path, key), before[key], value)
         else:
-            yield Change("add", write_path((*path, key)), after=value)
+            yield FieldChange("add", write_path((*path, key)), after=value)
 
 
 def _by_id(
     path: Path, before: dict[str, Json], new_ids: list[str], after: list[Json]
-) -> Iterator[Change]:
+) -> Iterator[FieldChange]:
     kept = set(new_ids)
     for index, (name, value) in enumerate(before.items()):
         if name not in kept:
-            yield Change("remove", write_path((*path, index)), before=value)
+            yield FieldChange("remove", write_path((*path, index)), before=value)
     old_order = [name for name in before if name in kept]
     new_order = [name for name in new_ids if name in before]
     if old_order != new_order:
-        yield Change("move", write_path(path), cast(Json, old_order), cast(Json, new_order))
+        yield FieldChange("move", write_path(path), cast(Json, old_order), cast(Json, new_order))
     for index, (name, value) in enumerate(zip(new_ids, after, strict=True)):
         if name in before:
             yield from _changes((*path, index), before[name], value)
         else:
-            yield Change("add", write_path((*path, index)), after=value)
+            yield FieldChange("add", write_path((*path, index)), after=value)
 
 
-def _by_place(path: Path, before: list[Json], after: list[Json]) -> Iterator[Change]:
+def _by_place(path: Path, before: list[Json], after: list[Json]) -> Iterator[FieldChange]:
     for index in range(max(len(before), len(after))):
         inside = (*path, index)
         if index >= len(after):
-            yield Change("remove", write_path(inside), before=before[index])
+            yield FieldChange("remove", write_path(inside), before=before[index])
         elif index >= len(before):
-            yield Change("add", write_path(inside), after=after[index])
+            yield FieldChange("add", write_path(inside), after=after[index])
         else:
             yield from _changes(inside, before[index], after[index])
 

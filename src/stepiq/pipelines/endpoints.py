@@ -318,7 +318,7 @@ def _diff(before: Version, after: Version) -> schemas.DiffView:
     )
 
 
-def _sides(change: diffs.Change) -> dict[str, Any]:
+def _sides(change: diffs.FieldChange) -> dict[str, Any]:
     shown: dict[str, Any] = {"op": change.op, "path": change.path}
     if change.op != "add":
         shown["before"] = change.before

@@ -32,7 +32,7 @@ class Triggered:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _CachedTarget:
     workspace_id: UUID
     triggered: Triggered
     read_at: datetime
@@ -44,7 +44,7 @@ class Targets:
     def __init__(self, database: Database, changes: Changes, definitions: Definitions) -> None:
         self._database = database
         self._definitions = definitions
-        self._entries: OrderedDict[UUID, _Entry] = OrderedDict()
+        self._entries: OrderedDict[UUID, _CachedTarget] = OrderedDict()
         self._changed = 0
         changes.hear(PIPELINE_CHANGED, self._forget)
 
@@ -75,7 +75,7 @@ class Targets:
         triggered = Triggered(found, definition)
         # Not cached if a change arrived meanwhile, because the data read may be older.
         if changed == self._changed:
-            self._entries[pipeline_id] = _Entry(workspace_id, triggered, now)
+            self._entries[pipeline_id] = _CachedTarget(workspace_id, triggered, now)
             self._entries.move_to_end(pipeline_id)
             if len(self._entries) > _KEPT:
                 self._entries.popitem(last=False)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from stepiq.providers import questions
 from stepiq.providers.anthropic_schema import guaranteed
 from stepiq.providers.base import ModelRequest
-from stepiq.providers.connection import Connection
+from stepiq.providers.connection import ProviderConnection
 from stepiq.providers.questions import Question
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ _VERSION = "2023-06-01"
 """API version, sent with every request."""
 
 
-class AnthropicConnection(Connection):
+class AnthropicConnection(ProviderConnection):
     """Connection to Anthropic, or to a gateway in front of it."""
 
     libraries: ClassVar[tuple[str, ...]] = (

@@ -122,7 +122,7 @@ class ProviderError(Exception):
 
 
 @dataclass(slots=True)
-class Progress:
+class CallProgress:
     """Usage of one call while it streams, so that its tokens are known even if it is interrupted."""
 
     input_chars: int = 0
@@ -196,7 +196,7 @@ class Model(Protocol):
         ...
 
     def stream(
-        self, request: ModelRequest, progress: Progress | None = None
+        self, request: ModelRequest, progress: CallProgress | None = None
     ) -> AsyncGenerator[Delta | Finished]:
         """Call the model once and yield the answer in pieces. The last item is `Finished`.
 

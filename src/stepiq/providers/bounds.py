@@ -9,7 +9,7 @@ from typing import cast
 import httpx2
 
 from stepiq.providers.base import ProviderError
-from stepiq.providers.failures import Place
+from stepiq.providers.failures import FailurePlace
 
 MAX_ANSWER_BYTES = 1024 * 1024
 """Longest text of one answer, in UTF-8."""
@@ -29,7 +29,7 @@ _EVENT_ENDS = (b"\n\n", b"\n\r\n", b"\r\r")
 _PLAIN = frozenset({"", "identity"})
 
 
-def bound(reply: httpx2.Response, place: Place) -> None:
+def bound(reply: httpx2.Response, place: FailurePlace) -> None:
     """Limit a reply whose body has not been read.
 
     Raises:
@@ -51,7 +51,7 @@ def bound(reply: httpx2.Response, place: Place) -> None:
     reply.stream = _Beginning(stream) if is_error else _Limited(stream, place)
 
 
-def answer_too_large(place: Place) -> ProviderError:
+def answer_too_large(place: FailurePlace) -> ProviderError:
     """The text of an answer exceeds its limit."""
     return ProviderError(
         "output_too_large",
@@ -60,7 +60,7 @@ def answer_too_large(place: Place) -> ProviderError:
     )
 
 
-def checked_tokens(place: Place, **counts: object) -> None:
+def checked_tokens(place: FailurePlace, **counts: object) -> None:
     """Check the numbers of tokens that a provider reports.
 
     Raises:
@@ -71,7 +71,7 @@ def checked_tokens(place: Place, **counts: object) -> None:
             raise impossible_tokens(place, name.replace("_", " "))
 
 
-def impossible_tokens(place: Place, what: str = "tokens") -> ProviderError:
+def impossible_tokens(place: FailurePlace, what: str = "tokens") -> ProviderError:
     """A provider reports a number of tokens that no call can use."""
     return ProviderError(
         "provider_error",
@@ -121,7 +121,7 @@ class _Beginning(_Pieces):
 class _Limited(_Pieces):
     """An answer. Raises an error if it exceeds its limits."""
 
-    def __init__(self, stream: httpx2.AsyncByteStream, place: Place) -> None:
+    def __init__(self, stream: httpx2.AsyncByteStream, place: FailurePlace) -> None:
         super().__init__(stream)
         self._place = place
         self._total = 0

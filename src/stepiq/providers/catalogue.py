@@ -73,7 +73,7 @@ class Prices:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CatalogueEntry:
     """One model of the catalogue."""
 
     provider: str
@@ -152,9 +152,9 @@ def _provider(provider_id: str | None, base_url: str | None) -> "Provider | None
 
 
 @cache
-def entries() -> tuple[Entry, ...]:
+def entries() -> tuple[CatalogueEntry, ...]:
     """Every chat model of the vendors listed by name, in the order of `VENDORS`."""
-    found: list[Entry] = []
+    found: list[CatalogueEntry] = []
     for vendor in VENDORS:
         provider = _provider(vendor, None)
         for info in provider.models if provider else ():
@@ -163,7 +163,7 @@ def entries() -> tuple[Entry, ...]:
     return tuple(found)
 
 
-def find(provider: str, name: str) -> Entry | None:
+def find(provider: str, name: str) -> CatalogueEntry | None:
     """The entry of a provider's model. Dated names are found, too, and keep their date."""
     if provider not in VENDORS or _OTHER_THAN_CHAT.search(name):
         return None
@@ -171,7 +171,7 @@ def find(provider: str, name: str) -> Entry | None:
     return _entry(provider, name, info) if info else None
 
 
-def find_bare(name: str) -> Entry | None:
+def find_bare(name: str) -> CatalogueEntry | None:
     """The entry of a name without a provider, such as `gpt-4o` or `claude-sonnet-4`."""
     for vendor, own in _OWN_NAMES.items():
         if own.match(name) and (entry := find(vendor, name)):
@@ -204,8 +204,8 @@ def _plain(name: str) -> str:
     return _ZERO.sub("", name.lower()).replace(".", "-")
 
 
-def _entry(vendor: str, name: str, info: "ModelInfo") -> Entry:
-    return Entry(
+def _entry(vendor: str, name: str, info: "ModelInfo") -> CatalogueEntry:
+    return CatalogueEntry(
         provider=vendor,
         name=name,
         label=info.name or name,

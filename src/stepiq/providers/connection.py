@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from stepiq.core.http import USER_AGENT, Client, operator_client
 from stepiq.providers import bounds, questions, streams
-from stepiq.providers.base import Delta, Finished, ModelRequest, Progress, ProviderError
-from stepiq.providers.failures import Place, explain, explain_reply, hiding, key_unsendable
+from stepiq.providers.base import CallProgress, Delta, Finished, ModelRequest, ProviderError
+from stepiq.providers.failures import FailurePlace, explain, explain_reply, hiding, key_unsendable
 from stepiq.providers.questions import Question
-from stepiq.providers.replies import Reply
+from stepiq.providers.replies import ProviderReply
 
 if TYPE_CHECKING:
     import httpx2
@@ -48,7 +48,7 @@ _replies: ContextVar["list[httpx2.Response] | None"] = ContextVar("replies", def
 class Endpoint:
     """One server and its credentials."""
 
-    place: Place
+    place: FailurePlace
     base_url: str
     api_key: str | None = field(repr=False)
     is_own: bool = False
@@ -57,7 +57,7 @@ class Endpoint:
     """False for a server that closes connections without notice, so that the next call on one would fail."""
 
 
-class Connection(ABC):
+class ProviderConnection(ABC):
     """One endpoint's HTTP connections, shared by all its models. A subclass implements one protocol."""
 
     libraries: ClassVar[tuple[str, ...]]
@@ -133,7 +133,7 @@ class Connection(ABC):
         return self._models[name]
 
     async def stream(
-        self, name: str, request: ModelRequest, progress: Progress
+        self, name: str, request: ModelRequest, progress: CallProgress
     ) -> AsyncGenerator[Delta | Finished]:
         """One streamed call; see `base.Model.stream`."""
         place = self.endpoint.place.of(name)
@@ -197,7 +197,9 @@ class Connection(ABC):
         except Exception as error:
             raise _behind(error) or explain(error, place, key) from None
         raise explain_reply(
-            Reply.read(reply.status_code, reply.headers, reply.content.decode(errors="replace")),
+            ProviderReply.read(
+                reply.status_code, reply.headers, reply.content.decode(errors="replace")
+            ),
             place,
             hiding(key),
         )

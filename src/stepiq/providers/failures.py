@@ -7,14 +7,14 @@ import httpx2
 
 from stepiq.providers.base import ProviderError
 from stepiq.providers.masking import mask, storable
-from stepiq.providers.replies import Reply
+from stepiq.providers.replies import ProviderReply
 from stepiq.redaction.masking import EXCERPT_CHARACTERS
 
 _MAX_QUOTED = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FailurePlace:
     """The facts for error messages: the provider, the model, and the relevant settings."""
 
     provider: str
@@ -35,7 +35,7 @@ class Place:
     no_model_codes: frozenset[str] = frozenset()
     """The provider's error codes for an unknown model, apart from status 404."""
 
-    def of(self, model: str) -> "Place":
+    def of(self, model: str) -> "FailurePlace":
         """The same place with a model."""
         return replace(self, model=model)
 
@@ -63,7 +63,7 @@ Hide = Callable[[str], str]
 """Removes secrets from a quote of a reply."""
 
 
-def broken_off(place: Place) -> ProviderError:
+def broken_off(place: FailurePlace) -> ProviderError:
     """The stream ended before the answer was complete."""
     return ProviderError(
         "provider_error",
@@ -72,7 +72,7 @@ def broken_off(place: Place) -> ProviderError:
     )
 
 
-def stopped(place: Place, quoted: str, hide: Hide) -> ProviderError:
+def stopped(place: FailurePlace, quoted: str, hide: Hide) -> ProviderError:
     """The provider reported an error in the middle of the answer."""
     return ProviderError(
         "provider_error",
@@ -81,7 +81,7 @@ def stopped(place: Place, quoted: str, hide: Hide) -> ProviderError:
     )
 
 
-def refused(place: Place, quoted: str, hide: Hide) -> ProviderError:
+def refused(place: FailurePlace, quoted: str, hide: Hide) -> ProviderError:
     """The model, or a filter of its input or output, refused to answer."""
     return ProviderError(
         "provider_error",
@@ -90,7 +90,7 @@ def refused(place: Place, quoted: str, hide: Hide) -> ProviderError:
     )
 
 
-def key_unsendable(place: Place) -> ProviderError:
+def key_unsendable(place: FailurePlace) -> ProviderError:
     """The key cannot be part of an HTTP header."""
     return ProviderError(
         "provider_auth",
@@ -111,7 +111,7 @@ def hiding(key: str | None, redact: Hide = str) -> Hide:
 
 def explain(
     error: Exception,
-    place: Place,
+    place: FailurePlace,
     key: str | None,
     *,
     answering: bool = False,
@@ -136,7 +136,7 @@ def explain(
     hide = hiding(key, redact)
     match error:
         case ModelHTTPError():
-            return explain_reply(Reply.of(error), place, hide)
+            return explain_reply(ProviderReply.of(error), place, hide)
         case ModelConnectionError() if answering:
             return broken_off(place)
         case ModelTimeoutError() | TimeoutError() | httpx2.TimeoutException():
@@ -148,20 +148,20 @@ def explain(
     if (reply := _reply_behind(error)) is not None:
         return explain_reply(reply, place, hide)
     if isinstance(error, ModelAPIError) and error.in_stream:
-        return stopped(place, Reply.read(200, {}, error.body).message or str(error), hide)
+        return stopped(place, ProviderReply.read(200, {}, error.body).message or str(error), hide)
     return _unreadable(error, place, hide)
 
 
-def _reply_behind(error: Exception) -> Reply | None:
+def _reply_behind(error: Exception) -> ProviderReply | None:
     """The HTTP error that a library wraps without its status, as it does with redirects."""
     cause = error.__cause__
     response = getattr(cause, "response", None)
     if not isinstance(response, httpx2.Response) or response.status_code < 300:
         return None
-    return Reply.read(response.status_code, response.headers, getattr(cause, "body", None))
+    return ProviderReply.read(response.status_code, response.headers, getattr(cause, "body", None))
 
 
-def explain_reply(reply: Reply, place: Place, hide: Hide) -> ProviderError:
+def explain_reply(reply: ProviderReply, place: FailurePlace, hide: Hide) -> ProviderError:
     """Convert an HTTP error to a `ProviderError` with advice."""
     quoted = _quote(reply.message, hide)
     match reply.status:
@@ -209,7 +209,7 @@ def explain_reply(reply: Reply, place: Place, hide: Hide) -> ProviderError:
             )
 
 
-def _is_about_the_model(reply: Reply, place: Place) -> bool:
+def _is_about_the_model(reply: ProviderReply, place: FailurePlace) -> bool:
     if not place.no_model_codes.isdisjoint(reply.codes):
         return True
     is_named = any("model" in code for code in reply.codes) or (
@@ -218,7 +218,7 @@ def _is_about_the_model(reply: Reply, place: Place) -> bool:
     return reply.status == 404 and is_named
 
 
-def _key_refused(reply: Reply, place: Place, quoted: str) -> ProviderError:
+def _key_refused(reply: ProviderReply, place: FailurePlace, quoted: str) -> ProviderError:
     if place.key_setting is None:
         message = (
             f"{place.label} requires a key (status {reply.status}), but none is configured. See {place.url} in the"
@@ -238,7 +238,7 @@ def _key_refused(reply: Reply, place: Place, quoted: str) -> ProviderError:
     return ProviderError("provider_auth", message, status=reply.status)
 
 
-def _limited(reply: Reply, place: Place, quoted: str) -> ProviderError:
+def _limited(reply: ProviderReply, place: FailurePlace, quoted: str) -> ProviderError:
     is_billing = any("billing" in code for code in reply.codes)
     if reply.is_used_up or is_billing or reply.has("insufficient_quota"):
         return ProviderError(
@@ -257,7 +257,7 @@ def _limited(reply: Reply, place: Place, quoted: str) -> ProviderError:
     )
 
 
-def _unreachable(place: Place, what: str) -> ProviderError:
+def _unreachable(place: FailurePlace, what: str) -> ProviderError:
     advice = place.when_unreachable or (
         f"Check that it is running and that {place.url} is correct."
     )
@@ -268,7 +268,7 @@ def _unreachable(place: Place, what: str) -> ProviderError:
     )
 
 
-def _unreadable(error: Exception, place: Place, hide: Hide) -> ProviderError:
+def _unreadable(error: Exception, place: FailurePlace, hide: Hide) -> ProviderError:
     return ProviderError(
         "provider_error",
         f"{place.subject} sent an invalid response.{_quote(str(error), hide)} Check that {place.url} is the address of"

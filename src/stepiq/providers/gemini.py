@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from stepiq.providers import questions
 from stepiq.providers.base import ModelRequest, ProviderError
-from stepiq.providers.connection import Connection
+from stepiq.providers.connection import ProviderConnection
 from stepiq.providers.questions import Question
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _NAMES = re.compile(r"(?!.*\.\.)[A-Za-z0-9._/-]+")
 """Valid names. A name becomes a part of the URL's path."""
 
 
-class GeminiConnection(Connection):
+class GeminiConnection(ProviderConnection):
     """Connection to Google's Gemini API, or to a gateway in front of it. Google Cloud is not supported."""
 
     libraries: ClassVar[tuple[str, ...]] = (

@@ -14,7 +14,7 @@ from typing import cast
 
 from stepiq.core import logging
 from stepiq.providers.connection import Endpoint
-from stepiq.providers.failures import Place
+from stepiq.providers.failures import FailurePlace
 from stepiq.providers.local_server import LocalServerOptions
 from stepiq.providers.local_weights import (
     CONTEXT_WINDOW,
@@ -113,7 +113,7 @@ class LocalServer:
         )
         url = await self._handshake(self._process, options)
         log.info("local_model_started", pid=self._process.pid)
-        place = Place(
+        place = FailurePlace(
             provider="local",
             label="The local model",
             base_url=url,

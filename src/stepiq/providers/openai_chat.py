@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from stepiq.providers import questions
 from stepiq.providers.base import ModelRequest
-from stepiq.providers.connection import Connection
+from stepiq.providers.connection import ProviderConnection
 from stepiq.providers.questions import Question
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _WITHOUT_SCHEMAS = re.compile(r"gpt-3|gpt-4($|-)|gpt-4o-2024-05-13|chatgpt-4o|o1
 _OPENAI_HEADERS = frozenset({"openai-organization", "openai-project"})
 
 
-class ChatConnection(Connection):
+class ChatConnection(ProviderConnection):
     """Connection to an OpenAI-compatible server. Subclasses adapt it to certain providers."""
 
     libraries: ClassVar[tuple[str, ...]] = (

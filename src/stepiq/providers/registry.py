@@ -11,8 +11,8 @@ from typing import Literal
 from stepiq.core.errors import Invalid
 from stepiq.core.settings import Settings
 from stepiq.providers import catalogue
-from stepiq.providers.base import Cost, Delta, Finished, ModelRequest, Progress, Usage
-from stepiq.providers.sources import EndpointSource, LocalSource, Source, build_sources
+from stepiq.providers.base import CallProgress, Cost, Delta, Finished, ModelRequest, Usage
+from stepiq.providers.sources import EndpointSource, LocalSource, ModelSource, build_sources
 
 NO_KEYS: Mapping[str, str] = MappingProxyType({})
 """Keys of an account that has none of its own."""
@@ -110,7 +110,7 @@ class ResolvedModel:
     """A model that can be called. Implements `base.Model`."""
 
     name: str
-    source: Source
+    source: ModelSource
     key: str | None = field(default=None, repr=False)
     """The account's own key; None to use the operator's configuration."""
 
@@ -137,12 +137,12 @@ class ResolvedModel:
         return self.source.max_answer_tokens
 
     async def stream(
-        self, request: ModelRequest, progress: Progress | None = None
+        self, request: ModelRequest, progress: CallProgress | None = None
     ) -> AsyncGenerator[Delta | Finished]:
         await _load(self.source.connects.libraries)
         async with self.source.lease(self.key) as connection:
             # Closing this iterator closes the inner one immediately instead of at garbage collection.
-            inner = connection.stream(self.name, request, progress or Progress())
+            inner = connection.stream(self.name, request, progress or CallProgress())
             try:
                 async for item in inner:
                     yield item
@@ -265,7 +265,7 @@ class Providers:
         own = {*keys, *accepted_with}
         return _with_key(*self._choose_default(own), keys, accepted_with)
 
-    def _choose(self, model_id: str, own: Collection[str]) -> tuple[Source, str]:
+    def _choose(self, model_id: str, own: Collection[str]) -> tuple[ModelSource, str]:
         source, name = self._find(model_id)
         if (reason := source.reason_with(own)) is not None:
             raise ProviderNotConfigured(
@@ -275,7 +275,7 @@ class Providers:
             )
         return source, name
 
-    def _choose_default(self, own: Collection[str]) -> tuple[Source, str]:
+    def _choose_default(self, own: Collection[str]) -> tuple[ModelSource, str]:
         if self._settings.default_model:
             try:
                 return self._choose(self._settings.default_model, own)
@@ -342,7 +342,7 @@ class Providers:
         async with asyncio.timeout(PROBE_SECONDS), source.lease(None) as connection:
             return await connection.list_models()
 
-    def _find(self, model_id: str) -> tuple[Source, str]:
+    def _find(self, model_id: str) -> tuple[ModelSource, str]:
         head, slash, rest = model_id.partition("/")
         if slash and rest and head in self._sources:
             source = self._sources[head]
@@ -387,7 +387,7 @@ class Providers:
 
 
 def _with_key(
-    source: Source, name: str, keys: Mapping[str, str], accepted_with: Collection[str]
+    source: ModelSource, name: str, keys: Mapping[str, str], accepted_with: Collection[str]
 ) -> ResolvedModel:
     """The model with the key that its calls use. No other code decides which key pays for calls."""
     own = None if source.key_name is None else keys.get(source.key_name)
@@ -396,7 +396,7 @@ def _with_key(
     return ResolvedModel(name, source, own)
 
 
-def _describe(source: Source, name: str, own: Collection[str]) -> ModelDescription:
+def _describe(source: ModelSource, name: str, own: Collection[str]) -> ModelDescription:
     entry = source.entry(name)
     listed = source.price(name)
     return ModelDescription(

@@ -21,7 +21,7 @@ _CODES = ("code", "type", "status", "reason")
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ProviderReply:
     """An error reply, in one format for all providers."""
 
     status: int
@@ -34,7 +34,7 @@ class Reply:
     """Whether a quota or a balance is exhausted, so that a short wait does not help."""
 
     @classmethod
-    def of(cls, error: "ModelHTTPError") -> "Reply":
+    def of(cls, error: "ModelHTTPError") -> "ProviderReply":
         """Convert the library's exception, which may have occurred in the middle of a stream."""
         from pydantic_ai.exceptions import ModelQuotaExceededError
 
@@ -47,7 +47,7 @@ class Reply:
         return cls(said.status, said.codes | given - {""}, said.message, wait, is_used_up)
 
     @classmethod
-    def read(cls, status: int, headers: Mapping[str, str], body: object) -> "Reply":
+    def read(cls, status: int, headers: Mapping[str, str], body: object) -> "ProviderReply":
         """Parse an HTTP reply; `headers` by lower-case name, `body` as text or decoded JSON."""
         if isinstance(body, str):
             body = _parsed(body)

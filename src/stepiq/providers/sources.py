@@ -16,9 +16,9 @@ from stepiq.core.setting_errors import SettingsInvalid
 from stepiq.core.settings import Settings
 from stepiq.providers import catalogue
 from stepiq.providers.base import ProviderError
-from stepiq.providers.catalogue import Entry, PriceList, Prices
-from stepiq.providers.connection import Connection, Endpoint
-from stepiq.providers.failures import Place
+from stepiq.providers.catalogue import CatalogueEntry, PriceList, Prices
+from stepiq.providers.connection import Endpoint, ProviderConnection
+from stepiq.providers.failures import FailurePlace
 from stepiq.providers.local import MAX_OUTPUT_TOKENS, LocalServer, local_unavailable
 from stepiq.providers.local_weights import CONTEXT_WINDOW, MODEL_NAME, LocalModelUnavailable
 from stepiq.providers.openai_chat import ChatConnection
@@ -31,7 +31,7 @@ _LITTLE_USE_SECONDS = 20.0
 _FREE = Prices(Decimal(0), Decimal(0), Decimal(0))
 
 
-class Source(ABC):
+class ModelSource(ABC):
     """One provider with its models, prices and connections."""
 
     origin: Literal["server_key", "local", "none"] = "none"
@@ -52,7 +52,7 @@ class Source(ABC):
     """The setting that holds its key. An account's secret of that name takes precedence."""
     base_url: str | None = None
     """The address of calls; None if they do not leave this machine."""
-    connects: type[Connection] = ChatConnection
+    connects: type[ProviderConnection] = ChatConnection
     """The implementation of its protocol."""
 
     def __init__(self, source_id: str, label: str) -> None:
@@ -67,7 +67,7 @@ class Source(ABC):
         """Whether the name is listed or in the catalogue."""
         return name in self.names() or self.entry(name) is not None
 
-    def entry(self, name: str) -> Entry | None:
+    def entry(self, name: str) -> CatalogueEntry | None:
         """The catalogue's entry for a model."""
         return catalogue.find(self.id, name)
 
@@ -79,7 +79,7 @@ class Source(ABC):
         return entry.context_window if entry else None
 
     @abstractmethod
-    def lease(self, key: str | None) -> AbstractAsyncContextManager[Connection]:
+    def lease(self, key: str | None) -> AbstractAsyncContextManager[ProviderConnection]:
         """A connection with an account's own key; None for the operator's configuration.
 
         Raises:
@@ -95,12 +95,12 @@ class Source(ABC):
         """Close its connections and end its processes."""
 
 
-class ServerSource(Source):
+class ServerSource(ModelSource):
     """A provider at a fixed address."""
 
-    _connection: Connection | None = None
+    _connection: ProviderConnection | None = None
 
-    def __init__(self, place: Place, base_url: str, key: str | None) -> None:
+    def __init__(self, place: FailurePlace, base_url: str, key: str | None) -> None:
         super().__init__(place.provider, place.label)
         self._endpoint = Endpoint(place, base_url, key)
         self.base_url = base_url
@@ -108,20 +108,20 @@ class ServerSource(Source):
         self.key_name = place.key_setting
         self._own = ConnectionPool(self._connect_with)
 
-    async def connection(self) -> Connection:
+    async def connection(self) -> ProviderConnection:
         if self._connection is None:
             self._connection = self.connects(self._endpoint)
         return self._connection
 
     @asynccontextmanager
-    async def lease(self, key: str | None) -> AsyncGenerator[Connection]:
+    async def lease(self, key: str | None) -> AsyncGenerator[ProviderConnection]:
         if key is None:
             yield await self.connection()
             return
         async with self._own.lease(key) as connection:
             yield connection
 
-    def _connect_with(self, key: str) -> Connection:
+    def _connect_with(self, key: str) -> ProviderConnection:
         place = replace(self._endpoint.place, key_setting=f"the secret `{self.key_name}`")
         return self.connects(replace(self._endpoint, place=place, api_key=key, is_own=True))
 
@@ -161,7 +161,7 @@ class OllamaSource(ServerSource):
         base_url = configured or "http://127.0.0.1:11434"
         if not urlsplit(base_url).path.strip("/"):
             base_url = f"{base_url}/v1"
-        place = Place("ollama", "Ollama", base_url, None, "OLLAMA_BASE_URL")
+        place = FailurePlace("ollama", "Ollama", base_url, None, "OLLAMA_BASE_URL")
         super().__init__(place, base_url, None)
         if configured is None:
             self.origin, self.missing = "none", "OLLAMA_BASE_URL"
@@ -179,7 +179,7 @@ class EndpointSource(ServerSource):
         base_url = settings.base_url.rstrip("/")
         key = _secret(settings.api_key)
         setting = f"`base_url` of `[endpoints.{name}]` in `stepiq.toml`"
-        place = Place(name, name, base_url, settings.api_key_env, setting)
+        place = FailurePlace(name, name, base_url, settings.api_key_env, setting)
         super().__init__(place, base_url, key)
         self.prices = PriceList(base_url=base_url)
         self._names = tuple(settings.models)
@@ -197,7 +197,7 @@ class EndpointSource(ServerSource):
         return info.context_window if info else None
 
 
-class LocalSource(Source):
+class LocalSource(ModelSource):
     """The small model that runs on this machine."""
 
     prices = None
@@ -230,7 +230,7 @@ class LocalSource(Source):
         return self._servers[0].pid
 
     @asynccontextmanager
-    async def lease(self, key: str | None) -> AsyncGenerator[Connection]:
+    async def lease(self, key: str | None) -> AsyncGenerator[ProviderConnection]:
         """Wait for an idle process. Workspaces take turns."""
         async with self._places.place(current_owner()):
             # The first one, so that a second process starts only if two workspaces use the model at the same time.
@@ -245,20 +245,20 @@ class LocalSource(Source):
         for server in self._servers:
             await server.close()
 
-    async def _connect(self, server: LocalServer) -> Connection:
+    async def _connect(self, server: LocalServer) -> ProviderConnection:
         try:
             return await server.connection()
         except LocalModelUnavailable as error:
             raise ProviderError("provider_error", error.message) from None
 
 
-def build_sources(settings: Settings) -> dict[str, Source]:
+def build_sources(settings: Settings) -> dict[str, ModelSource]:
     """All providers by id, in the order in which the default model is chosen.
 
     Raises:
         SettingsInvalid: an endpoint has the name of a built-in provider.
     """
-    sources: list[Source] = [VendorSource(vendor, settings) for vendor in VENDORS]
+    sources: list[ModelSource] = [VendorSource(vendor, settings) for vendor in VENDORS]
     for name, endpoint in settings.endpoints.items():
         if name in {*catalogue.VENDORS, "ollama", "local"}:
             raise SettingsInvalid(

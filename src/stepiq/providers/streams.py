@@ -5,8 +5,8 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from stepiq.providers import bounds
-from stepiq.providers.base import Finished, Progress, Usage
-from stepiq.providers.failures import Hide, Place, broken_off, refused, stopped
+from stepiq.providers.base import CallProgress, Finished, Usage
+from stepiq.providers.failures import FailurePlace, Hide, broken_off, refused, stopped
 from stepiq.providers.masking import storable
 
 if TYPE_CHECKING:
@@ -41,7 +41,12 @@ async def _pieces(reply: "StreamedResponse") -> AsyncGenerator[str]:
 
 
 def finished(
-    reply: "StreamedResponse", progress: Progress, place: Place, hide: Hide, *, says_why: bool
+    reply: "StreamedResponse",
+    progress: CallProgress,
+    place: FailurePlace,
+    hide: Hide,
+    *,
+    says_why: bool,
 ) -> Finished:
     """The end of the answer, once the stream has ended.
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from stepiq.providers.anthropic_messages import AnthropicConnection
-from stepiq.providers.connection import Connection
-from stepiq.providers.failures import Place
+from stepiq.providers.connection import ProviderConnection
+from stepiq.providers.failures import FailurePlace
 from stepiq.providers.gemini import GeminiConnection
 from stepiq.providers.mistral_chat import MistralConnection
 from stepiq.providers.openai_chat import OpenAIConnection
@@ -21,7 +21,7 @@ class Vendor:
     """Its public address, in the format of `base_url`."""
     small_model: str
     """The model of steps that name none, if this is the first usable provider."""
-    connects: type[Connection]
+    connects: type[ProviderConnection]
     protocol: str
     usual_end: str
     """Advice about the URL if the server does not support the protocol."""
@@ -43,9 +43,9 @@ class Vendor:
         """Convert the operator's address to the one that `connects` requires."""
         return given.rstrip("/").removesuffix(self.drops).rstrip("/") + self.adds
 
-    def place(self, base_url: str) -> Place:
+    def place(self, base_url: str) -> FailurePlace:
         """The facts for error messages about it."""
-        return Place(
+        return FailurePlace(
             self.id,
             self.label,
             base_url,

@@ -36,7 +36,7 @@ HELD = sa.text(_HELD.format(most=MOST))
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingTickets:
     """The tickets of one queue that no worker has claimed."""
 
     number: int
@@ -48,7 +48,7 @@ class Waiting:
 class Backlog:
     """All waiting tickets and runs."""
 
-    queues: dict[Queue, Waiting]
+    queues: dict[Queue, WaitingTickets]
     held_runs: int
     """Accepted runs that are not enqueued because their workspace is at its plan's limit of concurrent runs."""
 
@@ -56,7 +56,7 @@ class Backlog:
 async def read(session: Session) -> Backlog:
     """Count waiting tickets by queue, up to `MOST` in each lane, and held runs, up to `MOST`."""
     statement = WAITING[session.connection.dialect.name]
-    queues: dict[Queue, Waiting] = {}
+    queues: dict[Queue, WaitingTickets] = {}
     for queue in Queue:
         number, oldest = 0, 0.0
         for lane in queue.lanes:
@@ -64,5 +64,5 @@ async def read(session: Session) -> Backlog:
             number += row.number
             if row.oldest_ms is not None:
                 oldest = max(oldest, (float(row.now_ms) - float(row.oldest_ms)) / 1000)
-        queues[queue] = Waiting(number, oldest)
+        queues[queue] = WaitingTickets(number, oldest)
     return Backlog(queues, await session.scalar(HELD))

@@ -49,7 +49,7 @@ class Anchors:
         return bisect_right(self.here, at) - 1
 
 
-class Reading:
+class DecodedText:
     """A text, decoded in one way. The map of its positions is computed when it is first used."""
 
     def __init__(
@@ -58,7 +58,7 @@ class Reading:
         *,
         length: int,
         open_from: int,
-        source: "Reading | None" = None,
+        source: "DecodedText | None" = None,
         runs: Callable[[], Sequence[Run]] = tuple,
     ) -> None:
         self.text = text
@@ -100,9 +100,9 @@ class Reading:
 
     def rewritten(
         self, text: str, runs: Callable[[], Sequence[Run]], open_from: int | None = None
-    ) -> "Reading":
+    ) -> "DecodedText":
         """This reading with runs replaced; `text` is the result."""
-        return Reading(
+        return DecodedText(
             text,
             length=self.length,
             open_from=self.open_from if open_from is None else open_from,
@@ -186,7 +186,7 @@ _LONGEST_BEGUN = 5
 _LINE_END = re.compile(r"(?<=[A-Za-z0-9+/])[ \t]*\r?\n[ \t]*(?=[A-Za-z0-9+/=])")
 
 
-def readings(text: str, *, plus: bool, is_open: bool = False) -> list[Reading]:
+def readings(text: str, *, plus: bool, is_open: bool = False) -> list[DecodedText]:
     """The text itself, and every decoded form of it that differs.
 
     Args:
@@ -194,11 +194,11 @@ def readings(text: str, *, plus: bool, is_open: bool = False) -> list[Reading]:
         plus: also decode `+` as a space, as in forms.
         is_open: more text may follow, so a possible beginning of an escape at the end is left out.
     """
-    found = [Reading(text, length=len(text), open_from=len(text))]
+    found = [DecodedText(text, length=len(text), open_from=len(text))]
     level = found
     kinds = (_PERCENT, _FORM, _JSON) if plus else (_PERCENT, _JSON)
     for _ in range(DEPTH):
-        following: list[Reading] = []
+        following: list[DecodedText] = []
         for reading, kind in itertools.product(level, kinds):
             if kind.sign not in reading.text:
                 continue
@@ -210,7 +210,7 @@ def readings(text: str, *, plus: bool, is_open: bool = False) -> list[Reading]:
     return found
 
 
-def in_base64(reading: Reading) -> Reading:
+def in_base64(reading: DecodedText) -> DecodedText:
     """The reading with the URL-safe alphabet replaced by the standard one, and without line ends in encoded text."""
     text = reading.text.replace("-", "+").replace("_", "/")
     if "\n" not in text:
@@ -221,12 +221,12 @@ def in_base64(reading: Reading) -> Reading:
     )
 
 
-def _read(reading: Reading, kind: _Escaping) -> Reading:
+def _read(reading: DecodedText, kind: _Escaping) -> DecodedText:
     text = kind.runs.sub(lambda run: kind.read(run.group())[0], reading.text)
     return reading.rewritten(text, lambda: _runs(reading.text, kind))
 
 
-def _read_open(reading: Reading, kind: _Escaping) -> Reading:
+def _read_open(reading: DecodedText, kind: _Escaping) -> DecodedText:
     text, runs = reading.text, _runs(reading.text, kind)
     read_to = runs[-1][1] if runs else 0
     begun = kind.begun.search(text, max(read_to, len(text) - _LONGEST_BEGUN))
@@ -262,7 +262,7 @@ def _runs(text: str, kind: _Escaping) -> list[Run]:
     return [(run.start(), run.end(), kind.read(run.group())) for run in kind.runs.finditer(text)]
 
 
-def _anchors(source: Reading, runs: Sequence[Run], length: int) -> Anchors:
+def _anchors(source: DecodedText, runs: Sequence[Run], length: int) -> Anchors:
     """The position map of `source` with runs replaced."""
     found = Anchors([], [], [])
     at = size = 0
@@ -283,7 +283,7 @@ def _anchors(source: Reading, runs: Sequence[Run], length: int) -> Anchors:
     return found
 
 
-def _copy(source: Reading, start: int, end: int, ahead: int, found: Anchors) -> None:
+def _copy(source: DecodedText, start: int, end: int, ahead: int, found: Anchors) -> None:
     """Copy the entries of the positions from `start` to `end`."""
     if start == end:
         return

@@ -20,7 +20,7 @@ from typing import TypeVar
 
 from stepiq.core.json import Json, dumps
 from stepiq.language.data import is_array, is_object
-from stepiq.redaction.decoding import Reading, in_base64, readings
+from stepiq.redaction.decoding import DecodedText, in_base64, readings
 
 MIN_LENGTH = 8
 """Shorter secrets, in characters, are left alone: they occur in texts by chance."""
@@ -214,11 +214,11 @@ class Masker:
         spans = self._spans(readings(text, plus=self._reads_plus))
         return self._write(text, seen, len(text), spans)
 
-    def _spans(self, found: Sequence[Reading]) -> list[_Span]:
+    def _spans(self, found: Sequence[DecodedText]) -> list[_Span]:
         spans = _found(found, self._plain) | _found(map(in_base64, found), self._encoded)
         return sorted(spans, key=lambda span: (span.start, -span.end, span.name))
 
-    def _undecided(self, reading: Reading) -> int:
+    def _undecided(self, reading: DecodedText) -> int:
         encoded = in_base64(reading)
         # An encoded text may go on in the next line.
         lines = encoded.text.rstrip(" \t\r\n")
@@ -269,7 +269,7 @@ class MaskedStream:
         return self._masker.end(rest, seen) if rest else ""
 
 
-def _boundary(found: Sequence[Reading], at: int) -> int:
+def _boundary(found: Sequence[DecodedText], at: int) -> int:
     """The last position up to `at` that is inside no escape of any reading.
 
     From there on, the text reads the same without what comes before it.
@@ -279,7 +279,7 @@ def _boundary(found: Sequence[Reading], at: int) -> int:
     return at
 
 
-def _found(found: Iterable[Reading], needles: _Needles) -> set[_Span]:
+def _found(found: Iterable[DecodedText], needles: _Needles) -> set[_Span]:
     """The spans of all occurrences, except those inside the overlapping occurrences of a needle."""
     spans: set[_Span] = set()
     # Readings with the same text can differ in their positions.
@@ -325,7 +325,7 @@ def _last_in_row(text: str, needle: _Needle, at: int) -> int:
     return at
 
 
-def _begun(reading: Reading, text: str, needles: _Needles) -> int:
+def _begun(reading: DecodedText, text: str, needles: _Needles) -> int:
     """Where the longest beginning of a secret at the end of a text starts, in the original; its length if there is none."""
     longest = needles.overlap(text)
     return reading.position(len(text) - longest) if longest else reading.length

@@ -27,7 +27,7 @@ from stepiq.runs.errors import (
     TooManyStreams,
 )
 from stepiq.runs.listeners import Streams
-from stepiq.runs.records import Filter, Retry, Run
+from stepiq.runs.records import Filter, Run, RunRetry
 from stepiq.runs.stream import EventStream, Follower
 from stepiq.store.database import StoreUnavailable
 from stepiq.store.states import RunStatus, TriggerType
@@ -279,7 +279,7 @@ async def retry_run(
         tx,
         caller,
         run_id,
-        Retry(
+        RunRetry(
             start=wanted.from_,
             latest_version=wanted.version == "latest",
             input_data=wanted.input_data,

@@ -71,7 +71,7 @@ class Outline:
 
 
 @dataclass(frozen=True, slots=True)
-class Retry:
+class RunRetry:
     """Options for retrying a run."""
 
     start: str = "start"

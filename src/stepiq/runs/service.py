@@ -19,7 +19,7 @@ from stepiq.runs.errors import (
     RunNotFinished,
     RunNotFound,
 )
-from stepiq.runs.records import Outline, Progress, Retry, Run, Started
+from stepiq.runs.records import Outline, Progress, Run, RunRetry, Started
 from stepiq.store.database import Session
 from stepiq.store.states import TriggerType
 
@@ -143,7 +143,7 @@ async def retry(
     session: Session,
     actor: Actor,
     run_id: UUID,
-    wanted: Retry,
+    wanted: RunRetry,
     *,
     engine: Engine,
     plan: Plan,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from stepiq.sandbox import endings, frames, javascript, limits, python
 from stepiq.sandbox.confinement import detach
-from stepiq.sandbox.endings import Ending
+from stepiq.sandbox.endings import ProcessEnding
 from stepiq.sandbox.jobs import Job
 from stepiq.sandbox.printed import Printed
 from stepiq.sandbox.walls import Confinement, WallMissing, Walls
@@ -54,7 +54,7 @@ def _run(
     printed: Printed,
     ready: Callable[[int | None], None],
     confinement: Confinement,
-) -> Ending:
+) -> ProcessEnding:
     if job.language == "javascript":
         ready(None)
         return javascript.run(job, data, printed)

@@ -8,7 +8,7 @@ from stepiq.sandbox.limits import MAX_MESSAGE_CHARACTERS, MAX_OUTPUT_BYTES, OUTP
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class ProcessEnding:
     """A frame of kind `RESULT`, `ERROR` or `LIMIT`, and its text."""
 
     kind: bytes
@@ -19,17 +19,17 @@ class Ending:
         return frames.pack(self.kind, self.text.encode(errors="replace"))
 
 
-def error(message: str, line: int | None = None) -> Ending:
+def error(message: str, line: int | None = None) -> ProcessEnding:
     """The code raised, is invalid, or returned a value that is not JSON."""
-    return Ending(frames.ERROR, _at(line, message))
+    return ProcessEnding(frames.ERROR, _at(line, message))
 
 
-def limit(message: str, line: int | None = None) -> Ending:
+def limit(message: str, line: int | None = None) -> ProcessEnding:
     """The code exceeded a limit."""
-    return Ending(frames.LIMIT, _at(line, message))
+    return ProcessEnding(frames.LIMIT, _at(line, message))
 
 
-def result(text: str) -> Ending:
+def result(text: str) -> ProcessEnding:
     """The JSON that `main` returned, or an error if it is too large or cannot be stored."""
     data = text.encode(errors="replace")
     if len(data) > MAX_OUTPUT_BYTES:
@@ -38,10 +38,10 @@ def result(text: str) -> Ending:
         json.loads(data)
     except json.MalformedJson as malformed:
         return error(f"The result of `main` cannot be stored. {malformed}")
-    return Ending(frames.RESULT, text)
+    return ProcessEnding(frames.RESULT, text)
 
 
-def not_json(problem: str, types: str) -> Ending:
+def not_json(problem: str, types: str) -> ProcessEnding:
     """`main` returned a value with a part that JSON cannot represent; `problem` names the part."""
     return error(f"The result of `main` is not JSON: {problem} Return only {types}.")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from stepiq.language.code_source import NO_JAVASCRIPT_MAIN
 from stepiq.sandbox import endings, limits
-from stepiq.sandbox.endings import Ending
+from stepiq.sandbox.endings import ProcessEnding
 from stepiq.sandbox.jobs import Job
 from stepiq.sandbox.printed import Printed
 from stepiq.sandbox.quickjs_engine import Context, Drive, JSException, StackOverflow, new_context
@@ -26,7 +26,7 @@ _MODULE_SYNTAX = re.compile(r"\s*(export|import)\b")
 _NO_MODULES = " The code is a script, not a module. Remove `export` and `import`."
 
 
-def run(job: Job, data: bytes, printed: Printed) -> Ending:
+def run(job: Job, data: bytes, printed: Printed) -> ProcessEnding:
     """Call `main` with the JSON in `data`.
 
     There is no time limit here: the engine's own does not allow callbacks, so it would prevent log output while the
@@ -47,7 +47,7 @@ def run(job: Job, data: bytes, printed: Printed) -> Ending:
         return _thrown(str(error), job)
 
 
-def _call(context: Context, drive: Drive, job: Job, data: bytes) -> Ending:
+def _call(context: Context, drive: Drive, job: Job, data: bytes) -> ProcessEnding:
     # The value of the last statement is not used, and may have no Python equivalent.
     with contextlib.suppress(TypeError, UnicodeDecodeError):
         context.eval(job.source)
@@ -63,7 +63,7 @@ def _call(context: Context, drive: Drive, job: Job, data: bytes) -> Ending:
     return _read(told)
 
 
-def _read(told: str) -> Ending:
+def _read(told: str) -> ProcessEnding:
     match told[0], told[1:]:
         case "R", text:
             return endings.result(text)
@@ -77,7 +77,7 @@ def _read(told: str) -> Ending:
             return endings.error(_NEVER_SETTLED)
 
 
-def _thrown(text: str, job: Job) -> Ending:
+def _thrown(text: str, job: Job) -> ProcessEnding:
     message = text.partition("\n    at ")[0].removesuffix("\nundefined").strip()
     line = _line(text)
     # If no memory is left for an error object, the engine throws null.

@@ -15,7 +15,7 @@ from pydantic_monty import (
 
 from stepiq.language.code_source import NO_PYTHON_MAIN
 from stepiq.sandbox import endings, limits
-from stepiq.sandbox.endings import Ending
+from stepiq.sandbox.endings import ProcessEnding
 from stepiq.sandbox.jobs import Job
 from stepiq.sandbox.printed import Printed
 from stepiq.sandbox.python_prelude import CALL, INPUT_NAME, PRELUDE
@@ -34,7 +34,7 @@ def run(
     printed: Printed,
     ready: Callable[[int | None], None],
     confinement: Confinement,
-) -> Ending:
+) -> ProcessEnding:
     """Call `main` with `data`.
 
     Args:
@@ -81,7 +81,7 @@ def _session(job: Job, interpreter: str) -> Generator[MontySession]:
         yield session
 
 
-def _call(session: MontySession, job: Job, data: object, printed: Printed) -> Ending:
+def _call(session: MontySession, job: Job, data: object, printed: Printed) -> ProcessEnding:
     def show(_: str, text: str) -> None:
         printed.write(text)
 
@@ -99,7 +99,7 @@ def _call(session: MontySession, job: Job, data: object, printed: Printed) -> En
             return endings.error(_TAMPERED)
 
 
-def _raised(error: MontyError, job: Job) -> Ending:
+def _raised(error: MontyError, job: Job) -> ProcessEnding:
     if not isinstance(error, MontyRuntimeError | MontySyntaxError):
         return endings.error(str(error))
     message = error.display("type-msg")

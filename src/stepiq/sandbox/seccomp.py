@@ -6,7 +6,7 @@ import struct
 import sys
 from functools import cache
 
-from stepiq.sandbox.syscalls import AARCH64, NUMBERS, X86_64, Check, Policy
+from stepiq.sandbox.syscalls import AARCH64, NUMBERS, X86_64, ArgumentCheck, Policy
 
 _MACHINES = {X86_64: 0, AARCH64: 1}
 _ARCHITECTURES = (0xC000003E, 0xC00000B7)
@@ -26,7 +26,7 @@ _X32 = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class Filter(ctypes.Structure):
+class SyscallFilter(ctypes.Structure):
     """`struct sock_fprog`."""
 
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p))
@@ -70,7 +70,7 @@ def install(policy: Policy, *, all_threads: bool = False) -> None:
         return
     program = assemble(policy, column)
     instructions = ctypes.create_string_buffer(program, len(program))
-    wanted = Filter(len(program) // 8, ctypes.addressof(instructions))
+    wanted = SyscallFilter(len(program) // 8, ctypes.addressof(instructions))
     gain_nothing()
     flags = _ALL_THREADS if all_threads else 0
     if _call(_SECCOMP[column], _SET_MODE_FILTER, flags, ctypes.addressof(wanted)) != 0:
@@ -89,7 +89,7 @@ def assemble(policy: Policy, column: int) -> bytes:
 
 
 @cache
-def _assemble(policy: tuple[tuple[str, tuple[Check, ...]], ...], column: int) -> bytes:
+def _assemble(policy: tuple[tuple[str, tuple[ArgumentCheck, ...]], ...], column: int) -> bytes:
     program = [
         _instruction(_LOAD, _ARCHITECTURE),
         _instruction(_EQUAL, _ARCHITECTURES[column], 1, 0),
@@ -112,7 +112,7 @@ def _answer(name: str, column: int, action: int) -> list[bytes]:
     return [_instruction(_EQUAL, number, 0, 1), _instruction(_RETURN, action)]
 
 
-def _checked(name: str, checks: tuple[Check, ...], column: int) -> list[bytes]:
+def _checked(name: str, checks: tuple[ArgumentCheck, ...], column: int) -> list[bytes]:
     number = NUMBERS[name][column]
     if number is None:
         return []
@@ -121,7 +121,7 @@ def _checked(name: str, checks: tuple[Check, ...], column: int) -> list[bytes]:
     return [_instruction(_EQUAL, number, 0, len(tests)), *tests]
 
 
-def _test(check: Check, value: int) -> list[bytes]:
+def _test(check: ArgumentCheck, value: int) -> list[bytes]:
     """Allow the call if the argument has the value; otherwise continue with the next instruction."""
     low = _ARGUMENTS + 8 * check.argument
     return [

@@ -93,7 +93,7 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class ArgumentCheck:
     """Allows a call only if the bits `mask` of one of its arguments have one of the values."""
 
     argument: int
@@ -101,7 +101,7 @@ class Check:
     mask: int = (1 << 64) - 1
 
 
-Policy = dict[str, tuple[Check, ...]]
+Policy = dict[str, tuple[ArgumentCheck, ...]]
 """The allowed calls. With checks, one of them must pass."""
 
 _CLONE_THREAD = 0x10000
@@ -129,22 +129,22 @@ _STARTING = (
 RUNNING: Policy = {
     **dict.fromkeys(_RUNNING.split(), ()),
     # Only the own process group: the child and its interpreter.
-    "kill": (Check(0, (0,)),),
-    "prctl": (Check(0, (_PR_SET_NAME, _PR_SET_VMA)),),
+    "kill": (ArgumentCheck(0, (0,)),),
+    "prctl": (ArgumentCheck(0, (_PR_SET_NAME, _PR_SET_VMA)),),
 }
 """For a child that runs code."""
 
 STARTING: Policy = {
     **RUNNING,
     **dict.fromkeys(_STARTING.split(), ()),
-    "clone": (Check(0, (_CLONE_THREAD,), mask=_CLONE_THREAD), Check(0, (_SPAWN,))),
-    "fcntl": (Check(1, _DESCRIPTOR_FLAGS),),
-    "ioctl": (Check(1, (_FIONBIO, _FIOCLEX, _TCGETS)),),
-    "open": (Check(1, (0,), mask=_WRITING),),
-    "openat": (Check(2, (0,), mask=_WRITING),),
+    "clone": (ArgumentCheck(0, (_CLONE_THREAD,), mask=_CLONE_THREAD), ArgumentCheck(0, (_SPAWN,))),
+    "fcntl": (ArgumentCheck(1, _DESCRIPTOR_FLAGS),),
+    "ioctl": (ArgumentCheck(1, (_FIONBIO, _FIOCLEX, _TCGETS)),),
+    "open": (ArgumentCheck(1, (0,), mask=_WRITING),),
+    "openat": (ArgumentCheck(2, (0,), mask=_WRITING),),
     # Reads a limit. To set one, the third argument must be an address.
-    "prlimit64": (Check(2, (0,)),),
-    "socketpair": (Check(0, (_AF_UNIX,)),),
+    "prlimit64": (ArgumentCheck(2, (0,)),),
+    "socketpair": (ArgumentCheck(0, (_AF_UNIX,)),),
 }
 """For an interpreter in its own process, which must load itself first.
 

@@ -33,7 +33,7 @@ from stepiq.runs.operations import endpoints as operations
 from stepiq.runs.reviews import endpoints as reviews
 from stepiq.runs.reviews import page as review_page
 from stepiq.runs.reviews.links import PAGE_PATH as REVIEW_PATH
-from stepiq.runs.reviews.links import Links
+from stepiq.runs.reviews.links import ReviewLinks
 from stepiq.server import health, metrics, openapi
 from stepiq.server.docs import pages
 from stepiq.server.routes import operation_id, routes_of
@@ -145,7 +145,7 @@ def equip(app: FastAPI, services: Services, *, has_worker: bool = True) -> None:
     IDEMPOTENCY.set(app, Idempotency(doors.jwt_secret))
     runs.STREAMS.set(app, Streams(services.changes))
     runs.RUN_LINKS.set(app, LinkDoor(RunLinks(settings)))
-    reviews.REVIEW_LINKS.set(app, LinkDoor(Links(settings)))
+    reviews.REVIEW_LINKS.set(app, LinkDoor(ReviewLinks(settings)))
     notify.RECIPIENT_LINKS.set(app, LinkDoor(RecipientLinks(settings)))
     pipelines.WATCHER.set(app, ScheduleSync(plans))
     webhooks.INBOX.set(app, Inbox(services.database, services.changes, services.engine, secrets))

@@ -79,7 +79,7 @@ class _Phase(Enum):
 
 
 @dataclass(slots=True, eq=False)
-class Connection:
+class ClientConnection:
     """One connection. Only `Connections` changes it."""
 
     owner: str
@@ -96,8 +96,8 @@ class Connection:
 class _Crowd:
     """Connections by client, with access to the client that has the most."""
 
-    _of: dict[str, OrderedDict[Connection, None]] = field(
-        default_factory=dict[str, OrderedDict[Connection, None]]
+    _of: dict[str, OrderedDict[ClientConnection, None]] = field(
+        default_factory=dict[str, OrderedDict[ClientConnection, None]]
     )
     _levels: list[OrderedDict[str, None]] = field(default_factory=lambda: [OrderedDict()])
     """At index n, the clients with n connections."""
@@ -114,7 +114,7 @@ class _Crowd:
     def count(self, client: str) -> int:
         return len(self._of.get(client, ()))
 
-    def add(self, one: Connection) -> None:
+    def add(self, one: ClientConnection) -> None:
         mine = self._of.setdefault(one.client, OrderedDict())
         self._levels[len(mine)].pop(one.client, None)
         mine[one] = None
@@ -123,7 +123,7 @@ class _Crowd:
             self._levels.append(OrderedDict())
         self._levels[len(mine)][one.client] = None
 
-    def discard(self, one: Connection) -> None:
+    def discard(self, one: ClientConnection) -> None:
         mine = self._of.get(one.client)
         if mine is None or one not in mine:
             return
@@ -137,10 +137,10 @@ class _Crowd:
         while len(self._levels) > 1 and not self._levels[-1]:
             self._levels.pop()
 
-    def oldest(self, client: str) -> Connection | None:
+    def oldest(self, client: str) -> ClientConnection | None:
         return next(iter(self._of.get(client, ())), None)
 
-    def oldest_of_largest(self) -> Connection | None:
+    def oldest_of_largest(self) -> ClientConnection | None:
         client = next(iter(self._levels[-1]), None)
         return None if client is None else self.oldest(client)
 
@@ -159,14 +159,14 @@ class Connections:
     """All connections without a place. Any of them can be closed for a new one."""
     _idle: _Crowd = field(default_factory=_Crowd)
 
-    def open(self, owner: str, close: Callable[[], None]) -> Connection:
+    def open(self, owner: str, close: Callable[[], None]) -> ClientConnection:
         """Add a connection.
 
         Args:
             owner: the address of the client; empty for a trusted proxy.
             close: closes the connection immediately.
         """
-        one = Connection(owner, close, owner)
+        one = ClientConnection(owner, close, owner)
         metrics.connections_open.inc()
         if self._has_free_place(owner):
             self._give_place(one, owner)
@@ -176,7 +176,7 @@ class Connections:
         self._anteroom.add(one)
         return one
 
-    def request(self, one: Connection, client: str) -> TooManyConnections | ServerFull | None:
+    def request(self, one: ClientConnection, client: str) -> TooManyConnections | ServerFull | None:
         """Register the head of a request, and assign a place to the connection if it has none.
 
         Args:
@@ -197,13 +197,13 @@ class Connections:
         self._give_place(one, client)
         return None
 
-    def read(self, one: Connection) -> None:
+    def read(self, one: ClientConnection) -> None:
         """Register a part of another request on an idle connection."""
         if one.phase is _Phase.IDLE:
             self._idle.discard(one)
             self._add_half_open(one)
 
-    def work(self, one: Connection) -> None:
+    def work(self, one: ClientConnection) -> None:
         """Mark a connection with a place as busy: its request is complete, or its response is not fully read."""
         if not one.has_place or one.phase is _Phase.CLOSED:
             return
@@ -213,7 +213,7 @@ class Connections:
             self._half_open.discard(one)
         one.phase = _Phase.BUSY
 
-    def rest(self, one: Connection) -> None:
+    def rest(self, one: ClientConnection) -> None:
         """Mark a busy connection as idle: the client has received the response."""
         if one.phase is not _Phase.BUSY:
             return
@@ -223,7 +223,7 @@ class Connections:
         one.phase = _Phase.IDLE
         self._idle.add(one)
 
-    def close(self, one: Connection) -> None:
+    def close(self, one: ClientConnection) -> None:
         """Remove a connection that has ended."""
         if one.phase is _Phase.CLOSED:
             return
@@ -263,7 +263,7 @@ class Connections:
         # An idle connection first, because closing it loses no request.
         return self._cut(self._idle.oldest(client) or self._half_open.oldest(client))
 
-    def _give_place(self, one: Connection, client: str) -> None:
+    def _give_place(self, one: ClientConnection, client: str) -> None:
         if one.has_place:
             self._count(one.client, -1)
         else:
@@ -274,7 +274,7 @@ class Connections:
         self._count(client, +1)
         self._add_half_open(one)
 
-    def _add_half_open(self, one: Connection) -> None:
+    def _add_half_open(self, one: ClientConnection) -> None:
         client = one.client
         if client and self._half_open.count(client) >= self.limits.half_open_per_client:
             self._cut(self._half_open.oldest(client))
@@ -287,7 +287,7 @@ class Connections:
             if not self._of_client[client]:
                 del self._of_client[client]
 
-    def _cut(self, victim: Connection | None) -> bool:
+    def _cut(self, victim: ClientConnection | None) -> bool:
         if victim is None:
             return False
         reason = "idle" if victim.phase is _Phase.IDLE else "half_open"

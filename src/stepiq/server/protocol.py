@@ -19,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from stepiq.accounts.origin import client_at
 from stepiq.core import ids, logging, metrics
 from stepiq.core.errors import Malformed, StepIQError
-from stepiq.server.connections import Connection, Connections
+from stepiq.server.connections import ClientConnection, Connections
 from stepiq.web import problems, requests
 from stepiq.web.errors import HeadersTooLarge, RequestTimeout
 from stepiq.web.guard import MAX_HEADER_BYTES, with_defaults
@@ -94,7 +94,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(*args, **options)
         self._all = connections
         self._clients = clients
-        self._one: Connection
+        self._one: ClientConnection
         self._head_timer: asyncio.TimerHandle | None = None
         self._head_bytes = 0
         self._in_body = False
@@ -202,7 +202,7 @@ class GuardedProtocol(HttpToolsProtocol):
         request_id = str(ids.uuid7())
         response = problems.respond(error, request_id)
         response.headers["X-Request-ID"] = request_id
-        response.headers["Connection"] = "close"
+        response.headers["ClientConnection"] = "close"
         lines = [b"HTTP/1.1 %d %s" % (response.status_code, error.code.encode())]
         lines += [name + b": " + value for name, value in with_defaults(response.raw_headers)]
         self.transport.write(b"\r\n".join([*lines, b"", bytes(response.body)]))

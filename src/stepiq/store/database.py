@@ -119,7 +119,7 @@ class Database:
                 pool_pre_ping=True,
                 hide_parameters=True,
                 connect_args={
-                    "async_creator_fn": postgres_driver.Connection.connect,
+                    "async_creator_fn": postgres_driver.PostgresConnection.connect,
                     **alive("stepiq"),
                 },
             )
@@ -243,7 +243,7 @@ class Database:
         """
         dsn = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
         with outages_reported():
-            return await postgres_driver.Connection.connect(
+            return await postgres_driver.PostgresConnection.connect(
                 dsn, autocommit=True, **alive(f"stepiq {purpose}")
             )
 

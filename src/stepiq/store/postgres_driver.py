@@ -36,7 +36,7 @@ def answering_within(seconds: float) -> Generator[None]:
         _deadline.set(before)
 
 
-class Connection(psycopg.AsyncConnection[Any]):
+class PostgresConnection(psycopg.AsyncConnection[Any]):
     """A connection whose waits end at the deadline, or immediately when their task is cancelled.
 
     On cancellation, the driver would request that the server cancels the statement, and wait up to ten seconds for the

@@ -44,7 +44,7 @@ EXECUTE format('ALTER TABLE %I.%I OWNER TO {role}', t.schemaname, t.tablename); 
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class MissingRight:
     """A right that the role lacks."""
 
     problem: str
@@ -86,7 +86,7 @@ def revision(connection: psycopg.Connection) -> str | None:
     return None if row is None else str(row[0])
 
 
-def missing(connection: psycopg.Connection, *, is_current: bool) -> list[Missing]:
+def missing(connection: psycopg.Connection, *, is_current: bool) -> list[MissingRight]:
     """The rights that the role of a connection lacks to start a server. Changes nothing.
 
     Args:
@@ -104,47 +104,47 @@ def missing(connection: psycopg.Connection, *, is_current: bool) -> list[Missing
         return found + list(_tables(tables, facts, is_current))
 
 
-def _schema(connection: psycopg.Connection, facts: _Facts) -> Iterator[Missing]:
+def _schema(connection: psycopg.Connection, facts: _Facts) -> Iterator[MissingRight]:
     role = quoted(facts.role)
     if facts.schema is None:
         problem = f"The role {role} has no right to use any schema of the database {quoted(facts.database)}."
         grant = f"GRANT USAGE, CREATE ON SCHEMA public TO {role};"
-        yield Missing(
+        yield MissingRight(
             problem, grant if facts.has_public else f"CREATE SCHEMA public AUTHORIZATION {role};"
         )
     elif not _may(connection, f"CREATE TABLE {quoted(facts.schema)}.{_TRIAL} ()"):
         schema = quoted(facts.schema)
-        yield Missing(
+        yield MissingRight(
             f"The role {role} may not create tables in the schema {schema}.",
             f"GRANT USAGE, CREATE ON SCHEMA {schema} TO {role};",
         )
 
 
-def _queue(connection: psycopg.Connection, facts: _Facts) -> Iterator[Missing]:
+def _queue(connection: psycopg.Connection, facts: _Facts) -> Iterator[MissingRight]:
     role, database = quoted(facts.role), quoted(facts.database)
     if not facts.has_queue_schema:
         if not _may(connection, f"CREATE SCHEMA {QUEUE_SCHEMA}"):
-            yield Missing(
+            yield MissingRight(
                 f"The role {role} may not create the schema {QUEUE_SCHEMA} in the database {database}.",
                 f"GRANT CREATE ON DATABASE {database} TO {role};",
             )
     elif not facts.may_use_queue:
-        yield Missing(
+        yield MissingRight(
             f"The role {role} may not use the schema {QUEUE_SCHEMA}.",
             f"ALTER SCHEMA {QUEUE_SCHEMA} OWNER TO {role};",
         )
     elif not facts.has_queue and not _may(connection, f"CREATE TABLE {QUEUE_SCHEMA}.{_TRIAL} ()"):
-        yield Missing(
+        yield MissingRight(
             f"The role {role} may not create tables in the schema {QUEUE_SCHEMA}.",
             f"ALTER SCHEMA {QUEUE_SCHEMA} OWNER TO {role};",
         )
 
 
-def _tables(found: Sequence[_Table], facts: _Facts, is_current: bool) -> Iterator[Missing]:
+def _tables(found: Sequence[_Table], facts: _Facts, is_current: bool) -> Iterator[MissingRight]:
     role, database = quoted(facts.role), quoted(facts.database)
     ours = [table for table in found if not table.is_of_queue]
     if ours and not any(table.name == "alembic_version" for table in ours):
-        yield Missing(
+        yield MissingRight(
             f"Another program created the table {ours[0].name} of the database {database}, but stepIQ needs its own database.",
             another_database(role, database),
         )
@@ -154,7 +154,7 @@ def _tables(found: Sequence[_Table], facts: _Facts, is_current: bool) -> Iterato
     ]
     if wrong:
         count = f"{len(wrong)} table" + ("" if len(wrong) == 1 else "s")
-        yield Missing(
+        yield MissingRight(
             f"The role {role} does not own {count} of the database {database}, such as {wrong[0].name}, which"
             f" {quoted(wrong[0].owner)} owns.",
             _new_owner({(table.owner_id, table.owner) for table in wrong}, facts),

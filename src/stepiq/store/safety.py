@@ -109,5 +109,5 @@ def judge(*, version: int, encoding: str, is_read_only: bool, off: list[str]) ->
     return found
 
 
-def _refused(missing: rights.Missing, name: str) -> StoreRefused:
+def _refused(missing: rights.MissingRight, name: str) -> StoreRefused:
     return StoreRefused(f"{missing.problem} Run as a superuser, connected to {name}: {missing.sql}")

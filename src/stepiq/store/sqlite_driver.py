@@ -17,15 +17,15 @@ _WAITS_FOR_LOCK = "BEGIN IMMEDIATE"
 Result = TypeVar("Result")
 
 
-async def connect(path: Path) -> "Connection":
+async def connect(path: Path) -> "SqliteConnection":
     """Open the file. Transactions begin and end only with explicit statements of the caller."""
-    return Connection(sqlite3.connect(path, isolation_level=None, check_same_thread=False))
+    return SqliteConnection(sqlite3.connect(path, isolation_level=None, check_same_thread=False))
 
 
 class Cursor:
     """The methods that SQLAlchemy's asyncio dialect calls on a cursor."""
 
-    def __init__(self, connection: "Connection", cursor: sqlite3.Cursor) -> None:
+    def __init__(self, connection: "SqliteConnection", cursor: sqlite3.Cursor) -> None:
         self._connection = connection
         self._cursor = cursor
 
@@ -69,7 +69,7 @@ class Cursor:
         self._cursor.close()
 
 
-class Connection:
+class SqliteConnection:
     """The methods that SQLAlchemy's asyncio dialect calls on a connection."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:

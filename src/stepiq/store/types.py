@@ -50,7 +50,7 @@ class JsonText(TypeDecorator[Json]):
     def process_bind_param(self, value: Json, dialect: Dialect) -> str | None:
         if value is None:
             return None
-        return str(value) if isinstance(value, json.Text) else json.dumps(value)
+        return str(value) if isinstance(value, json.SerializedJson) else json.dumps(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Json:
         return None if value is None else json.read_trusted(value)

@@ -8,14 +8,14 @@ from stepiq.core import json
 from stepiq.core.json import Json
 from stepiq.language.data import is_array, is_object
 from stepiq.language.expressions import Expression, ExpressionError
-from stepiq.trials.reading import Case
+from stepiq.trials.reading import PipelineCase
 from stepiq.trials.shapes import StepEnd
 
 _SHOWN_DIFFERENCES = 10
 _SHOWN_CHARACTERS = 200
 
 
-def problems(case: Case, run: Mapping[str, Any]) -> list[str]:
+def problems(case: PipelineCase, run: Mapping[str, Any]) -> list[str]:
     """One message for each difference between a run and its expected result. At most ten are about the output.
 
     Args:

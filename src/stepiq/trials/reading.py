@@ -10,13 +10,13 @@ from stepiq.core.errors import Issue
 from stepiq.core.json import Json
 from stepiq.core.validation import sentence
 from stepiq.execution.outcomes import Completed, Failed, FailureCode
-from stepiq.execution.stubs import Decided, Ends, Given
+from stepiq.execution.stubs import Ends, Given, GivenDecision
 from stepiq.language import places
 from stepiq.language.definition import Definition
 from stepiq.language.expressions import Expression, ExpressionSyntaxError
 from stepiq.language.outputs import output_issues
 from stepiq.language.placing import Placer
-from stepiq.language.reports import Problem
+from stepiq.language.reports import PathProblem
 from stepiq.language.source import SourceFormat, read
 from stepiq.language.specs import Step
 from stepiq.language.words import suggest
@@ -32,7 +32,7 @@ _FAILURES = frozenset(FailureCode)
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class PipelineCase:
     """One test, ready to run."""
 
     test: CaseShape
@@ -43,7 +43,7 @@ class Case:
 
 def read_cases(
     text: str, source_format: SourceFormat, definition: Definition
-) -> tuple[list[Case], tuple[Issue, ...]]:
+) -> tuple[list[PipelineCase], tuple[Issue, ...]]:
     """Parse a test file. Returns its tests and all errors; run the tests only if there are none."""
     source = read(text, source_format)
     if source.issues:
@@ -53,21 +53,21 @@ def read_cases(
         content = FileShape.model_validate(source.data)
     except ValidationError as error:
         return [], placer.sorted([_shape_problem(entry) for entry in error.errors()])
-    reader = _Reader(definition)
+    reader = _CaseReader(definition)
     cases = [reader.case(test, ("tests", index)) for index, test in enumerate(content.tests)]
     return cases, placer.sorted(reader.problems)
 
 
-class _Reader:
+class _CaseReader:
     """Checks tests against their pipeline, one by one."""
 
     def __init__(self, definition: Definition) -> None:
-        self.problems: list[Problem] = []
+        self.problems: list[PathProblem] = []
         self._steps = {step.id: step for step in definition.every_step}
         self._items = dict(_items(definition.steps, 0, None))
         self._at: places.Path = ()
 
-    def case(self, test: CaseShape, at: places.Path) -> Case:
+    def case(self, test: CaseShape, at: places.Path) -> PipelineCase:
         """Check one test. The result can be run only if there are no problems."""
         self._at = at
         given: dict[str, Ends] = {}
@@ -99,7 +99,7 @@ class _Reader:
                 "conflict",
                 "A failed run has no output. Expect either `output` or `error`.",
             )
-        return Case(test, says_output, given, tuple(self._checks(expect.check)))
+        return PipelineCase(test, says_output, given, tuple(self._checks(expect.check)))
 
     def _ends(self, step: Step, end: GivenEnd, path: places.Path) -> Iterator[Given]:
         if isinstance(step.spec, ReviewSpec):
@@ -139,7 +139,7 @@ class _Reader:
             self._refuse((*path, "output"), "conflict", message)
         is_decided = end.decision is not ReviewEnd.TIMEOUT
         decision = ReviewDecision(end.decision) if is_decided else None
-        yield Decided(decision, end.comment, (end.output,) if edits else None)
+        yield GivenDecision(decision, end.comment, (end.output,) if edits else None)
 
     def _check_output(self, step: Step, output: Json, path: places.Path) -> None:
         for issue in output_issues(step, output):
@@ -178,7 +178,7 @@ class _Reader:
         inside: tuple[str, int, int] | None = None,
     ) -> None:
         at_key = code == "unknown_step"
-        self.problems.append(Problem((*self._at, *path), code, message, at_key, inside))
+        self.problems.append(PathProblem((*self._at, *path), code, message, at_key, inside))
 
 
 def _items(
@@ -192,13 +192,13 @@ def _items(
             yield from _items(sequence, depth + 1, inside)
 
 
-def _shape_problem(entry: Mapping[str, Any]) -> Problem:
+def _shape_problem(entry: Mapping[str, Any]) -> PathProblem:
     path: places.Path = entry["loc"]
     kind = str(entry["type"])
     if kind == "extra_forbidden":
         name = str(path[-1])[:64]
         message = f"Unknown field `{name}`. {suggest(name, fields_at(path))}"
-        return Problem(path, "unknown_field", message, at_key=True)
+        return PathProblem(path, "unknown_field", message, at_key=True)
     if kind == "missing":
-        return Problem(path, "missing", f"`{path[-1]}` is required.")
-    return Problem(path, kind, sentence(entry))
+        return PathProblem(path, "missing", f"`{path[-1]}` is required.")
+    return PathProblem(path, kind, sentence(entry))

@@ -66,12 +66,12 @@ class Guard:
         scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
         request_id = _request_id(scope)
         scope = requests.open_scope(scope, request_id)
-        answer = _Answer(send, scope)
+        answer = _GuardedSend(send, scope)
         with logging.bound(request_id=request_id):
             async with _logged(scope, answer):
                 await self._handle(scope, receive, answer)
 
-    async def _handle(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+    async def _handle(self, scope: Scope, receive: Receive, answer: "_GuardedSend") -> None:
         try:
             _check_head(scope)
             if _has_body(scope):
@@ -113,7 +113,7 @@ class Guard:
         return bytes(body)
 
     async def _refuse(
-        self, scope: Scope, receive: Receive, answer: "_Answer", error: StepIQError
+        self, scope: Scope, receive: Receive, answer: "_GuardedSend", error: StepIQError
     ) -> None:
         """Respond without calling the app, then close the connection without reading the whole request.
 
@@ -136,7 +136,7 @@ class Guard:
         await answer.send({"type": "http.response.body", "body": b""})
 
 
-class _Answer:
+class _GuardedSend:
     """Sends the response with the request's id and other added headers, and records its status. HEAD gets no body."""
 
     def __init__(self, send: Send, scope: Scope) -> None:
@@ -163,7 +163,7 @@ def with_defaults(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes
 
 
 @asynccontextmanager
-async def _logged(scope: Scope, answer: _Answer) -> AsyncGenerator[None]:
+async def _logged(scope: Scope, answer: _GuardedSend) -> AsyncGenerator[None]:
     started = time.perf_counter()
     try:
         yield

@@ -43,7 +43,7 @@ _CLAIM = "stepiq.claim"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class StoredAnswer:
     """The response to a request."""
 
     status: int
@@ -63,7 +63,7 @@ class Answer:
 class Replayed(Exception):
     """The request was answered before. The same response is sent again, and the request is not executed."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: StoredAnswer) -> None:
         super().__init__()
         self.answer = answer
 
@@ -121,7 +121,7 @@ class Idempotency:
 IDEMPOTENCY = AppKey[Idempotency]("idempotency")
 
 
-class Claim:
+class KeyClaim:
     """A request's claim on its key, from before its work until its response."""
 
     def __init__(self, idempotency: Idempotency, name: RequestName, request_hash: bytes) -> None:
@@ -158,7 +158,7 @@ class Claim:
             body = self._idempotency.unseal(self.name, found.body)
             if found.request_hash != self._request_hash:
                 raise IdempotencyKeyReused
-            raise Replayed(Answer(found.status, cast(dict[str, str], found.headers), body))
+            raise Replayed(StoredAnswer(found.status, cast(dict[str, str], found.headers), body))
 
     async def keep(self, session: Session, response: Response) -> None:
         """Store the response if it is a success with a complete body. Otherwise, the key stays free."""
@@ -183,7 +183,7 @@ class Claim:
             await queries.delete(session, self.name)
 
 
-async def claim_of(request: Request) -> Claim | None:
+async def claim_of(request: Request) -> KeyClaim | None:
     """The claim of a request with a key; None for other requests.
 
     Only a POST with a credential accepts keys: all other methods are idempotent or only read.
@@ -205,11 +205,11 @@ async def claim_of(request: Request) -> Claim | None:
     idempotency = IDEMPOTENCY.get(request.app)
     query, scopes = request.scope["query_string"], requests.scopes_of(request.scope)
     digest = idempotency.digest(query, await request.body(), scopes)
-    return Claim(idempotency, name, digest)
+    return KeyClaim(idempotency, name, digest)
 
 
 @contextmanager
-def claimed(scope: MutableMapping[str, Any], claim: Claim, session: Session) -> Generator[None]:
+def claimed(scope: MutableMapping[str, Any], claim: KeyClaim, session: Session) -> Generator[None]:
     """Allow the route to store its response while the transaction is open."""
     scope[_CLAIM] = (claim, session)
     try:
@@ -220,7 +220,7 @@ def claimed(scope: MutableMapping[str, Any], claim: Claim, session: Session) -> 
 
 async def keep(scope: Mapping[str, Any], response: Response) -> None:
     """Store the response of the request if it has a key and its transaction is open."""
-    held: tuple[Claim, Session] | None = scope.get(_CLAIM)
+    held: tuple[KeyClaim, Session] | None = scope.get(_CLAIM)
     if held is not None:
         claim, session = held
         await claim.keep(session, response)

@@ -40,7 +40,7 @@ class AppKey(Generic[Value]):
         return self.get(request.app)
 
 
-class Plan(Protocol):
+class RequestPlan(Protocol):
     """The part of a plan that this layer uses."""
 
     @property
@@ -52,10 +52,10 @@ class Plan(Protocol):
         ...
 
 
-class PlanBook(Protocol):
+class RequestPlans(Protocol):
     """The plans of this server. `billing`, a higher layer, implements it and defines the fields of plans."""
 
-    def get(self, name: str) -> Plan:
+    def get(self, name: str) -> RequestPlan:
         """One plan by name."""
         ...
 
@@ -70,7 +70,7 @@ class Services:
     providers: "Providers"
     engine: "Engine"
     mailer: Mailer
-    plans: PlanBook
+    plans: RequestPlans
     """A `billing.plans.Plans`. Code in layers above billing can cast it to use the other fields of a plan."""
     http: GuardedClient
     """The client for all URLs from tenants."""

@@ -6,7 +6,7 @@ import pytest
 
 from stepiq.language.expressions import Expression, ExpressionError, ExpressionSyntaxError
 from stepiq.language.expressions.results import MAX_RESULT_BYTES
-from stepiq.language.expressions.values import MAX_OPERATIONS, Meter
+from stepiq.language.expressions.values import MAX_OPERATIONS, EvaluationMeter
 from tests.support.pace import cpu_limit
 
 HUNDRED = "[" + ",".join("1" * 100) + "]"
@@ -72,7 +72,7 @@ class TestWork:
         assert "needs more than" in stopped(f"[1, 2].exists(x, {endless} || x == 2)")
 
     def test_every_item_costs_what_is_asked_of_it(self):
-        meter = Meter()
+        meter = EvaluationMeter()
         Expression.compile("input.ints.all(x, x >= 0)").evaluate(CONTEXT, meter=meter)
 
         meter.spend(MAX_OPERATIONS - 20_000 * 4)

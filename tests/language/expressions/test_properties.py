@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepiq.language.expressions import Expression, ExpressionError, ExpressionSyntaxError
-from stepiq.language.expressions.values import Meter
+from stepiq.language.expressions.values import EvaluationMeter
 from tests.language.expressions import oracle
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
@@ -147,7 +147,7 @@ class TestExpressions:
     def test_whatever_the_limit_is_only_an_expression_error_tells_of_it(self, limit, text, a):
         with suppress(ExpressionSyntaxError, ExpressionError):
             Expression.compile(text).evaluate(
-                {"input": {"a": a, "b": [a] * 20}}, meter=Meter(limit)
+                {"input": {"a": a, "b": [a] * 20}}, meter=EvaluationMeter(limit)
             )
 
     @given(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepiq.core.json import Json, dumps
-from stepiq.language.templates import Meter, TemplateLimit
+from stepiq.language.templates import RenderMeter, TemplateLimit
 from stepiq.language.templates.json_text import AT_ONCE, to_json
 
 MANY = 2 * AT_ONCE
@@ -37,7 +37,7 @@ class TestToJson:
             value = AROUND[each](value) if large < 2 else [value]
         value = ["x" * length, value, {"y" * length: value}]
 
-        assert to_json(value, Meter()) == dumps(value)
+        assert to_json(value, RenderMeter()) == dumps(value)
 
     @pytest.mark.parametrize(
         "value",
@@ -50,7 +50,7 @@ class TestToJson:
         ],
     )
     def test_a_large_value_is_put_together_without_a_seam(self, value):
-        assert to_json(value, Meter()) == dumps(value)
+        assert to_json(value, RenderMeter()) == dumps(value)
 
     def test_the_work_is_charged_before_it_is_done(self):
         # Encoding all of it takes some hundred milliseconds.
@@ -58,7 +58,7 @@ class TestToJson:
         started = time.process_time()
 
         with pytest.raises(TemplateLimit):
-            to_json({str(index): value for index in range(100)}, Meter())
+            to_json({str(index): value for index in range(100)}, RenderMeter())
         assert time.process_time() - started < 5
 
     def test_much_is_encoded_in_many_parts(self):
@@ -67,6 +67,6 @@ class TestToJson:
         def pause() -> None:
             spent.append(time.process_time())
 
-        to_json([{"a": index} for index in range(20_000)], Meter(pause=pause))
+        to_json([{"a": index} for index in range(20_000)], RenderMeter(pause=pause))
 
         assert len(spent) > 20

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
-from stepiq.core.settings import Registration, Settings
+from stepiq.core.settings import RegistrationPolicy, Settings
 from tests.notify.conftest import Sender
 from tests.support.clients import LoginKey
 from tests.support.mail import Mailbox, mail_server
@@ -39,7 +39,7 @@ def settings(settings: Settings, box: Mailbox) -> Settings:
     return settings.model_copy(
         update={
             "smtp_url": SecretStr(f"smtp://127.0.0.1:{box.port}"),
-            "registration": Registration.OPEN,
+            "registration": RegistrationPolicy.OPEN,
             "plans": {"two": {"extends": "unlimited", "emails_per_day": 2}},
         }
     )

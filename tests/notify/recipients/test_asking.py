@@ -13,10 +13,10 @@ from structlog.testing import capture_logs
 
 from stepiq.core import clock as core_clock
 from stepiq.core import ids
-from stepiq.core.settings import Registration, Settings
+from stepiq.core.settings import RegistrationPolicy, Settings
 from stepiq.notify import queries as delivery_queries
 from stepiq.notify.calls import Unconfirmed
-from stepiq.notify.outbox import Outbox
+from stepiq.notify.outbox import DeliveryOutbox
 from stepiq.notify.recipients import queries
 from stepiq.notify.recipients import service as recipients
 from stepiq.store.database import Database
@@ -29,7 +29,7 @@ from tests.support.make import Make
 
 class TestTurnedOff:
     async def test_a_recipient_who_has_refused_gets_no_email(
-        self, sender: Sender, box: Mailbox, outbox: Outbox
+        self, sender: Sender, box: Mailbox, outbox: DeliveryOutbox
     ):
         await send(sender)
         await answer(sender, box, "refuse")
@@ -229,7 +229,7 @@ class TestAsk:
 class TestConsent:
     @pytest.mark.one_store
     async def test_it_is_that_of_the_address_that_the_email_goes_to(
-        self, sender: Sender, outbox: Outbox, database: Database
+        self, sender: Sender, outbox: DeliveryOutbox, database: Database
     ):
         held = await send(sender)
         async with database.reading() as session:
@@ -266,7 +266,9 @@ class TestConsent:
         assert changed.confirms_recipients is expected
 
     @pytest.mark.one_store
-    @pytest.mark.parametrize("changes", [{"registration": Registration.INVITE}, {"smtp_url": None}])
+    @pytest.mark.parametrize(
+        "changes", [{"registration": RegistrationPolicy.INVITE}, {"smtp_url": None}]
+    )
     async def test_it_is_off_by_default_where_strangers_cannot_register_or_no_email_is_sent(
         self, settings: Settings, changes: dict[str, Any]
     ):

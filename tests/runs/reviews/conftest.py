@@ -4,7 +4,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from stepiq.runs.reviews.links import Links
+from stepiq.runs.reviews.links import ReviewLinks
 from stepiq.runs.reviews.records import LinkHolder
 from stepiq.store.tables import reviews
 from tests.support.clients import login, login_key
@@ -28,8 +28,8 @@ async def ask(account, make, pipeline_id):
 
 
 @pytest.fixture
-def links(settings) -> Links:
-    return Links(settings)
+def links(settings) -> ReviewLinks:
+    return ReviewLinks(settings)
 
 
 @pytest.fixture

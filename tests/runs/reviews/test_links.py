@@ -12,7 +12,7 @@ from stepiq.accounts import link_door
 from stepiq.core import ids
 from stepiq.core.settings import Settings
 from stepiq.runs.reviews.errors import ReviewLinkInvalid
-from stepiq.runs.reviews.links import Links
+from stepiq.runs.reviews.links import ReviewLinks
 from stepiq.runs.reviews.records import TOKEN_LENGTH, LinkHolder
 from stepiq.store.states import ReviewDecision
 
@@ -20,8 +20,8 @@ ALPHABET = string.ascii_letters + string.digits + "-_"
 HOLDER = LinkHolder(ids.uuid7(), 1)
 
 
-def links_with(secret: str) -> Links:
-    return Links(Settings(jwt_secret=SecretStr(secret)))
+def links_with(secret: str) -> ReviewLinks:
+    return ReviewLinks(Settings(jwt_secret=SecretStr(secret)))
 
 
 LINKS = links_with("0123456789abcdef0123456789abcdef")

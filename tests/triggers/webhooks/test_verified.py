@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from stepiq.execution.protocols import StoredSecret
+from stepiq.execution.protocols import SecretValue
 from stepiq.triggers.webhooks import inbox as module
 from stepiq.triggers.webhooks.inbox import SECRET_LIFETIME, Inbox
 
@@ -34,7 +34,7 @@ class Stored:
     async def read(self, session, *, workspace_id, pipeline_id, names):
         assert session is not None
         self.asked.append((workspace_id, pipeline_id, *names))
-        return {name: StoredSecret(self.values[name]) for name in names if name in self.values}
+        return {name: SecretValue(self.values[name]) for name in names if name in self.values}
 
 
 @pytest.fixture

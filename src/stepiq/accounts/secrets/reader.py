@@ -5,7 +5,7 @@ from uuid import UUID
 
 from stepiq.accounts.secrets import queries
 from stepiq.core.encryption import Keyring
-from stepiq.execution.protocols import StoredSecret
+from stepiq.execution.protocols import SecretValue
 from stepiq.store.database import Session
 
 
@@ -17,7 +17,7 @@ class StoredSecrets:
 
     async def read(
         self, session: Session, *, workspace_id: UUID, pipeline_id: UUID, names: Collection[str]
-    ) -> dict[str, StoredSecret]:
+    ) -> dict[str, SecretValue]:
         """Decrypted secrets by name. The pipeline's own take precedence. Names that are not stored are absent.
 
         Raises:
@@ -27,7 +27,7 @@ class StoredSecrets:
         # The pipeline's rows come last, so they take precedence.
         chosen = {row.name: row for row in rows}
         return {
-            name: StoredSecret(
+            name: SecretValue(
                 self._keyring.open(queries.sealed_of(row), queries.owner_of(row)),
                 None if row.hosts is None else tuple(row.hosts),
             )

@@ -7,12 +7,12 @@ import sqlalchemy as sa
 from stepiq.core import clock
 from stepiq.execution.calls.call import Call
 from stepiq.execution.calls.requests import AskPerson, Suspended
-from stepiq.execution.outcomes import ReviewAnswer
+from stepiq.execution.outcomes import ReviewResult
 from stepiq.store.states import ReviewDecision
 from stepiq.store.tables import reviews
 
 
-async def ask_person(call: Call, request: AskPerson) -> ReviewAnswer:
+async def ask_person(call: Call, request: AskPerson) -> ReviewResult:
     """The answer, if a person has decided or the time is over.
 
     Raises:
@@ -25,11 +25,11 @@ async def ask_person(call: Call, request: AskPerson) -> ReviewAnswer:
             raise Suspended(request.until, request)
         case datetime():
             raise Suspended(found, None)
-        case ReviewAnswer():
+        case ReviewResult():
             return found
 
 
-async def _find(call: Call) -> ReviewAnswer | datetime | None:
+async def _find(call: Call) -> ReviewResult | datetime | None:
     """The answer to a step's question, or when the question expires; None if it is not recorded."""
     asked = sa.select(
         reviews.c.input,
@@ -50,7 +50,7 @@ async def _find(call: Call) -> ReviewAnswer | datetime | None:
         return None
     if row.decision is not None:
         decision = ReviewDecision(row.decision)
-        return ReviewAnswer(row.output, decision, row.comment, row.reviewer, row.closed_at)
+        return ReviewResult(row.output, decision, row.comment, row.reviewer, row.closed_at)
     if clock.now() < row.expires_at:
         return row.expires_at
-    return ReviewAnswer(row.input, None, None, None, row.expires_at)
+    return ReviewResult(row.input, None, None, None, row.expires_at)

@@ -5,7 +5,7 @@ from stepiq.execution.calls import budget
 from stepiq.execution.calls.call import Call
 from stepiq.execution.calls.requests import CallModel, ModelReply, OperationFailed
 from stepiq.execution.outcomes import Failed, FailureCode
-from stepiq.providers.base import Finished, Model, ModelRequest, Progress, ProviderError
+from stepiq.providers.base import CallProgress, Finished, Model, ModelRequest, ProviderError
 
 
 async def call_model(call: Call, request: CallModel) -> ModelReply:
@@ -34,7 +34,7 @@ async def call_model(call: Call, request: CallModel) -> ModelReply:
 
 
 async def _stream(call: Call, model: Model, request: ModelRequest) -> Finished:
-    progress = Progress()
+    progress = CallProgress()
     result = "cancelled"
     try:
         async for item in model.stream(request, progress):
@@ -56,7 +56,7 @@ async def _stream(call: Call, model: Model, request: ModelRequest) -> Finished:
     )  # pragma: no cover - see Model.stream
 
 
-def _count(call: Call, model: Model, progress: Progress) -> None:
+def _count(call: Call, model: Model, progress: CallProgress) -> None:
     usage = progress.usage()
     if not usage.input_tokens and not usage.output_tokens:
         return

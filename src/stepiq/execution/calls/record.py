@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from stepiq.core import clock
-from stepiq.core.json import Text
+from stepiq.core.json import SerializedJson
 from stepiq.execution.calls.call import Call, Following
 from stepiq.execution.calls.replay import recorded_failure, request_hash
 from stepiq.execution.calls.requests import OperationFailed
@@ -51,6 +51,6 @@ async def _record_reply(call: Call) -> None:
     operation.request_hash = request_hash(call)
     if operation.status is OperationStatus.COMPLETED:
         response, masker = call.request.to_json(call.reply), call.secrets.masker
-        apart = not masker.is_empty and masker.is_slow(Text.of(response).size_bytes)
+        apart = not masker.is_empty and masker.is_slow(SerializedJson.of(response).size_bytes)
         operation.response = await masked(masker.value, response, apart=apart)
     operation.is_changed = True

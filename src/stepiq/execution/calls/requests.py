@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from stepiq.core import clock
 from stepiq.core.http.waits import retry_after
 from stepiq.core.json import Json
-from stepiq.execution.outcomes import Failed, ReviewAnswer
+from stepiq.execution.outcomes import Failed, ReviewResult
 from stepiq.language.code_source import CodeLanguage
 from stepiq.providers.base import Message
 from stepiq.store.states import OperationKind, ReviewDecision
@@ -213,7 +213,7 @@ class RunCode(Request[Json]):
 
 
 @dataclass(frozen=True, slots=True)
-class AskPerson(Request[ReviewAnswer]):
+class AskPerson(Request[ReviewResult]):
     """A question to a person."""
 
     kind = OperationKind.ASK_PERSON
@@ -241,7 +241,7 @@ class AskPerson(Request[ReviewAnswer]):
             "editable": self.editable,
         }
 
-    def to_json(self, reply: ReviewAnswer) -> Json:
+    def to_json(self, reply: ReviewResult) -> Json:
         return {
             "decision": None if reply.decision is None else str(reply.decision),
             "comment": reply.comment,
@@ -250,9 +250,9 @@ class AskPerson(Request[ReviewAnswer]):
             "decided_at": clock.iso(reply.decided_at),
         }
 
-    def from_json(self, recorded: Any) -> ReviewAnswer:
+    def from_json(self, recorded: Any) -> ReviewResult:
         decision = recorded["decision"]
-        return ReviewAnswer(
+        return ReviewResult(
             recorded["output"],
             None if decision is None else ReviewDecision(decision),
             recorded["comment"],

@@ -5,7 +5,7 @@ from typing import Any
 from stepiq.core import clock
 from stepiq.execution.calls.call import Call, Following
 from stepiq.execution.calls.requests import AskPerson, CallModel, OperationFailed
-from stepiq.execution.outcomes import Failed, Outcome, ReviewAnswer
+from stepiq.execution.outcomes import Failed, Outcome, ReviewResult
 from stepiq.execution.stubs import Stubs
 
 
@@ -35,11 +35,11 @@ async def stub(call: Call, following: Following) -> Any:
     raise Given(outcome)
 
 
-def _answer(call: Call, request: AskPerson, stubs: Stubs) -> ReviewAnswer:
+def _answer(call: Call, request: AskPerson, stubs: Stubs) -> ReviewResult:
     given = stubs.decision(call.step)
     if isinstance(given, Failed):
         raise OperationFailed(given)
     if given.decision is None:
-        return ReviewAnswer(request.input, None, None, None, request.until)
+        return ReviewResult(request.input, None, None, None, request.until)
     output = request.input if given.edited is None else given.edited[0]
-    return ReviewAnswer(output, given.decision, given.comment, "test", clock.now())
+    return ReviewResult(output, given.decision, given.comment, "test", clock.now())

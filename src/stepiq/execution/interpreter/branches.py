@@ -144,7 +144,7 @@ def pass_over(sequence: SequenceState, step: Step, record: StepRecord) -> None:
         key = inner.step_id, inner.branch
         run_context.executions[key] = max(run_context.executions[key], inner.iteration)
         run_context.count(inner)
-        run_context.output_bytes += json.Text.of(inner.output).size_bytes
+        run_context.output_bytes += json.SerializedJson.of(inner.output).size_bytes
         if inner.step_id in ids:
             sequence.allowance.spend()
         if inner.status is not StepStatus.SKIPPED:

@@ -5,7 +5,7 @@ that followed, so the walk reaches the point at which the run stopped, and conti
 """
 
 from stepiq.core import logging
-from stepiq.core.json import Text
+from stepiq.core.json import SerializedJson
 from stepiq.execution.interpreter import branches, recording
 from stepiq.execution.interpreter.attempts import execute
 from stepiq.execution.interpreter.jumps import STOP, follow
@@ -72,7 +72,7 @@ def _too_many() -> Failed:
 def _pass_over(sequence: SequenceState, step: Step, record: StepRecord) -> StepRecord | Stopped:
     run_context = sequence.run_context
     run_context.count(record)
-    run_context.output_bytes += Text.of(record.output).size_bytes
+    run_context.output_bytes += SerializedJson.of(record.output).size_bytes
     sequence.show(step.id, record)
     if step.sequences:
         branches.pass_over(sequence, step, record)

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 from stepiq.execution.events import Event
-from stepiq.execution.journal import Entry, Journal
+from stepiq.execution.journal import Journal, JournalEntry
 from stepiq.execution.records import ClaimedRun, Ending, Parking, StepRecord
 
 _SETTLE_TOGETHER = 20
@@ -21,7 +21,7 @@ class JournalBuffer:
     def __init__(self, journal: Journal, run: ClaimedRun) -> None:
         self._journal = journal
         self._run = run
-        self._entry = Entry()
+        self._entry = JournalEntry()
         self._oldest = 0.0
         self._next: asyncio.Task[None] | None = None
         self._current: asyncio.Task[None] | None = None
@@ -94,7 +94,7 @@ class JournalBuffer:
     async def _write_next(self, before: asyncio.Task[None] | None) -> None:
         if before is not None and not before.done():
             await asyncio.wait({before})
-        entry, self._entry = self._entry, Entry()
+        entry, self._entry = self._entry, JournalEntry()
         self._current, self._next = self._next, None
         if self._broken is not None:
             raise self._broken

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from stepiq.core import clock
 from stepiq.core.ids import uuid7
-from stepiq.core.json import MAX_KEPT_DEPTH, Json, Text, nests_too_deep
+from stepiq.core.json import MAX_KEPT_DEPTH, Json, SerializedJson, nests_too_deep
 from stepiq.execution import events
 from stepiq.execution.interpreter.jumps import STOP, choose
 from stepiq.execution.interpreter.run_context import RunContext, SequenceState
@@ -127,10 +127,10 @@ def _error(failed: Failed) -> dict[str, Json]:
 
 async def _kept(
     run_context: RunContext, step: Step, output: Json
-) -> tuple[Completed, Text] | tuple[Failed, None]:
+) -> tuple[Completed, SerializedJson] | tuple[Failed, None]:
     """Mask and check an output; later steps use the recorded value, so that a crash does not change it."""
     try:
-        text = Text.of(output)
+        text = SerializedJson.of(output)
         too_deep = await offload.read(nests_too_deep, text, output)
     except RecursionError:
         return _too_deep(), None
@@ -140,7 +140,7 @@ async def _kept(
     # The outputs of branches are already masked.
     if not masker.is_empty and not step.sequences:
         output = await masked(masker.value, output, apart=masker.is_slow(text.size_bytes))
-        text = Text.of(output)
+        text = SerializedJson.of(output)
     unfit = _unfit(run_context, text.size_bytes)
     return (Completed(output), text) if unfit is None else (unfit, None)
 
@@ -168,7 +168,7 @@ def _unfit(run_context: RunContext, size: int) -> Failed | None:
     return None
 
 
-def which(record: StepRecord) -> events.Execution:
+def which(record: StepRecord) -> events.ExecutionKey:
     """The fields of an event that identify an execution."""
     return events.execution(record.step_id, record.branch, record.iteration)
 

@@ -4,7 +4,7 @@ from typing import NoReturn
 
 from stepiq.language.expressions.nodes import write_path
 from stepiq.language.expressions.values import (
-    Failure,
+    EvaluationFailure,
     Optional,
     Value,
     is_list,
@@ -26,8 +26,8 @@ def may_have(value: Value, key: Value) -> bool:
 def fail_root(root: str) -> NoReturn:
     """Fail because a root such as `item` is missing."""
     if root in _LOOP_NAMES:
-        raise Failure(f"`{root}` exists only inside a `for_each`.")
-    raise Failure(f"`{root}` is not available here.")
+        raise EvaluationFailure(f"`{root}` exists only inside a `for_each`.")
+    raise EvaluationFailure(f"`{root}` is not available here.")
 
 
 def fail_absent(
@@ -46,14 +46,14 @@ def fail_absent(
     holder = "a value" if text is None else f"`{text[:_MAX_SHOWN]}`"
     place = "…" if text is None else text[:_MAX_SHOWN]
     if is_list(value):
-        raise Failure(_describe_list(holder, place, key, is_computed=is_computed))
+        raise EvaluationFailure(_describe_list(holder, place, key, is_computed=is_computed))
     if value is not None and not is_map(value):
         is_length = type(value) is str and key in _LENGTH_WORDS
         advice = f" Its length is `size({place})`." if is_length else ""
-        raise Failure(f"{holder} is {kind_of(value)}, which has no fields.{advice}")
+        raise EvaluationFailure(f"{holder} is {kind_of(value)}, which has no fields.{advice}")
     part = "such key" if is_computed else f"`{str(key)[:_MAX_SHOWN]}`"
     reason = f"is null, which has no {part}" if value is None else f"has no {part}"
-    raise Failure(f"{holder} {reason}. {_advise(place, key, is_computed=is_computed)}")
+    raise EvaluationFailure(f"{holder} {reason}. {_advise(place, key, is_computed=is_computed)}")
 
 
 def _advise(place: str, key: Value, *, is_computed: bool) -> str:

@@ -9,7 +9,14 @@ from stepiq.language.expressions import reading
 from stepiq.language.expressions.errors import ExpressionError
 from stepiq.language.expressions.program import Program
 from stepiq.language.expressions.results import Room, to_json
-from stepiq.language.expressions.values import Exhausted, Failure, Meter, Optional, Value, kind_of
+from stepiq.language.expressions.values import (
+    EvaluationFailure,
+    EvaluationMeter,
+    Exhausted,
+    Optional,
+    Value,
+    kind_of,
+)
 from stepiq.language.templates.lexer import position
 from stepiq.language.templates.nodes import Reference
 
@@ -43,7 +50,9 @@ class Expression:
         """Line and column of an offset in its text, both counted from 1."""
         return position(self.source, offset)
 
-    def evaluate(self, context: Mapping[str, Json], *, meter: Meter | None = None) -> Json:
+    def evaluate(
+        self, context: Mapping[str, Json], *, meter: EvaluationMeter | None = None
+    ) -> Json:
         """The value as plain JSON. Data from the context is not copied: do not modify the result.
 
         Doubles without a fraction become integers, timestamps ISO 8601 texts, durations seconds (`90s`), and an empty
@@ -56,24 +65,24 @@ class Expression:
         Raises:
             ExpressionError: the expression has no value, or one that JSON cannot represent, or exceeds the work limit.
         """
-        meter = meter or Meter()
+        meter = meter or EvaluationMeter()
         try:
             return to_json(self.program.run(context, meter), meter, Room())
-        except (Failure, Exhausted) as error:
+        except (EvaluationFailure, Exhausted) as error:
             raise self._error(error) from None
 
-    def decide(self, context: Mapping[str, Json], *, meter: Meter | None = None) -> bool:
+    def decide(self, context: Mapping[str, Json], *, meter: EvaluationMeter | None = None) -> bool:
         """Whether a condition is true; the arguments are those of `evaluate`.
 
         Raises:
             ExpressionError: as for `evaluate`, or the value is not a boolean.
         """
         try:
-            value = self.program.run(context, meter or Meter())
-        except (Failure, Exhausted) as error:
+            value = self.program.run(context, meter or EvaluationMeter())
+        except (EvaluationFailure, Exhausted) as error:
             raise self._error(error) from None
         if type(value) is not bool:
-            raise self._error(Failure(_explain_undecided(value)))
+            raise self._error(EvaluationFailure(_explain_undecided(value)))
         return value
 
     def _error(self, reason: Exception) -> ExpressionError:

@@ -12,8 +12,8 @@ from stepiq.language.expressions.values import (
     MISSING,
     NONE,
     NUMBERS,
-    Failure,
-    Meter,
+    EvaluationFailure,
+    EvaluationMeter,
     Optional,
     TypeName,
     Uint,
@@ -43,14 +43,14 @@ _CONVERSION_COST = 2
 # -- sizes and texts --
 
 
-def _size(meter: Meter, value: Value) -> int:
+def _size(meter: EvaluationMeter, value: Value) -> int:
     if not isinstance(value, str | bytes) and not is_list(value) and not is_map(value):
         refuse("size", value)
     return len(value)
 
 
 def _on_texts(name: str, rule: Callable[[str, str], bool], *, reads_all: bool) -> Function:
-    def apply(meter: Meter, text: Value, other: Value) -> bool:
+    def apply(meter: EvaluationMeter, text: Value, other: Value) -> bool:
         if type(text) is not str or type(other) is not str:
             refuse(name, text, other)
         meter.spend_reading(len(text) if reads_all else len(other))
@@ -59,37 +59,39 @@ def _on_texts(name: str, rule: Callable[[str, str], bool], *, reads_all: bool) -
     return apply
 
 
-def _matches(meter: Meter, text: Value, pattern: Value) -> bool:
+def _matches(meter: EvaluationMeter, text: Value, pattern: Value) -> bool:
     if type(text) is not str or type(pattern) is not str:
         refuse("matches", text, pattern)
     try:
         return matching.matches(meter, text, pattern)
     except PatternSyntaxError as error:
-        raise Failure(f"the pattern of `matches` is invalid. {error.message}") from None
+        raise EvaluationFailure(f"the pattern of `matches` is invalid. {error.message}") from None
     except UnicodeEncodeError:
-        raise Failure(_HALF_CHARACTER) from None
+        raise EvaluationFailure(_HALF_CHARACTER) from None
 
 
 # -- conversions --
 
 
-def _int(meter: Meter, value: Value) -> int:
+def _int(meter: EvaluationMeter, value: Value) -> int:
     result = _truncate("int", meter, value)
     # -2^63 as a double may be the rounded form of a smaller number, so CEL refuses it.
     lowest = -(2**63) + (type(value) is float)
     if not lowest <= result < 2**63:
-        raise Failure("the number is too large for an integer, which has 64 bits. Use `double(x)`.")
+        raise EvaluationFailure(
+            "the number is too large for an integer, which has 64 bits. Use `double(x)`."
+        )
     return result
 
 
-def _uint(meter: Meter, value: Value) -> Uint:
+def _uint(meter: EvaluationMeter, value: Value) -> Uint:
     result = value if type(value) is Uint else _truncate("uint", meter, value)
     if not 0 <= result < 2**64:
-        raise Failure("`uint` takes numbers from 0 to 18446744073709551615.")
+        raise EvaluationFailure("`uint` takes numbers from 0 to 18446744073709551615.")
     return Uint(result)
 
 
-def _truncate(name: str, meter: Meter, value: Value) -> int:
+def _truncate(name: str, meter: EvaluationMeter, value: Value) -> int:
     """A number, a text of digits or the seconds of a timestamp as an integer of any size."""
     meter.spend(_CONVERSION_COST)
     match value:
@@ -102,7 +104,7 @@ def _truncate(name: str, meter: Meter, value: Value) -> int:
         case str():
             found = _INTEGER.fullmatch(value) if len(value) <= _MAX_NUMBER_LENGTH else None
             if found is None:
-                raise Failure(
+                raise EvaluationFailure(
                     f"`{name}` cannot read this text. It must be an integer, such as '42'."
                 )
             return int(found[1])
@@ -112,19 +114,21 @@ def _truncate(name: str, meter: Meter, value: Value) -> int:
             return refuse(name, value)
 
 
-def _double(meter: Meter, value: Value) -> float:
+def _double(meter: EvaluationMeter, value: Value) -> float:
     meter.spend(_CONVERSION_COST)
     if type(value) is str:
         found = _DOUBLE.fullmatch(value) if len(value) <= _MAX_NUMBER_LENGTH else None
         if found is None:
-            raise Failure("`double` cannot read this text. It must be a number, such as '2.5'.")
+            raise EvaluationFailure(
+                "`double` cannot read this text. It must be a number, such as '2.5'."
+            )
         return float(found[1])
     if type(value) not in NUMBERS:
         refuse("double", value)
     return float(value)
 
 
-def _string(meter: Meter, value: Value) -> str:
+def _string(meter: EvaluationMeter, value: Value) -> str:
     meter.spend(_CONVERSION_COST)
     match value:
         case str():
@@ -140,7 +144,7 @@ def _string(meter: Meter, value: Value) -> str:
             try:
                 return value.decode()
             except UnicodeDecodeError:
-                raise Failure("`string` cannot read these bytes as UTF-8.") from None
+                raise EvaluationFailure("`string` cannot read these bytes as UTF-8.") from None
         case Timestamp():
             return times.write_timestamp(value)
         case Duration():
@@ -149,38 +153,38 @@ def _string(meter: Meter, value: Value) -> str:
             return refuse("string", value)
 
 
-def _bytes(meter: Meter, value: Value) -> bytes:
+def _bytes(meter: EvaluationMeter, value: Value) -> bytes:
     if type(value) is not str:
         return value if type(value) is bytes else refuse("bytes", value)
     meter.spend_making(len(value))
     try:
         return value.encode()
     except UnicodeEncodeError:
-        raise Failure(_HALF_CHARACTER) from None
+        raise EvaluationFailure(_HALF_CHARACTER) from None
 
 
-def _bool(meter: Meter, value: Value) -> bool:
+def _bool(meter: EvaluationMeter, value: Value) -> bool:
     if type(value) is bool:
         return value
     if type(value) is not str:
         refuse("bool", value)
     if value not in _BOOLEANS:
-        raise Failure("`bool` cannot read this text. It must be 'true' or 'false'.")
+        raise EvaluationFailure("`bool` cannot read this text. It must be 'true' or 'false'.")
     return _BOOLEANS[value]
 
 
-def _dyn(meter: Meter, value: Value) -> Value:
+def _dyn(meter: EvaluationMeter, value: Value) -> Value:
     return value
 
 
-def _type(meter: Meter, value: Value) -> TypeName:
+def _type(meter: EvaluationMeter, value: Value) -> TypeName:
     return type_of(value)
 
 
 # -- times --
 
 
-def _timestamp(meter: Meter, value: Value) -> Timestamp:
+def _timestamp(meter: EvaluationMeter, value: Value) -> Timestamp:
     meter.spend(_TIME_COST)
     match value:
         case Timestamp():
@@ -192,13 +196,13 @@ def _timestamp(meter: Meter, value: Value) -> Timestamp:
         case _:
             refuse("timestamp", value)
     if found is None:
-        raise Failure(
+        raise EvaluationFailure(
             "`timestamp` needs a time such as '2024-01-31T09:00:00Z', in the years 1 to 9999."
         )
     return found
 
 
-def _duration(meter: Meter, value: Value) -> Duration:
+def _duration(meter: EvaluationMeter, value: Value) -> Duration:
     meter.spend(_TIME_COST)
     if type(value) is Duration:
         return value
@@ -206,7 +210,7 @@ def _duration(meter: Meter, value: Value) -> Duration:
         refuse("duration", value)
     found = times.read_duration(value)
     if found is None:
-        raise Failure(
+        raise EvaluationFailure(
             "`duration` needs a length of time such as '1h30m' or '2.5s', of at most 10,000 years."
         )
     return found
@@ -217,7 +221,7 @@ def _of_time(
 ) -> Function:
     """A function for a part of a timestamp, or for the number of whole units in a duration."""
 
-    def apply(meter: Meter, value: Value, zone: Value = MISSING) -> int:
+    def apply(meter: EvaluationMeter, value: Value, zone: Value = MISSING) -> int:
         meter.spend(_TIME_COST)
         if type(value) is Duration and unit and zone is MISSING:
             count = times.toward_zero(value.nanos, unit)
@@ -226,7 +230,9 @@ def _of_time(
             refuse(name, value)
         shown = times.calendar(value, _zone(name, zone))
         if shown is None:
-            raise Failure("in this time zone, the timestamp is outside the years 1 to 9999.")
+            raise EvaluationFailure(
+                "in this time zone, the timestamp is outside the years 1 to 9999."
+            )
         return of_calendar(shown)
 
     return apply
@@ -239,7 +245,7 @@ def _zone(function: str, name: Value) -> tzinfo:
         refuse(function, name)
     zone = times.read_zone(name) if len(name) <= _MAX_NUMBER_LENGTH else None
     if zone is None:
-        raise Failure(
+        raise EvaluationFailure(
             "the time zone is unknown. Use a name such as 'Europe/Berlin', or an offset such as '+02:00'."
         )
     return zone
@@ -248,15 +254,15 @@ def _zone(function: str, name: Value) -> tzinfo:
 # -- optional values --
 
 
-def _of(meter: Meter, value: Value) -> Optional:
+def _of(meter: EvaluationMeter, value: Value) -> Optional:
     return Optional(value)
 
 
-def _none(meter: Meter) -> Optional:
+def _none(meter: EvaluationMeter) -> Optional:
     return NONE
 
 
-def _of_non_zero(meter: Meter, value: Value) -> Optional:
+def _of_non_zero(meter: EvaluationMeter, value: Value) -> Optional:
     return NONE if _is_zero(value) else Optional(value)
 
 
@@ -266,14 +272,14 @@ def _is_zero(value: Value) -> bool:
     return value is None or (not isinstance(value, Optional | TypeName) and not value)
 
 
-def _has_value(meter: Meter, value: Value) -> bool:
+def _has_value(meter: EvaluationMeter, value: Value) -> bool:
     return expect_optional("hasValue", value).value is not MISSING
 
 
-def _value(meter: Meter, value: Value) -> Value:
+def _value(meter: EvaluationMeter, value: Value) -> Value:
     found = expect_optional("value", value).value
     if found is MISSING:
-        raise Failure(
+        raise EvaluationFailure(
             "the optional value is empty. Write `.orValue(…)` with a fallback instead of `.value()`."
         )
     return found
@@ -282,18 +288,18 @@ def _value(meter: Meter, value: Value) -> Value:
 def expect_optional(name: str, value: Value) -> Optional:
     """Return the value if it is an optional; fail otherwise."""
     if type(value) is not Optional:
-        raise Failure(
+        raise EvaluationFailure(
             f"`{name}` needs an optional value. Write `.?` before the last name: "
             f"`input.?topic.{name}({'…' if name.startswith('or') else ''})`."
         )
     return value
 
 
-def _first(meter: Meter, value: Value) -> Optional:
+def _first(meter: EvaluationMeter, value: Value) -> Optional:
     return _item("first", value, 0)
 
 
-def _last(meter: Meter, value: Value) -> Optional:
+def _last(meter: EvaluationMeter, value: Value) -> Optional:
     return _item("last", value, -1)
 
 

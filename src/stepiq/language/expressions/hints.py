@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from stepiq.language.expressions.environment import ENGINE
 from stepiq.language.expressions.functions import FUNCTIONS
 from stepiq.language.expressions.nodes import FoldKind
-from stepiq.language.expressions.source import SECRETS_REFUSED, Source, Token
+from stepiq.language.expressions.source import SECRETS_REFUSED, ExpressionSource, ExpressionToken
 
 MACROS = ("has", *(kind.value for kind in FoldKind), "filter")
 
@@ -131,7 +131,7 @@ _KINDS = {"int": "an integer", "uint": "an unsigned integer", "double": "a doubl
           "type": "a type", "optional_type": "an optional value"}  # fmt: skip
 
 
-def explain(source: Source, complaint: str) -> tuple[int, str]:
+def explain(source: ExpressionSource, complaint: str) -> tuple[int, str]:
     """The offset of an error in `source.text`, and a message."""
     found = _FIRST_ERROR.search(complaint)
     if found is None:
@@ -162,7 +162,7 @@ def _offset(text: str, line: int, column: int) -> int:
 # -- words and marks of other languages --
 
 
-def _find_foreign(tokens: list[Token]) -> tuple[int, str] | None:
+def _find_foreign(tokens: list[ExpressionToken]) -> tuple[int, str] | None:
     for index, token in enumerate(tokens):
         before = tokens[index - 1].text if index else ""
         if token.kind == "word" and before != "." and token.text in _WORDS:
@@ -175,7 +175,7 @@ def _find_foreign(tokens: list[Token]) -> tuple[int, str] | None:
 # -- kinds of errors --
 
 
-def _explain_undeclared(source: Source, offset: int, name: str) -> tuple[int, str]:
+def _explain_undeclared(source: ExpressionSource, offset: int, name: str) -> tuple[int, str]:
     root, _, rest = name.partition(".")
     # CEL reports the last dot of a path, or the bracket of a call.
     tokens = [token for token in source.tokens if token.offset <= offset and token.text == root]
@@ -198,12 +198,12 @@ def _explain_macro(name: str) -> str:
     return f"`{name}` needs a name and an expression: `list.{name}(x, x.ready)`."
 
 
-def _is_called(tokens: list[Token], place: int) -> bool:
+def _is_called(tokens: list[ExpressionToken], place: int) -> bool:
     following = [token for token in tokens if token.offset > place]
     return bool(following) and following[0].text == "("
 
 
-def _explain_function(source: Source, place: int, name: str) -> str:
+def _explain_function(source: ExpressionSource, place: int, name: str) -> str:
     if name in CALLABLE:
         return _explain_call(source, place, name)
     if name in _CALLS:
@@ -213,7 +213,7 @@ def _explain_function(source: Source, place: int, name: str) -> str:
     return f"Function `{name[:60]}` does not exist. {hint}"
 
 
-def _explain_call(source: Source, place: int, name: str) -> str:
+def _explain_call(source: ExpressionSource, place: int, name: str) -> str:
     """The problem in a call of an existing function."""
     before = [token.text for token in source.tokens if token.offset < place]
     is_on_value = before[-1:] == ["."]
@@ -224,7 +224,7 @@ def _explain_call(source: Source, place: int, name: str) -> str:
     return f"`{name}` does not take this number of values."
 
 
-def _on_value(source: Source, place: int, name: str) -> str:
+def _on_value(source: ExpressionSource, place: int, name: str) -> str:
     """A call such as `contains(input.topic, 'x')`, rewritten as a method: `input.topic.contains('x')`.
 
     Returns an example if that is too long or invalid too.
@@ -250,7 +250,7 @@ def _is_valid(text: str) -> bool:
     return True
 
 
-def _argument_bounds(tokens: list[Token]) -> list[int]:
+def _argument_bounds(tokens: list[ExpressionToken]) -> list[int]:
     """Offsets of the opening bracket of a call, of the commas between its arguments, and of its closing bracket."""
     bounds, depth = list[int](), 0
     for token in tokens:  # pragma: no branch -- a call that could be parsed has its closing bracket
@@ -320,7 +320,7 @@ def _join(kinds: Iterable[str]) -> str:
     return " and ".join(kinds)
 
 
-def _explain_syntax(source: Source, offset: int, reason: str) -> str:
+def _explain_syntax(source: ExpressionSource, offset: int, reason: str) -> str:
     quoted = _QUOTED.search(reason.partition(" expecting ")[0])
     shown = quoted[1] if quoted else ""
     if reason.startswith("missing ')'") or "expecting {']'" in reason or "expecting {')'" in reason:

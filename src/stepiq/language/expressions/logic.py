@@ -4,7 +4,13 @@ from collections.abc import Callable, Iterator, Mapping
 
 from stepiq.core.json import Json
 from stepiq.language.expressions.nodes import FoldKind
-from stepiq.language.expressions.values import Failure, Meter, Optional, Value, kind_of
+from stepiq.language.expressions.values import (
+    EvaluationFailure,
+    EvaluationMeter,
+    Optional,
+    Value,
+    kind_of,
+)
 
 
 class Frame:
@@ -12,7 +18,7 @@ class Frame:
 
     __slots__ = ("context", "meter", "variables")
 
-    def __init__(self, context: Mapping[str, Json], meter: Meter, depth: int) -> None:
+    def __init__(self, context: Mapping[str, Json], meter: EvaluationMeter, depth: int) -> None:
         self.context = context
         self.meter = meter
         self.variables: list[Value] = [None] * depth
@@ -26,20 +32,20 @@ Folding = Callable[[Frame, Iterator[Value], int, int], Value]
 
 def decide(sign: str, deciding: bool, left: Run, right: Run, frame: Frame) -> bool:
     """`&&` and `||`: either side may decide, even if the other one fails."""
-    failure: Failure | None = None
+    failure: EvaluationFailure | None = None
     try:
         value = left(frame)
         if value is deciding:
             return deciding
         expect_bool(sign, value)
-    except Failure as found:
+    except EvaluationFailure as found:
         failure = found
     try:
         value = right(frame)
         if value is deciding:
             return deciding
         expect_bool(sign, value)
-    except Failure as found:
+    except EvaluationFailure as found:
         failure = failure or found
     if failure is not None:
         raise failure
@@ -54,7 +60,7 @@ def expect_bool(sign: str, value: Value) -> bool:
             if type(value) is Optional
             else "Compare the value: `x != ''`, `x > 0`, `x == true`."
         )
-        raise Failure(f"`{sign}` needs true or false, but got {kind_of(value)}. {advice}")
+        raise EvaluationFailure(f"`{sign}` needs true or false, but got {kind_of(value)}. {advice}")
     return value
 
 
@@ -63,7 +69,7 @@ def _searching(deciding: bool) -> Callable[[str, Run, None], Folding]:
 
     def make(name: str, test: Run, _body: None) -> Folding:
         def search(frame: Frame, items: Iterator[Value], slot: int, cost: int) -> bool:
-            failure: Failure | None = None
+            failure: EvaluationFailure | None = None
             for item in items:
                 frame.meter.spend(cost)
                 frame.variables[slot] = item
@@ -72,7 +78,7 @@ def _searching(deciding: bool) -> Callable[[str, Run, None], Folding]:
                     if value is deciding:
                         return deciding
                     expect_bool(name, value)
-                except Failure as found:
+                except EvaluationFailure as found:
                     failure = failure or found
             if failure is not None:
                 raise failure

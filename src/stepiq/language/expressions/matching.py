@@ -1,6 +1,6 @@
 """Regular expressions in expressions and JSONPath. Every use is charged to the meter of the evaluation."""
 
-from stepiq.language.expressions.values import Meter
+from stepiq.language.expressions.values import EvaluationMeter
 from stepiq.language.patterns import Regex, compile_regex
 
 _PATTERN_COST = 5_000
@@ -9,7 +9,9 @@ _STEPS_PER_OPERATION = 50
 """Characters times instructions per operation: in the worst case each of them takes a few nanoseconds."""
 
 
-def matches(meter: Meter, text: str, pattern: str, *, whole: bool = False, dot: str = ".") -> bool:
+def matches(
+    meter: EvaluationMeter, text: str, pattern: str, *, whole: bool = False, dot: str = "."
+) -> bool:
     """Whether a pattern matches part of a text, or with `whole` all of it; `dot` is the meaning of `.`.
 
     Raises:

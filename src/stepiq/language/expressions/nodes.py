@@ -15,14 +15,14 @@ OPTIONAL_INDEX = "_[?_]"
 
 
 @dataclass(frozen=True, slots=True)
-class Literal:
+class Constant:
     """A value written in the expression."""
 
     value: Value
 
 
 @dataclass(frozen=True, slots=True)
-class Name:
+class Identifier:
     """A word: a root such as `input`, a variable of a macro, or a type."""
 
     text: str
@@ -39,7 +39,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class FunctionCall:
     """A function or an operator, by CEL's name for it, such as `size` or `_+_`."""
 
     function: str
@@ -58,7 +58,7 @@ class ListOf:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class MapEntry:
     """One `key: value`."""
 
     key: "Node"
@@ -70,7 +70,7 @@ class Entry:
 class MapOf:
     """`{a: b, ?c: d}`."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[MapEntry, ...]
 
 
 class FoldKind(StrEnum):
@@ -95,7 +95,7 @@ class Fold:
     """The result of `map` and `filter` for an item; None for the others."""
 
 
-Node = Literal | Name | Member | Call | ListOf | MapOf | Fold
+Node = Constant | Identifier | Member | FunctionCall | ListOf | MapOf | Fold
 Part = str | int
 """One segment of a path: the name of a field, or an index."""
 
@@ -105,7 +105,7 @@ def children(node: Node) -> Iterator[Node]:
     match node:
         case Member():
             yield node.operand
-        case Call():
+        case FunctionCall():
             yield from node.arguments
         case ListOf():
             yield from node.items
@@ -133,19 +133,19 @@ def weigh(node: Node | None) -> int:
 
 def literal_key(node: Node) -> Part | None:
     """The literal name or index in square brackets; None if it is computed."""
-    if isinstance(node, Literal) and type(node.value) in (str, int):
+    if isinstance(node, Constant) and type(node.value) in (str, int):
         return node.value
     return None
 
 
-def path_of(node: Node) -> tuple[Name, tuple[Part, ...]] | None:
+def path_of(node: Node) -> tuple[Identifier, tuple[Part, ...]] | None:
     """The name and the segments of `a.b[0]["c d"]`; None for everything else."""
     parts: list[Part] = []
-    while not isinstance(node, Name):
+    while not isinstance(node, Identifier):
         if isinstance(node, Member) and not node.is_test:
             parts.append(node.name)
             node = node.operand
-        elif isinstance(node, Call) and node.function == INDEX:
+        elif isinstance(node, FunctionCall) and node.function == INDEX:
             key = literal_key(node.arguments[1])
             if key is None:
                 return None

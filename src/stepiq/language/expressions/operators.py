@@ -11,8 +11,8 @@ from stepiq.language.expressions.times import Duration, Timestamp
 from stepiq.language.expressions.values import (
     MISSING,
     NUMBERS,
-    Failure,
-    Meter,
+    EvaluationFailure,
+    EvaluationMeter,
     Optional,
     Uint,
     Value,
@@ -24,7 +24,7 @@ from stepiq.language.expressions.values import (
     lookup,
 )
 
-Binary = Callable[[Meter, Value, Value], Value]
+Binary = Callable[[EvaluationMeter, Value, Value], Value]
 _Rule = Callable[[Value, Value], Value]
 _Rules = dict[tuple[type[Any], type[Any]], _Rule]
 _ORDERED = frozenset({str, bytes, bool, Timestamp, Duration})
@@ -37,7 +37,9 @@ def refuse(sign: str, *values: Value) -> NoReturn:
     """Fail because an operator or function does not accept values of these kinds."""
     kinds = [kind_of(value) for value in values]
     listed = " and ".join(kinds) if len(kinds) < 3 else ", ".join(kinds)
-    raise Failure(f"`{sign}` cannot be applied to {listed}. {_advise(sign, *values)}".rstrip())
+    raise EvaluationFailure(
+        f"`{sign}` cannot be applied to {listed}. {_advise(sign, *values)}".rstrip()
+    )
 
 
 def _advise(sign: str, *values: Value) -> str:
@@ -62,7 +64,7 @@ def _advise(sign: str, *values: Value) -> str:
 # -- equality and order --
 
 
-def same(meter: Meter, left: Value, right: Value) -> bool:
+def same(meter: EvaluationMeter, left: Value, right: Value) -> bool:
     """CEL's `==`: `1` equals `1.0` but not `true`, and values of different kinds are not equal."""
     meter.spend()
     pairs = [(left, right)]
@@ -90,7 +92,7 @@ def _pairs(a: Value, b: Value) -> Iterator[tuple[Value, Value]]:
         yield lookup(a, key), lookup(b, key)
 
 
-def _same_scalar(meter: Meter, a: Value, b: Value) -> bool:
+def _same_scalar(meter: EvaluationMeter, a: Value, b: Value) -> bool:
     kind = a.__class__
     if kind is not type(b):
         return kind in NUMBERS and type(b) in NUMBERS and operator.eq(*_promoted(a, b))
@@ -104,13 +106,13 @@ def _promoted(a: Value, b: Value) -> tuple[Value, Value]:
     return (float(a), float(b)) if float in (type(a), type(b)) else (a, b)
 
 
-def differ(meter: Meter, left: Value, right: Value) -> bool:
+def differ(meter: EvaluationMeter, left: Value, right: Value) -> bool:
     """CEL's `!=`."""
     return not same(meter, left, right)
 
 
 def _ordering(sign: str, holds: _Rule) -> Binary:
-    def compare(meter: Meter, a: Value, b: Value) -> Value:
+    def compare(meter: EvaluationMeter, a: Value, b: Value) -> Value:
         kind = a.__class__
         if kind in NUMBERS and type(b) in NUMBERS:
             return holds(a, b) if kind is type(b) else holds(*_promoted(a, b))
@@ -134,7 +136,7 @@ def _bounded(rule: _Rule) -> _Rule:
         result = rule(a, b)
         low, high = _BOUNDS[kind]
         if not low <= result <= high:
-            raise Failure(
+            raise EvaluationFailure(
                 "the result is too large for an integer of 64 bits. Compute with `double(x)`."
             )
         return kind(result)
@@ -144,7 +146,9 @@ def _bounded(rule: _Rule) -> _Rule:
 
 def _divide(a: int, b: int) -> int:
     if b == 0:
-        raise Failure("division by zero. Check the divisor first: `x == 0 ? 0 : total / x`.")
+        raise EvaluationFailure(
+            "division by zero. Check the divisor first: `x == 0 ? 0 : total / x`."
+        )
     quotient = abs(a) // abs(b)
     return quotient if (a < 0) == (b < 0) else -quotient
 
@@ -164,7 +168,7 @@ def _divide_doubles(a: float, b: float) -> float:
 def _moment(nanos: int) -> Timestamp:
     found = times.timestamp(nanos)
     if found is None:
-        raise Failure("the timestamp is outside the years 1 to 9999.")
+        raise EvaluationFailure("the timestamp is outside the years 1 to 9999.")
     return found
 
 
@@ -172,7 +176,7 @@ def _length(nanos: int) -> Duration:
     # As in CEL: a computed duration is a 64-bit number of nanoseconds; a written one may be longer.
     low, high = _BOUNDS[int]
     if not low <= nanos <= high:
-        raise Failure(
+        raise EvaluationFailure(
             "the result is a duration of more than 292 years. Compare the timestamps themselves."
         )
     return Duration(nanos)
@@ -238,7 +242,7 @@ _REMAINDER: _Rules = dict.fromkeys(((int, int), (Uint, Uint)), _bounded(_remaind
 
 
 def _computing(sign: str, rules: _Rules) -> Binary:
-    def compute(_meter: Meter, a: Value, b: Value) -> Value:
+    def compute(_meter: EvaluationMeter, a: Value, b: Value) -> Value:
         rule = rules.get((a.__class__, b.__class__))
         if rule is None:
             refuse(sign, a, b)
@@ -250,7 +254,7 @@ def _computing(sign: str, rules: _Rules) -> Binary:
 _add_numbers = _computing("+", _ADD)
 
 
-def add(meter: Meter, a: Value, b: Value) -> Value:
+def add(meter: EvaluationMeter, a: Value, b: Value) -> Value:
     """CEL's `+`, which also joins texts and lists."""
     if type(a) is type(b) and type(a) in (str, bytes):
         meter.spend_making(len(a) + len(b))
@@ -261,7 +265,7 @@ def add(meter: Meter, a: Value, b: Value) -> Value:
     return _add_numbers(meter, a, b)
 
 
-def negate(_meter: Meter, value: Value) -> Value:
+def negate(_meter: EvaluationMeter, value: Value) -> Value:
     """CEL's unary `-`."""
     if type(value) is float:
         return -value
@@ -270,7 +274,7 @@ def negate(_meter: Meter, value: Value) -> Value:
     return _SUBTRACT[int, int](0, value)
 
 
-def contains(meter: Meter, value: Value, container: Value) -> bool:
+def contains(meter: EvaluationMeter, value: Value, container: Value) -> bool:
     """CEL's `in`: whether a list contains an item, or an object a key."""
     if is_list(container):
         meter.spend(len(container))

@@ -11,13 +11,13 @@ from stepiq.language.expressions.nodes import (
     INDEX,
     OPTIONAL_INDEX,
     OPTIONAL_MEMBER,
-    Call,
+    Constant,
     Fold,
+    FunctionCall,
+    Identifier,
     ListOf,
-    Literal,
     MapOf,
     Member,
-    Name,
     Node,
     Part,
     literal_key,
@@ -29,9 +29,9 @@ from stepiq.language.expressions.values import (
     MISSING,
     NONE,
     TYPES,
-    Failure,
+    EvaluationFailure,
+    EvaluationMeter,
     Map,
-    Meter,
     Optional,
     Value,
     enter,
@@ -54,7 +54,7 @@ class Program:
         self._run = builder.build(node, {})
         self._depth = builder.depth
 
-    def run(self, context: Mapping[str, Json], meter: Meter) -> Value:
+    def run(self, context: Mapping[str, Json], meter: EvaluationMeter) -> Value:
         """The value of the expression.
 
         Raises:
@@ -67,7 +67,7 @@ class Program:
 class UnknownFunction(Exception):
     """CEL accepts a function that this language does not support."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: FunctionCall) -> None:
         super().__init__(call.function)
         self.call = call
 
@@ -77,7 +77,7 @@ class _Builder:
 
     def __init__(self) -> None:
         self.depth = 0
-        self._special: dict[str, Callable[[Call, Mapping[str, int]], Run]] = {
+        self._special: dict[str, Callable[[FunctionCall, Mapping[str, int]], Run]] = {
             "_&&_": self._and,
             "_||_": self._or,
             "_?_:_": self._choice,
@@ -91,16 +91,16 @@ class _Builder:
 
     def build(self, node: Node, scope: Mapping[str, int]) -> Run:
         match node:
-            case Name():
+            case Identifier():
                 return self._path(node, (), scope)
-            case Literal():
+            case Constant():
                 value = node.value
                 return lambda frame: value
-            case Member() | Call() if (path := path_of(node)) is not None:
+            case Member() | FunctionCall() if (path := path_of(node)) is not None:
                 return self._path(*path, scope)
             case Member():
                 return self._member(node, scope)
-            case Call():
+            case FunctionCall():
                 return self._call(node, scope)
             case ListOf():
                 return self._list(node, scope)
@@ -114,7 +114,7 @@ class _Builder:
 
     # -- reading --
 
-    def _path(self, name: Name, parts: tuple[Part, ...], scope: Mapping[str, int]) -> Run:
+    def _path(self, name: Identifier, parts: tuple[Part, ...], scope: Mapping[str, int]) -> Run:
         root = name.text
         if root in scope:
             slot = scope[root]
@@ -149,7 +149,7 @@ class _Builder:
 
         return test
 
-    def _index(self, node: Call, scope: Mapping[str, int]) -> Run:
+    def _index(self, node: FunctionCall, scope: Mapping[str, int]) -> Run:
         container, key = self._all(node.arguments, scope)
         text, written = _text(node.arguments[0]), literal_key(node.arguments[1])
 
@@ -162,7 +162,7 @@ class _Builder:
 
         return read
 
-    def _optional(self, node: Call, scope: Mapping[str, int]) -> Run:
+    def _optional(self, node: FunctionCall, scope: Mapping[str, int]) -> Run:
         """`a.?b` and `a[?b]`; an empty optional if `a` is null."""
         container, key = self._all(node.arguments, scope)
         text, is_computed = _text(node.arguments[0]), literal_key(node.arguments[1]) is None
@@ -182,7 +182,7 @@ class _Builder:
 
     # -- functions --
 
-    def _call(self, node: Call, scope: Mapping[str, int]) -> Run:
+    def _call(self, node: FunctionCall, scope: Mapping[str, int]) -> Run:
         special = self._special.get(node.function)
         if special is not None:
             return special(node, scope)
@@ -197,19 +197,19 @@ class _Builder:
             case _:  # `optional.none()`; no function has more
                 return lambda frame: function(frame.meter)
 
-    def _and(self, node: Call, scope: Mapping[str, int]) -> Run:
+    def _and(self, node: FunctionCall, scope: Mapping[str, int]) -> Run:
         left, right = self._all(node.arguments, scope)
         return lambda frame: decide("&&", False, left, right, frame)
 
-    def _or(self, node: Call, scope: Mapping[str, int]) -> Run:
+    def _or(self, node: FunctionCall, scope: Mapping[str, int]) -> Run:
         left, right = self._all(node.arguments, scope)
         return lambda frame: decide("||", True, left, right, frame)
 
-    def _not(self, node: Call, scope: Mapping[str, int]) -> Run:
+    def _not(self, node: FunctionCall, scope: Mapping[str, int]) -> Run:
         (operand,) = self._all(node.arguments, scope)
         return lambda frame: not expect_bool("!", operand(frame))
 
-    def _choice(self, node: Call, scope: Mapping[str, int]) -> Run:
+    def _choice(self, node: FunctionCall, scope: Mapping[str, int]) -> Run:
         test, then, other = self._all(node.arguments, scope)
 
         def choose(frame: Frame) -> Value:
@@ -217,7 +217,7 @@ class _Builder:
 
         return choose
 
-    def _fallback(self, node: Call, scope: Mapping[str, int]) -> Run:
+    def _fallback(self, node: FunctionCall, scope: Mapping[str, int]) -> Run:
         name = node.function
         operand, other = self._all(node.arguments, scope)
 
@@ -285,7 +285,9 @@ class _Builder:
         def run(frame: Frame) -> Value:
             value = over(frame)
             if not is_list(value) and not is_map(value):
-                raise Failure(f"`{name}` needs a list or an object, but got {kind_of(value)}.")
+                raise EvaluationFailure(
+                    f"`{name}` needs a list or an object, but got {kind_of(value)}."
+                )
             return fold(frame, items_of(value), slot, cost)
 
         return run
@@ -315,7 +317,7 @@ def _following(start: Run, root: str | None, parts: tuple[Part, ...]) -> Run:
 
 
 def _applying(function: Function, one: Run, two: Run, second: Node) -> Run:
-    if isinstance(second, Literal):
+    if isinstance(second, Constant):
         value = second.value
         return lambda frame: function(frame.meter, one(frame), value)
     return lambda frame: function(frame.meter, one(frame), two(frame))
@@ -335,9 +337,11 @@ def _step(value: Value, key: Value) -> Value:
 def _new_key(made: Map, value: Value) -> Any:
     key = key_of(value)
     if key is MISSING or type(value) is float:
-        raise Failure(f"the keys of an object must be strings, but one is {kind_of(value)}.")
+        raise EvaluationFailure(
+            f"the keys of an object must be strings, but one is {kind_of(value)}."
+        )
     if key in made:
-        raise Failure("an object has the same key twice.")
+        raise EvaluationFailure("an object has the same key twice.")
     return key
 
 

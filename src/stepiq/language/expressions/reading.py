@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from stepiq.language.expressions import hints, source, wire
 from stepiq.language.expressions.environment import ENGINE
-from stepiq.language.expressions.nodes import Call, Literal, Node, children
+from stepiq.language.expressions.nodes import Constant, FunctionCall, Node, children
 from stepiq.language.expressions.program import Program, UnknownFunction
 from stepiq.language.expressions.references import UnknownName, collect
-from stepiq.language.expressions.source import Source
+from stepiq.language.expressions.source import ExpressionSource
 from stepiq.language.patterns import PatternSyntaxError, compile_regex
 from stepiq.language.templates.nodes import Reference
 
@@ -21,7 +21,7 @@ _NOT_PART = "Protocol buffer messages, such as `google.protobuf.Value{}`, are no
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ParseResult:
     """The result of parsing."""
 
     program: Program
@@ -31,7 +31,7 @@ class Reading:
     """Whether the value can be true or false, as far as the types are known."""
 
 
-def read(text: str) -> Reading:
+def read(text: str) -> ParseResult:
     """Parse an expression.
 
     Raises:
@@ -54,7 +54,7 @@ def read(text: str) -> Reading:
         found.fail(unknown.name.offset, _NOT_PART)
     except UnknownFunction as unknown:
         found.fail(unknown.call.offset, f"`{unknown.call.function}` is not supported.")
-    return Reading(
+    return ParseResult(
         program,
         tuple(
             Reference(reference.parts, reference.optional, found.origin(reference.offset))
@@ -64,14 +64,14 @@ def read(text: str) -> Reading:
     )
 
 
-def _check_patterns(node: Node, found: Source) -> None:
+def _check_patterns(node: Node, found: ExpressionSource) -> None:
     """Refuse invalid literal patterns."""
     waiting = [node]
     while waiting:
         current = waiting.pop()
         waiting.extend(children(current))
         match current:
-            case Call(function="matches", arguments=(_, Literal(value=str(pattern)))):
+            case FunctionCall(function="matches", arguments=(_, Constant(value=str(pattern)))):
                 try:
                     compile_regex(pattern)
                 except PatternSyntaxError as error:

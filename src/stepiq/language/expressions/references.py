@@ -6,10 +6,10 @@ from stepiq.language.expressions.nodes import (
     INDEX,
     OPTIONAL_INDEX,
     OPTIONAL_MEMBER,
-    Call,
     Fold,
+    FunctionCall,
+    Identifier,
     Member,
-    Name,
     Node,
     children,
     literal_key,
@@ -24,7 +24,7 @@ ROOTS = ("input", "vars", "variables", "steps", "run", "item", "index")
 class UnknownName(Exception):
     """A name that CEL accepts and this language does not support."""
 
-    def __init__(self, name: Name) -> None:
+    def __init__(self, name: Identifier) -> None:
         super().__init__(name.text)
         self.name = name
 
@@ -36,9 +36,9 @@ def collect(node: Node) -> tuple[Reference, ...]:
 
 def _visit(node: Node, bound: frozenset[str]) -> Iterator[Reference]:
     match node:
-        case Name() | Member():
+        case Identifier() | Member():
             yield from _read(node, bound)
-        case Call() if node.function in (INDEX, OPTIONAL_INDEX, OPTIONAL_MEMBER):
+        case FunctionCall() if node.function in (INDEX, OPTIONAL_INDEX, OPTIONAL_MEMBER):
             yield from _read(node, bound)
         case Fold():
             inner = bound | {node.variable}
@@ -61,7 +61,7 @@ def _read(node: Node, bound: frozenset[str]) -> Iterator[Reference]:
                 parts.append(node.name)
                 optional = optional or node.is_test
                 node = node.operand
-            case Call() if node.function in (INDEX, OPTIONAL_INDEX, OPTIONAL_MEMBER):
+            case FunctionCall() if node.function in (INDEX, OPTIONAL_INDEX, OPTIONAL_MEMBER):
                 container, key = node.arguments
                 part = literal_key(key)
                 if part is None:
@@ -72,7 +72,7 @@ def _read(node: Node, bound: frozenset[str]) -> Iterator[Reference]:
                     parts.append(str(part))
                     optional = optional or node.function != INDEX
                 node = container
-            case Name():
+            case Identifier():
                 if node.text not in bound and node.text not in TYPES:
                     yield _reference(node, parts, optional=optional)
                 return
@@ -81,7 +81,7 @@ def _read(node: Node, bound: frozenset[str]) -> Iterator[Reference]:
                 return
 
 
-def _reference(name: Name, parts: list[str], *, optional: bool) -> Reference:
+def _reference(name: Identifier, parts: list[str], *, optional: bool) -> Reference:
     if name.text not in ROOTS:
         raise UnknownName(name)
     root = "vars" if name.text == "variables" else name.text

@@ -10,10 +10,10 @@ from stepiq.language.expressions import times
 from stepiq.language.expressions.times import Duration, Timestamp
 from stepiq.language.expressions.values import (
     MISSING,
+    EvaluationFailure,
+    EvaluationMeter,
     Exhausted,
-    Failure,
     Map,
-    Meter,
     Optional,
     Uint,
     Value,
@@ -58,7 +58,7 @@ class Room:
             if str in kinds:
                 self.measure_texts([item for item in items if type(item) is str])
             if float in kinds and not all(map(math.isfinite, filter(_is_float, items))):
-                raise Failure(_NUMBER_REFUSED)
+                raise EvaluationFailure(_NUMBER_REFUSED)
             if not kinds <= _FLAT:
                 for item in items:
                     self._open(item, waiting)
@@ -71,7 +71,7 @@ class Room:
             waiting.append(list(item.values()))
         # Enum members are strings or integers too.
         elif item is not None and not isinstance(item, str | int | float):
-            raise Failure(_JSON_REFUSED)
+            raise EvaluationFailure(_JSON_REFUSED)
 
     def measure_texts(self, texts: list[str]) -> None:
         """Take the size of texts; fails if one contains half of a surrogate pair."""
@@ -81,16 +81,16 @@ class Room:
             if not joined.isascii():
                 self.take(len(joined.encode()) - len(joined))
         except UnicodeEncodeError:
-            raise Failure(_CHARACTER_REFUSED) from None
+            raise EvaluationFailure(_CHARACTER_REFUSED) from None
         except TypeError:  # an object with keys that are not strings
-            raise Failure(_JSON_REFUSED) from None
+            raise EvaluationFailure(_JSON_REFUSED) from None
 
 
 def _is_float(value: Json) -> TypeGuard[float]:
     return type(value) is float
 
 
-def to_json(value: Value, meter: Meter, room: Room) -> Json:
+def to_json(value: Value, meter: EvaluationMeter, room: Room) -> Json:
     """A value as JSON: data from the context is used as it is, and data that the expression created is converted.
 
     Raises:
@@ -115,13 +115,13 @@ def to_json(value: Value, meter: Meter, room: Room) -> Json:
     return plain
 
 
-def _object(value: Map, meter: Meter, room: Room) -> dict[str, Json]:
+def _object(value: Map, meter: EvaluationMeter, room: Room) -> dict[str, Json]:
     meter.spend(_COST * len(value))
     room.take(2 + 2 * len(value))
     made: dict[str, Json] = {}
     for key, item in value.items():
         if type(key) is not str:
-            raise Failure(
+            raise EvaluationFailure(
                 "the result is an object with keys that are not strings. Convert them: `string(key)`."
             )
         room.measure_texts([_whole(key)])
@@ -137,7 +137,7 @@ def _scalar(value: Value) -> Json:
         return value
     if kind is float:
         if not math.isfinite(value):
-            raise Failure(_NUMBER_REFUSED)
+            raise EvaluationFailure(_NUMBER_REFUSED)
         return int(value) if is_whole(value) else value
     return _other_scalar(value)
 
@@ -152,10 +152,12 @@ def _other_scalar(value: Value) -> Json:
             return times.write_duration(value)
         case _:
             advice = " Convert it: `string(x)`." if type(value) is bytes else ""
-            raise Failure(f"the result is {kind_of(value)}, which JSON does not have.{advice}")
+            raise EvaluationFailure(
+                f"the result is {kind_of(value)}, which JSON does not have.{advice}"
+            )
 
 
 def _whole(text: str) -> str:
     if "\0" in text:
-        raise Failure(_CHARACTER_REFUSED)
+        raise EvaluationFailure(_CHARACTER_REFUSED)
     return text

@@ -40,7 +40,7 @@ SECRETS_REFUSED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class ExpressionToken:
     """A word, a string, a number or a mark."""
 
     kind: str
@@ -50,12 +50,12 @@ class Token:
 
 
 @dataclass(slots=True)
-class Source:
+class ExpressionSource:
     """The text of an expression, as written and as CEL reads it."""
 
     written: str
     text: str
-    tokens: list[Token]
+    tokens: list[ExpressionToken]
     """The tokens of `text`, without white space and comments."""
     origins: list[int]
     """For each character of `text`, its offset in `written`."""
@@ -74,7 +74,7 @@ def fail(written: str, offset: int, message: str) -> NoReturn:
     raise ExpressionSyntaxError(message, *position(written, offset))
 
 
-def read(written: str) -> Source:
+def read(written: str) -> ExpressionSource:
     """Split an expression's text into tokens.
 
     Raises:
@@ -86,7 +86,7 @@ def read(written: str) -> Source:
         written.encode()
     except UnicodeEncodeError as error:
         fail(written, error.start, "The expression contains half of a surrogate pair. Remove it.")
-    source = Source(written, "", [], [])
+    source = ExpressionSource(written, "", [], [])
     pieces: list[str] = []
     at = 0
     while at < len(written):
@@ -99,7 +99,7 @@ def read(written: str) -> Source:
             text, end = _read_placeholder(written, at)
             kind = "placeholder"
         if kind != "space":
-            source.tokens.append(Token(kind, text, len(source.origins)))
+            source.tokens.append(ExpressionToken(kind, text, len(source.origins)))
         pieces.append(text)
         source.origins.extend([at] * len(text) if is_placeholder else range(at, end))
         at = end
@@ -118,7 +118,7 @@ def quoted_paths(written: str) -> Iterator[tuple[int, str]]:
             yield token.start() + found.start(), found[1]
 
 
-def _refuse(source: Source) -> None:
+def _refuse(source: ExpressionSource) -> None:
     """Refuse syntax that CEL accepts and this language does not support."""
     token = source.tokens[-1]
     before = source.tokens[-2] if len(source.tokens) > 1 else None

@@ -25,7 +25,7 @@ Value = Any
 """None, bool, int, float, str, bytes, list, dict, or one of the classes here and in `times`."""
 
 
-class Failure(Exception):
+class EvaluationFailure(Exception):
     """An expression has no value. `&&`, `||`, `all` and `exists` continue if the rest decides without it."""
 
 
@@ -33,14 +33,14 @@ class Exhausted(Exception):
     """An expression exceeds its work limit. This always ends the evaluation."""
 
 
-class Missing:
+class AbsentValue:
     """The absence of a value, which is not null."""
 
 
-MISSING: Final = Missing()
+MISSING: Final = AbsentValue()
 
 
-class Meter:
+class EvaluationMeter:
     """Counts the work of one evaluation, or of several that share a limit, and stops it at the limit.
 
     Args:
@@ -191,7 +191,7 @@ def enter(value: Value) -> Value:
         return int(value) if is_int else value
     if isinstance(value, str):
         return str.__str__(value)  # such as an enum member
-    raise Failure("it reads a value that is not JSON data.")
+    raise EvaluationFailure("it reads a value that is not JSON data.")
 
 
 def _as_double(value: int) -> float:

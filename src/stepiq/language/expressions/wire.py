@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from stepiq.language.expressions.nodes import (
-    Call,
-    Entry,
+    Constant,
     Fold,
     FoldKind,
+    FunctionCall,
+    Identifier,
     ListOf,
-    Literal,
+    MapEntry,
     MapOf,
     Member,
-    Name,
     Node,
 )
 from stepiq.language.expressions.values import Uint
@@ -99,21 +99,21 @@ def _signed(value: int) -> int:
     return value - _TWO_TO_64 if value >= _TWO_TO_64 // 2 else value
 
 
-def _constant(data: bytes) -> Literal:
+def _constant(data: bytes) -> Constant:
     ((number, value),) = _fields(data)
     match number:
         case 1:
-            return Literal(None)
+            return Constant(None)
         case 2:
-            return Literal(bool(value))
+            return Constant(bool(value))
         case 3:
-            return Literal(_signed(value))
+            return Constant(_signed(value))
         case 4:
-            return Literal(Uint(value))
+            return Constant(Uint(value))
         case 6:
-            return Literal(value.decode())
+            return Constant(value.decode())
         case _:  # 5 (a double) and 7 (bytes) are used as they are
-            return Literal(value)
+            return Constant(value)
 
 
 class _Decoder:
@@ -133,7 +133,7 @@ class _Decoder:
             case 3:
                 return _constant(body)
             case 4:
-                return Name(_first(body)[1].decode(), offset)
+                return Identifier(_first(body)[1].decode(), offset)
             case 5:
                 return self._member(body)
             case 6:
@@ -149,14 +149,14 @@ class _Decoder:
         fields = _first(data)
         return Member(self.node(fields[1]), fields[2].decode(), bool(fields.get(3)))
 
-    def _call(self, data: bytes, offset: int) -> Call:
+    def _call(self, data: bytes, offset: int) -> FunctionCall:
         name, arguments = "", list[Node]()
         for number, value in _fields(data):
             if number == 2:
                 name = value.decode()
             else:  # 1 is the receiver, 3 an argument, in this order
                 arguments.append(self.node(value))
-        return Call(name, tuple(arguments), offset)
+        return FunctionCall(name, tuple(arguments), offset)
 
     def _list(self, data: bytes) -> ListOf:
         items, optional = list[Node](), set[int]()
@@ -168,28 +168,30 @@ class _Decoder:
         return ListOf(tuple(items), frozenset(optional))
 
     def _map(self, data: bytes, offset: int) -> MapOf:
-        entries: list[Entry] = []
+        entries: list[MapEntry] = []
         for number, value in _fields(data):
             if number == 1:
                 raise Foreign(offset)
             fields = _first(value)
-            entries.append(Entry(self.node(fields[3]), self.node(fields[4]), bool(fields.get(5))))
+            entries.append(
+                MapEntry(self.node(fields[3]), self.node(fields[4]), bool(fields.get(5)))
+            )
         return MapOf(tuple(entries))
 
     def _fold(self, fields: dict[int, bytes], offset: int) -> Fold:
         """Reconstruct a macro from a loop: the parser expands each macro into a fixed form."""
         variable, over = fields[1].decode(), self.node(fields[2])
         match self.node(fields[4]), self.node(fields[6]):
-            case Literal(value=bool(is_all)), Call(arguments=(_, test)):
+            case Constant(value=bool(is_all)), FunctionCall(arguments=(_, test)):
                 kind = FoldKind.ALL if is_all else FoldKind.EXISTS
                 return Fold(kind, variable, over, test, None)
-            case Literal(value=int()), Call(arguments=(test, _, _)):
+            case Constant(value=int()), FunctionCall(arguments=(test, _, _)):
                 return Fold(FoldKind.EXISTS_ONE, variable, over, test, None)
-            case ListOf(), Call(
-                arguments=(test, Call(arguments=(_, ListOf(items=(body,)))), Name())
+            case ListOf(), FunctionCall(
+                arguments=(test, FunctionCall(arguments=(_, ListOf(items=(body,)))), Identifier())
             ):
                 return Fold(FoldKind.MAP, variable, over, test, body)
-            case ListOf(), Call(arguments=(_, ListOf(items=(body,)))):
+            case ListOf(), FunctionCall(arguments=(_, ListOf(items=(body,)))):
                 return Fold(FoldKind.MAP, variable, over, None, body)
             case _:
                 raise Foreign(offset)

@@ -1,4 +1,4 @@
-"""Handlebars templates over plain data. The public interface is `Template`, its errors and `Meter`."""
+"""Handlebars templates over plain data. The public interface is `Template`, its errors and `RenderMeter`."""
 
 from stepiq.language.templates.errors import (
     SecretMissing,
@@ -7,14 +7,14 @@ from stepiq.language.templates.errors import (
     TemplateSyntaxError,
     TemplateUnresolved,
 )
-from stepiq.language.templates.meter import Meter, OverBudget
+from stepiq.language.templates.meter import OverBudget, RenderMeter
 from stepiq.language.templates.nodes import Reference
 from stepiq.language.templates.template import Template, secret_names_of
 
 __all__ = [
-    "Meter",
     "OverBudget",
     "Reference",
+    "RenderMeter",
     "SecretMissing",
     "Template",
     "TemplateError",

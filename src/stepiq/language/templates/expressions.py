@@ -9,7 +9,7 @@ from stepiq.core.json import Json
 from stepiq.language import foreign
 from stepiq.language.templates.helpers import HELPERS, Helper, tolerates
 from stepiq.language.templates.lexer import Tag, TagKind, Token, fail
-from stepiq.language.templates.nodes import ArmKind, Call, Expression, Literal, Path, Secret
+from stepiq.language.templates.nodes import ArmKind, Expression, HelperCall, Literal, Path, Secret
 
 MAX_NESTING = 64
 """Deepest nesting of blocks, and of helpers inside helpers."""
@@ -162,7 +162,7 @@ class TagReader:
         self._depth -= 1
         return call
 
-    def _call(self, token: Token, *, tolerant: bool) -> Call:
+    def _call(self, token: Token, *, tolerant: bool) -> HelperCall:
         helper = HELPERS.get(token.text)
         if helper is None:
             self._fail_unknown_helper(token)
@@ -183,7 +183,7 @@ class TagReader:
         if token.text not in _KEEPING_WHOLE:
             for argument in arguments:
                 self._refuse_secrets(argument)
-        return Call(token.text, arguments, token.offset)
+        return HelperCall(token.text, arguments, token.offset)
 
     def _refuse_secrets(self, expression: Expression) -> None:
         """Refuse a value that depends on a secret where the template would reveal something about it."""
@@ -193,7 +193,7 @@ class TagReader:
                 f"A secret can only be inserted, as in `{{{{env.{expression.name}}}}}`. It cannot be compared, measured or used "
                 "in a block.",
             )
-        if isinstance(expression, Call) and expression.helper in _KEEPING_WHOLE:
+        if isinstance(expression, HelperCall) and expression.helper in _KEEPING_WHOLE:
             for argument in expression.arguments:
                 self._refuse_secrets(argument)
 

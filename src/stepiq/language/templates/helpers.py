@@ -12,7 +12,7 @@ from typing import assert_never
 from stepiq.language.data import is_array, is_number, is_object, is_whole, kind_of
 from stepiq.language.templates.errors import TemplateUnresolved
 from stepiq.language.templates.json_text import to_json
-from stepiq.language.templates.meter import Meter
+from stepiq.language.templates.meter import RenderMeter
 from stepiq.language.templates.values import MISSING, Found, member, present, same, to_text, truthy
 
 
@@ -33,25 +33,25 @@ class Helper:
     usage: str
     minimum: int
     maximum: int
-    apply: Callable[[Sequence[Found], Meter], Found]
+    apply: Callable[[Sequence[Found], RenderMeter], Found]
     tolerance: Tolerance = Tolerance.NONE
 
 
 MANY = 100
 
 
-def _json(values: Sequence[Found], meter: Meter) -> Found:
+def _json(values: Sequence[Found], meter: RenderMeter) -> Found:
     return to_json(present(values[0]), meter)
 
 
-def _default(values: Sequence[Found], meter: Meter) -> Found:
+def _default(values: Sequence[Found], meter: RenderMeter) -> Found:
     for value in values[:-1]:
         if value is not None and value is not MISSING:
             return value
     return values[-1]
 
 
-def _lookup(values: Sequence[Found], meter: Meter) -> Found:
+def _lookup(values: Sequence[Found], meter: RenderMeter) -> Found:
     container, key = values
     if container is MISSING or key is MISSING:
         return MISSING
@@ -64,7 +64,7 @@ def _lookup(values: Sequence[Found], meter: Meter) -> Found:
     return member(container, str(key))
 
 
-def _length(values: Sequence[Found], meter: Meter) -> Found:
+def _length(values: Sequence[Found], meter: RenderMeter) -> Found:
     (value,) = values
     if value is None:
         return 0
@@ -75,7 +75,7 @@ def _length(values: Sequence[Found], meter: Meter) -> Found:
     )
 
 
-def _join(values: Sequence[Found], meter: Meter) -> Found:
+def _join(values: Sequence[Found], meter: RenderMeter) -> Found:
     items = values[0]
     separator = values[1] if len(values) > 1 else ", "
     if items is None:
@@ -93,16 +93,18 @@ def _join(values: Sequence[Found], meter: Meter) -> Found:
     return separator.join(parts)
 
 
-def _eq(values: Sequence[Found], meter: Meter) -> Found:
+def _eq(values: Sequence[Found], meter: RenderMeter) -> Found:
     return same(values[0], values[1], meter)
 
 
-def _ne(values: Sequence[Found], meter: Meter) -> Found:
+def _ne(values: Sequence[Found], meter: RenderMeter) -> Found:
     return not same(values[0], values[1], meter)
 
 
-def _ordering(name: str, holds: Callable[[int], bool]) -> Callable[[Sequence[Found], Meter], Found]:
-    def apply(values: Sequence[Found], meter: Meter) -> Found:
+def _ordering(
+    name: str, holds: Callable[[int], bool]
+) -> Callable[[Sequence[Found], RenderMeter], Found]:
+    def apply(values: Sequence[Found], meter: RenderMeter) -> Found:
         left, right = values
         if isinstance(left, str) and isinstance(right, str):
             meter.spend_text(min(len(left), len(right)))
@@ -116,15 +118,15 @@ def _ordering(name: str, holds: Callable[[int], bool]) -> Callable[[Sequence[Fou
     return apply
 
 
-def _and(values: Sequence[Found], meter: Meter) -> Found:
+def _and(values: Sequence[Found], meter: RenderMeter) -> Found:
     return next((value for value in values if not truthy(value)), values[-1])
 
 
-def _or(values: Sequence[Found], meter: Meter) -> Found:
+def _or(values: Sequence[Found], meter: RenderMeter) -> Found:
     return next((value for value in values if truthy(value)), values[-1])
 
 
-def _not(values: Sequence[Found], meter: Meter) -> Found:
+def _not(values: Sequence[Found], meter: RenderMeter) -> Found:
     return not truthy(values[0])
 
 

@@ -4,7 +4,7 @@ import re
 
 from stepiq.core.json import Json, dumps
 from stepiq.language.data import is_array, is_object, is_whole
-from stepiq.language.templates.meter import Meter
+from stepiq.language.templates.meter import RenderMeter
 
 AT_ONCE = 500
 """Most values encoded in one call, about 0.05 ms. A long text counts as several."""
@@ -13,14 +13,14 @@ _VALUES_PER_OPERATION = 3
 _WHOLE_DOUBLE = re.compile(r"\.0(?![0-9])")
 
 
-def to_json(value: Json, meter: Meter) -> str:
+def to_json(value: Json, meter: RenderMeter) -> str:
     """Encode a value as compact JSON; the work is charged in advance."""
     pieces: list[str] = []
     _write(value, _weigh(value), pieces, meter)
     return "".join(pieces)
 
 
-def _write(value: Json, weight: int, pieces: list[str], meter: Meter) -> None:
+def _write(value: Json, weight: int, pieces: list[str], meter: RenderMeter) -> None:
     if weight <= AT_ONCE or isinstance(value, str):
         _encode(value, weight, pieces, meter)
         return
@@ -40,7 +40,7 @@ def _write(value: Json, weight: int, pieces: list[str], meter: Meter) -> None:
 class _Batch:
     """Collects members of one object or list to encode together, in order."""
 
-    def __init__(self, pieces: list[str], meter: Meter, *, is_object: bool) -> None:
+    def __init__(self, pieces: list[str], meter: RenderMeter, *, is_object: bool) -> None:
         self._pieces = pieces
         self._meter = meter
         self._is_object = is_object
@@ -80,7 +80,7 @@ class _Batch:
         self._is_first = False
 
 
-def _encode(value: Json, weight: int, pieces: list[str], meter: Meter) -> None:
+def _encode(value: Json, weight: int, pieces: list[str], meter: RenderMeter) -> None:
     meter.spend(weight // _VALUES_PER_OPERATION)
     if isinstance(value, str):
         meter.spend_text(len(value))

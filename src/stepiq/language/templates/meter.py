@@ -18,7 +18,7 @@ class OverBudget(Exception):
     """The rendering exceeds the caller's budget; the template may still be within the limits."""
 
 
-class Meter:
+class RenderMeter:
     """Counts the work of one rendering, or of several that share a limit, and stops it at the limit.
 
     Args:

@@ -49,7 +49,7 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class HelperCall:
     """A helper and its arguments."""
 
     helper: str
@@ -57,7 +57,7 @@ class Call:
     offset: int
 
 
-Expression = Literal | Path | Secret | Call
+Expression = Literal | Path | Secret | HelperCall
 
 
 @dataclass(frozen=True, slots=True)

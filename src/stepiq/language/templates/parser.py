@@ -20,7 +20,7 @@ from stepiq.language.templates.nodes import (
     Secret,
     Text,
 )
-from stepiq.language.templates.scopes import NameProblem, Scope, Scopes, split
+from stepiq.language.templates.scopes import NameProblem, Scopes, TemplateScope, split
 
 
 @dataclass(slots=True)
@@ -104,7 +104,7 @@ class Parser:
         else:
             self._enter(scope)
 
-    def _enter(self, scope: Scope | None) -> None:
+    def _enter(self, scope: TemplateScope | None) -> None:
         self._open[-1].scoped = scope is not None
         if scope is not None:
             self._scopes.push(scope)
@@ -116,7 +116,7 @@ class Parser:
 
     def _read_arm(
         self, tag: Tag, tokens: list[Token], *, inverse: bool = False
-    ) -> tuple[_OpenArm, Scope | None]:
+    ) -> tuple[_OpenArm, TemplateScope | None]:
         if not tokens or tokens[0].text not in BLOCKS:
             self._fail_block(tag, tokens)
         kind = ArmKind(tokens[0].text)
@@ -127,14 +127,14 @@ class Parser:
         scope = self._scope(kind, head, parameters) if kind in FRAMED else None
         return _OpenArm(kind, head, include_zero), scope
 
-    def _scope(self, kind: ArmKind, head: Expression, parameters: list[str]) -> Scope:
+    def _scope(self, kind: ArmKind, head: Expression, parameters: list[str]) -> TemplateScope:
         if kind is ArmKind.EACH:
             values = (FrameValue.CONTEXT, FrameValue.KEY)
             # If both parameters have the same name, the first one is used.
             named = list(zip(parameters, values, strict=False))[::-1]
-            return Scope(None, is_loop=True, parameters=dict(named))
+            return TemplateScope(None, is_loop=True, parameters=dict(named))
         binding = self._scopes.binding_of(head) if isinstance(head, Path) else None
-        return Scope(binding, parameters=dict.fromkeys(parameters, FrameValue.CONTEXT))
+        return TemplateScope(binding, parameters=dict.fromkeys(parameters, FrameValue.CONTEXT))
 
     def _read_else(self, tag: Tag) -> None:
         if not self._open:

@@ -8,14 +8,14 @@ from stepiq.language.data import is_array, is_object, kind_of
 from stepiq.language.templates.errors import SecretMissing, TemplateUnresolved
 from stepiq.language.templates.helpers import HELPERS, tolerates
 from stepiq.language.templates.lexer import position
-from stepiq.language.templates.meter import Meter
+from stepiq.language.templates.meter import RenderMeter
 from stepiq.language.templates.nodes import (
     Arm,
     ArmKind,
     Block,
-    Call,
     Expression,
     FrameValue,
+    HelperCall,
     Literal,
     Node,
     Output,
@@ -33,7 +33,7 @@ _ROOT_NAMES = frozenset({"input", "vars", "variables", "steps", "env", "run"})
 class Renderer:
     """One rendering of one template."""
 
-    def __init__(self, source: str, context: Mapping[str, Json], meter: Meter) -> None:
+    def __init__(self, source: str, context: Mapping[str, Json], meter: RenderMeter) -> None:
         # Secrets are separate from the data, so that no path or loop over the data can reach them.
         secrets = context.get("env")
         self._secrets: Mapping[str, Json] = secrets if is_object(secrets) else {}
@@ -132,7 +132,7 @@ class Renderer:
                 return self._read(expression, tolerant)
             case Secret():
                 return self._read_secret(expression, tolerant)
-            case Call():
+            case HelperCall():
                 return self._call(expression, tolerant)
             case _:
                 assert_never(expression)
@@ -175,7 +175,7 @@ class Renderer:
             f"The secret `{secret.name}` does not exist. Store it for the account or for the pipeline."
         )
 
-    def _call(self, call: Call, tolerant: bool) -> Found:
+    def _call(self, call: HelperCall, tolerant: bool) -> Found:
         helper = HELPERS[call.helper]
         last = len(call.arguments) - 1
         values: list[Found] = []

@@ -24,7 +24,7 @@ Binding = tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class TemplateScope:
     """The scope that `#each` or `#with` adds for its body."""
 
     binding: Binding
@@ -33,7 +33,7 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class Name:
+class TagName:
     """A word of a tag, split into segments."""
 
     text: str
@@ -49,7 +49,7 @@ class NameProblem(Exception):
     """An invalid name; the parser adds its place."""
 
 
-def split(text: str) -> Name:
+def split(text: str) -> TagName:
     """Split a word into its segments."""
     is_data = text.startswith("@")
     ups, is_explicit, parts = 0, False, list[str]()
@@ -74,7 +74,7 @@ def split(text: str) -> Name:
             ups += segment["up"] is not None
         at = segment.end()
         if at == len(text):
-            return Name(text, is_data, ups, is_explicit, tuple(parts))
+            return TagName(text, is_data, ups, is_explicit, tuple(parts))
         if text[at] == "[":
             raise NameProblem(_bracket_problem(text, at))
         if text[at] not in "./" or text.startswith("..", at):
@@ -107,15 +107,15 @@ class Scopes:
     """The open scopes at one place of the template. The outermost is the whole context."""
 
     def __init__(self) -> None:
-        self._scopes: list[Scope] = [Scope(())]
+        self._scopes: list[TemplateScope] = [TemplateScope(())]
 
-    def push(self, scope: Scope) -> None:
+    def push(self, scope: TemplateScope) -> None:
         self._scopes.append(scope)
 
     def pop(self) -> None:
         self._scopes.pop()
 
-    def resolve(self, name: Name, offset: int) -> Path | Secret:
+    def resolve(self, name: TagName, offset: int) -> Path | Secret:
         """Resolve a name.
 
         Raises:
@@ -137,7 +137,7 @@ class Scopes:
             return None
         return (*binding, *path.parts)
 
-    def _locate(self, name: Name) -> tuple[int, FrameValue, tuple[str, ...]]:
+    def _locate(self, name: TagName) -> tuple[int, FrameValue, tuple[str, ...]]:
         if name.is_data:
             return self._locate_data(name)
         if not name.is_explicit:
@@ -151,7 +151,7 @@ class Scopes:
             )
         return frame, FrameValue.CONTEXT, name.parts
 
-    def _locate_data(self, name: Name) -> tuple[int, FrameValue, tuple[str, ...]]:
+    def _locate_data(self, name: TagName) -> tuple[int, FrameValue, tuple[str, ...]]:
         head = name.parts[0] if name.parts else ""
         if head == "root" and not name.ups:
             return 0, FrameValue.CONTEXT, name.parts[1:]
@@ -166,7 +166,7 @@ class Scopes:
         return loops[-1 - name.ups], value, name.parts[1:]
 
 
-def _secret_name(name: Name, full: tuple[str, ...]) -> str:
+def _secret_name(name: TagName, full: tuple[str, ...]) -> str:
     if len(full) != 2:
         raise NameProblem(f"`{_shorten(name.text)}` is not a secret. Write `env.NAME`.")
     if not _SECRET_NAME.fullmatch(full[1]):

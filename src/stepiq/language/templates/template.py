@@ -7,7 +7,7 @@ from typing import Self
 from stepiq.core.json import Json
 from stepiq.language.templates import whitespace
 from stepiq.language.templates.lexer import position, scan
-from stepiq.language.templates.meter import Meter
+from stepiq.language.templates.meter import RenderMeter
 from stepiq.language.templates.nodes import Node, Reference
 from stepiq.language.templates.parser import Parser
 from stepiq.language.templates.render import Renderer
@@ -48,7 +48,7 @@ class Template:
         """Line and column of an offset in its text, both counted from 1."""
         return position(self.source, offset)
 
-    def render(self, context: Mapping[str, Json], meter: Meter | None = None) -> str:
+    def render(self, context: Mapping[str, Json], meter: RenderMeter | None = None) -> str:
         """Render the template. Values are data: braces in them are not interpreted.
 
         Args:
@@ -62,7 +62,7 @@ class Template:
             TemplateLimit: a limit of work or output size is exceeded.
             OverBudget: the meter's budget is exceeded.
         """
-        return Renderer(self.source, context, meter or Meter()).render(self.nodes)
+        return Renderer(self.source, context, meter or RenderMeter()).render(self.nodes)
 
 
 def secret_names_of(*templates: Template | None) -> frozenset[str]:

@@ -8,7 +8,7 @@ from typing import Final
 from stepiq.core.json import Json
 from stepiq.language.data import is_array, is_number, is_object
 from stepiq.language.templates.json_text import to_json
-from stepiq.language.templates.meter import Meter
+from stepiq.language.templates.meter import RenderMeter
 
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 
@@ -52,7 +52,7 @@ def truthy(value: Found, *, include_zero: bool = False) -> bool:
     return not is_array(value) or bool(value)
 
 
-def same(left: Found, right: Found, meter: Meter) -> bool:
+def same(left: Found, right: Found, meter: RenderMeter) -> bool:
     """Equality of JSON values: `1` equals `1.0` but not `true`; the order of an object's fields does not matter."""
     # Iterators, since a list of the pairs of a large value would be created in one uninterruptible call.
     pending: list[Iterator[tuple[Found, Found]]] = [iter([(left, right)])]
@@ -76,7 +76,7 @@ def _paired(a: dict[str, Json], b: dict[str, Json]) -> Iterator[tuple[Found, Fou
     return ((item, b.get(key, MISSING)) for key, item in a.items())
 
 
-def _same_scalar(a: Found, b: Found, meter: Meter) -> bool:
+def _same_scalar(a: Found, b: Found, meter: RenderMeter) -> bool:
     if isinstance(a, str) and isinstance(b, str):
         meter.spend_text(min(len(a), len(b)))
     if isinstance(a, bool | list | dict) or isinstance(b, bool | list | dict):
@@ -84,7 +84,7 @@ def _same_scalar(a: Found, b: Found, meter: Meter) -> bool:
     return a == b
 
 
-def to_text(value: Json, meter: Meter) -> str:
+def to_text(value: Json, meter: RenderMeter) -> str:
     """A value as template output: text unchanged, null as an empty text, everything else as compact JSON."""
     if isinstance(value, str):
         meter.spend_text(len(value))

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from stepiq.core import addresses, clock, ids, logging, metrics
-from stepiq.core.mail import Mailer, MailUnsent, Message
+from stepiq.core.mail import Mailer, MailMessage, MailUnsent
 from stepiq.core.settings import Settings
 from stepiq.execution import quotas
 from stepiq.execution.quotas import PlanEmailsExhausted, PlanLimits, Quota
@@ -267,9 +267,9 @@ def _held(recipient: Recipient) -> Hold:
     )
 
 
-def _message(email: str, sender: str, base_url: str, url: str, until: datetime) -> Message:
+def _message(email: str, sender: str, base_url: str, url: str, until: datetime) -> MailMessage:
     # No text comes from the workspace. Otherwise, a workspace could send its text to strangers.
-    return Message(
+    return MailMessage(
         email,
         "Confirm that you want emails from stepIQ",
         f"""\

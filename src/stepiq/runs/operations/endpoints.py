@@ -10,7 +10,7 @@ from stepiq.accounts.errors import ScopeMissing
 from stepiq.accounts.http import needs
 from stepiq.runs.errors import OperationNotFound, RunNotFound, StepNotFound
 from stepiq.runs.operations import schemas, service
-from stepiq.runs.operations.records import START, Operation, Position
+from stepiq.runs.operations.records import START, Position, RecordedOperation
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import PageQuery
 from stepiq.web.problems import problems
@@ -68,7 +68,7 @@ async def get_operation(
     return schemas.operation_detail(*await service.get(read, caller, run_id, operation_id))
 
 
-def _key(operation: Operation) -> UUID:
+def _key(operation: RecordedOperation) -> UUID:
     """The position of an operation, for a cursor."""
     return UUID(int=operation.attempt << 64 | operation.number)
 

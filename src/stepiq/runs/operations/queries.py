@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from stepiq.core.json import Json
 from stepiq.execution.journal_rows import step_record
 from stepiq.execution.records import StepRecord
-from stepiq.runs.operations.records import Operation, Position
+from stepiq.runs.operations.records import Position, RecordedOperation
 from stepiq.store.database import Session
 from stepiq.store.states import OperationStatus
 from stepiq.store.tables import large_values, operation_payloads, run_operations, run_steps, runs
@@ -86,7 +86,7 @@ async def original_of(
 
 async def page(
     session: Session, step_row_id: UUID, *, after: Position, limit: int
-) -> list[Operation]:
+) -> list[RecordedOperation]:
     """Operations of an execution of a step after a position, in order."""
     place = sa.tuple_(run_operations.c.attempt, run_operations.c.number)
     rows = await session.execute(
@@ -103,7 +103,7 @@ async def page(
 
 async def find(
     session: Session, workspace_id: UUID, run_id: UUID, operation_id: UUID
-) -> tuple[Operation, Json, Json] | None:
+) -> tuple[RecordedOperation, Json, Json] | None:
     """An operation of a run of the workspace, with its request and its response as recorded."""
     found = await session.execute(
         sa.select(*_PLAIN, run_operations.c.request, run_operations.c.response)
@@ -140,8 +140,8 @@ async def _step(session: Session, *conditions: sa.ColumnElement[bool]) -> StepRe
     return None if row is None else step_record(row)
 
 
-def _operation(row: sa.Row[Any]) -> Operation:
-    return Operation(
+def _operation(row: sa.Row[Any]) -> RecordedOperation:
+    return RecordedOperation(
         id=row.id,
         run_id=row.run_id,
         step_row_id=row.step_row_id,

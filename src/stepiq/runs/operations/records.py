@@ -11,7 +11,7 @@ from stepiq.store.states import OperationStatus
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class RecordedOperation:
     """One call out of the process, without request and response."""
 
     id: UUID
@@ -54,7 +54,7 @@ START = Position(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Execution:
+class StepExecution:
     """An execution of a step, and the one that it was copied from if it was reused."""
 
     step: StepRecord

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from stepiq.core.json import Json
-from stepiq.runs.operations.records import Execution, Operation, Payloads
+from stepiq.runs.operations.records import Payloads, RecordedOperation, StepExecution
 from stepiq.runs.schemas import CostView, PaidBy, StepView, cost_fields, duration_ms, step_fields
 from stepiq.store.states import OperationStatus
 from stepiq.web.bodies import Timestamp, View
@@ -75,7 +75,7 @@ class StepDetail(StepView):
     """Send it as `cursor` to get the next operations. Null if there are no more."""
 
 
-def step_detail(execution: Execution, operations: Page[OperationView]) -> StepDetail:
+def step_detail(execution: StepExecution, operations: Page[OperationView]) -> StepDetail:
     """An execution with a page of its operations."""
     return StepDetail(
         **step_fields(execution.step),
@@ -85,19 +85,19 @@ def step_detail(execution: Execution, operations: Page[OperationView]) -> StepDe
     )
 
 
-def operation_view(operation: Operation) -> OperationView:
+def operation_view(operation: RecordedOperation) -> OperationView:
     """An operation in a list."""
     return OperationView(**_fields(operation))
 
 
-def operation_detail(operation: Operation, payloads: Payloads) -> OperationDetail:
+def operation_detail(operation: RecordedOperation, payloads: Payloads) -> OperationDetail:
     """An operation by itself."""
     return OperationDetail(
         **_fields(operation), request=payloads.request, response=payloads.response
     )
 
 
-def _fields(operation: Operation) -> dict[str, Any]:
+def _fields(operation: RecordedOperation) -> dict[str, Any]:
     shown = {
         name: getattr(operation, name)
         for name in OperationView.model_fields

@@ -10,7 +10,13 @@ from stepiq.language.data import is_array, is_object
 from stepiq.runs import queries as runs
 from stepiq.runs.errors import OperationNotFound, RunNotFound, StepNotFound
 from stepiq.runs.operations import queries
-from stepiq.runs.operations.records import START, Execution, Operation, Payloads, Position
+from stepiq.runs.operations.records import (
+    START,
+    Payloads,
+    Position,
+    RecordedOperation,
+    StepExecution,
+)
 from stepiq.store.database import Session
 from stepiq.store.states import OperationKind, OperationStatus, StepStatus
 
@@ -47,7 +53,7 @@ async def step(
     *,
     iteration: int | None = None,
     branch: str | None = None,
-) -> Execution:
+) -> StepExecution:
     """An execution of a step: the last one to begin, of all or of the given iteration and branch.
 
     Raises:
@@ -60,17 +66,17 @@ async def step(
     if found is None:
         raise StepNotFound(run_id)
     if not found.is_reused:
-        return Execution(found, run_id, found)
+        return StepExecution(found, run_id, found)
     original = await queries.original_of(session, actor.workspace_id, found)
     if original is None:
-        return Execution(found, None, None)
+        return StepExecution(found, None, None)
     executed_in, row_id = original
-    return Execution(found, executed_in, await queries.step(session, executed_in, row_id))
+    return StepExecution(found, executed_in, await queries.step(session, executed_in, row_id))
 
 
 async def page(
-    session: Session, execution: Execution, *, after: Position, limit: int
-) -> list[Operation]:
+    session: Session, execution: StepExecution, *, after: Position, limit: int
+) -> list[RecordedOperation]:
     """Operations of an execution after a position, in order.
 
     If a version without operations executed the step, a single one represents its calls.
@@ -87,7 +93,7 @@ async def page(
 
 async def get(
     session: Session, actor: Actor, run_id: UUID, operation_id: UUID
-) -> tuple[Operation, Payloads]:
+) -> tuple[RecordedOperation, Payloads]:
     """An operation with its request and response.
 
     Raises:
@@ -107,7 +113,7 @@ async def get(
     # The id of a summary is that of its step.
     original = await queries.step(session, run_id, operation_id)
     if original is not None:
-        execution = Execution(original, run_id, original)
+        execution = StepExecution(original, run_id, original)
         for summary in await page(session, execution, after=START, limit=1):
             if summary.is_summary:
                 request: Json = {} if summary.kind == OperationKind.MODEL_CALL else None
@@ -116,14 +122,14 @@ async def get(
     raise OperationNotFound(run_id)
 
 
-def _summary(run_id: UUID, step: StepRecord) -> Operation | None:
+def _summary(run_id: UUID, step: StepRecord) -> RecordedOperation | None:
     """One operation for all calls of a step without recorded operations; None if it made no call."""
     kind = next((kind for name, kind in _KINDS.items() if name == step.type), None)
     if kind is None or step.status not in _STATUSES or not _has_called(step):
         return None
     # A jump can fail after the call, which has returned the output by then.
     is_completed = step.output is not None
-    return Operation(
+    return RecordedOperation(
         id=step.id,
         run_id=run_id,
         step_row_id=step.id,
@@ -161,7 +167,7 @@ def _has_called(step: StepRecord) -> bool:
     return step.output is not None or error.get("code") not in _BEFORE_THE_CALL
 
 
-def _whole(operation: Operation, step: StepRecord, request: Json) -> Json:
+def _whole(operation: RecordedOperation, step: StepRecord, request: Json) -> Json:
     """The request of a model call with the prompts, which only the row of the step has."""
     if operation.kind != OperationKind.MODEL_CALL or not is_object(request):
         return request
@@ -170,12 +176,12 @@ def _whole(operation: Operation, step: StepRecord, request: Json) -> Json:
     return {**request, "messages": [*_prompts(step), *turns]}
 
 
-def _output(operation: Operation, step: StepRecord) -> Json:
+def _output(operation: RecordedOperation, step: StepRecord) -> Json:
     """The output of the step as the response of its last operation, whose row does not repeat it."""
     return step.output if operation.status is OperationStatus.COMPLETED else None
 
 
-async def _is_last(session: Session, operation: Operation) -> bool:
+async def _is_last(session: Session, operation: RecordedOperation) -> bool:
     after = Position(operation.attempt, operation.number)
     return not await queries.page(session, operation.step_row_id, after=after, limit=1)
 

@@ -16,7 +16,7 @@ PAGE_PATH = "/review"
 _CLAIM_BYTES = 17  # the id of a review, and one byte for the assignee
 
 
-class Links:
+class ReviewLinks:
     """Creates links and verifies their tokens."""
 
     def __init__(self, settings: Settings) -> None:

@@ -2,7 +2,7 @@
 
 from stepiq.billing.plans import Plans
 from stepiq.core.errors import StepIQError
-from stepiq.core.settings import Registration, Settings
+from stepiq.core.settings import RegistrationPolicy, Settings
 from stepiq.providers.registry import Providers
 from stepiq.server.checks.check import Check, fatal, ok, warning
 
@@ -15,7 +15,7 @@ async def check_accounts(settings: Settings) -> list[Check]:
     except StepIQError as error:
         return [fatal("plans", error)]
     found = [ok("plans", f"{', '.join(plans.names())}; new accounts get {plan.name}")]
-    is_open = settings.registration is Registration.OPEN
+    is_open = settings.registration is RegistrationPolicy.OPEN
     if is_open and plan.credits_per_month is None and (paid := await _paid_by_server(settings)):
         found.append(
             warning(

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from stepiq.language.code_source import CodeLanguage, check_javascript, check_python
 from stepiq.language.expressions import Expression
-from stepiq.language.reports import FieldReader, Problem
+from stepiq.language.reports import FieldReader, PathProblem
 from stepiq.language.specs import StepSpec
 from stepiq.language.step_types import ReadSteps, StepType
 
@@ -49,7 +49,7 @@ def _check_source(fields: FieldReader, language: CodeLanguage, source: str) -> N
     line, column, message = found
     path = (*fields.path, "source")
     fields.draft.problems.append(
-        Problem(path, "code_syntax", message, inside=(source, line, column))
+        PathProblem(path, "code_syntax", message, inside=(source, line, column))
     )
 
 

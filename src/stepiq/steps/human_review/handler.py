@@ -9,7 +9,7 @@ from stepiq.execution.outcomes import (
     Failed,
     FailureCode,
     Outcome,
-    ReviewAnswer,
+    ReviewResult,
 )
 from stepiq.language import offload
 from stepiq.language.expressions import ExpressionError
@@ -41,7 +41,7 @@ async def _question(spec: ReviewSpec, context: StepContext) -> AskPerson | Faile
     return AskPerson(message, under_review, spec.editable, spec.assignees, until)
 
 
-def _outcome(spec: ReviewSpec, answer: ReviewAnswer) -> Outcome:
+def _outcome(spec: ReviewSpec, answer: ReviewResult) -> Outcome:
     if answer.decision is None:
         return _timed_out(spec, answer)
     if answer.decision is ReviewDecision.REJECT and spec.on_reject is None:
@@ -53,7 +53,7 @@ def _outcome(spec: ReviewSpec, answer: ReviewAnswer) -> Outcome:
     return Completed(_output(answer, answer.decision))
 
 
-def _timed_out(spec: ReviewSpec, answer: ReviewAnswer) -> Outcome:
+def _timed_out(spec: ReviewSpec, answer: ReviewResult) -> Outcome:
     if spec.on_timeout is ReviewTimeout.APPROVE:
         return Completed(_output(answer, ReviewDecision.APPROVE))
     if spec.on_timeout is ReviewTimeout.REJECT and spec.on_reject is not None:
@@ -67,7 +67,7 @@ def _timed_out(spec: ReviewSpec, answer: ReviewAnswer) -> Outcome:
     )
 
 
-def _output(answer: ReviewAnswer, decision: ReviewDecision) -> Json:
+def _output(answer: ReviewResult, decision: ReviewDecision) -> Json:
     return {
         "decision": str(decision),
         "comment": answer.comment,

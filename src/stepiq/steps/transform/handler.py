@@ -7,7 +7,7 @@ from stepiq.execution.context import StepContext
 from stepiq.execution.outcomes import Completed, Failed, FailureCode, Outcome
 from stepiq.language import offload
 from stepiq.language.data import kind_of
-from stepiq.language.expressions import ExpressionError, Meter
+from stepiq.language.expressions import EvaluationMeter, ExpressionError
 from stepiq.language.extracting import MAX_OPERATIONS, ExtractError
 from stepiq.language.patterns import PatternLimit
 from stepiq.language.set_values import MAX_WORK, Setting
@@ -45,14 +45,14 @@ async def _make(context: StepContext, spec: TransformSpec) -> Outcome:
         case Template():
             return await _read(context, await offload.render(make, context.scope))
         case Setting():
-            meter = partial(Meter, MAX_WORK)
+            meter = partial(EvaluationMeter, MAX_WORK)
             return Completed(
                 await offload.metered(lambda at: make.evaluate(context.scope, meter=at), meter)
             )
         case Extract():
             find = make.query.first if make.first else make.query.all
             source = await _source(context, spec)
-            meter = partial(Meter, MAX_OPERATIONS)
+            meter = partial(EvaluationMeter, MAX_OPERATIONS)
             return Completed(await offload.metered(lambda at: find(source, meter=at), meter))
         case Match():
             return await _match(context, spec, make)
