@@ -1,6 +1,8 @@
 """Fail when fewer lines and branches are tested than was promised: all of `language`, 99 % of what executes runs, 90 % in total.
 
-Usage: python scripts/coverage_floor.py    after the tests ran with `pytest --cov`, which writes `.coverage` into this folder
+Usage: python scripts/coverage_floor.py [all]    after `pytest --cov`, which writes `.coverage` into this folder
+
+Without `all`, only `language` is checked, as in CI.
 """
 
 import json
@@ -26,7 +28,7 @@ def main() -> int:
     """Print what is reached, and return 1 if something is below its floor."""
     measured = _measure()
     below: list[str] = []
-    for name, packages, floor in FLOORS:
+    for name, packages, floor in FLOORS if "all" in sys.argv[1:] else FLOORS[:1]:
         covered = sum(measured[package][0] for package in packages)
         percent = 100 * covered / sum(measured[package][1] for package in packages)
         print(f"{name:26} {percent:6.2f} % of lines and branches (floor {floor:g})")

@@ -206,6 +206,17 @@ def postgres_stores() -> Iterator[PostgresStores]:
     stores.close()
 
 
+_TESTS = Path(__file__).parent
+_MEASURED = "language"
+"""The folder whose tests CI runs with coverage. They alone reach every line of the package."""
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark the tests that CI measures."""
+    if item.path.is_relative_to(_TESTS / _MEASURED):
+        item.add_marker("measured")
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start the longest tests first, so that no process is left with one of them at the end."""

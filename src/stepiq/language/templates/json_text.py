@@ -30,7 +30,8 @@ def _write(value: Json, weight: int, pieces: list[str], meter: RenderMeter) -> N
     if is_object(value):
         for name, item in value.items():
             batch.add(name, item)
-    elif is_array(value):
+    else:
+        assert isinstance(value, list)  # noqa: S101 - other values weigh less
         for item in value:
             batch.add("", item)
     batch.flush()
