@@ -41,7 +41,7 @@ class TestAbandon:
         await heard.until_ended()
 
         ended = await world.ended(run_id, heard)
-        assert ended.run.error["code"] == "internal"
+        assert ended.run.error["code"] == "definition_invalid"
         assert ended.run.error["step_id"] == "ask"
         assert ended.steps["before"].status == "completed"
         assert ended.steps["ask"].status == "failed"
