@@ -1,8 +1,9 @@
 """The operations that steps record, and their replay after an interruption."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -11,9 +12,16 @@ import sqlalchemy as sa
 
 from stepiq.cli.fake_provider import Failure
 from stepiq.core import clock
+from stepiq.execution import journal_operations
+from stepiq.execution.calls.requests import AskPerson, CallHttp
+from stepiq.execution.context import StepContext
+from stepiq.execution.handlers import StepHandler, handlers
+from stepiq.execution.interpreter import attempts
 from stepiq.execution.journal import Journal, JournalEntry
+from stepiq.execution.outcomes import Completed, Outcome, Result
 from stepiq.execution.records import ClaimedRun
-from stepiq.store.tables import operation_payloads, reviews, run_operations, run_steps
+from stepiq.steps.webhook.spec import WebhookSpec
+from stepiq.store.tables import operation_payloads, reviews, run_operations, run_steps, runs
 from tests.support.engine import Ended, Heard, World
 from tests.support.fake_provider import RunningFakeProvider
 from tests.support.receiver import Receiver, Reply, running_receiver
@@ -468,7 +476,11 @@ class TestInterruptions:
         run_id, heard = await world.start(await world.pipeline(MIXED.replace("URL", receiver.url)))
         await reached.wait()
         await world.engine.stop(drain=timedelta(0))
-        recorded = {each.key for each in await operations(world, run_id) if each.ended_at}
+        recorded = {
+            each.key
+            for each in await operations(world, run_id)
+            if each.status in ("completed", "failed")
+        }
         sent = [each.headers["idempotency-key"] for each in fake_provider.requests]
         sent += [each.headers["idempotency-key"] for each in receiver.received]
 
@@ -485,3 +497,195 @@ class TestInterruptions:
         }  # fmt: skip
         found = await operations(world, run_id)
         assert ended.run.output_tokens == sum(each.output_tokens for each in found)
+
+
+async def approve(world: World, run_id: UUID) -> None:
+    async with world.database.transaction() as session:
+        await session.execute(
+            reviews.update()
+            .where(reviews.c.run_id == run_id, reviews.c.closed_at.is_(None))
+            .values(decision="approve", reviewer="a@example.com", closed_at=clock.now())
+        )
+        await world.engine.wake(session, world.workspace_id, run_id)
+
+
+def use(monkeypatch: pytest.MonkeyPatch, run: Callable[..., Awaitable[Result]]) -> None:
+    """Execute `webhook` steps with this handler."""
+    others = {**handlers(), "webhook": StepHandler(run)}
+    monkeypatch.setattr(attempts, "handlers", lambda: others)
+
+
+class TestHandlersWithSeveralCalls:
+    """As those of other packages can be."""
+
+    STEP = "name: A\nsteps: [{id: a, type: webhook, url: 'URL', timeout_seconds: 1}]"
+
+    @pytest.fixture
+    def asking(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def run(spec: WebhookSpec, context: StepContext) -> Outcome:
+            request = CallHttp("GET", spec.url.source, {}, None, timedelta(seconds=30), 1_000)
+            first = await context.http(request)
+            until = context.started_at + timedelta(days=1)
+            answer = await context.ask(AskPerson("Is it right?", None, False, (), until))
+            second = await context.http(request)
+            return Completed([first.status_code, str(answer.decision), second.status_code])
+
+        use(monkeypatch, run)
+
+    @pytest.mark.usefixtures("asking")
+    async def test_a_call_before_a_question_is_not_repeated(self, world: World, receiver: Receiver):
+        source = self.STEP.replace("URL", receiver.url)
+        run_id, heard = await world.start(await world.pipeline(source))
+        await heard.until("run.status", status="waiting")
+        assert [each.status for each in await operations(world, run_id)] == ["completed", "running"]
+
+        await approve(world, run_id)
+        await asyncio.wait_for(heard.until_ended(), 20)
+
+        ended = await world.ended(run_id, heard)
+        assert ended.run.output == [200, "approve", 200]
+        found = await operations(world, run_id)
+        assert [(each.status, each.starts) for each in found] == [("completed", 1)] * 3
+        keys = [each.headers["idempotency-key"] for each in receiver.received]
+        assert keys == [f"{run_id}:a:1", f"{run_id}:a:1:3"]
+
+    @pytest.mark.usefixtures("asking")
+    async def test_the_time_limit_applies_to_a_call_after_a_question(
+        self, world: World, receiver: Receiver
+    ):
+        source = self.STEP.replace("URL", receiver.url)
+        run_id, heard = await world.start(await world.pipeline(source))
+        await heard.until("run.status", status="waiting")
+        receiver.reply_with(Reply(delay=30))
+
+        await approve(world, run_id)
+        await asyncio.wait_for(heard.until_ended(), 20)
+
+        ended = await world.ended(run_id, heard)
+        assert ended.run.error["code"] == "step_timeout"
+        assert [each.status for each in await operations(world, run_id)] == [
+            "completed", "completed", "cancelled",
+        ]  # fmt: skip
+
+    async def test_calls_of_a_step_are_made_one_after_the_other(
+        self, world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ):
+        async def run(spec: WebhookSpec, context: StepContext) -> Outcome:
+            request = CallHttp("GET", spec.url.source, {}, None, timedelta(seconds=30), 1_000)
+            await asyncio.gather(*(context.http(request) for _ in range(5)))
+            return Completed(None)
+
+        use(monkeypatch, run)
+
+        ended = await world.run(self.STEP.replace("URL", receiver.url))
+
+        assert ended.run.status == "completed"
+        found = await operations_of(world, ended)
+        assert [each.number for each in found] == [1, 2, 3, 4, 5]
+        assert all(a.ended_at <= b.started_at for a, b in pairwise(found))
+
+    async def test_a_step_cannot_make_calls_for_ever(
+        self, world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ):
+        async def run(spec: WebhookSpec, context: StepContext) -> Outcome:
+            while True:
+                await context.http(
+                    CallHttp("GET", spec.url.source, {}, None, timedelta(seconds=30), 1_000)
+                )
+
+        use(monkeypatch, run)
+        monkeypatch.setattr(attempts, "MAX_CALLS", 3)
+
+        ended = await world.run(self.STEP.replace("URL", receiver.url))
+
+        assert ended.run.error["code"] == "step_limit"
+        assert len(receiver.received) == 3
+
+
+class TestWrites:
+    async def test_a_transaction_that_is_repeated_writes_all_calls(
+        self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
+    ):
+        fake_provider.configure(latency_ms=200)
+        write, failed = journal_operations.write_many, []
+
+        async def fails_once(session, steps):
+            written = await write(session, steps)
+            if not failed and len({run_id for run_id, _ in steps}) > 1 and written.each:
+                failed.append(len(steps))
+                raise RuntimeError("the transaction is rolled back")
+            return written
+
+        monkeypatch.setattr(journal_operations, "write_many", fails_once)
+        pipeline_id = await world.pipeline(ASK)
+        started = [await world.start(pipeline_id) for _ in range(20)]
+
+        for _, heard in started:
+            await asyncio.wait_for(heard.until_ended(), 30)
+
+        assert failed
+        found = [each for run_id, _ in started for each in await operations(world, run_id)]
+        assert [each.status for each in found] == ["completed"] * 20
+
+    async def test_a_cancel_before_the_record_of_a_call_leaves_none_running(
+        self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
+    ):
+        recording = asyncio.Event()
+        write = Journal.write
+
+        async def noted(journal: Journal, run: ClaimedRun, entry: JournalEntry) -> None:
+            if any(len(record.operations) == 2 for record in entry.steps):
+                recording.set()
+            await write(journal, run, entry)
+
+        monkeypatch.setattr(Journal, "write", noted)
+        fake_provider.configure(json_answers="invalid", latency_ms=100)
+        run_id, _ = await world.start(await world.pipeline(STRUCTURED))
+        request = await fake_provider.next_request()
+
+        async with world.database.transaction() as session:
+            await session.execute(sa.select(runs.c.id).where(runs.c.id == run_id).with_for_update())
+            await request.ended.wait()
+            await recording.wait()
+            await world.engine.cancel(session, world.workspace_id, run_id)
+        await world.engine.settled(run_id)
+
+        found = await operations(world, run_id)
+        assert found
+        assert all(each.ended_at is not None for each in found)
+
+    async def test_a_cancelled_step_is_executed_again_with_the_same_call(
+        self, world: World, receiver: Receiver
+    ):
+        receiver.reply_with(Reply(delay=30))
+        source = f"""
+        name: A
+        steps:
+          - id: both
+            type: parallel
+            steps: [{{id: call, type: webhook, url: {receiver.url}}}]
+        """
+        run_id, heard = await world.start(await world.pipeline(source))
+        await receiver.until(1)
+        await world.engine.stop(drain=timedelta(0))
+        # As after a crash between the failure of another branch and the end of the `parallel`.
+        now = clock.now()
+        async with world.database.transaction() as session:
+            await session.execute(
+                run_steps.update()
+                .where(run_steps.c.run_id == run_id, run_steps.c.step_id == "call")
+                .values(status="cancelled", completed_at=now)
+            )
+            await session.execute(
+                run_operations.update()
+                .where(run_operations.c.run_id == run_id)
+                .values(status="cancelled", ended_at=now)
+            )
+        receiver.reply_with(Reply())
+
+        await world.engine.start()
+        await asyncio.wait_for(heard.until_ended(), 20)
+
+        assert (await world.ended(run_id, heard)).run.status == "completed"
+        (found,) = await operations(world, run_id)
+        assert (found.status, found.starts) == ("completed", 2)

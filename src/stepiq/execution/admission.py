@@ -257,6 +257,10 @@ class Admission:
             RunNotCancellable: the run has already ended.
         """
         now = clock.now()
+        # A write of the run's worker may be in progress. It has to be seen, or refused.
+        await session.execute(
+            sa.select(runs.c.id).where(runs.c.id == run_id).with_for_update(key_share=True)
+        )
         stopped = (
             await session.execute(
                 run_steps.update()

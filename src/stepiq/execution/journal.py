@@ -182,21 +182,21 @@ class Journal:
     async def _write_together(self, batch: Sequence[_Writing]) -> list[ClaimLost | None]:
         async with self._database.transaction(PATIENT_SECONDS) as session:
             ours = await _hold(session, batch, self._admission.plans)
-            if ours:
-                await self._write_held(session, ours)
+            written = await self._write_held(session, ours) if ours else None
+        if written is not None:
+            written.is_durable()
         for writing in ours:
             _written(writing)
         held = {id(writing) for writing in ours}
         return [None if id(each) in held else ClaimLost(each.run.id) for each in batch]
 
-    async def _write_held(self, session: Session, ours: Sequence[_Writing]) -> None:
+    async def _write_held(self, session: Session, ours: Sequence[_Writing]) -> operations.Written:
         ending = [writing for writing in ours if writing.entry.ending is not None]
         parking = [writing for writing in ours if writing.entry.parking is not None]
         await _advance(session, ours)
         await _write_steps(session, ours)
-        await operations.write_many(
-            session,
-            [(each.run.id, record) for each in ours for record in each.entry.distinct_steps],
+        written = await operations.write_many(
+            session, [(each.run.id, step) for each in ours for step in each.entry.distinct_steps]
         )
         logs = [(each.run.id, each.last_seq, each.entry.news) for each in ours if each.entry.news]
         if logs:
@@ -214,6 +214,7 @@ class Journal:
                 assert each.entry.ending is not None  # noqa: S101 - `ending` has only such entries
                 sent = await self._outbox.run_ended(session, each.run, each.entry.ending)
                 await self.send(session, sent)
+        return written
 
     async def _count(self, session: Session, ours: Sequence[_Writing]) -> None:
         used_up: list[usage.Used] = []
@@ -256,6 +257,7 @@ class Journal:
                 .values(used(record.meter))
             )
             if counted.rowcount:
+                record.cancel_operations(clock.now())
                 await operations.write_many(session, [(run.id, record)])
                 await session.execute(statements.MOVE, [_moved(run.id, 0, [used_since])])
                 tally, now = Tally(), clock.now()
@@ -406,6 +408,7 @@ def _written(writing: _Writing) -> None:
     run.models |= writing.tally.models
     for record in entry.distinct_steps:
         record.is_stored, record.written = True, None
+        record.forget_operations()
         record.stored_meter = replace(record.meter)
         if (change := writing.changes.get(record.id)) is not None:
             change.is_durable()

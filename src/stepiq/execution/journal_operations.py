@@ -1,6 +1,7 @@
 """Writes and reads the operations of steps, in the transactions of the journal."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,7 +12,7 @@ from stepiq.core.json import Json
 from stepiq.execution.journal_rows import meter_of, split_large, used
 from stepiq.execution.records import ClaimedRun, Operation, StepRecord
 from stepiq.store.database import Session
-from stepiq.store.states import OperationKind, OperationStatus
+from stepiq.store.states import OperationStatus, StepStatus
 from stepiq.store.tables import operation_payloads, run_operations
 
 _CHANGE = run_operations.update().where(
@@ -19,7 +20,10 @@ _CHANGE = run_operations.update().where(
 )
 _STEP_IDS = sa.bindparam("ids", expanding=True, type_=run_operations.c.step_row_id.type)
 _OF_STEPS = (
-    sa.select(run_operations, operation_payloads.c.value.label("large_response"))
+    sa.select(
+        *(column for column in run_operations.c if column.name != "request"),
+        operation_payloads.c.value.label("large_response"),
+    )
     .outerjoin(
         operation_payloads,
         sa.and_(
@@ -43,49 +47,66 @@ _CANCEL = (
 )
 
 
-async def write_many(session: Session, steps: Sequence[tuple[UUID, StepRecord]]) -> None:
+@dataclass(slots=True)
+class Written:
+    """Operations in a transaction that is not committed yet. The transaction may be repeated."""
+
+    each: list[tuple[Operation, int]] = field(default_factory=list[tuple[Operation, int]])
+    """With their number of changes when they were written."""
+
+    def is_durable(self) -> None:
+        """Mark the operations as stored, after the commit. A cancel may have changed them again."""
+        for operation, changes in self.each:
+            operation.stored_changes = changes
+            # Only another process reads them, from the rows.
+            operation.request = operation.response = None
+
+
+async def write_many(session: Session, steps: Sequence[tuple[UUID, StepRecord]]) -> Written:
     """Write the operations that have changed, after the rows of their steps. Each step is given with its run's id."""
+    written = Written()
     new: list[dict[str, Any]] = []
     changed: list[dict[str, Any]] = []
+    replies: list[dict[str, Any]] = []
     large: list[dict[str, Any]] = []
     for run_id, record in steps:
         for operation in record.operations:
             if not operation.is_changed:
                 continue
-            row = _changing(operation, large)
+            row = _changing(operation)
             if operation.is_stored:
                 changed.append({"row_id": operation.id, **row})
             else:
                 new.append({**_fixed(run_id, record, operation, large), **row})
-            # Not after the commit: a cancel during the write changes the operation again.
-            operation.is_stored, operation.is_changed = True, False
-        current = record.failures + 1
-        record.operations = [
-            each
-            for each in record.operations
-            if not record.is_final and (each.attempt == current or not each.is_ended)
-        ]
+            if operation.response is not None:
+                response = _payload(operation, "response", operation.response, large)
+                replies.append({"row_id": operation.id, **response})
+            written.each.append((operation, operation.changes))
     if new:
         await session.execute(run_operations.insert(), new)
     if changed:
         await session.execute(_CHANGE, changed)
+    if replies:
+        await session.execute(_CHANGE, replies)
     if large:
         await session.execute(operation_payloads.insert(), large)
+    return written
 
 
 async def load(session: Session, runs: Collection[ClaimedRun]) -> None:
-    """Read the operations of the current attempts of unfinished steps."""
+    """Read the operations of the current attempts of steps that continue, and others that are still running."""
     begun = {
         record.id: record
         for run in runs
         for record in run.steps.values()
-        if record.attempts and not record.is_final
+        # A cancelled step can be executed again; see `interpreter.flow`.
+        if record.attempts and (not record.is_final or record.status is StepStatus.CANCELLED)
     }
     if not begun:
         return
     for row in await session.execute(_OF_STEPS, {"ids": list(begun)}):
         record = begun[row.step_row_id]
-        if row.attempt == record.failures + 1:
+        if row.attempt == record.failures + 1 or row.status == OperationStatus.RUNNING:
             record.operations.append(_operation(row))
 
 
@@ -112,7 +133,7 @@ def _fixed(
     }
 
 
-def _changing(operation: Operation, large: list[dict[str, Any]]) -> dict[str, Any]:
+def _changing(operation: Operation) -> dict[str, Any]:
     return {
         "status": operation.status,
         "starts": operation.starts,
@@ -124,7 +145,6 @@ def _changing(operation: Operation, large: list[dict[str, Any]]) -> dict[str, An
         "first_piece_at": operation.first_piece_at,
         "ended_at": operation.ended_at,
         **used(operation.meter),
-        **_payload(operation, "response", operation.response, large),
     }
 
 
@@ -140,7 +160,7 @@ def _payload(
 def _operation(row: sa.Row[Any]) -> Operation:
     return Operation(
         id=row.id,
-        kind=OperationKind(row.kind),
+        kind=row.kind,
         attempt=row.attempt,
         number=row.number,
         key=row.key,
@@ -156,5 +176,5 @@ def _operation(row: sa.Row[Any]) -> Operation:
         started_at=row.started_at,
         first_piece_at=row.first_piece_at,
         ended_at=row.ended_at,
-        is_stored=True,
+        stored_changes=0,
     )

@@ -11,7 +11,6 @@ from stepiq.execution.limits import RunLimits
 from stepiq.providers.base import Usage
 from stepiq.store.states import (
     FINAL_STEP_STATUSES,
-    OperationKind,
     OperationStatus,
     RunStatus,
     StepStatus,
@@ -223,7 +222,8 @@ class Operation:
     """One call out of the process, as in its row, or as the next write of its step stores it."""
 
     id: UUID
-    kind: OperationKind
+    kind: str
+    """An `OperationKind`. Text, because a worker of a later version can have recorded another one."""
     attempt: int
     number: int
     """Counts the calls of an attempt from 1."""
@@ -249,10 +249,19 @@ class Operation:
     first_piece_at: datetime | None = None
     """When the first piece of a streamed reply arrived."""
     ended_at: datetime | None = None
-    is_stored: bool = False
-    """Whether the row exists. Maintained by the journal."""
-    is_changed: bool = False
-    """Whether it differs from its row."""
+    changes: int = 0
+    """How often it has changed in this process."""
+    stored_changes: int = -1
+    """`changes` when its row was written; -1 if it has no row. Maintained by the journal, after the commit."""
+
+    @property
+    def is_stored(self) -> bool:
+        return self.stored_changes >= 0
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether it differs from its row."""
+        return self.changes != self.stored_changes
 
     @property
     def is_ended(self) -> bool:
@@ -263,14 +272,24 @@ class Operation:
         self.status, self.error, self.ended_at = OperationStatus.RUNNING, None, None
         self.queued_at = self.queued_at or now
         self.starts += counts or self.starts == 0
-        self.is_changed = True
+        self.changes += 1
 
     def end(
         self, status: OperationStatus, now: datetime, error: dict[str, Json] | None = None
     ) -> None:
         """It has been performed, or stopped."""
         self.status, self.error, self.ended_at = status, error, now
-        self.is_changed = True
+        self.changes += 1
+
+    def reply(self, response: Json, request_hash: str | None) -> None:
+        """Keep what is needed to replay it. The next write records it."""
+        self.response, self.request_hash = response, request_hash
+        self.changes += 1
+
+    @property
+    def can_be_replayed(self) -> bool:
+        """Whether its reply is recorded. A process can stop between the end of a call and the record of its reply."""
+        return self.response is not None or self.request_hash is not None
 
 
 @dataclass(slots=True)
@@ -335,6 +354,15 @@ class StepRecord:
         return self.is_final or any(
             each.is_changed and each.status is OperationStatus.COMPLETED for each in self.operations
         )
+
+    def forget_operations(self) -> None:
+        """Keep only the calls that are needed: those of the current attempt, and those that are not written yet."""
+        current = self.failures + 1
+        self.operations = [
+            each
+            for each in self.operations
+            if each.is_changed or not (self.is_final or (each.attempt != current and each.is_ended))
+        ]
 
     def cancel_operations(self, now: datetime) -> None:
         """End the calls that are still running, because the step ends."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from stepiq.core import clock
-from stepiq.core.json import SerializedJson
+from stepiq.core.json import Json, SerializedJson
 from stepiq.execution.calls.call import Call, Following
 from stepiq.execution.calls.replay import recorded_failure, request_hash
 from stepiq.execution.calls.requests import OperationFailed
@@ -16,16 +16,14 @@ from stepiq.store.states import OperationStatus
 async def record(call: Call, following: Following) -> Any:
     """Write the operation and, at the first call of an attempt, the start of the attempt."""
     operation = call.operation
-    for earlier in call.earlier:
-        await _record_reply(earlier)
-    call.earlier.clear()
+    await record_replies(call.earlier)
     operation.begin(clock.now(), counts=not call.request.waits_for_person)
     if call.model is not None:
         operation.model, operation.paid_by = call.model.id, call.model.paid_by
     if operation not in call.record.operations:
         call.record.operations.append(operation)
-    await call.begin(call)
     try:
+        await call.begin(call)
         reply = await following(call)
     except OperationFailed as error:
         message = call.secrets.masker.text(error.failed.message)
@@ -42,15 +40,21 @@ async def record(call: Call, following: Following) -> Any:
     return reply
 
 
-async def _record_reply(call: Call) -> None:
-    """Record what `replay` needs of an earlier call of the attempt.
+async def record_replies(calls: list[Call]) -> None:
+    """Record what `replay` needs of earlier calls of an attempt, and empty the list.
 
-    Done when the next call begins, because the reply to the last one is in the step's output or its error.
+    Done when the attempt goes on after them, because the reply to the last call is in the step's output or its error.
     """
+    for call in calls:
+        await _record_reply(call)
+    calls.clear()
+
+
+async def _record_reply(call: Call) -> None:
     operation = call.operation
-    operation.request_hash = request_hash(call)
+    response: Json = None
     if operation.status is OperationStatus.COMPLETED:
         response, masker = call.request.to_json(call.reply), call.secrets.masker
         apart = not masker.is_empty and masker.is_slow(SerializedJson.of(response).size_bytes)
-        operation.response = await masked(masker.value, response, apart=apart)
-    operation.is_changed = True
+        response = await masked(masker.value, response, apart=apart)
+    operation.reply(response, request_hash(call))

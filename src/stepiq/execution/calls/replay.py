@@ -24,7 +24,7 @@ async def replay(call: Call, following: Following) -> Any:
     if found is None:
         call.operation = Operation(
             id=uuid7(),
-            kind=call.request.kind,
+            kind=str(call.request.kind),
             attempt=call.attempt,
             number=call.number,
             key=call.key,
@@ -32,15 +32,15 @@ async def replay(call: Call, following: Following) -> Any:
         )
         return await following(call)
     call.operation = found
-    if found.kind is not call.request.kind or found.request_hash not in (None, request_hash(call)):
+    if found.kind != call.request.kind or found.request_hash not in (None, request_hash(call)):
         raise OperationFailed(_mismatch(call))
     match found.status:
-        case OperationStatus.COMPLETED:
+        case OperationStatus.COMPLETED if found.can_be_replayed:
             return call.request.from_json(found.response)
         case OperationStatus.FAILED:
             raise OperationFailed(_recorded(found))
-        case OperationStatus.RUNNING | OperationStatus.CANCELLED:
-            # Whether it had an effect is unknown. It is performed again with the same idempotency key.
+        case _:
+            # Its effect or its reply is unknown. It is performed again with the same idempotency key.
             return await following(call)
 
 

@@ -40,8 +40,11 @@ class OperationFailed(Exception):
         """Whether something was sent. False if the request was refused before."""
 
 
-class Suspended(Exception):
-    """The run has to wait for a person. The handler is called again afterwards, and gets the answer then."""
+class Suspended(BaseException):
+    """The run has to wait for a person. The handler is called again afterwards, and gets the answer then.
+
+    Not an `Exception`, so that a handler does not catch it together with failures.
+    """
 
     def __init__(self, until: datetime, question: "AskPerson | None") -> None:
         super().__init__()

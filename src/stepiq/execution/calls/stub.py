@@ -9,8 +9,8 @@ from stepiq.execution.outcomes import Failed, Outcome, ReviewResult
 from stepiq.execution.stubs import Stubs
 
 
-class Given(Exception):
-    """The test gives the result of the whole step, not the reply to one call."""
+class Given(BaseException):
+    """The test gives the result of the whole step, not the reply to one call. Not an `Exception`; see `Suspended`."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__()

@@ -9,19 +9,22 @@ from stepiq.core import clock
 from stepiq.execution import events
 from stepiq.execution.calls.call import Call
 from stepiq.execution.calls.chain import CHAIN
+from stepiq.execution.calls.record import record_replies
 from stepiq.execution.calls.requests import AskPerson, OperationFailed, Request, Suspended
 from stepiq.execution.calls.stub import Given
 from stepiq.execution.context import StepContext
 from stepiq.execution.handlers import handlers
 from stepiq.execution.interpreter.recording import which
 from stepiq.execution.interpreter.run_context import Parked, RunContext, SequenceState
-from stepiq.execution.outcomes import Failed, FailureCode, Result
+from stepiq.execution.outcomes import Completed, Failed, FailureCode, Result
 from stepiq.execution.records import StepRecord
 from stepiq.execution.text_stream import TextStream
 from stepiq.language.specs import Retry, Step
 from stepiq.store.states import StepStatus
 
 _JITTER = 0.2
+MAX_CALLS = 1_000
+"""Maximum number of calls in one attempt of a step: each is a row, which is read when the step continues."""
 
 
 R = TypeVar("R")
@@ -45,9 +48,11 @@ class _Attempts:
         self._text = TextStream(dependencies.changes, self._run_context.run.id, record, masker)
         self._number = 0
         """Number of the last call of the current attempt."""
-        self._recorded = len(record.operations)
+        attempt = record.failures + 1
+        self._recorded = len([each for each in record.operations if each.attempt == attempt])
         """Number of calls of the current attempt that were recorded before this process continued it."""
         self._earlier: list[Call] = []
+        self._one_call = asyncio.Lock()
         assert record.started_at is not None  # noqa: S101 - set by `execute`
         self._context = StepContext(
             run=self._run_context.run,
@@ -64,10 +69,15 @@ class _Attempts:
         """Attempt the step until it has a result, has to wait, or no further attempt is allowed."""
         step, record = self._step, self._record
         while True:
-            self._has_begun, self._number, self._earlier = False, 0, []
+            self._has_begun = self._is_recorded = False
+            self._number, self._earlier = 0, []
             result = await self._attempt()
             await self._text.flush()
             if not isinstance(result, Failed):
+                if self._earlier and not isinstance(result, Completed):
+                    # The handler can be called again, and then needs the replies.
+                    await record_replies(self._earlier)
+                    self._run_context.buffer.update(record)
                 return result
             if not self._has_begun and not step.spec.is_pure:
                 # The attempt failed before its first call.
@@ -125,39 +135,51 @@ class _Attempts:
             f"The next attempt starts in {pause.total_seconds():.1f} s.",
         )
         await self._save()
+        if record.reservation.held:
+            # The attempt was stopped while its call was recorded, so the call did not release its reservation.
+            record.reservation.is_used = False
+            await self._save()
         await asyncio.sleep(max(0.0, min(pause, self._run_context.left).total_seconds()))
         return self._run_context.too_late()
 
     async def _send(self, request: Request[R]) -> R:
         self._number += 1
-        return await CHAIN(
-            Call(
-                request=request,
-                number=self._number,
-                run=self._run_context.run,
-                step=self._step,
-                record=self._record,
-                secrets=self._run_context.secrets,
-                dependencies=self._run_context.dependencies,
-                begin=self._begin,
-                save=self._save,
-                note=self._note,
-                speak=self._text.add,
-                announce=self._announce,
-                earlier=self._earlier,
-                is_new_question=self._record.attempts == 0,
+        if self._number > MAX_CALLS:
+            raise OperationFailed(
+                Failed(
+                    FailureCode.STEP_LIMIT,
+                    f"The step has made {MAX_CALLS:,} calls, which is the maximum. Divide its work into several steps.",
+                ),
+                was_made=False,
             )
+        call = Call(
+            request=request,
+            number=self._number,
+            run=self._run_context.run,
+            step=self._step,
+            record=self._record,
+            secrets=self._run_context.secrets,
+            dependencies=self._run_context.dependencies,
+            begin=self._begin,
+            save=self._save,
+            note=self._note,
+            speak=self._text.add,
+            announce=self._announce,
+            earlier=self._earlier,
+            is_new_question=not self._record.has_waited,
         )
+        # A step has one reservation, and the replies are recorded in order.
+        async with self._one_call:
+            return await CHAIN(call)
 
     async def _begin(self, call: Call) -> None:
         record = self._record
-        is_first, self._has_begun = not self._has_begun, True
+        self._has_begun = True
         if call.request.waits_for_person:
-            if record.attempts == 0:
-                # Written when the run is parked.
-                record.attempts = 1
-                note_start(self._run_context, record, StepStatus.WAITING)
+            # Written when the run is parked.
+            note_wait(self._run_context, record)
             return
+        is_first, self._is_recorded = not self._is_recorded, True
         if is_first:
             _use_model(record, call)
             await record_start(self._run_context, record)
@@ -227,6 +249,13 @@ def note_start(
         model=record.model,
     )
     run_context.buffer.add(record, started)
+
+
+def note_wait(run_context: RunContext, record: StepRecord) -> None:
+    """Record with the next write that a step waits, unless it waits already."""
+    if record.status is not StepStatus.WAITING:
+        record.attempts = record.attempts or 1
+        note_start(run_context, record, StepStatus.WAITING)
 
 
 def pause_before_retry(retry: Retry, failures: int, retry_after: timedelta | None) -> timedelta:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from stepiq.core import clock
-from stepiq.execution.interpreter.attempts import note_start
+from stepiq.execution.interpreter.attempts import note_wait
 from stepiq.execution.interpreter.run_context import Parked, SequenceState, pass_time
 from stepiq.execution.outcomes import Outcome, Waiting
 from stepiq.execution.records import StepRecord
@@ -16,10 +16,8 @@ IN_PLACE = timedelta(minutes=1)
 async def wait(sequence: SequenceState, record: StepRecord, waiting: Waiting) -> Outcome | Parked:
     """Wait, and return the step's result; or where the run continues, if it has to be parked."""
     run_context = sequence.run_context
-    is_new = record.attempts == 0
-    if is_new:
-        record.attempts = 1
-        note_start(run_context, record, StepStatus.WAITING)
+    is_new = record.status is not StepStatus.WAITING
+    note_wait(run_context, record)
     if run_context.dependencies.stubs is not None:
         return waiting.resume()
     until = waiting.until
