@@ -197,6 +197,15 @@ class TestOperations:
 
         assert [each["kind"] for each in (await shown(run_id))["operations"]] == ["tool_call"]
 
+    async def test_one_that_an_earlier_version_left_running_is_cancelled(self, make, run_id, shown):
+        step = await make.step(run_id, status=StepStatus.CANCELLED)
+        await make.operation(run_id, step, status=OperationStatus.RUNNING)
+
+        (found,) = (await shown(run_id))["operations"]
+
+        assert found["status"] == "cancelled"
+        assert found["completed_at"] is not None
+
     async def test_they_come_in_order_and_in_pages(self, make, run_id, shown):
         step = await make.step(run_id)
         await make.operation(run_id, await make.step(run_id, "other"))
@@ -413,6 +422,19 @@ class TestPayloads:
                 *turns,
             ],
         }
+
+    async def test_a_call_with_other_prompts_than_the_step_has_its_own(
+        self, make, run_id, shown, operation
+    ):
+        step = await make.step(run_id, prompt="First", system_prompt="Be kind.")
+        request = {"model": None, "prompt": "Second", "system_prompt": None}
+        await make.operation(run_id, step, request=request)
+
+        found = await operation(await shown(run_id))
+
+        assert found["request"] == {
+            "model": None, "messages": [{"role": "user", "text": "Second"}],
+        }  # fmt: skip
 
     async def test_a_request_that_was_not_recorded_is_null(self, make, run_id, shown, operation):
         await make.operation(run_id, await make.step(run_id, prompt="Greet."))

@@ -1,5 +1,7 @@
 """Reads executions of steps and their operations."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from uuid import UUID
 
 from stepiq.accounts.actor import Actor
@@ -34,6 +36,8 @@ _STATUSES = {
     StepStatus.FAILED: OperationStatus.FAILED,
     StepStatus.CANCELLED: OperationStatus.CANCELLED,
 }
+_ROLES = {"system_prompt": "system", "prompt": "user"}
+"""The role of each prompt of a model call, in their order."""
 _BEFORE_THE_CALL = frozenset(
     {
         FailureCode.TEMPLATE_UNRESOLVED,
@@ -86,7 +90,7 @@ async def page(
         return []
     found = await queries.page(session, original.id, after=after, limit=limit)
     if found or after != START:
-        return found
+        return [_as_it_ended(operation, original) for operation in found]
     summary = _summary(run_id, original)
     return [] if summary is None else [summary]
 
@@ -107,7 +111,8 @@ async def get(
         if original is not None:
             if response is None and await _is_last(session, operation):
                 response = _output(operation, original)
-            return operation, Payloads(_whole(operation, original, request), response)
+            whole = _whole(operation, original, request)
+            return _as_it_ended(operation, original), Payloads(whole, response)
     if await runs.progress(session, actor.workspace_id, run_id) is None:
         raise RunNotFound(run_id)
     # The id of a summary is that of its step.
@@ -173,7 +178,20 @@ def _whole(operation: RecordedOperation, step: StepRecord, request: Json) -> Jso
         return request
     turns = request.get("messages")
     turns = turns if is_array(turns) else []
-    return {**request, "messages": [*_prompts(step), *turns]}
+    # A call whose prompts are not those of the step has its own.
+    prompts = request if "prompt" in request else _prompts_of(step)
+    parameters = {name: value for name, value in request.items() if name not in _ROLES}
+    return {**parameters, "messages": [*_turns(prompts), *turns]}
+
+
+def _as_it_ended(operation: RecordedOperation, step: StepRecord) -> RecordedOperation:
+    """The operation; cancelled if it is still running although its step has ended.
+
+    A worker of a version without operations ends steps only.
+    """
+    if operation.status is not OperationStatus.RUNNING or not step.is_final:
+        return operation
+    return replace(operation, status=OperationStatus.CANCELLED, ended_at=step.completed_at)
 
 
 def _output(operation: RecordedOperation, step: StepRecord) -> Json:
@@ -186,6 +204,13 @@ async def _is_last(session: Session, operation: RecordedOperation) -> bool:
     return not await queries.page(session, operation.step_row_id, after=after, limit=1)
 
 
-def _prompts(step: StepRecord) -> list[Json]:
-    prompts = (("system", step.system_prompt), ("user", step.prompt))
-    return [{"role": role, "text": text} for role, text in prompts if text is not None]
+def _prompts_of(step: StepRecord) -> dict[str, Json]:
+    return {"prompt": step.prompt, "system_prompt": step.system_prompt}
+
+
+def _turns(prompts: Mapping[str, Json]) -> list[Json]:
+    return [
+        {"role": role, "text": prompts[name]}
+        for name, role in _ROLES.items()
+        if prompts.get(name) is not None
+    ]
