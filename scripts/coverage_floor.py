@@ -2,7 +2,7 @@
 
 Usage: python scripts/coverage_floor.py [all]    after `pytest --cov`, which writes `.coverage` into this folder
 
-Without `all`, only `language` is checked, as in CI.
+Without `all`, only what the tests of `language` reach of it is checked, as in CI.
 """
 
 import json
@@ -22,13 +22,14 @@ FLOORS = (
     ("all packages", ("",), 90.0),
 )
 """For the sum of some packages of `src/stepiq`, the empty name being all of it. They are only ever raised."""
+FLOORS_OF_CI = (("language, by its own tests", ("language",), 99.0),)
 
 
 def main() -> int:
     """Print what is reached, and return 1 if something is below its floor."""
     measured = _measure()
     below: list[str] = []
-    for name, packages, floor in FLOORS if "all" in sys.argv[1:] else FLOORS[:1]:
+    for name, packages, floor in FLOORS if "all" in sys.argv[1:] else FLOORS_OF_CI:
         covered = sum(measured[package][0] for package in packages)
         percent = 100 * covered / sum(measured[package][1] for package in packages)
         print(f"{name:26} {percent:6.2f} % of lines and branches (floor {floor:g})")

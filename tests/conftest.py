@@ -208,7 +208,7 @@ def postgres_stores() -> Iterator[PostgresStores]:
 
 _TESTS = Path(__file__).parent
 _MEASURED = "language"
-"""The folder whose tests CI runs with coverage. They alone reach every line of the package."""
+"""The folder whose tests CI runs with coverage."""
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
