@@ -41,10 +41,12 @@ def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]
     ]
 
 
-def resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    while "$ref" in schema:
-        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
-    return schema
+def resolved(document: dict[str, Any], value: dict[str, Any]) -> dict[str, Any]:
+    """The component that a reference names, or the value itself."""
+    while "$ref" in value:
+        _, _, section, name = value["$ref"].split("/")
+        value = document["components"][section][name]
+    return value
 
 
 def values(
@@ -88,7 +90,8 @@ def fitting(document: dict[str, Any], schema: dict[str, Any], depth: int) -> st.
 
 def address(draw: Any, document: dict[str, Any], path: str, operation: dict[str, Any]) -> str:
     query: list[str] = []
-    for parameter in operation.get("parameters", ()):
+    for each in operation.get("parameters", ()):
+        parameter = resolved(document, each)
         if parameter["in"] == "header" or (parameter["in"] == "query" and draw(st.booleans())):
             continue
         value = draw(values(document, parameter["schema"]))
@@ -105,7 +108,7 @@ def requests(draw: Any, document: dict[str, Any]) -> tuple[dict[str, Any], dict[
     """An operation, and a request for it."""
     method, path, operation = draw(st.sampled_from(operations(document)))
     sent: dict[str, Any] = {"method": method, "url": address(draw, document, path, operation)}
-    bodies = operation.get("requestBody", {}).get("content", {})
+    bodies = resolved(document, operation.get("requestBody", {})).get("content", {})
     if bodies:
         media_type = draw(st.sampled_from(sorted(bodies)))
         body = draw(values(document, bodies[media_type]["schema"]))
@@ -122,7 +125,7 @@ def wrong(
     if response.status_code >= 500 or documented is None:
         return f"{response.status_code} is not documented"
     media_type = response.headers["Content-Type"].partition(";")[0]
-    content = documented.get("content", {}).get(media_type)
+    content = resolved(document, documented).get("content", {}).get(media_type)
     if content is None:
         return f"{response.status_code} is not documented as {media_type}"
     if media_type.endswith("json") and "schema" in content:
