@@ -77,6 +77,7 @@ class TestAccepted:
             "Authorization": "Bearer {{env.TOKEN}}",
             "X-Status": "{{steps.report.status}}",
         }
+        assert webhook.secret_names == {"HOST", "TOKEN"}
         assert isinstance(email, EmailTarget)
         assert email.to == ("a@example.com", "b@example.org")
         assert email.subject is not None

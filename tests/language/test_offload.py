@@ -77,10 +77,12 @@ async def held() -> AsyncIterator[Callable[[], Held]]:
         each.done.set()
 
 
-def as_owner(owner: str, function: Any, *args: Any) -> asyncio.Task[Any]:
+def as_owner(
+    owner: str, function: Any, *args: Any, offloaded: Any = offload.compute
+) -> asyncio.Task[Any]:
     async def compute() -> Any:
         act_for(owner)
-        return await offload.compute(function, *args)
+        return await offloaded(function, *args)
 
     return asyncio.create_task(compute())
 
@@ -235,6 +237,22 @@ class TestTakeTurnsAs:
         await asyncio.gather(*waiting)
 
         assert order == ["a1", "c1", "a2", "a3"]
+
+        holds[1].done.set()
+        await asyncio.gather(*running)
+
+    async def test_work_in_a_transaction_does_not_wait_for_the_owners_other_work(self, held):
+        holds, order = [held(), held()], list[str]()
+        running = [as_owner(name, hold.compute) for name, hold in zip("ab", holds, strict=True)]
+        for hold in holds:
+            await hold.begun.wait()
+        waiting = [as_owner("a", order.append, name) for name in ("a1", "a2", "a3")]
+        waiting.append(as_owner("a", order.append, "apart", offloaded=offload.compute_apart))
+        await asyncio.sleep(0)
+        holds[0].done.set()
+        await asyncio.gather(*waiting)
+
+        assert order == ["a1", "apart", "a2", "a3"]
 
         holds[1].done.set()
         await asyncio.gather(*running)

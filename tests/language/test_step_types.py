@@ -6,6 +6,7 @@ import pytest
 from stepiq import steps
 from stepiq.language import step_types as types
 from stepiq.language.json_schema.document import document
+from stepiq.language.json_schema.steps import unusable_schemas
 from stepiq.language.loading import load_document
 from stepiq.language.step_types import (
     GROUP,
@@ -92,6 +93,15 @@ class TestInstalled:
         assert "sing" in made["step"]["properties"]["type"]["enum"]
         assert "volume" in made["sing_step"]["properties"]
         assert made["sing_step"]["description"] == "A step of the package stepiq-sing."
+
+    def test_a_schema_that_cannot_be_imported_leaves_the_names_and_a_reason(self, tmp_path: Path):
+        write_package(tmp_path, "stepiq-sing", "sing", spec=SPEC, schema="import no_such_library")
+
+        with installed(tmp_path):
+            assert "volume" in document()["$defs"]["sing_step"]["properties"]
+            assert unusable_schemas() == {
+                "sing": "ModuleNotFoundError: No module named 'no_such_library'"
+            }
 
     @pytest.mark.parametrize(
         ("source", "reason"),

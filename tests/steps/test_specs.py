@@ -35,6 +35,21 @@ def spec(**fields: Any) -> Any:
     return compile_document(document({"id": "a", **fields})).steps[0].spec
 
 
+class TestResults:
+    @pytest.mark.parametrize(
+        ("fields", "can_be_given"),
+        [
+            ({"prompt": "x"}, True),
+            ({"type": "webhook", "url": "https://example.com"}, True),
+            (TEXT, False),
+        ],
+    )
+    def test_a_test_can_give_those_of_steps_that_act_outside_the_process(
+        self, fields, can_be_given
+    ):
+        assert spec(**fields).can_be_given is can_be_given
+
+
 class TestTypes:
     @pytest.mark.parametrize(
         ("fields", "found"),
