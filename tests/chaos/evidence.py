@@ -18,8 +18,8 @@ from tests.chaos.plan import FaultKind, Options
 Span = tuple[float, float]
 """Start and end, in seconds since 1970."""
 
-START_SECONDS = 1.0
-"""Upper estimate of the start time of a forked process on two cores that do nothing but the trial."""
+START_SECONDS = 3.0
+"""Upper estimate of the start time of a process on two idle cores."""
 _STORE_FAULTS = (
     FaultKind.KILL_STORE,
     FaultKind.KILL_BACKEND,

@@ -305,16 +305,6 @@ class TestCheck:
 
         assert "P10" not in violations(sample)
 
-    @pytest.mark.parametrize(("seconds", "factor"), [(0.6, 1), (2.0, 2)])
-    def test_starts_that_take_longer_than_those_of_idle_forked_processes_show_slowness(
-        self, seconds: float, factor: float
-    ):
-        sample = Sample()
-        for ready in records(sample, "ready"):
-            ready["at"] = START + seconds
-
-        assert sample.evidence().slowness == factor
-
 
 class TestReport:
     def test_it_names_the_seed_and_the_first_violations(self):
