@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 sys.path.insert(0, str(Path(__file__).parent))
 import run as bench
 import sqlalchemy as sa
 from client import Connection
+from login_attacks import five_addresses, half_sent, many_addresses
 
 from stepiq.accounts.service import setup_token
 from stepiq.core import ids, settings
@@ -370,49 +370,6 @@ def _while_logging_in(clients: Callable[[str], list[Coroutine[Any, Any, None]]])
     return attack
 
 
-async def _guess(url: str, number: int, pause: float, address_of: Callable[[int], str]) -> None:
-    for attempt in range(1_000_000):
-        connection = Connection(url, x_forwarded_for=address_of(attempt))
-        login = {"email": f"x{number}-{attempt}@example.com", "password": "wrong password"}
-        with suppress(OSError, EOFError):
-            await connection.request("POST", "/api/auth/login", login)
-        connection.close()
-        # This process measures too, so it must not be busy all the time.
-        await asyncio.sleep(pause)
-
-
-async def _send_half(url: str, source: str) -> None:
-    """Hold a connection with an incomplete request. If the server closes it, open another one."""
-    target = urlsplit(url)
-    while True:
-        with suppress(OSError):
-            to, port = target.hostname, target.port
-            reader, writer = await asyncio.open_connection(to, port, local_addr=(source, 0))
-            writer.write(b"POST /api/auth/login HTTP/1.1\r\nHost: half")
-            await reader.read()
-            writer.close()
-        await asyncio.sleep(1)
-
-
-def _many_addresses(url: str) -> list[Coroutine[Any, Any, None]]:
-    """300 clients, each of which changes its address."""
-    nets = range(300)
-    return [
-        _guess(url, net, 0.5, lambda each, net=net: f"203.0.{net % 250}.{each % 100}")
-        for net in nets
-    ]
-
-
-def _five_addresses(url: str) -> list[Coroutine[Any, Any, None]]:
-    """62 clients at each of five addresses, which are soon refused at once."""
-    return [_guess(url, n, 2.0, lambda _, place=n % 5: f"203.0.113.{place}") for n in range(310)]
-
-
-def _half_sent(url: str) -> list[Coroutine[Any, Any, None]]:
-    """1,224 incomplete requests from six addresses."""
-    return [_send_half(url, f"127.0.0.{2 + number % 6}") for number in range(1_224)]
-
-
 @asynccontextmanager
 async def _schedules(
     hostile: list[Workspace], store: Database, bystander: Workspace
@@ -482,9 +439,9 @@ ATTACKS: dict[str, Attack] = {
     "code": _runs(ENDLESS),
     "names": _runs(HANGING),
     "streams": _streams,
-    "logins": _while_logging_in(_many_addresses),
-    "logins of five addresses": _while_logging_in(_five_addresses),
-    "half-sent requests": _while_logging_in(_half_sent),
+    "logins": _while_logging_in(many_addresses),
+    "logins of five addresses": _while_logging_in(five_addresses),
+    "half-sent requests": _while_logging_in(half_sent),
     "schedules": _schedules,
     "local model": _runs(LONG, warm_up=20),
 }

@@ -1,14 +1,10 @@
-import asyncio
 from datetime import timedelta
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from stepiq.cli.fake_provider import Failure
 from stepiq.core import clock
 from stepiq.execution.interpreter.attempts import pause_before_retry
-from stepiq.language import offload
 from stepiq.language.specs import Retry
 from stepiq.store.tables import large_values
 from tests.support.engine import World
@@ -348,91 +344,6 @@ class TestRetries:
         retry = Retry(max_attempts=5)
 
         assert pause_before_retry(retry, 1, timedelta(seconds=9)) == timedelta(seconds=9)
-
-
-class TestTimeouts:
-    SLOW = """
-    name: Slow
-    steps:
-      - {id: ask, model: openai/gpt-4o-mini, prompt: x, timeout_seconds: 1%s}
-    """
-
-    async def test_an_attempt_that_takes_too_long_fails_its_step(
-        self, world: World, fake_provider: RunningFakeProvider
-    ):
-        fake_provider.configure(latency_ms=20_000)
-
-        ended = await world.run(self.SLOW % "")
-
-        assert ended.run.error["code"] == "step_timeout"
-        assert ended.steps["ask"].attempts == 1
-
-    async def test_it_is_tried_again_where_the_step_says_so(
-        self, world: World, fake_provider: RunningFakeProvider
-    ):
-        fake_provider.configure(latency_ms=20_000)
-
-        ended = await world.run(
-            self.SLOW % ", retry: {max_attempts: 2, backoff_ms: 1, on_timeout: true}"
-        )
-
-        assert ended.steps["ask"].attempts == 2
-
-    @pytest.mark.parametrize(
-        "step",
-        [
-            "{id: a, prompt: x, timeout_seconds: 10}",
-            "{id: a, type: transform, template: x, timeout_seconds: 10}",
-        ],
-    )
-    async def test_the_wait_for_a_computation_does_not_count(
-        self, world: World, monkeypatch: pytest.MonkeyPatch, step: str
-    ):
-        loop, render = asyncio.get_running_loop(), offload.render
-
-        async def late(*arguments: Any) -> Any:
-            now = loop.time
-            loop.time = lambda: now() + 12  # the loop ends with the test
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-            return await render(*arguments)
-
-        monkeypatch.setattr(offload, "render", late)
-
-        ended = await world.run(f"name: Late\nsteps: [{step}]")
-
-        assert ended.run.error is None
-
-    async def test_a_run_has_its_own_limit(self, world: World, fake_provider: RunningFakeProvider):
-        fake_provider.configure(latency_ms=20_000)
-        pipeline_id = await world.pipeline(ASK)
-
-        run_id, heard = await world.start(pipeline_id, run_timeout=timedelta(milliseconds=300))
-        await heard.until_ended()
-
-        ended = await world.ended(run_id, heard)
-        assert ended.run.error["code"] == "run_timeout"
-
-    async def test_a_run_whose_time_is_up_starts_no_further_step(self, world: World):
-        pipeline_id = await world.pipeline(TRANSFORMS)
-
-        run_id, heard = await world.start(pipeline_id, {"name": "x"}, run_timeout=timedelta(0))
-        await heard.until_ended()
-
-        ended = await world.ended(run_id, heard)
-        assert ended.run.error["code"] == "run_timeout"
-
-    async def test_the_pause_before_a_retry_ends_with_the_run(
-        self, world: World, fake_provider: RunningFakeProvider
-    ):
-        fake_provider.configure(failures=[Failure(status=429, retry_after="60")])
-        pipeline_id = await world.pipeline(ASK)
-
-        run_id, heard = await world.start(pipeline_id, run_timeout=timedelta(seconds=1))
-        await heard.until_ended()
-
-        ended = await world.ended(run_id, heard)
-        assert ended.run.error["code"] == "run_timeout"
 
 
 class TestJsonAnswers:

@@ -1,15 +1,7 @@
 """Operations of runs that an engine has executed."""
 
-from datetime import timedelta
-
-import httpx2
 import pytest
 
-from stepiq.billing.plans import Plans
-from stepiq.core.settings import Settings
-from stepiq.execution.runtime import Engine
-from stepiq.providers.registry import Providers
-from tests.support.clients import session_headers
 from tests.support.fake_provider import running_fake_provider
 
 PIPELINE = """
@@ -25,32 +17,9 @@ steps:
 
 
 @pytest.fixture
-async def provider():
+async def fake_provider():
     async with running_fake_provider(replies=["Three.", '{"n": 3}']) as provider:
         yield provider
-
-
-@pytest.fixture
-async def providers(provider, settings: Settings):
-    keyed = {"openai_api_key": "sk-test-0123456789", "openai_base_url": provider.url}
-    providers = Providers(settings.model_validate({**settings.model_dump(), **keyed}))
-    yield providers
-    await providers.close()
-
-
-@pytest.fixture
-async def engine(database, changes, providers, http):
-    engine = Engine(database, changes, providers, Plans.load({}), http)
-    await engine.start()
-    yield engine
-    await engine.stop(drain=timedelta(0))
-
-
-@pytest.fixture
-async def browser(app, server, make, account):
-    headers = await session_headers(app, make, account)
-    async with httpx2.AsyncClient(base_url=server.url, headers=headers, timeout=90) as client:
-        yield client
 
 
 async def read(browser, path):
