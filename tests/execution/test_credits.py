@@ -146,6 +146,19 @@ class TestLimit:
         assert fake_provider.stats.calls == 1
         await assert_nothing_reserved(world)
 
+    async def test_credits_that_are_used_up_do_not_try_the_fallback_model(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        source = ASK.replace("prompt: x", "prompt: x, fallback_models: [openai/gpt-4o]")
+        await world.set_plan(plan := Limits(credits_per_month=2))
+        await spend(world, 2_000)
+
+        ended = await run(world, source, plan)
+
+        assert ended.run.error["code"] == "plan_credits_exhausted"
+        assert [each.type for each in ended.events if each.type == "step.log"] == []
+        assert fake_provider.stats.calls == 0
+
     async def test_a_plan_that_is_lowered_during_a_run_holds_from_the_next_call(
         self, world: World, fake_provider: RunningFakeProvider
     ):

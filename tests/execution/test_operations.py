@@ -1,11 +1,8 @@
-"""The operations that steps record, and their replay after an interruption."""
+"""The operations that steps record."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
-from itertools import pairwise
-from typing import Any
-from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -13,17 +10,18 @@ import sqlalchemy as sa
 from stepiq.cli.fake_provider import Failure
 from stepiq.core import clock
 from stepiq.execution import journal_operations
-from stepiq.execution.calls.requests import AskPerson, CallHttp
-from stepiq.execution.context import StepContext
-from stepiq.execution.handlers import StepHandler, handlers
-from stepiq.execution.interpreter import attempts
 from stepiq.execution.journal import Journal, JournalEntry
-from stepiq.execution.outcomes import Completed, Outcome, Result
 from stepiq.execution.records import ClaimedRun
-from stepiq.steps.webhook.spec import WebhookSpec
-from stepiq.store.tables import operation_payloads, reviews, run_operations, run_steps, runs
-from tests.support.engine import Ended, Heard, World
+from stepiq.store.tables import operation_payloads, run_operations, run_steps, runs
+from tests.support.engine import World
 from tests.support.fake_provider import RunningFakeProvider
+from tests.support.operations import (
+    STRUCTURED,
+    approve,
+    continued,
+    operations,
+    operations_of,
+)
 from tests.support.receiver import Receiver, Reply, running_receiver
 
 ASK = """
@@ -34,51 +32,12 @@ steps:
     prompt: "Tell me about cats"
     retry: {max_attempts: 3, backoff_ms: 1}
 """
-STRUCTURED = """
-name: Structured
-steps:
-  - id: ask
-    model: openai/gpt-4o-mini
-    prompt: "Tell me about cats"
-    retry: {max_attempts: 1}
-    output_schema: {type: object, required: [name], properties: {name: {type: string}}}
-"""
-CORRECTION = "The answer is invalid, so the model gets a correction prompt."
 
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
     async with running_receiver() as receiver:
         yield receiver
-
-
-async def operations(world: World, run_id: UUID) -> list[Any]:
-    async with world.database.reading() as session:
-        found = await session.execute(
-            sa.select(run_operations)
-            .join(run_steps, run_steps.c.id == run_operations.c.step_row_id)
-            .where(run_operations.c.run_id == run_id)
-            .order_by(run_steps.c.ordinal, run_operations.c.attempt, run_operations.c.number)
-        )
-        return list(found)
-
-
-async def operations_of(world: World, ended: Ended) -> list[Any]:
-    return await operations(world, ended.run.id)
-
-
-async def interrupt_in_correction(
-    world: World, fake_provider: RunningFakeProvider
-) -> tuple[UUID, Heard]:
-    """Stop the engine as a crash would, after an invalid answer and during the call that corrects it."""
-    fake_provider.configure(json_answers="invalid", latency_ms=300)
-    run_id, heard = await world.start(await world.pipeline(STRUCTURED))
-    await fake_provider.next_request(1)
-    fake_provider.configure(latency_ms=30_000)
-    await fake_provider.next_request(2)
-    await world.engine.stop(drain=timedelta(0))
-    fake_provider.configure(latency_ms=0, json_answers="valid")
-    return run_id, heard
 
 
 class TestRecord:
@@ -294,13 +253,7 @@ class TestReviews:
         assert (asked.kind, asked.status) == ("ask_person", "running")
         assert asked.request["message"] == "Is it right?"
 
-        async with world.database.transaction() as session:
-            await session.execute(
-                reviews.update()
-                .where(reviews.c.run_id == run_id)
-                .values(closed_at=clock.now(), decision="approve", reviewer="a@example.com")
-            )
-            await world.engine.wake(session, world.workspace_id, run_id)
+        await approve(world, run_id)
         await asyncio.wait_for(heard.until_ended(), 20)
 
         (answered,) = await operations(world, run_id)
@@ -314,292 +267,12 @@ class TestReviews:
 
         async with world.database.transaction() as session:
             await session.execute(run_operations.delete())
-            await session.execute(
-                reviews.update()
-                .where(reviews.c.run_id == run_id)
-                .values(closed_at=clock.now(), decision="approve", reviewer="a@example.com")
-            )
-            await world.engine.wake(session, world.workspace_id, run_id)
+        await approve(world, run_id)
         await asyncio.wait_for(heard.until_ended(), 20)
 
         ended = await world.ended(run_id, heard)
         assert ended.run.output["decision"] == "approve"
         assert [each.status for each in await operations(world, run_id)] == ["completed"]
-
-
-class TestReplay:
-    async def test_a_completed_call_is_not_made_again(
-        self, world: World, fake_provider: RunningFakeProvider
-    ):
-        run_id, heard = await interrupt_in_correction(world, fake_provider)
-
-        await world.engine.start()
-        await asyncio.wait_for(heard.until_ended(), 20)
-
-        ended = await world.ended(run_id, heard)
-        assert ended.run.status == "completed"
-        assert fake_provider.stats.calls == 3
-        first, second = await operations(world, run_id)
-        assert (first.starts, first.status) == (1, "completed")
-        assert (second.starts, second.status) == (2, "completed")
-        keys = [each.headers["idempotency-key"] for each in fake_provider.requests]
-        assert keys == [f"{run_id}:ask:1", f"{run_id}:ask:1:2", f"{run_id}:ask:1:2"]
-        assert len(fake_provider.requests[2].body["messages"]) == 3
-
-    async def test_tokens_of_a_completed_call_count_once(
-        self, world: World, fake_provider: RunningFakeProvider
-    ):
-        run_id, heard = await interrupt_in_correction(world, fake_provider)
-
-        await world.engine.start()
-        await asyncio.wait_for(heard.until_ended(), 20)
-
-        ended = await world.ended(run_id, heard)
-        first, second = await operations(world, run_id)
-        assert ended.run.output_tokens == first.output_tokens + second.output_tokens
-        assert ended.run.input_tokens == first.input_tokens + second.input_tokens
-
-    async def test_lines_of_the_log_are_not_written_twice(
-        self, world: World, fake_provider: RunningFakeProvider
-    ):
-        run_id, heard = await interrupt_in_correction(world, fake_provider)
-
-        await world.engine.start()
-        await asyncio.wait_for(heard.until_ended(), 20)
-
-        ended = await world.ended(run_id, heard)
-        lines = [event.data["message"] for event in ended.events if event.type == "step.log"]
-        assert len([line for line in lines if line.startswith(CORRECTION)]) == 1
-
-    async def test_a_failed_call_fails_again_without_being_made(
-        self, world: World, fake_provider: RunningFakeProvider
-    ):
-        fake_provider.configure(failures=[Failure(status=500)], latency_ms=300)
-        fallback = ASK.replace("prompt:", "fallback_models: [openai/gpt-4.1-mini]\n    prompt:")
-        run_id, heard = await world.start(await world.pipeline(fallback))
-        await fake_provider.next_request(1)
-        fake_provider.configure(latency_ms=30_000)
-        await fake_provider.next_request(2)
-        await world.engine.stop(drain=timedelta(0))
-        fake_provider.configure(latency_ms=0)
-
-        await world.engine.start()
-        await asyncio.wait_for(heard.until_ended(), 20)
-
-        ended = await world.ended(run_id, heard)
-        assert ended.run.status == "completed"
-        models = [each.body["model"] for each in fake_provider.requests]
-        assert models == ["gpt-4o-mini", "gpt-4.1-mini", "gpt-4.1-mini"]
-
-    async def test_another_request_than_the_recorded_one_fails_clearly(
-        self, world: World, fake_provider: RunningFakeProvider
-    ):
-        run_id, heard = await interrupt_in_correction(world, fake_provider)
-        async with world.database.transaction() as session:
-            await session.execute(
-                run_operations.update().where(run_operations.c.number == 1).values(request_hash="0")
-            )
-
-        await world.engine.start()
-        await asyncio.wait_for(heard.until_ended(), 20)
-
-        error = (await world.ended(run_id, heard)).run.error
-        assert error["code"] == "replay_mismatch"
-        assert "call 1 of the step has another request than before" in error["message"]
-        assert fake_provider.stats.calls == 2
-
-    async def test_a_secret_that_changed_meanwhile_is_no_mismatch(
-        self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
-    ):
-        await world.secret("NAME", "first-secret-value")
-        monkeypatch.setattr(
-            "tests.execution.test_operations.STRUCTURED",
-            STRUCTURED.replace("about cats", "about {{env.NAME}}"),
-        )
-        run_id, heard = await interrupt_in_correction(world, fake_provider)
-        await world.secret("NAME", "second-secret-value")
-
-        await world.engine.start()
-        await asyncio.wait_for(heard.until_ended(), 20)
-
-        assert (await world.ended(run_id, heard)).run.status == "completed"
-        assert fake_provider.stats.calls == 3
-
-    async def test_a_completed_call_is_progress(
-        self, world: World, fake_provider: RunningFakeProvider
-    ):
-        run_id, heard = await interrupt_in_correction(world, fake_provider)
-
-        assert (await world.ended(run_id, heard)).run.crashes == 0
-
-
-MIXED = """
-name: Mixed
-steps:
-  - id: both
-    type: parallel
-    steps:
-      - id: ask
-        model: openai/gpt-4o-mini
-        prompt: "Tell me about cats"
-        retry: {max_attempts: 1}
-        on_error: continue
-        output_schema: {type: object, required: [name], properties: {name: {type: string}}}
-      - {id: call, type: webhook, method: POST, url: "URL/a"}
-  - {id: last, type: webhook, method: POST, url: "URL/b"}
-"""
-
-
-class TestInterruptions:
-    @pytest.mark.parametrize("after", range(1, 9))
-    async def test_wherever_a_run_stops_no_recorded_call_is_repeated(
-        self,
-        world: World,
-        fake_provider: RunningFakeProvider,
-        receiver: Receiver,
-        monkeypatch: pytest.MonkeyPatch,
-        after: int,
-    ):
-        fake_provider.configure(json_answers="invalid", latency_ms=30)
-        receiver.reply_with(Reply(body=b"ok", delay=0.02))
-        written, reached = 0, asyncio.Event()
-        write = Journal.write
-
-        async def counted(journal: Journal, run: ClaimedRun, entry: JournalEntry) -> None:
-            nonlocal written
-            await write(journal, run, entry)
-            written += 1
-            if written == after or entry.ending is not None:
-                reached.set()
-
-        monkeypatch.setattr(Journal, "write", counted)
-        run_id, heard = await world.start(await world.pipeline(MIXED.replace("URL", receiver.url)))
-        await reached.wait()
-        await world.engine.stop(drain=timedelta(0))
-        recorded = {
-            each.key
-            for each in await operations(world, run_id)
-            if each.status in ("completed", "failed")
-        }
-        sent = [each.headers["idempotency-key"] for each in fake_provider.requests]
-        sent += [each.headers["idempotency-key"] for each in receiver.received]
-
-        await world.engine.start()
-        await asyncio.wait_for(heard.until_ended(), 20)
-
-        ended = await world.ended(run_id, heard)
-        assert ended.run.status == "completed"
-        keys = [each.headers["idempotency-key"] for each in fake_provider.requests]
-        keys += [each.headers["idempotency-key"] for each in receiver.received]
-        assert all(keys.count(key) == sent.count(key) for key in recorded)
-        assert set(keys) == {
-            f"{run_id}:ask:0:1", f"{run_id}:ask:0:1:2", f"{run_id}:call:1:1", f"{run_id}:last:1",
-        }  # fmt: skip
-        found = await operations(world, run_id)
-        assert ended.run.output_tokens == sum(each.output_tokens for each in found)
-
-
-async def approve(world: World, run_id: UUID) -> None:
-    async with world.database.transaction() as session:
-        await session.execute(
-            reviews.update()
-            .where(reviews.c.run_id == run_id, reviews.c.closed_at.is_(None))
-            .values(decision="approve", reviewer="a@example.com", closed_at=clock.now())
-        )
-        await world.engine.wake(session, world.workspace_id, run_id)
-
-
-def use(monkeypatch: pytest.MonkeyPatch, run: Callable[..., Awaitable[Result]]) -> None:
-    """Execute `webhook` steps with this handler."""
-    others = {**handlers(), "webhook": StepHandler(run)}
-    monkeypatch.setattr(attempts, "handlers", lambda: others)
-
-
-class TestHandlersWithSeveralCalls:
-    """As those of other packages can be."""
-
-    STEP = "name: A\nsteps: [{id: a, type: webhook, url: 'URL', timeout_seconds: 1}]"
-
-    @pytest.fixture
-    def asking(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        async def run(spec: WebhookSpec, context: StepContext) -> Outcome:
-            request = CallHttp("GET", spec.url.source, {}, None, timedelta(seconds=30), 1_000)
-            first = await context.http(request)
-            until = context.started_at + timedelta(days=1)
-            answer = await context.ask(AskPerson("Is it right?", None, False, (), until))
-            second = await context.http(request)
-            return Completed([first.status_code, str(answer.decision), second.status_code])
-
-        use(monkeypatch, run)
-
-    @pytest.mark.usefixtures("asking")
-    async def test_a_call_before_a_question_is_not_repeated(self, world: World, receiver: Receiver):
-        source = self.STEP.replace("URL", receiver.url)
-        run_id, heard = await world.start(await world.pipeline(source))
-        await heard.until("run.status", status="waiting")
-        assert [each.status for each in await operations(world, run_id)] == ["completed", "running"]
-
-        await approve(world, run_id)
-        await asyncio.wait_for(heard.until_ended(), 20)
-
-        ended = await world.ended(run_id, heard)
-        assert ended.run.output == [200, "approve", 200]
-        found = await operations(world, run_id)
-        assert [(each.status, each.starts) for each in found] == [("completed", 1)] * 3
-        keys = [each.headers["idempotency-key"] for each in receiver.received]
-        assert keys == [f"{run_id}:a:1", f"{run_id}:a:1:3"]
-
-    @pytest.mark.usefixtures("asking")
-    async def test_the_time_limit_applies_to_a_call_after_a_question(
-        self, world: World, receiver: Receiver
-    ):
-        source = self.STEP.replace("URL", receiver.url)
-        run_id, heard = await world.start(await world.pipeline(source))
-        await heard.until("run.status", status="waiting")
-        receiver.reply_with(Reply(delay=30))
-
-        await approve(world, run_id)
-        await asyncio.wait_for(heard.until_ended(), 20)
-
-        ended = await world.ended(run_id, heard)
-        assert ended.run.error["code"] == "step_timeout"
-        assert [each.status for each in await operations(world, run_id)] == [
-            "completed", "completed", "cancelled",
-        ]  # fmt: skip
-
-    async def test_calls_of_a_step_are_made_one_after_the_other(
-        self, world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-    ):
-        async def run(spec: WebhookSpec, context: StepContext) -> Outcome:
-            request = CallHttp("GET", spec.url.source, {}, None, timedelta(seconds=30), 1_000)
-            await asyncio.gather(*(context.http(request) for _ in range(5)))
-            return Completed(None)
-
-        use(monkeypatch, run)
-
-        ended = await world.run(self.STEP.replace("URL", receiver.url))
-
-        assert ended.run.status == "completed"
-        found = await operations_of(world, ended)
-        assert [each.number for each in found] == [1, 2, 3, 4, 5]
-        assert all(a.ended_at <= b.started_at for a, b in pairwise(found))
-
-    async def test_a_step_cannot_make_calls_for_ever(
-        self, world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-    ):
-        async def run(spec: WebhookSpec, context: StepContext) -> Outcome:
-            while True:
-                await context.http(
-                    CallHttp("GET", spec.url.source, {}, None, timedelta(seconds=30), 1_000)
-                )
-
-        use(monkeypatch, run)
-        monkeypatch.setattr(attempts, "MAX_CALLS", 3)
-
-        ended = await world.run(self.STEP.replace("URL", receiver.url))
-
-        assert ended.run.error["code"] == "step_limit"
-        assert len(receiver.received) == 3
 
 
 class TestWrites:
@@ -683,9 +356,8 @@ class TestWrites:
             )
         receiver.reply_with(Reply())
 
-        await world.engine.start()
-        await asyncio.wait_for(heard.until_ended(), 20)
+        ended = await continued(world, run_id, heard)
 
-        assert (await world.ended(run_id, heard)).run.status == "completed"
+        assert ended.run.status == "completed"
         (found,) = await operations(world, run_id)
         assert (found.status, found.starts) == ("completed", 2)

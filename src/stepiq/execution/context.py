@@ -67,7 +67,7 @@ class StepContext:
         """Send an HTTP request once. A response with an error status is returned like any other.
 
         Raises:
-            OperationFailed: there is no response, or the URL may not be called.
+            OperationFailed: the server did not respond, or the URL is blocked.
         """
         return await self.send(request)
 
@@ -80,8 +80,11 @@ class StepContext:
         return await self.send(request)
 
     async def ask(self, request: AskPerson) -> ReviewResult:
-        """Ask a person. If there is no answer yet, the run is parked, and the handler is called again afterwards.
+        """Ask a person. The run is parked until the answer, and then the handler is called again.
 
         At the top level of a pipeline only, and at most once in each execution of a step.
+
+        Raises:
+            RuntimeError: the handler asks a second question.
         """
         return await self.send(request)

@@ -268,10 +268,11 @@ class Operation:
         return self.status is not OperationStatus.RUNNING
 
     def begin(self, now: datetime, *, counts: bool = True) -> None:
-        """It is about to be performed. `counts` is false if it only waits for something that has begun before."""
+        """It is about to be performed. `counts` is false if it may only continue to wait for an answer."""
         self.status, self.error, self.ended_at = OperationStatus.RUNNING, None, None
         self.queued_at = self.queued_at or now
-        self.starts += counts or self.starts == 0
+        if counts or self.starts == 0:
+            self.starts += 1
         self.changes += 1
 
     def end(

@@ -17,7 +17,14 @@ async def ask_person(call: Call, request: AskPerson) -> ReviewResult:
 
     Raises:
         Suspended: the run has to wait for it.
+        RuntimeError: the step has asked another question. A review is identified by its step, so the answer to the first
+            question would be returned.
     """
+    if any(
+        each.kind == request.kind and each.number != call.number and each.attempt == call.attempt
+        for each in call.record.operations
+    ):
+        raise RuntimeError(f"Step `{call.record.step_id}` asks more than one question.")
     found = None if call.is_new_question else await _find(call)
     match found:
         case None:

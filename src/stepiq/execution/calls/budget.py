@@ -80,7 +80,7 @@ async def _wait(call: Call, request: CallModel, shortage: Shortage) -> None:
         while True:
             if not shortage.passes(tokens):
                 failed = Failed(FailureCode.PLAN_CREDITS_EXHAUSTED, _exhausted(shortage, tokens))
-                raise OperationFailed(failed, was_made=False)
+                raise OperationFailed(failed)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
             _ask(call, request)

@@ -45,6 +45,8 @@ class Call:
     """Whether the step has not asked its question yet."""
     described: Json = None
     """The request as it is recorded; None if it is not recorded."""
+    prompts: tuple[str | None, ...] = ()
+    """The masked prompts of a model call."""
     operation: Operation = field(init=False)
     reply: Any = None
     model: Model | None = None

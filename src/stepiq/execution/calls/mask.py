@@ -9,7 +9,7 @@ from stepiq.redaction.masking import masked
 
 
 async def mask(call: Call, following: Following) -> Any:
-    """Set `described`, and the prompts of the step at its first call of a model."""
+    """Set `described` and `prompts`, and the prompts of the step at its first call of a model."""
     masker = call.secrets.masker
     request = call.request
     if not masker.unmasked:
@@ -27,12 +27,10 @@ async def _prompts(call: Call, request: CallModel) -> None:
     system_prompt = None
     if request.system_prompt is not None:
         system_prompt = await _text(call, request.system_prompt)
+    call.prompts = prompt, system_prompt
     if call.number == 1 or record.prompt is None:
-        record.prompt, record.system_prompt = prompt, system_prompt
-    elif (prompt, system_prompt) != (
-        record.prompt,
-        record.system_prompt,
-    ) and call.described is not None:
+        record.prompt, record.system_prompt = call.prompts
+    elif call.described is not None and call.prompts != (record.prompt, record.system_prompt):
         own: dict[str, Json] = {"prompt": prompt, "system_prompt": system_prompt}
         call.described = as_object(call.described) | own
 

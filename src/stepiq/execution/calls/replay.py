@@ -51,7 +51,7 @@ def request_hash(call: Call) -> str | None:
     """
     if call.described is None:
         return None
-    content: Json = [call.described, call.record.prompt, call.record.system_prompt]
+    content: Json = [call.described, *call.prompts]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 

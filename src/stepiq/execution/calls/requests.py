@@ -37,7 +37,7 @@ class OperationFailed(Exception):
         super().__init__(failed.message)
         self.failed = failed
         self.was_made = was_made
-        """Whether something was sent. False if the request was refused before."""
+        """Whether the call is recorded. False if the request was refused before."""
 
 
 class Suspended(BaseException):

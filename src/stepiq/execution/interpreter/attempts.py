@@ -26,7 +26,6 @@ _JITTER = 0.2
 MAX_CALLS = 1_000
 """Maximum number of calls in one attempt of a step: each is a row, which is read when the step continues."""
 
-
 R = TypeVar("R")
 
 
@@ -39,6 +38,9 @@ class _Attempts:
         self._record = record
         self._handler = handlers()[step.type]
         self._has_begun = False
+        """Whether the current attempt has made a call or asked a question."""
+        self._is_recorded = False
+        """Whether the start of the current attempt is recorded."""
         self._limit = asyncio.timeout(None)
         """The time limit of the current attempt."""
         self._own_limit: timedelta | None = None
@@ -49,8 +51,10 @@ class _Attempts:
         self._number = 0
         """Number of the last call of the current attempt."""
         attempt = record.failures + 1
-        self._recorded = len([each for each in record.operations if each.attempt == attempt])
-        """Number of calls of the current attempt that were recorded before this process continued it."""
+        self._last_recorded = max(
+            (each.number for each in record.operations if each.attempt == attempt), default=0
+        )
+        """Number of the last call of the current attempt that was recorded before an interruption; 0 if there was none."""
         self._earlier: list[Call] = []
         self._one_call = asyncio.Lock()
         assert record.started_at is not None  # noqa: S101 - set by `execute`
@@ -83,7 +87,7 @@ class _Attempts:
                 # The attempt failed before its first call.
                 await record_start(self._run_context, record)
             record.failures += 1
-            self._recorded = 0
+            self._last_recorded = 0
             if not result.is_retryable or record.failures >= step.retry.max_attempts:
                 return result
             late = await self._pause(result)
@@ -190,8 +194,8 @@ class _Attempts:
             _use_model(record, call)
 
     def _note(self, level: str, message: str) -> None:
-        if self._number < self._recorded:
-            # Written before the interruption.
+        if self._number < self._last_recorded:
+            # Written before the interruption, with the next call.
             return
         line = events.step_log(
             which(self._record), level, self._run_context.secrets.masker.text(message)

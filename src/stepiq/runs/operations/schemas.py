@@ -72,7 +72,7 @@ class StepDetail(StepView):
     operations: list[OperationView]
     """In the order of attempts, and of numbers within an attempt. A page of at most `limit`."""
     next_cursor: str | None
-    """Send it as `cursor` to get the next operations. Null if there are no more."""
+    """Send it as `cursor` to get the next operations. Null on the last page."""
 
 
 def step_detail(execution: StepExecution, operations: Page[OperationView]) -> StepDetail:

@@ -58,7 +58,7 @@ def schema() -> TypeSchema:
         ),
         "on_timeout": choice(
             "On timeout",
-            "What happens if there is no decision in time.",
+            "What happens if nobody decides in time.",
             _REVIEW_TIMEOUTS,
             ReviewTimeout,
             default=ReviewTimeout.FAIL,

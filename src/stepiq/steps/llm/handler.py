@@ -23,6 +23,9 @@ _ANOTHER_MAY_ANSWER = frozenset(
         FailureCode.PROVIDER_RATE_LIMITED,
         FailureCode.PROVIDER_ERROR,
         FailureCode.MODEL_UNKNOWN,
+        # A key or a secret of the prompts cannot be used for this model.
+        FailureCode.SECRET_MISSING,
+        FailureCode.SECRET_HOST_REFUSED,
     }
 )
 """Failures that do not depend on the prompt, so another model may succeed."""
@@ -39,7 +42,7 @@ async def run(spec: LlmSpec, context: StepContext) -> Outcome:
         try:
             return await _answer(context, spec, replace(request, model=model))
         except OperationFailed as error:
-            if error.was_made and error.failed.code not in _ANOTHER_MAY_ANSWER:
+            if error.failed.code not in _ANOTHER_MAY_ANSWER:
                 raise
             reported = _to_report(reported, error)
             following = spec.asked_models[index + 1]
