@@ -1,0 +1,52 @@
+import createClient, { type Middleware } from "openapi-fetch";
+import { ApiError } from "./errors";
+import type { paths } from "./schema";
+import type { SessionPaths } from "./sessionPaths";
+
+type AllPaths = "/api/session" extends keyof paths ? paths : paths & SessionPaths;
+
+const SAFE_METHODS = new Set(["GET", "HEAD"]);
+
+let csrfToken: string | null = null;
+let onSignedOut: () => void = () => {};
+
+/** Set the token that the server demands of requests that can change data. */
+export function setCsrfToken(token: string | null): void {
+  csrfToken = token;
+}
+
+/** Set what happens when the session has ended. */
+export function setOnSignedOut(callback: () => void): void {
+  onSignedOut = callback;
+}
+
+const session: Middleware = {
+  onRequest({ request }) {
+    if (csrfToken !== null && !SAFE_METHODS.has(request.method)) {
+      request.headers.set("X-CSRF-Token", csrfToken);
+    }
+    return request;
+  },
+  async onResponse({ response, schemaPath }) {
+    if (response.ok) return;
+    const error = await ApiError.from(response);
+    // These routes answer 401 to a wrong password or a visitor without a session.
+    const isSignIn = schemaPath === "/api/session" || schemaPath.startsWith("/api/auth/");
+    if (response.status === 401 && !isSignIn) onSignedOut();
+    throw error;
+  },
+  onError({ error }) {
+    if (error instanceof DOMException && error.name === "AbortError") return;
+    return ApiError.unreachable();
+  },
+};
+
+/** The API. Each call throws an ApiError if it fails. Use `unwrap` to get the body. */
+export const api = createClient<AllPaths>({ baseUrl: "", credentials: "same-origin" });
+api.use(session);
+
+/** The body of a successful response: `await unwrap(api.GET("/api/models", { signal }))`. */
+export async function unwrap<T>(call: Promise<{ data?: T }>): Promise<T> {
+  const { data } = await call;
+  return data as T;
+}

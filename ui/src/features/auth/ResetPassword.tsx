@@ -1,0 +1,62 @@
+import { Alert, Anchor, Button, PasswordInput } from "@mantine/core";
+import { Link } from "@tanstack/react-router";
+import { useState } from "react";
+import { asApiError } from "@/api/errors";
+import { useResetPassword } from "@/api/session";
+import { AuthPage } from "./AuthPage";
+import { strings } from "./strings";
+import { useHashToken } from "./useHashToken";
+
+export function ResetPassword() {
+  const token = useHashToken("token");
+  const [password, setPassword] = useState("");
+  const reset = useResetPassword();
+  const errors = reset.error ? asApiError(reset.error).fieldErrors : {};
+  const footer = (
+    <Anchor renderRoot={(props) => <Link to="/login" {...props} />}>{strings.backToSignIn}</Anchor>
+  );
+  if (token === null) {
+    return (
+      <AuthPage title={strings.resetTitle} footer={footer}>
+        <Alert color="red">{strings.resetIncomplete}</Alert>
+        <Button renderRoot={(props) => <Link to="/forgot-password" {...props} />}>
+          {strings.forgotTitle}
+        </Button>
+      </AuthPage>
+    );
+  }
+  if (reset.isSuccess) {
+    const revoked = reset.data.api_keys_revoked;
+    return (
+      <AuthPage title={strings.resetTitle}>
+        <Alert color="green" role="status">
+          {strings.resetDone} {revoked > 0 && `API keys revoked: ${revoked}.`}
+        </Alert>
+        <Button renderRoot={(props) => <Link to="/login" {...props} />}>{strings.signIn}</Button>
+      </AuthPage>
+    );
+  }
+  return (
+    <AuthPage
+      title={strings.resetTitle}
+      error={reset.error}
+      fields={["password"]}
+      onSubmit={() => reset.mutate({ token, password })}
+      footer={footer}
+    >
+      <PasswordInput
+        label={strings.newPassword}
+        description={strings.passwordHint}
+        name="password"
+        autoComplete="new-password"
+        autoFocus
+        value={password}
+        error={errors.password}
+        onChange={(event) => setPassword(event.currentTarget.value)}
+      />
+      <Button type="submit" fullWidth loading={reset.isPending}>
+        {strings.resetSave}
+      </Button>
+    </AuthPage>
+  );
+}

@@ -1,0 +1,64 @@
+import { Anchor, Button, PasswordInput, TextInput } from "@mantine/core";
+import { Link, useRouter } from "@tanstack/react-router";
+import { useState } from "react";
+import { asApiError } from "@/api/errors";
+import { useSignIn } from "@/api/session";
+import { AuthPage } from "./AuthPage";
+import classes from "./AuthPage.module.css";
+import { strings } from "./strings";
+
+export function SignIn({ next }: { next?: string }) {
+  const [email, setEmail] = useState("");
+  const [password, setPassword] = useState("");
+  const signIn = useSignIn();
+  const router = useRouter();
+  const errors = signIn.error ? asApiError(signIn.error).fieldErrors : {};
+  const submit = () =>
+    signIn.mutate(
+      { email, password },
+      { onSuccess: () => void router.navigate({ href: next ?? "/", replace: true }) },
+    );
+  return (
+    <AuthPage
+      title={strings.signIn}
+      error={signIn.error}
+      fields={["email", "password"]}
+      onSubmit={submit}
+      footer={
+        <>
+          {strings.noAccount}{" "}
+          <Anchor renderRoot={(props) => <Link to="/register" search={{ next }} {...props} />}>
+            {strings.createAccount}
+          </Anchor>
+        </>
+      }
+    >
+      <TextInput
+        label={strings.email}
+        type="email"
+        name="email"
+        autoComplete="username"
+        autoFocus
+        value={email}
+        error={errors.email}
+        onChange={(event) => setEmail(event.currentTarget.value)}
+      />
+      <PasswordInput
+        label={strings.password}
+        name="password"
+        autoComplete="current-password"
+        value={password}
+        error={errors.password}
+        onChange={(event) => setPassword(event.currentTarget.value)}
+      />
+      <div className={classes.beside}>
+        <Anchor size="sm" renderRoot={(props) => <Link to="/forgot-password" {...props} />}>
+          {strings.forgot}
+        </Anchor>
+      </div>
+      <Button type="submit" fullWidth loading={signIn.isPending}>
+        {strings.signIn}
+      </Button>
+    </AuthPage>
+  );
+}

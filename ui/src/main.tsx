@@ -1,0 +1,37 @@
+import "@fontsource-variable/inter/wght.css";
+import "@fontsource-variable/jetbrains-mono/wght.css";
+import "./ui/theme/mantine.css";
+import "./ui/theme/tokens.css";
+import { MantineProvider } from "@mantine/core";
+import { Notifications } from "@mantine/notifications";
+import { QueryClientProvider } from "@tanstack/react-query";
+import { RouterProvider } from "@tanstack/react-router";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { setOnSignedOut } from "./api/client";
+import { queryClient } from "./api/queryClient";
+import { sessionQuery } from "./api/session";
+import { router } from "./router";
+import { cspNonce } from "./ui/theme/csp";
+import { cssVariables, theme } from "./ui/theme/theme";
+
+// The shell then redirects to the sign-in page, which returns to the address.
+setOnSignedOut(() => queryClient.setQueryData(sessionQuery.queryKey, null));
+
+const root = document.getElementById("root");
+if (root === null) throw new Error("index.html has no element #root.");
+createRoot(root).render(
+  <StrictMode>
+    <MantineProvider
+      theme={theme}
+      cssVariablesResolver={cssVariables}
+      defaultColorScheme="auto"
+      getStyleNonce={cspNonce}
+    >
+      <QueryClientProvider client={queryClient}>
+        <RouterProvider router={router} />
+      </QueryClientProvider>
+      <Notifications position="bottom-right" limit={5} />
+    </MantineProvider>
+  </StrictMode>,
+);

@@ -1,0 +1,44 @@
+import {
+  Ban,
+  Circle,
+  CircleCheck,
+  CircleDashed,
+  CircleX,
+  Hourglass,
+  LoaderCircle,
+  type LucideIcon,
+} from "lucide-react";
+import classes from "./StatusBadge.module.css";
+
+const LOOKS = {
+  pending: { label: "Pending", icon: Circle, tone: "pending" },
+  running: { label: "Running", icon: LoaderCircle, tone: "running" },
+  waiting: { label: "Waiting", icon: Hourglass, tone: "waiting" },
+  completed: { label: "Completed", icon: CircleCheck, tone: "completed" },
+  delivered: { label: "Delivered", icon: CircleCheck, tone: "completed" },
+  approved: { label: "Approved", icon: CircleCheck, tone: "completed" },
+  failed: { label: "Failed", icon: CircleX, tone: "failed" },
+  rejected: { label: "Rejected", icon: CircleX, tone: "failed" },
+  cancelled: { label: "Cancelled", icon: Ban, tone: "cancelled" },
+  skipped: { label: "Skipped", icon: CircleDashed, tone: "skipped" },
+} as const satisfies Record<string, { label: string; icon: LucideIcon; tone: string }>;
+
+export type Status = keyof typeof LOOKS;
+
+/** The icon of a status. `label` is its name for assistive technology; without it, the icon is hidden there. */
+export function StatusIcon({ status, label }: { status: Status; label?: string }) {
+  const { icon: Icon, tone } = LOOKS[status];
+  const name = label === undefined ? { "aria-hidden": true } : { role: "img", "aria-label": label };
+  return <Icon size={16} className={`${classes.icon} ${classes[tone]}`} {...name} />;
+}
+
+/** A status as icon and text. `label` replaces the text. */
+export function StatusBadge({ status, label }: { status: Status; label?: string }) {
+  const { tone } = LOOKS[status];
+  return (
+    <span className={`${classes.badge} ${classes[tone]}`}>
+      <StatusIcon status={status} />
+      {label ?? LOOKS[status].label}
+    </span>
+  );
+}

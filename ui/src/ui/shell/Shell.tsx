@@ -1,0 +1,76 @@
+import { ActionIcon, AppShell, Burger, Tooltip } from "@mantine/core";
+import { useDisclosure, useLocalStorage } from "@mantine/hooks";
+import { useQuery } from "@tanstack/react-query";
+import { Navigate, Outlet, useLocation } from "@tanstack/react-router";
+import { PanelLeftClose, PanelLeftOpen } from "lucide-react";
+import { sessionQuery } from "@/api/session";
+import { KeyHelp } from "../keys/KeyHelp";
+import { Breadcrumb } from "./Breadcrumb";
+import { Rail } from "./Rail";
+import classes from "./Shell.module.css";
+import { UserMenu } from "./UserMenu";
+
+const TOP_HEIGHT = 48;
+const RAIL_WIDTH = 208;
+const RAIL_WIDTH_COLLAPSED = 57;
+
+/** The frame of each page for a signed-in user: left rail, top bar, key help. */
+export function Shell() {
+  const [isMenuOpen, menu] = useDisclosure(false);
+  const [isCollapsed, setCollapsed] = useLocalStorage({
+    key: "stepiq-rail-collapsed",
+    defaultValue: false,
+    getInitialValueInEffect: false,
+  });
+  const { data: session } = useQuery(sessionQuery);
+  const { href } = useLocation();
+  // The session has ended: in another tab, or on the server.
+  if (!session) return <Navigate to="/login" search={{ next: href }} replace />;
+  const width = isCollapsed ? RAIL_WIDTH_COLLAPSED : RAIL_WIDTH;
+  const label = isCollapsed ? "Expand the navigation" : "Collapse the navigation";
+  return (
+    <AppShell
+      header={{ height: TOP_HEIGHT }}
+      navbar={{ width, breakpoint: "sm", collapsed: { mobile: !isMenuOpen } }}
+      transitionDuration={0}
+    >
+      <a href="#content" className={classes.skip}>
+        Skip to the content
+      </a>
+      <AppShell.Header className={classes.top}>
+        <Burger
+          opened={isMenuOpen}
+          onClick={menu.toggle}
+          hiddenFrom="sm"
+          size="sm"
+          aria-label={isMenuOpen ? "Close the navigation" : "Open the navigation"}
+          aria-expanded={isMenuOpen}
+        />
+        <Breadcrumb />
+        <div className={classes.tools}>
+          <UserMenu />
+        </div>
+      </AppShell.Header>
+      <AppShell.Navbar className={classes.rail}>
+        <Rail isCollapsed={isCollapsed} onNavigate={menu.close} />
+        <Tooltip label={label} position="right" disabled={!isCollapsed}>
+          <ActionIcon
+            visibleFrom="sm"
+            aria-label={label}
+            aria-expanded={!isCollapsed}
+            className={classes.collapse}
+            onClick={() => setCollapsed(!isCollapsed)}
+          >
+            {isCollapsed ? <PanelLeftOpen size={16} /> : <PanelLeftClose size={16} />}
+          </ActionIcon>
+        </Tooltip>
+      </AppShell.Navbar>
+      <AppShell.Main className={classes.main}>
+        <div id="content" tabIndex={-1} className={classes.content}>
+          <Outlet />
+        </div>
+      </AppShell.Main>
+      <KeyHelp />
+    </AppShell>
+  );
+}
