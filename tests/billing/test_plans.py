@@ -35,6 +35,7 @@ class TestLoad:
             "workspace_requests_per_minute": 120,
             "versions": 200,
             "definition_bytes": 10_000_000,
+            "drafts": 20,
             "schedules": 3,
             "emails_per_day": 20,
             "redeliveries_per_day": 20,

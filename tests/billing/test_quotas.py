@@ -366,6 +366,7 @@ class TestUsage:
             "api_keys": (1, None),
             "versions": (1, None),
             "definition_bytes": (size, None),
+            "drafts": (0, None),
             "schedules": (1, 2),
             "emails_per_day": (0, None),
             "redeliveries_per_day": (0, None),

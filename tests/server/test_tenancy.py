@@ -19,6 +19,7 @@ DEFINITION = {"name": "X", "steps": [{"id": "a", "type": "transform", "template"
 BODIES = {
     ("PUT", "/pipelines/{pipeline_id}"): DEFINITION,
     ("PATCH", "/pipelines/{pipeline_id}"): {"name": "Taken over"},
+    ("PUT", "/pipelines/{pipeline_id}/draft"): {"text": "taken over"},
     ("POST", "/pipelines/{pipeline_id}/run"): {},
     ("POST", "/runs/{run_id}/reviews/{step_id}"): {"decision": "approve"},
     ("POST", "/webhooks/{pipeline_id}"): {},

@@ -51,6 +51,7 @@ class Plan:
     """Requests with all credentials of a workspace."""
     versions: int | None = None
     definition_bytes: int | None = None
+    drafts: int | None = None
     schedules: int | None = None
     emails_per_day: int | None = None
     redeliveries_per_day: int | None = None

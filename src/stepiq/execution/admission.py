@@ -30,7 +30,7 @@ from stepiq.execution.usage import Tally
 from stepiq.store import faults
 from stepiq.store.database import Session, StoreUnavailable
 from stepiq.store.pubsub import RUN_CANCELLED, Changes, run_topic
-from stepiq.store.states import FINAL_RUN_STATUSES, RunStatus, StepStatus
+from stepiq.store.states import FINAL_RUN_STATUSES, RunStatus, StepStatus, is_draft_version
 from stepiq.store.tables import run_events, run_steps, runs, workspaces
 
 # Raising a plan can free more slots than are filled at once. Each run that ends fills two slots, which keeps
@@ -179,6 +179,7 @@ class Admission:
                 "reused": run.reuse.saved,
                 "own_keys": sorted(run.own_keys) or None,
                 "schedule_id": run.schedule_id,
+                "only_step": run.only_step,
                 "ticket": ticket,
                 "last_seq": 1,
                 "deadline_at": now + run.timeout,
@@ -301,6 +302,7 @@ class Admission:
                     runs.c.last_seq,
                     runs.c.ticket,
                     runs.c.pipeline_id,
+                    runs.c.pipeline_version,
                     runs.c.trigger_type,
                     runs.c.started_at,
                 )
@@ -310,7 +312,8 @@ class Admission:
             raise RunNotCancellable(run_id)
         await self.append_many(session, [(run_id, row.last_seq - len(news), news)])
         tally, release = Tally(), Release()
-        tally.add_run(RunStatus.CANCELLED)
+        if not is_draft_version(row.pipeline_version):
+            tally.add_run(RunStatus.CANCELLED)
         await reviews.close(session, run_id)
         # A parked run has no slot; it was counted out when it was parked.
         if row.ticket != PARKED:

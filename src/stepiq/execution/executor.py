@@ -26,7 +26,7 @@ from stepiq.execution.outcomes import FailureCode
 from stepiq.execution.protocols import SecretReader
 from stepiq.execution.records import ClaimedRun, Ending, NewReview, Parking
 from stepiq.execution.run_secrets import read_secrets
-from stepiq.execution.scope import new_scope
+from stepiq.execution.scope import last_scope, new_scope
 from stepiq.language.definition import Definition
 from stepiq.language.loading import InvalidDefinition
 from stepiq.store.database import Database, StoreUnavailable
@@ -147,8 +147,7 @@ class Executor:
         run_context = RunContext(
             run, definition, secrets, JournalBuffer(self._journal, run), dependencies, Sleepers()
         )
-        scope = new_scope(run, definition, secrets)
-        sequence = SequenceState(run_context, definition.steps, scope, Allowance())
+        sequence = _whole(run_context) if run.only_step is None else _one_step(run_context)
         try:
             stopped = await self._walk(sequence)
             if isinstance(stopped, Parking):
@@ -197,6 +196,25 @@ class Executor:
             return await self._definitions.get(session, run.pipeline_id, run.pipeline_version)
 
 
+def _whole(run_context: RunContext) -> SequenceState:
+    definition = run_context.definition
+    scope = new_scope(run_context.run, definition, run_context.secrets)
+    return SequenceState(run_context, definition.steps, scope, Allowance())
+
+
+def _one_step(run_context: RunContext) -> SequenceState:
+    """The sequence of a run of one step. The outputs of the other steps are recorded with the run."""
+    run, definition = run_context.run, run_context.definition
+    scope = last_scope(run, definition, run_context.secrets)
+    sequence = SequenceState(run_context, definition.steps, scope, Allowance())
+    sequence.only = sequence.position(str(run.only_step))
+    before = [step.id for step in definition.steps[: sequence.only]]
+    outputs = {record.step_id: record.output for record in run.steps.values() if not record.branch}
+    last = next((step_id for step_id in reversed(before) if step_id in outputs), None)
+    sequence.previous = None if last is None else outputs[last]
+    return sequence
+
+
 def _poisoned(run: ClaimedRun) -> str:
     return (
         f"The worker that executed the run died or stopped responding {run.crashes} times in a row, without finishing a"
@@ -213,7 +231,8 @@ def _ending(sequence: SequenceState, stopped: Stopped | None) -> Ending:
             "step_id": stopped.step_id,
         }
         return Ending(RunStatus.FAILED, error=error)
-    wanted = sequence.run_context.definition.output_from
+    is_whole = sequence.only is None
+    wanted = sequence.run_context.definition.output_from if is_whole else None
     output = sequence.output if wanted is None else sequence.scope["steps"][wanted]["output"]
     written = (
         record.written

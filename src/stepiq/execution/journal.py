@@ -223,7 +223,7 @@ class Journal:
             run, entry, tally = each.run, each.entry, each.tally
             for record in entry.distinct_steps:
                 tally.add_meter(record.model, record.meter.since(record.stored_meter), run.models)
-            if entry.ending is not None:
+            if entry.ending is not None and not run.is_draft:
                 tally.add_run(entry.ending.status)
             at = now if entry.ending is None else entry.ending.at
             used_up.append(usage.Used(run.workspace_id, run.pipeline_id, tally, at))

@@ -26,6 +26,7 @@ CLAIMED = (
     runs.c.ticket,
     runs.c.own_keys,
     runs.c.crashes,
+    runs.c.only_step,
 )
 """Columns of a run that `claimed` reads."""
 
@@ -47,6 +48,7 @@ def claimed(row: sa.Row[Any]) -> ClaimedRun:
         is_taken_over=row.claim != row.ticket,
         own_keys=row.own_keys or (),
         crashes=row.crashes,
+        only_step=row.only_step,
     )
 
 

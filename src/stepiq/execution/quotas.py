@@ -21,7 +21,7 @@ from stepiq.execution import usage
 from stepiq.execution.limits import how_to_raise, tomorrow
 from stepiq.store.database import Session
 from stepiq.store.states import PipelineStatus
-from stepiq.store.tables import api_keys, pipelines, quota_counts, schedules
+from stepiq.store.tables import api_keys, drafts, pipelines, quota_counts, schedules
 
 
 class Quota(StrEnum):
@@ -33,6 +33,8 @@ class Quota(StrEnum):
     """Stored versions of all pipelines, including archived ones."""
     DEFINITION_BYTES = "definition_bytes"
     """Size of these versions, as they were sent."""
+    DRAFTS = "drafts"
+    """Stored drafts of editors, of all members."""
     SCHEDULES = "schedules"
     """Schedules of active pipelines, enabled or not."""
     EMAILS_PER_DAY = "emails_per_day"
@@ -42,7 +44,7 @@ class Quota(StrEnum):
 
 
 DAILY = frozenset({Quota.EMAILS_PER_DAY, Quota.REDELIVERIES_PER_DAY})
-_ROWS = frozenset({Quota.API_KEYS, Quota.SCHEDULES})
+_ROWS = frozenset({Quota.API_KEYS, Quota.DRAFTS, Quota.SCHEDULES})
 """Quotas whose rows are counted; the others have a counter."""
 _DELETE_VERSIONS = "Delete versions that you do not need: DELETE /api/pipelines/ID/versions/N. "
 _ALWAYS = ""
@@ -119,6 +121,17 @@ class PlanBytesExceeded(Forbidden):
         )
 
 
+class PlanDraftsExceeded(Forbidden):
+    """The workspace has reached the plan's limit of stored drafts."""
+
+    code = "plan_drafts_exceeded"
+
+    def __init__(self, reached: Reached) -> None:
+        super().__init__(
+            reached.message("stored drafts", "Save or delete a draft. "), **reached.facts
+        )
+
+
 class PlanSchedulesExceeded(Forbidden):
     """The workspace has reached the plan's limit of schedules."""
 
@@ -157,6 +170,7 @@ _REFUSALS: dict[Quota, Callable[[Reached], Forbidden]] = {
     Quota.API_KEYS: PlanKeysExceeded,
     Quota.VERSIONS: PlanVersionsExceeded,
     Quota.DEFINITION_BYTES: PlanBytesExceeded,
+    Quota.DRAFTS: PlanDraftsExceeded,
     Quota.SCHEDULES: PlanSchedulesExceeded,
     Quota.EMAILS_PER_DAY: PlanEmailsExhausted,
     Quota.REDELIVERIES_PER_DAY: PlanRedeliveriesExhausted,
@@ -274,6 +288,8 @@ def rows_statement(workspace_id: UUID, quota: Quota, at_most: int | None) -> sa.
         found = sa.select(api_keys.c.id).where(
             api_keys.c.workspace_id == workspace_id, api_keys.c.revoked_at.is_(None)
         )
+    elif quota is Quota.DRAFTS:
+        found = sa.select(drafts.c.revision).where(drafts.c.workspace_id == workspace_id)
     else:
         found = (
             sa.select(schedules.c.id)

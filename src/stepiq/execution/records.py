@@ -15,6 +15,7 @@ from stepiq.store.states import (
     RunStatus,
     StepStatus,
     TriggerType,
+    is_draft_version,
 )
 
 
@@ -41,6 +42,8 @@ class NewRun:
     """The schedule that started it."""
     reuse: "Reuse" = field(default_factory=lambda: NOTHING)
     """The steps that it reuses from `retry_of`."""
+    only_step: str | None = None
+    """Id of the only step to execute; None for all steps."""
 
 
 StepKey = tuple[str, str, int]
@@ -73,8 +76,15 @@ class ClaimedRun:
     own_keys: Collection[str] = ()
     """Names of the secrets that held the account's own provider keys when the run was accepted."""
 
+    only_step: str | None = None
+    """Id of the only step to execute; None for all steps."""
     last_ordinal: int = 0
     """Highest `ordinal` of its steps."""
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether it executes a draft. It then has no deliveries, and usage does not count it as a run."""
+        return is_draft_version(self.pipeline_version)
 
     def add(self, record: "StepRecord") -> None:
         """Add an execution of a step."""

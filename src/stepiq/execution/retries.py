@@ -75,8 +75,8 @@ def plan(
     edited = _edited(kept, outputs, definition)
     if not kept:
         return NOTHING
-    copies = tuple(_copy(record, edited) for record in kept)
-    return Reuse(copies, _saved(kept))
+    copies = tuple(copied(record, edited) for record in kept)
+    return Reuse(copies, saved(kept))
 
 
 async def copy(session: Session, run_id: UUID, reuse: Reuse) -> None:
@@ -109,7 +109,7 @@ def _first(
                 "from", "The run did not fail. Set `from` to the id of a step, or to `start`."
             )
         wanted = stopped
-    step = _around(definition, wanted)
+    step = around(definition, wanted)
     if step is None:
         raise _invalid(
             "from",
@@ -118,7 +118,7 @@ def _first(
     return step.id
 
 
-def _around(definition: Definition, step_id: str) -> Step | None:
+def around(definition: Definition, step_id: str) -> Step | None:
     """The top-level step that has this id or contains the step with this id."""
     for step in definition.steps:
         inside = (inner.id for sequence in step.sequences for inner in _every(sequence))
@@ -194,8 +194,9 @@ def _misfits(step: Step, record: StepRecord, value: Json) -> Iterable[Issue]:
     ]
 
 
-def _copy(record: StepRecord, edited: Mapping[UUID, Json]) -> StepRecord:
-    copied = replace(
+def copied(record: StepRecord, edited: Mapping[UUID, Json]) -> StepRecord:
+    """A copy of a record for another run, without usage. `edited` has replacement outputs by record id."""
+    new = replace(
         record,
         id=uuid7(),
         is_reused=True,
@@ -205,12 +206,13 @@ def _copy(record: StepRecord, edited: Mapping[UUID, Json]) -> StepRecord:
         reservation=Reservation(),
     )
     if record.id in edited:
-        copied.output, copied.written = edited[record.id], None
-        copied.status, copied.error = StepStatus.COMPLETED, None
-    return copied
+        new.output, new.written = edited[record.id], None
+        new.status, new.error = StepStatus.COMPLETED, None
+    return new
 
 
-def _saved(kept: list[StepRecord]) -> dict[str, Json]:
+def saved(kept: list[StepRecord]) -> dict[str, Json]:
+    """Number, tokens and cost of reused steps, as the API shows them."""
     meters = [record.meter for record in kept]
     tokens_in = sum(meter.input_tokens for meter in meters)
     tokens_out = sum(meter.output_tokens for meter in meters)

@@ -12,7 +12,7 @@ from stepiq.core.errors import StepIQError
 from stepiq.core.http import GuardedClient
 from stepiq.core.json import Json
 from stepiq.core.tasks import cancel
-from stepiq.execution import retries, usage
+from stepiq.execution import pinning, retries, usage
 from stepiq.execution.admission import Admission
 from stepiq.execution.definitions import Definitions
 from stepiq.execution.dependencies import Dependencies
@@ -195,6 +195,24 @@ class Engine:
         run = await recorded(session, run_id)
         assert run is not None  # noqa: S101 - the caller has read the run
         return retries.plan(run, failed_step, definition, start=start, outputs=outputs)
+
+    async def plan_step(
+        self,
+        session: Session,
+        from_run: UUID | None,
+        definition: Definition,
+        step_id: str,
+        outputs: Mapping[str, Json],
+    ) -> tuple[str, Reuse]:
+        """The step that a run of one step executes, and the outputs of others; see `pinning.pin`.
+
+        The caller must have checked access to the run.
+
+        Raises:
+            StepRunInvalid: the step does not exist, or an output is not one of another step.
+        """
+        earlier = None if from_run is None else await recorded(session, from_run)
+        return pinning.pin(definition, step_id, outputs, earlier)
 
     async def send(self, session: Session, recorded: Sequence[NewDelivery]) -> None:
         """Enqueue recorded deliveries in the caller's transaction; they leave within milliseconds of the commit."""

@@ -51,14 +51,14 @@ def last_scope(run: ClaimedRun, definition: Definition, secrets: RunSecrets) -> 
     """The scope at the end of a run, from its recorded steps."""
     scope = new_scope(run, definition, secrets)
     records = sorted(run.steps.values(), key=lambda record: record.ordinal)
-    owners = _owners(definition)
+    names = owners(definition)
     for record in records:
-        if record.is_final and (name := owners.get((record.step_id, record.branch))) is not None:
+        if record.is_final and (name := names.get((record.step_id, record.branch))) is not None:
             scope["steps"][name] = shown(record)
     return scope
 
 
-def _owners(definition: Definition) -> dict[tuple[str, str], str]:
+def owners(definition: Definition) -> dict[tuple[str, str], str]:
     """By step id and branch, the name in the run's scope that shows the step's record."""
     found: dict[tuple[str, str], str] = {}
     for step in definition.steps:

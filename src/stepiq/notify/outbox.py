@@ -41,8 +41,8 @@ class DeliveryOutbox:
     async def run_ended(
         self, session: Session, run: ClaimedRun, ending: Ending
     ) -> Sequence[NewDelivery]:
-        """Record a delivery for each target of the run's final status. A cancelled run has none."""
-        event = _EVENTS.get(ending.status)
+        """Record a delivery for each target of the run's final status. A cancelled run and a draft have none."""
+        event = None if run.is_draft else _EVENTS.get(ending.status)
         definition = await self._definition(session, run)
         if event is None or definition is None:
             return ()
@@ -62,6 +62,8 @@ class DeliveryOutbox:
         self, session: Session, run: ClaimedRun, review: NewReview
     ) -> Sequence[NewDelivery]:
         """Record a mail to each assignee. Its link is created when the mail is sent, and is not stored."""
+        if run.is_draft:
+            return ()
         recorded = await record(
             session,
             reviewing.targets_of(review),

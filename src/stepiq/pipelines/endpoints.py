@@ -20,6 +20,7 @@ from stepiq.execution.definitions import VersionNotFound
 from stepiq.execution.quotas import PlanBytesExceeded, PlanSchedulesExceeded, PlanVersionsExceeded
 from stepiq.pipelines import diffs, queries, schemas, service
 from stepiq.pipelines.drafts import DraftBody
+from stepiq.pipelines.editor_drafts import service as drafts
 from stepiq.pipelines.errors import (
     DefinitionInvalid,
     DefinitionMalformed,
@@ -32,7 +33,7 @@ from stepiq.pipelines.errors import (
 from stepiq.pipelines.negotiation import WantsYaml
 from stepiq.pipelines.protocols import Watcher
 from stepiq.pipelines.records import Version
-from stepiq.store.states import PipelineStatus
+from stepiq.store.states import FIRST_DRAFT_VERSION, PipelineStatus
 from stepiq.web.bodies import YAML_TYPES
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
@@ -178,7 +179,9 @@ async def get_pipeline(
     "/pipelines/{pipeline_id}",
     responses={
         200: _TAGGED,
-        **problems(*_SAVING, PipelineNotFound, PipelineArchived, StaleVersion),
+        **problems(
+            *_SAVING, PipelineNotFound, PipelineArchived, StaleVersion, PlanPipelinesExceeded
+        ),
     },
     openapi_extra=_BODIES,
 )
@@ -190,9 +193,25 @@ async def update_pipeline(
     pipeline_id: UUID,
     response: Response,
     if_match: IfMatch = None,
+    draft_revision: Annotated[
+        UUID | None,
+        Query(
+            description="Your draft in this state is deleted. Default: the draft with this text."
+        ),
+    ] = None,
 ) -> schemas.SavedPipelineView:
-    """Save a new version, which new runs use. Earlier versions remain."""
-    saved = await service.save(tx, caller, pipeline_id, draft, rules, if_match=if_match)
+    """Save a new version, which new runs use. Earlier versions remain.
+
+    If `POST /api/drafts` has reserved the id, this creates the pipeline, with version 1 and status 201.
+    """
+    if await drafts.reserves(tx, caller, pipeline_id):
+        saved = await service.create_reserved(
+            tx, caller, pipeline_id, draft, rules, if_match=if_match
+        )
+        response.status_code = 201
+    else:
+        saved = await service.save(tx, caller, pipeline_id, draft, rules, if_match=if_match)
+    await drafts.saved(tx, caller, pipeline_id, draft.source, draft_revision)
     return _saved(saved, response)
 
 
@@ -242,7 +261,7 @@ async def list_versions(
     statement = queries.versions_statement(
         caller.workspace_id,
         pipeline_id,
-        before=None if page.before is None else min(page.before.int, 2**31 - 1),
+        before=None if page.before is None else min(page.before.int, FIRST_DRAFT_VERSION),
         limit=page.fetch,
     )
     rows = await queries.versions(read, statement)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from stepiq.core.errors import Conflict, Invalid, Issue, Malformed, NotFound
+from stepiq.core.json import Json
 from stepiq.web.errors import PreconditionFailed
 
 
@@ -68,10 +69,11 @@ class SlugTaken(Conflict):
 class StaleVersion(PreconditionFailed):
     """`If-Match` names another version than the newest."""
 
-    def __init__(self, pipeline_id: UUID, version: int) -> None:
+    def __init__(self, pipeline_id: UUID, version: int, current: Json = None) -> None:
         super().__init__(
-            f"Pipeline {pipeline_id} is now at version {version}. Read it again, and save it with "
+            f"Pipeline {pipeline_id} is now at version {version}. Merge your changes into it, and save it with "
             f'If-Match: "v{version}".',
+            current,
             pipeline_id=pipeline_id,
             version=version,
         )

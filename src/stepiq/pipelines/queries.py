@@ -8,19 +8,23 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from stepiq.core import json
+from stepiq.core import clock, json
 from stepiq.language.source import SourceFormat
 from stepiq.pipelines.records import LastRun, Pipeline, Target, Version
 from stepiq.store.database import Session
 from stepiq.store.search import contains, fold
-from stepiq.store.states import PipelineStatus, RunStatus
+from stepiq.store.states import FIRST_DRAFT_VERSION, PipelineStatus, RunStatus
 from stepiq.store.tables import pipeline_versions, pipelines, runs
 from stepiq.store.workspace_order import belongs_to, newest_first
 
 _newest = (
     # One index seek per pipeline, instead of a query per pipeline or a scan of all runs.
     sa.select(runs.c.id)
-    .where(belongs_to(runs.c.pipeline_id, pipelines.c.id))
+    .where(
+        belongs_to(runs.c.pipeline_id, pipelines.c.id),
+        # An expression, so that the database does not scan the index of versions instead.
+        runs.c.pipeline_version + 0 < FIRST_DRAFT_VERSION,
+    )
     .order_by(*newest_first(runs.c.pipeline_id))
     .limit(1)
     .correlate(pipelines)
@@ -47,9 +51,11 @@ _select = (
 
 
 async def find(session: Session, workspace_id: UUID, pipeline_id: UUID) -> Pipeline | None:
-    """A pipeline of the workspace."""
+    """A saved pipeline of the workspace."""
     statement = _select.where(
-        pipelines.c.id == pipeline_id, pipelines.c.workspace_id == workspace_id
+        pipelines.c.id == pipeline_id,
+        pipelines.c.workspace_id == workspace_id,
+        pipelines.c.is_unsaved.is_(False),
     )
     row = (await session.execute(statement)).one_or_none()
     return None if row is None else _pipeline(row)
@@ -65,12 +71,26 @@ async def target(session: Session, workspace_id: UUID, pipeline_id: UUID) -> Tar
     return await _target(session, workspace_id, pipeline_id, lock=False)
 
 
+async def lock_unsaved(session: Session, workspace_id: UUID, pipeline_id: UUID) -> Target | None:
+    """Lock and return the row of a pipeline that was never saved, only run."""
+    return await _target(session, workspace_id, pipeline_id, lock=True, is_unsaved=True)
+
+
 async def _target(
-    session: Session, workspace_id: UUID, pipeline_id: UUID, *, lock: bool
+    session: Session,
+    workspace_id: UUID,
+    pipeline_id: UUID,
+    *,
+    lock: bool,
+    is_unsaved: bool = False,
 ) -> Target | None:
     statement = sa.select(
         pipelines.c.id, pipelines.c.name, pipelines.c.status, pipelines.c.version
-    ).where(pipelines.c.id == pipeline_id, pipelines.c.workspace_id == workspace_id)
+    ).where(
+        pipelines.c.id == pipeline_id,
+        pipelines.c.workspace_id == workspace_id,
+        pipelines.c.is_unsaved.is_(is_unsaved),
+    )
     if lock:
         statement = statement.with_for_update()
     row = (await session.execute(statement)).one_or_none()
@@ -107,7 +127,9 @@ def page_statement(
     limit: int,
 ) -> sa.Select[Any]:
     """Pipelines of the workspace, newest first. Tag and name filter the rows that the index scan returns."""
-    statement = _select.where(belongs_to(pipelines.c.workspace_id, workspace_id))
+    statement = _select.where(
+        belongs_to(pipelines.c.workspace_id, workspace_id), pipelines.c.is_unsaved.is_(False)
+    )
     if status is not None:
         statement = statement.where(pipelines.c.status == status)
     if tag is not None:
@@ -164,20 +186,78 @@ async def insert(session: Session, pipeline: Pipeline) -> bool:
     return added.one_or_none() is not None
 
 
-async def insert_version(session: Session, workspace_id: UUID, version: Version) -> None:
+async def insert_unsaved(session: Session, workspace_id: UUID, target: Target) -> None:
+    """Insert the row of a pipeline that was never saved, unless the pipeline has a row."""
+    now = clock.now()
+    await session.execute(
+        session.insert(pipelines)
+        .values(
+            id=target.id,
+            workspace_id=workspace_id,
+            slug=f"draft-{target.id}",
+            name=target.name,
+            tags=[],
+            status=target.status,
+            version=1,
+            is_unsaved=True,
+            created_at=now,
+            updated_at=now,
+        )
+        .on_conflict_do_nothing(index_elements=["id"])
+    )
+
+
+async def insert_first(session: Session, pipeline: Pipeline) -> bool:
+    """Save a pipeline in place of its locked unsaved row; False, without a change, if its slug is taken."""
+    values = {
+        "slug": pipeline.slug,
+        "name": pipeline.name,
+        "description": pipeline.description,
+        "tags": pipeline.tags,
+        "status": pipeline.status,
+        "version": pipeline.version,
+        "is_unsaved": False,
+        "created_at": pipeline.created_at,
+    }
+    return await update(session, pipeline.id, values, pipeline.updated_at)
+
+
+async def insert_draft_version(session: Session, workspace_id: UUID, version: Version) -> bool:
+    """Insert the text of a draft as a version, or lock the version; False if the number belongs to another text."""
+    new = session.insert(pipeline_versions).values(_version_row(workspace_id, version))
+    statement = new.on_conflict_do_update(
+        index_elements=["pipeline_id", "version"],
+        set_={"created_at": new.excluded.created_at},
+        where=sa.and_(
+            pipeline_versions.c.source == new.excluded.source,
+            pipeline_versions.c.source_format == new.excluded.source_format,
+        ),
+    ).returning(pipeline_versions.c.version)
+    return (await session.execute(statement)).one_or_none() is not None
+
+
+async def insert_version(
+    session: Session, workspace_id: UUID, version: Version, secret_names: Sequence[str]
+) -> None:
     """Insert a version."""
     await session.execute(
         pipeline_versions.insert().values(
-            pipeline_id=version.pipeline_id,
-            version=version.version,
-            workspace_id=workspace_id,
-            source=version.source,
-            source_format=version.source_format,
-            definition=version.definition,
-            created_by=version.created_by,
-            created_at=version.created_at,
+            **_version_row(workspace_id, version), secret_names=secret_names
         )
     )
+
+
+def _version_row(workspace_id: UUID, version: Version) -> dict[str, Any]:
+    return {
+        "pipeline_id": version.pipeline_id,
+        "version": version.version,
+        "workspace_id": workspace_id,
+        "source": version.source,
+        "source_format": version.source_format,
+        "definition": version.definition,
+        "created_by": version.created_by,
+        "created_at": version.created_at,
+    }
 
 
 async def update(
@@ -201,13 +281,12 @@ async def update(
 def versions_statement(
     workspace_id: UUID, pipeline_id: UUID, *, before: int | None, limit: int
 ) -> sa.Select[Any]:
-    """Versions of a pipeline, newest first."""
+    """Versions of a pipeline, newest first, without drafts that were run."""
     statement = sa.select(pipeline_versions).where(
         pipeline_versions.c.pipeline_id == pipeline_id,
         pipeline_versions.c.workspace_id == workspace_id,
+        pipeline_versions.c.version < (FIRST_DRAFT_VERSION if before is None else before),
     )
-    if before is not None:
-        statement = statement.where(pipeline_versions.c.version < before)
     return statement.order_by(pipeline_versions.c.version.desc()).limit(limit)
 
 

@@ -15,6 +15,7 @@ from stepiq.billing import service as billing
 from stepiq.billing.plans import Plan, Plans
 from stepiq.core import clock, ids
 from stepiq.core.errors import Issue
+from stepiq.core.json import Json
 from stepiq.execution import quotas
 from stepiq.execution.definitions import VersionNotFound
 from stepiq.execution.quotas import Quota
@@ -23,7 +24,7 @@ from stepiq.language.definition import Definition
 from stepiq.language.loading import load
 from stepiq.language.placing import MAX_ERRORS, in_order
 from stepiq.language.source import SourceFormat
-from stepiq.pipelines import queries
+from stepiq.pipelines import queries, schemas
 from stepiq.pipelines.errors import (
     DefinitionInvalid,
     DefinitionMalformed,
@@ -39,7 +40,7 @@ from stepiq.pipelines.rendering import to_yaml
 from stepiq.providers.registry import ModelIssue, Providers
 from stepiq.store.database import Session
 from stepiq.store.pubsub import PIPELINE_CHANGED, Changes
-from stepiq.store.states import PipelineStatus
+from stepiq.store.states import PipelineStatus, is_draft_version
 
 _MAX_SLUG = 60
 _SLUG_TRIES = 20
@@ -76,8 +77,10 @@ class Findings:
     warnings: list[Issue]
 
 
-async def create(session: Session, actor: Actor, draft: Draft, rules: Rules) -> Saved:
-    """Store a new pipeline and its version 1.
+async def create(
+    session: Session, actor: Actor, draft: Draft, rules: Rules, reserved_id: UUID | None = None
+) -> Saved:
+    """Store a new pipeline and its version 1, under the id that a draft has reserved, if there is one.
 
     Raises:
         DefinitionMalformed: the text cannot be parsed.
@@ -91,12 +94,12 @@ async def create(session: Session, actor: Actor, draft: Draft, rules: Rules) -> 
         PlanSchedulesExceeded: it has a schedule, and the plan does not allow another one.
         SlugTaken: the requested slug belongs to another pipeline.
     """
-    definition, warnings = await _accept(session, actor, draft, rules)
+    definition, warnings = await accept(session, actor, draft, rules)
     await _require_room(session, actor, rules.plans.get(actor.plan))
     now = clock.now()
     name = draft.name or definition.name
     pipeline = Pipeline(
-        id=ids.uuid7(),
+        id=reserved_id or ids.uuid7(),
         workspace_id=actor.workspace_id,
         slug=draft.slug or await _free_slug(session, actor.workspace_id, name),
         name=name,
@@ -109,7 +112,11 @@ async def create(session: Session, actor: Actor, draft: Draft, rules: Rules) -> 
         created_at=now,
         updated_at=now,
     )
-    while not await queries.insert(session, pipeline):
+    was_run = reserved_id is not None and await queries.lock_unsaved(
+        session, actor.workspace_id, reserved_id
+    )
+    insert = queries.insert_first if was_run else queries.insert
+    while not await insert(session, pipeline):
         if draft.slug:
             raise SlugTaken(draft.slug)
         # A concurrent transaction has just taken the slug.
@@ -118,6 +125,26 @@ async def create(session: Session, actor: Actor, draft: Draft, rules: Rules) -> 
         await rules.watcher.version_saved(session, actor, pipeline.id, definition)
     await _add_version(session, actor, pipeline.id, 1, draft, rules)
     return Saved(pipeline, warnings)
+
+
+async def create_reserved(
+    session: Session,
+    actor: Actor,
+    pipeline_id: UUID,
+    draft: Draft,
+    rules: Rules,
+    *,
+    if_match: str | None,
+) -> Saved:
+    """Store a new pipeline under the id that a draft has reserved. `"v0"` is its entity tag before.
+
+    Raises:
+        StaleVersion: `if_match` names a version.
+        StepIQError: as for `create`.
+    """
+    if if_match is not None and not _matches(if_match, 0):
+        raise StaleVersion(pipeline_id, 0)
+    return await create(session, actor, draft, rules, pipeline_id)
 
 
 async def save(
@@ -142,8 +169,9 @@ async def save(
     """
     found = await lock_active(session, actor, pipeline_id)
     if if_match is not None and not _matches(if_match, found.version):
-        raise StaleVersion(pipeline_id, found.version)
-    definition, warnings = await _accept(session, actor, draft, rules, pipeline_id)
+        newest = await version(session, actor, pipeline_id, found.version)
+        raise StaleVersion(pipeline_id, found.version, _current(newest))
+    definition, warnings = await accept(session, actor, draft, rules, pipeline_id)
     values: dict[str, Any] = {
         "version": found.version + 1,
         "name": draft.name or definition.name,
@@ -269,6 +297,8 @@ async def delete_version(session: Session, actor: Actor, pipeline_id: UUID, numb
         VersionInUse: it is the newest one, or has runs.
     """
     pipeline = await _lock(session, actor, pipeline_id)
+    if is_draft_version(number):
+        raise VersionNotFound(pipeline_id, number)
     found = await version(session, actor, pipeline_id, number)
     is_newest = number == pipeline.version
     if is_newest or not await queries.delete_version(session, pipeline_id, number):
@@ -362,9 +392,15 @@ def slug_of(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain)[:_MAX_SLUG].strip("-") or "pipeline"
 
 
-async def _accept(
+async def accept(
     session: Session, actor: Actor, draft: Draft, rules: Rules, pipeline_id: UUID | None = None
 ) -> tuple[Definition, list[Issue]]:
+    """The definition of a draft and its warnings, if the caller may save and run it.
+
+    Raises:
+        DefinitionMalformed, DefinitionInvalid, PlanStepsExceeded, PlanWebhooksDisabled, PlanCronDisabled,
+        EmailUnverified: as for `create`.
+    """
     if draft.loaded.malformed:
         raise DefinitionMalformed(draft.loaded.errors)
     stored = await stored_secrets(session, actor, draft, rules.providers, pipeline_id)
@@ -401,7 +437,8 @@ async def _add_version(
         created_by=actor.user_id,
         created_at=clock.now(),
     )
-    await queries.insert_version(session, actor.workspace_id, version)
+    secret_names = sorted({name for name, _ in draft.loaded.secrets})
+    await queries.insert_version(session, actor.workspace_id, version, secret_names)
 
 
 async def _require_room(session: Session, actor: Actor, plan: Plan) -> None:
@@ -429,6 +466,18 @@ async def _free_slug(session: Session, workspace_id: UUID, name: str) -> str:
     taken = await queries.taken_slugs(session, workspace_id, candidates)
     free = (slug for slug in candidates if slug not in taken)
     return next(free, f"{base}-{secrets.token_hex(4)}")
+
+
+def _current(found: Version) -> Json:
+    """A version as a refused request shows it, with the text that the caller can merge."""
+    shown = schemas.CurrentVersionView(
+        version=found.version,
+        text=text_as_yaml(found),
+        source_format=found.source_format,
+        created_by=found.created_by,
+        created_at=found.created_at,
+    )
+    return shown.model_dump(mode="json")
 
 
 def _matches(if_match: str, version: int) -> bool:

@@ -14,6 +14,7 @@ from stepiq.accounts.link_door import LinkDoor
 from stepiq.billing.plans import Plans
 from stepiq.execution.definitions import VersionNotFound
 from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
+from stepiq.execution.pinning import StepRunInvalid
 from stepiq.execution.retries import RetryInvalid
 from stepiq.language.inputs import InputInvalid
 from stepiq.pipelines.errors import PipelineNotFound
@@ -253,6 +254,7 @@ async def cancel_run(
         RunNotFound,
         RunNotFinished,
         RetryInvalid,
+        StepRunInvalid,
         PipelineNotFound,
         VersionNotFound,
         InputInvalid,

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from stepiq.core import ids
 from stepiq.execution.journal_rows import step_record
@@ -23,10 +25,17 @@ from stepiq.runs.records import (
 from stepiq.store import sweeping
 from stepiq.store.database import Session
 from stepiq.store.search import contains
-from stepiq.store.states import DeliveryStatus, RunStatus, StepStatus, TriggerType
+from stepiq.store.states import (
+    DeliveryStatus,
+    RunStatus,
+    StepStatus,
+    TriggerType,
+    is_draft_version,
+)
 from stepiq.store.tables import (
     deliveries,
     large_values,
+    pipeline_versions,
     pipelines,
     run_events,
     run_steps,
@@ -58,6 +67,7 @@ _COLUMNS: tuple[sa.ColumnElement[Any], ...] = (
     runs.c.cost_complete,
     runs.c.retry_of,
     runs.c.reused,
+    runs.c.only_step,
     runs.c.created_at,
     runs.c.started_at,
     runs.c.completed_at,
@@ -242,20 +252,48 @@ async def delete_ended(
         .scalar_subquery()
     )
     ended = (
-        sa.select(runs.c.id, runs.c.last_seq)
+        sa.select(runs.c.id, runs.c.last_seq, runs.c.pipeline_id, runs.c.pipeline_version)
         .where(runs.c.completed_at < before, under_way == 0)
         .order_by(runs.c.completed_at)
         .limit(runs_limit)
         .with_for_update(of=runs, skip_locked=True)
     )
     chosen: list[tuple[UUID]] = []
+    of_drafts: set[tuple[UUID, int]] = set()
     events_left = events_limit
     for row in await session.execute(ended):
         events_left -= row.last_seq
         if chosen and events_left < 0:
             break
         chosen.append((row.id,))
-    return await sweeping.delete(session, runs, chosen)
+        if is_draft_version(row.pipeline_version):
+            of_drafts.add((row.pipeline_id, row.pipeline_version))
+    deleted = await sweeping.delete(session, runs, chosen)
+    for pipeline_id, version in sorted(of_drafts):
+        await _delete_draft_version(session, pipeline_id, version)
+    return deleted
+
+
+async def _delete_draft_version(session: Session, pipeline_id: UUID, version: int) -> None:
+    """Delete the text of a draft that no run needs, and its pipeline if it was never saved and has no other text."""
+    texts = pipeline_versions.c
+    try:
+        async with session.connection.begin_nested():
+            await session.execute(
+                sa.delete(pipeline_versions).where(
+                    texts.pipeline_id == pipeline_id, texts.version == version
+                )
+            )
+    except IntegrityError:
+        # Another run needs it.
+        return
+    with suppress(IntegrityError):
+        async with session.connection.begin_nested():
+            await session.execute(
+                sa.delete(pipelines).where(
+                    pipelines.c.id == pipeline_id, pipelines.c.is_unsaved.is_(True)
+                )
+            )
 
 
 def _chosen(wanted: Filter) -> list[tuple[sa.Column[str], Sequence[str]]]:
@@ -337,6 +375,7 @@ def _run(row: sa.Row[Any], output: Any, steps: Sequence[StepRecord] = ()) -> Run
         cost_complete=row.cost_complete,
         retry_of=row.retry_of,
         reused=row.reused,
+        only_step=row.only_step,
         created_at=row.created_at,
         started_at=row.started_at,
         completed_at=row.completed_at,

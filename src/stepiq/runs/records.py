@@ -8,7 +8,7 @@ from uuid import UUID
 from stepiq.core.json import Json
 from stepiq.execution import events
 from stepiq.execution.records import StepRecord
-from stepiq.store.states import RunStatus, StepStatus, TriggerType
+from stepiq.store.states import RunStatus, StepStatus, TriggerType, is_draft_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,17 @@ class Run:
     cost_complete: bool
     retry_of: UUID | None
     reused: dict[str, int] | None
+    only_step: str | None
+    """Id of the only step that it executes; None for all steps."""
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None
     steps: Sequence[StepRecord] = field(default=())
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether it executes a draft."""
+        return is_draft_version(self.pipeline_version)
 
 
 @dataclass(frozen=True, slots=True)

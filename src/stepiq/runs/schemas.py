@@ -119,6 +119,11 @@ class RunView(View):
     id: UUID
     pipeline_id: UUID
     pipeline_version: int
+    """Of a draft: the number under which `GET /api/pipelines/ID/versions/N` shows its text."""
+    is_draft: bool
+    """Whether it executes a draft. Such runs send no deliveries, and usage does not count them in `runs`."""
+    only_step: str | None
+    """The only step that it executes. Null: all steps."""
     trigger_type: TriggerType
     status: RunStatus
     input_data: Json

@@ -7,10 +7,12 @@ from stepiq.accounts.secrets import service as secrets
 from stepiq.billing.plans import Plan
 from stepiq.core import ids
 from stepiq.core.json import Json
+from stepiq.execution.definitions import VersionNotFound
 from stepiq.execution.records import NOTHING, NewRun, Reuse
 from stepiq.execution.runtime import Engine
 from stepiq.language.definition import Definition
 from stepiq.pipelines import service as pipelines
+from stepiq.pipelines.editor_drafts import service as drafts
 from stepiq.pipelines.records import Target
 from stepiq.runs import queries
 from stepiq.runs.errors import (
@@ -21,7 +23,7 @@ from stepiq.runs.errors import (
 )
 from stepiq.runs.records import Outline, Progress, Run, RunRetry, Started
 from stepiq.store.database import Session
-from stepiq.store.states import TriggerType
+from stepiq.store.states import TriggerType, is_draft_version
 
 _LINKED_STEPS = 200
 """Maximum number of steps shown to the holder of a link."""
@@ -85,6 +87,7 @@ async def new_run(
     schedule_id: UUID | None = None,
     retry_of: UUID | None = None,
     reuse: Reuse = NOTHING,
+    only_step: str | None = None,
 ) -> NewRun:
     """Build a run to accept. The caller has validated the input."""
     own_keys, spends_credits = frozenset[str](), engine.spends_credits(definition)
@@ -106,6 +109,7 @@ async def new_run(
         retry_of=retry_of,
         schedule_id=schedule_id,
         reuse=reuse,
+        only_step=only_step,
     )
 
 
@@ -126,6 +130,8 @@ async def start_pipeline(
         VersionNotFound, InputInvalid, PlanRunsExhausted, PlanCreditsExhausted, QueueFull: as for `start`.
     """
     target = await pipelines.target(session, actor, pipeline_id)
+    if version is not None and is_draft_version(version):
+        raise VersionNotFound(pipeline_id, version)
     started = await start(
         session,
         actor,
@@ -155,24 +161,30 @@ async def retry(
         RunNotFinished: it has not ended yet.
         PipelineNotFound: its pipeline is archived.
         RetryInvalid: it cannot be repeated from that step.
+        StepRunInvalid: it is a run of one step, which the version does not have, or which cannot use these outputs.
         InputInvalid: the input does not match the version's schema.
         PlanRunsExhausted, PlanCreditsExhausted, QueueFull: the plan allows no more.
     """
     earlier = await get(session, actor, run_id)
     if not earlier.status.is_final:
         raise RunNotFinished(run_id, earlier.status)
-    target = await pipelines.target(session, actor, earlier.pipeline_id)
+    target = await _target_of_retry(session, actor, earlier, wanted)
     version = target.version if wanted.latest_version else earlier.pipeline_version
     definition = await engine.definitions.get(session, target.id, version)
-    failed_step = (earlier.error or {}).get("step_id")
-    reuse = await engine.plan_retry(
-        session,
-        run_id,
-        None if failed_step is None else str(failed_step),
-        definition,
-        start=wanted.start,
-        outputs=wanted.outputs,
-    )
+    if earlier.only_step is not None:
+        only_step, reuse = await engine.plan_step(
+            session, run_id, definition, earlier.only_step, wanted.outputs
+        )
+    else:
+        only_step, failed_step = None, (earlier.error or {}).get("step_id")
+        reuse = await engine.plan_retry(
+            session,
+            run_id,
+            None if failed_step is None else str(failed_step),
+            definition,
+            start=wanted.start,
+            outputs=wanted.outputs,
+        )
     given = earlier.input_data if wanted.input_data is None else wanted.input_data
     run = await new_run(
         session,
@@ -187,9 +199,20 @@ async def retry(
         input_data=definition.input.validate(given),
         retry_of=run_id,
         reuse=reuse,
+        only_step=only_step,
     )
     await engine.accept(session, run)
     return await get(session, actor, run.id)
+
+
+async def _target_of_retry(
+    session: Session, actor: Actor, earlier: Run, wanted: RunRetry
+) -> Target:
+    if earlier.is_draft and not wanted.latest_version:
+        unsaved = await drafts.unsaved(session, actor, earlier.pipeline_id)
+        if unsaved is not None:
+            return unsaved
+    return await pipelines.target(session, actor, earlier.pipeline_id)
 
 
 async def progress(session: Session, actor: Actor, run_id: UUID) -> Progress:

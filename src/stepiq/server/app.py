@@ -25,8 +25,10 @@ from stepiq.notify.recipients.links import RecipientLinks
 from stepiq.pipelines import catalogue, language_schema
 from stepiq.pipelines import endpoints as pipelines
 from stepiq.pipelines import secrets as pipeline_secrets
+from stepiq.pipelines.editor_drafts import endpoints as drafts
 from stepiq.runs import endpoints as runs
 from stepiq.runs import page as run_page
+from stepiq.runs.draft_runs import endpoints as draft_runs
 from stepiq.runs.links import RUN_PAGE_PATH, RunLinks
 from stepiq.runs.listeners import Streams
 from stepiq.runs.operations import endpoints as operations
@@ -53,6 +55,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     administration.router,
     billing.router,
     pipelines.router,
+    drafts.router,
+    draft_runs.router,
     runs.router,
     operations.router,
     reviews.router,

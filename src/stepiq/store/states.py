@@ -67,6 +67,15 @@ class TriggerType(StrEnum):
     RETRY = "retry"
 
 
+FIRST_DRAFT_VERSION = 2**30
+"""Versions with this number or a higher one are texts of drafts that were run. They are not versions of the pipeline."""
+
+
+def is_draft_version(number: int) -> bool:
+    """Whether the number is that of a draft that was run."""
+    return number >= FIRST_DRAFT_VERSION
+
+
 class PipelineStatus(StrEnum):
     """Whether a pipeline can be run."""
 

@@ -13,6 +13,7 @@ from stepiq.core.errors import (
     StepIQError,
     Unavailable,
 )
+from stepiq.core.json import Json
 
 
 class Stopping(Unavailable):
@@ -37,9 +38,14 @@ class MethodNotAllowed(StepIQError):
 
 
 class PreconditionFailed(StepIQError):
-    """`If-Match` names an old version: the pipeline was saved in the meantime."""
+    """`If-Match` names an old version: the pipeline was saved in the meantime. `current` has the newest version."""
 
     code = "precondition_failed"
+
+    def __init__(self, message: str, /, current: Json = None, **facts: object) -> None:
+        super().__init__(message, **facts)
+        self.current = current
+        """The current state, for the response."""
 
 
 class UnsupportedMediaType(StepIQError):

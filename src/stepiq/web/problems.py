@@ -84,6 +84,8 @@ class Problem(View):
     """Id of the request, also in the `X-Request-ID` header and in the server's log."""
     errors: list["ProblemIssue"] | None = None
     """All problems, if there can be several."""
+    current: Any = None
+    """With status 412: the current state, or null if there is none."""
 
 
 class ProblemIssue(View):
@@ -142,6 +144,8 @@ def respond(error: StepIQError, request_id: str) -> Response:
     status = status_of(type(error))
     issues = error.issues if isinstance(error, Invalid) else ()
     content = _content(status, error.code, error.message, request_id, issues)
+    if isinstance(error, PreconditionFailed):
+        content["current"] = error.current
     headers: dict[str, str] = {}
     if isinstance(error, LimitReached | Unavailable | IdempotencyInProgress):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after.total_seconds())))

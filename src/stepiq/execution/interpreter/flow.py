@@ -20,8 +20,8 @@ from stepiq.store.states import StepStatus
 
 
 async def walk(sequence: SequenceState) -> Stopped | Parked | None:
-    """Walk to the end of a sequence; returns the reason if it stops before."""
-    position = 0
+    """Walk to the end of a sequence, or through its only step; returns the reason if it stops before."""
+    position = sequence.only or 0
     while position < len(sequence.steps):
         step = sequence.steps[position]
         with logging.bound(step_id=step.id):
@@ -30,6 +30,8 @@ async def walk(sequence: SequenceState) -> Stopped | Parked | None:
             return record
         if record.status is not StepStatus.SKIPPED:
             sequence.output = sequence.previous = record.output
+        if sequence.only is not None:
+            break
         position = follow(sequence, step, record)
     return None
 

@@ -188,6 +188,9 @@ class SequenceState:
     output: Json = None
     """Output of the last step that was not skipped."""
 
+    only: int | None = None
+    """Index of the only step to execute; None for all steps."""
+
     @property
     def is_top(self) -> bool:
         return self.branch == ""

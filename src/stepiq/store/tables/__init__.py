@@ -25,7 +25,7 @@ from stepiq.store.tables.deliveries import (
     recipients,
 )
 from stepiq.store.tables.operations import operation_payloads, run_operations
-from stepiq.store.tables.pipelines import pipeline_versions, pipelines
+from stepiq.store.tables.pipelines import drafts, pipeline_versions, pipelines
 from stepiq.store.tables.reviews import reviews
 from stepiq.store.tables.runs import LARGE_VALUE_BYTES, large_values, run_events, run_steps, runs
 from stepiq.store.tables.schedules import schedule_ticks, schedules
@@ -37,6 +37,7 @@ __all__ = [
     "asked_addresses",
     "deliveries",
     "delivery_attempts",
+    "drafts",
     "idempotent_requests",
     "invitations",
     "known_clients",

@@ -165,6 +165,7 @@ secrets = sa.Table(
     sa.Column("wrapped_key", sa.LargeBinary(), nullable=False),
     sa.Column("ciphertext", sa.LargeBinary(), nullable=False),
     sa.Column("hosts", JsonText()),  # where the value may be sent; null: anywhere
+    sa.Column("last_used_at", Instant()),  # by a run or a delivery, accurate to the minute
     sa.Column("created_at", Instant(), nullable=False),
     sa.Column("updated_at", Instant(), nullable=False),
     sa.CheckConstraint("version >= 1", name="version_counted"),

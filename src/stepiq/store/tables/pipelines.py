@@ -1,4 +1,4 @@
-"""Pipelines and their immutable versions."""
+"""Pipelines, their immutable versions, and drafts of editors."""
 
 from typing import Any
 
@@ -28,6 +28,8 @@ pipelines = sa.Table(
     sa.Column("tags", JsonText(), nullable=False),
     sa.Column("status", sa.Text(), nullable=False),
     sa.Column("version", sa.Integer(), nullable=False),  # the newest, the default of runs
+    # Whether it exists only because a draft of it was run. Such a row is archived, and only its runs refer to it.
+    sa.Column("is_unsaved", sa.Boolean(), nullable=False, server_default=sa.false()),
     sa.Column("created_at", Instant(), nullable=False),
     sa.Column("updated_at", Instant(), nullable=False),
     one_of("status", PipelineStatus),
@@ -46,8 +48,28 @@ pipeline_versions = sa.Table(
     sa.Column("source", sa.Text(), nullable=False),  # as sent, byte for byte
     sa.Column("source_format", sa.Text(), nullable=False),
     sa.Column("definition", JsonText(), nullable=False),
+    # Names of the secrets that it uses; null: an earlier version of stepIQ wrote the row
+    sa.Column("secret_names", JsonText()),
     sa.Column("created_by", sa.Uuid(), sa.ForeignKey("users.id"), nullable=False),
     sa.Column("created_at", Instant(), nullable=False),
     sa.CheckConstraint("version >= 1", name="version_counted"),
     sa.CheckConstraint("source_format IN ('json', 'yaml')", name="source_format_known"),
+)
+
+
+drafts = sa.Table(
+    "drafts",
+    metadata,
+    # Without a foreign key: a draft of a new pipeline reserves the id.
+    sa.Column("pipeline_id", sa.Uuid(), primary_key=True),
+    sa.Column("user_id", sa.Uuid(), sa.ForeignKey("users.id"), primary_key=True),
+    owner(),
+    sa.Column("text", sa.Text(), nullable=False),  # as typed, valid or not
+    sa.Column("source_format", sa.Text(), nullable=False),
+    sa.Column("base_version", sa.Integer()),  # the version that was edited; null: a new pipeline
+    sa.Column("revision", sa.Uuid(), nullable=False),  # new with each change, increases with time
+    sa.Column("created_at", Instant(), nullable=False),
+    sa.Column("updated_at", Instant(), nullable=False),
+    sa.CheckConstraint("source_format IN ('json', 'yaml')", name="source_format_known"),
+    sa.Index(None, "workspace_id", "user_id", "revision"),
 )

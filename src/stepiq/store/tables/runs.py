@@ -38,6 +38,7 @@ runs = sa.Table(
     sa.Column("retry_of", sa.Uuid()),
     sa.Column("reused", JsonText()),  # of a retry: steps it reuses, see execution.retries
     sa.Column("schedule_id", sa.Uuid()),  # of runs that a schedule started
+    sa.Column("only_step", sa.Text()),  # of runs that execute one step: its id
     sa.Column("own_keys", JsonText()),  # names of secrets that were provider keys at acceptance
     sa.Column("claim", sa.Integer(), nullable=False, server_default="0"),
     sa.Column("ticket", sa.Integer(), nullable=False, server_default="0"),  # 0: held, -1: waiting

@@ -22,6 +22,8 @@ _RUN_SHOWN: Final[dict[str, Any]] = {
     "id": RUN,
     "pipeline_id": PIPELINE,
     "pipeline_version": 3,
+    "is_draft": False,
+    "only_step": None,
     "trigger_type": "api",
     "status": "completed",
     "input_data": INPUT,

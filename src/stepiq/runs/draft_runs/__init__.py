@@ -1,0 +1,1 @@
+"""Runs of drafts, and of one step of a draft."""

@@ -1,0 +1,104 @@
+"""The route that runs drafts."""
+
+from typing import Annotated, cast
+
+from fastapi import Response
+from fastapi.responses import JSONResponse
+
+from stepiq.accounts.actor import Actor, Scope
+from stepiq.accounts.errors import ScopeMissing
+from stepiq.accounts.http import needs
+from stepiq.billing.plans import Plans
+from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
+from stepiq.execution.pinning import StepRunInvalid
+from stepiq.language import offload
+from stepiq.language.inputs import InputInvalid
+from stepiq.language.loading import QUICK_BYTES, load
+from stepiq.language.source import SourceFormat
+from stepiq.pipelines.editor_drafts.errors import DraftNotFound
+from stepiq.pipelines.endpoints import RulesDep
+from stepiq.pipelines.errors import DefinitionInvalid, DefinitionMalformed, PipelineNotFound
+from stepiq.pipelines.records import Draft
+from stepiq.runs import schemas as run_schemas
+from stepiq.runs.draft_runs import schemas, service
+from stepiq.runs.errors import RunNotFound
+from stepiq.web.bodies import router as new_router
+from stepiq.web.problems import problems
+from stepiq.web.services import ServicesDep
+from stepiq.web.transactions import OwnTx
+
+router = new_router("Drafts")
+
+Executor = Annotated[Actor, needs(Scope.PIPELINES_EXECUTE)]
+
+
+@router.post(
+    "/runs/draft",
+    status_code=202,
+    response_model=run_schemas.RunView | run_schemas.RunBrief,
+    responses=problems(
+        DefinitionMalformed,
+        DefinitionInvalid,
+        StepRunInvalid,
+        InputInvalid,
+        PipelineNotFound,
+        DraftNotFound,
+        RunNotFound,
+        PlanRunsExhausted,
+        PlanCreditsExhausted,
+        QueueFull,
+        ScopeMissing,
+    ),
+)
+async def run_draft(
+    caller: Executor,
+    services: ServicesDep,
+    rules: RulesDep,
+    own_tx: OwnTx,
+    body: schemas.DraftRunRequest,
+) -> Response:
+    """Run a text without saving it, or only one of its steps with given outputs of the others.
+
+    The text must be one that the caller could save, so an API key also needs the scope `pipelines:write`. The run is like any
+    other, with the same limits, but sends no deliveries. `is_draft` is true.
+    """
+    if Scope.PIPELINES_WRITE not in caller.scopes:
+        raise ScopeMissing(Scope.PIPELINES_WRITE)
+    step = _step(body)
+    text, source_format = body.text, body.format
+    if text is None:
+        async with services.database.reading() as read:
+            text, source_format = await service.stored_text(read, caller, body.pipeline_id)
+    draft = await _parsed(text, source_format)
+    async with own_tx() as tx:
+        run = await service.start(
+            tx,
+            caller,
+            body.pipeline_id,
+            draft,
+            engine=services.engine,
+            plan=cast(Plans, services.plans).get(caller.plan),
+            rules=rules,
+            input_data=body.input_data,
+            step=step,
+        )
+        view = run_schemas.view_for(caller, run)
+        accepted = JSONResponse(view.model_dump(mode="json"), 202)
+        await own_tx.keep(accepted)
+    return accepted
+
+
+def _step(body: schemas.DraftRunRequest) -> service.StepWanted | None:
+    if body.step_id is not None:
+        return service.StepWanted(body.step_id, body.outputs or {}, body.from_run)
+    if body.outputs is not None or body.from_run is not None:
+        raise service.step_missing()
+    return None
+
+
+async def _parsed(text: str, source_format: SourceFormat) -> Draft:
+    if len(text) <= QUICK_BYTES:
+        loaded = load(text, source_format)
+    else:
+        loaded = await offload.compute(load, text, source_format)
+    return Draft(loaded, text, source_format)

@@ -1,0 +1,108 @@
+"""Starts runs of drafts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from stepiq.accounts.actor import Actor
+from stepiq.billing.plans import Plan
+from stepiq.core import ids
+from stepiq.core.errors import Issue
+from stepiq.core.json import Json
+from stepiq.execution.pinning import StepRunInvalid
+from stepiq.execution.records import NOTHING
+from stepiq.execution.runtime import Engine
+from stepiq.language.source import SourceFormat
+from stepiq.pipelines import service as pipelines
+from stepiq.pipelines.editor_drafts import service as drafts
+from stepiq.pipelines.editor_drafts.errors import DraftNotFound
+from stepiq.pipelines.records import Draft
+from stepiq.pipelines.service import Rules
+from stepiq.runs import service as runs
+from stepiq.runs.errors import RunNotFound
+from stepiq.runs.records import Run
+from stepiq.store.database import Session
+
+
+@dataclass(frozen=True, slots=True)
+class StepWanted:
+    """The only step to execute, and the outputs of the others."""
+
+    step_id: str
+    outputs: Mapping[str, Json]
+    from_run: UUID | None
+
+
+def step_missing() -> StepRunInvalid:
+    """The error if outputs of steps are given, but all steps are to be executed."""
+    message = "`outputs` and `from_run` need `step_id`, the only step to execute."
+    return StepRunInvalid(Issue("step_id", "missing", message))
+
+
+async def stored_text(
+    session: Session, actor: Actor, pipeline_id: UUID | None
+) -> tuple[str, SourceFormat]:
+    """The text of the actor's draft of a pipeline.
+
+    Raises:
+        DraftNotFound: the actor has none.
+        StepRunInvalid: no pipeline is given.
+    """
+    if pipeline_id is None:
+        message = "Send `text`, or the `pipeline_id` of your draft."
+        raise StepRunInvalid(Issue("text", "missing", message))
+    found = await drafts.find(session, actor, pipeline_id)
+    if found is None:
+        raise DraftNotFound(pipeline_id)
+    return found.text, found.source_format
+
+
+async def start(
+    session: Session,
+    actor: Actor,
+    pipeline_id: UUID | None,
+    draft: Draft,
+    *,
+    engine: Engine,
+    plan: Plan,
+    rules: Rules,
+    input_data: dict[str, Json] | None,
+    step: StepWanted | None,
+) -> Run:
+    """Accept a run of a text that is not a version.
+
+    Raises:
+        PipelineNotFound: the workspace has no such pipeline, or it is archived.
+        RunNotFound: the pipeline has no such earlier run.
+        StepRunInvalid: the step cannot be executed alone with these outputs.
+        InputInvalid: the input does not match the schema of the text.
+        StepIQError: the text cannot be saved, as for `pipelines.service.accept`; or the plan allows no more.
+    """
+    definition, _ = await pipelines.accept(session, actor, draft, rules, pipeline_id)
+    target = await drafts.keep_version(session, actor, pipeline_id, draft)
+    only_step, reuse = None, NOTHING
+    if step is not None:
+        if step.from_run is not None:
+            earlier = await runs.get(session, actor, step.from_run)
+            if earlier.pipeline_id != target.id:
+                raise RunNotFound(step.from_run)
+            input_data = earlier.input_data if input_data is None else input_data
+        only_step, reuse = await engine.plan_step(
+            session, step.from_run, definition, step.step_id, step.outputs
+        )
+    run = await runs.new_run(
+        session,
+        ids.uuid7(),
+        definition,
+        engine=engine,
+        plan=plan,
+        workspace_id=actor.workspace_id,
+        pipeline_id=target.id,
+        version=target.version,
+        trigger=runs.trigger_type(actor),
+        input_data=definition.input.validate(input_data or {}),
+        reuse=reuse,
+        only_step=only_step,
+    )
+    await engine.accept(session, run)
+    return await runs.get(session, actor, run.id)
