@@ -19,7 +19,7 @@ from stepiq.runs.listeners import Streams
 from stepiq.store.tables import runs
 from tests.support import loop_time
 from tests.support.clients import session_headers
-from tests.support.make_accounts import actor
+from tests.support.make_accounts import PASSWORD, actor
 
 
 @pytest.fixture
@@ -124,6 +124,39 @@ class TestSessions:
             await teller.end(run_id)
 
             assert b"run.status" in await ended(frames)
+
+
+class TestCookies:
+    @pytest.fixture
+    async def cookie(self, server, account):
+        """A browser's session, as the headers of a request."""
+        async with httpx2.AsyncClient(base_url=server.url, timeout=30) as client:
+            body = {"email": account.email, "password": PASSWORD}
+            response = await client.post("/api/session", json=body)
+        value = response.headers["Set-Cookie"].partition(";")[0]
+        return {"Cookie": value, "X-CSRF-Token": response.json()["csrf_token"]}
+
+    async def test_when_the_person_signs_out(self, server, run_id, cookie):
+        async with streaming(server, run_id, cookie) as frames:
+            async with httpx2.AsyncClient(base_url=server.url, timeout=30) as client:
+                response = await client.delete("/api/session", headers=cookie)
+
+            assert response.status_code == 204
+            assert b"run.status" not in await ended(frames)
+
+    async def test_not_before(self, server, run_id, cookie, clock, teller):
+        async with streaming(server, run_id, cookie) as frames:
+            clock.advance(timedelta(days=1))
+            await teller.end(run_id)
+
+            assert b"run.status" in await ended(frames)
+
+    async def test_a_page_of_another_origin_gets_no_stream(self, server, run_id, cookie):
+        headers = {**cookie, "Sec-Fetch-Site": "same-site"}
+        async with httpx2.AsyncClient(base_url=server.url, timeout=30) as client:
+            response = await client.get(f"/api/runs/{run_id}/stream", headers=headers)
+
+        assert (response.status_code, response.json()["code"]) == (403, "cross_site_request")
 
 
 class TestPace:

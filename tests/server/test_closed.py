@@ -9,12 +9,14 @@ from fastapi.routing import iter_route_contexts
 from stepiq.accounts import keys
 from stepiq.accounts.actor import Scope
 from stepiq.server.routes import routes_of
+from stepiq.server.ui.pages import PAGES
 
 pytestmark = pytest.mark.one_store
 
 PUBLIC = {
     ("POST", "/api/auth/login"),
     ("POST", "/api/auth/register"),
+    ("POST", "/api/session"),
     ("POST", "/api/auth/refresh"),
     ("POST", "/api/auth/forgot-password"),
     ("POST", "/api/auth/reset-password"),
@@ -37,6 +39,9 @@ PUBLIC = {
     ("GET", "/docs/steps"),
     ("GET", "/openapi.json"),
     ("GET", "/api/schema/pipeline.json"),
+    ("GET", "/"),
+    ("GET", "/assets/{name:path}"),
+    *(("GET", f"/{each}{rest}") for each in PAGES for rest in ("", "/{page:path}")),
 }
 """All that answers without a credential. Think twice before adding a line."""
 
@@ -76,8 +81,19 @@ class TestEveryRoute:
             {"X-API-Key": "x"},
             {"X-API-Key": keys.generate().text},
             {"X-API-Key": ""},
+            {"Cookie": "stepiq_session_8080=x"},
+            {"Cookie": f"stepiq_session_8080={uuid4()}.x"},
         ],
-        ids=["none", "bad token", "basic", "bad key", "unknown key", "empty key"],
+        ids=[
+            "none",
+            "bad token",
+            "basic",
+            "bad key",
+            "unknown key",
+            "empty key",
+            "bad cookie",
+            "forged cookie",
+        ],
     )
     async def test_it_refuses_whoever_shows_nothing_that_counts(self, app, client, headers, prefix):
         answers = {}

@@ -136,8 +136,11 @@ class TestDocument:
     @pytest.mark.parametrize(
         ("name", "security"),
         [
-            ("get /api/pipelines", [{"bearer": []}, {"api_key": ["pipelines:read"]}]),
-            ("post /api/user/api-keys", [{"bearer": []}]),
+            (
+                "get /api/pipelines",
+                [{"bearer": []}, {"api_key": ["pipelines:read"]}, {"session_cookie": []}],
+            ),
+            ("post /api/user/api-keys", [{"bearer": []}, {"session_cookie": []}]),
             ("post /api/webhooks/{pipeline_id}", [{"api_key": ["webhooks:trigger"]}]),
         ],
     )

@@ -99,7 +99,7 @@ class Authenticator:
             CredentialMissing: neither was sent.
             CredentialInvalid: a credential is not valid, or the two belong to different workspaces.
         """
-        person = None if authorization is None else await self._by_session(authorization)
+        person = None if authorization is None else await self._by_token(authorization)
         machine = None if api_key is None else await self._by_key(api_key)
         if person is None:
             if machine is None:
@@ -118,7 +118,7 @@ class Authenticator:
         """Wait for pending updates of `last_used_at`."""
         await tasks.finish(self._touching)
 
-    async def _by_session(self, authorization: str) -> Actor:
+    async def _by_token(self, authorization: str) -> Actor:
         scheme, _, token = authorization.partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
@@ -131,20 +131,27 @@ class Authenticator:
                 "`Authorization` contains an API key. Send it in the `X-API-Key` header instead."
             )
         claims = self._tokens.check(token)
+        actor = await self.by_session(claims.session_id)
+        if actor.user_id != claims.user_id:
+            raise CredentialInvalid("The session has ended. Log in again.")
+        return actor
+
+    async def by_session(self, session_id: UUID) -> Actor:
+        """The actor of a session whose id the caller has verified.
+
+        Raises:
+            CredentialInvalid: the session has ended, or its account is disabled.
+        """
         now = clock.now()
-        actor = self._sessions.get(claims.session_id, now)
+        actor = self._sessions.get(session_id, now)
         if actor is None:
             changes = self._sessions.changes
             async with self._database.reading() as session:
-                row = await session_queries.live(session, claims.session_id, now)
+                row = await session_queries.live(session, session_id, now)
             if row is None:
                 raise CredentialInvalid("The session has ended. Log in again.")
             actor = _session_actor(row)
-            self._sessions.put(
-                claims.session_id, _CachedCredential(actor, row.expires_at, now), changes
-            )
-        if actor.user_id != claims.user_id:
-            raise CredentialInvalid("The session has ended. Log in again.")
+            self._sessions.put(session_id, _CachedCredential(actor, row.expires_at, now), changes)
         return actor
 
     async def _by_key(self, text: str) -> Actor:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import BackgroundTasks, Request
 
-from stepiq.accounts import schemas, service, sessions, verification
+from stepiq.accounts import schemas, service, sessions, signing_in, verification, views
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import (
     Busy,
@@ -32,14 +32,12 @@ from stepiq.accounts.errors import (
 )
 from stepiq.accounts.http import AuthServices, DoorsDep, Person, needs
 from stepiq.accounts.origin import client_of
-from stepiq.accounts.tokens import ACCESS_LIFETIME
 from stepiq.core import clock
-from stepiq.execution import usage
 from stepiq.execution.quotas import PlanKeysExceeded
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
-from stepiq.web.services import Services, ServicesDep
+from stepiq.web.services import ServicesDep
 from stepiq.web.transactions import Read, Tx
 
 public = new_router("Auth")
@@ -90,7 +88,7 @@ async def register(
         await doors.known_clients.remember(tx, account.id, account.email, client)
     if not account.email_verified:
         doors.verification.send(account.id, account.email)
-    return _session_view(services, doors, opened)
+    return views.session_view(services, doors, opened)
 
 
 @public.post("/auth/login", responses=problems(LoginFailed, TooManyAttempts, Busy))
@@ -103,25 +101,8 @@ async def login(
     all logins from an address after 50 failures, and from a network after 200. After 1,000 failures in a process, logins wait
     for a moment. The last three do not apply to addresses that have logged in to the account within 90 days.
     """
-    client = client_of(request)
-    with doors.logins.attempt((body.email, client)) as attempt:
-        async with services.database.reading() as read:
-            is_known = await doors.known_clients.knows(read, body.email, client)
-            found = await service.find_by_email(read, body.email)
-        stored = None if found is None else found[1]
-        async with doors.sprays.attempt(client, is_known=is_known) as sprays:
-            matches = await doors.passwords.verify(
-                body.password, stored, client=client, is_known=is_known
-            )
-            if not matches or found is None:
-                for each in (attempt, *sprays):
-                    each.count()
-                raise LoginFailed
-        attempt.clear()
-    async with services.database.transaction() as tx:
-        opened = await service.open_session(tx, found[0], checked_hash=stored)
-        await doors.known_clients.remember(tx, found[0].id, body.email, client)
-    return _session_view(services, doors, opened)
+    opened = await signing_in.sign_in(request, services, doors, body)
+    return views.session_view(services, doors, opened)
 
 
 @public.post(
@@ -143,7 +124,7 @@ async def refresh(
     if isinstance(outcome, sessions.Reused):
         doors.authenticator.forget(outcome.session_id)
         raise RefreshReused
-    return _session_view(services, doors, outcome)
+    return views.session_view(services, doors, outcome)
 
 
 @public.post("/auth/forgot-password", status_code=202)
@@ -258,7 +239,7 @@ async def me(
     caller: Annotated[Actor, needs(Scope.ACCOUNT_READ)], services: ServicesDep, read: Read
 ) -> schemas.UserView:
     """The account of the credential, and the limits of its plan."""
-    return _user_view(services, await service.me(read, caller))
+    return views.user_view(services, await service.me(read, caller))
 
 
 @api_keys.get("/user/api-keys", responses=problems(ScopeMissing))
@@ -304,31 +285,3 @@ async def revoke_key(
 def _is_setup_token(doors: AuthServices, given: str | None) -> bool:
     expected = service.setup_token(doors.jwt_secret)
     return given is not None and hmac.compare_digest(given.encode(), expected.encode())
-
-
-def _session_view(
-    services: Services, doors: AuthServices, opened: service.SignedIn
-) -> schemas.SessionView:
-    return schemas.SessionView(
-        user=_user_view(services, opened.account),
-        token=doors.tokens.issue(opened.account.id, opened.session_id),
-        refresh_token=opened.refresh_token,
-        expires_in=int(ACCESS_LIFETIME.total_seconds()),
-    )
-
-
-def _user_view(services: Services, account: service.Account) -> schemas.UserView:
-    limits = dict(services.plans.get(account.plan).limits)
-    return schemas.UserView(
-        id=account.id,
-        email=account.email,
-        email_verified=account.email_verified,
-        name=account.name,
-        plan=account.plan,
-        limits=limits,
-        credits_remaining=usage.credits_remaining(
-            limits["credits_per_month"], account.credit_tokens
-        ),
-        is_admin=account.is_admin,
-        created_at=account.created_at,
-    )

@@ -162,6 +162,31 @@ class SessionRequired(Forbidden):
         )
 
 
+class CsrfTokenInvalid(Forbidden):
+    """The request uses the session cookie, and its `X-CSRF-Token` is missing or does not belong to the session."""
+
+    code = "csrf_token_invalid"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The session cookie was sent without the CSRF token of its session. Send the `csrf_token` that GET /api/session "
+            "returns in the `X-CSRF-Token` header."
+        )
+
+
+class CrossSiteRequest(Forbidden):
+    """The request uses the session cookie, and a page of another origin has sent it."""
+
+    code = "cross_site_request"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A page of another origin has sent this request. The session cookie works only for the pages of this server. "
+            "Other pages and programs can use an access token or an API key. Behind a proxy, set STEPIQ_PUBLIC_URL to the URL "
+            "that browsers use."
+        )
+
+
 class RegistrationClosed(Forbidden):
     """Only the operator can create accounts on this server."""
 

@@ -19,6 +19,7 @@ from stepiq.accounts.known_clients import KnownClients
 from stepiq.accounts.link_door import LinkDoor
 from stepiq.accounts.passwords import Passwords
 from stepiq.accounts.recovery import AccountRecovery
+from stepiq.accounts.session_cookie import SessionCookies
 from stepiq.accounts.throttle import Sprays, Throttle
 from stepiq.accounts.tokens import AccessTokens
 from stepiq.accounts.verification import Verification
@@ -38,6 +39,7 @@ class AuthServices:
 
     authenticator: Authenticator
     tokens: AccessTokens
+    cookies: SessionCookies
     passwords: Passwords
     recovery: AccountRecovery
     jwt_secret: bytes
@@ -68,6 +70,7 @@ class AuthServices:
         return cls(
             authenticator,
             tokens,
+            SessionCookies(secret, base_url),
             Passwords(),
             recovery,
             secret,
@@ -91,11 +94,18 @@ DoorsDep = Annotated[AuthServices, Depends(DOORS)]
 
 
 async def authenticate(doors: AuthServices, request: Request) -> Actor:
-    """The caller, by `Authorization: Bearer` or `X-API-Key`.
+    """The caller, by `Authorization: Bearer` or `X-API-Key`, or by the session cookie if neither was sent.
 
     Raises:
         CredentialMissing, CredentialInvalid: see `Authenticator.authenticate`.
+        CrossSiteRequest, CsrfTokenInvalid: see `SessionCookies.check_request`.
     """
+    cookie = doors.cookies.value_of(request)
+    if cookie is not None:
+        session_id = doors.cookies.session_of(cookie)
+        actor = await doors.authenticator.by_session(session_id)
+        doors.cookies.check_request(request, session_id)
+        return actor
     headers = request.headers
     return await doors.authenticator.authenticate(
         headers.get("authorization"), headers.get("x-api-key")
@@ -103,7 +113,7 @@ async def authenticate(doors: AuthServices, request: Request) -> Actor:
 
 
 async def authenticated(request: Request, doors: DoorsDep, services: ServicesDep) -> Actor:
-    """The caller, by `Authorization: Bearer` or `X-API-Key`, within the request limits of their plan."""
+    """The caller, by a credential in a header or the session cookie, within the request limits of their plan."""
     actor = await authenticate(doors, request)
     requests.set_caller(request.scope, actor.workspace_id, actor.scopes)
     act_for(actor.workspace_id)

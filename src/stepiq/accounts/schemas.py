@@ -176,6 +176,16 @@ class SessionView(View):
     """Seconds until the access token expires."""
 
 
+class BrowserSession(View):
+    """A session whose credential is in a cookie."""
+
+    user: UserView
+    csrf_token: str
+    """For `X-CSRF-Token`. It belongs to this session."""
+    expires_at: Timestamp
+    """When the session ends, unless it is extended."""
+
+
 def _unique(scopes: list[Scope]) -> list[Scope]:
     return sorted(set(scopes))
 

@@ -62,6 +62,8 @@ class SignedIn:
     account: Account
     session_id: UUID
     refresh_token: str
+    expires_at: datetime
+    """When it ends, unless it is extended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,6 +347,7 @@ async def open_session(
     if row is None or checked_hash not in (None, row.password_hash):
         raise LoginFailed
     now = clock.now()
+    expires_at = now + REFRESH_LIFETIME
     session_id, refresh_token = ids.uuid7(), new_token()
     await session_queries.insert(
         session,
@@ -352,7 +355,7 @@ async def open_session(
         workspace_id=account.workspace_id,
         user_id=account.id,
         created_at=now,
-        expires_at=now + REFRESH_LIFETIME,
+        expires_at=expires_at,
     )
     await session_queries.insert_token(
         session,
@@ -360,9 +363,9 @@ async def open_session(
         session_id=session_id,
         token_hash=keys.digest(refresh_token),
         created_at=now,
-        expires_at=now + REFRESH_LIFETIME,
+        expires_at=expires_at,
     )
-    return SignedIn(account, session_id, refresh_token)
+    return SignedIn(account, session_id, refresh_token, expires_at)
 
 
 async def me(session: Session, actor: Actor) -> Account:

@@ -1,11 +1,13 @@
 """Operations on sessions: refresh, logout, and changing or resetting the password."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from stepiq.accounts import keys
 from stepiq.accounts.actor import Actor
 from stepiq.accounts.errors import (
+    CredentialInvalid,
     PasswordWrong,
     RefreshExpired,
     RefreshUnknown,
@@ -21,12 +23,28 @@ from stepiq.accounts.tokens import REFRESH_LIFETIME, new_token
 from stepiq.core import clock, ids
 from stepiq.store.database import Session
 
+EXTENSION_INTERVAL = timedelta(hours=1)
+"""How often the session of a browser is extended at most, because each extension is a write."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reused:
     """A refresh token was used a second time, so it may have been copied. Its session has been ended."""
 
     session_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSession:
+    """A session that has not ended."""
+
+    id: UUID
+    expires_at: datetime
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it was last extended more than `EXTENSION_INTERVAL` ago."""
+        return self.expires_at <= clock.now() + REFRESH_LIFETIME - EXTENSION_INTERVAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +88,36 @@ async def refresh(session: Session, text: str) -> SignedIn | Reused:
         created_at=now,
         expires_at=expires_at,
     )
-    return SignedIn(account_of(row), session_id, new)
+    return SignedIn(account_of(row), session_id, new, expires_at)
+
+
+async def current(session: Session, actor: Actor) -> LiveSession:
+    """The actor's session.
+
+    Raises:
+        SessionRequired: the actor is an API key.
+        CredentialInvalid: the session has ended since its credential was checked.
+    """
+    require_person(actor)
+    row = None
+    if actor.session_id is not None:
+        row = await session_queries.live(session, actor.session_id, clock.now())
+    if row is None:
+        raise CredentialInvalid("The session has ended. Log in again.")
+    return LiveSession(row.id, row.expires_at)
+
+
+async def extend(session: Session, session_id: UUID) -> LiveSession:
+    """Extend a session to 30 days from now, as a refresh token does.
+
+    Raises:
+        CredentialInvalid: the session has ended since its credential was checked.
+    """
+    now = clock.now()
+    expires_at = now + REFRESH_LIFETIME
+    if not await session_queries.prolong(session, session_id, now=now, until=expires_at):
+        raise CredentialInvalid("The session has ended. Log in again.")
+    return LiveSession(session_id, expires_at)
 
 
 async def _refuse(session: Session, digest: bytes) -> Reused:

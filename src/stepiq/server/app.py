@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, FastAPI, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stepiq import __version__
-from stepiq.accounts import administration, reset_page, verify_page
+from stepiq.accounts import administration, browser_sessions, reset_page, verify_page
 from stepiq.accounts import endpoints as accounts
 from stepiq.accounts.http import DOORS, AuthServices, authenticated
 from stepiq.accounts.link_door import LinkDoor
@@ -39,6 +39,7 @@ from stepiq.runs.reviews.links import ReviewLinks
 from stepiq.server import health, metrics, openapi
 from stepiq.server.docs import pages
 from stepiq.server.routes import operation_id, routes_of
+from stepiq.server.ui import pages as ui
 from stepiq.triggers.schedules import endpoints as schedules
 from stepiq.triggers.schedules.schedule_sync import ScheduleSync
 from stepiq.triggers.webhooks import endpoints as webhooks
@@ -50,6 +51,7 @@ from stepiq.web.services import SERVICES, Services
 
 ROUTERS: tuple[APIRouter, ...] = (
     accounts.auth,
+    browser_sessions.router,
     accounts.users,
     accounts.api_keys,
     administration.router,
@@ -73,6 +75,7 @@ PUBLIC_PATHS = frozenset(
     {
         "/api/auth/register",
         "/api/auth/login",
+        f"/api{browser_sessions.PATH}",
         "/api/auth/refresh",
         "/api/auth/forgot-password",
         "/api/auth/reset-password",
@@ -95,6 +98,7 @@ PUBLIC_PATHS = frozenset(
         pages.API_PATH,
         pages.ERRORS_PATH,
         pages.STEPS_PATH,
+        *ui.PATHS,
     }
 )
 """Paths that require no credential."""
@@ -115,6 +119,7 @@ def create_app() -> FastAPI:
     app.include_router(health.router)
     app.include_router(metrics.router)
     app.include_router(accounts.public, prefix="/api")
+    app.include_router(browser_sessions.public, prefix="/api")
     app.include_router(reset_page.router)
     app.include_router(verify_page.router)
     app.include_router(reviews.public, prefix="/api")
@@ -129,6 +134,8 @@ def create_app() -> FastAPI:
     problems.install(app)
     _serve_document(app)
     app.include_router(pages.router(app))
+    app.include_router(ui.router())
+    ui.serve_other_paths(app)
     _check_closed(app)
     app.add_middleware(VersionPrefix)
     app.add_middleware(Guard)
@@ -144,6 +151,7 @@ def equip(app: FastAPI, services: Services, *, has_worker: bool = True) -> None:
     doors = AuthServices.build(services)
     secrets = StoredSecrets(services.keyring)
     SERVICES.set(app, services)
+    ui.BUNDLE.set(app, ui.installed())
     health.HAS_WORKER.set(app, has_worker)
     DOORS.set(app, doors)
     IDEMPOTENCY.set(app, Idempotency(doors.jwt_secret))

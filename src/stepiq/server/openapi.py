@@ -9,9 +9,12 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
+from stepiq.accounts import session_cookie
 from stepiq.accounts.errors import (
     CredentialInvalid,
     CredentialMissing,
+    CrossSiteRequest,
+    CsrfTokenInvalid,
     ScopeMissing,
     SessionRequired,
 )
@@ -60,9 +63,20 @@ _STREAM = (
 _ANYWHERE = {"400": "MalformedRequest", "408": "RequestTimeout", "431": "HeadersTooLarge", "500": "Internal"}  # fmt: skip
 _EXCEPT_HEALTH = {"429": "TooManyConnections", "503": "ServerFull"}
 _BEARER: dict[str, list[str]] = {"bearer": []}
+_COOKIE: dict[str, list[str]] = {"session_cookie": []}
 _SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
     "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "session_cookie": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": session_cookie.NAME,
+        "description": (
+            "For the pages of this server. POST /api/session sets it. The name has the prefix `__Host-` if the server's URL "
+            "begins with https, and ends with the port (`_8080`) if the URL has one. Requests other than GET and HEAD also need "
+            "the `csrf_token` of GET /api/session in the `X-CSRF-Token` header. Ignored if a credential is in a header."
+        ),
+    },
 }
 
 
@@ -145,6 +159,10 @@ def _errors(operation: dict[str, Any], route: Route) -> Iterator[type[StepIQErro
         yield ScopeMissing
     if route.access.is_for_people:
         yield SessionRequired
+    if not route.access.is_public and not route.access.is_for_keys:
+        yield CrossSiteRequest
+        if route.method != "GET":
+            yield CsrfTokenInvalid
     if route.takes_key:
         yield from (IdempotencyKeyInvalid, IdempotencyKeyReused)
         yield from (IdempotencyInProgress, IdempotentAnswerLost)
@@ -181,7 +199,7 @@ def _security(access: Access) -> list[dict[str, list[str]]]:
     key = {"api_key": [] if access.scope is None else [access.scope.value]}
     if access.is_for_keys:
         return [key]
-    return [_BEARER] if access.is_for_people else [_BEARER, key]
+    return [_BEARER, _COOKIE] if access.is_for_people else [_BEARER, key, _COOKIE]
 
 
 def _merge(responses: dict[str, Any], status: str, added: dict[str, Any]) -> None:

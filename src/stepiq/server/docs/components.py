@@ -6,7 +6,12 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any, Final, NamedTuple, cast
 
-from stepiq.accounts.errors import CredentialInvalid, CredentialMissing
+from stepiq.accounts.errors import (
+    CredentialInvalid,
+    CredentialMissing,
+    CrossSiteRequest,
+    CsrfTokenInvalid,
+)
 from stepiq.core.errors import StepIQError
 from stepiq.core.json import MalformedJson
 from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted
@@ -31,6 +36,7 @@ _GROUPS: Final[dict[str, tuple[type[StepIQError], ...]]] = {
     "MalformedBody": (NotHttp, MalformedQuery, MalformedJson, BodyMissing),
     "MalformedRequest": (NotHttp, MalformedQuery),
     "Unauthorized": (CredentialMissing, CredentialInvalid),
+    "CookieRefused": (CrossSiteRequest, CsrfTokenInvalid),
     "IdempotencyKeyRefused": (IdempotencyKeyInvalid, IdempotencyKeyReused),
     "IdempotencyConflict": (IdempotencyInProgress, IdempotentAnswerLost),
     "PlanExhausted": (PlanRunsExhausted, PlanCreditsExhausted),

@@ -55,6 +55,11 @@ COMPONENTS: Final[dict[str, Any]] = {
         "schema": _TEXT,
         "example": "GET, POST",
     },
+    "Set-Cookie": {
+        "description": "The session cookie, or its removal.",
+        "schema": _TEXT,
+        "example": "stepiq_session=…; HttpOnly; Max-Age=2592000; Path=/; SameSite=strict",
+    },
     "ETag": {
         "description": "The pipeline's version. Send it as `If-Match` with the next change.",
         "schema": _TEXT,
@@ -77,6 +82,7 @@ IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
 
+_COOKIE_PATH: Final = "/api/session"
 _RATE: Final = tuple(name for name in COMPONENTS if name.startswith("RateLimit-"))
 _BY_STATUS: Final = {
     "401": ("WWW-Authenticate",),
@@ -119,6 +125,8 @@ def _names(status: str, response: dict[str, Any], route: Route) -> tuple[str, ..
         names += _RATE
     if route.takes_key and status < "300":
         names += ("Idempotent-Replayed",)
+    if route.path == _COOKIE_PATH and status < "300":
+        names += ("Set-Cookie",)
     if status == "409" and IdempotencyInProgress.code in str(response["content"]):
         names += ("Retry-After",)
     return names

@@ -130,6 +130,11 @@ SHAPES["AdminUser"] = {
     "disabled": True,
     "created_at": CREATED,
 }
+SHAPES["BrowserSession"] = {
+    "user": SHAPES["User"],
+    "csrf_token": "4fQzT0wq8mJ2xYb7Lk9Vd3Rn6HcSgE1pAuZ5WvKtBoI",
+    "expires_at": "2026-03-29T09:30:00.000Z",
+}
 SHAPES["Session"] = {
     "user": SHAPES["User"],
     "token": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIwMTkyZjBjMCJ9.Jx0nT7Qm",

@@ -1,0 +1,130 @@
+"""Routes of the web interface: its files, and the same page for every URL of the app, which shows what the URL names."""
+
+import asyncio
+from functools import cache
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse
+from starlette.types import Receive, Scope, Send
+
+from stepiq.server.ui.bundle import Asset, Bundle
+from stepiq.web.errors import UnknownPath
+from stepiq.web.services import AppKey
+
+PAGES = (
+    "login",
+    "register",
+    "forgot-password",
+    "runs",
+    "pipelines",
+    "reviews",
+    "schedules",
+    "usage",
+    "settings",
+    "admin",
+)
+"""First segments of the URLs of pages. Below them, the app decides which pages exist."""
+ASSETS_PATH = "/assets/{name}"
+PATHS = frozenset(
+    {"/", ASSETS_PATH, *(f"/{each}{end}" for each in PAGES for end in ("", "/{page}"))}
+)
+"""The paths of all routes here. None requires a credential: the app has no data, and requests it from the API."""
+
+BUNDLE = AppKey[Bundle | None]("ui")
+BundleDep = Annotated[Bundle | None, Depends(BUNDLE)]
+
+_FOR_EVER = "public, max-age=31536000, immutable"
+_FOR_A_DAY = "public, max-age=86400"
+_NOT_PAGES = ("/api/", "/v1/", "/assets/")
+_HEADERS = {"Referrer-Policy": "same-origin", "Cross-Origin-Opener-Policy": "same-origin"}
+_NOT_BUILT = """\
+The web interface is not built. The API works: see /docs.
+
+To build it, run this in the folder of the source, then start the server again:
+
+  make serve
+
+An installation from a wheel contains the web interface.
+"""
+
+
+@cache
+def installed() -> Bundle | None:
+    """The build of this installation, or None if it has none. Read once."""
+    return Bundle.load()
+
+
+def router() -> APIRouter:
+    """The routes of the pages and their files."""
+    made = APIRouter(include_in_schema=False)
+    made.add_api_route("/assets/{name:path}", read_asset)
+    made.add_api_route("/", read_page)
+    for each in PAGES:
+        made.add_api_route(f"/{each}", read_page)
+        made.add_api_route(f"/{each}/{{page:path}}", read_page)
+    return made
+
+
+def serve_other_paths(app: FastAPI) -> None:
+    """For paths without a route, answer with a file of the app, or show browsers its page, which says what is missing."""
+    refuse = app.router.default
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        bundle = BUNDLE.get(app)
+        if scope["type"] != "http" or scope["method"] != "GET" or bundle is None:
+            await refuse(scope, receive, send)
+            return
+        request, path = Request(scope), str(scope["path"])
+        if (file := bundle.files.get(path[1:])) is not None:
+            response = await _file(request, file, _FOR_A_DAY)
+        elif "text/html" in request.headers.get("accept", "") and not path.startswith(_NOT_PAGES):
+            response = _page(bundle, 404)
+        else:
+            await refuse(scope, receive, send)
+            return
+        await response(scope, receive, send)
+
+    app.router.default = answer
+
+
+async def read_page(bundle: BundleDep) -> Response:
+    """The page of the app."""
+    if bundle is None:
+        return PlainTextResponse(_NOT_BUILT, 404)
+    return _page(bundle)
+
+
+async def read_asset(request: Request, bundle: BundleDep, name: str) -> Response:
+    """A script, style or font."""
+    asset = None if bundle is None else bundle.assets.get(name)
+    if asset is None:
+        raise UnknownPath(
+            f"File /assets/{name[:200]} does not exist in this version. Reload the page."
+        )
+    return await _file(request, asset, _FOR_EVER)
+
+
+def _page(bundle: Bundle, status: int = 200) -> Response:
+    html, policy = bundle.render()
+    return HTMLResponse(html, status, {**_HEADERS, "Content-Security-Policy": policy})
+
+
+async def _file(request: Request, asset: Asset, caching: str) -> Response:
+    headers = {"Cache-Control": caching, "ETag": asset.etag, "Vary": "Accept-Encoding"}
+    if asset.etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    content = asset.content
+    if _accepts_gzip(request):
+        # In a thread, because the first call compresses.
+        compressed = await asyncio.to_thread(lambda: asset.compressed)
+        if compressed is not None:
+            content, headers["Content-Encoding"] = compressed, "gzip"
+    return Response(content, headers=headers, media_type=asset.media_type)
+
+
+def _accepts_gzip(request: Request) -> bool:
+    codings = request.headers.get("accept-encoding", "").lower().replace(" ", "").split(",")
+    return any(
+        each == "gzip" or (each.startswith("gzip;q=") and each != "gzip;q=0") for each in codings
+    )
