@@ -1,21 +1,26 @@
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import cast
 
 import pytest
+import structlog
 
 from stepiq import steps
 from stepiq.language import step_types as types
 from stepiq.language.json_schema.document import document
 from stepiq.language.json_schema.steps import unusable_schemas
 from stepiq.language.loading import load_document
+from stepiq.language.outputs import output_issues
 from stepiq.language.step_types import (
     GROUP,
     InstallationIncomplete,
+    StepType,
     StepTypeConflict,
     packages,
     step_types,
     unusable_types,
 )
+from stepiq.server.docs.steps import render
 from tests.support.plugins import installed, write_package
 
 SPEC = """
@@ -134,3 +139,102 @@ class TestInstalled:
 
         with installed(tmp_path), pytest.raises(ImportError):
             step_types()
+
+
+SCHEMA = """
+from stepiq.language.json_schema.nodes import TypeSchema
+
+
+def schema():
+    return {value}
+"""
+
+
+class TestExceptions:
+    """A package raises exceptions after it was imported."""
+
+    @pytest.mark.parametrize(
+        "read",
+        [
+            "lambda fields, _: {}['x']",
+            "lambda fields, _: 'text'",
+            "lambda fields, _: Broken()",
+        ],
+    )
+    def test_one_while_a_step_is_read_is_a_problem_of_the_step(self, tmp_path: Path, read: str):
+        spec = f"""
+from stepiq.language.specs import StepSpec
+from stepiq.language.step_types import StepType
+
+
+class Broken(StepSpec):
+    @property
+    def makes_json(self):
+        raise KeyError("x")
+
+
+STEP_TYPE = StepType(fields=frozenset(), read={read})
+"""
+        write_package(tmp_path, "stepiq-sing", "sing", spec=spec)
+        steps = [{"id": "a", "type": "sing"}, {"id": "b", "prompt": 3}]
+
+        with installed(tmp_path), structlog.testing.capture_logs() as logs:
+            errors = load_document({"name": "x", "steps": steps}).errors
+
+        assert [(issue.path, issue.code) for issue in errors] == [
+            ("steps[0]", "step_type_failed"),
+            ("steps[1].prompt", "wrong_type"),
+        ]
+        assert errors[0].message == (
+            "The step type `sing` cannot read this step, because its package stepiq-sing 1.0 has an error. "
+            "The log of the server shows it. Report it to the authors of the package."
+        )
+        (line,) = logs
+        assert (line["event"], line["package"]) == ("step_type_failed", "stepiq-sing 1.0")
+
+    def test_one_of_stepiq_itself_is_a_bug(self, monkeypatch: pytest.MonkeyPatch):
+        def broken(*_: object) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setitem(
+            cast("dict[str, StepType]", step_types()), "wait", StepType(frozenset(), broken)
+        )
+
+        with pytest.raises(ZeroDivisionError):
+            messages("wait")
+
+    @pytest.mark.parametrize(
+        ("value", "reason"),
+        [
+            ("{}['x']", "KeyError: 'x'"),
+            ("3", "TypeError: It returned int, not a TypeSchema."),
+            ("TypeSchema('', {'a': 3})", "TypeError: A part of the TypeSchema is not a dict."),
+            ("TypeSchema('', {'a': {'b': {1}}})", "TypeError: Object of type set is not JSON ser"),
+        ],
+    )
+    def test_one_while_the_schema_is_made_leaves_the_names_of_the_fields(
+        self, tmp_path: Path, value: str, reason: str
+    ):
+        source = SCHEMA.format(value=value)
+        write_package(tmp_path, "stepiq-sing", "sing", spec=SPEC, schema=source)
+
+        with installed(tmp_path):
+            made, page = document()["$defs"], render()
+            reasons = unusable_schemas()
+
+        assert made["sing_step"]["description"] == "A step of the package stepiq-sing."
+        assert "volume" in made["sing_step"]["properties"]
+        assert "prompt" in made["llm_step"]["properties"]
+        assert "<code>volume</code>" in page
+        assert reasons["sing"].startswith(f"`schema` failed with {reason}")
+
+    def test_one_while_an_output_is_checked_allows_any_output(self, tmp_path: Path):
+        spec = SPEC.replace("StepSpec())", "StepSpec(), output=lambda step: {}['x'])")
+        write_package(tmp_path, "stepiq-sing", "sing", spec=spec)
+
+        with installed(tmp_path):
+            loaded = load_document({"name": "x", "steps": [{"id": "a", "type": "sing"}]})
+            assert loaded.definition is not None
+            (step,) = loaded.definition.steps
+
+            assert output_issues(step, {"any": 1}) == ()

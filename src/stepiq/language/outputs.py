@@ -5,7 +5,7 @@ from stepiq.core.json import Json, MalformedJson, loads
 from stepiq.language.data import is_array, is_object
 from stepiq.language.places import Path, write_path
 from stepiq.language.specs import OutputFormat, Step
-from stepiq.language.step_types import step_types
+from stepiq.language.step_types import output_shape
 
 
 def output_issues(step: Step, output: Json, at: Path = ()) -> tuple[Issue, ...]:
@@ -16,7 +16,7 @@ def output_issues(step: Step, output: Json, at: Path = ()) -> tuple[Issue, ...]:
         output: the value to use as its output.
         at: path of the value, for the paths of the issues.
     """
-    issues = step_types()[step.type].output(step).issues(output, at)
+    issues = output_shape(step).issues(output, at)
     if issues or step.output_format is not OutputFormat.JSON or not _is_written_data(output):
         return issues
     name = write_path(at)

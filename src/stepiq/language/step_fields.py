@@ -24,6 +24,7 @@ from stepiq.language.step_types import (
     Entry,
     StepType,
     packages,
+    report_failure,
     step_types,
     unusable_types,
 )
@@ -55,6 +56,7 @@ DEFAULT_BACKOFF_MS = 1_000
 DEFAULT_FACTOR = 2.0
 DEFAULT_MAX_BACKOFF_MS = 60_000
 ON_ERROR = ("fail", "continue")
+_SPEC_FACTS = tuple(name for name in vars(StepSpec) if not name.startswith("_"))
 _STEP = "{id: hello, prompt: Say hello}"
 _CASE = "{if: steps.review.output.score < 8, goto: draft}"
 
@@ -123,7 +125,7 @@ def _read_step(draft: Report, path: Path, data: dict[str, Json]) -> Step | None:
     on_error = _read_on_error(fields)
     on_condition = _read_on_condition(fields)
     output_format = fields.choice("output_format", [option.value for option in OutputFormat])
-    spec = step_type.read(fields, _read_entries)
+    spec = _read_spec(fields, type_name, step_type)
     if step_id is None or spec is None:
         return None
     return Step(
@@ -138,6 +140,30 @@ def _read_step(draft: Report, path: Path, data: dict[str, Json]) -> Step | None:
         on_error=on_error,
         on_condition=on_condition,
     )
+
+
+def _read_spec(fields: FieldReader, type_name: str, step_type: StepType) -> StepSpec | None:
+    try:
+        spec = step_type.read(fields, _read_entries)
+        if spec is not None:
+            _check_spec(spec)
+    except Exception:
+        report_failure(type_name, "read")
+        message = (
+            f"The step type `{type_name}` cannot read this step, because its package {packages()[type_name]} has an error. "
+            "The log of the server shows it. Report it to the authors of the package."
+        )
+        fields.draft.refuse(fields.path, "step_type_failed", message)
+        return None
+    return spec
+
+
+def _check_spec(spec: object) -> None:
+    """Raise what the code of a package raises, which must not happen later, outside of the step."""
+    if not isinstance(spec, StepSpec):
+        raise TypeError(f"`read` returned {type(spec).__name__}, not a StepSpec.")
+    for name in _SPEC_FACTS:
+        getattr(spec, name)
 
 
 def _read_type(draft: Report, path: Path, data: dict[str, Json]) -> str | None:

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pkgutil import iter_modules
 from typing import Any
 
+from stepiq.core import logging
 from stepiq.core.errors import Invalid
 from stepiq.core.json import Json
 from stepiq.language.places import Path
@@ -22,6 +23,8 @@ from stepiq.language.reports import FieldReader, Report
 from stepiq.language.schemas import Schema
 from stepiq.language.shapes import ANY
 from stepiq.language.specs import Step, StepSpec
+
+log = logging.get(__name__)
 
 GROUP = "stepiq.steps"
 """The group of entry points."""
@@ -112,7 +115,12 @@ class TypePackage:
     """The name to import."""
     distribution: str
     """The name under which it is installed."""
+    version: str
+    """Its installed version; empty if it is unknown."""
     is_built_in: bool
+
+    def __str__(self) -> str:
+        return f"{self.distribution} {self.version}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +145,10 @@ def packages() -> Mapping[str, TypePackage]:
     built_in = _built_in()
     found: dict[str, TypePackage] = {}
     for entry in entry_points(group=GROUP):
-        distribution = entry.dist.name if entry.dist else entry.module
-        package = TypePackage(entry.module, distribution, entry.module in built_in)
+        distribution, version = entry.module, ""
+        if entry.dist is not None:
+            distribution, version = entry.dist.name, entry.dist.version
+        package = TypePackage(entry.module, distribution, version, entry.module in built_in)
         if (other := found.setdefault(entry.name, package)) != package:
             raise StepTypeConflict(entry.name, other, package)
     known = {package.module for package in found.values()}
@@ -193,3 +203,23 @@ def step_types() -> Mapping[str, StepType]:
 def unusable_types() -> Mapping[str, str]:
     """Why the other installed types cannot be used, by name."""
     return imported("spec", "STEP_TYPE", StepType).failed
+
+
+def output_shape(step: Step) -> Schema:
+    """The shape of a step's output; any, if a package raises an exception instead."""
+    try:
+        return step_types()[step.type].output(step)
+    except Exception:
+        report_failure(step.type, "output")
+        return ANY
+
+
+def report_failure(step_type: str, function: str) -> None:
+    """Log an exception of a function of a package, so that its other types stay usable. Call it in an `except` block.
+
+    An exception of a built-in type is raised again.
+    """
+    package = packages()[step_type]
+    if package.is_built_in:
+        raise
+    log.exception("step_type_failed", step_type=step_type, package=str(package), function=function)

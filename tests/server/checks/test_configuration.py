@@ -87,7 +87,7 @@ class TestCheckStepTypes:
         assert "sing" not in usable.detail
         assert (found.status, found.error) == (Status.FAILED, None)
         assert found.detail == (
-            "The package stepiq-sing of the step type `sing` cannot be imported. ModuleNotFoundError: No module named 'nothing'"
+            "The package stepiq-sing of the step type `sing` has an error. ModuleNotFoundError: No module named 'nothing'"
         )
 
     async def test_two_packages_with_one_name_prevent_a_start(self, tmp_path: Path):

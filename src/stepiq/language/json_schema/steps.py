@@ -1,6 +1,8 @@
 """The schema of `steps`, by step type."""
 
+import json
 from collections.abc import Mapping
+from functools import cache
 
 from stepiq.language.json_schema import snippets
 from stepiq.language.json_schema.common import step_fields
@@ -16,7 +18,14 @@ from stepiq.language.json_schema.nodes import (
     words,
 )
 from stepiq.language.step_fields import MAX_STEPS
-from stepiq.language.step_types import DEFAULT, StepType, imported, packages, step_types
+from stepiq.language.step_types import (
+    DEFAULT,
+    StepType,
+    imported,
+    packages,
+    report_failure,
+    step_types,
+)
 
 
 def definitions(types: Mapping[str, StepType]) -> dict[str, Node]:
@@ -33,17 +42,45 @@ def definitions(types: Mapping[str, StepType]) -> dict[str, Node]:
 
 def type_schema(step_type: str) -> TypeSchema:
     """The fields of a type for editors. Without a usable module `schema` in its package, only their names are known."""
-    found = imported("schema", "schema").found.get(step_type)
-    if found is not None:
-        return found()
+    made = _made(step_type)
+    if isinstance(made, TypeSchema):
+        return made
     package = packages()[step_type].distribution
     names = sorted(step_types()[step_type].fields)
     return TypeSchema(f"A step of the package {package}.", {name: {} for name in names})
 
 
 def unusable_schemas() -> Mapping[str, str]:
-    """Why schemas could not be imported, by step type."""
-    return imported("schema", "schema").failed
+    """Why schemas cannot be used, by step type."""
+    made = {name: _made(name) for name in imported("schema", "schema").found}
+    broken = {name: reason for name, reason in made.items() if isinstance(reason, str)}
+    return {**imported("schema", "schema").failed, **broken}
+
+
+@cache
+def _made(step_type: str) -> TypeSchema | str | None:
+    """What a package's `schema` returns; why it cannot be used; None if it cannot be imported."""
+    function = imported("schema", "schema").found.get(step_type)
+    if function is None:
+        return None
+    try:
+        made = function()
+        _check(made)
+    except Exception as error:
+        report_failure(step_type, "schema")
+        return f"`schema` failed with {type(error).__name__}: {error}"
+    return made
+
+
+def _check(made: object) -> None:
+    """Raise an error if the document could not be made with this schema."""
+    if not isinstance(made, TypeSchema):
+        raise TypeError(f"It returned {type(made).__name__}, not a TypeSchema.")
+    parts = (made.fields, made.rest, made.definitions, made.snippet or {})
+    nodes = (*made.fields.values(), *made.definitions.values())
+    if not all(isinstance(each, dict) for each in (*parts, *nodes)):
+        raise TypeError("A part of the TypeSchema is not a dict.")
+    json.dumps([made.description, list(made.required), *parts])
 
 
 def steps() -> Node:

@@ -51,7 +51,7 @@ async def check_step_types(_: Settings) -> list[Check]:
         *(
             failed(
                 "step types",
-                f"The package {installed[name].distribution} of the step type `{name}` cannot be imported. {reason}",
+                f"The package {installed[name].distribution} of the step type `{name}` has an error. {reason}",
                 "Install it in a version that fits this server, or uninstall it.",
             )
             for name, reason in failures.items()
