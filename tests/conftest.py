@@ -21,6 +21,7 @@ from dbos._event_loop import BackgroundEventLoop
 from fastapi import FastAPI
 
 from stepiq.accounts.service import Account
+from stepiq.billing.http import BillingServices
 from stepiq.billing.plans import Plans
 from stepiq.core import clock as core_clock
 from stepiq.core.http import GuardedClient, guarded_client
@@ -32,7 +33,6 @@ from stepiq.providers.registry import Providers
 from stepiq.server.app import create_app, equip
 from stepiq.store.database import Database
 from stepiq.store.pubsub import LocalChanges
-from stepiq.web.services import Services
 from tests.support import run_folders
 from tests.support.live import Live, live
 from tests.support.make import Make
@@ -315,9 +315,11 @@ def services(
     providers: Providers,
     engine: Engine,
     http: GuardedClient,
-) -> Services:
+) -> BillingServices:
     plans = Plans.load(settings.plans)
-    return Services(settings, database, changes, providers, engine, Mailer(settings), plans, http)
+    return BillingServices(
+        settings, database, changes, providers, engine, Mailer(settings), plans, http
+    )
 
 
 @pytest.fixture(scope="session")
@@ -327,7 +329,7 @@ def routes() -> FastAPI:
 
 
 @pytest.fixture
-async def app(routes: FastAPI, services: Services) -> AsyncIterator[FastAPI]:
+async def app(routes: FastAPI, services: BillingServices) -> AsyncIterator[FastAPI]:
     """The app on these services. Routes that a test adds are removed after it."""
     app, before = routes, list(routes.router.routes)
     equip(app, services)

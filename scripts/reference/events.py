@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from stepiq.core import json
+from stepiq.core.json import Json
 from stepiq.execution import events
 from stepiq.execution.events import Event, EventType
 from stepiq.server.docs import events as schemas
@@ -20,7 +21,7 @@ _USED: dict[str, Any] = {
     "output_tokens": 12,
     "cost_usd_micros": 12,
 }
-_ERROR = {"code": "step_timeout", "message": "Step `classify`: The attempt took longer than `timeout_seconds` (30)."}  # fmt: skip
+_ERROR: dict[str, Json] = {"code": "step_timeout", "message": "Step `classify`: The attempt took longer than `timeout_seconds` (30)."}  # fmt: skip
 
 _INTRODUCTION = """\
 # Events

@@ -349,7 +349,7 @@ class _Module:
 
 
 def _is_description(node: ast.AST, keys: list[ast.expr | None], values: list[ast.expr]) -> bool:
-    key = keys[values.index(node)] if node in values else None
+    key = next((key for key, value in zip(keys, values, strict=True) if value is node), None)
     return isinstance(key, ast.Constant) and key.value == "description"
 
 

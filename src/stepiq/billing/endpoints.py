@@ -1,7 +1,7 @@
 """Route of usage."""
 
 from datetime import UTC, date, datetime
-from typing import Annotated, cast
+from typing import Annotated
 
 from fastapi import Depends, Query
 from pydantic import BeforeValidator, WithJsonSchema
@@ -11,11 +11,10 @@ from stepiq.accounts.errors import ScopeMissing
 from stepiq.accounts.http import needs
 from stepiq.billing import schemas, service
 from stepiq.billing.errors import PeriodInvalid
-from stepiq.billing.plans import Plans
+from stepiq.billing.http import BillingServicesDep
 from stepiq.billing.records import GroupBy, Period
 from stepiq.web.bodies import router as new_router
 from stepiq.web.problems import problems
-from stepiq.web.services import ServicesDep
 from stepiq.web.transactions import Read
 
 router = new_router("Usage")
@@ -56,7 +55,7 @@ async def _period(
 @router.get("/user/usage", responses=problems(PeriodInvalid, ScopeMissing))
 async def get_usage(
     caller: Annotated[Actor, needs(Scope.ACCOUNT_READ)],
-    services: ServicesDep,
+    services: BillingServicesDep,
     read: Read,
     period: Annotated[Period, Depends(_period)],
     group_by: Annotated[
@@ -68,5 +67,5 @@ async def get_usage(
     Tokens and cost count on the day of the call, a run counts on the day of its end. `series` has every day of the period,
     or the 100 models or pipelines with the most tokens.
     """
-    plan = cast(Plans, services.plans).get(caller.plan)
+    plan = services.plans.get(caller.plan)
     return schemas.usage_view(await service.usage(read, caller, plan, period, group_by))

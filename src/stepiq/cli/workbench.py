@@ -6,13 +6,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from stepiq.accounts import service as accounts
 from stepiq.accounts.actor import ALL_SCOPES, Actor, Credential
 from stepiq.accounts.secrets import service as secret_store
-from stepiq.billing.plans import Plans
+from stepiq.billing.http import BillingServices
 from stepiq.core import settings
 from stepiq.core.json import Json
 from stepiq.execution.stubs import Stubs
@@ -36,7 +36,7 @@ Hear = Callable[[str, Mapping[str, Any]], Awaitable[None]]
 class Workbench:
     """An engine and an account with which a command runs pipelines."""
 
-    services: Services
+    services: BillingServices
     actor: Actor
 
     async def save(self, draft: Draft, secrets: Mapping[str, str]) -> UUID:
@@ -47,7 +47,7 @@ class Workbench:
         """
         services = self.services
         rules = pipelines.Rules(
-            cast(Plans, services.plans),
+            services.plans,
             services.providers,
             services.changes,
             watcher=None,
@@ -76,7 +76,7 @@ class Workbench:
                     self.actor,
                     pipeline_id,
                     engine=services.engine,
-                    plan=cast(Plans, services.plans).get(_PLAN),
+                    plan=services.plans.get(_PLAN),
                     input_data=data,
                     version=None,
                 )

@@ -1,6 +1,6 @@
 """Routes of deliveries."""
 
-from typing import Annotated, cast
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Query, Request
@@ -10,7 +10,7 @@ from stepiq.accounts.errors import EmailUnverified, ScopeMissing, TooManyAttempt
 from stepiq.accounts.http import needs
 from stepiq.accounts.link_door import LinkDoor
 from stepiq.billing.errors import PlanWebhooksDisabled
-from stepiq.billing.plans import Plans
+from stepiq.billing.http import BillingServicesDep
 from stepiq.execution.quotas import PlanEmailsExhausted, PlanRedeliveriesExhausted
 from stepiq.notify import queries, schemas, service
 from stepiq.notify.errors import (
@@ -89,7 +89,7 @@ async def list_deliveries_for_pipeline(
     ),
 )
 async def test_deliveries(
-    caller: Executor, services: ServicesDep, tx: Tx, pipeline_id: UUID
+    caller: Executor, services: BillingServicesDep, tx: Tx, pipeline_id: UUID
 ) -> schemas.DeliveriesView:
     """Send a test event to every webhook and email target of the current version, with signature and retries.
 
@@ -100,7 +100,7 @@ async def test_deliveries(
         caller,
         pipeline_id,
         engine=services.engine,
-        plan=cast(Plans, services.plans).get(caller.plan),
+        plan=services.plans.get(caller.plan),
         verifies_addresses=services.settings.verifies_addresses,
     )
     return schemas.DeliveriesView(data=[schemas.delivery_view(each) for each in recorded])
@@ -125,7 +125,7 @@ async def get_delivery(caller: Reader, read: Read, delivery_id: UUID) -> schemas
     ),
 )
 async def redeliver(
-    caller: Executor, services: ServicesDep, tx: Tx, delivery_id: UUID
+    caller: Executor, services: BillingServicesDep, tx: Tx, delivery_id: UUID
 ) -> schemas.DeliveryView:
     """Repeat a delivered or failed delivery, with up to four new attempts. Its id stays the same."""
     reopened = await service.redeliver(
@@ -133,7 +133,7 @@ async def redeliver(
         caller,
         delivery_id,
         engine=services.engine,
-        plan=cast(Plans, services.plans).get(caller.plan),
+        plan=services.plans.get(caller.plan),
         verifies_addresses=services.settings.verifies_addresses,
     )
     return schemas.delivery_view(reopened)

@@ -1,7 +1,7 @@
 """Routes of pipelines and their versions."""
 
 import asyncio
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Header, Path, Query, Request, Response
@@ -15,7 +15,7 @@ from stepiq.billing.errors import (
     PlanStepsExceeded,
     PlanWebhooksDisabled,
 )
-from stepiq.billing.plans import Plans
+from stepiq.billing.http import BillingServicesDep
 from stepiq.execution.definitions import VersionNotFound
 from stepiq.execution.quotas import PlanBytesExceeded, PlanSchedulesExceeded, PlanVersionsExceeded
 from stepiq.pipelines import diffs, queries, schemas, service
@@ -89,9 +89,9 @@ _SAVING = (
 WATCHER = AppKey[Watcher]("watcher")
 
 
-async def _rules(services: ServicesDep, request: Request) -> service.Rules:
+async def _rules(services: BillingServicesDep, request: Request) -> service.Rules:
     return service.Rules(
-        cast(Plans, services.plans),
+        services.plans,
         services.providers,
         services.changes,
         WATCHER.get(request.app),

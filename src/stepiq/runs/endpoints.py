@@ -1,7 +1,7 @@
 """Routes of runs."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, cast
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Header, Query, Request, Response
@@ -11,7 +11,7 @@ from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import ScopeMissing, TooManyAttempts
 from stepiq.accounts.http import DoorsDep, needs
 from stepiq.accounts.link_door import LinkDoor
-from stepiq.billing.plans import Plans
+from stepiq.billing.http import BillingServicesDep
 from stepiq.execution.definitions import VersionNotFound
 from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
 from stepiq.execution.pinning import StepRunInvalid
@@ -80,7 +80,7 @@ RunLinkDoor = Annotated[LinkDoor[tuple[UUID, datetime]], Depends(RUN_LINKS)]
 )
 async def start_run(
     caller: Executor,
-    services: ServicesDep,
+    services: BillingServicesDep,
     streams: StreamsDep,
     doors: DoorsDep,
     own_tx: OwnTx,
@@ -110,7 +110,7 @@ async def start_run(
                 caller,
                 pipeline_id,
                 engine=services.engine,
-                plan=cast(Plans, services.plans).get(caller.plan),
+                plan=services.plans.get(caller.plan),
                 input_data=wanted.input_data or {},
                 version=wanted.version,
             )
@@ -266,7 +266,7 @@ async def cancel_run(
 )
 async def retry_run(
     caller: Executor,
-    services: ServicesDep,
+    services: BillingServicesDep,
     tx: Tx,
     run_id: UUID,
     body: schemas.RetryRequest | None = None,
@@ -288,7 +288,7 @@ async def retry_run(
             outputs=wanted.outputs or {},
         ),
         engine=services.engine,
-        plan=cast(Plans, services.plans).get(caller.plan),
+        plan=services.plans.get(caller.plan),
     )
     return schemas.view_for(caller, run)
 

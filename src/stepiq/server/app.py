@@ -2,7 +2,6 @@
 
 import asyncio
 from functools import cache
-from typing import cast
 
 from fastapi import APIRouter, Depends, FastAPI, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -16,7 +15,7 @@ from stepiq.accounts.secrets import endpoints as secrets
 from stepiq.accounts.secrets.reader import StoredSecrets
 from stepiq.accounts.verification import PAGE_PATH as VERIFY_PATH
 from stepiq.billing import endpoints as billing
-from stepiq.billing.plans import Plans
+from stepiq.billing.http import BillingServices
 from stepiq.core import json
 from stepiq.notify import endpoints as notify
 from stepiq.notify.recipients import page as recipient_page
@@ -47,7 +46,7 @@ from stepiq.triggers.webhooks.inbox import Inbox
 from stepiq.web import problems
 from stepiq.web.guard import Guard
 from stepiq.web.idempotency import IDEMPOTENCY, Idempotency
-from stepiq.web.services import SERVICES, Services
+from stepiq.web.services import SERVICES
 
 ROUTERS: tuple[APIRouter, ...] = (
     accounts.auth,
@@ -142,12 +141,12 @@ def create_app() -> FastAPI:
     return app
 
 
-def equip(app: FastAPI, services: Services, *, has_worker: bool = True) -> None:
+def equip(app: FastAPI, services: BillingServices, *, has_worker: bool = True) -> None:
     """Set the services that the endpoints use, and whether this process also executes runs.
 
     Does not start or stop the services.
     """
-    settings, plans = services.settings, cast(Plans, services.plans)
+    settings, plans = services.settings, services.plans
     doors = AuthServices.build(services)
     secrets = StoredSecrets(services.keyring)
     SERVICES.set(app, services)

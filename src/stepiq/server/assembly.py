@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from stepiq.accounts.secrets.reader import StoredSecrets
+from stepiq.billing.http import BillingServices
 from stepiq.billing.plans import Plans
 from stepiq.core import data_folder
 from stepiq.core.encryption import Keyring
@@ -21,10 +22,11 @@ from stepiq.store import migrate, safety
 from stepiq.store.database import Database
 from stepiq.store.postgres_pubsub import PostgresChanges
 from stepiq.store.pubsub import LocalChanges
-from stepiq.web.services import Services
 
 
-async def build(settings: Settings, *, sends: bool = True, stubs: Stubs | None = None) -> Services:
+async def build(
+    settings: Settings, *, sends: bool = True, stubs: Stubs | None = None
+) -> BillingServices:
     """Migrate the database, and build the services of a process without starting them.
 
     Args:
@@ -69,7 +71,7 @@ async def build(settings: Settings, *, sends: bool = True, stubs: Stubs | None =
         stubs=stubs,
         crash_limit=settings.run_crash_limit,
     )
-    return Services(
+    return BillingServices(
         settings,
         database,
         changes,
@@ -84,7 +86,7 @@ async def build(settings: Settings, *, sends: bool = True, stubs: Stubs | None =
 @asynccontextmanager
 async def built(
     settings: Settings, *, sends: bool = True, stubs: Stubs | None = None
-) -> AsyncGenerator[Services]:
+) -> AsyncGenerator[BillingServices]:
     """Build the services as `build` does, and close them at the end of the block."""
     services = await build(settings, sends=sends, stubs=stubs)
     changes = services.changes

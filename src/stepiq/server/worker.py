@@ -2,23 +2,21 @@
 
 import asyncio
 from datetime import timedelta
-from typing import cast
 
-from stepiq.billing.plans import Plans
+from stepiq.billing.http import BillingServices
 from stepiq.core import tasks
 from stepiq.server import housekeeping
 from stepiq.triggers.schedules.ticker import Ticker
-from stepiq.web.services import Services
 
 
 class Worker:
     """The engine, the ticker and housekeeping of one process."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: BillingServices) -> None:
         self._database = services.database
         self._sweeps = housekeeping.sweeps(services.settings)
         self._engine = services.engine
-        self._ticker = Ticker(services.database, services.engine, cast(Plans, services.plans))
+        self._ticker = Ticker(services.database, services.engine, services.plans)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:

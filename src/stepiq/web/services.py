@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Generic, Protocol
 
 from fastapi import Depends, FastAPI, Request
+from typing_extensions import TypeVar
 
 from stepiq.core.encryption import Keyring
 from stepiq.core.http import GuardedClient
@@ -60,9 +61,12 @@ class RequestPlans(Protocol):
         ...
 
 
+P_co = TypeVar("P_co", bound=RequestPlans, covariant=True, default=RequestPlans)
+
+
 @dataclass
-class Services:
-    """The services that endpoints use, created once at start."""
+class Services(Generic[P_co]):
+    """The services that endpoints use, created once at start. For layers above `billing`: `Services[Plans]`."""
 
     settings: Settings
     database: Database
@@ -70,8 +74,7 @@ class Services:
     providers: "Providers"
     engine: "Engine"
     mailer: Mailer
-    plans: RequestPlans
-    """A `billing.plans.Plans`. Code in layers above billing can cast it to use the other fields of a plan."""
+    plans: P_co
     http: GuardedClient
     """The client for all URLs from tenants."""
 

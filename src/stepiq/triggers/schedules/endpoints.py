@@ -1,6 +1,6 @@
 """Routes of schedules."""
 
-from typing import Annotated, cast
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
@@ -9,7 +9,8 @@ from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import ScopeMissing
 from stepiq.accounts.http import needs
 from stepiq.billing.errors import PlanCronDisabled
-from stepiq.billing.plans import Plan, Plans
+from stepiq.billing.http import BillingServices, BillingServicesDep
+from stepiq.billing.plans import Plan
 from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
 from stepiq.execution.quotas import PlanSchedulesExceeded
 from stepiq.language.cron import CronInvalid, TimezoneUnknown
@@ -27,7 +28,6 @@ from stepiq.web.bodies import Instant
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import MAX_LIMIT, Page, PageQuery
 from stepiq.web.problems import problems
-from stepiq.web.services import Services, ServicesDep
 from stepiq.web.transactions import Read, Tx
 
 router = new_router("Schedules")
@@ -37,14 +37,14 @@ Writer = Annotated[Actor, needs(Scope.PIPELINES_WRITE)]
 Executor = Annotated[Actor, needs(Scope.PIPELINES_EXECUTE)]
 
 
-def _plan(services: Services, caller: Actor) -> Plan:
-    return cast(Plans, services.plans).get(caller.plan)
+def _plan(services: BillingServices, caller: Actor) -> Plan:
+    return services.plans.get(caller.plan)
 
 
 @router.get("/schedules/upcoming", responses=problems(ScopeMissing))
 async def list_upcoming(
     caller: Reader,
-    services: ServicesDep,
+    services: BillingServicesDep,
     read: Read,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Maximum number of entries.")] = 20,
     until: Annotated[Instant | None, Query(description="End of the period.")] = None,
@@ -91,7 +91,11 @@ async def list_schedules(
     ),
 )
 async def create_schedule(
-    caller: Writer, services: ServicesDep, tx: Tx, pipeline_id: UUID, body: schemas.ScheduleRequest
+    caller: Writer,
+    services: BillingServicesDep,
+    tx: Tx,
+    pipeline_id: UUID,
+    body: schemas.ScheduleRequest,
 ) -> schemas.ScheduleView:
     """Create a schedule for a pipeline."""
     schedule = await service.create(
@@ -130,7 +134,11 @@ async def get_schedule(caller: Reader, read: Read, schedule_id: UUID) -> schemas
     ),
 )
 async def update_schedule(
-    caller: Writer, services: ServicesDep, tx: Tx, schedule_id: UUID, body: schemas.SchedulePatch
+    caller: Writer,
+    services: BillingServicesDep,
+    tx: Tx,
+    schedule_id: UUID,
+    body: schemas.SchedulePatch,
 ) -> schemas.ScheduleView:
     """Change a schedule. If its times change, it next fires at the first new time from now on."""
     return await _patch(tx, caller, services, schedule_id, body)
@@ -151,7 +159,7 @@ async def delete_schedule(caller: Writer, tx: Tx, schedule_id: UUID) -> schemas.
     responses=problems(ScheduleNotFound, PlanCronDisabled, ScopeMissing),
 )
 async def enable_schedule(
-    caller: Writer, services: ServicesDep, tx: Tx, schedule_id: UUID
+    caller: Writer, services: BillingServicesDep, tx: Tx, schedule_id: UUID
 ) -> schemas.ScheduleView:
     """Enable a schedule from its next time on. Ticks missed while it was disabled are not made up for."""
     return await _patch(tx, caller, services, schedule_id, schemas.SchedulePatch(enabled=True))
@@ -159,7 +167,7 @@ async def enable_schedule(
 
 @router.post("/schedules/{schedule_id}/disable", responses=problems(ScheduleNotFound, ScopeMissing))
 async def disable_schedule(
-    caller: Writer, services: ServicesDep, tx: Tx, schedule_id: UUID
+    caller: Writer, services: BillingServicesDep, tx: Tx, schedule_id: UUID
 ) -> schemas.ScheduleView:
     """Disable a schedule. Its active runs continue."""
     return await _patch(tx, caller, services, schedule_id, schemas.SchedulePatch(enabled=False))
@@ -179,7 +187,7 @@ async def disable_schedule(
     ),
 )
 async def run_schedule_now(
-    caller: Executor, services: ServicesDep, tx: Tx, schedule_id: UUID
+    caller: Executor, services: BillingServicesDep, tx: Tx, schedule_id: UUID
 ) -> RunView | RunBrief:
     """Start a run with the schedule's input now, even if it is disabled. The caller counts as its trigger.
 
@@ -203,7 +211,7 @@ async def list_ticks(
 
 
 async def _patch(
-    tx: Tx, caller: Actor, services: Services, schedule_id: UUID, body: schemas.SchedulePatch
+    tx: Tx, caller: Actor, services: BillingServices, schedule_id: UUID, body: schemas.SchedulePatch
 ) -> schemas.ScheduleView:
     changed = await service.patch(
         tx,

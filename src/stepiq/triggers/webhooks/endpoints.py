@@ -1,6 +1,6 @@
 """Route of the inbound webhook."""
 
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Request, Response
@@ -10,7 +10,7 @@ from stepiq.accounts.actor import Actor, Credential, Scope
 from stepiq.accounts.errors import ScopeMissing
 from stepiq.accounts.http import Caller, DoorsDep, Scoped
 from stepiq.billing.errors import PlanWebhooksDisabled
-from stepiq.billing.plans import Plans
+from stepiq.billing.http import BillingServicesDep
 from stepiq.core import json
 from stepiq.core.errors import StepIQError
 from stepiq.core.json import Json
@@ -35,7 +35,7 @@ from stepiq.web.bodies import read_body
 from stepiq.web.bodies import router as new_router
 from stepiq.web.parameters import takes_any_query
 from stepiq.web.problems import problems
-from stepiq.web.services import AppKey, ServicesDep
+from stepiq.web.services import AppKey
 from stepiq.web.transactions import OwnTx
 
 router = new_router("Webhooks")
@@ -102,7 +102,7 @@ async def trigger_webhook(
     sender: Annotated[Actor, Depends(_Sender(Scope.WEBHOOKS_TRIGGER, is_key_only=True))],
     arrived: Annotated[service.Arrived, Depends(_arrived)],
     inbox: Annotated[Inbox, Depends(INBOX)],
-    services: ServicesDep,
+    services: BillingServicesDep,
     own_tx: OwnTx,
     pipeline_id: UUID,
 ) -> Response:
@@ -110,7 +110,7 @@ async def trigger_webhook(
 
     If the definition has `webhook.verify`, the request must also be signed.
     """
-    plan = cast(Plans, services.plans).get(sender.plan)
+    plan = services.plans.get(sender.plan)
     checked = await service.check(sender, pipeline_id, arrived, inbox=inbox, plan=plan)
     engine = services.engine
 
