@@ -9,6 +9,7 @@ import pytest
 import structlog
 
 from stepiq.core import logging as stepiq_logging
+from stepiq.store.database import StoreUnavailable
 from tests.support.hostile import HOSTILE, controls_in
 
 
@@ -108,11 +109,11 @@ class TestConfigure:
         assert "run_id" not in outside
 
     @pytest.mark.parametrize("name", ["dbos", "uvicorn.error"])
-    def test_a_cancelled_run_or_stream_is_no_error(self, name):
+    def test_a_cancelled_run_or_stream_and_an_outage_are_no_errors_of_a_library(self, name):
         stream = io.StringIO()
         stepiq_logging.configure("json", stream=stream)
 
-        for error in (asyncio.CancelledError(), ValueError()):
+        for error in (asyncio.CancelledError(), StoreUnavailable("Gone."), ValueError()):
             try:
                 raise error
             except BaseException:

@@ -8,12 +8,14 @@ import sqlalchemy as sa
 from dbos import EnqueueOptions
 
 from stepiq.core.ids import uuid7
+from stepiq.core.settings import Settings
 from stepiq.execution.retention import sweep
 from stepiq.queue import tickets as tickets_module
 from stepiq.queue.tickets import Queue, Ticket, TicketQueue
-from stepiq.store.database import Database
+from stepiq.store.database import Database, StoreUnavailable
 from stepiq.store.pubsub import TICKETS_WAITING, LocalChanges
 from stepiq.store.tables import runs, workspaces
+from tests.support.breaking_proxy import broken_at
 from tests.support.engine import World
 
 TRANSFORM = "name: T\nsteps: [{id: t, type: transform, template: x}]"
@@ -24,6 +26,30 @@ class TestTicket:
         ticket = Ticket(uuid7(), 3)
 
         assert Ticket.parse(str(ticket)) == ticket
+
+
+class TestLaunch:
+    @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+    @pytest.mark.parametrize(
+        "statement",
+        [b"idle_in_transaction", b"INTO dbos.queues", b"dbos.application_versions"],
+        ids=["connect", "register", "launch"],
+    )
+    async def test_a_database_that_goes_away_meanwhile_is_named(
+        self, settings: Settings, statement: bytes
+    ):
+        with broken_at(settings.database_url, statement) as url:
+            database = Database(settings.model_copy(update={"database_url": url}))
+            tickets = TicketQueue(database, LocalChanges())
+
+            async def carry(run_id: UUID) -> None:
+                raise AssertionError(run_id)
+
+            with pytest.raises(StoreUnavailable, match=r"cannot be reached: .* Start PostgreSQL"):
+                await tickets.launch("worker-1", {Queue.RUNS: carry})
+
+            await tickets.stop()
+            await database.close()
 
 
 class TestEnqueue:

@@ -96,6 +96,17 @@ class TestConnect:
         with refusing("la base de datos se está iniciando", "57P03") as url:
             assert "Try again in a moment." in message_of(url, StoreUnavailable)
 
+    @only_postgresql
+    def test_a_server_that_stops_during_a_statement_is_not_refusing(self, database_url: str):
+        url = make_url(database_url)
+        with connect(url) as ours, connect(url) as other:
+            other.execute("SELECT pg_terminate_backend(%s)", [ours.info.backend_pid])
+
+            with pytest.raises(StoreUnavailable) as raised, explaining(url):
+                ours.execute("SELECT 1")
+
+        assert "cannot be reached: terminating connection due to adm" in raised.value.message
+
     def test_a_server_that_is_not_there_is_named(self):
         url = make_url("postgresql://ada:geheim@127.0.0.1:9/flows")
 

@@ -12,6 +12,7 @@ import structlog
 from structlog.typing import EventDict, ExcInfo, Processor
 
 from stepiq.core.control_characters import escape, escape_line
+from stepiq.core.errors import Unavailable
 
 Logger = structlog.stdlib.BoundLogger
 LogFormat = Literal["auto", "console", "json"]
@@ -94,8 +95,8 @@ def configure(
     engine.handlers[:] = [handler]
     engine.propagate = False
     engine.setLevel(logging.WARNING)
-    engine.filters[:] = [_drop_cancel_tracebacks]
-    logging.getLogger("uvicorn.error").filters[:] = [_drop_cancel_tracebacks]
+    engine.filters[:] = [_drop_expected]
+    logging.getLogger("uvicorn.error").filters[:] = [_drop_expected]
 
 
 @contextmanager
@@ -137,12 +138,13 @@ def _plain_traceback(stream: TextIO, error: ExcInfo) -> None:
     stream.write(escape(traceback.getvalue()))
 
 
-def _drop_cancel_tracebacks(record: logging.LogRecord) -> bool:
+def _drop_expected(record: logging.LogRecord) -> bool:
     # The libraries report a CancelledError as an error when a user cancels a run, and when a stopping server ends its
-    # open streams.
-    return not (
-        record.exc_info and record.exc_info[0] and "Cancelled" in record.exc_info[0].__name__
-    )
+    # open streams. The queue's library also reports why it cannot start, which its caller reports.
+    if not record.exc_info or record.exc_info[0] is None:
+        return True
+    kind = record.exc_info[0]
+    return "Cancelled" not in kind.__name__ and not issubclass(kind, Unavailable)
 
 
 def facts(event: EventDict) -> EventDict:

@@ -103,10 +103,17 @@ class Engine:
             InstallationIncomplete: a built-in step type is not registered.
             StepTypeConflict: two packages have a step type of the same name.
             WorkerRunning: another process works on this SQLite file.
-            StoreUnavailable: the database cannot be reached.
+            StoreUnavailable, StoreRefused: the database cannot be used.
         """
         handlers()
         await self._presence.acquire()
+        try:
+            await self._begin()
+        except BaseException:
+            await self.stop(timedelta())
+            raise
+
+    async def _begin(self) -> None:
         self._dependencies.sandbox = Sandbox()
         listening = asyncio.Event()
         self._background = [

@@ -11,8 +11,9 @@ priority that waits in the lane. New tickets therefore never overtake a waiting 
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -24,13 +25,16 @@ from dbos import DBOS, DBOSClient, DBOSConfig
 from dbos import _queue as dbos_queue  # pyright: ignore[reportPrivateUsage] - see _woken_queue_worker
 from dbos._serialization import DBOSPortableJSON
 from dbos._sys_db import SystemDatabase
-from sqlalchemy.engine import URL
+from sqlalchemy import event
+from sqlalchemy.engine import URL, ExceptionContext
+from sqlalchemy.exc import DBAPIError
 
 from stepiq.core import logging
 from stepiq.core.json import Json
 from stepiq.store import migrate
 from stepiq.store.database import PATIENT_SECONDS, Database, Session, prepare_sqlite
 from stepiq.store.pubsub import TICKETS_WAITING, Changes
+from stepiq.store.refusals import explaining
 
 log = logging.get(__name__)
 
@@ -229,6 +233,7 @@ class TicketQueue:
         self._engine: sa.Engine | None = None
         self._client: DBOSClient | None = None
         self._is_working = False
+        self._is_starting = False
 
     async def launch(self, executor_id: str, carriers: Mapping[Queue, Carry]) -> None:
         """Start to execute tickets. Call it on the event loop that executes them.
@@ -238,9 +243,13 @@ class TicketQueue:
                 present, may have the same id.
             carriers: for each queue, a function that executes one run or delivery until it ends or waits. If the call
                 is cancelled, the ticket is enqueued again.
+
+        Raises:
+            StoreUnavailable, StoreRefused: the database cannot be used. Call `stop` then, too.
         """
         _carriers.update(carriers)
-        client = self._connect()
+        with self._failing_at_once():
+            client = self._connect()
         config: DBOSConfig = {
             "name": "stepiq",
             "system_database_url": self._database.url.render_as_string(hide_password=False),
@@ -253,18 +262,38 @@ class TicketQueue:
             "log_level": "WARNING",
             "notification_listener_polling_interval_sec": 0.05 if self._database.is_sqlite else 1.0,
         }
-        DBOS(config=config)
-        # Queues registered after the launch start up to a second late.
-        for lane in (lane for queue in carriers for lane in queue.lanes):
-            await client.register_queue_async(
-                lane, worker_concurrency=CONCURRENCY, polling_interval_sec=_POLL_SECONDS
-            )
-        DBOS.launch()
         self._is_working = True
+        with self._failing_at_once():
+            DBOS(config=config)
+            # Queues registered after the launch start up to a second late.
+            for lane in (lane for queue in carriers for lane in queue.lanes):
+                await client.register_queue_async(
+                    lane, worker_concurrency=CONCURRENCY, polling_interval_sec=_POLL_SECONDS
+                )
+            DBOS.launch()
+
+    @contextmanager
+    def _failing_at_once(self) -> Generator[None]:
+        """Explain why the database cannot be used. The library would retry until it can, which blocks the event loop."""
+        self._is_starting = True
+        try:
+            with explaining(self._database.url):
+                yield
+        finally:
+            self._is_starting = False
+
+    def _note_error(self, context: ExceptionContext) -> None:
+        error = context.sqlalchemy_exception
+        # A pooled connection that was lost before is replaced.
+        if not self._is_starting or context.is_pre_ping or error is None:
+            return
+        with suppress(DBAPIError), explaining(self._database.url):
+            raise error
 
     def _connect(self) -> DBOSClient:
         if self._client is None:
             self._engine = self._make_engine()
+            event.listen(self._engine, "handle_error", self._note_error)
             self._client = DBOSClient(
                 system_database_engine=self._engine, serializer=DBOSPortableJSON
             )
@@ -373,10 +402,11 @@ class TicketQueue:
             _finished.clear()
             # The library shuts down the loop's default executor.
             asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(4))
-        if self._client is not None and self._engine is not None:
+        if self._client is not None:
             self._client.destroy()
+        if self._engine is not None:
             self._engine.dispose()
-            self._client = self._engine = None
+        self._client = self._engine = None
 
 
 async def finish(session: Session, tickets: Sequence[Ticket]) -> None:

@@ -184,6 +184,9 @@ def _explained(url: URL, error: BaseException) -> StoreRefused | StoreUnavailabl
         name = str(getattr(error, "sqlite_errorname", "")).removeprefix("SQLITE_")
         advice = next((text for start, text in _FILE_ADVICE.items() if name.startswith(start)), "")
         return StoreUnavailable(f"{where} cannot be used: {reason}. {advice}".rstrip())
+    refusal = _REFUSALS.get(error.sqlstate or "") if isinstance(error, psycopg.Error) else None
+    if refusal is not None and refusal.is_temporary:
+        return StoreUnavailable(f"{where} cannot be reached: {reason}. {refusal.advice}")
     if isinstance(error, psycopg.Error) and error.sqlstate is not None:
         advice = _statement_advice(error, url)
         return StoreRefused(f"{where} refused a statement: {reason}. {advice}")
