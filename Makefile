@@ -7,6 +7,10 @@ ARGS ?=
 WORKERS ?= $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
 
+# Many images set it. Without stored bytecode, each process would compile stepIQ, and each of the processes that run
+# tests would compile all tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test test-slow test-all coverage check fix types docs bench chaos kills fuzz lock sbom audit pin-images
 

@@ -37,6 +37,7 @@ from tests.support import run_folders
 from tests.support.live import Live, live
 from tests.support.make import Make
 from tests.support.network import only_loopback
+from tests.support.order import slow_first
 from tests.support.statements import kept_statements
 from tests.support.stores import PostgresStores, SqliteStores
 
@@ -218,14 +219,19 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start the longest tests first, so that no process is left with one of them at the end."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Start the slow tests first, so that no worker is left with them at the end."""
+    usual = float(config.getini("timeout"))
 
-    def seconds(item: pytest.Item) -> int:
-        allowed = item.get_closest_marker("timeout")
-        return 0 if allowed is None else allowed.args[0]
+    def limit(item: pytest.Item) -> float:
+        own = item.get_closest_marker("timeout")
+        return usual if own is None else own.args[0]
 
-    items.sort(key=seconds, reverse=True)
+    slow = [item for item in items if item.get_closest_marker("slow") is not None]
+    slow.sort(key=limit, reverse=True)
+    others = [item for item in items if item.get_closest_marker("slow") is None]
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    items[:] = slow_first(slow, others, workers)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
