@@ -46,7 +46,7 @@ test-all: ## run all tests, and check the coverage of the language, as CI does
 	@scripts/postgres.sh
 	@$(BIN)/python scripts/fetch_weights.py
 	@rm -f .coverage .coverage.*
-	$(PYTEST) -m "measured and not slow and not postgresql" --cov --cov-report=
+	$(PYTEST) --only-measured -m "not slow and not postgresql" --cov --cov-report=
 	@$(BIN)/python scripts/coverage_floor.py
 	$(PYTEST) -m "not measured or slow or postgresql"
 
