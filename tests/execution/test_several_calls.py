@@ -1,7 +1,7 @@
 """Handlers that make several calls, as those of other packages can."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from itertools import pairwise
 
@@ -9,15 +9,15 @@ import pytest
 
 from stepiq.execution.calls.requests import AskPerson, CallHttp
 from stepiq.execution.context import StepContext
-from stepiq.execution.handlers import StepHandler, handlers
 from stepiq.execution.interpreter import attempts
-from stepiq.execution.outcomes import Completed, Outcome, Result
+from stepiq.execution.outcomes import Completed, Outcome
 from stepiq.steps.webhook.spec import WebhookSpec
 from tests.support.engine import World
 from tests.support.operations import (
     approve,
     operations,
     operations_of,
+    use,
 )
 from tests.support.receiver import Receiver, Reply, running_receiver
 
@@ -26,12 +26,6 @@ from tests.support.receiver import Receiver, Reply, running_receiver
 async def receiver() -> AsyncIterator[Receiver]:
     async with running_receiver() as receiver:
         yield receiver
-
-
-def use(monkeypatch: pytest.MonkeyPatch, run: Callable[..., Awaitable[Result]]) -> None:
-    """Execute `webhook` steps with this handler."""
-    others = {**handlers(), "webhook": StepHandler(run)}
-    monkeypatch.setattr(attempts, "handlers", lambda: others)
 
 
 class TestHandlersWithSeveralCalls:

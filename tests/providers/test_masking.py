@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stepiq.providers.masking import MASK, mask, storable
+from stepiq.core.control_characters import storable
+from stepiq.providers.masking import MASK, mask
 
 KEY = "sk-proj-4f7Qm2ZxLkT9vB8cR1nS6wYd3eH5gJ0a"
 

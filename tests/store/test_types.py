@@ -99,6 +99,9 @@ class TestJsonText:
     def test_the_character_that_postgresql_cannot_keep_is_kept(self, connection):
         assert _kept(connection, value={"a\x00b": "\x00"}).value == {"a\x00b": "\x00"}
 
+    def test_half_of_a_character_is_replaced(self, connection):
+        assert _kept(connection, value={"a\ud800": ["\udfff"]}).value == {"a\ufffd": ["\ufffd"]}
+
     def test_null_is_null_in_the_database(self, connection):
         number = _kept(connection, value=None).id
 

@@ -1,13 +1,18 @@
 """Runs whose steps make several calls, and the operations that are recorded of them."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 import sqlalchemy as sa
 
 from stepiq.core import clock
+from stepiq.execution.handlers import StepHandler, handlers
+from stepiq.execution.interpreter import attempts
+from stepiq.execution.outcomes import Result
 from stepiq.store.tables import reviews, run_operations, run_steps
 from tests.support.engine import Ended, Heard, World
 from tests.support.fake_provider import RunningFakeProvider
@@ -68,3 +73,9 @@ async def continued(world: World, run_id: UUID, heard: Heard) -> Ended:
     await world.engine.start()
     await asyncio.wait_for(heard.until_ended(), 20)
     return await world.ended(run_id, heard)
+
+
+def use(monkeypatch: pytest.MonkeyPatch, run: Callable[..., Awaitable[Result]]) -> None:
+    """Execute `webhook` steps with this handler."""
+    others = {**handlers(), "webhook": StepHandler(run)}
+    monkeypatch.setattr(attempts, "handlers", lambda: others)

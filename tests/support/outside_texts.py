@@ -24,7 +24,7 @@ from stepiq.accounts.schemas import normalise_email
 from stepiq.accounts.secrets.schemas import _name as secret_name
 from stepiq.accounts.tokens import AccessTokens
 from stepiq.core import json, mail
-from stepiq.core.control_characters import escape, escape_json, escape_line
+from stepiq.core.control_characters import escape, escape_json, escape_line, storable
 from stepiq.core.http import GuardedClient, Reply, operator_client, urls
 from stepiq.core.http.hosts import Host, HostInvalid
 from stepiq.core.http.waits import retry_after
@@ -44,7 +44,7 @@ from stepiq.pipelines.service import slug_of
 from stepiq.providers import bounds
 from stepiq.providers.base import ProviderError
 from stepiq.providers.failures import FailurePlace
-from stepiq.providers.masking import mask, storable
+from stepiq.providers.masking import mask
 from stepiq.providers.replies import ProviderReply as Refusal
 from stepiq.redaction.masking import Masker
 from stepiq.runs.endpoints import _sequence

@@ -31,6 +31,27 @@ def escape_json(document: str) -> str:
     return _IN_TEXT.sub(_code, document)
 
 
+def storable(text: str) -> str:
+    """Replace lone surrogates and U+0000, which UTF-8 or PostgreSQL cannot hold, with U+FFFD.
+
+    A surrogate pair becomes its character.
+    """
+    if "\x00" not in text and _is_unicode(text):
+        return text
+    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return whole.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+
+
+def _is_unicode(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _visible(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape").decode()
 

@@ -18,6 +18,7 @@ from pydantic_core.core_schema import AnySchema, any_schema
 from typing_extensions import TypeAliasType
 
 from stepiq.core import gc_pause
+from stepiq.core.control_characters import storable
 from stepiq.core.errors import Malformed
 
 MAX_DEPTH = 100
@@ -56,6 +57,8 @@ _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _LARGE_FLOAT = re.compile(
     rb"(?<![0-9])(?:[0-9]++(?:\.[0-9]++)?[eE]\+?[0-9]++|[0-9]{300,}+\.[0-9]*+)"
 )
+_NUL_IN_TEXT = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+_NUL_IN_BYTES = re.compile(_NUL_IN_TEXT.pattern.encode())
 _POSITION = re.compile(r" at line (\d+) column (\d+)$")
 _DUPLICATE = re.compile(r'Detected duplicate key "(.*)"', re.DOTALL)
 _WORD_END = re.compile(rb"[A-Za-z]+\Z")
@@ -113,7 +116,7 @@ class MalformedJson(Malformed):
 
 
 class SerializedJson(str):
-    """Serialized JSON, for a column that would otherwise serialize the value."""
+    """Serialized JSON that can be stored: lone surrogates and U+0000 are replaced, as by `storable`."""
 
     __slots__ = ()
 
@@ -124,7 +127,23 @@ class SerializedJson(str):
         Raises:
             RecursionError: it nests hundreds of levels deep.
         """
-        return cls(dumps(value))
+        return cls(_stored(dumps(value)))
+
+    @classmethod
+    def pair(cls, value: Json) -> tuple[Json, Self]:
+        """The value as it is stored, and `of`. The value is the same, unless characters are replaced.
+
+        Raises:
+            RecursionError: as for `of`.
+        """
+        text = dumps(value)
+        stored = _stored(text)
+        if stored is text:
+            return value, cls(text)
+        try:
+            return read_trusted(stored), cls(stored)
+        except ValueError as error:
+            raise RecursionError from error
 
     @property
     def size_bytes(self) -> int:
@@ -263,7 +282,13 @@ def as_object(value: Json) -> dict[str, Json]:
 
 
 def _has_escaped_nul(data: bytes) -> bool:
-    return re.search(rb"(?<!\\)(?:\\\\)*\\u0000", data) is not None
+    return _NUL_IN_BYTES.search(data) is not None
+
+
+def _stored(text: str) -> str:
+    if "\\u0000" in text:
+        text = _NUL_IN_TEXT.sub("\\1\N{REPLACEMENT CHARACTER}", text)
+    return storable(text)
 
 
 def dumps(value: Json) -> str:

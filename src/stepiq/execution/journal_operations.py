@@ -8,7 +8,6 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from stepiq.core.json import Json
 from stepiq.execution.journal_rows import meter_of, split_large, used
 from stepiq.execution.records import ClaimedRun, Operation, StepRecord
 from stepiq.store.database import Session
@@ -79,7 +78,7 @@ async def write_many(session: Session, steps: Sequence[tuple[UUID, StepRecord]])
             else:
                 new.append({**_fixed(run_id, record, operation, large), **row})
             if operation.response is not None:
-                response = _payload(operation, "response", operation.response, large)
+                response = _payload(operation, "response", large)
                 replies.append({"row_id": operation.id, **response})
             written.each.append((operation, operation.changes))
     if new:
@@ -106,6 +105,7 @@ async def load(session: Session, runs: Collection[ClaimedRun]) -> None:
         return
     for row in await session.execute(_OF_STEPS, {"ids": list(begun)}):
         record = begun[row.step_row_id]
+        record.recorded_bytes += row.recorded_bytes
         if row.attempt == record.failures + 1 or row.status == OperationStatus.RUNNING:
             record.operations.append(_operation(row))
 
@@ -129,7 +129,8 @@ def _fixed(
         "kind": operation.kind,
         "key": operation.key,
         "queued_at": operation.queued_at,
-        **_payload(operation, "request", operation.request, large),
+        "request_is_omitted": operation.request_is_omitted,
+        **_payload(operation, "request", large),
     }
 
 
@@ -138,6 +139,8 @@ def _changing(operation: Operation) -> dict[str, Any]:
         "status": operation.status,
         "starts": operation.starts,
         "request_hash": operation.request_hash,
+        "response_is_omitted": operation.response_is_omitted,
+        "recorded_bytes": operation.recorded_bytes,
         "error": operation.error,
         "model": operation.model,
         "paid_by": operation.paid_by,
@@ -148,10 +151,9 @@ def _changing(operation: Operation) -> dict[str, Any]:
     }
 
 
-def _payload(
-    operation: Operation, part: str, value: Json, large: list[dict[str, Any]]
-) -> Mapping[str, Any]:
-    inline, apart = split_large(value)
+def _payload(operation: Operation, part: str, large: list[dict[str, Any]]) -> Mapping[str, Any]:
+    value = getattr(operation, part)
+    inline, apart = split_large(value, value)
     if apart is not None:
         large.append({"operation_id": operation.id, "part": part, "value": apart})
     return {part: inline, f"{part}_is_large": apart is not None}
@@ -165,7 +167,10 @@ def _operation(row: sa.Row[Any]) -> Operation:
         number=row.number,
         key=row.key,
         request_hash=row.request_hash,
+        request_is_omitted=row.request_is_omitted,
         response=row.large_response if row.response_is_large else row.response,
+        response_is_omitted=row.response_is_omitted,
+        recorded_bytes=row.recorded_bytes,
         status=OperationStatus(row.status),
         starts=row.starts,
         error=row.error,

@@ -28,7 +28,7 @@ class FailureCode(StrEnum):
     RUN_TIMEOUT = "run_timeout"
     """The run took longer than the pipeline's `timeout_seconds`."""
     STEP_LIMIT = "step_limit"
-    """The run executed more than 1,000 steps."""
+    """The run executed more than 1,000 steps, or a step made too many calls, or calls with too much data."""
     LOOP_LIMIT = "loop_limit"
     """A jump back to an earlier step exceeded its `max_loops`."""
     HTTP_STATUS = "http_status"

@@ -1,6 +1,6 @@
 """In-memory records of runs and of executions of steps, which the journal reads and writes."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -17,6 +17,9 @@ from stepiq.store.states import (
     TriggerType,
     is_draft_version,
 )
+
+MAX_RECORDED_BYTES = 8 * 1024 * 1024
+"""Maximum length of the requests and responses that the calls of a step record, over all its attempts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,12 +242,21 @@ class Operation:
     """Counts the calls of an attempt from 1."""
     key: str
     """The idempotency key that was sent."""
-    request: Json = None
-    """Masked; None if it is not recorded."""
+    request: SerializedJson | None = None
+    """Masked. None if it is not recorded, or already written."""
+    request_is_omitted: bool = False
+    """Whether it is not recorded because of `MAX_RECORDED_BYTES`."""
     request_hash: str | None = None
     """Set when the next call of the attempt begins; see `calls.replay`."""
     response: Json = None
-    """Masked. Set when the next call of the attempt begins; that of the last call is the step's output."""
+    """Masked. Set when the next call of the attempt begins; that of the last call is the step's output.
+
+    A `SerializedJson` until it is written, and a value after it was read.
+    """
+    response_is_omitted: bool = False
+    """As `request_is_omitted`."""
+    recorded_bytes: int = 0
+    """Length of request and response as JSON."""
     status: OperationStatus = OperationStatus.RUNNING
     starts: int = 0
     """How often it was performed. A crash makes it more than 1."""
@@ -292,10 +304,29 @@ class Operation:
         self.status, self.error, self.ended_at = status, error, now
         self.changes += 1
 
-    def reply(self, response: Json, request_hash: str | None) -> None:
-        """Keep what is needed to replay it. The next write records it."""
-        self.response, self.request_hash = response, request_hash
+    def keep_request(self, request: SerializedJson, fits: Callable[[int], bool]) -> None:
+        """Keep its request, which the next write records, if `StepRecord.fits` allows it."""
+        size = request.size_bytes
+        if fits(size):
+            self.request, self.recorded_bytes = request, size
+        else:
+            self.request_is_omitted = True
+
+    def reply(
+        self,
+        response: SerializedJson | None,
+        request_hash: str | None,
+        fits: Callable[[int], bool],
+    ) -> None:
+        """Keep what is needed to replay it, which the next write records. `fits` is as for `keep_request`."""
+        self.request_hash = request_hash
         self.changes += 1
+        size = 0 if response is None else response.size_bytes
+        if fits(size):
+            self.response = response
+            self.recorded_bytes += size
+        else:
+            self.response_is_omitted = True
 
     @property
     def can_be_replayed(self) -> bool:
@@ -337,6 +368,8 @@ class StepRecord:
     reservation: Reservation = field(default_factory=Reservation)
     operations: list[Operation] = field(default_factory=list[Operation])
     """Its calls in the current attempt. Those of earlier attempts remain until they are written."""
+    recorded_bytes: int = 0
+    """Length of the recorded requests and responses of all its calls."""
     started_at: datetime | None = None
     completed_at: datetime | None = None
     is_stored: bool = False
@@ -358,6 +391,23 @@ class StepRecord:
             if (each.attempt, each.number) == (attempt, number):
                 return each
         return None
+
+    @property
+    def omitted_reply(self) -> int | None:
+        """The number of the first call of the attempt whose reply is omitted; None if there is none."""
+        numbers = (
+            each.number
+            for each in self.operations
+            if each.response_is_omitted and each.attempt == self.failures + 1
+        )
+        return next(numbers, None)
+
+    def fits(self, size: int) -> bool:
+        """Whether its calls can record this number of bytes more. Counts them if so."""
+        if self.recorded_bytes + size > MAX_RECORDED_BYTES:
+            return False
+        self.recorded_bytes += size
+        return True
 
     @property
     def has_progress(self) -> bool:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from stepiq.core.control_characters import storable
 from stepiq.core.http import GuardedClient, NetworkFailure, Reply, RequestInvalid, Timeouts
 from stepiq.language import offload
 from stepiq.notify import envelope, signing
 from stepiq.notify.calls import WebhookCall
 from stepiq.notify.records import Delivery, Verdict
-from stepiq.providers.masking import storable
 from stepiq.redaction.masking import EXCERPT_CHARACTERS, Masker
 
 ATTEMPT = timedelta(seconds=10)

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 
 import httpx2
 
+from stepiq.core.control_characters import storable
 from stepiq.providers.base import ProviderError
-from stepiq.providers.masking import mask, storable
+from stepiq.providers.masking import mask
 from stepiq.providers.replies import ProviderReply
 from stepiq.redaction.masking import EXCERPT_CHARACTERS
 

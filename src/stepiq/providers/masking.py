@@ -35,14 +35,3 @@ def _without_stars(word: re.Match[str]) -> str:
 
 def _shares(word: str, pieces: set[str]) -> bool:
     return any(word[at : at + _PIECE] in pieces for at in range(len(word) - _PIECE + 1))
-
-
-def storable(text: str) -> str:
-    """Replace lone surrogates and U+0000, which UTF-8 or PostgreSQL cannot hold, with U+FFFD.
-
-    A surrogate pair becomes its character.
-    """
-    if text.isascii() and "\x00" not in text:
-        return text
-    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return whole.replace("\x00", "\ufffd")

@@ -4,10 +4,10 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
+from stepiq.core.control_characters import storable
 from stepiq.providers import bounds
 from stepiq.providers.base import CallProgress, Finished, Usage
 from stepiq.providers.failures import FailurePlace, Hide, broken_off, refused, stopped
-from stepiq.providers.masking import storable
 
 if TYPE_CHECKING:
     from pydantic_ai.models import StreamedResponse

@@ -8,7 +8,8 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from stepiq.core import json
-from stepiq.core.json import Json
+from stepiq.core.control_characters import storable
+from stepiq.core.json import Json, SerializedJson
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -41,7 +42,7 @@ class Instant(TypeDecorator[datetime]):
 class JsonText(TypeDecorator[Json]):
     """A JSON value stored as text, so that members keep their order. SQL NULL and JSON `null` are both None.
 
-    `json.Text` is stored as it is, so that a large value is serialized only once.
+    Lone surrogates are replaced. `SerializedJson` is stored as it is, so that a large value is serialized only once.
     """
 
     impl = sa.Text
@@ -50,7 +51,8 @@ class JsonText(TypeDecorator[Json]):
     def process_bind_param(self, value: Json, dialect: Dialect) -> str | None:
         if value is None:
             return None
-        return str(value) if isinstance(value, json.SerializedJson) else json.dumps(value)
+        # Serialized JSON has no U+0000, only its escape.
+        return str(value) if isinstance(value, SerializedJson) else storable(json.dumps(value))
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Json:
         return None if value is None else json.read_trusted(value)

@@ -136,6 +136,8 @@ class TestOperations:
             "first_piece_at": clock.iso(now + timedelta(milliseconds=50)),
             "completed_at": clock.iso(now + timedelta(milliseconds=255)),
             "duration_ms": 250,
+            "request_is_omitted": False,
+            "response_is_omitted": False,
             "is_summary": False,
         }
 
@@ -226,6 +228,8 @@ class TestSummaries:
             "first_piece_at": None,
             "completed_at": found["completed_at"],
             "duration_ms": 0,
+            "request_is_omitted": False,
+            "response_is_omitted": False,
             "is_summary": True,
             "request": {
                 "messages": [

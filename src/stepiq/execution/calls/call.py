@@ -8,7 +8,7 @@ from uuid import UUID
 
 import httpx2
 
-from stepiq.core.json import Json
+from stepiq.core.json import SerializedJson
 from stepiq.execution.calls.requests import AskPerson, Request
 from stepiq.execution.dependencies import Dependencies
 from stepiq.execution.records import ClaimedRun, Operation, StepRecord
@@ -35,7 +35,7 @@ class Call:
     """Writes the step as it is now."""
     note: Callable[[str, str], None]
     """Adds a line to the step's log: level, message."""
-    speak: Callable[[str], None]
+    stream_text: Callable[[str], None]
     """Sends a piece of text to the run's listeners."""
     announce: Callable[[AskPerson], None]
     """Adds the event that a review is requested."""
@@ -43,8 +43,10 @@ class Call:
     """Calls of the same attempt whose replies are not recorded yet."""
     is_new_question: bool
     """Whether the step has not asked its question yet."""
-    described: Json = None
+    described: SerializedJson | None = None
     """The request as it is recorded; None if it is not recorded."""
+    request_hash: str | None = None
+    """See `payloads.of_request`; None if the request is not recorded."""
     prompts: tuple[str | None, ...] = ()
     """The masked prompts of a model call."""
     operation: Operation = field(init=False)

@@ -1,11 +1,19 @@
 """Calls a model, streams its answer, and counts its tokens."""
 
 from stepiq.core import clock, metrics
+from stepiq.core.control_characters import storable
 from stepiq.execution.calls import budget
 from stepiq.execution.calls.call import Call
 from stepiq.execution.calls.requests import CallModel, ModelReply, OperationFailed
 from stepiq.execution.outcomes import Failed, FailureCode
-from stepiq.providers.base import CallProgress, Finished, Model, ModelRequest, ProviderError
+from stepiq.providers.base import (
+    CallProgress,
+    Finished,
+    Message,
+    Model,
+    ModelRequest,
+    ProviderError,
+)
 
 
 async def call_model(call: Call, request: CallModel) -> ModelReply:
@@ -15,8 +23,8 @@ async def call_model(call: Call, request: CallModel) -> ModelReply:
     is_limited = model.is_paid_by_server and not call.record.reservation.is_unlimited
     max_tokens = budget.max_tokens(model, request.max_tokens, is_limited=is_limited)
     sent = ModelRequest(
-        messages=request.messages,
-        system_prompt=request.system_prompt,
+        messages=tuple(Message(each.role, storable(each.text)) for each in request.messages),
+        system_prompt=None if request.system_prompt is None else storable(request.system_prompt),
         temperature=request.temperature,
         max_tokens=max_tokens,
         json_schema=request.json_schema,
@@ -42,7 +50,7 @@ async def _stream(call: Call, model: Model, request: ModelRequest) -> Finished:
             if isinstance(item, Finished):
                 result = "ok"
                 return item
-            call.speak(item.text)
+            call.stream_text(item.text)
     except ProviderError as error:
         result = "failed"
         failed = Failed(FailureCode(error.code), error.message, error.retryable, error.retry_after)

@@ -2,26 +2,27 @@
 
 from typing import Any
 
-from stepiq.core.json import Json, as_object
+from stepiq.core.json import Json
+from stepiq.execution.calls import payloads
 from stepiq.execution.calls.call import Call, Following
 from stepiq.execution.calls.requests import CallModel
 from stepiq.redaction.masking import masked
 
 
 async def mask(call: Call, following: Following) -> Any:
-    """Set `described` and `prompts`, and the prompts of the step at its first call of a model."""
+    """Set `described`, `request_hash` and `prompts`, and the prompts of the step at its first call of a model."""
     masker = call.secrets.masker
     request = call.request
+    own = await _prompts(call, request) if isinstance(request, CallModel) else {}
     if not masker.unmasked:
-        apart = masker.is_slow(request.size)
-        call.described = await masked(masker.value, request.described(), apart=apart)
-    if isinstance(request, CallModel):
-        await _prompts(call, request)
+        call.described, call.request_hash = await payloads.of_request(
+            request, masker, call.prompts, own
+        )
     return await following(call)
 
 
-async def _prompts(call: Call, request: CallModel) -> None:
-    """Keep the prompts in the step, or in the call if the step has others."""
+async def _prompts(call: Call, request: CallModel) -> dict[str, Json]:
+    """Keep the prompts in the step. If the step has others, return them for the record of the call."""
     record = call.record
     prompt = await _text(call, request.messages[0].text)
     system_prompt = None
@@ -30,9 +31,9 @@ async def _prompts(call: Call, request: CallModel) -> None:
     call.prompts = prompt, system_prompt
     if call.number == 1 or record.prompt is None:
         record.prompt, record.system_prompt = call.prompts
-    elif call.described is not None and call.prompts != (record.prompt, record.system_prompt):
-        own: dict[str, Json] = {"prompt": prompt, "system_prompt": system_prompt}
-        call.described = as_object(call.described) | own
+    elif call.prompts != (record.prompt, record.system_prompt):
+        return {"prompt": prompt, "system_prompt": system_prompt}
+    return {}
 
 
 async def _text(call: Call, text: str) -> str:

@@ -5,11 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 from stepiq.core import clock
-from stepiq.core.json import Json, SerializedJson
+from stepiq.execution.calls import payloads
 from stepiq.execution.calls.call import Call, Following
-from stepiq.execution.calls.replay import recorded_failure, request_hash
+from stepiq.execution.calls.replay import omitted, recorded_failure
 from stepiq.execution.calls.requests import OperationFailed
-from stepiq.redaction.masking import masked
 from stepiq.store.states import OperationStatus
 
 
@@ -17,6 +16,9 @@ async def record(call: Call, following: Following) -> Any:
     """Write the operation and, at the first call of an attempt, the start of the attempt."""
     operation = call.operation
     await record_replies(call.earlier)
+    if call.request.waits_for_person and (number := call.record.omitted_reply) is not None:
+        # After the wait, the handler is called again, and the answer of the person would be lost.
+        raise OperationFailed(omitted(number), was_made=False)
     operation.begin(clock.now(), counts=not call.request.waits_for_person)
     if call.model is not None:
         operation.model, operation.paid_by = call.model.id, call.model.paid_by
@@ -52,9 +54,7 @@ async def record_replies(calls: list[Call]) -> None:
 
 async def _record_reply(call: Call) -> None:
     operation = call.operation
-    response: Json = None
+    response = None
     if operation.status is OperationStatus.COMPLETED:
-        response, masker = call.request.to_json(call.reply), call.secrets.masker
-        apart = not masker.is_empty and masker.is_slow(SerializedJson.of(response).size_bytes)
-        response = await masked(masker.value, response, apart=apart)
-    operation.reply(response, request_hash(call))
+        response = await payloads.of_reply(call.request, call.reply, call.secrets.masker)
+    operation.reply(response, call.request_hash, call.record.fits)

@@ -1,16 +1,14 @@
 """Returns the recorded reply of a call that was completed before a crash or a wait."""
 
-import hashlib
 from datetime import timedelta
 from typing import Any
 
-from stepiq.core import json
 from stepiq.core.ids import uuid7
 from stepiq.core.json import Json
 from stepiq.execution.calls.call import Call, Following
 from stepiq.execution.calls.requests import OperationFailed
 from stepiq.execution.outcomes import Failed, FailureCode
-from stepiq.execution.records import Operation
+from stepiq.execution.records import MAX_RECORDED_BYTES, Operation
 from stepiq.store.states import OperationStatus
 
 
@@ -18,7 +16,7 @@ async def replay(call: Call, following: Following) -> Any:
     """Return or raise what is recorded for this call in the current attempt; otherwise, go on.
 
     Raises:
-        OperationFailed: the recorded call failed, or it was another call.
+        OperationFailed: the recorded call failed, it was another call, or its reply was too large to be recorded.
     """
     found = call.record.operation(call.attempt, call.number)
     if found is None:
@@ -28,13 +26,16 @@ async def replay(call: Call, following: Following) -> Any:
             attempt=call.attempt,
             number=call.number,
             key=call.key,
-            request=call.described,
         )
+        if call.described is not None:
+            call.operation.keep_request(call.described, call.record.fits)
         return await following(call)
     call.operation = found
-    if found.kind != call.request.kind or found.request_hash not in (None, request_hash(call)):
+    if found.kind != call.request.kind or found.request_hash not in (None, call.request_hash):
         raise OperationFailed(_mismatch(call))
     match found.status:
+        case OperationStatus.COMPLETED if found.response_is_omitted:
+            raise OperationFailed(omitted(call.number))
         case OperationStatus.COMPLETED if found.can_be_replayed:
             return call.request.from_json(found.response)
         case OperationStatus.FAILED:
@@ -42,17 +43,6 @@ async def replay(call: Call, following: Following) -> Any:
         case _:
             # Its effect or its reply is unknown. It is performed again with the same idempotency key.
             return await following(call)
-
-
-def request_hash(call: Call) -> str | None:
-    """SHA-256 of the masked request as canonical JSON; None if the request is not recorded.
-
-    Masked, because a secret can be changed while a run waits, and because a hash helps to guess a short secret.
-    """
-    if call.described is None:
-        return None
-    content: Json = [call.described, *call.prompts]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def recorded_failure(failed: Failed) -> dict[str, Json]:
@@ -66,6 +56,16 @@ def recorded_failure(failed: Failed) -> dict[str, Json]:
         else failed.retry_after.total_seconds(),
         "field": failed.field,
     }
+
+
+def omitted(number: int) -> Failed:
+    """Why a step cannot continue: the reply of a call is needed again, but was too large to be recorded."""
+    return Failed(
+        FailureCode.STEP_LIMIT,
+        f"After an interruption or a wait, the step needs the reply of call {number} again, but it is not recorded, because "
+        f"the calls of the step exceed {MAX_RECORDED_BYTES:,} bytes. Request less data, or divide the work into several "
+        "steps.",
+    )
 
 
 def _recorded(operation: Operation) -> Failed:

@@ -29,6 +29,8 @@ __all__ = [
 
 R = TypeVar("R")
 
+_UNKNOWN_SIZE = 1024 * 1024
+
 
 class OperationFailed(Exception):
     """A call failed. A handler can catch it; otherwise, the attempt fails with it."""
@@ -69,6 +71,10 @@ class Request(Generic[R]):
     def described(self) -> Json:
         """What is recorded, before secrets are masked."""
         raise NotImplementedError
+
+    def reply_size(self, reply: R) -> int:
+        """About the number of characters that `to_json` contains; large if it is unknown."""
+        return _UNKNOWN_SIZE
 
     def to_json(self, reply: R) -> Json:
         """A reply as it is recorded, before secrets are masked."""
@@ -126,6 +132,9 @@ class CallModel(Request[ModelReply]):
             key: value for key, value in given.items() if value is not None
         }
 
+    def reply_size(self, reply: ModelReply) -> int:
+        return len(reply.text)
+
     def to_json(self, reply: ModelReply) -> Json:
         return {"text": reply.text, "model": reply.model, "cut_off": reply.cut_off}
 
@@ -179,6 +188,9 @@ class CallHttp(Request[HttpReply]):
             "body": None if self.content is None else _to_text(self.content),
         }
 
+    def reply_size(self, reply: HttpReply) -> int:
+        return len(reply.body)
+
     def to_json(self, reply: HttpReply) -> Json:
         return {
             "status": reply.status_code,
@@ -206,7 +218,10 @@ class RunCode(Request[Json]):
     timeout: timedelta
 
     def described(self) -> Json:
-        return {"language": str(self.language), "source_bytes": len(self.source.encode())}
+        return {
+            "language": str(self.language),
+            "source_bytes": len(self.source.encode(errors="replace")),
+        }
 
     def to_json(self, reply: Json) -> Json:
         return reply
@@ -269,7 +284,7 @@ def _to_text(content: bytes) -> Json:
         text = content.decode()
     except UnicodeDecodeError:
         return {"base64": base64.b64encode(content).decode()}
-    # The store cannot hold U+0000.
+    # The store would replace U+0000.
     return text if "\x00" not in text else {"base64": base64.b64encode(content).decode()}
 
 

@@ -167,7 +167,7 @@ class _Attempts:
             begin=self._begin,
             save=self._save,
             note=self._note,
-            speak=self._text.add,
+            stream_text=self._text.add,
             announce=self._announce,
             earlier=self._earlier,
             is_new_question=not self._record.has_waited,

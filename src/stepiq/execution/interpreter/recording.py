@@ -130,7 +130,7 @@ async def _kept(
 ) -> tuple[Completed, SerializedJson] | tuple[Failed, None]:
     """Mask and check an output; later steps use the recorded value, so that a crash does not change it."""
     try:
-        text = SerializedJson.of(output)
+        output, text = SerializedJson.pair(output)
         too_deep = await offload.read(nests_too_deep, text, output)
     except RecursionError:
         return _too_deep(), None
@@ -140,7 +140,7 @@ async def _kept(
     # The outputs of branches are already masked.
     if not masker.is_empty and not step.sequences:
         output = await masked(masker.value, output, apart=masker.is_slow(text.size_bytes))
-        text = SerializedJson.of(output)
+        output, text = SerializedJson.pair(output)
     unfit = _unfit(run_context, text.size_bytes)
     return (Completed(output), text) if unfit is None else (unfit, None)
 

@@ -163,4 +163,6 @@ def _operation(row: sa.Row[Any]) -> RecordedOperation:
         started_at=row.started_at,
         first_piece_at=row.first_piece_at,
         ended_at=row.ended_at,
+        request_is_omitted=row.request_is_omitted,
+        response_is_omitted=row.response_is_omitted,
     )

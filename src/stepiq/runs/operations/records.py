@@ -37,6 +37,10 @@ class RecordedOperation:
     started_at: datetime | None
     first_piece_at: datetime | None
     ended_at: datetime | None
+    request_is_omitted: bool = False
+    """Whether it is not recorded because of the limit for each step."""
+    response_is_omitted: bool = False
+    """As `request_is_omitted`."""
     is_summary: bool = False
     """Whether it is made from a step without recorded operations, and represents all of its calls."""
 

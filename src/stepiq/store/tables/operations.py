@@ -27,8 +27,12 @@ run_operations = sa.Table(
     sa.Column("request_hash", sa.Text()),
     sa.Column("request", JsonText()),  # secrets masked, as in all of the row
     sa.Column("request_is_large", sa.Boolean(), nullable=False, server_default=sa.false()),
+    # Not recorded, because the calls of the step exceed MAX_RECORDED_BYTES.
+    sa.Column("request_is_omitted", sa.Boolean(), nullable=False, server_default=sa.false()),
     sa.Column("response", JsonText()),  # null if it is the output of the step
     sa.Column("response_is_large", sa.Boolean(), nullable=False, server_default=sa.false()),
+    sa.Column("response_is_omitted", sa.Boolean(), nullable=False, server_default=sa.false()),
+    count("recorded_bytes"),  # of request and response
     sa.Column("error", JsonText()),
     sa.Column("model", sa.Text()),
     sa.Column("paid_by", sa.Text()),  # as in run_steps
