@@ -5,7 +5,7 @@ A type is a package that an entry point of the group `stepiq.steps` names. Its m
 (`execution.handlers`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -203,6 +203,12 @@ def step_types() -> Mapping[str, StepType]:
 def unusable_types() -> Mapping[str, str]:
     """Why the other installed types cannot be used, by name."""
     return imported("spec", "STEP_TYPE", StepType).failed
+
+
+def added_packages(types: Iterable[str]) -> dict[str, str]:
+    """The package, with its version, of each of these installed types that is not built in."""
+    found = {name: packages()[name] for name in sorted(set(types))}
+    return {name: str(package) for name, package in found.items() if not package.is_built_in}
 
 
 def output_shape(step: Step) -> Schema:

@@ -1,6 +1,6 @@
 """Queries of pipelines. Every list scans an index from its newest end."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -237,12 +237,19 @@ async def insert_draft_version(session: Session, workspace_id: UUID, version: Ve
 
 
 async def insert_version(
-    session: Session, workspace_id: UUID, version: Version, secret_names: Sequence[str]
+    session: Session,
+    workspace_id: UUID,
+    version: Version,
+    *,
+    secret_names: Sequence[str],
+    step_packages: Mapping[str, str],
 ) -> None:
-    """Insert a version."""
+    """Insert a version. `step_packages` are the packages of its step types that are not built in."""
     await session.execute(
         pipeline_versions.insert().values(
-            **_version_row(workspace_id, version), secret_names=secret_names
+            **_version_row(workspace_id, version),
+            secret_names=secret_names,
+            step_packages=step_packages or None,
         )
     )
 

@@ -24,6 +24,7 @@ from stepiq.language.definition import Definition
 from stepiq.language.loading import load
 from stepiq.language.placing import MAX_ERRORS, in_order
 from stepiq.language.source import SourceFormat
+from stepiq.language.step_types import added_packages
 from stepiq.pipelines import queries, schemas
 from stepiq.pipelines.errors import (
     DefinitionInvalid,
@@ -187,7 +188,7 @@ async def save(
     if rules.watcher is not None:
         await rules.watcher.version_saved(session, actor, pipeline_id, definition)
     await _add_version(session, actor, pipeline_id, found.version + 1, draft, rules)
-    _tell(session, rules.changes, pipeline_id)
+    _publish_change(session, rules.changes, pipeline_id)
     return Saved(await get(session, actor, pipeline_id), warnings)
 
 
@@ -253,7 +254,7 @@ async def archive(session: Session, actor: Actor, pipeline_id: UUID, rules: Rule
         await queries.update(session, pipeline_id, values, clock.now())
         if rules.watcher is not None:
             await rules.watcher.archived(session, pipeline_id)
-        _tell(session, rules.changes, pipeline_id)
+        _publish_change(session, rules.changes, pipeline_id)
     return await get(session, actor, pipeline_id)
 
 
@@ -437,8 +438,15 @@ async def _add_version(
         created_by=actor.user_id,
         created_at=clock.now(),
     )
-    secret_names = sorted({name for name, _ in draft.loaded.secrets})
-    await queries.insert_version(session, actor.workspace_id, version, secret_names)
+    definition = draft.loaded.definition
+    assert definition is not None  # noqa: S101 - the caller has accepted it
+    await queries.insert_version(
+        session,
+        actor.workspace_id,
+        version,
+        secret_names=sorted({name for name, _ in draft.loaded.secrets}),
+        step_packages=added_packages(step.type for step in definition.every_step),
+    )
 
 
 async def _require_room(session: Session, actor: Actor, plan: Plan) -> None:
@@ -456,7 +464,7 @@ async def _lock(session: Session, actor: Actor, pipeline_id: UUID) -> Target:
     return found
 
 
-def _tell(session: Session, changes: Changes, pipeline_id: UUID) -> None:
+def _publish_change(session: Session, changes: Changes, pipeline_id: UUID) -> None:
     session.after_commit(lambda: changes.publish(PIPELINE_CHANGED, str(pipeline_id)))
 
 

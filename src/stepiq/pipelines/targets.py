@@ -46,7 +46,7 @@ class Targets:
         self._definitions = definitions
         self._entries: OrderedDict[UUID, _CachedTarget] = OrderedDict()
         self._changed = 0
-        changes.hear(PIPELINE_CHANGED, self._forget)
+        changes.call_on(PIPELINE_CHANGED, self._forget)
 
     async def active(self, workspace_id: UUID, pipeline_id: UUID) -> Triggered:
         """An active pipeline of the workspace.
