@@ -47,5 +47,5 @@ class TestLanes:
         await asyncio.wait_for(other_heard.until("step.status", status="running"), 60)
 
         assert time.monotonic() - begun < STARTS_WITHIN_SECONDS
-        assert len(engine._carrying) == AT_ONCE + tickets.FIRST + 1
+        assert len(engine._executing) == AT_ONCE + tickets.FIRST + 1
         await engine.stop(timedelta(0))

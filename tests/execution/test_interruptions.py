@@ -170,5 +170,5 @@ class TestTakingOver:
 
 async def _idle(world: World, run_id: UUID) -> None:
     """Until nobody in this process carries the run."""
-    while run_id in world.engine._carrying:
+    while run_id in world.engine._executing:
         await world.engine.settled(run_id)

@@ -78,7 +78,7 @@ async def lose_claim_at_a_write(
     fake_provider.configure(token_ms=100, tokens=10)
     run_id, heard = await world.start(await world.pipeline(ASK))
     await heard.until("step.delta")
-    task = world.engine._carrying[run_id]
+    task = world.engine._executing[run_id]
     await die_under(world, run_id)
     await asyncio.wait({task}, timeout=10)
     assert task.done()

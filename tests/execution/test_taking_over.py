@@ -83,7 +83,7 @@ class TestTakeOver:
     ):
         fake_provider.configure(token_ms=10_000)
         run_id, heard = await asking(world)
-        [before] = world.engine._carrying.values()
+        [before] = world.engine._executing.values()
         fake_provider.configure(token_ms=0)
         await say_that_somebody_else_has_it(world)
 
@@ -147,7 +147,7 @@ class TestLetGo:
     ):
         fake_provider.configure(token_ms=10_000)
         run_id, _ = await asking(world)
-        task = world.engine._carrying[run_id]
+        task = world.engine._executing[run_id]
         await claim_for_another(world, run_id)
 
         await another(world).let_go(world.engine._claims, world.engine._let_go)
@@ -161,7 +161,7 @@ class TestLetGo:
     ):
         fake_provider.configure(token_ms=10_000)
         run_id, _ = await asking(world)
-        task = world.engine._carrying[run_id]
+        task = world.engine._executing[run_id]
         async with world.database.transaction() as session:
             await world.engine.cancel(session, world.workspace_id, run_id)
             session._after_commit.clear()
@@ -188,7 +188,7 @@ class TestLetGo:
     ):
         fake_provider.configure(token_ms=10_000)
         run_id, heard = await asking(world)
-        task, journal = world.engine._carrying[run_id], world.engine._journal
+        task, journal = world.engine._executing[run_id], world.engine._journal
         count, counting, may_count = journal.count_cancelled, asyncio.Event(), asyncio.Event()
 
         async def count_slowly(run: ClaimedRun, record: StepRecord) -> None:
@@ -213,7 +213,7 @@ class TestLetGo:
 
         assert world.engine._let_go(run_id, False)
         assert not world.engine._let_go(run_id, False)
-        assert world.engine._carrying[run_id].cancelling() == 1
+        assert world.engine._executing[run_id].cancelling() == 1
 
     async def test_a_run_that_is_not_executed_is_not_stopped(self, world: World):
         assert not world.engine._let_go(uuid7(), False)

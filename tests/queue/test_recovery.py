@@ -66,7 +66,7 @@ class TestAbandon:
                 raise StoreUnavailable("The database did not respond.")
             await abandon(run_id, held)
 
-        monkeypatch.setattr(executor, "carry", broken)
+        monkeypatch.setattr(executor, "execute", broken)
         monkeypatch.setattr(executor, "abandon", abandon_in_an_outage)
         monkeypatch.setattr("stepiq.execution.runtime._STORE_RETRY_SECONDS", 0.01)
 
@@ -157,7 +157,7 @@ class TestStoreOutage:
 
         await world.cancel(run_id)
 
-        assert run_id not in world.engine._carrying
+        assert run_id not in world.engine._executing
         assert (await world.ended(run_id, heard)).run.status == "cancelled"
 
 
@@ -209,7 +209,7 @@ class TestDefinitions:
 
 class TestCarry:
     async def test_a_ticket_without_a_run_is_of_no_consequence(self, world: World):
-        await world.engine._executor.carry(uuid7())
+        await world.engine._executor.execute(uuid7())
 
     async def test_a_held_run_whose_slot_was_taken_away_is_left_alone(self, world: World):
         """A release without anybody waiting hands nothing on, whatever the counters say."""

@@ -103,7 +103,7 @@ class TestPublish:
         self, here: PostgresChanges, there: PostgresChanges
     ):
         heard: list[object] = []
-        there.hear("t", heard.append)
+        there.call_on("t", heard.append)
         async with there.subscribe("end") as end:
             for _ in range(100):
                 here.publish("t", "wake up")
@@ -127,7 +127,7 @@ class TestMayHaveMissed:
         self, here: PostgresChanges, there: PostgresChanges
     ):
         forgotten: list[object] = []
-        there.hear("cache", forgotten.append)
+        there.call_on("cache", forgotten.append)
         async with here.subscribe("a") as ours, there.subscribe("b") as theirs:
             here.may_have_missed()
 

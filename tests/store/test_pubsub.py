@@ -99,7 +99,7 @@ class TestHear:
     async def test_an_action_has_heard_before_publish_returns(self):
         changes = LocalChanges()
         heard: list[object] = []
-        changes.hear("t", heard.append)
+        changes.call_on("t", heard.append)
 
         changes.publish("t", 1)
         changes.publish("other", 2)

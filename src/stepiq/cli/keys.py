@@ -65,12 +65,12 @@ async def _rotate(configured: Settings, *, dry_run: bool) -> bool:
 async def _move(store: Database, keyring: Keyring, total: int) -> list[str]:
     done = 0
 
-    def tell(moved: int) -> None:
+    def show(moved: int) -> None:
         nonlocal done
         done += moved
         print_text(f"{done:,} of {total:,} re-encrypted")
 
-    return await rotation.rotate(store, keyring, tell)
+    return await rotation.rotate(store, keyring, show)
 
 
 def _show(found: Census, keyring: Keyring) -> None:

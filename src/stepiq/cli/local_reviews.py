@@ -22,7 +22,7 @@ class LocalReviewer:
         self._decision = decision
         self._asked: Mapping[str, Any] | None = None
 
-    async def hear(self, kind: str, data: Mapping[str, Any]) -> None:
+    async def receive(self, kind: str, data: Mapping[str, Any]) -> None:
         """Handle an event of the run, and decide the review for which the run waits.
 
         Raises:

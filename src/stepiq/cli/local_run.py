@@ -184,13 +184,13 @@ async def _run(
     async with workbench() as bench:
         reviewer = LocalReviewer(bench, review)
 
-        async def hear(kind: str, said: Mapping[str, Any]) -> None:
+        async def receive(kind: str, said: Mapping[str, Any]) -> None:
             if progress is not None:
                 progress.event(kind, said)
-            await reviewer.hear(kind, said)
+            await reviewer.receive(kind, said)
 
         try:
-            return await bench.run(await bench.save(draft, secrets), data, hear)
+            return await bench.run(await bench.save(draft, secrets), data, receive)
         finally:
             if progress is not None:
                 progress.close()

@@ -153,7 +153,7 @@ async def _try(
     begun = time.perf_counter()
     run: dict[str, Any]
     try:
-        ended = await bench.run(pipeline_id, dict(case.test.input), _heed_not)
+        ended = await bench.run(pipeline_id, dict(case.test.input), _ignore)
         run = ended.model_dump(mode="json")
     except InputInvalid as error:
         said = " ".join(f"{issue.path}: {issue.message}" for issue in error.issues)
@@ -171,7 +171,7 @@ async def _try(
     return _Result(file, case.test.name, found, (time.perf_counter() - begun) * 1_000)
 
 
-async def _heed_not(kind: str, said: Mapping[str, Any]) -> None:
+async def _ignore(kind: str, said: Mapping[str, Any]) -> None:
     """Ignore events, because only the result is checked."""
 
 

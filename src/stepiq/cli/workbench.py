@@ -28,7 +28,7 @@ from stepiq.web.services import Services
 _DRAIN = timedelta(seconds=1)
 _PLAN = "enterprise"
 
-Hear = Callable[[str, Mapping[str, Any]], Awaitable[None]]
+Receive = Callable[[str, Mapping[str, Any]], Awaitable[None]]
 """Handles an event of a run, given its type and data."""
 
 
@@ -62,7 +62,7 @@ class Workbench:
             saved = await pipelines.create(session, self.actor, draft, rules)
         return saved.pipeline.id
 
-    async def run(self, pipeline_id: UUID, data: dict[str, Json], hear: Hear) -> RunDetail:
+    async def run(self, pipeline_id: UUID, data: dict[str, Json], receive: Receive) -> RunDetail:
         """Run a pipeline to its end.
 
         Raises:
@@ -87,7 +87,7 @@ class Workbench:
             while not is_final:
                 event: dict[str, Any] = (await subscription.next()).payload
                 kind, said = event["type"], event["data"]
-                await hear(kind, said)
+                await receive(kind, said)
                 is_final = kind == "run.status" and RunStatus(said["status"]).is_final
         async with services.database.reading() as session:
             return run_detail(await runs.get(session, self.actor, run.id))

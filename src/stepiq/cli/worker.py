@@ -12,8 +12,7 @@ from stepiq.server import descriptors
 from stepiq.server.assembly import built
 from stepiq.server.checks import before_start
 from stepiq.server.probes import watched
-from stepiq.server.process import metrics_listener, stop_on_signal
-from stepiq.server.running import run
+from stepiq.server.process import metrics_listener, run, stop_on_signal
 from stepiq.server.worker import Worker
 
 _DRAIN = timedelta(seconds=25)

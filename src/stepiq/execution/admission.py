@@ -197,8 +197,8 @@ class Admission:
             await retries.copy(session, run.id, run.reuse)
         for run, _ in accepted:
             session.after_commit(metrics.runs_accepted.labels(run.trigger_type).inc)
-        news = [events.run_status(RunStatus.PENDING)]
-        await self.append_many(session, [(run.id, 0, news) for run, _ in accepted])
+        new_events = [events.run_status(RunStatus.PENDING)]
+        await self.append_many(session, [(run.id, 0, new_events) for run, _ in accepted])
 
     async def _hand_out(self, session: Session, entries: Sequence[_CountedRuns]) -> None:
         tickets = [
@@ -276,13 +276,13 @@ class Admission:
             )
         ).all()
         await operations.cancel(session, [row.id for row in stopped], now)
-        news: list[Event] = [
+        new_events: list[Event] = [
             events.step_status(
                 StepStatus.CANCELLED, events.execution(row.step_id, row.branch, row.iteration)
             )
             for row in stopped
         ]
-        news.append(events.run_status(RunStatus.CANCELLED, completed_at=clock.iso(now)))
+        new_events.append(events.run_status(RunStatus.CANCELLED, completed_at=clock.iso(now)))
         row = (
             await session.execute(
                 runs.update()
@@ -296,7 +296,7 @@ class Admission:
                     completed_at=now,
                     wake_at=None,
                     claim=runs.c.claim + 1,
-                    last_seq=runs.c.last_seq + len(news),
+                    last_seq=runs.c.last_seq + len(new_events),
                 )
                 .returning(
                     runs.c.last_seq,
@@ -310,7 +310,7 @@ class Admission:
         ).one_or_none()
         if row is None:
             raise RunNotCancellable(run_id)
-        await self.append_many(session, [(run_id, row.last_seq - len(news), news)])
+        await self.append_many(session, [(run_id, row.last_seq - len(new_events), new_events)])
         tally, release = Tally(), Release()
         if not is_draft_version(row.pipeline_version):
             tally.add_run(RunStatus.CANCELLED)
@@ -341,9 +341,11 @@ class Admission:
             .returning(runs.c.id, runs.c.workspace_id, runs.c.last_seq)
         )
         woken = rows.all()
-        news = [events.run_status(RunStatus.PENDING)]
+        new_events = [events.run_status(RunStatus.PENDING)]
         if woken:
-            await self.append_many(session, [(row.id, row.last_seq - 1, news) for row in woken])
+            await self.append_many(
+                session, [(row.id, row.last_seq - 1, new_events) for row in woken]
+            )
         counted = Counter(row.workspace_id for row in woken)
         for workspace_id in sorted(counted):
             row = (
@@ -451,8 +453,8 @@ class Admission:
         now = clock.now()
         numbered = [
             (run_id, seq, event)
-            for run_id, last_seq, news in logs
-            for seq, event in enumerate(news, start=last_seq + 1)
+            for run_id, last_seq, new_events in logs
+            for seq, event in enumerate(new_events, start=last_seq + 1)
         ]
         await session.execute(
             _INSERT_EVENT,
@@ -468,9 +470,9 @@ class Admission:
             ],
         )
 
-        def tell() -> None:
+        def publish() -> None:
             for run_id, seq, event in numbered:
                 topic = run_topic(run_id)
                 self._changes.publish(topic, events.payload(run_id, event, seq, now))
 
-        session.after_commit(tell)
+        session.after_commit(publish)

@@ -55,7 +55,7 @@ class Executor:
         self._secrets = secrets
         self._crash_limit = crash_limit
 
-    async def carry(
+    async def execute(
         self,
         run_id: UUID,
         claims: MutableMapping[UUID, int] | None = None,
@@ -87,7 +87,7 @@ class Executor:
                     log.error("run_poisoned", crashes=run.crashes)
                     await self._fail(run, FailureCode.POISONED, _poisoned(run))
                     return
-                await self._carry_claimed(run)
+                await self._execute_claimed(run)
             except ClaimLost:
                 log.info("run_claim_lost")
                 raise
@@ -100,7 +100,7 @@ class Executor:
             held: the claim under which the error occurred, if any. A run with a newer claim is left alone.
 
         Raises:
-            ClaimLost, StoreUnavailable: as for `carry`.
+            ClaimLost, StoreUnavailable: as for `execute`.
         """
         run = await self._journal.claim(run_id, held)
         if run is None:
@@ -125,7 +125,7 @@ class Executor:
                 entry.add(record, recording.ended_event(record))
         await self._journal.write(run, entry)
 
-    async def _carry_claimed(self, run: ClaimedRun) -> None:
+    async def _execute_claimed(self, run: ClaimedRun) -> None:
         try:
             definition = await self._definition(run)
         except InvalidDefinition as error:

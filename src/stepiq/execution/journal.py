@@ -45,7 +45,7 @@ class JournalEntry:
     """What one transaction adds to a run's journal."""
 
     steps: list[StepRecord] = field(default_factory=list[StepRecord])
-    news: list[Event] = field(default_factory=list[Event])
+    events: list[Event] = field(default_factory=list[Event])
     ending: Ending | None = None
     parking: Parking | None = None
 
@@ -56,7 +56,7 @@ class JournalEntry:
 
     @property
     def is_empty(self) -> bool:
-        return not (self.steps or self.news or self.ending or self.parking)
+        return not (self.steps or self.events or self.ending or self.parking)
 
     @property
     def has_progress(self) -> bool:
@@ -67,7 +67,7 @@ class JournalEntry:
     def add(self, record: StepRecord, event: Event) -> None:
         """Add a step's row and the event about it."""
         self.steps.append(record)
-        self.news.append(event)
+        self.events.append(event)
 
 
 @dataclass(slots=True)
@@ -173,10 +173,10 @@ class Journal:
             StoreUnavailable: it is unknown whether the entry was written; claim the run again.
         """
         if entry.ending is not None:
-            entry.news.append(_ended(entry.ending))
+            entry.events.append(_ended(entry.ending))
         if entry.parking is not None:
             wake_at = clock.iso(entry.parking.wake_at)
-            entry.news.append(events.run_status(RunStatus.WAITING, until=wake_at))
+            entry.events.append(events.run_status(RunStatus.WAITING, until=wake_at))
         await self._writing.add(_Writing(run, entry), run.workspace_id)
 
     async def _write_together(self, batch: Sequence[_Writing]) -> list[ClaimLost | None]:
@@ -198,7 +198,9 @@ class Journal:
         written = await operations.write_many(
             session, [(each.run.id, step) for each in ours for step in each.entry.distinct_steps]
         )
-        logs = [(each.run.id, each.last_seq, each.entry.news) for each in ours if each.entry.news]
+        logs = [
+            (each.run.id, each.last_seq, each.entry.events) for each in ours if each.entry.events
+        ]
         if logs:
             await self._admission.append_many(session, logs)
         await self._count(session, ours)
@@ -345,7 +347,7 @@ async def _advance(session: Session, ours: Sequence[_Writing]) -> None:
     for each in ours:
         entry = each.entry
         used_since = [record.meter.since(record.stored_meter) for record in entry.distinct_steps]
-        values = _moved(each.run.id, len(entry.news), used_since, has_progress=entry.has_progress)
+        values = _moved(each.run.id, len(entry.events), used_since, has_progress=entry.has_progress)
         if entry.parking is not None:
             parked.append({**values, "wake_at": entry.parking.wake_at})
             continue

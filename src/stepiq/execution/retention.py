@@ -50,12 +50,12 @@ async def _sweep(database: Database, tickets: TicketQueue, queue: Queue) -> int:
     finished = await tickets.finished(_BATCH, queue)
     if finished:
         async with database.transaction() as session:
-            await _carry_on_orphans(session, tickets, queue, finished)
+            await _replace_tickets(session, tickets, queue, finished)
         await tickets.delete(finished)
     return len(finished)
 
 
-async def _carry_on_orphans(
+async def _replace_tickets(
     session: Session, tickets: TicketQueue, queue: Queue, finished: list[Ticket]
 ) -> None:
     # A ticket finishes before its run or delivery only if recording a failure has failed, too.

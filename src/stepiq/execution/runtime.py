@@ -28,7 +28,7 @@ from stepiq.execution.waking import wake_for_ever
 from stepiq.language.definition import Definition
 from stepiq.providers.registry import Providers
 from stepiq.queue.recovery import Recovery
-from stepiq.queue.tickets import Carry, Queue, TicketQueue
+from stepiq.queue.tickets import Queue, TicketHandler, TicketQueue
 from stepiq.queue.worker_lease import presence_of
 from stepiq.sandbox.sandbox import Sandbox
 from stepiq.store.database import Database, Session, StoreUnavailable
@@ -87,7 +87,7 @@ class Engine:
             secrets,
             crash_limit=crash_limit,
         )
-        self._carrying: dict[UUID, asyncio.Task[None]] = {}
+        self._executing: dict[UUID, asyncio.Task[None]] = {}
         self._claims: dict[UUID, int] = {}
         self._delivering: dict[UUID, asyncio.Task[bool]] = {}
         self._stopping = asyncio.Event()
@@ -117,7 +117,7 @@ class Engine:
         self._dependencies.sandbox = Sandbox()
         listening = asyncio.Event()
         self._background = [
-            asyncio.create_task(self._heed_cancels(listening)),
+            asyncio.create_task(self._watch_cancels(listening)),
             asyncio.create_task(self._warm()),
             asyncio.create_task(sweep_for_ever(self._database, self._tickets)),
             asyncio.create_task(wake_for_ever(self._database, self._admission)),
@@ -131,10 +131,10 @@ class Engine:
         await listening.wait()
         self._stopping.clear()
         self.is_ready = True
-        carriers: dict[Queue, Carry] = {Queue.RUNS: self._carry}
+        ticket_handlers: dict[Queue, TicketHandler] = {Queue.RUNS: self._execute}
         if self._outbox is not None:
-            carriers[Queue.DELIVERIES] = self._deliver
-        await self._tickets.launch(self._presence.executor_id, carriers)
+            ticket_handlers[Queue.DELIVERIES] = self._deliver
+        await self._tickets.launch(self._presence.executor_id, ticket_handlers)
 
     async def _warm(self) -> None:
         await asyncio.sleep(_WARM_AFTER_SECONDS)
@@ -253,15 +253,15 @@ class Engine:
 
     async def settled(self, run_id: UUID) -> None:
         """After a cancel's commit: wait up to 0.5 s until the usage of the run is counted."""
-        if (task := self._carrying.get(run_id)) is not None:
+        if (task := self._executing.get(run_id)) is not None:
             await asyncio.wait({task}, timeout=_SETTLE_SECONDS)
 
     def _in_hand(self) -> set[asyncio.Task[Any]]:
-        return {*self._carrying.values(), *self._delivering.values()}
+        return {*self._executing.values(), *self._delivering.values()}
 
-    async def _carry(self, run_id: UUID) -> None:
+    async def _execute(self, run_id: UUID) -> None:
         with metrics.tickets_in_hand.labels("run").track_inprogress():
-            task = await self._hold(self._carrying, run_id, self._carry_on(run_id))
+            task = await self._hold(self._executing, run_id, self._execute_until_ended(run_id))
         if task.cancelled() and run_id not in self._cancelled:
             # At shutdown, the ticket must stay open, so that the run continues elsewhere or after the next start.
             raise asyncio.CancelledError
@@ -303,12 +303,12 @@ class Engine:
                 self._claims.pop(subject_id, None)
         return task
 
-    async def _carry_on(self, run_id: UUID) -> None:
+    async def _execute_until_ended(self, run_id: UUID) -> None:
         # If this process has claimed the run before, that claim did not end in a crash.
         again = run_id in self._claims
         while True:
             try:
-                await self._carry_or_abandon(run_id, again=again)
+                await self._execute_or_abandon(run_id, again=again)
             except StoreUnavailable:
                 log.warning("run_waits_for_store", run_id=str(run_id))
                 # The claim may have been committed, even if the result of the commit is unknown.
@@ -322,16 +322,16 @@ class Engine:
             else:
                 return
 
-    async def _carry_or_abandon(self, run_id: UUID, *, again: bool) -> None:
+    async def _execute_or_abandon(self, run_id: UUID, *, again: bool) -> None:
         try:
-            await self._executor.carry(run_id, self._claims, again=again)
+            await self._executor.execute(run_id, self._claims, again=again)
         except (ClaimLost, StoreUnavailable):
             raise
         except Exception:
             log.exception("run_broke", run_id=str(run_id))
             await self._executor.abandon(run_id, self._claims.get(run_id))
 
-    async def _heed_cancels(self, listening: asyncio.Event) -> None:
+    async def _watch_cancels(self, listening: asyncio.Event) -> None:
         async with self._changes.subscribe(RUN_CANCELLED) as cancels:
             listening.set()
             while True:
@@ -341,7 +341,7 @@ class Engine:
 
     def _let_go(self, run_id: UUID, is_cancelled: bool) -> bool:
         """Stop executing a run; False if it is not executing here or is already being stopped."""
-        task = self._carrying.get(run_id)
+        task = self._executing.get(run_id)
         if task is None:
             return False
         if is_cancelled:

@@ -61,20 +61,20 @@ class DeliveryWorker:
         with logging.bound(delivery_id=str(delivery_id)):
             while not stopping.is_set():
                 try:
-                    return await self._carry(delivery_id, stopping)
+                    return await self._deliver_once(delivery_id, stopping)
                 except StoreUnavailable:
                     log.warning("delivery_waits_for_store")
                     await _pause(_STORE_RETRY_SECONDS, stopping)
             return False
 
-    async def _carry(self, delivery_id: UUID, stopping: asyncio.Event) -> bool:
+    async def _deliver_once(self, delivery_id: UUID, stopping: asyncio.Event) -> bool:
         delivery = await self._writes.run(
             lambda session: queries.claim(session, delivery_id), delivery_id
         )
         if delivery is None:
             return True
         try:
-            return await self._carry_claimed(delivery, stopping)
+            return await self._deliver_claimed(delivery, stopping)
         except StoreUnavailable:
             raise
         except Exception:
@@ -82,7 +82,7 @@ class DeliveryWorker:
             await self._fail(delivery, f"{_INTERNAL} {delivery_id}.")
             return True
 
-    async def _carry_claimed(self, delivery: Delivery, stopping: asyncio.Event) -> bool:
+    async def _deliver_claimed(self, delivery: Delivery, stopping: asyncio.Event) -> bool:
         if delivery.attempts_made >= delivery.attempts_allowed:
             # The last attempt was interrupted.
             await self._fail(delivery, delivery.attempts[-1].error or _INTERNAL)

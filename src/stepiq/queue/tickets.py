@@ -86,7 +86,7 @@ _STATUSES_OF = "workflow_status WHERE workflow_uuid IN :ids"
 _INPUTS_OF = "workflow_input WHERE workflow_uuid IN :ids"
 _HOLDERS = "workflow_status WHERE status = 'PENDING' AND executor_id IS NOT NULL"
 
-Carry = Callable[[UUID], Awaitable[None]]
+TicketHandler = Callable[[UUID], Awaitable[None]]
 
 
 class Queue(StrEnum):
@@ -209,17 +209,17 @@ _ASKS_FOR_HOLDERS = {
 
 
 # The library calls workflows by name, so the handlers of this process are global.
-_carriers: dict[Queue, Carry] = {}
+_handlers: dict[Queue, TicketHandler] = {}
 
 
 @DBOS.workflow(name=Queue.RUNS.workflow, max_recovery_attempts=_RECOVERIES)
-async def _carry(run_id: str) -> None:
-    await _carriers[Queue.RUNS](UUID(run_id))
+async def _execute_run(run_id: str) -> None:
+    await _handlers[Queue.RUNS](UUID(run_id))
 
 
 @DBOS.workflow(name=Queue.DELIVERIES.workflow, max_recovery_attempts=_RECOVERIES)
 async def _deliver(delivery_id: str) -> None:
-    await _carriers[Queue.DELIVERIES](UUID(delivery_id))
+    await _handlers[Queue.DELIVERIES](UUID(delivery_id))
 
 
 class TicketQueue:
@@ -229,25 +229,25 @@ class TicketQueue:
         self._database = database
         self._changes = changes
         # A commit in any process wakes the queues of all processes.
-        changes.hear(TICKETS_WAITING, _wake)
+        changes.call_on(TICKETS_WAITING, _wake)
         self._engine: sa.Engine | None = None
         self._client: DBOSClient | None = None
         self._is_working = False
         self._is_starting = False
 
-    async def launch(self, executor_id: str, carriers: Mapping[Queue, Carry]) -> None:
+    async def launch(self, executor_id: str, handlers: Mapping[Queue, TicketHandler]) -> None:
         """Start to execute tickets. Call it on the event loop that executes them.
 
         Args:
             executor_id: identifies the holder of the tickets that this process claims. No other process, past or
                 present, may have the same id.
-            carriers: for each queue, a function that executes one run or delivery until it ends or waits. If the call
+            handlers: for each queue, a function that executes one run or delivery until it ends or waits. If the call
                 is cancelled, the ticket is enqueued again.
 
         Raises:
             StoreUnavailable, StoreRefused: the database cannot be used. Call `stop` then, too.
         """
-        _carriers.update(carriers)
+        _handlers.update(handlers)
         with self._failing_at_once():
             client = self._connect()
         config: DBOSConfig = {
@@ -266,7 +266,7 @@ class TicketQueue:
         with self._failing_at_once():
             DBOS(config=config)
             # Queues registered after the launch start up to a second late.
-            for lane in (lane for queue in carriers for lane in queue.lanes):
+            for lane in (lane for queue in handlers for lane in queue.lanes):
                 await client.register_queue_async(
                     lane, worker_concurrency=CONCURRENCY, polling_interval_sec=_POLL_SECONDS
                 )
@@ -398,7 +398,7 @@ class TicketQueue:
                     wake.event.set()
                 await asyncio.wait({stopping}, timeout=_WAKE_SECONDS)
             await stopping
-            _carriers.clear()
+            _handlers.clear()
             _finished.clear()
             # The library shuts down the loop's default executor.
             asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(4))
@@ -414,7 +414,7 @@ async def finish(session: Session, tickets: Sequence[Ticket]) -> None:
     ids = [str(ticket) for ticket in tickets]
     for statement in _DELETES[session.connection.dialect.name]:
         await session.execute(statement, {"ids": ids})
-    if _carriers:
+    if _handlers:
         session.after_commit(partial(_finished.update, ids))
 
 

@@ -142,7 +142,7 @@ class _Channel:
 
     async def _follow(self, changes: Changes, run_id: UUID) -> None:
         try:
-            await self._hear(changes, run_id)
+            await self._receive(changes, run_id)
         except Exception:
             log.exception("channel_broke", run_id=str(run_id))
             for listener in self.listeners:
@@ -150,7 +150,7 @@ class _Channel:
         finally:
             self.is_open.set()
 
-    async def _hear(self, changes: Changes, run_id: UUID) -> None:
+    async def _receive(self, changes: Changes, run_id: UUID) -> None:
         async with changes.subscribe(run_topic(run_id)) as subscription:
             self.is_open.set()
             while True:

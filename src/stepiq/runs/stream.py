@@ -120,7 +120,7 @@ class Follower:
         silences = 0
         while not self._is_over and silences < _SILENCES:
             heard = await listener.take()
-            frames, has_gap = self._unheard(heard)
+            frames, has_gap = self._unsent(heard)
             if frames:
                 yield frames
             if has_gap or listener.has_missed:
@@ -132,7 +132,7 @@ class Follower:
                 yield KEEPALIVE_COMMENT
             silences = 0 if heard else silences + 1
 
-    def _unheard(self, heard: list[StreamEvent]) -> tuple[bytes, bool]:
+    def _unsent(self, heard: list[StreamEvent]) -> tuple[bytes, bool]:
         """Frames of new events up to the first gap, and whether there is a gap."""
         frames: list[bytes] = []
         for told in heard:

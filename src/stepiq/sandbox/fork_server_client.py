@@ -54,7 +54,7 @@ class ForkServerClient:
         child = Child(next(self._numbers), ours)
         try:
             with theirs:
-                self._tell(Order(FORK, child.number), theirs)
+                self._order(Order(FORK, child.number), theirs)
         except OSError:
             ours.close()
             self.stop()
@@ -64,7 +64,7 @@ class ForkServerClient:
     def kill(self, child: Child) -> None:
         """Kill the child if it is still running."""
         try:
-            self._tell(Order(KILL, child.number))
+            self._order(Order(KILL, child.number))
         except OSError:
             # The fork server has died, and its children with it.
             self.stop()
@@ -73,7 +73,7 @@ class ForkServerClient:
         """Lower the priority of a child, if it is still running."""
         # If the fork server has died, so have its children.
         with suppress(OSError):
-            self._tell(Order(DEMOTE, child.number))
+            self._order(Order(DEMOTE, child.number))
 
     def stop(self) -> None:
         """Kill the fork server and its children immediately. The next child starts a new one."""
@@ -117,7 +117,7 @@ class ForkServerClient:
         ours.setblocking(False)
         self._control = ours
 
-    def _tell(self, order: Order, connection: socket.socket | None = None) -> None:
+    def _order(self, order: Order, connection: socket.socket | None = None) -> None:
         if self._control is None:
             raise OSError("not running")
         # The socket buffer holds thousands of orders. It is full only if the other side is stuck; sending then raises.

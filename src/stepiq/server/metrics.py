@@ -90,7 +90,7 @@ async def _render(services: Services) -> Response:
     metrics.worker_ready.set(services.engine.is_ready)
     for pool, used in services.database.connections().items():
         metrics.store_connections.labels(pool).set(used)
-    _tell(await _look(services))
+    _set_backlog(await _look(services))
     return Response(metrics.render(), media_type=metrics.CONTENT_TYPE)
 
 
@@ -106,7 +106,7 @@ async def _look(services: Services) -> Backlog | None:
         return None
 
 
-def _tell(found: Backlog | None) -> None:
+def _set_backlog(found: Backlog | None) -> None:
     metrics.store_up.set(found is not None)
     if found is None:
         # Stale values would be misleading.

@@ -13,7 +13,7 @@ from contextlib import suppress
 import psycopg
 
 from stepiq.core import json, logging
-from stepiq.core.json import Json
+from stepiq.core.json import Json, SerializedJson
 from stepiq.core.tasks import cancel
 from stepiq.store.database import Database, outages_reported
 from stepiq.store.postgres_driver import answering_within
@@ -60,7 +60,7 @@ class PostgresChanges(LocalChanges):
             await connection.execute(f"LISTEN {CHANNEL}".encode())
         self._tasks = [
             asyncio.create_task(self._listen(connection)),
-            asyncio.create_task(self._speak()),
+            asyncio.create_task(self._send_batches()),
         ]
 
     async def stop(self) -> None:
@@ -73,17 +73,17 @@ class PostgresChanges(LocalChanges):
 
     def publish(self, topic: str, payload: Json) -> None:
         super().publish(topic, payload)
-        text = f"{self._origin} {topic} {json.dumps(payload)}"
+        text = f"{self._origin} {topic} {SerializedJson.of(payload)}"
         if len(text.encode()) > _LONGEST_BYTES:
             # Without a payload, other processes report a gap to the topic's listeners, which read the store.
             text = f"{self._origin} {topic}"
-        self._say(text)
+        self._queue(text)
 
     def may_have_missed(self) -> None:
         super().may_have_missed()
-        self._say(f"{self._origin} {_EVERYTHING}")
+        self._queue(f"{self._origin} {_EVERYTHING}")
 
-    def _say(self, text: str) -> None:
+    def _queue(self, text: str) -> None:
         if not self._tasks:
             return
         if len(self._waiting) >= _BACKLOG:
@@ -93,19 +93,19 @@ class PostgresChanges(LocalChanges):
         self._silent.clear()
         self._awake.set()
 
-    async def _speak(self) -> None:
+    async def _send_batches(self) -> None:
         while True:
             try:
                 connection = await self._database.connect_alone("notify")
                 async with connection:
                     # A crash of the database loses notifications anyway, so waiting for the disk is useless.
                     await connection.execute("SET synchronous_commit = off")
-                    await self._speak_through(connection)
+                    await self._send_through(connection)
             except Exception as error:
                 log.warning("changes_not_published", reason=type(error).__name__)
             await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _speak_through(self, connection: psycopg.AsyncConnection) -> None:
+    async def _send_through(self, connection: psycopg.AsyncConnection) -> None:
         while True:
             while self._waiting or self._has_lost:
                 batch = self._take()
@@ -136,13 +136,13 @@ class PostgresChanges(LocalChanges):
                     super().may_have_missed()
                 async with connection:
                     async for notification in connection.notifies():
-                        self._hear(notification.payload)
+                        self._receive(notification.payload)
             except Exception as error:
                 log.warning("changes_not_received", reason=type(error).__name__)
             connection = None
             await asyncio.sleep(_RETRY_SECONDS)
 
-    def _hear(self, text: str) -> None:
+    def _receive(self, text: str) -> None:
         origin, _, said = text.partition(" ")
         if origin == self._origin:
             return

@@ -67,7 +67,7 @@ class Changes(Protocol):
         """Listen to `topic` from now on."""
         ...
 
-    def hear(self, topic: str, action: Callable[[Any], None]) -> None:
+    def call_on(self, topic: str, action: Callable[[Any], None]) -> None:
         """Call `action` with each payload of `topic`, until the process ends; with None if changes were missed.
 
         For a change of this process, `action` is called before `publish` returns. It must neither wait nor fail.
@@ -106,7 +106,7 @@ class LocalChanges:
             if not listeners:
                 del self._listeners[topic]
 
-    def hear(self, topic: str, action: Callable[[Any], None]) -> None:
+    def call_on(self, topic: str, action: Callable[[Any], None]) -> None:
         self._actions[topic].append(action)
 
     def is_awaited(self, topic: str) -> bool:

@@ -182,7 +182,7 @@ class TestCancel:
         assert ended.run.status == "cancelled"
         assert ended.steps["s"].status == "cancelled"
         assert "after" not in ended.steps
-        assert world.engine._carrying == {}
+        assert world.engine._executing == {}
         assert await world.counters() == (0, 0)
 
 

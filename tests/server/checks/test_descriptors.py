@@ -3,7 +3,7 @@ import pytest
 from stepiq.core.settings import Settings
 from stepiq.server import descriptors
 from stepiq.server.checks import Status
-from stepiq.server.checks.descriptors import check_descriptors
+from stepiq.server.checks.machine import check_descriptors
 
 
 class TestCheckDescriptors:

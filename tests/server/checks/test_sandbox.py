@@ -5,7 +5,7 @@ import pytest
 from stepiq.core.settings import Settings
 from stepiq.sandbox import walls
 from stepiq.server.checks import Status, before_start
-from stepiq.server.checks.sandbox import check_sandbox
+from stepiq.server.checks.machine import check_sandbox
 
 
 class TestCheckSandbox:

@@ -45,7 +45,7 @@ async def census(database: Database, keyring: Keyring) -> Census:
     return Census(current, sum(found.values()) - sum(lost.values()), lost)
 
 
-async def rotate(database: Database, keyring: Keyring, tell: Callable[[int], None]) -> list[str]:
+async def rotate(database: Database, keyring: Keyring, report: Callable[[int], None]) -> list[str]:
     """Wrap every data key with the current master key.
 
     Each batch is its own transaction. After an interruption, call it again to continue. A secret that gets a new value
@@ -54,7 +54,7 @@ async def rotate(database: Database, keyring: Keyring, tell: Callable[[int], Non
     Args:
         database: contains the secrets.
         keyring: contains the current and the earlier keys.
-        tell: called after each batch with the number of secrets rewrapped.
+        report: called after each batch with the number of secrets rewrapped.
 
     Returns:
         Names of secrets that could not be decrypted although their key is available. They are unchanged.
@@ -62,12 +62,12 @@ async def rotate(database: Database, keyring: Keyring, tell: Callable[[int], Non
     unreadable: list[str] = []
     for key_id in await counts(database):
         if key_id != keyring.current and keyring.has(key_id):
-            unreadable += await _rotate_key(database, keyring, key_id, tell)
+            unreadable += await _rotate_key(database, keyring, key_id, report)
     return unreadable
 
 
 async def _rotate_key(
-    database: Database, keyring: Keyring, key_id: str, tell: Callable[[int], None]
+    database: Database, keyring: Keyring, key_id: str, report: Callable[[int], None]
 ) -> list[str]:
     unreadable: list[str] = []
     after: UUID | None = None
@@ -85,4 +85,4 @@ async def _rotate_key(
         if not rows:
             return unreadable
         after = rows[-1].id
-        tell(moved)
+        report(moved)

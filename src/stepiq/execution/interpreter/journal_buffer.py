@@ -34,7 +34,7 @@ class JournalBuffer:
 
     def note(self, event: Event) -> None:
         """Buffer an event."""
-        self._entry.news.append(event)
+        self._entry.events.append(event)
 
     def update(self, record: StepRecord) -> None:
         """Buffer a step's row."""

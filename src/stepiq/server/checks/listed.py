@@ -10,10 +10,9 @@ from stepiq.core.settings import Settings
 from stepiq.server.checks.accounts import check_accounts
 from stepiq.server.checks.check import Check, Status
 from stepiq.server.checks.configuration import check_settings, check_step_types
-from stepiq.server.checks.descriptors import check_descriptors
+from stepiq.server.checks.machine import check_descriptors, check_sandbox
 from stepiq.server.checks.models import check_default_model, check_providers
 from stepiq.server.checks.network import check_mail, check_port
-from stepiq.server.checks.sandbox import check_sandbox
 from stepiq.server.checks.secrets import check_secrets
 from stepiq.server.checks.store import STORE, check_owner, check_store
 
