@@ -303,7 +303,9 @@ class TestSetupToken:
 
         said = cli("setup-token")
 
-        assert (said.code, said.out) == (0, f"{setup_token(secret)}\n")
+        token = setup_token(secret)
+        assert (said.code, said.out) == (0, f"{token}\n")
+        assert f"http://127.0.0.1:8080/register#setup={token}" in said.err
 
     def test_without_the_key_of_the_server_none_is_made(self, cli: Cli, folder: Path):
         said = cli("setup-token")

@@ -1,6 +1,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 
@@ -182,7 +183,7 @@ class TestDemo:
     @needs_local_model
     async def test_the_commands_that_it_prints_at_its_end_work(self, command: Command):
         said = await command("demo")
-        run, serve, doctor = commands_below_next(said)
+        serve, page, run, doctor = commands_below_next(said)
         command.environment["STEPIQ_PORT"] = "0"
 
         ran = await command.shell(run)
@@ -193,21 +194,15 @@ class TestDemo:
         assert ran.out.startswith("# Order A-60212: Tom Baker\n")
         assert checked.code == 0, checked.out + checked.err
         assert "Administrator: demo@example.com, created by `stepiq demo`." in served
+        assert re.fullmatch(r"http://127\.0\.0\.1:0/runs/[0-9a-f-]{36}", page)
 
     async def test_the_server_says_how_to_sign_in_afterwards(self, demo: Command):
         await demo("demo")
 
-        serving = await demo.start("serve", "--port", "0")
-        try:
-            assert serving.stdout is not None
-            text = (await asyncio.wait_for(serving.stdout.readuntil(b".json\n"), 60)).decode()
-            signed_in = await demo.shell(text[text.index("  curl") :])
-        finally:
-            serving.terminate()
-            await serving.communicate()
+        text = await shell_until_ready(demo, "stepiq serve --port 0")
 
-        assert f"API reference: {text.split()[5]}/docs\n" in text
-        assert json.loads(signed_in.out)["user"]["email"] == "demo@example.com"
+        assert f"Sign in at {text.split()[5]}/login\n" in text
+        assert text.rstrip().endswith("demo-login.json.")
 
 
 def commands_below_next(said: Said) -> list[str]:
@@ -221,7 +216,7 @@ async def shell_until_ready(command: Command, line: str) -> str:
     process = await command.start_shell(f"exec {line}")
     assert process.stdout is not None
     try:
-        return (await asyncio.wait_for(process.stdout.readuntil(b".json\n"), 60)).decode()
+        return (await asyncio.wait_for(process.stdout.readuntil(b".json.\n"), 60)).decode()
     finally:
         process.terminate()
         await process.communicate()

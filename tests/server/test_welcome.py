@@ -1,6 +1,3 @@
-import asyncio
-import json
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -21,46 +18,44 @@ def database_url(sqlite_stores: SqliteStores, tmp_path: Path) -> str:
 
 
 class TestWelcome:
-    async def test_a_new_server_shows_how_to_create_its_administrator(self, services):
+    async def test_a_new_server_shows_the_link_that_creates_its_administrator(self, services):
         ready = await welcome(services, SECRET)
 
         assert ready.needs_setup
         assert ready.text.splitlines()[0].endswith(f" is ready at {ready.url}")
-        assert f"API reference: {ready.url}/docs" in ready.text
-        assert f"curl -X POST {ready.url}/api/auth/register" in ready.text
-        assert f'"setup_token": "{TOKEN}"' in ready.text
-        assert "Keep the setup token secret" in ready.text
+        assert f"\n  {ready.url}/register#setup={TOKEN}\n" in ready.text
+        assert "Keep the link secret" in ready.text
 
-    async def test_the_command_it_shows_creates_the_administrator(self, server, services):
+    async def test_the_token_in_the_link_creates_the_administrator(self, client, services):
         ready = await welcome(services, keys.jwt_secret(services.settings))
-        command = ready.text[ready.text.index("curl ") :].partition("\n\n")[0]
+        token = ready.text.partition("#setup=")[2].split()[0]
+        account = {"email": "ada@example.com", "password": "correct horse"}
 
-        process = await asyncio.create_subprocess_shell(
-            command.replace(ready.url, server.url),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        answer, _ = await process.communicate()
+        answer = await client.post("/api/auth/register", json={**account, "setup_token": token})
 
-        assert json.loads(answer)["user"]["is_admin"]
+        assert answer.json()["user"]["is_admin"]
 
-    async def test_where_others_can_read_it_it_names_the_command_that_shows_the_token(
+    async def test_where_others_can_read_it_it_names_the_command_that_shows_the_link(
         self, services
     ):
         ready = await welcome(services, None)
 
         assert TOKEN not in ready.text
-        assert '"setup_token": "TOKEN"' in ready.text
-        assert "To show TOKEN, run:  stepiq setup-token" in ready.text
+        assert "#setup=" not in ready.text
+        assert "\n  stepiq setup-token\n" in ready.text
 
-    async def test_with_an_account_it_names_the_administrator(self, services, make):
+    async def test_with_an_account_it_names_the_administrator_and_where_to_sign_in(
+        self, services, make
+    ):
         admin = await make.user(is_admin=True)
 
         ready = await welcome(services, SECRET)
 
         assert not ready.needs_setup
-        assert "setup_token" not in ready.text
-        assert f"Administrator: {admin.email}. To reset the password," in ready.text
+        assert "#setup=" not in ready.text
+        assert f"Sign in at {ready.url}/login\n" in ready.text
+        assert f"Administrator: {admin.email}." in ready.text
+        assert f"{ready.url}/forgot-password" in ready.text
 
 
 class TestShow:

@@ -20,6 +20,7 @@ from stepiq.core.mail import MailMessage, MailUnsent
 from stepiq.core.settings import Settings
 from stepiq.core.validation import sentence
 from stepiq.server.assembly import built
+from stepiq.server.welcome import setup_link
 from stepiq.store.database import Database
 
 
@@ -87,10 +88,14 @@ def show_setup_token() -> None:
             f"{configured.data_dir.absolute()} does not contain a signing key. Run this command with the STEPIQ_DATA_DIR or the"
             " STEPIQ_JWT_SECRET of the server, after its first start."
         )
-    print_text(service.setup_token(keys.jwt_secret(configured)))
-    say(
-        "Send it as `setup_token` to POST /api/auth/register. It has no effect after an account exists."
-    )
+    token = service.setup_token(keys.jwt_secret(configured))
+    print_text(token)
+    say(f"""\
+This token creates the first account. Open this link:
+
+  {setup_link(configured, token)}
+
+Or send the token as `setup_token` to POST /api/auth/register.""")
 
 
 async def _needs_setup(configured: Settings) -> bool:
@@ -124,15 +129,9 @@ def _invitation(base_url: str, email: str, token: str) -> MailMessage:
         f"""\
 You are invited to stepIQ at {base_url}
 
-Register within seven days with this email address ({email}) and this invitation:
+Within seven days, create your account with this email address ({email}):
 
-{token}
-
-For example:
-
-curl -X POST {base_url}/api/auth/register \\
-  -H 'Content-Type: application/json' \\
-  -d '{{"email": "{email}", "password": "at-least-8-characters", "invitation": "{token}"}}'
+{base_url}/register#invitation={token}
 """,
     )
 

@@ -106,18 +106,18 @@ async def _demo(
     say("Starting a server ...")
     async with demo_server(port, folder / "demo.log") as api:
         say(f"Server: {api.base_url}, with its data in {configured.sqlite_path}")
-        await _sign_in(api, configured)
+        login = await _sign_in(api, configured)
         saved = {example.name: await _save(api, example) for example in examples}
         say(f"Pipelines: {len(saved)} examples, from {shown_path(chosen.path.parent)}")
         run = await _show(api, saved[_SHOWN], chosen)
     say()
     completed = show_result(run)
     if completed:
-        _say_next(configured, chosen)
+        _say_next(configured, chosen, login, str(run["id"]))
     return completed
 
 
-async def _sign_in(api: Api, configured: Settings) -> None:
+async def _sign_in(api: Api, configured: Settings) -> DemoLogin:
     """Log in to the demo's account. Create it if necessary. On a new server it is the administrator."""
     file = demo_login_file(configured)
     login = _read_login(file)
@@ -128,6 +128,7 @@ async def _sign_in(api: Api, configured: Settings) -> None:
         _keep(login, file)
     api.use_token(token)
     say(f"Account: {login.email}{role} (password in {shown_path(file)})")
+    return login
 
 
 async def _log_in(api: Api, login: DemoLogin) -> str | None:
@@ -228,14 +229,16 @@ async def _show(api: Api, pipeline_id: str, example: Example) -> dict[str, Any]:
     return await api.get(f"runs/{run['id']}")
 
 
-def _say_next(configured: Settings, example: Example) -> None:
+def _say_next(configured: Settings, example: Example, login: DemoLogin, run_id: str) -> None:
     command, file = this_command(), shown_path(example.path)
     say(f"""
 Next:
+  Start the server again:
+    {command} serve
+  Then see this run in your browser. Sign in as {login.email} with the password in {shown_path(demo_login_file(configured))}.
+    {configured.base_url}/runs/{run_id}
   This pipeline is {file}. Edit it and run it without a server:
     {command} run {shlex.quote(str(file))} --input {_NEXT_INPUT}
-  Start the server again, on {configured.base_url}, with this run in it:
-    {command} serve
   Check which models and services you can use:
     {command} doctor""")
 

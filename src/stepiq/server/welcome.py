@@ -1,7 +1,6 @@
-"""The report of `stepiq serve` when it is ready: its address, the API reference, and how to log in."""
+"""The report of `stepiq serve` when it is ready: its address, and where to sign in."""
 
 import json
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,6 @@ from stepiq.core.settings import Settings
 from stepiq.server import descriptors
 from stepiq.store.database import Session
 from stepiq.web.services import Services
-
-_CAUTION = "Keep the setup token secret: anyone who has it can become the administrator."
 
 log = logging.get(__name__)
 
@@ -61,9 +58,7 @@ async def welcome(services: Services, jwt_secret: bytes | None) -> Welcome:
         jwt_secret: derives the setup token of a server without an account. None hides the token.
     """
     settings = services.settings
-    text = f"""\
-stepIQ {__version__} is ready at {settings.base_url}
-API reference: {settings.base_url}/docs"""
+    text = f"stepIQ {__version__} is ready at {settings.base_url}"
     async with services.database.reading() as session:
         if not await accounts.needs_setup(session):
             text = f"{text}\n{await _accounts(session, services)}"
@@ -74,26 +69,28 @@ API reference: {settings.base_url}/docs"""
     )
 
 
+def setup_link(settings: Settings, token: str) -> str:
+    """The page that creates the first administrator."""
+    # Browsers do not send the fragment, so the token is in no log of a proxy.
+    return f"{settings.base_url}/register#setup={token}"
+
+
 async def _accounts(session: Session, services: Services) -> str:
-    """The administrator, or the demo's account if it exists, and how to log in."""
+    """The administrator, or the demo's account if it exists, and where to sign in."""
     settings = services.settings
     file = demo_login_file(settings)
     demo = _demo_account(file)
     admin = await accounts.administrator(session)
     if demo is not None and await accounts.exists(session, demo):
         role = "Administrator" if demo == admin else "Account"
-        return f"""\
-{role}: {demo}, created by `stepiq demo`. To log in, use the password that the demo saved:
-
-  curl {_here(settings)}/api/auth/login \\
-    -H 'Content-Type: application/json' -d @{shlex.quote(str(file))}
-"""
+        password = f"created by `stepiq demo`. The password is in {file}."
+        return f"Sign in at {settings.base_url}/login\n{role}: {demo}, {password}"
     if admin is None:
         return "No administrator can log in. Create one with `stepiq users create EMAIL --admin`."
     mail = "" if services.mailer.has_server else f" The email is saved in {file.parent / 'mail'}."
-    return (
-        f"Administrator: {admin}. To reset the password, use POST /api/auth/forgot-password.{mail}"
-    )
+    return f"""\
+Sign in at {settings.base_url}/login
+Administrator: {admin}. If you forgot the password: {settings.base_url}/forgot-password.{mail}"""
 
 
 def _demo_account(file: Path) -> str | None:
@@ -104,22 +101,16 @@ def _demo_account(file: Path) -> str | None:
 
 
 def _first_steps(settings: Settings, token: str | None) -> str:
-    body = f"""\
-{{"setup_token": "{token or "TOKEN"}",
-         "email": "you@example.com", "password": "at-least-8-characters"}}"""
-    advice = "To show TOKEN, run:  stepiq setup-token" if token is None else _CAUTION
-    return f"""\
-This server has no account yet. Create its administrator:
+    if token is None:
+        return """\
+This server has no account yet. To show the link that creates its administrator, run:
 
-  curl -X POST {_here(settings)}/api/auth/register \\
-    -H 'Content-Type: application/json' \\
-    -d '{body}'
-
-{advice}
+  stepiq setup-token
 """
+    return f"""\
+This server has no account yet. Open this link to create its administrator:
 
+  {setup_link(settings, token)}
 
-def _here(settings: Settings) -> str:
-    """The server's URL for a client on this machine."""
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 -- compared, not bound
-    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+Keep the link secret: anyone who has it can become the administrator.
+"""
