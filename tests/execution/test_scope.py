@@ -1,4 +1,4 @@
-from stepiq.execution.scope import _owners
+from stepiq.execution.scope import owners
 from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
 
@@ -19,7 +19,7 @@ def test_steps_of_branches_are_seen_under_the_branch():
     definition = load(TEXT, SourceFormat.YAML).definition
     assert definition is not None
 
-    assert _owners(definition) == {
+    assert owners(definition) == {
         ("first", ""): "first",
         ("both", ""): "both",
         ("a", "0"): "left",
