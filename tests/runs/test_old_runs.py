@@ -152,7 +152,8 @@ class TestReleaseBefore:
 
         migrate.upgrade(url)
 
-        assert columns(engine, tables) == before
+        # Later columns are only added.
+        assert columns(engine, tables).items() >= before.items()
 
 
 def without_payloads(step):

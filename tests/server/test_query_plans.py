@@ -44,7 +44,12 @@ QUERIES = (
     "q=Report",
     "q=Report&status=failed",
     "q=01a20e5f",
+    "error_code=timeout",
+    "error_code=timeout&trigger_type=cron&include_data=false",
+    "caller_id=01a20e5f-c10a-7000-8000-000000000000&status=failed&tag=a",
+    "tag=a",
 )
+PARTS = ("", "?steps=false", "/steps", "/events", "/stream", "/deliveries")
 
 
 @pytest.fixture
@@ -117,8 +122,9 @@ class TestStatements:
         lists = [f"/api/runs?{query}" for query in QUERIES]
         lists += [f"/api/runs?{query}&cursor={cursor}" for query in QUERIES]
         lists += [f"/api/runs?pipeline_id={pipeline_id}&{query}" for query in QUERIES]
+        lists += [f"/api/runs?pipeline_id={pipeline_id}&version=1&{query}" for query in QUERIES]
         lists += [f"/api/user/usage?group_by={key}" for key in ("day", "model", "pipeline")]
-        lists += [f"/api/runs/{run_id}{part}" for part in ("", "/events", "/stream", "/deliveries")]
+        lists += [f"/api/runs/{run_id}{part}" for part in PARTS]
         deliveries = f"/api/pipelines/{pipeline_id}/deliveries"
         lists += [deliveries, *(f"{deliveries}?status={status}" for status in DeliveryStatus)]
         lists += ["/api/pipelines", "/api/user/me", f"/api/pipelines/{pipeline_id}/versions"]
@@ -135,6 +141,7 @@ class TestStatements:
         for path in (
             f"{run_id}/steps/greet?iteration=1&branch=",
             f"{retry}/steps/greet",
+            f"{run_id}/steps",
             f"{run_id}/operations/{operation}",
             f"{run_id}/operations/{called}",
         ):

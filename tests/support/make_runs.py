@@ -35,6 +35,7 @@ class MakeRuns:
         input_data: Any = None,
         output: Any = None,
         retry_of: UUID | None = None,
+        **values: Any,
     ) -> UUID:
         """Insert a run in some state, and update the workspace's counters."""
         run_id, now = ids.uuid7(), clock.now()
@@ -50,12 +51,14 @@ class MakeRuns:
                     input_data={} if input_data is None else input_data,
                     output=output,
                     error=_BROKEN if status is RunStatus.FAILED else None,
+                    error_code=_BROKEN["code"] if status is RunStatus.FAILED else None,
                     retry_of=retry_of,
                     ticket=1,
                     deadline_at=now + timedelta(hours=1),
                     created_at=now,
                     started_at=None if status is RunStatus.PENDING else now,
                     completed_at=now if status.is_final else None,
+                    **values,
                 )
             )
             if not status.is_final:

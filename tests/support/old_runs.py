@@ -253,6 +253,9 @@ class OldRuns:
         return {name: run[name] for name in same.split()} | {
             "id": str(run["id"]),
             "pipeline_id": str(run["pipeline_id"]),
+            "pipeline_name": "Greeting",
+            "pipeline_tags": [],
+            "caller": None,
             "output": output,
             "total_tokens": run["input_tokens"] + run["output_tokens"],
             "credits_used": run["credit_tokens"] / 1000,

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from stepiq.core import clock
 from stepiq.execution import events
-from stepiq.execution.admission import Admission
+from stepiq.execution.admission import Admission, RunLog
 from stepiq.execution.events import Event
 from stepiq.store.database import Database
 from stepiq.store.pubsub import LocalChanges, run_topic
@@ -26,13 +26,15 @@ class Teller:
     async def event(self, run_id: UUID, event: Event, **columns: Any) -> None:
         """Record one event, update columns of the run, and publish the event."""
         async with self._database.transaction() as session:
-            last_seq = await session.scalar(
+            changed = await session.execute(
                 sa.update(runs)
                 .where(runs.c.id == run_id)
                 .values(last_seq=runs.c.last_seq + 1, **columns)
-                .returning(runs.c.last_seq)
+                .returning(runs.c.last_seq, runs.c.workspace_id)
             )
-            await self._admission.append_many(session, [(run_id, last_seq - 1, [event])])
+            row = changed.one()
+            log = RunLog(run_id, row.workspace_id, row.last_seq - 1, [event])
+            await self._admission.append_many(session, [log])
 
     async def log(self, run_id: UUID, number: int) -> None:
         """Record and publish log events."""

@@ -29,7 +29,7 @@ from stepiq.execution.records import NewRun
 from stepiq.execution.usage import Tally
 from stepiq.store import faults
 from stepiq.store.database import Session, StoreUnavailable
-from stepiq.store.pubsub import RUN_CANCELLED, Changes, run_topic
+from stepiq.store.pubsub import RUN_CANCELLED, Changes, run_topic, runs_topic
 from stepiq.store.states import FINAL_RUN_STATUSES, RunStatus, StepStatus, is_draft_version
 from stepiq.store.tables import run_events, run_steps, runs, workspaces
 
@@ -75,6 +75,16 @@ class Tickets(Protocol):
     ) -> None:
         """Enqueue tickets in this transaction: run, number, and position in the workspace's backlog of each."""
         ...
+
+
+class RunLog(NamedTuple):
+    """Events to append to the log of a run."""
+
+    run_id: UUID
+    workspace_id: UUID
+    last_seq: int
+    """The number of the run's last event before these."""
+    events: Sequence[Event]
 
 
 class _CountedRuns(NamedTuple):
@@ -180,6 +190,8 @@ class Admission:
                 "own_keys": sorted(run.own_keys) or None,
                 "schedule_id": run.schedule_id,
                 "only_step": run.only_step,
+                "caller_type": run.caller and run.caller.type,
+                "caller_id": run.caller and run.caller.id,
                 "ticket": ticket,
                 "last_seq": 1,
                 "deadline_at": now + run.timeout,
@@ -198,7 +210,8 @@ class Admission:
         for run, _ in accepted:
             session.after_commit(metrics.runs_accepted.labels(run.trigger_type).inc)
         new_events = [events.run_status(RunStatus.PENDING)]
-        await self.append_many(session, [(run.id, 0, new_events) for run, _ in accepted])
+        logs = [RunLog(run.id, run.workspace_id, 0, new_events) for run, _ in accepted]
+        await self.append_many(session, logs)
 
     async def _hand_out(self, session: Session, entries: Sequence[_CountedRuns]) -> None:
         tickets = [
@@ -310,7 +323,8 @@ class Admission:
         ).one_or_none()
         if row is None:
             raise RunNotCancellable(run_id)
-        await self.append_many(session, [(run_id, row.last_seq - len(new_events), new_events)])
+        log = RunLog(run_id, workspace_id, row.last_seq - len(new_events), new_events)
+        await self.append_many(session, [log])
         tally, release = Tally(), Release()
         if not is_draft_version(row.pipeline_version):
             tally.add_run(RunStatus.CANCELLED)
@@ -343,9 +357,8 @@ class Admission:
         woken = rows.all()
         new_events = [events.run_status(RunStatus.PENDING)]
         if woken:
-            await self.append_many(
-                session, [(row.id, row.last_seq - 1, new_events) for row in woken]
-            )
+            logs = [RunLog(row.id, row.workspace_id, row.last_seq - 1, new_events) for row in woken]
+            await self.append_many(session, logs)
         counted = Counter(row.workspace_id for row in woken)
         for workspace_id in sorted(counted):
             row = (
@@ -440,21 +453,16 @@ class Admission:
         ]
         await self._tickets.enqueue_many(session, tickets)
 
-    async def append_many(
-        self, session: Session, logs: Sequence[tuple[UUID, int, Sequence[Event]]]
-    ) -> None:
-        """Record events of runs, and publish them after the commit.
+    async def append_many(self, session: Session, logs: Sequence[RunLog]) -> None:
+        """Record events of runs. After the commit, publish them, and that these runs have changed.
 
-        Args:
-            session: the transaction.
-            logs: for each run, its id, its `last_seq` before these events, and the events. The caller updates
-                `last_seq` in the run's row.
+        The caller updates `last_seq` in the rows of the runs.
         """
         now = clock.now()
         numbered = [
-            (run_id, seq, event)
-            for run_id, last_seq, new_events in logs
-            for seq, event in enumerate(new_events, start=last_seq + 1)
+            (log.run_id, seq, event)
+            for log in logs
+            for seq, event in enumerate(log.events, start=log.last_seq + 1)
         ]
         await session.execute(
             _INSERT_EVENT,
@@ -474,5 +482,11 @@ class Admission:
             for run_id, seq, event in numbered:
                 topic = run_topic(run_id)
                 self._changes.publish(topic, events.payload(run_id, event, seq, now))
+            for log in logs:
+                self.publish_change(log.workspace_id, log.run_id)
 
         session.after_commit(publish)
+
+    def publish_change(self, workspace_id: UUID, run_id: UUID) -> None:
+        """Publish that the row of a run has changed. Call it after the commit."""
+        self._changes.publish(runs_topic(workspace_id), str(run_id))

@@ -20,7 +20,7 @@ from stepiq.core.json import Json
 from stepiq.execution import events, reservations, reviews, usage
 from stepiq.execution import journal_operations as operations
 from stepiq.execution import journal_statements as statements
-from stepiq.execution.admission import HELD, Admission, Release, count_end
+from stepiq.execution.admission import HELD, Admission, Release, RunLog, count_end
 from stepiq.execution.events import Event
 from stepiq.execution.journal_rows import CLAIMED, claimed, split_large, step_record, step_row, used
 from stepiq.execution.limits import PlanBook, RunLimits
@@ -154,7 +154,9 @@ class Journal:
         rows = (await session.execute(statement, {**parameters, "now": now})).all()
         found = {row.id: claimed(row) for row in rows}
         begun = [
-            (row.id, row.last_seq - 1, [_running(row)]) for row in rows if row.claim == row.ticket
+            RunLog(row.id, row.workspace_id, row.last_seq - 1, [_running(row)])
+            for row in rows
+            if row.claim == row.ticket
         ]
         if begun:
             await self._admission.append_many(session, begun)
@@ -199,7 +201,9 @@ class Journal:
             session, [(each.run.id, step) for each in ours for step in each.entry.distinct_steps]
         )
         logs = [
-            (each.run.id, each.last_seq, each.entry.events) for each in ours if each.entry.events
+            RunLog(each.run.id, each.run.workspace_id, each.last_seq, each.entry.events)
+            for each in ours
+            if each.entry.events
         ]
         if logs:
             await self._admission.append_many(session, logs)
@@ -270,6 +274,9 @@ class Journal:
                     session, [usage.Used(run.workspace_id, run.pipeline_id, tally, now)]
                 )
                 run.models |= tally.models
+                session.after_commit(
+                    lambda: self._admission.publish_change(run.workspace_id, run.id)
+                )
 
 
 async def recorded(session: Session, run_id: UUID) -> ClaimedRun | None:
@@ -361,6 +368,7 @@ async def _advance(session: Session, ours: Sequence[_Writing]) -> None:
             "to_output": inline,
             "to_output_is_large": output is not None,
             "to_error": entry.ending.error,
+            "to_error_code": entry.ending.error and str(entry.ending.error["code"]),
         }
         ended.append(values)
         if output is not None:

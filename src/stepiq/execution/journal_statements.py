@@ -77,6 +77,7 @@ END = MOVE.values(
     output=sa.bindparam("to_output", type_=runs.c.output.type),
     output_is_large=sa.bindparam("to_output_is_large", type_=sa.Boolean),
     error=sa.bindparam("to_error", type_=runs.c.error.type),
+    error_code=sa.bindparam("to_error_code", type_=runs.c.error_code.type),
 )
 PARK = MOVE.values(
     is_claimed=False,

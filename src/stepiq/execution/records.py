@@ -11,6 +11,7 @@ from stepiq.execution.limits import RunLimits
 from stepiq.providers.base import Usage
 from stepiq.store.states import (
     FINAL_STEP_STATUSES,
+    CallerType,
     OperationStatus,
     RunStatus,
     StepStatus,
@@ -20,6 +21,15 @@ from stepiq.store.states import (
 
 MAX_RECORDED_BYTES = 8 * 1024 * 1024
 """Maximum length of the requests and responses that the calls of a step record, over all its attempts."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunCaller:
+    """What started or retried a run."""
+
+    type: CallerType
+    id: UUID | None
+    """Id of the user, the API key or the schedule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +53,8 @@ class NewRun:
     retry_of: UUID | None = None
     schedule_id: UUID | None = None
     """The schedule that started it."""
+    caller: RunCaller | None = None
+    """None for runs without a server."""
     reuse: "Reuse" = field(default_factory=lambda: NOTHING)
     """The steps that it reuses from `retry_of`."""
     only_step: str | None = None

@@ -8,11 +8,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from stepiq.core import clock, json
+from stepiq.core import clock
 from stepiq.language.source import SourceFormat
 from stepiq.pipelines.records import LastRun, Pipeline, Target, Version
 from stepiq.store.database import Session
-from stepiq.store.search import contains, fold
+from stepiq.store.search import contains, fold, has_tag
 from stepiq.store.states import FIRST_DRAFT_VERSION, PipelineStatus, RunStatus
 from stepiq.store.tables import pipeline_versions, pipelines, runs
 from stepiq.store.workspace_order import belongs_to, newest_first
@@ -133,10 +133,7 @@ def page_statement(
     if status is not None:
         statement = statement.where(pipelines.c.status == status)
     if tag is not None:
-        # A tag contains no quotes or backslashes, so the JSON text contains it unescaped. LIKE ignores case on SQLite.
-        quoted = json.dumps(tag)
-        tags = sa.cast(pipelines.c.tags, sa.Text)
-        statement = statement.where(sa.func.replace(tags, quoted, "") != tags)
+        statement = statement.where(has_tag(pipelines.c.tags, tag))
     if q is not None:
         statement = statement.where(
             sa.or_(

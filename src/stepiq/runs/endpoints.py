@@ -1,7 +1,7 @@
 """Routes of runs."""
 
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Header, Query, Request, Response
@@ -12,13 +12,15 @@ from stepiq.accounts.errors import ScopeMissing, TooManyAttempts
 from stepiq.accounts.http import DoorsDep, needs
 from stepiq.accounts.link_door import LinkDoor
 from stepiq.billing.http import BillingServicesDep
+from stepiq.core.errors import Issue
 from stepiq.execution.definitions import VersionNotFound
 from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
 from stepiq.execution.pinning import StepRunInvalid
 from stepiq.execution.retries import RetryInvalid
 from stepiq.language.inputs import InputInvalid
 from stepiq.pipelines.errors import PipelineNotFound
-from stepiq.runs import queries, schemas, service, waiting
+from stepiq.pipelines.schemas import WantedTag
+from stepiq.runs import list_queries, list_stream, queries, schemas, service, waiting
 from stepiq.runs.errors import (
     RunAlreadyFinished,
     RunLinkExpired,
@@ -27,6 +29,7 @@ from stepiq.runs.errors import (
     RunNotFound,
     TooManyStreams,
 )
+from stepiq.runs.list_stream import ListFollower
 from stepiq.runs.listeners import Streams
 from stepiq.runs.records import Filter, Run, RunRetry
 from stepiq.runs.stream import EventStream, Follower
@@ -34,6 +37,7 @@ from stepiq.store.database import StoreUnavailable
 from stepiq.store.states import RunStatus, TriggerType
 from stepiq.web.bodies import Instant
 from stepiq.web.bodies import router as new_router
+from stepiq.web.errors import InvalidQuery
 from stepiq.web.idempotency import Replayed
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
@@ -49,6 +53,7 @@ Reader = Annotated[Actor, needs(Scope.PIPELINES_READ)]
 Executor = Annotated[Actor, needs(Scope.PIPELINES_EXECUTE)]
 
 _LARGEST_SEQ = 2**31 - 1
+_PIPELINE_MISSING = "Versions are numbered for each pipeline. Add `pipeline_id`."
 
 
 STREAMS = AppKey[Streams]("streams")
@@ -170,7 +175,21 @@ async def _filter(
             description="The first eight or more characters of a run's id, or a part of the pipeline's name.",
         ),
     ] = None,
+    version: Annotated[
+        int | None,
+        Query(ge=1, le=_LARGEST_SEQ, description="Runs of one version of `pipeline_id`."),
+    ] = None,
+    tag: Annotated[WantedTag | None, Query(description="Runs of pipelines with this tag.")] = None,
+    error_code: Annotated[
+        str | None, Query(max_length=100, description="Failed runs with this code of the error.")
+    ] = None,
+    caller_id: Annotated[
+        UUID | None,
+        Query(description="Runs that one user, API key or schedule started."),
+    ] = None,
 ) -> Filter:
+    if version is not None and pipeline_id is None:
+        raise InvalidQuery([Issue("version", "pipeline_missing", _PIPELINE_MISSING)])
     return Filter(
         pipeline_id=pipeline_id,
         statuses=frozenset(status or ()),
@@ -178,34 +197,95 @@ async def _filter(
         created_after=created_after,
         created_before=created_before,
         q=q or None,
+        version=version,
+        tag=tag,
+        error_code=error_code,
+        caller_id=caller_id,
     )
+
+
+FilterQuery = Annotated[Filter, Depends(_filter)]
 
 
 @router.get("/runs", responses=problems(ScopeMissing))
 async def list_runs(
-    caller: Reader, read: Read, page: PageQuery, wanted: Annotated[Filter, Depends(_filter)]
+    caller: Reader,
+    read: Read,
+    page: PageQuery,
+    wanted: FilterQuery,
+    include_data: Annotated[
+        bool, Query(description="If false, `input_data` and `output` are null.")
+    ] = True,
 ) -> Page[schemas.RunView]:
-    """Runs of the workspace, newest first."""
-    found = await queries.page(
-        read, caller.workspace_id, wanted, before=page.before, limit=page.fetch
+    """Runs of the workspace, newest first.
+
+    A page can have fewer runs than `limit`, even none, although `next_cursor` is set: for some combinations of filters,
+    the server looks at a limited number of runs for each page.
+    """
+    workspace_id = caller.workspace_id
+    found = await list_queries.page_ids(
+        read, workspace_id, wanted, before=page.before, limit=page.fetch
     )
-    return page.page(found, schemas.run_view, lambda run: run.id)
+    listed = await list_queries.page(
+        read, workspace_id, found.ids[: page.limit], with_data=include_data
+    )
+    return Page(
+        data=[schemas.run_view(run, with_data=include_data) for run in listed],
+        next_cursor=page.cursor(found.ids, found.scanned_to),
+    )
+
+
+_STREAMED: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
+_LIST_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": list_stream.DESCRIPTION,
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
+
+
+@router.get(
+    "/runs/stream",
+    status_code=200,  # FastAPI cannot read it from the class below
+    response_class=EventStream,
+    responses={**_LIST_STREAM, **problems(TooManyStreams, ScopeMissing)},
+)
+async def stream_list(
+    caller: Reader,
+    services: ServicesDep,
+    streams: StreamsDep,
+    doors: DoorsDep,
+    wanted: FilterQuery,
+) -> EventStream:
+    """Changes of the runs that match a filter. Read the list after each event `list.stale`, which comes first."""
+    streams.enter(caller.workspace_id)
+    follower = ListFollower(
+        services.database,
+        streams,
+        doors.watch,
+        services.changes,
+        caller=caller,
+        wanted=wanted,
+    )
+    return EventStream(follower, streams)
 
 
 @router.get("/runs/{run_id}", responses=problems(RunNotFound, ScopeMissing))
-async def get_run(caller: Reader, read: Read, run_id: UUID) -> schemas.RunDetail:
+async def get_run(
+    caller: Reader,
+    read: Read,
+    run_id: UUID,
+    steps: Annotated[bool, Query(description="If false, `steps` is empty.")] = True,
+) -> schemas.RunDetail:
     """A run with its steps, in the order of execution."""
-    return schemas.run_detail(await service.get(read, caller, run_id))
+    return schemas.run_detail(await service.get(read, caller, run_id, with_steps=steps))
 
 
 @router.get(
     "/runs/{run_id}/stream",
     status_code=200,  # FastAPI cannot read it from the class below
     response_class=EventStream,
-    responses={
-        200: {"content": {"text/event-stream": {}}},
-        **problems(RunNotFound, TooManyStreams, ScopeMissing),
-    },
+    responses={**_STREAMED, **problems(RunNotFound, TooManyStreams, ScopeMissing)},
 )
 async def stream_run(
     caller: Reader,

@@ -1,15 +1,17 @@
-"""The listeners of runs in this process.
+"""The listeners of runs, and of lists of runs, in this process.
 
-A run with listeners has one channel. It receives each event once, serializes it once, and passes the same bytes to
-every listener. A listener's buffer is bounded: a listener that falls too far behind drops it and reads the log instead.
+A run with listeners has one channel, and so has a list. It receives each event once, serializes it once, and passes the
+same bytes to every listener. A listener's buffer is bounded: a listener that falls too far behind drops it and reads
+the log instead.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import Context
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from fastapi.sse import format_sse_event
@@ -72,11 +74,23 @@ class StreamEvent:
         return self.data.get("step_id"), self.data.get("branch"), self.data.get("iteration")
 
 
-class Listener:
+class Framed(Protocol):
+    """An event for listeners."""
+
+    @property
+    def frame(self) -> bytes:
+        """The event in server-sent events format."""
+        ...
+
+
+Heard = TypeVar("Heard", bound=Framed)
+
+
+class Listener(Generic[Heard]):
     """The buffer of one listener: events received and not yet taken."""
 
     def __init__(self) -> None:
-        self._heard: list[StreamEvent] = []
+        self._heard: list[Heard] = []
         self._size = 0
         self._woken = asyncio.Event()
         self._is_missing = False
@@ -90,7 +104,7 @@ class Listener:
         """Whether events were dropped since `catch_up`. The log contains them."""
         return self._is_missing
 
-    def offer(self, told: StreamEvent) -> None:
+    def offer(self, told: Heard) -> None:
         """Add an event to the buffer without waiting."""
         if self._is_missing:
             return
@@ -112,7 +126,7 @@ class Listener:
         """Buffer events again. Read the log afterwards to get the dropped ones."""
         self._is_missing = False
 
-    async def take(self) -> list[StreamEvent]:
+    async def take(self) -> list[Heard]:
         """Wait for events and return all; empty after dropped events, when closed, and every 15 seconds."""
         await self._woken.wait()
         if not self.is_closed:
@@ -131,46 +145,62 @@ class Listener:
         self._woken.set()
 
 
-class _Channel:
-    """The listeners of one run."""
+class Channel(ABC, Generic[Heard]):
+    """The listeners of one topic in this process, and the task that receives its changes for all of them."""
 
-    def __init__(self, changes: Changes, run_id: UUID) -> None:
-        self.listeners: set[Listener] = set()
+    def __init__(self, topic: str) -> None:
+        self.listeners: set[Listener[Heard]] = set()
         self.is_open = asyncio.Event()
+        self._topic = topic
         # The task outlives the request that created it, so it does not use that request's log context.
-        self.task = asyncio.create_task(self._follow(changes, run_id), context=Context())
+        self.task = asyncio.create_task(self._follow(), context=Context())
 
-    async def _follow(self, changes: Changes, run_id: UUID) -> None:
+    async def _follow(self) -> None:
         try:
-            await self._receive(changes, run_id)
+            await self._receive()
         except Exception:
-            log.exception("channel_broke", run_id=str(run_id))
+            log.exception("channel_broke", topic=self._topic)
             for listener in self.listeners:
                 listener.close()
         finally:
             self.is_open.set()
 
-    async def _receive(self, changes: Changes, run_id: UUID) -> None:
-        async with changes.subscribe(run_topic(run_id)) as subscription:
+    @abstractmethod
+    async def _receive(self) -> None:
+        """Subscribe, set `is_open`, and hand out events until cancelled."""
+
+    def _miss(self) -> None:
+        for listener in self.listeners:
+            listener.miss()
+
+    async def _hand_out(self, told: Heard) -> None:
+        for count, listener in enumerate(tuple(self.listeners), start=1):
+            listener.offer(told)
+            if count % _TURN == 0:
+                await asyncio.sleep(0)
+
+
+class _RunChannel(Channel[StreamEvent]):
+    """The listeners of one run."""
+
+    def __init__(self, changes: Changes, run_id: UUID) -> None:
+        self._changes = changes
+        super().__init__(run_topic(run_id))
+
+    async def _receive(self) -> None:
+        async with self._changes.subscribe(self._topic) as subscription:
             self.is_open.set()
             while True:
                 change = await subscription.next()
                 if subscription.missed:
                     subscription.missed = False
-                    for listener in self.listeners:
-                        listener.miss()
+                    self._miss()
                 if change is not GAP:
                     await self._hand_out(
                         StreamEvent.of(
                             change.payload["type"], change.payload["seq"], change.payload["data"]
                         )
                     )
-
-    async def _hand_out(self, told: StreamEvent) -> None:
-        for count, listener in enumerate(tuple(self.listeners), start=1):
-            listener.offer(told)
-            if count % _TURN == 0:
-                await asyncio.sleep(0)
 
 
 class Streams:
@@ -179,7 +209,7 @@ class Streams:
     def __init__(self, changes: Changes) -> None:
         self._changes = changes
         self._places = FairSemaphore(MAX_STREAMS, reserve=RESERVED_STREAMS)
-        self._channels: dict[UUID, _Channel] = {}
+        self._channels: dict[UUID, Channel[Any]] = {}
         self._is_closing = False
 
     def enter(self, workspace_id: UUID) -> None:
@@ -218,13 +248,19 @@ class Streams:
             limit,
         )
 
-    @asynccontextmanager
-    async def listening(self, run_id: UUID) -> AsyncGenerator[Listener]:
+    def listening(self, run_id: UUID) -> AbstractAsyncContextManager[Listener[StreamEvent]]:
         """Subscribe to a run's events until the block ends."""
-        channel = self._channels.get(run_id)
+        return self.joined(run_id, lambda: _RunChannel(self._changes, run_id))
+
+    @asynccontextmanager
+    async def joined(
+        self, key: UUID, create: Callable[[], Channel[Heard]]
+    ) -> AsyncGenerator[Listener[Heard]]:
+        """Join the channel of `key`, which is created if there is none, until the block ends."""
+        channel: Channel[Heard] | None = self._channels.get(key)
         if channel is None or channel.task.done():
-            channel = self._channels[run_id] = _Channel(self._changes, run_id)
-        listener = Listener()
+            channel = self._channels[key] = create()
+        listener = Listener[Heard]()
         if self._is_closing:
             listener.close()
         channel.listeners.add(listener)
@@ -235,8 +271,8 @@ class Streams:
             listener.close()
             channel.listeners.discard(listener)
             if not channel.listeners:
-                if self._channels.get(run_id) is channel:
-                    del self._channels[run_id]
+                if self._channels.get(key) is channel:
+                    del self._channels[key]
                 channel.task.cancel()
                 await asyncio.wait({channel.task})
 

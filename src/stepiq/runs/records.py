@@ -8,7 +8,18 @@ from uuid import UUID
 from stepiq.core.json import Json
 from stepiq.execution import events
 from stepiq.execution.records import StepRecord
-from stepiq.store.states import RunStatus, StepStatus, TriggerType, is_draft_version
+from stepiq.store.states import CallerType, RunStatus, StepStatus, TriggerType, is_draft_version
+
+
+@dataclass(frozen=True, slots=True)
+class NamedCaller:
+    """What started a run."""
+
+    type: CallerType
+    id: UUID | None
+    """Id of the user, the API key or the schedule."""
+    name: str | None
+    """None if it has been deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +30,11 @@ class Run:
     workspace_id: UUID
     pipeline_id: UUID
     pipeline_version: int
+    pipeline_name: str
+    pipeline_tags: list[str]
     trigger_type: TriggerType
+    caller: NamedCaller | None
+    """None if an earlier version accepted the run."""
     status: RunStatus
     input_data: dict[str, Json]
     output: Json
@@ -133,3 +148,9 @@ class Filter:
     created_before: datetime | None = None
     q: str | None = None
     """The first eight or more hex digits of a run's id; otherwise a part of the pipeline's name."""
+    version: int | None = None
+    """A version of `pipeline_id`, which must be set."""
+    tag: str | None = None
+    """A tag of the pipeline."""
+    error_code: str | None = None
+    caller_id: UUID | None = None

@@ -12,7 +12,7 @@ from stepiq.accounts.actor import Actor, Scope
 from stepiq.core.json import Json
 from stepiq.execution.records import StepRecord
 from stepiq.runs.records import LoggedEvent, Outline, Run, StepOutline
-from stepiq.store.states import RunStatus, StepStatus, TriggerType
+from stepiq.store.states import CallerType, RunStatus, StepStatus, TriggerType
 from stepiq.web.bodies import JsonInteger, StrictModel, Timestamp, View
 
 INPUT_NAMES = {"input": "input_data"}
@@ -113,6 +113,16 @@ class StepView(View):
     duration_ms: int | None
 
 
+class CallerView(View):
+    """What started or retried a run."""
+
+    type: CallerType
+    id: UUID | None
+    """Id of the user, the API key or the schedule. For a webhook, that of its API key."""
+    name: str | None
+    """Name of the user, the API key or the schedule. Null if it has been deleted."""
+
+
 class RunView(View):
     """A run without its steps."""
 
@@ -124,7 +134,11 @@ class RunView(View):
     """Whether it executes a draft. Such runs send no deliveries, and usage does not count them in `runs`."""
     only_step: str | None
     """The only step that it executes. Null: all steps."""
+    pipeline_name: str
+    pipeline_tags: list[str]
     trigger_type: TriggerType
+    caller: CallerView | None
+    """Null for runs of earlier versions of stepIQ."""
     status: RunStatus
     input_data: Json
     output: Json
@@ -206,9 +220,10 @@ class EventView(View):
     data: dict[str, Json]
 
 
-def run_view(run: Run) -> RunView:
-    """A run as lists show it."""
-    return RunView(**_fields(run))
+def run_view(run: Run, *, with_data: bool = True) -> RunView:
+    """A run as lists show it. Without data, `input_data` and `output` are null."""
+    view = RunView(**_fields(run))
+    return view if with_data else view.model_copy(update={"input_data": None, "output": None})
 
 
 def run_detail(run: Run) -> RunDetail:

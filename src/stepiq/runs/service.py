@@ -8,7 +8,7 @@ from stepiq.billing.plans import Plan
 from stepiq.core import ids
 from stepiq.core.json import Json
 from stepiq.execution.definitions import VersionNotFound
-from stepiq.execution.records import NOTHING, NewRun, Reuse
+from stepiq.execution.records import NOTHING, NewRun, Reuse, RunCaller
 from stepiq.execution.runtime import Engine
 from stepiq.language.definition import Definition
 from stepiq.pipelines import service as pipelines
@@ -23,7 +23,7 @@ from stepiq.runs.errors import (
 )
 from stepiq.runs.records import Outline, Progress, Run, RunRetry, Started
 from stepiq.store.database import Session
-from stepiq.store.states import TriggerType, is_draft_version
+from stepiq.store.states import CallerType, TriggerType, is_draft_version
 
 _LINKED_STEPS = 200
 """Maximum number of steps shown to the holder of a link."""
@@ -32,6 +32,13 @@ _LINKED_STEPS = 200
 def trigger_type(actor: Actor) -> TriggerType:
     """The trigger type of a run that this caller starts: `manual` for a session, `api` for an API key."""
     return TriggerType.MANUAL if actor.credential is Credential.SESSION else TriggerType.API
+
+
+def caller_of(actor: Actor) -> RunCaller:
+    """What starts a run, for a run that this caller starts."""
+    if actor.credential is Credential.SESSION:
+        return RunCaller(CallerType.USER, actor.user_id)
+    return RunCaller(CallerType.API_KEY, actor.key_id)
 
 
 async def start(
@@ -66,6 +73,7 @@ async def start(
         version=number,
         trigger=trigger,
         input_data=definition.input.validate(input_data),
+        caller=caller_of(actor),
         schedule_id=schedule_id,
     )
     await engine.accept(session, run)
@@ -84,6 +92,7 @@ async def new_run(
     version: int,
     trigger: TriggerType,
     input_data: dict[str, Json],
+    caller: RunCaller,
     schedule_id: UUID | None = None,
     retry_of: UUID | None = None,
     reuse: Reuse = NOTHING,
@@ -106,6 +115,7 @@ async def new_run(
         plan=plan,
         spends_credits=spends_credits,
         own_keys=own_keys,
+        caller=caller,
         retry_of=retry_of,
         schedule_id=schedule_id,
         reuse=reuse,
@@ -197,6 +207,7 @@ async def retry(
         version=version,
         trigger=TriggerType.RETRY,
         input_data=definition.input.validate(given),
+        caller=caller_of(actor),
         retry_of=run_id,
         reuse=reuse,
         only_step=only_step,
@@ -227,13 +238,13 @@ async def progress(session: Session, actor: Actor, run_id: UUID) -> Progress:
     return found
 
 
-async def get(session: Session, actor: Actor, run_id: UUID) -> Run:
+async def get(session: Session, actor: Actor, run_id: UUID, *, with_steps: bool = True) -> Run:
     """A run with its steps.
 
     Raises:
         RunNotFound: the actor's workspace has no such run.
     """
-    run = await queries.find(session, actor.workspace_id, run_id)
+    run = await queries.find(session, actor.workspace_id, run_id, with_steps=with_steps)
     if run is None:
         raise RunNotFound(run_id)
     return run

@@ -8,6 +8,7 @@ No database connection is held while there is nothing to read. Clients that do n
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Protocol
 from uuid import UUID
 
 from fastapi.sse import KEEPALIVE_COMMENT
@@ -29,12 +30,25 @@ _SILENCES = 4
 """Keep-alives before the log is read again. An event is lost if its process dies between commit and publishing."""
 
 
+class FrameSource(Protocol):
+    """Makes the frames of a stream."""
+
+    @property
+    def workspace_id(self) -> UUID:
+        """The workspace for which the stream counts."""
+        ...
+
+    def frames(self) -> AsyncGenerator[bytes]:
+        """Complete frames, until the stream ends."""
+        ...
+
+
 class EventStream(StreamingResponse):
-    """Server-sent events of one run. The caller has called `Streams.enter`; the response calls `leave` when it ends."""
+    """Server-sent events. The caller has called `Streams.enter`; the response calls `leave` when it ends."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, follower: "Follower", streams: Streams) -> None:
+    def __init__(self, follower: FrameSource, streams: Streams) -> None:
         self._frames = follower.frames()
         self._follower = follower
         self._streams = streams
@@ -95,7 +109,7 @@ class Follower:
                     async for frames in self._live(listener):
                         yield frames
 
-    async def _log(self, listener: Listener) -> AsyncGenerator[bytes]:
+    async def _log(self, listener: Listener[StreamEvent]) -> AsyncGenerator[bytes]:
         while not self._is_over:
             async with self._database.reading() as session:
                 progress = await queries.progress(session, self.workspace_id, self._run_id)
@@ -115,7 +129,7 @@ class Follower:
             if listener.is_closed:
                 return
 
-    async def _live(self, listener: Listener) -> AsyncGenerator[bytes]:
+    async def _live(self, listener: Listener[StreamEvent]) -> AsyncGenerator[bytes]:
         """New events, until the run ends or an event may have been missed."""
         silences = 0
         while not self._is_over and silences < _SILENCES:

@@ -11,7 +11,7 @@ from starlette.types import Receive
 
 from stepiq.language.definition import Definition
 from stepiq.runs import queries
-from stepiq.runs.listeners import Listener, Streams
+from stepiq.runs.listeners import Listener, StreamEvent, Streams
 from stepiq.store.database import Database
 
 LONGEST_SECONDS = 60
@@ -76,7 +76,9 @@ async def _either(longest: timedelta, *wanted: Coroutine[Any, Any, None]) -> Non
         await asyncio.gather(*waits, return_exceptions=True)
 
 
-async def _final_event(listener: Listener, is_over: Callable[[], Awaitable[bool]]) -> None:
+async def _final_event(
+    listener: Listener[StreamEvent], is_over: Callable[[], Awaitable[bool]]
+) -> None:
     while not listener.is_closed:
         if any(told.is_final for told in await listener.take()):
             return

@@ -55,6 +55,10 @@ class Subscription:
         """Wait for the next change, and return it."""
         return await self._waiting.get()
 
+    def rest(self) -> list[Change]:
+        """Take all further changes that have arrived, without waiting."""
+        return [self._waiting.get_nowait() for _ in range(self._waiting.qsize())]
+
 
 class Changes(Protocol):
     """Publishes changes: within the process on SQLite, through the database between processes on PostgreSQL."""
@@ -128,6 +132,11 @@ class LocalChanges:
 def run_topic(run_id: UUID) -> str:
     """Topic of a run's events and streamed text."""
     return f"run:{run_id}"
+
+
+def runs_topic(workspace_id: UUID) -> str:
+    """Topic of changed runs of a workspace, including new ones; the payload is the run's id."""
+    return f"runs:{workspace_id}"
 
 
 PIPELINE_CHANGED = "pipelines:changed"

@@ -5,8 +5,11 @@ database. So each searched column has a second column with its folded text, whic
 """
 
 import unicodedata
+from typing import Any
 
 import sqlalchemy as sa
+
+from stepiq.core import json
 
 
 def fold(text: str) -> str:
@@ -25,3 +28,10 @@ def contains(
         wanted: the text as typed. No character is a wildcard.
     """
     return sa.func.coalesce(folded, sa.func.lower(column)).contains(fold(wanted), autoescape=True)
+
+
+def has_tag(tags: sa.ColumnElement[Any], wanted: str) -> sa.ColumnElement[bool]:
+    """Whether a column with a JSON list of tags contains a tag."""
+    # A tag contains no quotes or backslashes, so the JSON text contains it unescaped. LIKE ignores case on SQLite.
+    text = sa.cast(tags, sa.Text)
+    return sa.func.replace(text, json.dumps(wanted), "") != text

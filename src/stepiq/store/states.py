@@ -67,6 +67,17 @@ class TriggerType(StrEnum):
     RETRY = "retry"
 
 
+class CallerType(StrEnum):
+    """What started a run, or retried one."""
+
+    USER = "user"
+    """A user with a session."""
+    API_KEY = "api_key"
+    SCHEDULE = "schedule"
+    WEBHOOK = "webhook"
+    """An inbound webhook with an API key."""
+
+
 FIRST_DRAFT_VERSION = 2**30
 """Versions with this number or a higher one are texts of drafts that were run. They are not versions of the pipeline."""
 

@@ -41,6 +41,11 @@ class Page(View, Generic[Item]):
     ]
 
 
+Cursor = Annotated[
+    str | None, Query(max_length=64, description="`next_cursor` of the previous page.")
+]
+
+
 @dataclass(frozen=True, slots=True)
 class PageRequest:
     """The requested page."""
@@ -65,18 +70,24 @@ class PageRequest:
             key: returns the id of a row.
         """
         kept = rows[: self.limit]
-        more = len(rows) > self.limit
-        cursor = encode_cursor(key(kept[-1])) if more else None
-        return Page(data=[show(row) for row in kept], next_cursor=cursor)
+        return Page(data=[show(row) for row in kept], next_cursor=self.cursor([*map(key, rows)]))
+
+    def cursor(self, found: Sequence[UUID], scanned_to: UUID | None = None) -> str | None:
+        """The cursor of the next page; None if there is none.
+
+        Args:
+            found: at most `fetch` ids, newest first.
+            scanned_to: if the query stopped before the page was full, the last id it looked at.
+        """
+        last = found[self.limit - 1] if len(found) > self.limit else scanned_to
+        return None if last is None else encode_cursor(last)
 
 
 async def _page_request(
     limit: Annotated[
         int, Query(ge=1, le=MAX_LIMIT, description="Maximum number of items per page.")
     ] = (DEFAULT_LIMIT),
-    cursor: Annotated[
-        str | None, Query(max_length=64, description="`next_cursor` of the previous page.")
-    ] = None,
+    cursor: Cursor = None,
 ) -> PageRequest:
     return PageRequest(limit, None if cursor is None else decode_cursor(cursor))
 

@@ -101,6 +101,7 @@ async def start(
         version=target.version,
         trigger=runs.trigger_type(actor),
         input_data=definition.input.validate(input_data or {}),
+        caller=runs.caller_of(actor),
         reuse=reuse,
         only_step=only_step,
     )

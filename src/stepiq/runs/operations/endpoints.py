@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Path, Query
+from fastapi import Depends, Path, Query
 
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import ScopeMissing
@@ -12,7 +12,7 @@ from stepiq.runs.errors import OperationNotFound, RunNotFound, StepNotFound
 from stepiq.runs.operations import schemas, service
 from stepiq.runs.operations.records import START, Position, RecordedOperation
 from stepiq.web.bodies import router as new_router
-from stepiq.web.pages import PageQuery
+from stepiq.web.pages import Cursor, PageQuery, PageRequest, decode_cursor
 from stepiq.web.problems import problems
 from stepiq.web.transactions import Read
 
@@ -21,6 +21,28 @@ router = new_router("Runs")
 Reader = Annotated[Actor, needs(Scope.PIPELINES_READ)]
 
 _LARGEST = 2**31 - 1
+
+
+async def _step_page(
+    limit: Annotated[int, Query(ge=1, le=1_000, description="Maximum number of items.")] = 200,
+    cursor: Cursor = None,
+) -> PageRequest:
+    return PageRequest(limit, None if cursor is None else decode_cursor(cursor))
+
+
+@router.get("/runs/{run_id}/steps", responses=problems(RunNotFound, ScopeMissing))
+async def list_steps(
+    caller: Reader, read: Read, page: Annotated[PageRequest, Depends(_step_page)], run_id: UUID
+) -> schemas.StepPage:
+    """The executions of steps of a run in the order of execution, without prompts and outputs.
+
+    Steps that started after a page was read are in the events after its `last_seq`.
+    """
+    after = 0 if page.before is None else min(page.before.int, _LARGEST)
+    found, last_seq = await service.steps(read, caller, run_id, after=after, limit=page.fetch)
+    cursor = page.cursor([UUID(int=step.ordinal) for step in found])
+    shown = [schemas.step_summary(step) for step in found[: page.limit]]
+    return schemas.StepPage(data=shown, next_cursor=cursor, last_seq=last_seq)
 
 
 @router.get(

@@ -1,5 +1,8 @@
 """Queries of operations and of the steps that they belong to."""
 
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -8,11 +11,12 @@ import sqlalchemy as sa
 from stepiq.core.json import Json
 from stepiq.execution.journal_rows import step_record
 from stepiq.execution.records import StepRecord
-from stepiq.runs.operations.records import Position, RecordedOperation
+from stepiq.runs.operations.records import Position, RecordedOperation, StepSummary
 from stepiq.store.database import Session
-from stepiq.store.states import OperationStatus
+from stepiq.store.states import OperationStatus, StepStatus
 from stepiq.store.tables import large_values, operation_payloads, run_operations, run_steps, runs
 
+_SUMMARY = [run_steps.c[each.name] for each in fields(StepSummary) if each.name in run_steps.c]
 _PLAIN = [
     column
     for column in run_operations.c
@@ -38,6 +42,49 @@ async def latest_step(
         .scalar_subquery()
     )
     return await _step(session, run_steps.c.id == latest)
+
+
+def steps_statement(run_id: UUID, *, after: int, limit: int) -> sa.Select[Any]:
+    """Executions of steps of a run after an ordinal, in order, without prompts and outputs."""
+    return (
+        sa.select(*_SUMMARY)
+        .where(run_steps.c.run_id == run_id, run_steps.c.ordinal > after)
+        .order_by(run_steps.c.ordinal)
+        .limit(limit)
+    )
+
+
+def queued_statement(row_ids: Sequence[UUID], *, is_sqlite: bool) -> sa.Select[Any]:
+    """How many seconds the calls of each of these executions waited before they started."""
+    waited = run_operations.c.started_at - run_operations.c.queued_at
+    seconds: sa.ColumnElement[Any]
+    if is_sqlite:
+        columns = (run_operations.c.started_at, run_operations.c.queued_at)
+        begun, asked = (sa.type_coerce(column, sa.BigInteger) for column in columns)
+        seconds = sa.func.sum(begun - asked, type_=sa.BigInteger) / 1_000_000.0
+    else:
+        seconds = sa.func.sum(sa.extract("epoch", waited))
+    chosen: list[sa.ColumnElement[Any]] = [
+        run_operations.c.step_row_id,
+        seconds.label("seconds"),
+    ]
+    return (
+        sa.select(*chosen)
+        .where(run_operations.c.step_row_id.in_(row_ids), run_operations.c.started_at.is_not(None))
+        .group_by(run_operations.c.step_row_id)
+    )
+
+
+async def steps(session: Session, run_id: UUID, *, after: int, limit: int) -> list[StepSummary]:
+    """Execute `steps_statement` and `queued_statement`."""
+    rows = (await session.execute(steps_statement(run_id, after=after, limit=limit))).mappings()
+    found = rows.all()
+    is_sqlite = session.connection.dialect.name == "sqlite"
+    waits = queued_statement([row["id"] for row in found], is_sqlite=is_sqlite)
+    waited: dict[UUID, Any] = {}
+    if found:
+        waited = {row.step_row_id: row.seconds for row in await session.execute(waits)}
+    return [_summary(row, waited.get(row["id"])) for row in found]
 
 
 async def step(session: Session, run_id: UUID, row_id: UUID) -> StepRecord | None:
@@ -138,6 +185,12 @@ async def _step(session: Session, *conditions: sa.ColumnElement[bool]) -> StepRe
     )
     row = found.one_or_none()
     return None if row is None else step_record(row)
+
+
+def _summary(row: sa.RowMapping, queued_seconds: Any) -> StepSummary:
+    values: dict[str, Any] = {**row, "status": StepStatus(row["status"])}
+    queued = None if queued_seconds is None else timedelta(seconds=float(queued_seconds))
+    return StepSummary(**values, queued=queued)
 
 
 def _operation(row: sa.Row[Any]) -> RecordedOperation:

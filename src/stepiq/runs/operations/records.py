@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from stepiq.core.json import Json
 from stepiq.execution.records import StepRecord
-from stepiq.store.states import OperationStatus
+from stepiq.store.states import OperationStatus, StepStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,32 @@ class StepExecution:
     """The run that executed the step; None if it has been deleted."""
     original: StepRecord | None
     """The step as that run recorded it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepSummary:
+    """One execution of a step, without prompts and output."""
+
+    id: UUID
+    step_id: str
+    name: str
+    type: str
+    branch: str
+    iteration: int
+    ordinal: int
+    status: StepStatus
+    attempts: int
+    model: str | None
+    error: Json
+    is_reused: bool
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    cost: Mapping[str, int] | None
+    started_at: datetime | None
+    completed_at: datetime | None
+    queued: timedelta | None
+    """How long its calls waited before they started. None without calls."""
 
 
 @dataclass(frozen=True, slots=True)

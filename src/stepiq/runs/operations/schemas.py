@@ -4,9 +4,10 @@ from typing import Any
 from uuid import UUID
 
 from stepiq.core.json import Json
-from stepiq.runs.operations.records import Payloads, RecordedOperation, StepExecution
+from stepiq.language.data import is_object
+from stepiq.runs.operations.records import Payloads, RecordedOperation, StepExecution, StepSummary
 from stepiq.runs.schemas import CostView, PaidBy, StepView, cost_fields, duration_ms, step_fields
-from stepiq.store.states import OperationStatus
+from stepiq.store.states import OperationStatus, StepStatus
 from stepiq.web.bodies import Timestamp, View
 from stepiq.web.pages import Page
 
@@ -67,6 +68,41 @@ class OperationDetail(OperationView):
     contains it."""
 
 
+class StepSummaryView(View):
+    """One execution of a step, without prompts, output and error message."""
+
+    id: UUID
+    step_id: str
+    name: str
+    type: str
+    branch: str
+    iteration: int
+    ordinal: int
+    """Position in the order of execution. The parent of a step in a branch is the step with the highest lower `ordinal`
+    in the enclosing branch."""
+    status: StepStatus
+    attempts: int
+    model: str | None
+    error_code: str | None
+    is_reused: bool
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    cost_usd_micros: int | None
+    """Null if the price of the model is unknown."""
+    queued_ms: int | None
+    """How long its calls waited for limits or credits before they started. Null without calls."""
+    started_at: Timestamp | None
+    completed_at: Timestamp | None
+
+
+class StepPage(Page[StepSummaryView]):
+    """One page of the steps of a run."""
+
+    last_seq: int
+    """Number of the last event of the run that the page includes. The stream of the run continues after it."""
+
+
 class StepDetail(StepView):
     """One execution of a step with its operations."""
 
@@ -77,6 +113,20 @@ class StepDetail(StepView):
     """In the order of attempts, and of numbers within an attempt. A page of at most `limit`."""
     next_cursor: str | None
     """Send it as `cursor` to get the next operations. Null on the last page."""
+
+
+def step_summary(step: StepSummary) -> StepSummaryView:
+    """An execution in a list."""
+    shown = {
+        name: getattr(step, name) for name in StepSummaryView.model_fields if hasattr(step, name)
+    }
+    error = step.error if is_object(step.error) else {}
+    return StepSummaryView(
+        **shown,
+        cost_usd_micros=cost_fields(step)["cost_usd_micros"],
+        error_code=str(error["code"]) if "code" in error else None,
+        queued_ms=None if step.queued is None else round(step.queued.total_seconds() * 1000),
+    )
 
 
 def step_detail(execution: StepExecution, operations: Page[OperationView]) -> StepDetail:

@@ -18,6 +18,7 @@ from stepiq.runs.operations.records import (
     Position,
     RecordedOperation,
     StepExecution,
+    StepSummary,
 )
 from stepiq.store.database import Session
 from stepiq.store.states import OperationKind, OperationStatus, StepStatus
@@ -47,6 +48,20 @@ _BEFORE_THE_CALL = frozenset(
     }
 )
 """Failures of a step without output that end it before its call."""
+
+
+async def steps(
+    session: Session, actor: Actor, run_id: UUID, *, after: int, limit: int
+) -> tuple[list[StepSummary], int]:
+    """Executions of steps of a run after an ordinal, and the number of the run's last event, which they include.
+
+    Raises:
+        RunNotFound: the actor's workspace has no such run.
+    """
+    progress = await runs.progress(session, actor.workspace_id, run_id)
+    if progress is None:
+        raise RunNotFound(run_id)
+    return await queries.steps(session, run_id, after=after, limit=limit), progress.last_seq
 
 
 async def step(

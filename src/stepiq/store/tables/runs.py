@@ -39,6 +39,11 @@ runs = sa.Table(
     sa.Column("reused", JsonText()),  # of a retry: steps it reuses, see execution.retries
     sa.Column("schedule_id", sa.Uuid()),  # of runs that a schedule started
     sa.Column("only_step", sa.Text()),  # of runs that execute one step: its id
+    # What started the run: a CallerType, and the id of the user, the API key or the schedule. Null: an earlier version
+    # accepted the run.
+    sa.Column("caller_type", sa.Text()),
+    sa.Column("caller_id", sa.Uuid()),
+    sa.Column("error_code", sa.Text()),  # `code` of the error
     sa.Column("own_keys", JsonText()),  # names of secrets that were provider keys at acceptance
     sa.Column("claim", sa.Integer(), nullable=False, server_default="0"),
     sa.Column("ticket", sa.Integer(), nullable=False, server_default="0"),  # 0: held, -1: waiting
@@ -64,8 +69,24 @@ runs = sa.Table(
     sa.Index(None, "workspace_id", "id"),
     sa.Index(None, "workspace_id", "trigger_type", "status", "id"),
     sa.Index(None, "pipeline_id", "id"),
-    # For deleting versions.
-    sa.Index(None, "pipeline_id", "pipeline_version"),
+    # Also for deleting versions.
+    sa.Index(None, "pipeline_id", "pipeline_version", "id"),
+    sa.Index(
+        None,
+        "workspace_id",
+        "error_code",
+        "id",
+        sqlite_where=sa.text("error_code IS NOT NULL"),
+        postgresql_where=sa.text("error_code IS NOT NULL"),
+    ),
+    sa.Index(
+        None,
+        "workspace_id",
+        "caller_id",
+        "id",
+        sqlite_where=sa.text("caller_id IS NOT NULL"),
+        postgresql_where=sa.text("caller_id IS NOT NULL"),
+    ),
     sa.Index(None, "pipeline_id", "trigger_type", "status", "id"),
     # For deleting ended runs, the oldest first.
     sa.Index(
@@ -135,6 +156,7 @@ run_steps = sa.Table(
     sa.CheckConstraint("(status = 'failed') = (error IS NOT NULL)", name="error_when_failed"),
     sa.CheckConstraint("iteration >= 1", name="iteration_counted"),
     sa.UniqueConstraint("run_id", "step_id", "branch", "iteration"),
+    sa.Index(None, "run_id", "ordinal"),
     sa.Index(
         "ix_run_steps_reserved",
         "run_id",

@@ -17,11 +17,11 @@ from stepiq.billing import service as billing
 from stepiq.billing.plans import Plans
 from stepiq.core import clock, logging, metrics
 from stepiq.core.errors import StepIQError
-from stepiq.execution.records import NewRun
+from stepiq.execution.records import NewRun, RunCaller
 from stepiq.execution.runtime import Engine
 from stepiq.runs import service as runs
 from stepiq.store.database import Database, Session, StoreUnavailable
-from stepiq.store.states import PipelineStatus, TickOutcome, TriggerType
+from stepiq.store.states import CallerType, PipelineStatus, TickOutcome, TriggerType
 from stepiq.triggers.schedules import queries
 from stepiq.triggers.schedules.records import Due, Tick, TickReason
 from stepiq.triggers.schedules.ticks import Look, look, run_id
@@ -226,6 +226,7 @@ class Ticker:
                 version=due.version,
                 trigger=TriggerType.CRON,
                 input_data=definition.input.validate(schedule.input_data),
+                caller=RunCaller(CallerType.SCHEDULE, schedule.id),
                 schedule_id=schedule.id,
             )
         except StoreUnavailable:

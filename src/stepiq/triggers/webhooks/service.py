@@ -10,14 +10,14 @@ from stepiq.billing.plans import Plan
 from stepiq.core import ids
 from stepiq.core.errors import StepIQError
 from stepiq.core.json import Json
-from stepiq.execution.records import NewRun
+from stepiq.execution.records import NewRun, RunCaller
 from stepiq.execution.runtime import Engine
 from stepiq.language.data import is_object
 from stepiq.language.definition import Definition
 from stepiq.pipelines.records import Target
 from stepiq.runs import service as runs
 from stepiq.store.database import Session
-from stepiq.store.states import TriggerType
+from stepiq.store.states import CallerType, TriggerType
 from stepiq.triggers.webhooks.errors import PayloadInvalid
 from stepiq.triggers.webhooks.inbox import Inbox
 
@@ -85,6 +85,7 @@ async def run_of(
         version=checked.target.version,
         trigger=TriggerType.WEBHOOK,
         input_data=checked.input_data,
+        caller=RunCaller(CallerType.WEBHOOK, actor.key_id),
     )
 
 
