@@ -12,9 +12,10 @@ import { setOnSignedOut } from "./api/client";
 import { queryClient } from "./api/queryClient";
 import { sessionQuery } from "./api/session";
 import { router } from "./router";
-import { cspNonce } from "./ui/theme/csp";
+import { cspNonce, registerNonce } from "./ui/theme/csp";
 import { cssVariables, theme } from "./ui/theme/theme";
 
+registerNonce();
 // The shell then redirects to the sign-in page, which returns to the address.
 setOnSignedOut(() => queryClient.setQueryData(sessionQuery.queryKey, null));
 

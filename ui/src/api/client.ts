@@ -1,9 +1,6 @@
 import createClient, { type Middleware } from "openapi-fetch";
 import { ApiError } from "./errors";
 import type { paths } from "./schema";
-import type { SessionPaths } from "./sessionPaths";
-
-type AllPaths = "/api/session" extends keyof paths ? paths : paths & SessionPaths;
 
 const SAFE_METHODS = new Set(["GET", "HEAD"]);
 
@@ -42,7 +39,7 @@ const session: Middleware = {
 };
 
 /** The API. Each call throws an ApiError if it fails. Use `unwrap` to get the body. */
-export const api = createClient<AllPaths>({ baseUrl: "", credentials: "same-origin" });
+export const api = createClient<paths>({ baseUrl: "", credentials: "same-origin" });
 api.use(session);
 
 /** The body of a successful response: `await unwrap(api.GET("/api/models", { signal }))`. */

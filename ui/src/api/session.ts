@@ -2,9 +2,9 @@ import { queryOptions, useMutation, useQuery, useQueryClient } from "@tanstack/r
 import { api, setCsrfToken, unwrap } from "./client";
 import { ApiError } from "./errors";
 import type { components } from "./schema";
-import type { Session } from "./sessionPaths";
 import { readStorage, writeStorage } from "./storage";
 
+type Session = components["schemas"]["BrowserSession"];
 export type User = components["schemas"]["User"];
 type Credentials = components["schemas"]["Login"];
 type Registration = components["schemas"]["Registration"];

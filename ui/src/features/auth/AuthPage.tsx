@@ -50,7 +50,7 @@ function Failure({ error, fields }: { error: unknown; fields: readonly string[] 
     <Alert color="red" variant="light" role="alert" className={classes.failure}>
       {problem.message}{" "}
       {problem.docsUrl !== null && (
-        <Anchor href={problem.docsUrl} target="_blank" underline="always" size="sm">
+        <Anchor href={problem.docsUrl} target="_blank" size="sm">
           {problem.code}
         </Anchor>
       )}

@@ -40,7 +40,7 @@ export function ErrorState({
         {problem.docsUrl === null ? (
           <code className="mono">{problem.code}</code>
         ) : (
-          <Anchor href={problem.docsUrl} target="_blank" className="mono" underline="always">
+          <Anchor href={problem.docsUrl} target="_blank" className="mono">
             {problem.code}
           </Anchor>
         )}

@@ -22,7 +22,7 @@ export const toast = {
           {problem.docsUrl !== null && (
             <>
               {" "}
-              <Anchor href={problem.docsUrl} target="_blank" underline="always" size="sm">
+              <Anchor href={problem.docsUrl} target="_blank" size="sm">
                 {problem.code}
               </Anchor>
             </>

@@ -2,15 +2,9 @@ import { Kbd, Modal } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { Fragment, useEffect, useSyncExternalStore } from "react";
 import classes from "./KeyHelp.module.css";
-import { keyRegistry, listenForKeys } from "./registry";
+import { keyText } from "./keyText";
+import { type KeyBinding, type KeyGroup, keyRegistry, listenForKeys } from "./registry";
 import { useKeys } from "./useKeys";
-
-const isApple = /Mac|iPhone|iPad/.test(navigator.userAgent);
-
-export function keyText(key: string): string {
-  const named = key.replace("mod+", isApple ? "⌘ " : "Ctrl ");
-  return named.length === 1 ? named : named.replace(/ (\w)$/, (end) => end.toUpperCase());
-}
 
 /** Listens for keys, and lists the shortcuts of the open screen after `?`. The shell mounts it once. */
 export function KeyHelp() {
@@ -20,11 +14,11 @@ export function KeyHelp() {
   useKeys("Everywhere", [{ key: "?", label: "Show the keyboard shortcuts", run: open }]);
   return (
     <Modal opened={isOpen} onClose={close} title="Keyboard shortcuts" size="md">
-      {[...groups].reverse().map((group) => (
-        <section key={group.title} className={classes.group}>
-          <h2 className={classes.title}>{group.title}</h2>
+      {byTitle(groups).map(([title, bindings]) => (
+        <section key={title} className={classes.group}>
+          <h2 className={classes.title}>{title}</h2>
           <dl className={classes.list}>
-            {group.bindings.map((binding) => (
+            {bindings.map((binding) => (
               <Fragment key={binding.key}>
                 <dt>
                   <Kbd>{keyText(binding.key)}</Kbd>
@@ -37,4 +31,13 @@ export function KeyHelp() {
       ))}
     </Modal>
   );
+}
+
+/** The groups that were added last come first. Those with the same title are one. */
+function byTitle(groups: readonly KeyGroup[]): [string, KeyBinding[]][] {
+  const merged = new Map<string, KeyBinding[]>();
+  for (const { title, bindings } of [...groups].reverse()) {
+    merged.set(title, [...(merged.get(title) ?? []), ...bindings]);
+  }
+  return [...merged];
 }

@@ -1,4 +1,4 @@
-import { Link, type LinkProps, useLocation } from "@tanstack/react-router";
+import { Link, type LinkProps, useLocation, useRouter } from "@tanstack/react-router";
 import { Fragment } from "react";
 import classes from "./Breadcrumb.module.css";
 import { sectionOf } from "./navigation";
@@ -7,7 +7,8 @@ import { type Parent, useCurrentTitle } from "./pageTitle";
 /** The section, the parents that the page names, and the title of the page. */
 export function Breadcrumb() {
   const { pathname } = useLocation();
-  const section = sectionOf(pathname);
+  const { routesByPath } = useRouter();
+  const section = sectionOf(pathname, routesByPath);
   const current = useCurrentTitle();
   const parents: Parent[] = [];
   if (section !== undefined && section.path !== pathname) {

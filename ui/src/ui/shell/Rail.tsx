@@ -4,6 +4,7 @@ import { useUser } from "@/api/session";
 import icon from "../theme/icon.svg";
 import { sectionsFor } from "./navigation";
 import classes from "./Rail.module.css";
+import { ReviewCount } from "./ReviewCount";
 
 /** The links to the sections. Collapsed, it shows icons only. */
 export function Rail({
@@ -32,6 +33,7 @@ export function Rail({
             >
               <Icon size={16} aria-hidden className={classes.icon} />
               <span className={classes.label}>{label}</span>
+              {path === "/reviews" && <ReviewCount />}
             </Link>
           </Tooltip>
         ))}

@@ -5,7 +5,9 @@ import { Navigate, Outlet, useLocation } from "@tanstack/react-router";
 import { PanelLeftClose, PanelLeftOpen } from "lucide-react";
 import { sessionQuery } from "@/api/session";
 import { KeyHelp } from "../keys/KeyHelp";
+import { Palette } from "../palette/Palette";
 import { Breadcrumb } from "./Breadcrumb";
+import { LiveIndicator } from "./LiveIndicator";
 import { Rail } from "./Rail";
 import classes from "./Shell.module.css";
 import { UserMenu } from "./UserMenu";
@@ -14,7 +16,7 @@ const TOP_HEIGHT = 48;
 const RAIL_WIDTH = 208;
 const RAIL_WIDTH_COLLAPSED = 57;
 
-/** The frame of each page for a signed-in user: left rail, top bar, key help. */
+/** The frame of each page for a signed-in user: left rail, top bar, command palette, key help. */
 export function Shell() {
   const [isMenuOpen, menu] = useDisclosure(false);
   const [isCollapsed, setCollapsed] = useLocalStorage({
@@ -48,6 +50,8 @@ export function Shell() {
         />
         <Breadcrumb />
         <div className={classes.tools}>
+          <LiveIndicator />
+          <Palette />
           <UserMenu />
         </div>
       </AppShell.Header>

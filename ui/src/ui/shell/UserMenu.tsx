@@ -1,8 +1,15 @@
-import { ActionIcon, Menu, SegmentedControl, useMantineColorScheme } from "@mantine/core";
+import {
+  ActionIcon,
+  Popover,
+  SegmentedControl,
+  UnstyledButton,
+  useMantineColorScheme,
+} from "@mantine/core";
 import { BookOpen, CircleUserRound, LogOut, Monitor, Moon, Sun } from "lucide-react";
-import { useSignOut, useUser } from "@/api/session";
-import { toast } from "../feedback/toast";
+import { useState } from "react";
+import { useUser } from "@/api/session";
 import classes from "./UserMenu.module.css";
+import { useSignOutWithToast } from "./useSignOutWithToast";
 
 const SCHEMES = [
   { value: "auto", label: "System", icon: Monitor },
@@ -13,26 +20,29 @@ type Scheme = (typeof SCHEMES)[number]["value"];
 
 /** The account, the theme, and signing out. */
 export function UserMenu() {
+  const [isOpen, setOpen] = useState(false);
   const user = useUser();
-  const signOut = useSignOut();
+  const signOut = useSignOutWithToast();
   const { colorScheme, setColorScheme } = useMantineColorScheme();
-  const leave = () =>
-    signOut.mutate(undefined, {
-      onError: (error) => toast.failure("You are still signed in", error),
-    });
   return (
-    <Menu width={240}>
-      <Menu.Target>
-        <ActionIcon aria-label={`Account ${user.email}`}>
+    <Popover
+      opened={isOpen}
+      onChange={setOpen}
+      width={264}
+      position="bottom-end"
+      trapFocus
+      returnFocus
+    >
+      <Popover.Target>
+        <ActionIcon aria-label={`Account ${user.email}`} onClick={() => setOpen(!isOpen)}>
           <CircleUserRound size={20} />
         </ActionIcon>
-      </Menu.Target>
-      <Menu.Dropdown>
+      </Popover.Target>
+      <Popover.Dropdown aria-label="Account" className={classes.dropdown}>
         <div className={classes.account}>
           <span className={classes.name}>{user.name}</span>
           <span className={classes.email}>{user.email}</span>
         </div>
-        <Menu.Divider />
         <div className={classes.theme}>
           <SegmentedControl
             aria-label="Theme"
@@ -50,19 +60,15 @@ export function UserMenu() {
             }))}
           />
         </div>
-        <Menu.Divider />
-        <Menu.Item
-          component="a"
-          href="/docs"
-          target="_blank"
-          leftSection={<BookOpen size={16} aria-hidden />}
-        >
+        <a href="/docs" target="_blank" rel="noopener" className={classes.item}>
+          <BookOpen size={16} aria-hidden />
           API reference
-        </Menu.Item>
-        <Menu.Item leftSection={<LogOut size={16} aria-hidden />} onClick={leave}>
+        </a>
+        <UnstyledButton className={classes.item} onClick={signOut}>
+          <LogOut size={16} aria-hidden />
           Sign out
-        </Menu.Item>
-      </Menu.Dropdown>
-    </Menu>
+        </UnstyledButton>
+      </Popover.Dropdown>
+    </Popover>
   );
 }

@@ -34,7 +34,9 @@ export function sectionsFor(user: User, routes: object): readonly NavigationItem
   return SECTIONS.filter(({ path, isFor }) => path in routes && (isFor?.(user) ?? true));
 }
 
-/** The section that contains a page. */
-export function sectionOf(pathname: string): NavigationItem | undefined {
-  return SECTIONS.find(({ path }) => pathname === path || pathname.startsWith(`${path}/`));
+/** The section that contains a page, if it exists. */
+export function sectionOf(pathname: string, routes: object): NavigationItem | undefined {
+  return SECTIONS.find(
+    ({ path }) => path in routes && (pathname === path || pathname.startsWith(`${path}/`)),
+  );
 }

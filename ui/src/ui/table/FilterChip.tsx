@@ -17,6 +17,7 @@ export function FilterChip({ filter, values, isOpen, onOpenChange, onChange }: P
       opened={isOpen}
       onChange={onOpenChange}
       position="bottom-start"
+      withRoles={false}
       trapFocus
       returnFocus
       width={256}
@@ -43,7 +44,7 @@ export function FilterChip({ filter, values, isOpen, onOpenChange, onChange }: P
           />
         </span>
       </Popover.Target>
-      <Popover.Dropdown aria-label={filter.label}>
+      <Popover.Dropdown role="dialog" aria-label={filter.label}>
         <FilterEditor
           filter={filter}
           values={values}

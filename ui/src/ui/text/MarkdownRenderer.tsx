@@ -26,12 +26,13 @@ const components: Components = {
       Image: {alt || "without a description"}
     </SafeAnchor>
   ),
-  // The page has its own first headings.
-  h1: ({ children }) => <h3>{children}</h3>,
-  h2: ({ children }) => <h4>{children}</h4>,
-  h3: ({ children }) => <h5>{children}</h5>,
-  h4: ({ children }) => <h6>{children}</h6>,
-  h5: ({ children }) => <h6>{children}</h6>,
+  // They are no headings of the page: their levels could be in any order.
+  h1: ({ children }) => <p className={classes.title}>{children}</p>,
+  h2: ({ children }) => <p className={classes.title}>{children}</p>,
+  h3: ({ children }) => <p className={classes.subtitle}>{children}</p>,
+  h4: ({ children }) => <p className={classes.subtitle}>{children}</p>,
+  h5: ({ children }) => <p className={classes.subtitle}>{children}</p>,
+  h6: ({ children }) => <p className={classes.subtitle}>{children}</p>,
   // The alignment would be a style attribute.
   th: ({ children }) => <th>{children}</th>,
   td: ({ children }) => <td>{children}</td>,

@@ -27,3 +27,15 @@ test("mantine.css has the styles of each component that is used", () => {
 
   expect(missing).toEqual([]);
 });
+
+test("mantine.css keeps the order of the complete sheet, on which overrides depend", () => {
+  const complete = readFileSync("node_modules/@mantine/core/styles.css", "utf8");
+  const sheet = readFileSync("src/ui/theme/mantine.css", "utf8");
+
+  const positions = [...sheet.matchAll(/core\/styles\/([A-Z]\w+)\.css/g)].map(([, name]) => {
+    const styles = readFileSync(`node_modules/@mantine/core/styles/${name}.css`, "utf8");
+    return complete.indexOf(/\.(m_[0-9a-f]+)/.exec(styles)?.[1] ?? "");
+  });
+
+  expect(positions).toEqual(positions.toSorted((a, b) => a - b));
+});

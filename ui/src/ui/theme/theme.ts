@@ -87,8 +87,20 @@ export const theme = createTheme({
     },
     Tooltip: { defaultProps: { openDelay: 300, withArrow: false } },
     Menu: { defaultProps: { withinPortal: true, position: "bottom-end" } },
-    Notification: { defaultProps: { withBorder: true } },
-    Modal: { defaultProps: { centered: true, overlayProps: { backgroundOpacity: 0.4 } } },
+    Notification: {
+      defaultProps: {
+        withBorder: true,
+        closeButtonProps: { "aria-label": "Close the message" },
+      },
+      styles: { description: { color: "var(--text-dimmed)" } },
+    },
+    // Colour alone does not distinguish a link from the text around it.
+    Anchor: { defaultProps: { underline: "always" } },
+    Modal: {
+      defaultProps: { centered: true, overlayProps: { backgroundOpacity: 0.4 } },
+      styles: { title: { fontWeight: 600 } },
+    },
+    Kbd: { styles: { root: { borderBottomWidth: 1, fontWeight: 500 } } },
   },
 });
 

@@ -1,0 +1,87 @@
+import { useEffect, useEffectEvent, useState } from "react";
+import type { ApiError } from "../errors";
+import type { StreamState } from "./connection";
+import { reportState } from "./liveState";
+import type { Channel } from "./messages";
+import { SharedStream } from "./sharedStream";
+import type { StreamEvent } from "./sse";
+import { eventSource } from "./transport";
+
+/** Events that arrive while the page is hidden wait this long, because it draws no frames. */
+const HIDDEN_MS = 250;
+
+export type EventStream = { state: StreamState; error: ApiError | null };
+
+/**
+ * Follow the events of a run, over one connection that all tabs share.
+ *
+ * @param url of the stream: `/api/runs/ID/stream`. Null: nothing is followed, such as for a run that has ended.
+ * @param onEvents gets new events in order, each once, at most once per frame. Events without an id are streamed text.
+ * @param after number of the last event that the page knows. Only its first value counts.
+ */
+export function useEventStream(
+  url: string | null,
+  onEvents: (events: StreamEvent[]) => void,
+  after = 0,
+): EventStream {
+  const [stream, setStream] = useState<EventStream>({ state: "connecting", error: null });
+  const deliver = useEffectEvent(onEvents);
+  const start = useEffectEvent(() => after);
+  useEffect(() => {
+    if (url === null) return;
+    const report = reportState();
+    const frames = new Frames((events) => deliver(events));
+    const name = `stepiq ${url}`;
+    setStream({ state: "connecting", error: null });
+    const shared = new SharedStream({
+      name,
+      after: start(),
+      transport: eventSource(url),
+      locks: navigator.locks,
+      channel: new BroadcastChannel(name) as Channel,
+      onEvents: frames.add,
+      onState: (state, error) => {
+        report(state);
+        setStream({ state, error });
+      },
+    });
+    return () => {
+      shared.close();
+      frames.stop();
+      report(null);
+    };
+  }, [url]);
+  return stream;
+}
+
+/** Collects events until the next frame, so that a page is drawn once for all of them. */
+class Frames {
+  #events: StreamEvent[] = [];
+  #frame: number | null = null;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #deliver: (events: StreamEvent[]) => void;
+
+  constructor(deliver: (events: StreamEvent[]) => void) {
+    this.#deliver = deliver;
+  }
+
+  readonly add = (events: StreamEvent[]): void => {
+    this.#events.push(...events);
+    if (this.#frame !== null) return;
+    this.#frame = requestAnimationFrame(this.#flush);
+    this.#timer = setTimeout(this.#flush, HIDDEN_MS);
+  };
+
+  stop(): void {
+    if (this.#frame !== null) cancelAnimationFrame(this.#frame);
+    clearTimeout(this.#timer);
+    this.#frame = null;
+  }
+
+  readonly #flush = (): void => {
+    this.stop();
+    const events = this.#events;
+    this.#events = [];
+    if (events.length > 0) this.#deliver(events);
+  };
+}
