@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import httpx2
 
 from stepiq.core import logging
+from stepiq.core.control_characters import storable
 from stepiq.core.encryption import SecretUnreadable
 from stepiq.core.http.hosts import permit
 from stepiq.core.json import Json
@@ -41,6 +42,10 @@ class RunSecrets:
     def labels(self) -> dict[str, Json]:
         """`env` for templates and expressions: labels instead of the values."""
         return {name: self.masker.label(name) for name in self.named}
+
+    def recorded(self, text: str) -> str:
+        """A text as it is recorded: secrets are masked, and characters that cannot be stored are replaced."""
+        return self.masker.text(storable(text))
 
     def sending(self, scope: Mapping[str, Json]) -> dict[str, Json]:
         """The scope for templates whose text leaves the server. Only here does `env` contain the values."""

@@ -18,7 +18,6 @@ from functools import cached_property
 from itertools import chain, islice
 from typing import TypeVar
 
-from stepiq.core.control_characters import storable
 from stepiq.core.json import Json, dumps
 from stepiq.language.data import is_array, is_object
 from stepiq.redaction.decoding import DecodedText, in_base64, readings
@@ -156,8 +155,7 @@ class Masker:
         return self._labels.get(name, f"[secret:{name}]")
 
     def text(self, text: str) -> str:
-        """The text without the secrets, and without characters that cannot be stored."""
-        text = storable(text)
+        """The text without the secrets."""
         if self.is_empty or len(text) < MIN_LENGTH:
             return text
         return self._write(text, 0, len(text), self._spans(readings(text, plus=self._reads_plus)))

@@ -37,5 +37,5 @@ async def _prompts(call: Call, request: CallModel) -> dict[str, Json]:
 
 
 async def _text(call: Call, text: str) -> str:
-    masker = call.secrets.masker
-    return await masked(masker.text, text, apart=masker.is_slow(len(text)))
+    secrets = call.secrets
+    return await masked(secrets.recorded, text, apart=secrets.masker.is_slow(len(text)))

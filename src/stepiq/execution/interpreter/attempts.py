@@ -198,12 +198,12 @@ class _Attempts:
             # Written before the interruption, with the next call.
             return
         line = events.step_log(
-            which(self._record), level, self._run_context.secrets.masker.text(message)
+            which(self._record), level, self._run_context.secrets.recorded(message)
         )
         self._run_context.buffer.note(line)
 
     def _announce(self, question: AskPerson) -> None:
-        message = self._run_context.secrets.masker.text(question.message)
+        message = self._run_context.secrets.recorded(question.message)
         requested = events.review_requested(which(self._record), message, question.until)
         self._run_context.buffer.note(requested)
 

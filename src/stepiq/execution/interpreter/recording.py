@@ -95,7 +95,7 @@ def _located(sequence: SequenceState, step: Step, failed: Failed) -> Failed:
         field = None if failed.field is None else f"`{failed.field}`"
         place = ", ".join(filter(None, (f"Step `{step.id}`", sequence.items, field)))
         message = f"{place}: {message}"
-    return replace(failed, message=sequence.run_context.secrets.masker.text(message))
+    return replace(failed, message=sequence.run_context.secrets.recorded(message))
 
 
 def _goes_on(step: Step, failed: Failed) -> bool:
