@@ -1,0 +1,69 @@
+import { Anchor, Button } from "@mantine/core";
+import { CircleX } from "lucide-react";
+import { firstFailure } from "./model/tree";
+import classes from "./RunPage.module.css";
+import { strings } from "./strings";
+import { useHead, useStore, useTree } from "./useRun";
+
+type Props = {
+  selectedKey: string | null;
+  onSelect: (key: string) => void;
+  onRetry: (from: string) => void;
+};
+
+export type Failure = { code: string; message: string; step_id?: string | null };
+
+/** An error of a run or a step, which the API shows as JSON. */
+export function failureOf(error: unknown): Failure | null {
+  if (typeof error !== "object" || error === null) return null;
+  const { code, message, step_id } = error as Record<string, unknown>;
+  return {
+    code: String(code ?? "unknown"),
+    message: String(message ?? ""),
+    step_id: typeof step_id === "string" ? step_id : null,
+  };
+}
+
+export function CodeLink({ code }: { code: string }) {
+  return (
+    <Anchor
+      href={`/docs/errors#${encodeURIComponent(code)}`}
+      target="_blank"
+      className="mono"
+      underline="always"
+    >
+      {code}
+    </Anchor>
+  );
+}
+
+/** Why the run failed, with the way to the step and to a retry. The details of that step show the same. */
+export function FailureBanner({ selectedKey, onSelect, onRetry }: Props) {
+  const store = useStore();
+  const head = useHead();
+  const tree = useTree();
+  const failure = failureOf(head?.error);
+  if (failure === null) return null;
+  const key = firstFailure(tree, (each) => store.row(each));
+  if (key !== null && key === selectedKey) return null;
+  const texts = strings.failure;
+  return (
+    <div role="alert" className={classes.banner}>
+      <CircleX size={16} className={classes.bannerIcon} aria-hidden />
+      <div className={classes.bannerText}>
+        <strong>{texts.title}</strong> <CodeLink code={failure.code} />
+        <p>{failure.message}</p>
+      </div>
+      <div className={classes.bannerActions}>
+        {key !== null && (
+          <Button variant="default" onClick={() => onSelect(key)}>
+            {texts.show}
+          </Button>
+        )}
+        <Button variant="default" onClick={() => onRetry("failed")}>
+          {texts.retry}
+        </Button>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,110 @@
+import { Button } from "@mantine/core";
+import type { ReactNode } from "react";
+import { isFinal, type Run, type StepKey } from "@/api/run";
+import { Duration, Money, RelativeTime, Tokens } from "@/ui/format/Values";
+import { PageHeader } from "@/ui/PageHeader";
+import { StatusBadge } from "@/ui/StatusBadge";
+import { CancelButton } from "./CancelButton";
+import { PipelineLink, RunLink } from "./links";
+import { RunMenu } from "./RunMenu";
+import classes from "./RunPage.module.css";
+import { strings } from "./strings";
+import { useHead } from "./useRun";
+
+type Props = { run: Run; selection: StepKey | null; onRetry: (from: string) => void };
+
+/** Status, origin, time and cost of the run, and what a person can do with it. */
+export function RunHeader({ run, selection, onRetry }: Props) {
+  const head = useHead() ?? { ...run, until: null };
+  const hasEnded = isFinal(head.status);
+  return (
+    <PageHeader
+      title={`${run.pipeline_name || strings.unnamed} · ${run.id.slice(0, 8)}`}
+      beside={
+        <span role="status" aria-label={strings.status}>
+          <StatusBadge status={head.status} />
+        </span>
+      }
+      description={<Facts run={run} head={head} />}
+      actions={
+        <>
+          {!hasEnded && <CancelButton runId={run.id} />}
+          {hasEnded && selection !== null && (
+            <Button variant="default" onClick={() => onRetry(selection.step_id)}>
+              {strings.fork}
+            </Button>
+          )}
+          {hasEnded && (
+            <Button
+              variant="default"
+              onClick={() => onRetry(head.status === "failed" ? "failed" : "start")}
+            >
+              {strings.retry}
+            </Button>
+          )}
+          <RunMenu run={run} />
+        </>
+      }
+    />
+  );
+}
+
+type HeadFacts = Pick<Run, "status" | "started_at" | "completed_at"> & { until: string | null };
+
+function Facts({ run, head }: { run: Run; head: HeadFacts }) {
+  const started = head.started_at ?? run.started_at;
+  const elapsed =
+    started !== null && head.completed_at !== null
+      ? Date.parse(head.completed_at) - Date.parse(started)
+      : null;
+  return (
+    <dl className={classes.facts}>
+      <Fact label={strings.pipeline}>
+        <PipelineLink pipelineId={run.pipeline_id}>
+          {run.pipeline_name || strings.unnamed}
+        </PipelineLink>{" "}
+        {run.is_draft ? strings.draft : strings.version(run.pipeline_version)}
+      </Fact>
+      <Fact label={strings.trigger}>
+        {run.trigger_type}
+        {run.caller?.name && `, ${run.caller.name}`}
+      </Fact>
+      <Fact label={strings.started}>
+        <RelativeTime time={started ?? run.created_at} />
+      </Fact>
+      <Fact label={strings.elapsed}>
+        {started !== null && head.completed_at === null ? (
+          <Duration since={started} />
+        ) : (
+          <Duration ms={elapsed} />
+        )}
+      </Fact>
+      <Fact label={strings.tokens}>
+        <Tokens count={run.total_tokens} />
+      </Fact>
+      <Fact label={strings.cost}>
+        <Money micros={run.cost_usd_micros} complete={run.cost_complete} />
+      </Fact>
+      {head.status === "waiting" && head.until !== null && (
+        <Fact label={strings.waitsUntil}>
+          <RelativeTime time={head.until} />
+        </Fact>
+      )}
+      {run.retry_of !== null && (
+        <Fact label={strings.retryOf}>
+          <RunLink runId={run.retry_of} />
+          {run.reused !== null && `, ${strings.reusedSteps(run.reused.steps)}`}
+        </Fact>
+      )}
+    </dl>
+  );
+}
+
+function Fact({ label, children }: { label: string; children: ReactNode }) {
+  return (
+    <div className={classes.fact}>
+      <dt>{label}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}

@@ -1,0 +1,60 @@
+import { ActionIcon, Menu } from "@mantine/core";
+import { Braces, Copy, Download, Ellipsis, Terminal } from "lucide-react";
+import type { Run } from "@/api/run";
+import { toast } from "@/ui/feedback/toast";
+import { strings } from "./strings";
+
+/** The command that reads a run. */
+function curlFor(run: Pick<Run, "id">, origin: string): string {
+  return `curl ${origin}/api/runs/${run.id} -H "Authorization: Bearer $STEPIQ_API_KEY"`;
+}
+
+async function copy(text: string): Promise<void> {
+  try {
+    await navigator.clipboard.writeText(text);
+    toast.success(strings.copied);
+  } catch (error) {
+    toast.failure(strings.copyFailed, error);
+  }
+}
+
+export function RunMenu({ run }: { run: Run }) {
+  const url = `/api/runs/${run.id}`;
+  return (
+    <Menu>
+      <Menu.Target>
+        <ActionIcon variant="default" aria-label={strings.more}>
+          <Ellipsis size={16} aria-hidden />
+        </ActionIcon>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Item leftSection={<Copy size={14} />} onClick={() => void copy(run.id)}>
+          {strings.copyId}
+        </Menu.Item>
+        <Menu.Item
+          leftSection={<Terminal size={14} />}
+          onClick={() => void copy(curlFor(run, window.location.origin))}
+        >
+          {strings.copyCurl}
+        </Menu.Item>
+        <Menu.Item
+          leftSection={<Braces size={14} />}
+          component="a"
+          href={url}
+          target="_blank"
+          rel="noopener"
+        >
+          {strings.rawJson}
+        </Menu.Item>
+        <Menu.Item
+          leftSection={<Download size={14} />}
+          component="a"
+          href={url}
+          download={`run-${run.id}.json`}
+        >
+          {strings.download}
+        </Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  );
+}

@@ -1,0 +1,72 @@
+import { useSuspenseQuery } from "@tanstack/react-query";
+import { useCallback, useMemo, useState } from "react";
+import { runQuery } from "@/api/run";
+import { ErrorState } from "@/ui/feedback/ErrorState";
+import { TableSkeleton } from "@/ui/feedback/Skeletons";
+import { FailureBanner } from "./FailureBanner";
+import { Inspector } from "./inspector/Inspector";
+import { rowKey } from "./model/rows";
+import { RunPanels } from "./panels/RunPanels";
+import { RunHeader } from "./RunHeader";
+import classes from "./RunPage.module.css";
+import { RetryDialog } from "./retry/RetryDialog";
+import { searchFor, selectionOf, useRunSearch } from "./search";
+import { strings } from "./strings";
+import { StepTree } from "./tree/StepTree";
+import { useFollowedRun } from "./useFollowedRun";
+import { StoreContext, useLoading } from "./useRun";
+import { useRunKeys } from "./useRunKeys";
+
+/** One run: its facts, its steps with their times, the details of one of them, and its data. */
+export function RunPage({ runId }: { runId: string }) {
+  const { data: run } = useSuspenseQuery(runQuery(runId));
+  const store = useFollowedRun(run);
+  const [search, setSearch] = useRunSearch();
+  /** The step from which the dialog proposes to retry. Null: the dialog is closed. */
+  const [retryFrom, setRetryFrom] = useState<string | null>(null);
+  const selection = useMemo(() => selectionOf(search), [search]);
+  const selectedKey = selection === null ? null : rowKey(selection);
+  const isOpen = selection !== null;
+  const select = useCallback(
+    (key: string | null) => {
+      const row = key === null ? undefined : store.row(key);
+      if (key === null || row !== undefined) setSearch(searchFor(row ?? null), !isOpen);
+    },
+    [store, setSearch, isOpen],
+  );
+  useRunKeys(run, {
+    onRetry: () => setRetryFrom("start"),
+    onClose: isOpen ? () => select(null) : null,
+  });
+  return (
+    <StoreContext value={store}>
+      <RunHeader run={run} selection={selection} onRetry={setRetryFrom} />
+      <FailureBanner selectedKey={selectedKey} onSelect={select} onRetry={setRetryFrom} />
+      <div className={classes.split} data-open={isOpen}>
+        <Steps>
+          <StepTree run={run} selectedKey={selectedKey} onSelect={select} />
+        </Steps>
+        {selection !== null && (
+          <Inspector
+            key={selectedKey}
+            run={run}
+            selection={selection}
+            onClose={() => select(null)}
+            onRetry={setRetryFrom}
+          />
+        )}
+      </div>
+      <RunPanels run={run} />
+      {retryFrom !== null && (
+        <RetryDialog run={run} from={retryFrom} onClose={() => setRetryFrom(null)} />
+      )}
+    </StoreContext>
+  );
+}
+
+function Steps({ children }: { children: React.ReactNode }) {
+  const { hasSteps, failure } = useLoading();
+  if (failure !== null) return <ErrorState error={failure} title={strings.stepsNotLoaded} />;
+  if (!hasSteps) return <TableSkeleton columns={2} rows={6} />;
+  return children;
+}

@@ -1,0 +1,135 @@
+import { Button, Group, Modal, Select, Stack } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { useMemo, useState } from "react";
+import { type Run, useRetryRun, versionQuery } from "@/api/run";
+import { ErrorState } from "@/ui/feedback/ErrorState";
+import { toast } from "@/ui/feedback/toast";
+import { formatMoney, formatNumber } from "@/ui/format/numbers";
+import { failureOf } from "../FailureBanner";
+import { strings as runStrings } from "../strings";
+import { useLoading, useStore } from "../useRun";
+import { parseInput, parseJson } from "./inputIssues";
+import { JsonField } from "./JsonField";
+import { OutputFields } from "./OutputFields";
+import { outermost, type Plan, planRetry, startSteps, stoppedAt } from "./plan";
+import classes from "./RetryDialog.module.css";
+import { strings } from "./strings";
+
+type Props = {
+  run: Run;
+  /** "start", "failed", or the id of a step. */
+  from: string;
+  onClose: () => void;
+};
+
+/** Where a retry starts, with which version and which data, and what that reuses. */
+export function RetryDialog({ run, from, onClose }: Props) {
+  const store = useStore();
+  const [rows] = useState(() => store.rows);
+  const stopped = stoppedAt(rows, failureOf(run.error)?.step_id ?? null);
+  const [start, setStart] = useState(() => {
+    if (from === "start") return from;
+    const wanted = from === "failed" ? stopped : from;
+    return wanted === null ? "start" : outermost(rows, wanted);
+  });
+  const [version, setVersion] = useState<"same" | "latest">("same");
+  const [input, setInput] = useState(() => JSON.stringify(run.input_data, null, 2));
+  const [outputs, setOutputs] = useState<Record<string, string>>({});
+  const { data: definition } = useQuery(versionQuery(run.pipeline_id, run.pipeline_version));
+  const plan = useMemo(() => planRetry(rows, start), [rows, start]);
+  const schema = (definition?.definition.input as { schema?: unknown } | undefined)?.schema;
+  // The schema of the latest version can differ. The server checks the input with it.
+  const checked = parseInput(input, version === "same" ? schema : undefined);
+  const edited = Object.entries(outputs).filter(([step]) =>
+    plan.reused.some(({ step_id, branch }) => step_id === step && branch === ""),
+  );
+  const isValid =
+    checked.issues.length === 0 && edited.every(([, text]) => parseJson(text).issues.length === 0);
+  const navigate = useNavigate();
+  const retry = useRetryRun(run.id);
+  const submit = () =>
+    retry.mutate(
+      {
+        from: start,
+        version,
+        input_data: checked.value as Record<string, unknown>,
+        outputs: Object.fromEntries(
+          edited.map(([step, text]) => [step, parseJson(text).value]),
+        ) as Record<string, never>,
+      },
+      {
+        onSuccess: (started) => {
+          toast.success(strings.started);
+          onClose();
+          void navigate({ to: "/runs/$runId", params: { runId: started.id } });
+        },
+      },
+    );
+  return (
+    <Modal opened onClose={onClose} title={strings.title} size="lg">
+      <Stack gap="md">
+        <Select
+          label={strings.from}
+          data={choices(startSteps(rows), stopped === null ? null : outermost(rows, stopped))}
+          value={start}
+          onChange={(next) => setStart(next ?? "start")}
+          allowDeselect={false}
+        />
+        <Select
+          label={strings.version}
+          data={[
+            { value: "same", label: strings.same(nameOfVersion(run)) },
+            { value: "latest", label: strings.latest },
+          ]}
+          value={version}
+          onChange={(next) => setVersion(next === "latest" ? "latest" : "same")}
+          allowDeselect={false}
+        />
+        <JsonField label={strings.input} text={input} issues={checked.issues} onChange={setInput} />
+        <OutputFields run={run} reused={plan.reused} outputs={outputs} onChange={setOutputs} />
+        <Summary plan={plan} />
+        {retry.error !== null && <ErrorState error={retry.error} title={strings.failedToStart} />}
+        <Group justify="flex-end">
+          <Button variant="default" onClick={onClose}>
+            {strings.close}
+          </Button>
+          <Button disabled={!isValid} loading={retry.isPending} onClick={submit}>
+            {strings.start}
+          </Button>
+        </Group>
+      </Stack>
+    </Modal>
+  );
+}
+
+function nameOfVersion(run: Run): string {
+  return run.is_draft ? runStrings.draft : runStrings.version(run.pipeline_version);
+}
+
+function choices(steps: readonly { id: string; name: string }[], stopped: string | null) {
+  return [
+    { value: "start", label: strings.beginning },
+    ...steps.map(({ id, name }) => {
+      const label = strings.step(name, id);
+      return { value: id, label: id === stopped ? strings.failed(label) : label };
+    }),
+  ];
+}
+
+/** What is reused and saved, and what is executed again. */
+function Summary({ plan }: { plan: Plan }) {
+  const { isComplete } = useLoading();
+  const { reused, again, savedTokens, savedMicros } = plan;
+  return (
+    <div className={classes.summary} aria-live="polite">
+      <p>
+        {reused.length === 0
+          ? strings.reusedNone
+          : strings.reused(reused.length, formatNumber(savedTokens), formatMoney(savedMicros))}
+      </p>
+      {reused.length > 0 && again.length > 0 && <p>{strings.again(again.join(", "))}</p>}
+      {!isComplete && <p>{strings.partial}</p>}
+    </div>
+  );
+}

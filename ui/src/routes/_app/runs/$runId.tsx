@@ -1,0 +1,18 @@
+import { createFileRoute } from "@tanstack/react-router";
+import { firstStepsQuery, runQuery } from "@/api/run";
+import { RunPage } from "@/features/run/RunPage";
+import { readRunSearch } from "@/features/run/search";
+
+export const Route = createFileRoute("/_app/runs/$runId")({
+  validateSearch: readRunSearch,
+  loader: async ({ context: { queryClient }, params: { runId } }) => {
+    void queryClient.prefetchQuery(firstStepsQuery(runId));
+    await queryClient.ensureQueryData(runQuery(runId));
+  },
+  component: RunRoute,
+});
+
+function RunRoute() {
+  const { runId } = Route.useParams();
+  return <RunPage key={runId} runId={runId} />;
+}
