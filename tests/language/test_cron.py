@@ -338,3 +338,46 @@ class TestDescribe:
 
     def test_what_has_no_words_is_repeated(self):
         assert cron.describe("36 *,0 L * mon") == "At the times of 36 *,0 L * mon"
+
+
+class TestFirings:
+    def notes(self, expression, start, count=3, timezone="Europe/Berlin"):
+        after = datetime.fromisoformat(start).replace(tzinfo=ZoneInfo(timezone))
+        found = cron.firings(expression, timezone, after, count)
+        return [(each.local.isoformat(timespec="minutes"), each.note) for each in found]
+
+    def test_a_skipped_time_fires_after_the_change(self):
+        found = self.notes("30 2 * * *", "2027-03-27T00:00", 3)
+
+        assert [note and note.split(".")[0] for _, note in found] == [
+            None,
+            "The clocks skip the usual time on this day",
+            None,
+        ]
+        assert [shown for shown, _ in found] == [
+            "2027-03-27T02:30+01:00",
+            "2027-03-28T03:00+02:00",
+            "2027-03-29T02:30+02:00",
+        ]
+
+    def test_a_time_shown_twice_fires_once(self):
+        found = self.notes("30 2 * * *", "2027-10-30T12:00", 2)
+
+        assert found == [
+            (
+                "2027-10-31T02:30+02:00",
+                "The clocks show this time twice on this day. It fires the first time.",
+            ),
+            ("2027-11-01T02:30+01:00", "The clocks have changed to UTC+01:00 from UTC+02:00."),
+        ]
+
+    def test_every_hour_fires_both_times(self):
+        found = self.notes("30 * * * *", "2027-10-31T01:45", 3)
+
+        assert [note and note[-20:] for _, note in found][:2] == ["It fires both times."] * 2
+        assert found[0][0] == "2027-10-31T02:30+02:00"
+        assert found[1][0] == "2027-10-31T02:30+01:00"
+
+    def test_an_invalid_expression_is_refused(self):
+        with pytest.raises(CronInvalid):
+            cron.firings("0 0 30 2 *", "UTC", at("2027-01-01"), 1)

@@ -62,6 +62,9 @@ class Vault:
             if name in names
         }
 
+    async def settle(self) -> None:
+        pass
+
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:

@@ -27,7 +27,16 @@ BODIES = {
     ("PATCH", "/schedules/{schedule_id}"): {"name": "Taken over"},
     ("POST", "/pipelines/{pipeline_id}/secrets"): {"name": "TOKEN", "value": "taken over"},
 }
-OURS = {"pipeline_id", "run_id", "operation_id", "key_id", "schedule_id", "secret", "delivery_id"}
+OURS = {
+    "pipeline_id",
+    "run_id",
+    "operation_id",
+    "key_id",
+    "session_id",
+    "schedule_id",
+    "secret",
+    "delivery_id",
+}
 PLAIN = {"number": "1", "other": "1", "step_id": "check", "model_id": None, "user_id": None}
 """Other parameters: a value for each, or None for routes that show nothing of a workspace."""
 
@@ -71,6 +80,7 @@ async def theirs(stranger, make):
         "operation_id": await make.operation(run_id, step),
         "schedule_id": await make.schedule(stranger, pipeline_id),
         "key_id": (await make.api_key(stranger)).id,
+        "session_id": (await make.session(stranger)).session_id,
         "secret": await make.secret(stranger),
         "delivery_id": await make.delivery(stranger, pipeline_id),
     }

@@ -304,6 +304,17 @@ class UserNotFound(NotFound):
         super().__init__(f"Account {user_id} does not exist.")
 
 
+class SessionNotFound(NotFound):
+    """The account has no such session, or the session has ended."""
+
+    code = "session_not_found"
+
+    def __init__(self, session_id: UUID) -> None:
+        super().__init__(
+            f"Session {session_id} does not exist, or has ended.", session_id=session_id
+        )
+
+
 class KeyNotFound(NotFound):
     """The workspace has no such API key, or the key was revoked."""
 

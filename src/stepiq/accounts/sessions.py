@@ -1,7 +1,9 @@
 """Operations on sessions: refresh, logout, and changing or resetting the password."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from stepiq.accounts import keys
@@ -13,6 +15,7 @@ from stepiq.accounts.errors import (
     RefreshUnknown,
     ResetInvalid,
     SessionEnded,
+    SessionNotFound,
 )
 from stepiq.accounts.queries import accounts as account_queries
 from stepiq.accounts.queries import keys as key_queries
@@ -141,6 +144,23 @@ async def end(session: Session, actor: Actor, *, everywhere: bool) -> list[UUID]
     if everywhere or actor.session_id is None:
         return await session_queries.end_all(session, actor.user_id, now)
     return await session_queries.end(session, actor.session_id, now)
+
+
+async def page(session: Session, actor: Actor, *, before: UUID | None, limit: int) -> Sequence[Any]:
+    """Rows of the user's sessions that have not ended, newest first."""
+    return await session_queries.page(
+        session, actor.user_id, clock.now(), before=before, limit=limit
+    )
+
+
+async def end_one(session: Session, actor: Actor, session_id: UUID) -> None:
+    """End a session of the user.
+
+    Raises:
+        SessionNotFound: the user has no such session, or it has ended.
+    """
+    if not await session_queries.end(session, session_id, clock.now(), user_id=actor.user_id):
+        raise SessionNotFound(session_id)
 
 
 async def change_password(

@@ -28,6 +28,10 @@ class SecretReader(Protocol):
         """Secrets by name. A pipeline's secret overrides the workspace's. Names that are not stored are absent."""
         ...
 
+    async def settle(self) -> None:
+        """Wait until the uses of secrets are recorded."""
+        ...
+
 
 class Outbox(Protocol):
     """Records and sends the deliveries of runs and reviews."""

@@ -27,9 +27,11 @@ from stepiq.execution.stubs import Stubs
 from stepiq.execution.waking import wake_for_ever
 from stepiq.language.definition import Definition
 from stepiq.providers.registry import Providers
+from stepiq.queue import workers
 from stepiq.queue.recovery import Recovery
 from stepiq.queue.tickets import Queue, TicketHandler, TicketQueue
 from stepiq.queue.worker_lease import presence_of
+from stepiq.queue.workers import WorkerState
 from stepiq.sandbox.sandbox import Sandbox
 from stepiq.store.database import Database, Session, StoreUnavailable
 from stepiq.store.pubsub import GAP, RUN_CANCELLED, Changes
@@ -75,6 +77,7 @@ class Engine:
         self._recovery = Recovery(database, changes, self._tickets, self._presence)
         self._admission = Admission(changes, self._tickets, plans)
         self._outbox = outbox
+        self._secrets = secrets
         self._journal = Journal(database, self._admission, self._tickets, outbox)
         self._dependencies = Dependencies(
             database, providers, http, Sandbox(), changes, stubs=stubs
@@ -153,6 +156,8 @@ class Engine:
             await asyncio.wait(tasks)
             await asyncio.sleep(0)
         await self._tickets.stop()
+        if self._secrets is not None:
+            await self._secrets.settle()
         with suppress(StoreUnavailable):
             await self._journal.release(unfinished, _LAST_SECONDS)
             await self._recovery.take_crashes_back(_LAST_SECONDS)
@@ -220,6 +225,10 @@ class Engine:
         """
         earlier = None if from_run is None else await recorded(session, from_run)
         return pinning.pin(definition, step_id, outputs, earlier)
+
+    async def workers(self, session: Session) -> list[WorkerState]:
+        """All worker processes that are live or hold tickets."""
+        return await workers.read(session, self._presence)
 
     async def send(self, session: Session, recorded: Sequence[NewDelivery]) -> None:
         """Enqueue recorded deliveries in the caller's transaction; they leave within milliseconds of the commit."""

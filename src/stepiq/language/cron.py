@@ -88,6 +88,55 @@ class Cron:
             return None
         return moment
 
+    def note(self, local: datetime, before: datetime) -> str | None:
+        """What a change of the clocks does to a time, seen from an earlier one."""
+        sim = CronSim(self.expression, _ANY_MOMENT)
+        if local.hour not in sim.hours or local.minute not in sim.minutes:
+            return (
+                "The clocks skip the usual time on this day. It fires at the first moment after it."
+            )
+        if local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset():
+            return (
+                "The clocks show this time twice on this day. It fires the first time."
+                if self._by_wall_clock
+                else "The clocks show this time twice on this day. It fires both times."
+            )
+        if local.utcoffset() != before.utcoffset():
+            return f"The clocks have changed to {_offset(local)} from {_offset(before)}."
+        return None
+
+
+def _offset(local: datetime) -> str:
+    return f"UTC{local.strftime('%z')[:3]}:{local.strftime('%z')[3:5]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """One time at which an expression fires."""
+
+    run_at: datetime
+    """In UTC."""
+    local: datetime
+    """In the time zone of the expression."""
+    note: str | None
+    """What a change of the clocks does to this time."""
+
+
+def firings(expression: str, timezone: str, after: datetime, count: int) -> list[Firing]:
+    """The first times after a moment at which the expression fires.
+
+    Raises:
+        CronInvalid, TimezoneUnknown: as for `compiled`.
+    """
+    cron = _compiled(expression, timezone)
+    found: list[Firing] = []
+    before = after.astimezone(cron.zone)
+    while len(found) < count and (moment := cron.next_after(after)) is not None:
+        local = moment.astimezone(cron.zone)
+        found.append(Firing(moment, local, cron.note(local, before)))
+        after, before = moment, local
+    return found
+
 
 def problems(expression: str, timezone: str) -> list[CronInvalid | TimezoneUnknown]:
     """The problems of an expression and of its time zone; empty if both are valid."""

@@ -159,17 +159,6 @@ class VersionView(VersionSummaryView):
     definition: dict[str, Any]
 
 
-class CurrentVersionView(View):
-    """The newest version, for a caller whose `If-Match` names an older one."""
-
-    version: int
-    text: str
-    """The definition as YAML."""
-    source_format: SourceFormat
-    created_by: UUID
-    created_at: Timestamp
-
-
 class ChangeView(View):
     """One difference between two definitions."""
 

@@ -25,7 +25,7 @@ from stepiq.language.loading import load
 from stepiq.language.placing import MAX_ERRORS, in_order
 from stepiq.language.source import SourceFormat
 from stepiq.language.step_types import added_packages
-from stepiq.pipelines import queries, schemas
+from stepiq.pipelines import queries
 from stepiq.pipelines.errors import (
     DefinitionInvalid,
     DefinitionMalformed,
@@ -478,14 +478,13 @@ async def _free_slug(session: Session, workspace_id: UUID, name: str) -> str:
 
 def _current(found: Version) -> Json:
     """A version as a refused request shows it, with the text that the caller can merge."""
-    shown = schemas.CurrentVersionView(
-        version=found.version,
-        text=text_as_yaml(found),
-        source_format=found.source_format,
-        created_by=found.created_by,
-        created_at=found.created_at,
-    )
-    return shown.model_dump(mode="json")
+    return {
+        "version": found.version,
+        "text": text_as_yaml(found),
+        "source_format": str(found.source_format),
+        "created_by": str(found.created_by),
+        "created_at": clock.iso(found.created_at),
+    }
 
 
 def _matches(if_match: str, version: int) -> bool:

@@ -1,10 +1,11 @@
 """Measures the backlog for monitoring. Reads indexes only, and at most `MOST` rows of each lane."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 import sqlalchemy as sa
 
-from stepiq.queue.tickets import Queue
+from stepiq.queue.tickets import Queue, Ticket
 from stepiq.store.database import Session
 
 MOST = 10_000
@@ -33,6 +34,15 @@ WAITING = {
 """Query for the tickets enqueued in `:lane`, by dialect."""
 HELD = sa.text(_HELD.format(most=MOST))
 """Query for the runs that wait for a slot of their plan."""
+
+
+# Of each run, when its ticket was created, and whether a worker has claimed it.
+_OLDEST = """\
+SELECT workflow_uuid, status, created_at AS created_ms, {now_ms} AS now_ms FROM {schema}workflow_status
+WHERE queue_name IN (:first, :others) AND status IN ('ENQUEUED', 'PENDING')
+ORDER BY created_at LIMIT :most"""
+OLDEST = {dialect: sa.text(_OLDEST.format(**parts)) for dialect, parts in _STORES.items()}
+"""Query for the oldest tickets of runs, by dialect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +76,17 @@ async def read(session: Session) -> Backlog:
                 oldest = max(oldest, (float(row.now_ms) - float(row.oldest_ms)) / 1000)
         queues[queue] = WaitingTickets(number, oldest)
     return Backlog(queues, await session.scalar(HELD))
+
+
+async def oldest_runs(session: Session, most: int) -> dict[UUID, float | None]:
+    """The runs with the oldest tickets: for how many seconds each waits for a worker, or None if it has one."""
+    first, others = Queue.RUNS.lanes
+    rows = await session.execute(
+        OLDEST[session.connection.dialect.name], {"first": first, "others": others, "most": most}
+    )
+    found: dict[UUID, float | None] = {}
+    for row in rows:
+        seconds = (float(row.now_ms) - float(row.created_ms)) / 1000
+        waits = row.status == "ENQUEUED"
+        found[Ticket.parse(row.workflow_uuid).subject_id] = seconds if waits else None
+    return found

@@ -70,6 +70,10 @@ class Presence(Protocol):
         """The executors, other than this one, that hold no lease."""
         ...
 
+    async def present(self, session: Session) -> set[str]:
+        """The executors that hold a lease."""
+        ...
+
 
 def presence_of(database: Database) -> Presence:
     """Create the lease that fits the database. It is not acquired yet."""
@@ -98,6 +102,9 @@ class FilePresence:
     async def absent(self, session: Session, executors: Collection[str]) -> set[str]:
         return set(executors) - {self.executor_id}
 
+    async def present(self, session: Session) -> set[str]:
+        return set() if self._file is None else {self.executor_id}
+
 
 class SessionPresence:
     """The lease of one of several workers on PostgreSQL."""
@@ -122,9 +129,11 @@ class SessionPresence:
         await self._close()
 
     async def absent(self, session: Session, executors: Collection[str]) -> set[str]:
+        return set(executors) - await self.present(session) - {self.executor_id}
+
+    async def present(self, session: Session) -> set[str]:
         found = await session.execute(_PRESENT, {"workers": _WORKERS})
-        present = {f"{_PREFIX}{number}" for number in found.scalars()}
-        return set(executors) - present - {self.executor_id}
+        return {f"{_PREFIX}{number}" for number in found.scalars()}
 
     async def _lock(self) -> psycopg.AsyncConnection:
         connection = await self._database.connect_alone("worker")

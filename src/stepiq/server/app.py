@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, FastAPI, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stepiq import __version__
-from stepiq.accounts import administration, browser_sessions, reset_page, verify_page
+from stepiq.accounts import administration, browser_sessions, credentials, reset_page, verify_page
 from stepiq.accounts import endpoints as accounts
 from stepiq.accounts.http import DOORS, AuthServices, authenticated
 from stepiq.accounts.link_door import LinkDoor
@@ -36,6 +36,7 @@ from stepiq.runs.reviews import page as review_page
 from stepiq.runs.reviews.links import PAGE_PATH as REVIEW_PATH
 from stepiq.runs.reviews.links import ReviewLinks
 from stepiq.server import health, metrics, openapi
+from stepiq.server.admin import endpoints as admin
 from stepiq.server.docs import pages
 from stepiq.server.routes import operation_id, routes_of
 from stepiq.server.ui import pages as ui
@@ -53,7 +54,10 @@ ROUTERS: tuple[APIRouter, ...] = (
     browser_sessions.router,
     accounts.users,
     accounts.api_keys,
+    credentials.router,
+    credentials.api_keys,
     administration.router,
+    admin.router,
     billing.router,
     pipelines.router,
     drafts.router,

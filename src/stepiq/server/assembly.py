@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from stepiq.accounts.secrets.reader import StoredSecrets
+from stepiq.accounts.secrets.uses import SecretNotes
 from stepiq.billing.http import BillingServices
 from stepiq.billing.plans import Plans
 from stepiq.core import data_folder
@@ -48,7 +49,7 @@ async def build(
     await asyncio.to_thread(tickets.prepare, database.url)
     changes = LocalChanges() if database.is_sqlite else PostgresChanges(database)
     providers = Providers(settings)
-    secrets = StoredSecrets(Keyring(settings))
+    secrets = StoredSecrets(Keyring(settings), SecretNotes(database))
     definitions, mailer, http = Definitions(), Mailer(settings), guarded_client(settings)
     sending = outbox.build(
         settings,

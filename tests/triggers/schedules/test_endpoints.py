@@ -397,3 +397,46 @@ async def _tick(database, schedule_id, day: int) -> None:
         await queries.record(
             session, [Tick(schedule_id, at, TickOutcome.SKIPPED, "overlap", None, at)]
         )
+
+
+class TestPreview:
+    async def test_it_shows_words_and_times_without_a_schedule(self, owner, url):
+        body = {
+            "cron": "0 9 * * 1-5",
+            "timezone": "Europe/Berlin",
+            "count": 2,
+            "after": "2027-03-26T12:00:00Z",
+        }
+
+        found = (await owner.post("/api/schedules/preview", json=body)).json()
+
+        assert found == {
+            "description": "At 09:00, Monday through Friday",
+            "timezone": "Europe/Berlin",
+            "next": [
+                {
+                    "run_at": "2027-03-29T07:00:00.000Z",
+                    "local": "2027-03-29T09:00:00+02:00",
+                    "note": "The clocks have changed to UTC+02:00 from UTC+01:00.",
+                },
+                {
+                    "run_at": "2027-03-30T07:00:00.000Z",
+                    "local": "2027-03-30T09:00:00+02:00",
+                    "note": None,
+                },
+            ],
+        }
+        assert (await owner.get(url)).json()["data"] == []
+
+    @pytest.mark.parametrize(
+        ("body", "code"),
+        [
+            ({"cron_expression": "61 * * * *"}, "cron_invalid"),
+            ({"cron_expression": "0 9 * * *", "timezone": "Mars/Base"}, "timezone_unknown"),
+            ({"cron_expression": "0 9 * * *", "count": 51}, "invalid_body"),
+        ],
+    )
+    async def test_problems_are_those_of_schedules(self, owner, body, code):
+        answer = await owner.post("/api/schedules/preview", json=body)
+
+        assert (answer.status_code, answer.json()["code"]) == (422, code)

@@ -103,6 +103,25 @@ async def insert(
     return (await session.execute(statement)).one()
 
 
+async def lock(session: Session, workspace_id: UUID, key_id: UUID) -> Row | None:
+    """Lock and return a key of this workspace that was not revoked."""
+    statement = (
+        sa.select(api_keys)
+        .where(
+            api_keys.c.id == key_id,
+            api_keys.c.workspace_id == workspace_id,
+            api_keys.c.revoked_at.is_(None),
+        )
+        .with_for_update()
+    )
+    return (await session.execute(statement)).one_or_none()
+
+
+async def expire(session: Session, key_id: UUID, at: datetime) -> None:
+    """Set when a locked key expires."""
+    await session.execute(sa.update(api_keys).where(api_keys.c.id == key_id).values(expires_at=at))
+
+
 async def revoke_all(session: Session, user_id: UUID, now: datetime) -> int:
     """Revoke the valid keys of a user; returns their number."""
     statement = (

@@ -1,6 +1,6 @@
 """Queries of sessions and their refresh tokens."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -130,9 +130,24 @@ async def prolong(session: Session, session_id: UUID, *, now: datetime, until: d
     return (await session.execute(statement)).rowcount == 1
 
 
-async def end(session: Session, session_id: UUID, now: datetime) -> list[UUID]:
-    """End a session; returns its id, or nothing if it had already ended."""
-    return await _end(session, sessions.c.id == session_id, now)
+async def page(
+    session: Session, user_id: UUID, now: datetime, *, before: UUID | None, limit: int
+) -> Sequence[Row]:
+    """Sessions of a user that have not ended, newest first."""
+    statement = sa.select(sessions).where(sessions.c.user_id == user_id, _counts(now))
+    if before is not None:
+        statement = statement.where(sessions.c.id < before)
+    return (await session.execute(statement.order_by(sessions.c.id.desc()).limit(limit))).all()
+
+
+async def end(
+    session: Session, session_id: UUID, now: datetime, *, user_id: UUID | None = None
+) -> list[UUID]:
+    """End a session, of this user if given; returns its id, or nothing if there is none that has not ended."""
+    condition = sessions.c.id == session_id
+    if user_id is not None:
+        condition &= sessions.c.user_id == user_id
+    return await _end(session, condition, now)
 
 
 async def end_all(

@@ -1,13 +1,13 @@
 """Routes of the account's secrets. `pipelines.secrets` has those of one pipeline."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Path, Response
 
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import ScopeMissing
 from stepiq.accounts.http import needs
-from stepiq.accounts.secrets import schemas, service
+from stepiq.accounts.secrets import schemas, service, uses
 from stepiq.accounts.secrets.errors import SecretNotFound, TooManySecrets
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
@@ -17,17 +17,46 @@ from stepiq.web.transactions import Read, Tx
 
 router = new_router("Secrets")
 
+_MOST_SHOWN = 20
+
 Writer = Annotated[Actor, needs(Scope.PIPELINES_WRITE)]
 SecretPath = Annotated[str, Path(max_length=100, description="Id or name of the secret.")]
 
 
 @router.get("/user/secrets", responses=problems(ScopeMissing))
 async def list_secrets(
-    caller: Annotated[Actor, needs(Scope.ACCOUNT_READ)], read: Read, page: PageQuery
-) -> Page[schemas.SecretView]:
-    """Names, hosts and dates of the account's secrets, newest first. No route returns a value."""
+    caller: Annotated[Actor, needs(Scope.ACCOUNT_READ)],
+    services: ServicesDep,
+    read: Read,
+    page: PageQuery,
+) -> Page[schemas.ListedSecretView]:
+    """Names, hosts, dates and uses of the account's secrets, newest first. No route returns a value."""
     rows = await service.page(read, caller, pipeline_id=None, before=page.before, limit=page.fetch)
-    return page.page(rows, schemas.SecretView.model_validate, lambda row: row.id)
+    found = await uses.uses(read, caller, services.engine.definitions)
+    return page.page(rows, lambda row: _listed(row, found), lambda row: row.id)
+
+
+@router.get("/user/missing-secrets", responses=problems(ScopeMissing))
+async def list_missing_secrets(
+    caller: Annotated[Actor, needs(Scope.ACCOUNT_READ)], services: ServicesDep, read: Read
+) -> Page[schemas.MissingSecretView]:
+    """Secrets that the newest versions of active pipelines use and that are not stored, by name, in one page."""
+    found = await uses.uses(read, caller, services.engine.definitions)
+    missing = [
+        schemas.MissingSecretView(name=name, **_used_by(pipelines))
+        for name, pipelines in sorted(found.missing.items())
+    ]
+    return Page(data=missing, next_cursor=None)
+
+
+def _listed(row: Any, found: uses.SecretUse) -> schemas.ListedSecretView:
+    shown = schemas.SecretView.model_validate(row).model_dump()
+    return schemas.ListedSecretView(**shown, **_used_by(found.stored.get(row.name, [])))
+
+
+def _used_by(pipelines: list[uses.UsingPipeline]) -> dict[str, Any]:
+    shown = [schemas.UsingPipelineView.model_validate(each) for each in pipelines[:_MOST_SHOWN]]
+    return {"used_by": shown, "used_by_count": len(pipelines)}
 
 
 @router.post(

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from stepiq.core.encryption import Owner, Sealed
 from stepiq.store.database import Session
-from stepiq.store.tables import secrets
+from stepiq.store.states import PipelineStatus
+from stepiq.store.tables import pipeline_versions, pipelines, secrets
 
 Row = sa.Row[Any]
 
@@ -138,6 +139,52 @@ async def stored(
         .order_by(secrets.c.pipeline_id.is_not(None))
     )
     return (await session.execute(statement)).all()
+
+
+async def names(session: Session, workspace_id: UUID) -> set[tuple[UUID | None, str]]:
+    """Pipeline and name of every secret of a workspace. The pipeline is None for secrets of the account."""
+    rows = await session.execute(
+        sa.select(secrets.c.pipeline_id, secrets.c.name).where(
+            secrets.c.workspace_id == workspace_id
+        )
+    )
+    return {(row.pipeline_id, row.name) for row in rows}
+
+
+async def using_pipelines(session: Session, workspace_id: UUID, limit: int) -> Sequence[Row]:
+    """The newest active pipelines, each with the names of the secrets that its newest version uses."""
+    statement = (
+        sa.select(
+            pipelines.c.id, pipelines.c.name, pipelines.c.version, pipeline_versions.c.secret_names
+        )
+        .join(
+            pipeline_versions,
+            sa.and_(
+                pipeline_versions.c.pipeline_id == pipelines.c.id,
+                pipeline_versions.c.version == pipelines.c.version,
+            ),
+        )
+        .where(
+            pipelines.c.workspace_id == workspace_id, pipelines.c.status == PipelineStatus.ACTIVE
+        )
+        .order_by(pipelines.c.id.desc())
+        .limit(limit)
+    )
+    return (await session.execute(statement)).all()
+
+
+async def touch(
+    session: Session, secret_ids: Sequence[UUID], now: datetime, unless_since: datetime
+) -> None:
+    """Update `last_used_at` of secrets, unless it was updated after `unless_since`."""
+    await session.execute(
+        sa.update(secrets)
+        .where(
+            secrets.c.id.in_(secret_ids),
+            sa.or_(secrets.c.last_used_at.is_(None), secrets.c.last_used_at <= unless_since),
+        )
+        .values(last_used_at=now)
+    )
 
 
 async def key_counts(session: Session) -> dict[str, int]:

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from uuid import UUID
 
 from stepiq.accounts.secrets import queries
+from stepiq.accounts.secrets.uses import SecretNotes
 from stepiq.core.encryption import Keyring
 from stepiq.execution.protocols import SecretValue
 from stepiq.store.database import Session
@@ -12,8 +13,9 @@ from stepiq.store.database import Session
 class StoredSecrets:
     """The secrets of this server's database."""
 
-    def __init__(self, keyring: Keyring) -> None:
+    def __init__(self, keyring: Keyring, notes: SecretNotes | None = None) -> None:
         self._keyring = keyring
+        self._notes = notes
 
     async def read(
         self, session: Session, *, workspace_id: UUID, pipeline_id: UUID, names: Collection[str]
@@ -26,6 +28,8 @@ class StoredSecrets:
         rows = await queries.stored(session, workspace_id, pipeline_id, names)
         # The pipeline's rows come last, so they take precedence.
         chosen = {row.name: row for row in rows}
+        if self._notes is not None:
+            self._notes.note([row.id for row in chosen.values()])
         return {
             name: SecretValue(
                 self._keyring.open(queries.sealed_of(row), queries.owner_of(row)),
@@ -33,3 +37,8 @@ class StoredSecrets:
             )
             for name, row in chosen.items()
         }
+
+    async def settle(self) -> None:
+        """Wait until the uses of secrets are recorded."""
+        if self._notes is not None:
+            await self._notes.settle()

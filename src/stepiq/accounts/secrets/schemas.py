@@ -82,6 +82,33 @@ class SecretView(View):
     created_at: Timestamp
     updated_at: Timestamp
     """When its value was last stored."""
+    last_used_at: Timestamp | None
+    """When a run or a delivery last used it, accurate to the minute."""
+
+
+class UsingPipelineView(View):
+    """A pipeline that uses a secret."""
+
+    id: UUID
+    name: str
+
+
+class SecretUseView(View):
+    """The active pipelines whose newest version uses a secret."""
+
+    used_by: list[UsingPipelineView]
+    """At most 20 pipelines, newest first."""
+    used_by_count: int
+
+
+class ListedSecretView(SecretView, SecretUseView):
+    """A secret of the account and its use."""
+
+
+class MissingSecretView(SecretUseView):
+    """A secret that pipelines use and that is not stored."""
+
+    name: str
 
 
 class StoredSecret(SecretView):

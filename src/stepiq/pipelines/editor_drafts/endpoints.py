@@ -1,6 +1,6 @@
 """Routes of drafts."""
 
-from typing import Annotated, cast
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
@@ -8,7 +8,8 @@ from fastapi import Query
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import ScopeMissing
 from stepiq.accounts.http import needs
-from stepiq.billing.plans import Plan, Plans
+from stepiq.billing.http import BillingServices, BillingServicesDep
+from stepiq.billing.plans import Plan
 from stepiq.execution.quotas import PlanDraftsExceeded
 from stepiq.pipelines.editor_drafts import queries, schemas, service
 from stepiq.pipelines.editor_drafts.errors import DraftChanged, DraftNotFound
@@ -16,7 +17,6 @@ from stepiq.pipelines.errors import PipelineNotFound
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
-from stepiq.web.services import Services, ServicesDep
 from stepiq.web.transactions import Read, Tx
 
 router = new_router("Drafts")
@@ -25,8 +25,8 @@ Reader = Annotated[Actor, needs(Scope.PIPELINES_READ)]
 Writer = Annotated[Actor, needs(Scope.PIPELINES_WRITE)]
 
 
-def _plan(services: Services, caller: Actor) -> Plan:
-    return cast(Plans, services.plans).get(caller.plan)
+def _plan(services: BillingServices, caller: Actor) -> Plan:
+    return services.plans.get(caller.plan)
 
 
 @router.get("/drafts", responses=problems(ScopeMissing))
@@ -37,24 +37,25 @@ async def list_drafts(
     rows = await queries.page(
         read, caller.workspace_id, caller.user_id, before=page.before, limit=page.fetch
     )
-    return page.page(rows, schemas.summary, lambda row: row.revision)
+    return page.page(rows, schemas.DraftSummaryView.model_validate, lambda row: row.revision)
 
 
 @router.post("/drafts", status_code=201, responses=problems(ScopeMissing, PlanDraftsExceeded))
 async def create_draft(
-    caller: Writer, services: ServicesDep, tx: Tx, body: schemas.NewDraft
+    caller: Writer, services: BillingServicesDep, tx: Tx, body: schemas.NewDraft
 ) -> schemas.DraftView:
     """Keep the text of a new pipeline. `pipeline_id` is the id that the pipeline gets when it is saved.
 
     Save it with `PUT /api/pipelines/ID`.
     """
-    return await service.create(tx, caller, _plan(services, caller), body.text, body.format)
+    draft = await service.create(tx, caller, _plan(services, caller), body.text, body.format)
+    return schemas.DraftView.model_validate(draft)
 
 
 @router.get("/pipelines/{pipeline_id}/draft", responses=problems(DraftNotFound, ScopeMissing))
 async def get_draft(caller: Reader, read: Read, pipeline_id: UUID) -> schemas.DraftView:
     """Your draft of a pipeline."""
-    return await service.get(read, caller, pipeline_id)
+    return schemas.DraftView.model_validate(await service.get(read, caller, pipeline_id))
 
 
 @router.put(
@@ -62,10 +63,20 @@ async def get_draft(caller: Reader, read: Read, pipeline_id: UUID) -> schemas.Dr
     responses=problems(PipelineNotFound, DraftChanged, PlanDraftsExceeded, ScopeMissing),
 )
 async def update_draft(
-    caller: Writer, services: ServicesDep, tx: Tx, pipeline_id: UUID, body: schemas.DraftText
+    caller: Writer, services: BillingServicesDep, tx: Tx, pipeline_id: UUID, body: schemas.DraftText
 ) -> schemas.DraftView:
     """Keep the text that you edit, valid or not. It is not a version, and runs do not use it."""
-    return await service.write(tx, caller, _plan(services, caller), pipeline_id, body)
+    draft = await service.write(
+        tx,
+        caller,
+        _plan(services, caller),
+        pipeline_id,
+        text=body.text,
+        source_format=body.format,
+        base_version=body.base_version,
+        revision=body.revision,
+    )
+    return schemas.DraftView.model_validate(draft)
 
 
 @router.delete(

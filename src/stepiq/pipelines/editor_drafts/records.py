@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from stepiq.core import clock
+from stepiq.core.json import Json
 from stepiq.language.source import SourceFormat
 
 
@@ -25,6 +27,13 @@ class EditorDraft:
     """None if the pipeline was never saved."""
     current_version: int | None = None
     """The newest version of the pipeline; None if it was never saved."""
+    others: tuple["OtherDraft", ...] = ()
+    """Drafts of other members, where a single draft is read."""
+
+    @property
+    def format(self) -> SourceFormat:
+        """`source_format`, by its name in the API."""
+        return self.source_format
 
     @property
     def is_new(self) -> bool:
@@ -46,6 +55,32 @@ class OtherDraft:
     """The member's name."""
     base_version: int | None
     updated_at: datetime
+
+
+def as_json(draft: EditorDraft) -> dict[str, Json]:
+    """A draft as the API shows it, for an error."""
+    others: list[Json] = [
+        {
+            "user_id": str(other.user_id),
+            "name": other.name,
+            "base_version": other.base_version,
+            "updated_at": clock.iso(other.updated_at),
+        }
+        for other in draft.others
+    ]
+    return {
+        "pipeline_id": str(draft.pipeline_id),
+        "name": draft.name,
+        "format": str(draft.source_format),
+        "base_version": draft.base_version,
+        "current_version": draft.current_version,
+        "is_new": draft.is_new,
+        "revision": str(draft.revision),
+        "created_at": clock.iso(draft.created_at),
+        "updated_at": clock.iso(draft.updated_at),
+        "text": draft.text,
+        "others": others,
+    }
 
 
 NAME_WITHIN = 4_000

@@ -6,7 +6,6 @@ from uuid import UUID
 from pydantic import Field
 
 from stepiq.language.source import SourceFormat
-from stepiq.pipelines.editor_drafts.records import EditorDraft, OtherDraft
 from stepiq.web.bodies import FROM_TEXT, JsonInteger, StrictModel, Timestamp, View
 
 MAX_TEXT = 256 * 1024
@@ -76,24 +75,3 @@ class DeletedDraftView(View):
 
     pipeline_id: UUID
     deleted: Literal[True] = True
-
-
-def summary(draft: EditorDraft) -> DraftSummaryView:
-    """A draft as lists show it."""
-    return DraftSummaryView(
-        pipeline_id=draft.pipeline_id,
-        name=draft.name,
-        format=draft.source_format,
-        base_version=draft.base_version,
-        current_version=draft.current_version,
-        is_new=draft.is_new,
-        revision=draft.revision,
-        created_at=draft.created_at,
-        updated_at=draft.updated_at,
-    )
-
-
-def draft_view(draft: EditorDraft, others: list[OtherDraft]) -> DraftView:
-    """A draft as it is shown by itself."""
-    shown = [OtherDraftView.model_validate(other) for other in others]
-    return DraftView(**dict(summary(draft)), text=draft.text, others=shown)

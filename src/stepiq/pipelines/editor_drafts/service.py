@@ -12,9 +12,9 @@ from stepiq.execution import quotas
 from stepiq.execution.quotas import Quota
 from stepiq.language.source import SourceFormat
 from stepiq.pipelines import queries as pipeline_queries
-from stepiq.pipelines.editor_drafts import queries, schemas
+from stepiq.pipelines.editor_drafts import queries
 from stepiq.pipelines.editor_drafts.errors import DraftChanged, DraftNotFound
-from stepiq.pipelines.editor_drafts.records import EditorDraft
+from stepiq.pipelines.editor_drafts.records import EditorDraft, as_json
 from stepiq.pipelines.errors import PipelineNotFound
 from stepiq.pipelines.records import Draft, Target, Version
 from stepiq.store.database import Session
@@ -23,7 +23,7 @@ from stepiq.store.states import FIRST_DRAFT_VERSION, PipelineStatus
 
 async def create(
     session: Session, actor: Actor, plan: Plan, text: str, source_format: SourceFormat
-) -> schemas.DraftView:
+) -> EditorDraft:
     """Keep the text of a new pipeline, and reserve an id for the pipeline.
 
     Raises:
@@ -34,7 +34,7 @@ async def create(
     return await get(session, actor, pipeline_id)
 
 
-async def get(session: Session, actor: Actor, pipeline_id: UUID) -> schemas.DraftView:
+async def get(session: Session, actor: Actor, pipeline_id: UUID) -> EditorDraft:
     """The actor's draft of a pipeline.
 
     Raises:
@@ -44,7 +44,7 @@ async def get(session: Session, actor: Actor, pipeline_id: UUID) -> schemas.Draf
     if found is None:
         raise DraftNotFound(pipeline_id)
     others = await queries.others(session, actor.workspace_id, actor.user_id, pipeline_id)
-    return schemas.draft_view(found, others)
+    return replace(found, others=tuple(others))
 
 
 async def find(session: Session, actor: Actor, pipeline_id: UUID) -> EditorDraft | None:
@@ -57,9 +57,15 @@ async def write(
     actor: Actor,
     plan: Plan,
     pipeline_id: UUID,
-    wanted: schemas.DraftText,
-) -> schemas.DraftView:
+    *,
+    text: str,
+    source_format: SourceFormat,
+    base_version: int | None,
+    revision: UUID | None,
+) -> EditorDraft:
     """Keep the next state of the actor's draft of a pipeline.
+
+    `revision` is the state that the caller knows; None if the caller knows of no draft.
 
     Raises:
         PipelineNotFound: the workspace has no such pipeline, and the actor has no draft of a new one with this id.
@@ -71,9 +77,9 @@ async def write(
         session, actor.workspace_id, pipeline_id
     ):
         raise PipelineNotFound(pipeline_id)
-    if stored != wanted.revision:
+    if stored != revision:
         raise await _changed(session, actor, pipeline_id)
-    state = _state(pipeline_id, wanted.text, wanted.format, wanted.base_version)
+    state = _state(pipeline_id, text, source_format, base_version)
     if stored is not None:
         await queries.update(session, actor.workspace_id, actor.user_id, state)
     elif not await _insert(session, actor, plan, state):
@@ -204,5 +210,5 @@ async def _insert(session: Session, actor: Actor, plan: Plan, draft: EditorDraft
 async def _changed(session: Session, actor: Actor, pipeline_id: UUID) -> DraftChanged:
     current: Json = None
     if await find(session, actor, pipeline_id) is not None:
-        current = (await get(session, actor, pipeline_id)).model_dump(mode="json")
+        current = as_json(await get(session, actor, pipeline_id))
     return DraftChanged(pipeline_id, current)

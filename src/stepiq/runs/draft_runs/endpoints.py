@@ -1,6 +1,6 @@
 """The route that runs drafts."""
 
-from typing import Annotated, cast
+from typing import Annotated
 
 from fastapi import Response
 from fastapi.responses import JSONResponse
@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import ScopeMissing
 from stepiq.accounts.http import needs
-from stepiq.billing.plans import Plans
+from stepiq.billing.http import BillingServicesDep
 from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
 from stepiq.execution.pinning import StepRunInvalid
 from stepiq.language import offload
@@ -24,7 +24,6 @@ from stepiq.runs.draft_runs import schemas, service
 from stepiq.runs.errors import RunNotFound
 from stepiq.web.bodies import router as new_router
 from stepiq.web.problems import problems
-from stepiq.web.services import ServicesDep
 from stepiq.web.transactions import OwnTx
 
 router = new_router("Drafts")
@@ -52,7 +51,7 @@ Executor = Annotated[Actor, needs(Scope.PIPELINES_EXECUTE)]
 )
 async def run_draft(
     caller: Executor,
-    services: ServicesDep,
+    services: BillingServicesDep,
     rules: RulesDep,
     own_tx: OwnTx,
     body: schemas.DraftRunRequest,
@@ -77,7 +76,7 @@ async def run_draft(
             body.pipeline_id,
             draft,
             engine=services.engine,
-            plan=cast(Plans, services.plans).get(caller.plan),
+            plan=services.plans.get(caller.plan),
             rules=rules,
             input_data=body.input_data,
             step=step,

@@ -60,6 +60,11 @@ async def everything() -> list[Check]:
     return await _looked(configured, _CHECKS)
 
 
+async def of_running(configured: Settings) -> list[Check]:
+    """Run the checks that call no other server, for a server that is running."""
+    return await _looked(configured, [each for each in _CHECKS if each.is_for_start])
+
+
 async def before_start(configured: Settings, announce: Callable[[str], None] | None = None) -> None:
     """Check what a server needs, and warn about failures and risks.
 

@@ -11,8 +11,10 @@ from stepiq.accounts.http import needs
 from stepiq.billing.errors import PlanCronDisabled
 from stepiq.billing.http import BillingServices, BillingServicesDep
 from stepiq.billing.plans import Plan
+from stepiq.core import clock
 from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
 from stepiq.execution.quotas import PlanSchedulesExceeded
+from stepiq.language import cron
 from stepiq.language.cron import CronInvalid, TimezoneUnknown
 from stepiq.language.inputs import InputInvalid
 from stepiq.pipelines import service as pipelines
@@ -58,6 +60,21 @@ async def list_upcoming(
     )
     return Page(
         data=[schemas.UpcomingView.model_validate(tick) for tick in ticks], next_cursor=None
+    )
+
+
+@router.post("/schedules/preview", responses=problems(CronInvalid, TimezoneUnknown, ScopeMissing))
+async def preview_schedule(_caller: Reader, body: schemas.PreviewRequest) -> schemas.PreviewView:
+    """When an expression fires next, in words and times, without storing a schedule."""
+    after = clock.now() if body.after is None else body.after
+    found = cron.firings(body.cron_expression, body.timezone, after, body.count)
+    return schemas.PreviewView(
+        description=cron.describe(body.cron_expression),
+        timezone=body.timezone,
+        next=[
+            schemas.FiringView(run_at=each.run_at, local=each.local.isoformat(), note=each.note)
+            for each in found
+        ],
     )
 
 

@@ -1,6 +1,7 @@
 """Shapes of schedules in the API."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
@@ -8,7 +9,7 @@ from pydantic import Field, StringConstraints
 from stepiq.core.json import Json
 from stepiq.runs.schemas import INPUT_NAMES
 from stepiq.store.states import CatchUp, Overlap, TickOutcome
-from stepiq.web.bodies import FROM_TEXT, StrictModel, Timestamp, View
+from stepiq.web.bodies import FROM_TEXT, Instant, JsonInteger, StrictModel, Timestamp, View
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Expression = Annotated[str, StringConstraints(strip_whitespace=True)]
@@ -48,6 +49,40 @@ class SchedulePatch(StrictModel):
     enabled: bool | None = None
     overlap: Annotated[Overlap | None, FROM_TEXT] = None
     catch_up: Annotated[CatchUp | None, FROM_TEXT] = None
+
+
+class PreviewRequest(StrictModel):
+    """An expression to try."""
+
+    other_names: ClassVar[Mapping[str, str]] = {"cron": "cron_expression"}
+
+    cron_expression: Expression
+    """Five fields: minute, hour, day of month, month, day of week. `cron` is another name."""
+    timezone: str = "UTC"
+    """IANA name of the time zone of the expression."""
+    count: Annotated[JsonInteger, Field(ge=1, le=50)] = 5
+    """Number of times to return."""
+    after: Instant | None = None
+    """Return times after this one. Default: now."""
+
+
+class FiringView(View):
+    """One time at which an expression fires."""
+
+    run_at: Timestamp
+    local: str
+    """The same time in the time zone of the expression, with its offset from UTC."""
+    note: str | None
+    """What a change of the clocks does to this time, or null."""
+
+
+class PreviewView(View):
+    """When an expression fires."""
+
+    description: str
+    """The expression in words."""
+    timezone: str
+    next: list[FiringView]
 
 
 class ScheduleView(View):

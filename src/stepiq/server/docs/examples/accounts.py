@@ -20,6 +20,7 @@ _SECRET_SHOWN: Final[dict[str, Any]] = {
     "hosts": ["api.example.com"],
     "created_at": CREATED,
     "updated_at": CREATED,
+    "last_used_at": None,
 }
 _LONG: Final = "the passphrase of a password manager"
 

@@ -97,6 +97,8 @@ _OPERATION: Final[dict[str, Any]] = {
     "status": "completed",
     "starts": 1,
     "idempotency_key": f"{RUN}:brief:1",
+    "request_is_omitted": False,
+    "response_is_omitted": False,
     "error": None,
     "model": "openai/gpt-4o-mini",
     "paid_by": "server_key",

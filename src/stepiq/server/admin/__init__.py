@@ -1,0 +1,1 @@
+"""Routes with which administrators watch the server."""

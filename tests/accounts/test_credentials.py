@@ -1,0 +1,113 @@
+"""Sessions of the caller, and rolling of API keys."""
+
+from datetime import datetime, timedelta
+
+import httpx2
+import pytest
+
+from stepiq.accounts.actor import Scope
+from stepiq.core import clock
+from tests.support.clients import login, login_key
+
+__all__ = ["login", "login_key"]
+
+
+async def works(app, key):
+    transport = httpx2.ASGITransport(app, client=("127.0.0.1", 50_000))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        answer = await client.get("/api/pipelines", headers={"X-API-Key": key})
+    return answer.status_code == 200
+
+
+class TestSessions:
+    async def test_own_sessions_are_listed_and_one_is_ended(self, owner, login, account, stranger):
+        other = await login(account)
+        await login(stranger)
+
+        found = (await owner.get("/api/user/sessions")).json()["data"]
+        (ended,) = [each for each in found if not each["is_current"]]
+        answer = await owner.delete(f"/api/user/sessions/{ended['id']}")
+
+        assert len(found) == 2
+        assert found[0].keys() == {"id", "created_at", "expires_at", "is_current"}
+        assert answer.json() == {"id": ended["id"], "deleted": True}
+        assert (await other.get("/api/user/me")).status_code == 401
+        assert (await owner.get("/api/user/me")).status_code == 200
+        assert len((await owner.get("/api/user/sessions")).json()["data"]) == 1
+        again = await owner.delete(f"/api/user/sessions/{ended['id']}")
+        assert (again.status_code, again.json()["code"]) == (404, "session_not_found")
+
+    async def test_sessions_of_others_cannot_be_ended(self, owner, login, stranger):
+        theirs = await login(stranger)
+        (session,) = (await theirs.get("/api/user/sessions")).json()["data"]
+
+        answer = await owner.delete(f"/api/user/sessions/{session['id']}")
+
+        assert answer.status_code == 404
+        assert (await theirs.get("/api/user/me")).status_code == 200
+
+    async def test_keys_see_no_sessions(self, login_key, account):
+        key = await login_key(account)
+
+        assert (await key.get("/api/user/sessions")).status_code == 403
+
+
+class TestRoll:
+    async def test_both_keys_work_during_the_overlap(self, app, owner, make, account):
+        old = await make.api_key(account, name="CI", scopes=[Scope.PIPELINES_READ])
+
+        answer = await owner.post(
+            f"/api/user/api-keys/{old.id}/roll", json={"overlap_seconds": 600}
+        )
+
+        new = answer.json()
+        assert answer.status_code == 201, answer.text
+        assert (new["name"], new["scopes"], new["replaces"]) == (
+            "CI",
+            ["pipelines:read"],
+            str(old.id),
+        )
+        assert new["expires_at"] is None
+        assert await works(app, old.text)
+        assert await works(app, new["key"])
+        clock.advance(timedelta(seconds=601))
+        assert not await works(app, old.text)
+        assert await works(app, new["key"])
+
+    async def test_without_an_overlap_the_old_key_is_revoked(self, app, owner, make, account):
+        old = await make.api_key(account, expires_at=clock.now() + timedelta(days=10))
+        assert await works(app, old.text)
+
+        answer = await owner.post(f"/api/user/api-keys/{old.id}/roll", json={"overlap_seconds": 0})
+
+        left = datetime.fromisoformat(answer.json()["expires_at"]) - clock.now()
+        listed = (await owner.get("/api/user/api-keys")).json()["data"]
+        assert not await works(app, old.text)
+        assert timedelta(days=9, hours=23) < left <= timedelta(days=10, minutes=1)
+        assert [each["id"] for each in listed] == [answer.json()["id"]]
+
+    async def test_an_overlap_never_extends_the_old_key(self, owner, make, account):
+        expires_at = clock.now() + timedelta(minutes=5)
+        old = await make.api_key(account, expires_at=expires_at)
+
+        await owner.post(f"/api/user/api-keys/{old.id}/roll")
+
+        listed = (await owner.get("/api/user/api-keys")).json()["data"]
+        (shown,) = [each for each in listed if each["id"] == str(old.id)]
+        assert shown["expires_at"] == clock.iso(expires_at)
+
+    @pytest.mark.parametrize("whose", ["stranger", "nobody"])
+    async def test_only_own_keys_are_rolled(self, owner, make, stranger, whose):
+        key_id = "0192f0c1-0000-7000-8000-000000000000"
+        if whose == "stranger":
+            key_id = (await make.api_key(stranger)).id
+
+        answer = await owner.post(f"/api/user/api-keys/{key_id}/roll")
+
+        assert (answer.status_code, answer.json()["code"]) == (404, "api_key_not_found")
+
+    async def test_a_key_cannot_roll_itself(self, make, account, login_key):
+        key = await login_key(account)
+        old = await make.api_key(account)
+
+        assert (await key.post(f"/api/user/api-keys/{old.id}/roll")).status_code == 403
