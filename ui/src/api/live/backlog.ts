@@ -2,11 +2,13 @@ import type { StreamEvent } from "./sse";
 
 const MAX_EVENTS = 5000;
 
-/** What the leader keeps for tabs that join or have missed events: the latest ones, and the text of steps that run. */
+/** What the leader keeps for tabs that join or have missed events. */
 export class Backlog {
   readonly #events: StreamEvent[] = [];
   /** The streamed text of each step that has not ended, as one event. */
   readonly #texts = new Map<string, StreamEvent>();
+  /** The event of a stream without numbers after which a page reads its list again. */
+  #stale: StreamEvent | null = null;
   /** The number of the event before the oldest one that is kept. */
   #floor: number;
 
@@ -16,8 +18,9 @@ export class Backlog {
 
   add(events: readonly StreamEvent[]): void {
     for (const event of events) {
-      if (event.id === null) this.#addText(event);
-      else this.#addRecorded(event);
+      if (event.id !== null) this.#addRecorded(event);
+      else if (event.type === "step.delta") this.#addText(event);
+      else if (event.type === "list.stale") this.#stale = event;
     }
   }
 
@@ -27,9 +30,9 @@ export class Backlog {
     return this.#events.slice(this.#events.findLastIndex((event) => (event.id ?? 0) <= id) + 1);
   }
 
-  /** The text that steps have streamed so far. */
-  texts(): StreamEvent[] {
-    return [...this.#texts.values()];
+  /** What a new tab gets besides: the text that steps have streamed so far, or the request to read a list. */
+  unnumbered(): StreamEvent[] {
+    return [...(this.#stale === null ? [] : [this.#stale]), ...this.#texts.values()];
   }
 
   #addRecorded(event: StreamEvent): void {

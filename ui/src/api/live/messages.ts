@@ -3,7 +3,7 @@ import type { StreamEvent } from "./sse";
 
 /** What the tabs that follow the same URL send to each other. One of them has the connection: the leader. */
 export type Message =
-  /** A tab asks the leader for what follows `after`. `isNew`: it also wants the text that streams at present. */
+  /** A tab asks the leader for what follows `after`. `isNew`: it has seen no event without a number. */
   | { kind: "ask"; from: string; after: number; isNew: boolean }
   /** New events, from the leader for all tabs. */
   | { kind: "events"; events: StreamEvent[]; previousId: number }

@@ -105,6 +105,21 @@ test("the text of a step that has ended is not repeated", async () => {
   expect(second.events).toHaveLength(1);
 });
 
+test("a tab that joins a list reads it, and then gets its changes", async () => {
+  const stale = { id: null, type: "list.stale", data: {} };
+  const changed = (id: string) => ({ id: null, type: "run.changed", data: { id } });
+  const first = open();
+  server.record(stale, changed("a"));
+  server.record(stale, changed("b"));
+  await vi.waitFor(() => expect(first.events).toHaveLength(4));
+
+  const second = open();
+  await vi.waitFor(() => expect(second.events).toEqual([stale]));
+  server.record(changed("c"));
+
+  await vi.waitFor(() => expect(second.events).toEqual([stale, changed("c")]));
+});
+
 test("after a lost connection, the stream continues without a gap or a duplicate", async () => {
   const [first, second] = [open(), open()];
   server.record(...upTo(5).map(recorded));

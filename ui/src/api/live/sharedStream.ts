@@ -126,7 +126,7 @@ export class SharedStream {
   #answer({ from, after, isNew }: Extract<Message, { kind: "ask" }>): void {
     if (this.#backlog === null) return;
     const recorded = this.#backlog.after(after);
-    const events = recorded && isNew ? [...recorded, ...this.#backlog.texts()] : recorded;
+    const events = recorded && isNew ? [...recorded, ...this.#backlog.unnumbered()] : recorded;
     this.#post({ kind: "answer", to: from, events, lastId: this.#lastId, state: this.#state });
   }
 

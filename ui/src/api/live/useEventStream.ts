@@ -13,7 +13,9 @@ const HIDDEN_MS = 250;
 export type EventStream = { state: StreamState; error: ApiError | null };
 
 /**
- * Follow the events of a run, over one connection that all tabs share.
+ * Follow the events of a run, or the changes of a list, over one connection that all tabs share.
+ *
+ * Changes of a list have no numbers. The page reads the list after each `list.stale`, which also follows each reconnection.
  *
  * @param url of the stream: `/api/runs/ID/stream`. Null: nothing is followed, such as for a run that has ended.
  * @param onEvents gets new events in order, each once, at most once per frame. Events without an id are streamed text.
