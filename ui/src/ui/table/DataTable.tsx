@@ -2,7 +2,9 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, type ReactNode, useRef } from "react";
 import { DataRow } from "./DataRow";
 import classes from "./DataTable.module.css";
+import type { TableSelection } from "./selection";
 import { useActiveRow } from "./useActiveRow";
+import { useSelection } from "./useSelection";
 
 export type Column<Row> = {
   id: string;
@@ -27,6 +29,8 @@ type Props<Row> = {
   onOpen?: (row: Row) => void;
   /** The row whose details are shown beside the table. */
   selectedId?: string | null;
+  /** Adds boxes that select rows, and the keys x and X. */
+  selection?: TableSelection<Row>;
   /** Register j, k and Enter for the whole page. One table on a page can have this. */
   hasKeys?: boolean;
   /** Below the last row: a button that loads more. */
@@ -40,7 +44,7 @@ const OVERSCAN = 12;
 
 /** A real table with rows of 32 px. Long ones mount only the rows on the screen. */
 export function DataTable<Row>(props: Props<Row>) {
-  const { label, columns, rows, rowId, onOpen, selectedId, hasKeys = false, footer } = props;
+  const { label, rows, rowId, onOpen, selectedId, hasKeys = false, footer } = props;
   const scroller = useRef<HTMLDivElement>(null);
   const isVirtual = rows.length >= VIRTUAL_FROM;
   const virtualizer = useVirtualizer({
@@ -58,6 +62,8 @@ export function DataTable<Row>(props: Props<Row>) {
     scrollTo: (index) => isVirtual && virtualizer.scrollToIndex(index),
     scroller,
   });
+  const boxes = useSelection({ rows, rowId, selection: props.selection, activeId: active.id });
+  const columns = boxes === null ? props.columns : [boxes, ...props.columns];
   const items = virtualizer.getVirtualItems();
   const first = isVirtual ? (items[0]?.index ?? 0) : 0;
   const last = isVirtual ? (items.at(-1)?.index ?? -1) : rows.length - 1;

@@ -1,5 +1,6 @@
 import { Button, Checkbox, Radio, Stack, TextInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
+import classes from "./FilterChips.module.css";
 import type { FilterDefinition } from "./filters";
 
 type Props = {
@@ -19,12 +20,28 @@ export function FilterEditor(props: Props) {
 
 type ChoiceFilter = Extract<FilterDefinition, { kind: "choice" }>;
 
+/** From this number of options, a field above them finds some. */
+const SEARCHED_FROM = 12;
+
 function ChoiceEditor({ filter, values, onChange }: Props & { filter: ChoiceFilter }) {
+  const [text, setText] = useState("");
+  const wanted = text.trim().toLowerCase();
+  const options = filter.options.filter(({ label }) => label.toLowerCase().includes(wanted));
+  const find = filter.options.length >= SEARCHED_FROM && (
+    <TextInput
+      aria-label={`Find in ${filter.label}`}
+      placeholder="Find"
+      value={text}
+      onChange={(event) => setText(event.currentTarget.value)}
+      data-autofocus
+    />
+  );
   if (filter.isSingle) {
     return (
       <Radio.Group label={filter.label} value={values[0] ?? null} onChange={onChange}>
-        <Stack gap={8} mt={8}>
-          {filter.options.map(({ value, label }) => (
+        <Stack gap={8} mt={8} className={classes.options}>
+          {find}
+          {options.map(({ value, label }) => (
             <Radio key={value} value={value} label={label} />
           ))}
         </Stack>
@@ -34,8 +51,9 @@ function ChoiceEditor({ filter, values, onChange }: Props & { filter: ChoiceFilt
   const change = (next: string[]) => onChange(next.length > 0 ? next : undefined);
   return (
     <Checkbox.Group label={filter.label} value={[...values]} onChange={change}>
-      <Stack gap={8} mt={8}>
-        {filter.options.map(({ value, label }) => (
+      <Stack gap={8} mt={8} className={classes.options}>
+        {find}
+        {options.map(({ value, label }) => (
           <Checkbox key={value} value={value} label={label} />
         ))}
       </Stack>

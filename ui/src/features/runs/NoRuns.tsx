@@ -1,0 +1,39 @@
+import { Button } from "@mantine/core";
+import type { ReactNode } from "react";
+import { EmptyState } from "@/ui/feedback/EmptyState";
+import { firstRunCurl } from "./firstRunCurl";
+import { hasFilter, type RunsSearch } from "./search";
+import { strings } from "./strings";
+
+type Props = {
+  search: RunsSearch;
+  onClear: () => void;
+  /** A button that searches older runs, if there are some. */
+  older: ReactNode;
+};
+
+/** A list without rows: nothing matches the filter, or there are no runs at all. */
+export function NoRuns({ search, onClear, older }: Props) {
+  if (!hasFilter(search) && !older) {
+    return (
+      <EmptyState title={strings.empty} curl={firstRunCurl(window.location.origin)}>
+        {strings.emptyText}
+      </EmptyState>
+    );
+  }
+  return (
+    <EmptyState
+      title={older ? strings.noMatchYet : strings.noMatch}
+      actions={
+        <>
+          {older}
+          <Button variant="default" onClick={onClear}>
+            {strings.clear}
+          </Button>
+        </>
+      }
+    >
+      {older ? strings.noMatchYetText : strings.noMatchText}
+    </EmptyState>
+  );
+}

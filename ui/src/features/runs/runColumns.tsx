@@ -1,0 +1,105 @@
+import { Tooltip } from "@mantine/core";
+import { Link } from "@tanstack/react-router";
+import type { Run } from "@/api/runs";
+import { Money, RelativeTime, Tokens } from "@/ui/format/Values";
+import { StatusBadge, StatusIcon } from "@/ui/StatusBadge";
+import type { Column } from "@/ui/table/DataTable";
+import { RunDuration } from "./RunDuration";
+import classes from "./Runs.module.css";
+import { strings } from "./strings";
+
+const { columns: headers } = strings;
+export type ColumnId = keyof typeof headers;
+
+/** All columns of the list of runs, in their order. */
+export const RUN_COLUMNS: readonly (Column<Run> & { id: ColumnId })[] = [
+  {
+    id: "status",
+    header: headers.status,
+    cell: ({ status }) => (
+      <>
+        <span className={classes.statusBadge}>
+          <StatusBadge status={status} label={strings.statuses[status]} />
+        </span>
+        <span className={classes.statusIcon}>
+          <StatusIcon status={status} label={strings.statuses[status]} />
+        </span>
+      </>
+    ),
+  },
+  { id: "pipeline", header: headers.pipeline, cell: (run) => <PipelineCell run={run} /> },
+  {
+    id: "trigger",
+    header: headers.trigger,
+    wideOnly: true,
+    cell: ({ trigger_type, caller }) => (
+      <>
+        {strings.triggers[trigger_type]}
+        {caller?.name && <span className="dimmed"> · {caller.name}</span>}
+      </>
+    ),
+  },
+  {
+    id: "started",
+    header: headers.started,
+    cell: ({ started_at, created_at }) => <RelativeTime time={started_at ?? created_at} />,
+  },
+  {
+    id: "duration",
+    header: (
+      <Tooltip label={strings.durationScale}>
+        <span>{headers.duration}</span>
+      </Tooltip>
+    ),
+    cell: (run) => <RunDuration run={run} />,
+  },
+  {
+    id: "tokens",
+    header: headers.tokens,
+    align: "end",
+    wideOnly: true,
+    cell: ({ total_tokens }) => <Tokens count={total_tokens} />,
+  },
+  {
+    id: "cost",
+    header: headers.cost,
+    align: "end",
+    wideOnly: true,
+    cell: (run) => <Money micros={run.cost_usd_micros} complete={run.cost_complete} />,
+  },
+  {
+    id: "tags",
+    header: headers.tags,
+    wideOnly: true,
+    cell: ({ pipeline_tags }) =>
+      pipeline_tags.map((tag) => (
+        <span key={tag} className={classes.tag}>
+          {tag}
+        </span>
+      )),
+  },
+  {
+    id: "error",
+    header: headers.error,
+    wideOnly: true,
+    cell: (run) => <code className={`mono ${classes.error}`}>{errorCode(run)}</code>,
+  },
+];
+
+function PipelineCell({ run }: { run: Run }) {
+  return (
+    <span className={classes.pipeline}>
+      <Link to="/runs/$runId" params={{ runId: run.id }} className={classes.name} tabIndex={-1}>
+        {run.pipeline_name}
+      </Link>
+      <span className={`numeric ${classes.version}`}>
+        {run.is_draft ? strings.draft : strings.version(run.pipeline_version)}
+      </span>
+    </span>
+  );
+}
+
+function errorCode({ error }: Run): string | null {
+  const code = error !== null && typeof error === "object" && "code" in error ? error.code : null;
+  return typeof code === "string" ? code : null;
+}
