@@ -8,7 +8,7 @@ import socket
 import httpx2
 import pytest
 
-from stepiq.cli.demo import read_examples
+from stepiq.pipelines.examples import read_examples
 from tests.cli.conftest import Cli, Command, Said
 from tests.cli.test_examples import ANSWER, OUTPUTS
 from tests.support.fake_provider import RunningFakeProvider

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from stepiq.cli.demo import read_examples
+from stepiq.pipelines.examples import read_examples
 from tests.cli.conftest import Cli, Command
 from tests.docs.pages import read
 from tests.support.fake_provider import RunningFakeProvider

@@ -6,11 +6,11 @@ import secrets
 import shlex
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import stepiq
 from stepiq.accounts.service import setup_token
 from stepiq.cli.api import Api, ApiRefused
 from stepiq.cli.console import UsageError, say, shown_path, this_command
@@ -20,10 +20,10 @@ from stepiq.cli.results import show_result
 from stepiq.cli.weights import fetch_weights, uses_local_model
 from stepiq.core import data_folder, json, keys, settings
 from stepiq.core.errors import Invalid
-from stepiq.core.json import Json
 from stepiq.core.settings import Settings
 from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
+from stepiq.pipelines.examples import Example, read_examples
 from stepiq.providers.registry import Providers
 from stepiq.server.welcome import demo_login_file
 
@@ -39,17 +39,6 @@ class DemoLoginUnreadable(Invalid):
     """The file with the demo's account is damaged."""
 
     code = "demo_login_unreadable"
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One of the example pipelines."""
-
-    name: str
-    """The file name without its extension."""
-    path: Path
-    source: str
-    input_data: dict[str, Json]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +87,7 @@ def _choose_model(configured: Settings, example: Example) -> None:
 
 
 async def _demo(
-    configured: Settings, folder: Path, port: int, examples: list[Example], chosen: Example
+    configured: Settings, folder: Path, port: int, examples: Sequence[Example], chosen: Example
 ) -> bool:
     # SIGTERM cancels this task, which also stops the run and the server.
     if (task := asyncio.current_task()) is not None:
@@ -241,22 +230,3 @@ Next:
     {command} run {shlex.quote(str(file))} --input {_NEXT_INPUT}
   Check which models and services you can use:
     {command} doctor""")
-
-
-def read_examples() -> list[Example]:
-    """The example pipelines, from the package, or from `examples` in a checkout."""
-    package = Path(stepiq.__file__).parent
-    folders = (package / "examples", package.parents[1] / "examples")
-    folder = next(each for each in folders if each.is_dir())
-    return [
-        Example(
-            name=path.stem,
-            path=path,
-            source=path.read_text(encoding="utf-8"),
-            input_data=json.as_object(
-                json.read_trusted((folder / "inputs" / f"{path.stem}.json").read_text("utf-8"))
-            ),
-        )
-        for path in sorted(folder.glob("*.yaml"))
-        if not path.stem.endswith(".test")
-    ]

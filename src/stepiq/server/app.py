@@ -21,7 +21,7 @@ from stepiq.notify import endpoints as notify
 from stepiq.notify.recipients import page as recipient_page
 from stepiq.notify.recipients.links import PAGE_PATH as RECIPIENT_PATH
 from stepiq.notify.recipients.links import RecipientLinks
-from stepiq.pipelines import catalogue, language_schema
+from stepiq.pipelines import catalogue, examples, language_schema
 from stepiq.pipelines import endpoints as pipelines
 from stepiq.pipelines import secrets as pipeline_secrets
 from stepiq.pipelines.editor_drafts import endpoints as drafts
@@ -68,6 +68,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     webhooks.router,
     schedules.router,
     catalogue.router,
+    examples.router,
     secrets.router,
     pipeline_secrets.router,
     notify.router,

@@ -12,6 +12,8 @@ export class ApiError extends Error {
   readonly docsUrl: string | null;
   readonly requestId: string | null;
   readonly retryAfterSeconds: number | null;
+  /** With status 412: the state that the request did not expect. */
+  readonly current: unknown;
 
   constructor(
     problem: Pick<Problem, "status" | "code" | "detail"> & Partial<Problem>,
@@ -25,6 +27,7 @@ export class ApiError extends Error {
     this.docsUrl = problem.type?.startsWith("/docs/") ? problem.type : null;
     this.requestId = problem.request_id ?? null;
     this.retryAfterSeconds = retryAfterSeconds;
+    this.current = problem.current ?? null;
   }
 
   static async from(response: Response): Promise<ApiError> {

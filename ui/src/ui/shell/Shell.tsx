@@ -10,6 +10,7 @@ import { Breadcrumb } from "./Breadcrumb";
 import { LiveIndicator } from "./LiveIndicator";
 import { Rail } from "./Rail";
 import classes from "./Shell.module.css";
+import { SignOutQuestion } from "./SignOutQuestion";
 import { UserMenu } from "./UserMenu";
 
 const TOP_HEIGHT = 48;
@@ -75,6 +76,7 @@ export function Shell() {
         </div>
       </AppShell.Main>
       <KeyHelp />
+      <SignOutQuestion />
     </AppShell>
   );
 }

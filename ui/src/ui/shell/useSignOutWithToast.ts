@@ -1,10 +1,13 @@
 import { useSignOut } from "@/api/session";
 import { toast } from "../feedback/toast";
+import { mayLeave } from "./signOutChecks";
 
 export function useSignOutWithToast(): () => void {
   const signOut = useSignOut();
-  return () =>
+  return async () => {
+    if (!(await mayLeave())) return;
     signOut.mutate(undefined, {
       onError: (error) => toast.failure("You are still signed in", error),
     });
+  };
 }

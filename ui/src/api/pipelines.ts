@@ -1,0 +1,94 @@
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { api, unwrap } from "./client";
+import { draftsQuery } from "./drafts";
+import { ApiError } from "./errors";
+import type { components } from "./schema";
+
+/** Numbers of a pipeline for the last seven days. */
+type PipelineStats = {
+  /** UTC days, today last. */
+  days: string[];
+  runs: number[];
+  completed: number;
+  failed: number;
+  cancelled: number;
+  success_rate: number | null;
+  cost_usd_micros: number;
+  cost_complete: boolean;
+  next_run_at: string | null;
+};
+export type Pipeline = components["schemas"]["Pipeline"] & { stats?: PipelineStats | null };
+export type Example = components["schemas"]["Example"];
+export type Issue = components["schemas"]["Issue"];
+export type Validation = components["schemas"]["Validation"];
+type PipelineStatus = components["schemas"]["PipelineStatus"];
+export type PipelineFilter = { q?: string; tag?: string; status?: PipelineStatus };
+
+const PAGE = 50;
+
+export const pipelinesQuery = (filter: PipelineFilter) =>
+  infiniteQueryOptions({
+    queryKey: ["pipelines", "list", filter],
+    initialPageParam: undefined as string | undefined,
+    queryFn: async ({ pageParam, signal }) => {
+      const query = { ...filter, limit: PAGE, cursor: pageParam };
+      return unwrap(api.GET("/api/pipelines", { params: { query }, signal }));
+    },
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+  });
+
+/** A pipeline, or null if only a draft has this id. */
+export const savedPipelineQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["pipelines", "one", id],
+    queryFn: async ({ signal, client }): Promise<Pipeline | null> => {
+      const drafts = await client.fetchQuery(draftsQuery);
+      if (drafts.some(({ pipeline_id, is_new }) => pipeline_id === id && is_new)) return null;
+      const params = { path: { pipeline_id: id } };
+      const call = api.GET("/api/pipelines/{pipeline_id}", { params, signal });
+      return (await unwrap(call)) as Pipeline;
+    },
+  });
+
+export const examplesQuery = queryOptions({
+  queryKey: ["examples"],
+  queryFn: async ({ signal }) => (await unwrap(api.GET("/api/examples", { signal }))).data,
+  staleTime: Number.POSITIVE_INFINITY,
+});
+
+/** The problems of a text, without saving it. */
+export async function validateText(text: string, signal: AbortSignal): Promise<Validation> {
+  try {
+    return await unwrap(
+      api.POST("/api/pipelines/validate", {
+        body: text as never,
+        bodySerializer: (body) => body as unknown as string,
+        headers: { "Content-Type": "application/yaml" },
+        signal,
+      }),
+    );
+  } catch (error) {
+    // A text that cannot be read as YAML has no definition to validate.
+    if (error instanceof ApiError && error.issues.length > 0) {
+      return { valid: false, errors: error.issues, warnings: [] };
+    }
+    throw error;
+  }
+}
+
+/** The JSON Schema of the language. */
+export const schemaQuery = queryOptions({
+  queryKey: ["language-schema"],
+  queryFn: async ({ signal }) => {
+    const { data } = await api.GET("/api/schema/pipeline.json", { parseAs: "json", signal });
+    return data as unknown as Record<string, unknown>;
+  },
+  staleTime: Number.POSITIVE_INFINITY,
+});
+
+/** Ids of the models that runs can use. */
+export const modelsQuery = queryOptions({
+  queryKey: ["models"],
+  queryFn: async ({ signal }) => (await unwrap(api.GET("/api/models", { signal }))).data,
+  staleTime: 60_000,
+});

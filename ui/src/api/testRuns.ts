@@ -1,0 +1,55 @@
+import { queryOptions, useMutation } from "@tanstack/react-query";
+import { api, unwrap } from "./client";
+import type { components } from "./schema";
+
+export type TestRun = components["schemas"]["RunDetail"];
+type RunSummary = components["schemas"]["Run"];
+type DraftRun = components["schemas"]["DraftRunRequest"];
+
+/** Runs a text without saving it. */
+export function useRunDraft() {
+  return useMutation({
+    mutationFn: (body: Omit<DraftRun, "format">) =>
+      unwrap(
+        api.POST("/api/runs/draft", { body: { ...body, format: "yaml" } }),
+      ) as Promise<RunSummary>,
+  });
+}
+
+/** Starts the newest version. */
+export function useStartRun(pipelineId: string) {
+  return useMutation({
+    mutationFn: (input: Record<string, unknown>) =>
+      unwrap(
+        api.POST("/api/pipelines/{pipeline_id}/run", {
+          params: { path: { pipeline_id: pipelineId } },
+          body: { input_data: input },
+        }),
+      ) as Promise<{ id?: string; run_id?: string }>,
+  });
+}
+
+export function useCancelTestRun() {
+  return useMutation({
+    mutationFn: (runId: string) =>
+      unwrap(api.POST("/api/runs/{run_id}/cancel", { params: { path: { run_id: runId } } })),
+  });
+}
+
+/** A run with the outputs of its steps. */
+export const testRunQuery = (runId: string) =>
+  queryOptions({
+    queryKey: ["test-run", runId],
+    queryFn: ({ signal }) =>
+      unwrap(api.GET("/api/runs/{run_id}", { params: { path: { run_id: runId } }, signal })),
+  });
+
+/** The newest runs of a pipeline, whose outputs a test of one step can use. */
+export const recentRunsQuery = (pipelineId: string) =>
+  queryOptions({
+    queryKey: ["test-run", "recent", pipelineId],
+    queryFn: async ({ signal }) => {
+      const query = { pipeline_id: pipelineId, limit: 20 };
+      return (await unwrap(api.GET("/api/runs", { params: { query }, signal }))).data;
+    },
+  });

@@ -1,0 +1,46 @@
+import { Button, Group, Modal, Text } from "@mantine/core";
+import { useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { toast } from "@/ui/feedback/toast";
+import type { DraftSession } from "./draftSession";
+import { strings } from "./strings";
+
+type Props = {
+  session: DraftSession;
+  isNew: boolean;
+  isOpen: boolean;
+  onClose: () => void;
+  /** After the draft of a pipeline that was never saved is deleted. */
+  onGone: () => void;
+};
+
+export function ConfirmDiscard({ session, isNew, isOpen, onClose, onGone }: Props) {
+  const [isBusy, setBusy] = useState(false);
+  const queryClient = useQueryClient();
+  const discard = async () => {
+    setBusy(true);
+    try {
+      await session.discard();
+      void queryClient.invalidateQueries({ queryKey: ["drafts"] });
+      onClose();
+      if (isNew) onGone();
+    } catch (error) {
+      toast.failure(strings.discardFailed, error);
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <Modal opened={isOpen} onClose={onClose} title={strings.discardAsk}>
+      <Text>{isNew ? strings.discardNewText : strings.discardText}</Text>
+      <Group justify="flex-end" mt="md" gap="sm">
+        <Button variant="default" onClick={onClose} data-autofocus>
+          {strings.cancel}
+        </Button>
+        <Button color="red" loading={isBusy} onClick={() => void discard()}>
+          {strings.discardDo}
+        </Button>
+      </Group>
+    </Modal>
+  );
+}

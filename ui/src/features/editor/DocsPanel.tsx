@@ -1,0 +1,59 @@
+import { Anchor } from "@mantine/core";
+import { Fragment, type ReactNode, useMemo } from "react";
+import { TextSkeleton } from "@/ui/feedback/Skeletons";
+import type { Schema } from "./language/jsonSchema";
+import { docsAt } from "./language/stepAt";
+import classes from "./Panels.module.css";
+import { strings } from "./strings";
+import type { CursorPlace } from "./useCursorPlace";
+
+/** The documentation of the step under the cursor. */
+export function DocsPanel({ schema, place }: { schema: Schema | undefined; place: CursorPlace }) {
+  const docs = useMemo(
+    () => (schema === undefined ? null : docsAt(schema, place.document, place.path)),
+    [schema, place],
+  );
+  if (docs === null) return <TextSkeleton lines={8} />;
+  const current = place.path[docs.step?.path.length ?? 1];
+  return (
+    <>
+      <h2 className={classes.title}>{docs.title ?? "Pipeline"}</h2>
+      <p className={classes.lead}>
+        {docs.description === null ? strings.noDocs : withCode(docs.description)}
+      </p>
+      {docs.fields.length > 0 && (
+        <dl className={classes.fields} aria-label={strings.fields}>
+          {docs.fields.map(({ name, description, isRequired }) => (
+            <Fragment key={name}>
+              <dt data-current={name === current}>
+                <code className="mono">{name}</code>
+                {isRequired && <span className={classes.required}>{strings.required}</span>}
+              </dt>
+              <dd>{withCode(description)}</dd>
+            </Fragment>
+          ))}
+        </dl>
+      )}
+      <Anchor
+        href={docs.step === null ? "/docs/steps" : `/docs/steps#${docs.step.type}`}
+        target="_blank"
+      >
+        {strings.moreDocs}
+      </Anchor>
+    </>
+  );
+}
+
+/** Text whose parts between backquotes are code. */
+function withCode(text: string): ReactNode[] {
+  return text.split("`").map((part, index) => {
+    const key = `${index}${part}`;
+    return index % 2 === 1 ? (
+      <code key={key} className="mono">
+        {part}
+      </code>
+    ) : (
+      <Fragment key={key}>{part}</Fragment>
+    );
+  });
+}

@@ -1,0 +1,73 @@
+import { Anchor, Button } from "@mantine/core";
+import type { ReactNode } from "react";
+import type { ApiError } from "@/api/errors";
+import { toast } from "@/ui/feedback/toast";
+import { hasChanges } from "./draftNeeds";
+import { draftServer } from "./draftServer";
+import type { DraftSession } from "./draftSession";
+import type { DraftState } from "./draftTypes";
+import classes from "./EditorView.module.css";
+import { strings } from "./strings";
+
+/** What a person should know about the draft. */
+export function EditorNotices({ session, state }: { session: DraftSession; state: DraftState }) {
+  const { others, unreachable, refused, saveError, base, latestVersion } = state;
+  const isBehind = base.version !== null && latestVersion !== null && latestVersion > base.version;
+  const merge = async () => {
+    if (latestVersion === null) return;
+    try {
+      const text = await draftServer.versionText(session.id, latestVersion);
+      session.dispatch({ type: "rebase", version: latestVersion, text });
+    } catch (error) {
+      toast.failure(strings.loadFailed, error);
+    }
+  };
+  return (
+    <>
+      {session.isAtRisk && <Notice tone="bad">{strings.atRisk}</Notice>}
+      {unreachable !== null && !session.isAtRisk && <Notice>{strings.offline}</Notice>}
+      {refused !== null && refused.text === state.text && (
+        <Notice tone="bad">
+          {strings.refused} <Reason error={refused.error} />
+        </Notice>
+      )}
+      {saveError !== null && (
+        <Notice tone="bad">
+          {strings.saveFailed}. <Reason error={saveError} />
+        </Notice>
+      )}
+      {isBehind && hasChanges(state) && state.conflict === null && (
+        <Notice>
+          {strings.newer(latestVersion)}
+          <Button size="compact-sm" variant="default" onClick={() => void merge()}>
+            {strings.mergeIt}
+          </Button>
+        </Notice>
+      )}
+      {others.map(({ name, baseVersion, updatedAt }) => (
+        <Notice key={`${name}${updatedAt}`}>{strings.others(name, baseVersion)}</Notice>
+      ))}
+    </>
+  );
+}
+
+function Notice({ tone, children }: { tone?: "bad"; children: ReactNode }) {
+  return (
+    <div className={classes.notice} data-tone={tone} role={tone === "bad" ? "alert" : "status"}>
+      {children}
+    </div>
+  );
+}
+
+function Reason({ error }: { error: ApiError }) {
+  return (
+    <>
+      {error.message}{" "}
+      {error.docsUrl !== null && (
+        <Anchor href={error.docsUrl} target="_blank" className="mono" underline="always">
+          {error.code}
+        </Anchor>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,95 @@
+import { Button, NativeSelect } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { Play } from "lucide-react";
+import { examplesQuery } from "@/api/pipelines";
+import { recentRunsQuery, useRunDraft } from "@/api/testRuns";
+import { ErrorState } from "@/ui/feedback/ErrorState";
+import { formatRelative } from "@/ui/format/times";
+import type { EditorSearch } from "./editorSearch";
+import { stepIds } from "./language/stepAt";
+import classes from "./Panels.module.css";
+import { strings } from "./strings";
+import { TestResult } from "./TestResult";
+import { useInputForm } from "./useInputForm";
+
+type Props = {
+  pipelineId: string;
+  text: string;
+  document: unknown;
+  search: EditorSearch;
+  onSearch: (changes: Partial<EditorSearch>) => void;
+};
+
+/** Runs the text without saving it, or one of its steps, and shows the result while it happens. */
+export function TestPanel({ pipelineId, text, document, search, onSearch }: Props) {
+  const ids = stepIds(document);
+  const step = ids.find((id) => id === search.step) ?? null;
+  const { data: runs } = useQuery({ ...recentRunsQuery(pipelineId), enabled: step !== null });
+  const { data: examples } = useQuery({ ...examplesQuery, enabled: search.example !== undefined });
+  const given = examples?.find(({ id }) => id === search.example)?.input_data;
+  const input = useInputForm(document, given);
+  const start = useRunDraft();
+  const source = runs?.find(({ id }) => id === search.from) ?? runs?.[0];
+
+  const run = () => {
+    const isStep = step !== null;
+    const data = isStep && source !== undefined ? undefined : input.read();
+    if (data === null) return;
+    start.mutate(
+      {
+        pipeline_id: pipelineId,
+        text,
+        input_data: data,
+        step_id: step ?? undefined,
+        from_run: isStep ? source?.id : undefined,
+      },
+      { onSuccess: ({ id }) => onSearch({ test: id }) },
+    );
+  };
+  return (
+    <>
+      <form
+        className={classes.form}
+        onSubmit={(event) => {
+          event.preventDefault();
+          run();
+        }}
+      >
+        <NativeSelect
+          label={strings.whatToRun}
+          value={step ?? ""}
+          data={[
+            { value: "", label: strings.allSteps },
+            ...ids.map((id) => ({ value: id, label: strings.onlyStep(id) })),
+          ]}
+          onChange={(event) => onSearch({ step: event.currentTarget.value || undefined })}
+        />
+        {step !== null && runs !== undefined && runs.length > 0 && (
+          <NativeSelect
+            label={strings.outputsFrom}
+            value={source?.id}
+            data={runs.map(({ id, status, created_at }) => ({
+              value: id,
+              label: `${formatRelative(new Date(created_at), Date.now())}, ${status}`,
+            }))}
+            onChange={(event) => onSearch({ from: event.currentTarget.value })}
+          />
+        )}
+        {step !== null && runs?.length === 0 && <p className="dimmed">{strings.noRuns}</p>}
+        {(step === null || runs?.length === 0) && input.form}
+        <p className="dimmed">{strings.testHint}</p>
+        <div className={classes.actions}>
+          <Button
+            type="submit"
+            loading={start.isPending}
+            leftSection={<Play size={16} aria-hidden />}
+          >
+            {strings.runDraft}
+          </Button>
+        </div>
+      </form>
+      {start.error && <ErrorState error={start.error} title={strings.testFailed} />}
+      {search.test !== undefined && <TestResult key={search.test} runId={search.test} />}
+    </>
+  );
+}

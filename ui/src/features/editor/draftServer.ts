@@ -1,0 +1,86 @@
+import * as api from "@/api/drafts";
+import { ApiError, asApiError } from "@/api/errors";
+import type { DraftEvent, DraftRequest, OtherDraft, ServerDraft } from "./draftTypes";
+
+export type OpenedDraft = {
+  draft: ServerDraft | null;
+  others: OtherDraft[];
+  latestVersion: number | null;
+  /** The newest version, if there is no draft. */
+  current: { version: number; text: string } | null;
+};
+
+function serverDraft(view: api.DraftView): ServerDraft {
+  const { text, revision, created_at: lineage, base_version: baseVersion } = view;
+  return { text, revision, lineage, baseVersion };
+}
+
+function others(view: api.DraftView): OtherDraft[] {
+  return view.others.map(({ name, base_version: baseVersion, updated_at: updatedAt }) => ({
+    name,
+    baseVersion,
+    updatedAt,
+  }));
+}
+
+/** The requests of a draft. */
+export const draftServer = {
+  async open(id: string): Promise<OpenedDraft> {
+    const view = await api.findDraft(id);
+    if (view !== null) {
+      const latestVersion = view.current_version;
+      return { draft: serverDraft(view), others: others(view), latestVersion, current: null };
+    }
+    const current = await api.readCurrentText(id);
+    return { draft: null, others: [], latestVersion: current.version, current };
+  },
+
+  /** The text of a version, or an empty text if it was deleted. */
+  async versionText(id: string, version: number | null): Promise<string> {
+    if (version === null) return "";
+    try {
+      return await api.readVersionText(id, version);
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404) return "";
+      throw error;
+    }
+  },
+
+  /** Send a request, and return its result as an event. */
+  async send(id: string, request: DraftRequest): Promise<DraftEvent> {
+    const { kind, text, revision, baseVersion } = request;
+    try {
+      if (kind === "save") {
+        const saved = await api.saveVersion(id, text, baseVersion, revision);
+        return { type: "saved", version: saved.version };
+      }
+      const view = await api.writeDraft(id, { text, revision, base_version: baseVersion });
+      const latest = view.current_version;
+      return { type: "kept", draft: serverDraft(view), others: others(view), latest };
+    } catch (error) {
+      return failed(asApiError(error));
+    }
+  },
+
+  async discard(id: string, revision: string): Promise<void> {
+    try {
+      await api.deleteDraft(id, revision);
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.code !== "draft_not_found") throw error;
+    }
+  },
+};
+
+function failed(error: ApiError): DraftEvent {
+  if (error.code === "draft_changed") {
+    const current = error.current as api.DraftView | null;
+    return { type: "draftChanged", current: current === null ? null : serverDraft(current) };
+  }
+  if (error.code === "precondition_failed" && error.current !== null) {
+    const { version, text } = error.current as api.CurrentVersion;
+    return { type: "versionChanged", version, text, author: null };
+  }
+  return { type: error.isTransient ? "noAnswer" : "refused", error };
+}
+
+export type DraftServer = typeof draftServer;

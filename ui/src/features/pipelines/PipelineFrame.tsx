@@ -1,0 +1,75 @@
+import { Badge } from "@mantine/core";
+import { useQuery, useSuspenseQuery } from "@tanstack/react-query";
+import { Link, type LinkProps, Outlet, useRouter } from "@tanstack/react-router";
+import { draftsQuery } from "@/api/drafts";
+import { savedPipelineQuery } from "@/api/pipelines";
+import { PageHeader } from "@/ui/PageHeader";
+import classes from "./PipelineFrame.module.css";
+import { strings } from "./strings";
+
+/** The pages of a pipeline. A link appears as soon as its route exists. */
+const PAGES = [
+  { label: strings.editor, path: "/pipelines/$id/edit", needsVersion: false },
+  { label: strings.runs, path: "/pipelines/$id/runs", needsVersion: true },
+  { label: strings.versions, path: "/pipelines/$id/versions", needsVersion: true },
+  { label: strings.triggers, path: "/pipelines/$id/triggers", needsVersion: true },
+  { label: strings.settings, path: "/pipelines/$id/settings", needsVersion: true },
+] as const;
+
+export function PipelineFrame({ id }: { id: string }) {
+  const { data: pipeline } = useSuspenseQuery(savedPipelineQuery(id));
+  const { routesByPath } = useRouter();
+  const pages = PAGES.filter(
+    ({ path, needsVersion }) => path in routesByPath && (pipeline !== null || !needsVersion),
+  );
+  return (
+    <>
+      {pipeline === null ? (
+        <NewHeader id={id} />
+      ) : (
+        <PageHeader
+          title={pipeline.name}
+          description={pipeline.description}
+          beside={
+            pipeline.status === "archived" ? (
+              <Badge variant="outline" tt="none" color="gray">
+                {strings.archived}
+              </Badge>
+            ) : (
+              <span className="numeric dimmed">{`v${pipeline.version}`}</span>
+            )
+          }
+        />
+      )}
+      <nav aria-label={strings.views} className={classes.pages}>
+        {pages.map(({ label, path }) => (
+          <Link
+            key={path}
+            to={path as LinkProps["to"]}
+            params={{ id } as never}
+            className={classes.page}
+            activeProps={{ "aria-current": "page" }}
+          >
+            {label}
+          </Link>
+        ))}
+      </nav>
+      <Outlet />
+    </>
+  );
+}
+
+function NewHeader({ id }: { id: string }) {
+  const { data: drafts } = useQuery(draftsQuery);
+  const name = drafts?.find(({ pipeline_id }) => pipeline_id === id)?.name;
+  return (
+    <PageHeader
+      title={name ?? strings.newPipeline}
+      beside={
+        <Badge variant="outline" tt="none">
+          {strings.unsaved}
+        </Badge>
+      }
+    />
+  );
+}

@@ -1,0 +1,147 @@
+import { Badge, Tooltip } from "@mantine/core";
+import { Link } from "@tanstack/react-router";
+import type { Pipeline } from "@/api/pipelines";
+import { formatMoney } from "@/ui/format/numbers";
+import { Money, RelativeTime } from "@/ui/format/Values";
+import { StatusIcon } from "@/ui/StatusBadge";
+import type { Column } from "@/ui/table/DataTable";
+import classes from "./PipelineList.module.css";
+import type { Row } from "./rows";
+import { Sparkline } from "./Sparkline";
+import { strings } from "./strings";
+
+const percent = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 0 });
+
+/** A column whose cells are empty for a pipeline that is not saved yet. */
+function saved(cell: (pipeline: Pipeline) => React.ReactNode): Column<Row>["cell"] {
+  return (row) => (row.kind === "pipeline" ? cell(row.pipeline) : null);
+}
+
+const STATS = ["success", "cost", "next"];
+
+const all: readonly Column<Row>[] = [
+  { id: "name", header: strings.name, cell: (row) => <Name row={row} /> },
+  {
+    id: "tags",
+    header: strings.tags,
+    wideOnly: true,
+    cell: saved(({ tags }) => (
+      <span className={classes.tags}>
+        {tags.map((tag) => (
+          <Link key={tag} to="/pipelines" search={{ tag }} className={classes.tag}>
+            {tag}
+          </Link>
+        ))}
+      </span>
+    )),
+  },
+  {
+    id: "version",
+    header: strings.version,
+    align: "end",
+    wideOnly: true,
+    cell: saved(({ version }) => <span className="numeric">{version}</span>),
+  },
+  {
+    id: "last",
+    header: strings.lastRun,
+    cell: saved((pipeline) => <LastRun pipeline={pipeline} />),
+  },
+  {
+    id: "success",
+    header: (
+      <Tooltip label={strings.successHint}>
+        <span>{strings.success}</span>
+      </Tooltip>
+    ),
+    align: "end",
+    wideOnly: true,
+    cell: saved(({ stats }) =>
+      typeof stats?.success_rate === "number" ? (
+        <span className="numeric">{percent.format(stats.success_rate)}</span>
+      ) : (
+        <span className="dimmed">{strings.noSchedule}</span>
+      ),
+    ),
+  },
+  {
+    id: "cost",
+    header: strings.cost,
+    align: "end",
+    wideOnly: true,
+    cell: saved((pipeline) => <Cost pipeline={pipeline} />),
+  },
+  {
+    id: "next",
+    header: strings.nextRun,
+    wideOnly: true,
+    cell: saved(({ stats }) => <RelativeTime time={stats?.next_run_at} />),
+  },
+  { id: "state", header: strings.state, wideOnly: true, cell: (row) => <State row={row} /> },
+];
+
+/** The columns of the list. Those with numbers of the last days need `stats` of the pipelines. */
+export function columnsFor(rows: readonly Row[]): readonly Column<Row>[] {
+  const hasStats = rows.some((row) => row.kind === "pipeline" && row.pipeline.stats);
+  return hasStats ? all : all.filter(({ id }) => !STATS.includes(id));
+}
+
+function Name({ row }: { row: Row }) {
+  const name =
+    row.kind === "pipeline" ? row.pipeline.name : (row.draft.name ?? strings.newPipeline);
+  return (
+    <span className={classes.name}>
+      <Link to="/pipelines/$id/edit" params={{ id: row.id }} className={classes.link}>
+        {name}
+      </Link>
+      {row.kind === "pipeline" && (
+        <span className={classes.description}>{row.pipeline.description}</span>
+      )}
+    </span>
+  );
+}
+
+function LastRun({ pipeline: { last_run } }: { pipeline: Pipeline }) {
+  if (last_run === null) return <span className="dimmed">{strings.never}</span>;
+  return (
+    <span className={classes.run}>
+      <StatusIcon status={last_run.status} label={last_run.status} />
+      <RelativeTime time={last_run.created_at} />
+    </span>
+  );
+}
+
+function Cost({ pipeline: { stats } }: { pipeline: Pipeline }) {
+  if (!stats) return <span className="dimmed">{strings.noSchedule}</span>;
+  const total = stats.runs.reduce((sum, runs) => sum + runs, 0);
+  const label = `${total} runs in 7 days, ${formatMoney(stats.cost_usd_micros)}`;
+  return (
+    <span className={classes.cost}>
+      <Sparkline values={stats.runs} label={label} />
+      <Money micros={stats.cost_usd_micros} complete={stats.cost_complete} />
+    </span>
+  );
+}
+
+function State({ row }: { row: Row }) {
+  if (row.kind === "draft")
+    return (
+      <Badge variant="outline" tt="none">
+        {strings.unsaved}
+      </Badge>
+    );
+  if (row.pipeline.status === "archived") {
+    return (
+      <Badge variant="outline" tt="none" color="gray">
+        {strings.archived}
+      </Badge>
+    );
+  }
+  return row.hasDraft ? (
+    <Badge variant="outline" tt="none">
+      {strings.unsavedChanges}
+    </Badge>
+  ) : (
+    strings.active
+  );
+}
