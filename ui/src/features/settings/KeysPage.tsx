@@ -1,0 +1,142 @@
+import { Button } from "@mantine/core";
+import { useSuspenseQuery } from "@tanstack/react-query";
+import { KeyRound } from "lucide-react";
+import { useState } from "react";
+import { type ApiKey, type CreatedApiKey, keysQuery, useRevokeKey } from "@/api/keys";
+import { ConfirmDialog } from "@/ui/feedback/ConfirmDialog";
+import { EmptyState } from "@/ui/feedback/EmptyState";
+import { toast } from "@/ui/feedback/toast";
+import { RelativeTime } from "@/ui/format/Values";
+import { PageHeader } from "@/ui/PageHeader";
+import { type Column, DataTable } from "@/ui/table/DataTable";
+import { CreateKey } from "./CreateKey";
+import { NewKey } from "./NewKey";
+import { RollKey } from "./RollKey";
+import classes from "./Settings.module.css";
+import { strings } from "./strings";
+
+type Dialog = { kind: "create" } | { kind: "roll" | "revoke"; key: ApiKey };
+
+export function KeysPage() {
+  const { data: keys } = useSuspenseQuery(keysQuery);
+  const [dialog, setDialog] = useState<Dialog | null>(null);
+  const [created, setCreated] = useState<CreatedApiKey | null>(null);
+  const close = () => setDialog(null);
+  const show = (key: CreatedApiKey) => {
+    close();
+    setCreated(key);
+  };
+  const create = <Button onClick={() => setDialog({ kind: "create" })}>{strings.createKey}</Button>;
+  const isEmpty = keys.data.length === 0;
+  return (
+    <>
+      <PageHeader
+        title={strings.keys}
+        description={strings.keysDescription}
+        actions={isEmpty ? undefined : create}
+      />
+      {isEmpty ? (
+        <EmptyState title={strings.noKeys} icon={KeyRound} actions={create}>
+          {strings.noKeysText}
+        </EmptyState>
+      ) : (
+        <DataTable
+          label={strings.keys}
+          columns={columns(setDialog)}
+          rows={keys.data}
+          rowId={(key) => key.id}
+        />
+      )}
+      <CreateKey isOpen={dialog?.kind === "create"} onClose={close} onCreated={show} />
+      {dialog?.kind === "roll" && <RollKey apiKey={dialog.key} onClose={close} onCreated={show} />}
+      {dialog?.kind === "revoke" && <Revoke apiKey={dialog.key} onClose={close} />}
+      <NewKey created={created} onClose={() => setCreated(null)} />
+    </>
+  );
+}
+
+function columns(open: (dialog: Dialog) => void): Column<ApiKey>[] {
+  return [
+    { id: "name", header: "Name", cell: (key) => <span className="truncate">{key.name}</span> },
+    {
+      id: "prefix",
+      header: "Key",
+      cell: (key) => <span className="numeric">{key.prefix}…</span>,
+      wideOnly: true,
+    },
+    {
+      id: "scopes",
+      header: "Scopes",
+      cell: (key) => <span className="truncate dimmed">{key.scopes.join(", ")}</span>,
+      wideOnly: true,
+    },
+    {
+      id: "used",
+      header: "Last used",
+      width: "120px",
+      cell: (key) => <RelativeTime time={key.last_used_at} />,
+    },
+    {
+      id: "expires",
+      header: "Expires",
+      width: "120px",
+      cell: (key) =>
+        key.expires_at === null ? (
+          <span className="dimmed">{strings.never}</span>
+        ) : (
+          <RelativeTime time={key.expires_at} />
+        ),
+      wideOnly: true,
+    },
+    {
+      id: "actions",
+      header: <span className="visually-hidden">Actions</span>,
+      width: "150px",
+      cell: (key) => (
+        <div className={classes.actions}>
+          <Button
+            size="compact-sm"
+            variant="subtle"
+            aria-label={`${strings.roll} ${key.name}`}
+            onClick={() => open({ kind: "roll", key })}
+          >
+            {strings.roll}
+          </Button>
+          <Button
+            size="compact-sm"
+            variant="subtle"
+            color="red"
+            aria-label={`${strings.revoke} ${key.name}`}
+            onClick={() => open({ kind: "revoke", key })}
+          >
+            {strings.revoke}
+          </Button>
+        </div>
+      ),
+    },
+  ];
+}
+
+function Revoke({ apiKey, onClose }: { apiKey: ApiKey; onClose: () => void }) {
+  const revoke = useRevokeKey();
+  return (
+    <ConfirmDialog
+      isOpen
+      title={`Revoke the key “${apiKey.name}”?`}
+      action={strings.revoke}
+      isPending={revoke.isPending}
+      onClose={onClose}
+      onConfirm={() =>
+        revoke.mutate(apiKey.id, {
+          onSuccess: () => {
+            toast.success(`The key “${apiKey.name}” is revoked.`);
+            onClose();
+          },
+          onError: (error) => toast.failure("The key was not revoked", error),
+        })
+      }
+    >
+      {strings.revokeText}
+    </ConfirmDialog>
+  );
+}

@@ -1,0 +1,78 @@
+import { Button, Group, Modal, PasswordInput, Textarea, TextInput } from "@mantine/core";
+import { type FormEvent, useState } from "react";
+import { asApiError } from "@/api/errors";
+import { useSetSecret } from "@/api/secrets";
+import { FormError } from "@/ui/feedback/FormError";
+import { toast } from "@/ui/feedback/toast";
+import classes from "./Settings.module.css";
+import { strings } from "./strings";
+
+type Props = {
+  name: string;
+  /** Whether the name is given, because a secret is replaced or a missing one is set. */
+  isFixed: boolean;
+  hosts: readonly string[];
+  onClose: () => void;
+};
+
+export function SetSecret({ name: givenName, isFixed, hosts: givenHosts, onClose }: Props) {
+  const [name, setName] = useState(givenName);
+  const [value, setValue] = useState("");
+  const [hosts, setHosts] = useState(givenHosts.join("\n"));
+  const set = useSetSecret();
+  const errors = set.error ? asApiError(set.error).fieldErrors : {};
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    const named = hosts.split(/[\s,]+/).filter(Boolean);
+    set.mutate(
+      { name, value, hosts: named.length > 0 ? named : null },
+      {
+        onSuccess: ({ warning }) => {
+          toast.success(`The secret “${name}” is set.${warning === null ? "" : ` ${warning}`}`);
+          onClose();
+        },
+      },
+    );
+  };
+  const title = isFixed ? `${strings.setSecret} “${givenName}”` : strings.setSecret;
+  return (
+    <Modal opened onClose={onClose} title={title} centered>
+      <form onSubmit={submit} className={classes.form} noValidate autoComplete="off">
+        <FormError error={set.error} fields={["name", "value"]} />
+        {!isFixed && (
+          <TextInput
+            label={strings.secretName}
+            description={strings.secretNameHint}
+            data-autofocus
+            value={name}
+            error={errors.name}
+            onChange={(event) => setName(event.currentTarget.value)}
+          />
+        )}
+        <PasswordInput
+          label={strings.secretValue}
+          data-autofocus={isFixed || undefined}
+          autoComplete="off"
+          value={value}
+          error={errors.value}
+          onChange={(event) => setValue(event.currentTarget.value)}
+        />
+        <Textarea
+          label={strings.secretHosts}
+          description={strings.secretHostsHint}
+          rows={3}
+          value={hosts}
+          onChange={(event) => setHosts(event.currentTarget.value)}
+        />
+        <Group justify="flex-end" gap={8}>
+          <Button variant="default" onClick={onClose}>
+            Cancel
+          </Button>
+          <Button type="submit" loading={set.isPending}>
+            {strings.setSecret}
+          </Button>
+        </Group>
+      </form>
+    </Modal>
+  );
+}

@@ -1,0 +1,104 @@
+import { Button } from "@mantine/core";
+import type { MissingSecret, Secret } from "@/api/secrets";
+import { RelativeTime } from "@/ui/format/Values";
+import type { Column } from "@/ui/table/DataTable";
+import classes from "./Settings.module.css";
+import { strings } from "./strings";
+
+type Use = Pick<Secret, "used_by" | "used_by_count">;
+type Actions = { onReplace: (name: string) => void; onDelete: (secret: Secret) => void };
+
+/** Names of the pipelines that use a secret: as many as fit, and the number of the others. */
+function UsedBy({ used_by: pipelines, used_by_count: count }: Use) {
+  if (count === 0) return <span className="dimmed">{strings.notUsed}</span>;
+  const shown = pipelines.slice(0, 3);
+  const more = count - shown.length;
+  return (
+    <span className={classes.used}>
+      <span className="truncate">{shown.map(({ name }) => name).join(", ")}</span>
+      {more > 0 && <span className="dimmed">+{more}</span>}
+    </span>
+  );
+}
+
+export function secretColumns({ onReplace, onDelete }: Actions): Column<Secret>[] {
+  return [
+    { id: "name", header: "Name", cell: (secret) => <span className="mono">{secret.name}</span> },
+    { id: "used", header: "Used by", cell: (secret) => <UsedBy {...secret} /> },
+    {
+      id: "hosts",
+      header: "Hosts",
+      wideOnly: true,
+      cell: (secret) =>
+        secret.hosts === null ? (
+          <span className="dimmed">{strings.anyHost}</span>
+        ) : (
+          <span className="truncate">{secret.hosts.join(", ")}</span>
+        ),
+    },
+    {
+      id: "last",
+      header: "Last used",
+      width: "120px",
+      wideOnly: true,
+      cell: (secret) => <RelativeTime time={secret.last_used_at} />,
+    },
+    {
+      id: "updated",
+      header: "Set",
+      width: "120px",
+      wideOnly: true,
+      cell: (secret) => <RelativeTime time={secret.updated_at} />,
+    },
+    {
+      id: "actions",
+      header: <span className="visually-hidden">Actions</span>,
+      width: "170px",
+      cell: (secret) => (
+        <div className={classes.actions}>
+          <Button
+            size="compact-sm"
+            variant="subtle"
+            aria-label={`Replace ${secret.name}`}
+            onClick={() => onReplace(secret.name)}
+          >
+            Replace
+          </Button>
+          <Button
+            size="compact-sm"
+            variant="subtle"
+            color="red"
+            aria-label={`${strings.deleteSecret} ${secret.name}`}
+            onClick={() => onDelete(secret)}
+          >
+            {strings.deleteSecret}
+          </Button>
+        </div>
+      ),
+    },
+  ];
+}
+
+export function missingColumns(onSet: (name: string) => void): Column<MissingSecret>[] {
+  return [
+    { id: "name", header: "Name", cell: (each) => <span className="mono">{each.name}</span> },
+    { id: "used", header: "Used by", cell: (each) => <UsedBy {...each} /> },
+    {
+      id: "actions",
+      header: <span className="visually-hidden">Actions</span>,
+      width: "100px",
+      cell: (each) => (
+        <div className={classes.actions}>
+          <Button
+            size="compact-sm"
+            variant="subtle"
+            aria-label={`Set ${each.name}`}
+            onClick={() => onSet(each.name)}
+          >
+            Set
+          </Button>
+        </div>
+      ),
+    },
+  ];
+}

@@ -1,0 +1,80 @@
+/** Texts of the settings. */
+export const strings = {
+  sections: "Settings",
+  profile: "Profile",
+  keys: "API keys",
+  secrets: "Secrets",
+  models: "Models",
+
+  keysDescription: "Programs send a key in the header X-API-Key.",
+  createKey: "Create key",
+  noKeys: "No API keys",
+  noKeysText: "A program needs a key to start runs and to read their results.",
+  keyName: "Name",
+  keyNameHint: "Where the key is used, such as the name of a program.",
+  scopes: "Scopes",
+  expires: "Expires",
+  never: "Never",
+  keyOnce: "Copy the key now. It is not shown again.",
+  roll: "Roll",
+  rollText:
+    "Creates a new key with the same name and scopes. The old key works until the time below is over.",
+  rollOverlap: "The old key works for",
+  revoke: "Revoke",
+  revokeText: "Requests with this key fail from now on. This cannot be undone.",
+  done: "Done",
+
+  secretsDescription:
+    "Pipelines read a secret as {{env.NAME}}. Its value is encrypted and never shown.",
+  setSecret: "Set secret",
+  noSecrets: "No secrets",
+  noSecretsText:
+    "Store keys of providers and other services here, so that they are not in a pipeline.",
+  secretName: "Name",
+  secretNameHint: "Capital letters, digits and underscores, such as CRM_TOKEN.",
+  secretValue: "Value",
+  secretHosts: "Hosts",
+  secretHostsHint:
+    "One host a line. The secret is sent only to these hosts, such as api.example.com or *.example.com. Empty: to any host.",
+  anyHost: "any host",
+  missing: "Missing secrets",
+  missingText: "Pipelines use these names, but no secret has them. Their runs fail.",
+  deleteSecret: "Delete",
+  notUsed: "not used",
+
+  modelsDescription: "The models that steps can use, with their prices per million tokens.",
+  providers: "Providers",
+  usable: "Usable",
+  notUsable: "Not usable",
+  tryPrompt: "Try a prompt",
+  prompt: "Prompt",
+  run: "Run",
+  noModel: "No model matches",
+  noModelText: "Change the search text.",
+  search: "Search models",
+  unknown: "–",
+
+  changePassword: "Change password",
+  currentPassword: "Current password",
+  newPassword: "New password",
+  newPasswordHint: "At least 8 characters. All other sessions end.",
+  passwordChanged: "The password is changed. All other sessions have ended.",
+  sessions: "Sessions",
+  sessionsText: "A session is a browser or a program in which you are signed in.",
+  thisSession: "This browser",
+  endSession: "End",
+  email: "Email",
+  name: "Name",
+  plan: "Plan",
+  memberSince: "Account created",
+  administrator: "Administrator",
+} as const;
+
+/** What a key with a scope can do. */
+export const SCOPE_TEXTS = {
+  "pipelines:read": "Read pipelines, runs and their outputs",
+  "pipelines:write": "Create and change pipelines and schedules",
+  "pipelines:execute": "Start, cancel and retry runs; decide reviews",
+  "webhooks:trigger": "Start runs through webhooks only",
+  "account:read": "Read usage and the account",
+} as const;
