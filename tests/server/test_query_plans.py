@@ -127,6 +127,7 @@ class TestStatements:
         lists += [f"/api/runs/{run_id}{part}" for part in PARTS]
         deliveries = f"/api/pipelines/{pipeline_id}/deliveries"
         lists += [deliveries, *(f"{deliveries}?status={status}" for status in DeliveryStatus)]
+        lists += ["/api/bulk-jobs", "/api/bulk-jobs?limit=1"]
         lists += ["/api/pipelines", "/api/user/me", f"/api/pipelines/{pipeline_id}/versions"]
         for path in lists:
             assert (await owner.get(path)).status_code == 200, path

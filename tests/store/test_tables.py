@@ -228,6 +228,7 @@ class TestMetadata:
             "delivery_attempts": "deliveries",
             "asked_addresses": "nobody: all workspaces ask them",
             "schedule_ticks": "schedules",
+            "bulk_items": "bulk_jobs",
         }
 
         without = {

@@ -1,5 +1,6 @@
 """Rows of runs, without an engine that executes them."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -8,9 +9,11 @@ import sqlalchemy as sa
 
 from stepiq.accounts.service import Account
 from stepiq.core import clock, ids
+from stepiq.runs.bulk import service as bulk
 from stepiq.store.database import Database
 from stepiq.store.states import (
     FINAL_STEP_STATUSES,
+    BulkAction,
     OperationKind,
     OperationStatus,
     RunStatus,
@@ -18,6 +21,7 @@ from stepiq.store.states import (
     TriggerType,
 )
 from stepiq.store.tables import operation_payloads, run_operations, run_steps, runs, workspaces
+from tests.support.make_accounts import actor
 
 _BROKEN = {"code": "step_failed", "message": "The step failed.", "step_id": "greet"}
 
@@ -71,6 +75,12 @@ class MakeRuns:
                     )
                 )
         return run_id
+
+    async def bulk_job(self, account: Account, run_ids: Sequence[UUID]) -> UUID:
+        """Insert a job that cancels runs."""
+        async with self.database.transaction() as session:
+            job = await bulk.create(session, actor(account), BulkAction.CANCEL, run_ids)
+        return job.id
 
     async def step(
         self, run_id: UUID, step_id: str = "greet", *, ordinal: int = 1, **values: Any

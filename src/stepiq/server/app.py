@@ -27,6 +27,7 @@ from stepiq.pipelines import secrets as pipeline_secrets
 from stepiq.pipelines.editor_drafts import endpoints as drafts
 from stepiq.runs import endpoints as runs
 from stepiq.runs import page as run_page
+from stepiq.runs.bulk import endpoints as bulk
 from stepiq.runs.draft_runs import endpoints as draft_runs
 from stepiq.runs.links import RUN_PAGE_PATH, RunLinks
 from stepiq.runs.listeners import Streams
@@ -65,6 +66,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     runs.router,
     operations.router,
     reviews.router,
+    bulk.router,
     webhooks.router,
     schedules.router,
     catalogue.router,

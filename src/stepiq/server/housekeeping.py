@@ -36,7 +36,12 @@ def sweeps(settings: Settings) -> tuple[Sweep, ...]:
     if not settings.run_retention_days:
         return always
     kept = timedelta(days=settings.run_retention_days)
-    return (*always, partial(runs.sweep, kept=kept), partial(deliveries.sweep, kept=kept))
+    return (
+        *always,
+        partial(runs.sweep, kept=kept),
+        partial(runs.sweep_bulk_jobs, kept=kept),
+        partial(deliveries.sweep, kept=kept),
+    )
 
 
 async def sweep(database: Database, sweeps: Sequence[Sweep]) -> int:

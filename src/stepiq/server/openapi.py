@@ -52,7 +52,7 @@ slowly), 431 (URL and headers are too large) and 500 (a bug in stepIQ). Any rout
 `too_many_connections` and 503 `server_full`. An unknown path is 404 `unknown_path`. A method that a \
 path does not support is 405 `method_not_allowed`; `Allow` lists the supported ones.
 """
-_TAGS = ("Auth", "Users", "API keys", "Pipelines", "Runs", "Reviews", "Webhooks", "Schedules", "Deliveries", "Secrets", "Models", "Usage")  # fmt: skip
+_TAGS = ("Auth", "Users", "API keys", "Pipelines", "Runs", "Bulk jobs", "Reviews", "Webhooks", "Schedules", "Deliveries", "Secrets", "Models", "Usage")  # fmt: skip
 # In the code, the suffix "View" distinguishes classes of responses from records. Clients have no records.
 _SCHEMA_NAME = re.compile(r'"(#/components/schemas/)?(?:Page_(\w+)View_|(\w+)View)"')
 _STREAM_PATH = "/api/runs/{run_id}/stream"

@@ -1,22 +1,24 @@
-"""The background tasks of a worker: the engine that executes runs, the schedule ticker, and housekeeping."""
+"""The background tasks of a worker: the engine that executes runs, the schedule ticker, bulk jobs, and housekeeping."""
 
 import asyncio
 from datetime import timedelta
 
 from stepiq.billing.http import BillingServices
 from stepiq.core import tasks
+from stepiq.runs.bulk.worker import BulkWorker
 from stepiq.server import housekeeping
 from stepiq.triggers.schedules.ticker import Ticker
 
 
 class Worker:
-    """The engine, the ticker and housekeeping of one process."""
+    """The engine, the ticker, the worker of bulk jobs and housekeeping of one process."""
 
     def __init__(self, services: BillingServices) -> None:
         self._database = services.database
         self._sweeps = housekeeping.sweeps(services.settings)
         self._engine = services.engine
         self._ticker = Ticker(services.database, services.engine, services.plans)
+        self._bulk = BulkWorker(services.database, services.engine, services.plans)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -28,6 +30,7 @@ class Worker:
         await self._engine.start()
         self._tasks = [
             asyncio.create_task(self._ticker.run_for_ever()),
+            asyncio.create_task(self._bulk.run_for_ever()),
             asyncio.create_task(housekeeping.sweep_for_ever(self._database, self._sweeps)),
         ]
 

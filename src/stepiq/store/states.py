@@ -87,6 +87,35 @@ def is_draft_version(number: int) -> bool:
     return number >= FIRST_DRAFT_VERSION
 
 
+class BulkAction(StrEnum):
+    """What a bulk job does with its runs."""
+
+    CANCEL = "cancel"
+    RETRY = "retry"
+
+
+class BulkStatus(StrEnum):
+    """Status of a bulk job."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the job has ended."""
+        return self in {BulkStatus.COMPLETED, BulkStatus.CANCELLED}
+
+
+class BulkItemStatus(StrEnum):
+    """Result of one run of a bulk job."""
+
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+
+
 class PipelineStatus(StrEnum):
     """Whether a pipeline can be run."""
 

@@ -18,6 +18,7 @@ from stepiq.store.tables.accounts import (
     workspaces,
 )
 from stepiq.store.tables.base import metadata
+from stepiq.store.tables.bulk import bulk_items, bulk_jobs
 from stepiq.store.tables.deliveries import (
     asked_addresses,
     deliveries,
@@ -35,6 +36,8 @@ __all__ = [
     "LARGE_VALUE_BYTES",
     "api_keys",
     "asked_addresses",
+    "bulk_items",
+    "bulk_jobs",
     "deliveries",
     "delivery_attempts",
     "drafts",

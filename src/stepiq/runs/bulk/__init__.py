@@ -1,0 +1,1 @@
+"""Jobs that cancel or retry many runs."""

@@ -1,0 +1,128 @@
+"""Operations on bulk jobs."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from stepiq.accounts.actor import Actor
+from stepiq.core import clock, ids
+from stepiq.execution import quotas
+from stepiq.runs import list_queries
+from stepiq.runs.bulk import queries
+from stepiq.runs.bulk.errors import BulkJobAlreadyFinished, BulkJobNotFound, TooManyBulkJobs
+from stepiq.runs.bulk.records import BulkJob, RetryOptions
+from stepiq.runs.records import Filter
+from stepiq.store.database import Session
+from stepiq.store.states import FINAL_RUN_STATUSES, BulkAction, BulkStatus, RunStatus
+
+MAX_RUNS = 10_000
+"""Maximum number of runs of a job."""
+MAX_JOBS = 10
+"""Maximum number of unfinished jobs of a workspace."""
+
+_PAGE = 1_000
+_MAX_PAGES = 50
+"""Maximum number of pages to read for a filter. Each looks at a bounded number of runs."""
+_LIMIT = "bulk_jobs"
+_STATUSES = {
+    BulkAction.CANCEL: frozenset(RunStatus) - FINAL_RUN_STATUSES,
+    BulkAction.RETRY: FINAL_RUN_STATUSES,
+}
+"""The runs that an action can change."""
+
+
+async def create(
+    session: Session,
+    actor: Actor,
+    action: BulkAction,
+    chosen: Sequence[UUID] | Filter,
+    *,
+    name: str | None = None,
+    retry: RetryOptions | None = None,
+) -> BulkJob:
+    """Store a job, whose runs are fixed now. A worker executes it after the commit.
+
+    Raises:
+        TooManyBulkJobs: the workspace has too many unfinished jobs.
+    """
+    await quotas.lock(session, actor.workspace_id, _LIMIT)
+    if await queries.count_unfinished(session, actor.workspace_id) >= MAX_JOBS:
+        raise TooManyBulkJobs(MAX_JOBS)
+    has_more = False
+    if isinstance(chosen, Filter):
+        found, has_more = await _matching(session, actor.workspace_id, action, chosen)
+    else:
+        found = list(dict.fromkeys(chosen))
+    job = BulkJob(
+        id=ids.uuid7(),
+        workspace_id=actor.workspace_id,
+        user_id=actor.user_id,
+        key_id=actor.key_id,
+        action=action,
+        name=name or f"{action.capitalize()} {len(found):,} runs",
+        retry=retry or RetryOptions(),
+        status=BulkStatus.PENDING,
+        total=len(found),
+        done=0,
+        failed=0,
+        has_more=has_more,
+        created_at=clock.now(),
+        started_at=None,
+        completed_at=None,
+    )
+    await queries.insert(session, job, found)
+    return job
+
+
+async def _matching(
+    session: Session, workspace_id: UUID, action: BulkAction, wanted: Filter
+) -> tuple[list[UUID], bool]:
+    """The newest runs that a filter matches and an action can change, and whether there may be more."""
+    statuses = _STATUSES[action] & (wanted.statuses or _STATUSES[action])
+    found: list[UUID] = []
+    if not statuses:
+        return found, False
+    before: UUID | None = None
+    for _ in range(_MAX_PAGES):
+        page = await list_queries.page_ids(
+            session,
+            workspace_id,
+            replace(wanted, statuses=statuses),
+            before=before,
+            limit=min(_PAGE, MAX_RUNS + 1 - len(found)),
+        )
+        found += page.ids
+        if len(found) > MAX_RUNS:
+            return found[:MAX_RUNS], True
+        before = page.scanned_to or (page.ids[-1] if len(page.ids) == _PAGE else None)
+        if before is None:
+            return found, False
+    return found, True
+
+
+async def get(session: Session, actor: Actor, job_id: UUID) -> BulkJob:
+    """A job.
+
+    Raises:
+        BulkJobNotFound: the actor's workspace has no such job.
+    """
+    job = await queries.find(session, actor.workspace_id, job_id)
+    if job is None:
+        raise BulkJobNotFound(job_id)
+    return job
+
+
+async def cancel(session: Session, actor: Actor, job_id: UUID) -> BulkJob:
+    """Stop a job. Its remaining runs do not change.
+
+    Raises:
+        BulkJobNotFound: the actor's workspace has no such job.
+        BulkJobAlreadyFinished: the job has ended.
+    """
+    status = await queries.lock(session, actor.workspace_id, job_id)
+    if status is None:
+        raise BulkJobNotFound(job_id)
+    if status.is_final:
+        raise BulkJobAlreadyFinished(job_id, status)
+    await queries.end(session, job_id, BulkStatus.CANCELLED, clock.now())
+    return await get(session, actor, job_id)

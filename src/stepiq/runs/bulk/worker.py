@@ -1,0 +1,160 @@
+"""Executes bulk jobs. Each run of a job is changed in one transaction together with its item.
+
+After a crash, an item is therefore either done or untried, and another worker continues with the next one. The row of
+the job is locked in the meantime, so that two workers never try the same item. Workspaces take turns.
+"""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+from stepiq.accounts.actor import ALL_SCOPES, Actor, Credential
+from stepiq.billing.plans import Plans
+from stepiq.core import clock, logging
+from stepiq.core.errors import StepIQError
+from stepiq.execution.limits import QueueFull
+from stepiq.execution.runtime import Engine
+from stepiq.runs import service as runs
+from stepiq.runs.bulk import queries
+from stepiq.runs.bulk.records import BulkItem, BulkJob
+from stepiq.runs.records import RunRetry
+from stepiq.store.database import Database, Session, StoreUnavailable
+from stepiq.store.states import BulkAction, BulkItemStatus, BulkStatus
+
+_POLL_SECONDS = 1.0
+_JOBS = 100
+"""Maximum number of jobs in one turn."""
+_ITEMS = 20
+"""Maximum number of items of a job in one turn."""
+_WAIT = timedelta(seconds=5)
+"""How long a job waits if the queue of the plan is full."""
+
+log = logging.get(__name__)
+
+
+class BulkWorker:
+    """Executes the bulk jobs of one database. Several workers share the work."""
+
+    def __init__(self, database: Database, engine: Engine, plans: Plans) -> None:
+        self._database = database
+        self._engine = engine
+        self._plans = plans
+
+    async def run_for_ever(self) -> None:
+        """Look for jobs once a second until cancelled. Retries if the store is unavailable."""
+        while True:
+            settled = 0
+            try:
+                settled = await self.turn()
+            except StoreUnavailable:
+                log.warning("bulk_jobs_wait_for_store")
+            except Exception:
+                log.exception("bulk_jobs_broke")
+            await asyncio.sleep(0 if settled else _POLL_SECONDS)
+
+    async def turn(self) -> int:
+        """Try some items of the first job of each workspace; returns the number of items that have a result.
+
+        Raises:
+            StoreUnavailable: items without a result are tried again.
+        """
+        async with self._database.reading() as session:
+            found = await queries.first_jobs(session, queries.first_statement(clock.now(), _JOBS))
+        settled = 0
+        for job_id in found:
+            for _ in range(_ITEMS):
+                if not await self._next(job_id):
+                    break
+                settled += 1
+        return settled
+
+    async def _next(self, job_id: UUID) -> bool:
+        """Try the next item of a job; False if the job has ended, waits, or belongs to another worker."""
+        try:
+            async with self._database.transaction() as session:
+                return await self._try_next(session, job_id)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            log.exception("bulk_item_broke", job_id=str(job_id))
+            return await self._pass_over(job_id)
+
+    async def _try_next(self, session: Session, job_id: UUID) -> bool:
+        job = await queries.take(session, job_id)
+        if job is None:
+            return False
+        now = clock.now()
+        plan = await queries.plan_of_caller(session, job)
+        if plan is None:
+            # The account is disabled.
+            await queries.end(session, job.id, BulkStatus.CANCELLED, now)
+            return False
+        await queries.begin(session, job.id, now)
+        item = await _first(session, job)
+        if item is None:
+            await queries.end(session, job.id, BulkStatus.COMPLETED, now)
+            return False
+        try:
+            async with session.connection.begin_nested():
+                new_run_id = await self._apply(session, _actor(job, plan), job, item.run_id)
+        except StoreUnavailable:
+            raise
+        except QueueFull:
+            await queries.postpone(session, job.id, now + _WAIT)
+            return False
+        except StepIQError as error:
+            failed = replace(
+                item, status=BulkItemStatus.FAILED, code=error.code, message=str(error)
+            )
+            await queries.settle(session, job.id, failed)
+        else:
+            done = replace(item, status=BulkItemStatus.DONE, new_run_id=new_run_id)
+            await queries.settle(session, job.id, done)
+        return True
+
+    async def _apply(
+        self, session: Session, actor: Actor, job: BulkJob, run_id: UUID
+    ) -> UUID | None:
+        """Change one run; returns the id of the new run of a retry."""
+        if job.action is BulkAction.CANCEL:
+            await runs.cancel(session, actor, run_id, engine=self._engine)
+            return None
+        wanted = RunRetry(start=job.retry.start, latest_version=job.retry.latest_version)
+        plan = self._plans.get(actor.plan)
+        run = await runs.retry(session, actor, run_id, wanted, engine=self._engine, plan=plan)
+        return run.id
+
+    async def _pass_over(self, job_id: UUID) -> bool:
+        """Record that the next item failed for an unknown reason, so that it does not block the others."""
+        async with self._database.transaction() as session:
+            job = await queries.take(session, job_id)
+            item = None if job is None else await _first(session, job)
+            if job is None or item is None:
+                return False
+            message = "A bug in stepIQ prevented this. The log of the server has the details."
+            failed = replace(item, status=BulkItemStatus.FAILED, code="internal", message=message)
+            await queries.settle(session, job.id, failed)
+        return True
+
+
+async def _first(session: Session, job: BulkJob) -> BulkItem | None:
+    """The next item without a result."""
+    # Items get their results in order.
+    statement = queries.items_statement(job.id, None, after=job.done + job.failed, limit=1)
+    found = await queries.items(session, statement)
+    return found[0] if found else None
+
+
+def _actor(job: BulkJob, plan: str) -> Actor:
+    """The caller that created a job. Its scopes were checked then."""
+    return Actor(
+        workspace_id=job.workspace_id,
+        user_id=job.user_id,
+        credential=Credential.SESSION if job.key_id is None else Credential.API_KEY,
+        key_id=job.key_id,
+        session_id=None,
+        scopes=ALL_SCOPES,
+        is_admin=False,
+        plan=plan,
+    )
