@@ -3,7 +3,11 @@ import { expect, test } from "vitest";
 import { changeBetween } from "./changeBetween";
 
 test("only the part that differs is replaced", () => {
-  expect(changeBetween("name: A\nsteps:", "name: AB\nsteps:")).toEqual({ from: 7, to: 7, insert: "B" });
+  expect(changeBetween("name: A\nsteps:", "name: AB\nsteps:")).toEqual({
+    from: 7,
+    to: 7,
+    insert: "B",
+  });
 });
 
 test("the change makes one text of the other", () => {

@@ -1,5 +1,4 @@
-import { Link } from "@tanstack/react-router";
-import classes from "./Settings.module.css";
+import { SubNavigation } from "@/ui/SubNavigation";
 import { strings } from "./strings";
 
 const PAGES = [
@@ -10,13 +9,5 @@ const PAGES = [
 ] as const;
 
 export function SettingsNavigation() {
-  return (
-    <nav aria-label={strings.sections} className={classes.navigation}>
-      {PAGES.map(({ to, label }) => (
-        <Link key={to} to={to} className={classes.link} activeProps={{ "aria-current": "page" }}>
-          {label}
-        </Link>
-      ))}
-    </nav>
-  );
+  return <SubNavigation label={strings.sections} pages={PAGES} />;
 }

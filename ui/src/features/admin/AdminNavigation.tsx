@@ -1,0 +1,13 @@
+import { SubNavigation } from "@/ui/SubNavigation";
+import { strings } from "./strings";
+
+const PAGES = [
+  { to: "/admin", label: strings.health },
+  { to: "/admin/users", label: strings.users },
+  { to: "/admin/problems", label: strings.problems },
+  { to: "/admin/settings", label: strings.settings },
+] as const;
+
+export function AdminNavigation() {
+  return <SubNavigation label={strings.sections} pages={PAGES} />;
+}

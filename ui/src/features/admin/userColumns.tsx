@@ -1,0 +1,61 @@
+import { Button } from "@mantine/core";
+import type { AdminUser } from "@/api/admin";
+import { RelativeTime } from "@/ui/format/Values";
+import type { Column } from "@/ui/table/DataTable";
+import { strings } from "./strings";
+
+type Options = {
+  /** The signed-in administrator, who cannot disable the own account. */
+  ownId: string;
+  onDisable: (user: AdminUser) => void;
+  onEnable: (user: AdminUser) => void;
+};
+
+function stateOf(user: AdminUser): string {
+  if (user.disabled) return strings.disabled;
+  if (user.is_admin) return strings.admin;
+  return user.email_verified ? strings.active : strings.unverified;
+}
+
+export function userColumns({ ownId, onDisable, onEnable }: Options): Column<AdminUser>[] {
+  return [
+    {
+      id: "email",
+      header: strings.email,
+      cell: (user) => <span className="truncate">{user.email}</span>,
+    },
+    {
+      id: "name",
+      header: strings.name,
+      wideOnly: true,
+      cell: (user) => <span className="truncate">{user.name}</span>,
+    },
+    { id: "plan", header: strings.plan, width: "120px", wideOnly: true, cell: ({ plan }) => plan },
+    { id: "state", header: strings.state, width: "130px", cell: stateOf },
+    {
+      id: "created",
+      header: strings.created,
+      width: "110px",
+      wideOnly: true,
+      cell: (user) => <RelativeTime time={user.created_at} />,
+    },
+    {
+      id: "actions",
+      header: <span className="visually-hidden">Actions</span>,
+      width: "110px",
+      align: "end",
+      cell: (user) =>
+        user.id !== ownId && (
+          <Button
+            size="compact-sm"
+            variant="subtle"
+            color={user.disabled ? undefined : "red"}
+            aria-label={`${user.disabled ? strings.enable : strings.disable} ${user.email}`}
+            onClick={() => (user.disabled ? onEnable(user) : onDisable(user))}
+          >
+            {user.disabled ? strings.enable : strings.disable}
+          </Button>
+        ),
+    },
+  ];
+}

@@ -1,0 +1,12 @@
+import { createFileRoute } from "@tanstack/react-router";
+import { failingDeliveriesQuery, stuckRunsQuery } from "@/api/admin";
+import { ProblemsPage } from "@/features/admin/ProblemsPage";
+
+export const Route = createFileRoute("/_app/admin/problems")({
+  loader: ({ context: { queryClient } }) =>
+    Promise.all([
+      queryClient.ensureQueryData(failingDeliveriesQuery),
+      queryClient.ensureQueryData(stuckRunsQuery),
+    ]),
+  component: ProblemsPage,
+});
