@@ -17,14 +17,3 @@ export const pipelineOptionsQuery = queryOptions({
   },
   staleTime: MINUTE,
 });
-
-export const apiKeyOptionsQuery = queryOptions({
-  queryKey: ["api-keys", "options"],
-  queryFn: async ({ signal }): Promise<NamedOption[]> => {
-    const { data } = await unwrap(
-      api.GET("/api/user/api-keys", { params: { query: { limit: LIMIT } }, signal }),
-    );
-    return data.map(({ id, name }) => ({ value: id, label: name }));
-  },
-  staleTime: MINUTE,
-});

@@ -16,6 +16,8 @@ export type RunSearch = {
   panel?: Panel;
   /** Whether idle times are drawn short. */
   compact?: true;
+  /** Whether suggestions for what to do next are shown above the run. */
+  first?: true;
 };
 
 export function readRunSearch(search: Record<string, unknown>): RunSearch {
@@ -26,8 +28,13 @@ export function readRunSearch(search: Record<string, unknown>): RunSearch {
     tab: readText(search.tab),
     attempt: readCount(search.attempt),
     panel: readChoice(search.panel, PANELS),
-    compact: search.compact === true || search.compact === "true" ? true : undefined,
+    compact: readFlag(search.compact),
+    first: readFlag(search.first),
   };
+}
+
+function readFlag(value: unknown): true | undefined {
+  return value === true || value === "true" ? true : undefined;
 }
 
 function readCount(value: unknown): number | undefined {

@@ -1,4 +1,5 @@
 import { Button } from "@mantine/core";
+import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { EmptyState } from "@/ui/feedback/EmptyState";
 import { firstRunCurl } from "./firstRunCurl";
@@ -16,7 +17,15 @@ type Props = {
 export function NoRuns({ search, onClear, older }: Props) {
   if (!hasFilter(search) && !older) {
     return (
-      <EmptyState title={strings.empty} curl={firstRunCurl(window.location.origin)}>
+      <EmptyState
+        title={strings.empty}
+        curl={firstRunCurl(window.location.origin)}
+        actions={
+          <Button renderRoot={(props) => <Link to="/welcome" {...props} />}>
+            {strings.runExample}
+          </Button>
+        }
+      >
         {strings.emptyText}
       </EmptyState>
     );

@@ -1,38 +1,41 @@
 import { Button } from "@mantine/core";
-import { useNavigate } from "@tanstack/react-router";
-import { ArrowUp } from "lucide-react";
+import { Link, useNavigate } from "@tanstack/react-router";
 import { ErrorState } from "@/ui/feedback/ErrorState";
 import { TableSkeleton } from "@/ui/feedback/Skeletons";
 import { toast } from "@/ui/feedback/toast";
 import { PageHeader } from "@/ui/PageHeader";
-import { ColumnPicker } from "@/ui/table/ColumnPicker";
 import { DataTable } from "@/ui/table/DataTable";
 import { FilterChips } from "@/ui/table/FilterChips";
 import type { FilterValues } from "@/ui/table/filters";
 import { NoRuns } from "./NoRuns";
 import classes from "./Runs.module.css";
-import { RUN_COLUMNS } from "./runColumns";
+import { RunsToolbar } from "./RunsToolbar";
 import { SearchField } from "./SearchField";
 import { chipValues, filterOf, type RunsSearch, searchAfter } from "./search";
 import { strings } from "./strings";
 import { useRunColumns } from "./useRunColumns";
 import { useRunFilters } from "./useRunFilters";
 import { useRunList } from "./useRunList";
-
-const PICKED = RUN_COLUMNS.filter(({ id }) => id !== "pipeline").map(({ id }) => ({
-  id,
-  label: strings.columns[id],
-}));
+import { useRunSelection } from "./useRunSelection";
 
 export function RunsPage({ search }: { search: RunsSearch }) {
   const navigate = useNavigate({ from: "/runs/" });
-  const { query, more, showWaiting } = useRunList(filterOf(search));
+  const filter = filterOf(search);
+  const { query, more, showWaiting } = useRunList(filter);
   const { columns, setShown } = useRunColumns();
   const list = query.data;
   const rows = list?.rows ?? [];
   const filters = useRunFilters(search, rows);
-  const change = (changes: FilterValues, isNewPlace = true) =>
+  const {
+    selection,
+    target,
+    selectAll,
+    clear: clearSelection,
+  } = useRunSelection(rows, filter, list?.next !== null);
+  const change = (changes: FilterValues, isNewPlace = true) => {
+    clearSelection();
     void navigate({ search: searchAfter(search, changes), replace: !isNewPlace });
+  };
   const clear = () => void navigate({ search: {} });
   const loadMore = () => {
     if (!list?.next) return;
@@ -46,7 +49,18 @@ export function RunsPage({ search }: { search: RunsSearch }) {
 
   return (
     <>
-      <PageHeader title={strings.title} />
+      <PageHeader
+        title={strings.title}
+        actions={
+          <Button
+            variant="subtle"
+            color="gray"
+            renderRoot={(props) => <Link to="/jobs" {...props} />}
+          >
+            {strings.jobs}
+          </Button>
+        }
+      />
       <FilterChips filters={filters} values={chipValues(search)} onChange={change}>
         <SearchField
           value={search.q ?? ""}
@@ -70,33 +84,22 @@ export function RunsPage({ search }: { search: RunsSearch }) {
       )}
       {list && !query.isError && rows.length > 0 && (
         <div className={classes.list} aria-busy={query.isPlaceholderData}>
-          <div className={classes.toolbar}>
-            <span className={classes.count}>{strings.shown(rows.length, list.next === null)}</span>
-            <div aria-live="polite">
-              {list.waiting.length > 0 && (
-                <Button
-                  variant="light"
-                  leftSection={<ArrowUp size={16} aria-hidden />}
-                  onClick={showWaiting}
-                >
-                  {strings.newRuns(list.waiting.length)}
-                </Button>
-              )}
-            </div>
-            <div className={classes.end}>
-              <ColumnPicker
-                columns={PICKED}
-                shown={columns.map(({ id }) => id)}
-                onChange={setShown}
-              />
-            </div>
-          </div>
+          <RunsToolbar
+            list={list}
+            onShowWaiting={showWaiting}
+            target={target}
+            onSelectAll={selectAll}
+            onClear={clearSelection}
+            shown={columns.map(({ id }) => id)}
+            onShownChange={setShown}
+          />
           <DataTable
             label={strings.title}
             columns={columns}
             rows={rows}
             rowId={({ id }) => id}
             onOpen={({ id }) => void navigate({ to: "/runs/$runId", params: { runId: id } })}
+            selection={selection}
             hasKeys
             footer={list.next !== null && moreButton(strings.loadMore)}
           />

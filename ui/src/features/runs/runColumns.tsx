@@ -82,7 +82,16 @@ export const RUN_COLUMNS: readonly (Column<Run> & { id: ColumnId })[] = [
     id: "error",
     header: headers.error,
     wideOnly: true,
-    cell: (run) => <code className={`mono ${classes.error}`}>{errorCode(run)}</code>,
+    cell: (run) => {
+      const code = errorCode(run);
+      return (
+        code && (
+          <Tooltip label={code}>
+            <code className={`mono ${classes.error}`}>{code}</code>
+          </Tooltip>
+        )
+      );
+    },
   },
 ];
 

@@ -34,6 +34,7 @@ export const strings = {
   statuses,
   triggers,
   columns,
+  jobs: "Jobs",
   version: (version: number) => `v${version}`,
   draft: "draft",
   search: "Search runs",
@@ -62,6 +63,7 @@ export const strings = {
   noMatchYetText: "Older runs have not been searched yet.",
   searchOlder: "Search older runs",
   clear: "Clear filters",
+  runExample: "Run an example",
   empty: "No runs yet",
   emptyText:
     "Each execution of a pipeline is a run. It appears here when it starts, and changes as it works.",

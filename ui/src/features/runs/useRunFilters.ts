@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
-import { apiKeyOptionsQuery, type NamedOption, pipelineOptionsQuery } from "@/api/filterOptions";
+import { type NamedOption, pipelineOptionsQuery } from "@/api/filterOptions";
+import { keysQuery } from "@/api/keys";
 import type { Run } from "@/api/runs";
 import { useUser } from "@/api/session";
 import type { FilterDefinition } from "@/ui/table/filters";
@@ -16,10 +17,10 @@ function withNames(known: readonly NamedOption[], more: Iterable<NamedOption>): 
 export function useRunFilters(search: RunsSearch, rows: readonly Run[]): FilterDefinition[] {
   const user = useUser();
   const { data: pipelines = [] } = useQuery(pipelineOptionsQuery);
-  const { data: apiKeys = [] } = useQuery(apiKeyOptionsQuery);
+  const { data: keys } = useQuery(keysQuery);
   const callers: NamedOption[] = [
     { value: user.id, label: strings.you },
-    ...apiKeys.map(({ value, label }) => ({ value, label: strings.apiKey(label) })),
+    ...(keys?.data ?? []).map(({ id, name }) => ({ value: id, label: strings.apiKey(name) })),
   ];
   const statuses = STATUSES.map((value) => ({ value, label: strings.statuses[value] }));
   const triggers = TRIGGERS.map((value) => ({ value, label: strings.triggers[value] }));

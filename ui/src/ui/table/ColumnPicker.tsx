@@ -8,7 +8,7 @@ type Props = {
 };
 
 /** A button that opens the choice of a table's columns. */
-export function ColumnPicker({ columns, shown, onChange }: Props) {
+export default function ColumnPicker({ columns, shown, onChange }: Props) {
   return (
     <Popover position="bottom-end" trapFocus returnFocus>
       <Popover.Target>

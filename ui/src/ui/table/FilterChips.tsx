@@ -1,66 +1,45 @@
-import { Button, Menu } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { ListFilter } from "lucide-react";
-import { type ReactNode, useState } from "react";
-import { useKeys } from "../keys/useKeys";
-import { FilterChip } from "./FilterChip";
+import { lazy, type ReactNode, Suspense } from "react";
 import classes from "./FilterChips.module.css";
-import { type FilterDefinition, type FilterValues, valuesOf } from "./filters";
+import type { FilterProps } from "./FilterControls";
+import { chipText, valuesOf } from "./filters";
 
-type Props = {
-  filters: readonly FilterDefinition[];
-  /** The search parameters of the page. */
-  values: FilterValues;
-  /** Gets the changed parameters: navigate with them. Undefined removes one. */
-  onChange: (changes: FilterValues) => void;
+const FilterControls = lazy(() => import("./FilterControls"));
+
+type Props = FilterProps & {
   /** A search field before the chips. */
   children?: ReactNode;
 };
 
 /** The filters in use as chips, a menu that adds others (key f), and a button that removes all. */
-export function FilterChips({ filters, values, onChange, children }: Props) {
-  const [openId, setOpenId] = useState<string | null>(null);
-  const [isMenuOpen, setMenuOpen] = useState(false);
-  const used = filters.filter(({ id }) => valuesOf(values, id).length > 0);
-  const shown = filters.filter((filter) => used.includes(filter) || filter.id === openId);
-  const others = filters.filter((filter) => !shown.includes(filter));
-  useKeys("Filters", [{ key: "f", label: "Add a filter", run: () => setMenuOpen(true) }]);
-  const clear = () => onChange(Object.fromEntries(used.map(({ id }) => [id, undefined])));
+export function FilterChips({ children, ...props }: Props) {
   return (
     <search className={classes.filters} aria-label="Filters">
       {children}
-      {shown.map((filter) => (
-        <FilterChip
-          key={filter.id}
-          filter={filter}
-          values={valuesOf(values, filter.id)}
-          isOpen={filter.id === openId}
-          onOpenChange={(isOpen) => setOpenId(isOpen ? filter.id : null)}
-          onChange={(value) => onChange({ [filter.id]: value })}
-        />
-      ))}
-      <Menu opened={isMenuOpen} onChange={setMenuOpen} position="bottom-start">
-        <Menu.Target>
-          <Button
-            variant="default"
-            leftSection={<ListFilter size={16} aria-hidden />}
-            disabled={others.length === 0}
-          >
-            Filter
-          </Button>
-        </Menu.Target>
-        <Menu.Dropdown>
-          {others.map(({ id, label }) => (
-            <Menu.Item key={id} onClick={() => setOpenId(id)}>
-              {label}
-            </Menu.Item>
-          ))}
-        </Menu.Dropdown>
-      </Menu>
-      {used.length > 0 && (
-        <Button variant="subtle" color="gray" onClick={clear}>
-          Clear filters
-        </Button>
-      )}
+      <Suspense fallback={<Loading {...props} />}>
+        <FilterControls {...props} />
+      </Suspense>
     </search>
+  );
+}
+
+/** What the controls look like while they load. */
+function Loading({ filters, values }: FilterProps) {
+  const used = filters.filter(({ id }) => valuesOf(values, id).length > 0);
+  return (
+    <>
+      {used.map((filter) => (
+        <span key={filter.id} className={classes.chip}>
+          <span className={classes.edit}>
+            <span className={classes.name}>{filter.label}</span>
+            <span className={classes.value}>{chipText(filter, valuesOf(values, filter.id))}</span>
+          </span>
+        </span>
+      ))}
+      <Button variant="default" leftSection={<ListFilter size={16} aria-hidden />} disabled>
+        Filter
+      </Button>
+    </>
   );
 }
