@@ -3,6 +3,15 @@
 # An exact version: a new one comes with a commit. `make pin-images` adds the digest.
 ARG BASE=python:3.13.16-slim-trixie
 
+FROM ${BASE} AS ui
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+COPY requirements-ui.lock /src/
+RUN pip install --require-hashes --only-binary :all: --requirement /src/requirements-ui.lock
+COPY scripts/build_ui.py /src/scripts/
+COPY openapi.json /src/
+COPY ui /src/ui
+RUN python /src/scripts/build_ui.py
+
 FROM ${BASE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 RUN python -m venv /opt/stepiq
@@ -10,7 +19,9 @@ RUN python -m venv /opt/stepiq
 COPY requirements.lock /src/
 RUN /opt/stepiq/bin/pip install --require-hashes --only-binary :all: --requirement /src/requirements.lock
 COPY pyproject.toml README.md LICENSE /src/
+COPY scripts/build_ui.py scripts/hatch_build.py /src/scripts/
 COPY src /src/src
+COPY --from=ui /src/src/stepiq/server/ui/dist /src/src/stepiq/server/ui/dist
 COPY examples /src/examples
 RUN /opt/stepiq/bin/pip install --no-deps --no-build-isolation /src
 

@@ -12,39 +12,46 @@ PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-slow test-all coverage check fix types docs bench chaos kills fuzz lock sbom audit pin-images
+.PHONY: help demo serve ui test test-slow test-all test-tools coverage check fix types docs bench chaos kills fuzz lock sbom audit \
+	pin-images
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: ## run an example pipeline on a temporary server and show it live
 	@scripts/bootstrap.sh runtime
+	@$(BIN)/python scripts/build_ui.py --optional
 	@$(BIN)/stepiq demo $(ARGS)
 
 serve: ## start the server on http://127.0.0.1:8080, with its data in .data
 	@scripts/bootstrap.sh runtime
+	@$(BIN)/python scripts/build_ui.py --optional
 	@exec $(BIN)/stepiq serve $(ARGS)
 
-test: ## run the tests, except the slow ones; ARGS="tests/cli -k run" runs a part
+ui: ## start a development server for the web interface, with a running API; STEPIQ_SERVER=http://127.0.0.1:8080
+	@scripts/bootstrap.sh runtime
+	@$(BIN)/python scripts/build_ui.py dev
+
+test-tools:
 	@scripts/bootstrap.sh dev
 	@scripts/postgres.sh
+	@scripts/chromium.sh
 	@$(BIN)/python scripts/fetch_weights.py
+	@$(BIN)/python scripts/build_ui.py
+
+test: test-tools ## run the tests, except the slow ones; ARGS="tests/cli -k run" runs a part
 ifeq ($(strip $(ARGS)),)
+	$(BIN)/python scripts/build_ui.py test
 	$(PYTEST) -m "not slow"
 else
 	$(BIN)/pytest $(ARGS)
 endif
 
-test-slow: ## run the slow tests: process kills, chaos, container files, timing
-	@scripts/bootstrap.sh dev
-	@scripts/postgres.sh
-	@$(BIN)/python scripts/fetch_weights.py
+test-slow: test-tools ## run the slow tests: process kills, chaos, container files, timing
 	$(PYTEST) -m slow
 
-test-all: ## run all tests, and check the coverage of the language, as CI does
-	@scripts/bootstrap.sh dev
-	@scripts/postgres.sh
-	@$(BIN)/python scripts/fetch_weights.py
+test-all: test-tools ## run all tests, and check the coverage of the language, as CI does
+	$(BIN)/python scripts/build_ui.py test
 	@rm -f .coverage .coverage.*
 	$(PYTEST) --only-measured -m "not slow and not postgresql" --cov --cov-report=
 	@$(BIN)/python scripts/coverage_floor.py
@@ -57,12 +64,15 @@ coverage: ## run the tests on SQLite, except the slow ones, and check the covera
 	$(PYTEST) -m "not slow and not postgresql" --cov --cov-report=
 	@$(BIN)/python scripts/coverage_floor.py all
 
-check: ## check lint, format, types, layers and container files, as CI does
+check: ## check lint, format, types, layers, container files and the web interface, as CI does
 	@scripts/bootstrap.sh dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
 	$(BIN)/lint-imports importlinter.toml
+	$(BIN)/python scripts/build_ui.py lint
+	@$(BIN)/python scripts/build_ui.py
+	$(BIN)/python scripts/build_ui.py budget
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 
@@ -70,6 +80,7 @@ fix: ## fix lint and format problems automatically
 	@scripts/bootstrap.sh dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+	$(BIN)/python scripts/build_ui.py fix
 
 types: ## check types only
 	@scripts/bootstrap.sh dev

@@ -2,7 +2,7 @@
 # Creates .venv and installs into it exactly the packages of a lock file, then stepIQ itself from this folder.
 #
 # Usage: scripts/bootstrap.sh runtime|dev
-#   runtime  the packages for `make serve` and `make demo`
+#   runtime  the packages for `make serve` and `make demo`, with Node for the web interface
 #   dev      also the tools for `make check` and `make test`
 #
 # Needs Python 3.11 to 3.14. $PYTHON selects one; the default is the first one found. Uses uv; if it is not installed, pip
@@ -78,13 +78,13 @@ install_uv() {
 installed=$(cat "$stamp" 2>/dev/null || true)
 case $installed in dev\ *) wanted=dev ;; esac
 case $wanted in
-    runtime) lock=requirements.lock ;;
-    dev) lock=requirements-dev.lock ;;
+    runtime) locks="requirements.lock requirements-ui.lock" ;;
+    dev) locks=requirements-dev.lock ;;
     *) say "Usage: scripts/bootstrap.sh runtime|dev"; exit 2 ;;
 esac
 
 # An environment contains its own path, so it does not work after it was moved.
-state="$wanted $(cat "$lock" pyproject.toml | cksum) $(pwd)"
+state="$wanted $(cat $locks pyproject.toml | cksum) $(pwd)"
 if [ "$installed" = "$state" ]; then
     exit 0
 fi
@@ -100,8 +100,8 @@ if uv_on_path; then uv=uv; else uv=.venv/bin/uv; fi
 if [ "$uv" = .venv/bin/uv ] && [ ! -x "$uv" ]; then
     install_uv
 fi
-say "Installing the packages of $lock ..."
+say "Installing the packages of $locks ..."
 rm -f "$stamp"
-"$uv" pip sync --quiet --compile-bytecode --python .venv/bin/python --require-hashes "$lock"
+"$uv" pip sync --quiet --compile-bytecode --python .venv/bin/python --require-hashes $locks
 "$uv" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
 printf '%s\n' "$state" >"$stamp"

@@ -14,8 +14,11 @@ compile() {
 }
 
 compile requirements.lock pyproject.toml --extra local --group build "$@"
-# Constrained by the first file, so that both name the same versions.
-compile requirements-dev.lock pyproject.toml --extra local --group dev --constraint requirements.lock "$@"
+# Installed next to the first file by `make serve`.
+compile requirements-ui.lock --group ui "$@"
+# Constrained by the files before, so that all name the same versions.
+compile requirements-dev.lock pyproject.toml --extra local --group dev \
+    --constraint requirements.lock --constraint requirements-ui.lock "$@"
 # Tools with an environment of their own.
 compile requirements-uv.lock --group uv "$@"
 compile requirements-audit.lock --group audit "$@"

@@ -42,7 +42,13 @@ from tests.support.statements import kept_statements
 from tests.support.stores import PostgresStores, SqliteStores
 
 _RUN_FOLDER = "STEPIQ_TEST_RUN_FOLDER"
-_TEST_VARIABLES = (_RUN_FOLDER, "STEPIQ_TEST_POSTGRES_URL", "STEPIQ_TEST_CYCLES")
+_TEST_VARIABLES = (
+    _RUN_FOLDER,
+    "STEPIQ_TEST_POSTGRES_URL",
+    "STEPIQ_TEST_CYCLES",
+    "STEPIQ_TEST_CHROMIUM",
+    "STEPIQ_TEST_HEADED",
+)
 _MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes folders of its own there
 _MEMORY_BYTES = 4 * 1024**3
 _FOREIGN_VARIABLES = (

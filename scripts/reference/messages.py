@@ -139,7 +139,9 @@ def area_of(module: str) -> str:
 def entries() -> tuple[Entry, ...]:
     """Every message, in the order of the modules."""
     found = [entry for module in _modules() for entry in module.entries()]
-    for path in sorted([*syntax.PACKAGE.rglob("*page*.html"), *syntax.PACKAGE.rglob("*page*.js")]):
+    pages = [*syntax.PACKAGE.rglob("*page*.html"), *syntax.PACKAGE.rglob("*page*.js")]
+    # The built web interface shows the texts of its sources.
+    for path in sorted(each for each in pages if "dist" not in each.parts):
         name = ".".join(path.relative_to(syntax.PACKAGE).parts)
         found += [
             Entry(text, "", name)

@@ -3,11 +3,13 @@
 from stepiq.accounts.actor import Scope
 from stepiq.server.app import create_app
 from stepiq.server.routes import Access, Route, routes_of
+from stepiq.server.ui import pages as ui
 
 _OPENING = """# Routes
 
-Every path under `/api/…` is also available under `/v1/api/…`. The access token of a login can use every route. An API
-key needs the scope that is marked in the route's row. Routes marked *login only* do not accept API keys.
+Every path under `/api/…` is also available under `/v1/api/…`. The access token of a login, or its [session
+cookie](../api.md#the-session-cookie), can use every route. An API key needs the scope that is marked in the route's
+row. Routes marked *login only* do not accept API keys. The pages of the web interface are not listed.
 Routes with ↻ accept an [`Idempotency-Key`](../api.md#idempotency). The *operation* is the route's `operationId` in the
 OpenAPI document. It does not change.
 """
@@ -15,7 +17,7 @@ OpenAPI document. It does not change.
 
 def page() -> str:
     """The page."""
-    routes = routes_of(create_app())
+    routes = [route for route in routes_of(create_app()) if route.path not in ui.PATHS]
     scopes = list(Scope)
     head = ["route", "", "operation", "description", *(f"`{scope}`" for scope in scopes), "access"]
     lines = [_row(head), _row(["---"] * len(head))]

@@ -40,12 +40,16 @@ class TestDockerfile:
         assert image().user not in ("root", "0")
 
     def test_it_installs_what_the_lock_file_names_with_hashes(self):
+        *builds, _ = image().stages
         installs = [
-            value for name, value in image().stages[0] if name == "RUN" and " install " in value
+            value
+            for stage in builds
+            for name, value in stage
+            if name == "RUN" and " install " in value
         ]
 
-        assert "--require-hashes" in installs[0]
-        assert "requirements.lock" in installs[0]
+        locks = [re.findall(r"requirements[\w-]*\.lock", each) for each in installs]
+        assert locks == [["requirements-ui.lock"], ["requirements.lock"], []]
         assert all("--require-hashes" in each or "--no-deps" in each for each in installs)
 
     def test_it_names_no_host_but_the_images(self):
@@ -69,6 +73,17 @@ class TestDockerfile:
 
         assert ours <= SETTINGS
 
+    def test_the_image_contains_no_node(self):
+        (ui, build, final) = image().stages
+
+        taken = [value for stage in (build, final) for name, value in stage if "--from=" in value]
+        assert any(value.endswith(" AS ui") for _, value in ui)
+        assert taken == [
+            "--from=ui /src/src/stepiq/server/ui/dist /src/src/stepiq/server/ui/dist",
+            "--from=build /opt/stepiq /opt/stepiq",
+        ]
+        assert "nodejs" not in (ROOT / "requirements.lock").read_text()
+
     @pytest.mark.slow
     def test_what_it_copies_is_enough_to_build_all_of_stepiq(self, tmp_path: Path):
         source = tmp_path / "src"
@@ -76,9 +91,10 @@ class TestDockerfile:
         for name in image().copied:
             path = ROOT / name
             if path.is_dir():
-                skip = shutil.ignore_patterns("__pycache__")
+                skip = shutil.ignore_patterns("__pycache__", "node_modules")
                 shutil.copytree(path, source / name, ignore=skip)
             else:
+                (source / name).parent.mkdir(exist_ok=True)
                 shutil.copy(path, source / name)
 
         pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]  # fmt: skip
@@ -102,6 +118,7 @@ class TestDockerfile:
 
         assert lines[0] == "*"
         assert let_in == set(image().copied)
+        assert {"src/stepiq/server/ui/dist", "**/node_modules"} <= set(lines)
         assert not any(fnmatch.fnmatch(".env", each) for each in let_in)
 
     @pytest.mark.parametrize("name", [".env", ".env.local", "stepiq.env", "src/.env"])

@@ -20,7 +20,7 @@ DIGESTS = {
 
 class TestTools:
     @pytest.mark.parametrize(
-        "name", ["requirements.lock", "requirements-dev.lock", "requirements-uv.lock", "requirements-audit.lock"]
+        "name", ["requirements.lock", "requirements-dev.lock", "requirements-ui.lock", "requirements-uv.lock", "requirements-audit.lock"]
     )  # fmt: skip
     def test_every_package_of_a_lock_file_has_a_hash(self, name: str):
         text = (ROOT / name).read_text().replace("\\\n", " ")

@@ -96,6 +96,10 @@ export const theme = createTheme({
     },
     // Colour alone does not distinguish a link from the text around it.
     Anchor: { defaultProps: { underline: "always" } },
+    PasswordInput: {
+      // Only the field is named "Password": scripts and assistive technology look for it.
+      defaultProps: { visibilityToggleButtonProps: { "aria-label": "Show what you type" } },
+    },
     Modal: {
       defaultProps: { centered: true, overlayProps: { backgroundOpacity: 0.4 } },
       styles: { title: { fontWeight: 600 } },

