@@ -1,4 +1,4 @@
-import { queryOptions, useMutation } from "@tanstack/react-query";
+import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 import { api, unwrap } from "./client";
 import type { components } from "./schema";
 
@@ -7,11 +7,17 @@ type RunSummary = components["schemas"]["Run"];
 type DraftRun = components["schemas"]["DraftRunRequest"];
 
 /** Runs a text without saving it. */
-export function useRunDraft() {
+export function useRunDraft(pipelineId: string) {
+  const queryClient = useQueryClient();
   return useMutation({
-    mutationFn: (body: Omit<DraftRun, "format">) =>
+    onSuccess: () => {
+      void queryClient.invalidateQueries({ queryKey: recentRunsQuery(pipelineId).queryKey });
+    },
+    mutationFn: (body: Omit<DraftRun, "format" | "pipeline_id">) =>
       unwrap(
-        api.POST("/api/runs/draft", { body: { ...body, format: "yaml" } }),
+        api.POST("/api/runs/draft", {
+          body: { ...body, pipeline_id: pipelineId, format: "yaml" },
+        }),
       ) as Promise<RunSummary>,
   });
 }

@@ -1,6 +1,6 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 import { modelsQuery, schemaQuery } from "@/api/pipelines";
 import { toast } from "@/ui/feedback/toast";
 import { useKeys } from "@/ui/keys/useKeys";
@@ -32,7 +32,6 @@ export default function EditorView({ session, search }: Props) {
   const [cursor, setCursor] = useState({ line: 1, column: 1 });
   const onCursor = useCallback((line: number, column: number) => setCursor({ line, column }), []);
   const place = useCursorPlace(state.text, cursor);
-  const issues = useMemo(() => problems.all, [problems.all]);
   useSavedEffects(session);
 
   const show = (changes: Partial<EditorSearch>) =>
@@ -67,7 +66,7 @@ export default function EditorView({ session, search }: Props) {
             <CodeEditor
               handle={handle}
               text={state.text}
-              issues={issues}
+              issues={problems.all}
               schema={schema as Schema | undefined}
               onChange={(text) => session.dispatch({ type: "edited", text })}
               onCursor={onCursor}
@@ -100,16 +99,20 @@ export default function EditorView({ session, search }: Props) {
 /** After a new version: a message, and fresh data for the other pages. */
 function useSavedEffects(session: DraftSession): void {
   const queryClient = useQueryClient();
-  const { base } = useDraftState(session);
-  const known = useRef(base.version);
+  const { base, savedVersion } = useDraftState(session);
+  const opened = useRef(base.version);
+  const announced = useRef(savedVersion);
   useEffect(() => {
-    if (base.version === known.current) return;
-    known.current = base.version;
-    if (base.version === null) return;
-    toast.success(strings.saved(base.version));
+    if (base.version === opened.current) return;
+    opened.current = base.version;
     void queryClient.invalidateQueries({ queryKey: ["pipelines"] });
     void queryClient.invalidateQueries({ queryKey: ["drafts"] });
   }, [base.version, queryClient]);
+  useEffect(() => {
+    if (savedVersion === announced.current) return;
+    announced.current = savedVersion;
+    if (savedVersion !== null) toast.success(strings.saved(savedVersion));
+  }, [savedVersion]);
 }
 
 /** Models for the fields whose values are models. */

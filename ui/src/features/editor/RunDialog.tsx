@@ -1,13 +1,15 @@
 import { Button, Group, Modal, Text } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useMemo } from "react";
-import { useStartRun } from "@/api/testRuns";
+import { recentRunsQuery, useStartRun } from "@/api/testRuns";
 import { ErrorState } from "@/ui/feedback/ErrorState";
+import { TextSkeleton } from "@/ui/feedback/Skeletons";
 import { hasChanges } from "./draftNeeds";
 import type { DraftState } from "./draftTypes";
 import { readDocument } from "./language/complete";
 import { strings } from "./strings";
-import { useInputForm } from "./useInputForm";
+import { lastInput, useInputForm } from "./useInputForm";
 
 type Props = { isOpen: boolean; state: DraftState; pipelineId: string; onClose: () => void };
 
@@ -15,8 +17,9 @@ type Props = { isOpen: boolean; state: DraftState; pipelineId: string; onClose: 
 export function RunDialog({ isOpen, state, pipelineId, onClose }: Props) {
   const { base, latestVersion } = state;
   const version = latestVersion ?? base.version;
+  const { data: runs, isLoading } = useQuery({ ...recentRunsQuery(pipelineId), enabled: isOpen });
   const document = useMemo(() => readDocument(base.text ?? ""), [base.text]);
-  const { form, read } = useInputForm(document, null);
+  const { form, read } = useInputForm(document, lastInput(runs));
   const start = useStartRun(pipelineId);
   const navigate = useNavigate();
   const run = () => {
@@ -37,13 +40,13 @@ export function RunDialog({ isOpen, state, pipelineId, onClose }: Props) {
         <Text mb="sm" c="dimmed">
           {version !== null && strings.runHint(version)} {hasChanges(state) && strings.runUnsaved}
         </Text>
-        {form}
+        {isLoading ? <TextSkeleton lines={3} /> : form}
         {start.error && <ErrorState error={start.error} title={strings.runFailed} />}
         <Group justify="flex-end" mt="md" gap="sm">
           <Button variant="default" onClick={onClose}>
             {strings.cancel}
           </Button>
-          <Button type="submit" loading={start.isPending}>
+          <Button type="submit" loading={start.isPending} disabled={isLoading}>
             {strings.start}
           </Button>
         </Group>

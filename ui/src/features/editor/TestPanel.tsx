@@ -4,13 +4,14 @@ import { Play } from "lucide-react";
 import { examplesQuery } from "@/api/pipelines";
 import { recentRunsQuery, useRunDraft } from "@/api/testRuns";
 import { ErrorState } from "@/ui/feedback/ErrorState";
+import { TextSkeleton } from "@/ui/feedback/Skeletons";
 import { formatRelative } from "@/ui/format/times";
 import type { EditorSearch } from "./editorSearch";
 import { stepIds } from "./language/stepAt";
 import classes from "./Panels.module.css";
 import { strings } from "./strings";
 import { TestResult } from "./TestResult";
-import { useInputForm } from "./useInputForm";
+import { lastInput, useInputForm } from "./useInputForm";
 
 type Props = {
   pipelineId: string;
@@ -24,11 +25,11 @@ type Props = {
 export function TestPanel({ pipelineId, text, document, search, onSearch }: Props) {
   const ids = stepIds(document);
   const step = ids.find((id) => id === search.step) ?? null;
-  const { data: runs } = useQuery({ ...recentRunsQuery(pipelineId), enabled: step !== null });
+  const { data: runs, isLoading } = useQuery(recentRunsQuery(pipelineId));
   const { data: examples } = useQuery({ ...examplesQuery, enabled: search.example !== undefined });
-  const given = examples?.find(({ id }) => id === search.example)?.input_data;
-  const input = useInputForm(document, given);
-  const start = useRunDraft();
+  const example = examples?.find(({ id }) => id === search.example)?.input_data;
+  const input = useInputForm(document, example ?? lastInput(runs));
+  const start = useRunDraft(pipelineId);
   const source = runs?.find(({ id }) => id === search.from) ?? runs?.[0];
 
   const run = () => {
@@ -37,7 +38,6 @@ export function TestPanel({ pipelineId, text, document, search, onSearch }: Prop
     if (data === null) return;
     start.mutate(
       {
-        pipeline_id: pipelineId,
         text,
         input_data: data,
         step_id: step ?? undefined,
@@ -75,13 +75,15 @@ export function TestPanel({ pipelineId, text, document, search, onSearch }: Prop
             onChange={(event) => onSearch({ from: event.currentTarget.value })}
           />
         )}
-        {step !== null && runs?.length === 0 && <p className="dimmed">{strings.noRuns}</p>}
-        {(step === null || runs?.length === 0) && input.form}
-        <p className="dimmed">{strings.testHint}</p>
+        {step !== null && runs?.length === 0 && <p className={classes.hint}>{strings.noRuns}</p>}
+        {isLoading && <TextSkeleton lines={3} />}
+        {!isLoading && (step === null || runs?.length === 0) && input.form}
+        <p className={classes.hint}>{strings.testHint}</p>
         <div className={classes.actions}>
           <Button
             type="submit"
             loading={start.isPending}
+            disabled={isLoading}
             leftSection={<Play size={16} aria-hidden />}
           >
             {strings.runDraft}

@@ -31,6 +31,7 @@ export function openDraft({ draft, base, latestVersion, others, orphans }: Opene
     absorbed: [],
     others: others ?? [],
     latestVersion,
+    savedVersion: null,
     refused: null,
     saveError: null,
     unreachable: null,
@@ -133,6 +134,7 @@ function saved(state: DraftState, version: number, text: string): DraftState {
   return {
     ...state,
     base: { version, text },
+    savedVersion: version,
     draft: null,
     latestVersion: newer(state.latestVersion, version),
     wantsSave: false,

@@ -64,6 +64,8 @@ export type DraftState = {
   others: readonly OtherDraft[];
   /** The newest version, as far as known. */
   latestVersion: number | null;
+  /** The version that this tab has saved last. */
+  savedVersion: number | null;
   /** A text that the server refused as a draft. It is not sent again. */
   refused: { text: string; error: ApiError } | null;
   /** Why the last attempt to save was refused. */

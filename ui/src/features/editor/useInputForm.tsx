@@ -2,6 +2,7 @@ import { JsonInput } from "@mantine/core";
 import { useState } from "react";
 import { InputForm } from "./InputForm";
 import { type InputErrors, inputFields, readInput, valuesOf } from "./inputFields";
+import classes from "./Panels.module.css";
 import { strings } from "./strings";
 
 type Input = Record<string, unknown>;
@@ -44,7 +45,7 @@ export function useInputForm(document: unknown, given: Input | null | undefined)
         onChange={setJson}
       />
     ) : fields.length === 0 ? (
-      <p className="dimmed">{strings.noInput}</p>
+      <p className={classes.hint}>{strings.noInput}</p>
     ) : (
       <InputForm
         fields={fields}
@@ -54,4 +55,10 @@ export function useInputForm(document: unknown, given: Input | null | undefined)
       />
     );
   return { form, read };
+}
+
+/** The input of the newest run, so that a person need not write it again. */
+export function lastInput(runs: readonly { input_data: unknown }[] | undefined) {
+  const input = runs?.[0]?.input_data;
+  return typeof input === "object" && input !== null ? (input as Input) : null;
 }

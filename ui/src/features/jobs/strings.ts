@@ -45,7 +45,7 @@ export const strings = {
     BulkItemStatus,
     string
   >,
-  showItems: "Show failed items",
+  showItems: "Show items",
   more: "Load more",
   notLoaded: "The items could not be loaded",
   noItems: "No items",

@@ -10,7 +10,7 @@ import { strings } from "./strings";
 /** The pages of a pipeline. A link appears as soon as its route exists. */
 const PAGES = [
   { label: strings.editor, path: "/pipelines/$id/edit", needsVersion: false },
-  { label: strings.runs, path: "/pipelines/$id/runs", needsVersion: true },
+  { label: strings.runs, path: "/runs", needsVersion: true },
   { label: strings.versions, path: "/pipelines/$id/versions", needsVersion: true },
   { label: strings.triggers, path: "/pipelines/$id/triggers", needsVersion: true },
   { label: strings.settings, path: "/pipelines/$id/settings", needsVersion: true },
@@ -47,6 +47,7 @@ export function PipelineFrame({ id }: { id: string }) {
             key={path}
             to={path as LinkProps["to"]}
             params={{ id } as never}
+            search={(path === "/runs" ? { pipeline: id } : {}) as never}
             className={classes.page}
             activeProps={{ "aria-current": "page" }}
           >

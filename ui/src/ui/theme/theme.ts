@@ -101,7 +101,13 @@ export const theme = createTheme({
       defaultProps: { visibilityToggleButtonProps: { "aria-label": "Show what you type" } },
     },
     Modal: {
-      defaultProps: { centered: true, overlayProps: { backgroundOpacity: 0.4 } },
+      defaultProps: {
+        centered: true,
+        overlayProps: { backgroundOpacity: 0.4 },
+        closeButtonProps: { "aria-label": "Close" },
+        // The page has one banner, and the header of a dialog is none.
+        attributes: { header: { role: "presentation" } },
+      },
       styles: { title: { fontWeight: 600 } },
     },
     Kbd: { styles: { root: { borderBottomWidth: 1, fontWeight: 500 } } },

@@ -1,0 +1,371 @@
+"""The editor: what a person types is never lost, whatever ends, collides or does not answer."""
+
+import re
+from pathlib import Path
+
+import httpx2
+from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
+
+from tests.support.ports import free_port
+from tests.support.process import ServerProcess, proof_of_operator
+from tests.ui.support import PASSWORD, PageProblems, Person, assert_accessible, sign_in
+
+YAML = {"Content-Type": "application/yaml"}
+SOURCE = """\
+name: Greeting
+
+input:
+  schema:
+    who: {type: string, required: true}
+
+steps:
+  - id: greet
+    type: transform
+    template: Hello {{input.who}}
+
+  - id: shout
+    type: transform
+    template: "{{steps.greet.output}}!"
+"""
+
+
+async def saved_pipeline(api: httpx2.AsyncClient, source: str = SOURCE) -> str:
+    response = await api.post("/api/pipelines", content=source, headers=YAML)
+    assert response.status_code == 201, response.text
+    return response.json()["id"]
+
+
+def editor(page: Page) -> Locator:
+    return page.get_by_role("textbox", name="Pipeline YAML")
+
+
+async def open_editor(page: Page, pipeline: str) -> Locator:
+    await page.goto(f"/pipelines/{pipeline}/edit")
+    await expect(editor(page)).to_be_visible()
+    return editor(page)
+
+
+async def type_on_top(page: Page, text: str) -> None:
+    """Type a line before the first one."""
+    await editor(page).click()
+    await page.keyboard.press("Control+Home")
+    await page.keyboard.type(f"{text}\n")
+
+
+async def expect_kept(page: Page) -> None:
+    """Wait until the server has the text as a draft."""
+    await expect(page.get_by_role("status", name="Draft")).to_contain_text(
+        "Draft kept on the server"
+    )
+
+
+async def save(page: Page) -> None:
+    await page.get_by_role("button", name="Save", exact=True).click()
+
+
+async def draft_of(api: httpx2.AsyncClient, pipeline: str) -> str:
+    return (await api.get(f"/api/pipelines/{pipeline}/draft")).json()["text"]
+
+
+async def text_of(api: httpx2.AsyncClient, pipeline: str) -> str:
+    accepts = {"Accept": "application/yaml"}
+    return (await api.get(f"/api/pipelines/{pipeline}", headers=accepts)).text
+
+
+async def test_a_pipeline_is_made_from_an_example_tested_saved_and_run(page: Page, person: Person):
+    await sign_in(page, person)
+    await page.goto("/pipelines")
+    await page.get_by_role("link", name="Start with an example").click()
+    await page.get_by_role("radio", name=re.compile("Order summary")).click()
+    await page.get_by_role("button", name="Open in the editor").click()
+    await expect(editor(page)).to_contain_text("name: Order summary")
+
+    await type_on_top(page, "nane: Orders")
+    await page.get_by_role("tab", name=re.compile("Problems")).click()
+    problem = page.get_by_role("list", name="Problems").get_by_role("button")
+    await expect(problem.first).to_contain_text("nane")
+    await page.keyboard.press("Control+z")
+    await editor(page).click()
+    await page.keyboard.press("Control+Home")
+    await page.keyboard.press("Control+Shift+K")
+    await expect(page.get_by_text("No problems")).to_be_visible()
+
+    await page.get_by_role("button", name="Test", exact=True).click()
+    await page.get_by_role("button", name="Run the draft").click()
+    result = page.get_by_role("region", name="Result")
+    await expect(result.get_by_role("status", name="Test")).to_have_text("Completed")
+    steps = result.get_by_role("list", name="Steps of the test").get_by_role("listitem")
+    await expect(steps).to_have_count(2)
+    await expect(result.get_by_label("Output", exact=True)).to_contain_text("positions")
+
+    await save(page)
+    await expect(page.get_by_text("Saved as version 1.")).to_be_visible()
+    await page.get_by_role("button", name="Run", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog.get_by_label("customer")).not_to_be_empty()
+    await dialog.get_by_role("button", name="Start").click()
+    await expect(page).to_have_url(re.compile(r"/runs/[0-9a-f-]{36}"))
+
+
+async def test_a_problem_leads_to_its_line(page: Page, person: Person, api: httpx2.AsyncClient):
+    await sign_in(page, person)
+    await open_editor(page, await saved_pipeline(api))
+
+    await editor(page).click()
+    await page.keyboard.press("Control+End")
+    await page.keyboard.type("outputs: x\n")
+    await page.get_by_role("tab", name=re.compile("Problems")).click()
+    await page.get_by_role("list", name="Problems").get_by_role("button").first.click()
+
+    await expect(editor(page)).to_be_focused()
+    await expect(page.locator(".cm-activeLine")).to_contain_text("outputs: x")
+
+
+async def test_fields_are_completed_and_described(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    await sign_in(page, person)
+    await open_editor(page, await saved_pipeline(api, SOURCE.rstrip() + "\n    "))
+
+    await editor(page).click()
+    await page.keyboard.press("Control+End")
+    await page.keyboard.type("timeo")
+    await page.get_by_role("option", name=re.compile("timeout_seconds")).click()
+
+    await expect(editor(page)).to_contain_text("timeout_seconds: ")
+    panel = page.get_by_role("tabpanel")
+    await expect(panel.get_by_role("heading", name="transform")).to_be_visible()
+    await expect(panel).to_contain_text("Maximum time of one attempt")
+
+
+async def test_one_step_is_tested_with_the_outputs_of_an_earlier_run(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    await sign_in(page, person)
+    pipeline = await saved_pipeline(api)
+    run = await api.post(f"/api/pipelines/{pipeline}/run", json={"input_data": {"who": "Ada"}})
+    await api.get(f"/api/runs/{run.json()['id']}", params={"wait": 20})
+    await open_editor(page, pipeline)
+
+    await page.get_by_role("button", name="Test", exact=True).click()
+    await page.get_by_label("What to run").select_option("shout")
+    await expect(page.get_by_label("Outputs of the other steps")).to_be_visible()
+    await page.get_by_role("button", name="Run the draft").click()
+
+    result = page.get_by_role("region", name="Result")
+    await expect(result.get_by_label("Output", exact=True)).to_contain_text("Hello Ada!")
+
+
+async def test_a_killed_tab_loses_nothing(
+    page: Page,
+    context: BrowserContext,
+    person: Person,
+    api: httpx2.AsyncClient,
+    problems: PageProblems,
+):
+    problems.expect("ERR_FAILED")
+    await sign_in(page, person)
+    pipeline = await saved_pipeline(api)
+    await open_editor(page, pipeline)
+    # Nothing reaches the server, so that only the browser has the text.
+    await context.route("**/draft", lambda route: route.abort())
+    await type_on_top(page, "# typed before the end")
+    await expect(page.get_by_text("This browser keeps your changes")).to_be_visible()
+
+    await page.close()
+    await context.unroute("**/draft")
+    other = await context.new_page()
+    await open_editor(other, pipeline)
+
+    await expect(editor(other)).to_contain_text("# typed before the end")
+    await expect_kept(other)
+    assert (await draft_of(api, pipeline)).startswith("# typed before the end\n")
+
+
+async def test_two_tabs_show_the_same_text_and_lose_nothing(
+    page: Page, context: BrowserContext, person: Person, api: httpx2.AsyncClient
+):
+    await sign_in(page, person)
+    pipeline = await saved_pipeline(api)
+    await open_editor(page, pipeline)
+    other = await context.new_page()
+    await open_editor(other, pipeline)
+
+    await type_on_top(page, "# from the first")
+    await expect(editor(other)).to_contain_text("# from the first")
+    await editor(other).click()
+    await other.keyboard.press("Control+End")
+    await other.keyboard.type("# from the second\n")
+
+    await expect(editor(page)).to_contain_text("# from the second")
+    await expect_kept(page)
+    await save(page)
+    await expect(other.get_by_role("status", name="Draft")).to_have_text("Saved")
+    text = await text_of(api, pipeline)
+    assert "# from the first" in text
+    assert "# from the second" in text
+
+
+async def test_a_version_that_another_member_saved_is_merged(
+    page: Page, person: Person, api: httpx2.AsyncClient, problems: PageProblems
+):
+    problems.expect("status of 412")
+    await sign_in(page, person)
+    pipeline = await saved_pipeline(api)
+    await open_editor(page, pipeline)
+    await type_on_top(page, "# mine")
+    await expect_kept(page)
+    theirs = "# theirs\n" + SOURCE.replace("Hello", "Good morning")
+    response = await api.put(f"/api/pipelines/{pipeline}", content=theirs, headers=YAML)
+    assert response.status_code == 200
+
+    await save(page)
+    conflict = page.get_by_role("region", name="Version 2 was saved while you edited")
+    await expect(conflict.get_by_label("Theirs", exact=True).first).to_contain_text("# theirs")
+    await expect(conflict.get_by_label("Yours", exact=True).first).to_contain_text("# mine")
+    await conflict.get_by_text("Both", exact=True).click()
+    await conflict.get_by_role("button", name="Continue with the result").click()
+    await save(page)
+
+    await expect(page.get_by_text("Saved as version 3.")).to_be_visible()
+    assert (await text_of(api, pipeline)) == "# theirs\n# mine\n" + theirs.removeprefix(
+        "# theirs\n"
+    )
+
+
+async def test_leaving_by_back_and_renaming_keep_the_text(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    await sign_in(page, person)
+    pipeline = await saved_pipeline(api)
+    await page.goto("/pipelines")
+    await page.get_by_role("link", name="Greeting").click()
+    await expect(editor(page)).to_be_visible()
+    await type_on_top(page, "# typed and left at once")
+    await page.go_back()
+    await expect(page.get_by_role("table", name="Pipelines")).to_be_visible()
+    renamed = await api.patch(f"/api/pipelines/{pipeline}", json={"name": "Welcome"})
+    assert renamed.status_code == 200
+
+    await page.go_forward()
+    await expect(editor(page)).to_contain_text("# typed and left at once")
+    await type_on_top(page, "# typed later")
+    await expect_kept(page)
+
+    assert (await draft_of(api, pipeline)).startswith("# typed later\n# typed and left at once\n")
+
+
+async def test_signing_out_sends_the_text_first(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    await sign_in(page, person)
+    pipeline = await saved_pipeline(api)
+    await open_editor(page, pipeline)
+
+    await type_on_top(page, "# typed before signing out")
+    await page.get_by_role("button", name=re.compile("^Account ")).click()
+    await page.get_by_text("Sign out").click()
+    await expect(page).to_have_url(re.compile("/login"))
+
+    assert (await draft_of(api, pipeline)).startswith("# typed before signing out\n")
+
+
+async def test_signing_out_asks_if_the_text_cannot_be_sent(
+    page: Page,
+    context: BrowserContext,
+    person: Person,
+    api: httpx2.AsyncClient,
+    problems: PageProblems,
+):
+    problems.expect("ERR_FAILED")
+    await sign_in(page, person)
+    pipeline = await saved_pipeline(api)
+    await open_editor(page, pipeline)
+    await context.route("**/draft", lambda route: route.abort())
+    await type_on_top(page, "# typed while offline")
+
+    await page.get_by_role("button", name=re.compile("^Account ")).click()
+    await page.get_by_text("Sign out").click()
+    dialog = page.get_by_role("dialog", name="Sign out?")
+    await dialog.get_by_role("button", name="Stay signed in").click()
+
+    await expect(dialog).to_be_hidden()
+    await expect(editor(page)).to_contain_text("# typed while offline")
+
+
+async def test_changes_are_discarded_only_after_a_question(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    await sign_in(page, person)
+    pipeline = await saved_pipeline(api)
+    await open_editor(page, pipeline)
+    await type_on_top(page, "# unwanted")
+    await expect_kept(page)
+
+    await page.get_by_role("button", name="More actions").click()
+    await page.get_by_role("menuitem", name="Discard changes").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Discard", exact=True).click()
+
+    await expect(editor(page)).not_to_contain_text("# unwanted")
+    assert (await api.get(f"/api/pipelines/{pipeline}/draft")).status_code == 404
+
+
+async def test_a_server_that_is_killed_while_a_person_types_gets_the_text_later(
+    browser: Browser, tmp_path: Path
+):
+    server = ServerProcess(tmp_path, free_port(), {})
+    await server.start()
+    try:
+        async with httpx2.AsyncClient(base_url=server.url, timeout=30) as api:
+            body = {
+                "email": "a@example.com",
+                "password": PASSWORD,
+                **proof_of_operator(server.data),
+            }
+            token = (await api.post("/api/auth/register", json=body)).json()["token"]
+            api.headers["Authorization"] = f"Bearer {token}"
+            pipeline = await saved_pipeline(api)
+            context = await browser.new_context(base_url=server.url)
+            page = await context.new_page()
+            await sign_in(page, Person("a@example.com", PASSWORD, token))
+            await open_editor(page, pipeline)
+            await type_on_top(page, "# before")
+            await expect_kept(page)
+
+            await server.kill()
+            await type_on_top(page, "# while the server was gone")
+            await expect(page.get_by_text("This browser keeps your changes")).to_be_visible()
+            await server.start()
+            await expect_kept(page)
+
+            text = await draft_of(api, pipeline)
+            assert text.startswith("# while the server was gone\n# before\n")
+            await context.close()
+    finally:
+        await server.kill()
+
+
+async def test_the_editor_and_a_conflict_are_accessible(
+    page: Page,
+    person: Person,
+    api: httpx2.AsyncClient,
+    problems: PageProblems,
+):
+    problems.expect("status of 412")
+    await page.emulate_media(reduced_motion="reduce")
+    await sign_in(page, person)
+    pipeline = await saved_pipeline(api)
+    for scheme in ("light", "dark"):
+        await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        for panel in ("docs", "test", "problems"):
+            await page.goto(f"/pipelines/{pipeline}/edit?panel={panel}")
+            await expect(editor(page)).to_be_visible()
+            await expect(page.get_by_role("tabpanel")).not_to_be_empty()
+            await assert_accessible(page)
+    await type_on_top(page, "# mine")
+    await expect_kept(page)
+    await api.put(f"/api/pipelines/{pipeline}", content=f"# theirs\n{SOURCE}", headers=YAML)
+    await save(page)
+    await expect(page.get_by_role("button", name="Continue with the result")).to_be_visible()
+
+    await assert_accessible(page)
