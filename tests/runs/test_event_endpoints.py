@@ -1,6 +1,8 @@
 import pytest
 
 from stepiq.core import ids
+from stepiq.execution import events
+from stepiq.store.states import StepStatus
 
 
 class TestEvents:
@@ -32,6 +34,45 @@ class TestEvents:
     @pytest.mark.parametrize("after", ["-1", "x", "99999999999"])
     async def test_bad_numbers_are_refused(self, owner, run_id, after):
         response = await owner.get(f"/api/runs/{run_id}/events?after={after}")
+
+        assert response.status_code == 422
+
+
+class TestSomeEvents:
+    @pytest.fixture
+    async def path(self, teller, run_id) -> str:
+        """The events of a run with a log line of each of several executions."""
+        for which in (("draft", "", 1), ("draft", "", 12), ("draft", "1/0", 1), ("draft_2", "", 1)):
+            # A message that looks like the fields of another execution.
+            message = f'{which} "step_id":"draft","iteration":1,'
+            await teller.event(run_id, events.step_log(events.execution(*which), "info", message))
+        key = events.execution("draft", "", 1)
+        await teller.event(run_id, events.step_status(StepStatus.COMPLETED, key))
+        await teller.end(run_id)
+        return f"/api/runs/{run_id}/events"
+
+    @pytest.mark.parametrize(
+        ("query", "numbers"),
+        [
+            ("type=step.log", [1, 2, 3, 4]),
+            ("type=run.status", [6]),
+            ("step_id=draft", [1, 5]),
+            ("step_id=draft&type=step.log", [1]),
+            ("step_id=draft&iteration=12", [2]),
+            ("step_id=draft&branch=1/0", [3]),
+            ("step_id=draft&branch=1", []),
+            ("step_id=DRAFT", []),
+            ("step_id=draft_2", [4]),
+            ("step_id=draft&after=1", [5]),
+        ],
+    )
+    async def test_events_of_a_type_or_an_execution_are_listed(self, owner, path, query, numbers):
+        found = (await owner.get(f"{path}?{query}")).json()["data"]
+
+        assert [event["seq"] for event in found] == numbers
+
+    async def test_an_unknown_type_is_refused(self, owner, path):
+        response = await owner.get(f"{path}?type=step.unknown")
 
         assert response.status_code == 422
 

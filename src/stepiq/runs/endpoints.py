@@ -14,6 +14,7 @@ from stepiq.accounts.link_door import LinkDoor
 from stepiq.billing.http import BillingServicesDep
 from stepiq.core.errors import Issue
 from stepiq.execution.definitions import VersionNotFound
+from stepiq.execution.events import EventType, execution
 from stepiq.execution.limits import PlanCreditsExhausted, PlanRunsExhausted, QueueFull
 from stepiq.execution.pinning import StepRunInvalid
 from stepiq.execution.retries import RetryInvalid
@@ -388,11 +389,26 @@ async def list_events(
     after: Annotated[
         int, Query(ge=0, le=_LARGEST_SEQ, description="Only events with a higher number.")
     ] = 0,
+    type_: Annotated[
+        EventType | None, Query(alias="type", description="Only events of one type.")
+    ] = None,
+    step_id: Annotated[
+        str | None,
+        Query(max_length=64, description="Only events of one execution of this step."),
+    ] = None,
+    branch: Annotated[
+        str,
+        Query(max_length=64, description="Branch of the execution; empty outside branches."),
+    ] = "",
+    iteration: Annotated[
+        int, Query(ge=1, le=_LARGEST_SEQ, description="Iteration of the execution.")
+    ] = 1,
 ) -> Page[schemas.EventView]:
     """The recorded events of a run, oldest first: all events of its stream except `step.delta`."""
     await service.progress(read, caller, run_id)
     start = after if page.before is None else min(page.before.int, _LARGEST_SEQ)
-    statement = queries.events_statement(run_id, after=start, limit=page.fetch)
+    of = None if step_id is None else execution(step_id, branch, iteration)
+    statement = queries.events_statement(run_id, after=start, limit=page.fetch, type_=type_, of=of)
     return page.page(
         await queries.events(read, statement),
         lambda event: schemas.event_view(run_id, event),

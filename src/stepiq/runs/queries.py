@@ -10,6 +10,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from stepiq.core.json import dumps
+from stepiq.execution.events import EventType, ExecutionKey
 from stepiq.execution.journal_rows import step_record
 from stepiq.execution.records import StepRecord
 from stepiq.runs.records import (
@@ -179,14 +181,24 @@ async def outline(session: Session, run_id: UUID, *, limit: int) -> Outline | No
     return Outline(**row, steps=steps[:limit], more_steps=len(steps) > limit)
 
 
-def events_statement(run_id: UUID, *, after: int, limit: int) -> sa.Select[Any]:
-    """Events of a run's log after a number, in order."""
-    return (
-        sa.select(run_events)
-        .where(run_events.c.run_id == run_id, run_events.c.seq > after)
-        .order_by(run_events.c.seq)
-        .limit(limit)
-    )
+def events_statement(
+    run_id: UUID,
+    *,
+    after: int,
+    limit: int,
+    type_: EventType | None = None,
+    of: ExecutionKey | None = None,
+) -> sa.Select[Any]:
+    """Events of a run's log after a number, in order: all, or those of a type or of one execution of a step."""
+    wanted = [run_events.c.run_id == run_id, run_events.c.seq > after]
+    if type_ is not None:
+        wanted.append(run_events.c.type == type_)
+    if of is not None:
+        # The data of each event of a step begins with the fields that identify its execution.
+        start = f"{dumps({**of})[:-1]},"
+        text = sa.type_coerce(run_events.c.data, sa.Text)
+        wanted.append(sa.func.substr(text, 1, len(start)) == start)
+    return sa.select(run_events).where(*wanted).order_by(run_events.c.seq).limit(limit)
 
 
 async def events(session: Session, statement: sa.Select[Any]) -> list[LoggedEvent]:

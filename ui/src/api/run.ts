@@ -21,6 +21,10 @@ export type Delivery = Schemas["Delivery"];
 export type Retry = Schemas["RetryRequest"];
 export type StepKey = { step_id: string; branch: string; iteration: number };
 
+export type LogLine = { seq: number; level: string; message: string; created_at: string };
+
+const MAX_LOG_LINES = 1000;
+
 /** Steps of a page. The first page is enough for the first screen of all runs. */
 const STEPS_PER_PAGE = 1000;
 
@@ -108,6 +112,28 @@ export function eventsQuery(runId: string) {
       ),
     initialPageParam: 0,
     getNextPageParam: (last) => (last.data.length < 100 ? undefined : last.data.at(-1)?.data.seq),
+  });
+}
+
+/** The first log lines of an execution of a step. `version` changes when the execution has changed. */
+export function logsQuery(runId: string, { step_id, branch, iteration }: StepKey, version: string) {
+  return queryOptions({
+    queryKey: ["run", runId, "logs", step_id, branch, iteration, version],
+    queryFn: async ({ signal }) => {
+      const query = { type: "step.log", step_id, branch, iteration, limit: 100 } as const;
+      const lines: LogLine[] = [];
+      for (let after = 0; lines.length < MAX_LOG_LINES; after = lines.at(-1)?.seq ?? 0) {
+        const page = await unwrap(
+          api.GET("/api/runs/{run_id}/events", {
+            params: { path: { run_id: runId }, query: { ...query, after } },
+            signal,
+          }),
+        );
+        for (const event of page.data) if (event.type === "step.log") lines.push(event.data);
+        if (page.next_cursor === null) break;
+      }
+      return lines;
+    },
   });
 }
 

@@ -1,15 +1,16 @@
 import { Button } from "@mantine/core";
-import type { ReactNode } from "react";
+import { lazy, type ReactNode, Suspense, useState } from "react";
 import { isFinal, type Run, type StepKey } from "@/api/run";
 import { Duration, Money, RelativeTime, Tokens } from "@/ui/format/Values";
 import { PageHeader } from "@/ui/PageHeader";
 import { StatusBadge } from "@/ui/StatusBadge";
-import { CancelButton } from "./CancelButton";
 import { PipelineLink, RunLink } from "./links";
 import { RunMenu } from "./RunMenu";
 import classes from "./RunPage.module.css";
 import { strings } from "./strings";
 import { useHead } from "./useRun";
+
+const CancelDialog = lazy(() => import("./CancelDialog"));
 
 type Props = { run: Run; selection: StepKey | null; onRetry: (from: string) => void };
 
@@ -17,6 +18,7 @@ type Props = { run: Run; selection: StepKey | null; onRetry: (from: string) => v
 export function RunHeader({ run, selection, onRetry }: Props) {
   const head = useHead() ?? { ...run, until: null };
   const hasEnded = isFinal(head.status);
+  const [isCancelling, setCancelling] = useState(false);
   return (
     <PageHeader
       title={`${run.pipeline_name || strings.unnamed} · ${run.id.slice(0, 8)}`}
@@ -28,7 +30,16 @@ export function RunHeader({ run, selection, onRetry }: Props) {
       description={<Facts run={run} head={head} />}
       actions={
         <>
-          {!hasEnded && <CancelButton runId={run.id} />}
+          {!hasEnded && (
+            <Button variant="default" onClick={() => setCancelling(true)}>
+              {strings.cancel}
+            </Button>
+          )}
+          {isCancelling && (
+            <Suspense fallback={null}>
+              <CancelDialog runId={run.id} onClose={() => setCancelling(false)} />
+            </Suspense>
+          )}
           {hasEnded && selection !== null && (
             <Button variant="default" onClick={() => onRetry(selection.step_id)}>
               {strings.fork}

@@ -1,21 +1,22 @@
 import { useSuspenseQuery } from "@tanstack/react-query";
-import { useCallback, useMemo, useState } from "react";
+import { lazy, type ReactNode, Suspense, useCallback, useMemo, useState } from "react";
 import { runQuery } from "@/api/run";
 import { ErrorState } from "@/ui/feedback/ErrorState";
-import { TableSkeleton } from "@/ui/feedback/Skeletons";
+import { TableSkeleton, TextSkeleton } from "@/ui/feedback/Skeletons";
 import { FailureBanner } from "./FailureBanner";
-import { Inspector } from "./inspector/Inspector";
 import { rowKey } from "./model/rows";
-import { RunPanels } from "./panels/RunPanels";
 import { RunHeader } from "./RunHeader";
 import classes from "./RunPage.module.css";
-import { RetryDialog } from "./retry/RetryDialog";
 import { searchFor, selectionOf, useRunSearch } from "./search";
 import { strings } from "./strings";
 import { StepTree } from "./tree/StepTree";
 import { useFollowedRun } from "./useFollowedRun";
 import { StoreContext, useLoading } from "./useRun";
 import { useRunKeys } from "./useRunKeys";
+
+const Inspector = lazy(() => import("./inspector/Inspector"));
+const RunPanels = lazy(() => import("./panels/RunPanels"));
+const RetryDialog = lazy(() => import("./retry/RetryDialog"));
 
 /** One run: its facts, its steps with their times, the details of one of them, and its data. */
 export function RunPage({ runId }: { runId: string }) {
@@ -47,24 +48,30 @@ export function RunPage({ runId }: { runId: string }) {
           <StepTree run={run} selectedKey={selectedKey} onSelect={select} />
         </Steps>
         {selection !== null && (
-          <Inspector
-            key={selectedKey}
-            run={run}
-            selection={selection}
-            onClose={() => select(null)}
-            onRetry={setRetryFrom}
-          />
+          <Suspense fallback={<TextSkeleton lines={8} />}>
+            <Inspector
+              key={selectedKey}
+              run={run}
+              selection={selection}
+              onClose={() => select(null)}
+              onRetry={setRetryFrom}
+            />
+          </Suspense>
         )}
       </div>
-      <RunPanels run={run} />
+      <Suspense fallback={<TableSkeleton columns={4} rows={3} />}>
+        <RunPanels run={run} />
+      </Suspense>
       {retryFrom !== null && (
-        <RetryDialog run={run} from={retryFrom} onClose={() => setRetryFrom(null)} />
+        <Suspense fallback={null}>
+          <RetryDialog run={run} from={retryFrom} onClose={() => setRetryFrom(null)} />
+        </Suspense>
       )}
     </StoreContext>
   );
 }
 
-function Steps({ children }: { children: React.ReactNode }) {
+function Steps({ children }: { children: ReactNode }) {
   const { hasSteps, failure } = useLoading();
   if (failure !== null) return <ErrorState error={failure} title={strings.stepsNotLoaded} />;
   if (!hasSteps) return <TableSkeleton columns={2} rows={6} />;

@@ -1,6 +1,7 @@
 import { createContext, useContext, useMemo, useSyncExternalStore } from "react";
+import type { LogLine } from "@/api/run";
 import type { Row } from "./model/rows";
-import type { Answer, Head, Loading, LogLine, RunStore } from "./model/runStore";
+import type { Answer, Head, Loading, RunStore } from "./model/runStore";
 import type { Tree } from "./model/tree";
 
 export const StoreContext = createContext<RunStore | null>(null);

@@ -2,7 +2,6 @@ import { useQuery } from "@tanstack/react-query";
 import { type Run, type StepDetail, versionQuery } from "@/api/run";
 import { JsonTree } from "@/ui/text/JsonTree";
 import { TextViewer } from "@/ui/text/TextViewer";
-import { rowKey } from "../model/rows";
 import { definitionOf } from "./kinds";
 import { Logs } from "./Logs";
 import { Note, Section } from "./parts";
@@ -32,5 +31,5 @@ export function CodeInput({ run, detail }: TabProps) {
 }
 
 export function PrintedLines({ run, detail }: { run: Run; detail: StepDetail }) {
-  return <Logs run={run} stepKey={rowKey(detail)} empty={strings.code.noPrinted} />;
+  return <Logs run={run} detail={detail} empty={strings.code.noPrinted} />;
 }

@@ -1,6 +1,7 @@
 import { ActionIcon, SegmentedControl, Tabs } from "@mantine/core";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { X } from "lucide-react";
+import { useEffect, useRef } from "react";
 import { type Run, type StepDetail, type StepKey, stepQuery } from "@/api/run";
 import { ErrorState } from "@/ui/feedback/ErrorState";
 import { TextSkeleton } from "@/ui/feedback/Skeletons";
@@ -27,7 +28,7 @@ type Props = {
 };
 
 /** The details of one execution of a step. */
-export function Inspector({ run, selection, onClose, onRetry }: Props) {
+export default function Inspector({ run, selection, onClose, onRetry }: Props) {
   const row = useRow(rowKey(selection));
   const { isComplete } = useLoading();
   const version = row === undefined ? "" : `${row.status} ${row.attempt} ${row.attempts}`;
@@ -38,8 +39,18 @@ export function Inspector({ run, selection, onClose, onRetry }: Props) {
     placeholderData: keepPreviousData,
     refetchInterval: isRunning ? RUNNING_MS : false,
   });
+  const section = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // On narrow screens, the details are below the steps.
+    const isBeside = window.matchMedia("(min-width: 64em)").matches;
+    if (!isBeside) section.current?.scrollIntoView({ block: "nearest" });
+  }, []);
   return (
-    <section className={classes.inspector} aria-label={strings.label(selection.step_id)}>
+    <section
+      ref={section}
+      className={classes.inspector}
+      aria-label={strings.label(selection.step_id)}
+    >
       <div className={classes.top}>
         {row && <StatusBadge status={row.status} />}
         <h2 className={classes.title}>{row?.name ?? selection.step_id}</h2>

@@ -3,7 +3,6 @@ import { type Operation, operationQuery, type Run, type StepDetail } from "@/api
 import { ErrorState } from "@/ui/feedback/ErrorState";
 import { TextSkeleton } from "@/ui/feedback/Skeletons";
 import { JsonTree } from "@/ui/text/JsonTree";
-import { rowKey } from "../model/rows";
 import { Answer } from "./Answer";
 import { Attempts } from "./Attempts";
 import { CodeInput, PrintedLines } from "./CodeTabs";
@@ -50,7 +49,7 @@ export function TabContent({ tab, ...props }: TabProps & { tab: Tab }) {
     case "attempts":
       return <Attempts detail={detail} />;
     case "logs":
-      return <Logs run={run} stepKey={rowKey(detail)} />;
+      return <Logs run={run} detail={detail} />;
     case "raw":
       return <Raw detail={detail} operations={operations} />;
   }

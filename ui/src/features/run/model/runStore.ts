@@ -1,4 +1,4 @@
-import type { Run, RunStatus, StepPage, StreamedEvent } from "@/api/run";
+import type { LogLine, Run, RunStatus, StepPage, StreamedEvent } from "@/api/run";
 import { afterReviewRequested, afterStepStatus, listedRow } from "./applyEvent";
 import { Notifier } from "./notifier";
 import { enclosing, hasEnded, type Row, rowKey } from "./rows";
@@ -27,8 +27,6 @@ export type Loading = {
   /** Why the steps cannot be read. The page does not try again. */
   failure: unknown;
 };
-
-export type LogLine = { seq: number; level: string; message: string; created_at: string };
 
 /** Characters of an answer that the page keeps while it streams. The step has the complete output afterwards. */
 const MAX_ANSWER = 200_000;

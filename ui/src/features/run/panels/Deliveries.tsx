@@ -15,7 +15,7 @@ const texts = strings.deliveries;
 const PENDING_MS = 2000;
 
 /** The deliveries of the run, with each attempt and its response. */
-export function Deliveries({ run }: { run: Run }) {
+export default function Deliveries({ run }: { run: Run }) {
   const { data, error, refetch } = useQuery({
     ...deliveriesQuery(run.id),
     refetchInterval: ({ state }) =>

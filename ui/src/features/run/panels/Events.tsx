@@ -39,7 +39,7 @@ const COLUMNS: readonly Column<RunEvent>[] = [
 ];
 
 /** The recorded events of the run. New ones are added while a person looks at the end of the list. */
-export function Events({ run }: { run: Run }) {
+export default function Events({ run }: { run: Run }) {
   const { data, error, refetch, hasNextPage, fetchNextPage, isFetching } = useInfiniteQuery(
     eventsQuery(run.id),
   );

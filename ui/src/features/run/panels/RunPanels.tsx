@@ -1,14 +1,17 @@
 import { Tabs } from "@mantine/core";
+import { lazy, Suspense } from "react";
 import { isFinal, type Run } from "@/api/run";
+import { TableSkeleton } from "@/ui/feedback/Skeletons";
 import { ValueView } from "../inspector/ValueView";
 import { PANELS, type Panel, useRunSearch } from "../search";
 import { strings } from "../strings";
-import { Deliveries } from "./Deliveries";
-import { Events } from "./Events";
 import classes from "./RunPanels.module.css";
 
+const Deliveries = lazy(() => import("./Deliveries"));
+const Events = lazy(() => import("./Events"));
+
 /** The data of the run as a whole, below its steps. */
-export function RunPanels({ run }: { run: Run }) {
+export default function RunPanels({ run }: { run: Run }) {
   const [search, setSearch] = useRunSearch();
   const panel = search.panel ?? "output";
   return (
@@ -26,7 +29,9 @@ export function RunPanels({ run }: { run: Run }) {
         ))}
       </Tabs.List>
       <Tabs.Panel value={panel} className={classes.panel}>
-        <Content run={run} panel={panel} />
+        <Suspense fallback={<TableSkeleton columns={4} rows={3} />}>
+          <Content run={run} panel={panel} />
+        </Suspense>
       </Tabs.Panel>
     </Tabs>
   );

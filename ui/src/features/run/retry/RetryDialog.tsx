@@ -24,7 +24,7 @@ type Props = {
 };
 
 /** Where a retry starts, with which version and which data, and what that reuses. */
-export function RetryDialog({ run, from, onClose }: Props) {
+export default function RetryDialog({ run, from, onClose }: Props) {
   const store = useStore();
   const [rows] = useState(() => store.rows);
   const stopped = stoppedAt(rows, failureOf(run.error)?.step_id ?? null);
