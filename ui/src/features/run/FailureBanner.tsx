@@ -1,5 +1,6 @@
-import { Anchor, Button } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { CircleX } from "lucide-react";
+import { CodeLink, failureOf } from "./failure";
 import { firstFailure } from "./model/tree";
 import classes from "./RunPage.module.css";
 import { strings } from "./strings";
@@ -11,34 +12,8 @@ type Props = {
   onRetry: (from: string) => void;
 };
 
-export type Failure = { code: string; message: string; step_id?: string | null };
-
-/** An error of a run or a step, which the API shows as JSON. */
-export function failureOf(error: unknown): Failure | null {
-  if (typeof error !== "object" || error === null) return null;
-  const { code, message, step_id } = error as Record<string, unknown>;
-  return {
-    code: String(code ?? "unknown"),
-    message: String(message ?? ""),
-    step_id: typeof step_id === "string" ? step_id : null,
-  };
-}
-
-export function CodeLink({ code }: { code: string }) {
-  return (
-    <Anchor
-      href={`/docs/errors#${encodeURIComponent(code)}`}
-      target="_blank"
-      className="mono"
-      underline="always"
-    >
-      {code}
-    </Anchor>
-  );
-}
-
 /** Why the run failed, with the way to the step and to a retry. The details of that step show the same. */
-export function FailureBanner({ selectedKey, onSelect, onRetry }: Props) {
+export default function FailureBanner({ selectedKey, onSelect, onRetry }: Props) {
   const store = useStore();
   const head = useHead();
   const tree = useTree();

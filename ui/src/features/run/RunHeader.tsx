@@ -5,11 +5,11 @@ import { Duration, Money, RelativeTime, Tokens } from "@/ui/format/Values";
 import { PageHeader } from "@/ui/PageHeader";
 import { StatusBadge } from "@/ui/StatusBadge";
 import { PipelineLink, RunLink } from "./links";
-import { RunMenu } from "./RunMenu";
 import classes from "./RunPage.module.css";
 import { strings } from "./strings";
 import { useHead } from "./useRun";
 
+const RunMenu = lazy(() => import("./RunMenu"));
 const CancelDialog = lazy(() => import("./CancelDialog"));
 
 type Props = { run: Run; selection: StepKey | null; onRetry: (from: string) => void };
@@ -53,7 +53,9 @@ export function RunHeader({ run, selection, onRetry }: Props) {
               {strings.retry}
             </Button>
           )}
-          <RunMenu run={run} />
+          <Suspense fallback={null}>
+            <RunMenu run={run} />
+          </Suspense>
         </>
       }
     />

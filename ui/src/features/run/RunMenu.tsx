@@ -18,7 +18,7 @@ async function copy(text: string): Promise<void> {
   }
 }
 
-export function RunMenu({ run }: { run: Run }) {
+export default function RunMenu({ run }: { run: Run }) {
   const url = `/api/runs/${run.id}`;
   return (
     <Menu>

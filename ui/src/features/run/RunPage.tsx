@@ -3,7 +3,6 @@ import { lazy, type ReactNode, Suspense, useCallback, useMemo, useState } from "
 import { runQuery } from "@/api/run";
 import { ErrorState } from "@/ui/feedback/ErrorState";
 import { TableSkeleton, TextSkeleton } from "@/ui/feedback/Skeletons";
-import { FailureBanner } from "./FailureBanner";
 import { rowKey } from "./model/rows";
 import { RunHeader } from "./RunHeader";
 import classes from "./RunPage.module.css";
@@ -14,6 +13,7 @@ import { useFollowedRun } from "./useFollowedRun";
 import { StoreContext, useLoading } from "./useRun";
 import { useRunKeys } from "./useRunKeys";
 
+const FailureBanner = lazy(() => import("./FailureBanner"));
 const Inspector = lazy(() => import("./inspector/Inspector"));
 const RunPanels = lazy(() => import("./panels/RunPanels"));
 const RetryDialog = lazy(() => import("./retry/RetryDialog"));
@@ -42,7 +42,11 @@ export function RunPage({ runId }: { runId: string }) {
   return (
     <StoreContext value={store}>
       <RunHeader run={run} selection={selection} onRetry={setRetryFrom} />
-      <FailureBanner selectedKey={selectedKey} onSelect={select} onRetry={setRetryFrom} />
+      {run.error !== null && (
+        <Suspense fallback={null}>
+          <FailureBanner selectedKey={selectedKey} onSelect={select} onRetry={setRetryFrom} />
+        </Suspense>
+      )}
       <div className={classes.split} data-open={isOpen}>
         <Steps>
           <StepTree run={run} selectedKey={selectedKey} onSelect={select} />

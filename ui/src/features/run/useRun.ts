@@ -1,4 +1,4 @@
-import { createContext, useContext, useMemo, useSyncExternalStore } from "react";
+import { createContext, useCallback, useContext, useMemo, useSyncExternalStore } from "react";
 import type { LogLine } from "@/api/run";
 import type { Row } from "./model/rows";
 import type { Answer, Head, Loading, RunStore } from "./model/runStore";
@@ -30,8 +30,31 @@ export function useHead(): Head | null {
   return useTopic("head", (store) => store.head);
 }
 
+/** New rows of a large tree are drawn together this often, because each change of the list costs a few milliseconds. */
+const LARGE_TREE_MS = 100;
+const LARGE_TREE = 1000;
+
 export function useTree(): Tree {
-  return useTopic("tree", (store) => store.tree);
+  const store = useStore();
+  const subscribe = useCallback(
+    (listener: () => void) => {
+      let timer: ReturnType<typeof setTimeout> | null = null;
+      const announce = () => {
+        timer = null;
+        listener();
+      };
+      const stop = store.subscribe("tree", () => {
+        if (store.size < LARGE_TREE) announce();
+        else timer ??= setTimeout(announce, LARGE_TREE_MS);
+      });
+      return () => {
+        stop();
+        if (timer !== null) clearTimeout(timer);
+      };
+    },
+    [store],
+  );
+  return useSyncExternalStore(subscribe, () => store.tree);
 }
 
 export function useLoading(): Loading {

@@ -1,8 +1,10 @@
 import { useEffect, useRef } from "react";
 import { ErrorState } from "@/ui/feedback/ErrorState";
+import { TextSkeleton } from "@/ui/feedback/Skeletons";
 import { rowKey } from "../model/rows";
 import { useAnswer } from "../useRun";
 import classes from "./Inspector.module.css";
+import { attemptsOf } from "./kinds";
 import { Note } from "./parts";
 import { strings } from "./strings";
 import type { TabProps } from "./TabContent";
@@ -11,7 +13,7 @@ import { ValueView } from "./ValueView";
 
 /** The answer of a model: the text while it arrives, then the output, or the text of an earlier attempt. */
 export function Answer({ detail, attempt, isRunning }: TabProps) {
-  const isLast = attempt === undefined || attempt >= detail.attempts;
+  const isLast = attempt === undefined || attempt === attemptsOf(detail).at(-1);
   if (isRunning && isLast) return <StreamedAnswer stepKey={rowKey(detail)} />;
   if (isLast && detail.output !== null) {
     return <ValueView value={detail.output} label={strings.tabs.answer} />;
@@ -55,7 +57,8 @@ function RecordedAnswer(props: Pick<TabProps, "detail" | "attempt">) {
   const { hasCall, operation, error } = useLastOperation(props);
   if (error) return <ErrorState error={error} title={strings.notLoaded} />;
   if (!hasCall) return <Note>{strings.noCall}</Note>;
-  const text = field(operation?.response, "text");
-  if (typeof text !== "string") return <Note>{strings.noOutput}</Note>;
+  if (operation === undefined) return <TextSkeleton />;
+  const text = field(operation.response, "text") ?? operation.response;
+  if (text === null) return <Note>{strings.noOutput}</Note>;
   return <ValueView value={text} label={strings.tabs.answer} />;
 }

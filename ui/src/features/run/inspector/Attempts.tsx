@@ -2,7 +2,7 @@ import type { Operation, StepDetail } from "@/api/run";
 import { Duration, Tokens } from "@/ui/format/Values";
 import { type Status, StatusBadge } from "@/ui/StatusBadge";
 import { type Column, DataTable } from "@/ui/table/DataTable";
-import { CodeLink, failureOf } from "../FailureBanner";
+import { CodeLink, failureOf } from "../failure";
 import { Note } from "./parts";
 import { strings } from "./strings";
 
@@ -22,7 +22,14 @@ const COLUMNS: readonly Column<Operation>[] = [
   {
     id: "status",
     header: texts.status,
-    cell: ({ status }) => <StatusBadge status={status as Status} />,
+    cell: ({ status, error }) => {
+      const failure = failureOf(error);
+      return (
+        <>
+          <StatusBadge status={status as Status} /> {failure && <CodeLink code={failure.code} />}
+        </>
+      );
+    },
   },
   {
     id: "duration",
@@ -37,14 +44,6 @@ const COLUMNS: readonly Column<Operation>[] = [
     cell: ({ model, input_tokens, output_tokens }) => (
       <Tokens count={model === null ? null : input_tokens + output_tokens} />
     ),
-  },
-  {
-    id: "error",
-    header: texts.error,
-    cell: ({ error }) => {
-      const failure = failureOf(error);
-      return failure && <CodeLink code={failure.code} />;
-    },
   },
 ];
 

@@ -1,7 +1,7 @@
 import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { type Run, type StepDetail, versionTextQuery } from "@/api/run";
-import { CodeLink, failureOf } from "../FailureBanner";
+import { CodeLink, failureOf } from "../failure";
 import classes from "./Inspector.module.css";
 import { lineOf } from "./kinds";
 import { strings } from "./strings";
@@ -41,7 +41,8 @@ function Excerpt({ run, stepId }: { run: Run; stepId: string }) {
   const first = Math.max(1, line - LINES_BEFORE);
   const lines = text.split("\n").slice(first - 1, line + LINES_AFTER);
   return (
-    <figure aria-label={strings.failure.line(line)} className={classes.lines}>
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must reach it
+    <figure aria-label={strings.failure.line(line)} className={classes.lines} tabIndex={0}>
       {lines.map((each, index) => (
         <div key={first + index} className={classes.line} data-marked={first + index === line}>
           <span className={classes.number}>{first + index}</span>

@@ -82,7 +82,6 @@ export const strings = {
     status: "Status",
     duration: "Duration",
     tokens: "Tokens",
-    error: "Error",
     restarted: (starts: number) => `started ${starts} times`,
     more: "There are more calls. GET /api/runs/ID/steps/STEP lists all of them.",
   },

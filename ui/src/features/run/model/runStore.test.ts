@@ -196,11 +196,7 @@ test.each(Array.from({ length: 60 }, (_, seed) => seed))(
     }
 
     const shown = store.rows.map(({ step_id, status, attempts }) => [step_id, status, attempts]);
-    const recorded = (states.at(-1) ?? []).map(({ step_id, status, attempts }) => [
-      step_id,
-      status,
-      attempts,
-    ]);
+    const recorded = (states.at(-1) ?? []).map((row) => [row.step_id, row.status, row.attempts]);
     expect(shown.sort()).toEqual(recorded.sort());
     expect(store.lastSeq).toBe(events.length);
   },
@@ -221,4 +217,31 @@ test("10,000 steps with 10,000 events stay within the time of a few frames", () 
 
   expect(store.tree).toBe(tree);
   expect(store.rows.every(({ status }) => status === "completed")).toBe(true);
+});
+
+test("rows that arrive one by one lead to the same tree as all of them at once", () => {
+  const random = randomFrom(3);
+  const rows = Array.from({ length: 400 }, (_, index) => {
+    const branch = index === 0 || random() < 0.1 ? "" : String(Math.floor(random() * 12));
+    return step(`s${index}`, { ordinal: index + 1, branch });
+  });
+  const whole = manualStore();
+  whole.addPage(page(rows, 1));
+  const grown = manualStore();
+  grown.addPage(page(rows.slice(0, 1), 1));
+  for (const [index, row] of rows.entries()) {
+    const tree = grown.tree;
+    grown.apply(
+      stepStatus(index + 2, row.step_id, "running", row.branch ? { branch: row.branch } : {}),
+    );
+    expect(grown.tree === tree).toBe(index === 0);
+  }
+
+  const shape = (store: RunStore) =>
+    store.tree.roots.map(({ key, position, children }) => [
+      key,
+      position,
+      children.map((each) => [each.key, each.position]),
+    ]);
+  expect(shape(grown)).toEqual(shape(whole));
 });

@@ -2,7 +2,7 @@ import type { LogLine, Run, RunStatus, StepPage, StreamedEvent } from "@/api/run
 import { afterReviewRequested, afterStepStatus, listedRow } from "./applyEvent";
 import { Notifier } from "./notifier";
 import { enclosing, hasEnded, type Row, rowKey } from "./rows";
-import { buildTree, type Tree } from "./tree";
+import { builderOf, type Tree, type TreeBuilder } from "./tree";
 
 /** Status and times of the run, which events update before the run is read again. */
 export type Head = Pick<Run, "status" | "started_at" | "completed_at" | "error"> & {
@@ -42,6 +42,7 @@ export class RunStore {
   readonly #logs = new Map<string, readonly LogLine[]>();
   readonly #inside = new Map<string, number>();
   readonly #notifier: Notifier;
+  #builder: TreeBuilder | null = null;
   #tree: Tree | null = null;
   #head: Head | null = null;
   #lastSeq = 0;
@@ -86,7 +87,8 @@ export class RunStore {
 
   /** The rows as a tree. It is the same object until rows are added or reordered. */
   get tree(): Tree {
-    this.#tree ??= buildTree(this.#rows.values());
+    this.#builder ??= builderOf(this.#rows.values());
+    this.#tree ??= this.#builder.snapshot();
     return this.#tree;
   }
 
@@ -185,6 +187,8 @@ export class RunStore {
     this.#notifier.changed(next.key);
     if (known === undefined || known.ordinal !== next.ordinal) {
       this.#tree = null;
+      if (known === undefined && this.#builder?.canAdd(next)) this.#builder.add(next);
+      else this.#builder = null;
       this.#notifier.changed("tree");
     }
     // The row of a `parallel` counts the statuses of what it contains.

@@ -4,7 +4,7 @@ import { listedRow } from "./applyEvent";
 import type { Row } from "./rows";
 import { randomFrom, step } from "./testRows";
 import {
-  buildTree,
+  builderOf,
   countInside,
   firstFailure,
   isExpanded,
@@ -21,7 +21,7 @@ function rowsOf(steps: StepSummary[]): Row[] {
 function treeOf(steps: StepSummary[]) {
   const rows = rowsOf(steps);
   const byKey = new Map(rows.map((row) => [row.key, row]));
-  return { tree: buildTree(rows), rowOf: (key: string) => byKey.get(key), rows };
+  return { tree: builderOf(rows).snapshot(), rowOf: (key: string) => byKey.get(key), rows };
 }
 
 let ordinal = 0;

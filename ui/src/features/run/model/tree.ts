@@ -14,19 +14,25 @@ export type Tree = {
   readonly nodes: ReadonlyMap<string, TreeNode>;
 };
 
-type Sorted = TreeNode & { index: number; ordinal: number };
+type Sorted = TreeNode & { readonly index: number; readonly ordinal: number };
 
 /**
- * The rows as a tree. The parent of a row in a branch is the last row before it in the enclosing branch. Children are
- * in the order of their branches, and in the order of execution within a branch.
+ * Builds the tree of rows that it gets in the order of execution. The parent of a row in a branch is the last row
+ * before it in the enclosing branch. Children are in the order of their branches, and in that of execution within one.
  */
-export function buildTree(rows: Iterable<Row>): Tree {
-  const nodes = new Map<string, TreeNode>();
-  const roots: Sorted[] = [];
-  const lastOf = new Map<string, Sorted>();
-  const parents: Sorted[] = [];
-  for (const row of [...rows].sort((a, b) => a.ordinal - b.ordinal)) {
-    const parent = row.branch === "" ? null : (lastOf.get(enclosing(row.branch)) ?? null);
+export class TreeBuilder {
+  readonly #nodes = new Map<string, TreeNode>();
+  readonly #roots: Sorted[] = [];
+  readonly #lastOf = new Map<string, Sorted>();
+  #lastOrdinal = Number.NEGATIVE_INFINITY;
+
+  /** Whether a row comes after all rows of the tree, so that `add` can take it. */
+  canAdd(row: Row): boolean {
+    return row.ordinal > this.#lastOrdinal;
+  }
+
+  add(row: Row): void {
+    const parent = row.branch === "" ? null : (this.#lastOf.get(enclosing(row.branch)) ?? null);
     const node: Sorted = {
       key: row.key,
       level: (parent?.level ?? 0) + 1,
@@ -36,23 +42,30 @@ export function buildTree(rows: Iterable<Row>): Tree {
       index: branchIndex(row.branch) ?? 0,
       ordinal: row.ordinal,
     };
-    nodes.set(row.key, node);
-    lastOf.set(row.branch, node);
-    if (parent === null) roots.push(node);
-    else {
-      if (parent.children.length === 0) parents.push(parent);
-      parent.children.push(node);
-    }
+    this.#lastOrdinal = row.ordinal;
+    this.#nodes.set(row.key, node);
+    this.#lastOf.set(row.branch, node);
+    insert(parent === null ? this.#roots : (parent.children as Sorted[]), node);
   }
-  for (const { children } of parents) {
-    (children as Sorted[]).sort((a, b) => a.index - b.index || a.ordinal - b.ordinal);
+
+  /** The tree as it is now. Later rows are added to the same nodes. */
+  snapshot(): Tree {
+    return { roots: this.#roots, nodes: this.#nodes };
   }
-  for (const siblings of [roots, ...parents.map(({ children }) => children)]) {
-    siblings.forEach((node, index) => {
-      node.position = index + 1;
-    });
-  }
-  return { roots, nodes };
+}
+
+/** Almost all rows belong to the end, because branches start in their order. */
+function insert(siblings: Sorted[], node: Sorted): void {
+  let at = siblings.length;
+  while (at > 0 && (siblings[at - 1]?.index ?? 0) > node.index) at -= 1;
+  siblings.splice(at, 0, node);
+  for (; at < siblings.length; at += 1) (siblings[at] as Sorted).position = at + 1;
+}
+
+export function builderOf(rows: Iterable<Row>): TreeBuilder {
+  const builder = new TreeBuilder();
+  for (const row of [...rows].sort((a, b) => a.ordinal - b.ordinal)) builder.add(row);
+  return builder;
 }
 
 /** A `parallel` with more rows inside is one row with counts, until a person opens it. */

@@ -12,6 +12,14 @@ import { strings } from "./strings";
 
 const texts = strings.events;
 
+const clock = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  fractionalSecondDigits: 3,
+  hourCycle: "h23",
+});
+
 const COLUMNS: readonly Column<RunEvent>[] = [
   {
     id: "seq",
@@ -29,7 +37,7 @@ const COLUMNS: readonly Column<RunEvent>[] = [
         title={formatExact(new Date(data.created_at))}
         className="numeric"
       >
-        {data.created_at.slice(11, 23)}
+        {clock.format(new Date(data.created_at))}
       </time>
     ),
   },

@@ -6,7 +6,7 @@ import { type Run, useRetryRun, versionQuery } from "@/api/run";
 import { ErrorState } from "@/ui/feedback/ErrorState";
 import { toast } from "@/ui/feedback/toast";
 import { formatMoney, formatNumber } from "@/ui/format/numbers";
-import { failureOf } from "../FailureBanner";
+import { failureOf } from "../failure";
 import { strings as runStrings } from "../strings";
 import { useLoading, useStore } from "../useRun";
 import { parseInput, parseJson } from "./inputIssues";

@@ -16,7 +16,10 @@ type Props = {
   top: number;
   isOpen: boolean;
   isSelected: boolean;
+  position: number;
   siblings: number;
+  /** Rows directly inside. The node stays the same when there are more. */
+  inside: number;
   axis: Axis;
   onSelect: (key: string) => void;
   onToggle: (key: string) => void;
@@ -24,10 +27,11 @@ type Props = {
 
 /** One execution of a step. It renders when the step changes, not when others do. */
 export const StepRow = memo(function StepRow(props: Props) {
-  const { id, node, top, isOpen, isSelected, siblings, axis, onSelect, onToggle } = props;
+  const { id, node, top, isOpen, isSelected, position, siblings, inside, axis } = props;
+  const { onSelect, onToggle } = props;
   const row = useRow(node.key);
   if (row === undefined) return null;
-  const isParent = node.children.length > 0;
+  const isParent = inside > 0;
   const duration = durationOf(row, axis.now);
   const Twist = isOpen ? ChevronDown : ChevronRight;
   return (
@@ -36,11 +40,10 @@ export const StepRow = memo(function StepRow(props: Props) {
     <div
       id={id}
       role="treeitem"
-      aria-label={nameOf(row)}
       aria-level={node.level}
       aria-expanded={isParent ? isOpen : undefined}
       aria-selected={isSelected}
-      aria-posinset={node.position}
+      aria-posinset={position}
       aria-setsize={siblings}
       className={classes.row}
       style={{ transform: `translateY(${top}px)` }}
@@ -62,7 +65,7 @@ export const StepRow = memo(function StepRow(props: Props) {
         ) : (
           <span className={classes.twist} />
         )}
-        <StatusIcon status={row.status} />
+        <StatusIcon status={row.status} label={row.status} />
         <span className={classes.name}>{row.name}</span>
         {row.name !== row.step_id && <span className={classes.id}>{row.step_id}</span>}
         <Place row={row} />
@@ -77,13 +80,6 @@ export const StepRow = memo(function StepRow(props: Props) {
     </div>
   );
 });
-
-function nameOf(row: Row): string {
-  const place = row.branch === "" ? "" : ` #${row.branch}`;
-  const round = row.iteration === 1 ? "" : ` ×${row.iteration}`;
-  const name = row.name === row.step_id ? "" : ` ${row.name}`;
-  return `${row.step_id}${place}${round}${name}, ${row.status}`;
-}
 
 /** Which item, round and attempt the row is, if there are several. */
 function Place({ row }: { row: Row }) {

@@ -35,7 +35,7 @@ export function StepTree({ run, selectedKey, onSelect }: Props) {
   const tree = useTree();
   const [search, setSearch] = useRunSearch();
   const isCompact = search.compact === true;
-  const { axis, idle, view, setView } = useAxis(store, tree, run, isCompact);
+  const { axis, idle, view, setView } = useAxis(store, run, isCompact);
   const [expansion, setExpansion] = useState(UNCHANGED);
   const nodes = useMemo(() => visibleNodes(tree, expansion), [tree, expansion]);
   const treeId = useId();
@@ -99,6 +99,8 @@ export function StepTree({ run, selectedKey, onSelect }: Props) {
                 top={start}
                 isOpen={isExpanded(node, expansion)}
                 isSelected={index === selected}
+                position={node.position}
+                inside={node.children.length}
                 siblings={(node.parent?.children ?? tree.roots).length}
                 axis={axis}
                 onSelect={onSelect}

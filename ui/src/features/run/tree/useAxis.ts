@@ -4,22 +4,21 @@ import { useNow } from "@/ui/format/useNow";
 import { timeOf } from "../model/rows";
 import type { RunStore } from "../model/runStore";
 import { type Interval, idleGaps, TimeScale, type View, WHOLE, workOf } from "../model/timeScale";
-import type { Tree } from "../model/tree";
-import { useHead } from "../useRun";
+import { useHead, useLoading } from "../useRun";
 
 /** The time axis of the waterfall: its scale, the part that is shown, and the end of bars that still grow. */
 export type Axis = { scale: TimeScale; view: View; now: number };
 
 /** `isCompact` draws idle times short. `idle` has them in either case. */
-export function useAxis(store: RunStore, tree: Tree, run: Run, isCompact: boolean) {
+export function useAxis(store: RunStore, run: Run, isCompact: boolean) {
   const [view, setView] = useState<View>(WHOLE);
   const head = useHead();
+  const { hasSteps, isComplete } = useLoading();
   const ended = timeOf(head?.completed_at);
   const tick = useNow(ended === null);
   const now = ended ?? tick;
   const { extent, idle } = useMemo(() => {
-    // The tree changes with the rows that it was made from.
-    const rows = tree.nodes.size === 0 ? [] : store.rows;
+    const rows = isComplete || hasSteps ? store.rows : [];
     const extent: Interval = {
       from: timeOf(run.started_at ?? run.created_at) ?? now,
       to: now,
@@ -33,7 +32,8 @@ export function useAxis(store: RunStore, tree: Tree, run: Run, isCompact: boolea
     }
     const executed = rows.filter((row) => !row.is_reused);
     return { extent, idle: idleGaps(extent, workOf(executed, now)) };
-  }, [store, tree, run.started_at, run.created_at, now]);
+    // Not for each new row: while a run is live, the axis grows once a second.
+  }, [store, hasSteps, isComplete, run.started_at, run.created_at, now]);
   const scale = useMemo(
     () => new TimeScale(extent, isCompact ? idle : []),
     [extent, idle, isCompact],
