@@ -1,0 +1,60 @@
+import { Progress } from "@mantine/core";
+import type { QuotaUsage } from "@/api/usage";
+import { formatNumber } from "@/ui/format/numbers";
+import { RelativeTime } from "@/ui/format/Values";
+import { type Column, DataTable } from "@/ui/table/DataTable";
+import { QUOTA_NAMES, strings } from "./strings";
+import classes from "./Usage.module.css";
+
+export function Quotas({ quotas }: { quotas: readonly QuotaUsage[] }) {
+  return (
+    <section className={classes.section} aria-labelledby="limits">
+      <h2 id="limits" className={classes.heading}>
+        {strings.limits}
+      </h2>
+      <DataTable
+        label={strings.limits}
+        columns={COLUMNS}
+        rows={quotas}
+        rowId={(quota) => quota.name}
+      />
+    </section>
+  );
+}
+
+function nameOf(quota: QuotaUsage): string {
+  return QUOTA_NAMES[quota.name] ?? quota.name;
+}
+
+const COLUMNS: Column<QuotaUsage>[] = [
+  { id: "name", header: strings.limit, cell: nameOf },
+  {
+    id: "used",
+    header: strings.used,
+    align: "end",
+    cell: ({ used, limit }) => (
+      <span className="numeric">
+        {formatNumber(used)} / {limit === null ? strings.unlimited : formatNumber(limit)}
+      </span>
+    ),
+  },
+  {
+    id: "share",
+    header: <span className="visually-hidden">Share</span>,
+    wideOnly: true,
+    cell: (quota) => {
+      const { used, limit } = quota;
+      if (limit === null) return null;
+      const share = limit === 0 ? 100 : Math.min(100, (100 * used) / limit);
+      const label = `${nameOf(quota)}: ${Math.round(share)} %`;
+      return <Progress value={share} color={share >= 90 ? "red" : undefined} aria-label={label} />;
+    },
+  },
+  {
+    id: "resets",
+    header: strings.resets,
+    width: "120px",
+    wideOnly: true,
+    cell: ({ resets_at: time }) => time !== null && <RelativeTime time={time} />,
+  },
+];

@@ -1,0 +1,45 @@
+/** Texts of the usage page. */
+export const strings = {
+  title: "Usage",
+  description:
+    "Tokens and cost count on the day of the call, runs on the day of their end. Days are in UTC.",
+  period: "Period",
+  groupBy: "Group by",
+  show: "Show",
+  groups: { model: "Model", pipeline: "Pipeline", caller: "Caller" },
+  measures: { cost: "Cost", tokens: "Tokens", runs: "Runs" },
+  periods: { 7: "7 days", 30: "30 days", 90: "90 days", 365: "A year" },
+  others: "Others",
+  unknownCaller: "Unknown",
+  csv: "Download CSV",
+  chart: "Usage by day",
+  none: "No usage in this period",
+  noneText: "Runs appear here when their steps call models, or when they end.",
+  cost: "Cost",
+  tokens: "Tokens",
+  runs: "Runs",
+  failed: "failed",
+  credits: "Credits",
+  left: "left",
+  unlimited: "unlimited",
+  limits: "Limits of your plan",
+  limit: "Limit",
+  used: "Used",
+  resets: "Resets",
+} as const;
+
+/** Names of the limits. Later ones are shown by the name that they have in a plan. */
+export const QUOTA_NAMES: Record<string, string> = {
+  api_keys: "API keys",
+  credits_per_month: "Credits a month",
+  definition_bytes: "Bytes of definitions",
+  drafts: "Drafts",
+  emails_per_day: "Emails a day",
+  pipelines: "Active pipelines",
+  redeliveries_per_day: "Redeliveries a day",
+  runs_at_once: "Runs at once",
+  runs_per_day: "Runs a day",
+  runs_queued: "Queued runs",
+  schedules: "Schedules",
+  versions: "Versions",
+};
