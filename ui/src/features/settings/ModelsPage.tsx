@@ -9,7 +9,7 @@ import { formatCompact } from "@/ui/format/numbers";
 import { PageHeader } from "@/ui/PageHeader";
 import { type Column, DataTable } from "@/ui/table/DataTable";
 import classes from "./Settings.module.css";
-import { strings } from "./strings";
+import { SOURCE_TEXTS, strings } from "./strings";
 import { TryPrompt } from "./TryPrompt";
 
 const route = getRouteApi("/_app/settings/models");
@@ -67,7 +67,7 @@ function ProviderCard({ provider }: { provider: Provider }) {
         <Icon size={16} aria-label={provider.usable ? strings.usable : strings.notUsable} />
         {provider.name}
       </div>
-      <p className={classes.reason}>{provider.reason ?? provider.source}</p>
+      <p className={classes.reason}>{provider.reason ?? SOURCE_TEXTS[provider.source]}</p>
     </li>
   );
 }

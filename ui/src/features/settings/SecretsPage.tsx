@@ -36,8 +36,8 @@ export function SecretsPage() {
       />
       {missing.data.length > 0 && (
         <section aria-labelledby="missing" className={classes.form}>
-          <Alert color="yellow" id="missing" title={strings.missing}>
-            {strings.missingText}
+          <Alert color="yellow">
+            <strong id="missing">{strings.missing}.</strong> {strings.missingText}
           </Alert>
           <DataTable
             label={strings.missing}

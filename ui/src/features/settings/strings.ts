@@ -78,3 +78,10 @@ export const SCOPE_TEXTS = {
   "webhooks:trigger": "Start runs through webhooks only",
   "account:read": "Read usage and the account",
 } as const;
+
+/** The credential that a provider is used with. */
+export const SOURCE_TEXTS: Record<string, string> = {
+  account_key: "With a key of your account",
+  server_key: "With the key of the server",
+  local: "On this server, without a key",
+};
