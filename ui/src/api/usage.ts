@@ -12,9 +12,11 @@ export type UsagePeriod = { from: string; to: string };
 export function usageQuery(period: UsagePeriod, group: UsageGroup) {
   return queryOptions({
     queryKey: ["usage", period, group],
-    queryFn: ({ signal }) => {
+    queryFn: async ({ signal }) => {
       const query = { ...period, group_by: group, by_day: true };
-      return unwrap(api.GET("/api/user/usage", { params: { query }, signal }));
+      const usage = await unwrap(api.GET("/api/user/usage", { params: { query }, signal }));
+      // It is text only if CSV was requested.
+      return usage as Usage;
     },
     placeholderData: keepPreviousData,
   });

@@ -1,0 +1,44 @@
+"""Tokens, cost and runs on the usage page."""
+
+import re
+from datetime import UTC, datetime
+
+import httpx2
+from playwright.async_api import Page, expect
+
+from tests.ui.support import Person, assert_accessible, sign_in
+
+SOURCE = "name: Ask\nsteps: [{id: ask, model: openai/gpt-4o-mini, prompt: Hi}]"
+
+
+async def test_the_bar_of_a_day_leads_to_its_runs(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    headers = {"Content-Type": "application/yaml"}
+    saved = (await api.post("/api/pipelines", content=SOURCE, headers=headers)).json()
+    run = (
+        await api.post(f"/api/pipelines/{saved['id']}/run", params={"wait": "30"}, json={})
+    ).json()
+    assert run["status"] == "completed", run
+    today = datetime.now(UTC).date().isoformat()
+    await sign_in(page, person)
+    await page.goto("/usage?show=tokens")
+
+    models = page.get_by_role("table", name="Model")
+    await expect(models).to_contain_text("openai/gpt-4o-mini")
+    await assert_accessible(page)
+    await page.get_by_text("Pipeline", exact=True).click()
+    await expect(page.get_by_role("table", name="Pipeline")).to_contain_text("Ask")
+    await expect(page).to_have_url(re.compile("by=pipeline"))
+
+    await page.get_by_role("link", name=re.compile(f"^{today}: ")).click()
+    await expect(page.get_by_role("table", name="Runs")).to_contain_text("Ask")
+
+
+async def test_an_account_without_runs_sees_the_limits_of_its_plan(page: Page, person: Person):
+    await sign_in(page, person)
+    await page.get_by_role("link", name="Usage").click()
+
+    await expect(page.get_by_text("No usage in this period")).to_be_visible()
+    await expect(page.get_by_role("table", name="Limits of your plan")).to_contain_text("API keys")
+    await assert_accessible(page)
