@@ -175,6 +175,28 @@ async def test_the_keys_of_the_tree_move_and_fold_it(
     await expect(item(page, " each ")).to_have_attribute("aria-selected", "true")
 
 
+async def test_keys_open_the_runs_before_and_after(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    pipeline_id = await created(api, FAILS)
+    ids = [
+        (
+            await api.post(f"/api/pipelines/{pipeline_id}/run?wait=20", json={"input_data": data})
+        ).json()["id"]
+        for data in [{"amount": "1"}, {"amount": "2"}, {"amount": "3"}]
+    ]
+    await sign_in(page, person)
+    sums = page.get_by_role("tree", name="Output").get_by_role("treeitem", name="sum")
+    await page.goto(f"/runs/{ids[1]}")
+    await expect(sums).to_contain_text("3")
+
+    # The address changes before the page, so wait for the page.
+    for key, number, output in (("[", 0, "2"), ("]", 1, "3"), ("]", 2, "4")):
+        await page.keyboard.press(key)
+        await expect(page).to_have_url(re.compile(ids[number]))
+        await expect(sums).to_contain_text(output)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_the_page_is_accessible(page: Page, person: Person, api: httpx2.AsyncClient, scheme):
     await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")

@@ -186,29 +186,6 @@ export function versionTextQuery(pipelineId: string, version: number) {
   });
 }
 
-/** The runs of the same pipeline that started just after and just before a run. */
-export function neighboursQuery(run: Pick<Run, "id" | "pipeline_id" | "created_at">) {
-  return queryOptions({
-    queryKey: ["run", run.id, "neighbours"],
-    queryFn: async ({ signal }) => {
-      const list = (query: { created_before?: string; created_after?: string }) =>
-        unwrap(
-          api.GET("/api/runs", {
-            params: {
-              query: { pipeline_id: run.pipeline_id, include_data: false, limit: 100, ...query },
-            },
-            signal,
-          }),
-        );
-      const [older, newer] = await Promise.all([
-        list({ created_before: run.created_at }),
-        list({ created_after: run.created_at }),
-      ]);
-      return { previous: older.data[0]?.id ?? null, next: newer.data.at(-1)?.id ?? null };
-    },
-  });
-}
-
 export function useCancelRun(runId: string) {
   const queryClient = useQueryClient();
   return useMutation({

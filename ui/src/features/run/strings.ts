@@ -65,6 +65,7 @@ export const strings = {
     runTitle: "Run",
     next: "Next step",
     previous: "Previous step",
+    neighbourFailed: "The other run could not be found",
     previousRun: "Previous run of the pipeline",
     nextRun: "Next run of the pipeline",
     expand: "Expand all",
