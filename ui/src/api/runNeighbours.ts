@@ -28,10 +28,12 @@ export function neighbourQuery(
           : { created_before: run.created_at, limit: 1 };
       let page = await list(range, signal);
       if (which === "previous") return page.data[0]?.id ?? null;
-      let oldest = page.data.at(-1)?.id ?? null;
+      // Times have milliseconds only, so the run itself can be in the range.
+      const last = () => page.data.findLast(({ id }) => id !== run.id)?.id;
+      let oldest = last() ?? null;
       for (let pages = 1; page.next_cursor !== null && pages < MAX_NEWER_PAGES; pages += 1) {
         page = await list({ ...range, cursor: page.next_cursor }, signal);
-        oldest = page.data.at(-1)?.id ?? oldest;
+        oldest = last() ?? oldest;
       }
       return oldest;
     },
