@@ -112,6 +112,8 @@ class TestStatements:
             path,
             f"/api/schedules/{schedule}",
             f"/api/schedules/{schedule}/ticks",
+            "/api/schedules",
+            "/api/schedules?enabled=true&limit=1",
             "/api/schedules/upcoming",
         ):
             assert (await owner.get(found)).status_code == 200

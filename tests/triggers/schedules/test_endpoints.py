@@ -314,6 +314,40 @@ class TestRunNow:
         assert (await owner.post(f"/api/schedules/{schedule_id}/run-now")).status_code == 404
 
 
+class TestAll:
+    async def test_schedules_of_all_pipelines_come_in_pages(
+        self, owner, account, make, pipeline_id
+    ):
+        first = await make.schedule(account, pipeline_id)
+        other = await make.pipeline(account)
+        second = await make.schedule(account, other, enabled=False)
+        await make.schedule(await make.user(), await make.pipeline(await make.user()))
+
+        newest = (await owner.get("/api/schedules?limit=1")).json()
+        rest = (await owner.get(f"/api/schedules?cursor={newest['next_cursor']}")).json()
+
+        listed = [*newest["data"], *rest["data"]]
+        assert [each["id"] for each in listed] == [str(second), str(first)]
+        assert rest["next_cursor"] is None
+        assert listed[1]["pipeline_name"] == "Greeting"
+        one = (await owner.get(f"/api/schedules/{first}")).json()
+        assert listed[1] == {**one, "pipeline_name": "Greeting"}
+
+    async def test_filters(self, owner, account, make, pipeline_id):
+        enabled = await make.schedule(account, pipeline_id)
+        disabled = await make.schedule(account, pipeline_id, enabled=False)
+        elsewhere = await make.schedule(account, await make.pipeline(account))
+
+        async def found(query: str) -> set[str]:
+            answer = await owner.get(f"/api/schedules?{query}")
+            return {each["id"] for each in answer.json()["data"]}
+
+        assert await found("enabled=false") == {str(disabled)}
+        assert await found("enabled=true") == {str(enabled), str(elsewhere)}
+        assert await found(f"pipeline_id={pipeline_id}") == {str(enabled), str(disabled)}
+        assert await found(f"pipeline_id={pipeline_id}&enabled=true") == {str(enabled)}
+
+
 class TestUpcoming:
     async def test_times_of_all_schedules_come_in_order(self, owner, account, make, pipeline_id):
         hourly = await make.schedule(account, pipeline_id, cron_expression="0 * * * *")

@@ -30,6 +30,7 @@ schedules = sa.Table(
     one_of("catch_up", CatchUp),
     sa.Index(None, "next_run_at"),
     sa.Index(None, "pipeline_id", "id"),
+    sa.Index(None, "workspace_id", "id"),
     sa.Index(None, "workspace_id", "next_run_at"),
     sa.Index(
         "uq_schedules_of_definition",

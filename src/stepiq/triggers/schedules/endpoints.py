@@ -43,6 +43,30 @@ def _plan(services: BillingServices, caller: Actor) -> Plan:
     return services.plans.get(caller.plan)
 
 
+@router.get("/schedules", responses=problems(ScopeMissing))
+async def list_all_schedules(
+    caller: Reader,
+    read: Read,
+    page: PageQuery,
+    pipeline_id: Annotated[
+        UUID | None, Query(description="Only schedules of this pipeline.")
+    ] = None,
+    enabled: Annotated[
+        bool | None, Query(description="Only schedules that are enabled, or only disabled ones.")
+    ] = None,
+) -> Page[schemas.ListedScheduleView]:
+    """Schedules of all pipelines, newest first."""
+    rows = await queries.page_of_workspace(
+        read,
+        caller.workspace_id,
+        pipeline_id=pipeline_id,
+        enabled=enabled,
+        before=page.before,
+        limit=page.fetch,
+    )
+    return page.page(rows, schemas.ListedScheduleView.model_validate, lambda row: row.id)
+
+
 @router.get("/schedules/upcoming", responses=problems(ScopeMissing))
 async def list_upcoming(
     caller: Reader,

@@ -13,7 +13,7 @@ from stepiq.store.database import Session
 from stepiq.store.states import CatchUp, Overlap, PipelineStatus, RunStatus, TickOutcome
 from stepiq.store.tables import pipelines, runs, schedule_ticks, schedules, users, workspaces
 from stepiq.store.workspace_order import belongs_to, newest_first
-from stepiq.triggers.schedules.records import Due, Schedule, Tick, Upcoming
+from stepiq.triggers.schedules.records import Due, ListedSchedule, Schedule, Tick, Upcoming
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -65,6 +65,31 @@ async def page(
         statement = statement.where(schedules.c.id < before)
     rows = await session.execute(statement.order_by(schedules.c.id.desc()).limit(limit))
     return [_schedule(row) for row in rows]
+
+
+async def page_of_workspace(
+    session: Session,
+    workspace_id: UUID,
+    *,
+    pipeline_id: UUID | None,
+    enabled: bool | None,
+    before: UUID | None,
+    limit: int,
+) -> list[ListedSchedule]:
+    """Schedules of a workspace that match the filters, newest first."""
+    statement = (
+        sa.select(schedules, pipelines.c.name.label("pipeline_name"))
+        .join(pipelines, pipelines.c.id == schedules.c.pipeline_id)
+        .where(schedules.c.workspace_id == workspace_id)
+    )
+    if pipeline_id is not None:
+        statement = statement.where(schedules.c.pipeline_id == pipeline_id)
+    if enabled is not None:
+        statement = statement.where(schedules.c.enabled == enabled)
+    if before is not None:
+        statement = statement.where(schedules.c.id < before)
+    rows = await session.execute(statement.order_by(schedules.c.id.desc()).limit(limit))
+    return [ListedSchedule(**_values(row), pipeline_name=row.pipeline_name) for row in rows]
 
 
 async def update(session: Session, schedule_id: UUID, values: dict[str, Any]) -> None:
@@ -307,10 +332,12 @@ def upcoming(schedule: Schedule, pipeline_name: str, run_at: datetime) -> Upcomi
 
 
 def _schedule(row: sa.Row[Any]) -> Schedule:
+    return Schedule(**_values(row))
+
+
+def _values(row: sa.Row[Any]) -> dict[str, Any]:
     values = {name: getattr(row, name) for name in _FIELDS}
-    values["overlap"] = Overlap(row.overlap)
-    values["catch_up"] = CatchUp(row.catch_up)
-    return Schedule(**values)
+    return {**values, "overlap": Overlap(row.overlap), "catch_up": CatchUp(row.catch_up)}
 
 
 def _due(row: sa.Row[Any]) -> Due:

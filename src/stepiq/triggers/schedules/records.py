@@ -65,6 +65,13 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedSchedule(Schedule):
+    """A schedule in the list of a workspace."""
+
+    pipeline_name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Due:
     """A due schedule, locked by this transaction, with the data its run depends on."""
 

@@ -109,6 +109,12 @@ class ScheduleView(View):
     updated_at: Timestamp
 
 
+class ListedScheduleView(ScheduleView):
+    """A schedule in the list of all schedules."""
+
+    pipeline_name: str
+
+
 class UpcomingView(View):
     """A future run."""
 

@@ -1,0 +1,113 @@
+"""The page of schedules: create with a live preview, disable, run now, ticks, filters, delete."""
+
+import re
+
+import httpx2
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.ui.support import PageProblems, Person, assert_accessible, sign_in
+
+pytestmark = pytest.mark.one_store
+
+GREETING = """\
+name: Greeting
+steps:
+  - {id: greet, type: transform, template: "Hello {{input.name}}"}
+"""
+
+
+async def created(api: httpx2.AsyncClient, text: str = GREETING) -> str:
+    """Create a pipeline. Returns its id."""
+    response = await api.post(
+        "/api/pipelines", content=text, headers={"Content-Type": "application/yaml"}
+    )
+    assert response.status_code == 201, response.text
+    return str(response.json()["id"])
+
+
+async def scheduled(api: httpx2.AsyncClient, pipeline_id: str, **changes: object) -> str:
+    """Create a schedule. Returns its id."""
+    body = {"name": "Weekdays", "cron_expression": "0 9 * * 1-5", "timezone": "Europe/Berlin"}
+    response = await api.post(f"/api/pipelines/{pipeline_id}/schedules", json={**body, **changes})
+    assert response.status_code == 201, response.text
+    return str(response.json()["id"])
+
+
+async def test_a_schedule_is_created_with_a_preview(
+    page: Page, person: Person, api: httpx2.AsyncClient, problems: PageProblems
+) -> None:
+    problems.expect("status of 422")
+    await created(api)
+    await sign_in(page, person)
+    await page.goto("/schedules?create=true")
+    form = page.get_by_role("dialog", name="Create schedule")
+    await form.get_by_role("combobox", name="Pipeline").click()
+    await page.get_by_role("option", name="Greeting").click()
+    await form.get_by_label("Name").fill("Late")
+    await form.get_by_label("Expression").fill("30 22 * *")
+    await expect(form.get_by_text("five fields")).to_be_visible()
+    await form.get_by_label("Expression").fill("30 22 * * *")
+    await expect(form.get_by_role("status")).to_contain_text("22:30")
+    await expect(form.get_by_role("table", name="Next times").get_by_role("row")).to_have_count(6)
+
+    await form.get_by_role("button", name="Create schedule").click()
+
+    row = page.get_by_role("table", name="Schedules").get_by_role("row", name="Late")
+    await expect(row).to_contain_text("Greeting")
+    stored = (await api.get("/api/schedules")).json()["data"]
+    assert [each["cron_expression"] for each in stored] == ["30 22 * * *"]
+    assert stored[0]["timezone"] == "Europe/Berlin"
+
+
+async def test_a_schedule_is_switched_off_run_and_deleted(
+    page: Page, person: Person, api: httpx2.AsyncClient
+) -> None:
+    schedule_id = await scheduled(
+        api, await created(api), timezone="America/New_York", input_data={"name": "Ada"}
+    )
+    await sign_in(page, person)
+    await page.goto("/schedules")
+    table = page.get_by_role("table", name="Schedules")
+    await table.get_by_role("link", name="Weekdays").click()
+    panel = page.get_by_role("region", name="Weekdays")
+    await expect(panel.get_by_role("columnheader", name=re.compile("New_York"))).to_be_visible()
+    await expect(panel.get_by_text("No ticks yet.")).to_be_visible()
+    await assert_accessible(page)
+
+    await panel.get_by_role("button", name="Run now").click()
+    await page.get_by_role("link", name="Open the run").click()
+    await page.wait_for_url(re.compile("/runs/"))
+    run = (await api.get("/api/runs")).json()["data"][0]
+    assert page.url.endswith(f"/runs/{run['id']}")
+    await page.go_back()
+
+    await table.get_by_role("switch", name="Enabled: Weekdays").press("Space")
+    await expect(panel.get_by_text("It does not fire while it is disabled.")).to_be_visible()
+    assert (await api.get(f"/api/schedules/{schedule_id}")).json()["enabled"] is False
+
+    await panel.get_by_role("button", name="Delete").click()
+    question = page.get_by_role("dialog", name="Delete the schedule “Weekdays”?")
+    await question.get_by_role("button", name="Delete").click()
+    await expect(page.get_by_role("heading", name="No schedules yet")).to_be_visible()
+    assert (await api.get(f"/api/schedules/{schedule_id}")).status_code == 404
+
+
+async def test_the_address_restores_filters_and_the_open_schedule(
+    page: Page, person: Person, api: httpx2.AsyncClient
+) -> None:
+    first, second = await created(api), await created(api, GREETING.replace("Greeting", "Other"))
+    shown = await scheduled(api, first)
+    await scheduled(api, second, name="Elsewhere")
+    await scheduled(api, first, name="Off", enabled=False)
+    await sign_in(page, person)
+
+    await page.goto(f"/schedules?pipeline={first}&state=enabled&schedule={shown}")
+
+    table = page.get_by_role("table", name="Schedules")
+    await expect(table.get_by_role("link")).to_have_text(["Weekdays"])
+    await expect(page.get_by_role("region", name="Weekdays")).to_be_visible()
+    await page.get_by_role("button", name="Clear filters").click()
+    await expect(table.get_by_role("link")).to_have_count(3)
+    await page.go_back()
+    await expect(table.get_by_role("link")).to_have_text(["Weekdays"])

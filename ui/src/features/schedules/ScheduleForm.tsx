@@ -1,0 +1,165 @@
+import { Button, Group, Modal, Select, Textarea, TextInput } from "@mantine/core";
+import { useDebouncedValue } from "@mantine/hooks";
+import { useQuery } from "@tanstack/react-query";
+import { type FormEvent, useState } from "react";
+import { asApiError } from "@/api/errors";
+import { pipelineOptionsQuery } from "@/api/filterOptions";
+import { previewQuery, type Schedule, useChangeSchedule, useCreateSchedule } from "@/api/schedules";
+import { FormError } from "@/ui/feedback/FormError";
+import { toast } from "@/ui/feedback/toast";
+import { NextTimes } from "./NextTimes";
+import { OfDefinition } from "./OfDefinition";
+import classes from "./Schedules.module.css";
+import { strings } from "./strings";
+import { readObject, viewerZone, zoneNames } from "./times";
+
+type Props = {
+  /** The schedule to change. Without one, the form creates one. */
+  schedule?: Schedule;
+  pipelineId?: string;
+  onClose: () => void;
+  onSaved: (id: string) => void;
+};
+
+const FIELDS = ["name", "cron_expression", "timezone", "input_data"];
+const PAUSE_MS = 250;
+
+const choices = <T extends string>(labels: Readonly<Record<T, string>>) =>
+  Object.entries<string>(labels).map(([value, label]) => ({ value: value as T, label }));
+
+export default function ScheduleForm({ schedule, pipelineId, onClose, onSaved }: Props) {
+  const [pipeline, setPipeline] = useState(schedule?.pipeline_id ?? pipelineId ?? null);
+  const [name, setName] = useState(schedule?.name ?? "");
+  const [expression, setExpression] = useState(schedule?.cron_expression ?? "0 9 * * 1-5");
+  const [timezone, setTimezone] = useState(schedule?.timezone ?? viewerZone());
+  const [input, setInput] = useState(JSON.stringify(schedule?.input_data ?? {}, null, 2));
+  const [overlap, setOverlap] = useState<Schedule["overlap"]>(schedule?.overlap ?? "allow");
+  const [catchUp, setCatchUp] = useState<Schedule["catch_up"]>(schedule?.catch_up ?? "none");
+  const [isChecked, setChecked] = useState(false);
+  const { data: pipelines = [] } = useQuery(pipelineOptionsQuery);
+  const create = useCreateSchedule();
+  const change = useChangeSchedule();
+  const failure = create.error ?? change.error;
+  const errors = failure ? asApiError(failure).fieldErrors : {};
+  const preview = useTriedExpression(expression, timezone);
+  const isOfDefinition = schedule?.from_definition === true;
+  const inputData = readObject(input);
+
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    setChecked(true);
+    if (inputData === null || pipeline === null) return;
+    const times = isOfDefinition ? {} : { cron_expression: expression.trim(), timezone };
+    const others = { name, input_data: inputData, overlap, catch_up: catchUp };
+    const onSuccess = ({ id }: Schedule) => {
+      toast.success(`The schedule “${name.trim()}” is saved.`);
+      onSaved(id);
+    };
+    if (schedule !== undefined) {
+      change.mutate({ id: schedule.id, body: { ...others, ...times } }, { onSuccess });
+    } else {
+      const body = { ...others, cron_expression: expression.trim(), timezone, enabled: true };
+      create.mutate({ pipelineId: pipeline, body }, { onSuccess });
+    }
+  };
+  const title = schedule === undefined ? strings.create : `Edit “${schedule.name}”`;
+  return (
+    <Modal opened onClose={onClose} title={title} centered size="lg">
+      <form onSubmit={submit} className={classes.form} noValidate>
+        <FormError error={failure} fields={FIELDS} />
+        {schedule === undefined && (
+          <Select
+            label={strings.pipeline}
+            data={pipelines}
+            value={pipeline}
+            searchable
+            error={isChecked && pipeline === null ? strings.choosePipeline : undefined}
+            onChange={setPipeline}
+          />
+        )}
+        <TextInput
+          label={strings.name}
+          value={name}
+          error={errors.name}
+          onChange={(event) => setName(event.currentTarget.value)}
+        />
+        {isOfDefinition ? (
+          <OfDefinition pipelineId={schedule.pipeline_id} />
+        ) : (
+          <>
+            <TextInput
+              label={strings.expression}
+              description={strings.expressionHint}
+              classNames={{ input: "mono" }}
+              value={expression}
+              error={preview.error ?? errors.cron_expression}
+              onChange={(event) => setExpression(event.currentTarget.value)}
+            />
+            <Select
+              label={strings.timezone}
+              data={zoneNames(viewerZone(), timezone)}
+              value={timezone}
+              searchable
+              limit={50}
+              allowDeselect={false}
+              error={errors.timezone}
+              onChange={(value) => value !== null && setTimezone(value)}
+            />
+            {preview.data && (
+              <div className={classes.preview}>
+                <p className={classes.words} role="status">
+                  {preview.data.description}
+                </p>
+                <NextTimes preview={preview.data} />
+              </div>
+            )}
+          </>
+        )}
+        <Textarea
+          label={strings.input}
+          description={strings.inputHint}
+          classNames={{ input: "mono" }}
+          rows={4}
+          spellCheck={false}
+          value={input}
+          error={isChecked && inputData === null ? strings.notJson : errors.input_data}
+          onChange={(event) => setInput(event.currentTarget.value)}
+        />
+        <Select
+          label={strings.overlap}
+          data={choices(strings.overlaps)}
+          value={overlap}
+          allowDeselect={false}
+          onChange={(value) => value !== null && setOverlap(value)}
+        />
+        <Select
+          label={strings.catchUp}
+          data={choices(strings.catchUps)}
+          value={catchUp}
+          allowDeselect={false}
+          onChange={(value) => value !== null && setCatchUp(value)}
+        />
+        <Group justify="flex-end" gap={8}>
+          <Button variant="default" onClick={onClose}>
+            Cancel
+          </Button>
+          <Button type="submit" loading={create.isPending || change.isPending}>
+            {schedule === undefined ? strings.create : strings.save}
+          </Button>
+        </Group>
+      </form>
+    </Modal>
+  );
+}
+
+/** What an expression means, a short pause after the last change. */
+function useTriedExpression(expression: string, timezone: string) {
+  const [tried] = useDebouncedValue(expression.trim(), PAUSE_MS);
+  const { data, error } = useQuery({ ...previewQuery(tried, timezone), enabled: tried !== "" });
+  if (error === null) return { data, error: undefined };
+  const problem = asApiError(error);
+  return {
+    data: undefined,
+    error: Object.values(problem.fieldErrors).join(" ") || problem.message,
+  };
+}

@@ -1,0 +1,160 @@
+import { Button } from "@mantine/core";
+import { useQuery, useSuspenseInfiniteQuery } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { CalendarClock, Plus } from "lucide-react";
+import { lazy, Suspense, useState } from "react";
+import { pipelineOptionsQuery } from "@/api/filterOptions";
+import { type Schedule, schedulesQuery } from "@/api/schedules";
+import { EmptyState } from "@/ui/feedback/EmptyState";
+import { TextSkeleton } from "@/ui/feedback/Skeletons";
+import { useKeys } from "@/ui/keys/useKeys";
+import { PageHeader } from "@/ui/PageHeader";
+import { DataTable } from "@/ui/table/DataTable";
+import { FilterChips } from "@/ui/table/FilterChips";
+import type { FilterDefinition } from "@/ui/table/filters";
+import { COLUMNS } from "./columns";
+import { DeleteSchedule } from "./DeleteSchedule";
+import classes from "./Schedules.module.css";
+import { filterOf, readSchedulesSearch, type SchedulesSearch } from "./search";
+import { strings } from "./strings";
+
+const ScheduleForm = lazy(() => import("./ScheduleForm"));
+const SchedulePanel = lazy(() => import("./SchedulePanel"));
+
+const CURL = `curl -X POST ${window.location.origin}/api/pipelines/$PIPELINE/schedules \\
+  -H "X-API-Key: $STEPIQ_KEY" -H "Content-Type: application/json" \\
+  -d '{"name": "Weekdays", "cron_expression": "0 9 * * 1-5", "timezone": "Europe/Berlin"}'`;
+
+export function SchedulesPage({ search }: { search: SchedulesSearch }) {
+  const pages = useSuspenseInfiniteQuery(schedulesQuery(filterOf(search)));
+  const filters = useFilters();
+  const [dialog, setDialog] = useState<{ kind: "edit" | "delete"; schedule: Schedule } | null>(
+    null,
+  );
+  const navigate = useNavigate();
+  const rows = pages.data.pages.flatMap((page) => page.data);
+  const change = (changes: object) =>
+    void navigate({ to: "/schedules", search: readSchedulesSearch({ ...search, ...changes }) });
+  const show = (schedule: string | undefined) => change({ schedule, create: undefined });
+  const create = () => change({ create: true });
+  const close = () => setDialog(null);
+  useKeys("Schedules", [{ key: "c", label: strings.create, run: create }]);
+  return (
+    <>
+      <PageHeader
+        title={strings.schedules}
+        actions={
+          <Button leftSection={<Plus size={16} aria-hidden />} onClick={create}>
+            {strings.create}
+          </Button>
+        }
+      />
+      <FilterChips
+        filters={filters}
+        values={{ pipeline: search.pipeline, state: search.state }}
+        onChange={change}
+      />
+      <div className={classes.layout} data-open={search.schedule !== undefined}>
+        {rows.length > 0 ? (
+          <DataTable
+            label={strings.schedules}
+            columns={COLUMNS}
+            rows={rows}
+            rowId={({ id }) => id}
+            selectedId={search.schedule}
+            onOpen={({ id }) => show(id)}
+            hasKeys
+            footer={
+              pages.hasNextPage && (
+                <Button
+                  variant="subtle"
+                  loading={pages.isFetchingNextPage}
+                  onClick={() => void pages.fetchNextPage()}
+                >
+                  {strings.more}
+                </Button>
+              )
+            }
+          />
+        ) : (
+          <NoSchedules
+            search={search}
+            onClear={() => change({ pipeline: undefined, state: undefined })}
+          />
+        )}
+        {search.schedule !== undefined && (
+          <Suspense fallback={<TextSkeleton lines={8} />}>
+            <SchedulePanel
+              key={search.schedule}
+              id={search.schedule}
+              onClose={() => show(undefined)}
+              onEdit={(schedule) => setDialog({ kind: "edit", schedule })}
+              onDelete={(schedule) => setDialog({ kind: "delete", schedule })}
+            />
+          </Suspense>
+        )}
+      </div>
+      <Suspense>
+        {search.create && (
+          <ScheduleForm
+            pipelineId={search.pipeline}
+            onClose={() => change({ create: undefined })}
+            onSaved={show}
+          />
+        )}
+        {dialog?.kind === "edit" && (
+          <ScheduleForm schedule={dialog.schedule} onClose={close} onSaved={close} />
+        )}
+      </Suspense>
+      {dialog?.kind === "delete" && (
+        <DeleteSchedule
+          schedule={dialog.schedule}
+          onClose={close}
+          onDeleted={() => {
+            close();
+            show(undefined);
+          }}
+        />
+      )}
+    </>
+  );
+}
+
+function useFilters(): readonly FilterDefinition[] {
+  const { data: options = [] } = useQuery(pipelineOptionsQuery);
+  return [
+    { id: "pipeline", label: strings.pipeline, kind: "choice", isSingle: true, options },
+    {
+      id: "state",
+      label: strings.state,
+      kind: "choice",
+      isSingle: true,
+      options: [
+        { value: "enabled", label: strings.enabled },
+        { value: "disabled", label: strings.disabled },
+      ],
+    },
+  ];
+}
+
+function NoSchedules({ search, onClear }: { search: SchedulesSearch; onClear: () => void }) {
+  if (search.pipeline !== undefined || search.state !== undefined) {
+    return (
+      <EmptyState
+        title={strings.noMatch}
+        actions={
+          <Button variant="default" onClick={onClear}>
+            {strings.clear}
+          </Button>
+        }
+      >
+        {strings.noMatchText}
+      </EmptyState>
+    );
+  }
+  return (
+    <EmptyState title={strings.empty} icon={CalendarClock} curl={CURL}>
+      {strings.emptyText}
+    </EmptyState>
+  );
+}
