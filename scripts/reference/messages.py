@@ -23,9 +23,7 @@ _AREAS = {
     "Runs": ("steps", "execution", "queue", "providers", "sandbox", "redaction", "trials"),
     "Commands": ("cli",),
     "Settings and start": ("core", "store", "server", "billing.plans"),
-    "Mails and pages": (
-        "accounts.recovery", "accounts.reset_page", "notify.mailing", "notify.reviewing", "runs.reviews.page",
-    ),
+    "Mails and pages": ("accounts.recovery", "notify.mailing", "notify.recipients.page", "notify.reviewing"),
 }  # fmt: skip
 """The sections, and the packages that each lists; the longest name counts. What belongs to none is in the first."""
 _OTHER_PAGES = (
@@ -138,16 +136,7 @@ def area_of(module: str) -> str:
 @cache
 def entries() -> tuple[Entry, ...]:
     """Every message, in the order of the modules."""
-    found = [entry for module in _modules() for entry in module.entries()]
-    pages = [*syntax.PACKAGE.rglob("*page*.html"), *syntax.PACKAGE.rglob("*page*.js")]
-    # The built web interface shows the texts of its sources.
-    for path in sorted(each for each in pages if "dist" not in each.parts):
-        name = ".".join(path.relative_to(syntax.PACKAGE).parts)
-        found += [
-            Entry(text, "", name)
-            for text in source_texts.of_markup(path.read_text(encoding="utf-8"))
-        ]
-    return tuple(found)
+    return tuple(entry for module in _modules() for entry in module.entries())
 
 
 def events() -> list[Event]:

@@ -12,7 +12,6 @@ from stepiq.accounts import account_mail, recovery, service
 from stepiq.accounts.authentication import Authenticator
 from stepiq.accounts.errors import CredentialInvalid
 from stepiq.core.mail import Mailer
-from stepiq.web.standalone import source
 from tests.support.clients import login_key
 from tests.support.mail import kept, mail_server
 from tests.support.make_accounts import PASSWORD
@@ -339,31 +338,3 @@ class TestReset:
         assert len(logs) >= 4
         for secret in (token, NEW, "not this horse"):
             assert secret not in text
-
-
-class TestPage:
-    async def test_it_reads_the_token_from_the_fragment_which_browsers_do_not_send(self, client):
-        page = (await client.get("/reset-password")).text
-
-        assert "URLSearchParams(location.hash.slice(1))" in page
-        assert "location.search" not in page
-
-    async def test_it_runs_its_own_script_only(self, client):
-        response = await client.get("/reset-password?token=x")
-
-        policy = response.headers["Content-Security-Policy"]
-        assert response.headers["Content-Type"] == "text/html; charset=utf-8"
-        assert response.headers["Referrer-Policy"] == "no-referrer"
-        assert "default-src 'none'" in policy
-        assert "unsafe" not in policy
-        for tag in ("script", "style"):
-            [content] = re.findall(rf"<{tag}>(.*?)</{tag}>", response.text, re.DOTALL)
-            assert source(content) in policy
-
-    async def test_it_loads_nothing_and_repeats_nothing(self, client):
-        plain = (await client.get("/reset-password")).text
-        given = (await client.get("/reset-password?token=<script>alert(1)</script>")).text
-
-        assert plain == given
-        assert not re.search(r"(src|href|url)\s*[=(]", plain)
-        assert "//" not in plain

@@ -12,7 +12,6 @@ from structlog.testing import capture_logs
 from stepiq.accounts import link_door, service
 from stepiq.accounts.verification import MAILS_AN_HOUR
 from stepiq.core.settings import RegistrationPolicy
-from stepiq.web.standalone import source
 from tests.support.clients import login
 from tests.support.mail import mail_server
 from tests.support.make_accounts import PASSWORD
@@ -251,16 +250,3 @@ class TestAgain:
 
         me = (await (await login(account)).get("/api/user/me")).json()
         assert me["email_verified"]
-
-
-class TestPage:
-    async def test_it_runs_its_own_script_only_and_verifies_nothing_by_itself(self, client):
-        response = await client.get("/verify-email")
-
-        policy = response.headers["Content-Security-Policy"]
-        assert "default-src 'none'" in policy
-        for tag in ("script", "style"):
-            [content] = re.findall(rf"<{tag}>(.*?)</{tag}>", response.text, re.DOTALL)
-            assert source(content) in policy
-        assert "location.hash" in response.text
-        assert 'addEventListener("click"' in response.text

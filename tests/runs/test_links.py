@@ -18,7 +18,6 @@ from stepiq.runs.reviews.links import ReviewLinks
 from stepiq.runs.reviews.records import LinkHolder
 from stepiq.store.states import RunStatus, StepStatus
 from stepiq.store.tables import run_steps, runs
-from tests.support.browser import visited
 
 SECRET = SecretStr("0123456789abcdef0123456789abcdef")
 LINKS = RunLinks(Settings(jwt_secret=SECRET))
@@ -161,49 +160,3 @@ class TestOpen:
         answer = await client.post("/api/run-links/open", json=good)
 
         assert answer.status_code == 429
-
-
-@pytest.mark.one_store
-class TestPage:
-    async def test_it_shows_the_error_and_the_steps(self, server, failed_id, add_step, token):
-        await add_step(failed_id, 1)
-        await add_step(failed_id, 2, branch="0", error="<b>It is away.</b>")
-        await add_step(failed_id, 3, error="The step failed.")
-
-        page = await visited(f"{server.url}/run-status#{token(failed_id)}")
-
-        assert page.asked == ["api/run-links/open"]
-        assert (page.heading, page.status) == ("Greeting", "")
-        assert re.fullmatch(
-            r"The run failed at step greet on \d+ \w{3} \d{4}, \d\d:\d\d UTC\.",
-            page.shown["outcome"],
-        )
-        assert page.shown["error-message"] == "The step failed."
-        assert page.links == {"error-code": "docs/errors#step_failed"}
-        assert page.shown["steps"].splitlines() == [
-            "s1 | completed | 1.2 s | ",
-            "s2 (branch 0) | failed | 1.2 s | <b>It is away.</b>",
-            "s3 | failed | 1.2 s | See above.",
-        ]
-        assert "more" not in page.shown
-        assert re.search(
-            r"This link works until \d+ \w{3} \d{4}, \d\d:\d\d UTC", page.shown["until"]
-        )
-
-    async def test_an_incomplete_link_is_said_to_be_one(self, server):
-        none = await visited(f"{server.url}/run-status#")
-        half = await visited(f"{server.url}/run-status#abc")
-
-        assert (none.asked, none.status.partition(".")[0]) == ([], "This link is incomplete")
-        assert half.status.startswith("This link is not valid.")
-        assert "run" not in half.shown
-
-    async def test_it_loads_nothing_and_runs_only_its_own_script(self, client):
-        response = await client.get("/run-status")
-
-        policy = response.headers["Content-Security-Policy"]
-        assert policy.startswith("default-src 'none'; script-src 'sha256-")
-        assert response.headers["Cache-Control"] == "no-store"
-        assert not re.search(r"\b(src|href|style|on\w+)=", response.text)
-        script = response.text.partition("<script>")[2]
-        assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|eval", script)

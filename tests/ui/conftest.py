@@ -59,7 +59,7 @@ async def ui_server(
     async with running_server(folder, free_port(), models) as process:
         proof = proof_of_operator(process.data)
         admin = await _register(process.url, proof, "admin@example.com")
-        yield UiServer(process.url, admin, proof)
+        yield UiServer(process.url, admin, proof, process.data)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

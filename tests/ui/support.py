@@ -1,5 +1,6 @@
 """Helpers of tests of the web interface."""
 
+import asyncio
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ from typing import Any
 from playwright.async_api import BrowserContext, ConsoleMessage, Page, Request, expect
 
 from stepiq.server.ui.bundle import DIST
+from tests.support.mail import kept
 
 PASSWORD = "correct horse battery"
 
@@ -38,6 +40,8 @@ class UiServer:
     """The first account, which all tests share."""
     proof: dict[str, str]
     """A field with which any number of accounts can register."""
+    data: Path
+    """The data folder. The server writes its mail there."""
 
 
 def chromium() -> str:
@@ -119,6 +123,18 @@ async def sign_in(page: Page, person: Person) -> None:
 async def expect_signed_in(page: Page) -> None:
     """Wait for the frame that only signed-in people see."""
     await expect(page.get_by_role("button", name=re.compile("^Account "))).to_be_visible()
+
+
+async def linked_in_mail(server: UiServer, address: str, pattern: str) -> str:
+    """Wait for a mail to an address with a link that matches; returns the link without the server's address."""
+    async with asyncio.timeout(30):
+        while True:
+            for mail in kept(server.data):
+                found = re.search(re.escape(server.url) + f"({pattern})", mail.get_content())
+                if mail["To"] == address and found is not None:
+                    return found[1]
+            # The server, a separate process, announces no mail.
+            await asyncio.sleep(0.05)
 
 
 async def assert_accessible(page: Page, *, without: Sequence[str] = ()) -> None:

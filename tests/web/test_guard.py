@@ -29,7 +29,7 @@ async def read_answer(reader):
 
 
 class TestHeaders:
-    @pytest.mark.parametrize("path", ["/api/user/me", "/api/nope", "/health", "/reset-password"])
+    @pytest.mark.parametrize("path", ["/api/user/me", "/api/nope", "/health", "/confirm-recipient"])
     async def test_no_cache_keeps_an_answer_and_no_browser_guesses_its_type(self, owner, path):
         headers = (await owner.get(path)).headers
 

@@ -7,13 +7,12 @@ from fastapi import APIRouter, Depends, FastAPI, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stepiq import __version__
-from stepiq.accounts import administration, browser_sessions, credentials, reset_page, verify_page
+from stepiq.accounts import administration, browser_sessions, credentials
 from stepiq.accounts import endpoints as accounts
 from stepiq.accounts.http import DOORS, AuthServices, authenticated
 from stepiq.accounts.link_door import LinkDoor
 from stepiq.accounts.secrets import endpoints as secrets
 from stepiq.accounts.secrets.reader import StoredSecrets
-from stepiq.accounts.verification import PAGE_PATH as VERIFY_PATH
 from stepiq.billing import endpoints as billing
 from stepiq.billing.http import BillingServices
 from stepiq.core import json
@@ -26,15 +25,12 @@ from stepiq.pipelines import endpoints as pipelines
 from stepiq.pipelines import secrets as pipeline_secrets
 from stepiq.pipelines.editor_drafts import endpoints as drafts
 from stepiq.runs import endpoints as runs
-from stepiq.runs import page as run_page
 from stepiq.runs.bulk import endpoints as bulk
 from stepiq.runs.draft_runs import endpoints as draft_runs
-from stepiq.runs.links import RUN_PAGE_PATH, RunLinks
+from stepiq.runs.links import RunLinks
 from stepiq.runs.listeners import Streams
 from stepiq.runs.operations import endpoints as operations
 from stepiq.runs.reviews import endpoints as reviews
-from stepiq.runs.reviews import page as review_page
-from stepiq.runs.reviews.links import PAGE_PATH as REVIEW_PATH
 from stepiq.runs.reviews.links import ReviewLinks
 from stepiq.server import health, metrics, openapi
 from stepiq.server.admin import endpoints as admin
@@ -92,11 +88,7 @@ PUBLIC_PATHS = frozenset(
         "/api/recipients/confirm",
         "/api/recipients/refuse",
         f"/api{language_schema.PATH}",
-        reset_page.PATH,
-        VERIFY_PATH,
         RECIPIENT_PATH,
-        REVIEW_PATH,
-        RUN_PAGE_PATH,
         "/health",
         "/ready",
         "/metrics",
@@ -126,13 +118,9 @@ def create_app() -> FastAPI:
     app.include_router(metrics.router)
     app.include_router(accounts.public, prefix="/api")
     app.include_router(browser_sessions.public, prefix="/api")
-    app.include_router(reset_page.router)
-    app.include_router(verify_page.router)
     app.include_router(reviews.public, prefix="/api")
     app.include_router(language_schema.public, prefix="/api")
-    app.include_router(review_page.router)
     app.include_router(runs.public, prefix="/api")
-    app.include_router(run_page.router)
     app.include_router(notify.public, prefix="/api")
     app.include_router(recipient_page.router)
     for router in ROUTERS:

@@ -50,7 +50,18 @@ def not_built(app, tmp_path):
 class TestPages:
     @pytest.mark.parametrize(
         "path",
-        ["/", "/login", "/runs", "/runs/", "/runs/42?step=a&tab=output", "/pipelines/42/edit"],
+        [
+            "/",
+            "/login",
+            "/reset-password",
+            "/verify-email?token=<script>",
+            "/review",
+            "/run-status",
+            "/runs",
+            "/runs/",
+            "/runs/42?step=a&tab=output",
+            "/pipelines/42/edit",
+        ],
     )
     async def test_every_url_of_the_app_is_the_same_page(self, client, path):
         response = await client.get(path)
@@ -143,10 +154,7 @@ class TestUnknownPaths:
 
         assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
 
-    @pytest.mark.parametrize(
-        "path",
-        ["/docs", "/docs/errors", "/review", "/run-status", "/reset-password", "/verify-email"],
-    )
+    @pytest.mark.parametrize("path", ["/docs", "/docs/errors", "/confirm-recipient"])
     async def test_the_pages_of_the_server_stay(self, client, path):
         response = await client.get(path, headers=BROWSER)
 

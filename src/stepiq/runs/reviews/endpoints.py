@@ -63,7 +63,7 @@ async def get_review(
 ) -> schemas.ReviewDetail:
     """An open or closed review, with all of its data."""
     found = await service.get(read, caller, run_id, step_id, iteration)
-    return schemas.ReviewDetail.model_validate(found)
+    return schemas.detail(found)
 
 
 @router.post(

@@ -48,6 +48,8 @@ class ReviewDetail(ReviewView):
     reviewer: str | None
     closed_at: Timestamp | None
     """When it was decided, or when its run continued or ended without a decision. Null while it is open."""
+    input_text: str
+    """The data as text to read and edit: text unchanged, other JSON with line breaks and exact numbers."""
 
 
 class _Decision(StrictModel):
@@ -114,11 +116,22 @@ class ReviewDecided(View):
     decided_at: Timestamp
 
 
+def detail(review: Review) -> ReviewDetail:
+    """A review with all of its data, for a member of its workspace."""
+    return ReviewDetail(**_shown(review, ReviewDetail, {"input_text"}), input_text=_text(review))
+
+
 def for_link(review: Review, reviewer: str) -> ReviewForLink:
     """An open review as the holder of a link sees it."""
-    content = review.input
-    if not isinstance(content, str):
-        content = readable_json.dumps(review.input, ensure_ascii=False, indent=2)
-    names = ReviewForLink.model_fields.keys() - {"input_text", "reviewer"}
-    shown: dict[str, Any] = {name: getattr(review, name) for name in names}
-    return ReviewForLink(**shown, input_text=content, reviewer=reviewer)
+    shown = _shown(review, ReviewForLink, {"input_text", "reviewer"})
+    return ReviewForLink(**shown, input_text=_text(review), reviewer=reviewer)
+
+
+def _shown(review: Review, view: type[View], others: set[str]) -> dict[str, Any]:
+    return {name: getattr(review, name) for name in view.model_fields.keys() - others}
+
+
+def _text(review: Review) -> str:
+    if isinstance(review.input, str):
+        return review.input
+    return readable_json.dumps(review.input, ensure_ascii=False, indent=2)

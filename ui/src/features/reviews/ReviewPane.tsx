@@ -1,0 +1,95 @@
+import { Anchor } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import {
+  type Answer,
+  type ReviewDetail,
+  type ReviewKey,
+  reviewDetailQuery,
+  useDecideReview,
+} from "@/api/reviews";
+import { PipelineLink, RunLink } from "@/features/run/links";
+import { ErrorState } from "@/ui/feedback/ErrorState";
+import { TextSkeleton } from "@/ui/feedback/Skeletons";
+import { toast } from "@/ui/feedback/toast";
+import { RelativeTime } from "@/ui/format/Values";
+import type { Draft } from "./draft";
+import { ReviewCard } from "./ReviewCard";
+import classes from "./Reviews.module.css";
+import { strings } from "./strings";
+
+type Props = {
+  reviewKey: ReviewKey;
+  draft: Draft;
+  onDraft: (draft: Draft) => void;
+  onDecided: () => void;
+};
+
+/** The selected review, open or closed. */
+export function ReviewPane(props: Props) {
+  const { data, error, refetch } = useQuery(reviewDetailQuery(props.reviewKey));
+  if (data === undefined && error !== null) {
+    return <ErrorState error={error} title={strings.detailFailed} onRetry={() => void refetch()} />;
+  }
+  if (data === undefined) return <TextSkeleton lines={8} />;
+  return (
+    <div className={classes.card}>
+      <h2 className={classes.title}>
+        <PipelineLink pipelineId={data.pipeline_id}>{data.pipeline_name}</PipelineLink>
+      </h2>
+      {data.closed_at === null ? <Open {...props} review={data} /> : <Closed review={data} />}
+    </div>
+  );
+}
+
+function Open({ review, draft, onDraft, onDecided }: Props & { review: ReviewDetail }) {
+  const decide = useDecideReview(review);
+  const send = async (answer: Answer) => {
+    // Not a callback of `mutate`: it is not called if the closed review replaces this component first.
+    await decide.mutateAsync(answer);
+    const done = answer.decision === "approve" ? strings.approved : strings.rejected;
+    toast.success(`${done}: ${review.pipeline_name}. ${strings.continues}`);
+    onDecided();
+  };
+  const { assignees } = review;
+  return (
+    <ReviewCard
+      review={review}
+      facts={[
+        [strings.run, <RunLink key="run" runId={review.run_id} />],
+        [strings.assignees, assignees.length > 0 ? assignees.join(", ") : strings.anyone],
+      ]}
+      draft={draft}
+      onDraft={onDraft}
+      sending={decide.isPending ? decide.variables.decision : null}
+      error={decide.error}
+      // The failure is shown from the state of the mutation.
+      onDecide={(answer) => void send(answer).catch(() => undefined)}
+    />
+  );
+}
+
+function Closed({ review }: { review: ReviewDetail }) {
+  const { run_id: runId, step_id: step, decision, reviewer } = review;
+  return (
+    <>
+      <p role="status" className={classes.closed}>
+        {strings.closed}:{" "}
+        {decision === null ? (
+          strings.closedWithout
+        ) : (
+          <>
+            {reviewer} {strings.closedBy[decision]} <RelativeTime time={review.closed_at} />.
+          </>
+        )}
+      </p>
+      <Anchor
+        renderRoot={(link) => (
+          <Link to="/runs/$runId" params={{ runId }} search={{ step }} {...link} />
+        )}
+      >
+        {strings.openRun}
+      </Anchor>
+    </>
+  );
+}
