@@ -3,7 +3,7 @@ import { useSuspenseInfiniteQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { lazy, Suspense, useState } from "react";
 import { useUser } from "@/api/session";
-import { type ListedVersion, versionsQuery } from "@/api/versions";
+import { type VersionSummary, versionsQuery } from "@/api/versions";
 import { TextSkeleton } from "@/ui/feedback/Skeletons";
 import { RelativeTime } from "@/ui/format/Values";
 import { type Column, DataTable } from "@/ui/table/DataTable";
@@ -109,7 +109,7 @@ function VersionSelect({ label, value, versions, onChange }: SelectProps) {
 
 type Context = { newest: number; userId: string; onRestore: (version: number) => void };
 
-function columns({ newest, userId, onRestore }: Context): Column<ListedVersion>[] {
+function columns({ newest, userId, onRestore }: Context): Column<VersionSummary>[] {
   return [
     {
       id: "version",
@@ -129,7 +129,7 @@ function columns({ newest, userId, onRestore }: Context): Column<ListedVersion>[
     {
       id: "author",
       header: strings.author,
-      cell: ({ author }) => (author.id === userId ? strings.you : author.name || author.email),
+      cell: ({ created_by }) => (created_by === userId ? strings.you : strings.member),
     },
     {
       id: "saved",
@@ -139,16 +139,14 @@ function columns({ newest, userId, onRestore }: Context): Column<ListedVersion>[
     {
       id: "runs",
       header: strings.runs,
-      align: "end",
-      cell: ({ pipeline_id, version, runs, runs_complete }) => (
+      cell: ({ pipeline_id, version }) => (
         <Anchor
-          className="numeric"
           renderRoot={(props) => (
             <Link to="/runs" search={{ pipeline: pipeline_id, version }} {...props} />
           )}
-          aria-label={`${runs}${runs_complete ? "" : "+"} runs of version ${version}`}
+          aria-label={`${strings.showRuns} of version ${version}`}
         >
-          {`${runs}${runs_complete ? "" : "+"}`}
+          {strings.showRuns}
         </Anchor>
       ),
     },
