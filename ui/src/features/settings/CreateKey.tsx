@@ -18,20 +18,19 @@ const EXPIRY = [
 ];
 
 type Props = {
-  isOpen: boolean;
   onClose: () => void;
   onCreated: (key: CreatedApiKey) => void;
 };
 
-export function CreateKey({ isOpen, onClose, onCreated }: Props) {
+export default function CreateKey({ onClose, onCreated }: Props) {
   return (
-    <Modal opened={isOpen} onClose={onClose} title={strings.createKey} centered>
+    <Modal opened onClose={onClose} title={strings.createKey} centered>
       <Form onClose={onClose} onCreated={onCreated} />
     </Modal>
   );
 }
 
-function Form({ onClose, onCreated }: Omit<Props, "isOpen">) {
+function Form({ onClose, onCreated }: Props) {
   const [name, setName] = useState("");
   const [scopes, setScopes] = useState<readonly Scope[]>(DEFAULT_SCOPES);
   const [days, setDays] = useState("never");

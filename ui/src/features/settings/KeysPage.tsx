@@ -1,7 +1,7 @@
 import { Button } from "@mantine/core";
 import { useSuspenseQuery } from "@tanstack/react-query";
 import { KeyRound } from "lucide-react";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { type ApiKey, type CreatedApiKey, keysQuery, useRevokeKey } from "@/api/keys";
 import { ConfirmDialog } from "@/ui/feedback/ConfirmDialog";
 import { EmptyState } from "@/ui/feedback/EmptyState";
@@ -9,11 +9,12 @@ import { toast } from "@/ui/feedback/toast";
 import { RelativeTime } from "@/ui/format/Values";
 import { PageHeader } from "@/ui/PageHeader";
 import { type Column, DataTable } from "@/ui/table/DataTable";
-import { CreateKey } from "./CreateKey";
-import { NewKey } from "./NewKey";
-import { RollKey } from "./RollKey";
 import classes from "./Settings.module.css";
 import { strings } from "./strings";
+
+const CreateKey = lazy(() => import("./CreateKey"));
+const NewKey = lazy(() => import("./NewKey"));
+const RollKey = lazy(() => import("./RollKey"));
 
 type Dialog = { kind: "create" } | { kind: "roll" | "revoke"; key: ApiKey };
 
@@ -47,10 +48,14 @@ export function KeysPage() {
           rowId={(key) => key.id}
         />
       )}
-      <CreateKey isOpen={dialog?.kind === "create"} onClose={close} onCreated={show} />
-      {dialog?.kind === "roll" && <RollKey apiKey={dialog.key} onClose={close} onCreated={show} />}
+      <Suspense fallback={null}>
+        {dialog?.kind === "create" && <CreateKey onClose={close} onCreated={show} />}
+        {dialog?.kind === "roll" && (
+          <RollKey apiKey={dialog.key} onClose={close} onCreated={show} />
+        )}
+        {created !== null && <NewKey created={created} onClose={() => setCreated(null)} />}
+      </Suspense>
       {dialog?.kind === "revoke" && <Revoke apiKey={dialog.key} onClose={close} />}
-      <NewKey created={created} onClose={() => setCreated(null)} />
     </>
   );
 }

@@ -2,7 +2,7 @@ import { Button, TextInput } from "@mantine/core";
 import { useSuspenseQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { CircleCheck, CircleOff } from "lucide-react";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { type Model, modelsQuery, type Provider, providersQuery } from "@/api/models";
 import { EmptyState } from "@/ui/feedback/EmptyState";
 import { formatCompact } from "@/ui/format/numbers";
@@ -10,7 +10,8 @@ import { PageHeader } from "@/ui/PageHeader";
 import { type Column, DataTable } from "@/ui/table/DataTable";
 import classes from "./Settings.module.css";
 import { SOURCE_TEXTS, strings } from "./strings";
-import { TryPrompt } from "./TryPrompt";
+
+const TryPrompt = lazy(() => import("./TryPrompt"));
 
 const route = getRouteApi("/_app/settings/models");
 
@@ -54,7 +55,9 @@ export function ModelsPage() {
           rowId={(model) => model.id}
         />
       )}
-      {tried !== null && <TryPrompt model={tried} onClose={() => setTried(null)} />}
+      <Suspense fallback={null}>
+        {tried !== null && <TryPrompt model={tried} onClose={() => setTried(null)} />}
+      </Suspense>
     </>
   );
 }

@@ -6,14 +6,13 @@ import classes from "./Settings.module.css";
 import { strings } from "./strings";
 
 /** Shows a key once, with a command that uses it. A click beside the dialog does not close it. */
-export function NewKey({
+export default function NewKey({
   created,
   onClose,
 }: {
-  created: CreatedApiKey | null;
+  created: CreatedApiKey;
   onClose: () => void;
 }) {
-  if (created === null) return null;
   const path = created.scopes.includes("pipelines:read") ? "/api/pipelines" : "/api/user/me";
   return (
     <Modal

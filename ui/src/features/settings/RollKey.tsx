@@ -15,7 +15,7 @@ const OVERLAPS = [
 
 type Props = { apiKey: ApiKey; onClose: () => void; onCreated: (key: CreatedApiKey) => void };
 
-export function RollKey({ apiKey, onClose, onCreated }: Props) {
+export default function RollKey({ apiKey, onClose, onCreated }: Props) {
   const [overlap, setOverlap] = useState("86400");
   const roll = useRollKey();
   const submit = (event: FormEvent) => {

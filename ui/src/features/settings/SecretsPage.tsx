@@ -1,17 +1,18 @@
 import { Alert, Anchor, Button } from "@mantine/core";
 import { useSuspenseQuery } from "@tanstack/react-query";
 import { Lock } from "lucide-react";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { missingSecretsQuery, type Secret, secretsQuery, useDeleteSecret } from "@/api/secrets";
 import { ConfirmDialog } from "@/ui/feedback/ConfirmDialog";
 import { EmptyState } from "@/ui/feedback/EmptyState";
 import { toast } from "@/ui/feedback/toast";
 import { PageHeader } from "@/ui/PageHeader";
 import { DataTable } from "@/ui/table/DataTable";
-import { SetSecret } from "./SetSecret";
 import classes from "./Settings.module.css";
 import { missingColumns, secretColumns } from "./secretColumns";
 import { strings } from "./strings";
+
+const SetSecret = lazy(() => import("./SetSecret"));
 
 type Dialog = { kind: "set"; name: string; isFixed: boolean } | { kind: "delete"; secret: Secret };
 
@@ -67,14 +68,16 @@ export function SecretsPage() {
           />
         )}
       </div>
-      {dialog?.kind === "set" && (
-        <SetSecret
-          name={dialog.name}
-          isFixed={dialog.isFixed}
-          hosts={secrets.data.find(({ name }) => name === dialog.name)?.hosts ?? []}
-          onClose={close}
-        />
-      )}
+      <Suspense fallback={null}>
+        {dialog?.kind === "set" && (
+          <SetSecret
+            name={dialog.name}
+            isFixed={dialog.isFixed}
+            hosts={secrets.data.find(({ name }) => name === dialog.name)?.hosts ?? []}
+            onClose={close}
+          />
+        )}
+      </Suspense>
       {dialog?.kind === "delete" && <Delete secret={dialog.secret} onClose={close} />}
     </>
   );

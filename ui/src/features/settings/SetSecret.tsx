@@ -15,7 +15,7 @@ type Props = {
   onClose: () => void;
 };
 
-export function SetSecret({ name: givenName, isFixed, hosts: givenHosts, onClose }: Props) {
+export default function SetSecret({ name: givenName, isFixed, hosts: givenHosts, onClose }: Props) {
   const [name, setName] = useState(givenName);
   const [value, setValue] = useState("");
   const [hosts, setHosts] = useState(givenHosts.join("\n"));

@@ -7,7 +7,7 @@ import classes from "./Settings.module.css";
 import { strings } from "./strings";
 
 /** Sends a prompt to a model as a run, and opens the run. */
-export function TryPrompt({ model, onClose }: { model: string; onClose: () => void }) {
+export default function TryPrompt({ model, onClose }: { model: string; onClose: () => void }) {
   const [prompt, setPrompt] = useState("");
   const attempt = useTryPrompt();
   const navigate = useNavigate();
