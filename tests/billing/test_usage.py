@@ -5,11 +5,12 @@ import pytest
 
 from stepiq.billing import queries, service
 from stepiq.billing.errors import PeriodInvalid
-from stepiq.billing.records import GroupBy, Period
+from stepiq.billing.records import GroupBy, Period, PlanLimit
 from stepiq.core import clock as core_clock
 from stepiq.execution.quotas import Quota
 from stepiq.store.states import RunStatus
 from tests.support.clients import login, login_key
+from tests.support.make_pipelines import GREETING
 from tests.support.query_plans import query_plan
 
 __all__ = ["login", "login_key"]
@@ -52,7 +53,7 @@ class TestGetUsage:
     async def test_it_sums_the_period(self, owner, used):
         found = await usage(owner, YEAR + "&group_by=model")
 
-        assert [quota["name"] for quota in found.pop("quotas")] == list(Quota)
+        assert [quota["name"] for quota in found.pop("quotas")] == [*PlanLimit, *Quota]
         assert found == {
             "from": "2026-01-01",
             "to": "2026-12-31",
@@ -72,6 +73,7 @@ class TestGetUsage:
                 },
             ],
             "series_complete": True,
+            "daily": None,
         }  # fmt: skip
 
     async def test_by_pipeline_it_names_them(self, owner, used):
@@ -93,6 +95,72 @@ class TestGetUsage:
             ("2026-03-04", 6, 3_042),
             ("2026-03-05", 0, 0),
         ]
+
+    async def test_by_caller_it_names_what_started_the_runs(self, owner, account, make):
+        key = await make.api_key(account, name="Production")
+        unknown = uuid4()
+        for caller_id, tokens in ((key.id, 9), (account.id, 5), (unknown, 1)):
+            await make.caller_usage(account, caller_id, "2026-03-01", runs=1, input_tokens=tokens)
+        await make.caller_usage(account, key.id, "2026-03-02", output_tokens=1, cost_usd_micros=7)
+
+        series = (await usage(owner, YEAR + "&group_by=caller"))["series"]
+
+        assert [(entry["key"], entry["name"], entry["runs"], entry["tokens"]) for entry in series] == [
+            (str(key.id), "Production", 1, 10),
+            (str(account.id), account.name, 1, 5),
+            (str(unknown), None, 1, 1),
+        ]  # fmt: skip
+        assert series[0]["cost_usd_micros"] == 7
+
+    async def test_usage_by_day_adds_up_to_the_series(self, owner, used, monkeypatch):
+        monkeypatch.setattr(service, "DAILY_LIMIT", 1)
+
+        for group_by in ("model", "pipeline", "day"):
+            found = await usage(owner, f"{YEAR}&group_by={group_by}&by_day=true")
+
+            days = found["daily"]
+            assert [day["day"] for day in days] == sorted(day["day"] for day in days)
+            for name in ("tokens", "cost_usd_micros", "runs"):
+                total = sum(entry[name] for entry in found["series"])
+                assert sum(day[name] for day in days) == total, (group_by, name)
+
+    async def test_entries_without_their_own_days_are_one(self, owner, used, monkeypatch):
+        monkeypatch.setattr(service, "DAILY_LIMIT", 1)
+
+        found = await usage(owner, YEAR + "&group_by=model&by_day=true")
+
+        assert [(day["day"], day["key"], day["tokens"]) for day in found["daily"]] == [
+            ("2026-03-01", "openai/a", 1_500),
+            ("2026-03-04", "openai/a", 3_000),
+            ("2026-03-04", None, 42),
+        ]
+        assert [day["cost_complete"] for day in found["daily"]] == [True, False, True]
+
+    async def test_limits_of_the_plan_show_what_is_left(self, login, make, clock):
+        account = await make.user(plan="free")
+        client = await login(account)
+        pipeline_id = await make.pipeline(account)
+        for _ in range(2):
+            await client.post(f"/api/pipelines/{pipeline_id}/run", json={})
+        await make.credits_spent(account, core_clock.now().strftime("%Y-%m"), 2_600)
+
+        found = {each["name"]: each for each in (await usage(client, ""))["quotas"]}
+
+        shown = {
+            name: (found[name]["used"], found[name]["limit"], found[name]["left"])
+            for name in PlanLimit
+        }
+        assert shown == {
+            "credits_per_month": (2, 100, 98),
+            "runs_per_day": (2, 10, 8),
+            "runs_at_once": (2, 2, 0),
+            "runs_queued": (0, 20, 20),
+            "pipelines": (1, 3, 2),
+        }
+        assert found["runs_at_once"]["resets_at"] is None
+        tomorrow = (core_clock.now() + timedelta(days=1)).date().isoformat()
+        assert found["runs_per_day"]["resets_at"].startswith(tomorrow)
+        assert found["credits_per_month"]["resets_at"][8:10] == "01"
 
     async def test_only_the_days_asked_for_count(self, owner, used):
         found = await usage(owner, "from=2026-03-01&to=2026-03-03")
@@ -181,6 +249,50 @@ class TestGetUsage:
         assert found["series_complete"] is False
 
 
+class TestCsv:
+    @pytest.mark.parametrize(
+        ("query", "accept"), [("&format=csv", "application/json"), ("", "text/csv, */*;q=0.1")]
+    )
+    async def test_it_has_the_series(self, owner, used, query, accept):
+        path = f"/api/user/usage?{YEAR}&group_by=model{query}"
+        response = await owner.get(path, headers={"Accept": accept})
+
+        assert response.headers["content-type"] == "text/csv; charset=utf-8"
+        assert response.headers["vary"] == "Accept"
+        assert (
+            'filename="usage-2026-01-01-2026-12-31.csv"' in response.headers["content-disposition"]
+        )
+        assert response.text.splitlines() == [
+            "key,name,runs,tokens,cost_usd_micros,cost_complete",
+            "openai/a,,7,4500,100,false",
+            "local/b,,1,42,0,true",
+        ]
+
+    async def test_by_day_it_has_the_days(self, owner, used):
+        response = await owner.get(
+            f"/api/user/usage?{YEAR}&group_by=pipeline&by_day=true&format=csv"
+        )
+
+        lines = response.text.splitlines()
+        assert lines[0] == "day,key,name,runs,tokens,cost_usd_micros,cost_complete"
+        assert lines[1] == f"2026-03-01,{used[0]},Greeting,3,1500,70,true"
+        assert len(lines) == 4
+
+    async def test_json_can_be_asked_for(self, owner, used):
+        response = await owner.get("/api/user/usage?format=json", headers={"Accept": "text/csv"})
+
+        assert response.headers["content-type"] == "application/json"
+
+    async def test_names_are_not_formulas(self, owner, account, make):
+        source = GREETING.replace("Greeting", '"=HYPERLINK(1)"')
+        pipeline_id = await make.pipeline(account, source=source)
+        await make.usage(account, pipeline_id, "2026-03-01", runs=1)
+
+        response = await owner.get(f"/api/user/usage?{YEAR}&group_by=pipeline&format=csv")
+
+        assert ",'=HYPERLINK(1)," in response.text
+
+
 class TestPeriod:
     def test_a_first_day_yet_to_come_is_a_period_of_its_own(self):
         first = today() + timedelta(days=3)
@@ -203,19 +315,24 @@ class TestStatements:
     @pytest.mark.parametrize("group_by", GroupBy)
     async def test_they_read_the_days_of_one_workspace_by_the_primary_key(self, database, group_by):
         period = Period(date(2026, 1, 1), date(2026, 12, 31))
+        totals = queries.totals_statement(uuid4(), period)
         for statement in (
-            queries.totals_statement(uuid4(), period),
+            totals,
             queries.series_statement(uuid4(), period, group_by, limit=101),
+            queries.daily_statement(uuid4(), period, group_by, [str(uuid4())]),
         ):
             plan = await query_plan(database, statement)
 
+            is_total = statement is totals
+            is_caller = group_by is GroupBy.CALLER and not is_total
+            table = "usage_caller_days" if is_caller else "usage_days"
             if database.is_sqlite:
                 assert (
-                    "SEARCH usage_days USING INDEX sqlite_autoindex_usage_days_1 (workspace_id=? AND day>? AND day<?)"
+                    f"SEARCH {table} USING INDEX sqlite_autoindex_{table}_1 (workspace_id=? AND day>? AND day<?)"
                     in plan
                 )
-                assert "SCAN usage_days" not in plan
+                assert f"SCAN {table}" not in plan
             else:
-                assert "using pk_usage_days on usage_days" in plan
+                assert f"using pk_{table} on {table}" in plan
                 assert "Index Cond: ((workspace_id = " in plan
                 assert "Seq Scan" not in plan

@@ -14,11 +14,11 @@ from stepiq.execution import events, usage
 from stepiq.execution.admission import RunNotCancellable
 from stepiq.execution.journal import ClaimLost, Ending, JournalEntry
 from stepiq.execution.limits import next_month, tomorrow
-from stepiq.execution.records import ClaimedRun, Meter, NewRun, StepRecord
+from stepiq.execution.records import ClaimedRun, Meter, NewRun, RunCaller, StepRecord
 from stepiq.execution.usage import Tally
 from stepiq.providers.base import Usage
-from stepiq.store.states import RunStatus, StepStatus, TriggerType
-from stepiq.store.tables import run_steps, runs, usage_days, workspaces
+from stepiq.store.states import CallerType, RunStatus, StepStatus, TriggerType
+from stepiq.store.tables import run_steps, runs, usage_caller_days, usage_days, workspaces
 from tests.support.engine import Limits, World
 from tests.support.fake_provider import RunningFakeProvider
 
@@ -53,6 +53,21 @@ class TestRollups:
         workspace = await world.workspace()
         assert workspace.credit_tokens == ended.run.credit_tokens
         assert workspace.credit_month == core_clock.now().strftime("%Y-%m")
+
+    async def test_usage_also_counts_for_what_started_the_run(self, world: World):
+        caller = RunCaller(CallerType.API_KEY, uuid7())
+        pipeline_id = await world.pipeline(TWICE)
+        run_id, heard = await world.start(pipeline_id, caller=caller)
+        await asyncio.wait_for(heard.until_ended(), 30)
+        await world.run(TWICE)
+
+        async with world.database.reading() as session:
+            row = (await session.execute(sa.select(usage_caller_days))).one()
+            run = (await session.execute(sa.select(runs).where(runs.c.id == run_id))).one()
+        assert (row.caller_id, row.runs) == (caller.id, 1)
+        for name in ("input_tokens", "output_tokens", "cost_usd_micros", "cost_complete"):
+            assert getattr(row, name) == getattr(run, name)
+        assert row.input_tokens > 0
 
     async def test_a_run_of_transforms_adds_one_row(self, world: World):
         await world.run(QUICK)

@@ -43,4 +43,5 @@ class TestVersionsStatement:
         plan = await query_plan(database, statement)
 
         assert "SEARCH pipeline_versions USING INDEX sqlite_autoindex_pipeline_versions_1" in plan
+        assert "SEARCH runs USING COVERING INDEX ix_runs_pipeline_id_pipeline_version_id" in plan
         assert "TEMP B-TREE" not in plan

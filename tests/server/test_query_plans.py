@@ -49,6 +49,7 @@ QUERIES = (
     "caller_id=01a20e5f-c10a-7000-8000-000000000000&status=failed&tag=a",
     "tag=a",
 )
+GROUPS = ("day", "model", "pipeline", "caller")
 PARTS = ("", "?steps=false", "/steps", "/events", "/stream", "/deliveries")
 
 
@@ -125,10 +126,11 @@ class TestStatements:
         lists += [f"/api/runs?{query}&cursor={cursor}" for query in QUERIES]
         lists += [f"/api/runs?pipeline_id={pipeline_id}&{query}" for query in QUERIES]
         lists += [f"/api/runs?pipeline_id={pipeline_id}&version=1&{query}" for query in QUERIES]
-        lists += [f"/api/user/usage?group_by={key}" for key in ("day", "model", "pipeline")]
+        lists += [f"/api/user/usage?group_by={key}" for key in GROUPS]
         lists += [f"/api/runs/{run_id}{part}" for part in PARTS]
         deliveries = f"/api/pipelines/{pipeline_id}/deliveries"
         lists += [deliveries, *(f"{deliveries}?status={status}" for status in DeliveryStatus)]
+        lists += ["/api/pipelines?include=stats", "/api/user/usage?group_by=caller&by_day=true"]
         lists += ["/api/bulk-jobs", "/api/bulk-jobs?limit=1"]
         lists += ["/api/pipelines", "/api/user/me", f"/api/pipelines/{pipeline_id}/versions"]
         for path in lists:

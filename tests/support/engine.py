@@ -15,7 +15,7 @@ from stepiq.accounts.secrets import service as secrets
 from stepiq.core import clock
 from stepiq.core.encryption import Keyring
 from stepiq.core.ids import uuid7
-from stepiq.execution.records import NewRun
+from stepiq.execution.records import NewRun, RunCaller
 from stepiq.execution.runtime import Engine
 from stepiq.language.loading import load
 from stepiq.language.source import SourceFormat
@@ -194,6 +194,7 @@ class World:
         plan: Limits | None = None,
         spends_credits: bool = False,
         own_keys: Collection[str] = (),
+        caller: RunCaller | None = None,
     ) -> tuple[UUID, Heard]:
         """Accept a run, and subscribe to it from its first event. With `plan`, change the workspace's plan first."""
         if plan is not None:
@@ -214,6 +215,7 @@ class World:
             plan=plan or Limits(),
             spends_credits=spends_credits,
             own_keys=own_keys,
+            caller=caller,
         )
         async with self.database.transaction() as session:
             await self.engine.accept(session, run)

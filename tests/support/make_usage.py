@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from stepiq.accounts.service import Account
 from stepiq.store.database import Database
-from stepiq.store.tables import usage_days, workspaces
+from stepiq.store.tables import usage_caller_days, usage_days, workspaces
 
 
 class MakeUsage:
@@ -21,6 +21,17 @@ class MakeUsage:
         async with self.database.transaction() as session:
             await session.execute(
                 sa.insert(usage_days).values(**key, day=day, model=model, **counts)
+            )
+
+    async def caller_usage(
+        self, account: Account, caller_id: UUID, day: str, **counts: Any
+    ) -> None:
+        """Insert the usage of one day of what started runs."""
+        async with self.database.transaction() as session:
+            await session.execute(
+                sa.insert(usage_caller_days).values(
+                    workspace_id=account.workspace_id, caller_id=caller_id, day=day, **counts
+                )
             )
 
     async def credits_spent(self, account: Account, month: str, tokens: int) -> None:

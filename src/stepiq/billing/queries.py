@@ -1,18 +1,27 @@
 """Queries of usage. They read daily rollups and one row of counters, never runs."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from stepiq.billing.records import GroupBy, Now, Period, Totals, UsageEntry
+from stepiq.billing.records import DailyUsage, GroupBy, Now, Period, Totals, UsageEntry
 from stepiq.execution import usage
 from stepiq.store.database import Session
-from stepiq.store.tables import pipelines, usage_days, workspaces
+from stepiq.store.states import PipelineStatus
+from stepiq.store.tables import (
+    api_keys,
+    pipelines,
+    schedules,
+    usage_caller_days,
+    usage_days,
+    users,
+    workspaces,
+)
 
 _counts_runs = usage_days.c.model == usage.RUNS
-_tokens = usage_days.c.input_tokens + usage_days.c.output_tokens
 # Cast, because not every database supports MIN of booleans.
 _complete = sa.func.min(sa.cast(usage_days.c.cost_complete, sa.Integer)).label("cost_complete")
 
@@ -52,26 +61,11 @@ async def totals(session: Session, workspace_id: UUID, period: Period) -> Totals
 def series_statement(
     workspace_id: UUID, period: Period, group_by: GroupBy, *, limit: int
 ) -> sa.Select[Any]:
-    """Usage by day, in order, or by model or pipeline, those with the most tokens and then runs first."""
+    """Usage by day, in order, or by another key, those with the most tokens and then runs first."""
     key = _KEYS[group_by]
-    runs = usage_days.c.runs
-    conditions = _within(workspace_id, period)
-    if group_by is GroupBy.MODEL:
-        conditions.append(~_counts_runs)
-    else:
-        runs = sa.case((_counts_runs, runs), else_=0)
-    grouped = (
-        sa.select(
-            key.label("key"),
-            _sum(runs).label("runs"),
-            _sum(_tokens).label("tokens"),
-            _sum(usage_days.c.cost_usd_micros).label("cost_usd_micros"),
-            _complete,
-        )
-        .where(*conditions)
-        .group_by(key)
-        .subquery("grouped")
-    )
+    columns, conditions = _counted(workspace_id, period, group_by)
+    grouped = sa.select(key.label("key"), *columns).where(*conditions).group_by(key)
+    grouped = grouped.subquery("grouped")
     if group_by is GroupBy.DAY:
         return sa.select(grouped).order_by(grouped.c.key).limit(limit)
     largest = (
@@ -82,6 +76,14 @@ def series_statement(
     if group_by is GroupBy.MODEL:
         return largest
     entries = largest.subquery("entries")
+    if group_by is GroupBy.CALLER:
+        # Ids are unique over all tables.
+        names = (
+            sa.select(table.c.name).where(table.c.id == entries.c.key).scalar_subquery()
+            for table in (api_keys, schedules, users)
+        )
+        named = sa.select(entries, sa.func.coalesce(*names).label("name"))
+        return named.order_by(entries.c.tokens.desc(), entries.c.runs.desc(), entries.c.key)
     return (
         sa.select(entries, pipelines.c.name)
         .outerjoin(
@@ -90,6 +92,35 @@ def series_statement(
         )
         .order_by(entries.c.tokens.desc(), entries.c.runs.desc(), entries.c.key)
     )
+
+
+def daily_statement(
+    workspace_id: UUID, period: Period, group_by: GroupBy, keys: Sequence[str]
+) -> sa.Select[Any]:
+    """Usage by day and by these keys, and by day for all other keys together."""
+    column = _KEYS[group_by]
+    columns, conditions = _counted(workspace_id, period, group_by)
+    wanted = [UUID(key) if isinstance(column.type, sa.Uuid) else key for key in keys]
+    key = sa.case((column.in_(wanted), column), else_=None).label("key")
+    day = column.table.c.day
+    grouped = sa.select(day.label("day"), key, *columns).where(*conditions).group_by(day, key)
+    # The rest comes last on both stores.
+    return grouped.order_by(day, sa.case((key.is_(None), 1), else_=0), key)
+
+
+async def daily(session: Session, statement: sa.Select[Any]) -> list[DailyUsage]:
+    """Execute `daily_statement`."""
+    return [
+        DailyUsage(
+            day=row.day,
+            key=None if row.key is None else str(row.key),
+            runs=row.runs,
+            tokens=row.tokens,
+            cost_usd_micros=row.cost_usd_micros,
+            cost_complete=row.cost_complete != 0,
+        )
+        for row in await session.execute(statement)
+    ]
 
 
 async def series(session: Session, statement: sa.Select[Any]) -> list[UsageEntry]:
@@ -113,25 +144,64 @@ async def now(session: Session, workspace_id: UUID, moment: datetime) -> Now:
         await session.execute(
             sa.select(
                 workspaces.c.unfinished_runs,
+                workspaces.c.admitted_runs,
+                usage.runs_today(sa.literal(usage.day_of(moment))).label("today"),
                 usage.credit_tokens(sa.literal(usage.month_of(moment))).label("tokens"),
+                _active_pipelines(workspace_id).label("pipelines"),
             ).where(workspaces.c.id == workspace_id)
         )
     ).one()
-    return Now(row.unfinished_runs, row.tokens)
+    return Now(row.unfinished_runs, row.admitted_runs, row.today, row.tokens, row.pipelines)
+
+
+def _active_pipelines(workspace_id: UUID) -> sa.ScalarSelect[int]:
+    return (
+        sa.select(sa.func.count())
+        .select_from(pipelines)
+        .where(
+            pipelines.c.workspace_id == workspace_id,
+            pipelines.c.status == PipelineStatus.ACTIVE,
+            pipelines.c.is_unsaved.is_(False),
+        )
+        .scalar_subquery()
+    )
 
 
 _KEYS: dict[GroupBy, sa.Column[Any]] = {
     GroupBy.DAY: usage_days.c.day,
     GroupBy.MODEL: usage_days.c.model,
     GroupBy.PIPELINE: usage_days.c.pipeline_id,
+    GroupBy.CALLER: usage_caller_days.c.caller_id,
 }
 
 
-def _within(workspace_id: UUID, period: Period) -> list[sa.ColumnElement[bool]]:
+def _counted(
+    workspace_id: UUID, period: Period, group_by: GroupBy
+) -> tuple[list[sa.ColumnElement[Any]], list[sa.ColumnElement[bool]]]:
+    """The sums of a series, and the conditions for its rows."""
+    table = usage_caller_days if group_by is GroupBy.CALLER else usage_days
+    conditions = _within(workspace_id, period, table)
+    runs: sa.ColumnElement[int] = table.c.runs
+    if group_by is GroupBy.MODEL:
+        conditions.append(~_counts_runs)
+    elif group_by is not GroupBy.CALLER:
+        runs = sa.case((_counts_runs, runs), else_=0)
+    complete = sa.func.min(sa.cast(table.c.cost_complete, sa.Integer))
     return [
-        usage_days.c.workspace_id == workspace_id,
-        usage_days.c.day >= period.first.isoformat(),
-        usage_days.c.day <= period.last.isoformat(),
+        _sum(runs).label("runs"),
+        _sum(table.c.input_tokens + table.c.output_tokens).label("tokens"),
+        _sum(table.c.cost_usd_micros).label("cost_usd_micros"),
+        complete.label("cost_complete"),
+    ], conditions
+
+
+def _within(
+    workspace_id: UUID, period: Period, table: sa.Table = usage_days
+) -> list[sa.ColumnElement[bool]]:
+    return [
+        table.c.workspace_id == workspace_id,
+        table.c.day >= period.first.isoformat(),
+        table.c.day <= period.last.isoformat(),
     ]
 
 

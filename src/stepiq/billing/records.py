@@ -1,10 +1,10 @@
 """Data classes of usage."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 
-from stepiq.execution.quotas import QuotaState
+from stepiq.execution.quotas import Quota
 
 
 class GroupBy(StrEnum):
@@ -13,6 +13,18 @@ class GroupBy(StrEnum):
     DAY = "day"
     MODEL = "model"
     PIPELINE = "pipeline"
+    CALLER = "caller"
+    """What started the runs: an API key, a user or a schedule."""
+
+
+class PlanLimit(StrEnum):
+    """A limit of a plan on runs and pipelines, by the name that it has there."""
+
+    CREDITS_PER_MONTH = "credits_per_month"
+    RUNS_PER_DAY = "runs_per_day"
+    RUNS_AT_ONCE = "runs_at_once"
+    RUNS_QUEUED = "runs_queued"
+    PIPELINES = "pipelines"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +57,11 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class UsageEntry:
-    """One day, model or pipeline of a series."""
+    """One day, model, pipeline or caller of a series."""
 
     key: str
     name: str | None = None
-    """Name of the pipeline, if the entry is one."""
+    """Name of the pipeline, or of what started the runs."""
     runs: int = 0
     tokens: int = 0
     cost_usd_micros: int = 0
@@ -57,12 +69,45 @@ class UsageEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class DailyUsage:
+    """Usage of one entry of the series on one day."""
+
+    day: str
+    key: str | None
+    """None: all entries without their own rows."""
+    runs: int
+    tokens: int
+    cost_usd_micros: int
+    cost_complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LimitState:
+    """A limit of the plan and its present value."""
+
+    name: PlanLimit | Quota
+    limit: int | None
+    used: int
+    resets_at: datetime | None
+
+    @property
+    def left(self) -> int | None:
+        """What is left of the limit; None is unlimited."""
+        return None if self.limit is None else max(0, self.limit - self.used)
+
+
+@dataclass(frozen=True, slots=True)
 class Now:
     """Current counters of a workspace."""
 
     unfinished_runs: int
+    admitted_runs: int
+    """Unfinished runs that do not wait for a slot."""
+    runs_today: int
     credit_tokens: int
     """Tokens of the current month."""
+    pipelines: int
+    """Active pipelines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +119,8 @@ class UsageReport:
     unfinished_runs: int
     """Current number if the period includes today, else 0."""
     credits_remaining: int | None
-    quotas: list[QuotaState]
+    limits: list[LimitState]
     series: list[UsageEntry]
     series_complete: bool
+    daily: list[DailyUsage] | None
+    """None if it was not requested."""

@@ -4,7 +4,7 @@ from datetime import date
 
 from pydantic import ConfigDict, Field
 
-from stepiq.billing.records import UsageReport
+from stepiq.billing.records import DailyUsage, PlanLimit, UsageReport
 from stepiq.execution.quotas import Quota
 from stepiq.execution.usage import TOKENS_PER_CREDIT
 from stepiq.web.bodies import Timestamp, View
@@ -43,12 +43,12 @@ class CreditsView(View):
 
 
 class UsageEntryView(View):
-    """Usage of one day, model or pipeline."""
+    """Usage of one day, model, pipeline or caller."""
 
     key: str
-    """The day (YYYY-MM-DD, UTC), or the id of the model or pipeline."""
+    """The day (YYYY-MM-DD, UTC), or the id of the model, the pipeline or what started the runs."""
     name: str | None
-    """Name of the pipeline."""
+    """Name of the pipeline, or of the API key, user or schedule."""
     runs: int
     """Runs that ended; for a model, runs that used it."""
     tokens: int
@@ -56,14 +56,28 @@ class UsageEntryView(View):
     cost_complete: bool
 
 
-class QuotaUsageView(View):
-    """A quota of the plan and its present value. It does not depend on the period."""
+class DailyUsageView(View):
+    """Usage of one entry of `series` on one day."""
 
-    name: Quota
+    day: date
+    key: str | None
+    """Null: all entries after the first 20."""
+    runs: int
+    tokens: int
+    cost_usd_micros: int
+    cost_complete: bool
+
+
+class QuotaUsageView(View):
+    """A limit of the plan and its present value. It does not depend on the period."""
+
+    name: PlanLimit | Quota
     """Name of the limit in the plan."""
     limit: int | None
     """Null is unlimited."""
     used: int
+    left: int | None
+    """Null is unlimited."""
     resets_at: Timestamp | None
     """When `used` restarts at 0; null if it does not."""
 
@@ -86,7 +100,9 @@ class UsageView(View):
     quotas: list[QuotaUsageView]
     series: list[UsageEntryView]
     series_complete: bool
-    """False if there are more than the 100 listed models or pipelines."""
+    """False if there are more than the 100 listed models, pipelines or callers."""
+    daily: list[DailyUsageView] | None
+    """Usage by day and entry, for days and entries with usage. Null without `by_day`."""
 
 
 def usage_view(usage: UsageReport) -> UsageView:
@@ -114,7 +130,20 @@ def usage_view(usage: UsageReport) -> UsageView:
         credits=CreditsView(
             used=totals.credit_tokens // TOKENS_PER_CREDIT, remaining=usage.credits_remaining
         ),
-        quotas=[QuotaUsageView.model_validate(quota) for quota in usage.quotas],
+        quotas=[QuotaUsageView.model_validate(limit) for limit in usage.limits],
         series=[UsageEntryView.model_validate(entry) for entry in usage.series],
         series_complete=usage.series_complete,
+        daily=None if usage.daily is None else [daily_view(each) for each in usage.daily],
+    )
+
+
+def daily_view(daily: DailyUsage) -> DailyUsageView:
+    """Usage of one day as the API shows it."""
+    return DailyUsageView(
+        day=date.fromisoformat(daily.day),
+        key=daily.key,
+        runs=daily.runs,
+        tokens=daily.tokens,
+        cost_usd_micros=daily.cost_usd_micros,
+        cost_complete=daily.cost_complete,
     )

@@ -1,6 +1,6 @@
 """Checks of plan limits, and the usage of a workspace."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from stepiq.accounts.actor import Actor
 from stepiq.billing import queries
@@ -12,16 +12,27 @@ from stepiq.billing.errors import (
     PlanWebhooksDisabled,
 )
 from stepiq.billing.plans import Plan
-from stepiq.billing.records import GroupBy, Period, UsageEntry, UsageReport
+from stepiq.billing.records import (
+    GroupBy,
+    LimitState,
+    Now,
+    Period,
+    PlanLimit,
+    UsageEntry,
+    UsageReport,
+)
 from stepiq.core import clock
 from stepiq.execution import quotas
-from stepiq.execution.usage import credits_remaining
+from stepiq.execution.limits import next_month, tomorrow
+from stepiq.execution.usage import TOKENS_PER_CREDIT, credits_remaining
 from stepiq.store.database import Session
 
 MAX_DAYS = 366
 """Maximum days in one response."""
 SERIES_LIMIT = 100
-"""Maximum models or pipelines in one response."""
+"""Maximum models, pipelines or callers in one response."""
+DAILY_LIMIT = 20
+"""Maximum models, pipelines or callers with usage by day."""
 
 
 def require_steps(plan: Plan, steps: int) -> None:
@@ -84,26 +95,60 @@ def period(first: date | None, last: date | None) -> Period:
 
 
 async def usage(
-    session: Session, actor: Actor, plan: Plan, wanted: Period, group_by: GroupBy
+    session: Session,
+    actor: Actor,
+    plan: Plan,
+    wanted: Period,
+    group_by: GroupBy,
+    *,
+    by_day: bool = False,
 ) -> UsageReport:
     """Usage of the actor's workspace in a period. Reads rollups and counters, never runs."""
     moment = clock.now()
     counters = await queries.now(session, actor.workspace_id, moment)
-    by_day = group_by is GroupBy.DAY
+    is_days = group_by is GroupBy.DAY
     statement = queries.series_statement(
-        actor.workspace_id, wanted, group_by, limit=MAX_DAYS if by_day else SERIES_LIMIT + 1
+        actor.workspace_id, wanted, group_by, limit=MAX_DAYS if is_days else SERIES_LIMIT + 1
     )
     entries = await queries.series(session, statement)
+    daily = None
+    if by_day:
+        keys = [] if is_days else [entry.key for entry in entries[:DAILY_LIMIT]]
+        daily = await queries.daily(
+            session, queries.daily_statement(actor.workspace_id, wanted, group_by, keys)
+        )
     includes_today = wanted.first <= moment.date() <= wanted.last
     return UsageReport(
         period=wanted,
         totals=await queries.totals(session, actor.workspace_id, wanted),
         unfinished_runs=counters.unfinished_runs if includes_today else 0,
         credits_remaining=credits_remaining(plan.credits_per_month, counters.credit_tokens),
-        quotas=await quotas.states(session, actor.workspace_id, plan),
-        series=_every_day(wanted, entries) if by_day else entries[:SERIES_LIMIT],
-        series_complete=by_day or len(entries) <= SERIES_LIMIT,
+        limits=[
+            *_limits(plan, counters, moment),
+            *(
+                LimitState(each.name, each.limit, each.used, each.resets_at)
+                for each in await quotas.states(session, actor.workspace_id, plan)
+            ),
+        ],
+        series=_every_day(wanted, entries) if is_days else entries[:SERIES_LIMIT],
+        series_complete=is_days or len(entries) <= SERIES_LIMIT,
+        daily=daily,
     )
+
+
+def _limits(plan: Plan, now: Now, moment: datetime) -> list[LimitState]:
+    """The limits of the plan on runs and pipelines."""
+    states = {
+        PlanLimit.CREDITS_PER_MONTH: (now.credit_tokens // TOKENS_PER_CREDIT, next_month(moment)),
+        PlanLimit.RUNS_PER_DAY: (now.runs_today, tomorrow(moment)),
+        PlanLimit.RUNS_AT_ONCE: (now.admitted_runs, None),
+        PlanLimit.RUNS_QUEUED: (now.unfinished_runs - now.admitted_runs, None),
+        PlanLimit.PIPELINES: (now.pipelines, None),
+    }
+    return [
+        LimitState(name, None if (limit := plan.limits[name]) is None else int(limit), used, at)
+        for name, (used, at) in states.items()
+    ]
 
 
 def _every_day(wanted: Period, entries: list[UsageEntry]) -> list[UsageEntry]:

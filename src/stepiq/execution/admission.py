@@ -317,6 +317,7 @@ class Admission:
                     runs.c.pipeline_id,
                     runs.c.pipeline_version,
                     runs.c.trigger_type,
+                    runs.c.caller_id,
                     runs.c.started_at,
                 )
             )
@@ -333,7 +334,8 @@ class Admission:
         if row.ticket != PARKED:
             release.add_run(is_held=row.ticket == HELD)
             await self.release(session, workspace_id, release, now)
-        await usage.add_many(session, [usage.Used(workspace_id, row.pipeline_id, tally, now)])
+        used = usage.Used(workspace_id, row.pipeline_id, row.caller_id, tally, now)
+        await usage.add_many(session, [used])
         session.after_commit(lambda: self._changes.publish(RUN_CANCELLED, str(run_id)))
         trigger, started = row.trigger_type, row.started_at
         session.after_commit(lambda: count_end(RunStatus.CANCELLED, trigger, started, now))

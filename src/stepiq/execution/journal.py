@@ -232,7 +232,7 @@ class Journal:
             if entry.ending is not None and not run.is_draft:
                 tally.add_run(entry.ending.status)
             at = now if entry.ending is None else entry.ending.at
-            used_up.append(usage.Used(run.workspace_id, run.pipeline_id, tally, at))
+            used_up.append(usage.Used(run.workspace_id, run.pipeline_id, run.caller_id, tally, at))
         releases, asking = _releases(ours), _asking(ours)
         for workspace_id in sorted({*releases, *asking}):
             if workspace_id in releases:
@@ -271,7 +271,8 @@ class Journal:
                 await usage.count_credits(session, run.workspace_id, tally.credit_tokens, now)
                 await reservations.release_cancelled(session, run, record)
                 await usage.add_many(
-                    session, [usage.Used(run.workspace_id, run.pipeline_id, tally, now)]
+                    session,
+                    [usage.Used(run.workspace_id, run.pipeline_id, run.caller_id, tally, now)],
                 )
                 run.models |= tally.models
                 session.after_commit(

@@ -26,6 +26,7 @@ CLAIMED = (
     runs.c.ticket,
     runs.c.own_keys,
     runs.c.crashes,
+    runs.c.caller_id,
     runs.c.only_step,
 )
 """Columns of a run that `claimed` reads."""
@@ -48,6 +49,7 @@ def claimed(row: sa.Row[Any]) -> ClaimedRun:
         is_taken_over=row.claim != row.ticket,
         own_keys=row.own_keys or (),
         crashes=row.crashes,
+        caller_id=row.caller_id,
         only_step=row.only_step,
     )
 

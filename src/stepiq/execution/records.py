@@ -93,6 +93,8 @@ class ClaimedRun:
 
     only_step: str | None = None
     """Id of the only step to execute; None for all steps."""
+    caller_id: UUID | None = None
+    """Id of what started it; None if it is unknown."""
     last_ordinal: int = 0
     """Highest `ordinal` of its steps."""
 

@@ -1,4 +1,4 @@
-"""Usage of workspaces: rollups by day, pipeline and model, and the counters that plan limits apply to.
+"""Usage of workspaces: rollups by day, pipeline, model and caller, and the counters that plan limits apply to.
 
 Usage is added in the transaction that records it, so that the sums stay exact after a crash. Days and months are in
 UTC. To prevent deadlocks, the workspace's row is locked before rollup rows, and these in the order of their keys.
@@ -17,7 +17,7 @@ from stepiq.execution.records import Meter
 from stepiq.language.definition import Definition
 from stepiq.store.database import Session
 from stepiq.store.states import RunStatus
-from stepiq.store.tables import usage_days, workspaces
+from stepiq.store.tables import usage_caller_days, usage_days, workspaces
 
 TOKENS_PER_CREDIT = 1_000
 """Tokens per credit, for models that the server pays for."""
@@ -33,6 +33,7 @@ _COUNTS = (
     "credit_tokens",
     "cost_usd_micros",
 )
+_CALLER_COUNTS = ("runs", "input_tokens", "output_tokens", "cost_usd_micros")
 RUNS = ""
 """In place of a model name: the row that counts runs."""
 
@@ -79,7 +80,7 @@ class Tally:
 
     def _row(self, model: str) -> dict[str, Any]:
         if model not in self.rows:
-            self.rows[model] = _nothing()
+            self.rows[model] = _nothing(_COUNTS)
         return self.rows[model]
 
 
@@ -90,49 +91,65 @@ def has_used(meter: Meter) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """A tally with its workspace, pipeline and time."""
+    """A tally with its workspace, pipeline, caller and time."""
 
     workspace_id: UUID
     pipeline_id: UUID
+    caller_id: UUID | None
+    """What started the run; None if it is unknown."""
     tally: Tally
     at: datetime
 
 
 async def add_many(session: Session, used: Iterable[Used]) -> None:
     """Add tallies to the rollups of their days. Empty tallies write nothing."""
-    rows: dict[tuple[UUID, str, UUID, str], dict[str, Any]] = {}
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    of_callers: dict[tuple[Any, ...], dict[str, Any]] = {}
     for each in used:
         for model, counts in each.tally.rows.items():
             key = (each.workspace_id, day_of(each.at), each.pipeline_id, model)
-            _add_counts(rows.setdefault(key, _nothing()), counts)
-    if rows:
-        columns = ("workspace_id", "day", "pipeline_id", "model")
-        values = [{**dict(zip(columns, key, strict=True)), **rows[key]} for key in sorted(rows)]
-        await session.execute(_UPSERTS[session.connection.dialect.name], values)
+            _add_counts(rows.setdefault(key, _nothing(_COUNTS)), counts)
+            if each.caller_id is not None:
+                row = of_callers.setdefault(
+                    (each.workspace_id, day_of(each.at), each.caller_id), _nothing(_CALLER_COUNTS)
+                )
+                # The rows of models count the same runs again.
+                _add_counts(row, counts if model == RUNS else counts | {"runs": 0})
+    dialect = session.connection.dialect.name
+    for table, found in ((usage_days, rows), (usage_caller_days, of_callers)):
+        if found:
+            columns = [column.name for column in table.primary_key]
+            values = [
+                {**dict(zip(columns, key, strict=True)), **found[key]} for key in sorted(found)
+            ]
+            await session.execute(_UPSERTS[dialect, table], values)
 
 
-def _nothing() -> dict[str, Any]:
-    return {**dict.fromkeys(_COUNTS, 0), "cost_complete": True}
+def _nothing(names: Iterable[str]) -> dict[str, Any]:
+    return {**dict.fromkeys(names, 0), "cost_complete": True}
 
 
 def _add_counts(row: dict[str, Any], added: dict[str, Any]) -> None:
-    for name in _COUNTS:
-        row[name] += added[name]
+    for name in row:
+        if name != "cost_complete":
+            row[name] += added[name]
     row["cost_complete"] &= added["cost_complete"]
 
 
-def _upsert(insert: Any) -> Any:
-    statement = insert(usage_days)
-    added: dict[str, Any] = {
-        name: usage_days.c[name] + statement.excluded[name] for name in _COUNTS
-    }
-    added["cost_complete"] = sa.and_(usage_days.c.cost_complete, statement.excluded.cost_complete)
-    return statement.on_conflict_do_update(
-        index_elements=["workspace_id", "day", "pipeline_id", "model"], set_=added
-    )
+def _upsert(insert: Any, table: sa.Table, names: Iterable[str]) -> Any:
+    statement = insert(table)
+    added: dict[str, Any] = {name: table.c[name] + statement.excluded[name] for name in names}
+    added["cost_complete"] = sa.and_(table.c.cost_complete, statement.excluded.cost_complete)
+    keys = [column.name for column in table.primary_key]
+    return statement.on_conflict_do_update(index_elements=keys, set_=added)
 
 
-_UPSERTS = {"sqlite": _upsert(sqlite.insert), "postgresql": _upsert(postgresql.insert)}
+_TABLES = {usage_days: _COUNTS, usage_caller_days: _CALLER_COUNTS}
+_UPSERTS = {
+    (dialect, table): _upsert(insert, table, names)
+    for dialect, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
+    for table, names in _TABLES.items()
+}
 
 
 def runs_today(day: sa.ColumnElement[str]) -> sa.ColumnElement[int]:

@@ -1,7 +1,7 @@
 """Routes of pipelines and their versions."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Depends, Header, Path, Query, Request, Response
@@ -16,9 +16,10 @@ from stepiq.billing.errors import (
     PlanWebhooksDisabled,
 )
 from stepiq.billing.http import BillingServicesDep
+from stepiq.core import clock
 from stepiq.execution.definitions import VersionNotFound
 from stepiq.execution.quotas import PlanBytesExceeded, PlanSchedulesExceeded, PlanVersionsExceeded
-from stepiq.pipelines import diffs, queries, schemas, service
+from stepiq.pipelines import diffs, queries, schemas, service, statistics
 from stepiq.pipelines.drafts import DraftBody
 from stepiq.pipelines.editor_drafts import service as drafts
 from stepiq.pipelines.errors import (
@@ -30,12 +31,12 @@ from stepiq.pipelines.errors import (
     StaleVersion,
     VersionInUse,
 )
-from stepiq.pipelines.negotiation import WantsYaml
 from stepiq.pipelines.protocols import Watcher
-from stepiq.pipelines.records import Version
+from stepiq.pipelines.records import Pipeline, PipelineStats, Version
 from stepiq.store.states import FIRST_DRAFT_VERSION, PipelineStatus
 from stepiq.web.bodies import YAML_TYPES
 from stepiq.web.bodies import router as new_router
+from stepiq.web.negotiation import WantsYaml
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
 from stepiq.web.services import AppKey, ServicesDep
@@ -116,13 +117,27 @@ async def list_pipelines(
     q: Annotated[
         str | None, Query(max_length=200, description="A part of the name or slug.")
     ] = None,
-) -> Page[schemas.PipelineView]:
+    include: Annotated[
+        Literal["stats"] | None, Query(description="`stats`: runs and cost of the last seven days.")
+    ] = None,
+) -> Page[schemas.ListedPipelineView]:
     """Pipelines of the workspace, newest first. Use `status=archived` for archived ones."""
     statement = queries.page_statement(
         caller.workspace_id, status=status, tag=tag, q=q, before=page.before, limit=page.fetch
     )
     rows = await queries.page(read, statement)
-    return page.page(rows, schemas.PipelineView.model_validate, lambda row: row.id)
+    stats: dict[UUID, PipelineStats] = {}
+    if include is not None:
+        listed = [row.id for row in rows[: page.limit]]
+        stats = await statistics.of_pipelines(read, caller.workspace_id, listed, clock.now().date())
+
+    def show(row: Pipeline) -> schemas.ListedPipelineView:
+        shown = schemas.PipelineView.model_validate(row)
+        found = stats.get(row.id)
+        view = None if found is None else schemas.PipelineStatsView.model_validate(found)
+        return schemas.ListedPipelineView(**dict(shown), stats=view)
+
+    return page.page(rows, show, lambda row: row.id)
 
 
 @router.post(
@@ -255,7 +270,7 @@ async def restore_pipeline(
 @router.get("/pipelines/{pipeline_id}/versions", responses=problems(PipelineNotFound, ScopeMissing))
 async def list_versions(
     caller: Reader, read: Read, page: PageQuery, pipeline_id: UUID
-) -> Page[schemas.VersionSummaryView]:
+) -> Page[schemas.ListedVersionView]:
     """Versions of a pipeline, newest first, without their definitions."""
     await service.get(read, caller, pipeline_id)
     statement = queries.versions_statement(
@@ -266,7 +281,7 @@ async def list_versions(
     )
     rows = await queries.versions(read, statement)
     return page.page(
-        rows, schemas.VersionSummaryView.model_validate, lambda row: UUID(int=row.version)
+        rows, schemas.ListedVersionView.model_validate, lambda row: UUID(int=row.version)
     )
 
 

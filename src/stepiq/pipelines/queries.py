@@ -10,12 +10,30 @@ from sqlalchemy.exc import IntegrityError
 
 from stepiq.core import clock
 from stepiq.language.source import SourceFormat
-from stepiq.pipelines.records import LastRun, Pipeline, Target, Version
+from stepiq.pipelines.records import (
+    LastRun,
+    ListedVersion,
+    Pipeline,
+    PipelineDay,
+    Target,
+    Version,
+    VersionAuthor,
+)
 from stepiq.store.database import Session
 from stepiq.store.search import contains, fold, has_tag
 from stepiq.store.states import FIRST_DRAFT_VERSION, PipelineStatus, RunStatus
-from stepiq.store.tables import pipeline_versions, pipelines, runs
+from stepiq.store.tables import (
+    pipeline_versions,
+    pipelines,
+    runs,
+    schedules,
+    usage_days,
+    users,
+)
 from stepiq.store.workspace_order import belongs_to, newest_first
+
+MAX_RUNS = 1_000
+"""Maximum number of runs to count for each version in a list."""
 
 _newest = (
     # One index seek per pipeline, instead of a query per pipeline or a scan of all runs.
@@ -285,18 +303,118 @@ async def update(
 def versions_statement(
     workspace_id: UUID, pipeline_id: UUID, *, before: int | None, limit: int
 ) -> sa.Select[Any]:
-    """Versions of a pipeline, newest first, without drafts that were run."""
-    statement = sa.select(pipeline_versions).where(
-        pipeline_versions.c.pipeline_id == pipeline_id,
-        pipeline_versions.c.workspace_id == workspace_id,
-        pipeline_versions.c.version < (FIRST_DRAFT_VERSION if before is None else before),
+    """Versions of a pipeline, newest first, without drafts that were run. Counts the runs of each up to a limit."""
+    versions = pipeline_versions.c
+    counted = (
+        sa.select(runs.c.id)
+        .where(
+            runs.c.pipeline_id == versions.pipeline_id,
+            runs.c.pipeline_version == versions.version,
+        )
+        .correlate(pipeline_versions)
+        .limit(MAX_RUNS + 1)
+        .subquery("counted")
     )
-    return statement.order_by(pipeline_versions.c.version.desc()).limit(limit)
+    number = sa.select(sa.func.count()).select_from(counted).correlate(pipeline_versions)
+    columns: list[sa.ColumnElement[Any]] = [
+        versions.pipeline_id,
+        versions.version,
+        versions.source_format,
+        versions.created_by,
+        versions.created_at,
+        users.c.name,
+        users.c.email,
+        number.scalar_subquery().label("runs"),
+    ]
+    return (
+        sa.select(*columns)
+        .join(users, users.c.id == versions.created_by)
+        .where(
+            versions.pipeline_id == pipeline_id,
+            versions.workspace_id == workspace_id,
+            versions.version < (FIRST_DRAFT_VERSION if before is None else before),
+        )
+        .order_by(versions.version.desc())
+        .limit(limit)
+    )
 
 
-async def versions(session: Session, statement: sa.Select[Any]) -> list[Version]:
+async def versions(session: Session, statement: sa.Select[Any]) -> list[ListedVersion]:
     """Execute `versions_statement`."""
-    return [_version(row) for row in await session.execute(statement)]
+    return [
+        ListedVersion(
+            pipeline_id=row.pipeline_id,
+            version=row.version,
+            source_format=SourceFormat(row.source_format),
+            author=VersionAuthor(row.created_by, row.name, row.email),
+            created_at=row.created_at,
+            runs=min(row.runs, MAX_RUNS),
+            runs_complete=row.runs <= MAX_RUNS,
+        )
+        for row in await session.execute(statement)
+    ]
+
+
+def days_statement(
+    workspace_id: UUID, pipeline_ids: Sequence[UUID], days: Sequence[str]
+) -> sa.Select[Any]:
+    """Usage of these pipelines on these days."""
+    used = usage_days.c
+    # The row without a model counts runs.
+    counts = {
+        name: sa.case((used.model == "", used[column]), else_=0)
+        for name, column in (
+            ("runs", "runs"),
+            ("completed", "runs_completed"),
+            ("failed", "runs_failed"),
+            ("cancelled", "runs_cancelled"),
+        )
+    }
+    sums: dict[str, sa.ColumnElement[Any]] = {**counts, "cost_usd_micros": used.cost_usd_micros}
+    # PostgreSQL returns sums of large integers as decimals, and has no minimum of booleans.
+    columns = [
+        sa.cast(sa.func.sum(column), sa.BigInteger).label(name) for name, column in sums.items()
+    ]
+    complete = sa.func.min(sa.cast(used.cost_complete, sa.Integer)).label("cost_complete")
+    return (
+        sa.select(used.pipeline_id, used.day, *columns, complete)
+        .where(
+            used.workspace_id == workspace_id,
+            used.day.in_(days),
+            used.pipeline_id.in_(pipeline_ids),
+        )
+        .group_by(used.pipeline_id, used.day)
+    )
+
+
+async def days(session: Session, statement: sa.Select[Any]) -> list[PipelineDay]:
+    """Execute `days_statement`."""
+    return [
+        PipelineDay(**{**row, "cost_complete": row["cost_complete"] != 0})
+        for row in (await session.execute(statement)).mappings()
+    ]
+
+
+def next_runs_statement(pipeline_ids: Sequence[UUID]) -> sa.Select[Any]:
+    """The next time at which a schedule starts each of these pipelines."""
+    columns: list[sa.ColumnElement[Any]] = [
+        schedules.c.pipeline_id,
+        sa.func.min(schedules.c.next_run_at).label("at"),
+    ]
+    return (
+        sa.select(*columns)
+        .where(
+            schedules.c.pipeline_id.in_(pipeline_ids),
+            schedules.c.enabled,
+            schedules.c.next_run_at.is_not(None),
+        )
+        .group_by(schedules.c.pipeline_id)
+    )
+
+
+async def next_runs(session: Session, statement: sa.Select[Any]) -> dict[UUID, datetime]:
+    """Execute `next_runs_statement`."""
+    return {row.pipeline_id: row.at for row in await session.execute(statement)}
 
 
 async def version(

@@ -1,5 +1,6 @@
 """Data classes of pipelines and versions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -48,6 +49,67 @@ class Pipeline:
     last_run: LastRun | None
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineDay:
+    """Usage of one pipeline on one day (UTC)."""
+
+    pipeline_id: UUID
+    day: str
+    runs: int
+    completed: int
+    failed: int
+    cancelled: int
+    cost_usd_micros: int
+    cost_complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineStats:
+    """Ended runs and cost of a pipeline over the last days, and its next run."""
+
+    days: Sequence[str]
+    """In UTC, today last."""
+    runs: Sequence[int]
+    """Ended runs of each day."""
+    completed: int
+    failed: int
+    cancelled: int
+    success_rate: float | None
+    """Completed runs of all that completed or failed; None without such runs."""
+    cost_usd_micros: int
+    cost_complete: bool
+    next_run_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionAuthor:
+    """The user who saved a version."""
+
+    id: UUID
+    name: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListedVersion:
+    """A version in a list, without its definition."""
+
+    pipeline_id: UUID
+    version: int
+    source_format: SourceFormat
+    author: VersionAuthor
+    created_at: datetime
+    runs: int
+    """Counted up to a limit."""
+    runs_complete: bool
+    """Whether all runs were counted."""
+
+    @property
+    def created_by(self) -> UUID:
+        """The user who saved it."""
+        return self.author.id
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Shapes of pipelines, versions and models in the API."""
 
 import re
+from datetime import date
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -93,6 +94,24 @@ class LastRunView(View):
     created_at: Timestamp
 
 
+class PipelineStatsView(View):
+    """Ended runs and cost of a pipeline over the last seven days (UTC), and its next run."""
+
+    days: list[date]
+    """Today is the last one."""
+    runs: list[int]
+    """Ended runs of each day."""
+    completed: int
+    failed: int
+    cancelled: int
+    success_rate: float | None
+    """`completed / (completed + failed)`; null without such runs."""
+    cost_usd_micros: int
+    cost_complete: bool
+    next_run_at: Timestamp | None
+    """When a schedule starts it."""
+
+
 class PipelineView(View):
     """A pipeline with the definition of its newest version."""
 
@@ -117,6 +136,13 @@ class IssueView(View):
     message: str
     line: int | None = None
     column: int | None = None
+
+
+class ListedPipelineView(PipelineView):
+    """A pipeline in a list."""
+
+    stats: PipelineStatsView | None
+    """Null without `include=stats`."""
 
 
 class SavedPipelineView(PipelineView):
@@ -151,6 +177,24 @@ class VersionSummaryView(View):
     created_by: UUID
     """The user who saved it."""
     created_at: Timestamp
+
+
+class VersionAuthorView(View):
+    """The user who saved a version."""
+
+    id: UUID
+    name: str
+    email: str
+
+
+class ListedVersionView(VersionSummaryView):
+    """A version in a list."""
+
+    author: VersionAuthorView
+    runs: int
+    """Number of its runs, up to 1,000."""
+    runs_complete: bool
+    """False if it has more runs."""
 
 
 class VersionView(VersionSummaryView):

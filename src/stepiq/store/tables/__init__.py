@@ -30,7 +30,7 @@ from stepiq.store.tables.pipelines import drafts, pipeline_versions, pipelines
 from stepiq.store.tables.reviews import reviews
 from stepiq.store.tables.runs import LARGE_VALUE_BYTES, large_values, run_events, run_steps, runs
 from stepiq.store.tables.schedules import schedule_ticks, schedules
-from stepiq.store.tables.usage import idempotent_requests, usage_days
+from stepiq.store.tables.usage import idempotent_requests, usage_caller_days, usage_days
 
 __all__ = [
     "LARGE_VALUE_BYTES",
@@ -63,6 +63,7 @@ __all__ = [
     "schedules",
     "secrets",
     "sessions",
+    "usage_caller_days",
     "usage_days",
     "users",
     "workspaces",

@@ -24,6 +24,20 @@ usage_days = sa.Table(
     sa.Column("cost_complete", sa.Boolean(), nullable=False, server_default=sa.true()),
 )
 
+# The same usage by what started the runs, without that of runs whose caller is unknown.
+usage_caller_days = sa.Table(
+    "usage_caller_days",
+    metadata,
+    sa.Column("workspace_id", sa.Uuid(), sa.ForeignKey("workspaces.id"), primary_key=True),
+    sa.Column("day", sa.Text(), primary_key=True),  # YYYY-MM-DD, UTC
+    sa.Column("caller_id", sa.Uuid(), primary_key=True),  # as in runs
+    count("runs"),  # ended runs
+    count("input_tokens"),
+    count("output_tokens"),
+    count("cost_usd_micros"),
+    sa.Column("cost_complete", sa.Boolean(), nullable=False, server_default=sa.true()),
+)
+
 idempotent_requests = sa.Table(
     "idempotent_requests",
     metadata,

@@ -139,7 +139,26 @@ SHAPES: Final[dict[str, Any]] = {
         "errors": [_ISSUE],
         "warnings": [],
     },
-    "VersionSummary": _VERSION_SHOWN,
+    "ListedPipeline": _PIPELINE_SHOWN
+    | {
+        "stats": {
+            "days": [f"2026-02-{day}" for day in range(21, 28)],
+            "runs": [4, 6, 5, 0, 0, 7, 3],
+            "completed": 23,
+            "failed": 1,
+            "cancelled": 1,
+            "success_rate": 0.9583,
+            "cost_usd_micros": 525,
+            "cost_complete": True,
+            "next_run_at": "2026-02-28T09:00:00.000Z",
+        }
+    },
+    "ListedVersion": _VERSION_SHOWN
+    | {
+        "author": {"id": USER, "name": "Ada", "email": "ada@example.com"},
+        "runs": 25,
+        "runs_complete": True,
+    },
     "Version": _VERSION_SHOWN | {"definition": DEFINITION},
 }
 
