@@ -45,7 +45,7 @@ export const strings = {
     BulkItemStatus,
     string
   >,
-  showItems: "Show items",
+  showItems: "Show failed items",
   more: "Load more",
   notLoaded: "The items could not be loaded",
   noItems: "No items",

@@ -1,0 +1,195 @@
+"""The list of runs, what happens in it while it is open, and jobs for many runs."""
+
+import re
+from typing import Any
+
+import httpx2
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from tests.ui.support import Person, assert_accessible, sign_in
+
+GREETING: dict[str, Any] = {
+    "name": "Greeting",
+    "steps": [{"id": "greet", "type": "transform", "template": "Hello {{input.name}}"}],
+}
+APPROVAL: dict[str, Any] = {
+    "name": "Approval",
+    "steps": [{"id": "ask", "type": "human_review", "message": "Is it good?"}],
+}
+
+
+async def _create(api: httpx2.AsyncClient, definition: dict[str, Any], *tags: str) -> str:
+    body = {"name": definition["name"], "definition": definition, "tags": list(tags)}
+    response = await api.post("/api/pipelines", json=body)
+    response.raise_for_status()
+    return str(response.json()["id"])
+
+
+async def _run(api: httpx2.AsyncClient, pipeline_id: str, wait: int = 30) -> str:
+    path = f"/api/pipelines/{pipeline_id}/run"
+    response = await api.post(path, json={}, params={"wait": wait})
+    response.raise_for_status()
+    return str(response.json()["id"])
+
+
+def _rows(page: Page) -> Locator:
+    return page.get_by_role("table", name="Runs").locator("tbody tr")
+
+
+def _row(page: Page, run_id: str) -> Locator:
+    return page.locator(f'tr[data-row="{run_id}"]')
+
+
+async def test_filters_are_in_the_address_and_back_restores_them(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    await _run(api, await _create(api, GREETING, "demo"))
+    await _run(api, await _create(api, APPROVAL, "crm"), wait=0)
+    await sign_in(page, person)
+
+    await page.goto("/runs?status=waiting")
+    await expect(_rows(page)).to_have_count(1)
+    await expect(_rows(page)).to_contain_text("Approval")
+    await page.get_by_role("button", name="Remove the filter Status").click()
+    await expect(_rows(page)).to_have_count(2)
+    await expect(page).to_have_url(re.compile(r"/runs$"))
+
+    await page.go_back()
+    await expect(_rows(page)).to_have_count(1)
+    await page.go_forward()
+    await expect(_rows(page)).to_have_count(2)
+
+    await page.keyboard.press("f")
+    await page.get_by_role("menuitem", name="Tag").click()
+    await page.get_by_role("textbox", name="Tag").fill("demo")
+    await page.keyboard.press("Enter")
+    await expect(_rows(page)).to_have_count(1)
+    await expect(page).to_have_url(re.compile(r"tag=demo"))
+    await page.reload()
+    await expect(_rows(page)).to_contain_text("Greeting")
+
+    await page.keyboard.press("/")
+    await page.keyboard.type("appro")
+    await expect(page.get_by_role("heading", name="No runs match")).to_be_visible()
+    await page.get_by_role("button", name="Clear filters").last.click()
+    await expect(_rows(page)).to_have_count(2)
+
+
+async def test_changes_appear_in_place_and_new_runs_wait_for_a_click(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    greeting = await _create(api, GREETING)
+    waiting = await _run(api, await _create(api, APPROVAL), wait=0)
+    await sign_in(page, person)
+    await page.goto("/runs")
+    await expect(_row(page, waiting)).to_contain_text("Waiting")
+
+    for _ in range(2):
+        await _run(api, greeting)
+    await expect(page.get_by_role("button", name="2 new runs")).to_be_visible()
+    await expect(_rows(page)).to_have_count(1)
+
+    decision = {"decision": "approve"}
+    response = await api.post(f"/api/runs/{waiting}/reviews/ask", json=decision)
+    response.raise_for_status()
+    await expect(_row(page, waiting)).to_contain_text("Completed")
+    await expect(_rows(page)).to_have_count(1)
+
+    await page.get_by_role("button", name="2 new runs").click()
+    await expect(_rows(page)).to_have_count(3)
+    await expect(_rows(page).last).to_contain_text("Approval")
+    await expect(page.get_by_role("button", name="new run")).to_have_count(0)
+
+
+async def test_runs_are_selected_with_keys_and_retried_by_a_job(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    greeting = await _create(api, GREETING)
+    for _ in range(3):
+        await _run(api, greeting)
+    await sign_in(page, person)
+    await page.goto("/runs")
+    await expect(_rows(page)).to_have_count(3)
+
+    for key in "jxjjX":
+        await page.keyboard.press(key)
+    await expect(page.get_by_text("3 selected")).to_be_visible()
+    await page.get_by_role("button", name="Retry 3…").click()
+    dialog = page.get_by_role("dialog", name="Retry 3 runs")
+    await dialog.get_by_label("Name of the job").fill("After the outage")
+    await dialog.get_by_role("button", name="Retry 3 runs").click()
+
+    await expect(page).to_have_url(re.compile("/jobs/"))
+    await expect(page.get_by_role("heading", name="After the outage")).to_be_visible()
+    await expect(page.get_by_role("status", name="Status")).to_have_text("Completed")
+    items = page.get_by_role("table", name="Items").locator("tbody tr")
+    await expect(items).to_have_count(3)
+    await expect(items.get_by_text("Done")).to_have_count(3)
+    await items.first.get_by_role("link").last.click()
+    await expect(page).to_have_url(re.compile("/runs/"))
+
+    await page.goto("/runs?trigger=retry")
+    await expect(_rows(page)).to_have_count(3)
+
+
+async def test_only_runs_that_have_not_ended_are_cancelled(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    await _run(api, await _create(api, GREETING))
+    waiting = await _run(api, await _create(api, APPROVAL), wait=0)
+    await sign_in(page, person)
+    await page.goto("/runs")
+
+    await page.get_by_role("checkbox", name="Select all rows").check()
+    await page.get_by_role("button", name="Cancel 1…").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Cancel 1 run").click()
+    await expect(page.get_by_role("status", name="Status")).to_have_text("Completed")
+
+    assert (await api.get(f"/api/runs/{waiting}")).json()["status"] == "cancelled"
+
+
+async def test_the_choice_of_columns_is_remembered(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    await _run(api, await _create(api, GREETING))
+    await sign_in(page, person)
+    await page.goto("/runs")
+    tokens = page.get_by_role("columnheader", name="Tokens")
+    await expect(tokens).to_be_visible()
+
+    await page.get_by_role("button", name="Columns").click()
+    await page.get_by_role("checkbox", name="Tokens").uncheck()
+    await expect(tokens).to_have_count(0)
+    await page.reload()
+
+    await expect(page.get_by_role("columnheader", name="Cost")).to_be_visible()
+    await expect(tokens).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_lists_are_accessible(
+    page: Page, person: Person, api: httpx2.AsyncClient, scheme: Any
+):
+    await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    await sign_in(page, person)
+    await page.goto("/runs")
+    await expect(page.get_by_role("heading", name="No runs yet")).to_be_visible()
+    await assert_accessible(page)
+
+    ended = await _run(api, await _create(api, GREETING, "demo"))
+    await _run(api, await _create(api, APPROVAL), wait=0)
+    response = await api.post("/api/bulk-jobs", json={"action": "cancel", "run_ids": [ended]})
+    response.raise_for_status()
+    await page.goto("/runs")
+    await expect(_rows(page)).to_have_count(2)
+    await page.keyboard.press("x")
+    await expect(page.get_by_text("1 selected")).to_be_visible()
+    await assert_accessible(page)
+
+    await page.goto(f"/jobs/{response.json()['id']}")
+    await expect(page.get_by_role("table", name="Failures by code")).to_be_visible()
+    await assert_accessible(page)
+    await page.goto("/jobs")
+    await expect(page.get_by_role("table", name="Jobs")).to_be_visible()
+    await assert_accessible(page)
