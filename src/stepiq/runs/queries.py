@@ -10,7 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from stepiq.core.json import dumps
+from stepiq.core.json import Json, dumps
 from stepiq.execution.events import EventType, ExecutionKey
 from stepiq.execution.journal_rows import step_record
 from stepiq.execution.records import StepRecord
@@ -195,7 +195,9 @@ def events_statement(
         wanted.append(run_events.c.type == type_)
     if of is not None:
         # The data of each event of a step begins with the fields that identify its execution.
-        start = f"{dumps({**of})[:-1]},"
+        branch: dict[str, Json] = {"branch": of["branch"]} if "branch" in of else {}
+        key: Json = {"step_id": of["step_id"], **branch, "iteration": of["iteration"]}
+        start = f"{dumps(key)[:-1]},"
         text = sa.type_coerce(run_events.c.data, sa.Text)
         wanted.append(sa.func.substr(text, 1, len(start)) == start)
     return sa.select(run_events).where(*wanted).order_by(run_events.c.seq).limit(limit)

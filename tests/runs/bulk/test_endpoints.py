@@ -50,7 +50,8 @@ class TestCreate:
         self, created, runs_of, account, make, pipeline_id
     ):
         made = {
-            status: str(await make.run(account, pipeline_id, status=status)) for status in RunStatus
+            status.value: str(await make.run(account, pipeline_id, status=status))
+            for status in RunStatus
         }
         await make.run(account, await make.pipeline(account))
 

@@ -31,7 +31,7 @@ export const pipelinesQuery = (filter: PipelineFilter) =>
     queryKey: ["pipelines", "list", filter],
     initialPageParam: undefined as string | undefined,
     queryFn: async ({ pageParam, signal }) => {
-      const query = { ...filter, limit: PAGE, cursor: pageParam };
+      const query = { ...filter, limit: PAGE, cursor: pageParam, include: "stats" as const };
       return unwrap(api.GET("/api/pipelines", { params: { query }, signal }));
     },
     getNextPageParam: (page) => page.next_cursor ?? undefined,
