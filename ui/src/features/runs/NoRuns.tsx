@@ -14,7 +14,7 @@ type Props = {
 };
 
 /** A list without rows: nothing matches the filter, or there are no runs at all. */
-export function NoRuns({ search, onClear, older }: Props) {
+export default function NoRuns({ search, onClear, older }: Props) {
   if (!hasFilter(search) && !older) {
     return (
       <EmptyState

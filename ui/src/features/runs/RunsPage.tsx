@@ -1,5 +1,6 @@
 import { Button } from "@mantine/core";
 import { Link, useNavigate } from "@tanstack/react-router";
+import { lazy, Suspense } from "react";
 import { ErrorState } from "@/ui/feedback/ErrorState";
 import { TableSkeleton } from "@/ui/feedback/Skeletons";
 import { toast } from "@/ui/feedback/toast";
@@ -7,7 +8,6 @@ import { PageHeader } from "@/ui/PageHeader";
 import { DataTable } from "@/ui/table/DataTable";
 import { FilterChips } from "@/ui/table/FilterChips";
 import type { FilterValues } from "@/ui/table/filters";
-import { NoRuns } from "./NoRuns";
 import classes from "./Runs.module.css";
 import { RunsToolbar } from "./RunsToolbar";
 import { SearchField } from "./SearchField";
@@ -17,6 +17,8 @@ import { useRunColumns } from "./useRunColumns";
 import { useRunFilters } from "./useRunFilters";
 import { useRunList } from "./useRunList";
 import { useRunSelection } from "./useRunSelection";
+
+const NoRuns = lazy(() => import("./NoRuns"));
 
 export function RunsPage({ search }: { search: RunsSearch }) {
   const navigate = useNavigate({ from: "/runs/" });
@@ -76,11 +78,13 @@ export function RunsPage({ search }: { search: RunsSearch }) {
         />
       )}
       {list && !query.isError && rows.length === 0 && (
-        <NoRuns
-          search={search}
-          onClear={clear}
-          older={list.next !== null && moreButton(strings.searchOlder)}
-        />
+        <Suspense fallback={null}>
+          <NoRuns
+            search={search}
+            onClear={clear}
+            older={list.next !== null && moreButton(strings.searchOlder)}
+          />
+        </Suspense>
       )}
       {list && !query.isError && rows.length > 0 && (
         <div className={classes.list} aria-busy={query.isPlaceholderData}>
