@@ -65,7 +65,7 @@ async def test_runs_of_a_version_and_of_the_pipeline(
     await page.goto(f"/pipelines/{pipeline_id}/versions")
     await expect(page.get_by_text("This pipeline has one version.")).to_be_visible()
 
-    await page.get_by_role("link", name="Show runs of version 1").click()
+    await page.get_by_role("link", name="0 runs of version 1").click()
     await expect(page).to_have_url(re.compile(rf"/runs\?pipeline={pipeline_id}&version=1"))
     await page.go_back()
     await page.get_by_role("navigation", name="Pages of the pipeline").get_by_text("Runs").click()

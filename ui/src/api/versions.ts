@@ -8,7 +8,7 @@ import { api, unwrap } from "./client";
 import type { components } from "./schema";
 
 type Schemas = components["schemas"];
-export type VersionSummary = Schemas["VersionSummary"];
+export type ListedVersion = Schemas["ListedVersion"];
 export type Change = Schemas["Change"];
 
 const PAGE = 50;

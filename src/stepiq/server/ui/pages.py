@@ -25,7 +25,6 @@ PAGES = (
     "jobs",
     "pipelines",
     "reviews",
-    "deliveries",
     "schedules",
     "usage",
     "settings",

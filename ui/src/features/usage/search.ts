@@ -12,7 +12,7 @@ const DAY_MS = 86_400_000;
 /** The longest period of the API. */
 const MAX_DAYS = 366;
 
-export function dayOf(time: number): string {
+function dayOf(time: number): string {
   return new Date(time).toISOString().slice(0, 10);
 }
 

@@ -2,7 +2,7 @@ import type { Usage } from "@/api/usage";
 import type { Measure } from "./search";
 
 /** Entries that have a colour of their own. The others are shown together. */
-export const COLOURED = 5;
+const COLOURED = 5;
 /** The key of what belongs to no coloured entry. */
 export const OTHERS = "";
 
@@ -10,7 +10,7 @@ export type Layer = { key: string; name: string };
 export type Stack = { day: string; total: number; values: readonly number[] };
 type Figures = { cost_usd_micros: number; tokens: number; runs: number };
 
-export function measured(figures: Figures, measure: Measure): number {
+function measured(figures: Figures, measure: Measure): number {
   if (measure === "cost") return figures.cost_usd_micros;
   return measure === "tokens" ? figures.tokens : figures.runs;
 }

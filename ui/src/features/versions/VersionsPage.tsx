@@ -3,7 +3,7 @@ import { useSuspenseInfiniteQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { lazy, Suspense, useState } from "react";
 import { useUser } from "@/api/session";
-import { type VersionSummary, versionsQuery } from "@/api/versions";
+import { type ListedVersion, versionsQuery } from "@/api/versions";
 import { TextSkeleton } from "@/ui/feedback/Skeletons";
 import { RelativeTime } from "@/ui/format/Values";
 import { type Column, DataTable } from "@/ui/table/DataTable";
@@ -109,7 +109,7 @@ function VersionSelect({ label, value, versions, onChange }: SelectProps) {
 
 type Context = { newest: number; userId: string; onRestore: (version: number) => void };
 
-function columns({ newest, userId, onRestore }: Context): Column<VersionSummary>[] {
+function columns({ newest, userId, onRestore }: Context): Column<ListedVersion>[] {
   return [
     {
       id: "version",
@@ -129,7 +129,7 @@ function columns({ newest, userId, onRestore }: Context): Column<VersionSummary>
     {
       id: "author",
       header: strings.author,
-      cell: ({ created_by }) => (created_by === userId ? strings.you : strings.member),
+      cell: ({ author }) => (author.id === userId ? strings.you : author.name || author.email),
     },
     {
       id: "saved",
@@ -139,14 +139,16 @@ function columns({ newest, userId, onRestore }: Context): Column<VersionSummary>
     {
       id: "runs",
       header: strings.runs,
-      cell: ({ pipeline_id, version }) => (
+      align: "end",
+      cell: ({ pipeline_id, version, runs, runs_complete }) => (
         <Anchor
+          className="numeric"
           renderRoot={(props) => (
             <Link to="/runs" search={{ pipeline: pipeline_id, version }} {...props} />
           )}
-          aria-label={`${strings.showRuns} of version ${version}`}
+          aria-label={`${runs}${runs_complete ? "" : "+"} runs of version ${version}`}
         >
-          {strings.showRuns}
+          {`${runs}${runs_complete ? "" : "+"}`}
         </Anchor>
       ),
     },
