@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "202611262351"
-down_revision = "202611262325"
+down_revision = "202611262350"
 branch_labels = None
 depends_on = None
 
