@@ -16,6 +16,7 @@ from stepiq.language.step_types import (
     InstallationIncomplete,
     StepType,
     StepTypeConflict,
+    added_packages,
     packages,
     step_types,
     unusable_types,
@@ -88,6 +89,12 @@ class TestInstalled:
             assert messages("singe") == ["`type` cannot be `singe`. Did you mean `sing`?"]
 
         assert messages("sing")[0].startswith("`type` cannot be `sing`.")
+
+    def test_its_package_and_version_are_known(self, tmp_path: Path):
+        write_package(tmp_path, "stepiq-sing", "sing", spec=SPEC)
+
+        with installed(tmp_path):
+            assert added_packages(["llm", "sing", "sing"]) == {"sing": "stepiq-sing 1.0"}
 
     def test_editors_know_the_names_of_its_fields_without_a_schema(self, tmp_path: Path):
         write_package(tmp_path, "stepiq-sing", "sing", spec=SPEC)

@@ -235,6 +235,7 @@ class TestForeign:
         definition = {"name": "x", "steps": [{"id": "a", "type": "transform", "template": "x"}]}
         bodies = {
             "PUT /api/pipelines/{pipeline_id}": definition,
+            "PUT /api/pipelines/{pipeline_id}/draft": {"text": "name: x"},
             "POST /api/pipelines/{pipeline_id}/schedules": {
                 "name": "x",
                 "cron_expression": "0 9 * * *",

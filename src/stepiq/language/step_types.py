@@ -145,9 +145,8 @@ def packages() -> Mapping[str, TypePackage]:
     built_in = _built_in()
     found: dict[str, TypePackage] = {}
     for entry in entry_points(group=GROUP):
-        distribution, version = entry.module, ""
-        if entry.dist is not None:
-            distribution, version = entry.dist.name, entry.dist.version
+        dist = entry.dist
+        distribution, version = (dist.name, dist.version) if dist else (entry.module, "")
         package = TypePackage(entry.module, distribution, version, entry.module in built_in)
         if (other := found.setdefault(entry.name, package)) != package:
             raise StepTypeConflict(entry.name, other, package)

@@ -20,4 +20,6 @@ export interface Channel {
   close(): void;
 }
 
-export type Locks = Pick<LockManager, "request">;
+export type Locks = {
+  request(name: string, options: LockOptions, callback: () => Promise<void>): Promise<void>;
+};

@@ -2,6 +2,7 @@ import { ApiError } from "../errors";
 import { Backlog } from "./backlog";
 import { follow, pauseBeforeReconnect, type StreamState } from "./connection";
 import type { Channel, Locks, Message, Problem } from "./messages";
+import { randomId } from "./randomId";
 import { isFinal, type StreamEvent } from "./sse";
 import type { Transport } from "./transport";
 
@@ -31,7 +32,7 @@ const PATIENCE = { answer: 3000, signOfLife: 45_000 };
  * for too long, another tab takes the lock from it.
  */
 export class SharedStream {
-  readonly #id = crypto.randomUUID();
+  readonly #id = randomId();
   readonly #options: Required<Options>;
   readonly #closed = new AbortController();
   #lastId: number;

@@ -2,13 +2,17 @@ import { useEffect, useEffectEvent, useState } from "react";
 import type { ApiError } from "../errors";
 import type { StreamState } from "./connection";
 import { reportState } from "./liveState";
-import type { Channel } from "./messages";
+import type { Channel, Locks } from "./messages";
+import { randomId } from "./randomId";
 import { SharedStream } from "./sharedStream";
 import type { StreamEvent } from "./sse";
 import { eventSource } from "./transport";
 
 /** Events that arrive while the page is hidden wait this long, because it draws no frames. */
 const HIDDEN_MS = 250;
+
+/** Browsers have no locks on pages from http, except from this machine. Then each tab has a connection. */
+const OWN_CONNECTION: Locks = { request: (_name, _options, lead) => lead() };
 
 export type EventStream = { state: StreamState; error: ApiError | null };
 
@@ -33,13 +37,13 @@ export function useEventStream(
     if (url === null) return;
     const report = reportState();
     const frames = new Frames((events) => deliver(events));
-    const name = `stepiq ${url}`;
+    const name = navigator.locks ? `stepiq ${url}` : `stepiq ${url} ${randomId()}`;
     setStream({ state: "connecting", error: null });
     const shared = new SharedStream({
       name,
       after: start(),
       transport: eventSource(url),
-      locks: navigator.locks,
+      locks: navigator.locks ?? OWN_CONNECTION,
       channel: new BroadcastChannel(name) as Channel,
       onEvents: frames.add,
       onState: (state, error) => {

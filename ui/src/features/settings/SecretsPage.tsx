@@ -1,4 +1,4 @@
-import { Alert, Anchor, Button } from "@mantine/core";
+import { Alert, Button } from "@mantine/core";
 import { useSuspenseQuery } from "@tanstack/react-query";
 import { Lock } from "lucide-react";
 import { lazy, Suspense, useState } from "react";
@@ -51,10 +51,7 @@ export function SecretsPage() {
       <div className={missing.data.length > 0 ? classes.section : undefined}>
         {isEmpty ? (
           <EmptyState title={strings.noSecrets} icon={Lock} actions={set}>
-            {strings.noSecretsText}{" "}
-            <Anchor href="/docs/secrets" target="_blank">
-              Secrets in pipelines
-            </Anchor>
+            {strings.noSecretsText}
           </EmptyState>
         ) : (
           <DataTable
