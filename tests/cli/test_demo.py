@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import sys
 
 import httpx2
 import pytest
@@ -199,7 +200,7 @@ class TestDemo:
     async def test_the_server_says_how_to_sign_in_afterwards(self, demo: Command):
         await demo("demo")
 
-        text = await shell_until_ready(demo, "stepiq serve --port 0")
+        text = await shell_until_ready(demo, f"{sys.executable} -m stepiq serve --port 0")
 
         assert f"Sign in at {text.split()[5]}/login\n" in text
         assert text.rstrip().endswith("demo-login.json.")

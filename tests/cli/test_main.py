@@ -149,7 +149,7 @@ class TestPorts:
 
 class TestServe:
     @pytest.mark.slow
-    async def test_on_a_terminal_it_shows_the_setup_token_and_serves_until_sigterm(
+    async def test_on_a_terminal_it_shows_the_setup_link_and_serves_until_sigterm(
         self, command: Command
     ):
         ours, terminal = os.openpty()
@@ -157,7 +157,7 @@ class TestServe:
         os.close(terminal)
         shown = b""
         try:
-            while b'"setup_token": "' not in shown:
+            while b"Keep the link secret" not in shown:
                 shown += await asyncio.wait_for(asyncio.to_thread(os.read, ours, 4096), 60)
             process.send_signal(signal.SIGTERM)
             code = await asyncio.wait_for(process.wait(), 30)
@@ -169,7 +169,7 @@ class TestServe:
 
         token = setup_token((command.folder / "data" / "jwt.key").read_bytes().strip())
         assert shown.startswith(f"stepIQ {__version__} is ready at http://127.0.0.1:".encode())
-        assert f'"setup_token": "{token}"'.encode() in shown
+        assert f"/register#setup={token}\r\n".encode() in shown
         assert code == 0
 
     @pytest.mark.parametrize(

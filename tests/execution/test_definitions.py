@@ -57,13 +57,13 @@ class Slowly:
             await self._asked.acquire()
 
     def _watched(self, session: Session) -> SimpleNamespace:
-        async def scalar(statement):
-            document = await session.scalar(statement)
+        async def execute(statement):
+            rows = await session.execute(statement)
             # Whoever waits for this runs once the reader has gone on to its next wait.
             self._asked.release()
-            return document
+            return rows
 
-        return SimpleNamespace(scalar=scalar)
+        return SimpleNamespace(execute=execute)
 
 
 @pytest.fixture
