@@ -195,7 +195,7 @@ class TestDemo:
         assert ran.out.startswith("# Order A-60212: Tom Baker\n")
         assert checked.code == 0, checked.out + checked.err
         assert "Administrator: demo@example.com, created by `stepiq demo`." in served
-        assert re.fullmatch(r"http://127\.0\.0\.1:0/runs/[0-9a-f-]{36}", page)
+        assert re.fullmatch(r"http://127\.0\.0\.1:[0-9]+/runs/[0-9a-f-]{36}", page)
 
     async def test_the_server_says_how_to_sign_in_afterwards(self, demo: Command):
         await demo("demo")

@@ -12,10 +12,10 @@ class TestRefuseUnknown:
             (
                 "limt=5",
                 "limt",
-                "Unknown parameter. Did you mean `limit`? Allowed: `created_after`, ",
+                "Unknown parameter. Did you mean `limit`? Allowed: `caller_id`, ",
             ),
             ("limit=5&Cursor=x", "Cursor", "Unknown parameter. Did you mean `cursor`? Allowed: "),
-            ("zzz", "zzz", "Unknown parameter. Allowed: `created_after`, "),
+            ("zzz", "zzz", "Unknown parameter. Allowed: `caller_id`, "),
         ],
     )
     async def test_a_slip_is_told_with_what_is_nearest(self, owner, query, path, message):
