@@ -49,7 +49,7 @@ class MakeRuns:
                     id=run_id,
                     workspace_id=account.workspace_id,
                     pipeline_id=pipeline_id,
-                    pipeline_version=1,
+                    pipeline_version=values.pop("pipeline_version", 1),
                     trigger_type=trigger_type,
                     status=status,
                     input_data={} if input_data is None else input_data,
