@@ -27,7 +27,8 @@ _REVIEW: Final[dict[str, Any]] = {
 
 SHAPES: Final[dict[str, Any]] = {
     "Review": _REVIEW,
-    "ReviewDetail": _REVIEW | {"decision": None, "reviewer": None, "closed_at": None},
+    "ReviewDetail": _REVIEW
+    | {"input_text": None, "decision": None, "reviewer": None, "closed_at": None},
     "ReviewAnswer": {"decision": "approve", "comment": "Shorter now.", "output": _EDITED},
     "ReviewLink": {"token": _LINK},
     "ReviewLinkAnswer": {"token": _LINK, "decision": "reject", "comment": "Too early."},
