@@ -42,10 +42,13 @@ export function useCancelTestRun() {
   });
 }
 
-/** A run with the outputs of its steps. */
-export const testRunQuery = (runId: string) =>
+/**
+ * A run with the outputs of its steps. `hasEnded` is part of the key, so that the end causes a request of its own: a query
+ * without data ignores an invalidation while its first request is under way.
+ */
+export const testRunQuery = (runId: string, hasEnded: boolean) =>
   queryOptions({
-    queryKey: ["test-run", runId],
+    queryKey: ["test-run", runId, hasEnded],
     queryFn: ({ signal }) =>
       unwrap(api.GET("/api/runs/{run_id}", { params: { path: { run_id: runId } }, signal })),
   });
