@@ -28,7 +28,7 @@ _REVIEW: Final[dict[str, Any]] = {
 SHAPES: Final[dict[str, Any]] = {
     "Review": _REVIEW,
     "ReviewDetail": _REVIEW
-    | {"input_text": None, "decision": None, "reviewer": None, "closed_at": None},
+    | {"input_text": _DRAFT, "decision": None, "reviewer": None, "closed_at": None},
     "ReviewAnswer": {"decision": "approve", "comment": "Shorter now.", "output": _EDITED},
     "ReviewLink": {"token": _LINK},
     "ReviewLinkAnswer": {"token": _LINK, "decision": "reject", "comment": "Too early."},
