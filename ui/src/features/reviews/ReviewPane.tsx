@@ -26,7 +26,7 @@ type Props = {
 };
 
 /** The selected review, open or closed. */
-export function ReviewPane(props: Props) {
+export default function ReviewPane(props: Props) {
   const { data, error, refetch } = useQuery(reviewDetailQuery(props.reviewKey));
   if (data === undefined && error !== null) {
     return <ErrorState error={error} title={strings.detailFailed} onRetry={() => void refetch()} />;

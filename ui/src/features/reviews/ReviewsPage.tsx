@@ -2,23 +2,24 @@ import { Button, SegmentedControl } from "@mantine/core";
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { ChevronLeft, ClipboardCheck } from "lucide-react";
-import { useEffect, useRef, useState } from "react";
+import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { useEventStream } from "@/api/live/useEventStream";
 import { openReviewsQuery, type ReviewKey } from "@/api/reviews";
 import { runsStreamUrl } from "@/api/runs";
 import { useUser } from "@/api/session";
 import { EmptyState } from "@/ui/feedback/EmptyState";
 import { ErrorState } from "@/ui/feedback/ErrorState";
-import { TableSkeleton } from "@/ui/feedback/Skeletons";
+import { TableSkeleton, TextSkeleton } from "@/ui/feedback/Skeletons";
 import { toast } from "@/ui/feedback/toast";
 import { useKeys } from "@/ui/keys/useKeys";
 import { PageHeader } from "@/ui/PageHeader";
 import { type Draft, EMPTY_DRAFT } from "./draft";
 import { ReviewList } from "./ReviewList";
-import { ReviewPane } from "./ReviewPane";
 import classes from "./Reviews.module.css";
 import { idOf, nextOf, type ReviewsSearch, sameReview, searchFor, selectedKey } from "./search";
 import { strings } from "./strings";
+
+const ReviewPane = lazy(() => import("./ReviewPane"));
 
 /** Runs begin and stop to wait when reviews open and close. */
 const WAITING_RUNS = runsStreamUrl({ status: ["waiting"] });
@@ -103,13 +104,15 @@ export function ReviewsPage({ search }: { search: ReviewsSearch }) {
               >
                 {strings.back}
               </Button>
-              <ReviewPane
-                key={idOf(selected)}
-                reviewKey={selected}
-                draft={drafts[idOf(selected)] ?? EMPTY_DRAFT}
-                onDraft={(draft) => setDraft(selected, draft)}
-                onDecided={() => open(nextOf(rows, selected))}
-              />
+              <Suspense fallback={<TextSkeleton lines={8} />}>
+                <ReviewPane
+                  key={idOf(selected)}
+                  reviewKey={selected}
+                  draft={drafts[idOf(selected)] ?? EMPTY_DRAFT}
+                  onDraft={(draft) => setDraft(selected, draft)}
+                  onDecided={() => open(nextOf(rows, selected))}
+                />
+              </Suspense>
             </section>
           )}
         </div>
