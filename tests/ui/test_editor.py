@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import httpx2
-from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.async_api import Browser, BrowserContext, Locator, Page, Route, expect
 
 from tests.support.ports import free_port
 from tests.support.process import ServerProcess, proof_of_operator
@@ -154,6 +154,32 @@ async def test_one_step_is_tested_with_the_outputs_of_an_earlier_run(
 
     result = page.get_by_role("region", name="Result")
     await expect(result.get_by_label("Output", exact=True)).to_contain_text("Hello Ada!")
+
+
+async def test_the_output_is_shown_if_the_run_ends_during_the_first_request_for_it(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    await sign_in(page, person)
+    await open_editor(page, await saved_pipeline(api))
+    status = page.get_by_role("region", name="Result").get_by_role("status", name="Test")
+    requests: list[str] = []
+
+    async def hold_the_first(route: Route) -> None:
+        requests.append(route.request.url)
+        response = await route.fetch()
+        run = await response.json()
+        if len(requests) == 1:
+            await expect(status).to_have_text("Completed")
+            run |= {"status": "running", "output": None, "steps": []}
+        await route.fulfill(response=response, json=run)
+
+    await page.route(re.compile(r"/api/runs/[0-9a-f-]{36}$"), hold_the_first)
+    await page.get_by_role("button", name="Test", exact=True).click()
+    await page.get_by_label("who").fill("Ada")
+    await page.get_by_role("button", name="Run the draft").click()
+
+    output = page.get_by_role("region", name="Result").get_by_label("Output", exact=True)
+    await expect(output).to_contain_text("Hello Ada!")
 
 
 async def test_a_killed_tab_loses_nothing(
