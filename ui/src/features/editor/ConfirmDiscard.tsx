@@ -1,6 +1,6 @@
-import { Button, Group, Modal, Text } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
+import { ConfirmDialog } from "@/ui/feedback/ConfirmDialog";
 import { toast } from "@/ui/feedback/toast";
 import type { DraftSession } from "./draftSession";
 import { strings } from "./strings";
@@ -31,16 +31,15 @@ export function ConfirmDiscard({ session, isNew, isOpen, onClose, onGone }: Prop
     }
   };
   return (
-    <Modal opened={isOpen} onClose={onClose} title={strings.discardAsk}>
-      <Text>{isNew ? strings.discardNewText : strings.discardText}</Text>
-      <Group justify="flex-end" mt="md" gap="sm">
-        <Button variant="default" onClick={onClose} data-autofocus>
-          {strings.cancel}
-        </Button>
-        <Button color="red" loading={isBusy} onClick={() => void discard()}>
-          {strings.discardDo}
-        </Button>
-      </Group>
-    </Modal>
+    <ConfirmDialog
+      isOpen={isOpen}
+      title={strings.discardAsk}
+      action={strings.discardDo}
+      isPending={isBusy}
+      onConfirm={() => void discard()}
+      onClose={onClose}
+    >
+      {isNew ? strings.discardNewText : strings.discardText}
+    </ConfirmDialog>
   );
 }

@@ -1,6 +1,7 @@
-import { Button, Group, Modal, Text } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { useCancelBulkJob } from "@/api/bulkJobs";
+import { ConfirmDialog } from "@/ui/feedback/ConfirmDialog";
 import { toast } from "@/ui/feedback/toast";
 import { strings } from "./strings";
 
@@ -18,17 +19,17 @@ export function StopButton({ jobId }: { jobId: string }) {
       <Button variant="default" onClick={dialog.open}>
         {strings.stop}
       </Button>
-      <Modal opened={isOpen} onClose={dialog.close} title={strings.stopTitle}>
-        <Text>{strings.stopText}</Text>
-        <Group justify="flex-end" mt="lg">
-          <Button variant="default" onClick={dialog.close}>
-            {strings.stopKeep}
-          </Button>
-          <Button color="red" loading={cancel.isPending} onClick={confirm}>
-            {strings.stopConfirm}
-          </Button>
-        </Group>
-      </Modal>
+      <ConfirmDialog
+        isOpen={isOpen}
+        title={strings.stopTitle}
+        action={strings.stopConfirm}
+        keep={strings.stopKeep}
+        isPending={cancel.isPending}
+        onConfirm={confirm}
+        onClose={dialog.close}
+      >
+        {strings.stopText}
+      </ConfirmDialog>
     </>
   );
 }

@@ -1,10 +1,10 @@
-import { Button, Group, Modal, Text } from "@mantine/core";
 import { useCancelRun } from "@/api/run";
+import { ConfirmDialog } from "@/ui/feedback/ConfirmDialog";
 import { toast } from "@/ui/feedback/toast";
 import { strings } from "./strings";
 
 /** Asks once before a run is cancelled. */
-export default function CancelDialog({ runId, onClose }: { runId: string; onClose: () => void }) {
+export function CancelDialog({ runId, onClose }: { runId: string; onClose: () => void }) {
   const cancel = useCancelRun(runId);
   const confirm = () =>
     cancel.mutate(undefined, {
@@ -13,16 +13,16 @@ export default function CancelDialog({ runId, onClose }: { runId: string; onClos
       onSettled: onClose,
     });
   return (
-    <Modal opened onClose={onClose} title={strings.cancelTitle}>
-      <Text>{strings.cancelText}</Text>
-      <Group justify="flex-end" mt="lg">
-        <Button variant="default" onClick={onClose}>
-          {strings.cancelKeep}
-        </Button>
-        <Button color="red" loading={cancel.isPending} onClick={confirm}>
-          {strings.cancelConfirm}
-        </Button>
-      </Group>
-    </Modal>
+    <ConfirmDialog
+      isOpen
+      title={strings.cancelTitle}
+      action={strings.cancelConfirm}
+      keep={strings.cancelKeep}
+      isPending={cancel.isPending}
+      onConfirm={confirm}
+      onClose={onClose}
+    >
+      {strings.cancelText}
+    </ConfirmDialog>
   );
 }

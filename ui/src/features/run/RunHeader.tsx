@@ -4,13 +4,13 @@ import { isFinal, type Run, type StepKey } from "@/api/run";
 import { Duration, Money, RelativeTime, Tokens } from "@/ui/format/Values";
 import { PageHeader } from "@/ui/PageHeader";
 import { StatusBadge } from "@/ui/StatusBadge";
+import { CancelDialog } from "./CancelDialog";
 import { PipelineLink, RunLink } from "./links";
 import classes from "./RunPage.module.css";
 import { strings } from "./strings";
 import { useHead } from "./useRun";
 
 const RunMenu = lazy(() => import("./RunMenu"));
-const CancelDialog = lazy(() => import("./CancelDialog"));
 
 type Props = { run: Run; selection: StepKey | null; onRetry: (from: string) => void };
 
@@ -35,11 +35,7 @@ export function RunHeader({ run, selection, onRetry }: Props) {
               {strings.cancel}
             </Button>
           )}
-          {isCancelling && (
-            <Suspense fallback={null}>
-              <CancelDialog runId={run.id} onClose={() => setCancelling(false)} />
-            </Suspense>
-          )}
+          {isCancelling && <CancelDialog runId={run.id} onClose={() => setCancelling(false)} />}
           {hasEnded && selection !== null && (
             <Button variant="default" onClick={() => onRetry(selection.step_id)}>
               {strings.fork}

@@ -9,6 +9,8 @@ export type ConfirmProps = {
   children: ReactNode;
   /** The verb of the question: "Revoke". */
   action: string;
+  /** The other button. Default: Cancel. */
+  keep?: string;
   isOpen: boolean;
   isPending?: boolean;
   onConfirm: () => void;

@@ -4,7 +4,7 @@ import { useSyncExternalStore } from "react";
 
 /** Returns why the person may not want to sign out now, or null. */
 type Check = () => Promise<string | null>;
-export type Question = { reasons: readonly string[]; answer: (leaves: boolean) => void };
+type Question = { reasons: readonly string[]; answer: (leaves: boolean) => void };
 
 const checks = new Set<Check>();
 const listeners = new Set<() => void>();
