@@ -101,7 +101,7 @@ def _install() -> None:
     stamp = UI / "node_modules" / ".stepiq-installed"
     if not (stamp.is_file() and stamp.read_text() == lock):
         _run("ci", "--no-audit", "--no-fund", quiet=True)
-        # npm creates no folder if there are no packages.
+        # Without packages, npm does not create the folder.
         stamp.parent.mkdir(exist_ok=True)
         stamp.write_text(lock)
 

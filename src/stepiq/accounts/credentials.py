@@ -81,7 +81,7 @@ async def list_sessions(caller: Person, read: Read, page: PageQuery) -> Page[Ope
 async def end_session(
     caller: Person, tx: Tx, doors: DoorsDep, session_id: UUID
 ) -> EndedSessionView:
-    """End one of your sessions. Its tokens are no longer accepted."""
+    """End one of your sessions. The server then refuses its tokens."""
     await sessions.end_one(tx, caller, session_id)
     tx.after_commit(lambda: doors.authenticator.forget(session_id))
     return EndedSessionView(id=session_id)

@@ -192,7 +192,7 @@ async def send_verification(
 async def logout(
     caller: Person, tx: Tx, doors: DoorsDep, body: schemas.Logout | None = None
 ) -> schemas.SessionsEnded:
-    """End this session, or every session of the account with `all`. Its tokens are no longer accepted."""
+    """End this session, or every session of the account with `all`. The server then refuses its tokens."""
     everywhere = body is not None and body.all
     ended = await sessions.end(tx, caller, everywhere=everywhere)
     tx.after_commit(lambda: doors.authenticator.forget(caller.user_id))

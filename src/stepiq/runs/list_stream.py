@@ -3,7 +3,7 @@
 The journal publishes only that a run has changed. For all listeners of a workspace in this process, one task reads the
 changed runs, at most ten times a second and with one statement, and each listener selects those that match its filter.
 
-There is no log of such changes, so a listener cannot resume: instead, `list.stale` tells the client to read its page
+These changes are not logged, so a listener cannot resume. Instead, `list.stale` tells the client to read its page
 again. It is sent first, and whenever changes may have been missed.
 """
 

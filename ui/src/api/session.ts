@@ -13,7 +13,7 @@ type NewPassword = components["schemas"]["NewPassword"];
 const MINUTE = 60_000;
 const HINT = "stepiq-signed-in";
 
-/** Whether this browser may have a session. Without a hint, the sign-in page need not ask. It is no credential. */
+/** Whether this browser may have a session. If not, the sign-in page sends no request. The hint is not a credential. */
 export function mayHaveSession(): boolean {
   return readStorage(HINT) !== null;
 }

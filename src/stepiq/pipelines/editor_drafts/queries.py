@@ -53,7 +53,7 @@ async def find(
 async def lock(
     session: Session, workspace_id: UUID, user_id: UUID, pipeline_id: UUID
 ) -> UUID | None:
-    """Lock the draft of a person for a pipeline; returns its revision, or None if there is no draft."""
+    """Lock the draft that a person has of a pipeline, and return its revision; None if they have none."""
     return await session.scalar(
         sa.select(drafts.c.revision)
         .where(_of(workspace_id, user_id, pipeline_id))

@@ -24,7 +24,7 @@ export class Backlog {
     }
   }
 
-  /** The recorded events after a number, or null if some are no longer kept. */
+  /** The recorded events after a number, or null if some of them are discarded. */
   after(id: number): StreamEvent[] | null {
     if (id < this.#floor) return null;
     return this.#events.slice(this.#events.findLastIndex((event) => (event.id ?? 0) <= id) + 1);

@@ -6,7 +6,7 @@ export type OpenedDraft = {
   draft: ServerDraft | null;
   others: OtherDraft[];
   latestVersion: number | null;
-  /** The newest version, if there is no draft. */
+  /** The newest version. Null if the person has a draft, or if no version is saved. */
   current: { version: number; text: string } | null;
 };
 

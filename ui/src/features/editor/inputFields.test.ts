@@ -52,7 +52,7 @@ test("values that cannot be read are errors", () => {
   expect(errors).toEqual({ words: "notNumber", days: "notJson" });
 });
 
-test("without a schema there are no fields, and other schemas are no form", () => {
+test("a missing schema has no fields, and an unsupported one has no form", () => {
   expect(inputFields({})).toEqual([]);
   expect(inputFields({ input: { schema: { type: "object" } } })).toBeNull();
 });

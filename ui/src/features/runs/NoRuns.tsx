@@ -13,7 +13,7 @@ type Props = {
   older: ReactNode;
 };
 
-/** A list without rows: nothing matches the filter, or there are no runs at all. */
+/** An empty list: no run matches the filter, or the workspace has no runs. */
 export default function NoRuns({ search, onClear, older }: Props) {
   if (!hasFilter(search) && !older) {
     return (

@@ -8,6 +8,6 @@ it("compares the newest version with the one before it", () => {
   expect(comparedVersions({}, [1])).toBeNull();
 });
 
-it("ignores parameters that are no versions", () => {
+it("ignores parameters that are not versions", () => {
   expect(readVersionsSearch({ before: "2", after: "x" })).toEqual({ before: 2, after: undefined });
 });

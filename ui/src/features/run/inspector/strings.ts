@@ -93,7 +93,7 @@ export const strings = {
     asked: "Question",
     data: "Data under review",
     answer: "Decision",
-    waiting: "Nobody has decided yet.",
+    waiting: "No decision yet.",
     expires: "Expires",
     requested: "Requested",
     assignees: "Asked",

@@ -18,7 +18,7 @@ export function affected(target: BulkTarget, action: BulkAction): BulkTarget {
   return { kind: "rows", runs: runs.slice(0, MAX_ROWS) };
 }
 
-/** How many runs there are. Null: all that match the filter, which nobody has counted. */
+/** Number of runs. Null: all runs that match the filter, whose number is not known. */
 export function countOf(target: BulkTarget): number | null {
   return target.kind === "rows" ? target.runs.length : null;
 }
