@@ -47,7 +47,7 @@ Define AI pipelines, run them durably, and follow them live. Every path is also 
 Errors are `application/problem+json` with a stable `code`. Lists are paginated: send `next_cursor` as `cursor` to get the next page.
 
 Every response has an `X-Request-ID`. If the plan limits the rate, every response to an accepted credential has `RateLimit-*` \
-headers, also errors that do not list them. Any route can return 400 (malformed HTTP, or U+0000 in the query), 408 (the request arrived too \
+headers. They are listed at 429 only. Any route can return 400 (malformed HTTP, or U+0000 in the query), 408 (the request arrived too \
 slowly), 431 (URL and headers are too large) and 500 (a bug in stepIQ). Any route except `/health` can return 429 \
 `too_many_connections` and 503 `server_full`. An unknown path is 404 `unknown_path`. A method that a \
 path does not support is 405 `method_not_allowed`; `Allow` lists the supported ones.

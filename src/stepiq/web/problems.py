@@ -115,8 +115,7 @@ def problems(*errors: type[StepIQError]) -> dict[int | str, dict[str, Any]]:
         response = by_status.setdefault(status, _documented(status))
         summary = (error.__doc__ or error.code).partition("\n")[0]
         response["content"][MEDIA_TYPE]["examples"][error.code] = {
-            "summary": summary,
-            "value": _content(status, error.code, summary, _EXAMPLE_ID),
+            "value": _content(status, error.code, summary, _EXAMPLE_ID)
         }
     return by_status
 
@@ -125,7 +124,6 @@ def bug() -> dict[str, Any]:
     """The response of any route to an internal error, for the OpenAPI document."""
     response = _documented(500)
     response["content"][MEDIA_TYPE]["examples"]["internal"] = {
-        "summary": "An internal error.",
         "value": _content(500, "internal", _bug_detail(_EXAMPLE_ID), _EXAMPLE_ID),
     }
     return response

@@ -170,7 +170,7 @@ def _error_rows(response: Operation) -> Iterator[tuple[str, str, str]]:
     examples: dict[str, Any] = response.get("content", {}).get(MEDIA_TYPE, {}).get("examples", {})
     for code, example in examples.items():
         link = f'<a href="/docs/errors#{escape(code)}"><code>{escape(code)}</code></a>'
-        yield str(example["value"]["status"]), link, inline(example["summary"])
+        yield str(example["value"]["status"]), link, inline(example["value"]["detail"])
 
 
 def _curl(method: str, path: str, operation: Operation, base_url: str) -> str:
