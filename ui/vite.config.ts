@@ -24,6 +24,13 @@ export default defineConfig({
       "^/(api|docs|openapi.json|health|ready)(/|$)": {
         target: server,
         changeOrigin: true,
+        // With a session, the pages of /docs are pages of the app.
+        bypass: ({ url, headers }) =>
+          url?.startsWith("/docs") &&
+          !url.includes("plain") &&
+          headers.accept?.includes("text/html")
+            ? url
+            : undefined,
         // The server accepts changes from its own origin only.
         configure: (proxy) => {
           proxy.on("proxyReq", (request) => {

@@ -8,9 +8,13 @@ from stepiq.language.step_types import step_types
 from stepiq.server.docs.errors import advice_by_section
 from stepiq.server.docs.html import inline, paragraphs
 from stepiq.server.docs.samples import sample
+from stepiq.server.ui import pages as ui
+from stepiq.server.ui.bundle import Bundle
+from tests.support.make_accounts import PASSWORD
 
 pytestmark = pytest.mark.one_store
 
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 _VOID = {"meta", "wbr", "link", "br", "input", "hr", "img"}
 
 
@@ -41,8 +45,13 @@ class Reader(HTMLParser):
 
 
 @pytest.fixture(params=["/docs", "/docs/errors", "/docs/steps"])
-async def page(client, request):
-    return await client.get(request.param)
+def path(request):
+    return request.param
+
+
+@pytest.fixture
+async def page(client, path):
+    return await client.get(path)
 
 
 @pytest.fixture
@@ -70,6 +79,66 @@ class TestPages:
 
         assert len(set(reader.ids)) == len(reader.ids)
         assert {link[1:] for link in reader.links if link.startswith("#")} <= set(reader.ids)
+
+
+@pytest.fixture
+def bundle(app):
+    """A build of the app."""
+    built = Bundle("<html>the app</html>", {}, {})
+    ui.BUNDLE.set(app, built)
+    return built
+
+
+@pytest.fixture
+async def sign_in(client, account):
+    """Signs a browser in: `client` then has the cookie. Returns the CSRF token."""
+    login = {"email": account.email, "password": PASSWORD}
+    return (await client.post("/api/session", json=login)).json()["csrf_token"]
+
+
+class TestWhoGetsTheApp:
+    @pytest.mark.usefixtures("bundle", "sign_in")
+    async def test_a_browser_with_a_session(self, client, path):
+        response = await client.get(path, headers=BROWSER)
+
+        assert response.text == "<html>the app</html>"
+        assert "nonce-" in response.headers["Content-Security-Policy"]
+        assert response.headers["Cache-Control"] == "no-store"
+
+    @pytest.mark.usefixtures("bundle")
+    async def test_not_a_browser_without_a_session(self, client, path):
+        assert "the app" not in (await client.get(path, headers=BROWSER)).text
+
+    @pytest.mark.usefixtures("bundle", "sign_in")
+    async def test_not_the_app_itself_and_who_asks_for_the_content(self, client, path):
+        assert "the app" not in (await client.get(path)).text
+        assert "the app" not in (await client.get(f"{path}?plain", headers=BROWSER)).text
+
+    @pytest.mark.usefixtures("bundle")
+    async def test_not_a_session_that_has_ended(self, client, path, sign_in):
+        cookies = dict(client.cookies)
+        await client.delete("/api/session", headers={"X-CSRF-Token": sign_in})
+
+        for value in (*cookies.values(), "forged"):
+            client.cookies.update(dict.fromkeys(cookies, value))
+            assert "the app" not in (await client.get(path, headers=BROWSER)).text
+
+    @pytest.mark.usefixtures("sign_in")
+    async def test_nobody_without_a_build(self, app, client, path):
+        ui.BUNDLE.set(app, None)
+
+        assert (await client.get(path, headers=BROWSER)).status_code == 200
+
+
+async def test_a_client_that_has_the_page_gets_no_copy(client, path):
+    first = await client.get(path)
+
+    again = await client.get(path, headers={"If-None-Match": first.headers["ETag"]})
+
+    assert (again.status_code, again.content) == (304, b"")
+    assert first.headers["Cache-Control"] == "no-cache"
+    assert first.headers["Vary"] == "Accept, Accept-Encoding, Cookie"
+    assert first.headers["Content-Encoding"] == "gzip"
 
 
 class TestApi:

@@ -49,7 +49,6 @@ HEADERS = {
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-cache",
 }
 
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")

@@ -24,7 +24,7 @@ def _section(name: str, package: TypePackage) -> str:
     rows = [
         (
             f"<code>{escape(field)}</code>",
-            "required" if field in described.required else "",
+            "required" if field in described.required else "optional",
             inline(str(node.get("markdownDescription") or node.get("description") or "")),
         )
         for field, node in described.fields.items()
@@ -32,7 +32,8 @@ def _section(name: str, package: TypePackage) -> str:
     origin = (
         "" if package.is_built_in else f"<p>From the package {escape(package.distribution)}.</p>"
     )
-    heading = f'<h2 id="{escape(name)}">{escape(name)}</h2>'
     return (
-        heading + f"<p>{inline(described.description)}</p>{origin}" + table(("field", "", ""), rows)
+        f'<article id="{escape(name)}"><h2><code>{escape(name)}</code></h2><p>{inline(described.description)}</p>{origin}'
+        + table(("field", "use", "means"), rows)
+        + "</article>"
     )

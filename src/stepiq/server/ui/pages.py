@@ -83,9 +83,9 @@ def serve_other_paths(app: FastAPI) -> None:
             return
         request, path = Request(scope), str(scope["path"])
         if (file := bundle.files.get(path[1:])) is not None:
-            response = await _file(request, file, _FOR_A_DAY)
+            response = await serve_file(request, file, _FOR_A_DAY)
         elif "text/html" in request.headers.get("accept", "") and not path.startswith(_NOT_PAGES):
-            response = _page(bundle, 404)
+            response = serve_page(bundle, 404)
         else:
             await refuse(scope, receive, send)
             return
@@ -98,7 +98,7 @@ async def read_page(bundle: BundleDep) -> Response:
     """The page of the app."""
     if bundle is None:
         return PlainTextResponse(_NOT_BUILT, 404)
-    return _page(bundle)
+    return serve_page(bundle)
 
 
 async def read_asset(request: Request, bundle: BundleDep, name: str) -> Response:
@@ -108,15 +108,17 @@ async def read_asset(request: Request, bundle: BundleDep, name: str) -> Response
         raise UnknownPath(
             f"File /assets/{name[:200]} does not exist in this version. Reload the page."
         )
-    return await _file(request, asset, _FOR_EVER)
+    return await serve_file(request, asset, _FOR_EVER)
 
 
-def _page(bundle: Bundle, status: int = 200) -> Response:
+def serve_page(bundle: Bundle, status: int = 200) -> Response:
+    """The page of the app, with its policy."""
     html, policy = bundle.render()
     return HTMLResponse(html, status, {**_HEADERS, "Content-Security-Policy": policy})
 
 
-async def _file(request: Request, asset: Asset, caching: str) -> Response:
+async def serve_file(request: Request, asset: Asset, caching: str) -> Response:
+    """A file, compressed if the client accepts that, or 304 if the client has it."""
     headers = {"Cache-Control": caching, "ETag": asset.etag, "Vary": "Accept-Encoding"}
     if asset.etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)

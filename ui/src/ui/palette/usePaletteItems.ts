@@ -15,6 +15,11 @@ const SCHEMES = [
   { scheme: "light", label: "Use the light theme" },
   { scheme: "dark", label: "Use the dark theme" },
 ] as const;
+const REFERENCE = [
+  { label: "API reference", path: "/docs" },
+  { label: "Errors and what to do about them", path: "/docs/errors" },
+  { label: "Step types", path: "/docs/steps" },
+];
 
 /** What the palette offers for a text: the run with this id, pages, actions, and pipelines from the server. */
 export function usePaletteItems(text: string): { items: PaletteItem[]; isLoading: boolean } {
@@ -43,13 +48,12 @@ export function usePaletteItems(text: string): { items: PaletteItem[]; isLoading
             run: open(`/runs/${runId}`),
           },
         ];
-  const pages = sectionsFor(user, router.routesByPath).map(
+  const pages = [...sectionsFor(user, router.routesByPath), ...REFERENCE].map(
     ({ label, path }): PaletteItem => ({ id: path, group: "Pages", label, run: open(path) }),
   );
   const actions: PaletteItem[] = [
     ...pageActions,
     ...SCHEMES.map(({ scheme, label }) => ({ label, run: () => setColorScheme(scheme) })),
-    { label: "Open the API reference", run: () => window.open("/docs", "_blank", "noopener") },
     { label: "Sign out", run: signOut },
   ].map((action) => ({ ...action, id: `action ${action.label}`, group: "Actions" }));
   const found = (pipelines.data?.data ?? []).map(

@@ -5,6 +5,7 @@ import {
   UnstyledButton,
   useMantineColorScheme,
 } from "@mantine/core";
+import { Link } from "@tanstack/react-router";
 import { BookOpen, CircleUserRound, LogOut, Monitor, Moon, Sun } from "lucide-react";
 import { useState } from "react";
 import { useUser } from "@/api/session";
@@ -60,10 +61,10 @@ export function UserMenu() {
             }))}
           />
         </div>
-        <a href="/docs" target="_blank" rel="noopener" className={classes.item}>
+        <Link to="/docs" className={classes.item} onClick={() => setOpen(false)}>
           <BookOpen size={16} aria-hidden />
           API reference
-        </a>
+        </Link>
         <UnstyledButton className={classes.item} onClick={signOut}>
           <LogOut size={16} aria-hidden />
           Sign out

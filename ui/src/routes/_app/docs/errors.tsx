@@ -1,0 +1,10 @@
+import { createFileRoute } from "@tanstack/react-router";
+import { docsQuery } from "@/api/docs";
+import { DocsPage } from "@/features/docs/DocsPage";
+import { readDocsSearch } from "@/features/docs/search";
+
+export const Route = createFileRoute("/_app/docs/errors")({
+  validateSearch: readDocsSearch,
+  loader: ({ context: { queryClient } }) => queryClient.ensureQueryData(docsQuery("/docs/errors")),
+  component: () => <DocsPage path="/docs/errors" search={Route.useSearch()} />,
+});
