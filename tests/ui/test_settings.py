@@ -88,3 +88,14 @@ async def test_a_prompt_is_tried_as_a_run(page: Page, person: Person):
 
     await expect(page).to_have_url(re.compile("/runs/[0-9a-f-]+"))
     await expect(page.get_by_role("status").filter(has_text="Completed").first).to_be_visible()
+
+
+async def test_notifications_show_how_to_get_an_email(page: Page, person: Person):
+    await sign_in(page, person)
+    await page.goto("/settings/profile")
+
+    await page.get_by_role("link", name="Notifications").click()
+
+    await expect(page.get_by_text("No recipients outside this workspace")).to_be_visible()
+    await expect(page.get_by_label("Email for failed runs")).to_contain_text("on_failure:")
+    await assert_accessible(page)

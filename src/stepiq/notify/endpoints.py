@@ -3,12 +3,11 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Query, Request
+from fastapi import Query
 
 from stepiq.accounts.actor import Actor, Scope
-from stepiq.accounts.errors import EmailUnverified, ScopeMissing, TooManyAttempts
+from stepiq.accounts.errors import EmailUnverified, ScopeMissing
 from stepiq.accounts.http import needs
-from stepiq.accounts.link_door import LinkDoor
 from stepiq.billing.errors import PlanWebhooksDisabled
 from stepiq.billing.http import BillingServicesDep
 from stepiq.execution.quotas import PlanEmailsExhausted, PlanRedeliveriesExhausted
@@ -17,11 +16,7 @@ from stepiq.notify.errors import (
     DeliveryNotFound,
     DeliveryPending,
     NoDeliveryTargets,
-    RecipientLinkExpired,
-    RecipientLinkInvalid,
 )
-from stepiq.notify.recipients import service as recipients
-from stepiq.notify.recipients.links import RecipientLink
 from stepiq.pipelines import service as pipelines
 from stepiq.pipelines.errors import PipelineNotFound
 from stepiq.runs import service as runs
@@ -30,18 +25,12 @@ from stepiq.store.states import DeliveryStatus
 from stepiq.web.bodies import router as new_router
 from stepiq.web.pages import Page, PageQuery
 from stepiq.web.problems import problems
-from stepiq.web.services import AppKey, ServicesDep
 from stepiq.web.transactions import Read, Tx
 
 router = new_router("Deliveries")
-public = new_router("Deliveries")
 
 Reader = Annotated[Actor, needs(Scope.PIPELINES_READ)]
 Executor = Annotated[Actor, needs(Scope.PIPELINES_EXECUTE)]
-
-
-RECIPIENT_LINKS = AppKey[LinkDoor[RecipientLink]]("recipient_links")
-RecipientLinkDoor = Annotated[LinkDoor[RecipientLink], Depends(RECIPIENT_LINKS)]
 
 
 @router.get("/runs/{run_id}/deliveries", responses=problems(RunNotFound, ScopeMissing))
@@ -137,37 +126,3 @@ async def redeliver(
         verifies_addresses=services.settings.verifies_addresses,
     )
     return schemas.delivery_view(reopened)
-
-
-@public.post(
-    "/recipients/confirm",
-    responses=problems(RecipientLinkInvalid, RecipientLinkExpired, TooManyAttempts),
-)
-async def confirm_recipient(
-    request: Request, services: ServicesDep, door: RecipientLinkDoor, body: schemas.RecipientToken
-) -> schemas.RecipientView:
-    """Let a workspace send emails to the address that it asked, with the token of the email. Held emails are sent now."""
-    link = door.let_in(request, body.token)
-    async with services.database.transaction() as tx:
-        answered = await recipients.confirm(tx, link, services.engine)
-    return _recipient_view(answered)
-
-
-@public.post("/recipients/refuse", responses=problems(RecipientLinkInvalid, TooManyAttempts))
-async def refuse_recipient(
-    request: Request, services: ServicesDep, door: RecipientLinkDoor, body: schemas.RecipientToken
-) -> schemas.RecipientView:
-    """Refuse the emails of a workspace with the token of one of them. The token does not expire.
-
-    Held emails are not sent, and no workspace asks the address again.
-    """
-    link = door.let_in(request, body.token)
-    async with services.database.transaction() as tx:
-        answered = await recipients.refuse(tx, link)
-    return _recipient_view(answered)
-
-
-def _recipient_view(answered: recipients.Answered) -> schemas.RecipientView:
-    return schemas.RecipientView(
-        email=answered.email, confirmed=answered.is_confirmed, released=answered.released
-    )

@@ -1,13 +1,11 @@
 """Shapes of deliveries in the API."""
 
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
-
-from pydantic import StringConstraints
 
 from stepiq.notify.records import Attempt, Delivery, EventName
 from stepiq.store.states import DeliveryStatus, TargetType
-from stepiq.web.bodies import StrictModel, Timestamp, View
+from stepiq.web.bodies import Timestamp, View
 
 
 class TargetView(View):
@@ -63,22 +61,6 @@ class DeliveriesView(View):
     """New deliveries."""
 
     data: list[DeliveryView]
-
-
-class RecipientToken(StrictModel):
-    """The token of the email that asks a recipient."""
-
-    token: Annotated[str, StringConstraints(max_length=200)]
-
-
-class RecipientView(View):
-    """A recipient of email."""
-
-    email: str
-    confirmed: bool
-    """Whether the workspace may send emails to this address."""
-    released: int
-    """Number of held emails that are sent now."""
 
 
 def delivery_view(delivery: Delivery) -> DeliveryView:

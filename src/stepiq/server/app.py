@@ -17,6 +17,7 @@ from stepiq.billing import endpoints as billing
 from stepiq.billing.http import BillingServices
 from stepiq.core import json
 from stepiq.notify import endpoints as notify
+from stepiq.notify.recipients import endpoints as recipients
 from stepiq.notify.recipients import page as recipient_page
 from stepiq.notify.recipients.links import PAGE_PATH as RECIPIENT_PATH
 from stepiq.notify.recipients.links import RecipientLinks
@@ -70,6 +71,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     secrets.router,
     pipeline_secrets.router,
     notify.router,
+    recipients.router,
 )
 """Routers of the domains. All their routes require a credential."""
 
@@ -121,7 +123,7 @@ def create_app() -> FastAPI:
     app.include_router(reviews.public, prefix="/api")
     app.include_router(language_schema.public, prefix="/api")
     app.include_router(runs.public, prefix="/api")
-    app.include_router(notify.public, prefix="/api")
+    app.include_router(recipients.public, prefix="/api")
     app.include_router(recipient_page.router)
     for router in ROUTERS:
         app.include_router(router, prefix="/api", dependencies=[Depends(authenticated)])
@@ -152,7 +154,7 @@ def equip(app: FastAPI, services: BillingServices, *, has_worker: bool = True) -
     runs.STREAMS.set(app, Streams(services.changes))
     runs.RUN_LINKS.set(app, LinkDoor(RunLinks(settings)))
     reviews.REVIEW_LINKS.set(app, LinkDoor(ReviewLinks(settings)))
-    notify.RECIPIENT_LINKS.set(app, LinkDoor(RecipientLinks(settings)))
+    recipients.RECIPIENT_LINKS.set(app, LinkDoor(RecipientLinks(settings)))
     pipelines.WATCHER.set(app, ScheduleSync(plans))
     webhooks.INBOX.set(app, Inbox(services.database, services.changes, services.engine, secrets))
 

@@ -1,6 +1,6 @@
 """Queries of recipients. Addresses are lower case."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -8,24 +8,11 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from stepiq.execution.usage import day_of
+from stepiq.notify.recipients.records import Recipient
 from stepiq.store import sweeping
 from stepiq.store.database import Session
 from stepiq.store.tables import asked_addresses, memberships, recipients, users
-
-
-@dataclass(frozen=True, slots=True)
-class Recipient:
-    """An address that a workspace sends email to."""
-
-    id: UUID
-    email: str
-    asked_at: datetime
-    """When the current request for confirmation began. A retry of its email does not change it."""
-    sent_at: datetime | None
-    """When the mail server accepted the confirmation email."""
-    retry_at: datetime | None
-    """When the next retry may start; None: at any time."""
-    confirmed_at: datetime | None
+from stepiq.store.workspace_order import belongs_to, newest_first
 
 
 async def is_member(session: Session, workspace_id: UUID, email: str) -> bool:
@@ -48,6 +35,17 @@ async def find(session: Session, workspace_id: UUID, email: str) -> Recipient | 
             recipients.c.workspace_id == workspace_id, recipients.c.email == email
         ),
     )
+
+
+async def page(
+    session: Session, workspace_id: UUID, *, before: UUID | None, limit: int
+) -> list[Recipient]:
+    """Recipients of a workspace, the one that was first asked last comes first."""
+    statement = sa.select(recipients).where(belongs_to(recipients.c.workspace_id, workspace_id))
+    if before is not None:
+        statement = statement.where(recipients.c.id < before)
+    ordered = statement.order_by(*newest_first(recipients.c.workspace_id)).limit(limit)
+    return [_recipient(row) for row in await session.execute(ordered)]
 
 
 async def lock(session: Session, recipient_id: UUID) -> Recipient | None:
@@ -154,6 +152,14 @@ async def has_refused(session: Session, mailbox: str) -> bool:
     """Whether a mailbox has refused confirmation emails."""
     statement = sa.select(asked_addresses.c.refused_at).where(asked_addresses.c.email == mailbox)
     return await session.scalar(statement) is not None
+
+
+async def refusals(session: Session, mailboxes: Iterable[str]) -> set[str]:
+    """Those of some mailboxes that have refused confirmation emails."""
+    statement = sa.select(asked_addresses.c.email).where(
+        asked_addresses.c.email.in_(list(mailboxes)), asked_addresses.c.refused_at.is_not(None)
+    )
+    return set((await session.execute(statement)).scalars())
 
 
 async def confirm(session: Session, recipient_id: UUID, now: datetime | None) -> None:

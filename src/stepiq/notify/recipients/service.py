@@ -4,6 +4,7 @@ With open registration, anyone could use the server to send email to other peopl
 gets one confirmation email with a link and no text of the workspace. Other emails are held until they confirm.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -19,7 +20,7 @@ from stepiq.notify import queries as delivery_queries
 from stepiq.notify.errors import RecipientLinkExpired, RecipientLinkInvalid
 from stepiq.notify.recipients import queries
 from stepiq.notify.recipients.links import RecipientLink, RecipientLinks
-from stepiq.notify.recipients.queries import Recipient
+from stepiq.notify.recipients.records import Recipient, RecipientStatus
 from stepiq.store.database import PATIENT_SECONDS, Database, Session
 
 LIFETIME = timedelta(days=7)
@@ -196,6 +197,25 @@ class Recipients:
             f"{asked.email} must confirm first, but the email that asks them was not sent. {reason} {advice}",
             asked.id,
         )
+
+
+async def statuses(
+    session: Session, recipients: Sequence[Recipient]
+) -> dict[UUID, RecipientStatus]:
+    """Whether recipients want the emails of their workspace, by their ids."""
+    refused = await queries.refusals(session, {_mailbox(each.email) for each in recipients})
+    now = clock.now()
+    return {each.id: _status(each, _mailbox(each.email) in refused, now) for each in recipients}
+
+
+def _status(recipient: Recipient, is_refused: bool, now: datetime) -> RecipientStatus:
+    if recipient.confirmed_at is not None:
+        return RecipientStatus.CONFIRMED
+    if is_refused:
+        return RecipientStatus.REFUSED
+    if recipient.asked_at + LIFETIME <= now:
+        return RecipientStatus.EXPIRED
+    return RecipientStatus.NOT_ASKED if recipient.sent_at is None else RecipientStatus.ASKED
 
 
 async def confirm(session: Session, link: RecipientLink, engine: Engine) -> Answered:

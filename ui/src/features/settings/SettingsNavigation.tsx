@@ -6,6 +6,7 @@ const PAGES = [
   { to: "/settings/keys", label: strings.keys },
   { to: "/settings/secrets", label: strings.secrets },
   { to: "/settings/models", label: strings.models },
+  { to: "/settings/notifications", label: strings.notifications },
 ] as const;
 
 export function SettingsNavigation() {

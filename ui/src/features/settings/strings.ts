@@ -5,6 +5,7 @@ export const strings = {
   keys: "API keys",
   secrets: "Secrets",
   models: "Models",
+  notifications: "Notifications",
 
   keysDescription: "Programs send a key in the header X-API-Key.",
   createKey: "Create key",
@@ -41,6 +42,29 @@ export const strings = {
   missingText: "Pipelines use these names, but no secret has them. Their runs fail.",
   deleteSecret: "Delete",
   notUsed: "not used",
+
+  notificationsDescription:
+    "Addresses outside this workspace that its pipelines send emails to. Each must confirm once.",
+  recipients: "Recipients",
+  recipient: "Address",
+  recipientStatus: "Status",
+  recipientAsked: "Asked",
+  recipientUntil: "Can confirm until",
+  recipientStatuses: {
+    confirmed: "Confirmed",
+    asked: "Asked",
+    not_asked: "Not asked yet",
+    expired: "No answer",
+    refused: "Refused",
+  },
+  moreRecipients: "Show more",
+  noRecipients: "No recipients outside this workspace",
+  noRecipientsText:
+    "Members get emails without confirmation. If a pipeline sends emails to another address, and the server asks such addresses to confirm, the address is listed here. To get an email when a run fails, add this to a pipeline:",
+  notificationExampleLabel: "Email for failed runs",
+  notificationExample: `notifications:
+  on_failure:
+    - {type: email, to: oncall@example.com}`,
 
   modelsDescription: "The models that steps can use, with their prices per million tokens.",
   providers: "Providers",

@@ -148,4 +148,12 @@ SHAPES["Session"] = {
 SHAPES["RecipientToken"] = {
     "token": "AZLwxR06exCMRC9vOp59AQBM0V7cFOl9P6mVh3mYkqRtW8b2JdXn4sLzQe5Gy1Ua"
 }
+SHAPES["ListedRecipient"] = {
+    "id": "0192f0c5-3c11-7d20-8a10-6f0b8e1d2c40",
+    "email": "bob@example.com",
+    "status": "asked",
+    "asked_at": "2026-02-27T10:00:00.000Z",
+    "confirmed_at": None,
+    "expires_at": "2026-03-06T10:00:00.000Z",
+}
 SHAPES["Recipient"] = {"email": "bob@example.com", "confirmed": True, "released": 2}

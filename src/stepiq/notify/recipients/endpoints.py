@@ -1,0 +1,84 @@
+"""Routes of email recipients."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from stepiq.accounts.actor import Actor, Scope
+from stepiq.accounts.errors import ScopeMissing, TooManyAttempts
+from stepiq.accounts.http import needs
+from stepiq.accounts.link_door import LinkDoor
+from stepiq.notify.errors import RecipientLinkExpired, RecipientLinkInvalid
+from stepiq.notify.recipients import queries, schemas, service
+from stepiq.notify.recipients.links import RecipientLink
+from stepiq.notify.recipients.records import Recipient, RecipientStatus
+from stepiq.web.bodies import router as new_router
+from stepiq.web.pages import Page, PageQuery
+from stepiq.web.problems import problems
+from stepiq.web.services import AppKey, ServicesDep
+from stepiq.web.transactions import Read
+
+router = new_router("Deliveries")
+public = new_router("Deliveries")
+
+RECIPIENT_LINKS = AppKey[LinkDoor[RecipientLink]]("recipient_links")
+RecipientLinkDoor = Annotated[LinkDoor[RecipientLink], Depends(RECIPIENT_LINKS)]
+
+
+@router.get("/recipients", responses=problems(ScopeMissing))
+async def list_recipients(
+    caller: Annotated[Actor, needs(Scope.PIPELINES_READ)], read: Read, page: PageQuery
+) -> Page[schemas.ListedRecipientView]:
+    """Addresses outside the workspace that were asked whether they want its emails, newest first.
+
+    Members are not asked. If the server does not ask recipients to confirm, the list is empty.
+    """
+    found = await queries.page(read, caller.workspace_id, before=page.before, limit=page.fetch)
+    statuses = await service.statuses(read, found)
+    return page.page(found, lambda each: _listed(each, statuses[each.id]), lambda each: each.id)
+
+
+@public.post(
+    "/recipients/confirm",
+    responses=problems(RecipientLinkInvalid, RecipientLinkExpired, TooManyAttempts),
+)
+async def confirm_recipient(
+    request: Request, services: ServicesDep, door: RecipientLinkDoor, body: schemas.RecipientToken
+) -> schemas.RecipientView:
+    """Let a workspace send emails to the address that it asked, with the token of the email. Held emails are sent now."""
+    link = door.let_in(request, body.token)
+    async with services.database.transaction() as tx:
+        answered = await service.confirm(tx, link, services.engine)
+    return _answer(answered)
+
+
+@public.post("/recipients/refuse", responses=problems(RecipientLinkInvalid, TooManyAttempts))
+async def refuse_recipient(
+    request: Request, services: ServicesDep, door: RecipientLinkDoor, body: schemas.RecipientToken
+) -> schemas.RecipientView:
+    """Refuse the emails of a workspace with the token of one of them. The token does not expire.
+
+    Held emails are not sent, and no workspace asks the address again.
+    """
+    link = door.let_in(request, body.token)
+    async with services.database.transaction() as tx:
+        answered = await service.refuse(tx, link)
+    return _answer(answered)
+
+
+def _answer(answered: service.Answered) -> schemas.RecipientView:
+    return schemas.RecipientView(
+        email=answered.email, confirmed=answered.is_confirmed, released=answered.released
+    )
+
+
+def _listed(recipient: Recipient, status: RecipientStatus) -> schemas.ListedRecipientView:
+    is_asked = status is RecipientStatus.ASKED
+    return schemas.ListedRecipientView(
+        id=recipient.id,
+        email=recipient.email,
+        status=status,
+        asked_at=recipient.asked_at,
+        confirmed_at=recipient.confirmed_at,
+        expires_at=recipient.asked_at + service.LIFETIME if is_asked else None,
+    )

@@ -1,0 +1,18 @@
+import { infiniteQueryOptions } from "@tanstack/react-query";
+import { api, unwrap } from "./client";
+import type { components } from "./schema";
+
+export type Recipient = components["schemas"]["ListedRecipient"];
+
+const PAGE = 50;
+
+/** Addresses that were asked whether they want the emails of this workspace. */
+export const recipientsQuery = infiniteQueryOptions({
+  queryKey: ["recipients"],
+  initialPageParam: undefined as string | undefined,
+  queryFn: ({ pageParam, signal }) =>
+    unwrap(
+      api.GET("/api/recipients", { params: { query: { limit: PAGE, cursor: pageParam } }, signal }),
+    ),
+  getNextPageParam: (page) => page.next_cursor ?? undefined,
+});

@@ -1,0 +1,8 @@
+import { createFileRoute } from "@tanstack/react-router";
+import { recipientsQuery } from "@/api/recipients";
+import { NotificationsPage } from "@/features/settings/NotificationsPage";
+
+export const Route = createFileRoute("/_app/settings/notifications")({
+  loader: ({ context }) => context.queryClient.ensureInfiniteQueryData(recipientsQuery),
+  component: NotificationsPage,
+});
