@@ -15,9 +15,9 @@ from stepiq.execution.definitions import Definitions
 from stepiq.execution.records import ClaimedRun, Ending
 from stepiq.execution.runtime import Engine
 from stepiq.notify import queries
+from stepiq.notify.calls import SignedRequest
 from stepiq.notify.outbox import DeliveryOutbox
 from stepiq.notify.preparing import Unsendable
-from stepiq.notify.records import Delivery
 from stepiq.store.database import Database, StoreUnavailable
 from stepiq.store.states import RunStatus, TriggerType
 from stepiq.store.tables import deliveries, delivery_attempts
@@ -244,9 +244,9 @@ class TestFaults:
     ):
         overtaken = asyncio.Event()
 
-        async def broken(_http: object, delivery: Delivery, *_: object, **_options: object) -> None:
+        async def broken(_http: object, request: SignedRequest) -> None:
             async with database.transaction() as session:
-                assert await queries.claim(session, delivery.id)
+                assert await queries.claim(session, UUID(request.headers["webhook-id"]))
             overtaken.set()
             raise ZeroDivisionError
 

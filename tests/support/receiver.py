@@ -52,6 +52,7 @@ class Received:
 class Receiver:
     """The received requests, and the script of the next responses. The last response of a script is repeated."""
 
+    host: str = "127.0.0.1"
     port: int = 0
     script: list[Reply] = field(default_factory=lambda: [Reply()])
     received: list[Received] = field(default_factory=list)
@@ -60,7 +61,7 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     def reply_with(self, *script: Reply | int) -> None:
         """Set the responses from the next request on. A number is a status."""
@@ -123,9 +124,9 @@ async def _head(reader: asyncio.StreamReader) -> bytes:
 
 
 @asynccontextmanager
-async def running_receiver() -> AsyncIterator[Receiver]:
-    """A receiver on a free port."""
-    receiver = Receiver()
+async def running_receiver(host: str = "127.0.0.1") -> AsyncIterator[Receiver]:
+    """A receiver on a free port of an address of this machine."""
+    receiver = Receiver(host)
     connections: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -140,7 +141,7 @@ async def running_receiver() -> AsyncIterator[Receiver]:
             connections.discard(task)
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=1024)
+    server = await asyncio.start_server(serve, host, 0, backlog=1024)
     receiver.port = server.sockets[0].getsockname()[1]
     try:
         yield receiver

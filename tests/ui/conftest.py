@@ -17,6 +17,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from tests.support.fake_provider import RunningFakeProvider, running_fake_provider
 from tests.support.ports import free_port
 from tests.support.process import proof_of_operator, running_server
+from tests.support.receiver import Receiver, running_receiver
 from tests.ui.support import (
     PASSWORD,
     PageProblems,
@@ -31,6 +32,8 @@ TIMEOUT_MS = 30_000
 """How long pages have. The machine may be busy with other tests."""
 
 _HERE = Path(__file__).parent
+_RECEIVER = "127.0.0.2"
+"""The only address that webhooks of `ui_server` can reach."""
 expect.set_options(timeout=TIMEOUT_MS)
 
 
@@ -55,11 +58,22 @@ async def ui_server(
     """A server with an administrator, as a separate process."""
     require_build()
     folder = tmp_path_factory.mktemp("ui-server")
-    models = {"OPENAI_API_KEY": "sk-fake", "OPENAI_BASE_URL": fake_provider.url}
-    async with running_server(folder, free_port(), models) as process:
+    environment = {
+        "OPENAI_API_KEY": "sk-fake",
+        "OPENAI_BASE_URL": fake_provider.url,
+        "STEPIQ_ALLOWED_PRIVATE_NETWORKS": f"{_RECEIVER}/32",
+    }
+    async with running_server(folder, free_port(), environment) as process:
         proof = proof_of_operator(process.data)
         admin = await _register(process.url, proof, "admin@example.com")
         yield UiServer(process.url, admin, proof, process.data)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def receiver() -> AsyncIterator[Receiver]:
+    """A receiver of webhooks that `ui_server` can reach."""
+    async with running_receiver(_RECEIVER) as receiver:
+        yield receiver
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from stepiq.notify.records import Occasion, ShownTarget
+from stepiq.notify.records import Occasion, SentRequest, ShownTarget
 from stepiq.redaction.masking import Masker
 
 
@@ -34,6 +34,21 @@ class WebhookCall:
     occasion: Occasion
     shown: ShownTarget
     """The target as the API shows it."""
+    shown_headers: dict[str, str]
+    """The headers of `headers` as the API shows them."""
+    masker: Masker
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRequest:
+    """The request of one webhook attempt."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes
+    sent: SentRequest
+    """The request as it is stored."""
     masker: Masker
 
 

@@ -17,10 +17,10 @@ from stepiq.core.mail import Mailer, MailMessage
 from stepiq.execution import quotas
 from stepiq.execution.quotas import PlanEmailsExhausted, Quota
 from stepiq.notify import mailing, queries, sending
-from stepiq.notify.calls import MailCall, Unconfirmed, Unsendable, WebhookCall
+from stepiq.notify.calls import MailCall, SignedRequest, Unconfirmed, Unsendable, WebhookCall
 from stepiq.notify.preparing import Preparer
 from stepiq.notify.recipients.service import Recipients
-from stepiq.notify.records import PAUSES, Attempt, Delivery, Verdict
+from stepiq.notify.records import PAUSES, Attempt, Delivery, ShownTarget, Verdict
 from stepiq.queue import tickets
 from stepiq.queue.tickets import Ticket
 from stepiq.store.database import PATIENT_SECONDS, Database, Session, StoreUnavailable
@@ -106,47 +106,53 @@ class DeliveryWorker:
         if isinstance(call, Unconfirmed):
             return await self._hold(delivery, call)
         attempt = Attempt(number=delivery.attempts_made + 1, at=clock.now())
+        is_webhook = isinstance(call, WebhookCall)
+        request = sending.sign(delivery, call, attempt) if is_webhook else call
         try:
-            has_begun = await self._begin(delivery, attempt, call)
+            has_begun = await self._begin(delivery, attempt, request, call.shown)
         except PlanEmailsExhausted as error:
             await self._fail(delivery, error.message)
             return None
         if not has_begun:
             log.info("delivery_claim_lost")
             return None
-        verdict, attempt = await self._timed(delivery, call, attempt)
+        verdict, attempt = await self._timed(delivery, request, attempt)
         return await self._settle(delivery, attempt, verdict)
 
     async def _begin(
-        self, delivery: Delivery, attempt: Attempt, call: WebhookCall | MailCall
+        self,
+        delivery: Delivery,
+        attempt: Attempt,
+        request: SignedRequest | MailCall,
+        shown: ShownTarget,
     ) -> bool:
-        if isinstance(call, WebhookCall) or not delivery.is_first_attempt:
-            return await self._writes.run(
-                lambda session: queries.begin(session, delivery, attempt, call.shown), delivery.id
-            )
+        is_webhook = isinstance(request, SignedRequest)
+        sent = request.sent if is_webhook else None
+
+        async def begin(session: Session) -> bool:
+            return await queries.begin(session, delivery, attempt, shown, sent)
+
+        if is_webhook or not delivery.is_first_attempt:
+            return await self._writes.run(begin, delivery.id)
         # Not in a shared transaction: deliveries would wait for the row locks of each other's workspaces.
         async with self._database.transaction(PATIENT_SECONDS) as session:
-            if not await queries.begin(session, delivery, attempt, call.shown):
+            if not await begin(session):
                 return False
             plan = self._plans.get(await queries.plan(session, delivery.workspace_id))
             await quotas.take(session, delivery.workspace_id, plan, Quota.EMAILS_PER_DAY)
             return True
 
     async def _timed(
-        self, delivery: Delivery, call: WebhookCall | MailCall, attempt: Attempt
+        self, delivery: Delivery, request: SignedRequest | MailCall, attempt: Attempt
     ) -> tuple[Verdict, Attempt]:
         started = time.perf_counter()
-        verdict = await self._send(delivery, call, attempt)
+        verdict = await self._send(delivery, request)
         duration_ms = round((time.perf_counter() - started) * 1000)
         return verdict, replace(attempt, duration_ms=duration_ms, completed_at=clock.now())
 
-    async def _send(
-        self, delivery: Delivery, call: WebhookCall | MailCall, attempt: Attempt
-    ) -> Verdict:
-        if isinstance(call, WebhookCall):
-            return await sending.send(
-                self._http, delivery, call, attempt=attempt.number, sent_at=clock.now()
-            )
+    async def _send(self, delivery: Delivery, call: SignedRequest | MailCall) -> Verdict:
+        if isinstance(call, SignedRequest):
+            return await sending.send(self._http, call)
         # The same for all attempts, so that a mail program shows a mail that arrives twice only once.
         message_id = f"<{delivery.id}@{self._mail_domain}>"
         message = MailMessage(call.to, call.subject, call.text, headers={"Message-ID": message_id})

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Path, Query
 
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import EmailUnverified, ScopeMissing
@@ -13,9 +13,11 @@ from stepiq.billing.http import BillingServicesDep
 from stepiq.execution.quotas import PlanEmailsExhausted, PlanRedeliveriesExhausted
 from stepiq.notify import queries, schemas, service
 from stepiq.notify.errors import (
+    AttemptNotFound,
     DeliveryNotFound,
     DeliveryPending,
     NoDeliveryTargets,
+    RequestNotRecorded,
 )
 from stepiq.pipelines import service as pipelines
 from stepiq.pipelines.errors import PipelineNotFound
@@ -31,6 +33,7 @@ router = new_router("Deliveries")
 
 Reader = Annotated[Actor, needs(Scope.PIPELINES_READ)]
 Executor = Annotated[Actor, needs(Scope.PIPELINES_EXECUTE)]
+Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of the attempt.")]
 
 
 @router.get("/runs/{run_id}/deliveries", responses=problems(RunNotFound, ScopeMissing))
@@ -99,6 +102,17 @@ async def test_deliveries(
 async def get_delivery(caller: Reader, read: Read, delivery_id: UUID) -> schemas.DeliveryView:
     """A delivery with all attempts."""
     return schemas.delivery_view(await service.get(read, caller, delivery_id))
+
+
+@router.get(
+    "/deliveries/{delivery_id}/attempts/{number}/request",
+    responses=problems(DeliveryNotFound, AttemptNotFound, RequestNotRecorded, ScopeMissing),
+)
+async def get_attempt_request(
+    caller: Reader, read: Read, delivery_id: UUID, number: Number
+) -> schemas.AttemptRequestView:
+    """The request that an attempt of a webhook sent, with its signature."""
+    return schemas.request_view(await service.sent_request(read, caller, delivery_id, number))
 
 
 @router.post(

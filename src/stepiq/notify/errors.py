@@ -16,6 +16,37 @@ class DeliveryNotFound(NotFound):
         super().__init__(f"Delivery {delivery_id} does not exist.", delivery_id=delivery_id)
 
 
+class AttemptNotFound(NotFound):
+    """The delivery has no attempt with this number."""
+
+    code = "delivery_attempt_not_found"
+
+    def __init__(self, delivery_id: UUID, number: int) -> None:
+        super().__init__(
+            f"Delivery {delivery_id} has no attempt {number}.",
+            delivery_id=delivery_id,
+            number=number,
+        )
+
+
+class RequestNotRecorded(NotFound):
+    """The request of the attempt is not recorded, because it is an email, or older than this feature."""
+
+    code = "delivery_request_not_recorded"
+
+    def __init__(self, delivery_id: UUID, number: int, *, is_mail: bool) -> None:
+        reason = (
+            "Emails are not recorded, because they can contain links that need no account."
+            if is_mail
+            else "It was sent by an earlier version of stepIQ, which did not record requests. Redeliver to record one."
+        )
+        super().__init__(
+            f"The request of attempt {number} of delivery {delivery_id} is not recorded. {reason}",
+            delivery_id=delivery_id,
+            number=number,
+        )
+
+
 class DeliveryPending(Conflict):
     """The delivery is still in progress."""
 

@@ -11,6 +11,7 @@ from stepiq.billing.errors import PlanWebhooksDisabled
 from stepiq.billing.plans import Plans
 from stepiq.billing.service import require_webhooks
 from stepiq.core import clock
+from stepiq.core.control_characters import storable
 from stepiq.core.encryption import SecretUnreadable
 from stepiq.core.fairness import act_for
 from stepiq.core.http import GuardedClient, RequestInvalid
@@ -31,6 +32,7 @@ from stepiq.notify.calls import MailCall, Unconfirmed, Unsendable, WebhookCall
 from stepiq.notify.recipients.service import Recipients
 from stepiq.notify.records import Delivery, EventName, Occasion, Sender
 from stepiq.notify.reviewing import ReviewMail
+from stepiq.redaction.masking import EXCERPT_CHARACTERS, Masker
 from stepiq.runs.links import RUN_LINK_LIFETIME, RunLinks
 from stepiq.store.database import Session
 from stepiq.store.states import TargetType, TriggerType
@@ -165,7 +167,7 @@ class Preparer:
             url = await _render(target.url, "url", scope)
             material.secrets.permit(target.secret_names)(self.http.check(url))
             headers = {
-                name: await _render(value, f"headers.{name}", scope)
+                name: (await _render(value, f"headers.{name}", scope)).strip(" \t")
                 for name, value in target.headers.items()
             }
         except (_Unrendered, RequestInvalid) as error:
@@ -177,7 +179,8 @@ class Preparer:
             headers=headers,
             signing_secret=signing_secret,
             occasion=material.occasion,
-            shown={"type": "webhook", "url": masker.text(await _shown_url(target.url, material))},
+            shown={"type": "webhook", "url": masker.text(await _shown(target.url, material))},
+            shown_headers=await _shown_headers(target.headers, material),
             masker=masker,
         )
 
@@ -228,12 +231,31 @@ def _reads_run(template: Template) -> bool:
     return any(reference.parts[:1] != ("env",) for reference in template.references)
 
 
-async def _shown_url(url: Template, material: _Material) -> str:
+async def _shown(template: Template, material: _Material) -> str:
     # A masker misses secrets that are short or changed by a helper. This scope contains labels instead of secrets.
     try:
-        return await offload.render(url, material.scope)
+        return await offload.render(template, material.scope)
     except TemplateError:
-        return url.source
+        return template.source
+
+
+async def _shown_headers(headers: Mapping[str, Template], material: _Material) -> dict[str, str]:
+    shown = {name: (await _shown(value, material)).strip(" \t") for name, value in headers.items()}
+    masker = material.secrets.masker
+    if masker.is_slow(sum(len(value) for value in shown.values())):
+        return await offload.compute(_masked, shown, masker)
+    return _masked(shown, masker)
+
+
+def _masked(headers: Mapping[str, str], masker: Masker) -> dict[str, str]:
+    return {name: _excerpt(storable(value), masker) for name, value in headers.items()}
+
+
+def _excerpt(value: str, masker: Masker) -> str:
+    # The beginning of a long value is enough, because receivers refuse long headers.
+    if len(value) <= EXCERPT_CHARACTERS:
+        return masker.text(value)
+    return f"{masker.excerpt(value)}…"
 
 
 def _sample_run(delivery: Delivery, definition: Definition) -> ClaimedRun:

@@ -16,6 +16,7 @@ from stepiq.notify.records import (
     EventName,
     Occasion,
     Sender,
+    SentRequest,
     ShownTarget,
     Verdict,
 )
@@ -45,6 +46,8 @@ _REOPEN = deliveries.update().values(
     attempts_allowed=deliveries.c.attempts + ATTEMPTS,
 )
 _COUNTED = 1_000
+# Lists do not read the requests.
+_LISTED = [column for column in delivery_attempts.c if column.name != "request"]
 _SAMPLE_OUTPUT = "This is a test event. It does not belong to a run."
 _CUT_OFF = "The server stopped during this attempt. It is unknown whether the delivery arrived."
 
@@ -118,15 +121,22 @@ def _is_open(delivery_id: UUID) -> sa.ColumnElement[bool]:
 
 
 async def begin(
-    session: Session, delivery: Delivery, attempt: Attempt, target: ShownTarget
+    session: Session,
+    delivery: Delivery,
+    attempt: Attempt,
+    target: ShownTarget,
+    request: SentRequest | None,
 ) -> bool:
-    """Record an attempt before it is sent; False, without a change, if the claim is lost."""
+    """Record an attempt before it is sent; False, without a change, if the claim is lost.
+
+    `request`: what a webhook sends; None for a mail.
+    """
     values = {"attempts": attempt.number, "target": target}
     if not await _update(session, delivery, values):
         return False
     await session.execute(
         delivery_attempts.insert().values(
-            delivery_id=delivery.id, number=attempt.number, at=attempt.at
+            delivery_id=delivery.id, number=attempt.number, at=attempt.at, request=request
         )
     )
     return True
@@ -350,6 +360,14 @@ async def find(session: Session, workspace_id: UUID, delivery_id: UUID) -> Deliv
     return _delivery(row, (await _attempts(session, [delivery_id]))[delivery_id])
 
 
+async def sent_request(session: Session, delivery_id: UUID, number: int) -> SentRequest | None:
+    """The stored request of an attempt; None if the attempt has none, or does not exist."""
+    statement = sa.select(delivery_attempts.c.request).where(
+        delivery_attempts.c.delivery_id == delivery_id, delivery_attempts.c.number == number
+    )
+    return await session.scalar(statement)
+
+
 def of_run_statement(run_id: UUID, *, before: UUID | None, limit: int) -> sa.Select[Any]:
     """Deliveries of a run, newest first."""
     return _walk(deliveries.c.run_id, run_id, before, limit)
@@ -391,7 +409,7 @@ async def _attempts(session: Session, wanted: Collection[UUID]) -> dict[UUID, li
     if not wanted:
         return found
     rows = await session.execute(
-        sa.select(delivery_attempts)
+        sa.select(*_LISTED)
         .where(delivery_attempts.c.delivery_id.in_(wanted))
         .order_by(delivery_attempts.c.delivery_id, delivery_attempts.c.number)
     )

@@ -40,6 +40,28 @@ class Attempt:
     """None while the attempt is in flight, and if a crash interrupted it."""
 
 
+class SentRequest(TypedDict):
+    """The request of a webhook attempt as it is stored: secrets masked, and a hash instead of the body."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    """Those of the target and of stepIQ, in the order in which they are sent."""
+    pipeline_name: str
+    """The only part of the body that can change after the attempt."""
+    body_bytes: int
+    body_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRequest:
+    """The request of a webhook attempt, with its body."""
+
+    sent: SentRequest
+    body: str | None
+    """Exactly the bytes that were signed; None if they can no longer be built."""
+
+
 class ShownTarget(TypedDict):
     """A target as the API shows it, without secrets, and the assignee of a review."""
 

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from stepiq.notify.records import Attempt, Delivery, EventName
+from stepiq.notify.records import Attempt, Delivery, EventName, ShownRequest
 from stepiq.store.states import DeliveryStatus, TargetType
 from stepiq.web.bodies import Timestamp, View
 
@@ -34,6 +34,22 @@ class AttemptView(View):
     """Headers of the receiver's response, with secrets masked."""
     response_excerpt: str | None
     """The first KiB of the receiver's response, with secrets masked."""
+
+
+class AttemptRequestView(View):
+    """The signed request of a webhook attempt. HTTP's own headers, such as `Host` and `Content-Length`, are not listed."""
+
+    method: str
+    url: str
+    """With secrets masked."""
+    headers: dict[str, str]
+    """Those of the target, with secrets masked and at most 2,000 characters each, and those of stepIQ."""
+    body: str | None
+    """Exactly the text that was signed. Null if an upgrade of stepIQ has changed the format since."""
+    body_bytes: int
+    """Length of the body in UTF-8."""
+    body_sha256: str
+    """Hash of the body, in hexadecimal."""
 
 
 class DeliveryView(View):
@@ -75,6 +91,19 @@ def delivery_view(delivery: Delivery) -> DeliveryView:
         **shown,
         target=TargetView(type=delivery.target_type, url=target.get("url"), to=target.get("to")),
         attempts=[_attempt_view(attempt) for attempt in delivery.attempts],
+    )
+
+
+def request_view(shown: ShownRequest) -> AttemptRequestView:
+    """The request of an attempt as the API shows it."""
+    sent = shown.sent
+    return AttemptRequestView(
+        method=sent["method"],
+        url=sent["url"],
+        headers=sent["headers"],
+        body=shown.body,
+        body_bytes=sent["body_bytes"],
+        body_sha256=sent["body_sha256"],
     )
 
 

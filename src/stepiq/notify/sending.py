@@ -1,14 +1,15 @@
-"""One webhook attempt: sends a signed request and evaluates the response."""
+"""One webhook attempt: signs and sends a request, and evaluates the response."""
 
+import hashlib
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from stepiq.core.control_characters import storable
 from stepiq.core.http import GuardedClient, NetworkFailure, Reply, RequestInvalid, Timeouts
 from stepiq.language import offload
 from stepiq.notify import envelope, signing
-from stepiq.notify.calls import WebhookCall
-from stepiq.notify.records import Delivery, Verdict
+from stepiq.notify.calls import SignedRequest, WebhookCall
+from stepiq.notify.records import Attempt, Delivery, Verdict
 from stepiq.redaction.masking import EXCERPT_CHARACTERS, Masker
 
 ATTEMPT = timedelta(seconds=10)
@@ -22,35 +23,51 @@ _AT_ONCE_CHARACTERS = 4 * 1024
 """Maximum size of headers and body that are masked on the event loop."""
 
 
-async def send(
-    http: GuardedClient, delivery: Delivery, call: WebhookCall, *, attempt: int, sent_at: datetime
-) -> Verdict:
-    """Send one attempt. Redirects are not followed. Only network errors, timeouts and 5xx are retryable."""
-    body = envelope.body(delivery, call.occasion, attempt=attempt, sent_at=sent_at)
+def sign(delivery: Delivery, call: WebhookCall, attempt: Attempt) -> SignedRequest:
+    """The request of an attempt. The body and the signature have the time at which the attempt begins."""
+    body = envelope.body(delivery, call.occasion, attempt=attempt.number, sent_at=attempt.at)
     signed = signing.headers(
         call.signing_secret,
         body,
         delivery_id=str(delivery.id),
-        timestamp=int(sent_at.timestamp()),
+        timestamp=int(attempt.at.timestamp()),
     )
-    headers = {
-        **call.headers,
+    ours = {
         "Content-Type": "application/json",
         "X-StepIQ-Event": str(delivery.event),
         **signed,
     }
+    return SignedRequest(
+        method=call.method,
+        url=call.url,
+        headers={**call.headers, **ours},
+        body=body,
+        sent={
+            "method": call.method,
+            "url": call.shown.get("url", ""),
+            "headers": {**call.shown_headers, **ours},
+            "pipeline_name": call.occasion.pipeline_name,
+            "body_bytes": len(body),
+            "body_sha256": hashlib.sha256(body).hexdigest(),
+        },
+        masker=call.masker,
+    )
+
+
+async def send(http: GuardedClient, request: SignedRequest) -> Verdict:
+    """Send one attempt. Redirects are not followed. Only network errors, timeouts and 5xx are retryable."""
     try:
         answer = await http.send(
-            call.method,
-            call.url,
-            headers=headers,
-            content=body,
+            request.method,
+            request.url,
+            headers=request.headers,
+            content=request.body,
             timeouts=_TIMEOUTS,
             max_bytes=EXCERPT_CHARACTERS,
         )
     except RequestInvalid as error:
-        return Verdict(is_delivered=False, error=call.masker.text(error.message))
-    return await verdict_on(answer, call.masker)
+        return Verdict(is_delivered=False, error=request.masker.text(error.message))
+    return await verdict_on(answer, request.masker)
 
 
 async def verdict_on(answer: Reply | NetworkFailure, masker: Masker) -> Verdict:

@@ -1,5 +1,7 @@
-"""Operations on deliveries: redeliver one, and test all targets of a pipeline."""
+"""Operations on deliveries: show what was sent, redeliver one, and test all targets of a pipeline."""
 
+import hashlib
+from dataclasses import replace
 from uuid import UUID
 
 from stepiq.accounts.actor import Actor
@@ -10,10 +12,16 @@ from stepiq.execution import quotas
 from stepiq.execution.quotas import Quota
 from stepiq.execution.records import NewDelivery
 from stepiq.execution.runtime import Engine
-from stepiq.notify import queries, targets
-from stepiq.notify.errors import DeliveryNotFound, DeliveryPending, NoDeliveryTargets
+from stepiq.notify import envelope, queries, targets
+from stepiq.notify.errors import (
+    AttemptNotFound,
+    DeliveryNotFound,
+    DeliveryPending,
+    NoDeliveryTargets,
+    RequestNotRecorded,
+)
 from stepiq.notify.outbox import record
-from stepiq.notify.records import Delivery, EventName
+from stepiq.notify.records import Delivery, EventName, ShownRequest
 from stepiq.pipelines import service as pipelines
 from stepiq.store.database import Session
 from stepiq.store.states import DeliveryStatus, TargetType
@@ -29,6 +37,36 @@ async def get(session: Session, actor: Actor, delivery_id: UUID) -> Delivery:
     if found is None:
         raise DeliveryNotFound(delivery_id)
     return found
+
+
+async def sent_request(
+    session: Session, actor: Actor, delivery_id: UUID, number: int
+) -> ShownRequest:
+    """The request of a webhook attempt.
+
+    The body is not stored. It is built again from the recorded run, and shown only if its hash is that of the body that
+    was signed.
+
+    Raises:
+        DeliveryNotFound: the actor's workspace has no such delivery.
+        AttemptNotFound: the delivery has no such attempt.
+        RequestNotRecorded: the attempt is an email, or an earlier version of stepIQ made it.
+    """
+    delivery = await get(session, actor, delivery_id)
+    attempt = next((each for each in delivery.attempts if each.number == number), None)
+    if attempt is None:
+        raise AttemptNotFound(delivery_id, number)
+    sent = await queries.sent_request(session, delivery_id, number)
+    if sent is None:
+        is_mail = delivery.target_type is TargetType.EMAIL
+        raise RequestNotRecorded(delivery_id, number, is_mail=is_mail)
+    occasion = await queries.occasion(session, delivery)
+    if occasion is None:
+        return ShownRequest(sent, None)
+    then = replace(occasion, pipeline_name=sent["pipeline_name"])
+    body = envelope.body(delivery, then, attempt=number, sent_at=attempt.at)
+    is_same = hashlib.sha256(body).hexdigest() == sent["body_sha256"]
+    return ShownRequest(sent, body.decode() if is_same else None)
 
 
 async def redeliver(

@@ -17,7 +17,6 @@ export type Operation = Schemas["Operation"];
 export type OperationDetail = Schemas["OperationDetail"];
 export type RunEvent = Schemas["Event"];
 export type StreamedEvent = Schemas["StreamedEvent"];
-export type Delivery = Schemas["Delivery"];
 export type Retry = Schemas["RetryRequest"];
 export type StepKey = { step_id: string; branch: string; iteration: number };
 
@@ -137,19 +136,6 @@ export function logsQuery(runId: string, { step_id, branch, iteration }: StepKey
   });
 }
 
-export function deliveriesQuery(runId: string) {
-  return queryOptions({
-    queryKey: ["run", runId, "deliveries"],
-    queryFn: ({ signal }) =>
-      unwrap(
-        api.GET("/api/runs/{run_id}/deliveries", {
-          params: { path: { run_id: runId }, query: { limit: 100 } },
-          signal,
-        }),
-      ),
-  });
-}
-
 /** A version of a pipeline. Versions never change. */
 export function versionQuery(pipelineId: string, version: number) {
   return queryOptions({
@@ -199,19 +185,6 @@ export function useRetryRun(runId: string) {
   return useMutation({
     mutationFn: (body: Retry) =>
       unwrap(api.POST("/api/runs/{run_id}/retry", { params: { path: { run_id: runId } }, body })),
-  });
-}
-
-export function useRedeliver(runId: string) {
-  const queryClient = useQueryClient();
-  return useMutation({
-    mutationFn: (deliveryId: string) =>
-      unwrap(
-        api.POST("/api/deliveries/{delivery_id}/redeliver", {
-          params: { path: { delivery_id: deliveryId } },
-        }),
-      ),
-    onSettled: () => queryClient.invalidateQueries({ queryKey: ["run", runId, "deliveries"] }),
   });
 }
 

@@ -23,6 +23,7 @@ PAGES = (
     "run-status",
     "runs",
     "jobs",
+    "deliveries",
     "pipelines",
     "reviews",
     "schedules",

@@ -13,6 +13,7 @@ const PAGES = [
   { label: strings.runs, path: "/runs", needsVersion: true },
   { label: strings.versions, path: "/pipelines/$id/versions", needsVersion: true },
   { label: strings.triggers, path: "/pipelines/$id/triggers", needsVersion: true },
+  { label: strings.deliveries, path: "/pipelines/$id/deliveries", needsVersion: true },
   { label: strings.settings, path: "/pipelines/$id/settings", needsVersion: true },
 ] as const;
 

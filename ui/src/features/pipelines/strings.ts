@@ -47,6 +47,7 @@ export const strings = {
   runs: "Runs",
   versions: "Versions",
   triggers: "Triggers",
+  deliveries: "Deliveries",
   settings: "Settings",
   newPipeline: "New pipeline",
   views: "Pages of the pipeline",

@@ -164,6 +164,22 @@ SHAPES: Final[dict[str, Any]] = {
     "StepDetail": _STEP_SHOWN
     | {"executed_in": RUN, "operations": [_OPERATION], "next_cursor": None},
 }
+SHAPES["AttemptRequest"] = {
+    "method": "POST",
+    "url": "https://hooks.example.com/briefs",
+    "headers": {
+        "Authorization": "Bearer [secret:BRIEFS_TOKEN]",
+        "Content-Type": "application/json",
+        "X-StepIQ-Event": "pipeline.run.completed",
+        "X-StepIQ-Timestamp": "1772186404",
+        "X-StepIQ-Signature": "v1=5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd",
+        "webhook-id": DELIVERY,
+        "webhook-timestamp": "1772186404",
+    },
+    "body": '{"event":"pipeline.run.completed"}',
+    "body_bytes": 34,
+    "body_sha256": "997f65350159c1763cc45b6fb028b20a874ff7b40fba30694db3b1b79677dfa1",
+}
 SHAPES["Delivery"] = {
     "id": DELIVERY,
     "run_id": RUN,

@@ -1,26 +1,23 @@
-import { Button } from "@mantine/core";
+import { Anchor } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { Send } from "lucide-react";
-import { type Delivery, deliveriesQuery, type Run, useRedeliver } from "@/api/run";
+import { type Attempt, type Delivery, runDeliveriesQuery } from "@/api/deliveries";
+import type { Run } from "@/api/run";
+import { RedeliverButton, targetText } from "@/features/deliveries/parts";
 import { EmptyState } from "@/ui/feedback/EmptyState";
 import { ErrorState } from "@/ui/feedback/ErrorState";
 import { TableSkeleton } from "@/ui/feedback/Skeletons";
-import { toast } from "@/ui/feedback/toast";
 import { Duration, RelativeTime } from "@/ui/format/Values";
 import { StatusBadge } from "@/ui/StatusBadge";
 import classes from "./RunPanels.module.css";
 import { strings } from "./strings";
 
 const texts = strings.deliveries;
-const PENDING_MS = 2000;
 
-/** The deliveries of the run, with each attempt and its response. */
+/** The deliveries of the run. Each attempt links to its request and response. */
 export default function Deliveries({ run }: { run: Run }) {
-  const { data, error, refetch } = useQuery({
-    ...deliveriesQuery(run.id),
-    refetchInterval: ({ state }) =>
-      state.data?.data.some(({ status }) => status === "pending") ? PENDING_MS : false,
-  });
+  const { data, error, refetch } = useQuery(runDeliveriesQuery(run.id));
   if (error)
     return <ErrorState error={error} title={texts.notLoaded} onRetry={() => void refetch()} />;
   if (data === undefined) return <TableSkeleton columns={4} rows={3} />;
@@ -34,72 +31,64 @@ export default function Deliveries({ run }: { run: Run }) {
   return (
     <section aria-label={texts.list}>
       {data.data.map((delivery) => (
-        <OneDelivery key={delivery.id} run={run} delivery={delivery} />
+        <OneDelivery key={delivery.id} delivery={delivery} />
       ))}
+      <p className={classes.note}>
+        <Anchor
+          renderRoot={(props) => (
+            <Link to="/pipelines/$id/deliveries" params={{ id: run.pipeline_id }} {...props} />
+          )}
+        >
+          {texts.all}
+        </Anchor>
+      </p>
     </section>
   );
 }
 
-function OneDelivery({ run, delivery }: { run: Run; delivery: Delivery }) {
-  const redeliver = useRedeliver(run.id);
-  const { target } = delivery;
-  const send = () =>
-    redeliver.mutate(delivery.id, {
-      onSuccess: () => toast.success(texts.redelivered),
-      onError: (error) => toast.failure(texts.redeliverFailed, error),
-    });
+function OneDelivery({ delivery }: { delivery: Delivery }) {
   return (
-    <article className={classes.delivery}>
+    <article className={classes.delivery} aria-label={targetText(delivery)}>
       <div className={classes.deliveryHead}>
         <StatusBadge status={delivery.status} />
-        <code className="mono">{target.url ?? target.to ?? target.type}</code>
+        <Link
+          to="/deliveries/$deliveryId"
+          params={{ deliveryId: delivery.id }}
+          className={`mono ${classes.target}`}
+        >
+          {targetText(delivery)}
+        </Link>
         <span className="dimmed">{delivery.event}</span>
         <RelativeTime time={delivery.created_at} />
-        <Button
-          variant="default"
-          size="compact-sm"
-          disabled={delivery.status === "pending"}
-          loading={redeliver.isPending}
-          onClick={send}
-        >
-          {texts.redeliver}
-        </Button>
+        <RedeliverButton delivery={delivery} isSmall />
       </div>
       {delivery.error !== null && <p className={classes.deliveryError}>{delivery.error}</p>}
       <ol className={classes.attempts}>
         {delivery.attempts.map((attempt) => (
-          <Attempt key={attempt.number} attempt={attempt} />
+          <OneAttempt key={attempt.number} deliveryId={delivery.id} attempt={attempt} />
         ))}
       </ol>
     </article>
   );
 }
 
-function Attempt({ attempt }: { attempt: Delivery["attempts"][number] }) {
-  const headers = Object.entries(attempt.response_headers ?? {});
+function OneAttempt({ deliveryId, attempt }: { deliveryId: string; attempt: Attempt }) {
   return (
-    <li className={classes.attempt}>
-      <details>
-        <summary>
-          <span>{texts.attempt(attempt.number)}</span>
-          <RelativeTime time={attempt.at} />
-          <span className="numeric">
-            {attempt.status_code === null ? "–" : texts.status(attempt.status_code)}
-          </span>
-          <Duration ms={attempt.duration_ms} />
-          {attempt.error !== null && <span className="dimmed">{attempt.error}</span>}
-        </summary>
-        {headers.length > 0 && (
-          <section aria-label={texts.headers} className={classes.excerpt}>
-            {headers.map(([name, value]) => `${name}: ${value}`).join("\n")}
-          </section>
-        )}
-        {attempt.response_excerpt !== null && (
-          <section aria-label={texts.response} className={classes.excerpt}>
-            {attempt.response_excerpt}
-          </section>
-        )}
-      </details>
+    <li>
+      <Link
+        to="/deliveries/$deliveryId"
+        params={{ deliveryId }}
+        search={{ attempt: attempt.number }}
+        className={classes.attempt}
+      >
+        <span className={classes.target}>{texts.attempt(attempt.number)}</span>
+        <RelativeTime time={attempt.at} />
+        <span className="numeric">
+          {attempt.status_code === null ? "–" : texts.status(attempt.status_code)}
+        </span>
+        <Duration ms={attempt.duration_ms} />
+        {attempt.error !== null && <span className="dimmed">{attempt.error}</span>}
+      </Link>
     </li>
   );
 }

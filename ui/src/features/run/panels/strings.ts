@@ -7,11 +7,7 @@ export const strings = {
     list: "Deliveries",
     attempt: (number: number) => `Attempt ${number}`,
     status: (code: number) => `status ${code}`,
-    headers: "Headers of the response",
-    response: "Response",
-    redeliver: "Redeliver",
-    redelivered: "The delivery is sent again.",
-    redeliverFailed: "The delivery was not sent again",
+    all: "All deliveries of the pipeline",
   },
   events: {
     notLoaded: "The events could not be loaded",
