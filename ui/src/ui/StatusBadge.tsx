@@ -25,6 +25,10 @@ const LOOKS = {
 
 export type Status = keyof typeof LOOKS;
 
+export function statusLabel(status: Status): string {
+  return LOOKS[status].label;
+}
+
 /** The icon of a status. `label` is its name for assistive technology; without it, the icon is hidden there. */
 export function StatusIcon({ status, label }: { status: Status; label?: string }) {
   const { icon: Icon, tone } = LOOKS[status];

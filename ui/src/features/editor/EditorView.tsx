@@ -81,6 +81,7 @@ export default function EditorView({ session, search }: Props) {
             text={state.text}
             schema={schema as Schema | undefined}
             place={place}
+            cursor={cursor}
             problems={problems}
             onGoTo={(line, column) => handle.current?.goTo(line, column)}
           />

@@ -1,5 +1,6 @@
 import { UnstyledButton } from "@mantine/core";
-import type { KeyboardEvent } from "react";
+import { type KeyboardEvent, lazy, Suspense } from "react";
+import { TextSkeleton } from "@/ui/feedback/Skeletons";
 import { DocsPanel } from "./DocsPanel";
 import classes from "./EditorView.module.css";
 import { type EditorSearch, PANELS, type Panel } from "./editorSearch";
@@ -7,8 +8,10 @@ import type { Schema } from "./language/jsonSchema";
 import { ProblemsPanel } from "./ProblemsPanel";
 import { strings } from "./strings";
 import { TestPanel } from "./TestPanel";
-import type { CursorPlace } from "./useCursorPlace";
+import type { Cursor, CursorPlace } from "./useCursorPlace";
 import type { Problems } from "./useProblems";
+
+const GraphPanel = lazy(() => import("./GraphPanel"));
 
 type Props = {
   pipelineId: string;
@@ -17,6 +20,7 @@ type Props = {
   text: string;
   schema: Schema | undefined;
   place: CursorPlace;
+  cursor: Cursor;
   problems: Problems;
   onGoTo: (line: number, column: number | null) => void;
 };
@@ -63,7 +67,18 @@ export function SidePanel(props: Props) {
         // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must reach it
         tabIndex={0}
         className={classes.content}
+        data-panel={panel}
       >
+        {panel === "graph" && (
+          <Suspense fallback={<TextSkeleton lines={8} />}>
+            <GraphPanel
+              text={props.text}
+              cursor={props.cursor}
+              place={props.place}
+              onGoTo={props.onGoTo}
+            />
+          </Suspense>
+        )}
         {panel === "docs" && <DocsPanel schema={props.schema} place={props.place} />}
         {panel === "test" && (
           <TestPanel

@@ -49,7 +49,7 @@ export class PipelineEditor {
       // Without this, line breaks of another kind would change with the first edit.
       text.includes("\r") ? EditorState.lineSeparator.of("\n") : [],
       EditorView.cspNonce.of(cspNonce()),
-      EditorView.contentAttributes.of({ "aria-label": "Pipeline YAML" }),
+      EditorView.contentAttributes.of({ "aria-label": "Pipeline YAML", tabindex: "0" }),
       this.#help.of([]),
       look,
       EditorView.updateListener.of(({ state, docChanged, selectionSet, transactions }) => {

@@ -1,6 +1,6 @@
 import { readChoice, readText } from "@/ui/table/filters";
 
-export const PANELS = ["docs", "test", "problems"] as const;
+export const PANELS = ["graph", "docs", "test", "problems"] as const;
 export type Panel = (typeof PANELS)[number];
 
 /** Search parameters of the editor. */

@@ -3,6 +3,7 @@ export const strings = {
   save: "Save",
   run: "Run",
   test: "Test",
+  graph: "Graph",
   docs: "Docs",
   problems: "Problems",
   yaml: "Pipeline YAML",

@@ -2,6 +2,9 @@ import { useDeferredValue, useMemo } from "react";
 import { readDocument } from "./language/complete";
 import { placeAt } from "./language/yamlPath";
 
+/** The line and column of the cursor, from 1. */
+export type Cursor = { line: number; column: number };
+
 export type CursorPlace = {
   /** The document, as far as it can be read. */
   document: unknown;
@@ -10,10 +13,7 @@ export type CursorPlace = {
 };
 
 /** What the cursor is in. It follows the typing when the browser has time. */
-export function useCursorPlace(
-  text: string,
-  { line, column }: { line: number; column: number },
-): CursorPlace {
+export function useCursorPlace(text: string, { line, column }: Cursor): CursorPlace {
   const deferred = useDeferredValue(text);
   const document = useMemo(() => readDocument(deferred), [deferred]);
   const path = useMemo(() => {

@@ -3,7 +3,7 @@ import { useCallback } from "react";
 import type { StepKey } from "@/api/run";
 import { readChoice, readText } from "@/ui/table/filters";
 
-export const PANELS = ["output", "input", "deliveries", "events"] as const;
+export const PANELS = ["output", "input", "deliveries", "events", "graph"] as const;
 export type Panel = (typeof PANELS)[number];
 
 /** What a link to a run restores: the selected step, the tab of its details, the attempt, the panel below. */

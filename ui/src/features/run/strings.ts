@@ -80,6 +80,7 @@ export const strings = {
     input: "Input",
     deliveries: "Deliveries",
     events: "Events",
+    graph: "Graph",
     noOutput: "The run has no output.",
     noOutputYet: "The output appears when the run ends.",
   },

@@ -9,6 +9,7 @@ import classes from "./RunPanels.module.css";
 
 const Deliveries = lazy(() => import("./Deliveries"));
 const Events = lazy(() => import("./Events"));
+const RunGraph = lazy(() => import("./RunGraph"));
 
 /** The data of the run as a whole, below its steps. */
 export default function RunPanels({ run }: { run: Run }) {
@@ -47,6 +48,8 @@ function Content({ run, panel }: { run: Run; panel: Panel }) {
       return <Deliveries run={run} />;
     case "events":
       return <Events run={run} />;
+    case "graph":
+      return <RunGraph run={run} />;
   }
 }
 

@@ -19,4 +19,7 @@ export const strings = {
     detail: "Detail",
     more: "Load more",
   },
+  graph: {
+    notLoaded: "The definition of the run could not be loaded",
+  },
 } as const;
