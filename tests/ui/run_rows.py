@@ -63,6 +63,7 @@ def _step(run_id: UUID, index: int, start: Any, given: Row) -> Row:
         "status": "completed",
         "attempts": 1,
         "output": None,
+        "error": None,
         "started_at": began,
         "completed_at": began + timedelta(milliseconds=8),
     }

@@ -308,6 +308,7 @@ HOSTILE = """\
 ![a picture](https://evil.example/x.png?leak=1) [click](javascript:window.harmed=1)
 \u202egnp.exe\u202c \u001b[31mred\u001b[0m <iframe srcdoc="<script>parent.harmed=1</script>"></iframe>
 """
+FAILURE = {"code": "provider_error", "message": HOSTILE}
 
 
 async def test_hostile_outputs_do_nothing(own: OwnServer):
@@ -319,15 +320,21 @@ async def test_hostile_outputs_do_nothing(own: OwnServer):
         {"step_id": "html", "type": "llm", "name": "<img src=x onerror=window.harmed=1>"},
         {"step_id": "line", "type": "llm", "output": "x" * 5_000_000},
         {"step_id": "deep", "output": deep},
+        {"step_id": "fails", "status": "failed", "error": FAILURE},
     ]
     steps[0]["output"] = HOSTILE
-    run_id = insert_run(own.process.data, pipeline_id, steps, output={HOSTILE: HOSTILE})
+    ended = {"status": "failed", "error": FAILURE | {"step_id": "fails"}, "output": None}
+    run_id = insert_run(own.process.data, pipeline_id, steps, **ended)
     page = own.page
 
     await page.goto(f"/runs/{run_id}?step=html")
     answer = page.get_by_role("tabpanel", name="Answer")
     await expect(answer).to_contain_text("<script>window.harmed = 1</script>")
     await expect(answer).to_contain_text("Image: a picture")
+    await expect(answer).to_contain_text("[U+202E]gnp.exe[U+202C] ␛[31mred")
+    picture = answer.get_by_role("link")
+    await expect(picture).to_have_attribute("rel", "noopener noreferrer nofollow")
+    await expect(picture).to_contain_text("evil.example")
     await page.keyboard.press("j")
     text = page.get_by_role("region", name="Answer")
     await expect(text).to_contain_text("xxxxx")
@@ -335,6 +342,16 @@ async def test_hostile_outputs_do_nothing(own: OwnServer):
     await page.keyboard.press("j")
     output = page.get_by_role("region", name="Step deep").get_by_role("tree", name="Output")
     await expect(output).to_contain_text("<b>inside</b>")
+    await output.focus()
+    for _ in range(120):
+        await page.keyboard.press("ArrowRight")
+    await expect(output.locator("[aria-level='50']")).to_be_visible()
+    assert await output.get_by_role("treeitem").count() <= MAX_MOUNTED
+    await page.keyboard.press("Escape")
+    await tree(page).focus()
+    await page.keyboard.press("End")
+    failure = page.get_by_role("region", name="Step fails")
+    await expect(failure).to_contain_text("[U+202E]gnp.exe[U+202C] ␛[31mred")
 
     main = page.get_by_role("main")
     await expect(main.locator("script, img, iframe, style, b")).to_have_count(0)

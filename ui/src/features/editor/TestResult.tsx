@@ -7,6 +7,7 @@ import { formatDuration } from "@/ui/format/numbers";
 import { StatusBadge, StatusIcon } from "@/ui/StatusBadge";
 import { JsonTree } from "@/ui/text/JsonTree";
 import { TextViewer } from "@/ui/text/TextViewer";
+import { visible } from "@/ui/text/visible";
 import classes from "./Panels.module.css";
 import { strings } from "./strings";
 import { isFinal, type TestStep } from "./testRunState";
@@ -40,7 +41,7 @@ export function TestResult({ runId }: { runId: string }) {
           <Step key={step.key} step={step} run={run} />
         ))}
       </ol>
-      {state.error && <p className={classes.failure}>{state.error.message}</p>}
+      {state.error && <p className={classes.failure}>{visible(state.error.message)}</p>}
       {state.status === "completed" && run?.status === "completed" && (
         <Value value={run.output} label={strings.output} />
       )}
@@ -62,9 +63,9 @@ function Step({ step, run }: { step: TestStep; run: TestRun | undefined }) {
         )}
       </div>
       {step.status === "running" && step.text !== "" && (
-        <div className={classes.live}>{step.text}</div>
+        <div className={classes.live}>{visible(step.text)}</div>
       )}
-      {step.error && <p className={classes.failure}>{step.error.message}</p>}
+      {step.error && <p className={classes.failure}>{visible(step.error.message)}</p>}
       {step.status === "completed" && recorded && recorded.output !== null && (
         <Value value={recorded.output} label={`Output of ${step.stepId}`} />
       )}

@@ -6,6 +6,7 @@ import { TextSkeleton } from "@/ui/feedback/Skeletons";
 import { formatExact } from "@/ui/format/times";
 import { Duration } from "@/ui/format/Values";
 import { StatusBadge } from "@/ui/StatusBadge";
+import { visible } from "@/ui/text/visible";
 import { LinkPage, LinkProblem } from "./LinkPage";
 import classes from "./LinkPage.module.css";
 import { errorOf, outcome, placeOf, reason } from "./linkedRunTexts";
@@ -51,7 +52,7 @@ function Shown({ run }: { run: LinkedRun }) {
       {error !== null && (
         <section aria-label={strings.whatFailed}>
           <h2 className={classes.heading}>{strings.whatFailed}</h2>
-          <pre className={classes.error}>{error.message}</pre>
+          <pre className={classes.error}>{visible(error.message)}</pre>
           <p className={classes.dimmed}>
             {strings.code}{" "}
             <Anchor href={`/docs/errors#${error.code}`} className="mono">
@@ -109,7 +110,7 @@ function Step({ step, run }: { step: LinkedStep; run: LinkedRun }) {
       <td>
         <Duration ms={step.duration_ms} />
       </td>
-      <td>{reason(step, run)}</td>
+      <td>{visible(reason(step, run))}</td>
     </tr>
   );
 }

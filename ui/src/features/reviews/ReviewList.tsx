@@ -3,6 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { useEffect, useRef } from "react";
 import type { Review, ReviewKey } from "@/api/reviews";
 import { RelativeTime } from "@/ui/format/Values";
+import { visible } from "@/ui/text/visible";
 import classes from "./Reviews.module.css";
 import { idOf, type ReviewsSearch, sameReview, searchFor } from "./search";
 import { strings } from "./strings";
@@ -40,7 +41,7 @@ export function ReviewList({ rows, search, selected, onMore, isLoadingMore }: Pr
                 <span className={classes.since}>
                   <RelativeTime time={row.requested_at} />
                 </span>
-                <span className={classes.message}>{firstLine(row.message)}</span>
+                <span className={classes.message}>{visible(firstLine(row.message))}</span>
                 <span className={classes.meta}>
                   {row.step_id}
                   {row.iteration > 1 && `, ${strings.iteration(row.iteration)}`} ·{" "}

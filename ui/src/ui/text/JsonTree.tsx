@@ -4,6 +4,7 @@ import { type KeyboardEvent, useId, useMemo, useRef, useState } from "react";
 import { CopyButton } from "./CopyButton";
 import classes from "./JsonTree.module.css";
 import { initiallyExpanded, type JsonRow, jsonRows } from "./jsonRows";
+import { visible } from "./visible";
 
 const ROW_HEIGHT = 24;
 const MAX_HEIGHT = 480;
@@ -93,9 +94,9 @@ export function JsonTree({ value, label, maxHeight = MAX_HEIGHT }: Props) {
                 }}
               >
                 <Twist row={row} />
-                {row.name !== null && <span className={classes.name}>{row.name}</span>}
+                {row.name !== null && <span className={classes.name}>{visible(row.name)}</span>}
                 {row.name !== null && row.kind !== "range" && <span aria-hidden>: </span>}
-                <span className={classes[row.kind]}>{row.text}</span>
+                <span className={classes[row.kind]}>{visible(row.text)}</span>
               </div>
             );
           })}

@@ -1,6 +1,7 @@
 import { lazy, Suspense } from "react";
 import classes from "./SafeMarkdown.module.css";
 import { TextViewer } from "./TextViewer";
+import { visible } from "./visible";
 
 const MarkdownRenderer = lazy(() => import("./MarkdownRenderer"));
 
@@ -17,8 +18,8 @@ export function SafeMarkdown({ text, label }: { text: string; label: string }) {
   if (text.length > MAX_CHARACTERS) return <TextViewer text={text} label={label} />;
   return (
     <div className={classes.markdown}>
-      <Suspense fallback={<div className={classes.plain}>{text}</div>}>
-        <MarkdownRenderer text={text} />
+      <Suspense fallback={<div className={classes.plain}>{visible(text)}</div>}>
+        <MarkdownRenderer text={visible(text)} />
       </Suspense>
     </div>
   );

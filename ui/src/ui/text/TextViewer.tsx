@@ -4,6 +4,7 @@ import { useLayoutEffect, useMemo, useRef, useState } from "react";
 import { formatBytes } from "../format/numbers";
 import { CopyButton } from "./CopyButton";
 import classes from "./TextViewer.module.css";
+import { visible } from "./visible";
 import { WrappedText } from "./wrappedText";
 
 const ROW_HEIGHT = 20;
@@ -73,7 +74,7 @@ export function TextViewer({ text, label, maxHeight = 480 }: Props) {
                 <span className={classes.number} style={{ width: `${digits + 1}ch` }} aria-hidden>
                   {row.line}
                 </span>
-                <span>{row.text}</span>
+                <span>{visible(row.text)}</span>
               </div>
             );
           })}

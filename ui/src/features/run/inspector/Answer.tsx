@@ -1,6 +1,7 @@
 import { useEffect, useRef } from "react";
 import { ErrorState } from "@/ui/feedback/ErrorState";
 import { TextSkeleton } from "@/ui/feedback/Skeletons";
+import { visible } from "@/ui/text/visible";
 import { rowKey } from "../model/rows";
 import { useAnswer } from "../useRun";
 import classes from "./Inspector.module.css";
@@ -45,7 +46,7 @@ function StreamedAnswer({ stepKey }: { stepKey: string }) {
         <section aria-label={strings.tabs.answer} aria-busy>
           {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must reach it */}
           <pre ref={element} className={classes.stream} onScroll={onScroll} tabIndex={0} dir="auto">
-            {text}
+            {visible(text)}
           </pre>
         </section>
       )}

@@ -1,6 +1,7 @@
 import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { type Run, type StepDetail, versionTextQuery } from "@/api/run";
+import { visible } from "@/ui/text/visible";
 import { CodeLink, failureOf } from "../failure";
 import classes from "./Inspector.module.css";
 import { lineOf } from "./kinds";
@@ -20,7 +21,7 @@ export function FailureBox({ run, detail, onRetry }: Props) {
       <div>
         <strong>{strings.failure.title}</strong> <CodeLink code={failure.code} />
       </div>
-      <p>{failure.message}</p>
+      <p>{visible(failure.message)}</p>
       <Excerpt run={run} stepId={detail.step_id} />
       {run.completed_at !== null && (
         <div>

@@ -3,6 +3,7 @@ import { type LogLine, logsQuery, type Run, type StepDetail } from "@/api/run";
 import { ErrorState } from "@/ui/feedback/ErrorState";
 import { TextSkeleton } from "@/ui/feedback/Skeletons";
 import { formatExact } from "@/ui/format/times";
+import { visible } from "@/ui/text/visible";
 import { rowKey } from "../model/rows";
 import { useLogs } from "../useRun";
 import classes from "./Inspector.module.css";
@@ -28,7 +29,7 @@ export function Logs({ run, detail, empty = strings.logs.none }: Props) {
             {new Date(created_at).toLocaleTimeString()}
           </time>
           <span className={classes.level}>{level}</span>
-          <span className={classes.message}>{message}</span>
+          <span className={classes.message}>{visible(message)}</span>
         </li>
       ))}
     </ol>
