@@ -12,7 +12,7 @@ PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve ui test test-slow test-all test-tools coverage check fix types docs bench chaos kills fuzz lock sbom audit \
+.PHONY: help demo serve ui test test-slow test-all test-tools coverage check fix types docs bench pictures chaos kills fuzz lock sbom audit \
 	pin-images
 
 help: ## list the targets
@@ -93,6 +93,11 @@ docs: ## generate the documentation pages that come from the code
 bench: ## run the benchmarks (about three minutes)
 	@scripts/bootstrap.sh runtime
 	@$(BIN)/python bench/run.py $(ARGS)
+
+pictures: ## take the pictures of the web interface in docs/images
+	@scripts/bootstrap.sh dev
+	@scripts/chromium.sh
+	@$(BIN)/python scripts/pictures.py
 
 chaos: ## kill processes at random and check the guarantees; ARGS="--store sqlite --kills 500 --runs 5000 --seed 1"
 	@scripts/bootstrap.sh dev

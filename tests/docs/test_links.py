@@ -4,6 +4,7 @@ import pytest
 
 from tests.docs.pages import PAGES, ROOT, anchors, name, prose
 
+MAX_IMAGE_BYTES = 150_000
 _LINK = re.compile(r"\]\(([^)\s]+)\)|^\[[^\]]+\]: (\S+)$", re.MULTILINE)
 
 
@@ -45,3 +46,16 @@ class TestIndex:
 
         for page in ROOT.glob("docs/decisions/0*.md"):
             assert f"({page.name})" in index
+
+
+class TestImages:
+    def test_each_is_used_and_small(self):
+        shown = {
+            (page.parent / found[0].partition("#")[0]).resolve()
+            for page in PAGES
+            for found in _LINK.findall(prose(page.read_text()))
+        }
+
+        for image in (ROOT / "docs" / "images").iterdir():
+            assert image in shown, f"No page shows {image.name}."
+            assert image.stat().st_size <= MAX_IMAGE_BYTES, image.name
