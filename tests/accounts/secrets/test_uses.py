@@ -62,6 +62,19 @@ class TestUses:
             {"name": "ABSENT", "used_by": [{"id": absent, "name": "Third"}], "used_by_count": 1}
         ]
 
+    async def test_what_is_missing_is_listed_for_one_pipeline(self, owner, make, account):
+        await make.secret(account, "TOKEN")
+        first = await save(owner, "First", "ABSENT")
+        await save(owner, "Second", "OTHER")
+        stored = await save(owner, "Third", "TOKEN")
+
+        path = "/api/user/missing-secrets?pipeline_id="
+        (missing,) = (await owner.get(path + first)).json()["data"]
+        none = (await owner.get(path + stored)).json()["data"]
+
+        assert missing["name"] == "ABSENT"
+        assert none == []
+
     async def test_a_new_version_changes_the_use(self, owner, make, account):
         await make.secret(account, "TOKEN")
         pipeline_id = await save(owner, "First", "TOKEN")

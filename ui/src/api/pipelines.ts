@@ -1,4 +1,9 @@
-import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import {
+  infiniteQueryOptions,
+  queryOptions,
+  useMutation,
+  useQueryClient,
+} from "@tanstack/react-query";
 import { api, unwrap } from "./client";
 import { draftsQuery } from "./drafts";
 import { ApiError } from "./errors";
@@ -22,6 +27,7 @@ export type Example = components["schemas"]["Example"];
 export type Issue = components["schemas"]["Issue"];
 export type Validation = components["schemas"]["Validation"];
 type PipelineStatus = components["schemas"]["PipelineStatus"];
+export type PipelineChanges = components["schemas"]["PipelinePatch"];
 export type PipelineFilter = { q?: string; tag?: string; status?: PipelineStatus };
 
 const PAGE = 50;
@@ -49,6 +55,40 @@ export const savedPipelineQuery = (id: string) =>
       return (await unwrap(call)) as Pipeline;
     },
   });
+
+function useChangedPipelines() {
+  const queryClient = useQueryClient();
+  // Archiving ends schedules, and secrets of archived pipelines are not missing.
+  return () =>
+    Promise.all(
+      ["pipelines", "schedules", "secrets"].map((name) =>
+        queryClient.invalidateQueries({ queryKey: [name] }),
+      ),
+    );
+}
+
+/** Changes name, description or tags without a new version. */
+export function useChangePipeline(id: string) {
+  return useMutation({
+    mutationFn: (body: PipelineChanges) =>
+      unwrap(
+        api.PATCH("/api/pipelines/{pipeline_id}", { params: { path: { pipeline_id: id } }, body }),
+      ),
+    onSuccess: useChangedPipelines(),
+  });
+}
+
+/** Archives a pipeline, or restores an archived one. */
+export function useArchivePipeline(id: string) {
+  const params = { path: { pipeline_id: id } };
+  return useMutation({
+    mutationFn: async (isArchived: boolean) => {
+      if (isArchived) await unwrap(api.DELETE("/api/pipelines/{pipeline_id}", { params }));
+      else await unwrap(api.POST("/api/pipelines/{pipeline_id}/restore", { params }));
+    },
+    onSuccess: useChangedPipelines(),
+  });
+}
 
 export const examplesQuery = queryOptions({
   queryKey: ["examples"],

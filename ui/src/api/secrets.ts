@@ -3,6 +3,8 @@ import { api, unwrap } from "./client";
 import type { components } from "./schema";
 
 export type Secret = components["schemas"]["ListedSecret"];
+/** A secret of one pipeline, whose uses are not listed. */
+export type PipelineSecret = components["schemas"]["Secret"];
 export type MissingSecret = components["schemas"]["MissingSecret"];
 type NewSecret = components["schemas"]["NewSecret"];
 
@@ -12,29 +14,64 @@ export const secretsQuery = queryOptions({
     unwrap(api.GET("/api/user/secrets", { params: { query: { limit: 100 } }, signal })),
 });
 
-/** Names that pipelines use and that are not stored. */
-export const missingSecretsQuery = queryOptions({
-  queryKey: ["secrets", "missing"],
-  queryFn: ({ signal }) => unwrap(api.GET("/api/user/missing-secrets", { signal })),
-});
+/** The secrets of one pipeline. */
+export const pipelineSecretsQuery = (pipelineId: string) =>
+  queryOptions({
+    queryKey: ["secrets", "pipeline", pipelineId],
+    queryFn: ({ signal }) =>
+      unwrap(
+        api.GET("/api/pipelines/{pipeline_id}/secrets", {
+          params: { path: { pipeline_id: pipelineId }, query: { limit: 100 } },
+          signal,
+        }),
+      ),
+  });
+
+/** Names that pipelines, or one of them, use and that are not stored. */
+export const missingSecretsQuery = (pipelineId?: string) =>
+  queryOptions({
+    queryKey: ["secrets", "missing", pipelineId ?? "all"],
+    queryFn: ({ signal }) =>
+      unwrap(
+        api.GET("/api/user/missing-secrets", {
+          params: { query: { pipeline_id: pipelineId } },
+          signal,
+        }),
+      ),
+  });
 
 function useChangedSecrets() {
   const queryClient = useQueryClient();
   return () => queryClient.invalidateQueries({ queryKey: ["secrets"] });
 }
 
-/** Stores a value. A secret with this name is replaced. */
-export function useSetSecret() {
+/** Stores a value for all pipelines, or for one. A secret with this name is replaced. */
+export function useSetSecret(pipelineId?: string) {
   return useMutation({
-    mutationFn: (body: NewSecret) => unwrap(api.POST("/api/user/secrets", { body })),
+    mutationFn: (body: NewSecret) =>
+      unwrap(
+        pipelineId === undefined
+          ? api.POST("/api/user/secrets", { body })
+          : api.POST("/api/pipelines/{pipeline_id}/secrets", {
+              params: { path: { pipeline_id: pipelineId } },
+              body,
+            }),
+      ),
     onSuccess: useChangedSecrets(),
   });
 }
 
-export function useDeleteSecret() {
+/** Deletes a secret of the account, or of one pipeline. */
+export function useDeleteSecret(pipelineId?: string) {
   return useMutation({
-    mutationFn: (name: string) =>
-      unwrap(api.DELETE("/api/user/secrets/{secret}", { params: { path: { secret: name } } })),
+    mutationFn: (secret: string) =>
+      unwrap(
+        pipelineId === undefined
+          ? api.DELETE("/api/user/secrets/{secret}", { params: { path: { secret } } })
+          : api.DELETE("/api/pipelines/{pipeline_id}/secrets/{secret}", {
+              params: { path: { pipeline_id: pipelineId, secret } },
+            }),
+      ),
     onSuccess: useChangedSecrets(),
   });
 }

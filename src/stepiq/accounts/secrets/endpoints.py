@@ -1,8 +1,9 @@
 """Routes of the account's secrets. `pipelines.secrets` has those of one pipeline."""
 
 from typing import Annotated, Any
+from uuid import UUID
 
-from fastapi import Path, Response
+from fastapi import Path, Query, Response
 
 from stepiq.accounts.actor import Actor, Scope
 from stepiq.accounts.errors import ScopeMissing
@@ -38,13 +39,19 @@ async def list_secrets(
 
 @router.get("/user/missing-secrets", responses=problems(ScopeMissing))
 async def list_missing_secrets(
-    caller: Annotated[Actor, needs(Scope.ACCOUNT_READ)], services: ServicesDep, read: Read
+    caller: Annotated[Actor, needs(Scope.ACCOUNT_READ)],
+    services: ServicesDep,
+    read: Read,
+    pipeline_id: Annotated[
+        UUID | None, Query(description="Only secrets that this pipeline uses.")
+    ] = None,
 ) -> Page[schemas.MissingSecretView]:
     """Secrets that the newest versions of active pipelines use and that are not stored, by name, in one page."""
     found = await uses.uses(read, caller, services.engine.definitions)
     missing = [
         schemas.MissingSecretView(name=name, **_used_by(pipelines))
         for name, pipelines in sorted(found.missing.items())
+        if pipeline_id is None or any(each.id == pipeline_id for each in pipelines)
     ]
     return Page(data=missing, next_cursor=None)
 

@@ -1,6 +1,7 @@
 import { Badge } from "@mantine/core";
 import { useQuery, useSuspenseQuery } from "@tanstack/react-query";
-import { Link, type LinkProps, Outlet, useRouter } from "@tanstack/react-router";
+import { Link, type LinkProps, Outlet, useLocation, useRouter } from "@tanstack/react-router";
+import { useEffect, useRef } from "react";
 import { draftsQuery } from "@/api/drafts";
 import { savedPipelineQuery } from "@/api/pipelines";
 import { PageHeader } from "@/ui/PageHeader";
@@ -20,6 +21,14 @@ const PAGES = [
 export function PipelineFrame({ id }: { id: string }) {
   const { data: pipeline } = useSuspenseQuery(savedPipelineQuery(id));
   const { routesByPath } = useRouter();
+  const { pathname } = useLocation();
+  const nav = useRef<HTMLElement>(null);
+  // Small screens show only some of the links.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the path decides which link is the current one
+  useEffect(() => {
+    const current = nav.current?.querySelector('[aria-current="page"]');
+    current?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [pathname]);
   const pages = PAGES.filter(
     ({ path, needsVersion }) => path in routesByPath && (pipeline !== null || !needsVersion),
   );
@@ -42,7 +51,7 @@ export function PipelineFrame({ id }: { id: string }) {
           }
         />
       )}
-      <nav aria-label={strings.views} className={classes.pages}>
+      <nav ref={nav} aria-label={strings.views} className={classes.pages}>
         {pages.map(({ label, path }) => (
           <Link
             key={path}

@@ -1,15 +1,15 @@
-import { Alert, Button } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { useSuspenseQuery } from "@tanstack/react-query";
 import { Lock } from "lucide-react";
 import { lazy, Suspense, useState } from "react";
-import { missingSecretsQuery, type Secret, secretsQuery, useDeleteSecret } from "@/api/secrets";
-import { ConfirmDialog } from "@/ui/feedback/ConfirmDialog";
+import { missingSecretsQuery, type Secret, secretsQuery } from "@/api/secrets";
 import { EmptyState } from "@/ui/feedback/EmptyState";
-import { toast } from "@/ui/feedback/toast";
 import { PageHeader } from "@/ui/PageHeader";
 import { DataTable } from "@/ui/table/DataTable";
+import { DeleteSecret } from "./DeleteSecret";
+import { MissingSecrets } from "./MissingSecrets";
 import classes from "./Settings.module.css";
-import { missingColumns, secretColumns } from "./secretColumns";
+import { secretColumns } from "./secretColumns";
 import { strings } from "./strings";
 
 const SetSecret = lazy(() => import("./SetSecret"));
@@ -18,7 +18,7 @@ type Dialog = { kind: "set"; name: string; isFixed: boolean } | { kind: "delete"
 
 export function SecretsPage() {
   const { data: secrets } = useSuspenseQuery(secretsQuery);
-  const { data: missing } = useSuspenseQuery(missingSecretsQuery);
+  const { data: missing } = useSuspenseQuery(missingSecretsQuery());
   const [dialog, setDialog] = useState<Dialog | null>(null);
   const close = () => setDialog(null);
   const setNamed = (name: string) => setDialog({ kind: "set", name, isFixed: true });
@@ -35,19 +35,7 @@ export function SecretsPage() {
         description={strings.secretsDescription}
         actions={isEmpty ? undefined : set}
       />
-      {missing.data.length > 0 && (
-        <section aria-labelledby="missing" className={classes.form}>
-          <Alert color="yellow">
-            <strong id="missing">{strings.missing}.</strong> {strings.missingText}
-          </Alert>
-          <DataTable
-            label={strings.missing}
-            columns={missingColumns(setNamed)}
-            rows={missing.data}
-            rowId={(each) => each.name}
-          />
-        </section>
-      )}
+      <MissingSecrets missing={missing.data} text={strings.missingText} onSet={setNamed} />
       <div className={missing.data.length > 0 ? classes.section : undefined}>
         {isEmpty ? (
           <EmptyState title={strings.noSecrets} icon={Lock} actions={set}>
@@ -75,34 +63,11 @@ export function SecretsPage() {
           />
         )}
       </Suspense>
-      {dialog?.kind === "delete" && <Delete secret={dialog.secret} onClose={close} />}
+      {dialog?.kind === "delete" && (
+        <DeleteSecret name={dialog.secret.name} onClose={close}>
+          {strings.deleteText(dialog.secret.used_by_count)}
+        </DeleteSecret>
+      )}
     </>
-  );
-}
-
-function Delete({ secret, onClose }: { secret: Secret; onClose: () => void }) {
-  const remove = useDeleteSecret();
-  const count = secret.used_by_count;
-  return (
-    <ConfirmDialog
-      isOpen
-      title={`Delete the secret “${secret.name}”?`}
-      action={strings.deleteSecret}
-      isPending={remove.isPending}
-      onClose={onClose}
-      onConfirm={() =>
-        remove.mutate(secret.name, {
-          onSuccess: () => {
-            toast.success(`The secret “${secret.name}” is deleted.`);
-            onClose();
-          },
-          onError: (error) => toast.failure("The secret was not deleted", error),
-        })
-      }
-    >
-      {count === 0
-        ? "No pipeline uses it. The value cannot be restored."
-        : `${count === 1 ? "A pipeline uses" : `${count} pipelines use`} it. Their next runs fail. The value cannot be restored.`}
-    </ConfirmDialog>
   );
 }

@@ -12,14 +12,17 @@ type Props = {
   /** Whether the name is given, because a secret is replaced or a missing one is set. */
   isFixed: boolean;
   hosts: readonly string[];
+  /** The only pipeline that can use the secret. Without it, all pipelines can. */
+  pipelineId?: string;
   onClose: () => void;
 };
 
-export default function SetSecret({ name: givenName, isFixed, hosts: givenHosts, onClose }: Props) {
+export default function SetSecret(props: Props) {
+  const { name: givenName, isFixed, hosts: givenHosts, pipelineId, onClose } = props;
   const [name, setName] = useState(givenName);
   const [value, setValue] = useState("");
   const [hosts, setHosts] = useState(givenHosts.join("\n"));
-  const set = useSetSecret();
+  const set = useSetSecret(pipelineId);
   const errors = set.error ? asApiError(set.error).fieldErrors : {};
   const submit = (event: FormEvent) => {
     event.preventDefault();

@@ -1,12 +1,12 @@
 import { Button } from "@mantine/core";
-import type { MissingSecret, Secret } from "@/api/secrets";
+import type { MissingSecret, PipelineSecret, Secret } from "@/api/secrets";
 import { RelativeTime } from "@/ui/format/Values";
 import type { Column } from "@/ui/table/DataTable";
 import classes from "./Settings.module.css";
 import { strings } from "./strings";
 
 type Use = Pick<Secret, "used_by" | "used_by_count">;
-type Actions = { onReplace: (name: string) => void; onDelete: (secret: Secret) => void };
+type Actions<S> = { onReplace: (name: string) => void; onDelete: (secret: S) => void };
 
 /** Names of the pipelines that use a secret: as many as fit, and the number of the others. */
 function UsedBy({ used_by: pipelines, used_by_count: count }: Use) {
@@ -21,10 +21,22 @@ function UsedBy({ used_by: pipelines, used_by_count: count }: Use) {
   );
 }
 
-export function secretColumns({ onReplace, onDelete }: Actions): Column<Secret>[] {
+/** The columns of the account's secrets. */
+export function secretColumns(actions: Actions<Secret>): Column<Secret>[] {
+  const [name, ...others] = ownSecretColumns(actions);
+  const used: Column<Secret> = {
+    id: "used",
+    header: "Used by",
+    cell: (secret) => <UsedBy {...secret} />,
+  };
+  return name === undefined ? [] : [name, used, ...others];
+}
+
+/** The columns of secrets whose uses are not listed. */
+export function ownSecretColumns<S extends PipelineSecret>(actions: Actions<S>): Column<S>[] {
+  const { onReplace, onDelete } = actions;
   return [
     { id: "name", header: "Name", cell: (secret) => <span className="mono">{secret.name}</span> },
-    { id: "used", header: "Used by", cell: (secret) => <UsedBy {...secret} /> },
     {
       id: "hosts",
       header: "Hosts",

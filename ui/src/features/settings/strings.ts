@@ -41,6 +41,13 @@ export const strings = {
   missing: "Missing secrets",
   missingText: "Pipelines use these names, but no secret has them. Their runs fail.",
   deleteSecret: "Delete",
+  deleteTitle: (name: string) => `Delete the secret “${name}”?`,
+  deleteText: (count: number) =>
+    count === 0
+      ? "No pipeline uses it. The value cannot be restored."
+      : `${count === 1 ? "A pipeline uses" : `${count} pipelines use`} it. Their next runs fail. The value cannot be restored.`,
+  deleted: (name: string) => `The secret “${name}” is deleted.`,
+  notDeleted: "The secret was not deleted",
   notUsed: "not used",
 
   notificationsDescription:

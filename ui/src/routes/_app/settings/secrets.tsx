@@ -6,7 +6,7 @@ export const Route = createFileRoute("/_app/settings/secrets")({
   loader: ({ context: { queryClient } }) =>
     Promise.all([
       queryClient.ensureQueryData(secretsQuery),
-      queryClient.ensureQueryData(missingSecretsQuery),
+      queryClient.ensureQueryData(missingSecretsQuery()),
     ]),
   component: SecretsPage,
 });

@@ -1,0 +1,30 @@
+import { Alert } from "@mantine/core";
+import type { MissingSecret } from "@/api/secrets";
+import { DataTable } from "@/ui/table/DataTable";
+import classes from "./Settings.module.css";
+import { missingColumns } from "./secretColumns";
+import { strings } from "./strings";
+
+type Props = {
+  missing: readonly MissingSecret[];
+  text: string;
+  onSet: (name: string) => void;
+};
+
+/** Secrets that pipelines use and that are not stored. Nothing without such secrets. */
+export function MissingSecrets({ missing, text, onSet }: Props) {
+  if (missing.length === 0) return null;
+  return (
+    <section aria-labelledby="missing" className={classes.form}>
+      <Alert color="yellow">
+        <strong id="missing">{strings.missing}.</strong> {text}
+      </Alert>
+      <DataTable
+        label={strings.missing}
+        columns={missingColumns(onSet)}
+        rows={missing}
+        rowId={(each) => each.name}
+      />
+    </section>
+  );
+}
