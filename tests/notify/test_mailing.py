@@ -82,7 +82,8 @@ class TestText:
 
         text = kept(settings.data_dir)[0].get_content()
         assert text.count("ä") == 256 * 1024
-        assert "[The output is longer. To read all of it, use GET " in text
+        page = f"{settings.base_url}/runs/{run_id}"
+        assert f"[The output is longer. To read all of it, open {page}]" in text
 
     async def test_the_subject_is_a_template(self, sender: Sender, settings: Settings):
         await sender.sent(SUBJECT, topic="x\r\nBcc: evil@example.com")
@@ -127,6 +128,7 @@ class TestText:
         assert [(step["step_id"], step["status"]) for step in run["steps"]] == [("write", "failed")]
         until = clock.readable(clock.parse(run["link_expires_at"]))
         assert f"The link works until {until} for anyone who has it." in mail.get_content()
+        assert f"\n{settings.base_url}/runs/{run['id']}\n" in mail.get_content()
 
     async def test_the_time_of_the_end_has_its_zone(self, sender: Sender, settings: Settings):
         delivery = await sender.sent(BROKEN)
@@ -147,6 +149,8 @@ class TestText:
         [mail] = kept(settings.data_dir)
         assert mail["Subject"] == "Report: test"
         assert "This is a test event" in mail.get_content()
+        page = f"{settings.base_url}/deliveries/{delivery['id']}"
+        assert f"\nDelivery: {page}\n" in mail.get_content()
 
     async def test_so_does_the_subject_of_a_test_if_the_target_sets_one(
         self, sender: Sender, settings: Settings

@@ -16,11 +16,13 @@ _MAX_OUTPUT = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Addresses of a run's details."""
+    """Addresses of pages about a run and its delivery."""
 
-    api: str
-    """Address of the run in the API, which needs a credential."""
-    page: str
+    run: str
+    """The page of the run, for people with an account."""
+    delivery: str
+    """The page of the delivery, for people with an account."""
+    link: str
     """Link to a page that shows a failure without a credential."""
     until: datetime
     """When the link expires."""
@@ -35,14 +37,15 @@ def subject(delivery: Delivery, occasion: Occasion, rendered: str | None) -> str
 
 
 def has_link(delivery: Delivery, occasion: Occasion) -> bool:
-    """Whether the text of a mail contains `Places.page`, which needs no credential."""
+    """Whether the text of a mail contains `Places.link`, which needs no credential."""
     return delivery.event is not EventName.TEST and occasion.status is RunStatus.FAILED
 
 
 def text(delivery: Delivery, occasion: Occasion, places: Places) -> str:
     """The text of a mail: the output of a completed run, or the error of a failed run."""
     if delivery.event is EventName.TEST:
-        return f"{occasion.output}\n\n{_where(delivery, occasion)}"
+        where = _where(delivery, occasion)
+        return f"{occasion.output}\n\n-- \n{where}\nDelivery: {places.delivery}\n"
     if has_link(delivery, occasion):
         content = _failure(occasion, places)
     else:
@@ -60,9 +63,12 @@ The run failed ({error.get("code")}).
 {error.get("message")}
 
 See all steps of the run:
-{places.page}
+{places.link}
 
-The link works until {clock.readable(places.until)} for anyone who has it. The page shows no inputs and no outputs."""
+The link works until {clock.readable(places.until)} for anyone who has it. The page shows no inputs and no outputs.
+
+With an account, see everything and retry the run:
+{places.run}"""
 
 
 def _shown(output: Json, places: Places) -> str:
@@ -74,9 +80,7 @@ def _shown(output: Json, places: Places) -> str:
         shown = readable_json.dumps(output, ensure_ascii=False, indent=2)
     if len(shown) <= _MAX_OUTPUT:
         return shown
-    return (
-        f"{shown[:_MAX_OUTPUT]}\n\n[The output is longer. To read all of it, use GET {places.api}]"
-    )
+    return f"{shown[:_MAX_OUTPUT]}\n\n[The output is longer. To read all of it, open {places.run}]"
 
 
 def _where(delivery: Delivery, occasion: Occasion) -> str:

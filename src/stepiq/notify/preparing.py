@@ -198,8 +198,12 @@ class Preparer:
         until = clock.now() + RUN_LINK_LIFETIME
         # Created for each attempt and never stored.
         token = self.run_links.token(occasion.run_id, until)
-        api = f"{self.base_url}/api/runs/{occasion.run_id}"
-        places = mailing.Places(api=api, page=self.run_links.url(token), until=until)
+        places = mailing.Places(
+            run=f"{self.base_url}/runs/{occasion.run_id}",
+            delivery=f"{self.base_url}/deliveries/{delivery.id}",
+            link=self.run_links.url(token),
+            until=until,
+        )
         return MailCall(
             to=address,
             subject=subject,
