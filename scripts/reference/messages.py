@@ -23,7 +23,7 @@ _AREAS = {
     "Runs": ("steps", "execution", "queue", "providers", "sandbox", "redaction", "trials"),
     "Commands": ("cli",),
     "Settings and start": ("core", "store", "server", "billing.plans"),
-    "Mails and pages": ("accounts.recovery", "notify.mailing", "notify.recipients.page", "notify.reviewing"),
+    "Mails": ("accounts.recovery", "notify.mailing", "notify.reviewing"),
 }  # fmt: skip
 """The sections, and the packages that each lists; the longest name counts. What belongs to none is in the first."""
 _OTHER_PAGES = (

@@ -31,7 +31,7 @@ class TestRows:
             ("Runs", "`review_timeout`", "steps.human_review.handler"),
             ("Commands", "", "cli.inputs"),
             ("Settings and start", "`settings_invalid`", "core.config_file"),
-            ("Mails and pages", "", "accounts.recovery"),
+            ("Mails", "", "accounts.recovery"),
         ],
     )
     def test_each_is_below_its_heading_with_its_code_and_module(self, heading, code, module):

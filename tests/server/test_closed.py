@@ -26,7 +26,6 @@ PUBLIC = {
     ("POST", "/api/recipients/confirm"),
     ("POST", "/api/recipients/refuse"),
     ("POST", "/api/reviews/decide"),
-    ("GET", "/confirm-recipient"),
     ("GET", "/health"),
     ("GET", "/ready"),
     ("GET", "/metrics"),

@@ -1,5 +1,7 @@
 """URLs that the app and the server must agree on."""
 
+import re
+
 from stepiq.server.app import PUBLIC_PATHS
 from stepiq.server.ui.pages import PAGES
 from tests.support.containers import ROOT
@@ -15,6 +17,25 @@ def _first_segments() -> set[str]:
         named = [part for part in parts if not part.startswith(("_", "$")) and part != "index"]
         found.update(named[:1])
     return found
+
+
+_LINKS = (
+    # base_url}/login, and paths that are added to it
+    re.compile(r"\bbase_url\}/([a-z-]+)\b"),
+    re.compile(r"^[A-Z_]*PAGE_PATH = \"/([a-z-]+)\"", re.MULTILINE),
+)
+
+
+def test_links_in_mails_and_messages_open_pages_of_the_app():
+    found = {
+        segment
+        for path in (ROOT / "src" / "stepiq").rglob("*.py")
+        for pattern in _LINKS
+        for segment in pattern.findall(path.read_text("utf-8"))
+    }
+
+    assert {"login", "runs", "deliveries", "review", "run-status", "confirm-recipient"} <= found
+    assert found - {"api", "ready"} <= _first_segments()
 
 
 def test_the_server_serves_every_page_of_the_app():

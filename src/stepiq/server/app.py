@@ -18,8 +18,6 @@ from stepiq.billing.http import BillingServices
 from stepiq.core import json
 from stepiq.notify import endpoints as notify
 from stepiq.notify.recipients import endpoints as recipients
-from stepiq.notify.recipients import page as recipient_page
-from stepiq.notify.recipients.links import PAGE_PATH as RECIPIENT_PATH
 from stepiq.notify.recipients.links import RecipientLinks
 from stepiq.pipelines import catalogue, examples, language_schema
 from stepiq.pipelines import endpoints as pipelines
@@ -90,7 +88,6 @@ PUBLIC_PATHS = frozenset(
         "/api/recipients/confirm",
         "/api/recipients/refuse",
         f"/api{language_schema.PATH}",
-        RECIPIENT_PATH,
         "/health",
         "/ready",
         "/metrics",
@@ -124,7 +121,6 @@ def create_app() -> FastAPI:
     app.include_router(language_schema.public, prefix="/api")
     app.include_router(runs.public, prefix="/api")
     app.include_router(recipients.public, prefix="/api")
-    app.include_router(recipient_page.router)
     for router in ROUTERS:
         app.include_router(router, prefix="/api", dependencies=[Depends(authenticated)])
     problems.install(app)

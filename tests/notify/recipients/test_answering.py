@@ -1,12 +1,10 @@
 """What recipients do with the links in their emails, and what is kept of it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
 from types import ModuleType
-from typing import Any
 from uuid import UUID
 
 import httpx2
@@ -16,24 +14,18 @@ import sqlalchemy as sa
 from stepiq.accounts import link_door
 from stepiq.core import clock as core_clock
 from stepiq.core import ids
-from stepiq.core.settings import Settings
 from stepiq.notify import housekeeping
 from stepiq.notify import queries as delivery_queries
 from stepiq.notify.recipients import service as recipients
-from stepiq.notify.recipients.links import RecipientLink, RecipientLinks
 from stepiq.store.database import Database
 from stepiq.store.tables import asked_addresses, deliveries
 from stepiq.store.tables import recipients as recipient_rows
 from tests.notify.conftest import Sender
 from tests.notify.recipients.conftest import BOB, REVIEW, answer, send, token_of
-from tests.support.browser import visited
 from tests.support.clients import LoginKey
-from tests.support.live import Live
 from tests.support.locks import until_one_waits
 from tests.support.mail import Mailbox
 from tests.support.make import Make
-
-Visit = Callable[..., Awaitable[Any]]
 
 
 class TestConfirm:
@@ -283,54 +275,3 @@ async def test_housekeeping_keeps_recipients_and_refusals(
     assert kept == {"asked@example.com", "confirmed@example.com", "refused@example.com"}
     assert asked == {"refused@example.com"}
     assert deleted == 2
-
-
-@pytest.mark.one_store
-class TestPage:
-    @pytest.fixture
-    async def recipient_id(self, sender: Sender, database: Database) -> UUID:
-        await send(sender)
-        async with database.reading() as session:
-            return await session.scalar(sa.select(recipient_rows.c.id))
-
-    @pytest.fixture
-    def visit(self, server: Live, settings: Settings, recipient_id: UUID) -> Visit:
-        """Opens a link that can confirm for some time, and clicks."""
-
-        async def visit(left: timedelta, *buttons: str) -> Any:
-            link = RecipientLink(recipient_id, core_clock.now() + left)
-            token = RecipientLinks(settings).token(link)
-            acts = [["click", button] for button in buttons]
-            return await visited(f"{server.url}/confirm-recipient#token={token}", *acts)
-
-        return visit
-
-    @pytest.mark.parametrize(
-        ("button", "status"),
-        [("confirm", f"Confirmed. {BOB} now"), ("refuse", f"Done. {BOB} gets no")],
-    )
-    async def test_a_click_answers(self, visit: Visit, button: str, status: str):
-        page = await visit(timedelta(days=1), button)
-
-        assert page.status.startswith(status)
-        assert page.shown == {}
-
-    async def test_a_link_that_is_too_old_to_confirm_can_refuse(self, visit: Visit):
-        late = await visit(timedelta(0), "confirm")
-        refused = await visit(timedelta(0), "confirm", "refuse")
-
-        assert late.status.startswith("This link could confirm until")
-        assert set(late.shown) == {"confirm", "refuse"}
-        assert refused.status.startswith("Done.")
-
-    async def test_opening_it_sends_nothing(self, visit: Visit):
-        assert (await visit(timedelta(days=1))).asked == []
-
-
-@pytest.mark.one_store
-async def test_the_page_of_the_link_changes_nothing_by_itself(client: httpx2.AsyncClient):
-    page = await client.get("/confirm-recipient")
-
-    assert page.status_code == 200
-    assert "No, and never ask me again" in page.text
-    assert page.headers["Referrer-Policy"] == "no-referrer"

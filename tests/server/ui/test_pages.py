@@ -154,7 +154,7 @@ class TestUnknownPaths:
 
         assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
 
-    @pytest.mark.parametrize("path", ["/docs", "/docs/errors", "/confirm-recipient"])
+    @pytest.mark.parametrize("path", ["/docs", "/docs/errors"])
     async def test_the_pages_of_the_server_stay(self, client, path):
         response = await client.get(path, headers=BROWSER)
 

@@ -21,6 +21,7 @@ PAGES = (
     "welcome",
     "review",
     "run-status",
+    "confirm-recipient",
     "runs",
     "jobs",
     "deliveries",

@@ -18,6 +18,22 @@ export const strings = {
   seeAbove: "See above.",
   more: "There are more steps. Sign in to see all of them.",
   openRun: "Open the run",
+  recipient: {
+    title: "Emails from stepIQ",
+    question: "Do you want to receive the emails of the sender that your email names?",
+    explanation:
+      "They contain results of pipelines, or ask you to review something. Each of them has a link that stops them.",
+    confirm: "Yes, send them",
+    refuse: "No, and never ask me again",
+    confirmed: (email: string, released: number) =>
+      `Confirmed. ${email} now gets the emails of this sender.${
+        released === 0
+          ? ""
+          : ` ${released === 1 ? "One email" : `${released} emails`} that waited ${released === 1 ? "is" : "are"} sent now.`
+      }`,
+    refused: (email: string) =>
+      `Done. ${email} gets no more emails of this sender, and no other sender can ask for it.`,
+  },
   about: (id: string, version: number, time: string) =>
     `Run ${id}, version ${version} of the pipeline, started ${time}.`,
   until: (time: string) =>

@@ -1,0 +1,111 @@
+"""The page on which a recipient confirms or refuses emails. Only a click answers."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import httpx2
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
+
+from stepiq.core import clock
+from stepiq.core.settings import Settings
+from stepiq.notify.recipients.links import RecipientLink, RecipientLinks
+from tests.support.ports import free_port
+from tests.support.process import first_account, proof_of_operator, running_server
+from tests.ui.support import PageProblems, Person, UiServer, assert_accessible, linked_in_mail
+
+# Each test starts a server, because recipients confirm only on servers that demand it.
+pytestmark = [pytest.mark.one_store, pytest.mark.slow]
+
+BOB = "bob@example.com"
+REPORT = f"""
+name: Report
+steps: [{{id: write, type: transform, template: Hello}}]
+output:
+  deliver:
+    - {{type: email, to: {BOB}}}
+"""
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def server(tmp_path: Path) -> AsyncIterator[UiServer]:
+    """A server whose recipients must confirm. It has asked Bob, and holds an email to him."""
+    async with running_server(
+        tmp_path, free_port(), {"STEPIQ_CONFIRM_RECIPIENTS": "true"}
+    ) as process:
+        async with httpx2.AsyncClient(base_url=process.url, timeout=60) as client:
+            client.headers.update(await first_account(client, process.data))
+            made = await client.post(
+                "/api/pipelines", content=REPORT, headers={"Content-Type": "application/yaml"}
+            )
+            await client.post(f"/api/pipelines/{made.json()['id']}/run?wait=20", json={})
+        owner = Person("owner@example.com", "", "")
+        yield UiServer(process.url, owner, proof_of_operator(process.data), process.data)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page_problems(server: UiServer) -> PageProblems:
+    return PageProblems(server.url)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visitor(
+    browser: Browser, server: UiServer, page_problems: PageProblems
+) -> AsyncIterator[Page]:
+    """A page of somebody without an account."""
+    context = await browser.new_context(base_url=server.url)
+    page_problems.watch(context)
+    yield await context.new_page()
+    await context.close()
+    page_problems.check()
+
+
+async def test_a_click_confirms_and_opening_the_link_does_not(
+    visitor: Page, server: UiServer
+) -> None:
+    answers: list[str] = []
+    visitor.on(
+        "request", lambda sent: answers.append(sent.url) if "recipient" in sent.url else None
+    )
+    link = await linked_in_mail(server, BOB, r"/confirm-recipient#token=\S+")
+
+    await visitor.goto(link)
+    await expect(visitor.get_by_role("button", name="No, and never ask me again")).to_be_enabled()
+    await assert_accessible(visitor)
+    await visitor.wait_for_load_state("networkidle")
+    assert [each for each in answers if "/api/" in each] == []
+    await visitor.get_by_role("button", name="Yes, send them").click()
+
+    await expect(visitor.get_by_role("status")).to_contain_text(f"Confirmed. {BOB} now gets")
+    await expect(visitor.get_by_role("status")).to_contain_text("One email that waited is sent now")
+    await expect(visitor.get_by_role("button")).to_have_count(0)
+
+
+async def test_a_link_that_is_too_old_to_confirm_can_refuse(
+    visitor: Page, server: UiServer, page_problems: PageProblems
+) -> None:
+    page_problems.expect("status of 422")
+    asked = await linked_in_mail(server, BOB, r"/confirm-recipient#token=\S+")
+    links = RecipientLinks(Settings(data_dir=server.data))
+    recipient = links.read(asked.partition("token=")[2]).recipient_id
+    old = links.token(RecipientLink(recipient, clock.now() - timedelta(seconds=1)))
+
+    await visitor.goto(f"/confirm-recipient#token={old}")
+    await visitor.get_by_role("button", name="Yes, send them").click()
+    await expect(visitor.get_by_role("alert")).to_contain_text("This link could confirm until")
+    await visitor.get_by_role("button", name="No, and never ask me again").click()
+
+    await expect(visitor.get_by_role("status")).to_contain_text(f"Done. {BOB} gets no more emails")
+
+
+async def test_wrong_links_are_explained(visitor: Page, page_problems: PageProblems) -> None:
+    page_problems.expect("status of 422")
+
+    await visitor.goto("/confirm-recipient")
+    await expect(visitor.get_by_role("alert")).to_contain_text("This link is incomplete")
+    await visitor.goto("/login")
+    await visitor.goto("/confirm-recipient#token=abc")
+    await visitor.get_by_role("button", name="Yes, send them").click()
+    await expect(visitor.get_by_role("alert")).to_contain_text("This link is not valid.")
