@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.ui.support import Person, assert_accessible, sign_in
+from tests.ui.support import Person, UiServer, assert_accessible, sign_in
 
 GREETING: dict[str, Any] = {
     "name": "Greeting",
@@ -74,6 +74,33 @@ async def test_filters_are_in_the_address_and_back_restores_them(
     await expect(page.get_by_role("heading", name="No runs match")).to_be_visible()
     await page.get_by_role("button", name="Clear filters").last.click()
     await expect(_rows(page)).to_have_count(2)
+
+
+async def test_the_filter_of_callers_offers_those_whose_runs_are_not_shown(
+    page: Page, person: Person, api: httpx2.AsyncClient, ui_server: UiServer
+):
+    pipeline_id = await _create(api, GREETING, "demo")
+    await _run(api, pipeline_id)
+    key = (await api.post("/api/user/api-keys", json={"name": "deploy"})).json()
+    revoked = (await api.post("/api/user/api-keys", json={"name": "old"})).json()
+    schedule = {"name": "Nightly", "cron_expression": "0 2 * * *"}
+    await api.post(f"/api/pipelines/{pipeline_id}/schedules", json=schedule)
+    with_key = {"X-API-Key": revoked["key"]}
+    async with httpx2.AsyncClient(base_url=ui_server.url, headers=with_key, timeout=30) as client:
+        await _run(client, pipeline_id)
+    await api.delete(f"/api/user/api-keys/{revoked['id']}")
+    await sign_in(page, person)
+    await page.goto("/runs?status=failed")
+
+    await page.get_by_role("button", name="Filter", exact=True).click()
+    await page.get_by_role("menuitem", name="Caller").click()
+    offered = page.get_by_role("dialog", name="Caller").get_by_role("radio")
+    await expect(offered).to_have_count(4)
+    for name in ("You", "API key deploy", "Schedule Nightly", re.compile("old|Deleted")):
+        await expect(page.get_by_role("radio", name=name)).to_have_count(1)
+    await page.get_by_role("radio", name="API key deploy").click()
+
+    await expect(page).to_have_url(re.compile(f"caller={key['id']}"))
 
 
 async def test_changes_appear_in_place_and_new_runs_wait_for_a_click(

@@ -48,6 +48,8 @@ export const strings = {
   caller: "Caller",
   you: "You",
   apiKey: (name: string) => `API key ${name}`,
+  schedule: (name: string) => `Schedule ${name}`,
+  deletedCaller: (id: string) => `Deleted, ${id.slice(0, 8)}`,
   newRuns: (count: number) => `${formatNumber(count)} new ${count === 1 ? "run" : "runs"}`,
   shown: (count: number, isAll: boolean) =>
     isAll

@@ -1,6 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { type NamedOption, pipelineOptionsQuery } from "@/api/filterOptions";
-import { keysQuery } from "@/api/keys";
+import { callersQuery, type NamedOption, pipelineOptionsQuery } from "@/api/filterOptions";
 import type { Run } from "@/api/runs";
 import { useUser } from "@/api/session";
 import type { FilterDefinition } from "@/ui/table/filters";
@@ -17,11 +16,19 @@ function withNames(known: readonly NamedOption[], more: Iterable<NamedOption>): 
 export function useRunFilters(search: RunsSearch, rows: readonly Run[]): FilterDefinition[] {
   const user = useUser();
   const { data: pipelines = [] } = useQuery(pipelineOptionsQuery);
-  const { data: keys } = useQuery(keysQuery);
+  const { data: known } = useQuery(callersQuery);
   const callers: NamedOption[] = [
     { value: user.id, label: strings.you },
-    ...(keys?.data ?? []).map(({ id, name }) => ({ value: id, label: strings.apiKey(name) })),
+    ...(known?.keys ?? []).map(({ id, name }) => ({ value: id, label: strings.apiKey(name) })),
+    ...(known?.schedules ?? []).map(({ id, name }) => ({
+      value: id,
+      label: strings.schedule(name),
+    })),
   ];
+  const others = (known?.others ?? []).map(({ id, name }) => ({
+    value: id,
+    label: name ?? strings.deletedCaller(id),
+  }));
   const statuses = STATUSES.map((value) => ({ value, label: strings.statuses[value] }));
   const triggers = TRIGGERS.map((value) => ({ value, label: strings.triggers[value] }));
   const pipelinesOfRows = rows.map((run) => ({ value: run.pipeline_id, label: run.pipeline_name }));
@@ -55,7 +62,7 @@ export function useRunFilters(search: RunsSearch, rows: readonly Run[]): FilterD
       label: strings.caller,
       kind: "choice",
       isSingle: true,
-      options: withNames(callers, callersOfRows),
+      options: withNames(callers, [...callersOfRows, ...others]),
     },
   ];
 }
