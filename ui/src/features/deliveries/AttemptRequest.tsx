@@ -2,6 +2,7 @@ import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Download } from "lucide-react";
 import { attemptRequestQuery, type AttemptRequest as Request } from "@/api/deliveries";
+import { asApiError } from "@/api/errors";
 import { ErrorState } from "@/ui/feedback/ErrorState";
 import { TextSkeleton } from "@/ui/feedback/Skeletons";
 import { CopyButton } from "@/ui/text/CopyButton";
@@ -16,11 +17,7 @@ type Props = { deliveryId: string; number: number };
 /** The request of an attempt, exactly as it was signed. */
 export function AttemptRequest({ deliveryId, number }: Props) {
   const { data, error, refetch } = useQuery(attemptRequestQuery(deliveryId, number));
-  if (error) {
-    return (
-      <ErrorState error={error} title={strings.requestFailed} onRetry={() => void refetch()} />
-    );
-  }
+  if (error) return <NoRequest error={error} onRetry={() => void refetch()} />;
   if (data === undefined) return <TextSkeleton lines={8} />;
   return (
     <>
@@ -47,6 +44,13 @@ export function AttemptRequest({ deliveryId, number }: Props) {
       </section>
     </>
   );
+}
+
+/** Why there is no request to show. Attempts of earlier versions of stepIQ have none. */
+export function NoRequest({ error, onRetry }: { error: unknown; onRetry: () => void }) {
+  const { code, message } = asApiError(error);
+  if (code === "delivery_request_not_recorded") return <p className={classes.note}>{message}</p>;
+  return <ErrorState error={error} title={strings.requestFailed} onRetry={onRetry} />;
 }
 
 /** A button that saves the exact bytes of the body. */

@@ -1,10 +1,9 @@
 import { SegmentedControl } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { attemptRequestQuery } from "@/api/deliveries";
-import { ErrorState } from "@/ui/feedback/ErrorState";
 import { TextSkeleton } from "@/ui/feedback/Skeletons";
 import { CodeBlock } from "@/ui/text/CodeBlock";
-import { SaveBody } from "./AttemptRequest";
+import { NoRequest, SaveBody } from "./AttemptRequest";
 import classes from "./Deliveries.module.css";
 import { signatureOf, verifier } from "./programs";
 import { LANGUAGES, type Language } from "./search";
@@ -19,8 +18,8 @@ type Props = {
 
 /** A program that verifies the signature of this request. */
 export function VerifySignature({ deliveryId, number, language, onLanguage }: Props) {
-  const { data, error } = useQuery(attemptRequestQuery(deliveryId, number));
-  if (error) return <ErrorState error={error} title={strings.requestFailed} />;
+  const { data, error, refetch } = useQuery(attemptRequestQuery(deliveryId, number));
+  if (error) return <NoRequest error={error} onRetry={() => void refetch()} />;
   if (data === undefined) return <TextSkeleton lines={8} />;
   const signature = signatureOf(data);
   if (signature === null) return <p className={classes.note}>{strings.unsigned}</p>;

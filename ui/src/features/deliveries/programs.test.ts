@@ -7,6 +7,7 @@ const REQUEST = {
   url: "http://127.0.0.1/[secret:TOKEN]/it's?a=[1]",
   headers: {
     Authorization: "Bearer [secret:TOKEN]",
+    "X-Empty": "",
     "X-StepIQ-Timestamp": "1772186404",
     "X-StepIQ-Signature": `v1=${"0a".repeat(32)}`,
   },
@@ -40,6 +41,7 @@ test("the command has the method, all headers and the body", () => {
   expect(command).toContain("-X POST 'http://127.0.0.1/'\"$TOKEN\"'/it'\\''s?a=[1]'");
   expect(command).toContain("-H 'Authorization: Bearer '\"$TOKEN\"");
   expect(command).toContain("-H 'X-StepIQ-Timestamp: 1772186404'");
+  expect(command).toContain("-H 'X-Empty;'");
 });
 
 test.each([null, "x".repeat(200_000)])(

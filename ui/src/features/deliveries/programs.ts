@@ -17,7 +17,9 @@ export function curlOf(request: AttemptRequest): string {
   const { body } = request;
   const lines = [`curl --globoff -X ${request.method} ${shellWord(request.url, true)}`];
   for (const [name, value] of Object.entries(request.headers)) {
-    lines.push(`  -H ${shellWord(`${name}: ${value}`, true)}`);
+    // Without a value, "Name:" would remove the header.
+    const line = value === "" ? `${name};` : `${name}: ${value}`;
+    lines.push(`  -H ${shellWord(line, true)}`);
   }
   // curl would otherwise announce long bodies first, and wait for an answer.
   lines.push("  -H 'Expect:'");
