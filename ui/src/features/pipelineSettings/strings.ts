@@ -1,7 +1,8 @@
 /** Texts of the settings of a pipeline. */
 export const strings = {
   details: "Details",
-  detailsText: "Changes here do not create a version.",
+  detailsText:
+    "Changes here do not create a version. The next version takes name and description from its definition, so change them there as well.",
   name: "Name",
   description: "Description",
   tags: "Tags",
