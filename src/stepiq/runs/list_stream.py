@@ -144,19 +144,19 @@ class ListFollower:
         """Complete frames, one or more at a time, until `Streams.close`, or the credential ends."""
         async with self._streams.joined(self.workspace_id, self._channel) as listener:
             with self._watch.watching(self._caller, listener.close):
-                clock = asyncio.get_running_loop().time
+                loop = asyncio.get_running_loop()
                 frames = STALE
-                event_at = sent_at = clock()
+                event_at = sent_at = loop.time()
                 while not listener.is_closed:
                     if frames:
                         yield frames
-                        event_at = sent_at = clock()
-                    elif clock() - event_at >= _QUIET_SECONDS:
+                        event_at = sent_at = loop.time()
+                    elif loop.time() - event_at >= _QUIET_SECONDS:
                         yield STALE
-                        event_at = sent_at = clock()
-                    elif clock() - sent_at >= KEEPALIVE_SECONDS:
+                        event_at = sent_at = loop.time()
+                    elif loop.time() - sent_at >= KEEPALIVE_SECONDS:
                         yield KEEPALIVE_COMMENT
-                        sent_at = clock()
+                        sent_at = loop.time()
                     heard = await listener.take()
                     frames = b"".join([each.frame_for(self._wanted) for each in heard])
                     if listener.has_missed:
