@@ -34,14 +34,16 @@ ui: ## start a development server for the web interface, with a running API; STE
 
 test-tools:
 	@scripts/bootstrap.sh dev
-	@scripts/postgres.sh
-	@scripts/chromium.sh
-	@$(BIN)/python scripts/fetch_weights.py
-	@$(BIN)/python scripts/build_ui.py
+	@$(BIN)/python scripts/run_together.py \
+		"scripts/postgres.sh && scripts/chromium.sh" \
+		"$(BIN)/python scripts/fetch_weights.py >&2" \
+		"$(BIN)/python scripts/build_ui.py $(UI_TESTS)"
 
+ifeq ($(strip $(ARGS)),)
+test: UI_TESTS = && $(BIN)/python scripts/build_ui.py test
+endif
 test: test-tools ## run the tests, except the slow ones; ARGS="tests/cli -k run" runs a part
 ifeq ($(strip $(ARGS)),)
-	$(BIN)/python scripts/build_ui.py test
 	$(PYTEST) -m "not slow"
 else
 	$(BIN)/pytest $(ARGS)
@@ -50,10 +52,10 @@ endif
 test-slow: test-tools ## run the slow tests: process kills, chaos, container files, timing
 	$(PYTEST) -m slow
 
+test-all: UI_TESTS = && $(BIN)/python scripts/build_ui.py test
 test-all: test-tools ## run all tests, and check the coverage of the language, as CI does
-	$(BIN)/python scripts/build_ui.py test
 	@rm -f .coverage .coverage.*
-	$(PYTEST) --only-measured -m "not slow and not postgresql" --cov --cov-report=
+	$(PYTEST) --only-measured -m "measured and not slow and not postgresql" --cov --cov-report=
 	@$(BIN)/python scripts/coverage_floor.py
 	$(PYTEST) -m "not measured or slow or postgresql"
 
@@ -66,15 +68,12 @@ coverage: ## run the tests on SQLite, except the slow ones, and check the covera
 
 check: ## check lint, format, types, layers, container files and the web interface, as CI does
 	@scripts/bootstrap.sh dev
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/pyright
-	$(BIN)/lint-imports importlinter.toml
-	$(BIN)/python scripts/build_ui.py lint
-	@$(BIN)/python scripts/build_ui.py
-	$(BIN)/python scripts/build_ui.py budget
-	$(BIN)/hadolint Dockerfile
-	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+	@$(BIN)/python scripts/run_together.py \
+		"$(BIN)/pyright" \
+		"$(BIN)/python scripts/build_ui.py lint && $(BIN)/python scripts/build_ui.py && $(BIN)/python scripts/build_ui.py budget" \
+		"$(BIN)/ruff check && $(BIN)/ruff format --check" \
+		"$(BIN)/lint-imports importlinter.toml" \
+		"$(BIN)/hadolint Dockerfile && $(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml"
 
 fix: ## fix lint and format problems automatically
 	@scripts/bootstrap.sh dev

@@ -132,11 +132,9 @@ REPEATED = [
 @pytest.fixture(autouse=True)
 def uncollected() -> Iterator[None]:
     gc.collect()
-    gc.freeze()
     gc.disable()
     yield
     gc.enable()
-    gc.unfreeze()
 
 
 def test_the_docs_list_every_reader():

@@ -224,6 +224,7 @@ class TestClockChanges:
         ("Asia/Kathmandu", "2026-03-29"),
     )
 
+    @pytest.mark.unmeasured
     @settings(max_examples=60, deadline=None)
     @given(
         day=st.sampled_from(DAYS),
@@ -286,6 +287,7 @@ _expression = (
 _moments = st.integers(0, 5_000_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 
 
+@pytest.mark.unmeasured
 class TestAnyText:
     @settings(max_examples=400, deadline=None)
     @given(

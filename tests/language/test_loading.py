@@ -223,8 +223,18 @@ class TestErrors:
         assert issue.code == "wrong_type"
         assert what in issue.message
 
-    def test_no_more_than_a_hundred_are_listed(self):
-        listed = load_document(small(**{f"x{n}": 1 for n in range(500)})).errors
+    @pytest.mark.parametrize(
+        "document",
+        [
+            small(**{f"x{n}": 1 for n in range(500)}),
+            small(input={"schema": {f"f{n}": "x" for n in range(500)}}),
+            small(variables={f"k-{n}": 1 for n in range(500)}),
+            {"name": "x", "steps": [{"id": "a", "prompt": "".join(f"{{{{vars.q{n}}}}}" for n in range(500))}]},
+        ],
+        ids=["fields", "inputs", "variables", "references"],
+    )  # fmt: skip
+    def test_no_more_than_a_hundred_are_listed(self, document):
+        listed = load_document(document).errors
 
         assert len(listed) == MAX_ERRORS + 1
         assert listed[-1].code == "too_many_errors"
@@ -386,6 +396,7 @@ class TestCompileDocument:
             compile_document([])  # pyright: ignore[reportArgumentType] -- what is stored may be anything
 
 
+@pytest.mark.unmeasured
 class TestHostileDocuments:
     @pytest.mark.parametrize(
         "text",

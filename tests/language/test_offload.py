@@ -106,6 +106,7 @@ class TestRender:
         with pytest.raises(TemplateUnresolved, match="`this` has no field `a`"):
             await offload.render(LARGE, {"input": {"rows": rows}})
 
+    @pytest.mark.unmeasured
     @pytest.mark.parametrize("template", HOSTILE)
     async def test_the_bounds_hold_in_the_thread(self, template):
         with pytest.raises(TemplateLimit):
@@ -259,6 +260,7 @@ class TestTakeTurnsAs:
 
 
 class TestTheLoop:
+    @pytest.mark.unmeasured
     async def test_hostile_templates_leave_it_alone(self):
         """Measured in the process's own time, which a busy machine takes from nobody."""
 

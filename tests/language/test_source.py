@@ -221,6 +221,17 @@ class TestSize:
             assert read((unit * MAX_SOURCE_BYTES)[:MAX_SOURCE_BYTES], YAML).is_readable
 
     @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            (f"{'a' * 1_025}: 1", "A key can have at most 1,024 characters."),
+            (f"a: {{{{{'x' * 80}}}}}", "The value starts with `{{`. Put it in quotes."),
+        ],
+    )
+    def test_a_long_text_is_not_repeated_in_the_message(self, text, message):
+        assert [each.message for each in read(text, YAML).issues] == [message]
+
+    @pytest.mark.unmeasured
+    @pytest.mark.parametrize(
         "unit",
         [
             "[", "{", "- ", "? ", "- [", "a,b", "x y ", "\\\\", " \n", "- |\n x\n", "- \"x\\n\"\n", "a: ", "&a ", "*a ", "!", "'", '"', "|\n", ">\n", "a,", "[a,", "{a: ", "\t", "\n", " ",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
@@ -253,6 +254,7 @@ def with_ids(document: dict[str, Any]) -> dict[str, Any]:
     return {**document, "steps": number(document.get("steps"))}
 
 
+@pytest.mark.unmeasured
 class TestAcceptance:
     @given(documents)
     @settings(max_examples=400, deadline=None)
