@@ -11,6 +11,7 @@ import pytest
 
 from stepiq.cli.main import main
 from tests.support.fake_provider import RunningFakeProvider, running_fake_provider
+from tests.support.forked_command import ForkedCommand
 
 
 @dataclass(frozen=True)
@@ -64,20 +65,9 @@ class Command:
         """Have models asked there."""
         self.environment |= {"OPENAI_BASE_URL": provider.url, "OPENAI_API_KEY": key}
 
-    async def start(
-        self, *arguments: str, output: int = asyncio.subprocess.PIPE
-    ) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "stepiq",
-            *arguments,
-            cwd=self.folder,
-            env=self.environment,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=output,
-            stderr=output,
-        )
+    async def start(self, *arguments: str, terminal: int | None = None) -> ForkedCommand:
+        """Start it. It is forked from a process that has imported stepIQ."""
+        return await ForkedCommand.start(arguments, self.folder, self.environment, terminal)
 
     async def start_shell(self, commands: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
@@ -101,7 +91,7 @@ class Command:
         return await _end(await self.start_shell(commands), "")
 
 
-async def _end(process: asyncio.subprocess.Process, stdin: str) -> Said:
+async def _end(process: asyncio.subprocess.Process | ForkedCommand, stdin: str) -> Said:
     try:
         out, err = await asyncio.wait_for(process.communicate(stdin.encode()), 90)
     except TimeoutError:

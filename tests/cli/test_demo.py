@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import socket
-import sys
 
 import httpx2
 import pytest
@@ -13,6 +12,7 @@ from stepiq.pipelines.examples import read_examples
 from tests.cli.conftest import Cli, Command, Said
 from tests.cli.test_examples import ANSWER, OUTPUTS
 from tests.support.fake_provider import RunningFakeProvider
+from tests.support.forked_command import ForkedCommand
 from tests.support.local_model import needs_local_model
 
 SHOWN = "customer_message"
@@ -64,7 +64,7 @@ class TestDemo:
     ):
         first = await demo("demo")
         login = kept_login(demo)
-        await serve_and_change(demo)
+        shown = await serve_and_change(demo)
         second = await demo("demo")
 
         assert (first.code, second.code) == (0, 0), second.err
@@ -74,6 +74,9 @@ class TestDemo:
         run, again = value(first, "Run:"), value(second, "Run:")
         assert run.split("/pipelines/")[1] == again.split("/pipelines/")[1]
         assert second.out == first.out
+        # A server says how to sign in afterwards.
+        assert f"Sign in at {shown.split()[5]}/login\n" in shown
+        assert shown.rstrip().endswith("demo-login.json.")
 
     async def test_a_server_that_lets_nobody_register_gets_another_too(self, demo: Command):
         await demo("migrate")
@@ -174,16 +177,15 @@ class TestDemo:
                 await client.get(f"{url}/health")
 
     @needs_local_model
-    async def test_on_the_local_model_it_costs_nothing(self, command: Command):
+    async def test_on_the_local_model_it_costs_nothing_and_the_commands_that_it_prints_work(
+        self, command: Command
+    ):
         said = await command("demo")
 
         assert (said.code, said.out) == (0, OUTPUTS[SHOWN] + "\n")
         assert value(said, "Model:").endswith("It runs on this machine: no key, no cost.")
         assert " · $0 · " in value(said, "completed")
 
-    @needs_local_model
-    async def test_the_commands_that_it_prints_at_its_end_work(self, command: Command):
-        said = await command("demo")
         serve, page, run, doctor = commands_below_next(said)
         command.environment["STEPIQ_PORT"] = "0"
 
@@ -197,14 +199,6 @@ class TestDemo:
         assert "Administrator: demo@example.com, created by `stepiq demo`." in served
         assert re.fullmatch(r"http://127\.0\.0\.1:[0-9]+/runs/[0-9a-f-]{36}", page)
 
-    async def test_the_server_says_how_to_sign_in_afterwards(self, demo: Command):
-        await demo("demo")
-
-        text = await shell_until_ready(demo, f"{sys.executable} -m stepiq serve --port 0")
-
-        assert f"Sign in at {text.split()[5]}/login\n" in text
-        assert text.rstrip().endswith("demo-login.json.")
-
 
 def commands_below_next(said: Said) -> list[str]:
     """The commands that the demo prints at its end, as they are printed."""
@@ -215,21 +209,28 @@ def commands_below_next(said: Said) -> list[str]:
 async def shell_until_ready(command: Command, line: str) -> str:
     """Run a line that starts a server, and stop it once it has printed how to sign in."""
     process = await command.start_shell(f"exec {line}")
-    assert process.stdout is not None
     try:
-        return (await asyncio.wait_for(process.stdout.readuntil(b".json.\n"), 60)).decode()
+        return await text_at_start(process)
     finally:
         process.terminate()
         await process.communicate()
 
 
-async def serve_and_change(command: Command) -> None:
-    """Save another version of the demo's pipeline through a server, as somebody at an editor does."""
+async def text_at_start(process: asyncio.subprocess.Process | ForkedCommand) -> str:
+    """What a server prints until it has said how to sign in."""
+    assert process.stdout is not None
+    return (await asyncio.wait_for(process.stdout.readuntil(b".json.\n"), 60)).decode()
+
+
+async def serve_and_change(command: Command) -> str:
+    """Save another version of the demo's pipeline through a server, as somebody at an editor does.
+
+    Returns what the server printed at its start.
+    """
     serving = await command.start("serve", "--port", "0")
     try:
-        assert serving.stdout is not None
-        line = (await asyncio.wait_for(serving.stdout.readline(), 60)).decode()
-        url = line.split()[-1]
+        shown = await text_at_start(serving)
+        url = shown.split()[5]
         async with httpx2.AsyncClient(base_url=f"{url}/api/", trust_env=False) as client:
             signed_in = (await client.post("auth/login", json=kept_login(command))).json()
             client.headers["Authorization"] = f"Bearer {signed_in['token']}"
@@ -246,6 +247,7 @@ async def serve_and_change(command: Command) -> None:
     finally:
         serving.terminate()
         await serving.communicate()
+    return shown
 
 
 class TestDemoOnPostgres:

@@ -5,6 +5,7 @@ import gc
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import traceback
@@ -16,7 +17,16 @@ from typing import Any, NoReturn
 from tests.support.lifetimes import die_with_parent
 
 _ROOT = Path(__file__).parents[2]
-_LIBRARIES = ("stepiq.cli.worker", "stepiq.server.app", "stepiq.server.process", "openai")
+_LIBRARIES = (
+    "stepiq.cli.demo",
+    "stepiq.cli.worker",
+    "stepiq.cli.workbench",
+    "stepiq.server.app",
+    "stepiq.server.process",
+    "openai",
+)
+_LONGEST = 128 * 1024
+"""Bytes of a request or an answer."""
 
 
 class ForkServerError(Exception):
@@ -24,14 +34,30 @@ class ForkServerError(Exception):
 
 
 class ForkedProcess:
-    """One `stepiq` command, with the subset of `asyncio.subprocess.Process` that tests of servers need."""
+    """One `stepiq` command, with the subset of `asyncio.subprocess.Process` that tests of servers need.
+
+    Args:
+        arguments: arguments of the command.
+        folder: its working directory.
+        environment: all its environment variables.
+        output: the file that its output is appended to, or the descriptors of its standard input, output and error.
+    """
 
     def __init__(
-        self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path
+        self,
+        arguments: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        output: Path | Sequence[int],
     ) -> None:
         self.returncode: int | None = None
+        log, streams = (str(output), ()) if isinstance(output, Path) else ("", output)
         self.pid: int = _ask(
-            arguments=arguments, folder=str(folder), environment=dict(environment), log=str(log)
+            streams,
+            arguments=arguments,
+            folder=str(folder),
+            environment=dict(environment),
+            log=log,
         )
 
     def send_signal(self, number: signal.Signals) -> None:
@@ -61,44 +87,60 @@ class ForkedProcess:
             os.close(descriptor)
 
 
-def _ask(**request: Any) -> Any:
+def _ask(streams: Sequence[int] = (), **request: Any) -> Any:
     server = _server()
-    assert server.stdin is not None
-    assert server.stdout is not None
-    server.stdin.write(json.dumps(request).encode() + b"\n")
-    server.stdin.flush()
-    line = server.stdout.readline()
-    if not line:
-        raise ForkServerError(f"The fork server ended with {server.wait()}.")
-    answer = json.loads(line)
-    if "error" in answer:
-        raise ForkServerError(answer["error"])
-    return answer["result"]
+    socket.send_fds(server, [json.dumps(request).encode()], streams)
+    answer = server.recv(_LONGEST)
+    if not answer:
+        raise ForkServerError("The fork server has ended.")
+    decoded = json.loads(answer)
+    if "error" in decoded:
+        raise ForkServerError(decoded["error"])
+    return decoded["result"]
 
 
 @cache
-def _server() -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", __name__]
-    return subprocess.Popen(
-        command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
-    )
+def _server() -> socket.socket:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        command = [sys.executable, "-m", __name__]
+        _started.append(
+            subprocess.Popen(command, cwd=_ROOT, stdin=theirs.fileno(), start_new_session=True)
+        )
+    return ours
+
+
+_started: list[subprocess.Popen[bytes]] = []
+"""The fork server. An object without a reference would warn that its process is still running."""
 
 
 def _serve() -> None:
-    """Fork a process for each request until the test process closes the pipe. The processes end with this one."""
+    """Fork a process for each request until the test process closes the socket. The processes end with this one."""
     for library in _LIBRARIES:
         __import__(library)
     gc.freeze()
-    for line in sys.stdin.buffer:
-        sys.stdout.buffer.write(json.dumps(_answer(json.loads(line))).encode() + b"\n")
-        sys.stdout.buffer.flush()
+    tests = socket.socket(fileno=os.dup(0))
+    while True:
+        request, streams, _, _ = socket.recv_fds(tests, _LONGEST, 3)
+        if not request:
+            return
+        tests.send(json.dumps(_answer(tests, json.loads(request), streams)).encode())
 
 
-def _answer(request: dict[str, Any]) -> dict[str, Any]:
+def _answer(tests: socket.socket, request: dict[str, Any], streams: list[int]) -> dict[str, Any]:
     try:
-        return {"result": _end(request["ended"]) if "ended" in request else _fork(**request)}
+        if "ended" in request:
+            return {"result": _end(request["ended"])}
+        return {"result": _fork(tests, streams, **request)}
     except Exception:
         return {"error": traceback.format_exc()}
+    finally:
+        _close(streams)
+
+
+def _close(streams: list[int]) -> None:
+    while streams:
+        os.close(streams.pop())
 
 
 def _end(pid: int) -> int | None:
@@ -106,20 +148,36 @@ def _end(pid: int) -> int | None:
     return os.waitstatus_to_exitcode(status) if ended else None
 
 
-def _fork(arguments: list[str], folder: str, environment: dict[str, str], log: str) -> int:
-    output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+def _fork(
+    tests: socket.socket,
+    streams: list[int],
+    arguments: list[str],
+    folder: str,
+    environment: dict[str, str],
+    log: str,
+) -> int:
+    if not streams:
+        output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        # The caller closes them.
+        streams += [os.open(os.devnull, os.O_RDONLY), output, os.dup(output)]
     pid = os.fork()
     if pid == 0:
-        _run(arguments, folder, environment, output)
-    os.close(output)
+        tests.close()
+        _run(arguments, folder, environment, streams)
     return pid
 
 
-def _run(arguments: list[str], folder: str, environment: dict[str, str], output: int) -> NoReturn:
+def _run(
+    arguments: list[str], folder: str, environment: dict[str, str], streams: list[int]
+) -> NoReturn:
     die_with_parent()
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+    # A reader of a pipe waits until all its copies are closed.
+    _close(streams)
+    # A terminal is written to line by line, unlike a file or pipe.
+    sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
     try:
         os.chdir(folder)
         os.environ.clear()
