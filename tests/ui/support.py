@@ -18,6 +18,12 @@ from tests.support.mail import kept
 PASSWORD = "correct horse battery"
 
 _AXE = Path(__file__).parents[2] / "ui" / "node_modules" / "axe-core" / "axe.min.js"
+# Colors are also in motion, after a change of the theme. What moves for ever, such as a spinner, is left out.
+_END_OF_MOTION = """() => Promise.all(
+    document.getAnimations()
+        .filter((each) => Number.isFinite(each.effect.getComputedTiming().endTime))
+        .map((each) => each.finished.catch(() => undefined))
+).then(() => undefined)"""
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
@@ -45,10 +51,13 @@ class UiServer:
 
 
 def chromium() -> str:
-    """The path of Chromium: `STEPIQ_TEST_CHROMIUM`, or the command `chromium`."""
-    wanted = os.environ.get("STEPIQ_TEST_CHROMIUM", "chromium")
-    found = shutil.which(wanted)
-    assert found is not None, f"The command {wanted} does not exist. Run scripts/chromium.sh."
+    """The path of Chromium: `STEPIQ_TEST_CHROMIUM`, or else its headless shell, or else the command `chromium`."""
+    # The shell has no windows, so it cannot show a test.
+    shell = [] if "STEPIQ_TEST_HEADED" in os.environ else ["chromium-headless-shell"]
+    given = os.environ.get("STEPIQ_TEST_CHROMIUM")
+    wanted = [*shell, "chromium"] if given is None else [given]
+    found = next(filter(None, map(shutil.which, wanted)), None)
+    assert found is not None, f"No command {' or '.join(wanted)}. Run scripts/chromium.sh."
     return found
 
 
@@ -120,6 +129,13 @@ async def sign_in(page: Page, person: Person) -> None:
     await expect_signed_in(page)
 
 
+async def open_session(page: Page, person: Person) -> None:
+    """Give the browser a session without a page for it, which takes longer than most tests. Go to a page then."""
+    login = {"email": person.email, "password": person.password}
+    response = await page.context.request.post("/api/session", data=login)
+    assert response.ok, await response.text()
+
+
 async def expect_signed_in(page: Page) -> None:
     """Wait for the frame that only signed-in people see."""
     await expect(page.get_by_role("button", name=re.compile("^Account "))).to_be_visible()
@@ -144,8 +160,10 @@ async def assert_accessible(page: Page, *, without: Sequence[str] = ()) -> None:
         page: settled, because axe also reports what is fading in.
         without: names of rules to skip. Each needs a reason in the test.
     """
-    # As text through the debugger: the policy of the page forbids every other way.
-    await page.evaluate(_axe())
+    await page.evaluate(_END_OF_MOTION)
+    if not await page.evaluate("'axe' in window"):
+        # As text through the debugger: the policy of the page forbids every other way.
+        await page.evaluate(_axe())
     options: dict[str, Any] = {
         "runOnly": _RULES,
         "resultTypes": ["violations"],
@@ -154,6 +172,14 @@ async def assert_accessible(page: Page, *, without: Sequence[str] = ()) -> None:
     result = await page.evaluate("options => axe.run(document, options)", options)
     violations = [_describe(each) for each in result["violations"]]
     assert not violations, "\n".join(violations)
+
+
+async def assert_accessible_in_both_themes(page: Page) -> None:
+    """Fail if axe reports a violation on the page in the light or in the dark theme."""
+    for scheme in ("light", "dark"):
+        await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        await expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", scheme)
+        await assert_accessible(page)
 
 
 def _describe(violation: dict[str, Any]) -> str:

@@ -3,7 +3,14 @@
 import httpx2
 from playwright.async_api import Page, expect
 
-from tests.ui.support import PageProblems, Person, UiServer, assert_accessible, sign_in
+from tests.ui.support import (
+    PageProblems,
+    Person,
+    UiServer,
+    assert_accessible,
+    open_session,
+    sign_in,
+)
 
 
 async def test_an_administrator_sees_the_state_of_the_server(page: Page, ui_server: UiServer):
@@ -29,7 +36,7 @@ async def test_an_administrator_sees_the_state_of_the_server(page: Page, ui_serv
 async def test_a_disabled_account_loses_its_access(
     page: Page, ui_server: UiServer, person: Person, api: httpx2.AsyncClient
 ):
-    await sign_in(page, ui_server.admin)
+    await open_session(page, ui_server.admin)
     await page.goto("/admin/users")
     await page.get_by_label("Find an address").fill(person.email)
     await page.get_by_label("Find an address").press("Enter")

@@ -5,7 +5,14 @@ import re
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.ui.support import PageProblems, Person, UiServer, assert_accessible, sign_in
+from tests.ui.support import (
+    PageProblems,
+    Person,
+    UiServer,
+    assert_accessible_in_both_themes,
+    open_session,
+    sign_in,
+)
 
 pytestmark = pytest.mark.one_store
 
@@ -59,7 +66,7 @@ async def test_keys_go_through_the_entries(page: Page, person: Person):
 
 
 async def test_an_unknown_entry_is_said_to_be_unknown(page: Page, person: Person):
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto("/docs/errors#nothing_like_it")
 
     await expect(page.get_by_role("main")).to_contain_text("no entry named “nothing_like_it”")
@@ -86,7 +93,7 @@ async def test_without_a_session_the_link_of_an_error_shows_its_explanation(
 async def test_an_ended_session_gets_the_reference_too(
     page: Page, person: Person, ui_server: UiServer
 ):
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto("/docs/errors#run_not_found")
     await expect(page.get_by_role("article", name="run_not_found")).to_be_visible()
     await page.evaluate("""async () => {
@@ -100,15 +107,13 @@ async def test_an_ended_session_gets_the_reference_too(
     await expect(page.get_by_role("navigation", name="Main")).to_have_count(0)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", PAGES)
-async def test_the_pages_are_accessible(page: Page, person: Person, path: str, scheme):
-    await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    await sign_in(page, person)
+async def test_the_pages_are_accessible(page: Page, person: Person, path: str):
+    await open_session(page, person)
     await page.goto(path)
     await expect(page.get_by_role("heading", name=PAGES[path], exact=True)).to_be_visible()
-    await assert_accessible(page)
+    await assert_accessible_in_both_themes(page)
 
     await page.keyboard.press("j")
     await expect(page.get_by_role("article")).to_be_visible()
-    await assert_accessible(page)
+    await assert_accessible_in_both_themes(page)

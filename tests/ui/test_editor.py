@@ -8,7 +8,7 @@ from playwright.async_api import Browser, BrowserContext, Locator, Page, Route, 
 
 from tests.support.ports import free_port
 from tests.support.process import ServerProcess, proof_of_operator
-from tests.ui.support import PASSWORD, PageProblems, Person, assert_accessible, sign_in
+from tests.ui.support import PASSWORD, PageProblems, Person, assert_accessible, open_session
 
 YAML = {"Content-Type": "application/yaml"}
 SOURCE = """\
@@ -73,7 +73,7 @@ async def text_of(api: httpx2.AsyncClient, pipeline: str) -> str:
 
 
 async def test_a_pipeline_is_made_from_an_example_tested_saved_and_run(page: Page, person: Person):
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto("/pipelines")
     await page.get_by_role("link", name="Start with an example").click()
     await page.get_by_role("radio", name=re.compile("Order summary")).click()
@@ -108,7 +108,7 @@ async def test_a_pipeline_is_made_from_an_example_tested_saved_and_run(page: Pag
 
 
 async def test_a_problem_leads_to_its_line(page: Page, person: Person, api: httpx2.AsyncClient):
-    await sign_in(page, person)
+    await open_session(page, person)
     await open_editor(page, await saved_pipeline(api))
 
     await editor(page).click()
@@ -124,7 +124,7 @@ async def test_a_problem_leads_to_its_line(page: Page, person: Person, api: http
 async def test_fields_are_completed_and_described(
     page: Page, person: Person, api: httpx2.AsyncClient
 ):
-    await sign_in(page, person)
+    await open_session(page, person)
     await open_editor(page, await saved_pipeline(api, SOURCE.rstrip() + "\n    "))
 
     await editor(page).click()
@@ -141,7 +141,7 @@ async def test_fields_are_completed_and_described(
 async def test_one_step_is_tested_with_the_outputs_of_an_earlier_run(
     page: Page, person: Person, api: httpx2.AsyncClient
 ):
-    await sign_in(page, person)
+    await open_session(page, person)
     pipeline = await saved_pipeline(api)
     run = await api.post(f"/api/pipelines/{pipeline}/run", json={"input_data": {"who": "Ada"}})
     await api.get(f"/api/runs/{run.json()['id']}", params={"wait": 20})
@@ -159,7 +159,7 @@ async def test_one_step_is_tested_with_the_outputs_of_an_earlier_run(
 async def test_the_output_is_shown_if_the_run_ends_during_the_first_request_for_it(
     page: Page, person: Person, api: httpx2.AsyncClient
 ):
-    await sign_in(page, person)
+    await open_session(page, person)
     await open_editor(page, await saved_pipeline(api))
     status = page.get_by_role("region", name="Result").get_by_role("status", name="Test")
     requests: list[str] = []
@@ -190,7 +190,7 @@ async def test_a_killed_tab_loses_nothing(
     problems: PageProblems,
 ):
     problems.expect("ERR_FAILED")
-    await sign_in(page, person)
+    await open_session(page, person)
     pipeline = await saved_pipeline(api)
     await open_editor(page, pipeline)
     # Nothing reaches the server, so that only the browser has the text.
@@ -211,7 +211,7 @@ async def test_a_killed_tab_loses_nothing(
 async def test_two_tabs_show_the_same_text_and_lose_nothing(
     page: Page, context: BrowserContext, person: Person, api: httpx2.AsyncClient
 ):
-    await sign_in(page, person)
+    await open_session(page, person)
     pipeline = await saved_pipeline(api)
     await open_editor(page, pipeline)
     other = await context.new_page()
@@ -236,7 +236,7 @@ async def test_a_version_that_another_member_saved_is_merged(
     page: Page, person: Person, api: httpx2.AsyncClient, problems: PageProblems
 ):
     problems.expect("status of 412")
-    await sign_in(page, person)
+    await open_session(page, person)
     pipeline = await saved_pipeline(api)
     await open_editor(page, pipeline)
     await type_on_top(page, "# mine")
@@ -262,7 +262,7 @@ async def test_a_version_that_another_member_saved_is_merged(
 async def test_leaving_by_back_and_renaming_keep_the_text(
     page: Page, person: Person, api: httpx2.AsyncClient
 ):
-    await sign_in(page, person)
+    await open_session(page, person)
     pipeline = await saved_pipeline(api)
     await page.goto("/pipelines")
     await page.get_by_role("link", name="Greeting").click()
@@ -284,7 +284,7 @@ async def test_leaving_by_back_and_renaming_keep_the_text(
 async def test_signing_out_sends_the_text_first(
     page: Page, person: Person, api: httpx2.AsyncClient
 ):
-    await sign_in(page, person)
+    await open_session(page, person)
     pipeline = await saved_pipeline(api)
     await open_editor(page, pipeline)
 
@@ -304,7 +304,7 @@ async def test_signing_out_asks_if_the_text_cannot_be_sent(
     problems: PageProblems,
 ):
     problems.expect("ERR_FAILED")
-    await sign_in(page, person)
+    await open_session(page, person)
     pipeline = await saved_pipeline(api)
     await open_editor(page, pipeline)
     await context.route("**/draft", lambda route: route.abort())
@@ -322,7 +322,7 @@ async def test_signing_out_asks_if_the_text_cannot_be_sent(
 async def test_changes_are_discarded_only_after_a_question(
     page: Page, person: Person, api: httpx2.AsyncClient
 ):
-    await sign_in(page, person)
+    await open_session(page, person)
     pipeline = await saved_pipeline(api)
     await open_editor(page, pipeline)
     await type_on_top(page, "# unwanted")
@@ -353,7 +353,7 @@ async def test_a_server_that_is_killed_while_a_person_types_gets_the_text_later(
             pipeline = await saved_pipeline(api)
             context = await browser.new_context(base_url=server.url)
             page = await context.new_page()
-            await sign_in(page, Person("a@example.com", PASSWORD, token))
+            await open_session(page, Person("a@example.com", PASSWORD, token))
             await open_editor(page, pipeline)
             await type_on_top(page, "# before")
             await expect_kept(page)
@@ -379,7 +379,7 @@ async def test_the_editor_and_a_conflict_are_accessible(
 ):
     problems.expect("status of 412")
     await page.emulate_media(reduced_motion="reduce")
-    await sign_in(page, person)
+    await open_session(page, person)
     pipeline = await saved_pipeline(api)
     for scheme in ("light", "dark"):
         await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")

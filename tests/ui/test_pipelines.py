@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.ui.support import Person, assert_accessible, sign_in
+from tests.ui.support import Person, assert_accessible, open_session
 
 YAML = {"Content-Type": "application/yaml"}
 
@@ -23,7 +23,7 @@ async def test_filters_are_in_the_address(page: Page, person: Person, api: httpx
     await saved(api, "Invoices", "finance")
     await saved(api, "Letters")
     await saved(api, "Payments", "finance")
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto("/pipelines")
     rows = page.get_by_role("table", name="Pipelines").get_by_role("row")
     await expect(rows).to_have_count(4)
@@ -41,7 +41,7 @@ async def test_filters_are_in_the_address(page: Page, person: Person, api: httpx
 
 
 async def test_an_empty_list_offers_an_example_and_the_call_of_the_api(page: Page, person: Person):
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto("/pipelines")
 
     await expect(page.get_by_role("heading", name="No pipelines yet")).to_be_visible()
@@ -52,7 +52,7 @@ async def test_an_empty_list_offers_an_example_and_the_call_of_the_api(page: Pag
 
 @pytest.mark.parametrize("source", ["file", "paste", "blank"])
 async def test_a_pipeline_begins_with_a_text(page: Page, person: Person, source: str):
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto(f"/pipelines?create={source}")
     text = "name: Imported\nsteps: []\n"
     if source == "file":
@@ -73,7 +73,7 @@ async def test_the_list_and_the_dialog_are_accessible(
     page: Page, person: Person, api: httpx2.AsyncClient
 ):
     await saved(api, "Invoices", "finance")
-    await sign_in(page, person)
+    await open_session(page, person)
     for scheme in ("light", "dark"):
         await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         await page.goto("/pipelines")

@@ -3,7 +3,7 @@
 import httpx2
 from playwright.async_api import BrowserContext, Page, expect
 
-from tests.ui.support import Person, sign_in
+from tests.ui.support import Person, open_session
 
 # Chromium trusts 127.0.0.1 without https, so the functions are removed.
 INSECURE = """
@@ -21,7 +21,7 @@ async def test_runs_are_live(
     pipeline = (await api.post("/api/pipelines", content=SOURCE, headers=headers)).json()
     path = f"/api/pipelines/{pipeline['id']}/run"
     await api.post(path, params={"wait": "30"}, json={})
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto("/runs")
     await expect(page.get_by_text("Live", exact=True)).to_be_visible()
 
@@ -33,7 +33,7 @@ async def test_runs_are_live(
 
 async def test_a_pipeline_can_be_edited(page: Page, context: BrowserContext, person: Person):
     await context.add_init_script(INSECURE)
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto("/pipelines")
     await page.get_by_role("button", name="Create pipeline").first.click()
     dialog = page.get_by_role("dialog")

@@ -1,5 +1,6 @@
 """The inbox of reviews, and the page of a link from an email."""
 
+import asyncio
 import re
 from typing import Any
 from uuid import uuid4
@@ -14,7 +15,7 @@ from tests.ui.support import (
     UiServer,
     assert_accessible,
     linked_in_mail,
-    sign_in,
+    open_session,
 )
 
 TEXT_PIPELINE = """
@@ -52,9 +53,13 @@ class Reviews:
 
     async def ask(self, pipeline_id: str, data: dict[str, Any]) -> str:
         """Start a run; returns its id when it waits."""
-        body = {"input": data}
-        made = await self._api.post(f"/api/pipelines/{pipeline_id}/run?wait=10", json=body)
-        return made.json()["id"]
+        made = await self._api.post(f"/api/pipelines/{pipeline_id}/run", json={"input": data})
+        run_id = made.json()["id"]
+        async with asyncio.timeout(30):
+            # The API can wait for the end of a run, not for a review.
+            while (await self._api.get(f"/api/runs/{run_id}")).json()["status"] != "waiting":  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        return run_id
 
     async def row(self, run_id: str) -> dict[str, Any]:
         """The review of a run."""
@@ -76,7 +81,7 @@ def reviews(api: httpx2.AsyncClient) -> Reviews:
 
 class TestInbox:
     async def test_without_open_reviews_it_explains_them(self, page: Page, person: Person):
-        await sign_in(page, person)
+        await open_session(page, person)
         await page.goto("/reviews")
 
         await expect(page.get_by_role("heading", name="No open reviews")).to_be_visible()
@@ -87,7 +92,7 @@ class TestInbox:
     ):
         pipeline = await reviews.pipeline(TEXT_PIPELINE.replace("ADDRESS", person.email))
         old, new = [await reviews.ask(pipeline, {"text": f"Draft {n}"}) for n in (1, 2)]
-        await sign_in(page, person)
+        await open_session(page, person)
         await page.goto("/reviews")
         field = page.get_by_role("textbox", name="Under review")
         await expect(field).to_have_value("Draft 2")
@@ -112,7 +117,7 @@ class TestInbox:
     ):
         pipeline = await reviews.pipeline(TEXT_PIPELINE.replace("ADDRESS", person.email))
         run_id = await reviews.ask(pipeline, {"text": "Hello\nWe open at nine."})
-        await sign_in(page, person)
+        await open_session(page, person)
         await page.goto(f"/reviews?run={run_id}&step=check")
 
         await page.get_by_role("textbox", name="Under review").fill("Hello\nWe open at ten.")
@@ -131,7 +136,7 @@ class TestInbox:
     ):
         pipeline = await reviews.pipeline(JSON_PIPELINE)
         run_id = await reviews.ask(pipeline, {"facts": {"id": 2**60 + 1, "score": 8.0}})
-        await sign_in(page, person)
+        await open_session(page, person)
         await page.goto("/reviews")
         field = page.get_by_role("textbox", name="Under review")
         await expect(field).to_have_value(f'{{\n  "id": {2**60 + 1},\n  "score": 8.0\n}}')
@@ -151,7 +156,7 @@ class TestInbox:
     async def test_it_follows_what_others_do(
         self, page: Page, person: Person, reviews: Reviews, api: httpx2.AsyncClient
     ):
-        await sign_in(page, person)
+        await open_session(page, person)
         await page.goto("/reviews?show=mine")
         await expect(page.get_by_role("heading", name="No open reviews")).to_be_visible()
 

@@ -14,7 +14,13 @@ from tests.support.fake_provider import RunningFakeProvider
 from tests.support.ports import free_port
 from tests.support.process import ServerProcess, proof_of_operator, running_server
 from tests.ui.run_rows import insert_run
-from tests.ui.support import PASSWORD, PageProblems, Person, assert_accessible, sign_in
+from tests.ui.support import (
+    PASSWORD,
+    PageProblems,
+    Person,
+    assert_accessible_in_both_themes,
+    open_session,
+)
 
 pytestmark = pytest.mark.one_store
 
@@ -76,7 +82,7 @@ async def test_a_live_run_is_seen_to_its_end(
     page: Page, person: Person, api: httpx2.AsyncClient, provider: RunningFakeProvider
 ):
     provider.configure(text=("word " * 40).strip(), latency_ms=1_500, token_ms=60)
-    await sign_in(page, person)
+    await open_session(page, person)
     run_id = await started(api, ASK)
 
     await page.goto(f"/runs/{run_id}?step=ask")
@@ -95,7 +101,7 @@ async def test_a_live_run_is_seen_to_its_end(
 async def test_a_failed_step_is_found_and_retried_with_another_input(
     page: Page, person: Person, api: httpx2.AsyncClient
 ):
-    await sign_in(page, person)
+    await open_session(page, person)
     run_id = await started(api, FAILS, {"amount": "many"})
     await page.goto(f"/runs/{run_id}")
     await expect(status(page)).to_have_text("Failed")
@@ -127,7 +133,7 @@ async def test_a_reload_restores_what_was_open(
     page: Page, person: Person, api: httpx2.AsyncClient, provider: RunningFakeProvider
 ):
     provider.configure(failures=[503])
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto(f"/runs/{await started(api, ASK)}")
     await expect(status(page)).to_have_text("Completed")
     await tree(page).focus()
@@ -157,7 +163,7 @@ async def test_the_keys_of_the_tree_move_and_fold_it(
         "name: Items\nsteps:\n  - id: each\n    type: parallel\n    for_each: '[1, 2]'\n"
         "    steps: [{id: double, type: transform, set: {twice: item * 2}}]\n"
     )
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto(f"/runs/{await started(api, text)}")
     await expect(item(page, "^completed double #1")).to_be_visible()
     await expect(status(page)).to_have_text("Completed")
@@ -185,7 +191,7 @@ async def test_keys_open_the_runs_before_and_after(
         ).json()["id"]
         for data in [{"amount": "1"}, {"amount": "2"}, {"amount": "3"}]
     ]
-    await sign_in(page, person)
+    await open_session(page, person)
     sums = page.get_by_role("tree", name="Output").get_by_role("treeitem", name="sum")
     await page.goto(f"/runs/{ids[1]}")
     await expect(sums).to_contain_text("3")
@@ -197,16 +203,14 @@ async def test_keys_open_the_runs_before_and_after(
         await expect(sums).to_contain_text(output)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_the_page_is_accessible(page: Page, person: Person, api: httpx2.AsyncClient, scheme):
-    await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    await sign_in(page, person)
+async def test_the_page_is_accessible(page: Page, person: Person, api: httpx2.AsyncClient):
+    await open_session(page, person)
     await page.goto(f"/runs/{await started(api, FAILS, {'amount': 'many'})}?step=broken")
     await expect(status(page)).to_have_text("Failed")
     await expect(page.get_by_role("button", name="Retry from here")).to_be_visible()
     await expect(page.get_by_role("figure", name="Line 7 of the definition")).to_be_visible()
 
-    await assert_accessible(page)
+    await assert_accessible_in_both_themes(page)
 
 
 @dataclass
@@ -244,7 +248,7 @@ async def own(process: ServerProcess, browser: Browser) -> AsyncIterator[OwnServ
         )
         problems.watch(context)
         page = await context.new_page()
-        await sign_in(page, Person(login["email"], PASSWORD, ""))
+        await open_session(page, Person(login["email"], PASSWORD, ""))
         yield OwnServer(process, api, page, problems)
         await context.close()
         problems.check()

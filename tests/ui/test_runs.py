@@ -4,10 +4,9 @@ import re
 from typing import Any
 
 import httpx2
-import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.ui.support import Person, UiServer, assert_accessible, sign_in
+from tests.ui.support import Person, UiServer, assert_accessible_in_both_themes, open_session
 
 GREETING: dict[str, Any] = {
     "name": "Greeting",
@@ -46,7 +45,7 @@ async def test_filters_are_in_the_address_and_back_restores_them(
 ):
     await _run(api, await _create(api, GREETING, "demo"))
     await _run(api, await _create(api, APPROVAL, "crm"), wait=0)
-    await sign_in(page, person)
+    await open_session(page, person)
 
     await page.goto("/runs?status=waiting")
     await expect(_rows(page)).to_have_count(1)
@@ -89,7 +88,7 @@ async def test_the_filter_of_callers_offers_those_whose_runs_are_not_shown(
     async with httpx2.AsyncClient(base_url=ui_server.url, headers=with_key, timeout=30) as client:
         await _run(client, pipeline_id)
     await api.delete(f"/api/user/api-keys/{revoked['id']}")
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto("/runs?status=failed")
 
     await page.get_by_role("button", name="Filter", exact=True).click()
@@ -108,7 +107,7 @@ async def test_changes_appear_in_place_and_new_runs_wait_for_a_click(
 ):
     greeting = await _create(api, GREETING)
     waiting = await _run(api, await _create(api, APPROVAL), wait=0)
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto("/runs")
     await expect(_row(page, waiting)).to_contain_text("Waiting")
 
@@ -135,7 +134,7 @@ async def test_runs_are_selected_with_keys_and_retried_by_a_job(
     greeting = await _create(api, GREETING)
     for _ in range(3):
         await _run(api, greeting)
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto("/runs")
     await expect(_rows(page)).to_have_count(3)
 
@@ -165,7 +164,7 @@ async def test_only_runs_that_have_not_ended_are_cancelled(
 ):
     await _run(api, await _create(api, GREETING))
     waiting = await _run(api, await _create(api, APPROVAL), wait=0)
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto("/runs")
 
     await page.get_by_role("checkbox", name="Select all rows").check()
@@ -180,7 +179,7 @@ async def test_the_choice_of_columns_is_remembered(
     page: Page, person: Person, api: httpx2.AsyncClient
 ):
     await _run(api, await _create(api, GREETING))
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto("/runs")
     tokens = page.get_by_role("columnheader", name="Tokens")
     await expect(tokens).to_be_visible()
@@ -194,15 +193,11 @@ async def test_the_choice_of_columns_is_remembered(
     await expect(tokens).to_have_count(0)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_lists_are_accessible(
-    page: Page, person: Person, api: httpx2.AsyncClient, scheme: Any
-):
-    await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    await sign_in(page, person)
+async def test_lists_are_accessible(page: Page, person: Person, api: httpx2.AsyncClient):
+    await open_session(page, person)
     await page.goto("/runs")
     await expect(page.get_by_role("heading", name="No runs yet")).to_be_visible()
-    await assert_accessible(page)
+    await assert_accessible_in_both_themes(page)
 
     ended = await _run(api, await _create(api, GREETING, "demo"))
     await _run(api, await _create(api, APPROVAL), wait=0)
@@ -212,11 +207,11 @@ async def test_lists_are_accessible(
     await expect(_rows(page)).to_have_count(2)
     await page.keyboard.press("x")
     await expect(page.get_by_text("1 selected")).to_be_visible()
-    await assert_accessible(page)
+    await assert_accessible_in_both_themes(page)
 
     await page.goto(f"/jobs/{response.json()['id']}")
     await expect(page.get_by_role("table", name="Failures by code")).to_be_visible()
-    await assert_accessible(page)
+    await assert_accessible_in_both_themes(page)
     await page.goto("/jobs")
     await expect(page.get_by_role("table", name="Jobs")).to_be_visible()
-    await assert_accessible(page)
+    await assert_accessible_in_both_themes(page)

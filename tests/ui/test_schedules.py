@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.ui.support import PageProblems, Person, assert_accessible, sign_in
+from tests.ui.support import PageProblems, Person, assert_accessible, open_session
 
 pytestmark = pytest.mark.one_store
 
@@ -39,7 +39,7 @@ async def test_a_schedule_is_created_with_a_preview(
 ) -> None:
     problems.expect("status of 422")
     await created(api)
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto("/schedules?create=true")
     form = page.get_by_role("dialog", name="Create schedule")
     await form.get_by_role("combobox", name="Pipeline").click()
@@ -66,7 +66,7 @@ async def test_a_schedule_is_switched_off_run_and_deleted(
     schedule_id = await scheduled(
         api, await created(api), timezone="America/New_York", input_data={"name": "Ada"}
     )
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto("/schedules")
     table = page.get_by_role("table", name="Schedules")
     await table.get_by_role("link", name="Weekdays").click()
@@ -100,7 +100,7 @@ async def test_the_address_restores_filters_and_the_open_schedule(
     shown = await scheduled(api, first)
     await scheduled(api, second, name="Elsewhere")
     await scheduled(api, first, name="Off", enabled=False)
-    await sign_in(page, person)
+    await open_session(page, person)
 
     await page.goto(f"/schedules?pipeline={first}&state=enabled&schedule={shown}")
 

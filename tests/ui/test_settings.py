@@ -5,13 +5,13 @@ import re
 import httpx2
 from playwright.async_api import Page, expect
 
-from tests.ui.support import PASSWORD, Person, UiServer, assert_accessible, sign_in
+from tests.ui.support import PASSWORD, Person, UiServer, assert_accessible, open_session
 
 
 async def test_a_key_is_shown_once_and_works_until_it_is_revoked(
     page: Page, person: Person, ui_server: UiServer
 ):
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto("/settings/keys")
     await page.get_by_role("button", name="Create key").click()
     form = page.get_by_role("dialog")
@@ -38,7 +38,7 @@ async def test_a_missing_secret_is_set(page: Page, person: Person, api: httpx2.A
         "/api/pipelines", content=source, headers={"Content-Type": "application/yaml"}
     )
     assert saved.status_code == 201
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto("/settings/secrets")
     missing = page.get_by_role("table", name="Missing secrets")
     await expect(missing.get_by_text("CRM_TOKEN")).to_be_visible()
@@ -61,7 +61,7 @@ async def test_a_missing_secret_is_set(page: Page, person: Person, api: httpx2.A
 async def test_a_new_password_ends_the_other_sessions(
     page: Page, person: Person, ui_server: UiServer
 ):
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto("/settings/profile")
     sessions = page.get_by_role("table", name="Sessions")
     # The registration of the account has a session, too.
@@ -77,7 +77,7 @@ async def test_a_new_password_ends_the_other_sessions(
 
 
 async def test_a_prompt_is_tried_as_a_run(page: Page, person: Person):
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto("/settings/models?q=gpt-4o-mini")
     await page.get_by_role(
         "button", name="Try a prompt with openai/gpt-4o-mini", exact=True
@@ -91,7 +91,7 @@ async def test_a_prompt_is_tried_as_a_run(page: Page, person: Person):
 
 
 async def test_notifications_show_how_to_get_an_email(page: Page, person: Person):
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto("/settings/profile")
 
     await page.get_by_role("link", name="Notifications").click()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import httpx2
 from playwright.async_api import Page, expect
 
-from tests.ui.support import Person, assert_accessible, sign_in
+from tests.ui.support import Person, assert_accessible, open_session, sign_in
 
 SOURCE = "name: Ask\nsteps: [{id: ask, model: openai/gpt-4o-mini, prompt: Hi}]"
 
@@ -21,7 +21,7 @@ async def test_the_bar_of_a_day_leads_to_its_runs(
     ).json()
     assert run["status"] == "completed", run
     today = datetime.now(UTC).date().isoformat()
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto("/usage?show=tokens")
 
     models = page.get_by_role("table", name="Model")

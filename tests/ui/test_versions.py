@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.ui.support import Person, assert_accessible, sign_in
+from tests.ui.support import Person, assert_accessible, open_session
 
 pytestmark = pytest.mark.one_store
 
@@ -27,7 +27,7 @@ async def test_versions_are_compared_and_restored(
     for text in (changed, changed + "description: For customers\n"):
         response = await api.put(f"/api/pipelines/{pipeline_id}", content=text, headers=YAML)
         assert response.status_code == 200, response.text
-    await sign_in(page, person)
+    await open_session(page, person)
 
     await page.goto(f"/pipelines/{pipeline_id}/versions")
     table = page.get_by_role("table", name="Versions", exact=True)
@@ -61,7 +61,7 @@ async def test_runs_of_a_version_and_of_the_pipeline(
     page: Page, person: Person, api: httpx2.AsyncClient
 ) -> None:
     pipeline_id = (await api.post("/api/pipelines", content=TEXT, headers=YAML)).json()["id"]
-    await sign_in(page, person)
+    await open_session(page, person)
     await page.goto(f"/pipelines/{pipeline_id}/versions")
     await expect(page.get_by_text("This pipeline has one version.")).to_be_visible()
 
