@@ -18,12 +18,15 @@ from tests.support.mail import kept
 PASSWORD = "correct horse battery"
 
 _AXE = Path(__file__).parents[2] / "ui" / "node_modules" / "axe-core" / "axe.min.js"
-# Colors are also in motion, after a change of the theme. What moves for ever, such as a spinner, is left out.
-_END_OF_MOTION = """() => Promise.all(
-    document.getAnimations()
-        .filter((each) => Number.isFinite(each.effect.getComputedTiming().endTime))
-        .map((each) => each.finished.catch(() => undefined))
-).then(() => undefined)"""
+# Colors are also in motion, after a change of the theme. What inherits a color follows it one step later, so ask again
+# until nothing moves. What moves for ever, such as a spinner, is left out.
+_END_OF_MOTION = """async () => {
+    const moving = () => document.getAnimations()
+        .filter((each) => Number.isFinite(each.effect.getComputedTiming().endTime));
+    for (let all = moving(); all.length > 0; all = moving()) {
+        await Promise.all(all.map((each) => each.finished.catch(() => undefined)));
+    }
+}"""
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
@@ -184,7 +187,8 @@ async def assert_accessible_in_both_themes(page: Page) -> None:
 
 def _describe(violation: dict[str, Any]) -> str:
     places = ", ".join(" ".join(map(str, node["target"])) for node in violation["nodes"])
-    return f"{violation['id']}: {violation['help']} at {places}"
+    advice = violation["nodes"][0]["failureSummary"]
+    return f"{violation['id']}: {violation['help']} at {places}\n{advice}"
 
 
 @cache
