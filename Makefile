@@ -12,8 +12,8 @@ PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve ui test test-slow test-all test-tools coverage check fix types docs bench pictures chaos kills fuzz lock sbom audit \
-	pin-images
+.PHONY: help demo serve ui test test-slow test-all test-tools coverage check fix types docs bench bench-ui pictures \
+	chaos kills fuzz lock sbom audit pin-images
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -92,6 +92,11 @@ docs: ## generate the documentation pages that come from the code
 bench: ## run the benchmarks (about three minutes)
 	@scripts/bootstrap.sh runtime
 	@$(BIN)/python bench/run.py $(ARGS)
+
+bench-ui: ## measure the web interface against its budgets (five to ten minutes)
+	@scripts/bootstrap.sh dev
+	@scripts/chromium.sh
+	@$(BIN)/python bench/ui.py $(ARGS)
 
 pictures: ## take the pictures of the web interface in docs/images
 	@scripts/bootstrap.sh dev

@@ -121,7 +121,7 @@ def run_scripts(*names: str) -> None:
 
 def _run(*arguments: str, quiet: bool) -> None:
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as output:
-        path = f"{_write_commands(Path(folder))}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        path = f"{write_commands(Path(folder))}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         sink = output if quiet else None
         done = subprocess.run(
             [f"{folder}/npm", *arguments],
@@ -139,7 +139,7 @@ def _run(*arguments: str, quiet: bool) -> None:
         )
 
 
-def _write_commands(folder: Path) -> Path:
+def write_commands(folder: Path) -> Path:
     """Create the commands `node` and `npm`, which scripts of npm packages call. The package's own `npm` does not work."""
     node = _node()
     npm = node.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
