@@ -3,6 +3,7 @@
 import asyncio
 import time
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -92,6 +93,48 @@ class TestTakeOver:
         await asyncio.wait_for(heard.until_ended(), 30)
         assert before.cancelled()
         assert (await world.ended(run_id, heard)).run.status == "completed"
+
+    async def test_a_run_that_comes_back_is_not_lost_before_it_is_claimed(
+        self, world: World, fake_provider: RunningFakeProvider, monkeypatch: pytest.MonkeyPatch
+    ):
+        """Another worker has claimed the run meanwhile, and its ticket returns while the store is unavailable."""
+        fake_provider.configure(token_ms=10_000)
+        run_id, heard = await asking(world)
+        fake_provider.configure(token_ms=0)
+        await claim_for_another(world, run_id)
+        tried = asyncio.Event()
+        claim = world.engine._executor._journal.claim
+
+        async def claim_at_the_second_try(*arguments: Any, **options: Any) -> ClaimedRun | None:
+            if tried.is_set():
+                return await claim(*arguments, **options)
+            tried.set()
+            raise StoreUnavailable("The database did not respond.")
+
+        monkeypatch.setattr(world.engine._executor._journal, "claim", claim_at_the_second_try)
+        await say_that_somebody_else_has_it(world)
+        await another(world).take_over()
+        await asyncio.wait_for(tried.wait(), 30)
+
+        await another(world).let_go(world.engine._claims, world.engine._let_go)
+
+        await asyncio.wait_for(heard.until_ended(), 30)
+        assert (await world.ended(run_id, heard)).run.claim == 3
+
+    @only_postgresql
+    async def test_who_lost_its_ticket_in_an_outage_does_not_claim_the_run_again(
+        self, world: World, fake_provider: RunningFakeProvider
+    ):
+        fake_provider.configure(token_ms=10_000)
+        run_id, _ = await asking(world)
+        await say_that_somebody_else_has_it(world)
+
+        claimed = await world.engine._executor._journal.claim(run_id, again=True)
+
+        assert claimed is None
+        async with world.database.reading() as session:
+            kept = await session.scalar(sa.select(runs.c.claim).where(runs.c.id == run_id))
+        assert kept == 1
 
     async def test_who_is_gone_for_a_moment_only_keeps_what_it_has(
         self, world: World, fake_provider: RunningFakeProvider

@@ -131,6 +131,22 @@ class TestClaim:
         assert after["status"] == "pending"
         assert after["attempts"][0]["status_code"] is None
 
+    @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+    async def test_a_worker_that_has_lost_the_ticket_does_not_claim_the_delivery_again(
+        self, sender: Sender, receiver: Receiver, database: Database, outbox: DeliveryOutbox
+    ):
+        receiver.reply_with(Reply(delay=20))
+        run_id = await started(sender, receiver)
+        [delivery] = await sender.deliveries(run_id, final=0)
+        async with database.transaction() as session:
+            await session.execute(
+                sa.text("UPDATE dbos.workflow_status SET executor_id = 'worker-0'")
+            )
+
+        assert await outbox.deliver(UUID(delivery["id"]), asyncio.Event())
+
+        assert len(receiver.received) == 1
+
     async def test_one_that_was_overtaken_in_its_pause_sends_nothing(
         self, sender: Sender, receiver: Receiver, database: Database
     ):

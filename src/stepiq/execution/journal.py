@@ -8,14 +8,14 @@ Rows are locked in this order: runs, their workspaces, usage rollups; rows of on
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from stepiq.core import clock, metrics
+from stepiq.core import clock, logging, metrics
 from stepiq.core.json import Json
 from stepiq.execution import events, reservations, reviews, usage
 from stepiq.execution import journal_operations as operations
@@ -34,6 +34,8 @@ from stepiq.store.database import PATIENT_SECONDS, Database, Session
 from stepiq.store.states import FINAL_STEP_STATUSES, RunStatus, StepStatus
 from stepiq.store.tables import large_values, run_steps, runs
 from stepiq.store.write_batching import WriteBatcher
+
+log = logging.get(__name__)
 
 
 class ClaimLost(Exception):
@@ -86,6 +88,14 @@ class _Writing:
     """Changes to reservations, by the record ids of the steps."""
 
 
+class _TicketsLost(Exception):
+    """Another worker has reclaimed the tickets of some runs. Nothing is written."""
+
+    def __init__(self, run_ids: Collection[UUID]) -> None:
+        super().__init__()
+        self.run_ids = run_ids
+
+
 class Journal:
     """Claims runs and writes their progress."""
 
@@ -123,8 +133,7 @@ class Journal:
             if held is None
             else (statements.CLAIM_HELD, {"held": held})
         )
-        async with self._database.transaction() as session:
-            found = await self._claim(session, statement, {"ids": [run_id], **parameters})
+        found = await self._claim_held(statement, [run_id], parameters)
         return found.get(run_id)
 
     async def release(self, claims: Mapping[UUID, int], patience: float) -> None:
@@ -143,15 +152,30 @@ class Journal:
                 await session.execute(statements.RELEASE, rows)
 
     async def _claim_together(self, wanted: Sequence[UUID]) -> list[ClaimedRun | None]:
-        async with self._database.transaction() as session:
-            found = await self._claim(session, statements.CLAIM, {"ids": wanted})
+        found = await self._claim_held(statements.CLAIM, wanted, {})
         return [found.get(run_id) for run_id in wanted]
+
+    async def _claim_held(
+        self, statement: sa.Executable, wanted: Sequence[UUID], parameters: Mapping[str, Any]
+    ) -> dict[UUID, ClaimedRun]:
+        """Claim runs, except those whose tickets another worker has reclaimed from this one."""
+        ids = list(wanted)
+        while True:
+            try:
+                async with self._database.transaction() as session:
+                    return await self._claim(session, statement, {"ids": ids, **parameters})
+            except _TicketsLost as error:
+                log.info("run_claims_refused", run_ids=[str(each) for each in error.run_ids])
+                ids = [each for each in ids if each not in error.run_ids]
 
     async def _claim(
         self, session: Session, statement: sa.Executable, parameters: Mapping[str, Any]
     ) -> dict[UUID, ClaimedRun]:
         now = clock.now()
         rows = (await session.execute(statement, {**parameters, "now": now})).all()
+        # The rows are locked now, so a worker that reclaims a ticket later claims its run after this transaction.
+        if lost := await tickets.lost(session, [Ticket(row.id, row.ticket) for row in rows]):
+            raise _TicketsLost({ticket.subject_id for ticket in lost})
         found = {row.id: claimed(row) for row in rows}
         begun = [
             RunLog(row.id, row.workspace_id, row.last_seq - 1, [_running(row)])

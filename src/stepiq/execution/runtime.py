@@ -270,7 +270,9 @@ class Engine:
 
     async def _execute(self, run_id: UUID) -> None:
         with metrics.tickets_in_hand.labels("run").track_inprogress():
-            task = await self._hold(self._executing, run_id, self._execute_until_ended(run_id))
+            # If this process has claimed the run before, that claim did not end in a crash.
+            work = self._execute_until_ended(run_id, again=run_id in self._claims)
+            task = await self._hold(self._executing, run_id, work)
         if task.cancelled() and run_id not in self._cancelled:
             # At shutdown, the ticket must stay open, so that the run continues elsewhere or after the next start.
             raise asyncio.CancelledError
@@ -298,8 +300,10 @@ class Engine:
             work.close()
             raise asyncio.CancelledError
         if (overtaken := tasks.get(subject_id)) is not None:
-            # Another worker considered this one dead and reclaimed the ticket, which has now come back.
+            # Another worker considered this one dead and reclaimed the ticket, which has now come back. With the old
+            # claim, `Recovery.let_go` would stop the new task before it has a claim.
             _cancel(overtaken)
+            self._claims.pop(subject_id, None)
         tasks[subject_id] = task = asyncio.create_task(work)
         try:
             await asyncio.wait({task})
@@ -312,9 +316,7 @@ class Engine:
                 self._claims.pop(subject_id, None)
         return task
 
-    async def _execute_until_ended(self, run_id: UUID) -> None:
-        # If this process has claimed the run before, that claim did not end in a crash.
-        again = run_id in self._claims
+    async def _execute_until_ended(self, run_id: UUID, *, again: bool) -> None:
         while True:
             try:
                 await self._execute_or_abandon(run_id, again=again)
@@ -324,8 +326,10 @@ class Engine:
                 again = True
                 await asyncio.sleep(_STORE_RETRY_SECONDS)
             except ClaimLost:
+                # A task that was overtaken has no claim: the one in the table is its successor's.
+                is_current = self._executing.get(run_id) is asyncio.current_task()
                 # Removed immediately, so that `Recovery.let_go` does not handle the same loss.
-                if (claim := self._claims.pop(run_id, None)) is not None:
+                if is_current and (claim := self._claims.pop(run_id, None)) is not None:
                     self._recovery.claim_lost(run_id, claim)
                 return
             else:

@@ -69,7 +69,7 @@ class DeliveryWorker:
 
     async def _deliver_once(self, delivery_id: UUID, stopping: asyncio.Event) -> bool:
         delivery = await self._writes.run(
-            lambda session: queries.claim(session, delivery_id), delivery_id
+            lambda session: self._claim(session, delivery_id), delivery_id
         )
         if delivery is None:
             return True
@@ -81,6 +81,15 @@ class DeliveryWorker:
             log.exception("delivery_broke")
             await self._fail(delivery, f"{_INTERNAL} {delivery_id}.")
             return True
+
+    async def _claim(self, session: Session, delivery_id: UUID) -> Delivery | None:
+        """Claim a delivery; None if it is final, or another worker has reclaimed its ticket from this one."""
+        if not self._database.is_sqlite:
+            # While the row is locked, a worker that reclaims the ticket cannot claim the delivery.
+            ticket = await queries.lock_ticket(session, delivery_id)
+            if ticket is None or await tickets.lost(session, [Ticket(delivery_id, ticket)]):
+                return None
+        return await queries.claim(session, delivery_id)
 
     async def _deliver_claimed(self, delivery: Delivery, stopping: asyncio.Event) -> bool:
         if delivery.attempts_made >= delivery.attempts_allowed:

@@ -89,6 +89,13 @@ async def pending(session: Session, workspace_id: UUID) -> int:
     return await session.scalar(sa.select(sa.func.count()).select_from(waiting))
 
 
+async def lock_ticket(session: Session, delivery_id: UUID) -> int | None:
+    """Lock a delivery, and return the number of its ticket; None if the delivery is deleted."""
+    return await session.scalar(
+        sa.select(deliveries.c.ticket).where(deliveries.c.id == delivery_id).with_for_update()
+    )
+
+
 async def claim(session: Session, delivery_id: UUID) -> Delivery | None:
     """Claim a pending delivery, and mark an interrupted attempt; None if the delivery is final or deleted."""
     row = (

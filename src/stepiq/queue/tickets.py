@@ -84,6 +84,7 @@ WHERE queue_name = :queue AND status = 'PENDING' AND status IN ('ENQUEUED', 'PEN
 AND executor_id IN :executors"""
 _STATUSES_OF = "workflow_status WHERE workflow_uuid IN :ids"
 _INPUTS_OF = "workflow_input WHERE workflow_uuid IN :ids"
+_LOST = "workflow_status WHERE workflow_uuid IN :ids AND NOT (status = 'PENDING' AND executor_id = :executor)"
 _HOLDERS = "workflow_status WHERE status = 'PENDING' AND executor_id IS NOT NULL"
 
 TicketHandler = Callable[[UUID], Awaitable[None]]
@@ -202,6 +203,9 @@ _DELETES = {
     )
     for dialect, schema in _SCHEMAS.items()
 }
+_ASK_FOR_LOST = sa.text(f"SELECT workflow_uuid FROM dbos.{_LOST}").bindparams(  # noqa: S608 - a constant
+    sa.bindparam("ids", expanding=True)
+)
 _ASKS_FOR_HOLDERS = {
     dialect: sa.text(f"SELECT DISTINCT executor_id FROM {schema}{_HOLDERS}")  # noqa: S608 - constants
     for dialect, schema in _SCHEMAS.items()
@@ -210,6 +214,7 @@ _ASKS_FOR_HOLDERS = {
 
 # The library calls workflows by name, so the handlers of this process are global.
 _handlers: dict[Queue, TicketHandler] = {}
+_executor_id = ""
 
 
 @DBOS.workflow(name=Queue.RUNS.workflow, max_recovery_attempts=_RECOVERIES)
@@ -247,7 +252,9 @@ class TicketQueue:
         Raises:
             StoreUnavailable, StoreRefused: the database cannot be used. Call `stop` then, too.
         """
+        global _executor_id
         _handlers.update(handlers)
+        _executor_id = executor_id
         with self._failing_at_once():
             client = self._connect()
         config: DBOSConfig = {
@@ -388,6 +395,7 @@ class TicketQueue:
 
     async def stop(self) -> None:
         """Stop executing tickets. All tickets in progress must have been drained before."""
+        global _executor_id
         if self._is_working:
             self._is_working = False
             # Its own wait for workflows in flight, in whole seconds, is not used: they are already drained.
@@ -398,6 +406,7 @@ class TicketQueue:
                     wake.event.set()
                 await asyncio.wait({stopping}, timeout=_WAKE_SECONDS)
             await stopping
+            _executor_id = ""
             _handlers.clear()
             _finished.clear()
             # The library shuts down the loop's default executor.
@@ -416,6 +425,18 @@ async def finish(session: Session, tickets: Sequence[Ticket]) -> None:
         await session.execute(statement, {"ids": ids})
     if _handlers:
         session.after_commit(partial(_finished.update, ids))
+
+
+async def lost(session: Session, tickets: Sequence[Ticket]) -> set[Ticket]:
+    """Those of some tickets that this worker held, and that have been reclaimed from it.
+
+    After an outage of the database, a worker may still execute them, and another worker as well.
+    """
+    if not tickets or not _executor_id or session.connection.dialect.name == "sqlite":
+        return set()  # No other worker can reclaim one.
+    values = {"ids": [str(ticket) for ticket in tickets], "executor": _executor_id}
+    found = await session.execute(_ASK_FOR_LOST, values)
+    return set(map(Ticket.parse, found.scalars()))
 
 
 def _wake(lane: Json) -> None:
