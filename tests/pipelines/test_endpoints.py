@@ -285,6 +285,15 @@ class TestList:
         assert last_runs[str(second)] is None
         assert last_runs[str(first)]["id"] == str(run_id)
 
+    async def test_without_definitions_it_is_otherwise_the_same(self, owner, create):
+        await create()
+
+        whole = (await owner.get("/api/pipelines")).json()["data"]
+        brief = await owner.get("/api/pipelines", params={"include_definition": False})
+
+        assert whole[0]["definition"]["steps"]
+        assert brief.json()["data"] == [whole[0] | {"definition": None}]
+
     @pytest.mark.parametrize("query", ["status=gone", "limit=0", "limit=101", "cursor=x"])
     async def test_bad_parameters_are_refused(self, owner, query):
         assert (await owner.get(f"/api/pipelines?{query}")).status_code == 422

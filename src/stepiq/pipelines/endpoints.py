@@ -120,10 +120,19 @@ async def list_pipelines(
     include: Annotated[
         Literal["stats"] | None, Query(description="`stats`: runs and cost of the last seven days.")
     ] = None,
+    include_definition: Annotated[
+        bool, Query(description="If false, `definition` is null.")
+    ] = True,
 ) -> Page[schemas.ListedPipelineView]:
     """Pipelines of the workspace, newest first. Use `status=archived` for archived ones."""
     statement = queries.page_statement(
-        caller.workspace_id, status=status, tag=tag, q=q, before=page.before, limit=page.fetch
+        caller.workspace_id,
+        status=status,
+        tag=tag,
+        q=q,
+        before=page.before,
+        limit=page.fetch,
+        with_definition=include_definition,
     )
     rows = await queries.page(read, statement)
     stats: dict[UUID, PipelineStats] = {}
@@ -132,10 +141,9 @@ async def list_pipelines(
         stats = await statistics.of_pipelines(read, caller.workspace_id, listed, clock.now().date())
 
     def show(row: Pipeline) -> schemas.ListedPipelineView:
-        shown = schemas.PipelineView.model_validate(row)
-        found = stats.get(row.id)
-        view = None if found is None else schemas.PipelineStatsView.model_validate(found)
-        return schemas.ListedPipelineView(**dict(shown), stats=view)
+        shown = dict(schemas.PipelineFields.model_validate(row))
+        added = {"definition": row.definition, "stats": stats.get(row.id)}
+        return schemas.ListedPipelineView.model_validate({**shown, **added})
 
     return page.page(rows, show, lambda row: row.id)
 

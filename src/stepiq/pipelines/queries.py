@@ -49,22 +49,19 @@ _newest = (
     .scalar_subquery()
 )
 
-_select = (
-    sa.select(
-        pipelines,
-        pipeline_versions.c.definition,
-        runs.c.id.label("run_id"),
-        runs.c.status.label("run_status"),
-        runs.c.created_at.label("run_created_at"),
-    )
-    .join(
-        pipeline_versions,
-        sa.and_(
-            pipeline_versions.c.pipeline_id == pipelines.c.id,
-            pipeline_versions.c.version == pipelines.c.version,
-        ),
-    )
-    .outerjoin(runs, runs.c.id == _newest)
+_select_brief = sa.select(
+    pipelines,
+    runs.c.id.label("run_id"),
+    runs.c.status.label("run_status"),
+    runs.c.created_at.label("run_created_at"),
+).outerjoin(runs, runs.c.id == _newest)
+
+_select = _select_brief.add_columns(pipeline_versions.c.definition).join(
+    pipeline_versions,
+    sa.and_(
+        pipeline_versions.c.pipeline_id == pipelines.c.id,
+        pipeline_versions.c.version == pipelines.c.version,
+    ),
 )
 
 
@@ -143,9 +140,13 @@ def page_statement(
     q: str | None,
     before: UUID | None,
     limit: int,
+    with_definition: bool = True,
 ) -> sa.Select[Any]:
-    """Pipelines of the workspace, newest first. Tag and name filter the rows that the index scan returns."""
-    statement = _select.where(
+    """Pipelines of the workspace, newest first. Tag and name filter the rows that the index scan returns.
+
+    Without definitions, those of the result are None.
+    """
+    statement = (_select if with_definition else _select_brief).where(
         belongs_to(pipelines.c.workspace_id, workspace_id), pipelines.c.is_unsaved.is_(False)
     )
     if status is not None:
@@ -458,7 +459,7 @@ def _pipeline(row: sa.Row[Any]) -> Pipeline:
         slug=row.slug,
         name=row.name,
         description=row.description,
-        definition=row.definition,
+        definition=getattr(row, "definition", None),
         version=row.version,
         status=PipelineStatus(row.status),
         tags=row.tags,

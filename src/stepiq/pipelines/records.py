@@ -43,6 +43,7 @@ class Pipeline:
     name: str
     description: str
     definition: Json
+    """None in a list without definitions."""
     version: int
     status: PipelineStatus
     tags: list[str]

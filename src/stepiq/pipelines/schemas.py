@@ -112,20 +112,25 @@ class PipelineStatsView(View):
     """When a schedule starts it."""
 
 
-class PipelineView(View):
-    """A pipeline with the definition of its newest version."""
+class PipelineFields(View):
+    """What every answer with a pipeline has."""
 
     id: UUID
     slug: str
     name: str
     description: str
-    definition: dict[str, Any]
     version: int
     status: PipelineStatus
     tags: list[str]
     last_run: LastRunView | None
     created_at: Timestamp
     updated_at: Timestamp
+
+
+class PipelineView(PipelineFields):
+    """A pipeline with the definition of its newest version."""
+
+    definition: dict[str, Any]
 
 
 class IssueView(View):
@@ -138,9 +143,11 @@ class IssueView(View):
     column: int | None = None
 
 
-class ListedPipelineView(PipelineView):
+class ListedPipelineView(PipelineFields):
     """A pipeline in a list."""
 
+    definition: dict[str, Any] | None
+    """The definition of its newest version; null if `include_definition` is false."""
     stats: PipelineStatsView | None
     """Null without `include=stats`."""
 

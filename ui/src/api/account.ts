@@ -1,5 +1,5 @@
 import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
-import { api, unwrap } from "./client";
+import { api, everyPage, unwrap } from "./client";
 import type { components } from "./schema";
 
 export type LoginSession = components["schemas"]["OpenSession"];
@@ -9,7 +9,7 @@ type PasswordChange = components["schemas"]["PasswordChange"];
 export const sessionsQuery = queryOptions({
   queryKey: ["sessions"],
   queryFn: ({ signal }) =>
-    unwrap(api.GET("/api/user/sessions", { params: { query: { limit: 100 } }, signal })),
+    everyPage((query) => api.GET("/api/user/sessions", { params: { query }, signal })),
 });
 
 export function useEndSession() {

@@ -2,6 +2,8 @@ import createClient, { type Middleware } from "openapi-fetch";
 import { ApiError } from "./errors";
 import type { paths } from "./schema";
 
+/** The most rows that the API sends at once. */
+const MAX_PAGE = 100;
 const SAFE_METHODS = new Set(["GET", "HEAD"]);
 
 let csrfToken: string | null = null;
@@ -46,4 +48,23 @@ api.use(session);
 export async function unwrap<T>(call: Promise<{ data?: T }>): Promise<T> {
   const { data } = await call;
   return data as T;
+}
+
+type Page<Row> = { data: Row[]; next_cursor: string | null };
+
+/** All rows of a list that is short enough to show whole. `get` requests the page with this query. */
+export async function everyPage<Row>(
+  get: (query: { limit: number; cursor?: string }) => Promise<{ data?: Page<Row> }>,
+  maxPages = Number.POSITIVE_INFINITY,
+): Promise<{ data: Row[] }> {
+  const rows: Row[] = [];
+  let cursor: string | undefined;
+  let pages = 0;
+  do {
+    const page = await unwrap(get({ limit: MAX_PAGE, cursor }));
+    rows.push(...page.data);
+    cursor = page.next_cursor ?? undefined;
+    pages += 1;
+  } while (cursor !== undefined && pages < maxPages);
+  return { data: rows };
 }

@@ -1,5 +1,5 @@
 import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
-import { api, unwrap } from "./client";
+import { api, everyPage, unwrap } from "./client";
 import { ApiError } from "./errors";
 import type { components } from "./schema";
 
@@ -12,7 +12,7 @@ export type CurrentVersion = { version: number; text: string };
 export const draftsQuery = queryOptions({
   queryKey: ["drafts"],
   queryFn: async ({ signal }) =>
-    (await unwrap(api.GET("/api/drafts", { params: { query: { limit: 100 } }, signal }))).data,
+    (await everyPage((query) => api.GET("/api/drafts", { params: { query }, signal }))).data,
 });
 
 /** Reserves an id for a new pipeline. */

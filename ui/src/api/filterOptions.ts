@@ -1,36 +1,22 @@
 import { queryOptions } from "@tanstack/react-query";
-import { api, unwrap } from "./client";
+import { api, everyPage, unwrap } from "./client";
 
-const LIMIT = 100;
+/** A filter offers up to 1,000 rows of a list. */
 const MAX_PAGES = 10;
 const MINUTE = 60_000;
 const DAYS = 365;
 
 /** Ids and names that a filter offers. */
 export type NamedOption = { value: string; label: string };
-type Named = { id: string; name: string };
-type Page = { data: readonly Named[]; next_cursor: string | null };
-
-/** The items of all pages, up to 1,000. */
-async function allPages(load: (cursor: string | undefined) => Promise<Page>): Promise<Named[]> {
-  const items: Named[] = [];
-  let cursor: string | undefined;
-  for (let page = 0; page < MAX_PAGES; page += 1) {
-    const { data, next_cursor } = await load(cursor);
-    items.push(...data.map(({ id, name }) => ({ id, name })));
-    if (next_cursor === null) break;
-    cursor = next_cursor;
-  }
-  return items;
-}
 
 export const pipelineOptionsQuery = queryOptions({
   queryKey: ["pipelines", "options"],
   queryFn: async ({ signal }): Promise<NamedOption[]> => {
-    const all = await allPages((cursor) =>
-      unwrap(api.GET("/api/pipelines", { params: { query: { limit: LIMIT, cursor } }, signal })),
-    );
-    return all.map(({ id, name }) => ({ value: id, label: name }));
+    const { data } = await everyPage((page) => {
+      const query = { ...page, include_definition: false };
+      return api.GET("/api/pipelines", { params: { query }, signal });
+    }, MAX_PAGES);
+    return data.map(({ id, name }) => ({ value: id, label: name }));
   },
   staleTime: MINUTE,
 });
@@ -45,21 +31,22 @@ export const callersQuery = queryOptions({
     );
     const usage = { from, to, group_by: "caller" as const };
     const [keys, schedules, used] = await Promise.all([
-      allPages((cursor) => {
-        const query = { limit: LIMIT, cursor };
-        return unwrap(api.GET("/api/user/api-keys", { params: { query }, signal }));
-      }),
-      allPages((cursor) => {
-        const query = { limit: LIMIT, cursor };
-        return unwrap(api.GET("/api/schedules", { params: { query }, signal }));
-      }),
+      everyPage(
+        (query) => api.GET("/api/user/api-keys", { params: { query }, signal }),
+        MAX_PAGES,
+      ),
+      everyPage((query) => api.GET("/api/schedules", { params: { query }, signal }), MAX_PAGES),
       unwrap(api.GET("/api/user/usage", { params: { query: usage }, signal })),
     ]);
     // It is text only if CSV was requested.
     const series = typeof used === "string" ? [] : used.series;
     // The key is empty for runs whose caller was not recorded.
     const others = series.filter(({ key }) => key !== "");
-    return { keys, schedules, others: others.map(({ key, name }) => ({ id: key, name })) };
+    return {
+      keys: keys.data,
+      schedules: schedules.data,
+      others: others.map(({ key, name }) => ({ id: key, name })),
+    };
   },
   staleTime: MINUTE,
 });

@@ -22,7 +22,9 @@ export const isNewAccountQuery = queryOptions({
 /** The id of the pipeline of an example, which is created if the account has none with its name. */
 async function pipelineOf(example: Example): Promise<string> {
   const known = await unwrap(
-    api.GET("/api/pipelines", { params: { query: { q: example.name, limit: 100 } } }),
+    api.GET("/api/pipelines", {
+      params: { query: { q: example.name, limit: 100, include_definition: false } },
+    }),
   );
   const same = known.data.find(({ name }) => name === example.name);
   if (same !== undefined) return same.id;

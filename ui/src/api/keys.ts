@@ -1,5 +1,5 @@
 import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
-import { api, unwrap } from "./client";
+import { api, everyPage, unwrap } from "./client";
 import type { components } from "./schema";
 
 export type ApiKey = components["schemas"]["ApiKey"];
@@ -7,11 +7,11 @@ export type CreatedApiKey = components["schemas"]["CreatedApiKey"];
 export type Scope = components["schemas"]["Scope"];
 type NewApiKey = components["schemas"]["NewApiKey"];
 
-/** Keys of the workspace. A plan permits fewer than one page. */
+/** Keys of the workspace. */
 export const keysQuery = queryOptions({
   queryKey: ["keys"],
   queryFn: ({ signal }) =>
-    unwrap(api.GET("/api/user/api-keys", { params: { query: { limit: 100 } }, signal })),
+    everyPage((query) => api.GET("/api/user/api-keys", { params: { query }, signal })),
 });
 
 function useChangedKeys() {

@@ -8,7 +8,7 @@ export function pipelineSearchQuery(text: string) {
   return queryOptions({
     queryKey: ["pipelines", "search", text],
     queryFn: ({ signal }) => {
-      const query = { q: text === "" ? undefined : text, limit: LIMIT };
+      const query = { q: text === "" ? undefined : text, limit: LIMIT, include_definition: false };
       return unwrap(api.GET("/api/pipelines", { params: { query }, signal }));
     },
     placeholderData: keepPreviousData,

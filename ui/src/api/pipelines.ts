@@ -9,20 +9,8 @@ import { draftsQuery } from "./drafts";
 import { ApiError } from "./errors";
 import type { components } from "./schema";
 
-/** Numbers of a pipeline for the last seven days. */
-type PipelineStats = {
-  /** UTC days, today last. */
-  days: string[];
-  runs: number[];
-  completed: number;
-  failed: number;
-  cancelled: number;
-  success_rate: number | null;
-  cost_usd_micros: number;
-  cost_complete: boolean;
-  next_run_at: string | null;
-};
-export type Pipeline = components["schemas"]["Pipeline"] & { stats?: PipelineStats | null };
+export type Pipeline = components["schemas"]["Pipeline"];
+export type ListedPipeline = components["schemas"]["ListedPipeline"];
 export type Example = components["schemas"]["Example"];
 export type Issue = components["schemas"]["Issue"];
 export type Validation = components["schemas"]["Validation"];
@@ -37,7 +25,8 @@ export const pipelinesQuery = (filter: PipelineFilter) =>
     queryKey: ["pipelines", "list", filter],
     initialPageParam: undefined as string | undefined,
     queryFn: async ({ pageParam, signal }) => {
-      const query = { ...filter, limit: PAGE, cursor: pageParam, include: "stats" as const };
+      const shown = { include: "stats", include_definition: false } as const;
+      const query = { ...filter, ...shown, limit: PAGE, cursor: pageParam };
       return unwrap(api.GET("/api/pipelines", { params: { query }, signal }));
     },
     getNextPageParam: (page) => page.next_cursor ?? undefined,

@@ -1,5 +1,5 @@
 import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
-import { api, unwrap } from "./client";
+import { api, everyPage, unwrap } from "./client";
 import type { components } from "./schema";
 
 export type Secret = components["schemas"]["ListedSecret"];
@@ -11,7 +11,7 @@ type NewSecret = components["schemas"]["NewSecret"];
 export const secretsQuery = queryOptions({
   queryKey: ["secrets", "stored"],
   queryFn: ({ signal }) =>
-    unwrap(api.GET("/api/user/secrets", { params: { query: { limit: 100 } }, signal })),
+    everyPage((query) => api.GET("/api/user/secrets", { params: { query }, signal })),
 });
 
 /** The secrets of one pipeline. */
@@ -19,12 +19,10 @@ export const pipelineSecretsQuery = (pipelineId: string) =>
   queryOptions({
     queryKey: ["secrets", "pipeline", pipelineId],
     queryFn: ({ signal }) =>
-      unwrap(
-        api.GET("/api/pipelines/{pipeline_id}/secrets", {
-          params: { path: { pipeline_id: pipelineId }, query: { limit: 100 } },
-          signal,
-        }),
-      ),
+      everyPage((query) => {
+        const params = { path: { pipeline_id: pipelineId }, query };
+        return api.GET("/api/pipelines/{pipeline_id}/secrets", { params, signal });
+      }),
   });
 
 /** Names that pipelines, or one of them, use and that are not stored. */

@@ -1,6 +1,6 @@
 import { Badge, Tooltip } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
-import type { Pipeline } from "@/api/pipelines";
+import type { ListedPipeline } from "@/api/pipelines";
 import { formatMoney } from "@/ui/format/numbers";
 import { Money, RelativeTime } from "@/ui/format/Values";
 import { StatusIcon } from "@/ui/StatusBadge";
@@ -13,7 +13,7 @@ import { strings } from "./strings";
 const percent = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 0 });
 
 /** A column whose cells are empty for a pipeline that is not saved yet. */
-function saved(cell: (pipeline: Pipeline) => React.ReactNode): Column<Row>["cell"] {
+function saved(cell: (pipeline: ListedPipeline) => React.ReactNode): Column<Row>["cell"] {
   return (row) => (row.kind === "pipeline" ? cell(row.pipeline) : null);
 }
 
@@ -101,7 +101,7 @@ function Name({ row }: { row: Row }) {
   );
 }
 
-function LastRun({ pipeline: { last_run } }: { pipeline: Pipeline }) {
+function LastRun({ pipeline: { last_run } }: { pipeline: ListedPipeline }) {
   if (last_run === null) return <span className="dimmed">{strings.never}</span>;
   return (
     <span className={classes.run}>
@@ -111,7 +111,7 @@ function LastRun({ pipeline: { last_run } }: { pipeline: Pipeline }) {
   );
 }
 
-function Cost({ pipeline: { stats } }: { pipeline: Pipeline }) {
+function Cost({ pipeline: { stats } }: { pipeline: ListedPipeline }) {
   if (!stats) return <span className="dimmed">{strings.noSchedule}</span>;
   const total = stats.runs.reduce((sum, runs) => sum + runs, 0);
   const label = `${total} runs in 7 days, ${formatMoney(stats.cost_usd_micros)}`;

@@ -1,14 +1,14 @@
 import type { DraftSummary } from "@/api/drafts";
-import type { Pipeline } from "@/api/pipelines";
+import type { ListedPipeline } from "@/api/pipelines";
 
 /** A row of the list: a pipeline, or a draft of one that is not saved yet. */
 export type Row =
-  | { kind: "pipeline"; id: string; pipeline: Pipeline; hasDraft: boolean }
+  | { kind: "pipeline"; id: string; pipeline: ListedPipeline; hasDraft: boolean }
   | { kind: "draft"; id: string; draft: DraftSummary };
 
 /** Drafts of new pipelines come first. They have no tags, and only their name can match a search. */
 export function listRows(
-  pipelines: readonly Pipeline[],
+  pipelines: readonly ListedPipeline[],
   drafts: readonly DraftSummary[],
   filter: { q?: string; tag?: string; status?: string },
 ): Row[] {
