@@ -31,10 +31,7 @@ export const callersQuery = queryOptions({
     );
     const usage = { from, to, group_by: "caller" as const };
     const [keys, schedules, used] = await Promise.all([
-      everyPage(
-        (query) => api.GET("/api/user/api-keys", { params: { query }, signal }),
-        MAX_PAGES,
-      ),
+      everyPage((query) => api.GET("/api/user/api-keys", { params: { query }, signal }), MAX_PAGES),
       everyPage((query) => api.GET("/api/schedules", { params: { query }, signal }), MAX_PAGES),
       unwrap(api.GET("/api/user/usage", { params: { query: usage }, signal })),
     ]);

@@ -29,9 +29,9 @@ RecipientLinkDoor = Annotated[LinkDoor[RecipientLink], Depends(RECIPIENT_LINKS)]
 async def list_recipients(
     caller: Annotated[Actor, needs(Scope.PIPELINES_READ)], read: Read, page: PageQuery
 ) -> Page[schemas.ListedRecipientView]:
-    """Addresses outside the workspace that were asked whether they want its emails, newest first.
+    """Addresses outside the workspace that must confirm that they want its emails, newest first.
 
-    Members are not asked. If the server does not ask recipients to confirm, the list is empty.
+    Members need not confirm. If the server does not ask recipients to confirm, the list is empty.
     """
     found = await queries.page(read, caller.workspace_id, before=page.before, limit=page.fetch)
     statuses = await service.statuses(read, found)

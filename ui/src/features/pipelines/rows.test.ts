@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import type { DraftSummary } from "@/api/drafts";
-import type { Pipeline } from "@/api/pipelines";
+import type { ListedPipeline } from "@/api/pipelines";
 import { listRows } from "./rows";
 
-const pipeline = (id: string) => ({ id }) as Pipeline;
+const pipeline = (id: string) => ({ id }) as ListedPipeline;
 const draft = (pipeline_id: string, name: string | null, is_new: boolean) =>
   ({ pipeline_id, name, is_new }) as DraftSummary;
 
