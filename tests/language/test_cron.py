@@ -383,3 +383,68 @@ class TestFirings:
     def test_an_invalid_expression_is_refused(self):
         with pytest.raises(CronInvalid):
             cron.firings("0 0 30 2 *", "UTC", at("2027-01-01"), 1)
+
+
+HOUR = timedelta(hours=1)
+ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "America/Havana")
+EXPRESSIONS = (
+    "* * * * *",
+    "0 9 * * 1-5",
+    "*/7 * * * *",
+    "0,30 0-2 * * *",
+    "30 2 * * *",
+    "15 */2 * * *",
+    "0 0 L * *",
+    "0 0-23 * * *",
+    "59 23 1 * 0",
+)
+# In or beside the weeks in which the zones change their clocks, and others.
+STARTS = st.builds(
+    lambda month, minutes: datetime(2026, month, 5, tzinfo=UTC) + timedelta(minutes=minutes),
+    st.sampled_from((3, 10)),
+    st.integers(0, 34 * 24 * 60),
+)
+
+
+class TestHourlyCounts:
+    @settings(max_examples=200)
+    @given(
+        expression=st.sampled_from(EXPRESSIONS),
+        zone=st.sampled_from(ZONES),
+        start=STARTS,
+        hours=st.integers(1, 60),
+        later=st.integers(-100, 200),
+    )
+    def test_they_are_those_of_all_times(self, expression, zone, start, hours, later):
+        after = start + timedelta(minutes=17 * later)
+        expected = [0] * hours
+        moment = max(after, start - timedelta(microseconds=1))
+        while (moment := cron.next_after(expression, zone, moment)) < start + hours * HOUR:
+            expected[(moment - start) // HOUR] += 1
+
+        assert cron.hourly_counts(expression, zone, start, hours, after=after) == expected
+
+    def test_a_week_of_each_minute_is_quick(self):
+        start = datetime(2026, 6, 1, tzinfo=UTC)
+
+        with cpu_limit(0.1):
+            counts = cron.hourly_counts(
+                "* * * * *", "Europe/Berlin", start, 168, after=start - HOUR
+            )
+
+        assert counts == [60] * 168
+
+    def test_zones_can_differ_by_half_an_hour(self):
+        start = datetime(2026, 6, 1, 0, 0, tzinfo=UTC)
+
+        counts = cron.hourly_counts("*/20 9 * * *", "Asia/Kolkata", start, 6, after=start)
+
+        # 9:00 there is 3:30 in UTC.
+        assert counts == [0, 0, 0, 2, 1, 0]
+
+    def test_an_hour_that_the_clocks_skip_has_one_time(self):
+        start = datetime(2026, 3, 29, 0, 0, tzinfo=UTC)
+
+        counts = cron.hourly_counts("*/10 2 * * *", "Europe/Berlin", start, 3, after=start)
+
+        assert counts == [0, 1, 0]

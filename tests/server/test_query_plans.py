@@ -116,6 +116,8 @@ class TestStatements:
             "/api/schedules",
             "/api/schedules?enabled=true&limit=1",
             "/api/schedules/upcoming",
+            "/api/schedules/density",
+            f"/api/schedules/density?pipeline_id={pipeline_id}",
         ):
             assert (await owner.get(found)).status_code == 200
 

@@ -10,9 +10,10 @@ of every hour keeps its interval, whatever the clock shows.
 """
 
 import re
-from collections.abc import Collection
+from bisect import bisect_left
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -58,6 +59,8 @@ _ANY_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
 _CALENDARS = (2001, 2002, 2003, 2005, 2006, 2009, 2010, *range(2000, 2028, 4))
 _EVERY_HOUR = set(range(24))
 _MINUTE = timedelta(minutes=1)
+_HOUR = timedelta(hours=1)
+_DAY = timedelta(days=1)
 _WORDS = cron_descriptor.Options(use_24hour_time_format=True, locale_code="en_US")
 
 
@@ -77,16 +80,23 @@ class Cron:
 
     def next_after(self, after: datetime) -> datetime | None:
         """The first moment after `after` at which it fires, in UTC; None beyond the end of the calendar."""
+        return next(self.times(after), None)
+
+    def times(self, after: datetime) -> Iterator[datetime]:
+        """The moments after `after` at which it fires, in UTC, to the end of the calendar."""
         try:
+            local = after.astimezone(self.zone)
             if not self._by_wall_clock:
-                return next(CronSim(self.expression, after.astimezone(self.zone))).astimezone(UTC)
-            times = CronSim(self.expression, after.astimezone(self.zone).replace(tzinfo=None))
-            while (moment := _moment(next(times), self.zone)) <= after:
-                # The repeated hour: its times fired when the clock first showed them.
-                pass
-        except (OverflowError, StopIteration, ValueError):
-            return None
-        return moment
+                for moment in CronSim(self.expression, local):
+                    yield moment.astimezone(UTC)
+                return
+            for shown in CronSim(self.expression, local.replace(tzinfo=None)):
+                # In the repeated hour, times have fired when the clock first showed them.
+                if (moment := _moment(shown, self.zone)) > after:
+                    yield moment
+                    after = moment
+        except (OverflowError, ValueError):
+            return
 
     def note(self, local: datetime, before: datetime) -> str | None:
         """What a change of the clocks does to a time, seen from an earlier one."""
@@ -171,6 +181,62 @@ def next_after(expression: str, timezone: str, after: datetime) -> datetime | No
         CronInvalid, TimezoneUnknown: as for `compiled`.
     """
     return _compiled(expression, timezone).next_after(after)
+
+
+def hourly_counts(
+    expression: str, timezone: str, start: datetime, hours: int, *, after: datetime
+) -> list[int]:
+    """How often the expression fires in each of `hours` hours from `start`. Times until `after` do not count.
+
+    On days without a change of the clocks, this takes the same time whether it fires once an hour or each minute.
+
+    Raises:
+        CronInvalid, TimezoneUnknown: as for `compiled`.
+    """
+    cron = _compiled(expression, timezone)
+    sim = CronSim(expression, _ANY_MOMENT)
+    minutes = sorted(sim.minutes)
+    counts = [0] * hours
+    first, end = max(start, after + timedelta(microseconds=1)), start + hours * _HOUR
+    day = first.astimezone(cron.zone).date()
+    while (midnight := datetime.combine(day, time(), cron.zone)).astimezone(UTC) < end:
+        day += _DAY
+        next_midnight = datetime.combine(day, time(), cron.zone)
+        if midnight.utcoffset() != next_midnight.utcoffset():
+            _count_times(cron, midnight, next_midnight, counts, start, first)
+        elif midnight.month in sim.months and sim.match_day(midnight.date()):
+            for hour in sim.hours:
+                _count_hour(midnight.astimezone(UTC) + hour * _HOUR, minutes, counts, start, first)
+    return counts
+
+
+def _count_times(
+    cron: Cron,
+    midnight: datetime,
+    next_midnight: datetime,
+    counts: list[int],
+    start: datetime,
+    first: datetime,
+) -> None:
+    """Count a day on which the clocks change, one time after the other."""
+    end = min(start + len(counts) * _HOUR, next_midnight.astimezone(UTC))
+    for moment in cron.times(max(first, midnight.astimezone(UTC)) - timedelta(microseconds=1)):
+        if moment >= end:
+            return
+        counts[(moment - start) // _HOUR] += 1
+
+
+def _count_hour(
+    begin: datetime, minutes: list[int], counts: list[int], start: datetime, first: datetime
+) -> None:
+    """Count the times in an hour of a zone. It is in two hours of the result if the zones differ by half an hour."""
+    number = (begin - start) // _HOUR
+    for index in (number, number + 1):
+        if 0 <= index < len(counts):
+            since, until = max(start + index * _HOUR, first), start + (index + 1) * _HOUR
+            # Rounded up: the first minute that is not before the moment.
+            lowest, highest = (-((begin - each) // _MINUTE) for each in (since, until))
+            counts[index] += max(0, bisect_left(minutes, highest) - bisect_left(minutes, lowest))
 
 
 def check(expression: str) -> None:

@@ -13,6 +13,7 @@ export type Schedule = Schemas["Schedule"];
 export type ListedSchedule = Schemas["ListedSchedule"];
 export type Firing = Schemas["Firing"];
 export type Preview = Schemas["Preview"];
+export type HourlyRuns = Schemas["HourlyRuns"];
 export type Tick = Schemas["Tick"];
 export type NewSchedule = Schemas["ScheduleRequest"];
 export type ScheduleChanges = Schemas["SchedulePatch"];
@@ -22,6 +23,7 @@ const PAGE = 50;
 const TICKS = 20;
 /** New ticks and next times appear without a reload. */
 const REFRESH_MS = 15_000;
+const DENSITY_REFRESH_MS = 60_000;
 
 export const schedulesQuery = (filter: ScheduleFilter) =>
   infiniteQueryOptions({
@@ -33,6 +35,17 @@ export const schedulesQuery = (filter: ScheduleFilter) =>
     },
     getNextPageParam: (page) => page.next_cursor ?? undefined,
     refetchInterval: REFRESH_MS,
+  });
+
+/** How many runs are due in each hour from `start`, in milliseconds. */
+export const densityQuery = (start: number, hours: number, pipelineId: string | undefined) =>
+  queryOptions({
+    queryKey: ["schedules", "density", start, hours, pipelineId],
+    queryFn: ({ signal }) => {
+      const query = { from: new Date(start).toISOString(), hours, pipeline_id: pipelineId };
+      return unwrap(api.GET("/api/schedules/density", { params: { query }, signal }));
+    },
+    refetchInterval: DENSITY_REFRESH_MS,
   });
 
 export const scheduleQuery = (id: string) =>

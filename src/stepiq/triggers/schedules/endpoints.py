@@ -87,6 +87,31 @@ async def list_upcoming(
     )
 
 
+@router.get("/schedules/density", responses=problems(ScopeMissing))
+async def get_density(
+    caller: Reader,
+    services: BillingServicesDep,
+    read: Read,
+    start: Annotated[
+        Instant | None, Query(alias="from", description="Start of the first hour. Default: now.")
+    ] = None,
+    hours: Annotated[int, Query(ge=1, le=200, description="Number of hours.")] = 168,
+    pipeline_id: Annotated[
+        UUID | None, Query(description="Only schedules of this pipeline.")
+    ] = None,
+) -> schemas.DensityView:
+    """How many runs the schedules of the workspace will start in each hour. Past times do not count."""
+    found = await service.density(
+        read,
+        caller,
+        plan=_plan(services, caller),
+        start=clock.now() if start is None else start,
+        hours=hours,
+        pipeline_id=pipeline_id,
+    )
+    return schemas.DensityView.model_validate(found)
+
+
 @router.post("/schedules/preview", responses=problems(CronInvalid, TimezoneUnknown, ScopeMissing))
 async def preview_schedule(_caller: Reader, body: schemas.PreviewRequest) -> schemas.PreviewView:
     """When an expression fires next, in words and times, without storing a schedule."""

@@ -123,15 +123,28 @@ async def stop(session: Session, pipeline_id: UUID) -> None:
 
 
 async def first_upcoming(
-    session: Session, workspace_id: UUID, limit: int
+    session: Session,
+    workspace_id: UUID,
+    limit: int,
+    *,
+    pipeline_id: UUID | None = None,
+    before: datetime | None = None,
 ) -> list[tuple[Schedule, str]]:
-    """The schedules of a workspace that fire next, each with its pipeline's name."""
-    rows = await session.execute(
+    """The schedules of a workspace, or of one pipeline, that fire next, each with its pipeline's name.
+
+    With `before`, only those that fire before that moment.
+    """
+    statement = (
         sa.select(schedules, pipelines.c.name.label("pipeline_name"))
         .join(pipelines, pipelines.c.id == schedules.c.pipeline_id)
         .where(schedules.c.workspace_id == workspace_id, schedules.c.next_run_at.is_not(None))
-        .order_by(schedules.c.next_run_at, schedules.c.id)
-        .limit(limit)
+    )
+    if pipeline_id is not None:
+        statement = statement.where(schedules.c.pipeline_id == pipeline_id)
+    if before is not None:
+        statement = statement.where(schedules.c.next_run_at < before)
+    rows = await session.execute(
+        statement.order_by(schedules.c.next_run_at, schedules.c.id).limit(limit)
     )
     return [(_schedule(row), row.pipeline_name) for row in rows]
 

@@ -11,6 +11,8 @@ from stepiq.store.states import CatchUp, Overlap, PipelineStatus, RunStatus, Tic
 
 MAX_PER_PIPELINE = 10_000
 """Maximum number of schedules per pipeline."""
+MAX_COUNTED = 200
+"""Maximum number of schedules whose times are counted for an answer."""
 
 
 class TickReason(StrEnum):
@@ -109,3 +111,24 @@ class Upcoming:
     pipeline_name: str
     name: str
     run_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HourlyRuns:
+    """How often a schedule fires in each hour of a period."""
+
+    schedule_id: UUID
+    pipeline_id: UUID
+    pipeline_name: str
+    name: str
+    runs: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Density:
+    """How often schedules fire in each hour of a period."""
+
+    schedules: list[HourlyRuns]
+    """Those that fire in the period."""
+    is_complete: bool
+    """Whether all schedules of the workspace are counted."""

@@ -126,6 +126,25 @@ class UpcomingView(View):
     run_at: Timestamp
 
 
+class HourlyRunsView(View):
+    """How many runs a schedule starts in each hour."""
+
+    schedule_id: UUID
+    pipeline_id: UUID
+    pipeline_name: str
+    name: str
+    runs: list[int]
+    """The number of runs in each hour from `from`."""
+
+
+class DensityView(View):
+    """How many runs schedules start in each hour of a period."""
+
+    schedules: list[HourlyRunsView]
+    is_complete: bool
+    """False if only the 200 schedules that fire next are counted."""
+
+
 class TickView(View):
     """The result of one tick of a schedule."""
 

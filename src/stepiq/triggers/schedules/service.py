@@ -2,7 +2,7 @@
 
 import heapq
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from stepiq.core.json import Json
 from stepiq.execution import quotas
 from stepiq.execution.quotas import Quota
 from stepiq.execution.runtime import Engine
-from stepiq.language import cron
+from stepiq.language import cron, offload
 from stepiq.language.cron import CronInvalid
 from stepiq.pipelines import service as pipelines
 from stepiq.runs import service as runs
@@ -28,7 +28,14 @@ from stepiq.triggers.schedules.errors import (
     ScheduleOfDefinition,
     TooManySchedules,
 )
-from stepiq.triggers.schedules.records import MAX_PER_PIPELINE, Schedule, Upcoming
+from stepiq.triggers.schedules.records import (
+    MAX_COUNTED,
+    MAX_PER_PIPELINE,
+    Density,
+    HourlyRuns,
+    Schedule,
+    Upcoming,
+)
 
 
 async def create(
@@ -210,6 +217,53 @@ async def upcoming(
         told.append(queries.upcoming(schedule, pipeline_name, moment))
         if (following := schedule.next_after(moment)) is not None:
             heapq.heappush(waiting, (following, number))
+    return told
+
+
+async def density(
+    session: Session,
+    actor: Actor,
+    *,
+    plan: Plan,
+    start: datetime,
+    hours: int,
+    pipeline_id: UUID | None,
+) -> Density:
+    """How often schedules of the workspace fire in each hour of a period. The past does not count.
+
+    At most `MAX_COUNTED` schedules are counted: those that fire next.
+
+    Args:
+        session: can be read-only.
+        actor: the caller.
+        plan: the workspace's plan. The result is empty if it has no schedules.
+        start: the beginning of the first hour.
+        hours: number of hours.
+        pipeline_id: count only schedules of this pipeline.
+    """
+    if not plan.cron:
+        return Density([], is_complete=True)
+    found = await queries.first_upcoming(
+        session,
+        actor.workspace_id,
+        MAX_COUNTED + 1,
+        pipeline_id=pipeline_id,
+        before=start + timedelta(hours=hours),
+    )
+    counted = await offload.compute_apart(
+        _hourly_runs, found[:MAX_COUNTED], start, hours, clock.now()
+    )
+    return Density(counted, is_complete=len(found) <= MAX_COUNTED)
+
+
+def _hourly_runs(
+    found: list[tuple[Schedule, str]], start: datetime, hours: int, now: datetime
+) -> list[HourlyRuns]:
+    told: list[HourlyRuns] = []
+    for each, pipeline_name in found:
+        runs = cron.hourly_counts(each.cron_expression, each.timezone, start, hours, after=now)
+        if any(runs):
+            told.append(HourlyRuns(each.id, each.pipeline_id, pipeline_name, each.name, runs))
     return told
 
 

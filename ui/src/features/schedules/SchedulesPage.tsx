@@ -6,7 +6,7 @@ import { lazy, Suspense, useState } from "react";
 import { pipelineOptionsQuery } from "@/api/filterOptions";
 import { type Schedule, schedulesQuery } from "@/api/schedules";
 import { EmptyState } from "@/ui/feedback/EmptyState";
-import { TextSkeleton } from "@/ui/feedback/Skeletons";
+import { TableSkeleton, TextSkeleton } from "@/ui/feedback/Skeletons";
 import { useKeys } from "@/ui/keys/useKeys";
 import { PageHeader } from "@/ui/PageHeader";
 import { DataTable } from "@/ui/table/DataTable";
@@ -17,9 +17,11 @@ import { DeleteSchedule } from "./DeleteSchedule";
 import classes from "./Schedules.module.css";
 import { filterOf, readSchedulesSearch, type SchedulesSearch } from "./search";
 import { strings } from "./strings";
+import { ViewSwitch } from "./ViewSwitch";
 
 const ScheduleForm = lazy(() => import("./ScheduleForm"));
 const SchedulePanel = lazy(() => import("./SchedulePanel"));
+const WeekView = lazy(() => import("./week/WeekView"));
 
 const CURL = `curl -X POST ${window.location.origin}/api/pipelines/$PIPELINE/schedules \\
   -H "X-API-Key: $STEPIQ_KEY" -H "Content-Type: application/json" \\
@@ -27,7 +29,9 @@ const CURL = `curl -X POST ${window.location.origin}/api/pipelines/$PIPELINE/sch
 
 export function SchedulesPage({ search }: { search: SchedulesSearch }) {
   const pages = useSuspenseInfiniteQuery(schedulesQuery(filterOf(search)));
-  const filters = useFilters();
+  const isWeek = search.view === "week";
+  const isOpen = search.schedule !== undefined || (isWeek && search.at !== undefined);
+  const filters = useFilters(isWeek);
   const [dialog, setDialog] = useState<{ kind: "edit" | "delete"; schedule: Schedule } | null>(
     null,
   );
@@ -49,13 +53,21 @@ export function SchedulesPage({ search }: { search: SchedulesSearch }) {
           </Button>
         }
       />
-      <FilterChips
-        filters={filters}
-        values={{ pipeline: search.pipeline, state: search.state }}
-        onChange={change}
-      />
-      <div className={classes.layout} data-open={search.schedule !== undefined}>
-        {rows.length > 0 ? (
+      <div className={classes.toolbar}>
+        <FilterChips
+          filters={filters}
+          values={{ pipeline: search.pipeline, state: search.state }}
+          onChange={change}
+        />
+        <ViewSwitch search={search} />
+      </div>
+      <div className={classes.layout} data-open={isOpen}>
+        {rows.length > 0 && isWeek && (
+          <Suspense fallback={<TableSkeleton columns={8} rows={24} />}>
+            <WeekView search={search} onChange={change} hasPanel={search.schedule !== undefined} />
+          </Suspense>
+        )}
+        {rows.length > 0 && !isWeek && (
           <DataTable
             label={strings.schedules}
             columns={COLUMNS}
@@ -76,7 +88,8 @@ export function SchedulesPage({ search }: { search: SchedulesSearch }) {
               )
             }
           />
-        ) : (
+        )}
+        {rows.length === 0 && (
           <NoSchedules
             search={search}
             onClear={() => change({ pipeline: undefined, state: undefined })}
@@ -120,10 +133,19 @@ export function SchedulesPage({ search }: { search: SchedulesSearch }) {
   );
 }
 
-function useFilters(): readonly FilterDefinition[] {
+/** The week has only enabled schedules. */
+function useFilters(isWeek: boolean): readonly FilterDefinition[] {
   const { data: options = [] } = useQuery(pipelineOptionsQuery);
+  const pipeline: FilterDefinition = {
+    id: "pipeline",
+    label: strings.pipeline,
+    kind: "choice",
+    isSingle: true,
+    options,
+  };
+  if (isWeek) return [pipeline];
   return [
-    { id: "pipeline", label: strings.pipeline, kind: "choice", isSingle: true, options },
+    pipeline,
     {
       id: "state",
       label: strings.state,

@@ -53,6 +53,27 @@ export const strings = {
   outcomes: { started: "Started", skipped: "Skipped", missed: "Missed" },
   ofDefinition: "The definition of the pipeline sets its times. To change them, edit the pipeline.",
   editPipeline: "Edit the pipeline",
+  view: "View",
+  list: "List",
+  week: {
+    name: "Week",
+    label: "Runs by hour",
+    previous: "Previous week",
+    next: "Next week",
+    today: "Today",
+    notLoaded: "The times of the schedules could not be loaded",
+    nothing: "No runs are due in these days.",
+    nothingHere: "No runs are due in this hour.",
+    incomplete:
+      "Only the 200 schedules that are due next are counted. Filter by pipeline to count others.",
+    noHour: "This day does not have this hour.",
+    change: "The clocks change on this day.",
+    hours: (count: number) => `${count} hours`,
+    again: (hour: string) => `${hour} again`,
+    runs: (text: string, count: number) => `${text} ${count === 1 ? "run" : "runs"}`,
+    runsAt: (text: string, count: number, time: string) =>
+      `${text} ${count === 1 ? "run" : "runs"}: ${time}`,
+  },
   deleteText: "It starts no more runs, and its ticks are deleted. Its runs remain.",
 } as const;
 
