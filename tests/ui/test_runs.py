@@ -215,3 +215,31 @@ async def test_lists_are_accessible(page: Page, person: Person, api: httpx2.Asyn
     await page.goto("/jobs")
     await expect(page.get_by_role("table", name="Jobs")).to_be_visible()
     await assert_accessible_in_both_themes(page)
+
+
+async def test_the_default_columns_fit_the_screen(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    failing = {
+        "name": "A pipeline with quite a long name",
+        "steps": [{"id": "sum", "type": "transform", "set": {"sum": "int('many')"}}],
+    }
+    await _run(api, await _create(api, failing, "monthly", "finance"))
+    await _run(api, await _create(api, APPROVAL), wait=0)
+    await open_session(page, person)
+
+    shown: dict[int, list[str]] = {}
+    for width in (360, 768, 1024, 1440):
+        await page.set_viewport_size({"width": width, "height": 900})
+        await page.goto("/runs")
+        await expect(_rows(page)).to_have_count(2)
+        table = page.get_by_role("table", name="Runs")
+        overflow = await table.evaluate(
+            "each => each.parentElement.scrollWidth - each.parentElement.clientWidth"
+        )
+        assert overflow <= 0, f"The table is {overflow} px too wide for a screen of {width} px."
+        shown[width] = await table.get_by_role("columnheader").all_inner_texts()
+
+    assert shown[768][-4:] == ["Status", "Pipeline", "Started", "Duration"]
+    assert shown[1024][-5:] == ["Status", "Pipeline", "Started", "Duration", "Cost"]
+    assert {"Tokens", "Tags", "Error"} <= set(shown[1440])

@@ -24,7 +24,7 @@ const all: readonly Column<Row>[] = [
   {
     id: "tags",
     header: strings.tags,
-    wideOnly: true,
+    from: 960,
     cell: saved(({ tags }) => (
       <span className={classes.tags}>
         {tags.map((tag) => (
@@ -39,7 +39,7 @@ const all: readonly Column<Row>[] = [
     id: "version",
     header: strings.version,
     align: "end",
-    wideOnly: true,
+    from: 720,
     cell: saved(({ version }) => <span className="numeric">{version}</span>),
   },
   {
@@ -55,7 +55,7 @@ const all: readonly Column<Row>[] = [
       </Tooltip>
     ),
     align: "end",
-    wideOnly: true,
+    from: 720,
     cell: saved(({ stats }) =>
       typeof stats?.success_rate === "number" ? (
         <span className="numeric">{percent.format(stats.success_rate)}</span>
@@ -68,16 +68,16 @@ const all: readonly Column<Row>[] = [
     id: "cost",
     header: strings.cost,
     align: "end",
-    wideOnly: true,
+    from: 960,
     cell: saved((pipeline) => <Cost pipeline={pipeline} />),
   },
   {
     id: "next",
     header: strings.nextRun,
-    wideOnly: true,
+    from: 720,
     cell: saved(({ stats }) => <RelativeTime time={stats?.next_run_at} />),
   },
-  { id: "state", header: strings.state, wideOnly: true, cell: (row) => <State row={row} /> },
+  { id: "state", header: strings.state, from: 440, cell: (row) => <State row={row} /> },
 ];
 
 /** The columns of the list. Those with numbers of the last days need `stats` of the pipelines. */

@@ -31,12 +31,12 @@ export const RUN_COLUMNS: readonly (Column<Run> & { id: ColumnId })[] = [
   {
     id: "trigger",
     header: headers.trigger,
-    wideOnly: true,
+    from: 960,
     cell: ({ trigger_type, caller }) => (
-      <>
+      <span className={classes.trigger} title={caller?.name ?? undefined}>
         {strings.triggers[trigger_type]}
         {caller?.name && <span className="dimmed"> · {caller.name}</span>}
-      </>
+      </span>
     ),
   },
   {
@@ -51,26 +51,27 @@ export const RUN_COLUMNS: readonly (Column<Run> & { id: ColumnId })[] = [
         <span>{headers.duration}</span>
       </Tooltip>
     ),
+    from: 440,
     cell: (run) => <RunDuration run={run} />,
   },
   {
     id: "tokens",
     header: headers.tokens,
     align: "end",
-    wideOnly: true,
+    from: 960,
     cell: ({ total_tokens }) => <Tokens count={total_tokens} />,
   },
   {
     id: "cost",
     header: headers.cost,
     align: "end",
-    wideOnly: true,
+    from: 720,
     cell: (run) => <Money micros={run.cost_usd_micros} complete={run.cost_complete} />,
   },
   {
     id: "tags",
     header: headers.tags,
-    wideOnly: true,
+    from: 1120,
     cell: ({ pipeline_tags }) =>
       pipeline_tags.map((tag) => (
         <span key={tag} className={classes.tag}>
@@ -81,7 +82,7 @@ export const RUN_COLUMNS: readonly (Column<Run> & { id: ColumnId })[] = [
   {
     id: "error",
     header: headers.error,
-    wideOnly: true,
+    from: 1120,
     cell: (run) => {
       const code = errorCode(run);
       return (

@@ -17,7 +17,12 @@ export default function ColumnPicker({ columns, shown, onChange }: Props) {
         </Button>
       </Popover.Target>
       <Popover.Dropdown aria-label="Columns">
-        <Checkbox.Group label="Columns" value={[...shown]} onChange={onChange}>
+        <Checkbox.Group
+          label="Columns"
+          description="A narrow table shows the first ones only."
+          value={[...shown]}
+          onChange={onChange}
+        >
           <Stack gap={8} mt={8}>
             {columns.map(({ id, label }) => (
               <Checkbox key={id} value={id} label={label} />

@@ -1,6 +1,6 @@
 import type { KeyboardEvent, MouseEvent } from "react";
 import type { Column } from "./DataTable";
-import classes from "./DataTable.module.css";
+import { visibilityClass } from "./visibility";
 
 type Props<Row> = {
   id: string;
@@ -43,9 +43,9 @@ export function DataRow<Row>(props: Props<Row>) {
       onKeyDown={onKeyDown}
       onFocus={() => onFocus(id)}
     >
-      {columns.map(({ id: column, cell, align, wideOnly }) => (
-        <td key={column} data-align={align} className={wideOnly ? classes.wide : undefined}>
-          {cell(row)}
+      {columns.map((column) => (
+        <td key={column.id} data-align={column.align} className={visibilityClass(column)}>
+          {column.cell(row)}
         </td>
       ))}
     </tr>

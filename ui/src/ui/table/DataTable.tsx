@@ -5,8 +5,9 @@ import classes from "./DataTable.module.css";
 import type { TableSelection } from "./selection";
 import { useActiveRow } from "./useActiveRow";
 import { useSelection } from "./useSelection";
+import { type Visibility, visibilityClass } from "./visibility";
 
-export type Column<Row> = {
+export type Column<Row> = Visibility & {
   id: string;
   header: ReactNode;
   cell: (row: Row) => ReactNode;
@@ -14,8 +15,6 @@ export type Column<Row> = {
   width?: string;
   /** Numbers are aligned to the end. */
   align?: "start" | "end";
-  /** Hide the column on screens below 768 px. */
-  wideOnly?: boolean;
 };
 
 type Props<Row> = {
@@ -83,20 +82,24 @@ export function DataTable<Row>(props: Props<Row>) {
     >
       <table className={classes.table} aria-label={label} aria-rowcount={rows.length + 1}>
         <colgroup>
-          {columns.map(({ id, width, wideOnly }) => (
-            <col key={id} style={{ width }} className={wideOnly ? classes.wide : undefined} />
+          {columns.map((column) => (
+            <col
+              key={column.id}
+              style={{ width: column.width }}
+              className={visibilityClass(column)}
+            />
           ))}
         </colgroup>
         <thead>
           <tr>
-            {columns.map(({ id, header, align, wideOnly }) => (
+            {columns.map((column) => (
               <th
-                key={id}
+                key={column.id}
                 scope="col"
-                data-align={align}
-                className={wideOnly ? classes.wide : undefined}
+                data-align={column.align}
+                className={visibilityClass(column)}
               >
-                {header}
+                {column.header}
               </th>
             ))}
           </tr>
