@@ -1,12 +1,14 @@
 import { Link, type LinkProps } from "@tanstack/react-router";
 import classes from "./SubNavigation.module.css";
+import { useCurrentInView } from "./useCurrentInView";
 
 type Props = { label: string; pages: readonly { to: LinkProps["to"]; label: string }[] };
 
 /** Links between the pages of one section. */
 export function SubNavigation({ label, pages }: Props) {
+  const nav = useCurrentInView();
   return (
-    <nav aria-label={label} className={classes.navigation}>
+    <nav ref={nav} aria-label={label} className={classes.navigation}>
       {pages.map(({ to, label: text }) => (
         <Link
           key={to}

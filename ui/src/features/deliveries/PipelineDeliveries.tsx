@@ -111,7 +111,7 @@ function NoDeliveries({ id, search, onClear }: Props & { onClear: () => void }) 
     <EmptyState
       title={strings.none}
       icon={Send}
-      curl={curl}
+      example={curl}
       actions={
         <Button
           variant="default"

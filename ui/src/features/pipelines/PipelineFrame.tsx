@@ -1,10 +1,10 @@
 import { Badge } from "@mantine/core";
 import { useQuery, useSuspenseQuery } from "@tanstack/react-query";
-import { Link, type LinkProps, Outlet, useLocation, useRouter } from "@tanstack/react-router";
-import { useEffect, useRef } from "react";
+import { Link, type LinkProps, Outlet, useRouter } from "@tanstack/react-router";
 import { draftsQuery } from "@/api/drafts";
 import { savedPipelineQuery } from "@/api/pipelines";
 import { PageHeader } from "@/ui/PageHeader";
+import { useCurrentInView } from "@/ui/useCurrentInView";
 import classes from "./PipelineFrame.module.css";
 import { strings } from "./strings";
 
@@ -21,14 +21,7 @@ const PAGES = [
 export function PipelineFrame({ id }: { id: string }) {
   const { data: pipeline } = useSuspenseQuery(savedPipelineQuery(id));
   const { routesByPath } = useRouter();
-  const { pathname } = useLocation();
-  const nav = useRef<HTMLElement>(null);
-  // Small screens show only some of the links.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the path decides which link is the current one
-  useEffect(() => {
-    const current = nav.current?.querySelector('[aria-current="page"]');
-    current?.scrollIntoView({ block: "nearest", inline: "nearest" });
-  }, [pathname]);
+  const nav = useCurrentInView();
   const pages = PAGES.filter(
     ({ path, needsVersion }) => path in routesByPath && (pipeline !== null || !needsVersion),
   );

@@ -107,7 +107,7 @@ function NoRows({ search: { q, tag, status } }: { search: ListSearch }) {
     <EmptyState
       title={strings.emptyTitle}
       icon={Workflow}
-      curl={CURL}
+      example={CURL}
       actions={
         <Button
           renderRoot={(props) => <Link to="/pipelines" search={{ create: "example" }} {...props} />}

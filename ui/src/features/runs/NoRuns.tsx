@@ -19,7 +19,7 @@ export default function NoRuns({ search, onClear, older }: Props) {
     return (
       <EmptyState
         title={strings.empty}
-        curl={firstRunCurl(window.location.origin)}
+        example={firstRunCurl(window.location.origin)}
         actions={
           <Button renderRoot={(props) => <Link to="/welcome" {...props} />}>
             {strings.runExample}

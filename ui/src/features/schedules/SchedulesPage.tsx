@@ -175,7 +175,7 @@ function NoSchedules({ search, onClear }: { search: SchedulesSearch; onClear: ()
     );
   }
   return (
-    <EmptyState title={strings.empty} icon={CalendarClock} curl={CURL}>
+    <EmptyState title={strings.empty} icon={CalendarClock} example={CURL}>
       {strings.emptyText}
     </EmptyState>
   );

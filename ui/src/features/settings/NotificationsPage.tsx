@@ -7,7 +7,6 @@ import { RelativeTime } from "@/ui/format/Values";
 import { PageHeader } from "@/ui/PageHeader";
 import { type Status, StatusBadge } from "@/ui/StatusBadge";
 import { type Column, DataTable } from "@/ui/table/DataTable";
-import { CodeBlock } from "@/ui/text/CodeBlock";
 import { strings } from "./strings";
 
 const LOOKS: Record<Recipient["status"], Status> = {
@@ -57,9 +56,13 @@ export function NotificationsPage() {
     <>
       <PageHeader title={strings.notifications} description={strings.notificationsDescription} />
       {recipients.length === 0 ? (
-        <EmptyState title={strings.noRecipients} icon={Mail}>
-          <p>{strings.noRecipientsText}</p>
-          <CodeBlock code={strings.notificationExample} label={strings.notificationExampleLabel} />
+        <EmptyState
+          title={strings.noRecipients}
+          icon={Mail}
+          example={strings.notificationExample}
+          exampleLabel={strings.notificationExampleLabel}
+        >
+          {strings.noRecipientsText}
         </EmptyState>
       ) : (
         <DataTable

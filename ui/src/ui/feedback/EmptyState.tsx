@@ -10,21 +10,24 @@ type Props = {
   icon?: LucideIcon;
   /** Buttons and links that fill the list. */
   actions?: ReactNode;
-  /** A command that does the same with the API. */
-  curl?: string;
+  /** Code that fills the list. */
+  example?: string;
+  /** Heading of the example. By default, it is a command for the API. */
+  exampleLabel?: string;
 };
 
 /** An empty list: what belongs in it, and a way to fill it. */
-export function EmptyState({ title, children, icon: Icon = Inbox, actions, curl }: Props) {
+export function EmptyState(props: Props) {
+  const { title, children, icon: Icon = Inbox, actions, example } = props;
   return (
     <div className={classes.state}>
       <Icon size={24} className={classes.icon} aria-hidden />
       <h2 className={classes.title}>{title}</h2>
       {children && <div className={classes.text}>{children}</div>}
       {actions && <div className={classes.actions}>{actions}</div>}
-      {curl && (
+      {example && (
         <div className={classes.example}>
-          <CodeBlock label="With the API" code={curl} />
+          <CodeBlock label={props.exampleLabel ?? "With the API"} code={example} />
         </div>
       )}
     </div>

@@ -22,7 +22,7 @@ export default function RunPanels({ run }: { run: Run }) {
       onChange={(next) => setSearch({ panel: PANELS.find((each) => each === next) })}
       keepMounted={false}
     >
-      <Tabs.List aria-label={strings.panels.label}>
+      <Tabs.List aria-label={strings.panels.label} className={classes.tabs}>
         {PANELS.map((each) => (
           <Tabs.Tab key={each} value={each}>
             {strings.panels[each]}
