@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, Locator, Page, Route, expect
 
 from tests.support.fake_provider import RunningFakeProvider
 from tests.support.ports import free_port
@@ -127,6 +127,30 @@ async def test_a_failed_step_is_found_and_retried_with_another_input(
     await expect(status(page)).to_have_text("Completed")
     await expect(item(page, "^completed first")).to_contain_text("reused")
     await expect(page.get_by_role("main")).to_contain_text("1 step reused")
+
+
+async def test_a_run_that_began_to_wait_while_the_page_loaded_is_shown_as_waiting(
+    page: Page, person: Person, api: httpx2.AsyncClient
+):
+    text = "name: Asks\nsteps: [{id: check, type: human_review, message: Right?}]\n"
+    pipeline_id = await created(api, text)
+    run = await api.post(f"/api/pipelines/{pipeline_id}/run?wait=20", json={"input_data": {}})
+    run_id = run.json()["id"]
+    await api.get(f"/api/runs/{run_id}/reviews/check")
+    requests: list[str] = []
+
+    async def answer_the_first_as_before(route: Route) -> None:
+        requests.append(route.request.url)
+        response = await route.fetch()
+        old = {"status": "running"} if len(requests) == 1 else {}
+        await route.fulfill(response=response, json=await response.json() | old)
+
+    await page.route(re.compile(rf"/api/runs/{run_id}\?steps=false"), answer_the_first_as_before)
+    await open_session(page, person)
+    await page.goto(f"/runs/{run_id}")
+
+    await expect(status(page)).to_have_text("Waiting")
+    assert len(requests) > 1
 
 
 async def test_a_reload_restores_what_was_open(

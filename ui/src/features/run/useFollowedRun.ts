@@ -36,7 +36,13 @@ function useSteps(store: RunStore, runId: string, queryClient: QueryClient): num
   useEffect(() => {
     const aborted = new AbortController();
     const readFirst = () => queryClient.fetchQuery(firstStepsQuery(runId));
-    void readSteps(runId, store, aborted.signal, readFirst, setAfter);
+    const onFirst = (lastSeq: number) => {
+      setAfter(lastSeq);
+      if (store.head !== null && isFinal(store.head.status)) return;
+      // The stream begins after the steps. The run was read before them, so it may miss a change of its status.
+      void queryClient.invalidateQueries({ queryKey: runQuery(runId).queryKey, exact: true });
+    };
+    void readSteps(runId, store, aborted.signal, readFirst, onFirst);
     return () => {
       aborted.abort();
       store.stop();
