@@ -42,7 +42,7 @@ export function DocsPage({ path, search }: { path: DocsPath; search: DocsSearch 
   return (
     <>
       <PageHeader title={title} actions={path === "/docs" && <OpenApiLink />} />
-      <div className={classes.layout} data-chosen={hash !== ""}>
+      <div className={classes.layout} data-chosen={hash !== ""} data-searching={q !== ""}>
         <div className={classes.side}>
           <TextInput
             ref={field}
