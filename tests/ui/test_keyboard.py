@@ -82,6 +82,7 @@ async def test_from_the_sign_in_to_an_approved_review(
     await page.keyboard.press("Enter")
 
     await expect(status(page)).to_have_text("Failed")
+    await expect(item(page, "^failed broken")).to_be_visible()
     await page.keyboard.press("f")
     await expect(item(page, "^failed broken")).to_have_attribute("aria-selected", "true")
     await tab_to(page, page.get_by_role("button", name="Retry from here"))
