@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 import cron_descriptor  # pyright: ignore[reportMissingTypeStubs]
@@ -86,16 +87,17 @@ class Cron:
         """The moments after `after` at which it fires, in UTC, to the end of the calendar."""
         try:
             local = after.astimezone(self.zone)
-            if not self._by_wall_clock:
-                for moment in CronSim(self.expression, local):
-                    yield moment.astimezone(UTC)
-                return
-            for shown in CronSim(self.expression, local.replace(tzinfo=None)):
+            sim = CronSim(
+                self.expression, local.replace(tzinfo=None) if self._by_wall_clock else local
+            )
+            while True:
+                shown = next(sim)
+                moment = _moment(shown, self.zone) if self._by_wall_clock else shown.astimezone(UTC)
                 # In the repeated hour, times have fired when the clock first showed them.
-                if (moment := _moment(shown, self.zone)) > after:
+                if moment > after:
                     yield moment
                     after = moment
-        except (OverflowError, ValueError):
+        except (OverflowError, StopIteration, ValueError):
             return
 
     def note(self, local: datetime, before: datetime) -> str | None:
@@ -220,9 +222,8 @@ def _count_times(
 ) -> None:
     """Count a day on which the clocks change, one time after the other."""
     end = min(start + len(counts) * _HOUR, next_midnight.astimezone(UTC))
-    for moment in cron.times(max(first, midnight.astimezone(UTC)) - timedelta(microseconds=1)):
-        if moment >= end:
-            return
+    since = max(first, midnight.astimezone(UTC)) - timedelta(microseconds=1)
+    for moment in takewhile(lambda each: each < end, cron.times(since)):
         counts[(moment - start) // _HOUR] += 1
 
 
