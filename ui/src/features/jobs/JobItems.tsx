@@ -16,16 +16,17 @@ const BADGES = { pending: "pending", done: "completed", failed: "failed" } as co
 
 const COLUMNS: readonly Column<BulkItem>[] = [
   {
-    id: "run",
-    header: strings.columns.run,
-    cell: ({ run_id }) => <RunLink id={run_id} />,
-  },
-  {
     id: "status",
     header: strings.columns.status,
+    width: "110px",
     cell: ({ status }) => (
       <StatusBadge status={BADGES[status]} label={strings.itemStatuses[status]} />
     ),
+  },
+  {
+    id: "run",
+    header: strings.columns.run,
+    cell: ({ run_id }) => <RunLink id={run_id} />,
   },
   {
     id: "result",

@@ -66,6 +66,7 @@ function columns(onEnd: (id: string) => void): Column<LoginSession>[] {
     {
       id: "expires",
       header: "Expires",
+      wideOnly: true,
       cell: (session) => <RelativeTime time={session.expires_at} />,
     },
     {

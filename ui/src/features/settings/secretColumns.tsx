@@ -27,6 +27,7 @@ export function secretColumns(actions: Actions<Secret>): Column<Secret>[] {
   const used: Column<Secret> = {
     id: "used",
     header: "Used by",
+    wideOnly: true,
     cell: (secret) => <UsedBy {...secret} />,
   };
   return name === undefined ? [] : [name, used, ...others];

@@ -125,7 +125,7 @@ function Details({ run, detail, isRunning, onRetry }: DetailsProps) {
         onChange={(next) => setSearch({ tab: next ?? undefined })}
         keepMounted={false}
       >
-        <Tabs.List>
+        <Tabs.List className={classes.tabs}>
           {tabs.map((each) => (
             <Tabs.Tab key={each} value={each}>
               {strings.tabs[each]}
