@@ -27,9 +27,12 @@ async def test_the_reference_is_found_searched_and_read(page: Page, person: Pers
     await expect(page.get_by_role("heading", name="API reference")).to_be_visible()
     await expect(page.get_by_role("navigation", name="Main")).to_be_visible()
 
+    entries = page.get_by_role("navigation", name="Contents").get_by_role("link")
+    # Keys of the page work when the entries have loaded and the dialog is closed.
+    await expect(entries.first).to_be_visible()
+    await expect(page.get_by_role("combobox")).to_have_count(0)
     await page.keyboard.press("/")
     await page.keyboard.type("post run start")
-    entries = page.get_by_role("navigation", name="Contents").get_by_role("link")
     await expect(entries.first).to_contain_text("/pipelines/{pipeline_id}/run")
     await page.keyboard.press("Enter")
 
