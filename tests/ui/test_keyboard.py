@@ -57,6 +57,8 @@ async def choose(page: Page, text: str) -> None:
         "aria-selected", "true"
     )
     await page.keyboard.press("Enter")
+    # The keys of the page work when the dialog is closed.
+    await expect(page.get_by_role("dialog")).to_have_count(0)
 
 
 async def test_from_the_sign_in_to_an_approved_review(
