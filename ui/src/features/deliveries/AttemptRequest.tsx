@@ -46,7 +46,7 @@ export function AttemptRequest({ deliveryId, number }: Props) {
   );
 }
 
-/** Why there is no request to show. Attempts of earlier versions of stepIQ have none. */
+/** Explains a missing request. Earlier versions of stepIQ did not record requests. */
 export function NoRequest({ error, onRetry }: { error: unknown; onRetry: () => void }) {
   const { code, message } = asApiError(error);
   if (code === "delivery_request_not_recorded") return <p className={classes.note}>{message}</p>;
